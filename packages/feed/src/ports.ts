@@ -1,0 +1,91 @@
+import type { LogChange, LogState, Quarantined } from '@rescind/revocation';
+
+/** A record as a way delivers it: not yet verified. */
+export interface WayRecord {
+  /** Compact serialization of a signed event or heartbeat; whatever was there, if it is rubbish. */
+  readonly jws: string;
+  /** Where this way could start again after this record (for Kafka an offset). Only a hint. */
+  readonly hint: string | null;
+  /**
+   * Whether it was read at or beyond the end captured when the connection was opened: a heartbeat that is speaks of
+   * now, not of what a topic remembers.
+   */
+  readonly live: boolean;
+}
+
+/** From where a way is asked to read: just after this position. A way that cannot find it starts earlier, never later. */
+export interface WayStart {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly hint: string | null;
+}
+
+/** What a way tells. Calls come in order; a way waits for the promise of `records` before it delivers more. */
+export interface WaySink {
+  /** A connection is open, again after each loss. */
+  opened(): void;
+  records(batch: readonly WayRecord[]): Promise<void>;
+  /** A connection was lost or could not be made. The way goes on by itself, with back-off. */
+  lost(reason: string): void;
+  /** Asked at each (re)connection: the position to start from. */
+  start(): WayStart;
+}
+
+export interface WayConnection {
+  /** Drops what is open and starts again from `sink.start()`: a stalled connection, or a replay. */
+  restart(reason: string): void;
+  close(): Promise<void>;
+}
+
+/** One way on which the log reaches a reader. Holds nothing until opened. */
+export interface Way {
+  readonly name: 'kafka' | 'http';
+  open(sink: WaySink): WayConnection;
+  /** Hands the issuer a signed event or heartbeat that lies beyond its outbox. Only the HTTP way can. */
+  prove?(jws: string): Promise<void>;
+}
+
+/** The ways of one log. With one only (embedded: no Kafka), it repairs itself. */
+export interface Feed {
+  readonly first: Way;
+  /** Taken when the first is silent or has a gap. */
+  readonly second?: Way;
+}
+
+/** Where a reader keeps what it has applied; the denylist is one. All of it synchronous, each commit one transaction. */
+export interface FeedStore {
+  load(log: string): LogState | undefined;
+  quarantined(log: string): readonly Quarantined[];
+  commit(change: LogChange): void;
+}
+
+/** Text kept beside the denylist: key sets, so that a restart needs nobody. */
+export interface DocumentStore {
+  read(name: string): string | undefined;
+  write(name: string, text: string): void;
+}
+
+/** The log of record, as the relay and the HTTP way read it. */
+export interface LogSource {
+  readonly log: string;
+  /** The identity of the outbox now, in one snapshot. */
+  snapshot(): { readonly epoch: string; readonly head: number; readonly last: string | null; readonly floor: number };
+  /** Events with a seq above `after`, in order. */
+  read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
+  /** A heartbeat, signed now: the time is read first, then head and floor in one snapshot. */
+  heartbeat(): { readonly jws: string; readonly epoch: string; readonly head: number };
+  /** Called in the tick after a commit that appended, and when the epoch changes. */
+  onAppend(listener: () => void): () => void;
+  /** Takes a reader's proof that this database was restored. @throws RescindError `event_invalid` */
+  prove(jws: string): void;
+}
+
+/** Where the relay puts signed events. One call at a time, in order; resolves when acknowledged by all. */
+export interface Publisher {
+  publish(batch: readonly string[]): Promise<void>;
+  /** The last records of the topic, newest last, however they were made: the caller verifies. */
+  tail(most: number): Promise<readonly string[]>;
+  /** Everything the topic remembers, oldest first, in batches. */
+  replay(): AsyncIterable<readonly string[]>;
+  close(): Promise<void>;
+}

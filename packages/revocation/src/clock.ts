@@ -1,0 +1,110 @@
+import { RescindError } from './errors.ts';
+
+/** Milliseconds since 1970-01-01T00:00:00Z, whole. */
+export type EpochMillis = number;
+/** Seconds since 1970-01-01T00:00:00Z: a NumericDate of RFC 7519 section 2. */
+export type EpochSeconds = number;
+/** Milliseconds, a length of time. */
+export type DurationMs = number;
+
+/** The two clocks of a process. Everything that asks the time takes one. */
+export interface Clock {
+  /** The wall clock, whole milliseconds. May go back. */
+  now(): EpochMillis;
+  /** A clock that never goes back, in milliseconds from an arbitrary start. */
+  monotonic(): DurationMs;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+};
+
+/** A clock that moves only when told to: for tests and for simulations. */
+export interface ManualClock extends Clock {
+  /** Time passes: both clocks move. */
+  advance(ms: DurationMs): void;
+  /** Somebody sets the wall clock: the monotonic one does not move. */
+  setWall(at: EpochMillis): void;
+}
+
+export function createManualClock(wall: EpochMillis, monotonic: DurationMs = 0): ManualClock {
+  return {
+    now: () => wall,
+    monotonic: () => monotonic,
+    advance(ms) {
+      wall += ms;
+      monotonic += ms;
+    },
+    setWall(at) {
+      wall = at;
+    },
+  };
+}
+
+/** Greatest difference of clocks that is taken for honest. RFC 7519 section 4.1.4: "no more than a few minutes". */
+export const CLOCK_TOLERANCE_MS: DurationMs = 60_000;
+
+/** How far ahead of the wall a burst of cut-offs may push the issuer's clock before the next one has to wait. */
+const CUT_OFF_LEAD_MS: DurationMs = 1_000;
+
+/** Where the issuer's clock keeps its floor: read and written inside the caller's transaction. */
+export interface ClockFloor {
+  get(): EpochMillis;
+  set(floor: EpochMillis): void;
+}
+
+/**
+ * The issuer's clock. It never goes back, across restarts too: whatever was minted before a cut-off has a time at or
+ * before it, whatever is minted after has a later one, in the same millisecond too.
+ */
+export interface IssuerClock {
+  /** The time: heartbeats, `iat` of events and pruning. */
+  now(): EpochMillis;
+  /** The time of a token. @throws RescindError `clock_parted` */
+  mint(): EpochMillis;
+  /** The T of a transaction's cut-offs. @throws RescindError `clock_ahead` (the caller waits and tries again) */
+  cutOff(): EpochMillis;
+  /** How far the wall clock and the monotonic one have parted since the start, in ms; positive: the wall is ahead. */
+  partedMs(): number;
+}
+
+/**
+ * @param floor the persisted floor
+ * @param toleranceMs how far the clocks may part before minting stops; default and greatest 60 000
+ */
+export function createIssuerClock(
+  clock: Clock,
+  floor: ClockFloor,
+  toleranceMs: DurationMs = CLOCK_TOLERANCE_MS,
+): IssuerClock {
+  if (!(toleranceMs >= 0 && toleranceMs <= CLOCK_TOLERANCE_MS)) {
+    throw new TypeError(`toleranceMs must be between 0 and ${CLOCK_TOLERANCE_MS}, got ${toleranceMs}`);
+  }
+  const startWall = clock.now();
+  const startMonotonic = clock.monotonic();
+
+  const expectedWall = () => startWall + Math.floor(clock.monotonic() - startMonotonic);
+  const partedMs = () => clock.now() - expectedWall();
+  // Of two clocks that disagree the slower is taken: a time too early makes views look old, one too late would put
+  // tokens out of reach of the next cut-off once the clock is mended.
+  const wall = () => (Math.abs(partedMs()) > toleranceMs ? Math.min(clock.now(), expectedWall()) : clock.now());
+  const now = () => Math.max(wall(), floor.get());
+
+  return {
+    now,
+    partedMs,
+    mint() {
+      const at = now();
+      if (Math.abs(partedMs()) > toleranceMs || at - clock.now() > toleranceMs) throw new RescindError('clock_parted');
+      floor.set(at);
+      return at;
+    },
+    cutOff() {
+      const at = now();
+      if (at - wall() > CUT_OFF_LEAD_MS) throw new RescindError('clock_ahead');
+      floor.set(at + 1);
+      return at;
+    },
+  };
+}

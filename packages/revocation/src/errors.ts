@@ -1,0 +1,106 @@
+/** What a code means to HTTP and to OAuth. `oauth` is the `error` of RFC 6749 section 5.2 or RFC 6750 section 3.1. */
+interface ErrorEntry {
+  readonly status: number;
+  readonly oauth?: string;
+  readonly message: string;
+}
+
+/** Every code there is. docs/errors.md has a line for each, and a test that they agree. */
+export const ERRORS = {
+  // A request to a guarded service (RFC 6750 section 3).
+  token_missing: { status: 401, message: 'No access token was sent' },
+  request_invalid: { status: 400, oauth: 'invalid_request', message: 'The request is malformed' },
+  token_malformed: { status: 401, oauth: 'invalid_token', message: 'The access token is malformed' },
+  token_type_wrong: { status: 401, oauth: 'invalid_token', message: 'This is not an access token' },
+  token_issuer_unknown: {
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'The issuer of the access token is not trusted here',
+  },
+  token_key_unknown: { status: 401, oauth: 'invalid_token', message: 'The key of the access token is not known' },
+  token_signature_wrong: { status: 401, oauth: 'invalid_token', message: 'The signature of the access token is wrong' },
+  token_audience_wrong: { status: 401, oauth: 'invalid_token', message: 'The access token is not for this service' },
+  token_claim_wrong: {
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'A claim of the access token is missing or wrong',
+  },
+  token_expired: { status: 401, oauth: 'invalid_token', message: 'The access token has expired' },
+  token_not_yet_valid: { status: 401, oauth: 'invalid_token', message: 'The access token is not valid yet' },
+  token_revoked: { status: 401, oauth: 'invalid_token', message: 'The access token has been revoked' },
+  scope_insufficient: {
+    status: 403,
+    oauth: 'insufficient_scope',
+    message: 'The access token lacks a scope that is needed here',
+  },
+  view_not_ready: { status: 503, message: 'This instance has not caught up with the revocation log yet' },
+  view_stale: { status: 503, message: 'This instance has not heard from the revocation log for too long' },
+  keys_unavailable: { status: 503, message: 'The keys of the issuer could not be read' },
+  denylist_unreadable: { status: 503, message: 'The denylist could not be read' },
+  // The issuer's endpoints (RFC 6749 section 5.2, RFC 7009, RFC 8414).
+  client_invalid: { status: 401, oauth: 'invalid_client', message: 'Client authentication failed' },
+  grant_invalid: { status: 400, oauth: 'invalid_grant', message: 'The refresh token is unknown, expired or revoked' },
+  grant_reused: {
+    status: 400,
+    oauth: 'invalid_grant',
+    message: 'The refresh token had been used: its session has ended',
+  },
+  grant_unsupported: { status: 400, oauth: 'unsupported_grant_type', message: 'This grant type is not offered' },
+  scope_invalid: { status: 400, oauth: 'invalid_scope', message: 'The scope is unknown or exceeds what was granted' },
+  credentials_wrong: { status: 401, message: 'The name or the password is wrong' },
+  username_taken: { status: 409, message: 'This name is taken' },
+  password_refused: { status: 400, message: 'This password cannot be used' },
+  session_ended: { status: 401, message: 'The session has ended' },
+  subject_unknown: { status: 404, message: 'There is no such user' },
+  rate_limited: { status: 429, message: 'Too many requests' },
+  not_found: { status: 404, message: 'There is nothing at this address' },
+  method_wrong: { status: 405, message: 'This address does not take that method' },
+  body_too_large: { status: 413, message: 'The body is too large' },
+  media_type_wrong: { status: 415, message: 'The body has the wrong content type' },
+  clock_parted: { status: 503, message: 'The clock of the issuer has jumped: no token is minted until it is mended' },
+  clock_ahead: { status: 503, message: 'The clock of the issuer is ahead of the wall clock: the cut-off has to wait' },
+  database_restored: {
+    status: 503,
+    message: 'The database is older than its log: writes wait for the restore command',
+  },
+  busy: { status: 503, message: 'The service is busy' },
+  stopping: { status: 503, message: 'The service is stopping' },
+  internal: { status: 500, message: 'Something went wrong here' },
+  // Start-up and files: a process says them on its way out.
+  configuration_invalid: { status: 500, message: 'The configuration is invalid' },
+  denylist_locked: { status: 500, message: 'Another process has this denylist open' },
+  denylist_newer: { status: 500, message: 'The denylist was written by a newer version' },
+  database_locked: { status: 500, message: 'Another process is the writer of this database' },
+  database_newer: { status: 500, message: 'The database was written by a newer version' },
+  topic_unsuitable: { status: 500, message: 'The Kafka topic would lose events' },
+  event_invalid: { status: 400, message: 'The event is not one of this log' },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Extra words for whoever runs this; never a token, a password or a key, and never shown to a stranger. */
+export interface RescindErrorOptions extends ErrorOptions {
+  readonly detail?: string;
+  /** Seconds after which trying again makes sense: `Retry-After` (RFC 9110 section 10.2.3). */
+  readonly retryAfter?: number;
+}
+
+/** Every error that a caller may want to tell apart has a stable `code`; its `status` is what HTTP answers. */
+export class RescindError extends Error {
+  override readonly name = 'RescindError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly oauth: string | undefined;
+  readonly detail: string | undefined;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: ErrorCode, options: RescindErrorOptions = {}) {
+    const entry: ErrorEntry = ERRORS[code];
+    super(options.detail === undefined ? entry.message : `${entry.message}: ${options.detail}`, options);
+    this.code = code;
+    this.status = entry.status;
+    this.oauth = entry.oauth;
+    this.detail = options.detail;
+    this.retryAfter = options.retryAfter;
+  }
+}

@@ -1,0 +1,11 @@
+export type { Clock, ClockFloor, DurationMs, EpochMillis, EpochSeconds, IssuerClock, ManualClock } from './clock.ts';
+export { CLOCK_TOLERANCE_MS, createIssuerClock, createManualClock, systemClock } from './clock.ts';
+export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
+export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';
+export type { ErrorCode, RescindErrorOptions } from './errors.ts';
+export { ERRORS, RescindError } from './errors.ts';
+export type { Find, JudgedToken, JudgeOptions, Verdict } from './judge.ts';
+export { issuedAt, judge } from './judge.ts';
+export type { LogChange, LogState, Quarantined } from './log.ts';
+export type { Fields, HealthCheck, LogLevel, Telemetry } from './telemetry.ts';
+export { silentTelemetry } from './telemetry.ts';

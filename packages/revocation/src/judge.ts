@@ -1,0 +1,93 @@
+import type { DurationMs, EpochMillis } from './clock.ts';
+import type { Cutoff } from './cutoff.ts';
+
+/** What is asked for the rows: synchronous, by (issuer, claim, value), never by a token's text. */
+export interface Find {
+  /** The names of claims that some row of this issuer is about: the only ones worth asking. */
+  names(iss: string): Iterable<string>;
+  row(iss: string, claim: string, value: string): Cutoff | undefined;
+}
+
+/** A token whose signature, issuer, audience and times have been found good. */
+export interface JudgedToken {
+  /** The header's `kid`. A payload's is never asked. */
+  readonly kid?: string | undefined;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+export interface JudgeOptions {
+  /** How far another issuer's clock may be ahead of the log's, in ms: errs on the strict side. Default 0. */
+  readonly skewMs?: DurationMs;
+}
+
+export type Verdict =
+  | { readonly denied: false }
+  | {
+      readonly denied: true;
+      readonly why: 'revoked';
+      readonly cutoff: Cutoff;
+      /** Whether that row ends this token's session too, or only the token. */
+      readonly endsSession: boolean;
+    }
+  /** It cannot be compared with any cut-off, so it is refused: no `iss`, no `iat`, or a claim with too many values. */
+  | { readonly denied: true; readonly why: 'unjudgeable'; readonly claim: string };
+
+/** Most values of one claim that are asked. A token with more is refused, never judged by some of them. */
+export const MAX_CLAIM_VALUES = 256;
+
+const ACCEPTED: Verdict = { denied: false };
+
+/**
+ * When a token counts as issued: its `iat_ms` where that lies within its `iat` second, else the start of that second.
+ * `undefined` without a usable `iat` (RFC 7519 section 4.1.6).
+ */
+export function issuedAt(payload: Readonly<Record<string, unknown>>): EpochMillis | undefined {
+  const { iat, iat_ms: iatMs } = payload;
+  if (typeof iat !== 'number' || !Number.isFinite(iat)) return undefined;
+  const second = Math.floor(iat);
+  if (typeof iatMs === 'number' && Number.isSafeInteger(iatMs) && Math.floor(iatMs / 1000) === second) return iatMs;
+  return second * 1000;
+}
+
+/**
+ * The one decision of what is revoked, for guard, introspection, renewal, sockets and administrators alike. Pure. The
+ * strictest of the rows that deny is named: one that ends the session before one that does not, then the latest.
+ */
+export function judge(token: JudgedToken, find: Find, options: JudgeOptions = {}): Verdict {
+  const { payload } = token;
+  const { iss } = payload;
+  if (typeof iss !== 'string') return { denied: true, why: 'unjudgeable', claim: 'iss' };
+  const issued = issuedAt(payload);
+  if (issued === undefined) return { denied: true, why: 'unjudgeable', claim: 'iat' };
+  const earliest = issued - (options.skewMs ?? 0);
+
+  let strictest: Cutoff | undefined;
+  for (const claim of find.names(iss)) {
+    const held = claim === 'kid' ? token.kid : ownClaim(payload, claim);
+    if (Array.isArray(held) && held.length > MAX_CLAIM_VALUES) return { denied: true, why: 'unjudgeable', claim };
+    for (const element of Array.isArray(held) ? held : [held]) {
+      const value = comparable(element);
+      if (value === undefined) continue;
+      const row = find.row(iss, claim, value);
+      if (row === undefined || earliest > row.issuedUntil) continue;
+      if (strictest === undefined || isStricter(row, strictest, earliest)) strictest = row;
+    }
+  }
+  if (strictest === undefined) return ACCEPTED;
+  return { denied: true, why: 'revoked', cutoff: strictest, endsSession: earliest <= strictest.sessionUntil };
+}
+
+function ownClaim(payload: Readonly<Record<string, unknown>>, claim: string): unknown {
+  return Object.hasOwn(payload, claim) ? payload[claim] : undefined;
+}
+
+function comparable(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+function isStricter(row: Cutoff, than: Cutoff, issued: EpochMillis): boolean {
+  const ends = issued <= row.sessionUntil;
+  if (ends !== issued <= than.sessionUntil) return ends;
+  return row.issuedUntil > than.issuedUntil;
+}

@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config';
+
+const project = (name: string, include: string[], options: object = {}) => ({
+  test: { name, include, ...options },
+});
+
+// Times out late: the machines are slow and noisy, and every wait in a test has a deadline of its own.
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
+      project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 300_000 }),
+      project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000, hookTimeout: 120_000 }),
+      project('system', ['test/system/**/*.test.ts'], {
+        testTimeout: 120_000,
+        hookTimeout: 180_000,
+        fileParallelism: false,
+      }),
+      project('docker', ['test/docker/**/*.test.ts'], {
+        testTimeout: 600_000,
+        hookTimeout: 600_000,
+        fileParallelism: false,
+      }),
+      project('faults', ['test/faults/**/*.test.ts'], {
+        testTimeout: 600_000,
+        hookTimeout: 300_000,
+        fileParallelism: false,
+      }),
+    ],
+  },
+});
