@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { CheckFailed } from './command.ts';
+
+interface Lock {
+  readonly packages: Readonly<
+    Record<string, { readonly resolved?: string; readonly link?: boolean; readonly gypfile?: boolean }>
+  >;
+}
+
+interface Manifest {
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+}
+
+/**
+ * What npm would undo quietly: better-sqlite3's `gypfile: false` (without it `npm ci` wants Python and a compiler), no
+ * address of a registry in the lock, and exact versions everywhere.
+ */
+export function checkLockfile(): string {
+  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock;
+  const complaints: string[] = [];
+  if (packages['node_modules/better-sqlite3']?.gypfile !== false) {
+    complaints.push(
+      'package-lock.json: put "gypfile": false into the entry of node_modules/better-sqlite3 (npm drops it)',
+    );
+  }
+  const workspaces: string[] = [''];
+  for (const [path, entry] of Object.entries(packages)) {
+    if (entry.link === true) workspaces.push(String(entry.resolved));
+    else if (entry.resolved !== undefined) complaints.push(`package-lock.json: ${path} names where it was downloaded`);
+  }
+  for (const workspace of workspaces) {
+    const file = workspace === '' ? 'package.json' : `${workspace}/package.json`;
+    const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+    for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) complaints.push(`${file}: ${name} is not pinned: ${version}`);
+    }
+  }
+  if (workspaces.length < 2) complaints.push('package-lock.json: no workspace was found, so nothing was checked');
+  if (complaints.length > 0) throw new CheckFailed(complaints.join('\n'));
+  return `${Object.keys(packages).length} packages, ${workspaces.length} manifests`;
+}

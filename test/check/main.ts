@@ -1,0 +1,26 @@
+import { CheckFailed, runTool } from './command.ts';
+import { checkLockfile } from './lockfile.ts';
+import { checkProcesses } from './processes.ts';
+import { checkRooms } from './rooms.ts';
+
+const checks: Readonly<Record<string, () => string | undefined | Promise<string>>> = {
+  'lock file': checkLockfile,
+  'format and lint': () => void runTool('biome', ['ci', '--error-on-warnings', '.']),
+  types: () => void runTool('tsc', ['--noEmit', '-p', 'tsconfig.json']),
+  rooms: checkRooms,
+  processes: checkProcesses,
+  'dead exports': () => void runTool('knip', ['--treat-config-hints-as-errors']),
+};
+
+let failed = 0;
+for (const [name, check] of Object.entries(checks)) {
+  try {
+    const found = await check();
+    console.log(`ok      ${name}${found === undefined ? '' : ` (${found})`}`);
+  } catch (error) {
+    if (!(error instanceof CheckFailed)) throw error;
+    failed += 1;
+    console.error(`failed  ${name}\n${error.message}`);
+  }
+}
+process.exitCode = failed === 0 ? 0 : 1;

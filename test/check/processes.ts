@@ -1,0 +1,20 @@
+import { globSync, readFileSync } from 'node:fs';
+import { CheckFailed } from './command.ts';
+
+/** `process.env`, signals and exits belong to the config and the main of a process; everybody else takes parameters. */
+export function checkProcesses(): string {
+  const files = globSync(['packages/*/src/**/*.ts', 'services/*/src/**/*.ts']);
+  const allowed = /(^|\/)(config|main|environment)\.ts$/;
+  const found = files
+    .filter((file) => !allowed.test(file))
+    .flatMap((file) =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .flatMap((line, index) =>
+          /\bprocess\.(env|exit|exitCode|on|once)\b/.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [],
+        ),
+    );
+  if (files.length === 0) throw new CheckFailed('no file was read');
+  if (found.length > 0) throw new CheckFailed(found.join('\n'));
+  return `${files.length} files`;
+}
