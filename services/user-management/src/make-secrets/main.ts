@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/**
+ * Makes the credentials with which services read the revocation log:
+ * `node main.ts <directory of the issuer> <client id>=<directory of that service> …`. Writes `feed-clients.json` for the
+ * issuer and `feed-client-secret` for each service, readable by the owner only. What is there already stays.
+ */
+const SECRET_BYTES = 32;
+
+const [issuerDirectory, ...clients] = process.argv.slice(2);
+if (issuerDirectory === undefined || clients.length === 0 || !clients.every((client) => /^[\w-]+=./.test(client))) {
+  console.error('usage: make-secrets <directory of the issuer> <client id>=<directory of that service> …');
+  process.exit(2);
+}
+
+const secrets: Record<string, string> = {};
+for (const client of clients) {
+  const [id = '', directory = ''] = client.split('=', 2);
+  const file = join(directory, 'feed-client-secret');
+  if (!existsSync(file)) writePrivate(file, randomBytes(SECRET_BYTES).toString('base64url'));
+  secrets[id] = readFileSync(file, 'utf8').trim();
+}
+writePrivate(join(issuerDirectory, 'feed-clients.json'), JSON.stringify(secrets));
+console.log(`credentials for ${Object.keys(secrets).join(', ')} are in place`);
+
+function writePrivate(file: string, text: string): void {
+  writeFileSync(`${file}.new`, text, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
