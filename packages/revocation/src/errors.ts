@@ -51,6 +51,7 @@ export const ERRORS = {
   username_taken: { status: 409, message: 'This name is taken' },
   password_refused: { status: 400, message: 'This password cannot be used' },
   session_ended: { status: 401, message: 'The session has ended' },
+  subject_inactive: { status: 403, message: 'This account is not active' },
   subject_unknown: { status: 404, message: 'There is no such user' },
   rate_limited: { status: 429, message: 'Too many requests' },
   not_found: { status: 404, message: 'There is nothing at this address' },
@@ -69,6 +70,7 @@ export const ERRORS = {
   // Start-up and files: a process says them on its way out.
   configuration_invalid: { status: 500, message: 'The configuration is invalid' },
   denylist_locked: { status: 500, message: 'Another process has this denylist open' },
+  denylist_unwritable: { status: 500, message: 'The denylist could not be written' },
   denylist_newer: { status: 500, message: 'The denylist was written by a newer version' },
   database_locked: { status: 500, message: 'Another process is the writer of this database' },
   database_newer: { status: 500, message: 'The database was written by a newer version' },
