@@ -1,11 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CheckFailed } from './command.ts';
-
-interface Lock {
-  readonly packages: Readonly<
-    Record<string, { readonly resolved?: string; readonly link?: boolean; readonly gypfile?: boolean }>
-  >;
-}
+import { missingPlatforms, readLockfile } from './lockfile-content.ts';
 
 interface Manifest {
   readonly dependencies?: Readonly<Record<string, string>>;
@@ -17,13 +12,14 @@ interface Manifest {
  * address of a registry in the lock, and exact versions everywhere.
  */
 export function checkLockfile(): string {
-  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock;
+  const lock = readLockfile();
+  const { packages } = lock;
   const complaints: string[] = [];
   if (packages['node_modules/better-sqlite3']?.gypfile !== false) {
-    complaints.push(
-      'package-lock.json: put "gypfile": false into the entry of node_modules/better-sqlite3 (npm drops it)',
-    );
+    complaints.push('package-lock.json: better-sqlite3 lost its "gypfile": false: npm run lock:mend');
   }
+  for (const { name } of missingPlatforms(lock))
+    complaints.push(`package-lock.json: ${name} is missing: npm run lock:mend`);
   const workspaces: string[] = [''];
   for (const [path, entry] of Object.entries(packages)) {
     if (entry.link === true) workspaces.push(String(entry.resolved));
