@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+import type { StartedNetwork } from 'testcontainers';
+import { GenericContainer, getContainerRuntimeClient, ImageName, Network, Wait } from 'testcontainers';
+import type { Broker, ClusterNode } from '../cluster.ts';
+import { openCluster } from '../cluster.ts';
+import { disableRyuk } from '../environment.ts';
+import { clusterProperties } from '../java/properties.ts';
+import { freePorts } from '../ports.ts';
+import { openWatchdog } from '../watchdog.ts';
+
+export interface DockerOptions {
+  readonly brokers: number;
+  readonly properties: Readonly<Record<string, string>>;
+}
+
+const IMAGE = 'apache/kafka:4.3.0';
+/** An image of 400 MB on a slow network; without any, Docker says so much sooner. */
+const PULL_LIMIT_MS = 180_000;
+
+/** Why Kafka cannot be run in Docker here, or undefined. Pulls the image where it is missing. */
+export async function whyNoDocker(say: (line: string) => void): Promise<string | undefined> {
+  disableRyuk();
+  try {
+    const { image } = await getContainerRuntimeClient();
+    const name = ImageName.fromString(IMAGE);
+    if (await image.exists(name)) return undefined;
+    say(`pulling ${IMAGE}`);
+    await within(PULL_LIMIT_MS, image.pull(name));
+    return (await image.exists(name)) ? undefined : `Docker has no image ${IMAGE} and could not pull it`;
+  } catch (error) {
+    return `Docker: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`${IMAGE} was not pulled within ${limitMs} ms`)), limitMs);
+  await Promise.race([work, promise]).finally(() => clearTimeout(timer));
+}
+
+/** Kafka in containers, each with a port of its own on this machine that stays the same when it is started again. */
+export async function openDockerBroker(options: DockerOptions): Promise<Broker> {
+  disableRyuk();
+  const ports = await freePorts(options.brokers);
+  const network = await new Network().start();
+  const clusterId = randomBytes(16).toString('base64url');
+  const watchdog = openWatchdog();
+  const ids = new Set<string>();
+  const watch = () => {
+    const containers = ids.size > 0 ? `docker rm -f -v ${[...ids].join(' ')}; ` : '';
+    watchdog.set(`${containers}docker network rm ${network.getId()}`);
+  };
+  watch();
+  const nodes = ports.map((port, index) =>
+    createNode({
+      id: index + 1,
+      port,
+      brokers: ports.length,
+      network,
+      clusterId,
+      properties: options.properties,
+      created(id) {
+        ids.add(id);
+        watch();
+      },
+    }),
+  );
+  return openCluster({ kind: 'docker', nodes, secure: undefined, remove: () => watchdog.close() });
+}
+
+interface NodeOptions {
+  readonly id: number;
+  readonly port: number;
+  readonly brokers: number;
+  readonly network: StartedNetwork;
+  readonly clusterId: string;
+  readonly properties: Readonly<Record<string, string>>;
+  readonly created: (id: string) => void;
+}
+
+const hostName = (id: number) => `kafka-${id}`;
+
+function createNode(options: NodeOptions): ClusterNode {
+  let containerId: string | undefined;
+  const container = async () => {
+    if (containerId === undefined) throw new Error('this broker has not been started yet');
+    return (await getContainerRuntimeClient()).container.getById(containerId);
+  };
+  return {
+    address: `127.0.0.1:${options.port}`,
+    async start() {
+      if (containerId !== undefined) return void (await (await container()).start());
+      const started = await toContainer(options).start();
+      containerId = started.getId();
+      options.created(containerId);
+    },
+    kill: async () => {
+      if (containerId === undefined) return;
+      // A paused container takes no signal.
+      const one = await container();
+      if ((await one.inspect()).State.Paused) await one.unpause();
+      if ((await one.inspect()).State.Running) await one.kill({ signal: 'SIGKILL' });
+    },
+    pause: async () => void (await (await container()).pause()),
+    resume: async () => void (await (await container()).unpause()),
+    check: () => undefined,
+  };
+}
+
+function toContainer(options: NodeOptions): GenericContainer {
+  const name = hostName(options.id);
+  const settings = {
+    'process.roles': 'broker,controller',
+    'node.id': options.id,
+    'controller.quorum.voters': Array.from(
+      { length: options.brokers },
+      (_, index) => `${index + 1}@${hostName(index + 1)}:9093`,
+    ).join(),
+    'controller.listener.names': 'CONTROLLER',
+    'inter.broker.listener.name': 'INTERNAL',
+    'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,PLAINTEXT:PLAINTEXT',
+    listeners: 'PLAINTEXT://0.0.0.0:9092,CONTROLLER://0.0.0.0:9093,INTERNAL://0.0.0.0:9094',
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${options.port},INTERNAL://${name}:9094`,
+    ...clusterProperties(options.brokers),
+    ...options.properties,
+  };
+  const environment = Object.fromEntries(
+    Object.entries(settings).map(([setting, value]) => [toVariable(setting), String(value)]),
+  );
+  return new GenericContainer(IMAGE)
+    .withNetwork(options.network)
+    .withNetworkAliases(name)
+    .withExposedPorts({ container: 9092, host: options.port })
+    .withEnvironment({ ...environment, CLUSTER_ID: options.clusterId, KAFKA_HEAP_OPTS: '-Xmx320m -Xms64m' })
+    .withAutoRemove(false)
+    .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/));
+}
+
+/** How the image spells a setting: `log.dirs` is KAFKA_LOG_DIRS. */
+function toVariable(setting: string): string {
+  return `KAFKA_${setting.replaceAll('_', '__').replaceAll('-', '___').replaceAll('.', '_').toUpperCase()}`;
+}

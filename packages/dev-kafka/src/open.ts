@@ -1,0 +1,60 @@
+import type { Broker } from './cluster.ts';
+import { toGivenBroker } from './cluster.ts';
+import { openDockerBroker, whyNoDocker } from './docker/open.ts';
+import type { Environment } from './environment.ts';
+import { readEnvironment } from './environment.ts';
+import { whyNoJava } from './java/jars.ts';
+import { openJavaBroker } from './java/open.ts';
+
+export interface BrokerOptions {
+  /** One broker, or three that replicate (three copies, two of them in sync). Default 1. */
+  readonly brokers?: 1 | 3;
+  /** Only this branch, and a broker of its own. Default: a Kafka that is given, else Docker, else Java. */
+  readonly prefer?: 'java' | 'docker';
+  /** A broker that can be stopped, even where KAFKA_BROKERS names one that runs. Default false. */
+  readonly own?: boolean;
+  /**
+   * Adds guarded listeners (`secure` of the broker): TLS with client certificates, and SASL for these users, name to
+   * password. `admin` may do everything, others what an ACL allows. Java only.
+   */
+  readonly users?: Readonly<Record<string, string>>;
+  /** More settings of server.properties. */
+  readonly properties?: Readonly<Record<string, string>>;
+  /** Default: that of the process. */
+  readonly environment?: Environment;
+  /** Told what takes time and what was tried in vain, a line at a time. Default: nothing. */
+  readonly say?: (line: string) => void;
+}
+
+/**
+ * Opens a real Kafka: the one that KAFKA_BROKERS names, else one in Docker (the image `apache/kafka`, by
+ * Testcontainers), else one as a Java process (jars from Maven Central, fetched once). Topics are not made by
+ * themselves. Nothing is left behind, even if this process is killed.
+ *
+ * @throws Error that says what to install when there is no way
+ */
+export async function openBroker(options: BrokerOptions = {}): Promise<Broker> {
+  const { brokers = 1, prefer, users, properties = {}, say = () => undefined } = options;
+  const environment = options.environment ?? readEnvironment();
+  const needsOwn = options.own === true || prefer !== undefined || users !== undefined;
+  const given = (environment.kafkaBrokers ?? '').split(',').flatMap((address) => address.trim() || []);
+  if (given.length > 0 && !needsOwn) return toGivenBroker(given);
+
+  const { cacheDirectory } = environment;
+  const wants = users === undefined ? prefer : 'java';
+  const whyNot: string[] = [];
+  if (wants !== 'java') {
+    const why = await whyNoDocker(say);
+    if (why === undefined) return openDockerBroker({ brokers, properties });
+    whyNot.push(why);
+    if (wants === undefined) say(`no Kafka in Docker (${why}): taking Java`);
+  }
+  if (wants !== 'docker') {
+    const why = await whyNoJava(cacheDirectory);
+    if (why === undefined) return openJavaBroker({ brokers, cacheDirectory, users, properties, say });
+    whyNot.push(why);
+  }
+  throw new Error(
+    `There is no Kafka here. Install Docker, or Java 17 or newer and Maven, or set KAFKA_BROKERS to the address of a Kafka that runs. Tried: ${whyNot.join('; ')}`,
+  );
+}
