@@ -1,1 +1,17 @@
-export {};
+export type { Algorithm, SigningAlgorithm } from './algorithm.ts';
+export type { GatedToken, GateLimits, JoseHeader } from './gate.ts';
+export { gate } from './gate.ts';
+export type { Jwks, PublicJwk, PublishedKey } from './jwk.ts';
+export { publicJwks } from './jwk.ts';
+export type { KeySet } from './key-set.ts';
+export { createKeySet } from './key-set.ts';
+export type { Fetch, FetchInit } from './key-source/fetch-jwks.ts';
+export type { KeyDocuments } from './key-source/kept-keys.ts';
+export type { KeySource, KeySourceOptions } from './key-source/key-source.ts';
+export { openKeySource } from './key-source/key-source.ts';
+export type { Signer, SignerOptions } from './signer.ts';
+export { createSigner } from './signer.ts';
+export type { SigningKey } from './signing-key.ts';
+export { generateSigningKey, signingKeyFromPem, signingKeyToPem } from './signing-key.ts';
+export type { VerifiedToken, Verifier, VerifierOptions } from './verifier.ts';
+export { createVerifier } from './verifier.ts';

@@ -1,0 +1,46 @@
+import type { KeyObject } from 'node:crypto';
+
+/** The algorithms of RFC 7518 section 3.1 with a public key; no others are ever verified. */
+export type Algorithm = 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512';
+
+/** What this project signs with. */
+export type SigningAlgorithm = 'RS256' | 'ES256';
+
+/** What a key must be for an algorithm. RFC 7518 sections 3.3 to 3.5: RSA keys of 2048 bits or more. */
+type KeyDemand = { readonly kty: 'RSA' } | { readonly kty: 'EC'; readonly crv: string; readonly curve: string };
+
+const RSA: KeyDemand = { kty: 'RSA' };
+
+const DEMANDS: Readonly<Record<Algorithm, KeyDemand>> = {
+  RS256: RSA,
+  RS384: RSA,
+  RS512: RSA,
+  PS256: RSA,
+  PS384: RSA,
+  PS512: RSA,
+  ES256: { kty: 'EC', crv: 'P-256', curve: 'prime256v1' },
+  ES384: { kty: 'EC', crv: 'P-384', curve: 'secp384r1' },
+  ES512: { kty: 'EC', crv: 'P-521', curve: 'secp521r1' },
+};
+
+const MIN_RSA_BITS = 2_048;
+/** A verification takes time with the square of the length: nobody needs more, and a hostile key set would like it. */
+const MAX_RSA_BITS = 8_192;
+
+export function isAlgorithm(value: unknown): value is Algorithm {
+  return typeof value === 'string' && Object.hasOwn(DEMANDS, value);
+}
+
+/** Whether this public or private key is one that the algorithm is for. */
+export function suits(key: KeyObject, alg: Algorithm): boolean {
+  const demand = DEMANDS[alg];
+  const details = key.asymmetricKeyDetails;
+  if (demand.kty === 'EC') return key.asymmetricKeyType === 'ec' && details?.namedCurve === demand.curve;
+  const bits = details?.modulusLength ?? 0;
+  return key.asymmetricKeyType === 'rsa' && bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS;
+}
+
+/** The only algorithm of ours that a key is for, or undefined. */
+export function signingAlgorithmOf(key: KeyObject): SigningAlgorithm | undefined {
+  return (['RS256', 'ES256'] as const).find((alg) => suits(key, alg));
+}

@@ -1,0 +1,185 @@
+import type { KeyObject } from 'node:crypto';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import jwt from 'jsonwebtoken';
+import type { Algorithm } from './algorithm.ts';
+import { isAlgorithm } from './algorithm.ts';
+import {
+  requireAudience,
+  requireBegun,
+  requireClaims,
+  requireIssuer,
+  requireNoExpiry,
+  requireUnexpired,
+} from './claims.ts';
+import type { GatedToken, JoseHeader } from './gate.ts';
+import { DEFAULT_MAX_TOKEN_BYTES, gate } from './gate.ts';
+import type { KeySet } from './key-set.ts';
+
+/** A token whose signature, issuer, audience and times are good. Whether it has been revoked is another question. */
+export interface VerifiedToken {
+  readonly header: JoseHeader;
+  readonly payload: Readonly<Record<string, unknown>>;
+  /** Its text. */
+  readonly token: string;
+}
+
+export interface VerifierOptions {
+  /** The keys of this issuer for this kind of token, and of nobody and nothing else. */
+  readonly keys: Pick<KeySet, 'find'>;
+  /** What `iss` must be, character for character (RFC 8725 section 3.8). */
+  readonly issuer: string;
+  /** `aud` must contain this, or one of these (RFC 8725 section 3.9). `null` says that `aud` is not looked at. */
+  readonly audience: string | readonly string[] | null;
+  /** Values of `typ` that are taken, without regard to case and to a leading `application/` (RFC 8725 section 3.11). */
+  readonly typ: readonly string[];
+  /** Default `RS256` and `ES256`. Which of them a key is for, the key set says, never the token. */
+  readonly algorithms?: readonly Algorithm[];
+  /** Claims that must be there as text that is not empty or as a number. Default none. `iss` and `iat` always must. */
+  readonly requiredClaims?: readonly string[];
+  /**
+   * `required` (default): `exp` must be there and is enforced. `absent`: for kinds of token that have none, such as
+   * security event tokens (RFC 8417 section 2.2); one that has it is refused.
+   */
+  readonly expires?: 'required' | 'absent';
+  /** How far ahead of `at` an `iat` or `nbf` may be, in ms; 0 to 60 000, default 60 000. */
+  readonly toleranceMs?: DurationMs;
+  /** How long after `exp` a token is still taken, in ms; 0 to 60 000, default 0. */
+  readonly expiryToleranceMs?: DurationMs;
+  /** Longest token that is looked into, in bytes. Default 8 192. */
+  readonly maxBytes?: number;
+}
+
+export interface Verifier {
+  /**
+   * Verifies one token. Synchronous; fetches nothing, and asks no clock.
+   *
+   * @param at the time to compare with, in ms. For tokens without `exp` `Number.MAX_SAFE_INTEGER` compares with no time.
+   * @throws RescindError `token_malformed`, `token_type_wrong`, `token_key_unknown`, `token_signature_wrong`,
+   *   `token_issuer_unknown`, `token_audience_wrong`, `token_claim_wrong`, `token_expired`, `token_not_yet_valid`
+   * @throws TypeError when `at` is not a finite number
+   */
+  verify(text: string, at: EpochMillis): VerifiedToken;
+}
+
+/** What `options` come to when the defaults are filled in. */
+type Profile = Required<Omit<VerifierOptions, 'audience' | 'typ' | 'algorithms'>> & {
+  readonly audiences: readonly string[] | null;
+  readonly types: ReadonlySet<string>;
+  readonly algorithms: ReadonlySet<string>;
+};
+
+/**
+ * Makes a verifier of one kind of token of one issuer.
+ *
+ * @throws TypeError for an option that is missing or out of its range
+ */
+export function createVerifier(options: VerifierOptions): Verifier {
+  const profile = toProfile(options);
+  return {
+    verify(text, at) {
+      if (!Number.isFinite(at)) throw new TypeError(`at must be a finite number of milliseconds, got ${at}`);
+      const token = gate(text, profile);
+      const key = findKey(token.header, profile);
+      requireSignature(token, key);
+      checkClaims(token.payload, at, profile);
+      return { header: token.header, payload: token.payload, token: text };
+    },
+  };
+}
+
+/** Finds the key before the signature is computed. What a header brings along as a key (`jwk`, `jku`, `x5u`, `x5c`) is never looked at. */
+function findKey(header: JoseHeader, profile: Profile): KeyObject {
+  if (!profile.algorithms.has(header.alg)) {
+    throw new RescindError('token_signature_wrong', { detail: 'alg is not one of those allowed' });
+  }
+  // RFC 7515 section 4.1.11: extensions that are not understood must be refused, and none is. RFC 7797, RFC 7516.
+  for (const name of ['crit', 'b64', 'zip']) {
+    if (Object.hasOwn(header, name)) throw new RescindError('token_malformed', { detail: `header: ${name} is there` });
+  }
+  if (header.typ === undefined || !profile.types.has(plainType(header.typ))) throw new RescindError('token_type_wrong');
+  const key = header.kid === undefined ? undefined : profile.keys.find(header.kid, header.alg);
+  if (key === undefined) throw new RescindError('token_key_unknown');
+  if (key.type !== 'public') throw new TypeError('keys.find must return public keys');
+  return key;
+}
+
+function requireSignature({ text, header }: GatedToken, key: KeyObject): void {
+  if (header.alg.startsWith('ES') && hasZeroHalf(text)) throw new RescindError('token_signature_wrong');
+  try {
+    jwt.verify(text, key, {
+      algorithms: [header.alg as Algorithm],
+      // The times are compared here, with `at`: jsonwebtoken would ask the clock, in whole seconds.
+      ignoreExpiration: true,
+      ignoreNotBefore: true,
+    });
+  } catch {
+    // Without its cause, which may quote the token.
+    throw new RescindError('token_signature_wrong');
+  }
+}
+
+/** An ECDSA signature of r = 0 or s = 0 (CVE-2022-21449: a verifier that forgot the check took it for anything). */
+function hasZeroHalf(text: string): boolean {
+  const signature = Buffer.from(text.slice(text.lastIndexOf('.') + 1), 'base64url');
+  const middle = signature.length / 2;
+  return [signature.subarray(0, middle), signature.subarray(middle)].some((half) => half.every((byte) => byte === 0));
+}
+
+function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis, profile: Profile): void {
+  requireIssuer(claims, profile.issuer);
+  if (profile.audiences !== null) requireAudience(claims, profile.audiences);
+  if (profile.expires === 'absent') requireNoExpiry(claims);
+  else requireUnexpired(claims, at, profile.expiryToleranceMs);
+  requireBegun(claims, at, profile.toleranceMs);
+  requireClaims(claims, profile.requiredClaims);
+}
+
+/** RFC 7515 section 4.1.9: `application/` may be left out, and media types are compared without regard to case. */
+function plainType(typ: string): string {
+  return typ.toLowerCase().replace(/^application\//, '');
+}
+
+function toProfile(options: VerifierOptions): Profile {
+  const { keys, issuer, audience, typ, expires = 'required', requiredClaims = [] } = options;
+  const { algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
+  if (typeof keys?.find !== 'function') throw new TypeError('keys must be a key set');
+  if (!isText(issuer)) throw new TypeError('issuer must be the text that iss is to equal');
+  const audiences = typeof audience === 'string' ? [audience] : audience;
+  if (audiences !== null && !isTexts(audiences)) {
+    throw new TypeError('audience must be text or a list of text, or null if aud is not to be looked at');
+  }
+  if (!isTexts(typ)) throw new TypeError('typ must be a list of types such as at+jwt');
+  if (!isTexts(algorithms) || !algorithms.every(isAlgorithm)) {
+    throw new TypeError('algorithms must be a list of RS256, ES256 and others with a public key');
+  }
+  if (expires !== 'required' && expires !== 'absent') throw new TypeError('expires must be required or absent');
+  if (!Array.isArray(requiredClaims)) throw new TypeError('requiredClaims must be a list of names');
+  if (!(Number.isSafeInteger(maxBytes) && maxBytes > 0)) throw new TypeError('maxBytes must be a whole number above 0');
+  return {
+    keys,
+    issuer,
+    audiences,
+    types: new Set(typ.map(plainType)),
+    algorithms: new Set(algorithms),
+    requiredClaims,
+    expires,
+    maxBytes,
+    toleranceMs: tolerance('toleranceMs', options.toleranceMs ?? CLOCK_TOLERANCE_MS),
+    expiryToleranceMs: tolerance('expiryToleranceMs', options.expiryToleranceMs ?? 0),
+  };
+}
+
+/** RFC 8725 and rows that are purged 60 s after their last token's `exp`: no tolerance may be longer. */
+function tolerance(name: string, value: DurationMs): DurationMs {
+  if (typeof value === 'number' && value >= 0 && value <= CLOCK_TOLERANCE_MS) return value;
+  throw new TypeError(`${name} must be between 0 and ${CLOCK_TOLERANCE_MS}, got ${value}`);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isText);
+}
