@@ -1,1 +1,3 @@
-export {};
+export type { Denylist } from './denylist.ts';
+export type { DenylistOptions } from './open.ts';
+export { openDenylist } from './open.ts';

@@ -1,0 +1,29 @@
+import { RescindError } from '@rescind/revocation';
+import Database from 'better-sqlite3';
+import { createOwnFile } from './place.ts';
+
+/** Held as long as the denylist is open. */
+export interface Lock {
+  release(): void;
+}
+
+/**
+ * Refuses a second owner of a denylist, in this process or another. An empty SQLite file beside the denylist is held
+ * in an exclusive transaction: a lock of the operating system, so it ends with its process, however that ends, and
+ * SQLite keeps it apart within one process too. The file stays when the lock is released: removing it would let two
+ * owners hold two files of one name.
+ *
+ * @throws RescindError `denylist_locked`
+ */
+export function takeLock(denylistPath: string): Lock {
+  const path = `${denylistPath}.lock`;
+  createOwnFile(path);
+  const database = new Database(path, { timeout: 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    database.close();
+    throw new RescindError('denylist_locked', { detail: denylistPath, cause });
+  }
+  return { release: () => void database.close() };
+}

@@ -1,0 +1,84 @@
+import { basename } from 'node:path';
+import type { Clock, Telemetry } from '@rescind/revocation';
+import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import Database from 'better-sqlite3';
+import type { Denylist } from './denylist.ts';
+import { createDenylist } from './denylist.ts';
+import { takeLock } from './lock.ts';
+import { createOwnFile, placeOf, refuseSecondName, setAside } from './place.ts';
+import { inspect, migrate, settle } from './schema.ts';
+
+export interface DenylistOptions {
+  /** The SQLite file, on a local file system; it and its directory are made if need be. One process a file. */
+  readonly path: string;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Default: none. */
+  readonly telemetry?: Telemetry;
+}
+
+/** How long a look-up or a commit waits for somebody who looks into the file from outside, in ms. */
+const BUSY_TIMEOUT_MS = 2_000;
+
+/**
+ * Opens the denylist of this process, or makes an empty one. A damaged file is set aside under another name (counted,
+ * logged, seen in `health()`) and an empty one started: the log fills it again.
+ *
+ * @throws RescindError `denylist_locked` when another owner has it, `denylist_newer` when a newer version wrote it,
+ *   `configuration_invalid` when it is another program's or its file system will not do, `denylist_unreadable` when the
+ *   file cannot be opened at all
+ */
+export function openDenylist(options: DenylistOptions): Denylist {
+  const { path, clock = systemClock, telemetry = silentTelemetry } = options;
+  if (typeof path !== 'string' || path === '' || path === ':memory:') {
+    throw new TypeError('path must name the file of the denylist, such as /data/denylist.db');
+  }
+  const place = placeOf(path);
+  const lock = takeLock(place);
+  let opened: OpenedFile | undefined;
+  try {
+    opened = openFile(place, clock, telemetry);
+    return createDenylist({ ...opened, telemetry, release: lock.release });
+  } catch (cause) {
+    opened?.database.close();
+    lock.release();
+    if (cause instanceof RescindError) throw cause;
+    throw new RescindError('denylist_unreadable', { detail: place, cause });
+  }
+}
+
+interface OpenedFile {
+  readonly database: Database.Database;
+  /** The name under which a damaged file was set aside. */
+  readonly damaged: string | null;
+}
+
+function openFile(place: string, clock: Clock, telemetry: Telemetry): OpenedFile {
+  const found = tryFile(place);
+  if (found !== 'damaged') return { database: found, damaged: null };
+  const name = basename(setAside(place, clock.now()));
+  telemetry.count('rescind_denylist_set_aside_total');
+  telemetry.log('error', 'denylist_set_aside', { path: place, name });
+  const started = tryFile(place);
+  if (started === 'damaged')
+    throw new Error(`${place}: an empty database was found damaged: the disk cannot be trusted`);
+  return { database: started, damaged: name };
+}
+
+function tryFile(place: string): Database.Database | 'damaged' {
+  createOwnFile(place);
+  refuseSecondName(place);
+  const database = new Database(place, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    if (inspect(database, place) === 'damaged') {
+      database.close();
+      return 'damaged';
+    }
+    settle(database, place);
+    migrate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}

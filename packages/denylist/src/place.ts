@@ -1,0 +1,45 @@
+import { closeSync, existsSync, mkdirSync, openSync, realpathSync, renameSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+
+/** The one name of a denylist, whichever way leads to it: the lock lies beside it. Makes its directory. */
+export function placeOf(path: string): string {
+  const absolute = resolve(path);
+  mkdirSync(dirname(absolute), { recursive: true });
+  return existsSync(absolute) ? realpathSync(absolute) : join(realpathSync(dirname(absolute)), basename(absolute));
+}
+
+/**
+ * Makes an empty file that only its owner reads, where there is none. A file that is there is not even opened: closing
+ * it again would drop the locks this process holds on it (fcntl locks belong to the process, not to the descriptor).
+ */
+export function createOwnFile(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
+
+/**
+ * A file with two names has two write-ahead logs, and neither lock nor SQLite sees that they are of one file.
+ * @throws RescindError `denylist_locked`
+ */
+export function refuseSecondName(path: string): void {
+  const names = statSync(path).nlink;
+  if (names > 1) {
+    throw new RescindError('denylist_locked', { detail: `${path} has ${names} names (hard links): copy it instead` });
+  }
+}
+
+/** Moves a file and its write-ahead log out of the way and says its new name. */
+export function setAside(path: string, at: EpochMillis): string {
+  const stamp = new Date(at).toISOString().replaceAll(/[-:.]/g, '');
+  let name = `${path}.damaged-${stamp}`;
+  for (let again = 2; existsSync(name); again++) name = `${path}.damaged-${stamp}-${again}`;
+  for (const part of ['-wal', '-shm', '']) {
+    if (existsSync(path + part)) renameSync(path + part, name + part);
+  }
+  return name;
+}

@@ -1,0 +1,87 @@
+import { RescindError } from '@rescind/revocation';
+import type { Database } from 'better-sqlite3';
+
+/** "RDNY": marks a file as a denylist, so that no other program's database is taken for one. */
+const APPLICATION_ID = 0x52444e59;
+
+/**
+ * Each step leads from the version of its index to the next; a file's version is its `user_version`. Steps are only
+ * ever added.
+ *
+ * Words that come again and again (issuers, claim names, reasons, epochs) are kept once. In `cutoff`, the greatest
+ * time there is (`UNBOUNDED`, `NEVER`) is NULL, which takes no room and which no comparison with a time removes.
+ */
+const STEPS: readonly string[] = [
+  `CREATE TABLE word (id INTEGER PRIMARY KEY, text ANY NOT NULL UNIQUE) STRICT;
+   CREATE TABLE cutoff (
+     iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+     txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+     PRIMARY KEY (iss, claim, value)
+   ) STRICT, WITHOUT ROWID;
+   CREATE TABLE log (log TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE quarantine (
+     log TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, jws TEXT NOT NULL, why TEXT NOT NULL,
+     PRIMARY KEY (log, epoch, seq)
+   ) STRICT;
+   CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT`,
+  `CREATE INDEX cutoff_expiry ON cutoff (iss, expires_at) WHERE expires_at IS NOT NULL`,
+];
+
+/** How a file's content is to be taken. */
+export type Content = 'ours' | 'damaged';
+
+/**
+ * Looks before anything is written.
+ * @throws RescindError `denylist_newer`, or `configuration_invalid` for another program's database
+ */
+export function inspect(database: Database, path: string): Content {
+  try {
+    const version = database.pragma('user_version', { simple: true });
+    const empty = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
+    if (!empty && database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
+      throw new RescindError('configuration_invalid', { detail: `${path} is the database of another program` });
+    }
+    if (Number(version) > STEPS.length) {
+      throw new RescindError('denylist_newer', { detail: `${path} has version ${version}, known is ${STEPS.length}` });
+    }
+    return database.pragma('quick_check(1)', { simple: true }) === 'ok' ? 'ours' : 'damaged';
+  } catch (error) {
+    if (isDamage(error)) return 'damaged';
+    throw error;
+  }
+}
+
+/** Brings the file to this version, rows and all, in one transaction. */
+export function migrate(database: Database): void {
+  database
+    .transaction(() => {
+      const version = Number(database.pragma('user_version', { simple: true }));
+      for (const step of STEPS.slice(version)) database.exec(step);
+      if (version === STEPS.length) return;
+      database.pragma(`application_id = ${APPLICATION_ID}`);
+      database.pragma(`user_version = ${STEPS.length}`);
+    })
+    .immediate();
+}
+
+/**
+ * A write-ahead log, so that look-ups never wait for a commit; synced at checkpoints only: what a power cut takes, rows
+ * and position together, the log gives again.
+ * @throws RescindError `configuration_invalid` where the file system cannot do it
+ */
+export function settle(database: Database, path: string): void {
+  database.pragma('journal_mode = WAL');
+  database.pragma('synchronous = NORMAL');
+  const mode = database.pragma('journal_mode', { simple: true });
+  const synchronous = database.pragma('synchronous', { simple: true });
+  if (mode !== 'wal' || synchronous !== 1) {
+    const detail = `${path} needs a local file system (journal_mode is ${mode}, synchronous is ${synchronous})`;
+    throw new RescindError('configuration_invalid', { detail });
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
+}

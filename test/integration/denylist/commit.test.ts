@@ -1,0 +1,112 @@
+import { openDenylist } from '@rescind/denylist';
+import type { Telemetry } from '@rescind/revocation';
+import { silentTelemetry } from '@rescind/revocation';
+import { expect, test } from 'vitest';
+import { cutoff, freshPath, LOG, open, stateAt } from './support.ts';
+
+test('a new denylist knows nothing', () => {
+  const denylist = open(freshPath());
+  expect(denylist.load(LOG)).toBeUndefined();
+  expect(denylist.quarantined(LOG)).toEqual([]);
+  expect(denylist.names(LOG)).toEqual([]);
+  expect(denylist.row(LOG, 'sid', 's1')).toBeUndefined();
+  expect(denylist.count()).toBe(0);
+  expect(denylist.health()).toEqual([{ name: 'denylist', status: 'pass', entries: 0 }]);
+});
+
+test('rows, position and quarantine are kept together, over a restart too', async () => {
+  const path = freshPath();
+  const state = stateAt(7, { logTime: 123_456, suspect: 'an event of a newer version', hint: '41' });
+  const kept = { log: LOG, epoch: '0001-a', seq: 6, jws: 'a.b.c', why: 'its type is not known' };
+  {
+    await using denylist = openDenylist({ path });
+    denylist.commit({ state, cutoffs: [cutoff()], quarantine: [kept] });
+  }
+  const denylist = open(path);
+  expect(denylist.load(LOG)).toEqual(state);
+  expect(denylist.quarantined(LOG)).toEqual([kept]);
+  expect(denylist.row(LOG, 'sid', 's1')).toEqual(cutoff());
+  expect(denylist.names(LOG)).toEqual(['sid']);
+
+  denylist.commit({ state: stateAt(8), cutoffs: [], release: [{ epoch: '0001-a', seq: 6 }] });
+  expect(denylist.quarantined(LOG)).toEqual([]);
+});
+
+test('a change that cannot be written leaves nothing behind, on disk or in memory', () => {
+  const denylist = open(freshPath());
+  denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
+  const fine = cutoff({ claim: 'tenant', value: 't1', issuedUntil: 1_000 }, 2);
+  const broken = { ...cutoff({ claim: 'group', value: 'g1' }, 2), seq: 0.5 };
+  expect(() => denylist.commit({ state: stateAt(2), cutoffs: [fine, broken] })).toThrow(
+    expect.objectContaining({ code: 'denylist_unwritable' }),
+  );
+  expect(denylist.load(LOG)).toEqual(stateAt(1));
+  expect(denylist.names(LOG)).toEqual(['sid']);
+  expect(denylist.row(LOG, 'tenant', 't1')).toBeUndefined();
+  expect(denylist.health()[0]).toMatchObject({ status: 'warn', entries: 1 });
+
+  denylist.commit({ state: stateAt(2), cutoffs: [fine] });
+  expect(denylist.names(LOG)).toEqual(['sid', 'tenant']);
+  expect(denylist.row(LOG, 'tenant', 't1')).toEqual(fine);
+  expect(denylist.health()[0]).toMatchObject({ status: 'pass', entries: 2 });
+});
+
+test('logs and issuers are kept apart', () => {
+  const denylist = open(freshPath());
+  const other = 'https://other.example';
+  denylist.commit({ state: stateAt(3), cutoffs: [cutoff()] });
+  denylist.commit({ state: stateAt(9, { log: other }), cutoffs: [cutoff({ iss: other, claim: 'sub', value: 's1' })] });
+  expect(denylist.load(LOG)?.seq).toBe(3);
+  expect(denylist.load(other)?.seq).toBe(9);
+  expect(denylist.names(LOG)).toEqual(['sid']);
+  expect(denylist.names(other)).toEqual(['sub']);
+  expect(denylist.row(other, 'sid', 's1')).toBeUndefined();
+});
+
+test('texts are kept beside the rows', () => {
+  const path = freshPath();
+  const first = openDenylist({ path });
+  first.write('keys', '{"keys":[]}');
+  first.write('keys', '{"keys":[1]}');
+  first.close();
+  const denylist = open(path);
+  expect(denylist.read('keys')).toBe('{"keys":[1]}');
+  expect(denylist.read('others')).toBeUndefined();
+});
+
+test('the number of entries by claim is measured, at the start too', () => {
+  const path = freshPath();
+  const gauges: Record<string, number> = {};
+  const telemetry: Telemetry = {
+    ...silentTelemetry,
+    gauge: (metric, value, labels) => {
+      gauges[`${metric} ${labels?.claim}`] = value;
+    },
+  };
+  const first = openDenylist({ path, telemetry });
+  first.commit({ state: stateAt(1), cutoffs: [cutoff(), cutoff({ value: 's2' }), cutoff({ claim: 'jti' })] });
+  expect(gauges).toEqual({ 'rescind_denylist_entries sid': 2, 'rescind_denylist_entries jti': 1 });
+  first.prune([LOG], 3_000);
+  expect(gauges).toEqual({ 'rescind_denylist_entries sid': 0, 'rescind_denylist_entries jti': 0 });
+  first.commit({ state: stateAt(2), cutoffs: [cutoff()] });
+  first.close();
+  gauges['rescind_denylist_entries sid'] = -1;
+  openDenylist({ path, telemetry }).close();
+  expect(gauges['rescind_denylist_entries sid']).toBe(1);
+});
+
+test('a closed denylist is unreadable, says so, and closes again without a word', () => {
+  const denylist = openDenylist({ path: freshPath() });
+  denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
+  denylist.close();
+  denylist.close();
+  expect(() => denylist.row(LOG, 'sid', 's1')).toThrow(expect.objectContaining({ code: 'denylist_unreadable' }));
+  expect(() => denylist.commit({ state: stateAt(2), cutoffs: [] })).toThrow(
+    expect.objectContaining({ code: 'denylist_unwritable' }),
+  );
+  expect(denylist.health()[0]).toMatchObject({ status: 'fail', error: 'closed' });
+});
+
+test('a wrong path is refused', () => {
+  for (const path of ['', ':memory:']) expect(() => openDenylist({ path })).toThrow(TypeError);
+});

@@ -1,0 +1,199 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
+import { openDenylist } from '@rescind/denylist';
+import type { Telemetry } from '@rescind/revocation';
+import { createManualClock, silentTelemetry } from '@rescind/revocation';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { cutoff, freshPath, LOG, open, stateAt } from './support.ts';
+
+const locked = expect.objectContaining({ code: 'denylist_locked' });
+
+describe('one owner', () => {
+  test('a second one in the same process is refused, whichever way it comes', () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, 'denylist.db');
+    const first = open(path);
+    symlinkSync(path, join(directory, 'link.db'));
+    mkdirSync(join(directory, 'sub'));
+    symlinkSync(directory, join(directory, 'sub', 'up'));
+    for (const way of [path, join(directory, 'link.db'), join(directory, 'sub', 'up', 'denylist.db')]) {
+      expect(() => openDenylist({ path: way })).toThrow(locked);
+    }
+    linkSync(path, join(directory, 'hard.db'));
+    expect(() => openDenylist({ path: join(directory, 'hard.db') })).toThrow(locked);
+    first.commit({ state: stateAt(1), cutoffs: [cutoff()] });
+    expect(first.count()).toBe(1);
+  });
+
+  test('it may be opened again when it was closed', () => {
+    const path = freshPath();
+    openDenylist({ path }).close();
+    open(path);
+  });
+
+  test('a second process is refused, and the lock of one that was killed is gone', async () => {
+    const path = freshPath();
+    const holder = spawn(process.execPath, [fileURLToPath(new URL('hold.ts', import.meta.url)), path]);
+    onTestFinished(() => void holder.kill('SIGKILL'));
+    const [line] = await once(holder.stdout, 'data');
+    expect(String(line)).toBe('open 0\n');
+    expect(() => openDenylist({ path })).toThrow(locked);
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    open(path);
+  });
+
+  test('a copy in another place opens beside the first, with what it held', () => {
+    const path = freshPath();
+    const first = openDenylist({ path });
+    first.commit({ state: stateAt(4), cutoffs: [cutoff()] });
+    first.close();
+    const copy = join(temporaryDirectory(), 'copy.db');
+    copyFileSync(path, copy);
+    open(path);
+    expect(open(copy).load(LOG)?.seq).toBe(4);
+  });
+});
+
+test('its owner alone reads the files', () => {
+  const path = freshPath();
+  const denylist = open(path);
+  denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
+  for (const file of [path, `${path}-wal`, `${path}.lock`]) expect(statSync(file).mode & 0o077).toBe(0);
+});
+
+test('its directory is made', () => {
+  const path = join(temporaryDirectory(), 'a', 'b', 'denylist.db');
+  expect(open(path).count()).toBe(0);
+});
+
+describe('versions', () => {
+  test('an older file is brought to this version with its rows', () => {
+    const path = freshPath();
+    const old = new DatabaseSync(path);
+    old.exec(`
+      CREATE TABLE word (id INTEGER PRIMARY KEY, text ANY NOT NULL UNIQUE) STRICT;
+      CREATE TABLE cutoff (
+        iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+        issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+        txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+        PRIMARY KEY (iss, claim, value)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE log (log TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE TABLE quarantine (
+        log TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, jws TEXT NOT NULL, why TEXT NOT NULL,
+        PRIMARY KEY (log, epoch, seq)
+      ) STRICT;
+      CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+      INSERT INTO word (text) VALUES ('${LOG}'), ('sid'), ('logout'), ('0001-a');
+      INSERT INTO cutoff VALUES (1, 2, 's1', NULL, 2000, NULL, 'txn-1', 3, 4, 1);
+      PRAGMA application_id = ${0x52444e59};
+      PRAGMA user_version = 1;
+    `);
+    old.prepare('INSERT INTO log VALUES (?, ?)').run(LOG, JSON.stringify(stateAt(5)));
+    old.close();
+
+    const denylist = open(path);
+    expect(denylist.row(LOG, 'sid', 's1')).toEqual(cutoff());
+    expect(denylist.load(LOG)).toEqual(stateAt(5));
+    expect(denylist.prune([LOG], 2_001)).toBe(1);
+  });
+
+  test('a newer file is refused and left as it is', () => {
+    const path = freshPath();
+    openDenylist({ path }).close();
+    const newer = new DatabaseSync(path);
+    newer.exec('PRAGMA user_version = 99');
+    newer.close();
+    const before = readFileSync(path);
+    expect(() => openDenylist({ path })).toThrow(expect.objectContaining({ code: 'denylist_newer' }));
+    expect(readFileSync(path)).toEqual(before);
+  });
+
+  test("another program's database is refused and left as it is", () => {
+    const path = freshPath();
+    const other = new DatabaseSync(path);
+    other.exec('CREATE TABLE account (name TEXT)');
+    other.close();
+    expect(() => openDenylist({ path })).toThrow(expect.objectContaining({ code: 'configuration_invalid' }));
+    const still = new DatabaseSync(path, { readOnly: true });
+    expect(still.prepare('SELECT count(*) AS rows FROM account').get()).toEqual({ rows: 0 });
+    still.close();
+  });
+});
+
+describe('a damaged file', () => {
+  const damages: Record<string, (path: string) => void> = {
+    'is no database': (path) => writeFileSync(path, 'These are the times that try men’s souls. '.repeat(50)),
+    'was cut off': (path) => truncateSync(path, 4096),
+    'has a broken page': (path) => {
+      const bytes = readFileSync(path);
+      bytes.fill(0xff, 4096, 12_288);
+      writeFileSync(path, bytes);
+    },
+  };
+  for (const [what, damage] of Object.entries(damages)) {
+    test(`that ${what} is set aside, and an empty one started`, () => {
+      const path = freshPath();
+      const first = openDenylist({ path });
+      const rows = Array.from({ length: 2_000 }, (_, index) => cutoff({ value: `session-${index}` }));
+      first.commit({ state: stateAt(1), cutoffs: rows });
+      first.close();
+      damage(path);
+      const damaged = readFileSync(path);
+
+      const seen: string[] = [];
+      const telemetry: Telemetry = {
+        ...silentTelemetry,
+        count: (metric) => void seen.push(metric),
+        log: (level, event) => void seen.push(`${level} ${event}`),
+      };
+      const denylist = openDenylist({ path, telemetry, clock: createManualClock(Date.UTC(2026, 10, 23)) });
+      onTestFinished(() => denylist.close());
+      expect(seen).toEqual(['rescind_denylist_set_aside_total', 'error denylist_set_aside']);
+      const name = 'denylist.db.damaged-20261123T000000000Z';
+      expect(denylist.health()).toEqual([{ name: 'denylist', status: 'warn', entries: 0, setAside: name }]);
+      expect(denylist.load(LOG)).toBeUndefined();
+      expect(readFileSync(join(path, '..', name))).toEqual(damaged);
+      denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
+    });
+  }
+
+  test('what one that is not damaged is never is', () => {
+    const path = freshPath();
+    openDenylist({ path }).close();
+    openDenylist({ path }).close();
+    expect(readdirSync(join(path, '..')).filter((name) => name.includes('damaged'))).toEqual([]);
+  });
+});
+
+test('what was committed before the process was killed is there when it starts again', async () => {
+  const path = freshPath();
+  const first = openDenylist({ path });
+  first.commit({ state: stateAt(3), cutoffs: [cutoff()] });
+  first.close();
+  const holder = spawn(process.execPath, [fileURLToPath(new URL('hold.ts', import.meta.url)), path, 'commit']);
+  onTestFinished(() => void holder.kill('SIGKILL'));
+  await once(holder.stdout, 'data');
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  const denylist = open(path);
+  expect(denylist.row(LOG, 'sid', 's1')).toEqual(cutoff());
+  expect(denylist.row(LOG, 'sid', 'killed')).toBeDefined();
+  expect(denylist.load(LOG)?.seq).toBe(4);
+});

@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import type { Denylist } from '@rescind/denylist';
+import { openDenylist } from '@rescind/denylist';
+import type { Cutoff, Denial, LogState } from '@rescind/revocation';
+import { toCutoff } from '@rescind/revocation';
+import fc from 'fast-check';
+import { onTestFinished } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+
+export const LOG = 'https://login.example';
+
+export function freshPath(): string {
+  return join(temporaryDirectory(), 'denylist.db');
+}
+
+/** Open until the test has finished. */
+export function open(path: string): Denylist {
+  const denylist = openDenylist({ path });
+  onTestFinished(() => denylist.close());
+  return denylist;
+}
+
+export function stateAt(seq: number, more: Partial<LogState> = {}): LogState {
+  return {
+    log: LOG,
+    epoch: '0001-a',
+    seq,
+    id: `event-${seq}`,
+    head: seq,
+    floor: 1,
+    logTime: 0,
+    wholeAt: 0,
+    savedAt: 0,
+    suspect: null,
+    proof: null,
+    hint: null,
+    ...more,
+  };
+}
+
+export function cutoff(more: Partial<Denial> = {}, seq = 1): Cutoff {
+  const denial = { iss: LOG, claim: 'sid', value: 's1', expiresAt: 2_000, endsSession: true, ...more };
+  return toCutoff(denial, { txn: `txn-${seq}`, reason: 'logout', epoch: '0001-a', seq });
+}
+
+const ISSUERS = [LOG, 'https://other.example'];
+const CLAIMS = ['jti', 'sid', 'sub', 'client_id', 'kid', 'iss', 'tenant', '__proto__'];
+// Spellings of one UUID, numbers as text, texts that UTF-8 or C strings would fold into one: all different values.
+const VALUES = [
+  '0190c2d4-7a5e-7abc-8def-0123456789ab',
+  '0190C2D4-7A5E-7ABC-8DEF-0123456789AB',
+  '0190c2d47a5e7abc8def0123456789ab',
+  '1',
+  '1.0',
+  '',
+  'a\u0000b',
+  'a',
+  '\ud800',
+  '\ud801',
+  '\ufffd',
+  'café',
+  'cafe\u0301',
+];
+
+const time = fc.integer({ min: 0, max: 5_000 });
+
+/** Rows that often share a key, so that merging has something to do. */
+export const cutoffs = fc.array(
+  fc
+    .record({
+      iss: fc.constantFrom(...ISSUERS),
+      claim: fc.constantFrom(...CLAIMS),
+      value: fc.constantFrom(...VALUES),
+      issuedUntil: fc.option(time, { nil: undefined }),
+      expiresAt: time,
+      endsSession: fc.boolean(),
+      seq: fc.integer({ min: 1, max: 40 }),
+      epoch: fc.constantFrom('0001-a', '0002-b'),
+    })
+    .map(({ issuedUntil, epoch, seq, ...denial }) =>
+      toCutoff(issuedUntil === undefined ? denial : { ...denial, issuedUntil }, {
+        // What has the same place in the log is the same event: of one revocation, for one reason.
+        txn: `txn-${epoch}-${seq}`,
+        reason: seq % 2 === 0 ? 'logout' : 'password_changed',
+        epoch,
+        seq,
+      }),
+    ),
+  { maxLength: 40 },
+);
+
+/** Everything the denylist says, by its door: each row, the names of claims, the counts. */
+export function everything(denylist: Denylist) {
+  const rows: Cutoff[] = [];
+  for (const iss of ISSUERS) {
+    for (const claim of CLAIMS) {
+      for (const value of VALUES) {
+        const row = denylist.row(iss, claim, value);
+        if (row !== undefined) rows.push(row);
+      }
+    }
+  }
+  const names = ISSUERS.map((iss) => [...denylist.names(iss)].sort());
+  return { rows, names, count: denylist.count(), byClaim: denylist.countByClaim() };
+}
