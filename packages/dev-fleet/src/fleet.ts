@@ -1,0 +1,145 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePorts, openWatchdog } from '@rescind/dev-kafka';
+import type { FleetClient } from './client.ts';
+import { createFleetClient } from './client.ts';
+import type { ServiceProcess } from './service-process.ts';
+import { createServiceProcess } from './service-process.ts';
+
+export interface FleetOptions {
+  /** Addresses of a Kafka; absent: the embedded default, no Kafka. */
+  readonly brokers?: readonly string[] | undefined;
+  /** Default: one of its own, `rescind.revocations.<random>`, so that fleets can share a broker. */
+  readonly topic?: string;
+  /** Instances of each guarded service. Default 2. */
+  readonly prices?: number;
+  readonly orders?: number;
+  /** More variables, for all services, or for user-management or the guarded ones alone. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly issuerEnvironment?: Readonly<Record<string, string>>;
+  readonly guardedEnvironment?: Readonly<Record<string, string>>;
+  /** Starts nothing yet. Default: everything is started and ready. */
+  readonly started?: boolean;
+}
+
+/** One user-management and instances of prices and orders, as processes with files of their own. */
+export interface Fleet extends AsyncDisposable {
+  readonly issuer: ServiceProcess;
+  /** prices-1, prices-2, … orders-1, … */
+  readonly instances: readonly ServiceProcess[];
+  readonly client: FleetClient;
+  /** Holds every file of the fleet; removed at the end. */
+  readonly directory: string;
+  readonly topic: string;
+  /** Ends every process and removes the files. */
+  close(): Promise<void>;
+}
+
+/** The protected route of each guarded service. */
+export const PROTECTED_PATH: Readonly<Record<string, string>> = { prices: '/prices', orders: '/orders' };
+
+export const protectedUrl = (instance: ServiceProcess): string =>
+  `${instance.url}${PROTECTED_PATH[instance.service] ?? '/'}`;
+
+/** @throws Error when a service does not become ready; nothing is left behind then */
+export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const directory = mkdtempSync(join(tmpdir(), 'rescind-fleet-'));
+  const topic = options.topic ?? `rescind.revocations.${randomBytes(4).toString('hex')}`;
+  const kinds = [
+    ...Array.from({ length: options.prices ?? 2 }, (_, index) => ({ service: 'prices', name: `prices-${index + 1}` })),
+    ...Array.from({ length: options.orders ?? 2 }, (_, index) => ({ service: 'orders', name: `orders-${index + 1}` })),
+  ];
+  const ports = await freePorts(2 * (kinds.length + 1));
+  const nextPort = () => ports.pop() ?? 0;
+
+  const watchdog = openWatchdog();
+  const running = new Set<number>();
+  const started = (pid: number) => {
+    running.add(pid);
+    watchdog.set(`kill -9 ${[...running].join(' ')} 2>/dev/null; rm -rf '${directory}'`);
+  };
+
+  const secrets = makeSecrets(directory, ['prices', 'orders']);
+  const kafka: Record<string, string> =
+    options.brokers === undefined ? {} : { KAFKA_BROKERS: options.brokers.join(','), KAFKA_TOPIC: topic };
+  const everyone = { LOG_LEVEL: 'info', ...kafka, ...options.environment };
+
+  const issuerPort = nextPort();
+  const issuerUrl = `http://127.0.0.1:${issuerPort}`;
+  const issuer = createServiceProcess({
+    service: 'user-management',
+    name: 'user-management',
+    port: issuerPort,
+    managementPort: nextPort(),
+    started,
+    environment: {
+      ...everyone,
+      ISSUER: issuerUrl,
+      AUDIENCE: 'prices,orders',
+      DATABASE_PATH: join(directory, 'user-management.sqlite'),
+      KEYS_PATH: join(directory, 'keys'),
+      FEED_CLIENTS_FILE: secrets.clientsFile,
+      ...options.issuerEnvironment,
+    },
+  });
+  const instances = kinds.map(({ service, name }) =>
+    createServiceProcess({
+      service,
+      name,
+      port: nextPort(),
+      managementPort: nextPort(),
+      started,
+      environment: {
+        ...everyone,
+        ISSUER: issuerUrl,
+        AUDIENCE: service,
+        DENYLIST_PATH: join(directory, `${name}.sqlite`),
+        FEED_CLIENT_ID: service,
+        FEED_CLIENT_SECRET_FILE: join(directory, service, 'feed-client-secret'),
+        ...options.guardedEnvironment,
+      },
+    }),
+  );
+
+  const close = async () => {
+    await Promise.all([issuer, ...instances].map((one) => one.stop('SIGKILL')));
+    rmSync(directory, { recursive: true, force: true });
+    watchdog.set(':');
+    await watchdog.close();
+  };
+  try {
+    if (options.started !== false) {
+      await issuer.start();
+      await issuer.ready();
+      await Promise.all(instances.map((one) => one.start()));
+      await Promise.all(instances.map((one) => one.ready()));
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    issuer,
+    instances,
+    client: createFleetClient(issuerUrl),
+    directory,
+    topic,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function makeSecrets(directory: string, clients: readonly string[]): { readonly clientsFile: string } {
+  const secrets: Record<string, string> = {};
+  for (const client of clients) {
+    const secret = randomBytes(32).toString('base64url');
+    secrets[client] = secret;
+    mkdirSync(join(directory, client), { mode: 0o700 });
+    writeFileSync(join(directory, client, 'feed-client-secret'), secret, { mode: 0o600 });
+  }
+  const clientsFile = join(directory, 'feed-clients.json');
+  writeFileSync(clientsFile, JSON.stringify(secrets), { mode: 0o600 });
+  return { clientsFile };
+}

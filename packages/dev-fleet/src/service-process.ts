@@ -1,0 +1,177 @@
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** One line of a service's log: JSON, as pino writes it. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export interface ServiceOptions {
+  /** The folder under services/. */
+  readonly service: string;
+  /** Its name in messages, such as `prices-2`. */
+  readonly name: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly port: number;
+  readonly managementPort: number;
+  /** Told the process id whenever one starts. */
+  readonly started: (pid: number) => void;
+}
+
+/** A service as a process of its own, on ports and files that stay the same when it is started again. */
+export interface ServiceProcess {
+  readonly name: string;
+  readonly service: string;
+  /** Public address, without a slash at the end. */
+  readonly url: string;
+  readonly managementUrl: string;
+  /** What it was started with; a change counts from the next start. */
+  readonly environment: Record<string, string>;
+  /** All lines it has logged since it was first started. */
+  readonly lines: readonly string[];
+  /** Process id, or undefined when it does not run. */
+  pid(): number | undefined;
+  /** Starts it; resolves when it listens, which is before it is ready. @throws Error with the log's end when it exits */
+  start(): Promise<void>;
+  /** Resolves when /readyz answers 200. @throws Error after `deadlineMs` (default 30 000) */
+  ready(deadlineMs?: number): Promise<void>;
+  /** The answer of /readyz now; status 0 when nobody answers. */
+  health(): Promise<{ readonly status: number; readonly body: HealthBody }>;
+  /** Sends a signal (default SIGTERM) and resolves with the exit code when it has ended. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Freezes the process (SIGSTOP): its event loop stands still. */
+  pause(): void;
+  resume(): void;
+  /** The first line whose `event` (or message) is this, from index `from` on. */
+  line(event: string, from?: number): LogLine | undefined;
+}
+
+export interface HealthBody {
+  readonly status?: string;
+  readonly checks?: readonly Readonly<Record<string, unknown> & { name: string; status: string }>[];
+}
+
+const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
+/** Node with type stripping starts a service in half a second; two busy cores take longer. */
+const LISTEN_LIMIT_MS = 30_000;
+
+export function createServiceProcess(options: ServiceOptions): ServiceProcess {
+  const { service, name, port, managementPort } = options;
+  const environment: Record<string, string> = { ...options.environment };
+  const lines: string[] = [];
+  let child: ChildProcess | undefined;
+  let ended: Promise<unknown> = Promise.resolve();
+
+  const url = `http://127.0.0.1:${port}`;
+  const managementUrl = `http://127.0.0.1:${managementPort}`;
+  const tail = () => lines.slice(-15).join('\n');
+
+  const line = (event: string, from = 0): LogLine | undefined => {
+    for (const text of lines.slice(from)) {
+      const parsed = parseLine(text);
+      if (parsed?.['event'] === event || parsed?.['msg'] === event) return parsed;
+    }
+    return undefined;
+  };
+
+  const health = async () => {
+    try {
+      const response = await fetch(`${managementUrl}/readyz`, { signal: AbortSignal.timeout(2_000) });
+      return { status: response.status, body: (await response.json()) as HealthBody };
+    } catch {
+      return { status: 0, body: {} };
+    }
+  };
+
+  return {
+    name,
+    service,
+    url,
+    managementUrl,
+    environment,
+    lines,
+    line,
+    health,
+    pid: () => child?.pid,
+    async start() {
+      if (child !== undefined) throw new Error(`${name} runs already`);
+      const from = lines.length;
+      const started = spawn(process.execPath, [`${SERVICES}${service}/src/main.ts`], {
+        env: {
+          PATH: process.env['PATH'],
+          ...environment,
+          PORT: String(port),
+          MANAGEMENT_PORT: String(managementPort),
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      child = started;
+      ended = once(started, 'exit').then(() => {
+        if (child === started) child = undefined;
+      });
+      for (const stream of [started.stdout, started.stderr]) {
+        createInterface({ input: stream }).on('line', (text) => void lines.push(text));
+      }
+      if (started.pid !== undefined) options.started(started.pid);
+      await until(
+        `${name} listens`,
+        () => line('listening', from) !== undefined,
+        LISTEN_LIMIT_MS,
+        () => {
+          if (child !== started) throw new Error(`${name} ended at start:\n${tail()}`);
+        },
+      );
+    },
+    async ready(deadlineMs = 30_000) {
+      const running = child;
+      let last: unknown;
+      const isReady = async () => {
+        const answer = await health();
+        last = answer.body;
+        return answer.status === 200;
+      };
+      try {
+        await until(`${name} is ready`, isReady, deadlineMs, () => {
+          if (child !== running || running === undefined) throw new Error(`${name} has ended`);
+        });
+      } catch (error) {
+        throw new Error(`${name} is not ready: ${JSON.stringify(last)}\n${tail()}`, { cause: error });
+      }
+    },
+    async stop(signal = 'SIGTERM') {
+      const running = child;
+      if (running === undefined) return null;
+      running.kill(signal);
+      if (signal !== 'SIGKILL') running.kill('SIGCONT');
+      await ended;
+      return running.exitCode;
+    },
+    pause: () => void child?.kill('SIGSTOP'),
+    resume: () => void child?.kill('SIGCONT'),
+  };
+}
+
+function parseLine(text: string): LogLine | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as LogLine) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Looks every 20 ms. @throws Error when the deadline has passed, or what `check` throws */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  deadlineMs: number,
+  check: () => void = () => undefined,
+): Promise<void> {
+  const end = performance.now() + deadlineMs;
+  while (!(await condition())) {
+    check();
+    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
