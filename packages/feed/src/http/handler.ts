@@ -1,0 +1,135 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
+import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import type { LogSource } from '../ports.ts';
+import { createBroadcast } from './broadcast.ts';
+import { receiveProof } from './proof.ts';
+import { openReader } from './reader.ts';
+
+const HEARTBEAT_MS: DurationMs = 1_000;
+/** Instances of one service share its credential: a large fleet, and no more. */
+const READERS_PER_CLIENT = 256;
+/** A reader that takes nothing for so long comes back by itself when it can. */
+const STUCK_MS: DurationMs = 30_000;
+
+export interface RevocationsHandlerOptions {
+  readonly source: LogSource;
+  /** The client whose credential the request carries; `undefined`: 401. */
+  authenticate(request: IncomingMessage): string | undefined;
+  readonly clock?: Clock;
+  readonly telemetry?: Telemetry;
+  /** How often a heartbeat is signed, one for all connections. Default 1 000. */
+  readonly heartbeatMs?: DurationMs;
+  /** Most connections of one client at a time; one more is answered 429. Default 256. */
+  readonly readersPerClient?: number;
+  /** After how many ms a reader that takes nothing is dropped. Default 30 000. */
+  readonly stuckMs?: DurationMs;
+}
+
+export interface RevocationsHandler {
+  /** Answers `GET …/revocations` and `POST …/revocations/proof`; by the end of the path, so it can be mounted anywhere. */
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** How many readers are connected. */
+  readers(): number;
+  /** Ends all connections; from now on answers 503. */
+  close(): void;
+}
+
+/**
+ * The server's side of the HTTP way: the log as `text/event-stream`, resumed by `Last-Event-ID: <epoch>:<seq>`, opened
+ * by a heartbeat; a position that is not of this log, or below its floor, starts from the floor. When the epoch changes
+ * its connections end, and readers open new ones.
+ * @throws TypeError an option is wrong
+ */
+export function createRevocationsHandler(options: RevocationsHandlerOptions): RevocationsHandler {
+  const { source, authenticate, readersPerClient = READERS_PER_CLIENT, stuckMs = STUCK_MS } = options;
+  const { clock = systemClock, telemetry = silentTelemetry, heartbeatMs = HEARTBEAT_MS } = options;
+  if (!(heartbeatMs > 0 && Number.isFinite(heartbeatMs))) throw new TypeError('heartbeatMs must be a positive number');
+  const broadcast = createBroadcast({ source, clock, telemetry, heartbeatMs });
+  const readersOf = new Map<string, number>();
+  let closed = false;
+
+  const count = (client: string, by: 1 | -1) => {
+    const readers = (readersOf.get(client) ?? 0) + by;
+    if (readers === 0) readersOf.delete(client);
+    else readersOf.set(client, readers);
+  };
+
+  const stream = (client: string, request: IncomingMessage, response: ServerResponse) => {
+    if ((readersOf.get(client) ?? 0) >= readersPerClient) throw new RescindError('rate_limited', { retryAfter: 5 });
+    const opening = broadcast.opening();
+    count(client, 1);
+    const reader = openReader({
+      response,
+      source,
+      broadcast,
+      opening,
+      lastEventId: request.headers['last-event-id'],
+      telemetry,
+      stuckMs,
+      onEnd: () => {
+        broadcast.remove(reader);
+        count(client, -1);
+      },
+    });
+    broadcast.add(reader);
+    reader.start();
+  };
+
+  const answer = (request: IncomingMessage, response: ServerResponse): Promise<void> | void => {
+    if (closed) throw new RescindError('stopping', { retryAfter: 1 });
+    const path = pathOf(request);
+    const allowed = path.endsWith('/revocations') ? 'GET' : path.endsWith('/revocations/proof') ? 'POST' : undefined;
+    if (allowed === undefined) throw new RescindError('not_found');
+    if (request.method !== allowed) {
+      response.setHeader('Allow', allowed);
+      throw new RescindError('method_wrong');
+    }
+    const client = authenticate(request);
+    if (client === undefined) {
+      response.setHeader('WWW-Authenticate', 'Basic realm="revocations", charset="UTF-8"');
+      throw new RescindError('client_invalid');
+    }
+    return allowed === 'GET' ? stream(client, request, response) : receiveProof(source, request, response);
+  };
+
+  return {
+    handle(request, response) {
+      const fail = (error: unknown) => refuse(response, error, telemetry);
+      try {
+        answer(request, response)?.catch(fail);
+      } catch (error) {
+        fail(error);
+      }
+    },
+    readers: () => broadcast.size(),
+    close() {
+      closed = true;
+      broadcast.close();
+    },
+  };
+}
+
+/** The path as it was asked for: Express takes the mount's part off `url`. */
+function pathOf(request: IncomingMessage & { readonly originalUrl?: string }): string {
+  const [path = ''] = (request.originalUrl ?? request.url ?? '').split('?');
+  return path.replace(/\/+$/, '');
+}
+
+function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry): void {
+  const known = error instanceof RescindError ? error : new RescindError('internal', { cause: error });
+  telemetry.count('rescind_feed_refused_total', { code: known.code });
+  telemetry.log(known.status === 500 ? 'error' : 'warn', 'feed_request_refused', { code: known.code });
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  if (known.retryAfter !== undefined) response.setHeader('Retry-After', String(known.retryAfter));
+  response.writeHead(known.status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
+  response.end(JSON.stringify({ error: known.oauth ?? known.code, code: known.code } satisfies Refusal));
+}
+
+interface Refusal {
+  readonly error: string;
+  readonly code: ErrorCode;
+}

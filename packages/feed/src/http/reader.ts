@@ -1,0 +1,129 @@
+import type { ServerResponse } from 'node:http';
+import type { DurationMs, Telemetry } from '@rescind/revocation';
+import type { LogSource } from '../ports.ts';
+import type { Broadcast, Heartbeat, Listener } from './broadcast.ts';
+import { heartbeatText } from './broadcast.ts';
+
+/** How long an ended connection has to take the rest before it is cut. */
+const LINGER_MS: DurationMs = 2_000;
+
+interface ReaderOptions {
+  readonly response: ServerResponse;
+  readonly source: LogSource;
+  readonly broadcast: Broadcast;
+  readonly opening: Heartbeat;
+  readonly lastEventId: string | string[] | undefined;
+  readonly telemetry: Telemetry;
+  readonly stuckMs: DurationMs;
+  /** Called once, when the connection is over for whatever reason. */
+  onEnd(): void;
+}
+
+export interface Reader extends Listener {
+  start(): void;
+}
+
+/**
+ * One connection. It reads from the log only what the socket takes: while a reader is slow nothing is read for it, and
+ * one that takes nothing for 30 s is dropped. A heartbeat is sent once the head it speaks of has been sent here; only
+ * the opening one comes before, so that the reader knows at once how far it is behind, or that it is ahead.
+ */
+export function openReader(options: ReaderOptions): Reader {
+  const { response, source, broadcast, opening, telemetry } = options;
+  const { epoch } = opening;
+  let sent = startOf(options.lastEventId, source);
+  /** Heartbeats whose head has not been sent yet: the oldest, which is due first, and the newest. */
+  let due: Heartbeat[] = [];
+  let stuck: NodeJS.Timeout | undefined;
+  let over = false;
+
+  const finish = (reason: string) => {
+    if (over) return;
+    over = true;
+    clearTimeout(stuck);
+    telemetry.count('rescind_feed_readers_ended_total', { reason });
+    options.onEnd();
+  };
+
+  const end = (reason: string) => {
+    if (over) return;
+    finish(reason);
+    response.end();
+    setTimeout(() => response.destroy(), LINGER_MS).unref();
+  };
+
+  const write = (text: string) => {
+    if (response.write(text)) return;
+    stuck = setTimeout(() => {
+      telemetry.log('warn', 'feed_reader_stuck', { sent });
+      finish('stuck');
+      response.destroy();
+    }, options.stuckMs);
+  };
+
+  const sendDueHeartbeats = () => {
+    while (due[0] !== undefined && due[0].head <= sent && !response.writableNeedDrain) {
+      const [first, ...rest] = due;
+      due = rest;
+      write(heartbeatText(first));
+    }
+  };
+
+  const pump = () => {
+    while (!over && !response.writableNeedDrain) {
+      const piece = broadcast.piece(sent);
+      if (piece.epoch !== epoch) return end('epoch_changed');
+      if (piece.text === '') break;
+      sent = piece.upTo;
+      write(piece.text);
+      sendDueHeartbeats();
+    }
+    if (!over) sendDueHeartbeats();
+  };
+
+  const guardedPump = () => {
+    try {
+      pump();
+    } catch (error) {
+      telemetry.log('error', 'feed_reader_failed', { error: String(error) });
+      end('failed');
+    }
+  };
+
+  return {
+    start() {
+      if (response.destroyed) return finish('left');
+      response.on('close', () => finish('left'));
+      response.on('drain', () => {
+        clearTimeout(stuck);
+        guardedPump();
+      });
+      response.socket?.setKeepAlive(true, 10_000);
+      response.writeHead(200, {
+        'Content-Type': 'text/event-stream',
+        'Cache-Control': 'no-store',
+        'X-Accel-Buffering': 'no',
+        'X-Content-Type-Options': 'nosniff',
+      });
+      write(heartbeatText(opening));
+      guardedPump();
+    },
+    appended: guardedPump,
+    heartbeat(heartbeat) {
+      if (heartbeat.epoch !== epoch) return end('epoch_changed');
+      due = due[0] === undefined ? [heartbeat] : [due[0], heartbeat];
+      guardedPump();
+    },
+    end: () => end('closed'),
+  };
+}
+
+/** The position to send from. One that is not of this log, or below its floor, is the floor's. */
+function startOf(lastEventId: string | string[] | undefined, source: LogSource): number {
+  const { epoch, head, floor } = source.snapshot();
+  const lowest = floor - 1;
+  const parts = /^([!-~]{1,200}):(\d{1,15})$/.exec(typeof lastEventId === 'string' ? lastEventId : '');
+  if (parts === null || parts[1] !== epoch) return lowest;
+  const seq = Number(parts[2]);
+  return seq < lowest || seq > head ? lowest : seq;
+}

@@ -1,0 +1,101 @@
+import type { DurationMs } from '@rescind/revocation';
+import { createParser } from 'eventsource-parser';
+import type { WayRecord } from '../ports.ts';
+
+/** The names of the server-sent events. */
+export const EVENT_NAME = 'revocation';
+export const HEARTBEAT_NAME = 'heartbeat';
+
+/** Most characters of one server-sent event. A signed event of a thousand entries has about as many; more is an attack. */
+export const MAX_EVENT_CHARS = 256 * 1024;
+
+/** Records handed over at a time: bounds the memory of one step, and the length of the transaction it becomes. */
+const BATCH = 500;
+
+/** Why a connection was lost: stable words, for logs and health. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
+  readonly reason: string;
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`the connection was lost: ${reason}`, options);
+    this.reason = reason;
+  }
+}
+
+/**
+ * Fires when nothing has come for `ms`. A process that itself stood still is not the server's fault: when the timer is
+ * late, what has arrived meanwhile gets its turn first.
+ */
+export function createStallTimer(ms: DurationMs, monotonic: () => DurationMs, onStall: () => void) {
+  let timer: NodeJS.Timeout | undefined;
+  const arm = (wait: DurationMs) => {
+    const due = monotonic() + wait;
+    timer = setTimeout(() => {
+      const late = monotonic() - due;
+      if (late > ms / 4) arm(ms / 2);
+      else onStall();
+    }, wait);
+  };
+  const stop = () => clearTimeout(timer);
+  return {
+    start() {
+      stop();
+      arm(ms);
+    },
+    stop,
+  };
+}
+
+export interface StreamHandlers {
+  records(batch: readonly WayRecord[]): Promise<void>;
+  /** A server-sent event that is neither an event nor a heartbeat. */
+  ignored(): void;
+  /** Around each wait for bytes. */
+  waiting(): void;
+  arrived(): void;
+}
+
+/**
+ * Reads one answer to its end, and reads on only when the batch before has been taken. Records count as live from the
+ * heartbeat that opens the connection on.
+ * @throws ConnectionLost `oversized`
+ */
+export async function readEventStream(body: ReadableStream<Uint8Array>, handlers: StreamHandlers): Promise<void> {
+  let pending: WayRecord[] = [];
+  let live = false;
+  let oversized = false;
+  const parser = createParser({
+    maxBufferSize: MAX_EVENT_CHARS,
+    onError: (error) => {
+      if (error.type === 'max-buffer-size-exceeded') oversized = true;
+    },
+    onEvent: ({ event, data }) => {
+      if (event !== EVENT_NAME && event !== HEARTBEAT_NAME) return handlers.ignored();
+      if (data.length > MAX_EVENT_CHARS) {
+        oversized = true;
+        return;
+      }
+      if (event === HEARTBEAT_NAME) live = true;
+      pending.push({ jws: data, hint: null, live });
+    },
+  });
+  const decoder = new TextDecoder();
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      handlers.waiting();
+      const { done, value } = await reader.read();
+      handlers.arrived();
+      if (done) return;
+      parser.feed(decoder.decode(value, { stream: true }));
+      const batch = pending;
+      pending = [];
+      for (let from = 0; from < batch.length; from += BATCH) await handlers.records(batch.slice(from, from + BATCH));
+      if (oversized) throw new ConnectionLost('oversized');
+    }
+  } finally {
+    handlers.arrived();
+    // Resolves at once or rejects because the body has failed already: either way nothing is left to read.
+    reader.cancel().catch(() => undefined);
+  }
+}

@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import type { Way, WayConnection, WaySink } from '../ports.ts';
+import { createBackoff } from './backoff.ts';
+import { basicAuthorization } from './basic.ts';
+import { ConnectionLost, createStallTimer, readEventStream } from './stream.ts';
+
+/** Heartbeats come every second: five missed ones are no jitter. */
+const STALL_MS: DurationMs = 5_000;
+const FIRST_RETRY_MS: DurationMs = 100;
+/** Longer would cost revocations their speed after an outage; a fleet of hundreds makes this a hundred requests a second. */
+const GREATEST_RETRY_MS: DurationMs = 5_000;
+/** A server that answers and hangs up at once, or a reader that keeps starting again, is slowed down all the same. */
+const GOOD_AFTER_MS: DurationMs = 900;
+const PROOF_TIMEOUT_MS: DurationMs = 10_000;
+
+export interface HttpWayOptions {
+  /** Base URL under which the issuer is reached; `/revocations` is appended. */
+  readonly issuer: string;
+  /** The reader's credential (HTTP Basic, RFC 7617). The id has no colon. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Default: the global one. */
+  readonly fetch?: typeof globalThis.fetch;
+  readonly clock?: Clock;
+  readonly telemetry?: Telemetry;
+  /** After how many ms without a byte a connection is dropped. Default 5 000. */
+  readonly stallMs?: DurationMs;
+}
+
+interface Settings {
+  readonly url: string;
+  readonly authorization: string;
+  readonly fetch: typeof globalThis.fetch;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly stallMs: DurationMs;
+}
+
+/**
+ * The log as server-sent events of the issuer: `GET {issuer}/revocations`, resumed by `Last-Event-ID: <epoch>:<seq>`.
+ * Reconnects by itself with exponential back-off and full jitter (0.1 s to 5 s), follows no redirect, drops a
+ * connection on which nothing has come for 5 s, and reads no faster than its records are taken.
+ * @throws TypeError an option is missing or wrong
+ */
+export function httpWay(options: HttpWayOptions): Way {
+  const settings = checkOptions(options);
+  return {
+    name: 'http',
+    open: (sink) => openConnection(settings, sink),
+    prove: (jws) => prove(settings, jws),
+  };
+}
+
+function checkOptions(options: HttpWayOptions): Settings {
+  const { issuer, clientId, clientSecret, stallMs = STALL_MS } = options;
+  const url = URL.canParse(issuer) ? new URL(issuer) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
+    throw new TypeError('issuer must be an http(s) URL without credentials, query and fragment');
+  }
+  if (typeof clientId !== 'string' || clientId === '' || clientId.includes(':')) {
+    throw new TypeError('clientId must be a text without a colon');
+  }
+  if (typeof clientSecret !== 'string' || clientSecret === '') {
+    throw new TypeError('clientSecret must be a text that is not empty');
+  }
+  if (!(stallMs > 0 && Number.isFinite(stallMs))) throw new TypeError('stallMs must be a positive number');
+  return {
+    url: `${issuer.replace(/\/+$/, '')}/revocations`,
+    authorization: basicAuthorization(clientId, clientSecret),
+    fetch: options.fetch ?? globalThis.fetch,
+    clock: options.clock ?? systemClock,
+    telemetry: options.telemetry ?? silentTelemetry,
+    stallMs,
+  };
+}
+
+function openConnection(settings: Settings, sink: WaySink): WayConnection {
+  const { telemetry } = settings;
+  const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
+  const closing = new AbortController();
+  let attempt = new AbortController();
+  let lastReason: string | undefined;
+
+  const attemptOnce = async (): Promise<string> => {
+    attempt = new AbortController();
+    const startedAt = settings.clock.monotonic();
+    try {
+      await readOnce(settings, sink, attempt, () => {
+        if (lastReason !== undefined) telemetry.log('info', 'feed_connected', { way: 'http' });
+        lastReason = undefined;
+        if (settings.clock.monotonic() - startedAt > GOOD_AFTER_MS) backoff.reset();
+      });
+      return 'ended';
+    } catch (error) {
+      return reasonOf(error, attempt.signal);
+    }
+  };
+
+  const tell = (reason: string) => {
+    telemetry.count('rescind_feed_connections_lost_total', { way: 'http', reason });
+    // A server that is away for an hour is one line, not thousands.
+    if (reason !== lastReason) telemetry.log('warn', 'feed_connection_lost', { way: 'http', reason });
+    lastReason = reason;
+    sink.lost(reason);
+  };
+
+  const run = async () => {
+    while (!closing.signal.aborted) {
+      const reason = await attemptOnce();
+      if (closing.signal.aborted) return;
+      if (reason !== RESTART) tell(reason);
+      await sleep(backoff.next(), undefined, { signal: closing.signal }).catch(() => undefined);
+    }
+  };
+  const running = run();
+
+  return {
+    restart(reason) {
+      telemetry.log('info', 'feed_connection_restarted', { way: 'http', reason });
+      attempt.abort(new ConnectionLost(RESTART));
+    },
+    async close() {
+      closing.abort();
+      attempt.abort(new ConnectionLost('closed'));
+      await running;
+    },
+  };
+}
+
+const RESTART = 'restarted';
+
+/** One connection from its request to its end. `onHeard` is called with each batch. */
+async function readOnce(
+  settings: Settings,
+  sink: WaySink,
+  attempt: AbortController,
+  onHeard: () => void,
+): Promise<void> {
+  const stall = createStallTimer(settings.stallMs, settings.clock.monotonic, () =>
+    attempt.abort(new ConnectionLost('stalled')),
+  );
+  stall.start();
+  try {
+    const body = await request(settings, sink, attempt.signal);
+    sink.opened();
+    await readEventStream(body, {
+      waiting: stall.start,
+      arrived: stall.stop,
+      ignored: () => settings.telemetry.count('rescind_feed_ignored_total', { way: 'http' }),
+      records: async (batch) => {
+        attempt.signal.throwIfAborted();
+        onHeard();
+        await sink.records(batch);
+        attempt.signal.throwIfAborted();
+      },
+    });
+  } finally {
+    stall.stop();
+  }
+}
+
+async function request(settings: Settings, sink: WaySink, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const { epoch, seq } = sink.start();
+  const response = await settings.fetch(settings.url, {
+    headers: {
+      accept: 'text/event-stream',
+      'accept-encoding': 'identity',
+      authorization: settings.authorization,
+      'cache-control': 'no-store',
+      ...(epoch === '' ? {} : { 'last-event-id': `${epoch}:${seq}` }),
+    },
+    // A redirect would carry the credential to where somebody else says.
+    redirect: 'manual',
+    signal,
+  });
+  const refusal = refusalOf(response);
+  if (refusal === undefined && response.body !== null) return response.body;
+  await response.body?.cancel();
+  throw new ConnectionLost(refusal ?? 'empty');
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  429: 'too_many_connections',
+  503: 'unavailable',
+};
+
+function refusalOf(response: Response): string | undefined {
+  const { status } = response;
+  if (status === 200) {
+    const type = response.headers.get('content-type') ?? '';
+    return /^text\/event-stream\s*(;|$)/i.test(type) ? undefined : 'content_type_wrong';
+  }
+  if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) return 'redirect_refused';
+  return REASONS[status] ?? `status_${status}`;
+}
+
+function reasonOf(error: unknown, signal: AbortSignal): string {
+  const cause: unknown = signal.aborted ? signal.reason : error;
+  return cause instanceof ConnectionLost ? cause.reason : 'unreachable';
+}
+
+async function prove(settings: Settings, jws: string): Promise<void> {
+  const response = await settings.fetch(`${settings.url}/proof`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/secevent+jwt', authorization: settings.authorization },
+    body: jws,
+    redirect: 'manual',
+    signal: AbortSignal.timeout(PROOF_TIMEOUT_MS),
+  });
+  await response.body?.cancel();
+  if (response.ok) return;
+  const detail = `the issuer answered ${response.status} to a proof`;
+  if (response.status === 400) throw new RescindError('event_invalid', { detail });
+  if (response.status === 401) throw new RescindError('client_invalid', { detail });
+  throw new RescindError('busy', { detail });
+}

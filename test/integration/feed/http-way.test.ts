@@ -1,0 +1,204 @@
+import { createBasicAuthenticator, createRevocationsHandler, httpWay } from '@rescind/feed';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import type { PlainLog } from './plain-log.ts';
+import { createPlainLog } from './plain-log.ts';
+import { record } from './recorder.ts';
+import { openServer } from './server.ts';
+
+const SECRET = 'a-secret-of-the-reader';
+
+async function serve(log: PlainLog, options: { heartbeatMs?: number; port?: number } = {}) {
+  const handler = createRevocationsHandler({
+    source: log,
+    authenticate: createBasicAuthenticator({ prices: SECRET }),
+    heartbeatMs: options.heartbeatMs ?? 60_000,
+  });
+  onTestFinished(() => handler.close());
+  const server = await openServer(handler.handle, options.port);
+  const way = httpWay({ issuer: server.url, clientId: 'prices', clientSecret: SECRET });
+  return { handler, server, way };
+}
+
+describe('the HTTP way', () => {
+  it('opens with a heartbeat of the present head, then sends what is there, then what comes', async () => {
+    const log = createPlainLog();
+    log.append(2);
+    const { way } = await serve(log);
+    const reader = record(way);
+    await waitFor('both events', () => reader.records.length === 3);
+    log.append();
+    await waitFor('the third', () => reader.records.length === 4);
+
+    expect(reader.texts()).toEqual(['heartbeat.0001-a.2', 'event.0001-a.1', 'event.0001-a.2', 'event.0001-a.3']);
+    expect(reader.records.every(({ live }) => live)).toBe(true);
+    expect(reader.opened()).toBe(1);
+  });
+
+  it('resumes after the position it is asked for', async () => {
+    const log = createPlainLog();
+    log.append(5);
+    const { way, server } = await serve(log);
+    const reader = record(way, { epoch: '0001-a', seq: 3 });
+    await waitFor('the rest', () => reader.records.length === 3);
+
+    expect(reader.texts().slice(1)).toEqual(['event.0001-a.4', 'event.0001-a.5']);
+    expect(server.requests[0]?.headers['last-event-id']).toBe('0001-a:3');
+  });
+
+  it.each([
+    ['below the floor', '0001-a', 2],
+    ['of a lower epoch', '0000-z', 6],
+    ['of an unknown epoch', '0002-b', 6],
+    ['beyond the head', '0001-a', 99],
+    ['that is no position', 'a\u00e9', 5],
+  ])('sends from the floor to a position %s', async (_, epoch, seq) => {
+    const log = createPlainLog();
+    log.append(6);
+    log.raiseFloor(5);
+    const { way } = await serve(log);
+    const reader = record(way, { epoch, seq });
+    await waitFor('events', () => reader.records.length === 3);
+
+    expect(reader.texts()).toEqual(['heartbeat.0001-a.6', 'event.0001-a.5', 'event.0001-a.6']);
+  });
+
+  it('sends a heartbeat only once its head has been sent on that connection', async () => {
+    const log = createPlainLog({ padding: 2_000 });
+    const { way } = await serve(log, { heartbeatMs: 20 });
+    const reader = record(way);
+    await waitFor('a start', () => reader.records.length > 0);
+    for (let i = 1; i <= 20; i += 1) {
+      log.append(100);
+      await waitFor('another heartbeat', () => log.heartbeatsSigned() > i);
+    }
+    await waitFor('the last heartbeat', () => reader.texts().includes('heartbeat.0001-a.2000'));
+    let seen = 0;
+    for (const text of reader.texts()) {
+      const number = Number(/^\w+\.0001-a\.(\d+)/.exec(text)?.[1]);
+      if (text.startsWith('event')) seen = number;
+      else expect(number).toBeLessThanOrEqual(seen);
+    }
+    expect(seen).toBe(2_000);
+  });
+
+  it('signs one heartbeat for all connections', async () => {
+    const log = createPlainLog();
+    log.append(3);
+    const { way } = await serve(log);
+    const readers = Array.from({ length: 20 }, () => record(way));
+    await waitFor('all have it all', () => readers.every(({ records }) => records.length === 4));
+    expect(log.heartbeatsSigned()).toBe(1);
+  });
+
+  it('opens with a new heartbeat when something has been appended since the last', async () => {
+    const log = createPlainLog();
+    const { way } = await serve(log);
+    const first = record(way);
+    await waitFor('the first is open', () => first.records.length === 1);
+    log.append();
+    const second = record(way);
+    await waitFor('the second is whole', () => second.records.length === 2);
+    expect(second.texts()[0]).toBe('heartbeat.0001-a.1');
+  });
+
+  it('ends connections when the epoch changes, and readers come back by themselves', async () => {
+    const log = createPlainLog();
+    log.append(2);
+    const { way } = await serve(log);
+    const reader = record(way);
+    await waitFor('the old epoch', () => reader.records.length === 3);
+    log.changeEpoch('0002-b');
+    log.append();
+    await waitFor('the new epoch', () => reader.texts().includes('event.0002-b.1'));
+    expect(reader.lost).toEqual(['ended']);
+    expect(reader.texts().slice(3)).toEqual(['heartbeat.0002-b.1', 'event.0002-b.1']);
+  });
+
+  it('comes back when the server was killed', async () => {
+    const log = createPlainLog();
+    log.append();
+    const { way, server, handler } = await serve(log);
+    const reader = record(way);
+    await waitFor('the first event', () => reader.records.length === 2);
+    await server.kill();
+    await waitFor('the loss', () => reader.lost.length >= 2);
+    expect(handler.readers()).toBe(0);
+    log.append();
+    reader.startAt({ epoch: '0001-a', seq: 1 });
+    await serve(log, { port: server.port });
+    await waitFor('the second event', () => reader.texts().includes('event.0001-a.2'));
+    expect(reader.texts().filter((text) => text.startsWith('event'))).toEqual(['event.0001-a.1', 'event.0001-a.2']);
+  });
+
+  it('starts again from the position it is told', async () => {
+    const log = createPlainLog();
+    log.append(4);
+    const { way } = await serve(log);
+    const reader = record(way);
+    await waitFor('all of it', () => reader.records.length === 5);
+    reader.startAt({ epoch: '0001-a', seq: 2 });
+    reader.connection.restart('replay');
+    await waitFor('the rest again', () => reader.records.length === 8);
+    expect(reader.texts().slice(5)).toEqual(['heartbeat.0001-a.4', 'event.0001-a.3', 'event.0001-a.4']);
+    expect(reader.lost).toEqual([]);
+  });
+
+  it('stops reading from the log for a reader that takes nothing, and goes on when it does', async () => {
+    const log = createPlainLog({ padding: 20_000 });
+    log.append(2_000);
+    const reads: number[] = [];
+    const { way } = await serve({
+      ...log,
+      read: (after, limit) => {
+        reads.push(after);
+        return log.read(after, limit);
+      },
+    });
+    const reader = record(way);
+    reader.hold(true);
+    await waitFor('a first batch', () => reader.records.length > 0);
+    let before = -1;
+    await waitFor('the server to stop', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      const still = before === reads.length;
+      before = reads.length;
+      return still;
+    });
+    // What the kernel's buffers hold, and no more: 2 000 events are 40 MB.
+    expect(reads.length).toBeLessThan(15);
+    reader.hold(false);
+    await waitFor('all of it', () => reader.records.length === 2_001, 30_000);
+    expect(reader.lost).toEqual([]);
+  });
+
+  it('closes while it waits for a server that is not there', async () => {
+    const way = httpWay({ issuer: 'http://127.0.0.1:9', clientId: 'prices', clientSecret: SECRET });
+    const reader = record(way);
+    await waitFor('a loss', () => reader.lost.length > 0);
+    await reader.connection.close();
+    expect(reader.lost[0]).toBe('unreachable');
+  });
+
+  it('hands in a proof', async () => {
+    const log = createPlainLog();
+    const { way } = await serve(log);
+    await way.prove?.('an.event.from-beyond');
+    expect(log.proofs).toEqual(['an.event.from-beyond']);
+    await expect(way.prove?.('bad')).rejects.toMatchObject({ code: 'event_invalid' });
+  });
+});
+
+describe('its options', () => {
+  const good = { issuer: 'https://issuer.test', clientId: 'prices', clientSecret: SECRET };
+  it.each([
+    ['issuer', { ...good, issuer: 'issuer.test' }],
+    ['issuer', { ...good, issuer: 'https://prices:secret@issuer.test' }],
+    ['clientId', { ...good, clientId: 'a:b' }],
+    ['clientSecret', { ...good, clientSecret: '' }],
+    ['stallMs', { ...good, stallMs: Number.NaN }],
+  ])('says that %s is wrong', (name, options) => {
+    expect(() => httpWay(options)).toThrow(TypeError);
+    expect(() => httpWay(options)).toThrow(name);
+  });
+});
