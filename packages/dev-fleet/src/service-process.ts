@@ -70,7 +70,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
   const line = (event: string, from = 0): LogLine | undefined => {
     for (const text of lines.slice(from)) {
       const parsed = parseLine(text);
-      if (parsed?.['event'] === event || parsed?.['msg'] === event) return parsed;
+      if (parsed?.event === event || parsed?.msg === event) return parsed;
     }
     return undefined;
   };
@@ -99,7 +99,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
       const from = lines.length;
       const started = spawn(process.execPath, [`${SERVICES}${service}/src/main.ts`], {
         env: {
-          PATH: process.env['PATH'],
+          PATH: process.env.PATH,
           ...environment,
           PORT: String(port),
           MANAGEMENT_PORT: String(managementPort),

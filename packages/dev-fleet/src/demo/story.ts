@@ -164,7 +164,7 @@ async function wholeByKafka({ instances }: Fleet): Promise<number> {
   const answers = await Promise.all(instances.map((instance) => instance.health()));
   return answers.filter(({ status, body }) => {
     const view = body.checks?.find(({ name }) => name === 'view');
-    return status === 200 && view?.status === 'pass' && view['way'] === 'kafka' && view['lag'] === 0;
+    return status === 200 && view?.status === 'pass' && view.way === 'kafka' && view.lag === 0;
   }).length;
 }
 
