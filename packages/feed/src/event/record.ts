@@ -1,0 +1,75 @@
+import type { Cutoff, EpochMillis } from '@rescind/revocation';
+
+/** What any record of a log carries after it was decoded. */
+interface Delivered {
+  readonly jws: string;
+  /** As the way said: read at or beyond the end captured when the connection was opened. */
+  readonly live: boolean;
+  /** Where the way could start again after this record; only a hint. */
+  readonly hint: string | null;
+}
+
+/** Where a signed event stands in its log. */
+interface Placed {
+  readonly epoch: string;
+  /** 1, 2, 3 … gapless within the epoch. */
+  readonly seq: number;
+  /** The event's own id (`jti`). */
+  readonly id: string;
+  /** The id of the event before it, null for the first. */
+  readonly prev: string | null;
+  /** `iat_ms`: when the issuer made it, by the issuer's clock. */
+  readonly at: EpochMillis;
+}
+
+/** A verified event, ready to be applied. */
+export interface EventRecord extends Delivered, Placed {
+  readonly kind: 'event';
+  readonly txn: string;
+  readonly reason: string;
+  /** The URI that is the one member of `events`. */
+  readonly type: string;
+  /** One row for each entry of `deny` that this log may speak for; T and E are within their bounds. */
+  readonly cutoffs: readonly Cutoff[];
+  /** How many entries were skipped: they name a token issuer this log may not speak for. */
+  readonly skipped: number;
+  /** How many entries had a T or E beyond its bound. */
+  readonly clamped: number;
+}
+
+/** A verified heartbeat. */
+export interface HeartbeatRecord extends Delivered {
+  readonly kind: 'heartbeat';
+  readonly epoch: string;
+  /** The seq of the last event there was when it was made; 0 before the first. */
+  readonly head: number;
+  /** The id of that event, null when there was none. */
+  readonly last: string | null;
+  /** The lowest seq that still denies anything; head + 1 if none does. */
+  readonly floor: number;
+  /** `iat_ms`: read before `head`, so whatever was acknowledged before it lies at or below `head`. */
+  readonly at: EpochMillis;
+}
+
+/** Signed by the log, placed in it, and of a version (or a kind of denial) that this one does not know. */
+export interface NotUnderstoodRecord extends Delivered, Placed {
+  readonly kind: 'not-understood';
+  readonly why: string;
+}
+
+/** Why a record was ignored. `key_unknown` may mend itself: fetch the keys and decode again. */
+export type BadReason = 'too_large' | 'malformed' | 'key_unknown' | 'signature' | 'claims' | 'not_placed';
+
+/** Not signed by the log, or signed and still no event nor heartbeat of it: counted, reported and ignored. */
+export interface BadRecord extends Delivered {
+  readonly kind: 'bad';
+  readonly why: BadReason;
+}
+
+/** A heartbeat of a batch that was not worth verifying: a later one of the same batch was. */
+export interface SkippedRecord extends Delivered {
+  readonly kind: 'skipped';
+}
+
+/** A record of a way, decoded and verified. */
+export type DecodedRecord = EventRecord | HeartbeatRecord | NotUnderstoodRecord | BadRecord | SkippedRecord;

@@ -1,0 +1,172 @@
+import type { DurationMs, EpochMillis, Fields, LogChange, LogLevel, LogState } from '@rescind/revocation';
+import type { DecodedRecord } from '../../event/record.ts';
+import type { WayStart } from '../../ports.ts';
+
+/** The first way of a feed, or the one taken when the first is silent or has a gap. */
+export type WayId = 'first' | 'second';
+export type WayName = 'kafka' | 'http';
+
+/** The time of an input, and a random number, so that nothing in the core asks for either. */
+export interface Instant {
+  readonly wall: EpochMillis;
+  readonly monotonic: DurationMs;
+  /** 0 ≤ random < 1. */
+  readonly random: number;
+}
+
+/** What happened. The driver hands over one at a time and carries out the effects before the next. */
+export type FollowerInput =
+  /** The way asked from where to start: its answer is `startOf(state, way)` of the state AFTER this step. */
+  | { readonly kind: 'asked'; readonly way: WayId; readonly at: Instant }
+  | { readonly kind: 'opened'; readonly way: WayId; readonly at: Instant }
+  | { readonly kind: 'lost'; readonly way: WayId; readonly reason: string; readonly at: Instant }
+  /** A batch in the order of the way. Nothing of a way that has been closed or restarted meanwhile. */
+  | { readonly kind: 'records'; readonly way: WayId; readonly records: readonly DecodedRecord[]; readonly at: Instant }
+  /** Time passes: every 100 ms or so. */
+  | { readonly kind: 'tick'; readonly at: Instant };
+
+/** What the driver is to do, in order. */
+export type FollowerEffect =
+  /**
+   * At most one, and the first. When it throws, the step did not happen: keep the state from before, and restart the
+   * way the records came from.
+   */
+  | { readonly kind: 'commit'; readonly change: LogChange }
+  /** Open this way's connection. `first` once, at the start. */
+  | { readonly kind: 'open'; readonly way: WayId }
+  /** Close the second way's connection; what it still delivers is dropped. */
+  | { readonly kind: 'close'; readonly way: WayId }
+  /** Drop what is open and start again from `startOf`. */
+  | { readonly kind: 'restart'; readonly way: WayId; readonly reason: string }
+  /** Hand this to the issuer, by whichever way can; a failure is counted, and asked for again by the core. */
+  | { readonly kind: 'prove'; readonly jws: string }
+  /** The instance is ready, once: a live heartbeat made the view whole, or nobody answers and the kept view is young. */
+  | { readonly kind: 'ready'; readonly by: 'heartbeat' | 'age' }
+  /** For the telemetry port, as it is. */
+  | {
+      readonly kind: 'count';
+      readonly metric: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly by: number;
+    }
+  | { readonly kind: 'observe'; readonly metric: string; readonly value: number }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: Fields };
+
+/** What an instance knows of one log, and how old that is. */
+export interface View {
+  /** Once true, true for the life of the process. */
+  readonly ready: boolean;
+  /** The position has reached the greatest head seen, by a heartbeat heard since the start, and nothing is suspect. */
+  readonly whole: boolean;
+  /** `gap`, `fork`, `epoch` or `not_understood`: why the view is not to be trusted to be complete; else null. */
+  readonly suspect: string | null;
+  /** How old the view may be at most: since the time as of which it was whole, by the worse of two clocks. Infinity: unknown. */
+  readonly ageMs: DurationMs;
+  /** The greatest time of a heartbeat applied: prunes the rows, and is compared with `exp`. 0: none yet. */
+  readonly logTime: EpochMillis;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly head: number;
+  /** Events known of and not yet in order applied: head − seq. */
+  readonly lag: number;
+  /** The way that the newest good heartbeat came by. */
+  readonly way: WayName | null;
+}
+
+export interface FollowerCoreOptions {
+  readonly log: string;
+  readonly first: WayName;
+  /** Absent: one way only, which repairs itself. */
+  readonly second?: WayName | undefined;
+  /** How long the first way may be silent before the second is taken; default 3 000. */
+  readonly silenceMs?: DurationMs | undefined;
+  /** The age up to which a kept view makes an instance ready when nobody answers; default 300 000. */
+  readonly maxStalenessMs?: DurationMs | undefined;
+}
+
+/** The follower's logic: pure. State and input give state and effects. */
+export interface FollowerCore {
+  /**
+   * @param kept what the store has of this log
+   * @param quarantined what the store keeps aside, decoded again by `EventDecoder.decode`: a newer version may read it
+   */
+  start(kept: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: Instant): FollowerStep;
+  step(state: FollowerState, input: FollowerInput): FollowerStep;
+  /** From where a way is to read. */
+  startOf(state: FollowerState, way: WayId): WayStart;
+  view(state: FollowerState, at: Instant): View;
+}
+
+export interface FollowerStep {
+  readonly state: FollowerState;
+  readonly effects: readonly FollowerEffect[];
+}
+
+/** A quarantined event and what this version makes of it. */
+export interface QuarantinedAgain {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly record: DecodedRecord;
+}
+
+/** One way, as the core sees it. */
+export interface WayState {
+  /** Whether the driver was told to open it. */
+  readonly taken: boolean;
+  /** Whether a connection is open. */
+  readonly open: boolean;
+  /** When it was taken or last restarted, monotonic ms. */
+  readonly since: DurationMs;
+  /** When it last delivered a signed record, monotonic ms. */
+  readonly heardAt: DurationMs;
+  /** Whether the next heartbeat is the one that opens the connection (HTTP only). */
+  readonly opening: boolean;
+  /** What was known when it asked from where to start: an opening heartbeat from the same log cannot know less. */
+  readonly asked: { readonly epoch: string; readonly head: number } | null;
+  /** Restarts because of silence in a row. */
+  readonly stalls: number;
+}
+
+/** A run of events beyond a gap, applied and chained by `prev`: the position passes over it once it gets there. */
+export interface Run {
+  readonly from: number;
+  readonly prev: string | null;
+  readonly to: number;
+  readonly id: string;
+}
+
+/** All the core knows. Plain data; nothing outside the core looks into it, except `kept`. */
+export interface FollowerState {
+  /** What was last committed (after the step's commit effect has been carried out). */
+  readonly kept: LogState;
+  /** What is kept aside and not understood, as `epoch:seq`. */
+  readonly quarantined: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>;
+  readonly run: Run | null;
+  /** The newest heartbeat of this process for this epoch whose head was the greatest known. */
+  readonly beat: { readonly at: EpochMillis; readonly live: boolean } | null;
+  /** The monotonic side of the age: at `monotonic` it was `ageMs`. Infinity: unknown. */
+  readonly age: { readonly ageMs: DurationMs; readonly monotonic: DurationMs };
+  readonly way: WayName | null;
+  readonly ready: boolean;
+  readonly first: WayState;
+  readonly second: WayState;
+  /** When the first way was last good, and how much longer than `silenceMs` its silence is borne. */
+  readonly goodAt: DurationMs;
+  readonly jitterMs: DurationMs;
+  /** When something was last heard that puts off readiness by age. */
+  readonly answeredAt: DurationMs;
+  readonly repair: RepairState;
+}
+
+/** The mending of a gap, a fork or a new epoch: by the second way where there is one. */
+export interface RepairState {
+  /** When the next attempt is due, monotonic ms; null: nothing to mend. */
+  readonly dueAt: DurationMs | null;
+  readonly attempts: number;
+  /** The seq at the last attempt: an attempt that gets on is left alone. */
+  readonly seq: number;
+  /** When the last one was mended, monotonic ms: after a quiet time attempts count from the start. */
+  readonly mendedAt: DurationMs;
+  /** When the proof was last offered, monotonic ms; null: never in this fork. */
+  readonly provedAt: DurationMs | null;
+}
