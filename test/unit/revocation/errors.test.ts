@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { ERRORS, RescindError } from '@rescind/revocation';
+import { expect, test } from 'vitest';
+
+const text = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
+
+/** The lines of the table: code, status, OAuth error, meaning, what to do. */
+const lines = text
+  .split('\n')
+  .filter((line) => line.startsWith('| `'))
+  .map((line) =>
+    line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()),
+  );
+
+test('docs/errors.md has each error, in order, as the code has it', () => {
+  const written = lines.map(([code, status, oauth, meaning]) => ({ code, status, oauth, meaning }));
+  const expected = Object.entries(ERRORS).map(([code, entry]) => ({
+    code: `\`${code}\``,
+    status: String(entry.status),
+    oauth: 'oauth' in entry ? `\`${entry.oauth}\`` : '',
+    meaning: entry.message,
+  }));
+  expect(written).toEqual(expected);
+});
+
+test('docs/errors.md says for each what to do', () => {
+  for (const cells of lines) {
+    expect(cells, cells[0]).toHaveLength(5);
+    expect(cells[4]?.length, cells[0]).toBeGreaterThan(10);
+  }
+});
+
+test('an error has what its code has', () => {
+  const error = new RescindError('view_stale', { detail: '301 s', retryAfter: 5, cause: 'why' });
+  expect(error).toBeInstanceOf(Error);
+  expect(error).toMatchObject({ name: 'RescindError', code: 'view_stale', status: 503, retryAfter: 5, cause: 'why' });
+  expect(error.message).toBe(`${ERRORS.view_stale.message}: 301 s`);
+  expect(new RescindError('token_revoked')).toMatchObject({ status: 401, oauth: 'invalid_token' });
+});

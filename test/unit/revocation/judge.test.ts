@@ -1,0 +1,194 @@
+import type { Cutoff, JudgedToken } from '@rescind/revocation';
+import { issuedAt, judge } from '@rescind/revocation';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { findIn, ISS, row } from './rows.ts';
+
+const IAT_MS = 1_700_000_000_500;
+const IAT = 1_700_000_000;
+
+const token: JudgedToken = {
+  kid: 'key-1',
+  payload: {
+    iss: ISS,
+    sub: 'user-1',
+    jti: 'token-1',
+    sid: 'session-1',
+    client_id: 'app-1',
+    tenant: 'acme',
+    groups: ['staff', 'night', 7, true],
+    level: 3,
+    beta: false,
+    iat: IAT,
+    iat_ms: IAT_MS,
+  },
+};
+
+/** One row for each scope that is about this token. */
+const scopes: Record<string, Cutoff> = {
+  token: row({ claim: 'jti', value: 'token-1' }, 1),
+  session: row({ claim: 'sid', value: 'session-1', endsSession: true }, 2),
+  user: row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS, endsSession: true }, 3),
+  client: row({ claim: 'client_id', value: 'app-1', issuedUntil: IAT_MS + 1, endsSession: true }, 4),
+  key: row({ claim: 'kid', value: 'key-1' }, 5),
+  everybody: row({ claim: 'iss', value: ISS, issuedUntil: IAT_MS + 2, endsSession: true }, 6),
+  tenant: row({ claim: 'tenant', value: 'acme', issuedUntil: IAT_MS + 3 }, 7),
+  'an element of a list': row({ claim: 'groups', value: 'night', issuedUntil: IAT_MS + 4 }, 8),
+  'a number in a list': row({ claim: 'groups', value: '7', issuedUntil: IAT_MS + 4 }, 9),
+  'a truth value in a list': row({ claim: 'groups', value: 'true', issuedUntil: IAT_MS + 4 }, 10),
+  'a number': row({ claim: 'level', value: '3', issuedUntil: IAT_MS + 5 }, 11),
+  'a truth value': row({ claim: 'beta', value: 'false', issuedUntil: IAT_MS + 6 }, 12),
+};
+
+/** The user's row, softly: claims changed. */
+const softUser = row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS + 50 }, 13);
+
+const others: readonly Cutoff[] = [
+  row({ claim: 'jti', value: 'token-2' }),
+  row({ claim: 'sid', value: 'session-2', endsSession: true }),
+  row({ claim: 'sub', value: 'USER-1', issuedUntil: IAT_MS + 9 }),
+  row({ claim: 'kid', value: 'key-2' }),
+  row({ claim: 'tenant', value: 'acm', issuedUntil: IAT_MS + 9 }),
+  row({ claim: 'absent', value: 'undefined', issuedUntil: IAT_MS + 9 }),
+  row({ claim: 'toString', value: 'x', issuedUntil: IAT_MS + 9 }),
+  row({ claim: 'jti', value: 'token-1', iss: 'https://other.example' }),
+  row({ claim: 'iss', value: 'https://other.example', iss: 'https://other.example', issuedUntil: IAT_MS + 9 }),
+  row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS - 1, endsSession: true }, 20),
+];
+
+function strictness(cutoff: Cutoff): readonly [number, number] {
+  return [cutoff.sessionUntil >= IAT_MS ? 1 : 0, cutoff.issuedUntil];
+}
+
+function stricter(a: Cutoff, b: Cutoff): Cutoff {
+  const [endsA, untilA] = strictness(a);
+  const [endsB, untilB] = strictness(b);
+  if (endsA !== endsB) return endsA > endsB ? a : b;
+  return untilA >= untilB ? a : b;
+}
+
+test('a token that no row is about is accepted', () => {
+  expect(judge(token, findIn())).toEqual({ denied: false });
+  expect(judge(token, findIn(...others))).toEqual({ denied: false });
+});
+
+describe('every scope', () => {
+  for (const [name, cutoff] of Object.entries(scopes)) {
+    test(`${name}: denies alone, whatever else there is`, () => {
+      const expected = { denied: true, why: 'revoked', cutoff, endsSession: cutoff.sessionUntil >= IAT_MS };
+      expect(judge(token, findIn(cutoff))).toEqual(expected);
+      const rest = others.filter((other) => other.claim !== cutoff.claim || other.value !== cutoff.value);
+      expect(judge(token, findIn(...rest, cutoff))).toEqual(expected);
+    });
+  }
+
+  const all = [...Object.entries(scopes), ['user, softly', softUser] as const];
+  for (const [nameA, a] of all) {
+    test(`${nameA}: with every other, in both orders, gives the strictest`, () => {
+      for (const [, b] of all) {
+        if (a === b || (a.claim === b.claim && a.value === b.value)) continue;
+        const one = judge(token, findIn(a, b));
+        const other = judge(token, findIn(b, a));
+        const expected = stricter(a, b);
+        for (const verdict of [one, other]) {
+          expect(verdict).toMatchObject({ denied: true, endsSession: expected.sessionUntil >= IAT_MS });
+          if (!verdict.denied || verdict.why !== 'revoked') throw new Error('unreachable');
+          expect(strictness(verdict.cutoff)).toEqual(strictness(expected));
+        }
+      }
+    });
+  }
+
+  test('soft and hard of one user: what is between the two loses the token, not the session', () => {
+    const find = findIn(
+      row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS - 1, endsSession: true }, 1),
+      softUser,
+    );
+    expect(judge(token, find)).toMatchObject({ denied: true, endsSession: false });
+  });
+
+  test('adding rows never lets a token through', () => {
+    const known = [...Object.values(scopes), softUser, ...others];
+    fc.assert(
+      fc.property(fc.subarray(known), fc.subarray(known), (some, more) => {
+        if (judge(token, findIn(...some)).denied) expect(judge(token, findIn(...some, ...more)).denied).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('the key', () => {
+  const find = findIn(row({ claim: 'kid', value: 'key-1' }));
+
+  test("is the header's, never the payload's", () => {
+    expect(judge({ kid: 'key-1', payload: { ...token.payload, kid: 'key-2' } }, find).denied).toBe(true);
+    expect(judge({ kid: 'key-2', payload: { ...token.payload, kid: 'key-1' } }, find).denied).toBe(false);
+    expect(judge({ payload: { ...token.payload, kid: 'key-1' } }, find).denied).toBe(false);
+  });
+});
+
+describe('values', () => {
+  test('of more elements than are asked: refused, never judged by some of them', () => {
+    const find = findIn(row({ claim: 'groups', value: 'nobody', issuedUntil: 0 }));
+    const withGroups = (count: number) => ({ payload: { ...token.payload, groups: Array(count).fill('g') } });
+    expect(judge(withGroups(256), find)).toEqual({ denied: false });
+    expect(judge(withGroups(257), find)).toEqual({ denied: true, why: 'unjudgeable', claim: 'groups' });
+  });
+
+  test('that are objects, null or lists within lists have no text and match nothing', () => {
+    const find = findIn(row({ claim: 'groups', value: '[object Object]', issuedUntil: IAT_MS }));
+    const groups = [{}, null, [['[object Object]']], undefined];
+    expect(judge({ payload: { ...token.payload, groups } }, find)).toEqual({ denied: false });
+  });
+
+  test('that a payload does not own are not asked', () => {
+    const find = findIn(row({ claim: 'sid', value: 'inherited' }));
+    const payload = Object.assign(Object.create({ sid: 'inherited' }), { iss: ISS, iat: IAT });
+    expect(judge({ payload }, find)).toEqual({ denied: false });
+  });
+});
+
+describe('the time of issue', () => {
+  const cutoffAt = (issuedUntil: number) => findIn(row({ claim: 'sub', value: 'user-1', issuedUntil }));
+  const issued = (times: object) => ({ payload: { iss: ISS, sub: 'user-1', ...times } });
+
+  test('to the millisecond: at the cut-off denied, one after it accepted', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 999 }), fc.integer({ min: -2, max: 2 }), (ms, apart) => {
+        const at = IAT * 1000 + ms;
+        const times = { iat: Math.floor((at + apart) / 1000), iat_ms: at + apart };
+        expect(judge(issued(times), cutoffAt(at)).denied).toBe(apart <= 0);
+      }),
+    );
+  });
+
+  test("without iat_ms is the start of its second: another issuer's whole second is denied", () => {
+    expect(judge(issued({ iat: IAT }), cutoffAt(IAT * 1000)).denied).toBe(true);
+    expect(judge(issued({ iat: IAT }), cutoffAt(IAT * 1000 + 999)).denied).toBe(true);
+    expect(judge(issued({ iat: IAT + 1 }), cutoffAt(IAT * 1000 + 999)).denied).toBe(false);
+    expect(judge(issued({ iat: IAT + 0.9 }), cutoffAt(IAT * 1000)).denied).toBe(true);
+  });
+
+  test('an iat_ms outside its second, or that is no whole number, is not believed', () => {
+    for (const iatMs of [IAT * 1000 + 1_000, IAT * 1000 - 1, IAT * 1000 + 0.5, String(IAT_MS), null]) {
+      expect(issuedAt({ iat: IAT, iat_ms: iatMs })).toBe(IAT * 1000);
+    }
+    expect(issuedAt({ iat: IAT, iat_ms: IAT_MS })).toBe(IAT_MS);
+  });
+
+  test('is needed: without a usable iat, or without iss, a token is refused', () => {
+    for (const iat of [undefined, null, String(IAT), Number.NaN, Number.POSITIVE_INFINITY]) {
+      const verdict = judge({ payload: { ...token.payload, iat } }, findIn());
+      expect(verdict).toEqual({ denied: true, why: 'unjudgeable', claim: 'iat' });
+    }
+    const verdict = judge({ payload: { ...token.payload, iss: [ISS] } }, findIn());
+    expect(verdict).toEqual({ denied: true, why: 'unjudgeable', claim: 'iss' });
+  });
+
+  test("errs on the strict side by another issuer's skew", () => {
+    const at = IAT * 1000;
+    const times = issued({ iat: IAT + 2 });
+    expect(judge(times, cutoffAt(at), { skewMs: 1_999 }).denied).toBe(false);
+    expect(judge(times, cutoffAt(at), { skewMs: 2_000 }).denied).toBe(true);
+  });
+});

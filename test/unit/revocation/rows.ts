@@ -1,0 +1,43 @@
+import type { Cutoff, Denial, Find } from '@rescind/revocation';
+import { mergeCutoffs, toCutoff } from '@rescind/revocation';
+import fc from 'fast-check';
+
+export const ISS = 'https://login.example';
+
+/** A row; what matters to a test is said by it. */
+export function row(denial: Partial<Denial> & Pick<Denial, 'claim' | 'value'>, seq = 1): Cutoff {
+  const full = { iss: ISS, expiresAt: 10_000_000, endsSession: false, ...denial };
+  return toCutoff(full, { txn: `txn-${seq}`, reason: `reason-${seq}`, epoch: '0001-a', seq });
+}
+
+/** Rows, merged, as `judge` asks for them. */
+export function findIn(...rows: readonly Cutoff[]): Find {
+  const table = new Map<string, Cutoff>();
+  const key = (iss: string, claim: string, value: string) => JSON.stringify([iss, claim, value]);
+  for (const one of rows) {
+    const at = key(one.iss, one.claim, one.value);
+    const held = table.get(at);
+    table.set(at, held === undefined ? one : mergeCutoffs(held, one));
+  }
+  return {
+    names: (iss) => new Set(rows.filter((one) => one.iss === iss).map((one) => one.claim)),
+    row: (iss, claim, value) => table.get(key(iss, claim, value)),
+  };
+}
+
+const time = fc.integer({ min: 0, max: 20 });
+
+/** Rows of one key, of few times and places: ties are the rule. */
+export const rowOfOneKey: fc.Arbitrary<Cutoff> = fc
+  .record({
+    issuedUntil: fc.option(time, { nil: undefined }),
+    expiresAt: time,
+    endsSession: fc.boolean(),
+    epoch: fc.constantFrom('0001-a', '0002-a', '0002-b'),
+    seq: fc.integer({ min: 1, max: 4 }),
+  })
+  .map(({ issuedUntil, expiresAt, endsSession, epoch, seq }) => {
+    const denial = { iss: ISS, claim: 'sid', value: 's', expiresAt, endsSession };
+    const origin = { txn: `txn-${epoch}-${seq}`, reason: 'logout', epoch, seq };
+    return toCutoff(issuedUntil === undefined ? denial : { ...denial, issuedUntil }, origin);
+  });
