@@ -1,0 +1,57 @@
+import { setting } from './setting.ts';
+
+/** Variables of a service that is guarded: whose tokens it takes, and how it follows their revocation. */
+export const guardSettings = (service: string) => ({
+  ISSUER: setting.url({ about: 'The `iss` of the tokens taken here, and the name of their revocation log' }),
+  ISSUER_URL: setting.optional(setting.url({ about: 'Where the issuer is reached, when that is not `ISSUER`' })),
+  AUDIENCE: setting.text({ default: service, about: 'The `aud` a token must have to be taken here' }),
+  DENYLIST_PATH: setting.path({
+    default: `.data/${service}.sqlite`,
+    about: 'The SQLite file of the denylist; one process has it',
+  }),
+  FEED_CLIENT_ID: setting.text({ default: service, about: 'The name for reading revocations from the issuer' }),
+  FEED_CLIENT_SECRET: setting.secret({ about: 'The secret for reading revocations from the issuer' }),
+  MAX_STALENESS: setting.duration({
+    default: '5m',
+    atLeast: '1s',
+    about: 'Beyond this age of its view an instance follows `STALE_POLICY`',
+  }),
+  STALE_POLICY: setting.choice({
+    default: 'deny',
+    of: ['deny', 'allow'],
+    about: 'Beyond `MAX_STALENESS`: `deny` answers 503, `allow` takes tokens that the stale view does not deny',
+  }),
+});
+
+/** What `guardSettings` gives. */
+export interface GuardConfiguration {
+  readonly ISSUER: string;
+  readonly ISSUER_URL?: string | undefined;
+  readonly AUDIENCE: string;
+  readonly DENYLIST_PATH: string;
+  readonly FEED_CLIENT_ID: string;
+  readonly FEED_CLIENT_SECRET: string;
+  readonly MAX_STALENESS: number;
+  readonly STALE_POLICY: 'deny' | 'allow';
+}
+
+/** The same, as options of `openGuard` of @rescind/guard. */
+export function guardOptions(configuration: GuardConfiguration) {
+  return {
+    issuer: configuration.ISSUER,
+    issuerUrl: configuration.ISSUER_URL ?? configuration.ISSUER,
+    audience: configuration.AUDIENCE,
+    denylistPath: configuration.DENYLIST_PATH,
+    maxStalenessMs: configuration.MAX_STALENESS,
+    stale: configuration.STALE_POLICY,
+  };
+}
+
+/** The same, as options of `httpWay` of @rescind/feed. */
+export function feedOptions(configuration: GuardConfiguration) {
+  return {
+    issuer: configuration.ISSUER_URL ?? configuration.ISSUER,
+    clientId: configuration.FEED_CLIENT_ID,
+    clientSecret: configuration.FEED_CLIENT_SECRET,
+  };
+}

@@ -1,0 +1,36 @@
+import { setting } from './setting.ts';
+
+/** Variables that every service has. */
+export const processSettings = (ports: { readonly public: number; readonly management: number }) => ({
+  PORT: setting.port({ default: String(ports.public), about: 'The public port; 0 takes any free one' }),
+  HOST: setting.optional(setting.text({ about: 'The address of this machine to listen on; without it: all' })),
+  MANAGEMENT_PORT: setting.port({
+    default: String(ports.management),
+    about: 'The port of `/livez`, `/readyz`, `/metrics` and `/version`; 0 takes any free one',
+  }),
+  MANAGEMENT_HOST: setting.optional(
+    setting.text({ about: 'The address of this machine for `MANAGEMENT_PORT`; without it: all' }),
+  ),
+  LOG_LEVEL: setting.logLevel({ default: 'info', about: 'The least grave lines that are written' }),
+  SHUTDOWN_TIMEOUT: setting.duration({
+    default: '10s',
+    atMost: '10m',
+    about: 'How long a stop waits for requests that are being answered',
+  }),
+  TRUSTED_PROXIES: setting.optional(
+    setting.list({
+      about: 'Addresses or networks of proxies whose `X-Forwarded-For` is believed; without it nobody’s is',
+    }),
+  ),
+});
+
+/** What `processSettings` gives. */
+export interface ProcessConfiguration {
+  readonly PORT: number;
+  readonly HOST?: string | undefined;
+  readonly MANAGEMENT_PORT: number;
+  readonly MANAGEMENT_HOST?: string | undefined;
+  readonly LOG_LEVEL: 'debug' | 'info' | 'warn' | 'error';
+  readonly SHUTDOWN_TIMEOUT: number;
+  readonly TRUSTED_PROXIES?: readonly string[] | undefined;
+}

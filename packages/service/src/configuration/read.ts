@@ -1,0 +1,105 @@
+import { readFileSync } from 'node:fs';
+import { RescindError } from '@rescind/revocation';
+import type { z } from 'zod';
+import { nearestName } from './nearest.ts';
+import type { Settings } from './registry.ts';
+import { metaOf } from './registry.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** One thing wrong with the environment. */
+export interface ConfigurationProblem {
+  readonly variable: string;
+  /** What was given and what would be right; never a secret's value. */
+  readonly problem: string;
+}
+
+/** All that is wrong with the environment, at once. */
+export class ConfigurationError extends RescindError {
+  readonly problems: readonly ConfigurationProblem[];
+
+  constructor(problems: readonly ConfigurationProblem[]) {
+    const lines = problems.map(({ variable, problem }) => `\n  ${variable}: ${problem}`);
+    super('configuration_invalid', { detail: lines.join('') });
+    this.problems = problems;
+  }
+}
+
+/** Ours by its first letters, so that a name nobody knows is a mistake and not somebody else's. */
+const OWN_PREFIX = 'RESCIND_';
+
+/** A value longer than this is not repeated in a message. */
+const MAX_SHOWN = 80;
+
+/**
+ * Reads a service's settings. An empty variable counts as absent. A secret may be given as NAME_FILE instead, the path
+ * of a file that holds it (one line end at its end is dropped).
+ * @throws ConfigurationError with everything that is wrong
+ */
+export function readConfiguration<S extends Settings>(settings: S, environment: Environment): z.output<S> {
+  const names = Object.keys(settings.shape);
+  const problems = unknownNames(settings, environment);
+  const given: Record<string, string> = {};
+  for (const name of names) {
+    const value = givenValue(settings, name, environment);
+    if (typeof value === 'string') given[name] = value;
+    else if (value !== undefined) problems.push(value);
+  }
+  problems.push(...names.flatMap((name) => missingCompanions(settings, name, given)));
+  const result = settings.safeParse(given);
+  const unreadable = new Set(problems.map(({ variable }) => variable.replace(/_FILE$/, '')));
+  for (const issue of result.error?.issues ?? []) {
+    const variable = String(issue.path[0] ?? '');
+    if (unreadable.has(variable)) continue;
+    problems.push({ variable, problem: `${shown(settings, variable, given[variable])}; ${issue.message}` });
+  }
+  if (!result.success || problems.length > 0) throw new ConfigurationError(problems);
+  return result.data;
+}
+
+function unknownNames(settings: Settings, environment: Environment): ConfigurationProblem[] {
+  const known = Object.keys(settings.shape).flatMap((name) =>
+    metaOf(settings, name).fromFile ? [name, `${name}_FILE`] : [name],
+  );
+  return Object.keys(environment)
+    .filter((variable) => variable.startsWith(OWN_PREFIX) && !known.includes(variable))
+    .map((variable) => {
+      const nearest =
+        nearestName(variable.slice(OWN_PREFIX.length), known) ??
+        nearestName(variable, known) ??
+        `one of ${known.join(', ')}`;
+      return { variable, problem: `is not a variable of this service; the nearest is ${nearest}` };
+    });
+}
+
+function givenValue(
+  settings: Settings,
+  name: string,
+  environment: Environment,
+): string | undefined | ConfigurationProblem {
+  const value = environment[name] || undefined;
+  if (!metaOf(settings, name).fromFile) return value;
+  const fileName = `${name}_FILE`;
+  const path = environment[fileName] || undefined;
+  if (path === undefined) return value;
+  if (value !== undefined)
+    return { variable: name, problem: `is set, and so is ${fileName}; must be one of them only` };
+  try {
+    return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
+    return { variable: fileName, problem: `was given "${path}" (${why}); must be the path of a file that can be read` };
+  }
+}
+
+function missingCompanions(settings: Settings, name: string, given: Readonly<Record<string, string>>) {
+  if (given[name] === undefined) return [];
+  const missing = metaOf(settings, name).needs.filter((companion) => given[companion] === undefined);
+  return missing.map((variable) => ({ variable, problem: `is not set; must be set when ${name} is` }));
+}
+
+function shown(settings: Settings, name: string, value: string | undefined): string {
+  if (value === undefined) return 'is not set';
+  if (metaOf(settings, name).hidden) return 'was given (not shown)';
+  return `was given ${JSON.stringify(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value)}`;
+}

@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import type { Parsed } from './parse.ts';
+import { parseDuration, parseFlag, parseList, parsePem, parseText, parseUrl, parseWholeNumber } from './parse.ts';
+import type { SettingMeta } from './registry.ts';
+import { settingRegistry } from './registry.ts';
+
+/** What every kind takes. `about` is the variable's sentence in docs/configuration.md. */
+interface SettingOptions {
+  readonly about: string;
+  /** As it would be written in the environment. Without one, and unless `optional`, the variable must be set. */
+  readonly default?: string;
+  /** Variables that must be given when this one is. */
+  readonly needs?: readonly string[];
+}
+
+interface Kind<T> {
+  readonly kind: string;
+  readonly accepts: string;
+  readonly parse: (text: string) => Parsed<T>;
+  readonly hidden?: boolean;
+  readonly fromFile?: boolean;
+}
+
+function define<T>(options: SettingOptions, kind: Kind<T>): z.ZodType<T> {
+  const text = z.string({ error: `must be ${kind.accepts}` });
+  const schema = (options.default === undefined ? text : text.prefault(options.default)).transform((value, context) => {
+    const parsed = kind.parse(value);
+    if (parsed !== undefined) return parsed.value;
+    context.addIssue({ code: 'custom', message: `must be ${kind.accepts}` });
+    return z.NEVER;
+  });
+  const meta: SettingMeta = {
+    kind: kind.kind,
+    about: options.about,
+    accepts: kind.accepts,
+    required: options.default === undefined,
+    hidden: kind.hidden ?? false,
+    fromFile: kind.fromFile ?? false,
+    needs: options.needs ?? [],
+    ...(options.default === undefined ? {} : { default: options.default }),
+  };
+  settingRegistry.add(schema, meta);
+  return schema;
+}
+
+function within<T>(parsed: Parsed<T>, holds: (value: T) => boolean): Parsed<T> {
+  return parsed !== undefined && holds(parsed.value) ? parsed : undefined;
+}
+
+/** In milliseconds; the bounds as text too: `atLeast: '1s'`. */
+function duration(options: SettingOptions & { readonly atLeast?: string; readonly atMost?: string }) {
+  const { atLeast = '0s', atMost = '3650d' } = options;
+  const [least, most] = [parseDuration(atLeast)?.value, parseDuration(atMost)?.value];
+  if (least === undefined || most === undefined)
+    throw new TypeError('atLeast and atMost must be durations such as 10s');
+  const bounds = [
+    options.atLeast === undefined ? '' : `, at least ${atLeast}`,
+    options.atMost === undefined ? '' : `, at most ${atMost}`,
+  ].join('');
+  return define<number>(options, {
+    kind: 'duration',
+    accepts: `a number with a unit, such as 500ms, 10s, 15m, 12h or 30d${bounds}`,
+    parse: (text) => within(parseDuration(text), (ms) => ms >= least && ms <= most),
+  });
+}
+
+function count(options: SettingOptions & { readonly atLeast: number; readonly atMost: number }) {
+  return define<number>(options, {
+    kind: 'number',
+    accepts: `a whole number from ${options.atLeast} to ${options.atMost}`,
+    parse: (text) => within(parseWholeNumber(text), (value) => value >= options.atLeast && value <= options.atMost),
+  });
+}
+
+/** 0 takes a free one. */
+function port(options: SettingOptions) {
+  return define<number>(options, {
+    kind: 'port',
+    accepts: 'a port from 1 to 65535, or 0 for any free one',
+    parse: (text) => within(parseWholeNumber(text), (value) => value <= 65_535),
+  });
+}
+
+/** Kept as it is written: an issuer is compared as text (RFC 8414 section 3.3). */
+function url(options: SettingOptions) {
+  return define<string>(options, {
+    kind: 'URL',
+    accepts: 'an absolute http or https URL without user, query and fragment',
+    parse: parseUrl,
+  });
+}
+
+function list(options: SettingOptions) {
+  return define<string[]>(options, {
+    kind: 'list',
+    accepts: 'a comma-separated list without empty or repeated elements',
+    parse: parseList,
+  });
+}
+
+function flag(options: SettingOptions) {
+  return define<boolean>(options, { kind: 'boolean', accepts: 'true or false', parse: parseFlag });
+}
+
+function choice<const T extends string>(options: SettingOptions & { readonly of: readonly T[] }) {
+  return define<T>(options, {
+    kind: 'choice',
+    accepts: `one of ${options.of.join(', ')}`,
+    parse: (text) => {
+      const value = options.of.find((candidate) => candidate === text);
+      return value === undefined ? undefined : { value };
+    },
+  });
+}
+
+function logLevel(options: SettingOptions) {
+  return choice({ ...options, of: ['debug', 'info', 'warn', 'error'] });
+}
+
+function path(options: SettingOptions) {
+  return define<string>(options, { kind: 'path', accepts: 'a path of a file or directory', parse: parseText });
+}
+
+function text(options: SettingOptions) {
+  return define<string>(options, { kind: 'text', accepts: 'one line of text', parse: parseText });
+}
+
+/**
+ * Also as NAME_FILE.
+ * @param options.minLength shortest that is taken, in characters; default 16, which is 96 bits of base64
+ */
+function secret(options: SettingOptions & { readonly minLength?: number }) {
+  const minLength = options.minLength ?? 16;
+  return define<string>(options, {
+    kind: 'secret',
+    accepts: minLength > 1 ? `one line of at least ${minLength} characters` : 'one line of text',
+    parse: (value) => within(parseText(value), (secretText) => secretText.length >= minLength),
+    hidden: true,
+    fromFile: true,
+  });
+}
+
+/** A certificate or key. Also as NAME_FILE. */
+function pem(options: SettingOptions) {
+  return define<string>(options, {
+    kind: 'PEM',
+    accepts: 'PEM text, beginning with -----BEGIN',
+    parse: parsePem,
+    hidden: true,
+    fromFile: true,
+  });
+}
+
+/** The same setting, which may be absent. */
+function optional<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
+  const meta = settingRegistry.get(schema);
+  if (meta === undefined) throw new TypeError('optional must be given a setting');
+  const absent = schema.optional();
+  settingRegistry.add(absent, { ...meta, required: false });
+  return absent;
+}
+
+/** The kinds of variables a service may have: each gives the parser of one. */
+export const setting = { choice, count, duration, flag, list, logLevel, optional, path, pem, port, secret, text, url };

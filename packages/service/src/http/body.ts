@@ -1,0 +1,97 @@
+import type { IncomingMessage } from 'node:http';
+import { RescindError } from '@rescind/revocation';
+import type { z } from 'zod';
+import { RequestRefused, requestRefused } from './invalid.ts';
+
+/** Longest body that is taken: the longest password and a few names fit many times. */
+const MAX_BODY_BYTES = 16_384;
+/** What is beyond the cap is read and dropped up to here, so that the sender hears the answer; beyond, it is cut. */
+const MAX_DROPPED_BYTES = 1_048_576;
+/** Deepest nesting of a JSON body: ours are flat. */
+const MAX_JSON_DEPTH = 8;
+
+/**
+ * The JSON body of a request (RFC 8259), as `schema` has it.
+ * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`
+ */
+export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  requireType(request, 'application/json');
+  const text = await readText(request);
+  if (jsonDepth(text) > MAX_JSON_DEPTH) throw requestRefused(`must not be nested deeper than ${MAX_JSON_DEPTH}`);
+  return validated(schema, parseJson(text));
+}
+
+/**
+ * The form of a request (`application/x-www-form-urlencoded`), as `schema` has it. A parameter that is given twice is
+ * refused, one without a value counts as absent (RFC 6749 section 3.2).
+ * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`
+ */
+export async function readForm<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  requireType(request, 'application/x-www-form-urlencoded');
+  const parameters = new URLSearchParams(await readText(request));
+  const repeated = [...parameters.keys()].find((name) => parameters.getAll(name).length > 1);
+  if (repeated !== undefined) throw requestRefused('must not be given twice', shortened(repeated));
+  return validated(schema, Object.fromEntries([...parameters].filter(([, value]) => value !== '')));
+}
+
+function requireType(request: IncomingMessage, type: string): void {
+  const [given = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';');
+  const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
+  const plain = charset === undefined || /^charset="?utf-8"?$/.test(charset);
+  const encoding = request.headers['content-encoding'] ?? 'identity';
+  if (given.trim() !== type || !plain || encoding !== 'identity') throw new RescindError('media_type_wrong');
+}
+
+async function readText(request: IncomingMessage): Promise<string> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_DROPPED_BYTES) throw new RescindError('body_too_large');
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_DROPPED_BYTES) break;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+  }
+  if (size > MAX_BODY_BYTES) throw new RescindError('body_too_large');
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw requestRefused('must be UTF-8');
+  }
+}
+
+/** How deep arrays and objects are nested, without parsing. */
+function jsonDepth(text: string): number {
+  let [depth, deepest, quoted] = [0, 0, false];
+  for (let index = 0; index < text.length; index++) {
+    const character = text[index];
+    if (quoted) {
+      if (character === '\\') index++;
+      else if (character === '"') quoted = false;
+    } else if (character === '"') quoted = true;
+    else if (character === '[' || character === '{') deepest = Math.max(deepest, ++depth);
+    else if (character === ']' || character === '}') depth--;
+  }
+  return deepest;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The message of JSON.parse quotes the text.
+    throw requestRefused('must be JSON');
+  }
+}
+
+function validated<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new RequestRefused(
+    result.error.issues.map(({ path, message }) => ({ path: shortened(path.join('.')), message: shortened(message) })),
+  );
+}
+
+/** Names come from the sender: a message stays a message. */
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}

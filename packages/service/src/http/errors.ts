@@ -1,0 +1,75 @@
+import type { Telemetry } from '@rescind/revocation';
+import { ERRORS, RescindError } from '@rescind/revocation';
+import type { ErrorRequestHandler, Response } from 'express';
+import { RequestRefused, requestRefused } from './invalid.ts';
+
+/**
+ * The last handler: a RescindError becomes its status and `{ error, error_description, code }` (`error` is OAuth's word
+ * where there is one: RFC 6749 section 5.2, RFC 6750 section 3.1), anything else a 500 that tells nothing.
+ */
+export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
+  return (thrown, _request, response, next) => {
+    if (response.headersSent) {
+      next(thrown);
+      return;
+    }
+    const error = asRescindError(thrown);
+    if (error.code === 'internal') telemetry.log('error', 'request_failed', describeError(thrown));
+    response.status(error.status).set(headersOf(error, thrown)).json(bodyOf(error));
+  };
+}
+
+/** Name, message and stack for the log: what a stranger never sees. */
+export function describeError(thrown: unknown): { name: string; message: string; stack: string | undefined } {
+  if (!(thrown instanceof Error)) return { name: typeof thrown, message: 'was thrown', stack: undefined };
+  return { name: thrown.name, message: thrown.message, stack: thrown.stack };
+}
+
+export function sendError(response: Response, error: RescindError): void {
+  response.status(error.status).set(headersOf(error, error)).json(bodyOf(error));
+}
+
+function asRescindError(thrown: unknown): RescindError {
+  if (thrown instanceof RescindError) return thrown;
+  // What Express itself refuses, such as an address that is not well encoded.
+  const status = thrown instanceof Error && 'status' in thrown ? thrown.status : undefined;
+  if (typeof status === 'number' && status >= 400 && status < 500) return requestRefused('is malformed');
+  return new RescindError('internal', { cause: thrown });
+}
+
+function bodyOf(error: RescindError): object {
+  const { message } = ERRORS[error.code];
+  const issues = error instanceof RequestRefused ? { issues: error.issues } : {};
+  return { error: error.oauth ?? error.code, error_description: message, code: error.code, ...issues };
+}
+
+function headersOf(error: RescindError, thrown: unknown): Record<string, string> {
+  const challenge = challengeOf(error);
+  const retryAfter = error.retryAfter ?? (error.status === 503 ? 1 : undefined);
+  return {
+    'Cache-Control': 'no-store',
+    ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
+    ...(retryAfter === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(retryAfter))) }),
+    // The rest of the body is not read, so the connection cannot be used again.
+    ...(error.code === 'body_too_large' ? { Connection: 'close' } : {}),
+    ...ownHeaders(thrown),
+  };
+}
+
+/** RFC 6750 section 3: no error code when no token was sent. RFC 6749 section 5.2: a client that used Basic. */
+function challengeOf(error: RescindError): string | undefined {
+  if (error.code === 'token_missing') return 'Bearer';
+  if (error.code === 'client_invalid') return 'Basic realm="rescind"';
+  if (error.oauth !== 'invalid_token' && error.oauth !== 'insufficient_scope') return undefined;
+  return `Bearer error="${error.oauth}", error_description="${ERRORS[error.code].message}"`;
+}
+
+/** A guard says its own, such as the scopes that are needed. */
+function ownHeaders(thrown: unknown): Record<string, string> {
+  if (!(thrown instanceof Error) || !('headers' in thrown)) return {};
+  const { headers } = thrown;
+  if (typeof headers !== 'object' || headers === null) return {};
+  return Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+  );
+}

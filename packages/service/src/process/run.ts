@@ -1,0 +1,98 @@
+import { constants } from 'node:os';
+import type { Telemetry } from '@rescind/revocation';
+import type { ProcessConfiguration } from '../configuration/process.ts';
+import { ConfigurationError } from '../configuration/read.ts';
+import { describeError } from '../http/errors.ts';
+import { createTelemetry } from '../telemetry/telemetry.ts';
+import type { Service, ServiceContext } from './service.ts';
+import { openService } from './service.ts';
+
+/** The process, as far as running a service needs it. */
+export type Host = Pick<NodeJS.Process, 'argv' | 'env' | 'exit' | 'on'>;
+
+/** sysexits.h: the command line, and the configuration, were used wrongly. */
+const EXIT_USAGE = 64;
+const EXIT_CONFIGURATION = 78;
+
+/**
+ * Runs a service until it is told to stop (SIGTERM or SIGINT: requests finish, everything is closed, exit 0; a second
+ * signal exits at once), or one of its commands. What nobody caught is logged and ends the process with 1: its state is
+ * not known any more.
+ */
+export async function run<C extends ProcessConfiguration>(service: Service<C>, host: Host): Promise<void> {
+  const { telemetry } = createTelemetry({ service: service.name });
+  exitOnUncaught(host, telemetry);
+  const command = host.argv[2];
+  try {
+    if (command === undefined) await runUntilSignal(service, host);
+    else await runCommand(service, command, host, telemetry);
+  } catch (error) {
+    logStartFailure(telemetry, error);
+    host.exit(error instanceof ConfigurationError ? EXIT_CONFIGURATION : 1);
+  }
+}
+
+function exitOnUncaught(host: Host, telemetry: Telemetry): void {
+  const last = (event: string) => (error: unknown) => {
+    telemetry.log('error', event, describeError(error));
+    host.exit(1);
+  };
+  host.on('uncaughtException', last('uncaught_exception'));
+  host.on('unhandledRejection', last('unhandled_rejection'));
+}
+
+async function runUntilSignal<C extends ProcessConfiguration>(service: Service<C>, host: Host): Promise<void> {
+  const asked = signal(host);
+  const running = await openService(service, host.env);
+  await asked;
+  await running.close();
+  host.exit(0);
+}
+
+/** The first signal; the second one exits at once. */
+function signal(host: Host): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    for (const name of ['SIGTERM', 'SIGINT'] as const) {
+      host.on(name, () => {
+        if (asked) host.exit(128 + constants.signals[name]);
+        asked = true;
+        resolve();
+      });
+    }
+  });
+}
+
+async function runCommand<C extends ProcessConfiguration>(
+  service: Service<C>,
+  name: string,
+  host: Host,
+  telemetry: Telemetry,
+): Promise<void> {
+  const command = service.commands?.[name];
+  if (command === undefined) {
+    const known = Object.keys(service.commands ?? {}).join(', ') || 'none';
+    telemetry.log('error', 'command_unknown', { known });
+    host.exit(EXIT_USAGE);
+    return;
+  }
+  const configuration = service.configure(host.env);
+  const report = await withResources((keep) => command({ configuration, telemetry, keep }));
+  telemetry.log('info', `${name}_done`, { report: JSON.stringify(report) });
+  host.exit(0);
+}
+
+async function withResources<T>(work: (keep: ServiceContext<unknown>['keep']) => Promise<T>): Promise<T> {
+  await using resources = new AsyncDisposableStack();
+  return await work((resource) => resources.use(resource));
+}
+
+function logStartFailure(telemetry: Telemetry, error: unknown): void {
+  if (!(error instanceof ConfigurationError)) {
+    telemetry.log('error', 'start_failed', describeError(error));
+    return;
+  }
+  for (const { variable, problem } of error.problems) {
+    telemetry.log('error', 'configuration_invalid', { variable, problem });
+  }
+}

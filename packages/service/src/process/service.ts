@@ -1,0 +1,122 @@
+import type { HealthCheck, Telemetry } from '@rescind/revocation';
+import { systemClock } from '@rescind/revocation';
+import type { Express } from 'express';
+import type { DestinationStream } from 'pino';
+import type { ProcessConfiguration } from '../configuration/process.ts';
+import type { Environment } from '../configuration/read.ts';
+import { createApplication } from '../http/application.ts';
+import { describeError } from '../http/errors.ts';
+import { listen } from '../http/server.ts';
+import { createTelemetry } from '../telemetry/telemetry.ts';
+import { openManagement } from './management.ts';
+
+/** What a service is given when it starts. */
+export interface ServiceContext<C> {
+  readonly configuration: C;
+  readonly telemetry: Telemetry;
+  /** Closes it when the service stops, in reverse order; also when the start fails half-way. */
+  keep<T extends AsyncDisposable>(resource: T): T;
+}
+
+/** What a service has once its parts are open. */
+export interface OpenedParts {
+  /** The public routes. */
+  readonly app: Express;
+  /** Resolves when it may be given requests; `/readyz` answers 503 until then. */
+  readonly ready: Promise<void>;
+  health(): HealthCheck[];
+  /** Ends streams that would never finish by themselves, when the service stops. */
+  endStreams?(): void;
+}
+
+export interface Service<C extends ProcessConfiguration> {
+  readonly name: string;
+  readonly version: string;
+  /** @throws ConfigurationError */
+  configure(environment: Environment): C;
+  open(context: ServiceContext<C>): Promise<OpenedParts> | OpenedParts;
+  /** What else the process can be started for: `main.ts <command>`. What it returns is written as the report. */
+  readonly commands?: Readonly<
+    Record<string, (context: ServiceContext<C>) => Promise<Readonly<Record<string, unknown>>>>
+  >;
+}
+
+export interface RunningService {
+  readonly url: string;
+  readonly managementUrl: string;
+  /** `/readyz` answers 503, no new connection is taken, requests finish, then everything is closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a service in this process.
+ * @param destination where its log goes; default standard output
+ */
+export async function openService<C extends ProcessConfiguration>(
+  service: Service<C>,
+  environment: Environment,
+  destination?: DestinationStream,
+): Promise<RunningService> {
+  const configuration = service.configure(environment);
+  const { telemetry, metrics } = createTelemetry({
+    service: service.name,
+    level: configuration.LOG_LEVEL,
+    destination,
+  });
+  const resources = new AsyncDisposableStack();
+  try {
+    const state = { ready: false, stopping: false };
+    const parts = await service.open({ configuration, telemetry, keep: (resource) => resources.use(resource) });
+    const management = await openManagement({
+      port: configuration.MANAGEMENT_PORT,
+      host: configuration.MANAGEMENT_HOST,
+      name: service.name,
+      version: service.version,
+      metrics,
+      ready: () => state.ready && !state.stopping,
+      health: () => parts.health(),
+    });
+    // Above the resources: a probe is answered until the last of the requests has been.
+    resources.defer(async () => void (await management.stop(0)));
+    const application = createApplication(parts.app, {
+      telemetry,
+      clock: systemClock,
+      trustedProxies: configuration.TRUSTED_PROXIES,
+    });
+    const server = await listen(application, { port: configuration.PORT, host: configuration.HOST });
+    telemetry.log('info', 'listening', { url: server.url, managementUrl: management.url, version: service.version });
+    followReadiness(parts.ready, state, telemetry);
+
+    const stop = async () => {
+      state.stopping = true;
+      telemetry.log('info', 'stopping');
+      const stopped = server.stop(configuration.SHUTDOWN_TIMEOUT);
+      parts.endStreams?.();
+      const cut = await stopped;
+      if (cut > 0) telemetry.log('warn', 'requests_cut', { connections: cut });
+      await resources.disposeAsync();
+      telemetry.log('info', 'stopped');
+    };
+    let stopped: Promise<void> | undefined;
+    const close = () => {
+      stopped ??= stop();
+      return stopped;
+    };
+    return { url: server.url, managementUrl: management.url, close };
+  } catch (error) {
+    await resources.disposeAsync();
+    throw error;
+  }
+}
+
+function followReadiness(ready: Promise<void>, state: { ready: boolean; stopping: boolean }, telemetry: Telemetry) {
+  ready.then(
+    () => {
+      state.ready = true;
+      telemetry.log('info', 'ready');
+    },
+    (error) => {
+      if (!state.stopping) telemetry.log('error', 'never_ready', describeError(error));
+    },
+  );
+}
