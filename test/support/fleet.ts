@@ -1,0 +1,83 @@
+import type { Answer, Fleet, FleetOptions, ServiceProcess } from '@rescind/dev-fleet';
+import { bearer, codeOf, openFleet, protectedUrl, request } from '@rescind/dev-fleet';
+import type { Broker } from '@rescind/dev-kafka';
+import { openBroker } from '@rescind/dev-kafka';
+import { onTestFailed, onTestFinished } from 'vitest';
+import { waitFor } from './wait.ts';
+
+/** A fleet of this test's own. When the test fails, the end of each process's log is shown. */
+export async function fleetOf(options: FleetOptions = {}): Promise<Fleet> {
+  const fleet = await openFleet(options);
+  onTestFailed(() => {
+    for (const { name, lines } of [fleet.issuer, ...fleet.instances])
+      console.error(`--- ${name}\n${lines.slice(-25).join('\n')}`);
+  });
+  onTestFinished(() => fleet.close());
+  return fleet;
+}
+
+/** A broker of this test's own, to be killed. */
+export async function brokerOfOwn(): Promise<Broker> {
+  const broker = await openBroker({ own: true });
+  onTestFinished(() => broker.close());
+  return broker;
+}
+
+/** What an instance answers to a token now: `200`, or the code of the refusal, or `unreachable`. */
+export async function verdictOf(instance: ServiceProcess, token: string): Promise<string> {
+  let answer: Answer;
+  try {
+    answer = await request(protectedUrl(instance), bearer(token));
+  } catch {
+    return 'unreachable';
+  }
+  return answer.status === 200 ? '200' : (codeOf(answer) ?? String(answer.status));
+}
+
+export const verdictsOf = (instances: readonly ServiceProcess[], token: string): Promise<string[]> =>
+  Promise.all(instances.map((instance) => verdictOf(instance, token)));
+
+/** Waits until every instance answers the token with this. */
+export async function untilAll(
+  instances: readonly ServiceProcess[],
+  token: string,
+  verdict: string,
+  deadlineMs = 20_000,
+): Promise<void> {
+  let last: string[] = [];
+  await waitFor(
+    `every instance answers ${verdict}`,
+    async () => {
+      last = await verdictsOf(instances, token);
+      return last.every((one) => one === verdict);
+    },
+    deadlineMs,
+  ).catch((error: unknown) => {
+    throw new Error(`the last answers were ${last.join(', ')}`, { cause: error });
+  });
+}
+
+/** A check of /readyz by its name, or undefined. */
+export async function checkOf(
+  service: ServiceProcess,
+  name: string,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const { body } = await service.health();
+  return body.checks?.find((check) => check.name === name);
+}
+
+/** Waits until every instance has a whole view that it reads this way. */
+export async function untilWhole(
+  instances: readonly ServiceProcess[],
+  way: 'kafka' | 'http',
+  deadlineMs = 60_000,
+): Promise<void> {
+  await waitFor(
+    `every instance has a whole view, read by ${way}`,
+    async () => {
+      const views = await Promise.all(instances.map((instance) => checkOf(instance, 'view')));
+      return views.every((view) => view?.status === 'pass' && view.way === way && view.lag === 0);
+    },
+    deadlineMs,
+  );
+}

@@ -1,0 +1,15 @@
+// Loaded into a service with NODE_OPTIONS=--import: its wall clock is ahead of the machine's by the milliseconds that
+// the file WALL_CLOCK_OFFSET_FILE says, as if somebody had set it. The monotonic clock stays as it is.
+import { readFileSync } from 'node:fs';
+
+const file = process.env.WALL_CLOCK_OFFSET_FILE;
+const machine = Date.now;
+const offset = () => {
+  try {
+    return Number(readFileSync(file, 'utf8')) || 0;
+  } catch {
+    return 0;
+  }
+};
+delete process.env.WALL_CLOCK_OFFSET_FILE;
+Date.now = () => machine() + offset();

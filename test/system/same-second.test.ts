@@ -1,0 +1,43 @@
+import type { Broker } from '@rescind/dev-kafka';
+import { openBroker } from '@rescind/dev-kafka';
+import { decodeJwt } from 'jose';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fleetOf, untilAll, verdictsOf } from '../support/fleet.ts';
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await openBroker();
+});
+afterAll(() => broker.close());
+
+it('"log out everywhere" denies every earlier token and no later one, in the same second too', async () => {
+  const { client, instances } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
+  const user = await client.register();
+  let sameSecond = 0;
+  for (let round = 1; round <= 12; round += 1) {
+    const before = await client.login(user, `before ${round}`);
+    expect((await client.logoutEverywhere(before.access_token)).status).toBe(204);
+    const after = await client.login(user, `after ${round}`);
+    await untilAll(instances, before.access_token, 'token_revoked');
+    // The cut-off has been applied: what came after it still works.
+    expect(await verdictsOf(instances, after.access_token)).toEqual(['200', '200']);
+    if (decodeJwt(before.access_token).iat === decodeJwt(after.access_token).iat) sameSecond += 1;
+  }
+  expect(sameSecond).toBeGreaterThan(0);
+});
+
+it('fifty logins race with "log out everywhere": each token is refused, or was minted after it', async () => {
+  const { client, instances } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 0 });
+  const user = await client.register();
+  const early = await client.login(user, 'early');
+  const racing = await Promise.all([
+    ...Array.from({ length: 25 }, () => client.refresh(early.refresh_token)),
+    client.logoutEverywhere(early.access_token),
+    ...Array.from({ length: 25 }, () => client.refresh(early.refresh_token)),
+  ]);
+  const tokens = racing.flatMap(({ status, body }) =>
+    status === 200 ? [(body as { access_token: string }).access_token] : [],
+  );
+  // Whatever was renewed belongs to a session that "everywhere" ended.
+  for (const token of [early.access_token, ...tokens]) await untilAll(instances, token, 'token_revoked');
+});
