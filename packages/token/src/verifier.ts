@@ -143,6 +143,7 @@ function plainType(typ: string): string {
 function toProfile(options: VerifierOptions): Profile {
   const { keys, issuer, audience, typ, expires = 'required', requiredClaims = [] } = options;
   const { algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
+  const { toleranceMs = CLOCK_TOLERANCE_MS, expiryToleranceMs = 0 } = options;
   if (typeof keys?.find !== 'function') throw new TypeError('keys must be a key set');
   if (!isText(issuer)) throw new TypeError('issuer must be the text that iss is to equal');
   const audiences = typeof audience === 'string' ? [audience] : audience;
@@ -165,8 +166,8 @@ function toProfile(options: VerifierOptions): Profile {
     requiredClaims,
     expires,
     maxBytes,
-    toleranceMs: tolerance('toleranceMs', options.toleranceMs ?? CLOCK_TOLERANCE_MS),
-    expiryToleranceMs: tolerance('expiryToleranceMs', options.expiryToleranceMs ?? 0),
+    toleranceMs: tolerance('toleranceMs', toleranceMs),
+    expiryToleranceMs: tolerance('expiryToleranceMs', expiryToleranceMs),
   };
 }
 
