@@ -1,0 +1,396 @@
+import { createManualClock } from '@rescind/revocation';
+import type { KeySource, KeySourceOptions } from '@rescind/token';
+import { createSigner, createVerifier, generateSigningKey, openKeySource, publicJwks } from '@rescind/token';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { openJwksServer } from './jwks-server.ts';
+import { documentsInMemory, recordingTelemetry } from './recording.ts';
+
+const NOW = Date.UTC(2030, 0, 1);
+const first = generateSigningKey('ES256');
+const second = generateSigningKey('ES256');
+const unreachable = 'http://127.0.0.1:1/jwks.json';
+
+function open(url: string, options: Partial<KeySourceOptions> = {}): KeySource {
+  const source = openKeySource({ url, ...options });
+  onTestFinished(() => source.close());
+  return source;
+}
+
+function tokenOf(key: typeof first, header: { jku?: string } = {}) {
+  const claims = { iss: 'https://issuer.example', aud: 'prices', iat: NOW / 1000, exp: NOW / 1000 + 900 };
+  const token = createSigner(key, { typ: 'at+jwt' })(claims);
+  const parts = token.split('.');
+  const read = JSON.parse(Buffer.from(parts[0] ?? '', 'base64url').toString());
+  return parts.with(0, Buffer.from(JSON.stringify({ ...read, ...header })).toString('base64url')).join('.');
+}
+
+function verifierOf(keys: KeySource) {
+  return createVerifier({ keys, issuer: 'https://issuer.example', audience: 'prices', typ: ['at+jwt'] });
+}
+
+describe('a key source', () => {
+  it('fetches the keys, and verifies with them', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const { telemetry, fetches, logged } = recordingTelemetry();
+    const source = open(server.url, { telemetry });
+    expect(source.kids()).toEqual([]);
+    await source.ready();
+    expect(source.kids()).toEqual([first.kid]);
+    expect(verifierOf(source).verify(tokenOf(first), NOW).header.kid).toBe(first.kid);
+    expect(server.requests()).toBe(1);
+    expect(fetches('ok')).toBe(1);
+    expect(logged('keys_changed')).toEqual([
+      { event: 'keys_changed', fields: { source: 'keys', added: 1, removed: 0, keys: 1 } },
+    ]);
+  });
+
+  it('fetches again and again; a key that is gone stops verifying, a new one begins', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const source = open(server.url, { refreshMs: 20 });
+    const verifier = verifierOf(source);
+    await source.ready();
+    verifier.verify(tokenOf(first), NOW);
+    server.serve(publicJwks([second]));
+    await waitFor('the second key', () => source.kids().includes(second.kid));
+    verifier.verify(tokenOf(second), NOW);
+    expect(() => verifier.verify(tokenOf(first), NOW)).toThrow(expect.objectContaining({ code: 'token_key_unknown' }));
+  });
+
+  it('tries again until the first success, with a growing wait', async () => {
+    const server = await openJwksServer('');
+    server.answer((_, response) => response.writeHead(503).end());
+    const { telemetry, fetches, logged } = recordingTelemetry();
+    const source = open(server.url, { telemetry, name: 'event keys' });
+    await waitFor('two failures', () => fetches('status_wrong') === 2);
+    expect(source.health()).toEqual([
+      {
+        name: 'event keys',
+        status: 'fail',
+        keys: 0,
+        origin: 'none',
+        ageMs: null,
+        failures: 2,
+        lastError: 'status_wrong: answered 503',
+      },
+    ]);
+    expect(logged('keys_fetch_failed')[1]?.fields).toMatchObject({ source: 'event keys', failures: 2, keys: 0 });
+    server.serve(publicJwks([first]));
+    await source.ready();
+    expect(source.health()).toMatchObject([{ status: 'pass', keys: 1, failures: 0, lastError: null }]);
+  });
+});
+
+describe('security 4: an address in a header is never asked', () => {
+  it('whatever the token says', async () => {
+    const thief = await openJwksServer(publicJwks([second]));
+    const server = await openJwksServer(publicJwks([first]));
+    const source = open(server.url);
+    await source.ready();
+    const token = tokenOf(second, { jku: thief.url });
+    expect(() => verifierOf(source).verify(token, NOW)).toThrow(expect.objectContaining({ code: 'token_key_unknown' }));
+    expect(await source.ensure(second.kid)).toBe(false);
+    expect(thief.requests()).toBe(0);
+  });
+});
+
+describe('security 6: unknown kids cause one fetch in a cool-down', () => {
+  it('10 000 of them, at once and one after the other', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const clock = createManualClock(NOW);
+    const source = open(server.url, { clock, cooldownMs: 30_000 });
+    await source.ready();
+    expect(server.requests()).toBe(1);
+    const answers = await Promise.all(Array.from({ length: 5_000 }, (_, n) => source.ensure(`random-${n}`)));
+    expect(answers).not.toContain(true);
+    for (let n = 0; n < 5_000; n += 1) expect(await source.ensure(`later-${n}`)).toBe(false);
+    expect(server.requests()).toBe(2);
+
+    clock.advance(29_999);
+    await source.ensure('random');
+    expect(server.requests()).toBe(2);
+    clock.advance(1);
+    await source.ensure('random');
+    expect(server.requests()).toBe(3);
+  });
+
+  it('and none while the kid is known', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const source = open(server.url);
+    await source.ready();
+    expect(await source.ensure(first.kid)).toBe(true);
+    expect(server.requests()).toBe(1);
+  });
+
+  it('which finds a key that was just published, for everybody who waits', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const source = open(server.url);
+    await source.ready();
+    server.serve(publicJwks([first, second]));
+    expect(await Promise.all([source.ensure(second.kid), source.ensure('x'), source.ensure(second.kid)])).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect(server.requests()).toBe(2);
+  });
+
+  it('which is shared with the first fetch while that is under way', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const source = open(server.url);
+    expect(await source.ensure(first.kid)).toBe(true);
+    expect(server.requests()).toBe(1);
+  });
+
+  it('and never throws when the fetch fails', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const { telemetry, fetches } = recordingTelemetry();
+    const source = open(server.url, { telemetry });
+    await source.ready();
+    server.answer((request) => request.socket.destroy());
+    expect(await source.ensure('x')).toBe(false);
+    expect(fetches('unreachable')).toBe(1);
+    expect(await source.ensure(first.kid)).toBe(true);
+  });
+});
+
+describe('a set that cannot be used', () => {
+  const privateJwk = { ...first.privateKey.export({ format: 'jwk' }), kid: first.kid, alg: 'ES256', use: 'sig' };
+
+  it.each([
+    ['not JSON', 'unusable', '<html>'],
+    ['not UTF-8', 'unusable', Buffer.from([0x7b, 0x80, 0x7d])],
+    ['no set', 'unusable', {}],
+    ['an empty set', 'unusable', { keys: [] }],
+    ['a set of private keys', 'unusable', { keys: [privateJwk] }],
+    ['a set of 256 kB and one byte', 'too_large', JSON.stringify(publicJwks([second])).padEnd(262_145)],
+  ])('never replaces a good one: %s', async (_, result, content) => {
+    const server = await openJwksServer(publicJwks([first]));
+    const { telemetry, fetches, logged } = recordingTelemetry();
+    const documents = documentsInMemory();
+    const source = open(server.url, { telemetry, documents, refreshMs: 20 });
+    await source.ready();
+    const [kept] = documents.texts.values();
+    server.serve(content);
+    await waitFor('a failure', () => fetches(result) > 0);
+    expect(source.kids()).toEqual([first.kid]);
+    expect(source.health()).toMatchObject([{ status: 'warn', keys: 1, origin: 'fetched' }]);
+    expect(logged('keys_fetch_failed')[0]?.fields).toMatchObject({ error: expect.stringContaining(result) });
+    expect(JSON.parse([...documents.texts.values()][0] ?? '').jwks).toEqual(JSON.parse(kept ?? '').jwks);
+    server.serve(publicJwks([second]));
+    await waitFor('the next good one', () => source.kids().includes(second.kid));
+    expect(source.health()).toMatchObject([{ status: 'pass', lastError: null }]);
+  });
+
+  it('takes one of exactly 256 kB', async () => {
+    const server = await openJwksServer(JSON.stringify(publicJwks([first])).padEnd(262_144));
+    await expect(open(server.url).ready()).resolves.toBeUndefined();
+  });
+
+  it('is not read to its end when it has none', async () => {
+    const server = await openJwksServer('');
+    let sent = 0;
+    let closed = false;
+    server.answer((_, response) => {
+      response.on('close', () => {
+        closed = true;
+      });
+      const more = () => {
+        while (!response.destroyed && response.write(' '.repeat(65_536))) sent += 65_536;
+        response.once('drain', more);
+      };
+      more();
+    });
+    const { telemetry, fetches } = recordingTelemetry();
+    open(server.url, { telemetry });
+    await waitFor('the end of it', () => fetches('too_large') === 1 && closed);
+    expect(sent).toBeLessThan(50_000_000);
+  });
+
+  it('is given up when it does not come in time', async () => {
+    const server = await openJwksServer('');
+    server.answer((_, response) => response.writeHead(200).write('{'));
+    const { telemetry, fetches } = recordingTelemetry();
+    const source = open(server.url, { telemetry, timeoutMs: 50 });
+    await waitFor('a time-out', () => fetches('timeout') > 0);
+    expect(source.health()).toMatchObject([{ lastError: 'timeout: no answer within 50 ms' }]);
+  });
+
+  it('is not looked for behind a redirect', async () => {
+    const other = await openJwksServer(publicJwks([second]));
+    const server = await openJwksServer('');
+    server.answer((_, response) => response.writeHead(302, { location: other.url }).end());
+    const { telemetry, fetches } = recordingTelemetry();
+    const source = open(server.url, { telemetry });
+    await waitFor('a failure', () => fetches('unreachable') > 0);
+    expect(source.kids()).toEqual([]);
+    expect(other.requests()).toBe(0);
+  });
+});
+
+describe('kept keys', () => {
+  async function keptBy(url: string, at: number) {
+    const documents = documentsInMemory();
+    const source = openKeySource({ url, documents, clock: createManualClock(at), documentName: 'token keys' });
+    await source.ready();
+    await source.close();
+    return documents;
+  }
+
+  it('are used at once by the next process, with the issuer down', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const documents = await keptBy(server.url, NOW);
+    expect([...documents.texts.keys()]).toEqual(['token keys']);
+    server.answer((request) => request.socket.destroy());
+    const clock = createManualClock(NOW + 3_600_000);
+    const source = open(server.url, { documents, documentName: 'token keys', clock });
+    expect(source.kids()).toEqual([first.kid]);
+    await source.ready();
+    expect(verifierOf(source).verify(tokenOf(first), NOW).header.kid).toBe(first.kid);
+    expect(source.health()).toMatchObject([{ status: 'warn', origin: 'kept', ageMs: 3_600_000 }]);
+  });
+
+  it('are of unknown age when the wall clock is behind them', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const documents = await keptBy(server.url, NOW);
+    server.answer((request) => request.socket.destroy());
+    const source = open(server.url, { documents, documentName: 'token keys', clock: createManualClock(NOW - 1) });
+    expect(source.health()).toMatchObject([{ status: 'warn', ageMs: null }]);
+  });
+
+  it('give way to the first fetch', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const documents = await keptBy(server.url, NOW);
+    server.serve(publicJwks([second]));
+    const source = open(server.url, { documents, documentName: 'token keys' });
+    expect(source.kids()).toEqual([first.kid]);
+    await waitFor('the second key', () => source.kids().includes(second.kid));
+    expect(source.kids()).toEqual([second.kid]);
+    expect(documents.texts.get('token keys')).toContain(second.kid);
+  });
+
+  it.each([
+    ['rubbish', '{'],
+    ['null', 'null'],
+    ['a bare set', JSON.stringify(publicJwks([first]))],
+    [
+      'keys of another address',
+      JSON.stringify({ url: 'http://127.0.0.1:2/', fetchedAt: NOW, jwks: publicJwks([first]) }),
+    ],
+    ['no time', JSON.stringify({ url: unreachable, jwks: publicJwks([first]) })],
+    ['no keys', JSON.stringify({ url: unreachable, fetchedAt: NOW, jwks: { keys: [] } })],
+  ])('are left alone, and said so, when they are %s', async (_, text) => {
+    const { telemetry, logged } = recordingTelemetry();
+    const documents = documentsInMemory();
+    documents.write('d', text);
+    const source = open(unreachable, { documents, documentName: 'd', telemetry });
+    expect(source.kids()).toEqual([]);
+    expect(logged('keys_kept_unusable')).toHaveLength(1);
+  });
+
+  it('that cannot be read or written cost no more than a line in the log', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const { telemetry, logged } = recordingTelemetry();
+    const documents = {
+      read: () => {
+        throw new Error('no disk');
+      },
+      write: () => {
+        throw new Error('disk full');
+      },
+    };
+    const source = open(server.url, { documents, telemetry });
+    await source.ready();
+    expect(source.health()).toMatchObject([{ status: 'pass' }]);
+    expect(logged('keys_kept_unusable')).toHaveLength(1);
+    expect(logged('keys_not_kept')).toHaveLength(1);
+  });
+});
+
+describe('health', () => {
+  it('tells the age of the keys by the worse of both clocks', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const clock = createManualClock(NOW);
+    const source = open(server.url, { clock });
+    await source.ready();
+    clock.advance(1_000);
+    expect(source.health()).toMatchObject([{ ageMs: 1_000 }]);
+    clock.setWall(NOW - 50_000);
+    expect(source.health()).toMatchObject([{ ageMs: 1_000 }]);
+    clock.setWall(NOW + 50_000);
+    expect(source.health()).toMatchObject([{ ageMs: 50_000 }]);
+  });
+
+  it('names the error of the system when nobody listens', async () => {
+    const { telemetry, fetches } = recordingTelemetry();
+    const source = open('http://127.0.0.1:9/jwks.json', {
+      telemetry,
+      fetch: () =>
+        Promise.reject(
+          new TypeError('fetch failed', { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) }),
+        ),
+    });
+    await waitFor('a failure', () => fetches('unreachable') > 0);
+    expect(source.health()).toMatchObject([{ status: 'fail', lastError: 'unreachable: ECONNREFUSED' }]);
+  });
+});
+
+describe('closing', () => {
+  it('ends a fetch under way, and whoever waits', async () => {
+    const server = await openJwksServer('');
+    server.answer(() => undefined);
+    const { telemetry, lines } = recordingTelemetry();
+    const source = openKeySource({ url: server.url, telemetry });
+    const ready = source.ready();
+    const ensured = source.ensure('x');
+    await waitFor('the request', () => server.requests() === 1);
+    await source.close();
+    await expect(ready).rejects.toMatchObject({ code: 'stopping' });
+    await expect(ensured).resolves.toBe(false);
+    await expect(source.ready()).rejects.toMatchObject({ code: 'stopping' });
+    await expect(source.ensure('y')).resolves.toBe(false);
+    await source.close();
+    expect(server.requests()).toBe(1);
+    expect(lines).toEqual([]);
+  });
+
+  it('happens at the end of a block', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    let outlives: KeySource;
+    {
+      await using source = openKeySource({ url: server.url, refreshMs: 10 });
+      await source.ready();
+      outlives = source;
+    }
+    const before = server.requests();
+    await expect(outlives.ensure('x')).resolves.toBe(false);
+    expect(server.requests()).toBe(before);
+  });
+
+  it('is not needed to stop waiting: a signal does', async () => {
+    const server = await openJwksServer('');
+    const source = open(server.url);
+    const reason = new Error('enough');
+    await expect(source.ready(AbortSignal.abort(reason))).rejects.toBe(reason);
+    const controller = new AbortController();
+    const ready = source.ready(controller.signal);
+    controller.abort(reason);
+    await expect(ready).rejects.toBe(reason);
+  });
+});
+
+describe('its options', () => {
+  it.each(['', 'jwks.json', 'file:///etc/passwd', 'ftp://h/', 'http://user:pw@h/', 'https://user@h/'])(
+    'refuses url %j',
+    (url) => {
+      expect(() => openKeySource({ url })).toThrow(/^url must be/);
+      expect(() => openKeySource({ url })).toThrow(TypeError);
+    },
+  );
+
+  it.each(['cooldownMs', 'refreshMs', 'timeoutMs', 'maxBytes'])('refuses a %s that is no length', (name) => {
+    for (const value of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '5']) {
+      expect(() => openKeySource({ url: unreachable, [name]: value })).toThrow(new RegExp(`^${name} must be`));
+    }
+  });
+});

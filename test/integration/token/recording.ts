@@ -1,0 +1,28 @@
+import type { Fields, Telemetry } from '@rescind/revocation';
+import type { KeyDocuments } from '@rescind/token';
+
+/** Telemetry that remembers: how often a metric was counted, and what was logged. */
+export function recordingTelemetry() {
+  const counts = new Map<string, number>();
+  const lines: { event: string; fields: Fields }[] = [];
+  const telemetry: Telemetry = {
+    count(metric, labels = {}, by = 1) {
+      const name = `${metric}${JSON.stringify(labels)}`;
+      counts.set(name, (counts.get(name) ?? 0) + by);
+    },
+    gauge: () => undefined,
+    observe: () => undefined,
+    log: (_, event, fields = {}) => lines.push({ event, fields }),
+  };
+  return {
+    telemetry,
+    lines,
+    fetches: (result: string) => counts.get(`rescind_key_fetches_total${JSON.stringify({ result })}`) ?? 0,
+    logged: (event: string) => lines.filter((line) => line.event === event),
+  };
+}
+
+export function documentsInMemory(): KeyDocuments & { readonly texts: Map<string, string> } {
+  const texts = new Map<string, string>();
+  return { texts, read: (name) => texts.get(name), write: (name, text) => void texts.set(name, text) };
+}
