@@ -1,3 +1,21 @@
+export type { EventDecoder, EventDecoderOptions, EventKeys } from './event/decode.ts';
+export { createEventDecoder, isSigned } from './event/decode.ts';
+export type { EventEncoder, EventEncoderOptions, EventToEncode, HeartbeatToEncode } from './event/encode.ts';
+export { createEventEncoder } from './event/encode.ts';
+export type {
+  BadReason,
+  BadRecord,
+  DecodedRecord,
+  EventRecord,
+  HeartbeatRecord,
+  NotUnderstoodRecord,
+  SkippedRecord,
+} from './event/record.ts';
+export type { View } from './follower/core.ts';
+export type { FollowerKeys } from './follower/link.ts';
+export type { Follower } from './follower/open.ts';
+export { openFollower } from './follower/open.ts';
+export type { FollowerOptions } from './follower/options.ts';
 export { createBasicAuthenticator } from './http/basic.ts';
 export type { RevocationsHandler, RevocationsHandlerOptions } from './http/handler.ts';
 export { createRevocationsHandler } from './http/handler.ts';

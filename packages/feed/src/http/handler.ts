@@ -16,14 +16,14 @@ export interface RevocationsHandlerOptions {
   readonly source: LogSource;
   /** The client whose credential the request carries; `undefined`: 401. */
   authenticate(request: IncomingMessage): string | undefined;
-  readonly clock?: Clock;
-  readonly telemetry?: Telemetry;
+  readonly clock?: Clock | undefined;
+  readonly telemetry?: Telemetry | undefined;
   /** How often a heartbeat is signed, one for all connections. Default 1 000. */
-  readonly heartbeatMs?: DurationMs;
+  readonly heartbeatMs?: DurationMs | undefined;
   /** Most connections of one client at a time; one more is answered 429. Default 256. */
-  readonly readersPerClient?: number;
+  readonly readersPerClient?: number | undefined;
   /** After how many ms a reader that takes nothing is dropped. Default 30 000. */
-  readonly stuckMs?: DurationMs;
+  readonly stuckMs?: DurationMs | undefined;
 }
 
 export interface RevocationsHandler {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { createBackoff } from '../backoff.ts';
 import type { Way, WayConnection, WaySink } from '../ports.ts';
-import { createBackoff } from './backoff.ts';
 import { basicAuthorization } from './basic.ts';
 import { ConnectionLost, createStallTimer, readEventStream } from './stream.ts';
 
@@ -22,11 +22,11 @@ export interface HttpWayOptions {
   readonly clientId: string;
   readonly clientSecret: string;
   /** Default: the global one. */
-  readonly fetch?: typeof globalThis.fetch;
-  readonly clock?: Clock;
-  readonly telemetry?: Telemetry;
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  readonly clock?: Clock | undefined;
+  readonly telemetry?: Telemetry | undefined;
   /** After how many ms without a byte a connection is dropped. Default 5 000. */
-  readonly stallMs?: DurationMs;
+  readonly stallMs?: DurationMs | undefined;
 }
 
 interface Settings {

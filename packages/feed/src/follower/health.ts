@@ -1,0 +1,29 @@
+import type { HealthCheck, Telemetry } from '@rescind/revocation';
+import type { View } from './core.ts';
+import type { Trouble } from './engine.ts';
+
+export function followerHealth(view: View, trouble: Trouble): HealthCheck[] {
+  const good = view.whole && view.suspect === null;
+  return [
+    {
+      name: 'feed',
+      status: view.ready ? (good ? 'pass' : 'warn') : 'fail',
+      ready: view.ready,
+      whole: view.whole,
+      suspect: view.suspect,
+      // JSON has no infinity: null is "unknown".
+      ageMs: Number.isFinite(view.ageMs) ? Math.round(view.ageMs) : null,
+      lag: view.lag,
+      epoch: view.epoch,
+      seq: view.seq,
+      head: view.head,
+      way: view.way,
+    },
+    { name: 'feed_store', status: trouble.failures === 0 ? 'pass' : 'warn', ...trouble },
+  ];
+}
+
+export function tellView(telemetry: Telemetry, view: View): void {
+  telemetry.gauge('rescind_view_age_seconds', view.ageMs / 1000);
+  telemetry.gauge('rescind_feed_lag_events', view.lag);
+}

@@ -1,0 +1,176 @@
+import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import type { EventDecoder } from '../event/decode.ts';
+import { createEventDecoder } from '../event/decode.ts';
+import type { FeedStore } from '../ports.ts';
+import type { View } from './core.ts';
+import { createFollowerCore } from './core.ts';
+import type { Effect } from './engine.ts';
+import { createEngine } from './engine.ts';
+import { followerHealth, tellView } from './health.ts';
+import type { Links } from './links.ts';
+import { createLinks } from './links.ts';
+import type { FollowerOptions } from './options.ts';
+import { checkFollowerOptions } from './options.ts';
+
+/** A silence of 3 s is noticed 0.1 s late, which is less than its jitter. */
+const TICK_MS: DurationMs = 100;
+/** Gauges are scraped every few seconds. */
+const TICKS_PER_GAUGE = 10;
+
+/** Follows one log into a store, by both ways of its feed, for as long as it is open. */
+export interface Follower extends AsyncDisposable {
+  /**
+   * Resolves, once and for good, when the log has been caught up with.
+   * @throws the signal's reason, or RescindError `stopping` when closed before
+   */
+  ready(signal?: AbortSignal): Promise<void>;
+  /** What is known, and how old that is: computed from memory, cheap enough for every request. */
+  view(): View;
+  /** `feed`: how the view stands; `feed_store`: whether commits succeed. */
+  health(): HealthCheck[];
+  /** Calls `listener` after each commit and when the follower becomes ready. Returns what ends that. */
+  onChange(listener: () => void): () => void;
+  /** Closes both ways and waits for what is under way. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a follower: resumes from the position in the store. Never throws later on because of what the log says.
+ *
+ * Metrics: `rescind_events_applied_total{result}`, `rescind_propagation_seconds`, `rescind_feed_lag_events`,
+ * `rescind_view_age_seconds`, `rescind_feed_proofs_total{result}`, `rescind_feed_errors_total{what}`.
+ * @throws TypeError an option is missing or wrong
+ * @throws what the store throws when it cannot be read
+ */
+export function openFollower(options: FollowerOptions): Follower {
+  const { log, issuers, feed, store, keys, silenceMs, maxStalenessMs } = checkFollowerOptions(options);
+  const { clock = systemClock, telemetry = silentTelemetry } = options;
+  const closing = new AbortController();
+  const readiness = createReadiness();
+  const listeners = createListeners(telemetry);
+  const decoder = createEventDecoder({ log, issuers, keys });
+  const core = createFollowerCore({
+    log,
+    first: feed.first.name,
+    second: feed.second?.name,
+    silenceMs,
+    maxStalenessMs,
+  });
+
+  const started = core.start(store.load(log), quarantinedAgain(store, log, decoder), {
+    wall: clock.now(),
+    monotonic: clock.monotonic(),
+    random: Math.random(),
+  });
+  const engine = createEngine({
+    core,
+    state: started.state,
+    store,
+    clock,
+    telemetry,
+    onCommit: listeners.tell,
+    carryOut: (effect) =>
+      carryOut(effect, links, telemetry, () => {
+        readiness.reached();
+        listeners.tell();
+      }),
+  });
+  const links = createLinks({ feed, telemetry, engine, decoder, keys, closing: closing.signal });
+  engine.begin(started.effects);
+
+  const view = () => core.view(engine.state(), engine.now());
+  let ticks = 0;
+  const timer = setInterval(() => {
+    if (!engine.busy()) void engine.submit({ kind: 'tick' });
+    if (ticks++ % TICKS_PER_GAUGE === 0) tellView(telemetry, view());
+  }, TICK_MS);
+
+  const close = async () => {
+    closing.abort();
+    clearInterval(timer);
+    engine.close();
+    readiness.given();
+    await links.closeAll();
+  };
+  return {
+    view,
+    close,
+    ready: readiness.wait,
+    health: () => followerHealth(view(), engine.trouble()),
+    onChange: listeners.add,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function quarantinedAgain(store: FeedStore, log: string, decoder: EventDecoder) {
+  return store.quarantined(log).map(({ epoch, seq, jws }) => ({ epoch, seq, record: decoder.decode(jws) }));
+}
+
+function carryOut(effect: Effect, links: Links, telemetry: Telemetry, onReady: () => void): void {
+  switch (effect.kind) {
+    case 'open':
+      links.open(effect.way);
+      break;
+    case 'close':
+      links.close(effect.way);
+      break;
+    case 'restart':
+      links.restart(effect.way, effect.reason);
+      break;
+    case 'prove':
+      void links.prove(effect.jws);
+      break;
+    case 'ready':
+      telemetry.log('info', 'feed_ready', { by: effect.by });
+      onReady();
+      break;
+    case 'count':
+      telemetry.count(effect.metric, effect.labels, effect.by);
+      break;
+    case 'observe':
+      telemetry.observe(effect.metric, effect.value);
+      break;
+    case 'log':
+      telemetry.log(effect.level, effect.event, effect.fields);
+      break;
+  }
+}
+
+function createListeners(telemetry: Telemetry) {
+  const listeners = new Set<() => void>();
+  return {
+    add(listener: () => void) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    /** What a listener throws is its own affair, and must not undo a step. */
+    tell() {
+      for (const listener of [...listeners]) {
+        try {
+          listener();
+        } catch (error) {
+          telemetry.log('error', 'feed_listener_failed', { error: String(error) });
+        }
+      }
+    },
+  };
+}
+
+function createReadiness() {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  // Nobody has to wait for it.
+  promise.catch(() => undefined);
+  return {
+    reached: () => resolve(),
+    given: () => reject(new RescindError('stopping')),
+    async wait(signal?: AbortSignal) {
+      if (signal === undefined) return promise;
+      signal.throwIfAborted();
+      const aborted = Promise.withResolvers<never>();
+      const abort = () => aborted.reject(signal.reason);
+      signal.addEventListener('abort', abort);
+      await Promise.race([promise, aborted.promise]).finally(() => signal.removeEventListener('abort', abort));
+    },
+  };
+}
