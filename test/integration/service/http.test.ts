@@ -1,0 +1,186 @@
+import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { openService } from '@rescind/service';
+import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { fixture } from './fixture/service.ts';
+
+async function start(environment: Record<string, string> = {}) {
+  const lines: string[] = [];
+  const running = await openService(
+    fixture,
+    { PORT: '0', MANAGEMENT_PORT: '0', SHUTDOWN_TIMEOUT: '5s', ...environment },
+    { write: (line: string) => void lines.push(line) },
+  );
+  onTestFinished(() => running.close());
+  return { ...running, lines, events: () => lines.map((line) => JSON.parse(line)) };
+}
+
+const json = { 'Content-Type': 'application/json' };
+
+test('what a request is refused for', async () => {
+  const { url } = await start();
+  const answer = async (path: string, init: RequestInit) => {
+    const response = await fetch(`${url}${path}`, init);
+    return { status: response.status, body: await response.json(), headers: response.headers };
+  };
+  const post = (path: string, body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string> = json) =>
+    answer(path, { method: 'POST', body, headers });
+
+  expect(await post('/json', '{"name":"a"}')).toMatchObject({ status: 200, body: { name: 'a' } });
+  expect(await post('/json', '{"name":"a"}', { 'Content-Type': 'application/json; charset=UTF-8' })).toMatchObject({
+    status: 200,
+  });
+  for (const type of ['text/plain', 'application/json; charset=utf-16', 'application/jsonp', 'multipart/form-data']) {
+    expect(await post('/json', '{"name":"a"}', { 'Content-Type': type })).toMatchObject({
+      status: 415,
+      body: { code: 'media_type_wrong' },
+    });
+  }
+  expect(await post('/json', '{}', { ...json, 'Content-Encoding': 'gzip' })).toMatchObject({ status: 415 });
+  for (const body of ['', 'nonsense', '[]', '"a"', 'null', '{"name":1}', '{"name":"a","b":1}', '{"__proto__":{}}']) {
+    const refused = await post('/json', body);
+    expect(refused).toMatchObject({ status: 400, body: { code: 'request_invalid', error: 'invalid_request' } });
+    expect(refused.headers.get('cache-control')).toBe('no-store');
+  }
+  expect(await post('/json', new Uint8Array([0x22, 0xff, 0x22]))).toMatchObject({ status: 400 });
+  expect(await post('/json', `{"name":"a","more":${'['.repeat(8)}${']'.repeat(8)}}`)).toMatchObject({ status: 400 });
+  expect(await post('/json', `{"name":"${'[{\\"'.repeat(50)}"}`)).toMatchObject({ status: 200 });
+  expect(await post('/json', `{"name":"${'x'.repeat(20_000)}"}`)).toMatchObject({
+    status: 413,
+    body: { code: 'body_too_large' },
+  });
+
+  const form = { 'Content-Type': 'application/x-www-form-urlencoded' };
+  expect(await post('/form', 'a=1&b=', form)).toMatchObject({ status: 200, body: { a: '1' } });
+  expect(await post('/form', 'a=1&a=2', form)).toMatchObject({ status: 400, body: { issues: [{ path: 'a' }] } });
+  expect(await post('/form', 'a=1&a=1', form)).toMatchObject({ status: 400 });
+  expect(await post('/form', 'b=1', form)).toMatchObject({ status: 400 });
+  expect(await post('/form', '{"a":"1"}', json)).toMatchObject({ status: 415 });
+
+  expect(await answer('/nowhere', {})).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  expect(await answer('/%ZZ', {})).toMatchObject({ status: 404 });
+  expect(await answer('/things/%ZZ', {})).toMatchObject({ status: 400, body: { code: 'request_invalid' } });
+  const wrong = await answer('/things/7', { method: 'PUT' });
+  expect(wrong).toMatchObject({ status: 405, body: { code: 'method_wrong' } });
+  expect(wrong.headers.get('allow')).toBe('GET, HEAD, DELETE');
+});
+
+test('a body of 100 MB is cut, not read', async () => {
+  const { url } = await start();
+  const { hostname, port } = new URL(url);
+  const sent = await new Promise<number>((resolve) => {
+    const socket = connect(Number(port), hostname);
+    let bytes = 0;
+    const chunk = Buffer.alloc(65_536, 'x');
+    const pump = () => {
+      while (bytes < 100_000_000 && socket.write(chunk)) bytes += chunk.length;
+    };
+    socket.on('error', () => undefined).on('close', () => resolve(bytes));
+    socket.on('data', () => undefined).on('drain', pump);
+    socket.write(
+      'POST /json HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n',
+    );
+    socket.write(`${(100_000_000).toString(16)}\r\n`);
+    pump();
+  });
+  expect(sent).toBeLessThan(20_000_000);
+});
+
+test('TRACE and other methods are refused', async () => {
+  const { url } = await start();
+  const status = (method: string) =>
+    new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
+      const request = httpRequest(`${url}/`, { method }, (response) => {
+        response.resume();
+        resolve([response.statusCode, response.headers.allow]);
+      });
+      request.on('error', reject).end();
+    });
+  for (const method of ['TRACE', 'PUT', 'PROPFIND']) expect(await status(method)).toEqual([405, 'GET, HEAD']);
+});
+
+test('an error nobody expected tells nothing, and the service goes on', async () => {
+  const { url, events } = await start();
+  const response = await fetch(`${url}/things/7`, { headers: { 'X-Request-Id': 'abc-1' } });
+  expect(response.status).toBe(500);
+  expect(await response.json()).toEqual({
+    error: 'internal',
+    error_description: 'Something went wrong here',
+    code: 'internal',
+  });
+  expect(response.headers.get('x-request-id')).toBe('abc-1');
+  const line = events().find(({ event }) => event === 'request_failed');
+  expect(line).toMatchObject({ level: 'error', requestId: 'abc-1', service: 'fixture', name: 'Error' });
+  expect((await fetch(url)).status).toBe(200);
+});
+
+test('an error of ours has its status, and keeps its detail', async () => {
+  const { url } = await start();
+  const response = await fetch(`${url}/things/7`, { method: 'DELETE' });
+  expect(response.status).toBe(503);
+  expect(response.headers.get('retry-after')).toBe('8');
+  expect(await response.text()).not.toContain('business');
+});
+
+test('no banner, and headers for browsers', async () => {
+  const { url } = await start();
+  const { headers } = await fetch(url);
+  expect(headers.get('x-powered-by')).toBeNull();
+  expect(headers.get('server')).toBeNull();
+  expect(headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'");
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+});
+
+test('lines are JSON, in UTC, with an id for each request, and no secret', async () => {
+  const { url, lines, events } = await start();
+  const long = 'a'.repeat(65);
+  const response = await fetch(`${url}/?access_token=very-secret`, { headers: { 'X-Request-Id': long } });
+  const requestId = response.headers.get('x-request-id');
+  expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
+  const line = await waitFor('the line', () => events().find(({ event }) => event === 'request'));
+  expect(line).toMatchObject({ level: 'info', method: 'GET', route: '/', status: 200, requestId });
+  expect(line.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  expect(lines.join('')).not.toMatch(/very-secret|hunter2/);
+  expect(lines.join('')).not.toContain('\u001b');
+  expect(lines.every((text) => text.trimEnd().split(/[\r\n]/).length === 1)).toBe(true);
+});
+
+test('X-Forwarded-For counts only from a proxy that is known', async () => {
+  const headers = { 'X-Forwarded-For': '203.0.113.9' };
+  const plain = await start();
+  expect(await (await fetch(`${plain.url}/client`, { headers })).json()).not.toEqual({ address: '203.0.113.9' });
+  const behind = await start({ TRUSTED_PROXIES: 'loopback' });
+  expect(await (await fetch(`${behind.url}/client`, { headers })).json()).toEqual({ address: '203.0.113.9' });
+});
+
+test('the management port has its pages, and the public port none of them', async () => {
+  const { url, managementUrl } = await start();
+  const page = async (base: string, path: string) => {
+    const response = await fetch(base + path);
+    return { status: response.status, text: await response.text() };
+  };
+  expect(await page(managementUrl, '/livez')).toEqual({ status: 200, text: '{"status":"pass"}' });
+  const ready = await waitFor('ready', async () => {
+    const answer = await page(managementUrl, '/readyz');
+    return answer.status === 200 && answer;
+  });
+  expect(JSON.parse(ready.text)).toEqual({
+    status: 'warn',
+    checks: [
+      { name: 'ready', status: 'pass' },
+      { name: 'view', status: 'warn', ageMs: 12 },
+    ],
+  });
+  expect(await page(managementUrl, '/version')).toEqual({
+    status: 200,
+    text: '{"name":"fixture","version":"1.2.3"}',
+  });
+  expect((await page(managementUrl, '/metrics')).text).toContain('nodejs_eventloop_lag_seconds');
+  expect((await page(managementUrl, '/metrics')).text).toContain('# HELP process_cpu_user_seconds_total');
+  expect(await page(managementUrl, '/')).toMatchObject({ status: 404 });
+  expect((await fetch(`${managementUrl}/livez`, { method: 'POST' })).status).toBe(405);
+  for (const path of ['/livez', '/readyz', '/metrics', '/version']) {
+    expect(await page(url, path)).toMatchObject({ status: 404 });
+  }
+});

@@ -1,0 +1,99 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { connect } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { startProcess } from '../../support/process.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const main = fileURLToPath(new URL('fixture/main.ts', import.meta.url));
+const ports = { PORT: '0', MANAGEMENT_PORT: '0' };
+
+async function start(environment: Record<string, string> = {}) {
+  const service = startProcess(main, { ...ports, ...environment });
+  const { url, managementUrl } = await service.line('listening');
+  await service.line('ready');
+  return { ...service, url: String(url), managementUrl: String(managementUrl) };
+}
+
+/** What a new connection meets: `connected`, or the error's code. */
+function connecting(url: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {
+      socket.destroy();
+      resolve('connected');
+    });
+    socket.on('error', (error) => resolve('code' in error ? String(error.code) : error.message));
+  });
+}
+
+test('a stop finishes the request that is being answered, ends streams, and closes in reverse order', async () => {
+  const service = await start();
+  const slow = fetch(`${service.url}/slow?ms=500`);
+  const stream = await fetch(`${service.url}/stream`);
+  await service.line('slow_begun');
+  service.kill('SIGTERM');
+  await service.line('stopping');
+  expect((await fetch(`${service.managementUrl}/readyz`)).status).toBe(503);
+  expect(await connecting(service.url)).toBe('ECONNREFUSED');
+  const answer = await slow;
+  expect([answer.status, await answer.json()]).toEqual([200, { slow: '500' }]);
+  await stream.text();
+  expect(await service.exit).toBe(0);
+  expect(service.lines.filter(({ event }) => event === 'closed').map(({ name }) => name)).toEqual(['second', 'first']);
+});
+
+test('a stop does not wait beyond its deadline', async () => {
+  const service = await start({ SHUTDOWN_TIMEOUT: '100ms' });
+  const slow = fetch(`${service.url}/slow?ms=60000`).catch((error) => error);
+  await service.line('slow_begun');
+  service.kill('SIGINT');
+  expect(await service.exit).toBe(0);
+  expect(await slow).toBeInstanceOf(TypeError);
+  expect(await service.line('requests_cut')).toMatchObject({ level: 'warn', connections: 1 });
+});
+
+test('a second signal exits at once', async () => {
+  const service = await start();
+  fetch(`${service.url}/slow?ms=60000`).catch(() => undefined);
+  await service.line('slow_begun');
+  service.kill('SIGTERM');
+  await service.line('stopping');
+  service.kill('SIGTERM');
+  expect(await service.exit).toBe(143);
+});
+
+test('what nobody caught is logged and ends the process', async () => {
+  const service = await start();
+  fetch(`${service.url}/uncaught`).catch(() => undefined);
+  expect(await service.exit).toBe(1);
+  expect(await service.line('unhandled_rejection')).toMatchObject({ level: 'error', message: 'nobody caught me' });
+});
+
+test('a wrong configuration is refused with all that is wrong, and no secret', async () => {
+  const service = startProcess(main, { PORT: '99999', KEY: 'hunter2', RESCIND_PORT: '1' });
+  expect(await service.exit).toBe(78);
+  const refused = service.lines.filter(({ event }) => event === 'configuration_invalid');
+  expect(refused.map(({ variable }) => variable).sort()).toEqual(['KEY', 'PORT', 'RESCIND_PORT']);
+  expect(service.output()).not.toContain('hunter2');
+});
+
+test('a port that is taken is said', async () => {
+  const other = createServer().listen(0);
+  await waitFor('the port', () => other.listening);
+  const { port } = other.address() as AddressInfo;
+  const service = startProcess(main, { ...ports, PORT: String(port) });
+  expect(await service.exit).toBe(1);
+  expect((await service.line('start_failed')).message).toContain('EADDRINUSE');
+  expect(service.lines.filter(({ event }) => event === 'closed')).toHaveLength(2);
+  other.close();
+});
+
+test('a command runs, reports and exits; an unknown one is refused', async () => {
+  const report = startProcess(main, ports, ['report']);
+  expect(await report.exit).toBe(0);
+  expect((await report.line('report_done')).report).toBe('{"counted":3}');
+  const unknown = startProcess(main, ports, ['restroe']);
+  expect(await unknown.exit).toBe(64);
+  expect(await unknown.line('command_unknown')).toMatchObject({ known: 'report' });
+});
