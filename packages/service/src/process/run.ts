@@ -78,7 +78,7 @@ async function runCommand<C extends ProcessConfiguration>(
   }
   const configuration = service.configure(host.env);
   const report = await withResources((keep) => command({ configuration, telemetry, keep }));
-  telemetry.log('info', `${name}_done`, { report: JSON.stringify(report) });
+  telemetry.log('info', `${name}_done`, report);
   host.exit(0);
 }
 

@@ -1,4 +1,4 @@
-import type { HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Fields, HealthCheck, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { Express } from 'express';
 import type { DestinationStream } from 'pino';
@@ -35,10 +35,8 @@ export interface Service<C extends ProcessConfiguration> {
   /** @throws ConfigurationError */
   configure(environment: Environment): C;
   open(context: ServiceContext<C>): Promise<OpenedParts> | OpenedParts;
-  /** What else the process can be started for: `main.ts <command>`. What it returns is written as the report. */
-  readonly commands?: Readonly<
-    Record<string, (context: ServiceContext<C>) => Promise<Readonly<Record<string, unknown>>>>
-  >;
+  /** What else the process can be started for: `main.ts <command>`. What it returns is written as a line `<command>_done`. */
+  readonly commands?: Readonly<Record<string, (context: ServiceContext<C>) => Promise<Fields>>>;
 }
 
 export interface RunningService {

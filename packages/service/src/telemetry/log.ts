@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Fields, LogLevel } from '@rescind/revocation';
 import type { DestinationStream } from 'pino';
-import { pino, stdTimeFunctions } from 'pino';
+import { destination, pino, stdTimeFunctions } from 'pino';
 
 export type WriteLine = (level: LogLevel, event: string, fields?: Fields) => void;
+
+const STANDARD_OUTPUT = 1;
 
 /** Never written, whatever a caller does: `fields` are flat, so the names are enough. */
 const SECRET_FIELDS = [
@@ -47,6 +49,7 @@ export function createLog(options: {
     mixin: () => requests.getStore() ?? {},
     redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
   };
-  const logger = options.destination === undefined ? pino(settings) : pino(settings, options.destination);
+  // Written when it is said: by default lines still in flight at an exit would come last, or not at all.
+  const logger = pino(settings, options.destination ?? destination({ dest: STANDARD_OUTPUT, sync: true }));
   return (level, event, fields) => logger[level]({ event, ...fields });
 }
