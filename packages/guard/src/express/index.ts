@@ -1,1 +1,5 @@
-export {};
+export type { ErrorBody, RequestError } from './answer.ts';
+export { answerErrors } from './answer.ts';
+export type { ExpressGuard, ExpressRoute } from './guard.ts';
+export { guard } from './guard.ts';
+export { requiredScopes } from './scopes.ts';

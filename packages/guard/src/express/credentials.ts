@@ -1,0 +1,36 @@
+import { RescindError } from '@rescind/revocation';
+import type { Request } from 'express';
+
+/**
+ * The access token of a request, from its `Authorization` header and nowhere else (RFC 6750 section 2.1): addresses end
+ * up in logs and histories.
+ *
+ * @returns undefined when none was sent
+ * @throws RescindError `request_invalid` for two of them, or one in the address or the body
+ */
+export function readBearerToken(request: Request): string | undefined {
+  if (isInAddress(request)) throw new RescindError('request_invalid', { detail: 'a token in the address' });
+  if (isInBody(request)) throw new RescindError('request_invalid', { detail: 'a token in the body' });
+  // `headers.authorization` is only the first of several.
+  const [header, another] = request.headersDistinct.authorization ?? [];
+  if (another !== undefined) throw new RescindError('request_invalid', { detail: 'two Authorization headers' });
+  const [, scheme, token] = /^(\S+) *(.*)$/s.exec(header ?? '') ?? [];
+  if (scheme?.toLowerCase() !== 'bearer') return undefined;
+  if (token === undefined || !/^\S+$/.test(token)) {
+    throw new RescindError('request_invalid', { detail: 'Bearer with no token, or with more than one' });
+  }
+  return token;
+}
+
+function isInAddress(request: Request): boolean {
+  const { originalUrl } = request;
+  const query = originalUrl.indexOf('?');
+  return query !== -1 && new URLSearchParams(originalUrl.slice(query)).has('access_token');
+}
+
+/** Seen only if the form was parsed before: then the handler behind would see it too. */
+function isInBody(request: Request): boolean {
+  const body: unknown = request.body;
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'access_token')) return false;
+  return request.is('application/x-www-form-urlencoded') !== false;
+}

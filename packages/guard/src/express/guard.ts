@@ -1,0 +1,117 @@
+import type { HealthCheck } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { VerifiedToken } from '@rescind/token';
+import type { NextFunction, Request, RequestHandler } from 'express';
+import type { Decision, Revoked, RoutePolicy } from '../decision.ts';
+import type { Guard } from '../guard.ts';
+import { openGuard } from '../guard.ts';
+import type { GuardOptions } from '../options.ts';
+import { requireStalePolicy } from '../options.ts';
+import { requireScopeNames } from '../scope.ts';
+import { toRequestError } from './answer.ts';
+import { readBearerToken } from './credentials.ts';
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** The access token of the request, verified and not revoked. Set by `guard()`. */
+      auth?: VerifiedToken;
+    }
+  }
+}
+
+/** What a route behind the guard wants. */
+export interface ExpressRoute extends RoutePolicy {
+  /** Whether requests without a token pass, without `req.auth`. One with a token that is refused is. Default false. */
+  readonly optional?: boolean | undefined;
+  /**
+   * Takes the token from elsewhere, such as a cookie, instead of the `Authorization` header. Undefined: none was sent.
+   * A cookie wants a defence against forged requests, which this is not.
+   */
+  readonly getToken?: ((request: Request) => string | undefined) | undefined;
+  /** Told of each request refused because its token was revoked, before the answer. What it throws goes to `next`. */
+  readonly onRevoked?: ((request: Request, revoked: Revoked) => void) | undefined;
+}
+
+/** The middleware, with the guard it opened or was given. */
+export interface ExpressGuard extends RequestHandler, AsyncDisposable {
+  readonly opened: Guard;
+  /** Resolves when the guard has caught up; until then the middleware answers 503. */
+  ready(signal?: AbortSignal): Promise<void>;
+  health(): HealthCheck[];
+  /** Closes the guard. */
+  close(): Promise<void>;
+}
+
+/**
+ * Middleware that lets a request pass only with an access token that is good and not revoked, and puts that on
+ * `req.auth`. Answers as RFC 6750 section 3 says, by `next(error)`: an error has `status`, `code` and `headers`;
+ * `answerErrors()` writes it.
+ *
+ * `app.use(guard({ issuer, audience, feed, denylistPath }))` opens a guard, which the middleware's `close()` closes. Give an
+ * opened one to share it between routes: `app.post('/transfer', guard(opened, { critical: true }), …)`.
+ *
+ * @throws TypeError for an option that is missing or wrong
+ * @throws RescindError as `openGuard` does
+ */
+export function guard(options: GuardOptions & ExpressRoute, route?: ExpressRoute): ExpressGuard;
+export function guard(opened: Guard, route?: ExpressRoute): ExpressGuard;
+export function guard(given: Guard | (GuardOptions & ExpressRoute), more: ExpressRoute = {}): ExpressGuard {
+  const route: ExpressRoute = isGuard(given) ? more : { ...given, ...more };
+  requireRoute(route);
+  const opened = isGuard(given) ? given : openGuard(given);
+  const close = () => opened.close();
+
+  const handler: RequestHandler = (request, _response, next) => {
+    const token = readToken(request, next, route);
+    if (token === undefined) return;
+    const decision = opened.decideWithKeys(token, route);
+    if (!(decision instanceof Promise)) conclude(decision, request, next, route);
+    else decision.then((later) => conclude(later, request, next, route)).catch(next);
+  };
+  return Object.assign(handler, {
+    opened,
+    ready: (signal?: AbortSignal) => opened.ready(signal),
+    health: () => opened.health(),
+    close,
+    [Symbol.asyncDispose]: close,
+  });
+}
+
+function isGuard(given: Guard | GuardOptions): given is Guard {
+  return 'decide' in given;
+}
+
+function requireRoute({ stale, scopes = [] }: ExpressRoute): void {
+  if (stale !== undefined) requireStalePolicy(stale);
+  requireScopeNames(scopes);
+}
+
+/** The token; or undefined, when the request has been answered or passed on. */
+function readToken(request: Request, next: NextFunction, route: ExpressRoute): string | undefined {
+  try {
+    const token = (route.getToken ?? readBearerToken)(request);
+    if (token !== undefined) return token;
+  } catch (error) {
+    next(error instanceof RescindError ? toRequestError(error) : error);
+    return undefined;
+  }
+  if (route.optional) next();
+  else next(toRequestError(new RescindError('token_missing')));
+  return undefined;
+}
+
+function conclude(decision: Decision, request: Request, next: NextFunction, route: ExpressRoute): void {
+  if (decision.accepted) {
+    request.auth = decision.token;
+    next();
+    return;
+  }
+  try {
+    if (decision.revoked !== undefined) route.onRevoked?.(request, decision.revoked);
+  } catch (error) {
+    next(error);
+    return;
+  }
+  next(toRequestError(decision.error, route.scopes));
+}

@@ -1,0 +1,84 @@
+import type { Fetch } from '@rescind/token';
+
+/** Where to look, and how long and how far. */
+export interface MetadataRequest {
+  readonly issuer: string;
+  /** Where the issuer is reached. */
+  readonly issuerUrl: string;
+  readonly fetch: Fetch;
+  readonly signal: AbortSignal;
+}
+
+const TIMEOUT_MS = 5_000;
+/** Metadata of the largest known issuers take 5 kB. */
+const MAX_BYTES = 65_536;
+
+/** The issuer answered, and what it says cannot be used: asking again would not help. */
+export class MetadataUnusable extends Error {
+  override readonly name = 'MetadataUnusable';
+}
+
+/**
+ * Asks the issuer's metadata (RFC 8414) where its keys are.
+ * @returns undefined when it has none
+ * @throws MetadataUnusable, or whatever the fetch throws
+ */
+export async function findJwksUri(request: MetadataRequest): Promise<string | undefined> {
+  const response = await request.fetch(metadataUrl(request.issuerUrl), {
+    redirect: 'error',
+    signal: AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]),
+    headers: { accept: 'application/json' },
+  });
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    if (response.status === 404) return undefined;
+    throw new Error(`answered ${response.status}`);
+  }
+  return jwksUriOf(parse(await readBody(response)), request);
+}
+
+/** RFC 8414 section 3.1: the well-known part goes between host and path. */
+function metadataUrl(issuerUrl: string): string {
+  const { origin, pathname } = new URL(issuerUrl);
+  return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/+$/, '')}`;
+}
+
+async function readBody(response: Response): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BYTES) throw new MetadataUnusable(`more than ${MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function parse(body: Buffer): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    if (typeof value === 'object' && value !== null) return { ...value };
+  } catch {
+    // Said below: what was sent is not repeated.
+  }
+  throw new MetadataUnusable('not a JSON object');
+}
+
+function jwksUriOf(metadata: Record<string, unknown>, { issuer, issuerUrl }: MetadataRequest): string | undefined {
+  // RFC 8414 section 3.3: else anybody's metadata would do.
+  if (metadata.issuer !== issuer) throw new MetadataUnusable('they are of another issuer');
+  const { jwks_uri: uri } = metadata;
+  if (uri === undefined) return undefined;
+  const url = typeof uri === 'string' ? URL.parse(rebase(uri, issuer, issuerUrl)) : null;
+  if (url === null || !/^https?:$/.test(url.protocol)) throw new MetadataUnusable('jwks_uri is no http(s) URL');
+  if (new URL(issuerUrl).protocol === 'https:' && url.protocol !== 'https:') {
+    throw new MetadataUnusable('jwks_uri is not https, and the issuer is');
+  }
+  return url.href;
+}
+
+/** An issuer that is reached by another address than its name speaks of its name. */
+function rebase(uri: string, issuer: string, issuerUrl: string): string {
+  const base = issuer.replace(/\/+$/, '');
+  return uri.startsWith(`${base}/`) ? issuerUrl.replace(/\/+$/, '') + uri.slice(base.length) : uri;
+}

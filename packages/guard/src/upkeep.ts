@@ -1,0 +1,73 @@
+import type { Denylist } from '@rescind/denylist';
+import type { View } from '@rescind/feed';
+import type { DurationMs } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { GuardSettings } from './options.ts';
+
+/** How often the view is looked at: as often as heartbeats come. */
+const LOOK_MS: DurationMs = 1_000;
+/** Rows live a minute longer than the tokens they deny; another one costs nothing. */
+const PRUNE_MS: DurationMs = 60_000;
+/** So many rows at once are a pause of some 50 ms at most; what is left follows in the next look. */
+const PRUNE_MOST = 5_000;
+
+/** How the view stands, from the best to the worst. */
+export type Freshness = 'fresh' | 'degraded' | 'stale' | 'not_ready';
+
+export function freshnessOf(view: View, settings: GuardSettings): Freshness {
+  if (!view.ready) return 'not_ready';
+  if (view.ageMs > settings.maxStalenessMs) return 'stale';
+  return view.ageMs > settings.degradedAfterMs ? 'degraded' : 'fresh';
+}
+
+/** JSON has no infinity: null is "unknown". */
+export function knownAge({ ageMs }: View): DurationMs | null {
+  return Number.isFinite(ageMs) ? Math.round(ageMs) : null;
+}
+
+/** What a guard does by itself, on timers that keep no process alive. */
+export interface Upkeep {
+  stop(): void;
+}
+
+export function startUpkeep(settings: GuardSettings, denylist: Denylist, view: () => View): Upkeep {
+  const { telemetry, issuer, clock } = settings;
+  let freshness: Freshness = 'not_ready';
+  let pruneAt = clock.monotonic() + PRUNE_MS;
+
+  function look(): void {
+    const seen = view();
+    const now = freshnessOf(seen, settings);
+    if (now === freshness) return;
+    const fields = { before: freshness, ageMs: knownAge(seen), suspect: seen.suspect };
+    telemetry.log(now === 'fresh' ? 'info' : 'warn', `view_${now}`, fields);
+    freshness = now;
+  }
+
+  function prune(): void {
+    if (clock.monotonic() < pruneAt) return;
+    const removed = pruneByLogTime(denylist, issuer);
+    if (removed < PRUNE_MOST) pruneAt = clock.monotonic() + PRUNE_MS;
+    if (removed > 0) telemetry.count('rescind_denylist_pruned_total', {}, removed);
+  }
+
+  const timer = setInterval(() => {
+    look();
+    try {
+      prune();
+    } catch (error) {
+      pruneAt = clock.monotonic() + PRUNE_MS;
+      telemetry.log('error', 'denylist_not_pruned', { error: error instanceof Error ? error.message : 'unknown' });
+    }
+  }, LOOK_MS).unref();
+  return { stop: () => clearInterval(timer) };
+}
+
+/**
+ * Removes what can deny no token any more: by the log time on disk, which a restart knows too, never by a clock of this
+ * machine.
+ */
+function pruneByLogTime(denylist: Denylist, issuer: string): number {
+  const logTime = denylist.load(issuer)?.logTime ?? 0;
+  return logTime === 0 ? 0 : denylist.prune([issuer], logTime - CLOCK_TOLERANCE_MS, PRUNE_MOST);
+}
