@@ -1,0 +1,68 @@
+import type { Denylist } from '@rescind/denylist';
+import { openDenylist } from '@rescind/denylist';
+import type { FeedStore, Follower, FollowerOptions, Way } from '@rescind/feed';
+import { createBasicAuthenticator, createRevocationsHandler, httpWay, openFollower } from '@rescind/feed';
+import { onTestFinished } from 'vitest';
+import { createListeningTelemetry } from './recorder.ts';
+import { openServer } from './server.ts';
+import type { SignedLog } from './signed-log.ts';
+import { LOG } from './signed-log.ts';
+
+const SECRET = 'a-secret-of-the-reader';
+
+/** Serves a log over a real socket, with a heartbeat every 100 ms so that tests need not wait for seconds. */
+export async function serve(log: SignedLog, port?: number) {
+  const handler = createRevocationsHandler({
+    source: log,
+    authenticate: createBasicAuthenticator({ prices: SECRET }),
+    heartbeatMs: 100,
+  });
+  const server = await openServer(handler.handle, port);
+  const stop = async () => {
+    handler.close();
+    await server.kill();
+  };
+  onTestFinished(stop);
+  return { handler, server, stop };
+}
+
+export function wayTo(url: string, clientSecret = SECRET): Way {
+  return httpWay({ issuer: url, clientId: 'prices', clientSecret });
+}
+
+export interface Instance {
+  readonly follower: Follower;
+  readonly denylist: Denylist;
+  readonly heard: () => string;
+  stop(): Promise<void>;
+}
+
+/** A follower over a denylist of its own; the file stays when it is stopped. */
+export function openInstance(
+  log: SignedLog,
+  way: Way,
+  path: string,
+  options: Partial<FollowerOptions> & { readonly wrap?: (store: FeedStore) => FeedStore } = {},
+): Instance {
+  const { wrap = (store) => store, ...others } = options;
+  const denylist = openDenylist({ path });
+  const telemetry = createListeningTelemetry();
+  const follower = openFollower({
+    log: LOG,
+    issuers: [LOG],
+    feed: { first: way },
+    store: wrap(denylist),
+    keys: log.keys,
+    telemetry,
+    ...others,
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= follower.close().then(() => denylist.close());
+    return stopped;
+  };
+  onTestFinished(stop);
+  return { follower, denylist, heard: telemetry.heard, stop };
+}
+
+export const isDenied = ({ denylist }: Instance, sid: string): boolean => denylist.row(LOG, 'sid', sid) !== undefined;

@@ -1,0 +1,202 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { waitFor } from '../../support/wait.ts';
+import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import { createSignedLog, LOG } from './signed-log.ts';
+
+const newPath = () => join(temporaryDirectory(), 'denylist.db');
+
+describe('a follower', () => {
+  it('is ready when it has caught up, and applies what comes within milliseconds', async () => {
+    const log = createSignedLog();
+    log.append('before');
+    const { server } = await serve(log);
+    const instance = openInstance(log, wayTo(server.url), newPath());
+    expect(instance.follower.view()).toMatchObject({ ready: false, whole: false, ageMs: Number.POSITIVE_INFINITY });
+    expect(instance.follower.health()[0]).toMatchObject({ name: 'feed', status: 'fail', ageMs: null });
+
+    await instance.follower.ready();
+    expect(isDenied(instance, 'before')).toBe(true);
+    expect(instance.follower.view()).toMatchObject({ ready: true, whole: true, suspect: null, lag: 0, way: 'http' });
+    expect(instance.follower.health()[0]).toMatchObject({ status: 'pass', seq: 1, head: 1 });
+
+    const took: number[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      const from = performance.now();
+      log.append(`sid-${i}`);
+      await waitForCommit(instance.follower, () => isDenied(instance, `sid-${i}`));
+      took.push(performance.now() - from);
+    }
+    took.sort((a, b) => a - b);
+    expect(took[10]).toBeLessThan(100);
+    expect(instance.heard()).toContain('rescind_propagation_seconds');
+    expect(instance.heard()).toContain('rescind_events_applied_total');
+  });
+
+  it('reaches every instance', async () => {
+    const log = createSignedLog();
+    const { server } = await serve(log);
+    const instances = Array.from({ length: 5 }, () => openInstance(log, wayTo(server.url), newPath()));
+    await Promise.all(instances.map(({ follower }) => follower.ready()));
+    log.append('gone');
+    await waitFor('all of them', () => instances.every((instance) => isDenied(instance, 'gone')));
+  });
+
+  it('resumes from its file, and is ready again only when it has what it missed', async () => {
+    const log = createSignedLog();
+    const { server } = await serve(log);
+    const path = newPath();
+    const first = openInstance(log, wayTo(server.url), path);
+    log.append('one');
+    await waitFor('the first', () => isDenied(first, 'one'));
+    await first.stop();
+    log.append('two');
+
+    const second = openInstance(log, wayTo(server.url), path);
+    expect(isDenied(second, 'one')).toBe(true);
+    expect(second.follower.view().ready).toBe(false);
+    await second.follower.ready();
+    expect(isDenied(second, 'two')).toBe(true);
+    expect(server.requests.at(-1)?.headers['last-event-id']).toBe('0000000001-aaaa:1');
+  });
+
+  it('goes on when the server was killed and comes back', async () => {
+    const log = createSignedLog();
+    const served = await serve(log);
+    const instance = openInstance(log, wayTo(served.server.url), newPath());
+    await instance.follower.ready();
+    await served.stop();
+    log.append('meanwhile');
+    const before = instance.follower.view().ageMs;
+    await waitFor('it to know that it grows old', () => instance.follower.view().ageMs > before + 500);
+    expect(instance.follower.view().ready).toBe(true);
+    await serve(log, served.server.port);
+    await waitFor('what it missed', () => isDenied(instance, 'meanwhile'));
+    await waitFor('a young view', () => instance.follower.view().whole && instance.follower.view().ageMs < 500);
+  });
+
+  it('catches up with thousands of events without holding up the process', async () => {
+    const log = createSignedLog();
+    for (let i = 0; i < 3_000; i += 1) log.append(`sid-${i}`);
+    const { server } = await serve(log);
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    delay.enable();
+    const instance = openInstance(log, wayTo(server.url), newPath());
+    await instance.follower.ready(AbortSignal.timeout(30_000));
+    delay.disable();
+    expect(instance.denylist.count()).toBe(3_000);
+    expect(instance.follower.view()).toMatchObject({ seq: 3_000, lag: 0 });
+    // A slice takes some 20 ms; a machine with two busy cores several times that.
+    expect(delay.max / 1e6).toBeLessThan(500);
+  });
+
+  it('tells a listener after each commit, until it is told to stop', async () => {
+    const log = createSignedLog();
+    const { server } = await serve(log);
+    const { follower } = openInstance(log, wayTo(server.url), newPath());
+    let told = 0;
+    follower.onChange(() => {
+      throw new Error('a bad listener');
+    });
+    const stop = follower.onChange(() => {
+      told += 1;
+    });
+    await follower.ready();
+    await waitFor('a call', () => told > 0);
+    stop();
+    const before = told;
+    const seq = log.append('one');
+    await waitFor('the event', () => follower.view().seq === seq);
+    expect(told).toBe(before);
+  });
+
+  it('answers what it knows in microseconds', async () => {
+    const log = createSignedLog();
+    const { server } = await serve(log);
+    const { follower } = openInstance(log, wayTo(server.url), newPath());
+    await follower.ready();
+    const from = performance.now();
+    for (let i = 0; i < 10_000; i += 1) follower.view();
+    expect((performance.now() - from) / 10_000).toBeLessThan(0.05);
+  });
+
+  it('closes, once or twice, and lets go of the connection', async () => {
+    const log = createSignedLog();
+    const { server, handler } = await serve(log);
+    const { follower } = openInstance(log, wayTo(server.url), newPath());
+    await follower.ready();
+    await Promise.all([follower.close(), follower.close()]);
+    await waitFor('the connection gone', () => handler.readers() === 0);
+    await expect(follower.ready()).resolves.toBeUndefined();
+  });
+
+  it('stops waiting for readiness when it is told to, or closed', async () => {
+    const log = createSignedLog();
+    const { follower } = openInstance(log, wayTo('http://127.0.0.1:9'), newPath());
+    await expect(follower.ready(AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
+    await expect(follower.ready(AbortSignal.abort(new Error('no')))).rejects.toThrow('no');
+    const waiting = follower.ready();
+    await follower.close();
+    await expect(waiting).rejects.toMatchObject({ code: 'stopping' });
+  });
+
+  it('is not ready with wrong credentials', async () => {
+    const log = createSignedLog();
+    log.append('one');
+    const { server } = await serve(log);
+    const instance = openInstance(log, wayTo(server.url, 'wrong'), newPath());
+    await waitFor('two attempts', () => server.requests.length >= 2);
+    expect(instance.follower.view().ready).toBe(false);
+    expect(instance.denylist.count()).toBe(0);
+  });
+
+  it('is ready by the age of its file when nobody answers, and not when that is too old', async () => {
+    const log = createSignedLog();
+    const { server, stop } = await serve(log);
+    const path = newPath();
+    const first = openInstance(log, wayTo(server.url), path);
+    log.append('one');
+    await waitFor('it whole with the event', () => first.follower.view().whole && first.follower.view().seq === 1);
+    await first.stop();
+    await stop();
+
+    const young = openInstance(log, wayTo(server.url), path);
+    await young.follower.ready(AbortSignal.timeout(15_000));
+    expect(young.follower.view().whole).toBe(false);
+    expect(young.follower.view().ageMs).toBeGreaterThan(4_000);
+    expect(isDenied(young, 'one')).toBe(true);
+    await young.stop();
+
+    const old = openInstance(log, wayTo(server.url), path, { maxStalenessMs: 1_000 });
+    await expect(old.follower.ready(AbortSignal.timeout(7_000))).rejects.toMatchObject({ name: 'TimeoutError' });
+  });
+});
+
+describe('its options', () => {
+  const log = createSignedLog();
+  const way = wayTo('http://127.0.0.1:9');
+  it.each([
+    ['log', { log: '' }],
+    ['issuers', { issuers: [] }],
+    ['feed.second', { feed: { first: way, second: way } }],
+    ['silenceMs', { silenceMs: -1 }],
+    ['maxStalenessMs', { maxStalenessMs: Number.NaN }],
+  ])('says that %s is wrong', (name, wrong) => {
+    expect(() => openInstance(log, way, newPath(), { log: LOG, ...wrong })).toThrow(name);
+  });
+});
+
+async function waitForCommit(
+  follower: { onChange(listener: () => void): () => void },
+  condition: () => boolean,
+): Promise<void> {
+  const events = new EventTarget();
+  const stop = follower.onChange(() => void events.dispatchEvent(new Event('commit')));
+  onTestFinished(stop);
+  const signal = AbortSignal.timeout(10_000);
+  while (!condition()) await once(events, 'commit', { signal });
+  stop();
+}

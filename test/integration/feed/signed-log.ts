@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { FollowerKeys, LogSource } from '@rescind/feed';
+import { createEventEncoder } from '@rescind/feed';
+import type { Denial } from '@rescind/revocation';
+import type { SigningKey } from '@rescind/token';
+import { createKeySet, createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+
+export const LOG = 'https://issuer.test';
+const HOUR = 3_600_000;
+
+/** A log of record in memory that signs as the issuer does. */
+export interface SignedLog extends LogSource {
+  /** Appends one event: a logout of this session, or these denials. Returns its seq. */
+  append(sid: string | readonly Denial[]): number;
+  /** Puts the database back to how it was at a seq, as a restored backup does. */
+  restoreTo(seq: number): void;
+  /** Opens a new epoch with a new key. */
+  changeEpoch(epoch: string): void;
+  /** What a decoder needs; keys it does not know yet come with `ensure`. */
+  readonly keys: FollowerKeys;
+  readonly proofs: readonly string[];
+}
+
+export function logout(sid: string): Denial {
+  return { iss: LOG, claim: 'sid', value: sid, expiresAt: Date.now() + HOUR, endsSession: true };
+}
+
+export function createSignedLog(): SignedLog {
+  const listeners = new Set<() => void>();
+  const proofs: string[] = [];
+  const signingKeys: SigningKey[] = [];
+  let encoder = newEncoder();
+  let epoch = '0000000001-aaaa';
+  let rows: { seq: number; id: string; jws: string }[] = [];
+  let fetched = keySet();
+
+  function newEncoder() {
+    const key = generateSigningKey();
+    signingKeys.push(key);
+    return createEventEncoder({ log: LOG, sign: createSigner(key, { typ: 'secevent+jwt' }) });
+  }
+  function keySet() {
+    return createKeySet(publicJwks(signingKeys));
+  }
+  const snapshot = () => {
+    const last = rows.at(-1);
+    return { epoch, head: last?.seq ?? 0, last: last?.id ?? null, floor: 1 };
+  };
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+
+  return {
+    log: LOG,
+    snapshot,
+    read: (after, limit) => rows.slice(after, after + limit),
+    heartbeat() {
+      const at = Date.now();
+      const now = snapshot();
+      return { jws: encoder.heartbeat({ ...now, at }), epoch, head: now.head };
+    },
+    onAppend(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    prove: (jws) => void proofs.push(jws),
+    append(what) {
+      const last = rows.at(-1);
+      const seq = (last?.seq ?? 0) + 1;
+      const id = randomUUID();
+      const jws = encoder.event({
+        epoch,
+        seq,
+        id,
+        prev: last?.id ?? null,
+        txn: randomUUID(),
+        reason: 'logout',
+        at: Date.now(),
+        deny: typeof what === 'string' ? [logout(what)] : what,
+      });
+      rows.push({ seq, id, jws });
+      tell();
+      return seq;
+    },
+    restoreTo(seq) {
+      rows = rows.slice(0, seq);
+      tell();
+    },
+    changeEpoch(next) {
+      epoch = next;
+      rows = [];
+      encoder = newEncoder();
+      tell();
+    },
+    keys: {
+      find: (kid, alg) => fetched.find(kid, alg),
+      kids: () => fetched.kids(),
+      ready: async () => undefined,
+      async ensure(kid) {
+        fetched = keySet();
+        return fetched.kids().includes(kid);
+      },
+    },
+    proofs,
+  };
+}
