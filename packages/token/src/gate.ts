@@ -1,6 +1,7 @@
 import { RescindError } from '@rescind/revocation';
 import type { JsonObject } from './strict-json.ts';
 import { parseStrictObject } from './strict-json.ts';
+import { createTextCache } from './text-cache.ts';
 
 /** The members of a JOSE header (RFC 7515 section 4.1) that are acted on. All others are there and ignored. */
 export interface JoseHeader {
@@ -25,10 +26,11 @@ export interface GateLimits {
 
 export const DEFAULT_MAX_TOKEN_BYTES = 8_192;
 
-const THREE_PARTS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
-
-/** Last characters that leave no spare bits set (RFC 4648 section 3.5), by length modulo 4. */
-const CANONICAL_END: readonly (RegExp | undefined)[] = [/./, undefined, /[AQgw]$/, /[AEIMQUYcgkosw048]$/];
+/**
+ * Headers read before: all tokens of one key begin with the same text. Only such as hold nothing but text are shared, and
+ * frozen. What a stranger puts in costs the next reader no more than reading again.
+ */
+const headersRead = createTextCache<JoseHeader>({ entries: 64, longestKey: 512 });
 
 /**
  * Lets through what is a JWS in compact serialization (RFC 7515 section 7.1) in its one canonical spelling, with a JSON
@@ -39,24 +41,38 @@ const CANONICAL_END: readonly (RegExp | undefined)[] = [/./, undefined, /[AQgw]$
 export function gate(text: string, limits: GateLimits = {}): GatedToken {
   if (typeof text !== 'string') throw malformed('not text');
   if (text.length > (limits.maxBytes ?? DEFAULT_MAX_TOKEN_BYTES)) throw malformed('too long');
-  if (!THREE_PARTS.test(text)) throw malformed('not three parts of base64url');
   const headerEnd = text.indexOf('.');
   const payloadEnd = text.indexOf('.', headerEnd + 1);
-  const header = decodeObject(text.slice(0, headerEnd), 'header');
-  const payload = decodeObject(text.slice(headerEnd + 1, payloadEnd), 'payload');
-  requireCanonical(text.slice(payloadEnd + 1), 'signature');
-  return { text, header: toJoseHeader(header), payload };
+  // A fourth part would leave a dot in the third, which is not base64url.
+  if (headerEnd < 0 || payloadEnd < 0) throw malformed('not three parts');
+  const header = readHeader(text.slice(0, headerEnd));
+  const payload = readObject(text.slice(headerEnd + 1, payloadEnd), 'payload');
+  decode(text.slice(payloadEnd + 1), 'signature');
+  return { text, header, payload };
 }
 
-function decodeObject(part: string, name: string): JsonObject {
-  requireCanonical(part, name);
-  const object = parseStrictObject(Buffer.from(part, 'base64url'));
+function readHeader(part: string): JoseHeader {
+  const known = headersRead.get(part);
+  if (known !== undefined) return known;
+  const header = Object.freeze(toJoseHeader(readObject(part, 'header')));
+  if (Object.values(header).every((member) => typeof member === 'string')) headersRead.set(part, header);
+  return header;
+}
+
+function readObject(part: string, name: string): JsonObject {
+  const object = parseStrictObject(decode(part, name));
   if (typeof object === 'string') throw malformed(`${name}: ${object}`);
   return object;
 }
 
-function requireCanonical(part: string, name: string): void {
-  if (!CANONICAL_END[part.length % 4]?.test(part)) throw malformed(`${name}: not canonical base64url`);
+/**
+ * Node's decoder skips what is not base64url, and there are several texts for the same bytes. Only the one that the
+ * bytes are encoded to is taken: no padding, no foreign character, no spare bits (RFC 4648 section 3.5, RFC 7515 section 2).
+ */
+function decode(part: string, name: string): Buffer {
+  const bytes = Buffer.from(part, 'base64url');
+  if (bytes.length === 0 || bytes.toString('base64url') !== part) throw malformed(`${name}: not base64url`);
+  return bytes;
 }
 
 function toJoseHeader(header: JsonObject): JoseHeader {

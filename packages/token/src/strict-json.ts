@@ -27,42 +27,54 @@ export function parseStrictObject(bytes: Buffer): JsonObject | string {
     return 'not JSON';
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return 'not a JSON object';
-  const members = countMembers(value, 1);
+  const members = countMembers(value as JsonObject, 1);
   if (typeof members === 'string') return members;
   // A reader that keeps the last of two equal names has fewer members than the text has colons outside of strings.
-  return members === countColons(text) ? (value as JsonObject) : 'a member name twice';
+  if (members !== countColons(bytes)) return 'a member name twice';
+  // Only an escape can make half a pair out of valid UTF-8, and only then is each string looked at.
+  return text.includes('\\') && hasHalfPair(value) ? 'half a surrogate pair' : (value as JsonObject);
+}
+
+function hasHalfPair(value: unknown): boolean {
+  if (typeof value === 'string') return !value.isWellFormed();
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([name, member]) => hasHalfPair(name) || hasHalfPair(member));
 }
 
 /** How many members an object or array has, all depths together; or what is wrong with it. */
-function countMembers(value: object, depth: number): number | string {
+function countMembers(value: JsonObject | readonly unknown[], depth: number): number | string {
   if (depth > MAX_DEPTH) return 'nested too deep';
-  const isArray = Array.isArray(value);
   let count = 0;
-  for (const name of Object.keys(value)) {
-    if (name === '__proto__') return 'a member named __proto__';
-    if (!name.isWellFormed()) return 'half a surrogate pair';
-    const member = (value as JsonObject)[name];
-    if (!isArray) count += 1;
-    if (typeof member === 'string') {
-      if (!member.isWellFormed()) return 'half a surrogate pair';
-    } else if (typeof member === 'object' && member !== null) {
-      const inside = countMembers(member, depth + 1);
+  if (Array.isArray(value)) {
+    for (const element of value) {
+      const inside = countInside(element, depth);
       if (typeof inside === 'string') return inside;
       count += inside;
     }
+    return count;
+  }
+  for (const name in value) {
+    if (name === '__proto__') return 'a member named __proto__';
+    const inside = countInside((value as JsonObject)[name], depth);
+    if (typeof inside === 'string') return inside;
+    count += 1 + inside;
   }
   return count;
 }
 
-/** Colons outside of strings, in text known to be JSON: one for each member. */
-function countColons(text: string): number {
+function countInside(value: unknown, depth: number): number | string {
+  return typeof value === 'object' && value !== null ? countMembers(value as JsonObject, depth + 1) : 0;
+}
+
+/** Colons outside of strings, in bytes known to be JSON: one for each member. No byte of a longer character is ASCII. */
+function countColons(json: Buffer): number {
   let count = 0;
   let inString = false;
-  for (let at = 0; at < text.length; at += 1) {
-    const char = text.charCodeAt(at);
-    if (char === QUOTE) inString = !inString;
-    else if (inString && char === BACKSLASH) at += 1;
-    else if (!inString && char === COLON) count += 1;
+  for (let at = 0; at < json.length; at += 1) {
+    const byte = json[at];
+    if (byte === QUOTE) inString = !inString;
+    else if (inString && byte === BACKSLASH) at += 1;
+    else if (!inString && byte === COLON) count += 1;
   }
   return count;
 }

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { createManualClock } from '@rescind/revocation';
 import type { KeySource, KeySourceOptions } from '@rescind/token';
 import { createSigner, createVerifier, generateSigningKey, openKeySource, publicJwks } from '@rescind/token';
@@ -70,6 +72,7 @@ describe('a key source', () => {
         keys: 0,
         origin: 'none',
         ageMs: null,
+        kept: null,
         failures: 2,
         lastError: 'status_wrong: answered 503',
       },
@@ -288,9 +291,9 @@ describe('kept keys', () => {
     expect(logged('keys_kept_unusable')).toHaveLength(1);
   });
 
-  it('that cannot be read or written cost no more than a line in the log', async () => {
+  it('that cannot be read or written are said so, and the fetched ones used', async () => {
     const server = await openJwksServer(publicJwks([first]));
-    const { telemetry, logged } = recordingTelemetry();
+    const { telemetry, logged, counted } = recordingTelemetry();
     const documents = {
       read: () => {
         throw new Error('no disk');
@@ -301,9 +304,12 @@ describe('kept keys', () => {
     };
     const source = open(server.url, { documents, telemetry });
     await source.ready();
-    expect(source.health()).toMatchObject([{ status: 'pass' }]);
+    expect(source.kids()).toEqual([first.kid]);
+    expect(source.health()).toMatchObject([{ status: 'warn', kept: false }]);
     expect(logged('keys_kept_unusable')).toHaveLength(1);
     expect(logged('keys_not_kept')).toHaveLength(1);
+    expect(counted('rescind_key_documents_total', { result: 'unusable' })).toBe(1);
+    expect(counted('rescind_key_documents_total', { result: 'not_written' })).toBe(1);
   });
 });
 
@@ -365,6 +371,21 @@ describe('closing', () => {
     const before = server.requests();
     await expect(outlives.ensure('x')).resolves.toBe(false);
     expect(server.requests()).toBe(before);
+  });
+
+  it('is not needed for a process to end', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const program = `import { openKeySource } from '@rescind/token';
+      const source = openKeySource({ url: '${server.url}' });
+      const alive = setInterval(() => undefined, 1_000);
+      await source.ready();
+      clearInterval(alive);
+      console.log(source.kids().length);`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', program], {
+      cwd: import.meta.dirname,
+      timeout: 20_000,
+    });
+    expect(stdout.trim()).toBe('1');
   });
 
   it('is not needed to stop waiting: a signal does', async () => {

@@ -4,6 +4,8 @@ import type { KeyDocuments } from '@rescind/token';
 /** Telemetry that remembers: how often a metric was counted, and what was logged. */
 export function recordingTelemetry() {
   const counts = new Map<string, number>();
+  const counted = (metric: string, labels: Readonly<Record<string, string>>) =>
+    counts.get(`${metric}${JSON.stringify(labels)}`) ?? 0;
   const lines: { event: string; fields: Fields }[] = [];
   const telemetry: Telemetry = {
     count(metric, labels = {}, by = 1) {
@@ -17,7 +19,8 @@ export function recordingTelemetry() {
   return {
     telemetry,
     lines,
-    fetches: (result: string) => counts.get(`rescind_key_fetches_total${JSON.stringify({ result })}`) ?? 0,
+    counted,
+    fetches: (result: string) => counted('rescind_key_fetches_total', { result }),
     logged: (event: string) => lines.filter((line) => line.event === event),
   };
 }

@@ -67,7 +67,7 @@ export function hmacToken(header: Record<string, unknown>, claims: Record<string
   return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
 }
 
-export function rawSignature(input: string, key: KeyObject): string {
+function rawSignature(input: string, key: KeyObject): string {
   return sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url');
 }
 

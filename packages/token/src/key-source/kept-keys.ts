@@ -1,4 +1,4 @@
-import type { EpochMillis } from '@rescind/revocation';
+import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import type { KeySet } from '../key-set.ts';
 import { createKeySet } from '../key-set.ts';
 
@@ -9,7 +9,7 @@ export interface KeyDocuments {
 }
 
 /** Keys of an earlier fetch. */
-export interface KeptKeys {
+interface KeptKeys {
   readonly keys: KeySet;
   /** When they were fetched, by the wall clock of then. */
   readonly fetchedAt: EpochMillis;
@@ -22,19 +22,65 @@ interface KeptDocument {
   readonly jwks: unknown;
 }
 
-/** The text to keep of a set that was fetched from `url`. */
-export function toKeptText(url: string, fetchedAt: EpochMillis, jwks: unknown): string {
-  return JSON.stringify({ url, fetchedAt, jwks } satisfies KeptDocument);
+/** Keeps the last set that was fetched. Trouble with the documents is counted and logged, never thrown. */
+export interface KeyKeeper {
+  read(): KeptKeys | undefined;
+  keep(fetchedAt: EpochMillis, jwks: unknown): void;
+  /** Whether the set in use is kept; null when there is nowhere to keep it or nothing to keep yet. */
+  isKept(): boolean | null;
 }
 
-/**
- * Reads what `toKeptText` wrote.
- *
- * @throws Error when it cannot be used; keys of another address cannot
- */
-export function fromKeptText(text: string, url: string): KeptKeys {
+export interface KeyKeeperOptions {
+  /** The address of the set: what was kept from another one is not used. */
+  readonly url: string;
+  readonly documents: KeyDocuments | undefined;
+  readonly documentName: string;
+  /** `source` in log lines. */
+  readonly name: string;
+  readonly telemetry: Telemetry;
+}
+
+export function createKeyKeeper({ url, documents, documentName, name, telemetry }: KeyKeeperOptions): KeyKeeper {
+  let isKept: boolean | null = null;
+  const count = (result: string) => telemetry.count('rescind_key_documents_total', { result });
+  return {
+    isKept: () => isKept,
+    read() {
+      try {
+        const text = documents?.read(documentName);
+        if (text === undefined) return undefined;
+        const kept = fromText(text, url);
+        isKept = true;
+        return kept;
+      } catch (error) {
+        count('unusable');
+        telemetry.log('warn', 'keys_kept_unusable', { source: name, error: messageOf(error) });
+        return undefined;
+      }
+    },
+    // Keys that could not be kept are used all the same: what suffers is only the next restart.
+    keep(fetchedAt, jwks) {
+      if (documents === undefined) return;
+      try {
+        documents.write(documentName, JSON.stringify({ url, fetchedAt, jwks } satisfies KeptDocument));
+        isKept = true;
+        count('written');
+      } catch (error) {
+        isKept = false;
+        count('not_written');
+        telemetry.log('error', 'keys_not_kept', { source: name, error: messageOf(error) });
+      }
+    },
+  };
+}
+
+function fromText(text: string, url: string): KeptKeys {
   const document: Partial<KeptDocument> | null = JSON.parse(text);
   if (document?.url !== url) throw new Error('kept from another address');
   if (!Number.isSafeInteger(document.fetchedAt)) throw new Error('kept without a time');
   return { keys: createKeySet(document.jwks), fetchedAt: document.fetchedAt as EpochMillis };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
 }
