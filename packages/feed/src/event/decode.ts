@@ -1,9 +1,25 @@
+import type { KeyObject } from 'node:crypto';
+import type { Cutoff, Denial } from '@rescind/revocation';
+import { RescindError, toCutoff } from '@rescind/revocation';
+import { createVerifier } from '@rescind/token';
 import type { WayRecord } from '../ports.ts';
-import type { DecodedRecord, EventRecord, HeartbeatRecord, NotUnderstoodRecord } from './record.ts';
+import type { EventBody, Place } from './claims.ts';
+import { looksLikeHeartbeat, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace } from './claims.ts';
+import { latestCutOff } from './encode.ts';
+import { peekIsHeartbeat, peekKid } from './peek.ts';
+import type {
+  BadReason,
+  BadRecord,
+  DecodedRecord,
+  EventRecord,
+  HeartbeatRecord,
+  NotUnderstoodRecord,
+} from './record.ts';
 
 /** The keys of the log's events, as @rescind/token has them. Asked at every record: keys may come and go. */
 export interface EventKeys {
-  find(kid: string, alg: string): import('node:crypto').KeyObject | undefined;
+  find(kid: string, alg: string): KeyObject | undefined;
+  kids(): Iterable<string>;
 }
 
 export interface EventDecoderOptions {
@@ -27,11 +43,141 @@ export interface EventDecoder {
   unknownKids(records: readonly WayRecord[]): string[];
 }
 
-export function createEventDecoder(_options: EventDecoderOptions): EventDecoder {
-  throw new Error('being written');
+/** A flood of made-up key ids must not become a list as long as the flood. */
+const MAX_UNKNOWN_KIDS = 8;
+
+/**
+ * Makes the reader's side of the event codec.
+ *
+ * @throws TypeError for an option that is missing or out of its range
+ */
+export function createEventDecoder({ log, issuers, keys }: EventDecoderOptions): EventDecoder {
+  const speaksFor = new Set(issuers);
+  if (speaksFor.size === 0) throw new TypeError('issuers must name the token issuers this log may speak for');
+  const verifier = createVerifier({
+    keys,
+    issuer: log,
+    audience: null,
+    typ: ['secevent+jwt'],
+    expires: 'absent',
+    requiredClaims: ['jti'],
+    maxBytes: MAX_EVENT_BYTES,
+  });
+
+  const decodeRecord = (record: WayRecord): DecodedRecord => {
+    if (record.jws.length > MAX_EVENT_BYTES) return bad(record, 'too_large');
+    try {
+      // Compared with no time: what a log says is as true on a machine whose clock is wrong.
+      const { payload } = verifier.verify(record.jws, Number.MAX_SAFE_INTEGER);
+      return read(record, payload, speaksFor);
+    } catch (error) {
+      return bad(record, badReason(error));
+    }
+  };
+
+  return {
+    decodeBatch(records) {
+      const beats = records.map((record) => peekIsHeartbeat(record.jws));
+      const decoded = new Map<number, DecodedRecord>();
+      // From either end up to the first that verifies: rubbish must not hide a good one.
+      const decodeFirstBeat = (order: Iterable<number>): void => {
+        for (const index of order) {
+          if (!beats[index]) continue;
+          const record = records[index];
+          if (record === undefined) continue;
+          const result = decoded.get(index) ?? decodeRecord(record);
+          decoded.set(index, result);
+          if (result.kind !== 'bad') return;
+        }
+      };
+      decodeFirstBeat(records.keys());
+      decodeFirstBeat([...records.keys()].reverse());
+      return records.map((record, index) => {
+        if (!beats[index]) return decodeRecord(record);
+        return decoded.get(index) ?? { kind: 'skipped', ...delivery(record) };
+      });
+    },
+    decode: (jws) => decodeRecord({ jws, hint: null, live: false }),
+    unknownKids(records) {
+      const known = new Set(keys.kids());
+      const unknown = new Set<string>();
+      for (const { jws } of records) {
+        const kid = peekKid(jws);
+        if (kid !== undefined && !known.has(kid)) unknown.add(kid);
+        if (unknown.size === MAX_UNKNOWN_KIDS) break;
+      }
+      return [...unknown];
+    },
+  };
 }
 
 /** Whether a decoded record is signed by the log, so that it proves something. */
 export function isSigned(record: DecodedRecord): record is EventRecord | HeartbeatRecord | NotUnderstoodRecord {
   return record.kind === 'event' || record.kind === 'heartbeat' || record.kind === 'not-understood';
+}
+
+function read(
+  record: WayRecord,
+  payload: Readonly<Record<string, unknown>>,
+  speaksFor: ReadonlySet<string>,
+): DecodedRecord {
+  if (looksLikeHeartbeat(payload)) {
+    const heartbeat = readHeartbeat(payload);
+    return heartbeat === undefined
+      ? bad(record, 'not_placed')
+      : { kind: 'heartbeat', ...delivery(record), ...heartbeat };
+  }
+  const place = readPlace(payload);
+  if (place === undefined) return bad(record, 'not_placed');
+  const body = readBody(payload);
+  if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, why: body };
+  return toEvent(record, place, body, speaksFor);
+}
+
+function toEvent(record: WayRecord, place: Place, body: EventBody, speaksFor: ReadonlySet<string>): EventRecord {
+  const { txn, reason, type } = body;
+  const cutoffs: Cutoff[] = [];
+  let skipped = 0;
+  let clamped = 0;
+  for (const denial of body.deny) {
+    if (!speaksFor.has(denial.iss)) {
+      skipped += 1;
+      continue;
+    }
+    const bounded = withinBounds(denial, place);
+    if (bounded !== denial) clamped += 1;
+    cutoffs.push(toCutoff(bounded, { txn, reason, epoch: place.epoch, seq: place.seq }));
+  }
+  return { kind: 'event', ...delivery(record), ...place, txn, reason, type, cutoffs, skipped, clamped };
+}
+
+/** An event cannot deny what is issued after it, nor have been forgotten before it was made. */
+function withinBounds(denial: Denial, { at }: Place): Denial {
+  const latest = latestCutOff(at);
+  let bounded = denial;
+  if (denial.issuedUntil !== undefined && denial.issuedUntil > latest) bounded = { ...bounded, issuedUntil: latest };
+  if (denial.expiresAt < at) bounded = { ...bounded, expiresAt: at };
+  return bounded;
+}
+
+function delivery({ jws, live, hint }: WayRecord): WayRecord {
+  return { jws, live, hint };
+}
+
+function bad(record: WayRecord, why: BadReason): BadRecord {
+  return { kind: 'bad', ...delivery(record), why };
+}
+
+function badReason(error: unknown): BadReason {
+  if (!(error instanceof RescindError)) return 'malformed';
+  switch (error.code) {
+    case 'token_key_unknown':
+      return 'key_unknown';
+    case 'token_signature_wrong':
+      return 'signature';
+    case 'token_malformed':
+      return 'malformed';
+    default:
+      return 'claims';
+  }
 }

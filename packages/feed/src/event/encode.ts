@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import type { Denial, EpochMillis } from '@rescind/revocation';
+import { isReason, MAX_DENIALS, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace } from './claims.ts';
+import { eventObject, eventType, HEARTBEAT_TYPE, subjectOf } from './vocabulary.ts';
 
 export interface EventToEncode {
   readonly epoch: string;
@@ -13,7 +16,7 @@ export interface EventToEncode {
   readonly reason: string;
   /** The time of the issuer's clock at which this event is made: `iat` and `iat_ms`. */
   readonly at: EpochMillis;
-  /** At least one, at most 1000. The first says whom the event is about (`sub_id`). */
+  /** 1 to 1000, and no more than fit into 64 kB of text (of UUIDs 200 do). The first says whom the event is about. */
   readonly deny: readonly Denial[];
 }
 
@@ -28,7 +31,7 @@ export interface HeartbeatToEncode {
 
 /** Makes the signed events of one log: Security Event Tokens (RFC 8417), typ `secevent+jwt`. */
 export interface EventEncoder {
-  /** @throws TypeError when a member is out of its bounds: nothing unreadable must reach the log. */
+  /** @throws TypeError when a reader would not take it: nothing unreadable must reach the log */
   event(event: EventToEncode): string;
   /** @throws TypeError as above */
   heartbeat(heartbeat: HeartbeatToEncode): string;
@@ -41,6 +44,76 @@ export interface EventEncoderOptions {
   readonly sign: (payload: object) => string;
 }
 
-export function createEventEncoder(_options: EventEncoderOptions): EventEncoder {
-  throw new Error('being written');
+export function createEventEncoder({ log, sign }: EventEncoderOptions): EventEncoder {
+  if (typeof log !== 'string' || log === '') throw new TypeError('log must be the iss of the events');
+  if (typeof sign !== 'function') throw new TypeError('sign must be a function that signs a payload');
+  return {
+    event(event) {
+      const payload = eventClaims(log, event);
+      requireReadable(event, payload);
+      const jws = sign(payload);
+      if (jws.length > MAX_EVENT_BYTES) {
+        throw new TypeError(`deny must fit into ${MAX_EVENT_BYTES} bytes of text: use several events`);
+      }
+      return jws;
+    },
+    heartbeat(heartbeat) {
+      const payload = heartbeatClaims(log, heartbeat);
+      if (readHeartbeat(payload) === undefined) throw new TypeError('heartbeat: a member is out of its bounds');
+      return sign(payload);
+    },
+  };
+}
+
+function eventClaims(log: string, event: EventToEncode): Record<string, unknown> {
+  const [first] = event.deny;
+  if (first === undefined) throw new TypeError('deny must have at least one entry');
+  const type = eventType(event.reason, first);
+  return {
+    iss: log,
+    iat: Math.floor(event.at / 1000),
+    iat_ms: event.at,
+    jti: event.id,
+    txn: event.txn,
+    sub_id: subjectOf(first),
+    events: { [type]: eventObject(type, event.reason, event.at) },
+    epoch: event.epoch,
+    seq: event.seq,
+    prev: event.prev,
+    deny: event.deny,
+  };
+}
+
+function heartbeatClaims(log: string, { epoch, head, last, floor, at }: HeartbeatToEncode): Record<string, unknown> {
+  return {
+    iss: log,
+    iat: Math.floor(at / 1000),
+    iat_ms: at,
+    // RFC 8417 section 2.2 requires one; nothing of ours compares it.
+    jti: randomUUID(),
+    events: { [HEARTBEAT_TYPE]: {} },
+    epoch,
+    head,
+    last,
+    floor,
+  };
+}
+
+/** The reader's own rules, so that the two cannot part. */
+function requireReadable(event: EventToEncode, payload: Readonly<Record<string, unknown>>): void {
+  if (readPlace(payload) === undefined) throw new TypeError('epoch, seq, id, prev or at is out of its bounds');
+  if (!isReason(event.reason)) throw new TypeError('reason must be a word such as password_changed');
+  const body = readBody(payload);
+  if (typeof body === 'string') throw new TypeError(`${body} is out of its bounds (deny: 1 to ${MAX_DENIALS} entries)`);
+  for (const { issuedUntil } of event.deny) {
+    // A reader would cut it down to there, and tokens between would live.
+    if (issuedUntil !== undefined && issuedUntil > latestCutOff(event.at)) {
+      throw new TypeError('issuedUntil must not lie beyond the second in which the event is made');
+    }
+  }
+}
+
+/** The greatest T that an event made at `at` may carry. */
+export function latestCutOff(at: EpochMillis): EpochMillis {
+  return Math.floor(at / 1000) * 1000 + 999;
 }

@@ -1,4 +1,29 @@
-import type { FollowerCore, FollowerCoreOptions } from './core/types.ts';
+import type { LogState } from '@rescind/revocation';
+import type { WayStart } from '../ports.ts';
+import { ageOf } from './core/age.ts';
+import { releaseAside } from './core/aside.ts';
+import type { Draft, Settings } from './core/draft.ts';
+import { beginDraft, changeWay, count, finishDraft, log, toSettings, wayName } from './core/draft.ts';
+import { offerProof } from './core/fork.ts';
+import { takeHeartbeat } from './core/heartbeat.ts';
+import { takeEvent } from './core/position.ts';
+import { repairWhatIsDue, scheduleRepair } from './core/repair.ts';
+import { settle } from './core/settle.ts';
+import { passTime } from './core/time.ts';
+import type {
+  Cause,
+  FollowerCore,
+  FollowerCoreOptions,
+  FollowerInput,
+  FollowerState,
+  FollowerStep,
+  Instant,
+  QuarantinedAgain,
+  View,
+  WayId,
+  WayState,
+} from './core/types.ts';
+import { markGood } from './core/ways.ts';
 
 export type {
   FollowerCore,
@@ -14,6 +39,183 @@ export type {
   WayName,
 } from './core/types.ts';
 
-export function createFollowerCore(_options: FollowerCoreOptions): FollowerCore {
-  throw new Error('being written');
+/**
+ * Makes the follower's logic for one log. It holds nothing, asks no clock and does nothing: the same state and input
+ * give the same state and effects. docs/protocol.md tells it in words.
+ *
+ * @throws TypeError for an option that is missing or out of its range
+ */
+export function createFollowerCore(options: FollowerCoreOptions): FollowerCore {
+  const settings = toSettings(options);
+  return {
+    start: (kept, quarantined, at) => start(settings, kept, quarantined, at),
+    step(state, input) {
+      const draft = beginDraft(settings, state, input.at);
+      takeInput(draft, input);
+      repairWhatIsDue(draft);
+      offerProof(draft);
+      return finishDraft(draft);
+    },
+    startOf: (state, way) => startOf(settings, state, way),
+    view: viewOf,
+  };
+}
+
+function takeInput(draft: Draft, input: FollowerInput): void {
+  switch (input.kind) {
+    case 'asked': {
+      const { epoch, head } = draft.kept;
+      // Only a server makes a heartbeat for us, after we asked; a topic remembers.
+      const opening = wayName(draft.settings, input.way) === 'http';
+      changeWay(draft, input.way, { opening, asked: { epoch, head } });
+      return;
+    }
+    case 'opened':
+      // Once: a way that comes and goes has not answered.
+      if (draft.ways[input.way].openings === 0) draft.answeredAt = input.at.monotonic;
+      changeWay(draft, input.way, {
+        open: true,
+        openings: draft.ways[input.way].openings + 1,
+        since: input.at.monotonic,
+      });
+      log(draft, 'info', 'feed_opened', { way: wayName(draft.settings, input.way) });
+      return;
+    case 'lost':
+      changeWay(draft, input.way, { open: false, opening: false });
+      log(draft, 'warn', 'feed_lost', { way: wayName(draft.settings, input.way), reason: input.reason });
+      return;
+    case 'records':
+      takeRecords(draft, input);
+      return;
+    case 'tick':
+      passTime(draft);
+  }
+}
+
+function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, { kind: 'records' }>): void {
+  if (!draft.ways[way].taken) return;
+  let hint: string | null = null;
+  let heard = false;
+  let caughtUp = false;
+  const seqBefore = draft.kept.seq;
+  for (const record of records) {
+    hint = record.hint ?? hint;
+    if (record.kind === 'bad') {
+      count(draft, 'rescind_events_applied_total', { result: `bad_${record.why}` });
+      continue;
+    }
+    if (record.kind === 'skipped') continue;
+    heard = true;
+    caughtUp ||= !record.live;
+    if (record.kind === 'heartbeat') takeHeartbeat(draft, way, record);
+    else takeEvent(draft, way, record);
+  }
+  tellBad(draft, way, records.filter((record) => record.kind === 'bad').length);
+  if (heard) {
+    changeWay(draft, way, { heardAt: at.monotonic, stalls: 0 });
+    draft.answeredAt = at.monotonic;
+  }
+  if (way === 'first') {
+    if (hint !== null && hint !== draft.kept.hint) draft.kept = { ...draft.kept, hint };
+    // A first way that is catching up is not silent, though it says nothing of now.
+    if (caughtUp || draft.kept.seq > seqBefore) markGood(draft);
+  }
+  settle(draft);
+}
+
+function tellBad(draft: Draft, way: WayId, bad: number): void {
+  if (bad > 0) log(draft, 'warn', 'feed_records_bad', { way: wayName(draft.settings, way), records: bad });
+}
+
+const NO_WAY: WayState = {
+  taken: false,
+  open: false,
+  openings: 0,
+  since: 0,
+  heardAt: 0,
+  opening: false,
+  asked: null,
+  stalls: 0,
+};
+
+function start(
+  settings: Settings,
+  kept: LogState | undefined,
+  quarantined: readonly QuarantinedAgain[],
+  at: Instant,
+): FollowerStep {
+  const draft = beginDraft(settings, firstState(settings, kept, quarantined, at), at);
+  markGood(draft);
+  draft.effects.push({ kind: 'open', way: 'first' });
+  for (const { epoch, seq, record } of quarantined) {
+    if (record.kind !== 'event') continue;
+    // This version reads what one before it could not.
+    for (const cutoff of record.cutoffs) draft.cutoffs.push(cutoff);
+    releaseAside(draft, (aside) => aside.epoch === epoch && aside.seq === seq);
+    log(draft, 'info', 'feed_event_understood', { epoch, seq });
+  }
+  // With one way only, it starts from the right place as it is.
+  if (settings.second !== null && (draft.cause === 'gap' || draft.cause === 'fork')) scheduleRepair(draft, 'first');
+  return finishDraft(draft);
+}
+
+function firstState(
+  settings: Settings,
+  kept: LogState | undefined,
+  quarantined: readonly QuarantinedAgain[],
+  at: Instant,
+): FollowerState {
+  const state = kept ?? nothingKept(settings.log);
+  const now = at.monotonic;
+  // A wall clock behind the kept one has been set back, nobody knows how far.
+  const isAgeKnown = state.wholeAt > 0 && at.wall >= state.savedAt;
+  return {
+    kept: state,
+    cause: toCause(state.suspect),
+    quarantined: new Map(quarantined.map(({ epoch, seq }) => [`${epoch}:${seq}`, { epoch, seq }])),
+    run: null,
+    beat: null,
+    age: { ageMs: isAgeKnown ? Math.max(0, at.wall - state.wholeAt) : Number.POSITIVE_INFINITY, monotonic: now },
+    way: null,
+    ready: false,
+    ways: { first: { ...NO_WAY, taken: true, since: now, heardAt: now }, second: NO_WAY },
+    goodAt: now,
+    jitterMs: 0,
+    answeredAt: now,
+    repair: { dueAt: null, must: false, attempts: 0, seq: 0, mendedAt: now, provedAt: null },
+  };
+}
+
+function nothingKept(log: string): LogState {
+  const position = { epoch: '', seq: 0, id: null, head: 0, floor: 0 };
+  const times = { logTime: 0, wholeAt: 0, savedAt: 0 };
+  return { log, ...position, ...times, suspect: null, proof: null, hint: null };
+}
+
+function toCause(suspect: string | null): Cause | null {
+  return suspect === 'gap' || suspect === 'fork' || suspect === 'epoch' ? suspect : null;
+}
+
+/** A way without a second to mend it reads all it has when something is to be mended. */
+function startOf(settings: Settings, { kept, cause }: FollowerState, way: WayId): WayStart {
+  const { epoch, seq, hint } = kept;
+  const isHintGood = way === 'first' && !(settings.second === null && cause !== null);
+  return { epoch, seq, hint: isHintGood ? hint : null };
+}
+
+function viewOf(state: FollowerState, at: Instant): View {
+  const { kept, ready, beat, way, age } = state;
+  const { suspect, logTime, epoch, seq, head } = kept;
+  return {
+    ready,
+    whole: beat !== null && seq >= head && suspect === null,
+    suspect,
+    ageMs: ageOf({ kept, age, at }),
+    logTime,
+    epoch,
+    seq,
+    head,
+    lag: Math.max(0, head - seq),
+    way,
+  };
 }

@@ -40,7 +40,7 @@ export type RelayInput =
   /** Time passes: every 100 ms or so; a back-off ends by it. */
   | { readonly kind: 'tick'; readonly now: DurationMs };
 
-/** Read the rows above `after` (at most `limit`), compose them with the heartbeat, publish, and say how it went. */
+/** Read the rows above `after` (at most `limit`), in the epoch named, `composeBatch` them, publish, and say how it went. */
 export interface RelaySend {
   readonly epoch: string;
   readonly after: number;
@@ -82,14 +82,104 @@ export interface RelayCore {
   step(state: RelayState, input: RelayInput): RelayStep;
 }
 
-export function createRelayCore(_options: RelayCoreOptions = {}): RelayCore {
-  throw new Error('being written');
+/** The wait after the first failure, doubled from failure to failure up to the greatest. */
+const FIRST_WAIT_MS: DurationMs = 250;
+/** Short: as soon as Kafka is back, what waits must go; one send in 5 s is nothing to a broker. */
+const GREATEST_WAIT_MS: DurationMs = 5_000;
+/** One request of a few hundred kilobytes: far below the megabyte a broker takes. */
+const DEFAULT_LIMIT = 500;
+
+/**
+ * Makes the relay's logic. One send at a time, in the order of the outbox; a heartbeat goes out right behind the event
+ * it calls the head. Whatever was not acknowledged is sent again: duplicates are harmless, holes are not.
+ *
+ * @throws TypeError for a `limit` that is not a whole number above 0
+ */
+export function createRelayCore(options: RelayCoreOptions = {}): RelayCore {
+  const { limit = DEFAULT_LIMIT } = options;
+  if (!(Number.isSafeInteger(limit) && limit > 0)) throw new TypeError(`limit must be a whole number above 0`);
+  return {
+    start(outbox, marked, now) {
+      const sentSeq = marked?.epoch === outbox.epoch ? Math.min(marked.sentSeq, outbox.head) : 0;
+      return sendNext(limit, { ...outbox, sentSeq, heartbeat: null, inFlight: null, failures: 0, notBefore: now }, now);
+    },
+    step(state, input) {
+      const { state: taken, effects } = take(state, input);
+      const next = sendNext(limit, taken, input.now);
+      return { state: next.state, effects: [...effects, ...next.effects] };
+    },
+  };
 }
 
-/** Puts the heartbeat right behind the event it calls the head, and leaves it out while that is not in the batch. */
+function take(state: RelayState, input: RelayInput): RelayStep {
+  switch (input.kind) {
+    case 'appended':
+      return still({ ...inEpoch(state, input.epoch), head: input.head });
+    case 'heartbeat': {
+      const current = inEpoch(state, input.epoch);
+      const heartbeat = { jws: input.jws, head: input.head };
+      return still({ ...current, head: Math.max(current.head, input.head), heartbeat });
+    }
+    case 'sent':
+      return state.inFlight === null ? still(state) : acknowledged(state, state.inFlight, input);
+    case 'failed': {
+      if (state.inFlight === null) return still(state);
+      const failures = state.failures + 1;
+      const wait = Math.min(GREATEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1));
+      return still({ ...state, inFlight: null, failures, notBefore: input.now + wait });
+    }
+    case 'tick':
+      return still(state);
+  }
+}
+
+/** A new epoch is another log: nothing of it has been sent, and nothing is left to say of the old one. */
+function inEpoch(state: RelayState, epoch: string): RelayState {
+  if (state.epoch === epoch) return state;
+  // A send of the old epoch that is under way ends first: one at a time.
+  return { ...state, epoch, sentSeq: 0, head: 0, heartbeat: null, failures: 0 };
+}
+
+function acknowledged(
+  state: RelayState,
+  { epoch, heartbeat }: RelaySend,
+  { upTo, withHeartbeat }: { readonly upTo: number; readonly withHeartbeat: boolean },
+): RelayStep {
+  const rested: RelayState = { ...state, inFlight: null, failures: 0 };
+  if (epoch !== state.epoch) return still(rested);
+  const sentSeq = Math.max(state.sentSeq, upTo);
+  const isSent = withHeartbeat && state.heartbeat?.jws === heartbeat?.jws;
+  const marks: RelayEffect[] = sentSeq === state.sentSeq ? [] : [{ kind: 'mark', epoch, sentSeq }];
+  return { state: { ...rested, sentSeq, heartbeat: isSent ? null : state.heartbeat }, effects: marks };
+}
+
+function sendNext(limit: number, state: RelayState, now: DurationMs): RelayStep {
+  const isDue = state.inFlight === null && now >= state.notBefore;
+  if (!isDue || (state.sentSeq >= state.head && state.heartbeat === null)) return still(state);
+  const send: RelaySend = { epoch: state.epoch, after: state.sentSeq, limit, heartbeat: state.heartbeat };
+  return { state: { ...state, inFlight: send }, effects: [{ kind: 'send', send }] };
+}
+
+function still(state: RelayState): RelayStep {
+  return { state, effects: [] };
+}
+
+/**
+ * What one send publishes: the heartbeat right behind the event it calls the head, so that a reader at that place finds
+ * its view whole; left out while its head is not in the batch. `records` may be empty: then it has been sent as it is.
+ *
+ * @param rows the outbox above `send.after`, in order, at most `send.limit`; rows that nobody needs any more may be gone
+ */
 export function composeBatch(
-  _send: RelaySend,
-  _rows: readonly { readonly seq: number; readonly jws: string }[],
+  send: RelaySend,
+  rows: readonly { readonly seq: number; readonly jws: string }[],
 ): RelayBatch {
-  throw new Error('being written');
+  const { heartbeat } = send;
+  const isAll = rows.length < send.limit;
+  const last = rows.at(-1)?.seq ?? send.after;
+  const withHeartbeat = heartbeat !== null && (isAll || last >= heartbeat.head);
+  const before = withHeartbeat ? rows.filter(({ seq }) => seq <= heartbeat.head) : rows;
+  const records = before.map(({ jws }) => jws);
+  if (withHeartbeat) records.push(heartbeat.jws, ...rows.slice(before.length).map(({ jws }) => jws));
+  return { records, upTo: Math.max(last, withHeartbeat ? heartbeat.head : 0), withHeartbeat };
 }

@@ -115,7 +115,9 @@ export interface WayState {
   readonly taken: boolean;
   /** Whether a connection is open. */
   readonly open: boolean;
-  /** When it was taken or last restarted, monotonic ms. */
+  /** How often a connection was opened. */
+  readonly openings: number;
+  /** When it was taken, opened or last restarted, monotonic ms. */
   readonly since: DurationMs;
   /** When it last delivered a signed record, monotonic ms. */
   readonly heardAt: DurationMs;
@@ -127,6 +129,9 @@ export interface WayState {
   readonly stalls: number;
 }
 
+/** Why a view is suspect, apart from what is kept aside. */
+export type Cause = 'gap' | 'fork' | 'epoch';
+
 /** A run of events beyond a gap, applied and chained by `prev`: the position passes over it once it gets there. */
 export interface Run {
   readonly from: number;
@@ -137,36 +142,39 @@ export interface Run {
 
 /** All the core knows. Plain data; nothing outside the core looks into it, except `kept`. */
 export interface FollowerState {
-  /** What was last committed (after the step's commit effect has been carried out). */
+  /** What was last committed (once the step's commit effect has been carried out), and the newest hint. */
   readonly kept: LogState;
-  /** What is kept aside and not understood, as `epoch:seq`. */
+  readonly cause: Cause | null;
+  /** What is kept aside and not understood, by `epoch:seq`. */
   readonly quarantined: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>;
   readonly run: Run | null;
-  /** The newest heartbeat of this process for this epoch whose head was the greatest known. */
+  /** The newest heartbeat of this process and epoch that had the greatest head known. Cleared by a fork. */
   readonly beat: { readonly at: EpochMillis; readonly live: boolean } | null;
   /** The monotonic side of the age: at `monotonic` it was `ageMs`. Infinity: unknown. */
   readonly age: { readonly ageMs: DurationMs; readonly monotonic: DurationMs };
   readonly way: WayName | null;
   readonly ready: boolean;
-  readonly first: WayState;
-  readonly second: WayState;
+  readonly ways: Readonly<Record<WayId, WayState>>;
   /** When the first way was last good, and how much longer than `silenceMs` its silence is borne. */
   readonly goodAt: DurationMs;
   readonly jitterMs: DurationMs;
-  /** When something was last heard that puts off readiness by age. */
+  /** When a way last answered: puts off readiness by age. */
   readonly answeredAt: DurationMs;
   readonly repair: RepairState;
 }
 
-/** The mending of a gap, a fork or a new epoch: by the second way where there is one. */
+/** The mending of a gap or a fork: by the second way where there is one. */
 export interface RepairState {
   /** When the next attempt is due, monotonic ms; null: nothing to mend. */
   readonly dueAt: DurationMs | null;
+  /** Whether that attempt must restart the way even if it gets on: it reads from the wrong place. */
+  readonly must: boolean;
+  /** Attempts in a row; they count from 0 again after a quiet time. */
   readonly attempts: number;
-  /** The seq at the last attempt: an attempt that gets on is left alone. */
+  /** The position at the last attempt: one that gets on is left alone. */
   readonly seq: number;
-  /** When the last one was mended, monotonic ms: after a quiet time attempts count from the start. */
+  /** When the last one was mended, monotonic ms. */
   readonly mendedAt: DurationMs;
-  /** When the proof was last offered, monotonic ms; null: never in this fork. */
+  /** When the proof was last offered, monotonic ms; null: not for this fork. */
   readonly provedAt: DurationMs | null;
 }

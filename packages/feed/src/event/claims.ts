@@ -1,0 +1,142 @@
+import type { Denial, EpochMillis } from '@rescind/revocation';
+import { UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import { HEARTBEAT_TYPE } from './vocabulary.ts';
+
+/** The longest event or heartbeat that is looked into, in bytes of its text. A Kafka broker takes 1 MB by default. */
+export const MAX_EVENT_BYTES = 65_536;
+/** Most entries of one `deny`. Fewer fit when they are long: the text has a cap of its own. */
+export const MAX_DENIALS = 1_000;
+/** An id is a UUID or a digest; an epoch a counter and randomness. */
+const MAX_ID = 128;
+/** An issuer is a URL: what browsers and proxies take. */
+const MAX_ISSUER = 2_048;
+/** A claim's value may be another system's identifier: URLs and distinguished names. */
+const MAX_VALUE = 1_024;
+
+const EPOCH = /^[0-9A-Za-z._-]{1,128}$/;
+/** Reasons go into answers, metrics and logs as they are. */
+const REASON = /^[a-z][a-z0-9_]{0,63}$/;
+
+type Claims = Readonly<Record<string, unknown>>;
+
+/** Where and when an event or a heartbeat was made: the part that every version must be able to read. */
+export interface Place {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly prev: string | null;
+  readonly at: EpochMillis;
+}
+
+/** What an event says, its denials as they were written. */
+export interface EventBody {
+  readonly txn: string;
+  readonly type: string;
+  readonly reason: string;
+  readonly deny: readonly Denial[];
+}
+
+export interface HeartbeatBody {
+  readonly epoch: string;
+  readonly head: number;
+  readonly last: string | null;
+  readonly floor: number;
+  readonly at: EpochMillis;
+}
+
+/** Whether a verified payload is a heartbeat: nothing else has no `seq`. */
+export function looksLikeHeartbeat(claims: Claims): boolean {
+  return claims.seq === undefined && isObject(claims.events) && Object.hasOwn(claims.events, HEARTBEAT_TYPE);
+}
+
+/** Reads the place of an event; undefined when it has none that can be told. */
+export function readPlace(claims: Claims): Place | undefined {
+  const { epoch, seq, jti: id, prev } = claims;
+  const at = readTime(claims);
+  if (!isEpoch(epoch) || !isWhole(seq, 1) || !isText(id, MAX_ID) || at === undefined) return undefined;
+  // The first has none before it, every other one has.
+  if (seq === 1 ? prev !== null : !isText(prev, MAX_ID)) return undefined;
+  return { epoch, seq, id, prev: prev as string | null, at };
+}
+
+/** Reads a heartbeat; undefined when anything is not as it must be. */
+export function readHeartbeat(claims: Claims): HeartbeatBody | undefined {
+  const { epoch, head, last, floor } = claims;
+  const at = readTime(claims);
+  if (!isFirstVersion(claims) || soleEvent(claims) === undefined || at === undefined) return undefined;
+  if (!isEpoch(epoch) || !isWhole(head, 0) || !isWhole(floor, 1) || floor > head + 1) return undefined;
+  if (head === 0 ? last !== null : !isText(last, MAX_ID)) return undefined;
+  return { epoch, head, last: last as string | null, floor, at };
+}
+
+/** Reads what an event says, or tells in a few words why this version does not understand it. */
+export function readBody(claims: Claims): EventBody | string {
+  if (!isFirstVersion(claims)) return 'version';
+  const event = soleEvent(claims);
+  if (event === undefined) return 'events';
+  if (!isText(claims.txn, MAX_ID)) return 'txn';
+  const { deny } = claims;
+  if (!Array.isArray(deny) || deny.length === 0 || deny.length > MAX_DENIALS) return 'deny';
+  const denials: Denial[] = [];
+  for (const entry of deny) {
+    const denial = readDenial(entry);
+    if (denial === undefined) return 'denial';
+    denials.push(denial);
+  }
+  return { txn: claims.txn, type: event.type, reason: readReason(event.object.reason), deny: denials };
+}
+
+/** `iat_ms`, which must lie within the second of `iat`. */
+function readTime({ iat, iat_ms: at }: Claims): EpochMillis | undefined {
+  return isWhole(iat, 0) && isWhole(at, 0) && Math.floor(at / 1000) === iat ? at : undefined;
+}
+
+/** A later version says so; ours, the first, says nothing. */
+function isFirstVersion(claims: Claims): boolean {
+  return claims.version === undefined || claims.version === 1;
+}
+
+function soleEvent({ events }: Claims): { readonly type: string; readonly object: Claims } | undefined {
+  if (!isObject(events)) return undefined;
+  const [member, ...others] = Object.entries(events);
+  if (member === undefined || others.length > 0 || !isObject(member[1])) return undefined;
+  return { type: member[0], object: member[1] };
+}
+
+/** A denial is worth more than its reason: one that cannot be read takes nothing away from it. */
+function readReason(reason: unknown): string {
+  return isReason(reason) ? reason : 'unspecified';
+}
+
+export function isReason(reason: unknown): reason is string {
+  return typeof reason === 'string' && REASON.test(reason);
+}
+
+/** Exactly the members we know: one we do not know may narrow or widen what is denied. */
+function readDenial(entry: unknown): Denial | undefined {
+  if (!isObject(entry)) return undefined;
+  const { iss, claim, value, issuedUntil, expiresAt, endsSession, ...others } = entry;
+  if (Object.keys(others).length > 0) return undefined;
+  if (!isText(iss, MAX_ISSUER) || !isText(claim, MAX_ID) || !isText(value, MAX_VALUE)) return undefined;
+  if (!isWhole(expiresAt, 0) || typeof endsSession !== 'boolean') return undefined;
+  if (issuedUntil === undefined) {
+    return UNBOUNDED_CLAIMS.has(claim) ? { iss, claim, value, expiresAt, endsSession } : undefined;
+  }
+  return isWhole(issuedUntil, 0) ? { iss, claim, value, issuedUntil, expiresAt, endsSession } : undefined;
+}
+
+function isEpoch(value: unknown): value is string {
+  return typeof value === 'string' && EPOCH.test(value);
+}
+
+function isText(value: unknown, most: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= most;
+}
+
+function isWhole(value: unknown, least: number): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
+}
+
+function isObject(value: unknown): value is Claims {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

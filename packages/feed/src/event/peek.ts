@@ -1,0 +1,28 @@
+import { MAX_EVENT_BYTES } from './claims.ts';
+import { HEARTBEAT_TYPE } from './vocabulary.ts';
+
+/** As it stands in a payload: an event that mentions it elsewhere is verified all the same, only not passed over. */
+const HEARTBEAT_MEMBER = `{"${HEARTBEAT_TYPE}":`;
+
+/** Longer than any header of ours: one that names a key in more has made it up. */
+const MAX_HEADER = 1_024;
+
+/** Whether a text looks like a heartbeat. Cheap, and proves nothing: only says whether it is worth verifying. */
+export function peekIsHeartbeat(jws: string): boolean {
+  if (jws.length > MAX_EVENT_BYTES) return false;
+  const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
+  return Buffer.from(payload, 'base64url').toString('latin1').includes(HEARTBEAT_MEMBER);
+}
+
+/** The key id a text names; undefined when it names none. Proves nothing. */
+export function peekKid(jws: string): string | undefined {
+  const end = jws.indexOf('.');
+  if (end <= 0 || end > MAX_HEADER) return undefined;
+  try {
+    const header: unknown = JSON.parse(Buffer.from(jws.slice(0, end), 'base64url').toString('utf8'));
+    if (typeof header !== 'object' || header === null || !('kid' in header)) return undefined;
+    return typeof header.kid === 'string' && header.kid !== '' ? header.kid : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,136 @@
+import type { Cutoff, DurationMs, Fields, LogLevel, Quarantined } from '@rescind/revocation';
+import type {
+  FollowerCoreOptions,
+  FollowerEffect,
+  FollowerState,
+  FollowerStep,
+  Instant,
+  WayId,
+  WayName,
+  WayState,
+} from './types.ts';
+
+/** The options with their defaults filled in. */
+export interface Settings {
+  readonly log: string;
+  readonly first: WayName;
+  readonly second: WayName | null;
+  readonly silenceMs: DurationMs;
+  readonly maxStalenessMs: DurationMs;
+}
+
+export function toSettings(options: FollowerCoreOptions): Settings {
+  const { log, first, second = null, silenceMs = 3_000, maxStalenessMs = 300_000 } = options;
+  if (typeof log !== 'string' || log === '') throw new TypeError('log must be the iss of the events');
+  if (!(silenceMs > 0 && Number.isFinite(silenceMs))) {
+    throw new TypeError(`silenceMs must be a number above 0, got ${silenceMs}`);
+  }
+  if (!(maxStalenessMs >= 0 && Number.isFinite(maxStalenessMs))) {
+    throw new TypeError(`maxStalenessMs must be a number, 0 or more, got ${maxStalenessMs}`);
+  }
+  return { log, first, second, silenceMs, maxStalenessMs };
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** One step in the making: a copy of the state to write to, and what is to be done about it. */
+export interface Draft extends Writable<FollowerState> {
+  readonly settings: Settings;
+  readonly at: Instant;
+  readonly before: FollowerState;
+  readonly cutoffs: Cutoff[];
+  readonly quarantine: Quarantined[];
+  readonly release: { readonly epoch: string; readonly seq: number }[];
+  readonly effects: FollowerEffect[];
+  /** Counts of this step, told together at its end. */
+  readonly counts: Map<string, { metric: string; labels: Readonly<Record<string, string>>; by: number }>;
+  /** The way on which something was seen in this step that cannot be there unless something else was lost. */
+  gapOn: WayId | null;
+  /** Whether a fresh heartbeat of the first way was as far as the position. */
+  firstIsGood: boolean;
+}
+
+export function beginDraft(settings: Settings, before: FollowerState, at: Instant): Draft {
+  return {
+    ...before,
+    settings,
+    at,
+    before,
+    cutoffs: [],
+    quarantine: [],
+    release: [],
+    effects: [],
+    counts: new Map(),
+    gapOn: null,
+    firstIsGood: false,
+  };
+}
+
+/** Ends a step: one commit at most, before everything else. */
+export function finishDraft(draft: Draft): FollowerStep {
+  const suspect = draft.cause ?? (draft.quarantined.size > 0 ? 'not_understood' : null);
+  if (suspect !== draft.kept.suspect) draft.kept = { ...draft.kept, suspect };
+  const effects: FollowerEffect[] = [];
+  if (isWorthCommitting(draft)) {
+    draft.kept = { ...draft.kept, savedAt: savedAt(draft) };
+    const { kept: state, cutoffs, quarantine, release } = draft;
+    effects.push({ kind: 'commit', change: { state, cutoffs, quarantine, release } });
+  }
+  for (const { metric, labels, by } of draft.counts.values()) effects.push({ kind: 'count', metric, labels, by });
+  effects.push(...draft.effects);
+  return { state: toState(draft), effects };
+}
+
+/** A hint alone is not worth a transaction: it goes with the next one. */
+function isWorthCommitting({ before, kept, cutoffs, quarantine, release }: Draft): boolean {
+  if (cutoffs.length + quarantine.length + release.length > 0) return true;
+  const old = before.kept;
+  return (
+    kept !== old &&
+    (kept.epoch !== old.epoch ||
+      kept.seq !== old.seq ||
+      kept.id !== old.id ||
+      kept.head !== old.head ||
+      kept.floor !== old.floor ||
+      kept.logTime !== old.logTime ||
+      kept.wholeAt !== old.wholeAt ||
+      kept.suspect !== old.suspect)
+  );
+}
+
+/**
+ * This machine's time as kept. It goes back only when the log has just said that the wall clock is right: else a clock
+ * set back would make an old view look young after a restart.
+ */
+function savedAt({ at, before, kept, beat }: Draft): number {
+  const confirmed = kept.wholeAt !== before.kept.wholeAt && beat?.live === true;
+  const isNearLog = Math.abs(at.wall - kept.wholeAt) <= WALL_CONFIRMED_MS;
+  return confirmed && isNearLog ? at.wall : Math.max(at.wall, before.kept.savedAt);
+}
+
+/** A second-old heartbeat and honest clocks: a wall further from the log's time is not confirmed by it. */
+const WALL_CONFIRMED_MS: DurationMs = 10_000;
+
+function toState(draft: Draft): FollowerState {
+  const { kept, cause, quarantined, run, beat, age, way, ready, ways, goodAt, jitterMs, answeredAt, repair } = draft;
+  return { kept, cause, quarantined, run, beat, age, way, ready, ways, goodAt, jitterMs, answeredAt, repair };
+}
+
+export function count(draft: Draft, metric: string, labels: Readonly<Record<string, string>> = {}, by = 1): void {
+  const key = `${metric} ${Object.values(labels).join(' ')}`;
+  const counted = draft.counts.get(key);
+  if (counted === undefined) draft.counts.set(key, { metric, labels, by });
+  else counted.by += by;
+}
+
+export function log(draft: Draft, level: LogLevel, event: string, fields: Fields = {}): void {
+  draft.effects.push({ kind: 'log', level, event, fields: { log: draft.settings.log, ...fields } });
+}
+
+export function changeWay(draft: Draft, way: WayId, change: Partial<WayState>): void {
+  draft.ways = { ...draft.ways, [way]: { ...draft.ways[way], ...change } };
+}
+
+export function wayName(settings: Settings, way: WayId): WayName | null {
+  return way === 'first' ? settings.first : settings.second;
+}

@@ -1,0 +1,122 @@
+import type { LogState } from '@rescind/revocation';
+import type { EventRecord, NotUnderstoodRecord } from '../../event/record.ts';
+import { setAside } from './aside.ts';
+import type { Draft } from './draft.ts';
+import { count, log } from './draft.ts';
+import { forkFound } from './fork.ts';
+import type { WayId } from './types.ts';
+
+/** Applies an event, wherever it stands: it is idempotent. Only the next one in order moves the position. */
+export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnderstoodRecord): void {
+  if (record.epoch > draft.kept.epoch) enterEpoch(draft, record.epoch);
+  applyDenials(draft, record);
+  if (record.epoch < draft.kept.epoch) {
+    tell(draft, record, 'old_epoch');
+    return;
+  }
+  if (record.kind === 'not-understood') setAside(draft, record);
+  if (record.seq <= draft.kept.seq) {
+    tell(draft, record, 'again');
+    return;
+  }
+  raiseHead(draft, record.seq, record.jws);
+  if (record.seq > draft.kept.seq + 1) {
+    tell(draft, record, 'beyond_gap');
+    extendRun(draft, record);
+    if (isHappening(draft, way, record.live)) draft.gapOn = way;
+    return;
+  }
+  tell(draft, record, 'applied');
+  if (isIdKnown(draft.kept) && record.prev !== draft.kept.id) {
+    forkFound(draft, 'prev');
+    return;
+  }
+  moveTo(draft, record.seq, record.id);
+  adoptRun(draft);
+}
+
+/** A newer identity of the log: the position starts anew, what was denied stays denied. */
+export function enterEpoch(draft: Draft, epoch: string): void {
+  const { kept } = draft;
+  // The very first is no surprise to anyone.
+  if (kept.epoch !== '') {
+    draft.cause = 'epoch';
+    count(draft, 'rescind_feed_epochs_total');
+    log(draft, 'warn', 'feed_epoch_new', { epoch, from: kept.epoch, seq: kept.seq });
+  }
+  draft.kept = { ...kept, epoch, seq: 0, id: null, head: 0, floor: 0 };
+  draft.run = null;
+  draft.beat = null;
+  draft.repair = { ...draft.repair, dueAt: null, provedAt: null };
+}
+
+/** Below the floor nothing denies any more, so the position may go there, whoever stood in between. */
+export function jumpToFloor(draft: Draft): void {
+  const below = draft.kept.floor - 1;
+  if (draft.kept.seq >= below) return;
+  log(draft, 'info', 'feed_jumped_to_floor', { from: draft.kept.seq, to: below });
+  moveTo(draft, below, null);
+  adoptRun(draft);
+}
+
+/** Notes that the log goes this far; what says so proves it to an issuer that has been restored. */
+export function raiseHead(draft: Draft, head: number, jws: string): void {
+  const { kept } = draft;
+  if (head <= kept.head && kept.proof !== null) return;
+  // In a fork the proof of the lost branch is what counts.
+  const proof = draft.cause === 'fork' && kept.proof !== null ? kept.proof : jws;
+  draft.kept = { ...kept, head: Math.max(kept.head, head), proof };
+}
+
+/** At 0 there is none, which is known. */
+export function isIdKnown({ seq, id }: LogState): boolean {
+  return seq === 0 || id !== null;
+}
+
+/** Whether a record speaks of now, so that what is missing before it is missing, not merely yet to be read. */
+export function isHappening(draft: Draft, way: WayId, live: boolean): boolean {
+  return live || (way === 'first' ? draft.settings.first : draft.settings.second) === 'http';
+}
+
+function moveTo(draft: Draft, seq: number, id: string | null): void {
+  draft.kept = { ...draft.kept, seq, id };
+}
+
+function applyDenials(draft: Draft, record: EventRecord | NotUnderstoodRecord): void {
+  if (record.kind !== 'event') return;
+  for (const cutoff of record.cutoffs) draft.cutoffs.push(cutoff);
+  if (record.skipped > 0) count(draft, 'rescind_feed_entries_skipped_total', {}, record.skipped);
+  if (record.clamped > 0) count(draft, 'rescind_feed_entries_clamped_total', {}, record.clamped);
+  if (!record.live) return;
+  const seconds = Math.max(0, draft.at.wall - record.at) / 1000;
+  draft.effects.push({ kind: 'observe', metric: 'rescind_propagation_seconds', value: seconds });
+}
+
+function tell(draft: Draft, record: EventRecord | NotUnderstoodRecord, result: string): void {
+  const label = record.kind === 'event' ? result : 'not_understood';
+  count(draft, 'rescind_events_applied_total', { result: label });
+}
+
+/**
+ * Events beyond a gap have been applied all the same. As long as each names the one before it, the position may pass
+ * over them together once it gets there: else a reader of a topic that begins in the middle would have to fetch again
+ * all it has.
+ */
+function extendRun(draft: Draft, { seq, id, prev }: EventRecord | NotUnderstoodRecord): void {
+  const { run } = draft;
+  if (run !== null && seq <= run.to) return;
+  const isNext = run !== null && seq === run.to + 1 && prev === run.id;
+  draft.run = isNext ? { ...run, to: seq, id } : { from: seq, prev, to: seq, id };
+}
+
+function adoptRun(draft: Draft): void {
+  const { run, kept } = draft;
+  if (run === null || run.from > kept.seq + 1) return;
+  draft.run = null;
+  if (run.to <= kept.seq) return;
+  if (run.from === kept.seq + 1 && isIdKnown(kept) && run.prev !== kept.id) {
+    forkFound(draft, 'prev');
+    return;
+  }
+  moveTo(draft, run.to, run.id);
+}

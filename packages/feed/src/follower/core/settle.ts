@@ -1,0 +1,40 @@
+import { releaseAside } from './aside.ts';
+import type { Draft } from './draft.ts';
+import { changeWay, log } from './draft.ts';
+import { gapFound, noteMended } from './repair.ts';
+import { closeSecond } from './ways.ts';
+
+/** After a batch: is the view whole, is something missing, is the second way still of use? */
+export function settle(draft: Draft): void {
+  const isReached = draft.kept.seq >= draft.kept.head;
+  if (!isReached && draft.gapOn !== null) gapFound(draft, draft.gapOn);
+  if (isReached && draft.cause === 'gap') mend(draft);
+  if (isReached && draft.beat !== null) becomeWhole(draft);
+  if (draft.firstIsGood && isReached && draft.cause === null && draft.ways.second.taken) closeSecond(draft);
+}
+
+function becomeWhole(draft: Draft): void {
+  const { beat, kept, cause } = draft;
+  if (beat === null) return;
+  if (cause !== null) mend(draft);
+  releaseAside(draft, (aside) => aside.epoch < kept.epoch);
+  // What is kept aside may deny anything: the view gets no younger.
+  if (draft.quarantined.size > 0) return;
+  // Of another epoch, or of a log that was read again, the time counts as it is: the old one was another's.
+  if (cause === 'epoch' || cause === 'fork' || beat.at > kept.wholeAt) {
+    draft.kept = { ...kept, wholeAt: beat.at };
+    draft.age = { ageMs: Math.max(0, draft.at.wall - beat.at), monotonic: draft.at.monotonic };
+  }
+  if (beat.live && !draft.ready) {
+    draft.ready = true;
+    draft.effects.push({ kind: 'ready', by: 'heartbeat' });
+  }
+}
+
+function mend(draft: Draft): void {
+  const { epoch, seq } = draft.kept;
+  log(draft, 'info', 'feed_mended', { cause: draft.cause, epoch, seq });
+  draft.cause = null;
+  noteMended(draft);
+  for (const way of ['first', 'second'] as const) changeWay(draft, way, { stalls: 0 });
+}

@@ -1,0 +1,39 @@
+import type { DurationMs } from '@rescind/revocation';
+import type { Draft } from './draft.ts';
+import { changeWay, log, wayName } from './draft.ts';
+import type { WayId } from './types.ts';
+
+/** A whole fleet loses its broker at the same moment: spread what it asks of the issuer, within the promise of 4 s. */
+const SILENCE_SPREAD_MS: DurationMs = 500;
+
+/** Notes that the first way is as it should be. */
+export function markGood(draft: Draft): void {
+  draft.goodAt = draft.at.monotonic;
+  draft.jitterMs = draft.at.random * SILENCE_SPREAD_MS;
+}
+
+/** Whether the first way has been silent for longer than is borne. */
+export function isFirstSilent(draft: Draft): boolean {
+  return draft.at.monotonic - draft.goodAt >= draft.settings.silenceMs + draft.jitterMs;
+}
+
+export function openSecond(draft: Draft, reason: string): void {
+  changeWay(draft, 'second', { taken: true, open: false, since: draft.at.monotonic, opening: false, asked: null });
+  draft.effects.push({ kind: 'open', way: 'second' });
+  draft.effects.push({ kind: 'count', metric: 'rescind_feed_second_way_total', labels: { reason }, by: 1 });
+  log(draft, 'warn', 'feed_second_way_taken', { reason });
+}
+
+export function closeSecond(draft: Draft): void {
+  changeWay(draft, 'second', { taken: false, open: false, opening: false, asked: null, stalls: 0 });
+  draft.effects.push({ kind: 'close', way: 'second' });
+  log(draft, 'info', 'feed_second_way_left', {});
+}
+
+export function restart(draft: Draft, way: WayId, reason: string): void {
+  changeWay(draft, way, { open: false, since: draft.at.monotonic, opening: false, asked: null });
+  draft.effects.push({ kind: 'restart', way, reason });
+  const name = wayName(draft.settings, way) ?? '';
+  draft.effects.push({ kind: 'count', metric: 'rescind_feed_restarts_total', labels: { way: name, reason }, by: 1 });
+  log(draft, 'warn', 'feed_restart', { way: name, reason, seq: draft.kept.seq });
+}
