@@ -1,6 +1,119 @@
+import { createIssuerClock } from '@rescind/revocation';
+import type { OpenFiles } from './files.ts';
+import { openFiles } from './files.ts';
+import { createHealth } from './health.ts';
+import { establish } from './identity.ts';
 import type { Issuer, IssuerOptions } from './issuer.ts';
+import { createEventSigning } from './keys/event-signing.ts';
+import { createAppender } from './log/appender.ts';
+import { createHousekeeping } from './log/housekeeping.ts';
+import { openMaintenance } from './log/maintenance.ts';
+import { createRestoreDetector } from './log/proofs.ts';
+import { createLogSource } from './log/source.ts';
+import { createWriteGate } from './log/write-gate.ts';
+import type { Settings } from './options.ts';
+import { requirePlaces, toSettings } from './options.ts';
+import type { Relay } from './relay/open.ts';
+import { openRelay } from './relay/open.ts';
+import { createTailCheck } from './relay/tail.ts';
+import { createRoom } from './room.ts';
+import { createTransactions } from './transactions.ts';
+import { createAccessVerifier } from './verify.ts';
+import { createWrites } from './writes.ts';
 
-/** Opens the database, the keys and the relay. @throws RescindError `database_locked`, `database_newer` */
+/**
+ * Opens the database as its only writer, the keys and the relay.
+ * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`
+ * @throws TypeError for an option that is missing or out of its range
+ */
 export function openIssuer(options: IssuerOptions): Issuer {
-  throw new TypeError(`not written yet: ${options.issuer}`);
+  requirePlaces(options);
+  if (typeof options.subject !== 'function') throw new TypeError('subject must be a function from sub to its record');
+  const settings = toSettings(options);
+  const files = openFiles(options);
+  try {
+    return assemble(options, settings, files);
+  } catch (error) {
+    files.connection.close();
+    throw error;
+  }
+}
+
+function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles): Issuer {
+  const { issuer, publisher } = options;
+  const { clock, telemetry } = settings;
+  const { connection, store, keyrings, highWater, proofs } = files;
+  const { database } = connection;
+  const { meta, outbox, revocations } = store;
+
+  const issuerClock = createIssuerClock(clock, meta.clockFloor);
+  database.transaction(() => establish(issuer, files, issuerClock.now())).immediate();
+  const signing = createEventSigning(issuer, keyrings.event);
+  const gate = createWriteGate();
+  const detector = createRestoreDetector({ store, decoder: signing.decoder, highWater, proofs, gate, telemetry });
+  detector.checkFiles();
+  if (gate.refusing() === null) confirm(files);
+
+  const appender = createAppender({ meta, outbox, revocations, encoder: signing.encoder });
+  const transactions = createTransactions({ database, meta, issuerClock, appender, highWater, gate, telemetry });
+  const log = createLogSource({
+    log: issuer,
+    database,
+    meta,
+    outbox,
+    encoder: signing.encoder,
+    now: issuerClock.now,
+    onAppend: transactions.onAppend,
+    prove: detector.prove,
+  });
+  const room = createRoom(options, settings, files);
+  const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
+  const maintenance = openMaintenance({ housekeeping, gate, telemetry });
+  const relay: Relay | undefined =
+    publisher &&
+    openRelay({
+      source: log,
+      publisher,
+      meta,
+      tail: createTailCheck({ publisher, decoder: signing.decoder, detector, gate, meta }),
+      isRefusing: () => gate.refusing() !== null,
+      clock,
+      telemetry,
+    });
+
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    transactions.stop();
+    maintenance.close();
+    await relay?.close();
+    await publisher?.close();
+    connection.close();
+  }
+  const closeOnce = () => {
+    closing ??= close();
+    return closing;
+  };
+
+  return {
+    database,
+    ...createWrites(room, transactions, telemetry),
+    verify: createAccessVerifier({ issuer, keys: keyrings.token, find: revocations, now: issuerClock.now }),
+    jwks: () => keyrings.token.jwks(),
+    eventJwks: () => keyrings.event.jwks(),
+    log,
+    refusingWrites: () => gate.refusing(),
+    health: createHealth({ store, gate, issuerClock, keyrings, maintenance, relay }),
+    close: closeOnce,
+    [Symbol.asyncDispose]: closeOnce,
+  };
+}
+
+/** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
+function confirm({ store, keyrings, highWater }: OpenFiles): void {
+  keyrings.token.active();
+  keyrings.event.active();
+  // Left by a crash between the commit that revoked them and this.
+  keyrings.token.sweep();
+  const identity = store.meta.identity();
+  if (identity !== undefined) highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
 }

@@ -1,0 +1,32 @@
+import type { EventDecoder, EventEncoder } from '@rescind/feed';
+import { createEventDecoder, createEventEncoder } from '@rescind/feed';
+import type { SigningKey } from '@rescind/token';
+import { createSigner } from '@rescind/token';
+import type { Keyring } from './keyring.ts';
+
+const EVENT_TYPE = 'secevent+jwt';
+
+export interface EventSigning {
+  /** @throws RescindError `keys_unavailable` when there is no event key at all */
+  encoder(): EventEncoder;
+  readonly decoder: EventDecoder;
+}
+
+/** Signs with the present event key, and reads what any of them signed. */
+export function createEventSigning(log: string, keyring: Keyring, issuers: readonly string[] = [log]): EventSigning {
+  const encoders = new Map<string, EventEncoder>();
+  const decoder = createEventDecoder({ log, issuers, keys: keyring });
+  return {
+    decoder,
+    encoder() {
+      const key = keyring.active();
+      return encoders.get(key.kid) ?? remember(key);
+    },
+  };
+
+  function remember(key: SigningKey): EventEncoder {
+    const encoder = createEventEncoder({ log, sign: createSigner(key, { typ: EVENT_TYPE }) });
+    encoders.set(key.kid, encoder);
+    return encoder;
+  }
+}

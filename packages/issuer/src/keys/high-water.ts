@@ -1,0 +1,65 @@
+import type { PrivateDirectory } from './directory.ts';
+
+/** How far the log had come when last an answer was given: what a restored database falls behind. */
+export interface HighWater {
+  readonly epoch: string;
+  readonly head: number;
+  readonly id: string | null;
+}
+
+export interface HighWaterFile {
+  /** `undefined`: none was written. `'unreadable'`: there is one, and it is not ours. */
+  read(): HighWater | undefined | 'unreadable';
+  write(mark: HighWater): void;
+}
+
+/** Signed proofs of readers that the database was restored, kept until a new epoch makes them void. */
+export interface ProofFile {
+  read(): string[];
+  add(jws: string): void;
+  clear(): void;
+}
+
+const HIGH_WATER = 'high-water.json';
+const PROOFS = 'proofs.txt';
+/** A few are enough to know that it happened, and how far the log had come. */
+const MAX_PROOFS = 64;
+
+export function createHighWaterFile(directory: PrivateDirectory): HighWaterFile {
+  return {
+    read() {
+      const text = directory.read(HIGH_WATER);
+      return text === undefined ? undefined : (parse(text) ?? 'unreadable');
+    },
+    write({ epoch, head, id }) {
+      directory.write(HIGH_WATER, `${JSON.stringify({ epoch, head, id })}\n`);
+    },
+  };
+}
+
+export function createProofFile(directory: PrivateDirectory): ProofFile {
+  const read = () => (directory.read(PROOFS) ?? '').split('\n').filter((line) => line !== '');
+  return {
+    read,
+    add(jws) {
+      const held = read();
+      if (held.includes(jws)) return;
+      // The first tells that it happened, the latest how far the log had come.
+      const kept = held.length < MAX_PROOFS ? held : [...held.slice(0, 1), ...held.slice(2)];
+      directory.write(PROOFS, `${[...kept, jws].join('\n')}\n`);
+    },
+    clear() {
+      if (directory.names().includes(PROOFS)) directory.remove(PROOFS);
+    },
+  };
+}
+
+function parse(text: string): HighWater | undefined {
+  try {
+    const { epoch, head, id } = JSON.parse(text);
+    const isGood = typeof epoch === 'string' && Number.isSafeInteger(head) && (id === null || typeof id === 'string');
+    return isGood ? { epoch, head, id } : undefined;
+  } catch {
+    return undefined;
+  }
+}

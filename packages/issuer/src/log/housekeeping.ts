@@ -1,0 +1,72 @@
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { Store } from '../sql/store.ts';
+import type { Transactions, Unit } from '../transactions.ts';
+import { revocationOf } from './appender.ts';
+
+/** Keeps the log and the tables no longer than they are needed for. */
+export interface Housekeeping {
+  /** Does what is due; cheap when nothing is. */
+  run(): void;
+}
+
+interface HousekeepingOptions {
+  readonly store: Store;
+  readonly transactions: Transactions;
+  readonly now: () => EpochMillis;
+  readonly eventRetentionMs: DurationMs;
+  readonly refreshGraceMs: DurationMs;
+}
+
+/** Of one transaction: a signature takes a millisecond, and nobody else writes meanwhile. */
+const MAX_ROWS_AT_ONCE = 100;
+const MAX_SESSIONS_AT_ONCE = 1_000;
+/** Of the tables nobody waits for. */
+const TABLES_EVERY_MS: DurationMs = 60_000;
+
+export function createHousekeeping({ store, transactions, now, ...lengths }: HousekeepingOptions): Housekeeping {
+  const { meta, outbox, revocations, refreshTokens, sessions } = store;
+  let tablesDoneAt: EpochMillis = 0;
+
+  /** A row below this E denies nothing any more: no reader takes its tokens. */
+  const deadBefore = (at: EpochMillis) => at - CLOCK_TOLERANCE_MS;
+  const staleBefore = (at: EpochMillis) => at - lengths.eventRetentionMs / 2;
+
+  function isLogDue(at: EpochMillis): boolean {
+    const bottom = outbox.bottom();
+    return bottom !== undefined && (bottom.expiresAt <= deadBefore(at) || bottom.appendedAt < staleBefore(at));
+  }
+
+  /** From the bottom only: what is dead goes; what has been there too long goes to the head, so that it pins no floor. */
+  function sweepLog(unit: Unit): void {
+    const at = unit.now();
+    for (let rows = 0; rows < MAX_ROWS_AT_ONCE; rows += 1) {
+      const row = outbox.bottom();
+      if (row === undefined) break;
+      if (row.expiresAt > deadBefore(at)) {
+        if (row.appendedAt >= staleBefore(at)) break;
+        unit.append(revocationOf(row));
+      }
+      outbox.delete(row.seq);
+    }
+    const head = meta.identity()?.head ?? 0;
+    meta.moveFloor(outbox.lowestLive(deadBefore(at)) ?? head + 1);
+  }
+
+  function sweepTables(unit: Unit): void {
+    const at = unit.now();
+    revocations.prune(deadBefore(at));
+    sessions.prune(deadBefore(at), MAX_SESSIONS_AT_ONCE);
+    refreshTokens.wipeUsedBefore(at - lengths.refreshGraceMs);
+  }
+
+  return {
+    run() {
+      const at = now();
+      if (isLogDue(at)) transactions.run(sweepLog);
+      if (Math.abs(at - tablesDoneAt) < TABLES_EVERY_MS) return;
+      tablesDoneAt = at;
+      transactions.run(sweepTables);
+    },
+  };
+}

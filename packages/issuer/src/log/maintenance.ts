@@ -1,0 +1,35 @@
+import type { DurationMs, Telemetry } from '@rescind/revocation';
+import type { Housekeeping } from './housekeeping.ts';
+import type { WriteGate } from './write-gate.ts';
+
+export interface Maintenance {
+  /** What went wrong the last time, or null. */
+  lastError(): string | null;
+  close(): void;
+}
+
+interface MaintenanceOptions {
+  readonly housekeeping: Housekeeping;
+  readonly gate: WriteGate;
+  readonly telemetry: Telemetry;
+}
+
+const EVERY_MS: DurationMs = 1_000;
+
+/** Keeps house each second. A failure is seen in health, and tried again. */
+export function openMaintenance({ housekeeping, gate, telemetry }: MaintenanceOptions): Maintenance {
+  let lastError: string | null = null;
+  const timer = setInterval(() => {
+    if (gate.refusing() !== null) return;
+    try {
+      housekeeping.run();
+      lastError = null;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      telemetry.count('rescind_housekeeping_failures_total');
+      if (lastError === null) telemetry.log('error', 'housekeeping_failed', { error: reason });
+      lastError = reason;
+    }
+  }, EVERY_MS);
+  return { lastError: () => lastError, close: () => clearInterval(timer) };
+}

@@ -1,0 +1,86 @@
+import type { EventDecoder } from '@rescind/feed';
+import type { Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { HighWaterFile, ProofFile } from '../keys/high-water.ts';
+import type { Store } from '../sql/store.ts';
+import type { LogPoint } from './lineage.ts';
+import { restoredBecause } from './lineage.ts';
+import type { WriteGate } from './write-gate.ts';
+
+/** Finds out whether the database is older than the log that was made from it. */
+export interface RestoreDetector {
+  /** At start: the high-water mark and the proofs of before. */
+  checkFiles(): void;
+  /** A signed event or heartbeat. @throws RescindError `event_invalid` when the log's keys did not sign it */
+  prove(jws: string): void;
+  /** Records however they were made: those that are not of this log prove nothing. */
+  proveAll(records: readonly string[]): void;
+}
+
+interface DetectorOptions {
+  readonly store: Store;
+  readonly decoder: EventDecoder;
+  readonly highWater: HighWaterFile;
+  readonly proofs: ProofFile;
+  readonly gate: WriteGate;
+  readonly telemetry: Telemetry;
+}
+
+/** The place in the log that a signed text speaks of; `undefined`: it is not signed by the log. */
+export function pointOf(decoder: EventDecoder, jws: string): LogPoint | undefined {
+  const record = decoder.decode(jws);
+  if (record.kind === 'heartbeat') return { epoch: record.epoch, seq: record.head, id: record.last };
+  if (record.kind === 'event' || record.kind === 'not-understood') return record;
+  return undefined;
+}
+
+export function createRestoreDetector({ store, decoder, ...files }: DetectorOptions): RestoreDetector {
+  const { highWater, proofs, gate, telemetry } = files;
+
+  function because(point: LogPoint): string | null {
+    const own = store.meta.identity();
+    return own === undefined ? 'the database has no log' : restoredBecause(point, own, store.outbox.idAt);
+  }
+
+  function refuse(reason: string): void {
+    if (gate.refusing() === null) telemetry.log('error', 'database_restored', { reason });
+    gate.refuse(reason);
+  }
+
+  function check(jws: string, point: LogPoint): void {
+    const reason = because(point);
+    if (reason === null) return;
+    // Kept, so that it holds after a restart too, and so that the restore knows how far the log had come.
+    proofs.add(jws);
+    refuse(reason);
+  }
+
+  return {
+    checkFiles() {
+      const mark = highWater.read();
+      if (mark === 'unreadable') refuse('the high-water mark beside the keys cannot be read');
+      else if (mark !== undefined) {
+        const own = store.meta.identity();
+        const reason = because({ epoch: mark.epoch, seq: mark.head, id: mark.id });
+        if (reason !== null) refuse(reason);
+        else if (mark.epoch !== own?.epoch) refuse(`the high-water mark is of another epoch, ${mark.epoch}`);
+      }
+      for (const jws of proofs.read()) {
+        const point = pointOf(decoder, jws);
+        const reason = point === undefined ? null : because(point);
+        if (reason !== null) refuse(reason);
+      }
+    },
+    prove(jws) {
+      const point = pointOf(decoder, jws);
+      if (point === undefined) throw new RescindError('event_invalid');
+      check(jws, point);
+    },
+    proveAll(records) {
+      for (const jws of records) {
+        const point = pointOf(decoder, jws);
+        if (point !== undefined) check(jws, point);
+      }
+    },
+  };
+}

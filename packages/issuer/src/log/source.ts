@@ -1,0 +1,50 @@
+import type { EventEncoder, LogSource } from '@rescind/feed';
+import type { EpochMillis } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+import type { LogIdentity, Meta } from '../sql/meta.ts';
+import type { Outbox } from '../sql/outbox.ts';
+
+interface LogSourceOptions {
+  readonly log: string;
+  readonly database: Database.Database;
+  readonly meta: Meta;
+  readonly outbox: Outbox;
+  readonly encoder: () => EventEncoder;
+  readonly now: () => EpochMillis;
+  readonly onAppend: LogSource['onAppend'];
+  readonly prove: LogSource['prove'];
+}
+
+/** The log of record, as those read it who carry it on. */
+export function createLogSource(options: LogSourceOptions): LogSource {
+  const { log, database, meta, outbox, encoder, now, onAppend, prove } = options;
+
+  /** Inside a transaction this connection would show what may yet be rolled back. */
+  function requireCommitted(): void {
+    if (database.inTransaction) throw new Error('the log must not be read inside a transaction');
+  }
+
+  function snapshot(): LogIdentity {
+    requireCommitted();
+    const identity = meta.identity();
+    if (identity === undefined) throw new Error('the log has no epoch');
+    return identity;
+  }
+
+  return {
+    log,
+    snapshot,
+    read(after, limit) {
+      requireCommitted();
+      return outbox.read(after, limit);
+    },
+    heartbeat() {
+      // First, so that whatever was acknowledged before this time is at or below the head.
+      const at = now();
+      const { epoch, head, last, floor } = snapshot();
+      return { jws: encoder().heartbeat({ epoch, head, last, floor, at }), epoch, head };
+    },
+    onAppend,
+    prove,
+  };
+}

@@ -1,0 +1,155 @@
+import type { LogSource, Publisher } from '@rescind/feed';
+import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Meta } from '../sql/meta.ts';
+import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
+import { composeBatch, createRelayCore } from './core.ts';
+import { countPublished } from './published.ts';
+import type { TailCheck } from './tail.ts';
+
+/** Carries the outbox, and a heartbeat each second, to the publisher. */
+export interface Relay {
+  health(): HealthCheck;
+  /** Resolves when nothing is under way any more. */
+  close(): Promise<void>;
+}
+
+interface RelayOptions {
+  readonly source: LogSource;
+  readonly publisher: Publisher;
+  readonly meta: Meta;
+  readonly tail: TailCheck;
+  /** Called before each heartbeat, which tells what it did. */
+  readonly isRefusing: () => boolean;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+const HEARTBEAT_MS: DurationMs = 1_000;
+const TICK_MS: DurationMs = 100;
+/** How late `sent_seq` may be: after a crash so much is sent twice, which is harmless. */
+const MARK_EVERY_MS: DurationMs = 1_000;
+
+/** Starts at once, and goes on through every failure of the publisher. */
+export function openRelay(options: RelayOptions): Relay {
+  const { source, publisher, meta, tail, isRefusing, clock, telemetry } = options;
+  const core = createRelayCore();
+  let state: RelayState;
+  let sending: Promise<void> = Promise.resolve();
+  let closed = false;
+  let lastError: string | null = null;
+  let mark: { readonly epoch: string; readonly sentSeq: number } | undefined;
+  let markedAt = clock.monotonic();
+
+  function start(sentSeq: number): void {
+    const { epoch, head } = source.snapshot();
+    follow(core.start({ epoch, head }, { epoch, sentSeq }, clock.monotonic()));
+  }
+
+  function input(event: RelayInput): void {
+    follow(core.step(state, event));
+  }
+
+  function follow(step: { readonly state: RelayState; readonly effects: readonly RelayEffect[] }): void {
+    state = step.state;
+    for (const effect of step.effects) {
+      if (effect.kind === 'mark') mark = effect;
+      else sending = send(effect.send);
+    }
+  }
+
+  async function send(order: RelaySend): Promise<void> {
+    const outcome = await attempt(order);
+    if (closed) return;
+    if (outcome.kind === 'again') start(outcome.sentSeq);
+    else input(outcome.input);
+  }
+
+  type Outcome =
+    | { readonly kind: 'again'; readonly sentSeq: number }
+    | { readonly kind: 'done'; readonly input: RelayInput };
+
+  async function attempt(order: RelaySend): Promise<Outcome> {
+    try {
+      // After every failure too: it may be another Kafka that answers now.
+      const found = await tail.check(order.epoch, order.after);
+      if (found.kind === 'behind') return { kind: 'again', sentSeq: found.sentSeq };
+      if (found.kind === 'refused' || closed) return failed();
+      const batch = composeBatch(order, source.read(order.after, order.limit));
+      if (batch.records.length > 0) await publisher.publish(batch.records);
+      countPublished(telemetry, batch.records);
+      lastError = null;
+      const { upTo, withHeartbeat } = batch;
+      return { kind: 'done', input: { kind: 'sent', upTo, withHeartbeat, now: clock.monotonic() } };
+    } catch (error) {
+      tail.again();
+      noteFailure(error instanceof Error ? error.message : String(error));
+      return failed();
+    }
+  }
+
+  function failed(): Outcome {
+    return { kind: 'done', input: { kind: 'failed', now: clock.monotonic() } };
+  }
+
+  function noteFailure(reason: string): void {
+    telemetry.count('rescind_publish_failures_total');
+    if (lastError === null) telemetry.log('warn', 'publish_failed', { error: reason });
+    lastError = reason;
+  }
+
+  function keepMark(force: boolean): void {
+    if (mark === undefined || (!force && clock.monotonic() - markedAt < MARK_EVERY_MS)) return;
+    meta.setSentSeq(mark.epoch, mark.sentSeq);
+    mark = undefined;
+    markedAt = clock.monotonic();
+  }
+
+  function tick(): void {
+    if (isRefusing()) return;
+    input({ kind: 'tick', now: clock.monotonic() });
+    keepMark(false);
+    telemetry.gauge('rescind_relay_lag_events', lag());
+  }
+
+  function beat(): void {
+    if (isRefusing()) return;
+    const { jws, epoch, head } = source.heartbeat();
+    input({ kind: 'heartbeat', epoch, jws, head, now: clock.monotonic() });
+  }
+
+  function lag(): number {
+    const { head } = source.snapshot();
+    return Math.max(0, head - state.sentSeq);
+  }
+
+  const { epoch, head } = source.snapshot();
+  const begun = core.start({ epoch, head }, { epoch, sentSeq: meta.sentSeq(epoch) }, clock.monotonic());
+  state = begun.state;
+  if (!isRefusing()) follow(begun);
+  const stopListening = source.onAppend(() => {
+    if (closed || isRefusing()) return;
+    input({ kind: 'appended', ...source.snapshot(), now: clock.monotonic() });
+  });
+  const timers = [setInterval(tick, TICK_MS), setInterval(beat, HEARTBEAT_MS)];
+
+  return {
+    health() {
+      const refusing = isRefusing();
+      return {
+        name: 'relay',
+        status: refusing || lastError !== null ? 'warn' : 'pass',
+        lagEvents: lag(),
+        sentSeq: state.sentSeq,
+        failures: state.failures,
+        lastError: refusing ? 'the database was restored: nothing is published' : lastError,
+      };
+    },
+    async close() {
+      closed = true;
+      stopListening();
+      for (const timer of timers) clearInterval(timer);
+      await sending;
+      keepMark(true);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import type { EventDecoder, Publisher } from '@rescind/feed';
+import type { RestoreDetector } from '../log/proofs.ts';
+import { pointOf } from '../log/proofs.ts';
+import type { WriteGate } from '../log/write-gate.ts';
+import type { Meta } from '../sql/meta.ts';
+
+export type TailFinding =
+  | { readonly kind: 'good' }
+  /** The log had been further than the database: nothing is to be published. */
+  | { readonly kind: 'refused' }
+  /** What was sent is not there any more (another topic, a lost one): it has to be sent again from here. */
+  | { readonly kind: 'behind'; readonly sentSeq: number };
+
+/** Looks at the end of the topic before anything is published, once a connection. */
+export interface TailCheck {
+  /** @throws whatever the publisher throws while it cannot be reached */
+  check(epoch: string, sentSeq: number): Promise<TailFinding>;
+  /** The next `check` looks again. */
+  again(): void;
+}
+
+interface TailOptions {
+  readonly publisher: Publisher;
+  readonly decoder: EventDecoder;
+  readonly detector: RestoreDetector;
+  readonly gate: WriteGate;
+  readonly meta: Meta;
+}
+
+/** Enough to find a record of ours behind what others may have written there. */
+const TAIL_RECORDS = 200;
+
+export function createTailCheck({ publisher, decoder, detector, gate, meta }: TailOptions): TailCheck {
+  let looked = false;
+
+  /** The greatest seq of this epoch that the topic's end tells of: by an event, or by a heartbeat behind one. */
+  function reachedBy(records: readonly string[], epoch: string): number {
+    const points = records.map((jws) => pointOf(decoder, jws)).filter((point) => point?.epoch === epoch);
+    return Math.max(0, ...points.map((point) => point?.seq ?? 0));
+  }
+
+  return {
+    async check(epoch, sentSeq) {
+      if (looked) return { kind: 'good' };
+      const records = await publisher.tail(TAIL_RECORDS);
+      detector.proveAll(records);
+      if (gate.refusing() !== null) return { kind: 'refused' };
+      looked = true;
+      const floor = meta.identity()?.floor ?? 1;
+      if (sentSeq < floor || reachedBy(records, epoch) >= sentSeq) return { kind: 'good' };
+      return { kind: 'behind', sentSeq: floor - 1 };
+    },
+    again() {
+      looked = false;
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import type { Denial, EpochMillis } from '@rescind/revocation';
+import { NEVER, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { CutoffRequest } from '../issuer.ts';
+import type { SessionClaim } from '../sql/sessions.ts';
+
+/** What a denial is made with: asked only when it is needed. */
+export interface DenialTimes {
+  /** T of this transaction. */
+  cutOffTime(): EpochMillis;
+  /** E of whatever was minted here until now. */
+  greatestExp(): EpochMillis;
+}
+
+const SESSION_CLAIMS: ReadonlySet<string> = new Set<SessionClaim>(['sid', 'sub', 'client_id', 'iss']);
+/** Of a session nothing is left when its tokens die: there is no soft cut-off of one. */
+const ALWAYS_ENDS = 'sid';
+const MAX_CLAIM_LENGTH = 128;
+const MAX_VALUE_LENGTH = 1024;
+
+export function endsSessions(claim: string): claim is SessionClaim {
+  return SESSION_CLAIMS.has(claim);
+}
+
+/** @throws TypeError for a request that cannot be a cut-off */
+export function toDenial(request: CutoffRequest, issuer: string, times: DenialTimes): Denial {
+  requireRequest(request, issuer);
+  const { claim, value, endsSession = endsSessions(claim) } = request;
+  const iss = request.issuer ?? issuer;
+  return {
+    iss,
+    claim,
+    value,
+    ...(UNBOUNDED_CLAIMS.has(claim) ? {} : { issuedUntil: times.cutOffTime() }),
+    expiresAt: expiryOf(request, iss === issuer, times),
+    endsSession,
+  };
+}
+
+function expiryOf({ claim, expiresAt }: CutoffRequest, isOurs: boolean, times: DenialTimes): EpochMillis {
+  if (claim === 'kid') return NEVER;
+  if (expiresAt !== undefined && (claim === 'jti' || !isOurs)) return expiresAt;
+  return Math.max(times.greatestExp(), expiresAt ?? 0);
+}
+
+function requireRequest({ claim, value, endsSession, expiresAt, issuer: iss }: CutoffRequest, issuer: string): void {
+  if (!isText(claim, MAX_CLAIM_LENGTH)) throw new TypeError('claim must be the name of a claim');
+  if (!isText(value, MAX_VALUE_LENGTH))
+    throw new TypeError(`value must be text of 1 to ${MAX_VALUE_LENGTH} characters`);
+  if (expiresAt !== undefined && !(Number.isSafeInteger(expiresAt) && expiresAt > 0)) {
+    throw new TypeError('expiresAt must be whole milliseconds since 1970');
+  }
+  if (iss !== undefined && !isText(iss, MAX_VALUE_LENGTH)) throw new TypeError('issuer must be the iss of tokens');
+  if (claim === 'iss' && value !== (iss ?? issuer))
+    throw new TypeError('the value of an iss cut-off must be its issuer');
+  if (iss !== undefined && iss !== issuer && expiresAt === undefined && claim !== 'kid') {
+    throw new TypeError('expiresAt must be given for tokens of another issuer');
+  }
+  if (claim === ALWAYS_ENDS && endsSession === false) throw new TypeError('a cut-off of a sid always ends the session');
+  if (endsSession === true && !endsSessions(claim)) {
+    throw new TypeError(`a cut-off by ${claim} ends no session: endsSession must not be true`);
+  }
+}
+
+function isText(value: unknown, longest: number): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= longest;
+}

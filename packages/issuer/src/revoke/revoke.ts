@@ -1,0 +1,155 @@
+import type { Denial } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Verifier } from '@rescind/token';
+import type { CutoffRequest, EndAllSessions, EndSession, RevocationRecord, RevokeToken } from '../issuer.ts';
+import type { SessionRoom } from '../session/answer.ts';
+import { createId } from '../session/mint.ts';
+import { findRefreshToken } from '../session/refresh.ts';
+import type { Session } from '../sql/sessions.ts';
+import type { Unit } from '../transactions.ts';
+import { endsSessions, toDenial } from './denials.ts';
+
+/** What revoking works with. */
+export interface RevocationRoom extends SessionRoom {
+  /** Takes a token for as long as readers might: to its `exp` and their tolerance. */
+  readonly revocable: Verifier;
+}
+
+/** Entries of one event: an event of so many is some 100 kB, well below what readers take (256 kB). */
+export const MAX_DENIALS_PER_EVENT = 500;
+
+const REASON = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** Ends sessions, writes rows and the outbox, for cut-offs of any scope: one revocation. */
+export function revoke(
+  room: RevocationRoom,
+  unit: Unit,
+  cutoffs: CutoffRequest | readonly CutoffRequest[],
+): RevocationRecord {
+  const requests = isList(cutoffs) ? cutoffs : [cutoffs];
+  const reason = requireOneReason(requests);
+  const { issuer } = room.policy;
+  const times = {
+    cutOffTime: () => unit.cutOffTime(),
+    // Before the first token there is none: then it is over as soon as it is said.
+    greatestExp: () => Math.max(room.store.meta.greatestExp(), unit.now()),
+  };
+  const deny = requests.map((request) => toDenial(request, issuer, times));
+  for (const denial of deny) {
+    if (denial.iss !== issuer) continue;
+    endSessions(room, unit, denial, reason);
+    if (denial.claim === 'kid') replaceKey(room, unit, denial.value);
+  }
+  return append(unit, reason, deny);
+}
+
+export function endSession(
+  room: RevocationRoom,
+  unit: Unit,
+  { sid, reason }: EndSession,
+): RevocationRecord | undefined {
+  const session = room.store.sessions.find(sid);
+  if (session === undefined || session.endedAt !== null) return undefined;
+  return revoke(room, unit, { claim: 'sid', value: sid, reason });
+}
+
+export function endAllSessions(
+  room: RevocationRoom,
+  unit: Unit,
+  { sub, exceptSid, reason }: EndAllSessions,
+): RevocationRecord | undefined {
+  if (exceptSid === undefined) return revoke(room, unit, { claim: 'sub', value: sub, reason });
+  takeToPresentCredential(room, sub, exceptSid);
+  const sids = room.store.sessions.openSids(sub, exceptSid);
+  if (sids.length === 0) return undefined;
+  return revoke(
+    room,
+    unit,
+    sids.map((value) => ({ claim: 'sid', value, reason })),
+  );
+}
+
+/** RFC 7009 section 2.1. */
+export function revokeToken(
+  room: RevocationRoom,
+  unit: Unit,
+  { token, clientId, reason = 'token_revoked' }: RevokeToken,
+): RevocationRecord | undefined {
+  const found = findRefreshToken(room, token);
+  if (found === undefined) return revokeAccessToken(room, unit, { token, clientId, reason });
+  requireClient(found.session.clientId, clientId);
+  return endSession(room, unit, { sid: found.session.sid, reason });
+}
+
+function revokeAccessToken(
+  room: RevocationRoom,
+  unit: Unit,
+  { token, clientId, reason }: Required<RevokeToken>,
+): RevocationRecord | undefined {
+  const payload = readAccessToken(room, unit, token);
+  if (payload === undefined) return undefined;
+  requireClient(payload.client_id, clientId);
+  const { jti, exp } = payload;
+  if (typeof jti !== 'string' || typeof exp !== 'number') return undefined;
+  if (room.store.revocations.row(room.policy.issuer, 'jti', jti) !== undefined) return undefined;
+  return revoke(room, unit, { claim: 'jti', value: jti, expiresAt: exp * 1000, reason });
+}
+
+/** Whatever cannot be accepted anywhere needs no revocation (RFC 7009 section 2.2). */
+function readAccessToken({ revocable }: RevocationRoom, unit: Unit, token: string) {
+  try {
+    return revocable.verify(token, unit.now()).payload;
+  } catch (error) {
+    if (error instanceof RescindError) return undefined;
+    throw error;
+  }
+}
+
+/** RFC 7009 section 2.1, RFC 6749 section 5.2: `invalid_grant` is also what "was issued to another client". */
+function requireClient(owner: unknown, clientId: string): void {
+  if (owner !== clientId) throw new RescindError('grant_invalid', { detail: 'the token was issued to another client' });
+}
+
+/** The one session that stays after a change of the password goes on with the new one. */
+function takeToPresentCredential(room: RevocationRoom, sub: string, sid: string): void {
+  const session: Session | undefined = room.store.sessions.find(sid);
+  const subject = room.subject(sub);
+  if (session?.sub !== sub || subject === undefined) return;
+  room.store.sessions.setCredentialVersion(sid, subject.credentialVersion);
+}
+
+function endSessions(room: RevocationRoom, unit: Unit, { claim, value, endsSession }: Denial, reason: string): void {
+  if (endsSession && endsSessions(claim)) room.store.sessions.end(claim, value, unit.now(), reason);
+}
+
+/** A revoked key signs nothing any more, from this transaction on. */
+function replaceKey({ store, tokenKeys }: RevocationRoom, unit: Unit, kid: string): void {
+  const key = store.keys.all('token').find((row) => row.kid === kid);
+  if (key === undefined || key.state === 'revoked') return;
+  store.keys.setState(kid, 'revoked');
+  if (key.state === 'active') store.keys.insert(tokenKeys.make().kid, 'token', 'active', unit.now());
+  unit.afterCommit(() => tokenKeys.sweep());
+}
+
+function append(unit: Unit, reason: string, deny: readonly Denial[]): RevocationRecord {
+  const txn = createId();
+  let record: RevocationRecord | undefined;
+  for (let from = 0; from < deny.length; from += MAX_DENIALS_PER_EVENT) {
+    record = unit.append({ txn, reason, deny: deny.slice(from, from + MAX_DENIALS_PER_EVENT) });
+  }
+  if (record === undefined) throw new TypeError('revoke: at least one cut-off must be given');
+  return record;
+}
+
+function requireOneReason(requests: readonly CutoffRequest[]): string {
+  const reasons = new Set(requests.map(({ reason }) => reason));
+  const [reason] = reasons;
+  if (reason === undefined || reasons.size > 1)
+    throw new TypeError('the cut-offs of one revocation must have one reason');
+  if (!REASON.test(reason)) throw new TypeError('reason must be a word such as roles_changed');
+  return reason;
+}
+
+function isList(cutoffs: CutoffRequest | readonly CutoffRequest[]): cutoffs is readonly CutoffRequest[] {
+  return Array.isArray(cutoffs);
+}

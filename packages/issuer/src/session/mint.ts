@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { SigningKey } from '@rescind/token';
+import { createSigner } from '@rescind/token';
+import type { SubjectRecord } from '../issuer.ts';
+import type { Session } from '../sql/sessions.ts';
+
+export const ACCESS_TOKEN_TYPE = 'at+jwt';
+
+/** Claims that are the issuer's to write, never the host's. `scope` is the host's, narrowed by what was asked. */
+const OUR_CLAIMS = [
+  ...['iss', 'sub', 'aud', 'client_id', 'jti', 'sid', 'iat', 'iat_ms', 'exp', 'nbf', 'auth_time', 'amr', 'kid'],
+] as const;
+
+/** What every verifier of ours refuses unread: a login must fail here, not at each service. */
+const MAX_TOKEN_BYTES = 8_192;
+const ID_BYTES = 16;
+
+export interface AccessToken {
+  readonly text: string;
+  readonly expiresAt: EpochMillis;
+  readonly lifeSeconds: number;
+}
+
+export interface Minting {
+  readonly issuer: string;
+  readonly key: SigningKey;
+  readonly session: Session;
+  readonly subject: SubjectRecord;
+  readonly scope: readonly string[];
+  /** The issuer's time, taken in this transaction. */
+  readonly at: EpochMillis;
+  readonly ttlMs: DurationMs;
+}
+
+/** 128 random bits: the name of a session, of a token, of a revocation. */
+export function createId(): string {
+  return randomBytes(ID_BYTES).toString('base64url');
+}
+
+/** An access token (RFC 9068). It never outlives its session. */
+export function mintAccessToken({ issuer, key, session, subject, scope, at, ttlMs }: Minting): AccessToken {
+  const iat = Math.floor(at / 1000);
+  const exp = Math.min(iat + Math.floor(ttlMs / 1000), Math.floor(session.absoluteExpiresAt / 1000));
+  const { amr } = session;
+  const text = createSigner(key, { typ: ACCESS_TOKEN_TYPE })({
+    ...hostClaims(subject),
+    iss: issuer,
+    sub: session.sub,
+    aud: session.audience,
+    client_id: session.clientId,
+    scope: scope.join(' '),
+    jti: createId(),
+    sid: session.sid,
+    iat,
+    // Cut-offs are by the millisecond; whoever knows only `iat` errs on the strict side.
+    iat_ms: at,
+    exp,
+    auth_time: Math.floor(session.authTime / 1000),
+    ...(amr.length > 0 ? { amr } : {}),
+  });
+  if (text.length > MAX_TOKEN_BYTES) {
+    throw new TypeError(`the subject's claims make a token of ${text.length} bytes; verifiers take ${MAX_TOKEN_BYTES}`);
+  }
+  return { text, expiresAt: exp * 1000, lifeSeconds: exp - iat };
+}
+
+function hostClaims({ claims }: SubjectRecord): Record<string, unknown> {
+  const ours = OUR_CLAIMS.filter((name) => Object.hasOwn(claims, name));
+  if (ours.length > 0)
+    throw new TypeError(`subject(): claims must not name ${ours.join(', ')}: the issuer writes them`);
+  if (claims.scope !== undefined && typeof claims.scope !== 'string') {
+    throw new TypeError('subject(): claims.scope must be a space-separated string');
+  }
+  return { ...claims };
+}

@@ -1,0 +1,77 @@
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { RescindError } from '@rescind/revocation';
+import Database from 'better-sqlite3';
+import { migrate } from './schema.ts';
+
+/** The one writer's connection. */
+export interface Connection {
+  readonly database: Database.Database;
+  close(): void;
+}
+
+/** `PRAGMA synchronous`: 2 is FULL. */
+const SYNCHRONOUS_FULL = 2;
+
+/**
+ * Opens the file as its only writer.
+ * @throws RescindError `database_locked`, `database_newer`
+ */
+export function openConnection(path: string): Connection {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const lock = takeLock(`${path}.lock`, path);
+  try {
+    const database = openDurably(path);
+    return {
+      database,
+      close() {
+        database.close();
+        lock.close();
+      },
+    };
+  } catch (error) {
+    lock.close();
+    throw error;
+  }
+}
+
+/**
+ * A database of its own, held in an exclusive transaction for as long as the process lives: the operating system gives
+ * it back on any end, kill -9 included. The real database stays open to backups and to readers.
+ */
+function takeLock(lockPath: string, path: string): Database.Database {
+  const lock = new Database(lockPath, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (isBusy(error)) throw new RescindError('database_locked', { detail: path, cause: error });
+    throw error;
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
+}
+
+function openDurably(path: string): Database.Database {
+  // Made for its owner only; SQLite gives the -wal and -shm files the mode of this one.
+  closeSync(openSync(path, 'a', 0o600));
+  const database = new Database(path);
+  try {
+    const mode = database.pragma('journal_mode = WAL', { simple: true });
+    if (mode !== 'wal') throw new Error(`${path}: journal_mode is ${String(mode)}, this file system cannot keep a WAL`);
+    // An answered logout must outlive a power cut. WAL falls back to NORMAL unless told.
+    database.pragma('synchronous = FULL');
+    database.pragma('foreign_keys = ON');
+    migrate(database, path);
+    if (database.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL) {
+      throw new Error(`${path}: synchronous is not FULL`);
+    }
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}

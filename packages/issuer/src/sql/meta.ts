@@ -1,0 +1,82 @@
+import type { ClockFloor, EpochMillis } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+
+/** The identity of the log: outlives the outbox rows it was made from. */
+export interface LogIdentity {
+  readonly epoch: string;
+  /** The greatest seq appended; 0 before the first. */
+  readonly head: number;
+  /** The id (`jti`) of the event there; null before the first. */
+  readonly last: string | null;
+  /** The lowest seq that still denies anything; head + 1 if none. Never falls within an epoch. */
+  readonly floor: number;
+}
+
+/** The one row of what the issuer must never forget. */
+export interface Meta {
+  readonly clockFloor: ClockFloor;
+  issuer(): string | null;
+  setIssuer(issuer: string): void;
+  /** `undefined` before the first epoch. */
+  identity(): LogIdentity | undefined;
+  openEpoch(epoch: string): void;
+  moveHead(head: number, last: string): void;
+  moveFloor(floor: number): void;
+  /** The greatest `exp` ever minted, in ms. */
+  greatestExp(): EpochMillis;
+  raiseGreatestExp(exp: EpochMillis): void;
+  /** The greatest seq of this epoch that the publisher has acknowledged; lags, since duplicates are harmless. */
+  sentSeq(epoch: string): number;
+  setSentSeq(epoch: string, seq: number): void;
+}
+
+export function createMeta(database: Database.Database): Meta {
+  const read = <T>(column: string) => database.prepare<[], T>(`SELECT ${column} FROM rescind_meta`).pluck();
+  const write = (assignments: string) => database.prepare(`UPDATE rescind_meta SET ${assignments}`);
+
+  const clockFloor = read<number>('clock_floor');
+  const setClockFloor = write('clock_floor = MAX(clock_floor, ?)');
+  const issuer = read<string | null>('issuer');
+  const setIssuer = write('issuer = ?');
+  const identity = database.prepare<[], LogIdentity>(
+    'SELECT epoch, head, last, floor FROM rescind_meta WHERE epoch IS NOT NULL',
+  );
+  const openEpoch = write('epoch = ?, head = 0, last = NULL, floor = 1');
+  const moveHead = write('head = ?, last = ?');
+  const moveFloor = write('floor = MAX(floor, ?)');
+  const greatestExp = read<number>('greatest_exp');
+  const raiseGreatestExp = write('greatest_exp = MAX(greatest_exp, ?)');
+  const sentSeq = database.prepare<[string], number>('SELECT sent_seq FROM rescind_meta WHERE sent_epoch = ?').pluck();
+  const setSentSeq = write('sent_epoch = ?, sent_seq = ?');
+
+  return {
+    clockFloor: {
+      get: () => clockFloor.get() ?? 0,
+      set(floor) {
+        setClockFloor.run(floor);
+      },
+    },
+    issuer: () => issuer.get() ?? null,
+    setIssuer(name) {
+      setIssuer.run(name);
+    },
+    identity: () => identity.get(),
+    openEpoch(epoch) {
+      openEpoch.run(epoch);
+    },
+    moveHead(head, last) {
+      moveHead.run(head, last);
+    },
+    moveFloor(floor) {
+      moveFloor.run(floor);
+    },
+    greatestExp: () => greatestExp.get() ?? 0,
+    raiseGreatestExp(exp) {
+      raiseGreatestExp.run(exp);
+    },
+    sentSeq: (epoch) => sentSeq.get(epoch) ?? 0,
+    setSentSeq(epoch, seq) {
+      setSentSeq.run(epoch, seq);
+    },
+  };
+}

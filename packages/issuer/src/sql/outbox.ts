@@ -1,0 +1,73 @@
+import type { EpochMillis } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+
+/** A signed event of the present epoch, in its place. */
+export interface OutboxRow {
+  readonly seq: number;
+  readonly jti: string;
+  readonly txn: string;
+  /** What it says (JSON), to say it anew. */
+  readonly revocation: string;
+  /** The greatest E of what it denies. */
+  readonly expiresAt: EpochMillis;
+  readonly appendedAt: EpochMillis;
+}
+
+export interface NewOutboxRow extends Omit<OutboxRow, 'seq'> {
+  readonly jws: string;
+}
+
+export interface Outbox {
+  /** The seq it was given. */
+  append(row: NewOutboxRow): number;
+  read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
+  idAt(seq: number): string | undefined;
+  bottom(): OutboxRow | undefined;
+  /** Every row that still denies at `at`, in order. */
+  live(at: EpochMillis): OutboxRow[];
+  /** The lowest seq that still denies at `at`. */
+  lowestLive(at: EpochMillis): number | undefined;
+  delete(seq: number): void;
+  /** Forgets everything: the next seq is 1. */
+  clear(): void;
+  count(): number;
+}
+
+const COLUMNS = 'seq, jti, txn, revocation, expires_at AS expiresAt, appended_at AS appendedAt';
+
+export function createOutbox(database: Database.Database): Outbox {
+  // A plain INSERT: one that is ignored on a conflict burns a seq.
+  const append = database.prepare(
+    `INSERT INTO rescind_outbox (jti, txn, jws, revocation, expires_at, appended_at)
+     VALUES (@jti, @txn, @jws, @revocation, @expiresAt, @appendedAt)`,
+  );
+  const read = database.prepare<[number, number], { seq: number; jws: string }>(
+    'SELECT seq, jws FROM rescind_outbox WHERE seq > ? ORDER BY seq LIMIT ?',
+  );
+  const idAt = database.prepare<[number], string>('SELECT jti FROM rescind_outbox WHERE seq = ?').pluck();
+  const bottom = database.prepare<[], OutboxRow>(`SELECT ${COLUMNS} FROM rescind_outbox ORDER BY seq LIMIT 1`);
+  const live = database.prepare<[number], OutboxRow>(
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE expires_at > ? ORDER BY seq`,
+  );
+  const lowestLive = database
+    .prepare<[number], number>('SELECT seq FROM rescind_outbox WHERE expires_at > ? ORDER BY seq LIMIT 1')
+    .pluck();
+  const remove = database.prepare('DELETE FROM rescind_outbox WHERE seq = ?');
+  const count = database.prepare<[], number>('SELECT COUNT(*) FROM rescind_outbox').pluck();
+
+  return {
+    append: (row) => Number(append.run(row).lastInsertRowid),
+    read: (after, limit) => read.all(after, limit),
+    idAt: (seq) => idAt.get(seq),
+    bottom: () => bottom.get(),
+    live: (at) => live.all(at),
+    lowestLive: (at) => lowestLive.get(at),
+    delete(seq) {
+      remove.run(seq);
+    },
+    clear() {
+      database.exec(`DELETE FROM rescind_outbox; DELETE FROM sqlite_sequence WHERE name = 'rescind_outbox'`);
+    },
+    count: () => count.get() ?? 0,
+  };
+}

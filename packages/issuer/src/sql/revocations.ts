@@ -1,0 +1,47 @@
+import type { Cutoff, EpochMillis, Find } from '@rescind/revocation';
+import { mergeCutoffs } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+
+/** The issuer's own rows: they commit in the transaction of the logout, so its answer and its view never differ. */
+export interface Revocations extends Find {
+  merge(cutoff: Cutoff): void;
+  prune(before: EpochMillis): number;
+}
+
+const COLUMNS = `iss, claim, value, issued_until AS issuedUntil, expires_at AS expiresAt, session_until AS sessionUntil, txn,
+  reason, epoch, seq`;
+
+export function createRevocations(database: Database.Database): Revocations {
+  // Jumps from name to name along the primary key: its cost is the number of names, not of rows.
+  const names = database
+    .prepare<[string, string], string>(
+      `WITH RECURSIVE names (claim) AS (
+         SELECT MIN(claim) FROM rescind_revocations WHERE iss = ?
+         UNION ALL
+         SELECT (SELECT MIN(claim) FROM rescind_revocations WHERE iss = ? AND claim > names.claim) FROM names
+         WHERE names.claim IS NOT NULL
+       )
+       SELECT claim FROM names WHERE claim IS NOT NULL`,
+    )
+    .pluck();
+  const row = database.prepare<[string, string, string], Cutoff>(
+    `SELECT ${COLUMNS} FROM rescind_revocations WHERE iss = ? AND claim = ? AND value = ?`,
+  );
+  const put = database.prepare(
+    `INSERT OR REPLACE INTO rescind_revocations
+       (iss, claim, value, issued_until, expires_at, session_until, txn, reason, epoch, seq)
+     VALUES (@iss, @claim, @value, @issuedUntil, @expiresAt, @sessionUntil, @txn, @reason, @epoch, @seq)`,
+  );
+  const prune = database.prepare('DELETE FROM rescind_revocations WHERE expires_at < ?');
+  const find = (iss: string, claim: string, value: string) => row.get(iss, claim, value);
+
+  return {
+    names: (iss) => names.all(iss, iss),
+    row: find,
+    merge(cutoff) {
+      const held = find(cutoff.iss, cutoff.claim, cutoff.value);
+      put.run(held === undefined ? cutoff : mergeCutoffs(held, cutoff));
+    },
+    prune: (before) => prune.run(before).changes,
+  };
+}

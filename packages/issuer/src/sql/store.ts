@@ -1,0 +1,34 @@
+import type Database from 'better-sqlite3';
+import type { Keys } from './keys.ts';
+import { createKeys } from './keys.ts';
+import type { Meta } from './meta.ts';
+import { createMeta } from './meta.ts';
+import type { Outbox } from './outbox.ts';
+import { createOutbox } from './outbox.ts';
+import type { RefreshTokens } from './refresh-tokens.ts';
+import { createRefreshTokens } from './refresh-tokens.ts';
+import type { Revocations } from './revocations.ts';
+import { createRevocations } from './revocations.ts';
+import type { Sessions } from './sessions.ts';
+import { createSessions } from './sessions.ts';
+
+/** Every table, over one connection. */
+export interface Store {
+  readonly meta: Meta;
+  readonly keys: Keys;
+  readonly sessions: Sessions;
+  readonly refreshTokens: RefreshTokens;
+  readonly revocations: Revocations;
+  readonly outbox: Outbox;
+}
+
+export function createStore(database: Database.Database): Store {
+  return {
+    meta: createMeta(database),
+    keys: createKeys(database),
+    sessions: createSessions(database),
+    refreshTokens: createRefreshTokens(database),
+    revocations: createRevocations(database),
+    outbox: createOutbox(database),
+  };
+}

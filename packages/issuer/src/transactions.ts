@@ -1,0 +1,137 @@
+import type { DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+import type { RevocationRecord } from './issuer.ts';
+import type { HighWaterFile } from './keys/high-water.ts';
+import type { Appender, Revocation } from './log/appender.ts';
+import type { WriteGate } from './log/write-gate.ts';
+import type { Meta } from './sql/meta.ts';
+
+/** What the work of one transaction takes its times from, and writes the log with. */
+export interface Unit {
+  /** The time of a token. @throws RescindError `clock_parted` */
+  mintTime(): EpochMillis;
+  /** T: one a transaction, unless a token was minted after it was taken. @throws RescindError `clock_ahead` */
+  cutOffTime(): EpochMillis;
+  /** The time of whatever denies nothing by it. */
+  now(): EpochMillis;
+  append(revocation: Revocation): RevocationRecord;
+  /** Runs when the transaction is durable; must not fail. */
+  afterCommit(work: () => void): void;
+}
+
+export interface Transactions {
+  /** Runs one immediate transaction. @throws RescindError `database_restored`, `stopping` */
+  run<T>(work: (unit: Unit) => T): T;
+  /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
+  runInTime<T>(work: (unit: Unit) => T): Promise<T>;
+  onAppend(listener: () => void): () => void;
+  /** From now on: `stopping`. */
+  stop(): void;
+}
+
+interface TransactionsOptions {
+  readonly database: Database.Database;
+  readonly meta: Meta;
+  readonly issuerClock: IssuerClock;
+  readonly appender: Appender;
+  readonly highWater: HighWaterFile;
+  readonly gate: WriteGate;
+  readonly telemetry: Telemetry;
+}
+
+/** Longer, and the caller's own caller has given up: better to say when to come again. */
+const LONGEST_WAIT_MS: DurationMs = 5_000;
+const WAIT_STEP_MS: DurationMs = 20;
+const RETRY_AFTER_SECONDS = 5;
+
+export function createTransactions(options: TransactionsOptions): Transactions {
+  const { database, meta, gate, highWater, telemetry } = options;
+  const listeners = new Set<() => void>();
+  let stopped = false;
+
+  function begin(appended: RevocationRecord[], after: (() => void)[]): Unit {
+    const { issuerClock, appender } = options;
+    let cutOff: EpochMillis | undefined;
+    return {
+      mintTime() {
+        cutOff = undefined;
+        return issuerClock.mint();
+      },
+      cutOffTime() {
+        cutOff ??= issuerClock.cutOff();
+        return cutOff;
+      },
+      now: () => issuerClock.now(),
+      append(revocation) {
+        const record = appender.append(revocation, issuerClock.now());
+        appended.push(record);
+        return record;
+      },
+      afterCommit(work) {
+        after.push(work);
+      },
+    };
+  }
+
+  /** Before the answer: a database restored to an earlier state must be found out, whatever was answered. */
+  function markHighWater(): void {
+    const identity = meta.identity();
+    if (identity === undefined) return;
+    try {
+      highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
+      gate.markFailed(null);
+    } catch (error) {
+      // The revocation itself is durable, and must be answered as such.
+      gate.markFailed(messageOf(error));
+      telemetry.count('rescind_high_water_failures_total');
+      telemetry.log('error', 'high_water_failed', { error: messageOf(error) });
+    }
+  }
+
+  function run<T>(work: (unit: Unit) => T): T {
+    if (stopped) throw new RescindError('stopping');
+    gate.requireOpen();
+    if (database.inTransaction) {
+      throw new Error('a transaction is open on this database: inside one, use what its work is called with');
+    }
+    const appended: RevocationRecord[] = [];
+    const after: (() => void)[] = [];
+    const unit = begin(appended, after);
+    const result = database.transaction(() => work(unit)).immediate();
+    if (appended.length > 0) {
+      markHighWater();
+      for (const listener of listeners) queueMicrotask(listener);
+    }
+    for (const then of after) then();
+    return result;
+  }
+
+  return {
+    run,
+    async runInTime(work) {
+      for (let waited: DurationMs = 0; ; waited += WAIT_STEP_MS) {
+        try {
+          return run(work);
+        } catch (error) {
+          if (!(error instanceof RescindError && error.code === 'clock_ahead')) throw error;
+          if (waited >= LONGEST_WAIT_MS) {
+            throw new RescindError('clock_ahead', { retryAfter: RETRY_AFTER_SECONDS, cause: error });
+          }
+        }
+        await new Promise((resolve) => setTimeout(resolve, WAIT_STEP_MS));
+      }
+    },
+    onAppend(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    stop() {
+      stopped = true;
+    },
+  };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
