@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import type { Way } from '@rescind/feed';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { waitFor } from '../../support/wait.ts';
+import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import { createSignedLog } from './signed-log.ts';
+
+const newPath = () => join(temporaryDirectory(), 'denylist.db');
+
+/** A first way that is served by another server, so that one of the two can die. */
+const asFirst = (way: Way): Way => ({ name: 'kafka', open: way.open });
+
+async function setUp() {
+  const log = createSignedLog();
+  const one = await serve(log);
+  const two = await serve(log);
+  const feed = { first: asFirst(wayTo(one.server.url)), second: wayTo(two.server.url) };
+  const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs: 500 });
+  await instance.follower.ready();
+  return { log, one, two, instance };
+}
+
+describe('a follower with two ways', () => {
+  it('leaves the second alone while the first is good', async () => {
+    const { log, two, instance } = await setUp();
+    log.append('one');
+    await waitFor('the event', () => isDenied(instance, 'one'));
+    expect(two.server.requests).toEqual([]);
+    expect(instance.follower.view().way).toBe('kafka');
+  });
+
+  it('takes the second when the first is silent, and leaves it when the first is back', async () => {
+    const { log, one, two, instance } = await setUp();
+    await one.stop();
+    log.append('by the second');
+    await waitFor('the event', () => isDenied(instance, 'by the second'));
+    await waitFor('a whole view', () => instance.follower.view().whole && instance.follower.view().way === 'http');
+    expect(two.handler.readers()).toBe(1);
+
+    await serve(log, one.server.port);
+    await waitFor('the second to be left', () => two.handler.readers() === 0);
+    log.append('by the first');
+    await waitFor('the event', () => isDenied(instance, 'by the first'));
+    expect(instance.follower.view()).toMatchObject({ whole: true, suspect: null, seq: 2 });
+  });
+
+  it('is ready by the second when the first never comes', async () => {
+    const log = createSignedLog();
+    log.append('one');
+    const { server } = await serve(log);
+    const feed = { first: asFirst(wayTo('http://127.0.0.1:9')), second: wayTo(server.url) };
+    const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs: 300 });
+    await instance.follower.ready(AbortSignal.timeout(10_000));
+    expect(isDenied(instance, 'one')).toBe(true);
+  });
+
+  it('closes both', async () => {
+    const { log, one, two, instance } = await setUp();
+    await one.stop();
+    log.append('one');
+    await waitFor('the second', () => two.handler.readers() === 1);
+    await instance.stop();
+    await waitFor('nobody', () => two.handler.readers() === 0);
+  });
+
+  it('hands a proof in by the second', async () => {
+    const { log, one, two, instance } = await setUp();
+    for (let i = 1; i <= 4; i += 1) log.append(`sid-${i}`);
+    await waitFor('all four', () => instance.follower.view().seq === 4);
+    await Promise.all([one.stop(), two.stop()]);
+    log.restoreTo(2);
+    await serve(log, two.server.port);
+    await waitFor('the proof', () => log.proofs.length > 0);
+    expect(instance.follower.view().suspect).toBe('fork');
+    expect(isDenied(instance, 'sid-4')).toBe(true);
+  });
+});
