@@ -20,6 +20,24 @@ describe('a good token', () => {
     expect(gate(signedToken(goodHeader(), claims)).payload).toEqual(claims);
   });
 
+  it('shares the header with others of its key, and nobody can change it', () => {
+    const one = gate(good);
+    const other = gate(signedToken(goodHeader(), { ...goodClaims(), jti: 'token-2' }));
+    expect(other.header).toEqual(one.header);
+    expect(other.payload.jti).toBe('token-2');
+    expect(() => Object.assign(one.header, { alg: 'none' })).toThrow(TypeError);
+    expect(gate(good).header).toEqual(goodHeader());
+  });
+
+  it('is read alike after a flood of other headers', () => {
+    const [, p, s] = good.split('.');
+    for (let n = 0; n < 200; n += 1) {
+      const flood = { ...goodHeader(), kid: `kid-${n}` };
+      expect(gate(`${base64url(JSON.stringify(flood))}.${p}.${s}`).header).toEqual(flood);
+    }
+    expect(gate(good).header).toEqual(goodHeader());
+  });
+
   it('may use the same name in objects beside or within each other', () => {
     const claims = { a: { a: { a: 1 } }, b: [{ a: 1 }, { a: 2 }] };
     expect(gate(signedToken(goodHeader(), claims)).payload).toEqual(claims);
