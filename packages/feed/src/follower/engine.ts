@@ -9,7 +9,7 @@ const GREATEST_RETRY_MS: DurationMs = 5_000;
 
 type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
 /** An input whose time is taken when its turn comes. */
-export type Happening = Unstamped<FollowerInput>;
+type Happening = Unstamped<FollowerInput>;
 
 /** What is left to do of a step once its commit has been. */
 export type Effect = Exclude<FollowerEffect, { readonly kind: 'commit' }>;

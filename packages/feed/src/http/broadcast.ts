@@ -16,7 +16,7 @@ export interface Listener {
 const READ_LIMIT = 100;
 
 /** Part of the log, as it is written to a connection; empty at its end. */
-export interface Piece {
+interface Piece {
   readonly epoch: string;
   readonly text: string;
   /** The last seq in it. */
