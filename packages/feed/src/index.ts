@@ -11,7 +11,19 @@ export type {
   NotUnderstoodRecord,
   SkippedRecord,
 } from './event/record.ts';
-export type { View } from './follower/core.ts';
+export type {
+  FollowerCore,
+  FollowerCoreOptions,
+  FollowerEffect,
+  FollowerInput,
+  FollowerState,
+  FollowerStep,
+  Instant,
+  QuarantinedAgain,
+  View,
+  WayId,
+} from './follower/core.ts';
+export { createFollowerCore } from './follower/core.ts';
 export type { FollowerKeys } from './follower/link.ts';
 export type { Follower } from './follower/open.ts';
 export { openFollower } from './follower/open.ts';

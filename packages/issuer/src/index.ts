@@ -17,4 +17,6 @@ export type {
   VerifyOptions,
 } from './issuer.ts';
 export { openIssuer } from './open.ts';
+export type { RelayCore, RelayEffect, RelayInput, RelaySend, RelayState } from './relay/core.ts';
+export { composeBatch, createRelayCore } from './relay/core.ts';
 export { restoreIssuer } from './restore/restore.ts';
