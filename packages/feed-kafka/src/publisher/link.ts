@@ -1,0 +1,61 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { DurationMs, Telemetry } from '@rescind/revocation';
+import type { Admin } from 'kafkajs';
+import kafkajs from 'kafkajs';
+import { createClient, RETRY } from '../client/client.ts';
+import type { CheckedConnection } from '../client/connection.ts';
+import { within } from '../client/deadline.ts';
+
+/** A connection to publish by, to be thrown away when anything goes wrong. */
+export interface Link {
+  readonly admin: Admin;
+  /** Resolves when all in-sync copies are written. */
+  send(key: string, records: readonly string[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What takes longer is tried anew with another client: a broker that is frozen never answers this one. */
+const SEND_LIMIT_MS: DurationMs = 10_000;
+const GOODBYE_MS: DurationMs = 1_000;
+/** Failures that pass by themselves, such as a leader that has just moved; the publisher tries on after that. */
+const SEND_RETRIES = 3;
+/** From here on packing costs less than it saves. */
+const GZIP_FROM_RECORDS = 4;
+
+/** @throws an error of kafkajs when no broker can be reached */
+export async function openLink(connection: CheckedConnection, telemetry: Telemetry): Promise<Link> {
+  const client = createClient(connection, telemetry);
+  const admin = client.kafka.admin({ retry: RETRY });
+  const producer = client.kafka.producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+    // Duplicates do no harm; the idempotent producer of kafkajs is experimental and gives up for good.
+    idempotent: false,
+    retry: { ...RETRY, retries: SEND_RETRIES },
+  });
+  const close = async () => {
+    const goodbye = Promise.allSettled([producer.disconnect(), admin.disconnect()]);
+    await Promise.race([goodbye, delay(GOODBYE_MS, undefined, { ref: false })]);
+    client.destroy();
+  };
+  try {
+    await within(SEND_LIMIT_MS, Promise.all([admin.connect(), producer.connect()]));
+  } catch (error) {
+    void close();
+    throw error;
+  }
+  return {
+    admin,
+    async send(key, records) {
+      const sending = producer.send({
+        topic: connection.topic,
+        acks: -1,
+        timeout: SEND_LIMIT_MS,
+        compression: records.length < GZIP_FROM_RECORDS ? kafkajs.CompressionTypes.None : kafkajs.CompressionTypes.GZIP,
+        messages: records.map((value) => ({ key, value, partition: 0 })),
+      });
+      await within(SEND_LIMIT_MS, sending);
+    },
+    close,
+  };
+}
