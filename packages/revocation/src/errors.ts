@@ -74,6 +74,7 @@ export const ERRORS = {
   denylist_newer: { status: 500, message: 'The denylist was written by a newer version' },
   database_locked: { status: 500, message: 'Another process is the writer of this database' },
   database_newer: { status: 500, message: 'The database was written by a newer version' },
+  kafka_unreachable: { status: 503, message: 'Kafka could not be reached' },
   topic_unsuitable: { status: 500, message: 'The Kafka topic would lose events' },
   event_invalid: { status: 400, message: 'The event is not one of this log' },
 } as const satisfies Record<string, ErrorEntry>;
