@@ -1,0 +1,367 @@
+import type { DecodedRecord, EventToEncode } from '@rescind/feed';
+import { createEventDecoder, createEventEncoder } from '@rescind/feed';
+import type { Denial } from '@rescind/revocation';
+import { NEVER, UNBOUNDED } from '@rescind/revocation';
+import { createKeySet, createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+import { describe, expect, it } from 'vitest';
+
+const LOG = 'https://users.example';
+const OTHER = 'https://elsewhere.example';
+const AT = 1_800_000_000_123;
+const EPOCH = '000001-abc';
+
+const key = generateSigningKey();
+const sign = createSigner(key, { typ: 'secevent+jwt' });
+const encoder = createEventEncoder({ log: LOG, sign });
+const keys = createKeySet(publicJwks([key]));
+const decoder = createEventDecoder({ log: LOG, issuers: [LOG], keys });
+
+const session: Denial = { iss: LOG, claim: 'sid', value: 's1', expiresAt: AT + 900_000, endsSession: true };
+
+function event(change: Partial<EventToEncode> = {}): EventToEncode {
+  return {
+    epoch: EPOCH,
+    seq: 2,
+    id: 'e2',
+    prev: 'e1',
+    txn: 't2',
+    reason: 'logout',
+    at: AT,
+    deny: [session],
+    ...change,
+  };
+}
+
+function payloadOf(jws: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString());
+}
+
+/** Signs what the encoder would refuse. */
+function signed(change: Record<string, unknown>, without: string[] = []): string {
+  const payload: Record<string, unknown> = { ...payloadOf(encoder.event(event())), ...change };
+  for (const name of without) delete payload[name];
+  return sign(payload);
+}
+
+function decodeAs<K extends DecodedRecord['kind']>(kind: K, jws: string): Extract<DecodedRecord, { kind: K }> {
+  const record = decoder.decode(jws);
+  expect(record.kind, JSON.stringify(record)).toBe(kind);
+  return record as Extract<DecodedRecord, { kind: K }>;
+}
+
+const record = (jws: string) => ({ jws, live: true, hint: null });
+
+describe('an event', () => {
+  it('comes back as it was written, as rows', () => {
+    const decoded = decodeAs('event', encoder.event(event()));
+    expect(decoded).toMatchObject({
+      epoch: EPOCH,
+      seq: 2,
+      id: 'e2',
+      prev: 'e1',
+      txn: 't2',
+      reason: 'logout',
+      at: AT,
+      skipped: 0,
+      clamped: 0,
+    });
+    expect(decoded.cutoffs).toEqual([
+      {
+        iss: LOG,
+        claim: 'sid',
+        value: 's1',
+        issuedUntil: UNBOUNDED,
+        expiresAt: AT + 900_000,
+        sessionUntil: UNBOUNDED,
+        txn: 't2',
+        reason: 'logout',
+        epoch: EPOCH,
+        seq: 2,
+      },
+    ]);
+  });
+
+  it('is a security event token: typ, one event, no sub, no exp, no aud, whole seconds', () => {
+    const jws = encoder.event(event());
+    const header = JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString());
+    expect(header).toEqual({ alg: 'RS256', typ: 'secevent+jwt', kid: key.kid });
+    const payload = payloadOf(jws);
+    expect(payload).toMatchObject({ iss: LOG, iat: Math.floor(AT / 1000), iat_ms: AT, jti: 'e2', txn: 't2' });
+    for (const name of ['sub', 'exp', 'aud']) expect(payload).not.toHaveProperty(name);
+    expect(Object.keys(payload.events as object)).toHaveLength(1);
+  });
+
+  const caep = 'https://schemas.openid.net/secevent/caep/event-type';
+  const risc = 'https://schemas.openid.net/secevent/risc/event-type';
+  const T = { issuedUntil: AT, expiresAt: AT + 1 };
+  const cases: [string, Denial, string, object][] = [
+    ['logout', session, `${caep}/session-revoked`, { format: 'complex', session: { format: 'opaque', id: 's1' } }],
+    [
+      'logout_everywhere',
+      { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true },
+      `${caep}/session-revoked`,
+      { format: 'iss_sub', iss: LOG, sub: 'u' },
+    ],
+    [
+      'password_changed',
+      { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true },
+      `${caep}/credential-change`,
+      { format: 'iss_sub' },
+    ],
+    [
+      'suspended',
+      { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true },
+      `${risc}/account-disabled`,
+      { format: 'iss_sub' },
+    ],
+    [
+      'deleted',
+      { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true },
+      `${risc}/account-purged`,
+      { format: 'iss_sub' },
+    ],
+    [
+      'roles_changed',
+      { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: false },
+      `${caep}/token-claims-change`,
+      { format: 'iss_sub' },
+    ],
+    [
+      'token_revoked',
+      { iss: LOG, claim: 'jti', value: 'j', expiresAt: AT + 1, endsSession: false },
+      'https://rescind.dev/events/token-revoked',
+      { format: 'jwt_id', iss: LOG, jti: 'j' },
+    ],
+    [
+      'key_compromised',
+      { iss: LOG, claim: 'kid', value: 'k', expiresAt: NEVER, endsSession: false },
+      'https://rescind.dev/events/key-revoked',
+      { format: 'opaque', id: 'k' },
+    ],
+    [
+      'emergency',
+      { iss: LOG, claim: 'iss', value: LOG, ...T, endsSession: true },
+      'https://rescind.dev/events/issuer-revoked',
+      { format: 'opaque', id: LOG },
+    ],
+    [
+      'client_withdrawn',
+      { iss: LOG, claim: 'client_id', value: 'c', ...T, endsSession: true },
+      `${caep}/session-revoked`,
+      { format: 'complex', application: { format: 'opaque', id: 'c' } },
+    ],
+    [
+      'tenant_closed',
+      { iss: LOG, claim: 'tenant', value: 't', ...T, endsSession: false },
+      'https://rescind.dev/events/claim-revoked',
+      { format: 'complex', tenant: { format: 'opaque', id: 't' } },
+    ],
+    [
+      'constructor',
+      { iss: LOG, claim: 'constructor', value: 't', ...T, endsSession: false },
+      'https://rescind.dev/events/claim-revoked',
+      { format: 'opaque', id: 't' },
+    ],
+  ];
+  it.each(cases)('%s has the type and the subject of the vocabulary', (reason, denial, type, subject) => {
+    const jws = encoder.event(event({ reason, deny: [denial] }));
+    const payload = payloadOf(jws);
+    expect(Object.keys(payload.events as object)).toEqual([type]);
+    expect(payload.events).toMatchObject({ [type]: { reason } });
+    expect(payload.sub_id).toMatchObject(subject);
+    expect(decodeAs('event', jws)).toMatchObject({ reason, type });
+  });
+
+  it('keeps T within its own second and E at or after its time', () => {
+    const late = { iss: LOG, claim: 'sub', value: 'u', issuedUntil: AT + 5_000, expiresAt: 5, endsSession: true };
+    const decoded = decodeAs('event', signed({ deny: [late, session] }));
+    expect(decoded.clamped).toBe(1);
+    expect(decoded.cutoffs[0]).toMatchObject({ issuedUntil: 1_800_000_000_999, expiresAt: AT });
+    expect(decoded.cutoffs[1]).toMatchObject({ issuedUntil: UNBOUNDED });
+  });
+
+  it('of a key never expires', () => {
+    const denial: Denial = { iss: LOG, claim: 'kid', value: 'k', expiresAt: AT, endsSession: false };
+    expect(decodeAs('event', encoder.event(event({ deny: [denial] }))).cutoffs[0]?.expiresAt).toBe(NEVER);
+  });
+
+  it('skips and counts what its log may not speak for', () => {
+    const decoded = decodeAs('event', encoder.event(event({ deny: [{ ...session, iss: OTHER }, session] })));
+    expect(decoded.skipped).toBe(1);
+    expect(decoded.cutoffs.map(({ iss }) => iss)).toEqual([LOG]);
+  });
+
+  it('may speak for another issuer when told so', () => {
+    const wider = createEventDecoder({ log: LOG, issuers: [LOG, OTHER], keys });
+    const decoded = wider.decode(encoder.event(event({ deny: [{ ...session, iss: OTHER }] })));
+    expect(decoded).toMatchObject({ kind: 'event', skipped: 0, cutoffs: [{ iss: OTHER }] });
+  });
+
+  it('with an unreadable reason denies all the same', () => {
+    const jws = signed({ events: { 'https://x.example/y': { reason: 'no\r\nno' } } });
+    expect(decodeAs('event', jws)).toMatchObject({ reason: 'unspecified', cutoffs: [{ value: 's1' }] });
+  });
+});
+
+describe('what is signed and not understood', () => {
+  const entry = { ...session };
+  it.each([
+    ['a later version', { version: 2 }, 'version'],
+    ['two events', { events: { a: {}, b: {} } }, 'events'],
+    ['no event', { events: {} }, 'events'],
+    ['no txn', { txn: 7 }, 'txn'],
+    ['no deny', { deny: 'all' }, 'deny'],
+    ['an empty deny', { deny: [] }, 'deny'],
+    ['too many entries', { deny: Array(1001).fill(1) }, 'deny'],
+    ['an entry that is none', { deny: [null] }, 'denial'],
+    ['an unknown member', { deny: [{ ...entry, unless: 'x' }] }, 'denial'],
+    ['no T where one must be', { deny: [{ ...entry, claim: 'sub' }] }, 'denial'],
+    ['a T of half a millisecond', { deny: [{ ...entry, issuedUntil: 1.5 }] }, 'denial'],
+    ['an endless E', { deny: [{ ...entry, expiresAt: 1e300 }] }, 'denial'],
+    ['a value of another type', { deny: [{ ...entry, value: 5 }] }, 'denial'],
+    ['a value too long', { deny: [{ ...entry, value: 'v'.repeat(1025) }] }, 'denial'],
+    ['an empty claim', { deny: [{ ...entry, claim: '' }] }, 'denial'],
+    ['no endsSession', { deny: [{ ...entry, endsSession: 'yes' }] }, 'denial'],
+  ])('%s keeps its place', (_, change, why) => {
+    expect(decodeAs('not-understood', signed(change))).toMatchObject({
+      epoch: EPOCH,
+      seq: 2,
+      id: 'e2',
+      prev: 'e1',
+      why,
+    });
+  });
+
+  it.each([
+    ['no seq', {}, ['seq']],
+    ['seq 0', { seq: 0 }, []],
+    ['seq as text', { seq: '2' }, []],
+    ['no prev', { prev: null }, []],
+    ['a prev before the first', { seq: 1 }, []],
+    ['an epoch with a space', { epoch: 'a b' }, []],
+    ['no iat_ms', {}, ['iat_ms']],
+    ['an iat_ms of another second', { iat_ms: AT + 1_000 }, []],
+    ['an id too long', { jti: 'j'.repeat(129) }, []],
+  ])('%s cannot be placed', (_, change, without) => {
+    expect(decodeAs('bad', signed(change, without)).why).toBe('not_placed');
+  });
+});
+
+describe('what is not signed by the log', () => {
+  const good = encoder.event(event());
+  const [header, payload, signature] = good.split('.') as [string, string, string];
+  const strangerKey = generateSigningKey();
+  const stranger = createSigner(strangerKey, { typ: 'secevent+jwt' });
+  const foreign = createSigner({ ...strangerKey, kid: key.kid }, { typ: 'secevent+jwt' });
+
+  it.each([
+    ['nothing', '', 'malformed'],
+    ['rubbish', '{"seq":3}', 'malformed'],
+    ['a half', `${header}.${payload}`, 'malformed'],
+    ['a padded one', `${good}=`, 'malformed'],
+    ['a changed payload', `${header}.${payload.slice(0, -4)}AAAA.${signature}`, 'malformed'],
+    ['an unknown key', stranger(payloadOf(good)), 'key_unknown'],
+    ['a stranger using our key id', foreign(payloadOf(good)), 'signature'],
+    ['an access token', createSigner(key, { typ: 'at+jwt' })(payloadOf(good)), 'claims'],
+    ['another log', sign({ ...payloadOf(good), iss: OTHER }), 'claims'],
+    ['one that expires', sign({ ...payloadOf(good), exp: 4_000_000_000 }), 'claims'],
+    [
+      'one with no algorithm',
+      `${Buffer.from('{"alg":"none","typ":"secevent+jwt"}').toString('base64url')}.${payload}.AA`,
+      'signature',
+    ],
+    ['one too large', `${good}${'A'.repeat(65_536)}`, 'too_large'],
+  ])('%s is ignored', (_, jws, why) => {
+    expect(decodeAs('bad', jws).why).toBe(why);
+  });
+
+  it('names the keys to ask for, few of them', () => {
+    const unknown = Array.from(
+      { length: 20 },
+      (_, i) => `${Buffer.from(JSON.stringify({ kid: `k${i}` })).toString('base64url')}.e30.AA`,
+    );
+    expect(decoder.unknownKids([good, 'x', '', 'bnVsbA.e30.AA', ...unknown].map(record))).toEqual(
+      Array.from({ length: 8 }, (_, i) => `k${i}`),
+    );
+    expect(decoder.unknownKids([record(good)])).toEqual([]);
+  });
+});
+
+describe('a heartbeat', () => {
+  const beat = { epoch: EPOCH, head: 7, last: 'e7', floor: 3, at: AT };
+
+  it('comes back as it was written', () => {
+    expect(decodeAs('heartbeat', encoder.heartbeat(beat))).toMatchObject(beat);
+    expect(decodeAs('heartbeat', encoder.heartbeat({ ...beat, head: 0, last: null, floor: 1 }))).toMatchObject({
+      head: 0,
+    });
+  });
+
+  it.each([
+    ['a floor beyond the head', { floor: 9 }],
+    ['no last', { last: null }],
+    ['a last of nothing', { head: 0, floor: 1 }],
+    ['a floor of 0', { floor: 0 }],
+    ['half a head', { head: 1.5 }],
+  ])('with %s is neither written nor read', (_, change) => {
+    expect(() => encoder.heartbeat({ ...beat, ...change })).toThrow(TypeError);
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(beat)), ...change })).why).toBe('not_placed');
+  });
+
+  it('of a later version is not read', () => {
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(beat)), version: 2 })).why).toBe('not_placed');
+  });
+});
+
+describe('a batch', () => {
+  const beats = [1, 2, 3, 4].map((head) =>
+    encoder.heartbeat({ epoch: EPOCH, head, last: `e${head}`, floor: 1, at: AT + head }),
+  ) as [string, string, string, string];
+  const one = encoder.event(event());
+
+  it('verifies its first and its last heartbeat only', () => {
+    const kinds = decoder
+      .decodeBatch([beats[0], one, beats[1], beats[2], beats[3]].map(record))
+      .map(({ kind }) => kind);
+    expect(kinds).toEqual(['heartbeat', 'event', 'skipped', 'skipped', 'heartbeat']);
+  });
+
+  it('is not deceived by a heartbeat nobody signed', () => {
+    const forged = `${beats[3].slice(0, beats[3].lastIndexOf('.'))}.${'A'.repeat(342)}`;
+    const decoded = decoder.decodeBatch([forged, beats[0], beats[1], beats[2], forged].map(record));
+    expect(decoded.map(({ kind }) => kind)).toEqual(['bad', 'heartbeat', 'skipped', 'heartbeat', 'bad']);
+  });
+
+  it('keeps the order, and what the way said', () => {
+    const decoded = decoder.decodeBatch([
+      { jws: 'x', live: false, hint: '1' },
+      { jws: one, live: true, hint: '2' },
+    ]);
+    expect(decoded).toMatchObject([
+      { kind: 'bad', live: false, hint: '1' },
+      { kind: 'event', live: true, hint: '2', jws: one },
+    ]);
+    expect(decoder.decodeBatch([])).toEqual([]);
+  });
+});
+
+describe('the encoder', () => {
+  it.each([
+    ['no denial', { deny: [] }],
+    ['a T beyond its second', { deny: [{ ...session, claim: 'sub', issuedUntil: AT + 1_000 }] }],
+    ['no T where one must be', { deny: [{ ...session, claim: 'sub' }] }],
+    ['a reason that is no word', { reason: 'Logged out' }],
+    ['seq 1 with a prev', { seq: 1 }],
+    [
+      'more than fits',
+      { deny: Array.from({ length: 900 }, (_, i) => ({ ...session, value: `${i}`.padStart(80, '0') })) },
+    ],
+  ])('refuses %s', (_, change) => {
+    expect(() => encoder.event(event(change))).toThrow(TypeError);
+  });
+
+  it('fits 200 sessions into one event', () => {
+    const deny = Array.from({ length: 200 }, (_, i) => ({ ...session, value: `${i}`.padStart(36, '0') }));
+    expect(decodeAs('event', encoder.event(event({ deny }))).cutoffs).toHaveLength(200);
+  });
+});
