@@ -213,7 +213,7 @@ export interface OtherIssuer {
 }
 
 export interface RestoreReport {
-  readonly formerEpoch: string | null;
+  readonly formerEpoch: string;
   readonly epoch: string;
   /** Signed events from beyond the database that were merged into it. */
   readonly importedEvents: number;
@@ -224,6 +224,8 @@ export interface RestoreReport {
   readonly endedSessions: number;
   readonly revokedKids: readonly string[];
   readonly signingKid: string;
-  /** Live events that opened the new epoch. */
+  /** Why the topic could not be read to its end, or null. */
+  readonly replayError: string | null;
+  /** Events that opened the new epoch. */
   readonly appendedEvents: number;
 }

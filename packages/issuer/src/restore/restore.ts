@@ -1,6 +1,88 @@
+import { createIssuerClock } from '@rescind/revocation';
+import type { OpenFiles } from '../files.ts';
+import { openFiles } from '../files.ts';
+import { establish } from '../identity.ts';
 import type { RestoreOptions, RestoreReport } from '../issuer.ts';
+import { createEventSigning } from '../keys/event-signing.ts';
+import { createAppender } from '../log/appender.ts';
+import { createWriteGate } from '../log/write-gate.ts';
+import { requirePlaces, toSettings } from '../options.ts';
+import { createTransactions } from '../transactions.ts';
+import type { Evidence } from './evidence.ts';
+import { gatherEvidence } from './evidence.ts';
+import type { NewEpoch } from './new-epoch.ts';
+import { openNewEpoch } from './new-epoch.ts';
+import { planRestore } from './plan.ts';
 
-/** Opens a new epoch on a restored database. @throws RescindError `database_locked` */
+/**
+ * Declares that the database was restored from a backup (or lost), while no issuer runs on it: imports what signed
+ * events tell of the time since, and opens a new epoch with a new token key, every older one revoked. Closes the
+ * publisher. May be run again after a failure.
+ *
+ * @throws RescindError `database_locked` while an issuer runs on it, `database_newer`, `configuration_invalid`,
+ *   `clock_ahead`, `clock_parted`
+ * @throws TypeError for an option that is missing or out of its range
+ */
 export async function restoreIssuer(options: RestoreOptions): Promise<RestoreReport> {
-  throw new TypeError(`not written yet: ${options.issuer}`);
+  requirePlaces(options);
+  const files = openFiles(options);
+  try {
+    return await restore(options, files);
+  } finally {
+    files.connection.close();
+    await options.publisher?.close();
+  }
+}
+
+async function restore(options: RestoreOptions, files: OpenFiles): Promise<RestoreReport> {
+  const { issuer, otherIssuers = [] } = options;
+  const { clock, telemetry } = toSettings(options);
+  const { connection, store, keyrings, highWater, proofs } = files;
+  const { database } = connection;
+  const issuerClock = createIssuerClock(clock, store.meta.clockFloor);
+  database.transaction(() => establish(issuer, files, issuerClock.now())).immediate();
+  const signing = createEventSigning(issuer, keyrings.event, [issuer, ...otherIssuers.map((other) => other.issuer)]);
+
+  const own = store.meta.identity();
+  if (own === undefined) throw new Error('the log has no epoch');
+  const isOurs = (epoch: string, seq: number, id: string) => epoch === own.epoch && store.outbox.idAt(seq) === id;
+  const mark = highWater.read();
+  const evidence = await gatherEvidence({
+    decoder: signing.decoder,
+    mark: mark === 'unreadable' ? undefined : mark,
+    proofs: [...proofs.read(), ...(options.proofs ?? [])],
+    publisher: options.publisher,
+    isKnown: ({ epoch, seq, id }) => epoch < own.epoch || isOurs(epoch, seq, id),
+  });
+  const plan = planRestore(evidence, own, store.outbox.idAt);
+
+  const appender = createAppender({ ...store, encoder: signing.encoder });
+  const gate = createWriteGate();
+  const transactions = createTransactions({ ...store, database, issuerClock, appender, highWater, gate, telemetry });
+  const signingKid = keyrings.token.make().kid;
+  const opened = await transactions.runInTime((unit) =>
+    openNewEpoch({ issuer, otherIssuers, store, keyrings, evidence, plan, signingKid }, unit),
+  );
+  if (gate.markFailure() !== null) throw new Error(`the high-water mark cannot be written: ${gate.markFailure()}`);
+  // Only now: until the mark is of the new epoch, the proofs keep an issuer from writing.
+  proofs.clear();
+  keyrings.token.sweep();
+  telemetry.log('warn', 'database_restored', { formerEpoch: own.epoch, epoch: opened.epoch, whole: plan.whole });
+  return toReport(evidence, plan, own.epoch, opened);
+}
+
+function toReport(
+  evidence: Evidence,
+  plan: ReturnType<typeof planRestore>,
+  formerEpoch: string,
+  opened: NewEpoch,
+): RestoreReport {
+  return {
+    formerEpoch,
+    ...opened,
+    importedEvents: evidence.events.length,
+    greatestSeqSeen: plan.greatestSeqSeen,
+    whole: plan.whole,
+    replayError: evidence.replayError,
+  };
 }

@@ -1,5 +1,5 @@
 import type { Denial } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
+import { RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
 import type { CutoffRequest, EndAllSessions, EndSession, RevocationRecord, RevokeToken } from '../issuer.ts';
 import type { SessionRoom } from '../session/answer.ts';
@@ -8,15 +8,13 @@ import { findRefreshToken } from '../session/refresh.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { endsSessions, toDenial } from './denials.ts';
+import { inParts } from './parts.ts';
 
 /** What revoking works with. */
 export interface RevocationRoom extends SessionRoom {
   /** Takes a token for as long as readers might: to its `exp` and their tolerance. */
   readonly revocable: Verifier;
 }
-
-/** Entries of one event: an event of so many is some 100 kB, well below what readers take (256 kB). */
-export const MAX_DENIALS_PER_EVENT = 500;
 
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
@@ -119,7 +117,7 @@ function takeToPresentCredential(room: RevocationRoom, sub: string, sid: string)
 }
 
 function endSessions(room: RevocationRoom, unit: Unit, { claim, value, endsSession }: Denial, reason: string): void {
-  if (endsSession && endsSessions(claim)) room.store.sessions.end(claim, value, unit.now(), reason);
+  if (endsSession && endsSessions(claim)) room.store.sessions.end(claim, value, unit.now(), reason, UNBOUNDED);
 }
 
 /** A revoked key signs nothing any more, from this transaction on. */
@@ -131,12 +129,11 @@ function replaceKey({ store, tokenKeys }: RevocationRoom, unit: Unit, kid: strin
   unit.afterCommit(() => tokenKeys.sweep());
 }
 
+/** One revocation; as many events as it takes. */
 function append(unit: Unit, reason: string, deny: readonly Denial[]): RevocationRecord {
   const txn = createId();
   let record: RevocationRecord | undefined;
-  for (let from = 0; from < deny.length; from += MAX_DENIALS_PER_EVENT) {
-    record = unit.append({ txn, reason, deny: deny.slice(from, from + MAX_DENIALS_PER_EVENT) });
-  }
+  for (const part of inParts(deny)) record = unit.append({ txn, reason, deny: part });
   if (record === undefined) throw new TypeError('revoke: at least one cut-off must be given');
   return record;
 }

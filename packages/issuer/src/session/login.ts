@@ -53,9 +53,16 @@ function toSession(login: BeginSession, { policy }: SessionRoom, at: EpochMillis
   };
 }
 
+/** What an event can name: a session must not begin that no cut-off could end. */
+const MAX_NAME_LENGTH = 1_024;
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH;
+}
+
 function requireLogin({ sub, clientId, audience, credentialVersion }: BeginSession): void {
-  if (typeof sub !== 'string' || sub === '') throw new TypeError('sub must be the name of a subject');
-  if (typeof clientId !== 'string' || clientId === '') throw new TypeError('clientId must be the name of a client');
+  if (!isName(sub)) throw new TypeError(`sub must be text of 1 to ${MAX_NAME_LENGTH} characters`);
+  if (!isName(clientId)) throw new TypeError(`clientId must be text of 1 to ${MAX_NAME_LENGTH} characters`);
   const audiences = typeof audience === 'string' ? [audience] : audience;
   if (!(Array.isArray(audiences) && audiences.length > 0 && audiences.every((one) => typeof one === 'string' && one))) {
     throw new TypeError('audience must be text or a list of text');

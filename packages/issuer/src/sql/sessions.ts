@@ -30,8 +30,8 @@ export interface Sessions {
   find(sid: string): Session | undefined;
   /** The open ones of a subject, but for one. */
   openSids(sub: string, exceptSid: string | null): string[];
-  /** Ends the open ones. Answers how many there were. */
-  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string): number;
+  /** Ends the open ones that began at or before `begunUntil`. Answers how many there were. */
+  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
   setCredentialVersion(sid: string, version: number): void;
   raiseGreatestExp(sid: string, exp: EpochMillis): void;
   /** Forgets, with their refresh tokens, those that were over before `before`, and whose tokens have expired. */
@@ -58,7 +58,8 @@ export function createSessions(database: Database.Database): Sessions {
     .pluck();
   const ending = (where: string) =>
     database.prepare(
-      `UPDATE rescind_sessions SET ended_at = @at, end_reason = @reason WHERE ${where} AND ended_at IS NULL`,
+      `UPDATE rescind_sessions SET ended_at = @at, end_reason = @reason
+       WHERE ${where} AND auth_time <= @begunUntil AND ended_at IS NULL`,
     );
   const end = {
     sid: ending('sid = @value'),
@@ -92,7 +93,7 @@ export function createSessions(database: Database.Database): Sessions {
       return row && { ...row, audience: JSON.parse(row.audience), amr: JSON.parse(row.amr) };
     },
     openSids: (sub, exceptSid) => openSids.all(sub, exceptSid),
-    end: (claim, value, at, reason) => end[claim].run({ value, at, reason }).changes,
+    end: (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
     setCredentialVersion(sid, version) {
       setCredentialVersion.run(version, sid);
     },

@@ -1,0 +1,75 @@
+import type { EventRecord } from '@rescind/feed';
+import type { Cutoff, Denial } from '@rescind/revocation';
+import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import type { Revocation } from '../log/appender.ts';
+import { counterOf } from '../log/epoch.ts';
+import type { LogPoint } from '../log/lineage.ts';
+import { restoredBecause } from '../log/lineage.ts';
+import type { LogIdentity } from '../sql/meta.ts';
+import type { Evidence } from './evidence.ts';
+import { comparePoints } from './evidence.ts';
+
+export interface RestorePlan {
+  /** Greater than that of any epoch seen. */
+  readonly counter: number;
+  readonly greatestSeqSeen: number;
+  /** Whether every event up to there is in the database or among those imported. */
+  readonly whole: boolean;
+}
+
+/** Judges what the evidence and the database come to together. Pure. */
+export function planRestore(
+  evidence: Evidence,
+  own: LogIdentity,
+  idAt: (seq: number) => string | undefined,
+): RestorePlan {
+  const ownPoint: LogPoint = { epoch: own.epoch, seq: own.head, id: own.last };
+  const points = [...evidence.points, ...evidence.events, ownPoint].sort(comparePoints);
+  const greatest = points.at(-1) ?? ownPoint;
+  return {
+    counter: Math.max(...points.map(({ epoch }) => counterOf(epoch))) + 1,
+    greatestSeqSeen: greatest.seq,
+    whole: isWhole(evidence, own, greatest, idAt),
+  };
+}
+
+function isWhole(
+  { mark, points, events }: Evidence,
+  own: LogIdentity,
+  greatest: LogPoint,
+  idAt: (seq: number) => string | undefined,
+): boolean {
+  // Without a mark nobody knows how far the log had come; of an epoch that came after, nobody knows what was before.
+  if (mark === undefined || greatest.epoch !== own.epoch) return false;
+  const withinOwn = points.filter(({ epoch, seq }) => epoch === own.epoch && seq <= own.head);
+  if (withinOwn.some((point) => restoredBecause(point, own, idAt) !== null)) return false;
+  const end = chainFrom(own, events);
+  const ends = [...points, ...events].filter(({ epoch, seq }) => epoch === own.epoch && seq === greatest.seq);
+  return end.seq === greatest.seq && ends.every(({ id }) => id === end.id);
+}
+
+/** How far the events go on from the database's head, each naming the one before it. */
+function chainFrom(
+  own: LogIdentity,
+  events: readonly EventRecord[],
+): { readonly seq: number; readonly id: string | null } {
+  const next = new Map(
+    events.filter(({ epoch }) => epoch === own.epoch).map((event) => [`${event.seq} ${event.prev}`, event]),
+  );
+  let end: { readonly seq: number; readonly id: string | null } = { seq: own.head, id: own.last };
+  for (;;) {
+    const following = next.get(`${end.seq + 1} ${end.id}`);
+    if (following === undefined) return end;
+    end = following;
+  }
+}
+
+/** What an imported event says, to say it anew. */
+export function toRevocation({ txn, reason, cutoffs }: EventRecord): Revocation {
+  return { txn, reason, deny: cutoffs.map(toDenial) };
+}
+
+function toDenial({ iss, claim, value, issuedUntil, expiresAt, sessionUntil }: Cutoff): Denial {
+  const bound = issuedUntil === UNBOUNDED ? {} : { issuedUntil };
+  return { iss, claim, value, ...bound, expiresAt, endsSession: sessionUntil !== NO_SESSION };
+}
