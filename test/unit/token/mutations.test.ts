@@ -45,13 +45,11 @@ describe('a good token', () => {
   });
 
   it('made by jose is accepted by both', async () => {
-    const claims = fc.dictionary(
-      fc
-        .string({ minLength: 1 })
-        .filter((name) => !Object.hasOwn(goodClaims(), name) && name !== 'nbf' && name !== '__proto__'),
-      fc.jsonValue({ maxDepth: 4 }),
-      { maxKeys: 5 },
-    );
+    const isFree = (name: string) => !Object.hasOwn(goodClaims(), name) && name !== 'nbf';
+    const claims = fc
+      .dictionary(fc.string({ minLength: 1 }).filter(isFree), fc.jsonValue({ maxDepth: 4 }), { maxKeys: 5 })
+      // The one name that jose takes and the gate does not.
+      .filter((extra) => !JSON.stringify(extra).includes('__proto__'));
     await fc.assert(
       fc.asyncProperty(key, claims, async (one, extra) => {
         const payload = { ...goodClaims(), ...extra };
