@@ -104,11 +104,7 @@ test('an error nobody expected tells nothing, and the service goes on', async ()
   const { url, events } = await start();
   const response = await fetch(`${url}/things/7`, { headers: { 'X-Request-Id': 'abc-1' } });
   expect(response.status).toBe(500);
-  expect(await response.json()).toEqual({
-    error: 'internal',
-    error_description: 'Something went wrong here',
-    code: 'internal',
-  });
+  expect(await response.json()).toEqual({ code: 'internal', message: 'Something went wrong here' });
   expect(response.headers.get('x-request-id')).toBe('abc-1');
   const line = events().find(({ event }) => event === 'request_failed');
   expect(line).toMatchObject({ level: 'error', requestId: 'abc-1', service: 'fixture', name: 'Error' });
@@ -128,6 +124,7 @@ test('no banner, and headers for browsers', async () => {
   const { headers } = await fetch(url);
   expect(headers.get('x-powered-by')).toBeNull();
   expect(headers.get('server')).toBeNull();
+  expect(headers.get('etag')).toBeNull();
   expect(headers.get('content-security-policy')).toBe("default-src 'none';frame-ancestors 'none'");
   expect(headers.get('x-content-type-options')).toBe('nosniff');
 });
@@ -140,6 +137,8 @@ test('lines are JSON, in UTC, with an id for each request, and no secret', async
   expect(requestId).toMatch(/^[0-9a-f-]{36}$/);
   const line = await waitFor('the line', () => events().find(({ event }) => event === 'request'));
   expect(line).toMatchObject({ level: 'info', method: 'GET', route: '/', status: 200, requestId });
+  expect(line.onlyHere).toBeUndefined();
+  expect(events().find(({ event }) => event === 'answering')).toMatchObject({ onlyHere: true, requestId });
   expect(line.time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   expect(lines.join('')).not.toMatch(/very-secret|hunter2/);
   expect(lines.join('')).not.toContain('\u001b');

@@ -39,7 +39,7 @@ export interface GuardConfiguration {
 export function guardOptions(configuration: GuardConfiguration) {
   return {
     issuer: configuration.ISSUER,
-    issuerUrl: configuration.ISSUER_URL ?? configuration.ISSUER,
+    issuerUrl: issuerUrl(configuration),
     audience: configuration.AUDIENCE,
     denylistPath: configuration.DENYLIST_PATH,
     maxStalenessMs: configuration.MAX_STALENESS,
@@ -47,11 +47,7 @@ export function guardOptions(configuration: GuardConfiguration) {
   };
 }
 
-/** The same, as options of `httpWay` of @rescind/feed. */
-export function feedOptions(configuration: GuardConfiguration) {
-  return {
-    issuer: configuration.ISSUER_URL ?? configuration.ISSUER,
-    clientId: configuration.FEED_CLIENT_ID,
-    clientSecret: configuration.FEED_CLIENT_SECRET,
-  };
+/** Where the issuer is reached. */
+export function issuerUrl({ ISSUER, ISSUER_URL }: GuardConfiguration): string {
+  return ISSUER_URL ?? ISSUER;
 }

@@ -1,4 +1,5 @@
-export { feedOptions, guardOptions, guardSettings } from './guard.ts';
+export { configuredFeed } from './feed.ts';
+export { guardOptions, guardSettings } from './guard.ts';
 export type { KafkaConnection } from './kafka.ts';
 export { kafkaConnection, kafkaSettings } from './kafka.ts';
 export { processSettings } from './process.ts';

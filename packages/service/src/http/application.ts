@@ -19,7 +19,8 @@ export interface ApplicationOptions {
  */
 export function createApplication(routes: Express, options: ApplicationOptions): Express {
   const application = express();
-  for (const app of [application, routes]) app.disable('x-powered-by');
+  // An ETag would be a digest of what must not be stored.
+  for (const app of [application, routes]) app.disable('x-powered-by').disable('etag');
   application.set('trust proxy', options.trustedProxies === undefined ? false : [...options.trustedProxies]);
   application.use(logRequests(options.telemetry, options.clock));
   application.use(securityHeaders);

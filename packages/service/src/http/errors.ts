@@ -4,8 +4,9 @@ import type { ErrorRequestHandler, Response } from 'express';
 import { RequestRefused, requestRefused } from './invalid.ts';
 
 /**
- * The last handler: a RescindError becomes its status and `{ error, error_description, code }` (`error` is OAuth's word
- * where there is one: RFC 6749 section 5.2, RFC 6750 section 3.1), anything else a 500 that tells nothing.
+ * The last handler: a RescindError becomes its status and `{ code, message }`, with OAuth's `error` and
+ * `error_description` where it has them (RFC 6749 section 5.2, RFC 6750 section 3.1); anything else a 500 that tells
+ * nothing.
  */
 export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
   return (thrown, _request, response, next) => {
@@ -40,7 +41,8 @@ function asRescindError(thrown: unknown): RescindError {
 function bodyOf(error: RescindError): object {
   const { message } = ERRORS[error.code];
   const issues = error instanceof RequestRefused ? { issues: error.issues } : {};
-  return { error: error.oauth ?? error.code, error_description: message, code: error.code, ...issues };
+  const oauth = error.oauth === undefined ? {} : { error: error.oauth, error_description: message };
+  return { ...oauth, code: error.code, message, ...issues };
 }
 
 function headersOf(error: RescindError, thrown: unknown): Record<string, string> {

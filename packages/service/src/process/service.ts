@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Fields, HealthCheck, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { Express } from 'express';
@@ -37,6 +38,12 @@ export interface Service<C extends ProcessConfiguration> {
   open(context: ServiceContext<C>): Promise<OpenedParts> | OpenedParts;
   /** What else the process can be started for: `main.ts <command>`. What it returns is written as a line `<command>_done`. */
   readonly commands?: Readonly<Record<string, (context: ServiceContext<C>) => Promise<Fields>>>;
+}
+
+/** The version in a package.json: `packageVersion(new URL('../package.json', import.meta.url))`. */
+export function packageVersion(manifest: URL): string {
+  const { version } = JSON.parse(readFileSync(manifest, 'utf8'));
+  return String(version);
 }
 
 export interface RunningService {

@@ -46,7 +46,8 @@ export function createLog(options: {
     base: { service: options.service },
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
-    mixin: () => requests.getStore() ?? {},
+    // A copy: pino adds the line's own fields to it.
+    mixin: () => ({ ...requests.getStore() }),
     redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
   };
   // Written when it is said: by default lines still in flight at an exit would come last, or not at all.

@@ -1,0 +1,2 @@
+export { settings } from './config.ts';
+export { orders } from './service.ts';

@@ -1,0 +1,4 @@
+import { run } from '@rescind/service';
+import { orders } from './service.ts';
+
+await run(orders, process);

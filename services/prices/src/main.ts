@@ -1,0 +1,4 @@
+import { run } from '@rescind/service';
+import { prices } from './service.ts';
+
+await run(prices, process);

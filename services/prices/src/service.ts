@@ -1,0 +1,23 @@
+import { httpWay } from '@rescind/feed';
+import { openGuard } from '@rescind/guard';
+import type { Service } from '@rescind/service';
+import { packageVersion } from '@rescind/service';
+import { configuredFeed, guardOptions } from '@rescind/service/configuration';
+import { createApp } from './app.ts';
+import type { Configuration } from './config.ts';
+import { readSettings } from './config.ts';
+
+/** An ordinary service, guarded. */
+export const prices: Service<Configuration> = {
+  name: 'prices',
+  version: packageVersion(new URL('../package.json', import.meta.url)),
+  configure: readSettings,
+  async open({ configuration, telemetry, keep }) {
+    const feed = await configuredFeed(configuration, telemetry, {
+      httpWay,
+      kafka: () => import('@rescind/feed-kafka'),
+    });
+    const opened = keep(openGuard({ ...guardOptions(configuration), feed, telemetry }));
+    return { app: createApp(opened), ready: opened.ready(), health: () => opened.health() };
+  },
+};

@@ -1,0 +1,72 @@
+import type { Issuer } from '@rescind/issuer';
+import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+
+/** One user. Nothing outside this table knows the name: everywhere else a user is `sub`, a random pseudonym. */
+export interface Account {
+  readonly sub: string;
+  readonly username: string;
+  /** A PHC string. */
+  readonly password: string;
+  /** Grows with each change of the password. */
+  readonly credentialVersion: number;
+}
+
+export interface AccountTable {
+  bySub(sub: string): Account | undefined;
+  byName(username: string): Account | undefined;
+  /** Inside a transaction. @throws RescindError `username_taken` */
+  insert(account: Account, at: EpochMillis): void;
+  /** Inside a transaction: stores another password if the account is still at that version. @returns whether it was */
+  replacePassword(account: Account, password: string, credentialVersion: number): boolean;
+}
+
+const SCHEMA_VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE accounts (
+    sub TEXT PRIMARY KEY,
+    username TEXT NOT NULL,
+    name_key TEXT NOT NULL UNIQUE,
+    password TEXT NOT NULL,
+    credential_version INTEGER NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+const COLUMNS = 'sub, username, password, credential_version AS credentialVersion';
+
+/** The table of users, in the issuer's file: what changes a user and revokes commits in one transaction. */
+export function openAccountTable(database: Issuer['database']): AccountTable {
+  prepareSchema(database);
+  const bySub = database.prepare<[string], Account>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
+  const byName = database.prepare<[string], Account>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
+  const insert = database.prepare<[string, string, string, string, number, number]>(
+    'INSERT INTO accounts (sub, username, name_key, password, credential_version, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  );
+  const replace = database.prepare<[string, number, string, number]>(
+    'UPDATE accounts SET password = ?, credential_version = ? WHERE sub = ? AND credential_version = ?',
+  );
+  return {
+    bySub: (sub) => bySub.get(sub),
+    byName: (username) => byName.get(nameKey(username)),
+    insert({ sub, username, password, credentialVersion }, at) {
+      const { changes } = insert.run(sub, username, nameKey(username), password, credentialVersion, at);
+      if (changes !== 1) throw new RescindError('username_taken');
+    },
+    replacePassword: ({ sub, credentialVersion }, password, next) =>
+      replace.run(password, next, sub, credentialVersion).changes === 1,
+  };
+}
+
+/** Two names that look the same are the same name. */
+function nameKey(username: string): string {
+  return username.normalize('NFKC').toLowerCase();
+}
+
+function prepareSchema(database: Issuer['database']): void {
+  const version = Number(database.pragma('user_version', { simple: true }));
+  if (version > SCHEMA_VERSION) throw new RescindError('database_newer', { detail: `users of version ${version}` });
+  if (version === 0) database.transaction(() => database.exec(SCHEMA)).immediate();
+}

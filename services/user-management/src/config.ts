@@ -1,0 +1,107 @@
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { ConfigurationProblem, Environment } from '@rescind/service/configuration';
+import {
+  ConfigurationError,
+  kafkaSettings,
+  processSettings,
+  readConfiguration,
+  setting,
+} from '@rescind/service/configuration';
+import { z } from 'zod';
+
+/** Every variable of user-management. */
+export const settings = z.object({
+  ...processSettings({ public: 3000, management: 3001 }),
+  ISSUER: setting.url({
+    about: 'The `iss` of the tokens, the name of their revocation log, and where clients reach this',
+  }),
+  AUDIENCE: setting.list({
+    default: 'prices,orders',
+    about: 'The `aud` of the access tokens: the services they are for',
+  }),
+  DEFAULT_SCOPES: setting.list({
+    default: 'prices:read,orders:read',
+    about: 'The scopes every user has',
+  }),
+  DATABASE_PATH: setting.path({
+    default: '.data/user-management.sqlite',
+    about: 'The SQLite file of users, sessions and the log; one process has it',
+  }),
+  KEYS_PATH: setting.path({
+    default: '.data/user-management-keys',
+    about: 'The directory of the private keys, readable by their owner only; made at the first start',
+  }),
+  FEED_CLIENTS_FILE: setting.optional(
+    setting.path({
+      about: 'A JSON file `{ "<client id>": "<secret>" }`: who may read revocations. Without it nobody may over HTTP',
+    }),
+  ),
+  ACCESS_TOKEN_TTL: setting.duration({
+    default: '15m',
+    atLeast: '1s',
+    atMost: '24h',
+    about: 'The life of an access token, in whole seconds',
+  }),
+  REFRESH_TOKEN_TTL: setting.duration({
+    default: '30d',
+    atLeast: '1s',
+    about: 'The absolute age of a session; no refresh moves it',
+  }),
+  REFRESH_IDLE_TTL: setting.duration({
+    default: '7d',
+    atLeast: '1s',
+    about: 'A session that is not refreshed for so long ends',
+  }),
+  REFRESH_GRACE: setting.duration({
+    default: '10s',
+    atMost: '60s',
+    about: 'How long a refresh token whose answer was lost may be sent again',
+  }),
+  EVENT_RETENTION: setting.duration({
+    default: '7d',
+    atLeast: '1h',
+    about:
+      'How long the log remembers. At least `ACCESS_TOKEN_TTL`, a minute, and the longest planned outage of a reader; a Kafka topic that remembers less is refused',
+  }),
+  KAFKA_REPLICATION: setting.count({
+    default: '1',
+    atLeast: 1,
+    atMost: 9,
+    about: 'Copies of the topic, when it is made here. Three for a cluster',
+  }),
+  LOGINS_PER_MINUTE: setting.count({
+    default: '120',
+    atLeast: 1,
+    atMost: 100_000,
+    about: 'Logins, registrations and password changes that one address may try in a minute; more are answered 429',
+  }),
+  LOGIN_FAILURES: setting.count({
+    default: '10',
+    atLeast: 1,
+    atMost: 1_000,
+    about: 'Failed logins in 15 minutes after which an account answers 429 to addresses that it does not know',
+  }),
+  ...kafkaSettings('user-management'),
+});
+
+export type Configuration = z.output<typeof settings>;
+
+/** @throws ConfigurationError */
+export function readSettings(environment: Environment): Configuration {
+  const configuration = readConfiguration(settings, environment);
+  const problems = [...togetherWrong(configuration)];
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return configuration;
+}
+
+function* togetherWrong(configuration: Configuration): Iterable<ConfigurationProblem> {
+  const { ACCESS_TOKEN_TTL, EVENT_RETENTION } = configuration;
+  if (ACCESS_TOKEN_TTL % 1_000 !== 0) yield { variable: 'ACCESS_TOKEN_TTL', problem: 'must be whole seconds' };
+  if (EVENT_RETENTION < ACCESS_TOKEN_TTL + CLOCK_TOLERANCE_MS) {
+    yield {
+      variable: 'EVENT_RETENTION',
+      problem:
+        'must be at least ACCESS_TOKEN_TTL and a minute: a reader that was away would miss a revocation that still counts',
+    };
+  }
+}

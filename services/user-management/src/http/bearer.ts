@@ -1,0 +1,39 @@
+import type { Issuer } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import type { Request } from 'express';
+
+/** Whose access token a request carries. */
+export interface Caller {
+  readonly sub: string;
+  readonly sid: string;
+  readonly clientId: string;
+  readonly scope: string | undefined;
+}
+
+/**
+ * The caller, by the access token in the `Authorization` header and nowhere else (RFC 6750 section 2).
+ * @throws RescindError `token_missing`, `request_invalid`, `token_malformed`, `token_expired`, `token_revoked`, …
+ */
+export function requireCaller(issuer: Issuer, request: Request): Caller {
+  const { payload } = issuer.verify(bearerToken(request));
+  return {
+    sub: text(payload.sub),
+    sid: text(payload.sid),
+    clientId: text(payload.client_id),
+    scope: typeof payload.scope === 'string' ? payload.scope : undefined,
+  };
+}
+
+function bearerToken(request: Request): string {
+  if ('access_token' in request.query) throw new RescindError('request_invalid', { detail: 'a token in the address' });
+  const [header = '', ...more] = request.headersDistinct.authorization ?? [];
+  if (more.length > 0) throw new RescindError('request_invalid', { detail: 'more than one Authorization header' });
+  const [, token] = /^Bearer +(.*)$/i.exec(header) ?? [];
+  if (token === undefined) throw new RescindError('token_missing');
+  return token;
+}
+
+function text(claim: unknown): string {
+  if (typeof claim !== 'string') throw new RescindError('token_claim_wrong');
+  return claim;
+}

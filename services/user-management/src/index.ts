@@ -1,0 +1,2 @@
+export { settings } from './config.ts';
+export { userManagement } from './service.ts';

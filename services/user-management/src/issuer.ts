@@ -1,0 +1,46 @@
+import type { IssuerOptions } from '@rescind/issuer';
+import type { Clock, HealthCheck } from '@rescind/revocation';
+import type { ServiceContext } from '@rescind/service';
+import { kafkaConnection } from '@rescind/service/configuration';
+import type { Configuration } from './config.ts';
+
+/** What serving and restoring open alike. */
+export interface IssuerBase {
+  readonly options: Omit<IssuerOptions, 'subject'>;
+  /** Whether the topic can be published to; nothing to say without Kafka. */
+  kafkaHealth(): HealthCheck[];
+}
+
+/** Kafka's client is loaded only where there is a Kafka. It connects by itself, now or when the brokers are back. */
+export async function prepareIssuer(
+  { configuration, telemetry, keep }: ServiceContext<Configuration>,
+  clock: Clock,
+): Promise<IssuerBase> {
+  const options = {
+    issuer: configuration.ISSUER,
+    databasePath: configuration.DATABASE_PATH,
+    keysPath: configuration.KEYS_PATH,
+    accessTokenTtlMs: configuration.ACCESS_TOKEN_TTL,
+    refreshTokenTtlMs: configuration.REFRESH_TOKEN_TTL,
+    refreshIdleTtlMs: configuration.REFRESH_IDLE_TTL,
+    refreshGraceMs: configuration.REFRESH_GRACE,
+    eventRetentionMs: configuration.EVENT_RETENTION,
+    clock,
+    telemetry,
+  };
+  const connection = kafkaConnection(configuration);
+  if (connection === undefined) return { options, kafkaHealth: () => [] };
+  const { openPublisher } = await import('@rescind/feed-kafka');
+  const publisher = keep(
+    openPublisher({
+      ...connection,
+      log: configuration.ISSUER,
+      minRetentionMs: configuration.EVENT_RETENTION,
+      replicationFactor: configuration.KAFKA_REPLICATION,
+      createTopic: {},
+      clock,
+      telemetry,
+    }),
+  );
+  return { options: { ...options, publisher }, kafkaHealth: () => publisher.health() };
+}

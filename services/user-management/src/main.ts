@@ -1,0 +1,4 @@
+import { run } from '@rescind/service';
+import { userManagement } from './service.ts';
+
+await run(userManagement, process);
