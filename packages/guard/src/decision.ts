@@ -56,10 +56,14 @@ export interface Decider {
   given(decision: Decision, startedAt: DurationMs): Decision;
 }
 
+/** Trouble that comes with each request is one line now and then, and a count of all. */
+const SAY_AGAIN_MS: DurationMs = 10_000;
+
 export function createDecider(parts: DeciderParts): Decider {
   const { telemetry, clock } = parts.settings;
+  const trouble = createTroubleLog(telemetry, clock);
   return {
-    decide: (token, route = {}) => decide(parts, token, route, clock),
+    decide: (token, route = {}) => decide(parts, token, route, trouble),
     given(decision, startedAt) {
       telemetry.count('rescind_decisions_total', { result: resultOf(decision) });
       telemetry.observe('rescind_decision_seconds', (clock.monotonic() - startedAt) / 1000);
@@ -68,7 +72,8 @@ export function createDecider(parts: DeciderParts): Decider {
   };
 }
 
-function decide(parts: DeciderParts, text: string, route: RoutePolicy, clock: Clock): Decision {
+function decide(parts: DeciderParts, text: string, route: RoutePolicy, trouble: TroubleLog): Decision {
+  const { clock } = parts.settings;
   try {
     const view = parts.view();
     // Rows are forgotten by log time, so a clock that lags behind it must not take for alive what they denied.
@@ -76,7 +81,7 @@ function decide(parts: DeciderParts, text: string, route: RoutePolicy, clock: Cl
     // A row is true however old the view: it answers before anything is asked about the view.
     return denial(parts, token) ?? decideByView(parts, token, view, route);
   } catch (error) {
-    return { accepted: false, error: toRefusal(error, parts) };
+    return { accepted: false, error: toRefusal(error, parts.keys, trouble) };
   }
 }
 
@@ -101,22 +106,16 @@ function decideByView({ settings }: DeciderParts, token: VerifiedToken, view: Vi
   return { accepted: true, token, stale };
 }
 
-function toRefusal(error: unknown, { keys, settings }: DeciderParts): RescindError {
+function toRefusal(error: unknown, keys: Pick<KeySet, 'kids'>, trouble: TroubleLog): RescindError {
   if (!(error instanceof RescindError)) {
     // Closed, not open: what was not foreseen is no reason to let somebody in.
-    say(settings.telemetry, error);
+    trouble('decision_failed', error instanceof Error ? error.message : 'unknown');
     return new RescindError('internal', { cause: error });
   }
   if (error.code === 'token_key_unknown' && keys.kids().length === 0) return unavailable('keys_unavailable');
-  if (error.code === 'denylist_unreadable') {
-    settings.telemetry.log('error', 'denylist_unreadable', { error: error.detail });
-    return new RescindError('denylist_unreadable', {
-      retryAfter: RETRY_AFTER_S.denylist_unreadable,
-      detail: error.detail ?? '',
-      cause: error.cause,
-    });
-  }
-  return error;
+  if (error.code !== 'denylist_unreadable') return error;
+  trouble('denylist_unreadable', error.detail ?? 'unknown');
+  return unavailable('denylist_unreadable', error.detail);
 }
 
 function unavailable(code: keyof typeof RETRY_AFTER_S, detail?: string): RescindError {
@@ -124,8 +123,16 @@ function unavailable(code: keyof typeof RETRY_AFTER_S, detail?: string): Rescind
   return new RescindError(code, detail === undefined ? { retryAfter } : { retryAfter, detail });
 }
 
-function say(telemetry: Telemetry, error: unknown): void {
-  telemetry.log('error', 'decision_failed', { error: error instanceof Error ? error.name : typeof error });
+type TroubleLog = (event: 'decision_failed' | 'denylist_unreadable', error: string) => void;
+
+function createTroubleLog(telemetry: Telemetry, clock: Clock): TroubleLog {
+  const saidAt = new Map<string, DurationMs>();
+  return (event, error) => {
+    const now = clock.monotonic();
+    if (now - (saidAt.get(event) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS) return;
+    saidAt.set(event, now);
+    telemetry.log('error', event, { error });
+  };
 }
 
 /** The label of a decision: what was refused by its code. */

@@ -70,7 +70,9 @@ function jwksUriOf(metadata: Record<string, unknown>, { issuer, issuerUrl }: Met
   const { jwks_uri: uri } = metadata;
   if (uri === undefined) return undefined;
   const url = typeof uri === 'string' ? URL.parse(rebase(uri, issuer, issuerUrl)) : null;
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new MetadataUnusable('jwks_uri is no http(s) URL');
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new MetadataUnusable('jwks_uri is no http or https URL without a user and a password');
+  }
   if (new URL(issuerUrl).protocol === 'https:' && url.protocol !== 'https:') {
     throw new MetadataUnusable('jwks_uri is not https, and the issuer is');
   }

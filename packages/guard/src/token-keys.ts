@@ -7,97 +7,178 @@ import { openKeySource } from '@rescind/token';
 import { findJwksUri, MetadataUnusable } from './metadata.ts';
 import type { GuardSettings } from './options.ts';
 
+const NAME = 'token_keys';
 const FIRST_RETRY_MS: DurationMs = 500;
 const LONGEST_RETRY_MS: DurationMs = 30_000;
 
 /**
- * The keys of the issuer's access tokens: from `jwksUrl` if it was given; else from where its metadata were last seen
- * to say, or the usual address, at once, while the metadata are asked. When they say something else, that place is
- * taken as soon as there are keys to be had.
+ * The keys of the issuer's access tokens, from `jwksUrl` if that was given. Else from where the issuer's metadata were
+ * last seen to say, so that a restart needs nobody, or from where they say now; or from the usual address, where there
+ * are none or nobody answers. A place that turns out to be another is taken as soon as there are keys to be had.
  */
 export function openTokenKeys(settings: GuardSettings, documents: DocumentStore): KeySource {
-  const { issuer, issuerUrl, jwksUrl, fetch, clock, telemetry } = settings;
-  const open = (url: string) => openKeySource({ url, documents, fetch, clock, telemetry, name: 'token_keys' });
-  if (jwksUrl !== undefined) return open(jwksUrl);
-
-  const documentName = `jwks_uri ${issuer}`;
-  const start = readKept(documents, documentName) ?? `${issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`;
-  const first = open(start);
-  const closing = new AbortController();
-  let current = first;
-
-  async function follow(): Promise<void> {
-    const found = await askUntilAnswered(settings, closing.signal);
-    if (found === undefined || found === new URL(start).href) return;
-    const next = open(found);
-    try {
-      await next.ready(closing.signal);
-    } catch {
-      await next.close();
-      return;
-    }
-    current = next;
-    telemetry.log('info', 'keys_moved', { source: 'token_keys', url: found });
-    keep(documents, documentName, found, settings);
-    await first.close();
-  }
-  const following = follow();
-  const moved = new Promise<void>((resolve) => {
-    void following.then(() => {
-      if (current !== first) resolve();
-    });
-  });
-
-  async function close(): Promise<void> {
-    closing.abort(new RescindError('stopping'));
-    await following;
-    await current.close();
-  }
-
-  return {
-    find: (kid, alg) => current.find(kid, alg),
-    kids: () => current.kids(),
-    // A first place that closes because the second was taken rejects a little before `moved` is told.
-    ready: (signal) =>
-      Promise.race([moved, first.ready(signal).catch((error) => (current === first ? Promise.reject(error) : moved))]),
-    ensure: (kid) => current.ensure(kid),
-    health: () => current.health(),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+  const { fetch, clock, telemetry } = settings;
+  const open = (url: string) => openKeySource({ url, documents, fetch, clock, telemetry, name: NAME });
+  if (settings.jwksUrl !== undefined) return open(settings.jwksUrl);
+  const kept = createKeptPlace(settings, documents);
+  return new LocatedKeys(open, kept, (signal) => placesOf(settings, signal));
 }
 
-/** Undefined: there is nothing to be learnt. */
-async function askUntilAnswered(settings: GuardSettings, signal: AbortSignal): Promise<string | undefined> {
-  const { telemetry } = settings;
+/** Where keys may be. */
+interface Place {
+  readonly url: string;
+  /** Whether the issuer has answered, or nobody has. */
+  readonly certain: boolean;
+}
+
+interface KeptPlace {
+  readonly url: string | undefined;
+  keep(url: string): void;
+}
+
+class LocatedKeys implements KeySource {
+  readonly #open: (url: string) => KeySource;
+  readonly #kept: KeptPlace;
+  readonly #closing = new AbortController();
+  readonly #located = Promise.withResolvers<void>();
+  readonly #following: Promise<void>;
+  #source: KeySource | undefined;
+  #url: string | undefined;
+
+  constructor(
+    open: (url: string) => KeySource,
+    kept: KeptPlace,
+    places: (signal: AbortSignal) => AsyncIterable<Place>,
+  ) {
+    this.#open = open;
+    this.#kept = kept;
+    // Nobody has to wait for it.
+    this.#located.promise.catch(() => undefined);
+    if (kept.url !== undefined) this.#start(kept.url);
+    this.#following = this.#follow(places(this.#closing.signal));
+  }
+
+  find(kid: string, alg: string) {
+    return this.#source?.find(kid, alg);
+  }
+
+  kids() {
+    return this.#source?.kids() ?? [];
+  }
+
+  async ready(signal?: AbortSignal): Promise<void> {
+    await unlessAborted(this.#located.promise, signal);
+    const source = this.#source;
+    try {
+      await source?.ready(signal);
+    } catch (error) {
+      // It was closed because another place was taken.
+      if (source === this.#source || this.#closing.signal.aborted) throw error;
+      await this.ready(signal);
+    }
+  }
+
+  async ensure(kid: string): Promise<boolean> {
+    return (await this.#source?.ensure(kid)) ?? false;
+  }
+
+  health() {
+    return this.#source?.health() ?? [{ name: NAME, status: 'fail' as const, keys: 0, origin: 'none' }];
+  }
+
+  async close(): Promise<void> {
+    const stopping = new RescindError('stopping');
+    this.#closing.abort(stopping);
+    this.#located.reject(stopping);
+    await this.#following;
+    await this.#source?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #follow(places: AsyncIterable<Place>): Promise<void> {
+    for await (const { url, certain } of places) {
+      if (this.#source === undefined) this.#start(url);
+      else if (certain && url !== this.#url && !(await this.#move(url))) return;
+      if (certain) this.#kept.keep(url);
+    }
+  }
+
+  #start(url: string): void {
+    this.#source = this.#open(url);
+    this.#url = url;
+    this.#located.resolve();
+  }
+
+  /** Whether there were keys before this was closed. */
+  async #move(url: string): Promise<boolean> {
+    const next = this.#open(url);
+    try {
+      await next.ready(this.#closing.signal);
+    } catch {
+      await next.close();
+      return false;
+    }
+    const before = this.#source;
+    this.#source = next;
+    this.#url = url;
+    await before?.close();
+    return true;
+  }
+}
+
+/** Asks the issuer until it answers. */
+async function* placesOf(settings: GuardSettings, signal: AbortSignal): AsyncGenerator<Place> {
+  const usual = new URL(`${settings.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
   for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
     try {
-      return await findJwksUri({ ...settings, signal });
+      yield { url: (await findJwksUri({ ...settings, signal })) ?? usual, certain: true };
+      return;
     } catch (error) {
-      if (error instanceof MetadataUnusable) {
-        telemetry.count('rescind_metadata_refused_total');
-        telemetry.log('warn', 'metadata_unusable', { error: error.message });
-        return undefined;
-      }
+      if (signal.aborted) return;
+      const certain = error instanceof MetadataUnusable;
+      tell(settings, error, certain);
+      yield { url: usual, certain };
+      if (certain) return;
     }
     await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => undefined);
   }
-  return undefined;
 }
 
-function readKept(documents: DocumentStore, name: string): string | undefined {
-  const kept = documents.read(name);
-  return kept !== undefined && URL.canParse(kept) ? kept : undefined;
+function tell({ telemetry }: GuardSettings, error: unknown, answered: boolean): void {
+  telemetry.count('rescind_metadata_failures_total', { result: answered ? 'unusable' : 'unreachable' });
+  if (answered) telemetry.log('warn', 'metadata_unusable', { error: messageOf(error) });
 }
 
-/** What cannot be kept is asked again after the next start. */
-function keep(documents: DocumentStore, name: string, url: string, { telemetry }: GuardSettings): void {
-  try {
-    documents.write(name, url);
-  } catch (error) {
-    telemetry.log('error', 'keys_not_kept', {
-      source: 'token_keys',
-      error: error instanceof Error ? error.message : '',
-    });
-  }
+function createKeptPlace({ issuer, telemetry }: GuardSettings, documents: DocumentStore): KeptPlace {
+  const name = `jwks_uri ${issuer}`;
+  const url = documents.read(name);
+  return {
+    url,
+    keep(now) {
+      if (now === url) return;
+      telemetry.log('info', 'keys_located', { source: NAME, url: now });
+      try {
+        documents.write(name, now);
+      } catch (error) {
+        // What cannot be kept is asked again after the next start.
+        telemetry.log('error', 'keys_not_kept', { source: NAME, error: messageOf(error) });
+      }
+    },
+  };
+}
+
+async function unlessAborted(promise: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return promise;
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const abort = () => aborted.reject(signal.reason);
+  signal.addEventListener('abort', abort);
+  await Promise.race([promise, aborted.promise]).finally(() => signal.removeEventListener('abort', abort));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
 }

@@ -32,5 +32,5 @@ function isInAddress(request: Request): boolean {
 function isInBody(request: Request): boolean {
   const body: unknown = request.body;
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'access_token')) return false;
-  return request.is('application/x-www-form-urlencoded') !== false;
+  return typeof request.is('application/x-www-form-urlencoded') === 'string';
 }

@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { createConnection } from 'node:net';
+import { text } from 'node:stream/consumers';
+import type { Revoked } from '@rescind/guard';
+import type { ExpressRoute } from '@rescind/guard/express';
+import { answerErrors, guard, requiredScopes } from '@rescind/guard/express';
+import type { ErrorRequestHandler } from 'express';
+import express from 'express';
+import { expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { openTestIssuer } from './issuer.ts';
+import { ask, freshPath, openMiddleware, serve, serveGuarded } from './setting.ts';
+
+async function openService(route: ExpressRoute = {}) {
+  const issuer = await openTestIssuer();
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath(), ...route });
+  await middleware.ready();
+  return { issuer, middleware, url: await serveGuarded(middleware) };
+}
+
+test('no token: a challenge without an error', async () => {
+  const { url } = await openService();
+  for (const authorization of [undefined, 'Basic dXNlcjpzZWNyZXQ=', 'Bearerabc', '']) {
+    const answer = await ask(url, undefined, authorization === undefined ? {} : { headers: { authorization } });
+    expect(answer).toMatchObject({ status: 401, challenge: 'Bearer', body: { code: 'token_missing' } });
+    expect(answer.body).not.toHaveProperty('error');
+    expect(answer.cacheControl).toBe('no-store');
+  }
+});
+
+test('a token in the address or in the body, or two of them: 400', async () => {
+  const { issuer, url } = await openService();
+  const token = issuer.token();
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  const asked = [
+    ask(`${url}/?access_token=${token}`),
+    ask(`${url}/?access_token=${token}`, token),
+    ask(`${url}/?a=1&access%5Ftoken=`, token),
+    ask(url, undefined, { method: 'POST', headers: form, body: `access_token=${token}` }),
+    ask(url, token, { method: 'POST', headers: form, body: `access_token=${token}` }),
+    ask(url, `${token}, Bearer ${token}`),
+    ask(url, `${token} ${token}`),
+    ask(url, undefined, { headers: { authorization: 'Bearer' } }),
+    ask(url, undefined, { headers: { authorization: 'Bearer ' } }),
+  ];
+  for (const answer of await Promise.all(asked)) {
+    expect(answer).toMatchObject({ status: 400, body: { error: 'invalid_request', code: 'request_invalid' } });
+    expect(answer.challenge).toMatch(/^Bearer error="invalid_request"/);
+  }
+});
+
+test('two Authorization headers: 400, whatever is in them', async () => {
+  const { issuer, url } = await openService();
+  const { port } = new URL(url);
+  const socket = createConnection(Number(port), '127.0.0.1');
+  const header = `Authorization: Bearer ${issuer.token()}\r\n`;
+  socket.end(`GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${header}${header}\r\n`);
+  await once(socket, 'connect');
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 .*"code":"request_invalid"/s);
+});
+
+test('a body of another kind may have a member of that name', async () => {
+  const { issuer, url } = await openService();
+  const headers = { 'content-type': 'application/json' };
+  const body = JSON.stringify({ access_token: 'a column of mine' });
+  expect((await ask(url, issuer.token(), { method: 'POST', headers, body })).status).toBe(200);
+});
+
+test('scopes: of the route, and of requiredScopes', async () => {
+  const issuer = await openTestIssuer();
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
+  await middleware.ready();
+  const { opened } = middleware;
+  const application = express();
+  application.get('/route', guard(opened, { scopes: ['prices:read', 'prices:write'] }), (_request, response) => {
+    response.json({});
+  });
+  application.get('/behind', middleware, requiredScopes('prices:write'), (_request, response) => {
+    response.json({});
+  });
+  application.get('/alone', requiredScopes('prices:write'), (_request, response) => {
+    response.json({});
+  });
+  application.use(answerErrors());
+  const url = await serve(application);
+
+  const reader = issuer.token({ scope: 'prices:read' });
+  const writer = issuer.token({ scope: 'prices:write prices:read' });
+  const listed = issuer.token({ scope: ['prices:write', 'prices:read'] });
+  const description = 'error_description="The access token lacks a scope that is needed here"';
+  expect(await ask(`${url}/route`, reader)).toMatchObject({
+    status: 403,
+    body: { error: 'insufficient_scope', code: 'scope_insufficient' },
+    challenge: `Bearer error="insufficient_scope", ${description}, scope="prices:read prices:write"`,
+  });
+  expect(await ask(`${url}/behind`, reader)).toMatchObject({
+    status: 403,
+    challenge: `Bearer error="insufficient_scope", ${description}, scope="prices:write"`,
+  });
+  for (const token of [writer, listed]) {
+    expect((await ask(`${url}/route`, token)).status).toBe(200);
+    expect((await ask(`${url}/behind`, token)).status).toBe(200);
+  }
+  expect((await ask(`${url}/behind`, issuer.token({ scope: undefined }))).status).toBe(403);
+  expect((await ask(`${url}/behind`, issuer.token({ scope: 'prices:writer xprices:write' }))).status).toBe(403);
+  expect((await ask(`${url}/alone`, writer)).body.code).toBe('token_missing');
+});
+
+test('optional: nobody passes, a bad token does not', async () => {
+  const { issuer, url } = await openService({ optional: true });
+  expect(await ask(url)).toMatchObject({ status: 200, body: { sub: null } });
+  expect(await ask(url, issuer.token())).toMatchObject({ status: 200, body: { sub: 'user-1' } });
+  expect((await ask(url, issuer.token({ aud: 'orders' }))).status).toBe(401);
+});
+
+test('getToken: from where the service says', async () => {
+  const { issuer, url } = await openService({
+    getToken: ({ headers }) => (typeof headers['x-token'] === 'string' ? headers['x-token'] : undefined),
+  });
+  expect((await ask(url, undefined, { headers: { 'x-token': issuer.token() } })).status).toBe(200);
+  expect((await ask(url, issuer.token())).body.code).toBe('token_missing');
+});
+
+test('onRevoked is told who was refused, and by what', async () => {
+  const told: Revoked[] = [];
+  const { issuer, url } = await openService({ onRevoked: (_request, revoked) => void told.push(revoked) });
+  const token = issuer.token();
+  issuer.revoke({ claim: 'sid', value: 'session-1' });
+  await waitFor('refused', async () => (await ask(url, token)).status === 401);
+  expect(told[0]).toMatchObject({ endsSession: true, cutoff: { claim: 'sid', reason: 'logout' }, token: { token } });
+});
+
+test('an error given to next has status, code and headers', async () => {
+  const issuer = await openTestIssuer();
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
+  await middleware.ready();
+  const seen: unknown[] = [];
+  const own: ErrorRequestHandler = (error, _request, response, _next) => {
+    seen.push(error);
+    response.status(error.status).json({ mine: true });
+  };
+  const url = await serve(express().use(middleware).use(own));
+  expect(await ask(url)).toMatchObject({ status: 401, body: { mine: true } });
+  expect(seen[0]).toBeInstanceOf(Error);
+  expect(seen[0]).toMatchObject({ status: 401, code: 'token_missing', headers: { 'WWW-Authenticate': 'Bearer' } });
+});
+
+test("without any error handler Express's own answers with status and challenge", async () => {
+  const issuer = await openTestIssuer();
+  const application = express().use(openMiddleware(issuer, { denylistPath: freshPath() }));
+  application.set('env', 'test');
+  const response = await fetch(await serve(application));
+  expect(response.status).toBe(401);
+  expect(response.headers.get('www-authenticate')).toBe('Bearer');
+});
+
+test("answerErrors leaves others' errors alone, and tells no detail", async () => {
+  const application = express();
+  application.get('/', () => {
+    throw Object.assign(new Error('mine'), { status: 418 });
+  });
+  const others: ErrorRequestHandler = (error, _request, response, _next) => {
+    response.status(error.status).json({ message: error.message });
+  };
+  const url = await serve(application.use(answerErrors()).use(others));
+  expect(await ask(url)).toMatchObject({ status: 418, body: { message: 'mine' } });
+});

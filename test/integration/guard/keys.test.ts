@@ -1,0 +1,111 @@
+import { publicJwks } from '@rescind/token';
+import { expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { openTestIssuer } from './issuer.ts';
+import { ask, createRemembering, freshPath, openMiddleware, serveGuarded } from './setting.ts';
+
+test('a token of a new key is decided after one fetch, and rubbish costs no more than that', async () => {
+  const issuer = await openTestIssuer();
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
+  await middleware.ready();
+  const url = await serveGuarded(middleware);
+  const requests = issuer.keyRequests();
+  issuer.rotate(true);
+  const token = issuer.token();
+  expect(middleware.opened.decide(token)).toMatchObject({ error: { code: 'token_key_unknown' } });
+  expect((await ask(url, token)).status).toBe(200);
+  expect(issuer.keyRequests()).toBe(requests + 1);
+
+  const strangers = Array.from({ length: 200 }, (_, index) => {
+    const header = Buffer.from(JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: `kid-${index}` }));
+    return `${header.toString('base64url')}.${token.split('.').slice(1).join('.')}`;
+  });
+  for (const stranger of strangers) expect((await ask(url, stranger)).body.code).toBe('token_key_unknown');
+  expect(issuer.keyRequests()).toBe(requests + 1);
+});
+
+test('keys are where the metadata say, also after a restart without them', async () => {
+  const issuer = await openTestIssuer();
+  const { key } = issuer;
+  issuer.rotate(false);
+  issuer.metadata = { jwks_uri: `${issuer.url}/keys` };
+  issuer.documents.set('/keys', () => publicJwks([issuer.key]));
+  expect(issuer.key).not.toBe(key);
+  const denylistPath = freshPath();
+  const first = openMiddleware(issuer, { denylistPath });
+  await first.ready();
+  const token = issuer.token();
+  expect(first.opened.decide(token).accepted).toBe(true);
+  await first.close();
+
+  issuer.metadata = undefined;
+  const second = openMiddleware(issuer, { denylistPath });
+  await second.ready();
+  expect(second.opened.decide(token).accepted).toBe(true);
+});
+
+test('metadata of another issuer, or that say nothing usable, move nothing', async () => {
+  const issuer = await openTestIssuer();
+  for (const metadata of [
+    { issuer: 'https://other.example', jwks_uri: `${issuer.url}/keys` },
+    { jwks_uri: 'file:///etc/passwd' },
+    { jwks_uri: 'http://user:secret@127.0.0.1/keys' },
+    { jwks_uri: ['http://127.0.0.1/keys'] },
+    { padding: 'x'.repeat(70_000) },
+  ]) {
+    issuer.metadata = metadata;
+    const { telemetry, lines } = createRemembering();
+    const middleware = openMiddleware(issuer, { denylistPath: freshPath(), telemetry });
+    await middleware.ready();
+    expect(lines).toContain('warn metadata_unusable');
+    expect(middleware.opened.decide(issuer.token()).accepted).toBe(true);
+    await middleware.close();
+  }
+});
+
+test('where keys have moved, they are fetched from the new place while the old ones serve', async () => {
+  const issuer = await openTestIssuer();
+  const denylistPath = freshPath();
+  const first = openMiddleware(issuer, { denylistPath });
+  await first.ready();
+  await first.close();
+
+  issuer.rotate(false);
+  issuer.metadata = { jwks_uri: `${issuer.url}/keys` };
+  issuer.documents.set('/keys', () => publicJwks([issuer.key]));
+  const second = openMiddleware(issuer, { denylistPath });
+  await second.ready();
+  const token = issuer.token();
+  await waitFor('the new place is taken', async () => (await second.opened.decideWithKeys(token)).accepted);
+});
+
+test('an issuer reached by another address than its name', async () => {
+  const issuer = await openTestIssuer();
+  const name = 'https://login.example';
+  issuer.metadata = { issuer: name, jwks_uri: `${name}/keys` };
+  issuer.documents.set('/keys', () => publicJwks([issuer.key]));
+  const { telemetry, lines } = createRemembering();
+  const middleware = openMiddleware(issuer, {
+    denylistPath: freshPath(),
+    issuer: name,
+    issuerUrl: issuer.url,
+    telemetry,
+  });
+  await waitFor('its keys are found', () => lines.includes('info keys_located'));
+  // Its log has another name, so it never becomes ready here; the token itself is good.
+  const code = () => {
+    const decision = middleware.opened.decide(issuer.token({ iss: name }));
+    return decision.accepted ? 'accepted' : decision.error.code;
+  };
+  await waitFor('they are there', () => code() !== 'keys_unavailable');
+  expect(code()).toBe('view_not_ready');
+});
+
+test('keys at an address that was given are asked for nowhere else', async () => {
+  const issuer = await openTestIssuer();
+  issuer.documents.set('/mine', () => publicJwks([issuer.key]));
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath(), jwksUrl: `${issuer.url}/mine` });
+  await middleware.ready();
+  expect(middleware.opened.decide(issuer.token()).accepted).toBe(true);
+  expect(issuer.keyRequests()).toBe(0);
+});
