@@ -86,7 +86,6 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     transactions.stop();
     maintenance.close();
     await relay?.close();
-    await publisher?.close();
     connection.close();
   }
   const closeOnce = () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Meta } from '../sql/meta.ts';
@@ -9,7 +10,7 @@ import type { TailCheck } from './tail.ts';
 /** Carries the outbox, and a heartbeat each second, to the publisher. */
 export interface Relay {
   health(): HealthCheck;
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when nothing is under way any more, and the publisher is closed. */
   close(): Promise<void>;
 }
 
@@ -26,6 +27,7 @@ interface RelayOptions {
 
 const HEARTBEAT_MS: DurationMs = 1_000;
 const TICK_MS: DurationMs = 100;
+const GOODBYE_MS: DurationMs = 1_000;
 /** How late `sent_seq` may be: after a crash so much is sent twice, which is harmless. */
 const MARK_EVERY_MS: DurationMs = 1_000;
 
@@ -60,7 +62,7 @@ export function openRelay(options: RelayOptions): Relay {
   async function send(order: RelaySend): Promise<void> {
     const outcome = await attempt(order);
     if (closed) return;
-    if (outcome.kind === 'again') start(outcome.sentSeq);
+    if (outcome.kind === 'again') surely(() => start(outcome.sentSeq))();
     else input(outcome.input);
   }
 
@@ -97,6 +99,17 @@ export function openRelay(options: RelayOptions): Relay {
     lastError = reason;
   }
 
+  /** The database or a key may fail for a while; the relay stays, and what it missed waits in the outbox. */
+  function surely(work: () => void): () => void {
+    return () => {
+      try {
+        work();
+      } catch (error) {
+        noteFailure(error instanceof Error ? error.message : String(error));
+      }
+    };
+  }
+
   function keepMark(force: boolean): void {
     if (mark === undefined || (!force && clock.monotonic() - markedAt < MARK_EVERY_MS)) return;
     meta.setSentSeq(mark.epoch, mark.sentSeq);
@@ -126,11 +139,13 @@ export function openRelay(options: RelayOptions): Relay {
   const begun = core.start({ epoch, head }, { epoch, sentSeq: meta.sentSeq(epoch) }, clock.monotonic());
   state = begun.state;
   if (!isRefusing()) follow(begun);
-  const stopListening = source.onAppend(() => {
-    if (closed || isRefusing()) return;
-    input({ kind: 'appended', ...source.snapshot(), now: clock.monotonic() });
-  });
-  const timers = [setInterval(tick, TICK_MS), setInterval(beat, HEARTBEAT_MS)];
+  const stopListening = source.onAppend(
+    surely(() => {
+      if (closed || isRefusing()) return;
+      input({ kind: 'appended', ...source.snapshot(), now: clock.monotonic() });
+    }),
+  );
+  const timers = [setInterval(surely(tick), TICK_MS), setInterval(surely(beat), HEARTBEAT_MS)];
 
   return {
     health() {
@@ -148,6 +163,9 @@ export function openRelay(options: RelayOptions): Relay {
       closed = true;
       stopListening();
       for (const timer of timers) clearInterval(timer);
+      // A send to a Kafka that answers ends soon; one to a Kafka that does not ends with the publisher.
+      await Promise.race([sending, delay(GOODBYE_MS, undefined, { ref: false })]);
+      await publisher.close();
       await sending;
       keepMark(true);
     },

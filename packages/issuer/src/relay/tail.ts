@@ -41,7 +41,7 @@ export function createTailCheck({ publisher, decoder, detector, gate, meta }: Ta
 
   return {
     async check(epoch, sentSeq) {
-      if (looked) return { kind: 'good' };
+      if (looked) return gate.refusing() === null ? { kind: 'good' } : { kind: 'refused' };
       const records = await publisher.tail(TAIL_RECORDS);
       detector.proveAll(records);
       if (gate.refusing() !== null) return { kind: 'refused' };

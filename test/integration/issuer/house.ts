@@ -1,0 +1,148 @@
+import { join } from 'node:path';
+import type { DecodedRecord, EventDecoder, Publisher } from '@rescind/feed';
+import { createEventDecoder } from '@rescind/feed';
+import type { Issuer, IssuerOptions, SubjectRecord, TokenAnswer } from '@rescind/issuer';
+import { openIssuer } from '@rescind/issuer';
+import type { RescindError } from '@rescind/revocation';
+import { createKeySet } from '@rescind/token';
+import { onTestFinished } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+
+export const ISSUER = 'https://login.example';
+
+/** A host's users, in memory. */
+export class Users {
+  readonly #records = new Map<string, SubjectRecord>();
+
+  put(sub: string, record: Partial<SubjectRecord> = {}): void {
+    const before = this.#records.get(sub) ?? { claims: { scope: 'read write' }, credentialVersion: 1, active: true };
+    this.#records.set(sub, { ...before, ...record });
+  }
+
+  delete(sub: string): void {
+    this.#records.delete(sub);
+  }
+
+  get(sub: string): SubjectRecord | undefined {
+    return this.#records.get(sub);
+  }
+}
+
+/** An issuer's place on disk, where it can be opened again and again. */
+export interface House {
+  readonly directory: string;
+  readonly databasePath: string;
+  readonly keysPath: string;
+  readonly users: Users;
+  open(options?: Partial<IssuerOptions>): Issuer;
+}
+
+export function house(): House {
+  const directory = temporaryDirectory();
+  const databasePath = join(directory, 'users.db');
+  const keysPath = join(directory, 'keys');
+  const users = new Users();
+  users.put('ada');
+  return {
+    directory,
+    databasePath,
+    keysPath,
+    users,
+    open(options = {}) {
+      const issuer = openIssuer({
+        issuer: ISSUER,
+        databasePath,
+        keysPath,
+        subject: (sub) => users.get(sub),
+        ...options,
+      });
+      onTestFinished(() => issuer.close());
+      return issuer;
+    },
+  };
+}
+
+/** Logs `sub` in, with the credential it has now. */
+export function login(
+  issuer: Issuer,
+  sub = 'ada',
+  more: { clientId?: string; credentialVersion?: number } = {},
+): TokenAnswer {
+  return issuer.beginSession({
+    sub,
+    clientId: more.clientId ?? 'web',
+    audience: 'prices',
+    credentialVersion: more.credentialVersion ?? 1,
+    amr: ['pwd'],
+  });
+}
+
+export function refresh(issuer: Issuer, answer: TokenAnswer, clientId = 'web'): TokenAnswer {
+  return issuer.refresh({ refreshToken: answer.refresh_token, clientId });
+}
+
+/** The code of the error that `work` throws; `undefined` when it throws none. */
+export function codeOf(work: () => unknown): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return (error as RescindError).code ?? String(error);
+  }
+}
+
+/** Whether the issuer itself still takes this token: `ok`, or the code of the refusal. */
+export function asked(issuer: Issuer, answer: TokenAnswer): string {
+  return codeOf(() => issuer.verify(answer.access_token)) ?? 'ok';
+}
+
+export function decoderOf(issuer: Issuer, issuers: readonly string[] = [ISSUER]): EventDecoder {
+  return createEventDecoder({ log: ISSUER, issuers, keys: createKeySet(issuer.eventJwks()) });
+}
+
+/** The whole outbox, verified. */
+export function eventsOf(issuer: Issuer, issuers?: readonly string[]): Extract<DecodedRecord, { kind: 'event' }>[] {
+  const decoder = decoderOf(issuer, issuers);
+  return issuer.log.read(0, 100_000).map(({ jws }) => {
+    const record = decoder.decode(jws);
+    if (record.kind !== 'event') throw new Error(`an event of the outbox is ${record.kind}`);
+    return record;
+  });
+}
+
+export function claimsOf(answer: TokenAnswer): Record<string, unknown> {
+  return payloadOf(answer.access_token);
+}
+
+export function payloadOf(jws: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString('utf8'));
+}
+
+/** A topic in memory: what a publisher is to the issuer. A real Kafka stands behind the same port in the system tests. */
+export class Topic {
+  records: string[] = [];
+  isDown = false;
+
+  publisher(): Publisher {
+    const answer = () => {
+      if (this.isDown) throw new Error('nobody answers');
+    };
+    return {
+      publish: async (batch) => {
+        answer();
+        this.records.push(...batch);
+      },
+      tail: async (most) => {
+        answer();
+        return this.records.slice(-most);
+      },
+      replay: () => this.#replay(answer),
+      close: async () => undefined,
+    };
+  }
+
+  async *#replay(answer: () => void): AsyncGenerator<readonly string[]> {
+    answer();
+    for (let from = 0; from < this.records.length; from += 50) yield this.records.slice(from, from + 50);
+  }
+}
