@@ -15,9 +15,16 @@ export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
       return;
     }
     const error = asRescindError(thrown);
-    if (error.code === 'internal') telemetry.log('error', 'request_failed', describeError(thrown));
+    sayRefusal(error, thrown, telemetry);
     response.status(error.status).set(headersOf(error, thrown)).json(bodyOf(error));
   };
+}
+
+/** By the names of OWASP's logging vocabulary, where it has one. */
+function sayRefusal({ code }: RescindError, thrown: unknown, telemetry: Telemetry): void {
+  if (code === 'internal') telemetry.log('error', 'request_failed', describeError(thrown));
+  if (code === 'scope_insufficient') telemetry.log('warn', 'authz_fail', { code });
+  if (code === 'token_revoked' || code === 'token_expired') telemetry.log('info', 'session_use_after_expire', { code });
 }
 
 /** Name, message and stack for the log: what a stranger never sees. */

@@ -66,6 +66,6 @@ function held<T>(made: Map<string, T>, metric: string, make: () => T): T {
 
 function described(registry: Registry, name: string, labels: Labels) {
   const entry = METRICS[name];
-  const labelNames = [...(entry?.labels ?? Object.keys(labels))];
+  const labelNames = [...new Set([...(entry?.labels ?? []), ...Object.keys(labels)])];
   return { name, help: entry?.help ?? name.replaceAll('_', ' '), labelNames, registers: [registry] };
 }
