@@ -22,6 +22,8 @@ export const settings = z.object({
   DEFAULT_SCOPES: setting.list({
     default: 'prices:read,orders:read',
     about: 'The scopes every user has',
+    pattern: /^[\x21\x23-\x5b\x5d-\x7e]+$/,
+    such: ' of scopes (RFC 6749 section 3.3)',
   }),
   DATABASE_PATH: setting.path({
     default: '.data/user-management.sqlite',

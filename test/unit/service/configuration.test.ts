@@ -207,6 +207,12 @@ describe('Kafka', () => {
     expect(connection?.sasl).toEqual({ mechanism: 'scram-sha-512', username: 'prices', password: 'pw' });
   });
 
+  test.each(['localhost', 'a:b', 'kafka://a:1', 'user@a:1', 'a:1,b'])('brokers such as %s are refused', (brokers) => {
+    expect(problemsOf(settings, { KAFKA_BROKERS: brokers })[0]?.problem).toContain(
+      'a comma-separated list of host:port',
+    );
+  });
+
   test('what belongs together is asked for together', () => {
     const problems = problemsOf(settings, { KAFKA_SASL_USERNAME: 'prices' });
     expect(problems).toEqual([

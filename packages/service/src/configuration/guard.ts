@@ -9,7 +9,12 @@ export const guardSettings = (service: string) => ({
     default: `.data/${service}.sqlite`,
     about: 'The SQLite file of the denylist; one process has it',
   }),
-  FEED_CLIENT_ID: setting.text({ default: service, about: 'The name for reading revocations from the issuer' }),
+  FEED_CLIENT_ID: setting.text({
+    default: service,
+    about: 'The name for reading revocations from the issuer',
+    pattern: /^[^:]+$/,
+    such: ' without a colon',
+  }),
   FEED_CLIENT_SECRET: setting.secret({ about: 'The secret for reading revocations from the issuer' }),
   MAX_STALENESS: setting.duration({
     default: '5m',

@@ -1,12 +1,27 @@
 import { setting } from './setting.ts';
 
+/** What Kafka takes for a name. */
+const KAFKA_NAME = { pattern: /^[\w.-]{1,200}$/, such: ': letters, digits, dot, underscore and hyphen' };
+
 /** Variables of a service that may speak to Kafka. Without KAFKA_BROKERS there is none, and no client is loaded. */
 export const kafkaSettings = (clientId: string) => ({
   KAFKA_BROKERS: setting.optional(
-    setting.list({ about: 'Brokers, as host:port. Without it there is no Kafka: readers take the HTTP way' }),
+    setting.list({
+      about: 'Some of the brokers. Without it there is no Kafka: readers take the HTTP way',
+      pattern: /^(\[[\da-fA-F:.]+\]|[^\s:/@]+):\d{1,5}$/,
+      such: ' of host:port',
+    }),
   ),
-  KAFKA_TOPIC: setting.text({ default: 'rescind.revocations', about: 'The topic of the revocation log' }),
-  KAFKA_CLIENT_ID: setting.text({ default: clientId, about: 'How the brokers’ logs and quotas name this client' }),
+  KAFKA_TOPIC: setting.text({
+    default: 'rescind.revocations',
+    about: 'The topic of the revocation log',
+    ...KAFKA_NAME,
+  }),
+  KAFKA_CLIENT_ID: setting.text({
+    default: clientId,
+    about: 'How the brokers’ logs and quotas name this client',
+    ...KAFKA_NAME,
+  }),
   KAFKA_SSL_ENABLED: setting.flag({ default: 'false', about: 'Whether brokers are spoken to by TLS' }),
   KAFKA_SSL_CA: setting.optional(setting.pem({ about: 'Authorities the brokers are verified by, instead of Node’s' })),
   KAFKA_SSL_CERT: setting.optional(

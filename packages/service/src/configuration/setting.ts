@@ -13,6 +13,13 @@ interface SettingOptions {
   readonly needs?: readonly string[];
 }
 
+/** What a text, or each element of a list, must look like, and that in words. */
+interface Patterned {
+  readonly pattern?: RegExp;
+  /** Follows `one line of text` or `a comma-separated list`, with a space before. */
+  readonly such?: string;
+}
+
 interface Kind<T> {
   readonly kind: string;
   readonly accepts: string;
@@ -90,11 +97,12 @@ function url(options: SettingOptions) {
   });
 }
 
-function list(options: SettingOptions) {
+function list(options: SettingOptions & Patterned) {
+  const { pattern = /^/, such = '' } = options;
   return define<string[]>(options, {
     kind: 'list',
-    accepts: 'a comma-separated list without empty or repeated elements',
-    parse: parseList,
+    accepts: `a comma-separated list${such} without empty or repeated elements`,
+    parse: (value) => within(parseList(value), (elements) => elements.every((element) => pattern.test(element))),
   });
 }
 
@@ -121,8 +129,13 @@ function path(options: SettingOptions) {
   return define<string>(options, { kind: 'path', accepts: 'a path of a file or directory', parse: parseText });
 }
 
-function text(options: SettingOptions) {
-  return define<string>(options, { kind: 'text', accepts: 'one line of text', parse: parseText });
+function text(options: SettingOptions & Patterned) {
+  const { pattern = /^/, such = '' } = options;
+  return define<string>(options, {
+    kind: 'text',
+    accepts: `one line of text${such}`,
+    parse: (value) => within(parseText(value), (line) => pattern.test(line)),
+  });
 }
 
 /**
