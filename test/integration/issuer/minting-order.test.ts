@@ -1,0 +1,103 @@
+import type { Issuer, TokenAnswer } from '@rescind/issuer';
+import { createManualClock, RescindError } from '@rescind/revocation';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { asked, house } from './house.ts';
+
+type Step =
+  | { readonly kind: 'verify-password' | 'login' | 'refresh' | 'soft' | 'everywhere' | 'password' | 'logout' }
+  | { readonly kind: 'advance'; readonly ms: number }
+  | { readonly kind: 'set-wall'; readonly byMs: number };
+
+/** A token and whether a cut-off came after it. */
+interface Minted {
+  readonly answer: TokenAnswer;
+  cut: boolean;
+  over: boolean;
+}
+
+const kinds = ['verify-password', 'login', 'refresh', 'soft', 'everywhere', 'password', 'logout'] as const;
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(...kinds).map((kind) => ({ kind })) },
+  { weight: 2, arbitrary: fc.integer({ min: 1, max: 1_500 }).map((ms) => ({ kind: 'advance' as const, ms })) },
+  { weight: 1, arbitrary: fc.integer({ min: -900, max: 900 }).map((byMs) => ({ kind: 'set-wall' as const, byMs })) },
+);
+
+/** Two people at work: each verifies a password at some time and logs in with that at another. */
+async function play(
+  issuer: Issuer,
+  clock: ReturnType<typeof createManualClock>,
+  users: ReturnType<typeof house>['users'],
+  steps: readonly Step[],
+) {
+  const minted: Minted[] = [];
+  let version = 1;
+  let verified = 1;
+  let wall = clock.now();
+  users.put('ada', { credentialVersion: 1 });
+
+  const mint = (work: () => TokenAnswer) => {
+    try {
+      minted.push({ answer: work(), cut: false, over: false });
+    } catch (error) {
+      if (!(error instanceof RescindError)) throw error;
+    }
+  };
+  const cut = (over: boolean) => {
+    for (const one of minted) {
+      one.cut = true;
+      one.over ||= over;
+    }
+  };
+  for (const one of steps) {
+    const newest = minted.findLast(({ over }) => !over);
+    if (one.kind === 'advance') clock.advance(one.ms);
+    else if (one.kind === 'set-wall') clock.setWall(wall + one.byMs);
+    else if (one.kind === 'verify-password') verified = version;
+    else if (one.kind === 'login') {
+      const before = minted.length;
+      const credentialVersion = verified;
+      mint(() => issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion }));
+      // What was verified against an old password must not come out.
+      expect(minted.length).toBe(verified === version ? before + 1 : before);
+    } else if (one.kind === 'refresh' && newest) {
+      mint(() => issuer.refresh({ refreshToken: newest.answer.refresh_token, clientId: 'web' }));
+    } else if (one.kind === 'soft') {
+      await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false });
+      cut(false);
+    } else if (one.kind === 'everywhere') {
+      await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+      cut(true);
+    } else if (one.kind === 'password') {
+      await issuer.transaction((tx) => {
+        version += 1;
+        users.put('ada', { credentialVersion: version });
+        tx.endAllSessions({ sub: 'ada', reason: 'password_changed' });
+      });
+      cut(true);
+    } else if (one.kind === 'logout' && newest) {
+      await issuer.endSession({ sid: newest.answer.sid, reason: 'logout' });
+      for (const other of minted) {
+        if (other.answer.sid !== newest.answer.sid) continue;
+        other.cut = true;
+        other.over = true;
+      }
+    }
+    wall = clock.now();
+    for (const { answer, cut: isCut } of minted) expect(asked(issuer, answer)).toBe(isCut ? 'token_revoked' : 'ok');
+  }
+}
+
+test('no token minted before a cut-off survives it, and every one minted after works, in the same millisecond too', async () => {
+  const place = house();
+  const clock = createManualClock(1_800_000_000_000);
+  const issuer = place.open({ clock, accessTokenTtlMs: 86_400_000 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 14 }), async (steps) => {
+      // The wall of the last run may be behind the clock by now.
+      clock.advance(3_000);
+      await play(issuer, clock, place.users, steps);
+    }),
+    { numRuns: 60 },
+  );
+}, 120_000);

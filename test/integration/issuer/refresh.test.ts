@@ -1,0 +1,271 @@
+import type { Issuer, TokenAnswer } from '@rescind/issuer';
+import { createManualClock, RescindError } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { asked, claimsOf, codeOf, eventsOf, house, login, refresh } from './house.ts';
+
+const START = 1_800_000_000_123;
+const SECOND = 1_000;
+const DAY = 86_400 * SECOND;
+
+function scene(options: { refreshGraceMs?: number; refreshIdleTtlMs?: number; refreshTokenTtlMs?: number } = {}) {
+  const clock = createManualClock(START);
+  const place = house();
+  return { clock, place, issuer: place.open({ clock, ...options }) };
+}
+
+/** What the database still has sealed. */
+function sealedIn(issuer: Issuer): number {
+  const count = 'SELECT COUNT(*) FROM rescind_refresh_tokens WHERE sealed IS NOT NULL';
+  return Number(issuer.database.prepare(count).pluck().get());
+}
+
+describe('rotation', () => {
+  test('each use gives another token of the same session, and the claims as they are now', () => {
+    const { issuer, place, clock } = scene();
+    const first = login(issuer);
+    place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
+    clock.advance(5 * SECOND);
+    const second = refresh(issuer, first);
+    expect(second.refresh_token).not.toBe(first.refresh_token);
+    expect(second).toMatchObject({ sid: first.sid, scope: 'read', token_type: 'Bearer', expires_in: 900 });
+    const claims = claimsOf(second);
+    expect(claims).toMatchObject({ role: 'auditor', scope: 'read', iat_ms: START + 5 * SECOND });
+    expect(claims.auth_time).toBe(claimsOf(first).auth_time);
+    expect(claims.jti).not.toBe(claimsOf(first).jti);
+  });
+
+  test('a token is kept only as a hash', () => {
+    const { issuer, place } = scene();
+    const answer = login(issuer);
+    refresh(issuer, answer);
+    const rows = JSON.stringify(issuer.database.prepare('SELECT * FROM rescind_refresh_tokens').all());
+    const verifier = answer.refresh_token.split('.')[1] ?? '';
+    expect(rows).not.toContain(verifier);
+    expect(place.databasePath).not.toBe('');
+  });
+
+  test('another client gets nothing and destroys nothing, with a used token too', () => {
+    const { issuer, clock } = scene();
+    const first = login(issuer);
+    const second = refresh(issuer, first);
+    clock.advance(60 * SECOND);
+    expect(codeOf(() => refresh(issuer, first, 'other'))).toBe('grant_invalid');
+    expect(codeOf(() => refresh(issuer, second, 'other'))).toBe('grant_invalid');
+    expect(asked(issuer, refresh(issuer, second))).toBe('ok');
+  });
+
+  test('half a token neither works nor does harm', () => {
+    const { issuer } = scene();
+    const answer = login(issuer);
+    const [selector, verifier = ''] = answer.refresh_token.split('.');
+    const wrong = `${selector}.${verifier.slice(0, -1)}${verifier.endsWith('A') ? 'B' : 'A'}`;
+    for (const refreshToken of [wrong, `${selector}.`, `${selector}`, '', `${answer.refresh_token} `, `x${wrong}`]) {
+      expect(codeOf(() => issuer.refresh({ refreshToken, clientId: 'web' }))).toBe('grant_invalid');
+    }
+    expect(asked(issuer, refresh(issuer, answer))).toBe('ok');
+  });
+
+  test('scope can be narrowed for one token, never widened', () => {
+    const { issuer } = scene();
+    const narrow = issuer.beginSession({
+      ...{ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 },
+      scope: 'read',
+    });
+    expect(narrow.scope).toBe('read');
+    const ask = (scope: string) => () => issuer.refresh({ refreshToken: narrow.refresh_token, clientId: 'web', scope });
+    expect(codeOf(ask('read write'))).toBe('scope_invalid');
+    expect(ask('read')().scope).toBe('read');
+    expect(
+      codeOf(() =>
+        issuer.beginSession({ sub: 'ada', clientId: 'w', audience: 'p', credentialVersion: 1, scope: 'admin' }),
+      ),
+    ).toBe('scope_invalid');
+  });
+});
+
+describe('deadlines', () => {
+  test('a session not refreshed for the idle time is over; each use moves that deadline', () => {
+    const { issuer, clock } = scene({ refreshIdleTtlMs: 10 * SECOND });
+    let answer = login(issuer);
+    for (let turn = 0; turn < 3; turn += 1) {
+      clock.advance(9 * SECOND);
+      answer = refresh(issuer, answer);
+    }
+    clock.advance(10 * SECOND);
+    expect(codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
+  });
+
+  test('no rotation moves the absolute age, and no access token outlives it', () => {
+    const { issuer, clock } = scene({ refreshTokenTtlMs: 100 * SECOND });
+    const first = login(issuer);
+    expect(first.expires_in).toBeLessThanOrEqual(100);
+    clock.advance(90 * SECOND);
+    const second = refresh(issuer, first);
+    expect(Number(claimsOf(second).exp) * 1000).toBeLessThanOrEqual(START + 100 * SECOND);
+    clock.advance(10 * SECOND);
+    expect(codeOf(() => refresh(issuer, second))).toBe('grant_invalid');
+  });
+});
+
+describe('reuse', () => {
+  test('of a used token ends the session, access tokens included, and publishes it', () => {
+    const { issuer, clock } = scene();
+    const first = login(issuer);
+    const second = refresh(issuer, first);
+    const third = refresh(issuer, second);
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+    expect([first, second, third].map((answer) => asked(issuer, answer))).toEqual(Array(3).fill('token_revoked'));
+    expect(codeOf(() => refresh(issuer, third))).toBe('grant_invalid');
+    expect(eventsOf(issuer)).toMatchObject([
+      { reason: 'refresh_token_reused', cutoffs: [{ claim: 'sid', value: first.sid }] },
+    ]);
+    clock.advance(DAY);
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
+    expect(issuer.log.snapshot().head).toBe(1);
+  });
+
+  test('after the grace, of the last one too', () => {
+    const { issuer, clock } = scene();
+    const first = login(issuer);
+    const second = refresh(issuer, first);
+    clock.advance(10 * SECOND + 1);
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+    expect(codeOf(() => refresh(issuer, second))).toBe('grant_invalid');
+  });
+
+  test('is seen while the clock is parted and nothing can be minted', () => {
+    const { issuer, clock } = scene();
+    const first = login(issuer);
+    refresh(issuer, refresh(issuer, first));
+    clock.setWall(START + DAY);
+    expect(codeOf(() => login(issuer))).toBe('clock_parted');
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+  });
+});
+
+describe('grace: a lost answer can be asked for again', () => {
+  test('the same successor, until it is used; what was sealed for that is wiped then', () => {
+    const { issuer, clock } = scene();
+    const first = login(issuer);
+    const second = refresh(issuer, first);
+    expect(sealedIn(issuer)).toBe(1);
+    clock.advance(10 * SECOND);
+    const again = refresh(issuer, first);
+    expect(again.refresh_token).toBe(second.refresh_token);
+    expect(again.access_token).not.toBe(second.access_token);
+    refresh(issuer, second);
+    expect(sealedIn(issuer)).toBe(1);
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+  });
+
+  test('it cannot be walked forward: the time runs from the first use', () => {
+    const { issuer, clock } = scene();
+    const first = login(issuer);
+    refresh(issuer, first);
+    clock.advance(8 * SECOND);
+    refresh(issuer, first);
+    clock.advance(8 * SECOND);
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+  });
+
+  test('0 is none, and seals nothing', () => {
+    const { issuer } = scene({ refreshGraceMs: 0 });
+    const first = login(issuer);
+    refresh(issuer, first);
+    expect(sealedIn(issuer)).toBe(0);
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+  });
+
+  test('never beyond the absolute age', () => {
+    const { issuer, clock } = scene({ refreshTokenTtlMs: 100 * SECOND });
+    const first = login(issuer);
+    clock.advance(95 * SECOND);
+    refresh(issuer, first);
+    clock.advance(6 * SECOND);
+    expect(codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
+  });
+
+  test('50 parallel uses of one token fork nothing', async () => {
+    const { issuer } = scene();
+    const first = login(issuer);
+    const answers = await Promise.all(Array.from({ length: 50 }, async () => refresh(issuer, first)));
+    expect(new Set(answers.map((answer) => answer.refresh_token)).size).toBe(1);
+    const unused = 'SELECT COUNT(*) FROM rescind_refresh_tokens WHERE used_at IS NULL';
+    expect(issuer.database.prepare(unused).pluck().get()).toBe(1);
+  });
+
+  test('50 parallel uses without grace: one succeeds, and the session ends', async () => {
+    const { issuer } = scene({ refreshGraceMs: 0 });
+    const first = login(issuer);
+    const outcomes = await Promise.allSettled(Array.from({ length: 50 }, async () => refresh(issuer, first)));
+    const winners = outcomes.filter(
+      (outcome): outcome is PromiseFulfilledResult<TokenAnswer> => outcome.status === 'fulfilled',
+    );
+    expect(winners).toHaveLength(1);
+    expect(winners.map(({ value }) => asked(issuer, value))).toEqual(['token_revoked']);
+    expect(issuer.log.snapshot().head).toBe(1);
+  });
+});
+
+describe('the subject is read again', () => {
+  test('suspended: no login and no refresh; the reason to who proved who they are', () => {
+    const { issuer, place } = scene();
+    const answer = login(issuer);
+    place.users.put('ada', { active: false, reason: 'suspended' });
+    const errors = [() => login(issuer), () => refresh(issuer, answer)].map((work) => {
+      try {
+        return work();
+      } catch (error) {
+        return error;
+      }
+    });
+    expect(errors).toMatchObject([
+      { code: 'subject_inactive', detail: 'suspended' },
+      { code: 'grant_invalid', detail: 'suspended' },
+    ]);
+    place.users.put('ada', { active: true });
+    expect(asked(issuer, refresh(issuer, answer))).toBe('ok');
+  });
+
+  test('deleted, or another password since: refused', () => {
+    const { issuer, place } = scene();
+    const answer = login(issuer);
+    place.users.put('ada', { credentialVersion: 2 });
+    expect(codeOf(() => login(issuer))).toBe('credentials_wrong');
+    expect(codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
+    expect(asked(issuer, login(issuer, 'ada', { credentialVersion: 2 }))).toBe('ok');
+    place.users.delete('ada');
+    expect(codeOf(() => login(issuer))).toBe('credentials_wrong');
+  });
+
+  test('the session that is kept at a change of the password goes on with the new one', async () => {
+    const { issuer, place } = scene();
+    const [kept, other] = [login(issuer), login(issuer)];
+    await issuer.transaction((tx) => {
+      place.users.put('ada', { credentialVersion: 2 });
+      tx.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'password_changed' });
+    });
+    expect(asked(issuer, refresh(issuer, kept))).toBe('ok');
+    expect(codeOf(() => refresh(issuer, other))).toBe('grant_invalid');
+  });
+
+  test('claims that are the issuer’s to write are the host’s mistake, and nothing was minted', () => {
+    const { issuer, place } = scene();
+    place.users.put('ada', { claims: { sid: 'mine', exp: 4_000_000_000 } });
+    expect(() => login(issuer)).toThrow(/sid, exp/);
+    place.users.put('ada', { claims: { scope: 'read', blob: 'x'.repeat(9_000) } });
+    expect(() => login(issuer)).toThrow(/bytes/);
+    expect(issuer.database.prepare('SELECT COUNT(*) FROM rescind_sessions').pluck().get()).toBe(0);
+  });
+});
+
+test('an error of the host inside a transaction takes everything back', async () => {
+  const { issuer } = scene();
+  const answer = login(issuer);
+  const failing = issuer.transaction((tx) => {
+    tx.endSession({ sid: answer.sid, reason: 'logout' });
+    throw new RescindError('busy');
+  });
+  await expect(failing).rejects.toMatchObject({ code: 'busy' });
+  expect(asked(issuer, answer)).toBe('ok');
+});
