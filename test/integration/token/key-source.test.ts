@@ -145,6 +145,26 @@ describe('security 6: unknown kids cause one fetch in a cool-down', () => {
     expect(server.requests()).toBe(1);
   });
 
+  it('and never two fetches at once, whoever asks', async () => {
+    const server = await openJwksServer('');
+    const body = JSON.stringify(publicJwks([first]));
+    let atOnce = 0;
+    let most = 0;
+    server.answer((_, response) => {
+      most = Math.max(most, ++atOnce);
+      setTimeout(() => {
+        atOnce -= 1;
+        response.end(body);
+      }, 15);
+    });
+    const source = open(server.url, { refreshMs: 5, cooldownMs: 1 });
+    await waitFor('ten requests', () => {
+      void source.ensure('x');
+      return server.requests() >= 10;
+    });
+    expect(most).toBe(1);
+  });
+
   it('and never throws when the fetch fails', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const { telemetry, fetches } = recordingTelemetry();

@@ -61,8 +61,8 @@ export function toSettings(options: KeySourceOptions): KeySourceSettings {
 }
 
 function requireUrl(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed === null || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
     throw new TypeError('url must be an http or https address without a user and a password');
   }
   return parsed.href;
