@@ -33,7 +33,8 @@ test('rows, position and quarantine are kept together, over a restart too', asyn
 });
 
 test('a change that cannot be written leaves nothing behind, on disk or in memory', () => {
-  const denylist = open(freshPath());
+  const path = freshPath();
+  const denylist = open(path);
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
   const fine = cutoff({ claim: 'tenant', value: 't1', issuedUntil: 1_000 }, 2);
   const broken = { ...cutoff({ claim: 'group', value: 'g1' }, 2), seq: 0.5 };
@@ -49,6 +50,20 @@ test('a change that cannot be written leaves nothing behind, on disk or in memor
   expect(denylist.names(LOG)).toEqual(['sid', 'tenant']);
   expect(denylist.row(LOG, 'tenant', 't1')).toEqual(fine);
   expect(denylist.health()[0]).toMatchObject({ status: 'pass', entries: 2 });
+
+  denylist.close();
+  const again = open(path);
+  expect(again.names(LOG)).toEqual(['sid', 'tenant']);
+  expect(again.row(LOG, 'tenant', 't1')).toEqual(fine);
+});
+
+test('a row is removed after its time, not at it', () => {
+  const denylist = open(freshPath());
+  denylist.commit({ state: stateAt(1), cutoffs: [cutoff({ expiresAt: 2_000 })] });
+  expect(denylist.prune([LOG], 2_000)).toBe(0);
+  expect(denylist.prune(['https://other.example'], 2_001)).toBe(0);
+  expect(denylist.prune([LOG, LOG], 2_001)).toBe(1);
+  expect(denylist.names(LOG)).toEqual([]);
 });
 
 test('logs and issuers are kept apart', () => {
