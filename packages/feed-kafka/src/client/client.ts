@@ -1,6 +1,7 @@
 import type { DurationMs, LogLevel, Telemetry } from '@rescind/revocation';
 import type { Kafka, LogEntry, RetryOptions, SASLOptions } from 'kafkajs';
 import kafkajs from 'kafkajs';
+import { registerCodecs } from '../codecs/register.ts';
 import type { CheckedConnection } from './connection.ts';
 import { patchRequestQueue } from './request-queue-patch.ts';
 import { createScrub } from './scrub.ts';
@@ -38,6 +39,7 @@ const LEVELS: Readonly<Record<number, LogLevel>> = {
 };
 
 export function createClient(connection: CheckedConnection, telemetry: Telemetry): KafkaClient {
+  registerCodecs();
   const mended = patchRequestQueue();
   if (!mended)
     telemetry.log('warn', 'kafka_client_unknown', { why: 'this version of kafkajs burns timers on Node 24' });

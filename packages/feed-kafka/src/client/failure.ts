@@ -21,7 +21,8 @@ interface KafkaError {
 function* chain(error: unknown): Generator<KafkaError> {
   const seen = new Set<unknown>();
   const queue = [error];
-  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+  while (queue.length > 0) {
+    const next = queue.shift();
     if (typeof next !== 'object' || next === null || seen.has(next)) continue;
     seen.add(next);
     const one = next as KafkaError;

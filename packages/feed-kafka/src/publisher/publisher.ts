@@ -190,6 +190,8 @@ class TopicPublisher implements KafkaPublisher {
 
 /** Says what happened by the names of Kafka's protocol only: the messages of the client may hold anything. */
 function unreachable(error: unknown): RescindError {
-  const detail = [...new Set([reasonOf(error), ...protocolErrors(error)])].join(', ');
+  const reason = reasonOf(error);
+  const known = reason === 'failed' && error instanceof Error ? error.name : reason;
+  const detail = [...new Set([known, ...protocolErrors(error)])].join(', ');
   return new RescindError('kafka_unreachable', { detail });
 }

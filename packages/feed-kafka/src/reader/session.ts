@@ -4,7 +4,7 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import type { Batch, Consumer, ConsumerGroupJoinEvent, KafkaMessage } from 'kafkajs';
 import { createClient, RETRY } from '../client/client.ts';
 import type { CheckedConnection } from '../client/connection.ts';
-import { reasonOf } from '../client/failure.ts';
+import { protocolErrors, reasonOf } from '../client/failure.ts';
 import { readExtent, WrongPartitions } from './extent.ts';
 import type { Extent, StartingPoint } from './hint.ts';
 import { watchProgress } from './progress.ts';
@@ -44,6 +44,7 @@ export type SessionEnd =
   | 'topic_recreated'
   | 'offset_reset'
   | 'crashed'
+  | 'stopped'
   | 'stalled'
   | 'opening_timeout'
   | 'sink_failed';
@@ -57,6 +58,8 @@ export interface Session {
 const MAX_WAIT_MS: DurationMs = 500;
 /** How long a client may say good-bye to its group before its connections are cut. */
 const GOODBYE_MS: DurationMs = 1_500;
+/** kafkajs disconnects before it says that it has crashed. */
+const CRASH_COMES_MS: DurationMs = 1_000;
 /** Records handed over at once: one transaction each, short enough not to hold up the requests of the process. */
 const CHUNK = 500;
 
@@ -73,6 +76,7 @@ class ReadingSession implements Session {
   readonly #progress;
   readonly #openingTimer;
   readonly #running: Promise<void>;
+  #stoppedTimer: NodeJS.Timeout | undefined;
   #extent: Extent = { low: 0n, high: 0n };
   #opened = false;
   #over = false;
@@ -116,8 +120,13 @@ class ReadingSession implements Session {
       const reason = reasonOf(payload.error);
       this.#end(reason === 'failed' ? 'crashed' : reason, payload.error);
     });
-    this.#consumer.on(events.STOP, () => this.#end('crashed'));
-    this.#consumer.on(events.DISCONNECT, () => this.#end('crashed'));
+    // A crash says so too, after these, and says why.
+    const stopped = () => {
+      if (this.#over) return;
+      this.#stoppedTimer ??= setTimeout(() => this.#end('stopped'), CRASH_COMES_MS);
+    };
+    this.#consumer.on(events.STOP, stopped);
+    this.#consumer.on(events.DISCONNECT, stopped);
   }
 
   async #run(): Promise<void> {
@@ -217,6 +226,7 @@ class ReadingSession implements Session {
     this.#settings.telemetry.log('debug', 'kafka_session_ended', {
       reason,
       error: error instanceof Error ? error.name : undefined,
+      protocol: protocolErrors(error).join(),
     });
     this.#finish();
     this.#owner.ended(reason);
@@ -225,6 +235,7 @@ class ReadingSession implements Session {
   #finish(): void {
     this.#over = true;
     clearTimeout(this.#openingTimer);
+    clearTimeout(this.#stoppedTimer);
     this.#progress.close();
   }
 

@@ -1,0 +1,208 @@
+import type { PublisherOptions } from '@rescind/feed-kafka';
+import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { RescindError } from '@rescind/revocation';
+import { expect, onTestFinished, test } from 'vitest';
+import { broker } from '../../support/kafka.ts';
+import { testTopic } from '../../support/kafka-topic.ts';
+import { waitFor } from '../../support/wait.ts';
+import { collect, createRecorder } from './collector.ts';
+
+const HOUR_MS = 3_600_000;
+
+async function open(more: Partial<PublisherOptions> = {}, create = true) {
+  const { brokers } = await broker();
+  const topic = testTopic(brokers);
+  const telemetry = createRecorder();
+  const publisher = openPublisher({
+    brokers,
+    topic: topic.name,
+    clientId: 'issuer',
+    log: 'https://issuer.example',
+    minRetentionMs: HOUR_MS,
+    ...(create ? { createTopic: {} } : {}),
+    telemetry,
+    ...more,
+  });
+  onTestFinished(() => publisher.close());
+  const reader = () => collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader' }));
+  return { topic, telemetry, publisher, reader, brokers };
+}
+
+const numbered = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => `event-${from + index}`);
+
+async function all<T>(things: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const thing of things) found.push(thing);
+  return found;
+}
+
+test('makes the topic as the log needs it, and publishes in order', async () => {
+  const { topic, publisher, reader, telemetry } = await open();
+  await publisher.publish(numbered(1, 3));
+  const { partitions, settings } = await topic.describe();
+  expect(partitions).toBe(1);
+  expect(settings).toMatchObject({
+    'cleanup.policy': 'delete',
+    'message.timestamp.type': 'LogAppendTime',
+    'retention.ms': String(HOUR_MS),
+    'retention.bytes': '-1',
+    'compression.type': 'gzip',
+    'unclean.leader.election.enable': 'false',
+    'min.insync.replicas': '1',
+  });
+  await publisher.publish(numbered(4, 2_500));
+  const read = reader();
+  await waitFor('all', () => read.records.length === 2_500);
+  expect(read.texts()).toEqual(numbered(1, 2_500));
+  expect(telemetry.total('rescind_kafka_records_published_total')).toBe(2_500);
+  expect(publisher.health()).toEqual([{ name: 'kafka', status: 'pass', topic: topic.name, waiting: 0 }]);
+});
+
+test('sends what waits together, in the order it was handed over', async () => {
+  const { publisher, reader, telemetry } = await open();
+  await publisher.publish(['first']);
+  const observed = () => telemetry.observed('rescind_kafka_publish_seconds');
+  const before = observed();
+  await Promise.all(numbered(1, 200).map((text) => publisher.publish([text])));
+  expect(observed() - before).toBeLessThan(10);
+  const read = reader();
+  await waitFor('all', () => read.records.length === 201);
+  expect(read.texts()).toEqual(['first', ...numbered(1, 200)]);
+});
+
+test('keys every record by its log', async () => {
+  const { topic, publisher } = await open();
+  await publisher.publish(['one', 'two']);
+  expect(await topic.keys(2)).toEqual(['https://issuer.example', 'https://issuer.example']);
+});
+
+test('gives the tail and a replay of the topic, and leaves no group with members behind', async () => {
+  const { topic, publisher } = await open();
+  await waitFor('the topic', () => publisher.health()[0]?.status === 'pass');
+  expect(await publisher.tail(5)).toEqual([]);
+  expect(await all(publisher.replay())).toEqual([]);
+
+  await publisher.publish(numbered(1, 1_200));
+  expect(await publisher.tail(3)).toEqual(numbered(1_198, 1_200));
+  expect(await publisher.tail(5_000)).toEqual(numbered(1, 1_200));
+  const batches = await all(publisher.replay());
+  expect(batches.flat()).toEqual(numbered(1, 1_200));
+  // Given up after the first batch: nothing hangs.
+  for await (const batch of publisher.replay()) {
+    expect(batch[0]).toBe('event-1');
+    break;
+  }
+  await waitFor('all to have left', async () => (await topic.members('rescind.issuer.')) === 0, 20_000);
+});
+
+test('has no tail and nothing to replay while there is no topic', async () => {
+  const { publisher } = await open({}, false);
+  expect(await publisher.tail(5)).toEqual([]);
+  expect(await all(publisher.replay())).toEqual([]);
+});
+
+test('waits for a topic it is not to make, and says so', async () => {
+  const { topic, publisher, telemetry } = await open({}, false);
+  await waitFor('the finding', () => publisher.health()[0]?.reason);
+  await expect(waitFor('a refusal', () => publisher.publish(['one']).then(() => true))).rejects.toThrow();
+  const refusal = await publisher.publish(['one']).catch((error: unknown) => error);
+  expect(refusal).toBeInstanceOf(RescindError);
+  expect(refusal).toMatchObject({ code: 'topic_unsuitable', detail: expect.stringContaining('does not exist') });
+  expect(telemetry.lines.filter(({ event }) => event === 'kafka_publish_failed')).toHaveLength(1);
+
+  await topic.create();
+  await waitFor('the publication', () => publisher.publish(['one']).then(() => true), 40_000);
+});
+
+const UNSUITABLE = [
+  ['cleanup.policy', 'compact', 'delete'],
+  ['message.timestamp.type', 'CreateTime', 'LogAppendTime'],
+  ['retention.ms', '1000', 'at least 3600000'],
+  ['retention.bytes', '1000000', '-1'],
+  ['min.insync.replicas', '2', 'at most 1'],
+  ['max.message.bytes', '1000', 'at least 262144'],
+] as const;
+
+test.each(UNSUITABLE)(
+  'publishes nothing to a topic whose %s is %s, until it is mended',
+  async (name, value, wanted) => {
+    const { brokers } = await broker();
+    const topic = testTopic(brokers);
+    const good = { 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'gzip' };
+    await topic.create({ ...good, [name]: value });
+    const telemetry = createRecorder();
+    await using publisher = openPublisher({
+      brokers,
+      topic: topic.name,
+      clientId: 'issuer',
+      log: 'https://issuer.example',
+      minRetentionMs: HOUR_MS,
+      telemetry,
+    });
+    const refusal: unknown = await publisher.publish(['one']).catch((error: unknown) => error);
+    expect(refusal).toMatchObject({ code: 'topic_unsuitable', detail: expect.stringContaining(`${name} is ${value}`) });
+    expect((refusal as RescindError).detail).toContain(wanted);
+    expect((refusal as RescindError).detail).toContain(topic.name);
+    expect(publisher.health()[0]).toMatchObject({ status: 'warn', reason: expect.stringContaining(name) });
+    expect(telemetry.lines.some(({ level, event }) => level === 'error' && event === 'kafka_publish_failed')).toBe(
+      true,
+    );
+    expect(await topic.end()).toBe(0);
+
+    await topic.set(good);
+    await waitFor('the publication', () => publisher.publish(['one']).then(() => true), 40_000);
+    expect(await topic.end()).toBe(1);
+  },
+);
+
+test('publishes nothing to a topic of two partitions', async () => {
+  const { topic, publisher } = await open({}, false);
+  await topic.create(undefined, 2);
+  const partitions = () => publisher.publish(['one']).catch((error: unknown) => (error as RescindError).detail);
+  await waitFor('the refusal', async () => String(await partitions()).includes('partitions is 2, must be 1'), 30_000);
+});
+
+test('wants as many copies as it is told', async () => {
+  const { topic, publisher } = await open({ replicationFactor: 3 });
+  await expect(publisher.publish(['one'])).rejects.toMatchObject({
+    code: 'topic_unsuitable',
+    detail: expect.stringContaining('brokers enough for 3 copies'),
+  });
+  await topic.create();
+  const detail = () => publisher.publish(['one']).catch((error: unknown) => (error as RescindError).detail);
+  await waitFor('the refusal', async () => String(await detail()).includes('replication factor is 1'), 30_000);
+});
+
+test('notices later that a topic has become unsuitable', async () => {
+  const { topic, publisher } = await open({ checkEveryMs: 200 });
+  await publisher.publish(['one']);
+  await topic.set({ 'message.timestamp.type': 'LogAppendTime', 'retention.ms': '60000' });
+  await waitFor('the finding', () => String(publisher.health()[0]?.reason).includes('retention.ms is 60000'), 20_000);
+});
+
+test('publishes, with a warning, to a topic that packs as it likes', async () => {
+  const { topic, publisher, telemetry, brokers } = await open({}, false);
+  await topic.create({ 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'zstd' });
+  await waitFor('the publication', () => publisher.publish(['one']).then(() => true), 40_000);
+  expect(publisher.health()[0]).toMatchObject({ status: 'warn', reason: expect.stringContaining('compression.type') });
+  expect(telemetry.lines.some(({ event }) => event === 'kafka_topic_warning')).toBe(true);
+  // And our own readers read it.
+  const read = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader' }));
+  await waitFor('the record', () => read.texts().includes('one'));
+});
+
+test('gives up a publication when Kafka stays away, and says why', async () => {
+  const publisher = openPublisher({
+    brokers: ['127.0.0.1:9'],
+    clientId: 'issuer',
+    log: 'https://issuer.example',
+    minRetentionMs: HOUR_MS,
+    publishTimeoutMs: 300,
+  });
+  await expect(publisher.publish(['one'])).rejects.toMatchObject({ code: 'kafka_unreachable', status: 503 });
+  expect(publisher.health()[0]).toMatchObject({ name: 'kafka', status: 'warn', waiting: 0 });
+  await expect(publisher.tail(1)).rejects.toMatchObject({ code: 'kafka_unreachable' });
+  await publisher.close();
+  await expect(publisher.publish(['one'])).rejects.toMatchObject({ code: 'stopping' });
+});

@@ -1,0 +1,207 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { kafkaWay } from '@rescind/feed-kafka';
+import { expect, test } from 'vitest';
+import { broker } from '../../support/kafka.ts';
+import { testTopic } from '../../support/kafka-topic.ts';
+import { waitFor } from '../../support/wait.ts';
+import { collect, createRecorder } from './collector.ts';
+
+const numbered = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, index) => `event-${from + index}`);
+
+async function open(more: object = {}) {
+  const { brokers } = await broker();
+  const topic = testTopic(brokers);
+  const telemetry = createRecorder();
+  const way = kafkaWay({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more });
+  return { topic, way, telemetry };
+}
+
+test('reads everything in order, from the earliest record, and tells what is live', async () => {
+  const { topic, way } = await open();
+  await topic.create();
+  await topic.write(...numbered(1, 700));
+  const reader = collect(way);
+  await waitFor('what was there', () => reader.records.length === 700);
+  await topic.write(...numbered(701, 710));
+  await waitFor('what came later', () => reader.records.length === 710);
+
+  expect(reader.texts()).toEqual(numbered(1, 710));
+  expect(reader.records.filter(({ live }) => live).map(({ jws }) => jws)).toEqual(numbered(701, 710));
+  expect(reader.opened()).toBe(1);
+});
+
+test('resumes just after the record whose hint it is given', async () => {
+  const { topic, way } = await open();
+  await topic.create();
+  await topic.write(...numbered(1, 20));
+  const first = collect(way);
+  await waitFor('the first reading', () => first.records.length === 20);
+  await first.connection.close();
+
+  const second = collect(way, first.records[9]?.hint ?? null);
+  await waitFor('the rest', () => second.records.length === 10);
+  await topic.write('event-21');
+  await waitFor('a new one', () => second.records.length === 11);
+  expect(second.texts()).toEqual(numbered(11, 21));
+});
+
+test('two readers with the same client id both get everything', async () => {
+  const { topic, way } = await open();
+  await topic.create();
+  const readers = [collect(way), collect(way)];
+  await waitFor('both open', () => readers.every((reader) => reader.opened() === 1));
+  for (const text of numbered(1, 50)) await topic.write(text);
+  await waitFor('all at both', () => readers.every((reader) => reader.records.length === 50));
+  for (const reader of readers) expect(reader.texts()).toEqual(numbered(1, 50));
+});
+
+test('delivers rubbish as text and goes on: no value, binary, empty, packed', async () => {
+  const { topic, way, telemetry } = await open();
+  await topic.create({ 'compression.type': 'producer' });
+  await topic.write('first', null, Buffer.from([0, 255, 254, 128]), '', '{not json');
+  await topic.writePacked(1, numbered(1, 300));
+  await topic.write('last');
+  const reader = collect(way);
+  await waitFor('all', () => reader.records.length === 306);
+  expect(reader.texts()[1]).toBe('');
+  expect(reader.texts().slice(3, 5)).toEqual(['', '{not json']);
+  expect(reader.texts().at(-1)).toBe('last');
+  expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(0);
+});
+
+test.each(['lz4', 'snappy', 'zstd', 'uncompressed'])('reads a topic that the broker packs with %s', async (codec) => {
+  const { topic, way, telemetry } = await open();
+  await topic.create({ 'compression.type': codec });
+  const long = randomBytes(100_000).toString('base64');
+  await topic.write(...numbered(1, 2_000));
+  await topic.write(long, 'a'.repeat(200_000), `${long}${long}`);
+  await topic.write('last');
+  const reader = collect(way);
+  await waitFor('all', () => reader.records.length === 2_004);
+  expect(reader.texts().slice(0, 2_000)).toEqual(numbered(1, 2_000));
+  expect(reader.texts().slice(2_000)).toEqual([long, 'a'.repeat(200_000), `${long}${long}`, 'last']);
+  expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(0);
+});
+
+test('waits for a topic that is not there, and does not make it', async () => {
+  const { topic, way, telemetry } = await open();
+  const reader = collect(way);
+  await waitFor('some attempts', () => telemetry.total('rescind_kafka_rebuilds_total', 'topic_missing') >= 3);
+  expect(reader.losses).toContain('topic_missing');
+  // Quietly: one line, not one for each attempt.
+  expect(telemetry.lines.filter(({ event }) => event === 'kafka_lost')).toHaveLength(1);
+  const admin = topic.kafka.admin();
+  await admin.connect();
+  expect(await admin.listTopics()).not.toContain(topic.name);
+  await admin.disconnect();
+
+  await topic.create();
+  await topic.write('event-1');
+  await waitFor('the first event', () => reader.records.length === 1);
+});
+
+test('refuses a topic of two partitions: it has no order', async () => {
+  const { topic, way } = await open();
+  await topic.create({}, 2);
+  const reader = collect(way);
+  await waitFor('the refusal', () => reader.losses.includes('partitions_wrong'));
+  expect(reader.opened()).toBe(0);
+});
+
+test('starts from the earliest record when its hint lies beyond the end', async () => {
+  const { topic, way, telemetry } = await open();
+  await topic.create();
+  await topic.write(...numbered(1, 5));
+  const reader = collect(way, '1000@1700000000000');
+  await waitFor('everything', () => reader.records.length === 5);
+  expect(telemetry.total('rescind_kafka_hints_discarded_total', 'beyond_end')).toBe(1);
+});
+
+test('starts from the earliest record when the record before its hint is another: the topic was made anew', async () => {
+  const { topic, way, telemetry } = await open();
+  await topic.create();
+  await topic.write(...numbered(1, 30));
+  const reader = collect(way, '20@1700000000000');
+  await waitFor('everything', () => reader.records.length === 30, 20_000);
+  expect(reader.texts()).toEqual(numbered(1, 30));
+  expect(telemetry.total('rescind_kafka_rebuilds_total', 'topic_recreated')).toBe(1);
+});
+
+test('reads a topic that is made anew under its feet from its first record', async () => {
+  const { topic, way } = await open();
+  await topic.create();
+  await topic.write(...numbered(1, 10));
+  const reader = collect(way);
+  await waitFor('the first topic', () => reader.records.length === 10);
+  await topic.remove();
+  await waitFor('the loss', () => reader.losses.length > 0, 30_000);
+  await topic.create();
+  await topic.write(...numbered(101, 130));
+  await waitFor('the second topic', () => reader.texts().includes('event-130'), 30_000);
+  expect(reader.texts().slice(-30)).toEqual(numbered(101, 130));
+});
+
+test('waits for the promise of its records before it delivers more', async () => {
+  const { topic, way } = await open();
+  await topic.create();
+  const reader = collect(way);
+  await waitFor('open', () => reader.opened() === 1);
+  let at = 0;
+  let most = 0;
+  reader.apply = async () => {
+    at += 1;
+    most = Math.max(most, at);
+    await delay(50);
+    at -= 1;
+  };
+  for (const text of numbered(1, 40)) await topic.write(text);
+  await waitFor('all', () => reader.records.length === 40);
+  expect(most).toBe(1);
+  expect(reader.texts()).toEqual(numbered(1, 40));
+});
+
+test('a reader that cannot apply its records gets them again', async () => {
+  const { topic, way, telemetry } = await open();
+  await topic.create();
+  const reader = collect(way);
+  await waitFor('open', () => reader.opened() === 1);
+  let failures = 2;
+  reader.apply = () => {
+    failures -= 1;
+    if (failures >= 0) throw new SyntaxError('the disk is full');
+  };
+  await topic.write(...numbered(1, 3));
+  await waitFor('all', () => reader.records.length === 3, 20_000);
+  expect(reader.texts()).toEqual(numbered(1, 3));
+  expect(telemetry.total('rescind_kafka_rebuilds_total', 'sink_failed')).toBe(2);
+});
+
+test('starts again from where it is told', async () => {
+  const { topic, way, telemetry } = await open();
+  await topic.create();
+  await topic.write(...numbered(1, 5));
+  const reader = collect(way);
+  await waitFor('all', () => reader.records.length === 5);
+  reader.hint = null;
+  reader.connection.restart('replay');
+  await waitFor('all again', () => reader.records.length === 10);
+  expect(reader.texts()).toEqual([...numbered(1, 5), ...numbered(1, 5)]);
+  expect(reader.losses).toEqual([]);
+  expect(telemetry.total('rescind_kafka_rebuilds_total', 'restart')).toBe(1);
+});
+
+test('closes at once, while it connects, reads and waits', async () => {
+  const { brokers } = await broker();
+  const nowhere = collect(kafkaWay({ brokers: ['127.0.0.1:9'], topic: 'none', clientId: 'reader' }));
+  const { topic, way } = await open();
+  await topic.create();
+  const connecting = collect(way);
+  const reading = collect(way);
+  const waiting = collect(kafkaWay({ brokers, topic: 'not-there', clientId: 'reader' }));
+  await waitFor('open', () => reading.opened() === 1 && waiting.losses.length > 0 && nowhere.losses.length > 0, 30_000);
+  const startedAt = performance.now();
+  await Promise.all([nowhere, connecting, reading, waiting].map(({ connection }) => connection.close()));
+  expect(performance.now() - startedAt).toBeLessThan(3_000);
+});
