@@ -23,7 +23,8 @@ export function takeLock(denylistPath: string): Lock {
     database.exec('BEGIN EXCLUSIVE');
   } catch (cause) {
     database.close();
-    throw new RescindError('denylist_locked', { detail: denylistPath, cause });
+    const isHeld = cause instanceof Database.SqliteError && cause.code === 'SQLITE_BUSY';
+    throw isHeld ? new RescindError('denylist_locked', { detail: denylistPath, cause }) : cause;
   }
   return { release: () => void database.close() };
 }

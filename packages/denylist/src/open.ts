@@ -33,17 +33,24 @@ export function openDenylist(options: DenylistOptions): Denylist {
   if (typeof path !== 'string' || path === '' || path === ':memory:') {
     throw new TypeError('path must name the file of the denylist, such as /data/denylist.db');
   }
-  const place = placeOf(path);
+  try {
+    return openAt(placeOf(path), clock, telemetry);
+  } catch (cause) {
+    if (cause instanceof RescindError) throw cause;
+    throw new RescindError('denylist_unreadable', { detail: path, cause });
+  }
+}
+
+function openAt(place: string, clock: Clock, telemetry: Telemetry): Denylist {
   const lock = takeLock(place);
   let opened: OpenedFile | undefined;
   try {
     opened = openFile(place, clock, telemetry);
     return createDenylist({ ...opened, telemetry, release: lock.release });
-  } catch (cause) {
+  } catch (error) {
     opened?.database.close();
     lock.release();
-    if (cause instanceof RescindError) throw cause;
-    throw new RescindError('denylist_unreadable', { detail: place, cause });
+    throw error;
   }
 }
 

@@ -72,7 +72,7 @@ export interface GuardSettings {
   readonly telemetry: Telemetry;
 }
 
-/** Tokens of a minute's play and more are honest; a view that is never too old would be no promise. */
+/** Long enough for a restart of the issuer or of the brokers, a third of a token's usual life: what is missed is bounded. */
 const MAX_STALENESS_MS: DurationMs = 300_000;
 /** Ten heartbeats missed: no jitter does that. */
 const DEGRADED_AFTER_MS: DurationMs = 10_000;

@@ -82,6 +82,14 @@ test('its directory is made', () => {
   expect(open(path).count()).toBe(0);
 });
 
+test('a place where no file can be is told', () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, 'file'), 'not a directory');
+  for (const path of [directory, join(directory, 'file', 'denylist.db')]) {
+    expect(() => openDenylist({ path })).toThrow(expect.objectContaining({ code: 'denylist_unreadable' }));
+  }
+});
+
 describe('versions', () => {
   test('an older file is brought to this version with its rows', () => {
     const path = freshPath();
