@@ -1,0 +1,16 @@
+import { writeSync } from 'node:fs';
+import { openIssuer } from '@rescind/issuer';
+
+// Logs in and out until it is killed, and says each logout on standard output as soon as it is answered.
+const [databasePath = '', keysPath = ''] = process.argv.slice(2);
+const issuer = openIssuer({
+  issuer: 'https://login.example',
+  databasePath,
+  keysPath,
+  subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
+});
+for (;;) {
+  const { sid } = issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
+  const record = await issuer.endSession({ sid, reason: 'logout' });
+  writeSync(1, `${record?.seq} ${sid}\n`);
+}

@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { codeOf, eventsOf, house } from './house.ts';
+
+const CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
+
+/** Runs the child until it has answered `logouts` of them, kills it, and returns what it had answered. */
+async function runAndKill(place: ReturnType<typeof house>, logouts: number): Promise<{ seq: number; sid: string }[]> {
+  const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  let complaints = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    complaints += chunk;
+  });
+  const exited = once(child, 'exit');
+  try {
+    await waitFor('logouts of the child', () => output.split('\n').length > logouts || child.exitCode !== null, 20_000);
+  } finally {
+    child.kill('SIGKILL');
+  }
+  await exited;
+  expect(complaints).toBe('');
+  const lines = output.slice(0, output.lastIndexOf('\n')).split('\n');
+  return lines.map((line) => line.split(' ')).map(([seq, sid = '']) => ({ seq: Number(seq), sid }));
+}
+
+test('kill -9 in the midst of logouts: each one that was answered is in the log, in its place, and none is doubled', async () => {
+  const place = house();
+  const answered: { seq: number; sid: string }[] = [];
+  for (const logouts of [1, 7, 40]) answered.push(...(await runAndKill(place, logouts)));
+
+  const issuer = place.open();
+  expect(issuer.refusingWrites()).toBeNull();
+  const events = eventsOf(issuer);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  expect(events.map(({ prev }) => prev)).toEqual([null, ...events.slice(0, -1).map(({ id }) => id)]);
+  const bySeq = new Map(events.map((event) => [event.seq, event.cutoffs[0]?.value]));
+  for (const { seq, sid } of answered) expect(bySeq.get(seq)).toBe(sid);
+  expect(issuer.log.snapshot()).toMatchObject({ head: events.length, last: events.at(-1)?.id });
+  // Of three lives at most the last logout of each was durable and not answered any more.
+  expect(events.length - answered.length).toBeLessThanOrEqual(3);
+  const ended = 'SELECT COUNT(*) FROM rescind_sessions WHERE ended_at IS NOT NULL';
+  expect(issuer.database.prepare(ended).pluck().get()).toBe(events.length);
+});
+
+test('a second writer is refused while the first lives, and not a moment longer', async () => {
+  const place = house();
+  const first = place.open();
+  expect(codeOf(() => place.open())).toBe('database_locked');
+  await first.close();
+  const second = place.open();
+  await second.close();
+
+  const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const exited = once(child, 'exit');
+  try {
+    await once(child.stdout, 'data');
+    expect(codeOf(() => place.open())).toBe('database_locked');
+  } finally {
+    child.kill('SIGKILL');
+  }
+  await exited;
+  expect(place.open().refusingWrites()).toBeNull();
+});

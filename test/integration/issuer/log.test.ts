@@ -1,0 +1,223 @@
+import type { Issuer } from '@rescind/issuer';
+import { createManualClock } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { decoderOf, eventsOf, house, login, payloadOf, refresh } from './house.ts';
+
+const START = 1_800_000_000_123;
+const SECOND = 1_000;
+
+function beatOf(issuer: Issuer) {
+  const record = decoderOf(issuer).decode(issuer.log.heartbeat().jws);
+  if (record.kind !== 'heartbeat') throw new Error(`the heartbeat is ${record.kind}`);
+  return record;
+}
+
+describe('the outbox', () => {
+  test('a new one has head 0, no last and floor 1', () => {
+    const issuer = house().open();
+    expect(issuer.log.snapshot()).toMatchObject({ head: 0, last: null, floor: 1 });
+    expect(issuer.log.snapshot().epoch).toMatch(/^0000000001-/);
+    expect(beatOf(issuer)).toMatchObject({ head: 0, last: null, floor: 1 });
+  });
+
+  test('a transaction that is taken back leaves no hole in the seq', async () => {
+    const issuer = house().open();
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    for (let turn = 0; turn < 3; turn += 1) {
+      const failing = issuer.transaction((tx) => {
+        tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+        throw new Error('the host changed its mind');
+      });
+      await expect(failing).rejects.toThrow('changed its mind');
+    }
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    const events = eventsOf(issuer);
+    expect(events.map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(events[1]?.prev).toBe(events[0]?.id);
+  });
+
+  test('the host’s own tables commit and fail with ours', async () => {
+    const issuer = house().open();
+    issuer.database.exec('CREATE TABLE users (name TEXT)');
+    const insert = issuer.database.prepare('INSERT INTO users VALUES (?)');
+    await issuer.transaction((tx) => {
+      insert.run('kept');
+      tx.revoke({ claim: 'sub', value: 'ada', reason: 'deleted' });
+    });
+    const failing = issuer.transaction((tx) => {
+      insert.run('lost');
+      tx.revoke({ claim: 'sub', value: 'ada', reason: 'not a word' });
+    });
+    await expect(failing).rejects.toThrow(TypeError);
+    expect(issuer.database.prepare('SELECT name FROM users').pluck().all()).toEqual(['kept']);
+    expect(issuer.log.snapshot().head).toBe(1);
+  });
+
+  test('one T a transaction; a session begun after it lives, one begun before does not', async () => {
+    const clock = createManualClock(START);
+    const issuer = house().open({ clock });
+    const before = login(issuer);
+    const after = await issuer.transaction((tx) => {
+      tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+      tx.revoke({ claim: 'client_id', value: 'web', reason: 'client_revoked', endsSession: false });
+      return tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
+    });
+    const [first, second] = eventsOf(issuer).map(({ cutoffs }) => cutoffs[0]?.issuedUntil);
+    expect(first).toBe(START);
+    expect(second).toBe(first);
+    expect(() => issuer.verify(before.access_token)).toThrow();
+    expect(issuer.verify(after.access_token).payload.iat_ms).toBe(START + 1);
+    expect(refresh(issuer, after).sid).toBe(after.sid);
+  });
+
+  test('whoever listens hears of a commit, and not of what was taken back', async () => {
+    const issuer = house().open();
+    let heard = 0;
+    const stop = issuer.log.onAppend(() => {
+      heard += 1;
+      expect(issuer.log.snapshot().head).toBe(1);
+    });
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    const failing = issuer.transaction((tx) => {
+      tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+      throw new Error('no');
+    });
+    await failing.catch(() => undefined);
+    login(issuer);
+    expect(heard).toBe(1);
+    stop();
+  });
+
+  test('inside a transaction the log does not answer: what it has may yet be taken back', async () => {
+    const issuer = house().open();
+    await issuer.transaction(() => {
+      for (const read of [issuer.log.snapshot, issuer.log.heartbeat, () => issuer.log.read(0, 1)]) {
+        expect(read).toThrow(/inside a transaction/);
+      }
+      expect(() => login(issuer)).toThrow(/a transaction is open/);
+    });
+  });
+
+  test('nothing secret is in an event', async () => {
+    const issuer = house().open();
+    const answer = login(issuer);
+    const next = refresh(issuer, answer);
+    await issuer.revokeToken({ token: next.access_token, clientId: 'web' });
+    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    const text = issuer.log
+      .read(0, 10)
+      .map(({ jws }) => JSON.stringify(payloadOf(jws)))
+      .join();
+    for (const secret of [answer, next].flatMap((one) => [one.access_token, one.refresh_token])) {
+      expect(text).not.toContain(secret);
+      expect(text).not.toContain(secret.split('.').at(-1));
+    }
+  });
+});
+
+describe('the issuer’s clock', () => {
+  test('set back, also over a restart: tokens, cut-offs and heartbeats go on from where they were', async () => {
+    const place = house();
+    const clock = createManualClock(START);
+    const issuer = place.open({ clock });
+    const before = login(issuer);
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.close();
+    const again = place.open({ clock: createManualClock(START - 500) });
+    const after = login(again);
+    expect(() => again.verify(before.access_token)).toThrow();
+    expect(again.verify(after.access_token).payload.iat_ms).toBe(START + 1);
+    expect(beatOf(again).at).toBeGreaterThan(START);
+  });
+
+  test('a cut-off waits for a wall clock that is far behind, and a logout does not', async () => {
+    const clock = createManualClock(START);
+    const issuer = house().open({ clock });
+    const answer = login(issuer);
+    clock.setWall(START - 3 * SECOND);
+    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    let runs = 0;
+    const waiting = issuer.transaction((tx) => {
+      runs += 1;
+      return tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+    });
+    await waitFor('a second try', () => runs > 2);
+    expect(issuer.log.snapshot().head).toBe(1);
+    clock.setWall(START);
+    expect(await waiting).toMatchObject({ seq: 2 });
+  });
+
+  test('if it does not come back in time: clock_ahead, and when to try again', async () => {
+    const clock = createManualClock(START);
+    const issuer = house().open({ clock });
+    login(issuer);
+    clock.setWall(START - 30 * SECOND);
+    await expect(issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' })).rejects.toMatchObject({
+      code: 'clock_ahead',
+      status: 503,
+      retryAfter: 5,
+    });
+  }, 30_000);
+
+  test('set forward by hours: nothing is minted, logouts go on, health tells', async () => {
+    const clock = createManualClock(START);
+    const issuer = house().open({ clock });
+    const answer = login(issuer);
+    clock.setWall(START + 7_200 * SECOND);
+    expect(() => login(issuer)).toThrow(expect.objectContaining({ code: 'clock_parted' }));
+    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'warn' }));
+    clock.setWall(START);
+    expect(login(issuer).token_type).toBe('Bearer');
+  });
+});
+
+describe('nothing is kept longer than it is needed', () => {
+  const rows = (issuer: Issuer, table: string) =>
+    Number(issuer.database.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get());
+
+  test('rows go at E + 60 s, from the bottom; head and last outlive them, and the floor follows', async () => {
+    const clock = createManualClock(START);
+    const issuer = house().open({ clock, accessTokenTtlMs: 10 * SECOND, eventRetentionMs: 86_400 * SECOND });
+    const answer = login(issuer);
+    refresh(issuer, answer);
+    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    clock.advance(10 * SECOND + 59 * SECOND);
+    const sealed = issuer.database.prepare('SELECT COUNT(sealed) FROM rescind_refresh_tokens').pluck();
+    await waitFor('the house to be kept', () => sealed.get() === 0);
+    expect(issuer.log.snapshot()).toMatchObject({ head: 1, floor: 1 });
+    expect(rows(issuer, 'rescind_outbox')).toBe(1);
+    clock.advance(2 * SECOND);
+    const { last } = issuer.log.snapshot();
+    await waitFor('the row to go', () => rows(issuer, 'rescind_outbox') === 0);
+    expect(issuer.log.snapshot()).toMatchObject({ head: 1, last, floor: 2 });
+    expect(last).not.toBeNull();
+    clock.advance(60 * SECOND);
+    await waitFor('the tables to be swept', () => rows(issuer, 'rescind_revocations') === 0);
+    expect(rows(issuer, 'rescind_sessions')).toBe(0);
+    expect(rows(issuer, 'rescind_refresh_tokens')).toBe(0);
+    login(issuer);
+    expect(await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' })).toMatchObject({ seq: 2 });
+    expect(eventsOf(issuer)).toMatchObject([{ seq: 2, prev: last }]);
+  });
+
+  test('a row that denies for ever is said anew at half the retention, and pins no floor', async () => {
+    const clock = createManualClock(START);
+    const issuer = house().open({ clock, accessTokenTtlMs: SECOND, eventRetentionMs: 3_600 * SECOND });
+    const kid = String(issuer.jwks().keys[0]?.kid);
+    await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
+    login(issuer);
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    const [first] = eventsOf(issuer);
+    clock.advance(1_801 * SECOND);
+    await waitFor('the key to be said anew', () => issuer.log.snapshot().floor === 3);
+    const events = eventsOf(issuer);
+    expect(events).toMatchObject([{ seq: 3, txn: first?.txn, reason: 'key_compromised' }]);
+    expect(events[0]?.id).not.toBe(first?.id);
+    expect(events[0]?.at).toBeGreaterThan(first?.at ?? 0);
+    expect(events[0]?.cutoffs).toMatchObject([{ claim: 'kid', value: kid }]);
+    const [old, anew] = [first?.cutoffs[0], events[0]?.cutoffs[0]];
+    expect({ ...anew, seq: old?.seq }).toEqual(old);
+  });
+});
