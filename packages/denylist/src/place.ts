@@ -27,9 +27,9 @@ export function createOwnFile(path: string): void {
  * @throws RescindError `denylist_locked`
  */
 export function refuseSecondName(path: string): void {
-  const names = statSync(path).nlink;
-  if (names > 1) {
-    throw new RescindError('denylist_locked', { detail: `${path} has ${names} names (hard links): copy it instead` });
+  const file = statSync(path);
+  if (file.isFile() && file.nlink > 1) {
+    throw new RescindError('denylist_locked', { detail: `${path} has ${file.nlink} names (hard links): copy it` });
   }
 }
 

@@ -85,7 +85,8 @@ test('its directory is made', () => {
 test('a place where no file can be is told', () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, 'file'), 'not a directory');
-  for (const path of [directory, join(directory, 'file', 'denylist.db')]) {
+  mkdirSync(join(directory, 'directory'));
+  for (const path of [join(directory, 'directory'), join(directory, 'file', 'denylist.db')]) {
     expect(() => openDenylist({ path })).toThrow(expect.objectContaining({ code: 'denylist_unreadable' }));
   }
 });
