@@ -75,7 +75,7 @@ export async function untilWhole(
   await waitFor(
     `every instance has a whole view, read by ${way}`,
     async () => {
-      const views = await Promise.all(instances.map((instance) => checkOf(instance, 'view')));
+      const views = await Promise.all(instances.map((instance) => checkOf(instance, 'feed')));
       return views.every((view) => view?.status === 'pass' && view.way === way && view.lag === 0);
     },
     deadlineMs,

@@ -25,7 +25,7 @@ it('accepts a logout with Kafka dead, keeps it through a kill -9, and the fleet 
 
   await broker.start();
   await untilWhole(instances, 'kafka');
-  await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lag === 0, 30_000);
+  await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 30_000);
   for (const { access_token } of [first, second, third]) {
     expect(await verdictsOf(instances, access_token)).toEqual(['token_revoked', 'token_revoked']);
   }

@@ -163,8 +163,8 @@ async function brokerGoesAway({ fleet, narrator }: Stage, broker: Broker, user: 
 async function wholeByKafka({ instances }: Fleet): Promise<number> {
   const answers = await Promise.all(instances.map((instance) => instance.health()));
   return answers.filter(({ status, body }) => {
-    const view = body.checks?.find(({ name }) => name === 'view');
-    return status === 200 && view?.status === 'pass' && view.way === 'kafka' && view.lag === 0;
+    const feed = body.checks?.find(({ name }) => name === 'feed');
+    return status === 200 && feed?.status === 'pass' && feed.way === 'kafka' && feed.lag === 0;
   }).length;
 }
 
