@@ -2,6 +2,7 @@ import type { RevocationsHandler } from '@rescind/feed';
 import type { Issuer } from '@rescind/issuer';
 import type { Express, RequestHandler } from 'express';
 import express from 'express';
+import { identify } from './http/bearer.ts';
 import { form, json, loginBody, passwordBody, registerBody, revokeForm, tokenForm } from './http/bodies.ts';
 import type { LoginLimits } from './http/limits.ts';
 import type { SessionEndpoints } from './http/sessions.ts';
@@ -22,12 +23,13 @@ const PUBLIC_MAX_AGE_S = 60;
 /** Every public address of user-management. */
 export function createApp({ issuer, limits, sessions, tokens, revocations, metadata }: AppParts): Express {
   const app = express();
+  const signedIn = identify(issuer);
 
   app.post('/register', limits.byAddress, json(registerBody), sessions.register);
-  app.post('/login', limits.byAddress, json(loginBody), limits.byAccount, sessions.login);
-  app.post('/password', limits.byAddress, json(passwordBody), sessions.changePassword);
-  app.post('/logout', sessions.logout);
-  app.post('/logout-everywhere', sessions.logoutEverywhere);
+  app.post('/login', limits.byAddress, json(loginBody), sessions.login);
+  app.post('/password', limits.byAddress, signedIn, json(passwordBody), sessions.changePassword);
+  app.post('/logout', signedIn, sessions.logout);
+  app.post('/logout-everywhere', signedIn, sessions.logoutEverywhere);
 
   app.post('/oauth2/token', form(tokenForm), tokens.token);
   app.post('/oauth2/revoke', form(revokeForm), tokens.revoke);

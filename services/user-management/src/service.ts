@@ -46,6 +46,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   });
   const limits = createLoginLimits({
     telemetry,
+    clock: systemClock,
     loginsPerMinute: configuration.LOGINS_PER_MINUTE,
     failures: configuration.LOGIN_FAILURES,
   });

@@ -1,6 +1,6 @@
 import type { Issuer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
-import type { Request } from 'express';
+import type { Request, RequestHandler } from 'express';
 
 /** Whose access token a request carries. */
 export interface Caller {
@@ -10,11 +10,24 @@ export interface Caller {
   readonly scope: string | undefined;
 }
 
+/** Where `identify` leaves the caller. */
+export interface CallerLocals {
+  caller: Caller;
+}
+
+/** Lets a request pass only with an access token that is good, and leaves whose it is in `response.locals.caller`. */
+export function identify(issuer: Issuer): RequestHandler {
+  return (request, response, next) => {
+    response.locals.caller = requireCaller(issuer, request);
+    next();
+  };
+}
+
 /**
  * The caller, by the access token in the `Authorization` header and nowhere else (RFC 6750 section 2).
  * @throws RescindError `token_missing`, `request_invalid`, `token_malformed`, `token_expired`, `token_revoked`, …
  */
-export function requireCaller(issuer: Issuer, request: Request): Caller {
+function requireCaller(issuer: Issuer, request: Request): Caller {
   const { payload } = issuer.verify(bearerToken(request));
   return {
     sub: text(payload.sub),

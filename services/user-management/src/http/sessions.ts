@@ -4,16 +4,16 @@ import { RescindError } from '@rescind/revocation';
 import type { Request, Response } from 'express';
 import type { Accounts } from '../accounts/accounts.ts';
 import { requireClient } from '../oauth/clients.ts';
-import { requireCaller } from './bearer.ts';
+import type { CallerLocals } from './bearer.ts';
 import type { LoginBody, PasswordBody, RegisterBody } from './bodies.ts';
 import type { LoginLimits } from './limits.ts';
 
 export interface SessionEndpoints {
   register(request: Request, response: Response): Promise<void>;
   login(request: Request, response: Response): Promise<void>;
-  logout(request: Request, response: Response): Promise<void>;
-  logoutEverywhere(request: Request, response: Response): Promise<void>;
-  changePassword(request: Request, response: Response): Promise<void>;
+  logout(request: Request, response: Response<unknown, CallerLocals>): Promise<void>;
+  logoutEverywhere(request: Request, response: Response<unknown, CallerLocals>): Promise<void>;
+  changePassword(request: Request, response: Response<unknown, CallerLocals>): Promise<void>;
 }
 
 export interface SessionEndpointsOptions {
@@ -51,34 +51,35 @@ export function createSessionEndpoints(options: SessionEndpointsOptions): Sessio
       const { username, password, deviceName, client_id, scope }: LoginBody = request.body;
       const answer = await said('login', async () => {
         const { clientId } = requireClient(client_id);
-        const account = await accounts.prove(username, password);
+        const account = await limits.login(request, username, () => accounts.prove(username, password));
         const tokens = accounts.begin(account, { clientId, scope, deviceName });
         telemetry.log('info', 'authn_login_success', { sub: account.sub });
         return tokens;
       });
-      limits.knows(request, username);
       response.set(NO_STORE).json(answer);
     },
 
-    async logout(request, response) {
-      const { sub, sid } = requireCaller(issuer, request);
+    async logout(_request, response) {
+      const { sub, sid } = response.locals.caller;
       await issuer.endSession({ sid, reason: 'logout' });
       telemetry.log('info', 'session_logout', { sub, scope: 'session' });
       response.status(204).end();
     },
 
-    async logoutEverywhere(request, response) {
-      const { sub } = requireCaller(issuer, request);
+    async logoutEverywhere(_request, response) {
+      const { sub } = response.locals.caller;
       await issuer.endAllSessions({ sub, reason: 'logout_everywhere' });
       telemetry.log('info', 'session_logout', { sub, scope: 'everywhere' });
       response.status(204).end();
     },
 
     async changePassword(request, response) {
-      const { sub, clientId, scope } = requireCaller(issuer, request);
+      const { sub, clientId, scope } = response.locals.caller;
       const { currentPassword, newPassword, deviceName }: PasswordBody = request.body;
       const login = { clientId, scope, deviceName };
-      const answer = await said('password', () => accounts.changePassword(sub, currentPassword, newPassword, login));
+      const answer = await said('password', () =>
+        limits.confirm(sub, () => accounts.changePassword(sub, currentPassword, newPassword, login)),
+      );
       telemetry.log('info', 'authn_password_change', { sub });
       response.set(NO_STORE).json(answer);
     },

@@ -1,0 +1,206 @@
+import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { openUserManagement, USER } from '../../support/user-management.ts';
+
+async function started(environment?: Record<string, string>) {
+  const service = await openUserManagement(environment);
+  expect((await service.register()).status).toBe(201);
+  return service;
+}
+
+describe('logging in', () => {
+  test('gives an access token of RFC 9068 and a refresh token, not to be stored', async () => {
+    const { post } = await started();
+    const answer = await post('/login', { ...USER, deviceName: 'Ada’s telephone ☎', client_id: 'web' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.body).toMatchObject({ token_type: 'Bearer', expires_in: 900, scope: 'prices:read orders:read' });
+    const token = String(answer.body.access_token);
+    expect(decodeProtectedHeader(token)).toMatchObject({ alg: 'RS256', typ: 'at+jwt' });
+    const claims = decodeJwt(token);
+    expect(claims).toMatchObject({ aud: ['prices', 'orders'], client_id: 'web', scope: 'prices:read orders:read' });
+    expect(claims.sub).toMatch(/^[\w-]{22}$/);
+    expect(JSON.stringify(claims)).not.toContain(USER.username);
+  });
+
+  test('narrows the scope when asked, and refuses more than there is', async () => {
+    const { post } = await started();
+    expect((await post('/login', { ...USER, scope: 'prices:read' })).body.scope).toBe('prices:read');
+    const refused = await post('/login', { ...USER, scope: 'prices:read prices:premium' });
+    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_scope']);
+  });
+
+  test('a wrong password and a name nobody has are answered alike', async () => {
+    const { post } = await started();
+    const wrong = await post('/login', { ...USER, password: 'correct horse batterx' });
+    const unknown = await post('/login', { ...USER, username: 'nobody' });
+    expect(wrong.status).toBe(401);
+    expect(wrong.body.code).toBe('credentials_wrong');
+    expect([unknown.status, unknown.text]).toEqual([wrong.status, wrong.text]);
+  });
+
+  test('a client nobody knows is refused', async () => {
+    const { post } = await started();
+    const refused = await post('/login', { ...USER, client_id: 'another' });
+    expect([refused.status, refused.body.error]).toEqual([401, 'invalid_client']);
+  });
+
+  test('200 at once all succeed, and a token is checked meanwhile', async () => {
+    const service = await started({ LOGINS_PER_MINUTE: '1000' });
+    const { access } = await service.login();
+    const logins = Promise.all(Array.from({ length: 200 }, () => service.post('/login', USER)));
+    const began = performance.now();
+    expect(await service.accepts(access)).toBe(400);
+    expect(performance.now() - began).toBeLessThan(2_000);
+    expect((await logins).map(({ status }) => status)).toEqual(Array(200).fill(200));
+  });
+});
+
+describe('registering', () => {
+  test('a name is taken once, however it is written', async () => {
+    const { register } = await started();
+    for (const username of ['ada', 'ADA', 'ａｄａ']) {
+      const answer = await register({ username, password: 'another password' });
+      expect([answer.status, answer.body.code]).toEqual([409, 'username_taken']);
+    }
+  });
+
+  test('of two at the same moment one is taken', async () => {
+    const { register } = await openUserManagement();
+    const answers = await Promise.all(Array.from({ length: 4 }, () => register()));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+  });
+
+  test.each([
+    ['too short', 'seven77'],
+    ['too long', 'x'.repeat(129)],
+    ['the name', 'ada.lovelace'],
+    ['half a character', 'a lonely \ud800 surrogate'],
+  ])('a password that is %s is refused with what would be right', async (_why, password) => {
+    const { register } = await openUserManagement();
+    const answer = await register({ username: 'Ada.Lovelace', password });
+    expect([answer.status, answer.body.code]).toEqual([400, 'password_refused']);
+    expect(answer.body.issues).toEqual([{ path: 'password', message: expect.stringMatching(/^must /) }]);
+  });
+
+  test('any Unicode is a password, whole, and the same from another keyboard', async () => {
+    const { register, post } = await openUserManagement();
+    const password = `${'🐎'.repeat(120)} Ångström`;
+    expect((await register({ username: 'ada', password: password.normalize('NFD') })).status).toBe(400);
+    const taken = `${'🐎'.repeat(100)} Ångström`;
+    expect((await register({ username: 'ada', password: taken.normalize('NFD') })).status).toBe(201);
+    expect((await post('/login', { username: 'ada', password: taken.normalize('NFC') })).status).toBe(200);
+    expect((await post('/login', { username: 'ada', password: taken.slice(0, -1) })).status).toBe(401);
+    expect((await post('/login', { username: 'ada', password: ` ${taken}` })).status).toBe(401);
+  });
+});
+
+describe('logging out', () => {
+  test('ends that session: its access token and its refresh token, and no other', async () => {
+    const service = await started();
+    const [laptop, phone] = [await service.login(), await service.login()];
+    const answer = await service.send('/logout', { method: 'POST', headers: service.asBearer(laptop.access) });
+    expect([answer.status, answer.text]).toEqual([204, '']);
+    expect(await service.accepts(laptop.access)).toBe(401);
+    const refused = await service.refresh(laptop.refresh);
+    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_grant']);
+    expect(await service.accepts(phone.access)).toBe(400);
+    expect((await service.refresh(phone.refresh)).status).toBe(200);
+    const again = await service.send('/logout', { method: 'POST', headers: service.asBearer(laptop.access) });
+    expect([again.status, again.body.code]).toEqual([401, 'token_revoked']);
+  });
+
+  test('everywhere ends all, and a login in the same second is good', async () => {
+    const service = await started();
+    const before = [await service.login(), await service.login()];
+    const headers = service.asBearer(before[0]?.access ?? '');
+    expect((await service.send('/logout-everywhere', { method: 'POST', headers })).status).toBe(204);
+    const after = await service.login();
+    for (const { access, refresh } of before) {
+      expect(await service.accepts(access)).toBe(401);
+      expect((await service.refresh(refresh)).status).toBe(400);
+    }
+    expect(await service.accepts(after.access)).toBe(400);
+    expect((await service.refresh(after.refresh)).status).toBe(200);
+  });
+
+  test('no token, two of them, one in the address: RFC 6750 section 3', async () => {
+    const service = await started();
+    const { access } = await service.login();
+    const none = await service.send('/logout', { method: 'POST' });
+    expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, 'Bearer']);
+    const basic = await service.send('/logout', { method: 'POST', headers: { Authorization: 'Basic YTpi' } });
+    expect([basic.status, basic.body.code]).toEqual([401, 'token_missing']);
+    const bad = await service.send('/logout', { method: 'POST', headers: service.asBearer('nonsense') });
+    expect(bad.status).toBe(401);
+    expect(bad.headers.get('www-authenticate')).toContain('error="invalid_token"');
+    const address = await service.send(`/logout?access_token=${access}`, { method: 'POST' });
+    expect([address.status, address.body.error]).toEqual([400, 'invalid_request']);
+    expect(await service.accepts(access)).toBe(400);
+  });
+});
+
+describe('changing the password', () => {
+  const next = 'another correct horse';
+
+  test('ends every session, answers a new pair, and the old password is no more', async () => {
+    const service = await started();
+    const [here, elsewhere] = [await service.login(), await service.login({ scope: 'prices:read' })];
+    const changed = await service.post(
+      '/password',
+      { currentPassword: USER.password, newPassword: next },
+      service.asBearer(here.access),
+    );
+    const pair = service.tokensOf(changed);
+    expect(changed.headers.get('cache-control')).toBe('no-store');
+    for (const { access, refresh } of [here, elsewhere]) {
+      expect(await service.accepts(access)).toBe(401);
+      expect((await service.refresh(refresh)).status).toBe(400);
+    }
+    expect(await service.accepts(pair.access)).toBe(400);
+    expect((await service.refresh(pair.refresh)).status).toBe(200);
+    expect((await service.post('/login', USER)).status).toBe(401);
+    expect((await service.post('/login', { ...USER, password: next })).status).toBe(200);
+  });
+
+  test('wants the current password, and a good new one', async () => {
+    const service = await started();
+    const { access } = await service.login();
+    const change = (currentPassword: string, newPassword: string) =>
+      service.post('/password', { currentPassword, newPassword }, service.asBearer(access));
+    expect((await change('not the password', next)).body.code).toBe('credentials_wrong');
+    expect((await change(USER.password, 'short')).body.code).toBe('password_refused');
+    expect((await change(USER.password, 'x'.repeat(129))).body.code).toBe('password_refused');
+    expect(await service.accepts(access)).toBe(400);
+    expect((await service.post('/login', USER)).status).toBe(200);
+  });
+
+  test('of two at the same moment one wins', async () => {
+    const service = await started();
+    const [first, second] = [await service.login(), await service.login()];
+    const answers = await Promise.all(
+      [first, second].map(({ access }, index) =>
+        service.post(
+          '/password',
+          { currentPassword: USER.password, newPassword: `${next} ${index}` },
+          service.asBearer(access),
+        ),
+      ),
+    );
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401]);
+  });
+
+  test('a login with the old password that races it gains nothing', async () => {
+    const service = await started();
+    const { access } = await service.login();
+    const [changed, ...logins] = await Promise.all([
+      service.post('/password', { currentPassword: USER.password, newPassword: next }, service.asBearer(access)),
+      ...Array.from({ length: 8 }, () => service.post('/login', USER)),
+    ]);
+    expect(changed?.status).toBe(200);
+    for (const login of logins) {
+      if (login.status === 200) expect(await service.accepts(String(login.body.access_token))).toBe(401);
+      else expect(login.status).toBe(401);
+    }
+  });
+});

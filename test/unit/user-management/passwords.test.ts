@@ -1,0 +1,45 @@
+import { createPasswords } from '@rescind/user-management';
+import { describe, expect, test } from 'vitest';
+
+const passwords = createPasswords();
+
+describe('passwords', () => {
+  test('are stored as PHC strings of argon2id with OWASP’s cost, each with a salt of its own', async () => {
+    const [first, second] = [
+      await passwords.hash('correct horse', 'ada'),
+      await passwords.hash('correct horse', 'ada'),
+    ];
+    expect(first).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(first).not.toBe(second);
+    expect(await passwords.verify('correct horse', first)).toBe(true);
+    expect(await passwords.verify('correct horsf', first)).toBe(false);
+    expect(passwords.isOutdated(first)).toBe(false);
+  });
+
+  test('a known answer of the reference implementation', async () => {
+    // argon2 -id -k 256 -t 2 -p 1, salt "somesalt", of the reference implementation's own tests (test.c).
+    const stored = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4';
+    expect(await passwords.verify('password', stored)).toBe(true);
+    expect(await passwords.verify('passwore', stored)).toBe(false);
+    expect(passwords.isOutdated(stored)).toBe(true);
+  });
+
+  test('nobody’s password is never right', async () => {
+    expect(await passwords.verify('correct horse', undefined)).toBe(false);
+  });
+
+  test('a stored text that is no hash is an error without the text', async () => {
+    await expect(passwords.verify('correct horse', '$2b$10$secret')).rejects.toThrow(/^a stored password must be/);
+  });
+
+  test('beyond so many waiting it is busy', async () => {
+    const crowd = createPasswords();
+    const answers = await Promise.allSettled(
+      Array.from({ length: 520 }, () =>
+        crowd.verify('x', '$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEs'),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 'rejected')).toHaveLength(6);
+    expect(answers.at(-1)).toMatchObject({ reason: { code: 'busy', retryAfter: 1 } });
+  });
+});
