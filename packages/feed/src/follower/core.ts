@@ -208,7 +208,7 @@ function viewOf(state: FollowerState, at: Instant): View {
   const { suspect, logTime, epoch, seq, head } = kept;
   return {
     ready,
-    whole: beat !== null && seq >= head && suspect === null,
+    whole: beat?.agrees === true && seq >= head && suspect === null,
     suspect,
     ageMs: ageOf({ kept, age, at }),
     logTime,

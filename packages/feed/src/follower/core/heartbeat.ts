@@ -68,8 +68,11 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord): void {
   count(draft, 'rescind_heartbeats_total', { result: 'applied' });
   raiseHead(draft, record.head, record.jws);
   draft.way = wayName(settings, way);
-  if (beat === null || record.at > beat.at) draft.beat = { at: record.at, live: record.live || beat?.live === true };
-  else if (record.live && !beat.live) draft.beat = { ...beat, live: true };
+  const { at, head, last } = record;
+  const agrees = head === draft.kept.seq;
+  if (beat === null || !beat.agrees || at > beat.at) {
+    draft.beat = { at, head, last, agrees, live: record.live || beat?.live === true };
+  } else if (record.live && agrees && !beat.live) draft.beat = { ...beat, live: true };
 }
 
 function releaseBelowFloor(draft: Draft): void {

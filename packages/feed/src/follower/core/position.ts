@@ -78,8 +78,17 @@ export function isHappening(draft: Draft, way: WayId, live: boolean): boolean {
   return live || (way === 'first' ? draft.settings.first : draft.settings.second) === 'http';
 }
 
+/** Moves the position; where it meets the head of a heartbeat heard before, the ids must be the same. */
 function moveTo(draft: Draft, seq: number, id: string | null): void {
   draft.kept = { ...draft.kept, seq, id };
+  const { beat } = draft;
+  if (beat === null || beat.agrees || beat.head !== seq) return;
+  if (id !== null && id !== beat.last) {
+    forkFound(draft, 'last');
+    return;
+  }
+  draft.kept = { ...draft.kept, id: beat.last };
+  draft.beat = { ...beat, agrees: true };
 }
 
 function applyDenials(draft: Draft, record: EventRecord | NotUnderstoodRecord): void {

@@ -9,7 +9,7 @@ export function settle(draft: Draft): void {
   const isReached = draft.kept.seq >= draft.kept.head;
   if (!isReached && draft.gapOn !== null) gapFound(draft, draft.gapOn);
   if (isReached && draft.cause === 'gap') mend(draft);
-  if (isReached && draft.beat !== null) becomeWhole(draft);
+  if (isReached && draft.beat?.agrees) becomeWhole(draft);
   if (draft.firstIsGood && isReached && draft.cause === null && draft.ways.second.taken) closeSecond(draft);
 }
 

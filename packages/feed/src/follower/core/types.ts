@@ -140,6 +140,16 @@ export interface Run {
   readonly id: string;
 }
 
+/** A heartbeat that the view may become whole by. */
+export interface Beat {
+  readonly at: EpochMillis;
+  readonly live: boolean;
+  readonly head: number;
+  readonly last: string | null;
+  /** Whether `last` was the id held when the position was at `head`: only then is it the same log that was read. */
+  readonly agrees: boolean;
+}
+
 /** All the core knows. Plain data; nothing outside the core looks into it, except `kept`. */
 export interface FollowerState {
   /** What was last committed (once the step's commit effect has been carried out), and the newest hint. */
@@ -149,7 +159,7 @@ export interface FollowerState {
   readonly quarantined: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>;
   readonly run: Run | null;
   /** The newest heartbeat of this process and epoch that had the greatest head known. Cleared by a fork. */
-  readonly beat: { readonly at: EpochMillis; readonly live: boolean } | null;
+  readonly beat: Beat | null;
   /** The monotonic side of the age: at `monotonic` it was `ageMs`. Infinity: unknown. */
   readonly age: { readonly ageMs: DurationMs; readonly monotonic: DurationMs };
   readonly way: WayName | null;
