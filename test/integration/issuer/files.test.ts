@@ -1,0 +1,122 @@
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { RescindError } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { asked, codeOf, house, login } from './house.ts';
+
+const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
+
+describe('the keys', () => {
+  test('one for access tokens and one for events, readable by their owner only', () => {
+    const place = house();
+    const issuer = place.open();
+    const names = readdirSync(place.keysPath);
+    expect(names.filter((name) => /^token-.+\.pem$/.test(name))).toHaveLength(1);
+    expect(names.filter((name) => /^event-.+\.pem$/.test(name))).toHaveLength(1);
+    expect(modeOf(place.keysPath)).toBe('700');
+    for (const name of names) expect(modeOf(join(place.keysPath, name))).toBe('600');
+    expect(modeOf(place.databasePath)).toBe('600');
+    const kids = [issuer.jwks(), issuer.eventJwks()].flatMap(({ keys }) => keys.map(({ kid }) => kid));
+    expect(new Set(kids).size).toBe(2);
+    expect(JSON.stringify([issuer.jwks(), issuer.eventJwks()])).not.toMatch(/"(d|p|q|k)"/);
+  });
+
+  test('stay over a restart', async () => {
+    const place = house();
+    const issuer = place.open();
+    const answer = login(issuer);
+    const before = [issuer.jwks(), issuer.eventJwks()];
+    await issuer.close();
+    const again = place.open();
+    expect([again.jwks(), again.eventJwks()]).toEqual(before);
+    expect(asked(again, answer)).toBe('ok');
+  });
+
+  test('neither set verifies the other’s type', async () => {
+    const issuer = house().open();
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    for (const { jws } of issuer.log.read(0, 1)) expect(codeOf(() => issuer.verify(jws))).toBe('token_type_wrong');
+    expect(codeOf(() => issuer.log.prove(login(issuer).access_token))).toBe('event_invalid');
+  });
+
+  test('a directory or a file that others may read is refused, and what to do is said', async () => {
+    const open = house();
+    mkdirSync(open.keysPath, { mode: 0o755 });
+    chmodSync(open.keysPath, 0o755);
+    expect(() => open.open()).toThrow(/mode 755.*chmod 700/);
+
+    const place = house();
+    await place.open().close();
+    const [pem = ''] = readdirSync(place.keysPath).filter((name) => name.endsWith('.pem'));
+    chmodSync(join(place.keysPath, pem), 0o640);
+    expect(() => place.open()).toThrow(/mode 640.*chmod 600/);
+    chmodSync(join(place.keysPath, pem), 0o600);
+    expect(place.open().refusingWrites()).toBeNull();
+  });
+
+  test('that are gone are not silently made anew', async () => {
+    const place = house();
+    await place.open().close();
+    rmSync(place.keysPath, { recursive: true });
+    expect(codeOf(() => place.open())).toBe('keys_unavailable');
+  });
+
+  test('the private half of a revoked key does not stay', async () => {
+    const place = house();
+    const issuer = place.open();
+    const kid = String(issuer.jwks().keys[0]?.kid);
+    await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
+    expect(readdirSync(place.keysPath).join()).not.toContain(kid);
+    const failing = issuer.transaction((tx) => {
+      tx.revoke({ claim: 'kid', value: String(issuer.jwks().keys[0]?.kid), reason: 'key_compromised' });
+      throw new RescindError('busy');
+    });
+    await expect(failing).rejects.toMatchObject({ code: 'busy' });
+    const answer = login(issuer);
+    await issuer.close();
+    expect(asked(place.open(), answer)).toBe('ok');
+  });
+});
+
+describe('the database', () => {
+  test('is written so that what was answered outlives a power cut', () => {
+    const issuer = house().open();
+    expect(issuer.database.pragma('synchronous', { simple: true })).toBe(2);
+    expect(issuer.database.pragma('journal_mode', { simple: true })).toBe('wal');
+    expect(issuer.database.pragma('foreign_keys', { simple: true })).toBe(1);
+  });
+
+  test('of a newer version is not touched', async () => {
+    const place = house();
+    const issuer = place.open();
+    issuer.database.exec('UPDATE rescind_schema SET version = 99');
+    await issuer.close();
+    const before = readFileSync(place.databasePath);
+    expect(codeOf(() => place.open())).toBe('database_newer');
+    expect(readFileSync(place.databasePath).equals(before)).toBe(true);
+  });
+
+  test('of another issuer is refused', async () => {
+    const place = house();
+    await place.open().close();
+    expect(() => place.open({ issuer: 'https://other.example' })).toThrow(/login\.example/);
+  });
+
+  test('leaves the host its user_version and its tables', async () => {
+    const place = house();
+    const issuer = place.open();
+    issuer.database.pragma('user_version = 7');
+    issuer.database.exec('CREATE TABLE sessions (mine TEXT)');
+    await issuer.close();
+    const again = place.open();
+    expect(again.database.pragma('user_version', { simple: true })).toBe(7);
+    expect(login(again).token_type).toBe('Bearer');
+  });
+
+  test('after close nothing is written any more', async () => {
+    const issuer = house().open();
+    await issuer.close();
+    await issuer.close();
+    expect(codeOf(() => login(issuer))).toBe('stopping');
+  });
+});

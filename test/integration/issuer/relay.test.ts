@@ -1,0 +1,100 @@
+import type { Issuer } from '@rescind/issuer';
+import type { Telemetry } from '@rescind/revocation';
+import { silentTelemetry } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { decoderOf, house, login, payloadOf, Topic } from './house.ts';
+
+const DEADLINE = 20_000;
+
+function seqsOf(topic: Topic): unknown[] {
+  return topic.records.map((jws) => payloadOf(jws).seq).filter((seq) => seq !== undefined);
+}
+
+function logout(issuer: Issuer): Promise<unknown> {
+  return issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+}
+
+async function everythingIsThere(issuer: Issuer, topic: Topic): Promise<void> {
+  const { head } = issuer.log.snapshot();
+  await waitFor(`event ${head} in the topic`, () => seqsOf(topic).includes(head), DEADLINE);
+}
+
+describe('the relay', () => {
+  test('publishes each event in order, and a heartbeat each second whose head has been sent before it', async () => {
+    const topic = new Topic();
+    const counted: string[] = [];
+    const telemetry: Telemetry = {
+      ...silentTelemetry,
+      count: (metric, labels, by = 1) => {
+        if (metric === 'rescind_events_published_total')
+          for (let n = 0; n < by; n += 1) counted.push(String(labels?.type));
+      },
+    };
+    const issuer = house().open({ publisher: topic.publisher(), telemetry });
+    for (let turn = 0; turn < 5; turn += 1) await logout(issuer);
+    const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
+    await waitFor('two heartbeats', () => topic.records.filter(isBeat).length >= 2, DEADLINE);
+    expect(seqsOf(topic)).toEqual([1, 2, 3, 4, 5]);
+    const decoder = decoderOf(issuer);
+    let sent = 0;
+    for (const jws of topic.records) {
+      const record = decoder.decode(jws);
+      if (record.kind === 'event') sent = record.seq;
+      else if (record.kind === 'heartbeat') expect(record.head).toBeLessThanOrEqual(sent);
+      else expect.unreachable(record.kind);
+    }
+    expect(counted.filter((type) => type === 'session-revoked')).toHaveLength(5);
+    expect(counted.filter((type) => type === 'heartbeat').length).toBeGreaterThan(0);
+  });
+
+  test('logouts are answered while nobody takes them, and go out when somebody does', async () => {
+    const topic = new Topic();
+    topic.isDown = true;
+    const issuer = house().open({ publisher: topic.publisher() });
+    for (let turn = 0; turn < 3; turn += 1) await logout(issuer);
+    const relay = await waitFor(
+      'a failure',
+      () => issuer.health().find(({ lastError }) => lastError === 'nobody answers'),
+      DEADLINE,
+    );
+    expect(relay).toMatchObject({ name: 'relay', status: 'warn', lagEvents: 3 });
+    topic.isDown = false;
+    await everythingIsThere(issuer, topic);
+    expect(seqsOf(topic)).toEqual([1, 2, 3]);
+    await waitFor('health', () => issuer.health().every(({ status }) => status === 'pass'), DEADLINE);
+  });
+
+  test('a restart goes on where it was, give or take what is sent twice', async () => {
+    const topic = new Topic();
+    const place = house();
+    const first = place.open({ publisher: topic.publisher() });
+    await logout(first);
+    await everythingIsThere(first, topic);
+    await first.close();
+    const second = place.open({ publisher: topic.publisher() });
+    await logout(second);
+    await everythingIsThere(second, topic);
+    expect([...new Set(seqsOf(topic))]).toEqual([1, 2]);
+  });
+
+  test('a topic that was lost gets everything that still denies once more', async () => {
+    const topic = new Topic();
+    const issuer = house().open({ publisher: topic.publisher() });
+    for (let turn = 0; turn < 3; turn += 1) await logout(issuer);
+    await everythingIsThere(issuer, topic);
+    topic.isDown = true;
+    await waitFor('a failure', () => issuer.health().some(({ lastError }) => lastError === 'nobody answers'), DEADLINE);
+    topic.records = [];
+    topic.isDown = false;
+    await everythingIsThere(issuer, topic);
+    expect(seqsOf(topic)).toEqual([1, 2, 3]);
+  });
+
+  test('without a publisher the log is there all the same', async () => {
+    const issuer = house().open();
+    await logout(issuer);
+    expect(issuer.log.read(0, 10)).toHaveLength(1);
+    expect(issuer.health().map(({ name }) => name)).not.toContain('relay');
+  });
+});
