@@ -5,6 +5,7 @@ export type FailureReason =
   | 'authentication_failed'
   | 'certificate_refused'
   | 'undecodable'
+  | 'coordinator_unavailable'
   | 'unreachable'
   | 'failed';
 
@@ -41,6 +42,9 @@ const BY_TYPE: ReadonlyMap<string, FailureReason> = new Map([
   ['TOPIC_AUTHORIZATION_FAILED', 'unauthorized'],
   ['GROUP_AUTHORIZATION_FAILED', 'unauthorized'],
   ['CLUSTER_AUTHORIZATION_FAILED', 'unauthorized'],
+  ['GROUP_COORDINATOR_NOT_AVAILABLE', 'coordinator_unavailable'],
+  ['GROUP_LOAD_IN_PROGRESS', 'coordinator_unavailable'],
+  ['NOT_COORDINATOR_FOR_GROUP', 'coordinator_unavailable'],
   ['SASL_AUTHENTICATION_FAILED', 'authentication_failed'],
   ['UNSUPPORTED_SASL_MECHANISM', 'authentication_failed'],
 ]);

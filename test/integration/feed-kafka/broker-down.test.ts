@@ -1,0 +1,98 @@
+import { openBroker } from '@rescind/dev-kafka';
+import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { expect, onTestFinished, test } from 'vitest';
+import { testTopic } from '../../support/kafka-topic.ts';
+import { waitFor } from '../../support/wait.ts';
+import { collect, createRecorder } from './collector.ts';
+
+/** A broker of this test's own: it is going to be killed. */
+async function open(more: { stallMs?: number; sessionTimeoutMs?: number } = {}) {
+  const broker = await openBroker({
+    own: true,
+    properties: { 'group.min.session.timeout.ms': '1000' },
+    say: (line) => console.error(line),
+  });
+  onTestFinished(() => broker.close());
+  const { brokers } = broker;
+  const topic = testTopic(brokers);
+  const telemetry = createRecorder();
+  const publisher = openPublisher({
+    brokers,
+    topic: topic.name,
+    clientId: 'issuer',
+    log: 'log',
+    minRetentionMs: 3_600_000,
+    createTopic: {},
+    publishTimeoutMs: 60_000,
+    telemetry,
+  });
+  onTestFinished(() => publisher.close());
+  await publisher.publish(['event-1']);
+  const reader = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more }));
+  await waitFor('the first event', () => reader.records.length === 1, 20_000);
+  return { broker, topic, telemetry, publisher, reader };
+}
+
+test('a broker that is killed and comes back loses nothing, and both sides come back by themselves', async () => {
+  const { broker, telemetry, publisher, reader } = await open();
+  await broker.stop();
+  await waitFor('the reader to notice', () => reader.losses.length > 0, 20_000);
+  const published = publisher.publish(['event-2']);
+  await waitFor('the publisher to notice', () => publisher.health()[0]?.status === 'warn', 20_000);
+  expect(publisher.health()[0]).toMatchObject({ waiting: 1 });
+  await broker.start();
+  await published;
+  await waitFor('the event', () => reader.texts().includes('event-2'), 30_000);
+  await publisher.publish(['event-3']);
+  await waitFor('the next', () => reader.texts().includes('event-3'), 30_000);
+
+  expect([...new Set(reader.texts())]).toEqual(['event-1', 'event-2', 'event-3']);
+  expect(reader.opened()).toBeGreaterThan(1);
+  expect(telemetry.total('rescind_kafka_rebuilds_total')).toBeGreaterThan(0);
+  expect(publisher.health()[0]).toMatchObject({ status: 'pass', waiting: 0 });
+});
+
+test('a broker that is frozen is noticed without an error from the client', async () => {
+  const { broker, telemetry, publisher, reader } = await open({ stallMs: 1_500 });
+  await broker.pause();
+  await waitFor('the reader to notice', () => reader.losses.includes('stalled'), 10_000);
+  expect(telemetry.total('rescind_kafka_rebuilds_total', 'stalled')).toBe(1);
+  const published = publisher.publish(['event-2']);
+  await broker.resume();
+  await published;
+  await waitFor('the event', () => reader.texts().includes('event-2'), 30_000);
+});
+
+test('an idle topic is no stall', async () => {
+  const { telemetry, reader, publisher } = await open({ stallMs: 1_000 });
+  const before = telemetry.total('rescind_kafka_rebuilds_total');
+  const quiet = performance.now() + 4_000;
+  await waitFor('four idle seconds', () => performance.now() > quiet);
+  expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(before);
+  await publisher.publish(['event-2']);
+  await waitFor('the event', () => reader.texts().includes('event-2'));
+});
+
+test('a process that stood still longer than its session lasts loses nothing', async () => {
+  const { reader, publisher, telemetry } = await open({ sessionTimeoutMs: 1_500, stallMs: 60_000 });
+  const expected = ['event-1'];
+  for (let round = 0; round < 3; round += 1) {
+    // Sent and not waited for: the answers come after the standstill, and the records are there before it ends.
+    const texts = Array.from({ length: 40 }, (_, index) => `round-${round}-${index}`);
+    expected.push(...texts);
+    const published = Promise.all(texts.map((text) => publisher.publish([text])));
+    await waitFor('some to be read', () => reader.records.length > expected.length - texts.length, 20_000);
+    standStill(4_000);
+    await published;
+    await publisher.publish([`after-${round}`]);
+    expected.push(`after-${round}`);
+    await waitFor('all of the round', () => new Set(reader.texts()).size === expected.length, 30_000);
+  }
+  // In order, once each, but for what came again.
+  expect([...new Set(reader.texts())]).toEqual(expected);
+  expect(telemetry.lines.some(({ fields }) => String(fields.message).includes('re-joining'))).toBe(true);
+});
+
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
