@@ -196,10 +196,7 @@ export interface VerifyOptions {
 }
 
 export interface RestoreOptions
-  extends Pick<
-    IssuerOptions,
-    'issuer' | 'databasePath' | 'keysPath' | 'publisher' | 'clock' | 'telemetry' | 'eventRetentionMs'
-  > {
+  extends Pick<IssuerOptions, 'issuer' | 'databasePath' | 'keysPath' | 'publisher' | 'clock' | 'telemetry'> {
   /** Other issuers that this log speaks for: all their tokens issued until now are cut off by `iss`. Default none. */
   readonly otherIssuers?: readonly OtherIssuer[];
   /** Signed events or heartbeats that readers hold, beyond what the database has. */

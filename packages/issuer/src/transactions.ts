@@ -5,6 +5,7 @@ import type { RevocationRecord } from './issuer.ts';
 import type { HighWaterFile } from './keys/high-water.ts';
 import type { Appender, Revocation } from './log/appender.ts';
 import type { WriteGate } from './log/write-gate.ts';
+import { immediately } from './sql/connection.ts';
 import type { Meta } from './sql/meta.ts';
 
 /** What the work of one transaction takes its times from, and writes the log with. */
@@ -16,12 +17,12 @@ export interface Unit {
   /** The time of whatever denies nothing by it. */
   now(): EpochMillis;
   append(revocation: Revocation): RevocationRecord;
-  /** Runs when the transaction is durable; must not fail. */
+  /** Runs when the transaction is durable. A failure of it is only logged. */
   afterCommit(work: () => void): void;
 }
 
 export interface Transactions {
-  /** Runs one immediate transaction. @throws RescindError `database_restored`, `stopping` */
+  /** Runs one immediate transaction. @throws RescindError `database_restored`, `stopping`, `busy` */
   run<T>(work: (unit: Unit) => T): T;
   /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
   runInTime<T>(work: (unit: Unit) => T): Promise<T>;
@@ -89,6 +90,15 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     }
   }
 
+  /** What is left undone is done at the next start. */
+  function attempt(then: () => void): void {
+    try {
+      then();
+    } catch (error) {
+      telemetry.log('error', 'after_commit_failed', { error: messageOf(error) });
+    }
+  }
+
   function run<T>(work: (unit: Unit) => T): T {
     if (stopped) throw new RescindError('stopping');
     gate.requireOpen();
@@ -98,12 +108,12 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     const appended: RevocationRecord[] = [];
     const after: (() => void)[] = [];
     const unit = begin(appended, after);
-    const result = database.transaction(() => work(unit)).immediate();
+    const result = immediately(database, () => work(unit));
     if (appended.length > 0) {
       markHighWater();
       for (const listener of listeners) queueMicrotask(listener);
     }
-    for (const then of after) then();
+    for (const then of after) attempt(then);
     return result;
   }
 

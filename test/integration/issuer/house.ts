@@ -11,7 +11,7 @@ import { temporaryDirectory } from '../../support/directory.ts';
 export const ISSUER = 'https://login.example';
 
 /** A host's users, in memory. */
-export class Users {
+class Users {
   readonly #records = new Map<string, SubjectRecord>();
 
   put(sub: string, record: Partial<SubjectRecord> = {}): void {

@@ -4,7 +4,7 @@ import { pointOf } from '../log/proofs.ts';
 import type { WriteGate } from '../log/write-gate.ts';
 import type { Meta } from '../sql/meta.ts';
 
-export type TailFinding =
+type TailFinding =
   | { readonly kind: 'good' }
   /** The log had been further than the database: nothing is to be published. */
   | { readonly kind: 'refused' }

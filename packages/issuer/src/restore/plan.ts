@@ -41,8 +41,8 @@ function isWhole(
 ): boolean {
   // Without a mark nobody knows how far the log had come; of an epoch that came after, nobody knows what was before.
   if (mark === undefined || greatest.epoch !== own.epoch) return false;
-  const withinOwn = points.filter(({ epoch, seq }) => epoch === own.epoch && seq <= own.head);
-  if (withinOwn.some((point) => restoredBecause(point, own, idAt) !== null)) return false;
+  const isBeyond = ({ epoch, seq }: LogPoint) => epoch === own.epoch && seq > own.head;
+  if (points.some((point) => !isBeyond(point) && restoredBecause(point, own, idAt) !== null)) return false;
   const end = chainFrom(own, events);
   const ends = [...points, ...events].filter(({ epoch, seq }) => epoch === own.epoch && seq === greatest.seq);
   return end.seq === greatest.seq && ends.every(({ id }) => id === end.id);

@@ -1,10 +1,12 @@
-import { createIssuerClock } from '@rescind/revocation';
+import type { EventRecord } from '@rescind/feed';
+import { CLOCK_TOLERANCE_MS, createIssuerClock } from '@rescind/revocation';
 import type { OpenFiles } from '../files.ts';
 import { openFiles } from '../files.ts';
 import { establish } from '../identity.ts';
 import type { RestoreOptions, RestoreReport } from '../issuer.ts';
 import { createEventSigning } from '../keys/event-signing.ts';
 import { createAppender } from '../log/appender.ts';
+import { isFormer } from '../log/lineage.ts';
 import { createWriteGate } from '../log/write-gate.ts';
 import { requirePlaces, toSettings } from '../options.ts';
 import { createTransactions } from '../transactions.ts';
@@ -45,14 +47,18 @@ async function restore(options: RestoreOptions, files: OpenFiles): Promise<Resto
 
   const own = store.meta.identity();
   if (own === undefined) throw new Error('the log has no epoch');
-  const isOurs = (epoch: string, seq: number, id: string) => epoch === own.epoch && store.outbox.idAt(seq) === id;
+  const now = issuerClock.now();
+  // What is over, and was pruned here, has nothing to tell; what is beyond the database's head ends sessions too.
+  const isOver = ({ epoch, seq, cutoffs }: EventRecord) =>
+    epoch === own.epoch && seq <= own.head && cutoffs.every(({ expiresAt }) => expiresAt + CLOCK_TOLERANCE_MS < now);
+  const isOurs = ({ epoch, seq, id }: EventRecord) => epoch === own.epoch && store.outbox.idAt(seq) === id;
   const mark = highWater.read();
   const evidence = await gatherEvidence({
     decoder: signing.decoder,
     mark: mark === 'unreadable' ? undefined : mark,
     proofs: [...proofs.read(), ...(options.proofs ?? [])],
     publisher: options.publisher,
-    isKnown: ({ epoch, seq, id }) => epoch < own.epoch || isOurs(epoch, seq, id),
+    isKnown: (event) => isFormer(event.epoch, own.epoch) || isOurs(event) || isOver(event),
   });
   const plan = planRestore(evidence, own, store.outbox.idAt);
 

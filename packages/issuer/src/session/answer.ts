@@ -7,7 +7,7 @@ import { mintAccessToken } from './mint.ts';
 import type { OpaqueToken } from './opaque.ts';
 import { toText } from './opaque.ts';
 
-export interface SessionPolicy {
+interface SessionPolicy {
   readonly issuer: string;
   readonly accessTokenTtlMs: DurationMs;
   readonly refreshTokenTtlMs: DurationMs;

@@ -10,6 +10,8 @@ export interface Connection {
   close(): void;
 }
 
+/** The whole process waits with it: long enough for a checkpoint of a backup tool, no longer. */
+const BUSY_TIMEOUT_MS = 2_000;
 /** `PRAGMA synchronous`: 2 is FULL. */
 const SYNCHRONOUS_FULL = 2;
 
@@ -51,6 +53,19 @@ function takeLock(lockPath: string, path: string): Database.Database {
   }
 }
 
+/**
+ * Runs one transaction that has the right to write from its beginning.
+ * @throws RescindError `busy` when somebody else, such as a backup, holds the file for longer than SQLite waits
+ */
+export function immediately<T>(database: Database.Database, work: () => T): T {
+  try {
+    return database.transaction(work).immediate();
+  } catch (error) {
+    if (isBusy(error)) throw new RescindError('busy', { cause: error });
+    throw error;
+  }
+}
+
 function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
 }
@@ -58,7 +73,7 @@ function isBusy(error: unknown): boolean {
 function openDurably(path: string): Database.Database {
   // Made for its owner only; SQLite gives the -wal and -shm files the mode of this one.
   closeSync(openSync(path, 'a', 0o600));
-  const database = new Database(path);
+  const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     const mode = database.pragma('journal_mode = WAL', { simple: true });
     if (mode !== 'wal') throw new Error(`${path}: journal_mode is ${String(mode)}, this file system cannot keep a WAL`);

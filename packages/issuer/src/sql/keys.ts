@@ -2,9 +2,9 @@ import type { EpochMillis } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 
 export type KeyPurpose = 'token' | 'event';
-export type KeyState = 'active' | 'former' | 'revoked';
+type KeyState = 'active' | 'former' | 'revoked';
 
-export interface KeyRow {
+interface KeyRow {
   readonly kid: string;
   readonly purpose: KeyPurpose;
   readonly state: KeyState;

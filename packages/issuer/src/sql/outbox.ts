@@ -13,7 +13,7 @@ export interface OutboxRow {
   readonly appendedAt: EpochMillis;
 }
 
-export interface NewOutboxRow extends Omit<OutboxRow, 'seq'> {
+interface NewOutboxRow extends Omit<OutboxRow, 'seq'> {
   readonly jws: string;
 }
 

@@ -15,7 +15,7 @@ export interface RefreshTokenRow {
   readonly sealed: Buffer | null;
 }
 
-export type NewRefreshToken = Pick<RefreshTokenRow, 'selector' | 'verifierHash' | 'sid' | 'idleExpiresAt'>;
+type NewRefreshToken = Pick<RefreshTokenRow, 'selector' | 'verifierHash' | 'sid' | 'idleExpiresAt'>;
 
 export interface RefreshTokens {
   insert(token: NewRefreshToken): void;
