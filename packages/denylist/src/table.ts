@@ -1,25 +1,49 @@
 import type { Cutoff, EpochMillis } from '@rescind/revocation';
 import { mergeCutoffs, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
+import { createSweep } from './sweep.ts';
 import type { StoredText } from './text.ts';
 import { restoreText, storeText } from './text.ts';
 import { createWords } from './words.ts';
 
-/** What a transaction did to the number of rows of one (issuer, claim). */
+/** What names a row. */
+export type RowKey = Pick<Cutoff, 'iss' | 'claim' | 'value'>;
+
+/** How many rows there are of one (issuer, claim). */
 export interface Tally {
   readonly iss: string;
   readonly claim: string;
   readonly rows: number;
 }
 
+/** What a transaction did to the rows. A row is in one of these, once. */
+export interface Changes {
+  readonly added: readonly RowKey[];
+  readonly changed: readonly RowKey[];
+  readonly removed: readonly RowKey[];
+}
+
+/** A place in the order in which the file keeps its rows. */
+export type Place = readonly [iss: number, claim: number, value: StoredText];
+
 /** The rows in the file. `apply` and `remove` run inside the caller's transaction. */
 export interface Table {
   row(iss: string, claim: string, value: string): Cutoff | undefined;
-  /** Merges rows into those there are, and says how many are new. */
-  apply(cutoffs: readonly Cutoff[]): Tally[];
-  /** Removes at most `most` rows of an issuer that expired before a time, and says which. */
-  remove(iss: string, before: EpochMillis, most: number): Tally[];
+  /**
+   * Merges rows into those there are.
+   * @param mayHold false only for a key that no committed row has: such a row is put in unread
+   */
+  apply(cutoffs: readonly Cutoff[], mayHold: (key: RowKey) => boolean): Changes;
+  /**
+   * Removes at most `most` rows of an issuer that expired before a time. Of a large table it looks at some `stretch` rows,
+   * and goes on from there the next time.
+   */
+  remove(iss: string, before: EpochMillis, most: number, stretch: number): RowKey[];
   tally(): Tally[];
+  /** The next rows after a place (undefined: from the first), in the order of the file. */
+  after(place: Place | undefined, most: number): { readonly keys: readonly RowKey[]; readonly last: Place | undefined };
+  /** Whether a key lies at or before a place. */
+  isWithin(key: RowKey, place: Place): boolean;
   /** To be called when a transaction was rolled back. */
   rolledBack(): void;
 }
@@ -34,29 +58,33 @@ interface StoredRow {
   readonly seq: number;
 }
 
-type Key = [iss: number, claim: number, value: StoredText];
+type StoredKey = [iss: number, claim: number, value: StoredText];
 
 const storeTime = (at: EpochMillis) => (at === UNBOUNDED ? null : at);
 const restoreTime = (stored: number | null) => stored ?? UNBOUNDED;
 
+const COLUMNS = 'iss, claim, value, issued_until, expires_at, session_until, txn, reason, epoch, seq';
+
 export function createTable(database: Database): Table {
   const words = createWords(database);
-  const select = database.prepare<Key, StoredRow>(
+  const sweep = createSweep(database);
+  const select = database.prepare<StoredKey, StoredRow>(
     `SELECT issued_until, expires_at, session_until, txn, reason, epoch, seq
        FROM cutoff WHERE iss = ? AND claim = ? AND value = ?`,
   );
-  const upsert = database.prepare(
-    `INSERT OR REPLACE INTO cutoff
-       (iss, claim, value, issued_until, expires_at, session_until, txn, reason, epoch, seq)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  const replace = database.prepare(`INSERT OR REPLACE INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const insert = database.prepare(
+    `INSERT INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (iss, claim, value) DO NOTHING`,
   );
-  const expired = database.prepare<[number, number, number], { claim: number; value: StoredText }>(
-    'SELECT claim, value FROM cutoff WHERE iss = ? AND expires_at < ? LIMIT ?',
-  );
-  const erase = database.prepare<Key>('DELETE FROM cutoff WHERE iss = ? AND claim = ? AND value = ?');
   const counts = database.prepare<[], { iss: number; claim: number; rows: number }>(
     'SELECT iss, claim, count(*) AS rows FROM cutoff GROUP BY iss, claim',
   );
+  const following = database
+    .prepare<[number, number, StoredText, number], StoredKey>(
+      `SELECT iss, claim, value FROM cutoff WHERE (iss, claim, value) > (?, ?, ?) ORDER BY iss, claim, value LIMIT ?`,
+    )
+    .raw();
+  const within = database.prepare<[...StoredKey, ...StoredKey], number>('SELECT (?, ?, ?) <= (?, ?, ?)').pluck();
 
   function row(iss: string, claim: string, value: string): Cutoff | undefined {
     const issId = words.find(iss);
@@ -78,8 +106,9 @@ export function createTable(database: Database): Table {
     };
   }
 
-  function write(cutoff: Cutoff): void {
-    upsert.run(
+  /** Says whether it was written. */
+  function write(statement: typeof insert, cutoff: Cutoff): boolean {
+    const { changes } = statement.run(
       words.add(cutoff.iss),
       words.add(cutoff.claim),
       storeText(cutoff.value),
@@ -91,30 +120,53 @@ export function createTable(database: Database): Table {
       words.add(cutoff.epoch),
       cutoff.seq,
     );
+    return changes > 0;
   }
+
+  const restoreKey = ([iss, claim, value]: Place): RowKey => ({
+    iss: words.word(iss),
+    claim: words.word(claim),
+    value: restoreText(value),
+  });
 
   return {
     row,
-    apply(cutoffs) {
-      const added: Tally[] = [];
+    apply(cutoffs, mayHold) {
+      const added: RowKey[] = [];
+      const changed: RowKey[] = [];
       for (const cutoff of cutoffs) {
+        // What came twice in this change is not ignored: the second finds the first there, and merges.
+        if (!mayHold(cutoff) && write(insert, cutoff)) {
+          added.push(cutoff);
+          continue;
+        }
         const held = row(cutoff.iss, cutoff.claim, cutoff.value);
         const merged = held === undefined ? cutoff : mergeCutoffs(held, cutoff);
-        if (held === undefined) added.push({ iss: cutoff.iss, claim: cutoff.claim, rows: 1 });
-        else if (sameRow(held, merged)) continue;
-        write(merged);
+        if (held !== undefined && sameRow(held, merged)) continue;
+        write(replace, merged);
+        (held === undefined ? added : changed).push(cutoff);
       }
-      return added;
+      return { added, changed, removed: [] };
     },
-    remove(iss, before, most) {
+    remove(iss, before, most, stretch) {
       const id = words.find(iss);
       if (id === undefined) return [];
-      const rows = expired.all(id, before, most);
-      for (const { claim, value } of rows) erase.run(id, claim, value);
-      return rows.map(({ claim }) => ({ iss, claim: words.word(claim), rows: -1 }));
+      return sweep.remove(id, before, most, stretch).map(([claim, value]) => restoreKey([id, claim, value]));
     },
     tally: () => counts.all().map(({ iss, claim, rows }) => ({ iss: words.word(iss), claim: words.word(claim), rows })),
-    rolledBack: () => words.reload(),
+    after(place, most) {
+      const [iss, claim, value] = place ?? [-1, -1, ''];
+      const stored = following.all(iss, claim, value, most);
+      return { keys: stored.map(restoreKey), last: stored.at(-1) };
+    },
+    isWithin({ iss, claim, value }, [placeIss, placeClaim, placeValue]) {
+      const key: StoredKey = [words.add(iss), words.add(claim), storeText(value)];
+      return within.get(...key, placeIss, placeClaim, placeValue) === 1;
+    },
+    rolledBack() {
+      words.reload();
+      sweep.startAnew();
+    },
   };
 }
 

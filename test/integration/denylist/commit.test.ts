@@ -11,7 +11,7 @@ test('a new denylist knows nothing', () => {
   expect(denylist.names(LOG)).toEqual([]);
   expect(denylist.row(LOG, 'sid', 's1')).toBeUndefined();
   expect(denylist.count()).toBe(0);
-  expect(denylist.health()).toEqual([{ name: 'denylist', status: 'pass', entries: 0 }]);
+  expect(denylist.health()).toEqual([{ name: 'denylist', status: 'pass', entries: 0, lookups: 'memory' }]);
 });
 
 test('rows, position and quarantine are kept together, over a restart too', async () => {
@@ -95,7 +95,7 @@ test('the number of entries by claim is measured, at the start too', () => {
   const telemetry: Telemetry = {
     ...silentTelemetry,
     gauge: (metric, value, labels) => {
-      gauges[`${metric} ${labels?.claim}`] = value;
+      if (labels?.claim !== undefined) gauges[`${metric} ${labels.claim}`] = value;
     },
   };
   const first = openDenylist({ path, telemetry });

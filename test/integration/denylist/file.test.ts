@@ -123,6 +123,60 @@ describe('versions', () => {
     expect(denylist.prune([LOG], 2_001)).toBe(1);
   });
 
+  test('ids that the version before wrote as text and as bare UUIDs are found after it', () => {
+    const path = freshPath();
+    const old = new DatabaseSync(path);
+    old.exec(`
+      CREATE TABLE word (id INTEGER PRIMARY KEY, text ANY NOT NULL UNIQUE) STRICT;
+      CREATE TABLE cutoff (
+        iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+        issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+        txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
+        PRIMARY KEY (iss, claim, value)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE log (log TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+      CREATE TABLE quarantine (
+        log TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, jws TEXT NOT NULL, why TEXT NOT NULL,
+        PRIMARY KEY (log, epoch, seq)
+      ) STRICT;
+      CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+      CREATE INDEX cutoff_expiry ON cutoff (iss, expires_at) WHERE expires_at IS NOT NULL;
+      INSERT INTO word (text) VALUES ('${LOG}'), ('sid'), ('logout'), (x'0190c2d47a5e7abc8def0123456789ab');
+      PRAGMA application_id = ${0x52444e59};
+      PRAGMA user_version = 2;
+    `);
+    const uuid = '0190c2d4-7a5e-7abc-8def-0123456789ab';
+    const bits = Buffer.from(uuid.replaceAll('-', ''), 'hex');
+    const stored: [value: string, stored: string | Buffer][] = [
+      [uuid, bits],
+      [bits.toString('base64url'), bits.toString('base64url')],
+      ['s1', 's1'],
+      ['\ud800', Buffer.from([0, 0x00, 0xd8])],
+      // As many bytes as a UUID with the byte before it.
+      ['12345678'.replace('8', '\ud800'), Buffer.concat([Buffer.of(0), Buffer.from('1234567\ud800', 'utf16le')])],
+    ];
+    const insert = old.prepare('INSERT INTO cutoff VALUES (1, 2, ?, NULL, 2000, NULL, ?, 3, 4, 1)');
+    for (const [, value] of stored) insert.run(value, value);
+    old.close();
+
+    for (let opening = 1; opening <= 2; opening++) {
+      const denylist = openDenylist({ path });
+      expect(denylist.count()).toBe(stored.length);
+      for (const [value] of stored) {
+        expect(denylist.row(LOG, 'sid', value)).toEqual({ ...cutoff({ value }), txn: value, epoch: uuid });
+      }
+      denylist.close();
+    }
+    const now = new DatabaseSync(path);
+    expect(now.prepare("SELECT count(*) AS names FROM sqlite_schema WHERE name = 'cutoff_expiry'").get()).toEqual({
+      names: 0,
+    });
+    expect(now.prepare('SELECT length(value) AS bytes FROM cutoff WHERE typeof(value) = ?').all('blob')).toHaveLength(
+      4,
+    );
+    now.close();
+  });
+
   test('a newer file is refused and left as it is', () => {
     const path = freshPath();
     openDenylist({ path }).close();
@@ -176,7 +230,7 @@ describe('a damaged file', () => {
       onTestFinished(() => denylist.close());
       expect(seen).toEqual(['rescind_denylist_set_aside_total', 'error denylist_set_aside']);
       const name = 'denylist.db.damaged-20261123T000000000Z';
-      expect(denylist.health()).toEqual([{ name: 'denylist', status: 'warn', entries: 0, setAside: name }]);
+      expect(denylist.health()).toMatchObject([{ name: 'denylist', status: 'warn', entries: 0, setAside: name }]);
       expect(denylist.load(LOG)).toBeUndefined();
       expect(readFileSync(join(path, '..', name))).toEqual(damaged);
       denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });

@@ -58,6 +58,7 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
   rescind_decisions_total: { help: 'Decisions of the guard', labels: ['result'] },
   rescind_decision_seconds: { help: 'How long a decision of the guard took', buckets: DECISION_SECONDS },
   rescind_denylist_entries: { help: 'Rows of the denylist', labels: ['claim'] },
+  rescind_denylist_in_memory: { help: 'Whether memory answers the look-ups of the denylist: 1, or 0 for its file' },
   rescind_denylist_pruned_total: { help: 'Rows of the denylist that were forgotten' },
   rescind_denylist_set_aside_total: { help: 'Denylist files that could not be used and were replaced' },
   rescind_sockets_ended_total: { help: 'Live sockets ended', labels: ['reason'] },

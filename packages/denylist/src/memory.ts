@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto';
+import type { Telemetry } from '@rescind/revocation';
+import type { Bag } from './bag.ts';
+import { createBag } from './bag.ts';
+import type { FingerprintKey } from './fingerprint.ts';
+import { createFingerprint, fingerprint } from './fingerprint.ts';
+import type { Changes, Place, RowKey, Table } from './table.ts';
+
+/** Who answers a look-up: memory, or the file; the file too while memory is being filled from it. */
+export type Lookups = 'memory' | 'file' | 'filling';
+
+/**
+ * Which keys have a row, in memory: changed only in the tick that has committed. What it excludes has no row, for
+ * certain; what it does not is looked up in the file, so two keys of one fingerprint cost a look-up and no more.
+ */
+export interface Memory {
+  excludes(iss: string, claim: string, value: string): boolean;
+  committed(changes: Changes): void;
+  lookups(): Lookups;
+  /** What it takes, in bytes. */
+  bytes(): number;
+  close(): void;
+}
+
+export interface MemoryOptions {
+  readonly table: Pick<Table, 'after' | 'isWithin' | 'tally'>;
+  /** More rows than this are not kept in memory: the file answers. */
+  readonly most: number;
+  readonly telemetry: Telemetry;
+  /** How many rows there are. */
+  count(): number;
+}
+
+/** So many are read before `openDenylist` returns: 30 ms. */
+const FILL_AT_ONCE = 20_000;
+/** So many are read between two turns of the event loop: 2 ms. */
+const FILL_STEP = 1_000;
+/** Memory is filled again when the rows have become fewer than this share of the most there may be. */
+const FILL_AGAIN = 7 / 8;
+/** A file that could not be read is tried again after this time, ms. */
+const RETRY_MS = 1_000;
+
+export function createMemory({ table, most, telemetry, count }: MemoryOptions): Memory {
+  const keys = createKeys();
+  const print = createFingerprint();
+  let bag: Bag = createBag();
+  let lookups: Lookups = 'file';
+  /** While filling: up to where the file has been read. */
+  let place: Place | undefined;
+  let immediate: NodeJS.Immediate | undefined;
+  let retry: NodeJS.Timeout | undefined;
+
+  function turn(to: Lookups): void {
+    lookups = to;
+    telemetry.gauge('rescind_denylist_in_memory', to === 'memory' ? 1 : 0);
+  }
+
+  function stopFilling(): void {
+    clearImmediate(immediate);
+    clearTimeout(retry);
+    place = undefined;
+  }
+
+  function leaveToFile(): void {
+    stopFilling();
+    bag = createBag();
+    turn('file');
+  }
+
+  function fill(): void {
+    bag = createBag();
+    turn('filling');
+    step();
+  }
+
+  function step(): void {
+    const next = table.after(place, FILL_STEP);
+    for (const key of next.keys) add(key);
+    if (next.last !== undefined) place = next.last;
+    if (next.keys.length === FILL_STEP) return;
+    place = undefined;
+    turn('memory');
+  }
+
+  function stepLater(): void {
+    immediate = setImmediate(() => {
+      try {
+        step();
+        if (isFilling()) stepLater();
+      } catch (error) {
+        // The file still answers, as far as it can be read; what cannot be is said by its look-ups.
+        telemetry.log('error', 'denylist_memory_not_filled', { error: error instanceof Error ? error.message : '' });
+        retry = setTimeout(stepLater, RETRY_MS).unref();
+      }
+    });
+  }
+
+  function add({ iss, claim, value }: RowKey): void {
+    fingerprint(value, keys.of(iss, claim), print);
+    bag.add(print);
+  }
+
+  function remove({ iss, claim, value }: RowKey): void {
+    fingerprint(value, keys.of(iss, claim), print);
+    bag.remove(print);
+  }
+
+  /** Whether memory is to know of this key now; what lies beyond the place that has been read will be read there. */
+  function known(key: RowKey): boolean {
+    return lookups === 'memory' || (place !== undefined && table.isWithin(key, place));
+  }
+
+  const fits = () => count() <= most;
+  const isFilling = () => lookups === 'filling';
+  if (fits()) {
+    fill();
+    while (isFilling() && bag.count() < FILL_AT_ONCE) step();
+    if (isFilling()) stepLater();
+  } else turn('file');
+
+  return {
+    excludes(iss, claim, value) {
+      if (lookups !== 'memory') return false;
+      const key = keys.find(iss, claim);
+      if (key === undefined) return true;
+      fingerprint(value, key, print);
+      return !bag.has(print);
+    },
+    committed({ added, removed }) {
+      if (lookups === 'file') {
+        if (count() > most * FILL_AGAIN) return;
+        fill();
+        if (isFilling()) stepLater();
+        return;
+      }
+      if (!fits()) {
+        leaveToFile();
+        return;
+      }
+      for (const key of added) if (known(key)) add(key);
+      for (const key of removed) if (known(key)) remove(key);
+    },
+    lookups: () => lookups,
+    bytes: () => bag.bytes(),
+    close() {
+      stopFilling();
+      lookups = 'file';
+    },
+  };
+}
+
+/** The keys under which values are hashed: one for each (issuer, claim), random, of this process alone. */
+function createKeys() {
+  const all = new Map<string, Map<string, FingerprintKey>>();
+
+  function of(iss: string, claim: string): FingerprintKey {
+    const ofIssuer = all.get(iss) ?? new Map<string, FingerprintKey>();
+    all.set(iss, ofIssuer);
+    const known = ofIssuer.get(claim);
+    if (known !== undefined) return known;
+    const secret = randomBytes(8);
+    const key = { k0: secret.readInt32LE(0), k1: secret.readInt32LE(4) };
+    ofIssuer.set(claim, key);
+    return key;
+  }
+
+  return { of, find: (iss: string, claim: string) => all.get(iss)?.get(claim) };
+}
