@@ -59,5 +59,5 @@ it('refuses a second process on one denylist file, and says so', async () => {
   await second.stop();
   second.environment.DENYLIST_PATH = join(directory, `${first.name}.sqlite`);
 
-  await expect(second.start()).rejects.toThrow(/denylist_locked/);
+  await expect(second.start()).rejects.toThrow(/Another process has this denylist open/);
 });

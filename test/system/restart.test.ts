@@ -57,7 +57,7 @@ it('a second writer on the issuer database is refused, and the first goes on', a
   const second = await fleetOf({ prices: 0, orders: 0, started: false });
   second.issuer.environment.DATABASE_PATH = first.issuer.environment.DATABASE_PATH ?? '';
   second.issuer.environment.KEYS_PATH = first.issuer.environment.KEYS_PATH ?? '';
-  await expect(second.issuer.start()).rejects.toThrow(/database_locked/);
+  await expect(second.issuer.start()).rejects.toThrow(/Another process is the writer of this database/);
   const user = await first.client.register();
   const tokens = await first.client.login(user, 'laptop');
   await first.client.logout(tokens.access_token);

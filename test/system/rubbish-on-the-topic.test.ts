@@ -69,7 +69,7 @@ it('rubbish, tombstones, forged and unsigned events on the topic change nothing 
   expect(await verdictsOf(instances, alive.access_token)).toEqual(['200', '200']);
   for (const instance of instances) {
     const metrics = await (await fetch(`${instance.managementUrl}/metrics`)).text();
-    const bad = [...metrics.matchAll(/^rescind_events_applied_total\{result="bad"[^}]*\} (\d+)$/gm)].map(([, count]) =>
+    const bad = [...metrics.matchAll(/^rescind_events_applied_total\{result="bad_[^}]*\} (\d+)$/gm)].map(([, count]) =>
       Number(count),
     );
     expect(bad.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(values.length);

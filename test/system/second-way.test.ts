@@ -25,8 +25,8 @@ it('the issuer is away: instances go on with what they know, and have everything
   await waitFor(
     'the loss is told in health',
     async () => {
-      const views = await Promise.all(instances.map((instance) => checkOf(instance, 'feed')));
-      return views.every((view) => view?.way === null || view?.status === 'warn');
+      const views = await Promise.all(instances.map((instance) => checkOf(instance, 'view')));
+      return views.every((view) => view?.status === 'warn');
     },
     20_000,
   );
