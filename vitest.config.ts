@@ -4,14 +4,22 @@ const project = (name: string, include: string[], options: object = {}) => ({
   test: { name, include, ...options },
 });
 
+/** One Kafka for the whole run, started when a test first asks for it. */
+const kafka = { globalSetup: ['test/support/kafka-for-all.ts'] };
+
 // Times out late: the machines are slow and noisy, and every wait in a test has a deadline of its own.
 export default defineConfig({
   test: {
     projects: [
       project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
       project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 300_000 }),
-      project('integration', ['test/integration/**/*.test.ts'], { testTimeout: 60_000, hookTimeout: 120_000 }),
+      project('integration', ['test/integration/**/*.test.ts'], {
+        ...kafka,
+        testTimeout: 60_000,
+        hookTimeout: 120_000,
+      }),
       project('system', ['test/system/**/*.test.ts'], {
+        ...kafka,
         testTimeout: 120_000,
         hookTimeout: 180_000,
         fileParallelism: false,
@@ -22,6 +30,7 @@ export default defineConfig({
         fileParallelism: false,
       }),
       project('faults', ['test/faults/**/*.test.ts'], {
+        ...kafka,
         testTimeout: 600_000,
         hookTimeout: 300_000,
         fileParallelism: false,

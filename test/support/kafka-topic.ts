@@ -2,6 +2,7 @@ import type { Admin, IHeaders, Kafka, KafkaConfig, Producer } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { onTestFinished } from 'vitest';
 import { uniqueTopic } from './kafka.ts';
+import { waitFor } from './wait.ts';
 
 /** Settings of a topic that a log may be published to. */
 export const GOOD_SETTINGS: Readonly<Record<string, string>> = {
@@ -75,7 +76,12 @@ export function testTopic(
       await ready();
       const configEntries = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
       const topic = { topic: name, numPartitions: partitions, replicationFactor: copies, configEntries };
-      await admin.createTopics({ topics: [topic] });
+      await admin.createTopics({ topics: [topic], waitForLeaders: false });
+      // Brokers hear of it a moment later.
+      await waitFor('the new topic', async () => {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+        return topics[0]?.partitions.every(({ leader }) => leader >= 0);
+      });
     },
     async remove() {
       await ready();

@@ -1,24 +1,27 @@
 import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
-import { afterAll } from 'vitest';
+import { inject } from 'vitest';
 
 let shared: Promise<Broker> | undefined;
 
 /**
- * The Kafka of this test file: started when first asked for, closed after its last test. Take a topic of your own
- * (`uniqueTopic`), and a broker of your own (`openBroker({ own: true })`) to stop or freeze one. Call it inside a test
- * or a hook.
+ * The Kafka of this run, shared by all its test files and started when the first asks for it. Take a topic of your own
+ * (`uniqueTopic`), and a broker of your own (`openBroker({ own: true })`) to stop or freeze one.
  */
 export function broker(): Promise<Broker> {
-  shared ??= openBroker({ say: (line) => console.error(line) });
+  shared ??= askForBroker();
   return shared;
 }
 
-afterAll(async () => {
-  await (await shared?.catch(() => undefined))?.close();
-  shared = undefined;
-});
+async function askForBroker(): Promise<Broker> {
+  const socket = connect({ port: inject('kafkaDoor'), host: '127.0.0.1' });
+  const answer = JSON.parse(await text(socket)) as { readonly brokers?: string[]; readonly error?: string };
+  if (answer.brokers === undefined) throw new Error(answer.error);
+  return openBroker({ environment: { kafkaBrokers: answer.brokers.join(), cacheDirectory: '' } });
+}
 
 /** A name no other test has. */
 export function uniqueTopic(prefix = 'rescind.test'): string {

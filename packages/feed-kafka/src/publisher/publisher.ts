@@ -21,7 +21,7 @@ export interface KafkaPublisher extends Publisher, AsyncDisposable {
 const FIRST_RETRY_MS: DurationMs = 200;
 const GREATEST_RETRY_MS: DurationMs = 5_000;
 /** Somebody has to mend a topic by hand: no need to look every second for long. */
-const GREATEST_TOPIC_RETRY_MS: DurationMs = 30_000;
+const GREATEST_TOPIC_RETRY_MS: DurationMs = 10_000;
 const SEND_RECORDS = 1_000;
 
 /**

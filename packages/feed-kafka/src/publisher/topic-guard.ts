@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { DurationMs } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Admin } from 'kafkajs';
@@ -6,6 +7,10 @@ import type { PublisherSettings } from './options.ts';
 import { createTopic, readTopic } from './topic.ts';
 import type { TopicFacts, TopicProblem } from './topic-rules.ts';
 import { describeProblems, judgeTopic } from './topic-rules.ts';
+
+/** A new topic is known to all brokers within milliseconds; five seconds are a cluster in trouble. */
+const APPEARING_MS: DurationMs = 50;
+const APPEARING_ATTEMPTS = 100;
 
 /** Lets nothing through to a topic that would lose it. */
 export interface TopicGuard {
@@ -46,9 +51,7 @@ export function createTopicGuard(settings: PublisherSettings): TopicGuard {
     } catch (error) {
       throw refusalOf(error, topic, needs.replicationFactor);
     }
-    const made = await readTopic(admin, topic);
-    if (made === undefined) throw unsuitable(`topic ${topic} has been made and is not there`);
-    return made;
+    return waitForTopic(admin, topic);
   };
 
   return {
@@ -66,6 +69,15 @@ export function createTopicGuard(settings: PublisherSettings): TopicGuard {
     dueIn: () => (goodUntil === undefined ? 0 : Math.max(0, goodUntil - clock.monotonic())),
     warning: () => warning,
   };
+}
+
+async function waitForTopic(admin: Admin, topic: string): Promise<TopicFacts> {
+  for (let attempt = 0; attempt < APPEARING_ATTEMPTS; attempt += 1) {
+    const facts = await readTopic(admin, topic);
+    if (facts !== undefined) return facts;
+    await delay(APPEARING_MS);
+  }
+  throw unsuitable(`topic ${topic} has been made and does not appear`);
 }
 
 const unsuitable = (detail: string) => new RescindError('topic_unsuitable', { detail });

@@ -33,10 +33,14 @@ async function readSettings(admin: Admin, topic: string): Promise<ReadonlyMap<st
   }
 }
 
-/** Makes the topic, unless somebody else just has. @throws an error of kafkajs when it may not or cannot be made */
+/**
+ * Makes the topic, unless somebody else just has. It may take a moment until every broker has heard of it.
+ * @throws an error of kafkajs when it may not or cannot be made
+ */
 export async function createTopic(admin: Admin, topic: string, needs: TopicNeeds): Promise<void> {
   await admin.createTopics({
-    waitForLeaders: true,
+    // kafkajs's own waiting fails on a broker that has not heard of the topic yet.
+    waitForLeaders: false,
     topics: [
       {
         topic,
