@@ -13,6 +13,8 @@ export function createApp(opened: Guard): Express {
   app.get('/orders', signedIn, (request, response) =>
     response.json({ for: request.auth?.payload.sub, orders: ORDERS }),
   );
-  app.post('/orders', signedIn, requiredScopes('orders:write'), (_request, response) => response.sendStatus(202));
+  app.post('/orders', signedIn, requiredScopes('orders:write'), (_request, response) =>
+    response.status(202).json({ status: 'taken' }),
+  );
   return app;
 }

@@ -1,0 +1,139 @@
+import { join } from 'node:path';
+import { orders } from '@rescind/orders';
+import { prices } from '@rescind/prices';
+import type { RunningService } from '@rescind/service';
+import { openService } from '@rescind/service';
+import { expect, onTestFinished, test } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { FEED_SECRET, openUserManagement } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
+
+type Opener = (issuer: string, more?: Record<string, string>) => Promise<RunningService & { lines: string[] }>;
+
+const opener =
+  (service: typeof prices | typeof orders): Opener =>
+  async (issuer, more = {}) => {
+    const lines: string[] = [];
+    const running = await openService(
+      service,
+      {
+        ISSUER: issuer,
+        PORT: '0',
+        MANAGEMENT_PORT: '0',
+        DENYLIST_PATH: join(temporaryDirectory(), 'denylist.sqlite'),
+        FEED_CLIENT_SECRET: FEED_SECRET,
+        ...more,
+      },
+      { write: (line: string) => void lines.push(line) },
+    );
+    onTestFinished(() => running.close());
+    return { ...running, lines };
+  };
+
+const openPrices = opener(prices);
+const openOrders = opener(orders);
+
+async function ready(service: RunningService): Promise<void> {
+  await waitFor('readiness', async () => (await fetch(`${service.managementUrl}/readyz`)).status === 200);
+}
+
+async function ask(service: RunningService, path: string, token?: string, method = 'GET') {
+  const headers = token === undefined ? {} : { Authorization: `Bearer ${token}` };
+  const response = await fetch(service.url + path, { method, headers });
+  return { status: response.status, headers: response.headers, body: JSON.parse((await response.text()) || '{}') };
+}
+
+async function openFleet() {
+  const issuer = await openUserManagement();
+  const fleet = { issuer, prices: await openPrices(issuer.url), orders: await openOrders(issuer.url) };
+  await Promise.all([fleet.prices, fleet.orders].map(ready));
+  await issuer.register();
+  return fleet;
+}
+
+test('register, log in, call, log out, refused', async () => {
+  const { issuer, prices, orders } = await openFleet();
+  const { access } = await issuer.login();
+  expect((await ask(prices, '/prices', access)).body).toMatchObject({ prices: { EUR: 1 } });
+  expect((await ask(orders, '/orders', access)).status).toBe(200);
+
+  await issuer.send('/logout', { method: 'POST', headers: issuer.asBearer(access) });
+  for (const [service, path] of [
+    [prices, '/prices'],
+    [orders, '/orders'],
+  ] as const) {
+    const refused = await waitFor('the refusal', async () => {
+      const answer = await ask(service, path, access);
+      return answer.status === 401 && answer;
+    });
+    expect(refused.body).toMatchObject({ error: 'invalid_token', code: 'token_revoked' });
+    expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"');
+    expect(refused.headers.get('cache-control')).toBe('no-store');
+  }
+});
+
+test('one route is public, one wants a login, one wants a scope', async () => {
+  const { issuer, prices, orders } = await openFleet();
+  const { access } = await issuer.login();
+  expect((await ask(prices, '/')).status).toBe(200);
+  expect((await ask(orders, '/')).status).toBe(200);
+
+  const none = await ask(prices, '/prices');
+  expect([none.status, none.headers.get('www-authenticate'), none.body.code]).toEqual([401, 'Bearer', 'token_missing']);
+
+  const premium = await ask(prices, '/prices/premium', access);
+  expect([premium.status, premium.body.error]).toEqual([403, 'insufficient_scope']);
+  expect(premium.headers.get('www-authenticate')).toContain('scope="prices:premium"');
+  expect((await ask(orders, '/orders', access, 'POST')).status).toBe(403);
+  await waitFor('the line', () => prices.lines.join('').includes('"authz_fail"'));
+});
+
+test('with the scope the route opens', async () => {
+  const issuer = await openUserManagement({ DEFAULT_SCOPES: 'prices:read,prices:premium,orders:read,orders:write' });
+  const [prices, orders] = [await openPrices(issuer.url), await openOrders(issuer.url)];
+  await Promise.all([prices, orders].map(ready));
+  await issuer.register();
+  const { access } = await issuer.login();
+  expect((await ask(prices, '/prices/premium', access)).status).toBe(200);
+  expect((await ask(orders, '/orders', access, 'POST')).status).toBe(202);
+  const narrow = await issuer.login({ scope: 'prices:read' });
+  expect((await ask(prices, '/prices', narrow.access)).status).toBe(200);
+  expect((await ask(prices, '/prices/premium', narrow.access)).status).toBe(403);
+});
+
+test('a token for another service is refused, and one in the address', async () => {
+  const issuer = await openUserManagement({ AUDIENCE: 'orders' });
+  const prices = await openPrices(issuer.url);
+  await ready(prices);
+  await issuer.register();
+  const { access } = await issuer.login();
+  expect((await ask(prices, '/prices', access)).body.code).toBe('token_audience_wrong');
+  expect((await ask(prices, `/prices?access_token=${access}`)).status).toBe(400);
+});
+
+test('an issuer that nobody reaches: listening, not ready, refusing', async () => {
+  const prices = await openPrices('http://127.0.0.1:9');
+  const health = await fetch(`${prices.managementUrl}/readyz`);
+  expect([health.status, await health.json()]).toMatchObject([503, { status: 'fail' }]);
+  expect((await fetch(`${prices.managementUrl}/livez`)).status).toBe(200);
+  expect((await ask(prices, '/')).status).toBe(200);
+  expect((await ask(prices, '/prices', 'a.b.c')).status).toBe(401);
+});
+
+test('a wrong secret: not ready, and said', async () => {
+  const issuer = await openUserManagement();
+  const prices = await openPrices(issuer.url, { FEED_CLIENT_SECRET: `${FEED_SECRET}x` });
+  await waitFor('the line', () => prices.lines.join('').includes('unauthorized'));
+  expect((await fetch(`${prices.managementUrl}/readyz`)).status).toBe(503);
+  expect(prices.lines.join('')).not.toContain(FEED_SECRET);
+});
+
+test('what it measures is on the management port', async () => {
+  const { issuer, prices } = await openFleet();
+  const { access } = await issuer.login();
+  await ask(prices, '/prices', access);
+  const text = await (await fetch(`${prices.managementUrl}/metrics`)).text();
+  expect(text).toContain('rescind_decisions_total{result="accepted"} 1');
+  expect(text).toMatch(/rescind_view_age_seconds \d/);
+  expect((await ask(prices, '/metrics')).status).toBe(404);
+});
