@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { linkSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
@@ -71,4 +73,18 @@ test('a second writer is refused while the first lives, and not a moment longer'
   }
   await exited;
   expect(place.open().refusingWrites()).toBeNull();
+});
+
+test('another name of the same file finds the same lock', async () => {
+  const place = house();
+  const first = place.open();
+  const link = join(place.directory, 'link.db');
+  symlinkSync(place.databasePath, link);
+  expect(codeOf(() => place.open({ databasePath: link }))).toBe('database_locked');
+  await first.close();
+  const hard = join(place.directory, 'hard.db');
+  linkSync(place.databasePath, hard);
+  expect(codeOf(() => place.open({ databasePath: hard }))).toBe('database_locked');
+  rmSync(hard);
+  expect(place.open({ databasePath: link }).refusingWrites()).toBeNull();
 });

@@ -125,6 +125,19 @@ describe('a database that was put back is found out', () => {
     expect(asked(place.open(), born)).not.toBe('ok');
   });
 
+  test('a database and a mark that are gone: the topic’s end tells, whichever of the two epochs sorts higher', async () => {
+    const { place, topic } = await livedOn();
+    for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
+    rmSync(join(place.keysPath, 'high-water.json'));
+    const before = topic.records.length;
+    const issuer = place.open({ publisher: topic.publisher() });
+    await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
+    await issuer.close();
+    expect(topic.records.length).toBe(before);
+    expect(await restore(place, { publisher: topic.publisher() })).toMatchObject({ whole: false });
+    expect(place.open().refusingWrites()).toBeNull();
+  });
+
   test('a crash between commit and mark is no restore', async () => {
     const place = house();
     const issuer = place.open();

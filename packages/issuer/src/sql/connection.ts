@@ -1,7 +1,6 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { RescindError } from '@rescind/revocation';
 import Database from 'better-sqlite3';
+import { createOwnFile, placeOf, refuseSecondName } from './place.ts';
 import { migrate } from './schema.ts';
 
 /** The one writer's connection. */
@@ -20,10 +19,10 @@ const SYNCHRONOUS_FULL = 2;
  * @throws RescindError `database_locked`, `database_newer`
  */
 export function openConnection(path: string): Connection {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const lock = takeLock(`${path}.lock`, path);
+  const place = placeOf(path);
+  const lock = takeLock(`${place}.lock`, path);
   try {
-    const database = openDurably(path);
+    const database = openDurably(place);
     return {
       database,
       close() {
@@ -71,8 +70,8 @@ function isBusy(error: unknown): boolean {
 }
 
 function openDurably(path: string): Database.Database {
-  // Made for its owner only; SQLite gives the -wal and -shm files the mode of this one.
-  closeSync(openSync(path, 'a', 0o600));
+  createOwnFile(path);
+  refuseSecondName(path);
   const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     const mode = database.pragma('journal_mode = WAL', { simple: true });
