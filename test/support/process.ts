@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { waitFor } from './wait.ts';
 
 /** A line of a service's log. */
-export interface LogLine {
+interface LogLine {
   readonly event: string;
   readonly level: string;
   readonly [field: string]: unknown;

@@ -5,7 +5,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Passwords } from './passwords.ts';
 import type { Account, AccountTable } from './table.ts';
 
-export interface NewLogin {
+interface NewLogin {
   readonly clientId: string;
   readonly scope?: string | undefined;
   readonly deviceName?: string | undefined;

@@ -3,7 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Request, RequestHandler } from 'express';
 
 /** Whose access token a request carries. */
-export interface Caller {
+interface Caller {
   readonly sub: string;
   readonly sid: string;
   readonly clientId: string;
