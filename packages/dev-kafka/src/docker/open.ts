@@ -44,28 +44,39 @@ export async function openDockerBroker(options: DockerOptions): Promise<Broker> 
   const ports = await freePorts(options.brokers);
   const network = await new Network().start();
   const clusterId = randomBytes(16).toString('base64url');
+  const names = ports.map((_, index) => `rescind-kafka-${clusterId.replaceAll(/\W/g, '')}-${index + 1}`);
+  // For the day this process is killed; otherwise it removes them itself.
   const watchdog = openWatchdog();
-  const ids = new Set<string>();
-  const watch = () => {
-    const containers = ids.size > 0 ? `docker rm -f -v ${[...ids].join(' ')}; ` : '';
-    watchdog.set(`${containers}docker network rm ${network.getId()}`);
-  };
-  watch();
+  watchdog.set(`docker rm -f -v ${names.join(' ')}; docker network rm ${network.getId()}`);
   const nodes = ports.map((port, index) =>
     createNode({
       id: index + 1,
+      name: names[index] ?? '',
       port,
       brokers: ports.length,
       network,
       clusterId,
       properties: options.properties,
-      created(id) {
-        ids.add(id);
-        watch();
-      },
     }),
   );
-  return openCluster({ kind: 'docker', nodes, secure: undefined, remove: () => watchdog.close() });
+  const remove = async () => {
+    await Promise.all(names.map(removeContainer));
+    await network.stop();
+    watchdog.set(':');
+    await watchdog.close();
+  };
+  return openCluster({ kind: 'docker', nodes, secure: undefined, remove });
+}
+
+async function removeContainer(name: string): Promise<void> {
+  const { container } = await getContainerRuntimeClient();
+  await container
+    .getById(name)
+    .remove({ force: true, v: true })
+    .catch((error: { readonly statusCode?: number }) => {
+      // It was never made.
+      if (error.statusCode !== 404) throw error;
+    });
 }
 
 interface NodeOptions {
@@ -75,7 +86,8 @@ interface NodeOptions {
   readonly network: StartedNetwork;
   readonly clusterId: string;
   readonly properties: Readonly<Record<string, string>>;
-  readonly created: (id: string) => void;
+  /** Of the container. */
+  readonly name: string;
 }
 
 const hostName = (id: number) => `kafka-${id}`;
@@ -92,7 +104,6 @@ function createNode(options: NodeOptions): ClusterNode {
       if (containerId !== undefined) return void (await (await container()).start());
       const started = await toContainer(options).start();
       containerId = started.getId();
-      options.created(containerId);
     },
     kill: async () => {
       if (containerId === undefined) return;
@@ -128,6 +139,7 @@ function toContainer(options: NodeOptions): GenericContainer {
     Object.entries(settings).map(([setting, value]) => [toVariable(setting), String(value)]),
   );
   return new GenericContainer(IMAGE)
+    .withName(options.name)
     .withNetwork(options.network)
     .withNetworkAliases(name)
     .withExposedPorts({ container: 9092, host: options.port })

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { createSecureContext } from 'node:tls';
+import type { Telemetry } from '@rescind/revocation';
 
 /** TLS to the brokers. PEM texts, not paths. */
 export interface KafkaTls {
@@ -72,6 +73,12 @@ export function checkConnection(connection: KafkaConnection): CheckedConnection 
     sasl,
     secrets: [sasl?.password, key].flatMap((secret) => (secret === undefined ? [] : secret)),
   };
+}
+
+/** Says that a password is going to cross the network for everybody to read, or to guess at. */
+export function warnOfPlainText({ sasl, ssl }: CheckedConnection, telemetry: Telemetry): void {
+  if (sasl === undefined || ssl !== undefined) return;
+  telemetry.log('warn', 'kafka_password_unprotected', { mechanism: sasl.mechanism, wanted: 'ssl' });
 }
 
 function checkAddress(address: unknown): void {

@@ -3,6 +3,7 @@ import type { Publisher } from '@rescind/feed';
 import type { DurationMs, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { createBackoff } from '../client/backoff.ts';
+import { warnOfPlainText } from '../client/connection.ts';
 import { protocolErrors, reasonOf } from '../client/failure.ts';
 import type { Link } from './link.ts';
 import { openLink } from './link.ts';
@@ -57,6 +58,7 @@ class TopicPublisher implements KafkaPublisher {
     this.#settings = settings;
     this.#guard = createTopicGuard(settings);
     this.#queue = createSendQueue({ records: SEND_RECORDS, bytes: settings.needs.batchBytes });
+    warnOfPlainText(settings.connection, settings.telemetry);
     this.#running = this.#run();
   }
 

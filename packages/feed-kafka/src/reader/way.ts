@@ -3,7 +3,7 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
 import { createBackoff } from '../client/backoff.ts';
 import type { KafkaConnection } from '../client/connection.ts';
-import { checkConnection } from '../client/connection.ts';
+import { checkConnection, warnOfPlainText } from '../client/connection.ts';
 import type { Extent, StartingPoint } from './hint.ts';
 import { formatHint, startingPoint } from './hint.ts';
 import type { KafkaRecord, Session, SessionEnd, SessionSettings } from './session.ts';
@@ -82,6 +82,7 @@ class Reader implements WayConnection {
   constructor(settings: SessionSettings, sink: WaySink) {
     this.#settings = settings;
     this.#sink = sink;
+    warnOfPlainText(settings.connection, settings.telemetry);
     this.#begin();
   }
 
