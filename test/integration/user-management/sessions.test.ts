@@ -48,11 +48,17 @@ describe('logging in', () => {
   test('200 at once all succeed, and a token is checked meanwhile', async () => {
     const service = await started({ LOGINS_PER_MINUTE: '1000' });
     const { access } = await service.login();
-    const logins = Promise.all(Array.from({ length: 200 }, () => service.post('/login', USER)));
-    const began = performance.now();
+    let done = 0;
+    const logins = Array.from({ length: 200 }, async () => {
+      const { status } = await service.post('/login', USER);
+      done++;
+      return status;
+    });
     expect(await service.accepts(access)).toBe(400);
-    expect(performance.now() - began).toBeLessThan(2_000);
-    expect((await logins).map(({ status }) => status)).toEqual(Array(200).fill(200));
+    const before = done;
+    expect(await Promise.all(logins)).toEqual(Array(200).fill(200));
+    // It did not wait for the hashes that were waiting.
+    expect(before).toBeLessThan(100);
   });
 });
 

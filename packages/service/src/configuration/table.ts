@@ -7,7 +7,17 @@ export function configurationTable(settings: Settings): string {
     const meta = metaOf(settings, name);
     const variable = meta.fromFile ? `\`${name}\` or \`${name}_FILE\`` : `\`${name}\``;
     const fallback = meta.default !== undefined ? `\`${meta.default}\`` : meta.required ? '(must be set)' : '(none)';
-    return `| ${variable} | ${meta.kind} | ${meta.accepts} | ${fallback} | ${meta.about} |`;
+    return [variable, meta.kind, meta.accepts, fallback, meta.about];
   });
-  return ['| Variable | Kind | Must be | Default | What it is |', '|---|---|---|---|---|', ...rows].join('\n');
+  return aligned([['Variable', 'Kind', 'Must be', 'Default', 'What it is'], ...rows]);
+}
+
+/** As formatters write tables, so that none changes it. */
+function aligned([head = [], ...rows]: string[][]): string {
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((cells) => [...(cells[column] ?? '')].length)),
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }
