@@ -1,0 +1,111 @@
+import type { FollowerState } from '@rescind/feed';
+import type { Cutoff, Find } from '@rescind/revocation';
+import { judge } from '@rescind/revocation';
+import type { Follower, Store } from './follower.ts';
+import type { Rows, Token } from './truth.ts';
+import { putRow, Violation } from './truth.ts';
+
+interface Checked {
+  readonly tokens: readonly Token[];
+  now(): number;
+}
+
+function findIn(rows: Rows): Find {
+  return { names: () => rows.keys(), row: (_, claim, value) => rows.get(claim)?.get(value) };
+}
+
+/** What a guard would do, as far as revocation and the end of its life go. */
+function isExpired(token: Token, follower: Follower, now: number): boolean {
+  return token.expMs <= Math.max(now + follower.aheadMs, follower.store.state?.logTime ?? 0);
+}
+
+const isDenied = (token: Token, find: Find) => judge({ kid: token.kid, payload: token.payload }, find).denied;
+
+/** A row that a restored database has forgotten may name a token that outlives it: such a denial ends by itself. */
+function lasts(token: Token, find: Find): boolean {
+  const verdict = judge({ kid: token.kid, payload: token.payload }, find);
+  return verdict.denied && verdict.why === 'revoked' && verdict.cutoff.expiresAt >= token.expMs;
+}
+
+function tell(token: Token, { store, aheadMs }: Follower, now: number): string {
+  const kept = { ...store.state, proof: undefined };
+  const held = [...store.rows].map(([claim, values]) =>
+    values.get(String(claim === 'kid' ? token.kid : token.payload[claim])),
+  );
+  const rows = held.filter((row) => row !== undefined);
+  return JSON.stringify({ token, kept, aheadMs, now, rows });
+}
+
+/** What must hold whenever the rows on a follower's disk have changed. */
+export function checkRows(follower: Follower, world: Checked): void {
+  const { store, denied } = follower;
+  const now = world.now();
+  const find = findIn(store.rows);
+  for (const token of world.tokens) {
+    const isNow = isDenied(token, find);
+    if (isNow && !token.named) throw new Violation(`${follower.name} denies a token that nobody revoked`);
+    if (isNow && !denied.has(token) && lasts(token, find)) denied.add(token);
+    if (!isNow && denied.has(token) && !isExpired(token, follower, now)) {
+      throw new Violation(`${follower.name} un-revoked a token: ${tell(token, follower, now)}`);
+    }
+  }
+}
+
+/** Whole as of a heartbeat: everything acknowledged before its time was read is denied. */
+export function checkClaim(follower: Follower, now: number): void {
+  const { claim, rows } = follower.store;
+  if (claim === null) return;
+  const find = findIn(rows);
+  for (const { token, from } of claim.branch.owed) {
+    if (from >= claim.acknowledged) break;
+    if (isExpired(token, follower, now) || isDenied(token, find)) continue;
+    throw new Violation(
+      `${follower.name} calls its view whole and takes a token that was revoked before: ${tell(token, follower, now)}`,
+    );
+  }
+}
+
+/** Everything acknowledged by now, on the branch that is in force. */
+export function checkAll(follower: Follower, owed: readonly { readonly token: Token }[], now: number): void {
+  const find = findIn(follower.store.rows);
+  for (const { token } of owed) {
+    if (!isExpired(token, follower, now) && !isDenied(token, find)) {
+      throw new Violation(`${follower.name} has all of the log and takes a revoked token`);
+    }
+  }
+}
+
+/** Tokens not denied, of those named by what a topic held when it was opened. */
+export function checkReady(
+  follower: Follower,
+  remembered: readonly Cutoff[],
+  tokens: readonly Token[],
+  now: number,
+): void {
+  const rows: Rows = new Map();
+  for (const cutoff of remembered) putRow(rows, cutoff);
+  const remembers = findIn(rows);
+  const find = findIn(follower.store.rows);
+  for (const token of tokens) {
+    if (isDenied(token, remembers) && !isExpired(token, follower, now) && !isDenied(token, find)) {
+      throw new Violation(`${follower.name} was ready before it had caught up`);
+    }
+  }
+}
+
+/** The age told must not be less than the age that is, but for what the clocks are apart. */
+export function checkAge(follower: Follower, state: FollowerState, ageMs: number, now: number): void {
+  const { claim, slackMs } = follower.store;
+  if (claim === null) {
+    if (Number.isFinite(ageMs)) throw new Violation(`${follower.name} tells the age of a view it never had`);
+    return;
+  }
+  const trueAge = now - claim.readAt;
+  if (ageMs < trueAge - slackMs - 10) {
+    throw new Violation(`${follower.name} says ${ageMs} ms, and it is ${trueAge} (±${slackMs}), at ${state.kept.seq}`);
+  }
+}
+
+export function slackOf(store: Store, followerAheadMs: number): number {
+  return Math.max(0, (store.claim?.aheadMs ?? 0) - followerAheadMs);
+}

@@ -1,0 +1,221 @@
+import type { FollowerEffect, FollowerInput, Instant, WayId } from '@rescind/feed';
+import type { Cutoff } from '@rescind/revocation';
+import { checkAge, checkClaim, checkReady, checkRows, slackOf } from './check.ts';
+import type { Client, Follower } from './follower.ts';
+import { applyChange, decodeBatch, newWays, protocolOf } from './follower.ts';
+import { accept, pump } from './http.ts';
+import type { Issuer } from './issuer.ts';
+import { prove } from './issuer.ts';
+import type { RelayWorld } from './relay.ts';
+import { placeOf } from './relay.ts';
+import { endOf } from './topic.ts';
+import { tellStep } from './trace.ts';
+import { Violation } from './truth.ts';
+
+export interface FollowerMutants {
+  readonly forgetsRows: boolean;
+  readonly allIsLive: boolean;
+}
+
+export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
+  readonly mutants: RelayWorld['mutants'] & Partial<FollowerMutants>;
+  readonly issuer: Issuer;
+  httpUp: boolean;
+  trace?: (line: string) => void;
+  readonly faults: { crash: number; drop: number; slow: number };
+}
+
+type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
+
+function instant({ aheadMs, process }: Follower, world: DriveWorld): Instant {
+  const now = world.now();
+  return {
+    wall: Math.floor(now + aheadMs),
+    monotonic: now - (process?.bornAt ?? now),
+    random: world.random.next(),
+  };
+}
+
+/** A process starts on what is on the disk. */
+export function startFollower(follower: Follower, world: DriveWorld): void {
+  const { store, core } = follower;
+  const raw = [...store.quarantine.values()];
+  const again = raw.map(({ epoch, seq, jws }) => {
+    const [record] = decodeBatch([{ jws, live: false, hint: null }], world.registry, { ...follower, deaf: false });
+    if (record === undefined) throw new Violation('nothing was decoded');
+    return { epoch, seq, record };
+  });
+  store.slackMs = Math.max(store.slackMs, slackOf(store, follower.aheadMs));
+  const { state, effects } = core.start(store.state, again, instant(follower, world));
+  follower.process = { state, ways: newWays(), bornAt: world.now(), heldAtOpen: null };
+  carryOut(follower, world, effects);
+}
+
+export function crash(follower: Follower, world: DriveWorld): void {
+  follower.process = null;
+  follower.restartAt = world.now() + world.random.below(world.random.chance(0.2) ? 20_000 : 1_500);
+}
+
+/** One step of the core, with everything that may go wrong around its commit. */
+export function submit(follower: Follower, world: DriveWorld, happening: Unstamped<FollowerInput>): void {
+  const { process } = follower;
+  if (process === null) return;
+  const input = { ...happening, at: instant(follower, world) } as FollowerInput;
+  const { state, effects } = follower.core.step(process.state, input);
+  if (world.trace !== undefined && (input.kind !== 'tick' || effects.length > 0)) {
+    world.trace(tellStep(follower, input, state, effects));
+  }
+  if (world.random.chance(world.faults.crash)) {
+    crash(follower, world);
+    return;
+  }
+  process.state = state;
+  carryOut(follower, world, effects);
+  if (follower.process === null) return;
+  checkAge(follower, state, follower.core.view(state, input.at).ageMs, world.now());
+}
+
+function carryOut(follower: Follower, world: DriveWorld, effects: readonly FollowerEffect[]): void {
+  for (const effect of effects) {
+    const { process } = follower;
+    if (process === null) return;
+    switch (effect.kind) {
+      case 'commit':
+        commit(follower, world, effect);
+        break;
+      case 'open':
+        Object.assign(process.ways[effect.way], { phase: 'idle', retryAt: world.now(), connection: null });
+        break;
+      case 'close':
+        Object.assign(process.ways[effect.way], { phase: 'closed', connection: null });
+        break;
+      case 'restart':
+        Object.assign(process.ways[effect.way], { phase: 'idle', retryAt: world.now() + 50, connection: null });
+        break;
+      case 'prove':
+        if (world.issuer.up && world.httpUp) takeProof(world, effect.jws);
+        break;
+      case 'ready':
+        if (effect.by === 'heartbeat') checkReady(follower, rememberedBy(follower, world), world.tokens, world.now());
+        break;
+      default:
+    }
+  }
+}
+
+function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerEffect, { kind: 'commit' }>): void {
+  const { store } = follower;
+  const { change } = effect;
+  const before = store.state;
+  const isTorn = world.mutants.forgetsRows === true && world.random.chance(0.1);
+  applyChange(store, isTorn ? { ...change, cutoffs: [] } : change);
+  const isAnothers = before?.suspect === 'epoch' || before?.suspect === 'fork';
+  if (change.state.wholeAt !== (before?.wholeAt ?? 0) || (isAnothers && change.state.suspect === null)) {
+    const claim = world.claims.get(`${change.state.epoch}|${change.state.wholeAt}`);
+    if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
+    store.claim = claim;
+    store.slackMs = slackOf(store, follower.aheadMs);
+  }
+  if (change.state.savedAt > world.now() + 1e9) throw new Violation('a time from nowhere');
+  if (change.cutoffs.length > 0) checkRows(follower, world);
+  checkClaim(follower, world.now());
+  if (isTorn || world.random.chance(world.faults.crash)) crash(follower, world);
+}
+
+function takeProof(world: DriveWorld, jws: string): void {
+  const record = world.registry.find(jws);
+  if (record !== undefined) prove(world.issuer, ...placeOf(record));
+}
+
+/** The denials of this epoch that the topic held when this process first opened it. */
+function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
+  if (process === null || process.state.way !== 'kafka') return [];
+  // What could not be verified then, or was lost before it was read, was not there for it.
+  if (deafUntil >= process.bornAt || topic.hasLost) return [];
+  const { epoch, floor } = process.state.kept;
+  return (process.heldAtOpen ?? []).flatMap((jws) => {
+    const record = registry.find(jws);
+    return record?.kind === 'event' && record.epoch === epoch && record.seq >= floor ? record.cutoffs : [];
+  });
+}
+
+/** Lets a follower's connections do what they do in the time of one step. */
+export function advance(follower: Follower, world: DriveWorld): void {
+  for (const way of ['first', 'second'] as const) {
+    const client = follower.process?.ways[way];
+    if (client === undefined || client.phase === 'closed') continue;
+    if (client.phase === 'open') deliver(follower, world, way, client);
+    else if (world.now() >= client.retryAt) connect(follower, world, way, client);
+  }
+  submit(follower, world, { kind: 'tick' });
+}
+
+function connect(follower: Follower, world: DriveWorld, way: WayId, client: Client): void {
+  const { random, topic, issuer } = world;
+  if (client.phase === 'idle') {
+    submit(follower, world, { kind: 'asked', way });
+    if (follower.process === null) return;
+    client.asked = follower.core.startOf(follower.process.state, way);
+    client.phase = 'asked';
+    client.retryAt = world.now() + random.below(150);
+    return;
+  }
+  const isKafka = protocolOf(follower, way) === 'kafka';
+  if (!(isKafka ? topic.up : issuer.up && world.httpUp) || client.asked === null) {
+    lose(follower, world, way, client);
+    return;
+  }
+  client.phase = 'open';
+  client.said = 0;
+  if (isKafka) {
+    const hint = Number(client.asked.hint ?? topic.base);
+    client.endAtOpen = endOf(topic);
+    if (follower.process !== null) follower.process.heldAtOpen ??= topic.records.map(({ jws }) => jws);
+    client.offset = hint >= topic.base && hint <= client.endAtOpen ? hint : topic.base;
+  } else client.connection = accept(issuer, world, client.asked);
+  submit(follower, world, { kind: 'opened', way });
+}
+
+function lose(follower: Follower, world: DriveWorld, way: WayId, client: Client): void {
+  client.phase = 'idle';
+  client.connection = null;
+  client.retryAt = world.now() + 100 + world.random.below(1_500);
+  submit(follower, world, { kind: 'lost', way, reason: 'simulated' });
+}
+
+function deliver(follower: Follower, world: DriveWorld, way: WayId, client: Client): void {
+  const { random, faults } = world;
+  const isKafka = protocolOf(follower, way) === 'kafka';
+  const isLost = random.chance(faults.drop);
+  const batch = isLost ? 'lost' : isKafka ? fetchKafka(world, client) : fetchHttp(world, client);
+  if (batch === 'lost') {
+    lose(follower, world, way, client);
+    return;
+  }
+  if (batch.length === 0) return;
+  const deaf = world.now() < follower.deafUntil;
+  const records = decodeBatch(batch, world.registry, { upgraded: follower.upgraded, deaf });
+  submit(follower, world, { kind: 'records', way, records });
+}
+
+function fetchKafka(world: DriveWorld, client: Client) {
+  const { topic, random, faults } = world;
+  if (client.offset < topic.base || client.offset > endOf(topic)) return 'lost';
+  if (!topic.up || random.chance(faults.slow)) return [];
+  const from = client.offset - topic.base;
+  const batch = topic.records.slice(from, from + 1 + random.below(30)).map(({ jws }, i) => {
+    const offset = client.offset + i;
+    return { jws, live: world.mutants.allIsLive === true || offset >= client.endAtOpen, hint: String(offset + 1) };
+  });
+  client.offset += batch.length;
+  return batch;
+}
+
+function fetchHttp(world: DriveWorld, client: Client) {
+  const { random, faults, issuer } = world;
+  const { connection } = client;
+  if (connection === null || !issuer.up || !world.httpUp || connection.epoch !== issuer.database.epoch) return 'lost';
+  pump(connection, issuer, world);
+  if (random.chance(faults.slow)) return [];
+  return connection.written.splice(0, 1 + random.below(25)).map((jws) => ({ jws, live: true, hint: null }));
+}

@@ -1,0 +1,111 @@
+import { crash } from './drive.ts';
+import { copyStore } from './follower.ts';
+import { putBack, takeBackup } from './issuer.ts';
+import { operatorRestores, stopIssuer } from './processes.ts';
+import type { Random } from './random.ts';
+import type { Fault, World } from './setting.ts';
+import { append, forgetBottom, lose } from './topic.ts';
+
+/** Something goes wrong, of what may go wrong in this seed. */
+export function provoke(world: World): void {
+  const fault = world.random.pick([...world.enabled]);
+  if (fault === undefined) return;
+  HAPPENS[fault]?.(world);
+}
+
+const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
+  broker(world) {
+    world.topic.up = !world.topic.up;
+  },
+  loss(world) {
+    if (world.random.chance(0.3)) lose(world.topic, world.random);
+  },
+  retention({ topic, random }) {
+    if (random.chance(0.2)) forgetBottom(topic, random.below(topic.records.length + 1));
+  },
+  duplicates(world) {
+    const { topic, random } = world;
+    const from = random.below(topic.records.length + 1);
+    append(
+      topic,
+      topic.records.slice(from, from + random.below(8)).map(({ jws }) => jws),
+      world.now(),
+    );
+  },
+  http(world) {
+    world.httpUp = !world.httpUp;
+  },
+  issuer(world) {
+    if (world.issuer.up) stopIssuer(world);
+  },
+  restore(world) {
+    const { issuer, random } = world;
+    if (issuer.database.refusing) {
+      if (random.chance(0.3)) operatorRestores(world);
+    } else if (issuer.backup === null || random.chance(0.5)) takeBackup(issuer, world);
+    else if (random.chance(0.4)) {
+      if (issuer.up) stopIssuer(world);
+      putBack(issuer, world, random.chance(0.5));
+    }
+  },
+  'follower-clock'({ followers, random }) {
+    const follower = random.pick(followers);
+    if (follower !== undefined) follower.aheadMs = someOffset(random);
+  },
+  'issuer-clock'({ issuer, random }) {
+    issuer.aheadMs = someOffset(random);
+  },
+  files(world) {
+    const { random, followers } = world;
+    const follower = random.pick(followers);
+    if (follower === undefined) return;
+    if (follower.kept === null || random.chance(0.5)) {
+      follower.kept = copyStore(follower.store);
+      return;
+    }
+    if (random.chance(0.5)) {
+      const other = random.pick(followers);
+      const from = random.chance(0.5) ? follower.kept : (other?.store ?? follower.kept);
+      follower.process = null;
+      follower.restartAt = world.now() + random.below(3_000);
+      follower.store = copyStore(from);
+      follower.denied = new Set();
+    }
+  },
+  crashes(world) {
+    const follower = world.random.pick(world.followers);
+    if (follower?.process != null) crash(follower, world);
+  },
+  rubbish(world) {
+    append(world.topic, ['rubbish', '', '#x'], world.now());
+  },
+  deaf(world) {
+    const follower = world.random.pick(world.followers);
+    if (follower !== undefined) follower.deafUntil = world.now() + world.random.below(5_000);
+  },
+};
+
+/** Mostly honest, seldom wild. */
+function someOffset(random: Random): number {
+  const most = random.chance(0.3) ? 400_000 : 60_000;
+  return Math.floor((random.next() * 2 - 1) * most);
+}
+
+/** All faults are over; what they left behind is there. */
+export function calmDown(world: World): void {
+  Object.assign(world.faults, { crash: 0, drop: 0, slow: 0.1 });
+  Object.assign(world, { sendFaults: 0, busy: 0.05, httpUp: true, enabled: new Set() });
+  world.topic.up = true;
+  // One whose clocks have parted says old times until it is started anew.
+  if (world.issuer.up) stopIssuer(world);
+  world.issuer.aheadMs = 0;
+  for (const follower of world.followers) {
+    follower.aheadMs = 0;
+    follower.deafUntil = 0;
+    follower.restartAt = world.now();
+    if (follower.upgraded) continue;
+    follower.upgraded = true;
+    follower.process = null;
+  }
+  world.issuerBackAt = world.now();
+}

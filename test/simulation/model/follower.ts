@@ -1,0 +1,146 @@
+import type { DecodedRecord, FollowerCore, FollowerEffect, FollowerInput, FollowerState, WayId } from '@rescind/feed';
+import { createFollowerCore } from '@rescind/feed';
+import type { LogChange, LogState } from '@rescind/revocation';
+import type { Connection } from './http.ts';
+import type { Claim, Registry, Rows, Token } from './truth.ts';
+import { copyRows, ISSUER, putRow } from './truth.ts';
+
+/** What a follower has on its disk: one transaction changes all of it. */
+export interface Store {
+  state: LogState | undefined;
+  rows: Rows;
+  quarantine: Map<string, { readonly epoch: string; readonly seq: number; readonly jws: string }>;
+  /** What `wholeAt` promises; ours, not the follower's. */
+  claim: Claim | null;
+  /** By how much its reading of the age may be too low because of the clocks it had. */
+  slackMs: number;
+}
+
+export const emptyStore = (): Store => ({
+  state: undefined,
+  rows: new Map(),
+  quarantine: new Map(),
+  claim: null,
+  slackMs: 0,
+});
+
+export function copyStore(store: Store): Store {
+  return { ...store, rows: copyRows(store.rows), quarantine: new Map(store.quarantine) };
+}
+
+/** One way's connection, from the follower's side. */
+export interface Client {
+  phase: 'closed' | 'idle' | 'asked' | 'open';
+  /** Not before then does it try again. */
+  retryAt: number;
+  asked: { readonly epoch: string; readonly seq: number; readonly hint: string | null } | null;
+  /** Kafka: the next offset, and the end captured when it was opened. */
+  offset: number;
+  endAtOpen: number;
+  /** HTTP. */
+  connection: Connection | null;
+  said: number;
+}
+
+const newClient = (): Client => ({
+  phase: 'closed',
+  retryAt: 0,
+  asked: null,
+  offset: 0,
+  endAtOpen: 0,
+  connection: null,
+  said: 0,
+});
+
+export interface Process {
+  state: FollowerState;
+  readonly ways: Record<WayId, Client>;
+  readonly bornAt: number;
+  /** What the topic held when it was first opened. */
+  heldAtOpen: readonly string[] | null;
+}
+
+export type Setup = 'kafka+http' | 'http' | 'kafka';
+
+export interface Follower {
+  readonly name: string;
+  readonly setup: Setup;
+  readonly core: FollowerCore;
+  store: Store;
+  kept: Store | null;
+  process: Process | null;
+  restartAt: number;
+  /** How far its wall clock is ahead of real time. */
+  aheadMs: number;
+  /** Whether it understands the events of a future version. */
+  upgraded: boolean;
+  /** Until then it does not know the key of the log. */
+  deafUntil: number;
+  /** What it has denied since its file was last exchanged. */
+  denied: Set<Token>;
+}
+
+export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCore) => FollowerCore): Follower {
+  const core = createFollowerCore({
+    log: ISSUER,
+    first: setup === 'http' ? 'http' : 'kafka',
+    second: setup === 'kafka+http' ? 'http' : undefined,
+  });
+  return {
+    name,
+    setup,
+    core: wrap(core),
+    store: emptyStore(),
+    kept: null,
+    process: null,
+    restartAt: 0,
+    aheadMs: 0,
+    upgraded: false,
+    deafUntil: 0,
+    denied: new Set(),
+  };
+}
+
+export const newWays = (): Record<WayId, Client> => ({ first: newClient(), second: newClient() });
+
+/** Which way a client speaks. */
+export function protocolOf({ setup }: Follower, way: WayId): 'kafka' | 'http' {
+  return setup === 'http' || way === 'second' ? 'http' : 'kafka';
+}
+
+/** Applies a commit to the disk, all of it. */
+export function applyChange(store: Store, change: LogChange): void {
+  store.state = change.state;
+  for (const cutoff of change.cutoffs) putRow(store.rows, cutoff);
+  for (const { epoch, seq, jws } of change.quarantine ?? [])
+    store.quarantine.set(`${epoch}:${seq}`, { epoch, seq, jws });
+  for (const { epoch, seq } of change.release ?? []) store.quarantine.delete(`${epoch}:${seq}`);
+}
+
+interface Raw {
+  readonly jws: string;
+  readonly live: boolean;
+  readonly hint: string | null;
+}
+
+/** As the codec does: of the heartbeats of a batch only the first and the last are looked at. */
+export function decodeBatch(
+  batch: readonly Raw[],
+  registry: Registry,
+  { upgraded, deaf }: { readonly upgraded: boolean; readonly deaf: boolean },
+): DecodedRecord[] {
+  const beats = batch.flatMap(({ jws }, i) => (registry.find(jws)?.kind === 'heartbeat' ? [i] : []));
+  return batch.map((raw, i): DecodedRecord => {
+    const record = registry.find(raw.jws);
+    if (record === undefined) return { kind: 'bad', ...raw, why: 'malformed' };
+    if (deaf) return { kind: 'bad', ...raw, why: 'key_unknown' };
+    if (record.kind === 'heartbeat') {
+      return i === beats[0] || i === beats.at(-1) ? { ...raw, ...record } : { kind: 'skipped', ...raw };
+    }
+    const { future, ...event } = record;
+    if (future && !upgraded) return { ...raw, ...event, kind: 'not-understood', why: 'version' };
+    return { ...raw, ...event, reason: 'simulated', type: 'simulated', skipped: 0, clamped: 0 };
+  });
+}
+
+export type { FollowerEffect, FollowerInput, FollowerState };

@@ -1,0 +1,190 @@
+import type { IssuerClock } from '@rescind/revocation';
+import { createIssuerClock } from '@rescind/revocation';
+import type { Random } from './random.ts';
+import type { Branch, Claim, Registry, Revocation, Token } from './truth.ts';
+import { forkBranch, newBranch } from './truth.ts';
+
+export const TOLERANCE_MS = 60_000;
+
+export interface Session {
+  readonly sid: string;
+  readonly sub: string;
+  readonly client: string;
+  readonly ended: boolean;
+}
+
+export interface Row extends Revocation {
+  readonly seq: number;
+  readonly id: string;
+  readonly jws: string;
+  readonly at: number;
+  readonly expiresAt: number;
+}
+
+/** The issuer's database: what a backup copies and a crash leaves. */
+export interface Database {
+  epoch: string;
+  counter: number;
+  head: number;
+  last: string | null;
+  floor: number;
+  rows: Row[];
+  sessions: Map<string, Session>;
+  kid: string;
+  maxExp: number;
+  clockFloor: number;
+  sentSeq: number;
+  refusing: boolean;
+  branch: Branch;
+}
+
+interface HighWater {
+  readonly epoch: string;
+  readonly head: number;
+  readonly id: string | null;
+}
+
+/** What can be wrong with an issuer, to see whether the simulation notices. */
+export interface IssuerMutants {
+  readonly headBeforeTime: boolean;
+  readonly floorTooHigh: boolean;
+  readonly floorFalls: boolean;
+  readonly prunesByWall: boolean;
+  readonly neverAppendsAnew: boolean;
+  readonly newEpochIsEmpty: boolean;
+  readonly epochSortsBelow: boolean;
+  readonly mintsByWall: boolean;
+  readonly shortE: boolean;
+}
+
+export interface IssuerWorld {
+  readonly random: Random;
+  readonly registry: Registry;
+  readonly tokens: Token[];
+  readonly minted: { count: number };
+  /** Every revocation ever committed, on whichever branch. */
+  readonly committed: Revocation[];
+  /** By `epoch|at`: what the first heartbeat of that time promises. */
+  readonly claims: Map<string, Claim>;
+  readonly mutants: Partial<IssuerMutants>;
+  readonly retentionMs: number;
+  now(): number;
+}
+
+export interface Issuer {
+  database: Database;
+  highWater: HighWater;
+  backup: { readonly database: Database; readonly highWater: HighWater; readonly minted: number } | null;
+  /** How far the wall clock is ahead of real time. */
+  aheadMs: number;
+  up: boolean;
+  clock: IssuerClock;
+  /** The heads of before, for the mutant that reads them too early. */
+  earlier: { head: number; last: string | null; floor: number };
+  kids: string[];
+}
+
+let given = 0;
+export const fresh = (kind: string) => `${kind}${(given++).toString(36)}`;
+
+export function newIssuer(world: IssuerWorld): Issuer {
+  const kid = fresh('k');
+  const database: Database = {
+    epoch: epochOf(1, world),
+    counter: 1,
+    head: 0,
+    last: null,
+    floor: 1,
+    rows: [],
+    sessions: new Map(),
+    kid,
+    maxExp: 0,
+    clockFloor: 0,
+    sentSeq: 0,
+    refusing: false,
+    branch: newBranch(),
+  };
+  const issuer: Issuer = {
+    database,
+    highWater: { epoch: database.epoch, head: 0, id: null },
+    backup: null,
+    aheadMs: 0,
+    up: true,
+    clock: createIssuerClock({ now: () => 0, monotonic: () => 0 }, { get: () => 0, set: () => undefined }),
+    earlier: { head: 0, last: null, floor: 1 },
+    kids: [kid],
+  };
+  startIssuer(issuer, world);
+  return issuer;
+}
+
+export function epochOf(counter: number, world: IssuerWorld): string {
+  return `${String(counter).padStart(4, '0')}-${world.random.below(1e9).toString(36)}`;
+}
+
+/** A process starts on the database, whichever that is by now. */
+export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
+  issuer.up = true;
+  const wall = () => Math.floor(world.now() + issuer.aheadMs);
+  issuer.clock = createIssuerClock(
+    { now: wall, monotonic: () => world.now() },
+    {
+      get: () => issuer.database.clockFloor,
+      set: (floor) => {
+        issuer.database.clockFloor = floor;
+      },
+    },
+    TOLERANCE_MS,
+  );
+  prove(issuer, issuer.highWater.epoch, issuer.highWater.head, issuer.highWater.id);
+}
+
+/** A signed word from beyond the database, or another one than it has: it was restored. */
+export function prove(issuer: Issuer, epoch: string, seq: number, id: string | null): void {
+  const { database } = issuer;
+  if (epoch < database.epoch) return;
+  const held = seq === database.head ? database.last : database.rows.find((row) => row.seq === seq)?.id;
+  const isKnown = epoch === database.epoch && seq <= database.head && (held === undefined || held === id);
+  if (!isKnown) database.refusing = true;
+}
+
+export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; head: number; epoch: string } {
+  const { database } = issuer;
+  const at = issuer.clock.now();
+  const { epoch } = database;
+  const seen = world.mutants.headBeforeTime ? issuer.earlier : database;
+  const { head, last } = seen;
+  const floor = world.mutants.floorTooHigh ? head + 1 : seen.floor;
+  const key = `${epoch}|${at}`;
+  const { branch } = database;
+  // The first of its time on this branch promises the least.
+  if (world.claims.get(key)?.branch !== branch) {
+    const { acknowledged } = branch;
+    world.claims.set(key, { branch, acknowledged, readAt: world.now(), aheadMs: at - world.now() });
+  }
+  return { jws: world.registry.sign({ kind: 'heartbeat', epoch, head, last, floor, at }), head, epoch };
+}
+
+export function takeBackup(issuer: Issuer, world: IssuerWorld): void {
+  const { database, highWater } = issuer;
+  issuer.backup = { database: copyDatabase(database), highWater, minted: world.minted.count };
+}
+
+/** Puts the backup in the place of the database; sometimes what lies beside it too. */
+export function putBack(issuer: Issuer, world: IssuerWorld, alsoHighWater: boolean): void {
+  if (issuer.backup === null) return;
+  for (const token of world.tokens) if (token.no >= issuer.backup.minted) token.forgotten = true;
+  issuer.database = copyDatabase(issuer.backup.database);
+  issuer.database.branch = forkBranch(issuer.database.branch);
+  if (alsoHighWater) issuer.highWater = issuer.backup.highWater;
+}
+
+function copyDatabase(database: Database): Database {
+  return {
+    ...database,
+    rows: [...database.rows],
+    sessions: new Map(database.sessions),
+    // The branch goes on growing; what it was is remembered by its lengths.
+    branch: forkBranch(database.branch),
+  };
+}

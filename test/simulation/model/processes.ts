@@ -1,0 +1,38 @@
+import { startIssuer } from './issuer.ts';
+import { startRelay } from './relay.ts';
+import type { World } from './setting.ts';
+import { Violation } from './truth.ts';
+import { restore } from './writes.ts';
+
+/** More than a run ever needs. */
+const MOST_RESTORES = 40;
+
+/** A crash, or a restart: what the process knew is gone. */
+export function stopIssuer(world: World): void {
+  const { relay, random } = world;
+  world.issuer.up = false;
+  world.issuerBackAt = world.now() + random.below(random.chance(0.3) ? 15_000 : 1_000);
+  // What was under way may still arrive.
+  if (relay?.sending != null && random.chance(0.5)) {
+    const { send } = relay.sending;
+    const rows = world.issuer.database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
+    world.topic.late.push({ batch: rows.map(({ jws }) => jws), due: world.now() + random.below(10_000) });
+  }
+  world.relay = null;
+}
+
+export function bringIssuerBack(world: World): void {
+  startIssuer(world.issuer, world);
+  world.relay = startRelay(world.issuer, world);
+}
+
+/** The operator has been told that the database is not the latest, and says so. */
+export function operatorRestores(world: World): void {
+  world.restores += 1;
+  if (world.restores > MOST_RESTORES) throw new Violation('the operator restores and restores, and it is never right');
+  const { issuer, topic, registry } = world;
+  const inTopic = topic.records.flatMap(({ jws }) => registry.find(jws)?.epoch ?? []);
+  const shown = world.followers.flatMap(({ store }) => registry.find(store.state?.proof ?? '')?.epoch ?? []);
+  restore(issuer, world, [issuer.highWater.epoch, ...inTopic, ...shown]);
+  bringIssuerBack(world);
+}

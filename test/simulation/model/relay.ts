@@ -1,0 +1,113 @@
+import type { RelayEffect, RelayInput, RelaySend, RelayState } from '@rescind/issuer';
+import { composeBatch, createRelayCore } from '@rescind/issuer';
+import type { Issuer, IssuerWorld } from './issuer.ts';
+import { heartbeat, prove } from './issuer.ts';
+import type { Topic } from './topic.ts';
+import { append } from './topic.ts';
+import type { SimRecord } from './truth.ts';
+
+export interface RelayWorld extends IssuerWorld {
+  readonly topic: Topic;
+  /** How probable it is that a send goes wrong in some way. */
+  readonly sendFaults: number;
+}
+
+/** The relay as the issuer's process has it: a crash forgets it. */
+export interface Relay {
+  state: RelayState;
+  sending: { readonly send: RelaySend; readonly due: number } | null;
+  looked: boolean;
+  beatAt: number;
+}
+
+const core = createRelayCore({ limit: 4 });
+
+export function startRelay(issuer: Issuer, world: RelayWorld): Relay {
+  const { epoch, head, sentSeq } = issuer.database;
+  const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq }, world.now());
+  const relay: Relay = { state, sending: null, looked: false, beatAt: world.now() };
+  follow(relay, issuer, world, effects);
+  return relay;
+}
+
+export function stepRelay(relay: Relay, issuer: Issuer, world: RelayWorld): void {
+  if (issuer.database.refusing) return;
+  const now = world.now();
+  const { epoch, head } = issuer.database;
+  if (head > relay.state.head) input(relay, issuer, world, { kind: 'appended', epoch, head, now });
+  if (now >= relay.beatAt) {
+    relay.beatAt = now + 1_000;
+    input(relay, issuer, world, { kind: 'heartbeat', ...heartbeat(issuer, world), now });
+  }
+  input(relay, issuer, world, { kind: 'tick', now });
+  const { sending } = relay;
+  if (sending !== null && now >= sending.due) finish(relay, issuer, world, sending.send);
+}
+
+function input(relay: Relay, issuer: Issuer, world: RelayWorld, happening: RelayInput): void {
+  const { state, effects } = core.step(relay.state, happening);
+  relay.state = state;
+  follow(relay, issuer, world, effects);
+}
+
+function follow(relay: Relay, issuer: Issuer, world: RelayWorld, effects: readonly RelayEffect[]): void {
+  for (const effect of effects) {
+    if (effect.kind === 'send') {
+      const slow = world.random.chance(world.sendFaults) ? world.random.below(4_000) : world.random.below(20);
+      relay.sending = { send: effect.send, due: world.now() + slow };
+      // Lost in a crash now and then: it only sends twice.
+    } else if (world.random.chance(0.7)) issuer.database.sentSeq = effect.sentSeq;
+  }
+}
+
+function finish(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend): void {
+  relay.sending = null;
+  const sent = attempt(relay, issuer, world, send);
+  const now = world.now();
+  if (sent === 'again') {
+    const { epoch, head, floor } = issuer.database;
+    const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq: floor - 1 }, now);
+    relay.state = state;
+    follow(relay, issuer, world, effects);
+  } else if (sent === 'failed') {
+    relay.looked = false;
+    input(relay, issuer, world, { kind: 'failed', now });
+  } else input(relay, issuer, world, { kind: 'sent', ...sent, now });
+}
+
+type Sent = 'failed' | 'again' | { readonly upTo: number; readonly withHeartbeat: boolean };
+
+function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend): Sent {
+  const { topic, random } = world;
+  const now = world.now();
+  if (!topic.up) return 'failed';
+  if (!relay.looked && !look(relay, issuer, world)) return issuer.database.refusing ? 'failed' : 'again';
+  const rows = issuer.database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
+  const { records, upTo, withHeartbeat } = composeBatch(send, rows);
+  if (!random.chance(world.sendFaults)) {
+    append(topic, records, now);
+    return { upTo, withHeartbeat };
+  }
+  // Acknowledged by nobody: it arrived, or will, or never does.
+  if (random.chance(0.4)) append(topic, records, now);
+  else if (random.chance(0.6)) topic.late.push({ batch: records, due: now + random.below(8_000) });
+  return 'failed';
+}
+
+/** Looks at the end of the topic. False: nothing may be sent, or all has to be sent again. */
+function look(relay: Relay, issuer: Issuer, { topic, registry }: RelayWorld): boolean {
+  const { database } = issuer;
+  const tail = topic.records.slice(-50).map(({ jws }) => registry.find(jws));
+  let reached = 0;
+  for (const record of tail) {
+    if (record === undefined) continue;
+    prove(issuer, ...placeOf(record));
+    if (record.epoch === database.epoch) reached = Math.max(reached, placeOf(record)[1]);
+  }
+  relay.looked = !database.refusing;
+  return relay.looked && (relay.state.sentSeq < database.floor || reached >= relay.state.sentSeq);
+}
+
+export function placeOf(record: SimRecord): [epoch: string, seq: number, id: string | null] {
+  return record.kind === 'event' ? [record.epoch, record.seq, record.id] : [record.epoch, record.head, record.last];
+}

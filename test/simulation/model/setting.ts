@@ -1,0 +1,45 @@
+import type { FollowerCore } from '@rescind/feed';
+import type { DriveWorld } from './drive.ts';
+import type { Follower } from './follower.ts';
+import type { Relay } from './relay.ts';
+
+/** What is wrong in a run that is to fail. */
+export type Mutants = DriveWorld['mutants'] & {
+  /** Puts a wrong follower's core in the place of the right one. */
+  readonly wrap?: (core: FollowerCore) => FollowerCore;
+  readonly prunesByOwnClock?: boolean;
+  /** The only faults that happen: those by which it shows soon. */
+  readonly only?: readonly Fault[];
+};
+
+export interface World extends Omit<DriveWorld, 'mutants'> {
+  readonly mutants: Mutants;
+  readonly followers: Follower[];
+  readonly enabled: ReadonlySet<Fault>;
+  /** How probable a login is in a step. */
+  busy: number;
+  relay: Relay | null;
+  issuerBackAt: number;
+  restores: number;
+}
+
+export const FAULTS = [
+  'broker',
+  'loss',
+  'retention',
+  'sends',
+  'duplicates',
+  'http',
+  'drops',
+  'slow',
+  'crashes',
+  'issuer',
+  'restore',
+  'follower-clock',
+  'issuer-clock',
+  'files',
+  'rubbish',
+  'deaf',
+  'leaps',
+] as const;
+export type Fault = (typeof FAULTS)[number];

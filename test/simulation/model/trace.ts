@@ -1,0 +1,32 @@
+import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed';
+import type { Follower } from './follower.ts';
+
+/** One step in one line, for whoever looks for what went wrong in a seed. */
+export function tellStep(
+  { name }: Follower,
+  input: FollowerInput,
+  { kept, beat }: FollowerState,
+  effects: readonly FollowerEffect[],
+): string {
+  const { epoch, seq, id, head, floor, wholeAt, suspect } = kept;
+  const way = input.kind === 'tick' ? '' : ` ${input.way}`;
+  const records = input.kind === 'records' ? ` ${input.records.map(tellRecord).join(' ')}` : '';
+  const done = effects.flatMap((effect) => (SAID.has(effect.kind) ? [JSON.stringify(effect)] : [])).join(' ');
+  const state = JSON.stringify({ epoch, seq, id, head, floor, wholeAt, suspect, beat });
+  return `${name}: ${input.kind}${way}${records} => ${state} ${done}`;
+}
+
+const SAID = new Set(['open', 'close', 'restart', 'prove', 'ready']);
+
+type Told = Extract<FollowerInput, { kind: 'records' }>['records'][number];
+
+function tellRecord(record: Told): string {
+  const live = record.live ? '' : ' (old)';
+  if (record.kind === 'heartbeat') {
+    const { epoch, head, last, floor, at } = record;
+    return `[heartbeat ${epoch} head ${head} ${last} floor ${floor} at ${at}${live}]`;
+  }
+  if (record.kind === 'bad' || record.kind === 'skipped') return `[${record.kind}${live}]`;
+  const { kind, epoch, seq, id, prev } = record;
+  return `[${kind} ${epoch} ${seq} ${id} after ${prev}${live}]`;
+}

@@ -1,0 +1,114 @@
+import type { Cutoff, Denial } from '@rescind/revocation';
+import { mergeCutoffs, toCutoff } from '@rescind/revocation';
+
+export const ISSUER = 'https://users.example';
+
+/** A token somebody holds. */
+export interface Token {
+  /** Counted from the first of the run. */
+  readonly no: number;
+  readonly kid: string;
+  readonly payload: Readonly<Record<string, string | number>>;
+  readonly iatMs: number;
+  readonly expMs: number;
+  /** Whether any revocation that was ever committed names it. */
+  named: boolean;
+  /** Whether the database has forgotten that it was minted: then its `exp` counts for no E. */
+  forgotten: boolean;
+}
+
+/** A revocation as it was committed. */
+export interface Revocation {
+  readonly txn: string;
+  readonly deny: readonly Denial[];
+}
+
+/**
+ * One history of the issuer's database. A restore from a backup begins another, from the backup on. `owed` are the
+ * tokens that were acknowledged as revoked, each with the number of acknowledgements by then.
+ */
+export interface Branch {
+  acknowledged: number;
+  readonly owed: { readonly token: Token; readonly from: number }[];
+  readonly revocations: Revocation[];
+}
+
+export const newBranch = (): Branch => ({ acknowledged: 0, owed: [], revocations: [] });
+
+export function forkBranch({ acknowledged, owed, revocations }: Branch): Branch {
+  return { acknowledged, owed: [...owed], revocations: [...revocations] };
+}
+
+export function names(denial: Denial, token: Token): boolean {
+  const held = denial.claim === 'kid' ? token.kid : token.payload[denial.claim];
+  return String(held) === denial.value && token.iatMs <= (denial.issuedUntil ?? Number.POSITIVE_INFINITY);
+}
+
+/** What the follower's promise refers to: a heartbeat whose time was read when so much had been acknowledged. */
+export interface Claim {
+  readonly branch: Branch;
+  readonly acknowledged: number;
+  /** The real time at which it was read, and how far the issuer's clock was ahead of it. */
+  readonly readAt: number;
+  readonly aheadMs: number;
+}
+
+export type SimRecord =
+  | {
+      readonly kind: 'event';
+      readonly epoch: string;
+      readonly seq: number;
+      readonly id: string;
+      readonly prev: string | null;
+      readonly at: number;
+      readonly txn: string;
+      readonly cutoffs: readonly Cutoff[];
+      /** Of a version that only upgraded followers understand. */
+      readonly future: boolean;
+    }
+  | {
+      readonly kind: 'heartbeat';
+      readonly epoch: string;
+      readonly head: number;
+      readonly last: string | null;
+      readonly floor: number;
+      readonly at: number;
+    };
+
+/** Everything ever signed. A text is worth what is found under it: nobody can forge one. */
+export interface Registry {
+  sign(record: SimRecord): string;
+  find(jws: string): SimRecord | undefined;
+}
+
+export function createRegistry(): Registry {
+  const signed: SimRecord[] = [];
+  return {
+    sign(record) {
+      signed.push(record);
+      return `#${signed.length - 1}`;
+    },
+    find: (jws) => (jws.startsWith('#') ? signed[Number(jws.slice(1))] : undefined),
+  };
+}
+
+export function cutoffsOf({ txn, deny }: Revocation, epoch: string, seq: number): Cutoff[] {
+  return deny.map((denial) => toCutoff(denial, { txn, reason: 'simulated', epoch, seq }));
+}
+
+/** What a simulated run found wrong. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+/** Rows by claim and by value. */
+export type Rows = Map<string, Map<string, Cutoff>>;
+
+export function putRow(rows: Rows, cutoff: Cutoff): void {
+  const values = rows.get(cutoff.claim) ?? new Map<string, Cutoff>();
+  const held = values.get(cutoff.value);
+  values.set(cutoff.value, held === undefined ? cutoff : mergeCutoffs(held, cutoff));
+  rows.set(cutoff.claim, values);
+}
+
+export const copyRows = (rows: Rows): Rows => new Map([...rows].map(([claim, values]) => [claim, new Map(values)]));

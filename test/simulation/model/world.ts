@@ -1,0 +1,182 @@
+import { checkAll, checkClaim, checkRows } from './check.ts';
+import { advance, startFollower } from './drive.ts';
+import { calmDown, provoke } from './faults.ts';
+import type { Follower, Setup } from './follower.ts';
+import { newFollower } from './follower.ts';
+import type { Issuer } from './issuer.ts';
+import { newIssuer, TOLERANCE_MS } from './issuer.ts';
+import { bringIssuerBack, operatorRestores, stopIssuer } from './processes.ts';
+import type { Random } from './random.ts';
+import { createRandom } from './random.ts';
+import { startRelay, stepRelay } from './relay.ts';
+import type { Fault, Mutants, World } from './setting.ts';
+import { FAULTS } from './setting.ts';
+import { newTopic, passTime } from './topic.ts';
+import { createRegistry, Violation } from './truth.ts';
+import { keepHouse, mint, revoke } from './writes.ts';
+
+const SETUPS: readonly Setup[] = ['kafka+http', 'kafka+http', 'kafka+http', 'http', 'kafka'];
+/** So far apart from everything else that no sum of delays reaches it. */
+const START = 1_800_000_000_000;
+
+/** Steps in which things go wrong: a minute or so, and now and then an hour. */
+const STEPS = 220;
+/** Steps of 100 ms in which all is well: back-off of a minute, twice. */
+const CALM_STEPS = 1_500;
+
+/**
+ * Runs one seed.
+ *
+ * @param mutants what is wrong from the start
+ * @param trace is told of each step of a follower
+ * @throws Violation when a promise was broken
+ */
+export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) => void): void {
+  let now = START;
+  const random = createRandom(seed);
+  const world = newWorld(random, mutants, () => now);
+  if (trace !== undefined) world.trace = (line) => trace(`${now - START} ${line}`);
+  for (let step = 0; step < STEPS; step += 1) {
+    now += stepLength(world);
+    if (random.chance(0.25)) provoke(world);
+    live(world);
+  }
+  calmDown(world);
+  for (let step = 0; step < CALM_STEPS; step += 1) {
+    now += 100;
+    live(world);
+    if (world.issuer.database.refusing) operatorRestores(world);
+    if (step % 20 === 19 && isSettled(world)) return;
+  }
+  const still = world.followers.filter((follower) => !isWell(follower, world));
+  throw new Violation(
+    `not whole after all faults were over: ${still.map((follower) => describe(follower)).join('; ')}`,
+  );
+}
+
+function describe({ name, setup, process }: Follower): string {
+  if (process === null) return `${name} (${setup}) down`;
+  const { kept, beat, ready, run: ahead } = process.state;
+  return `${name} (${setup}) ${JSON.stringify({ ...kept, proof: undefined, beat, ready, ahead })}`;
+}
+
+/** A third of what may go wrong: a run in which everything does shows little of anything. */
+function faultsOf(random: Random, { only }: Mutants): ReadonlySet<Fault> {
+  return new Set(only ?? FAULTS.filter(() => random.chance(0.35)));
+}
+
+function newWorld(random: Random, mutants: Mutants, now: () => number): World {
+  const enabled = faultsOf(random, mutants);
+  const has = (fault: Fault) => enabled.has(fault);
+  const retentionMs = has('retention') ? 20_000 + random.below(60_000) : 600_000;
+  const base = {
+    random,
+    registry: createRegistry(),
+    tokens: [],
+    minted: { count: 0 },
+    committed: [],
+    claims: new Map(),
+    mutants,
+    now,
+  };
+  const issuer: Issuer = newIssuer({ ...base, retentionMs });
+  const world: World = {
+    ...base,
+    retentionMs,
+    issuer,
+    topic: newTopic(),
+    sendFaults: has('sends') ? 0.3 : 0,
+    httpUp: true,
+    faults: { crash: has('crashes') ? 0.004 : 0, drop: has('drops') ? 0.04 : 0, slow: has('slow') ? 0.6 : 0.1 },
+    followers: [],
+    enabled,
+    busy: 0.4,
+    relay: null,
+    issuerBackAt: 0,
+    restores: 0,
+  };
+  world.relay = startRelay(issuer, world);
+  for (let i = 0; i < 3; i += 1) {
+    const setup = random.pick(SETUPS) ?? 'kafka+http';
+    const follower = newFollower(`follower ${i}`, setup, mutants.wrap ?? ((core) => core));
+    // Some join late.
+    follower.restartAt = now() + (random.chance(0.3) ? random.below(30_000) : 0);
+    world.followers.push(follower);
+  }
+  return world;
+}
+
+function stepLength({ random, enabled }: World): number {
+  if (enabled.has('leaps') && random.chance(0.02)) return 5_000 + random.below(80_000);
+  return random.chance(0.03) ? random.below(4_000) : 10 + random.below(240);
+}
+
+/** What happens in every step, whether all is well or not. */
+function live(world: World): void {
+  const { random, issuer, topic } = world;
+  const now = world.now();
+  passTime(topic, now, world.retentionMs);
+  // What nobody can use any more need not be looked at again.
+  while ((world.tokens[0]?.expMs ?? now) < now - 30_000) world.tokens.shift();
+  if (!issuer.up && now >= world.issuerBackAt) bringIssuerBack(world);
+  if (issuer.up) {
+    if (!issuer.database.refusing) {
+      if (random.chance(world.busy)) mint(issuer, world);
+      if (random.chance(world.busy / 2)) {
+        const answered = !(world.enabled.has('issuer') && random.chance(0.1));
+        revoke(issuer, world, answered);
+        if (!answered) stopIssuer(world);
+      }
+      if (random.chance(0.15)) keepHouse(issuer, world);
+    }
+    if (world.relay !== null) stepRelay(world.relay, issuer, world);
+  }
+  for (const follower of world.followers) {
+    if (follower.process === null && now >= follower.restartAt) startFollower(follower, world);
+    advance(follower, world);
+    if (random.chance(0.03)) prune(follower, world);
+  }
+}
+
+/** As the guard's process does: by log time, never by its own clock. */
+function prune(follower: Follower, world: World): void {
+  const { store } = follower;
+  const ownTime = world.now() + follower.aheadMs;
+  const before = (world.mutants.prunesByOwnClock ? ownTime + 60_000 : (store.state?.logTime ?? 0)) - TOLERANCE_MS;
+  for (const values of store.rows.values()) {
+    for (const [value, row] of values) if (row.expiresAt < before) values.delete(value);
+  }
+  checkRows(follower, world);
+  checkClaim(follower, world.now());
+}
+
+/** A reader of Kafka alone cannot mend what Kafka has lost before a new epoch comes. */
+function isWell(follower: Follower, world: World): boolean {
+  if (follower.setup === 'kafka') return true;
+  const { process } = follower;
+  if (process === null) return false;
+  const at = { wall: world.now(), monotonic: world.now() - process.bornAt, random: 0 };
+  const view = follower.core.view(process.state, at);
+  return view.ready && view.whole && view.suspect === null;
+}
+
+function isSettled(world: World): boolean {
+  const { issuer, followers } = world;
+  if (!issuer.up || issuer.database.refusing) return false;
+  if (!followers.every((follower) => isWell(follower, world))) return false;
+  for (const follower of followers) {
+    const claim = follower.store.claim;
+    if (follower.setup === 'kafka' || claim === null) continue;
+    if (claim.branch !== issuer.database.branch) {
+      // Unless that one's clock was ahead: its time stands until the present one has passed it.
+      if (claim.readAt + claim.aheadMs < world.now()) return false;
+      continue;
+    }
+    checkAll(
+      follower,
+      claim.branch.owed.filter(({ from }) => from < claim.acknowledged),
+      world.now(),
+    );
+  }
+  return true;
+}

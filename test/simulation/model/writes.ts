@@ -1,0 +1,207 @@
+import type { Denial } from '@rescind/revocation';
+import { NEVER, RescindError } from '@rescind/revocation';
+import type { Issuer, IssuerWorld, Row, Session } from './issuer.ts';
+import { epochOf, fresh, TOLERANCE_MS } from './issuer.ts';
+import type { Revocation, Token } from './truth.ts';
+import { cutoffsOf, ISSUER, names, Violation } from './truth.ts';
+
+/** Commits a revocation. What it names must have been minted at or before its T. */
+function append(issuer: Issuer, world: IssuerWorld, revocation: Revocation, at: number, expiresAt: number): void {
+  const { database } = issuer;
+  issuer.earlier = { head: database.head, last: database.last, floor: database.floor };
+  const seq = database.head + 1;
+  const id = fresh('e');
+  const { epoch, last: prev } = database;
+  const jws = world.registry.sign({
+    kind: 'event',
+    epoch,
+    seq,
+    id,
+    prev,
+    at,
+    txn: revocation.txn,
+    cutoffs: cutoffsOf(revocation, epoch, seq),
+    future: world.random.chance(0.02),
+  });
+  database.rows.push({ ...revocation, seq, id, jws, at, expiresAt });
+  database.head = seq;
+  database.last = id;
+}
+
+function commit(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
+  world.committed.push(revocation);
+  issuer.database.branch.revocations.push(revocation);
+  for (const token of world.tokens) {
+    if (revocation.deny.some((denial) => names(denial, token))) token.named = true;
+  }
+}
+
+/** From now on it is owed to whoever asked for it. */
+function acknowledge(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
+  const { branch } = issuer.database;
+  for (const token of world.tokens) {
+    const denials = revocation.deny.filter((denial) => names(denial, token));
+    if (!denials.some(({ expiresAt }) => !token.forgotten || expiresAt >= token.expMs)) continue;
+    if (!branch.owed.some((owed) => owed.token === token)) branch.owed.push({ token, from: branch.acknowledged });
+  }
+  branch.acknowledged += 1;
+}
+
+const isWaiting = (error: unknown) =>
+  error instanceof RescindError && (error.code === 'clock_parted' || error.code === 'clock_ahead');
+
+/** Logs in, or refreshes: a token of a session that has not ended. */
+export function mint(issuer: Issuer, world: IssuerWorld): void {
+  const { database } = issuer;
+  const { random } = world;
+  const living = [...database.sessions.values()].filter(({ ended }) => !ended);
+  const old = random.chance(0.6) ? random.pick(living) : undefined;
+  const session = old ?? { sid: fresh('s'), sub: `u${random.below(3)}`, client: `c${random.below(2)}`, ended: false };
+  let iatMs: number;
+  try {
+    iatMs = world.mutants.mintsByWall ? Math.floor(world.now() + issuer.aheadMs) : issuer.clock.mint();
+  } catch (error) {
+    if (isWaiting(error)) return;
+    throw error;
+  }
+  database.sessions.set(session.sid, session);
+  const exp = Math.floor(iatMs / 1000) + 5 + random.below(30);
+  const { sid, sub, client } = session;
+  const claims = { iss: ISSUER, sid, sub, client_id: client, tenant: `t${random.below(2)}`, jti: fresh('j') };
+  const payload = { ...claims, iat: Math.floor(iatMs / 1000), iat_ms: iatMs, exp };
+  const no = world.minted.count;
+  world.minted.count += 1;
+  const token: Token = { no, kid: database.kid, payload, iatMs, expMs: exp * 1000, named: false, forgotten: false };
+  for (const { deny } of database.branch.revocations) {
+    const bounded = deny.filter((denial) => denial.issuedUntil !== undefined);
+    if (bounded.some((denial) => names(denial, token))) throw new Violation('a token was minted into a cut-off');
+  }
+  token.named = world.committed.some(({ deny }) => deny.some((denial) => names(denial, token)));
+  database.maxExp = Math.max(database.maxExp, token.expMs);
+  world.tokens.push(token);
+}
+
+/** Revokes something, in any of the ways there are. `answered`: whether the process lives to acknowledge it. */
+export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): void {
+  const { database } = issuer;
+  const { random } = world;
+  let cutOff: number;
+  try {
+    cutOff = issuer.clock.cutOff();
+  } catch (error) {
+    if (isWaiting(error)) return;
+    throw error;
+  }
+  const deny = someDenials(issuer, world, cutOff);
+  if (deny.length === 0) return;
+  for (const [sid, session] of database.sessions) {
+    if (deny.some((denial) => denial.endsSession && isAbout(denial, session))) {
+      database.sessions.set(sid, { ...session, ended: true });
+    }
+  }
+  if (deny.some(({ claim }) => claim === 'kid')) {
+    database.kid = fresh('k');
+    issuer.kids.push(database.kid);
+  }
+  const revocation: Revocation = { txn: fresh('t'), deny };
+  append(issuer, world, revocation, cutOff, Math.max(...deny.map(({ expiresAt }) => expiresAt)));
+  if (random.chance(0.95)) markHighWater(issuer);
+  commit(issuer, world, revocation);
+  if (answered) acknowledge(issuer, world, revocation);
+}
+
+function isAbout(denial: Denial, { sid, sub, client }: Session): boolean {
+  const held: Record<string, string> = { sid, sub, client_id: client, iss: ISSUER };
+  return held[denial.claim] === denial.value;
+}
+
+function markHighWater(issuer: Issuer): void {
+  const { epoch, head, last } = issuer.database;
+  issuer.highWater = { epoch, head, id: last };
+}
+
+function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): Denial[] {
+  const { random, tokens, mutants } = world;
+  const { database } = issuer;
+  const token = random.pick(tokens.slice(-12));
+  if (token === undefined) return [];
+  const expiresAt = mutants.shortE ? Math.max(0, cutOff - TOLERANCE_MS + 2_000) : Math.max(database.maxExp, cutOff);
+  const of = (claim: string) => ({ iss: ISSUER, claim, value: String(token.payload[claim]), expiresAt });
+  const until = { issuedUntil: cutOff };
+  switch (random.below(10)) {
+    case 0:
+      return [{ ...of('jti'), expiresAt: mutants.shortE ? expiresAt : token.expMs, endsSession: false }];
+    case 1:
+      return [{ ...of('sub'), ...until, endsSession: true }];
+    case 2:
+      return [{ ...of('sub'), ...until, endsSession: false }];
+    case 3:
+      return [{ ...of('client_id'), ...until, endsSession: true }];
+    case 4:
+      return [{ ...of('tenant'), ...until, endsSession: false }];
+    case 5: {
+      // All sessions of this user but this one.
+      const sids = [...database.sessions.values()].filter(
+        ({ sub, sid }) => sub === token.payload.sub && sid !== token.payload.sid,
+      );
+      return sids.map(({ sid }) => ({ ...of('sid'), value: sid, endsSession: true }));
+    }
+    case 6:
+      return random.chance(0.5)
+        ? [{ ...of('iss'), ...until, endsSession: true }]
+        : [{ ...of('kid'), value: database.kid, expiresAt: NEVER, endsSession: false }];
+    default:
+      return [{ ...of('sid'), endsSession: true }];
+  }
+}
+
+/** From the bottom only: what denies nothing any more goes, what has been there too long goes to the head. */
+export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
+  const { database } = issuer;
+  const now = world.mutants.prunesByWall ? world.now() + issuer.aheadMs + 90_000 : issuer.clock.now();
+  const isDead = (row: Row) => row.expiresAt + TOLERANCE_MS < now;
+  for (let rows = 0; rows < 20; rows += 1) {
+    const row = database.rows[0];
+    if (row === undefined) break;
+    if (!isDead(row)) {
+      if (row.at >= now - world.retentionMs / 2) break;
+      if (!world.mutants.neverAppendsAnew) append(issuer, world, row, issuer.clock.now(), row.expiresAt);
+    }
+    database.rows.shift();
+  }
+  const floor = database.rows.find((row) => !isDead(row))?.seq ?? database.head + 1;
+  database.floor = world.mutants.floorFalls ? floor : Math.max(database.floor, floor);
+}
+
+/** The operator's `restore`: a new epoch, every older key revoked, what still denies appended anew. */
+export function restore(issuer: Issuer, world: IssuerWorld, seenEpochs: readonly string[]): void {
+  const { database } = issuer;
+  const counters = seenEpochs.map((epoch) => Number(epoch.slice(0, 4)));
+  database.counter = Math.max(database.counter, ...counters) + (world.mutants.epochSortsBelow ? -1 : 1);
+  const live = database.rows;
+  Object.assign(database, {
+    epoch: epochOf(database.counter, world),
+    head: 0,
+    last: null,
+    floor: 1,
+    rows: [],
+    sentSeq: 0,
+    refusing: false,
+    kid: fresh('k'),
+    sessions: new Map(),
+  });
+  const at = issuer.clock.now();
+  const dead = issuer.kids;
+  issuer.kids = [...dead, database.kid];
+  if (!world.mutants.newEpochIsEmpty) {
+    const revocation: Revocation = {
+      txn: fresh('t'),
+      deny: dead.map((value) => ({ iss: ISSUER, claim: 'kid', value, expiresAt: NEVER, endsSession: false })),
+    };
+    append(issuer, world, revocation, at, NEVER);
+    commit(issuer, world, revocation);
+    for (const row of live) append(issuer, world, row, at, row.expiresAt);
+    acknowledge(issuer, world, revocation);
+  } else acknowledge(issuer, world, { txn: fresh('t'), deny: [] });
+  markHighWater(issuer);
+}

@@ -1,0 +1,116 @@
+import type { DecodedRecord, FollowerCore, FollowerState } from '@rescind/feed';
+import type { Mutants } from './model/setting.ts';
+
+/** Histories that part and meet again. */
+const RESTORES = ['restore', 'duplicates', 'sends', 'broker', 'slow'] as const;
+
+/** A core that is shown every record alone, and as `change` would have it. */
+function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord | null): Mutants {
+  const wrap = (core: FollowerCore): FollowerCore => ({
+    ...core,
+    step(before, input) {
+      if (input.kind !== 'records') return core.step(before, input);
+      let state = before;
+      const records: DecodedRecord[] = [];
+      // The state the record would meet, found out by taking those before it.
+      for (const record of input.records) {
+        const changed = change(record, state);
+        if (changed === null) continue;
+        records.push(changed);
+        state = core.step(state, { ...input, records: [changed] }).state;
+      }
+      return core.step(before, { ...input, records });
+    },
+  });
+  return { wrap };
+}
+
+/** A core whose state is bent after each step. */
+function bent(bend: (state: FollowerState) => FollowerState): Mutants {
+  return {
+    wrap: (core) => ({
+      ...core,
+      step(state, input) {
+        const step = core.step(state, input);
+        return { ...step, state: bend(step.state) };
+      },
+    }),
+  };
+}
+
+const isOwn = (record: DecodedRecord, { kept }: FollowerState) => 'epoch' in record && record.epoch === kept.epoch;
+
+const agreeing = (state: FollowerState): FollowerState =>
+  state.beat === null ? state : { ...state, beat: { ...state.beat, agrees: true } };
+
+function noForkCheck(): Mutants {
+  const believing = shown((record, state) => {
+    const { seq, id } = state.kept;
+    if (!isOwn(record, state)) return record;
+    if (record.kind === 'event' && record.seq === seq + 1 && id !== null) return { ...record, prev: id };
+    if (record.kind === 'heartbeat' && record.head === seq && id !== null) return { ...record, last: id };
+    return record;
+  });
+  const forgetting = bent(({ ways: { first, second }, ...state }) =>
+    agreeing({ ...state, ways: { first: { ...first, asked: null }, second: { ...second, asked: null } } }),
+  );
+  return { wrap: (core) => forgetting.wrap?.(believing.wrap?.(core) ?? core) ?? core };
+}
+
+/** One mistake each, that a hasty builder could make. The simulation must notice every one of them. */
+export const MUTANTS: Readonly<Record<string, Mutants>> = {
+  'the issuer reads the head of a heartbeat before its time': { headBeforeTime: true },
+  'the floor lies above what still denies': { floorTooHigh: true },
+  'the issuer removes rows before they have ceased to deny': { prunesByWall: true },
+  'rows that pin the floor are removed instead of appended anew': { neverAppendsAnew: true },
+  'a new epoch begins without what still denies': { newEpochIsEmpty: true },
+  'a new epoch sorts below the old one': { epochSortsBelow: true },
+  'tokens are minted by the wall clock': { mintsByWall: true },
+  'a denial is forgotten before the last token it denies': { shortE: true },
+  'the position is committed without the rows': { forgetsRows: true },
+  'rows are pruned by the own clock': { prunesByOwnClock: true },
+  'whatever is read counts as live': { allIsLive: true },
+  'heartbeats of a lower epoch count': {
+    ...shown((record, { kept }) =>
+      record.kind === 'heartbeat' && record.epoch < kept.epoch ? { ...record, epoch: kept.epoch } : record,
+    ),
+    only: RESTORES,
+  },
+  'a gap moves the position': shown((record, state) =>
+    record.kind === 'event' && isOwn(record, state) && record.seq > state.kept.seq + 1
+      ? { ...record, seq: state.kept.seq + 1, prev: state.kept.id }
+      : record,
+  ),
+  'forks are not looked for': { ...noForkCheck(), only: RESTORES },
+  'a heartbeat counts though its last is not what was read': { ...bent(agreeing), only: RESTORES },
+  'a late heartbeat makes the view younger': shown((record, state) =>
+    record.kind === 'heartbeat' && isOwn(record, state) && record.head < state.kept.head
+      ? { ...record, head: state.kept.head, last: state.kept.id }
+      : record,
+  ),
+  'the head is forgotten': shown((record, state) =>
+    record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.kept.seq
+      ? { ...record, head: state.kept.seq, last: state.kept.id }
+      : record,
+  ),
+  'what is not understood is passed over': shown((record) =>
+    record.kind === 'not-understood'
+      ? { ...record, kind: 'event', txn: '', reason: '', type: '', cutoffs: [], skipped: 0, clamped: 0 }
+      : record,
+  ),
+  'what lies beyond a gap is not applied': shown((record, state) =>
+    record.kind === 'event' && isOwn(record, state) && record.seq > state.kept.seq + 1
+      ? { ...record, cutoffs: [] }
+      : record,
+  ),
+  'a gap is not mended': bent((state) => ({ ...state, repair: { ...state.repair, dueAt: null } })),
+  'the age goes by the wall clock alone': {
+    wrap: (core) => ({
+      ...core,
+      view(state, at) {
+        const view = core.view(state, at);
+        return { ...view, ageMs: Number.isFinite(view.ageMs) ? Math.max(0, at.wall - state.kept.wholeAt) : view.ageMs };
+      },
+    }),
+  },
+};

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { run } from './model/world.ts';
+import { MUTANTS } from './mutants.ts';
+
+/**
+ * The protocol as a whole: the relay's core, the follower's core, the merge, the judge and the issuer's clock as they
+ * are, on an issuer, a topic, connections, disks and clocks that fail in every way there is. A seed that fails is
+ * named, and `replay(seed)` tells it step by step: `node test/simulation/replay.ts <seed>`.
+ */
+const SEEDS = 4_000;
+const SEEDS_A_TEST = 500;
+/** Every mistake shows within so many seeds, most within ten. */
+const SEEDS_A_MUTANT = 1_000;
+
+function firstFailure(from: number, to: number, mutants = {}): { seed: number; error: unknown } | undefined {
+  for (let seed = from; seed < to; seed += 1) {
+    try {
+      run(seed, mutants);
+    } catch (error) {
+      return { seed, error };
+    }
+  }
+  return undefined;
+}
+
+describe('a follower that calls its view whole denies all that was acknowledged by then, and comes to that when all is well', () => {
+  const starts = Array.from({ length: SEEDS / SEEDS_A_TEST }, (_, i) => 1 + i * SEEDS_A_TEST);
+  it.each(starts)('from seed %i on', (from) => {
+    const failure = firstFailure(from, from + SEEDS_A_TEST);
+    if (failure !== undefined) {
+      throw new Error(`seed ${failure.seed}: node test/simulation/replay.ts ${failure.seed}`, { cause: failure.error });
+    }
+  });
+});
+
+describe('the simulation notices that', () => {
+  it.each(Object.entries(MUTANTS))('%s', (_, mutants) => {
+    const failure = firstFailure(1, 1 + SEEDS_A_MUTANT, mutants);
+    expect(failure?.error).toMatchObject({ name: 'Violation' });
+  });
+});
+
+describe('a seed', () => {
+  it('gives the same run again', () => {
+    const runs = [1, 2].map(() => {
+      const lines: string[] = [];
+      run(7, {}, (line) => lines.push(line.replaceAll(/"(?:at|jws|id|last)":[^,}]*/g, '')));
+      return lines.length;
+    });
+    expect(runs[0]).toBeGreaterThan(100);
+    expect(runs[1]).toBe(runs[0]);
+  });
+});
