@@ -1,4 +1,5 @@
 import { RescindError } from '@rescind/revocation';
+import type { SignedParts } from './signature.ts';
 import type { JsonObject } from './strict-json.ts';
 import { parseStrictObject } from './strict-json.ts';
 import { createTextCache } from './text-cache.ts';
@@ -18,6 +19,9 @@ export interface GatedToken {
   readonly header: JoseHeader;
   readonly payload: Readonly<Record<string, unknown>>;
 }
+
+/** Of a token: the part of it that is signed, and the signature's bytes. */
+export interface GatedParts extends GatedToken, SignedParts {}
 
 export interface GateLimits {
   /** Longest token that is looked into, in bytes. Default 8 192, which a request's headers hardly carry anyway. */
@@ -39,6 +43,12 @@ const headersRead = createTextCache<JoseHeader>({ entries: 64, longestKey: 512 }
  * @throws RescindError `token_malformed`, and nothing else, whatever is given; its detail quotes nothing of the token
  */
 export function gate(text: string, limits: GateLimits = {}): GatedToken {
+  const { header, payload } = takeApart(text, limits);
+  return { text, header, payload };
+}
+
+/** The same, with what its signature is about. */
+export function takeApart(text: string, limits: GateLimits): GatedParts {
   if (typeof text !== 'string') throw malformed('not text');
   if (text.length > (limits.maxBytes ?? DEFAULT_MAX_TOKEN_BYTES)) throw malformed('too long');
   const headerEnd = text.indexOf('.');
@@ -47,8 +57,8 @@ export function gate(text: string, limits: GateLimits = {}): GatedToken {
   if (headerEnd < 0 || payloadEnd < 0) throw malformed('not three parts');
   const header = readHeader(text.slice(0, headerEnd));
   const payload = readObject(text.slice(headerEnd + 1, payloadEnd), 'payload');
-  decode(text.slice(payloadEnd + 1), 'signature');
-  return { text, header, payload };
+  const signature = decode(text.slice(payloadEnd + 1), 'signature');
+  return { text, header, payload, signedLength: payloadEnd, signature };
 }
 
 function readHeader(part: string): JoseHeader {
