@@ -82,7 +82,6 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       : record,
   ),
   'forks are not looked for': { ...noForkCheck(), only: RESTORES },
-  'a heartbeat counts though its last is not what was read': { ...bent(agreeing), only: RESTORES },
   'a late heartbeat makes the view younger': shown((record, state) =>
     record.kind === 'heartbeat' && isOwn(record, state) && record.head < state.kept.head
       ? { ...record, head: state.kept.head, last: state.kept.id }

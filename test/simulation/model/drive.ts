@@ -5,7 +5,7 @@ import type { Client, Follower } from './follower.ts';
 import { applyChange, decodeBatch, newWays, protocolOf } from './follower.ts';
 import { accept, pump } from './http.ts';
 import type { Issuer } from './issuer.ts';
-import { prove } from './issuer.ts';
+import { claimKey, prove } from './issuer.ts';
 import type { RelayWorld } from './relay.ts';
 import { placeOf } from './relay.ts';
 import { endOf } from './topic.ts';
@@ -111,7 +111,9 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   applyChange(store, isTorn ? { ...change, cutoffs: [] } : change);
   const isAnothers = before?.suspect === 'epoch' || before?.suspect === 'fork';
   if (change.state.wholeAt !== (before?.wholeAt ?? 0) || (isAnothers && change.state.suspect === null)) {
-    const claim = world.claims.get(`${change.state.epoch}|${change.state.wholeAt}`);
+    const beat = follower.process?.state.beat;
+    const { epoch, wholeAt } = change.state;
+    const claim = world.claims.get(claimKey(epoch, wholeAt, beat?.head ?? -1, beat?.last ?? null));
     if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
     store.claim = claim;
     store.slackMs = slackOf(store, follower.aheadMs);

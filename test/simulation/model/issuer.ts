@@ -64,7 +64,7 @@ export interface IssuerWorld {
   readonly minted: { count: number };
   /** Every revocation ever committed, on whichever branch. */
   readonly committed: Revocation[];
-  /** By `epoch|at`: what the first heartbeat of that time promises. */
+  /** By `claimKey`: what the first heartbeat that said so promises. */
   readonly claims: Map<string, Claim>;
   readonly mutants: Partial<IssuerMutants>;
   readonly retentionMs: number;
@@ -148,6 +148,10 @@ export function prove(issuer: Issuer, epoch: string, seq: number, id: string | n
   if (!isKnown) database.refusing = true;
 }
 
+/** Two histories may have the same time, and never the same last event. */
+export const claimKey = (epoch: string, at: number, head: number, last: string | null): string =>
+  `${epoch}|${at}|${head}|${last}`;
+
 export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; head: number; epoch: string } {
   const { database } = issuer;
   const at = issuer.clock.now();
@@ -155,12 +159,16 @@ export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; he
   const seen = world.mutants.headBeforeTime ? issuer.earlier : database;
   const { head, last } = seen;
   const floor = world.mutants.floorTooHigh ? head + 1 : seen.floor;
-  const key = `${epoch}|${at}`;
+  const key = claimKey(epoch, at, head, last);
   const { branch } = database;
-  // The first of its time on this branch promises the least.
-  if (world.claims.get(key)?.branch !== branch) {
-    const { acknowledged } = branch;
-    world.claims.set(key, { branch, acknowledged, readAt: world.now(), aheadMs: at - world.now() });
+  // The first of its time promises the least.
+  if (!world.claims.has(key)) {
+    world.claims.set(key, {
+      branch,
+      acknowledged: branch.acknowledged,
+      readAt: world.now(),
+      aheadMs: at - world.now(),
+    });
   }
   return { jws: world.registry.sign({ kind: 'heartbeat', epoch, head, last, floor, at }), head, epoch };
 }

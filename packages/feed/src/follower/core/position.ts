@@ -19,18 +19,20 @@ export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnd
     tell(draft, record, 'again');
     return;
   }
-  raiseHead(draft, record.seq, record.jws);
   if (record.seq > draft.kept.seq + 1) {
     tell(draft, record, 'beyond_gap');
+    raiseHead(draft, record.seq, record.jws);
     extendRun(draft, record);
     if (isHappening(draft, way, record.live)) draft.gapOn = way;
     return;
   }
   tell(draft, record, 'applied');
   if (isIdKnown(draft.kept) && record.prev !== draft.kept.id) {
+    // Before it becomes the proof: what it contradicts is worth more to the issuer.
     forkFound(draft, 'prev');
     return;
   }
+  raiseHead(draft, record.seq, record.jws);
   moveTo(draft, record.seq, record.id);
   adoptRun(draft);
 }

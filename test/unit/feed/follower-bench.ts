@@ -1,0 +1,161 @@
+import type {
+  DecodedRecord,
+  FollowerCoreOptions,
+  FollowerEffect,
+  FollowerInput,
+  FollowerState,
+  Instant,
+  QuarantinedAgain,
+  View,
+  WayId,
+} from '@rescind/feed';
+import { createFollowerCore } from '@rescind/feed';
+import type { Cutoff, LogState } from '@rescind/revocation';
+import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+
+export const LOG = 'https://users.example';
+export const EPOCH = '0001-a';
+export const START = 1_800_000_000_000;
+
+export interface Delivery {
+  readonly live?: boolean;
+  readonly hint?: string;
+  readonly epoch?: string;
+}
+
+const delivered = ({ live = true, hint, epoch = EPOCH }: Delivery) => ({ live, hint: hint ?? null, epoch });
+
+export function cutoff(seq: number, epoch = EPOCH): Cutoff {
+  const times = { issuedUntil: UNBOUNDED, expiresAt: START + 900_000, sessionUntil: NO_SESSION };
+  return { iss: LOG, claim: 'sid', value: `s${seq}`, ...times, txn: `t${seq}`, reason: 'logout', epoch, seq };
+}
+
+/** The event with this seq; its id is `e<seq>` unless it is of another `branch`. */
+export function event(seq: number, options: Delivery & { branch?: string; prev?: string | null } = {}): DecodedRecord {
+  const { branch = '' } = options;
+  const id = `e${seq}${branch}`;
+  const prev = options.prev === undefined ? (seq === 1 ? null : `e${seq - 1}${branch}`) : options.prev;
+  const body = { txn: `t${seq}`, reason: 'logout', type: 'x', skipped: 0, clamped: 0 };
+  const { epoch, ...way } = delivered(options);
+  return {
+    kind: 'event',
+    jws: `event ${id}`,
+    ...way,
+    epoch,
+    seq,
+    id,
+    prev,
+    at: START,
+    ...body,
+    cutoffs: [cutoff(seq, epoch)],
+  };
+}
+
+export function notUnderstood(seq: number): DecodedRecord {
+  const place = { epoch: EPOCH, seq, id: `e${seq}`, prev: seq === 1 ? null : `e${seq - 1}`, at: START };
+  return { kind: 'not-understood', jws: `event e${seq}`, live: true, hint: null, ...place, why: 'version' };
+}
+
+/** A heartbeat made `after` ms. */
+export function beat(
+  head: number,
+  after: number,
+  options: Delivery & { branch?: string; floor?: number } = {},
+): DecodedRecord {
+  const { branch = '', floor = 1 } = options;
+  const last = head === 0 ? null : `e${head}${branch}`;
+  return {
+    kind: 'heartbeat',
+    jws: `beat ${head}${branch}`,
+    ...delivered(options),
+    head,
+    last,
+    floor,
+    at: START + after,
+  };
+}
+
+export interface Bench {
+  readonly state: FollowerState;
+  readonly kept: LogState;
+  /** Of the last input. */
+  readonly effects: readonly FollowerEffect[];
+  /** Every row committed, as `epoch:seq`. */
+  readonly rows: Set<string>;
+  view(): View;
+  /** Lets time pass, a tick each 100 ms; returns the effects of all of them. */
+  pass(ms: number): FollowerEffect[];
+  /** Somebody sets the wall clock. */
+  setWallBack(ms: number): void;
+  open(way?: WayId): void;
+  take(way: WayId, ...records: DecodedRecord[]): readonly FollowerEffect[];
+  happens(input: Happening): readonly FollowerEffect[];
+}
+
+type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
+type Happening = Unstamped<FollowerInput>;
+
+/** A follower's core with a clock in one's hands. */
+export function createBench(
+  options: Partial<FollowerCoreOptions> & { kept?: LogState; quarantined?: QuarantinedAgain[]; wallMs?: number } = {},
+): Bench {
+  const { kept, quarantined = [], wallMs = START, ...rest } = options;
+  const core = createFollowerCore({ log: LOG, first: 'kafka', second: 'http', ...rest });
+  let wall = wallMs;
+  let monotonic = 0;
+  const at = (): Instant => ({ wall, monotonic, random: 0 });
+  const rows = new Set<string>();
+  let { state, effects } = core.start(kept, quarantined, at());
+
+  const note = (done: readonly FollowerEffect[]) => {
+    for (const effect of done) {
+      if (effect.kind !== 'commit') continue;
+      for (const { epoch, seq } of effect.change.cutoffs) rows.add(`${epoch}:${seq}`);
+    }
+  };
+  note(effects);
+  const happens = (input: Happening) => {
+    ({ state, effects } = core.step(state, { ...input, at: at() } as FollowerInput));
+    note(effects);
+    return effects;
+  };
+  return {
+    get state() {
+      return state;
+    },
+    get kept() {
+      return state.kept;
+    },
+    get effects() {
+      return effects;
+    },
+    rows,
+    view: () => core.view(state, at()),
+    pass(ms) {
+      const all: FollowerEffect[] = [];
+      for (let passed = 0; passed < ms; passed += 100) {
+        wall += 100;
+        monotonic += 100;
+        all.push(...happens({ kind: 'tick' }));
+      }
+      return all;
+    },
+    setWallBack(ms) {
+      wall -= ms;
+    },
+    open(way = 'first') {
+      happens({ kind: 'asked', way });
+      happens({ kind: 'opened', way });
+    },
+    take: (way, ...records) => happens({ kind: 'records', way, records }),
+    happens,
+  };
+}
+
+export const kinds = (effects: readonly FollowerEffect[]) =>
+  effects.flatMap((effect) => {
+    if (effect.kind === 'open' || effect.kind === 'close' || effect.kind === 'restart') {
+      return [`${effect.kind} ${effect.way}`];
+    }
+    return effect.kind === 'prove' || effect.kind === 'ready' ? [effect.kind] : [];
+  });

@@ -1,0 +1,433 @@
+import { createFollowerCore } from '@rescind/feed';
+import { describe, expect, it } from 'vitest';
+import { beat, createBench, EPOCH, event, kinds, notUnderstood, START } from './follower-bench.ts';
+
+/** A follower that has read three events and is whole. */
+function wholeAtThree(options: Parameters<typeof createBench>[0] = {}) {
+  const bench = createBench(options);
+  bench.open();
+  bench.take('first', event(1), event(2), event(3), beat(3, 0));
+  expect(bench.view()).toMatchObject({ whole: true, ready: true, seq: 3, head: 3 });
+  return bench;
+}
+
+/** The same with its second way open, after the first fell silent. */
+function withSecond() {
+  const bench = wholeAtThree();
+  expect(kinds(bench.pass(3_600))).toEqual(['open second']);
+  bench.open('second');
+  return bench;
+}
+
+describe('the position', () => {
+  it('moves with each event in order, and is committed with its rows', () => {
+    const bench = createBench();
+    bench.open();
+    const [commit] = bench.take('first', event(1, { hint: '11' }), event(2, { hint: '12' }));
+    expect(commit).toMatchObject({
+      kind: 'commit',
+      change: { state: { epoch: EPOCH, seq: 2, id: 'e2', head: 2, hint: '12', proof: 'event e2' } },
+    });
+    expect(bench.effects.filter(({ kind }) => kind === 'commit')).toHaveLength(1);
+    expect([...bench.rows]).toEqual([`${EPOCH}:1`, `${EPOCH}:2`]);
+  });
+
+  it('does not move for what comes again, which is applied', () => {
+    const bench = wholeAtThree();
+    bench.rows.clear();
+    bench.take('first', event(2));
+    expect(bench.kept.seq).toBe(3);
+    expect(bench.rows.has(`${EPOCH}:2`)).toBe(true);
+  });
+
+  it('does not move over a gap; what lies beyond is applied, and counts once the gap is closed', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(5), event(6));
+    expect(bench.kept).toMatchObject({ seq: 3, head: 6, suspect: 'gap' });
+    expect(bench.rows.has(`${EPOCH}:6`)).toBe(true);
+    bench.take('first', event(4));
+    expect(bench.kept).toMatchObject({ seq: 6, id: 'e6', suspect: null });
+  });
+
+  it('does not pass over what is not chained to it', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(5, { branch: 'x' }));
+    bench.take('first', event(4));
+    expect(bench.kept.suspect).toBe('fork');
+  });
+
+  it('below the floor jumps to it, not knowing the id there until it is told', () => {
+    const bench = createBench();
+    bench.open('first');
+    bench.take('first', beat(7, 0, { floor: 6, live: false }));
+    expect(bench.kept).toMatchObject({ seq: 5, id: null, floor: 6 });
+    bench.take('first', event(6, { prev: 'whatever' }), event(7), beat(7, 100));
+    expect(bench.view()).toMatchObject({ seq: 7, whole: true });
+  });
+
+  it('learns the id from the heartbeat when nothing denies any more', () => {
+    const bench = createBench();
+    bench.open();
+    bench.take('first', beat(7, 0, { floor: 8 }));
+    expect(bench.kept).toMatchObject({ seq: 7, id: 'e7' });
+    expect(bench.view().whole).toBe(true);
+  });
+
+  it('needs no second way to read a topic that begins in the middle', () => {
+    const bench = createBench();
+    bench.open();
+    const done = bench.take(
+      'first',
+      beat(4, 0, { floor: 2, live: false }),
+      ...[5, 6, 7].map((seq) => event(seq, { live: false })),
+      beat(7, 500, { floor: 6, live: false }),
+    );
+    expect(kinds(done)).toEqual([]);
+    expect(bench.kept).toMatchObject({ seq: 7, suspect: null });
+  });
+});
+
+describe('a view', () => {
+  it('is not whole below the greatest head seen', () => {
+    const bench = createBench();
+    bench.open('first');
+    bench.take('first', event(1), beat(2, 0, { live: false }));
+    expect(bench.view()).toMatchObject({ whole: false, lag: 1, ageMs: Number.POSITIVE_INFINITY });
+    bench.take('first', event(2));
+    expect(bench.view()).toMatchObject({ whole: true, lag: 0, ageMs: 0 });
+  });
+
+  it('grows no younger by a late heartbeat', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(4));
+    bench.take('first', beat(3, 900));
+    expect(bench.kept.wholeAt).toBe(START);
+    bench.take('first', beat(4, 1_000));
+    expect(bench.kept.wholeAt).toBe(START + 1_000);
+  });
+
+  it('is as old as the worse of two clocks says', () => {
+    const bench = wholeAtThree();
+    bench.pass(2_000);
+    expect(bench.view().ageMs).toBe(2_000);
+    bench.setWallBack(60_000);
+    expect(bench.view().ageMs).toBe(2_000);
+    bench.setWallBack(-90_000);
+    expect(bench.view().ageMs).toBe(32_000);
+  });
+
+  it('prunes by log time, which never goes back', () => {
+    const bench = wholeAtThree();
+    bench.take('first', beat(3, 5_000));
+    bench.take('first', beat(2, 9_000), beat(3, 4_000));
+    expect(bench.kept.logTime).toBe(START + 9_000);
+  });
+
+  it('is not whole by a heartbeat whose last is not what was read, whichever came first', () => {
+    const bench = wholeAtThree();
+    bench.take('first', beat(4, 1_000, { branch: 'x' }));
+    // Of another branch: it chains to what was read, and is not what the heartbeat meant.
+    bench.take('first', event(4));
+    expect(bench.kept.wholeAt).toBe(START);
+    expect(bench.view()).toMatchObject({ whole: false, suspect: 'fork' });
+  });
+});
+
+describe('what is not understood', () => {
+  it('is kept aside, moves the position, and stops the view from growing younger', () => {
+    const bench = wholeAtThree();
+    const [commit] = bench.take('first', notUnderstood(4), beat(4, 1_000));
+    expect(commit).toMatchObject({ change: { quarantine: [{ epoch: EPOCH, seq: 4, jws: 'event e4' }] } });
+    expect(bench.kept).toMatchObject({ seq: 4, wholeAt: START, suspect: 'not_understood' });
+    expect(bench.view().whole).toBe(false);
+  });
+
+  it('is let go when the floor has passed it', () => {
+    const bench = wholeAtThree();
+    bench.take('first', notUnderstood(4));
+    const [commit] = bench.take('first', beat(4, 1_000, { floor: 5 }));
+    expect(commit).toMatchObject({ change: { release: [{ epoch: EPOCH, seq: 4 }] } });
+    expect(bench.view()).toMatchObject({ whole: true, suspect: null });
+  });
+
+  it('is let go when a newer epoch is whole, not before', () => {
+    const bench = wholeAtThree();
+    bench.take('first', notUnderstood(4));
+    bench.take('first', event(1, { epoch: '0002-b' }));
+    expect(bench.state.quarantined.size).toBe(1);
+    bench.take('first', beat(1, 2_000, { epoch: '0002-b' }));
+    expect(bench.state.quarantined.size).toBe(0);
+    expect(bench.view()).toMatchObject({ whole: true, epoch: '0002-b' });
+  });
+
+  it('is read at the start by a version that understands it', () => {
+    const { kept } = wholeAtThree();
+    const bench = createBench({ kept, quarantined: [{ epoch: EPOCH, seq: 2, record: event(2) }] });
+    expect(bench.effects[0]).toMatchObject({
+      kind: 'commit',
+      change: { cutoffs: [{ value: 's2' }], release: [{ epoch: EPOCH, seq: 2 }] },
+    });
+  });
+});
+
+describe('epochs', () => {
+  it('a newer one starts the position anew and is suspect until whole', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(1, { epoch: '0002-b' }));
+    expect(bench.kept).toMatchObject({ epoch: '0002-b', seq: 1, head: 1, suspect: 'epoch', wholeAt: START });
+    bench.take('first', beat(1, 1_000, { epoch: '0002-b' }));
+    expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
+  });
+
+  it('a lower one denies, and nothing else', () => {
+    const bench = wholeAtThree();
+    const before = bench.kept;
+    bench.take('first', event(9, { epoch: '0000-z' }), beat(9, 9_000, { epoch: '0000-z' }));
+    expect(bench.rows.has('0000-z:9')).toBe(true);
+    expect({ ...bench.kept, savedAt: 0 }).toEqual({ ...before, savedAt: 0 });
+  });
+});
+
+describe('a fork', () => {
+  it('is seen by a prev that is not what was read: all is read again, and the proof is offered', () => {
+    const bench = wholeAtThree();
+    const done = [...bench.take('first', event(4, { branch: 'x' })), ...bench.pass(200)];
+    expect(kinds(done)).toEqual(['open second', 'prove']);
+    expect(bench.kept).toMatchObject({ seq: 0, id: null, head: 0, suspect: 'fork', wholeAt: START });
+    expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
+  });
+
+  it('is seen by the last of a heartbeat', () => {
+    const bench = wholeAtThree();
+    bench.take('first', beat(3, 1_000, { branch: 'x' }));
+    expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
+  });
+
+  it('is seen by a second way that opens below what was known when it was asked', () => {
+    const bench = withSecond();
+    bench.take('second', beat(2, 4_000));
+    expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
+    expect(kinds(bench.effects)).toContain('prove');
+  });
+
+  it('is not seen when the first way was faster than the answer', () => {
+    const bench = wholeAtThree();
+    bench.pass(3_600);
+    bench.open('second');
+    bench.take('first', event(4));
+    bench.take('second', beat(3, 4_000));
+    expect(bench.kept).toMatchObject({ seq: 4, suspect: null });
+  });
+
+  it('is not seen in a late heartbeat of a topic', () => {
+    const bench = wholeAtThree();
+    bench.take('first', beat(1, 900), beat(2, 1_000));
+    expect(bench.kept.suspect).toBe(null);
+  });
+
+  it('is suspected of an issuer that is back in an older epoch, and nothing is read again', () => {
+    const bench = withSecond();
+    bench.take('second', beat(9, 4_000, { epoch: '0000-z' }));
+    expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, suspect: 'fork' });
+    expect(kinds(bench.effects)).toContain('prove');
+  });
+
+  it('ends when the present log has been read from its floor', () => {
+    const bench = withSecond();
+    const found = bench.take('second', beat(3, 4_000, { branch: 'x' }));
+    expect(kinds([...found, ...bench.pass(300)])).toContain('restart second');
+    bench.open('second');
+    const x = { branch: 'x' };
+    bench.take('second', beat(3, 4_500, x), event(1, x), event(2, x));
+    // What the topic still has of the lost branch chains to nothing.
+    bench.take('first', event(3));
+    bench.take('second', event(3, x), beat(3, 5_000, x));
+    expect(bench.kept.suspect).toBe('fork');
+    bench.pass(2_000);
+    bench.open('second');
+    bench.take('second', beat(3, 6_000, x), event(1, x), event(2, x), event(3, x));
+    expect(bench.view()).toMatchObject({ whole: true, suspect: null, seq: 3 });
+    expect(bench.kept.wholeAt).toBe(START + 6_000);
+  });
+
+  it('found again and again is read again with growing waits', () => {
+    const bench = withSecond();
+    const restarts: number[] = [];
+    for (let passed = 0; passed < 60_000; passed += 100) {
+      // Two issuers, one with the topic, one with the server.
+      const found = bench.take('first', beat(3, passed, { branch: 'x' }));
+      if (!kinds([...found, ...bench.pass(100)]).includes('restart second')) continue;
+      restarts.push(passed);
+      bench.open('second');
+      bench.take('second', beat(3, passed), event(1), event(2), event(3));
+    }
+    expect(restarts.length).toBeGreaterThan(2);
+    expect(restarts.length).toBeLessThan(12);
+  });
+
+  it('offers its proof again after 30 s, not at every step', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(4, { branch: 'x' }));
+    const proofs = bench.pass(65_000).filter(({ kind }) => kind === 'prove');
+    expect(proofs).toEqual([
+      { kind: 'prove', jws: 'event e3' },
+      { kind: 'prove', jws: 'event e3' },
+    ]);
+  });
+});
+
+describe('the second way', () => {
+  it('is taken after 3 s of silence, and left by a fresh heartbeat of the first', () => {
+    const bench = wholeAtThree();
+    expect(kinds(bench.pass(2_900))).toEqual([]);
+    expect(kinds(bench.pass(200))).toEqual(['open second']);
+    bench.open('second');
+    bench.take('second', beat(3, 3_100), event(4), beat(4, 4_100));
+    expect(bench.view()).toMatchObject({ whole: true, way: 'http' });
+    expect(kinds(bench.take('first', beat(3, 4_000)))).toEqual([]);
+    expect(kinds(bench.take('first', beat(4, 100, { live: false })))).toEqual([]);
+    expect(kinds(bench.take('first', event(4), beat(4, 5_000)))).toEqual(['close second']);
+  });
+
+  it('is taken at a gap, and left when that is closed', () => {
+    const bench = wholeAtThree();
+    bench.take('first', beat(5, 1_000));
+    expect(kinds(bench.effects)).toEqual(['open second']);
+    bench.open('second');
+    expect(kinds(bench.take('first', beat(5, 2_000)))).toEqual([]);
+    bench.take('second', beat(5, 2_100), event(4), event(5));
+    expect(bench.view()).toMatchObject({ whole: true, suspect: null });
+    expect(kinds(bench.take('first', beat(5, 3_000)))).toEqual(['close second']);
+  });
+
+  it('is not a gap when it opens with a head that is still to come', () => {
+    const bench = withSecond();
+    bench.take('second', beat(9, 4_000));
+    expect(bench.kept).toMatchObject({ head: 9, suspect: null });
+  });
+
+  it('is restarted when it does not get on, with growing waits', () => {
+    const bench = wholeAtThree();
+    bench.take('first', beat(5, 1_000));
+    bench.open('second');
+    let restarts = 0;
+    for (let second = 0; second < 30; second += 1) {
+      bench.take('second', beat(5, 2_000 + second * 1_000));
+      if (kinds(bench.pass(1_000)).includes('restart second')) {
+        restarts += 1;
+        bench.open('second');
+      }
+    }
+    expect(restarts).toBeGreaterThan(2);
+    expect(restarts).toBeLessThan(8);
+  });
+
+  it('is not taken while the first is catching up', () => {
+    const bench = createBench();
+    bench.open();
+    for (let seq = 1; seq <= 80; seq += 1) {
+      bench.take('first', event(seq, { live: false }));
+      expect(kinds(bench.pass(100))).toEqual([]);
+    }
+  });
+});
+
+describe('one way only', () => {
+  it('repairs itself by starting again', () => {
+    const bench = createBench({ first: 'http', second: undefined });
+    bench.open();
+    bench.take('first', beat(0, 0), event(1, { live: true, hint: 'h' }), event(3));
+    expect(kinds([...bench.effects, ...bench.pass(300)])).toEqual(['restart first']);
+    const core = createFollowerCore({ log: 'l', first: 'http' });
+    expect(core.startOf(bench.state, 'first')).toEqual({ epoch: EPOCH, seq: 1, hint: null });
+    bench.open();
+    bench.take('first', beat(3, 1_000), event(2));
+    expect(bench.view()).toMatchObject({ whole: true, seq: 3 });
+  });
+
+  it('is restarted when it says nothing for 10 s', () => {
+    const bench = createBench({ first: 'http', second: undefined });
+    bench.open();
+    bench.take('first', beat(0, 0));
+    expect(kinds(bench.pass(9_900))).toEqual([]);
+    expect(kinds(bench.pass(200))).toEqual(['restart first']);
+  });
+});
+
+describe('ready', () => {
+  it('is not by what a topic remembers', () => {
+    const bench = createBench();
+    bench.open();
+    bench.take('first', event(1, { live: false }), beat(1, 0, { live: false }));
+    expect(bench.view()).toMatchObject({ whole: true, ready: false });
+    expect(kinds(bench.take('first', beat(1, 1_000)))).toEqual(['ready']);
+  });
+
+  it('stays, once it is', () => {
+    const bench = wholeAtThree();
+    bench.pass(600_000);
+    expect(bench.view().ready).toBe(true);
+  });
+
+  const kept = () => wholeAtThree().kept;
+
+  it('is by the kept age when nobody answers within 5 s', () => {
+    const bench = createBench({ kept: kept(), wallMs: START + 200_000 });
+    expect(bench.pass(4_900).filter(({ kind }) => kind === 'ready')).toEqual([]);
+    expect(bench.pass(200)).toContainEqual({ kind: 'ready', by: 'age' });
+    expect(bench.view()).toMatchObject({ ready: true, whole: false, ageMs: 205_100 });
+  });
+
+  it('is not when that age is beyond maxStaleness', () => {
+    const bench = createBench({ kept: kept(), wallMs: START + 299_000 });
+    bench.pass(20_000);
+    expect(bench.view().ready).toBe(false);
+  });
+
+  it('is not when the wall clock is behind the kept one: the age is unknown', () => {
+    const bench = createBench({ kept: kept(), wallMs: START - 1_000 });
+    bench.pass(20_000);
+    expect(bench.view()).toMatchObject({ ready: false, ageMs: Number.POSITIVE_INFINITY });
+    bench.open();
+    bench.take('first', beat(3, 18_000));
+    expect(bench.view()).toMatchObject({ ready: true, ageMs: 1_000 });
+  });
+
+  it('waits while something answers', () => {
+    const bench = createBench({ kept: kept() });
+    bench.open();
+    for (let seq = 4; seq < 60; seq += 1) {
+      bench.take('first', event(seq, { live: false }));
+      bench.pass(200);
+    }
+    expect(bench.view().ready).toBe(false);
+  });
+});
+
+describe('bad records', () => {
+  it('are counted and change nothing', () => {
+    const bench = wholeAtThree();
+    const before = bench.kept;
+    const done = bench.take('first', { kind: 'bad', why: 'signature', jws: 'x', live: true, hint: '9' });
+    expect(done).toContainEqual({
+      kind: 'count',
+      metric: 'rescind_events_applied_total',
+      labels: { result: 'bad_signature' },
+      by: 1,
+    });
+    expect(done.filter(({ kind }) => kind === 'commit')).toEqual([]);
+    expect(bench.kept).toEqual({ ...before, hint: '9' });
+  });
+});
+
+describe('options', () => {
+  it.each([
+    [{ log: '' }],
+    [{ silenceMs: 0 }],
+    [{ silenceMs: Number.POSITIVE_INFINITY }],
+    [{ maxStalenessMs: -1 }],
+    [{ maxStalenessMs: Number.NaN }],
+  ])('%j is a caller’s mistake', (change) => {
+    expect(() => createFollowerCore({ log: 'l', first: 'kafka', ...change })).toThrow(TypeError);
+  });
+});
