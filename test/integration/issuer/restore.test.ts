@@ -1,158 +1,7 @@
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Issuer, IssuerOptions, TokenAnswer } from '@rescind/issuer';
-import { restoreIssuer } from '@rescind/issuer';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import type { House } from './house.ts';
-import { asked, codeOf, eventsOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
-
-function takeBackup(place: House, issuer: Issuer): void {
-  const path = join(place.directory, 'backup.db');
-  rmSync(path, { force: true });
-  issuer.database.prepare('VACUUM INTO ?').run(path);
-}
-
-function putBackup(place: House): void {
-  for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
-  copyFileSync(join(place.directory, 'backup.db'), place.databasePath);
-}
-
-const restore = (place: House, more: Partial<Parameters<typeof restoreIssuer>[0]> = {}) =>
-  restoreIssuer({ issuer: ISSUER, databasePath: place.databasePath, keysPath: place.keysPath, ...more });
-
-/** An issuer that lived on after its backup: `lost` logged out in that time. */
-async function livedOn(topic = new Topic(), options: Partial<IssuerOptions> = {}) {
-  const place = house();
-  const issuer = place.open({ publisher: topic.publisher(), ...options });
-  const [kept, lost, cutBefore] = [login(issuer), login(issuer), login(issuer)];
-  await issuer.endSession({ sid: cutBefore.sid, reason: 'logout' });
-  takeBackup(place, issuer);
-  await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
-  const born = login(issuer);
-  const { epoch, head } = issuer.log.snapshot();
-  const beat = issuer.log.heartbeat().jws;
-  await waitFor('the topic to have it all', () => issuer.health().some((check) => check.sentSeq === head), 20_000);
-  await issuer.close();
-  return { place, topic, kept, lost, cutBefore, born, epoch, head, beat };
-}
-
-/** The event with this seq, as the topic has it. */
-function eventAt(topic: Topic, seq: number): string {
-  return String(topic.records.find((jws) => payloadOf(jws).seq === seq));
-}
-
-function expectRefusing(issuer: Issuer, answer: TokenAnswer): void {
-  expect(issuer.refusingWrites()).toEqual(expect.any(String));
-  expect(codeOf(() => login(issuer))).toBe('database_restored');
-  expect(codeOf(() => refresh(issuer, answer))).toBe('database_restored');
-  expect(asked(issuer, answer)).toBe('ok');
-  expect(issuer.jwks().keys).not.toHaveLength(0);
-  expect(issuer.eventJwks().keys).not.toHaveLength(0);
-  expect(issuer.log.heartbeat().jws).toEqual(expect.any(String));
-  expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'writes', status: 'warn' }));
-}
-
-describe('a database that was put back is found out', () => {
-  test('by the high-water mark beside the keys; reads, keys and heartbeats go on', async () => {
-    const { place, kept, topic } = await livedOn();
-    putBackup(place);
-    const before = topic.records.length;
-    const issuer = place.open({ publisher: topic.publisher() });
-    expectRefusing(issuer, kept);
-    await expect(issuer.endSession({ sid: kept.sid, reason: 'logout' })).rejects.toMatchObject({ status: 503 });
-    await issuer.close();
-    expect(topic.records.length).toBe(before);
-  });
-
-  test('by the topic’s end, before anything is published, and after the next start too', async () => {
-    const { place, kept, topic } = await livedOn();
-    putBackup(place);
-    rmSync(join(place.keysPath, 'high-water.json'));
-    const before = topic.records.length;
-    topic.isDown = true;
-    const issuer = place.open({ publisher: topic.publisher() });
-    expect(issuer.refusingWrites()).toBeNull();
-    topic.isDown = false;
-    await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
-    expectRefusing(issuer, kept);
-    await issuer.close();
-    expect(topic.records.length).toBe(before);
-    rmSync(join(place.keysPath, 'high-water.json'));
-    expectRefusing(place.open(), kept);
-  });
-
-  test('by a reader’s proof, an event or a heartbeat, and by nothing that the log did not sign', async () => {
-    for (const which of ['event', 'heartbeat'] as const) {
-      const { place, kept, topic, beat, head } = await livedOn();
-      putBackup(place);
-      rmSync(join(place.keysPath, 'high-water.json'));
-      const issuer = place.open();
-      const stranger = house().open();
-      await stranger.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-      for (const jws of ['', 'a.b.c', ...stranger.log.read(0, 9).map((row) => row.jws), stranger.log.heartbeat().jws]) {
-        expect(codeOf(() => issuer.log.prove(jws))).toBe('event_invalid');
-      }
-      for (const { jws } of issuer.log.read(0, 9)) issuer.log.prove(jws);
-      issuer.log.prove(issuer.log.heartbeat().jws);
-      expect(issuer.refusingWrites()).toBeNull();
-      issuer.log.prove(which === 'event' ? eventAt(topic, head) : beat);
-      expectRefusing(issuer, kept);
-    }
-  });
-
-  test('by another event in the place of one of its own: a fork', async () => {
-    const { place, kept, topic, head } = await livedOn();
-    putBackup(place);
-    rmSync(join(place.keysPath, 'high-water.json'));
-    const issuer = place.open();
-    // It went on by itself: the same seq, another event.
-    while (issuer.log.snapshot().head <= head) await issuer.endAllSessions({ sub: 'bob', reason: 'logout_everywhere' });
-    issuer.log.prove(eventAt(topic, head));
-    expectRefusing(issuer, kept);
-  });
-
-  test('a database that is gone, beside keys that are not', async () => {
-    const { place, born, topic, epoch } = await livedOn();
-    for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
-    const issuer = place.open({ publisher: topic.publisher() });
-    expectRefusing(issuer, born);
-    // Whatever it says must not pass for a newer log.
-    expect(issuer.log.snapshot().epoch < epoch).toBe(true);
-    await issuer.close();
-    const report = await restore(place, { publisher: topic.publisher() });
-    expect(report.whole).toBe(false);
-    expect(asked(place.open(), born)).not.toBe('ok');
-  });
-
-  test('a database and a mark that are gone: the topic’s end tells, whichever of the two epochs sorts higher', async () => {
-    const { place, topic } = await livedOn();
-    for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
-    rmSync(join(place.keysPath, 'high-water.json'));
-    const before = topic.records.length;
-    const issuer = place.open({ publisher: topic.publisher() });
-    await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
-    await issuer.close();
-    expect(topic.records.length).toBe(before);
-    expect(await restore(place, { publisher: topic.publisher() })).toMatchObject({ whole: false });
-    expect(place.open().refusingWrites()).toBeNull();
-  });
-
-  test('a crash between commit and mark is no restore', async () => {
-    const place = house();
-    const issuer = place.open();
-    const mark = join(place.keysPath, 'high-water.json');
-    const before = readFileSync(mark);
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-    await issuer.close();
-    writeFileSync(mark, before);
-    const again = place.open();
-    expect(again.refusingWrites()).toBeNull();
-    await again.close();
-    writeFileSync(mark, '{');
-    expect(place.open().refusingWrites()).toMatch(/cannot be read/);
-  });
-});
+import { livedOn, putBackup, putBackupWithMark, restore } from './backup.ts';
+import { asked, codeOf, eventsOf, house, login, payloadOf, refresh } from './house.ts';
 
 describe('restore', () => {
   test('imports what the topic remembers, opens a new epoch, and every older token dies', async () => {
@@ -203,6 +52,14 @@ describe('restore', () => {
     const issuer = place.open();
     expect(codeOf(() => refresh(issuer, kept))).toBe('grant_invalid');
     expect(asked(issuer, login(issuer))).toBe('ok');
+  });
+
+  test('a mark that was put back, too, tells nothing: everybody logs in again', async () => {
+    const { place, topic, kept } = await livedOn();
+    putBackupWithMark(place);
+    const report = await restore(place, { publisher: topic.publisher() });
+    expect(report).toMatchObject({ whole: false, importedEvents: 1 });
+    expect(codeOf(() => refresh(place.open(), kept))).toBe('grant_invalid');
   });
 
   test('with a Kafka that does not answer it says so, and ends all sessions', async () => {

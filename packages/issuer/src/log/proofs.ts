@@ -42,6 +42,19 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     return own === undefined ? 'the database has no log' : restoredBecause(point, own, store.outbox.idAt);
   }
 
+  function behindHighWater(mark: ReturnType<HighWaterFile['read']>): string | null {
+    if (mark === 'unreadable') return 'the high-water mark beside the keys cannot be read';
+    const own = store.meta.identity();
+    if (mark === undefined) {
+      // A first start that was cut short has minted nothing yet.
+      const isNew = own?.head === 0 && store.meta.greatestExp() === 0;
+      return isNew ? null : 'the high-water mark beside the keys is missing';
+    }
+    const reason = because({ epoch: mark.epoch, seq: mark.head, id: mark.id });
+    if (reason !== null) return reason;
+    return mark.epoch === own?.epoch ? null : `the high-water mark is of another epoch, ${mark.epoch}`;
+  }
+
   function refuse(reason: string): void {
     if (gate.refusing() === null) telemetry.log('error', 'database_restored', { reason });
     gate.refuse(reason);
@@ -57,14 +70,8 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
 
   return {
     checkFiles() {
-      const mark = highWater.read();
-      if (mark === 'unreadable') refuse('the high-water mark beside the keys cannot be read');
-      else if (mark !== undefined) {
-        const own = store.meta.identity();
-        const reason = because({ epoch: mark.epoch, seq: mark.head, id: mark.id });
-        if (reason !== null) refuse(reason);
-        else if (mark.epoch !== own?.epoch) refuse(`the high-water mark is of another epoch, ${mark.epoch}`);
-      }
+      const behindMark = behindHighWater(highWater.read());
+      if (behindMark !== null) refuse(behindMark);
       for (const jws of proofs.read()) {
         const point = pointOf(decoder, jws);
         const reason = point === undefined ? null : because(point);

@@ -1,6 +1,7 @@
 import type { EventRecord } from '@rescind/feed';
 import type { Cutoff, Denial } from '@rescind/revocation';
 import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import type { HighWater } from '../keys/high-water.ts';
 import type { Revocation } from '../log/appender.ts';
 import { counterOf } from '../log/epoch.ts';
 import type { LogPoint } from '../log/lineage.ts';
@@ -40,12 +41,17 @@ function isWhole(
   idAt: (seq: number) => string | undefined,
 ): boolean {
   // Without a mark nobody knows how far the log had come; of an epoch that came after, nobody knows what was before.
-  if (mark === undefined || greatest.epoch !== own.epoch) return false;
+  if (mark === undefined || greatest.epoch !== own.epoch || !isAuthoritative(mark, greatest)) return false;
   const isBeyond = ({ epoch, seq }: LogPoint) => epoch === own.epoch && seq > own.head;
   if (points.some((point) => !isBeyond(point) && restoredBecause(point, own, idAt) !== null)) return false;
   const end = chainFrom(own, events);
   const ends = [...points, ...events].filter(({ epoch, seq }) => epoch === own.epoch && seq === greatest.seq);
   return end.seq === greatest.seq && ends.every(({ id }) => id === end.id);
+}
+
+/** It is written before anything is sent: a record from beyond it shows that it, too, was put back to an earlier state. */
+function isAuthoritative(mark: HighWater, greatest: LogPoint): boolean {
+  return mark.epoch === greatest.epoch && mark.head >= greatest.seq;
 }
 
 /** How far the events go on from the database's head, each naming the one before it. */

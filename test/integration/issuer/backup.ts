@@ -1,0 +1,63 @@
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Issuer, IssuerOptions, TokenAnswer } from '@rescind/issuer';
+import { restoreIssuer } from '@rescind/issuer';
+import { expect } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import type { House } from './house.ts';
+import { asked, codeOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
+
+export const markOf = (place: House) => join(place.keysPath, 'high-water.json');
+
+function takeBackup(place: House, issuer: Issuer): void {
+  const path = join(place.directory, 'backup.db');
+  rmSync(path, { force: true });
+  issuer.database.prepare('VACUUM INTO ?').run(path);
+  copyFileSync(markOf(place), join(place.directory, 'backup.json'));
+}
+
+export function putBackup(place: House): void {
+  for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
+  copyFileSync(join(place.directory, 'backup.db'), place.databasePath);
+}
+
+/** Somebody had the mark in the backup, too. */
+export function putBackupWithMark(place: House): void {
+  putBackup(place);
+  copyFileSync(join(place.directory, 'backup.json'), markOf(place));
+}
+
+export const restore = (place: House, more: Partial<Parameters<typeof restoreIssuer>[0]> = {}) =>
+  restoreIssuer({ issuer: ISSUER, databasePath: place.databasePath, keysPath: place.keysPath, ...more });
+
+/** An issuer that lived on after its backup: `lost` logged out in that time. */
+export async function livedOn(topic = new Topic(), options: Partial<IssuerOptions> = {}) {
+  const place = house();
+  const issuer = place.open({ publisher: topic.publisher(), ...options });
+  const [kept, lost, cutBefore] = [login(issuer), login(issuer), login(issuer)];
+  await issuer.endSession({ sid: cutBefore.sid, reason: 'logout' });
+  takeBackup(place, issuer);
+  await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
+  const born = login(issuer);
+  const { epoch, head } = issuer.log.snapshot();
+  const beat = issuer.log.heartbeat().jws;
+  await waitFor('the topic to have it all', () => issuer.health().some((check) => check.sentSeq === head), 20_000);
+  await issuer.close();
+  return { place, topic, kept, lost, cutBefore, born, epoch, head, beat };
+}
+
+/** The event with this seq, as the topic has it. */
+export function eventAt(topic: Topic, seq: number): string {
+  return String(topic.records.find((jws) => payloadOf(jws).seq === seq));
+}
+
+export function expectRefusing(issuer: Issuer, answer: TokenAnswer): void {
+  expect(issuer.refusingWrites()).toEqual(expect.any(String));
+  expect(codeOf(() => login(issuer))).toBe('database_restored');
+  expect(codeOf(() => refresh(issuer, answer))).toBe('database_restored');
+  expect(asked(issuer, answer)).toBe('ok');
+  expect(issuer.jwks().keys).not.toHaveLength(0);
+  expect(issuer.eventJwks().keys).not.toHaveLength(0);
+  expect(issuer.log.heartbeat().jws).toEqual(expect.any(String));
+  expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'writes', status: 'warn' }));
+}

@@ -1,0 +1,47 @@
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { openBroker } from '@rescind/dev-kafka';
+import { openPublisher } from '@rescind/feed-kafka';
+import { restoreIssuer } from '@rescind/issuer';
+import { expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { codeOf, house, ISSUER, login, refresh } from './house.ts';
+
+test('over a real Kafka: published, found out as restored by the topic’s end, and imported from it', async () => {
+  await using broker = await openBroker();
+  const topic = `rescind.revocations.${process.pid}.${Date.now()}`;
+  const open = () =>
+    openPublisher({
+      brokers: broker.brokers,
+      topic,
+      clientId: 'issuer',
+      log: ISSUER,
+      createTopic: {},
+      minRetentionMs: 7 * 86_400_000,
+    });
+  const place = house();
+  const issuer = place.open({ publisher: open() });
+  const [kept, lost] = [login(issuer), login(issuer)];
+  const [backup, mark] = [join(place.directory, 'backup.db'), join(place.keysPath, 'high-water.json')];
+  issuer.database.prepare('VACUUM INTO ?').run(backup);
+  copyFileSync(mark, `${backup}.json`);
+  await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
+  await waitFor('the event to be sent', () => issuer.health().some(({ sentSeq }) => sentSeq === 1), 30_000);
+  await issuer.close();
+
+  for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
+  copyFileSync(backup, place.databasePath);
+  copyFileSync(`${backup}.json`, mark);
+  const restored = place.open({ publisher: open() });
+  await waitFor('the end of the topic to be seen', () => restored.refusingWrites() !== null, 30_000);
+  await restored.close();
+
+  const report = await restoreIssuer({ issuer: ISSUER, ...place, publisher: open() });
+  // Its mark was put back with it, so nobody knows how far the log had come.
+  expect(report).toMatchObject({ importedEvents: 1, whole: false, replayError: null });
+  const again = place.open({ publisher: open() });
+  expect(codeOf(() => refresh(again, lost))).toBe('grant_invalid');
+  expect(codeOf(() => refresh(again, kept))).toBe('grant_invalid');
+  const { head } = again.log.snapshot();
+  await waitFor('the new epoch to be sent', () => again.health().some(({ sentSeq }) => sentSeq === head), 30_000);
+}, 180_000);

@@ -1,0 +1,121 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { eventAt, expectRefusing, livedOn, markOf, putBackup, putBackupWithMark, restore } from './backup.ts';
+import { asked, codeOf, house, login } from './house.ts';
+
+describe('a database that was put back is found out', () => {
+  test('by the high-water mark beside the keys; reads, keys and heartbeats go on', async () => {
+    const { place, kept, topic } = await livedOn();
+    putBackup(place);
+    const before = topic.records.length;
+    const issuer = place.open({ publisher: topic.publisher() });
+    expectRefusing(issuer, kept);
+    await expect(issuer.endSession({ sid: kept.sid, reason: 'logout' })).rejects.toMatchObject({ status: 503 });
+    await issuer.close();
+    expect(topic.records.length).toBe(before);
+  });
+
+  test('by the topic’s end, before anything is published, and after the next start too', async () => {
+    const { place, kept, topic } = await livedOn();
+    putBackupWithMark(place);
+    const before = topic.records.length;
+    topic.isDown = true;
+    const issuer = place.open({ publisher: topic.publisher() });
+    expect(issuer.refusingWrites()).toBeNull();
+    topic.isDown = false;
+    await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
+    expectRefusing(issuer, kept);
+    await issuer.close();
+    expect(topic.records.length).toBe(before);
+    expectRefusing(place.open(), kept);
+  });
+
+  test('by a reader’s proof, an event or a heartbeat, and by nothing that the log did not sign', async () => {
+    for (const which of ['event', 'heartbeat'] as const) {
+      const { place, kept, topic, beat, head } = await livedOn();
+      putBackupWithMark(place);
+      const issuer = place.open();
+      const stranger = house().open();
+      await stranger.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+      for (const jws of ['', 'a.b.c', ...stranger.log.read(0, 9).map((row) => row.jws), stranger.log.heartbeat().jws]) {
+        expect(codeOf(() => issuer.log.prove(jws))).toBe('event_invalid');
+      }
+      for (const { jws } of issuer.log.read(0, 9)) issuer.log.prove(jws);
+      issuer.log.prove(issuer.log.heartbeat().jws);
+      expect(issuer.refusingWrites()).toBeNull();
+      issuer.log.prove(which === 'event' ? eventAt(topic, head) : beat);
+      expectRefusing(issuer, kept);
+    }
+  });
+
+  test('by another event in the place of one of its own: a fork', async () => {
+    const { place, kept, topic, head } = await livedOn();
+    putBackupWithMark(place);
+    const issuer = place.open();
+    // It went on by itself: the same seq, another event.
+    while (issuer.log.snapshot().head <= head) await issuer.endAllSessions({ sub: 'bob', reason: 'logout_everywhere' });
+    issuer.log.prove(eventAt(topic, head));
+    expectRefusing(issuer, kept);
+  });
+
+  test('a database that is gone, beside keys that are not', async () => {
+    const { place, born, topic, epoch } = await livedOn();
+    for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
+    const issuer = place.open({ publisher: topic.publisher() });
+    expectRefusing(issuer, born);
+    // Whatever it says must not pass for a newer log.
+    expect(issuer.log.snapshot().epoch < epoch).toBe(true);
+    await issuer.close();
+    const report = await restore(place, { publisher: topic.publisher() });
+    expect(report.whole).toBe(false);
+    expect(asked(place.open(), born)).not.toBe('ok');
+  });
+
+  test('a database and a mark that are gone: the topic’s end tells, whichever of the two epochs sorts higher', async () => {
+    const { place, topic } = await livedOn();
+    for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
+    rmSync(markOf(place));
+    const before = topic.records.length;
+    const issuer = place.open({ publisher: topic.publisher() });
+    await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
+    await issuer.close();
+    expect(topic.records.length).toBe(before);
+    expect(await restore(place, { publisher: topic.publisher() })).toMatchObject({ whole: false });
+    expect(place.open().refusingWrites()).toBeNull();
+  });
+
+  test('a crash between commit and mark is no restore', async () => {
+    const place = house();
+    const issuer = place.open();
+    const mark = markOf(place);
+    const before = readFileSync(mark);
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.close();
+    writeFileSync(mark, before);
+    const again = place.open();
+    expect(again.refusingWrites()).toBeNull();
+    await again.close();
+  });
+
+  test('a mark that is missing or no mark', async () => {
+    for (const [damage, message] of [
+      [(mark: string) => writeFileSync(mark, '{'), /cannot be read/],
+      [(mark: string) => rmSync(mark), /missing/],
+    ] as const) {
+      const place = house();
+      const issuer = place.open();
+      login(issuer);
+      await issuer.close();
+      damage(markOf(place));
+      expect(place.open().refusingWrites()).toMatch(message);
+    }
+  });
+
+  test('a first start that was cut short before its mark is none', async () => {
+    const place = house();
+    await place.open().close();
+    rmSync(markOf(place));
+    expect(place.open().refusingWrites()).toBeNull();
+  });
+});
