@@ -1,0 +1,53 @@
+/** One question, answered by measuring: a line of the table of promises, or one that explains it. */
+export interface Case {
+  readonly id: string;
+  readonly what: string;
+  run(setting: Setting): Promise<Outcome>;
+}
+
+export interface Setting {
+  /** A look: smaller, shorter, and no figure to quote. */
+  readonly quick: boolean;
+  /** Says how it goes, to people. */
+  say(line: string): void;
+}
+
+export interface Bar {
+  readonly what: string;
+  readonly figure: number;
+  /** What it is to reach: at least, or at most. */
+  readonly atLeast?: number;
+  readonly atMost?: number;
+}
+
+/** What one contestant did, over all rounds. */
+export interface Spread {
+  readonly name: string;
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly unit: string;
+}
+
+export interface Outcome {
+  /** The first is the one that the case is known by. Empty: it explains, and promises nothing. */
+  readonly bars: readonly Bar[];
+  readonly measured: readonly Spread[];
+  /** Every setting that matters: sizes, algorithm, synchronous, … */
+  readonly settings: Readonly<Record<string, string | number>>;
+}
+
+export interface Finished extends Outcome {
+  readonly id: string;
+  readonly what: string;
+  readonly quick: boolean;
+  readonly failed?: string;
+}
+
+export function isMet({ figure, atLeast, atMost }: Bar): boolean {
+  return (atLeast === undefined || figure >= atLeast) && (atMost === undefined || figure <= atMost);
+}
+
+export function spell({ atLeast, atMost }: Bar): string {
+  return atLeast !== undefined ? `≥ ${atLeast}` : `≤ ${atMost}`;
+}

@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { openDenylist } from '@rescind/denylist';
+import type { Case } from '../case.ts';
+import { openLiveGuard } from '../material/guard.ts';
+import { fill, temporaryDirectory } from '../material/rows.ts';
+import { newTokens } from '../material/tokens.ts';
+import { keep, ratio, spreads } from '../race.ts';
+import { verifyByJsonwebtoken } from './p1-seen.ts';
+
+const TOKENS_A_ROUND = 1_000;
+
+/** Every token is shown to each of them once. */
+export const p2: Case = {
+  id: 'P2',
+  what: 'decision on a token never seen, all checks',
+  async run({ quick, say }) {
+    using directory = temporaryDirectory();
+    const entries = quick ? 100_000 : 1_000_000;
+    const rounds = quick ? 6 : 25;
+    const path = join(directory.path, 'denylist.db');
+    say(`${entries} rows, ${(rounds + 2) * TOKENS_A_ROUND} tokens …`);
+    const filling = openDenylist({ path });
+    fill(filling, entries);
+    filling.close();
+    await using guard = await openLiveGuard(path);
+    const contestants: [name: string, decide: (token: string) => unknown][] = [
+      ['guard', (token) => guard.decide(token).accepted],
+      ['jsonwebtoken.verify(KeyObject)', verifyByJsonwebtoken],
+    ];
+    const measured = new Map<string, number[]>(contestants.map(([name]) => [name, []]));
+    for (let round = -2; round < rounds; round++) {
+      const tokens = newTokens(TOKENS_A_ROUND);
+      // Who comes first changes: the first to touch a token's text pays for it.
+      for (const [name, decide] of round % 2 === 0 ? contestants : contestants.toReversed()) {
+        const start = performance.now();
+        for (const token of tokens) keep(decide(token));
+        if (round >= 0) measured.get(name)?.push(((performance.now() - start) * 1e6) / tokens.length);
+      }
+      // Heartbeats want a turn of the event loop.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    const figure = ratio(measured, 'guard', 'jsonwebtoken.verify(KeyObject)');
+    return {
+      bars: [{ what: 'time, × jsonwebtoken.verify(KeyObject)', figure, atMost: 1.05 }],
+      measured: spreads(measured, 'µs', 1e-3),
+      settings: { entries, algorithm: 'RS256', tokensARound: TOKENS_A_ROUND },
+    };
+  },
+};

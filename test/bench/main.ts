@@ -1,0 +1,77 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Case, Finished, Outcome } from './case.ts';
+import { cases } from './cases/all.ts';
+import { machine } from './machine.ts';
+import { toJson, toText } from './report.ts';
+import { writeResults } from './write.ts';
+
+const USAGE = `npm run bench -- [--quick] [--case P6]… [--json] [--write]
+  --quick  a look: smaller, shorter, and no figure to quote
+  --case   only these, by their beginning
+  --json   prints {cases: […]} alone on standard output
+  --write  keeps the results in docs/results and docs/benchmarks.md`;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    case: { type: 'string', multiple: true, default: [] },
+    json: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+    /** Runs one case in this process and prints its outcome: how this program calls itself. */
+    inside: { type: 'string' },
+  },
+});
+
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
+/** On one core, where the system can say so: a process that is moved about measures the moving. */
+function pinned(command: readonly string[]): string[] {
+  const core = String(cpus().length - 1);
+  const can = spawnSync('taskset', ['-c', core, 'true']).status === 0;
+  return can ? ['taskset', '-c', core, ...command] : [...command];
+}
+
+/** Each case has a process of its own: no case finds the heap of another. */
+async function runApart(one: Case): Promise<Finished> {
+  const { id, what } = one;
+  const { quick } = values;
+  say(`${id}: ${what}`);
+  const self = fileURLToPath(import.meta.url);
+  const node = [process.execPath, '--expose-gc', self, '--inside', id, ...(quick ? ['--quick'] : [])];
+  const [command = '', ...rest] = pinned(node);
+  const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const code = await new Promise((resolve) => child.on('close', resolve));
+  if (code === 0) return { id, what, quick, ...(JSON.parse(Buffer.concat(chunks).toString()) as Outcome) };
+  process.exitCode = 1;
+  return { id, what, quick, bars: [], measured: [], settings: {}, failed: `ended with ${code}` };
+}
+
+async function runAll(): Promise<void> {
+  const chosen = cases.filter(({ id }) => values.case.length === 0 || values.case.some((want) => id.startsWith(want)));
+  if (chosen.length === 0) throw new Error(`no such case; there are ${cases.map(({ id }) => id).join(', ')}`);
+  const { cpu, cores, memoryGiB, system, node } = machine();
+  if (!values.json) process.stdout.write(`${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}\n\n`);
+  const finished: Finished[] = [];
+  for (const one of chosen) {
+    const result = await runApart(one);
+    finished.push(result);
+    if (!values.json) process.stdout.write(`${toText(result)}\n\n`);
+  }
+  if (values.json) process.stdout.write(`${JSON.stringify({ cases: finished.map(toJson) }, null, 2)}\n`);
+  if (values.write) writeResults(finished, new Date());
+}
+
+if (values.help) process.stdout.write(`${USAGE}\n`);
+else if (values.inside === undefined) await runAll();
+else {
+  const one = cases.find(({ id }) => id === values.inside);
+  if (one === undefined) throw new Error(`no such case: ${values.inside}`);
+  const outcome = await one.run({ quick: values.quick, say: (line) => say(`  ${line}`) });
+  process.stdout.write(JSON.stringify(outcome));
+}

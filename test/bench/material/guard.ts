@@ -1,0 +1,53 @@
+import type { Feed, WayConnection } from '@rescind/feed';
+import { createEventEncoder } from '@rescind/feed';
+import type { Guard } from '@rescind/guard';
+import { openGuard } from '@rescind/guard';
+import { createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+import { ISSUER, stateAt, untilInMemory } from './rows.ts';
+import { AUDIENCE, signingKey } from './tokens.ts';
+
+const HEARTBEAT_MS = 1_000;
+const eventKey = generateSigningKey();
+
+/** A log without events that is alive: one signed heartbeat a second, in this process. */
+export function heartbeatsOnly(): Feed {
+  const encoder = createEventEncoder({ log: ISSUER, sign: createSigner(eventKey, { typ: 'secevent+jwt' }) });
+  const { epoch } = stateAt(0);
+  const jws = () => encoder.heartbeat({ epoch, head: 0, last: null, floor: 1, at: Date.now() });
+  return {
+    first: {
+      name: 'kafka',
+      open(sink): WayConnection {
+        const beat = () => void sink.records([{ jws: jws(), hint: null, live: true }]);
+        setImmediate(() => {
+          sink.opened();
+          beat();
+        });
+        const timer = setInterval(beat, HEARTBEAT_MS).unref();
+        return { restart: beat, close: async () => clearInterval(timer) };
+      },
+    },
+  };
+}
+
+/** What the guard fetches, answered here. */
+export async function fetchKeys(url: string | URL): Promise<Response> {
+  return Response.json(publicJwks([String(url).includes('event') ? eventKey : signingKey]));
+}
+
+export const guardOptions = (denylistPath: string) => ({
+  issuer: ISSUER,
+  audience: AUDIENCE,
+  denylistPath,
+  jwksUrl: `${ISSUER}/.well-known/jwks.json`,
+  feed: heartbeatsOnly(),
+  fetch: fetchKeys,
+});
+
+/** Opens a guard over a denylist that was filled, and resolves when it decides from memory. */
+export async function openLiveGuard(denylistPath: string): Promise<Guard> {
+  const guard = openGuard(guardOptions(denylistPath));
+  await guard.ready();
+  await untilInMemory(() => guard.health().find(({ name }) => name === 'denylist')?.lookups);
+  return guard;
+}

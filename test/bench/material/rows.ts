@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Denylist } from '@rescind/denylist';
+import { openDenylist } from '@rescind/denylist';
+import type { Cutoff, LogState } from '@rescind/revocation';
+import { toCutoff } from '@rescind/revocation';
+
+export const ISSUER = 'https://login.example';
+const HOUR_MS = 3_600_000;
+/** As many as the follower commits at once. */
+export const BATCH = 500;
+
+export const newId = () => randomBytes(16).toString('base64url');
+
+/** Sorts by its place, so that a large file is made quickly: what it is like in memory does not depend on it. */
+function orderedId(place: number): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(place, 0, 6);
+  return bytes.toString('base64url');
+}
+
+export function logout(value: string, seq: number, claim = 'sid'): Cutoff {
+  const denial = { iss: ISSUER, claim, value, expiresAt: Date.now() + HOUR_MS, endsSession: true };
+  const bounded = claim === 'sid' || claim === 'jti' ? denial : { ...denial, issuedUntil: Date.now() };
+  return toCutoff(bounded, { txn: newId(), reason: 'logout', epoch: '0000000001-aaaaaaaaaaaaaaaa', seq });
+}
+
+export function stateAt(seq: number): LogState {
+  const now = Date.now();
+  const place = { log: ISSUER, epoch: '0000000001-aaaaaaaaaaaaaaaa', seq, id: seq === 0 ? null : `event-${seq}` };
+  return {
+    ...place,
+    head: seq,
+    floor: 1,
+    logTime: now,
+    wholeAt: now,
+    savedAt: now,
+    suspect: null,
+    proof: null,
+    hint: null,
+  };
+}
+
+/**
+ * Fills a denylist with rows about sessions, and one in a hundred about a token, a user and a client, so that every
+ * token is asked for all four.
+ */
+export function fill(denylist: Denylist, entries: number): void {
+  const claims = ['jti', 'sub', 'client_id'];
+  for (let from = 0; from < entries; from += BATCH) {
+    const cutoffs = Array.from({ length: Math.min(BATCH, entries - from) }, (_, index) => {
+      const place = from + index;
+      return logout(orderedId(place), place + 1, place % 100 < claims.length ? claims[place % 100] : 'sid');
+    });
+    // The state of a log that has nothing more to tell: a guard opened over it is whole at the first heartbeat.
+    denylist.commit({ state: stateAt(0), cutoffs });
+  }
+}
+
+/** A directory of its own under the system's temporary one, removed when disposed of. */
+export function temporaryDirectory() {
+  const path = mkdtempSync(join(tmpdir(), 'rescind-bench-'));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A file with so many entries, in memory as soon as this resolves. */
+export async function openFilled(path: string, entries: number): Promise<Denylist> {
+  const denylist = openDenylist({ path });
+  fill(denylist, entries);
+  await untilInMemory(() => denylist.health()[0]?.lookups);
+  return denylist;
+}
+
+export async function untilInMemory(lookups: () => unknown): Promise<void> {
+  while (lookups() !== 'memory') await new Promise((resolve) => setTimeout(resolve, 20));
+}

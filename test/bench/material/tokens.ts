@@ -1,0 +1,31 @@
+import { createSigner, generateSigningKey } from '@rescind/token';
+import { ISSUER, newId } from './rows.ts';
+
+export const AUDIENCE = 'prices';
+export const signingKey = generateSigningKey();
+
+const LIFE_S = 3_600;
+
+/** The claims of an access token, long enough that its text has some 870 characters. */
+export function newClaims(): Record<string, unknown> {
+  const at = Date.now();
+  return {
+    iss: ISSUER,
+    sub: newId(),
+    aud: AUDIENCE,
+    client_id: 'web-application',
+    scope: 'prices:read prices:write orders:read orders:write profile',
+    roles: ['customer', 'editor'],
+    tenant: newId(),
+    jti: newId(),
+    sid: newId(),
+    auth_time: Math.floor(at / 1000),
+    iat: Math.floor(at / 1000),
+    iat_ms: at,
+    exp: Math.floor(at / 1000) + LIFE_S,
+  };
+}
+
+const sign = createSigner(signingKey, { typ: 'at+jwt' });
+
+export const newTokens = (count: number): string[] => Array.from({ length: count }, () => sign(newClaims()));

@@ -1,0 +1,66 @@
+import type { Bar, Finished } from './case.ts';
+import { isMet, spell } from './case.ts';
+import { round } from './report.ts';
+
+interface Row {
+  readonly label: string;
+  readonly bar: Bar;
+  /** How far it is from its bar: 1 is the bar itself, 2 twice as good. */
+  readonly reach: number;
+}
+
+const WIDTH = 760;
+const LEFT = 330;
+const RIGHT = 90;
+const LINE = 24;
+const TOP = 34;
+/** The axis goes from a sixteenth of the bar to sixteen times it, by powers of two. */
+const POWERS = 4;
+
+/** One line for each promise: how far from its bar it came. Right of the middle is better than promised. */
+export function toSvg(finished: readonly Finished[]): string {
+  const rows: Row[] = finished.flatMap(({ id, bars }) =>
+    bars.map((bar) => ({ label: `${id}: ${bar.what}`, bar, reach: reachOf(bar) })),
+  );
+  const height = TOP + rows.length * LINE + 10;
+  const middle = x(1);
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="12">`,
+    `<rect width="${WIDTH}" height="${height}" fill="#fff"/>`,
+    ...Array.from({ length: POWERS * 2 + 1 }, (_, at) => tick(at - POWERS, height)),
+    ...rows.map((row, at) => line(row, TOP + at * LINE)),
+    `<line x1="${middle}" x2="${middle}" y1="${TOP - 8}" y2="${height - 6}" stroke="#222" stroke-width="1.5"/>`,
+    '</svg>',
+    '',
+  ].join('\n');
+}
+
+const reachOf = ({ figure, atLeast, atMost }: Bar) =>
+  atLeast !== undefined ? figure / atLeast : (atMost ?? 1) / figure;
+
+function x(reach: number): number {
+  const power = Math.max(-POWERS, Math.min(POWERS, Math.log2(reach)));
+  return Math.round(LEFT + ((power + POWERS) / (POWERS * 2)) * (WIDTH - LEFT - RIGHT));
+}
+
+function tick(power: number, height: number): string {
+  const at = x(2 ** power);
+  const name = power === 0 ? 'bar' : power > 0 ? `${2 ** power} ×` : `1/${2 ** -power}`;
+  return (
+    `<line x1="${at}" x2="${at}" y1="${TOP - 8}" y2="${height - 6}" stroke="#ddd"/>` +
+    `<text x="${at}" y="${TOP - 14}" text-anchor="middle" fill="#666">${name}</text>`
+  );
+}
+
+function line({ label, bar, reach }: Row, y: number): string {
+  const from = Math.min(x(1), x(reach));
+  const width = Math.abs(x(reach) - x(1));
+  const colour = isMet(bar) ? '#2a7f4f' : '#b3382c';
+  return (
+    `<text x="${LEFT - 8}" y="${y + 13}" text-anchor="end" fill="#222">${escapeText(label)}</text>` +
+    `<rect x="${from}" y="${y + 3}" width="${Math.max(width, 1)}" height="${LINE - 10}" fill="${colour}"/>` +
+    `<text x="${WIDTH - RIGHT + 8}" y="${y + 13}" fill="#222">${round(bar.figure)} (${escapeText(spell(bar))})</text>`
+  );
+}
+
+const escapeText = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -1,0 +1,79 @@
+import type { Spread } from './case.ts';
+
+/** One way of doing the same thing `times` times. Its answers must not be thrown away unlooked-at: see `keep`. */
+export interface Contestant {
+  readonly name: string;
+  run(times: number): void;
+}
+
+export interface RaceOptions {
+  readonly rounds: number;
+  /** How long one contestant runs in one round, in ms. */
+  readonly burstMs: number;
+}
+
+/** How long each is warmed up: the optimizing compiler wants some thousand calls and a moment of its own. */
+const WARM_UP_MS = 300;
+
+const sink = { odd: 0 };
+
+/** Takes an answer, so that no compiler leaves out what made it. */
+export function keep(answer: unknown): void {
+  if (answer === undefined || answer === false) sink.odd++;
+}
+
+export const middle = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+export function spreadOf(name: string, values: readonly number[], unit: string): Spread {
+  return { name, median: middle(values), min: Math.min(...values), max: Math.max(...values), unit };
+}
+
+/**
+ * Measures contestants in turns, so that what else the machine does meets all of them alike: ns a call, per round. Ratios
+ * are to be taken round by round.
+ */
+export function race(contestants: readonly Contestant[], { rounds, burstMs }: RaceOptions): Map<string, number[]> {
+  const times = new Map<string, number>();
+  for (const contestant of contestants) times.set(contestant.name, warmUp(contestant, burstMs));
+  const measured = new Map<string, number[]>(contestants.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const contestant of contestants) {
+      const calls = times.get(contestant.name) ?? 1;
+      measured.get(contestant.name)?.push(timed(contestant, calls) / calls);
+    }
+  }
+  return measured;
+}
+
+/** The median of the rounds' ratios: how many times as long the first takes as the second. */
+export function ratio(measured: ReadonlyMap<string, readonly number[]>, of: string, to: string): number {
+  const rival = measured.get(to) ?? [];
+  return middle((measured.get(of) ?? []).map((value, round) => value / (rival[round] ?? Number.NaN)));
+}
+
+export const spreads = (measured: ReadonlyMap<string, readonly number[]>, unit = 'ns', by = 1): Spread[] =>
+  [...measured].map(([name, values]) =>
+    spreadOf(
+      name,
+      values.map((value) => value * by),
+      unit,
+    ),
+  );
+
+/** Says how many calls fill a burst. */
+function warmUp(contestant: Contestant, burstMs: number): number {
+  let calls = 1;
+  let last = timed(contestant, calls);
+  for (const end = performance.now() + WARM_UP_MS; performance.now() < end; ) {
+    if (last < burstMs * 1e6) calls *= 2;
+    last = timed(contestant, calls);
+  }
+  return Math.max(1, Math.round((calls * burstMs * 1e6) / last));
+}
+
+function timed(contestant: Contestant, calls: number): number {
+  const start = process.hrtime.bigint();
+  contestant.run(calls);
+  return Number(process.hrtime.bigint() - start);
+}
