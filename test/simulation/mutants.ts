@@ -62,6 +62,10 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'the issuer reads the head of a heartbeat before its time': { headBeforeTime: true },
   'the floor lies above what still denies': { floorTooHigh: true },
   'the issuer removes rows before they have ceased to deny': { prunesByWall: true },
+  'the time of pruning is forgotten in a restart': {
+    pruningKeepsNoTime: true,
+    only: ['issuer-clock', 'issuer', 'crashes'],
+  },
   'rows that pin the floor are removed instead of appended anew': { neverAppendsAnew: true },
   'a new epoch begins without what still denies': { newEpochIsEmpty: true },
   'a new epoch sorts below the old one': { epochSortsBelow: true },

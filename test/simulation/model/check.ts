@@ -87,8 +87,10 @@ export function checkReady(
   const remembers = findIn(rows);
   const find = findIn(follower.store.rows);
   for (const token of tokens) {
+    // What a restored database has forgotten, its log has too.
+    if (token.forgotten) continue;
     if (isDenied(token, remembers) && !isExpired(token, follower, now) && !isDenied(token, find)) {
-      throw new Violation(`${follower.name} was ready before it had caught up`);
+      throw new Violation(`${follower.name} was ready before it had caught up: ${tell(token, follower, now)}`);
     }
   }
 }

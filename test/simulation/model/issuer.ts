@@ -50,6 +50,7 @@ export interface IssuerMutants {
   readonly floorTooHigh: boolean;
   readonly floorFalls: boolean;
   readonly prunesByWall: boolean;
+  readonly pruningKeepsNoTime: boolean;
   readonly neverAppendsAnew: boolean;
   readonly newEpochIsEmpty: boolean;
   readonly epochSortsBelow: boolean;

@@ -155,6 +155,12 @@ function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): Denial
   }
 }
 
+/** What is dead by a time is dead for good, so the clock may not go back behind it: not after a restart either. */
+function keepTime({ database }: Issuer, { mutants }: IssuerWorld, now: number): void {
+  if (mutants.pruningKeepsNoTime || mutants.prunesByWall) return;
+  database.clockFloor = Math.max(database.clockFloor, now);
+}
+
 /** From the bottom only: what denies nothing any more goes, what has been there too long goes to the head. */
 export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
@@ -163,7 +169,8 @@ export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
   for (let rows = 0; rows < 20; rows += 1) {
     const row = database.rows[0];
     if (row === undefined) break;
-    if (!isDead(row)) {
+    if (isDead(row)) keepTime(issuer, world, now);
+    else {
       if (row.at >= now - world.retentionMs / 2) break;
       if (!world.mutants.neverAppendsAnew) append(issuer, world, row, issuer.clock.now(), row.expiresAt);
     }
