@@ -109,10 +109,12 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   const before = store.state;
   const isTorn = world.mutants.forgetsRows === true && world.random.chance(0.1);
   applyChange(store, isTorn ? { ...change, cutoffs: [] } : change);
-  const isAnothers = before?.suspect === 'epoch' || before?.suspect === 'fork';
-  if (change.state.wholeAt !== (before?.wholeAt ?? 0) || (isAnothers && change.state.suspect === null)) {
-    const beat = follower.process?.state.beat;
-    const { epoch, wholeAt } = change.state;
+  const beat = follower.process?.state.beat;
+  const { epoch, wholeAt, suspect } = change.state;
+  // Another history's time may happen to be the same.
+  const isAnothers = before?.epoch !== epoch || before.suspect === 'epoch' || before.suspect === 'fork';
+  const isSame = isAnothers && suspect === null && beat?.agrees === true && beat.at === wholeAt;
+  if (isSame || wholeAt !== (before?.wholeAt ?? 0)) {
     const claim = world.claims.get(claimKey(epoch, wholeAt, beat?.head ?? -1, beat?.last ?? null));
     if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
     store.claim = claim;
