@@ -1,23 +1,18 @@
-import type { Admin, IHeaders, Kafka, KafkaConfig, Producer } from 'kafkajs';
+import { patchRequestQueue } from '@rescind/feed-kafka';
+import type { Admin, Kafka, KafkaConfig, Producer } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { onTestFinished } from 'vitest';
 import { uniqueTopic } from './kafka.ts';
 import { waitFor } from './wait.ts';
 
 /** Settings of a topic that a log may be published to. */
-export const GOOD_SETTINGS: Readonly<Record<string, string>> = {
+const GOOD_SETTINGS: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
   'message.timestamp.type': 'LogAppendTime',
   'compression.type': 'gzip',
   'retention.ms': '86400000',
   'retention.bytes': '-1',
 };
-
-export interface TopicRecord {
-  readonly key?: string;
-  readonly value: string | Buffer | null;
-  readonly headers?: IHeaders;
-}
 
 /** A topic in the hands of a test: an administrator and anybody who may write to it. */
 export interface TestTopic {
@@ -46,6 +41,7 @@ export function testTopic(
   name = uniqueTopic(),
   more: Partial<KafkaConfig> = {},
 ): TestTopic {
+  patchRequestQueue();
   const kafka = new kafkajs.Kafka({
     brokers: [...brokers],
     clientId: 'test',

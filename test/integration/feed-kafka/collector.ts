@@ -2,7 +2,7 @@ import type { Way, WayConnection, WayRecord } from '@rescind/feed';
 import type { Fields, LogLevel, Telemetry } from '@rescind/revocation';
 import { onTestFinished } from 'vitest';
 
-export interface LogLine {
+interface LogLine {
   readonly level: LogLevel;
   readonly event: string;
   readonly fields: Fields;

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-export const KAFKA_VERSION = '4.3.0';
+const KAFKA_VERSION = '4.3.0';
 
 /** Kafka 4 brokers want Java 17. */
 const LEAST_JAVA = 17;

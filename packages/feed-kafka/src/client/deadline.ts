@@ -1,7 +1,7 @@
 import type { DurationMs } from '@rescind/revocation';
 
 /** Something took longer than anybody should wait for it. */
-export class NoAnswer extends Error {
+class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
 }
 

@@ -2,7 +2,7 @@
  * Where a reader may go on: the offset of the next record, and the time stamp of the one before. The topic may have
  * been made anew meanwhile, which Kafka does not tell; another time stamp at that place does.
  */
-export interface Hint {
+interface Hint {
   readonly next: bigint;
   readonly timestamp: string;
 }
@@ -12,7 +12,7 @@ const FORMAT = /^(\d{1,19})@(-?\d{1,19})$/;
 export const formatHint = (offset: bigint, timestamp: string): string => `${offset + 1n}@${timestamp}`;
 
 /** Undefined for what is not a hint of ours: one starts from the earliest record then. */
-export function parseHint(text: string | null): Hint | undefined {
+function parseHint(text: string | null): Hint | undefined {
   const [, next, timestamp] = FORMAT.exec(text ?? '') ?? [];
   return next === undefined || timestamp === undefined ? undefined : { next: BigInt(next), timestamp };
 }
