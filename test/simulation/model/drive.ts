@@ -12,7 +12,7 @@ import { endOf } from './topic.ts';
 import { tellStep } from './trace.ts';
 import { Violation } from './truth.ts';
 
-export interface FollowerMutants {
+interface FollowerMutants {
   readonly forgetsRows: boolean;
   readonly allIsLive: boolean;
 }
@@ -57,7 +57,7 @@ export function crash(follower: Follower, world: DriveWorld): void {
 }
 
 /** One step of the core, with everything that may go wrong around its commit. */
-export function submit(follower: Follower, world: DriveWorld, happening: Unstamped<FollowerInput>): void {
+function submit(follower: Follower, world: DriveWorld, happening: Unstamped<FollowerInput>): void {
   const { process } = follower;
   if (process === null) return;
   const input = { ...happening, at: instant(follower, world) } as FollowerInput;

@@ -1,4 +1,4 @@
-import type { DecodedRecord, FollowerCore, FollowerEffect, FollowerInput, FollowerState, WayId } from '@rescind/feed';
+import type { DecodedRecord, FollowerCore, FollowerState, WayId } from '@rescind/feed';
 import { createFollowerCore } from '@rescind/feed';
 import type { LogChange, LogState } from '@rescind/revocation';
 import type { Connection } from './http.ts';
@@ -16,7 +16,7 @@ export interface Store {
   slackMs: number;
 }
 
-export const emptyStore = (): Store => ({
+const emptyStore = (): Store => ({
   state: undefined,
   rows: new Map(),
   quarantine: new Map(),
@@ -52,7 +52,7 @@ const newClient = (): Client => ({
   said: 0,
 });
 
-export interface Process {
+interface Process {
   state: FollowerState;
   readonly ways: Record<WayId, Client>;
   readonly bornAt: number;
@@ -142,5 +142,3 @@ export function decodeBatch(
     return { ...raw, ...event, reason: 'simulated', type: 'simulated', skipped: 0, clamped: 0 };
   });
 }
-
-export type { FollowerEffect, FollowerInput, FollowerState };

@@ -22,7 +22,7 @@ export interface Row extends Revocation {
 }
 
 /** The issuer's database: what a backup copies and a crash leaves. */
-export interface Database {
+interface Database {
   epoch: string;
   counter: number;
   head: number;
@@ -45,7 +45,7 @@ interface HighWater {
 }
 
 /** What can be wrong with an issuer, to see whether the simulation notices. */
-export interface IssuerMutants {
+interface IssuerMutants {
   readonly headBeforeTime: boolean;
   readonly floorTooHigh: boolean;
   readonly floorFalls: boolean;

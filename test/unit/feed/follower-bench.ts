@@ -13,7 +13,7 @@ import { createFollowerCore } from '@rescind/feed';
 import type { Cutoff, LogState } from '@rescind/revocation';
 import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 
-export const LOG = 'https://users.example';
+const LOG = 'https://users.example';
 export const EPOCH = '0001-a';
 export const START = 1_800_000_000_000;
 
@@ -25,7 +25,7 @@ export interface Delivery {
 
 const delivered = ({ live = true, hint, epoch = EPOCH }: Delivery) => ({ live, hint: hint ?? null, epoch });
 
-export function cutoff(seq: number, epoch = EPOCH): Cutoff {
+function cutoff(seq: number, epoch = EPOCH): Cutoff {
   const times = { issuedUntil: UNBOUNDED, expiresAt: START + 900_000, sessionUntil: NO_SESSION };
   return { iss: LOG, claim: 'sid', value: `s${seq}`, ...times, txn: `t${seq}`, reason: 'logout', epoch, seq };
 }

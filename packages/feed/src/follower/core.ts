@@ -36,7 +36,6 @@ export type {
   QuarantinedAgain,
   View,
   WayId,
-  WayName,
 } from './core/types.ts';
 
 /**

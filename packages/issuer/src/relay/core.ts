@@ -1,7 +1,7 @@
 import type { DurationMs } from '@rescind/revocation';
 
 /** A heartbeat made and not yet sent. */
-export interface PendingHeartbeat {
+interface PendingHeartbeat {
   readonly jws: string;
   readonly head: number;
 }
@@ -53,7 +53,7 @@ export type RelayEffect =
   /** Remember that this much has been sent; losing it only sends twice. */
   | { readonly kind: 'mark'; readonly epoch: string; readonly sentSeq: number };
 
-export interface RelayStep {
+interface RelayStep {
   readonly state: RelayState;
   readonly effects: readonly RelayEffect[];
 }

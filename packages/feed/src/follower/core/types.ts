@@ -133,7 +133,7 @@ export interface WayState {
 export type Cause = 'gap' | 'fork' | 'epoch';
 
 /** A run of events beyond a gap, applied and chained by `prev`: the position passes over it once it gets there. */
-export interface Run {
+interface Run {
   readonly from: number;
   readonly prev: string | null;
   readonly to: number;
@@ -141,7 +141,7 @@ export interface Run {
 }
 
 /** A heartbeat that the view may become whole by. */
-export interface Beat {
+interface Beat {
   readonly at: EpochMillis;
   readonly live: boolean;
   readonly head: number;
@@ -174,7 +174,7 @@ export interface FollowerState {
 }
 
 /** The mending of a gap or a fork: by the second way where there is one. */
-export interface RepairState {
+interface RepairState {
   /** When the next attempt is due, monotonic ms; null: nothing to mend. */
   readonly dueAt: DurationMs | null;
   /** Whether that attempt must restart the way even if it gets on: it reads from the wrong place. */
