@@ -38,8 +38,18 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
   }
 
   /** From the bottom only: what is dead goes; what has been there too long goes to the head, so that it pins no floor. */
-  function sweepLog(unit: Unit): void {
+  /**
+   * What is deleted at a time stays dead only if the clock never shows an earlier one: a wall clock that was ahead across
+   * a restart and is set back would let a token of a forgotten row look alive.
+   */
+  function timeOfSweep(unit: Unit): EpochMillis {
     const at = unit.now();
+    meta.clockFloor.set(at);
+    return at;
+  }
+
+  function sweepLog(unit: Unit): void {
+    const at = timeOfSweep(unit);
     for (let rows = 0; rows < MAX_ROWS_AT_ONCE; rows += 1) {
       const row = outbox.bottom();
       if (row === undefined) break;
@@ -54,7 +64,7 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
   }
 
   function sweepTables(unit: Unit): void {
-    const at = unit.now();
+    const at = timeOfSweep(unit);
     revocations.prune(deadBefore(at));
     sessions.prune(deadBefore(at), MAX_SESSIONS_AT_ONCE);
     refreshTokens.wipeUsedBefore(at - lengths.refreshGraceMs);
