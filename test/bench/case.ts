@@ -5,7 +5,7 @@ export interface Case {
   run(setting: Setting): Promise<Outcome>;
 }
 
-export interface Setting {
+interface Setting {
   /** A look: smaller, shorter, and no figure to quote. */
   readonly quick: boolean;
   /** Says how it goes, to people. */

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-export interface LockEntry {
+interface LockEntry {
   version?: string;
   resolved?: string;
   link?: boolean;

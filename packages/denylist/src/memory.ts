@@ -7,7 +7,7 @@ import { createFingerprint, fingerprint } from './fingerprint.ts';
 import type { Changes, Place, RowKey, Table } from './table.ts';
 
 /** Who answers a look-up: memory, or the file; the file too while memory is being filled from it. */
-export type Lookups = 'memory' | 'file' | 'filling';
+type Lookups = 'memory' | 'file' | 'filling';
 
 /**
  * Which keys have a row, in memory: changed only in the tick that has committed. What it excludes has no row, for

@@ -38,7 +38,7 @@ export interface Fleet extends AsyncDisposable {
 }
 
 /** The protected route of each guarded service. */
-export const PROTECTED_PATH: Readonly<Record<string, string>> = { prices: '/prices', orders: '/orders' };
+const PROTECTED_PATH: Readonly<Record<string, string>> = { prices: '/prices', orders: '/orders' };
 
 export const protectedUrl = (instance: ServiceProcess): string =>
   `${instance.url}${PROTECTED_PATH[instance.service] ?? '/'}`;

@@ -33,7 +33,7 @@ export type Verdict =
   | { readonly denied: true; readonly why: 'unjudgeable'; readonly claim: string };
 
 /** Most values of one claim that are asked. A token with more is refused, never judged by some of them. */
-export const MAX_CLAIM_VALUES = 256;
+const MAX_CLAIM_VALUES = 256;
 
 const ACCEPTED: Verdict = { denied: false };
 

@@ -54,7 +54,7 @@ export function verifyByJsonwebtoken(token: string): unknown {
   return jwt.verify(token, signingKey.publicKey, { algorithms: ['RS256'], issuer: ISSUER, audience: AUDIENCE });
 }
 
-export function createFastVerifier(cache: number): (token: string) => unknown {
+function createFastVerifier(cache: number): (token: string) => unknown {
   const key = signingKey.publicKey.export({ type: 'spki', format: 'pem' }).toString();
   // Twice as many as there are tokens, so that all of them are hits.
   return createVerifier({ key, cache: cache * 2, algorithms: ['RS256'], allowedIss: ISSUER, allowedAud: AUDIENCE });

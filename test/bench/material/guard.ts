@@ -10,7 +10,7 @@ const HEARTBEAT_MS = 1_000;
 const eventKey = generateSigningKey();
 
 /** A log without events that is alive: one signed heartbeat a second, in this process. */
-export function heartbeatsOnly(): Feed {
+function heartbeatsOnly(): Feed {
   const encoder = createEventEncoder({ log: ISSUER, sign: createSigner(eventKey, { typ: 'secevent+jwt' }) });
   const { epoch } = stateAt(0);
   const jws = () => encoder.heartbeat({ epoch, head: 0, last: null, floor: 1, at: Date.now() });
@@ -31,11 +31,11 @@ export function heartbeatsOnly(): Feed {
 }
 
 /** What the guard fetches, answered here. */
-export async function fetchKeys(url: string | URL): Promise<Response> {
+async function fetchKeys(url: string | URL): Promise<Response> {
   return Response.json(publicJwks([String(url).includes('event') ? eventKey : signingKey]));
 }
 
-export const guardOptions = (denylistPath: string) => ({
+const guardOptions = (denylistPath: string) => ({
   issuer: ISSUER,
   audience: AUDIENCE,
   denylistPath,

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import { round } from './measure.ts';
 
-export interface Step {
+interface Step {
   readonly name: string;
   readonly ok: boolean;
   /** How long what the step is about took; absent where no time matters. */
