@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import type { StartedNetwork } from 'testcontainers';
 import { GenericContainer, getContainerRuntimeClient, ImageName, Network, Wait } from 'testcontainers';
 import type { Broker, ClusterNode } from '../cluster.ts';
 import { openCluster } from '../cluster.ts';
+import { randomClusterId } from '../cluster-id.ts';
 import { disableRyuk } from '../environment.ts';
 import { clusterProperties } from '../java/properties.ts';
 import { freePorts } from '../ports.ts';
@@ -43,7 +43,7 @@ export async function openDockerBroker(options: DockerOptions): Promise<Broker> 
   disableRyuk();
   const ports = await freePorts(options.brokers);
   const network = await new Network().start();
-  const clusterId = randomBytes(16).toString('base64url');
+  const clusterId = randomClusterId();
   const names = ports.map((_, index) => `rescind-kafka-${clusterId.replaceAll(/\W/g, '')}-${index + 1}`);
   // For the day this process is killed; otherwise it removes them itself.
   const watchdog = openWatchdog();

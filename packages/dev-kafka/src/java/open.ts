@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Broker, ClusterNode } from '../cluster.ts';
 import { openCluster } from '../cluster.ts';
+import { randomClusterId } from '../cluster-id.ts';
 import { freePorts } from '../ports.ts';
 import { openWatchdog, quote } from '../watchdog.ts';
 import { fetchJars } from './jars.ts';
@@ -50,7 +50,7 @@ export async function openJavaBroker(options: JavaOptions): Promise<Broker> {
   watch();
   const remove = () => watchdog.close();
   try {
-    const clusterId = randomBytes(16).toString('base64url');
+    const clusterId = randomClusterId();
     await Promise.all(nodes.map((node) => node.format(clusterId, secure?.formatArguments ?? [])));
   } catch (error) {
     await remove();
