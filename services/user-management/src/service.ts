@@ -7,10 +7,11 @@ import { packageVersion } from '@rescind/service';
 import { createAccounts } from './accounts/accounts.ts';
 import { createPasswords } from './accounts/passwords.ts';
 import type { Account } from './accounts/table.ts';
-import { openAccountTable } from './accounts/table.ts';
+import { createAccountTable } from './accounts/table.ts';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
+import { prepareSchema } from './database/schema.ts';
 import { readFeedClients } from './feed-clients.ts';
 import { createLoginLimits } from './http/limits.ts';
 import { createSessionEndpoints } from './http/sessions.ts';
@@ -34,7 +35,8 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
   const issuer = keep(openIssuer({ ...options, subject: (sub) => subjectRecord(accountOf(sub), configuration) }));
-  const table = openAccountTable(issuer.database);
+  prepareSchema(issuer.database);
+  const table = createAccountTable(issuer.database);
 
   const accounts = createAccounts({
     issuer,

@@ -21,25 +21,10 @@ export interface AccountTable {
   replacePassword(account: Account, password: string, credentialVersion: number): boolean;
 }
 
-const SCHEMA_VERSION = 1;
-
-const SCHEMA = `
-  CREATE TABLE accounts (
-    sub TEXT PRIMARY KEY,
-    username TEXT NOT NULL,
-    name_key TEXT NOT NULL UNIQUE,
-    password TEXT NOT NULL,
-    credential_version INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
-  ) STRICT;
-  PRAGMA user_version = ${SCHEMA_VERSION};
-`;
-
 const COLUMNS = 'sub, username, password, credential_version AS credentialVersion';
 
 /** The table of users, in the issuer's file: what changes a user and revokes commits in one transaction. */
-export function openAccountTable(database: Issuer['database']): AccountTable {
-  prepareSchema(database);
+export function createAccountTable(database: Issuer['database']): AccountTable {
   const bySub = database.prepare<[string], Account>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
   const byName = database.prepare<[string], Account>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
   const insert = database.prepare<[string, string, string, string, number, number]>(
@@ -63,10 +48,4 @@ export function openAccountTable(database: Issuer['database']): AccountTable {
 /** Two names that look the same are the same name. */
 function nameKey(username: string): string {
   return username.normalize('NFKC').toLowerCase();
-}
-
-function prepareSchema(database: Issuer['database']): void {
-  const version = Number(database.pragma('user_version', { simple: true }));
-  if (version > SCHEMA_VERSION) throw new RescindError('database_newer', { detail: `users of version ${version}` });
-  if (version === 0) database.transaction(() => database.exec(SCHEMA)).immediate();
 }

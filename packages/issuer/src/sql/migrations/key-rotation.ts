@@ -1,0 +1,2 @@
+/** Version 3: keys that are published before they sign. */
+export const keyRotation = '';

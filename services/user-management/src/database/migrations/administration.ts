@@ -1,0 +1,2 @@
+/** Version 3: what administrators did. */
+export const administration = '';

@@ -1,0 +1,28 @@
+import type { Issuer } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import { accounts } from './migrations/accounts.ts';
+import { administration } from './migrations/administration.ts';
+import { first } from './migrations/first.ts';
+
+/** Each entry takes the tables of ours from one version to the next, rows and all; never changed once released. */
+const MIGRATIONS: readonly string[] = [first, accounts, administration];
+
+/**
+ * Our own tables, in the issuer's file; their version is the file's `user_version`.
+ * @throws RescindError `database_newer`
+ */
+export function prepareSchema(database: Issuer['database']): void {
+  const versionNow = () => Number(database.pragma('user_version', { simple: true }));
+  database
+    .transaction(() => {
+      const version = versionNow();
+      if (version > MIGRATIONS.length) {
+        throw new RescindError('database_newer', {
+          detail: `users of version ${version}, known is ${MIGRATIONS.length}`,
+        });
+      }
+      for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
+      if (version < MIGRATIONS.length) database.pragma(`user_version = ${MIGRATIONS.length}`);
+    })
+    .immediate();
+}
