@@ -1,19 +1,15 @@
 import type { View } from '@rescind/feed';
-import type { Clock, Cutoff, DurationMs, Find, Telemetry } from '@rescind/revocation';
-import { judge, RescindError } from '@rescind/revocation';
-import type { KeySet, VerifiedToken, Verifier } from '@rescind/token';
-import type { GuardSettings, StalePolicy } from './options.ts';
-import { hasScopes } from './scope.ts';
-
-/** What one route wants. */
-export interface RoutePolicy {
-  /** Default: the guard's. */
-  readonly stale?: StalePolicy | undefined;
-  /** Whether the view may be no older than `criticalStalenessMs`. Default false. */
-  readonly critical?: boolean | undefined;
-  /** Scopes that are all needed. Default none. */
-  readonly scopes?: readonly string[] | undefined;
-}
+import type { Cutoff, DurationMs, EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { VerifiedToken } from '@rescind/token';
+import { gate } from '@rescind/token';
+import type { Seen } from './cache/seen.ts';
+import type { GuardSettings } from './options.ts';
+import { requireOfRoute } from './requirements.ts';
+import type { RoutePolicy } from './route.ts';
+import type { SoftLimits } from './soft-expiry.ts';
+import type { TroubleLog } from './trouble.ts';
+import type { Trusted } from './trusted.ts';
 
 /** What denied a token. */
 export interface Revoked {
@@ -23,120 +19,192 @@ export interface Revoked {
   readonly endsSession: boolean;
 }
 
-export type Decision =
-  | {
-      readonly accepted: true;
-      readonly token: VerifiedToken;
-      /** Accepted although the view was older than allowed: the policy is `allow`. */
-      readonly stale: boolean;
-    }
-  | {
-      readonly accepted: false;
-      /** Its `status` and `code` are the answer; its `detail` is for whoever runs this. */
-      readonly error: RescindError;
-      /** With `token_revoked` only. */
-      readonly revoked?: Revoked;
-    };
+export interface Accepted {
+  readonly accepted: true;
+  /** Frozen: requests with the same token are given the same object. */
+  readonly token: VerifiedToken;
+  /** Accepted although the view was older than allowed: the policy is `allow`. */
+  readonly stale: boolean;
+  /** There when its issuer was asked, and said that it is active. */
+  readonly introspected?: true;
+}
+
+export interface Refused {
+  readonly accepted: false;
+  /** Its `status` and `code` are the answer; its `detail` is for whoever runs this. */
+  readonly error: RescindError;
+  /** With `token_revoked` only. */
+  readonly revoked?: Revoked;
+}
+
+export type Decision = Accepted | Refused;
 
 export interface DeciderParts {
-  readonly settings: Pick<GuardSettings, 'maxStalenessMs' | 'criticalStalenessMs' | 'stale' | 'clock' | 'telemetry'>;
-  readonly verifier: Verifier;
-  readonly keys: Pick<KeySet, 'kids'>;
-  readonly denylist: Find;
+  readonly settings: Pick<
+    GuardSettings,
+    'maxStalenessMs' | 'criticalStalenessMs' | 'stale' | 'softExpiry' | 'clock' | 'telemetry'
+  >;
+  /** By their `iss`; one at least. */
+  readonly trusted: ReadonlyMap<string, Trusted>;
+  readonly seen: Seen;
+  readonly softLimits: SoftLimits;
+  readonly trouble: TroubleLog;
   view(): View;
 }
 
 /** How soon trying again makes sense, in seconds: a catch-up takes a moment, an outage longer. */
-const RETRY_AFTER_S = { view_not_ready: 1, view_stale: 5, keys_unavailable: 5, denylist_unreadable: 30 } as const;
+const RETRY_AFTER_S = {
+  view_not_ready: 1,
+  view_stale: 5,
+  keys_unavailable: 5,
+  introspection_unavailable: 5,
+  denylist_unreadable: 30,
+} as const;
 
 /** Decides about tokens. Synchronous, no I/O but the denylist's; never throws. */
 export interface Decider {
-  decide(token: string, route?: RoutePolicy): Decision;
-  /** Counts a decision that was given, and measures how long it took from `startedAt` (monotonic ms) on. */
-  given(decision: Decision, startedAt: DurationMs): Decision;
+  decide(text: string, route: RoutePolicy): Decision;
+  /** When the last decision began, in monotonic ms, if it was about a token that had not been seen. */
+  examinedAt(): DurationMs | undefined;
+  /** After its issuer has said that the token is active: what is known here has the last word. */
+  decideIntrospected(text: string): Decision;
+  /** Which issuer a token says it is of. @throws RescindError `token_malformed`, `token_issuer_unknown` */
+  trustedOf(text: string): Trusted;
 }
-
-/** Trouble that comes with each request is one line now and then, and a count of all. */
-const SAY_AGAIN_MS: DurationMs = 10_000;
 
 export function createDecider(parts: DeciderParts): Decider {
-  const { telemetry, clock } = parts.settings;
-  const trouble = createTroubleLog(telemetry, clock);
-  return {
-    decide: (token, route = {}) => decide(parts, token, route, trouble),
-    given(decision, startedAt) {
-      telemetry.count('rescind_decisions_total', { result: resultOf(decision) });
-      telemetry.observe('rescind_decision_seconds', (clock.monotonic() - startedAt) / 1000);
-      return decision;
-    },
-  };
-}
-
-function decide(parts: DeciderParts, text: string, route: RoutePolicy, trouble: TroubleLog): Decision {
+  const { trusted, seen, view } = parts;
   const { clock } = parts.settings;
-  try {
-    const view = parts.view();
-    // Rows are forgotten by log time, so a clock that lags behind it must not take for alive what they denied.
-    const token = parts.verifier.verify(text, Math.max(clock.now(), view.logTime));
-    // A row is true however old the view: it answers before anything is asked about the view.
-    return denial(parts, token) ?? decideByView(parts, token, view, route);
-  } catch (error) {
-    return { accepted: false, error: toRefusal(error, parts.keys, trouble) };
+  const [first] = trusted.values();
+  const only = trusted.size === 1 ? first : undefined;
+  let examinedAt: DurationMs | undefined;
+
+  function trustedOf(text: string): Trusted {
+    if (only !== undefined) return only;
+    const { iss } = gate(text).payload;
+    const found = typeof iss === 'string' ? trusted.get(iss) : undefined;
+    if (found === undefined) throw new RescindError('token_issuer_unknown');
+    return found;
   }
+
+  // Rows are forgotten by log time, so a clock that lags behind it must not take for alive what they denied.
+  const timeOf = (now: View): EpochMillis => Math.max(clock.now(), now.logTime);
+
+  /** A token seen for the first time: everything, or what denies it. */
+  function examine(text: string, at: EpochMillis): Examined | Refused {
+    examinedAt = clock.monotonic();
+    const one = trustedOf(text);
+    const token = one.verify(text, at);
+    const refused = denial(one, token);
+    if (refused !== undefined) return refused;
+    seen.keep(token, one);
+    return { token, trusted: one };
+  }
+
+  function decide(text: string, route: RoutePolicy): Decision {
+    examinedAt = undefined;
+    try {
+      const now = view();
+      const at = timeOf(now);
+      const examined = seen.find(text, at) ?? examine(text, at);
+      // A row is true however old the view: it answers before anything is asked about the view.
+      return 'accepted' in examined ? examined : admit(parts, examined, { route, view: now, at });
+    } catch (error) {
+      return { accepted: false, error: toRefusal(error, parts, text, trustedOf) };
+    }
+  }
+
+  function decideIntrospected(text: string): Decision {
+    try {
+      const at = timeOf(view());
+      const examined = seen.find(text, at) ?? examine(text, at);
+      if ('accepted' in examined) return examined;
+      return { accepted: true, token: examined.token, stale: false, introspected: true };
+    } catch (error) {
+      return { accepted: false, error: toRefusal(error, parts, text, trustedOf) };
+    }
+  }
+
+  return { decide, decideIntrospected, trustedOf, examinedAt: () => examinedAt };
 }
 
-function denial({ denylist }: DeciderParts, token: VerifiedToken): Decision | undefined {
-  const { kid } = token.header;
-  const verdict = judge({ kid: typeof kid === 'string' ? kid : undefined, payload: token.payload }, denylist);
+/** Verified, and denied by nothing. */
+interface Examined {
+  readonly token: VerifiedToken;
+  readonly trusted: Trusted;
+}
+
+/** What a token is asked for, and when. */
+interface Asked {
+  readonly route: RoutePolicy;
+  readonly view: View;
+  readonly at: EpochMillis;
+}
+
+function denial(trusted: Trusted, token: VerifiedToken): Refused | undefined {
+  const verdict = trusted.judge(token);
   if (!verdict.denied) return undefined;
   if (verdict.why === 'unjudgeable') throw new RescindError('token_claim_wrong', { detail: verdict.claim });
   const { cutoff, endsSession } = verdict;
   return { accepted: false, error: new RescindError('token_revoked'), revoked: { token, cutoff, endsSession } };
 }
 
-function decideByView({ settings }: DeciderParts, token: VerifiedToken, view: View, route: RoutePolicy): Decision {
-  if (!view.ready) throw unavailable('view_not_ready');
-  const stale = view.ageMs > (route.critical ? settings.criticalStalenessMs : settings.maxStalenessMs);
+function admit(parts: DeciderParts, { token, trusted }: Examined, { route, view, at }: Asked): Decision {
+  const { settings, softLimits } = parts;
+  const policy = route.stale ?? settings.stale;
+  const stale = trusted.settings.revocation === 'log' && isStale(view, route, settings);
   // What is older than nobody knows is not a view: `allow` speaks of known ages.
-  const refuses = (route.stale ?? settings.stale) === 'deny' || !Number.isFinite(view.ageMs);
-  if (stale && refuses) throw unavailable('view_stale', `${Math.round(view.ageMs / 1000)} s`);
-  if (route.scopes !== undefined && !hasScopes(token.payload, route.scopes)) {
-    throw new RescindError('scope_insufficient');
+  if (stale && (policy === 'deny' || (policy === 'allow' && view.ageMs === Number.POSITIVE_INFINITY))) {
+    throw unavailable('view_stale', ageOf(view));
   }
+  const softly = route.softExpiry ?? settings.softExpiry;
+  if (softly !== false) softLimits.require(token.payload, softly, at);
+  requireOfRoute(token.payload, route, at);
+  // Last, since it takes asking the issuer: only about tokens that would do.
+  if (route.introspect === 'always') throw unavailable('introspection_unavailable', 'it was not asked');
+  if (stale && policy === 'introspect') throw unavailable('view_stale', ageOf(view));
   return { accepted: true, token, stale };
 }
 
-function toRefusal(error: unknown, keys: Pick<KeySet, 'kids'>, trouble: TroubleLog): RescindError {
+function isStale(view: View, route: RoutePolicy, settings: DeciderParts['settings']): boolean {
+  if (!view.ready) throw unavailable('view_not_ready');
+  return view.ageMs > (route.critical ? settings.criticalStalenessMs : settings.maxStalenessMs);
+}
+
+const ageOf = ({ ageMs }: View) => `${Math.round(ageMs / 1000)} s`;
+
+/** Whether asking the issuer would make another decision of this one. */
+export function wantsIntrospection(
+  decision: Decision,
+  route: RoutePolicy,
+  settings: DeciderParts['settings'],
+): boolean {
+  if (decision.accepted) return false;
+  const { code } = decision.error;
+  if (code === 'introspection_unavailable') return true;
+  return code === 'view_stale' && (route.stale ?? settings.stale) === 'introspect';
+}
+
+function toRefusal(
+  error: unknown,
+  { trouble }: DeciderParts,
+  text: string,
+  trustedOf: (text: string) => Trusted,
+): RescindError {
   if (!(error instanceof RescindError)) {
     // Closed, not open: what was not foreseen is no reason to let somebody in.
     trouble('decision_failed', error instanceof Error ? error.message : 'unknown');
     return new RescindError('internal', { cause: error });
   }
-  if (error.code === 'token_key_unknown' && keys.kids().length === 0) return unavailable('keys_unavailable');
+  if (error.code === 'token_key_unknown' && trustedOf(text).keys.kids().length === 0) {
+    return unavailable('keys_unavailable');
+  }
   if (error.code !== 'denylist_unreadable') return error;
   trouble('denylist_unreadable', error.detail ?? 'unknown');
   return unavailable('denylist_unreadable', error.detail);
 }
 
-function unavailable(code: keyof typeof RETRY_AFTER_S, detail?: string): RescindError {
+export function unavailable(code: keyof typeof RETRY_AFTER_S, detail?: string): RescindError {
   const retryAfter = RETRY_AFTER_S[code];
   return new RescindError(code, detail === undefined ? { retryAfter } : { retryAfter, detail });
-}
-
-type TroubleLog = (event: 'decision_failed' | 'denylist_unreadable', error: string) => void;
-
-function createTroubleLog(telemetry: Telemetry, clock: Clock): TroubleLog {
-  const saidAt = new Map<string, DurationMs>();
-  return (event, error) => {
-    const now = clock.monotonic();
-    if (now - (saidAt.get(event) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS) return;
-    saidAt.set(event, now);
-    telemetry.log('error', event, { error });
-  };
-}
-
-/** The label of a decision: what was refused by its code. */
-function resultOf(decision: Decision): string {
-  if (!decision.accepted) return decision.error.code;
-  return decision.stale ? 'accepted_stale' : 'accepted';
 }

@@ -1,75 +1,131 @@
 import type { View } from '@rescind/feed';
 import type { HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import { gate } from '@rescind/token';
-import type { Decision, RoutePolicy } from './decision.ts';
+import { createSeen } from './cache/seen.ts';
+import type { Decision } from './decision.ts';
 import { createDecider } from './decision.ts';
+import type { Explanation } from './explain.ts';
+import { explainClaims, explainToken } from './explain.ts';
+import { createOnline } from './online.ts';
 import type { GuardOptions, GuardSettings } from './options.ts';
 import { toSettings } from './options.ts';
-import { createTokenVerifier, openParts } from './parts.ts';
+import type { GuardParts } from './parts.ts';
+import { openParts } from './parts.ts';
+import type { RoutePolicy } from './route.ts';
+import { requireRoutePolicy } from './route.ts';
+import { createSoftLimits } from './soft-expiry.ts';
+import { createTally } from './tally.ts';
+import { createTroubleLog } from './trouble.ts';
+import type { Claims } from './trusted.ts';
 import { freshnessOf, knownAge, startUpkeep } from './upkeep.ts';
 
 /** Verifies access tokens and refuses the revoked ones, from what this instance holds. */
 export interface Guard extends AsyncDisposable {
   /**
    * Decides about one token: synchronous, no network, never throws. In this order: malformed, signature, issuer, audience
-   * and times, revoked (true however old the view), not ready, view too old, scope.
+   * and times, revoked (true however old the view), not ready, view too old, soft expiry, then what the route wants. Where the
+   * route wants the issuer to be asked, it is refused with `introspection_unavailable` or `view_stale`.
    */
   decide(token: string, route?: RoutePolicy): Decision;
   /**
-   * The same; only where the token's key is not known a promise, of what is decided when the keys have been fetched: at
-   * most one fetch in 30 s, whatever comes. Never rejects.
+   * The same; a promise where somebody has to be asked: for keys, when the token's is not known (at most one fetch in 30 s,
+   * whatever comes), or the issuer, when the route wants that. Never rejects.
    */
-  decideWithKeys(token: string, route?: RoutePolicy): Decision | Promise<Decision>;
+  decideOnline(token: string, route?: RoutePolicy): Decision | Promise<Decision>;
+  /**
+   * Checks what a route wants, once, when it is made.
+   * @throws TypeError naming what is wrong, or that no issuer can be asked
+   */
+  checkRoute(route: RoutePolicy): void;
+  /**
+   * Which cut-offs refuse a token, or claims (of a session, a person), and since when. For operators: an answer to the
+   * outside never says this.
+   */
+  explain(tokenOrClaims: string | Claims): Explanation;
   /**
    * Resolves when the instance has caught up with the log and has keys: once, for the life of the process.
    * @throws RescindError `stopping` once closed
    */
   ready(signal?: AbortSignal): Promise<void>;
-  /** What the instance knows of the log, and how old that is. */
+  /** What the instance knows of the log, and how old that is. Without a log: of no age. */
   view(): View;
-  /** `view`: whether it is ready and fresh; then those of the follower, the keys and the denylist. */
+  /** `view`: whether it is ready and fresh; then those of the follower, the keys, the denylist and introspection. */
   health(): HealthCheck[];
   /** Stops following and gives the denylist back. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the guard of one issuer's tokens: the denylist, the follower of the log that fills it, and the keys. Returns at
- * once and catches up in the background; until it has, tokens that nothing denies are refused with `view_not_ready`.
+ * Opens the guard of the tokens of one issuer, or of several: the denylist, the follower of the log that fills it, and the
+ * keys. Returns at once and catches up in the background; until it has, tokens that nothing denies are refused with
+ * `view_not_ready`.
  *
- * Metrics: `rescind_decisions_total{result}`, `rescind_decision_seconds`, `rescind_denylist_pruned_total`, and those of the
- * denylist, the follower and the key sources.
+ * Metrics: `rescind_decisions_total{result}`; `rescind_decision_seconds`, of tokens not in the cache;
+ * `rescind_token_cache_entries`, `…_bytes`, `…_hits_total`, `…_evicted_total`; `rescind_introspections_total{result}`,
+ * `rescind_introspection_seconds`; `rescind_denylist_pruned_total`; and those of the denylist, the follower and the keys.
  *
  * @throws TypeError for an option that is missing or wrong
  * @throws RescindError `denylist_locked`, `denylist_newer`, `denylist_unreadable`, `configuration_invalid`
  */
 export function openGuard(options: GuardOptions): Guard {
   const settings = toSettings(options);
-  const { denylist, keys, eventKeys, follower } = openParts(settings);
-  const view = () => follower.view();
-  const verifier = createTokenVerifier(settings, keys);
-  const decider = createDecider({ settings, verifier, keys, denylist, view });
-  const upkeep = startUpkeep(settings, denylist, view);
-  const now = () => settings.clock.monotonic();
+  return createGuard(settings, openParts(settings));
+}
+
+const ANY_ROUTE: RoutePolicy = {};
+
+/** Without a log there is nothing to wait for, and no age. */
+const NO_VIEW: View = {
+  ready: true,
+  whole: false,
+  suspect: null,
+  ageMs: Number.POSITIVE_INFINITY,
+  logTime: 0,
+  epoch: '',
+  seq: 0,
+  head: 0,
+  lag: 0,
+  way: null,
+};
+
+/** The guard over parts that are open, which it closes. */
+export function createGuard(settings: GuardSettings, parts: GuardParts): Guard {
+  const { trusted, changes, log } = parts;
+  const { clock, telemetry } = settings;
+  const view = log === undefined ? () => NO_VIEW : () => log.follower.view();
+  const seen = createSeen({ limits: settings.cache, changes });
+  const tally = createTally(settings, seen);
+  const trouble = createTroubleLog(telemetry, clock);
+  const decider = createDecider({ settings, trusted, seen, softLimits: createSoftLimits(), trouble, view });
+  const online = createOnline({ settings, decider, trouble });
+  const followed = log && settings.log && { settings: settings.log, denylist: log.denylist, view };
+  const upkeep = startUpkeep(settings, followed, tally.flush);
   let closing: Promise<void> | undefined;
 
-  function consider(token: string, route: RoutePolicy | undefined): Decision {
+  function consider(token: string, route: RoutePolicy): Decision {
     if (closing !== undefined) return { accepted: false, error: new RescindError('stopping', { retryAfter: 1 }) };
     return decider.decide(token, route);
   }
 
-  async function considerAgain(token: string, route: RoutePolicy | undefined): Promise<Decision> {
-    await keys.ensure(kidOf(token, settings));
-    const startedAt = now();
-    return decider.given(consider(token, route), startedAt);
+  function count(decision: Decision): Decision {
+    const examinedAt = decider.examinedAt();
+    return examinedAt === undefined ? tally.hit(decision) : tally.given(decision, examinedAt);
+  }
+
+  async function considerOnline(token: string, route: RoutePolicy, first: Decision): Promise<Decision> {
+    const startedAt = clock.monotonic();
+    const decision = await online.ask(token, route, first, () => consider(token, route));
+    return tally.given(decision, startedAt);
   }
 
   async function closeAll(): Promise<void> {
     upkeep.stop();
+    online.close();
+    tally.flush();
+    const keys = [...trusted.values()].map((one) => one.keys.close());
     // The denylist last: the others write into it until they have stopped.
-    await Promise.allSettled([follower.close(), keys.close(), eventKeys.close()]);
-    denylist.close();
+    await Promise.allSettled([log?.follower.close(), log?.eventKeys.close(), ...keys]);
+    log?.denylist.close();
   }
   const close = () => {
     closing ??= closeAll();
@@ -77,38 +133,30 @@ export function openGuard(options: GuardOptions): Guard {
   };
 
   return {
-    decide(token, route) {
-      const startedAt = now();
-      return decider.given(consider(token, route), startedAt);
-    },
-    decideWithKeys(token, route) {
-      const startedAt = now();
+    decide: (token, route = ANY_ROUTE) => count(consider(token, route)),
+    decideOnline(token, route = ANY_ROUTE) {
       const decision = consider(token, route);
-      return wantsKeys(decision) ? considerAgain(token, route) : decider.given(decision, startedAt);
+      return online.wants(decision, route) ? considerOnline(token, route, decision) : count(decision);
     },
+    checkRoute(route) {
+      requireRoutePolicy(route);
+      online.requireRoute(route);
+    },
+    explain: (given) =>
+      typeof given === 'string' ? explainToken(given, { decider, view: view(), clock }) : explainClaims(given, trusted),
     async ready(signal) {
-      await Promise.all([follower.ready(signal), keys.ready(signal)]);
+      await Promise.all([log?.follower.ready(signal), ...[...trusted.values()].map(({ keys }) => keys.ready(signal))]);
     },
     view,
     health: () => [
-      viewHealth(view(), settings),
-      ...follower.health(),
-      ...keys.health(),
-      ...eventKeys.health(),
-      ...denylist.health(),
+      ...(log === undefined ? [] : [viewHealth(view(), settings), ...log.follower.health()]),
+      ...[...trusted.values()].flatMap(({ keys }) => keys.health()),
+      ...(log === undefined ? [] : [...log.eventKeys.health(), ...log.denylist.health()]),
+      ...online.health(),
     ],
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-function wantsKeys(decision: Decision): boolean {
-  return !decision.accepted && decision.error.code === 'token_key_unknown';
-}
-
-/** The key a token says it was signed with. Only for tokens that have passed the gate. */
-function kidOf(token: string, { maxTokenBytes }: GuardSettings): string {
-  return gate(token, { maxBytes: maxTokenBytes }).header.kid ?? '';
 }
 
 const STATUS = { fresh: 'pass', degraded: 'warn', stale: 'warn', not_ready: 'fail' } as const;

@@ -1,4 +1,12 @@
-export type { Decision, Revoked, RoutePolicy } from './decision.ts';
+export { challengeOf } from './challenge.ts';
+export type { Accepted, Decision, Refused, Revoked } from './decision.ts';
+export type { Explanation, RefusingEntry } from './explain.ts';
 export type { Guard } from './guard.ts';
 export { openGuard } from './guard.ts';
-export type { GuardOptions, StalePolicy } from './options.ts';
+export type { IntrospectionOptions } from './introspection/options.ts';
+export type { ClaimValue, IssuerOptions } from './issuer-options.ts';
+export { profiles } from './issuer-options.ts';
+export type { CacheOptions, GuardOptions } from './options.ts';
+export type { RoutePolicy, StalePolicy } from './route.ts';
+export type { SoftExpiry } from './soft-expiry.ts';
+export type { Claims } from './trusted.ts';

@@ -19,28 +19,38 @@ export class MetadataUnusable extends Error {
 }
 
 /**
- * Asks the issuer's metadata (RFC 8414) where its keys are.
+ * Asks the issuer's metadata where its keys are: those of RFC 8414, else those of OpenID Connect Discovery.
  * @returns undefined when it has none
  * @throws MetadataUnusable, or whatever the fetch throws
  */
 export async function findJwksUri(request: MetadataRequest): Promise<string | undefined> {
-  const response = await request.fetch(metadataUrl(request.issuerUrl), {
+  for (const url of metadataUrls(request.issuerUrl)) {
+    const metadata = await fetchMetadata(url, request);
+    if (metadata !== undefined) return jwksUriOf(metadata, request);
+  }
+  return undefined;
+}
+
+async function fetchMetadata(url: string, request: MetadataRequest): Promise<Record<string, unknown> | undefined> {
+  const response = await request.fetch(url, {
     redirect: 'error',
     signal: AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     headers: { accept: 'application/json' },
   });
-  if (response.status !== 200) {
-    await response.body?.cancel();
-    if (response.status === 404) return undefined;
-    throw new Error(`answered ${response.status}`);
-  }
-  return jwksUriOf(parse(await readBody(response)), request);
+  if (response.status === 200) return parse(await readBody(response));
+  await response.body?.cancel();
+  if (response.status === 404) return undefined;
+  throw new Error(`answered ${response.status}`);
 }
 
-/** RFC 8414 section 3.1: the well-known part goes between host and path. */
-function metadataUrl(issuerUrl: string): string {
+/** RFC 8414 section 3.1: the well-known part goes between host and path. OpenID Connect Discovery section 4: behind the path. */
+function metadataUrls(issuerUrl: string): string[] {
   const { origin, pathname } = new URL(issuerUrl);
-  return `${origin}/.well-known/oauth-authorization-server${pathname.replace(/\/+$/, '')}`;
+  const path = pathname.replace(/\/+$/, '');
+  return [
+    `${origin}/.well-known/oauth-authorization-server${path}`,
+    `${origin}${path}/.well-known/openid-configuration`,
+  ];
 }
 
 async function readBody(response: Response): Promise<Buffer> {

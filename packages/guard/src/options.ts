@@ -1,28 +1,40 @@
 import type { Feed } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
-import type { Algorithm, Fetch } from '@rescind/token';
+import type { Fetch } from '@rescind/token';
+import type { TokenCacheLimits } from './cache/token-cache.ts';
+import type { IssuerOptions, IssuerSettings } from './issuer-options.ts';
+import { toIssuerSettings } from './issuer-options.ts';
+import { requireCount, requireDuration, requireUrl } from './require.ts';
+import type { StalePolicy } from './route.ts';
+import { requireIntrospection, requireStalePolicy } from './route.ts';
+import type { SoftExpiry } from './soft-expiry.ts';
+import { requireSoftExpiry } from './soft-expiry.ts';
 
-/** What a route does with a token that nothing denies when the view is older than `maxStalenessMs`. */
-export type StalePolicy = 'deny' | 'allow';
+/** Bounds of the cache of verified tokens. */
+export interface CacheOptions {
+  /** Most tokens kept. Default 32 768. */
+  readonly maxEntries?: number | undefined;
+  /** What they may take, in bytes, estimated from their length. Default 128 MiB: 32 768 tokens of 1 000 characters. */
+  readonly maxBytes?: number | undefined;
+}
 
-export interface GuardOptions {
-  /** The `iss` of the tokens taken here; also the name of their revocation log. An http(s) URL (RFC 8414 section 2). */
-  readonly issuer: string;
-  /** What `aud` must contain: this, or one of these (RFC 9068 section 4). */
-  readonly audience: string | readonly string[];
-  /** The ways of the revocation log to follow. */
-  readonly feed: Feed;
-  /** The SQLite file of the denylist; one process a file. */
-  readonly denylistPath: string;
-
-  /** Where the issuer is reached, when that is not `issuer`. */
-  readonly issuerUrl?: string | undefined;
-  /** Where the keys of access tokens are. Default: as RFC 8414 metadata say, else `{issuerUrl}/.well-known/jwks.json`. */
-  readonly jwksUrl?: string | undefined;
+/** What a guard is opened with: the issuer whose log it follows, and the rest. */
+export interface GuardOptions extends IssuerOptions {
+  /** The ways of the issuer's revocation log. Not with `revocation: 'none'`. */
+  readonly feed?: Feed | undefined;
+  /** The SQLite file of the denylist; one process a file. Not with `revocation: 'none'`. */
+  readonly denylistPath?: string | undefined;
+  /** More rows than this are not kept in memory, and are looked up in the file. Default: the denylist's, 16 million. */
+  readonly maxMemoryEntries?: number | undefined;
   /** Where the keys of the log's events are. Default `{issuerUrl}/.well-known/event-jwks.json`. */
   readonly eventJwksUrl?: string | undefined;
-  /** For keys and metadata. Default: the global one. */
+  /**
+   * Other issuers whose tokens are taken here too. With `revocation: 'log'` it is the log of the first issuer that tells which of
+   * their tokens are revoked; a log of their own wants a guard of its own.
+   */
+  readonly issuers?: readonly IssuerOptions[] | undefined;
+  /** For keys, metadata and introspection. Default: the global one. */
   readonly fetch?: Fetch | undefined;
 
   /** Beyond this age of the view the stale policy decides, in ms. Default 300 000. */
@@ -36,38 +48,40 @@ export interface GuardOptions {
   /** How long the first way may be silent before the second is taken, in ms. Default: the follower's, 3 000. */
   readonly silenceMs?: DurationMs | undefined;
 
-  /** Values of `typ` that are taken. Default `at+jwt` (RFC 9068 section 2.1). */
-  readonly typ?: readonly string[] | undefined;
-  /** Default `RS256` and `ES256`. */
-  readonly algorithms?: readonly Algorithm[] | undefined;
-  /** Beside `iss`, `aud`, `exp` and `iat`, which always must be there. Default `sub`, `jti` and `client_id` (RFC 9068). */
-  readonly requiredClaims?: readonly string[] | undefined;
-  /** Longest token that is looked into, in bytes. Default 8 192. */
-  readonly maxTokenBytes?: number | undefined;
+  /** When tokens that are still good are to be renewed. Default: as their claim `soft_exp` says. `false`: never. */
+  readonly softExpiry?: SoftExpiry | false | undefined;
+  /** The cache of verified tokens. `false`: none, each signature is verified each time. */
+  readonly cache?: CacheOptions | false | undefined;
 
   readonly clock?: Clock | undefined;
   readonly telemetry?: Telemetry | undefined;
 }
 
-/** The options with their defaults. */
-export interface GuardSettings {
+/** The log that a guard follows. */
+export interface LogSettings {
   readonly issuer: string;
-  readonly issuerUrl: string;
-  readonly audience: string | readonly string[];
+  /** The token issuers it speaks for. */
+  readonly issuers: readonly string[];
   readonly feed: Feed;
   readonly denylistPath: string;
-  readonly jwksUrl: string | undefined;
+  readonly maxMemoryEntries: number | undefined;
   readonly eventJwksUrl: string;
+  readonly silenceMs: DurationMs | undefined;
+}
+
+/** The options with their defaults. */
+export interface GuardSettings {
+  /** The first is the guard's own. */
+  readonly issuers: readonly [IssuerSettings, ...IssuerSettings[]];
+  /** Undefined: the tokens' issuers have none. */
+  readonly log: LogSettings | undefined;
   readonly fetch: Fetch;
   readonly maxStalenessMs: DurationMs;
   readonly criticalStalenessMs: DurationMs;
   readonly degradedAfterMs: DurationMs;
   readonly stale: StalePolicy;
-  readonly silenceMs: DurationMs | undefined;
-  readonly typ: readonly string[];
-  readonly algorithms: readonly Algorithm[];
-  readonly requiredClaims: readonly string[];
-  readonly maxTokenBytes: number;
+  readonly softExpiry: SoftExpiry | false;
+  readonly cache: TokenCacheLimits;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }
@@ -76,59 +90,74 @@ export interface GuardSettings {
 const MAX_STALENESS_MS: DurationMs = 300_000;
 /** Ten heartbeats missed: no jitter does that. */
 const DEGRADED_AFTER_MS: DurationMs = 10_000;
-const MAX_TOKEN_BYTES = 8_192;
+/** The people who are there at one time, at one instance. A token that is not in it costs what it cost the first time. */
+const CACHE_ENTRIES = 32_768;
+const CACHE_BYTES = 128 * 1024 * 1024;
 
 /** @throws TypeError naming the option and what would be right */
 export function toSettings(options: GuardOptions): GuardSettings {
-  const { issuer, audience, feed, denylistPath, stale = 'deny' } = options;
-  requireUrl('issuer', issuer);
-  const issuerUrl = options.issuerUrl ?? issuer;
-  requireUrl('issuerUrl', issuerUrl);
-  if (typeof audience !== 'string' && !Array.isArray(audience)) {
-    throw new TypeError('audience must be the name of this service, or a list of names');
-  }
-  if (typeof feed?.first?.open !== 'function') {
-    throw new TypeError('feed must be { first, second? }, ways such as httpWay(…) or kafkaWay(…)');
-  }
-  if (typeof denylistPath !== 'string' || denylistPath === '') {
-    throw new TypeError('denylistPath must name the file of the denylist, such as /data/denylist.db');
-  }
+  const { stale = 'deny', softExpiry = {} } = options;
+  const own = toIssuerSettings(options);
+  const issuers = [own, ...toOthers(options, own)] as const;
+  const log = own.revocation === 'log' ? toLogSettings(options, issuers) : undefined;
   requireStalePolicy(stale);
+  requireIntrospection({ stale }, issuers);
+  if (softExpiry !== false) requireSoftExpiry(softExpiry);
   return {
-    issuer,
-    issuerUrl,
-    audience,
-    feed,
-    denylistPath,
+    issuers: [...issuers],
+    log,
     stale,
-    jwksUrl: options.jwksUrl,
-    eventJwksUrl: options.eventJwksUrl ?? `${issuerUrl.replace(/\/+$/, '')}/.well-known/event-jwks.json`,
+    softExpiry,
     fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
-    maxStalenessMs: duration('maxStalenessMs', options.maxStalenessMs ?? MAX_STALENESS_MS),
-    criticalStalenessMs: duration('criticalStalenessMs', options.criticalStalenessMs ?? DEGRADED_AFTER_MS),
-    degradedAfterMs: duration('degradedAfterMs', options.degradedAfterMs ?? DEGRADED_AFTER_MS),
-    silenceMs: options.silenceMs,
-    typ: options.typ ?? ['at+jwt'],
-    algorithms: options.algorithms ?? ['RS256', 'ES256'],
-    requiredClaims: options.requiredClaims ?? ['sub', 'jti', 'client_id'],
-    maxTokenBytes: options.maxTokenBytes ?? MAX_TOKEN_BYTES,
+    maxStalenessMs: requireDuration('maxStalenessMs', options.maxStalenessMs ?? MAX_STALENESS_MS),
+    criticalStalenessMs: requireDuration('criticalStalenessMs', options.criticalStalenessMs ?? DEGRADED_AFTER_MS),
+    degradedAfterMs: requireDuration('degradedAfterMs', options.degradedAfterMs ?? DEGRADED_AFTER_MS),
+    cache: toCacheLimits(options.cache ?? {}),
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? silentTelemetry,
   };
 }
 
-export function requireStalePolicy(stale: unknown): void {
-  if (stale !== 'deny' && stale !== 'allow') throw new TypeError(`stale must be deny or allow, got ${stale}`);
-}
-
-function requireUrl(name: string, value: string): void {
-  const url = typeof value === 'string' ? URL.parse(value) : null;
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.search !== '' || url.hash !== '') {
-    throw new TypeError(`${name} must be an http or https URL without credentials, query and fragment`);
+function toOthers({ issuers = [] }: GuardOptions, own: IssuerSettings): IssuerSettings[] {
+  if (!Array.isArray(issuers)) throw new TypeError('issuers must be a list of issuers, each with its audience');
+  const others = issuers.map(toIssuerSettings);
+  const names = [own, ...others].map(({ issuer }) => issuer);
+  if (new Set(names).size !== names.length) throw new TypeError('issuers must name each issuer once');
+  if (own.revocation === 'none' && others.some(({ revocation }) => revocation === 'log')) {
+    throw new TypeError(
+      "issuers must have revocation: 'none' where the first has: there is no log that speaks for them",
+    );
   }
+  return others;
 }
 
-function duration(name: string, value: DurationMs): DurationMs {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  throw new TypeError(`${name} must be a number of milliseconds above 0, got ${value}`);
+function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings, ...IssuerSettings[]]): LogSettings {
+  const { feed, denylistPath, eventJwksUrl } = options;
+  const [{ issuer, issuerUrl }] = issuers;
+  if (feed === undefined || typeof feed.first?.open !== 'function') {
+    throw new TypeError(
+      "feed must be { first, second? }, ways such as httpWay(…) or kafkaWay(…); for an issuer that has no log say revocation: 'none'",
+    );
+  }
+  if (typeof denylistPath !== 'string' || denylistPath === '') {
+    throw new TypeError('denylistPath must name the file of the denylist, such as /data/denylist.db');
+  }
+  if (eventJwksUrl !== undefined) requireUrl('eventJwksUrl', eventJwksUrl);
+  return {
+    issuer,
+    issuers: issuers.filter(({ revocation }) => revocation === 'log').map((one) => one.issuer),
+    feed,
+    denylistPath,
+    maxMemoryEntries: options.maxMemoryEntries,
+    eventJwksUrl: eventJwksUrl ?? `${issuerUrl.replace(/\/+$/, '')}/.well-known/event-jwks.json`,
+    silenceMs: options.silenceMs,
+  };
+}
+
+function toCacheLimits(cache: CacheOptions | false): TokenCacheLimits {
+  if (cache === false) return { maxEntries: 0, maxBytes: 0 };
+  return {
+    maxEntries: requireCount('cache.maxEntries', cache.maxEntries ?? CACHE_ENTRIES, 1),
+    maxBytes: requireCount('cache.maxBytes', cache.maxBytes ?? CACHE_BYTES, 1),
+  };
 }

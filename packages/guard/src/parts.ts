@@ -1,42 +1,56 @@
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { Follower } from '@rescind/feed';
+import type { FeedStore, Follower } from '@rescind/feed';
 import { openFollower } from '@rescind/feed';
-import type { KeySet, KeySource, Verifier } from '@rescind/token';
-import { createVerifier, openKeySource } from '@rescind/token';
-import type { GuardSettings } from './options.ts';
+import type { Find, HealthCheck } from '@rescind/revocation';
+import type { KeySource } from '@rescind/token';
+import { openKeySource } from '@rescind/token';
+import type { Changes } from './cache/changes.ts';
+import { createChanges } from './cache/changes.ts';
+import type { GuardSettings, LogSettings } from './options.ts';
 import { openTokenKeys } from './token-keys.ts';
+import type { Trusted } from './trusted.ts';
+import { createTokenVerifier, createTrusted } from './trusted.ts';
+
+/** What of a denylist a guard asks, beside its rows. */
+export interface Rows extends Find, Pick<Denylist, 'load' | 'prune'> {
+  health(): HealthCheck[];
+  close(): void;
+}
+
+/** The log that is followed, and where its rows are. */
+export interface LogParts {
+  readonly denylist: Rows;
+  readonly follower: Follower;
+  /** Of the log's events: a set of its own, neither verifies the other's type. */
+  readonly eventKeys: Pick<KeySource, 'health' | 'close'>;
+}
 
 /** What a guard holds, and closes. */
 export interface GuardParts {
-  readonly denylist: Denylist;
-  /** Of access tokens. */
-  readonly keys: KeySource;
-  /** Of the log's events: neither set verifies the other's type. */
-  readonly eventKeys: KeySource;
-  readonly follower: Follower;
+  /** By their `iss`. */
+  readonly trusted: ReadonlyMap<string, Trusted>;
+  readonly changes: Changes;
+  /** Undefined: the issuers have no log. */
+  readonly log: LogParts | undefined;
 }
 
 /** Opens all of them, or none. */
 export function openParts(settings: GuardSettings): GuardParts {
   // Wrong options are to be told before a file is opened.
-  createTokenVerifier(settings, { find: () => undefined });
-  const { clock, telemetry, fetch } = settings;
-  const denylist = openDenylist({ path: settings.denylistPath, clock, telemetry });
+  for (const issuer of settings.issuers) createTokenVerifier(issuer, { find: () => undefined });
+  const changes = createChanges();
+  if (settings.log === undefined) return { changes, log: undefined, trusted: openTrusted(settings, undefined) };
+  const denylist = openRows(settings, settings.log);
   const opened: KeySource[] = [];
   try {
-    const eventKeys = openKeySource({
-      url: settings.eventJwksUrl,
-      documents: denylist,
-      name: 'event_keys',
-      fetch,
-      clock,
-      telemetry,
-    });
+    const eventKeys = openEventKeys(settings, settings.log, denylist);
     opened.push(eventKeys);
-    const keys = openTokenKeys(settings, denylist);
-    opened.push(keys);
-    return { denylist, keys, eventKeys, follower: openLogFollower(settings, denylist, eventKeys) };
+    const trusted = openTrusted(settings, denylist);
+    opened.push(...[...trusted.values()].map(({ keys }) => keys));
+    const store = tellingChanges(denylist, changes);
+    const follower = openLogFollower(settings, settings.log, { store, keys: eventKeys });
+    return { changes, trusted, log: { denylist, follower, eventKeys } };
   } catch (error) {
     for (const one of opened) void one.close();
     denylist.close();
@@ -44,30 +58,48 @@ export function openParts(settings: GuardSettings): GuardParts {
   }
 }
 
-export function createTokenVerifier(settings: GuardSettings, keys: Pick<KeySet, 'find'>): Verifier {
-  return createVerifier({
-    keys,
-    issuer: settings.issuer,
-    audience: settings.audience,
-    typ: settings.typ,
-    algorithms: settings.algorithms,
-    requiredClaims: settings.requiredClaims,
-    maxBytes: settings.maxTokenBytes,
-  });
+function openRows(
+  { clock, telemetry }: GuardSettings,
+  { denylistPath: path, maxMemoryEntries }: LogSettings,
+): Denylist {
+  return openDenylist({ path, clock, telemetry, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
 }
 
-/** The issuer's log speaks for the issuer's own tokens. */
-function openLogFollower(settings: GuardSettings, denylist: Denylist, eventKeys: KeySource): Follower {
-  const { issuer, feed, clock, telemetry, maxStalenessMs, silenceMs } = settings;
-  return openFollower({
-    log: issuer,
-    issuers: [issuer],
-    feed,
-    store: denylist,
-    keys: eventKeys,
-    clock,
-    telemetry,
-    maxStalenessMs,
-    silenceMs,
-  });
+function openEventKeys({ fetch, clock, telemetry }: GuardSettings, log: LogSettings, documents: Denylist): KeySource {
+  return openKeySource({ url: log.eventJwksUrl, documents, name: 'event_keys', fetch, clock, telemetry });
+}
+
+function openTrusted(settings: GuardSettings, denylist: Denylist | undefined): Map<string, Trusted> {
+  const { issuers, fetch, clock, telemetry } = settings;
+  const [own] = issuers;
+  return new Map(
+    issuers.map((issuer) => {
+      const name = issuer === own ? 'token_keys' : `token_keys ${issuer.issuer}`;
+      const keys = openTokenKeys({ issuer, name, documents: denylist, fetch, clock, telemetry });
+      return [issuer.issuer, createTrusted(issuer, keys, denylist)];
+    }),
+  );
+}
+
+/** The cache of tokens is told in the tick that has committed: never before the rows can be found, and no request between. */
+export function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
+  return {
+    load: (log) => store.load(log),
+    quarantined: (log) => store.quarantined(log),
+    commit(change) {
+      store.commit(change);
+      changes.committed(change.cutoffs);
+    },
+  };
+}
+
+interface FollowerParts {
+  readonly store: FeedStore;
+  readonly keys: KeySource;
+}
+
+function openLogFollower(settings: GuardSettings, log: LogSettings, { store, keys }: FollowerParts): Follower {
+  const { clock, telemetry, maxStalenessMs } = settings;
+  const { issuer, issuers, feed, silenceMs } = log;
+  return openFollower({ log: issuer, issuers, feed, store, keys, clock, telemetry, maxStalenessMs, silenceMs });
 }

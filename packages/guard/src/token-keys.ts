@@ -1,27 +1,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DocumentStore } from '@rescind/feed';
-import type { DurationMs } from '@rescind/revocation';
+import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { KeySource } from '@rescind/token';
+import type { Fetch, KeySource } from '@rescind/token';
 import { openKeySource } from '@rescind/token';
+import type { IssuerSettings } from './issuer-options.ts';
 import { findJwksUri, MetadataUnusable } from './metadata.ts';
-import type { GuardSettings } from './options.ts';
 
-const NAME = 'token_keys';
 const FIRST_RETRY_MS: DurationMs = 500;
 const LONGEST_RETRY_MS: DurationMs = 30_000;
 
+/** Whose keys, and with what they are found, fetched and kept. */
+export interface TokenKeysOptions {
+  readonly issuer: Pick<IssuerSettings, 'issuer' | 'issuerUrl' | 'jwksUrl'>;
+  /** Of the health check. */
+  readonly name: string;
+  /** Undefined: they are not kept, and a restart needs the issuer. */
+  readonly documents: DocumentStore | undefined;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
 /**
- * The keys of the issuer's access tokens, from `jwksUrl` if that was given. Else from where the issuer's metadata were
+ * The keys of an issuer's access tokens, from `jwksUrl` if that was given. Else from where the issuer's metadata were
  * last seen to say, so that a restart needs nobody, or from where they say now; or from the usual address, where there
  * are none or nobody answers. A place that turns out to be another is taken as soon as there are keys to be had.
  */
-export function openTokenKeys(settings: GuardSettings, documents: DocumentStore): KeySource {
-  const { fetch, clock, telemetry } = settings;
-  const open = (url: string) => openKeySource({ url, documents, fetch, clock, telemetry, name: NAME });
-  if (settings.jwksUrl !== undefined) return open(settings.jwksUrl);
-  const kept = createKeptPlace(settings, documents);
-  return new LocatedKeys(open, kept, (signal) => placesOf(settings, signal));
+export function openTokenKeys(options: TokenKeysOptions): KeySource {
+  const { issuer, documents, fetch, clock, telemetry, name } = options;
+  const open = (url: string) => openKeySource({ url, documents, fetch, clock, telemetry, name });
+  if (issuer.jwksUrl !== undefined) return open(issuer.jwksUrl);
+  return new LocatedKeys(open, createKeptPlace(options), (signal) => placesOf(options, signal), name);
 }
 
 /** Where keys may be. */
@@ -39,6 +49,7 @@ interface KeptPlace {
 class LocatedKeys implements KeySource {
   readonly #open: (url: string) => KeySource;
   readonly #kept: KeptPlace;
+  readonly #name: string;
   readonly #closing = new AbortController();
   readonly #located = Promise.withResolvers<void>();
   readonly #following: Promise<void>;
@@ -49,7 +60,9 @@ class LocatedKeys implements KeySource {
     open: (url: string) => KeySource,
     kept: KeptPlace,
     places: (signal: AbortSignal) => AsyncIterable<Place>,
+    name: string,
   ) {
+    this.#name = name;
     this.#open = open;
     this.#kept = kept;
     // Nobody has to wait for it.
@@ -83,7 +96,7 @@ class LocatedKeys implements KeySource {
   }
 
   health() {
-    return this.#source?.health() ?? [{ name: NAME, status: 'fail' as const, keys: 0, origin: 'none' }];
+    return this.#source?.health() ?? [{ name: this.#name, status: 'fail' as const, keys: 0, origin: 'none' }];
   }
 
   async close(): Promise<void> {
@@ -130,16 +143,17 @@ class LocatedKeys implements KeySource {
 }
 
 /** Asks the issuer until it answers. */
-async function* placesOf(settings: GuardSettings, signal: AbortSignal): AsyncGenerator<Place> {
-  const usual = new URL(`${settings.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
+async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncGenerator<Place> {
+  const { fetch, issuer } = options;
+  const usual = new URL(`${issuer.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
   for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
     try {
-      yield { url: (await findJwksUri({ ...settings, signal })) ?? usual, certain: true };
+      yield { url: (await findJwksUri({ ...issuer, fetch, signal })) ?? usual, certain: true };
       return;
     } catch (error) {
       if (signal.aborted) return;
       const certain = error instanceof MetadataUnusable;
-      tell(settings, error, certain);
+      tell(options, error, certain);
       yield { url: usual, certain };
       if (certain) return;
     }
@@ -147,24 +161,24 @@ async function* placesOf(settings: GuardSettings, signal: AbortSignal): AsyncGen
   }
 }
 
-function tell({ telemetry }: GuardSettings, error: unknown, answered: boolean): void {
+function tell({ telemetry }: TokenKeysOptions, error: unknown, answered: boolean): void {
   telemetry.count('rescind_metadata_failures_total', { result: answered ? 'unusable' : 'unreachable' });
   if (answered) telemetry.log('warn', 'metadata_unusable', { error: messageOf(error) });
 }
 
-function createKeptPlace({ issuer, telemetry }: GuardSettings, documents: DocumentStore): KeptPlace {
-  const name = `jwks_uri ${issuer}`;
-  const url = documents.read(name);
+function createKeptPlace({ issuer, telemetry, documents, name: source }: TokenKeysOptions): KeptPlace {
+  const name = `jwks_uri ${issuer.issuer}`;
+  const url = documents?.read(name);
   return {
     url,
     keep(now) {
       if (now === url) return;
-      telemetry.log('info', 'keys_located', { source: NAME, url: now });
+      telemetry.log('info', 'keys_located', { source, url: now });
       try {
-        documents.write(name, now);
+        documents?.write(name, now);
       } catch (error) {
         // What cannot be kept is asked again after the next start.
-        telemetry.log('error', 'keys_not_kept', { source: NAME, error: messageOf(error) });
+        telemetry.log('error', 'keys_not_kept', { source, error: messageOf(error) });
       }
     },
   };

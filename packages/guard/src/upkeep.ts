@@ -2,7 +2,7 @@ import type { Denylist } from '@rescind/denylist';
 import type { View } from '@rescind/feed';
 import type { DurationMs } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
-import type { GuardSettings } from './options.ts';
+import type { GuardSettings, LogSettings } from './options.ts';
 
 /** How often the view is looked at: as often as heartbeats come. */
 const LOOK_MS: DurationMs = 1_000;
@@ -14,7 +14,10 @@ const PRUNE_MOST = 5_000;
 /** How the view stands, from the best to the worst. */
 export type Freshness = 'fresh' | 'degraded' | 'stale' | 'not_ready';
 
-export function freshnessOf(view: View, settings: GuardSettings): Freshness {
+export function freshnessOf(
+  view: View,
+  settings: Pick<GuardSettings, 'maxStalenessMs' | 'degradedAfterMs'>,
+): Freshness {
   if (!view.ready) return 'not_ready';
   if (view.ageMs > settings.maxStalenessMs) return 'stale';
   return view.ageMs > settings.degradedAfterMs ? 'degraded' : 'fresh';
@@ -25,17 +28,25 @@ export function knownAge({ ageMs }: View): DurationMs | null {
   return Number.isFinite(ageMs) ? Math.round(ageMs) : null;
 }
 
+/** The log that is followed. */
+export interface UpkeepLog {
+  readonly settings: LogSettings;
+  readonly denylist: Pick<Denylist, 'load' | 'prune'>;
+  view(): View;
+}
+
 /** What a guard does by itself, on timers that keep no process alive. */
 export interface Upkeep {
   stop(): void;
 }
 
-export function startUpkeep(settings: GuardSettings, denylist: Denylist, view: () => View): Upkeep {
-  const { telemetry, issuer, clock } = settings;
+/** @param log undefined where none is followed: then there is no view, and nothing to forget */
+export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined, also: () => void): Upkeep {
+  const { telemetry, clock } = settings;
   let freshness: Freshness = 'not_ready';
   let pruneAt = clock.monotonic() + PRUNE_MS;
 
-  function look(): void {
+  function look({ view }: UpkeepLog): void {
     const seen = view();
     const now = freshnessOf(seen, settings);
     if (now === freshness) return;
@@ -44,17 +55,19 @@ export function startUpkeep(settings: GuardSettings, denylist: Denylist, view: (
     freshness = now;
   }
 
-  function prune(): void {
+  function prune({ denylist, settings: followed }: UpkeepLog): void {
     if (clock.monotonic() < pruneAt) return;
-    const removed = pruneByLogTime(denylist, issuer);
+    const removed = pruneByLogTime(denylist, followed);
     if (removed < PRUNE_MOST) pruneAt = clock.monotonic() + PRUNE_MS;
     if (removed > 0) telemetry.count('rescind_denylist_pruned_total', {}, removed);
   }
 
   const timer = setInterval(() => {
-    look();
+    also();
+    if (log === undefined) return;
+    look(log);
     try {
-      prune();
+      prune(log);
     } catch (error) {
       pruneAt = clock.monotonic() + PRUNE_MS;
       telemetry.log('error', 'denylist_not_pruned', { error: error instanceof Error ? error.message : 'unknown' });
@@ -67,7 +80,7 @@ export function startUpkeep(settings: GuardSettings, denylist: Denylist, view: (
  * Removes what can deny no token any more: by the log time on disk, which a restart knows too, never by a clock of this
  * machine.
  */
-function pruneByLogTime(denylist: Denylist, issuer: string): number {
+function pruneByLogTime(denylist: UpkeepLog['denylist'], { issuer, issuers }: LogSettings): number {
   const logTime = denylist.load(issuer)?.logTime ?? 0;
-  return logTime === 0 ? 0 : denylist.prune([issuer], logTime - CLOCK_TOLERANCE_MS, PRUNE_MOST);
+  return logTime === 0 ? 0 : denylist.prune(issuers, logTime - CLOCK_TOLERANCE_MS, PRUNE_MOST);
 }

@@ -1,4 +1,4 @@
-/** What a code means to HTTP and to OAuth. `oauth` is the `error` of RFC 6749 section 5.2 or RFC 6750 section 3.1. */
+/** What a code means to HTTP and to OAuth. `oauth` is the `error` of RFC 6749 section 5.2, RFC 6750 section 3.1 or RFC 9470 section 3. */
 interface ErrorEntry {
   readonly status: number;
   readonly oauth?: string;
@@ -28,13 +28,34 @@ export const ERRORS = {
   token_expired: { status: 401, oauth: 'invalid_token', message: 'The access token has expired' },
   token_not_yet_valid: { status: 401, oauth: 'invalid_token', message: 'The access token is not valid yet' },
   token_revoked: { status: 401, oauth: 'invalid_token', message: 'The access token has been revoked' },
+  token_inactive: {
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'The issuer says that the access token is not active',
+  },
+  token_soft_expired: {
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'The access token is past its soft limit and wants to be renewed',
+  },
+  authentication_insufficient: {
+    status: 401,
+    oauth: 'insufficient_user_authentication',
+    message: 'A more recent or a stronger authentication is needed here',
+  },
   scope_insufficient: {
     status: 403,
     oauth: 'insufficient_scope',
     message: 'The access token lacks a scope that is needed here',
   },
+  claim_insufficient: {
+    status: 403,
+    oauth: 'insufficient_scope',
+    message: 'A claim of the access token is not as it is needed here',
+  },
   view_not_ready: { status: 503, message: 'This instance has not caught up with the revocation log yet' },
   view_stale: { status: 503, message: 'This instance has not heard from the revocation log for too long' },
+  introspection_unavailable: { status: 503, message: 'The issuer could not be asked about the access token' },
   keys_unavailable: { status: 503, message: 'The keys of the issuer could not be read' },
   denylist_unreadable: { status: 503, message: 'The denylist could not be read' },
   // The issuer's endpoints (RFC 6749 section 5.2, RFC 7009, RFC 8414).

@@ -76,7 +76,7 @@ test('where keys have moved, they are fetched from the new place while the old o
   const second = openMiddleware(issuer, { denylistPath });
   await second.ready();
   const token = issuer.token();
-  await waitFor('the new place is taken', async () => (await second.opened.decideWithKeys(token)).accepted);
+  await waitFor('the new place is taken', async () => (await second.opened.decideOnline(token)).accepted);
 });
 
 test('an issuer reached by another address than its name', async () => {

@@ -143,25 +143,39 @@ test('rows are forgotten by the time of the log, a minute after their last token
   expect(counts.get('rescind_denylist_pruned_total')).toBe(2);
 });
 
-test('a denylist that cannot be read lets nobody in', async () => {
+function dropRows(denylistPath: string): void {
+  const script = `new (require('node:sqlite').DatabaseSync)(process.argv[1]).exec('DROP TABLE cutoff')`;
+  execFileSync(process.execPath, ['--no-warnings', '-e', script, denylistPath]);
+}
+
+test('a denylist that cannot be read lets nobody in, where the file is asked', async () => {
   const issuer = await openTestIssuer();
   const denylistPath = freshPath();
   const { telemetry, lines } = createRemembering();
-  const middleware = openMiddleware(issuer, { denylistPath, telemetry });
+  const middleware = openMiddleware(issuer, { denylistPath, telemetry, maxMemoryEntries: 0, cache: false });
   await middleware.ready();
   const url = await serveGuarded(middleware);
-  issuer.revoke({ claim: 'sid', value: 'never asked' });
   await applied(issuer, url, issuer.token({ sid: 'gone' }), 'gone');
   const token = issuer.token();
   expect((await ask(url, token)).status).toBe(200);
 
-  const script = `new (require('node:sqlite').DatabaseSync)(process.argv[1]).exec('DROP TABLE cutoff')`;
-  execFileSync(process.execPath, ['--no-warnings', '-e', script, denylistPath]);
-  // Memory, which is exact, says that there is a row; which one it is only the file knows.
-  const answer = await ask(url, issuer.token({ sid: 'never asked' }));
+  dropRows(denylistPath);
+  const answer = await ask(url, token);
   expect(answer).toMatchObject({ status: 503, body: { code: 'denylist_unreadable' }, retryAfter: '30' });
   expect(lines).toContain('error denylist_unreadable');
   expect(middleware.health()).toContainEqual(expect.objectContaining({ name: 'denylist', status: 'fail' }));
+});
+
+test('a file that is gone revives nobody whom memory knows to be denied', async () => {
+  const issuer = await openTestIssuer();
+  const denylistPath = freshPath();
+  const middleware = openMiddleware(issuer, { denylistPath });
+  await middleware.ready();
+  const url = await serveGuarded(middleware);
+  issuer.revoke({ claim: 'sid', value: 'unseen' });
+  await applied(issuer, url, issuer.token({ sid: 'gone' }), 'gone');
+  dropRows(denylistPath);
+  expect(await ask(url, issuer.token({ sid: 'unseen' }))).toMatchObject({ body: { code: 'denylist_unreadable' } });
 });
 
 test('freshness is logged when it changes', async () => {

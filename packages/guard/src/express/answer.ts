@@ -1,25 +1,19 @@
 import type { ErrorCode } from '@rescind/revocation';
 import { ERRORS, RescindError } from '@rescind/revocation';
 import type { ErrorRequestHandler } from 'express';
+import { challengeOf } from '../challenge.ts';
+import type { RoutePolicy } from '../route.ts';
 
 /** An error for `next(error)`: Express's own last handler sends its `status` and `headers` too. */
 export type RequestError = RescindError & { readonly headers: Readonly<Record<string, string>> };
 
-/** @param scopes those that are needed, for `scope_insufficient` */
-export function toRequestError(error: RescindError, scopes: readonly string[] = []): RequestError {
+/** @param route what it wanted: the challenge says that */
+export function toRequestError(error: RescindError, route?: RoutePolicy): RequestError {
   const headers: Record<string, string> = { 'Cache-Control': 'no-store' };
-  const challenge = challengeOf(error, scopes);
+  const challenge = challengeOf(error, route);
   if (challenge !== undefined) headers['WWW-Authenticate'] = challenge;
   if (error.retryAfter !== undefined) headers['Retry-After'] = String(error.retryAfter);
   return Object.assign(error, { headers });
-}
-
-/** RFC 6750 section 3: no error code where no token was sent. */
-function challengeOf({ code, oauth }: RescindError, scopes: readonly string[]): string | undefined {
-  if (code === 'token_missing') return 'Bearer';
-  if (oauth === undefined) return undefined;
-  const needed = oauth === 'insufficient_scope' && scopes.length > 0 ? `, scope="${scopes.join(' ')}"` : '';
-  return `Bearer error="${oauth}", error_description="${ERRORS[code].message}"${needed}`;
 }
 
 /** What a refused request is answered. */

@@ -2,12 +2,12 @@ import type { HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 import type { NextFunction, Request, RequestHandler } from 'express';
-import type { Decision, Revoked, RoutePolicy } from '../decision.ts';
+import type { Decision, Revoked } from '../decision.ts';
 import type { Guard } from '../guard.ts';
 import { openGuard } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
-import { requireStalePolicy } from '../options.ts';
-import { requireScopeNames } from '../scope.ts';
+import type { RoutePolicy } from '../route.ts';
+import { requireRoutePolicy } from '../route.ts';
 import { toRequestError } from './answer.ts';
 import { readBearerToken } from './credentials.ts';
 
@@ -58,14 +58,15 @@ export function guard(options: GuardOptions & ExpressRoute, route?: ExpressRoute
 export function guard(opened: Guard, route?: ExpressRoute): ExpressGuard;
 export function guard(given: Guard | (GuardOptions & ExpressRoute), more: ExpressRoute = {}): ExpressGuard {
   const route: ExpressRoute = isGuard(given) ? more : { ...given, ...more };
-  requireRoute(route);
+  requireRoutePolicy(route);
   const opened = isGuard(given) ? given : openGuard(given);
+  requireRoute(opened, route, isGuard(given));
   const close = () => opened.close();
 
   const handler: RequestHandler = (request, _response, next) => {
     const token = readToken(request, next, route);
     if (token === undefined) return;
-    const decision = opened.decideWithKeys(token, route);
+    const decision = opened.decideOnline(token, route);
     if (!(decision instanceof Promise)) conclude(decision, request, next, route);
     else decision.then((later) => conclude(later, request, next, route)).catch(next);
   };
@@ -82,9 +83,14 @@ function isGuard(given: Guard | GuardOptions): given is Guard {
   return 'decide' in given;
 }
 
-function requireRoute({ stale, scopes = [] }: ExpressRoute): void {
-  if (stale !== undefined) requireStalePolicy(stale);
-  requireScopeNames(scopes);
+/** A guard that was opened here is closed again when the route is wrong. */
+function requireRoute(opened: Guard, route: RoutePolicy, isShared: boolean): void {
+  try {
+    opened.checkRoute(route);
+  } catch (error) {
+    if (!isShared) void opened.close();
+    throw error;
+  }
 }
 
 /** The token; or undefined, when the request has been answered or passed on. */
@@ -113,5 +119,5 @@ function conclude(decision: Decision, request: Request, next: NextFunction, rout
     next(error);
     return;
   }
-  next(toRequestError(decision.error, route.scopes));
+  next(toRequestError(decision.error, route));
 }

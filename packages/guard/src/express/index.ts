@@ -2,4 +2,4 @@ export type { ErrorBody, RequestError } from './answer.ts';
 export { answerErrors } from './answer.ts';
 export type { ExpressGuard, ExpressRoute } from './guard.ts';
 export { guard } from './guard.ts';
-export { requiredScopes } from './scopes.ts';
+export { claimCheck, claimEquals, claimIncludes, requiredScopes } from './required.ts';

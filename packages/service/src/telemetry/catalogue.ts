@@ -56,7 +56,16 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
   rescind_metadata_failures_total: { help: 'Fetches of the issuer’s metadata that failed', labels: ['result'] },
   // A guarded service: deciding.
   rescind_decisions_total: { help: 'Decisions of the guard', labels: ['result'] },
-  rescind_decision_seconds: { help: 'How long a decision of the guard took', buckets: DECISION_SECONDS },
+  rescind_decision_seconds: {
+    help: 'How long a decision took about a token that was not in the cache',
+    buckets: DECISION_SECONDS,
+  },
+  rescind_token_cache_entries: { help: 'Verified tokens in the cache' },
+  rescind_token_cache_bytes: { help: 'What the cache of verified tokens takes, estimated' },
+  rescind_token_cache_hits_total: { help: 'Decisions about a token in the cache: accepted without a signature' },
+  rescind_token_cache_evicted_total: { help: 'Verified tokens that had to make room for others' },
+  rescind_introspections_total: { help: 'Questions to the issuer about a token', labels: ['result'] },
+  rescind_introspection_seconds: { help: 'How long the issuer took to answer', buckets: PROPAGATION_SECONDS },
   rescind_denylist_entries: { help: 'Rows of the denylist', labels: ['claim'] },
   rescind_denylist_in_memory: { help: 'Whether memory answers the look-ups of the denylist: 1, or 0 for its file' },
   rescind_denylist_pruned_total: { help: 'Rows of the denylist that were forgotten' },

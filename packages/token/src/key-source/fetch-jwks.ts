@@ -8,6 +8,9 @@ export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
 
 /** What is asked of it: no redirect is followed, and `signal` ends it. */
 export interface FetchInit {
+  /** Absent: GET. */
+  readonly method?: 'POST';
+  readonly body?: string;
   readonly redirect: 'error';
   readonly signal: AbortSignal;
   readonly headers: Readonly<Record<string, string>>;

@@ -1,0 +1,113 @@
+import type { View } from '@rescind/feed';
+import type { Clock, Cutoff, EpochMillis, ErrorCode } from '@rescind/revocation';
+import { issuedAt, NEVER, RescindError, UNBOUNDED } from '@rescind/revocation';
+import type { Decider } from './decision.ts';
+import type { Claims, Trusted } from './trusted.ts';
+
+/** A row of the denylist that refuses a token. */
+export interface RefusingEntry {
+  /** Which tokens it is about. */
+  readonly iss: string;
+  readonly claim: string;
+  readonly value: string;
+  /** The revocation: its id, and why it was made. */
+  readonly txn: string;
+  readonly reason: string;
+  /** Its place in the log. */
+  readonly epoch: string;
+  readonly seq: number;
+  /** Whether the session has ended too, or only tokens. */
+  readonly endsSession: boolean;
+  /** It refuses what was issued up to then: the time of the revocation, in ms. Null: whatever was issued. */
+  readonly issuedUntil: EpochMillis | null;
+  /** When it will be forgotten. Null: never. */
+  readonly expiresAt: EpochMillis | null;
+}
+
+/** Why a token is refused, or that it is not. */
+export interface Explanation {
+  /** What is wrong with it apart from revocation, as the answer says it, with what the answer leaves out; null: nothing. */
+  readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
+  /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
+  readonly revoked: boolean | null;
+  /** The rows that refuse it, the one that the answer goes by first. */
+  readonly entries: readonly RefusingEntry[];
+  /** When it counts as issued, ms; null without a usable `iat`. */
+  readonly issuedAt: EpochMillis | null;
+}
+
+interface ExplainParts {
+  readonly decider: Decider;
+  readonly view: View;
+  readonly clock: Clock;
+}
+
+/** Everything about a token but the view and what a route wants. Never throws. */
+export function explainToken(text: string, { decider, view, clock }: ExplainParts): Explanation {
+  try {
+    const trusted = decider.trustedOf(text);
+    const token = trusted.verify(text, Math.max(clock.now(), view.logTime));
+    return explain(token.payload, token.header.kid, trusted);
+  } catch (error) {
+    return { ...NOTHING_KNOWN, wrong: wrongOf(error) };
+  }
+}
+
+/**
+ * The rows that refuse whoever has these claims: whole ones of a token, or some, such as `{ iss, sub, iat }`. Without `iat`
+ * every row that is about them is named, whatever its time.
+ */
+export function explainClaims(claims: Claims, trusted: ReadonlyMap<string, Trusted>): Explanation {
+  const [first] = trusted.values();
+  const { iss = first?.settings.issuer } = claims;
+  const one = typeof iss === 'string' ? trusted.get(iss) : undefined;
+  if (one === undefined) return { ...NOTHING_KNOWN, wrong: { code: 'token_issuer_unknown', detail: null } };
+  const { kid } = claims;
+  try {
+    const explained = explain({ iat: 0, ...claims, iss }, typeof kid === 'string' ? kid : undefined, one);
+    return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
+  } catch (error) {
+    return { ...NOTHING_KNOWN, wrong: wrongOf(error) };
+  }
+}
+
+const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null } as const;
+
+function explain(claims: Claims, kid: string | undefined, trusted: Trusted): Explanation {
+  const verdict = trusted.judgeClaims(claims, kid);
+  const at = issuedAt(claims) ?? null;
+  if (verdict.denied && verdict.why === 'unjudgeable') {
+    return { wrong: { code: 'token_claim_wrong', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
+  }
+  const entries = verdict.denied ? [verdict.cutoff, ...others(claims, kid, trusted, verdict.cutoff)] : [];
+  const earliest = (at ?? 0) - trusted.settings.skewMs;
+  return { wrong: null, revoked: verdict.denied, entries: entries.map((row) => toEntry(row, earliest)), issuedAt: at };
+}
+
+/** The same judgement without the rows that were named: until nothing is left. */
+function* others(claims: Claims, kid: string | undefined, trusted: Trusted, first: Cutoff): Generator<Cutoff> {
+  const named = new Set([keyOf(first)]);
+  for (;;) {
+    const verdict = trusted.judgeClaims(claims, kid, (row) => !named.has(keyOf(row)));
+    if (!verdict.denied || verdict.why !== 'revoked') return;
+    named.add(keyOf(verdict.cutoff));
+    yield verdict.cutoff;
+  }
+}
+
+const keyOf = ({ claim, value }: Cutoff) => JSON.stringify([claim, value]);
+
+function toEntry(row: Cutoff, earliest: EpochMillis): RefusingEntry {
+  const { iss, claim, value, txn, reason, epoch, seq, issuedUntil, expiresAt, sessionUntil } = row;
+  return {
+    ...{ iss, claim, value, txn, reason, epoch, seq },
+    endsSession: earliest <= sessionUntil,
+    issuedUntil: issuedUntil === UNBOUNDED ? null : issuedUntil,
+    expiresAt: expiresAt === NEVER ? null : expiresAt,
+  };
+}
+
+function wrongOf(error: unknown): NonNullable<Explanation['wrong']> {
+  if (error instanceof RescindError) return { code: error.code, detail: error.detail ?? null };
+  return { code: 'internal', detail: error instanceof Error ? error.message : null };
+}

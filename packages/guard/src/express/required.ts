@@ -1,0 +1,52 @@
+import { RescindError } from '@rescind/revocation';
+import type { RequestHandler } from 'express';
+import type { ClaimValue } from '../issuer-options.ts';
+import { requireOfRoute } from '../requirements.ts';
+import type { RoutePolicy } from '../route.ts';
+import { requireRoutePolicy } from '../route.ts';
+import type { Claims } from '../trusted.ts';
+import { toRequestError } from './answer.ts';
+
+/**
+ * Middleware behind `guard()`: only tokens with all of these scopes pass; others are answered 403 `scope_insufficient` with
+ * the scopes that are needed (RFC 6750 section 3.1).
+ *
+ * @throws TypeError for no scope at all, or for what is none
+ */
+export function requiredScopes(...scopes: string[]): RequestHandler {
+  if (scopes.length === 0) throw new TypeError('requiredScopes must be given at least one scope');
+  return requiring({ scopes });
+}
+
+/** The same: only tokens whose claim has this value; others are answered 403 `claim_insufficient`. */
+export function claimEquals(claim: string, value: ClaimValue | null): RequestHandler {
+  return requiring({ claimEquals: { [claim]: value } });
+}
+
+/** The same: only tokens whose claim, a list or text with spaces, has all of these. */
+export function claimIncludes(claim: string, ...values: ClaimValue[]): RequestHandler {
+  return requiring({ claimIncludes: { [claim]: values } });
+}
+
+/** The same: only tokens of whose claims this is true. What it throws goes to `next`. */
+export function claimCheck(isGood: (claims: Claims) => boolean): RequestHandler {
+  if (typeof isGood !== 'function') throw new TypeError('claimCheck must be given a function of the claims');
+  return requiring({ claimCheck: isGood });
+}
+
+function requiring(route: RoutePolicy): RequestHandler {
+  requireRoutePolicy(route);
+  return (request, _response, next) => {
+    if (request.auth === undefined) {
+      next(toRequestError(new RescindError('token_missing')));
+      return;
+    }
+    try {
+      requireOfRoute(request.auth.payload, route, Date.now());
+    } catch (error) {
+      next(error instanceof RescindError ? toRequestError(error, route) : error);
+      return;
+    }
+    next();
+  };
+}

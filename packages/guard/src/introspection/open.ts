@@ -1,0 +1,106 @@
+import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Fetch } from '@rescind/token';
+import type { TroubleLog } from '../trouble.ts';
+import type { Breaker } from './breaker.ts';
+import { createBreaker } from './breaker.ts';
+import { IntrospectionFailure } from './failure.ts';
+import { createFlights } from './flights.ts';
+import type { IntrospectionSettings } from './options.ts';
+import { askIssuer } from './request.ts';
+import type { Turns } from './turns.ts';
+import { createTurns } from './turns.ts';
+
+/** Asks an issuer about its tokens. Nothing of an answer is kept. */
+export interface Introspection {
+  /** Whether its issuer says that this token is active, now. @throws IntrospectionFailure when it gave no clear answer */
+  isActive(token: string): Promise<boolean>;
+  /** `warn` while the circuit is open, or the last answer was none. */
+  health(): HealthCheck[];
+  /** Ends what is under way. */
+  close(): void;
+}
+
+export interface IntrospectionParts {
+  /** Of the health check. */
+  readonly name: string;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  readonly trouble: TroubleLog;
+}
+
+/** Metrics: `rescind_introspections_total{result}`, `rescind_introspection_seconds`. Log lines: `introspection_failed`. */
+export function openIntrospection(settings: IntrospectionSettings, parts: IntrospectionParts): Introspection {
+  const { clock, telemetry, trouble, name } = parts;
+  const closing = new AbortController();
+  const breaker = createBreaker(settings, clock);
+  const turns = createTurns(settings);
+  let lastError: string | null = null;
+
+  const flights = createFlights(async (token, sent) => {
+    const askedAt = clock.monotonic();
+    const leave = await takeTurn(turns);
+    try {
+      requireOpen(closing.signal, breaker);
+      sent();
+      const left = settings.timeoutMs - (clock.monotonic() - askedAt);
+      return await ask(token, left);
+    } finally {
+      leave();
+    }
+  });
+
+  async function ask(token: string, left: DurationMs): Promise<boolean> {
+    if (!(left > 0)) {
+      breaker.undecided();
+      throw new IntrospectionFailure('busy', 'its turn came too late');
+    }
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(left)]);
+    try {
+      const active = await askIssuer(settings, token, { fetch: parts.fetch, signal });
+      breaker.succeeded();
+      lastError = null;
+      return active;
+    } catch (error) {
+      breaker.failed();
+      throw error;
+    }
+  }
+
+  return {
+    async isActive(token) {
+      const startedAt = clock.monotonic();
+      try {
+        const active = await flights.ask(token);
+        telemetry.count('rescind_introspections_total', { result: active ? 'active' : 'inactive' });
+        return active;
+      } catch (error) {
+        const failure = error instanceof IntrospectionFailure ? error : new IntrospectionFailure('unusable', 'unknown');
+        lastError = `${failure.result}: ${failure.message}`;
+        telemetry.count('rescind_introspections_total', { result: failure.result });
+        trouble('introspection_failed', lastError);
+        throw failure;
+      } finally {
+        telemetry.observe('rescind_introspection_seconds', (clock.monotonic() - startedAt) / 1000);
+      }
+    },
+    health() {
+      const circuit = breaker.state();
+      const status = circuit === 'closed' && lastError === null ? 'pass' : 'warn';
+      return [{ name, status, circuit, underWay: flights.count(), waiting: turns.waiting(), lastError }];
+    },
+    close: () => closing.abort(),
+  };
+}
+
+async function takeTurn(turns: Turns): Promise<() => void> {
+  const leave = await turns.take();
+  if (leave === undefined) throw new IntrospectionFailure('busy', 'too many questions are waiting');
+  return leave;
+}
+
+function requireOpen(closing: AbortSignal, breaker: Breaker): void {
+  if (closing.aborted) throw new IntrospectionFailure('stopping', 'closed');
+  if (!breaker.admits())
+    throw new IntrospectionFailure('open', 'too many failures in a row: it is not asked for a while');
+}

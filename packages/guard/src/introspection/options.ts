@@ -1,0 +1,57 @@
+import type { DurationMs } from '@rescind/revocation';
+import { requireCount, requireDuration, requireText, requireUrl } from '../require.ts';
+
+/** How an issuer is asked about its tokens (RFC 7662). */
+export interface IntrospectionOptions {
+  /** This service's client credential, sent as HTTP Basic, encoded as RFC 6749 section 2.3.1 says. */
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Default `{issuerUrl}/oauth2/introspect`. */
+  readonly url?: string | undefined;
+  /** Longest time a request waits for the answer, its turn included, in ms. Default 2 000. */
+  readonly timeoutMs?: DurationMs | undefined;
+  /** Most questions under way at once. Default 32. */
+  readonly maxConcurrent?: number | undefined;
+  /** Most questions that wait for their turn; beyond, 503 at once. Default 256. */
+  readonly maxWaiting?: number | undefined;
+  /** So many failures one after the other open the circuit: nobody is asked for a while. Default 5. */
+  readonly breakAfter?: number | undefined;
+  /** How long it stays open before one question tries again, in ms. Default 5 000. */
+  readonly breakMs?: DurationMs | undefined;
+}
+
+/** The options with their defaults. */
+export interface IntrospectionSettings {
+  readonly url: string;
+  /** The value of the `Authorization` header. */
+  readonly authorization: string;
+  readonly timeoutMs: DurationMs;
+  readonly maxConcurrent: number;
+  readonly maxWaiting: number;
+  readonly breakAfter: number;
+  readonly breakMs: DurationMs;
+}
+
+/** @throws TypeError naming the option */
+export function toIntrospectionSettings(options: IntrospectionOptions, issuerUrl: string): IntrospectionSettings {
+  const url = options.url ?? `${issuerUrl.replace(/\/+$/, '')}/oauth2/introspect`;
+  requireUrl('introspection.url', url);
+  return {
+    url,
+    authorization: authorizationOf(options),
+    timeoutMs: requireDuration('introspection.timeoutMs', options.timeoutMs ?? 2_000),
+    maxConcurrent: requireCount('introspection.maxConcurrent', options.maxConcurrent ?? 32, 1),
+    maxWaiting: requireCount('introspection.maxWaiting', options.maxWaiting ?? 256, 0),
+    breakAfter: requireCount('introspection.breakAfter', options.breakAfter ?? 5, 1),
+    breakMs: requireDuration('introspection.breakMs', options.breakMs ?? 5_000),
+  };
+}
+
+function authorizationOf({ clientId, clientSecret }: IntrospectionOptions): string {
+  requireText('introspection.clientId', clientId);
+  requireText('introspection.clientSecret', clientSecret);
+  return `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(clientSecret)}`).toString('base64')}`;
+}
+
+/** application/x-www-form-urlencoded, so that a colon in the id ends nothing. */
+const formEncoded = (text: string) => new URLSearchParams([['', text]]).toString().slice(1);

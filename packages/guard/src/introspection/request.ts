@@ -1,0 +1,82 @@
+import type { Fetch } from '@rescind/token';
+import { gate } from '@rescind/token';
+import { IntrospectionFailure } from './failure.ts';
+import type { IntrospectionSettings } from './options.ts';
+
+/** An answer with all claims of a token takes 2 kB. */
+const MAX_BYTES = 65_536;
+
+/**
+ * Asks once whether a token is active (RFC 7662 section 2).
+ *
+ * @throws IntrospectionFailure whatever is not a clear answer
+ */
+export async function askIssuer(
+  { url, authorization }: IntrospectionSettings,
+  token: string,
+  { fetch, signal }: { readonly fetch: Fetch; readonly signal: AbortSignal },
+): Promise<boolean> {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      redirect: 'error',
+      signal,
+      headers: { accept: 'application/json', authorization, 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
+    });
+    return readAnswer(await readObject(response), token);
+  } catch (error) {
+    if (error instanceof IntrospectionFailure) throw error;
+    if (signal.aborted) throw new IntrospectionFailure('timeout', 'no answer in time');
+    throw new IntrospectionFailure('unreachable', causeOf(error));
+  }
+}
+
+async function readObject(response: Response): Promise<Record<string, unknown>> {
+  if (response.status !== 200) {
+    await response.body?.cancel();
+    const { status } = response;
+    if (status === 401 || status === 403) {
+      throw new IntrospectionFailure('refused', `the credential of this service was refused (${status})`);
+    }
+    throw new IntrospectionFailure('status_wrong', `answered ${status}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BYTES) throw new IntrospectionFailure('unusable', `more than ${MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return parse(Buffer.concat(chunks).toString('utf8'));
+}
+
+function parse(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return { ...value };
+  } catch {
+    // Said below: what was sent is not repeated.
+  }
+  throw new IntrospectionFailure('unusable', 'not a JSON object');
+}
+
+function readAnswer(answer: Record<string, unknown>, token: string): boolean {
+  const { active } = answer;
+  if (typeof active !== 'boolean') throw new IntrospectionFailure('unusable', 'active is not true or false');
+  // Something between that mixes up answers must let nobody in.
+  if (active && !isAbout(answer, token)) throw new IntrospectionFailure('unusable', 'it is about another token');
+  return active;
+}
+
+function isAbout(answer: Record<string, unknown>, token: string): boolean {
+  const { payload } = gate(token, { maxBytes: token.length });
+  return ['iss', 'sub', 'jti'].every((name) => answer[name] === undefined || answer[name] === payload[name]);
+}
+
+/** The system's word, such as ECONNREFUSED: the fetch itself only says that it failed. */
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code;
+  return error instanceof Error ? error.name : 'unknown';
+}

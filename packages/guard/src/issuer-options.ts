@@ -1,0 +1,138 @@
+import type { DurationMs } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { Algorithm } from '@rescind/token';
+import type { IntrospectionOptions, IntrospectionSettings } from './introspection/options.ts';
+import { toIntrospectionSettings } from './introspection/options.ts';
+import { requireUrl } from './require.ts';
+
+/** A value that a claim can have and a configuration can name. */
+export type ClaimValue = string | number | boolean;
+
+/** An issuer whose tokens are taken, and how they look: its profile. */
+export interface IssuerOptions {
+  /** The `iss` of its tokens. An http(s) URL (RFC 8414 section 2). */
+  readonly issuer: string;
+  /** What `aud` must contain: this, or one of these (RFC 9068 section 4). */
+  readonly audience: string | readonly string[];
+  /** Where the issuer is reached, when that is not `issuer`. */
+  readonly issuerUrl?: string | undefined;
+  /**
+   * Where the keys of access tokens are. Default: as its metadata say (RFC 8414, or OpenID Connect Discovery), else
+   * `{issuerUrl}/.well-known/jwks.json`.
+   */
+  readonly jwksUrl?: string | undefined;
+  /**
+   * `log` (default): the guard's log tells which of its tokens are revoked. `none`: it has no log, and its tokens are taken
+   * until they expire; this has to be said.
+   */
+  readonly revocation?: 'log' | 'none' | undefined;
+
+  /** Values of the header's `typ` that are taken. Default `at+jwt` (RFC 9068 section 2.1). */
+  readonly typ?: readonly string[] | undefined;
+  /** Default `RS256` and `ES256`. */
+  readonly algorithms?: readonly Algorithm[] | undefined;
+  /** Beside `iss`, `aud`, `exp` and `iat`, which always must be there. Default `sub`, `jti` and `client_id` (RFC 9068). */
+  readonly requiredClaims?: readonly string[] | undefined;
+  /** Claims that must have exactly this value, such as Keycloak's `typ: 'Bearer'`, which an ID token has not. */
+  readonly claimValues?: Readonly<Record<string, ClaimValue>> | undefined;
+  /** By the name that cut-offs use the name that this issuer uses: `{ client_id: 'azp' }`. */
+  readonly claimNames?: Readonly<Record<string, string>> | undefined;
+  /**
+   * How far its clock may be ahead of that of the log, in ms, 0 to 60 000: a cut-off by time also denies what it issued so
+   * much later. Default 0, right for the issuer that writes the log.
+   */
+  readonly skewMs?: DurationMs | undefined;
+  /** Longest token that is looked into, in bytes. Default 8 192. */
+  readonly maxTokenBytes?: number | undefined;
+  /** How it is asked about its tokens, for routes that want it (RFC 7662). Default: not at all. */
+  readonly introspection?: IntrospectionOptions | undefined;
+}
+
+/** The options with their defaults. */
+export interface IssuerSettings {
+  readonly issuer: string;
+  readonly audience: string | readonly string[];
+  readonly issuerUrl: string;
+  readonly jwksUrl: string | undefined;
+  readonly revocation: 'log' | 'none';
+  readonly typ: readonly string[];
+  readonly algorithms: readonly Algorithm[];
+  readonly requiredClaims: readonly string[];
+  readonly claimValues: Readonly<Record<string, ClaimValue>>;
+  readonly claimNames: Readonly<Record<string, string>>;
+  readonly skewMs: DurationMs;
+  readonly maxTokenBytes: number;
+  readonly introspection: IntrospectionSettings | undefined;
+}
+
+const MAX_TOKEN_BYTES = 8_192;
+
+/** A second each way: both machines ask a time server, and one of the answers was late. */
+const FOREIGN_SKEW_MS: DurationMs = 1_000;
+
+/** How the tokens of some issuers look: `openGuard({ ...profiles.keycloak, issuer, audience, … })`. */
+export const profiles = {
+  /** As of 26. Its ID tokens have the same issuer, key and `typ` in the header: the claim `typ` tells them apart. */
+  keycloak: {
+    typ: ['JWT'],
+    requiredClaims: ['sub', 'jti', 'azp'],
+    claimValues: { typ: 'Bearer' },
+    claimNames: { client_id: 'azp' },
+    skewMs: FOREIGN_SKEW_MS,
+  },
+  /** Its default access tokens have no `jti`; those of its RFC 9068 profile have. */
+  auth0: {
+    typ: ['JWT', 'at+jwt'],
+    requiredClaims: ['sub'],
+    claimNames: { client_id: 'azp' },
+    skewMs: FOREIGN_SKEW_MS,
+  },
+} as const satisfies Readonly<Record<string, Partial<IssuerOptions>>>;
+
+/** @throws TypeError naming the option and what would be right */
+export function toIssuerSettings(options: IssuerOptions): IssuerSettings {
+  const { issuer, audience, issuerUrl = issuer, revocation = 'log', skewMs = 0 } = options;
+  requireUrl('issuer', issuer);
+  requireUrl('issuerUrl', issuerUrl);
+  if (typeof audience !== 'string' && !Array.isArray(audience)) {
+    throw new TypeError('audience must be the name of this service, or a list of names');
+  }
+  if (revocation !== 'log' && revocation !== 'none') {
+    throw new TypeError(`revocation must be log or none, got ${revocation}`);
+  }
+  if (!(typeof skewMs === 'number' && skewMs >= 0 && skewMs <= CLOCK_TOLERANCE_MS)) {
+    throw new TypeError(`skewMs must be between 0 and ${CLOCK_TOLERANCE_MS}, got ${skewMs}`);
+  }
+  return {
+    issuer,
+    audience,
+    issuerUrl,
+    revocation,
+    skewMs,
+    jwksUrl: options.jwksUrl,
+    typ: options.typ ?? ['at+jwt'],
+    algorithms: options.algorithms ?? ['RS256', 'ES256'],
+    requiredClaims: options.requiredClaims ?? ['sub', 'jti', 'client_id'],
+    claimValues: requireRecord('claimValues', options.claimValues ?? {}, isClaimValue),
+    claimNames: requireRecord(
+      'claimNames',
+      options.claimNames ?? {},
+      (name) => typeof name === 'string' && name !== '',
+    ),
+    maxTokenBytes: options.maxTokenBytes ?? MAX_TOKEN_BYTES,
+    introspection: options.introspection && toIntrospectionSettings(options.introspection, issuerUrl),
+  };
+}
+
+export function isClaimValue(value: unknown): value is ClaimValue {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+}
+
+function requireRecord<T>(
+  name: string,
+  record: Readonly<Record<string, T>>,
+  isRight: (value: unknown) => boolean,
+): Readonly<Record<string, T>> {
+  if (typeof record === 'object' && record !== null && Object.values(record).every(isRight)) return record;
+  throw new TypeError(`${name} must be an object with a name for each claim`);
+}

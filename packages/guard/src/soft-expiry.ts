@@ -1,0 +1,71 @@
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { issuedAt, RescindError } from '@rescind/revocation';
+import { requireCount, requireDuration, requireText } from './require.ts';
+import type { Claims } from './trusted.ts';
+
+/** When a token that is still good is to be renewed: 401 `token_soft_expired`, and the client renews without a word. */
+export interface SoftExpiry {
+  /** The claim that says from when on, in seconds like `exp`. A token without it has no such time. Default `soft_exp`. */
+  readonly claim?: string | undefined;
+  /** So long after it was issued, in ms. Default: never. */
+  readonly maxAgeMs?: DurationMs | undefined;
+  /**
+   * After so many uses at this instance, by its `jti`, which it must have. Default: never. Counted in memory: forgotten by a
+   * restart, and for the tokens longest unused when there are more than 100 000.
+   */
+  readonly maxUses?: number | undefined;
+}
+
+/** Remembers uses. */
+export interface SoftLimits {
+  /** Counts this use of a token. @throws RescindError `token_soft_expired`, or `token_claim_wrong` */
+  require(claims: Claims, limit: SoftExpiry, at: EpochMillis): void;
+}
+
+const DEFAULT_CLAIM = 'soft_exp';
+/** Twice as many are remembered: those of this generation and those of the one before. */
+const GENERATION = 50_000;
+
+/** @throws TypeError naming what is wrong */
+export function requireSoftExpiry(limit: SoftExpiry): void {
+  if (typeof limit !== 'object') throw new TypeError('softExpiry must be an object, or false');
+  if (limit.claim !== undefined) requireText('softExpiry.claim', limit.claim);
+  if (limit.maxAgeMs !== undefined) requireDuration('softExpiry.maxAgeMs', limit.maxAgeMs);
+  if (limit.maxUses !== undefined) requireCount('softExpiry.maxUses', limit.maxUses, 1);
+}
+
+export function createSoftLimits(): SoftLimits {
+  let uses = new Map<string, number>();
+  let before = new Map<string, number>();
+
+  function use(id: string): number {
+    const times = (uses.get(id) ?? before.get(id) ?? 0) + 1;
+    if (!uses.has(id) && uses.size >= GENERATION) {
+      before = uses;
+      uses = new Map();
+    }
+    uses.set(id, times);
+    return times;
+  }
+
+  return {
+    require(claims, { claim = DEFAULT_CLAIM, maxAgeMs, maxUses }, at) {
+      if (isPastClaim(claims, claim, at) || (maxAgeMs !== undefined && at - (issuedAt(claims) ?? 0) >= maxAgeMs)) {
+        throw new RescindError('token_soft_expired');
+      }
+      if (maxUses !== undefined && use(idOf(claims)) > maxUses) throw new RescindError('token_soft_expired');
+    },
+  };
+}
+
+function isPastClaim(claims: Claims, name: string, at: EpochMillis): boolean {
+  if (!Object.hasOwn(claims, name)) return false;
+  const limit = claims[name];
+  if (typeof limit !== 'number') throw new RescindError('token_claim_wrong', { detail: `${name} is not a time` });
+  return at >= limit * 1000;
+}
+
+function idOf({ iss, jti }: Claims): string {
+  if (typeof jti !== 'string' || jti === '') throw new RescindError('token_claim_wrong', { detail: 'jti is missing' });
+  return `${iss} ${jti}`;
+}

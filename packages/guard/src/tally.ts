@@ -1,0 +1,57 @@
+import type { DurationMs } from '@rescind/revocation';
+import type { Seen } from './cache/seen.ts';
+import type { Decision } from './decision.ts';
+import type { GuardSettings } from './options.ts';
+
+/** Counts decisions, and measures how long they took. */
+export interface Tally {
+  /** Of one that took from `startedAt` (monotonic ms) on. */
+  given(decision: Decision, startedAt: DurationMs): Decision;
+  /** Of one that came from the cache: added up, and told by `flush`. */
+  hit(decision: Decision): Decision;
+  /** To be called every second or so. */
+  flush(): void;
+}
+
+export function createTally({ telemetry, clock }: GuardSettings, seen: Seen): Tally {
+  let accepted = 0;
+  let stale = 0;
+  let evicted = 0;
+
+  function tell(result: string, times: number): void {
+    if (times > 0) telemetry.count('rescind_decisions_total', { result }, times);
+  }
+
+  return {
+    given(decision, startedAt) {
+      telemetry.count('rescind_decisions_total', { result: resultOf(decision) });
+      telemetry.observe('rescind_decision_seconds', (clock.monotonic() - startedAt) / 1000);
+      return decision;
+    },
+    hit(decision) {
+      if (!decision.accepted) telemetry.count('rescind_decisions_total', { result: resultOf(decision) });
+      else if (decision.stale) stale += 1;
+      else accepted += 1;
+      return decision;
+    },
+    flush() {
+      const counts = seen.counts();
+      tell('accepted', accepted);
+      tell('accepted_stale', stale);
+      if (accepted + stale > 0) telemetry.count('rescind_token_cache_hits_total', {}, accepted + stale);
+      if (counts.evicted > evicted) telemetry.count('rescind_token_cache_evicted_total', {}, counts.evicted - evicted);
+      telemetry.gauge('rescind_token_cache_entries', counts.entries);
+      telemetry.gauge('rescind_token_cache_bytes', counts.bytes);
+      accepted = 0;
+      stale = 0;
+      evicted = counts.evicted;
+    },
+  };
+}
+
+/** The label of a decision: what was refused by its code. */
+function resultOf(decision: Decision): string {
+  if (!decision.accepted) return decision.error.code;
+  if (decision.introspected) return 'accepted_introspected';
+  return decision.stale ? 'accepted_stale' : 'accepted';
+}

@@ -1,0 +1,126 @@
+import type { KeyObject } from 'node:crypto';
+import type { Cutoff, EpochMillis, Find, Verdict } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, judge, RescindError } from '@rescind/revocation';
+import type { KeySource, VerifiedToken } from '@rescind/token';
+import { createVerifier } from '@rescind/token';
+import type { TracedToken } from './cache/changes.ts';
+import type { IssuerSettings } from './issuer-options.ts';
+
+/** An issuer whose tokens are taken, with all that is asked about them. */
+export interface Trusted {
+  readonly settings: IssuerSettings;
+  readonly keys: KeySource;
+  /** Everything but revocation, the view and what a route wants. @throws RescindError as `Verifier.verify` does */
+  verify(text: string, at: EpochMillis): VerifiedToken;
+  /** Whether a cut-off denies it. Of an issuer without a log none does. */
+  judge(token: VerifiedToken): Verdict;
+  /** The same of claims that nobody signed. @param counts which rows are asked; default all */
+  judgeClaims(claims: Claims, kid: string | undefined, counts?: (row: Cutoff) => boolean): Verdict;
+  /** As the cut-offs name its claims. */
+  traced(token: VerifiedToken): TracedToken;
+  /** The claims that some cut-off is about. */
+  names(): Iterable<string>;
+  keyOf(token: VerifiedToken): KeyObject | undefined;
+  /** From when on, and up to when, its times are good. */
+  timesOf(token: VerifiedToken): { readonly from: EpochMillis; readonly until: EpochMillis };
+}
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+const NOTHING: Find = { names: () => [], row: () => undefined };
+const ACCEPTED: Verdict = { denied: false };
+
+/** @throws TypeError for settings that no verifier takes */
+export function createTrusted(settings: IssuerSettings, keys: KeySource, denylist: Find | undefined): Trusted {
+  const { issuer, skewMs, claimNames } = settings;
+  const options = { skewMs };
+  const verifier = createTokenVerifier(settings, keys);
+  const find = settings.revocation === 'log' && denylist !== undefined ? denylist : NOTHING;
+  const judged = (claims: Claims) => asCutoffsNameThem(claims, claimNames);
+  const judgeBy = (rows: Find, claims: Claims, kid: string | undefined) =>
+    find === NOTHING ? ACCEPTED : judge({ kid, payload: judged(claims) }, rows, options);
+
+  return {
+    settings,
+    keys,
+    verify(text, at) {
+      const token = verifier.verify(text, at);
+      requireValues(token.payload, settings.claimValues);
+      return freeze(token);
+    },
+    judge: ({ header, payload }) => judgeBy(find, payload, header.kid),
+    judgeClaims: (claims, kid, counts) => judgeBy(counts === undefined ? find : only(find, counts), claims, kid),
+    traced: ({ header, payload }) => ({ iss: issuer, kid: header.kid, payload: judged(payload) }),
+    names: () => find.names(issuer),
+    keyOf: ({ header }) => (header.kid === undefined ? undefined : keys.find(header.kid, header.alg)),
+    timesOf: ({ payload }) => timesOf(payload),
+  };
+}
+
+function only(find: Find, counts: (row: Cutoff) => boolean): Find {
+  return {
+    names: (iss) => find.names(iss),
+    row(iss, claim, value) {
+      const row = find.row(iss, claim, value);
+      return row !== undefined && counts(row) ? row : undefined;
+    },
+  };
+}
+
+/** @throws TypeError for settings that no verifier takes */
+export function createTokenVerifier(settings: IssuerSettings, keys: Pick<KeySource, 'find'>) {
+  return createVerifier({
+    keys,
+    issuer: settings.issuer,
+    audience: settings.audience,
+    typ: settings.typ,
+    algorithms: settings.algorithms,
+    requiredClaims: settings.requiredClaims,
+    maxBytes: settings.maxTokenBytes,
+  });
+}
+
+/**
+ * Cut-offs are about `client_id`, and some issuers write `azp`: the values of both are asked, so that a claim that is there
+ * under either name is never overlooked.
+ */
+function asCutoffsNameThem(claims: Claims, names: Readonly<Record<string, string>>): Claims {
+  const renamed = Object.entries(names).filter(([, theirs]) => Object.hasOwn(claims, theirs));
+  if (renamed.length === 0) return claims;
+  const added = renamed.map(([ours, theirs]) => [ours, [valuesOf(claims, ours), valuesOf(claims, theirs)].flat()]);
+  return { ...claims, ...Object.fromEntries(added) };
+}
+
+function valuesOf(claims: Claims, name: string): unknown[] {
+  if (!Object.hasOwn(claims, name)) return [];
+  const value = claims[name];
+  return Array.isArray(value) ? value : [value];
+}
+
+function requireValues(claims: Claims, values: Claims): void {
+  for (const name in values) {
+    if (Object.hasOwn(claims, name) && claims[name] === values[name]) continue;
+    throw new RescindError('token_claim_wrong', { detail: `${name} is not ${values[name]}` });
+  }
+}
+
+/** As the verifier compares them: no tolerance after `exp`, the clocks' before `iat` and `nbf`. */
+function timesOf({ exp, iat, nbf }: Claims): { from: EpochMillis; until: EpochMillis } {
+  const latest = Math.max(Number(iat), typeof nbf === 'number' ? nbf : Number.NEGATIVE_INFINITY);
+  return { from: latest * 1000 - CLOCK_TOLERANCE_MS, until: Number(exp) * 1000 };
+}
+
+/** Many requests are given the same object: what one of them changed, the others would believe. */
+function freeze(token: VerifiedToken): VerifiedToken {
+  freezeDeeply(token.payload);
+  if (!Object.isFrozen(token.header)) freezeDeeply(token.header);
+  return Object.freeze(token);
+}
+
+function freezeDeeply(value: object): void {
+  for (const name in value) {
+    const member = (value as Record<string, unknown>)[name];
+    if (typeof member === 'object' && member !== null) freezeDeeply(member);
+  }
+  Object.freeze(value);
+}
