@@ -15,6 +15,7 @@ import { createLogs } from './logs.ts';
 import type { Memory } from './memory.ts';
 import { createMemory } from './memory.ts';
 import { createRecent } from './recent.ts';
+import { checkpointEvery } from './schema.ts';
 import type { Changes, RowKey } from './table.ts';
 import { createTable } from './table.ts';
 
@@ -80,6 +81,9 @@ const PRUNE_STRETCH = 100_000;
 /** However large the table: after so many calls every row has been looked at. */
 const PRUNE_CALLS = 32;
 
+/** So many rows in one commit are a catch-up: one event seldom has more than a few. */
+const CATCH_UP_ROWS = 100;
+
 const NOTHING: Changes = { added: [], changed: [], removed: [] };
 
 export function createDenylist(parts: DenylistParts): Denylist {
@@ -93,6 +97,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
   const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
   const inTransaction = database.transaction((work: () => Changes) => work());
   const trouble = { read: '', write: '' };
+  let catchingUp = false;
 
   function reading<T>(work: () => T): T {
     try {
@@ -120,6 +125,12 @@ export function createDenylist(parts: DenylistParts): Denylist {
     memory.committed(changes);
     tell(touched);
     return changes;
+  }
+
+  function pace({ cutoffs }: LogChange): void {
+    const is = cutoffs.length >= CATCH_UP_ROWS;
+    if (is !== catchingUp && database.open) checkpointEvery(database, is ? 'catchUp' : 'steady');
+    catchingUp = is;
   }
 
   function tell(claims: Iterable<string>): void {
@@ -152,6 +163,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     load: (log) => reading(() => logs.load(log)),
     quarantined: (log) => reading(() => logs.quarantined(log)),
     commit(change) {
+      pace(change);
       writing(() => {
         logs.apply(change);
         return table.apply(change.cutoffs, mayHold);
