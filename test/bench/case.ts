@@ -2,12 +2,18 @@
 export interface Case {
   readonly id: string;
   readonly what: string;
+  /** False: it starts processes of its own and says where they run. */
+  readonly pinned?: boolean;
+  /** Makes files in the directory of the setting, in a process of its own: the one that measures has a fresh heap. */
+  prepare?(setting: Setting): Promise<void>;
   run(setting: Setting): Promise<Outcome>;
 }
 
-interface Setting {
+export interface Setting {
   /** A look: smaller, shorter, and no figure to quote. */
   readonly quick: boolean;
+  /** Empty at first, removed afterwards. */
+  readonly directory: string;
   /** Says how it goes, to people. */
   say(line: string): void;
 }

@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { Case, Finished, Outcome } from './case.ts';
+import type { Case, Finished, Outcome, Setting } from './case.ts';
 import { cases } from './cases/all.ts';
 import { machine } from './machine.ts';
 import { toJson, toText } from './report.ts';
@@ -21,8 +23,10 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
-    /** Runs one case in this process and prints its outcome: how this program calls itself. */
+    /** How this program calls itself: prepares or runs one case in this process, and prints its outcome. */
     inside: { type: 'string' },
+    directory: { type: 'string', default: '' },
+    prepare: { type: 'boolean', default: false },
   },
 });
 
@@ -36,20 +40,46 @@ function pinned(command: readonly string[]): string[] {
 }
 
 /** Each case has a process of its own: no case finds the heap of another. */
-async function runApart(one: Case): Promise<Finished> {
-  const { id, what } = one;
+async function runApart(listed: (typeof cases)[number]): Promise<Finished> {
+  const { id } = listed;
   const { quick } = values;
-  say(`${id}: ${what}`);
+  let what = '';
+  const directory = mkdtempSync(join(tmpdir(), 'rescind-bench-'));
+  try {
+    const one = await listed.load();
+    what = one.what;
+    say(`${id}: ${what}`);
+    if (one.prepare !== undefined) await runInside(one, directory, ['--prepare']);
+    return { id, what, quick, ...(JSON.parse(await runInside(one, directory, [])) as Outcome) };
+  } catch (error) {
+    process.exitCode = 1;
+    return { id, what, quick, bars: [], measured: [], settings: {}, failed: String(error) };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** What it prints. */
+async function runInside({ id, pinned: pin = true }: Case, directory: string, more: readonly string[]) {
   const self = fileURLToPath(import.meta.url);
-  const node = [process.execPath, '--expose-gc', self, '--inside', id, ...(quick ? ['--quick'] : [])];
-  const [command = '', ...rest] = pinned(node);
+  const quick = values.quick ? ['--quick'] : [];
+  const node = [process.execPath, '--expose-gc', self, '--inside', id, '--directory', directory, ...quick, ...more];
+  const [command = '', ...rest] = pin ? pinned(node) : node;
   const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   const code = await new Promise((resolve) => child.on('close', resolve));
-  if (code === 0) return { id, what, quick, ...(JSON.parse(Buffer.concat(chunks).toString()) as Outcome) };
-  process.exitCode = 1;
-  return { id, what, quick, bars: [], measured: [], settings: {}, failed: `ended with ${code}` };
+  if (code !== 0) throw new Error(`its process ended with ${code}`);
+  return Buffer.concat(chunks).toString();
+}
+
+async function inside(id: string): Promise<void> {
+  const one = await cases.find((each) => each.id === id)?.load();
+  if (one === undefined) throw new Error(`no such case: ${id}`);
+  const { quick, directory } = values;
+  const setting: Setting = { quick, directory, say: (line) => say(`  ${line}`) };
+  if (values.prepare) await one.prepare?.(setting);
+  else process.stdout.write(JSON.stringify(await one.run(setting)));
 }
 
 async function runAll(): Promise<void> {
@@ -69,9 +99,4 @@ async function runAll(): Promise<void> {
 
 if (values.help) process.stdout.write(`${USAGE}\n`);
 else if (values.inside === undefined) await runAll();
-else {
-  const one = cases.find(({ id }) => id === values.inside);
-  if (one === undefined) throw new Error(`no such case: ${values.inside}`);
-  const outcome = await one.run({ quick: values.quick, say: (line) => say(`  ${line}`) });
-  process.stdout.write(JSON.stringify(outcome));
-}
+else await inside(values.inside);

@@ -1,29 +1,34 @@
 import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
 import Database from 'better-sqlite3';
-import type { Case } from '../case.ts';
-import { fill, ISSUER, newId, temporaryDirectory, untilInMemory } from '../material/rows.ts';
+import type { Case, Setting } from '../case.ts';
+import { fillFile, ISSUER, newId, untilInMemory } from '../material/rows.ts';
 import type { Contestant } from '../race.ts';
 import { keep, race, spreads } from '../race.ts';
 
 const CLAIMS = ['jti', 'sid', 'sub', 'client_id'];
 const TOKENS = 16_384;
 
-/** What one token costs that nothing denies: four look-ups, all misses. */
+const entriesOf = ({ quick }: Setting) => (quick ? 100_000 : 1_000_000);
+const OURS = 'denylist.db';
+const OURS_AGAIN = 'file.db';
+const PLAIN = 'plain.db';
+
+/** What one token costs that nothing denies: four look-ups, all misses. Promises nothing by itself. */
 export const lookup: Case = {
   id: 'lookup',
   what: 'all four checks of a token (jti, sid, sub, client_id), all misses',
-  async run({ quick, say }) {
-    using directory = temporaryDirectory();
-    const entries = quick ? 100_000 : 1_000_000;
-    say(`${entries} rows …`);
-    const path = join(directory.path, 'denylist.db');
-    await using denylist = openDenylist({ path });
-    fill(denylist, entries);
+  async prepare(setting) {
+    const { directory } = setting;
+    for (const name of [OURS, OURS_AGAIN]) fillFile(join(directory, name), entriesOf(setting));
+    makePlainTables(join(directory, PLAIN), entriesOf(setting));
+  },
+  async run(setting) {
+    const { quick, directory } = setting;
+    await using denylist = openDenylist({ path: join(directory, OURS) });
+    await using file = openDenylist({ path: join(directory, OURS_AGAIN), maxMemoryEntries: 0 });
+    using plain = openPlainTables(join(directory, PLAIN));
     await untilInMemory(() => denylist.health()[0]?.lookups);
-    await using file = openDenylist({ path: join(directory.path, 'file.db'), maxMemoryEntries: 0 });
-    fill(file, entries);
-    using plain = plainTable(join(directory.path, 'plain.db'), entries);
     const tokens = Array.from({ length: TOKENS }, () => CLAIMS.map(() => newId()));
 
     const asked = (name: string, ask: (values: readonly string[]) => unknown): Contestant => ({
@@ -40,16 +45,17 @@ export const lookup: Case = {
         ),
         asked('four SQLite statements', plain.four),
         asked('one SQLite UNION ALL', plain.union),
-        asked('four Sets of strings', setsOf(entries)),
+        asked('four Sets of strings', setsOf(entriesOf(setting))),
       ],
       { rounds: quick ? 5 : 15, burstMs: 30 },
     );
-    return { bars: [], measured: spreads(measured, 'µs', 1e-3), settings: { entries, tokens: TOKENS } };
+    const settings = { entries: entriesOf(setting), tokens: TOKENS };
+    return { bars: [], measured: spreads(measured, 'µs', 1e-3), settings };
   },
 };
 
-/** Keys as text in one table each, as one would write it. */
-function plainTable(path: string, entries: number) {
+/** One table a claim, its values as text, as one would write it. */
+function makePlainTables(path: string, entries: number): void {
   const database = new Database(path);
   database.pragma('journal_mode = WAL');
   for (const claim of CLAIMS) database.exec(`CREATE TABLE ${claim} (value TEXT PRIMARY KEY) WITHOUT ROWID`);
@@ -58,6 +64,11 @@ function plainTable(path: string, entries: number) {
     const values = Array.from({ length: entries }, newId).sort();
     for (const [at, value] of values.entries()) insert.get(at % 100 < 3 ? String(CLAIMS[at % 3]) : 'sid')?.run(value);
   })();
+  database.close();
+}
+
+function openPlainTables(path: string) {
+  const database = new Database(path);
   const selects = CLAIMS.map((claim) => database.prepare(`SELECT 1 FROM ${claim} WHERE value = ?`));
   const union = database.prepare(
     `${CLAIMS.map((claim) => `SELECT 1 FROM ${claim} WHERE value = ?`).join(' UNION ALL ')} LIMIT 1`,

@@ -1,27 +1,25 @@
 import { join } from 'node:path';
-import { openDenylist } from '@rescind/denylist';
+import type { Guard } from '@rescind/guard';
 import { createVerifier } from 'fast-jwt';
 import jwt from 'jsonwebtoken';
-import type { Bar, Case, Spread } from '../case.ts';
+import type { Bar, Case, Setting, Spread } from '../case.ts';
 import { openLiveGuard } from '../material/guard.ts';
-import { fill, ISSUER, temporaryDirectory } from '../material/rows.ts';
+import { fillFile, ISSUER } from '../material/rows.ts';
 import { AUDIENCE, newTokens, signingKey } from '../material/tokens.ts';
 import type { Contestant } from '../race.ts';
 import { keep, race, ratio, spreads } from '../race.ts';
+
+export const entriesOf = ({ quick }: Setting) => (quick ? 100_000 : 1_000_000);
+export const pathOf = ({ directory }: Setting) => join(directory, 'denylist.db');
 
 /** A decision on a token that was seen before, revocation enforced, against those that know no revocation. */
 export const p1: Case = {
   id: 'P1',
   what: 'decision on a token seen before, revocation enforced',
-  async run({ quick, say }) {
-    using directory = temporaryDirectory();
-    const entries = quick ? 100_000 : 1_000_000;
-    const path = join(directory.path, 'denylist.db');
-    say(`${entries} rows …`);
-    const filling = openDenylist({ path });
-    fill(filling, entries);
-    filling.close();
-    await using guard = await openLiveGuard(path);
+  prepare: async (setting) => fillFile(pathOf(setting), entriesOf(setting)),
+  async run(setting) {
+    const { quick, say } = setting;
+    await using guard = await openLiveGuard(pathOf(setting));
     const bars: Bar[] = [];
     const measured: Spread[] = [];
     for (const live of [1_000, quick ? 4_000 : 16_000]) {
@@ -32,7 +30,7 @@ export const p1: Case = {
         asked('jsonwebtoken.verify(KeyObject)', tokens, verifyByJsonwebtoken),
         asked('fast-jwt, cached', tokens, createFastVerifier(live)),
       ];
-      for (const token of tokens) if (!guard.decide(token).accepted) throw new Error('the guard refused a good token');
+      requireAccepted(guard, tokens);
       // Every token has been seen by everybody before it counts, however short the bursts.
       for (const contestant of contestants) contestant.run(live);
       const times = race(contestants, { rounds: quick ? 5 : 15, burstMs: 40 });
@@ -46,6 +44,7 @@ export const p1: Case = {
       );
       measured.push(...spreads(times, 'µs', 1e-3).map((one) => ({ ...one, name: `${one.name}, ${live} tokens` })));
     }
+    const entries = entriesOf(setting);
     return { bars, measured, settings: { entries, algorithm: 'RS256', tokenBytes: newTokens(1)[0]?.length ?? 0 } };
   },
 };
@@ -60,7 +59,12 @@ function createFastVerifier(cache: number): (token: string) => unknown {
   return createVerifier({ key, cache: cache * 2, algorithms: ['RS256'], allowedIss: ISSUER, allowedAud: AUDIENCE });
 }
 
-function asked(name: string, tokens: readonly string[], decide: (token: string) => unknown): Contestant {
+/** A guard that refuses is quick, and measures nothing. */
+export function requireAccepted(guard: Guard, tokens: readonly string[]): void {
+  for (const token of tokens) if (!guard.decide(token).accepted) throw new Error('the guard refused a good token');
+}
+
+export function asked(name: string, tokens: readonly string[], decide: (token: string) => unknown): Contestant {
   let next = 0;
   return {
     name,

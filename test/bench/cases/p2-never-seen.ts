@@ -1,11 +1,9 @@
-import { join } from 'node:path';
-import { openDenylist } from '@rescind/denylist';
 import type { Case } from '../case.ts';
 import { openLiveGuard } from '../material/guard.ts';
-import { fill, temporaryDirectory } from '../material/rows.ts';
+import { fillFile } from '../material/rows.ts';
 import { newTokens } from '../material/tokens.ts';
 import { keep, ratio, spreads } from '../race.ts';
-import { verifyByJsonwebtoken } from './p1-seen.ts';
+import { entriesOf, pathOf, requireAccepted, verifyByJsonwebtoken } from './p1-seen.ts';
 
 const TOKENS_A_ROUND = 1_000;
 
@@ -13,16 +11,11 @@ const TOKENS_A_ROUND = 1_000;
 export const p2: Case = {
   id: 'P2',
   what: 'decision on a token never seen, all checks',
-  async run({ quick, say }) {
-    using directory = temporaryDirectory();
-    const entries = quick ? 100_000 : 1_000_000;
-    const rounds = quick ? 6 : 25;
-    const path = join(directory.path, 'denylist.db');
-    say(`${entries} rows, ${(rounds + 2) * TOKENS_A_ROUND} tokens …`);
-    const filling = openDenylist({ path });
-    fill(filling, entries);
-    filling.close();
-    await using guard = await openLiveGuard(path);
+  prepare: async (setting) => fillFile(pathOf(setting), entriesOf(setting)),
+  async run(setting) {
+    const rounds = setting.quick ? 6 : 25;
+    await using guard = await openLiveGuard(pathOf(setting));
+    requireAccepted(guard, newTokens(1));
     const contestants: [name: string, decide: (token: string) => unknown][] = [
       ['guard', (token) => guard.decide(token).accepted],
       ['jsonwebtoken.verify(KeyObject)', verifyByJsonwebtoken],
@@ -43,7 +36,7 @@ export const p2: Case = {
     return {
       bars: [{ what: 'time, × jsonwebtoken.verify(KeyObject)', figure, atMost: 1.05 }],
       measured: spreads(measured, 'µs', 1e-3),
-      settings: { entries, algorithm: 'RS256', tokensARound: TOKENS_A_ROUND },
+      settings: { entries: entriesOf(setting), algorithm: 'RS256', tokensARound: TOKENS_A_ROUND },
     };
   },
 };

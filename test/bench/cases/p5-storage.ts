@@ -2,7 +2,7 @@ import { sign, verify } from 'node:crypto';
 import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
 import type { Case } from '../case.ts';
-import { BATCH, logout, newId, stateAt, temporaryDirectory } from '../material/rows.ts';
+import { BATCH, logout, newId, stateAt } from '../material/rows.ts';
 import { signingKey } from '../material/tokens.ts';
 import { middle, spreadOf } from '../race.ts';
 
@@ -12,10 +12,9 @@ const VERIFIED = 500;
 export const p5Storage: Case = {
   id: 'P5-storage',
   what: 'catch-up, its storage: rows committed a second against the raw RS256 verify rate',
-  async run({ quick, say }) {
-    using directory = temporaryDirectory();
+  async run({ quick, directory, say }) {
     const entries = quick ? 100_000 : 1_000_000;
-    await using denylist = openDenylist({ path: join(directory.path, 'denylist.db') });
+    await using denylist = openDenylist({ path: join(directory, 'denylist.db') });
     const verifyOnce = signatureCheck();
     const commits: number[] = [];
     const verifies: number[] = [];

@@ -1,44 +1,42 @@
 import { join } from 'node:path';
-import type { Denylist } from '@rescind/denylist';
-import { judge } from '@rescind/revocation';
+import type { Guard } from '@rescind/guard';
 import type { Case } from '../case.ts';
-import { openFilled, temporaryDirectory } from '../material/rows.ts';
-import { newClaims } from '../material/tokens.ts';
-import type { Contestant } from '../race.ts';
-import { keep, race, ratio, spreads } from '../race.ts';
+import { openLiveGuard } from '../material/guard.ts';
+import { fillFile, sizesOf } from '../material/rows.ts';
+import { newTokens } from '../material/tokens.ts';
+import { race, ratio, spreads } from '../race.ts';
+import { asked, requireAccepted } from './p1-seen.ts';
 
-const TOKENS = 16_384;
+const TOKENS = 1_000;
 
-/** What is asked of the denylist for a token: how it grows with the number of entries. */
-export const p7Judge: Case = {
-  id: 'P7-judge',
-  what: 'judging a token that nothing denies (four look-ups) with 10 M entries, against 1 k',
-  async run({ quick, say }) {
-    using directory = temporaryDirectory();
-    const sizes = quick ? [1_000, 100_000, 1_000_000] : [1_000, 1_000_000, 10_000_000];
-    const denylists: Denylist[] = [];
-    for (const size of sizes) {
-      say(`${size} rows …`);
-      denylists.push(await openFilled(join(directory.path, `${size}.db`), size));
+/** P1 again, with ever more entries. */
+export const p7: Case = {
+  id: 'P7',
+  what: 'decision on a token seen before, with 10 M entries against 1 k',
+  async prepare(setting) {
+    for (const size of sizesOf(setting)) {
+      setting.say(`${size} rows …`);
+      fillFile(join(setting.directory, `${size}.db`), size);
     }
-    const payloads = Array.from({ length: TOKENS }, newClaims);
-    const contestants: Contestant[] = denylists.map((denylist, at) => ({
-      name: `${sizes[at]} entries`,
-      run(times) {
-        for (let time = 0; time < times; time++) {
-          keep(judge({ kid: 'a-key', payload: payloads[time % TOKENS] as Record<string, unknown> }, denylist).denied);
-        }
-      },
-    }));
-    const measured = race(contestants, { rounds: quick ? 7 : 21, burstMs: 30 });
-    for (const denylist of denylists) denylist.close();
-    const [least = '', ...larger] = contestants.map(({ name }) => name);
+  },
+  async run(setting) {
+    const tokens = newTokens(TOKENS);
+    const guards: Guard[] = [];
+    for (const size of sizesOf(setting)) guards.push(await openLiveGuard(join(setting.directory, `${size}.db`)));
+    const names = sizesOf(setting).map((size) => `${size} entries`);
+    for (const guard of guards) requireAccepted(guard, tokens);
+    const contestants = guards.map((guard, at) =>
+      asked(String(names[at]), tokens, (token) => guard.decide(token).accepted),
+    );
+    const measured = race(contestants, { rounds: setting.quick ? 7 : 21, burstMs: 40 });
+    for (const guard of guards) await guard.close();
+    const [least = '', ...larger] = names;
     return {
       bars: larger
         .reverse()
-        .map((name) => ({ what: `${name}, against ${least}`, figure: ratio(measured, name, least), atMost: 1.5 })),
-      measured: spreads(measured),
-      settings: { tokens: TOKENS, claims: 'jti, sid, sub, client_id', hits: 'none' },
+        .map((name) => ({ what: `${name}, × ${least}`, figure: ratio(measured, name, least), atMost: 1.5 })),
+      measured: spreads(measured, 'µs', 1e-3),
+      settings: { tokens: TOKENS, algorithm: 'RS256' },
     };
   },
 };

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
 import type { Cutoff, LogState } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
+import type { Setting } from '../case.ts';
 
 export const ISSUER = 'https://login.example';
 const HOUR_MS = 3_600_000;
@@ -47,7 +45,7 @@ export function stateAt(seq: number): LogState {
  * Fills a denylist with rows about sessions, and one in a hundred about a token, a user and a client, so that every
  * token is asked for all four.
  */
-export function fill(denylist: Denylist, entries: number): void {
+function fill(denylist: Denylist, entries: number): void {
   const claims = ['jti', 'sub', 'client_id'];
   for (let from = 0; from < entries; from += BATCH) {
     const cutoffs = Array.from({ length: Math.min(BATCH, entries - from) }, (_, index) => {
@@ -59,18 +57,15 @@ export function fill(denylist: Denylist, entries: number): void {
   }
 }
 
-/** A directory of its own under the system's temporary one, removed when disposed of. */
-export function temporaryDirectory() {
-  const path = mkdtempSync(join(tmpdir(), 'rescind-bench-'));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
+/** What is compared to see how a time grows with the number of entries. */
+export const sizesOf = ({ quick }: Pick<Setting, 'quick'>): number[] =>
+  quick ? [1_000, 100_000, 1_000_000] : [1_000, 1_000_000, 10_000_000];
 
-/** A file with so many entries, in memory as soon as this resolves. */
-export async function openFilled(path: string, entries: number): Promise<Denylist> {
+/** Makes a file with so many entries. */
+export function fillFile(path: string, entries: number): void {
   const denylist = openDenylist({ path });
   fill(denylist, entries);
-  await untilInMemory(() => denylist.health()[0]?.lookups);
-  return denylist;
+  denylist.close();
 }
 
 export async function untilInMemory(lookups: () => unknown): Promise<void> {
