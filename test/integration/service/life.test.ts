@@ -11,9 +11,9 @@ const ports = { PORT: '0', MANAGEMENT_PORT: '0' };
 
 async function start(environment: Record<string, string> = {}) {
   const service = startProcess(main, { ...ports, ...environment });
-  const { url, managementUrl } = await service.line('listening');
+  const { url, managementUrl, innerUrl } = await service.line('listening');
   await service.line('ready');
-  return { ...service, url: String(url), managementUrl: String(managementUrl) };
+  return { ...service, url: String(url), managementUrl: String(managementUrl), innerUrl: String(innerUrl) };
 }
 
 /** What a new connection meets: `connected`, or the error's code. */
@@ -41,6 +41,18 @@ test('a stop finishes the request that is being answered, ends streams, and clos
   await stream.text();
   expect(await service.exit).toBe(0);
   expect(service.lines.filter(({ event }) => event === 'closed').map(({ name }) => name)).toEqual(['second', 'first']);
+});
+
+test('a second listener has addresses of its own, and a stop finishes what it is answering', async () => {
+  const service = await start();
+  expect((await fetch(`${service.innerUrl}/stream`)).status).toBe(404);
+  expect((await fetch(`${service.innerUrl}/slow`, { method: 'POST' })).status).toBe(405);
+  const slow = fetch(`${service.innerUrl}/slow?ms=300`);
+  await service.line('inner_begun');
+  service.kill('SIGTERM');
+  expect(await (await slow).json()).toEqual({ inner: '300' });
+  expect(await connecting(service.innerUrl)).toBe('ECONNREFUSED');
+  expect(await service.exit).toBe(0);
 });
 
 test('a stop does not wait beyond its deadline', async () => {
@@ -86,6 +98,9 @@ test('a port that is taken is said', async () => {
   expect(await service.exit).toBe(1);
   expect((await service.line('start_failed')).message).toContain('EADDRINUSE');
   expect(service.lines.filter(({ event }) => event === 'closed')).toHaveLength(2);
+  const inner = startProcess(main, { ...ports, INNER_PORT: String(port) });
+  expect(await inner.exit).toBe(1);
+  expect(inner.lines.filter(({ event }) => event === 'closed')).toHaveLength(2);
   other.close();
 });
 

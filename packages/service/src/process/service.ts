@@ -5,10 +5,10 @@ import type { Express } from 'express';
 import type { DestinationStream } from 'pino';
 import type { ProcessConfiguration } from '../configuration/process.ts';
 import type { Environment } from '../configuration/read.ts';
-import { createApplication } from '../http/application.ts';
 import { describeError } from '../http/errors.ts';
-import { listen } from '../http/server.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
+import type { Listener } from './listeners.ts';
+import { openListeners } from './listeners.ts';
 import { openManagement } from './management.ts';
 
 /** What a service is given when it starts. */
@@ -23,6 +23,8 @@ export interface ServiceContext<C> {
 export interface OpenedParts {
   /** The public routes. */
   readonly app: Express;
+  /** More ports, each with routes of its own. Default none. */
+  readonly listeners?: readonly Listener[];
   /** Resolves when it may be given requests; `/readyz` answers 503 until then. */
   readonly ready: Promise<void>;
   health(): HealthCheck[];
@@ -49,6 +51,8 @@ export function packageVersion(manifest: URL): string {
 export interface RunningService {
   readonly url: string;
   readonly managementUrl: string;
+  /** Addresses of the service's further listeners, by their name. */
+  readonly listenerUrls: Readonly<Record<string, string>>;
   /** `/readyz` answers 503, no new connection is taken, requests finish, then everything is closed. */
   close(): Promise<void>;
 }
@@ -83,19 +87,22 @@ export async function openService<C extends ProcessConfiguration>(
     });
     // Above the resources: a probe is answered until the last of the requests has been.
     resources.defer(async () => void (await management.stop(0)));
-    const application = createApplication(parts.app, {
-      telemetry,
-      clock: systemClock,
-      trustedProxies: configuration.TRUSTED_PROXIES,
+    const { app, listeners = [] } = parts;
+    const servers = await openListeners({ app, listeners, configuration, telemetry, clock: systemClock });
+    const { url, others: listenerUrls } = servers;
+    const namedUrls = Object.fromEntries(Object.entries(listenerUrls).map(([name, at]) => [`${name}Url`, at]));
+    telemetry.log('info', 'listening', {
+      url,
+      managementUrl: management.url,
+      ...namedUrls,
+      version: service.version,
     });
-    const server = await listen(application, { port: configuration.PORT, host: configuration.HOST });
-    telemetry.log('info', 'listening', { url: server.url, managementUrl: management.url, version: service.version });
     followReadiness(parts.ready, state, telemetry);
 
     const stop = async () => {
       state.stopping = true;
       telemetry.log('info', 'stopping');
-      const stopped = server.stop(configuration.SHUTDOWN_TIMEOUT);
+      const stopped = servers.stop(configuration.SHUTDOWN_TIMEOUT);
       parts.endStreams?.();
       const cut = await stopped;
       if (cut > 0) telemetry.log('warn', 'requests_cut', { connections: cut });
@@ -107,7 +114,7 @@ export async function openService<C extends ProcessConfiguration>(
       stopped ??= stop();
       return stopped;
     };
-    return { url: server.url, managementUrl: management.url, close };
+    return { url, managementUrl: management.url, listenerUrls, close };
   } catch (error) {
     await resources.disposeAsync();
     throw error;
