@@ -1,4 +1,6 @@
 export { readForm, readJson } from './http/body.ts';
+export type { RequestIssue } from './http/invalid.ts';
+export { RequestRefused } from './http/invalid.ts';
 export type { OpenApiOptions } from './http/openapi.ts';
 export { openApiDocument } from './http/openapi.ts';
 export type {
@@ -11,8 +13,6 @@ export type {
 } from './http/operation.ts';
 export { mountOperations, operation } from './http/operation.ts';
 export { pageOf, pageQuery, wholeNumber } from './http/parameters.ts';
-export type { RequestIssue } from './http/invalid.ts';
-export { RequestRefused } from './http/invalid.ts';
 export type { Listener } from './process/listeners.ts';
 export { run } from './process/run.ts';
 export type { OpenedParts, RunningService, Service, ServiceContext } from './process/service.ts';

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
-import { RequestRefused, requestRefused } from './invalid.ts';
+import { requestRefused } from './invalid.ts';
+import { onceEach } from './parameters.ts';
+import { validated } from './validated.ts';
 
 /** Longest body that is taken: the longest password and a few names fit many times. */
 const MAX_BODY_BYTES = 16_384;
@@ -28,10 +30,8 @@ export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>
  */
 export async function readForm<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
   requireType(request, 'application/x-www-form-urlencoded');
-  const parameters = new URLSearchParams(await readText(request));
-  const repeated = [...parameters.keys()].find((name) => parameters.getAll(name).length > 1);
-  if (repeated !== undefined) throw requestRefused('must not be given twice', shortened(repeated));
-  return validated(schema, Object.fromEntries([...parameters].filter(([, value]) => value !== '')));
+  const parameters = onceEach(new URLSearchParams(await readText(request)));
+  return validated(schema, Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== '')));
 }
 
 function requireType(request: IncomingMessage, type: string): void {
@@ -81,17 +81,4 @@ function parseJson(text: string): unknown {
     // The message of JSON.parse quotes the text.
     throw requestRefused('must be JSON');
   }
-}
-
-function validated<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  throw new RequestRefused(
-    result.error.issues.map(({ path, message }) => ({ path: shortened(path.join('.')), message: shortened(message) })),
-  );
-}
-
-/** Names come from the sender: a message stays a message. */
-function shortened(text: string): string {
-  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

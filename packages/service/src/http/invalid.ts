@@ -12,10 +12,16 @@ export interface RequestIssue {
 export class RequestRefused extends RescindError {
   readonly issues: readonly RequestIssue[];
 
-  constructor(issues: readonly RequestIssue[], code: ErrorCode = 'request_invalid') {
+  constructor(given: readonly RequestIssue[], code: ErrorCode = 'request_invalid') {
+    const issues = given.map(({ path, message }) => ({ path: shortened(path), message: shortened(message) }));
     super(code, { detail: issues.map(({ path, message }) => `${path} ${message}`.trim()).join('; ') });
     this.issues = issues;
   }
+}
+
+/** Names come from the sender: a message stays a message. */
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
 export function requestRefused(message: string, path = ''): RequestRefused {
