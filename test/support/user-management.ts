@@ -27,6 +27,7 @@ export function issuerEnvironment(directory: string, port: number): Record<strin
     ISSUER: `http://127.0.0.1:${port}`,
     PORT: String(port),
     MANAGEMENT_PORT: '0',
+    ADMIN_PORT: '0',
     DATABASE_PATH: join(directory, 'user-management.sqlite'),
     KEYS_PATH: join(directory, 'keys'),
     FEED_CLIENTS_FILE: clients,

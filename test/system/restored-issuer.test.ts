@@ -27,7 +27,7 @@ function copyDatabase(from: string, to: string): void {
 
 function restore({ issuer }: Fleet): { status: number | null; output: string } {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'restore'], {
-    env: { PATH: process.env.PATH, ...issuer.environment, PORT: '0', MANAGEMENT_PORT: '0' },
+    env: { PATH: process.env.PATH, ...issuer.environment, PORT: '0', MANAGEMENT_PORT: '0', ADMIN_PORT: '0' },
     encoding: 'utf8',
     timeout: 60_000,
   });

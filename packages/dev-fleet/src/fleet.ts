@@ -24,12 +24,21 @@ export interface FleetOptions {
   readonly started?: boolean;
 }
 
+export interface FleetOperator {
+  readonly name: string;
+  readonly secret: string;
+}
+
 /** One user-management and instances of prices and orders, as processes with files of their own. */
 export interface Fleet extends AsyncDisposable {
   readonly issuer: ServiceProcess;
   /** prices-1, prices-2, … orders-1, … */
   readonly instances: readonly ServiceProcess[];
   readonly client: FleetClient;
+  /** Where user-management is administered. */
+  readonly adminUrl: string;
+  /** Who may administer everything, by HTTP Basic. */
+  readonly operator: FleetOperator;
   /** Holds every file of the fleet; removed at the end. */
   readonly directory: string;
   readonly topic: string;
@@ -51,7 +60,7 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
     ...Array.from({ length: options.prices ?? 2 }, (_, index) => ({ service: 'prices', name: `prices-${index + 1}` })),
     ...Array.from({ length: options.orders ?? 2 }, (_, index) => ({ service: 'orders', name: `orders-${index + 1}` })),
   ];
-  const ports = await freePorts(2 * (kinds.length + 1));
+  const ports = await freePorts(2 * (kinds.length + 1) + 1);
   const nextPort = () => ports.pop() ?? 0;
 
   const watchdog = openWatchdog();
@@ -62,17 +71,20 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
   };
 
   const secrets = makeSecrets(directory, ['prices', 'orders']);
+  const operator = { name: 'fleet', secret: randomBytes(32).toString('base64url') };
   const kafka: Record<string, string> =
     options.brokers === undefined ? {} : { KAFKA_BROKERS: options.brokers.join(','), KAFKA_TOPIC: topic };
   const everyone = { LOG_LEVEL: 'info', ...kafka, ...options.environment };
 
   const issuerPort = nextPort();
   const issuerUrl = `http://127.0.0.1:${issuerPort}`;
+  const adminPort = nextPort();
   const issuer = createServiceProcess({
     service: 'user-management',
     name: 'user-management',
     port: issuerPort,
     managementPort: nextPort(),
+    adminPort,
     started,
     environment: {
       ...everyone,
@@ -81,6 +93,7 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
       DATABASE_PATH: join(directory, 'user-management.sqlite'),
       KEYS_PATH: join(directory, 'keys'),
       FEED_CLIENTS_FILE: secrets.clientsFile,
+      ADMIN_OPERATORS_FILE: writeOperators(directory, operator),
       ...options.issuerEnvironment,
     },
   });
@@ -124,6 +137,8 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
     issuer,
     instances,
     client: createFleetClient(issuerUrl),
+    adminUrl: `http://127.0.0.1:${adminPort}`,
+    operator,
     directory,
     topic,
     close,
@@ -142,4 +157,12 @@ function makeSecrets(directory: string, clients: readonly string[]): { readonly 
   const clientsFile = join(directory, 'feed-clients.json');
   writeFileSync(clientsFile, JSON.stringify(secrets), { mode: 0o600 });
   return { clientsFile };
+}
+
+const ADMIN_SCOPES = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'].map((area) => `admin:${area}`);
+
+function writeOperators(directory: string, { name, secret }: FleetOperator): string {
+  const file = join(directory, 'operators.json');
+  writeFileSync(file, JSON.stringify({ [name]: { secret, scopes: ADMIN_SCOPES } }), { mode: 0o600 });
+  return file;
 }

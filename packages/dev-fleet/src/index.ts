@@ -1,5 +1,5 @@
 export type { Answer, FleetClient, Tokens, User } from './client.ts';
 export { bearer, codeOf, createFleetClient, request } from './client.ts';
-export type { Fleet, FleetOptions } from './fleet.ts';
+export type { Fleet, FleetOperator, FleetOptions } from './fleet.ts';
 export { openFleet, protectedUrl } from './fleet.ts';
 export type { HealthBody, LogLine, ServiceProcess } from './service-process.ts';

@@ -15,6 +15,8 @@ export interface ServiceOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly port: number;
   readonly managementPort: number;
+  /** Of the operator's API, where the service has one. */
+  readonly adminPort?: number | undefined;
   /** Told the process id whenever one starts. */
   readonly started: (pid: number) => void;
 }
@@ -26,6 +28,8 @@ export interface ServiceProcess {
   /** Public address, without a slash at the end. */
   readonly url: string;
   readonly managementUrl: string;
+  /** Address of the operator's API; undefined where the service has none. */
+  readonly adminUrl: string | undefined;
   /** What it was started with; a change counts from the next start. */
   readonly environment: Record<string, string>;
   /** All lines it has logged since it was first started. */
@@ -57,7 +61,7 @@ const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
 const LISTEN_LIMIT_MS = 30_000;
 
 export function createServiceProcess(options: ServiceOptions): ServiceProcess {
-  const { service, name, port, managementPort } = options;
+  const { service, name, port, managementPort, adminPort } = options;
   const environment: Record<string, string> = { ...options.environment };
   const lines: string[] = [];
   let child: ChildProcess | undefined;
@@ -65,6 +69,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
 
   const url = `http://127.0.0.1:${port}`;
   const managementUrl = `http://127.0.0.1:${managementPort}`;
+  const adminUrl = adminPort === undefined ? undefined : `http://127.0.0.1:${adminPort}`;
   const tail = () => lines.slice(-15).join('\n');
 
   const line = (event: string, from = 0): LogLine | undefined => {
@@ -89,6 +94,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
     service,
     url,
     managementUrl,
+    adminUrl,
     environment,
     lines,
     line,
@@ -103,6 +109,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
           ...environment,
           PORT: String(port),
           MANAGEMENT_PORT: String(managementPort),
+          ...(adminPort === undefined ? {} : { ADMIN_PORT: String(adminPort) }),
         },
         stdio: ['ignore', 'pipe', 'pipe'],
       });

@@ -83,6 +83,22 @@ export const settings = z.object({
     atMost: 1_000,
     about: 'Failed logins in 15 minutes after which an account answers 429 to addresses that it does not know',
   }),
+  ADMIN_PORT: setting.port({ default: '3002', about: 'The port of `/admin`; 0 takes any free one' }),
+  ADMIN_HOST: setting.text({
+    default: '127.0.0.1',
+    about: 'The address of this machine for `ADMIN_PORT`. Beyond this machine, put TLS in front',
+  }),
+  ADMIN_OPERATORS_FILE: setting.optional(
+    setting.path({
+      about:
+        'A JSON file `{ "<name>": { "secret", "scopes" } }`: who may administer by HTTP Basic. Without it only users with an admin scope may',
+    }),
+  ),
+  ADMIN_STEP_UP: setting.duration({
+    default: '5m',
+    atLeast: '1s',
+    about: 'How old the login of a user may be who ends the sessions of everybody',
+  }),
   ...kafkaSettings('user-management'),
 });
 

@@ -1,0 +1,40 @@
+import { readFileSync, statSync } from 'node:fs';
+import { ConfigurationError } from '@rescind/service/configuration';
+import type { z } from 'zod';
+
+/** A JSON file of secrets that a variable names. */
+interface PrivateFile<T> {
+  readonly variable: string;
+  readonly path: string;
+  readonly schema: z.ZodType<T>;
+  /** What the file must be, in words, after "must be". */
+  readonly shape: string;
+}
+
+/** Who may read anything of others in a file's mode. */
+const OTHERS = 0o007;
+
+/** @throws ConfigurationError the file cannot be read, is open to others, or is not of that shape; never with a secret */
+export function readPrivateJson<T>({ variable, path, schema, shape }: PrivateFile<T>): T {
+  const refuse = (given: string, right: string) =>
+    new ConfigurationError([{ variable, problem: `was given "${path}", which ${given}; must be ${right}` }]);
+  let text: string;
+  try {
+    if ((statSync(path).mode & OTHERS) !== 0) throw refuse('everybody may open', 'closed to others: chmod o= the file');
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error;
+    throw refuse('cannot be read', 'a file that can be read');
+  }
+  const result = schema.safeParse(parsed(text));
+  if (!result.success) throw refuse('is none', shape);
+  return result.data;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
