@@ -40,7 +40,8 @@ test('what a request is refused for', async () => {
   expect(await post('/json', '{}', { ...json, 'Content-Encoding': 'gzip' })).toMatchObject({ status: 415 });
   for (const body of ['', 'nonsense', '[]', '"a"', 'null', '{"name":1}', '{"name":"a","b":1}', '{"__proto__":{}}']) {
     const refused = await post('/json', body);
-    expect(refused).toMatchObject({ status: 400, body: { code: 'request_invalid', error: 'invalid_request' } });
+    expect(refused).toMatchObject({ status: 400, body: { status: 400, code: 'request_invalid' } });
+    expect(refused.headers.get('content-type')).toBe('application/problem+json');
     expect(refused.headers.get('cache-control')).toBe('no-store');
   }
   expect(await post('/json', new Uint8Array([0x22, 0xff, 0x22]))).toMatchObject({ status: 400 });
@@ -104,7 +105,12 @@ test('an error nobody expected tells nothing, and the service goes on', async ()
   const { url, events } = await start();
   const response = await fetch(`${url}/things/7`, { headers: { 'X-Request-Id': 'abc-1' } });
   expect(response.status).toBe(500);
-  expect(await response.json()).toEqual({ code: 'internal', message: 'Something went wrong here' });
+  expect(await response.json()).toEqual({
+    type: 'https://rescind.dev/errors#internal',
+    title: 'Something went wrong here',
+    status: 500,
+    code: 'internal',
+  });
   expect(response.headers.get('x-request-id')).toBe('abc-1');
   const line = events().find(({ event }) => event === 'request_failed');
   expect(line).toMatchObject({ level: 'error', requestId: 'abc-1', service: 'fixture', name: 'Error' });

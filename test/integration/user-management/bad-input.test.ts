@@ -141,7 +141,7 @@ describe('addresses and methods', () => {
       expect([path, answer.status, answer.body]).toEqual([
         path,
         404,
-        { code: 'not_found', message: 'There is nothing at this address' },
+        expect.objectContaining({ code: 'not_found', title: 'There is nothing at this address' }),
       ]);
     }
   });

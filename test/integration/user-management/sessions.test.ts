@@ -27,7 +27,7 @@ describe('logging in', () => {
     const { post } = await started();
     expect((await post('/login', { ...USER, scope: 'prices:read' })).body.scope).toBe('prices:read');
     const refused = await post('/login', { ...USER, scope: 'prices:read prices:premium' });
-    expect([refused.status, refused.body.error]).toEqual([400, 'invalid_scope']);
+    expect([refused.status, refused.body.code]).toEqual([400, 'scope_invalid']);
   });
 
   test('a wrong password and a name nobody has are answered alike', async () => {
@@ -42,7 +42,7 @@ describe('logging in', () => {
   test('a client nobody knows is refused', async () => {
     const { post } = await started();
     const refused = await post('/login', { ...USER, client_id: 'another' });
-    expect([refused.status, refused.body.error]).toEqual([401, 'invalid_client']);
+    expect([refused.status, refused.body.code]).toEqual([401, 'client_invalid']);
   });
 
   test('200 at once all succeed, and a token is checked meanwhile', async () => {
@@ -141,7 +141,7 @@ describe('logging out', () => {
     expect(bad.status).toBe(401);
     expect(bad.headers.get('www-authenticate')).toContain('error="invalid_token"');
     const address = await service.send(`/logout?access_token=${access}`, { method: 'POST' });
-    expect([address.status, address.body.error]).toEqual([400, 'invalid_request']);
+    expect([address.status, address.body.code]).toEqual([400, 'request_invalid']);
     expect(await service.accepts(access)).toBe(400);
   });
 });

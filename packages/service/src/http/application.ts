@@ -41,9 +41,9 @@ const securityHeaders = helmet({
 function nothingHere(routes: Express): RequestHandler {
   return (request, response) => {
     const allowed = methodsAt(routes, request.path);
-    if (allowed.length === 0) return sendError(response, new RescindError('not_found'));
+    if (allowed.length === 0) return sendError(request, response, new RescindError('not_found'));
     response.set('Allow', allowed.join(', '));
-    sendError(response, new RescindError('method_wrong'));
+    sendError(request, response, new RescindError('method_wrong'));
   };
 }
 

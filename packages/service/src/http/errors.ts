@@ -1,22 +1,19 @@
 import type { Telemetry } from '@rescind/revocation';
 import { ERRORS, RescindError } from '@rescind/revocation';
-import type { ErrorRequestHandler, Response } from 'express';
-import { RequestRefused, requestRefused } from './invalid.ts';
+import type { ErrorRequestHandler, Request, Response } from 'express';
+import { requestRefused } from './invalid.ts';
+import { refusalOf } from './problem.ts';
 
-/**
- * The last handler: a RescindError becomes its status and `{ code, message }`, with OAuth's `error` and
- * `error_description` where it has them (RFC 6749 section 5.2, RFC 6750 section 3.1); anything else a 500 that tells
- * nothing.
- */
+/** The last handler: a RescindError becomes its status and body (`refusalOf`); anything else a 500 that tells nothing. */
 export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
-  return (thrown, _request, response, next) => {
+  return (thrown, request, response, next) => {
     if (response.headersSent) {
       next(thrown);
       return;
     }
     const error = asRescindError(thrown);
     sayRefusal(error, thrown, telemetry);
-    response.status(error.status).set(headersOf(error, thrown)).json(bodyOf(error));
+    send(response, error, request.path, headersOf(error, thrown));
   };
 }
 
@@ -33,8 +30,14 @@ export function describeError(thrown: unknown): { name: string; message: string;
   return { name: thrown.name, message: thrown.message, stack: thrown.stack };
 }
 
-export function sendError(response: Response, error: RescindError): void {
-  response.status(error.status).set(headersOf(error, error)).json(bodyOf(error));
+export function sendError(request: Request, response: Response, error: RescindError): void {
+  send(response, error, request.path, headersOf(error, error));
+}
+
+function send(response: Response, error: RescindError, path: string, headers: Record<string, string>): void {
+  const { type, body } = refusalOf(error, path);
+  // Node's own way: Express would add a charset, which JSON has not.
+  response.status(error.status).set(headers).setHeader('Content-Type', type).end(JSON.stringify(body));
 }
 
 function asRescindError(thrown: unknown): RescindError {
@@ -43,13 +46,6 @@ function asRescindError(thrown: unknown): RescindError {
   const status = thrown instanceof Error && 'status' in thrown ? thrown.status : undefined;
   if (typeof status === 'number' && status >= 400 && status < 500) return requestRefused('is malformed');
   return new RescindError('internal', { cause: thrown });
-}
-
-function bodyOf(error: RescindError): object {
-  const { message } = ERRORS[error.code];
-  const issues = error instanceof RequestRefused ? { issues: error.issues } : {};
-  const oauth = error.oauth === undefined ? {} : { error: error.oauth, error_description: message };
-  return { ...oauth, code: error.code, message, ...issues };
 }
 
 function headersOf(error: RescindError, thrown: unknown): Record<string, string> {
