@@ -69,6 +69,10 @@ export const ERRORS = {
   grant_unsupported: { status: 400, oauth: 'unsupported_grant_type', message: 'This grant type is not offered' },
   scope_invalid: { status: 400, oauth: 'invalid_scope', message: 'The scope is unknown or exceeds what was granted' },
   credentials_wrong: { status: 401, message: 'The name or the password is wrong' },
+  second_factor_required: { status: 401, message: 'This account wants a second factor beside the password' },
+  second_factor_wrong: { status: 401, message: 'The code of the second factor is wrong, or has been used' },
+  second_factor_state: { status: 409, message: 'The second factor is not in the state that this wants' },
+  link_invalid: { status: 400, message: 'The token of this link is unknown, used or expired' },
   username_taken: { status: 409, message: 'This name is taken' },
   password_refused: { status: 400, message: 'This password cannot be used' },
   session_ended: { status: 401, message: 'The session has ended' },
@@ -105,6 +109,8 @@ export type ErrorCode = keyof typeof ERRORS;
 /** Extra words for whoever runs this; never a token, a password or a key, and never shown to a stranger. */
 export interface RescindErrorOptions extends ErrorOptions {
   readonly detail?: string;
+  /** A stable word for whoever asked, such as `suspended`: given only where they proved the password or a token. */
+  readonly reason?: string;
   /** Seconds after which trying again makes sense: `Retry-After` (RFC 9110 section 10.2.3). */
   readonly retryAfter?: number;
 }
@@ -116,6 +122,7 @@ export class RescindError extends Error {
   readonly status: number;
   readonly oauth: string | undefined;
   readonly detail: string | undefined;
+  readonly reason: string | undefined;
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, options: RescindErrorOptions = {}) {
@@ -125,6 +132,7 @@ export class RescindError extends Error {
     this.status = entry.status;
     this.oauth = entry.oauth;
     this.detail = options.detail;
+    this.reason = options.reason;
     this.retryAfter = options.retryAfter;
   }
 }
