@@ -61,6 +61,10 @@ export function errorSchemas(): Json {
     required: ['path', 'message'],
   };
   const issues = { type: 'array', items: issue, description: 'What is wrong with the request' };
+  const reason = {
+    type: 'string',
+    description: 'Why, such as `suspended`: told to who proved the password or a token',
+  };
   return {
     Problem: {
       type: 'object',
@@ -70,13 +74,14 @@ export function errorSchemas(): Json {
         status: { type: 'integer' },
         detail: { type: 'string' },
         code,
+        reason,
         issues,
       },
       required: ['type', 'title', 'status', 'code'],
     },
     OAuthError: {
       type: 'object',
-      properties: { error: { type: 'string' }, error_description: { type: 'string' }, code, issues },
+      properties: { error: { type: 'string' }, error_description: { type: 'string' }, code, reason, issues },
       required: ['error', 'error_description', 'code'],
     },
   };
