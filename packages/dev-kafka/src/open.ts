@@ -1,5 +1,6 @@
 import type { Broker } from './cluster.ts';
 import { toGivenBroker } from './cluster.ts';
+import type { DockerOptions } from './docker/open.ts';
 import { openDockerBroker, whyNoDocker } from './docker/open.ts';
 import type { Environment } from './environment.ts';
 import { readEnvironment } from './environment.ts';
@@ -44,10 +45,10 @@ export async function openBroker(options: BrokerOptions = {}): Promise<Broker> {
   const wants = users === undefined ? prefer : 'java';
   const whyNot: string[] = [];
   if (wants !== 'java') {
-    const why = await whyNoDocker(say);
-    if (why === undefined) return openDockerBroker({ brokers, properties });
-    whyNot.push(why);
-    if (wants === undefined) say(`no Kafka in Docker (${why}): taking Java`);
+    const opened = await tryDocker({ brokers, properties }, say);
+    if (typeof opened !== 'string') return opened;
+    whyNot.push(opened);
+    if (wants === undefined) say(`no Kafka in Docker (${opened}): taking Java`);
   }
   if (wants !== 'docker') {
     const why = await whyNoJava(cacheDirectory);
@@ -57,4 +58,15 @@ export async function openBroker(options: BrokerOptions = {}): Promise<Broker> {
   throw new Error(
     `There is no Kafka here. Install Docker, or Java 17 or newer and Maven, or set KAFKA_BROKERS to the address of a Kafka that runs. Tried: ${whyNot.join('; ')}`,
   );
+}
+
+/** An engine that is there may still be unable to start it (no memory, no network): why, then. */
+async function tryDocker(options: DockerOptions, say: (line: string) => void): Promise<Broker | string> {
+  const why = await whyNoDocker(say);
+  if (why !== undefined) return why;
+  try {
+    return await openDockerBroker(options);
+  } catch (error) {
+    return `Docker could not start it: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

@@ -85,6 +85,17 @@ test.each(['lz4', 'snappy', 'zstd', 'uncompressed'])('reads a topic that the bro
   expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(0);
 });
 
+test('does not unpack a batch that is made to exhaust memory', async () => {
+  const { topic, way, telemetry } = await open();
+  await topic.create({ 'compression.type': 'producer' });
+  await topic.write('event-1');
+  const reader = collect(way);
+  await waitFor('the first', () => reader.records.length === 1);
+  await topic.writePacked(1, ['a'.repeat(70_000_000)]);
+  await waitFor('the refusal', () => telemetry.total('rescind_kafka_rebuilds_total') >= 1);
+  expect(reader.records.length).toBe(1);
+});
+
 test('waits for a topic that is not there, and does not make it', async () => {
   const { topic, way, telemetry } = await open();
   const reader = collect(way);

@@ -404,6 +404,19 @@ describe('ready', () => {
   });
 });
 
+describe('a loss', () => {
+  it('is said aloud once, not at every try to mend it', () => {
+    const bench = wholeAtThree();
+    const levelOfLoss = () => {
+      const effects = bench.happens({ kind: 'lost', way: 'first', reason: 'refused' });
+      return effects.flatMap((effect) => (effect.kind === 'log' && effect.event === 'feed_lost' ? effect.level : []));
+    };
+    expect([levelOfLoss(), levelOfLoss(), levelOfLoss()]).toEqual([['warn'], ['debug'], ['debug']]);
+    bench.open();
+    expect(levelOfLoss()).toEqual(['warn']);
+  });
+});
+
 describe('bad records', () => {
   it('are counted and change nothing', () => {
     const bench = wholeAtThree();

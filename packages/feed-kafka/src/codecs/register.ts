@@ -14,7 +14,7 @@ interface Codec {
   decompress(packed: Buffer): Promise<Buffer>;
 }
 
-const { LZ4, Snappy, ZSTD } = kafkajs.CompressionTypes;
+const { GZIP, LZ4, Snappy, ZSTD } = kafkajs.CompressionTypes;
 
 let registered = false;
 
@@ -22,6 +22,7 @@ let registered = false;
 export function registerCodecs(): void {
   if (registered) return;
   registered = true;
+  limitGzip();
   register(LZ4, async (packed) => unpackLz4(packed));
   register(Snappy, async (packed) => unpackSnappy(packed));
   // Node has it from 22.15 on.
@@ -49,4 +50,17 @@ function isKnown(codec: (() => Codec) | undefined): boolean {
   } catch {
     return false;
   }
+}
+
+/** kafkajs unpacks gzip itself, to any size. */
+function limitGzip(): void {
+  const codecs: Record<number, () => Codec> = kafkajs.CompressionCodecs;
+  const own = codecs[GZIP]?.();
+  if (own === undefined) return;
+  const unzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.unzip);
+  const limited: Codec = {
+    compress: (encoder) => own.compress(encoder),
+    decompress: (packed) => unzip(packed, { maxOutputLength: MAX_UNPACKED_BYTES }),
+  };
+  codecs[GZIP] = () => limited;
 }

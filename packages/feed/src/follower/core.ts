@@ -74,14 +74,19 @@ function takeInput(draft: Draft, input: FollowerInput): void {
       if (draft.ways[input.way].openings === 0) draft.answeredAt = input.at.monotonic;
       changeWay(draft, input.way, {
         open: true,
+        lost: false,
         openings: draft.ways[input.way].openings + 1,
         since: input.at.monotonic,
       });
       log(draft, 'info', 'feed_opened', { way: wayName(draft.settings, input.way) });
       return;
     case 'lost':
-      changeWay(draft, input.way, { open: false, opening: false });
-      log(draft, 'warn', 'feed_lost', { way: wayName(draft.settings, input.way), reason: input.reason });
+      // Said aloud once a loss; every try after it is for who looks closer.
+      log(draft, draft.ways[input.way].lost ? 'debug' : 'warn', 'feed_lost', {
+        way: wayName(draft.settings, input.way),
+        reason: input.reason,
+      });
+      changeWay(draft, input.way, { open: false, opening: false, lost: true });
       return;
     case 'records':
       takeRecords(draft, input);
@@ -129,6 +134,7 @@ function tellBad(draft: Draft, way: WayId, bad: number): void {
 const NO_WAY: WayState = {
   taken: false,
   open: false,
+  lost: false,
   openings: 0,
   since: 0,
   heardAt: 0,

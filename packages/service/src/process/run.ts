@@ -1,5 +1,6 @@
 import { constants } from 'node:os';
 import type { Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import type { ProcessConfiguration } from '../configuration/process.ts';
 import { ConfigurationError } from '../configuration/read.ts';
 import { describeError } from '../http/errors.ts';
@@ -89,7 +90,8 @@ async function withResources<T>(work: (keep: ServiceContext<unknown>['keep']) =>
 
 function logStartFailure(telemetry: Telemetry, error: unknown): void {
   if (!(error instanceof ConfigurationError)) {
-    telemetry.log('error', 'start_failed', describeError(error));
+    const code = error instanceof RescindError ? { code: error.code } : {};
+    telemetry.log('error', 'start_failed', { ...code, ...describeError(error) });
     return;
   }
   for (const { variable, problem } of error.problems) {

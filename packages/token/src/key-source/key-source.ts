@@ -102,7 +102,7 @@ class FetchingKeySource implements KeySource {
         status: held === undefined ? 'fail' : isWell ? 'pass' : 'warn',
         keys: this.kids().length,
         origin: held === undefined ? 'none' : held.fetchedMonotonic === undefined ? 'kept' : 'fetched',
-        ageMs: held === undefined ? null : this.#age(held),
+        ageMs: this.#wholeAge(held),
         kept: this.#keeper.isKept(),
         failures: this.#failures,
         lastError: this.#lastError,
@@ -130,6 +130,11 @@ class FetchingKeySource implements KeySource {
     const byWall = this.#settings.clock.now() - fetchedAt;
     if (fetchedMonotonic !== undefined) return Math.max(byWall, this.#settings.clock.monotonic() - fetchedMonotonic);
     return byWall < 0 ? null : byWall;
+  }
+
+  #wholeAge(held: HeldKeys | undefined): DurationMs | null {
+    const age = held === undefined ? null : this.#age(held);
+    return age === null ? null : Math.round(age);
   }
 
   #refreshOnceInCooldown(): Promise<void> | undefined {

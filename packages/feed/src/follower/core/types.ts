@@ -115,6 +115,8 @@ export interface WayState {
   readonly taken: boolean;
   /** Whether a connection is open. */
   readonly open: boolean;
+  /** Whether it has been lost, or could not be opened, since it was last open. */
+  readonly lost: boolean;
   /** How often a connection was opened. */
   readonly openings: number;
   /** When it was taken, opened or last restarted, monotonic ms. */
