@@ -1,9 +1,8 @@
 import type { Denial } from '@rescind/revocation';
-import { RescindError, UNBOUNDED } from '@rescind/revocation';
+import { createRevocationId, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
 import type { CutoffRequest, EndAllSessions, EndSession, RevocationRecord, RevokeToken } from '../issuer.ts';
 import type { SessionRoom } from '../session/answer.ts';
-import { createId } from '../session/mint.ts';
 import { findRefreshToken } from '../session/refresh.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
@@ -131,7 +130,7 @@ function replaceKey({ store, tokenKeys }: RevocationRoom, unit: Unit, kid: strin
 
 /** One revocation; as many events as it takes. */
 function append(unit: Unit, reason: string, deny: readonly Denial[]): RevocationRecord {
-  const txn = createId();
+  const txn = createRevocationId(unit.now());
   let record: RevocationRecord | undefined;
   for (const part of inParts(deny)) record = unit.append({ txn, reason, deny: part });
   if (record === undefined) throw new TypeError('revoke: at least one cut-off must be given');
