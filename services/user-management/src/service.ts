@@ -14,10 +14,12 @@ import { readSettings } from './config.ts';
 import { prepareSchema } from './database/schema.ts';
 import { readFeedClients } from './feed-clients.ts';
 import { createLoginLimits } from './http/limits.ts';
-import { createSessionEndpoints } from './http/sessions.ts';
-import { createTokenEndpoints } from './http/tokens.ts';
+import { revocationsOperations } from './http/revocations.ts';
+import { sessionOperations } from './http/sessions.ts';
 import { prepareIssuer } from './issuer.ts';
 import { authorizationServerMetadata } from './oauth/metadata.ts';
+import { oauthOperations } from './oauth/operations.ts';
+import { publishedOperations } from './oauth/published.ts';
 
 /** Users and passwords, and thin HTTP over the issuer. */
 export const userManagement: Service<Configuration> = {
@@ -58,14 +60,13 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     clock: systemClock,
     telemetry,
   });
-  const app = createApp({
-    issuer,
-    limits,
-    sessions: createSessionEndpoints({ issuer, accounts, limits, telemetry }),
-    tokens: createTokenEndpoints(issuer, telemetry),
-    revocations,
-    metadata: authorizationServerMetadata(configuration.ISSUER, configuration.DEFAULT_SCOPES),
-  });
+  const metadata = authorizationServerMetadata(configuration.ISSUER, configuration.DEFAULT_SCOPES);
+  const app = createApp(issuer, [
+    ...sessionOperations({ issuer, accounts, limits, telemetry }),
+    ...oauthOperations(issuer, telemetry),
+    ...publishedOperations(issuer, metadata),
+    ...revocationsOperations(revocations),
+  ]);
   return {
     app,
     ready: Promise.resolve(),

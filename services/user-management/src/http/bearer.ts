@@ -15,12 +15,24 @@ export interface CallerLocals {
   caller: Caller;
 }
 
-/** Lets a request pass only with an access token that is good, and leaves whose it is in `response.locals.caller`. */
-export function identify(issuer: Issuer): RequestHandler {
+/**
+ * Lets a request pass only with an access token that is good and has all of these scopes, and leaves whose it is in
+ * `response.locals.caller`.
+ */
+export function identify(issuer: Issuer, scopes: readonly string[] = []): RequestHandler {
   return (request, response, next) => {
-    response.locals.caller = requireCaller(issuer, request);
+    const caller = requireCaller(issuer, request);
+    const has = caller.scope?.split(' ') ?? [];
+    if (!scopes.every((scope) => has.includes(scope))) throw insufficientScope(scopes);
+    response.locals.caller = caller;
     next();
   };
+}
+
+/** Names the scopes that are needed (RFC 6750 section 3.1). */
+function insufficientScope(scopes: readonly string[]): RescindError {
+  const challenge = `Bearer error="insufficient_scope", scope="${scopes.join(' ')}"`;
+  return Object.assign(new RescindError('scope_insufficient'), { headers: { 'WWW-Authenticate': challenge } });
 }
 
 /**

@@ -1,5 +1,3 @@
-import { readForm, readJson } from '@rescind/service';
-import type { RequestHandler } from 'express';
 import { z } from 'zod';
 
 /** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
@@ -14,49 +12,28 @@ const deviceName = z
   .optional();
 
 /** RFC 6749 section 3.3. */
-const scope = z
+export const scope = z
   .string()
   .max(1_000)
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scopes with one space between')
   .optional();
 
-const clientId = z.string().max(256).optional();
+export const clientId = z.string().max(256).optional();
 
 export const registerBody = z.strictObject({ username, password });
+export const registerAnswer = z.strictObject({ username });
 export const loginBody = z.strictObject({ username, password, deviceName, client_id: clientId, scope });
 export const passwordBody = z.strictObject({ currentPassword: password, newPassword: password, deviceName });
 
-export type RegisterBody = z.output<typeof registerBody>;
-export type LoginBody = z.output<typeof loginBody>;
-export type PasswordBody = z.output<typeof passwordBody>;
-
-/** Unknown parameters are ignored (RFC 6749 section 3.2). */
-export const tokenForm = z.object({
-  grant_type: z.string({ error: 'must be given' }),
-  refresh_token: z.string().max(512).optional(),
-  client_id: clientId,
-  scope,
-});
-export const revokeForm = z.object({
-  token: z.string({ error: 'must be given' }).max(16_384),
-  token_type_hint: z.string().optional(),
-  client_id: clientId,
-});
-
-export type TokenForm = z.output<typeof tokenForm>;
-export type RevokeForm = z.output<typeof revokeForm>;
-
-/** Reads and checks the body before what comes after, which finds it as `request.body`. */
-export function json(schema: z.ZodType): RequestHandler {
-  return async (request, _response, next) => {
-    request.body = await readJson(request, schema);
-    next();
-  };
-}
-
-export function form(schema: z.ZodType): RequestHandler {
-  return async (request, _response, next) => {
-    request.body = await readForm(request, schema);
-    next();
-  };
-}
+/** RFC 6749 section 5.1, `refresh_in` and `sid` being ours. */
+export const tokenAnswer = z
+  .strictObject({
+    access_token: z.string().describe('A JWT (RFC 9068)'),
+    token_type: z.literal('Bearer'),
+    expires_in: z.int().describe('Seconds'),
+    refresh_token: z.string(),
+    refresh_in: z.int().describe('Seconds after which refreshing makes sense'),
+    scope: z.string(),
+    sid: z.string().describe('The session'),
+  })
+  .meta({ id: 'Tokens' });

@@ -1,0 +1,20 @@
+import type { ErrorCode } from '@rescind/revocation';
+import type { OperationAnswer } from '@rescind/service';
+import { tokenAnswer } from './bodies.ts';
+
+/** RFC 6749 section 5.1. */
+export const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' } as const;
+
+/** Tokens, as operations declare them. */
+export const TOKENS: OperationAnswer = {
+  description: 'Tokens',
+  schema: tokenAnswer,
+  headers: { 'Cache-Control': '`no-store`' },
+};
+
+/** What everything that writes may be refused for. */
+export const WRITES: readonly ErrorCode[] = ['database_restored', 'clock_ahead', 'stopping'];
+/** What everything that mints a token may be refused for. */
+export const MINTS: readonly ErrorCode[] = ['database_restored', 'clock_ahead', 'clock_parted', 'stopping'];
+/** What everything that costs a password hash may be refused for. */
+export const LIMITED: readonly ErrorCode[] = ['rate_limited', 'busy'];
