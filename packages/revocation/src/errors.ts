@@ -77,6 +77,8 @@ export const ERRORS = {
   password_refused: { status: 400, message: 'This password cannot be used' },
   session_ended: { status: 401, message: 'The session has ended' },
   subject_inactive: { status: 403, message: 'This account is not active' },
+  operator_invalid: { status: 401, message: 'The name or the secret of the administrator is wrong' },
+  confirmation_missing: { status: 400, message: 'This is about everybody and has to be confirmed' },
   subject_unknown: { status: 404, message: 'There is no such user' },
   rate_limited: { status: 429, message: 'Too many requests' },
   not_found: { status: 404, message: 'There is nothing at this address' },

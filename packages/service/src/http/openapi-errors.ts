@@ -23,7 +23,7 @@ const TOKEN_ERRORS: readonly ErrorCode[] = [
 const SECURITY_ERRORS: Readonly<Record<OperationSecurity, readonly ErrorCode[]>> = {
   bearer: TOKEN_ERRORS,
   client: ['client_invalid'],
-  operator: [...TOKEN_ERRORS, 'client_invalid'],
+  operator: [...TOKEN_ERRORS, 'operator_invalid', 'rate_limited'],
   feed: ['client_invalid'],
 };
 

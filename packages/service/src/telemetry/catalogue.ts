@@ -18,6 +18,10 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
   rescind_refresh_total: { help: 'Uses of refresh tokens', labels: ['result'] },
   rescind_refresh_reuse_total: { help: 'Sessions ended because a used refresh token came again' },
   rescind_rate_limited_total: { help: 'Requests refused because there were too many', labels: ['what'] },
+  rescind_audit_dropped_total: {
+    help: 'Refused acts of administrators that the audit did not take',
+    labels: ['why'],
+  },
   // The issuer: its log on the way out.
   rescind_events_published_total: { help: 'Events acknowledged by Kafka', labels: ['type'] },
   rescind_publish_failures_total: { help: 'Times the relay could not publish, and tried again' },
