@@ -1,0 +1,75 @@
+import type { Clock, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Operation, OperationGuards } from '@rescind/service';
+import type { Request, RequestHandler, Response } from 'express';
+import { ipKeyGenerator } from 'express-rate-limit';
+import type { Audit } from '../audit/audit.ts';
+import { UNKNOWN } from '../audit/audit.ts';
+import type { Administrator, Authenticate } from './authentication.ts';
+import { readCredentials } from './credentials.ts';
+import { nobodyShown, scopeMissing } from './refusals.ts';
+import { missingScopes } from './scopes.ts';
+import { createFailureThrottle } from './throttle.ts';
+
+/** Where the guard leaves who it let in. */
+export interface AdministratorLocals {
+  administrator: Administrator;
+}
+
+interface AccessOptions {
+  readonly authenticate: Authenticate;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+/** Lets a request pass with an administrator's credentials and every scope of its operation. */
+export function createAdminGuards({ authenticate, audit, clock, telemetry }: AccessOptions): OperationGuards {
+  const throttle = createFailureThrottle(clock);
+
+  const refused = (request: Request, response: Response, { id }: Operation, who: string, code: string) => {
+    telemetry.log('warn', 'authn_login_fail', { who, operation: id, code });
+    countFailure(request);
+    return audit.refused(refusal(who, id, code, response));
+  };
+
+  const countFailure = (request: Request) => {
+    try {
+      throttle.failed(ipKeyGenerator(request.ip ?? ''));
+    } catch (error) {
+      telemetry.count('rescind_rate_limited_total', { what: 'administrator' });
+      telemetry.log('warn', 'excess_rate_limit_exceeded', { what: 'administrator' });
+      throw error;
+    }
+  };
+
+  const identify = async (request: Request, response: Response, operation: Operation): Promise<Administrator> => {
+    const credentials = readCredentials(request);
+    if (credentials === undefined) throw nobodyShown();
+    try {
+      return authenticate(credentials);
+    } catch (error) {
+      if (error instanceof RescindError) await refused(request, response, operation, UNKNOWN, error.code);
+      throw error;
+    }
+  };
+
+  const guard = (operation: Operation): RequestHandler => {
+    const needed = operation.scopes ?? [];
+    return async (request, response, next) => {
+      const administrator = await identify(request, response, operation);
+      if (missingScopes(administrator.scopes, needed).length > 0) {
+        await audit.refused(refusal(administrator.who, operation.id, 'scope_insufficient', response));
+        throw scopeMissing(needed);
+      }
+      response.locals.administrator = administrator;
+      next();
+    };
+  };
+  return { operator: (operation) => [guard(operation)] };
+}
+
+function refusal(who: string, operation: string, result: string, response: Response) {
+  const requestId = String(response.getHeader('X-Request-Id') ?? '');
+  return { who, operation, targets: [], reason: null, why: null, result, requestId, details: {} };
+}

@@ -1,0 +1,36 @@
+import type { ErrorCode } from '@rescind/revocation';
+import { ERRORS, RescindError } from '@rescind/revocation';
+
+/** A refusal with the challenge that says how to do better. */
+class ChallengedError extends RescindError {
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, challenge: string) {
+    super(code);
+    this.headers = { 'WWW-Authenticate': challenge };
+  }
+}
+
+const BASIC = 'Basic realm="rescind admin", charset="UTF-8"';
+
+/** Nothing was shown: both ways are named (RFC 9110 section 11.6.1), and no error code (RFC 6750 section 3.1). */
+export const nobodyShown = () => new ChallengedError('token_missing', `${BASIC}, Bearer`);
+
+/** RFC 7617 section 2. */
+export const operatorWrong = () => new ChallengedError('operator_invalid', BASIC);
+
+/** RFC 6750 section 3.1. */
+export const scopeMissing = (needed: readonly string[]) =>
+  new ChallengedError('scope_insufficient', bearer('scope_insufficient', `scope="${needed.join(' ')}"`));
+
+/** RFC 9470 section 3. */
+export const loginTooOld = (maxAgeSeconds: number) =>
+  new ChallengedError(
+    'authentication_insufficient',
+    bearer('authentication_insufficient', `max_age="${maxAgeSeconds}"`),
+  );
+
+function bearer(code: 'scope_insufficient' | 'authentication_insufficient', parameter: string): string {
+  const { oauth, message } = ERRORS[code];
+  return `Bearer error="${oauth}", error_description="${message}", ${parameter}`;
+}
