@@ -38,6 +38,13 @@ export const settings = z.object({
       about: 'A JSON file `{ "<client id>": "<secret>" }`: who may read revocations. Without it nobody may over HTTP',
     }),
   ),
+  FEED_READERS_PER_CLIENT: setting.count({
+    default: '1024',
+    atLeast: 1,
+    atMost: 100_000,
+    about:
+      'Connections of one client to `/revocations` at a time: the instances of one service, all of which come when Kafka is away',
+  }),
   ACCESS_TOKEN_TTL: setting.duration({
     default: '15m',
     atLeast: '1s',

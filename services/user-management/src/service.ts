@@ -57,6 +57,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const revocations = createRevocationsHandler({
     source: issuer.log,
     authenticate: createBasicAuthenticator(feedClients),
+    readersPerClient: configuration.FEED_READERS_PER_CLIENT,
     clock: systemClock,
     telemetry,
   });

@@ -8,7 +8,7 @@ import { openReader } from './reader.ts';
 
 const HEARTBEAT_MS: DurationMs = 1_000;
 /** Instances of one service share its credential: a large fleet, and no more. */
-const READERS_PER_CLIENT = 256;
+const READERS_PER_CLIENT = 1_024;
 /** A reader that takes nothing for so long comes back by itself when it can. */
 const STUCK_MS: DurationMs = 30_000;
 
@@ -20,7 +20,7 @@ export interface RevocationsHandlerOptions {
   readonly telemetry?: Telemetry | undefined;
   /** How often a heartbeat is signed, one for all connections. Default 1 000. */
   readonly heartbeatMs?: DurationMs | undefined;
-  /** Most connections of one client at a time; one more is answered 429. Default 256. */
+  /** Most connections of one client at a time; one more is answered 429. Default 1 024. */
   readonly readersPerClient?: number | undefined;
   /** After how many ms a reader that takes nothing is dropped. Default 30 000. */
   readonly stuckMs?: DurationMs | undefined;
