@@ -1,21 +1,55 @@
 export type {
-  BeginSession,
-  CutoffRequest,
-  EndAllSessions,
-  EndSession,
   Issuer,
   IssuerOptions,
   IssuerTransaction,
   OtherIssuer,
-  RefreshRequest,
   RestoreOptions,
   RestoreReport,
-  RevocationRecord,
-  RevokeToken,
   SubjectRecord,
-  TokenAnswer,
   VerifyOptions,
 } from './issuer.ts';
+export type {
+  Client,
+  ClientAuthMethod,
+  ClientPolicy,
+  ClientProof,
+  IssuerClients,
+  Lifetime,
+  RegisteredClient,
+  SessionPolicy,
+  TokenStorage,
+} from './issuer-clients.ts';
+export type {
+  CutoffRequest,
+  EndAllSessions,
+  EndSession,
+  IssuerRevocations,
+  Preview,
+  RevocationPage,
+  RevocationQuery,
+  RevocationRecord,
+  RevocationState,
+  Revoked,
+  RevokeToken,
+  SubjectChange,
+} from './issuer-revocations.ts';
+export type {
+  AccessAnswer,
+  BeginSession,
+  Introspection,
+  IssuerSessions,
+  Origin,
+  Reauthentication,
+  ReauthenticationDemand,
+  RefreshRequest,
+  RenameSession,
+  RenewAnswer,
+  RenewRequest,
+  SessionPage,
+  SessionQuery,
+  SessionView,
+  TokenAnswer,
+} from './issuer-sessions.ts';
 export { openIssuer } from './open.ts';
 export type { RelayCore, RelayEffect, RelayInput, RelaySend, RelayState } from './relay/core.ts';
 export { composeBatch, createRelayCore } from './relay/core.ts';

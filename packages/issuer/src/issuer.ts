@@ -1,7 +1,34 @@
 import type { LogSource, Publisher } from '@rescind/feed';
-import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type Database from 'better-sqlite3';
+import type { Client, IssuerClients } from './issuer-clients.ts';
+import type {
+  CutoffRequest,
+  EndAllSessions,
+  EndSession,
+  IssuerRevocations,
+  Preview,
+  Revoked,
+  RevokeToken,
+  SubjectChange,
+} from './issuer-revocations.ts';
+import type {
+  AccessAnswer,
+  BeginSession,
+  Introspection,
+  IssuerSessions,
+  Reauthentication,
+  ReauthenticationDemand,
+  RefreshRequest,
+  RenameSession,
+  RenewAnswer,
+  RenewRequest,
+  SessionView,
+  TokenAnswer,
+} from './issuer-sessions.ts';
+
+export type { RevocationRecord } from './issuer-revocations.ts';
 
 /** What the host knows of a subject now. Read inside the transaction that mints. */
 export interface SubjectRecord {
@@ -41,90 +68,11 @@ export interface IssuerOptions {
   readonly refreshGraceMs?: DurationMs;
   /** Retention of the log (the Kafka topic's, or less): what still denies at half of it is appended anew. Default 7 days. */
   readonly eventRetentionMs?: DurationMs;
-}
-
-/** A login: who was it, for whom, and against which version of the credential was it proved. */
-export interface BeginSession {
-  readonly sub: string;
-  readonly clientId: string;
-  /** `aud` of the access tokens (RFC 9068 section 3). */
-  readonly audience: string | readonly string[];
-  /** Space-separated; within the subject's `scope` claim. Absent: all of it, as it is at each refresh. */
-  readonly scope?: string;
-  readonly deviceName?: string;
-  /** The version that the caller verified the password against, before the transaction. */
-  readonly credentialVersion: number;
-  /** RFC 8176, for instance `['pwd']`. */
-  readonly amr?: readonly string[];
-}
-
-export interface RefreshRequest {
-  readonly refreshToken: string;
-  /** The authenticated client. A token of another client is `grant_invalid`, and stays as it is. */
-  readonly clientId: string;
-  /** Narrows this access token only (RFC 6749 section 6). @throws `scope_invalid` when it exceeds the session's. */
-  readonly scope?: string;
-}
-
-/** RFC 6749 section 5.1. */
-export interface TokenAnswer {
-  readonly access_token: string;
-  readonly token_type: 'Bearer';
-  /** Seconds. */
-  readonly expires_in: number;
-  readonly refresh_token: string;
-  /** Seconds after which refreshing makes sense: half of `expires_in`. */
-  readonly refresh_in: number;
-  readonly scope: string;
-  readonly sid: string;
-}
-
-export interface EndSession {
-  readonly sid: string;
-  /** A stable word, such as `logout`. */
-  readonly reason: string;
-}
-
-export interface EndAllSessions {
-  readonly sub: string;
-  /** Keeps this session (and takes it to the subject's present credential version): every other is ended by its sid. */
-  readonly exceptSid?: string;
-  readonly reason: string;
-}
-
-export interface RevokeToken {
-  readonly token: string;
-  /** The authenticated client. @throws RescindError `grant_invalid`: the token was issued to another client. */
-  readonly clientId: string;
-  /** Default `token_revoked`. */
-  readonly reason?: string;
-}
-
-/** Deny every token of `issuer` whose `claim` has `value` and that was issued until now. */
-export interface CutoffRequest {
-  /** `jti`, `sid`, `sub`, `client_id`, `kid` (the header's), `iss`, or any other claim's name. */
-  readonly claim: string;
-  readonly value: string;
-  /** A stable word, such as `roles_changed`. */
-  readonly reason: string;
   /**
-   * Whether sessions end too: default true for `sid`, `sub`, `client_id` and `iss`, false for all others. Only `sub`,
-   * `client_id` and `iss` leave a choice (false: a soft cut-off, old tokens die and refresh goes on).
+   * Clients that are there without being registered; one registered under the same id takes its place. Default: `web`,
+   * public.
    */
-  readonly endsSession?: boolean;
-  /** The `exp` of a `jti`'s token, ms. Default: the greatest `exp` ever minted. */
-  readonly expiresAt?: EpochMillis;
-  /** Default: this issuer. Another that this log speaks for needs `expiresAt` (its longest token life from now). */
-  readonly issuer?: string;
-}
-
-/** Where a revocation stands in the log. */
-export interface RevocationRecord {
-  /** The revocation's id, the same however often its event is appended anew. */
-  readonly txn: string;
-  readonly epoch: string;
-  /** The seq of its (last) event. */
-  readonly seq: number;
+  readonly clients?: readonly Client[];
 }
 
 /**
@@ -133,14 +81,41 @@ export interface RevocationRecord {
  * before does not.
  */
 export interface IssuerTransaction {
-  /** @throws RescindError `credentials_wrong`, `subject_inactive`, `scope_invalid`, `clock_parted` */
+  /**
+   * @throws RescindError `client_invalid` (not registered, or disabled), `credentials_wrong`, `subject_inactive`,
+   *   `scope_invalid`, `request_invalid`, `clock_parted`
+   */
   beginSession(login: BeginSession): TokenAnswer;
-  /** `undefined`: unknown, or ended before. */
-  endSession(end: EndSession): RevocationRecord | undefined;
+  /** `undefined`: unknown, ended before, or another subject's. */
+  endSession(end: EndSession): Revoked | undefined;
   /** `undefined`: `exceptSid` was the only one. */
-  endAllSessions(end: EndAllSessions): RevocationRecord | undefined;
+  endAllSessions(end: EndAllSessions): Revoked | undefined;
   /** One event for all; the requests must have one `reason`. */
-  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): RevocationRecord;
+  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Revoked;
+  /** A cut-off of a subject by `sub`, or of all its sessions but one. */
+  subjectChanged(change: SubjectChange): Revoked;
+  /**
+   * From now on these sessions refresh and renew only after a new login or `reauthenticate`; their access tokens live
+   * to their end, unless they are cut off too. Answers how many there are.
+   */
+  requireReauthentication(demand: ReauthenticationDemand): number;
+  /**
+   * Raises `auth_time`, `amr` and `acr` of a session and answers new tokens; what it had before dies, softly: its refresh
+   * token is replaced (OWASP ASVS 5.0 section 7.2.4).
+   * @throws RescindError `session_ended`, `credentials_wrong`, `subject_inactive`, `clock_parted`, `clock_ahead`
+   */
+  reauthenticate(proved: Reauthentication): TokenAnswer;
+  /**
+   * Another access token of an open session, with the claims as they are now: what answers a change that the person made
+   * themselves. The refresh token stays.
+   * @throws RescindError `session_ended`, `subject_inactive`, `clock_parted`
+   */
+  reissue(of: { readonly sid: string; readonly sub: string }): AccessAnswer;
+  /** `undefined`: it is not an open session of that subject. */
+  renameSession(renaming: RenameSession): SessionView | undefined;
+  /** @throws TypeError for what cannot be a client */
+  putClient(client: Client): void;
+  removeClient(clientId: string): boolean;
 }
 
 export interface Issuer {
@@ -155,22 +130,49 @@ export interface Issuer {
    * @throws RescindError `clock_ahead`, `database_restored`, `stopping`
    */
   transaction<T>(work: (tx: IssuerTransaction) => T): Promise<T>;
+  /** Who may hold tokens, and on what terms. */
+  readonly clients: IssuerClients;
+  /** Who is logged in, and where. */
+  readonly sessions: IssuerSessions;
+  /** What has been revoked, and still denies something. */
+  readonly revocations: IssuerRevocations;
   /** @throws RescindError as `IssuerTransaction.beginSession`, and `database_restored`, `stopping` */
   beginSession(login: BeginSession): TokenAnswer;
   /**
    * Rotates the refresh token. A used one ends its session, unless it is the last one before the present, within the
-   * grace, and the present one is unused: then the same successor is answered.
-   * @throws RescindError `grant_invalid`, `grant_reused`, `scope_invalid`, `clock_parted`, `database_restored`, `stopping`
+   * grace, and the present one is unused: then the same successor is answered. Those that come at once share one
+   * transaction, durable before any of them is answered.
+   * @throws RescindError `grant_invalid`, `grant_reused`, `grant_suspended`, `reauthentication_required`,
+   *   `client_invalid`, `scope_invalid`, `clock_parted`, `database_restored`, `stopping`
    */
-  refresh(request: RefreshRequest): TokenAnswer;
-  endSession(end: EndSession): Promise<RevocationRecord | undefined>;
-  endAllSessions(end: EndAllSessions): Promise<RevocationRecord | undefined>;
+  refresh(request: RefreshRequest): Promise<TokenAnswer>;
+  /**
+   * Buys a new access token with a valid one, where the client's policy has `renewByToken`: each token once, and only the
+   * newest of its session. One that comes again ends the session, within the grace of `refresh`. Before half of its life
+   * is over a token is answered as it is. One that a soft cut-off denies buys a new one at once.
+   * @throws RescindError as `refresh`, and `token_malformed`, `token_expired`, `token_revoked`, …; `grant_unsupported`:
+   *   not by this client
+   */
+  renew(request: RenewRequest): Promise<RenewAnswer>;
+  /** @throws RescindError as `IssuerTransaction.reauthenticate`, and `database_restored`, `stopping` */
+  reauthenticate(proved: Reauthentication): Promise<TokenAnswer>;
+  requireReauthentication(demand: ReauthenticationDemand): Promise<number>;
+  endSession(end: EndSession): Promise<Revoked | undefined>;
+  endAllSessions(end: EndAllSessions): Promise<Revoked | undefined>;
+  subjectChanged(change: SubjectChange): Promise<Revoked>;
   /**
    * RFC 7009: an access token is cut off by its `jti`, a refresh token ends its session. Unknown, expired and revoked
    * tokens are fine (`undefined`).
    */
-  revokeToken(revocation: RevokeToken): Promise<RevocationRecord | undefined>;
-  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Promise<RevocationRecord>;
+  revokeToken(revocation: RevokeToken): Promise<Revoked | undefined>;
+  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Promise<Revoked>;
+  /** What a revocation would do. Reads only. @throws TypeError as the revocation itself */
+  preview(what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange): Preview;
+  /**
+   * RFC 7662, by the issuer's own rows; reads only. `clientId` is the authenticated client: one that may not introspect
+   * learns of its own tokens alone, one with an audience of those for it.
+   */
+  introspect(token: string, asker: { readonly clientId: string }): Introspection;
   /**
    * Gate, signature, claims, and judge over the issuer's own rows. Reads only.
    * @throws RescindError `token_malformed`, `token_expired`, `token_revoked`, …

@@ -51,10 +51,10 @@ export function eventAt(topic: Topic, seq: number): string {
   return String(topic.records.find((jws) => payloadOf(jws).seq === seq));
 }
 
-export function expectRefusing(issuer: Issuer, answer: TokenAnswer): void {
+export async function expectRefusing(issuer: Issuer, answer: TokenAnswer): Promise<void> {
   expect(issuer.refusingWrites()).toEqual(expect.any(String));
-  expect(codeOf(() => login(issuer))).toBe('database_restored');
-  expect(codeOf(() => refresh(issuer, answer))).toBe('database_restored');
+  expect(await codeOf(() => login(issuer))).toBe('database_restored');
+  expect(await codeOf(() => refresh(issuer, answer))).toBe('database_restored');
   expect(asked(issuer, answer)).toBe('ok');
   expect(issuer.jwks().keys).not.toHaveLength(0);
   expect(issuer.eventJwks().keys).not.toHaveLength(0);

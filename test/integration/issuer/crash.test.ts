@@ -56,7 +56,7 @@ test('kill -9 in the midst of logouts: each one that was answered is in the log,
 test('a second writer is refused while the first lives, and not a moment longer', async () => {
   const place = house();
   const first = place.open();
-  expect(codeOf(() => place.open())).toBe('database_locked');
+  expect(await codeOf(() => place.open())).toBe('database_locked');
   await first.close();
   const second = place.open();
   await second.close();
@@ -67,7 +67,7 @@ test('a second writer is refused while the first lives, and not a moment longer'
   const exited = once(child, 'exit');
   try {
     await once(child.stdout, 'data');
-    expect(codeOf(() => place.open())).toBe('database_locked');
+    expect(await codeOf(() => place.open())).toBe('database_locked');
   } finally {
     child.kill('SIGKILL');
   }
@@ -80,11 +80,11 @@ test('another name of the same file finds the same lock', async () => {
   const first = place.open();
   const link = join(place.directory, 'link.db');
   symlinkSync(place.databasePath, link);
-  expect(codeOf(() => place.open({ databasePath: link }))).toBe('database_locked');
+  expect(await codeOf(() => place.open({ databasePath: link }))).toBe('database_locked');
   await first.close();
   const hard = join(place.directory, 'hard.db');
   linkSync(place.databasePath, hard);
-  expect(codeOf(() => place.open({ databasePath: hard }))).toBe('database_locked');
+  expect(await codeOf(() => place.open({ databasePath: hard }))).toBe('database_locked');
   rmSync(hard);
   expect(place.open({ databasePath: link }).refusingWrites()).toBeNull();
 });

@@ -35,8 +35,9 @@ describe('the keys', () => {
   test('neither set verifies the other’s type', async () => {
     const issuer = house().open();
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-    for (const { jws } of issuer.log.read(0, 1)) expect(codeOf(() => issuer.verify(jws))).toBe('token_type_wrong');
-    expect(codeOf(() => issuer.log.prove(login(issuer).access_token))).toBe('event_invalid');
+    for (const { jws } of issuer.log.read(0, 1))
+      expect(await codeOf(() => issuer.verify(jws))).toBe('token_type_wrong');
+    expect(await codeOf(() => issuer.log.prove(login(issuer).access_token))).toBe('event_invalid');
   });
 
   test('a directory or a file that others may read is refused, and what to do is said', async () => {
@@ -58,7 +59,7 @@ describe('the keys', () => {
     const place = house();
     await place.open().close();
     rmSync(place.keysPath, { recursive: true });
-    expect(codeOf(() => place.open())).toBe('keys_unavailable');
+    expect(await codeOf(() => place.open())).toBe('keys_unavailable');
   });
 
   test('the private half of a revoked key does not stay', async () => {
@@ -92,7 +93,7 @@ describe('the database', () => {
     issuer.database.exec('UPDATE rescind_schema SET version = 99');
     await issuer.close();
     const before = readFileSync(place.databasePath);
-    expect(codeOf(() => place.open())).toBe('database_newer');
+    expect(await codeOf(() => place.open())).toBe('database_newer');
     expect(readFileSync(place.databasePath).equals(before)).toBe(true);
   });
 
@@ -117,6 +118,6 @@ describe('the database', () => {
     const issuer = house().open();
     await issuer.close();
     await issuer.close();
-    expect(codeOf(() => login(issuer))).toBe('stopping');
+    expect(await codeOf(() => login(issuer))).toBe('stopping');
   });
 });

@@ -77,14 +77,14 @@ export function login(
   });
 }
 
-export function refresh(issuer: Issuer, answer: TokenAnswer, clientId = 'web'): TokenAnswer {
+export function refresh(issuer: Issuer, answer: TokenAnswer, clientId = 'web'): Promise<TokenAnswer> {
   return issuer.refresh({ refreshToken: answer.refresh_token, clientId });
 }
 
 /** The code of the error that `work` throws; `undefined` when it throws none. */
-export function codeOf(work: () => unknown): string | undefined {
+export async function codeOf(work: () => unknown): Promise<string | undefined> {
   try {
-    work();
+    await work();
     return undefined;
   } catch (error) {
     return (error as RescindError).code ?? String(error);
@@ -93,7 +93,12 @@ export function codeOf(work: () => unknown): string | undefined {
 
 /** Whether the issuer itself still takes this token: `ok`, or the code of the refusal. */
 export function asked(issuer: Issuer, answer: TokenAnswer): string {
-  return codeOf(() => issuer.verify(answer.access_token)) ?? 'ok';
+  try {
+    issuer.verify(answer.access_token);
+    return 'ok';
+  } catch (error) {
+    return (error as RescindError).code ?? String(error);
+  }
 }
 
 export function decoderOf(issuer: Issuer, issuers: readonly string[] = [ISSUER]): EventDecoder {

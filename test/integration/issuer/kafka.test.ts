@@ -40,8 +40,8 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
   // Its mark was put back with it, so nobody knows how far the log had come.
   expect(report).toMatchObject({ importedEvents: 1, whole: false, replayError: null });
   const again = place.open({ publisher: open() });
-  expect(codeOf(() => refresh(again, lost))).toBe('grant_invalid');
-  expect(codeOf(() => refresh(again, kept))).toBe('grant_invalid');
+  expect(await codeOf(() => refresh(again, lost))).toBe('grant_invalid');
+  expect(await codeOf(() => refresh(again, kept))).toBe('grant_invalid');
   const { head } = again.log.snapshot();
   await waitFor('the new epoch to be sent', () => again.health().some(({ sentSeq }) => sentSeq === head), 30_000);
 }, 180_000);

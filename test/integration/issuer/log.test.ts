@@ -68,7 +68,7 @@ describe('the outbox', () => {
     expect(second).toBe(first);
     expect(() => issuer.verify(before.access_token)).toThrow();
     expect(issuer.verify(after.access_token).payload.iat_ms).toBe(START + 1);
-    expect(refresh(issuer, after).sid).toBe(after.sid);
+    expect((await refresh(issuer, after)).sid).toBe(after.sid);
   });
 
   test('whoever listens hears of a commit, and not of what was taken back', async () => {
@@ -102,7 +102,7 @@ describe('the outbox', () => {
   test('nothing secret is in an event', async () => {
     const issuer = house().open();
     const answer = login(issuer);
-    const next = refresh(issuer, answer);
+    const next = await refresh(issuer, answer);
     await issuer.revokeToken({ token: next.access_token, clientId: 'web' });
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
     const text = issuer.log
@@ -181,7 +181,7 @@ describe('nothing is kept longer than it is needed', () => {
     const clock = createManualClock(START);
     const issuer = house().open({ clock, accessTokenTtlMs: 10 * SECOND, eventRetentionMs: 86_400 * SECOND });
     const answer = login(issuer);
-    refresh(issuer, answer);
+    await refresh(issuer, answer);
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
     clock.advance(10 * SECOND + 59 * SECOND);
     const sealed = issuer.database.prepare('SELECT COUNT(sealed) FROM rescind_refresh_tokens').pluck();

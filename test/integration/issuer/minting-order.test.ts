@@ -38,9 +38,9 @@ async function play(
   const honest = () => START + clock.monotonic();
   users.put('ada', { credentialVersion: 1 });
 
-  const mint = (work: () => TokenAnswer) => {
+  const mint = async (work: () => TokenAnswer | Promise<TokenAnswer>) => {
     try {
-      minted.push({ answer: work(), cut: false, over: false });
+      minted.push({ answer: await work(), cut: false, over: false });
     } catch (error) {
       if (!(error instanceof RescindError)) throw error;
     }
@@ -59,11 +59,11 @@ async function play(
     else if (one.kind === 'login') {
       const before = minted.length;
       const credentialVersion = verified;
-      mint(() => issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion }));
+      await mint(() => issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion }));
       // What was verified against an old password must not come out.
       expect(minted.length).toBe(verified === version ? before + 1 : before);
     } else if (one.kind === 'refresh' && newest) {
-      mint(() => issuer.refresh({ refreshToken: newest.answer.refresh_token, clientId: 'web' }));
+      await mint(() => issuer.refresh({ refreshToken: newest.answer.refresh_token, clientId: 'web' }));
     } else if (one.kind === 'soft') {
       await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false });
       cut(false);

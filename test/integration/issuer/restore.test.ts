@@ -23,8 +23,9 @@ describe('restore', () => {
     for (const answer of [kept, lost, cutBefore, born]) expect(asked(issuer, answer)).toBe('token_key_unknown');
     expect(issuer.jwks().keys.map(({ kid }) => kid)).toEqual([report.signingKid]);
     // Logged in before the backup, and not logged out since: goes on.
-    expect(asked(issuer, refresh(issuer, kept))).toBe('ok');
-    for (const answer of [lost, cutBefore, born]) expect(codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
+    expect(asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    for (const answer of [lost, cutBefore, born])
+      expect(await codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
 
     const events = eventsOf(issuer);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
@@ -50,7 +51,7 @@ describe('restore', () => {
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report).toMatchObject({ whole: false, importedEvents: 0, greatestSeqSeen: head, endedSessions: 2 });
     const issuer = place.open();
-    expect(codeOf(() => refresh(issuer, kept))).toBe('grant_invalid');
+    expect(await codeOf(() => refresh(issuer, kept))).toBe('grant_invalid');
     expect(asked(issuer, login(issuer))).toBe('ok');
   });
 
@@ -59,7 +60,7 @@ describe('restore', () => {
     putBackupWithMark(place);
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report).toMatchObject({ whole: false, importedEvents: 1 });
-    expect(codeOf(() => refresh(place.open(), kept))).toBe('grant_invalid');
+    expect(await codeOf(() => refresh(place.open(), kept))).toBe('grant_invalid');
   });
 
   test('with a Kafka that does not answer it says so, and ends all sessions', async () => {
@@ -68,7 +69,7 @@ describe('restore', () => {
     topic.isDown = true;
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report).toMatchObject({ whole: false, replayError: 'nobody answers' });
-    expect(codeOf(() => refresh(place.open(), kept))).toBe('grant_invalid');
+    expect(await codeOf(() => refresh(place.open(), kept))).toBe('grant_invalid');
   });
 
   test('proofs of readers are imported like the topic', async () => {
@@ -77,8 +78,8 @@ describe('restore', () => {
     const report = await restore(place, { proofs: topic.records });
     expect(report).toMatchObject({ whole: true, importedEvents: 1 });
     const issuer = place.open();
-    expect(asked(issuer, refresh(issuer, kept))).toBe('ok');
-    expect(codeOf(() => refresh(issuer, lost))).toBe('grant_invalid');
+    expect(asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await codeOf(() => refresh(issuer, lost))).toBe('grant_invalid');
   });
 
   test('other issuers of this log are cut off by iss', async () => {
@@ -138,6 +139,6 @@ describe('restore', () => {
     expect(await restore(place)).toMatchObject({ whole: true, endedSessions: 0 });
     const again = place.open();
     expect(asked(again, answer)).toBe('token_key_unknown');
-    expect(asked(again, refresh(again, answer))).toBe('ok');
+    expect(asked(again, await refresh(again, answer))).toBe('ok');
   });
 });

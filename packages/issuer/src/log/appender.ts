@@ -1,7 +1,7 @@
 import type { EventEncoder } from '@rescind/feed';
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
-import type { RevocationRecord } from '../issuer.ts';
+import type { RevocationRecord } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
 import type { Meta } from '../sql/meta.ts';
 import type { Outbox, OutboxRow } from '../sql/outbox.ts';

@@ -1,6 +1,6 @@
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import { NEVER, UNBOUNDED_CLAIMS } from '@rescind/revocation';
-import type { CutoffRequest } from '../issuer.ts';
+import type { CutoffRequest } from '../issuer-revocations.ts';
 import type { SessionClaim } from '../sql/sessions.ts';
 
 /** What a denial is made with: asked only when it is needed. */

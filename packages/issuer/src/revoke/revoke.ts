@@ -1,7 +1,14 @@
 import type { Denial } from '@rescind/revocation';
 import { createRevocationId, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
-import type { CutoffRequest, EndAllSessions, EndSession, RevocationRecord, RevokeToken } from '../issuer.ts';
+import type {
+  CutoffRequest,
+  EndAllSessions,
+  EndSession,
+  RevocationRecord,
+  Revoked,
+  RevokeToken,
+} from '../issuer-revocations.ts';
 import type { SessionRoom } from '../session/answer.ts';
 import { findRefreshToken } from '../session/refresh.ts';
 import type { Session } from '../sql/sessions.ts';
@@ -18,11 +25,7 @@ export interface RevocationRoom extends SessionRoom {
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** Ends sessions, writes rows and the outbox, for cut-offs of any scope: one revocation. */
-export function revoke(
-  room: RevocationRoom,
-  unit: Unit,
-  cutoffs: CutoffRequest | readonly CutoffRequest[],
-): RevocationRecord {
+export function revoke(room: RevocationRoom, unit: Unit, cutoffs: CutoffRequest | readonly CutoffRequest[]): Revoked {
   const requests = isList(cutoffs) ? cutoffs : [cutoffs];
   const reason = requireOneReason(requests);
   const { issuer } = room.policy;
@@ -32,19 +35,16 @@ export function revoke(
     greatestExp: () => Math.max(room.store.meta.greatestExp(), unit.now()),
   };
   const deny = requests.map((request) => toDenial(request, issuer, times));
+  let endedSessions = 0;
   for (const denial of deny) {
     if (denial.iss !== issuer) continue;
-    endSessions(room, unit, denial, reason);
+    endedSessions += endSessionsOf(room, unit, denial, reason);
     if (denial.claim === 'kid') replaceKey(room, unit, denial.value);
   }
-  return append(unit, reason, deny);
+  return { ...append(unit, reason, deny), endedSessions };
 }
 
-export function endSession(
-  room: RevocationRoom,
-  unit: Unit,
-  { sid, reason }: EndSession,
-): RevocationRecord | undefined {
+export function endSession(room: RevocationRoom, unit: Unit, { sid, reason }: EndSession): Revoked | undefined {
   const session = room.store.sessions.find(sid);
   if (session === undefined || session.endedAt !== null) return undefined;
   return revoke(room, unit, { claim: 'sid', value: sid, reason });
@@ -54,7 +54,7 @@ export function endAllSessions(
   room: RevocationRoom,
   unit: Unit,
   { sub, exceptSid, reason }: EndAllSessions,
-): RevocationRecord | undefined {
+): Revoked | undefined {
   if (exceptSid === undefined) return revoke(room, unit, { claim: 'sub', value: sub, reason });
   takeToPresentCredential(room, sub, exceptSid);
   const sids = room.store.sessions.openSids(sub, exceptSid);
@@ -71,7 +71,7 @@ export function revokeToken(
   room: RevocationRoom,
   unit: Unit,
   { token, clientId, reason = 'token_revoked' }: RevokeToken,
-): RevocationRecord | undefined {
+): Revoked | undefined {
   const found = findRefreshToken(room, token);
   if (found === undefined) return revokeAccessToken(room, unit, { token, clientId, reason });
   requireClient(found.session.clientId, clientId);
@@ -82,7 +82,7 @@ function revokeAccessToken(
   room: RevocationRoom,
   unit: Unit,
   { token, clientId, reason }: Required<RevokeToken>,
-): RevocationRecord | undefined {
+): Revoked | undefined {
   const payload = readAccessToken(room, unit, token);
   if (payload === undefined) return undefined;
   requireClient(payload.client_id, clientId);
@@ -115,8 +115,15 @@ function takeToPresentCredential(room: RevocationRoom, sub: string, sid: string)
   room.store.sessions.setCredentialVersion(sid, subject.credentialVersion);
 }
 
-function endSessions(room: RevocationRoom, unit: Unit, { claim, value, endsSession }: Denial, reason: string): void {
-  if (endsSession && endsSessions(claim)) room.store.sessions.end(claim, value, unit.now(), reason, UNBOUNDED);
+/** How many there were. */
+function endSessionsOf(
+  room: RevocationRoom,
+  unit: Unit,
+  { claim, value, endsSession }: Denial,
+  reason: string,
+): number {
+  if (!endsSession || !endsSessions(claim)) return 0;
+  return room.store.sessions.end(claim, value, unit.now(), reason, UNBOUNDED);
 }
 
 /** A revoked key signs nothing any more, from this transaction on. */

@@ -1,5 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import type { SubjectRecord, TokenAnswer } from '../issuer.ts';
+import type { SubjectRecord } from '../issuer.ts';
+import type { TokenAnswer } from '../issuer-sessions.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Store } from '../sql/store.ts';

@@ -1,6 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { BeginSession, SubjectRecord, TokenAnswer } from '../issuer.ts';
+import type { SubjectRecord } from '../issuer.ts';
+import type { BeginSession, TokenAnswer } from '../issuer-sessions.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import type { SessionRoom } from './answer.ts';
@@ -42,7 +43,7 @@ function toSession(login: BeginSession, { policy }: SessionRoom, at: EpochMillis
     sid: createId(),
     sub: login.sub,
     clientId: login.clientId,
-    audience: login.audience,
+    audience: login.audience ?? [],
     scope: login.scope ?? null,
     deviceName: login.deviceName ?? null,
     amr: login.amr ?? [],

@@ -1,6 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { RefreshRequest, SubjectRecord, TokenAnswer } from '../issuer.ts';
+import type { SubjectRecord } from '../issuer.ts';
+import type { RefreshRequest, TokenAnswer } from '../issuer-sessions.ts';
 import type { RefreshTokenRow } from '../sql/refresh-tokens.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';

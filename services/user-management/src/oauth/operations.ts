@@ -20,13 +20,13 @@ export function oauthOperations(issuer: Issuer, telemetry: Telemetry): Operation
       body: { type: 'form', schema: tokenForm },
       answers: { 200: TOKENS },
       errors: ['grant_invalid', 'grant_reused', 'grant_unsupported', 'scope_invalid', ...MINTS],
-      handle(request, response, { body: { grant_type, refresh_token, client_id, scope } }) {
+      async handle(request, response, { body: { grant_type, refresh_token, client_id, scope } }) {
         if (grant_type !== 'refresh_token') throw new RescindError('grant_unsupported');
         if (refresh_token === undefined) {
           throw new RequestRefused([{ path: 'refresh_token', message: 'must be given' }]);
         }
         const { clientId } = requireClient(client_id, request.headers.authorization);
-        const answer = issuer.refresh({
+        const answer = await issuer.refresh({
           refreshToken: refresh_token,
           clientId,
           ...(scope === undefined ? {} : { scope }),

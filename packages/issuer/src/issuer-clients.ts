@@ -1,0 +1,98 @@
+import type { DurationMs } from '@rescind/revocation';
+
+/** How a client proves who it is at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2). */
+export type ClientAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
+
+/** Which way a refresh token goes to and fro: in a body, or in an HttpOnly cookie that no script reads. */
+export type TokenStorage = 'body' | 'cookie';
+
+/** A length of time, or none: what is `never` over can still be revoked. */
+export type Lifetime = DurationMs | 'never';
+
+/** How sessions live. What is left out is as the issuer's options say. */
+export interface SessionPolicy {
+  /** Whole seconds, 1 s to 24 h. */
+  readonly accessTokenTtlMs?: DurationMs;
+  /** A session not used for so long ends. */
+  readonly refreshIdleTtlMs?: Lifetime;
+  /** Absolute age, counted from the login; nothing moves it. */
+  readonly refreshTokenTtlMs?: Lifetime;
+  /** How long a refresh token whose answer was lost may be used again; 0: never; at most 60 s. */
+  readonly refreshGraceMs?: DurationMs;
+  /** Default true. False: a refresh token stays the same, and no reuse can be seen (RFC 9700 section 4.14.2 wants true). */
+  readonly rotation?: boolean;
+  /** Whether a valid access token buys a new one (`renew`). Default false. */
+  readonly renewByToken?: boolean;
+}
+
+export interface ClientPolicy extends SessionPolicy {
+  /** Which ways its refresh tokens may go. Default `either`. */
+  readonly storage?: TokenStorage | 'either';
+}
+
+/** An application that may hold tokens (RFC 6749 section 2). */
+export interface Client {
+  readonly clientId: string;
+  /** For people. */
+  readonly name: string;
+  readonly authMethod: ClientAuthMethod;
+  /** SHA-256 of its secrets, base64url, the newest last: two while they are being rotated. Default none. */
+  readonly secretHashes?: readonly string[];
+  /** Its public keys (RFC 7517), for `private_key_jwt`. Each has a `kid` and an `alg`. */
+  readonly jwks?: { readonly keys: readonly object[] };
+  /** Whether it may ask about tokens of other clients (RFC 7662). Default false. */
+  readonly mayIntrospect?: boolean;
+  /** The most it may ask for, space-separated. Absent: whatever the subject has. */
+  readonly scope?: string;
+  /** The most its tokens may be for. Absent: whatever the login says. */
+  readonly audience?: readonly string[];
+  readonly policy?: ClientPolicy;
+  /** Neither logs in nor refreshes. Its access tokens live on: cut them off by `client_id`. Default false. */
+  readonly disabled?: boolean;
+}
+
+/** What came with a request. */
+export type ClientProof =
+  | { readonly method: 'none'; readonly clientId: string }
+  | {
+      readonly method: 'client_secret_basic' | 'client_secret_post';
+      readonly clientId: string;
+      readonly secret: string;
+    }
+  | {
+      readonly method: 'private_key_jwt';
+      /** RFC 7523 section 3: `iss` and `sub` the client, `jti`, `iat`, an `exp` within five minutes, a `kid` in the header. */
+      readonly assertion: string;
+      /** `client_id` where the request has it, too; another than the assertion's is refused. */
+      readonly clientId?: string;
+      /** What `aud` may be beside the issuer: the address of the endpoint. */
+      readonly audiences?: readonly string[];
+    };
+
+export interface IssuerClients {
+  /** Registers it, or replaces what is registered. @throws TypeError for what cannot be a client */
+  put(client: Client): void;
+  find(clientId: string): RegisteredClient | undefined;
+  /** By their id. Those of the options are among them. */
+  list(): RegisteredClient[];
+  /**
+   * Whether there was one. Its sessions can refresh no more; to end them, cut off by `client_id`. One of the options comes
+   * back as it is there: disable it instead.
+   */
+  remove(clientId: string): boolean;
+  /** Makes a secret and tells it, once. The newest two are good; to drop the older, `put` with the newest hash alone. */
+  addSecret(clientId: string): string;
+  /**
+   * Who sent this. Takes as long whatever is wrong; an assertion is taken once, also across restarts.
+   * @throws RescindError `client_invalid`
+   */
+  authenticate(proof: ClientProof): RegisteredClient;
+}
+
+/** A client with everything that may be left out filled in. */
+export interface RegisteredClient extends Client {
+  readonly secretHashes: readonly string[];
+  readonly mayIntrospect: boolean;
+  readonly policy: ClientPolicy;
+  readonly disabled: boolean;
+}

@@ -1,0 +1,114 @@
+import type { Denial, EpochMillis } from '@rescind/revocation';
+
+export interface EndSession {
+  readonly sid: string;
+  /** Only if it is this subject's: what an owner asks for. Default: not compared. */
+  readonly sub?: string;
+  /** A stable word, such as `logout`. */
+  readonly reason: string;
+}
+
+export interface EndAllSessions {
+  readonly sub: string;
+  /** Keeps this session (and takes it to the subject's present credential version): every other is ended by its sid. */
+  readonly exceptSid?: string;
+  readonly reason: string;
+}
+
+/**
+ * Something about a subject is another than it was. `soft`: every older token dies, sessions go on, and the next refresh
+ * carries the new claims. `hard`: sessions end too (all but `exceptSid`).
+ */
+export interface SubjectChange {
+  readonly sub: string;
+  readonly kind: 'soft' | 'hard';
+  /** A stable word, such as `roles_changed` or `suspended`. */
+  readonly reason: string;
+  /** Of a `hard` one: this session stays, its older tokens die. */
+  readonly exceptSid?: string;
+}
+
+export interface RevokeToken {
+  readonly token: string;
+  /** The authenticated client. @throws RescindError `grant_invalid`: the token was issued to another client. */
+  readonly clientId: string;
+  /** Default `token_revoked`. */
+  readonly reason?: string;
+}
+
+/** Deny every token of `issuer` whose `claim` has `value` and that was issued until now. */
+export interface CutoffRequest {
+  /** `jti`, `sid`, `sub`, `client_id`, `kid` (the header's), `iss`, or any other claim's name. */
+  readonly claim: string;
+  readonly value: string;
+  /** A stable word, such as `roles_changed`. */
+  readonly reason: string;
+  /**
+   * Whether sessions end too: default true for `sid`, `sub`, `client_id` and `iss`, false for all others. Only `sub`,
+   * `client_id` and `iss` leave a choice (false: a soft cut-off, old tokens die and refresh goes on).
+   */
+  readonly endsSession?: boolean;
+  /** The `exp` of a `jti`'s token, ms. Default: the greatest `exp` ever minted. */
+  readonly expiresAt?: EpochMillis;
+  /** Default: this issuer. Another that this log speaks for needs `expiresAt` (its longest token life from now). */
+  readonly issuer?: string;
+}
+
+/** Where a revocation stands in the log. */
+export interface RevocationRecord {
+  /** The revocation's id, the same however often its event is appended anew. */
+  readonly txn: string;
+  readonly epoch: string;
+  /** The seq of its (last) event. */
+  readonly seq: number;
+}
+
+/** What a revocation did. */
+export interface Revoked extends RevocationRecord {
+  /** How many open sessions it ended. */
+  readonly endedSessions: number;
+}
+
+/** What a revocation would do, were it made now. */
+export interface Preview {
+  /** How many open sessions would end. */
+  readonly sessions: number;
+  /** The first 100 of them. */
+  readonly sids: readonly string[];
+  /** Of how many subjects. */
+  readonly subjects: number;
+  /** When the last token that it denies would have expired by itself; null: a key's, never. */
+  readonly tokensUntil: EpochMillis | null;
+}
+
+/** A revocation that still denies something, as it is in the log. */
+export interface RevocationState extends RevocationRecord {
+  readonly reason: string;
+  readonly deny: readonly Denial[];
+  /** When it was appended, the last time. */
+  readonly appendedAt: EpochMillis;
+  /** Whether the publisher has acknowledged all of it. Without one readers are served from the log itself: true. */
+  readonly published: boolean;
+  /** When the last token that it denies has expired; null: a key's, never. */
+  readonly expiresAt: EpochMillis | null;
+}
+
+export interface RevocationQuery {
+  /** `next` of the page before. */
+  readonly after?: string;
+  /** 1 to 1 000; default 100. */
+  readonly limit?: number;
+}
+
+/** The newest first; one that went into several events stands on the place of its last. */
+export interface RevocationPage {
+  readonly items: readonly RevocationState[];
+  readonly next?: string;
+}
+
+/** Revocations are forgotten when nothing is left for them to deny. */
+export interface IssuerRevocations {
+  find(txn: string): RevocationState | undefined;
+  /** @throws RescindError `request_invalid` for an `after` that is none */
+  list(query?: RevocationQuery): RevocationPage;
+}

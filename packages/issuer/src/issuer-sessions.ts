@@ -1,0 +1,173 @@
+import type { EpochMillis } from '@rescind/revocation';
+import type { SessionPolicy, TokenStorage } from './issuer-clients.ts';
+
+/** Where a session was begun from, as its owner is shown it. */
+export interface Origin {
+  readonly address?: string;
+  readonly userAgent?: string;
+}
+
+/** A login: who was it, for whom, and against which version of the credential was it proved. */
+export interface BeginSession {
+  readonly sub: string;
+  /** A registered client. */
+  readonly clientId: string;
+  /** `aud` of the access tokens (RFC 9068 section 3); narrowed to the client's, and that by default. */
+  readonly audience?: string | readonly string[];
+  /** Space-separated; within the subject's `scope` claim and the client's. Absent: all of it, as it is at each refresh. */
+  readonly scope?: string;
+  /** At most 128 characters, none of them a control character. */
+  readonly deviceName?: string;
+  /** What the client calls its device by, opaque to the issuer: at most 128 characters. */
+  readonly deviceId?: string;
+  /** Longer text is cut. */
+  readonly origin?: Origin;
+  /** The way its refresh tokens go from now on. Default `body`. @throws RescindError `request_invalid`: not this client's */
+  readonly storage?: TokenStorage;
+  /** For this device, before what the client's policy says: `refreshTokenTtlMs: 'never'`. */
+  readonly policy?: SessionPolicy;
+  /** The version that the caller verified the password against, before the transaction. */
+  readonly credentialVersion: number;
+  /** RFC 8176, for instance `['pwd']`. */
+  readonly amr?: readonly string[];
+  /** How sure the login was (RFC 9470 section 5). */
+  readonly acr?: string;
+  /** A session of the same subject that this one takes the place of: ended with it, for the reason `replaced`. */
+  readonly replacesSid?: string;
+}
+
+export interface RefreshRequest {
+  readonly refreshToken: string;
+  /** The authenticated client. A token of another client is `grant_invalid`, and stays as it is. */
+  readonly clientId: string;
+  /** Narrows this access token only (RFC 6749 section 6). @throws `scope_invalid` when it exceeds the session's. */
+  readonly scope?: string;
+  /** The way it came. Another than the session's is `grant_invalid`, and nothing happens to it. Default: not compared. */
+  readonly via?: TokenStorage;
+}
+
+/** An access token and what comes with it. */
+export interface AccessAnswer {
+  readonly access_token: string;
+  readonly token_type: 'Bearer';
+  /** Seconds. */
+  readonly expires_in: number;
+  /** Seconds after which refreshing makes sense: half of `expires_in`. */
+  readonly refresh_in: number;
+  readonly scope: string;
+  readonly sid: string;
+}
+
+/** RFC 6749 section 5.1. */
+export interface TokenAnswer extends AccessAnswer {
+  readonly refresh_token: string;
+}
+
+export interface RenewRequest {
+  readonly accessToken: string;
+  readonly clientId: string;
+  /** Narrows the new token. @throws `scope_invalid` when it exceeds the old one's. */
+  readonly scope?: string;
+}
+
+/** `renewed: false`: it is not half through its life; it is answered as it is, with the seconds it has left. */
+export interface RenewAnswer extends AccessAnswer {
+  readonly renewed: boolean;
+}
+
+/** The person of a session has proved again who they are (RFC 9470). */
+export interface Reauthentication {
+  readonly sid: string;
+  readonly sub: string;
+  /** The version that the caller verified against. */
+  readonly credentialVersion: number;
+  readonly amr: readonly string[];
+  readonly acr?: string;
+}
+
+/** One of them: every open session of a subject, or one session. `reason` is a stable word. */
+export type ReauthenticationDemand = { readonly reason: string } & (
+  | { readonly sub: string; readonly sid?: never }
+  | { readonly sid: string; readonly sub?: never }
+);
+
+/** A login on a device, as its owner and an administrator see it. */
+export interface SessionView {
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
+  readonly deviceName: string | null;
+  readonly deviceId: string | null;
+  readonly createdAt: EpochMillis;
+  /** The last login, refresh, renewal or re-authentication. */
+  readonly lastUsedAt: EpochMillis;
+  readonly origin: Origin;
+  readonly authTime: EpochMillis;
+  readonly amr: readonly string[];
+  readonly acr: string | null;
+  readonly storage: TokenStorage;
+  /** null: never. */
+  readonly idleExpiresAt: EpochMillis | null;
+  /** null: never. */
+  readonly absoluteExpiresAt: EpochMillis | null;
+  readonly endedAt: EpochMillis | null;
+  readonly endReason: string | null;
+  /** Why it goes on only after a new login, or null. */
+  readonly reauthenticationReason: string | null;
+  /** Whether it is `currentSid` of the question. */
+  readonly current: boolean;
+}
+
+export interface SessionQuery {
+  /** Only those of this subject. */
+  readonly sub?: string;
+  /** Only those of this client. */
+  readonly clientId?: string;
+  /** Those that are over too. Default false. */
+  readonly ended?: boolean;
+  /** Which one is the asker's. */
+  readonly currentSid?: string;
+  /** `next` of the page before. */
+  readonly after?: string;
+  /** 1 to 1 000; default 100. */
+  readonly limit?: number;
+}
+
+/** The newest first. */
+export interface SessionPage {
+  readonly items: readonly SessionView[];
+  /** Where the next page begins; absent on the last. */
+  readonly next?: string;
+}
+
+export interface RenameSession {
+  readonly sid: string;
+  readonly sub: string;
+  readonly deviceName: string;
+}
+
+export interface IssuerSessions {
+  /** @throws RescindError `request_invalid` for an `after` that is none */
+  list(query?: SessionQuery): SessionPage;
+  find(sid: string): SessionView | undefined;
+  /** `undefined`: it is not an open session of that subject. */
+  rename(renaming: RenameSession): SessionView | undefined;
+}
+
+/** RFC 7662 section 2.2. What is not active says no more than that. */
+export type Introspection =
+  | { readonly active: false }
+  | {
+      readonly active: true;
+      readonly iss: string;
+      readonly sub: string;
+      readonly client_id: string;
+      readonly scope: string;
+      readonly sid: string;
+      readonly exp?: number;
+      readonly token_type?: 'Bearer';
+      /** Of a refresh token, which only its own client is told of. */
+      readonly token_use?: 'refresh_token';
+      /** An access token's other claims as they are. */
+      readonly [claim: string]: unknown;
+    };
