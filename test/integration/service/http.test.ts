@@ -88,6 +88,46 @@ test('a body of 100 MB is cut, not read', async () => {
   expect(sent).toBeLessThan(20_000_000);
 });
 
+test('security 55: CORS by a fixed list, and never by what was sent', async () => {
+  const { url } = await start({ CORS_ORIGINS: 'https://app.example,http://localhost:5173' });
+  const ask = async (origin: string, init: RequestInit = {}) => {
+    const { status, headers } = await fetch(url, { ...init, headers: { ...init.headers, Origin: origin } });
+    expect(headers.get('vary')).toContain('Origin');
+    return [status, headers.get('access-control-allow-origin')];
+  };
+  expect(await ask('https://app.example')).toEqual([200, 'https://app.example']);
+  expect(await ask('http://localhost:5173')).toEqual([200, 'http://localhost:5173']);
+  for (const stranger of ['https://evil.example', 'https://app.example.evil.example', 'http://app.example', 'null']) {
+    expect(await ask(stranger)).toEqual([200, null]);
+  }
+  expect((await fetch(url)).headers.get('vary')).toContain('Origin');
+
+  const preflight = { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'DELETE' } };
+  const answer = await fetch(`${url}/things/7`, {
+    ...preflight,
+    headers: { ...preflight.headers, Origin: 'https://app.example' },
+  });
+  expect(answer.status).toBe(204);
+  expect(Object.fromEntries(answer.headers)).toMatchObject({
+    'access-control-allow-origin': 'https://app.example',
+    'access-control-allow-credentials': 'true',
+    'access-control-allow-methods': 'GET, HEAD, DELETE',
+    'access-control-allow-headers': expect.stringContaining('Authorization'),
+  });
+  expect(await ask('https://evil.example', preflight)).toEqual([204, null]);
+  const plain = await start();
+  expect((await fetch(plain.url, { headers: { Origin: plain.url } })).headers.get('access-control-allow-origin')).toBe(
+    null,
+  );
+});
+
+test.each(['*', 'null', 'app.example', 'https://app.example/', 'https://*.example', 'HTTPS://app.example'])(
+  'CORS_ORIGINS is not %s',
+  async (origin) => {
+    await expect(start({ CORS_ORIGINS: origin })).rejects.toMatchObject({ code: 'configuration_invalid' });
+  },
+);
+
 test('TRACE and other methods are refused', async () => {
   const { url } = await start();
   const status = (method: string) =>
@@ -99,6 +139,7 @@ test('TRACE and other methods are refused', async () => {
       request.on('error', reject).end();
     });
   for (const method of ['TRACE', 'PUT', 'PROPFIND']) expect(await status(method)).toEqual([405, 'GET, HEAD']);
+  expect(await status('OPTIONS')).toEqual([204, 'GET, HEAD']);
 });
 
 test('an error nobody expected tells nothing, and the service goes on', async () => {

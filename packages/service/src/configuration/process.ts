@@ -22,6 +22,15 @@ export const processSettings = (ports: { readonly public: number; readonly manag
       about: 'Addresses or networks of proxies whose `X-Forwarded-For` is believed; without it nobody’s is',
     }),
   ),
+  CORS_ORIGINS: setting.optional(
+    setting.list({
+      about:
+        'Origins whose pages may read the answers of the public port, such as `https://app.example`; without it none',
+      // As browsers write it: lower case, and a port only where it is not the usual one.
+      pattern: /^https?:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/,
+      such: ' of origins (scheme, host and port, no path)',
+    }),
+  ),
 });
 
 /** What `processSettings` gives. */
@@ -33,4 +42,5 @@ export interface ProcessConfiguration {
   readonly LOG_LEVEL: 'debug' | 'info' | 'warn' | 'error';
   readonly SHUTDOWN_TIMEOUT: number;
   readonly TRUSTED_PROXIES?: readonly string[] | undefined;
+  readonly CORS_ORIGINS?: readonly string[] | undefined;
 }

@@ -1,9 +1,10 @@
 import type { Clock, Telemetry } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
-import type { Express, RequestHandler } from 'express';
+import type { Express } from 'express';
 import express from 'express';
 import helmet from 'helmet';
-import { answerErrors, sendError } from './errors.ts';
+import { allowOrigins } from './cors.ts';
+import { answerErrors } from './errors.ts';
+import { answerOptions, nothingHere } from './methods.ts';
 import { logRequests } from './requests.ts';
 
 export interface ApplicationOptions {
@@ -11,6 +12,8 @@ export interface ApplicationOptions {
   readonly clock: Clock;
   /** Proxies whose `X-Forwarded-For` is believed. Default: nobody's is. */
   readonly trustedProxies?: readonly string[] | undefined;
+  /** Whose pages may read the answers: `https://app.example`. Default: nobody's. */
+  readonly corsOrigins?: readonly string[] | undefined;
 }
 
 /**
@@ -24,6 +27,8 @@ export function createApplication(routes: Express, options: ApplicationOptions):
   application.set('trust proxy', options.trustedProxies === undefined ? false : [...options.trustedProxies]);
   application.use(logRequests(options.telemetry, options.clock));
   application.use(securityHeaders);
+  application.use(allowOrigins(routes, options.corsOrigins ?? []));
+  application.use(answerOptions(routes));
   application.use(routes);
   application.use(nothingHere(routes));
   application.use(answerErrors(options.telemetry));
@@ -36,27 +41,3 @@ const securityHeaders = helmet({
     directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
   },
 });
-
-/** Refuses what no route took: 405 with `Allow` at a known address (RFC 9110 section 15.5.6), else 404. */
-function nothingHere(routes: Express): RequestHandler {
-  return (request, response) => {
-    const allowed = methodsAt(routes, request.path);
-    if (allowed.length === 0) return sendError(request, response, new RescindError('not_found'));
-    response.set('Allow', allowed.join(', '));
-    sendError(request, response, new RescindError('method_wrong'));
-  };
-}
-
-function methodsAt(routes: Express, path: string): string[] {
-  const methods = routes.router.stack.flatMap(({ route }) =>
-    route !== undefined && samePath(route.path, path) ? route.stack.map(({ method }) => method.toUpperCase()) : [],
-  );
-  return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
-}
-
-/** As Express compares: case and a slash at the end do not matter, `:name` is any segment. */
-function samePath(pattern: string, path: string): boolean {
-  const [wanted, given] = [pattern, path].map((text) => text.toLowerCase().replace(/\/$/, '').split('/'));
-  if (wanted === undefined || given === undefined || wanted.length !== given.length) return false;
-  return wanted.every((segment, index) => segment === given[index] || (segment.startsWith(':') && given[index] !== ''));
-}

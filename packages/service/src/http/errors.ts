@@ -2,7 +2,7 @@ import type { Telemetry } from '@rescind/revocation';
 import { ERRORS, RescindError } from '@rescind/revocation';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { requestRefused } from './invalid.ts';
-import { refusalOf } from './problem.ts';
+import { isOauthPath, refusalOf } from './problem.ts';
 
 /** The last handler: a RescindError becomes its status and body (`refusalOf`); anything else a 500 that tells nothing. */
 export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
@@ -13,7 +13,7 @@ export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
     }
     const error = asRescindError(thrown);
     sayRefusal(error, thrown, telemetry);
-    send(response, error, request.path, headersOf(error, thrown));
+    send(response, error, request.path, headersOf(error, thrown, request));
   };
 }
 
@@ -31,7 +31,7 @@ export function describeError(thrown: unknown): { name: string; message: string;
 }
 
 export function sendError(request: Request, response: Response, error: RescindError): void {
-  send(response, error, request.path, headersOf(error, error));
+  send(response, error, request.path, headersOf(error, error, request));
 }
 
 function send(response: Response, error: RescindError, path: string, headers: Record<string, string>): void {
@@ -48,8 +48,8 @@ function asRescindError(thrown: unknown): RescindError {
   return new RescindError('internal', { cause: thrown });
 }
 
-function headersOf(error: RescindError, thrown: unknown): Record<string, string> {
-  const challenge = challengeOf(error);
+function headersOf(error: RescindError, thrown: unknown, request: Request): Record<string, string> {
+  const challenge = challengeOf(error, request);
   const retryAfter = error.retryAfter ?? (error.status === 503 ? 1 : undefined);
   return {
     'Cache-Control': 'no-store',
@@ -61,12 +61,18 @@ function headersOf(error: RescindError, thrown: unknown): Record<string, string>
   };
 }
 
-/** RFC 6750 section 3: no error code when no token was sent. RFC 6749 section 5.2: a client that used Basic. */
-function challengeOf(error: RescindError): string | undefined {
+/** RFC 6750 section 3: no error code when no token was sent. */
+function challengeOf(error: RescindError, request: Request): string | undefined {
   if (error.code === 'token_missing') return 'Bearer';
-  if (error.code === 'client_invalid') return 'Basic realm="rescind"';
+  if (error.code === 'client_invalid') return clientChallenge(request);
   if (error.oauth !== 'invalid_token' && error.oauth !== 'insufficient_scope') return undefined;
   return `Bearer error="${error.oauth}", error_description="${ERRORS[error.code].message}"`;
+}
+
+/** RFC 6749 section 5.2. Elsewhere a browser would ask the person of a page for a name and password. */
+function clientChallenge(request: Request): string | undefined {
+  const wanted = isOauthPath(request.path) || request.get('authorization') !== undefined;
+  return wanted ? 'Basic realm="rescind", charset="UTF-8"' : undefined;
 }
 
 /** A guard says its own, such as the scopes that are needed. */

@@ -43,8 +43,9 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     const cut = await Promise.all(servers.map((server) => server.stop(deadlineMs)));
     return cut.reduce((total, one) => total + one, 0);
   };
-  const open = async (app: Express, at: { readonly port: number; readonly host?: string | undefined }) => {
-    const server = await listen(createApplication(app, { telemetry, clock, trustedProxies }), at);
+  type Place = { readonly port: number; readonly host?: string | undefined };
+  const open = async (app: Express, at: Place, corsOrigins?: readonly string[]) => {
+    const server = await listen(createApplication(app, { telemetry, clock, trustedProxies, corsOrigins }), at);
     servers.push(server);
     return server.url;
   };
@@ -52,7 +53,7 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     const others: Record<string, string> = {};
     for (const { name, app, ...at } of options.listeners) others[name] = await open(app, at);
     // Last: who can reach the public port may do everything else as well.
-    return { url: await open(options.app, { port, host }), others, stop };
+    return { url: await open(options.app, { port, host }, configuration.CORS_ORIGINS), others, stop };
   } catch (error) {
     await stop(0);
     throw error;
