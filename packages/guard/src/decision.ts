@@ -1,23 +1,17 @@
 import type { View } from '@rescind/feed';
-import type { Cutoff, DurationMs, EpochMillis } from '@rescind/revocation';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 import { gate } from '@rescind/token';
 import type { Seen } from './cache/seen.ts';
 import type { GuardSettings } from './options.ts';
 import { requireOfRoute } from './requirements.ts';
-import type { RoutePolicy } from './route.ts';
+import type { Revoked } from './revoked.ts';
+import { revokedError, sinceOf } from './revoked.ts';
+import type { RoutePolicy, StalePolicy } from './route.ts';
 import type { SoftLimits } from './soft-expiry.ts';
 import type { TroubleLog } from './trouble.ts';
 import type { Trusted } from './trusted.ts';
-
-/** What denied a token. */
-export interface Revoked {
-  readonly token: VerifiedToken;
-  readonly cutoff: Cutoff;
-  /** Whether its session has ended too, or only the token: a refresh brings another. */
-  readonly endsSession: boolean;
-}
 
 export interface Accepted {
   readonly accepted: true;
@@ -31,7 +25,7 @@ export interface Accepted {
 
 export interface Refused {
   readonly accepted: false;
-  /** Its `status` and `code` are the answer; its `detail` is for whoever runs this. */
+  /** Its `status` and `code` are the answer; its `detail` and `cause` are for whoever runs this. */
   readonly error: RescindError;
   /** With `token_revoked` only. */
   readonly revoked?: Revoked;
@@ -59,6 +53,7 @@ const RETRY_AFTER_S = {
   keys_unavailable: 5,
   introspection_unavailable: 5,
   denylist_unreadable: 30,
+  stopping: 1,
 } as const;
 
 /** Decides about tokens. Synchronous, no I/O but the denylist's; never throws. */
@@ -77,11 +72,12 @@ export function createDecider(parts: DeciderParts): Decider {
   const { clock } = parts.settings;
   const [first] = trusted.values();
   const only = trusted.size === 1 ? first : undefined;
+  const maxBytes = Math.max(...[...trusted.values()].map(({ settings }) => settings.maxTokenBytes));
   let examinedAt: DurationMs | undefined;
 
   function trustedOf(text: string): Trusted {
     if (only !== undefined) return only;
-    const { iss } = gate(text).payload;
+    const { iss } = gate(text, { maxBytes }).payload;
     const found = typeof iss === 'string' ? trusted.get(iss) : undefined;
     if (found === undefined) throw new RescindError('token_issuer_unknown');
     return found;
@@ -146,23 +142,22 @@ function denial(trusted: Trusted, token: VerifiedToken): Refused | undefined {
   if (!verdict.denied) return undefined;
   if (verdict.why === 'unjudgeable') throw new RescindError('token_claim_wrong', { detail: verdict.claim });
   const { cutoff, endsSession } = verdict;
-  return { accepted: false, error: new RescindError('token_revoked'), revoked: { token, cutoff, endsSession } };
+  const revoked = { token, cutoff, endsSession, since: sinceOf(cutoff) };
+  return { accepted: false, error: revokedError(revoked), revoked };
 }
 
 function admit(parts: DeciderParts, { token, trusted }: Examined, { route, view, at }: Asked): Decision {
   const { settings, softLimits } = parts;
-  const policy = route.stale ?? settings.stale;
   const stale = trusted.settings.revocation === 'log' && isStale(view, route, settings);
-  // What is older than nobody knows is not a view: `allow` speaks of known ages.
-  if (stale && (policy === 'deny' || (policy === 'allow' && view.ageMs === Number.POSITIVE_INFINITY))) {
-    throw unavailable('view_stale', ageOf(view));
-  }
+  const policy = route.stale ?? settings.stale;
+  // Who asks its issuer each time needs no view.
+  const asks = route.introspect === 'always' || (stale && policy === 'introspect');
+  if (stale && !asks) requireAllowed(policy, view);
   const softly = route.softExpiry ?? settings.softExpiry;
   if (softly !== false) softLimits.require(token.payload, softly, at);
   requireOfRoute(token.payload, route, at);
-  // Last, since it takes asking the issuer: only about tokens that would do.
-  if (route.introspect === 'always') throw unavailable('introspection_unavailable', 'it was not asked');
-  if (stale && policy === 'introspect') throw unavailable('view_stale', ageOf(view));
+  // Last, since it takes somebody else: only about tokens that would do.
+  if (asks) throw unavailable('introspection_unavailable', 'it was not asked');
   return { accepted: true, token, stale };
 }
 
@@ -171,18 +166,17 @@ function isStale(view: View, route: RoutePolicy, settings: DeciderParts['setting
   return view.ageMs > (route.critical ? settings.criticalStalenessMs : settings.maxStalenessMs);
 }
 
+/** What is older than nobody knows is not a view: `allow` speaks of known ages. */
+function requireAllowed(policy: StalePolicy, view: View): void {
+  if (policy === 'allow' && view.ageMs !== Number.POSITIVE_INFINITY) return;
+  throw unavailable('view_stale', ageOf(view));
+}
+
 const ageOf = ({ ageMs }: View) => `${Math.round(ageMs / 1000)} s`;
 
 /** Whether asking the issuer would make another decision of this one. */
-export function wantsIntrospection(
-  decision: Decision,
-  route: RoutePolicy,
-  settings: DeciderParts['settings'],
-): boolean {
-  if (decision.accepted) return false;
-  const { code } = decision.error;
-  if (code === 'introspection_unavailable') return true;
-  return code === 'view_stale' && (route.stale ?? settings.stale) === 'introspect';
+export function wantsIntrospection(decision: Decision): boolean {
+  return !decision.accepted && decision.error.code === 'introspection_unavailable';
 }
 
 function toRefusal(

@@ -1,7 +1,9 @@
 import type { View } from '@rescind/feed';
 import type { Clock, Cutoff, EpochMillis, ErrorCode } from '@rescind/revocation';
-import { issuedAt, NEVER, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, issuedAt, NEVER, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { gate } from '@rescind/token';
 import type { Decider } from './decision.ts';
+import { sinceOf } from './revoked.ts';
 import type { Claims, Trusted } from './trusted.ts';
 
 /** A row of the denylist that refuses a token. */
@@ -13,12 +15,14 @@ export interface RefusingEntry {
   /** The revocation: its id, and why it was made. */
   readonly txn: string;
   readonly reason: string;
+  /** Since when it refuses, ms; null where neither the revocation's id nor the row says. */
+  readonly since: EpochMillis | null;
   /** Its place in the log. */
   readonly epoch: string;
   readonly seq: number;
   /** Whether the session has ended too, or only tokens. */
   readonly endsSession: boolean;
-  /** It refuses what was issued up to then: the time of the revocation, in ms. Null: whatever was issued. */
+  /** It refuses what was issued up to then, ms. Null: whatever was issued. */
   readonly issuedUntil: EpochMillis | null;
   /** When it will be forgotten. Null: never. */
   readonly expiresAt: EpochMillis | null;
@@ -46,11 +50,32 @@ interface ExplainParts {
 export function explainToken(text: string, { decider, view, clock }: ExplainParts): Explanation {
   try {
     const trusted = decider.trustedOf(text);
-    const token = trusted.verify(text, Math.max(clock.now(), view.logTime));
-    return explain(token.payload, token.header.kid, trusted);
+    return explainVerified(text, trusted, Math.max(clock.now(), view.logTime));
   } catch (error) {
     return { ...NOTHING_KNOWN, wrong: wrongOf(error) };
   }
+}
+
+function explainVerified(text: string, trusted: Trusted, at: EpochMillis): Explanation {
+  try {
+    const { payload, header } = trusted.verify(text, at);
+    return explain(payload, header.kid, trusted);
+  } catch (error) {
+    if (!(error instanceof RescindError) || error.code !== 'token_key_unknown') throw error;
+    return { ...NOTHING_KNOWN, ...explainKey(text, trusted), wrong: wrongOf(error) };
+  }
+}
+
+/** A key that was revoked is soon no longer published either: then its name, which anybody may write, is all there is. */
+function explainKey(text: string, trusted: Trusted): Pick<Explanation, 'revoked' | 'entries'> {
+  const { kid } = gate(text, { maxBytes: text.length }).header;
+  const verdict = trusted.judgeClaims(
+    { iss: trusted.settings.issuer, iat: ANY_TIME_S },
+    kid,
+    ({ claim }) => claim === 'kid',
+  );
+  if (!verdict.denied || verdict.why !== 'revoked') return { revoked: null, entries: [] };
+  return { revoked: true, entries: [toEntry(verdict.cutoff, ANY_TIME_S * 1000)] };
 }
 
 /**
@@ -64,12 +89,15 @@ export function explainClaims(claims: Claims, trusted: ReadonlyMap<string, Trust
   if (one === undefined) return { ...NOTHING_KNOWN, wrong: { code: 'token_issuer_unknown', detail: null } };
   const { kid } = claims;
   try {
-    const explained = explain({ iat: 0, ...claims, iss }, typeof kid === 'string' ? kid : undefined, one);
+    const explained = explain({ iat: ANY_TIME_S, ...claims, iss }, typeof kid === 'string' ? kid : undefined, one);
     return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
   } catch (error) {
     return { ...NOTHING_KNOWN, wrong: wrongOf(error) };
   }
 }
+
+/** Before every cut-off, and after every row's "never" by whatever skew. */
+const ANY_TIME_S = CLOCK_TOLERANCE_MS / 1000;
 
 const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null } as const;
 
@@ -101,6 +129,7 @@ function toEntry(row: Cutoff, earliest: EpochMillis): RefusingEntry {
   const { iss, claim, value, txn, reason, epoch, seq, issuedUntil, expiresAt, sessionUntil } = row;
   return {
     ...{ iss, claim, value, txn, reason, epoch, seq },
+    since: sinceOf(row),
     endsSession: earliest <= sessionUntil,
     issuedUntil: issuedUntil === UNBOUNDED ? null : issuedUntil,
     expiresAt: expiresAt === NEVER ? null : expiresAt,

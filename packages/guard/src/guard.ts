@@ -1,9 +1,8 @@
 import type { View } from '@rescind/feed';
 import type { HealthCheck } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
 import { createSeen } from './cache/seen.ts';
 import type { Decision } from './decision.ts';
-import { createDecider } from './decision.ts';
+import { createDecider, unavailable } from './decision.ts';
 import type { Explanation } from './explain.ts';
 import { explainClaims, explainToken } from './explain.ts';
 import { createOnline } from './online.ts';
@@ -23,8 +22,8 @@ import { freshnessOf, knownAge, startUpkeep } from './upkeep.ts';
 export interface Guard extends AsyncDisposable {
   /**
    * Decides about one token: synchronous, no network, never throws. In this order: malformed, signature, issuer, audience
-   * and times, revoked (true however old the view), not ready, view too old, soft expiry, then what the route wants. Where the
-   * route wants the issuer to be asked, it is refused with `introspection_unavailable` or `view_stale`.
+   * and times, revoked (true however old the view), not ready, view too old, soft expiry, then what the route wants. What is
+   * good so far and is to be asked of its issuer is refused with `introspection_unavailable`.
    */
   decide(token: string, route?: RoutePolicy): Decision;
   /**
@@ -102,19 +101,17 @@ export function createGuard(settings: GuardSettings, parts: GuardParts): Guard {
   const upkeep = startUpkeep(settings, followed, tally.flush);
   let closing: Promise<void> | undefined;
 
-  function consider(token: string, route: RoutePolicy): Decision {
-    if (closing !== undefined) return { accepted: false, error: new RescindError('stopping', { retryAfter: 1 }) };
-    return decider.decide(token, route);
-  }
+  const consider = (token: string, route: RoutePolicy): Decision =>
+    closing === undefined ? decider.decide(token, route) : { accepted: false, error: unavailable('stopping') };
 
   function count(decision: Decision): Decision {
-    const examinedAt = decider.examinedAt();
+    const examinedAt = closing === undefined ? decider.examinedAt() : undefined;
     return examinedAt === undefined ? tally.hit(decision) : tally.given(decision, examinedAt);
   }
 
   async function considerOnline(token: string, route: RoutePolicy, first: Decision): Promise<Decision> {
     const startedAt = clock.monotonic();
-    const decision = await online.ask(token, route, first, () => consider(token, route));
+    const decision = await online.ask(token, first, () => consider(token, route));
     return tally.given(decision, startedAt);
   }
 
@@ -136,7 +133,7 @@ export function createGuard(settings: GuardSettings, parts: GuardParts): Guard {
     decide: (token, route = ANY_ROUTE) => count(consider(token, route)),
     decideOnline(token, route = ANY_ROUTE) {
       const decision = consider(token, route);
-      return online.wants(decision, route) ? considerOnline(token, route, decision) : count(decision);
+      return online.wants(decision) ? considerOnline(token, route, decision) : count(decision);
     },
     checkRoute(route) {
       requireRoutePolicy(route);

@@ -1,5 +1,5 @@
 export { challengeOf } from './challenge.ts';
-export type { Accepted, Decision, Refused, Revoked } from './decision.ts';
+export type { Accepted, Decision, Refused } from './decision.ts';
 export type { Explanation, RefusingEntry } from './explain.ts';
 export type { Guard } from './guard.ts';
 export { openGuard } from './guard.ts';
@@ -7,6 +7,7 @@ export type { IntrospectionOptions } from './introspection/options.ts';
 export type { ClaimValue, IssuerOptions } from './issuer-options.ts';
 export { profiles } from './issuer-options.ts';
 export type { CacheOptions, GuardOptions } from './options.ts';
+export type { RevocationSummary, Revoked } from './revoked.ts';
 export type { RoutePolicy, StalePolicy } from './route.ts';
 export type { SoftExpiry } from './soft-expiry.ts';
 export type { Claims } from './trusted.ts';

@@ -13,9 +13,9 @@ import type { TroubleLog } from './trouble.ts';
 /** What a decision may take that is not known here. */
 export interface Online {
   /** Whether asking somebody may make another decision of this one. */
-  wants(decision: Decision, route: RoutePolicy): boolean;
+  wants(decision: Decision): boolean;
   /** Asks, and decides again by `again`. Never rejects. */
-  ask(token: string, route: RoutePolicy, first: Decision, again: () => Decision): Promise<Decision>;
+  ask(token: string, first: Decision, again: () => Decision): Promise<Decision>;
   /** @throws TypeError for a route that wants an issuer to be asked when none can be */
   requireRoute(route: RoutePolicy): void;
   health(): HealthCheck[];
@@ -54,10 +54,10 @@ export function createOnline({ settings, decider, trouble }: OnlineParts): Onlin
 
   return {
     requireRoute: (route) => requireIntrospection(route, settings.issuers),
-    wants: (decision, route) => wantsKeys(decision) || wantsIntrospection(decision, route, settings),
-    async ask(token, route, first, again) {
+    wants: (decision) => wantsKeys(decision) || wantsIntrospection(decision),
+    async ask(token, first, again) {
       const decision = wantsKeys(first) ? await askKeys(token, again) : first;
-      return wantsIntrospection(decision, route, settings) ? introspect(token) : decision;
+      return wantsIntrospection(decision) ? introspect(token) : decision;
     },
     health: () => [...introspections.values()].flatMap((one) => one.health()),
     close() {

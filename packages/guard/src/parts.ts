@@ -81,14 +81,20 @@ function openTrusted(settings: GuardSettings, denylist: Denylist | undefined): M
   );
 }
 
-/** The cache of tokens is told in the tick that has committed: never before the rows can be found, and no request between. */
+/**
+ * The cache of tokens is told in the tick that has committed: never before the rows can be found, and no request between.
+ * Also when the commit throws: what it came to is then for the rows to say.
+ */
 export function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
   return {
     load: (log) => store.load(log),
     quarantined: (log) => store.quarantined(log),
     commit(change) {
-      store.commit(change);
-      changes.committed(change.cutoffs);
+      try {
+        store.commit(change);
+      } finally {
+        changes.committed(change.cutoffs);
+      }
     },
   };
 }

@@ -12,6 +12,11 @@ import type { Claims } from './trusted.ts';
 export function requireOfRoute(claims: Claims, route: RoutePolicy, at: EpochMillis): void {
   // The person is asked to prove who he is before he is told that he may not.
   if (!isRecent(claims, route, at) || !isStrong(claims, route)) throw new RescindError('authentication_insufficient');
+  requireRights(claims, route);
+}
+
+/** The same without the authentication, so that no time is needed. @throws RescindError `scope_insufficient`, `claim_insufficient` */
+export function requireRights(claims: Claims, route: RoutePolicy): void {
   if (route.scopes !== undefined && !hasScopes(claims, route.scopes)) throw new RescindError('scope_insufficient');
   const lacking = lackingClaim(claims, route);
   if (lacking !== undefined) throw new RescindError('claim_insufficient', { detail: lacking });

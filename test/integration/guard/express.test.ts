@@ -3,8 +3,8 @@ import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Revoked } from '@rescind/guard';
 import type { ExpressRoute } from '@rescind/guard/express';
-import { answerErrors, guard, requiredScopes } from '@rescind/guard/express';
-import type { ErrorRequestHandler } from 'express';
+import { answerErrors, claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
 import express from 'express';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
@@ -106,6 +106,67 @@ test('scopes: of the route, and of requiredScopes', async () => {
   expect((await ask(`${url}/alone`, writer)).body.code).toBe('token_missing');
 });
 
+test('step-up: the challenge says what the client has to ask for (RFC 9470)', async () => {
+  const { issuer, url } = await openService({ maxAuthAgeSeconds: 300, acrValues: ['phr', 'mfa'], scopes: ['never'] });
+  const now = Math.floor(Date.now() / 1000);
+  const description = 'error_description="A more recent or a stronger authentication is needed here"';
+  const challenge = `Bearer error="insufficient_user_authentication", ${description}, acr_values="phr mfa", max_age="300"`;
+  for (const claims of [
+    {},
+    { acr: 'mfa', auth_time: now - 400 },
+    { acr: 'pwd', auth_time: now },
+    { acr: 'mfa' },
+    { auth_time: now },
+  ]) {
+    expect(await ask(url, issuer.token(claims))).toMatchObject({
+      ...{ status: 401, challenge, cacheControl: 'no-store' },
+      body: { error: 'insufficient_user_authentication', code: 'authentication_insufficient' },
+    });
+  }
+  // What he may not is only told when he has proved who he is.
+  const strong = issuer.token({ acr: 'mfa', auth_time: now });
+  expect(await ask(url, strong)).toMatchObject({ status: 403, body: { code: 'scope_insufficient' } });
+});
+
+test('claims: of the route, and behind the guard', async () => {
+  const issuer = await openTestIssuer();
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
+  await middleware.ready();
+  const application = express();
+  const done: RequestHandler = (_request, response) => void response.json({});
+  application.get('/route', guard(middleware.opened, { claimEquals: { tier: 'gold' } }), done);
+  application.use(middleware);
+  application.get('/equals', claimEquals('tier', 'gold'), done);
+  application.get('/includes', claimIncludes('roles', 'admin', 'editor'), done);
+  const check = claimCheck(({ age }) => typeof age === 'number' && age >= 18);
+  application.get('/check', check, done);
+  application.use(answerErrors());
+  const url = await serve(application);
+
+  const good = issuer.token({ tier: 'gold', roles: ['editor', 'admin', 'user'], age: 18 });
+  const bad = issuer.token({ tier: 'gold ', roles: ['editor'], age: '18' });
+  for (const path of ['/route', '/equals', '/includes', '/check']) {
+    expect((await ask(url + path, good)).status, path).toBe(200);
+    const answer = await ask(url + path, bad);
+    expect(answer, path).toMatchObject({ status: 403, body: { code: 'claim_insufficient' } });
+    // Which claim it was is nobody's business.
+    expect(JSON.stringify(answer), path).not.toMatch(/tier|roles|gold|claimCheck/);
+  }
+  for (const wrong of [
+    () => claimCheck('x' as never),
+    () => claimIncludes('roles'),
+    () => claimEquals('a', [] as never),
+  ])
+    expect(wrong).toThrow(TypeError);
+});
+
+test('soft expiry: 401 with a code of its own, so that the client renews', async () => {
+  const { issuer, url } = await openService({ softExpiry: { maxUses: 2 } });
+  const token = issuer.token();
+  for (const status of [200, 200, 401]) expect((await ask(url, token)).status).toBe(status);
+  expect(await ask(url, token)).toMatchObject({ body: { error: 'invalid_token', code: 'token_soft_expired' } });
+});
+
 test('optional: nobody passes, a bad token does not', async () => {
   const { issuer, url } = await openService({ optional: true });
   expect(await ask(url)).toMatchObject({ status: 200, body: { sub: null } });
@@ -128,6 +189,9 @@ test('onRevoked is told who was refused, and by what', async () => {
   issuer.revoke({ claim: 'sid', value: 'session-1' });
   await waitFor('refused', async () => (await ask(url, token)).status === 401);
   expect(told[0]).toMatchObject({ endsSession: true, cutoff: { claim: 'sid', reason: 'logout' }, token: { token } });
+  expect(told[0]?.cutoff.txn).toMatch(/./);
+  const answer = await ask(url, token);
+  expect(JSON.stringify(answer)).not.toMatch(/session-1|logout|sid/);
 });
 
 test('an error given to next has status, code and headers', async () => {

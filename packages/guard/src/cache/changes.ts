@@ -45,23 +45,25 @@ export function createChanges(): Changes {
   }
 
   function seedOf(claims: Map<string, number>, iss: string, claim: string): number {
-    const seed = claims.get(claim) ?? hash(claim, hash(iss, 0));
+    const known = claims.get(claim);
+    if (known !== undefined) return known;
+    const seed = hash(claim, hash(iss, 0));
     claims.set(claim, seed);
+    // Tokens seen before have no trace of a claim that nothing was about.
+    latest += 1;
+    everybody = latest;
     return seed;
   }
 
-  function note({ iss, claim, value }: Cutoff): void {
-    const claims = claimsOf(iss);
-    // Tokens seen before have no trace of a claim that nothing was about.
-    if (!claims.has(claim)) everybody = latest;
-    slots[slotOf(value, seedOf(claims, iss, claim))] = latest;
-  }
+  const note = ({ iss, claim, value }: Cutoff) => {
+    const slot = slotOf(value, seedOf(claimsOf(iss), iss, claim));
+    latest += 1;
+    slots[slot] = latest;
+  };
 
   return {
     latest: () => latest,
     committed(cutoffs) {
-      if (cutoffs.length === 0) return;
-      latest += 1;
       for (const cutoff of cutoffs) note(cutoff);
     },
     tracesOf({ iss, kid, payload }, names) {

@@ -1,7 +1,7 @@
 import { RescindError } from '@rescind/revocation';
 import type { RequestHandler } from 'express';
 import type { ClaimValue } from '../issuer-options.ts';
-import { requireOfRoute } from '../requirements.ts';
+import { requireRights } from '../requirements.ts';
 import type { RoutePolicy } from '../route.ts';
 import { requireRoutePolicy } from '../route.ts';
 import type { Claims } from '../trusted.ts';
@@ -42,7 +42,7 @@ function requiring(route: RoutePolicy): RequestHandler {
       return;
     }
     try {
-      requireOfRoute(request.auth.payload, route, Date.now());
+      requireRights(request.auth.payload, route);
     } catch (error) {
       next(error instanceof RescindError ? toRequestError(error, route) : error);
       return;

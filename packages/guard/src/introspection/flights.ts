@@ -18,22 +18,28 @@ interface Flight<T> {
 export function createFlights<T>(fly: (key: string, sent: () => void) => Promise<T>): Flights<T> {
   const flights = new Map<string, Flight<T>>();
 
-  function start(key: string): Promise<T> {
+  function start(key: string): Flight<T> {
     let isSent = false;
-    const sent = () => {
+    const answer = fly(key, () => {
       isSent = true;
-    };
-    const answer = fly(key, sent).finally(() => flights.delete(key));
-    flights.set(key, { answer, isSent: () => isSent, next: undefined });
-    return answer;
+    }).finally(() => {
+      if (flights.get(key) === flight) flights.delete(key);
+    });
+    const flight: Flight<T> = { answer, isSent: () => isSent, next: undefined };
+    flights.set(key, flight);
+    return flight;
   }
+
+  /** Whatever flies by then has left after the question that waits for this. */
+  const after = (flight: Flight<T>, key: string) =>
+    flight.answer.catch(() => undefined).then(() => (flights.get(key) ?? start(key)).answer);
 
   return {
     ask(key) {
       const flight = flights.get(key);
-      if (flight === undefined) return start(key);
+      if (flight === undefined) return start(key).answer;
       if (!flight.isSent()) return flight.answer;
-      flight.next ??= flight.answer.catch(() => undefined).then(() => start(key));
+      flight.next ??= after(flight, key);
       return flight.next;
     },
     count: () => flights.size,

@@ -71,7 +71,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     async isActive(token) {
       const startedAt = clock.monotonic();
       try {
-        const active = await flights.ask(token);
+        const active = await within(settings.timeoutMs, flights.ask(token));
         telemetry.count('rescind_introspections_total', { result: active ? 'active' : 'inactive' });
         return active;
       } catch (error) {
@@ -91,6 +91,17 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     },
     close: () => closing.abort(),
   };
+}
+
+/** Who shares a flight that began earlier, or waits for the next, waits no longer than one that flies at once. */
+async function within<T>(limitMs: DurationMs, answer: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new IntrospectionFailure('timeout', 'no answer in time')), limitMs);
+  try {
+    return await Promise.race([answer, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 async function takeTurn(turns: Turns): Promise<() => void> {

@@ -1,0 +1,3 @@
+export type { TestRevocation } from './issuer.ts';
+export type { TestKit, TestKitOptions } from './kit.ts';
+export { openTestKit } from './kit.ts';

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock, Cutoff, DurationMs } from '@rescind/revocation';
+import { createIssuerClock, createRevocationId, judge, toCutoff, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { Fetch, KeySource, SigningKey } from '@rescind/token';
+import { createKeySet, createSigner, gate, publicJwks } from '@rescind/token';
+import type { Claims } from '../trusted.ts';
+import { createMemoryRows } from './rows.ts';
+
+/** What is to be denied. */
+export interface TestRevocation {
+  /** `sid`, `sub`, `jti`, `client_id`, `iss`, `kid`, or any other claim. */
+  readonly claim: string;
+  readonly value: string;
+  /** A word such as `password_changed`. Default `logout`. */
+  readonly reason?: string | undefined;
+  /** Whether the session ends, or only tokens. Default: by `sid`, `sub`, `client_id` and `iss` it does. */
+  readonly endsSession?: boolean | undefined;
+}
+
+/** An issuer of tokens without a network. */
+export interface TestTokenIssuer {
+  readonly keys: KeySource;
+  /** Answers introspection (RFC 7662). */
+  readonly fetch: Fetch;
+  token(claims: Claims, typ: string): string;
+  /** Returns what makes the row, once it is known where in the log it stands. */
+  revoke(revocation: TestRevocation): (place: { readonly epoch: string; readonly seq: number }) => Cutoff;
+}
+
+interface TestTokenIssuerOptions {
+  readonly issuer: string;
+  readonly audience: string | readonly string[];
+  readonly key: SigningKey;
+  readonly ttlMs: DurationMs;
+  readonly clock: Clock;
+  isReachable(): boolean;
+}
+
+const SESSION_CLAIMS: readonly string[] = ['sid', 'sub', 'client_id', 'iss'];
+
+export function createTestTokenIssuer(options: TestTokenIssuerOptions): TestTokenIssuer {
+  const { issuer: iss, audience, key, ttlMs, clock, isReachable } = options;
+  const rows = createMemoryRows();
+  const floor = { at: 0 };
+  // Tokens minted after a cut-off work, in the same millisecond too: the clock stands still.
+  const time = createIssuerClock(clock, {
+    get: () => floor.at,
+    set: (at) => {
+      floor.at = at;
+    },
+  });
+
+  function isActive(text: string): boolean {
+    const { header, payload } = gate(text, { maxBytes: text.length });
+    return Number(payload.exp) * 1000 > clock.now() && !judge({ kid: header.kid, payload }, rows).denied;
+  }
+
+  return {
+    keys: keysOf(key),
+    async fetch(_url, { body }) {
+      if (!isReachable()) throw new TypeError('fetch failed');
+      return Response.json({ active: isActive(new URLSearchParams(body).get('token') ?? '') });
+    },
+    token(claims, typ) {
+      const at = time.mint();
+      const iat = Math.floor(at / 1000);
+      const standard = {
+        iss,
+        sub: 'user-1',
+        aud: audience,
+        client_id: 'app-1',
+        sid: 'session-1',
+        jti: randomUUID(),
+        iat,
+        iat_ms: at,
+        exp: Math.ceil((at + ttlMs) / 1000),
+        auth_time: iat,
+      };
+      return createSigner(key, { typ })({ ...standard, ...claims });
+    },
+    revoke({ claim, value, reason = 'logout', endsSession = SESSION_CLAIMS.includes(claim) }) {
+      const at = time.cutOff();
+      const times = { ...(UNBOUNDED_CLAIMS.has(claim) ? {} : { issuedUntil: at }), expiresAt: at + ttlMs };
+      const txn = createRevocationId(at);
+      return (place) => {
+        const cutoff = toCutoff({ iss, claim, value, endsSession, ...times }, { txn, reason, ...place });
+        rows.add(cutoff);
+        return cutoff;
+      };
+    },
+  };
+}
+
+/** Keys that are there, and never change. */
+function keysOf(key: SigningKey): KeySource {
+  const set = createKeySet(publicJwks([key]));
+  const close = async () => undefined;
+  return {
+    ...set,
+    close,
+    ready: async () => undefined,
+    ensure: async (kid) => set.kids().includes(kid),
+    health: () => [{ name: 'token_keys', status: 'pass' }],
+    [Symbol.asyncDispose]: close,
+  };
+}
