@@ -1,17 +1,22 @@
-import type { HealthCheck, IssuerClock } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, HealthCheck, IssuerClock } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { KeyPurpose } from './issuer-keys.ts';
+import type { KeyKeeper } from './keys/keeper.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { Maintenance } from './log/maintenance.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import type { Relay } from './relay/open.ts';
-import type { KeyPurpose } from './sql/keys.ts';
 import type { Store } from './sql/store.ts';
+
+/** A start after a rotation was due publishes the next key for as long as ever before it signs. */
+const LATE_MS: DurationMs = 3_600_000;
 
 interface HealthOptions {
   readonly store: Store;
   readonly gate: WriteGate;
   readonly issuerClock: IssuerClock;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
+  readonly keeper: KeyKeeper;
   readonly maintenance: Maintenance;
   readonly relay: Relay | undefined;
 }
@@ -44,14 +49,29 @@ function checkWrites({ gate }: HealthOptions): HealthCheck {
   return { name: 'writes', status: refusing === null && markFailure === null ? 'pass' : 'warn', refusing, markFailure };
 }
 
-function checkKeys({ keyrings, gate }: HealthOptions): HealthCheck {
+function checkKeys({ store, keyrings, keeper, gate, issuerClock }: HealthOptions): HealthCheck {
   try {
-    const kid = gate.refusing() === null ? keyrings.token.active().kid : undefined;
-    return { name: 'keys', status: 'pass', kid, eventKeys: keyrings.event.kids().length };
+    const { kid, alg } = gate.refusing() === null ? keyrings.token.active() : {};
+    const rotationAt = keeper.nextRotationAt('token');
+    const eventRotationAt = keeper.nextRotationAt('event');
+    const isLate = [rotationAt, eventRotationAt].some((at) => at !== null && issuerClock.now() > at + LATE_MS);
+    return {
+      name: 'keys',
+      status: isLate ? 'warn' : 'pass',
+      kid,
+      alg,
+      nextKid: store.keys.next('token')?.kid ?? null,
+      rotationAt: timeOf(rotationAt),
+      eventRotationAt: timeOf(eventRotationAt),
+      tokenKeys: keyrings.token.kids().length,
+      eventKeys: keyrings.event.kids().length,
+    };
   } catch (error) {
     return { name: 'keys', status: 'fail', lastError: error instanceof Error ? error.message : String(error) };
   }
 }
+
+const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
 
 /** Nothing is minted while the clocks are apart; logouts go on. */
 function checkClock({ issuerClock }: HealthOptions): HealthCheck {

@@ -20,6 +20,16 @@ export type {
   TokenStorage,
 } from './issuer-clients.ts';
 export type {
+  IssuerKeys,
+  KeyPurpose,
+  KeyRevocation,
+  KeyRotation,
+  KeyState,
+  KeyView,
+  RevokeKey,
+  RotateKey,
+} from './issuer-keys.ts';
+export type {
   CutoffRequest,
   EndAllSessions,
   EndSession,

@@ -3,6 +3,7 @@ import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocat
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type Database from 'better-sqlite3';
 import type { Client, IssuerClients } from './issuer-clients.ts';
+import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';
 import type {
   CutoffRequest,
   EndAllSessions,
@@ -68,6 +69,8 @@ export interface IssuerOptions {
   readonly refreshGraceMs?: DurationMs;
   /** Retention of the log (the Kafka topic's, or less): what still denies at half of it is appended anew. Default 7 days. */
   readonly eventRetentionMs?: DurationMs;
+  /** When keys are changed, and what for. Default: each 30 days (events' each 90), RS256. */
+  readonly keyRotation?: KeyRotation;
   /**
    * Clients that are there without being registered; one registered under the same id takes its place. Default: `web`,
    * public.
@@ -136,6 +139,8 @@ export interface Issuer {
   readonly sessions: IssuerSessions;
   /** What has been revoked, and still denies something. */
   readonly revocations: IssuerRevocations;
+  /** The keys that sign. */
+  readonly keys: IssuerKeys;
   /** @throws RescindError as `IssuerTransaction.beginSession`, and `database_restored`, `stopping` */
   beginSession(login: BeginSession): TokenAnswer;
   /**
@@ -198,7 +203,10 @@ export interface VerifyOptions {
 }
 
 export interface RestoreOptions
-  extends Pick<IssuerOptions, 'issuer' | 'databasePath' | 'keysPath' | 'publisher' | 'clock' | 'telemetry'> {
+  extends Pick<
+    IssuerOptions,
+    'issuer' | 'databasePath' | 'keysPath' | 'publisher' | 'eventRetentionMs' | 'keyRotation' | 'clock' | 'telemetry'
+  > {
   /** Other issuers that this log speaks for: all their tokens issued until now are cut off by `iss`. Default none. */
   readonly otherIssuers?: readonly OtherIssuer[];
   /** Signed events or heartbeats that readers hold, beyond what the database has. */

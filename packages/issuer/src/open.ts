@@ -5,6 +5,8 @@ import { createHealth } from './health.ts';
 import { establish } from './identity.ts';
 import type { Issuer, IssuerOptions } from './issuer.ts';
 import { createEventSigning } from './keys/event-signing.ts';
+import { createKeyKeeper } from './keys/keeper.ts';
+import { createKeyManagement } from './keys/management.ts';
 import { createAppender } from './log/appender.ts';
 import { createHousekeeping } from './log/housekeeping.ts';
 import { openMaintenance } from './log/maintenance.ts';
@@ -16,6 +18,7 @@ import { requirePlaces, toSettings } from './options.ts';
 import type { Relay } from './relay/open.ts';
 import { openRelay } from './relay/open.ts';
 import { createTailCheck } from './relay/tail.ts';
+import { revoke } from './revoke/revoke.ts';
 import { createRoom } from './room.ts';
 import { createTransactions } from './transactions.ts';
 import { createAccessVerifier } from './verify.ts';
@@ -42,20 +45,30 @@ export function openIssuer(options: IssuerOptions): Issuer {
 function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles): Issuer {
   const { issuer, publisher } = options;
   const { clock, telemetry } = settings;
-  const { connection, store, keyrings, highWater, proofs } = files;
+  const { connection, store, keyrings, highWater } = files;
   const { database } = connection;
   const { meta, outbox, revocations } = store;
 
   const issuerClock = createIssuerClock(clock, meta.clockFloor);
-  database.transaction(() => establish(issuer, files, issuerClock.now())).immediate();
+  const { algorithm } = settings.keyRotation;
+  database.transaction(() => establish({ issuer, algorithm }, files, issuerClock.now())).immediate();
   const signing = createEventSigning(issuer, keyrings.event);
   const gate = createWriteGate();
-  const detector = createRestoreDetector({ store, decoder: signing.decoder, highWater, proofs, gate, telemetry });
+  const detector = createRestoreDetector({ ...files, decoder: signing.decoder, gate, telemetry });
   detector.checkFiles();
   if (gate.refusing() === null) confirm(files);
 
   const appender = createAppender({ meta, outbox, revocations, encoder: signing.encoder });
-  const transactions = createTransactions({ database, meta, issuerClock, appender, highWater, gate, telemetry });
+  const transactions = createTransactions({
+    database,
+    meta,
+    outbox,
+    issuerClock,
+    appender,
+    highWater,
+    gate,
+    telemetry,
+  });
   const log = createLogSource({
     log: issuer,
     database,
@@ -68,7 +81,8 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   });
   const room = createRoom(options, settings, files);
   const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
-  const maintenance = openMaintenance({ housekeeping, gate, telemetry });
+  const keeper = createKeyKeeper({ room: room.keys, transactions, clock, now: issuerClock.now });
+  const maintenance = openMaintenance({ housekeeping, keeper, gate, telemetry });
   const relay: Relay | undefined =
     publisher &&
     openRelay({
@@ -96,13 +110,14 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   return {
     database,
     ...createWrites(room, transactions, telemetry),
+    keys: createKeyManagement({ room: room.keys, transactions, revoke: (unit, cutoff) => revoke(room, unit, cutoff) }),
     ...notYet,
     verify: createAccessVerifier({ issuer, keys: keyrings.token, find: revocations, now: issuerClock.now }),
     jwks: () => keyrings.token.jwks(),
     eventJwks: () => keyrings.event.jwks(),
     log,
     refusingWrites: () => gate.refusing(),
-    health: createHealth({ store, gate, issuerClock, keyrings, maintenance, relay }),
+    health: createHealth({ store, gate, issuerClock, keyrings, keeper, maintenance, relay }),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };
@@ -128,10 +143,8 @@ const notYet: Pick<Issuer, 'clients' | 'sessions' | 'revocations' | 'preview' | 
 
 /** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
 function confirm({ store, keyrings, highWater }: OpenFiles): void {
-  keyrings.token.active();
-  keyrings.event.active();
-  // Left by a crash between the commit that revoked them and this.
-  keyrings.token.sweep();
+  // Left by a crash between a file and its row, or between a commit and what follows it.
+  for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
   const identity = store.meta.identity();
   if (identity !== undefined) highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
 }

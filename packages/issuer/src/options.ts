@@ -1,6 +1,8 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
 import type { IssuerOptions } from './issuer.ts';
+import type { KeyRotation } from './issuer-keys.ts';
+import { toKeyRotation } from './keys/options.ts';
 
 const SECOND_MS: DurationMs = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -26,6 +28,7 @@ const BOUNDS = {
 type Lengths = Record<keyof typeof BOUNDS, DurationMs>;
 
 export interface Settings extends Lengths {
+  readonly keyRotation: Required<KeyRotation>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }
@@ -50,7 +53,13 @@ export function toSettings(options: Partial<IssuerOptions>): Settings {
   if (lengths.accessTokenTtlMs % SECOND_MS !== 0) {
     throw new TypeError(`accessTokenTtlMs must be whole seconds, got ${lengths.accessTokenTtlMs}`);
   }
-  return { ...lengths, clock: options.clock ?? systemClock, telemetry: options.telemetry ?? silentTelemetry };
+  const keyRotation = toKeyRotation(options.keyRotation ?? {});
+  return {
+    ...lengths,
+    keyRotation,
+    clock: options.clock ?? systemClock,
+    telemetry: options.telemetry ?? silentTelemetry,
+  };
 }
 
 function length(name: keyof Lengths, value: DurationMs | undefined): DurationMs {

@@ -13,6 +13,7 @@ export function createRoom(options: IssuerOptions, settings: Settings, { store, 
     store,
     policy: { issuer, ...settings },
     tokenKeys: keyrings.token,
+    keys: { store, keyrings, settings },
     subject: (sub) => options.subject(sub),
     revocable: createVerifier({
       keys: keyrings.token,

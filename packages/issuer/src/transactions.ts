@@ -1,12 +1,13 @@
 import type { DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
-import type { RevocationRecord } from './issuer.ts';
+import type { RevocationRecord } from './issuer-revocations.ts';
 import type { HighWaterFile } from './keys/high-water.ts';
 import type { Appender, Revocation } from './log/appender.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import { immediately } from './sql/connection.ts';
 import type { Meta } from './sql/meta.ts';
+import type { Outbox } from './sql/outbox.ts';
 
 /** What the work of one transaction takes its times from, and writes the log with. */
 export interface Unit {
@@ -17,6 +18,8 @@ export interface Unit {
   /** The time of whatever denies nothing by it. */
   now(): EpochMillis;
   append(revocation: Revocation): RevocationRecord;
+  /** Begins the log anew: nothing of it is in the outbox, and the next event is the first of this epoch. */
+  openEpoch(epoch: string): void;
   /** Runs when the transaction is durable. A failure of it is only logged. */
   afterCommit(work: () => void): void;
 }
@@ -34,6 +37,7 @@ export interface Transactions {
 interface TransactionsOptions {
   readonly database: Database.Database;
   readonly meta: Meta;
+  readonly outbox: Outbox;
   readonly issuerClock: IssuerClock;
   readonly appender: Appender;
   readonly highWater: HighWaterFile;
@@ -47,11 +51,11 @@ const WAIT_STEP_MS: DurationMs = 20;
 const RETRY_AFTER_SECONDS = 5;
 
 export function createTransactions(options: TransactionsOptions): Transactions {
-  const { database, meta, gate, highWater, telemetry } = options;
+  const { database, meta, outbox, gate, highWater, telemetry } = options;
   const listeners = new Set<() => void>();
   let stopped = false;
 
-  function begin(appended: RevocationRecord[], after: (() => void)[]): Unit {
+  function begin(changed: () => void, after: (() => void)[]): Unit {
     const { issuerClock, appender } = options;
     let cutOff: EpochMillis | undefined;
     return {
@@ -65,14 +69,26 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       },
       now: () => issuerClock.now(),
       append(revocation) {
-        const record = appender.append(revocation, issuerClock.now());
-        appended.push(record);
-        return record;
+        changed();
+        return appender.append(revocation, issuerClock.now());
+      },
+      openEpoch(epoch) {
+        changed();
+        announceEpoch(epoch);
+        outbox.clear();
+        meta.openEpoch(epoch);
       },
       afterCommit(work) {
         after.push(work);
       },
     };
+  }
+
+  /** Before the commit: a crash between that and the mark must not look like a database from another time. */
+  function announceEpoch(epoch: string): void {
+    const mark = highWater.read();
+    const known = mark === undefined || mark === 'unreadable' ? { epoch: '', head: 0, id: null } : mark;
+    highWater.write({ ...known, next: epoch });
   }
 
   /** Before the answer: a database restored to an earlier state must be found out, whatever was answered. */
@@ -105,11 +121,13 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     if (database.inTransaction) {
       throw new Error('a transaction is open on this database: inside one, use what its work is called with');
     }
-    const appended: RevocationRecord[] = [];
+    let isLogChanged = false;
     const after: (() => void)[] = [];
-    const unit = begin(appended, after);
+    const unit = begin(() => {
+      isLogChanged = true;
+    }, after);
     const result = immediately(database, () => work(unit));
-    if (appended.length > 0) {
+    if (isLogChanged) {
       markHighWater();
       for (const listener of listeners) queueMicrotask(listener);
     }

@@ -1,9 +1,11 @@
 import type { EventDecoder, EventEncoder } from '@rescind/feed';
 import { createEventDecoder, createEventEncoder } from '@rescind/feed';
-import type { SigningKey } from '@rescind/token';
+import type { SigningAlgorithm, SigningKey } from '@rescind/token';
 import { createSigner } from '@rescind/token';
 import type { Keyring } from './keyring.ts';
 
+/** What every receiver of shared signals takes. */
+export const EVENT_ALGORITHM: SigningAlgorithm = 'RS256';
 const EVENT_TYPE = 'secevent+jwt';
 
 export interface EventSigning {

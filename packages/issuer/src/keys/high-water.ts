@@ -5,6 +5,8 @@ export interface HighWater {
   readonly epoch: string;
   readonly head: number;
   readonly id: string | null;
+  /** An epoch that was about to be opened: the database may be in it already. */
+  readonly next?: string;
 }
 
 export interface HighWaterFile {
@@ -31,8 +33,8 @@ export function createHighWaterFile(directory: PrivateDirectory): HighWaterFile 
       const text = directory.read(HIGH_WATER);
       return text === undefined ? undefined : (parse(text) ?? 'unreadable');
     },
-    write({ epoch, head, id }) {
-      directory.write(HIGH_WATER, `${JSON.stringify({ epoch, head, id })}\n`);
+    write({ epoch, head, id, next }) {
+      directory.write(HIGH_WATER, `${JSON.stringify({ epoch, head, id, next })}\n`);
     },
   };
 }
@@ -56,9 +58,10 @@ export function createProofFile(directory: PrivateDirectory): ProofFile {
 
 function parse(text: string): HighWater | undefined {
   try {
-    const { epoch, head, id } = JSON.parse(text);
+    const { epoch, head, id, next } = JSON.parse(text);
     const isGood = typeof epoch === 'string' && Number.isSafeInteger(head) && (id === null || typeof id === 'string');
-    return isGood ? { epoch, head, id } : undefined;
+    if (!isGood) return undefined;
+    return { epoch, head, id, ...(typeof next === 'string' ? { next } : {}) };
   } catch {
     return undefined;
   }

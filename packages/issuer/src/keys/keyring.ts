@@ -1,82 +1,105 @@
 import type { KeyObject } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
-import type { Jwks, SigningKey } from '@rescind/token';
-import { generateSigningKey, publicJwks, signingKeyFromPem, signingKeyToPem } from '@rescind/token';
-import type { KeyPurpose, Keys } from '../sql/keys.ts';
+import type { Jwks, PublishedKey, SigningAlgorithm, SigningKey } from '@rescind/token';
+import { generateSigningKey, publicJwks } from '@rescind/token';
+import type { KeyPurpose } from '../issuer-keys.ts';
+import type { Keys } from '../sql/keys.ts';
 import type { PrivateDirectory } from './directory.ts';
+import type { HeldKey } from './key-files.ts';
+import { createKeyFiles, toHeld } from './key-files.ts';
 
 /**
- * The keys of one purpose. Which of them signs and which are revoked is in the database, so that it commits with the
- * revocation; the keys themselves are files.
+ * The keys of one purpose. Which of them signs, comes next, has retired or is revoked is in the database, so that it
+ * commits with what depends on it; the keys themselves are files.
  */
 export interface Keyring {
   /** The key that signs. @throws RescindError `keys_unavailable` when its file is missing */
   active(): SigningKey;
-  /** The public key of this name, unless it has been revoked. */
+  /** The public key of this name, if it is published. */
   find(kid: string, alg: string): KeyObject | undefined;
+  /** The keys that are published, the one that signs first. */
+  published(): readonly PublishedKey[];
+  /** Their names. */
   kids(): string[];
   /** Every kid there is a file or a row of, revoked ones included. */
   everyKid(): string[];
+  /** Whether there is a private key to sign with. */
+  canSign(kid: string): boolean;
+  /** Whether the key has retired: only its public half is there. */
+  hasRetired(kid: string): boolean;
   jwks(): Jwks;
   /** Makes a key and its file. Nothing knows it until the database does. */
-  make(): SigningKey;
-  /** Removes the files of revoked keys. */
-  sweep(): void;
+  make(alg: SigningAlgorithm): SigningKey;
+  /**
+   * Brings the files to what the database says: private halves of retired keys go, and so does all of the revoked ones
+   * and of those that it does not know. Only for a database that is the latest: those it does not know are published until
+   * then, for they may be what the forgotten time was signed with. @throws RescindError `keys_unavailable` as `active`
+   */
+  settle(): void;
 }
 
 export function openKeyring(directory: PrivateDirectory, keys: Keys, purpose: KeyPurpose): Keyring {
-  const held = new Map(readFiles(directory, purpose).map((key) => [key.kid, key]));
-  const revoked = () => keys.all(purpose).filter(({ state }) => state === 'revoked');
-  const published = () => {
-    const dropped = new Set(revoked().map(({ kid }) => kid));
-    return [...held.values()].filter(({ kid }) => !dropped.has(kid));
-  };
+  const files = createKeyFiles(directory, purpose);
+  const held = new Map(files.read().map((key) => [key.kid, key]));
+  let isSettled = false;
+
+  function isPublished(kid: string): boolean {
+    const state = keys.stateOf(kid);
+    return state === undefined ? !isSettled : state !== 'revoked';
+  }
+
+  function published(): HeldKey[] {
+    const known = keys.all(purpose).map(({ kid }) => kid);
+    const inOrder = [...new Set([...known, ...held.keys()])].map((kid) => held.get(kid));
+    return inOrder.filter((key) => key !== undefined).filter(({ kid }) => isPublished(kid));
+  }
+
+  /** A restored database may name one that has retired since: what is signed then is heartbeats only. */
+  function anyThatSigns(): SigningKey | undefined {
+    return isSettled ? undefined : published().find(({ signing }) => signing !== undefined)?.signing;
+  }
+
   return {
     active() {
       const kid = keys.active(purpose);
-      const key = kid === undefined ? undefined : held.get(kid);
+      const key = (kid === undefined ? undefined : held.get(kid)?.signing) ?? anyThatSigns();
       if (key !== undefined) return key;
-      throw new RescindError('keys_unavailable', { detail: `the ${purpose} key that signs has no file` });
+      throw withoutFile(purpose);
     },
     find(kid, alg) {
       const key = held.get(kid);
-      if (key === undefined || key.alg !== alg) return undefined;
-      return revoked().some((row) => row.kid === kid) ? undefined : key.publicKey;
+      return key !== undefined && key.alg === alg && isPublished(kid) ? key.publicKey : undefined;
     },
+    published,
     kids: () => published().map(({ kid }) => kid),
     everyKid: () => [...new Set([...keys.all(purpose).map(({ kid }) => kid), ...held.keys()])],
+    canSign: (kid) => held.get(kid)?.signing !== undefined,
+    hasRetired(kid) {
+      const key = held.get(kid);
+      return key !== undefined && key.signing === undefined;
+    },
     jwks: () => publicJwks(published()),
-    make() {
-      const key = generateSigningKey();
-      directory.write(fileName(purpose, key.kid), signingKeyToPem(key));
-      held.set(key.kid, key);
+    make(alg) {
+      const key = generateSigningKey(alg);
+      files.write(key);
+      held.set(key.kid, toHeld(key));
       return key;
     },
-    sweep() {
-      for (const { kid } of revoked()) {
-        if (held.delete(kid)) directory.remove(fileName(purpose, kid));
+    settle() {
+      const signing = keys.active(purpose);
+      if (signing === undefined || held.get(signing)?.signing === undefined) throw withoutFile(purpose);
+      isSettled = true;
+      for (const key of held.values()) {
+        const state = keys.stateOf(key.kid);
+        if (state === undefined || state === 'revoked') {
+          files.remove(key.kid);
+          held.delete(key.kid);
+        } else if (state === 'former' && key.signing !== undefined) held.set(key.kid, files.retire(key));
       }
     },
   };
 }
 
-function fileName(purpose: KeyPurpose, kid: string): string {
-  return `${purpose}-${kid}.pem`;
-}
-
-function readFiles(directory: PrivateDirectory, purpose: KeyPurpose): SigningKey[] {
-  const names = directory.names().filter((name) => name.startsWith(`${purpose}-`) && name.endsWith('.pem'));
-  return names.sort().map((name) => {
-    const key = readFile(directory, name);
-    if (fileName(purpose, key.kid) === name) return key;
-    throw new RescindError('configuration_invalid', { detail: `the key in ${name} is not the one of that name` });
-  });
-}
-
-function readFile(directory: PrivateDirectory, name: string): SigningKey {
-  try {
-    return signingKeyFromPem(directory.read(name) ?? '', 'RS256');
-  } catch (error) {
-    throw new RescindError('configuration_invalid', { detail: `${name} is not a private key of ours`, cause: error });
-  }
+function withoutFile(purpose: KeyPurpose): RescindError {
+  return new RescindError('keys_unavailable', { detail: `the ${purpose} key that signs has no file` });
 }

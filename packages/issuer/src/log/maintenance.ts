@@ -1,4 +1,5 @@
 import type { DurationMs, Telemetry } from '@rescind/revocation';
+import type { KeyKeeper } from '../keys/keeper.ts';
 import type { Housekeeping } from './housekeeping.ts';
 import type { WriteGate } from './write-gate.ts';
 
@@ -10,6 +11,7 @@ export interface Maintenance {
 
 interface MaintenanceOptions {
   readonly housekeeping: Housekeeping;
+  readonly keeper: KeyKeeper;
   readonly gate: WriteGate;
   readonly telemetry: Telemetry;
 }
@@ -17,12 +19,13 @@ interface MaintenanceOptions {
 const EVERY_MS: DurationMs = 1_000;
 
 /** Keeps house each second. A failure is seen in health, and tried again. */
-export function openMaintenance({ housekeeping, gate, telemetry }: MaintenanceOptions): Maintenance {
+export function openMaintenance({ housekeeping, keeper, gate, telemetry }: MaintenanceOptions): Maintenance {
   let lastError: string | null = null;
   const timer = setInterval(() => {
     if (gate.refusing() !== null) return;
     try {
       housekeeping.run();
+      keeper.run();
       lastError = null;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

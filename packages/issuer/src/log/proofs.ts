@@ -1,7 +1,9 @@
 import type { EventDecoder } from '@rescind/feed';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { KeyPurpose } from '../issuer-keys.ts';
 import type { HighWaterFile, ProofFile } from '../keys/high-water.ts';
+import type { Keyring } from '../keys/keyring.ts';
 import type { Store } from '../sql/store.ts';
 import type { LogPoint } from './lineage.ts';
 import { restoredBecause } from './lineage.ts';
@@ -9,7 +11,7 @@ import type { WriteGate } from './write-gate.ts';
 
 /** Finds out whether the database is older than the log that was made from it. */
 export interface RestoreDetector {
-  /** At start: the high-water mark and the proofs of before. */
+  /** At start: the high-water mark, the keys, and the proofs of before. */
   checkFiles(): void;
   /** A signed event or heartbeat. @throws RescindError `event_invalid` when the log's keys did not sign it */
   prove(jws: string): void;
@@ -20,6 +22,7 @@ export interface RestoreDetector {
 interface DetectorOptions {
   readonly store: Store;
   readonly decoder: EventDecoder;
+  readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
   readonly highWater: HighWaterFile;
   readonly proofs: ProofFile;
   readonly gate: WriteGate;
@@ -35,7 +38,7 @@ export function pointOf(decoder: EventDecoder, jws: string): LogPoint | undefine
 }
 
 export function createRestoreDetector({ store, decoder, ...files }: DetectorOptions): RestoreDetector {
-  const { highWater, proofs, gate, telemetry } = files;
+  const { keyrings, highWater, proofs, gate, telemetry } = files;
 
   function because(point: LogPoint): string | null {
     const own = store.meta.identity();
@@ -52,7 +55,17 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     }
     const reason = because({ epoch: mark.epoch, seq: mark.head, id: mark.id });
     if (reason !== null) return reason;
-    return mark.epoch === own?.epoch ? null : `the high-water mark is of another epoch, ${mark.epoch}`;
+    if (mark.epoch === own?.epoch || mark.next === own?.epoch) return null;
+    return `the high-water mark is of another epoch, ${mark.epoch}`;
+  }
+
+  /** A key that has retired signed nothing after it did: a database in which it signs is of before. */
+  function behindKeys(): string | null {
+    for (const purpose of ['token', 'event'] as const) {
+      const kid = store.keys.active(purpose);
+      if (kid !== undefined && keyrings[purpose].hasRetired(kid)) return `its ${purpose} key ${kid} has retired since`;
+    }
+    return null;
   }
 
   function refuse(reason: string): void {
@@ -70,8 +83,7 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
 
   return {
     checkFiles() {
-      const behindMark = behindHighWater(highWater.read());
-      if (behindMark !== null) refuse(behindMark);
+      for (const reason of [behindHighWater(highWater.read()), behindKeys()]) if (reason !== null) refuse(reason);
       for (const jws of proofs.read()) {
         const point = pointOf(decoder, jws);
         const reason = point === undefined ? null : because(point);

@@ -1,16 +1,17 @@
 import type { EventRecord } from '@rescind/feed';
 import type { Denial, EpochMillis } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, NEVER, UNBOUNDED } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, UNBOUNDED } from '@rescind/revocation';
 import type { OtherIssuer } from '../issuer.ts';
-import type { Keyring } from '../keys/keyring.ts';
+import type { KeyPurpose } from '../issuer-keys.ts';
+import type { KeyRoom } from '../keys/changes.ts';
+import { algorithmOf, retirementOf } from '../keys/changes.ts';
+import { EVENT_ALGORITHM } from '../keys/event-signing.ts';
 import type { Revocation } from '../log/appender.ts';
 import { revocationOf } from '../log/appender.ts';
 import { toEpoch } from '../log/epoch.ts';
-import { endsSessions } from '../revoke/denials.ts';
+import { denyKid, endsSessions } from '../revoke/denials.ts';
 import { inParts } from '../revoke/parts.ts';
 import { createId } from '../session/mint.ts';
-import type { KeyPurpose } from '../sql/keys.ts';
-import type { Store } from '../sql/store.ts';
 import type { Unit } from '../transactions.ts';
 import type { Evidence } from './evidence.ts';
 import type { RestorePlan } from './plan.ts';
@@ -19,8 +20,7 @@ import { toRevocation } from './plan.ts';
 interface Restoring {
   readonly issuer: string;
   readonly otherIssuers: readonly OtherIssuer[];
-  readonly store: Store;
-  readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
+  readonly keys: KeyRoom;
   readonly evidence: Evidence;
   readonly plan: RestorePlan;
   /** Made before: its file is there. */
@@ -39,20 +39,20 @@ const REASON = 'issuer_restored';
 
 /** Everything that a restore changes in the database, inside one transaction. */
 export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
-  const { issuer, store, keyrings, evidence, plan, signingKid } = restoring;
+  const { issuer, keys, evidence, plan, signingKid } = restoring;
+  const { store } = keys;
   store.meta.clockFloor.set(latestTime(evidence) + 1);
   const at = unit.now();
-  ensureEventKey(store, keyrings.event, at);
+  ensureEventKey(keys, at);
   let endedSessions = evidence.events.reduce((total, event) => total + importEvent(restoring, event, at), 0);
   // Logouts are missing that nobody can tell: whoever is logged in has to log in again.
   if (!plan.whole) endedSessions += store.sessions.end('iss', issuer, at, REASON, at);
 
   const live = liveRevocations(restoring, at);
   const epoch = toEpoch(plan.counter);
-  store.outbox.clear();
-  store.meta.openEpoch(epoch);
+  unit.openEpoch(epoch);
   for (const revocation of live) unit.append(revocation);
-  const revokedKids = replaceKeys(store, keyrings, signingKid, at);
+  const revokedKids = replaceTokenKeys(keys, signingKid, at);
   const deny = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...restoring.otherIssuers.map(denyOther)];
   const parts = inParts(deny);
   const txn = createId();
@@ -73,7 +73,7 @@ function latestTime({ latest, events }: Evidence): EpochMillis {
 }
 
 /** The sessions it ended, in the database as it is now. Its rows come with the event that says it anew. */
-function importEvent({ store, issuer }: Restoring, event: EventRecord, at: EpochMillis): number {
+function importEvent({ keys: { store }, issuer }: Restoring, event: EventRecord, at: EpochMillis): number {
   let ended = 0;
   for (const cutoff of event.cutoffs) {
     store.revocations.merge(cutoff);
@@ -84,7 +84,7 @@ function importEvent({ store, issuer }: Restoring, event: EventRecord, at: Epoch
 }
 
 /** What still denies, of the database and of the events imported: each once, in the order it was said in. */
-function liveRevocations({ store, evidence }: Restoring, at: EpochMillis): Revocation[] {
+function liveRevocations({ keys: { store }, evidence }: Restoring, at: EpochMillis): Revocation[] {
   const alive = at - CLOCK_TOLERANCE_MS;
   const own = store.outbox.live(alive).map(revocationOf);
   const imported = evidence.events
@@ -100,31 +100,45 @@ function namesOf({ deny }: Revocation): string {
   return JSON.stringify(deny.map(({ iss, claim, value }) => [iss, claim, value]));
 }
 
-/** Without its file the key that signed is lost: readers fetch the new one, and keep the old for what it signed. */
-function ensureEventKey({ keys }: Store, keyring: Keyring, at: EpochMillis): void {
-  const kid = keys.active('event');
-  if (kid !== undefined && keyring.kids().includes(kid)) return;
-  if (kid !== undefined) keys.setState(kid, 'former');
-  keys.insert(keyring.make().kid, 'event', 'active', at);
+/**
+ * Without its file the key that signed is lost, or has retired since: a new one signs. Others may have signed what readers
+ * still have: they stay published for as long as the topic remembers.
+ */
+function ensureEventKey(room: KeyRoom, at: EpochMillis): void {
+  const { keys } = room.store;
+  const { event } = room.keyrings;
+  const retiresAt = retirementOf('event', at, room);
+  const active = keys.active('event');
+  const stays = active !== undefined && event.canSign(active);
+  for (const { kid, alg } of event.published()) {
+    if (stays && kid === active) continue;
+    if (keys.find(kid) === undefined) {
+      keys.insert({ kid, purpose: 'event', alg, state: 'former', cause: 'restore', createdAt: at });
+    }
+    keys.retire(kid, retiresAt);
+  }
+  if (stays) return;
+  if (active !== undefined) keys.retire(active, retiresAt);
+  insertActive(room, 'event', event.make(EVENT_ALGORITHM).kid, at);
 }
 
 /** Every key that anything in the lost state may have been signed with; those revoked before have their events. */
-function replaceKeys(
-  { keys }: Store,
-  { token }: Readonly<Record<KeyPurpose, Keyring>>,
-  signingKid: string,
-  at: EpochMillis,
-): string[] {
-  const states = new Map(keys.all('token').map(({ kid, state }) => [kid, state]));
-  const older = token.everyKid().filter((kid) => kid !== signingKid && states.get(kid) !== 'revoked');
+function replaceTokenKeys(room: KeyRoom, signingKid: string, at: EpochMillis): string[] {
+  const { keys } = room.store;
+  const { token } = room.keyrings;
+  const older = token.everyKid().filter((kid) => kid !== signingKid && keys.stateOf(kid) !== 'revoked');
+  const algorithms = new Map(token.published().map(({ kid, alg }) => [kid, alg]));
   for (const kid of older) {
-    if (states.has(kid)) keys.setState(kid, 'revoked');
-    else keys.insert(kid, 'token', 'revoked', at);
+    const alg = algorithms.get(kid) ?? algorithmOf('token', room);
+    if (keys.find(kid) === undefined) {
+      keys.insert({ kid, purpose: 'token', alg, state: 'revoked', cause: 'restore', createdAt: at });
+    } else keys.revoke(kid);
   }
-  keys.insert(signingKid, 'token', 'active', at);
+  insertActive(room, 'token', signingKid, at);
   return older;
 }
 
-function denyKid(iss: string, kid: string): Denial {
-  return { iss, claim: 'kid', value: kid, expiresAt: NEVER, endsSession: false };
+function insertActive(room: KeyRoom, purpose: KeyPurpose, kid: string, createdAt: EpochMillis): void {
+  const alg = algorithmOf(purpose, room);
+  room.store.keys.insert({ kid, purpose, alg, state: 'active', cause: 'restore', createdAt });
 }

@@ -38,11 +38,14 @@ export async function restoreIssuer(options: RestoreOptions): Promise<RestoreRep
 
 async function restore(options: RestoreOptions, files: OpenFiles): Promise<RestoreReport> {
   const { issuer, otherIssuers = [] } = options;
-  const { clock, telemetry } = toSettings(options);
+  const settings = toSettings(options);
+  const { clock, telemetry, keyRotation } = settings;
   const { connection, store, keyrings, highWater, proofs } = files;
   const { database } = connection;
   const issuerClock = createIssuerClock(clock, store.meta.clockFloor);
-  database.transaction(() => establish(issuer, files, issuerClock.now())).immediate();
+  database
+    .transaction(() => establish({ issuer, algorithm: keyRotation.algorithm }, files, issuerClock.now()))
+    .immediate();
   const signing = createEventSigning(issuer, keyrings.event, [issuer, ...otherIssuers.map((other) => other.issuer)]);
 
   const own = store.meta.identity();
@@ -65,14 +68,14 @@ async function restore(options: RestoreOptions, files: OpenFiles): Promise<Resto
   const appender = createAppender({ ...store, encoder: signing.encoder });
   const gate = createWriteGate();
   const transactions = createTransactions({ ...store, database, issuerClock, appender, highWater, gate, telemetry });
-  const signingKid = keyrings.token.make().kid;
+  const signingKid = keyrings.token.make(keyRotation.algorithm).kid;
   const opened = await transactions.runInTime((unit) =>
-    openNewEpoch({ issuer, otherIssuers, store, keyrings, evidence, plan, signingKid }, unit),
+    openNewEpoch({ issuer, otherIssuers, keys: { store, keyrings, settings }, evidence, plan, signingKid }, unit),
   );
   if (gate.markFailure() !== null) throw new Error(`the high-water mark cannot be written: ${gate.markFailure()}`);
   // Only now: until the mark is of the new epoch, the proofs keep an issuer from writing.
   proofs.clear();
-  keyrings.token.sweep();
+  for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
   telemetry.log('warn', 'database_restored', { formerEpoch: own.epoch, epoch: opened.epoch, whole: plan.whole });
   return toReport(evidence, plan, own.epoch, opened);
 }

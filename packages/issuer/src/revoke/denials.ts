@@ -36,6 +36,11 @@ export function toDenial(request: CutoffRequest, issuer: string, times: DenialTi
   };
 }
 
+/** A revoked key is never good again, and its thief writes any `exp`. */
+export function denyKid(iss: string, kid: string): Denial {
+  return { iss, claim: 'kid', value: kid, expiresAt: NEVER, endsSession: false };
+}
+
 function expiryOf({ claim, expiresAt }: CutoffRequest, isOurs: boolean, times: DenialTimes): EpochMillis {
   if (claim === 'kid') return NEVER;
   if (expiresAt !== undefined && (claim === 'jti' || !isOurs)) return expiresAt;

@@ -9,17 +9,20 @@ import type {
   Revoked,
   RevokeToken,
 } from '../issuer-revocations.ts';
+import type { KeyRoom } from '../keys/changes.ts';
+import { replaceRevoked } from '../keys/changes.ts';
 import type { SessionRoom } from '../session/answer.ts';
 import { findRefreshToken } from '../session/refresh.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
-import { endsSessions, toDenial } from './denials.ts';
+import { denyKid, endsSessions, toDenial } from './denials.ts';
 import { inParts } from './parts.ts';
 
 /** What revoking works with. */
 export interface RevocationRoom extends SessionRoom {
   /** Takes a token for as long as readers might: to its `exp` and their tolerance. */
   readonly revocable: Verifier;
+  readonly keys: KeyRoom;
 }
 
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
@@ -39,9 +42,9 @@ export function revoke(room: RevocationRoom, unit: Unit, cutoffs: CutoffRequest 
   for (const denial of deny) {
     if (denial.iss !== issuer) continue;
     endedSessions += endSessionsOf(room, unit, denial, reason);
-    if (denial.claim === 'kid') replaceKey(room, unit, denial.value);
   }
-  return { ...append(unit, reason, deny), endedSessions };
+  const keys = replaceKeys(room, unit, deny);
+  return { ...append(unit, reason, [...deny, ...keys]), endedSessions };
 }
 
 export function endSession(room: RevocationRoom, unit: Unit, { sid, reason }: EndSession): Revoked | undefined {
@@ -126,13 +129,11 @@ function endSessionsOf(
   return room.store.sessions.end(claim, value, unit.now(), reason, UNBOUNDED);
 }
 
-/** A revoked key signs nothing any more, from this transaction on. */
-function replaceKey({ store, tokenKeys }: RevocationRoom, unit: Unit, kid: string): void {
-  const key = store.keys.all('token').find((row) => row.kid === kid);
-  if (key === undefined || key.state === 'revoked') return;
-  store.keys.setState(kid, 'revoked');
-  if (key.state === 'active') store.keys.insert(tokenKeys.make().kid, 'token', 'active', unit.now());
-  unit.afterCommit(() => tokenKeys.sweep());
+/** A revoked key signs nothing any more, from this transaction on. What is to be denied with it. */
+function replaceKeys({ keys, policy }: RevocationRoom, unit: Unit, deny: readonly Denial[]): Denial[] {
+  const revoked = deny.filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer);
+  const others = revoked.flatMap(({ value }) => replaceRevoked(keys, unit, value));
+  return others.map((kid) => denyKid(policy.issuer, kid));
 }
 
 /** One revocation; as many events as it takes. */

@@ -1,41 +1,85 @@
 import type { EpochMillis } from '@rescind/revocation';
+import type { SigningAlgorithm } from '@rescind/token';
 import type Database from 'better-sqlite3';
+import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
 
-export type KeyPurpose = 'token' | 'event';
-type KeyState = 'active' | 'former' | 'revoked';
+/** Why a key was made. `choice`: by command, with an algorithm that is not the configured one. */
+export type KeyCause = 'start' | 'schedule' | 'command' | 'choice' | 'algorithm' | 'revocation' | 'restore';
 
-interface KeyRow {
+export interface KeyRow {
   readonly kid: string;
   readonly purpose: KeyPurpose;
+  readonly alg: SigningAlgorithm;
   readonly state: KeyState;
+  readonly cause: KeyCause;
+  readonly createdAt: EpochMillis;
+  readonly activatedAt: EpochMillis | null;
+  /** Of a former key; null: not decided yet. */
+  readonly retiresAt: EpochMillis | null;
 }
 
 /** What the database knows of the keys; the keys themselves are files elsewhere. */
 export interface Keys {
-  insert(kid: string, purpose: KeyPurpose, state: KeyState, at: EpochMillis): void;
-  setState(kid: string, state: KeyState): void;
+  /** An `active` one is taken as active from its making on. */
+  insert(key: Omit<KeyRow, 'activatedAt' | 'retiresAt'>): void;
+  find(kid: string): KeyRow | undefined;
+  stateOf(kid: string): KeyState | undefined;
   /** The one that signs. */
   active(purpose: KeyPurpose): string | undefined;
+  next(purpose: KeyPurpose): KeyRow | undefined;
+  /** The active one first, then the next, the former and the revoked. */
   all(purpose: KeyPurpose): KeyRow[];
+  activate(kid: string, at: EpochMillis): void;
+  /** Signs no more. `retiresAt` null: to be decided. */
+  retire(kid: string, retiresAt: EpochMillis | null): void;
+  revoke(kid: string): void;
+  delete(kid: string): void;
 }
 
+const COLUMNS =
+  'kid, purpose, alg, state, cause, created_at AS createdAt, activated_at AS activatedAt, retires_at AS retiresAt';
+const ORDER = `CASE state WHEN 'active' THEN 1 WHEN 'next' THEN 2 WHEN 'former' THEN 3 ELSE 4 END, created_at, kid`;
+
 export function createKeys(database: Database.Database): Keys {
-  const insert = database.prepare('INSERT INTO rescind_keys (kid, purpose, state, created_at) VALUES (?, ?, ?, ?)');
-  const setState = database.prepare('UPDATE rescind_keys SET state = ? WHERE kid = ?');
+  const insert = database.prepare(
+    `INSERT INTO rescind_keys (kid, purpose, alg, state, cause, created_at, activated_at)
+     VALUES (@kid, @purpose, @alg, @state, @cause, @createdAt, CASE @state WHEN 'active' THEN @createdAt END)`,
+  );
+  const rows = (clause: string) =>
+    database.prepare<[string], KeyRow>(`SELECT ${COLUMNS} FROM rescind_keys WHERE ${clause}`);
+  const find = rows('kid = ?');
+  const next = rows(`purpose = ? AND state = 'next'`);
+  const all = rows(`purpose = ? ORDER BY ${ORDER}`);
+  const stateOf = database.prepare<[string], KeyState>('SELECT state FROM rescind_keys WHERE kid = ?').pluck();
   const active = database
     .prepare<[string], string>(`SELECT kid FROM rescind_keys WHERE purpose = ? AND state = 'active'`)
     .pluck();
-  const all = database.prepare<[string], KeyRow>(
-    'SELECT kid, purpose, state FROM rescind_keys WHERE purpose = ? ORDER BY created_at, kid',
-  );
+  const update = (assignments: string) => database.prepare(`UPDATE rescind_keys SET ${assignments} WHERE kid = @kid`);
+  const activate = update(`state = 'active', activated_at = @at`);
+  const retire = update(`state = 'former', retires_at = @retiresAt`);
+  const revoke = update(`state = 'revoked', retires_at = NULL`);
+  const remove = database.prepare('DELETE FROM rescind_keys WHERE kid = ?');
+
   return {
-    insert(kid, purpose, state, at) {
-      insert.run(kid, purpose, state, at);
+    insert(key) {
+      insert.run(key);
     },
-    setState(kid, state) {
-      setState.run(state, kid);
-    },
+    find: (kid) => find.get(kid),
+    stateOf: (kid) => stateOf.get(kid),
     active: (purpose) => active.get(purpose),
+    next: (purpose) => next.get(purpose),
     all: (purpose) => all.all(purpose),
+    activate(kid, at) {
+      activate.run({ kid, at });
+    },
+    retire(kid, retiresAt) {
+      retire.run({ kid, retiresAt });
+    },
+    revoke(kid) {
+      revoke.run({ kid });
+    },
+    delete(kid) {
+      remove.run(kid);
+    },
   };
 }

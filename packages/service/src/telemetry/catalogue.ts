@@ -22,6 +22,8 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
     help: 'Refused acts of administrators that the audit did not take',
     labels: ['why'],
   },
+  rescind_key_rotations_total: { help: 'Times another key began to sign', labels: ['purpose', 'cause'] },
+  rescind_key_age_seconds: { help: 'For how long the key that signs has been signing', labels: ['purpose'] },
   // The issuer: its log on the way out.
   rescind_events_published_total: { help: 'Events acknowledged by Kafka', labels: ['type'] },
   rescind_publish_failures_total: { help: 'Times the relay could not publish, and tried again' },
@@ -55,6 +57,9 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
   rescind_feed_ignored_total: { help: 'Messages of a way that are neither event nor heartbeat', labels: ['way'] },
   rescind_feed_proofs_total: { help: 'Proofs of a restored issuer handed to it', labels: ['result'] },
   rescind_feed_errors_total: { help: 'Steps of the follower that failed and were tried again', labels: ['what'] },
+  rescind_signature_thread_failures_total: {
+    help: 'Times signatures of a catch-up were checked on the main thread because there was no other',
+  },
   rescind_key_fetches_total: { help: 'Fetches of a key set', labels: ['result'] },
   rescind_key_documents_total: { help: 'Reads and writes of the kept key sets', labels: ['result'] },
   rescind_metadata_failures_total: { help: 'Fetches of the issuer’s metadata that failed', labels: ['result'] },

@@ -1,0 +1,107 @@
+import type { EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { SigningAlgorithm } from '@rescind/token';
+import type { KeyPurpose } from '../issuer-keys.ts';
+import { turnEpoch } from '../log/turn-epoch.ts';
+import type { Settings } from '../options.ts';
+import type { KeyCause, KeyRow } from '../sql/keys.ts';
+import type { Store } from '../sql/store.ts';
+import type { Unit } from '../transactions.ts';
+import { EVENT_ALGORITHM } from './event-signing.ts';
+import type { Keyring } from './keyring.ts';
+
+/** What the keys are changed with. */
+export interface KeyRoom {
+  readonly store: Store;
+  readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
+  readonly settings: Pick<Settings, 'keyRotation' | 'eventRetentionMs' | 'telemetry'>;
+}
+
+interface NextKey {
+  readonly purpose: KeyPurpose;
+  readonly alg: SigningAlgorithm;
+  readonly cause: KeyCause;
+}
+
+export function algorithmOf(purpose: KeyPurpose, { settings }: KeyRoom): SigningAlgorithm {
+  return purpose === 'token' ? settings.keyRotation.algorithm : EVENT_ALGORITHM;
+}
+
+/** Publishes a key that signs nothing yet; one that was to be the next, and is another, is forgotten. */
+export function publishNext(room: KeyRoom, unit: Unit, { purpose, alg, cause }: NextKey): string {
+  const { keys } = room.store;
+  const dropped = keys.next(purpose);
+  if (dropped !== undefined) keys.delete(dropped.kid);
+  const { kid } = room.keyrings[purpose].make(alg);
+  keys.insert({ kid, purpose, alg, state: 'next', cause, createdAt: unit.now() });
+  unit.afterCommit(() => {
+    room.keyrings[purpose].settle();
+    room.settings.telemetry.log('info', 'key_published', { purpose, kid, alg, cause });
+  });
+  return kid;
+}
+
+/** The next key signs from now on, and the one before stays published. Of events: in an epoch of its own. */
+export function activateNext(room: KeyRoom, unit: Unit, next: KeyRow): void {
+  const { keys } = room.store;
+  const { kid, purpose } = next;
+  const at = unit.now();
+  const former = keys.active(purpose);
+  if (former !== undefined) keys.retire(former, retirementOf(purpose, at, room));
+  keys.activate(kid, at);
+  if (purpose === 'event') turnEpoch(room.store, unit);
+  afterRotation(room, unit, { ...next, former });
+}
+
+/**
+ * A compromised key: published no more, and if it is the one that signs, a new one takes its place in this transaction. The
+ * next one lay beside it, so it is not to be trusted either.
+ *
+ * @returns the kids that went with it
+ */
+export function replaceRevoked(room: KeyRoom, unit: Unit, kid: string): string[] {
+  const { keys } = room.store;
+  const row = keys.find(kid);
+  if (row === undefined || row.state === 'revoked') return [];
+  const { purpose, state } = row;
+  const next = state === 'active' ? keys.next(purpose) : undefined;
+  const revoked = [row, ...(next === undefined ? [] : [next])];
+  for (const key of revoked) keys.revoke(key.kid);
+  if (state === 'active') replaceActive(room, unit, purpose, kid);
+  unit.afterCommit(() => {
+    room.keyrings[purpose].settle();
+    for (const key of revoked) room.settings.telemetry.log('warn', 'key_revoked', { purpose, kid: key.kid, state });
+  });
+  return next === undefined ? [] : [next.kid];
+}
+
+function replaceActive(room: KeyRoom, unit: Unit, purpose: KeyPurpose, former: string): void {
+  const alg = algorithmOf(purpose, room);
+  const { kid } = room.keyrings[purpose].make(alg);
+  const cause = 'revocation';
+  room.store.keys.insert({ kid, purpose, alg, state: 'active', cause, createdAt: unit.now() });
+  if (purpose === 'event') turnEpoch(room.store, unit);
+  afterRotation(room, unit, { purpose, kid, alg, cause, former });
+}
+
+/** A time after which nothing that the key has signed is of use to anybody. */
+export function retirementOf(purpose: KeyPurpose, at: EpochMillis, { store, settings }: KeyRoom): EpochMillis {
+  // No token of any key is valid for longer.
+  if (purpose === 'token') return Math.max(store.meta.greatestExp(), at) + CLOCK_TOLERANCE_MS;
+  // Kafka forgets by whole segments, so a topic remembers for longer than it is told to.
+  return at + 2 * settings.eventRetentionMs + CLOCK_TOLERANCE_MS;
+}
+
+interface Rotated extends NextKey {
+  readonly kid: string;
+  readonly former: string | undefined;
+}
+
+function afterRotation(room: KeyRoom, unit: Unit, { purpose, kid, alg, cause, former }: Rotated): void {
+  const { telemetry } = room.settings;
+  unit.afterCommit(() => {
+    room.keyrings[purpose].settle();
+    telemetry.count('rescind_key_rotations_total', { purpose, cause });
+    telemetry.log('info', 'key_rotated', { purpose, kid, alg, cause, former: former ?? null });
+  });
+}

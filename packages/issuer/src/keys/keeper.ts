@@ -1,0 +1,89 @@
+import type { Clock, DurationMs, EpochMillis } from '@rescind/revocation';
+import type { KeyPurpose } from '../issuer-keys.ts';
+import type { KeyRow } from '../sql/keys.ts';
+import type { Transactions } from '../transactions.ts';
+import type { KeyRoom } from './changes.ts';
+import { activateNext, algorithmOf, publishNext, retirementOf } from './changes.ts';
+import type { KeyStep } from './plan.ts';
+import { nextRotationAt, planKeys } from './plan.ts';
+
+/** Keeps the keys as their schedule says. */
+export interface KeyKeeper {
+  /** Does what is due, each step in a transaction of its own; cheap when nothing is. */
+  run(): void;
+  /** When the active key of this purpose is to be replaced; null: nobody has said so. */
+  nextRotationAt(purpose: KeyPurpose): EpochMillis | null;
+}
+
+interface KeeperOptions {
+  readonly room: KeyRoom;
+  readonly transactions: Transactions;
+  readonly clock: Clock;
+  readonly now: () => EpochMillis;
+}
+
+const PURPOSES: readonly KeyPurpose[] = ['token', 'event'];
+
+export function createKeyKeeper({ room, transactions, clock, now }: KeeperOptions): KeyKeeper {
+  const { store, settings } = room;
+  const { keyRotation, telemetry } = settings;
+  /** Monotonic: since when this process publishes what is to sign next. */
+  const publishedSince = new Map<string, DurationMs>();
+
+  const timesOf = (purpose: KeyPurpose) => ({
+    everyMs: purpose === 'token' ? keyRotation.everyMs : keyRotation.eventEveryMs,
+    publishBeforeMs: keyRotation.publishBeforeMs,
+    algorithm: algorithmOf(purpose, room),
+    now: now(),
+  });
+
+  function publishedForMs(kid: string): DurationMs {
+    const monotonic = clock.monotonic();
+    const since = publishedSince.get(kid) ?? monotonic;
+    publishedSince.set(kid, since);
+    return monotonic - since;
+  }
+
+  function take(purpose: KeyPurpose, step: KeyStep): void {
+    if (step.kind !== 'publish') publishedSince.delete(step.kind === 'activate' ? step.key.kid : step.kid);
+    transactions.run((unit) => {
+      switch (step.kind) {
+        case 'publish':
+          publishNext(room, unit, { purpose, alg: algorithmOf(purpose, room), cause: step.cause });
+          break;
+        case 'activate':
+          // Somebody removed its file: another has to be published for as long.
+          if (room.keyrings[purpose].canSign(step.key.kid)) activateNext(room, unit, step.key);
+          else publishNext(room, unit, step.key);
+          break;
+        case 'retire':
+          store.keys.retire(step.kid, retirementOf(purpose, unit.now(), room));
+          break;
+        case 'forget':
+          store.keys.delete(step.kid);
+          unit.afterCommit(() => {
+            room.keyrings[purpose].settle();
+            telemetry.log('info', 'key_forgotten', { purpose, kid: step.kid });
+          });
+      }
+    });
+  }
+
+  function tellAge(purpose: KeyPurpose, rows: readonly KeyRow[]): void {
+    const since = rows.find(({ state }) => state === 'active')?.activatedAt;
+    if (since !== undefined && since !== null) {
+      telemetry.gauge('rescind_key_age_seconds', Math.max(0, now() - since) / 1000, { purpose });
+    }
+  }
+
+  return {
+    run() {
+      for (const purpose of PURPOSES) {
+        const rows = store.keys.all(purpose);
+        tellAge(purpose, rows);
+        for (const step of planKeys(rows, { ...timesOf(purpose), publishedForMs })) take(purpose, step);
+      }
+    },
+    nextRotationAt: (purpose) => nextRotationAt(store.keys.all(purpose), timesOf(purpose)),
+  };
+}
