@@ -2,6 +2,7 @@ import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type Database from 'better-sqlite3';
+import type { ExplainQuestion, Explanation } from './explain.ts';
 import type { Client, IssuerClients } from './issuer-clients.ts';
 import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';
 import type {
@@ -119,6 +120,8 @@ export interface IssuerTransaction {
   /** @throws TypeError for what cannot be a client */
   putClient(client: Client): void;
   removeClient(clientId: string): boolean;
+  /** As `IssuerClients.addSecret`. */
+  addClientSecret(clientId: string): string;
 }
 
 export interface Issuer {
@@ -183,6 +186,8 @@ export interface Issuer {
    * @throws RescindError `token_malformed`, `token_expired`, `token_revoked`, …
    */
   verify(accessToken: string, options?: VerifyOptions): VerifiedToken;
+  /** Which rows refuse a token, or one with these claims, and of which revocation they are. Reads only. */
+  explain(question: ExplainQuestion): Explanation;
   /** Public keys of access tokens (RFC 7517). */
   jwks(): Jwks;
   /** Public keys of events, former ones included. */

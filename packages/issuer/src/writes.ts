@@ -40,6 +40,7 @@ export function createWrites(room: RevocationRoom, transactions: Transactions, t
     renameSession: pending,
     putClient: pending,
     removeClient: pending,
+    addClientSecret: pending,
   });
 
   return {
