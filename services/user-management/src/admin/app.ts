@@ -1,0 +1,73 @@
+import type { Issuer } from '@rescind/issuer';
+import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import { mountOperations, openApiDocument } from '@rescind/service';
+import type { Express } from 'express';
+import express from 'express';
+import type { AccountAdministration } from '../accounts/administration.ts';
+import { createAudit } from '../audit/audit.ts';
+import { createAuditTable } from '../audit/table.ts';
+import { createAdminGuards } from './access.ts';
+import { auditOperations } from './audit.ts';
+import { createAuthentication } from './authentication.ts';
+import { clientOperations } from './clients.ts';
+import { createDesk } from './desk.ts';
+import { keyOperations } from './keys.ts';
+import type { Operator } from './operators.ts';
+import { createRecentLogin } from './revocations/cutoffs.ts';
+import { explainOperation } from './revocations/explain.ts';
+import { revocationOperations } from './revocations/operations.ts';
+import { sessionOperations } from './sessions.ts';
+import { userOperations } from './users.ts';
+
+export interface AdminOptions {
+  readonly issuer: Issuer;
+  /** The `iss` of our tokens. */
+  readonly name: string;
+  readonly users: AccountAdministration;
+  readonly operators: ReadonlyMap<string, Operator>;
+  /** How old the login of a user may be who does something to everybody. */
+  readonly stepUpMs: DurationMs;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+/** Every address of the administrator's port, and the document that describes them. */
+export function createAdminApp(options: AdminOptions): Express {
+  const { issuer, name, users, clock, telemetry } = options;
+  const table = createAuditTable(issuer.database);
+  const audit = createAudit({ issuer, table, clock, telemetry });
+  const desk = createDesk(audit);
+  const recent = createRecentLogin(Math.floor(options.stepUpMs / 1_000), () => clock.now() / 1_000);
+
+  const operations = [
+    ...revocationOperations({ issuer, name, desk, recent }),
+    explainOperation(issuer, desk),
+    ...userOperations({ issuer, users, desk }),
+    ...sessionOperations(issuer, desk),
+    ...clientOperations(issuer, desk, recent),
+    ...keyOperations(issuer, desk),
+    ...auditOperations(table, desk),
+  ];
+  const document = openApiDocument({
+    title: 'Rescind: administration of user-management',
+    version: options.version,
+    servers: ['/'],
+    operations,
+  });
+  const described = desk.looks({
+    id: 'getDocument',
+    method: 'get',
+    path: '/admin/openapi.json',
+    summary: 'This document',
+    tag: 'Document',
+    answers: { 200: { description: 'OpenAPI 3.1' } },
+    errors: [],
+    look: () => document,
+  });
+
+  const app = express();
+  const authenticate = createAuthentication(options.operators, issuer);
+  mountOperations(app, [...operations, described], createAdminGuards({ authenticate, audit, clock, telemetry }));
+  return app;
+}

@@ -1,0 +1,79 @@
+import type { Operation } from '@rescind/service';
+import { pageOf, pageQuery, wholeNumber } from '@rescind/service';
+import { z } from 'zod';
+import type { AuditTable } from '../audit/table.ts';
+import { verifyAudit } from '../audit/verify.ts';
+import type { Desk } from './desk.ts';
+import { id, millis } from './schemas.ts';
+
+const TAG = 'Audit';
+const READ = ['admin:audit:read'];
+
+const entry = z
+  .strictObject({
+    seq: z.int(),
+    at: millis,
+    who: z.string().describe('`operator:<name>`, `sub:<user>` or `unknown`'),
+    operation: z.string().describe('The id of the operation'),
+    targets: z.array(z.string()).describe('What it was done to, such as `sub:<user>`'),
+    reason: z.string().nullable(),
+    why: z.string().nullable(),
+    result: z.string().describe('`done`, or the code of the refusal'),
+    requestId: z.string(),
+    details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+    hash: z.string().describe('SHA-256 of this entry and of the hash before'),
+  })
+  .meta({ id: 'AuditEntry' });
+
+const GREATEST_MS = 999_999_999_999_999;
+const time = wholeNumber(0, GREATEST_MS);
+const listQuery = pageQuery.extend({
+  after: time.optional().describe('`next` of the page before'),
+  who: id.optional(),
+  operation: id.optional(),
+  target: id.optional(),
+  result: id.optional(),
+  since: time.optional().describe('Milliseconds since 1970'),
+  until: time.optional().describe('Milliseconds since 1970'),
+});
+
+const verification = z.strictObject({
+  whole: z.boolean(),
+  entries: z.int(),
+  hash: z.string().describe('Compare it with the last `admin_act` line of a log that is kept elsewhere'),
+  broken: z.strictObject({ seq: z.int(), why: z.enum(['missing', 'altered']) }).nullable(),
+});
+
+/** What administrators did, and whether all of it is still there. */
+export function auditOperations(table: AuditTable, desk: Desk): Operation[] {
+  return [
+    desk.looks({
+      id: 'listAudit',
+      method: 'get',
+      path: '/admin/audit',
+      summary: 'What administrators did and were refused, the latest first',
+      tag: TAG,
+      scopes: READ,
+      query: listQuery,
+      answers: { 200: { description: 'A page of it', schema: pageOf(entry) } },
+      errors: [],
+      look({ query: { limit, after, ...filter } }) {
+        const items = table.latest(filter, { before: after, limit });
+        const last = items.length === limit ? items.at(-1)?.seq : undefined;
+        return { items, ...(last === undefined ? {} : { next: String(last) }) };
+      },
+    }),
+
+    desk.looks({
+      id: 'verifyAudit',
+      method: 'get',
+      path: '/admin/audit/verification',
+      summary: 'Whether every entry is there as it was written',
+      tag: TAG,
+      scopes: READ,
+      answers: { 200: { description: 'Whole, or where it breaks', schema: verification } },
+      errors: [],
+      look: () => verifyAudit(table),
+    }),
+  ];
+}

@@ -1,0 +1,214 @@
+import type { Client, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import type { Operation } from '@rescind/service';
+import { RequestRefused } from '@rescind/service';
+import { z } from 'zod';
+import { clientMembers, clientView } from './client-schemas.ts';
+import type { Desk } from './desk.ts';
+import type { RequireRecent } from './revocations/cutoffs.ts';
+import { reason, reasonedBody, revoked, statedBody, why } from './schemas.ts';
+
+const TAG = 'Clients';
+const READ = ['admin:clients:read'];
+const WRITE = ['admin:clients:write'];
+
+/** A client id goes into HTTP Basic, where a colon ends it. */
+const clientId = z.string().regex(/^[\w.~-]{1,128}$/, 'must be 1 to 128 letters, digits, . _ ~ -');
+const params = z.strictObject({ clientId });
+const putBody = z.strictObject({ ...clientMembers, why });
+const disableBody = z.strictObject({
+  reason: reason.optional(),
+  why,
+  endSessions: z.boolean().default(true).describe('Cut off its tokens and end its sessions, too'),
+});
+const revocationAnswer = z.strictObject({ client: clientView, revocation: revoked });
+
+/** Applications that may hold tokens: registered, given secrets, disabled. */
+export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRecent): Operation[] {
+  const { clients } = issuer;
+  const found = (name: string): RegisteredClient => {
+    const client = clients.find(name);
+    if (client === undefined) throw new RescindError('not_found');
+    return client;
+  };
+  const targets = (input: { readonly params: { readonly clientId: string } }) => [`client:${input.params.clientId}`];
+  /** Every token of the client dies, every session ends. */
+  const cutOff = (tx: IssuerTransaction, value: string, word: string) =>
+    tx.revoke({ claim: 'client_id', value, reason: word });
+
+  return [
+    desk.looks({
+      id: 'listClients',
+      method: 'get',
+      path: '/admin/clients',
+      summary: 'Every client, by id',
+      tag: TAG,
+      scopes: READ,
+      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(clientView) }) } },
+      errors: [],
+      look: () => ({ items: clients.list().map(toJson) }),
+    }),
+
+    desk.looks({
+      id: 'getClient',
+      method: 'get',
+      path: '/admin/clients/{clientId}',
+      summary: 'One client',
+      tag: TAG,
+      scopes: READ,
+      params,
+      answers: { 200: { description: 'The client', schema: clientView } },
+      errors: ['not_found'],
+      look: (input) => toJson(found(input.params.clientId)),
+    }),
+
+    desk.acts({
+      id: 'putClient',
+      method: 'put',
+      path: '/admin/clients/{clientId}',
+      summary: 'Register a client, or replace what is registered; its secrets and whether it is disabled stay',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: putBody },
+      answers: { 200: { description: 'The client as it is now', schema: clientView } },
+      errors: ['request_invalid'],
+      targets,
+      act: ({ params: { clientId: name }, body: { why: _why, ...members }, written }) =>
+        issuer.transaction((tx) => {
+          const { secretHashes = [], disabled = false } = clients.find(name) ?? {};
+          asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
+          written({ authMethod: members.authMethod });
+          return toJson(found(name));
+        }),
+    }),
+
+    desk.acts({
+      id: 'addClientSecret',
+      method: 'post',
+      path: '/admin/clients/{clientId}/secrets',
+      summary: 'Make another secret: shown once. It and the one before are good, older ones are not',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: statedBody },
+      answers: { 201: { description: 'The secret', schema: z.strictObject({ secret: z.string() }) } },
+      errors: ['not_found', 'request_invalid'],
+      targets,
+      act: ({ params: { clientId: name }, written }) =>
+        issuer.transaction((tx) => {
+          found(name);
+          const secret = asked(() => tx.addClientSecret(name));
+          written();
+          return { secret };
+        }),
+    }),
+
+    desk.acts({
+      id: 'dropOlderSecrets',
+      method: 'post',
+      path: '/admin/clients/{clientId}/secrets/drop-older',
+      summary: 'Let only the newest secret be good',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: statedBody },
+      answers: { 200: { description: 'The client as it is now', schema: clientView } },
+      errors: ['not_found'],
+      targets,
+      act: ({ params: { clientId: name }, written }) =>
+        issuer.transaction((tx) => {
+          const client = found(name);
+          tx.putClient({ ...client, secretHashes: client.secretHashes.slice(-1) });
+          written();
+          return toJson(found(name));
+        }),
+    }),
+
+    desk.acts({
+      id: 'disableClient',
+      method: 'post',
+      path: '/admin/clients/{clientId}/disable',
+      summary: 'Let a client neither log in nor refresh; its sessions end and its tokens die, unless told otherwise',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: disableBody },
+      answers: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
+      errors: ['not_found', 'authentication_insufficient'],
+      targets,
+      act({ params: { clientId: name }, body, administrator, written }) {
+        recent(administrator);
+        return issuer.transaction((tx) => {
+          tx.putClient({ ...found(name), disabled: true });
+          const revocation = body.endSessions ? cutOff(tx, name, body.reason ?? 'client_disabled') : null;
+          written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
+          return { client: toJson(found(name)), revocation };
+        });
+      },
+    }),
+
+    desk.acts({
+      id: 'enableClient',
+      method: 'post',
+      path: '/admin/clients/{clientId}/enable',
+      summary: 'Let a disabled client log in again; what was cut off stays dead',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: statedBody },
+      answers: { 200: { description: 'The client as it is now', schema: clientView } },
+      errors: ['not_found'],
+      targets,
+      act: ({ params: { clientId: name }, written }) =>
+        issuer.transaction((tx) => {
+          tx.putClient({ ...found(name), disabled: false });
+          written();
+          return toJson(found(name));
+        }),
+    }),
+
+    desk.acts({
+      id: 'removeClient',
+      method: 'post',
+      path: '/admin/clients/{clientId}/remove',
+      summary: 'Forget a client: its sessions end and its tokens die. One that is built in comes back as it was',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: reasonedBody },
+      answers: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
+      errors: ['not_found', 'authentication_insufficient'],
+      targets,
+      act({ params: { clientId: name }, body, administrator, written }) {
+        recent(administrator);
+        return issuer.transaction((tx) => {
+          if (!tx.removeClient(name)) throw new RescindError('not_found');
+          const revocation = cutOff(tx, name, body.reason ?? 'client_removed');
+          written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
+          return { revocation };
+        });
+      },
+    }),
+  ];
+}
+
+/** What the issuer calls a mistake of its caller is, here, one of whoever asked: its message names the member. */
+function asked<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new RequestRefused([{ path: '', message: error.message }]);
+  }
+}
+
+/** Members that were not given are absent, not undefined. */
+function given(members: z.output<z.ZodObject<typeof clientMembers>>): Omit<Client, 'clientId'> {
+  return JSON.parse(JSON.stringify(members));
+}
+
+/** How many secrets there are may be seen; not even their hashes may. */
+function toJson({ secretHashes, ...client }: RegisteredClient) {
+  return { ...client, secrets: secretHashes.length };
+}

@@ -1,0 +1,85 @@
+import type { Issuer } from '@rescind/issuer';
+import type { Operation } from '@rescind/service';
+import { z } from 'zod';
+import type { Desk } from './desk.ts';
+import { id, millis, place, reason, why } from './schemas.ts';
+
+const TAG = 'Keys';
+const READ = ['admin:keys:read'];
+const WRITE = ['admin:keys:write'];
+
+const purpose = z.enum(['token', 'event']).describe('`token`: access tokens; `event`: the events of the log');
+const alg = z.enum(['RS256', 'ES256']);
+
+const key = z
+  .strictObject({
+    kid: z.string(),
+    purpose,
+    alg,
+    state: z.enum(['next', 'active', 'former', 'revoked']),
+    createdAt: millis,
+    activatedAt: millis.nullable(),
+    retiresAt: millis.nullable(),
+  })
+  .meta({ id: 'Key' });
+
+const rotateBody = z.strictObject({ purpose, alg: alg.optional(), why });
+const revokeBody = z.strictObject({ reason: reason.optional(), why });
+const revokedAnswer = z.strictObject({ ...place, revokedKids: z.array(z.string()), signingKid: z.string() });
+
+/** Signing keys: rotated without anybody noticing, revoked with everything they signed. */
+export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk): Operation[] {
+  const { keys } = issuer;
+  return [
+    desk.looks({
+      id: 'listKeys',
+      method: 'get',
+      path: '/admin/keys',
+      summary: 'Keys that are not forgotten',
+      tag: TAG,
+      scopes: READ,
+      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(key) }) } },
+      errors: [],
+      look: () => ({ items: keys.list() }),
+    }),
+
+    desk.acts({
+      id: 'rotateKey',
+      method: 'post',
+      path: '/admin/keys/rotate',
+      summary: 'Publish the next key, which signs when everybody may know it; nobody is logged out',
+      tag: TAG,
+      scopes: WRITE,
+      body: { type: 'json', schema: rotateBody },
+      answers: { 200: { description: 'The next key', schema: key } },
+      errors: ['request_invalid'],
+      targets: ({ body }) => [`keys:${body.purpose}`],
+      act: ({ body: { purpose: of, alg: by }, written }) =>
+        keys.rotate({
+          purpose: of,
+          ...(by === undefined ? {} : { alg: by }),
+          along: ({ kid }) => written({ kid }),
+        }),
+    }),
+
+    desk.acts({
+      id: 'revokeKey',
+      method: 'post',
+      path: '/admin/keys/{kid}/revoke',
+      summary: 'Revoke a compromised key: whatever it signed is refused everywhere',
+      tag: TAG,
+      scopes: WRITE,
+      params: z.strictObject({ kid: id }),
+      body: { type: 'json', schema: revokeBody },
+      answers: { 201: { description: 'Revoked, and replaced where it was the one that signs', schema: revokedAnswer } },
+      errors: ['key_unknown'],
+      targets: ({ params }) => [`kid:${params.kid}`],
+      act: ({ params: { kid }, body: { reason: word = 'key_compromised' }, written }) =>
+        keys.revoke({
+          kid,
+          reason: word,
+          along: ({ txn, signingKid }) => written({ txn, signingKid }),
+        }),
+    }),
+  ];
+}

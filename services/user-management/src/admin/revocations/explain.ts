@@ -1,0 +1,29 @@
+import type { Issuer } from '@rescind/issuer';
+import type { Operation } from '@rescind/service';
+import type { Desk } from '../desk.ts';
+import { explainBody, explanation } from './bodies.ts';
+
+/** Why a token is refused: by the issuer's own rows, which are never older than the last answer to a logout. */
+export function explainOperation(issuer: Pick<Issuer, 'explain' | 'revocations'>, desk: Desk): Operation {
+  return desk.looks({
+    id: 'explain',
+    method: 'post',
+    path: '/admin/explain',
+    summary: 'Which revocation refuses this token, or one with these claims',
+    tag: 'Revocations',
+    scopes: ['admin:revocations:read'],
+    body: { type: 'json', schema: explainBody },
+    answers: { 200: { description: 'What refuses it, if anything does', schema: explanation } },
+    errors: [],
+    look({ body }) {
+      const { entries, ...explained } = issuer.explain(
+        'token' in body ? body : { claims: body.claims, ...(body.kid === undefined ? {} : { kid: body.kid }) },
+      );
+      const known = entries.map((entry) => ({
+        ...entry,
+        since: issuer.revocations.find(entry.txn)?.appendedAt ?? null,
+      }));
+      return { ...explained, entries: known };
+    },
+  });
+}

@@ -1,0 +1,149 @@
+import type { CutoffRequest, Issuer, RevocationState } from '@rescind/issuer';
+import { NEVER, RescindError } from '@rescind/revocation';
+import type { Operation } from '@rescind/service';
+import { pageOf, pageQuery } from '@rescind/service';
+import { z } from 'zod';
+import type { Desk } from '../desk.ts';
+import { NotDone } from '../desk.ts';
+import { id } from '../schemas.ts';
+import type { CutoffBody } from './bodies.ts';
+import {
+  dryRunQuery,
+  emergencyBody,
+  preview,
+  previewBody,
+  revocationAnswer,
+  revocationBody,
+  revocationState,
+} from './bodies.ts';
+import type { RequireRecent } from './cutoffs.ts';
+import { cutoffRequests, requireMeant, targetsOf } from './cutoffs.ts';
+
+const TAG = 'Revocations';
+const READ = ['admin:revocations:read'];
+const WRITE = ['admin:revocations:write'];
+
+export interface RevocationOperationsOptions {
+  readonly issuer: Issuer;
+  /** The `iss` of our own tokens. */
+  readonly name: string;
+  readonly desk: Desk;
+  readonly recent: RequireRecent;
+}
+
+/** Cutting off whatever design knows as a scope, looking first, and the lever for everybody. */
+export function revocationOperations({ issuer, name, desk, recent }: RevocationOperationsOptions): Operation[] {
+  const requests = (bodies: readonly CutoffBody[], reason?: string) =>
+    cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
+
+  const revoke = async (cutoffs: readonly CutoffRequest[], written: (details: { txn: string }) => void) =>
+    issuer.transaction((tx) => {
+      const { txn, epoch, seq, endedSessions } = tx.revoke(cutoffs);
+      const done = { txn, epoch, seq, endedSessions };
+      written({ ...done });
+      return done;
+    });
+
+  return [
+    desk.acts({
+      id: 'createRevocation',
+      method: 'post',
+      path: '/admin/revocations',
+      summary: 'Revoke: cut off tokens by any claim, in one event',
+      description:
+        'Denies every token that has such a claim and was issued until now. With `?dryRun` nothing is done: the answer is what would have been.',
+      tag: TAG,
+      scopes: WRITE,
+      query: dryRunQuery,
+      body: { type: 'json', schema: revocationBody },
+      answers: {
+        200: { description: 'A dry run: what it would do', schema: preview },
+        201: { description: 'Durable, and on its way', schema: revocationAnswer },
+      },
+      errors: ['confirmation_missing', 'authentication_insufficient'],
+      targets: ({ body }) => targetsOf(body.cutoffs),
+      async act({ body: { cutoffs, reason, confirm }, query: { dryRun = 'false' }, administrator, written }) {
+        const wanted = requests(cutoffs, reason);
+        if (dryRun !== 'false') return new NotDone(issuer.preview(wanted));
+        requireMeant(wanted, { administrator, confirm }, recent);
+        return revoke(wanted, written);
+      },
+    }),
+
+    desk.looks({
+      id: 'previewRevocation',
+      method: 'post',
+      path: '/admin/revocations/preview',
+      summary: 'How many sessions, and which, a revocation would end',
+      tag: TAG,
+      scopes: READ,
+      body: { type: 'json', schema: previewBody },
+      answers: { 200: { description: 'What it would do', schema: preview } },
+      errors: [],
+      look: ({ body: { cutoffs } }) => issuer.preview(requests(cutoffs)),
+    }),
+
+    desk.looks({
+      id: 'listRevocations',
+      method: 'get',
+      path: '/admin/revocations',
+      summary: 'Revocations that still deny something, the newest first',
+      tag: TAG,
+      scopes: READ,
+      query: pageQuery,
+      answers: { 200: { description: 'A page of them', schema: pageOf(revocationState) } },
+      errors: [],
+      look({ query: { limit, after } }) {
+        const { items, next } = issuer.revocations.list({ limit, ...(after === undefined ? {} : { after }) });
+        return { items: items.map(toState), ...(next === undefined ? {} : { next }) };
+      },
+    }),
+
+    desk.looks({
+      id: 'getRevocation',
+      method: 'get',
+      path: '/admin/revocations/{txn}',
+      summary: 'Where a revocation is, and what it denies',
+      tag: TAG,
+      scopes: READ,
+      params: z.strictObject({ txn: id }),
+      answers: { 200: { description: 'The revocation', schema: revocationState } },
+      errors: ['not_found'],
+      look({ params: { txn } }) {
+        const state = issuer.revocations.find(txn);
+        if (state === undefined) throw new RescindError('not_found');
+        return toState(state);
+      },
+    }),
+
+    desk.acts({
+      id: 'emergency',
+      method: 'post',
+      path: '/admin/emergency',
+      summary: 'Everybody out: every session ends, every token dies; new logins work at once',
+      tag: TAG,
+      scopes: WRITE,
+      body: { type: 'json', schema: emergencyBody },
+      answers: { 201: { description: 'Durable, and on its way', schema: revocationAnswer } },
+      errors: ['authentication_insufficient'],
+      targets: () => ['everybody'],
+      act({ body: { reason = 'emergency' }, administrator, written }) {
+        recent(administrator);
+        return revoke([{ claim: 'iss', value: name, reason }], written);
+      },
+    }),
+  ];
+}
+
+/** The greatest number stands for no bound: null says so. */
+const bounded = (at: number | null | undefined) => (at === undefined || at === null || at >= NEVER ? null : at);
+
+function toState({ txn, epoch, seq, reason, deny, appendedAt, published, expiresAt }: RevocationState) {
+  const denied = deny.map(({ iss, claim, value, issuedUntil, expiresAt: until, endsSession }) => ({
+    ...{ iss, claim, value },
+    issuedUntil: bounded(issuedUntil),
+    expiresAt: bounded(until),
+    endsSession,
+  }));
+  return { txn, epoch, seq, reason, deny: denied, appendedAt, published, expiresAt: bounded(expiresAt) };
+}

@@ -1,0 +1,166 @@
+import type { Issuer, SessionView } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import type { Operation } from '@rescind/service';
+import { pageOf, pageQuery } from '@rescind/service';
+import { z } from 'zod';
+import type { Desk } from './desk.ts';
+import { id, millis, reason, reasonedBody, revoked, why } from './schemas.ts';
+
+const TAG = 'Sessions';
+const READ = ['admin:sessions:read'];
+const WRITE = ['admin:sessions:write'];
+
+const session = z
+  .strictObject({
+    sid: z.string(),
+    sub: z.string(),
+    clientId: z.string(),
+    deviceName: z.string().nullable(),
+    createdAt: millis,
+    lastUsedAt: millis,
+    origin: z.strictObject({ address: z.string().optional(), userAgent: z.string().optional() }),
+    authTime: millis,
+    amr: z.array(z.string()),
+    acr: z.string().nullable(),
+    storage: z.enum(['body', 'cookie']),
+    idleExpiresAt: millis.nullable(),
+    absoluteExpiresAt: millis.nullable(),
+    endedAt: millis.nullable(),
+    endReason: z.string().nullable(),
+    reauthenticationReason: z.string().nullable().describe('Why it goes on only after a new login'),
+  })
+  .meta({ id: 'AdminSession' });
+
+const sidParams = z.strictObject({ sid: id });
+const listQuery = pageQuery.extend({
+  sub: id.optional(),
+  client_id: id.optional(),
+  ended: z.enum(['true', 'false']).default('false').describe('Those that are over, too'),
+});
+const renameBody = z.strictObject({ deviceName: z.string().min(1).max(64), why });
+const demandBody = z.strictObject({ reason, why });
+
+/** Logins on devices, as an administrator sees and ends them. */
+export function sessionOperations(issuer: Issuer, desk: Desk): Operation[] {
+  const found = (sid: string): SessionView => {
+    const view = issuer.sessions.find(sid);
+    if (view === undefined) throw new RescindError('not_found');
+    return view;
+  };
+  const targets = ({ params: { sid } }: { readonly params: { readonly sid: string } }) => {
+    const view = issuer.sessions.find(sid);
+    return view === undefined ? [`sid:${sid}`] : [`sid:${sid}`, `sub:${view.sub}`];
+  };
+
+  return [
+    desk.looks({
+      id: 'listSessions',
+      method: 'get',
+      path: '/admin/sessions',
+      summary: 'Sessions, the newest first',
+      tag: TAG,
+      scopes: READ,
+      query: listQuery,
+      answers: { 200: { description: 'A page of them', schema: pageOf(session) } },
+      errors: [],
+      look({ query: { limit, after, sub, client_id: clientId, ended } }) {
+        const { items, next } = issuer.sessions.list({
+          limit,
+          ended: ended === 'true',
+          ...(after === undefined ? {} : { after }),
+          ...(sub === undefined ? {} : { sub }),
+          ...(clientId === undefined ? {} : { clientId }),
+        });
+        return { items: items.map(toJson), ...(next === undefined ? {} : { next }) };
+      },
+    }),
+
+    desk.looks({
+      id: 'getSession',
+      method: 'get',
+      path: '/admin/sessions/{sid}',
+      summary: 'One session',
+      tag: TAG,
+      scopes: READ,
+      params: sidParams,
+      answers: { 200: { description: 'The session', schema: session } },
+      errors: ['not_found'],
+      look: ({ params: { sid } }) => toJson(found(sid)),
+    }),
+
+    desk.acts({
+      id: 'endSession',
+      method: 'post',
+      path: '/admin/sessions/{sid}/end',
+      summary: 'End a session: its tokens are refused by every service',
+      tag: TAG,
+      scopes: WRITE,
+      params: sidParams,
+      body: { type: 'json', schema: reasonedBody },
+      answers: {
+        200: { description: 'Ended; null: it had ended before', schema: z.strictObject({ revocation: revoked }) },
+      },
+      errors: ['not_found'],
+      targets,
+      async act({ params: { sid }, body: { reason: word = 'ended_by_administrator' }, written }) {
+        found(sid);
+        const revocation = await issuer.transaction((tx) => {
+          const done = tx.endSession({ sid, reason: word });
+          written({ txn: done?.txn ?? null });
+          return done;
+        });
+        return { revocation: revocation ?? null };
+      },
+    }),
+
+    desk.acts({
+      id: 'renameSession',
+      method: 'patch',
+      path: '/admin/sessions/{sid}',
+      summary: 'Give the device of a session another name',
+      tag: TAG,
+      scopes: WRITE,
+      params: sidParams,
+      body: { type: 'json', schema: renameBody },
+      answers: { 200: { description: 'The session as it is now', schema: session } },
+      errors: ['not_found'],
+      targets,
+      act({ params: { sid }, body: { deviceName }, written }) {
+        const { sub } = found(sid);
+        return issuer.transaction((tx) => {
+          const view = tx.renameSession({ sid, sub, deviceName });
+          if (view === undefined) throw new RescindError('not_found');
+          written();
+          return toJson(view);
+        });
+      },
+    }),
+
+    desk.acts({
+      id: 'requireSessionLogin',
+      method: 'post',
+      path: '/admin/sessions/{sid}/require-login',
+      summary: 'Let a session go on only after a new login; its access tokens live to their end',
+      tag: TAG,
+      scopes: WRITE,
+      params: sidParams,
+      body: { type: 'json', schema: demandBody },
+      answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
+      errors: ['not_found'],
+      targets,
+      act({ params: { sid }, body: { reason: word }, written }) {
+        found(sid);
+        return issuer.transaction((tx) => {
+          const sessions = tx.requireReauthentication({ sid, reason: word });
+          written({ sessions });
+          return { sessions };
+        });
+      },
+    }),
+  ];
+}
+
+/** What a client calls its device by is the client's. */
+function toJson({ deviceId: _deviceId, current: _current, ...view }: SessionView) {
+  return view;
+}
