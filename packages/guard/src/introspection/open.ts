@@ -55,7 +55,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
       breaker.undecided();
       throw new IntrospectionFailure('busy', 'its turn came too late');
     }
-    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(left)]);
+    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(Math.ceil(left))]);
     try {
       const active = await askIssuer(settings, token, { fetch: parts.fetch, signal });
       breaker.succeeded();
@@ -75,7 +75,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
         telemetry.count('rescind_introspections_total', { result: active ? 'active' : 'inactive' });
         return active;
       } catch (error) {
-        const failure = error instanceof IntrospectionFailure ? error : new IntrospectionFailure('unusable', 'unknown');
+        const failure = error instanceof IntrospectionFailure ? error : unforeseen(error);
         lastError = `${failure.result}: ${failure.message}`;
         telemetry.count('rescind_introspections_total', { result: failure.result });
         trouble('introspection_failed', lastError);
@@ -91,6 +91,11 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     },
     close: () => closing.abort(),
   };
+}
+
+/** By its name only: the message could quote a header. */
+function unforeseen(error: unknown): IntrospectionFailure {
+  return new IntrospectionFailure('unusable', error instanceof Error ? error.name : 'unknown');
 }
 
 /** Who shares a flight that began earlier, or waits for the next, waits no longer than one that flies at once. */

@@ -1,0 +1,253 @@
+import type { Decision, GuardOptions } from '@rescind/guard';
+import type { ExpressRoute } from '@rescind/guard/express';
+import type { ManualClock } from '@rescind/revocation';
+import { createManualClock } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import type { IntrospectionServer } from './introspection-server.ts';
+import { ACTIVE, INACTIVE, openIntrospectionServer } from './introspection-server.ts';
+import { openTestIssuer } from './issuer.ts';
+import { ask, createRemembering, freshPath, openMiddleware, serveGuarded } from './setting.ts';
+
+const ALWAYS: ExpressRoute = { introspect: 'always' };
+
+async function openService(
+  options: Partial<GuardOptions> & ExpressRoute = ALWAYS,
+  how: Parameters<IntrospectionServer['options']>[0] = {},
+) {
+  const server = await openIntrospectionServer();
+  const issuer = await openTestIssuer(options.clock);
+  const { telemetry, counts, lines } = createRemembering();
+  const introspection = server.options(how);
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath(), introspection, telemetry, ...options });
+  await middleware.ready();
+  return { server, issuer, middleware, counts, lines, url: await serveGuarded(middleware) };
+}
+
+const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
+
+/** An answer that is given when the test says so. */
+function createGate(server: IntrospectionServer) {
+  const gates: (() => void)[] = [];
+  server.reply = () => new Promise((resolve) => gates.push(() => resolve(ACTIVE)));
+  return { waiting: gates, open: () => gates.shift()?.() };
+}
+
+test('asks as RFC 7662 says, with the credential encoded as RFC 6749 section 2.3.1 says', async () => {
+  const { server, issuer, url } = await openService(ALWAYS, { clientId: 'prices:eu', clientSecret: 'päss +%/word' });
+  const token = issuer.token();
+  expect(await ask(url, token)).toMatchObject({ status: 200, body: { sub: 'user-1' } });
+  expect(server.questions).toHaveLength(1);
+  const [{ method, authorization, type, form } = {} as never] = server.questions;
+  expect(method).toBe('POST');
+  expect(type).toMatch(/^application\/x-www-form-urlencoded/);
+  expect([...form]).toEqual([
+    ['token', token],
+    ['token_type_hint', 'access_token'],
+  ]);
+  const credential = Buffer.from(String(authorization).replace('Basic ', ''), 'base64').toString();
+  expect(credential).toBe('prices%3Aeu:p%C3%A4ss+%2B%25%2Fword');
+});
+
+test('an inactive token: 401, and the answer to the next question is another', async () => {
+  const { server, issuer, url, counts } = await openService();
+  const token = issuer.token();
+  for (const reply of [ACTIVE, INACTIVE, ACTIVE, INACTIVE]) {
+    server.reply = () => reply;
+    const answer = await ask(url, token);
+    expect(answer.status).toBe(reply === ACTIVE ? 200 : 401);
+    if (reply === ACTIVE) continue;
+    expect(answer.body).toMatchObject({ error: 'invalid_token', code: 'token_inactive' });
+    expect(answer.challenge).toMatch(/^Bearer error="invalid_token"/);
+  }
+  expect(server.questions).toHaveLength(4);
+  expect(counts.get('rescind_introspections_total active')).toBe(2);
+  expect(counts.get('rescind_decisions_total accepted_introspected')).toBe(2);
+});
+
+test('is not asked about what is refused here anyway', async () => {
+  const { server, issuer, url } = await openService({ ...ALWAYS, scopes: ['prices:read'] });
+  const revoked = issuer.token({ sid: 'gone' });
+  issuer.revoke({ claim: 'sid', value: 'gone' });
+  await waitFor('it is refused', async () => (await ask(url, revoked)).body.code === 'token_revoked');
+  const asked = server.questions.length;
+  const refused: readonly [string, string][] = [
+    ['token_revoked', revoked],
+    ['token_expired', issuer.token({ exp: Math.floor(Date.now() / 1000) - 1 })],
+    ['token_audience_wrong', issuer.token({ aud: 'orders' })],
+    ['token_malformed', `${issuer.token()}=`],
+    ['scope_insufficient', issuer.token({ scope: 'other' })],
+  ];
+  for (const [code, token] of refused) expect((await ask(url, token)).body.code).toBe(code);
+  expect(server.questions).toHaveLength(asked);
+});
+
+test('one flight: who comes while a question is on its way waits for the next, all of them for the same', async () => {
+  const { server, issuer, url } = await openService();
+  const gate = createGate(server);
+  const token = issuer.token();
+  const first = ask(url, token);
+  await waitFor('the first has been asked', () => gate.waiting.length === 1);
+  const others = Array.from({ length: 20 }, () => ask(url, token));
+  const stranger = ask(url, issuer.token());
+  await waitFor('another token is asked about meanwhile', () => gate.waiting.length === 2);
+  expect(server.questions).toHaveLength(2);
+  gate.open();
+  expect((await first).status).toBe(200);
+  // The first answer was on its way before these asked: it is too old for them.
+  await waitFor('the others are asked about', () => server.questions.length === 3);
+  server.reply = () => INACTIVE;
+  while (gate.waiting.length > 0) gate.open();
+  expect((await stranger).status).toBe(200);
+  for (const answer of await Promise.all(others)) expect(answer.status).toBe(200);
+  expect(server.questions).toHaveLength(3);
+});
+
+test('who does not answer in time: 503, and nobody is let in', async () => {
+  const { server, issuer, url, lines } = await openService(ALWAYS, { timeoutMs: 100 });
+  server.reply = () => new Promise(() => undefined);
+  const answer = await ask(url, issuer.token());
+  expect(answer).toMatchObject({ status: 503, retryAfter: '5', challenge: null });
+  expect(answer.body).toMatchObject({ code: 'introspection_unavailable' });
+  expect(answer.body).not.toHaveProperty('error');
+  expect(lines).toContain('error introspection_failed');
+});
+
+test('who shares a flight that began earlier waits no longer than others', async () => {
+  const { server, issuer, middleware } = await openService(ALWAYS, { timeoutMs: 300 });
+  server.reply = () => new Promise(() => undefined);
+  const token = issuer.token();
+  const first = middleware.opened.decideOnline(token, ALWAYS);
+  await waitFor('it has been asked', () => server.questions.length === 1);
+  const startedAt = performance.now();
+  const second = await middleware.opened.decideOnline(token, ALWAYS);
+  expect(codeOf(second)).toBe('introspection_unavailable');
+  // Two time-outs one after the other would be 600 ms at least.
+  expect(performance.now() - startedAt).toBeLessThan(590);
+  expect(codeOf(await first)).toBe('introspection_unavailable');
+});
+
+describe('what is not a clear answer lets nobody in', () => {
+  const unclear: readonly [string, string, IntrospectionServer['reply']][] = [
+    ['an error', 'status_wrong', () => ({ status: 500, body: '{"active":true}' })],
+    ['a refused credential', 'refused', () => ({ status: 401, body: '{"active":true}' })],
+    ['a redirect', 'unreachable', () => ({ status: 302, headers: { location: '/' }, body: '{"active":true}' })],
+    ['text', 'unusable', () => ({ body: 'active' })],
+    ['no object', 'unusable', () => ({ body: 'true' })],
+    ['an active that is text', 'unusable', () => ({ body: '{"active":"true"}' })],
+    ['no active', 'unusable', () => ({ body: '{"sub":"user-1"}' })],
+    ['too much', 'unusable', () => ({ body: `{"active":true,"x":"${'x'.repeat(70_000)}"}` })],
+    ['another person', 'unusable', () => ({ body: '{"active":true,"sub":"user-2"}' })],
+    ['another token', 'unusable', () => ({ body: '{"active":true,"jti":"another"}' })],
+  ];
+  test.each(unclear)('%s: %s', async (_what, result, reply) => {
+    const { server, issuer, middleware, counts } = await openService();
+    server.reply = reply;
+    expect(codeOf(await middleware.opened.decideOnline(issuer.token(), ALWAYS))).toBe('introspection_unavailable');
+    expect(counts.get(`rescind_introspections_total ${result}`)).toBe(1);
+    const check = middleware.health().find(({ name }) => name === 'introspection');
+    expect(check?.status).toBe('warn');
+    expect(check?.lastError).toMatch(new RegExp(`^${result}`));
+    expect(check?.lastError).not.toMatch(/user-1|user-2|a-secret/);
+  });
+});
+
+test('what is known here has the last word, also when it came while the issuer was asked', async () => {
+  const { server, issuer, url } = await openService();
+  const gate = createGate(server);
+  const token = issuer.token({ sid: 'gone' });
+  const waiting = ask(url, token);
+  await waitFor('it has been asked', () => gate.waiting.length === 1);
+  issuer.revoke({ claim: 'sid', value: 'gone' });
+  await waitFor('it is known here', async () => (await ask(url, token)).body.code === 'token_revoked');
+  gate.open();
+  expect((await waiting).body.code).toBe('token_revoked');
+});
+
+describe('the circuit', () => {
+  async function openFrozen() {
+    const clock: ManualClock = createManualClock(Date.now(), 1_000);
+    const opened = await openService({ ...ALWAYS, clock }, { breakAfter: 3, breakMs: 5_000 });
+    const token = opened.issuer.token();
+    const decide = async () => codeOf(await opened.middleware.opened.decideOnline(token, ALWAYS));
+    const circuit = () => opened.middleware.health().find(({ name }) => name === 'introspection')?.circuit;
+    return { ...opened, clock, decide, circuit };
+  }
+
+  test('opens after failures in a row, lets one try after a while, and closes by its success', async () => {
+    const { server, clock, decide, circuit, counts } = await openFrozen();
+    const broken = () => ({ status: 500, body: '' });
+    server.reply = broken;
+    for (let time = 0; time < 2; time += 1) expect(await decide()).toBe('introspection_unavailable');
+    server.reply = () => ACTIVE;
+    expect(await decide()).toBe('accepted');
+    server.reply = broken;
+    for (let time = 0; time < 3; time += 1) expect(await decide()).toBe('introspection_unavailable');
+    expect(circuit()).toBe('open');
+    const asked = server.questions.length;
+    for (let time = 0; time < 50; time += 1) expect(await decide()).toBe('introspection_unavailable');
+    expect(server.questions).toHaveLength(asked);
+    expect(counts.get('rescind_introspections_total open')).toBe(50);
+
+    clock.advance(5_000);
+    expect(circuit()).toBe('half-open');
+    expect(await decide()).toBe('introspection_unavailable');
+    expect(circuit()).toBe('open');
+    expect(server.questions).toHaveLength(asked + 1);
+
+    clock.advance(5_000);
+    server.reply = () => ACTIVE;
+    expect(await decide()).toBe('accepted');
+    expect(circuit()).toBe('closed');
+    expect(await decide()).toBe('accepted');
+  });
+
+  test('half open, exactly one tries', async () => {
+    const { server, clock, decide, issuer, middleware } = await openFrozen();
+    server.reply = () => ({ status: 500, body: '' });
+    for (let time = 0; time < 3; time += 1) await decide();
+    clock.advance(5_000);
+    const asked = server.questions.length;
+    const gate = createGate(server);
+    const tokens = Array.from({ length: 10 }, () => issuer.token());
+    const decisions = tokens.map(async (token) => codeOf(await middleware.opened.decideOnline(token, ALWAYS)));
+    await waitFor('one tries', () => gate.waiting.length === 1);
+    gate.open();
+    expect((await Promise.all(decisions)).toSorted()).toEqual(
+      ['accepted', ...Array.from({ length: 9 }, () => 'introspection_unavailable')].toSorted(),
+    );
+    expect(server.questions).toHaveLength(asked + 1);
+  });
+});
+
+test('so many at once, so many in the queue, the others are told at once', async () => {
+  const { server, issuer, middleware, counts } = await openService(ALWAYS, { maxConcurrent: 2, maxWaiting: 1 });
+  const gate = createGate(server);
+  const decisions = Array.from({ length: 5 }, async () =>
+    codeOf(await middleware.opened.decideOnline(issuer.token(), ALWAYS)),
+  );
+  await waitFor('two are asked about', () => gate.waiting.length === 2);
+  expect(counts.get('rescind_introspections_total busy')).toBe(2);
+  gate.open();
+  await waitFor('the third has its turn', () => server.questions.length === 3);
+  while (gate.waiting.length > 0) gate.open();
+  expect((await Promise.all(decisions)).filter((code) => code === 'accepted')).toHaveLength(3);
+});
+
+test('closing ends what is under way', async () => {
+  const { server, issuer, middleware } = await openService();
+  createGate(server);
+  const waiting = middleware.opened.decideOnline(issuer.token(), ALWAYS);
+  await waitFor('it has been asked', () => server.questions.length === 1);
+  await middleware.close();
+  expect(codeOf(await waiting)).toBe('introspection_unavailable');
+});
+
+test('nothing of it is possible where it was not configured, and that is told when the route is made', async () => {
+  const issuer = await openTestIssuer();
+  const { opened } = openMiddleware(issuer, { denylistPath: freshPath() });
+  for (const route of [ALWAYS, { stale: 'introspect' } as const]) {
+    expect(() => opened.checkRoute(route)).toThrow(/^introspection must be/);
+  }
+  expect(() => openMiddleware(issuer, { denylistPath: freshPath(), stale: 'introspect' })).toThrow(/^introspection /);
+});
