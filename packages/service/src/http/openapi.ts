@@ -36,7 +36,7 @@ export function openApiDocument(options: OpenApiOptions): Json {
     servers: options.servers.map((url) => ({ url })),
     tags: tags.map((name) => ({ name, description: options.tags?.[name] ?? name })),
     paths,
-    components: { schemas, securitySchemes: SECURITY_SCHEMES },
+    components: { schemas, securitySchemes: schemesOf(options.operations) },
   };
 }
 
@@ -59,6 +59,12 @@ const SECURITY: Readonly<Record<OperationSecurity, (scopes: readonly string[]) =
   operator: (scopes) => [{ operatorBasic: scopes }, { accessToken: scopes }],
   feed: () => [{ feedBasic: [] }],
 };
+
+function schemesOf(operations: readonly Operation[]): Json {
+  const wanted = operations.flatMap(({ security }) => (security === undefined ? [] : SECURITY[security]([])));
+  const names = new Set(wanted.flatMap((scheme) => Object.keys(scheme)));
+  return Object.fromEntries(Object.entries(SECURITY_SCHEMES).filter(([name]) => names.has(name)));
+}
 
 function describe(each: Operation, schemas: Json): Json {
   return {
