@@ -75,15 +75,35 @@ type Profile = Required<Omit<VerifierOptions, 'audience' | 'typ' | 'algorithms'>
  * @throws TypeError for an option that is missing or out of its range
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  const profile = toProfile(options);
+  const verification = createVerification(options);
   return {
     verify(text, at) {
+      const token = verification.takeApart(text);
+      const key = verification.findKey(token.header);
+      if (!isSignedBy(key, token.header.alg as Algorithm, token)) throw new RescindError('token_signature_wrong');
+      return verification.finish(token, at);
+    },
+  };
+}
+
+/** What comes before the signature, in order, and what comes after it. All of it throws RescindError, as `verify` does. */
+export interface Verification {
+  takeApart(text: string): GatedParts;
+  findKey(header: JoseHeader): KeyObject;
+  /** @throws TypeError when `at` is not a finite number */
+  finish(token: GatedParts, at: EpochMillis): VerifiedToken;
+}
+
+/** @throws TypeError for an option that is missing or out of its range */
+export function createVerification(options: VerifierOptions): Verification {
+  const profile = toProfile(options);
+  return {
+    takeApart: (text) => takeApart(text, profile),
+    findKey: (header) => findKey(header, profile),
+    finish({ text, header, payload }, at) {
       if (!Number.isFinite(at)) throw new TypeError(`at must be a finite number of milliseconds, got ${at}`);
-      const token = takeApart(text, profile);
-      const key = findKey(token.header, profile);
-      requireSignature(token, key);
-      checkClaims(token.payload, at, profile);
-      return { header: token.header, payload: token.payload, token: text };
+      checkClaims(payload, at, profile);
+      return { header, payload, token: text };
     },
   };
 }
@@ -102,10 +122,6 @@ function findKey(header: JoseHeader, profile: Profile): KeyObject {
   if (key === undefined) throw new RescindError('token_key_unknown');
   if (key.type !== 'public') throw new TypeError('keys.find must return public keys');
   return key;
-}
-
-function requireSignature(token: GatedParts, key: KeyObject): void {
-  if (!isSignedBy(key, token.header.alg as Algorithm, token)) throw new RescindError('token_signature_wrong');
 }
 
 function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis, profile: Profile): void {

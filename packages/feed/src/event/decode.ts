@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Cutoff, Denial } from '@rescind/revocation';
 import { RescindError, toCutoff } from '@rescind/revocation';
+import type { VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { WayRecord } from '../ports.ts';
 import type { EventBody, Place } from './claims.ts';
@@ -46,30 +47,47 @@ export interface EventDecoder {
 /** A flood of made-up key ids must not become a list as long as the flood. */
 const MAX_UNKNOWN_KIDS = 8;
 
+/** What is the same for one record and for thousands. */
+export interface Reading {
+  readonly verifier: VerifierOptions;
+  /** What a verified payload says. */
+  read(record: WayRecord, payload: Readonly<Record<string, unknown>>): DecodedRecord;
+}
+
+/** @throws TypeError for an option that is missing or out of its range */
+export function createReading({ log, issuers, keys }: EventDecoderOptions): Reading {
+  const speaksFor = new Set(issuers);
+  if (speaksFor.size === 0) throw new TypeError('issuers must name the token issuers this log may speak for');
+  return {
+    verifier: {
+      keys,
+      issuer: log,
+      audience: null,
+      typ: ['secevent+jwt'],
+      expires: 'absent',
+      requiredClaims: ['jti'],
+      maxBytes: MAX_EVENT_BYTES,
+    },
+    read: (record, payload) => read(record, payload, speaksFor),
+  };
+}
+
+/** Compared with no time: what a log says is as true on a machine whose clock is wrong. */
+export const NO_TIME = Number.MAX_SAFE_INTEGER;
+
 /**
  * Makes the reader's side of the event codec.
  *
  * @throws TypeError for an option that is missing or out of its range
  */
-export function createEventDecoder({ log, issuers, keys }: EventDecoderOptions): EventDecoder {
-  const speaksFor = new Set(issuers);
-  if (speaksFor.size === 0) throw new TypeError('issuers must name the token issuers this log may speak for');
-  const verifier = createVerifier({
-    keys,
-    issuer: log,
-    audience: null,
-    typ: ['secevent+jwt'],
-    expires: 'absent',
-    requiredClaims: ['jti'],
-    maxBytes: MAX_EVENT_BYTES,
-  });
+export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
+  const reading = createReading(options);
+  const verifier = createVerifier(reading.verifier);
 
   const decodeRecord = (record: WayRecord): DecodedRecord => {
     if (record.jws.length > MAX_EVENT_BYTES) return bad(record, 'too_large');
     try {
-      // Compared with no time: what a log says is as true on a machine whose clock is wrong.
-      const { payload } = verifier.verify(record.jws, Number.MAX_SAFE_INTEGER);
-      return read(record, payload, speaksFor);
+      return reading.read(record, verifier.verify(record.jws, NO_TIME).payload);
     } catch (error) {
       return bad(record, badReason(error));
     }
@@ -77,38 +95,51 @@ export function createEventDecoder({ log, issuers, keys }: EventDecoderOptions):
 
   return {
     decodeBatch(records) {
-      const beats = records.map((record) => peekIsHeartbeat(record.jws));
-      const decoded = new Map<number, DecodedRecord>();
-      // From either end up to the first that verifies: rubbish must not hide a good one.
-      const decodeFirstBeat = (order: Iterable<number>): void => {
-        for (const index of order) {
-          if (!beats[index]) continue;
-          const record = records[index];
-          if (record === undefined) continue;
-          const result = decoded.get(index) ?? decodeRecord(record);
-          decoded.set(index, result);
-          if (result.kind !== 'bad') return;
-        }
-      };
-      decodeFirstBeat(records.keys());
-      decodeFirstBeat([...records.keys()].reverse());
-      return records.map((record, index) => {
-        if (!beats[index]) return decodeRecord(record);
-        return decoded.get(index) ?? { kind: 'skipped', ...delivery(record) };
-      });
+      const beats = decodeHeartbeats(records, decodeRecord);
+      return records.map((record, index) => beats[index] ?? decodeRecord(record));
     },
     decode: (jws) => decodeRecord({ jws, hint: null, live: false }),
-    unknownKids(records) {
-      const known = new Set(keys.kids());
-      const unknown = new Set<string>();
-      for (const { jws } of records) {
-        const kid = peekKid(jws);
-        if (kid !== undefined && !known.has(kid)) unknown.add(kid);
-        if (unknown.size === MAX_UNKNOWN_KIDS) break;
-      }
-      return [...unknown];
-    },
+    unknownKids: (records) => unknownKids(records, options.keys),
   };
+}
+
+/** What becomes of the records that look like heartbeats, at their places: see `decodeBatch`. */
+export function decodeHeartbeats(
+  records: readonly WayRecord[],
+  decodeRecord: (record: WayRecord) => DecodedRecord,
+): (DecodedRecord | undefined)[] {
+  const decoded = records.map((record): DecodedRecord | undefined =>
+    peekIsHeartbeat(record.jws) ? { kind: 'skipped', ...delivery(record) } : undefined,
+  );
+  // From either end up to the first that verifies: rubbish must not hide a good one.
+  const decodeFirst = (order: Iterable<number>): void => {
+    for (const index of order) {
+      const record = records[index];
+      if (record === undefined || decoded[index] === undefined) continue;
+      const result = decoded[index].kind === 'skipped' ? decodeRecord(record) : decoded[index];
+      decoded[index] = result;
+      if (result.kind !== 'bad') return;
+    }
+  };
+  decodeFirst(records.keys());
+  decodeFirst([...records.keys()].reverse());
+  return decoded;
+}
+
+function unknownKids(records: readonly WayRecord[], keys: EventKeys): string[] {
+  const known = new Set(keys.kids());
+  const unknown = new Set<string>();
+  let before = '';
+  for (const { jws } of records) {
+    // All events of one key begin with the same text.
+    if (before !== '' && jws.startsWith(before)) continue;
+    const kid = peekKid(jws);
+    if (kid === undefined) continue;
+    before = jws.slice(0, jws.indexOf('.') + 1);
+    if (!known.has(kid)) unknown.add(kid);
+    if (unknown.size === MAX_UNKNOWN_KIDS) break;
+  }
+  return [...unknown];
 }
 
 /** Whether a decoded record is signed by the log, so that it proves something. */
@@ -164,11 +195,11 @@ function delivery({ jws, live, hint }: WayRecord): WayRecord {
   return { jws, live, hint };
 }
 
-function bad(record: WayRecord, why: BadReason): BadRecord {
+export function bad(record: WayRecord, why: BadReason): BadRecord {
   return { kind: 'bad', ...delivery(record), why };
 }
 
-function badReason(error: unknown): BadReason {
+export function badReason(error: unknown): BadReason {
   if (!(error instanceof RescindError)) return 'malformed';
   switch (error.code) {
     case 'token_key_unknown':

@@ -14,6 +14,7 @@ const BY_REASON: Readonly<Record<string, string>> = {
   credential_changed: `${CAEP}/credential-change`,
   suspended: `${RISC}/account-disabled`,
   blocked: `${RISC}/account-disabled`,
+  banned: `${RISC}/account-disabled`,
   account_disabled: `${RISC}/account-disabled`,
   deleted: `${RISC}/account-purged`,
   account_deleted: `${RISC}/account-purged`,

@@ -1,14 +1,21 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import type { BulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder, EventKeys } from '../event/decode.ts';
+import type { DecodedRecord } from '../event/record.ts';
 import type { Way, WayConnection, WayRecord } from '../ports.ts';
 import type { WayId } from './core.ts';
 import type { Engine } from './engine.ts';
+import type { IsStale, Slice } from './pipeline.ts';
+import { createPipeline } from './pipeline.ts';
 
 /**
- * Records verified and committed in one go: long enough for a fast catch-up, short enough (some 20 ms) that requests
- * are answered between two of them.
+ * Records committed in one go: enough for a fast catch-up, few enough (some 5 ms) that requests are answered between two
+ * of them.
  */
 const SLICE = 256;
+/** So many at once are part of a catch-up: for fewer, a thread costs more than it takes off this one. */
+const BULK = 16;
+/** Slices under way at once: one is verified in another thread while the one before it is committed in this. */
+const AHEAD = 3;
 
 /** The keys of the log's events, as the follower needs them. */
 export interface FollowerKeys extends EventKeys {
@@ -23,6 +30,7 @@ export interface LinkOptions {
   readonly way: Way;
   readonly engine: Engine;
   readonly decoder: EventDecoder;
+  readonly bulk: BulkDecoder;
   readonly keys: FollowerKeys;
   /** Aborts when the follower closes. */
   readonly closing: AbortSignal;
@@ -35,36 +43,55 @@ export interface Link {
   close(): Promise<void>;
 }
 
-export function openLink({ id, way, engine, decoder, keys, closing }: LinkOptions): Link {
+export function openLink({ id, way, engine, decoder, bulk, keys, closing }: LinkOptions): Link {
   let connection: WayConnection | undefined;
   let gone = false;
   /** Grows with each restart. Between a restart and the question that follows it, nothing that comes is wanted. */
   let generation = 0;
   let askedIn = 0;
+  /** Grows with each question: what came before it and is not applied comes again. */
+  let questions = 0;
 
-  const deliver = async (slice: readonly WayRecord[], isStale: () => boolean) => {
-    // Keys that came with a new epoch: asked for before its events are called bad.
+  /** Whether what comes now will have been overtaken. */
+  function staleness(): IsStale {
+    const of = generation;
+    const question = questions;
+    return () => gone || closing.aborted || generation !== of || askedIn !== generation || questions !== question;
+  }
+
+  /** Keys that came with a new epoch: asked for before its events are called bad. */
+  async function askForKeys(slice: readonly WayRecord[]): Promise<void> {
     const unknown = decoder.unknownKids(slice);
     if (unknown.length > 0) await Promise.all(unknown.map((kid) => keys.ensure(kid)));
-    if (isStale()) return;
-    await engine.submit({ kind: 'records', way: id, records: decoder.decodeBatch(slice) }, isStale);
-  };
+  }
+
+  const submit = (records: readonly DecodedRecord[], isStale: IsStale) =>
+    isStale() ? undefined : engine.submit({ kind: 'records', way: id, records }, isStale);
+
+  const pipeline = createPipeline(SLICE, AHEAD, async (slice: Slice) => {
+    await askForKeys(slice.records);
+    const decoded = slice.isStale() ? [] : await bulk.decodeBatch(slice.records);
+    return () => submit(decoded, slice.isStale);
+  });
 
   connection = way.open({
     start() {
       askedIn = generation;
+      questions += 1;
       return engine.ask(id);
     },
     opened: () => void engine.submit({ kind: 'opened', way: id }, () => gone),
     lost: (reason) => void engine.submit({ kind: 'lost', way: id, reason }, () => gone),
     async records(batch) {
-      const of = generation;
-      const isStale = () => gone || closing.aborted || generation !== of || askedIn !== generation;
+      const isStale = staleness();
       await keys.ready(closing).catch(() => undefined);
-      for (let from = 0; from < batch.length && !isStale(); from += SLICE) {
-        if (from > 0) await turn();
-        await deliver(batch.slice(from, from + SLICE), isStale);
+      if (isStale()) return;
+      if (batch.length >= BULK || !pipeline.isEmpty()) {
+        await pipeline.add({ records: batch, isStale });
+        return;
       }
+      await askForKeys(batch);
+      if (!isStale()) await submit(decoder.decodeBatch(batch), isStale);
     },
   });
 

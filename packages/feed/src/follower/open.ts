@@ -1,5 +1,6 @@
 import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { openBulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder } from '../event/decode.ts';
 import { createEventDecoder } from '../event/decode.ts';
 import type { FeedStore } from '../ports.ts';
@@ -50,6 +51,7 @@ export function openFollower(options: FollowerOptions): Follower {
   const readiness = createReadiness();
   const listeners = createListeners(telemetry);
   const decoder = createEventDecoder({ log, issuers, keys });
+  const bulk = openBulkDecoder({ log, issuers, keys, telemetry }, decoder);
   const core = createFollowerCore({
     log,
     first: feed.first.name,
@@ -76,7 +78,7 @@ export function openFollower(options: FollowerOptions): Follower {
         listeners.tell();
       }),
   });
-  const links = createLinks({ feed, telemetry, engine, decoder, keys, closing: closing.signal });
+  const links = createLinks({ feed, telemetry, engine, decoder, bulk, keys, closing: closing.signal });
   engine.begin(started.effects);
 
   const view = () => core.view(engine.state(), engine.now());
@@ -91,7 +93,7 @@ export function openFollower(options: FollowerOptions): Follower {
     clearInterval(timer);
     engine.close();
     readiness.given();
-    await links.closeAll();
+    await Promise.all([links.closeAll(), bulk.close()]);
   };
   return {
     view,

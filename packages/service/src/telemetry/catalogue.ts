@@ -17,6 +17,8 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
   rescind_logins_total: { help: 'Logins tried', labels: ['result'] },
   rescind_refresh_total: { help: 'Uses of refresh tokens', labels: ['result'] },
   rescind_refresh_reuse_total: { help: 'Sessions ended because a used refresh token came again' },
+  rescind_notices_total: { help: 'Notices to owners of accounts, by how an attempt ended', labels: ['result'] },
+  rescind_notices_waiting: { help: 'Notices to owners of accounts that have not arrived yet' },
   rescind_rate_limited_total: { help: 'Requests refused because there were too many', labels: ['what'] },
   rescind_audit_dropped_total: {
     help: 'Refused acts of administrators that the audit did not take',

@@ -1,0 +1,45 @@
+import type { Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { openBulkVerifier } from '@rescind/token';
+import type { WayRecord } from '../ports.ts';
+import { MAX_EVENT_BYTES } from './claims.ts';
+import type { EventDecoder, EventDecoderOptions } from './decode.ts';
+import { bad, badReason, createReading, decodeHeartbeats, NO_TIME } from './decode.ts';
+import type { DecodedRecord } from './record.ts';
+
+/** Reads batch after batch of a catch-up: the signatures of the next are computed in a thread of its own meanwhile. */
+export interface BulkDecoder {
+  /** As `EventDecoder.decodeBatch`. Never rejects. */
+  decodeBatch(records: readonly WayRecord[]): Promise<DecodedRecord[]>;
+  close(): Promise<void>;
+}
+
+/** @throws TypeError for an option that is missing or out of its range */
+export function openBulkDecoder(
+  options: EventDecoderOptions & { readonly telemetry: Telemetry },
+  decoder: EventDecoder,
+): BulkDecoder {
+  const reading = createReading(options);
+  const verifier = openBulkVerifier({ ...reading.verifier, telemetry: options.telemetry });
+  const decodeAlone = ({ jws, hint, live }: WayRecord): DecodedRecord => ({ ...decoder.decode(jws), hint, live });
+
+  async function decodeAll(records: readonly WayRecord[]): Promise<DecodedRecord[]> {
+    const beats = decodeHeartbeats(records, decodeAlone);
+    const isToVerify = (record: WayRecord, index: number) =>
+      beats[index] === undefined && record.jws.length <= MAX_EVENT_BYTES;
+    const texts = records.filter(isToVerify).map(({ jws }) => jws);
+    const verified = (await verifier.verifyAll(texts, NO_TIME)).values();
+    return records.map((record, index) => {
+      if (!isToVerify(record, index)) return beats[index] ?? bad(record, 'too_large');
+      const token = verified.next().value;
+      if (token === undefined || token instanceof RescindError) return bad(record, badReason(token));
+      return reading.read(record, token.payload);
+    });
+  }
+
+  return {
+    // What fails as a whole is looked at one by one: no record may hide another.
+    decodeBatch: (records) => decodeAll(records).catch(() => decoder.decodeBatch(records)),
+    close: verifier.close,
+  };
+}

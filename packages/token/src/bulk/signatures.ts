@@ -1,0 +1,108 @@
+import type { KeyObject } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import type { DurationMs, Telemetry } from '@rescind/revocation';
+import type { Algorithm } from '../algorithm.ts';
+import type { SignedParts } from '../signature.ts';
+import { isSignedBy } from '../signature.ts';
+import type { Answer, Question, ThreadKey } from './signature-thread.ts';
+
+/** A signature and what it is to be of. */
+export interface SignatureToCheck {
+  readonly parts: SignedParts;
+  readonly key: KeyObject;
+  readonly alg: Algorithm;
+}
+
+/** Checks signatures in a thread of its own, which is there only while it has something to do. */
+export interface Signatures {
+  /** Whether each is good, in order. Never rejects: what the thread did not answer is checked here. */
+  check(signatures: readonly SignatureToCheck[]): Promise<ArrayLike<number>>;
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly signatures: readonly SignatureToCheck[];
+  readonly answer: (good: ArrayLike<number>) => void;
+}
+
+/** An idle thread gives back its 10 MB after this time: a catch-up comes in one go. */
+const IDLE_MS: DurationMs = 10_000;
+
+const checkHere = (signatures: readonly SignatureToCheck[]) =>
+  signatures.map(({ key, alg, parts }) => (isSignedBy(key, alg, parts) ? 1 : 0));
+
+export function openSignatures(telemetry: Telemetry): Signatures {
+  let thread: Worker | undefined;
+  let keys = new Map<KeyObject, ThreadKey>();
+  let idle: NodeJS.Timeout | undefined;
+  let asked = 0;
+  let broken = false;
+  const waiting = new Map<number, Waiting>();
+
+  function start(): Worker {
+    const started = new Worker(new URL('./signature-thread.ts', import.meta.url));
+    started.unref();
+    started.on('message', ({ number, good }: Answer) => {
+      waiting.get(number)?.answer(good);
+      waiting.delete(number);
+      if (waiting.size === 0) idle = setTimeout(stop, IDLE_MS).unref();
+    });
+    started.on('error', (error) => fail(started, error.message));
+    started.on('exit', () => fail(started, 'it ended'));
+    keys = new Map();
+    return started;
+  }
+
+  /** One that cannot be had here (no memory, no permission) is not tried again. */
+  function fail(which: Worker, error: string): void {
+    if (thread !== which) return;
+    thread = undefined;
+    broken = true;
+    telemetry.count('rescind_signature_thread_failures_total');
+    telemetry.log('warn', 'signature_thread_failed', { error });
+    answerAll();
+  }
+
+  function answerAll(): void {
+    for (const { signatures, answer } of waiting.values()) answer(checkHere(signatures));
+    waiting.clear();
+  }
+
+  async function stop(): Promise<void> {
+    const stopped = thread;
+    thread = undefined;
+    clearTimeout(idle);
+    answerAll();
+    await stopped?.terminate();
+  }
+
+  function toQuestion(number: number, signatures: readonly SignatureToCheck[]): Question {
+    const told: ThreadKey[] = [];
+    const keyNumbers = signatures.map(({ key, alg }) => {
+      const known = keys.get(key);
+      if (known !== undefined) return known.number;
+      const added = { number: keys.size, key, alg };
+      keys.set(key, added);
+      told.push(added);
+      return added.number;
+    });
+    const texts = signatures.map(({ parts }) => parts.text);
+    return { number, keys: told, texts, signedLengths: signatures.map(({ parts }) => parts.signedLength), keyNumbers };
+  }
+
+  return {
+    check(signatures) {
+      if (signatures.length === 0) return Promise.resolve([]);
+      if (broken) return Promise.resolve(checkHere(signatures));
+      thread ??= start();
+      clearTimeout(idle);
+      asked += 1;
+      const number = asked;
+      const { promise, resolve } = Promise.withResolvers<ArrayLike<number>>();
+      waiting.set(number, { signatures, answer: resolve });
+      thread.postMessage(toQuestion(number, signatures));
+      return promise;
+    },
+    close: stop,
+  };
+}
