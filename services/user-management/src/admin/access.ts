@@ -1,4 +1,4 @@
-import type { Clock, Telemetry } from '@rescind/revocation';
+import type { Clock, ErrorCode, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Operation, OperationGuards } from '@rescind/service';
 import type { Request, RequestHandler, Response } from 'express';
@@ -23,15 +23,12 @@ interface AccessOptions {
   readonly telemetry: Telemetry;
 }
 
+/** A token that was good once is nobody's guess: its holder is to refresh, not to wait. */
+const WAS_GOOD: ReadonlySet<ErrorCode> = new Set(['token_expired', 'token_revoked', 'token_not_yet_valid']);
+
 /** Lets a request pass with an administrator's credentials and every scope of its operation. */
 export function createAdminGuards({ authenticate, audit, clock, telemetry }: AccessOptions): OperationGuards {
   const throttle = createFailureThrottle(clock);
-
-  const refused = (request: Request, response: Response, { id }: Operation, who: string, code: string) => {
-    telemetry.log('warn', 'authn_login_fail', { who, operation: id, code });
-    countFailure(request);
-    return audit.refused(refusal(who, id, code, response));
-  };
 
   const countFailure = (request: Request) => {
     try {
@@ -49,7 +46,11 @@ export function createAdminGuards({ authenticate, audit, clock, telemetry }: Acc
     try {
       return authenticate(credentials);
     } catch (error) {
-      if (error instanceof RescindError) await refused(request, response, operation, UNKNOWN, error.code);
+      if (error instanceof RescindError && !WAS_GOOD.has(error.code)) {
+        telemetry.log('warn', 'authn_login_fail', { operation: operation.id, code: error.code });
+        countFailure(request);
+        await audit.refused(refusal(UNKNOWN, operation.id, error.code, response));
+      }
       throw error;
     }
   };

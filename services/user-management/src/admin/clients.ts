@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { clientMembers, clientView } from './client-schemas.ts';
 import type { Desk } from './desk.ts';
 import type { RequireRecent } from './revocations/cutoffs.ts';
-import { reason, reasonedBody, revoked, statedBody, why } from './schemas.ts';
+import { bodyWithReason, reason, revoked, statedBody, why } from './schemas.ts';
 
 const TAG = 'Clients';
 const READ = ['admin:clients:read'];
@@ -17,7 +17,7 @@ const clientId = z.string().regex(/^[\w.~-]{1,128}$/, 'must be 1 to 128 letters,
 const params = z.strictObject({ clientId });
 const putBody = z.strictObject({ ...clientMembers, why });
 const disableBody = z.strictObject({
-  reason: reason.optional(),
+  reason: reason.default('client_disabled'),
   why,
   endSessions: z.boolean().default(true).describe('Cut off its tokens and end its sessions, too'),
 });
@@ -141,7 +141,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
         recent(administrator);
         return issuer.transaction((tx) => {
           tx.putClient({ ...found(name), disabled: true });
-          const revocation = body.endSessions ? cutOff(tx, name, body.reason ?? 'client_disabled') : null;
+          const revocation = body.endSessions ? cutOff(tx, name, body.reason) : null;
           written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
           return { client: toJson(found(name)), revocation };
         });
@@ -176,7 +176,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: reasonedBody },
+      body: { type: 'json', schema: bodyWithReason('client_removed') },
       answers: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['not_found', 'authentication_insufficient'],
       targets,
@@ -184,7 +184,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
         recent(administrator);
         return issuer.transaction((tx) => {
           if (!tx.removeClient(name)) throw new RescindError('not_found');
-          const revocation = cutOff(tx, name, body.reason ?? 'client_removed');
+          const revocation = cutOff(tx, name, body.reason);
           written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
           return { revocation };
         });

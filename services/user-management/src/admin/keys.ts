@@ -2,7 +2,7 @@ import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service';
 import { z } from 'zod';
 import type { Desk } from './desk.ts';
-import { id, millis, place, reason, why } from './schemas.ts';
+import { bodyWithReason, id, millis, place, why } from './schemas.ts';
 
 const TAG = 'Keys';
 const READ = ['admin:keys:read'];
@@ -24,7 +24,7 @@ const key = z
   .meta({ id: 'Key' });
 
 const rotateBody = z.strictObject({ purpose, alg: alg.optional(), why });
-const revokeBody = z.strictObject({ reason: reason.optional(), why });
+const revokeBody = bodyWithReason('key_compromised');
 const revokedAnswer = z.strictObject({ ...place, revokedKids: z.array(z.string()), signingKid: z.string() });
 
 /** Signing keys: rotated without anybody noticing, revoked with everything they signed. */
@@ -74,7 +74,7 @@ export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk): Operati
       answers: { 201: { description: 'Revoked, and replaced where it was the one that signs', schema: revokedAnswer } },
       errors: ['key_unknown'],
       targets: ({ params }) => [`kid:${params.kid}`],
-      act: ({ params: { kid }, body: { reason: word = 'key_compromised' }, written }) =>
+      act: ({ params: { kid }, body: { reason: word }, written }) =>
         keys.revoke({
           kid,
           reason: word,

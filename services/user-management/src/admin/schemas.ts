@@ -18,6 +18,9 @@ export const reason = z
 export const statedBody = z.strictObject({ why });
 export const reasonedBody = z.strictObject({ reason: reason.optional(), why });
 
+/** The same where the word stands in the event: this one where none is given. */
+export const bodyWithReason = (word: string) => z.strictObject({ reason: reason.default(word), why });
+
 export const id = z.string().min(1).max(256);
 
 /** Milliseconds since 1970. */

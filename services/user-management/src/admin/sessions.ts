@@ -4,7 +4,7 @@ import type { Operation } from '@rescind/service';
 import { pageOf, pageQuery } from '@rescind/service';
 import { z } from 'zod';
 import type { Desk } from './desk.ts';
-import { id, millis, reason, reasonedBody, revoked, why } from './schemas.ts';
+import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
 
 const TAG = 'Sessions';
 const READ = ['admin:sessions:read'];
@@ -96,13 +96,13 @@ export function sessionOperations(issuer: Issuer, desk: Desk): Operation[] {
       tag: TAG,
       scopes: WRITE,
       params: sidParams,
-      body: { type: 'json', schema: reasonedBody },
+      body: { type: 'json', schema: bodyWithReason('ended_by_administrator') },
       answers: {
         200: { description: 'Ended; null: it had ended before', schema: z.strictObject({ revocation: revoked }) },
       },
       errors: ['not_found'],
       targets,
-      async act({ params: { sid }, body: { reason: word = 'ended_by_administrator' }, written }) {
+      async act({ params: { sid }, body: { reason: word }, written }) {
         found(sid);
         const revocation = await issuer.transaction((tx) => {
           const done = tx.endSession({ sid, reason: word });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { millis, reason, revoked, why } from './schemas.ts';
+import { bodyWithReason, millis, reason, revoked, why } from './schemas.ts';
 
 const state = z.enum(['active', 'suspended', 'banned', 'deleted']);
 const scopeWord = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'must be a scope (RFC 6749 section 3.3)');
@@ -40,5 +40,5 @@ export const claimsBody = z.strictObject({
   claims: z.record(z.string().min(1).max(128), claimValue.nullable()).describe('null removes'),
   why,
 });
-export const logOutBody = z.strictObject({ reason: reason.optional(), why });
+export const logOutBody = bodyWithReason('logged_out_by_administrator');
 export const demandBody = z.strictObject({ reason, why });

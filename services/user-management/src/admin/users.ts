@@ -202,7 +202,7 @@ export function userOperations({ issuer, users, desk }: UserOperationsOptions): 
       answers: { 200: { description: 'Logged out', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['subject_unknown'],
       targets,
-      act({ params: { sub }, body: { reason = 'logged_out_by_administrator' }, written }) {
+      act({ params: { sub }, body: { reason }, written }) {
         found(sub);
         return issuer.transaction((tx) => {
           const revocation = tx.endAllSessions({ sub, reason });

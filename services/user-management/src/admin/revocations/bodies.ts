@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { id, millis, place, reason, why } from '../schemas.ts';
 
+/** What stands in the event where nobody gave a word. */
+export const DEFAULT_REASON = 'revoked_by_administrator';
 /** Cut-offs in one call; the body's cap comes first where values are long. */
 const MOST_CUTOFFS = 200;
 
@@ -37,12 +39,16 @@ export type CutoffBody = z.output<typeof cutoff>;
 
 export const revocationBody = z.strictObject({
   cutoffs,
-  reason: reason.optional(),
+  reason: reason.default(DEFAULT_REASON),
   why,
   confirm: z.literal('everybody').optional().describe('Wanted where one of the cut-offs is of `iss`'),
 });
 export const previewBody = z.strictObject({ cutoffs });
-export const emergencyBody = z.strictObject({ confirm: z.literal('everybody'), reason: reason.optional(), why });
+export const emergencyBody = z.strictObject({
+  confirm: z.literal('everybody'),
+  reason: reason.default('emergency'),
+  why,
+});
 
 /** `?dryRun`: what would happen, and nothing does. */
 export const dryRunQuery = z.strictObject({ dryRun: z.enum(['', 'true', 'false']).optional() });

@@ -6,9 +6,6 @@ import type { Administrator } from '../authentication.ts';
 import { loginTooOld } from '../refusals.ts';
 import type { CutoffBody } from './bodies.ts';
 
-/** What is written where nobody gave a word. */
-const DEFAULT_REASON = 'revoked_by_administrator';
-
 export interface CutoffSource {
   /** The `iss` of our own tokens. */
   readonly issuer: string;
@@ -17,16 +14,12 @@ export interface CutoffSource {
 }
 
 /** The cut-offs that a body asks for. @throws RescindError `request_invalid` naming the one that cannot be */
-export function cutoffRequests(
-  bodies: readonly CutoffBody[],
-  reason: string | undefined,
-  source: CutoffSource,
-): CutoffRequest[] {
+export function cutoffRequests(bodies: readonly CutoffBody[], reason: string, source: CutoffSource): CutoffRequest[] {
   return bodies.map((body, index) => ({
     ...cutoffOf(body, source, (message, member) => {
       throw new RequestRefused([{ path: `cutoffs.${index}.${member}`, message }]);
     }),
-    reason: reason ?? DEFAULT_REASON,
+    reason,
   }));
 }
 

@@ -8,6 +8,7 @@ import { NotDone } from '../desk.ts';
 import { id } from '../schemas.ts';
 import type { CutoffBody } from './bodies.ts';
 import {
+  DEFAULT_REASON,
   dryRunQuery,
   emergencyBody,
   preview,
@@ -33,7 +34,7 @@ export interface RevocationOperationsOptions {
 
 /** Cutting off whatever design knows as a scope, looking first, and the lever for everybody. */
 export function revocationOperations({ issuer, name, desk, recent }: RevocationOperationsOptions): Operation[] {
-  const requests = (bodies: readonly CutoffBody[], reason?: string) =>
+  const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
     cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
 
   const revoke = async (cutoffs: readonly CutoffRequest[], written: (details: { txn: string }) => void) =>
@@ -127,7 +128,7 @@ export function revocationOperations({ issuer, name, desk, recent }: RevocationO
       answers: { 201: { description: 'Durable, and on its way', schema: revocationAnswer } },
       errors: ['authentication_insufficient'],
       targets: () => ['everybody'],
-      act({ body: { reason = 'emergency' }, administrator, written }) {
+      act({ body: { reason }, administrator, written }) {
         recent(administrator);
         return revoke([{ claim: 'iss', value: name, reason }], written);
       },
