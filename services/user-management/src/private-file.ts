@@ -9,13 +9,15 @@ interface PrivateFile<T> {
   readonly schema: z.ZodType<T>;
   /** What the file must be, in words, after "must be". */
   readonly shape: string;
+  /** Whether names of members and what is wrong with them are said; never a value. Default false. */
+  readonly saysWhatIsWrong?: boolean;
 }
 
 /** Who may read anything of others in a file's mode. */
 const OTHERS = 0o007;
 
 /** @throws ConfigurationError the file cannot be read, is open to others, or is not of that shape; never with a secret */
-export function readPrivateJson<T>({ variable, path, schema, shape }: PrivateFile<T>): T {
+export function readPrivateJson<T>({ variable, path, schema, shape, saysWhatIsWrong }: PrivateFile<T>): T {
   const refuse = (given: string, right: string) =>
     new ConfigurationError([{ variable, problem: `was given "${path}", which ${given}; must be ${right}` }]);
   let text: string;
@@ -27,8 +29,15 @@ export function readPrivateJson<T>({ variable, path, schema, shape }: PrivateFil
     throw refuse('cannot be read', 'a file that can be read');
   }
   const result = schema.safeParse(parsed(text));
-  if (!result.success) throw refuse('is none', shape);
+  if (!result.success) throw refuse(saysWhatIsWrong ? problemsOf(result.error) : 'is none', shape);
   return result.data;
+}
+
+/** zod repeats no value that was given, only names and what would be right. */
+function problemsOf(error: z.ZodError): string {
+  return error.issues
+    .map(({ path, message }) => (path.length === 0 ? 'is none' : `has ${path.join('.')} (${message})`))
+    .join(', ');
 }
 
 function parsed(text: string): unknown {

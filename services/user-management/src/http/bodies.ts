@@ -31,9 +31,10 @@ export const tokenAnswer = z
     access_token: z.string().describe('A JWT (RFC 9068)'),
     token_type: z.literal('Bearer'),
     expires_in: z.int().describe('Seconds'),
-    refresh_token: z.string(),
+    refresh_token: z.string().optional().describe('Absent where it went into a cookie, or stays the same'),
     refresh_in: z.int().describe('Seconds after which refreshing makes sense'),
     scope: z.string(),
     sid: z.string().describe('The session'),
+    renewed: z.boolean().optional().describe('Of a renewal: false while the same token is good for long enough'),
   })
   .meta({ id: 'Tokens' });

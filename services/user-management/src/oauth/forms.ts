@@ -1,15 +1,54 @@
 import { z } from 'zod';
 import { clientId, scope } from '../http/bodies.ts';
 
+/** A way of one's own to renew: see `token`. */
+export const RENEWAL_GRANT = 'urn:rescind:params:oauth:grant-type:renewal';
+
+/** How a client authenticates in a form (RFC 6749 section 2.3.1, RFC 7523 section 2.2). */
+const clientForm = {
+  client_id: clientId,
+  client_secret: z.string().max(1_024).optional(),
+  client_assertion_type: z.string().max(256).optional(),
+  client_assertion: z.string().max(8_192).optional(),
+};
+
+/** The longest access token that is looked at is shorter. */
+const token = z.string({ error: 'must be given' }).max(16_384);
+
 /** Unknown parameters are ignored (RFC 6749 section 3.2). */
 export const tokenForm = z.object({
-  grant_type: z.string({ error: 'must be given' }),
-  refresh_token: z.string().max(512).optional(),
-  client_id: clientId,
+  grant_type: z.string({ error: 'must be given' }).max(256).describe(`\`refresh_token\`, or \`${RENEWAL_GRANT}\``),
+  refresh_token: z.string().max(512).optional().describe('For `refresh_token`; absent: it is in the cookie'),
+  subject_token: token.optional().describe('For the renewal: a valid access token'),
   scope,
+  ...clientForm,
 });
+
 export const revokeForm = z.object({
-  token: z.string({ error: 'must be given' }).max(16_384),
-  token_type_hint: z.string().optional(),
-  client_id: clientId,
+  token,
+  token_type_hint: z.string().max(256).optional(),
+  ...clientForm,
 });
+
+export const introspectForm = revokeForm;
+
+export type ClientForm = Pick<z.output<typeof revokeForm>, keyof typeof clientForm>;
+export type TokenForm = z.output<typeof tokenForm>;
+
+/** RFC 7662 section 2.2. */
+export const introspectionAnswer = z
+  .union([
+    z.strictObject({ active: z.literal(false) }),
+    z.looseObject({
+      active: z.literal(true),
+      iss: z.string(),
+      sub: z.string(),
+      client_id: z.string(),
+      scope: z.string(),
+      sid: z.string().describe('The session'),
+      exp: z.int().optional().describe('Seconds; absent where there is none'),
+      token_type: z.literal('Bearer').optional(),
+      token_use: z.literal('refresh_token').optional(),
+    }),
+  ])
+  .meta({ id: 'Introspection' });

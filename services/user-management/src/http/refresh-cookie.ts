@@ -1,0 +1,71 @@
+import type { AccessAnswer, Issuer, SessionView, TokenAnswer } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/service';
+import type { CookieOptions, Request, Response } from 'express';
+import { NO_STORE } from './declared.ts';
+
+/** What a page sends with a call by cookie; another site's page cannot without a preflight, which is refused. */
+const CSRF_HEADER = 'X-Rescind-CSRF';
+/** Browsers keep no cookie longer (RFC 6265bis section 5.5). */
+const MAX_AGE_MS = 400 * 24 * 60 * 60 * 1_000;
+
+/** The prefix `__Host-` wants Secure, Path=/ and no Domain (RFC 6265bis section 4.1.3.2). */
+const COOKIE: CookieOptions = { secure: true, httpOnly: true, sameSite: 'strict', path: '/' };
+
+/**
+ * Answers tokens, and `more` beside them. Of a session that was begun with a cookie the refresh token goes into the cookie
+ * and never into the body.
+ */
+export function sendTokens(
+  response: Response,
+  issuer: Pick<Issuer, 'sessions'>,
+  tokens: TokenAnswer | AccessAnswer,
+  more: object = {},
+): void {
+  const session = issuer.sessions.find(tokens.sid);
+  response.set(NO_STORE);
+  if (!('refresh_token' in tokens) || session?.storage !== 'cookie') {
+    response.json({ ...tokens, ...more });
+    return;
+  }
+  const { refresh_token, ...rest } = tokens;
+  response.cookie(cookieName(session.clientId), refresh_token, { ...COOKIE, maxAge: maxAgeOf(session) });
+  response.json({ ...rest, ...more });
+}
+
+/** As long as the token itself, which was made when the session was last used. */
+function maxAgeOf({ lastUsedAt, idleExpiresAt, absoluteExpiresAt }: SessionView): number {
+  const ends = Math.min(idleExpiresAt ?? Number.POSITIVE_INFINITY, absoluteExpiresAt ?? Number.POSITIVE_INFINITY);
+  return Math.max(0, Math.min(ends - lastUsedAt, MAX_AGE_MS));
+}
+
+/**
+ * The refresh token in the cookie of a client; `undefined`: there is none.
+ * @throws RescindError `csrf_header_missing`: nobody knows whether the page that sent it is the client's
+ */
+export function readRefreshCookie(request: Request, clientId: string): string | undefined {
+  const token = cookieOf(request, cookieName(clientId));
+  if (token !== undefined && request.get(CSRF_HEADER) === undefined) throw new RescindError('csrf_header_missing');
+  return token;
+}
+
+/** Takes the cookie away, if the browser has one. */
+export function clearRefreshCookie(response: Response, clientId: string): void {
+  response.cookie(cookieName(clientId), '', { ...COOKIE, maxAge: 0 });
+}
+
+/** One for each application, so that two on one host do not log each other out. */
+function cookieName(clientId: string): string {
+  return `__Host-refresh-${encodeURIComponent(clientId).replaceAll(/[()]/g, '_')}`;
+}
+
+/** RFC 6265 section 4.2.1. */
+function cookieOf(request: Request, name: string): string | undefined {
+  const values = (request.headers.cookie ?? '')
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1));
+  if (values.length > 1) throw new RequestRefused([{ path: '', message: 'must have that cookie once' }]);
+  return values[0] || undefined;
+}

@@ -1,0 +1,76 @@
+import { createHash } from 'node:crypto';
+import type { Client } from '@rescind/issuer';
+import { z } from 'zod';
+import { clientMembers } from '../admin/client-schemas.ts';
+import { readPrivateJson } from '../private-file.ts';
+import { DEFAULT_CLIENT_ID } from './client-proof.ts';
+
+/** First-party and public: it runs where its users are and can keep no secret (RFC 6749 section 2.1). */
+const WEB: Client = { clientId: DEFAULT_CLIENT_ID, name: 'Web', authMethod: 'none' };
+
+/** 32 characters of base64 have 192 bits: nobody tries them out (RFC 6749 section 10.10). */
+const secret = z.string().min(32, 'must have at least 32 characters').max(256);
+
+/** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
+const clientId = z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
+
+const client = z
+  .strictObject({
+    ...clientMembers,
+    secrets: z.array(secret).min(1).max(2).optional(),
+    disabled: z.boolean().optional(),
+  })
+  .superRefine(({ authMethod, secrets, jwks }, context) => {
+    const wants = { secrets: authMethod.startsWith('client_secret'), jwks: authMethod === 'private_key_jwt' };
+    for (const [name, given] of Object.entries({ secrets, jwks })) {
+      const wanted = wants[name as keyof typeof wants];
+      if (wanted === (given !== undefined)) continue;
+      context.addIssue({
+        code: 'custom',
+        path: [name],
+        message: `must ${wanted ? '' : 'not '}be given with ${authMethod}`,
+      });
+    }
+  });
+
+/**
+ * The clients there are from the start: `web`, those of a file `{ "<client id>": { "name", "authMethod", … } }`, and the
+ * services that read revocations, which may introspect with the same secret. The file's take the place of the others.
+ * @throws ConfigurationError the file cannot be read, is open to others, or is wrong; never with a secret
+ */
+export function readClients(path: string | undefined, feedClients: Readonly<Record<string, string>>): Client[] {
+  const clients = new Map<string, Client>([[WEB.clientId, WEB]]);
+  for (const [id, feedSecret] of Object.entries(feedClients)) clients.set(id, serviceClient(id, feedSecret));
+  for (const [id, members] of Object.entries(readFile(path))) clients.set(id, registered(id, members));
+  return [...clients.values()];
+}
+
+type FileClient = z.output<typeof client>;
+
+function registered(id: string, { secrets = [], ...members }: FileClient): Client {
+  // What was left out is absent, not undefined.
+  return { ...JSON.parse(JSON.stringify(members)), clientId: id, secretHashes: secrets.map(hash) };
+}
+
+function serviceClient(id: string, secretText: string): Client {
+  return {
+    clientId: id,
+    name: id,
+    authMethod: 'client_secret_basic',
+    secretHashes: [hash(secretText)],
+    mayIntrospect: true,
+  };
+}
+
+function readFile(path: string | undefined): Record<string, FileClient> {
+  if (path === undefined) return {};
+  return readPrivateJson({
+    variable: 'CLIENTS_FILE',
+    path,
+    schema: z.record(clientId, client),
+    shape: 'a JSON object of client ids and clients',
+    saysWhatIsWrong: true,
+  });
+}
+
+const hash = (text: string) => createHash('sha256').update(text).digest('base64url');

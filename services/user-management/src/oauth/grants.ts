@@ -1,0 +1,54 @@
+import type { AccessAnswer, Issuer, TokenAnswer } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/service';
+import type { Request, Response } from 'express';
+import { clearRefreshCookie, readRefreshCookie } from '../http/refresh-cookie.ts';
+import type { TokenForm } from './forms.ts';
+import { RENEWAL_GRANT } from './forms.ts';
+
+interface GrantRequest {
+  readonly request: Request;
+  readonly response: Response;
+  readonly form: TokenForm;
+  readonly clientId: string;
+}
+
+type Grant = (asked: GrantRequest) => Promise<TokenAnswer | AccessAnswer>;
+
+/** What may be exchanged at the token endpoint, by `grant_type`. */
+export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
+  /** RFC 6749 section 6. The refresh token is in the form, or else in the cookie. */
+  const refresh: Grant = async ({ request, response, form, clientId }) => {
+    const inForm = form.refresh_token;
+    const refreshToken = inForm ?? readRefreshCookie(request, clientId);
+    if (refreshToken === undefined) throw missing('refresh_token');
+    const via = inForm === undefined ? 'cookie' : 'body';
+    try {
+      return await issuer.refresh({ refreshToken, clientId, via, ...scopeOf(form) });
+    } catch (error) {
+      // Its session is over: the browser need not send it again.
+      if (via === 'cookie' && codeOf(error) === 'grant_reused') clearRefreshCookie(response, clientId);
+      throw error;
+    }
+  };
+
+  /** What is wrong with the token is wrong with the grant: a 401 would be about the client (RFC 6749 section 5.2). */
+  const renew: Grant = async ({ form, clientId }) => {
+    if (form.subject_token === undefined) throw missing('subject_token');
+    try {
+      return await issuer.renew({ accessToken: form.subject_token, clientId, ...scopeOf(form) });
+    } catch (error) {
+      if (!codeOf(error)?.startsWith('token_')) throw error;
+      throw new RescindError('grant_invalid', { cause: error });
+    }
+  };
+
+  return new Map([
+    ['refresh_token', refresh],
+    [RENEWAL_GRANT, renew],
+  ]);
+}
+
+const missing = (path: string) => new RequestRefused([{ path, message: 'must be given' }]);
+const scopeOf = ({ scope }: TokenForm) => (scope === undefined ? {} : { scope });
+const codeOf = (error: unknown) => (error instanceof RescindError ? error.code : undefined);

@@ -1,0 +1,40 @@
+import type { Operation } from '@rescind/service';
+import { openApiDocument, operation } from '@rescind/service';
+import { z } from 'zod';
+
+const TAGS = {
+  Accounts: 'Of a person: making an account, passwords, the second factor',
+  Sessions: 'Logging in and out, here and elsewhere',
+  OAuth: 'What a client application does (RFC 6749, RFC 7009, RFC 7662)',
+  Published: 'What everybody may know',
+  Log: 'For the services that keep a denylist',
+};
+
+const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) });
+
+/** The operation that answers the OpenAPI document of `operations`, and of itself. */
+export function documentOperation(
+  operations: readonly Operation[],
+  about: { readonly issuer: string; readonly version: string },
+): Operation {
+  const self: Operation = operation({
+    id: 'openapi',
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    tag: 'Published',
+    answers: { 200: { description: 'OpenAPI 3.1', schema: document } },
+    errors: [],
+    handle: (_request, response) => void response.json(described),
+  });
+  const described = openApiDocument({
+    title: 'Rescind: user-management',
+    version: about.version,
+    description:
+      'Sessions, tokens and their revocation. Errors: `docs/errors.md`; how every port answers: `docs/http.md`.',
+    servers: [about.issuer],
+    operations: [...operations, self],
+    tags: TAGS,
+  });
+  return self;
+}
