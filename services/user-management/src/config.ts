@@ -8,6 +8,7 @@ import {
   setting,
 } from '@rescind/service/configuration';
 import { z } from 'zod';
+import { accountSettings, webhookProblems } from './accounts/settings.ts';
 
 /** Every variable of user-management. */
 export const settings = z.object({
@@ -44,6 +45,16 @@ export const settings = z.object({
     atMost: 100_000,
     about:
       'Connections of one client to `/revocations` at a time: the instances of one service, all of which come when Kafka is away',
+  }),
+  CLIENTS_FILE: setting.optional(
+    setting.path({
+      about:
+        'A JSON file `{ "<client id>": { "name", "authMethod", … } }`: applications beside `web` (docs/oauth.md). One registered by an administrator under the same id takes its place',
+    }),
+  ),
+  PUBLISH_OPENAPI: setting.flag({
+    default: 'false',
+    about: 'Whether the public port has `/openapi.json`, the description of its addresses',
   }),
   ACCESS_TOKEN_TTL: setting.duration({
     default: '15m',
@@ -90,6 +101,7 @@ export const settings = z.object({
     atMost: 1_000,
     about: 'Failed logins in 15 minutes after which an account answers 429 to addresses that it does not know',
   }),
+  ...accountSettings,
   ADMIN_PORT: setting.port({ default: '3002', about: 'The port of `/admin`; 0 takes any free one' }),
   ADMIN_HOST: setting.text({
     default: '127.0.0.1',
@@ -120,6 +132,7 @@ export function readSettings(environment: Environment): Configuration {
 }
 
 function* togetherWrong(configuration: Configuration): Iterable<ConfigurationProblem> {
+  yield* webhookProblems(configuration);
   const { ACCESS_TOKEN_TTL, EVENT_RETENTION } = configuration;
   if (ACCESS_TOKEN_TTL % 1_000 !== 0) yield { variable: 'ACCESS_TOKEN_TTL', problem: 'must be whole seconds' };
   if (EVENT_RETENTION < ACCESS_TOKEN_TTL + CLOCK_TOLERANCE_MS) {

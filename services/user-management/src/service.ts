@@ -1,22 +1,25 @@
 import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
-import type { SubjectRecord } from '@rescind/issuer';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
 import { systemClock } from '@rescind/revocation';
 import type { OpenedParts, Service, ServiceContext } from '@rescind/service';
 import { packageVersion } from '@rescind/service';
+import { createLoginLimits } from './account-endpoints/limits.ts';
+import { personOperations } from './account-endpoints/operations.ts';
+import type { Account } from './accounts/account.ts';
+import { subjectOf } from './accounts/account.ts';
 import { createAccounts } from './accounts/accounts.ts';
-import { createPasswords } from './accounts/passwords.ts';
-import type { Account } from './accounts/table.ts';
+import { createAccountAdministration } from './accounts/acts.ts';
+import { openAccountStore } from './accounts/open.ts';
+import { createSecondFactors } from './accounts/second-factor/enrolment.ts';
 import { createAccountTable } from './accounts/table.ts';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
 import { prepareSchema } from './database/schema.ts';
 import { readFeedClients } from './feed-clients.ts';
-import { createLoginLimits } from './http/limits.ts';
 import { revocationsOperations } from './http/revocations.ts';
-import { sessionOperations } from './http/sessions.ts';
 import { prepareIssuer } from './issuer.ts';
+import { openConfiguredCourier } from './notices/configured.ts';
 import { authorizationServerMetadata } from './oauth/metadata.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
@@ -36,18 +39,30 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
-  const issuer = keep(openIssuer({ ...options, subject: (sub) => subjectRecord(accountOf(sub), configuration) }));
+  const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
+  const issuer = keep(openIssuer({ ...options, subject }));
   prepareSchema(issuer.database);
   const table = createAccountTable(issuer.database);
 
-  const accounts = createAccounts({
-    issuer,
-    table,
-    passwords: createPasswords(),
-    audience: configuration.AUDIENCE,
-    clock: systemClock,
-    telemetry,
-  });
+  const { room, outbox, onNotice } = keep(
+    openAccountStore({
+      issuer,
+      table,
+      keysPath: configuration.KEYS_PATH,
+      audience: configuration.AUDIENCE,
+      resetTtlMs: configuration.PASSWORD_RESET_TTL,
+      notMeTtlMs: configuration.NOT_ME_TTL,
+      notified: configuration.WEBHOOK_URL !== undefined,
+      clock: systemClock,
+      telemetry,
+    }),
+  );
+  const courier = openConfiguredCourier(configuration, { issuer, outbox, clock: systemClock, telemetry });
+  if (courier !== undefined) {
+    keep(courier);
+    onNotice(() => courier.wake());
+  }
+  const administration = createAccountAdministration(room);
   const limits = createLoginLimits({
     telemetry,
     clock: systemClock,
@@ -63,7 +78,16 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   });
   const metadata = authorizationServerMetadata(configuration.ISSUER, configuration.DEFAULT_SCOPES);
   const app = createApp(issuer, [
-    ...sessionOperations({ issuer, accounts, limits, telemetry }),
+    ...personOperations({
+      issuer,
+      accounts: createAccounts(room),
+      secondFactors: createSecondFactors(room, new URL(configuration.ISSUER).host),
+      administration,
+      limits,
+      recentLoginMs: configuration.RECENT_LOGIN,
+      clock: systemClock,
+      telemetry,
+    }),
     ...oauthOperations(issuer, telemetry),
     ...publishedOperations(issuer, metadata),
     ...revocationsOperations(revocations),
@@ -71,18 +95,8 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   return {
     app,
     ready: Promise.resolve(),
-    health: () => [...issuer.health(), ...kafkaHealth()],
+    health: () => [...issuer.health(), ...kafkaHealth(), ...(courier?.health() ?? [])],
     endStreams: () => revocations.close(),
-  };
-}
-
-/** Every account may do the same, for now. */
-function subjectRecord(account: Account | undefined, configuration: Configuration): SubjectRecord | undefined {
-  if (account === undefined) return undefined;
-  return {
-    claims: { scope: configuration.DEFAULT_SCOPES.join(' ') },
-    credentialVersion: account.credentialVersion,
-    active: true,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { SubjectRecord } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 
 /** `deleted` is a tombstone: nothing personal is left in it, and its `sub` is never given again. */
@@ -57,4 +58,17 @@ export function inactiveReason({ state, stateReason, resetReason }: Account): st
 
 export function viewOf({ password: _password, credentialVersion: _version, ...view }: Account): AccountView {
   return view;
+}
+
+/** What the issuer asks of a subject. */
+export function subjectOf(account: Account | undefined, defaultScopes: readonly string[]): SubjectRecord | undefined {
+  if (account === undefined) return undefined;
+  const { scopes, claims, credentialVersion } = account;
+  const reason = inactiveReason(account);
+  return {
+    claims: { ...claims, scope: (scopes ?? defaultScopes).join(' ') },
+    credentialVersion,
+    active: reason === undefined,
+    ...(reason === undefined ? {} : { reason }),
+  };
 }

@@ -1,99 +1,133 @@
 import { randomBytes } from 'node:crypto';
-import type { Issuer, TokenAnswer } from '@rescind/issuer';
-import type { Clock, Telemetry } from '@rescind/revocation';
+import type { TokenAnswer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
-import type { Passwords } from './passwords.ts';
-import type { Account, AccountTable } from './table.ts';
+import type { Account, AccountView } from './account.ts';
+import { REASON, viewOf } from './account.ts';
+import { changedClaims } from './claims.ts';
+import type { NewLogin } from './entering.ts';
+import { contactOf, enter } from './entering.ts';
+import type { Credentials } from './proving.ts';
+import { proving, requirePassword, within } from './proving.ts';
+import { resetPassword } from './reset.ts';
+import type { AccountRoom } from './room.ts';
+import { requireAccount } from './room.ts';
 
-interface NewLogin {
-  readonly clientId: string;
-  readonly scope?: string | undefined;
-  readonly deviceName?: string | undefined;
+/** Whose access token it is. */
+export interface Holder {
+  readonly sub: string;
+  readonly sid: string;
 }
 
+/**
+ * What people do with their own accounts. What takes credentials throws RescindError `credentials_wrong`,
+ * `subject_inactive`, `second_factor_required`, `second_factor_wrong`, `busy`; what writes `database_restored`,
+ * `stopping`, `clock_ahead`.
+ */
 export interface Accounts {
-  /** @throws RescindError `username_taken`, `password_refused`, `busy` */
+  /** @throws RescindError `username_taken`, `password_refused` */
   register(username: string, password: string): Promise<Account>;
-  /** Who has this name and password. @throws RescindError `credentials_wrong`, `busy` */
-  prove(username: string, password: string): Promise<Account>;
-  /** Begins a session of an account that has been proved. @throws RescindError as `Issuer.beginSession` */
-  begin(account: Account, login: NewLogin): TokenAnswer;
-  /**
-   * Stores another password, ends every session and begins a new one, in one transaction.
-   * @throws RescindError `credentials_wrong`, `password_refused`, `busy`
-   */
-  changePassword(sub: string, current: string, next: string, login: NewLogin): Promise<TokenAnswer>;
-}
-
-export interface AccountsOptions {
-  readonly issuer: Issuer;
-  readonly table: AccountTable;
-  readonly passwords: Passwords;
-  readonly audience: readonly string[];
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
+  /** Begins a session. @throws RescindError as `IssuerTransaction.beginSession` */
+  login(username: string, credentials: Credentials, login: NewLogin): Promise<TokenAnswer & { readonly sub: string }>;
+  /** Raises `auth_time` of the session; its older tokens die. @throws RescindError `session_ended` */
+  reauthenticate(holder: Holder, credentials: Credentials): Promise<TokenAnswer>;
+  /** Stores another password, ends every session and begins a new one. @throws RescindError `password_refused` */
+  changePassword(holder: Holder, credentials: Credentials, next: string, login: NewLogin): Promise<TokenAnswer>;
+  /** Sets the password anew. @returns whose. @throws RescindError `link_invalid`, `password_refused` */
+  setPassword(resetToken: string, next: string): Promise<{ readonly sub: string }>;
+  /** Somebody else logged in: the password is reset, every session ends, the owner is told how to go on. */
+  notMe(token: string): Promise<{ readonly sub: string }>;
+  /** @throws RescindError `subject_unknown` */
+  view(sub: string): AccountView;
+  /** Every older token of the user dies; the session goes on with the tokens answered, which have the new claims. */
+  changePhone(holder: Holder, credentials: Credentials, phone: string | null): Promise<TokenAnswer>;
 }
 
 /** A pseudonym: 128 random bits, nothing of the person in it. */
 const newSub = () => randomBytes(16).toString('base64url');
 
-export function createAccounts(options: AccountsOptions): Accounts {
-  const { issuer, table, passwords, audience, clock, telemetry } = options;
-
-  const sessionOf = (account: Account, { clientId, scope, deviceName }: NewLogin) => ({
-    sub: account.sub,
-    clientId,
-    audience,
-    credentialVersion: account.credentialVersion,
-    amr: ['pwd'],
-    ...(scope === undefined ? {} : { scope }),
-    ...(deviceName === undefined ? {} : { deviceName }),
-  });
-
-  /** A hash of yesterday's cost is replaced while the password is at hand; if that fails it is the next login's. */
-  const strengthen = async (account: Account, password: string) => {
-    if (!passwords.isOutdated(account.password)) return;
-    try {
-      const hash = await passwords.hash(password, account.username);
-      await issuer.transaction(() => table.replacePassword(account, hash, account.credentialVersion));
-    } catch (error) {
-      const code = error instanceof RescindError ? error.code : 'internal';
-      telemetry.log('warn', 'password_not_rehashed', { sub: account.sub, code });
-    }
-  };
-
-  const requirePassword = async (account: Account | undefined, password: string): Promise<Account> => {
-    const right = await passwords.verify(password, account?.password);
-    if (account === undefined || !right) throw new RescindError('credentials_wrong');
-    return account;
-  };
+export function createAccounts(room: AccountRoom): Accounts {
+  const { issuer, table, passwords, links, notices, clock } = room;
 
   return {
     async register(username, password) {
       // Before the costly hash; the insert asks again.
       if (table.byName(username) !== undefined) throw new RescindError('username_taken');
-      const hash = await passwords.hash(password, username);
-      const account: Account = { sub: newSub(), username, password: hash, credentialVersion: 1 };
-      await issuer.transaction(() => table.insert(account, clock.now()));
-      return account;
+      const account = { sub: newSub(), username, password: await passwords.hash(password, username) };
+      await issuer.transaction(() => table.insert({ ...account, createdAt: clock.now() }));
+      return requireAccount(table, account.sub);
     },
-    async prove(username, password) {
-      const account = await requirePassword(table.byName(username), password);
-      await strengthen(account, password);
-      return account;
-    },
-    begin: (account, login) => issuer.beginSession(sessionOf(account, login)),
-    async changePassword(sub, current, next, login) {
-      const account = await requirePassword(table.bySub(sub), current);
-      const hash = await passwords.hash(next, account.username);
-      const changed: Account = { ...account, password: hash, credentialVersion: account.credentialVersion + 1 };
-      return issuer.transaction((tx) => {
-        // Another change was faster: what was proved here is the password of before.
-        if (!table.replacePassword(account, hash, changed.credentialVersion))
-          throw new RescindError('credentials_wrong');
-        tx.endAllSessions({ sub, reason: 'password_changed' });
-        return tx.beginSession(sessionOf(changed, login));
+
+    login: (username, credentials, login) =>
+      proving(
+        room,
+        () => table.byName(username),
+        credentials,
+        (proved) => ({ ...enter(room, proved, login), sub: proved.account.sub }),
+      ),
+
+    reauthenticate: ({ sub, sid }, credentials) =>
+      proving(
+        room,
+        () => table.bySub(sub),
+        credentials,
+        ({ tx, account: { credentialVersion }, authentication }) =>
+          tx.reauthenticate({ sid, sub, credentialVersion, ...authentication }),
+      ),
+
+    async changePassword({ sub }, credentials, next, login) {
+      const owner = await requirePassword(room, table.bySub(sub), credentials.password);
+      const hash = await passwords.hash(next, owner.username);
+      return within(room, owner, credentials, (proved) => {
+        const { tx, account } = proved;
+        const credentialVersion = account.credentialVersion + 1;
+        table.update(sub, { password: hash, credentialVersion });
+        tx.endAllSessions({ sub, reason: REASON.passwordChanged });
+        return enter(room, { ...proved, account: { ...account, credentialVersion } }, login);
       });
     },
+
+    async setPassword(resetToken, next) {
+      const sub = links.find(resetToken, 'password_reset', clock.now());
+      const owner = sub === undefined ? undefined : table.bySub(sub);
+      if (owner === undefined) throw new RescindError('link_invalid');
+      const hash = await passwords.hash(next, owner.username);
+      return issuer.transaction(() => {
+        if (links.take(resetToken, 'password_reset', clock.now()) !== owner.sub) throw new RescindError('link_invalid');
+        const { credentialVersion } = requireAccount(table, owner.sub);
+        // Its sessions ended with the reset, and none could begin since.
+        table.update(owner.sub, { password: hash, credentialVersion: credentialVersion + 1, resetReason: null });
+        return { sub: owner.sub };
+      });
+    },
+
+    notMe: (token) =>
+      issuer.transaction((tx) => {
+        const sub = links.take(token, 'not_me', clock.now());
+        const owner = sub === undefined ? undefined : table.bySub(sub);
+        if (owner === undefined) throw new RescindError('link_invalid');
+        const { resetToken, expiresAt } = resetPassword(room, tx, owner, {});
+        links.forget(owner.sub, 'not_me');
+        const data = {
+          ...contactOf(owner),
+          reset_token: resetToken,
+          reset_token_expires_at: new Date(expiresAt).toISOString(),
+        };
+        notices?.add({ sub: owner.sub, type: 'account.password_reset', data }, clock.now());
+        return { sub: owner.sub };
+      }),
+
+    view: (sub) => viewOf(requireAccount(table, sub)),
+
+    changePhone: ({ sub, sid }, credentials, phone) =>
+      proving(
+        room,
+        () => table.bySub(sub),
+        credentials,
+        ({ tx, account: { claims, credentialVersion }, authentication }) => {
+          table.update(sub, { claims: changedClaims(claims, { phone_number: phone }) });
+          tx.revoke({ claim: 'sub', value: sub, endsSession: false, reason: REASON.phoneChanged });
+          return tx.reauthenticate({ sid, sub, credentialVersion, ...authentication });
+        },
+      ),
   };
 }

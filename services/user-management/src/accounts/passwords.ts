@@ -1,13 +1,16 @@
 import { argon2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { RequestRefused } from '@rescind/service';
+import { isCommonPassword } from './common-passwords.ts';
 import type { Argon2Cost } from './phc.ts';
 import { formatPhc, parsePhc } from './phc.ts';
 import { createSlots } from './slots.ts';
 
 export interface Passwords {
-  /** The PHC string to store. @throws RescindError `password_refused`, `busy` */
+  /** The PHC string to store of a new password. @throws RescindError `password_refused`, `busy` */
   hash(password: string, username: string): Promise<string>;
+  /** The same of one that is in use, whatever would be said of it today. @throws RescindError `busy` */
+  rehash(password: string): Promise<string>;
   /**
    * Whether `password` is the one of the stored PHC string; without one (nobody has that name) it takes as long and is
    * not. @throws RescindError `busy`
@@ -39,11 +42,16 @@ export function createPasswords(): Passwords {
   const compute = (password: string, salt: Buffer, cost: Argon2Cost, length: number) =>
     slots(() => argon2Async('argon2id', { message: prepared(password), nonce: salt, tagLength: length, ...cost }));
 
+  const rehash = async (password: string) => {
+    const salt = randomBytes(SALT_BYTES);
+    return formatPhc({ cost: COST, salt, hash: await compute(password, salt, COST, HASH_BYTES) });
+  };
+
   return {
+    rehash,
     async hash(password, username) {
       requireUsable(password, username);
-      const salt = randomBytes(SALT_BYTES);
-      return formatPhc({ cost: COST, salt, hash: await compute(password, salt, COST, HASH_BYTES) });
+      return await rehash(password);
     },
     async verify(password, stored) {
       const { cost, salt, hash } = parsePhc(stored ?? nobodys);
@@ -77,4 +85,5 @@ function requireUsable(password: string, username: string): void {
   if (lengthOf(password) > MAX_LENGTH) throw refuse(`must have at most ${MAX_LENGTH} characters`);
   if (!password.isWellFormed()) throw refuse('must be Unicode text');
   if (password.toLowerCase() === username.toLowerCase()) throw refuse('must not be the name');
+  if (isCommonPassword(password)) throw refuse('must not be one of those that everybody tries first');
 }

@@ -1,47 +1,108 @@
 import type { Issuer } from '@rescind/issuer';
-import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { Account, AccountState } from './account.ts';
 
-/** One user. Nothing outside this table knows the name: everywhere else a user is `sub`, a random pseudonym. */
-export interface Account {
-  readonly sub: string;
-  readonly username: string;
-  /** A PHC string. */
-  readonly password: string;
-  /** Grows with each change of the password. */
-  readonly credentialVersion: number;
-}
+/** What of an account may be changed; names are those of `Account`. */
+export type AccountPatch = Partial<
+  Pick<
+    Account,
+    'state' | 'stateReason' | 'resetReason' | 'scopes' | 'claims' | 'lastLoginAt' | 'password' | 'credentialVersion'
+  >
+>;
 
 export interface AccountTable {
+  /** Tombstones too. */
   bySub(sub: string): Account | undefined;
   byName(username: string): Account | undefined;
+  /** By `sub`, after `after`; without a state: all but tombstones. */
+  list(after: string, limit: number, state: AccountState | undefined): Account[];
   /** Inside a transaction. @throws RescindError `username_taken` */
-  insert(account: Account, at: EpochMillis): void;
-  /** Inside a transaction: stores another password if the account is still at that version. @returns whether it was */
-  replacePassword(account: Account, password: string, credentialVersion: number): boolean;
+  insert(account: Pick<Account, 'sub' | 'username' | 'password' | 'createdAt'>): void;
+  /**
+   * Inside a transaction: changes what is given of an account that is not deleted.
+   * @param provedVersion the credential somebody proved: if it is another by now nothing happens
+   * @returns whether it was changed
+   */
+  update(sub: string, patch: AccountPatch, provedVersion?: number): boolean;
+  /** Inside a transaction: leaves of it its `sub`, and that it was there. */
+  bury(sub: string): void;
 }
 
-const COLUMNS = 'sub, username, password, credential_version AS credentialVersion';
+interface Row extends Omit<Account, 'scopes' | 'claims' | 'secondFactor'> {
+  readonly scopes: string | null;
+  readonly claims: string;
+  readonly secondFactor: number;
+}
+
+const COLUMNS = `sub, username, password, credential_version AS credentialVersion, state, state_reason AS stateReason,
+  reset_reason AS resetReason, scopes, claims, created_at AS createdAt, last_login_at AS lastLoginAt,
+  EXISTS (SELECT 1 FROM account_second_factors f WHERE f.sub = accounts.sub AND f.confirmed_at IS NOT NULL)
+    AS secondFactor`;
 
 /** The table of users, in the issuer's file: what changes a user and revokes commits in one transaction. */
 export function createAccountTable(database: Issuer['database']): AccountTable {
-  const bySub = database.prepare<[string], Account>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
-  const byName = database.prepare<[string], Account>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
-  const insert = database.prepare<[string, string, string, string, number, number]>(
-    'INSERT INTO accounts (sub, username, name_key, password, credential_version, created_at) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+  const bySub = database.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
+  const byName = database.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
+  const list = database.prepare<[{ after: string; limit: number; state: string | null }], Row>(
+    `SELECT ${COLUMNS} FROM accounts
+     WHERE sub > @after AND CASE WHEN @state IS NULL THEN state <> 'deleted' ELSE state = @state END
+     ORDER BY sub LIMIT @limit`,
   );
-  const replace = database.prepare<[string, number, string, number]>(
-    'UPDATE accounts SET password = ?, credential_version = ? WHERE sub = ? AND credential_version = ?',
+  const insert = database.prepare<[string, string, string, string, number]>(
+    `INSERT INTO accounts (sub, username, name_key, password, credential_version, created_at)
+     VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING`,
   );
+  const update = database.prepare(
+    `UPDATE accounts SET password = @password, credential_version = @credentialVersion, state = @state,
+       state_reason = @stateReason, reset_reason = @resetReason, scopes = @scopes, claims = @claims,
+       last_login_at = @lastLoginAt
+     WHERE sub = @sub`,
+  );
+  // A name of ours has no colon: nobody can take a tombstone's key, and everybody the name that it frees.
+  const bury = database.prepare(
+    `UPDATE accounts SET username = '', name_key = 'deleted:' || sub, password = '', state = 'deleted',
+       credential_version = credential_version + 1, state_reason = NULL, reset_reason = NULL, scopes = NULL,
+       claims = '{}', last_login_at = NULL
+     WHERE sub = ?`,
+  );
+
   return {
-    bySub: (sub) => bySub.get(sub),
-    byName: (username) => byName.get(nameKey(username)),
-    insert({ sub, username, password, credentialVersion }, at) {
-      const { changes } = insert.run(sub, username, nameKey(username), password, credentialVersion, at);
+    bySub: (sub) => toAccount(bySub.get(sub)),
+    byName: (username) => toAccount(byName.get(nameKey(username))),
+    list: (after, limit, state) =>
+      list.all({ after, limit, state: state ?? null }).flatMap((row) => toAccount(row) ?? []),
+    insert({ sub, username, password, createdAt }) {
+      const { changes } = insert.run(sub, username, nameKey(username), password, createdAt);
       if (changes !== 1) throw new RescindError('username_taken');
     },
-    replacePassword: ({ sub, credentialVersion }, password, next) =>
-      replace.run(password, next, sub, credentialVersion).changes === 1,
+    update(sub, patch, provedVersion) {
+      const account = toAccount(bySub.get(sub));
+      if (account === undefined || account.state === 'deleted') return false;
+      if (provedVersion !== undefined && provedVersion !== account.credentialVersion) return false;
+      const { password, credentialVersion, state, stateReason, resetReason, scopes, claims, lastLoginAt } = {
+        ...account,
+        ...patch,
+      };
+      update.run({
+        ...{ sub, password, credentialVersion, state, stateReason, resetReason, lastLoginAt },
+        scopes: scopes === null ? null : JSON.stringify(scopes),
+        claims: JSON.stringify(claims),
+      });
+      return true;
+    },
+    bury(sub) {
+      bury.run(sub);
+    },
+  };
+}
+
+function toAccount(row: Row | undefined): Account | undefined {
+  if (row === undefined) return undefined;
+  return {
+    ...row,
+    scopes: row.scopes === null ? null : JSON.parse(row.scopes),
+    claims: JSON.parse(row.claims),
+    secondFactor: row.secondFactor === 1,
   };
 }
 

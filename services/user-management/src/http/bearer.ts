@@ -1,4 +1,5 @@
 import type { Issuer } from '@rescind/issuer';
+import type { EpochSeconds } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Request, RequestHandler } from 'express';
 
@@ -8,6 +9,8 @@ interface Caller {
   readonly sid: string;
   readonly clientId: string;
   readonly scope: string | undefined;
+  /** When the person last proved who they are; 0: unknown. */
+  readonly authTime: EpochSeconds;
 }
 
 /** Where `identify` leaves the caller. */
@@ -46,6 +49,7 @@ function requireCaller(issuer: Issuer, request: Request): Caller {
     sid: text(payload.sid),
     clientId: text(payload.client_id),
     scope: typeof payload.scope === 'string' ? payload.scope : undefined,
+    authTime: typeof payload.auth_time === 'number' ? payload.auth_time : 0,
   };
 }
 

@@ -1,0 +1,87 @@
+import type { Operation } from '@rescind/service';
+import { operation } from '@rescind/service';
+import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
+import { requireClient } from '../oauth/clients.ts';
+import type { CallerResponse, EndpointRoom } from './room.ts';
+import { PROVES, placeOf } from './room.ts';
+import { codeOf, sayingFailures } from './said.ts';
+import { loginBody, reauthenticateBody, registerAnswer, registerBody } from './schemas.ts';
+import { sendTokens } from './tokens.ts';
+
+/** Registering, logging in, and proving again who one is. */
+export function enteringOperations({ issuer, accounts, limits, telemetry }: EndpointRoom): Operation[] {
+  const said = sayingFailures(telemetry);
+
+  const counted = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      const result = await said('authn_login_fail', work);
+      telemetry.count('rescind_logins_total', { result: 'success' });
+      return result;
+    } catch (error) {
+      telemetry.count('rescind_logins_total', { result: codeOf(error) });
+      throw error;
+    }
+  };
+
+  return [
+    operation({
+      id: 'register',
+      method: 'post',
+      path: '/register',
+      summary: 'Make an account',
+      tag: 'Accounts',
+      body: { type: 'json', schema: registerBody },
+      answers: { 201: { description: 'The account is there', schema: registerAnswer } },
+      errors: ['username_taken', 'password_refused', ...LIMITED, ...WRITES],
+      use: [limits.byAddress],
+      async handle(_request, response, { body: { username, password } }) {
+        const { sub } = await accounts.register(username, password);
+        telemetry.log('info', 'user_created', { sub });
+        response.status(201).set('Cache-Control', 'no-store').json({ username });
+      },
+    }),
+
+    operation({
+      id: 'login',
+      method: 'post',
+      path: '/login',
+      summary: 'Log in: a session begins',
+      tag: 'Sessions',
+      body: { type: 'json', schema: loginBody },
+      answers: { 200: TOKENS },
+      errors: ['client_invalid', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
+      use: [limits.byAddress],
+      async handle(request, response, { body }) {
+        const { username, client_id, scope, deviceName, deviceId, storage, ...credentials } = body;
+        const { sub, ...tokens } = await counted(async () => {
+          const { clientId } = requireClient(client_id);
+          const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
+          return limits.login(request, username, () => accounts.login(username, credentials, login));
+        });
+        telemetry.log('info', 'authn_login_success', { sub });
+        sendTokens(response, issuer, tokens);
+      },
+    }),
+
+    operation({
+      id: 'reauthenticate',
+      method: 'post',
+      path: '/reauthenticate',
+      summary: 'Prove again who you are: the session goes on with a new `auth_time` (RFC 9470)',
+      tag: 'Sessions',
+      security: 'bearer',
+      body: { type: 'json', schema: reauthenticateBody },
+      answers: { 200: TOKENS },
+      errors: ['session_ended', ...PROVES, ...LIMITED, ...MINTS],
+      use: [limits.byAddress],
+      async handle(_request, response: CallerResponse, { body }) {
+        const { caller } = response.locals;
+        const tokens = await said('authn_login_fail', () =>
+          limits.confirm(caller.sub, () => accounts.reauthenticate(caller, body)),
+        );
+        telemetry.log('info', 'authn_login_success', { sub: caller.sub, again: true });
+        sendTokens(response, issuer, tokens);
+      },
+    }),
+  ];
+}

@@ -1,0 +1,76 @@
+import type { Operation } from '@rescind/service';
+import { operation } from '@rescind/service';
+import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
+import type { CallerResponse, EndpointRoom } from './room.ts';
+import { PROVES, placeOf } from './room.ts';
+import { sayingFailures } from './said.ts';
+import { notMeBody, passwordBody, passwordResetBody } from './schemas.ts';
+import { sendTokens } from './tokens.ts';
+
+/** Changing the password, setting it anew after a reset, and "this was not me". */
+export function passwordOperations({ issuer, accounts, limits, telemetry }: EndpointRoom): Operation[] {
+  const said = sayingFailures(telemetry);
+
+  return [
+    operation({
+      id: 'changePassword',
+      method: 'post',
+      path: '/password',
+      summary: 'Change the password: every session ends, and one begins',
+      tag: 'Accounts',
+      security: 'bearer',
+      body: { type: 'json', schema: passwordBody },
+      answers: { 200: TOKENS },
+      errors: ['password_refused', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
+      use: [limits.byAddress],
+      async handle(request, response: CallerResponse, { body }) {
+        const { caller } = response.locals;
+        const { currentPassword: password, newPassword, deviceName, deviceId, ...proof } = body;
+        const { clientId, scope } = caller;
+        const login = { clientId, scope, deviceName, deviceId, ...placeOf(request) };
+        const tokens = await said('authn_password_change_fail', () =>
+          limits.confirm(caller.sub, () => accounts.changePassword(caller, { password, ...proof }, newPassword, login)),
+        );
+        telemetry.log('info', 'authn_password_change', { sub: caller.sub });
+        sendTokens(response, issuer, tokens);
+      },
+    }),
+
+    operation({
+      id: 'resetPassword',
+      method: 'post',
+      path: '/password/reset',
+      summary: 'Set the password anew, with the token of a reset',
+      description: 'No session begins: log in with the new password, and the second factor where there is one.',
+      tag: 'Accounts',
+      body: { type: 'json', schema: passwordResetBody },
+      answers: { 204: { description: 'The new password is good, the token no more' } },
+      errors: ['link_invalid', 'password_refused', ...LIMITED, ...WRITES],
+      use: [limits.byAddress],
+      async handle(_request, response, { body: { resetToken, newPassword } }) {
+        const { sub } = await said('authn_password_change_fail', () => accounts.setPassword(resetToken, newPassword));
+        telemetry.log('info', 'authn_password_change', { sub, reset: true });
+        response.status(204).end();
+      },
+    }),
+
+    operation({
+      id: 'notMe',
+      method: 'post',
+      path: '/not-me',
+      summary: '"This was not me": resets the password and logs out everywhere',
+      description:
+        'With the token of a notice of a new login, good once. How to set a new password is told to the owner by the next notice.',
+      tag: 'Accounts',
+      body: { type: 'json', schema: notMeBody },
+      answers: { 204: { description: 'Durable: every session has ended, and the password is good for nothing' } },
+      errors: ['link_invalid', 'rate_limited', ...WRITES],
+      use: [limits.byAddress],
+      async handle(_request, response, { body: { token } }) {
+        const { sub } = await said('authn_not_me_fail', () => accounts.notMe(token));
+        telemetry.log('warn', 'authn_not_me', { sub });
+        response.status(204).end();
+      },
+    }),
+  ];
+}

@@ -1,0 +1,43 @@
+import type { Issuer } from '@rescind/issuer';
+import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
+import type { Request, Response } from 'express';
+import type { Accounts } from '../accounts/accounts.ts';
+import type { AccountAdministration } from '../accounts/administration.ts';
+import type { SecondFactors } from '../accounts/second-factor/enrolment.ts';
+import type { CallerLocals } from '../http/bearer.ts';
+import type { LoginLimits } from './limits.ts';
+
+/** What the endpoints of persons work with. */
+export interface EndpointRoom {
+  readonly issuer: Issuer;
+  readonly accounts: Accounts;
+  readonly secondFactors: SecondFactors;
+  readonly administration: Pick<AccountAdministration, 'remove'>;
+  readonly limits: LoginLimits;
+  /** How long after a login what is hard to undo may be done. */
+  readonly recentLoginMs: DurationMs;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+/** An answer to who sent an access token. */
+export type CallerResponse = Response<unknown, CallerLocals>;
+
+/** What everything that takes a password may be refused for. */
+export const PROVES: readonly ErrorCode[] = [
+  'credentials_wrong',
+  'second_factor_required',
+  'second_factor_wrong',
+  'subject_inactive',
+];
+
+/** From where a request comes, as the owner of an account is told. */
+export function placeOf(request: Request): { readonly address?: string; readonly userAgent?: string } {
+  const userAgent = request.get('user-agent');
+  return {
+    ...(request.ip === undefined ? {} : { address: request.ip }),
+    ...(userAgent === undefined ? {} : { userAgent: userAgent.slice(0, MAX_USER_AGENT) }),
+  };
+}
+
+const MAX_USER_AGENT = 256;

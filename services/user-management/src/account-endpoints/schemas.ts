@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { clientId, scope, tokenAnswer } from '../http/bodies.ts';
+
+/** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
+const username = z.string().regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, 'must be 1 to 64 letters, digits or . _ @ + -');
+
+/** Judged where it is stored; here only so long that nothing costly is done with more. */
+const password = z.string().max(1_024, 'must be shorter');
+
+const deviceName = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}]{1,64}$/u, 'must be 1 to 64 characters, without control characters');
+
+const deviceId = z
+  .string()
+  .regex(/^[\w.~-]{16,128}$/, 'must be 16 to 128 letters, digits or . _ ~ -')
+  .describe('Random, made and kept by the application: a login that has it comes from the same device');
+
+const totp = z.string().regex(/^\d{6}$/, 'must be 6 digits');
+const recoveryCode = z.string().max(64).describe('One of those that were shown at the enrolment, in place of `totp`');
+const linkToken = z.string().max(256);
+
+/** What proves who somebody is. */
+const credentials = { password, totp: totp.optional(), recoveryCode: recoveryCode.optional() };
+
+export const registerBody = z.strictObject({ username, password });
+export const registerAnswer = z.strictObject({ username });
+export const loginBody = z.strictObject({
+  username,
+  ...credentials,
+  deviceName: deviceName.optional(),
+  deviceId: deviceId.optional(),
+  client_id: clientId,
+  scope,
+  storage: z
+    .enum(['body', 'cookie'])
+    .default('body')
+    .describe('Where the refresh token goes: into the answer, or into a cookie that no script can read'),
+});
+export const reauthenticateBody = z.strictObject(credentials);
+
+export const passwordBody = z.strictObject({
+  currentPassword: password,
+  newPassword: password,
+  totp: totp.optional(),
+  recoveryCode: recoveryCode.optional(),
+  deviceName: deviceName.optional(),
+  deviceId: deviceId.optional(),
+});
+export const passwordResetBody = z.strictObject({ resetToken: linkToken, newPassword: password });
+export const notMeBody = z.strictObject({ token: linkToken });
+
+export const sidParams = z.strictObject({ sid: z.string().min(1).max(64) });
+export const renameBody = z.strictObject({ deviceName });
+const millis = z.int().describe('Milliseconds since 1970-01-01T00:00:00Z');
+export const sessionAnswer = z
+  .strictObject({
+    sid: z.string(),
+    clientId: z.string(),
+    deviceName: z.string().nullable(),
+    createdAt: millis,
+    lastUsedAt: millis,
+    origin: z.strictObject({
+      address: z.string().optional().describe('The network it was begun from'),
+      userAgent: z.string().optional(),
+    }),
+    authTime: millis,
+    amr: z.array(z.string()),
+    acr: z.string().nullable(),
+    idleExpiresAt: millis.nullable().describe('null: never'),
+    absoluteExpiresAt: millis.nullable().describe('null: never'),
+    current: z.boolean().describe('Whether it is the one of the token that was sent'),
+  })
+  .meta({ id: 'Session' });
+
+export const confirmBody = z.strictObject({ totp });
+export const secretAnswer = z.strictObject({
+  secret: z.string().describe('Base32 (RFC 4648), for typing'),
+  uri: z.string().describe('The same as an authenticator application reads it from a QR code'),
+});
+const recoveryCodes = z.array(z.string()).describe('Each is good once; they are not shown again');
+export const recoveryCodesAnswer = z.strictObject({ recoveryCodes });
+/** Without a refresh token where that went into a cookie. */
+const tokens = tokenAnswer.shape;
+export const confirmAnswer = z.strictObject({ ...tokens, recoveryCodes });
+
+export const accountPatch = z.strictObject({
+  ...credentials,
+  phone: z
+    .string()
+    .regex(/^\+[1-9]\d{6,14}$/, 'must be an international number such as +4915112345678 (E.164)')
+    .nullable(),
+});
+const claim = z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]);
+export const accountAnswer = z
+  .strictObject({
+    sub: z.string(),
+    username: z.string(),
+    claims: z.record(z.string(), claim).describe('Of its access tokens, beside `scope`'),
+    createdAt: millis,
+    lastLoginAt: millis.nullable(),
+    secondFactor: z.boolean(),
+    recoveryCodesLeft: z.int(),
+  })
+  .meta({ id: 'Account' });

@@ -1,0 +1,107 @@
+import type { SessionView } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import type { Operation } from '@rescind/service';
+import { operation, pageOf, pageQuery } from '@rescind/service';
+import { NO_STORE, WRITES } from '../http/declared.ts';
+import { requireRecentLogin } from './recent.ts';
+import type { CallerResponse, EndpointRoom } from './room.ts';
+import { renameBody, sessionAnswer, sidParams } from './schemas.ts';
+
+const TAG = 'Sessions';
+
+/** The devices one is logged in on: seen, named, and thrown out. */
+export function ownSessionOperations(room: EndpointRoom): Operation[] {
+  const { issuer, recentLoginMs, clock, telemetry } = room;
+
+  return [
+    operation({
+      id: 'listSessions',
+      method: 'get',
+      path: '/sessions',
+      summary: 'Where you are logged in, the newest first',
+      tag: TAG,
+      security: 'bearer',
+      query: pageQuery,
+      answers: { 200: { description: 'A page of open sessions', schema: pageOf(sessionAnswer) } },
+      errors: [],
+      handle(_request, response: CallerResponse, { query }) {
+        const { sub, sid: currentSid } = response.locals.caller;
+        const { limit, after } = query;
+        const { items, next } = issuer.sessions.list({
+          sub,
+          currentSid,
+          limit,
+          ...(after === undefined ? {} : { after }),
+        });
+        response.set(NO_STORE).json({ items: items.map(toJson), ...(next === undefined ? {} : { next }) });
+      },
+    }),
+
+    operation({
+      id: 'renameSession',
+      method: 'patch',
+      path: '/sessions/{sid}',
+      summary: 'Give a device another name',
+      tag: TAG,
+      security: 'bearer',
+      params: sidParams,
+      body: { type: 'json', schema: renameBody },
+      answers: { 200: { description: 'The session as it is now', schema: sessionAnswer } },
+      errors: ['not_found', ...WRITES],
+      async handle(_request, response: CallerResponse, { params: { sid }, body: { deviceName } }) {
+        const { sub, sid: currentSid } = response.locals.caller;
+        const renamed = await issuer.transaction((tx) => tx.renameSession({ sid, sub, deviceName }));
+        // Somebody else's is not told from one that is not there.
+        if (renamed === undefined) throw new RescindError('not_found');
+        response.set(NO_STORE).json(toJson({ ...renamed, current: sid === currentSid }));
+      },
+    }),
+
+    operation({
+      id: 'endSession',
+      method: 'delete',
+      path: '/sessions/{sid}',
+      summary: 'Log a device out; wants a recent login',
+      tag: TAG,
+      security: 'bearer',
+      params: sidParams,
+      answers: { 204: { description: 'Durable: no service takes its tokens any more' } },
+      errors: ['not_found', 'authentication_insufficient', ...WRITES],
+      async handle(_request, response: CallerResponse, { params: { sid } }) {
+        const { sub } = response.locals.caller;
+        requireRecentLogin(response, recentLoginMs, clock);
+        const ended = await issuer.endSession({ sid, sub, reason: 'device_logged_out' });
+        if (ended === undefined) throw new RescindError('not_found');
+        telemetry.log('info', 'session_logout', { sub, scope: 'device' });
+        response.status(204).end();
+      },
+    }),
+
+    operation({
+      id: 'endOtherSessions',
+      method: 'delete',
+      path: '/sessions',
+      summary: 'Log every other device out; wants a recent login',
+      tag: TAG,
+      security: 'bearer',
+      answers: { 204: { description: 'Durable: no service takes their tokens any more' } },
+      errors: ['authentication_insufficient', ...WRITES],
+      async handle(_request, response: CallerResponse) {
+        const { sub, sid } = response.locals.caller;
+        requireRecentLogin(response, recentLoginMs, clock);
+        await issuer.endAllSessions({ sub, exceptSid: sid, reason: 'others_logged_out' });
+        telemetry.log('info', 'session_logout', { sub, scope: 'others' });
+        response.status(204).end();
+      },
+    }),
+  ];
+}
+
+function toJson(view: SessionView) {
+  const { sid, clientId, deviceName, createdAt, lastUsedAt, origin, authTime, amr, acr } = view;
+  const { idleExpiresAt, absoluteExpiresAt, current } = view;
+  return {
+    ...{ sid, clientId, deviceName, createdAt, lastUsedAt, origin, authTime, amr, acr },
+    ...{ idleExpiresAt, absoluteExpiresAt, current },
+  };
+}

@@ -1,0 +1,66 @@
+import { isIPv6 } from 'node:net';
+import type { Issuer } from '@rescind/issuer';
+import type { EpochMillis } from '@rescind/revocation';
+import type { Sealer } from './sealer.ts';
+
+/** From where and with what somebody logs in. */
+export interface DeviceTraits {
+  /** Made and kept by the application; whoever has it is the device. */
+  readonly deviceId?: string | undefined;
+  readonly deviceName?: string | undefined;
+  readonly userAgent?: string | undefined;
+  readonly address?: string | undefined;
+}
+
+/** Devices that have logged in to an account, as fingerprints under a key. Inside transactions. */
+export interface KnownDevices {
+  /** Remembers the device. @returns whether it was unknown */
+  note(sub: string, traits: DeviceTraits, at: EpochMillis): boolean;
+  forget(sub: string): void;
+}
+
+/** More than anybody has; beyond, the one that was not seen for longest is forgotten. */
+const MOST_DEVICES = 50;
+
+export function createKnownDevices(database: Issuer['database'], sealer: Sealer): KnownDevices {
+  const see = database.prepare('UPDATE account_devices SET seen_at = ? WHERE sub = ? AND fingerprint = ?');
+  const insert = database.prepare('INSERT INTO account_devices (seen_at, sub, fingerprint) VALUES (?, ?, ?)');
+  const trim = database.prepare(
+    `DELETE FROM account_devices WHERE sub = @sub AND fingerprint IN (
+       SELECT fingerprint FROM account_devices WHERE sub = @sub ORDER BY seen_at DESC LIMIT -1 OFFSET ${MOST_DEVICES}
+     )`,
+  );
+  const forget = database.prepare('DELETE FROM account_devices WHERE sub = ?');
+  return {
+    note(sub, traits, at) {
+      const row = [at, sub, sealer.fingerprint(describe(sub, traits))] as const;
+      if (see.run(...row).changes > 0) return false;
+      insert.run(...row);
+      trim.run({ sub });
+      return true;
+    },
+    forget(sub) {
+      forget.run(sub);
+    },
+  };
+}
+
+/** An id is the device wherever it is; without one a device is its name and program at a place. */
+function describe(sub: string, { deviceId, deviceName, userAgent, address }: DeviceTraits): string {
+  if (deviceId !== undefined) return JSON.stringify([sub, 'id', deviceId]);
+  return JSON.stringify([sub, 'place', deviceName ?? '', userAgent ?? '', coarseAddress(address) ?? '']);
+}
+
+const IPV4_MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+
+/** The network of an address, which says the place and not the household: IPv4 /24, IPv6 /48. */
+export function coarseAddress(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined;
+  const plain = IPV4_MAPPED.exec(address)?.[1] ?? address;
+  if (!isIPv6(plain)) return plain.replace(/\.\d+$/, '.0/24');
+  const [head = '', tail] = (plain.split('%')[0] ?? '').split('::');
+  const groups = head === '' ? [] : head.split(':');
+  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length);
+  const network = [...groups, ...Array(missing).fill('0'), ...(tail ?? '').split(':')].slice(0, 3);
+  return `${network.map((group) => Number.parseInt(group || '0', 16).toString(16)).join(':')}::/48`;
+}

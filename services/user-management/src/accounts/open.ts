@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import type { Issuer } from '@rescind/issuer';
+import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { NoticeOutbox } from '../notices/outbox.ts';
+import { createNoticeOutbox } from '../notices/outbox.ts';
+import { createKnownDevices } from './devices.ts';
+import { createLinks } from './links.ts';
+import { createPasswords } from './passwords.ts';
+import type { AccountRoom, Notices } from './room.ts';
+import { createSealer, readSealingKey } from './sealer.ts';
+import { createFactorTable } from './second-factor/table.ts';
+import type { AccountTable } from './table.ts';
+
+export interface AccountStoreOptions {
+  readonly issuer: Issuer;
+  readonly table: AccountTable;
+  /** The directory of private keys. */
+  readonly keysPath: string;
+  readonly audience: readonly string[];
+  readonly resetTtlMs: DurationMs;
+  readonly notMeTtlMs: DurationMs;
+  /** Whether there is somebody to bring notices to. */
+  readonly notified: boolean;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+export interface AccountStore extends AsyncDisposable {
+  readonly room: AccountRoom;
+  readonly outbox: NoticeOutbox;
+  /** Called whenever a notice has been written, and may have been committed. */
+  onNotice(listener: () => void): void;
+}
+
+/** Beside the private keys, as precious as they are. */
+const KEY_FILE = 'account-secrets.key';
+const HOUR_MS: DurationMs = 3_600_000;
+/** What did not arrive is kept for whoever looks into it, and not longer: it is personal. */
+const DEAD_NOTICES_KEPT_MS: DurationMs = 30 * 24 * HOUR_MS;
+
+/** Everything that accounts keep in the issuer's file, and the key that seals some of it. */
+export function openAccountStore(options: AccountStoreOptions): AccountStore {
+  const { issuer, keysPath, notified, clock, telemetry } = options;
+  const { database } = issuer;
+  const sealer = createSealer(readSealingKey(join(keysPath, KEY_FILE), hasSealed(database)));
+  const outbox = createNoticeOutbox(database, sealer);
+  const links = createLinks(database);
+  const listeners = new Set<() => void>();
+
+  const notices: Notices = {
+    add(notice, at) {
+      outbox.add(notice, at);
+      // After the transaction that it is written in, which is synchronous.
+      for (const listener of listeners) queueMicrotask(listener);
+    },
+    forget: (sub) => outbox.forget(sub),
+  };
+
+  const tidy = () => {
+    issuer
+      .transaction(() => {
+        links.prune(clock.now());
+        outbox.prune(clock.now() - DEAD_NOTICES_KEPT_MS);
+      })
+      .catch((error: unknown) => {
+        const code = error instanceof RescindError ? error.code : 'internal';
+        telemetry.log('warn', 'accounts_not_tidied', { code });
+      });
+  };
+  const timer = setInterval(tidy, HOUR_MS).unref();
+
+  return {
+    room: {
+      issuer,
+      table: options.table,
+      passwords: createPasswords(),
+      links,
+      factors: createFactorTable(database, sealer),
+      devices: createKnownDevices(database, sealer),
+      notices: notified ? notices : undefined,
+      audience: options.audience,
+      resetTtlMs: options.resetTtlMs,
+      notMeTtlMs: options.notMeTtlMs,
+      clock,
+      telemetry,
+    },
+    outbox,
+    onNotice: (listener) => void listeners.add(listener),
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+    },
+  };
+}
+
+/** Whether something was written that only the present key opens. */
+function hasSealed(database: Issuer['database']): boolean {
+  const sealed = database.prepare('SELECT 1 FROM account_second_factors UNION ALL SELECT 1 FROM notices LIMIT 1');
+  return sealed.get() !== undefined;
+}

@@ -1,0 +1,66 @@
+import type { ConfigurationProblem } from '@rescind/service/configuration';
+import { setting } from '@rescind/service/configuration';
+import { isPrivateWay, parseWebhookSecret } from '../notices/signature.ts';
+
+/** The variables about accounts and their notices. */
+export const accountSettings = {
+  RECENT_LOGIN: setting.duration({
+    default: '15m',
+    atLeast: '1s',
+    atMost: '24h',
+    about:
+      'How long after a login (or `/reauthenticate`) devices may be logged out, a second factor enrolled and the account deleted',
+  }),
+  PASSWORD_RESET_TTL: setting.duration({
+    default: '24h',
+    atLeast: '1m',
+    atMost: '30d',
+    about: 'How long a password that was reset may be set anew with the token of the reset',
+  }),
+  NOT_ME_TTL: setting.duration({
+    default: '7d',
+    atLeast: '1m',
+    atMost: '30d',
+    about: 'How long the owner may say of a login that it was somebody else’s',
+  }),
+  WEBHOOK_URL: setting.optional(
+    setting.url({
+      about:
+        'Where notices for the owners of accounts go (a login from a new device, a reset), signed as Standard Webhooks has it. https, or http on this machine. Without it nobody is told',
+      needs: ['WEBHOOK_SECRET'],
+    }),
+  ),
+  WEBHOOK_SECRET: setting.optional(
+    setting.secret({
+      about: 'What notices are signed with: `whsec_` and the base64 of 24 to 64 random bytes',
+      needs: ['WEBHOOK_URL'],
+      minLength: 32,
+    }),
+  ),
+  WEBHOOK_ATTEMPTS: setting.count({
+    default: '12',
+    atLeast: 1,
+    atMost: 100,
+    about: 'Attempts after which a notice is given up: counted, logged, and seen in `/readyz`',
+  }),
+  WEBHOOK_RETRY: setting.duration({
+    default: '5s',
+    atLeast: '10ms',
+    atMost: '1h',
+    about: 'The wait after the first attempt that failed; it doubles with each, up to 6 h',
+  }),
+} as const;
+
+/** What each variable alone cannot be wrong about. */
+export function* webhookProblems(configuration: {
+  readonly WEBHOOK_URL?: string | undefined;
+  readonly WEBHOOK_SECRET?: string | undefined;
+}): Iterable<ConfigurationProblem> {
+  const { WEBHOOK_URL: url, WEBHOOK_SECRET: secret } = configuration;
+  if (url !== undefined && !isPrivateWay(url)) {
+    yield { variable: 'WEBHOOK_URL', problem: 'must be https: notices are personal. http is for this machine alone' };
+  }
+  if (secret !== undefined && parseWebhookSecret(secret) === undefined) {
+    yield { variable: 'WEBHOOK_SECRET', problem: 'must be `whsec_` and the base64 of 24 to 64 bytes' };
+  }
+}

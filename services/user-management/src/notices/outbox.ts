@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import type { Issuer } from '@rescind/issuer';
+import type { EpochMillis } from '@rescind/revocation';
+
+/** What somebody is to be told of: `login.new_device`, `account.password_reset`. */
+export type NoticeType = 'login.new_device' | 'account.password_reset';
+
+export interface Notice {
+  /** The account it is about: what it says is erased with it. */
+  readonly sub: string;
+  readonly type: NoticeType;
+  /** May be personal, and hold tokens: it is kept sealed and goes to the receiver alone. */
+  readonly data: Readonly<Record<string, string | null>>;
+}
+
+/** One on its way. */
+export interface PendingNotice {
+  /** The same in every attempt: a receiver knows by it what it has seen. */
+  readonly id: string;
+  readonly type: string;
+  readonly body: string;
+  /** Attempts made. */
+  readonly attempts: number;
+}
+
+/** What keeps what is in it out of sight. */
+export interface NoticeSeal {
+  seal(text: string, context: string): Buffer;
+  open(sealed: Buffer, context: string): string;
+}
+
+/** Notices that have not arrived yet. Writes are inside transactions. */
+export interface NoticeOutbox {
+  add(notice: Notice, at: EpochMillis): void;
+  /** Those whose time has come, the longest waiting first. */
+  due(now: EpochMillis, limit: number): PendingNotice[];
+  /** When the next one's time comes. */
+  nextAt(): EpochMillis | undefined;
+  arrived(id: string): void;
+  retry(id: string, nextAt: EpochMillis): void;
+  giveUp(id: string, at: EpochMillis): void;
+  /** Those of an account, dead or not. */
+  forget(sub: string): void;
+  /** Removes dead ones that were made before. */
+  prune(before: EpochMillis): number;
+  counts(): { readonly waiting: number; readonly dead: number };
+}
+
+const ID_BYTES = 16;
+
+export function createNoticeOutbox(database: Issuer['database'], { seal, open }: NoticeSeal): NoticeOutbox {
+  const insert = database.prepare(
+    'INSERT INTO notices (id, sub, type, sealed, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)',
+  );
+  const due = database.prepare<[number, number], { id: string; type: string; sealed: Buffer; attempts: number }>(
+    'SELECT id, type, sealed, attempts FROM notices WHERE dead_at IS NULL AND next_at <= ? ORDER BY next_at LIMIT ?',
+  );
+  const next = database.prepare<[], number | null>('SELECT min(next_at) FROM notices WHERE dead_at IS NULL').pluck();
+  const remove = database.prepare('DELETE FROM notices WHERE id = ?');
+  const retry = database.prepare('UPDATE notices SET attempts = attempts + 1, next_at = ? WHERE id = ?');
+  const giveUp = database.prepare('UPDATE notices SET attempts = attempts + 1, dead_at = ? WHERE id = ?');
+  const forget = database.prepare('DELETE FROM notices WHERE sub = ?');
+  const prune = database.prepare('DELETE FROM notices WHERE dead_at IS NOT NULL AND created_at < ?');
+  const counts = database.prepare<[], { waiting: number; dead: number }>(
+    'SELECT count(*) - count(dead_at) AS waiting, count(dead_at) AS dead FROM notices',
+  );
+
+  return {
+    add({ sub, type, data }, at) {
+      const id = `msg_${randomBytes(ID_BYTES).toString('base64url')}`;
+      // Standard Webhooks, "Payload structure".
+      const body = JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: { sub, ...data } });
+      insert.run(id, sub, type, seal(body, id), at, at);
+    },
+    due: (now, limit) => due.all(now, limit).map(({ sealed, ...row }) => ({ ...row, body: open(sealed, row.id) })),
+    nextAt: () => next.get() ?? undefined,
+    arrived(id) {
+      remove.run(id);
+    },
+    retry(id, nextAt) {
+      retry.run(nextAt, id);
+    },
+    giveUp(id, at) {
+      giveUp.run(at, id);
+    },
+    forget(sub) {
+      forget.run(sub);
+    },
+    prune: (before) => prune.run(before).changes,
+    counts: () => counts.get() ?? { waiting: 0, dead: 0 },
+  };
+}
