@@ -5,16 +5,18 @@ import type { KeyRow } from '../sql/keys.ts';
 import type { Transactions, Unit } from '../transactions.ts';
 import type { KeyRoom } from './changes.ts';
 import { algorithmOf, publishNext } from './changes.ts';
+import type { KeyKeeper } from './keeper.ts';
 
 interface ManagementOptions {
   readonly room: KeyRoom;
   readonly transactions: Transactions;
+  readonly keeper: KeyKeeper;
   /** The cut-off by `kid`, which changes the keys in its transaction. */
   readonly revoke: (unit: Unit, cutoff: CutoffRequest) => RevocationRecord;
 }
 
 /** What an administrator does with the keys. */
-export function createKeyManagement({ room, transactions, revoke }: ManagementOptions): IssuerKeys {
+export function createKeyManagement({ room, transactions, keeper, revoke }: ManagementOptions): IssuerKeys {
   const { keys } = room.store;
   const { publishBeforeMs } = room.settings.keyRotation;
 
@@ -40,6 +42,8 @@ export function createKeyManagement({ room, transactions, revoke }: ManagementOp
         const isOne = held !== undefined && (alg === undefined || held.alg === alg);
         const cause = wanted === usual ? 'command' : 'choice';
         const kid = isOne ? held.kid : publishNext(room, unit, { purpose, alg: wanted, cause });
+        // It counts as published from now on.
+        unit.afterCommit(() => keeper.run());
         const view = toView(requireKey(kid));
         along?.(view);
         return view;

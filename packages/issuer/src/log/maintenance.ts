@@ -18,21 +18,29 @@ interface MaintenanceOptions {
 
 const EVERY_MS: DurationMs = 1_000;
 
-/** Keeps house each second. A failure is seen in health, and tried again. */
+/** Keeps house and keys each second, the keys at once. A failure is seen in health, and tried again. */
 export function openMaintenance({ housekeeping, keeper, gate, telemetry }: MaintenanceOptions): Maintenance {
   let lastError: string | null = null;
-  const timer = setInterval(() => {
-    if (gate.refusing() !== null) return;
+
+  function attempt(work: () => void): string | null {
     try {
-      housekeeping.run();
-      keeper.run();
-      lastError = null;
+      work();
+      return null;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       telemetry.count('rescind_housekeeping_failures_total');
       if (lastError === null) telemetry.log('error', 'housekeeping_failed', { error: reason });
-      lastError = reason;
+      return reason;
     }
-  }, EVERY_MS);
+  }
+
+  function keep(...works: (() => void)[]): void {
+    if (gate.refusing() !== null) return;
+    const errors = works.map(attempt);
+    lastError = errors.find((error) => error !== null) ?? null;
+  }
+
+  keep(keeper.run);
+  const timer = setInterval(() => keep(housekeeping.run, keeper.run), EVERY_MS);
   return { lastError: () => lastError, close: () => clearInterval(timer) };
 }

@@ -76,6 +76,8 @@ export function openRelay(options: RelayOptions): Relay {
       const found = await tail.check(order.epoch, order.after);
       if (found.kind === 'behind') return { kind: 'again', sentSeq: found.sentSeq };
       if (found.kind === 'refused' || closed) return failed();
+      // Another log by now: what was ordered is not in it, and it is ordered anew from its beginning.
+      if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
       const batch = composeBatch(order, source.read(order.after, order.limit));
       if (batch.records.length > 0) await publisher.publish(batch.records);
       countPublished(telemetry, batch.records);
@@ -87,6 +89,10 @@ export function openRelay(options: RelayOptions): Relay {
       noteFailure(error instanceof Error ? error.message : String(error));
       return failed();
     }
+  }
+
+  function nothingSent({ after }: RelaySend): Outcome {
+    return { kind: 'done', input: { kind: 'sent', upTo: after, withHeartbeat: false, now: clock.monotonic() } };
   }
 
   function failed(): Outcome {

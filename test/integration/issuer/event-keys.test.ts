@@ -1,0 +1,176 @@
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createEventDecoder } from '@rescind/feed';
+import { createKeySet } from '@rescind/token';
+import { expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { markOf, restore } from './backup.ts';
+import { asked, decoderOf, eventsOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
+import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, rotate } from './key-house.ts';
+
+test('another event key opens another epoch: what still denies is said anew in it, and nothing else', async () => {
+  const kept = keep();
+  const { issuer, clock } = kept;
+  const [over, ended, alive] = [login(issuer), login(issuer), login(issuer)];
+  await issuer.revoke({ claim: 'jti', value: 'of-old', expiresAt: clock.now() + MINUTE, reason: 'token_revoked' });
+  await issuer.endSession({ sid: ended.sid, reason: 'logout' });
+  const before = eventsOf(issuer);
+  const decoder = decoderOf(issuer);
+  const { epoch } = issuer.log.snapshot();
+  const heard: string[] = [];
+  issuer.log.onAppend(() => heard.push(issuer.log.snapshot().epoch));
+
+  const { kid } = await rotate(kept, 'event');
+  const now = issuer.log.snapshot();
+  expect(now.epoch > epoch).toBe(true);
+  expect(now.epoch).toMatch(/^0000000002-/);
+  await waitFor('readers to be told', () => heard.includes(now.epoch));
+  const events = eventsOf(issuer);
+  expect(events).toMatchObject([{ seq: 1, prev: null, epoch: now.epoch, txn: before[1]?.txn, reason: 'logout' }]);
+  expect(events[0]?.cutoffs).toMatchObject([{ claim: 'sid', value: ended.sid }]);
+  expect(events[0]?.id).not.toBe(before[1]?.id);
+  expect(issuer.log.read(0, 10).map(({ jws }) => kidOf(jws))).toEqual([kid]);
+  expect(kidOf(issuer.log.heartbeat().jws)).toBe(kid);
+  // A reader that has fetched the keys before knew it already.
+  expect(decoder.decode(issuer.log.heartbeat().jws)).toMatchObject({ kind: 'bad' });
+  expect(issuer.eventJwks().keys.map((key) => key.kid)).toEqual([kid, keyOf(issuer, 'former', 'event')?.kid]);
+  for (const answer of [over, alive]) expect(await asked(issuer, answer)).toBe('ok');
+  expect(await asked(issuer, ended)).toBe('token_revoked');
+});
+
+test('the next event key is published before it signs, and a former one as long as the topic remembers', async () => {
+  const retention = DAY;
+  const kept = keep({ eventRetentionMs: retention });
+  const { issuer, clock } = kept;
+  await issuer.revoke({ claim: 'kid', value: 'some-key', reason: 'key_compromised' });
+  const [old = ''] = issuer.log.read(0, 10).map(({ jws }) => jws);
+  const next = await issuer.keys.rotate({ purpose: 'event' });
+  const early = createEventDecoder({ log: ISSUER, issuers: [ISSUER], keys: createKeySet(issuer.eventJwks()) });
+  await rotate(kept, 'event');
+  expect(early.decode(issuer.log.heartbeat().jws)).toMatchObject({ kind: 'heartbeat' });
+  expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'event' });
+  const former = keyOf(issuer, 'former', 'event');
+  expect(former?.retiresAt).toBeGreaterThan(clock.now() + retention);
+  clock.advance(Number(former?.retiresAt) - clock.now());
+  await waitFor('the former key to be forgotten', () => issuer.eventJwks().keys.every(({ kid }) => kid === next.kid));
+  expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'bad', why: 'key_unknown' });
+});
+
+test('an epoch with nothing in it is the log’s latest state after a restart, too', async () => {
+  const kept = keep();
+  await rotate(kept, 'event');
+  const snapshot = kept.issuer.log.snapshot();
+  expect(snapshot).toMatchObject({ head: 0, last: null, floor: 1 });
+  await kept.issuer.close();
+  const { issuer } = keep({ clock: kept.clock }, kept.place);
+  expect(issuer.refusingWrites()).toBeNull();
+  expect(issuer.log.snapshot()).toEqual(snapshot);
+});
+
+test('a crash between the new epoch and the mark beside the keys is no restored database', async () => {
+  const kept = keep();
+  const { place } = kept;
+  await kept.issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+  const before = JSON.parse(readFileSync(markOf(place), 'utf8'));
+  await rotate(kept, 'event');
+  const { epoch } = kept.issuer.log.snapshot();
+  await kept.issuer.close();
+  // As it is when the commit was the last thing that happened.
+  writeFileSync(markOf(place), JSON.stringify({ ...before, next: epoch }));
+  const after = keep({ clock: kept.clock }, place);
+  expect(after.issuer.refusingWrites()).toBeNull();
+  await after.issuer.close();
+  writeFileSync(markOf(place), JSON.stringify({ ...before, next: '0000000002-another' }));
+  expect(keep({ clock: kept.clock }, place).issuer.refusingWrites()).toContain('another epoch');
+});
+
+test('a compromised event key goes at once, and the log goes on in another epoch that says so', async () => {
+  const { issuer, place } = keep();
+  const ended = login(issuer);
+  await issuer.endSession({ sid: ended.sid, reason: 'logout' });
+  const [{ kid: stolen } = { kid: '' }] = issuer.eventJwks().keys;
+  const { signingKid, epoch, seq } = await issuer.keys.revoke({ kid: stolen, reason: 'key_compromised' });
+  expect(issuer.eventJwks().keys.map(({ kid }) => kid)).toEqual([signingKid]);
+  expect(filesOf(place, stolen)).toEqual([]);
+  const events = eventsOf(issuer);
+  expect(events.map(({ cutoffs }) => cutoffs.map(({ claim }) => claim))).toEqual([['sid'], ['kid']]);
+  expect(events.at(-1)).toMatchObject({ epoch, seq, reason: 'key_compromised' });
+  expect(await asked(issuer, login(issuer))).toBe('ok');
+});
+
+test('a database from before a rotation is found out by its keys, and a restore brings the log of both epochs together', async () => {
+  const topic = new Topic();
+  const kept = keep({ publisher: topic.publisher() });
+  const { issuer, place, clock } = kept;
+  const [stays, goes] = [login(issuer), login(issuer)];
+  await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+  const backup = join(place.directory, 'backup.db');
+  issuer.database.prepare('VACUUM INTO ?').run(backup);
+  await rotate(kept);
+  await rotate(kept, 'event');
+  await issuer.endSession({ sid: goes.sid, reason: 'logout' });
+  const { epoch, head } = issuer.log.snapshot();
+  await waitFor('the topic to have it all', () => {
+    clock.advance(1);
+    return topic.records.some((jws) => payloadOf(jws).epoch === epoch && payloadOf(jws).seq === head);
+  });
+  await issuer.close();
+
+  for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
+  copyFileSync(backup, place.databasePath);
+  // Even somebody who lost the mark is told by the keys.
+  rmSync(markOf(place));
+  const refusing = keep({ clock }, place).issuer;
+  expect(refusing.refusingWrites()).not.toBeNull();
+  expect(refusing.log.heartbeat().jws).toEqual(expect.any(String));
+  expect(refusing.eventJwks().keys).toHaveLength(2);
+  await refusing.close();
+
+  const report = await restore(place, { publisher: topic.publisher(), clock, eventRetentionMs: DAY });
+  expect(report).toMatchObject({ whole: false, greatestSeqSeen: head });
+  expect(report.epoch).toMatch(/^0000000003-/);
+  const after = keep({ clock }, place).issuer;
+  expect(after.refusingWrites()).toBeNull();
+  const denied = eventsOf(after).flatMap(({ cutoffs }) => cutoffs.map(({ value }) => value));
+  expect(denied).toContain(goes.sid);
+  // Both event keys of before are published on, for what the topic remembers.
+  expect(after.eventJwks().keys).toHaveLength(3);
+  for (const jws of topic.records) expect(decoderOf(after).decode(jws).kind).not.toBe('bad');
+  expect(report.revokedKids).toHaveLength(2);
+  await expect(refresh(after, stays)).rejects.toMatchObject({ code: 'grant_invalid' });
+  expect(await asked(after, login(after))).toBe('ok');
+});
+
+test('a rotation that was cut short at any file is put right by the next start', async () => {
+  const kept = keep();
+  const { place } = kept;
+  await rotate(kept);
+  const before = login(kept.issuer);
+  const former = String(keyOf(kept.issuer, 'former')?.kid);
+  const spare = house();
+  await spare.open().close();
+  const [orphan = ''] = filesOf(spare, 'token-');
+  const next = await kept.issuer.keys.rotate({ purpose: 'token' });
+  await kept.issuer.close();
+  // A key without a row; the next key's file gone; a private half that was to go.
+  copyFileSync(join(spare.keysPath, orphan), join(place.keysPath, orphan));
+  rmSync(join(place.keysPath, `token-${next.kid}.pem`));
+  const [spareEvent = ''] = filesOf(spare, 'event-');
+  copyFileSync(join(spare.keysPath, spareEvent), join(place.keysPath, spareEvent));
+
+  const { issuer, clock, keeperLooked } = keep({ clock: kept.clock }, place);
+  expect(issuer.refusingWrites()).toBeNull();
+  expect(filesOf(place).filter((name) => name === orphan || name === spareEvent)).toEqual([]);
+  expect(filesOf(place, former)).toEqual([`token-${former}.public.pem`]);
+  expect(await asked(issuer, before)).toBe('ok');
+  await keeperLooked();
+  clock.advance(PUBLISH_BEFORE);
+  const another = await waitFor('another next key', () => {
+    const key = keyOf(issuer, 'next');
+    return key !== undefined && key.kid !== next.kid && key;
+  });
+  await keeperLooked();
+  clock.advance(PUBLISH_BEFORE);
+  await waitFor('it to sign', () => keyOf(issuer, 'active')?.kid === another.kid);
+  expect(await asked(issuer, login(issuer))).toBe('ok');
+});

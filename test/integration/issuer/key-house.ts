@@ -1,0 +1,61 @@
+import { readdirSync } from 'node:fs';
+import type { Issuer, KeyView } from '@rescind/issuer';
+import type { ManualClock } from '@rescind/revocation';
+import { createManualClock, silentTelemetry } from '@rescind/revocation';
+import { waitFor } from '../../support/wait.ts';
+import type { House } from './house.ts';
+import { house } from './house.ts';
+
+export const MINUTE = 60_000;
+export const DAY = 24 * 60 * MINUTE;
+export const PUBLISH_BEFORE = 10 * MINUTE;
+
+/** An issuer whose clock stands still, and whose keeper of the keys can be waited for. */
+export interface Kept {
+  readonly place: House;
+  readonly clock: ManualClock;
+  readonly issuer: Issuer;
+  /** Waits until the keeper has looked at everything that is there now. */
+  keeperLooked(): Promise<void>;
+}
+
+export function keep(options: Parameters<House['open']>[0] = {}, place = house()): Kept {
+  const clock = options.clock === undefined ? createManualClock(Date.now()) : (options.clock as ManualClock);
+  let looks = 0;
+  const gauge = (metric: string) => {
+    if (metric === 'rescind_key_age_seconds') looks += 1;
+  };
+  const telemetry = { ...silentTelemetry, gauge };
+  const issuer = place.open({ accessTokenTtlMs: 60 * MINUTE, telemetry, ...options, clock });
+  return {
+    place,
+    clock,
+    issuer,
+    async keeperLooked() {
+      // One of each purpose.
+      const enough = looks + 2;
+      await waitFor('a round of the keeper', () => looks >= enough);
+    },
+  };
+}
+
+/** Publishes a key and lets it sign. */
+export async function rotate({ issuer, clock }: Kept, purpose: 'token' | 'event' = 'token'): Promise<KeyView> {
+  const next = await issuer.keys.rotate({ purpose });
+  clock.advance(PUBLISH_BEFORE + 1_000);
+  await waitFor('the next key to sign', () => keyOf(issuer, 'active', purpose)?.kid === next.kid);
+  return next;
+}
+
+export function keyOf(issuer: Issuer, state: string, purpose = 'token'): KeyView | undefined {
+  return issuer.keys.list().find((key) => key.purpose === purpose && key.state === state);
+}
+
+export function kidOf(jws: string): string {
+  return JSON.parse(Buffer.from(jws.split('.')[0] ?? '', 'base64url').toString('utf8')).kid;
+}
+
+export const published = (issuer: Issuer): string[] => issuer.jwks().keys.map(({ kid }) => kid);
+
+export const filesOf = (place: House, kid = '.pem'): string[] =>
+  readdirSync(place.keysPath).filter((name) => name.includes(kid));
