@@ -20,6 +20,8 @@ export interface FleetOptions {
   readonly environment?: Readonly<Record<string, string>>;
   readonly issuerEnvironment?: Readonly<Record<string, string>>;
   readonly guardedEnvironment?: Readonly<Record<string, string>>;
+  /** Guarded services that live elsewhere, such as those of a test; after prices and orders. Default none. */
+  readonly others?: readonly OtherService[];
   /** Starts nothing yet. Default: everything is started and ready. */
   readonly started?: boolean;
 }
@@ -27,6 +29,14 @@ export interface FleetOptions {
 export interface FleetOperator {
   readonly name: string;
   readonly secret: string;
+}
+
+/** A service that takes the variables of prices and its credential, and more. */
+export interface OtherService {
+  readonly name: string;
+  /** The file that starts it. */
+  readonly main: string;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 /** One user-management and instances of prices and orders, as processes with files of their own. */
@@ -52,13 +62,20 @@ const PROTECTED_PATH: Readonly<Record<string, string>> = { prices: '/prices', or
 export const protectedUrl = (instance: ServiceProcess): string =>
   `${instance.url}${PROTECTED_PATH[instance.service] ?? '/'}`;
 
+/** What is started beside user-management. */
+interface Kind extends Partial<OtherService> {
+  readonly service: string;
+  readonly name: string;
+}
+
 /** @throws Error when a service does not become ready; nothing is left behind then */
 export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
   const directory = mkdtempSync(join(tmpdir(), 'rescind-fleet-'));
   const topic = options.topic ?? `rescind.revocations.${randomBytes(4).toString('hex')}`;
-  const kinds = [
+  const kinds: readonly Kind[] = [
     ...Array.from({ length: options.prices ?? 2 }, (_, index) => ({ service: 'prices', name: `prices-${index + 1}` })),
     ...Array.from({ length: options.orders ?? 2 }, (_, index) => ({ service: 'orders', name: `orders-${index + 1}` })),
+    ...(options.others ?? []).map((other) => ({ service: 'prices', ...other })),
   ];
   const ports = await freePorts(2 * (kinds.length + 1) + 1);
   const nextPort = () => ports.pop() ?? 0;
@@ -97,10 +114,11 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
       ...options.issuerEnvironment,
     },
   });
-  const instances = kinds.map(({ service, name }) =>
+  const instances = kinds.map(({ service, name, main, environment }) =>
     createServiceProcess({
       service,
       name,
+      main,
       port: nextPort(),
       managementPort: nextPort(),
       started,
@@ -112,6 +130,7 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
         FEED_CLIENT_ID: service,
         FEED_CLIENT_SECRET_FILE: join(directory, service, 'feed-client-secret'),
         ...options.guardedEnvironment,
+        ...environment,
       },
     }),
   );

@@ -10,6 +10,8 @@ export type LogLine = Readonly<Record<string, unknown>>;
 export interface ServiceOptions {
   /** The folder under services/. */
   readonly service: string;
+  /** The file that starts it. Default: the service's own. */
+  readonly main?: string | undefined;
   /** Its name in messages, such as `prices-2`. */
   readonly name: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -61,7 +63,7 @@ const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
 const LISTEN_LIMIT_MS = 30_000;
 
 export function createServiceProcess(options: ServiceOptions): ServiceProcess {
-  const { service, name, port, managementPort, adminPort } = options;
+  const { service, name, port, managementPort, adminPort, main = `${SERVICES}${service}/src/main.ts` } = options;
   const environment: Record<string, string> = { ...options.environment };
   const lines: string[] = [];
   let child: ChildProcess | undefined;
@@ -103,7 +105,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
     async start() {
       if (child !== undefined) throw new Error(`${name} runs already`);
       const from = lines.length;
-      const started = spawn(process.execPath, [`${SERVICES}${service}/src/main.ts`], {
+      const started = spawn(process.execPath, [main], {
         env: {
           PATH: process.env.PATH,
           ...environment,

@@ -11,11 +11,11 @@ export const guardSettings = (service: string) => ({
   }),
   FEED_CLIENT_ID: setting.text({
     default: service,
-    about: 'The name for reading revocations from the issuer',
+    about: 'The name for reading revocations from the issuer, and for asking it about tokens',
     pattern: /^[^:]+$/,
     such: ' without a colon',
   }),
-  FEED_CLIENT_SECRET: setting.secret({ about: 'The secret for reading revocations from the issuer' }),
+  FEED_CLIENT_SECRET: setting.secret({ about: 'The secret of `FEED_CLIENT_ID`' }),
   MAX_STALENESS: setting.duration({
     default: '5m',
     atLeast: '1s',
@@ -23,8 +23,9 @@ export const guardSettings = (service: string) => ({
   }),
   STALE_POLICY: setting.choice({
     default: 'deny',
-    of: ['deny', 'allow'],
-    about: 'Beyond `MAX_STALENESS`: `deny` answers 503, `allow` takes tokens that the stale view does not deny',
+    of: ['deny', 'allow', 'introspect'],
+    about:
+      'Beyond `MAX_STALENESS`: `deny` answers 503, `allow` takes tokens that the stale view does not deny, `introspect` asks the issuer about them',
   }),
 });
 
@@ -37,7 +38,7 @@ export interface GuardConfiguration {
   readonly FEED_CLIENT_ID: string;
   readonly FEED_CLIENT_SECRET: string;
   readonly MAX_STALENESS: number;
-  readonly STALE_POLICY: 'deny' | 'allow';
+  readonly STALE_POLICY: 'deny' | 'allow' | 'introspect';
 }
 
 /** The same, as options of `openGuard` of @rescind/guard. */
@@ -49,6 +50,8 @@ export function guardOptions(configuration: GuardConfiguration) {
     denylistPath: configuration.DENYLIST_PATH,
     maxStalenessMs: configuration.MAX_STALENESS,
     stale: configuration.STALE_POLICY,
+    // Who may read revocations may ask about tokens too.
+    introspection: { clientId: configuration.FEED_CLIENT_ID, clientSecret: configuration.FEED_CLIENT_SECRET },
   };
 }
 
