@@ -12,6 +12,8 @@ import { createAccountAdministration } from './accounts/acts.ts';
 import { openAccountStore } from './accounts/open.ts';
 import { createSecondFactors } from './accounts/second-factor/enrolment.ts';
 import { createAccountTable } from './accounts/table.ts';
+import { createAdminApp } from './admin/app.ts';
+import { readOperators } from './admin/operators.ts';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
@@ -36,6 +38,7 @@ export const userManagement: Service<Configuration> = {
 async function open(context: ServiceContext<Configuration>): Promise<OpenedParts> {
   const { configuration, telemetry, keep } = context;
   const feedClients = readFeedClients(configuration.FEED_CLIENTS_FILE);
+  const operators = readOperators(configuration.ADMIN_OPERATORS_FILE);
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
@@ -92,8 +95,19 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     ...publishedOperations(issuer, metadata),
     ...revocationsOperations(revocations),
   ]);
+  const admin = createAdminApp({
+    issuer,
+    name: configuration.ISSUER,
+    users: administration,
+    operators,
+    stepUpMs: configuration.ADMIN_STEP_UP,
+    version: userManagement.version,
+    clock: systemClock,
+    telemetry,
+  });
   return {
     app,
+    listeners: [{ name: 'admin', app: admin, port: configuration.ADMIN_PORT, host: configuration.ADMIN_HOST }],
     ready: Promise.resolve(),
     health: () => [...issuer.health(), ...kafkaHealth(), ...(courier?.health() ?? [])],
     endStreams: () => revocations.close(),

@@ -23,7 +23,11 @@ const key = z
   })
   .meta({ id: 'Key' });
 
-const rotateBody = z.strictObject({ purpose, alg: alg.optional(), why });
+/** Events are always RS256: every reader takes that. */
+const rotateBody = z.union([
+  z.strictObject({ purpose: z.literal('token'), alg: alg.optional(), why }),
+  z.strictObject({ purpose: z.literal('event'), why }),
+]);
 const revokeBody = bodyWithReason('key_compromised');
 const revokedAnswer = z.strictObject({ ...place, revokedKids: z.array(z.string()), signingKid: z.string() });
 
@@ -52,12 +56,12 @@ export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk): Operati
       scopes: WRITE,
       body: { type: 'json', schema: rotateBody },
       answers: { 200: { description: 'The next key', schema: key } },
-      errors: ['request_invalid'],
+      errors: [],
       targets: ({ body }) => [`keys:${body.purpose}`],
-      act: ({ body: { purpose: of, alg: by }, written }) =>
+      act: ({ body, written }) =>
         keys.rotate({
-          purpose: of,
-          ...(by === undefined ? {} : { alg: by }),
+          purpose: body.purpose,
+          ...('alg' in body && body.alg !== undefined ? { alg: body.alg } : {}),
           along: ({ kid }) => written({ kid }),
         }),
     }),
