@@ -1,4 +1,5 @@
 import { createIssuerClock } from '@rescind/revocation';
+import { createExplainer } from './explain.ts';
 import type { OpenFiles } from './files.ts';
 import { openFiles } from './files.ts';
 import { createHealth } from './health.ts';
@@ -118,6 +119,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     }),
     ...notYet,
     verify: createAccessVerifier({ issuer, keys: keyrings.token, find: revocations, now: issuerClock.now }),
+    explain: createExplainer({ issuer, verifier: room.revocable, find: revocations, now: issuerClock.now }),
     jwks: () => keyrings.token.jwks(),
     eventJwks: () => keyrings.event.jwks(),
     log,
