@@ -64,3 +64,13 @@ test('what fails for another reason is no guess', async () => {
   expect(await attempt('ada', busy)).toBe('busy');
   expect(await attempt('ada', right)).toBe('in');
 });
+
+test('counts what it is told to count', async () => {
+  const clock = createManualClock(0);
+  const codes = createFailureLimit({ limit: 1, windowMs: 60_000, clock, counts: ['second_factor_wrong'] });
+  const fail = (code: 'credentials_wrong' | 'second_factor_wrong') =>
+    codes.attempt('ada', () => Promise.reject(new RescindError(code))).catch(codeOf);
+  expect(await fail('credentials_wrong')).toBe('credentials_wrong');
+  expect(await fail('second_factor_wrong')).toBe('second_factor_wrong');
+  expect(await fail('second_factor_wrong')).toBe('rate_limited');
+});

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 const passwords = createPasswords();
 
 describe('passwords', () => {
-  test('are stored as PHC strings of argon2id with OWASP’s cost, each with a salt of its own', async () => {
+  test('security 43: are stored as PHC strings of argon2id with OWASP’s cost, each with a salt of its own', async () => {
     const [first, second] = [
       await passwords.hash('correct horse', 'ada'),
       await passwords.hash('correct horse', 'ada'),
@@ -23,6 +23,17 @@ describe('passwords', () => {
     expect(await passwords.verify('passwore', stored)).toBe(false);
     expect(passwords.isOutdated(stored)).toBe(true);
   });
+
+  test('security 43: one that cost less is to be replaced, whatever would be said of it today', async () => {
+    expect(passwords.isOutdated(await passwords.rehash('password'))).toBe(false);
+  });
+
+  test.each(['password', 'PassWord', '12345678', 'qwertyuiop', 'trustno1'])(
+    'security 45: %s is one that everybody tries first',
+    async (common) => {
+      await expect(passwords.hash(common, 'ada')).rejects.toMatchObject({ code: 'password_refused' });
+    },
+  );
 
   test('nobody’s password is never right', async () => {
     expect(await passwords.verify('correct horse', undefined)).toBe(false);

@@ -56,7 +56,8 @@ export function enteringOperations({ issuer, accounts, limits, telemetry }: Endp
         const { sub, ...tokens } = await counted(async () => {
           const { clientId } = requireClient(client_id);
           const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
-          return limits.login(request, username, () => accounts.login(username, credentials, login));
+          const device = accounts.knownDevice(username, login);
+          return limits.login(request, username, device, () => accounts.login(username, credentials, login));
         });
         telemetry.log('info', 'authn_login_success', { sub });
         sendTokens(response, issuer, tokens);

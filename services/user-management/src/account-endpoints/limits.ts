@@ -9,17 +9,21 @@ export interface LoginLimits {
   /** How often one address may try anything that costs a password hash. */
   readonly byAddress: RequestHandler;
   /**
-   * Runs a login, which may fail so often for one account. An address that has logged in to the account before counts by
-   * itself, so that nobody can lock its owner out by failing on purpose.
+   * Runs a login, which may fail so often for one account. An address or a device that has logged in to the account
+   * before counts by itself, so that nobody can lock its owner out by failing on purpose.
+   * @param device what is known of the device, if it is known
    * @throws RescindError `rate_limited`, or whatever `login` throws
    */
-  login<T>(request: Request, username: string, login: () => Promise<T>): Promise<T>;
+  login<T>(request: Request, username: string, device: string | undefined, login: () => Promise<T>): Promise<T>;
   /** Runs what wants the password of somebody who is logged in. @throws as `login` */
   confirm<T>(sub: string, work: () => Promise<T>): Promise<T>;
 }
 
 const MINUTE_MS = 60_000;
 const FAILURE_WINDOW_MS = 15 * MINUTE_MS;
+/** Of a million codes three are good at a time: who has the password and guesses for a year finds one in eight. */
+const CODE_FAILURES = 5;
+const CODE_WINDOW_MS = 60 * MINUTE_MS;
 /** Pairs of account and address that are remembered: some 10 MB; beyond, the oldest is forgotten. */
 const MOST_KNOWN = 100_000;
 
@@ -30,7 +34,13 @@ export function createLoginLimits(options: {
   readonly failures: number;
 }): LoginLimits {
   const { telemetry, clock } = options;
-  const failures = createFailureLimit({ limit: options.failures, windowMs: FAILURE_WINDOW_MS, clock });
+  const passwords = createFailureLimit({ limit: options.failures, windowMs: FAILURE_WINDOW_MS, clock });
+  const codes = createFailureLimit({
+    limit: CODE_FAILURES,
+    windowMs: CODE_WINDOW_MS,
+    clock,
+    counts: ['second_factor_wrong'],
+  });
   const known = new Set<string>();
 
   const sayLimited = (what: string) => {
@@ -47,7 +57,7 @@ export function createLoginLimits(options: {
 
   const attempt = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
     try {
-      return await failures.attempt(key, work);
+      return await passwords.attempt(key, () => codes.attempt(key, work));
     } catch (error) {
       if (error instanceof RescindError && error.code === 'rate_limited') sayLimited('account');
       throw error;
@@ -67,10 +77,11 @@ export function createLoginLimits(options: {
         next(new RescindError('rate_limited'));
       },
     }),
-    async login(request, username, login) {
+    async login(request, username, device, login) {
       const account = digest(username);
       const pair = digest(`${account}\n${addressOf(request)}`);
-      const result = await attempt(known.has(pair) ? pair : account, login);
+      const own = known.has(pair) ? pair : device === undefined ? account : digest(`${account}\n${device}`);
+      const result = await attempt(own, login);
       remember(pair);
       return result;
     },

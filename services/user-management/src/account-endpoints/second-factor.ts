@@ -8,7 +8,7 @@ import { sayingFailures } from './said.ts';
 import { confirmAnswer, confirmBody, reauthenticateBody, recoveryCodesAnswer, secretAnswer } from './schemas.ts';
 import { sendTokens } from './tokens.ts';
 
-const TAG = 'Second factor';
+const TAG = 'Accounts';
 
 /** One-time codes by an authenticator application (RFC 6238). */
 export function secondFactorOperations(room: EndpointRoom): Operation[] {

@@ -4,6 +4,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Account, AccountView } from './account.ts';
 import { REASON, viewOf } from './account.ts';
 import { changedClaims } from './claims.ts';
+import type { DeviceTraits } from './devices.ts';
 import type { NewLogin } from './entering.ts';
 import { contactOf, enter } from './entering.ts';
 import type { Credentials } from './proving.ts';
@@ -28,6 +29,8 @@ export interface Accounts {
   register(username: string, password: string): Promise<Account>;
   /** Begins a session. @throws RescindError as `IssuerTransaction.beginSession` */
   login(username: string, credentials: Credentials, login: NewLogin): Promise<TokenAnswer & { readonly sub: string }>;
+  /** By what a device is told from others, if it has logged in to the account of that name before. */
+  knownDevice(username: string, traits: DeviceTraits): string | undefined;
   /** Raises `auth_time` of the session; its older tokens die. @throws RescindError `session_ended` */
   reauthenticate(holder: Holder, credentials: Credentials): Promise<TokenAnswer>;
   /** Stores another password, ends every session and begins a new one. @throws RescindError `password_refused` */
@@ -64,6 +67,11 @@ export function createAccounts(room: AccountRoom): Accounts {
         credentials,
         (proved) => ({ ...enter(room, proved, login), sub: proved.account.sub }),
       ),
+
+    knownDevice(username, traits) {
+      const account = table.byName(username);
+      return account && room.devices.find(account.sub, traits)?.toString('base64url');
+    },
 
     reauthenticate: ({ sub, sid }, credentials) =>
       proving(

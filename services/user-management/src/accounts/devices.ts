@@ -16,6 +16,8 @@ export interface DeviceTraits {
 export interface KnownDevices {
   /** Remembers the device. @returns whether it was unknown */
   note(sub: string, traits: DeviceTraits, at: EpochMillis): boolean;
+  /** The fingerprint of a device that is known. */
+  find(sub: string, traits: DeviceTraits): Buffer | undefined;
   forget(sub: string): void;
 }
 
@@ -30,6 +32,9 @@ export function createKnownDevices(database: Issuer['database'], sealer: Sealer)
        SELECT fingerprint FROM account_devices WHERE sub = @sub ORDER BY seen_at DESC LIMIT -1 OFFSET ${MOST_DEVICES}
      )`,
   );
+  const find = database
+    .prepare<[string, Buffer], Buffer>('SELECT fingerprint FROM account_devices WHERE sub = ? AND fingerprint = ?')
+    .pluck();
   const forget = database.prepare('DELETE FROM account_devices WHERE sub = ?');
   return {
     note(sub, traits, at) {
@@ -39,6 +44,7 @@ export function createKnownDevices(database: Issuer['database'], sealer: Sealer)
       trim.run({ sub });
       return true;
     },
+    find: (sub, traits) => find.get(sub, sealer.fingerprint(describe(sub, traits))),
     forget(sub) {
       forget.run(sub);
     },

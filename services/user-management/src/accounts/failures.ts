@@ -1,10 +1,10 @@
-import type { Clock, DurationMs } from '@rescind/revocation';
+import type { Clock, DurationMs, ErrorCode } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 
 export interface FailureLimit {
   /**
-   * Runs `work`, which throws `credentials_wrong` when the password was not right. Where that has happened too often,
-   * or could have by the time those under way have ended, `work` waits or is not run.
+   * Runs `work`, which throws one of the codes that count when the guess was wrong. Where that has happened too often, or
+   * could have by the time those under way have ended, `work` waits or is not run.
    * @throws RescindError `rate_limited`, or whatever `work` throws
    */
   attempt<T>(key: string, work: () => Promise<T>): Promise<T>;
@@ -26,8 +26,10 @@ export function createFailureLimit(options: {
   readonly limit: number;
   readonly windowMs: DurationMs;
   readonly clock: Clock;
+  /** Default: the password. */
+  readonly counts?: readonly ErrorCode[];
 }): FailureLimit {
-  const { limit, windowMs, clock } = options;
+  const { limit, windowMs, clock, counts = ['credentials_wrong'] } = options;
   const records = new Map<string, Record>();
 
   const recordOf = (key: string): Record => {
@@ -71,7 +73,7 @@ export function createFailureLimit(options: {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof RescindError && error.code === 'credentials_wrong') {
+        if (error instanceof RescindError && counts.includes(error.code)) {
           if (record.failures === 0) record.until = clock.monotonic() + windowMs;
           record.failures++;
         }

@@ -38,8 +38,9 @@ export function findTotpStep(secret: Buffer, code: string, now: EpochMillis, las
   return found;
 }
 
-/** What an authenticator application reads from a QR code ("Key URI Format"). */
-export function totpUri(secret: Buffer, issuer: string, account: string): string {
+/** What an authenticator application reads from a QR code ("Key URI Format": a colon parts issuer and account). */
+export function totpUri(secret: Buffer, issuerName: string, account: string): string {
+  const issuer = issuerName.replaceAll(':', ' ');
   const label = `${encodeURIComponent(issuer)}:${encodeURIComponent(account)}`;
   const parameters = new URLSearchParams({
     secret: base32(secret),
