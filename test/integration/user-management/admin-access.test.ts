@@ -1,0 +1,151 @@
+import { chmodSync } from 'node:fs';
+import { openService } from '@rescind/service';
+import { userManagement } from '@rescind/user-management';
+import { describe, expect, test } from 'vitest';
+import {
+  basic,
+  createAdministrator,
+  openAdministered,
+  secretOf,
+  writeOperators,
+} from '../../support/administration.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { createClient, freePort, issuerEnvironment } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
+
+describe('who administers', () => {
+  test('security 58: nothing of it is on the public port, and its document wants authentication', async () => {
+    const { url, adminUrl, ada, send } = await openAdministered();
+    for (const path of ['/admin/audit', '/admin/openapi.json', '/admin/emergency']) {
+      expect((await fetch(url + path, { headers: basic('ada') })).status, path).toBe(404);
+    }
+    expect((await fetch(`${adminUrl}/admin/openapi.json`)).status).toBe(401);
+    expect((await fetch(`${adminUrl}/login`, { method: 'POST' })).status).toBe(404);
+    const { status, body, headers } = await ada.get('/admin/openapi.json');
+    expect([status, body.openapi]).toEqual([200, '3.1.1']);
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(headers.get('x-powered-by')).toBeNull();
+    expect((await send('/readyz')).status).toBe(404);
+  });
+
+  test('nobody: 401 that names both ways; a stranger and a wrong secret are answered alike', async () => {
+    const { adminUrl } = await openAdministered();
+    const ask = async (headers: Record<string, string>) => {
+      const { status, body, headers: answered } = await createAdministrator(adminUrl, headers).get('/admin/audit');
+      return [status, body.code, answered.get('www-authenticate')];
+    };
+    const challenge = 'Basic realm="rescind admin", charset="UTF-8"';
+    expect(await ask({})).toEqual([401, 'token_missing', `${challenge}, Bearer`]);
+    for (const [name, secret] of [
+      ['ada', 'wrong'],
+      ['nobody', secretOf('ada')],
+      ['ada', ''],
+      ['__proto__', secretOf('ada')],
+    ] as const) {
+      expect(await ask(basic(name, secret))).toEqual([401, 'operator_invalid', challenge]);
+    }
+    expect(await ask({ Authorization: 'Basic !!!' })).toEqual([401, 'operator_invalid', challenge]);
+    expect((await ask({ Authorization: 'Bearer nonsense' }))[1]).toBe('token_malformed');
+    const inAddress = await createAdministrator(adminUrl, {}).get('/admin/audit?access_token=x');
+    expect([inAddress.status, inAddress.body.code]).toEqual([400, 'request_invalid']);
+  });
+
+  test('failures are throttled; the right secret is let in all the same', async () => {
+    const { adminUrl, ada, lines } = await openAdministered();
+    const wrong = createAdministrator(adminUrl, basic('ada', 'wrong'));
+    const codes: number[] = [];
+    for (let attempt = 0; attempt < 12; attempt++) codes.push((await wrong.get('/admin/audit')).status);
+    expect(codes).toEqual([...Array(10).fill(401), 429, 429]);
+    const limited = await wrong.get('/admin/audit');
+    expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await ada.get('/admin/audit')).status).toBe(200);
+    expect(lines.join('')).toContain('"event":"authn_login_fail"');
+    expect(lines.join('')).toContain('"event":"excess_rate_limit_exceeded"');
+    expect(lines.join('')).not.toContain(secretOf('ada'));
+  });
+
+  test('scopes are per operation: 403 names what is wanted; who may write may read', async () => {
+    const { as } = await openAdministered();
+    const refused = await as('reader').post('/admin/emergency', { confirm: 'everybody', why: 'I may not' });
+    expect([refused.status, refused.body.code]).toEqual([403, 'scope_insufficient']);
+    expect(refused.headers.get('www-authenticate')).toContain('scope="admin:revocations:write"');
+    expect((await as('reader').get('/admin/revocations')).status).toBe(200);
+    expect((await as('reader').get('/admin/users')).status).toBe(403);
+    expect((await as('helpdesk').get('/admin/users')).status).toBe(200);
+    expect((await as('helpdesk').get('/admin/sessions')).status).toBe(403);
+  });
+});
+
+describe('a user who administers', () => {
+  test('does so with an access token of an admin scope, and loses it with the scope', async () => {
+    const { adminUrl, ada, subOf, login, refresh, asBearer } = await openAdministered();
+    const sub = await subOf();
+    const before = await login();
+    const asUser = (token: string) => createAdministrator(adminUrl, asBearer(token));
+    const plain = await asUser(before.access).get('/admin/users');
+    expect([plain.status, plain.body.code]).toEqual([403, 'scope_insufficient']);
+
+    const scopes = ['prices:read', 'admin:users:read'];
+    expect((await ada.put(`/admin/users/${sub}/scopes`, { scopes, why: 'joins support' })).status).toBe(200);
+    const { body } = await refresh(before.refresh);
+    const token = String(body.access_token);
+    expect((await asUser(token).get('/admin/users')).status).toBe(200);
+    expect((await asUser(before.access).get('/admin/users')).status).toBe(401);
+
+    await ada.put(`/admin/users/${sub}/scopes`, { scopes: null, why: 'leaves support' });
+    expect((await asUser(token).get('/admin/users')).body.code).toBe('token_revoked');
+  });
+
+  test('needs a recent login for what ends the sessions of everybody (RFC 9470); an operator does not', async () => {
+    const { adminUrl, ada, subOf, login, asBearer } = await openAdministered({ ADMIN_STEP_UP: '1s' });
+    const sub = await subOf();
+    await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:revocations'], why: 'on call' });
+    const { access } = await login();
+    const old = Date.now() + 2_000;
+    await waitFor('the login is older than a second', () => Date.now() > old);
+    const user = createAdministrator(adminUrl, asBearer(access));
+    const everybody = { confirm: 'everybody', why: 'a drill' };
+    const refused = await user.post('/admin/revocations', { cutoffs: [{ claim: 'iss' }], ...everybody });
+    expect([refused.status, refused.body.code]).toEqual([401, 'authentication_insufficient']);
+    expect(refused.headers.get('www-authenticate')).toMatch(/insufficient_user_authentication.*max_age="1"/);
+    expect((await user.post('/admin/emergency', everybody)).status).toBe(401);
+    const dryRun = { cutoffs: [{ claim: 'iss' }], why: 'a look' };
+    expect((await user.post('/admin/revocations?dryRun', dryRun)).status).toBe(200);
+    expect(
+      (await user.post('/admin/revocations', { cutoffs: [{ claim: 'sid', value: 'x' }], why: 'one' })).status,
+    ).toBe(201);
+    expect((await ada.post('/admin/emergency', everybody)).status).toBe(201);
+  });
+});
+
+describe('ADMIN_OPERATORS_FILE', () => {
+  async function startWith(operators: object, mode = 0o600) {
+    const directory = temporaryDirectory();
+    const file = writeOperators(directory, operators);
+    chmodSync(file, mode);
+    const environment = { ...issuerEnvironment(directory, await freePort()), ADMIN_OPERATORS_FILE: file };
+    const running = await openService(userManagement, environment, { write: () => undefined });
+    await running.close();
+  }
+  const scopes = ['admin:users:read'];
+  const good = { secret: secretOf('ada'), scopes };
+
+  test.each([
+    ['open to everybody', { ada: good }, 0o604],
+    ['a secret of 31 characters', { ada: { secret: 'hunter2-hunter2-hunter2-abcdefg', scopes } }, 0o600],
+    ['a secret of few characters', { ada: { secret: 'changeme'.repeat(5), scopes } }, 0o600],
+    ['a scope that is none', { ada: { secret: secretOf('ada'), scopes: ['admin:everything'] } }, 0o600],
+    ['no scope', { ada: { secret: secretOf('ada'), scopes: [] } }, 0o600],
+    ['a colon in a name', { 'a:b': good }, 0o600],
+  ])('security 68: %s is refused, without its secrets', async (_what, operators, mode) => {
+    const error = await startWith(operators, mode).catch((caught: Error) => caught);
+    expect(error).toMatchObject({ code: 'configuration_invalid', problems: [{ variable: 'ADMIN_OPERATORS_FILE' }] });
+    expect(String(error)).not.toMatch(/hunter2|changeme|battery/);
+  });
+
+  test('without one no operator is there', async () => {
+    const { adminUrl } = await openAdministered({ ADMIN_OPERATORS_FILE: '' });
+    const { status } = await createClient(adminUrl).send('/admin/audit', { headers: basic('ada') });
+    expect(status).toBe(401);
+  });
+});

@@ -1,0 +1,66 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryDirectory } from './directory.ts';
+import type { Answer } from './user-management.ts';
+import { createClient, openUserManagement, USER } from './user-management.ts';
+
+const SECRET = 'correct-horse-battery-staple-0123456789';
+
+/** Who administers in a test: everything, or only what the name says. Each has the secret of `secretOf`. */
+export const OPERATORS: Readonly<Record<string, readonly string[]>> = {
+  ada: ['admin:revocations', 'admin:users', 'admin:sessions', 'admin:clients', 'admin:keys', 'admin:audit'],
+  reader: ['admin:revocations:read', 'admin:audit:read'],
+  helpdesk: ['admin:users:write'],
+};
+
+export const secretOf = (name: string) => `${SECRET}-${name}`;
+
+export const basic = (name: string, secret = secretOf(name)) => ({
+  Authorization: `Basic ${Buffer.from(`${name}:${secret}`).toString('base64')}`,
+});
+
+export function writeOperators(directory: string, operators: object): string {
+  const file = join(directory, 'operators.json');
+  writeFileSync(file, JSON.stringify(operators), { mode: 0o600 });
+  return file;
+}
+
+const allOperators = () =>
+  Object.fromEntries(Object.entries(OPERATORS).map(([name, scopes]) => [name, { secret: secretOf(name), scopes }]));
+
+/** What an administrator sends; the answer is checked by whoever asks. */
+export function createAdministrator(url: string, headers: Record<string, string>) {
+  const { send } = createClient(url);
+  const withBody = (method: string) => (path: string, body: object) =>
+    send(path, { method, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
+  return {
+    get: (path: string): Promise<Answer> => send(path, { headers }),
+    post: withBody('POST'),
+    put: withBody('PUT'),
+    patch: withBody('PATCH'),
+  };
+}
+
+/** A user-management with operators and one user who is registered. */
+export async function openAdministered(environment: Record<string, string> = {}) {
+  const directory = temporaryDirectory();
+  const service = await openUserManagement(
+    { ADMIN_OPERATORS_FILE: writeOperators(directory, allOperators()), ...environment },
+    directory,
+  );
+  const adminUrl = String(service.listenerUrls.admin);
+  const as = (name: string) => createAdministrator(adminUrl, basic(name));
+  await service.register();
+  return {
+    ...service,
+    adminUrl,
+    as,
+    ada: as('ada'),
+    /** The pseudonym of a user. */
+    async subOf(username = USER.username) {
+      const { body } = await as('ada').get(`/admin/users?username=${username}`);
+      const [user] = body.items as { sub: string }[];
+      return String(user?.sub);
+    },
+  };
+}
