@@ -80,7 +80,11 @@ export interface IssuerClients {
    * back as it is there: disable it instead.
    */
   remove(clientId: string): boolean;
-  /** Makes a secret and tells it, once. The newest two are good; to drop the older, `put` with the newest hash alone. */
+  /**
+   * Makes a secret and tells it, once. The newest two are good; to drop the older, `put` with the newest hash alone.
+   * @throws RescindError `client_unknown`
+   * @throws TypeError when it is a client that can have none
+   */
   addSecret(clientId: string): string;
   /**
    * Who sent this. Takes as long whatever is wrong; an assertion is taken once, also across restarts.

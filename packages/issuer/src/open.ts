@@ -1,9 +1,13 @@
 import { createIssuerClock } from '@rescind/revocation';
+import { createAuthenticate } from './clients/authenticate.ts';
+import { createClientAdministration } from './clients/registry.ts';
 import { createExplainer } from './explain.ts';
 import type { OpenFiles } from './files.ts';
 import { openFiles } from './files.ts';
+import { createGroupCommit } from './group-commit.ts';
 import { createHealth } from './health.ts';
 import { establish } from './identity.ts';
+import { createIntrospect } from './introspect.ts';
 import type { Issuer, IssuerOptions } from './issuer.ts';
 import { createEventSigning } from './keys/event-signing.ts';
 import { createKeyKeeper } from './keys/keeper.ts';
@@ -19,8 +23,11 @@ import { requirePlaces, toSettings } from './options.ts';
 import type { Relay } from './relay/open.ts';
 import { openRelay } from './relay/open.ts';
 import { createTailCheck } from './relay/tail.ts';
+import { createPreview } from './revoke/preview.ts';
 import { revoke } from './revoke/revoke.ts';
+import { createRevocationStates } from './revoke/states.ts';
 import { createRoom } from './room.ts';
+import { createSessionViews } from './session/views.ts';
 import { createTransactions } from './transactions.ts';
 import { createAccessVerifier } from './verify.ts';
 import { createWrites } from './writes.ts';
@@ -80,7 +87,15 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     onAppend: transactions.onAppend,
     prove: detector.prove,
   });
+  const { now } = issuerClock;
   const room = createRoom(options, settings, files);
+  const verify = createAccessVerifier({
+    accepting: room.accepting,
+    issuer,
+    keys: keyrings.token,
+    find: revocations,
+    now,
+  });
   const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
   const keeper = createKeyKeeper({ room: room.keys, transactions, clock, now: issuerClock.now });
   const maintenance = openMaintenance({ housekeeping, keeper, gate, telemetry });
@@ -110,15 +125,22 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
 
   return {
     database,
-    ...createWrites(room, transactions, telemetry),
+    ...createWrites(room, { transactions, group: createGroupCommit(database, transactions) }, telemetry),
+    clients: {
+      ...createClientAdministration(room.clients, transactions),
+      authenticate: createAuthenticate({ issuer, registry: room.clients, clients: store.clients, transactions, now }),
+    },
+    sessions: createSessionViews(store, transactions, now),
+    revocations: createRevocationStates(store, publisher !== undefined),
+    preview: createPreview(room, now),
     keys: createKeyManagement({
       room: room.keys,
       transactions,
       keeper,
       revoke: (unit, cutoff) => revoke(room, unit, cutoff),
     }),
-    ...notYet,
-    verify: createAccessVerifier({ issuer, keys: keyrings.token, find: revocations, now: issuerClock.now }),
+    verify,
+    introspect: createIntrospect(room, verify, now),
     explain: createExplainer({ issuer, verifier: room.revocable, find: revocations, now: issuerClock.now }),
     jwks: () => keyrings.token.jwks(),
     eventJwks: () => keyrings.event.jwks(),
@@ -129,24 +151,6 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     [Symbol.asyncDispose]: closeOnce,
   };
 }
-
-const pending = (): never => {
-  throw new Error('not there yet');
-};
-const notYet: Pick<Issuer, 'clients' | 'sessions' | 'revocations' | 'preview' | 'introspect'> = {
-  clients: {
-    put: pending,
-    find: pending,
-    list: pending,
-    remove: pending,
-    addSecret: pending,
-    authenticate: pending,
-  },
-  sessions: { list: pending, find: pending, rename: pending },
-  revocations: { find: pending, list: pending },
-  preview: pending,
-  introspect: pending,
-};
 
 /** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
 function confirm({ store, keyrings, highWater }: OpenFiles): void {

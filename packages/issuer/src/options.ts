@@ -49,10 +49,7 @@ export function requirePlaces({
 /** @throws TypeError naming the option and what would be right */
 export function toSettings(options: Partial<IssuerOptions>): Settings {
   const names = Object.keys(BOUNDS) as (keyof Lengths)[];
-  const lengths = Object.fromEntries(names.map((name) => [name, length(name, options[name])])) as Lengths;
-  if (lengths.accessTokenTtlMs % SECOND_MS !== 0) {
-    throw new TypeError(`accessTokenTtlMs must be whole seconds, got ${lengths.accessTokenTtlMs}`);
-  }
+  const lengths = Object.fromEntries(names.map((name) => [name, lengthOption(name, options[name])])) as Lengths;
   const keyRotation = toKeyRotation(options.keyRotation ?? {});
   return {
     ...lengths,
@@ -62,9 +59,13 @@ export function toSettings(options: Partial<IssuerOptions>): Settings {
   };
 }
 
-function length(name: keyof Lengths, value: DurationMs | undefined): DurationMs {
+/** @throws TypeError */
+export function lengthOption(name: keyof Lengths, value: DurationMs | undefined): DurationMs {
   const bounds = BOUNDS[name];
   if (value === undefined) return bounds.default;
+  if (name === 'accessTokenTtlMs' && value % SECOND_MS !== 0) {
+    throw new TypeError(`accessTokenTtlMs must be whole seconds, got ${value}`);
+  }
   if (Number.isSafeInteger(value) && value >= bounds.least && value <= bounds.most) return value;
   throw new TypeError(`${name} must be whole milliseconds from ${bounds.least} to ${bounds.most}, got ${value}`);
 }

@@ -1,27 +1,27 @@
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { createVerifier } from '@rescind/token';
+import { createClientRegistry } from './clients/registry.ts';
 import type { OpenFiles } from './files.ts';
 import type { IssuerOptions } from './issuer.ts';
 import type { Settings } from './options.ts';
-import type { RevocationRoom } from './revoke/revoke.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
+import { REQUIRED_CLAIMS } from './verify.ts';
+import type { WritingRoom } from './writes.ts';
 
 /** What login, refresh and revocation work with. */
-export function createRoom(options: IssuerOptions, settings: Settings, { store, keyrings }: OpenFiles): RevocationRoom {
+export function createRoom(options: IssuerOptions, settings: Settings, { store, keyrings }: OpenFiles): WritingRoom {
   const { issuer } = options;
+  const accessTokens = { keys: keyrings.token, issuer, audience: null, typ: [ACCESS_TOKEN_TYPE] };
   return {
     store,
     policy: { issuer, ...settings },
     tokenKeys: keyrings.token,
     keys: { store, keyrings, settings },
     subject: (sub) => options.subject(sub),
-    revocable: createVerifier({
-      keys: keyrings.token,
-      issuer,
-      audience: null,
-      typ: [ACCESS_TOKEN_TYPE],
-      // As long as the most lenient reader takes it.
-      expiryToleranceMs: CLOCK_TOLERANCE_MS,
-    }),
+    clients: createClientRegistry(store.clients, options.clients),
+    find: store.revocations,
+    accepting: createVerifier({ ...accessTokens, requiredClaims: REQUIRED_CLAIMS }),
+    // As long as the most lenient reader takes it.
+    revocable: createVerifier({ ...accessTokens, expiryToleranceMs: CLOCK_TOLERANCE_MS }),
   };
 }

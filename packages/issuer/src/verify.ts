@@ -6,6 +6,8 @@ import type { Issuer } from './issuer.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
 
 interface AccessVerifierOptions {
+  /** Of any audience. */
+  readonly accepting: Verifier;
   readonly issuer: string;
   readonly keys: Pick<KeySet, 'find'>;
   readonly find: Find;
@@ -13,15 +15,15 @@ interface AccessVerifierOptions {
 }
 
 /** RFC 9068 section 2.2, and what our cut-offs are compared with. */
-const REQUIRED_CLAIMS = ['sub', 'client_id', 'jti', 'sid', 'iat', 'iat_ms'];
+export const REQUIRED_CLAIMS = ['sub', 'client_id', 'jti', 'sid', 'iat', 'iat_ms'];
 /** More are not kept: a host has a handful of audiences. */
 const MAX_VERIFIERS = 64;
 
 /** Verifies the issuer's own access tokens against its own rows. */
-export function createAccessVerifier({ issuer, keys, find, now }: AccessVerifierOptions): Issuer['verify'] {
-  const verifiers = new Map<string | null, Verifier>();
+export function createAccessVerifier({ accepting, issuer, keys, find, now }: AccessVerifierOptions): Issuer['verify'] {
+  const verifiers = new Map<string, Verifier>();
 
-  function verifierFor(audience: string | null): Verifier {
+  function verifierFor(audience: string): Verifier {
     const known = verifiers.get(audience);
     if (known !== undefined) return known;
     const verifier = createVerifier({
@@ -36,7 +38,7 @@ export function createAccessVerifier({ issuer, keys, find, now }: AccessVerifier
   }
 
   return (accessToken, { audience } = {}): VerifiedToken => {
-    const token = verifierFor(audience ?? null).verify(accessToken, now());
+    const token = (audience === undefined ? accepting : verifierFor(audience)).verify(accessToken, now());
     const verdict = judge({ kid: token.header.kid, payload: token.payload }, find);
     if (!verdict.denied) return token;
     throw verdict.why === 'revoked'

@@ -1,11 +1,18 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import { addSecret } from './clients/registry.ts';
+import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction } from './issuer.ts';
-import type { BeginSession, RefreshRequest, TokenAnswer } from './issuer-sessions.ts';
+import type { RenewAnswer, TokenAnswer } from './issuer-sessions.ts';
 import type { RevocationRoom } from './revoke/revoke.ts';
-import { endAllSessions, endSession, revoke, revokeToken } from './revoke/revoke.ts';
-import { beginSession } from './session/login.ts';
+import { endAllSessions, endSession, revoke, revokeToken, subjectChanged } from './revoke/revoke.ts';
+import { beginLogin } from './session/begin.ts';
+import { reauthenticate, reissue, requireReauthentication } from './session/reauthenticate.ts';
 import { refresh } from './session/refresh.ts';
+import type { RenewalRoom } from './session/renew.ts';
+import { renew } from './session/renew.ts';
+import { renameSession } from './session/views.ts';
+import type { Session } from './sql/sessions.ts';
 import type { Transactions, Unit } from './transactions.ts';
 
 type Writes = Pick<
@@ -23,56 +30,79 @@ type Writes = Pick<
   | 'revoke'
 >;
 
-/** Everything that writes, each in one transaction. */
-export function createWrites(room: RevocationRoom, transactions: Transactions, telemetry: Telemetry): Writes {
-  const pending = (): never => {
-    throw new Error('not there yet');
-  };
-  const toTransaction = (unit: Unit): IssuerTransaction => ({
-    beginSession: (login) => beginSession(room, unit, login),
-    endSession: (end) => endSession(room, unit, end),
-    endAllSessions: (end) => endAllSessions(room, unit, end),
-    revoke: (cutoffs) => revoke(room, unit, cutoffs),
-    subjectChanged: pending,
-    requireReauthentication: pending,
-    reauthenticate: pending,
-    reissue: pending,
-    renameSession: pending,
-    putClient: pending,
-    removeClient: pending,
-    addClientSecret: pending,
-  });
+export interface WritingRoom extends RevocationRoom, RenewalRoom {}
 
+/** How it is written: alone, or with what else comes at once. */
+interface Ways {
+  readonly transactions: Transactions;
+  readonly group: GroupCommit;
+}
+
+/** Everything that writes, each in one transaction. */
+export function createWrites(room: WritingRoom, { transactions, group }: Ways, telemetry: Telemetry): Writes {
+  const inside = (unit: Unit) => toTransaction(room, unit);
+  const inTime = <T>(work: (tx: IssuerTransaction) => T) => transactions.runInTime((unit) => work(inside(unit)));
   return {
-    transaction: (work) => transactions.runInTime((unit) => work(toTransaction(unit))),
-    beginSession: (login: BeginSession) => transactions.run((unit) => beginSession(room, unit, login)),
-    refresh: async (request) => refreshAndTell(room, transactions, telemetry, request),
-    renew: pending,
-    reauthenticate: pending,
-    requireReauthentication: pending,
-    subjectChanged: pending,
-    endSession: (end) => transactions.runInTime((unit) => endSession(room, unit, end)),
-    endAllSessions: (end) => transactions.runInTime((unit) => endAllSessions(room, unit, end)),
+    transaction: inTime,
+    beginSession: (login) => transactions.run((unit) => beginLogin(room, unit, login)),
+    refresh: (request) => exchange(group, room, telemetry, REFRESH, (unit) => refresh(room, unit, request)),
+    renew: (request) => exchange(group, room, telemetry, RENEWAL, (unit) => renew(room, unit, request)),
+    reauthenticate: (proved) => inTime((tx) => tx.reauthenticate(proved)),
+    requireReauthentication: (demand) => inTime((tx) => tx.requireReauthentication(demand)),
+    endSession: (end) => inTime((tx) => tx.endSession(end)),
+    endAllSessions: (end) => inTime((tx) => tx.endAllSessions(end)),
+    subjectChanged: (change) => inTime((tx) => tx.subjectChanged(change)),
     revokeToken: (revocation) => transactions.runInTime((unit) => revokeToken(room, unit, revocation)),
-    revoke: (cutoffs) => transactions.runInTime((unit) => revoke(room, unit, cutoffs)),
+    revoke: (cutoffs) => inTime((tx) => tx.revoke(cutoffs)),
   };
 }
 
-function refreshAndTell(
+function toTransaction(room: WritingRoom, unit: Unit): IssuerTransaction {
+  return {
+    beginSession: (login) => beginLogin(room, unit, login),
+    endSession: (end) => endSession(room, unit, end),
+    endAllSessions: (end) => endAllSessions(room, unit, end),
+    revoke: (cutoffs) => revoke(room, unit, cutoffs),
+    subjectChanged: (change) => subjectChanged(room, unit, change),
+    requireReauthentication: (demand) => requireReauthentication(room, demand),
+    reauthenticate: (proved) => reauthenticate(room, unit, proved),
+    reissue: (of) => reissue(room, unit, of),
+    renameSession: (renaming) => renameSession(room.store, renaming, unit.now()),
+    putClient: (client) => room.clients.put(client),
+    removeClient: (clientId) => room.clients.remove(clientId),
+    addClientSecret: (clientId) => addSecret(room.clients, clientId),
+  };
+}
+
+type Outcome<T> =
+  | { readonly kind: 'rotated' | 'kept' | 'renewed' | 'early' | 'repeated'; readonly answer: T }
+  | { readonly kind: 'reused'; readonly session: Session };
+
+interface Exchange {
+  readonly metric: string;
+  readonly reason: string;
+}
+
+const REFRESH: Exchange = { metric: 'rescind_refresh_total', reason: 'refresh_token_reused' };
+const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_token_reused' };
+
+/** Exchanges a token for another; one that was spent before ends its session, for all to hear. */
+async function exchange<T extends TokenAnswer | RenewAnswer>(
+  group: GroupCommit,
   room: RevocationRoom,
-  transactions: Transactions,
   telemetry: Telemetry,
-  request: RefreshRequest,
-): TokenAnswer {
-  const outcome = transactions.run((unit) => {
-    const found = refresh(room, unit, request);
-    if (found.kind === 'reused') endSession(room, unit, { sid: found.session.sid, reason: 'refresh_token_reused' });
+  { metric, reason }: Exchange,
+  work: (unit: Unit) => Outcome<T>,
+): Promise<T> {
+  const outcome = await group.run((unit) => {
+    const found = work(unit);
+    if (found.kind === 'reused') endSession(room, unit, { sid: found.session.sid, reason });
     return found;
   });
-  telemetry.count('rescind_refresh_total', { result: outcome.kind });
+  telemetry.count(metric, { result: outcome.kind });
   if (outcome.kind !== 'reused') return outcome.answer;
   const { sid, sub, clientId } = outcome.session;
   telemetry.count('rescind_refresh_reuse_total');
-  telemetry.log('warn', 'authn_token_reuse', { sid, sub, clientId });
+  telemetry.log('warn', 'authn_token_reuse', { sid, sub, clientId, reason });
   throw new RescindError('grant_reused');
 }

@@ -66,6 +66,12 @@ export const ERRORS = {
     oauth: 'invalid_grant',
     message: 'The refresh token had been used: its session has ended',
   },
+  grant_suspended: { status: 400, oauth: 'invalid_grant', message: 'The account of this session is not active' },
+  reauthentication_required: {
+    status: 400,
+    oauth: 'invalid_grant',
+    message: 'The session goes on only after a new login',
+  },
   csrf_header_missing: {
     status: 403,
     oauth: 'invalid_request',
@@ -86,6 +92,7 @@ export const ERRORS = {
   confirmation_missing: { status: 400, message: 'This is about everybody and has to be confirmed' },
   subject_unknown: { status: 404, message: 'There is no such user' },
   rate_limited: { status: 429, message: 'Too many requests' },
+  client_unknown: { status: 404, message: 'There is no such client' },
   key_unknown: { status: 404, message: 'There is no such key' },
   not_found: { status: 404, message: 'There is nothing at this address' },
   method_wrong: { status: 405, message: 'This address does not take that method' },

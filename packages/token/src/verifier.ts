@@ -33,6 +33,8 @@ export interface VerifierOptions {
   readonly audience: string | readonly string[] | null;
   /** Values of `typ` that are taken, without regard to case and to a leading `application/` (RFC 8725 section 3.11). */
   readonly typ: readonly string[];
+  /** Whether a token without `typ` is taken, too: of kinds that nothing else can be mistaken for. Default false. */
+  readonly typMayBeAbsent?: boolean;
   /** Default `RS256` and `ES256`. Which of them a key is for, the key set says, never the token. */
   readonly algorithms?: readonly Algorithm[];
   /** Claims that must be there as text that is not empty or as a number. Default none. `iss` and `iat` always must. */
@@ -117,7 +119,7 @@ function findKey(header: JoseHeader, profile: Profile): KeyObject {
   for (const name of ['crit', 'b64', 'zip']) {
     if (Object.hasOwn(header, name)) throw new RescindError('token_malformed', { detail: `header: ${name} is there` });
   }
-  if (header.typ === undefined || !profile.types.has(plainType(header.typ))) throw new RescindError('token_type_wrong');
+  if (!isType(header.typ, profile)) throw new RescindError('token_type_wrong');
   const key = header.kid === undefined ? undefined : profile.keys.find(header.kid, header.alg);
   if (key === undefined) throw new RescindError('token_key_unknown');
   if (key.type !== 'public') throw new TypeError('keys.find must return public keys');
@@ -133,13 +135,17 @@ function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis,
   requireClaims(claims, profile.requiredClaims);
 }
 
+function isType(typ: string | undefined, { types, typMayBeAbsent }: Profile): boolean {
+  return typ === undefined ? typMayBeAbsent : types.has(plainType(typ));
+}
+
 /** RFC 7515 section 4.1.9: `application/` may be left out, and media types are compared without regard to case. */
 function plainType(typ: string): string {
   return typ.toLowerCase().replace(/^application\//, '');
 }
 
 function toProfile(options: VerifierOptions): Profile {
-  const { keys, issuer, audience, typ, expires = 'required', requiredClaims = [] } = options;
+  const { keys, issuer, audience, typ, typMayBeAbsent = false, expires = 'required', requiredClaims = [] } = options;
   const { algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
   const { toleranceMs = CLOCK_TOLERANCE_MS, expiryToleranceMs = 0 } = options;
   if (typeof keys?.find !== 'function') throw new TypeError('keys must be a key set');
@@ -160,6 +166,7 @@ function toProfile(options: VerifierOptions): Profile {
     issuer,
     audiences,
     types: new Set(typ.map(plainType)),
+    typMayBeAbsent,
     algorithms: new Set(algorithms),
     requiredClaims,
     expires,

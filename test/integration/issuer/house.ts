@@ -10,6 +10,8 @@ import { temporaryDirectory } from '../../support/directory.ts';
 
 export const ISSUER = 'https://login.example';
 
+const publicClient = (clientId: string) => ({ clientId, name: clientId, authMethod: 'none' as const });
+
 /** A host's users, in memory. */
 class Users {
   readonly #records = new Map<string, SubjectRecord>();
@@ -54,6 +56,7 @@ export function house(): House {
         databasePath,
         keysPath,
         subject: (sub) => users.get(sub),
+        clients: ['web', 'app'].map(publicClient),
         ...options,
       });
       onTestFinished(() => issuer.close());

@@ -184,7 +184,7 @@ describe('nothing is kept longer than it is needed', () => {
     await refresh(issuer, answer);
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
     clock.advance(10 * SECOND + 59 * SECOND);
-    const sealed = issuer.database.prepare('SELECT COUNT(sealed) FROM rescind_refresh_tokens').pluck();
+    const sealed = issuer.database.prepare('SELECT COUNT(sealed) FROM rescind_sessions').pluck();
     await waitFor('the house to be kept', () => sealed.get() === 0);
     expect(issuer.log.snapshot()).toMatchObject({ head: 1, floor: 1 });
     expect(rows(issuer, 'rescind_outbox')).toBe(1);
@@ -196,7 +196,7 @@ describe('nothing is kept longer than it is needed', () => {
     clock.advance(60 * SECOND);
     await waitFor('the tables to be swept', () => rows(issuer, 'rescind_revocations') === 0);
     expect(rows(issuer, 'rescind_sessions')).toBe(0);
-    expect(rows(issuer, 'rescind_refresh_tokens')).toBe(0);
+    expect(rows(issuer, 'rescind_spent')).toBe(0);
     login(issuer);
     expect(await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' })).toMatchObject({ seq: 2 });
     expect(eventsOf(issuer)).toMatchObject([{ seq: 2, prev: last }]);

@@ -15,7 +15,7 @@ function scene(options: { refreshGraceMs?: number; refreshIdleTtlMs?: number; re
 
 /** What the database still has sealed. */
 function sealedIn(issuer: Issuer): number {
-  const count = 'SELECT COUNT(*) FROM rescind_refresh_tokens WHERE sealed IS NOT NULL';
+  const count = 'SELECT COUNT(*) FROM rescind_sessions WHERE sealed IS NOT NULL';
   return Number(issuer.database.prepare(count).pluck().get());
 }
 
@@ -38,7 +38,10 @@ describe('rotation', () => {
     const { issuer, place } = scene();
     const answer = login(issuer);
     await refresh(issuer, answer);
-    const rows = JSON.stringify(issuer.database.prepare('SELECT * FROM rescind_refresh_tokens').all());
+    const rows = JSON.stringify([
+      ...issuer.database.prepare('SELECT * FROM rescind_sessions').all(),
+      ...issuer.database.prepare('SELECT * FROM rescind_spent').all(),
+    ]);
     const verifier = answer.refresh_token.split('.')[1] ?? '';
     expect(rows).not.toContain(verifier);
     expect(place.databasePath).not.toBe('');
@@ -77,7 +80,7 @@ describe('rotation', () => {
     expect((await ask('read')()).scope).toBe('read');
     expect(
       await codeOf(() =>
-        issuer.beginSession({ sub: 'ada', clientId: 'w', audience: 'p', credentialVersion: 1, scope: 'admin' }),
+        issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'p', credentialVersion: 1, scope: 'admin' }),
       ),
     ).toBe('scope_invalid');
   });
@@ -190,8 +193,7 @@ describe('grace: a lost answer can be asked for again', () => {
     const first = login(issuer);
     const answers = await Promise.all(Array.from({ length: 50 }, async () => refresh(issuer, first)));
     expect(new Set(answers.map((answer) => answer.refresh_token)).size).toBe(1);
-    const unused = 'SELECT COUNT(*) FROM rescind_refresh_tokens WHERE used_at IS NULL';
-    expect(issuer.database.prepare(unused).pluck().get()).toBe(1);
+    expect(issuer.database.prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
   });
 
   test('50 parallel uses without grace: one succeeds, and the session ends', async () => {
@@ -213,7 +215,7 @@ describe('the subject is read again', () => {
     const answer = login(issuer);
     place.users.put('ada', { active: false, reason: 'suspended' });
     expect(() => login(issuer)).toThrow(expect.objectContaining({ code: 'subject_inactive', detail: 'suspended' }));
-    await expect(refresh(issuer, answer)).rejects.toMatchObject({ code: 'grant_invalid', detail: 'suspended' });
+    await expect(refresh(issuer, answer)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'suspended' });
     place.users.put('ada', { active: true });
     expect(asked(issuer, await refresh(issuer, answer))).toBe('ok');
   });

@@ -15,18 +15,22 @@ interface HousekeepingOptions {
   readonly transactions: Transactions;
   readonly now: () => EpochMillis;
   readonly eventRetentionMs: DurationMs;
-  readonly refreshGraceMs: DurationMs;
 }
 
 /** Of one transaction: a signature takes a millisecond, and nobody else writes meanwhile. */
 const MAX_ROWS_AT_ONCE = 100;
-const MAX_SESSIONS_AT_ONCE = 1_000;
+/** A few milliseconds of reading; a million sessions are gone through in a few hours. */
+const SESSIONS_AT_ONCE = 5_000;
+/** No policy lets a lost answer be asked for again after it. */
+const LONGEST_GRACE_MS: DurationMs = 60_000;
 /** Of the tables nobody waits for. */
 const TABLES_EVERY_MS: DurationMs = 60_000;
 
 export function createHousekeeping({ store, transactions, now, ...lengths }: HousekeepingOptions): Housekeeping {
-  const { meta, outbox, revocations, refreshTokens, sessions } = store;
+  const { meta, outbox, revocations, sessions, clients } = store;
   let tablesDoneAt: EpochMillis = 0;
+  /** How far through the sessions the last piece came. */
+  let sweptTo = '';
 
   /** A row below this E denies nothing any more: no reader takes its tokens. */
   const deadBefore = (at: EpochMillis) => at - CLOCK_TOLERANCE_MS;
@@ -66,8 +70,8 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
   function sweepTables(unit: Unit): void {
     const at = timeOfSweep(unit);
     revocations.prune(deadBefore(at));
-    sessions.prune(deadBefore(at), MAX_SESSIONS_AT_ONCE);
-    refreshTokens.wipeUsedBefore(at - lengths.refreshGraceMs);
+    clients.pruneAssertions(deadBefore(at));
+    sweptTo = sessions.sweep(sweptTo, SESSIONS_AT_ONCE, deadBefore(at), at - LONGEST_GRACE_MS);
   }
 
   return {

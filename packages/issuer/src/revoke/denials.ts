@@ -1,7 +1,7 @@
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import { NEVER, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import type { CutoffRequest } from '../issuer-revocations.ts';
-import type { SessionClaim } from '../sql/sessions.ts';
+import type { SessionClaim } from '../sql/session-ends.ts';
 
 /** What a denial is made with: asked only when it is needed. */
 export interface DenialTimes {
@@ -34,6 +34,15 @@ export function toDenial(request: CutoffRequest, issuer: string, times: DenialTi
     expiresAt: expiryOf(request, iss === issuer, times),
     endsSession,
   };
+}
+
+/**
+ * Softly, whatever a session was given until now: its tokens die, and it goes on with those it is given next. Not for
+ * others to ask: that somebody's session is to end or not is all they know of it.
+ */
+export function denyOlderTokens(iss: string, sid: string, times: DenialTimes): Denial {
+  const issuedUntil = times.cutOffTime();
+  return { iss, claim: 'sid', value: sid, issuedUntil, expiresAt: times.greatestExp(), endsSession: false };
 }
 
 /** A revoked key is never good again, and its thief writes any `exp`. */

@@ -1,22 +1,24 @@
 import type { Denial } from '@rescind/revocation';
-import { createRevocationId, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
 import type {
   CutoffRequest,
   EndAllSessions,
   EndSession,
-  RevocationRecord,
   Revoked,
   RevokeToken,
+  SubjectChange,
 } from '../issuer-revocations.ts';
 import type { KeyRoom } from '../keys/changes.ts';
 import { replaceRevoked } from '../keys/changes.ts';
 import type { SessionRoom } from '../session/answer.ts';
-import { findRefreshToken } from '../session/refresh.ts';
+import { findPresented } from '../session/presented.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
-import { denyKid, endsSessions, toDenial } from './denials.ts';
-import { inParts } from './parts.ts';
+import { appendRevocation } from './append.ts';
+import { denyKid, endsSessions } from './denials.ts';
+import type { RevocationPlan } from './plan.ts';
+import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
 
 /** What revoking works with. */
 export interface RevocationRoom extends SessionRoom {
@@ -25,48 +27,37 @@ export interface RevocationRoom extends SessionRoom {
   readonly keys: KeyRoom;
 }
 
-const REASON = /^[a-z][a-z0-9_]{0,63}$/;
-
 /** Ends sessions, writes rows and the outbox, for cut-offs of any scope: one revocation. */
 export function revoke(room: RevocationRoom, unit: Unit, cutoffs: CutoffRequest | readonly CutoffRequest[]): Revoked {
-  const requests = isList(cutoffs) ? cutoffs : [cutoffs];
-  const reason = requireOneReason(requests);
-  const { issuer } = room.policy;
-  const times = {
-    cutOffTime: () => unit.cutOffTime(),
-    // Before the first token there is none: then it is over as soon as it is said.
-    greatestExp: () => Math.max(room.store.meta.greatestExp(), unit.now()),
-  };
-  const deny = requests.map((request) => toDenial(request, issuer, times));
-  let endedSessions = 0;
-  for (const denial of deny) {
-    if (denial.iss !== issuer) continue;
-    endedSessions += endSessionsOf(room, unit, denial, reason);
-  }
-  const keys = replaceKeys(room, unit, deny);
-  return { ...append(unit, reason, [...deny, ...keys]), endedSessions };
+  return carryOut(room, unit, planCutoffs(createPlanRoom(room, unit), cutoffs));
 }
 
-export function endSession(room: RevocationRoom, unit: Unit, { sid, reason }: EndSession): Revoked | undefined {
+export function endSession(room: RevocationRoom, unit: Unit, { sid, sub, reason }: EndSession): Revoked | undefined {
   const session = room.store.sessions.find(sid);
   if (session === undefined || session.endedAt !== null) return undefined;
+  if (sub !== undefined && session.sub !== sub) return undefined;
   return revoke(room, unit, { claim: 'sid', value: sid, reason });
 }
 
-export function endAllSessions(
-  room: RevocationRoom,
-  unit: Unit,
-  { sub, exceptSid, reason }: EndAllSessions,
-): Revoked | undefined {
-  if (exceptSid === undefined) return revoke(room, unit, { claim: 'sub', value: sub, reason });
-  takeToPresentCredential(room, sub, exceptSid);
-  const sids = room.store.sessions.openSids(sub, exceptSid);
-  if (sids.length === 0) return undefined;
-  return revoke(
-    room,
-    unit,
-    sids.map((value) => ({ claim: 'sid', value, reason })),
-  );
+export function endAllSessions(room: RevocationRoom, unit: Unit, end: EndAllSessions): Revoked | undefined {
+  if (end.exceptSid !== undefined) takeToPresentCredential(room, end.sub, end.exceptSid);
+  const plan = planEndAll(createPlanRoom(room, unit), end);
+  return plan && carryOut(room, unit, plan);
+}
+
+export function subjectChanged(room: RevocationRoom, unit: Unit, change: SubjectChange): Revoked {
+  if (change.exceptSid !== undefined) takeToPresentCredential(room, change.sub, change.exceptSid);
+  return carryOut(room, unit, planChange(createPlanRoom(room, unit), change));
+}
+
+function carryOut(room: RevocationRoom, unit: Unit, { reason, deny }: RevocationPlan): Revoked {
+  const { issuer } = room.policy;
+  let endedSessions = 0;
+  for (const denial of deny) {
+    if (denial.iss === issuer) endedSessions += endSessionsOf(room, unit, denial, reason);
+  }
+  const keys = replaceKeys(room, unit, deny);
+  return { ...appendRevocation(unit, reason, [...deny, ...keys]), endedSessions };
 }
 
 /** RFC 7009 section 2.1. */
@@ -75,7 +66,7 @@ export function revokeToken(
   unit: Unit,
   { token, clientId, reason = 'token_revoked' }: RevokeToken,
 ): Revoked | undefined {
-  const found = findRefreshToken(room, token);
+  const found = findPresented(room.store, token);
   if (found === undefined) return revokeAccessToken(room, unit, { token, clientId, reason });
   requireClient(found.session.clientId, clientId);
   return endSession(room, unit, { sid: found.session.sid, reason });
@@ -134,26 +125,4 @@ function replaceKeys({ keys, policy }: RevocationRoom, unit: Unit, deny: readonl
   const revoked = deny.filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer);
   const others = revoked.flatMap(({ value }) => replaceRevoked(keys, unit, value));
   return others.map((kid) => denyKid(policy.issuer, kid));
-}
-
-/** One revocation; as many events as it takes. */
-function append(unit: Unit, reason: string, deny: readonly Denial[]): RevocationRecord {
-  const txn = createRevocationId(unit.now());
-  let record: RevocationRecord | undefined;
-  for (const part of inParts(deny)) record = unit.append({ txn, reason, deny: part });
-  if (record === undefined) throw new TypeError('revoke: at least one cut-off must be given');
-  return record;
-}
-
-function requireOneReason(requests: readonly CutoffRequest[]): string {
-  const reasons = new Set(requests.map(({ reason }) => reason));
-  const [reason] = reasons;
-  if (reason === undefined || reasons.size > 1)
-    throw new TypeError('the cut-offs of one revocation must have one reason');
-  if (!REASON.test(reason)) throw new TypeError('reason must be a word such as roles_changed');
-  return reason;
-}
-
-function isList(cutoffs: CutoffRequest | readonly CutoffRequest[]): cutoffs is readonly CutoffRequest[] {
-  return Array.isArray(cutoffs);
 }

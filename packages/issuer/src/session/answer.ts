@@ -1,63 +1,64 @@
-import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { PolicyDefaults } from '../clients/policy.ts';
+import { deadline } from '../clients/policy.ts';
+import type { ClientRegistry } from '../clients/registry.ts';
 import type { SubjectRecord } from '../issuer.ts';
-import type { TokenAnswer } from '../issuer-sessions.ts';
+import type { AccessAnswer } from '../issuer-sessions.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import type { Session } from '../sql/sessions.ts';
 import type { Store } from '../sql/store.ts';
-import { mintAccessToken } from './mint.ts';
-import type { OpaqueToken } from './opaque.ts';
-import { toText } from './opaque.ts';
+import type { Grant } from './grant.ts';
+import { createId, mintAccessToken } from './mint.ts';
 
-interface SessionPolicy {
-  readonly issuer: string;
-  readonly accessTokenTtlMs: DurationMs;
-  readonly refreshTokenTtlMs: DurationMs;
-  readonly refreshIdleTtlMs: DurationMs;
-  readonly refreshGraceMs: DurationMs;
-}
-
-/** What login and refresh work with. */
+/** What login, refresh and renewal work with. */
 export interface SessionRoom {
   readonly store: Store;
-  readonly policy: SessionPolicy;
+  readonly policy: PolicyDefaults & { readonly issuer: string };
   readonly tokenKeys: Keyring;
+  readonly clients: ClientRegistry;
   subject(sub: string): SubjectRecord | undefined;
 }
 
-interface Answering {
-  readonly session: Session;
-  readonly subject: SubjectRecord;
+interface Answering extends Omit<Grant, 'client'> {
   readonly scope: readonly string[];
-  readonly refreshToken: OpaqueToken;
+  /** What it was narrowed to; null: it was not. */
+  readonly narrowedTo: string | null;
   readonly at: EpochMillis;
+  /** A token that was minted before and got lost: the same name, and the same end. */
+  readonly again?: { readonly jti: string; readonly expiresAt: EpochMillis };
 }
 
 /** Mints, and remembers how long what was minted may live: no cut-off may be forgotten before. */
-export function answerTokens({ store, policy, tokenKeys }: SessionRoom, answering: Answering): TokenAnswer {
-  const { session, subject, scope, refreshToken, at } = answering;
+export function answerAccess(
+  { store, policy: { issuer }, tokenKeys }: SessionRoom,
+  answering: Answering,
+): AccessAnswer {
+  const { session, subject, policy, scope, narrowedTo, at, again } = answering;
+  const jti = again?.jti ?? createId();
   const { text, expiresAt, lifeSeconds } = mintAccessToken({
-    issuer: policy.issuer,
+    issuer,
     key: tokenKeys.active(),
     session,
     subject,
     scope,
+    jti,
     at,
-    ttlMs: policy.accessTokenTtlMs,
+    until: Math.min(again?.expiresAt ?? at + policy.accessTokenTtlMs, session.absoluteExpiresAt),
   });
   store.meta.raiseGreatestExp(expiresAt);
-  store.sessions.raiseGreatestExp(session.sid, expiresAt);
+  store.sessions.mint({
+    sid: session.sid,
+    at,
+    idleExpiresAt: deadline(at, policy.refreshIdleTtlMs),
+    jti,
+    exp: expiresAt,
+    scope: narrowedTo,
+  });
   return {
     access_token: text,
     token_type: 'Bearer',
     expires_in: lifeSeconds,
-    refresh_token: toText(refreshToken),
     refresh_in: Math.ceil(lifeSeconds / 2),
     scope: scope.join(' '),
     sid: session.sid,
   };
-}
-
-/** The scope the subject may have at most, as its record says now. */
-export function scopeOf({ claims }: SubjectRecord): string {
-  return typeof claims.scope === 'string' ? claims.scope : '';
 }

@@ -1,72 +1,116 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { FullPolicy } from '../clients/policy.ts';
+import { allowsStorage, deadline, policyOf } from '../clients/policy.ts';
 import type { SubjectRecord } from '../issuer.ts';
+import type { RegisteredClient } from '../issuer-clients.ts';
 import type { BeginSession, TokenAnswer } from '../issuer-sessions.ts';
-import type { Session } from '../sql/sessions.ts';
+import type { NewSession } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import type { SessionRoom } from './answer.ts';
-import { answerTokens, scopeOf } from './answer.ts';
+import { answerAccess } from './answer.ts';
+import { allowedScope, because } from './grant.ts';
+import { requireLogin, toOrigin } from './login-options.ts';
 import { createId } from './mint.ts';
-import { createOpaqueToken, hashVerifier } from './opaque.ts';
-import { parseScope, requireWithin } from './scope.ts';
+import type { OpaqueToken } from './opaque.ts';
+import { createOpaqueToken, hashVerifier, toText } from './opaque.ts';
+import { requireWithin } from './scope.ts';
 
 /** Begins a session: everything that the caller found out before is read again, and only then the time. */
 export function beginSession(room: SessionRoom, unit: Unit, login: BeginSession): TokenAnswer {
   requireLogin(login);
-  const subject = requireSubject(room.subject(login.sub), login.credentialVersion);
-  const allowed = parseScope(scopeOf(subject));
+  const client = room.clients.requireEnabled(login.clientId);
+  const policy = policyOf(room.policy, client.policy, login.policy ?? null);
+  const subject = requireProved(room.subject(login.sub), login.credentialVersion);
+  const allowed = allowedScope(subject, client);
   const scope = login.scope === undefined ? allowed : requireWithin(login.scope, allowed);
+  const audience = audienceOf(login, client);
   const at = unit.mintTime();
-  const session = toSession(login, room, at);
-  room.store.sessions.insert(session, at);
   const refreshToken = createOpaqueToken();
-  room.store.refreshTokens.insert({
-    selector: refreshToken.selector,
-    verifierHash: hashVerifier(refreshToken.verifier),
-    sid: session.sid,
-    idleExpiresAt: at + room.policy.refreshIdleTtlMs,
+  const session = toSession({ login, client, policy, audience, refreshToken, at });
+  room.store.sessions.insert(session);
+  const access = answerAccess(room, {
+    session: { ...session, ...UNUSED },
+    subject,
+    policy,
+    scope,
+    narrowedTo: null,
+    at,
   });
-  return answerTokens(room, { session, subject, scope, refreshToken, at });
+  return { ...access, refresh_token: toText(refreshToken) };
 }
 
-function requireSubject(subject: SubjectRecord | undefined, credentialVersion: number): SubjectRecord {
+/** Whoever proved the credential of this version. @throws RescindError `credentials_wrong`, `subject_inactive` */
+export function requireProved(subject: SubjectRecord | undefined, credentialVersion: number): SubjectRecord {
   // Deleted, or another password, since the caller looked.
   if (subject === undefined || subject.credentialVersion !== credentialVersion) {
     throw new RescindError('credentials_wrong');
   }
   if (subject.active) return subject;
-  throw new RescindError('subject_inactive', subject.reason === undefined ? {} : { detail: subject.reason });
+  throw new RescindError('subject_inactive', because(subject.reason));
 }
 
-function toSession(login: BeginSession, { policy }: SessionRoom, at: EpochMillis): Session {
+/** What the login says, as far as the client's tokens may be for it. */
+function audienceOf({ audience }: BeginSession, { audience: most }: RegisteredClient): string | readonly string[] {
+  if (audience === undefined) {
+    if (most === undefined) throw new TypeError('audience must be given: the client has none');
+    return most;
+  }
+  if (most === undefined) return audience;
+  const narrowed = [audience].flat().filter((one) => most.includes(one));
+  if (narrowed.length > 0) return narrowed;
+  throw new RescindError('request_invalid', { detail: 'audience: not one that this client may ask for' });
+}
+
+interface Beginning {
+  readonly login: BeginSession;
+  readonly client: RegisteredClient;
+  readonly policy: FullPolicy;
+  readonly audience: string | readonly string[];
+  readonly refreshToken: OpaqueToken;
+  readonly at: EpochMillis;
+}
+
+function toSession({ login, client, policy, audience, refreshToken, at }: Beginning): NewSession {
+  const { storage = client.policy.storage === 'cookie' ? 'cookie' : 'body' } = login;
+  if (!allowsStorage(client.policy, storage)) {
+    throw new RescindError('request_invalid', { detail: 'storage: not one that this client may use' });
+  }
   return {
     sid: createId(),
     sub: login.sub,
     clientId: login.clientId,
-    audience: login.audience ?? [],
+    audience,
     scope: login.scope ?? null,
     deviceName: login.deviceName ?? null,
+    deviceId: login.deviceId ?? null,
+    ...toOrigin(login.origin),
+    storage,
     amr: login.amr ?? [],
+    acr: login.acr ?? null,
+    policy: login.policy ?? null,
     credentialVersion: login.credentialVersion,
+    createdAt: at,
     authTime: at,
-    absoluteExpiresAt: at + policy.refreshTokenTtlMs,
-    endedAt: null,
+    lastUsedAt: at,
+    idleExpiresAt: deadline(at, policy.refreshIdleTtlMs),
+    absoluteExpiresAt: deadline(at, policy.refreshTokenTtlMs),
+    selector: refreshToken.selector,
+    verifierHash: hashVerifier(refreshToken.verifier),
   };
 }
 
-/** What an event can name: a session must not begin that no cut-off could end. */
-const MAX_NAME_LENGTH = 1_024;
-
-function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH;
-}
-
-function requireLogin({ sub, clientId, audience, credentialVersion }: BeginSession): void {
-  if (!isName(sub)) throw new TypeError(`sub must be text of 1 to ${MAX_NAME_LENGTH} characters`);
-  if (!isName(clientId)) throw new TypeError(`clientId must be text of 1 to ${MAX_NAME_LENGTH} characters`);
-  const audiences = typeof audience === 'string' ? [audience] : audience;
-  if (!(Array.isArray(audiences) && audiences.length > 0 && audiences.every((one) => typeof one === 'string' && one))) {
-    throw new TypeError('audience must be text or a list of text');
-  }
-  if (!Number.isSafeInteger(credentialVersion)) throw new TypeError('credentialVersion must be a whole number');
-}
+/** Of a session that nothing has happened to. */
+const UNUSED = {
+  reauthenticationReason: null,
+  endedAt: null,
+  endReason: null,
+  formerHash: null,
+  rotatedAt: null,
+  sealed: null,
+  newestJti: null,
+  newestExp: null,
+  newestScope: null,
+  renewedJti: null,
+  renewedAt: null,
+} as const;

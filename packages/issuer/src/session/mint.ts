@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token';
 import { createSigner } from '@rescind/token';
 import type { SubjectRecord } from '../issuer.ts';
@@ -9,7 +9,7 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
 /** Claims that are the issuer's to write, never the host's. `scope` is the host's, narrowed by what was asked. */
 const OUR_CLAIMS = [
-  ...['iss', 'sub', 'aud', 'client_id', 'jti', 'sid', 'iat', 'iat_ms', 'exp', 'nbf', 'auth_time', 'amr', 'kid'],
+  ...['iss', 'sub', 'aud', 'client_id', 'jti', 'sid', 'iat', 'iat_ms', 'exp', 'nbf', 'auth_time', 'amr', 'acr', 'kid'],
 ] as const;
 
 /** What every verifier of ours refuses unread: a login must fail here, not at each service. */
@@ -28,9 +28,11 @@ export interface Minting {
   readonly session: Session;
   readonly subject: SubjectRecord;
   readonly scope: readonly string[];
+  readonly jti: string;
   /** The issuer's time, taken in this transaction. */
   readonly at: EpochMillis;
-  readonly ttlMs: DurationMs;
+  /** When it ends at the latest. */
+  readonly until: EpochMillis;
 }
 
 /** 128 random bits: the name of a session, of a token, of a revocation. */
@@ -39,10 +41,10 @@ export function createId(): string {
 }
 
 /** An access token (RFC 9068). It never outlives its session. */
-export function mintAccessToken({ issuer, key, session, subject, scope, at, ttlMs }: Minting): AccessToken {
+export function mintAccessToken({ issuer, key, session, subject, scope, jti, at, until }: Minting): AccessToken {
   const iat = Math.floor(at / 1000);
-  const exp = Math.min(iat + Math.floor(ttlMs / 1000), Math.floor(session.absoluteExpiresAt / 1000));
-  const { amr } = session;
+  const exp = Math.floor(until / 1000);
+  const { amr, acr } = session;
   const text = createSigner(key, { typ: ACCESS_TOKEN_TYPE })({
     ...hostClaims(subject),
     iss: issuer,
@@ -50,7 +52,7 @@ export function mintAccessToken({ issuer, key, session, subject, scope, at, ttlM
     aud: session.audience,
     client_id: session.clientId,
     scope: scope.join(' '),
-    jti: createId(),
+    jti,
     sid: session.sid,
     iat,
     // Cut-offs are by the millisecond; whoever knows only `iat` errs on the strict side.
@@ -58,6 +60,7 @@ export function mintAccessToken({ issuer, key, session, subject, scope, at, ttlM
     exp,
     auth_time: Math.floor(session.authTime / 1000),
     ...(amr.length > 0 ? { amr } : {}),
+    ...(acr === null ? {} : { acr }),
   });
   if (text.length > MAX_TOKEN_BYTES) {
     throw new TypeError(`the subject's claims make a token of ${text.length} bytes; verifiers take ${MAX_TOKEN_BYTES}`);

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** A refresh token: `selector.verifier`. The selector finds the row; only the verifier's hash is kept. */
+/** A refresh token: `selector.verifier`. The selector finds the session; only the verifier's hash is kept. */
 export interface OpaqueToken {
   readonly selector: string;
   readonly verifier: string;
@@ -11,11 +11,9 @@ const SELECTOR_BYTES = 16;
 const VERIFIER_BYTES = 32;
 const FORM = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
 
-export function createOpaqueToken(): OpaqueToken {
-  return {
-    selector: randomBytes(SELECTOR_BYTES).toString('base64url'),
-    verifier: randomBytes(VERIFIER_BYTES).toString('base64url'),
-  };
+/** @param selector of the session that has one already */
+export function createOpaqueToken(selector = randomBytes(SELECTOR_BYTES).toString('base64url')): OpaqueToken {
+  return { selector, verifier: randomBytes(VERIFIER_BYTES).toString('base64url') };
 }
 
 export function toText({ selector, verifier }: OpaqueToken): string {
@@ -32,8 +30,21 @@ export function hashVerifier(verifier: string): Buffer {
   return createHash('sha256').update(verifier).digest();
 }
 
-export function isVerifier(verifier: string, hash: Buffer): boolean {
-  return timingSafeEqual(hashVerifier(verifier), hash);
+export function isSameHash(one: Buffer, other: Buffer): boolean {
+  return timingSafeEqual(one, other);
+}
+
+/** Enough to know a spent one again: nobody finds another text with these 128 bits. */
+const DIGEST_BYTES = 16;
+
+/** What is kept of a refresh token that was spent. */
+export function digestOfVerifier(hash: Buffer): Buffer {
+  return hash.subarray(0, DIGEST_BYTES);
+}
+
+/** What is kept of an access token that has bought another. */
+export function digestOfJti(jti: string): Buffer {
+  return createHash('sha256').update(jti).digest().subarray(0, DIGEST_BYTES);
 }
 
 const ALGORITHM = 'aes-256-gcm';

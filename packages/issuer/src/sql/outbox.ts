@@ -27,6 +27,10 @@ export interface Outbox {
   live(at: EpochMillis): OutboxRow[];
   /** The lowest seq that still denies at `at`. */
   lowestLive(at: EpochMillis): number | undefined;
+  /** Every part of one revocation, in order. */
+  ofTxn(txn: string): OutboxRow[];
+  /** Revocations by their last row, downwards from before `seq`. */
+  txnsBefore(seq: number, limit: number): readonly { readonly seq: number; readonly txn: string }[];
   delete(seq: number): void;
   /** Forgets everything: the next seq is 1. */
   clear(): void;
@@ -52,6 +56,14 @@ export function createOutbox(database: Database.Database): Outbox {
   const lowestLive = database
     .prepare<[number], number>('SELECT seq FROM rescind_outbox WHERE expires_at > ? ORDER BY seq LIMIT 1')
     .pluck();
+  const ofTxn = database.prepare<[string], OutboxRow>(
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE txn = ? ORDER BY seq`,
+  );
+  const txnsBefore = database.prepare<[number, number], { seq: number; txn: string }>(
+    `SELECT seq, txn FROM rescind_outbox AS row
+     WHERE seq < ? AND NOT EXISTS (SELECT 1 FROM rescind_outbox WHERE txn = row.txn AND seq > row.seq)
+     ORDER BY seq DESC LIMIT ?`,
+  );
   const remove = database.prepare('DELETE FROM rescind_outbox WHERE seq = ?');
   const count = database.prepare<[], number>('SELECT COUNT(*) FROM rescind_outbox').pluck();
 
@@ -62,6 +74,8 @@ export function createOutbox(database: Database.Database): Outbox {
     bottom: () => bottom.get(),
     live: (at) => live.all(at),
     lowestLive: (at) => lowestLive.get(at),
+    ofTxn: (txn) => ofTxn.all(txn),
+    txnsBefore: (seq, limit) => txnsBefore.all(seq, limit),
     delete(seq) {
       remove.run(seq);
     },

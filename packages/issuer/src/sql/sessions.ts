@@ -1,7 +1,10 @@
 import type { EpochMillis } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
+import type { SessionPolicy, TokenStorage } from '../issuer-clients.ts';
+import type { SessionEnds } from './session-ends.ts';
+import { createSessionEnds } from './session-ends.ts';
 
-/** A login on a device. */
+/** A login on a device, and its refresh token, which it has one of. */
 export interface Session {
   readonly sid: string;
   readonly sub: string;
@@ -10,96 +13,213 @@ export interface Session {
   /** What was asked at the login; null: all the subject may have. */
   readonly scope: string | null;
   readonly deviceName: string | null;
+  readonly deviceId: string | null;
+  readonly address: string | null;
+  readonly userAgent: string | null;
+  readonly storage: TokenStorage;
   readonly amr: readonly string[];
+  readonly acr: string | null;
+  /** Of this device alone. */
+  readonly policy: SessionPolicy | null;
   readonly credentialVersion: number;
+  readonly createdAt: EpochMillis;
   readonly authTime: EpochMillis;
+  readonly lastUsedAt: EpochMillis;
+  readonly idleExpiresAt: EpochMillis;
   readonly absoluteExpiresAt: EpochMillis;
+  readonly reauthenticationReason: string | null;
   readonly endedAt: EpochMillis | null;
+  readonly endReason: string | null;
+  readonly selector: string | null;
+  /** SHA-256 of the refresh token's verifier. */
+  readonly verifierHash: Buffer | null;
+  /** Of the refresh token before. */
+  readonly formerHash: Buffer | null;
+  readonly rotatedAt: EpochMillis | null;
+  /** The present refresh token, sealed under a key that only the holder of the former one can derive. */
+  readonly sealed: Buffer | null;
+  /** The access token that may buy another. */
+  readonly newestJti: string | null;
+  readonly newestExp: EpochMillis | null;
+  /** What that token was narrowed to; null: it was not. */
+  readonly newestScope: string | null;
+  /** The access token that bought it. */
+  readonly renewedJti: string | null;
+  readonly renewedAt: EpochMillis | null;
 }
 
-interface SessionRow extends Omit<Session, 'audience' | 'amr'> {
+interface SessionRow extends Omit<Session, 'audience' | 'amr' | 'policy'> {
   readonly audience: string;
   readonly amr: string;
+  readonly policy: string | null;
 }
 
-/** Which sessions a cut-off ends: those of this issuer whose claim has this value; `iss`: all. */
-export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
+export type NewSession = Omit<
+  Session,
+  | 'reauthenticationReason'
+  | 'endedAt'
+  | 'endReason'
+  | 'formerHash'
+  | 'rotatedAt'
+  | 'sealed'
+  | 'newestJti'
+  | 'newestExp'
+  | 'newestScope'
+  | 'renewedJti'
+  | 'renewedAt'
+>;
 
-export interface Sessions {
-  insert(session: Session, greatestExp: EpochMillis): void;
+/** What every minting leaves in its session. */
+export interface Minted {
+  readonly sid: string;
+  readonly at: EpochMillis;
+  readonly idleExpiresAt: EpochMillis;
+  readonly jti: string;
+  readonly exp: EpochMillis;
+  /** What the token was narrowed to; null: it was not. */
+  readonly scope: string | null;
+}
+
+export interface Rotation {
+  readonly sid: string;
+  /** Of the token presented: it must still be the present one. */
+  readonly presentedHash: Buffer;
+  readonly nextHash: Buffer;
+  readonly at: EpochMillis;
+  readonly sealed: Buffer | null;
+}
+
+export interface Renewal {
+  readonly sid: string;
+  /** The token presented: it must still be the newest. */
+  readonly presentedJti: string;
+  readonly at: EpochMillis;
+}
+
+export interface Proof {
+  readonly sid: string;
+  readonly at: EpochMillis;
+  readonly amr: readonly string[];
+  readonly acr: string | null;
+  readonly credentialVersion: number;
+}
+
+export interface Sessions extends SessionEnds {
+  insert(session: NewSession): void;
   find(sid: string): Session | undefined;
-  /** The open ones of a subject, but for one. */
-  openSids(sub: string, exceptSid: string | null): string[];
-  /** Ends the open ones that began at or before `begunUntil`. Answers how many there were. */
-  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
+  findBySelector(selector: string): Session | undefined;
+  /** By the selector of a refresh token that version 1 rotated. */
+  findByFormerSelector(selector: string): Session | undefined;
+  /** Whether the session has spent what this is the digest of. */
+  isSpent(sid: string, digest: Buffer): boolean;
+  /** The one write that decides who rotates: false when somebody else was first. */
+  rotate(rotation: Rotation): boolean;
+  /** The one write that decides who renews: false when somebody else was first. */
+  renew(renewal: Renewal): boolean;
+  spend(sid: string, digest: Buffer): void;
+  mint(minted: Minted): void;
+  /** The person has proved again who they are. */
+  prove(proof: Proof): void;
   setCredentialVersion(sid: string, version: number): void;
-  raiseGreatestExp(sid: string, exp: EpochMillis): void;
-  /** Forgets, with their refresh tokens, those that were over before `before`, and whose tokens have expired. */
-  prune(before: EpochMillis, limit: number): number;
+  rename(sid: string, deviceName: string): void;
+  /** How many open ones there were. */
+  requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): number;
 }
+
+const COLUMNS = `sid, sub, client_id AS clientId, audience, scope, device_name AS deviceName, device_id AS deviceId, address,
+  user_agent AS userAgent, storage, amr, acr, policy, credential_version AS credentialVersion, created_at AS createdAt,
+  auth_time AS authTime, last_used_at AS lastUsedAt, idle_expires_at AS idleExpiresAt,
+  absolute_expires_at AS absoluteExpiresAt, reauthentication_reason AS reauthenticationReason, ended_at AS endedAt,
+  end_reason AS endReason, selector, verifier_hash AS verifierHash, former_hash AS formerHash, rotated_at AS rotatedAt,
+  sealed, newest_jti AS newestJti, newest_exp AS newestExp, newest_scope AS newestScope, renewed_jti AS renewedJti,
+  renewed_at AS renewedAt`;
 
 export function createSessions(database: Database.Database): Sessions {
   const insert = database.prepare(
-    `INSERT INTO rescind_sessions (sid, sub, client_id, audience, scope, device_name, amr, credential_version, auth_time,
-       absolute_expires_at, greatest_exp)
-     VALUES (@sid, @sub, @clientId, @audience, @scope, @deviceName, @amr, @credentialVersion, @authTime,
-       @absoluteExpiresAt, @greatestExp)`,
+    `INSERT INTO rescind_sessions (sid, sub, client_id, audience, scope, device_name, device_id, address, user_agent,
+       storage, amr, acr, policy, credential_version, created_at, auth_time, last_used_at, idle_expires_at,
+       absolute_expires_at, selector, verifier_hash, greatest_exp)
+     VALUES (@sid, @sub, @clientId, @audience, @scope, @deviceName, @deviceId, @address, @userAgent, @storage, @amr, @acr,
+       @policy, @credentialVersion, @createdAt, @authTime, @lastUsedAt, @idleExpiresAt, @absoluteExpiresAt, @selector,
+       @verifierHash, @createdAt)`,
   );
-  const find = database.prepare<[string], SessionRow>(
-    `SELECT sid, sub, client_id AS clientId, audience, scope, device_name AS deviceName, amr,
-       credential_version AS credentialVersion, auth_time AS authTime, absolute_expires_at AS absoluteExpiresAt,
-       ended_at AS endedAt
-     FROM rescind_sessions WHERE sid = ?`,
+  const finding = (where: string) =>
+    database.prepare<[string], SessionRow>(`SELECT ${COLUMNS} FROM rescind_sessions WHERE ${where}`);
+  const find = finding('sid = ?');
+  const findBySelector = finding('selector = ?');
+  const findByFormerSelector = finding('sid = (SELECT sid FROM rescind_former_selectors WHERE selector = ?)');
+  const isSpent = database.prepare<[string, Buffer], number>(
+    'SELECT 1 FROM rescind_spent WHERE sid = ? AND digest = ?',
   );
-  const openSids = database
-    .prepare<[string, string | null], string>(
-      'SELECT sid FROM rescind_sessions WHERE sub = ? AND sid IS NOT ? AND ended_at IS NULL ORDER BY sid',
-    )
-    .pluck();
-  const ending = (where: string) =>
-    database.prepare(
-      `UPDATE rescind_sessions SET ended_at = @at, end_reason = @reason
-       WHERE ${where} AND auth_time <= @begunUntil AND ended_at IS NULL`,
-    );
-  const end = {
-    sid: ending('sid = @value'),
-    sub: ending('sub = @value'),
-    client_id: ending('client_id = @value'),
-    iss: ending('@value IS NOT NULL'),
-  };
+  const rotate = database.prepare(
+    `UPDATE rescind_sessions SET verifier_hash = @nextHash, former_hash = @presentedHash, rotated_at = @at, sealed = @sealed
+     WHERE sid = @sid AND verifier_hash = @presentedHash AND ended_at IS NULL`,
+  );
+  const renew = database.prepare(
+    `UPDATE rescind_sessions SET renewed_jti = @presentedJti, renewed_at = @at
+     WHERE sid = @sid AND newest_jti = @presentedJti AND ended_at IS NULL`,
+  );
+  const spend = database.prepare('INSERT INTO rescind_spent (sid, digest) VALUES (?, ?)');
+  const mint = database.prepare(
+    `UPDATE rescind_sessions SET last_used_at = @at, idle_expires_at = @idleExpiresAt, newest_jti = @jti, newest_exp = @exp,
+       newest_scope = @scope, greatest_exp = MAX(greatest_exp, @exp)
+     WHERE sid = @sid`,
+  );
+  const prove = database.prepare(
+    `UPDATE rescind_sessions SET auth_time = @at, amr = @amr, acr = @acr, credential_version = @credentialVersion,
+       reauthentication_reason = NULL
+     WHERE sid = @sid`,
+  );
   const setCredentialVersion = database.prepare('UPDATE rescind_sessions SET credential_version = ? WHERE sid = ?');
-  const raiseGreatestExp = database.prepare(
-    'UPDATE rescind_sessions SET greatest_exp = MAX(greatest_exp, ?) WHERE sid = ?',
-  );
-  const pruning = (when: string) =>
+  const rename = database.prepare('UPDATE rescind_sessions SET device_name = ? WHERE sid = ?');
+  const demanding = (column: 'sid' | 'sub') =>
     database.prepare(
-      `DELETE FROM rescind_sessions WHERE sid IN (
-         SELECT sid FROM rescind_sessions WHERE ${when} < @before AND greatest_exp < @before LIMIT @limit
-       )`,
+      `UPDATE rescind_sessions SET reauthentication_reason = ? WHERE ${column} = ? AND ended_at IS NULL`,
     );
-  const prunings = [pruning('absolute_expires_at'), pruning('ended_at')];
+  const demands = { sid: demanding('sid'), sub: demanding('sub') };
 
   return {
-    insert(session, greatestExp) {
+    ...createSessionEnds(database),
+    insert(session) {
       insert.run({
         ...session,
         audience: JSON.stringify(session.audience),
         amr: JSON.stringify(session.amr),
-        greatestExp,
+        policy: session.policy === null ? null : JSON.stringify(session.policy),
       });
     },
-    find(sid) {
-      const row = find.get(sid);
-      return row && { ...row, audience: JSON.parse(row.audience), amr: JSON.parse(row.amr) };
+    find: (sid) => toSession(find.get(sid)),
+    findBySelector: (selector) => toSession(findBySelector.get(selector)),
+    findByFormerSelector: (selector) => toSession(findByFormerSelector.get(selector)),
+    isSpent: (sid, digest) => isSpent.get(sid, digest) !== undefined,
+    rotate: (rotation) => rotate.run(rotation).changes === 1,
+    renew: (renewal) => renew.run(renewal).changes === 1,
+    spend(sid, digest) {
+      spend.run(sid, digest);
     },
-    openSids: (sub, exceptSid) => openSids.all(sub, exceptSid),
-    end: (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
+    mint(minted) {
+      mint.run(minted);
+    },
+    prove(proof) {
+      prove.run({ ...proof, amr: JSON.stringify(proof.amr) });
+    },
     setCredentialVersion(sid, version) {
       setCredentialVersion.run(version, sid);
     },
-    raiseGreatestExp(sid, exp) {
-      raiseGreatestExp.run(exp, sid);
+    rename(sid, deviceName) {
+      rename.run(deviceName, sid);
     },
-    prune: (before, limit) => prunings.reduce((total, prune) => total + prune.run({ before, limit }).changes, 0),
+    requireReauthentication: (by, value, reason) => demands[by].run(reason, value).changes,
   };
+}
+
+function toSession(row: SessionRow | undefined): Session | undefined {
+  return (
+    row && {
+      ...row,
+      audience: JSON.parse(row.audience),
+      amr: JSON.parse(row.amr),
+      policy: row.policy === null ? null : JSON.parse(row.policy),
+    }
+  );
 }

@@ -1,14 +1,16 @@
 import type Database from 'better-sqlite3';
+import type { Clients } from './clients.ts';
+import { createClients } from './clients.ts';
 import type { Keys } from './keys.ts';
 import { createKeys } from './keys.ts';
 import type { Meta } from './meta.ts';
 import { createMeta } from './meta.ts';
 import type { Outbox } from './outbox.ts';
 import { createOutbox } from './outbox.ts';
-import type { RefreshTokens } from './refresh-tokens.ts';
-import { createRefreshTokens } from './refresh-tokens.ts';
 import type { Revocations } from './revocations.ts';
 import { createRevocations } from './revocations.ts';
+import type { SessionList } from './session-list.ts';
+import { createSessionList } from './session-list.ts';
 import type { Sessions } from './sessions.ts';
 import { createSessions } from './sessions.ts';
 
@@ -17,7 +19,8 @@ export interface Store {
   readonly meta: Meta;
   readonly keys: Keys;
   readonly sessions: Sessions;
-  readonly refreshTokens: RefreshTokens;
+  readonly listSessions: SessionList;
+  readonly clients: Clients;
   readonly revocations: Revocations;
   readonly outbox: Outbox;
 }
@@ -27,7 +30,8 @@ export function createStore(database: Database.Database): Store {
     meta: createMeta(database),
     keys: createKeys(database),
     sessions: createSessions(database),
-    refreshTokens: createRefreshTokens(database),
+    listSessions: createSessionList(database),
+    clients: createClients(database),
     revocations: createRevocations(database),
     outbox: createOutbox(database),
   };

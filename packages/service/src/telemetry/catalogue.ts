@@ -16,7 +16,8 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
   // The issuer: what happened to people and their tokens.
   rescind_logins_total: { help: 'Logins tried', labels: ['result'] },
   rescind_refresh_total: { help: 'Uses of refresh tokens', labels: ['result'] },
-  rescind_refresh_reuse_total: { help: 'Sessions ended because a used refresh token came again' },
+  rescind_renewals_total: { help: 'Access tokens that were shown to buy another', labels: ['result'] },
+  rescind_refresh_reuse_total: { help: 'Sessions ended because a token that had been exchanged came again' },
   rescind_notices_total: { help: 'Notices to owners of accounts, by how an attempt ended', labels: ['result'] },
   rescind_notices_waiting: { help: 'Notices to owners of accounts that have not arrived yet' },
   rescind_rate_limited_total: { help: 'Requests refused because there were too many', labels: ['what'] },

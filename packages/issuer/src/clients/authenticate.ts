@@ -1,0 +1,121 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import type { VerifiedToken } from '@rescind/token';
+import { createKeySet, createVerifier, gate } from '@rescind/token';
+import type { ClientProof, RegisteredClient } from '../issuer-clients.ts';
+import type { Clients } from '../sql/clients.ts';
+import type { Transactions } from '../transactions.ts';
+import type { ClientRegistry } from './registry.ts';
+import { hashSecret } from './registry.ts';
+import { MOST_SECRETS } from './requirements.ts';
+
+interface Authentication {
+  readonly issuer: string;
+  readonly registry: ClientRegistry;
+  readonly clients: Clients;
+  readonly transactions: Pick<Transactions, 'run'>;
+  readonly now: () => EpochMillis;
+}
+
+/** An assertion is made for one request: what lives longer is worth stealing. */
+const LONGEST_ASSERTION_MS: DurationMs = 5 * 60_000;
+const MAX_JTI_LENGTH = 256;
+/** Clients write one, the other, or none (draft-ietf-oauth-rfc7523bis section 4 names the last). */
+const ASSERTION_TYPES = ['JWT', 'client-authentication+jwt'];
+const SECRET_METHODS: ReadonlySet<string> = new Set(['client_secret_basic', 'client_secret_post']);
+/** Compared with where there is no secret, so that the answer takes as long. */
+const NOBODYS_HASH = hashSecret('');
+
+/** Says which client sent a proof. */
+export function createAuthenticate(room: Authentication): (proof: ClientProof) => RegisteredClient {
+  return (proof) => {
+    const client = isAssertion(proof) ? byAssertion(room, proof) : bySecret(room, proof);
+    if (client === undefined || client.disabled) throw new RescindError('client_invalid');
+    return client;
+  };
+}
+
+type AssertionProof = Extract<ClientProof, { method: 'private_key_jwt' }>;
+
+function isAssertion(proof: ClientProof): proof is AssertionProof {
+  return proof.method === 'private_key_jwt';
+}
+
+/** All the comparisons there can be are made, whoever asks. */
+function bySecret({ registry }: Authentication, proof: Exclude<ClientProof, AssertionProof>) {
+  const client = registry.find(proof.clientId);
+  const presented = Buffer.from(hashSecret(proof.method === 'none' ? '' : proof.secret));
+  let matches = 0;
+  for (let at = 0; at < MOST_SECRETS; at += 1) {
+    const held = client?.secretHashes[at];
+    const isSame = timingSafeEqual(presented, Buffer.from(held ?? NOBODYS_HASH));
+    matches += Number(isSame && held !== undefined);
+  }
+  if (client?.authMethod !== proof.method) return undefined;
+  return !SECRET_METHODS.has(proof.method) || matches > 0 ? client : undefined;
+}
+
+/** RFC 7523 section 3. */
+function byAssertion(room: Authentication, proof: AssertionProof): RegisteredClient | undefined {
+  const clientId = claimedIssuer(proof.assertion);
+  if (clientId === undefined || (proof.clientId !== undefined && proof.clientId !== clientId)) return undefined;
+  const client = room.registry.find(clientId);
+  if (client?.authMethod !== 'private_key_jwt' || client.disabled) return undefined;
+  const at = room.now();
+  const verified = verify(room, client, proof, at);
+  return verified !== undefined && takeOnce(room, verified, clientId, at) ? client : undefined;
+}
+
+/** Whose keys are to be asked; nothing else is believed before the signature. */
+function claimedIssuer(assertion: string): string | undefined {
+  try {
+    const { iss } = gate(assertion).payload;
+    return typeof iss === 'string' ? iss : undefined;
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+function verify(
+  { issuer }: Authentication,
+  { clientId, jwks }: RegisteredClient,
+  { assertion, audiences = [] }: AssertionProof,
+  at: EpochMillis,
+): VerifiedToken | undefined {
+  const verifier = createVerifier({
+    keys: createKeySet(jwks),
+    issuer: clientId,
+    audience: [issuer, ...audiences],
+    typ: ASSERTION_TYPES,
+    typMayBeAbsent: true,
+    requiredClaims: ['sub', 'jti'],
+  });
+  try {
+    const token = verifier.verify(assertion, at);
+    const { sub, exp } = token.payload;
+    const isShort = Number(exp) * 1000 - at <= LONGEST_ASSERTION_MS + CLOCK_TOLERANCE_MS;
+    return sub === clientId && isShort ? token : undefined;
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+/** Durable before it is believed: a replay is known after a restart, too. */
+function takeOnce(
+  { clients, transactions }: Authentication,
+  { payload }: VerifiedToken,
+  clientId: string,
+  at: EpochMillis,
+): boolean {
+  const { jti, exp } = payload;
+  if (typeof jti !== 'string' || jti.length > MAX_JTI_LENGTH) return false;
+  const digest = createHash('sha256').update(jti).digest();
+  const expiresAt = Math.max(Number(exp) * 1000, at);
+  return transactions.run(() => clients.takeAssertion(clientId, digest, expiresAt));
+}
+
+function refused(error: unknown): undefined {
+  if (error instanceof RescindError) return undefined;
+  throw error;
+}

@@ -1,0 +1,110 @@
+import { createKeySet } from '@rescind/token';
+import type { Client, ClientPolicy, RegisteredClient, SessionPolicy } from '../issuer-clients.ts';
+import { lengthOption } from '../options.ts';
+import { parseScope } from '../session/scope.ts';
+
+/** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
+const CLIENT_ID = /^[\x21-\x39\x3b-\x7e]{1,256}$/;
+const MAX_NAME_LENGTH = 128;
+/** SHA-256, base64url. */
+const HASH = /^[A-Za-z0-9_-]{43}$/;
+/** The one in use and the one that takes its place. */
+export const MOST_SECRETS = 2;
+const METHODS: ReadonlySet<unknown> = new Set<Client['authMethod']>([
+  'none',
+  'client_secret_basic',
+  'client_secret_post',
+  'private_key_jwt',
+]);
+const STORAGES: ReadonlySet<unknown> = new Set<ClientPolicy['storage']>(['body', 'cookie', 'either']);
+const FLAGS = ['rotation', 'renewByToken'] as const;
+const DEVICE_MEMBERS: ReadonlySet<string> = new Set<keyof SessionPolicy>([
+  'accessTokenTtlMs',
+  'refreshIdleTtlMs',
+  'refreshTokenTtlMs',
+  'refreshGraceMs',
+  ...FLAGS,
+]);
+
+/** Fills in what was left out. @throws TypeError naming what is wrong and what would be right */
+export function toRegistered(client: Client): RegisteredClient {
+  const { clientId, name, authMethod, secretHashes = [], jwks, scope, audience, policy = {} } = client;
+  if (!(typeof clientId === 'string' && CLIENT_ID.test(clientId))) {
+    throw new TypeError('clientId must be 1 to 256 visible ASCII characters without colon');
+  }
+  if (!(typeof name === 'string' && name !== '' && name.length <= MAX_NAME_LENGTH)) {
+    throw new TypeError(`name must be text of 1 to ${MAX_NAME_LENGTH} characters`);
+  }
+  if (!METHODS.has(authMethod)) throw new TypeError(`authMethod must be one of ${[...METHODS].join(', ')}`);
+  requireSecrets(authMethod, secretHashes);
+  requireKeys(authMethod, jwks);
+  if (scope !== undefined && typeof scope !== 'string') throw new TypeError('scope must be space-separated text');
+  if (audience !== undefined && !(Array.isArray(audience) && audience.length > 0 && audience.every(isText))) {
+    throw new TypeError('audience must be a list of text');
+  }
+  requireClientPolicy(policy);
+  return {
+    clientId,
+    name,
+    authMethod,
+    secretHashes,
+    ...(jwks === undefined ? {} : { jwks }),
+    mayIntrospect: flag('mayIntrospect', client.mayIntrospect),
+    ...(scope === undefined ? {} : { scope: parseScope(scope).join(' ') }),
+    ...(audience === undefined ? {} : { audience }),
+    policy,
+    disabled: flag('disabled', client.disabled),
+  };
+}
+
+/** Of one device. @throws TypeError */
+export function requireSessionPolicy(policy: SessionPolicy): void {
+  const unknown = Object.keys(policy).find((member) => !DEVICE_MEMBERS.has(member));
+  if (unknown !== undefined) throw new TypeError(`policy must not have ${unknown}`);
+  lengthOption('accessTokenTtlMs', policy.accessTokenTtlMs);
+  lengthOption('refreshGraceMs', policy.refreshGraceMs);
+  if (policy.refreshIdleTtlMs !== 'never') lengthOption('refreshIdleTtlMs', policy.refreshIdleTtlMs);
+  if (policy.refreshTokenTtlMs !== 'never') lengthOption('refreshTokenTtlMs', policy.refreshTokenTtlMs);
+  for (const name of FLAGS) flag(name, policy[name]);
+}
+
+function requireClientPolicy({ storage, ...policy }: ClientPolicy): void {
+  if (storage !== undefined && !STORAGES.has(storage)) {
+    throw new TypeError('policy.storage must be body, cookie or either');
+  }
+  requireSessionPolicy(policy);
+}
+
+function requireSecrets(authMethod: Client['authMethod'], hashes: readonly string[]): void {
+  if (!(Array.isArray(hashes) && hashes.every((hash) => typeof hash === 'string' && HASH.test(hash)))) {
+    throw new TypeError('secretHashes must be a list of SHA-256 in base64url');
+  }
+  if (hashes.length > MOST_SECRETS) throw new TypeError(`secretHashes must be at most ${MOST_SECRETS}`);
+  if (hashes.length > 0 && (authMethod === 'none' || authMethod === 'private_key_jwt')) {
+    throw new TypeError(`secretHashes must be empty: a client that authenticates by ${authMethod} has no secret`);
+  }
+}
+
+function requireKeys(authMethod: Client['authMethod'], jwks: Client['jwks']): void {
+  if (authMethod !== 'private_key_jwt') {
+    if (jwks !== undefined) throw new TypeError('jwks must be given for private_key_jwt only');
+    return;
+  }
+  try {
+    const usable = createKeySet(jwks).kids().length;
+    if (usable === jwks?.keys.length) return;
+  } catch {
+    // Said below: which key it is that cannot be used is plain from the set.
+  }
+  throw new TypeError('jwks must be a set of public RSA (2048 bits or more) or EC keys, each with a kid and an alg');
+}
+
+function flag(name: string, value: boolean | undefined): boolean {
+  if (value === undefined) return false;
+  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`);
+  return value;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}

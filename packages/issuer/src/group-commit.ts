@@ -1,0 +1,68 @@
+import type Database from 'better-sqlite3';
+import type { Transactions, Unit } from './transactions.ts';
+
+/** Runs works that come at once in one transaction: one wait for the disk answers them all. */
+export interface GroupCommit {
+  /**
+   * Resolves when what `work` wrote is durable. When it throws, nothing of it happened, and the others' stays.
+   * @throws RescindError as `Transactions.run`
+   */
+  run<T>(work: (unit: Unit) => T): Promise<T>;
+}
+
+/** Each costs a signature: more at once would keep everybody else waiting for longer than the disk does. */
+const MOST_AT_ONCE = 32;
+
+type Settle = () => void;
+
+interface Waiting {
+  /** Does it, and says how to answer once it is durable. */
+  perform(unit: Unit): Settle;
+  fail(error: unknown): void;
+}
+
+export function createGroupCommit(database: Database.Database, transactions: Pick<Transactions, 'run'>): GroupCommit {
+  let waiting: Waiting[] = [];
+
+  function flush(): void {
+    const group = waiting.slice(0, MOST_AT_ONCE);
+    waiting = waiting.slice(MOST_AT_ONCE);
+    if (waiting.length > 0) setImmediate(flush);
+    try {
+      for (const settle of transactions.run((unit) => group.map((one) => one.perform(unit)))) settle();
+    } catch (error) {
+      for (const one of group) one.fail(error);
+    }
+  }
+
+  /** A savepoint: what fails is undone alone. */
+  const apart = <T>(work: () => T): T => {
+    try {
+      return database.transaction(work)();
+    } catch (error) {
+      // A full disk undoes the whole transaction, and there is none to go on in.
+      if (!database.inTransaction) throw new Error('the transaction was undone', { cause: error });
+      throw error;
+    }
+  };
+
+  return {
+    run: (work) =>
+      new Promise((resolve, reject) => {
+        waiting.push({
+          perform(unit) {
+            try {
+              const result = apart(() => work(unit));
+              return () => resolve(result);
+            } catch (error) {
+              if (!database.inTransaction) throw error;
+              return () => reject(error);
+            }
+          },
+          fail: reject,
+        });
+        // After the requests that have come by now, and before the next.
+        if (waiting.length === 1) setImmediate(flush);
+      }),
+  };
+}

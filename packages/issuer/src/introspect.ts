@@ -1,0 +1,68 @@
+import type { EpochMillis } from '@rescind/revocation';
+import { NEVER, RescindError } from '@rescind/revocation';
+import type { Issuer } from './issuer.ts';
+import type { RegisteredClient } from './issuer-clients.ts';
+import type { Introspection } from './issuer-sessions.ts';
+import type { SessionRoom } from './session/answer.ts';
+import { allowedScope, requireGoingOn } from './session/grant.ts';
+import { findPresented } from './session/presented.ts';
+import { presentScope } from './session/scope.ts';
+
+const INACTIVE: Introspection = { active: false };
+
+/** RFC 7662: unknown, expired, revoked and not the asker's business are one answer (section 4). */
+export function createIntrospect(
+  room: SessionRoom,
+  verify: Issuer['verify'],
+  now: () => EpochMillis,
+): Issuer['introspect'] {
+  return (token, { clientId }) => {
+    const asker = room.clients.find(clientId);
+    if (asker === undefined || asker.disabled) return INACTIVE;
+    try {
+      return aboutRefreshToken(room, token, asker, now()) ?? aboutAccessToken(verify, token, asker);
+    } catch (error) {
+      if (error instanceof RescindError) return INACTIVE;
+      throw error;
+    }
+  };
+}
+
+function aboutAccessToken(verify: Issuer['verify'], token: string, asker: RegisteredClient): Introspection {
+  const { payload } = verify(token);
+  if (!isTheirs(payload, asker)) return INACTIVE;
+  // Verified, and minted here: these claims are there, and are text.
+  const { iss, sub, client_id, scope, sid } = payload as Record<'iss' | 'sub' | 'client_id' | 'scope' | 'sid', string>;
+  return { ...payload, iss, sub, client_id, scope, sid, token_type: 'Bearer', active: true };
+}
+
+/** A resource server that took a refresh token for an access token must not be told that it is good. */
+function aboutRefreshToken(
+  room: SessionRoom,
+  token: string,
+  asker: RegisteredClient,
+  at: EpochMillis,
+): Introspection | undefined {
+  const presented = findPresented(room.store, token);
+  if (presented === undefined) return undefined;
+  const { session, state } = presented;
+  if (state !== 'present' || session.clientId !== asker.clientId) return INACTIVE;
+  const subject = requireGoingOn(room, session, at);
+  const expires = Math.min(session.idleExpiresAt, session.absoluteExpiresAt);
+  return {
+    active: true,
+    iss: room.policy.issuer,
+    sub: session.sub,
+    client_id: session.clientId,
+    scope: presentScope(session.scope, allowedScope(subject, asker)).join(' '),
+    sid: session.sid,
+    ...(expires === NEVER ? {} : { exp: Math.floor(expires / 1000) }),
+    token_use: 'refresh_token',
+  };
+}
+
+function isTheirs({ client_id, aud }: Readonly<Record<string, unknown>>, asker: RegisteredClient): boolean {
+  if (client_id === asker.clientId) return true;
+  if (!asker.mayIntrospect) return false;
+  return asker.audience === undefined || [aud].flat().some((one) => asker.audience?.includes(String(one)));
+}

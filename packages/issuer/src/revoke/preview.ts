@@ -1,0 +1,69 @@
+import type { Denial, EpochMillis } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation';
+import type { Issuer } from '../issuer.ts';
+import type { CutoffRequest, EndAllSessions, Preview, SubjectChange } from '../issuer-revocations.ts';
+import type { SessionClaim } from '../sql/session-ends.ts';
+import type { Store } from '../sql/store.ts';
+import { endsSessions } from './denials.ts';
+import type { PlanRoom, RevocationPlan } from './plan.ts';
+import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
+
+/** What is told by name. */
+const MOST_SIDS = 100;
+const NOTHING: Preview = { sessions: 0, sids: [], subjects: 0, tokensUntil: 0 };
+
+/** A dry run: the plan is made as for the act, and what it would end is counted by the same conditions. */
+export function createPreview(
+  room: { readonly store: Store; readonly policy: { readonly issuer: string } },
+  now: () => EpochMillis,
+): Issuer['preview'] {
+  return (what) => {
+    const plans = createPlanRoom(room, { now, cutOffTime: now });
+    const plan = planOf(plans, what);
+    return plan === undefined ? NOTHING : previewOf(plans, plan);
+  };
+}
+
+function planOf(room: PlanRoom, what: Parameters<Issuer['preview']>[0]): RevocationPlan | undefined {
+  if (isCutoffs(what)) return planCutoffs(room, what);
+  return 'kind' in what ? planChange(room, what) : planEndAll(room, what);
+}
+
+function previewOf({ issuer, store, at }: PlanRoom, { deny }: RevocationPlan): Preview {
+  const ending = deny.filter(({ iss, claim, endsSession }) => iss === issuer && endsSession && endsSessions(claim));
+  const expiresAt = Math.max(...deny.map((denial) => denial.expiresAt));
+  const tokensUntil = expiresAt === NEVER ? null : expiresAt;
+  const [only, ...others] = ending;
+  if (only === undefined) return { ...NOTHING, tokensUntil };
+  const ended = others.length > 0 ? endedByAny(store, ending, at) : endedByOne(store, only, at);
+  return { ...ended, tokensUntil };
+}
+
+/** Counted by the database: there may be millions. */
+function endedByOne({ sessions }: Store, { claim, value }: Denial, at: EpochMillis) {
+  const sids: string[] = [];
+  for (const { sid } of sessions.each(claim as SessionClaim, value, at)) {
+    sids.push(sid);
+    if (sids.length === MOST_SIDS) break;
+  }
+  return { ...sessions.count(claim as SessionClaim, value, at), sids };
+}
+
+/** Each session once, however many cut-offs end it. */
+function endedByAny({ sessions }: Store, denials: readonly Denial[], at: EpochMillis) {
+  const ended = new Map<string, string>();
+  for (const { claim, value } of denials) {
+    for (const { sid, sub } of sessions.each(claim as SessionClaim, value, at)) ended.set(sid, sub);
+  }
+  return {
+    sessions: ended.size,
+    sids: [...ended.keys()].slice(0, MOST_SIDS),
+    subjects: new Set(ended.values()).size,
+  };
+}
+
+function isCutoffs(
+  what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange,
+): what is CutoffRequest | readonly CutoffRequest[] {
+  return Array.isArray(what) || 'claim' in what;
+}

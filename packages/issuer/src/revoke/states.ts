@@ -1,0 +1,47 @@
+import { NEVER, RescindError } from '@rescind/revocation';
+import type { IssuerRevocations, RevocationState } from '../issuer-revocations.ts';
+import { revocationOf } from '../log/appender.ts';
+import { pageSize } from '../page.ts';
+import type { OutboxRow } from '../sql/outbox.ts';
+import type { Store } from '../sql/store.ts';
+
+/** @param isPublishing whether a publisher is to acknowledge events; without one readers are served from the outbox */
+export function createRevocationStates({ meta, outbox }: Store, isPublishing: boolean): IssuerRevocations {
+  function toState(rows: readonly OutboxRow[]): RevocationState | undefined {
+    const last = rows.at(-1);
+    const identity = meta.identity();
+    if (last === undefined || identity === undefined) return undefined;
+    const { epoch } = identity;
+    const expiresAt = Math.max(...rows.map((row) => row.expiresAt));
+    return {
+      txn: last.txn,
+      epoch,
+      seq: last.seq,
+      reason: revocationOf(last).reason,
+      deny: rows.flatMap((row) => revocationOf(row).deny),
+      appendedAt: last.appendedAt,
+      published: !isPublishing || meta.sentSeq(epoch) >= last.seq,
+      expiresAt: expiresAt === NEVER ? null : expiresAt,
+    };
+  }
+
+  const find = (txn: string) => toState(outbox.ofTxn(txn));
+  return {
+    find,
+    list({ after, limit } = {}) {
+      const size = pageSize(limit);
+      const rows = outbox.txnsBefore(after === undefined ? Number.MAX_SAFE_INTEGER : toSeq(after), size + 1);
+      const items = rows
+        .slice(0, size)
+        .map(({ txn }) => find(txn))
+        .filter((state) => state !== undefined);
+      const last = rows.at(size - 1);
+      return rows.length > size && last !== undefined ? { items, next: String(last.seq) } : { items };
+    },
+  };
+}
+
+function toSeq(after: string): number {
+  if (/^\d{1,15}$/.test(after)) return Number(after);
+  throw new RescindError('request_invalid', { detail: 'after' });
+}

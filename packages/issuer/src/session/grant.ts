@@ -1,0 +1,56 @@
+import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { FullPolicy } from '../clients/policy.ts';
+import { policyOf } from '../clients/policy.ts';
+import type { SubjectRecord } from '../issuer.ts';
+import type { RegisteredClient } from '../issuer-clients.ts';
+import type { Session } from '../sql/sessions.ts';
+import type { SessionRoom } from './answer.ts';
+import { parseScope } from './scope.ts';
+
+/** A session that goes on, with whose it is and by whose leave, as all of it is now. */
+export interface Grant {
+  readonly session: Session;
+  readonly subject: SubjectRecord;
+  readonly client: RegisteredClient;
+  readonly policy: FullPolicy;
+}
+
+/** The client of a session and what it may, now. @throws RescindError `client_invalid` */
+export function termsOf({ clients, policy }: SessionRoom, session: Session): Pick<Grant, 'client' | 'policy'> {
+  const client = clients.requireEnabled(session.clientId);
+  return { client, policy: policyOf(policy, client.policy, session.policy) };
+}
+
+/** Whether a session is past a deadline. A token that would expire in the second it is minted is none. */
+export function isOver({ endedAt, absoluteExpiresAt, idleExpiresAt }: Session, at: EpochMillis): boolean {
+  return endedAt !== null || at + 1000 > absoluteExpiresAt || at >= idleExpiresAt;
+}
+
+/**
+ * The subject of a session that wants another token. Whoever has a token of it may know why not.
+ * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`
+ */
+export function requireGoingOn(room: SessionRoom, session: Session, at: EpochMillis): SubjectRecord {
+  if (isOver(session, at)) throw new RescindError('grant_invalid');
+  const subject = room.subject(session.sub);
+  if (subject === undefined) throw new RescindError('grant_invalid');
+  if (!subject.active) throw new RescindError('grant_suspended', because(subject.reason));
+  if (subject.credentialVersion !== session.credentialVersion) throw new RescindError('grant_invalid');
+  if (session.reauthenticationReason !== null) {
+    throw new RescindError('reauthentication_required', because(session.reauthenticationReason));
+  }
+  return subject;
+}
+
+export function because(reason: string | undefined): { readonly detail?: string } {
+  return reason === undefined ? {} : { detail: reason };
+}
+
+/** The scope that a subject may have by a client, now. */
+export function allowedScope({ claims }: SubjectRecord, client: RegisteredClient): string[] {
+  const all = parseScope(typeof claims.scope === 'string' ? claims.scope : '');
+  if (client.scope === undefined) return all;
+  const most = new Set(parseScope(client.scope));
+  return all.filter((token) => most.has(token));
+}

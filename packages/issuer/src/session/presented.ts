@@ -1,0 +1,47 @@
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { Session } from '../sql/sessions.ts';
+import type { Store } from '../sql/store.ts';
+import type { OpaqueToken } from './opaque.ts';
+import { digestOfVerifier, hashVerifier, isSameHash, parseOpaqueToken, unseal } from './opaque.ts';
+
+/** A refresh token that was presented, whose verifier is right. */
+export interface PresentedToken {
+  readonly token: OpaqueToken;
+  readonly hash: Buffer;
+  readonly session: Session;
+  /** `present`: its session's; `spent`: one of those before. */
+  readonly state: 'present' | 'spent';
+}
+
+/** Compared with when there is no such selector, so that the answer takes as long. */
+const NOBODYS_HASH = hashVerifier('');
+
+/** The token, if it is one of ours, spent or not. Half a token finds nothing and harms nothing. */
+export function findPresented({ sessions }: Store, text: string): PresentedToken | undefined {
+  const token = parseOpaqueToken(text);
+  if (token === undefined) return undefined;
+  const session = sessions.findBySelector(token.selector) ?? sessions.findByFormerSelector(token.selector);
+  const hash = hashVerifier(token.verifier);
+  const isPresent = isSameHash(hash, session?.verifierHash ?? NOBODYS_HASH);
+  if (session === undefined) return undefined;
+  if (isPresent) return { token, hash, session, state: 'present' };
+  return sessions.isSpent(session.sid, digestOfVerifier(hash)) ? { token, hash, session, state: 'spent' } : undefined;
+}
+
+/** What a spent token may still get. */
+export type Retry =
+  | { readonly kind: 'successor'; readonly token: OpaqueToken }
+  /** It was replaced, not used: what took its place went to whoever proved who they are. */
+  | { readonly kind: 'replaced' }
+  | { readonly kind: 'none' };
+
+/**
+ * The answer to a refresh may have been lost: the last token before the present gets the same successor, within the grace,
+ * while nobody has used that (or it would not be the last). The time runs from its first use, so it cannot be walked forward.
+ */
+export function retryOf({ token, hash, session }: PresentedToken, graceMs: DurationMs, at: EpochMillis): Retry {
+  const { formerHash, rotatedAt, sealed, selector } = session;
+  if (formerHash === null || rotatedAt === null || selector === null || graceMs === 0) return { kind: 'none' };
+  if (!isSameHash(hash, formerHash) || at - rotatedAt > graceMs) return { kind: 'none' };
+  return sealed === null ? { kind: 'replaced' } : { kind: 'successor', token: unseal(token, selector, sealed) };
+}

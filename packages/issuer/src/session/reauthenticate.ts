@@ -1,0 +1,70 @@
+import { RescindError } from '@rescind/revocation';
+import type { AccessAnswer, Reauthentication, ReauthenticationDemand, TokenAnswer } from '../issuer-sessions.ts';
+import { appendRevocation } from '../revoke/append.ts';
+import { denyOlderTokens } from '../revoke/denials.ts';
+import { createPlanRoom } from '../revoke/plan.ts';
+import type { Session } from '../sql/sessions.ts';
+import type { Unit } from '../transactions.ts';
+import type { SessionRoom } from './answer.ts';
+import { answerAccess } from './answer.ts';
+import { allowedScope, isOver, requireGoingOn, termsOf } from './grant.ts';
+import { requireProved } from './login.ts';
+import { createOpaqueToken, digestOfVerifier, hashVerifier, toText } from './opaque.ts';
+import { presentScope } from './scope.ts';
+
+const REASON = 'reauthenticated';
+
+/** Raises what is known of the person of a session; what the session had before dies, softly (ASVS 5.0 section 7.2.4). */
+export function reauthenticate(room: SessionRoom, unit: Unit, proved: Reauthentication): TokenAnswer {
+  const { sessions } = room.store;
+  const session = requireOpen(room, unit, proved);
+  const subject = requireProved(room.subject(proved.sub), proved.credentialVersion);
+  const { client, policy } = termsOf(room, session);
+  appendRevocation(unit, REASON, [denyOlderTokens(room.policy.issuer, session.sid, createPlanRoom(room, unit))]);
+  const at = unit.mintTime();
+  const { amr, credentialVersion } = proved;
+  const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
+  sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
+  const refreshToken = replaceRefreshToken(room, session, at);
+  const scope = presentScope(session.scope, allowedScope(subject, client));
+  const access = answerAccess(room, { session: raised, subject, policy, scope, narrowedTo: null, at });
+  return { ...access, refresh_token: toText(refreshToken) };
+}
+
+/** Another access token, with the claims as they are now. */
+export function reissue(room: SessionRoom, unit: Unit, of: { sid: string; sub: string }): AccessAnswer {
+  const session = requireOpen(room, unit, of);
+  const { client, policy } = termsOf(room, session);
+  const at = unit.mintTime();
+  const subject = requireGoingOn(room, session, at);
+  const scope = presentScope(session.newestScope ?? session.scope, allowedScope(subject, client));
+  return answerAccess(room, { session, subject, policy, scope, narrowedTo: session.newestScope, at });
+}
+
+const WORD = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** How many sessions go on only after a new login. @throws TypeError */
+export function requireReauthentication({ store }: SessionRoom, { sid, sub, reason }: ReauthenticationDemand): number {
+  if (!WORD.test(reason)) throw new TypeError('reason must be a word such as password_reset');
+  if (sid !== undefined) return store.sessions.requireReauthentication('sid', sid, reason);
+  if (sub !== undefined) return store.sessions.requireReauthentication('sub', sub, reason);
+  throw new TypeError('sub or sid must be given');
+}
+
+/** @throws RescindError `session_ended` */
+function requireOpen({ store }: SessionRoom, unit: Unit, { sid, sub }: { sid: string; sub: string }): Session {
+  const session = store.sessions.find(sid);
+  if (session?.sub === sub && !isOver(session, unit.now())) return session;
+  throw new RescindError('session_ended');
+}
+
+/** The one before is refused; used again after the grace it is taken for stolen. */
+function replaceRefreshToken({ store: { sessions } }: SessionRoom, session: Session, at: number) {
+  const { sid, selector, verifierHash } = session;
+  if (selector === null || verifierHash === null) throw new Error('an open session has a refresh token');
+  const next = createOpaqueToken(selector);
+  const nextHash = hashVerifier(next.verifier);
+  sessions.rotate({ sid, presentedHash: verifierHash, nextHash, at, sealed: null });
+  sessions.spend(sid, digestOfVerifier(verifierHash));
+  return next;
+}

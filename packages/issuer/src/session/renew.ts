@@ -1,0 +1,134 @@
+import type { EpochMillis, Find } from '@rescind/revocation';
+import { issuedAt, judge, RescindError } from '@rescind/revocation';
+import type { VerifiedToken, Verifier } from '@rescind/token';
+import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
+import type { Session } from '../sql/sessions.ts';
+import type { Unit } from '../transactions.ts';
+import type { SessionRoom } from './answer.ts';
+import { answerAccess } from './answer.ts';
+import type { Grant } from './grant.ts';
+import { allowedScope, requireGoingOn, termsOf } from './grant.ts';
+import { digestOfJti } from './opaque.ts';
+import { presentScope, requireWithin } from './scope.ts';
+
+/** What renewing works with. */
+export interface RenewalRoom extends SessionRoom {
+  /** Of access tokens, as every reader has it. */
+  readonly accepting: Verifier;
+  readonly find: Find;
+}
+
+export type RenewalOutcome =
+  | { readonly kind: 'renewed' | 'repeated' | 'early'; readonly answer: RenewAnswer }
+  | { readonly kind: 'reused'; readonly session: Session };
+
+/** An access token that is good, or that only a soft cut-off denies. */
+interface Renewable {
+  readonly text: string;
+  readonly sid: string;
+  readonly jti: string;
+  readonly issued: EpochMillis;
+  readonly expires: EpochMillis;
+  readonly isDenied: boolean;
+}
+
+/**
+ * Buys an access token with one, inside one transaction.
+ * @throws RescindError `grant_invalid`, `grant_unsupported`, `grant_suspended`, `reauthentication_required`,
+ *   `client_invalid`, `scope_invalid`
+ */
+export function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): RenewalOutcome {
+  const { token, session } = requireRenewable(room, unit, request);
+  const { client, policy } = termsOf(room, session);
+  if (!policy.renewByToken) throw new RescindError('grant_unsupported');
+  const now = unit.now();
+  const isSpent = session.newestJti !== token.jti;
+  if (isSpent && !room.store.sessions.isSpent(session.sid, digestOfJti(token.jti))) {
+    throw new RescindError('grant_invalid', { detail: 'the session has a newer access token' });
+  }
+  if (isSpent && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
+
+  const subject = requireGoingOn(room, session, now);
+  const granted = presentScope(session.newestScope ?? session.scope, allowedScope(subject, client));
+  const grant = { session, subject, client, policy };
+  const half = token.issued + (token.expires - token.issued) / 2;
+  if (!isSpent && !token.isDenied && now < half) return { kind: 'early', answer: asItIs(token, half, granted, now) };
+  const at = unit.mintTime();
+  const scope = request.scope === undefined ? granted : requireWithin(request.scope, granted);
+  if (!isSpent) spend(room, token, at);
+  return {
+    kind: isSpent ? 'repeated' : 'renewed',
+    answer: { ...mintNext(room, grant, isSpent, scope, request.scope, at), renewed: true },
+  };
+}
+
+/** @throws RescindError `grant_invalid`: whatever is wrong with it, there is nothing to be had for it */
+function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId }: RenewRequest) {
+  const { header, payload } = verify(room, accessToken, unit.now());
+  const verdict = judge({ kid: header.kid, payload }, room.find);
+  // Its session goes on when it is denied softly, unless it was this very token that was revoked.
+  const isSoft = verdict.denied && verdict.why === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
+  const { sid, jti, exp, client_id: owner } = payload;
+  const issued = issuedAt(payload);
+  const session = typeof sid === 'string' ? room.store.sessions.find(sid) : undefined;
+  const isGood = (!verdict.denied || isSoft) && owner === clientId && session?.endedAt === null;
+  if (!isGood || typeof jti !== 'string' || typeof exp !== 'number' || issued === undefined) {
+    throw new RescindError('grant_invalid');
+  }
+  const token: Renewable = {
+    text: accessToken,
+    sid: session.sid,
+    jti,
+    issued,
+    expires: exp * 1000,
+    isDenied: verdict.denied,
+  };
+  return { token, session };
+}
+
+function verify({ accepting }: RenewalRoom, accessToken: string, at: EpochMillis): VerifiedToken {
+  try {
+    return accepting.verify(accessToken, at);
+  } catch (error) {
+    if (error instanceof RescindError) throw new RescindError('grant_invalid', { detail: error.code });
+    throw error;
+  }
+}
+
+/** As with a refresh token: the last one that bought another, within the grace of its first use. */
+function isRetry({ renewedJti, renewedAt }: Session, jti: string, graceMs: number, at: EpochMillis): boolean {
+  return graceMs > 0 && renewedJti === jti && renewedAt !== null && at - renewedAt <= graceMs;
+}
+
+function spend({ store: { sessions } }: RenewalRoom, { sid, jti }: Renewable, at: EpochMillis): void {
+  // Somebody else was first: nothing of this transaction stays.
+  if (!sessions.renew({ sid, presentedJti: jti, at })) throw new RescindError('grant_invalid');
+  sessions.spend(sid, digestOfJti(jti));
+}
+
+function mintNext(
+  room: RenewalRoom,
+  { session, subject, policy }: Grant,
+  isRetried: boolean,
+  scope: readonly string[],
+  asked: string | undefined,
+  at: EpochMillis,
+) {
+  const { newestJti, newestExp, newestScope } = session;
+  // A retry gets the successor's name and end, so that it is the same token to whoever spends or revokes it.
+  const again = isRetried && newestJti !== null && newestExp !== null ? { jti: newestJti, expiresAt: newestExp } : null;
+  const narrowedTo = asked ?? newestScope;
+  return answerAccess(room, { session, subject, policy, scope, narrowedTo, at, ...(again === null ? {} : { again }) });
+}
+
+function asItIs({ text, sid, expires }: Renewable, half: EpochMillis, scope: readonly string[], at: EpochMillis) {
+  return {
+    access_token: text,
+    token_type: 'Bearer' as const,
+    expires_in: Math.floor((expires - at) / 1000),
+    refresh_in: Math.ceil((half - at) / 1000),
+    scope: scope.join(' '),
+    sid,
+    renewed: false,
+  };
+}

@@ -1,0 +1,90 @@
+import type { EpochMillis } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+import type { ClientAuthMethod, RegisteredClient } from '../issuer-clients.ts';
+
+interface ClientRow {
+  readonly clientId: string;
+  readonly name: string;
+  readonly authMethod: ClientAuthMethod;
+  readonly secretHashes: string;
+  readonly jwks: string | null;
+  readonly mayIntrospect: number;
+  readonly scope: string | null;
+  readonly audience: string | null;
+  readonly policy: string;
+  readonly disabled: number;
+}
+
+export interface Clients {
+  put(client: RegisteredClient): void;
+  find(clientId: string): RegisteredClient | undefined;
+  all(): RegisteredClient[];
+  delete(clientId: string): boolean;
+  /** Remembers an assertion until it has expired; false: it had come before. */
+  takeAssertion(clientId: string, digest: Buffer, expiresAt: EpochMillis): boolean;
+  pruneAssertions(before: EpochMillis): void;
+}
+
+const COLUMNS = `client_id AS clientId, name, auth_method AS authMethod, secret_hashes AS secretHashes, jwks,
+  may_introspect AS mayIntrospect, scope, audience, policy, disabled`;
+
+export function createClients(database: Database.Database): Clients {
+  const put = database.prepare(
+    `INSERT OR REPLACE INTO rescind_clients (client_id, name, auth_method, secret_hashes, jwks, may_introspect, scope,
+       audience, policy, disabled)
+     VALUES (@clientId, @name, @authMethod, @secretHashes, @jwks, @mayIntrospect, @scope, @audience, @policy, @disabled)`,
+  );
+  const find = database.prepare<[string], ClientRow>(`SELECT ${COLUMNS} FROM rescind_clients WHERE client_id = ?`);
+  const all = database.prepare<[], ClientRow>(`SELECT ${COLUMNS} FROM rescind_clients ORDER BY client_id`);
+  const remove = database.prepare('DELETE FROM rescind_clients WHERE client_id = ?');
+  const take = database.prepare(
+    'INSERT OR IGNORE INTO rescind_client_assertions (client_id, digest, expires_at) VALUES (?, ?, ?)',
+  );
+  const prune = database.prepare('DELETE FROM rescind_client_assertions WHERE expires_at < ?');
+
+  return {
+    put(client) {
+      put.run(toRow(client));
+    },
+    find(clientId) {
+      const row = find.get(clientId);
+      return row && toClient(row);
+    },
+    all: () => all.all().map(toClient),
+    delete: (clientId) => remove.run(clientId).changes === 1,
+    takeAssertion: (clientId, digest, expiresAt) => take.run(clientId, digest, expiresAt).changes === 1,
+    pruneAssertions(before) {
+      prune.run(before);
+    },
+  };
+}
+
+function toRow(client: RegisteredClient): ClientRow {
+  return {
+    clientId: client.clientId,
+    name: client.name,
+    authMethod: client.authMethod,
+    secretHashes: JSON.stringify(client.secretHashes),
+    jwks: client.jwks === undefined ? null : JSON.stringify(client.jwks),
+    mayIntrospect: Number(client.mayIntrospect),
+    scope: client.scope ?? null,
+    audience: client.audience === undefined ? null : JSON.stringify(client.audience),
+    policy: JSON.stringify(client.policy),
+    disabled: Number(client.disabled),
+  };
+}
+
+function toClient(row: ClientRow): RegisteredClient {
+  return {
+    clientId: row.clientId,
+    name: row.name,
+    authMethod: row.authMethod,
+    secretHashes: JSON.parse(row.secretHashes),
+    ...(row.jwks === null ? {} : { jwks: JSON.parse(row.jwks) }),
+    mayIntrospect: row.mayIntrospect === 1,
+    ...(row.scope === null ? {} : { scope: row.scope }),
+    ...(row.audience === null ? {} : { audience: JSON.parse(row.audience) }),
+    policy: JSON.parse(row.policy),
+    disabled: row.disabled === 1,
+  };
+}

@@ -1,0 +1,90 @@
+import type { EpochMillis } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+
+/** Which sessions a cut-off ends: those of this issuer whose claim has this value; `iss`: all. */
+export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
+
+/** How sessions end, and are forgotten. One that is past a deadline of its own is over, and no longer open. */
+export interface SessionEnds {
+  /** Those of a subject, but for one, that are open or may have left tokens that live. */
+  liveSids(sub: string, exceptSid: string | null, at: EpochMillis): string[];
+  /** Ends the open ones that began at or before `begunUntil`. Answers how many there were. */
+  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
+  /** What `end` would say, and of how many subjects they are. */
+  count(claim: SessionClaim, value: string, at: EpochMillis): { readonly sessions: number; readonly subjects: number };
+  /** Those that `end` would end, by their sid. */
+  each(claim: SessionClaim, value: string, at: EpochMillis): Iterable<{ readonly sid: string; readonly sub: string }>;
+  /**
+   * Goes through the next `rows` of the table: forgets, with what they have spent, those that were over before `overBefore`
+   * and whose tokens have expired; and wipes what has been sealed since before `sealedBefore`. Answers where to go on:
+   * the beginning is ''.
+   */
+  sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): string;
+}
+
+const BY: Readonly<Record<SessionClaim, string>> = {
+  sid: 'sid = @value',
+  sub: 'sub = @value',
+  client_id: 'client_id = @value',
+  iss: '@value IS NOT NULL',
+};
+const OPEN = 'ended_at IS NULL AND idle_expires_at > @at AND absolute_expires_at > @at';
+
+export function createSessionEnds(database: Database.Database): SessionEnds {
+  const forEach = <T>(make: (where: string) => T): Readonly<Record<SessionClaim, T>> => ({
+    sid: make(BY.sid),
+    sub: make(BY.sub),
+    client_id: make(BY.client_id),
+    iss: make(BY.iss),
+  });
+  const end = forEach((where) =>
+    database.prepare(
+      `UPDATE rescind_sessions SET ended_at = @at, end_reason = @reason
+       WHERE ${where} AND created_at <= @begunUntil AND ${OPEN}`,
+    ),
+  );
+  type Which = [{ readonly value: string; readonly at: EpochMillis }];
+  const count = forEach((where) =>
+    database.prepare<Which, { sessions: number; subjects: number }>(
+      `SELECT COUNT(*) AS sessions, COUNT(DISTINCT sub) AS subjects FROM rescind_sessions WHERE ${where} AND ${OPEN}`,
+    ),
+  );
+  const each = forEach((where) =>
+    database.prepare<Which, { sid: string; sub: string }>(
+      `SELECT sid, sub FROM rescind_sessions WHERE ${where} AND ${OPEN} ORDER BY sid`,
+    ),
+  );
+  const liveSids = database
+    .prepare<[{ sub: string; exceptSid: string | null; at: EpochMillis }], string>(
+      `SELECT sid FROM rescind_sessions WHERE sub = @sub AND sid IS NOT @exceptSid AND ended_at IS NULL
+         AND (idle_expires_at > @at AND absolute_expires_at > @at OR greatest_exp > @at)
+       ORDER BY sid`,
+    )
+    .pluck();
+  const piece = database.prepare<[string, number], { last: string | null; rows: number }>(
+    `SELECT MAX(sid) AS last, COUNT(*) AS rows
+     FROM (SELECT sid FROM rescind_sessions WHERE sid > ? ORDER BY sid LIMIT ?)`,
+  );
+  const forget = database.prepare(
+    `DELETE FROM rescind_sessions WHERE sid > @after AND sid <= @last AND greatest_exp < @before
+       AND (ended_at < @before OR idle_expires_at < @before OR absolute_expires_at < @before)`,
+  );
+  const wipe = database.prepare(
+    `UPDATE rescind_sessions SET sealed = NULL
+     WHERE sid > @after AND sid <= @last AND sealed IS NOT NULL AND rotated_at < @before`,
+  );
+
+  return {
+    liveSids: (sub, exceptSid, at) => liveSids.all({ sub, exceptSid, at }),
+    end: (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
+    count: (claim, value, at) => count[claim].get({ value, at }) ?? { sessions: 0, subjects: 0 },
+    each: (claim, value, at) => each[claim].iterate({ value, at }),
+    sweep(after, rows, overBefore, sealedBefore) {
+      const { last, rows: found } = piece.get(after, rows) ?? { last: null, rows: 0 };
+      if (last === null) return '';
+      forget.run({ after, last, before: overBefore });
+      wipe.run({ after, last, before: sealedBefore });
+      return found < rows ? '' : last;
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import type { EpochMillis } from '@rescind/revocation';
+import type Database from 'better-sqlite3';
+
+/** A place in a list: the newest first. */
+export interface ListPlace {
+  readonly createdAt: EpochMillis;
+  readonly sid: string;
+}
+
+export interface SessionsAsked {
+  readonly sub: string | undefined;
+  readonly clientId: string | undefined;
+  readonly ended: boolean;
+  /** Only those after this. */
+  readonly after: ListPlace | undefined;
+  readonly limit: number;
+  readonly at: EpochMillis;
+}
+
+/** Sids in the order of a list. */
+export type SessionList = (asked: SessionsAsked) => string[];
+
+const FIRST: ListPlace = { createdAt: Number.MAX_SAFE_INTEGER, sid: '' };
+
+export function createSessionList(database: Database.Database): SessionList {
+  const listing = (where: string, ended: boolean) =>
+    database
+      .prepare<unknown[], string>(
+        `SELECT sid FROM rescind_sessions
+         WHERE ${where} (created_at, sid) < (@createdAt, @after)
+           ${ended ? '' : 'AND ended_at IS NULL AND idle_expires_at > @at AND absolute_expires_at > @at'}
+         ORDER BY created_at DESC, sid DESC LIMIT @limit`,
+      )
+      .pluck();
+  const both = (where: string) => ({ open: listing(where, false), all: listing(where, true) });
+  const everybody = both('');
+  const bySub = both('sub = @sub AND');
+  const byClient = both('client_id = @clientId AND');
+  const bySubAndClient = both('sub = @sub AND client_id = @clientId AND');
+
+  return ({ sub, clientId, ended, after = FIRST, limit, at }) => {
+    const lists = sub === undefined ? (clientId === undefined ? everybody : byClient) : bySub;
+    const list = sub !== undefined && clientId !== undefined ? bySubAndClient : lists;
+    const values = { sub, clientId, createdAt: after.createdAt, after: after.sid, limit, at };
+    return (ended ? list.all : list.open).all(values);
+  };
+}
