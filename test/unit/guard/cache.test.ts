@@ -1,0 +1,232 @@
+import type { Decision } from '@rescind/guard';
+import type { TestKit, TestKitOptions } from '@rescind/guard/testing';
+import { openTestKit } from '@rescind/guard/testing';
+import { silentTelemetry } from '@rescind/revocation';
+import fc from 'fast-check';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+const AT = Date.UTC(2026, 10, 23, 12);
+
+function kitOf(options: TestKitOptions = {}) {
+  const numbers = new Map<string, number>();
+  const telemetry = {
+    ...silentTelemetry,
+    count: (metric: string, _labels: object = {}, by = 1) => void numbers.set(metric, (numbers.get(metric) ?? 0) + by),
+    gauge: (metric: string, value: number) => void numbers.set(metric, value),
+  };
+  const kit = openTestKit({ at: AT, telemetry, ...options });
+  onTestFinished(() => kit.close());
+  /** What the cache held at the end, and how often it answered. */
+  const closed = async () => {
+    await kit.close();
+    return {
+      entries: numbers.get('rescind_token_cache_entries'),
+      bytes: numbers.get('rescind_token_cache_bytes'),
+      hits: numbers.get('rescind_token_cache_hits_total') ?? 0,
+      evicted: numbers.get('rescind_token_cache_evicted_total') ?? 0,
+    };
+  };
+  return { kit, closed };
+}
+
+const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
+
+/** Verified and judged anew: `explain` knows no cache. */
+function judgedAnew({ guard, clock }: TestKit, token: string): string {
+  const { wrong, revoked } = guard.explain(token);
+  if (wrong !== null) return wrong.code;
+  if (revoked) return 'token_revoked';
+  const { ageMs } = guard.view();
+  return ageMs > 300_000 || clock.now() < 0 ? 'view_stale' : 'accepted';
+}
+
+const values = fc.constantFrom('a', 'b', 'c');
+/** Names that no cut-off was ever about until one is: the tokens in the cache have no trace of them. */
+const names = fc.constantFrom('sub', 'sid', 'jti', 'client_id', 'tenant', 'group', 'level', 'iss', 'kid');
+
+type Step = (kit: TestKit, tokens: string[]) => void;
+
+const mint = fc
+  .record({
+    sub: values,
+    sid: values,
+    tenant: fc.option(values, { nil: undefined }),
+    group: fc.option(fc.oneof(values, fc.array(values, { maxLength: 3 })), { nil: undefined }),
+    level: fc.option(fc.integer({ min: 0, max: 2 }), { nil: undefined }),
+    lifeS: fc.integer({ min: 1, max: 120 }),
+  })
+  .map(
+    ({ lifeS, ...claims }): Step =>
+      (kit, tokens) => {
+        const exp = Math.floor(kit.clock.now() / 1000) + lifeS;
+        tokens.push(kit.token({ ...claims, exp, jti: `jti-${tokens.length}` }));
+      },
+  );
+
+const revoke = fc.record({ claim: names, value: values, which: fc.nat(), endsSession: fc.boolean() }).map(
+  ({ claim, value, which, endsSession }): Step =>
+    (kit, tokens) => {
+      const token = tokens[which % Math.max(1, tokens.length)];
+      const own = token === undefined ? undefined : claimOf(token, claim);
+      // Mostly one that somebody has.
+      const wanted = own === undefined ? value : own;
+      kit.revoke({ claim, value: wanted, ...(claim === 'sub' && { endsSession }) });
+    },
+);
+
+function claimOf(token: string, claim: string): string | undefined {
+  const [header = '', payload = ''] = token.split('.');
+  const members = JSON.parse(Buffer.from(claim === 'kid' ? header : payload, 'base64url').toString());
+  const value = Array.isArray(members[claim]) ? members[claim][0] : members[claim];
+  return value === undefined ? undefined : String(value);
+}
+
+const pass = fc.integer({ min: 1, max: 40_000 }).map(
+  (ms): Step =>
+    (kit) =>
+      kit.clock.advance(ms),
+);
+const setBack = fc.integer({ min: 1, max: 90_000 }).map(
+  (ms): Step =>
+    (kit) =>
+      kit.clock.setWall(kit.clock.now() - ms),
+);
+const lose = fc.constant<Step>((kit) => kit.makeStale());
+const hear = fc.constant<Step>((kit) => kit.makeFresh());
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: mint },
+    { weight: 3, arbitrary: revoke },
+    { weight: 2, arbitrary: pass },
+    { weight: 1, arbitrary: setBack },
+    { weight: 1, arbitrary: lose },
+    { weight: 2, arbitrary: hear },
+  ),
+  { minLength: 5, maxLength: 30 },
+);
+
+describe('security 17: what comes from the cache is what verifying and judging anew says', () => {
+  it.each([
+    ['of any size', {}],
+    ['of three tokens', { maxEntries: 3 }],
+    ['of a few bytes', { maxBytes: 6_000 }],
+  ])('after every change, in a cache %s', (_size, cache) => {
+    fc.assert(
+      fc.property(steps, (sequence) => {
+        const kit = openTestKit({ at: AT, cache });
+        try {
+          const tokens: string[] = [];
+          for (const step of sequence) {
+            step(kit, tokens);
+            for (const token of tokens) {
+              const expected = judgedAnew(kit, token);
+              expect(codeOf(kit.guard.decide(token))).toBe(expected);
+              expect(codeOf(kit.guard.decide(token))).toBe(expected);
+            }
+          }
+        } finally {
+          void kit.close();
+        }
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+it('answers what was seen before, and nothing but that', async () => {
+  const { kit, closed } = kitOf();
+  const tokens = Array.from({ length: 20 }, () => kit.token());
+  for (const token of tokens) expect(codeOf(kit.guard.decide(token))).toBe('accepted');
+  for (const token of tokens) {
+    expect(codeOf(kit.guard.decide(token))).toBe('accepted');
+    // Another spelling of a token that is in it is another text: looked at from the start.
+    for (const other of [`${token}=`, `${token}.`, ` ${token}`, token.toLowerCase(), token.slice(0, -1)]) {
+      expect(codeOf(kit.guard.decide(other))).not.toBe('accepted');
+    }
+  }
+  expect(await closed()).toMatchObject({ entries: 20, hits: 20, evicted: 0 });
+});
+
+it('one of many is revoked: it alone is refused, at once', () => {
+  const { kit } = kitOf();
+  const tokens = Array.from({ length: 500 }, (_, index) => kit.token({ sid: `s-${index}`, sub: `u-${index % 50}` }));
+  for (const token of tokens) kit.guard.decide(token);
+  const gone = new Set<number>();
+  for (const index of [7, 499, 0, 250, 123, 7]) {
+    kit.revoke({ claim: 'sid', value: `s-${index}` });
+    gone.add(index);
+    tokens.forEach((token, at) => {
+      expect(codeOf(kit.guard.decide(token))).toBe(gone.has(at) ? 'token_revoked' : 'accepted');
+    });
+  }
+});
+
+it('the first cut-off about a claim that nothing was about finds the tokens seen before', () => {
+  const { kit } = kitOf();
+  const inTenant = kit.token({ tenant: 'acme' });
+  const inGroups = kit.token({ groups: ['staff', 'night shift'] });
+  for (const token of [inTenant, inGroups]) kit.guard.decide(token);
+  kit.revoke({ claim: 'tenant', value: 'acme' });
+  expect([inTenant, inGroups].map((token) => codeOf(kit.guard.decide(token)))).toEqual(['token_revoked', 'accepted']);
+  kit.revoke({ claim: 'groups', value: 'night shift' });
+  expect(codeOf(kit.guard.decide(inGroups))).toBe('token_revoked');
+});
+
+it('more values than can be judged: refused as soon as a cut-off is about that claim', () => {
+  const { kit } = kitOf();
+  const many = kit.token({ groups: Array.from({ length: 257 }, (_, index) => `g${index}`) });
+  expect(codeOf(kit.guard.decide(many))).toBe('accepted');
+  kit.revoke({ claim: 'groups', value: 'unrelated' });
+  expect(codeOf(kit.guard.decide(many))).toBe('token_claim_wrong');
+});
+
+describe('bounded', () => {
+  it('in entries, whatever comes; what is asked for again and again stays', async () => {
+    const { kit, closed } = kitOf({ cache: { maxEntries: 10 } });
+    const regulars = Array.from({ length: 5 }, () => kit.token());
+    for (let round = 0; round < 40; round += 1) {
+      for (const token of regulars) kit.guard.decide(token);
+      for (let stranger = 0; stranger < 4; stranger += 1) kit.guard.decide(kit.token());
+    }
+    const { entries, hits, evicted } = await closed();
+    expect(entries).toBe(10);
+    expect(evicted).toBe(5 + 160 - 10);
+    expect(hits).toBe(39 * 5);
+  });
+
+  it('in bytes, by the length of the tokens', async () => {
+    const { kit, closed } = kitOf({ cache: { maxBytes: 50_000 } });
+    for (let round = 0; round < 100; round += 1) kit.guard.decide(kit.token({ filling: 'x'.repeat(round * 20) }));
+    const { entries = 0, bytes = 0, evicted } = await closed();
+    expect(bytes).toBeLessThanOrEqual(50_000);
+    expect(bytes).toBeGreaterThan(30_000);
+    expect(entries).toBe(100 - (evicted ?? 0));
+  });
+
+  it('one that is larger than all of it is not kept; nor is any, when there is to be none', async () => {
+    for (const cache of [{ maxBytes: 1_000 }, false] as const) {
+      const { kit, closed } = kitOf({ cache });
+      const token = kit.token();
+      for (let time = 0; time < 3; time += 1) expect(codeOf(kit.guard.decide(token))).toBe('accepted');
+      expect(await closed()).toMatchObject({ entries: 0, bytes: 0, hits: 0 });
+    }
+  });
+
+  it('what is refused is never kept', async () => {
+    const { kit, closed } = kitOf();
+    const expired = kit.token({ exp: AT / 1000 - 1 });
+    const revoked = kit.token();
+    kit.revoke({ claim: 'sid', value: 'session-1' });
+    for (let time = 0; time < 100; time += 1) {
+      for (const token of [expired, revoked, `${revoked}x`, `rubbish ${time}`]) kit.guard.decide(token);
+    }
+    expect(await closed()).toMatchObject({ entries: 0, bytes: 0 });
+  });
+
+  it('options that bound nothing are told', () => {
+    for (const cache of [{ maxEntries: 0 }, { maxEntries: 1.5 }, { maxBytes: Number.POSITIVE_INFINITY }]) {
+      expect(() => openTestKit({ cache })).toThrow(/^cache\.max/);
+    }
+  });
+});
