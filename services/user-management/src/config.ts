@@ -9,6 +9,7 @@ import {
 } from '@rescind/service/configuration';
 import { z } from 'zod';
 import { accountSettings, webhookProblems } from './accounts/settings.ts';
+import { keyProblems, keySettings } from './keys/settings.ts';
 
 /** Every variable of user-management. */
 export const settings = z.object({
@@ -101,6 +102,7 @@ export const settings = z.object({
     atMost: 1_000,
     about: 'Failed logins in 15 minutes after which an account answers 429 to addresses that it does not know',
   }),
+  ...keySettings,
   ...accountSettings,
   ADMIN_PORT: setting.port({ default: '3002', about: 'The port of `/admin`; 0 takes any free one' }),
   ADMIN_HOST: setting.text({
@@ -133,6 +135,7 @@ export function readSettings(environment: Environment): Configuration {
 
 function* togetherWrong(configuration: Configuration): Iterable<ConfigurationProblem> {
   yield* webhookProblems(configuration);
+  yield* keyProblems(configuration);
   const { ACCESS_TOKEN_TTL, EVENT_RETENTION } = configuration;
   if (ACCESS_TOKEN_TTL % 1_000 !== 0) yield { variable: 'ACCESS_TOKEN_TTL', problem: 'must be whole seconds' };
   if (EVENT_RETENTION < ACCESS_TOKEN_TTL + CLOCK_TOLERANCE_MS) {

@@ -3,6 +3,7 @@ import type { Clock, HealthCheck } from '@rescind/revocation';
 import type { ServiceContext } from '@rescind/service';
 import { kafkaConnection } from '@rescind/service/configuration';
 import type { Configuration } from './config.ts';
+import { toKeyRotation } from './keys/settings.ts';
 
 /** What serving and restoring open alike. */
 export interface IssuerBase {
@@ -25,6 +26,7 @@ export async function prepareIssuer(
     refreshIdleTtlMs: configuration.REFRESH_IDLE_TTL,
     refreshGraceMs: configuration.REFRESH_GRACE,
     eventRetentionMs: configuration.EVENT_RETENTION,
+    keyRotation: toKeyRotation(configuration),
     clock,
     telemetry,
   };

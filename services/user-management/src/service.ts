@@ -21,6 +21,7 @@ import { prepareSchema } from './database/schema.ts';
 import { readFeedClients } from './feed-clients.ts';
 import { revocationsOperations } from './http/revocations.ts';
 import { prepareIssuer } from './issuer.ts';
+import { keysCacheControl } from './keys/settings.ts';
 import { openConfiguredCourier } from './notices/configured.ts';
 import { authorizationServerMetadata } from './oauth/metadata.ts';
 import { oauthOperations } from './oauth/operations.ts';
@@ -84,7 +85,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     ...personOperations({
       issuer,
       accounts: createAccounts(room),
-      secondFactors: createSecondFactors(room, new URL(configuration.ISSUER).host),
+      secondFactors: createSecondFactors(room, new URL(configuration.ISSUER).hostname),
       administration,
       limits,
       recentLoginMs: configuration.RECENT_LOGIN,
@@ -92,7 +93,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       telemetry,
     }),
     ...oauthOperations(issuer, telemetry),
-    ...publishedOperations(issuer, metadata),
+    ...publishedOperations(issuer, metadata, keysCacheControl(configuration)),
     ...revocationsOperations(revocations),
   ]);
   const admin = createAdminApp({
@@ -117,7 +118,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
 /** `main.ts restore`: tells a database that came from a backup so, and opens a new epoch of its log. */
 async function restore(context: ServiceContext<Configuration>) {
   const { options } = await prepareIssuer(context, systemClock);
-  const { issuer, databasePath, keysPath, publisher, eventRetentionMs, clock, telemetry } = options;
+  const { issuer, databasePath, keysPath, publisher, eventRetentionMs, keyRotation, clock, telemetry } = options;
   const report = await restoreIssuer({
     issuer,
     databasePath,
@@ -126,6 +127,7 @@ async function restore(context: ServiceContext<Configuration>) {
     ...(telemetry === undefined ? {} : { telemetry }),
     ...(publisher === undefined ? {} : { publisher }),
     ...(eventRetentionMs === undefined ? {} : { eventRetentionMs }),
+    ...(keyRotation === undefined ? {} : { keyRotation }),
   });
   return { ...report, revokedKids: report.revokedKids.join(',') };
 }

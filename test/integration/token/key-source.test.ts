@@ -47,6 +47,22 @@ describe('a key source', () => {
     ]);
   });
 
+  it('fetches again when the server says that the keys must not be kept for longer', async () => {
+    const serving = async (cacheControl: string) => {
+      const server = await openJwksServer(publicJwks([first]));
+      server.answer((_, response) => {
+        response.setHeader('cache-control', cacheControl);
+        response.end(JSON.stringify(publicJwks([first])));
+      });
+      await open(server.url).ready();
+      return server;
+    };
+    const lenient = await serving('public, max-age=1');
+    const strict = await serving('public, max-age=1, must-revalidate');
+    await waitFor('two more fetches', () => strict.requests() === 3);
+    expect(lenient.requests()).toBe(1);
+  });
+
   it('fetches again and again; a key that is gone stops verifying, a new one begins', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const source = open(server.url, { refreshMs: 20 });

@@ -54,8 +54,25 @@ function within<T>(parsed: Parsed<T>, holds: (value: T) => boolean): Parsed<T> {
   return parsed !== undefined && holds(parsed.value) ? parsed : undefined;
 }
 
+type DurationOptions = SettingOptions & { readonly atLeast?: string; readonly atMost?: string };
+
 /** In milliseconds; the bounds as text too: `atLeast: '1s'`. */
-function duration(options: SettingOptions & { readonly atLeast?: string; readonly atMost?: string }) {
+function duration(options: DurationOptions) {
+  const { accepts, parse } = boundedDuration(options);
+  return define<number>(options, { kind: 'duration', accepts, parse });
+}
+
+/** The same, or `never`. */
+function durationOrNever(options: DurationOptions) {
+  const { accepts, parse } = boundedDuration(options);
+  return define<number | 'never'>(options, {
+    kind: 'duration or never',
+    accepts: `${accepts}, or never`,
+    parse: (text) => (text === 'never' ? { value: 'never' } : parse(text)),
+  });
+}
+
+function boundedDuration(options: DurationOptions) {
   const { atLeast = '0s', atMost = '3650d' } = options;
   const [least, most] = [parseDuration(atLeast)?.value, parseDuration(atMost)?.value];
   if (least === undefined || most === undefined)
@@ -64,11 +81,10 @@ function duration(options: SettingOptions & { readonly atLeast?: string; readonl
     options.atLeast === undefined ? '' : `, at least ${atLeast}`,
     options.atMost === undefined ? '' : `, at most ${atMost}`,
   ].join('');
-  return define<number>(options, {
-    kind: 'duration',
+  return {
     accepts: `a number with a unit, such as 500ms, 10s, 15m, 12h or 30d${bounds}`,
-    parse: (text) => within(parseDuration(text), (ms) => ms >= least && ms <= most),
-  });
+    parse: (text: string) => within(parseDuration(text), (ms) => ms >= least && ms <= most),
+  };
 }
 
 function count(options: SettingOptions & { readonly atLeast: number; readonly atMost: number }) {
@@ -174,4 +190,19 @@ function optional<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
 }
 
 /** The kinds of variables a service may have: each gives the parser of one. */
-export const setting = { choice, count, duration, flag, list, logLevel, optional, path, pem, port, secret, text, url };
+export const setting = {
+  choice,
+  count,
+  duration,
+  durationOrNever,
+  flag,
+  list,
+  logLevel,
+  optional,
+  path,
+  pem,
+  port,
+  secret,
+  text,
+  url,
+};

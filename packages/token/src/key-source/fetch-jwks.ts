@@ -2,6 +2,7 @@ import type { DurationMs } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { KeySet } from '../key-set.ts';
 import { createKeySet } from '../key-set.ts';
+import { mustRevalidateAfter } from './freshness.ts';
 
 /** The part of `fetch` that is used: the global one, or one that adds a proxy, an agent or a certificate authority. */
 export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
@@ -20,6 +21,8 @@ export interface FetchedKeys {
   readonly keys: KeySet;
   /** The parsed JSON it was made of. */
   readonly jwks: unknown;
+  /** After how long its server wants to be asked again; undefined: it leaves that to us. */
+  readonly freshForMs: DurationMs | undefined;
 }
 
 /** How a fetch ended: the label `result` of `rescind_key_fetches_total`. */
@@ -60,7 +63,8 @@ export async function fetchJwks(
       signal: AbortSignal.any([signal, timeout]),
       headers: { accept: 'application/jwk-set+json, application/json' },
     });
-    return toKeys(await readBody(response, limits.maxBytes));
+    const freshForMs = mustRevalidateAfter(response.headers);
+    return { ...toKeys(await readBody(response, limits.maxBytes)), freshForMs };
   } catch (error) {
     if (error instanceof FetchFailure) throw error;
     if (timeout.aborted) throw new FetchFailure('timeout', `no answer within ${limits.timeoutMs} ms`);
@@ -84,7 +88,7 @@ async function readBody(response: Response, maxBytes: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function toKeys(body: Buffer): FetchedKeys {
+function toKeys(body: Buffer): Omit<FetchedKeys, 'freshForMs'> {
   let jwks: unknown;
   try {
     jwks = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));

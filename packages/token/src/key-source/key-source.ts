@@ -39,7 +39,8 @@ const EMPTY: KeySet = { find: () => undefined, kids: () => [] };
 
 /**
  * Opens a source of keys: uses the kept set at once, if there is one, and begins to fetch. Until the first success it
- * tries again with a growing wait; then it fetches every `refreshMs`. A fetch that brings nothing usable changes nothing.
+ * tries again with a growing wait; then it fetches every `refreshMs`, or sooner where the server says `must-revalidate`
+ * with a shorter `max-age`. A fetch that brings nothing usable changes nothing.
  *
  * Metrics: `rescind_key_fetches_total{result}`, `rescind_key_documents_total{result}` (`written`, `not_written`,
  * `unusable`). Log lines: `keys_changed`, `keys_fetch_failed`, `keys_kept_unusable`, `keys_not_kept`.
@@ -55,6 +56,7 @@ class FetchingKeySource implements KeySource {
   readonly #keeper: KeyKeeper;
 
   #held: HeldKeys | undefined;
+  #freshForMs: DurationMs | undefined;
   #failures = 0;
   #lastError: string | null = null;
   #flight: Promise<void> | undefined;
@@ -156,7 +158,8 @@ class FetchingKeySource implements KeySource {
   #schedule(): void {
     clearTimeout(this.#timer);
     if (this.#closing.signal.aborted) return;
-    const wait = waitBeforeNext(this.#failures, this.#settings.refreshMs, Math.random());
+    const { refreshMs } = this.#settings;
+    const wait = waitBeforeNext(this.#failures, Math.min(refreshMs, this.#freshForMs ?? refreshMs), Math.random());
     this.#timer = setTimeout(() => void this.#refresh(), wait).unref();
   }
 
@@ -171,10 +174,11 @@ class FetchingKeySource implements KeySource {
     }
   }
 
-  #take({ keys, jwks }: FetchedKeys): void {
+  #take({ keys, jwks, freshForMs }: FetchedKeys): void {
     const before = this.kids();
     const fetchedAt = this.#settings.clock.now();
     this.#held = { keys, fetchedAt, fetchedMonotonic: this.#settings.clock.monotonic() };
+    this.#freshForMs = freshForMs;
     this.#failures = 0;
     this.#lastError = null;
     this.#settings.telemetry.count('rescind_key_fetches_total', { result: 'ok' });

@@ -18,7 +18,7 @@ export interface KeySourceOptions {
   readonly telemetry?: Telemetry | undefined;
   /** Least time between two fetches for the sake of unknown kids, in ms. Default 30 000. */
   readonly cooldownMs?: DurationMs | undefined;
-  /** Time between two fetches when all is well, in ms. Default 300 000. */
+  /** Longest time between two fetches when all is well, in ms. Default 300 000. */
   readonly refreshMs?: DurationMs | undefined;
   /** Longest time one fetch may take, in ms. Default 5 000. */
   readonly timeoutMs?: DurationMs | undefined;

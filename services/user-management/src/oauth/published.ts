@@ -3,15 +3,27 @@ import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { z } from 'zod';
 
-/** How long others may keep keys and metadata: a key is published longer than that before it is used. */
-const PUBLIC_MAX_AGE_S = 60;
+/** Metadata change when somebody changes the configuration. */
+const METADATA_CACHE_CONTROL = 'public, max-age=60';
 
 const jwks = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) });
 const metadataDocument = z.looseObject({ issuer: z.string(), jwks_uri: z.string(), token_endpoint: z.string() });
 
-/** What everybody may know of this issuer: its keys and its metadata. */
-export function publishedOperations(issuer: Issuer, metadata: object): Operation[] {
-  const published = (id: string, path: string, summary: string, schema: z.ZodType, document: () => object) =>
+interface Published {
+  readonly id: string;
+  readonly path: string;
+  readonly summary: string;
+  readonly schema: z.ZodType;
+  readonly cacheControl: string;
+  readonly document: () => object;
+}
+
+/**
+ * What everybody may know of this issuer: its keys and its metadata.
+ * @param keysCacheControl for how long others may keep the keys: less than a key is published before it signs
+ */
+export function publishedOperations(issuer: Issuer, metadata: object, keysCacheControl: string): Operation[] {
+  const published = ({ id, path, summary, schema, cacheControl, document }: Published) =>
     operation({
       id,
       method: 'get',
@@ -19,17 +31,31 @@ export function publishedOperations(issuer: Issuer, metadata: object): Operation
       summary,
       tag: 'Published',
       answers: {
-        200: { description: 'To be kept for a minute', schema, headers: { 'Cache-Control': 'For how long' } },
+        200: { description: 'To be kept for a minute at most', schema, headers: { 'Cache-Control': 'For how long' } },
       },
       errors: [],
       handle(_request, response) {
-        response.set('Cache-Control', `public, max-age=${PUBLIC_MAX_AGE_S}`).json(document());
+        response.set('Cache-Control', cacheControl).json(document());
       },
     });
+  const keys = { schema: jwks, cacheControl: keysCacheControl };
+  const about = { schema: metadataDocument, cacheControl: METADATA_CACHE_CONTROL, document: () => metadata };
   return [
-    published('jwks', 'jwks.json', 'Keys of access tokens (RFC 7517)', jwks, () => issuer.jwks()),
-    published('eventJwks', 'event-jwks.json', 'Keys of the log’s events', jwks, () => issuer.eventJwks()),
-    published('metadata', 'oauth-authorization-server', 'Metadata (RFC 8414)', metadataDocument, () => metadata),
-    published('openidConfiguration', 'openid-configuration', 'The same metadata', metadataDocument, () => metadata),
+    published({
+      ...keys,
+      id: 'jwks',
+      path: 'jwks.json',
+      summary: 'Keys of access tokens (RFC 7517)',
+      document: () => issuer.jwks(),
+    }),
+    published({
+      ...keys,
+      id: 'eventJwks',
+      path: 'event-jwks.json',
+      summary: 'Keys of the log’s events',
+      document: () => issuer.eventJwks(),
+    }),
+    published({ ...about, id: 'metadata', path: 'oauth-authorization-server', summary: 'Metadata (RFC 8414)' }),
+    published({ ...about, id: 'openidConfiguration', path: 'openid-configuration', summary: 'The same metadata' }),
   ];
 }

@@ -1,0 +1,60 @@
+import type { KeyRotation } from '@rescind/issuer';
+import type { DurationMs } from '@rescind/revocation';
+import type { ConfigurationProblem } from '@rescind/service/configuration';
+import { setting } from '@rescind/service/configuration';
+import type { z } from 'zod';
+
+/** Variables of the signing keys. */
+export const keySettings = {
+  ACCESS_TOKEN_ALGORITHM: setting.choice({
+    of: ['RS256', 'ES256'],
+    default: 'RS256',
+    about: 'What access tokens are signed with. Another than that of the key in use is a rotation',
+  }),
+  KEY_ROTATION_INTERVAL: setting.durationOrNever({
+    default: '30d',
+    atLeast: '3s',
+    about: 'How long a key of access tokens signs, before another does',
+  }),
+  EVENT_KEY_ROTATION_INTERVAL: setting.durationOrNever({
+    default: '90d',
+    atLeast: '3s',
+    about: 'The same for the key of the log’s events. Each change is an epoch, which every reader reads anew',
+  }),
+  KEY_PUBLISH_BEFORE: setting.duration({
+    default: '10m',
+    atLeast: '2s',
+    atMost: '24h',
+    about:
+      'How long a key is published before it signs: longer than anybody between here and the readers keeps the keys. Less than 10 minutes makes readers fetch them more often',
+  }),
+};
+
+type KeyConfiguration = { readonly [Name in keyof typeof keySettings]: z.output<(typeof keySettings)[Name]> };
+
+export function toKeyRotation(configuration: KeyConfiguration): Required<KeyRotation> {
+  return {
+    algorithm: configuration.ACCESS_TOKEN_ALGORITHM,
+    everyMs: configuration.KEY_ROTATION_INTERVAL,
+    eventEveryMs: configuration.EVENT_KEY_ROTATION_INTERVAL,
+    publishBeforeMs: configuration.KEY_PUBLISH_BEFORE,
+  };
+}
+
+export function* keyProblems(configuration: KeyConfiguration): Iterable<ConfigurationProblem> {
+  for (const variable of ['KEY_ROTATION_INTERVAL', 'EVENT_KEY_ROTATION_INTERVAL'] as const) {
+    const every = configuration[variable];
+    if (every === 'never' || every > configuration.KEY_PUBLISH_BEFORE) continue;
+    yield { variable, problem: 'must be longer than KEY_PUBLISH_BEFORE, or never' };
+  }
+}
+
+const MOST_KEPT_MS: DurationMs = 60_000;
+/** Readers fetch the keys each 5 minutes if nobody tells them otherwise, and one fetch of theirs may fail. */
+const ENOUGH_MS: DurationMs = 600_000;
+
+/** How long others may keep the keys, so that they know each before it signs (RFC 9111 section 5.2.2). */
+export function keysCacheControl({ KEY_PUBLISH_BEFORE }: Pick<KeyConfiguration, 'KEY_PUBLISH_BEFORE'>): string {
+  const seconds = Math.max(1, Math.floor(Math.min(MOST_KEPT_MS, KEY_PUBLISH_BEFORE / 4) / 1000));
+  return `public, max-age=${seconds}${KEY_PUBLISH_BEFORE < ENOUGH_MS ? ', must-revalidate' : ''}`;
+}
