@@ -33,6 +33,8 @@ export interface TestIssuer {
   /** From now on signs tokens with a second key; `published`: its set has it. */
   rotate(published: boolean): void;
   publish(): void;
+  /** From now on its set has this key alone. */
+  publishOnly(key: SigningKey): void;
   /** What its metadata say beside `issuer`; undefined: it has none. */
   metadata: Record<string, unknown> | undefined;
   /** Other documents by their path. */
@@ -120,6 +122,9 @@ export async function openTestIssuer(clock: Clock = systemClock): Promise<TestIs
     },
     publish() {
       published = [...tokenKeys];
+    },
+    publishOnly(one) {
+      published = [one];
     },
     stop,
     start,
