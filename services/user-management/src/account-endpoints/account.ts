@@ -1,12 +1,12 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, NO_STORE, TOKENS, WRITES } from '../http/declared.ts';
+import { clearRefreshCookie, sendTokens } from '../http/refresh-cookie.ts';
 import { requireRecentLogin } from './recent.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES } from './room.ts';
 import { sayingFailures } from './said.ts';
 import { accountAnswer, accountPatch } from './schemas.ts';
-import { sendTokens } from './tokens.ts';
 
 const TAG = 'Accounts';
 
@@ -69,7 +69,9 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       errors: ['subject_unknown', 'authentication_insufficient', ...WRITES],
       async handle(_request, response: CallerResponse) {
         requireRecentLogin(response, recentLoginMs, clock);
-        await administration.remove({ sub: response.locals.caller.sub });
+        const { sub, clientId } = response.locals.caller;
+        await administration.remove({ sub });
+        clearRefreshCookie(response, clientId);
         response.status(204).end();
       },
     }),

@@ -1,16 +1,18 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
-import { requireClient } from '../oauth/clients.ts';
+import { sendTokens } from '../http/refresh-cookie.ts';
+import { createClientAuthentication } from '../oauth/authenticate.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
 import { codeOf, sayingFailures } from './said.ts';
 import { loginBody, reauthenticateBody, registerAnswer, registerBody } from './schemas.ts';
-import { sendTokens } from './tokens.ts';
 
 /** Registering, logging in, and proving again who one is. */
 export function enteringOperations({ issuer, accounts, limits, telemetry }: EndpointRoom): Operation[] {
   const said = sayingFailures(telemetry);
+  // By a form alone an application could assert who it is; here it is public, or uses HTTP Basic.
+  const authenticateClient = createClientAuthentication(issuer.clients, telemetry, []);
 
   const counted = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
@@ -49,12 +51,12 @@ export function enteringOperations({ issuer, accounts, limits, telemetry }: Endp
       tag: 'Sessions',
       body: { type: 'json', schema: loginBody },
       answers: { 200: TOKENS },
-      errors: ['client_invalid', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
+      errors: ['client_invalid', 'request_invalid', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response, { body }) {
         const { username, client_id, scope, deviceName, deviceId, storage, ...credentials } = body;
         const { sub, ...tokens } = await counted(async () => {
-          const { clientId } = requireClient(client_id);
+          const { clientId } = authenticateClient(request, { client_id });
           const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
           const device = accounts.knownDevice(username, login);
           return limits.login(request, username, device, () => accounts.login(username, credentials, login));

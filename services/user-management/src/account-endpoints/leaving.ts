@@ -1,6 +1,7 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { WRITES } from '../http/declared.ts';
+import { clearRefreshCookie } from '../http/refresh-cookie.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 
 const LOGGED_OUT = { description: 'Durable: no service takes its tokens any more' };
@@ -18,8 +19,9 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       answers: { 204: LOGGED_OUT },
       errors: WRITES,
       async handle(_request, response: CallerResponse) {
-        const { sub, sid } = response.locals.caller;
+        const { sub, sid, clientId } = response.locals.caller;
         await issuer.endSession({ sid, reason: 'logout' });
+        clearRefreshCookie(response, clientId);
         telemetry.log('info', 'session_logout', { sub, scope: 'session' });
         response.status(204).end();
       },
@@ -35,8 +37,9 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       answers: { 204: LOGGED_OUT },
       errors: WRITES,
       async handle(_request, response: CallerResponse) {
-        const { sub } = response.locals.caller;
+        const { sub, clientId } = response.locals.caller;
         await issuer.endAllSessions({ sub, reason: 'logout_everywhere' });
+        clearRefreshCookie(response, clientId);
         telemetry.log('info', 'session_logout', { sub, scope: 'everywhere' });
         response.status(204).end();
       },

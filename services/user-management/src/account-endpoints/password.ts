@@ -1,11 +1,11 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
+import { sendTokens } from '../http/refresh-cookie.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
 import { sayingFailures } from './said.ts';
 import { notMeBody, passwordBody, passwordResetBody } from './schemas.ts';
-import { sendTokens } from './tokens.ts';
 
 /** Changing the password, setting it anew after a reset, and "this was not me". */
 export function passwordOperations({ issuer, accounts, limits, telemetry }: EndpointRoom): Operation[] {
@@ -27,7 +27,9 @@ export function passwordOperations({ issuer, accounts, limits, telemetry }: Endp
         const { caller } = response.locals;
         const { currentPassword: password, newPassword, deviceName, deviceId, ...proof } = body;
         const { clientId, scope } = caller;
-        const login = { clientId, scope, deviceName, deviceId, ...placeOf(request) };
+        // A session that was begun with a cookie goes on with one.
+        const storage = issuer.sessions.find(caller.sid)?.storage;
+        const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
         const tokens = await said('authn_password_change_fail', () =>
           limits.confirm(caller.sub, () => accounts.changePassword(caller, { password, ...proof }, newPassword, login)),
         );

@@ -1,12 +1,12 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, NO_STORE, TOKENS, WRITES } from '../http/declared.ts';
+import { sendTokens } from '../http/refresh-cookie.ts';
 import { requireRecentLogin } from './recent.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES } from './room.ts';
 import { sayingFailures } from './said.ts';
 import { confirmAnswer, confirmBody, reauthenticateBody, recoveryCodesAnswer, secretAnswer } from './schemas.ts';
-import { sendTokens } from './tokens.ts';
 
 const TAG = 'Accounts';
 
