@@ -14,7 +14,7 @@ import {
 import type { GatedParts, JoseHeader } from './gate.ts';
 import { DEFAULT_MAX_TOKEN_BYTES, takeApart } from './gate.ts';
 import type { KeySet } from './key-set.ts';
-import { isSignedBy } from './signature.ts';
+import { isSignedBy, signedText } from './signature.ts';
 
 /** A token whose signature, issuer, audience and times are good. Whether it has been revoked is another question. */
 export interface VerifiedToken {
@@ -82,7 +82,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
     verify(text, at) {
       const token = verification.takeApart(text);
       const key = verification.findKey(token.header);
-      if (!isSignedBy(key, token.header.alg as Algorithm, token)) throw new RescindError('token_signature_wrong');
+      const isGood = isSignedBy(key, token.header.alg as Algorithm, signedText(token), token.signature);
+      if (!isGood) throw new RescindError('token_signature_wrong');
       return verification.finish(token, at);
     },
   };

@@ -8,10 +8,10 @@ import type { IsStale, Slice } from './pipeline.ts';
 import { createPipeline } from './pipeline.ts';
 
 /**
- * Records committed in one go: enough for a fast catch-up, few enough (some 5 ms) that requests are answered between two
+ * Records committed in one go: enough for a fast catch-up, few enough (some 10 ms) that requests are answered between two
  * of them.
  */
-const SLICE = 256;
+const SLICE = 512;
 /** So many at once are part of a catch-up: for fewer, a thread costs more than it takes off this one. */
 const BULK = 16;
 /** Slices under way at once: one is verified in another thread while the one before it is committed in this. */

@@ -10,16 +10,19 @@ export interface ThreadKey {
   readonly alg: Algorithm;
 }
 
-/** Signatures to be checked, one behind the other in each list. */
+/** Signatures to be checked. One buffer for all of them is handed over, not copied: texts would cost more than half of this. */
 export interface Question {
   readonly number: number;
   /** Those that were not told before. */
   readonly keys: readonly ThreadKey[];
-  readonly texts: readonly string[];
-  /** Up to where each text is signed; after it come a dot and the signature. */
-  readonly signedLengths: readonly number[];
-  readonly keyNumbers: readonly number[];
+  /** What is signed and then its signature, one pair behind the other. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of each pair: bytes signed, bytes of the signature, number of the key. */
+  readonly pairs: Uint32Array<ArrayBuffer>;
 }
+
+/** How many numbers of `pairs` are about one. */
+export const NUMBERS_A_PAIR = 3;
 
 export interface Answer {
   readonly number: number;
@@ -29,17 +32,22 @@ export interface Answer {
 
 const keys = new Map<number, ThreadKey>();
 
-function isGood(text: string, signedLength: number, by: ThreadKey | undefined): boolean {
-  if (by === undefined) return false;
-  const signature = Buffer.from(text.slice(signedLength + 1), 'base64url');
-  return isSignedBy(by.key, by.alg, { text, signedLength, signature });
+function check(bytes: Buffer, pairs: Uint32Array): Uint8Array {
+  const good = new Uint8Array(pairs.length / NUMBERS_A_PAIR);
+  let at = 0;
+  for (let index = 0; index < good.length; index += 1) {
+    const [signedLength = 0, signatureLength = 0, keyNumber = 0] = pairs.subarray(index * NUMBERS_A_PAIR);
+    const by = keys.get(keyNumber);
+    const signatureAt = at + signedLength;
+    const signed = bytes.subarray(at, signatureAt);
+    at = signatureAt + signatureLength;
+    if (by !== undefined && isSignedBy(by.key, by.alg, signed, bytes.subarray(signatureAt, at))) good[index] = 1;
+  }
+  return good;
 }
 
-parentPort?.on('message', ({ number, keys: told, texts, signedLengths, keyNumbers }: Question) => {
+parentPort?.on('message', ({ number, keys: told, bytes, pairs }: Question) => {
   for (const key of told) keys.set(key.number, key);
-  const good = Uint8Array.from(texts, (text, at) => {
-    return isGood(text, signedLengths[at] ?? 0, keys.get(keyNumbers[at] ?? -1)) ? 1 : 0;
-  });
-  const answer: Answer = { number, good };
+  const answer: Answer = { number, good: check(Buffer.from(bytes.buffer), pairs) };
   parentPort?.postMessage(answer);
 });

@@ -2,13 +2,14 @@ import type { KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import type { Algorithm } from '../algorithm.ts';
-import type { SignedParts } from '../signature.ts';
-import { isSignedBy } from '../signature.ts';
+import type { GatedParts } from '../gate.ts';
+import { isSignedBy, signedText } from '../signature.ts';
 import type { Answer, Question, ThreadKey } from './signature-thread.ts';
+import { NUMBERS_A_PAIR } from './signature-thread.ts';
 
 /** A signature and what it is to be of. */
 export interface SignatureToCheck {
-  readonly parts: SignedParts;
+  readonly parts: GatedParts;
   readonly key: KeyObject;
   readonly alg: Algorithm;
 }
@@ -29,7 +30,7 @@ interface Waiting {
 const IDLE_MS: DurationMs = 10_000;
 
 const checkHere = (signatures: readonly SignatureToCheck[]) =>
-  signatures.map(({ key, alg, parts }) => (isSignedBy(key, alg, parts) ? 1 : 0));
+  signatures.map(({ key, alg, parts }) => (isSignedBy(key, alg, signedText(parts), parts.signature) ? 1 : 0));
 
 export function openSignatures(telemetry: Telemetry): Signatures {
   let thread: Worker | undefined;
@@ -76,18 +77,31 @@ export function openSignatures(telemetry: Telemetry): Signatures {
     await stopped?.terminate();
   }
 
+  /** The number under which the thread knows a key; one it does not is told with the question. */
+  function numberOf({ key, alg }: SignatureToCheck, told: ThreadKey[]): number {
+    const known = keys.get(key);
+    if (known !== undefined) return known.number;
+    const added = { number: keys.size, key, alg };
+    keys.set(key, added);
+    told.push(added);
+    return added.number;
+  }
+
   function toQuestion(number: number, signatures: readonly SignatureToCheck[]): Question {
     const told: ThreadKey[] = [];
-    const keyNumbers = signatures.map(({ key, alg }) => {
-      const known = keys.get(key);
-      if (known !== undefined) return known.number;
-      const added = { number: keys.size, key, alg };
-      keys.set(key, added);
-      told.push(added);
-      return added.number;
-    });
-    const texts = signatures.map(({ parts }) => parts.text);
-    return { number, keys: told, texts, signedLengths: signatures.map(({ parts }) => parts.signedLength), keyNumbers };
+    const pairs = new Uint32Array(signatures.length * NUMBERS_A_PAIR);
+    const size = signatures.reduce((sum, { parts }) => sum + parts.signedLength + parts.signature.length, 0);
+    const bytes = Buffer.from(new ArrayBuffer(size));
+    let at = 0;
+    for (const [index, signature] of signatures.entries()) {
+      const { parts } = signature;
+      pairs.set([parts.signedLength, parts.signature.length, numberOf(signature, told)], index * NUMBERS_A_PAIR);
+      // No more than is signed, and a character a byte: the gate lets nothing else through.
+      bytes.write(parts.text, at, parts.signedLength, 'latin1');
+      at += parts.signedLength;
+      at += parts.signature.copy(bytes, at);
+    }
+    return { number, keys: told, bytes, pairs };
   }
 
   return {
@@ -100,7 +114,8 @@ export function openSignatures(telemetry: Telemetry): Signatures {
       const number = asked;
       const { promise, resolve } = Promise.withResolvers<ArrayLike<number>>();
       waiting.set(number, { signatures, answer: resolve });
-      thread.postMessage(toQuestion(number, signatures));
+      const question = toQuestion(number, signatures);
+      thread.postMessage(question, [question.bytes.buffer, question.pairs.buffer]);
       return promise;
     },
     close: stop,
