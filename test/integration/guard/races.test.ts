@@ -10,7 +10,7 @@ import { createRemembering, freshPath, openMiddleware } from './setting.ts';
 
 const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
 
-/** Decides about all of them, turn after turn, until `isOver`; `check` sees every decision. */
+/** Decides about all of them, turn after turn, once at least, until `isOver`; `check` sees every decision. */
 async function flood(
   guard: Guard,
   tokens: readonly string[],
@@ -19,14 +19,14 @@ async function flood(
 ): Promise<number> {
   const end = performance.now() + 20_000;
   let decisions = 0;
-  while (!isOver()) {
+  do {
     if (performance.now() > end) throw new Error('the end was never known of');
     for (let round = 0; round < 5; round += 1) {
       for (const [index, token] of tokens.entries()) check(codeOf(guard.decide(token)), index);
       decisions += tokens.length;
     }
     await nextTurn();
-  }
+  } while (!isOver());
   return decisions;
 }
 
