@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import type { Issuer, TokenAnswer } from '@rescind/issuer';
 import { createManualClock, RescindError } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
@@ -20,7 +22,7 @@ function sealedIn(issuer: Issuer): number {
 }
 
 describe('rotation', () => {
-  test('each use gives another token of the same session, and the claims as they are now', async () => {
+  test('security 35: each use gives another token of the same session, and the claims as they are now', async () => {
     const { issuer, place, clock } = scene();
     const first = login(issuer);
     place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
@@ -34,20 +36,23 @@ describe('rotation', () => {
     expect(claims.jti).not.toBe(claimsOf(first).jti);
   });
 
-  test('a token is kept only as a hash', async () => {
+  test('security 34: opaque, of 256 random bits, and kept only as a hash', async () => {
     const { issuer, place } = scene();
-    const answer = login(issuer);
-    await refresh(issuer, answer);
-    const rows = JSON.stringify([
-      ...issuer.database.prepare('SELECT * FROM rescind_sessions').all(),
-      ...issuer.database.prepare('SELECT * FROM rescind_spent').all(),
-    ]);
-    const verifier = answer.refresh_token.split('.')[1] ?? '';
-    expect(rows).not.toContain(verifier);
-    expect(place.databasePath).not.toBe('');
+    const first = login(issuer);
+    const tokens = [first, await refresh(issuer, first)].map((answer) => answer.refresh_token);
+    issuer.database.pragma('wal_checkpoint(TRUNCATE)');
+    const file = readFileSync(place.databasePath);
+    for (const token of tokens) {
+      expect(token).toMatch(/^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/);
+      const [, verifier = ''] = token.split('.');
+      expect(file.includes(verifier)).toBe(false);
+      expect(file.includes(Buffer.from(verifier, 'base64url'))).toBe(false);
+    }
+    const hash = createHash('sha256').update(tokens[1]?.split('.')[1] ?? '');
+    expect(file.includes(hash.digest())).toBe(true);
   });
 
-  test('another client gets nothing and destroys nothing, with a used token too', async () => {
+  test('security 39: another client gets nothing and destroys nothing, with a used token too', async () => {
     const { issuer, clock } = scene();
     const first = login(issuer);
     const second = await refresh(issuer, first);
@@ -57,7 +62,7 @@ describe('rotation', () => {
     expect(asked(issuer, await refresh(issuer, second))).toBe('ok');
   });
 
-  test('half a token neither works nor does harm', async () => {
+  test('security 41: half a token neither works nor does harm', async () => {
     const { issuer } = scene();
     const answer = login(issuer);
     const [selector, verifier = ''] = answer.refresh_token.split('.');
@@ -68,7 +73,7 @@ describe('rotation', () => {
     expect(asked(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 
-  test('scope can be narrowed for one token, never widened', async () => {
+  test('security 39: scope can be narrowed for one token, never widened', async () => {
     const { issuer } = scene();
     const narrow = issuer.beginSession({
       ...{ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 },
@@ -87,7 +92,7 @@ describe('rotation', () => {
 });
 
 describe('deadlines', () => {
-  test('a session not refreshed for the idle time is over; each use moves that deadline', async () => {
+  test('security 38: a session not refreshed for the idle time is over; each use moves that deadline', async () => {
     const { issuer, clock } = scene({ refreshIdleTtlMs: 10 * SECOND });
     let answer = login(issuer);
     for (let turn = 0; turn < 3; turn += 1) {
@@ -98,7 +103,7 @@ describe('deadlines', () => {
     expect(await codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
   });
 
-  test('no rotation moves the absolute age, and no access token outlives it', async () => {
+  test('security 38: no rotation moves the absolute age, and no access token outlives it', async () => {
     const { issuer, clock } = scene({ refreshTokenTtlMs: 100 * SECOND });
     const first = login(issuer);
     expect(first.expires_in).toBeLessThanOrEqual(100);
@@ -111,7 +116,7 @@ describe('deadlines', () => {
 });
 
 describe('reuse', () => {
-  test('of a used token ends the session, access tokens included, and publishes it', async () => {
+  test('security 35: of a used token ends the session, access tokens included, and publishes it', async () => {
     const { issuer, clock } = scene();
     const first = login(issuer);
     const second = await refresh(issuer, first);
@@ -125,6 +130,25 @@ describe('reuse', () => {
     clock.advance(DAY);
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
     expect(issuer.log.snapshot().head).toBe(1);
+  });
+
+  test('security 35: of an ancestor, a sibling or a descendant, whoever of two holders comes first', async () => {
+    const { issuer, clock } = scene();
+    for (const who of ['ancestor', 'sibling', 'descendant']) {
+      const stolen = login(issuer);
+      const owners = await refresh(issuer, stolen);
+      // Within the grace the thief is told the same: there is one family, never two.
+      const thiefs = await refresh(issuer, stolen);
+      expect(thiefs.refresh_token).toBe(owners.refresh_token);
+      const next = await refresh(issuer, owners);
+      clock.advance(11 * SECOND);
+      const reused = who === 'ancestor' ? stolen : who === 'sibling' ? thiefs : owners;
+      expect(await codeOf(() => refresh(issuer, reused))).toBe('grant_reused');
+      for (const dead of [stolen, owners, thiefs, next]) {
+        expect(asked(issuer, dead)).toBe('token_revoked');
+        expect(await codeOf(() => refresh(issuer, dead))).toBe('grant_invalid');
+      }
+    }
   });
 
   test('after the grace, of the last one too', async () => {
@@ -147,7 +171,7 @@ describe('reuse', () => {
 });
 
 describe('grace: a lost answer can be asked for again', () => {
-  test('the same successor, until it is used; what was sealed for that is wiped then', async () => {
+  test('security 42: the same successor, until it is used; what was sealed for that is wiped then', async () => {
     const { issuer, clock } = scene();
     const first = login(issuer);
     const second = await refresh(issuer, first);
@@ -161,7 +185,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('it cannot be walked forward: the time runs from the first use', async () => {
+  test('security 37: it cannot be walked forward: the time runs from the first use', async () => {
     const { issuer, clock } = scene();
     const first = login(issuer);
     await refresh(issuer, first);
@@ -171,7 +195,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('0 is none, and seals nothing', async () => {
+  test('security 37: 0 is none, and seals nothing', async () => {
     const { issuer } = scene({ refreshGraceMs: 0 });
     const first = login(issuer);
     await refresh(issuer, first);
@@ -179,7 +203,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('never beyond the absolute age', async () => {
+  test('security 37: never beyond the absolute age', async () => {
     const { issuer, clock } = scene({ refreshTokenTtlMs: 100 * SECOND });
     const first = login(issuer);
     clock.advance(95 * SECOND);
@@ -188,15 +212,16 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
   });
 
-  test('50 parallel uses of one token fork nothing', async () => {
+  test('security 36: 50 parallel uses of one token fork nothing', async () => {
     const { issuer } = scene();
     const first = login(issuer);
     const answers = await Promise.all(Array.from({ length: 50 }, async () => refresh(issuer, first)));
     expect(new Set(answers.map((answer) => answer.refresh_token)).size).toBe(1);
     expect(issuer.database.prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
+    expect(answers.map((answer) => asked(issuer, answer))).toEqual(answers.map(() => 'ok'));
   });
 
-  test('50 parallel uses without grace: one succeeds, and the session ends', async () => {
+  test('security 36: 50 parallel uses without grace: one succeeds, and the session ends', async () => {
     const { issuer } = scene({ refreshGraceMs: 0 });
     const first = login(issuer);
     const outcomes = await Promise.allSettled(Array.from({ length: 50 }, async () => refresh(issuer, first)));
@@ -210,6 +235,18 @@ describe('grace: a lost answer can be asked for again', () => {
 });
 
 describe('the subject is read again', () => {
+  test('security 40: logged out, or another password: refused', async () => {
+    const { issuer, place } = scene();
+    const [here, there] = [login(issuer), login(issuer)];
+    await issuer.endSession({ sid: here.sid, reason: 'logout' });
+    expect(await codeOf(() => refresh(issuer, here))).toBe('grant_invalid');
+    await issuer.transaction((tx) => {
+      place.users.put('ada', { credentialVersion: 2 });
+      tx.endAllSessions({ sub: 'ada', reason: 'password_changed' });
+    });
+    expect(await codeOf(() => refresh(issuer, there))).toBe('grant_invalid');
+  });
+
   test('suspended: no login and no refresh; the reason to who proved who they are', async () => {
     const { issuer, place } = scene();
     const answer = login(issuer);

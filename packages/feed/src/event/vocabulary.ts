@@ -32,8 +32,8 @@ const BY_CLAIM: Readonly<Record<string, string>> = {
 
 /** The type of an event: CAEP's or RISC's where one fits, so that an outside receiver of shared signals can read it. */
 export function eventType(reason: string, first: Denial): string {
+  if (!first.endsSession && (first.claim === 'sub' || first.claim === 'sid')) return `${CAEP}/token-claims-change`;
   if (first.claim === 'sub') {
-    if (!first.endsSession) return `${CAEP}/token-claims-change`;
     return (Object.hasOwn(BY_REASON, reason) ? BY_REASON[reason] : undefined) ?? `${CAEP}/session-revoked`;
   }
   const byClaim = Object.hasOwn(BY_CLAIM, first.claim) ? BY_CLAIM[first.claim] : undefined;

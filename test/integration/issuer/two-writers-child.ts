@@ -1,0 +1,18 @@
+import { openIssuer } from '@rescind/issuer';
+
+// Uses one refresh token many times at once, when it is told to, and says what came of each.
+const [databasePath = '', keysPath = '', refreshToken = '', uses = ''] = process.argv.slice(2);
+const issuer = openIssuer({
+  issuer: 'https://login.example',
+  databasePath,
+  keysPath,
+  subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
+});
+process.stdout.write('ready\n');
+process.stdin.once('data', async () => {
+  const all = Array.from({ length: Number(uses) }, () => issuer.refresh({ refreshToken, clientId: 'web' }));
+  const answers = await Promise.all(all);
+  process.stdout.write(`${JSON.stringify(answers.map((answer) => answer.refresh_token))}\n`);
+  await issuer.close();
+  process.stdin.destroy();
+});

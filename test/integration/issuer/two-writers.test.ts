@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import type { House } from './house.ts';
+import { house, login } from './house.ts';
+
+const CHILD = fileURLToPath(new URL('./two-writers-child.ts', import.meta.url));
+const USES = 50;
+
+/** Another process with a connection of its own to the same file. */
+async function startSecond(place: House, refreshToken: string) {
+  const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath, refreshToken, String(USES)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  await waitFor('the second process', () => output.startsWith('ready\n'), 20_000);
+  return {
+    go: () => child.stdin.write('go\n'),
+    async answers(): Promise<string[]> {
+      await once(child, 'close');
+      return JSON.parse(output.split('\n')[1] ?? '');
+    },
+  };
+}
+
+test('security 36: two processes on one file, whose lock was taken away, fork nothing either', async () => {
+  const place = house();
+  const issuer = place.open();
+  const { refresh_token: refreshToken, sid } = login(issuer);
+  // Nobody should; what decides is one conditional write of the database, not the lock.
+  rmSync(`${place.databasePath}.lock`);
+  const second = await startSecond(place, refreshToken);
+  second.go();
+  const ours = await Promise.all(Array.from({ length: USES }, () => issuer.refresh({ refreshToken, clientId: 'web' })));
+  const all = [...ours.map((answer) => answer.refresh_token), ...(await second.answers())];
+  expect(all).toHaveLength(2 * USES);
+  expect(new Set(all).size).toBe(1);
+  const spent = issuer.database.prepare('SELECT COUNT(*) FROM rescind_spent WHERE sid = ?').pluck();
+  expect(spent.get(sid)).toBe(1);
+});
