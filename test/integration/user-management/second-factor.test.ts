@@ -1,0 +1,133 @@
+import { decodeJwt } from 'jose';
+import { describe, expect, test } from 'vitest';
+import { createAuthenticator } from '../../support/authenticator.ts';
+import { openUserManagement, USER } from '../../support/user-management.ts';
+
+async function started(environment?: Record<string, string>) {
+  const service = await openUserManagement(environment);
+  await service.register();
+  const del = (path: string, access: string, body: object) =>
+    service.send(path, {
+      method: 'DELETE',
+      headers: { 'Content-Type': 'application/json', ...service.asBearer(access) },
+      body: JSON.stringify(body),
+    });
+  return { ...service, del };
+}
+
+/** Somebody with a second factor, logged in by it. */
+async function enrolled(environment?: Record<string, string>) {
+  const service = await started(environment);
+  const { access } = await service.login();
+  const secret = await service.post('/totp', {}, service.asBearer(access));
+  expect([secret.status, secret.headers.get('cache-control')]).toEqual([200, 'no-store']);
+  const authenticator = createAuthenticator(String(secret.body.uri));
+  const confirmed = await service.post('/totp/confirm', { totp: authenticator.code() }, service.asBearer(access));
+  const recoveryCodes = confirmed.body.recoveryCodes as string[];
+  return { ...service, authenticator, secret, recoveryCodes, before: access, confirmed: service.tokensOf(confirmed) };
+}
+
+describe('a second factor', () => {
+  test('counts from when it is confirmed, and is said in the tokens', async () => {
+    const service = await started();
+    const { access } = await service.login();
+    expect(decodeJwt(access)).toMatchObject({ amr: ['pwd'], acr: 'aal1' });
+    const nothing = await service.post('/totp/confirm', { totp: '000000' }, service.asBearer(access));
+    expect([nothing.status, nothing.body.code]).toEqual([409, 'second_factor_state']);
+
+    const { body } = await service.post('/totp', {}, service.asBearer(access));
+    expect(body.uri).toContain(`secret=${body.secret}`);
+    // Not confirmed: the password is enough still, and a wrong code changes nothing.
+    expect((await service.post('/login', USER)).status).toBe(200);
+    const wrong = await service.post('/totp/confirm', { totp: '000000' }, service.asBearer(access));
+    expect([wrong.status, wrong.body.code]).toEqual([401, 'second_factor_wrong']);
+
+    const authenticator = createAuthenticator(String(body.uri));
+    const answer = await service.post('/totp/confirm', { totp: authenticator.code() }, service.asBearer(access));
+    expect(decodeJwt(service.tokensOf(answer).access)).toMatchObject({ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2' });
+    expect(new Set(answer.body.recoveryCodes as string[]).size).toBe(10);
+
+    const without = await service.post('/login', USER);
+    expect([without.status, without.body.code]).toEqual([401, 'second_factor_required']);
+    const login = await service.login({ totp: authenticator.code() });
+    expect(decodeJwt(login.access)).toMatchObject({ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2' });
+    const again = await service.post('/totp', {}, service.asBearer(login.access));
+    expect([again.status, again.body.code]).toEqual([409, 'second_factor_state']);
+  });
+
+  test('without the right password says nothing of itself', async () => {
+    const service = await enrolled();
+    const wrong = await service.post('/login', { ...USER, password: 'not the password' });
+    const unknown = await service.post('/login', { ...USER, username: 'nobody', totp: '123456' });
+    expect([wrong.status, wrong.text]).toEqual([unknown.status, unknown.text]);
+  });
+
+  test('takes a code once', async () => {
+    const service = await enrolled();
+    const replayed = await service.post('/login', { ...USER, totp: service.authenticator.sameCode() });
+    expect([replayed.status, replayed.body.code]).toEqual([401, 'second_factor_wrong']);
+    const totp = service.authenticator.code();
+    const answers = await Promise.all(Array.from({ length: 4 }, () => service.post('/login', { ...USER, totp })));
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401]);
+  });
+
+  test('is stood in for by a recovery code, each once, however it is typed', async () => {
+    const service = await enrolled();
+    const [first = '', second = ''] = service.recoveryCodes;
+    const login = await service.login({ recoveryCode: first.toLowerCase().replaceAll('-', ' ') });
+    expect(decodeJwt(login.access)).toMatchObject({ acr: 'aal2' });
+    expect((await service.post('/login', { ...USER, recoveryCode: first })).body.code).toBe('second_factor_wrong');
+    const account = await service.send('/account', { headers: service.asBearer(login.access) });
+    expect(account.body).toMatchObject({ secondFactor: true, recoveryCodesLeft: 9 });
+
+    const proof = { password: USER.password, totp: service.authenticator.code() };
+    const renewed = await service.post('/totp/recovery-codes', proof, service.asBearer(login.access));
+    expect(renewed.body.recoveryCodes).toHaveLength(10);
+    expect((await service.post('/login', { ...USER, recoveryCode: second })).status).toBe(401);
+    const [fresh = ''] = renewed.body.recoveryCodes as string[];
+    expect((await service.post('/login', { ...USER, recoveryCode: fresh })).status).toBe(200);
+  });
+
+  test('is removed by who shows password and code, and by nobody else', async () => {
+    const service = await enrolled();
+    const { access } = service.confirmed;
+    const [code = ''] = service.recoveryCodes;
+    const remove = (body: object) => service.del('/totp', access, body);
+    expect((await remove({ password: USER.password })).body.code).toBe('second_factor_required');
+    expect((await remove({ password: 'not the password', recoveryCode: code })).body.code).toBe('credentials_wrong');
+    const removed = await remove({ password: USER.password, recoveryCode: code });
+    expect(decodeJwt(service.tokensOf(removed).access)).toMatchObject({ amr: ['pwd'], acr: 'aal1' });
+    expect((await service.post('/login', USER)).status).toBe(200);
+    const gone = await service.del('/totp', service.tokensOf(removed).access, { password: USER.password });
+    expect([gone.status, gone.body.code]).toEqual([409, 'second_factor_state']);
+  });
+
+  test('is guessed five times an hour, by who has the password', async () => {
+    const service = await enrolled();
+    const guesses = [];
+    for (let index = 0; index < 7; index++) {
+      guesses.push((await service.post('/login', { ...USER, totp: '000000' })).status);
+    }
+    expect(guesses.slice(0, 5)).toEqual(Array(5).fill(401));
+    expect(guesses.slice(5)).toEqual([429, 429]);
+  });
+});
+
+describe('security 24: a change of the second factor', () => {
+  test('ends every other session, and this one goes on', async () => {
+    const service = await started();
+    const [here, elsewhere] = [await service.login(), await service.login()];
+    const { body } = await service.post('/totp', {}, service.asBearer(here.access));
+    expect(await service.accepts(elsewhere.access)).toBe(400);
+    const authenticator = createAuthenticator(String(body.uri));
+    const answer = await service.post('/totp/confirm', { totp: authenticator.code() }, service.asBearer(here.access));
+    const tokens = service.tokensOf(answer);
+    expect(tokens.answer.sid).toBe(here.answer.sid);
+    expect(await service.accepts(elsewhere.access)).toBe(401);
+    expect((await service.refresh(elsewhere.refresh)).status).toBe(400);
+    expect(await service.accepts(here.access)).toBe(401);
+    expect(await service.accepts(tokens.access)).toBe(400);
+    const refreshed = service.tokensOf(await service.refresh(tokens.refresh));
+    expect(decodeJwt(refreshed.access)).toMatchObject({ acr: 'aal2' });
+  });
+});
