@@ -25,6 +25,8 @@ export interface FleetClient {
   register(): Promise<User>;
   login(user: User, deviceName: string): Promise<Tokens>;
   refresh(refreshToken: string): Promise<Answer>;
+  /** A refresh that has to work. */
+  refreshed(refreshToken: string): Promise<Tokens>;
   logout(accessToken: string): Promise<Answer>;
   logoutEverywhere(accessToken: string): Promise<Answer>;
   /** RFC 7009. */
@@ -59,6 +61,9 @@ export function createFleetClient(issuerUrl: string): FleetClient {
     request(`${issuerUrl}${path}`, { method: 'POST', body: new URLSearchParams(fields) });
   const post = (path: string, token: string) => request(`${issuerUrl}${path}`, { method: 'POST', ...bearer(token) });
 
+  const refresh = (refreshToken: string) =>
+    form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'web' });
+
   return {
     async register() {
       const user = {
@@ -72,8 +77,8 @@ export function createFleetClient(issuerUrl: string): FleetClient {
       const answer = demand(await json('/login', { ...user, deviceName }), 200, 'login');
       return answer.body as Tokens;
     },
-    refresh: (refreshToken) =>
-      form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'web' }),
+    refresh,
+    refreshed: async (refreshToken) => demand(await refresh(refreshToken), 200, 'refresh').body as Tokens,
     logout: (token) => post('/logout', token),
     logoutEverywhere: (token) => post('/logout-everywhere', token),
     revoke: (token) => form('/oauth2/revoke', { token, client_id: 'web' }),

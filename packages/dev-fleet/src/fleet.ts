@@ -22,6 +22,8 @@ export interface FleetOptions {
   readonly guardedEnvironment?: Readonly<Record<string, string>>;
   /** Guarded services that live elsewhere, such as those of a test; after prices and orders. Default none. */
   readonly others?: readonly OtherService[];
+  /** OAuth clients, as CLIENTS_FILE has them. Default: `web` alone, which may renew by its access token. */
+  readonly clients?: Readonly<Record<string, object>> | undefined;
   /** Starts nothing yet. Default: everything is started and ready. */
   readonly started?: boolean;
 }
@@ -49,6 +51,8 @@ export interface Fleet extends AsyncDisposable {
   readonly adminUrl: string;
   /** Who may administer everything, by HTTP Basic. */
   readonly operator: FleetOperator;
+  /** The file that says so, with the secret. */
+  readonly operatorsFile: string;
   /** Holds every file of the fleet; removed at the end. */
   readonly directory: string;
   readonly topic: string;
@@ -89,6 +93,7 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
 
   const secrets = makeSecrets(directory, ['prices', 'orders']);
   const operator = { name: 'fleet', secret: randomBytes(32).toString('base64url') };
+  const operatorsFile = writeOperators(directory, operator);
   const kafka: Record<string, string> =
     options.brokers === undefined ? {} : { KAFKA_BROKERS: options.brokers.join(','), KAFKA_TOPIC: topic };
   const everyone = { LOG_LEVEL: 'info', ...kafka, ...options.environment };
@@ -110,7 +115,8 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
       DATABASE_PATH: join(directory, 'user-management.sqlite'),
       KEYS_PATH: join(directory, 'keys'),
       FEED_CLIENTS_FILE: secrets.clientsFile,
-      ADMIN_OPERATORS_FILE: writeOperators(directory, operator),
+      ADMIN_OPERATORS_FILE: operatorsFile,
+      CLIENTS_FILE: writeClients(directory, options.clients),
       ...options.issuerEnvironment,
     },
   });
@@ -158,6 +164,7 @@ export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
     client: createFleetClient(issuerUrl),
     adminUrl: `http://127.0.0.1:${adminPort}`,
     operator,
+    operatorsFile,
     directory,
     topic,
     close,
@@ -176,6 +183,14 @@ function makeSecrets(directory: string, clients: readonly string[]): { readonly 
   const clientsFile = join(directory, 'feed-clients.json');
   writeFileSync(clientsFile, JSON.stringify(secrets), { mode: 0o600 });
   return { clientsFile };
+}
+
+const WEB = { name: 'Web', authMethod: 'none', policy: { renewByToken: true } };
+
+function writeClients(directory: string, clients: FleetOptions['clients'] = {}): string {
+  const file = join(directory, 'clients.json');
+  writeFileSync(file, JSON.stringify({ web: WEB, ...clients }), { mode: 0o600 });
+  return file;
 }
 
 const ADMIN_SCOPES = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'].map((area) => `admin:${area}`);

@@ -82,7 +82,7 @@ async function stayUp(running: Fleet): Promise<void> {
   console.log(`
 ${styleText('bold', 'It stays up. Try it:')}
 
-  user-management  ${issuer.url}
+  user-management  ${issuer.url}   its administration: ${running.adminUrl}
 ${instances.map((instance) => `  ${instance.name.padEnd(15)}  ${protectedUrl(instance)}   health: ${instance.managementUrl}/readyz`).join('\n')}
 
   curl -s ${json} -d '{"username":"ada","password":"correct horse battery"}' ${issuer.url}/register
@@ -90,6 +90,11 @@ ${instances.map((instance) => `  ${instance.name.padEnd(15)}  ${protectedUrl(ins
   curl -i -H "Authorization: Bearer $TOKEN" ${url}
   curl -i -X POST -H "Authorization: Bearer $TOKEN" ${issuer.url}/logout
   curl -i -H "Authorization: Bearer $TOKEN" ${url}
+
+  OPERATOR=$(sed 's/{"\\([^"]*\\)":{"secret":"\\([^"]*\\)".*/\\1:\\2/' ${running.operatorsFile})
+  curl -s -w '\\n' -u "$OPERATOR" "${running.adminUrl}/admin/revocations?limit=2"
+  curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"cutoffs":[{"claim":"iss"}]}' ${running.adminUrl}/admin/revocations/preview
+  curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"confirm":"everybody","why":"to see it"}' ${running.adminUrl}/admin/emergency
 
 Ctrl-C ends it.`);
   if (!interrupted.signal.aborted) await once(interrupted.signal, 'abort');

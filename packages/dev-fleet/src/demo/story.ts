@@ -1,11 +1,12 @@
 import type { Broker } from '@rescind/dev-kafka';
-import type { Answer, Tokens, User } from '../client.ts';
+import type { Tokens, User } from '../client.ts';
 import type { Fleet } from '../fleet.ts';
-import type { ServiceProcess } from '../service-process.ts';
 import { until } from '../service-process.ts';
-import type { Refusal } from './measure.ts';
-import { acceptedBy, ask, round, untilRefused } from './measure.ts';
+import { expectAccepted, expectStatus, logOutAndWatch, slowest } from './acts.ts';
+import { ask, round, untilRefused } from './measure.ts';
 import type { Narrator } from './narrator.ts';
+import { operatorActs } from './operator.ts';
+import { tokenIsStolen } from './thief.ts';
 
 /** Devices that log in and out one after another, so that the figure is more than one throw of the dice. */
 const MORE_DEVICES = 20;
@@ -30,6 +31,8 @@ export async function tellStory(stage: Stage): Promise<void> {
   if (people === undefined) return;
   await moreDevices(stage, people.user);
   await instanceComesBack(stage, people);
+  await tokenIsStolen(stage, people.user);
+  await operatorActs(stage, people.user);
   if (stage.broker !== undefined) await brokerGoesAway(stage, stage.broker, people.user);
 }
 
@@ -167,19 +170,3 @@ async function wholeByKafka({ instances }: Fleet): Promise<number> {
     return status === 200 && feed?.status === 'pass' && feed.way === 'kafka' && feed.lag === 0;
   }).length;
 }
-
-async function logOutAndWatch({ client, instances }: Fleet, tokens: Tokens): Promise<Refusal[]> {
-  expectStatus(await client.logout(tokens.access_token), 204, 'logout');
-  return untilRefused(instances, tokens.access_token, performance.now());
-}
-
-async function expectAccepted(instances: readonly ServiceProcess[], tokens: Tokens): Promise<void> {
-  const accepted = await acceptedBy(instances, tokens.access_token);
-  if (accepted !== instances.length) throw new Error(`only ${accepted} of ${instances.length} accept it`);
-}
-
-function expectStatus(answer: Answer, status: number, what: string): void {
-  if (answer.status !== status) throw new Error(`${what} answered ${answer.status} instead of ${status}`);
-}
-
-const slowest = (refusals: readonly Refusal[]): number => Math.max(...refusals.map(({ ms }) => ms));
