@@ -1,0 +1,145 @@
+import type { CutoffRequest, EndAllSessions, Issuer, SubjectChange } from '@rescind/issuer';
+import { createManualClock } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { codeOf, house, ISSUER, login, Topic } from './house.ts';
+
+const START = 1_800_000_000_000;
+
+type Act = CutoffRequest | CutoffRequest[] | EndAllSessions | SubjectChange;
+
+/** Three users on two clients; one session is over already, one has timed out. */
+async function scene() {
+  const clock = createManualClock(START);
+  const place = house();
+  for (const sub of ['bob', 'eve']) place.users.put(sub);
+  const issuer = place.open({ clock, refreshIdleTtlMs: 60_000 });
+  login(issuer, 'ada');
+  clock.advance(61_000);
+  const [kept, one, gone] = [login(issuer), login(issuer), login(issuer)];
+  for (const [sub, clientId] of [
+    ['bob', 'web'],
+    ['bob', 'app'],
+    ['eve', 'app'],
+  ] as const)
+    login(issuer, sub, { clientId });
+  await issuer.endSession({ sid: gone.sid, reason: 'logout' });
+  return { issuer, kept, one, gone };
+}
+
+const act = (issuer: Issuer, what: Act) => {
+  if (Array.isArray(what) || 'claim' in what) return issuer.revoke(what);
+  return 'kind' in what ? issuer.subjectChanged(what) : issuer.endAllSessions(what);
+};
+
+/** The whole database, as text. */
+const dump = (issuer: Issuer) => {
+  const tables = issuer.database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all();
+  return JSON.stringify(tables.map((table) => issuer.database.prepare(`SELECT * FROM ${String(table)}`).all()));
+};
+
+describe('a dry run', () => {
+  const reason = 'because';
+  const acts: [
+    string,
+    (sids: { kept: string; one: string; gone: string }) => Act,
+    sessions: number,
+    subjects: number,
+  ][] = [
+    ['one session', ({ one }) => ({ claim: 'sid', value: one, reason }), 1, 1],
+    ['one that has ended', ({ gone }) => ({ claim: 'sid', value: gone, reason }), 0, 0],
+    ['one user', () => ({ claim: 'sub', value: 'bob', reason }), 2, 1],
+    ['one user, softly', () => ({ claim: 'sub', value: 'bob', reason, endsSession: false }), 0, 0],
+    ['one application', () => ({ claim: 'client_id', value: 'app', reason }), 2, 2],
+    ['everybody', () => ({ claim: 'iss', value: ISSUER, reason }), 5, 3],
+    ['a tenant', () => ({ claim: 'tenant', value: 'north', reason }), 0, 0],
+    [
+      'some that overlap',
+      ({ one }) => [
+        { claim: 'sid', value: one, reason },
+        { claim: 'sub', value: 'ada', reason },
+        { claim: 'client_id', value: 'app', reason },
+      ],
+      4,
+      3,
+    ],
+    ['everybody of a user', () => ({ sub: 'ada', reason }), 2, 1],
+    ['all but one', ({ kept }) => ({ sub: 'ada', exceptSid: kept, reason }), 1, 1],
+    ['a change, hard', ({ kept }) => ({ sub: 'ada', kind: 'hard', exceptSid: kept, reason }), 1, 1],
+    ['a change, soft', () => ({ sub: 'ada', kind: 'soft', reason }), 0, 0],
+  ];
+
+  test.each(acts)('%s: says what the act then does, and writes nothing', async (_, of, sessions, subjects) => {
+    const { issuer, kept, one, gone } = await scene();
+    const what = of({ kept: kept.sid, one: one.sid, gone: gone.sid });
+    const before = dump(issuer);
+    const preview = issuer.preview(what);
+    expect(dump(issuer)).toBe(before);
+    expect(preview).toMatchObject({ sessions, subjects });
+    const wereOpen = preview.sids.filter((sid) => issuer.sessions.find(sid)?.endedAt === null);
+    expect(wereOpen).toHaveLength(sessions);
+    const revoked = await act(issuer, what);
+    expect(revoked?.endedSessions).toBe(preview.sessions);
+    expect(preview.sids.filter((sid) => issuer.sessions.find(sid)?.endReason === 'because')).toEqual(preview.sids);
+    if (revoked !== undefined) expect(issuer.revocations.find(revoked.txn)?.expiresAt).toBe(preview.tokensUntil);
+  });
+
+  test('names the first hundred', async () => {
+    const issuer = house().open();
+    for (let at = 0; at < 120; at += 1) login(issuer);
+    const preview = issuer.preview({ sub: 'ada', reason });
+    expect(preview).toMatchObject({ sessions: 120, subjects: 1 });
+    expect(new Set(preview.sids).size).toBe(100);
+  });
+
+  test('of nothing, and of what cannot be', async () => {
+    const { issuer, kept } = await scene();
+    expect(
+      issuer.preview({ sub: 'eve', exceptSid: issuer.preview({ sub: 'eve', reason }).sids[0] ?? '', reason }),
+    ).toEqual({
+      ...{ sessions: 0, sids: [], subjects: 0, tokensUntil: 0 },
+    });
+    expect(() => issuer.preview({ claim: 'sid', value: kept.sid, reason, endsSession: false })).toThrow(TypeError);
+    const [key] = issuer.jwks().keys;
+    const before = issuer.jwks();
+    expect(issuer.preview({ claim: 'kid', value: String(key?.kid), reason })).toMatchObject({ tokensUntil: null });
+    expect(issuer.jwks()).toEqual(before);
+  });
+});
+
+describe('what has been revoked', () => {
+  test('is found by its txn and listed, the newest first, each once', async () => {
+    const issuer = house().open();
+    const records = [];
+    for (let at = 0; at < 3; at += 1) {
+      records.push(await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' }));
+    }
+    const many = Array.from({ length: 900 }, (_, at) => ({
+      claim: 'sid',
+      value: `${'s'.repeat(60)}${at}`,
+      reason: 'x',
+    }));
+    const big = await issuer.revoke(many);
+    expect(issuer.revocations.find(big.txn)).toMatchObject({ seq: big.seq, reason: 'x', published: true });
+    expect(issuer.revocations.find(big.txn)?.deny).toHaveLength(900);
+    const all = [...records.map((record) => record?.txn), big.txn].reverse();
+    const first = issuer.revocations.list({ limit: 3 });
+    const second = issuer.revocations.list({ limit: 3, after: first.next ?? '' });
+    expect([...first.items, ...second.items].map(({ txn }) => txn)).toEqual(all);
+    expect(second.next).toBeUndefined();
+    expect(issuer.revocations.find('nobody')).toBeUndefined();
+    expect(await codeOf(() => issuer.revocations.list({ after: 'x' }))).toBe('request_invalid');
+  });
+
+  test('says whether Kafka has it', async () => {
+    const topic = new Topic();
+    topic.isDown = true;
+    const issuer = house().open({ publisher: topic.publisher() });
+    const record = await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+    expect(issuer.revocations.find(record?.txn ?? '')).toMatchObject({
+      published: false,
+      appendedAt: expect.any(Number),
+    });
+    topic.isDown = false;
+    await expect.poll(() => issuer.revocations.find(record?.txn ?? '')?.published, { timeout: 20_000 }).toBe(true);
+  });
+});

@@ -1,0 +1,163 @@
+import type { AccessAnswer, Issuer, SessionPolicy } from '@rescind/issuer';
+import { createManualClock } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { codeOf, eventsOf, house, login, payloadOf, refresh } from './house.ts';
+
+const START = 1_800_000_000_000;
+const SECOND = 1_000;
+const LIFE = 900 * SECOND;
+
+function scene(policy: SessionPolicy = {}) {
+  const clock = createManualClock(START);
+  const place = house();
+  const issuer = place.open({ clock });
+  issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true, ...policy } });
+  const begin = () => login(issuer, 'ada', { clientId: 'app' });
+  const renew = (answer: AccessAnswer, more: object = {}) =>
+    issuer.renew({ accessToken: answer.access_token, clientId: 'app', ...more });
+  return { clock, place, issuer, begin, renew };
+}
+
+const asked = (issuer: Issuer, answer: AccessAnswer) => codeOf(() => issuer.verify(answer.access_token));
+
+describe('renewal by token', () => {
+  test('in the first half of its life a token is good, and renewing says so', async () => {
+    const { clock, begin, renew, issuer } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2 - 1);
+    const early = await renew(first);
+    expect(early).toMatchObject({ renewed: false, access_token: first.access_token, expires_in: 450, refresh_in: 1 });
+    expect(early).toMatchObject({ scope: 'read write', sid: first.sid, token_type: 'Bearer' });
+    clock.advance(1);
+    const late = await renew(first);
+    expect(late).toMatchObject({ renewed: true, expires_in: 900, refresh_in: 450, sid: first.sid });
+    expect(late.access_token).not.toBe(first.access_token);
+    expect(late).not.toHaveProperty('refresh_token');
+    expect(await asked(issuer, late)).toBeUndefined();
+  });
+
+  test('each token once; a lost answer can be asked for again, and is the same token by name and end', async () => {
+    const { clock, begin, renew, issuer } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2);
+    const second = await renew(first);
+    clock.advance(10 * SECOND);
+    const again = await renew(first);
+    const [a, b] = [payloadOf(second.access_token), payloadOf(again.access_token)];
+    expect([b.jti, b.exp]).toEqual([a.jti, a.exp]);
+    clock.advance(LIFE / 2);
+    const third = await renew(again);
+    // The name is spent, whichever of the two texts comes.
+    expect((await renew(second)).access_token).toEqual(expect.any(String));
+    clock.advance(11 * SECOND);
+    expect(await codeOf(() => renew(second))).toBe('grant_reused');
+    expect(await asked(issuer, third)).toBe('token_revoked');
+    expect(eventsOf(issuer)).toMatchObject([
+      { reason: 'access_token_reused', cutoffs: [{ claim: 'sid', value: first.sid }] },
+    ]);
+  });
+
+  test('security 36: 50 parallel renewals fork nothing', async () => {
+    const { clock, begin, renew, issuer } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => renew(first)));
+    expect(new Set(answers.map((answer) => payloadOf(answer.access_token).jti)).size).toBe(1);
+    expect(issuer.database.prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
+  });
+
+  test('a reuse after the grace, or without one, ends the session', async () => {
+    const { clock, begin, renew } = scene({ refreshGraceMs: 0 });
+    const first = begin();
+    clock.advance(LIFE / 2);
+    await renew(first);
+    expect(await codeOf(() => renew(first))).toBe('grant_reused');
+    expect(await codeOf(() => renew(first))).toBe('grant_invalid');
+  });
+
+  test('only the newest token of a session buys another, so that there is one line of them', async () => {
+    const { clock, begin, renew, issuer } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2);
+    const refreshed = await refresh(issuer, first, 'app');
+    expect(await codeOf(() => renew(first))).toBe('grant_invalid');
+    clock.advance(LIFE / 2 - SECOND);
+    expect(await asked(issuer, first)).toBeUndefined();
+    clock.advance(SECOND);
+    expect((await renew(refreshed)).renewed).toBe(true);
+  });
+
+  test('never past the absolute age, and it slides the idle time', async () => {
+    const { clock, begin, renew } = scene({ refreshTokenTtlMs: 2 * LIFE, refreshIdleTtlMs: LIFE });
+    let answer: AccessAnswer = begin();
+    for (let turn = 0; turn < 3; turn += 1) {
+      clock.advance(LIFE / 2);
+      answer = await renew(answer);
+    }
+    expect(answer.expires_in).toBe(450);
+    expect(payloadOf(answer.access_token).exp).toBe((START + 2 * LIFE) / 1000);
+    clock.advance(LIFE / 2);
+    expect(await codeOf(() => renew(answer))).toBe('grant_invalid');
+  });
+
+  test('after a soft cut-off it buys a new one at once, with the new claims; after a hard one nothing', async () => {
+    const { begin, renew, place, issuer } = scene();
+    const first = begin();
+    place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
+    await issuer.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' });
+    expect(await asked(issuer, first)).toBe('token_revoked');
+    const second = await renew(first);
+    expect(payloadOf(second.access_token)).toMatchObject({ role: 'auditor', scope: 'read' });
+    expect(await asked(issuer, second)).toBeUndefined();
+    await issuer.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'suspended' });
+    expect(await codeOf(() => renew(second))).toBe('grant_invalid');
+  });
+
+  test('a token that was revoked alone buys nothing', async () => {
+    const { clock, begin, renew, issuer } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2);
+    await issuer.revokeToken({ token: first.access_token, clientId: 'app' });
+    expect(await codeOf(() => renew(first))).toBe('grant_invalid');
+    await issuer.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' });
+    expect(await codeOf(() => renew(first))).toBe('grant_invalid');
+  });
+
+  test('its scope only shrinks', async () => {
+    const { clock, begin, renew } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2);
+    const narrow = await renew(first, { scope: 'read' });
+    expect(narrow.scope).toBe('read');
+    clock.advance(LIFE / 2);
+    expect(await codeOf(() => renew(narrow, { scope: 'read write' }))).toBe('scope_invalid');
+    expect((await renew(narrow)).scope).toBe('read');
+  });
+
+  test('is off by default, and for no other client’s tokens', async () => {
+    const { clock, issuer, begin, renew } = scene();
+    const [web, app] = [login(issuer), begin()];
+    clock.advance(LIFE / 2);
+    expect(await codeOf(() => issuer.renew({ accessToken: web.access_token, clientId: 'web' }))).toBe(
+      'grant_unsupported',
+    );
+    expect(await codeOf(() => issuer.renew({ accessToken: app.access_token, clientId: 'web' }))).toBe('grant_invalid');
+    expect((await renew(app)).renewed).toBe(true);
+  });
+
+  test('refused like a refresh: suspended, asked to log in again, expired, no token at all', async () => {
+    const { clock, issuer, place, begin, renew } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2);
+    place.users.put('ada', { active: false, reason: 'banned' });
+    await expect(renew(first)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'banned' });
+    place.users.put('ada', { active: true });
+    await issuer.requireReauthentication({ sid: first.sid, reason: 'risk' });
+    await expect(renew(first)).rejects.toMatchObject({ code: 'reauthentication_required', detail: 'risk' });
+    for (const accessToken of ['', 'x.y.z', first.refresh_token, `${first.access_token}x`]) {
+      expect(await codeOf(() => issuer.renew({ accessToken, clientId: 'app' }))).toBe('grant_invalid');
+    }
+    clock.advance(LIFE / 2);
+    expect(await codeOf(() => renew(first))).toBe('grant_invalid');
+  });
+});
