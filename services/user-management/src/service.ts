@@ -23,9 +23,10 @@ import { revocationsOperations } from './http/revocations.ts';
 import { prepareIssuer } from './issuer.ts';
 import { keysCacheControl } from './keys/settings.ts';
 import { openConfiguredCourier } from './notices/configured.ts';
-import { authorizationServerMetadata } from './oauth/metadata.ts';
+import { readClients } from './oauth/clients-file.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
+import { documentOperation } from './openapi/document.ts';
 
 /** Users and passwords, and thin HTTP over the issuer. */
 export const userManagement: Service<Configuration> = {
@@ -44,7 +45,9 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
   const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
-  const issuer = keep(openIssuer({ ...options, subject }));
+  const issuer = keep(
+    openIssuer({ ...options, clients: readClients(configuration.CLIENTS_FILE, feedClients), subject }),
+  );
   prepareSchema(issuer.database);
   const table = createAccountTable(issuer.database);
 
@@ -80,8 +83,8 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     clock: systemClock,
     telemetry,
   });
-  const metadata = authorizationServerMetadata(configuration.ISSUER, configuration.DEFAULT_SCOPES);
-  const app = createApp(issuer, [
+  const { ISSUER: name, DEFAULT_SCOPES: scopes } = configuration;
+  const operations = [
     ...personOperations({
       issuer,
       accounts: createAccounts(room),
@@ -92,10 +95,12 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       clock: systemClock,
       telemetry,
     }),
-    ...oauthOperations(issuer, telemetry),
-    ...publishedOperations(issuer, metadata, keysCacheControl(configuration)),
+    ...oauthOperations({ issuer, name, telemetry }),
+    ...publishedOperations({ issuer, name, scopes }, keysCacheControl(configuration)),
     ...revocationsOperations(revocations),
-  ]);
+  ];
+  const described = documentOperation(operations, { issuer: name, version: userManagement.version });
+  const app = createApp(issuer, configuration.PUBLISH_OPENAPI ? [...operations, described] : operations);
   const admin = createAdminApp({
     issuer,
     name: configuration.ISSUER,
