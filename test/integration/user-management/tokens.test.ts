@@ -123,7 +123,7 @@ describe('what is published', () => {
     const { body } = await service.send('/.well-known/oauth-authorization-server');
     expect(body).toMatchObject({
       issuer: service.url,
-      grant_types_supported: ['refresh_token'],
+      grant_types_supported: ['refresh_token', 'urn:rescind:params:oauth:grant-type:renewal'],
       scopes_supported: ['prices:read', 'orders:read'],
     });
     for (const name of [

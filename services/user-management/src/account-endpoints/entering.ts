@@ -54,9 +54,10 @@ export function enteringOperations({ issuer, accounts, limits, telemetry }: Endp
       errors: ['client_invalid', 'request_invalid', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response, { body }) {
-        const { username, client_id, scope, deviceName, deviceId, storage, ...credentials } = body;
+        const { username, password, totp, recoveryCode, scope, deviceName, deviceId, storage, ...client } = body;
+        const credentials = { password, totp, recoveryCode };
         const { sub, ...tokens } = await counted(async () => {
-          const { clientId } = authenticateClient(request, { client_id });
+          const { clientId } = authenticateClient(request, client);
           const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
           const device = accounts.knownDevice(username, login);
           return limits.login(request, username, device, () => accounts.login(username, credentials, login));

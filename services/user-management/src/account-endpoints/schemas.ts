@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { clientId, scope, tokenAnswer } from '../http/bodies.ts';
+import { scope, tokenAnswer } from '../http/bodies.ts';
+import { clientForm } from '../oauth/forms.ts';
 
 /** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
 const username = z.string().regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, 'must be 1 to 64 letters, digits or . _ @ + -');
@@ -30,7 +31,7 @@ export const loginBody = z.strictObject({
   ...credentials,
   deviceName: deviceName.optional(),
   deviceId: deviceId.optional(),
-  client_id: clientId,
+  ...clientForm,
   scope,
   storage: z
     .enum(['body', 'cookie'])

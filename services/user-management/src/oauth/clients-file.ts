@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Client } from '@rescind/issuer';
 import { z } from 'zod';
-import { clientMembers } from '../admin/client-schemas.ts';
 import { readPrivateJson } from '../private-file.ts';
+import { clientJwks, clientMembers } from './client-members.ts';
 import { DEFAULT_CLIENT_ID } from './client-proof.ts';
 
 /** First-party and public: it runs where its users are and can keep no secret (RFC 6749 section 2.1). */
@@ -14,24 +14,16 @@ const secret = z.string().min(32, 'must have at least 32 characters').max(256);
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
 const clientId = z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
 
-const client = z
-  .strictObject({
-    ...clientMembers,
-    secrets: z.array(secret).min(1).max(2).optional(),
-    disabled: z.boolean().optional(),
-  })
-  .superRefine(({ authMethod, secrets, jwks }, context) => {
-    const wants = { secrets: authMethod.startsWith('client_secret'), jwks: authMethod === 'private_key_jwt' };
-    for (const [name, given] of Object.entries({ secrets, jwks })) {
-      const wanted = wants[name as keyof typeof wants];
-      if (wanted === (given !== undefined)) continue;
-      context.addIssue({
-        code: 'custom',
-        path: [name],
-        message: `must ${wanted ? '' : 'not '}be given with ${authMethod}`,
-      });
-    }
-  });
+const members = { ...clientMembers, disabled: z.boolean().optional() };
+const client = z.discriminatedUnion('authMethod', [
+  z.strictObject({ ...members, authMethod: z.literal('none') }),
+  z.strictObject({
+    ...members,
+    authMethod: z.enum(['client_secret_basic', 'client_secret_post']),
+    secrets: z.array(secret).min(1).max(2),
+  }),
+  z.strictObject({ ...members, authMethod: z.literal('private_key_jwt'), jwks: clientJwks }),
+]);
 
 /**
  * The clients there are from the start: `web`, those of a file `{ "<client id>": { "name", "authMethod", … } }`, and the
@@ -47,9 +39,11 @@ export function readClients(path: string | undefined, feedClients: Readonly<Reco
 
 type FileClient = z.output<typeof client>;
 
-function registered(id: string, { secrets = [], ...members }: FileClient): Client {
+function registered(clientId: string, given: FileClient): Client {
+  const secretHashes = 'secrets' in given ? given.secrets.map(hash) : [];
+  const { secrets: _told, ...rest } = { secrets: [], ...given };
   // What was left out is absent, not undefined.
-  return { ...JSON.parse(JSON.stringify(members)), clientId: id, secretHashes: secrets.map(hash) };
+  return { ...JSON.parse(JSON.stringify(rest)), clientId, secretHashes };
 }
 
 function serviceClient(id: string, secretText: string): Client {

@@ -4,8 +4,8 @@ import { clientId, scope } from '../http/bodies.ts';
 /** A way of one's own to renew: see `token`. */
 export const RENEWAL_GRANT = 'urn:rescind:params:oauth:grant-type:renewal';
 
-/** How a client authenticates in a form (RFC 6749 section 2.3.1, RFC 7523 section 2.2). */
-const clientForm = {
+/** How a client authenticates in a body (RFC 6749 section 2.3.1, RFC 7523 section 2.2). */
+export const clientForm = {
   client_id: clientId,
   client_secret: z.string().max(1_024).optional(),
   client_assertion_type: z.string().max(256).optional(),

@@ -2,36 +2,53 @@ import type { Issuer } from '@rescind/issuer';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
-import { operation, RequestRefused } from '@rescind/service';
-import { MINTS, NO_STORE, TOKENS, WRITES } from '../http/declared.ts';
-import { requireClient } from './clients.ts';
-import { revokeForm, tokenForm } from './forms.ts';
+import { operation } from '@rescind/service';
+import { MINTS, TOKENS, WRITES } from '../http/declared.ts';
+import { sendTokens } from '../http/refresh-cookie.ts';
+import { createClientAuthentication } from './authenticate.ts';
+import { introspectForm, introspectionAnswer, revokeForm, tokenForm } from './forms.ts';
+import { createGrants } from './grants.ts';
+import { createAddresses } from './metadata.ts';
+
+interface OauthOperationsOptions {
+  readonly issuer: Issuer;
+  /** The `iss` of its tokens. */
+  readonly name: string;
+  readonly telemetry: Telemetry;
+}
 
 /** What a client application does by OAuth. */
-export function oauthOperations(issuer: Issuer, telemetry: Telemetry): Operation[] {
+export function oauthOperations({ issuer, name, telemetry }: OauthOperationsOptions): Operation[] {
+  const { token, revoke, introspect } = createAddresses(name);
+  const authenticate = createClientAuthentication(issuer.clients, telemetry, [token, revoke, introspect]);
+  const grants = createGrants(issuer);
   return [
     operation({
       id: 'token',
       method: 'post',
       path: '/oauth2/token',
-      summary: 'Exchange a refresh token (RFC 6749 section 6)',
+      summary: 'Exchange a refresh token (RFC 6749 section 6), or renew an access token',
+      description:
+        'By `refresh_token` the token is spent: the answer has the next. Without one the cookie is taken, which wants the header `X-Rescind-CSRF`. The renewal is for clients that may.',
       tag: 'OAuth',
       security: 'client',
       body: { type: 'form', schema: tokenForm },
       answers: { 200: TOKENS },
-      errors: ['grant_invalid', 'grant_reused', 'grant_unsupported', 'scope_invalid', ...MINTS],
-      async handle(request, response, { body: { grant_type, refresh_token, client_id, scope } }) {
-        if (grant_type !== 'refresh_token') throw new RescindError('grant_unsupported');
-        if (refresh_token === undefined) {
-          throw new RequestRefused([{ path: 'refresh_token', message: 'must be given' }]);
-        }
-        const { clientId } = requireClient(client_id, request.headers.authorization);
-        const answer = await issuer.refresh({
-          refreshToken: refresh_token,
-          clientId,
-          ...(scope === undefined ? {} : { scope }),
-        });
-        response.set(NO_STORE).json(answer);
+      errors: [
+        'grant_invalid',
+        'grant_reused',
+        'grant_suspended',
+        'grant_unsupported',
+        'reauthentication_required',
+        'csrf_header_missing',
+        'scope_invalid',
+        ...MINTS,
+      ],
+      async handle(request, response, { body: form }) {
+        const { clientId } = authenticate(request, form);
+        const grant = grants.get(form.grant_type);
+        if (grant === undefined) throw new RescindError('grant_unsupported');
+        sendTokens(response, issuer, await grant({ request, response, form, clientId }));
       },
     }),
 
@@ -40,16 +57,37 @@ export function oauthOperations(issuer: Issuer, telemetry: Telemetry): Operation
       method: 'post',
       path: '/oauth2/revoke',
       summary: 'Revoke a token (RFC 7009)',
+      description: 'An access token dies alone; a refresh token takes its session along.',
       tag: 'OAuth',
       security: 'client',
       body: { type: 'form', schema: revokeForm },
       answers: { 200: { description: 'The token is good no more, if it ever was' } },
       errors: ['grant_invalid', ...WRITES],
-      async handle(request, response, { body: { token, client_id } }) {
-        const { clientId } = requireClient(client_id, request.headers.authorization);
-        const revoked = await issuer.revokeToken({ token, clientId });
+      async handle(request, response, { body: form }) {
+        const { clientId } = authenticate(request, form);
+        const revoked = await issuer.revokeToken({ token: form.token, clientId });
         if (revoked !== undefined) telemetry.log('info', 'authn_token_revoked', { clientId });
         response.status(200).set('Cache-Control', 'no-store').end();
+      },
+    }),
+
+    operation({
+      id: 'introspect',
+      method: 'post',
+      path: '/oauth2/introspect',
+      summary: 'Whether a token is good now (RFC 7662)',
+      description:
+        'For clients that authenticate. One that is not registered to introspect learns of its own tokens only.',
+      tag: 'OAuth',
+      security: 'client',
+      body: { type: 'form', schema: introspectForm },
+      answers: { 200: { description: 'What is not good says no more than that', schema: introspectionAnswer } },
+      errors: [],
+      handle(request, response, { body: form }) {
+        const { clientId, authMethod } = authenticate(request, form);
+        // RFC 7662 section 2.1: who may ask must have proved who it is, or anybody could try out tokens.
+        if (authMethod === 'none') throw new RescindError('client_invalid');
+        response.set('Cache-Control', 'no-store').json(issuer.introspect(form.token, { clientId }));
       },
     }),
   ];

@@ -1,7 +1,8 @@
-import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { z } from 'zod';
+import type { MetadataOptions } from './metadata.ts';
+import { authorizationServerMetadata, openidConfiguration } from './metadata.ts';
 
 /** Metadata change when somebody changes the configuration. */
 const METADATA_CACHE_CONTROL = 'public, max-age=60';
@@ -22,7 +23,7 @@ interface Published {
  * What everybody may know of this issuer: its keys and its metadata.
  * @param keysCacheControl for how long others may keep the keys: less than a key is published before it signs
  */
-export function publishedOperations(issuer: Issuer, metadata: object, keysCacheControl: string): Operation[] {
+export function publishedOperations(about: MetadataOptions, keysCacheControl: string): Operation[] {
   const published = ({ id, path, summary, schema, cacheControl, document }: Published) =>
     operation({
       id,
@@ -39,23 +40,35 @@ export function publishedOperations(issuer: Issuer, metadata: object, keysCacheC
       },
     });
   const keys = { schema: jwks, cacheControl: keysCacheControl };
-  const about = { schema: metadataDocument, cacheControl: METADATA_CACHE_CONTROL, document: () => metadata };
+  const metadata = { schema: metadataDocument, cacheControl: METADATA_CACHE_CONTROL };
   return [
     published({
       ...keys,
       id: 'jwks',
       path: 'jwks.json',
       summary: 'Keys of access tokens (RFC 7517)',
-      document: () => issuer.jwks(),
+      document: () => about.issuer.jwks(),
     }),
     published({
       ...keys,
       id: 'eventJwks',
       path: 'event-jwks.json',
       summary: 'Keys of the log’s events',
-      document: () => issuer.eventJwks(),
+      document: () => about.issuer.eventJwks(),
     }),
-    published({ ...about, id: 'metadata', path: 'oauth-authorization-server', summary: 'Metadata (RFC 8414)' }),
-    published({ ...about, id: 'openidConfiguration', path: 'openid-configuration', summary: 'The same metadata' }),
+    published({
+      ...metadata,
+      id: 'metadata',
+      path: 'oauth-authorization-server',
+      summary: 'Metadata (RFC 8414)',
+      document: () => authorizationServerMetadata(about),
+    }),
+    published({
+      ...metadata,
+      id: 'openidConfiguration',
+      path: 'openid-configuration',
+      summary: 'The same, as OpenID Connect Discovery has it',
+      document: () => openidConfiguration(about),
+    }),
   ];
 }
