@@ -18,6 +18,11 @@ export const prices: Service<Configuration> = {
       kafka: () => import('@rescind/feed-kafka'),
     });
     const opened = keep(openGuard({ ...guardOptions(configuration), feed, telemetry }));
-    return { app: createApp(opened), ready: opened.ready(), health: () => opened.health() };
+    return {
+      app: createApp(opened),
+      ready: opened.ready(),
+      health: () => opened.health(),
+      explain: configuration.MANAGEMENT_EXPLAIN ? (given) => opened.explain(given) : undefined,
+    };
   },
 };

@@ -140,3 +140,38 @@ test('what it measures is on the management port', async () => {
   expect(text).toContain('rescind_decisions_total{result="accepted"} 1');
   expect((await ask(prices, '/metrics')).status).toBe(404);
 });
+
+test('operators ask on the management port which revocation it was, where that is wanted', async () => {
+  const issuer = await openUserManagement();
+  const [asking, silent] = [await openPrices(issuer.url, { MANAGEMENT_EXPLAIN: 'true' }), await openPrices(issuer.url)];
+  await Promise.all([asking, silent].map(ready));
+  await issuer.register();
+  const { access } = await issuer.login();
+  const explain = async (service: RunningService, body: unknown, init: RequestInit = {}) => {
+    const headers = { 'content-type': 'application/json' };
+    const url = `${service.managementUrl}/explain`;
+    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body), ...init });
+    return { status: response.status, body: JSON.parse(await response.text()) };
+  };
+  expect(await explain(asking, { token: access })).toMatchObject({
+    status: 200,
+    body: { revoked: false, entries: [] },
+  });
+  const before = Date.now();
+  await issuer.post('/logout', {}, issuer.asBearer(access));
+  await waitFor('the revocation', async () => (await ask(asking, '/prices', access)).status === 401);
+  const explained = await explain(asking, { token: access });
+  expect(explained.body).toMatchObject({ wrong: null, revoked: true, entries: [{ claim: 'sid', reason: 'logout' }] });
+  expect(Math.abs(explained.body.entries[0].since - before)).toBeLessThan(60_000);
+  const { sid } = JSON.parse(Buffer.from(access.split('.')[1] ?? '', 'base64url').toString());
+  expect((await explain(asking, { claims: { sid } })).body.entries).toEqual(explained.body.entries);
+  expect((await ask(asking, '/prices', access)).body).not.toHaveProperty('entries');
+
+  expect(await explain(asking, { nonsense: 1 })).toMatchObject({ status: 400, body: { code: 'request_invalid' } });
+  expect(await explain(asking, {}, { headers: { 'content-type': 'text/plain' } })).toMatchObject({ status: 415 });
+  const get = await fetch(`${asking.managementUrl}/explain`);
+  expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
+  expect((await explain(silent, { token: access })).status).toBe(404);
+  expect((await fetch(`${asking.url}/explain`, { method: 'POST' })).status).toBe(404);
+  expect(asking.lines.join()).not.toContain(access.split('.')[2]);
+});

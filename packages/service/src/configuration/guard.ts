@@ -27,6 +27,10 @@ export const guardSettings = (service: string) => ({
     about:
       'Beyond `MAX_STALENESS`: `deny` answers 503, `allow` takes tokens that the stale view does not deny, `introspect` asks the issuer about them',
   }),
+  MANAGEMENT_EXPLAIN: setting.flag({
+    default: 'false',
+    about: 'Whether `POST /explain` on the management port says which revocation refuses a token, or claims',
+  }),
 });
 
 /** What `guardSettings` gives. */
@@ -39,6 +43,7 @@ export interface GuardConfiguration {
   readonly FEED_CLIENT_SECRET: string;
   readonly MAX_STALENESS: number;
   readonly STALE_POLICY: 'deny' | 'allow' | 'introspect';
+  readonly MANAGEMENT_EXPLAIN: boolean;
 }
 
 /** The same, as options of `openGuard` of @rescind/guard. */

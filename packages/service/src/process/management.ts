@@ -1,8 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HealthCheck } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '../http/invalid.ts';
 import type { ListeningServer } from '../http/server.ts';
 import { listen } from '../http/server.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { Explain } from './explain.ts';
+import { answerExplain } from './explain.ts';
 
 export interface ManagementOptions {
   readonly port: number;
@@ -14,15 +18,21 @@ export interface ManagementOptions {
   /** Whether it should be given requests: caught up, and not stopping. */
   ready(): boolean;
   health(): readonly HealthCheck[];
+  /** Absent: `/explain` is not there. */
+  readonly explain?: Explain | undefined;
 }
 
 interface Answer {
   readonly status: number;
+  readonly allow?: string;
   readonly type?: string;
   readonly body: string;
 }
 
-/** Serves `/livez`, `/readyz`, `/metrics` and `/version`, for those who run the service and nobody else. */
+/**
+ * Serves `/livez`, `/readyz`, `/metrics` and `/version`, and `/explain` where it is wanted, for those who run the service
+ * and nobody else.
+ */
 export function openManagement(options: ManagementOptions): Promise<ListeningServer> {
   const pages: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
     '/livez': () => json(200, { status: 'pass' }),
@@ -30,16 +40,21 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
     '/metrics': async () => ({ status: 200, type: options.metrics.contentType, body: await options.metrics.text() }),
     '/version': () => json(200, { name: options.name, version: options.version }),
   };
+  const { explain } = options;
   const answer = async (request: IncomingMessage): Promise<Answer> => {
-    const page = pages[(request.url ?? '').split('?')[0] ?? ''];
+    const path = (request.url ?? '').split('?')[0] ?? '';
+    if (path === '/explain' && explain !== undefined) {
+      return request.method === 'POST' ? json(200, await answerExplain(request, explain)) : wrongMethod('POST');
+    }
+    const page = pages[path];
     if (page === undefined) return json(404, { code: 'not_found' });
-    return request.method === 'GET' || request.method === 'HEAD' ? await page() : json(405, { code: 'method_wrong' });
+    return request.method === 'GET' || request.method === 'HEAD' ? await page() : wrongMethod('GET, HEAD');
   };
   return listen(
     (request, response) => {
       answer(request).then(
         (page) => send(response, page, request.method === 'HEAD'),
-        () => send(response, json(500, { code: 'internal' }), false),
+        (error: unknown) => send(response, refused(error), false),
       );
     },
     { port: options.port, host: options.host },
@@ -62,8 +77,16 @@ function json(status: number, body: object): Answer {
   return { status, body: JSON.stringify(body) };
 }
 
-function send(response: ServerResponse, { status, type = 'application/json', body }: Answer, headOnly: boolean): void {
+const wrongMethod = (allow: string): Answer => ({ ...json(405, { code: 'method_wrong' }), allow });
+
+function refused(error: unknown): Answer {
+  if (!(error instanceof RescindError)) return json(500, { code: 'internal' });
+  return json(error.status, { code: error.code, ...(error instanceof RequestRefused && { issues: error.issues }) });
+}
+
+function send(response: ServerResponse, answer: Answer, headOnly: boolean): void {
+  const { status, type = 'application/json', body, allow } = answer;
   const headers = { 'Content-Type': type, 'Cache-Control': 'no-store', 'Content-Length': Buffer.byteLength(body) };
-  response.writeHead(status, status === 405 ? { ...headers, Allow: 'GET, HEAD' } : headers);
+  response.writeHead(status, allow === undefined ? headers : { ...headers, Allow: allow });
   response.end(headOnly ? undefined : body);
 }

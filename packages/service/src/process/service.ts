@@ -7,6 +7,7 @@ import type { ProcessConfiguration } from '../configuration/process.ts';
 import type { Environment } from '../configuration/read.ts';
 import { describeError } from '../http/errors.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
+import type { Explain } from './explain.ts';
 import type { Listener } from './listeners.ts';
 import { openListeners } from './listeners.ts';
 import { openManagement } from './management.ts';
@@ -28,6 +29,8 @@ export interface OpenedParts {
   /** Resolves when it may be given requests; `/readyz` answers 503 until then. */
   readonly ready: Promise<void>;
   health(): HealthCheck[];
+  /** `POST /explain` on the management port: what refuses a token, or claims. Default: it is not there. */
+  readonly explain?: Explain | undefined;
   /** Ends streams that would never finish by themselves, when the service stops. */
   endStreams?(): void;
 }
@@ -84,6 +87,7 @@ export async function openService<C extends ProcessConfiguration>(
       metrics,
       ready: () => state.ready && !state.stopping,
       health: () => parts.health(),
+      explain: parts.explain,
     });
     // Above the resources: a probe is answered until the last of the requests has been.
     resources.defer(async () => void (await management.stop(0)));

@@ -1,0 +1,105 @@
+import type { TestKit } from '@rescind/guard/testing';
+import { openTestKit } from '@rescind/guard/testing';
+import { expect, it, onTestFinished } from 'vitest';
+
+const AT = Date.UTC(2026, 10, 23, 12, 0, 0, 250);
+
+function kitOf(): TestKit {
+  const kit = openTestKit({ at: AT });
+  onTestFinished(() => kit.close());
+  return kit;
+}
+
+it('a good token: nothing is wrong, and nothing refuses it', () => {
+  const { guard, token } = kitOf();
+  expect(guard.explain(token())).toEqual({ wrong: null, revoked: false, entries: [], issuedAt: AT });
+});
+
+it('names the row, its revocation and since when; the one that the answer goes by first', () => {
+  const kit = kitOf();
+  const token = kit.token({ tenant: 'acme' });
+  kit.clock.advance(1_000);
+  kit.revoke({ claim: 'tenant', value: 'acme', reason: 'contract_ended' });
+  kit.clock.advance(1_000);
+  kit.revoke({ claim: 'sid', value: 'session-1', reason: 'logout' });
+  kit.revoke({ claim: 'sub', value: 'somebody-else' });
+  const { wrong, revoked, entries } = kit.guard.explain(token);
+  expect({ wrong, revoked }).toEqual({ wrong: null, revoked: true });
+  const place = { iss: 'https://issuer.test', epoch: expect.any(String), txn: expect.stringMatching(/^[\w-]{22}$/) };
+  const expiresAt = expect.any(Number);
+  expect(entries).toEqual([
+    {
+      ...{ ...place, claim: 'sid', value: 'session-1', reason: 'logout', seq: 2, expiresAt },
+      ...{ since: AT + 2_000, issuedUntil: null, endsSession: true },
+    },
+    {
+      ...{ ...place, claim: 'tenant', value: 'acme', reason: 'contract_ended', seq: 1, expiresAt },
+      ...{ since: AT + 1_000, issuedUntil: AT + 1_000, endsSession: false },
+    },
+  ]);
+  const decision = kit.guard.decide(token);
+  expect(decision).toMatchObject({ revoked: { cutoff: { txn: entries[0]?.txn }, since: entries[0]?.since } });
+});
+
+it('claims alone, as far as they are known', () => {
+  const kit = kitOf();
+  kit.revoke({ claim: 'sub', value: 'user-1', reason: 'password_changed' });
+  const rows = (claims: object) => kit.guard.explain({ ...claims }).entries.map(({ claim }) => claim);
+  expect(rows({ sub: 'user-1' })).toEqual(['sub']);
+  expect(rows({ sub: 'user-1', iat: AT / 1000 - 60 })).toEqual(['sub']);
+  expect(rows({ sub: 'user-1', iat: AT / 1000 + 60 })).toEqual([]);
+  expect(rows({ sub: 'user-2' })).toEqual([]);
+  expect(kit.guard.explain({ sub: 'user-1' })).toMatchObject({ revoked: true, issuedAt: null });
+  expect(kit.guard.explain({ iss: 'https://other.test', sub: 'user-1' })).toMatchObject({
+    wrong: { code: 'token_issuer_unknown' },
+    revoked: null,
+  });
+  kit.revoke({ claim: 'kid', value: 'key-1', reason: 'key_compromised' });
+  expect(rows({ kid: 'key-1' })).toEqual(['kid']);
+});
+
+it('a soft cut-off ends no session, by whatever skew', () => {
+  const kit = openTestKit({ at: AT, skewMs: 60_000 });
+  onTestFinished(() => kit.close());
+  kit.revoke({ claim: 'sub', value: 'user-1', endsSession: false });
+  expect(kit.guard.explain({ sub: 'user-1' }).entries).toMatchObject([{ endsSession: false }]);
+});
+
+it('what is wrong otherwise, with what the answer leaves out', () => {
+  const kit = kitOf();
+  const wrongOf = (token: string) => kit.guard.explain(token).wrong;
+  expect(wrongOf('rubbish')).toEqual({ code: 'token_malformed', detail: 'not three parts' });
+  expect(wrongOf(kit.token({ aud: 'other' }))).toEqual({ code: 'token_audience_wrong', detail: null });
+  expect(wrongOf(kit.token({ jti: undefined }))).toEqual({
+    code: 'token_claim_wrong',
+    detail: 'jti is missing or wrong',
+  });
+  expect(kit.guard.explain('rubbish')).toMatchObject({ revoked: null, entries: [], issuedAt: null });
+});
+
+it('a key that is not published any more, because it was revoked', () => {
+  const kit = kitOf();
+  const stranger = openTestKit({ at: AT });
+  onTestFinished(() => stranger.close());
+  const token = stranger.token();
+  expect(kit.guard.explain(token)).toMatchObject({ wrong: { code: 'token_key_unknown' }, revoked: null, entries: [] });
+  const { kid } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
+  kit.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
+  expect(kit.guard.explain(token)).toMatchObject({
+    wrong: { code: 'token_key_unknown' },
+    revoked: true,
+    entries: [{ claim: 'kid', value: kid, reason: 'key_compromised', since: AT }],
+  });
+});
+
+it('changes nothing, and says the same however old the view is', () => {
+  const kit = openTestKit({ at: AT, softExpiry: { maxUses: 1 } });
+  onTestFinished(() => kit.close());
+  const token = kit.token();
+  const before = kit.guard.explain(token);
+  for (const turn of [kit.makeStale, kit.makeNotReady, kit.makeFresh]) {
+    turn();
+    expect(kit.guard.explain(token)).toEqual(before);
+  }
+  expect(kit.guard.decide(token).accepted).toBe(true);
+});
