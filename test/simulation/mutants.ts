@@ -4,6 +4,9 @@ import type { Mutants } from './model/setting.ts';
 /** Histories that part and meet again. */
 const RESTORES = ['restore', 'duplicates', 'sends', 'broker', 'slow'] as const;
 
+/** Another key of the events, while they are on their way. */
+const TURNS = ['event-key', 'sends', 'broker', 'slow', 'issuer', 'duplicates'] as const;
+
 /** A core that is shown every record alone, and as `change` would have it. */
 function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord | null): Mutants {
   const wrap = (core: FollowerCore): FollowerCore => ({
@@ -69,6 +72,9 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'rows that pin the floor are removed instead of appended anew': { neverAppendsAnew: true },
   'a new epoch begins without what still denies': { newEpochIsEmpty: true },
   'a new epoch sorts below the old one': { epochSortsBelow: true },
+  'an epoch of another event key begins without what still denies': { turnForgetsAll: true, only: TURNS },
+  'what was not sent in the old epoch is not said in the new one': { turnForgetsUnsent: true, only: TURNS },
+  'an epoch of another event key sorts below the old one': { turnSortsBelow: true, only: TURNS },
   'tokens are minted by the wall clock': { mintsByWall: true },
   'a denial is forgotten before the last token it denies': { shortE: true },
   'the position is committed without the rows': { forgetsRows: true },

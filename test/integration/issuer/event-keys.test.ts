@@ -1,6 +1,7 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEventDecoder } from '@rescind/feed';
+import { createManualClock } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
@@ -54,6 +55,18 @@ test('the next event key is published before it signs, and a former one as long 
   clock.advance(Number(former?.retiresAt) - clock.now());
   await waitFor('the former key to be forgotten', () => issuer.eventJwks().keys.every(({ kid }) => kid === next.kid));
   expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'bad', why: 'key_unknown' });
+});
+
+test('what an epoch leaves out stays dead: the clock goes on from there, whatever the wall says after a restart', async () => {
+  const kept = keep();
+  const wall = kept.clock.now();
+  await kept.issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+  await rotate(kept, 'event');
+  expect(kept.issuer.log.snapshot().head).toBe(0);
+  const turnedAt = kept.clock.now();
+  await kept.issuer.close();
+  const { issuer } = keep({ clock: createManualClock(wall) }, kept.place);
+  expect(payloadOf(issuer.log.heartbeat().jws).iat_ms).toBeGreaterThanOrEqual(turnedAt);
 });
 
 test('an epoch with nothing in it is the log’s latest state after a restart, too', async () => {

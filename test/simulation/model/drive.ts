@@ -41,7 +41,10 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
   const { store, core } = follower;
   const raw = [...store.quarantine.values()];
   const again = raw.map(({ epoch, seq, jws }) => {
-    const [record] = decodeBatch([{ jws, live: false, hint: null }], world.registry, { ...follower, deaf: false });
+    const [record] = decodeBatch([{ jws, live: false, hint: null }], world.registry, {
+      ...follower,
+      isKeyUnknown: () => false,
+    });
     if (record === undefined) throw new Violation('nothing was decoded');
     return { epoch, seq, record };
   });
@@ -132,10 +135,10 @@ function takeProof(world: DriveWorld, jws: string): void {
 }
 
 /** The denials of this epoch that the topic held when this process first opened it. */
-function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
+function rememberedBy({ process, deafUntil, unknownKey }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
   if (process === null || process.state.way !== 'kafka') return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
-  if (deafUntil >= process.bornAt || topic.hasLost) return [];
+  if (Math.max(deafUntil, unknownKey?.until ?? 0) >= process.bornAt || topic.hasLost) return [];
   const { epoch, floor } = process.state.kept;
   return (process.heldAtOpen ?? []).flatMap((jws) => {
     const record = registry.find(jws);
@@ -197,8 +200,10 @@ function deliver(follower: Follower, world: DriveWorld, way: WayId, client: Clie
     return;
   }
   if (batch.length === 0) return;
-  const deaf = world.now() < follower.deafUntil;
-  const records = decodeBatch(batch, world.registry, { upgraded: follower.upgraded, deaf });
+  const { upgraded, deafUntil, unknownKey } = follower;
+  const isKeyUnknown = (epoch: string) =>
+    world.now() < deafUntil || (epoch === unknownKey?.epoch && world.now() < unknownKey.until);
+  const records = decodeBatch(batch, world.registry, { upgraded, isKeyUnknown });
   submit(follower, world, { kind: 'records', way, records });
 }
 

@@ -5,6 +5,7 @@ import { operatorRestores, stopIssuer } from './processes.ts';
 import type { Random } from './random.ts';
 import type { Fault, World } from './setting.ts';
 import { append, forgetBottom, lose } from './topic.ts';
+import { turnEpoch } from './writes.ts';
 
 /** Something goes wrong, of what may go wrong in this seed. */
 export function provoke(world: World): void {
@@ -47,6 +48,18 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
       if (issuer.up) stopIssuer(world);
       putBack(issuer, world, random.chance(0.5));
     }
+  },
+  'event-key'(world) {
+    const { issuer, random, followers } = world;
+    if (!issuer.up || issuer.database.refusing || !random.chance(0.4)) return;
+    const lives = random.chance(0.8);
+    turnEpoch(issuer, world, lives);
+    // It was published before; whoever was away then hears of it later.
+    const { epoch } = issuer.database;
+    for (const follower of followers) {
+      if (random.chance(0.3)) follower.unknownKey = { epoch, until: world.now() + random.below(8_000) };
+    }
+    if (!lives) stopIssuer(world);
   },
   'follower-clock'({ followers, random }) {
     const follower = random.pick(followers);
@@ -102,6 +115,7 @@ export function calmDown(world: World): void {
   for (const follower of world.followers) {
     follower.aheadMs = 0;
     follower.deafUntil = 0;
+    follower.unknownKey = null;
     follower.restartAt = world.now();
     if (follower.upgraded) continue;
     follower.upgraded = true;

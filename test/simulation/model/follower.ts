@@ -76,6 +76,8 @@ export interface Follower {
   upgraded: boolean;
   /** Until then it does not know the key of the log. */
   deafUntil: number;
+  /** Until then it does not know the key of this epoch. */
+  unknownKey: { readonly epoch: string; readonly until: number } | null;
   /** What it has denied since its file was last exchanged. */
   denied: Set<Token>;
 }
@@ -97,6 +99,7 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
     aheadMs: 0,
     upgraded: false,
     deafUntil: 0,
+    unknownKey: null,
     denied: new Set(),
   };
 }
@@ -127,13 +130,13 @@ interface Raw {
 export function decodeBatch(
   batch: readonly Raw[],
   registry: Registry,
-  { upgraded, deaf }: { readonly upgraded: boolean; readonly deaf: boolean },
+  { upgraded, isKeyUnknown }: { readonly upgraded: boolean; isKeyUnknown(epoch: string): boolean },
 ): DecodedRecord[] {
   const beats = batch.flatMap(({ jws }, i) => (registry.find(jws)?.kind === 'heartbeat' ? [i] : []));
   return batch.map((raw, i): DecodedRecord => {
     const record = registry.find(raw.jws);
     if (record === undefined) return { kind: 'bad', ...raw, why: 'malformed' };
-    if (deaf) return { kind: 'bad', ...raw, why: 'key_unknown' };
+    if (isKeyUnknown(record.epoch)) return { kind: 'bad', ...raw, why: 'key_unknown' };
     if (record.kind === 'heartbeat') {
       return i === beats[0] || i === beats.at(-1) ? { ...raw, ...record } : { kind: 'skipped', ...raw };
     }

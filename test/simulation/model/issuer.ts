@@ -2,7 +2,7 @@ import type { IssuerClock } from '@rescind/revocation';
 import { createIssuerClock } from '@rescind/revocation';
 import type { Random } from './random.ts';
 import type { Branch, Claim, Registry, Revocation, Token } from './truth.ts';
-import { forkBranch, newBranch } from './truth.ts';
+import { forkBranch, newBranch, Violation } from './truth.ts';
 
 export const TOLERANCE_MS = 60_000;
 
@@ -54,6 +54,9 @@ interface IssuerMutants {
   readonly neverAppendsAnew: boolean;
   readonly newEpochIsEmpty: boolean;
   readonly epochSortsBelow: boolean;
+  readonly turnForgetsAll: boolean;
+  readonly turnForgetsUnsent: boolean;
+  readonly turnSortsBelow: boolean;
   readonly mintsByWall: boolean;
   readonly shortE: boolean;
 }
@@ -79,6 +82,8 @@ export interface Issuer {
   /** How far the wall clock is ahead of real time. */
   aheadMs: number;
   up: boolean;
+  /** Whether a backup has ever taken the place of the database. */
+  wasPutBack: boolean;
   clock: IssuerClock;
   /** The heads of before, for the mutant that reads them too early. */
   earlier: { head: number; last: string | null; floor: number };
@@ -111,6 +116,7 @@ export function newIssuer(world: IssuerWorld): Issuer {
     backup: null,
     aheadMs: 0,
     up: true,
+    wasPutBack: false,
     clock: createIssuerClock({ now: () => 0, monotonic: () => 0 }, { get: () => 0, set: () => undefined }),
     earlier: { head: 0, last: null, floor: 1 },
     kids: [kid],
@@ -146,7 +152,9 @@ export function prove(issuer: Issuer, epoch: string, seq: number, id: string | n
   if (epoch < database.epoch) return;
   const held = seq === database.head ? database.last : database.rows.find((row) => row.seq === seq)?.id;
   const isKnown = epoch === database.epoch && seq <= database.head && (held === undefined || held === id);
-  if (!isKnown) database.refusing = true;
+  if (isKnown) return;
+  if (!issuer.wasPutBack) throw new Violation('the issuer takes its own log for that of another life');
+  database.refusing = true;
 }
 
 /** Two histories may have the same time, and never the same last event. */
@@ -182,6 +190,7 @@ export function takeBackup(issuer: Issuer, world: IssuerWorld): void {
 /** Puts the backup in the place of the database; sometimes what lies beside it too. */
 export function putBack(issuer: Issuer, world: IssuerWorld, alsoHighWater: boolean): void {
   if (issuer.backup === null) return;
+  issuer.wasPutBack = true;
   for (const token of world.tokens) if (token.no >= issuer.backup.minted) token.forgotten = true;
   issuer.database = copyDatabase(issuer.backup.database);
   issuer.database.branch = forkBranch(issuer.database.branch);

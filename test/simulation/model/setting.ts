@@ -35,6 +35,7 @@ export const FAULTS = [
   'crashes',
   'issuer',
   'restore',
+  'event-key',
   'follower-clock',
   'issuer-clock',
   'files',

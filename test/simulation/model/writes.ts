@@ -180,6 +180,28 @@ export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
   database.floor = world.mutants.floorFalls ? floor : Math.max(database.floor, floor);
 }
 
+/**
+ * Another event key: a new epoch, in which what still denies is said anew. `marked`: whether the process lives to write the
+ * mark beside the keys.
+ */
+export function turnEpoch(issuer: Issuer, world: IssuerWorld, marked: boolean): void {
+  const { database } = issuer;
+  const { mutants } = world;
+  const now = issuer.clock.now();
+  keepTime(issuer, world, now);
+  const live = database.rows.filter(
+    ({ seq, expiresAt }) =>
+      expiresAt + TOLERANCE_MS >= now &&
+      !mutants.turnForgetsAll &&
+      !(mutants.turnForgetsUnsent && seq > database.sentSeq),
+  );
+  database.counter += 1;
+  const epoch = epochOf(mutants.turnSortsBelow ? 0 : database.counter, world);
+  Object.assign(database, { epoch, head: 0, last: null, floor: 1, rows: [], sentSeq: 0 });
+  for (const row of live) append(issuer, world, row, now, row.expiresAt);
+  if (marked) markHighWater(issuer);
+}
+
 /** The operator's `restore`: a new epoch, every older key revoked, what still denies appended anew. */
 export function restore(issuer: Issuer, world: IssuerWorld, seenEpochs: readonly string[]): void {
   const { database } = issuer;

@@ -11,7 +11,10 @@ import { counterOf, toEpoch } from './epoch.ts';
 export function turnEpoch({ meta, outbox }: Store, unit: Unit): void {
   const identity = meta.identity();
   if (identity === undefined) throw new Error('the log has no epoch');
-  const live = outbox.live(unit.now() - CLOCK_TOLERANCE_MS).map(revocationOf);
+  const at = unit.now();
+  // What is left out stays dead only if the clock never shows an earlier time.
+  meta.clockFloor.set(at);
+  const live = outbox.live(at - CLOCK_TOLERANCE_MS).map(revocationOf);
   unit.openEpoch(toEpoch(counterOf(identity.epoch) + 1));
   for (const revocation of live) unit.append(revocation);
 }

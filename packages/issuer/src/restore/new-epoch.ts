@@ -43,6 +43,8 @@ export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
   const { store } = keys;
   store.meta.clockFloor.set(latestTime(evidence) + 1);
   const at = unit.now();
+  // What is left out of the new epoch stays dead only if the clock never shows an earlier time.
+  store.meta.clockFloor.set(at);
   ensureEventKey(keys, at);
   let endedSessions = evidence.events.reduce((total, event) => total + importEvent(restoring, event, at), 0);
   // Logouts are missing that nobody can tell: whoever is logged in has to log in again.
