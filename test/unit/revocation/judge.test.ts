@@ -1,4 +1,4 @@
-import type { Cutoff, JudgedToken } from '@rescind/revocation';
+import type { Cutoff, Find, JudgedToken } from '@rescind/revocation';
 import { issuedAt, judge } from '@rescind/revocation';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -139,6 +139,26 @@ describe('values', () => {
     const find = findIn(row({ claim: 'groups', value: '[object Object]', issuedUntil: IAT_MS }));
     const groups = [{}, null, [['[object Object]']], undefined];
     expect(judge({ payload: { ...token.payload, groups } }, find)).toEqual({ denied: false });
+  });
+
+  test('without a text are never asked for', () => {
+    const asked: unknown[] = [];
+    const find: Find = {
+      names: () => ['sub', 'groups', 'missing', 'kid'],
+      row: (_iss, _claim, value) => {
+        asked.push(value);
+        return undefined;
+      },
+    };
+    judge({ payload: { iss: ISS, iat: IAT, sub: 'u', groups: [null, {}, 'g', 5, true, [1]] } }, find);
+    expect(asked).toEqual(['u', 'g', '5', 'true']);
+  });
+
+  test('of which two are denied alike: the one that was asked first is named', () => {
+    const rows = ['sub', 'sid'].map((claim, at) => row({ claim, value: 'v', issuedUntil: IAT_MS }, at + 1));
+    const find = findIn(...rows);
+    const verdict = judge({ payload: { iss: ISS, iat: IAT, sub: 'v', sid: 'v' } }, find);
+    expect(verdict).toMatchObject({ cutoff: { claim: 'sub', txn: 'txn-1' } });
   });
 
   test('that a payload does not own are not asked', () => {

@@ -1,4 +1,5 @@
-import { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED } from '@rescind/revocation';
+import type { Cutoff } from '@rescind/revocation';
+import { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ISS, row, rowOfOneKey } from './rows.ts';
@@ -53,6 +54,31 @@ describe('merging rows of one key', () => {
     expect(mergeCutoffs(early, late)).toMatchObject({ epoch: '0002-a', seq: 3 });
     expect(mergeCutoffs(early, { ...early, seq: 10, txn: 'ten' })).toMatchObject({ seq: 10, txn: 'ten' });
   });
+});
+
+describe('the name of the winner', () => {
+  const at = (issuedUntil: number, epoch: string, seq: number) => ({
+    ...row({ claim: 'sub', value: 'u', issuedUntil }, seq),
+    epoch,
+  });
+  const winner = (a: Cutoff, b: Cutoff) => [mergeCutoffs(a, b), mergeCutoffs(b, a)].map(({ txn }) => txn);
+
+  test('is that of the later time, wherever it stands in the log', () => {
+    expect(winner(at(200, '0001-a', 1), at(100, '0002-a', 9))).toEqual(['txn-1', 'txn-1']);
+    expect(winner(at(200, '0001-a', 1), at(100, '0001-a', 9))).toEqual(['txn-1', 'txn-1']);
+  });
+
+  test('of equal times is that of the later epoch, then of the later seq', () => {
+    expect(winner(at(100, '0002-a', 1), at(100, '0001-a', 9))).toEqual(['txn-1', 'txn-1']);
+    expect(winner(at(100, '0001-a', 1), at(100, '0001-a', 9))).toEqual(['txn-9', 'txn-9']);
+  });
+});
+
+test('what the values of a table mean', () => {
+  expect([...UNBOUNDED_CLAIMS]).toEqual(['jti', 'sid', 'kid']);
+  // Before every time of issue, 1970 included.
+  expect(NO_SESSION).toBeLessThan(0);
+  expect([UNBOUNDED, NEVER]).toEqual([Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER]);
 });
 
 describe('the row of one denial', () => {

@@ -1,0 +1,177 @@
+import { RescindError } from '@rescind/revocation';
+import { createKeySet, createSigner, gate, generateSigningKey, publicJwks } from '@rescind/token';
+import jwt from 'jsonwebtoken';
+import { describe, expect, it } from 'vitest';
+import {
+  AT,
+  AT_SECONDS,
+  ec,
+  goodClaims,
+  goodHeader,
+  payloadWith,
+  rawToken,
+  rsa,
+  signedToken,
+  verifierOf,
+} from './raw-tokens.ts';
+
+/** What is said to whoever runs a service about a token that was refused. */
+function detailOf(attempt: () => unknown): string | undefined {
+  try {
+    attempt();
+  } catch (error) {
+    if (error instanceof RescindError) return error.detail;
+    throw error;
+  }
+  return expect.unreachable();
+}
+
+const header = JSON.stringify(goodHeader());
+const payload = JSON.stringify(goodClaims());
+const [h, p, s] = signedToken().split('.') as [string, string, string];
+
+describe('the gate says what is wrong', () => {
+  it.each([
+    ['not text', 5 as unknown as string],
+    ['too long', 'A'.repeat(8_193)],
+    ['not three parts', h],
+    ['not three parts', `${h}.${p}`],
+    ['not three parts', ''],
+    ['header: not base64url', `${h}=.${p}.${s}`],
+    ['header: not base64url', `.${p}.${s}`],
+    ['payload: not base64url', `${h}.${p}=.${s}`],
+    ['payload: not base64url', `${h}..${s}`],
+    ['signature: not base64url', `${h}.${p}.${s}=`],
+    ['signature: not base64url', `${h}.${p}.`],
+    ['header: not JSON', rawToken('{', payload)],
+    ['payload: not JSON', rawToken(header, '{"a":')],
+    ['payload: not UTF-8', rawToken(header, Buffer.from([0x7b, 0x80, 0x7d]))],
+    ['payload: not a JSON object', rawToken(header, '[]')],
+    ['payload: not a JSON object', rawToken(header, 'null')],
+    ['payload: not a JSON object', rawToken(header, '5')],
+    ['payload: a member name twice', rawToken(header, '{"a":1,"a":1}')],
+    ['payload: a member name twice', rawToken(header, '{"a":{"b":[{"c":1,"c":1}]}}')],
+    ['payload: a member named __proto__', rawToken(header, '{"__proto__":1}')],
+    ['payload: a member named __proto__', rawToken(header, '{"a":[{"__proto__":1}]}')],
+    ['payload: nested too deep', rawToken(header, `{"a":${'['.repeat(32)}${']'.repeat(32)}}`)],
+    ['payload: nested too deep', rawToken(header, `{"a":[{"b":${'['.repeat(40)}${']'.repeat(40)}}]}`)],
+    ['payload: half a surrogate pair', rawToken(header, '{"a":"\\udc00"}')],
+    ['header: alg is not text', rawToken('{"alg":5}', payload)],
+    ['header: kid is not text', rawToken('{"alg":"RS256","kid":5}', payload)],
+    ['header: typ is not text', rawToken('{"alg":"RS256","typ":5}', payload)],
+  ])('%s', (detail, text) => {
+    expect(detailOf(() => gate(text))).toBe(detail);
+  });
+
+  it('and takes null beside what is nested, and a backslash beside what is no pair', () => {
+    const claims = { a: null, b: [null, { c: null }], d: 'C:\\ 🔑 \\u0041' };
+    expect(gate(signedToken(goodHeader(), claims)).payload).toEqual(claims);
+  });
+});
+
+describe('the verifier says what is wrong', () => {
+  const detail = (text: string, verifier = verifierOf()) => detailOf(() => verifier.verify(text, AT));
+  const without = (claim: string) => {
+    const { [claim]: _, ...rest } = goodClaims();
+    return signedToken(goodHeader(), rest);
+  };
+
+  it.each([
+    ['alg is not one of those allowed', signedToken({ ...goodHeader(), alg: 'none' })],
+    ['header: crit is there', signedToken({ ...goodHeader(), crit: ['x'] })],
+    ['header: b64 is there', signedToken({ ...goodHeader(), b64: true })],
+    ['header: zip is there', signedToken({ ...goodHeader(), zip: 'DEF' })],
+    ['exp is missing', without('exp')],
+    ['iat is missing', without('iat')],
+    ['exp is not a time', signedToken(goodHeader(), { ...goodClaims(), exp: 'x' })],
+    ['iat is not a time', signedToken(goodHeader(), { ...goodClaims(), iat: 'x' })],
+    ['nbf is not a time', signedToken(goodHeader(), { ...goodClaims(), nbf: 'x' })],
+    ['sub is missing or wrong', without('sub')],
+    ['jti is missing or wrong', signedToken(goodHeader(), { ...goodClaims(), jti: '' })],
+    ['client_id is missing or wrong', signedToken(goodHeader(), { ...goodClaims(), client_id: true })],
+  ])('%s', (words, text) => {
+    expect(detail(text)).toBe(words);
+  });
+
+  it('exp is there, where there must be none', () => {
+    expect(detail(signedToken(), verifierOf({ expires: 'absent' }))).toBe('exp is there');
+  });
+
+  it('of its options by their names', () => {
+    expect(() => verifierOf().verify(signedToken(), Number.NaN)).toThrow(/^at must be a finite number .* got NaN$/);
+    expect(() => verifierOf({ toleranceMs: 60_001 })).toThrow(/^toleranceMs must be between 0 and 60000, got 60001$/);
+    expect(() => verifierOf({ expiryToleranceMs: -1 })).toThrow(
+      /^expiryToleranceMs must be between 0 and 60000, got -1$/,
+    );
+    for (const texts of [
+      ['at+jwt', 5],
+      ['', 'at+jwt'],
+      [undefined, 'at+jwt'],
+    ]) {
+      expect(() => verifierOf({ typ: texts as string[] })).toThrow(/^typ must be a list/);
+    }
+  });
+
+  it('takes the last second that a date can hold, and none after it', () => {
+    const last = 8.64e12;
+    expect(verifierOf().verify(signedToken(goodHeader(), { ...goodClaims(), exp: last }), AT).payload.exp).toBe(last);
+    expect(detail(signedToken(goodHeader(), { ...goodClaims(), exp: last + 1 }))).toBe('exp is not a time');
+  });
+});
+
+describe('headers that were read before', () => {
+  it('are shared only where nothing in them can be changed', () => {
+    const strange = signedToken({ ...goodHeader(), x: { admin: false }, y: 'text' });
+    Object.assign(gate(strange).header.x as object, { admin: true });
+    expect(gate(strange).header.x).toEqual({ admin: false });
+    expect(gate(signedToken()).header).toBe(gate(signedToken()).header);
+  });
+});
+
+describe('signatures', () => {
+  it('of ES256 have 64 bytes: one whose s lost its leading zero is refused, though the number is the same', () => {
+    for (let n = 0; ; n += 1) {
+      const token = signedToken(goodHeader(ec), { ...goodClaims(), n }, ec);
+      const bytes = Buffer.from(token.split('.')[2] ?? '', 'base64url');
+      if (bytes[32] !== 0) continue;
+      const shorter = Buffer.concat([bytes.subarray(0, 32), bytes.subarray(33)]).toString('base64url');
+      expect(verifierOf().verify(token, AT).payload.n).toBe(n);
+      expect(() => verifierOf().verify(token.split('.').with(2, shorter).join('.'), AT)).toThrow(RescindError);
+      return;
+    }
+  });
+
+  it('of PS256 are judged by the time that is given, not by the clock of the machine', () => {
+    const key = generateSigningKey('RS256');
+    const [jwk] = publicJwks([key]).keys;
+    const keys = createKeySet({ keys: [{ ...jwk, alg: 'PS256' }] });
+    const verifier = verifierOf({ keys, algorithms: ['PS256'] });
+    const signed = (claims: object) => pssToken({ ...goodClaims(), ...claims }, key);
+    const [past, future] = [AT_SECONDS - 20 * 31_536_000, AT_SECONDS + 20 * 31_536_000];
+    for (const iat of [past, future]) {
+      const token = signed({ iat, nbf: iat, exp: iat + 900 });
+      expect(verifier.verify(token, iat * 1000).payload.iat).toBe(iat);
+      const [a, b, c = ''] = token.split('.');
+      const other = Buffer.from(c, 'base64url').fill(1, 9, 10).toString('base64url');
+      expect(() => verifier.verify(`${a}.${b}.${other}`, iat * 1000)).toThrow(RescindError);
+    }
+    // The same key, for another algorithm than the one it is published for.
+    const rs256 = createSigner(key, { typ: 'at+jwt' })(goodClaims());
+    expect(() => verifier.verify(rs256, AT)).toThrow(RescindError);
+  });
+
+  it('of a payload beside another header or payload are of neither', () => {
+    const [, otherPayload] = rawToken(header, payloadWith('"x":1')).split('.');
+    for (const key of [rsa, ec]) {
+      const [head, , signature] = signedToken(goodHeader(key), goodClaims(), key).split('.');
+      expect(() => verifierOf().verify(`${head}.${otherPayload}.${signature}`, AT)).toThrow(RescindError);
+    }
+  });
+});
+
+function pssToken(claims: object, { privateKey, kid }: ReturnType<typeof generateSigningKey>): string {
+  return jwt.sign(claims, privateKey, {
+    algorithm: 'PS256',
+    header: { alg: 'PS256', typ: 'at+jwt', kid },
+  });
+}
