@@ -1,0 +1,22 @@
+import { writeSync } from 'node:fs';
+import { openIssuer } from '@rescind/issuer';
+
+// Revokes one key after the other, of either kind, until it is killed, and says each that was answered.
+const [databasePath = '', keysPath = ''] = process.argv.slice(2);
+const issuer = openIssuer({
+  issuer: 'https://login.example',
+  databasePath,
+  keysPath,
+  subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
+  keyRotation: { algorithm: 'ES256', everyMs: 1_001, eventEveryMs: 1_001, publishBeforeMs: 1_000 },
+});
+for (let turn = 0; ; turn += 1) {
+  const { sid } = issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
+  await issuer.endSession({ sid, reason: 'logout' });
+  writeSync(1, `sid ${sid}\n`);
+  const purpose = turn % 3 === 0 ? 'event' : 'token';
+  const key = issuer.keys.list().find((one) => one.purpose === purpose && one.state === 'active');
+  if (key === undefined) throw new Error(`no ${purpose} key signs`);
+  await issuer.keys.revoke({ kid: key.kid, reason: 'key_compromised' });
+  writeSync(1, `kid ${key.kid}\n`);
+}

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import type { House } from './house.ts';
+import { asked, eventsOf, house, login } from './house.ts';
+import { filesOf } from './key-house.ts';
+
+const CHILD = fileURLToPath(new URL('./keys-child.ts', import.meta.url));
+
+/** What the child had answered when it was killed: sessions that it ended and keys that it revoked. */
+async function runAndKill(place: House, answers: number): Promise<string[]> {
+  const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  const exited = once(child, 'exit');
+  try {
+    await waitFor('answers of the child', () => output.split('\n').length > answers || child.exitCode !== null, 20_000);
+  } finally {
+    child.kill('SIGKILL');
+  }
+  await exited;
+  return output.slice(0, output.lastIndexOf('\n')).split('\n');
+}
+
+test('kill -9 while keys are changed: what was answered holds, keys sign, and nothing is left over', async () => {
+  const place = house();
+  const answered: string[] = [];
+  for (const answers of [1, 2, 3, 6, 11, 24]) {
+    answered.push(...(await runAndKill(place, answers)));
+
+    const issuer = place.open({ keyRotation: { algorithm: 'ES256' } });
+    expect(issuer.refusingWrites()).toBeNull();
+    const events = eventsOf(issuer);
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    const denied = new Set(events.flatMap(({ cutoffs }) => cutoffs.map(({ claim, value }) => `${claim} ${value}`)));
+    expect(answered.filter((answer) => !denied.has(answer))).toEqual([]);
+    expect(await asked(issuer, login(issuer))).toBe('ok');
+
+    const good = issuer.keys.list().filter(({ state }) => state !== 'revoked');
+    expect(good.filter(({ state }) => state === 'active').map(({ purpose }) => purpose)).toEqual(['token', 'event']);
+    const files = good.map(({ purpose, kid, state }) => `${purpose}-${kid}${state === 'former' ? '.public' : ''}.pem`);
+    expect(filesOf(place).sort()).toEqual(files.sort());
+    await issuer.close();
+  }
+});
