@@ -1,4 +1,4 @@
-import type { EpochMillis } from '@rescind/revocation';
+import type { EpochMillis, RescindErrorOptions } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { FullPolicy } from '../clients/policy.ts';
 import { policyOf } from '../clients/policy.ts';
@@ -43,8 +43,15 @@ export function requireGoingOn(room: SessionRoom, session: Session, at: EpochMil
   return subject;
 }
 
-export function because(reason: string | undefined): { readonly detail?: string } {
-  return reason === undefined ? {} : { detail: reason };
+/** What a session that has ended is refused with: who has a token of it may know why. */
+export function refusalOfEnded(room: SessionRoom, { sub, endReason }: Session): RescindError {
+  const subject = room.subject(sub);
+  if (subject?.active === false) return new RescindError('grant_suspended', because(subject.reason));
+  return new RescindError('grant_invalid', because(endReason ?? undefined));
+}
+
+export function because(reason: string | undefined): RescindErrorOptions {
+  return reason === undefined ? {} : { detail: reason, reason };
 }
 
 /** The scope that a subject may have by a client, now. */

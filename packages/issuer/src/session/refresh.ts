@@ -5,7 +5,7 @@ import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import type { SessionRoom } from './answer.ts';
 import { answerAccess } from './answer.ts';
-import { allowedScope, requireGoingOn, termsOf } from './grant.ts';
+import { allowedScope, refusalOfEnded, requireGoingOn, termsOf } from './grant.ts';
 import type { OpaqueToken } from './opaque.ts';
 import { createOpaqueToken, digestOfVerifier, hashVerifier, seal, toText } from './opaque.ts';
 import type { PresentedToken } from './presented.ts';
@@ -42,13 +42,12 @@ export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest):
 }
 
 /** One that may be used by who sent it, and the way it came. What is wrong here does no harm to the session. */
-function requirePresented({ store }: SessionRoom, { refreshToken, clientId, via }: RefreshRequest): PresentedToken {
-  const presented = findPresented(store, refreshToken);
+function requirePresented(room: SessionRoom, { refreshToken, clientId, via }: RefreshRequest): PresentedToken {
+  const presented = findPresented(room.store, refreshToken);
   const session = presented?.session;
   const isTheirs = session?.clientId === clientId && (via === undefined || via === session.storage);
-  if (presented === undefined || !isTheirs || presented.session.endedAt !== null) {
-    throw new RescindError('grant_invalid');
-  }
+  if (presented === undefined || !isTheirs) throw new RescindError('grant_invalid');
+  if (presented.session.endedAt !== null) throw refusalOfEnded(room, presented.session);
   return presented;
 }
 

@@ -1,0 +1,168 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ConfigurationError } from '@rescind/service/configuration';
+import { describe, expect, test } from 'vitest';
+import { freePort, openUserManagement, USER } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
+import { webhookReceiver } from '../../support/webhook-receiver.ts';
+
+const LAPTOP = { deviceName: 'laptop', deviceId: 'a-laptop-of-ada-0001' };
+const STRANGER = { deviceName: 'laptop', deviceId: 'a-laptop-of-eve-0001' };
+
+async function started(environment: Record<string, string> = {}) {
+  const receiver = await webhookReceiver(0);
+  const service = await openUserManagement({ ...receiver.environment, ...environment });
+  await service.register();
+  const health = async () => {
+    const { checks } = (await (await fetch(`${service.managementUrl}/readyz`)).json()) as {
+      checks: { name: string; status: string; waiting?: number; dead?: number; lastError?: string }[];
+    };
+    return checks.find(({ name }) => name === 'notices');
+  };
+  return { ...service, receiver, health };
+}
+
+describe('a login', () => {
+  test('from a new device is told to the owner; the first of all, and one from a device that is known, is not', async () => {
+    const service = await started();
+    await service.login(LAPTOP);
+    await service.login({ ...LAPTOP, deviceName: 'renamed' });
+    const fresh = await service.login(STRANGER);
+    const notice = await service.receiver.notice('login.new_device');
+    expect(notice.data).toMatchObject({
+      username: USER.username,
+      sid: fresh.answer.sid,
+      device_name: 'laptop',
+      phone_number: null,
+    });
+    expect(notice.data.place).toMatch(/\.0\/24$|::\/48$/);
+    await waitFor('it is settled', async () => (await service.health())?.waiting === 0);
+    expect(service.receiver.requests()).toBe(1);
+    expect(await service.health()).toMatchObject({ status: 'pass', dead: 0 });
+  });
+
+  test('that fails tells nobody, and so does a wrong scope', async () => {
+    const service = await started();
+    await service.login(LAPTOP);
+    await service.post('/login', { ...USER, ...STRANGER, password: 'not the password' });
+    await service.post('/login', { ...USER, ...STRANGER, scope: 'everything' });
+    expect((await service.health())?.waiting).toBe(0);
+    expect(service.receiver.requests()).toBe(0);
+  });
+});
+
+describe('"this was not me"', () => {
+  test('resets and logs out everywhere, once; the owner is told how to go on', async () => {
+    const service = await started();
+    const own = await service.login(LAPTOP);
+    const theirs = await service.login(STRANGER);
+    const { data } = await service.receiver.notice('login.new_device');
+    expect((await service.post('/not-me', { token: data.not_me })).status).toBe(204);
+    for (const { access, refresh } of [own, theirs]) {
+      expect(await service.accepts(access)).toBe(401);
+      expect((await service.refresh(refresh)).status).toBe(400);
+    }
+    // Who has the password learns why it is good for nothing; who has not learns nothing.
+    const refused = await service.post('/login', USER);
+    expect([refused.status, refused.body.code, refused.body.reason]).toEqual([
+      403,
+      'subject_inactive',
+      'password_reset',
+    ]);
+    expect((await service.post('/login', { ...USER, password: 'a wrong one' })).body.code).toBe('credentials_wrong');
+    const again = await service.post('/not-me', { token: data.not_me });
+    expect([again.status, again.body.code]).toEqual([400, 'link_invalid']);
+
+    const reset = await service.receiver.notice('account.password_reset');
+    const set = (resetToken: unknown, newPassword: string) =>
+      service.post('/password/reset', { resetToken, newPassword });
+    expect((await set(reset.data.reset_token, 'password')).body.code).toBe('password_refused');
+    expect((await set('nonsense', 'a password of mine')).body.code).toBe('link_invalid');
+    expect((await set(data.not_me, 'a password of mine')).body.code).toBe('link_invalid');
+    const both = await Promise.all([
+      set(reset.data.reset_token, 'a password of mine'),
+      set(reset.data.reset_token, 'a password of theirs'),
+    ]);
+    expect(both.map(({ status }) => status).sort()).toEqual([204, 400]);
+    const [mine] = both;
+    const password = mine?.status === 204 ? 'a password of mine' : 'a password of theirs';
+    expect((await service.post('/login', USER)).status).toBe(401);
+    expect((await service.post('/login', { ...USER, ...LAPTOP, password })).status).toBe(200);
+    // No device was known any more.
+    await service.receiver.notice('login.new_device', 2);
+  });
+
+  test('can be said for a while', async () => {
+    const service = await started({ NOT_ME_TTL: '1m' });
+    await service.login(LAPTOP);
+    await service.login(STRANGER);
+    const { data, timestamp } = await service.receiver.notice('login.new_device');
+    expect(Date.parse(String(data.not_me_expires_at)) - Date.parse(timestamp)).toBe(60_000);
+  });
+});
+
+describe('the receiver', () => {
+  test('may be away, ill, or elsewhere: nothing is given up, nothing is sent on', async () => {
+    const service = await started();
+    await service.login(LAPTOP);
+    service.receiver.answer(503);
+    await service.login(STRANGER);
+    await waitFor('two attempts', () => service.receiver.requests() >= 2);
+    expect(await service.health()).toMatchObject({ status: 'warn', waiting: 1, lastError: 'answered 503' });
+    // What is personal is not sent on to where it points.
+    service.receiver.answer(307);
+    await waitFor('it has pointed elsewhere', async () => (await service.health())?.lastError === 'answered 307');
+    await service.receiver.stop();
+    await waitFor('nobody answers', async () => (await service.health())?.lastError === 'not reached');
+    expect(service.receiver.notices).toHaveLength(0);
+  });
+
+  test('that never takes it makes it dead: counted, logged, seen', async () => {
+    const service = await started({ WEBHOOK_ATTEMPTS: '3' });
+    await service.login(LAPTOP);
+    service.receiver.answer(500);
+    await service.login(STRANGER);
+    await waitFor('it is dead', async () => (await service.health())?.dead === 1);
+    expect(service.receiver.requests()).toBe(3);
+    expect(await service.health()).toMatchObject({ status: 'warn', waiting: 0 });
+    expect(service.lines.join('')).toContain('notice_dead');
+    const metrics = await (await fetch(`${service.managementUrl}/metrics`)).text();
+    expect(metrics).toContain('rescind_notices_total{result="dead"} 1');
+  });
+
+  test.each([
+    [{ WEBHOOK_URL: 'http://example.com/notices' }, 'must be https'],
+    [{ WEBHOOK_SECRET: `whsec_${'A'.repeat(20)}` }, 'must be'],
+    [{ WEBHOOK_SECRET: `whsec_${'!'.repeat(44)}` }, 'must be `whsec_`'],
+  ])('%j is refused at the start', async (wrong, problem) => {
+    const environment = {
+      WEBHOOK_URL: 'https://example.com/notices',
+      WEBHOOK_SECRET: `whsec_${'A'.repeat(43)}=`,
+      ...wrong,
+    };
+    const refused = await openUserManagement(environment).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(ConfigurationError);
+    expect(JSON.stringify((refused as ConfigurationError).problems)).toContain(problem);
+    expect(JSON.stringify((refused as ConfigurationError).problems)).not.toContain('AAAA');
+  });
+});
+
+test('no token of a notice is in the database as it is, nor is the secret of a second factor', async () => {
+  const port = await freePort();
+  const receiver = await webhookReceiver(port, false);
+  const service = await openUserManagement({ ...receiver.environment, WEBHOOK_RETRY: '10ms' });
+  await service.register();
+  const { access } = await service.login(LAPTOP);
+  await service.login(STRANGER);
+  const { body } = await service.post('/totp', {}, service.asBearer(access));
+  const read = () =>
+    readdirSync(service.directory)
+      .filter((name) => name.includes('.sqlite'))
+      .map((name) => readFileSync(join(service.directory, name), 'latin1'))
+      .join('');
+  const before = read();
+  await receiver.listen();
+  const { data } = await receiver.notice('login.new_device');
+  const secrets = [data.not_me, body.secret, 'login.new_device","timestamp', receiver.secret];
+  for (const secret of secrets) expect(before.includes(String(secret))).toBe(false);
+});
