@@ -115,6 +115,12 @@ export const settings = z.object({
         'A JSON file `{ "<name>": { "secret", "scopes" } }`: who may administer by HTTP Basic. Without it only users with an admin scope may',
     }),
   ),
+  ADMIN_FAILURES: setting.count({
+    default: '10',
+    atLeast: 1,
+    atMost: 1_000_000,
+    about: 'Failed authentications of administrators that one address may have in a minute; more are answered 429',
+  }),
   ADMIN_STEP_UP: setting.duration({
     default: '5m',
     atLeast: '1s',

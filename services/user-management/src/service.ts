@@ -107,6 +107,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     users: administration,
     operators,
     stepUpMs: configuration.ADMIN_STEP_UP,
+    mostFailures: configuration.ADMIN_FAILURES,
     version: userManagement.version,
     clock: systemClock,
     telemetry,

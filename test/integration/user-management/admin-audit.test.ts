@@ -64,9 +64,17 @@ describe('the audit', () => {
   test('is written if and only if the act happens', async () => {
     const { audit, ada } = await started();
     const before = (await audit()).length;
+    const half = { kty: 'RSA', kid: 'k', alg: 'RS256' };
     expect((await ada.post('/admin/sessions/nobody/end', { why: 'gone' })).status).toBe(404);
     expect(
-      (await ada.put('/admin/clients/x', { name: 'X', authMethod: 'private_key_jwt', why: 'no keys' })).status,
+      (
+        await ada.put('/admin/clients/x', {
+          name: 'X',
+          authMethod: 'private_key_jwt',
+          jwks: { keys: [half] },
+          why: 'no modulus',
+        })
+      ).status,
     ).toBe(400);
     expect((await ada.get('/admin/clients/x')).status).toBe(404);
     const entries = await audit();

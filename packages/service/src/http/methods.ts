@@ -24,9 +24,14 @@ export function nothingHere(routes: Express): RequestHandler {
   };
 }
 
+/** Where an address is written out it counts before one with parameters, as in OpenAPI. */
 export function methodsAt(routes: Express, path: string): string[] {
-  const methods = routes.router.stack.flatMap(({ route }) =>
-    route !== undefined && samePath(route.path, path) ? route.stack.map(({ method }) => method.toUpperCase()) : [],
+  const at = routes.router.stack.flatMap(({ route }) =>
+    route !== undefined && samePath(route.path, path) ? [route] : [],
+  );
+  const written = at.filter((route) => !route.path.includes(':'));
+  const methods = (written.length > 0 ? written : at).flatMap(({ stack }) =>
+    stack.map(({ method }) => method.toUpperCase()),
   );
   return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
 }

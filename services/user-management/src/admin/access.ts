@@ -19,6 +19,8 @@ export interface AdministratorLocals {
 interface AccessOptions {
   readonly authenticate: Authenticate;
   readonly audit: Audit;
+  /** From one address, in a minute. */
+  readonly mostFailures: number;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }
@@ -27,8 +29,9 @@ interface AccessOptions {
 const WAS_GOOD: ReadonlySet<ErrorCode> = new Set(['token_expired', 'token_revoked', 'token_not_yet_valid']);
 
 /** Lets a request pass with an administrator's credentials and every scope of its operation. */
-export function createAdminGuards({ authenticate, audit, clock, telemetry }: AccessOptions): OperationGuards {
-  const throttle = createFailureThrottle(clock);
+export function createAdminGuards(options: AccessOptions): OperationGuards {
+  const { authenticate, audit, clock, telemetry } = options;
+  const throttle = createFailureThrottle(clock, options.mostFailures);
 
   const countFailure = (request: Request) => {
     try {

@@ -27,6 +27,8 @@ export interface AdminOptions {
   readonly operators: ReadonlyMap<string, Operator>;
   /** How old the login of a user may be who does something to everybody. */
   readonly stepUpMs: DurationMs;
+  /** Failed authentications that one address may have in a minute. */
+  readonly mostFailures: number;
   readonly version: string;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -34,7 +36,7 @@ export interface AdminOptions {
 
 /** Every address of the administrator's port, and the document that describes them. */
 export function createAdminApp(options: AdminOptions): Express {
-  const { issuer, name, users, clock, telemetry } = options;
+  const { issuer, name, users, mostFailures, clock, telemetry } = options;
   const table = createAuditTable(issuer.database);
   const audit = createAudit({ issuer, table, clock, telemetry });
   const desk = createDesk(audit);
@@ -68,6 +70,10 @@ export function createAdminApp(options: AdminOptions): Express {
 
   const app = express();
   const authenticate = createAuthentication(options.operators, issuer);
-  mountOperations(app, [...operations, described], createAdminGuards({ authenticate, audit, clock, telemetry }));
+  mountOperations(
+    app,
+    [...operations, described],
+    createAdminGuards({ authenticate, audit, mostFailures, clock, telemetry }),
+  );
   return app;
 }

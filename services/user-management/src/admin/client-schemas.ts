@@ -1,71 +1,23 @@
 import { z } from 'zod';
+import { clientJwks, clientMembers, clientPolicy } from '../oauth/client-members.ts';
+import { why } from './schemas.ts';
 
-const SECOND_MS = 1_000;
-const DAY_MS = 86_400_000;
-
-const accessTokenTtlMs = z.int().min(SECOND_MS).max(DAY_MS).multipleOf(SECOND_MS);
-const lifetime = z.union([
-  z
-    .int()
-    .min(SECOND_MS)
-    .max(36_525 * DAY_MS),
-  z.literal('never'),
+/** By how it proves who it is: only `private_key_jwt` has keys. */
+export const clientBody = z.discriminatedUnion('authMethod', [
+  z.strictObject({ ...clientMembers, authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post']), why }),
+  z.strictObject({ ...clientMembers, authMethod: z.literal('private_key_jwt'), jwks: clientJwks, why }),
 ]);
-
-/** What is left out is as the service's own configuration says. */
-const policy = z
-  .strictObject({
-    accessTokenTtlMs: accessTokenTtlMs.optional().describe('Whole seconds, in milliseconds'),
-    refreshIdleTtlMs: lifetime.optional().describe('A session not used for so long ends'),
-    refreshTokenTtlMs: lifetime.optional().describe('Absolute age of a session'),
-    refreshGraceMs: z.int().min(0).max(60_000).optional(),
-    rotation: z.boolean().optional().describe('Default true'),
-    renewByToken: z.boolean().optional().describe('Whether a valid access token buys a new one. Default false'),
-    storage: z.enum(['body', 'cookie', 'either']).optional(),
-  })
-  .meta({ id: 'ClientPolicy' });
-
-const scope = z
-  .string()
-  .max(1_000)
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scopes with one space between');
-
-/** Public keys only: whoever registers a client has no business with its private ones. */
-const jwk = z.strictObject({
-  kty: z.enum(['RSA', 'EC']),
-  kid: z.string().min(1).max(256),
-  alg: z.enum(['RS256', 'ES256']),
-  use: z.literal('sig').optional(),
-  n: z.string().max(2_048).optional(),
-  e: z.string().max(16).optional(),
-  crv: z.literal('P-256').optional(),
-  x: z.string().max(128).optional(),
-  y: z.string().max(128).optional(),
-});
-
-export const clientMembers = {
-  name: z.string().min(1).max(128).describe('For people'),
-  authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']),
-  jwks: z
-    .strictObject({ keys: z.array(jwk).min(1).max(10) })
-    .optional()
-    .describe('For `private_key_jwt`'),
-  mayIntrospect: z.boolean().optional().describe('Whether it may ask about tokens of others. Default false'),
-  scope: scope.optional().describe('The most it may ask for'),
-  audience: z.array(z.string().min(1).max(256)).min(1).max(32).optional().describe('The most its tokens may be for'),
-  policy: policy.optional(),
-};
 
 export const clientView = z
   .strictObject({
     clientId: z.string(),
     name: z.string(),
-    authMethod: clientMembers.authMethod,
+    authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']),
     jwks: z.looseObject({ keys: z.array(z.looseObject({})) }).optional(),
     mayIntrospect: z.boolean(),
     scope: z.string().optional(),
     audience: z.array(z.string()).optional(),
-    policy,
+    policy: clientPolicy,
     disabled: z.boolean(),
     secrets: z.int().describe('How many secrets are good: two while they are being rotated'),
   })

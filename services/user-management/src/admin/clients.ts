@@ -3,7 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { RequestRefused } from '@rescind/service';
 import { z } from 'zod';
-import { clientMembers, clientView } from './client-schemas.ts';
+import { clientBody, clientView } from './client-schemas.ts';
 import type { Desk } from './desk.ts';
 import type { RequireRecent } from './revocations/cutoffs.ts';
 import { bodyWithReason, reason, revoked, statedBody, why } from './schemas.ts';
@@ -12,10 +12,9 @@ const TAG = 'Clients';
 const READ = ['admin:clients:read'];
 const WRITE = ['admin:clients:write'];
 
-/** A client id goes into HTTP Basic, where a colon ends it. */
-const clientId = z.string().regex(/^[\w.~-]{1,128}$/, 'must be 1 to 128 letters, digits, . _ ~ -');
+/** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
+const clientId = z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
 const params = z.strictObject({ clientId });
-const putBody = z.strictObject({ ...clientMembers, why });
 const disableBody = z.strictObject({
   reason: reason.default('client_disabled'),
   why,
@@ -70,13 +69,14 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: putBody },
+      body: { type: 'json', schema: clientBody },
       answers: { 200: { description: 'The client as it is now', schema: clientView } },
       errors: ['request_invalid'],
       targets,
       act: ({ params: { clientId: name }, body: { why: _why, ...members }, written }) =>
         issuer.transaction((tx) => {
-          const { secretHashes = [], disabled = false } = clients.find(name) ?? {};
+          const { secretHashes: held = [], disabled = false } = clients.find(name) ?? {};
+          const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
           asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
           written({ authMethod: members.authMethod });
           return toJson(found(name));
@@ -93,12 +93,12 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       params,
       body: { type: 'json', schema: statedBody },
       answers: { 201: { description: 'The secret', schema: z.strictObject({ secret: z.string() }) } },
-      errors: ['not_found', 'request_invalid'],
+      errors: ['not_found', 'client_state'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction((tx) => {
-          found(name);
-          const secret = asked(() => tx.addClientSecret(name));
+          if (!found(name).authMethod.startsWith('client_secret')) throw new RescindError('client_state');
+          const secret = tx.addClientSecret(name);
           written();
           return { secret };
         }),
@@ -204,7 +204,7 @@ function asked<T>(work: () => T): T {
 }
 
 /** Members that were not given are absent, not undefined. */
-function given(members: z.output<z.ZodObject<typeof clientMembers>>): Omit<Client, 'clientId'> {
+function given(members: Omit<z.output<typeof clientBody>, 'why'>): Omit<Client, 'clientId'> {
   return JSON.parse(JSON.stringify(members));
 }
 

@@ -5,7 +5,8 @@ export const why = z
   .string()
   .min(1)
   .max(500)
-  .refine((text) => !/\p{Cc}/u.test(text), 'must be one line')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must be one line')
   .describe('Why, in your own words: kept in the audit and nowhere else');
 
 /** A stable word: in the event, in answers to clients, in metrics. */

@@ -10,23 +10,22 @@ export interface FailureThrottle {
   failed(address: string): void;
 }
 
-const WINDOW_MS: DurationMs = 60_000;
-const MOST_FAILURES = 10;
+const MINUTE_MS: DurationMs = 60_000;
 /** Addresses that are remembered; beyond, the oldest is forgotten. */
 const MOST_ADDRESSES = 10_000;
 
-export function createFailureThrottle(clock: Clock): FailureThrottle {
+export function createFailureThrottle(clock: Clock, mostAMinute: number): FailureThrottle {
   const records = new Map<string, { count: number; readonly until: DurationMs }>();
   return {
     failed(address) {
       const now = clock.monotonic();
       const held = records.get(address);
-      const record = held !== undefined && held.until > now ? held : { count: 0, until: now + WINDOW_MS };
+      const record = held !== undefined && held.until > now ? held : { count: 0, until: now + MINUTE_MS };
       records.set(address, record);
       record.count++;
       const [oldest] = records.keys();
       if (records.size > MOST_ADDRESSES && oldest !== undefined) records.delete(oldest);
-      if (record.count > MOST_FAILURES) {
+      if (record.count > mostAMinute) {
         throw new RescindError('rate_limited', { retryAfter: (record.until - now) / 1_000 });
       }
     },

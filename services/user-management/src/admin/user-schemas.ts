@@ -3,7 +3,11 @@ import { bodyWithReason, millis, reason, revoked, why } from './schemas.ts';
 
 const state = z.enum(['active', 'suspended', 'banned', 'deleted']);
 const scopeWord = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'must be a scope (RFC 6749 section 3.3)');
-const claimValue = z.union([z.string().max(1_024), z.number(), z.boolean(), z.array(z.string().max(256)).max(64)]);
+const claimName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_:/.-]{0,63}$/, 'must be a name of 1 to 64 letters, digits, _ : / . -');
+const claimText = z.string().min(1).max(256);
+const claimValue = z.union([claimText, z.number(), z.boolean(), z.array(claimText).max(64)]);
 
 export const user = z
   .strictObject({
@@ -37,7 +41,7 @@ export const scopesBody = z.strictObject({
   why,
 });
 export const claimsBody = z.strictObject({
-  claims: z.record(z.string().min(1).max(128), claimValue.nullable()).describe('null removes'),
+  claims: z.record(claimName, claimValue.nullable()).describe('null removes'),
   why,
 });
 export const logOutBody = bodyWithReason('logged_out_by_administrator');

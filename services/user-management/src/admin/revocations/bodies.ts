@@ -12,23 +12,24 @@ const value = z
   .max(1_024)
   .refine((text) => text.isWellFormed(), 'must be text');
 const expiresAt = millis.describe('When the last token that is meant expires, in milliseconds since 1970');
-/** Of another issuer whose revocations this log publishes. */
-const elsewhere = { issuer: value.optional(), expiresAt: expiresAt.optional() };
 const endsSession = z.boolean().optional().describe('Default true; false: old tokens die, sessions go on');
+
+/** Of ours, or of another issuer whose revocations this log publishes. */
+const either = <S extends z.ZodRawShape>(shape: S) =>
+  [z.strictObject(shape), z.strictObject({ ...shape, issuer: value, expiresAt })] as const;
 
 /** The scopes of a cut-off. Of another `issuer` all but `kid` want `expiresAt`. */
 const cutoff = z
   .union([
     z.strictObject({ token: z.string().min(1).max(8_192).describe('An access token: it alone is denied') }),
     z.strictObject({ claim: z.literal('jti'), value, expiresAt, issuer: value.optional() }),
-    z.strictObject({ claim: z.literal('sid'), value, ...elsewhere }),
-    z.strictObject({ claim: z.enum(['sub', 'client_id']), value, endsSession, ...elsewhere }),
+    ...either({ claim: z.literal('sid'), value }),
+    ...either({ claim: z.enum(['sub', 'client_id']), value, endsSession }),
     z.strictObject({ claim: z.literal('kid'), value, issuer: value.optional() }),
-    z.strictObject({ claim: z.literal('iss'), endsSession, ...elsewhere }),
-    z.strictObject({
+    ...either({ claim: z.literal('iss'), endsSession }),
+    ...either({
       claim: z.string().regex(/^(?!(jti|sid|sub|client_id|kid|iss)$)[A-Za-z0-9_.:/-]{1,128}$/, 'must name a claim'),
       value,
-      ...elsewhere,
     }),
   ])
   .meta({ id: 'Cutoff' });

@@ -27,13 +27,11 @@ type Refuse = (message: string, member: string) => never;
 
 function cutoffOf(body: CutoffBody, source: CutoffSource, refuse: Refuse): Omit<CutoffRequest, 'reason'> {
   if ('token' in body) return byToken(body.token, source, refuse);
-  const { claim, issuer = source.issuer } = body;
+  const { claim } = body;
+  const issuer = ('issuer' in body ? body.issuer : undefined) ?? source.issuer;
   const value = 'value' in body ? body.value : issuer;
   const expiresAt = 'expiresAt' in body ? body.expiresAt : undefined;
   const endsSession = 'endsSession' in body ? body.endsSession : undefined;
-  if (issuer !== source.issuer && claim !== 'kid' && expiresAt === undefined) {
-    refuse('must be given for tokens of another issuer', 'expiresAt');
-  }
   if (claim === 'kid' && source.keys.list().some(({ kid, purpose }) => kid === value && purpose === 'event')) {
     refuse('is the key of events: revoke it at /admin/keys/{kid}/revoke', 'value');
   }
@@ -58,7 +56,7 @@ function byToken(token: string, { explain }: CutoffSource, refuse: Refuse): Omit
 export function targetsOf(bodies: readonly CutoffBody[]): string[] {
   return bodies.map((body) => {
     if ('token' in body) return 'token';
-    if (!('value' in body)) return body.issuer === undefined ? 'everybody' : `iss:${body.issuer}`;
+    if (!('value' in body)) return 'issuer' in body ? `iss:${body.issuer}` : 'everybody';
     return body.claim === 'jti' ? `jti:${body.value.slice(0, 8)}…` : `${body.claim}:${body.value}`;
   });
 }
