@@ -19,7 +19,7 @@ export interface Rows extends Find, Pick<Denylist, 'load' | 'prune'> {
 }
 
 /** The log that is followed, and where its rows are. */
-export interface LogParts {
+interface LogParts {
   readonly denylist: Rows;
   readonly follower: Follower;
   /** Of the log's events: a set of its own, neither verifies the other's type. */
@@ -85,7 +85,7 @@ function openTrusted(settings: GuardSettings, denylist: Denylist | undefined): M
  * The cache of tokens is told in the tick that has committed: never before the rows can be found, and no request between.
  * Also when the commit throws: what it came to is then for the rows to say.
  */
-export function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
+function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
   return {
     load: (log) => store.load(log),
     quarantined: (log) => store.quarantined(log),

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { openServer } from '../feed/server.ts';
 
 /** A question as it came over the wire. */
-export interface Question {
+interface Question {
   readonly method: string | undefined;
   readonly authorization: string | undefined;
   readonly type: string | undefined;

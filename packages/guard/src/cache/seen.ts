@@ -7,7 +7,7 @@ import type { TokenCacheLimits } from './token-cache.ts';
 import { createTokenCache } from './token-cache.ts';
 
 /** A token that was verified and that nothing denied, with what tells on every hit whether both still hold. */
-export interface SeenToken {
+interface SeenToken {
   readonly text: string;
   readonly bytes: number;
   readonly token: VerifiedToken;
