@@ -173,5 +173,13 @@ test('operators ask on the management port which revocation it was, where that i
   expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
   expect((await explain(silent, { token: access })).status).toBe(404);
   expect((await fetch(`${asking.url}/explain`, { method: 'POST' })).status).toBe(404);
-  expect(asking.lines.join()).not.toContain(access.split('.')[2]);
+  const [entry] = explained.body.entries;
+  const refusals = asking.lines
+    .map((line) => JSON.parse(line))
+    .filter(({ event }) => event === 'session_use_after_expire');
+  expect(refusals[0]).toMatchObject({
+    ...{ code: 'token_revoked', scope: 'sid', reason: 'logout', txn: entry.txn, endsSession: true },
+    since: new Date(entry.since).toISOString(),
+  });
+  for (const secret of [access.split('.')[2], sid]) expect(asking.lines.join()).not.toContain(secret);
 });

@@ -1,4 +1,4 @@
-import type { Telemetry } from '@rescind/revocation';
+import type { Fields, Telemetry } from '@rescind/revocation';
 import { ERRORS, RescindError } from '@rescind/revocation';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { requestRefused } from './invalid.ts';
@@ -17,11 +17,22 @@ export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
   };
 }
 
+const REFUSED_RIGHTS: ReadonlySet<string> = new Set(['scope_insufficient', 'claim_insufficient']);
+const DEAD_TOKENS: ReadonlySet<string> = new Set(['token_revoked', 'token_expired', 'token_inactive']);
+
 /** By the names of OWASP's logging vocabulary, where it has one. */
-function sayRefusal({ code }: RescindError, thrown: unknown, telemetry: Telemetry): void {
+function sayRefusal(error: RescindError, thrown: unknown, telemetry: Telemetry): void {
+  const { code } = error;
   if (code === 'internal') telemetry.log('error', 'request_failed', describeError(thrown));
-  if (code === 'scope_insufficient') telemetry.log('warn', 'authz_fail', { code });
-  if (code === 'token_revoked' || code === 'token_expired') telemetry.log('info', 'session_use_after_expire', { code });
+  if (REFUSED_RIGHTS.has(code)) telemetry.log('warn', 'authz_fail', { code });
+  if (DEAD_TOKENS.has(code)) telemetry.log('info', 'session_use_after_expire', { code, ...revocationOf(error) });
+}
+
+/** Which revocation it was, as a guard says to whoever runs it (`RevocationSummary`): its scope, never whom it was about. */
+function revocationOf({ cause }: RescindError): Fields {
+  if (typeof cause !== 'object' || cause === null || !('txn' in cause)) return {};
+  const { scope, txn, reason, since, endsSession } = cause as Fields;
+  return { scope, txn, reason, since, endsSession };
 }
 
 /** Name, message and stack for the log: what a stranger never sees. */
