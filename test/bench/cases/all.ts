@@ -10,6 +10,7 @@ interface Listed {
 export const cases: readonly Listed[] = [
   { id: 'P1', load: async () => (await import('./p1-seen.ts')).p1 },
   { id: 'P2', load: async () => (await import('./p2-never-seen.ts')).p2 },
+  { id: 'P3', load: async () => (await import('./p3-express.ts')).p3 },
   { id: 'P5', load: async () => (await import('./p5-catch-up.ts')).p5 },
   { id: 'P5-storage', load: async () => (await import('./p5-storage.ts')).p5Storage },
   { id: 'P6', load: async () => (await import('./p6-size.ts')).p6 },

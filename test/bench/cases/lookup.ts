@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
-import Database from 'better-sqlite3';
 import type { Case, Setting } from '../case.ts';
+import { CLAIMS, makePlainTables, openPlainTables } from '../material/plain-tables.ts';
 import { fillFile, ISSUER, newId, untilInMemory } from '../material/rows.ts';
 import type { Contestant } from '../race.ts';
 import { keep, race, spreads } from '../race.ts';
 
-const CLAIMS = ['jti', 'sid', 'sub', 'client_id'];
 const TOKENS = 16_384;
 
 const entriesOf = ({ quick }: Setting) => (quick ? 100_000 : 1_000_000);
@@ -53,32 +52,6 @@ export const lookup: Case = {
     return { bars: [], measured: spreads(measured, 'µs', 1e-3), settings };
   },
 };
-
-/** One table a claim, its values as text, as one would write it. */
-function makePlainTables(path: string, entries: number): void {
-  const database = new Database(path);
-  database.pragma('journal_mode = WAL');
-  for (const claim of CLAIMS) database.exec(`CREATE TABLE ${claim} (value TEXT PRIMARY KEY) WITHOUT ROWID`);
-  const insert = new Map(CLAIMS.map((claim) => [claim, database.prepare(`INSERT INTO ${claim} VALUES (?)`)]));
-  database.transaction(() => {
-    const values = Array.from({ length: entries }, newId).sort();
-    for (const [at, value] of values.entries()) insert.get(at % 100 < 3 ? String(CLAIMS[at % 3]) : 'sid')?.run(value);
-  })();
-  database.close();
-}
-
-function openPlainTables(path: string) {
-  const database = new Database(path);
-  const selects = CLAIMS.map((claim) => database.prepare(`SELECT 1 FROM ${claim} WHERE value = ?`));
-  const union = database.prepare(
-    `${CLAIMS.map((claim) => `SELECT 1 FROM ${claim} WHERE value = ?`).join(' UNION ALL ')} LIMIT 1`,
-  );
-  return {
-    four: (values: readonly string[]) => selects.some((select, at) => select.get(values[at]) !== undefined),
-    union: (values: readonly string[]) => union.get(...values),
-    [Symbol.dispose]: () => void database.close(),
-  };
-}
 
 function setsOf(entries: number) {
   const sets = CLAIMS.map(() => new Set<string>());

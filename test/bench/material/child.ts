@@ -17,7 +17,10 @@ export function startChild(file: string, args: readonly string[], core?: number)
   const script = fileURLToPath(new URL(`../processes/${file}`, import.meta.url));
   const node = [process.execPath, script, ...args];
   const [command = '', ...rest] = core === undefined ? node : ['taskset', '-c', String(core), ...node];
-  const child: ChildProcess = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child: ChildProcess = spawn(command, rest, {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
   if (child.stdout === null || child.pid === undefined) throw new Error(`${file} did not start`);
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
   return {

@@ -32,11 +32,16 @@ export function readKey(directory: string, name: 'event' | 'token'): SigningKey 
   return signingKeyFromPem(readFileSync(join(directory, `${name}-key.pem`), 'utf8'));
 }
 
+/** For processes that are to have the same ones. */
+export function writeKeys(directory: string): void {
+  for (const name of ['event', 'token']) {
+    writeFileSync(join(directory, `${name}-key.pem`), signingKeyToPem(generateSigningKey()));
+  }
+}
+
 /** Signs them in as many threads as there are files; 250 µs each. */
 export async function makeEventFiles(files: EventFiles): Promise<void> {
-  for (const name of ['event', 'token']) {
-    writeFileSync(join(files.directory, `${name}-key.pem`), signingKeyToPem(generateSigningKey()));
-  }
+  writeKeys(files.directory);
   await Promise.all(partsOf(files).map((part) => signInThread(files, part)));
 }
 

@@ -2,6 +2,7 @@ import type { Feed, WayConnection } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
 import type { Guard } from '@rescind/guard';
 import { openGuard } from '@rescind/guard';
+import type { SigningKey } from '@rescind/token';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token';
 import { ISSUER, stateAt, untilInMemory } from './rows.ts';
 import { AUDIENCE, signingKey } from './tokens.ts';
@@ -30,23 +31,19 @@ function heartbeatsOnly(): Feed {
   };
 }
 
-/** What the guard fetches, answered here. */
-async function fetchKeys(url: string | URL): Promise<Response> {
-  return Response.json(publicJwks([String(url).includes('event') ? eventKey : signingKey]));
-}
-
-const guardOptions = (denylistPath: string) => ({
+const guardOptions = (denylistPath: string, tokenKey: SigningKey) => ({
   issuer: ISSUER,
   audience: AUDIENCE,
   denylistPath,
   jwksUrl: `${ISSUER}/.well-known/jwks.json`,
   feed: heartbeatsOnly(),
-  fetch: fetchKeys,
+  /** What the guard fetches, answered here. */
+  fetch: async (url: string | URL) => Response.json(publicJwks([String(url).includes('event') ? eventKey : tokenKey])),
 });
 
 /** Opens a guard over a denylist that was filled, and resolves when it decides from memory. */
-export async function openLiveGuard(denylistPath: string): Promise<Guard> {
-  const guard = openGuard(guardOptions(denylistPath));
+export async function openLiveGuard(denylistPath: string, tokenKey = signingKey): Promise<Guard> {
+  const guard = openGuard(guardOptions(denylistPath, tokenKey));
   await guard.ready();
   await untilInMemory(() => guard.health().find(({ name }) => name === 'denylist')?.lookups);
   return guard;

@@ -1,3 +1,4 @@
+import type { SigningKey } from '@rescind/token';
 import { createSigner, generateSigningKey } from '@rescind/token';
 import { ISSUER, newId } from './rows.ts';
 
@@ -26,6 +27,11 @@ export function newClaims(): Record<string, unknown> {
   };
 }
 
-const sign = createSigner(signingKey, { typ: 'at+jwt' });
+const signBy = (key: SigningKey) => createSigner(key, { typ: 'at+jwt' });
+const sign = signBy(signingKey);
 
-export const newTokens = (count: number): string[] => Array.from({ length: count }, () => sign(newClaims()));
+/** @param by default: a signature of this process's own key */
+export const newTokens = (count: number, by: SigningKey = signingKey): string[] => {
+  const signed = by === signingKey ? sign : signBy(by);
+  return Array.from({ length: count }, () => signed(newClaims()));
+};
