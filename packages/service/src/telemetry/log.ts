@@ -12,15 +12,23 @@ const SECRET_FIELDS = [
   'access_token',
   'authorization',
   'clientSecret',
+  'client_assertion',
   'client_secret',
   'cookie',
   'currentPassword',
   'newPassword',
+  'not_me',
   'password',
+  'recoveryCode',
+  'recoveryCodes',
   'refresh_token',
   'refreshToken',
+  'resetToken',
+  'reset_token',
   'secret',
+  'subject_token',
   'token',
+  'totp',
 ];
 
 /** The request that is being answered: its lines carry its id, whichever room writes them. */
