@@ -41,7 +41,7 @@ function adoptKeys(
   at: EpochMillis,
 ): void {
   const found = keyring.published();
-  const active = found.find((key) => key.alg === alg && keyring.canSign(key.kid)) ?? keyring.make(alg);
+  const active = found.find((key) => key.alg === alg && keyring.signing(key.kid) !== undefined) ?? keyring.make(alg);
   const cause = 'start';
   keys.insert({ kid: active.kid, purpose, alg, state: 'active', cause, createdAt: at });
   for (const { kid, alg: held } of found) {

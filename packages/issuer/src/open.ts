@@ -97,7 +97,13 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     now,
   });
   const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
-  const keeper = createKeyKeeper({ room: room.keys, transactions, clock, now: issuerClock.now });
+  const keeper = createKeyKeeper({
+    room: room.keys,
+    transactions,
+    clock,
+    now: issuerClock.now,
+    encoderFor: signing.encoderFor,
+  });
   const maintenance = openMaintenance({ housekeeping, keeper, gate, telemetry });
   const relay: Relay | undefined =
     publisher &&

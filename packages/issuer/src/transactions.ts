@@ -3,7 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 import type { RevocationRecord } from './issuer-revocations.ts';
 import type { HighWaterFile } from './keys/high-water.ts';
-import type { Appender, Revocation } from './log/appender.ts';
+import type { Appender, Revocation, SignedEvent } from './log/appender.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import { immediately } from './sql/connection.ts';
 import type { Meta } from './sql/meta.ts';
@@ -17,7 +17,8 @@ export interface Unit {
   cutOffTime(): EpochMillis;
   /** The time of whatever denies nothing by it. */
   now(): EpochMillis;
-  append(revocation: Revocation): RevocationRecord;
+  /** @param signed for this very place, by the key of now */
+  append(revocation: Revocation, signed?: SignedEvent): RevocationRecord;
   /** Begins the log anew: nothing of it is in the outbox, and the next event is the first of this epoch. */
   openEpoch(epoch: string): void;
   /** Runs when the transaction is durable. A failure of it is only logged. */
@@ -68,9 +69,9 @@ export function createTransactions(options: TransactionsOptions): Transactions {
         return cutOff;
       },
       now: () => issuerClock.now(),
-      append(revocation) {
+      append(revocation, signed) {
         changed();
-        return appender.append(revocation, issuerClock.now());
+        return appender.append(revocation, issuerClock.now(), signed);
       },
       openEpoch(epoch) {
         changed();

@@ -57,6 +57,33 @@ test('the next event key is published before it signs, and a former one as long 
   expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'bad', why: 'key_unknown' });
 });
 
+test('an epoch of many events is signed bit by bit before it opens, and what comes meanwhile is in it, too', async () => {
+  const kept = keep();
+  const { issuer } = kept;
+  const revoke = (from: number, count: number) =>
+    issuer.transaction((tx) => {
+      for (let no = from; no < from + count; no += 1) {
+        tx.revoke({ claim: 'kid', value: `key ${no}`, reason: 'key_compromised' });
+      }
+    });
+  await revoke(0, 450);
+  const { kid } = await issuer.keys.rotate({ purpose: 'event' });
+  kept.clock.advance(PUBLISH_BEFORE + 1_000);
+  await kept.keeperLooked();
+  // Of some of them there are signatures by now, and the key of before goes on signing.
+  expect(keyOf(issuer, 'next', 'event')?.kid).toBe(kid);
+  await revoke(450, 50);
+  await waitFor('the next key to sign', () => keyOf(issuer, 'active', 'event')?.kid === kid);
+  const events = eventsOf(issuer);
+  expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  expect(events.map(({ prev }) => prev)).toEqual([null, ...events.slice(0, -1).map(({ id }) => id)]);
+  expect(events.flatMap(({ cutoffs }) => cutoffs.map(({ value }) => value))).toEqual(
+    Array.from({ length: 500 }, (_, no) => `key ${no}`),
+  );
+  expect(new Set(issuer.log.read(0, 1_000).map(({ jws }) => kidOf(jws)))).toEqual(new Set([kid]));
+  expect(issuer.log.snapshot()).toMatchObject({ head: 500, floor: 1, last: events.at(-1)?.id });
+});
+
 test('what an epoch leaves out stays dead: the clock goes on from there, whatever the wall says after a restart', async () => {
   const kept = keep();
   const wall = kept.clock.now();

@@ -2,6 +2,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { SigningAlgorithm } from '@rescind/token';
 import type { KeyPurpose } from '../issuer-keys.ts';
+import type { EpochDraft } from '../log/epoch-draft.ts';
 import { turnEpoch } from '../log/turn-epoch.ts';
 import type { Settings } from '../options.ts';
 import type { KeyCause, KeyRow } from '../sql/keys.ts';
@@ -41,15 +42,18 @@ export function publishNext(room: KeyRoom, unit: Unit, { purpose, alg, cause }: 
   return kid;
 }
 
-/** The next key signs from now on, and the one before stays published. Of events: in an epoch of its own. */
-export function activateNext(room: KeyRoom, unit: Unit, next: KeyRow): void {
+/**
+ * The next key signs from now on, and the one before stays published. Of events: in an epoch of its own.
+ * @param draft of that epoch
+ */
+export function activateNext(room: KeyRoom, unit: Unit, next: KeyRow, draft?: EpochDraft): void {
   const { keys } = room.store;
   const { kid, purpose } = next;
   const at = unit.now();
   const former = keys.active(purpose);
   if (former !== undefined) keys.retire(former, retirementOf(purpose, at, room));
   keys.activate(kid, at);
-  if (purpose === 'event') turnEpoch(room.store, unit);
+  if (purpose === 'event') turnEpoch(room.store, unit, draft);
   afterRotation(room, unit, { ...next, former });
 }
 

@@ -11,6 +11,7 @@ const EVENT_TYPE = 'secevent+jwt';
 export interface EventSigning {
   /** @throws RescindError `keys_unavailable` when there is no event key at all */
   encoder(): EventEncoder;
+  encoderFor(key: SigningKey): EventEncoder;
   readonly decoder: EventDecoder;
 }
 
@@ -20,13 +21,13 @@ export function createEventSigning(log: string, keyring: Keyring, issuers: reado
   const decoder = createEventDecoder({ log, issuers, keys: keyring });
   return {
     decoder,
-    encoder() {
-      const key = keyring.active();
-      return encoders.get(key.kid) ?? remember(key);
-    },
+    encoder: () => encoderFor(keyring.active()),
+    encoderFor,
   };
 
-  function remember(key: SigningKey): EventEncoder {
+  function encoderFor(key: SigningKey): EventEncoder {
+    const known = encoders.get(key.kid);
+    if (known !== undefined) return known;
     const encoder = createEventEncoder({ log, sign: createSigner(key, { typ: EVENT_TYPE }) });
     encoders.set(key.kid, encoder);
     return encoder;

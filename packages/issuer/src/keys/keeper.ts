@@ -1,5 +1,9 @@
+import type { EventEncoder } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis } from '@rescind/revocation';
+import type { SigningKey } from '@rescind/token';
 import type { KeyPurpose } from '../issuer-keys.ts';
+import type { EpochDraft } from '../log/epoch-draft.ts';
+import { createEpochDraft } from '../log/epoch-draft.ts';
 import type { KeyRow } from '../sql/keys.ts';
 import type { Transactions } from '../transactions.ts';
 import type { KeyRoom } from './changes.ts';
@@ -20,15 +24,20 @@ interface KeeperOptions {
   readonly transactions: Transactions;
   readonly clock: Clock;
   readonly now: () => EpochMillis;
+  readonly encoderFor: (key: SigningKey) => EventEncoder;
 }
+
+type PreparedStep = KeyStep & { readonly draft?: EpochDraft };
 
 const PURPOSES: readonly KeyPurpose[] = ['token', 'event'];
 
-export function createKeyKeeper({ room, transactions, clock, now }: KeeperOptions): KeyKeeper {
+export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: KeeperOptions): KeyKeeper {
   const { store, settings } = room;
   const { keyRotation, telemetry } = settings;
   /** Monotonic: since when this process publishes what is to sign next. */
   const publishedSince = new Map<string, DurationMs>();
+  /** The epoch that the next event key will open, and the one it will follow. */
+  let drafted: { readonly kid: string; readonly from: string | undefined; readonly draft: EpochDraft } | undefined;
 
   const timesOf = (purpose: KeyPurpose) => ({
     everyMs: purpose === 'token' ? keyRotation.everyMs : keyRotation.eventEveryMs,
@@ -44,7 +53,22 @@ export function createKeyKeeper({ room, transactions, clock, now }: KeeperOption
     return monotonic - since;
   }
 
-  function take(purpose: KeyPurpose, step: KeyStep): void {
+  /** What is to be prepared first; undefined: not now. */
+  function prepare(purpose: KeyPurpose, step: KeyStep): PreparedStep | undefined {
+    if (step.kind !== 'activate') return step;
+    const key = room.keyrings[purpose].signing(step.key.kid);
+    // Somebody removed its file: another has to be published for as long.
+    if (key === undefined) return { kind: 'publish', cause: step.key.cause };
+    if (purpose === 'token') return step;
+    if (drafted?.kid !== key.kid || drafted.from !== store.meta.identity()?.epoch) {
+      const draft = createEpochDraft({ store, encoder: encoderFor(key), now });
+      drafted = { kid: key.kid, from: store.meta.identity()?.epoch, draft };
+    }
+    const { draft } = drafted;
+    return draft.advance() ? { ...step, draft } : undefined;
+  }
+
+  function take(purpose: KeyPurpose, step: PreparedStep): void {
     if (step.kind !== 'publish') publishedSince.delete(step.kind === 'activate' ? step.key.kid : step.kid);
     transactions.run((unit) => {
       switch (step.kind) {
@@ -52,9 +76,7 @@ export function createKeyKeeper({ room, transactions, clock, now }: KeeperOption
           publishNext(room, unit, { purpose, alg: algorithmOf(purpose, room), cause: step.cause });
           break;
         case 'activate':
-          // Somebody removed its file: another has to be published for as long.
-          if (room.keyrings[purpose].canSign(step.key.kid)) activateNext(room, unit, step.key);
-          else publishNext(room, unit, step.key);
+          activateNext(room, unit, step.key, step.draft);
           break;
         case 'retire':
           store.keys.retire(step.kid, retirementOf(purpose, unit.now(), room));
@@ -81,7 +103,10 @@ export function createKeyKeeper({ room, transactions, clock, now }: KeeperOption
       for (const purpose of PURPOSES) {
         const rows = store.keys.all(purpose);
         tellAge(purpose, rows);
-        for (const step of planKeys(rows, { ...timesOf(purpose), publishedForMs })) take(purpose, step);
+        for (const step of planKeys(rows, { ...timesOf(purpose), publishedForMs })) {
+          const prepared = prepare(purpose, step);
+          if (prepared !== undefined) take(purpose, prepared);
+        }
       }
     },
     nextRotationAt: (purpose) => nextRotationAt(store.keys.all(purpose), timesOf(purpose)),

@@ -23,8 +23,8 @@ export interface Keyring {
   kids(): string[];
   /** Every kid there is a file or a row of, revoked ones included. */
   everyKid(): string[];
-  /** Whether there is a private key to sign with. */
-  canSign(kid: string): boolean;
+  /** The private half, if it is there. */
+  signing(kid: string): SigningKey | undefined;
   /** Whether the key has retired: only its public half is there. */
   hasRetired(kid: string): boolean;
   jwks(): Jwks;
@@ -73,7 +73,7 @@ export function openKeyring(directory: PrivateDirectory, keys: Keys, purpose: Ke
     published,
     kids: () => published().map(({ kid }) => kid),
     everyKid: () => [...new Set([...keys.all(purpose).map(({ kid }) => kid), ...held.keys()])],
-    canSign: (kid) => held.get(kid)?.signing !== undefined,
+    signing: (kid) => held.get(kid)?.signing,
     hasRetired(kid) {
       const key = held.get(kid);
       return key !== undefined && key.signing === undefined;

@@ -14,10 +14,17 @@ export interface Revocation {
   readonly deny: readonly Denial[];
 }
 
+/** An event that was signed for its place before. */
+export interface SignedEvent {
+  readonly id: string;
+  readonly at: EpochMillis;
+  readonly jws: string;
+}
+
 /** Writes the log, inside the caller's transaction. */
 export interface Appender {
-  /** Signs an event and puts it, with its rows, at the head. */
-  append(revocation: Revocation, at: EpochMillis): RevocationRecord;
+  /** Signs an event, unless that has been done, and puts it, with its rows, at the head. */
+  append(revocation: Revocation, at: EpochMillis, signed?: SignedEvent): RevocationRecord;
 }
 
 interface AppenderOptions {
@@ -29,13 +36,13 @@ interface AppenderOptions {
 
 export function createAppender({ meta, outbox, revocations, encoder }: AppenderOptions): Appender {
   return {
-    append({ txn, reason, deny }, at) {
+    append({ txn, reason, deny }, now, signed) {
       const identity = meta.identity();
       if (identity === undefined) throw new Error('the log has no epoch');
       const { epoch, head, last } = identity;
       const seq = head + 1;
-      const id = createId();
-      const jws = encoder().event({ epoch, seq, id, prev: last, txn, reason, at, deny });
+      const { id = createId(), at = now } = signed ?? {};
+      const jws = signed?.jws ?? encoder().event({ epoch, seq, id, prev: last, txn, reason, at, deny });
       const given = outbox.append({
         jti: id,
         txn,

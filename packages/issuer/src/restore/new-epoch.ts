@@ -111,7 +111,7 @@ function ensureEventKey(room: KeyRoom, at: EpochMillis): void {
   const { event } = room.keyrings;
   const retiresAt = retirementOf('event', at, room);
   const active = keys.active('event');
-  const stays = active !== undefined && event.canSign(active);
+  const stays = active !== undefined && event.signing(active) !== undefined;
   for (const { kid, alg } of event.published()) {
     if (stays && kid === active) continue;
     if (keys.find(kid) === undefined) {

@@ -25,6 +25,8 @@ export interface Outbox {
   bottom(): OutboxRow | undefined;
   /** Every row that still denies at `at`, in order. */
   live(at: EpochMillis): OutboxRow[];
+  /** The first of them above `after`. */
+  liveAfter(at: EpochMillis, after: number, limit: number): OutboxRow[];
   /** The lowest seq that still denies at `at`. */
   lowestLive(at: EpochMillis): number | undefined;
   /** Every part of one revocation, in order. */
@@ -53,6 +55,9 @@ export function createOutbox(database: Database.Database): Outbox {
   const live = database.prepare<[number], OutboxRow>(
     `SELECT ${COLUMNS} FROM rescind_outbox WHERE expires_at > ? ORDER BY seq`,
   );
+  const liveAfter = database.prepare<[number, number, number], OutboxRow>(
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE expires_at > ? AND seq > ? ORDER BY seq LIMIT ?`,
+  );
   const lowestLive = database
     .prepare<[number], number>('SELECT seq FROM rescind_outbox WHERE expires_at > ? ORDER BY seq LIMIT 1')
     .pluck();
@@ -73,6 +78,7 @@ export function createOutbox(database: Database.Database): Outbox {
     idAt: (seq) => idAt.get(seq),
     bottom: () => bottom.get(),
     live: (at) => live.all(at),
+    liveAfter: (at, after, limit) => liveAfter.all(at, after, limit),
     lowestLive: (at) => lowestLive.get(at),
     ofTxn: (txn) => ofTxn.all(txn),
     txnsBefore: (seq, limit) => txnsBefore.all(seq, limit),

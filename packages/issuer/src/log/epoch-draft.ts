@@ -1,0 +1,65 @@
+import type { EventEncoder } from '@rescind/feed';
+import type { EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { createId } from '../session/mint.ts';
+import type { Store } from '../sql/store.ts';
+import type { Revocation, SignedEvent } from './appender.ts';
+import { revocationOf } from './appender.ts';
+import { counterOf, toEpoch } from './epoch.ts';
+
+/**
+ * The next epoch, signed bit by bit before it is opened: signatures of all that still denies would otherwise stop logins
+ * for as long as they take.
+ */
+export interface EpochDraft {
+  readonly epoch: string;
+  /** What has been signed so far, in order. */
+  readonly events: readonly { readonly revocation: Revocation; readonly signed: SignedEvent }[];
+  /** The seq, in the present epoch, of the last of them; what follows is yet to be said. */
+  readonly upTo: number;
+  /** Signs some more; true when little is left, or it has been at it for long enough. */
+  advance(): boolean;
+}
+
+interface DraftOptions {
+  readonly store: Store;
+  /** Of the key that will sign then. */
+  readonly encoder: EventEncoder;
+  readonly now: () => EpochMillis;
+}
+
+/** Some 50 ms of signatures at a time. */
+const ROWS_AT_ONCE = 200;
+/** Ten minutes of rounds, a second each: whoever revokes faster than this signs has to wait once. */
+const MOST_ROUNDS = 600;
+
+export function createEpochDraft({ store, encoder, now }: DraftOptions): EpochDraft {
+  const { meta, outbox } = store;
+  const former = meta.identity();
+  if (former === undefined) throw new Error('the log has no epoch');
+  const epoch = toEpoch(counterOf(former.epoch) + 1);
+  const events: { revocation: Revocation; signed: SignedEvent }[] = [];
+  let upTo = 0;
+  let rounds = 0;
+
+  return {
+    epoch,
+    events,
+    get upTo() {
+      return upTo;
+    },
+    advance() {
+      const at = now();
+      const rows = outbox.liveAfter(at - CLOCK_TOLERANCE_MS, upTo, ROWS_AT_ONCE);
+      for (const row of rows) {
+        const revocation = revocationOf(row);
+        const id = createId();
+        const place = { epoch, seq: events.length + 1, id, prev: events.at(-1)?.signed.id ?? null };
+        events.push({ revocation, signed: { id, at, jws: encoder.event({ ...revocation, ...place, at }) } });
+        upTo = row.seq;
+      }
+      rounds += 1;
+      return rows.length < ROWS_AT_ONCE || rounds >= MOST_ROUNDS;
+    },
+  };
+}
