@@ -76,6 +76,49 @@ describe('who administers', () => {
   });
 });
 
+test('security 69: every operation of the document wants authentication and its own scope', async () => {
+  const { ada, adminUrl } = await openAdministered({
+    ADMIN_OPERATORS_FILE: writeOperators(temporaryDirectory(), {
+      ada: { secret: secretOf('ada'), scopes: ['admin:sessions'] },
+      eve: { secret: secretOf('eve'), scopes: ['admin:audit:read'] },
+    }),
+  });
+  const { paths } = (await ada.get('/admin/openapi.json')).body as unknown as { paths: Paths };
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, { operationId, security }]) => ({ path, method, operationId, security })),
+  );
+  expect(operations.length).toBeGreaterThan(30);
+  for (const { path, method, operationId, security } of operations) {
+    const [{ operatorBasic: scopes } = { operatorBasic: [] }] = security;
+    expect(scopes, operationId).toEqual([expect.stringMatching(/^admin:[a-z]+:(read|write)$/)]);
+    const url = adminUrl + path.replaceAll(/\{\w+\}/g, 'x');
+    const ask = async (headers: Record<string, string>) =>
+      (await fetch(url, { method: method.toUpperCase(), headers })).status;
+    expect(await ask({}), operationId).toBe(401);
+    if (!scopes[0]?.startsWith('admin:audit')) expect(await ask(basic('eve')), operationId).toBe(403);
+  }
+});
+
+interface Paths {
+  readonly [path: string]: {
+    readonly [method: string]: {
+      readonly operationId: string;
+      readonly security: readonly { readonly operatorBasic: readonly string[] }[];
+    };
+  };
+}
+
+test('security 66: what breaks a line or a terminal reaches neither the log nor the audit', async () => {
+  const { adminUrl, ada, lines } = await openAdministered();
+  const name = 'eve\r\nforged\u001b[31m';
+  await createAdministrator(adminUrl, { ...basic(name), 'X-Request-Id': 'a b[31m' }).get('/admin/audit');
+  const refused = await ada.post('/admin/emergency', { confirm: 'everybody', why: 'x\u001b[31m' });
+  expect(refused.status).toBe(400);
+  for (const text of [...lines, (await ada.get('/admin/audit')).text]) {
+    for (const part of ['forged', '\u001b', '[31m']) expect(text.includes(part)).toBe(false);
+  }
+});
+
 describe('a user who administers', () => {
   test('does so with an access token of an admin scope, and loses it with the scope', async () => {
     const { adminUrl, ada, subOf, login, refresh, asBearer } = await openAdministered();

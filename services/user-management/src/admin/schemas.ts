@@ -5,8 +5,9 @@ export const why = z
   .string()
   .min(1)
   .max(500)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must be one line')
+  // Everything but control characters, in words that every dialect of expressions has.
+  .regex(/^[ -~\u00a0-\uffff]+$/, 'must be one line')
+  .refine((text) => text.isWellFormed(), 'must be text')
   .describe('Why, in your own words: kept in the audit and nowhere else');
 
 /** A stable word: in the event, in answers to clients, in metrics. */

@@ -32,7 +32,11 @@ const STRANGERS_A_MINUTE = { each: 5, all: 10 };
 export function createAudit({ issuer, table, clock, telemetry }: AuditOptions): Audit {
   const known = createAllowance({ ...REFUSALS_A_MINUTE, clock });
   const strangers = createAllowance({ ...STRANGERS_A_MINUTE, clock });
-  const record = (entry: AuditRecord) => table.append(entry, clock.now());
+  // SQLite keeps no half of a character, and the hash is of what it keeps.
+  const record = (entry: AuditRecord) => {
+    const targets = entry.targets.map((target) => target.toWellFormed());
+    return table.append({ ...entry, targets, why: entry.why?.toWellFormed() ?? null }, clock.now());
+  };
 
   const committed = ({ seq, hash, who, operation, result }: AuditEntry) =>
     telemetry.log(result === 'done' ? 'info' : 'warn', 'admin_act', { who, operation, result, auditSeq: seq, hash });
