@@ -33,6 +33,9 @@ export default defineConfig({
       'test/unit/guard/**/*.test.ts',
       'test/unit/hostile/**/*.test.ts',
     ],
+    // Thousands of runs a mutant, each with a signature or two: what these find, the others do by name.
+    exclude: ['test/unit/token/mutations.test.ts'],
+    setupFiles: ['test/mutation/one-seed.ts'],
     testTimeout: 60_000,
   },
 });

@@ -87,6 +87,7 @@ describe('a signature is judged as jsonwebtoken judges it', () => {
           .split('.')
           .with(1, base64url(JSON.stringify(claims)))
           .join('.');
+        fc.pre(refusal(() => gate(token)) === 'accepted');
         expect(expectSameAnswer(token, one)).toBe(false);
       }),
       { numRuns: 300 },
