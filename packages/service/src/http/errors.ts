@@ -24,7 +24,8 @@ const DEAD_TOKENS: ReadonlySet<string> = new Set(['token_revoked', 'token_expire
 function sayRefusal(error: RescindError, thrown: unknown, telemetry: Telemetry): void {
   const { code } = error;
   if (code === 'internal') telemetry.log('error', 'request_failed', describeError(thrown));
-  if (REFUSED_RIGHTS.has(code)) telemetry.log('warn', 'authz_fail', { code });
+  // The detail of a right is the name of a claim.
+  if (REFUSED_RIGHTS.has(code)) telemetry.log('warn', 'authz_fail', { code, detail: error.detail });
   if (DEAD_TOKENS.has(code)) telemetry.log('info', 'session_use_after_expire', { code, ...revocationOf(error) });
 }
 
