@@ -1,6 +1,7 @@
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { openUserManagement, USER } from '../../support/user-management.ts';
+import { FEED_SECRET, openUserManagement, USER } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
 
 async function started(environment?: Record<string, string>) {
   const service = await openUserManagement(environment);
@@ -30,7 +31,7 @@ describe('logging in', () => {
     expect([refused.status, refused.body.code]).toEqual([400, 'scope_invalid']);
   });
 
-  test('a wrong password and a name nobody has are answered alike', async () => {
+  test('security 46: a wrong password and a name nobody has are answered alike', async () => {
     const { post } = await started();
     const wrong = await post('/login', { ...USER, password: 'correct horse batterx' });
     const unknown = await post('/login', { ...USER, username: 'nobody' });
@@ -45,19 +46,25 @@ describe('logging in', () => {
     expect([refused.status, refused.body.code]).toEqual([401, 'client_invalid']);
   });
 
-  test('200 at once all succeed, and a token is checked meanwhile', async () => {
+  test('security 49: 200 at once all end well, and tokens are checked and refreshed meanwhile', async () => {
     const service = await started({ LOGINS_PER_MINUTE: '1000' });
-    const { access } = await service.login();
-    let done = 0;
-    const logins = Array.from({ length: 200 }, async () => {
-      const { status } = await service.post('/login', USER);
-      done++;
+    const { access, refresh } = await service.login();
+    let ended = 0;
+    const logins = Array.from({ length: 200 }, async (_none, index) => {
+      const { status } = await service.post('/login', index % 2 === 0 ? USER : { ...USER, username: `nobody${index}` });
+      ended++;
       return status;
     });
+    // Every one of them is there, and most wait for a hash.
+    await waitFor('a login has ended', () => ended > 0);
+    const basic = { Authorization: `Basic ${btoa(`prices:${FEED_SECRET}`)}` };
+    const introspected = await service.form('/oauth2/introspect', { token: access }, basic);
+    expect(introspected.body).toMatchObject({ active: true });
+    expect((await service.refresh(refresh)).status).toBe(200);
     expect(await service.accepts(access)).toBe(400);
-    const before = done;
-    expect(await Promise.all(logins)).toEqual(Array(200).fill(200));
-    // It did not wait for the hashes that were waiting.
+    const before = ended;
+    expect((await Promise.all(logins)).filter((_status, index) => index % 2 === 0)).toEqual(Array(100).fill(200));
+    // None of these waited for the hashes that were waiting.
     expect(before).toBeLessThan(100);
   });
 });
@@ -79,17 +86,19 @@ describe('registering', () => {
 
   test.each([
     ['too short', 'seven77'],
+    ['one of the commonest', 'Password1'],
+    ['one of the commonest', '1qaz2wsx'],
     ['too long', 'x'.repeat(129)],
     ['the name', 'ada.lovelace'],
     ['half a character', 'a lonely \ud800 surrogate'],
-  ])('a password that is %s is refused with what would be right', async (_why, password) => {
+  ])('security 44, 45: a password that is %s is refused with what would be right', async (_why, password) => {
     const { register } = await openUserManagement();
     const answer = await register({ username: 'Ada.Lovelace', password });
     expect([answer.status, answer.body.code]).toEqual([400, 'password_refused']);
     expect(answer.body.issues).toEqual([{ path: 'password', message: expect.stringMatching(/^must /) }]);
   });
 
-  test('any Unicode is a password, whole, and the same from another keyboard', async () => {
+  test('security 44: any Unicode is a password, whole, and the same from another keyboard', async () => {
     const { register, post } = await openUserManagement();
     const password = `${'🐎'.repeat(120)} Ångström`;
     expect((await register({ username: 'ada', password: password.normalize('NFD') })).status).toBe(400);

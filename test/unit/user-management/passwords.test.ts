@@ -35,8 +35,16 @@ describe('passwords', () => {
     },
   );
 
-  test('nobody’s password is never right', async () => {
+  test('security 46: nobody’s password is never right, and costs as much as somebody’s', async () => {
     expect(await passwords.verify('correct horse', undefined)).toBe(false);
+    // It takes its turn among the hashes, as somebody's does: here behind two that are under way.
+    const stored = await passwords.hash('correct horse', 'ada');
+    const ended: string[] = [];
+    const verify = (whose: string, hash?: string) =>
+      passwords.verify('correct horse', hash).then(() => void ended.push(whose));
+    await Promise.all([verify('ada', stored), verify('ada', stored), verify('nobody'), verify('ada', stored)]);
+    expect(ended[0]).toBe('ada');
+    expect(ended).toContain('nobody');
   });
 
   test('a stored text that is no hash is an error without the text', async () => {
