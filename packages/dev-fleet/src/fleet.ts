@@ -34,7 +34,7 @@ export interface FleetOperator {
 }
 
 /** A service that takes the variables of prices and its credential, and more. */
-export interface OtherService {
+interface OtherService {
   readonly name: string;
   /** The file that starts it. */
   readonly main: string;

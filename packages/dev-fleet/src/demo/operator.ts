@@ -3,7 +3,7 @@ import { request } from '../client.ts';
 import type { Fleet } from '../fleet.ts';
 import { expectAccepted, expectStatus, slowest } from './acts.ts';
 import { round, untilRefused } from './measure.ts';
-import type { Stage } from './story.ts';
+import type { Stage } from './stage.ts';
 
 /** Somebody has to end everything, asks first what that would do, and does it. */
 export async function operatorActs({ fleet, narrator }: Stage, user: User): Promise<void> {

@@ -4,20 +4,12 @@ import type { Fleet } from '../fleet.ts';
 import { until } from '../service-process.ts';
 import { expectAccepted, expectStatus, logOutAndWatch, slowest } from './acts.ts';
 import { ask, round, untilRefused } from './measure.ts';
-import type { Narrator } from './narrator.ts';
 import { operatorActs } from './operator.ts';
+import type { Stage } from './stage.ts';
 import { tokenIsStolen } from './thief.ts';
 
 /** Devices that log in and out one after another, so that the figure is more than one throw of the dice. */
 const MORE_DEVICES = 20;
-
-export interface Stage {
-  readonly fleet: Fleet;
-  readonly broker: Broker | undefined;
-  readonly narrator: Narrator;
-  /** Every time from the answer of a logout to the refusal of an instance, in ms, with everything up. */
-  readonly samples: number[];
-}
 
 interface People {
   readonly user: User;

@@ -1,7 +1,7 @@
 import type { Tokens, User } from '../client.ts';
 import { expectAccepted, expectStatus, slowest } from './acts.ts';
 import { round, untilRefused } from './measure.ts';
-import type { Stage } from './story.ts';
+import type { Stage } from './stage.ts';
 
 /** A refresh token is used by two: whoever comes second gives both away. */
 export async function tokenIsStolen({ fleet, narrator }: Stage, user: User): Promise<void> {
