@@ -17,7 +17,9 @@ import { createRecentLogin } from './revocations/cutoffs.ts';
 import { explainOperation } from './revocations/explain.ts';
 import { revocationOperations } from './revocations/operations.ts';
 import { sessionOperations } from './sessions.ts';
-import { userOperations } from './users.ts';
+import { userChanges } from './users/changing.ts';
+import { userLooks } from './users/finding.ts';
+import { userLogouts } from './users/logging-out.ts';
 
 export interface AdminOptions {
   readonly issuer: Issuer;
@@ -42,10 +44,13 @@ export function createAdminApp(options: AdminOptions): Express {
   const desk = createDesk(audit);
   const recent = createRecentLogin(Math.floor(options.stepUpMs / 1_000), () => clock.now() / 1_000);
 
+  const parts = { issuer, users, desk };
   const operations = [
     ...revocationOperations({ issuer, name, desk, recent }),
     explainOperation(issuer, desk),
-    ...userOperations({ issuer, users, desk }),
+    ...userLooks(parts),
+    ...userChanges(parts),
+    ...userLogouts(parts),
     ...sessionOperations(issuer, desk),
     ...clientOperations(issuer, desk, recent),
     ...keyOperations(issuer, desk),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { readPrivateJson } from '../private-file.ts';
+import { secretText } from '../secret-text.ts';
 import { GRANTABLE_SCOPES } from './scopes.ts';
 
 /** Somebody, or a program, who administers by a secret of their own. */
@@ -10,19 +11,11 @@ export interface Operator {
 
 /** 32 characters of base64 have 192 bits, of hex 128: beyond guessing, however fast. */
 const LEAST_SECRET_LENGTH = 32;
-/** Of 32 random hex digits hardly ever fewer are different; of `aaaa…` and `changeme-changeme-…` they are. */
-const LEAST_DIFFERENT = 9;
 
-const secret = z
-  .string()
-  .min(LEAST_SECRET_LENGTH)
-  .max(256)
-  .regex(/^[^\p{Cc}]+$/u)
-  .refine((text) => new Set(text).size >= LEAST_DIFFERENT);
 const operators = z.record(
   z.string().regex(/^[\w.@-]{1,64}$/),
   z.strictObject({
-    secret,
+    secret: secretText(LEAST_SECRET_LENGTH),
     scopes: z
       .array(z.string().refine((scope) => GRANTABLE_SCOPES.has(scope)))
       .min(1)

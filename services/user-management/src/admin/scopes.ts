@@ -1,7 +1,5 @@
 /** What an operator may be allowed to look at (`…:read`) and to change (`…:write`). */
-export const ADMIN_AREAS = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'] as const;
-
-export type AdminScope = `admin:${(typeof ADMIN_AREAS)[number]}:${'read' | 'write'}`;
+const ADMIN_AREAS = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'];
 
 /** `admin:users` stands for both, and who may write may read. */
 export const GRANTABLE_SCOPES: ReadonlySet<string> = new Set(

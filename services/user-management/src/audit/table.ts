@@ -4,7 +4,7 @@ import type { AuditEntry, AuditRecord } from './entry.ts';
 import { chainHash, NO_HASH } from './entry.ts';
 
 /** Which entries are wanted: all that is given must hold. */
-export interface AuditFilter {
+interface AuditFilter {
   readonly who?: string | undefined;
   readonly operation?: string | undefined;
   readonly target?: string | undefined;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bodyWithReason, millis, reason, revoked, why } from './schemas.ts';
+import { bodyWithReason, millis, reason, revoked, why } from '../schemas.ts';
 
 const state = z.enum(['active', 'suspended', 'banned', 'deleted']);
 const scopeWord = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'must be a scope (RFC 6749 section 3.3)');

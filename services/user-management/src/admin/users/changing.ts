@@ -1,0 +1,106 @@
+import type { Operation } from '@rescind/service';
+import type { z } from 'zod';
+import type { AccountChange } from '../../accounts/administration.ts';
+import type { ActInput, Stated } from '../desk.ts';
+import { reasonedBody, statedBody } from '../schemas.ts';
+import { requireWithin } from '../standing.ts';
+import type { Along, Params, UserParts } from './parts.ts';
+import { along, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } from './parts.ts';
+import { changed, claimsBody, rolesBody, scopesBody } from './schemas.ts';
+
+/** What changes an account, and cuts off what was issued before. */
+export function userChanges({ users, desk }: UserParts): Operation[] {
+  const scopesOf = (sub: string) => requireUser(users, sub).scopes ?? [];
+
+  /** A change of one account that is answered with how it is then. */
+  const change = <B extends Stated>(of: {
+    readonly id: string;
+    readonly method?: 'post' | 'put' | 'patch';
+    readonly path: string;
+    readonly summary: string;
+    readonly body: z.ZodType<B>;
+    readonly does: (act: Along & { readonly body: B }, input: ActInput<Params, undefined, B>) => Promise<AccountChange>;
+  }) =>
+    desk.acts<Params, undefined, B>({
+      id: of.id,
+      method: of.method ?? 'post',
+      path: `/admin/users/{sub}${of.path}`,
+      summary: of.summary,
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: of.body },
+      answers: { 200: { description: 'The user as it is now', schema: changed } },
+      errors: ['subject_unknown'],
+      targets,
+      act: async (input) => toChange(await of.does({ ...along(input), body: input.body }, input)),
+    });
+
+  return [
+    change({
+      id: 'suspendUser',
+      path: '/suspend',
+      summary: 'Suspend: every session ends; login and refresh refuse, saying why to who proves the password',
+      body: reasonedBody,
+      does: ({ body, ...act }) => users.suspend({ ...act, ...reasonOf(body) }),
+    }),
+    change({
+      id: 'banUser',
+      path: '/ban',
+      summary: 'Ban: as suspended, and not meant to pass',
+      body: reasonedBody,
+      does: ({ body, ...act }) => users.ban({ ...act, ...reasonOf(body) }),
+    }),
+    change({
+      id: 'reinstateUser',
+      path: '/reinstate',
+      summary: 'Let a suspended or banned user log in again; old tokens stay dead',
+      body: statedBody,
+      does: ({ body: _body, ...act }) => users.reinstate(act),
+    }),
+    change({
+      id: 'deleteUser',
+      path: '/delete',
+      summary: 'Delete: every session ends, everything personal is erased, the name is free again',
+      body: statedBody,
+      does: ({ body: _body, ...act }) => users.remove(act),
+    }),
+    change({
+      id: 'removeSecondFactor',
+      path: '/remove-second-factor',
+      summary: 'For who lost it: every session ends, the password alone is enough again',
+      body: statedBody,
+      does({ body: _body, ...act }, { administrator }) {
+        requireWithin(administrator, scopesOf(act.sub));
+        return users.removeSecondFactor(act);
+      },
+    }),
+    change({
+      id: 'setRoles',
+      method: 'put',
+      path: '/roles',
+      summary: 'Set the claim `roles`: older tokens die, sessions go on',
+      body: rolesBody,
+      does: ({ body: { roles }, ...act }) => users.setRoles({ ...act, roles }),
+    }),
+    change({
+      id: 'setScopes',
+      method: 'put',
+      path: '/scopes',
+      summary: 'Set all the scopes a user may have: older tokens die, sessions go on. Nobody gives what they have not',
+      body: scopesBody,
+      does({ body: { scopes }, ...act }, { administrator }) {
+        requireWithin(administrator, [...(scopes ?? []), ...scopesOf(act.sub)]);
+        return users.setScopes({ ...act, scopes });
+      },
+    }),
+    change({
+      id: 'setClaims',
+      method: 'patch',
+      path: '/claims',
+      summary: 'Set or remove claims of the access tokens: older tokens die, sessions go on',
+      body: claimsBody,
+      does: ({ body: { claims }, ...act }) => users.setClaims({ ...act, claims }),
+    }),
+  ];
+}

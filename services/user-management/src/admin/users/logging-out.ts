@@ -1,0 +1,75 @@
+import type { Operation } from '@rescind/service';
+import { z } from 'zod';
+import { reasonedBody, revoked } from '../schemas.ts';
+import { requireWithin } from '../standing.ts';
+import type { UserParts } from './parts.ts';
+import { along, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } from './parts.ts';
+import { demandBody, logOutBody, resetAnswer } from './schemas.ts';
+
+/** What makes somebody log in again. */
+export function userLogouts({ issuer, users, desk }: UserParts): Operation[] {
+  return [
+    desk.acts({
+      id: 'resetPassword',
+      method: 'post',
+      path: '/admin/users/{sub}/reset-password',
+      summary: 'Reset: every session ends; another password is set with the token that this answers',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: reasonedBody },
+      answers: { 200: { description: 'The token, shown once', schema: resetAnswer } },
+      errors: ['subject_unknown'],
+      targets,
+      async act(input) {
+        requireWithin(input.administrator, requireUser(users, input.params.sub).scopes ?? []);
+        const done = await users.resetPassword({ ...along(input), ...reasonOf(input.body) });
+        return { ...toChange(done), resetToken: done.resetToken, expiresAt: done.expiresAt };
+      },
+    }),
+
+    desk.acts({
+      id: 'logOutUser',
+      method: 'post',
+      path: '/admin/users/{sub}/log-out',
+      summary: 'End every session of a user; logging in again works at once',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: logOutBody },
+      answers: { 200: { description: 'Logged out', schema: z.strictObject({ revocation: revoked }) } },
+      errors: ['subject_unknown'],
+      targets,
+      act({ params: { sub }, body: { reason }, written }) {
+        requireUser(users, sub);
+        return issuer.transaction((tx) => {
+          const revocation = tx.endAllSessions({ sub, reason });
+          written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
+          return { revocation: revocation ?? null };
+        });
+      },
+    }),
+
+    desk.acts({
+      id: 'requireUserLogin',
+      method: 'post',
+      path: '/admin/users/{sub}/require-login',
+      summary: 'Let the sessions of a user go on only after a new login; access tokens live to their end',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: demandBody },
+      answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
+      errors: ['subject_unknown'],
+      targets,
+      act({ params: { sub }, body: { reason }, written }) {
+        requireUser(users, sub);
+        return issuer.transaction((tx) => {
+          const sessions = tx.requireReauthentication({ sub, reason });
+          written({ sessions });
+          return { sessions };
+        });
+      },
+    }),
+  ];
+}

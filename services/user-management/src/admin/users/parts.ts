@@ -1,0 +1,49 @@
+import type { Issuer } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import { z } from 'zod';
+import type { AccountView } from '../../accounts/account.ts';
+import type { AccountAdministration, AccountChange } from '../../accounts/administration.ts';
+import type { ActInput, Desk } from '../desk.ts';
+import { id } from '../schemas.ts';
+
+/** What the operations about users are made with. */
+export interface UserParts {
+  readonly issuer: Issuer;
+  readonly users: AccountAdministration;
+  readonly desk: Desk;
+}
+
+export const TAG = 'Users';
+export const READ = ['admin:users:read'];
+export const WRITE = ['admin:users:write'];
+export const params = z.strictObject({ sub: id });
+export type Params = z.output<typeof params>;
+
+export const targets = ({ params: { sub } }: { readonly params: Params }) => [`sub:${sub}`];
+
+/** @throws RescindError `subject_unknown` */
+export function requireUser(users: Pick<AccountAdministration, 'find'>, sub: string): AccountView {
+  const account = users.find(sub);
+  if (account === undefined) throw new RescindError('subject_unknown');
+  return account;
+}
+
+export interface Along {
+  readonly sub: string;
+  along(done: AccountChange): void;
+}
+
+/** The audit is written in the transaction of the change. */
+export function along({
+  params: { sub },
+  written,
+}: Pick<ActInput<Params, unknown, unknown>, 'params' | 'written'>): Along {
+  return { sub, along: ({ revocation }) => written({ txn: revocation?.txn ?? null }) };
+}
+
+export const reasonOf = ({ reason }: { readonly reason?: string | undefined }) =>
+  reason === undefined ? {} : { reason };
+
+export function toChange({ account, revocation }: AccountChange) {
+  return { user: account, revocation: revocation ?? null };
+}
