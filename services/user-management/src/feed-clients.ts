@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { readPrivateJson } from './private-file.ts';
+import { secretText } from './secret-text.ts';
 
 /** RFC 6749 appendix A.1, and a colon would end it in HTTP Basic. A secret of 16 characters of base64 has 96 bits. */
-const clients = z.record(z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,64}$/), z.string().min(16).max(256));
+const clients = z.record(z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,64}$/), secretText(16));
 
 /**
  * Reads who may read revocations: `{ "<client id>": "<secret>" }`. No file: nobody.
@@ -14,6 +15,6 @@ export function readFeedClients(path: string | undefined): Record<string, string
     variable: 'FEED_CLIENTS_FILE',
     path,
     schema: clients,
-    shape: 'a JSON object of client ids (visible ASCII without colon) and secrets of 16 to 256 characters',
+    shape: 'a JSON object of client ids (visible ASCII without colon) and secrets of 16 to 256 random characters',
   });
 }

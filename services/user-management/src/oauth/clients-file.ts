@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Client } from '@rescind/issuer';
 import { z } from 'zod';
 import { readPrivateJson } from '../private-file.ts';
+import { secretText } from '../secret-text.ts';
 import { clientJwks, clientMembers } from './client-members.ts';
 import { DEFAULT_CLIENT_ID } from './client-proof.ts';
 
@@ -9,7 +10,7 @@ import { DEFAULT_CLIENT_ID } from './client-proof.ts';
 const WEB: Client = { clientId: DEFAULT_CLIENT_ID, name: 'Web', authMethod: 'none' };
 
 /** 32 characters of base64 have 192 bits: nobody tries them out (RFC 6749 section 10.10). */
-const secret = z.string().min(32, 'must have at least 32 characters').max(256);
+const secret = secretText(32);
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
 const clientId = z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
