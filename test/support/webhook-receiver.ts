@@ -10,7 +10,7 @@ import { temporaryDirectory } from './directory.ts';
 import { waitFor } from './wait.ts';
 
 /** What arrived, and was verified. */
-export interface ReceivedNotice {
+interface ReceivedNotice {
   readonly id: string;
   readonly type: string;
   readonly timestamp: string;

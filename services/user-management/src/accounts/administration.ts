@@ -25,7 +25,7 @@ export interface AccountChange {
   readonly revocation?: RevocationRecord;
 }
 
-export interface PasswordReset extends AccountChange {
+interface PasswordReset extends AccountChange {
   /** Good once, at `POST /password/reset`; shown once, kept as a hash. */
   readonly resetToken: string;
   readonly expiresAt: EpochMillis;

@@ -3,7 +3,7 @@ import type { Issuer } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 
 /** What the holder of a link's token may do, once. */
-export type LinkPurpose = 'password_reset' | 'not_me';
+type LinkPurpose = 'password_reset' | 'not_me';
 
 /** Tokens that are sent to somebody and come back once: 256 random bits, kept as a hash. All of it inside transactions. */
 export interface Links {

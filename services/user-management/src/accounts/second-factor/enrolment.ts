@@ -13,7 +13,7 @@ import { createRecoveryCodes, hashRecoveryCode } from './recovery-codes.ts';
 import { base32, createTotpSecret, findTotpStep, totpUri } from './totp.ts';
 
 /** Shown once. */
-export interface NewSecret {
+interface NewSecret {
   /** Base32, as authenticator applications take it by hand. */
   readonly secret: string;
   /** The same as a QR code has it. */

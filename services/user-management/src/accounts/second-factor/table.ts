@@ -2,7 +2,7 @@ import type { Issuer } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 import type { Sealer } from '../sealer.ts';
 
-export interface EnrolledFactor {
+interface EnrolledFactor {
   readonly secret: Buffer;
   /** Null: nobody has shown yet that an application has it. */
   readonly confirmedAt: EpochMillis | null;
