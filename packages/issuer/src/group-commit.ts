@@ -14,6 +14,7 @@ export interface GroupCommit {
 const MOST_AT_ONCE = 32;
 
 type Settle = () => void;
+type Statement = Database.Statement;
 
 interface Waiting {
   /** Does it, and says how to answer once it is durable. */
@@ -35,14 +36,21 @@ export function createGroupCommit(database: Database.Database, transactions: Pic
     }
   }
 
-  /** A savepoint: what fails is undone alone. */
+  const [begin, keep, undo] = ['SAVEPOINT', 'RELEASE', 'ROLLBACK TO'].map((words) =>
+    database.prepare(`${words} rescind_one`),
+  ) as [Statement, Statement, Statement];
+
+  /** What fails is undone alone. */
   const apart = <T>(work: () => T): T => {
+    begin.run();
     try {
-      return database.transaction(work)();
+      return work();
     } catch (error) {
       // A full disk undoes the whole transaction, and there is none to go on in.
-      if (!database.inTransaction) throw new Error('the transaction was undone', { cause: error });
+      if (database.inTransaction) undo.run();
       throw error;
+    } finally {
+      if (database.inTransaction) keep.run();
     }
   };
 

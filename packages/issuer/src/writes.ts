@@ -3,7 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import { addSecret } from './clients/registry.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction } from './issuer.ts';
-import type { RenewAnswer, TokenAnswer } from './issuer-sessions.ts';
+import type { AccessAnswer } from './issuer-sessions.ts';
 import type { RevocationRoom } from './revoke/revoke.ts';
 import { endAllSessions, endSession, revoke, revokeToken, subjectChanged } from './revoke/revoke.ts';
 import { beginLogin } from './session/begin.ts';
@@ -11,6 +11,8 @@ import { reauthenticate, reissue, requireReauthentication } from './session/reau
 import { refresh } from './session/refresh.ts';
 import type { RenewalRoom } from './session/renew.ts';
 import { renew } from './session/renew.ts';
+import type { Unsigned } from './session/signing.ts';
+import { signSoon } from './session/signing.ts';
 import { renameSession } from './session/views.ts';
 import type { Session } from './sql/sessions.ts';
 import type { Transactions, Unit } from './transactions.ts';
@@ -74,8 +76,9 @@ function toTransaction(room: WritingRoom, unit: Unit): IssuerTransaction {
   };
 }
 
-type Outcome<T> =
-  | { readonly kind: 'rotated' | 'kept' | 'renewed' | 'early' | 'repeated'; readonly answer: T }
+type Outcome<T extends AccessAnswer> =
+  | { readonly kind: 'rotated' | 'kept' | 'renewed' | 'repeated'; readonly answer: Unsigned<T> }
+  | { readonly kind: 'early'; readonly asItIs: T }
   | { readonly kind: 'reused'; readonly session: Session };
 
 interface Exchange {
@@ -87,7 +90,7 @@ const REFRESH: Exchange = { metric: 'rescind_refresh_total', reason: 'refresh_to
 const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_token_reused' };
 
 /** Exchanges a token for another; one that was spent before ends its session, for all to hear. */
-async function exchange<T extends TokenAnswer | RenewAnswer>(
+async function exchange<T extends AccessAnswer>(
   group: GroupCommit,
   room: RevocationRoom,
   telemetry: Telemetry,
@@ -100,7 +103,8 @@ async function exchange<T extends TokenAnswer | RenewAnswer>(
     return found;
   });
   telemetry.count(metric, { result: outcome.kind });
-  if (outcome.kind !== 'reused') return outcome.answer;
+  if (outcome.kind === 'early') return outcome.asItIs;
+  if (outcome.kind !== 'reused') return signSoon(outcome.answer);
   const { sid, sub, clientId } = outcome.session;
   telemetry.count('rescind_refresh_reuse_total');
   telemetry.log('warn', 'authn_token_reuse', { sid, sub, clientId, reason });

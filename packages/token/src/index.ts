@@ -16,5 +16,7 @@ export type { Signer, SignerOptions } from './signer.ts';
 export { createSigner } from './signer.ts';
 export type { SigningKey } from './signing-key.ts';
 export { generateSigningKey, signingKeyFromPem, signingKeyToPem } from './signing-key.ts';
+export type { ThreadSigner } from './thread-signer.ts';
+export { createThreadSigner } from './thread-signer.ts';
 export type { VerifiedToken, Verifier, VerifierOptions } from './verifier.ts';
 export { createVerifier } from './verifier.ts';

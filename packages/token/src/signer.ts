@@ -19,7 +19,7 @@ const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]*$/;
  */
 export function createSigner(key: SigningKey, options: SignerOptions): Signer {
   const { typ } = options;
-  if (typeof typ !== 'string' || !MEDIA_TYPE.test(typ)) throw new TypeError('typ must be a media type such as at+jwt');
+  requireType(typ);
   return (payload) => {
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
       throw new TypeError('payload must be an object');
@@ -30,4 +30,9 @@ export function createSigner(key: SigningKey, options: SignerOptions): Signer {
       header: { alg: key.alg, typ, kid: key.kid },
     });
   };
+}
+
+/** @throws TypeError */
+export function requireType(typ: string): void {
+  if (typeof typ !== 'string' || !MEDIA_TYPE.test(typ)) throw new TypeError('typ must be a media type such as at+jwt');
 }

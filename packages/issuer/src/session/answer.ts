@@ -1,13 +1,16 @@
 import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import type { PolicyDefaults } from '../clients/policy.ts';
 import { deadline } from '../clients/policy.ts';
 import type { ClientRegistry } from '../clients/registry.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { AccessAnswer } from '../issuer-sessions.ts';
 import type { Keyring } from '../keys/keyring.ts';
+import type { Rotation } from '../sql/sessions.ts';
 import type { Store } from '../sql/store.ts';
 import type { Grant } from './grant.ts';
 import { createId, mintAccessToken } from './mint.ts';
+import type { Unsigned } from './signing.ts';
 
 /** What login, refresh and renewal work with. */
 export interface SessionRoom {
@@ -23,6 +26,8 @@ interface Answering extends Omit<Grant, 'client'> {
   /** What it was narrowed to; null: it was not. */
   readonly narrowedTo: string | null;
   readonly at: EpochMillis;
+  /** Of the session's refresh token. */
+  readonly rotation?: Rotation;
   /** A token that was minted before and got lost: the same name, and the same end. */
   readonly again?: { readonly jti: string; readonly expiresAt: EpochMillis };
 }
@@ -31,10 +36,10 @@ interface Answering extends Omit<Grant, 'client'> {
 export function answerAccess(
   { store, policy: { issuer }, tokenKeys }: SessionRoom,
   answering: Answering,
-): AccessAnswer {
-  const { session, subject, policy, scope, narrowedTo, at, again } = answering;
+): Unsigned<AccessAnswer> {
+  const { session, subject, policy, scope, narrowedTo, at, rotation, again } = answering;
   const jti = again?.jti ?? createId();
-  const { text, expiresAt, lifeSeconds } = mintAccessToken({
+  const token = mintAccessToken({
     issuer,
     key: tokenKeys.active(),
     session,
@@ -44,21 +49,27 @@ export function answerAccess(
     at,
     until: Math.min(again?.expiresAt ?? at + policy.accessTokenTtlMs, session.absoluteExpiresAt),
   });
+  const { expiresAt, lifeSeconds } = token;
   store.meta.raiseGreatestExp(expiresAt);
-  store.sessions.mint({
+  const minted = {
     sid: session.sid,
     at,
     idleExpiresAt: deadline(at, policy.refreshIdleTtlMs),
     jti,
     exp: expiresAt,
     scope: narrowedTo,
-  });
+  };
+  if (rotation === undefined) store.sessions.mint(minted);
+  // Somebody else exchanged it first: nothing of this transaction stays.
+  else if (!store.sessions.rotate(minted, rotation)) throw new RescindError('grant_invalid');
   return {
-    access_token: text,
-    token_type: 'Bearer',
-    expires_in: lifeSeconds,
-    refresh_in: Math.ceil(lifeSeconds / 2),
-    scope: scope.join(' '),
-    sid: session.sid,
+    token,
+    rest: {
+      token_type: 'Bearer',
+      expires_in: lifeSeconds,
+      refresh_in: Math.ceil(lifeSeconds / 2),
+      scope: scope.join(' '),
+      sid: session.sid,
+    },
   };
 }

@@ -15,6 +15,7 @@ import { createId } from './mint.ts';
 import type { OpaqueToken } from './opaque.ts';
 import { createOpaqueToken, hashVerifier, toText } from './opaque.ts';
 import { requireWithin } from './scope.ts';
+import { signNow } from './signing.ts';
 
 /** Begins a session: everything that the caller found out before is read again, and only then the time. */
 export function beginSession(room: SessionRoom, unit: Unit, login: BeginSession): TokenAnswer {
@@ -37,7 +38,7 @@ export function beginSession(room: SessionRoom, unit: Unit, login: BeginSession)
     narrowedTo: null,
     at,
   });
-  return { ...access, refresh_token: toText(refreshToken) };
+  return { ...signNow(access), refresh_token: toText(refreshToken) };
 }
 
 /** Whoever proved the credential of this version. @throws RescindError `credentials_wrong`, `subject_inactive` */

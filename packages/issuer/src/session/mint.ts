@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token';
-import { createSigner } from '@rescind/token';
 import type { SubjectRecord } from '../issuer.ts';
 import type { Session } from '../sql/sessions.ts';
 
@@ -14,10 +13,14 @@ const OUR_CLAIMS = [
 
 /** What every verifier of ours refuses unread: a login must fail here, not at each service. */
 const MAX_TOKEN_BYTES = 8_192;
+/** Header, dots, and the signature of an RSA key of 2048 bits. */
+const BESIDE_CLAIMS_BYTES = 512;
 const ID_BYTES = 16;
 
-export interface AccessToken {
-  readonly text: string;
+/** An access token that lacks its signature only. */
+export interface MintedToken {
+  readonly claims: Readonly<Record<string, unknown>>;
+  readonly key: SigningKey;
   readonly expiresAt: EpochMillis;
   readonly lifeSeconds: number;
 }
@@ -41,11 +44,11 @@ export function createId(): string {
 }
 
 /** An access token (RFC 9068). It never outlives its session. */
-export function mintAccessToken({ issuer, key, session, subject, scope, jti, at, until }: Minting): AccessToken {
+export function mintAccessToken({ issuer, key, session, subject, scope, jti, at, until }: Minting): MintedToken {
   const iat = Math.floor(at / 1000);
   const exp = Math.floor(until / 1000);
   const { amr, acr } = session;
-  const text = createSigner(key, { typ: ACCESS_TOKEN_TYPE })({
+  const claims = {
     ...hostClaims(subject),
     iss: issuer,
     sub: session.sub,
@@ -61,11 +64,15 @@ export function mintAccessToken({ issuer, key, session, subject, scope, jti, at,
     auth_time: Math.floor(session.authTime / 1000),
     ...(amr.length > 0 ? { amr } : {}),
     ...(acr === null ? {} : { acr }),
-  });
-  if (text.length > MAX_TOKEN_BYTES) {
-    throw new TypeError(`the subject's claims make a token of ${text.length} bytes; verifiers take ${MAX_TOKEN_BYTES}`);
-  }
-  return { text, expiresAt: exp * 1000, lifeSeconds: exp - iat };
+  };
+  requireSize(claims);
+  return { claims, key, expiresAt: exp * 1000, lifeSeconds: exp - iat };
+}
+
+function requireSize(claims: object): void {
+  const bytes = Math.ceil((Buffer.byteLength(JSON.stringify(claims)) * 4) / 3) + BESIDE_CLAIMS_BYTES;
+  if (bytes <= MAX_TOKEN_BYTES) return;
+  throw new TypeError(`the subject's claims make a token of ${bytes} bytes; verifiers take ${MAX_TOKEN_BYTES}`);
 }
 
 function hostClaims({ claims }: SubjectRecord): Record<string, unknown> {

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** A refresh token: `selector.verifier`. The selector finds the session; only the verifier's hash is kept. */
 export interface OpaqueToken {
@@ -47,32 +47,25 @@ export function digestOfJti(jti: string): Buffer {
   return createHash('sha256').update(jti).digest().subarray(0, DIGEST_BYTES);
 }
 
-const ALGORITHM = 'aes-256-gcm';
-const KEY_BYTES = 32;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
 const PURPOSE = 'rescind refresh successor';
 
-/** Seals the verifier of the successor so that only who presents the predecessor can read it. */
+/**
+ * Seals the verifier of the successor so that only who presents the predecessor can read it: a one-time pad, since a token
+ * has one successor. That nobody changed it shows in its hash, which is kept beside it.
+ */
 export function seal(predecessor: OpaqueToken, successor: OpaqueToken): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(ALGORITHM, sealingKey(predecessor), nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(Buffer.from(successor.selector));
-  const sealed = Buffer.concat([cipher.update(successor.verifier, 'utf8'), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+  return xor(Buffer.from(successor.verifier, 'base64url'), padOf(predecessor));
 }
 
 export function unseal(predecessor: OpaqueToken, selector: string, sealed: Buffer): OpaqueToken {
-  const nonce = sealed.subarray(0, NONCE_BYTES);
-  const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
-  const decipher = createDecipheriv(ALGORITHM, sealingKey(predecessor), nonce, { authTagLength: TAG_BYTES });
-  decipher.setAAD(Buffer.from(selector));
-  decipher.setAuthTag(tag);
-  const text = Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
-  return { selector, verifier: text.toString('utf8') };
+  return { selector, verifier: xor(sealed, padOf(predecessor)).toString('base64url') };
 }
 
-/** RFC 5869. The verifier is random enough to be a key; HKDF keeps it apart from the hash that is stored. */
-function sealingKey({ selector, verifier }: OpaqueToken): Buffer {
-  return Buffer.from(hkdfSync('sha256', verifier, selector, PURPOSE, KEY_BYTES));
+/** The verifier is random enough to be a key, and HMAC keeps what comes out apart from the hash that is stored. */
+function padOf({ selector, verifier }: OpaqueToken): Buffer {
+  return createHmac('sha256', verifier).update(`${PURPOSE}:${selector}`).digest();
+}
+
+function xor(one: Buffer, other: Buffer): Buffer {
+  return Buffer.from(one.map((byte, at) => byte ^ (other[at] ?? 0)));
 }

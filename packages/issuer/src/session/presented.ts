@@ -43,5 +43,8 @@ export function retryOf({ token, hash, session }: PresentedToken, graceMs: Durat
   const { formerHash, rotatedAt, sealed, selector } = session;
   if (formerHash === null || rotatedAt === null || selector === null || graceMs === 0) return { kind: 'none' };
   if (!isSameHash(hash, formerHash) || at - rotatedAt > graceMs) return { kind: 'none' };
-  return sealed === null ? { kind: 'replaced' } : { kind: 'successor', token: unseal(token, selector, sealed) };
+  if (sealed === null) return { kind: 'replaced' };
+  const successor = unseal(token, selector, sealed);
+  const isWhole = session.verifierHash !== null && isSameHash(hashVerifier(successor.verifier), session.verifierHash);
+  return isWhole ? { kind: 'successor', token: successor } : { kind: 'none' };
 }

@@ -9,8 +9,11 @@ import type { SessionRoom } from './answer.ts';
 import { answerAccess } from './answer.ts';
 import { allowedScope, isOver, requireGoingOn, termsOf } from './grant.ts';
 import { requireProved } from './login.ts';
-import { createOpaqueToken, digestOfVerifier, hashVerifier, toText } from './opaque.ts';
+import { toText } from './opaque.ts';
+import type { NextToken } from './rotation.ts';
+import { replacementOf } from './rotation.ts';
 import { presentScope } from './scope.ts';
+import { signNow } from './signing.ts';
 
 const REASON = 'reauthenticated';
 
@@ -25,10 +28,18 @@ export function reauthenticate(room: SessionRoom, unit: Unit, proved: Reauthenti
   const { amr, credentialVersion } = proved;
   const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
   sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
-  const refreshToken = replaceRefreshToken(room, session, at);
+  const next = replaceRefreshToken(session);
   const scope = presentScope(session.scope, allowedScope(subject, client));
-  const access = answerAccess(room, { session: raised, subject, policy, scope, narrowedTo: null, at });
-  return { ...access, refresh_token: toText(refreshToken) };
+  const access = answerAccess(room, {
+    session: raised,
+    subject,
+    policy,
+    scope,
+    narrowedTo: null,
+    at,
+    rotation: next.rotation,
+  });
+  return { ...signNow(access), refresh_token: toText(next.token) };
 }
 
 /** Another access token, with the claims as they are now. */
@@ -38,7 +49,7 @@ export function reissue(room: SessionRoom, unit: Unit, of: { sid: string; sub: s
   const at = unit.mintTime();
   const subject = requireGoingOn(room, session, at);
   const scope = presentScope(session.newestScope ?? session.scope, allowedScope(subject, client));
-  return answerAccess(room, { session, subject, policy, scope, narrowedTo: session.newestScope, at });
+  return signNow(answerAccess(room, { session, subject, policy, scope, narrowedTo: session.newestScope, at }));
 }
 
 const WORD = /^[a-z][a-z0-9_]{0,63}$/;
@@ -58,13 +69,7 @@ function requireOpen({ store }: SessionRoom, unit: Unit, { sid, sub }: { sid: st
   throw new RescindError('session_ended');
 }
 
-/** The one before is refused; used again after the grace it is taken for stolen. */
-function replaceRefreshToken({ store: { sessions } }: SessionRoom, session: Session, at: number) {
-  const { sid, selector, verifierHash } = session;
+function replaceRefreshToken({ selector, verifierHash }: Session): NextToken {
   if (selector === null || verifierHash === null) throw new Error('an open session has a refresh token');
-  const next = createOpaqueToken(selector);
-  const nextHash = hashVerifier(next.verifier);
-  sessions.rotate({ sid, presentedHash: verifierHash, nextHash, at, sealed: null });
-  sessions.spend(sid, digestOfVerifier(verifierHash));
-  return next;
+  return replacementOf(selector, verifierHash);
 }

@@ -1,4 +1,3 @@
-import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { RefreshRequest, TokenAnswer } from '../issuer-sessions.ts';
 import type { Session } from '../sql/sessions.ts';
@@ -6,15 +5,16 @@ import type { Unit } from '../transactions.ts';
 import type { SessionRoom } from './answer.ts';
 import { answerAccess } from './answer.ts';
 import { allowedScope, refusalOfEnded, requireGoingOn, termsOf } from './grant.ts';
-import type { OpaqueToken } from './opaque.ts';
-import { createOpaqueToken, digestOfVerifier, hashVerifier, seal, toText } from './opaque.ts';
+import { toText } from './opaque.ts';
 import type { PresentedToken } from './presented.ts';
 import { findPresented, retryOf } from './presented.ts';
+import { exchangeFor } from './rotation.ts';
 import { presentScope, requireWithin } from './scope.ts';
+import type { Unsigned } from './signing.ts';
 
 /** What came of a refresh. A reuse is an outcome and no error: the end of its session has to commit. */
 export type RefreshOutcome =
-  | { readonly kind: 'rotated' | 'repeated' | 'kept'; readonly answer: TokenAnswer }
+  | { readonly kind: 'rotated' | 'repeated' | 'kept'; readonly answer: Unsigned<TokenAnswer> }
   | { readonly kind: 'reused'; readonly session: Session };
 
 /**
@@ -34,10 +34,21 @@ export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest):
   const subject = requireGoingOn(room, session, at);
   const granted = presentScope(session.scope, allowedScope(subject, client));
   const scope = request.scope === undefined ? granted : requireWithin(request.scope, granted);
-  const refreshToken =
-    retry?.token ?? (policy.rotation ? rotate(room, presented, policy.refreshGraceMs, at) : presented.token);
-  const access = answerAccess(room, { session, subject, policy, scope, narrowedTo: request.scope ?? null, at });
-  const answer = { ...access, refresh_token: toText(refreshToken) };
+  const next =
+    retry === undefined && policy.rotation
+      ? exchangeFor(presented.token, presented.hash, policy.refreshGraceMs)
+      : undefined;
+  const { token, rest } = answerAccess(room, {
+    session,
+    subject,
+    policy,
+    scope,
+    narrowedTo: request.scope ?? null,
+    at,
+    ...(next === undefined ? {} : { rotation: next.rotation }),
+  });
+  const refreshToken = next?.token ?? retry?.token ?? presented.token;
+  const answer = { token, rest: { ...rest, refresh_token: toText(refreshToken) } };
   return { kind: kindOf(retry !== undefined, policy.rotation), answer };
 }
 
@@ -54,24 +65,4 @@ function requirePresented(room: SessionRoom, { refreshToken, clientId, via }: Re
 function kindOf(isRetry: boolean, rotation: boolean): 'rotated' | 'repeated' | 'kept' {
   if (isRetry) return 'repeated';
   return rotation ? 'rotated' : 'kept';
-}
-
-function rotate(
-  { store: { sessions } }: SessionRoom,
-  { token, hash, session }: PresentedToken,
-  graceMs: number,
-  at: EpochMillis,
-): OpaqueToken {
-  const successor = createOpaqueToken(token.selector);
-  const rotation = {
-    sid: session.sid,
-    presentedHash: hash,
-    nextHash: hashVerifier(successor.verifier),
-    at,
-    sealed: graceMs > 0 ? seal(token, successor) : null,
-  };
-  // Somebody else exchanged it first: nothing of this transaction stays.
-  if (!sessions.rotate(rotation)) throw new RescindError('grant_invalid');
-  sessions.spend(session.sid, digestOfVerifier(hash));
-  return successor;
 }

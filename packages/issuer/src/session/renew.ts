@@ -10,6 +10,7 @@ import type { Grant } from './grant.ts';
 import { allowedScope, requireGoingOn, termsOf } from './grant.ts';
 import { digestOfJti } from './opaque.ts';
 import { presentScope, requireWithin } from './scope.ts';
+import type { Unsigned } from './signing.ts';
 
 /** What renewing works with. */
 export interface RenewalRoom extends SessionRoom {
@@ -19,7 +20,8 @@ export interface RenewalRoom extends SessionRoom {
 }
 
 export type RenewalOutcome =
-  | { readonly kind: 'renewed' | 'repeated' | 'early'; readonly answer: RenewAnswer }
+  | { readonly kind: 'renewed' | 'repeated'; readonly answer: Unsigned<RenewAnswer> }
+  | { readonly kind: 'early'; readonly asItIs: RenewAnswer }
   | { readonly kind: 'reused'; readonly session: Session };
 
 /** An access token that is good, or that only a soft cut-off denies. */
@@ -52,14 +54,12 @@ export function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): Ren
   const granted = presentScope(session.newestScope ?? session.scope, allowedScope(subject, client));
   const grant = { session, subject, client, policy };
   const half = token.issued + (token.expires - token.issued) / 2;
-  if (!isSpent && !token.isDenied && now < half) return { kind: 'early', answer: asItIs(token, half, granted, now) };
+  if (!isSpent && !token.isDenied && now < half) return { kind: 'early', asItIs: asItIs(token, half, granted, now) };
   const at = unit.mintTime();
   const scope = request.scope === undefined ? granted : requireWithin(request.scope, granted);
   if (!isSpent) spend(room, token, at);
-  return {
-    kind: isSpent ? 'repeated' : 'renewed',
-    answer: { ...mintNext(room, grant, isSpent, scope, request.scope, at), renewed: true },
-  };
+  const { token: next, rest } = mintNext(room, grant, isSpent, scope, request.scope, at);
+  return { kind: isSpent ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
 }
 
 /** @throws RescindError `grant_invalid`: whatever is wrong with it, there is nothing to be had for it */

@@ -35,7 +35,8 @@ export function createMeta(database: Database.Database): Meta {
   const write = (assignments: string) => database.prepare(`UPDATE rescind_meta SET ${assignments}`);
 
   const clockFloor = read<number>('clock_floor');
-  const setClockFloor = write('clock_floor = MAX(clock_floor, ?)');
+  // Most of the time there is nothing to write: many mintings share a millisecond, and a second.
+  const setClockFloor = write('clock_floor = @floor WHERE clock_floor < @floor');
   const issuer = read<string | null>('issuer');
   const setIssuer = write('issuer = ?');
   const identity = database.prepare<[], LogIdentity>(
@@ -45,7 +46,7 @@ export function createMeta(database: Database.Database): Meta {
   const moveHead = write('head = ?, last = ?');
   const moveFloor = write('floor = MAX(floor, ?)');
   const greatestExp = read<number>('greatest_exp');
-  const raiseGreatestExp = write('greatest_exp = MAX(greatest_exp, ?)');
+  const raiseGreatestExp = write('greatest_exp = @exp WHERE greatest_exp < @exp');
   const sentSeq = database.prepare<[string], number>('SELECT sent_seq FROM rescind_meta WHERE sent_epoch = ?').pluck();
   const setSentSeq = write('sent_epoch = ?, sent_seq = ?');
 
@@ -53,7 +54,7 @@ export function createMeta(database: Database.Database): Meta {
     clockFloor: {
       get: () => clockFloor.get() ?? 0,
       set(floor) {
-        setClockFloor.run(floor);
+        setClockFloor.run({ floor });
       },
     },
     issuer: () => issuer.get() ?? null,
@@ -72,7 +73,7 @@ export function createMeta(database: Database.Database): Meta {
     },
     greatestExp: () => greatestExp.get() ?? 0,
     raiseGreatestExp(exp) {
-      raiseGreatestExp.run(exp);
+      raiseGreatestExp.run({ exp });
     },
     sentSeq: (epoch) => sentSeq.get(epoch) ?? 0,
     setSentSeq(epoch, seq) {

@@ -81,11 +81,11 @@ export interface Minted {
 }
 
 export interface Rotation {
-  readonly sid: string;
   /** Of the token presented: it must still be the present one. */
-  readonly presentedHash: Buffer;
+  readonly formerHash: Buffer;
+  /** What is kept of it for good. */
+  readonly formerDigest: Buffer;
   readonly nextHash: Buffer;
-  readonly at: EpochMillis;
   readonly sealed: Buffer | null;
 }
 
@@ -113,7 +113,7 @@ export interface Sessions extends SessionEnds {
   /** Whether the session has spent what this is the digest of. */
   isSpent(sid: string, digest: Buffer): boolean;
   /** The one write that decides who rotates: false when somebody else was first. */
-  rotate(rotation: Rotation): boolean;
+  rotate(minted: Minted, rotation: Rotation): boolean;
   /** The one write that decides who renews: false when somebody else was first. */
   renew(renewal: Renewal): boolean;
   spend(sid: string, digest: Buffer): void;
@@ -151,19 +151,18 @@ export function createSessions(database: Database.Database): Sessions {
   const isSpent = database.prepare<[string, Buffer], number>(
     'SELECT 1 FROM rescind_spent WHERE sid = ? AND digest = ?',
   );
-  const rotate = database.prepare(
-    `UPDATE rescind_sessions SET verifier_hash = @nextHash, former_hash = @presentedHash, rotated_at = @at, sealed = @sealed
-     WHERE sid = @sid AND verifier_hash = @presentedHash AND ended_at IS NULL`,
-  );
   const renew = database.prepare(
     `UPDATE rescind_sessions SET renewed_jti = @presentedJti, renewed_at = @at
      WHERE sid = @sid AND newest_jti = @presentedJti AND ended_at IS NULL`,
   );
   const spend = database.prepare('INSERT INTO rescind_spent (sid, digest) VALUES (?, ?)');
-  const mint = database.prepare(
-    `UPDATE rescind_sessions SET last_used_at = @at, idle_expires_at = @idleExpiresAt, newest_jti = @jti, newest_exp = @exp,
-       newest_scope = @scope, greatest_exp = MAX(greatest_exp, @exp)
-     WHERE sid = @sid`,
+  const minting = `last_used_at = @at, idle_expires_at = @idleExpiresAt, newest_jti = @jti, newest_exp = @exp,
+    newest_scope = @scope, greatest_exp = MAX(greatest_exp, @exp)`;
+  const mint = database.prepare(`UPDATE rescind_sessions SET ${minting} WHERE sid = @sid`);
+  const rotate = database.prepare(
+    `UPDATE rescind_sessions SET ${minting}, verifier_hash = @nextHash, former_hash = @formerHash, rotated_at = @at,
+       sealed = @sealed
+     WHERE sid = @sid AND verifier_hash = @formerHash AND ended_at IS NULL`,
   );
   const prove = database.prepare(
     `UPDATE rescind_sessions SET auth_time = @at, amr = @amr, acr = @acr, credential_version = @credentialVersion,
@@ -192,7 +191,11 @@ export function createSessions(database: Database.Database): Sessions {
     findBySelector: (selector) => toSession(findBySelector.get(selector)),
     findByFormerSelector: (selector) => toSession(findByFormerSelector.get(selector)),
     isSpent: (sid, digest) => isSpent.get(sid, digest) !== undefined,
-    rotate: (rotation) => rotate.run(rotation).changes === 1,
+    rotate(minted, rotation) {
+      if (rotate.run({ ...minted, ...rotation }).changes !== 1) return false;
+      spend.run(minted.sid, rotation.formerDigest);
+      return true;
+    },
     renew: (renewal) => renew.run(renewal).changes === 1,
     spend(sid, digest) {
       spend.run(sid, digest);

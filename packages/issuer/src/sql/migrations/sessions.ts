@@ -60,8 +60,9 @@ UPDATE rescind_sessions SET
     SELECT selector, verifier_hash FROM rescind_refresh_tokens AS token
     WHERE token.sid = rescind_sessions.sid AND used_at IS NULL
   );
-UPDATE rescind_sessions SET (former_hash, rotated_at, sealed) = (
-  SELECT verifier_hash, used_at, sealed FROM rescind_refresh_tokens AS token
+-- What version 1 sealed stays closed: whoever lost an answer just then logs in again.
+UPDATE rescind_sessions SET (former_hash, rotated_at) = (
+  SELECT verifier_hash, used_at FROM rescind_refresh_tokens AS token
   WHERE token.successor = rescind_sessions.selector
 );
 

@@ -1,0 +1,40 @@
+import type { Signer, SigningKey, ThreadSigner } from '@rescind/token';
+import { createSigner, createThreadSigner } from '@rescind/token';
+import type { AccessAnswer } from '../issuer-sessions.ts';
+import type { MintedToken } from './mint.ts';
+import { ACCESS_TOKEN_TYPE } from './mint.ts';
+
+/** An answer whose access token is decided, and wants its signature. */
+export interface Unsigned<T extends AccessAnswer> {
+  readonly token: MintedToken;
+  readonly rest: Omit<T, 'access_token'>;
+}
+
+interface Signers {
+  readonly now: Signer;
+  readonly soon: ThreadSigner;
+}
+
+const signers = new WeakMap<SigningKey, Signers>();
+
+function signersOf(key: SigningKey): Signers {
+  const known = signers.get(key);
+  if (known !== undefined) return known;
+  const options = { typ: ACCESS_TOKEN_TYPE };
+  const made = { now: createSigner(key, options), soon: createThreadSigner(key, options) };
+  signers.set(key, made);
+  return made;
+}
+
+/** Where a transaction is to answer tokens. */
+export function signNow<T extends AccessAnswer>({ token, rest }: Unsigned<T>): T {
+  return { access_token: signersOf(token.key).now(token.claims), ...rest } as T;
+}
+
+/**
+ * After the commit: what a token says, its time among it, was decided inside, so a cut-off that comes in between denies it.
+ * A thread does it, and nobody waits for the event loop.
+ */
+export async function signSoon<T extends AccessAnswer>({ token, rest }: Unsigned<T>): Promise<T> {
+  return { access_token: await signersOf(token.key).soon(token.claims), ...rest } as T;
+}
