@@ -5,7 +5,7 @@ import { waitFor } from './wait.ts';
 
 type Purpose = 'token' | 'event';
 
-export interface Key {
+interface Key {
   readonly kid: string;
   readonly purpose: Purpose;
   readonly alg: string;
