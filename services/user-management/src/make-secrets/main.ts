@@ -3,9 +3,10 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Makes the credentials with which services read the revocation log:
- * `node main.ts <directory of the issuer> <client id>=<directory of that service> …`. Writes `feed-clients.json` for the
- * issuer and `feed-client-secret` for each service, readable by the owner only. What is there already stays.
+ * Makes the credentials with which services read the revocation log, and those of one operator who may administer
+ * everything: `node main.ts <directory of the issuer> <client id>=<directory of that service> …`. Writes
+ * `feed-clients.json` and `operators.json` for the issuer and `feed-client-secret` for each service, readable by the owner
+ * only. What is there already stays.
  */
 const SECRET_BYTES = 32;
 
@@ -23,6 +24,12 @@ for (const client of clients) {
   secrets[id] = readFileSync(file, 'utf8').trim();
 }
 writePrivate(join(issuerDirectory, 'feed-clients.json'), JSON.stringify(secrets));
+const operatorsFile = join(issuerDirectory, 'operators.json');
+if (!existsSync(operatorsFile)) {
+  const scopes = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'].map((area) => `admin:${area}`);
+  const operators = { admin: { secret: randomBytes(SECRET_BYTES).toString('base64url'), scopes } };
+  writePrivate(operatorsFile, JSON.stringify(operators));
+}
 console.log(`credentials for ${Object.keys(secrets).join(', ')} are in place`);
 
 function writePrivate(file: string, text: string): void {
