@@ -118,8 +118,8 @@ function freeze(token: VerifiedToken): VerifiedToken {
 }
 
 function freezeDeeply(value: object): void {
-  for (const name in value) {
-    const member = (value as Record<string, unknown>)[name];
+  // Not `for … in`: on objects that were never walked before it costs several µs.
+  for (const member of Object.values(value)) {
     if (typeof member === 'object' && member !== null) freezeDeeply(member);
   }
   Object.freeze(value);

@@ -53,7 +53,8 @@ function countMembers(value: JsonObject | readonly unknown[], depth: number): nu
     }
     return count;
   }
-  for (const name in value) {
+  // Not `for … in`: on objects that were never walked before it costs several µs, more than reading their text.
+  for (const name of Object.keys(value)) {
     if (name === '__proto__') return 'a member named __proto__';
     const inside = countInside((value as JsonObject)[name], depth);
     if (typeof inside === 'string') return inside;
