@@ -10,8 +10,8 @@ export interface GroupCommit {
   run<T>(work: (unit: Unit) => T): Promise<T>;
 }
 
-/** Each costs a signature: more at once would keep everybody else waiting for longer than the disk does. */
-const MOST_AT_ONCE = 32;
+/** Some milliseconds of work: more at once would keep everybody else waiting for longer than the disk does. */
+const MOST_AT_ONCE = 64;
 
 type Settle = () => void;
 type Statement = Database.Statement;

@@ -15,6 +15,7 @@ export const cases: readonly Listed[] = [
   { id: 'P5-storage', load: async () => (await import('./p5-storage.ts')).p5Storage },
   { id: 'P6', load: async () => (await import('./p6-size.ts')).p6 },
   { id: 'P7', load: async () => (await import('./p7-ten-million.ts')).p7 },
+  { id: 'P8', load: async () => (await import('./p8-refresh.ts')).p8 },
   { id: 'lookup', load: async () => (await import('./lookup.ts')).lookup },
   { id: 'judge', load: async () => (await import('./judge.ts')).judging },
 ];
