@@ -22,6 +22,11 @@ const mistakes: [keyof IssuerOptions, unknown][] = [
   ['refreshGraceMs', -1],
   ['refreshGraceMs', 60_001],
   ['eventRetentionMs', 1],
+  ['keyRotation', { publishBeforeMs: 999 }],
+  ['keyRotation', { publishBeforeMs: 86_400_001 }],
+  ['keyRotation', { everyMs: 600_000 }],
+  ['keyRotation', { eventEveryMs: 'sometimes' }],
+  ['keyRotation', { algorithm: 'HS256' }],
 ];
 
 test.each(mistakes)('a wrong %s (%s) is told by its name, and nothing is made', (name, value) => {
