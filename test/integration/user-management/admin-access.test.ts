@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { chmodSync } from 'node:fs';
+import { request } from 'node:http';
 import { openService } from '@rescind/service';
 import { userManagement } from '@rescind/user-management';
 import { describe, expect, test } from 'vitest';
@@ -50,13 +52,14 @@ describe('who administers', () => {
     expect([inAddress.status, inAddress.body.code]).toEqual([400, 'request_invalid']);
   });
 
-  test('failures are throttled; the right secret is let in all the same', async () => {
+  test('security 56: failures are throttled, by the address that is believed; the right secret is let in all the same', async () => {
     const { adminUrl, ada, lines } = await openAdministered();
-    const wrong = createAdministrator(adminUrl, basic('ada', 'wrong'));
+    const wrong = (from = 0) =>
+      createAdministrator(adminUrl, { ...basic('ada', 'wrong'), 'X-Forwarded-For': `203.0.113.${from}` });
     const codes: number[] = [];
-    for (let attempt = 0; attempt < 12; attempt++) codes.push((await wrong.get('/admin/audit')).status);
+    for (let attempt = 0; attempt < 12; attempt++) codes.push((await wrong(attempt).get('/admin/audit')).status);
     expect(codes).toEqual([...Array(10).fill(401), 429, 429]);
-    const limited = await wrong.get('/admin/audit');
+    const limited = await wrong().get('/admin/audit');
     expect(Number(limited.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await ada.get('/admin/audit')).status).toBe(200);
     expect(lines.join('')).toContain('"event":"authn_login_fail"');
@@ -137,6 +140,32 @@ describe('a user who administers', () => {
 
     await ada.put(`/admin/users/${sub}/scopes`, { scopes: null, why: 'leaves support' });
     expect((await asUser(token).get('/admin/users')).body.code).toBe('token_revoked');
+  });
+
+  test('whose token dies while a body is on its way does nothing any more', async () => {
+    const { adminUrl, ada, subOf, login } = await openAdministered();
+    const sub = await subOf();
+    await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:revocations'], why: 'on call' });
+    const { access } = await login();
+    const body = JSON.stringify({ confirm: 'everybody', why: 'out of spite' });
+    const slow = request(`${adminUrl}/admin/emergency`, {
+      method: 'POST',
+      headers: {
+        Authorization: `Bearer ${access}`,
+        'Content-Type': 'application/json',
+        'Content-Length': body.length,
+        Expect: '100-continue',
+      },
+    });
+    const answered = once(slow, 'response');
+    slow.flushHeaders();
+    await once(slow, 'continue');
+    expect((await ada.post(`/admin/users/${sub}/suspend`, { why: 'left in anger' })).status).toBe(200);
+    slow.end(body);
+    const [response] = await answered;
+    expect(response.statusCode).toBe(401);
+    const { items } = (await ada.get('/admin/audit?operation=emergency')).body as { items: object[] };
+    expect(items).toMatchObject([{ who: `sub:${sub}`, result: 'token_revoked' }]);
   });
 
   test('needs a recent login for what ends the sessions of everybody (RFC 9470); an operator does not', async () => {

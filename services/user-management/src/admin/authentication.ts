@@ -12,6 +12,8 @@ export interface Administrator {
   readonly scopes: ReadonlySet<string>;
   /** When a user logged in; absent for an operator, whose secret is shown anew with every request. */
   readonly authTime?: EpochSeconds;
+  /** Asks again, right before something is done: a body may take half a minute to arrive. @throws as `Authenticate` */
+  confirm(): void;
 }
 
 /** @throws RescindError `operator_invalid`, `token_malformed`, `token_expired`, `token_revoked`, … */
@@ -28,19 +30,22 @@ export function createAuthentication(
   const nobody = { secret: digest(''), scopes: new Set<string>() };
 
   return (credentials) => {
-    if (credentials.kind === 'bearer') return administratorOf(issuer.verify(credentials.token).payload);
+    if (credentials.kind === 'bearer') {
+      const verify = () => issuer.verify(credentials.token).payload;
+      return { ...administratorOf(verify()), confirm: () => void verify() };
+    }
     const { name, secret } = credentials;
     const operator = known.get(name);
     // Digests are of one length, and a stranger's is compared as well: all take the same time.
     const same = timingSafeEqual(digest(secret), (operator ?? nobody).secret);
     if (!same || operator === undefined) throw operatorWrong();
-    return { who: `operator:${name}`, scopes: operator.scopes };
+    return { who: `operator:${name}`, scopes: operator.scopes, confirm: () => undefined };
   };
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-function administratorOf(payload: Readonly<Record<string, unknown>>): Administrator {
+function administratorOf(payload: Readonly<Record<string, unknown>>): Omit<Administrator, 'confirm'> {
   const { sub, scope, auth_time: authTime } = payload;
   return {
     who: `sub:${String(sub)}`,

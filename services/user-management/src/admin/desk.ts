@@ -76,6 +76,7 @@ export function createDesk(audit: Audit): Desk {
             entry = audit.record({ ...record, result: 'done', details });
           };
           try {
+            administrator.confirm();
             const result = await act({ ...input, administrator, written });
             if (result instanceof NotDone) return answer(response, 200, result.body);
             answer(response, statusOf(definition), result);
