@@ -40,6 +40,7 @@ test('security 47: an account is guessed so often from everywhere together, and 
   const retryAfter = Number(guesses.at(-1)?.headers.get('retry-after'));
   expect(retryAfter).toBeGreaterThan(60);
   expect(retryAfter).toBeLessThanOrEqual(900);
+  expect(service.lines.join('')).toContain('authn_login_lock');
 
   expect((await service.post('/login', USER, from('203.0.113.99'))).status).toBe(429);
   expect((await service.post('/login', USER, from('198.51.100.1'))).status).toBe(200);

@@ -103,6 +103,7 @@ test('security 64, 65: what happened is logged by OWASP’s names, and no secret
       'authn_login_success',
       'authn_login_fail',
       'authn_login_new_device',
+      'authn_token_created',
       'authn_token_revoked',
       'authn_token_reuse',
       'authn_password_change',

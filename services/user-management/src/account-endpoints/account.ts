@@ -1,7 +1,8 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, NO_STORE, TOKENS, WRITES } from '../http/declared.ts';
-import { clearRefreshCookie, sendTokens } from '../http/refresh-cookie.ts';
+import { clearRefreshCookie } from '../http/refresh-cookie.ts';
+import { answerTokens } from './answer.ts';
 import { requireRecentLogin } from './recent.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES } from './room.ts';
@@ -12,7 +13,7 @@ const TAG = 'Accounts';
 
 /** One's own account: seen, changed, deleted. */
 export function ownAccountOperations(room: EndpointRoom): Operation[] {
-  const { issuer, accounts, secondFactors, administration, limits, recentLoginMs, clock, telemetry } = room;
+  const { accounts, secondFactors, administration, limits, recentLoginMs, clock, telemetry } = room;
   const said = sayingFailures(telemetry);
 
   return [
@@ -54,7 +55,7 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
           limits.confirm(caller.sub, () => accounts.changePhone(caller, credentials, phone)),
         );
         telemetry.log('info', 'user_updated', { sub: caller.sub, what: 'phone' });
-        sendTokens(response, issuer, tokens);
+        answerTokens(room, response, caller.sub, tokens);
       },
     }),
 

@@ -1,15 +1,16 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
-import { sendTokens } from '../http/refresh-cookie.ts';
 import { createClientAuthentication } from '../oauth/authenticate.ts';
+import { answerTokens } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
 import { codeOf, sayingFailures } from './said.ts';
 import { loginBody, reauthenticateBody, registerAnswer, registerBody } from './schemas.ts';
 
 /** Registering, logging in, and proving again who one is. */
-export function enteringOperations({ issuer, accounts, limits, telemetry }: EndpointRoom): Operation[] {
+export function enteringOperations(room: EndpointRoom): Operation[] {
+  const { issuer, accounts, limits, telemetry } = room;
   const said = sayingFailures(telemetry);
   // By a form alone an application could assert who it is; here it is public, or uses HTTP Basic.
   const authenticateClient = createClientAuthentication(issuer.clients, telemetry, []);
@@ -63,7 +64,7 @@ export function enteringOperations({ issuer, accounts, limits, telemetry }: Endp
           return limits.login(request, username, device, () => accounts.login(username, credentials, login));
         });
         telemetry.log('info', 'authn_login_success', { sub });
-        sendTokens(response, issuer, tokens);
+        answerTokens(room, response, sub, tokens);
       },
     }),
 
@@ -84,7 +85,7 @@ export function enteringOperations({ issuer, accounts, limits, telemetry }: Endp
           limits.confirm(caller.sub, () => accounts.reauthenticate(caller, body)),
         );
         telemetry.log('info', 'authn_login_success', { sub: caller.sub, again: true });
-        sendTokens(response, issuer, tokens);
+        answerTokens(room, response, caller.sub, tokens);
       },
     }),
   ];

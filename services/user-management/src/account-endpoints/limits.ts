@@ -59,7 +59,11 @@ export function createLoginLimits(options: {
     try {
       return await passwords.attempt(key, () => codes.attempt(key, work));
     } catch (error) {
-      if (error instanceof RescindError && error.code === 'rate_limited') sayLimited('account');
+      if (error instanceof RescindError && error.code === 'rate_limited') {
+        sayLimited('account');
+        // For a while, and only for places that the account does not know.
+        telemetry.log('warn', 'authn_login_lock', { retryAfter: Math.ceil(error.retryAfter ?? 0) });
+      }
       throw error;
     }
   };

@@ -1,14 +1,15 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
-import { sendTokens } from '../http/refresh-cookie.ts';
+import { answerTokens } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
 import { sayingFailures } from './said.ts';
 import { notMeBody, passwordBody, passwordResetBody } from './schemas.ts';
 
 /** Changing the password, setting it anew after a reset, and "this was not me". */
-export function passwordOperations({ issuer, accounts, limits, telemetry }: EndpointRoom): Operation[] {
+export function passwordOperations(room: EndpointRoom): Operation[] {
+  const { issuer, accounts, limits, telemetry } = room;
   const said = sayingFailures(telemetry);
 
   return [
@@ -34,7 +35,7 @@ export function passwordOperations({ issuer, accounts, limits, telemetry }: Endp
           limits.confirm(caller.sub, () => accounts.changePassword(caller, { password, ...proof }, newPassword, login)),
         );
         telemetry.log('info', 'authn_password_change', { sub: caller.sub });
-        sendTokens(response, issuer, tokens);
+        answerTokens(room, response, caller.sub, tokens);
       },
     }),
 

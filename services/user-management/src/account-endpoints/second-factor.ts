@@ -1,7 +1,7 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, NO_STORE, TOKENS, WRITES } from '../http/declared.ts';
-import { sendTokens } from '../http/refresh-cookie.ts';
+import { answerTokens } from './answer.ts';
 import { requireRecentLogin } from './recent.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES } from './room.ts';
@@ -12,7 +12,7 @@ const TAG = 'Accounts';
 
 /** One-time codes by an authenticator application (RFC 6238). */
 export function secondFactorOperations(room: EndpointRoom): Operation[] {
-  const { issuer, secondFactors, limits, recentLoginMs, clock, telemetry } = room;
+  const { secondFactors, limits, recentLoginMs, clock, telemetry } = room;
   const said = sayingFailures(telemetry);
 
   return [
@@ -50,7 +50,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
         requireRecentLogin(response, recentLoginMs, clock);
         const { tokens, recoveryCodes } = await limits.confirm(caller.sub, () => secondFactors.confirm(caller, totp));
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'confirmed' });
-        sendTokens(response, issuer, tokens, { recoveryCodes });
+        answerTokens(room, response, caller.sub, tokens, { recoveryCodes });
       },
     }),
 
@@ -71,7 +71,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
           limits.confirm(caller.sub, () => secondFactors.remove(caller, body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'removed' });
-        sendTokens(response, issuer, tokens);
+        answerTokens(room, response, caller.sub, tokens);
       },
     }),
 

@@ -48,7 +48,9 @@ export function oauthOperations({ issuer, name, telemetry }: OauthOperationsOpti
         const { clientId } = authenticate(request, form);
         const grant = grants.get(form.grant_type);
         if (grant === undefined) throw new RescindError('grant_unsupported');
-        sendTokens(response, issuer, await grant({ request, response, form, clientId }));
+        const tokens = await grant({ request, response, form, clientId });
+        telemetry.log('info', 'authn_token_created', { sid: tokens.sid, clientId });
+        sendTokens(response, issuer, tokens);
       },
     }),
 
