@@ -36,7 +36,8 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
   const options = { skewMs };
   const verifier = createTokenVerifier(settings, keys);
   const find = settings.revocation === 'log' && denylist !== undefined ? denylist : NOTHING;
-  const judged = (claims: Claims) => asCutoffsNameThem(claims, claimNames);
+  const renames = Object.keys(claimNames).length > 0;
+  const judged = (claims: Claims) => (renames ? asCutoffsNameThem(claims, claimNames) : claims);
   const judgeBy = (rows: Find, claims: Claims, kid: string | undefined) =>
     find === NOTHING ? ACCEPTED : judge({ kid, payload: judged(claims) }, rows, options);
 

@@ -11,15 +11,26 @@ import type { Request } from 'express';
 export function readBearerToken(request: Request): string | undefined {
   if (isInAddress(request)) throw new RescindError('request_invalid', { detail: 'a token in the address' });
   if (isInBody(request)) throw new RescindError('request_invalid', { detail: 'a token in the body' });
-  // `headers.authorization` is only the first of several.
-  const [header, another] = request.headersDistinct.authorization ?? [];
-  if (another !== undefined) throw new RescindError('request_invalid', { detail: 'two Authorization headers' });
-  const [, scheme, token] = /^(\S+) *(.*)$/s.exec(header ?? '') ?? [];
+  const [, scheme, token] = /^(\S+) *(.*)$/s.exec(oneAuthorization(request)) ?? [];
   if (scheme?.toLowerCase() !== 'bearer') return undefined;
   if (token === undefined || !/^\S+$/.test(token)) {
     throw new RescindError('request_invalid', { detail: 'Bearer with no token, or with more than one' });
   }
   return token;
+}
+
+const NAME = 'authorization';
+
+/** `headers.authorization` is only the first of several, and `headersDistinct` makes a list of each of the others too. */
+function oneAuthorization({ rawHeaders }: Request): string {
+  let found: string | undefined;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] ?? '';
+    if (name.length !== NAME.length || name.toLowerCase() !== NAME) continue;
+    if (found !== undefined) throw new RescindError('request_invalid', { detail: 'two Authorization headers' });
+    found = rawHeaders[at + 1];
+  }
+  return found ?? '';
 }
 
 function isInAddress(request: Request): boolean {

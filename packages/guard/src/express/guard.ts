@@ -6,9 +6,10 @@ import type { Decision } from '../decision.ts';
 import type { Guard } from '../guard.ts';
 import { openGuard } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
+import { toSettings } from '../options.ts';
 import type { Revoked } from '../revoked.ts';
 import type { RoutePolicy } from '../route.ts';
-import { requireRoutePolicy } from '../route.ts';
+import { requireIntrospection, requireRoutePolicy } from '../route.ts';
 import { toRequestError } from './answer.ts';
 import { readBearerToken } from './credentials.ts';
 
@@ -59,9 +60,7 @@ export function guard(options: GuardOptions & ExpressRoute, route?: ExpressRoute
 export function guard(opened: Guard, route?: ExpressRoute): ExpressGuard;
 export function guard(given: Guard | (GuardOptions & ExpressRoute), more: ExpressRoute = {}): ExpressGuard {
   const route: ExpressRoute = isGuard(given) ? more : { ...given, ...more };
-  requireRoutePolicy(route);
-  const opened = isGuard(given) ? given : openGuard(given);
-  requireRoute(opened, route, isGuard(given));
+  const opened = isGuard(given) ? checked(given, route) : openFor(given, route);
   const close = () => opened.close();
 
   const handler: RequestHandler = (request, _response, next) => {
@@ -84,14 +83,16 @@ function isGuard(given: Guard | GuardOptions): given is Guard {
   return 'decide' in given;
 }
 
-/** A guard that was opened here is closed again when the route is wrong. */
-function requireRoute(opened: Guard, route: RoutePolicy, isShared: boolean): void {
-  try {
-    opened.checkRoute(route);
-  } catch (error) {
-    if (!isShared) void opened.close();
-    throw error;
-  }
+function checked(opened: Guard, route: RoutePolicy): Guard {
+  opened.checkRoute(route);
+  return opened;
+}
+
+/** A wrong route is to be told before a file is opened. */
+function openFor(options: GuardOptions, route: RoutePolicy): Guard {
+  requireRoutePolicy(route);
+  requireIntrospection(route, toSettings(options).issuers);
+  return openGuard(options);
 }
 
 /** The token; or undefined, when the request has been answered or passed on. */
