@@ -211,7 +211,7 @@ describe('a server before a client that is wrong', () => {
       });
       expect(response.status).toBe(401);
       expect(response.headers.get('www-authenticate')).toMatch(/^Basic realm=/);
-      expect(await response.json()).toEqual({ error: 'invalid_client', code: 'client_invalid' });
+      expect(await response.json()).toMatchObject({ status: 401, code: 'client_invalid' });
     }
     expect(handler.readers()).toBe(0);
   });

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
-import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { ERRORS, RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
 import type { LogSource } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
 import { receiveProof } from './proof.ts';
@@ -125,11 +125,16 @@ function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry):
     return;
   }
   if (known.retryAfter !== undefined) response.setHeader('Retry-After', String(known.retryAfter));
-  response.writeHead(known.status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' });
-  response.end(JSON.stringify({ error: known.oauth ?? known.code, code: known.code } satisfies Refusal));
+  response.writeHead(known.status, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
+  const { code, status } = known;
+  const type = `https://rescind.dev/errors#${code}`;
+  response.end(JSON.stringify({ type, title: ERRORS[code].message, status, code } satisfies Refusal));
 }
 
+/** RFC 9457 section 3. */
 interface Refusal {
-  readonly error: string;
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
   readonly code: ErrorCode;
 }

@@ -123,9 +123,18 @@ function answerOf({ description, schema, type = 'application/json', headers = {}
 
 /** Schemas that have an id (`.meta({ id })`) go to the document's components. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Json): Json {
-  const { $schema: _dialect, $defs = {}, ...plain } = z.toJSONSchema(schema, { io }) as Json & { $defs?: Json };
+  const described = z.toJSONSchema(schema, { io, override: ({ jsonSchema: json }) => writeOutPattern(json) });
+  const { $schema: _dialect, $defs = {}, ...plain } = described as Json & { $defs?: Json };
   Object.assign(schemas, atComponents($defs));
   return atComponents(plain);
+}
+
+/** A pattern is ECMAScript's, and readers in other languages know no `\u{…}`: the character itself means the same. */
+function writeOutPattern(schema: { pattern?: string | undefined }): void {
+  if (schema.pattern === undefined) return;
+  schema.pattern = schema.pattern.replaceAll(/\\u\{([0-9a-f]+)\}/gi, (_all, code: string) =>
+    String.fromCodePoint(Number.parseInt(code, 16)),
+  );
 }
 
 function atComponents(value: Json): Json {

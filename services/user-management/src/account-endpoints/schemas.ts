@@ -8,9 +8,12 @@ const username = z.string().regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, 'must be 1 
 /** Judged where it is stored; here only so long that nothing costly is done with more. */
 const password = z.string().max(1_024, 'must be shorter');
 
+/** Written out, as patterns of JSON Schema are read by programs that know no properties of characters. */
+const PRINTABLE = /^[ -~\u00a0-\u{10ffff}]{1,64}$/u;
 const deviceName = z
   .string()
-  .regex(/^[^\p{Cc}\p{Cs}]{1,64}$/u, 'must be 1 to 64 characters, without control characters');
+  .regex(PRINTABLE, 'must be 1 to 64 characters, without control characters')
+  .refine((text) => text.isWellFormed(), 'must be text');
 
 const deviceId = z
   .string()

@@ -9,26 +9,34 @@ export const clientForm = {
   client_id: clientId,
   client_secret: z.string().max(1_024).optional(),
   client_assertion_type: z.string().max(256).optional(),
-  client_assertion: z.string().max(8_192).optional(),
+  client_assertion: z.string().max(4_096).optional(),
 };
 
-/** The longest access token that is looked at is shorter. */
-const token = z.string({ error: 'must be given' }).max(16_384);
+/** The longest access token that is looked at is shorter, and the body of a request not much longer. */
+const token = z.string({ error: 'must be given' }).min(1).max(10_240);
 
 /** Unknown parameters are ignored (RFC 6749 section 3.2). */
-export const tokenForm = z.object({
-  grant_type: z.string({ error: 'must be given' }).max(256).describe(`\`refresh_token\`, or \`${RENEWAL_GRANT}\``),
-  refresh_token: z.string().max(512).optional().describe('For `refresh_token`; absent: it is in the cookie'),
-  subject_token: token.optional().describe('For the renewal: a valid access token'),
-  scope,
-  ...clientForm,
-});
+export const tokenForm = z
+  .object({
+    grant_type: z
+      .string({ error: 'must be given' })
+      .min(1)
+      .max(256)
+      .describe(`\`refresh_token\`, or \`${RENEWAL_GRANT}\``),
+    refresh_token: z.string().max(512).optional().describe('For `refresh_token`; absent: it is in the cookie'),
+    subject_token: token.optional().describe('For the renewal: a valid access token'),
+    scope,
+    ...clientForm,
+  })
+  .catchall(z.string());
 
-export const revokeForm = z.object({
-  token,
-  token_type_hint: z.string().max(256).optional(),
-  ...clientForm,
-});
+export const revokeForm = z
+  .object({
+    token,
+    token_type_hint: z.string().max(256).optional(),
+    ...clientForm,
+  })
+  .catchall(z.string());
 
 export const introspectForm = revokeForm;
 

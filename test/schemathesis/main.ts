@@ -1,0 +1,81 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openFleet, request } from '@rescind/dev-fleet';
+
+/** What is run, from the command line: `npm run test:schemathesis -- --max-examples 200`. */
+const [, , ...options] = process.argv;
+const command = process.env.SCHEMATHESIS ?? 'schemathesis';
+const VERSION = '4.32.5';
+
+const found = spawnSync(command, ['--version'], { encoding: 'utf8' });
+if (found.status !== 0) {
+  console.error(`${command} cannot be run. Install it, for instance by
+  python3 -m venv .data/schemathesis && .data/schemathesis/bin/pip install schemathesis==${VERSION}
+and say where it is: SCHEMATHESIS=.data/schemathesis/bin/schemathesis npm run test:schemathesis`);
+  process.exit(64);
+}
+
+const secret = randomBytes(24).toString('base64url');
+const clients = {
+  tester: { name: 'Tester', authMethod: 'client_secret_basic', secrets: [secret], mayIntrospect: true },
+};
+const many = { LOGINS_PER_MINUTE: '100000', LOGIN_FAILURES: '1000', ADMIN_FAILURES: '1000' };
+await using fleet = await openFleet({
+  prices: 1,
+  orders: 0,
+  clients,
+  issuerEnvironment: { PUBLISH_OPENAPI: 'true', ...many },
+});
+const { username, password } = await fleet.client.register();
+const { url } = fleet.issuer;
+const here = mkdtempSync(join(tmpdir(), 'rescind-schemathesis-'));
+const environment = {
+  ...process.env,
+  SCHEMATHESIS_HOOKS: 'hooks',
+  PYTHONPATH: import.meta.dirname,
+  PYTHONDONTWRITEBYTECODE: '1',
+  RESCIND_ISSUER: url,
+  RESCIND_USERNAME: username,
+  RESCIND_PASSWORD: password,
+  RESCIND_CLIENT_ID: 'tester',
+  RESCIND_CLIENT_SECRET: secret,
+  RESCIND_FEED_ID: 'prices',
+  RESCIND_FEED_SECRET: readFileSync(join(fleet.directory, 'prices', 'feed-client-secret'), 'utf8'),
+  RESCIND_OPERATOR: fleet.operator.name,
+  RESCIND_OPERATOR_SECRET: fleet.operator.secret,
+};
+
+/** The documents, as whoever may read them gets them. */
+async function documents(): Promise<[name: string, base: string][]> {
+  const basic = `Basic ${Buffer.from(`${fleet.operator.name}:${fleet.operator.secret}`).toString('base64')}`;
+  const save = async (name: string, base: string, path: string) => {
+    const { status, body } = await request(base + path, { headers: { authorization: basic } });
+    if (status !== 200) throw new Error(`${path} answered ${status}`);
+    writeFileSync(join(here, name), JSON.stringify(body));
+    return [join(here, name), base] as [string, string];
+  };
+  return [
+    await save('public.json', url, '/openapi.json'),
+    await save('admin.json', fleet.adminUrl, '/admin/openapi.json'),
+  ];
+}
+
+let failed = 0;
+for (const [document, base] of await documents()) {
+  console.log(`# ${document}`);
+  const configuration = join(import.meta.dirname, 'schemathesis.toml');
+  const given = ['--config-file', configuration, 'run', document, '--url', base, '--checks', 'all', ...options];
+  const running = spawn(command, given, { cwd: here, env: environment, stdio: 'inherit' });
+  const [code] = await once(running, 'exit');
+  failed += code === 0 ? 0 : 1;
+}
+for (const line of fleet.issuer.lines.filter((text) => text.includes('request_failed')))
+  console.error(line.slice(0, 1_500));
+const died = fleet.issuer.pid() === undefined;
+if (died) console.error(fleet.issuer.lines.slice(-20).join('\n'));
+rmSync(here, { recursive: true, force: true });
+process.exitCode = failed === 0 && !died ? 0 : 1;
