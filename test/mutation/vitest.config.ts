@@ -30,7 +30,7 @@ export default defineConfig({
     include: [
       'test/unit/revocation/**/*.test.ts',
       'test/unit/token/**/*.test.ts',
-      'test/unit/guard/**/*.test.ts',
+      'test/unit/guard/cache.test.ts',
       'test/unit/hostile/**/*.test.ts',
     ],
     // Thousands of runs a mutant, each with a signature or two: what these find, the others do by name.

@@ -4,8 +4,8 @@ import type { DurationMs, Telemetry } from '@rescind/revocation';
 import type { Algorithm } from '../algorithm.ts';
 import type { GatedParts } from '../gate.ts';
 import { isSignedBy, signedText } from '../signature.ts';
-import type { Answer, Question, ThreadKey } from './signature-thread.ts';
-import { NUMBERS_A_PAIR } from './signature-thread.ts';
+import type { Answer, Question, ThreadKey } from './question.ts';
+import { NUMBERS_A_PAIR } from './question.ts';
 
 /** A signature and what it is to be of. */
 export interface SignatureToCheck {
