@@ -27,15 +27,18 @@ const settings = z.object({
 
 type Configuration = z.output<typeof settings>;
 
-/** A route for each policy. */
-const POLICIES: Readonly<Record<string, RoutePolicy>> = {
+/** A route for each policy, and for each thing that a route may want. */
+const ROUTES: Readonly<Record<string, RoutePolicy>> = {
   deny: { stale: 'deny' },
   allow: { stale: 'allow' },
   introspect: { stale: 'introspect' },
   always: { introspect: 'always' },
+  recent: { maxAuthAgeSeconds: 5 },
+  soft: { softExpiry: { maxUses: 3 } },
+  scoped: { scopes: ['prices:read', 'prices:premium'] },
 };
 
-/** A guarded service with a route for each policy, for tests of what they do when something is away. */
+/** A guarded service for tests of what its routes want, and of what they do when something is away. */
 const policies: Service<Configuration> = {
   name: 'policies',
   version: '0.0.0',
@@ -52,7 +55,7 @@ const policies: Service<Configuration> = {
 
 function createApp(opened: Guard): Express {
   const app = express();
-  for (const [name, policy] of Object.entries(POLICIES)) {
+  for (const [name, policy] of Object.entries(ROUTES)) {
     app.get(`/${name}`, guard(opened, policy), (_request, response) => void response.json({}));
   }
   return app;

@@ -1,0 +1,66 @@
+import { fileURLToPath } from 'node:url';
+import type { Answer, Tokens } from '@rescind/dev-fleet';
+import { bearer, codeOf, request } from '@rescind/dev-fleet';
+import { expect, it } from 'vitest';
+import { fleetOf } from '../support/fleet.ts';
+import { waitFor } from '../support/wait.ts';
+
+// What a route wants of a token that is good, through running services and by the claims alone.
+
+const MAIN = fileURLToPath(new URL('../support/policies/main.ts', import.meta.url));
+
+async function openFleet() {
+  const fleet = await fleetOf({ prices: 0, orders: 0, others: [{ name: 'routes', main: MAIN }], started: false });
+  const [service] = fleet.instances;
+  if (service === undefined) throw new Error('one instance was asked for');
+  service.environment.LOG_URL = fleet.issuer.url;
+  await fleet.issuer.start();
+  await fleet.issuer.ready();
+  await service.start();
+  await service.ready();
+  const user = await fleet.client.register();
+  const ask = (route: string, { access_token: token }: Tokens) => request(`${service.url}/${route}`, bearer(token));
+  const challengeOf = (answer: Answer) => answer.headers.get('www-authenticate');
+  const refreshed = async ({ refresh_token: token }: Tokens) => (await fleet.client.refresh(token)).body as Tokens;
+  return { ...fleet, user, ask, challengeOf, refreshed };
+}
+
+it('step-up: a login that is too old for a route is asked for again, and then the session goes on', async () => {
+  const { client, issuer, user, ask, challengeOf, refreshed } = await openFleet();
+  const tokens = await client.login(user, 'laptop');
+  await waitFor('the login is too old', async () => (await ask('recent', tokens)).status === 401);
+  const answer = await ask('recent', tokens);
+  expect(codeOf(answer)).toBe('authentication_insufficient');
+  expect(challengeOf(answer)).toMatch(/^Bearer error="insufficient_user_authentication".* max_age="5"$/);
+  expect((await ask('deny', tokens)).status).toBe(200);
+
+  // A refresh is no login.
+  const later = await refreshed(tokens);
+  expect(codeOf(await ask('recent', later))).toBe('authentication_insufficient');
+
+  const again = await request(`${issuer.url}/reauthenticate`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${later.access_token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ password: user.password }),
+  });
+  expect(again.status).toBe(200);
+  expect((await ask('recent', again.body as Tokens)).status).toBe(200);
+});
+
+it('soft expiry: after so many uses the client renews, and the session goes on', async () => {
+  const { client, user, ask, refreshed } = await openFleet();
+  const tokens = await client.login(user, 'laptop');
+  for (let use = 0; use < 3; use += 1) expect((await ask('soft', tokens)).status).toBe(200);
+  const answer = await ask('soft', tokens);
+  expect([answer.status, codeOf(answer)]).toEqual([401, 'token_soft_expired']);
+  // It is not invalid: elsewhere it goes on.
+  expect((await ask('deny', tokens)).status).toBe(200);
+  expect((await ask('soft', await refreshed(tokens))).status).toBe(200);
+});
+
+it('scopes: 403 with all that are needed', async () => {
+  const { client, user, ask, challengeOf } = await openFleet();
+  const answer = await ask('scoped', await client.login(user, 'laptop'));
+  expect([answer.status, codeOf(answer)]).toEqual([403, 'scope_insufficient']);
+  expect(challengeOf(answer)).toMatch(/error="insufficient_scope".* scope="prices:read prices:premium"$/);
+});
