@@ -173,6 +173,8 @@ describe('clients', () => {
     expect((await refresh(tokens.refresh)).status).not.toBe(200);
     expect((await post('/login', USER)).status).toBe(401);
     await ada.post('/admin/clients/web/enable', { why: 'mended' });
+    const secret = await ada.post('/admin/clients/web/secrets', { why: 'it is public' });
+    expect([secret.status, secret.body.code]).toEqual([409, 'client_state']);
     expect(await accepts((await login()).access)).toBe(400);
   });
 

@@ -27,7 +27,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
   const { clients } = issuer;
   const found = (name: string): RegisteredClient => {
     const client = clients.find(name);
-    if (client === undefined) throw new RescindError('not_found');
+    if (client === undefined) throw new RescindError('client_unknown');
     return client;
   };
   const targets = (input: { readonly params: { readonly clientId: string } }) => [`client:${input.params.clientId}`];
@@ -57,7 +57,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       scopes: READ,
       params,
       answers: { 200: { description: 'The client', schema: clientView } },
-      errors: ['not_found'],
+      errors: ['client_unknown'],
       look: (input) => toJson(found(input.params.clientId)),
     }),
 
@@ -93,7 +93,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       params,
       body: { type: 'json', schema: statedBody },
       answers: { 201: { description: 'The secret', schema: z.strictObject({ secret: z.string() }) } },
-      errors: ['not_found', 'client_state'],
+      errors: ['client_unknown', 'client_state'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction((tx) => {
@@ -114,7 +114,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       params,
       body: { type: 'json', schema: statedBody },
       answers: { 200: { description: 'The client as it is now', schema: clientView } },
-      errors: ['not_found'],
+      errors: ['client_unknown'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction((tx) => {
@@ -135,7 +135,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       params,
       body: { type: 'json', schema: disableBody },
       answers: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
-      errors: ['not_found', 'authentication_insufficient'],
+      errors: ['client_unknown', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {
         recent(administrator);
@@ -158,7 +158,7 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       params,
       body: { type: 'json', schema: statedBody },
       answers: { 200: { description: 'The client as it is now', schema: clientView } },
-      errors: ['not_found'],
+      errors: ['client_unknown'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction((tx) => {
@@ -172,18 +172,19 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       id: 'removeClient',
       method: 'post',
       path: '/admin/clients/{clientId}/remove',
-      summary: 'Forget a client: its sessions end and its tokens die. One that is built in comes back as it was',
+      summary: 'Forget a client: its sessions end and its tokens die. One that is built in can be disabled instead',
       tag: TAG,
       scopes: WRITE,
       params,
       body: { type: 'json', schema: bodyWithReason('client_removed') },
       answers: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
-      errors: ['not_found', 'authentication_insufficient'],
+      errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {
         recent(administrator);
         return issuer.transaction((tx) => {
-          if (!tx.removeClient(name)) throw new RescindError('not_found');
+          found(name);
+          if (!tx.removeClient(name)) throw new RescindError('client_state');
           const revocation = cutOff(tx, name, body.reason);
           written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
           return { revocation };
