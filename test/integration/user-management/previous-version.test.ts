@@ -1,0 +1,72 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openIssuer } from '@rescind/issuer';
+import { generateSigningKey, signingKeyToPem } from '@rescind/token';
+import Database from 'better-sqlite3';
+import { expect, onTestFinished, test } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { openUserManagement } from '../../support/user-management.ts';
+
+const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
+
+/** What a user-management of version 1 wrote, with keys of now: `phoneUsed` was exchanged for `phone`. */
+function filesOfVersion1() {
+  const directory = temporaryDirectory();
+  const databasePath = join(directory, 'user-management.sqlite');
+  const keysPath = join(directory, 'keys');
+  mkdirSync(keysPath, { mode: 0o700 });
+  const makeKey = (purpose: string) => {
+    const key = generateSigningKey();
+    writeFileSync(join(keysPath, `${purpose}-${key.kid}.pem`), signingKeyToPem(key), { mode: 0o600 });
+    return key.kid;
+  };
+  const [signingKid, eventKid] = [makeKey('token'), makeKey('event')];
+  const database = new Database(databasePath);
+  database.exec(fixture('version-1.sql').replaceAll('TOKEN_KID', signingKid).replaceAll('EVENT_KID', eventKid));
+  const mark = database.prepare('SELECT epoch, head, last AS id FROM rescind_meta').get();
+  database.close();
+  writeFileSync(join(keysPath, 'high-water.json'), JSON.stringify(mark), { mode: 0o600 });
+  return { databasePath, keysPath, given: { ...JSON.parse(fixture('version-1.json')), signingKid, eventKid } };
+}
+
+test('a database of version 1 is opened as it is: its users and their sessions go on', async () => {
+  const { databasePath, keysPath, given } = filesOfVersion1();
+  const service = await openUserManagement({
+    ISSUER: given.issuer,
+    DATABASE_PATH: databasePath,
+    KEYS_PATH: keysPath,
+    KEY_ROTATION_INTERVAL: 'never',
+    EVENT_KEY_ROTATION_INTERVAL: 'never',
+  });
+  const { refresh, login, accepts, tokensOf, send } = service;
+  const { username, password } = given;
+  const { access } = await login({ username, password });
+  expect(await accepts(access)).toBe(400);
+  for (const open of [given.laptop, given.phone]) {
+    expect(await accepts(tokensOf(await refresh(open)).access)).toBe(400);
+  }
+  for (const over of [given.gone, given.phoneUsed]) expect((await refresh(over)).status).toBe(400);
+  const { keys } = (await send('/.well-known/jwks.json')).body as { keys: { kid: string }[] };
+  expect(keys.map(({ kid }) => kid)).toEqual([given.signingKid]);
+});
+
+test('its log goes on where it was, and its keys have their place in a rotation', async () => {
+  const { databasePath, keysPath, given } = filesOfVersion1();
+  const keyRotation = { everyMs: 'never', eventEveryMs: 'never' } as const;
+  const subject = () => ({ claims: {}, credentialVersion: 1, active: true });
+  const issuer = openIssuer({ issuer: given.issuer, databasePath, keysPath, keyRotation, subject });
+  onTestFinished(() => issuer.close());
+  expect(issuer.refusingWrites()).toBeNull();
+  expect(issuer.log.snapshot().epoch).toBe(given.log.epoch);
+  expect(issuer.log.snapshot().head).toBeGreaterThanOrEqual(given.log.head);
+  expect(issuer.keys.list()).toMatchObject([
+    { kid: given.signingKid, purpose: 'token', alg: 'RS256', state: 'active', retiresAt: null },
+    { kid: given.revokedKid, purpose: 'token', alg: 'RS256', state: 'revoked' },
+    { kid: given.eventKid, purpose: 'event', alg: 'RS256', state: 'active' },
+  ]);
+  expect(await issuer.keys.rotate({ purpose: 'token' })).toMatchObject({ state: 'next' });
+  await issuer.keys.revoke({ kid: given.eventKid, reason: 'key_compromised' });
+  expect(issuer.log.snapshot().epoch > given.log.epoch).toBe(true);
+  const denied = issuer.revocations.list().items.map(({ reason }) => reason);
+  expect(denied).toContain('key_compromised');
+});
