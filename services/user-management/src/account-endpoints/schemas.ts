@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { scope, tokenAnswer } from '../http/bodies.ts';
+import { deviceName, scope, tokenAnswer } from '../http/bodies.ts';
 import { clientForm } from '../oauth/forms.ts';
 
 /** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
@@ -7,13 +7,6 @@ const username = z.string().regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, 'must be 1 
 
 /** Judged where it is stored; here only so long that nothing costly is done with more. */
 const password = z.string().max(1_024, 'must be shorter');
-
-/** Written out, as patterns of JSON Schema are read by programs that know no properties of characters. */
-const PRINTABLE = /^[ -~\u00a0-\u{10ffff}]{1,64}$/u;
-const deviceName = z
-  .string()
-  .regex(PRINTABLE, 'must be 1 to 64 characters, without control characters')
-  .refine((text) => text.isWellFormed(), 'must be text');
 
 const deviceId = z
   .string()

@@ -3,6 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { pageOf, pageQuery } from '@rescind/service';
 import { z } from 'zod';
+import { deviceName } from '../http/bodies.ts';
 import type { Desk } from './desk.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
 
@@ -37,7 +38,7 @@ const listQuery = pageQuery.extend({
   client_id: id.optional(),
   ended: z.enum(['true', 'false']).default('false').describe('Those that are over, too'),
 });
-const renameBody = z.strictObject({ deviceName: z.string().min(1).max(64), why });
+const renameBody = z.strictObject({ deviceName, why });
 const demandBody = z.strictObject({ reason, why });
 
 /** Logins on devices, as an administrator sees and ends them. */

@@ -9,6 +9,13 @@ export const scope = z
 
 export const clientId = z.string().max(256).optional();
 
+/** Written out, as patterns of JSON Schema are read by programs that know no properties of characters. */
+const PRINTABLE = /^[ -~\u00a0-\u{10ffff}]{1,64}$/u;
+export const deviceName = z
+  .string()
+  .regex(PRINTABLE, 'must be 1 to 64 characters, without control characters')
+  .refine((text) => text.isWellFormed(), 'must be text');
+
 /** RFC 6749 section 5.1, `refresh_in` and `sid` being ours. */
 export const tokenAnswer = z
   .strictObject({

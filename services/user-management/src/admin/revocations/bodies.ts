@@ -11,7 +11,7 @@ const value = z
   .min(1)
   .max(1_024)
   .refine((text) => text.isWellFormed(), 'must be text');
-const expiresAt = millis.describe('When the last token that is meant expires, in milliseconds since 1970');
+const expiresAt = z.int().min(1).describe('When the last token that is meant expires, in milliseconds since 1970');
 const endsSession = z.boolean().optional().describe('Default true; false: old tokens die, sessions go on');
 
 /** Of ours, or of another issuer whose revocations this log publishes. */
