@@ -84,6 +84,24 @@ describe('the audit', () => {
     ]);
   });
 
+  test('what cannot be written into it does not happen', async () => {
+    const { ada, revoke, tamper, subOf, login, accepts } = await started();
+    const sub = await subOf();
+    const { access } = await login();
+    tamper(`CREATE TRIGGER no_more BEFORE INSERT ON admin_audit BEGIN SELECT RAISE(ABORT, 'no more'); END`);
+    expect((await ada.post(`/admin/users/${sub}/suspend`, { why: 'x' })).status).toBe(500);
+    expect((await ada.post('/admin/keys/rotate', { purpose: 'token', why: 'x' })).status).toBe(500);
+    expect((await revoke('acme')).status).toBe(500);
+    expect((await ada.get('/admin/revocations')).body.items).toEqual([]);
+    expect((await ada.get(`/admin/users/${sub}`)).body.state).toBe('active');
+    const { items } = (await ada.get('/admin/keys')).body as { items: { state: string }[] };
+    expect(items.filter(({ state }) => state === 'next')).toEqual([]);
+    expect(await accepts(access)).toBe(400);
+    tamper('DROP TRIGGER no_more');
+    expect((await ada.post(`/admin/users/${sub}/suspend`, { why: 'x' })).status).toBe(200);
+    expect(await accepts(access)).toBe(401);
+  });
+
   test('SQLite itself refuses to change, remove or replace an entry', async () => {
     const { revoke, tamper, verify } = await started();
     await revoke('acme');
