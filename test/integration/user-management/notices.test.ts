@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError } from '@rescind/service/configuration';
 import { describe, expect, test } from 'vitest';
+import { createAuthenticator } from '../../support/authenticator.ts';
 import { freePort, openUserManagement, USER } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 import { webhookReceiver } from '../../support/webhook-receiver.ts';
@@ -90,6 +91,57 @@ describe('"this was not me"', () => {
     expect((await service.post('/login', { ...USER, ...LAPTOP, password })).status).toBe(200);
     // No device was known any more.
     await service.receiver.notice('login.new_device', 2);
+  });
+
+  test('throws out a second factor and a telephone that the thief has added', async () => {
+    const service = await started();
+    const own = await service.login(LAPTOP);
+    const patch = (access: string, phone: string) =>
+      service.send('/account', {
+        method: 'PATCH',
+        headers: { 'Content-Type': 'application/json', ...service.asBearer(access) },
+        body: JSON.stringify({ phone, password: USER.password }),
+      });
+    expect((await patch(own.access, '+4915112345678')).status).toBe(200);
+    const changed = await service.receiver.notice('account.changed');
+    expect(changed.data).toMatchObject({ what: 'phone_number', phone_number: null });
+
+    const theirs = await service.login(STRANGER);
+    const { data } = await service.receiver.notice('login.new_device');
+    expect(data.phone_number).toBe('+4915112345678');
+    const { access } = service.tokensOf(await patch(theirs.access, '+4915199999999'));
+    const { body } = await service.post('/totp', {}, service.asBearer(access));
+    const totp = createAuthenticator(String(body.uri)).code();
+    expect((await service.post('/totp/confirm', { totp }, service.asBearer(access))).status).toBe(200);
+    // Told where the owner was reached before.
+    expect((await service.receiver.notice('account.changed', 2)).data.phone_number).toBe('+4915112345678');
+    expect((await service.receiver.notice('account.changed', 3)).data.what).toBe('second_factor');
+
+    expect((await service.post('/not-me', { token: data.not_me })).status).toBe(204);
+    const reset = await service.receiver.notice('account.password_reset');
+    const password = 'a password of mine';
+    const set = { resetToken: reset.data.reset_token, newPassword: password };
+    expect((await service.post('/password/reset', set)).status).toBe(204);
+    expect((await service.post('/login', { ...USER, ...LAPTOP, password })).status).toBe(200);
+  });
+
+  test('leaves the second factor that the owner had', async () => {
+    const service = await started();
+    const own = await service.login(LAPTOP);
+    const { body } = await service.post('/totp', {}, service.asBearer(own.access));
+    const authenticator = createAuthenticator(String(body.uri));
+    const confirm = { totp: authenticator.code() };
+    const confirmed = await service.post('/totp/confirm', confirm, service.asBearer(own.access));
+    const [first, second] = confirmed.body.recoveryCodes as string[];
+    await service.login({ ...STRANGER, recoveryCode: first });
+    const { data } = await service.receiver.notice('login.new_device');
+    expect((await service.post('/not-me', { token: data.not_me })).status).toBe(204);
+    const reset = await service.receiver.notice('account.password_reset');
+    const password = 'a password of mine';
+    await service.post('/password/reset', { resetToken: reset.data.reset_token, newPassword: password });
+    const login = { ...USER, ...LAPTOP, password };
+    expect((await service.post('/login', login)).body.code).toBe('second_factor_required');
+    expect((await service.post('/login', { ...login, recoveryCode: second })).status).toBe(200);
   });
 
   test('can be said for a while', async () => {

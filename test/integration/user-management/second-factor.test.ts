@@ -1,3 +1,5 @@
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createAuthenticator } from '../../support/authenticator.ts';
@@ -129,5 +131,28 @@ describe('security 24: a change of the second factor', () => {
     expect(await service.accepts(tokens.access)).toBe(400);
     const refreshed = service.tokensOf(await service.refresh(tokens.refresh));
     expect(decodeJwt(refreshed.access)).toMatchObject({ acr: 'aal2' });
+  });
+});
+
+describe('the key that seals secrets', () => {
+  test('is its owner’s alone, and nothing starts without it once something is sealed', async () => {
+    const service = await started();
+    const { access } = await service.login();
+    const file = join(service.directory, 'keys', 'account-secrets.key');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    await service.post('/totp', {}, service.asBearer(access));
+    await service.close();
+
+    const place = { ISSUER: service.url, PORT: new URL(service.url).port };
+    const again = () => openUserManagement(place, service.directory);
+    chmodSync(file, 0o644);
+    await expect(again()).rejects.toThrow('chmod 600');
+    const key = readFileSync(file, 'utf8');
+    rmSync(file);
+    await expect(again()).rejects.toThrow('is missing');
+    writeFileSync(file, 'nonsense', { mode: 0o600 });
+    await expect(again()).rejects.toThrow('must hold a key');
+    writeFileSync(file, key, { mode: 0o600 });
+    expect((await again()).url).toBe(service.url);
   });
 });

@@ -6,12 +6,13 @@ import { REASON, viewOf } from './account.ts';
 import { changedClaims } from './claims.ts';
 import type { DeviceTraits } from './devices.ts';
 import type { NewLogin } from './entering.ts';
-import { contactOf, enter } from './entering.ts';
+import { enter } from './entering.ts';
 import type { Credentials } from './proving.ts';
 import { proving, requirePassword, within } from './proving.ts';
 import { resetPassword } from './reset.ts';
 import type { AccountRoom } from './room.ts';
 import { requireAccount } from './room.ts';
+import { contactOf, tellChange } from './telling.ts';
 
 /** Whose access token it is. */
 export interface Holder {
@@ -49,7 +50,7 @@ export interface Accounts {
 const newSub = () => randomBytes(16).toString('base64url');
 
 export function createAccounts(room: AccountRoom): Accounts {
-  const { issuer, table, passwords, links, notices, clock } = room;
+  const { issuer, table, passwords, links, factors, notices, clock } = room;
 
   return {
     async register(username, password) {
@@ -90,17 +91,18 @@ export function createAccounts(room: AccountRoom): Accounts {
         const credentialVersion = account.credentialVersion + 1;
         table.update(sub, { password: hash, credentialVersion });
         tx.endAllSessions({ sub, reason: REASON.passwordChanged });
+        tellChange(room, account, 'password', clock.now());
         return enter(room, { ...proved, account: { ...account, credentialVersion } }, login);
       });
     },
 
     async setPassword(resetToken, next) {
-      const sub = links.find(resetToken, 'password_reset', clock.now());
-      const owner = sub === undefined ? undefined : table.bySub(sub);
+      const link = links.find(resetToken, 'password_reset', clock.now());
+      const owner = link && table.bySub(link.sub);
       if (owner === undefined) throw new RescindError('link_invalid');
       const hash = await passwords.hash(next, owner.username);
       return issuer.transaction(() => {
-        if (links.take(resetToken, 'password_reset', clock.now()) !== owner.sub) throw new RescindError('link_invalid');
+        if (links.take(resetToken, 'password_reset', clock.now()) === undefined) throw new RescindError('link_invalid');
         const { credentialVersion } = requireAccount(table, owner.sub);
         // Its sessions ended with the reset, and none could begin since.
         table.update(owner.sub, { password: hash, credentialVersion: credentialVersion + 1, resetReason: null });
@@ -110,9 +112,12 @@ export function createAccounts(room: AccountRoom): Accounts {
 
     notMe: (token) =>
       issuer.transaction((tx) => {
-        const sub = links.take(token, 'not_me', clock.now());
-        const owner = sub === undefined ? undefined : table.bySub(sub);
-        if (owner === undefined) throw new RescindError('link_invalid');
+        const link = links.take(token, 'not_me', clock.now());
+        const owner = link && table.bySub(link.sub);
+        if (link === undefined || owner === undefined) throw new RescindError('link_invalid');
+        // Enrolled since: it is whose login this is about, and would keep the owner out.
+        const factor = factors.find(owner.sub);
+        if (factor !== undefined && (factor.confirmedAt ?? link.issuedAt) >= link.issuedAt) factors.remove(owner.sub);
         const { resetToken, expiresAt } = resetPassword(room, tx, owner, {});
         links.forget(owner.sub, 'not_me');
         const data = {
@@ -131,7 +136,9 @@ export function createAccounts(room: AccountRoom): Accounts {
         room,
         () => table.bySub(sub),
         credentials,
-        ({ tx, account: { claims, credentialVersion }, authentication }) => {
+        ({ tx, account, authentication }) => {
+          const { claims, credentialVersion } = account;
+          tellChange(room, account, 'phone_number', clock.now());
           table.update(sub, { claims: changedClaims(claims, { phone_number: phone }) });
           tx.revoke({ claim: 'sub', value: sub, endsSession: false, reason: REASON.phoneChanged });
           return tx.reauthenticate({ sid, sub, credentialVersion, ...authentication });

@@ -5,13 +5,18 @@ import type { EpochMillis } from '@rescind/revocation';
 /** What the holder of a link's token may do, once. */
 type LinkPurpose = 'password_reset' | 'not_me';
 
+export interface Link {
+  readonly sub: string;
+  readonly issuedAt: EpochMillis;
+}
+
 /** Tokens that are sent to somebody and come back once: 256 random bits, kept as a hash. All of it inside transactions. */
 export interface Links {
-  issue(sub: string, purpose: LinkPurpose, expiresAt: EpochMillis): string;
+  issue(sub: string, purpose: LinkPurpose, at: EpochMillis, expiresAt: EpochMillis): string;
   /** Whose it is, if it is good; it stays as it is. */
-  find(token: string, purpose: LinkPurpose, now: EpochMillis): string | undefined;
+  find(token: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
   /** The same, and it is good no more. */
-  take(token: string, purpose: LinkPurpose, now: EpochMillis): string | undefined;
+  take(token: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
   /** Those of an account die, of one purpose or all. */
   forget(sub: string, purpose?: LinkPurpose): void;
   prune(before: EpochMillis): number;
@@ -20,12 +25,12 @@ export interface Links {
 const TOKEN_BYTES = 32;
 
 export function createLinks(database: Issuer['database']): Links {
-  const insert = database.prepare('INSERT INTO account_links (hash, sub, purpose, expires_at) VALUES (?, ?, ?, ?)');
-  const find = database
-    .prepare<[Buffer, string, number], string>(
-      'SELECT sub FROM account_links WHERE hash = ? AND purpose = ? AND expires_at > ?',
-    )
-    .pluck();
+  const insert = database.prepare(
+    'INSERT INTO account_links (hash, sub, purpose, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)',
+  );
+  const find = database.prepare<[Buffer, string, number], Link>(
+    'SELECT sub, issued_at AS issuedAt FROM account_links WHERE hash = ? AND purpose = ? AND expires_at > ?',
+  );
   const remove = database.prepare('DELETE FROM account_links WHERE hash = ?');
   const forget = database.prepare(
     'DELETE FROM account_links WHERE sub = @sub AND (@purpose IS NULL OR purpose = @purpose)',
@@ -34,16 +39,16 @@ export function createLinks(database: Issuer['database']): Links {
 
   const findLink = (token: string, purpose: LinkPurpose, now: EpochMillis) => find.get(hashOf(token), purpose, now);
   return {
-    issue(sub, purpose, expiresAt) {
+    issue(sub, purpose, at, expiresAt) {
       const token = randomBytes(TOKEN_BYTES).toString('base64url');
-      insert.run(hashOf(token), sub, purpose, expiresAt);
+      insert.run(hashOf(token), sub, purpose, at, expiresAt);
       return token;
     },
     find: findLink,
     take(token, purpose, now) {
-      const sub = findLink(token, purpose, now);
-      if (sub !== undefined) remove.run(hashOf(token));
-      return sub;
+      const link = findLink(token, purpose, now);
+      if (link !== undefined) remove.run(hashOf(token));
+      return link;
     },
     forget(sub, purpose) {
       forget.run({ sub, purpose: purpose ?? null });

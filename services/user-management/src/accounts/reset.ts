@@ -27,8 +27,9 @@ export function resetPassword(
   table.update(sub, { resetReason: reason, credentialVersion: credentialVersion + 1 });
   devices.forget(sub);
   links.forget(sub, 'password_reset');
-  const expiresAt = clock.now() + ttlMs;
-  const resetToken = links.issue(sub, 'password_reset', expiresAt);
+  const now = clock.now();
+  const expiresAt = now + ttlMs;
+  const resetToken = links.issue(sub, 'password_reset', now, expiresAt);
   const revocation = tx.endAllSessions({ sub, reason: REASON.passwordReset });
   return { resetToken, expiresAt, revocation };
 }

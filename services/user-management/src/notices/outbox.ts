@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { Issuer } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 
-/** What somebody is to be told of: `login.new_device`, `account.password_reset`. */
-type NoticeType = 'login.new_device' | 'account.password_reset';
+/** What somebody is to be told of. */
+type NoticeType = 'login.new_device' | 'account.changed' | 'account.password_reset';
 
 export interface Notice {
   /** The account it is about: what it says is erased with it. */

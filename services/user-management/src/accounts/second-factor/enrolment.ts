@@ -1,4 +1,5 @@
 import type { TokenAnswer } from '@rescind/issuer';
+import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Account } from '../account.ts';
 import { REASON } from '../account.ts';
@@ -7,6 +8,7 @@ import type { Credentials, Proved } from '../proving.ts';
 import { proving } from '../proving.ts';
 import type { AccountRoom } from '../room.ts';
 import { requireAccount } from '../room.ts';
+import { tellChange } from '../telling.ts';
 import type { Authentication } from './proof.ts';
 import { PASSWORD_ALONE, WITH_SECOND_FACTOR } from './proof.ts';
 import { createRecoveryCodes, hashRecoveryCode } from './recovery-codes.ts';
@@ -46,8 +48,14 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
   };
 
   /** What the other sessions proved is another credential from now on. */
-  const changed = ({ tx, account }: Pick<Proved, 'tx' | 'account'>, sid: string, authentication: Authentication) => {
+  const changed = (
+    { tx, account }: Pick<Proved, 'tx' | 'account'>,
+    sid: string,
+    authentication: Authentication,
+    at: EpochMillis,
+  ) => {
     const { sub } = account;
+    tellChange(room, account, 'second_factor', at);
     const credentialVersion = account.credentialVersion + 1;
     table.update(sub, { credentialVersion });
     tx.endAllSessions({ sub, exceptSid: sid, reason: REASON.secondFactorChanged });
@@ -71,11 +79,12 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
         const account = requireAccount(table, sub);
         const factor = factors.find(sub);
         if (factor === undefined || factor.confirmedAt !== null) throw new RescindError('second_factor_state');
-        const step = findTotpStep(factor.secret, totp, clock.now(), factor.lastStep);
+        const now = clock.now();
+        const step = findTotpStep(factor.secret, totp, now, factor.lastStep);
         if (step === undefined) throw new RescindError('second_factor_wrong');
-        factors.confirm(sub, clock.now(), step);
+        factors.confirm(sub, now, step);
         const recoveryCodes = makeRecoveryCodes(sub);
-        return { tokens: changed({ tx, account }, sid, WITH_SECOND_FACTOR), recoveryCodes };
+        return { tokens: changed({ tx, account }, sid, WITH_SECOND_FACTOR, now), recoveryCodes };
       }),
 
     remove: ({ sub, sid }, credentials) =>
@@ -86,7 +95,7 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
         (proved) => {
           requireFactor(proved.account);
           factors.remove(sub);
-          return changed(proved, sid, PASSWORD_ALONE);
+          return changed(proved, sid, PASSWORD_ALONE, clock.now());
         },
       ),
 

@@ -28,6 +28,7 @@ CREATE TABLE account_links (
   hash BLOB PRIMARY KEY,
   sub TEXT NOT NULL REFERENCES accounts (sub),
   purpose TEXT NOT NULL CHECK (purpose IN ('password_reset', 'not_me')),
+  issued_at INTEGER NOT NULL,
   expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX account_links_sub ON account_links (sub);
