@@ -1,0 +1,85 @@
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { openUserManagement } from '../../support/user-management.ts';
+
+type Json = Record<string, unknown>;
+interface Described {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, { readonly operationId: string; readonly requestBody?: Json }>>;
+}
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'];
+
+async function published(): Promise<{ readonly url: string; readonly document: Described }> {
+  const { url, send } = await openUserManagement({ PUBLISH_OPENAPI: 'true' });
+  const { status, body } = await send('/openapi.json');
+  expect(status).toBe(200);
+  return { url, document: body as unknown as Described };
+}
+
+test('security 58: the document is there when it is asked for', async () => {
+  const { send } = await openUserManagement();
+  expect((await send('/openapi.json')).status).toBe(404);
+});
+
+describe('the document', () => {
+  test('says what is served: each address takes the methods it has there, and no others', async () => {
+    const { url, document } = await published();
+    expect(document.openapi).toMatch(/^3\.1\./);
+    for (const [path, operations] of Object.entries(document.paths)) {
+      const at = url + path.replaceAll(/\{\w+\}/g, 'x');
+      const described = METHODS.filter((method) => method in operations).map((method) => method.toUpperCase());
+      const { headers } = await fetch(at, { method: 'OPTIONS' });
+      const served = headers
+        .get('allow')
+        ?.split(', ')
+        .filter((method) => method !== 'HEAD');
+      expect([path, served?.toSorted()]).toEqual([path, described.toSorted()]);
+    }
+  });
+
+  test('has an example of each operation in docs/http.md', async () => {
+    const { document } = await published();
+    const page = readFileSync(new URL('../../../docs/http.md', import.meta.url), 'utf8');
+    const missing = Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.keys(operations)
+        .map((method) => `${method.toUpperCase()} ${path}`)
+        .filter((address) => !page.includes(`\`${address}\``)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('lets no JSON body have members that nobody knows', async () => {
+    const { document } = await published();
+    const open = Object.values(document.paths)
+      .flatMap((operations) => Object.values(operations))
+      .filter(({ requestBody }) => isOpen(requestBody))
+      .map(({ operationId }) => operationId);
+    expect(open).toEqual([]);
+  });
+
+  test('passes the recommended rules of another maker’s linter', async () => {
+    const { document } = await published();
+    const file = join(temporaryDirectory(), 'openapi.json');
+    writeFileSync(file, JSON.stringify(document));
+    // Some addresses have nothing to be wrong, and a test’s server is on this machine.
+    const skipped = ['operation-4xx-response', 'no-server-example.com'].flatMap((rule) => ['--skip-rule', rule]);
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['node_modules/@redocly/cli/bin/cli.js', 'lint', '--max-problems=20', ...skipped, file],
+      { encoding: 'utf8', env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' } },
+    );
+    expect([status, /You have \d+ (warning|error)/.exec(stdout + stderr)], stdout + stderr).toEqual([0, null]);
+  });
+});
+
+function isOpen(body: Json | undefined): boolean {
+  const content = (body?.content ?? {}) as Record<string, { schema: Json }>;
+  const schema = content['application/json']?.schema;
+  return (
+    schema !== undefined && JSON.stringify(schema).includes('"properties"') && schema.additionalProperties !== false
+  );
+}
