@@ -14,7 +14,7 @@ const USAGE = `npm run bench -- [--quick] [--case P6]… [--json] [--write]
   --quick  a look: smaller, shorter, and no figure to quote
   --case   only these, by their beginning
   --json   prints {cases: […]} alone on standard output
-  --write  keeps the results in docs/results and docs/benchmarks.md`;
+  --write  keeps the results: docs/benchmarks/<date>.json and .svg, and the tables of docs/performance.md`;
 
 const { values } = parseArgs({
   options: {

@@ -10,28 +10,28 @@ const docs = fileURLToPath(new URL('../../docs/', import.meta.url));
 const BEGIN = '<!-- results: written by npm run bench -- --write -->';
 const END = '<!-- end of results -->';
 
-/** Writes docs/results/<date>.json and .svg, and the table of docs/benchmarks.md, whose other text stays. */
+/** Writes docs/benchmarks/<date>.json and .svg, and the tables of docs/performance.md, whose other text stays. */
 export function writeResults(finished: readonly Finished[], at: Date): void {
   const date = at.toISOString().slice(0, 10);
-  mkdirSync(`${docs}results`, { recursive: true });
+  mkdirSync(`${docs}benchmarks`, { recursive: true });
   const results = { at: at.toISOString(), machine: machine(), cases: finished.map(toJson) };
-  writeFileSync(`${docs}results/${date}.json`, `${JSON.stringify(results, null, 2)}\n`);
-  writeFileSync(`${docs}results/${date}.svg`, toSvg(finished));
-  const page = readFileSync(`${docs}benchmarks.md`, 'utf8');
+  writeFileSync(`${docs}benchmarks/${date}.json`, `${JSON.stringify(results, null, 2)}\n`);
+  writeFileSync(`${docs}benchmarks/${date}.svg`, toSvg(finished));
+  const page = readFileSync(`${docs}performance.md`, 'utf8');
   const [before, rest] = page.split(BEGIN);
   const after = rest?.split(END)[1];
   if (before === undefined || after === undefined)
-    throw new Error('docs/benchmarks.md has lost the marks of its results');
-  writeFileSync(`${docs}benchmarks.md`, `${before}${BEGIN}\n\n${toMarkdown(finished, date)}\n${END}${after}`);
+    throw new Error('docs/performance.md has lost the marks of its results');
+  writeFileSync(`${docs}performance.md`, `${before}${BEGIN}\n\n${toMarkdown(finished, date)}\n${END}${after}`);
 }
 
 function toMarkdown(finished: readonly Finished[], date: string): string {
   const { cpu, cores, memoryGiB, system, node } = machine();
   const lines = [
     `${date}: ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}${finished.some(({ quick }) => quick) ? ', a quick look' : ''}.`,
-    `[Every figure](results/${date}.json)`,
+    `[Every figure](benchmarks/${date}.json)`,
     '',
-    `![How far from its bar each promise came](results/${date}.svg)`,
+    `![How far from its bar each promise came](benchmarks/${date}.svg)`,
     '',
     '| | what | figure | bar | |',
     '|---|---|---|---|---|',

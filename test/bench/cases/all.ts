@@ -6,7 +6,7 @@ interface Listed {
   load(): Promise<Case>;
 }
 
-/** In the order of the table in docs/benchmarks.md. A new case is a file here and a line in this list. */
+/** In the order of the table in docs/performance.md. A new case is a file here and a line in this list. */
 export const cases: readonly Listed[] = [
   { id: 'P1', load: async () => (await import('./p1-seen.ts')).p1 },
   { id: 'P2', load: async () => (await import('./p2-never-seen.ts')).p2 },

@@ -61,11 +61,11 @@ export const p3: Case = {
     const requests = newTokens(TOKENS, readKey(directory, 'token')).map((token) => ({
       headers: { authorization: `Bearer ${token}` },
     }));
-    const duration = quick ? 1 : 4;
+    const duration = quick ? 1 : 3;
     const perSecond = new Map<string, number[]>(servers.all.map(({ name }) => [name, []]));
     const cpu = new Map<string, number[]>(servers.all.map(({ name }) => [name, []]));
     const redisCpu: number[] = [];
-    for (let round = -1; round < (quick ? 3 : 7); round++) {
+    for (let round = -1; round < (quick ? 3 : 6); round++) {
       say(round < 0 ? 'warming up …' : `round ${round + 1} …`);
       for (const server of servers.all) {
         const before = redis?.cpu() ?? 0;
