@@ -11,7 +11,7 @@ import { forbidden, may, options, owners } from './room-rules.ts';
  */
 export async function checkRooms(): Promise<string> {
   const result = await cruise(
-    ['packages', 'services', 'test'],
+    ['packages', 'services', 'examples', 'test'],
     { ...options, ruleSet: { forbidden }, validate: true, outputType: 'json' },
     undefined,
     { tsConfig: extractTypeScriptConfig('tsconfig.json') },

@@ -3,9 +3,9 @@ import { NEVER, RescindError } from '@rescind/revocation';
 import type { Issuer } from './issuer.ts';
 import type { RegisteredClient } from './issuer-clients.ts';
 import type { Introspection } from './issuer-sessions.ts';
-import type { SessionRoom } from './session/answer.ts';
 import { allowedScope, requireGoingOn } from './session/grant.ts';
 import { findPresented } from './session/presented.ts';
+import type { SessionRoom } from './session/room.ts';
 import { presentScope } from './session/scope.ts';
 
 const INACTIVE: Introspection = { active: false };

@@ -30,8 +30,6 @@ import type {
   TokenAnswer,
 } from './issuer-sessions.ts';
 
-export type { RevocationRecord } from './issuer-revocations.ts';
-
 /** What the host knows of a subject now. Read inside the transaction that mints. */
 export interface SubjectRecord {
   /**

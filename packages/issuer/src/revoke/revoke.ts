@@ -11,8 +11,8 @@ import type {
 } from '../issuer-revocations.ts';
 import type { KeyRoom } from '../keys/changes.ts';
 import { replaceRevoked } from '../keys/changes.ts';
-import type { SessionRoom } from '../session/answer.ts';
 import { findPresented } from '../session/presented.ts';
+import type { SessionRoom } from '../session/room.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { appendRevocation } from './append.ts';

@@ -1,25 +1,12 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { PolicyDefaults } from '../clients/policy.ts';
 import { deadline } from '../clients/policy.ts';
-import type { ClientRegistry } from '../clients/registry.ts';
-import type { SubjectRecord } from '../issuer.ts';
 import type { AccessAnswer } from '../issuer-sessions.ts';
-import type { Keyring } from '../keys/keyring.ts';
 import type { Rotation } from '../sql/sessions.ts';
-import type { Store } from '../sql/store.ts';
 import type { Grant } from './grant.ts';
 import { createId, mintAccessToken } from './mint.ts';
+import type { SessionRoom } from './room.ts';
 import type { Unsigned } from './signing.ts';
-
-/** What login, refresh and renewal work with. */
-export interface SessionRoom {
-  readonly store: Store;
-  readonly policy: PolicyDefaults & { readonly issuer: string };
-  readonly tokenKeys: Keyring;
-  readonly clients: ClientRegistry;
-  subject(sub: string): SubjectRecord | undefined;
-}
 
 interface Answering extends Omit<Grant, 'client'> {
   readonly scope: readonly string[];

@@ -5,7 +5,7 @@ import { policyOf } from '../clients/policy.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { Session } from '../sql/sessions.ts';
-import type { SessionRoom } from './answer.ts';
+import type { SessionRoom } from './room.ts';
 import { parseScope } from './scope.ts';
 
 /** A session that goes on, with whose it is and by whose leave, as all of it is now. */

@@ -7,13 +7,13 @@ import type { RegisteredClient } from '../issuer-clients.ts';
 import type { BeginSession, TokenAnswer } from '../issuer-sessions.ts';
 import type { NewSession } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
-import type { SessionRoom } from './answer.ts';
 import { answerAccess } from './answer.ts';
 import { allowedScope, because } from './grant.ts';
 import { requireLogin, toOrigin } from './login-options.ts';
 import { createId } from './mint.ts';
 import type { OpaqueToken } from './opaque.ts';
 import { createOpaqueToken, hashVerifier, toText } from './opaque.ts';
+import type { SessionRoom } from './room.ts';
 import { requireWithin } from './scope.ts';
 import { signNow } from './signing.ts';
 

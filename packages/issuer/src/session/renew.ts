@@ -4,11 +4,11 @@ import type { VerifiedToken, Verifier } from '@rescind/token';
 import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
-import type { SessionRoom } from './answer.ts';
 import { answerAccess } from './answer.ts';
 import type { Grant } from './grant.ts';
 import { allowedScope, requireGoingOn, termsOf } from './grant.ts';
 import { digestOfJti } from './opaque.ts';
+import type { SessionRoom } from './room.ts';
 import { presentScope, requireWithin } from './scope.ts';
 import type { Unsigned } from './signing.ts';
 

@@ -7,7 +7,7 @@ export interface ListPlace {
   readonly sid: string;
 }
 
-export interface SessionsAsked {
+interface SessionsAsked {
   readonly sub: string | undefined;
   readonly clientId: string | undefined;
   readonly ended: boolean;

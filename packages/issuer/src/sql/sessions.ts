@@ -70,7 +70,7 @@ export type NewSession = Omit<
 >;
 
 /** What every minting leaves in its session. */
-export interface Minted {
+interface Minted {
   readonly sid: string;
   readonly at: EpochMillis;
   readonly idleExpiresAt: EpochMillis;
@@ -89,14 +89,14 @@ export interface Rotation {
   readonly sealed: Buffer | null;
 }
 
-export interface Renewal {
+interface Renewal {
   readonly sid: string;
   /** The token presented: it must still be the newest. */
   readonly presentedJti: string;
   readonly at: EpochMillis;
 }
 
-export interface Proof {
+interface Proof {
   readonly sid: string;
   readonly at: EpochMillis;
   readonly amr: readonly string[];

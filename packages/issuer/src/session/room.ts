@@ -1,0 +1,14 @@
+import type { PolicyDefaults } from '../clients/policy.ts';
+import type { ClientRegistry } from '../clients/registry.ts';
+import type { SubjectRecord } from '../issuer.ts';
+import type { Keyring } from '../keys/keyring.ts';
+import type { Store } from '../sql/store.ts';
+
+/** What login, refresh and renewal work with. */
+export interface SessionRoom {
+  readonly store: Store;
+  readonly policy: PolicyDefaults & { readonly issuer: string };
+  readonly tokenKeys: Keyring;
+  readonly clients: ClientRegistry;
+  subject(sub: string): SubjectRecord | undefined;
+}

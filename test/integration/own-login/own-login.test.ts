@@ -1,0 +1,127 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { httpWay } from '@rescind/feed';
+import { guard } from '@rescind/guard/express';
+import type { SessionPage, TokenAnswer } from '@rescind/issuer';
+import express from 'express';
+import { expect, onTestFinished, test } from 'vitest';
+import { openLoginService } from '../../../examples/own-login/login-service.ts';
+import { changeRole, suspend } from '../../../examples/own-login/staff.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { startProcess } from '../../support/process.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const MAIN = fileURLToPath(new URL('../../../examples/own-login/main.ts', import.meta.url));
+const [EMAIL, PASSWORD] = ['ada@example.com', 'correct horse battery'];
+const SECRET = 'a secret of the orders service';
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  return port;
+}
+
+/** The example as a process, and a service that its tokens are for. */
+async function openTown() {
+  const directory = temporaryDirectory();
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const login = startProcess(MAIN, {
+    PORT: String(port),
+    ISSUER: url,
+    DATABASE_PATH: join(directory, 'login.sqlite'),
+    KEYS_PATH: join(directory, 'keys'),
+    FEED_CLIENTS: JSON.stringify({ orders: SECRET }),
+    FIRST_USER: `${EMAIL} ${PASSWORD}`,
+  });
+  await waitFor('the login service', () => login.output().includes('listening'), 20_000);
+
+  const guarded = guard({
+    issuer: url,
+    audience: 'orders',
+    feed: { first: httpWay({ issuer: url, clientId: 'orders', clientSecret: SECRET }) },
+    denylistPath: join(directory, 'denylist.sqlite'),
+  });
+  const app = express();
+  app.get('/orders', guarded, (request, response) => void response.json({ role: request.auth?.payload.role }));
+  const server = app.listen(0, '127.0.0.1');
+  onTestFinished(async () => {
+    server.close();
+    server.closeAllConnections();
+    await guarded.close();
+  });
+  await guarded.ready();
+  const orders = `http://127.0.0.1:${(server.address() as AddressInfo).port}/orders`;
+  return { login, url, orders };
+}
+
+const send = (url: string, body: object, token?: string) =>
+  fetch(url, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: JSON.stringify(body),
+  });
+const read = async <T>(response: Promise<Response>): Promise<T> => (await (await response).json()) as T;
+const ask = (url: string, token: string) => fetch(url, { headers: { authorization: `Bearer ${token}` } });
+
+test('a login service keeps its users table, and its tokens are revoked everywhere', async () => {
+  const { login, url, orders } = await openTown();
+  const logIn = () => read<TokenAnswer>(send(`${url}/login`, { email: EMAIL, password: PASSWORD }));
+  expect((await send(`${url}/login`, { email: EMAIL, password: 'wrong' })).status).toBe(401);
+
+  const phone = await logIn();
+  const laptop = await logIn();
+  const answer = await ask(orders, phone.access_token);
+  expect([answer.status, await answer.json()]).toEqual([200, { role: 'customer' }]);
+
+  const refreshed = await read<TokenAnswer>(send(`${url}/token`, { refresh_token: phone.refresh_token }));
+  expect(refreshed.sid).toBe(phone.sid);
+  const devices = await read<SessionPage>(ask(`${url}/devices`, laptop.access_token));
+  expect(devices.items).toMatchObject([
+    { sid: laptop.sid, current: true },
+    { sid: phone.sid, current: false },
+  ]);
+
+  expect((await send(`${url}/logout`, {}, refreshed.access_token)).status).toBe(204);
+  await waitFor('the logout to arrive', async () => (await ask(orders, phone.access_token)).status === 401);
+  expect((await ask(orders, laptop.access_token)).status).toBe(200);
+
+  const tablet = await logIn();
+  const change = { current: PASSWORD, next: 'another correct horse' };
+  expect((await send(`${url}/password`, change, laptop.access_token)).status).toBe(204);
+  await waitFor('the change to arrive', async () => (await ask(orders, tablet.access_token)).status === 401);
+  expect((await send(`${url}/token`, { refresh_token: laptop.refresh_token })).status).toBe(200);
+  expect((await send(`${url}/token`, { refresh_token: tablet.refresh_token })).status).toBe(400);
+  login.kill('SIGTERM');
+  expect(await login.exit).toBe(0);
+});
+
+test('what the back office changes about a user reaches their tokens', async () => {
+  const directory = temporaryDirectory();
+  const service = openLoginService({
+    url: 'https://login.example',
+    databasePath: join(directory, 'login.sqlite'),
+    keysPath: join(directory, 'keys'),
+    feedClients: {},
+  });
+  onTestFinished(() => service.close());
+  const { issuer, users } = service;
+  const { id, credential_version: credentialVersion } = await users.add(EMAIL, PASSWORD);
+  const first = issuer.beginSession({ sub: id, clientId: 'shop', credentialVersion });
+  await changeRole(service, id, 'admin');
+  expect(() => issuer.verify(first.access_token)).toThrow(expect.objectContaining({ code: 'token_revoked' }));
+  const second = await issuer.refresh({ refreshToken: first.refresh_token, clientId: 'shop' });
+  expect(issuer.verify(second.access_token).payload).toMatchObject({ role: 'admin', scope: 'orders orders:write' });
+  await suspend(service, id);
+  expect(() => issuer.verify(second.access_token)).toThrow(expect.objectContaining({ code: 'token_revoked' }));
+  const refused = issuer.refresh({ refreshToken: second.refresh_token, clientId: 'shop' });
+  await expect(refused).rejects.toMatchObject({ oauth: 'invalid_grant' });
+});
