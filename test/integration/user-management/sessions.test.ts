@@ -1,5 +1,7 @@
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { FEED_SECRET, openUserManagement, USER } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 
@@ -70,6 +72,14 @@ describe('logging in', () => {
 });
 
 describe('registering', () => {
+  test('security 45: nobody is there before somebody registers', async () => {
+    const { directory, close } = await openUserManagement();
+    await close();
+    const database = new Database(join(directory, 'user-management.sqlite'), { readonly: true });
+    onTestFinished(() => void database.close());
+    expect(database.prepare('SELECT count(*) FROM accounts').pluck().get()).toBe(0);
+  });
+
   test('a name is taken once, however it is written', async () => {
     const { register } = await started();
     for (const username of ['ada', 'ADA', 'ａｄａ']) {

@@ -38,7 +38,7 @@ export const accountSettings = {
     }),
   ),
   WEBHOOK_ATTEMPTS: setting.count({
-    default: '12',
+    default: '16',
     atLeast: 1,
     atMost: 100,
     about: 'Attempts after which a notice is given up: counted, logged, and seen in `/readyz`',

@@ -23,6 +23,10 @@ interface CourierParts {
 export function openConfiguredCourier(configuration: WebhookConfiguration, parts: CourierParts): Courier | undefined {
   const { WEBHOOK_URL: url, WEBHOOK_SECRET: secretText = '', WEBHOOK_ATTEMPTS, WEBHOOK_RETRY } = configuration;
   const secret = parseWebhookSecret(secretText);
-  if (url === undefined || secret === undefined) return undefined;
+  if (url === undefined || secret === undefined) {
+    // Said once: new logins are in the log then, and their owners hear of none.
+    parts.telemetry.log('info', 'notices_off');
+    return undefined;
+  }
   return openCourier({ ...parts, url, secret, attempts: WEBHOOK_ATTEMPTS, retryMs: WEBHOOK_RETRY });
 }

@@ -6,7 +6,7 @@ import { retryDelay } from './retry.ts';
 import { webhookHeaders } from './signature.ts';
 
 export interface CourierOptions {
-  readonly issuer: Pick<Issuer, 'transaction'>;
+  readonly issuer: Pick<Issuer, 'transaction' | 'refusingWrites'>;
   readonly outbox: NoticeOutbox;
   readonly url: string;
   readonly secret: Buffer;
@@ -29,6 +29,8 @@ export interface Courier extends AsyncDisposable {
 const AT_ONCE = 4;
 /** Standard Webhooks, "Operational considerations": 15 to 30 s. */
 const ANSWER_MS: DurationMs = 15_000;
+/** For so long a notice that was given up is a warning; then it is a number. */
+const DEAD_IS_NEWS_MS: DurationMs = 24 * 3_600_000;
 /** Clocks are set, and timers end at 24 days: it looks again after that long at the latest. */
 const LONGEST_SLEEP_MS: DurationMs = 60_000;
 
@@ -68,6 +70,8 @@ export function openCourier(options: CourierOptions): Courier {
 
   const bringAll = async (): Promise<void> => {
     while (!closing.signal.aborted) {
+      // What could not be settled would be sent again and again.
+      if (issuer.refusingWrites() !== null) throw new RescindError('database_restored');
       const due = outbox.due(clock.now(), AT_ONCE);
       if (due.length === 0) return;
       await Promise.all(due.map(bring));
@@ -102,9 +106,10 @@ export function openCourier(options: CourierOptions): Courier {
   return {
     wake,
     health() {
-      const { waiting, dead } = outbox.counts();
+      const { waiting, dead, lastDeadAt } = outbox.counts();
       telemetry.gauge('rescind_notices_waiting', waiting);
-      const status = dead > 0 || lastError !== null ? 'warn' : 'pass';
+      const justDied = lastDeadAt !== null && clock.now() - lastDeadAt < DEAD_IS_NEWS_MS;
+      const status = justDied || lastError !== null ? 'warn' : 'pass';
       return [{ name: 'notices', status, waiting, dead, ...(lastError === null ? {} : { lastError }) }];
     },
     async [Symbol.asyncDispose]() {

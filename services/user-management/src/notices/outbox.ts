@@ -43,7 +43,14 @@ export interface NoticeOutbox {
   forget(sub: string): void;
   /** Removes dead ones that were made before. */
   prune(before: EpochMillis): number;
-  counts(): { readonly waiting: number; readonly dead: number };
+  counts(): Counts;
+}
+
+interface Counts {
+  readonly waiting: number;
+  readonly dead: number;
+  /** When the last one was given up, of those that are kept. */
+  readonly lastDeadAt: EpochMillis | null;
 }
 
 const ID_BYTES = 16;
@@ -61,8 +68,8 @@ export function createNoticeOutbox(database: Issuer['database'], { seal, open }:
   const giveUp = database.prepare('UPDATE notices SET attempts = attempts + 1, dead_at = ? WHERE id = ?');
   const forget = database.prepare('DELETE FROM notices WHERE sub = ?');
   const prune = database.prepare('DELETE FROM notices WHERE dead_at IS NOT NULL AND created_at < ?');
-  const counts = database.prepare<[], { waiting: number; dead: number }>(
-    'SELECT count(*) - count(dead_at) AS waiting, count(dead_at) AS dead FROM notices',
+  const counts = database.prepare<[], Counts>(
+    'SELECT count(*) - count(dead_at) AS waiting, count(dead_at) AS dead, max(dead_at) AS lastDeadAt FROM notices',
   );
 
   return {
@@ -87,6 +94,6 @@ export function createNoticeOutbox(database: Issuer['database'], { seal, open }:
       forget.run(sub);
     },
     prune: (before) => prune.run(before).changes,
-    counts: () => counts.get() ?? { waiting: 0, dead: 0 },
+    counts: () => counts.get() ?? { waiting: 0, dead: 0, lastDeadAt: null },
   };
 }
