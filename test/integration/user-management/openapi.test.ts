@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { openUserManagement } from '../../support/user-management.ts';
@@ -69,7 +70,7 @@ describe('the document', () => {
     const skipped = ['operation-4xx-response', 'no-server-example.com'].flatMap((rule) => ['--skip-rule', rule]);
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      ['node_modules/@redocly/cli/bin/cli.js', 'lint', '--max-problems=20', ...skipped, file],
+      [fileURLToPath(import.meta.resolve('@redocly/cli/bin/cli.js')), 'lint', '--max-problems=20', ...skipped, file],
       { encoding: 'utf8', env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' } },
     );
     expect([status, /You have \d+ (warning|error)/.exec(stdout + stderr)], stdout + stderr).toEqual([0, null]);

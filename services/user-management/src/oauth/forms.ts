@@ -30,7 +30,8 @@ export const tokenForm = z
   })
   .catchall(z.string());
 
-export const revokeForm = z
+/** A token that is shown to be revoked or to be asked about. */
+export const shownTokenForm = z
   .object({
     token,
     token_type_hint: z.string().max(256).optional(),
@@ -38,9 +39,7 @@ export const revokeForm = z
   })
   .catchall(z.string());
 
-export const introspectForm = revokeForm;
-
-export type ClientForm = Pick<z.output<typeof revokeForm>, keyof typeof clientForm>;
+export type ClientForm = Pick<z.output<typeof shownTokenForm>, keyof typeof clientForm>;
 export type TokenForm = z.output<typeof tokenForm>;
 
 /** RFC 7662 section 2.2. */

@@ -6,7 +6,7 @@ import { operation } from '@rescind/service';
 import { MINTS, TOKENS, WRITES } from '../http/declared.ts';
 import { sendTokens } from '../http/refresh-cookie.ts';
 import { createClientAuthentication } from './authenticate.ts';
-import { introspectForm, introspectionAnswer, revokeForm, tokenForm } from './forms.ts';
+import { introspectionAnswer, shownTokenForm, tokenForm } from './forms.ts';
 import { createGrants } from './grants.ts';
 import { createAddresses } from './metadata.ts';
 
@@ -62,7 +62,7 @@ export function oauthOperations({ issuer, name, telemetry }: OauthOperationsOpti
       description: 'An access token dies alone; a refresh token takes its session along.',
       tag: 'OAuth',
       security: 'client',
-      body: { type: 'form', schema: revokeForm },
+      body: { type: 'form', schema: shownTokenForm },
       answers: { 200: { description: 'The token is good no more, if it ever was' } },
       errors: ['grant_invalid', ...WRITES],
       async handle(request, response, { body: form }) {
@@ -82,7 +82,7 @@ export function oauthOperations({ issuer, name, telemetry }: OauthOperationsOpti
         'For clients that authenticate. One that is not registered to introspect learns of its own tokens only.',
       tag: 'OAuth',
       security: 'client',
-      body: { type: 'form', schema: introspectForm },
+      body: { type: 'form', schema: shownTokenForm },
       answers: { 200: { description: 'What is not good says no more than that', schema: introspectionAnswer } },
       errors: [],
       handle(request, response, { body: form }) {
