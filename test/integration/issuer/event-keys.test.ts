@@ -181,6 +181,47 @@ test('a database from before a rotation is found out by its keys, and a restore 
   expect(await asked(after, login(after))).toBe('ok');
 });
 
+test.each(['token', 'event'] as const)(
+  'a database from before a rotation of the %s key is found out when nothing else tells, long after, too',
+  async (purpose) => {
+    const kept = keep({ eventRetentionMs: MINUTE });
+    const { issuer, place, clock } = kept;
+    const backup = join(place.directory, 'backup.db');
+    issuer.database.prepare('VACUUM INTO ?').run(backup);
+    const before = readFileSync(markOf(place));
+    await rotate(kept, purpose);
+    clock.advance(DAY);
+    await waitFor('the former key to be forgotten', () => keyOf(issuer, 'former', purpose) === undefined);
+    await issuer.close();
+    for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
+    copyFileSync(backup, place.databasePath);
+    writeFileSync(markOf(place), before);
+    const refusing = keep({ clock }, place).issuer;
+    expect(refusing.refusingWrites()).toContain(`the ${purpose} key`);
+    await refusing.close();
+    await restore(place, { clock });
+    const after = keep({ clock }, place).issuer;
+    expect(await asked(after, login(after))).toBe('ok');
+  },
+);
+
+test('a directory of keys that is lost: restore makes new ones, and people log in again', async () => {
+  const { issuer, place } = keep();
+  const before = login(issuer);
+  await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+  await issuer.close();
+  rmSync(place.keysPath, { recursive: true });
+  const refusing = keep({}, place).issuer;
+  expect(refusing.refusingWrites()).not.toBeNull();
+  await refusing.close();
+  expect(await restore(place)).toMatchObject({ whole: false, endedSessions: 1 });
+  const after = keep({}, place).issuer;
+  expect(after.refusingWrites()).toBeNull();
+  await expect(refresh(after, before)).rejects.toMatchObject({ code: 'grant_invalid' });
+  expect(await asked(after, login(after))).toBe('ok');
+  expect(eventsOf(after).map(({ cutoffs }) => cutoffs[0]?.claim)).toEqual(['sid', 'kid']);
+});
+
 test('a rotation that was cut short at any file is put right by the next start', async () => {
   const kept = keep();
   const { place } = kept;

@@ -1,5 +1,6 @@
 import { userManagement } from '@rescind/user-management';
-import { decodeProtectedHeader } from 'jose';
+import type { JSONWebKeySet } from 'jose';
+import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose';
 import { expect, test } from 'vitest';
 import { openAdministered } from '../../support/administration.ts';
 import { openUserManagement } from '../../support/user-management.ts';
@@ -42,11 +43,12 @@ test('ACCESS_TOKEN_ALGORITHM is that of the first key, and of the tokens', async
 });
 
 test('an administrator rotates by one call, and everybody stays logged in', async () => {
-  const { ada, login, refresh, accepts, tokensOf } = await openAdministered({ KEY_PUBLISH_BEFORE: '2s' });
+  const { ada, login, refresh, accepts, tokensOf, send } = await openAdministered({ KEY_PUBLISH_BEFORE: '2s' });
   const before = await login();
   const answer = await ada.post('/admin/keys/rotate', { purpose: 'token', why: 'yearly' });
   expect(answer.body).toMatchObject({ purpose: 'token', state: 'next', alg: 'RS256' });
-  const kid = answer.body.kid;
+  const { kid } = answer.body;
+  const early = createLocalJWKSet((await send('/.well-known/jwks.json')).body as unknown as JSONWebKeySet);
   await waitFor('the next key to sign', async () => {
     const { items } = (await ada.get('/admin/keys')).body as { items: { kid: string; state: string }[] };
     return items.some((key) => key.kid === kid && key.state === 'active');
@@ -54,6 +56,8 @@ test('an administrator rotates by one call, and everybody stays logged in', asyn
   const after = tokensOf(await refresh(before.refresh));
   expect(decodeProtectedHeader(after.access).kid).toBe(kid);
   expect(decodeProtectedHeader(before.access).kid).not.toBe(kid);
+  // Whoever fetched the keys before they were changed knows both.
+  for (const { access } of [before, after]) await jwtVerify(access, early, { typ: 'at+jwt', audience: 'prices' });
   expect([await accepts(before.access), await accepts(after.access)]).toEqual([400, 400]);
   const unknown = await ada.post('/admin/keys/nobody/revoke', { why: 'a slip' });
   expect([unknown.status, unknown.body.code]).toEqual([404, 'key_unknown']);

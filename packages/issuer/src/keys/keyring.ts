@@ -25,8 +25,11 @@ export interface Keyring {
   everyKid(): string[];
   /** The private half, if it is there. */
   signing(kid: string): SigningKey | undefined;
-  /** Whether the key has retired: only its public half is there. */
-  hasRetired(kid: string): boolean;
+  /**
+   * Whether the files are of a later time than the database: what signs in it has retired, or there is another in its place
+   * that it does not know.
+   */
+  isAhead(): boolean;
   jwks(): Jwks;
   /** Makes a key and its file. Nothing knows it until the database does. */
   make(alg: SigningAlgorithm): SigningKey;
@@ -74,9 +77,11 @@ export function openKeyring(directory: PrivateDirectory, keys: Keys, purpose: Ke
     kids: () => published().map(({ kid }) => kid),
     everyKid: () => [...new Set([...keys.all(purpose).map(({ kid }) => kid), ...held.keys()])],
     signing: (kid) => held.get(kid)?.signing,
-    hasRetired(kid) {
-      const key = held.get(kid);
-      return key !== undefined && key.signing === undefined;
+    isAhead() {
+      const active = keys.active(purpose);
+      if (active === undefined || held.get(active)?.signing !== undefined) return false;
+      const isUnknown = ({ kid, signing }: HeldKey) => signing !== undefined && keys.stateOf(kid) === undefined;
+      return held.has(active) || [...held.values()].some(isUnknown);
     },
     jwks: () => publicJwks(published()),
     make(alg) {

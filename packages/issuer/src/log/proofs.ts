@@ -59,13 +59,10 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     return `the high-water mark is of another epoch, ${mark.epoch}`;
   }
 
-  /** A key that has retired signed nothing after it did: a database in which it signs is of before. */
+  /** A database in which a key signs that has retired is of before. */
   function behindKeys(): string | null {
-    for (const purpose of ['token', 'event'] as const) {
-      const kid = store.keys.active(purpose);
-      if (kid !== undefined && keyrings[purpose].hasRetired(kid)) return `its ${purpose} key ${kid} has retired since`;
-    }
-    return null;
+    const purpose = (['token', 'event'] as const).find((one) => keyrings[one].isAhead());
+    return purpose === undefined ? null : `the ${purpose} key that signs in it has retired since`;
   }
 
   function refuse(reason: string): void {
