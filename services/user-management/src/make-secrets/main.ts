@@ -5,8 +5,8 @@ import { join } from 'node:path';
 /**
  * Makes the credentials with which services read the revocation log, and those of one operator who may administer
  * everything: `node main.ts <directory of the issuer> <client id>=<directory of that service> …`. Writes
- * `feed-clients.json` and `operators.json` for the issuer and `feed-client-secret` for each service, readable by the owner
- * only. What is there already stays.
+ * `feed-clients.json`, `operators.json` and `clients.json` (`web`, which may renew by its access token) for the issuer and
+ * `feed-client-secret` for each service, readable by the owner only. What is there already stays.
  */
 const SECRET_BYTES = 32;
 
@@ -29,6 +29,11 @@ if (!existsSync(operatorsFile)) {
   const scopes = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'].map((area) => `admin:${area}`);
   const operators = { admin: { secret: randomBytes(SECRET_BYTES).toString('base64url'), scopes } };
   writePrivate(operatorsFile, JSON.stringify(operators));
+}
+const clientsFile = join(issuerDirectory, 'clients.json');
+if (!existsSync(clientsFile)) {
+  const web = { name: 'Web', authMethod: 'none', policy: { renewByToken: true } };
+  writePrivate(clientsFile, JSON.stringify({ web }));
 }
 console.log(`credentials for ${Object.keys(secrets).join(', ')} are in place`);
 
