@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import type { FeedStore, Way, WayRecord, WaySink } from '@rescind/feed';
+import type { LogChange } from '@rescind/revocation';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { waitFor } from '../../support/wait.ts';
+import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import type { SignedLog } from './signed-log.ts';
+import { createSignedLog } from './signed-log.ts';
+
+/** More than are under way at once. */
+const EVENTS = 6_000;
+
+function longLog(): SignedLog {
+  const log = createSignedLog();
+  for (let seq = 1; seq <= EVENTS; seq += 1) log.append(`sid-${seq}`);
+  return log;
+}
+
+const newPath = () => join(temporaryDirectory(), 'denylist.db');
+/** Six thousand signatures are a second and a half: made once. */
+const log = longLog();
+const record = (jws: string): WayRecord => ({ jws, hint: null, live: false });
+
+/** Remembers up to where each commit went. */
+function seqsOf(seqs: number[]) {
+  return (store: FeedStore): FeedStore => ({
+    load: (name) => store.load(name),
+    quarantined: (name) => store.quarantined(name),
+    commit(change: LogChange) {
+      store.commit(change);
+      seqs.push(change.state.seq);
+    },
+  });
+}
+
+describe('a catch-up of thousands', () => {
+  it('arrives whole and in order, over a real connection', async () => {
+    const { server } = await serve(log);
+    const seqs: number[] = [];
+    const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: seqsOf(seqs) });
+    await instance.follower.ready();
+    expect(instance.denylist.count()).toBe(EVENTS);
+    expect(instance.follower.view()).toMatchObject({ seq: EVENTS, head: EVENTS, lag: 0, suspect: null });
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    // No commit is so large that requests would wait for it.
+    expect(seqs.length).toBeGreaterThan(EVENTS / 600);
+    for (const seq of [1, EVENTS / 2, EVENTS]) expect(isDenied(instance, `sid-${seq}`)).toBe(true);
+  });
+
+  it('with rubbish and strangers in it: those are counted, everything else is applied', async () => {
+    const other = createSignedLog();
+    other.append('stranger');
+    const [stranger] = other.read(0, 1);
+    const way = openWayOf((after) => {
+      const rows = log.read(after, 200).map(({ jws }) => record(jws));
+      const bad = [
+        record('rubbish'),
+        record(`${rows[0]?.jws}A`),
+        record(String(stranger?.jws)),
+        record('x'.repeat(70_000)),
+      ];
+      return rows.flatMap((row, at) => (at % 50 === 0 ? [...bad, row] : [row]));
+    });
+    const instance = openInstance(log, way, newPath());
+    await instance.follower.ready();
+    expect(instance.denylist.count()).toBe(EVENTS);
+    expect(isDenied(instance, 'stranger')).toBe(false);
+    for (const why of ['malformed', 'signature', 'key_unknown', 'too_large'])
+      expect(instance.heard()).toContain(`bad_${why}`);
+  });
+
+  it('goes on from its position when the connection is asked anew with slices under way', async () => {
+    const starts: number[] = [];
+    const way: Way = {
+      name: 'http',
+      open(sink) {
+        let closed = false;
+        const read = async () => {
+          for (let time = 0; time < 5 && !closed; time += 1) {
+            const { seq } = sink.start();
+            starts.push(seq);
+            sink.opened();
+            // Not waited for: what was handed over before the next question is still under way then.
+            const handed = Array.from({ length: 4 }, (_, at) => {
+              return sink.records(log.read(seq + at * 700, 700).map(({ jws }) => record(jws)));
+            });
+            await handed[0];
+          }
+          await deliverAll(sink, (after) => log.read(after, 200).map(({ jws }) => record(jws)));
+        };
+        const running = read();
+        return {
+          restart: () => undefined,
+          async close() {
+            closed = true;
+            await running;
+          },
+        };
+      },
+    };
+    const seqs: number[] = [];
+    const instance = openInstance(log, way, newPath(), { wrap: seqsOf(seqs) });
+    await instance.follower.ready();
+    expect(instance.denylist.count()).toBe(EVENTS);
+    expect(instance.follower.view()).toMatchObject({ seq: EVENTS, suspect: null });
+    expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
+    expect(starts).toEqual([...starts].sort((a, b) => a - b));
+  });
+
+  it('ends at once when it is closed, and the next one goes on from there', async () => {
+    const { server } = await serve(log);
+    const path = newPath();
+    const first = openInstance(log, wayTo(server.url), path);
+    await waitFor('it is under way', () => first.follower.view().seq > 0);
+    await first.stop();
+    const second = openInstance(log, wayTo(server.url), path);
+    await second.follower.ready();
+    expect(second.denylist.count()).toBe(EVENTS);
+  });
+});
+
+async function deliverAll(sink: WaySink, read: (after: number) => readonly WayRecord[]): Promise<void> {
+  const beat = () => ({ jws: log.heartbeat().jws, hint: null, live: true });
+  const { seq } = sink.start();
+  sink.opened();
+  await sink.records([beat()]);
+  for (let after = seq; after < EVENTS; after += 200) await sink.records(read(after).slice());
+  await sink.records([beat()]);
+}
+
+/** A way that delivers two hundred events at a time, with what else `read` puts between them. */
+function openWayOf(read: (after: number) => readonly WayRecord[]): Way {
+  return {
+    name: 'http',
+    open(sink) {
+      const running = deliverAll(sink, read);
+      return { restart: () => undefined, close: () => running };
+    },
+  };
+}
