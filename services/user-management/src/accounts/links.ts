@@ -5,7 +5,7 @@ import type { EpochMillis } from '@rescind/revocation';
 /** What the holder of a link's token may do, once. */
 type LinkPurpose = 'password_reset' | 'not_me';
 
-export interface Link {
+interface Link {
   readonly sub: string;
   readonly issuedAt: EpochMillis;
 }
