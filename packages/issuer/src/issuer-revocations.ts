@@ -65,13 +65,13 @@ export interface RevocationRecord {
 
 /** What a revocation did. */
 export interface Revoked extends RevocationRecord {
-  /** How many open sessions it ended. */
+  /** How many sessions it ended: open ones, and such as had timed out and left tokens that live. */
   readonly endedSessions: number;
 }
 
 /** What a revocation would do, were it made now. */
 export interface Preview {
-  /** How many open sessions would end. */
+  /** How many sessions would end. */
   readonly sessions: number;
   /** The first 100 of them. */
   readonly sids: readonly string[];

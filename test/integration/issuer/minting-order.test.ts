@@ -7,7 +7,17 @@ import { asked, house } from './house.ts';
 const START = 1_800_000_000_000;
 
 type Step =
-  | { readonly kind: 'verify-password' | 'login' | 'refresh' | 'soft' | 'everywhere' | 'password' | 'logout' }
+  | {
+      readonly kind:
+        | 'verify-password'
+        | 'login'
+        | 'refresh'
+        | 'reauthenticate'
+        | 'soft'
+        | 'everywhere'
+        | 'password'
+        | 'logout';
+    }
   | { readonly kind: 'advance'; readonly ms: number }
   | { readonly kind: 'set-wall'; readonly byMs: number };
 
@@ -18,7 +28,16 @@ interface Minted {
   over: boolean;
 }
 
-const kinds = ['verify-password', 'login', 'refresh', 'soft', 'everywhere', 'password', 'logout'] as const;
+const kinds = [
+  'verify-password',
+  'login',
+  'refresh',
+  'reauthenticate',
+  'soft',
+  'everywhere',
+  'password',
+  'logout',
+] as const;
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom(...kinds).map((kind) => ({ kind })) },
   { weight: 2, arbitrary: fc.integer({ min: 1, max: 1_500 }).map((ms) => ({ kind: 'advance' as const, ms })) },
@@ -64,6 +83,10 @@ async function play(
       expect(minted.length).toBe(verified === version ? before + 1 : before);
     } else if (one.kind === 'refresh' && newest) {
       await mint(() => issuer.refresh({ refreshToken: newest.answer.refresh_token, clientId: 'web' }));
+    } else if (one.kind === 'reauthenticate' && newest) {
+      for (const other of minted) if (other.answer.sid === newest.answer.sid) other.cut = true;
+      const { sid } = newest.answer;
+      await mint(() => issuer.reauthenticate({ sid, sub: 'ada', credentialVersion: version, amr: ['pwd'] }));
     } else if (one.kind === 'soft') {
       await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false });
       cut(false);

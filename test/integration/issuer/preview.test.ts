@@ -7,14 +7,14 @@ const START = 1_800_000_000_000;
 
 type Act = CutoffRequest | CutoffRequest[] | EndAllSessions | SubjectChange;
 
-/** Three users on two clients; one session is over already, one has timed out. */
+/** Three users on two clients; one session is over already, one has timed out, and so have its tokens. */
 async function scene() {
   const clock = createManualClock(START);
   const place = house();
   for (const sub of ['bob', 'eve']) place.users.put(sub);
   const issuer = place.open({ clock, refreshIdleTtlMs: 60_000 });
   login(issuer, 'ada');
-  clock.advance(61_000);
+  clock.advance(17 * 60_000);
   const [kept, one, gone] = [login(issuer), login(issuer), login(issuer)];
   for (const [sub, clientId] of [
     ['bob', 'web'],

@@ -87,6 +87,18 @@ describe('devices', () => {
     expect(issuer.sessions.find(ended.sid)).toMatchObject({ endReason: 'logout', endedAt: expect.any(Number) });
   });
 
+  test('one that has timed out can be ended while its tokens live, once; afterwards there is nothing to say', async () => {
+    const { issuer, clock } = scene({ refreshIdleTtlMs: 10 * SECOND });
+    const [one, other] = [login(issuer), login(issuer)];
+    clock.advance(20 * SECOND);
+    expect(await issuer.revokeToken({ token: one.refresh_token, clientId: 'web' })).toMatchObject({ endedSessions: 1 });
+    expect(asked(issuer, one)).toBe('token_revoked');
+    expect(await issuer.revokeToken({ token: one.refresh_token, clientId: 'web' })).toBeUndefined();
+    clock.advance(1_000 * SECOND);
+    expect(await issuer.endSession({ sid: other.sid, reason: 'logout' })).toBeUndefined();
+    expect(issuer.log.snapshot().head).toBe(1);
+  });
+
   test('renamed and ended by their owner only', async () => {
     const { issuer } = scene();
     const [one, other, bobs] = [login(issuer), login(issuer), login(issuer, 'bob')];

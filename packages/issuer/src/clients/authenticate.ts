@@ -8,7 +8,7 @@ import type { Clients } from '../sql/clients.ts';
 import type { Transactions } from '../transactions.ts';
 import type { ClientRegistry } from './registry.ts';
 import { hashSecret } from './registry.ts';
-import { MOST_SECRETS } from './requirements.ts';
+import { ALGORITHMS, MOST_SECRETS } from './requirements.ts';
 
 interface Authentication {
   readonly issuer: string;
@@ -89,6 +89,7 @@ function verify(
     audience: [issuer, ...audiences],
     typ: ASSERTION_TYPES,
     typMayBeAbsent: true,
+    algorithms: ALGORITHMS,
     requiredClaims: ['sub', 'jti'],
   });
   try {

@@ -17,6 +17,8 @@ const METHODS: ReadonlySet<unknown> = new Set<Client['authMethod']>([
   'private_key_jwt',
 ]);
 const STORAGES: ReadonlySet<unknown> = new Set<ClientPolicy['storage']>(['body', 'cookie', 'either']);
+/** What assertions are taken in. */
+export const ALGORITHMS = ['RS256', 'ES256'] as const;
 const FLAGS = ['rotation', 'renewByToken'] as const;
 const DEVICE_MEMBERS: ReadonlySet<string> = new Set<keyof SessionPolicy>([
   'accessTokenTtlMs',
@@ -91,12 +93,15 @@ function requireKeys(authMethod: Client['authMethod'], jwks: Client['jwks']): vo
     return;
   }
   try {
-    const usable = createKeySet(jwks).kids().length;
-    if (usable === jwks?.keys.length) return;
+    const keys = createKeySet(jwks);
+    const usable = keys.kids().filter((kid) => ALGORITHMS.some((alg) => keys.find(kid, alg) !== undefined));
+    if (usable.length === jwks?.keys.length) return;
   } catch {
     // Said below: which key it is that cannot be used is plain from the set.
   }
-  throw new TypeError('jwks must be a set of public RSA (2048 bits or more) or EC keys, each with a kid and an alg');
+  throw new TypeError(
+    'jwks must be a set of public keys with a kid each, RSA of 2048 bits or more for RS256 or P-256 for ES256',
+  );
 }
 
 function flag(name: string, value: boolean | undefined): boolean {

@@ -33,9 +33,10 @@ export function revoke(room: RevocationRoom, unit: Unit, cutoffs: CutoffRequest 
 }
 
 export function endSession(room: RevocationRoom, unit: Unit, { sid, sub, reason }: EndSession): Revoked | undefined {
-  const session = room.store.sessions.find(sid);
-  if (session === undefined || session.endedAt !== null) return undefined;
-  if (sub !== undefined && session.sub !== sub) return undefined;
+  const { sessions } = room.store;
+  // Of one that is over and has left nothing, there is nothing to say.
+  if (sessions.count('sid', sid, unit.now()).sessions === 0) return undefined;
+  if (sub !== undefined && sessions.find(sid)?.sub !== sub) return undefined;
   return revoke(room, unit, { claim: 'sid', value: sid, reason });
 }
 

@@ -1,14 +1,18 @@
 import type { EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 
 /** Which sessions a cut-off ends: those of this issuer whose claim has this value; `iss`: all. */
 export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
 
-/** How sessions end, and are forgotten. One that is past a deadline of its own is over, and no longer open. */
+/**
+ * How sessions end, and are forgotten. Live is one that can go on, or that is past its deadlines and may have left tokens that
+ * somebody takes.
+ */
 export interface SessionEnds {
-  /** Those of a subject, but for one, that are open or may have left tokens that live. */
+  /** Those of a subject, but for one. */
   liveSids(sub: string, exceptSid: string | null, at: EpochMillis): string[];
-  /** Ends the open ones that began at or before `begunUntil`. Answers how many there were. */
+  /** Ends the live ones that began at or before `begunUntil`. Answers how many there were. */
   end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
   /** What `end` would say, and of how many subjects they are. */
   count(claim: SessionClaim, value: string, at: EpochMillis): { readonly sessions: number; readonly subjects: number };
@@ -28,7 +32,8 @@ const BY: Readonly<Record<SessionClaim, string>> = {
   client_id: 'client_id = @value',
   iss: '@value IS NOT NULL',
 };
-const OPEN = 'ended_at IS NULL AND idle_expires_at > @at AND absolute_expires_at > @at';
+const LIVE = `ended_at IS NULL
+  AND (idle_expires_at > @at AND absolute_expires_at > @at OR greatest_exp > @at - ${CLOCK_TOLERANCE_MS})`;
 
 export function createSessionEnds(database: Database.Database): SessionEnds {
   const forEach = <T>(make: (where: string) => T): Readonly<Record<SessionClaim, T>> => ({
@@ -40,25 +45,23 @@ export function createSessionEnds(database: Database.Database): SessionEnds {
   const end = forEach((where) =>
     database.prepare(
       `UPDATE rescind_sessions SET ended_at = @at, end_reason = @reason
-       WHERE ${where} AND created_at <= @begunUntil AND ${OPEN}`,
+       WHERE ${where} AND created_at <= @begunUntil AND ${LIVE}`,
     ),
   );
   type Which = [{ readonly value: string; readonly at: EpochMillis }];
   const count = forEach((where) =>
     database.prepare<Which, { sessions: number; subjects: number }>(
-      `SELECT COUNT(*) AS sessions, COUNT(DISTINCT sub) AS subjects FROM rescind_sessions WHERE ${where} AND ${OPEN}`,
+      `SELECT COUNT(*) AS sessions, COUNT(DISTINCT sub) AS subjects FROM rescind_sessions WHERE ${where} AND ${LIVE}`,
     ),
   );
   const each = forEach((where) =>
     database.prepare<Which, { sid: string; sub: string }>(
-      `SELECT sid, sub FROM rescind_sessions WHERE ${where} AND ${OPEN} ORDER BY sid`,
+      `SELECT sid, sub FROM rescind_sessions WHERE ${where} AND ${LIVE} ORDER BY sid`,
     ),
   );
   const liveSids = database
     .prepare<[{ sub: string; exceptSid: string | null; at: EpochMillis }], string>(
-      `SELECT sid FROM rescind_sessions WHERE sub = @sub AND sid IS NOT @exceptSid AND ended_at IS NULL
-         AND (idle_expires_at > @at AND absolute_expires_at > @at OR greatest_exp > @at)
-       ORDER BY sid`,
+      `SELECT sid FROM rescind_sessions WHERE sub = @sub AND sid IS NOT @exceptSid AND ${LIVE} ORDER BY sid`,
     )
     .pluck();
   const piece = database.prepare<[string, number], { last: string | null; rows: number }>(

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { asked, codeOf, house, login, refresh } from './house.ts';
+
+describe('refreshes that come at once', () => {
+  test('each has its own outcome: what fails takes nothing of the others back', async () => {
+    const place = house();
+    const issuer = place.open({ refreshGraceMs: 0 });
+    const [one, reused, wide, other] = [login(issuer), login(issuer), login(issuer), login(issuer)];
+    await refresh(issuer, reused);
+    const outcomes = await Promise.all([
+      codeOf(() => refresh(issuer, one)),
+      codeOf(() => refresh(issuer, reused)),
+      codeOf(() => issuer.refresh({ refreshToken: wide.refresh_token, clientId: 'web', scope: 'admin' })),
+      codeOf(() => issuer.refresh({ refreshToken: 'nobody’s', clientId: 'web' })),
+      codeOf(() => refresh(issuer, other)),
+    ]);
+    expect(outcomes).toEqual([undefined, 'grant_reused', 'scope_invalid', 'grant_invalid', undefined]);
+    expect([one, reused, wide, other].map((answer) => asked(issuer, answer))).toEqual([
+      ...['ok', 'token_revoked', 'ok', 'ok'],
+    ]);
+    expect((await refresh(issuer, wide)).sid).toBe(wide.sid);
+    expect(await codeOf(() => refresh(issuer, one))).toBe('grant_reused');
+  });
+
+  test('a failure of the host’s is that of its own request', async () => {
+    const place = house();
+    const issuer = place.open({
+      subject: (sub) => {
+        if (sub === 'broken') throw new Error('no such column');
+        return place.users.get(sub);
+      },
+    });
+    place.users.put('bob');
+    const bob = login(issuer, 'bob');
+    issuer.database.prepare("UPDATE rescind_sessions SET sub = 'broken' WHERE sid = ?").run(bob.sid);
+    const ada = login(issuer);
+    const [broken, good] = await Promise.allSettled([refresh(issuer, bob), refresh(issuer, ada)]);
+    expect(broken).toMatchObject({ status: 'rejected', reason: { message: 'no such column' } });
+    expect(good.status).toBe('fulfilled');
+  });
+
+  test('more than one transaction takes are all answered, and none after the end', async () => {
+    const issuer = house().open();
+    const all = Array.from({ length: 150 }, () => login(issuer));
+    const answers = await Promise.all(all.map((answer) => refresh(issuer, answer)));
+    expect(new Set(answers.map(({ sid }) => sid)).size).toBe(150);
+    const waiting = answers.map((answer) => codeOf(() => refresh(issuer, answer)));
+    await issuer.close();
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['stopping']));
+  });
+});
