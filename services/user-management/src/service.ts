@@ -92,6 +92,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       administration,
       limits,
       recentLoginMs: configuration.RECENT_LOGIN,
+      neverExpiring: configuration.NEVER_EXPIRING_DEVICES,
       clock: systemClock,
       telemetry,
     }),

@@ -108,6 +108,25 @@ describe('security 25: an owner', () => {
   });
 });
 
+test('a device that never expires has no deadline, and can be revoked; it is for who runs this to offer', async () => {
+  const strict = await started();
+  const refused = await strict.post('/login', { ...USER, neverExpires: true });
+  expect([refused.status, refused.body.code]).toEqual([400, 'request_invalid']);
+
+  const service = await started({ NEVER_EXPIRING_DEVICES: 'true' });
+  const [kiosk, phone] = [await service.login({ neverExpires: true }), await service.login()];
+  const view = async () => (await service.ask('GET', '/sessions', phone.access)).body.items;
+  expect(await view()).toMatchObject([
+    { idleExpiresAt: expect.any(Number), absoluteExpiresAt: expect.any(Number) },
+    { idleExpiresAt: null, absoluteExpiresAt: null },
+  ]);
+  expect(kiosk.answer.expires_in).toBe(900);
+  const refreshed = service.tokensOf(await service.refresh(kiosk.refresh));
+  expect((await service.ask('DELETE', `/sessions/${kiosk.answer.sid}`, phone.access)).status).toBe(204);
+  expect(await service.accepts(refreshed.access)).toBe(401);
+  expect((await service.refresh(refreshed.refresh)).status).toBe(400);
+});
+
 test('security 48: each login has a session id of its own', async () => {
   const service = await started();
   const sids = [await service.login(), await service.login()].map(({ answer }) => answer.sid);

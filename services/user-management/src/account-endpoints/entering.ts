@@ -1,5 +1,5 @@
 import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import { operation, RequestRefused } from '@rescind/service';
 import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
 import { createClientAuthentication } from '../oauth/authenticate.ts';
 import { answerTokens } from './answer.ts';
@@ -10,7 +10,7 @@ import { loginBody, reauthenticateBody, registerAnswer, registerBody } from './s
 
 /** Registering, logging in, and proving again who one is. */
 export function enteringOperations(room: EndpointRoom): Operation[] {
-  const { issuer, accounts, limits, telemetry } = room;
+  const { issuer, accounts, limits, neverExpiring, telemetry } = room;
   const said = sayingFailures(telemetry);
   // By a form alone an application could assert who it is; here it is public, or uses HTTP Basic.
   const authenticateClient = createClientAuthentication(issuer.clients, telemetry, []);
@@ -55,11 +55,15 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       errors: ['client_invalid', 'request_invalid', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response, { body }) {
-        const { username, password, totp, recoveryCode, scope, deviceName, deviceId, storage, ...client } = body;
+        const { username, password, totp, recoveryCode, ...asked } = body;
+        const { scope, deviceName, deviceId, storage, neverExpires, ...client } = asked;
         const credentials = { password, totp, recoveryCode };
+        if (neverExpires && !neverExpiring) {
+          throw new RequestRefused([{ path: 'neverExpires', message: 'must be false: it is not offered here' }]);
+        }
         const { sub, ...tokens } = await counted(async () => {
           const { clientId } = authenticateClient(request, client);
-          const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
+          const login = { clientId, scope, deviceName, deviceId, storage, neverExpires, ...placeOf(request) };
           const device = accounts.knownDevice(username, login);
           return limits.login(request, username, device, () => accounts.login(username, credentials, login));
         });

@@ -16,6 +16,8 @@ export interface EndpointRoom {
   readonly limits: LoginLimits;
   /** How long after a login what is hard to undo may be done. */
   readonly recentLoginMs: DurationMs;
+  /** Whether a login may ask for a session without deadlines. */
+  readonly neverExpiring: boolean;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }

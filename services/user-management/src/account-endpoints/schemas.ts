@@ -29,6 +29,10 @@ export const loginBody = z.strictObject({
   deviceId: deviceId.optional(),
   ...clientForm,
   scope,
+  neverExpires: z
+    .boolean()
+    .default(false)
+    .describe('A session without deadlines, where the configuration lets this: it lives until it is revoked'),
   storage: z
     .enum(['body', 'cookie'])
     .default('body')

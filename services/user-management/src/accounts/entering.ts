@@ -12,6 +12,8 @@ export interface NewLogin extends DeviceTraits {
   readonly scope?: string | undefined;
   /** The way the refresh tokens go. Default `body`. */
   readonly storage?: BeginSession['storage'] | undefined;
+  /** No deadlines: it lives until it is revoked. */
+  readonly neverExpires?: boolean | undefined;
 }
 
 /** Begins a session of who has been proved, and tells the owner where the device is a new one. */
@@ -24,7 +26,7 @@ export function enter(room: AccountRoom, proved: Proved, login: NewLogin): Token
 }
 
 function sessionOf({ audience }: AccountRoom, account: Account, login: NewLogin): BeginSession {
-  const { clientId, scope, deviceName, deviceId, storage } = login;
+  const { clientId, scope, deviceName, deviceId, storage, neverExpires = false } = login;
   return {
     sub: account.sub,
     clientId,
@@ -35,6 +37,7 @@ function sessionOf({ audience }: AccountRoom, account: Account, login: NewLogin)
     ...(deviceName === undefined ? {} : { deviceName }),
     ...(deviceId === undefined ? {} : { deviceId }),
     ...(storage === undefined ? {} : { storage }),
+    ...(neverExpires ? { policy: { refreshTokenTtlMs: 'never', refreshIdleTtlMs: 'never' } } : {}),
   };
 }
 

@@ -4,6 +4,11 @@ import { isPrivateWay, parseWebhookSecret } from '../notices/signature.ts';
 
 /** The variables about accounts and their notices. */
 export const accountSettings = {
+  NEVER_EXPIRING_DEVICES: setting.flag({
+    default: 'false',
+    about:
+      'Whether a login may ask, by `neverExpires`, for a session without deadlines: it lives until somebody revokes it',
+  }),
   RECENT_LOGIN: setting.duration({
     default: '15m',
     atLeast: '1s',
