@@ -193,6 +193,12 @@ describe('soft expiry', () => {
     expect(ask(kit, token)).toBe('token_soft_expired');
   });
 
+  it('by uses, which takes a token that has a name', () => {
+    const kit = kitOf({ softExpiry: { maxUses: 1 }, requiredClaims: ['sub'] });
+    for (const jti of [undefined, '', 7]) expect(ask(kit, kit.token({ jti }))).toBe('token_claim_wrong');
+    expect(ask(kit, kit.token())).toBe('accepted');
+  });
+
   it('by uses, each token for itself; a use that is refused for another reason is none', () => {
     const kit = kitOf({ softExpiry: { maxUses: 3 } });
     const [token, other] = [kit.token(), kit.token()];
@@ -207,6 +213,25 @@ describe('soft expiry', () => {
 });
 
 describe('what the route wants', () => {
+  it('all the scopes, text or list, in any order', () => {
+    const kit = kitOf();
+    const route = { scopes: ['prices:read', 'prices:write'] };
+    for (const scope of ['prices:write x prices:read', ['prices:read', 'prices:write']]) {
+      expect(ask(kit, kit.token({ scope }), route)).toBe('accepted');
+    }
+    for (const scope of [
+      undefined,
+      '',
+      'prices:read',
+      'prices:read prices:writer',
+      ['prices:read'],
+      { 0: 'prices:read' },
+      7,
+    ]) {
+      expect(ask(kit, kit.token({ scope }), route)).toBe('scope_insufficient');
+    }
+  });
+
   it('a recent authentication: RFC 9470', () => {
     const kit = kitOf();
     const now = Math.floor(AT / 1000);
@@ -214,6 +239,12 @@ describe('what the route wants', () => {
     expect(ask(kit, kit.token({ auth_time: now - 299 }), route)).toBe('accepted');
     expect(ask(kit, kit.token({ auth_time: now - 301 }), route)).toBe('authentication_insufficient');
     expect(ask(kit, kit.token({ auth_time: now + 61 }), route)).toBe('authentication_insufficient');
+    const exactly = kit.token({ auth_time: now - 299 });
+    kit.clock.advance(750);
+    expect(ask(kit, exactly, route)).toBe('accepted');
+    expect(ask(kit, kit.token({ auth_time: now + 61 }), route)).toBe('accepted');
+    kit.clock.advance(1);
+    expect(ask(kit, exactly, route)).toBe('authentication_insufficient');
     for (const wrong of [undefined, '1700000000', null, [now]]) {
       expect(ask(kit, kit.token({ auth_time: wrong }), route)).toBe('authentication_insufficient');
     }
@@ -241,6 +272,10 @@ describe('what the route wants', () => {
     for (const tier of [undefined, '1', true, [1]]) {
       expect(ask(kit, kit.token({ tier }), { claimEquals: { tier: 1 } })).toBe('claim_insufficient');
     }
+    expect(ask(kit, kit.token({ roles: ['admin'] }), { claimIncludes: { roles: ['admin', 'editor'] } })).toBe(
+      'claim_insufficient',
+    );
+    expect(ask(kit, kit.token({ roles: null }), { claimEquals: { roles: null } })).toBe('accepted');
     expect(ask(kit, kit.token(), { claimEquals: { toString: 'x' } })).toBe('claim_insufficient');
     const young = { claimCheck: ({ age }: Readonly<Record<string, unknown>>) => typeof age === 'number' && age < 18 };
     expect(ask(kit, kit.token({ age: 17 }), young)).toBe('accepted');

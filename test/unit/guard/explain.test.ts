@@ -77,6 +77,19 @@ it('what is wrong otherwise, with what the answer leaves out', () => {
   expect(kit.guard.explain('rubbish')).toMatchObject({ revoked: null, entries: [], issuedAt: null });
 });
 
+it('what cannot be judged is neither revoked nor not', () => {
+  const kit = kitOf();
+  kit.revoke({ claim: 'groups', value: 'g-1' });
+  const groups = Array.from({ length: 257 }, (_, index) => `g-${index}`);
+  const unjudgeable = { wrong: { code: 'token_claim_wrong', detail: 'groups' }, revoked: null, entries: [] };
+  expect(kit.guard.explain(kit.token({ groups }))).toMatchObject(unjudgeable);
+  expect(kit.guard.explain({ groups })).toMatchObject(unjudgeable);
+  expect(kit.guard.explain({ iat: 'yesterday' })).toMatchObject({ wrong: { detail: 'iat' }, revoked: null });
+  for (const iss of [7, null, '']) {
+    expect(kit.guard.explain({ iss })).toMatchObject({ wrong: { code: 'token_issuer_unknown' } });
+  }
+});
+
 it('a key that is not published any more, because it was revoked', () => {
   const kit = kitOf();
   const stranger = openTestKit({ at: AT });
