@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
@@ -152,6 +153,8 @@ describe('the key that seals secrets', () => {
     await expect(again()).rejects.toThrow('is missing');
     writeFileSync(file, 'nonsense', { mode: 0o600 });
     await expect(again()).rejects.toThrow('must hold a key');
+    writeFileSync(file, randomBytes(32).toString('base64url'), { mode: 0o600 });
+    await expect(again()).rejects.toThrow('holds another key');
     writeFileSync(file, key, { mode: 0o600 });
     expect((await again()).url).toBe(service.url);
   });

@@ -8,8 +8,9 @@ import { createKnownDevices } from './devices.ts';
 import { createLinks } from './links.ts';
 import { createPasswords } from './passwords.ts';
 import type { AccountRoom, Notices } from './room.ts';
+import type { Sealer } from './sealer.ts';
 import { createSealer, readSealingKey } from './sealer.ts';
-import { createFactorTable } from './second-factor/table.ts';
+import { createFactorTable, FACTOR_CONTEXT } from './second-factor/table.ts';
 import type { AccountTable } from './table.ts';
 
 export interface AccountStoreOptions {
@@ -43,7 +44,7 @@ const DEAD_NOTICES_KEPT_MS: DurationMs = 30 * 24 * HOUR_MS;
 export function openAccountStore(options: AccountStoreOptions): AccountStore {
   const { issuer, keysPath, notified, clock, telemetry } = options;
   const { database } = issuer;
-  const sealer = createSealer(readSealingKey(join(keysPath, KEY_FILE), hasSealed(database)));
+  const sealer = openSealer(database, join(keysPath, KEY_FILE));
   const outbox = createNoticeOutbox(database, sealer);
   const links = createLinks(database);
   const listeners = new Set<() => void>();
@@ -93,8 +94,19 @@ export function openAccountStore(options: AccountStoreOptions): AccountStore {
   };
 }
 
-/** Whether something was written that only the present key opens. */
-function hasSealed(database: Issuer['database']): boolean {
-  const sealed = database.prepare('SELECT 1 FROM account_second_factors UNION ALL SELECT 1 FROM notices LIMIT 1');
-  return sealed.get() !== undefined;
+/** The sealer that opens what is sealed already. @throws RescindError `configuration_invalid` */
+function openSealer(database: Issuer['database'], path: string): Sealer {
+  const sample = database
+    .prepare<[], { sealed: Buffer; context: string }>(
+      `SELECT secret AS sealed, '${FACTOR_CONTEXT}' || sub AS context FROM account_second_factors
+       UNION ALL SELECT sealed, id FROM notices LIMIT 1`,
+    )
+    .get();
+  const sealer = createSealer(readSealingKey(path, sample !== undefined));
+  try {
+    if (sample !== undefined) sealer.open(sample.sealed, sample.context);
+  } catch (error) {
+    throw new RescindError('configuration_invalid', { detail: `${path} holds another key`, cause: error });
+  }
+  return sealer;
 }

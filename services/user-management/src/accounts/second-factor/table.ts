@@ -27,7 +27,9 @@ export interface FactorTable {
   remove(sub: string): void;
 }
 
-const contextOf = (sub: string) => `totp ${sub}`;
+/** What a sealed secret is; whose follows. */
+export const FACTOR_CONTEXT = 'totp ';
+const contextOf = (sub: string) => FACTOR_CONTEXT + sub;
 
 export function createFactorTable(database: Issuer['database'], sealer: Sealer): FactorTable {
   const find = database.prepare<[string], { secret: Buffer; confirmedAt: number | null; lastStep: number }>(
