@@ -17,7 +17,7 @@ export function turnEpoch({ meta, outbox }: Store, unit: Unit, draft?: EpochDraf
   const at = unit.now();
   // What is left out stays dead only if the clock never shows an earlier time.
   meta.clockFloor.set(at);
-  const rest = outbox.live(at - CLOCK_TOLERANCE_MS).filter(({ seq }) => seq > (draft?.upTo ?? 0));
+  const rest = outbox.liveAfter(at - CLOCK_TOLERANCE_MS, draft?.upTo ?? 0, Number.MAX_SAFE_INTEGER);
   const revocations = rest.map(revocationOf);
   unit.openEpoch(draft?.epoch ?? toEpoch(counterOf(identity.epoch) + 1));
   for (const { revocation, signed } of draft?.events ?? []) unit.append(revocation, signed);
