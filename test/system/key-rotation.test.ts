@@ -28,7 +28,7 @@ async function untilRefused(instances: readonly ServiceProcess[], token: string)
   });
 }
 
-it('by command, under load: no request is refused, nobody is logged out, and no logout is lost (V5, security 18)', async () => {
+it('by command, under load: no request is refused, nobody is logged out, and no logout is lost (security 18)', async () => {
   const fleet = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1, issuerEnvironment: SOON });
   const { client, instances, issuer } = fleet;
   const keys = administerKeys(fleet);
