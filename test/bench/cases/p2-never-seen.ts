@@ -6,6 +6,8 @@ import { keep, ratio, spreads } from '../race.ts';
 import { entriesOf, pathOf, requireAccepted, verifyByJsonwebtoken } from './p1-seen.ts';
 
 const TOKENS_A_ROUND = 1_000;
+/** They take turns so often that what else the machine does meets both. */
+const PIECES = 20;
 
 /** Every token is shown to each of them once. */
 export const p2: Case = {
@@ -22,12 +24,15 @@ export const p2: Case = {
     ];
     const measured = new Map<string, number[]>(contestants.map(([name]) => [name, []]));
     for (let round = -2; round < rounds; round++) {
-      const tokens = newTokens(TOKENS_A_ROUND);
-      // Who comes first changes: the first to touch a token's text pays for it.
-      for (const [name, decide] of round % 2 === 0 ? contestants : contestants.toReversed()) {
-        const start = performance.now();
-        for (const token of tokens) keep(decide(token));
-        if (round >= 0) measured.get(name)?.push(((performance.now() - start) * 1e6) / tokens.length);
+      const spent = contestants.map(() => 0);
+      for (let piece = 0; piece < PIECES; piece++) {
+        const tokens = newTokens(TOKENS_A_ROUND / PIECES);
+        // Who comes first changes: the first to touch a token's text pays for it.
+        const order = piece % 2 === 0 ? [0, 1] : [1, 0];
+        for (const who of order) spent[who] = (spent[who] ?? 0) + timeOf(tokens, contestants[who]?.[1] ?? keep);
+      }
+      for (const [who, [name]] of contestants.entries()) {
+        if (round >= 0) measured.get(name)?.push(((spent[who] ?? 0) * 1e6) / TOKENS_A_ROUND);
       }
       // Heartbeats want a turn of the event loop.
       await new Promise((resolve) => setTimeout(resolve));
@@ -40,3 +45,10 @@ export const p2: Case = {
     };
   },
 };
+
+/** In ms. */
+function timeOf(tokens: readonly string[], decide: (token: string) => unknown): number {
+  const start = performance.now();
+  for (const token of tokens) keep(decide(token));
+  return performance.now() - start;
+}
