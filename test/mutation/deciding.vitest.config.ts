@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+import { doors, root } from './doors.ts';
+
+/** The tests that are to notice a mutant of judge, merge, gate and verifier: fast, and without a broker. */
+export default defineConfig({
+  root,
+  resolve: { alias: doors() },
+  test: {
+    include: ['test/unit/revocation/**/*.test.ts', 'test/unit/token/**/*.test.ts', 'test/unit/hostile/**/*.test.ts'],
+    // Thousands of runs a mutant, each with a signature or two: what these find, the others do by name.
+    exclude: ['test/unit/token/mutations.test.ts'],
+    setupFiles: ['test/mutation/one-seed.ts'],
+    testTimeout: 60_000,
+  },
+});
