@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 /** A refresh token: `selector.verifier`. The selector finds the session; only the verifier's hash is kept. */
 export interface OpaqueToken {
@@ -61,9 +61,12 @@ export function unseal(predecessor: OpaqueToken, selector: string, sealed: Buffe
   return { selector, verifier: xor(sealed, padOf(predecessor)).toString('base64url') };
 }
 
-/** The verifier is random enough to be a key, and HMAC keeps what comes out apart from the hash that is stored. */
+/**
+ * The verifier has 256 random bits, so a hash of it is as good as random to who does not know it. The words before it keep
+ * that apart from the hash that is stored.
+ */
 function padOf({ selector, verifier }: OpaqueToken): Buffer {
-  return createHmac('sha256', verifier).update(`${PURPOSE}:${selector}`).digest();
+  return createHash('sha256').update(`${PURPOSE}:${selector}:${verifier}`).digest();
 }
 
 function xor(one: Buffer, other: Buffer): Buffer {

@@ -11,6 +11,13 @@ export interface Connection {
 
 /** The whole process waits with it: long enough for a checkpoint of a backup tool, no longer. */
 const BUSY_TIMEOUT_MS = 2_000;
+/** Sessions are found by random names: what does not fit is read from the file again and again. */
+const CACHE_KIB = 32_768;
+/**
+ * Pages of the write-ahead log before they are copied into the file, which everybody waits for: a page that many refreshes
+ * touched is then copied once. 32 MB of disk; a start after a crash reads them.
+ */
+const CHECKPOINT_PAGES = 8_000;
 /** `PRAGMA synchronous`: 2 is FULL. */
 const SYNCHRONOUS_FULL = 2;
 
@@ -79,6 +86,8 @@ function openDurably(path: string): Database.Database {
     // An answered logout must outlive a power cut. WAL falls back to NORMAL unless told.
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
+    database.pragma(`cache_size = -${CACHE_KIB}`);
+    database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     migrate(database, path);
     if (database.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL) {
       throw new Error(`${path}: synchronous is not FULL`);
