@@ -4,7 +4,7 @@ import { createAuthenticator } from '../../support/authenticator.ts';
 import { USER } from '../../support/user-management.ts';
 import { webhookReceiver } from '../../support/webhook-receiver.ts';
 
-const AT_ONCE = 30;
+const AT_ONCE = 16;
 const times = <T>(count: number, work: (index: number) => Promise<T>) =>
   Promise.all(Array.from({ length: count }, (_none, index) => work(index)));
 

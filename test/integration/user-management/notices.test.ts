@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError } from '@rescind/service/configuration';
 import { describe, expect, test } from 'vitest';
+import { openAdministered } from '../../support/administration.ts';
 import { createAuthenticator } from '../../support/authenticator.ts';
 import { freePort, openUserManagement, USER } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -142,6 +143,17 @@ describe('"this was not me"', () => {
     const login = { ...USER, ...LAPTOP, password };
     expect((await service.post('/login', login)).body.code).toBe('second_factor_required');
     expect((await service.post('/login', { ...login, recoveryCode: second })).status).toBe(200);
+  });
+
+  test('is offered for what an administrator changes, too', async () => {
+    const receiver = await webhookReceiver(0);
+    const service = await openAdministered(receiver.environment);
+    await service.ada.post(`/admin/users/${await service.subOf()}/reset-password`, { why: 'a call by telephone' });
+    const { data } = await receiver.notice('account.changed');
+    expect(data).toMatchObject({ what: 'password', username: USER.username });
+    expect(data.reset_token).toBeUndefined();
+    expect((await service.post('/not-me', { token: data.not_me })).status).toBe(204);
+    await receiver.notice('account.password_reset');
   });
 
   test('can be said for a while', async () => {

@@ -9,6 +9,7 @@ import { resetPassword } from './reset.ts';
 import type { AccountRoom } from './room.ts';
 import { requireAccount } from './room.ts';
 import type { AccountPatch } from './table.ts';
+import { tellChange } from './telling.ts';
 
 type Work = (account: Account, tx: IssuerTransaction) => RevocationRecord | undefined;
 
@@ -17,7 +18,7 @@ const MAX_RESET_MS: DurationMs = 30 * 24 * 3_600_000;
 const MAX_PAGE = 1_000;
 
 export function createAccountAdministration(room: AccountRoom): AccountAdministration {
-  const { issuer, table, links, factors, devices, notices, telemetry } = room;
+  const { issuer, table, links, factors, devices, notices, clock, telemetry } = room;
 
   const carryOut = async ({ sub, along }: Act, work: Work): Promise<AccountChange> =>
     await issuer.transaction((tx) => {
@@ -94,6 +95,7 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
       const link = { resetToken: '', expiresAt: 0 };
       const done = await carryOut(act, (account, tx) => {
         const { revocation, ...made } = resetPassword(room, tx, account, { reason, ttlMs });
+        tellChange(room, account, 'password', clock.now());
         Object.assign(link, made);
         return revocation;
       });
@@ -115,9 +117,11 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
       said(
         'user_updated',
         REASON.secondFactorChanged,
-        carryOut(act, ({ sub, credentialVersion, secondFactor }, tx) => {
+        carryOut(act, (account, tx) => {
+          const { sub, credentialVersion, secondFactor } = account;
           factors.remove(sub);
           if (!secondFactor) return undefined;
+          tellChange(room, account, 'second_factor', clock.now());
           table.update(sub, { credentialVersion: credentialVersion + 1 });
           return tx.endAllSessions({ sub, reason: REASON.secondFactorChanged });
         }),
