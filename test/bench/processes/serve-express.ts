@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { createRequire, createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -7,7 +8,6 @@ import { guard } from '@rescind/guard/express';
 import { publicJwks } from '@rescind/token';
 import type { RequestHandler } from 'express';
 import express from 'express';
-import { auth } from 'express-oauth2-jwt-bearer';
 import { Redis } from 'ioredis';
 import jwt from 'jsonwebtoken';
 import { readKey } from '../material/events.ts';
@@ -16,12 +16,19 @@ import { CLAIMS, openPlainTables } from '../material/plain-tables.ts';
 import { ISSUER } from '../material/rows.ts';
 import { AUDIENCE } from '../material/tokens.ts';
 
+/** Without its types: it and we both say what `request.auth` is, and TypeScript takes one answer. */
+const { auth }: { auth(options: object): RequestHandler } = createRequire(import.meta.url)('express-oauth2-jwt-bearer');
+
 /**
  * The same application behind one kind of authentication or none. Prints its port; on a line of input the CPU it has used so
  * far, in µs; ends with its input.
  */
 const [kind = '', directory = '', redisSocket = ''] = process.argv.slice(2);
 const key = readKey(directory, 'token');
+/** Not imported: its types and the guard's both say what `request.auth` is. */
+const { auth } = createRequire(import.meta.url)('express-oauth2-jwt-bearer') as {
+  auth(options: Readonly<Record<string, string>>): RequestHandler;
+};
 
 const verify = (request: express.Request): jwt.JwtPayload =>
   jwt.verify(request.headers.authorization?.slice('Bearer '.length) ?? '', key.publicKey, {
