@@ -3,17 +3,8 @@ import type { ErrorCode } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token';
 import { generateSigningKey, publicJwks } from '@rescind/token';
 import { base64url, hmacToken, rawToken, signedToken } from '../token/raw-tokens.ts';
+import type { HostileToken } from './hostile-token.ts';
 import { PUBLISHED } from './published.ts';
-
-/** A token that somebody sends who has no good one, or who has one and wants more of it. */
-export interface HostileToken {
-  /** The line of the security checklist that it breaks. */
-  readonly security: number;
-  readonly what: string;
-  readonly text: string;
-  /** With which it is refused. */
-  readonly code: ErrorCode;
-}
 
 /** What a good token would be: the hostile ones are those with one thing wrong. */
 export interface Good {

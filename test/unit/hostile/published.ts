@@ -1,4 +1,4 @@
-import type { HostileToken } from './corpus.ts';
+import type { HostileToken } from './hostile-token.ts';
 
 const CLAIMS = 'eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ';
 
