@@ -18,15 +18,18 @@ export class MetadataUnusable extends Error {
   override readonly name = 'MetadataUnusable';
 }
 
+/** What is looked for: members of RFC 8414 section 2. */
+export type Endpoint = 'jwks_uri' | 'introspection_endpoint';
+
 /**
- * Asks the issuer's metadata where its keys are: those of RFC 8414, else those of OpenID Connect Discovery.
- * @returns undefined when it has none
+ * Asks the issuer's metadata where something of it is: those of RFC 8414, else those of OpenID Connect Discovery.
+ * @returns undefined when they do not say, or there are none
  * @throws MetadataUnusable, or whatever the fetch throws
  */
-export async function findJwksUri(request: MetadataRequest): Promise<string | undefined> {
+export async function findEndpoint(name: Endpoint, request: MetadataRequest): Promise<string | undefined> {
   for (const url of metadataUrls(request.issuerUrl)) {
     const metadata = await fetchMetadata(url, request);
-    if (metadata !== undefined) return jwksUriOf(metadata, request);
+    if (metadata !== undefined) return endpointOf(name, metadata, request);
   }
   return undefined;
 }
@@ -74,17 +77,21 @@ function parse(body: Buffer): Record<string, unknown> {
   throw new MetadataUnusable('not a JSON object');
 }
 
-function jwksUriOf(metadata: Record<string, unknown>, { issuer, issuerUrl }: MetadataRequest): string | undefined {
+function endpointOf(
+  name: Endpoint,
+  metadata: Record<string, unknown>,
+  { issuer, issuerUrl }: MetadataRequest,
+): string | undefined {
   // RFC 8414 section 3.3: else anybody's metadata would do.
   if (metadata.issuer !== issuer) throw new MetadataUnusable('they are of another issuer');
-  const { jwks_uri: uri } = metadata;
+  const { [name]: uri } = metadata;
   if (uri === undefined) return undefined;
   const url = typeof uri === 'string' ? URL.parse(rebase(uri, issuer, issuerUrl)) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new MetadataUnusable('jwks_uri is no http or https URL without a user and a password');
+    throw new MetadataUnusable(`${name} is no http or https URL without a user and a password`);
   }
   if (new URL(issuerUrl).protocol === 'https:' && url.protocol !== 'https:') {
-    throw new MetadataUnusable('jwks_uri is not https, and the issuer is');
+    throw new MetadataUnusable(`${name} is not https, and the issuer is`);
   }
   return url.href;
 }

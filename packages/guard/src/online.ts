@@ -72,10 +72,11 @@ function openIntrospections(
 ): Map<string, Introspection> {
   const [own] = issuers;
   const opened = new Map<string, Introspection>();
-  for (const { issuer, introspection } of issuers) {
-    const name = issuer === own.issuer ? 'introspection' : `introspection ${issuer}`;
-    const parts = { name, fetch, clock, telemetry, trouble };
-    if (introspection !== undefined) opened.set(issuer, openIntrospection(introspection, parts));
+  for (const issuer of issuers) {
+    const name = issuer === own ? 'introspection' : `introspection ${issuer.issuer}`;
+    const parts = { name, issuer, fetch, clock, telemetry, trouble };
+    if (issuer.introspection === undefined) continue;
+    opened.set(issuer.issuer, openIntrospection(issuer.introspection, parts));
   }
   return opened;
 }

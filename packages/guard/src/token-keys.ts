@@ -5,7 +5,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Fetch, KeySource } from '@rescind/token';
 import { openKeySource } from '@rescind/token';
 import type { IssuerSettings } from './issuer-options.ts';
-import { findJwksUri, MetadataUnusable } from './metadata.ts';
+import { findEndpoint, MetadataUnusable } from './metadata.ts';
 
 const FIRST_RETRY_MS: DurationMs = 500;
 const LONGEST_RETRY_MS: DurationMs = 30_000;
@@ -148,7 +148,7 @@ async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncG
   const usual = new URL(`${issuer.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
   for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
     try {
-      yield { url: (await findJwksUri({ ...issuer, fetch, signal })) ?? usual, certain: true };
+      yield { url: (await findEndpoint('jwks_uri', { ...issuer, fetch, signal })) ?? usual, certain: true };
       return;
     } catch (error) {
       if (signal.aborted) return;

@@ -49,6 +49,57 @@ test('asks as RFC 7662 says, with the credential encoded as RFC 6749 section 2.3
   expect(credential).toBe('prices%3Aeu:p%C3%A4ss+%2B%25%2Fword');
 });
 
+describe('where it is asked, when nobody said', () => {
+  const questionsOf = async (metadata: (url: string) => Record<string, unknown> | undefined) => {
+    const server = await openIntrospectionServer();
+    const issuer = await openTestIssuer();
+    const { url, ...introspection } = server.options();
+    issuer.metadata = metadata(String(url));
+    const { opened } = openMiddleware(issuer, { denylistPath: freshPath(), introspection });
+    await opened.ready();
+    const decide = async () => codeOf(await opened.decideOnline(issuer.token(), ALWAYS));
+    return { server, issuer, opened, decide };
+  };
+
+  test('as its metadata say', async () => {
+    const { server, issuer, decide } = await questionsOf((url) => ({ introspection_endpoint: url }));
+    expect(await decide()).toBe('accepted');
+    issuer.metadata = undefined;
+    expect(await decide()).toBe('accepted');
+    expect(server.questions).toHaveLength(2);
+  });
+
+  test('by new metadata, when it has moved', async () => {
+    const { server, issuer, decide } = await questionsOf(() => ({ introspection_endpoint: 'http://127.0.0.1:1/old' }));
+    expect(await decide()).toBe('introspection_unavailable');
+    issuer.metadata = { introspection_endpoint: server.options().url };
+    expect(await decide()).toBe('accepted');
+  });
+
+  test('nowhere, when the metadata are of another issuer or lead astray', async () => {
+    for (const more of [{ issuer: 'https://other.example' }, { introspection_endpoint: 'file:///etc/passwd' }]) {
+      const { server, opened, decide } = await questionsOf((url) => ({ introspection_endpoint: url, ...more }));
+      expect(await decide()).toBe('introspection_unavailable');
+      expect(server.questions).toHaveLength(0);
+      const check = opened.health().find(({ name }) => name === 'introspection');
+      expect(check?.lastError).toMatch(/^unusable: metadata: /);
+    }
+  });
+
+  test('at the usual address, when they do not say', async () => {
+    for (const metadata of [undefined, {}]) {
+      const { issuer, decide } = await questionsOf(() => metadata);
+      let asked = 0;
+      issuer.documents.set('/oauth2/introspect', () => {
+        asked += 1;
+        return { active: true };
+      });
+      expect(await decide()).toBe('accepted');
+      expect(asked).toBe(1);
+    }
+  });
+});
+
 test('an inactive token: 401, and the answer to the next question is another', async () => {
   const { server, issuer, url, counts } = await openService();
   const token = issuer.token();

@@ -1,5 +1,7 @@
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Fetch } from '@rescind/token';
+import type { IssuerSettings } from '../issuer-options.ts';
+import { findEndpoint } from '../metadata.ts';
 import type { TroubleLog } from '../trouble.ts';
 import type { Breaker } from './breaker.ts';
 import { createBreaker } from './breaker.ts';
@@ -21,6 +23,7 @@ export interface Introspection {
 }
 
 export interface IntrospectionParts {
+  readonly issuer: Pick<IssuerSettings, 'issuer' | 'issuerUrl'>;
   /** Of the health check. */
   readonly name: string;
   readonly fetch: Fetch;
@@ -36,6 +39,13 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
   const breaker = createBreaker(settings, clock);
   const turns = createTurns(settings);
   let lastError: string | null = null;
+  let found = settings.url;
+
+  async function place(signal: AbortSignal): Promise<string> {
+    const request = { ...parts.issuer, fetch: parts.fetch, signal };
+    found ??= (await findEndpoint('introspection_endpoint', request)) ?? settings.usualUrl;
+    return found;
+  }
 
   const flights = createFlights(async (token, sent) => {
     const askedAt = clock.monotonic();
@@ -57,12 +67,14 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     }
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(Math.ceil(left))]);
     try {
-      const active = await askIssuer(settings, token, { fetch: parts.fetch, signal });
+      const active = await askIssuer(settings, token, { fetch: parts.fetch, signal, place });
       breaker.succeeded();
       lastError = null;
       return active;
     } catch (error) {
       breaker.failed();
+      // It may have moved.
+      found = settings.url;
       throw error;
     }
   }

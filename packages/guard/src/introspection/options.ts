@@ -6,7 +6,7 @@ export interface IntrospectionOptions {
   /** This service's client credential, sent as HTTP Basic, encoded as RFC 6749 section 2.3.1 says. */
   readonly clientId: string;
   readonly clientSecret: string;
-  /** Default `{issuerUrl}/oauth2/introspect`. */
+  /** Default: as the issuer's metadata say (RFC 8414), else `{issuerUrl}/oauth2/introspect`. */
   readonly url?: string | undefined;
   /** Longest time a request waits for the answer, its turn included, in ms. Default 2 000. */
   readonly timeoutMs?: DurationMs | undefined;
@@ -22,7 +22,10 @@ export interface IntrospectionOptions {
 
 /** The options with their defaults. */
 export interface IntrospectionSettings {
-  readonly url: string;
+  /** Undefined: as the metadata say. */
+  readonly url: string | undefined;
+  /** Where it is when they do not say. */
+  readonly usualUrl: string;
   /** The value of the `Authorization` header. */
   readonly authorization: string;
   readonly timeoutMs: DurationMs;
@@ -34,10 +37,11 @@ export interface IntrospectionSettings {
 
 /** @throws TypeError naming the option */
 export function toIntrospectionSettings(options: IntrospectionOptions, issuerUrl: string): IntrospectionSettings {
-  const url = options.url ?? `${issuerUrl.replace(/\/+$/, '')}/oauth2/introspect`;
-  requireUrl('introspection.url', url);
+  const { url } = options;
+  if (url !== undefined) requireUrl('introspection.url', url);
   return {
     url,
+    usualUrl: `${issuerUrl.replace(/\/+$/, '')}/oauth2/introspect`,
     authorization: authorizationOf(options),
     timeoutMs: requireDuration('introspection.timeoutMs', options.timeoutMs ?? 2_000),
     maxConcurrent: requireCount('introspection.maxConcurrent', options.maxConcurrent ?? 32, 1),

@@ -1,10 +1,18 @@
 import type { Fetch } from '@rescind/token';
 import { gate } from '@rescind/token';
+import { MetadataUnusable } from '../metadata.ts';
 import { IntrospectionFailure } from './failure.ts';
 import type { IntrospectionSettings } from './options.ts';
 
 /** An answer with all claims of a token takes 2 kB. */
 const MAX_BYTES = 65_536;
+
+interface Asking {
+  readonly fetch: Fetch;
+  readonly signal: AbortSignal;
+  /** Where the endpoint is. */
+  place(signal: AbortSignal): Promise<string>;
+}
 
 /**
  * Asks once whether a token is active (RFC 7662 section 2).
@@ -12,12 +20,12 @@ const MAX_BYTES = 65_536;
  * @throws IntrospectionFailure whatever is not a clear answer
  */
 export async function askIssuer(
-  { url, authorization }: IntrospectionSettings,
+  { authorization }: IntrospectionSettings,
   token: string,
-  { fetch, signal }: { readonly fetch: Fetch; readonly signal: AbortSignal },
+  { fetch, signal, place }: Asking,
 ): Promise<boolean> {
   try {
-    const response = await fetch(url, {
+    const response = await fetch(await place(signal), {
       method: 'POST',
       redirect: 'error',
       signal,
@@ -27,6 +35,7 @@ export async function askIssuer(
     return readAnswer(await readObject(response), token);
   } catch (error) {
     if (error instanceof IntrospectionFailure) throw error;
+    if (error instanceof MetadataUnusable) throw new IntrospectionFailure('unusable', `metadata: ${error.message}`);
     if (signal.aborted) throw new IntrospectionFailure('timeout', 'no answer in time');
     throw new IntrospectionFailure('unreachable', causeOf(error));
   }

@@ -69,7 +69,7 @@ export function openTestKit(options: TestKitOptions = {}): TestKit {
   const settings = toSettings({
     ...more,
     ...{ issuer, audience, clock, fetch: tokens.fetch },
-    introspection: { clientId: 'kit', clientSecret: 'kit' },
+    introspection: { clientId: 'kit', clientSecret: 'kit', url: `${issuer}/oauth2/introspect` },
     feed: { first: NO_WAY },
     denylistPath: 'none',
   });
