@@ -37,7 +37,7 @@ const rooms: IForbiddenRuleType[] = Object.entries(may).map(([room, others]) => 
 const libraries: IForbiddenRuleType[] = Object.entries(owners).map(([library, rooms]) => ({
   name: `owner-of-${library}`,
   severity: 'error',
-  from: { path: '^(packages|services)/', pathNot: `^packages/(${rooms.join('|')})/` },
+  from: { path: '^(packages|services|examples)/', pathNot: `^packages/(${rooms.join('|')})/` },
   to: { path: `node_modules/(@types/)?${library}/` },
 }));
 
@@ -51,12 +51,23 @@ export const forbidden: IForbiddenRuleType[] = [
     to: { path: '^(services|test)/', pathNot: '^services/$1/' },
   },
   {
+    name: 'example-knows-packages-only',
+    severity: 'error',
+    from: { path: '^examples/([^/]+)/' },
+    to: { path: '^(services|examples|test)/|^packages/dev-', pathNot: '^examples/$1/' },
+  },
+  {
     name: 'inside-does-not-import-the-door',
     severity: 'error',
     from: { path: '^packages/([^/]+)/src/' },
     to: { path: '^packages/$1/src/index\\.ts$' },
   },
-  { name: 'no-cycles', severity: 'error', from: { path: '^(packages|services|test)/' }, to: { circular: true } },
+  {
+    name: 'no-cycles',
+    severity: 'error',
+    from: { path: '^(packages|services|examples|test)/' },
+    to: { circular: true },
+  },
   {
     name: 'production-needs-no-dev-package',
     severity: 'error',

@@ -1,0 +1,59 @@
+import type { CutoffRequest, TokenAnswer } from '@rescind/issuer';
+import { createManualClock } from '@rescind/revocation';
+import { expect, test } from 'vitest';
+import { asked, claimsOf, codeOf, house, ISSUER, login, refresh } from './house.ts';
+
+interface Scope {
+  readonly name: string;
+  readonly endsSession: boolean;
+  of(answer: TokenAnswer): Pick<CutoffRequest, 'claim' | 'value' | 'endsSession'>;
+}
+
+const scopes: readonly Scope[] = [
+  { name: 'everybody', endsSession: true, of: () => ({ claim: 'iss', value: ISSUER }) },
+  { name: 'client', endsSession: true, of: () => ({ claim: 'client_id', value: 'app' }) },
+  { name: 'user', endsSession: true, of: () => ({ claim: 'sub', value: 'ada' }) },
+  { name: 'user, softly', endsSession: false, of: () => ({ claim: 'sub', value: 'ada', endsSession: false }) },
+  { name: 'session', endsSession: true, of: ({ sid }) => ({ claim: 'sid', value: sid }) },
+  { name: 'tenant', endsSession: false, of: () => ({ claim: 'tenant', value: 'north' }) },
+  {
+    name: 'token',
+    endsSession: false,
+    of: (answer) => ({
+      claim: 'jti',
+      value: String(claimsOf(answer).jti),
+      expiresAt: Number(claimsOf(answer).exp) * 1000,
+    }),
+  },
+];
+
+function scene() {
+  const clock = createManualClock(1_800_000_000_000);
+  const place = house();
+  place.users.put('ada', { claims: { scope: 'read', tenant: 'north' } });
+  const issuer = place.open({ clock });
+  issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true } });
+  issuer.clients.put({ clientId: 'rs', name: 'RS', authMethod: 'client_secret_basic', mayIntrospect: true });
+  return { clock, issuer };
+}
+
+test.each(scopes)(
+  'security 22: $name alone, and with every other, in both orders: the strictest holds everywhere',
+  async (first) => {
+    const { clock, issuer } = scene();
+    for (const second of scopes) {
+      const answer = login(issuer, 'ada', { clientId: 'app' });
+      const cutoffs = second === first ? [first] : [first, second];
+      for (const cutoff of cutoffs) await issuer.revoke({ ...cutoff.of(answer), reason: 'because' });
+      const isOver = cutoffs.some(({ endsSession }) => endsSession);
+      const byName = cutoffs.some(({ name }) => name === 'token');
+      expect(asked(issuer, answer)).toBe('token_revoked');
+      expect(issuer.introspect(answer.access_token, { clientId: 'rs' })).toEqual({ active: false });
+      const renew = () => issuer.renew({ accessToken: answer.access_token, clientId: 'app' });
+      expect(await codeOf(renew)).toBe(isOver || byName ? 'grant_invalid' : undefined);
+      expect(await codeOf(() => refresh(issuer, answer, 'app'))).toBe(isOver ? 'grant_invalid' : undefined);
+      expect(asked(issuer, login(issuer, 'ada', { clientId: 'app' }))).toBe('ok');
+      clock.advance(10);
+    }
+  },
+);
