@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import { createRequire, createRequire } from 'node:module';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -25,10 +25,6 @@ const { auth }: { auth(options: object): RequestHandler } = createRequire(import
  */
 const [kind = '', directory = '', redisSocket = ''] = process.argv.slice(2);
 const key = readKey(directory, 'token');
-/** Not imported: its types and the guard's both say what `request.auth` is. */
-const { auth } = createRequire(import.meta.url)('express-oauth2-jwt-bearer') as {
-  auth(options: Readonly<Record<string, string>>): RequestHandler;
-};
 
 const verify = (request: express.Request): jwt.JwtPayload =>
   jwt.verify(request.headers.authorization?.slice('Bearer '.length) ?? '', key.publicKey, {
