@@ -22,13 +22,18 @@ interface Waiting {
   fail(error: unknown): void;
 }
 
-export function createGroupCommit(database: Database.Database, transactions: Pick<Transactions, 'run'>): GroupCommit {
+/** @param whenIdle calls back when a transaction is worth its wait for the disk, in a turn of the event loop of its own */
+export function createGroupCommit(
+  database: Database.Database,
+  transactions: Pick<Transactions, 'run'>,
+  whenIdle: (then: () => void) => void,
+): GroupCommit {
   let waiting: Waiting[] = [];
 
   function flush(): void {
     const group = waiting.slice(0, MOST_AT_ONCE);
     waiting = waiting.slice(MOST_AT_ONCE);
-    if (waiting.length > 0) setImmediate(flush);
+    if (waiting.length > 0) whenIdle(flush);
     try {
       for (const settle of transactions.run((unit) => group.map((one) => one.perform(unit)))) settle();
     } catch (error) {
@@ -69,8 +74,7 @@ export function createGroupCommit(database: Database.Database, transactions: Pic
           },
           fail: reject,
         });
-        // After the requests that have come by now, and before the next.
-        if (waiting.length === 1) setImmediate(flush);
+        if (waiting.length === 1) whenIdle(flush);
       }),
   };
 }

@@ -27,6 +27,7 @@ import { createPreview } from './revoke/preview.ts';
 import { revoke } from './revoke/revoke.ts';
 import { createRevocationStates } from './revoke/states.ts';
 import { createRoom } from './room.ts';
+import { createThreadSigning } from './session/signing.ts';
 import { createSessionViews } from './session/views.ts';
 import { createTransactions } from './transactions.ts';
 import { createAccessVerifier } from './verify.ts';
@@ -88,6 +89,8 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     prove: detector.prove,
   });
   const { now } = issuerClock;
+  const tokenSigning = createThreadSigning();
+  const group = createGroupCommit(database, transactions, tokenSigning.whenFewAreLeft);
   const room = createRoom(options, settings, files);
   const verify = createAccessVerifier({
     accepting: room.accepting,
@@ -131,7 +134,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
 
   return {
     database,
-    ...createWrites(room, { transactions, group: createGroupCommit(database, transactions) }, telemetry),
+    ...createWrites(room, { transactions, group, signing: tokenSigning }, telemetry),
     clients: {
       ...createClientAdministration(room.clients, transactions),
       authenticate: createAuthenticate({ issuer, registry: room.clients, clients: store.clients, transactions, now }),

@@ -11,8 +11,7 @@ import { reauthenticate, reissue, requireReauthentication } from './session/reau
 import { refresh } from './session/refresh.ts';
 import type { RenewalRoom } from './session/renew.ts';
 import { renew } from './session/renew.ts';
-import type { Unsigned } from './session/signing.ts';
-import { signSoon } from './session/signing.ts';
+import type { ThreadSigning, Unsigned } from './session/signing.ts';
 import { renameSession } from './session/views.ts';
 import type { Session } from './sql/sessions.ts';
 import type { Transactions, Unit } from './transactions.ts';
@@ -38,17 +37,19 @@ export interface WritingRoom extends RevocationRoom, RenewalRoom {}
 interface Ways {
   readonly transactions: Transactions;
   readonly group: GroupCommit;
+  readonly signing: ThreadSigning;
 }
 
 /** Everything that writes, each in one transaction. */
-export function createWrites(room: WritingRoom, { transactions, group }: Ways, telemetry: Telemetry): Writes {
+export function createWrites(room: WritingRoom, ways: Ways, telemetry: Telemetry): Writes {
+  const { transactions } = ways;
   const inside = (unit: Unit) => toTransaction(room, unit);
   const inTime = <T>(work: (tx: IssuerTransaction) => T) => transactions.runInTime((unit) => work(inside(unit)));
   return {
     transaction: inTime,
     beginSession: (login) => transactions.run((unit) => beginLogin(room, unit, login)),
-    refresh: (request) => exchange(group, room, telemetry, REFRESH, (unit) => refresh(room, unit, request)),
-    renew: (request) => exchange(group, room, telemetry, RENEWAL, (unit) => renew(room, unit, request)),
+    refresh: (request) => exchange(ways, room, telemetry, REFRESH, (unit) => refresh(room, unit, request)),
+    renew: (request) => exchange(ways, room, telemetry, RENEWAL, (unit) => renew(room, unit, request)),
     reauthenticate: (proved) => inTime((tx) => tx.reauthenticate(proved)),
     requireReauthentication: (demand) => inTime((tx) => tx.requireReauthentication(demand)),
     endSession: (end) => inTime((tx) => tx.endSession(end)),
@@ -91,7 +92,7 @@ const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_to
 
 /** Exchanges a token for another; one that was spent before ends its session, for all to hear. */
 async function exchange<T extends AccessAnswer>(
-  group: GroupCommit,
+  { group, signing }: Ways,
   room: RevocationRoom,
   telemetry: Telemetry,
   { metric, reason }: Exchange,
@@ -104,7 +105,7 @@ async function exchange<T extends AccessAnswer>(
   });
   telemetry.count(metric, { result: outcome.kind });
   if (outcome.kind === 'early') return outcome.asItIs;
-  if (outcome.kind !== 'reused') return signSoon(outcome.answer);
+  if (outcome.kind !== 'reused') return signing.sign(outcome.answer);
   const { sid, sub, clientId } = outcome.session;
   telemetry.count('rescind_refresh_reuse_total');
   telemetry.log('warn', 'authn_token_reuse', { sid, sub, clientId, reason });

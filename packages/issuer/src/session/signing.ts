@@ -31,10 +31,43 @@ export function signNow<T extends AccessAnswer>({ token, rest }: Unsigned<T>): T
   return { access_token: signersOf(token.key).now(token.claims), ...rest } as T;
 }
 
-/**
- * After the commit: what a token says, its time among it, was decided inside, so a cut-off that comes in between denies it.
- * A thread does it, and nobody waits for the event loop.
- */
-export async function signSoon<T extends AccessAnswer>({ token, rest }: Unsigned<T>): Promise<T> {
-  return { access_token: await signersOf(token.key).soon(token.claims), ...rest } as T;
+/** Signs in threads. */
+export interface ThreadSigning {
+  /**
+   * After the commit: what a token says, its time among it, was decided inside, so a cut-off that comes in between denies it.
+   * Nobody waits for the event loop meanwhile.
+   */
+  sign<T extends AccessAnswer>(unsigned: Unsigned<T>): Promise<T>;
+  /** Calls back once few signatures are left to make, in a turn of its own: whatever came before would wait for one anyway. */
+  whenFewAreLeft(then: () => void): void;
+}
+
+/** Twice as many as libuv has threads: they never stand still for a commit. */
+const FEW = 8;
+
+export function createThreadSigning(): ThreadSigning {
+  let left = 0;
+  let waiting: (() => void)[] = [];
+
+  function release(): void {
+    if (left > FEW) return;
+    for (const then of waiting) setImmediate(then);
+    waiting = [];
+  }
+
+  return {
+    async sign<T extends AccessAnswer>({ token, rest }: Unsigned<T>): Promise<T> {
+      left += 1;
+      try {
+        return { access_token: await signersOf(token.key).soon(token.claims), ...rest } as T;
+      } finally {
+        left -= 1;
+        release();
+      }
+    },
+    whenFewAreLeft(then) {
+      waiting.push(then);
+      release();
+    },
+  };
 }
