@@ -28,7 +28,7 @@ await using fleet = await openFleet({
   prices: 1,
   orders: 0,
   clients,
-  issuerEnvironment: { PUBLISH_OPENAPI: 'true', ...many },
+  issuerEnvironment: { PUBLISH_OPENAPI: 'true', NEVER_EXPIRING_DEVICES: 'true', ...many },
 });
 const { username, password } = await fleet.client.register();
 const { url } = fleet.issuer;
