@@ -8,17 +8,17 @@ import type { IsStale, Slice } from './pipeline.ts';
 import { createPipeline } from './pipeline.ts';
 
 /**
- * Records committed in one go: enough for a fast catch-up, few enough (some 10 ms) that requests are answered between two
+ * Records committed in one go: enough for a fast catch-up, few enough (some 5 ms) that requests are answered between two
  * of them.
  */
-const SLICE = 512;
+const SLICE = 256;
 /** So many at once are part of a catch-up: for fewer, a thread costs more than it takes off this one. */
 const BULK = 16;
 /**
  * Slices under way at once: the others are verified in another thread while one is committed in this. Enough (80 ms of
  * signatures, 5 MB) that it has something to do while SQLite copies its log into the file.
  */
-const AHEAD = 8;
+const AHEAD = 16;
 
 /** The keys of the log's events, as the follower needs them. */
 export interface FollowerKeys extends EventKeys {

@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { WayRecord } from '../ports.ts';
 
 /** Says whether something has come between that makes it unwanted. */
@@ -34,6 +35,8 @@ export function createPipeline(most: number, ahead: number, prepare: Prepare): P
     const prepared = prepare(slice);
     last = last.then(async () => {
       await (await prepared)();
+      // Answers of the other thread come several at a time: whoever else waits for this one has a turn between two slices.
+      await turn();
       underWay -= 1;
       beginWaiting();
     });
