@@ -6,7 +6,7 @@ export default defineConfig({
   root,
   resolve: { alias: doors() },
   test: {
-    include: ['test/unit/guard/cache.test.ts'],
+    include: ['test/unit/guard/cache*.test.ts'],
     setupFiles: ['test/mutation/one-seed.ts'],
     testTimeout: 60_000,
   },

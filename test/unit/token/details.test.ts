@@ -112,6 +112,25 @@ describe('the verifier says what is wrong', () => {
     }
   });
 
+  it('of its algorithms, audience and keys in so many words', () => {
+    for (const algorithms of [['RS256', 'none'], ['none', 'RS256'], ['HS256']]) {
+      expect(() => verifierOf({ algorithms: algorithms as never })).toThrow(/^algorithms must be a list of RS256/);
+    }
+    expect(() => verifierOf({ audience: [5] as never })).toThrow(/^audience must be text or a list of text/);
+    const keys = { find: () => rsa.privateKey };
+    expect(() => verifierOf({ keys }).verify(signedToken(), AT)).toThrow(/^keys.find must return public keys$/);
+    // A set that knows everything is not asked for nothing.
+    const { kid: _, ...nameless } = goodHeader();
+    const all = { find: () => rsa.publicKey };
+    expect(() => verifierOf({ keys: all }).verify(signedToken(nameless), AT)).toThrow(RescindError);
+  });
+
+  it('takes application/ for a type only where it begins', () => {
+    for (const typ of ['xapplication/at+jwt', 'at+application/jwt', 'x/application/at+jwt']) {
+      expect(() => verifierOf().verify(signedToken({ ...goodHeader(), typ }), AT)).toThrow(RescindError);
+    }
+  });
+
   it('takes the last second that a date can hold, and none after it', () => {
     const last = 8.64e12;
     expect(verifierOf().verify(signedToken(goodHeader(), { ...goodClaims(), exp: last }), AT).payload.exp).toBe(last);
