@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const project = (name: string, include: string[], options: object = {}) => ({
@@ -7,9 +8,14 @@ const project = (name: string, include: string[], options: object = {}) => ({
 /** One Kafka for the whole run, started when a test first asks for it. */
 const kafka = { globalSetup: ['test/support/kafka-for-all.ts'] };
 
+/** Each file by itself, after all others: they start fleets of processes. */
+const alone = { fileParallelism: false, sequence: { groupOrder: 1 } };
+
 // Times out late: the machines are slow and noisy, and every wait in a test has a deadline of its own.
 export default defineConfig({
   test: {
+    // Vitest leaves one core free, which of two is half; most of these tests wait for a disk, a socket or a broker.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       project('unit', ['test/unit/**/*.test.ts'], { testTimeout: 30_000 }),
       project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 300_000 }),
@@ -22,18 +28,18 @@ export default defineConfig({
         ...kafka,
         testTimeout: 120_000,
         hookTimeout: 180_000,
-        fileParallelism: false,
+        ...alone,
       }),
       project('docker', ['test/docker/**/*.test.ts'], {
         testTimeout: 600_000,
         hookTimeout: 600_000,
-        fileParallelism: false,
+        ...alone,
       }),
       project('faults', ['test/faults/**/*.test.ts'], {
         ...kafka,
         testTimeout: 600_000,
         hookTimeout: 300_000,
-        fileParallelism: false,
+        ...alone,
       }),
     ],
   },
