@@ -1,31 +1,15 @@
 import type { View } from '@rescind/feed';
-import type { Clock, Cutoff, EpochMillis, ErrorCode } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, issuedAt, NEVER, RescindError, UNBOUNDED } from '@rescind/revocation';
+import type { Clock, Cutoff, EpochMillis, ErrorCode, RefusingRow } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, issuedAt, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
 import { gate } from '@rescind/token';
 import type { Decider } from './decision.ts';
 import { sinceOf } from './revoked.ts';
 import type { Claims, Trusted } from './trusted.ts';
 
 /** A row of the denylist that refuses a token. */
-export interface RefusingEntry {
-  /** Which tokens it is about. */
-  readonly iss: string;
-  readonly claim: string;
-  readonly value: string;
-  /** The revocation: its id, and why it was made. */
-  readonly txn: string;
-  readonly reason: string;
+export interface RefusingEntry extends RefusingRow {
   /** Since when it refuses, ms; null where neither the revocation's id nor the row says. */
   readonly since: EpochMillis | null;
-  /** Its place in the log. */
-  readonly epoch: string;
-  readonly seq: number;
-  /** Whether the session has ended too, or only tokens. */
-  readonly endsSession: boolean;
-  /** It refuses what was issued up to then, ms. Null: whatever was issued. */
-  readonly issuedUntil: EpochMillis | null;
-  /** When it will be forgotten. Null: never. */
-  readonly expiresAt: EpochMillis | null;
 }
 
 /** Why a token is refused, or that it is not. */
@@ -107,34 +91,15 @@ function explain(claims: Claims, kid: string | undefined, trusted: Trusted): Exp
   if (verdict.denied && verdict.why === 'unjudgeable') {
     return { wrong: { code: 'token_claim_wrong', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
   }
-  const entries = verdict.denied ? [verdict.cutoff, ...others(claims, kid, trusted, verdict.cutoff)] : [];
+  const entries = [...refusingRows((counts) => trusted.judgeClaims(claims, kid, counts))];
   const earliest = (at ?? 0) - trusted.settings.skewMs;
   return { wrong: null, revoked: verdict.denied, entries: entries.map((row) => toEntry(row, earliest)), issuedAt: at };
 }
 
-/** The same judgement without the rows that were named: until nothing is left. */
-function* others(claims: Claims, kid: string | undefined, trusted: Trusted, first: Cutoff): Generator<Cutoff> {
-  const named = new Set([keyOf(first)]);
-  for (;;) {
-    const verdict = trusted.judgeClaims(claims, kid, (row) => !named.has(keyOf(row)));
-    if (!verdict.denied || verdict.why !== 'revoked') return;
-    named.add(keyOf(verdict.cutoff));
-    yield verdict.cutoff;
-  }
-}
-
-const keyOf = ({ claim, value }: Cutoff) => JSON.stringify([claim, value]);
-
-function toEntry(row: Cutoff, earliest: EpochMillis): RefusingEntry {
-  const { iss, claim, value, txn, reason, epoch, seq, issuedUntil, expiresAt, sessionUntil } = row;
-  return {
-    ...{ iss, claim, value, txn, reason, epoch, seq },
-    since: sinceOf(row),
-    endsSession: earliest <= sessionUntil,
-    issuedUntil: issuedUntil === UNBOUNDED ? null : issuedUntil,
-    expiresAt: expiresAt === NEVER ? null : expiresAt,
-  };
-}
+const toEntry = (row: Cutoff, earliest: EpochMillis): RefusingEntry => ({
+  ...toRefusingRow(row, earliest),
+  since: sinceOf(row),
+});
 
 function wrongOf(error: unknown): NonNullable<Explanation['wrong']> {
   if (error instanceof RescindError) return { code: error.code, detail: error.detail ?? null };

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Cutoff, EpochMillis, Find, Verdict } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, judge, RescindError } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, findOnly, judge, RescindError } from '@rescind/revocation';
 import type { KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { TracedToken } from './cache/changes.ts';
@@ -50,21 +50,11 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
       return freeze(token);
     },
     judge: ({ header, payload }) => judgeBy(find, payload, header.kid),
-    judgeClaims: (claims, kid, counts) => judgeBy(counts === undefined ? find : only(find, counts), claims, kid),
+    judgeClaims: (claims, kid, counts) => judgeBy(counts === undefined ? find : findOnly(find, counts), claims, kid),
     traced: ({ header, payload }) => ({ iss: issuer, kid: header.kid, payload: judged(payload) }),
     names: () => find.names(issuer),
     keyOf: ({ header }) => (header.kid === undefined ? undefined : keys.find(header.kid, header.alg)),
     timesOf: ({ payload }) => timesOf(payload),
-  };
-}
-
-function only(find: Find, counts: (row: Cutoff) => boolean): Find {
-  return {
-    names: (iss) => find.names(iss),
-    row(iss, claim, value) {
-      const row = find.row(iss, claim, value);
-      return row !== undefined && counts(row) ? row : undefined;
-    },
   };
 }
 

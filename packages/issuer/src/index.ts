@@ -1,4 +1,4 @@
-export type { ExplainQuestion, Explanation, RefusingEntry } from './explain.ts';
+export type { ExplainQuestion, Explanation } from './explain.ts';
 export type {
   Issuer,
   IssuerOptions,

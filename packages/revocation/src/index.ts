@@ -7,6 +7,8 @@ export { ERRORS, RescindError } from './errors.ts';
 export type { Find, JudgedToken, JudgeOptions, Verdict } from './judge.ts';
 export { issuedAt, judge } from './judge.ts';
 export type { LogChange, LogState, Quarantined } from './log.ts';
+export type { RefusingRow } from './refusing.ts';
+export { findOnly, refusingRows, toRefusingRow } from './refusing.ts';
 export { createRevocationId, revokedAt } from './revocation-id.ts';
 export type { Fields, HealthCheck, LogLevel, Telemetry } from './telemetry.ts';
 export { silentTelemetry } from './telemetry.ts';

@@ -1,0 +1,63 @@
+import type { EpochMillis } from './clock.ts';
+import type { Cutoff } from './cutoff.ts';
+import { NEVER, UNBOUNDED } from './cutoff.ts';
+import type { Find, Verdict } from './judge.ts';
+
+/** A row that refuses a token, as whoever runs this is told of it. */
+export interface RefusingRow {
+  /** Which tokens it is about. */
+  readonly iss: string;
+  readonly claim: string;
+  readonly value: string;
+  /** The revocation: its id, and why it was made. */
+  readonly txn: string;
+  readonly reason: string;
+  /** Its place in the log. */
+  readonly epoch: string;
+  readonly seq: number;
+  /** Whether the session has ended too, or only tokens. */
+  readonly endsSession: boolean;
+  /** It refuses what was issued up to then, ms. Null: whatever was issued. */
+  readonly issuedUntil: EpochMillis | null;
+  /** When it will be forgotten, ms. Null: never. */
+  readonly expiresAt: EpochMillis | null;
+}
+
+/** @param issued when the token counts as issued, ms: decides whether the row ends its session */
+export function toRefusingRow(row: Cutoff, issued: EpochMillis): RefusingRow {
+  const { iss, claim, value, txn, reason, epoch, seq, issuedUntil, expiresAt, sessionUntil } = row;
+  return {
+    ...{ iss, claim, value, txn, reason, epoch, seq },
+    endsSession: issued <= sessionUntil,
+    issuedUntil: issuedUntil === UNBOUNDED ? null : issuedUntil,
+    expiresAt: expiresAt === NEVER ? null : expiresAt,
+  };
+}
+
+/** Of the rows only those that count. */
+export function findOnly(find: Find, counts: (row: Cutoff) => boolean): Find {
+  return {
+    names: (iss) => find.names(iss),
+    row(iss, claim, value) {
+      const row = find.row(iss, claim, value);
+      return row !== undefined && counts(row) ? row : undefined;
+    },
+  };
+}
+
+/**
+ * Every row that denies a token, the one that the verdict goes by first: it is judged again without those that were named,
+ * until none is left.
+ * @param judgeBy the judgement, by the rows that count
+ */
+export function* refusingRows(judgeBy: (counts: (row: Cutoff) => boolean) => Verdict): Generator<Cutoff> {
+  const named = new Set<string>();
+  for (;;) {
+    const verdict = judgeBy((row) => !named.has(keyOf(row)));
+    if (!verdict.denied || verdict.why !== 'revoked') return;
+    named.add(keyOf(verdict.cutoff));
+    yield verdict.cutoff;
+  }
+}
+
+const keyOf = ({ iss, claim, value }: Cutoff) => JSON.stringify([iss, claim, value]);
