@@ -55,15 +55,16 @@ export function takeApart(text: string, limits: GateLimits): GatedParts {
   const payloadEnd = text.indexOf('.', headerEnd + 1);
   // A fourth part would leave a dot in the third, which is not base64url.
   if (headerEnd < 0 || payloadEnd < 0) throw malformed('not three parts');
-  const header = readHeader(text.slice(0, headerEnd));
+  const header = readHeader(text, headerEnd);
   const payload = readObject(text.slice(headerEnd + 1, payloadEnd), 'payload');
   const signature = decode(text.slice(payloadEnd + 1), 'signature');
   return { text, header, payload, signedLength: payloadEnd, signature };
 }
 
-function readHeader(part: string): JoseHeader {
-  const known = headersRead.get(part);
+function readHeader(text: string, end: number): JoseHeader {
+  const known = headersRead.getStart(text, end);
   if (known !== undefined) return known;
+  const part = text.slice(0, end);
   const header = Object.freeze(toJoseHeader(readObject(part, 'header')));
   if (Object.values(header).every((member) => typeof member === 'string')) headersRead.set(part, header);
   return header;
