@@ -12,6 +12,12 @@ export interface Trusted {
   readonly keys: KeySource;
   /** Everything but revocation, the view and what a route wants. @throws RescindError as `Verifier.verify` does */
   verify(text: string, at: EpochMillis): VerifiedToken;
+  /**
+   * The same for a text, to the letter, that was verified before: everything but the signature.
+   * @param signedBy the key that it was found signed by
+   * @returns undefined when the token's key is another now
+   */
+  verifyAgain(text: string, at: EpochMillis, signedBy: KeyObject): VerifiedToken | undefined;
   /** Whether a cut-off denies it. Of an issuer without a log none does. */
   judge(token: VerifiedToken): Verdict;
   /** The same of claims that nobody signed. @param counts which rows are asked; default all */
@@ -41,13 +47,18 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
   const judgeBy = (rows: Find, claims: Claims, kid: string | undefined) =>
     find === NOTHING ? ACCEPTED : judge({ kid, payload: judged(claims) }, rows, options);
 
+  function finish(token: VerifiedToken): VerifiedToken {
+    requireValues(token.payload, settings.claimValues);
+    return freeze(token);
+  }
+
   return {
     settings,
     keys,
-    verify(text, at) {
-      const token = verifier.verify(text, at);
-      requireValues(token.payload, settings.claimValues);
-      return freeze(token);
+    verify: (text, at) => finish(verifier.verify(text, at)),
+    verifyAgain(text, at, signedBy) {
+      const token = verifier.verifyAgain(text, at, signedBy);
+      return token === undefined ? undefined : finish(token);
     },
     judge: ({ header, payload }) => judgeBy(find, payload, header.kid),
     judgeClaims: (claims, kid, counts) => judgeBy(counts === undefined ? find : findOnly(find, counts), claims, kid),

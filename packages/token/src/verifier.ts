@@ -62,6 +62,15 @@ export interface Verifier {
    * @throws TypeError when `at` is not a finite number
    */
   verify(text: string, at: EpochMillis): VerifiedToken;
+  /**
+   * The same for a text that `verify` has found signed: everything but the signature is looked at again. Whose text it was
+   * is for the caller to know: to the letter, or anybody gets in.
+   *
+   * @param signedBy the key that it was found signed by
+   * @returns undefined when the token's key is another now
+   * @throws as `verify`, apart from `token_signature_wrong` for a signature
+   */
+  verifyAgain(text: string, at: EpochMillis, signedBy: KeyObject): VerifiedToken | undefined;
 }
 
 /** What `options` come to when the defaults are filled in. */
@@ -86,7 +95,16 @@ export function createVerifier(options: VerifierOptions): Verifier {
       if (!isGood) throw new RescindError('token_signature_wrong');
       return verification.finish(token, at);
     },
+    verifyAgain(text, at, signedBy) {
+      const token = verification.takeApart(text);
+      return isSameKey(verification.findKey(token.header), signedBy) ? verification.finish(token, at) : undefined;
+    },
   };
+}
+
+/** The same key read again from a newly fetched set is. */
+function isSameKey(key: KeyObject, as: KeyObject): boolean {
+  return key === as || key.equals(as);
 }
 
 /** What comes before the signature, in order, and what comes after it. All of it throws RescindError, as `verify` does. */

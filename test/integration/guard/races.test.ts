@@ -116,6 +116,9 @@ test('a key that is not published any more: refused from the fetch on that shows
   const tokens = Array.from({ length: 50 }, () => issuer.token());
   const codes = () => new Set(tokens.map((token) => codeOf(opened.decide(token))));
   expect(codes()).toEqual(new Set(['accepted']));
+  // One that is never seen a second time while its key is there.
+  const seenOnce = issuer.token();
+  expect(codeOf(opened.decide(seenOnce))).toBe('accepted');
 
   issuer.rotate(false);
   issuer.publishOnly(issuer.key);
@@ -132,6 +135,7 @@ test('a key that is not published any more: refused from the fetch on that shows
     () => isFetched,
   );
   expect(codeOf(await fetched)).toBe('accepted');
+  expect(codeOf(opened.decide(seenOnce))).toBe('token_key_unknown');
   expect(codes()).toEqual(new Set(['token_key_unknown']));
 });
 

@@ -357,6 +357,48 @@ describe('security 15: times are enforced, with a tolerance of 60 s at most', ()
   );
 });
 
+describe('a text that was found signed before', () => {
+  const again = (text: string, key = rsa.publicKey, at = AT, by = verifier) => by.verifyAgain(text, at, key);
+  /** Nobody signed it: what is answered shows whether the signature was asked. */
+  const unsigned = (claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) => {
+    const token = signedToken({ ...goodHeader(), ...header }, { ...goodClaims(), ...claims });
+    return token.split('.').with(2, 'A'.repeat(342)).join('.');
+  };
+
+  it('is looked at again without its signature', () => {
+    expect(again(unsigned())).toEqual({ token: unsigned(), header: goodHeader(), payload: goodClaims() });
+    expect(verdict(unsigned())).toBe('token_signature_wrong');
+  });
+
+  it('is of the same key when that was read again', () => {
+    const [jwk] = publicJwks([rsa]).keys;
+    const readAgain = createKeySet({ keys: [jwk] }).find(rsa.kid, 'RS256');
+    expect(readAgain).not.toBe(rsa.publicKey);
+    expect(again(unsigned(), readAgain)?.payload).toEqual(goodClaims());
+  });
+
+  it('is not answered for when its key is another now', () => {
+    expect(again(unsigned(), ec.publicKey)).toBeUndefined();
+    const replaced = verifierOf({ keys: { find: () => ec.publicKey } });
+    expect(again(unsigned(), rsa.publicKey, AT, replaced)).toBeUndefined();
+  });
+
+  it.each([
+    ['token_malformed', () => again(`${unsigned()}=`)],
+    ['token_malformed', () => again(unsigned({}, { crit: ['x'] }))],
+    ['token_type_wrong', () => again(unsigned({}, { typ: 'jwt' }))],
+    ['token_key_unknown', () => again(unsigned({}, { kid: 'unknown' }))],
+    ['token_signature_wrong', () => again(unsigned({}, { alg: 'none' }))],
+    ['token_issuer_unknown', () => again(unsigned({ iss: 'https://other.example' }))],
+    ['token_audience_wrong', () => again(unsigned({ aud: 'orders' }))],
+    ['token_claim_wrong', () => again(unsigned({ sub: '' }))],
+    ['token_expired', () => again(unsigned(), rsa.publicKey, AT + 900_000)],
+    ['token_not_yet_valid', () => again(unsigned(), rsa.publicKey, AT - 60_001)],
+  ])('is refused for anything else: %s', (code, ask) => {
+    expect(refusal(ask)).toBe(code);
+  });
+});
+
 describe('security 16: required claims are there, as text or number', () => {
   it.each(['sub', 'jti', 'client_id'])('refuses a token without a usable %s', (claim) => {
     expect(verdict(without(claim))).toBe('token_claim_wrong');

@@ -6,6 +6,15 @@ import type { ChangeNumber, Changes, Traces } from './changes.ts';
 import type { TokenCacheLimits } from './token-cache.ts';
 import { createTokenCache } from './token-cache.ts';
 
+/** A text that was seen once: whose signature it bears, and no more. */
+interface SeenOnce {
+  readonly text: string;
+  readonly bytes: number;
+  readonly token: undefined;
+  readonly trusted: Trusted;
+  readonly key: KeyObject;
+}
+
 /** A token that was verified and that nothing denied, with what tells on every hit whether both still hold. */
 interface SeenToken {
   readonly text: string;
@@ -23,13 +32,15 @@ interface SeenToken {
 }
 
 /**
- * Tokens seen before, by their exact text. Only acceptance is kept. Each hit asks for the time, the key, and whether a
- * cut-off has come that may concern the token; what does not hold any more is gone, and decided about anew.
+ * Tokens seen before, by their exact text. Only acceptance is kept. Of one that was seen once there is only its text and its
+ * key: the second time everything but the signature is asked anew, and kept. From then on each hit asks for the time, the
+ * key, and whether a cut-off has come that may concern the token; what does not hold any more is gone, and decided about
+ * anew.
  */
 export interface Seen {
   /** The token, if all of that still holds at this time. */
   find(text: string, at: EpochMillis): SeenToken | undefined;
-  /** To be called in the tick in which the token was verified and judged. */
+  /** To be called when the token was verified, and judged. */
   keep(token: VerifiedToken, trusted: Trusted): void;
   counts(): { readonly entries: number; readonly bytes: number; readonly evicted: number };
 }
@@ -37,6 +48,10 @@ export interface Seen {
 /** Beside the text: its claims as objects, the entry, its places in tables. Measured: 2.4 times the text, and this. */
 const OVERHEAD_BYTES = 1_024;
 const BYTES_A_CHARACTER = 3;
+/** The same of one that was seen once: the entry and its places. */
+const ONCE_OVERHEAD_BYTES = 192;
+
+const bytesOf = ({ length }: string) => length * BYTES_A_CHARACTER + OVERHEAD_BYTES;
 
 export interface SeenOptions {
   readonly limits: TokenCacheLimits;
@@ -44,7 +59,7 @@ export interface SeenOptions {
 }
 
 export function createSeen({ limits, changes }: SeenOptions): Seen {
-  const cache = createTokenCache<SeenToken>(limits);
+  const cache = createTokenCache<SeenOnce | SeenToken>(limits);
 
   /** Judges again a token that a change may concern. What the denylist throws is for the caller. */
   function isStillGood(seen: SeenToken): boolean {
@@ -58,24 +73,51 @@ export function createSeen({ limits, changes }: SeenOptions): Seen {
     return true;
   }
 
+  /** Everything but the signature, in this tick. */
+  function examine({ text, trusted, key: signedBy }: SeenOnce, at: EpochMillis): SeenToken | undefined {
+    const token = verifyAgain(trusted, text, at, signedBy);
+    if (token === undefined || trusted.judge(token).denied) return undefined;
+    const key = trusted.keyOf(token);
+    if (key === undefined) return undefined;
+    const traces = changes.tracesOf(trusted.traced(token), trusted.names());
+    const judgedAt = changes.latest();
+    return { text, bytes: bytesOf(text), token, trusted, ...trusted.timesOf(token), key, traces, judgedAt };
+  }
+
+  function again(once: SeenOnce, at: EpochMillis): SeenToken | undefined {
+    const seen = examine(once, at);
+    cache.delete(once);
+    if (seen !== undefined) cache.add(seen, true);
+    return seen;
+  }
+
   return {
     find(text, at) {
       const seen = cache.get(text);
       if (seen === undefined) return undefined;
+      if (seen.token === undefined) return again(seen, at);
       if (at >= seen.from && at < seen.until && hasKey(seen) && isStillGood(seen)) return seen;
       cache.delete(seen);
       return undefined;
     },
     keep(token, trusted) {
       const key = trusted.keyOf(token);
-      if (key === undefined) return;
       const { token: text } = token;
-      const bytes = text.length * BYTES_A_CHARACTER + OVERHEAD_BYTES;
-      const traces = changes.tracesOf(trusted.traced(token), trusted.names());
-      cache.add({ text, bytes, token, trusted, ...trusted.timesOf(token), key, traces, judgedAt: changes.latest() });
+      // What there will never be room for is not begun.
+      if (key === undefined || bytesOf(text) > limits.maxBytes) return;
+      cache.add({ text, bytes: text.length + ONCE_OVERHEAD_BYTES, token: undefined, trusted, key });
     },
     counts: () => ({ entries: cache.size(), bytes: cache.bytes(), evicted: cache.evicted() }),
   };
+}
+
+/** What is wrong with it, if something is, is said by who looks at it from the start. */
+function verifyAgain(trusted: Trusted, text: string, at: EpochMillis, signedBy: KeyObject): VerifiedToken | undefined {
+  try {
+    return trusted.verifyAgain(text, at, signedBy);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether its key is still one of the issuer's; the same key read again from a newly fetched set is. */

@@ -14,20 +14,16 @@ export interface TokenCacheLimits {
 /** Entries by the exact text of a token; bounded in number and bytes. */
 export interface TokenCache<T extends CachedText> {
   get(text: string): T | undefined;
-  /** Makes room first, at the cost of those that were not asked for since the last time somebody had to go. */
-  add(entry: T): void;
+  /**
+   * Makes room first, at the cost of those that were not asked for since the last time somebody had to go.
+   * @param isAsked whether it counts as asked for already; default false
+   */
+  add(entry: T, isAsked?: boolean): void;
   delete(entry: T): void;
   size(): number;
   bytes(): number;
   /** How many have had to make room. */
   evicted(): number;
-}
-
-interface Place<T> {
-  readonly entry: T;
-  readonly hash: number;
-  readonly index: number;
-  asked: boolean;
 }
 
 /** Characters from the end that make the hash: of a signature, so nobody chooses them. */
@@ -45,60 +41,71 @@ function hashOf(text: string): number {
 /**
  * Second chance: a hand goes round, and takes the first entry that was not asked for since it came by. A flood of tokens
  * that are never seen again passes through without driving out those that are.
+ *
+ * Numbers in tables, and no object of its own for each entry: what a flood leaves behind is for the garbage collector.
  */
 export function createTokenCache<T extends CachedText>({ maxEntries, maxBytes }: TokenCacheLimits): TokenCache<T> {
-  // Two texts of one hash take turns: of 16 000 that happens to two, in one process of thirty.
-  const places = new Map<number, Place<T>>();
-  const ring: (Place<T> | undefined)[] = [];
+  // Where in the ring the entry of a hash is. Two texts of one hash take turns: of 16 000 that happens to two, in one process
+  // of thirty.
+  const places = new Map<number, number>();
+  const ring: (T | undefined)[] = [];
+  const asked: boolean[] = [];
   const free: number[] = [];
   let hand = 0;
   let bytes = 0;
   let evicted = 0;
 
-  function drop(place: Place<T>): void {
-    places.delete(place.hash);
-    ring[place.index] = undefined;
-    free.push(place.index);
-    bytes -= place.entry.bytes;
+  function drop(entry: T, place: number): void {
+    places.delete(hashOf(entry.text));
+    ring[place] = undefined;
+    free.push(place);
+    bytes -= entry.bytes;
   }
 
   function evictOne(): void {
     for (;;) {
-      const place = ring[hand];
+      const place = hand;
       // On, in any case: what takes this place is the newest.
       hand = (hand + 1) % ring.length;
-      if (place === undefined) continue;
-      if (!place.asked) {
-        drop(place);
+      const entry = ring[place];
+      if (entry === undefined) continue;
+      if (!asked[place]) {
+        drop(entry, place);
         evicted += 1;
         return;
       }
-      place.asked = false;
+      asked[place] = false;
     }
+  }
+
+  function makeRoom(hash: number, wanted: number): void {
+    const before = places.get(hash);
+    if (before !== undefined) drop(ring[before] as T, before);
+    while (places.size >= maxEntries || bytes + wanted > maxBytes) evictOne();
   }
 
   return {
     get(text) {
       const place = places.get(hashOf(text));
-      if (place === undefined || place.entry.text !== text) return undefined;
-      if (!place.asked) place.asked = true;
-      return place.entry;
+      if (place === undefined) return undefined;
+      const entry = ring[place] as T;
+      if (entry.text !== text) return undefined;
+      if (!asked[place]) asked[place] = true;
+      return entry;
     },
-    add(entry) {
+    add(entry, isAsked = false) {
       if (entry.bytes > maxBytes || maxEntries < 1) return;
       const hash = hashOf(entry.text);
-      const before = places.get(hash);
-      if (before !== undefined) drop(before);
-      while (places.size >= maxEntries || bytes + entry.bytes > maxBytes) evictOne();
-      const index = free.pop() ?? ring.length;
-      const place = { entry, hash, index, asked: false };
-      ring[index] = place;
+      makeRoom(hash, entry.bytes);
+      const place = free.pop() ?? ring.length;
+      ring[place] = entry;
+      asked[place] = isAsked;
       places.set(hash, place);
       bytes += entry.bytes;
     },
     delete(entry) {
       const place = places.get(hashOf(entry.text));
-      if (place?.entry === entry) drop(place);
+      if (place !== undefined && ring[place] === entry) drop(entry, place);
     },
     size: () => places.size,
     bytes: () => bytes,
