@@ -15,7 +15,6 @@ import { createLogs } from './logs.ts';
 import type { Memory } from './memory.ts';
 import { createMemory } from './memory.ts';
 import { createRecent } from './recent.ts';
-import { checkpointEvery } from './schema.ts';
 import type { Changes, RowKey } from './table.ts';
 import { createTable } from './table.ts';
 
@@ -97,7 +96,6 @@ export function createDenylist(parts: DenylistParts): Denylist {
   const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
   const inTransaction = database.transaction((work: () => Changes) => work());
   const trouble = { read: '', write: '' };
-  let catchingUp = false;
 
   function reading<T>(work: () => T): T {
     try {
@@ -127,12 +125,6 @@ export function createDenylist(parts: DenylistParts): Denylist {
     return changes;
   }
 
-  function pace({ cutoffs }: LogChange): void {
-    const is = cutoffs.length >= CATCH_UP_ROWS;
-    if (is !== catchingUp && database.open) checkpointEvery(database, is ? 'catchUp' : 'steady');
-    catchingUp = is;
-  }
-
   function tell(claims: Iterable<string>): void {
     const counts = census.countByClaim();
     for (const claim of claims) telemetry.gauge('rescind_denylist_entries', counts[claim] ?? 0, { claim });
@@ -146,6 +138,11 @@ export function createDenylist(parts: DenylistParts): Denylist {
     const read = reading(() => table.row(iss, claim, value));
     if (read !== undefined) recent.keep(read);
     return read;
+  }
+
+  /** Not while memory is being filled: it would find them twice, or not at all. */
+  function moveSome(anyway: boolean): void {
+    if (memory.lookups() !== 'filling') table.moveSome(anyway);
   }
 
   const mayHold = ({ iss, claim, value }: RowKey) => !memory.excludes(iss, claim, value);
@@ -163,10 +160,12 @@ export function createDenylist(parts: DenylistParts): Denylist {
     load: (log) => reading(() => logs.load(log)),
     quarantined: (log) => reading(() => logs.quarantined(log)),
     commit(change) {
-      pace(change);
+      const rows = change.cutoffs.length;
       writing(() => {
         logs.apply(change);
-        return table.apply(change.cutoffs, mayHold);
+        // What comes one by one is not to wait for it.
+        moveSome(rows === 0);
+        return table.apply(change.cutoffs, mayHold, rows >= CATCH_UP_ROWS);
       });
     },
     read: (name) => reading(() => selectDocument.get(name)),
@@ -179,6 +178,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     prune(issuers, before, most = PRUNE_MOST) {
       const stretch = Math.max(PRUNE_STRETCH, Math.ceil(census.count() / PRUNE_CALLS));
       return writing(() => {
+        moveSome(true);
         const removed: RowKey[] = [];
         for (const iss of new Set(issuers)) removed.push(...table.remove(iss, before, most - removed.length, stretch));
         return { ...NOTHING, removed };

@@ -23,7 +23,7 @@ export interface Memory {
 }
 
 export interface MemoryOptions {
-  readonly table: Pick<Table, 'after' | 'isWithin' | 'tally'>;
+  readonly table: Pick<Table, 'after' | 'isWithin' | 'waiting'>;
   /** More rows than this are not kept in memory: the file answers. */
   readonly most: number;
   readonly telemetry: Telemetry;
@@ -70,6 +70,7 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
   function fill(): void {
     bag = createBag();
     turn('filling');
+    for (const key of table.waiting()) add(key);
     step();
   }
 

@@ -42,16 +42,22 @@ const STEPS: readonly string[] = [
      SELECT iss, claim, stored_anew(value), issued_until, expires_at, session_until, stored_anew(txn), reason, epoch, seq
        FROM cutoff_before;
    DROP TABLE cutoff_before`,
+  // Rows of a catch-up, in the order in which they came (`staging.ts`).
+  Array.from(
+    { length: 16 },
+    (_, number) => `CREATE TABLE staged_${number} (
+     id INTEGER PRIMARY KEY, iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+     txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL
+   ) STRICT`,
+  ).join(';'),
 ];
 
 /** The upper pages of a tree of ten million rows, through which every new row goes. */
 const CACHE_KIB = 16_384;
 const PAGE_BYTES = 4_096;
-/**
- * How large the write-ahead log becomes before it is copied into the file, which is a pause of some 50 ms: 16 MB, or 64 MB
- * in a catch-up, whose rows write nearly the same pages again and again, each of which is copied once.
- */
-const CHECKPOINT_PAGES = { steady: 4_000, catchUp: 16_000 } as const;
+/** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
+const CHECKPOINT_PAGES = 4_000;
 
 /** How a file's content is to be taken. */
 export type Content = 'ours' | 'damaged';
@@ -100,19 +106,14 @@ export function settle(database: Database, path: string): void {
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
   database.pragma(`cache_size = -${CACHE_KIB}`);
-  database.pragma(`journal_size_limit = ${CHECKPOINT_PAGES.steady * PAGE_BYTES}`);
-  checkpointEvery(database, 'steady');
+  database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+  database.pragma(`journal_size_limit = ${CHECKPOINT_PAGES * PAGE_BYTES}`);
   const mode = database.pragma('journal_mode', { simple: true });
   const synchronous = database.pragma('synchronous', { simple: true });
   if (mode !== 'wal' || synchronous !== 1) {
     const detail = `${path} needs a local file system (journal_mode is ${mode}, synchronous is ${synchronous})`;
     throw new RescindError('configuration_invalid', { detail });
   }
-}
-
-/** To be called when what is committed changes from one to the other. */
-export function checkpointEvery(database: Database, pace: keyof typeof CHECKPOINT_PAGES): void {
-  database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES[pace]}`);
 }
 
 function isDamage(error: unknown): boolean {

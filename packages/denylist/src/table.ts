@@ -1,6 +1,8 @@
 import type { Cutoff, EpochMillis } from '@rescind/revocation';
 import { mergeCutoffs, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
+import type { StoredCutoff, StoredKey, StoredRow } from './staging.ts';
+import { COLUMNS, createStaging } from './staging.ts';
 import { createSweep } from './sweep.ts';
 import type { StoredText } from './text.ts';
 import { restoreText, storeText } from './text.ts';
@@ -9,7 +11,7 @@ import { createWords } from './words.ts';
 /** What names a row. */
 export type RowKey = Pick<Cutoff, 'iss' | 'claim' | 'value'>;
 
-/** How many rows there are of one (issuer, claim). */
+/** How many rows there are of one (issuer, claim), or how many more. */
 export interface Tally {
   readonly iss: string;
   readonly claim: string;
@@ -32,15 +34,23 @@ export interface Table {
   /**
    * Merges rows into those there are.
    * @param mayHold false only for a key that no committed row has: such a row is put in unread
+   * @param isBulk whether new rows are put where they go in quickly, to be moved later
    */
-  apply(cutoffs: readonly Cutoff[], mayHold: (key: RowKey) => boolean): Changes;
+  apply(cutoffs: readonly Cutoff[], mayHold: (key: RowKey) => boolean, isBulk: boolean): Changes;
+  /**
+   * Moves some of what was put elsewhere, if that is too much.
+   * @param anyway whether it is or not
+   */
+  moveSome(anyway: boolean): void;
+  /** The keys of all that was put elsewhere and has not moved. None is told twice. */
+  waiting(): Iterable<RowKey>;
   /**
    * Removes at most `most` rows of an issuer that expired before a time. Of a large table it looks at some `stretch` rows,
    * and goes on from there the next time.
    */
   remove(iss: string, before: EpochMillis, most: number, stretch: number): RowKey[];
   tally(): Tally[];
-  /** The next rows after a place (undefined: from the first), in the order of the file. */
+  /** The next rows after a place (undefined: from the first), in the order of the file. Those that wait are none of them. */
   after(place: Place | undefined, most: number): { readonly keys: readonly RowKey[]; readonly last: Place | undefined };
   /** Whether a key lies at or before a place. */
   isWithin(key: RowKey, place: Place): boolean;
@@ -48,26 +58,13 @@ export interface Table {
   rolledBack(): void;
 }
 
-interface StoredRow {
-  readonly issued_until: number | null;
-  readonly expires_at: number | null;
-  readonly session_until: number | null;
-  readonly txn: StoredText;
-  readonly reason: number;
-  readonly epoch: number;
-  readonly seq: number;
-}
-
-type StoredKey = [iss: number, claim: number, value: StoredText];
-
 const storeTime = (at: EpochMillis) => (at === UNBOUNDED ? null : at);
 const restoreTime = (stored: number | null) => stored ?? UNBOUNDED;
-
-const COLUMNS = 'iss, claim, value, issued_until, expires_at, session_until, txn, reason, epoch, seq';
 
 export function createTable(database: Database): Table {
   const words = createWords(database);
   const sweep = createSweep(database);
+  const staging = createStaging(database);
   const select = database.prepare<StoredKey, StoredRow>(
     `SELECT issued_until, expires_at, session_until, txn, reason, epoch, seq
        FROM cutoff WHERE iss = ? AND claim = ? AND value = ?`,
@@ -86,11 +83,31 @@ export function createTable(database: Database): Table {
     .raw();
   const within = database.prepare<[...StoredKey, ...StoredKey], number>('SELECT (?, ?, ?) <= (?, ?, ?)').pluck();
 
+  function toStored(cutoff: Cutoff): StoredCutoff {
+    return [
+      words.add(cutoff.iss),
+      words.add(cutoff.claim),
+      storeText(cutoff.value),
+      storeTime(cutoff.issuedUntil),
+      storeTime(cutoff.expiresAt),
+      storeTime(cutoff.sessionUntil),
+      storeText(cutoff.txn),
+      words.add(cutoff.reason),
+      words.add(cutoff.epoch),
+      cutoff.seq,
+    ];
+  }
+
+  function read(iss: number, claim: number, value: string): StoredRow | undefined {
+    const stored = storeText(value);
+    return staging.read(iss, claim, stored, value) ?? select.get(iss, claim, stored);
+  }
+
   function row(iss: string, claim: string, value: string): Cutoff | undefined {
     const issId = words.find(iss);
     const claimId = words.find(claim);
     if (issId === undefined || claimId === undefined) return undefined;
-    const stored = select.get(issId, claimId, storeText(value));
+    const stored = read(issId, claimId, value);
     if (stored === undefined) return undefined;
     return {
       iss,
@@ -106,21 +123,21 @@ export function createTable(database: Database): Table {
     };
   }
 
-  /** Says whether it was written. */
-  function write(statement: typeof insert, cutoff: Cutoff): boolean {
-    const { changes } = statement.run(
-      words.add(cutoff.iss),
-      words.add(cutoff.claim),
-      storeText(cutoff.value),
-      storeTime(cutoff.issuedUntil),
-      storeTime(cutoff.expiresAt),
-      storeTime(cutoff.sessionUntil),
-      storeText(cutoff.txn),
-      words.add(cutoff.reason),
-      words.add(cutoff.epoch),
-      cutoff.seq,
-    );
-    return changes > 0;
+  /** Puts in a row of a key that had none before this change. False: it has one of this change. */
+  function addNew(cutoff: Cutoff, isBulk: boolean): boolean {
+    const row = toStored(cutoff);
+    return isBulk ? staging.add(cutoff.value, row) : insert.run(...row).changes > 0;
+  }
+
+  function write(cutoff: Cutoff): void {
+    const row = toStored(cutoff);
+    if (!staging.replace(cutoff.value, row)) replace.run(...row);
+  }
+
+  function* waiting(): Generator<RowKey> {
+    for (const [iss, claim, value] of staging.waiting()) {
+      yield { iss: words.word(iss), claim: words.word(claim), value };
+    }
   }
 
   const restoreKey = ([iss, claim, value]: Place): RowKey => ({
@@ -131,19 +148,19 @@ export function createTable(database: Database): Table {
 
   return {
     row,
-    apply(cutoffs, mayHold) {
+    apply(cutoffs, mayHold, isBulk) {
       const added: RowKey[] = [];
       const changed: RowKey[] = [];
       for (const cutoff of cutoffs) {
         // What came twice in this change is not ignored: the second finds the first there, and merges.
-        if (!mayHold(cutoff) && write(insert, cutoff)) {
+        if (!mayHold(cutoff) && addNew(cutoff, isBulk)) {
           added.push(cutoff);
           continue;
         }
         const held = row(cutoff.iss, cutoff.claim, cutoff.value);
         const merged = held === undefined ? cutoff : mergeCutoffs(held, cutoff);
         if (held !== undefined && sameRow(held, merged)) continue;
-        write(replace, merged);
+        write(merged);
         (held === undefined ? added : changed).push(cutoff);
       }
       return { added, changed, removed: [] };
@@ -153,7 +170,10 @@ export function createTable(database: Database): Table {
       if (id === undefined) return [];
       return sweep.remove(id, before, most, stretch).map(([claim, value]) => restoreKey([id, claim, value]));
     },
-    tally: () => counts.all().map(({ iss, claim, rows }) => ({ iss: words.word(iss), claim: words.word(claim), rows })),
+    tally: () => [
+      ...counts.all().map(({ iss, claim, rows }) => ({ iss: words.word(iss), claim: words.word(claim), rows })),
+      ...[...waiting()].map(({ iss, claim }) => ({ iss, claim, rows: 1 })),
+    ],
     after(place, most) {
       const [iss, claim, value] = place ?? [-1, -1, ''];
       const stored = following.all(iss, claim, value, most);
@@ -163,8 +183,11 @@ export function createTable(database: Database): Table {
       const key: StoredKey = [words.add(iss), words.add(claim), storeText(value)];
       return within.get(...key, placeIss, placeClaim, placeValue) === 1;
     },
+    moveSome: staging.move,
+    waiting,
     rolledBack() {
       words.reload();
+      staging.reload();
       sweep.startAnew();
     },
   };

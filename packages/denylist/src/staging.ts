@@ -1,0 +1,186 @@
+import type { Database } from 'better-sqlite3';
+import type { StoredText } from './text.ts';
+import { restoreText } from './text.ts';
+
+/** Of `cutoff` and of what waits for it. */
+export const COLUMNS = 'iss, claim, value, issued_until, expires_at, session_until, txn, reason, epoch, seq';
+
+/** What of a row its key does not say, as it lies in the file. */
+export interface StoredRow {
+  readonly issued_until: number | null;
+  readonly expires_at: number | null;
+  readonly session_until: number | null;
+  readonly txn: StoredText;
+  readonly reason: number;
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+export type StoredKey = [iss: number, claim: number, value: StoredText];
+
+/** In the order of `COLUMNS`. */
+export type StoredCutoff = [
+  ...StoredKey,
+  issuedUntil: number | null,
+  expiresAt: number | null,
+  sessionUntil: number | null,
+  txn: StoredText,
+  reason: number,
+  epoch: number,
+  seq: number,
+];
+
+/** Of a row that waits: the numbers of its words, and its value. */
+export type WaitingKey = readonly [iss: number, claim: number, value: string];
+
+/**
+ * Rows of a catch-up, still in the order in which they came. Of random ids nearly every row belongs to another page of
+ * `cutoff`, and each page is 4 kB written to the log and 4 kB copied into the file. So rows wait in a few tables, by the
+ * beginning of their value, and the longest of these moves into its part of `cutoff` in one go, in order: several rows a page.
+ * A row is in one table, never in two.
+ *
+ * All of it runs inside the caller's transaction.
+ */
+export interface Staging {
+  /** The row of this key, if it waits. */
+  read(iss: number, claim: number, stored: StoredText, value: string): StoredRow | undefined;
+  /** Adds a row of a key that `cutoff` does not have. False: one waits already. */
+  add(value: string, row: StoredCutoff): boolean;
+  /** Puts another row of the same key in the place of the one that waits. False: none does. */
+  replace(value: string, row: StoredCutoff): boolean;
+  /**
+   * Moves the longest table, as long as more rows wait than may.
+   * @param anyway once in any case, if a row waits
+   */
+  move(anyway: boolean): void;
+  waiting(): Iterable<WaitingKey>;
+  /** Reads anew what waits: after a transaction that failed, memory must not know what the file does not. */
+  reload(): void;
+}
+
+/**
+ * More rows than this do not wait: some 8 MB of memory. The longest table has some 8 000 of them then, which move in 15 ms; with
+ * a million rows in `cutoff` that is eight rows for each page that is written.
+ */
+const MOST = 65_536;
+/** As many tables as there are values of four bits; each is made as `cutoff` is, without its order. */
+const TABLES = 16;
+
+/** By the first bits of what `cutoff` is ordered by: of an id they are random. */
+function tableOf(stored: StoredText): number {
+  if (typeof stored === 'string') return stored.charCodeAt(0) % TABLES || 0;
+  // Of odd lengths the first byte tells the kind.
+  return (stored[stored.length % 2] ?? 0) >> 4;
+}
+
+export function createStaging(database: Database): Staging {
+  const tables = Array.from({ length: TABLES }, (_, number) => new WaitingTable(database, `staged_${number}`));
+  const of = (stored: StoredText) => tables[tableOf(stored)] as WaitingTable;
+  const rows = () => tables.reduce((sum, table) => sum + table.rows, 0);
+
+  function move(anyway: boolean): void {
+    const waiting = rows();
+    if (waiting === 0 || (waiting <= MOST && !anyway)) return;
+    tables.reduce((most, table) => (table.rows > most.rows ? table : most)).move();
+    move(false);
+  }
+
+  return {
+    read: (iss, claim, stored, value) => of(stored).read(iss, claim, value),
+    add: (value, row) => of(row[2]).add(value, row),
+    replace: (value, row) => of(row[2]).replace(value, row),
+    move,
+    *waiting() {
+      for (const table of tables) yield* table.keys();
+    },
+    reload() {
+      for (const table of tables) table.reload();
+    },
+  };
+}
+
+/** By value, of one issuer and claim: the id of the row. */
+type Places = Map<string, number>;
+
+/** One of the tables, with an index of it in memory. */
+class WaitingTable {
+  rows = 0;
+  /** By the number of the issuer, then that of the claim. */
+  #places: (Places | undefined)[][] = [];
+  readonly #put;
+  readonly #select;
+  readonly #all;
+  readonly #move;
+  readonly #empty;
+
+  constructor(database: Database, name: string) {
+    this.#put = database.prepare<[number, ...StoredCutoff]>(
+      `INSERT OR REPLACE INTO ${name} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#select = database.prepare<[number], StoredRow>(
+      `SELECT issued_until, expires_at, session_until, txn, reason, epoch, seq FROM ${name} WHERE id = ?`,
+    );
+    this.#all = database.prepare<[], [id: number, ...StoredKey]>(`SELECT id, iss, claim, value FROM ${name}`).raw();
+    this.#move = database.prepare<[]>(
+      `INSERT INTO cutoff (${COLUMNS}) SELECT ${COLUMNS} FROM ${name} ORDER BY iss, claim, value`,
+    );
+    this.#empty = database.prepare<[]>(`DELETE FROM ${name}`);
+    this.reload();
+  }
+
+  read(iss: number, claim: number, value: string): StoredRow | undefined {
+    const place = this.#places[iss]?.[claim]?.get(value);
+    return place === undefined ? undefined : this.#select.get(place);
+  }
+
+  add(value: string, row: StoredCutoff): boolean {
+    const places = this.#placesOf(row[0], row[1]);
+    if (places.has(value)) return false;
+    this.rows += 1;
+    this.#put.run(this.rows, ...row);
+    places.set(value, this.rows);
+    return true;
+  }
+
+  replace(value: string, row: StoredCutoff): boolean {
+    const place = this.#places[row[0]]?.[row[1]]?.get(value);
+    if (place === undefined) return false;
+    this.#put.run(place, ...row);
+    return true;
+  }
+
+  move(): void {
+    this.#move.run();
+    this.#empty.run();
+    this.#forget();
+  }
+
+  *keys(): Generator<WaitingKey> {
+    for (const [iss, ofIssuer] of this.#places.entries()) {
+      for (const [claim, places] of ofIssuer?.entries() ?? []) {
+        for (const value of places?.keys() ?? []) yield [iss, claim, value];
+      }
+    }
+  }
+
+  reload(): void {
+    this.#forget();
+    for (const [place, iss, claim, stored] of this.#all.iterate()) {
+      this.#placesOf(iss, claim).set(restoreText(stored), place);
+      this.rows += 1;
+    }
+  }
+
+  #forget(): void {
+    this.rows = 0;
+    this.#places = [];
+  }
+
+  #placesOf(iss: number, claim: number): Places {
+    const ofIssuer = this.#places[iss] ?? [];
+    const ofClaim = ofIssuer[claim] ?? new Map<string, number>();
+    this.#places[iss] = ofIssuer;
+    ofIssuer[claim] = ofClaim;
+    return ofClaim;
+  }
+}
