@@ -49,16 +49,29 @@ export function gate(text: string, limits: GateLimits = {}): GatedToken {
 
 /** The same, with what its signature is about. */
 export function takeApart(text: string, limits: GateLimits): GatedParts {
+  const { header, headerEnd, signedLength } = takeStart(text, limits);
+  const payload = readObject(text.slice(headerEnd + 1, signedLength), 'payload');
+  const signature = decode(text.slice(signedLength + 1), 'signature');
+  return { text, header, payload, signedLength, signature };
+}
+
+/** Of a token: all that it takes to have its signature computed. The rest has not been looked into. */
+export interface TokenStart {
+  readonly header: JoseHeader;
+  readonly headerEnd: number;
+  /** Where what is signed ends, and a dot is, and the signature begins. */
+  readonly signedLength: number;
+}
+
+/** @throws RescindError `token_malformed` */
+export function takeStart(text: string, limits: GateLimits): TokenStart {
   if (typeof text !== 'string') throw malformed('not text');
   if (text.length > (limits.maxBytes ?? DEFAULT_MAX_TOKEN_BYTES)) throw malformed('too long');
   const headerEnd = text.indexOf('.');
-  const payloadEnd = text.indexOf('.', headerEnd + 1);
+  const signedLength = text.indexOf('.', headerEnd + 1);
   // A fourth part would leave a dot in the third, which is not base64url.
-  if (headerEnd < 0 || payloadEnd < 0) throw malformed('not three parts');
-  const header = readHeader(text, headerEnd);
-  const payload = readObject(text.slice(headerEnd + 1, payloadEnd), 'payload');
-  const signature = decode(text.slice(payloadEnd + 1), 'signature');
-  return { text, header, payload, signedLength: payloadEnd, signature };
+  if (headerEnd < 0 || signedLength < 0) throw malformed('not three parts');
+  return { header: readHeader(text, headerEnd), headerEnd, signedLength };
 }
 
 function readHeader(text: string, end: number): JoseHeader {

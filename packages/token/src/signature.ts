@@ -11,7 +11,7 @@ export interface SignedParts {
   readonly signature: Buffer;
 }
 
-export const signedText = ({ text, signedLength }: SignedParts) => text.slice(0, signedLength);
+export const signedText = ({ text, signedLength }: Omit<SignedParts, 'signature'>) => text.slice(0, signedLength);
 
 /** By its own name a digest is found 0.3 µs sooner than as `RSA-SHA256`. */
 const DIGESTS: Readonly<Partial<Record<Algorithm, string>>> = {

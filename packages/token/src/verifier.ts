@@ -11,8 +11,8 @@ import {
   requireNoExpiry,
   requireUnexpired,
 } from './claims.ts';
-import type { GatedParts, JoseHeader } from './gate.ts';
-import { DEFAULT_MAX_TOKEN_BYTES, takeApart } from './gate.ts';
+import type { GatedParts, JoseHeader, TokenStart } from './gate.ts';
+import { DEFAULT_MAX_TOKEN_BYTES, takeApart, takeStart } from './gate.ts';
 import type { KeySet } from './key-set.ts';
 import { isSignedBy, signedText } from './signature.ts';
 
@@ -88,18 +88,21 @@ type Profile = Required<Omit<VerifierOptions, 'audience' | 'typ' | 'algorithms'>
 export function createVerifier(options: VerifierOptions): Verifier {
   const verification = createVerification(options);
   return {
-    verify(text, at) {
-      const token = verification.takeApart(text);
-      const key = verification.findKey(token.header);
-      const isGood = isSignedBy(key, token.header.alg as Algorithm, signedText(token), token.signature);
-      if (!isGood) throw new RescindError('token_signature_wrong');
-      return verification.finish(token, at);
-    },
+    verify: (text, at) => verifyBy(verification, text, at),
     verifyAgain(text, at, signedBy) {
       const token = verification.takeApart(text);
       return isSameKey(verification.findKey(token.header), signedBy) ? verification.finish(token, at) : undefined;
     },
   };
+}
+
+/** As `Verifier.verify`. */
+export function verifyBy(verification: Verification, text: string, at: EpochMillis): VerifiedToken {
+  const token = verification.takeApart(text);
+  const key = verification.findKey(token.header);
+  const isGood = isSignedBy(key, token.header.alg as Algorithm, signedText(token), token.signature);
+  if (!isGood) throw new RescindError('token_signature_wrong');
+  return verification.finish(token, at);
 }
 
 /** The same key read again from a newly fetched set is. */
@@ -110,6 +113,8 @@ function isSameKey(key: KeyObject, as: KeyObject): boolean {
 /** What comes before the signature, in order, and what comes after it. All of it throws RescindError, as `verify` does. */
 export interface Verification {
   takeApart(text: string): GatedParts;
+  /** The beginning of that alone. */
+  takeStart(text: string): TokenStart;
   findKey(header: JoseHeader): KeyObject;
   /** @throws TypeError when `at` is not a finite number */
   finish(token: GatedParts, at: EpochMillis): VerifiedToken;
@@ -120,6 +125,7 @@ export function createVerification(options: VerifierOptions): Verification {
   const profile = toProfile(options);
   return {
     takeApart: (text) => takeApart(text, profile),
+    takeStart: (text) => takeStart(text, profile),
     findKey: (header) => findKey(header, profile),
     finish({ text, header, payload }, at) {
       if (!Number.isFinite(at)) throw new TypeError(`at must be a finite number of milliseconds, got ${at}`);

@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import type { Telemetry } from '@rescind/revocation';
 import { silentTelemetry } from '@rescind/revocation';
@@ -45,6 +47,51 @@ it('listens to no messages but those of its own thread', async () => {
   const worker = new Worker(code, { eval: true });
   expect(await once(worker, 'message')).toEqual([0]);
   await worker.terminate();
+});
+
+it('takes no character for another that has the same lowest byte', async () => {
+  await using bulk = openBulkVerifier({ ...options, telemetry: silentTelemetry });
+  const token = signedToken();
+  const at = token.indexOf('.') + 5;
+  const alias = String.fromCharCode(token.charCodeAt(at) + 256);
+  const end = token.length - 3;
+  const texts = [
+    token,
+    token.slice(0, at) + alias + token.slice(at + 1),
+    token.slice(0, end) + String.fromCharCode(token.charCodeAt(end) + 256) + token.slice(end + 1),
+    `${token}.`,
+    `${token}=`,
+  ];
+  const answers = await bulk.verifyAll(texts, AT);
+  expect(answers.map((answer) => ('payload' in answer ? 'accepted' : answer.code))).toEqual([
+    'accepted',
+    ...['token_malformed', 'token_malformed', 'token_malformed', 'token_malformed'],
+  ]);
+});
+
+it('checks signatures itself where no thread can be had, and says so once', async () => {
+  const script = `
+    import { openBulkVerifier } from '@rescind/token';
+    import { createPublicKey } from 'node:crypto';
+    const [jwk, kid, good, bad] = JSON.parse(process.argv[1]);
+    const key = createPublicKey({ key: jwk, format: 'jwk' });
+    const told = [];
+    const telemetry = { count: (metric) => told.push(metric), gauge() {}, observe() {}, log: (level, event) => told.push(event) };
+    const bulk = openBulkVerifier({ issuer: 'https://issuer.example', audience: 'prices', typ: ['at+jwt'], telemetry, keys: { find: () => key } });
+    const answers = [...await bulk.verifyAll([good, bad], ${AT}), ...await bulk.verifyAll([good], ${AT})];
+    console.log(JSON.stringify({ told, answers: answers.map((one) => one.code ?? 'accepted') }));
+    await bulk.close();`;
+  const jwk = rsa.publicKey.export({ format: 'jwk' });
+  const bad = signedToken().split('.').with(2, 'A'.repeat(342)).join('.');
+  const args = ['--permission', '--allow-fs-read=*', '--input-type=module', '-e', script];
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...args,
+    JSON.stringify([jwk, rsa.kid, signedToken(), bad]),
+  ]);
+  expect(JSON.parse(stdout)).toEqual({
+    told: ['rescind_signature_thread_failures_total', 'signature_thread_failed'],
+    answers: ['accepted', 'token_signature_wrong', 'accepted'],
+  });
 });
 
 it('tells a time that is none', async () => {

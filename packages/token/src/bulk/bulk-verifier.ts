@@ -1,11 +1,11 @@
 import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Algorithm } from '../algorithm.ts';
-import type { GatedParts } from '../gate.ts';
 import type { VerifiedToken, VerifierOptions } from '../verifier.ts';
-import { createVerification } from '../verifier.ts';
-import type { SignatureToCheck } from './signatures.ts';
+import { createVerification, verifyBy } from '../verifier.ts';
+
 import { openSignatures } from './signatures.ts';
+import type { SignatureToCheck } from './thread.ts';
 
 /** A verifier for thousands at a time: the thread that asks stays free while another computes the signatures. */
 export interface BulkVerifier extends AsyncDisposable {
@@ -25,11 +25,6 @@ export interface BulkVerifierOptions extends VerifierOptions {
   readonly telemetry: Telemetry;
 }
 
-/** One whose key is known. */
-interface Begun extends SignatureToCheck {
-  readonly parts: GatedParts;
-}
-
 /**
  * Opens a verifier whose signatures are checked in a thread of its own, started when there is something to do and ended 10 s
  * after the last of it. Where no thread can be had, they are checked here.
@@ -40,28 +35,37 @@ export function openBulkVerifier({ telemetry, ...options }: BulkVerifierOptions)
   const verification = createVerification(options);
   const signatures = openSignatures(telemetry);
 
-  /** Everything that comes before the signature: from here on it is known by which key it would have to be. */
-  function begin(text: string): Begun {
-    const parts = verification.takeApart(text);
-    return { parts, key: verification.findKey(parts.header), alg: parts.header.alg as Algorithm };
+  /**
+   * By which key it would have to be signed. No more of a text is looked into before its signature was: while thousands
+   * wait for theirs, their claims would be so many objects for the garbage collector to copy.
+   */
+  function begin(text: string): SignatureToCheck | undefined {
+    try {
+      const { header, signedLength } = verification.takeStart(text);
+      return { text, signedLength, key: verification.findKey(header), alg: header.alg as Algorithm };
+    } catch {
+      // What is wrong with it is said when its turn comes.
+      return undefined;
+    }
   }
 
-  function finish(parts: GatedParts, isGood: boolean, at: EpochMillis): VerifiedToken {
+  function finish(text: string, isGood: boolean, at: EpochMillis): VerifiedToken {
+    const parts = verification.takeApart(text);
     if (!isGood) throw new RescindError('token_signature_wrong');
     return verification.finish(parts, at);
   }
 
   return {
     async verifyAll(texts, at) {
-      const begun = texts.map((text) => attempt(() => begin(text)));
-      const toCheck = begun.filter((one): one is Begun => !(one instanceof RescindError));
-      const good = await signatures.check(toCheck);
+      const begun = texts.map(begin);
+      const good = await signatures.check(begun.filter((one) => one !== undefined));
       let next = 0;
-      return begun.map((one) => {
-        if (one instanceof RescindError) return one;
+      return begun.map((one, index) => {
+        const text = texts[index] as string;
+        if (one === undefined) return attempt(() => verifyBy(verification, text, at));
         const isGood = good[next] === 1;
         next += 1;
-        return attempt(() => finish(one.parts, isGood, at));
+        return attempt(() => finish(text, isGood, at));
       });
     },
     close: signatures.close,

@@ -26,4 +26,6 @@ export interface Answer {
   readonly number: number;
   /** 1 for each signature that is good. */
   readonly good: Uint8Array;
+  /** The question's, given back. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }

@@ -1,9 +1,14 @@
+import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { isSignedBy } from '../signature.ts';
 import type { Answer, Question, ThreadKey } from './question.ts';
 import { NUMBERS_A_PAIR } from './question.ts';
 
 // The thread itself: never to be imported, or it would listen to the messages of whoever does.
+
+/** Requests come first: this takes what they leave. Elsewhere than on Linux it would be said of the whole process. */
+const NICENESS = 10;
+if (process.platform === 'linux') setPriority(NICENESS);
 
 const keys = new Map<number, ThreadKey>();
 
@@ -23,6 +28,6 @@ function check(bytes: Buffer, pairs: Uint32Array): Uint8Array {
 
 parentPort?.on('message', ({ number, keys: told, bytes, pairs }: Question) => {
   for (const key of told) keys.set(key.number, key);
-  const answer: Answer = { number, good: check(Buffer.from(bytes.buffer), pairs) };
-  parentPort?.postMessage(answer);
+  const answer: Answer = { number, good: check(Buffer.from(bytes.buffer), pairs), bytes };
+  parentPort?.postMessage(answer, [bytes.buffer]);
 });
