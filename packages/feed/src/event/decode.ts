@@ -56,7 +56,8 @@ export interface Reading {
 
 /** @throws TypeError for an option that is missing or out of its range */
 export function createReading({ log, issuers, keys }: EventDecoderOptions): Reading {
-  const speaksFor = new Set(issuers);
+  const speaksFor = new Map(issuers.map((iss) => [iss, iss]));
+  const same = { speaksFor, epochAs: createSameText() };
   if (speaksFor.size === 0) throw new TypeError('issuers must name the token issuers this log may speak for');
   return {
     verifier: {
@@ -68,7 +69,7 @@ export function createReading({ log, issuers, keys }: EventDecoderOptions): Read
       requiredClaims: ['jti'],
       maxBytes: MAX_EVENT_BYTES,
     },
-    read: (record, payload) => read(record, payload, speaksFor),
+    read: (record, payload) => read(record, payload, same),
   };
 }
 
@@ -142,42 +143,55 @@ function unknownKids(records: readonly WayRecord[], keys: EventKeys): string[] {
   return [...unknown];
 }
 
+/** Texts that are the same from record to record, each as one object: tables then find it without reading it. */
+interface SameTexts {
+  readonly speaksFor: ReadonlyMap<string, string>;
+  epochAs(epoch: string): string;
+}
+
+/** The text that was given last, when it is the same. */
+function createSameText(): (text: string) => string {
+  let last = '';
+  return (text) => {
+    if (text !== last) last = text;
+    return last;
+  };
+}
+
 /** Whether a decoded record is signed by the log, so that it proves something. */
 export function isSigned(record: DecodedRecord): record is EventRecord | HeartbeatRecord | NotUnderstoodRecord {
   return record.kind === 'event' || record.kind === 'heartbeat' || record.kind === 'not-understood';
 }
 
-function read(
-  record: WayRecord,
-  payload: Readonly<Record<string, unknown>>,
-  speaksFor: ReadonlySet<string>,
-): DecodedRecord {
+function read(record: WayRecord, payload: Readonly<Record<string, unknown>>, same: SameTexts): DecodedRecord {
   if (looksLikeHeartbeat(payload)) {
     const heartbeat = readHeartbeat(payload);
     return heartbeat === undefined
       ? bad(record, 'not_placed')
       : { kind: 'heartbeat', ...delivery(record), ...heartbeat };
   }
-  const place = readPlace(payload);
-  if (place === undefined) return bad(record, 'not_placed');
+  const found = readPlace(payload);
+  if (found === undefined) return bad(record, 'not_placed');
+  const place = { ...found, epoch: same.epochAs(found.epoch) };
   const body = readBody(payload);
   if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, why: body };
-  return toEvent(record, place, body, speaksFor);
+  return toEvent(record, place, body, same);
 }
 
-function toEvent(record: WayRecord, place: Place, body: EventBody, speaksFor: ReadonlySet<string>): EventRecord {
+function toEvent(record: WayRecord, place: Place, body: EventBody, { speaksFor }: SameTexts): EventRecord {
   const { txn, reason, type } = body;
   const cutoffs: Cutoff[] = [];
   let skipped = 0;
   let clamped = 0;
   for (const denial of body.deny) {
-    if (!speaksFor.has(denial.iss)) {
+    const iss = speaksFor.get(denial.iss);
+    if (iss === undefined) {
       skipped += 1;
       continue;
     }
     const bounded = withinBounds(denial, place);
     if (bounded !== denial) clamped += 1;
-    cutoffs.push(toCutoff(bounded, { txn, reason, epoch: place.epoch, seq: place.seq }));
+    cutoffs.push(toCutoff({ ...bounded, iss }, { txn, reason, epoch: place.epoch, seq: place.seq }));
   }
   return { kind: 'event', ...delivery(record), ...place, txn, reason, type, cutoffs, skipped, clamped };
 }
