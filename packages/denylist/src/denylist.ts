@@ -147,9 +147,22 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   const mayHold = ({ iss, claim, value }: RowKey) => !memory.excludes(iss, claim, value);
 
+  /** So that the next start finds all rows in order. What cannot be moved is as durable where it is. */
+  function moveAll(): void {
+    try {
+      inTransaction.immediate(() => {
+        table.moveAll();
+        return NOTHING;
+      });
+    } catch (error) {
+      telemetry.log('warn', 'denylist_rows_not_moved', { error: codeOf(error) });
+    }
+  }
+
   function close(): void {
     if (!database.open) return;
     memory.close();
+    moveAll();
     database.close();
     release();
   }

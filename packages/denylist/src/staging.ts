@@ -30,6 +30,13 @@ export type StoredCutoff = [
   seq: number,
 ];
 
+/** How many rows there are of one issuer and claim, which are told by their numbers. */
+export interface StoredTally {
+  readonly iss: number;
+  readonly claim: number;
+  readonly rows: number;
+}
+
 /** Of a row that waits: the numbers of its words, and its value. */
 export type WaitingKey = readonly [iss: number, claim: number, value: string];
 
@@ -53,7 +60,9 @@ export interface Staging {
    * @param anyway once in any case, if a row waits
    */
   move(anyway: boolean): void;
+  moveAll(): void;
   waiting(): Iterable<WaitingKey>;
+  tally(): Iterable<StoredTally>;
   /** Reads anew what waits: after a transaction that failed, memory must not know what the file does not. */
   reload(): void;
 }
@@ -90,8 +99,14 @@ export function createStaging(database: Database): Staging {
     add: (value, row) => of(row[2]).add(value, row),
     replace: (value, row) => of(row[2]).replace(value, row),
     move,
+    moveAll() {
+      for (const table of tables) if (table.rows > 0) table.move();
+    },
     *waiting() {
       for (const table of tables) yield* table.keys();
+    },
+    *tally() {
+      for (const table of tables) yield* table.tally();
     },
     reload() {
       for (const table of tables) table.reload();
@@ -156,10 +171,16 @@ class WaitingTable {
   }
 
   *keys(): Generator<WaitingKey> {
+    for (const { iss, claim, places } of this.#kinds()) for (const value of places.keys()) yield [iss, claim, value];
+  }
+
+  *tally(): Generator<StoredTally> {
+    for (const { iss, claim, places } of this.#kinds()) yield { iss, claim, rows: places.size };
+  }
+
+  *#kinds() {
     for (const [iss, ofIssuer] of this.#places.entries()) {
-      for (const [claim, places] of ofIssuer?.entries() ?? []) {
-        for (const value of places?.keys() ?? []) yield [iss, claim, value];
-      }
+      for (const [claim, places] of ofIssuer?.entries() ?? []) if (places !== undefined) yield { iss, claim, places };
     }
   }
 

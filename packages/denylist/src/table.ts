@@ -1,7 +1,7 @@
 import type { Cutoff, EpochMillis } from '@rescind/revocation';
 import { mergeCutoffs, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
-import type { StoredCutoff, StoredKey, StoredRow } from './staging.ts';
+import type { StoredCutoff, StoredKey, StoredRow, StoredTally } from './staging.ts';
 import { COLUMNS, createStaging } from './staging.ts';
 import { createSweep } from './sweep.ts';
 import type { StoredText } from './text.ts';
@@ -42,6 +42,7 @@ export interface Table {
    * @param anyway whether it is or not
    */
   moveSome(anyway: boolean): void;
+  moveAll(): void;
   /** The keys of all that was put elsewhere and has not moved. None is told twice. */
   waiting(): Iterable<RowKey>;
   /**
@@ -73,7 +74,7 @@ export function createTable(database: Database): Table {
   const insert = database.prepare(
     `INSERT INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (iss, claim, value) DO NOTHING`,
   );
-  const counts = database.prepare<[], { iss: number; claim: number; rows: number }>(
+  const counts = database.prepare<[], StoredTally>(
     'SELECT iss, claim, count(*) AS rows FROM cutoff GROUP BY iss, claim',
   );
   const following = database
@@ -170,10 +171,12 @@ export function createTable(database: Database): Table {
       if (id === undefined) return [];
       return sweep.remove(id, before, most, stretch).map(([claim, value]) => restoreKey([id, claim, value]));
     },
-    tally: () => [
-      ...counts.all().map(({ iss, claim, rows }) => ({ iss: words.word(iss), claim: words.word(claim), rows })),
-      ...[...waiting()].map(({ iss, claim }) => ({ iss, claim, rows: 1 })),
-    ],
+    tally: () =>
+      [...counts.all(), ...staging.tally()].map(({ iss, claim, rows }) => ({
+        iss: words.word(iss),
+        claim: words.word(claim),
+        rows,
+      })),
     after(place, most) {
       const [iss, claim, value] = place ?? [-1, -1, ''];
       const stored = following.all(iss, claim, value, most);
@@ -184,6 +187,7 @@ export function createTable(database: Database): Table {
       return within.get(...key, placeIss, placeClaim, placeValue) === 1;
     },
     moveSome: staging.move,
+    moveAll: staging.moveAll,
     waiting,
     rolledBack() {
       words.reload();

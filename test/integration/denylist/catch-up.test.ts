@@ -30,6 +30,12 @@ function tablesOf(path: string) {
   return held;
 }
 
+/** What a kill leaves behind: the file and its log as they are while they are in use. */
+function leftByKill(path: string, copy: string): string {
+  for (const part of ['', '-wal']) cpSync(path + part, copy + part);
+  return copy;
+}
+
 /** Call after call, as often as it takes and no more often than that can be. */
 function pruneAll(denylist: Denylist, ...how: Parameters<Denylist['prune']>): void {
   for (let call = 0; call < 1_000; call += 1) if (denylist.prune(...how) === 0) return;
@@ -132,9 +138,8 @@ test('rows that wait and rows that have moved are one table: commits large and s
           denylist.close();
           denylist = openDenylist({ path, maxMemoryEntries: step.most });
         } else {
-          // What a kill leaves behind: the file and its log as they are while they are in use.
           const copy = nextPath();
-          for (const part of ['', '-wal']) cpSync(path + part, copy + part);
+          leftByKill(path, copy);
           denylist.close();
           path = copy;
           denylist = openDenylist({ path });
@@ -186,28 +191,39 @@ test.each(MAKE)(
   },
 );
 
-test('what waited when the process ended is counted and found when it has been opened again', () => {
+test('what waited when the process was killed is counted and found when the file has been opened again', () => {
   const path = freshPath();
-  const first = openDenylist({ path });
+  const first = open(path);
   const cutoffs = Array.from({ length: 200 }, (_, index) => cutoff({ value: `session-${index}` }));
   first.commit({ state: stateAt(200), cutoffs });
-  first.close();
-  const again = open(path);
-  expect(tablesOf(path)).toEqual({ waiting: 200, moved: 0, inBoth: 0 });
+  const left = leftByKill(path, freshPath());
+  const again = open(left);
+  expect(tablesOf(left)).toEqual({ waiting: 200, moved: 0, inBoth: 0 });
   expect([again.count(), again.countByClaim()]).toEqual([200, { sid: 200 }]);
   expect(again.row(LOG, 'sid', 'session-7')?.value).toBe('session-7');
   again.commit({ state: stateAt(201), cutoffs: [] });
-  expect(tablesOf(path)).toEqual({ waiting: 0, moved: 200, inBoth: 0 });
+  expect(tablesOf(left)).toEqual({ waiting: 0, moved: 200, inBoth: 0 });
+});
+
+test('a file that was closed has all rows in order', () => {
+  const path = freshPath();
+  const first = openDenylist({ path });
+  const cutoffs = Array.from({ length: 2_000 }, (_, index) => cutoff({ value: KINDS[index % 4]?.(index) ?? '' }));
+  first.commit({ state: stateAt(200), cutoffs });
+  expect(tablesOf(path)).toEqual({ waiting: 2_000, moved: 0, inBoth: 0 });
+  first.close();
+  expect(tablesOf(path)).toEqual({ waiting: 0, moved: 2_000, inBoth: 0 });
 });
 
 test('while a large file is read into memory nothing is moved, and what waits is known afterwards', async () => {
-  const path = freshPath();
-  const first = openDenylist({ path });
+  const filled = freshPath();
+  const first = openDenylist({ path: filled });
   const values = Array.from({ length: 100_000 }, () => randomBytes(16).toString('base64url'));
   for (let from = 0; from < values.length; from += 1_000) {
     const cutoffs = values.slice(from, from + 1_000).map((value) => cutoff({ value }));
     first.commit({ state: stateAt(from), cutoffs });
   }
+  const path = leftByKill(filled, freshPath());
   first.close();
   const { waiting } = tablesOf(path);
   expect(waiting).toBeGreaterThan(30_000);

@@ -69,8 +69,6 @@ test('a large file is read between the turns of the event loop, and what changes
   const path = freshPath();
   const first = openDenylist({ path });
   first.commit({ state: stateAt(1), cutoffs: sessions(MANY) });
-  // Where the file has its order: what waits to be put into it is known at once.
-  first.commit({ state: stateAt(2), cutoffs: [] });
   first.close();
 
   const denylist = open(path);
