@@ -38,7 +38,7 @@ export interface StoredTally {
 }
 
 /** Of a row that waits: the numbers of its words, and its value. */
-export type WaitingKey = readonly [iss: number, claim: number, value: string];
+type WaitingKey = readonly [iss: number, claim: number, value: string];
 
 /**
  * Rows of a catch-up, still in the order in which they came. Of random ids nearly every row belongs to another page of
