@@ -87,11 +87,11 @@ export function createStaging(database: Database): Staging {
   const of = (stored: StoredText) => tables[tableOf(stored)] as WaitingTable;
   const rows = () => tables.reduce((sum, table) => sum + table.rows, 0);
 
+  const longest = () => tables.reduce((most, table) => (table.rows > most.rows ? table : most));
+
   function move(anyway: boolean): void {
-    const waiting = rows();
-    if (waiting === 0 || (waiting <= MOST && !anyway)) return;
-    tables.reduce((most, table) => (table.rows > most.rows ? table : most)).move();
-    move(false);
+    if (anyway && rows() > 0) longest().move();
+    while (rows() > MOST) longest().move();
   }
 
   return {
