@@ -60,7 +60,7 @@ export interface Guard extends AsyncDisposable {
  * `view_not_ready`.
  *
  * Metrics: `rescind_decisions_total{result}`; `rescind_decision_seconds`, of tokens not in the cache;
- * `rescind_token_cache_entries`, `…_bytes`, `…_hits_total`, `…_evicted_total`; `rescind_introspections_total{result}`,
+ * `rescind_token_cache_entries`, `…_bytes`, `…_hits_total`, `…_evicted_total`, `…_judged_again_total`; `rescind_introspections_total{result}`,
  * `rescind_introspection_seconds`; `rescind_denylist_pruned_total`; and those of the denylist, the follower and the keys.
  *
  * @throws TypeError for an option that is missing or wrong

@@ -16,10 +16,14 @@ export interface Tally {
 export function createTally({ telemetry, clock }: GuardSettings, seen: Seen): Tally {
   let accepted = 0;
   let stale = 0;
-  let evicted = 0;
+  let before = seen.counts();
 
   function tell(result: string, times: number): void {
     if (times > 0) telemetry.count('rescind_decisions_total', { result }, times);
+  }
+
+  function more(what: 'hits' | 'evicted' | 'judged_again', times: number): void {
+    if (times > 0) telemetry.count(`rescind_token_cache_${what}_total`, {}, times);
   }
 
   return {
@@ -38,13 +42,14 @@ export function createTally({ telemetry, clock }: GuardSettings, seen: Seen): Ta
       const counts = seen.counts();
       tell('accepted', accepted);
       tell('accepted_stale', stale);
-      if (accepted + stale > 0) telemetry.count('rescind_token_cache_hits_total', {}, accepted + stale);
-      if (counts.evicted > evicted) telemetry.count('rescind_token_cache_evicted_total', {}, counts.evicted - evicted);
+      more('hits', accepted + stale);
+      more('evicted', counts.evicted - before.evicted);
+      more('judged_again', counts.judgedAgain - before.judgedAgain);
       telemetry.gauge('rescind_token_cache_entries', counts.entries);
       telemetry.gauge('rescind_token_cache_bytes', counts.bytes);
       accepted = 0;
       stale = 0;
-      evicted = counts.evicted;
+      before = counts;
     },
   };
 }

@@ -24,6 +24,7 @@ function kitOf(options: TestKitOptions = {}) {
       bytes: numbers.get('rescind_token_cache_bytes'),
       hits: numbers.get('rescind_token_cache_hits_total') ?? 0,
       evicted: numbers.get('rescind_token_cache_evicted_total') ?? 0,
+      judgedAgain: numbers.get('rescind_token_cache_judged_again_total') ?? 0,
     };
   };
   return { kit, closed };
@@ -222,6 +223,90 @@ it('the first cut-off about a claim that nothing was about finds the tokens seen
   expect([inTenant, inGroups].map((token) => codeOf(kit.guard.decide(token)))).toEqual(['token_revoked', 'accepted']);
   kit.revoke({ claim: 'groups', value: 'night shift' });
   expect(codeOf(kit.guard.decide(inGroups))).toBe('token_revoked');
+});
+
+describe('is judged again when a cut-off has come that may concern it', () => {
+  const open = () => {
+    const { kit, closed } = kitOf();
+    const tokens = Array.from({ length: 200 }, (_, index) =>
+      kit.token({ sid: `s-${index}`, sub: `u-${index}`, jti: `j-${index}`, groups: [`g-${index}`, 'all'] }),
+    );
+    const decideAll = () => tokens.map((token) => codeOf(kit.guard.decide(token)));
+    // A trace of each of these claims, before anything is in the cache.
+    for (const claim of ['sid', 'sub', 'jti', 'groups']) kit.revoke({ claim, value: 'nobody' });
+    for (let time = 0; time < 3; time += 1) decideAll();
+    return { kit, closed, decideAll };
+  };
+
+  it('and not for any other, nor twice for the same', async () => {
+    const { kit, closed, decideAll } = open();
+    for (let index = 0; index < 10; index += 1) kit.revoke({ claim: 'sid', value: `s-${index}` });
+    for (let time = 0; time < 4; time += 1) expect(decideAll().filter((code) => code !== 'accepted')).toHaveLength(10);
+    const { judgedAgain } = await closed();
+    expect(judgedAgain).toBeGreaterThanOrEqual(10);
+    // Two values of a thousand in one of 32 768 slots: a few in vain.
+    expect(judgedAgain).toBeLessThanOrEqual(20);
+  });
+
+  it('by an element of a list as well', async () => {
+    const { kit, closed, decideAll } = open();
+    kit.revoke({ claim: 'groups', value: 'g-7' });
+    expect(decideAll().filter((code) => code !== 'accepted')).toHaveLength(1);
+    expect((await closed()).judgedAgain).toBeLessThanOrEqual(5);
+  });
+
+  it('all of them once, when it is about a claim that nothing was about', async () => {
+    const { kit, closed, decideAll } = open();
+    kit.revoke({ claim: 'color', value: 'red' });
+    for (let time = 0; time < 4; time += 1) expect(new Set(decideAll())).toEqual(new Set(['accepted']));
+    expect((await closed()).judgedAgain).toBe(200);
+  });
+
+  it('none, when it is about another issuer', async () => {
+    const { kit, closed, decideAll } = open();
+    decideAll();
+    kit.revoke({ claim: 'sid', value: 'nobody' });
+    decideAll();
+    expect((await closed()).judgedAgain).toBeLessThanOrEqual(5);
+  });
+});
+
+describe('when there is no room', () => {
+  it('those make it that were not asked for again, the oldest first', async () => {
+    const { kit, closed } = kitOf({ cache: { maxEntries: 4 } });
+    const [a, b, c, d, e, f] = Array.from({ length: 6 }, () => kit.token()) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    for (const token of [a, b, c, d, a, c]) kit.guard.decide(token);
+    for (const token of [e, f]) kit.guard.decide(token);
+    // b and d went; of the others each is a hit.
+    for (const token of [a, c, e, f]) kit.guard.decide(token);
+    expect(await closed()).toMatchObject({ entries: 4, hits: 2 + 4, evicted: 2 });
+  });
+
+  it('one that goes gives its bytes back', async () => {
+    const { kit, closed } = kitOf({ cache: { maxEntries: 1 } });
+    const tokens = Array.from({ length: 5 }, (_, index) => kit.token({ filling: 'x'.repeat(index * 50) }));
+    for (const token of tokens) kit.guard.decide(token);
+    expect(await closed()).toMatchObject({ entries: 1, bytes: (tokens[4]?.length ?? 0) + 192, evicted: 4 });
+  });
+
+  it('one that has grown by being asked for again drives others out', async () => {
+    const { length } = kitOf().kit.token();
+    const room = length * 3 + 1_024 + (length + 192) + 100;
+    const { kit, closed } = kitOf({ cache: { maxBytes: room } });
+    const tokens = Array.from({ length: 3 }, () => kit.token());
+    for (const token of tokens) kit.guard.decide(token);
+    kit.guard.decide(tokens[0] as string);
+    const { entries, bytes = 0, evicted } = await closed();
+    expect(bytes).toBeLessThanOrEqual(room);
+    expect([entries, evicted]).toEqual([2, 1]);
+  });
 });
 
 it('more values than can be judged: refused as soon as a cut-off is about that claim', () => {

@@ -42,7 +42,16 @@ export interface Seen {
   find(text: string, at: EpochMillis): SeenToken | undefined;
   /** To be called when the token was verified, and judged. */
   keep(token: VerifiedToken, trusted: Trusted): void;
-  counts(): { readonly entries: number; readonly bytes: number; readonly evicted: number };
+  counts(): SeenCounts;
+}
+
+export interface SeenCounts {
+  readonly entries: number;
+  readonly bytes: number;
+  /** How many have had to make room. */
+  readonly evicted: number;
+  /** How often one was judged again, because a cut-off had come that could concern it. */
+  readonly judgedAgain: number;
 }
 
 /** Beside the text: its claims as objects, the entry, its places in tables. Measured: 2.4 times the text, and this. */
@@ -61,11 +70,14 @@ export interface SeenOptions {
 export function createSeen({ limits, changes }: SeenOptions): Seen {
   const cache = createTokenCache<SeenOnce | SeenToken>(limits);
 
+  let judgedAgain = 0;
+
   /** Judges again a token that a change may concern. What the denylist throws is for the caller. */
   function isStillGood(seen: SeenToken): boolean {
     const { token, trusted } = seen;
     const latest = changes.latest();
     if (changes.isTouched(seen.traces, seen.judgedAt)) {
+      judgedAgain += 1;
       if (trusted.judge(token).denied) return false;
       seen.traces = changes.tracesOf(trusted.traced(token), trusted.names());
     }
@@ -107,7 +119,7 @@ export function createSeen({ limits, changes }: SeenOptions): Seen {
       if (key === undefined || bytesOf(text) > limits.maxBytes) return;
       cache.add({ text, bytes: text.length + ONCE_OVERHEAD_BYTES, token: undefined, trusted, key });
     },
-    counts: () => ({ entries: cache.size(), bytes: cache.bytes(), evicted: cache.evicted() }),
+    counts: () => ({ entries: cache.size(), bytes: cache.bytes(), evicted: cache.evicted(), judgedAgain }),
   };
 }
 

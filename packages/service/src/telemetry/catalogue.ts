@@ -76,6 +76,9 @@ export const METRICS: Readonly<Record<string, MetricEntry>> = {
   rescind_token_cache_bytes: { help: 'What the cache of verified tokens takes, estimated' },
   rescind_token_cache_hits_total: { help: 'Decisions about a token in the cache: accepted without a signature' },
   rescind_token_cache_evicted_total: { help: 'Verified tokens that had to make room for others' },
+  rescind_token_cache_judged_again_total: {
+    help: 'Judgements of a token in the cache because a revocation had come that could concern it',
+  },
   rescind_introspections_total: { help: 'Questions to the issuer about a token', labels: ['result'] },
   rescind_introspection_seconds: { help: 'How long the issuer took to answer', buckets: PROPAGATION_SECONDS },
   rescind_denylist_entries: { help: 'Rows of the denylist', labels: ['claim'] },
