@@ -6,9 +6,19 @@ import { NUMBERS_A_PAIR } from './question.ts';
 
 // The thread itself: never to be imported, or it would listen to the messages of whoever does.
 
-/** Requests come first: this takes what they leave. Elsewhere than on Linux it would be said of the whole process. */
+/** Requests come first: this takes what they leave. */
 const NICENESS = 10;
-if (process.platform === 'linux') setPriority(NICENESS);
+
+function giveWay(): void {
+  // Elsewhere it would be said of the whole process.
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(NICENESS);
+  } catch {
+    // A sandbox that knows no priorities: then it takes its turn like any other thread.
+  }
+}
+giveWay();
 
 const keys = new Map<number, ThreadKey>();
 
