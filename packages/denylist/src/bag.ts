@@ -23,7 +23,7 @@ const SHARD_SHIFT = 24;
 /** The slots of a shard of size 0; each size has twice as many. */
 const LEAST_SLOTS_LOG2 = 4;
 /** More than memory can hold. */
-const SIZES = 28;
+const SIZES = 24;
 /** Open addressing by linear probing: a miss looks at 8.5 slots at this load, at 2.5 when half of them are taken. */
 const FULLEST = 0.75;
 const EMPTIEST = 0.125;

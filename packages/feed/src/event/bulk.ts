@@ -7,7 +7,7 @@ import type { EventDecoder, EventDecoderOptions } from './decode.ts';
 import { bad, badReason, createReading, decodeHeartbeats, NO_TIME } from './decode.ts';
 import type { DecodedRecord } from './record.ts';
 
-/** Reads batch after batch of a catch-up: the signatures of the next are computed in a thread of its own meanwhile. */
+/** Reads batch after batch of a catch-up: the signatures of the next are computed in other threads meanwhile. */
 export interface BulkDecoder {
   /** As `EventDecoder.decodeBatch`. Never rejects. */
   decodeBatch(records: readonly WayRecord[]): Promise<DecodedRecord[]>;

@@ -69,7 +69,6 @@ export interface SeenOptions {
 
 export function createSeen({ limits, changes }: SeenOptions): Seen {
   const cache = createTokenCache<SeenOnce | SeenToken>(limits);
-
   let judgedAgain = 0;
 
   /** Judges again a token that a change may concern. What the denylist throws is for the caller. */

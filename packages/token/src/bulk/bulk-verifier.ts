@@ -3,11 +3,10 @@ import { RescindError } from '@rescind/revocation';
 import type { Algorithm } from '../algorithm.ts';
 import type { VerifiedToken, VerifierOptions } from '../verifier.ts';
 import { createVerification, verifyBy } from '../verifier.ts';
-
 import { openSignatures } from './signatures.ts';
 import type { SignatureToCheck } from './thread.ts';
 
-/** A verifier for thousands at a time: the thread that asks stays free while another computes the signatures. */
+/** A verifier for thousands at a time: the thread that asks stays free while others compute the signatures. */
 export interface BulkVerifier extends AsyncDisposable {
   /**
    * Verifies each of these as `Verifier.verify` does.
@@ -26,8 +25,8 @@ export interface BulkVerifierOptions extends VerifierOptions {
 }
 
 /**
- * Opens a verifier whose signatures are checked in a thread of its own, started when there is something to do and ended 10 s
- * after the last of it. Where no thread can be had, they are checked here.
+ * Opens a verifier whose signatures are checked in threads of their own, started when there is something to do and ended 10 s
+ * after the last of it. Where none can be had, they are checked here.
  *
  * @throws TypeError for an option that is missing or out of its range
  */
