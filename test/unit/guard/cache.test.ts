@@ -259,7 +259,8 @@ describe('is judged again when a cut-off has come that may concern it', () => {
     const { kit, closed, decideAll } = open();
     kit.revoke({ claim: 'color', value: 'red' });
     for (let time = 0; time < 4; time += 1) expect(new Set(decideAll())).toEqual(new Set(['accepted']));
-    expect((await closed()).judgedAgain).toBe(200);
+    // They stay what they are: seen before.
+    expect(await closed()).toMatchObject({ judgedAgain: 200, hits: 200 * (2 + 4) });
   });
 
   it('none, when it is about another issuer', async () => {
@@ -287,6 +288,15 @@ describe('when there is no room', () => {
     // b and d went; of the others each is a hit.
     for (const token of [a, c, e, f]) kit.guard.decide(token);
     expect(await closed()).toMatchObject({ entries: 4, hits: 2 + 4, evicted: 2 });
+  });
+
+  it('what fits exactly is kept', async () => {
+    const { length } = kitOf().kit.token();
+    const maxBytes = length * 3 + 1_024;
+    const { kit, closed } = kitOf({ cache: { maxBytes } });
+    const token = kit.token();
+    for (let time = 0; time < 3; time += 1) kit.guard.decide(token);
+    expect(await closed()).toMatchObject({ entries: 1, bytes: maxBytes, hits: 2, evicted: 0 });
   });
 
   it('one that goes gives its bytes back', async () => {
