@@ -161,7 +161,7 @@ function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis,
 }
 
 function isType(typ: string | undefined, { types, typMayBeAbsent }: Profile): boolean {
-  return typ === undefined ? typMayBeAbsent : types.has(plainType(typ));
+  return typ === undefined ? typMayBeAbsent : types.has(typ) || types.has(plainType(typ));
 }
 
 /** RFC 7515 section 4.1.9: `application/` may be left out, and media types are compared without regard to case. */
