@@ -11,6 +11,8 @@ export interface WayRecord {
    * now, not of what a topic remembers.
    */
   readonly live: boolean;
+  /** Whether the way itself says that it is an event and no heartbeat, which proves nothing. Absent: it cannot tell. */
+  readonly isEvent?: boolean;
 }
 
 /** From where a way is asked to read: just after this position. A way that cannot find it starts earlier, never later. */

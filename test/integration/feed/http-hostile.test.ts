@@ -110,9 +110,9 @@ describe('a reader before a server that is wrong', () => {
     });
     await waitFor('all', () => reader.records.length === 3);
     expect(reader.records).toEqual([
-      { jws: 'before the heartbeat', hint: null, live: false },
-      { jws: '\u0000\ud83d\ude00', hint: null, live: true },
-      { jws: 'two\nlines', hint: null, live: true },
+      { jws: 'before the heartbeat', hint: null, live: false, isEvent: true },
+      { jws: '\u0000\ud83d\ude00', hint: null, live: true, isEvent: false },
+      { jws: 'two\nlines', hint: null, live: true, isEvent: true },
     ]);
     expect(telemetry.heard().split('rescind_feed_ignored_total')).toHaveLength(3);
   });

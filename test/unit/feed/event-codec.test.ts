@@ -326,6 +326,19 @@ describe('a batch', () => {
     expect(kinds).toEqual(['heartbeat', 'event', 'skipped', 'skipped', 'heartbeat']);
   });
 
+  it('is read for what it is, whatever the way says that it is', () => {
+    const named = [beats[0], one, beats[1], beats[2]];
+    const batch = named.map((jws) => ({ ...record(jws), isEvent: true }));
+    expect(decoder.decodeBatch(batch).map(({ kind }) => kind)).toEqual([
+      'heartbeat',
+      'event',
+      'heartbeat',
+      'heartbeat',
+    ]);
+    const denied = named.map((jws) => ({ ...record(jws), isEvent: false }));
+    expect(decoder.decodeBatch(denied).map(({ kind }) => kind)).toEqual(['heartbeat', 'event', 'skipped', 'heartbeat']);
+  });
+
   it('is not deceived by a heartbeat nobody signed', () => {
     const forged = `${beats[3].slice(0, beats[3].lastIndexOf('.'))}.${'A'.repeat(342)}`;
     const decoded = decoder.decodeBatch([forged, beats[0], beats[1], beats[2], forged].map(record));

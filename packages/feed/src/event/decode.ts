@@ -110,7 +110,7 @@ export function decodeHeartbeats(
   decodeRecord: (record: WayRecord) => DecodedRecord,
 ): (DecodedRecord | undefined)[] {
   const decoded = records.map((record): DecodedRecord | undefined =>
-    peekIsHeartbeat(record.jws) ? { kind: 'skipped', ...delivery(record) } : undefined,
+    !record.isEvent && peekIsHeartbeat(record.jws) ? { kind: 'skipped', ...delivery(record) } : undefined,
   );
   // From either end up to the first that verifies: rubbish must not hide a good one.
   const decodeFirst = (order: Iterable<number>): void => {

@@ -76,7 +76,7 @@ export async function readEventStream(body: ReadableStream<Uint8Array>, handlers
         return;
       }
       if (event === HEARTBEAT_NAME) live = true;
-      pending.push({ jws: data, hint: null, live });
+      pending.push({ jws: data, hint: null, live, isEvent: event === EVENT_NAME });
     },
   });
   const decoder = new TextDecoder();

@@ -33,6 +33,12 @@ export function toSettings(options: FollowerCoreOptions): Settings {
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
+interface Counted {
+  readonly metric: string;
+  readonly labels: Readonly<Record<string, string>>;
+  by: number;
+}
+
 /** One step in the making: a copy of the state to write to, and what is to be done about it. */
 export interface Draft extends Writable<FollowerState> {
   readonly settings: Settings;
@@ -43,7 +49,9 @@ export interface Draft extends Writable<FollowerState> {
   readonly release: { readonly epoch: string; readonly seq: number }[];
   readonly effects: FollowerEffect[];
   /** Counts of this step, told together at its end. */
-  readonly counts: Map<string, { metric: string; labels: Readonly<Record<string, string>>; by: number }>;
+  readonly counts: Map<string, Counted>;
+  /** What was counted last: mostly the same again. */
+  lastCounted: Counted | null;
   /** The way on which something was seen in this step that cannot be there unless something else was lost. */
   gapOn: WayId | null;
   /** Whether a fresh heartbeat of the first way was as far as the position. */
@@ -61,6 +69,7 @@ export function beginDraft(settings: Settings, before: FollowerState, at: Instan
     release: [],
     effects: [],
     counts: new Map(),
+    lastCounted: null,
     gapOn: null,
     firstIsGood: false,
   };
@@ -117,10 +126,17 @@ function toState(draft: Draft): FollowerState {
 }
 
 export function count(draft: Draft, metric: string, labels: Readonly<Record<string, string>> = {}, by = 1): void {
+  const last = draft.lastCounted;
+  const counted = last?.metric === metric && last.labels === labels ? last : countedFor(draft, metric, labels);
+  counted.by += by;
+  draft.lastCounted = counted;
+}
+
+function countedFor({ counts }: Draft, metric: string, labels: Readonly<Record<string, string>>): Counted {
   const key = `${metric} ${Object.values(labels).join(' ')}`;
-  const counted = draft.counts.get(key);
-  if (counted === undefined) draft.counts.set(key, { metric, labels, by });
-  else counted.by += by;
+  const counted = counts.get(key) ?? { metric, labels, by: 0 };
+  counts.set(key, counted);
+  return counted;
 }
 
 export function log(draft: Draft, level: LogLevel, event: string, fields: Fields = {}): void {

@@ -103,9 +103,16 @@ function applyDenials(draft: Draft, record: EventRecord | NotUnderstoodRecord): 
   draft.effects.push({ kind: 'observe', metric: 'rescind_propagation_seconds', value: seconds });
 }
 
-function tell(draft: Draft, record: EventRecord | NotUnderstoodRecord, result: string): void {
-  const label = record.kind === 'event' ? result : 'not_understood';
-  count(draft, 'rescind_events_applied_total', { result: label });
+const RESULTS = {
+  applied: { result: 'applied' },
+  again: { result: 'again' },
+  beyond_gap: { result: 'beyond_gap' },
+  old_epoch: { result: 'old_epoch' },
+  not_understood: { result: 'not_understood' },
+} as const;
+
+function tell(draft: Draft, record: EventRecord | NotUnderstoodRecord, result: keyof typeof RESULTS): void {
+  count(draft, 'rescind_events_applied_total', RESULTS[record.kind === 'event' ? result : 'not_understood']);
 }
 
 /**
