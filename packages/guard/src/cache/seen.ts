@@ -45,7 +45,7 @@ export interface Seen {
   counts(): SeenCounts;
 }
 
-export interface SeenCounts {
+interface SeenCounts {
   readonly entries: number;
   readonly bytes: number;
   /** How many have had to make room. */
