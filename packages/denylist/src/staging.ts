@@ -86,7 +86,6 @@ export function createStaging(database: Database): Staging {
   const tables = Array.from({ length: TABLES }, (_, number) => new WaitingTable(database, `staged_${number}`));
   const of = (stored: StoredText) => tables[tableOf(stored)] as WaitingTable;
   const rows = () => tables.reduce((sum, table) => sum + table.rows, 0);
-
   const longest = () => tables.reduce((most, table) => (table.rows > most.rows ? table : most));
 
   function move(anyway: boolean): void {

@@ -263,7 +263,7 @@ describe('is judged again when a cut-off has come that may concern it', () => {
     expect(await closed()).toMatchObject({ judgedAgain: 200, hits: 200 * (2 + 4) });
   });
 
-  it('none, when it is about another issuer', async () => {
+  it('hardly any, when it is about a value that nobody has', async () => {
     const { kit, closed, decideAll } = open();
     decideAll();
     kit.revoke({ claim: 'sid', value: 'nobody' });

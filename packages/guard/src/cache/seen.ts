@@ -71,6 +71,8 @@ export function createSeen({ limits, changes }: SeenOptions): Seen {
   const cache = createTokenCache<SeenOnce | SeenToken>(limits);
   let judgedAgain = 0;
 
+  const tracesOf = (token: VerifiedToken, trusted: Trusted) => changes.tracesOf(trusted.traced(token), trusted.names());
+
   /** Judges again a token that a change may concern. What the denylist throws is for the caller. */
   function isStillGood(seen: SeenToken): boolean {
     const { token, trusted } = seen;
@@ -78,7 +80,7 @@ export function createSeen({ limits, changes }: SeenOptions): Seen {
     if (changes.isTouched(seen.traces, seen.judgedAt)) {
       judgedAgain += 1;
       if (trusted.judge(token).denied) return false;
-      seen.traces = changes.tracesOf(trusted.traced(token), trusted.names());
+      seen.traces = tracesOf(token, trusted);
     }
     seen.judgedAt = latest;
     return true;
@@ -90,7 +92,7 @@ export function createSeen({ limits, changes }: SeenOptions): Seen {
     if (token === undefined || trusted.judge(token).denied) return undefined;
     const key = trusted.keyOf(token);
     if (key === undefined) return undefined;
-    const traces = changes.tracesOf(trusted.traced(token), trusted.names());
+    const traces = tracesOf(token, trusted);
     const judgedAt = changes.latest();
     return { text, bytes: bytesOf(text), token, trusted, ...trusted.timesOf(token), key, traces, judgedAt };
   }
