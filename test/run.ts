@@ -8,35 +8,79 @@ interface Report {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly numFailedTestSuites: number;
 }
 
-/** `npm test`: the checks, then every test that needs minutes at most. The last line counts what the runner reported. */
-const PROJECTS = ['unit', 'simulation', 'integration', 'system'];
+interface Counts {
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** `npm test`: every test that needs minutes at most. */
+const SHORT = ['unit', 'simulation', 'integration', 'system'];
+/** What `npm run test:ci` runs after those, each suite by itself, in at most 40 minutes together. */
+const LONG = [['faults']];
+const LONG_MINUTES = 40;
+
+const args = process.argv.slice(2);
+const withLong = args.includes('--long');
+const passedOn = args.filter((arg) => arg !== '--long');
 
 const directory = mkdtempSync(join(tmpdir(), 'rescind-report-'));
-const reportFile = join(directory, 'report.json');
 try {
-  const checks = spawnSync(process.execPath, ['test/check/main.ts'], { stdio: 'inherit' });
-  const tests = spawnSync(
+  const counts = [runChecks(), runSuite(SHORT)];
+  const end = Date.now() + LONG_MINUTES * 60_000;
+  if (withLong) for (const projects of LONG) counts.push(runSuite(projects, end - Date.now()));
+  const sum = (member: keyof Counts) => counts.reduce((total, count) => total + count[member], 0);
+  const [passed, failed, skipped] = [sum('passed'), sum('failed'), sum('skipped')];
+  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+  process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
+} finally {
+  rmSync(directory, { recursive: true, force: true });
+}
+
+/** `npm run check`. A failure counts as one failed test. */
+function runChecks(): Counts {
+  const { status } = spawnSync(process.execPath, ['test/check/main.ts'], { stdio: 'inherit' });
+  if (status !== 0) console.error('`npm run check` failed: it counts as one failed test');
+  return { passed: 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+}
+
+/**
+ * Runs vitest projects and reads the counts from the runner's own report.
+ * @param timeout milliseconds; a suite that takes longer is ended and counts as one failed test more
+ */
+function runSuite(projects: readonly string[], timeout?: number): Counts {
+  const reportFile = join(directory, `${projects.join('-')}.json`);
+  const { status } = spawnSync(
     'vitest',
     [
       'run',
-      ...PROJECTS.flatMap((project) => ['--project', project]),
+      ...projects.flatMap((project) => ['--project', project]),
       '--reporter=default',
       '--reporter=json',
       `--outputFile.json=${reportFile}`,
-      ...process.argv.slice(2),
+      ...passedOn,
     ],
-    { stdio: 'inherit' },
+    { stdio: 'inherit', ...(timeout === undefined ? {} : { timeout: Math.max(1, timeout) }) },
   );
-  const report = JSON.parse(readFileSync(reportFile, 'utf8')) as Report;
-  const skipped = report.numPendingTests + report.numTodoTests;
-  // A file that could not even be loaded has no failed test of its own, and must not look like a success.
-  const failed = Math.max(report.numFailedTests, tests.status === 0 ? 0 : 1) + (checks.status === 0 ? 0 : 1);
-  if (checks.status !== 0) console.error('`npm run check` failed: it counts as one failed test');
-  console.log(`${report.numPassedTests} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
-  process.exitCode = failed === 0 && report.numPassedTests > 0 ? 0 : 1;
-} finally {
-  rmSync(directory, { recursive: true, force: true });
+  const report = readReport(reportFile);
+  if (report === null) {
+    console.error(`no report of ${projects.join(', ')}: it counts as one failed test`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+  return {
+    passed: report.numPassedTests,
+    // A file that could not be loaded has no failed test of its own, and must not look like a success.
+    failed: Math.max(report.numFailedTests, status === 0 ? 0 : 1),
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}
+
+function readReport(file: string): Report | null {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Report;
+  } catch {
+    return null;
+  }
 }
