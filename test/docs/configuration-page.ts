@@ -26,4 +26,7 @@ that the services read their environment with.)
   are refused.
 - An empty variable counts as absent.
 - A variable whose name begins with \`RESCIND_\` and that nobody knows is refused, with the nearest name that is known.
+- A variable that differs by at most two letters from one below has no effect: the service logs \`variable_misspelt\` (warning).
+- Variables that Kubernetes injects for a Service of the namespace (\`RESCIND_SERVICE_HOST\`, \`MANAGEMENT_PORT=tcp://10.0.0.1:80\`, …)
+  are ignored by their shape; the default applies. The service logs \`service_links_ignored\`.
 `;

@@ -112,3 +112,18 @@ test('a command runs, reports and exits; an unknown one is refused', async () =>
   expect(await unknown.exit).toBe(64);
   expect(await unknown.line('command_unknown')).toMatchObject({ known: 'report' });
 });
+
+test('service links of Kubernetes and a misspelt variable are logged, and the service starts', async () => {
+  const service = await start({
+    MANAGEMENT_PORT: 'tcp://10.0.0.1:80',
+    RESCIND_SERVICE_HOST: '10.0.0.2',
+    SHUTDOWN_TIMOUT: '1s',
+  });
+  expect(await service.line('service_links_ignored')).toMatchObject({
+    level: 'info',
+    variables: 'MANAGEMENT_PORT, RESCIND_SERVICE_HOST',
+  });
+  expect(await service.line('variable_misspelt')).toMatchObject({ level: 'warn', variable: 'SHUTDOWN_TIMOUT' });
+  service.kill('SIGTERM');
+  expect(await service.exit).toBe(0);
+});

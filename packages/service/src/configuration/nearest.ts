@@ -10,8 +10,12 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   return nearest;
 }
 
-/** Levenshtein's: insertions, deletions and replacements, one row of the table at a time. */
-function editDistance(from: string, to: string): number {
+/**
+ * Levenshtein's distance: insertions, deletions and replacements, one row of the table at a time.
+ * @param most a greater distance need not be exact. Default: it is always exact
+ */
+export function editDistance(from: string, to: string, most = Number.POSITIVE_INFINITY): number {
+  if (Math.abs(from.length - to.length) > most) return Math.abs(from.length - to.length);
   let above = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let row = 1; row <= from.length; row++) {
     const current = [row];

@@ -1,18 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
+import type { ConfigurationProblem, Environment, EnvironmentNotes } from './environment.ts';
+import { findMisspelt, isLinkedPort, isServiceLink } from './environment.ts';
 import { nearestName } from './nearest.ts';
 import type { Settings } from './registry.ts';
 import { metaOf } from './registry.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
-
-/** One thing wrong with the environment. */
-export interface ConfigurationProblem {
-  readonly variable: string;
-  /** What was given and what would be right; never a secret's value. */
-  readonly problem: string;
-}
 
 /** All that is wrong with the environment, at once. */
 export class ConfigurationError extends RescindError {
@@ -31,9 +24,17 @@ const OWN_PREFIX = 'RESCIND_';
 /** A value longer than this is not repeated in a message. */
 const MAX_SHOWN = 80;
 
+const notes = new WeakMap<object, EnvironmentNotes>();
+
+/** What is worth a log line about the environment that a configuration was read from. */
+export function environmentNotes(configuration: object): EnvironmentNotes {
+  return notes.get(configuration) ?? { ignored: [], misspelt: [] };
+}
+
 /**
- * Reads a service's settings. An empty variable counts as absent. A secret may be given as NAME_FILE instead, the path
- * of a file that holds it (one line end at its end is dropped).
+ * Reads a service's settings. An empty variable counts as absent, and so does a service link of Kubernetes, such as
+ * `MANAGEMENT_PORT=tcp://10.0.0.1:80`. A secret may be given as NAME_FILE instead, the path of a file that holds it (one
+ * line end at its end is dropped).
  * @throws ConfigurationError with everything that is wrong
  */
 export function readConfiguration<S extends Settings>(settings: S, environment: Environment): z.output<S> {
@@ -54,15 +55,29 @@ export function readConfiguration<S extends Settings>(settings: S, environment: 
     problems.push({ variable, problem: `${shown(settings, variable, given[variable])}; ${issue.message}` });
   }
   if (!result.success || problems.length > 0) throw new ConfigurationError(problems);
+  const ignored = Object.keys(environment).filter((name) => isIgnored(settings, name, environment));
+  notes.set(result.data, { ignored, misspelt: findMisspelt(environment, knownNames(settings)) });
   return result.data;
 }
 
-function unknownNames(settings: Settings, environment: Environment): ConfigurationProblem[] {
-  const known = Object.keys(settings.shape).flatMap((name) =>
+function knownNames(settings: Settings): string[] {
+  return Object.keys(settings.shape).flatMap((name) =>
     metaOf(settings, name).fromFile ? [name, `${name}_FILE`] : [name],
   );
+}
+
+/** Whether a variable is a service link that would be taken for ours: a port of ours, or one with our prefix. */
+function isIgnored(settings: Settings, variable: string, environment: Environment): boolean {
+  const value = environment[variable] ?? '';
+  if (variable in settings.shape) return metaOf(settings, variable).kind === 'port' && isLinkedPort(value);
+  return variable.startsWith(OWN_PREFIX) && isServiceLink(variable, value);
+}
+
+function unknownNames(settings: Settings, environment: Environment): ConfigurationProblem[] {
+  const known = knownNames(settings);
   return Object.keys(environment)
     .filter((variable) => variable.startsWith(OWN_PREFIX) && !known.includes(variable))
+    .filter((variable) => !isIgnored(settings, variable, environment))
     .map((variable) => {
       const nearest =
         nearestName(variable.slice(OWN_PREFIX.length), known) ??
@@ -77,7 +92,7 @@ function givenValue(
   name: string,
   environment: Environment,
 ): string | undefined | ConfigurationProblem {
-  const value = environment[name] || undefined;
+  const value = isIgnored(settings, name, environment) ? undefined : environment[name] || undefined;
   if (!metaOf(settings, name).fromFile) return value;
   const fileName = `${name}_FILE`;
   const path = environment[fileName] || undefined;

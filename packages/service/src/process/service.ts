@@ -3,8 +3,9 @@ import type { Fields, HealthCheck, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { Express } from 'express';
 import type { DestinationStream } from 'pino';
+import type { Environment } from '../configuration/environment.ts';
 import type { ProcessConfiguration } from '../configuration/process.ts';
-import type { Environment } from '../configuration/read.ts';
+import { environmentNotes } from '../configuration/read.ts';
 import { describeError } from '../http/errors.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Explain } from './explain.ts';
@@ -75,6 +76,7 @@ export async function openService<C extends ProcessConfiguration>(
     level: configuration.LOG_LEVEL,
     destination,
   });
+  logEnvironmentNotes(configuration, telemetry);
   const resources = new AsyncDisposableStack();
   try {
     const state = { ready: false, stopping: false };
@@ -123,6 +125,12 @@ export async function openService<C extends ProcessConfiguration>(
     await resources.disposeAsync();
     throw error;
   }
+}
+
+function logEnvironmentNotes(configuration: object, telemetry: Telemetry): void {
+  const { ignored, misspelt } = environmentNotes(configuration);
+  if (ignored.length > 0) telemetry.log('info', 'service_links_ignored', { variables: ignored.join(', ') });
+  for (const { variable, problem } of misspelt) telemetry.log('warn', 'variable_misspelt', { variable, problem });
 }
 
 function followReadiness(ready: Promise<void>, state: { ready: boolean; stopping: boolean }, telemetry: Telemetry) {
