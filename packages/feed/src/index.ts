@@ -45,3 +45,4 @@ export type {
   WaySink,
   WayStart,
 } from './ports.ts';
+export { feedOptions } from './ports.ts';

@@ -1,4 +1,5 @@
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 
 /** A record as a way delivers it: not yet verified. */
 export interface WayRecord {
@@ -53,6 +54,12 @@ export interface Feed {
   /** Taken when the first is silent or has a gap. */
   readonly second?: Way;
 }
+
+/** The check of the option `feed`. */
+export const feedOptions = optionsOf<Feed>('feed', {
+  first: required(option.having<Way>('a transport such as httpWay(…) or kafkaWay(…)', 'open')),
+  second: option.having<Way>('a transport such as httpWay(…) or kafkaWay(…)', 'open'),
+});
 
 /** Where a reader keeps what it has applied; the denylist is one. All of it synchronous, each commit one transaction. */
 export interface FeedStore {

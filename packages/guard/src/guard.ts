@@ -11,7 +11,7 @@ import { toSettings } from './options.ts';
 import type { GuardParts } from './parts.ts';
 import { openParts } from './parts.ts';
 import type { RoutePolicy } from './route.ts';
-import { requireRoutePolicy } from './route.ts';
+import { checkedRoute } from './route.ts';
 import { createSoftLimits } from './soft-expiry.ts';
 import { createTally } from './tally.ts';
 import { createTroubleLog } from './trouble.ts';
@@ -21,14 +21,17 @@ import { freshnessOf, knownAge, startUpkeep } from './upkeep.ts';
 /** Verifies access tokens and refuses the revoked ones, from what this instance holds. */
 export interface Guard extends AsyncDisposable {
   /**
-   * Decides about one token: synchronous, no network, never throws. In this order: malformed, signature, issuer, audience
+   * Decides about one token: synchronous, no network; whatever the token, it does not throw. In this order: malformed, signature, issuer, audience
    * and times, revoked (true however old the view), not ready, view too old, soft expiry, then what the route wants. What is
    * good so far and is to be asked of its issuer is refused with `introspection_unavailable`.
+   * @param route checked once, by its identity: keep the object, and change nothing in it
+   * @throws TypeError for a route with an unknown name or a wrong value
    */
   decide(token: string, route?: RoutePolicy): Decision;
   /**
    * The same; a promise where somebody has to be asked: for keys, when the token's is not known (at most one fetch in 30 s,
    * whatever comes), or the issuer, when the route wants that. Never rejects.
+   * @throws TypeError as `decide` does
    */
   decideOnline(token: string, route?: RoutePolicy): Decision | Promise<Decision>;
   /**
@@ -71,7 +74,7 @@ export function openGuard(options: GuardOptions): Guard {
   return createGuard(settings, openParts(settings));
 }
 
-const ANY_ROUTE: RoutePolicy = {};
+const ANY_ROUTE: RoutePolicy = Object.freeze({});
 
 /** Without a log there is nothing to wait for, and no age. */
 const NO_VIEW: View = {
@@ -130,15 +133,13 @@ export function createGuard(settings: GuardSettings, parts: GuardParts): Guard {
   };
 
   return {
-    decide: (token, route = ANY_ROUTE) => count(consider(token, route)),
-    decideOnline(token, route = ANY_ROUTE) {
+    decide: (token, route) => count(consider(token, route === undefined ? ANY_ROUTE : checkedRoute(route))),
+    decideOnline(token, given) {
+      const route = given === undefined ? ANY_ROUTE : checkedRoute(given);
       const decision = consider(token, route);
       return online.wants(decision) ? considerOnline(token, route, decision) : count(decision);
     },
-    checkRoute(route) {
-      requireRoutePolicy(route);
-      online.requireRoute(route);
-    },
+    checkRoute: (route) => online.requireRoute(checkedRoute(route)),
     explain: (given) =>
       typeof given === 'string' ? explainToken(given, { decider, view: view(), clock }) : explainClaims(given, trusted),
     async ready(signal) {

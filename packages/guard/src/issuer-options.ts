@@ -1,9 +1,11 @@
 import type { DurationMs } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { OptionCheck, OptionShape } from '@rescind/revocation/options';
+import { option, required, wrongOption } from '@rescind/revocation/options';
 import type { Algorithm } from '@rescind/token';
+import { ALGORITHMS } from '@rescind/token';
 import type { IntrospectionOptions, IntrospectionSettings } from './introspection/options.ts';
-import { toIntrospectionSettings } from './introspection/options.ts';
-import { requireUrl } from './require.ts';
+import { introspectionOptions, toIntrospectionSettings } from './introspection/options.ts';
 
 /** A value that a claim can have and a configuration can name. */
 export type ClaimValue = string | number | boolean;
@@ -89,20 +91,32 @@ export const profiles = {
   },
 } as const satisfies Readonly<Record<string, Partial<IssuerOptions>>>;
 
-/** @throws TypeError naming the option and what would be right */
+/** The check of a value that a claim must have. */
+export const claimValueOption: OptionCheck<ClaimValue> = (value, path) => {
+  if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value as ClaimValue;
+  throw wrongOption(path, 'text, a finite number or a boolean', value);
+};
+
+/** Each option of an issuer with its check. */
+export const issuerShape: OptionShape<IssuerOptions> = {
+  issuer: required(option.url()),
+  audience: required(option.oneOrList(option.text('the name of this service, or a list of names'))),
+  issuerUrl: option.url(),
+  jwksUrl: option.url({ query: true }),
+  revocation: option.oneOf('log', 'none'),
+  typ: option.list(option.text()),
+  algorithms: option.list(option.oneOf(...ALGORITHMS)),
+  requiredClaims: option.list(option.text()),
+  claimValues: option.record(claimValueOption),
+  claimNames: option.record(option.text()),
+  skewMs: option.duration({ least: 0, most: CLOCK_TOLERANCE_MS }),
+  maxTokenBytes: option.count({ least: 1 }),
+  introspection: introspectionOptions,
+};
+
+/** @param options checked */
 export function toIssuerSettings(options: IssuerOptions): IssuerSettings {
   const { issuer, audience, issuerUrl = issuer, revocation = 'log', skewMs = 0 } = options;
-  requireUrl('issuer', issuer);
-  requireUrl('issuerUrl', issuerUrl);
-  if (typeof audience !== 'string' && !Array.isArray(audience)) {
-    throw new TypeError('audience must be the name of this service, or a list of names');
-  }
-  if (revocation !== 'log' && revocation !== 'none') {
-    throw new TypeError(`revocation must be log or none, got ${revocation}`);
-  }
-  if (!(typeof skewMs === 'number' && skewMs >= 0 && skewMs <= CLOCK_TOLERANCE_MS)) {
-    throw new TypeError(`skewMs must be between 0 and ${CLOCK_TOLERANCE_MS}, got ${skewMs}`);
-  }
   return {
     issuer,
     audience,
@@ -113,26 +127,9 @@ export function toIssuerSettings(options: IssuerOptions): IssuerSettings {
     typ: options.typ ?? ['at+jwt'],
     algorithms: options.algorithms ?? ['RS256', 'ES256'],
     requiredClaims: options.requiredClaims ?? ['sub', 'jti', 'client_id'],
-    claimValues: requireRecord('claimValues', options.claimValues ?? {}, isClaimValue),
-    claimNames: requireRecord(
-      'claimNames',
-      options.claimNames ?? {},
-      (name) => typeof name === 'string' && name !== '',
-    ),
+    claimValues: options.claimValues ?? {},
+    claimNames: options.claimNames ?? {},
     maxTokenBytes: options.maxTokenBytes ?? MAX_TOKEN_BYTES,
     introspection: options.introspection && toIntrospectionSettings(options.introspection, issuerUrl),
   };
-}
-
-export function isClaimValue(value: unknown): value is ClaimValue {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
-}
-
-function requireRecord<T>(
-  name: string,
-  record: Readonly<Record<string, T>>,
-  isRight: (value: unknown) => boolean,
-): Readonly<Record<string, T>> {
-  if (typeof record === 'object' && record !== null && Object.values(record).every(isRight)) return record;
-  throw new TypeError(`${name} must be an object with a name for each claim`);
 }

@@ -1,15 +1,17 @@
 import type { Feed } from '@rescind/feed';
+import { feedOptions } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
+import type { OptionShape } from '@rescind/revocation/options';
+import { option, optionsOf } from '@rescind/revocation/options';
 import type { Fetch } from '@rescind/token';
 import type { TokenCacheLimits } from './cache/token-cache.ts';
 import type { IssuerOptions, IssuerSettings } from './issuer-options.ts';
-import { toIssuerSettings } from './issuer-options.ts';
-import { requireCount, requireDuration, requireUrl } from './require.ts';
+import { issuerShape, toIssuerSettings } from './issuer-options.ts';
 import type { StalePolicy } from './route.ts';
-import { requireIntrospection, requireStalePolicy } from './route.ts';
+import { requireIntrospection, stalePolicyOption } from './route.ts';
 import type { SoftExpiry } from './soft-expiry.ts';
-import { requireSoftExpiry } from './soft-expiry.ts';
+import { softExpiryOption } from './soft-expiry.ts';
 
 /** Bounds of the cache of verified tokens. */
 export interface CacheOptions {
@@ -94,24 +96,48 @@ const DEGRADED_AFTER_MS: DurationMs = 10_000;
 const CACHE_ENTRIES = 32_768;
 const CACHE_BYTES = 128 * 1024 * 1024;
 
+/** Each option of a guard with its check. */
+export const guardShape: OptionShape<GuardOptions> = {
+  ...issuerShape,
+  feed: feedOptions,
+  denylistPath: option.filePath('the path of the denylist file, such as /data/denylist.db'),
+  maxMemoryEntries: option.count(),
+  eventJwksUrl: option.url(),
+  issuers: option.list(optionsOf<IssuerOptions>('an issuer', issuerShape)),
+  fetch: option.callable<Fetch>(),
+  maxStalenessMs: option.duration(),
+  criticalStalenessMs: option.duration(),
+  degradedAfterMs: option.duration(),
+  stale: stalePolicyOption,
+  silenceMs: option.duration(),
+  softExpiry: softExpiryOption,
+  cache: option.either(
+    false,
+    optionsOf<CacheOptions>('cache', { maxEntries: option.count({ least: 1 }), maxBytes: option.count({ least: 1 }) }),
+  ),
+  clock: option.clock,
+  telemetry: option.telemetry,
+};
+
+const guardOptions = optionsOf<GuardOptions>('openGuard', guardShape);
+
 /** @throws TypeError naming the option and what would be right */
-export function toSettings(options: GuardOptions): GuardSettings {
+export function toSettings(given: GuardOptions): GuardSettings {
+  const options = guardOptions(given);
   const { stale = 'deny', softExpiry = {} } = options;
   const own = toIssuerSettings(options);
   const issuers = [own, ...toOthers(options, own)] as const;
-  const log = own.revocation === 'log' ? toLogSettings(options, issuers) : undefined;
-  requireStalePolicy(stale);
+  const log = own.revocation === 'log' ? toLogSettings(options, issuers) : requireNoLog(options);
   requireIntrospection({ stale }, issuers);
-  if (softExpiry !== false) requireSoftExpiry(softExpiry);
   return {
     issuers: [...issuers],
     log,
     stale,
     softExpiry,
     fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
-    maxStalenessMs: requireDuration('maxStalenessMs', options.maxStalenessMs ?? MAX_STALENESS_MS),
-    criticalStalenessMs: requireDuration('criticalStalenessMs', options.criticalStalenessMs ?? DEGRADED_AFTER_MS),
-    degradedAfterMs: requireDuration('degradedAfterMs', options.degradedAfterMs ?? DEGRADED_AFTER_MS),
+    maxStalenessMs: options.maxStalenessMs ?? MAX_STALENESS_MS,
+    criticalStalenessMs: options.criticalStalenessMs ?? DEGRADED_AFTER_MS,
+    degradedAfterMs: options.degradedAfterMs ?? DEGRADED_AFTER_MS,
     cache: toCacheLimits(options.cache ?? {}),
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? silentTelemetry,
@@ -119,7 +145,6 @@ export function toSettings(options: GuardOptions): GuardSettings {
 }
 
 function toOthers({ issuers = [] }: GuardOptions, own: IssuerSettings): IssuerSettings[] {
-  if (!Array.isArray(issuers)) throw new TypeError('issuers must be a list of issuers, each with its audience');
   const others = issuers.map(toIssuerSettings);
   const names = [own, ...others].map(({ issuer }) => issuer);
   if (new Set(names).size !== names.length) throw new TypeError('issuers must name each issuer once');
@@ -131,33 +156,37 @@ function toOthers({ issuers = [] }: GuardOptions, own: IssuerSettings): IssuerSe
   return others;
 }
 
+const LOG_OPTIONS = ['feed', 'denylistPath', 'maxMemoryEntries', 'eventJwksUrl', 'silenceMs'] as const;
+
+/** An option that has no effect is a mistake of whoever gave it. */
+function requireNoLog(options: GuardOptions): undefined {
+  const given = LOG_OPTIONS.find((name) => options[name] !== undefined);
+  if (given !== undefined) throw new TypeError(`${given} must be left out with revocation: 'none': no log is followed`);
+}
+
 function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings, ...IssuerSettings[]]): LogSettings {
-  const { feed, denylistPath, eventJwksUrl } = options;
+  const { feed, denylistPath, eventJwksUrl, maxMemoryEntries, silenceMs } = options;
   const [{ issuer, issuerUrl }] = issuers;
-  if (feed === undefined || typeof feed.first?.open !== 'function') {
+  if (feed === undefined) {
     throw new TypeError(
       "feed must be { first, second? }, ways such as httpWay(…) or kafkaWay(…); for an issuer that has no log say revocation: 'none'",
     );
   }
-  if (typeof denylistPath !== 'string' || denylistPath === '') {
-    throw new TypeError('denylistPath must name the file of the denylist, such as /data/denylist.db');
+  if (denylistPath === undefined) {
+    throw new TypeError('denylistPath must be the path of the denylist file, such as /data/denylist.db');
   }
-  if (eventJwksUrl !== undefined) requireUrl('eventJwksUrl', eventJwksUrl);
   return {
     issuer,
     issuers: issuers.filter(({ revocation }) => revocation === 'log').map((one) => one.issuer),
     feed,
     denylistPath,
-    maxMemoryEntries: options.maxMemoryEntries,
+    maxMemoryEntries,
     eventJwksUrl: eventJwksUrl ?? `${issuerUrl.replace(/\/+$/, '')}/.well-known/event-jwks.json`,
-    silenceMs: options.silenceMs,
+    silenceMs,
   };
 }
 
 function toCacheLimits(cache: CacheOptions | false): TokenCacheLimits {
   if (cache === false) return { maxEntries: 0, maxBytes: 0 };
-  return {
-    maxEntries: requireCount('cache.maxEntries', cache.maxEntries ?? CACHE_ENTRIES, 1),
-    maxBytes: requireCount('cache.maxBytes', cache.maxBytes ?? CACHE_BYTES, 1),
-  };
+  return { maxEntries: cache.maxEntries ?? CACHE_ENTRIES, maxBytes: cache.maxBytes ?? CACHE_BYTES };
 }

@@ -1,9 +1,10 @@
+import type { OptionShape } from '@rescind/revocation/options';
+import { checkedOnce, option, optionsOf } from '@rescind/revocation/options';
 import type { ClaimValue } from './issuer-options.ts';
-import { isClaimValue } from './issuer-options.ts';
-import { requireCount } from './require.ts';
-import { requireScopeNames } from './scope.ts';
+import { claimValueOption } from './issuer-options.ts';
+import { scopeOption } from './scope.ts';
 import type { SoftExpiry } from './soft-expiry.ts';
-import { requireSoftExpiry } from './soft-expiry.ts';
+import { softExpiryOption } from './soft-expiry.ts';
 import type { Claims } from './trusted.ts';
 
 /**
@@ -38,34 +39,29 @@ export interface RoutePolicy {
   readonly softExpiry?: SoftExpiry | false | undefined;
 }
 
-const STALE_POLICIES: readonly unknown[] = ['deny', 'allow', 'introspect'];
+/** The check of the option `stale`, of a guard and of a route. */
+export const stalePolicyOption = option.oneOf<StalePolicy>('deny', 'allow', 'introspect');
 
-export function requireStalePolicy(stale: unknown): void {
-  if (!STALE_POLICIES.includes(stale)) throw new TypeError(`stale must be deny, allow or introspect, got ${stale}`);
-}
+/** Each option of a route with its check. */
+export const routeShape: OptionShape<RoutePolicy> = {
+  stale: stalePolicyOption,
+  critical: option.flag(),
+  introspect: option.oneOf('always'),
+  scopes: option.list(scopeOption),
+  claimEquals: option.record(option.either(null, claimValueOption)),
+  claimIncludes: option.record(option.list(claimValueOption)),
+  claimCheck: option.callable<(claims: Claims) => boolean>('a function of the claims'),
+  maxAuthAgeSeconds: option.count(),
+  // They are separated by spaces in the challenge (RFC 9470 section 3).
+  acrValues: option.list(option.text('visible ASCII without space, " and \\', /^[\x21\x23-\x5b\x5d-\x7e]+$/)),
+  softExpiry: softExpiryOption,
+};
 
-/** @throws TypeError naming what is wrong */
-export function requireRoutePolicy(route: RoutePolicy): void {
-  const { stale, introspect, scopes = [], claimEquals = {}, claimIncludes = {}, claimCheck } = route;
-  if (stale !== undefined) requireStalePolicy(stale);
-  if (introspect !== undefined && introspect !== 'always') {
-    throw new TypeError(`introspect must be always, or left out, got ${introspect}`);
-  }
-  requireScopeNames(scopes);
-  for (const [name, value] of Object.entries(claimEquals)) {
-    if (value !== null && !isClaimValue(value)) {
-      throw new TypeError(`claimEquals.${name} must be text, a number, a boolean or null`);
-    }
-  }
-  for (const [name, values] of Object.entries(claimIncludes)) {
-    if (Array.isArray(values) && values.length > 0 && values.every(isClaimValue)) continue;
-    throw new TypeError(`claimIncludes.${name} must be a list of values, one at least`);
-  }
-  if (claimCheck !== undefined && typeof claimCheck !== 'function')
-    throw new TypeError('claimCheck must be a function');
-  requireStepUp(route);
-  if (route.softExpiry) requireSoftExpiry(route.softExpiry);
-}
+/**
+ * Checks a route, and copies it. An object that is given with every decision is checked once.
+ * @throws TypeError naming what is wrong
+ */
+export const checkedRoute = checkedOnce(optionsOf<RoutePolicy>('a route', routeShape));
 
 /** @throws TypeError when an issuer is to be asked and none can be */
 export function requireIntrospection(
@@ -77,16 +73,4 @@ export function requireIntrospection(
   throw new TypeError(
     'introspection must be { clientId, clientSecret, … } where the issuer is to be asked about tokens',
   );
-}
-
-function requireStepUp({ maxAuthAgeSeconds, acrValues }: RoutePolicy): void {
-  if (maxAuthAgeSeconds !== undefined) requireCount('maxAuthAgeSeconds', maxAuthAgeSeconds, 0);
-  // They are separated by spaces in the challenge (RFC 9470 section 3).
-  if (acrValues !== undefined && !(acrValues.length > 0 && acrValues.every(isAcrValue))) {
-    throw new TypeError('acrValues must be a list of visible ASCII without space, " and \\, one at least');
-  }
-}
-
-function isAcrValue(value: unknown): boolean {
-  return typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value);
 }

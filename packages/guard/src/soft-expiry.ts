@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { issuedAt, RescindError } from '@rescind/revocation';
-import { requireCount, requireDuration, requireText } from './require.ts';
+import { option, optionsOf } from '@rescind/revocation/options';
 import type { Claims } from './trusted.ts';
 
 /** When a token that is still good is to be renewed: 401 `token_soft_expired`, and the client renews without a word. */
@@ -26,13 +26,15 @@ const DEFAULT_CLAIM = 'soft_exp';
 /** Twice as many are remembered: those of this generation and those of the one before. */
 const GENERATION = 50_000;
 
-/** @throws TypeError naming what is wrong */
-export function requireSoftExpiry(limit: SoftExpiry): void {
-  if (typeof limit !== 'object') throw new TypeError('softExpiry must be an object, or false');
-  if (limit.claim !== undefined) requireText('softExpiry.claim', limit.claim);
-  if (limit.maxAgeMs !== undefined) requireDuration('softExpiry.maxAgeMs', limit.maxAgeMs);
-  if (limit.maxUses !== undefined) requireCount('softExpiry.maxUses', limit.maxUses, 1);
-}
+/** The check of the option `softExpiry`. */
+export const softExpiryOption = option.either(
+  false,
+  optionsOf<SoftExpiry>('softExpiry', {
+    claim: option.text(),
+    maxAgeMs: option.duration(),
+    maxUses: option.count({ least: 1 }),
+  }),
+);
 
 export function createSoftLimits(): SoftLimits {
   let uses = new Map<string, number>();

@@ -23,6 +23,9 @@ const DEMANDS: Readonly<Record<Algorithm, KeyDemand>> = {
   ES512: { kty: 'EC', crv: 'P-521', curve: 'secp521r1' },
 };
 
+/** The names of all of them. */
+export const ALGORITHMS = Object.keys(DEMANDS) as readonly Algorithm[];
+
 const MIN_RSA_BITS = 2_048;
 /** A verification takes time with the square of the length: nobody needs more, and a hostile key set would like it. */
 const MAX_RSA_BITS = 8_192;

@@ -1,4 +1,5 @@
 export type { Algorithm, SigningAlgorithm } from './algorithm.ts';
+export { ALGORITHMS } from './algorithm.ts';
 export type { BulkVerifier, BulkVerifierOptions } from './bulk/bulk-verifier.ts';
 export { openBulkVerifier } from './bulk/bulk-verifier.ts';
 export type { GatedToken, GateLimits, JoseHeader } from './gate.ts';

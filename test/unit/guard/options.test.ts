@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Way } from '@rescind/feed';
 import { openGuard } from '@rescind/guard';
-import { guard, requiredScopes } from '@rescind/guard/express';
+import type { ExpressRoute } from '@rescind/guard/express';
+import { claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
+import { openTestKit } from '@rescind/guard/testing';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 
@@ -25,7 +27,8 @@ test('a wrong option is told by name, before a file is opened', () => {
     [/^audience /, { audience: '' }],
     [/^audience /, { audience: [] }],
     [/^feed /, { feed: undefined }],
-    [/^feed /, { feed: {} }],
+    [/^feed\.first /, { feed: {} }],
+    [/^feed\.third is not an option of feed/, { feed: { first: unopened, third: unopened } }],
     [/^denylistPath /, { denylistPath: '' }],
     [/^stale /, { stale: 'maybe' }],
     [/^maxStalenessMs /, { maxStalenessMs: Number.POSITIVE_INFINITY }],
@@ -33,14 +36,14 @@ test('a wrong option is told by name, before a file is opened', () => {
     [/^criticalStalenessMs /, { criticalStalenessMs: Number.NaN }],
     [/^degradedAfterMs /, { degradedAfterMs: -1 }],
     [/^typ /, { typ: [] }],
-    [/^algorithms /, { algorithms: ['HS256'] }],
-    [/^algorithms /, { algorithms: ['none'] }],
+    [/^algorithms\[0\] /, { algorithms: ['HS256'] }],
+    [/^algorithms\[0\] /, { algorithms: ['none'] }],
     [/^maxBytes|^maxTokenBytes /, { maxTokenBytes: 0 }],
     [/^revocation /, { revocation: 'maybe' }],
     [/^skewMs /, { skewMs: 60_001 }],
     [/^skewMs /, { skewMs: Number.NaN }],
-    [/^claimNames /, { claimNames: { client_id: '' } }],
-    [/^claimValues /, { claimValues: { typ: ['Bearer'] } }],
+    [/^claimNames\.client_id /, { claimNames: { client_id: '' } }],
+    [/^claimValues\.typ /, { claimValues: { typ: ['Bearer'] } }],
     [/^requiredClaims /, { requiredClaims: 'sub' }],
     [/^eventJwksUrl /, { eventJwksUrl: '/keys' }],
     [/^introspection /, { stale: 'introspect' }],
@@ -59,7 +62,9 @@ test('a wrong option is told by name, before a file is opened', () => {
     [/^cache\.maxEntries /, { cache: { maxEntries: 0 } }],
     [/^issuers /, { issuers: {} }],
     [/^issuers /, { issuers: [{ issuer: 'https://login.example', audience: 'prices' }] }],
-    [/^audience /, { issuers: [{ issuer: 'https://other.example' }] }],
+    [/^issuers\[0\]\.audience /, { issuers: [{ issuer: 'https://other.example' }] }],
+    [/^feed must be left out/, { revocation: 'none' }],
+    [/^maxStalenesMs is not an option of openGuard; the nearest is maxStalenessMs/, { maxStalenesMs: 5 }],
     [/^issuers /, { revocation: 'none', issuers: [{ issuer: 'https://other.example', audience: 'prices' }] }],
   ];
   for (const [message, options] of wrong) {
@@ -67,7 +72,17 @@ test('a wrong option is told by name, before a file is opened', () => {
     expect(() => openGuard({ ...right, ...options })).toThrow(TypeError);
   }
   const wrongRoutes: [RegExp, object][] = [
-    [/scope/, { scopes: ['two words'] }],
+    [/^scopes\[0\] /, { scopes: ['two words'] }],
+    [/^scopes /, { scopes: [] }],
+    [/^scopes /, { scopes: 'prices:premium' }],
+    [/^scope is not an option of guard; the nearest is scopes /, { scope: 'prices:premium' }],
+    [/^requiredScopes is not an option of guard; the nearest is scopes /, { requiredScopes: ['prices:premium'] }],
+    [/^roles is not an option of guard; /, { roles: ['admin'] }],
+    [/^optional must be true or false, got text/, { optional: 'false' }],
+    [/^critical /, { critical: 'true' }],
+    [/^claimEquals /, { claimEquals: {} }],
+    [/^getToken /, { getToken: 'cookie' }],
+    [/^onRevoked /, { onRevoked: {} }],
     [/^stale /, { stale: 'maybe' }],
     [/^introspect /, { introspect: 'sometimes' }],
     [/^introspection /, { introspect: 'always' }],
@@ -77,8 +92,8 @@ test('a wrong option is told by name, before a file is opened', () => {
     [/^claimCheck /, { claimCheck: true }],
     [/^maxAuthAgeSeconds /, { maxAuthAgeSeconds: -1 }],
     [/^acrValues /, { acrValues: [] }],
-    [/^acrValues /, { acrValues: ['two words'] }],
-    [/^acrValues /, { acrValues: ['a"b'] }],
+    [/^acrValues\[0\] /, { acrValues: ['two words'] }],
+    [/^acrValues\[0\] /, { acrValues: ['a"b'] }],
     [/^softExpiry\.maxUses /, { softExpiry: { maxUses: 1.5 } }],
   ];
   for (const [message, route] of wrongRoutes) {
@@ -88,7 +103,46 @@ test('a wrong option is told by name, before a file is opened', () => {
   expect(existsSync(denylistPath)).toBe(false);
 });
 
+test('a guard that is open refuses a wrong route when the route is made, and when it decides', async () => {
+  await using kit = openTestKit();
+  const wrong = [
+    { scope: 'a' },
+    { roles: ['admin'] },
+    { requiredScopes: ['a'] },
+    { optional: 'false' },
+    { scopes: [] },
+  ];
+  for (const route of wrong as ExpressRoute[]) {
+    expect(() => guard(kit.guard, route), JSON.stringify(route)).toThrow(TypeError);
+    expect(() => kit.guard.checkRoute(route)).toThrow(TypeError);
+    expect(() => kit.guard.decide(kit.token(), route)).toThrow(TypeError);
+    expect(() => kit.guard.decideOnline(kit.token(), route)).toThrow(TypeError);
+  }
+  for (const route of [null, [], 'scopes', new Map()] as unknown as ExpressRoute[]) {
+    expect(() => guard(kit.guard, route)).toThrow(TypeError);
+  }
+});
+
+test('a route does not change after it was checked', async () => {
+  await using kit = openTestKit();
+  const route = { scopes: ['prices:premium'] };
+  expect(kit.guard.decide(kit.token(), route).accepted).toBe(false);
+  route.scopes = [];
+  expect(kit.guard.decide(kit.token(), route).accepted).toBe(false);
+});
+
 test('requiredScopes wants scopes that are scopes', () => {
   expect(() => requiredScopes()).toThrow(TypeError);
   for (const scope of ['', 'a b', 'a"b', 'a\\b', 'ü', 'a\r\nb']) expect(() => requiredScopes(scope)).toThrow(TypeError);
+});
+
+test('middleware that requires claims refuses what would let everybody pass', () => {
+  expect(() => claimEquals('', 'x')).toThrow(/^claim /);
+  expect(() => claimEquals('tier', ['gold'] as never)).toThrow(/^claimEquals\.tier /);
+  expect(() => claimEquals('tier', undefined as never)).toThrow(TypeError);
+  expect(() => claimEquals('tier', Number.NaN)).toThrow(TypeError);
+  expect(() => claimIncludes('roles')).toThrow(/^claimIncludes\.roles /);
+  expect(() => claimIncludes('roles', ['admin'] as never)).toThrow(/^claimIncludes\.roles\[0\] /);
+  expect(() => claimCheck(undefined as never)).toThrow(TypeError);
+  expect(() => claimCheck(true as never)).toThrow(TypeError);
 });

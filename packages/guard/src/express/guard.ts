@@ -1,15 +1,17 @@
 import type { HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { OptionShape } from '@rescind/revocation/options';
+import { option, optionsOf } from '@rescind/revocation/options';
 import type { VerifiedToken } from '@rescind/token';
 import type { NextFunction, Request, RequestHandler } from 'express';
 import type { Decision } from '../decision.ts';
 import type { Guard } from '../guard.ts';
 import { openGuard } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
-import { toSettings } from '../options.ts';
+import { guardShape, toSettings } from '../options.ts';
 import type { Revoked } from '../revoked.ts';
 import type { RoutePolicy } from '../route.ts';
-import { requireIntrospection, requireRoutePolicy } from '../route.ts';
+import { requireIntrospection, routeShape } from '../route.ts';
 import { toRequestError } from './answer.ts';
 import { readBearerToken } from './credentials.ts';
 
@@ -35,6 +37,15 @@ export interface ExpressRoute extends RoutePolicy {
   readonly onRevoked?: ((request: Request, revoked: Revoked) => void) | undefined;
 }
 
+const expressShape: OptionShape<ExpressRoute> = {
+  ...routeShape,
+  optional: option.flag(),
+  getToken: option.callable<(request: Request) => string | undefined>(),
+  onRevoked: option.callable<(request: Request, revoked: Revoked) => void>(),
+};
+const routeOptions = optionsOf<ExpressRoute>('guard', expressShape);
+const allOptions = optionsOf<GuardOptions & ExpressRoute>('guard', { ...guardShape, ...expressShape });
+
 /** The middleware, with the guard it opened or was given. */
 export interface ExpressGuard extends RequestHandler, AsyncDisposable {
   readonly opened: Guard;
@@ -59,14 +70,17 @@ export interface ExpressGuard extends RequestHandler, AsyncDisposable {
 export function guard(options: GuardOptions & ExpressRoute, route?: ExpressRoute): ExpressGuard;
 export function guard(opened: Guard, route?: ExpressRoute): ExpressGuard;
 export function guard(given: Guard | (GuardOptions & ExpressRoute), more: ExpressRoute = {}): ExpressGuard {
-  const route: ExpressRoute = isGuard(given) ? more : { ...given, ...more };
-  const opened = isGuard(given) ? checked(given, route) : openFor(given, route);
+  const ofRoute = routeOptions(more);
+  const options = isGuard(given) ? undefined : allOptions(given);
+  const route: ExpressRoute = { ...options, ...ofRoute };
+  const policy: RoutePolicy = only(route, routeShape);
+  const opened = isGuard(given) ? checked(given, policy) : openFor(only({ ...options }, guardShape), policy);
   const close = () => opened.close();
 
   const handler: RequestHandler = (request, _response, next) => {
     const token = readToken(request, next, route);
     if (token === undefined) return;
-    const decision = opened.decideOnline(token, route);
+    const decision = opened.decideOnline(token, policy);
     if (!(decision instanceof Promise)) conclude(decision, request, next, route);
     else decision.then((later) => conclude(later, request, next, route)).catch(next);
   };
@@ -79,8 +93,13 @@ export function guard(given: Guard | (GuardOptions & ExpressRoute), more: Expres
   });
 }
 
-function isGuard(given: Guard | GuardOptions): given is Guard {
-  return 'decide' in given;
+function isGuard(given: unknown): given is Guard {
+  return typeof given === 'object' && given !== null && 'decide' in given && typeof given.decide === 'function';
+}
+
+/** Of the options those that a shape names. */
+function only<T extends object>(options: Readonly<Record<string, unknown>> | object, shape: OptionShape<T>): T {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(shape, name))) as T;
 }
 
 function checked(opened: Guard, route: RoutePolicy): Guard {
@@ -90,7 +109,6 @@ function checked(opened: Guard, route: RoutePolicy): Guard {
 
 /** A wrong route is to be told before a file is opened. */
 function openFor(options: GuardOptions, route: RoutePolicy): Guard {
-  requireRoutePolicy(route);
   requireIntrospection(route, toSettings(options).issuers);
   return openGuard(options);
 }

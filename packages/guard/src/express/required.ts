@@ -1,9 +1,10 @@
 import { RescindError } from '@rescind/revocation';
+import { option } from '@rescind/revocation/options';
 import type { RequestHandler } from 'express';
 import type { ClaimValue } from '../issuer-options.ts';
 import { requireRights } from '../requirements.ts';
 import type { RoutePolicy } from '../route.ts';
-import { requireRoutePolicy } from '../route.ts';
+import { checkedRoute } from '../route.ts';
 import type { Claims } from '../trusted.ts';
 import { toRequestError } from './answer.ts';
 
@@ -18,24 +19,36 @@ export function requiredScopes(...scopes: string[]): RequestHandler {
   return requiring({ scopes });
 }
 
-/** The same: only tokens whose claim has this value; others are answered 403 `claim_insufficient`. */
+/**
+ * The same: only tokens whose claim has this value; others are answered 403 `claim_insufficient`.
+ * @throws TypeError for a claim without a name, or a value that is no text, finite number, boolean or null
+ */
 export function claimEquals(claim: string, value: ClaimValue | null): RequestHandler {
-  return requiring({ claimEquals: { [claim]: value } });
+  return requiring({ claimEquals: { [requireName(claim)]: value } });
 }
 
-/** The same: only tokens whose claim, a list or text with spaces, has all of these. */
+/**
+ * The same: only tokens whose claim, a list or text with spaces, has all of these.
+ * @throws TypeError for a claim without a name, for no value at all, or one that is no text, finite number or boolean
+ */
 export function claimIncludes(claim: string, ...values: ClaimValue[]): RequestHandler {
-  return requiring({ claimIncludes: { [claim]: values } });
+  return requiring({ claimIncludes: { [requireName(claim)]: values } });
 }
 
-/** The same: only tokens of whose claims this is true. What it throws goes to `next`. */
+/**
+ * The same: only tokens of whose claims this is true. What it throws goes to `next`.
+ * @throws TypeError for what is no function
+ */
 export function claimCheck(isGood: (claims: Claims) => boolean): RequestHandler {
-  if (typeof isGood !== 'function') throw new TypeError('claimCheck must be given a function of the claims');
+  if (isGood === undefined) throw new TypeError('claimCheck must be given a function of the claims');
   return requiring({ claimCheck: isGood });
 }
 
-function requiring(route: RoutePolicy): RequestHandler {
-  requireRoutePolicy(route);
+const claimName = option.text('the name of a claim');
+const requireName = (claim: unknown) => claimName(claim, 'claim');
+
+function requiring(given: RoutePolicy): RequestHandler {
+  const route = checkedRoute(given);
   return (request, _response, next) => {
     if (request.auth === undefined) {
       next(toRequestError(new RescindError('token_missing')));

@@ -1,5 +1,5 @@
 import type { DurationMs } from '@rescind/revocation';
-import { requireCount, requireDuration, requireText, requireUrl } from '../require.ts';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 
 /** How an issuer is asked about its tokens (RFC 7662). */
 export interface IntrospectionOptions {
@@ -35,25 +35,32 @@ export interface IntrospectionSettings {
   readonly breakMs: DurationMs;
 }
 
-/** @throws TypeError naming the option */
+/** Timers take 31 bits: beyond, they would fire at once. */
+const LONGEST_TIMER_MS: DurationMs = 2 ** 31 - 1;
+
+export const introspectionOptions = optionsOf<IntrospectionOptions>('introspection', {
+  clientId: required(option.text()),
+  clientSecret: required(option.text()),
+  url: option.url(),
+  timeoutMs: option.duration({ most: LONGEST_TIMER_MS }),
+  maxConcurrent: option.count({ least: 1 }),
+  maxWaiting: option.count(),
+  breakAfter: option.count({ least: 1 }),
+  breakMs: option.duration({ most: LONGEST_TIMER_MS }),
+});
+
+/** @param options checked */
 export function toIntrospectionSettings(options: IntrospectionOptions, issuerUrl: string): IntrospectionSettings {
-  const { url } = options;
-  if (url !== undefined) requireUrl('introspection.url', url);
+  const { url, timeoutMs = 2_000, maxConcurrent = 32, maxWaiting = 256, breakAfter = 5, breakMs = 5_000 } = options;
   return {
     url,
     usualUrl: `${issuerUrl.replace(/\/+$/, '')}/oauth2/introspect`,
     authorization: authorizationOf(options),
-    timeoutMs: requireDuration('introspection.timeoutMs', options.timeoutMs ?? 2_000),
-    maxConcurrent: requireCount('introspection.maxConcurrent', options.maxConcurrent ?? 32, 1),
-    maxWaiting: requireCount('introspection.maxWaiting', options.maxWaiting ?? 256, 0),
-    breakAfter: requireCount('introspection.breakAfter', options.breakAfter ?? 5, 1),
-    breakMs: requireDuration('introspection.breakMs', options.breakMs ?? 5_000),
+    ...{ timeoutMs, maxConcurrent, maxWaiting, breakAfter, breakMs },
   };
 }
 
 function authorizationOf({ clientId, clientSecret }: IntrospectionOptions): string {
-  requireText('introspection.clientId', clientId);
-  requireText('introspection.clientSecret', clientSecret);
   return `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(clientSecret)}`).toString('base64')}`;
 }
 

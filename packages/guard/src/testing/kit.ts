@@ -1,11 +1,12 @@
 import type { DurationMs, EpochMillis, ManualClock } from '@rescind/revocation';
 import { createManualClock } from '@rescind/revocation';
+import { option, optionsOf } from '@rescind/revocation/options';
 import { generateSigningKey } from '@rescind/token';
 import { createChanges } from '../cache/changes.ts';
 import type { Guard } from '../guard.ts';
 import { createGuard } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
-import { toSettings } from '../options.ts';
+import { guardShape, toSettings } from '../options.ts';
 import type { Claims } from '../trusted.ts';
 import { createTrusted } from '../trusted.ts';
 import type { TestRevocation } from './issuer.ts';
@@ -58,8 +59,21 @@ export interface TestKit extends AsyncDisposable {
 
 const TTL_MS: DurationMs = 900_000;
 
+const { feed, denylistPath, maxMemoryEntries, jwksUrl, eventJwksUrl, silenceMs, fetch, clock, ...notWired } =
+  guardShape;
+const { issuers, introspection, revocation, ...kitShape } = notWired;
+
+const kitOptions = optionsOf<TestKitOptions>('openTestKit', {
+  ...kitShape,
+  issuer: option.url(),
+  audience: kitShape.audience.required,
+  at: option.count(),
+  ttlMs: option.duration(),
+});
+
 /** @throws TypeError for an option that is wrong */
-export function openTestKit(options: TestKitOptions = {}): TestKit {
+export function openTestKit(given: TestKitOptions = {}): TestKit {
+  const options = kitOptions(given);
   const { at = Date.now(), ttlMs = TTL_MS, issuer = 'https://issuer.test', audience = 'service', ...more } = options;
   const clock = createManualClock(at);
   const state = { reachable: true };

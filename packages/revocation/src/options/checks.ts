@@ -1,0 +1,165 @@
+import type { Clock } from '../clock.ts';
+import type { Telemetry } from '../telemetry.ts';
+import { describeValue, ownValues } from './values.ts';
+
+/**
+ * Checks one value. Returns the value to use, which is a frozen copy of a list or a record.
+ * @param path the option's path, such as `introspection.timeoutMs`
+ * @throws TypeError that begins with `path` and says what would be right; it never quotes free text, which may be a secret
+ */
+export type OptionCheck<T> = (value: unknown, path: string) => T;
+
+/** Bounds of a number, both included. */
+export interface NumberBounds {
+  readonly least?: number;
+  readonly most?: number;
+}
+
+export function wrongOption(path: string, expected: string, value: unknown): TypeError {
+  return new TypeError(`${path} must be ${expected}, got ${describeValue(value)}`);
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
+
+function text(expected = 'text that is not empty', pattern?: RegExp): OptionCheck<string> {
+  return (value, path) => {
+    if (isText(value) && (pattern === undefined || pattern.test(value))) return value;
+    throw wrongOption(path, expected, value);
+  };
+}
+
+/** The name of a file or directory: text without NUL. */
+function filePath(expected = 'the path of a file', refused: readonly string[] = []): OptionCheck<string> {
+  return (value, path) => {
+    if (isText(value) && !value.includes('\0') && !refused.includes(value)) return value;
+    throw wrongOption(path, expected, value);
+  };
+}
+
+/** An absolute http(s) URL without credentials and fragment; without a query too, unless `query` is true. */
+function url({ query = false }: { readonly query?: boolean } = {}): OptionCheck<string> {
+  return (value, path) => {
+    const parsed = typeof value === 'string' ? URL.parse(value) : null;
+    const isRight =
+      parsed !== null &&
+      /^https?:$/.test(parsed.protocol) &&
+      parsed.username === '' &&
+      parsed.password === '' &&
+      !String(value).includes('#') &&
+      (query || !String(value).includes('?'));
+    if (isRight) return value as string;
+    const without = query ? 'credentials and fragment' : 'credentials, query and fragment';
+    throw new TypeError(`${path} must be an http or https URL without ${without}, got ${describeValue(value)}`);
+  };
+}
+
+function flag(): OptionCheck<boolean> {
+  return (value, path) => {
+    if (typeof value === 'boolean') return value;
+    throw wrongOption(path, 'true or false', value);
+  };
+}
+
+/** A whole number. */
+function count({ least = 0, most = Number.MAX_SAFE_INTEGER }: NumberBounds = {}): OptionCheck<number> {
+  const expected =
+    most === Number.MAX_SAFE_INTEGER ? `a whole number, ${least} or more` : `a whole number from ${least} to ${most}`;
+  return (value, path) => {
+    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+    throw wrongOption(path, expected, value);
+  };
+}
+
+/** A length of time in ms, above 0 unless `least` says otherwise, and finite. Timers take at most 2^31 - 1. */
+function duration({ least, most = Number.MAX_SAFE_INTEGER }: NumberBounds = {}): OptionCheck<number> {
+  const lower = least === undefined ? 'above 0' : `of at least ${least}`;
+  const expected = `a number of milliseconds ${lower}${most === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${most}`}`;
+  return (value, path) => {
+    const isRight = typeof value === 'number' && (least === undefined ? value > 0 : value >= least) && value <= most;
+    if (isRight) return value;
+    throw wrongOption(path, expected, value);
+  };
+}
+
+function oneOf<const T extends string | number | boolean>(...allowed: readonly T[]): OptionCheck<T> {
+  const expected = allowed.length === 1 ? `${allowed[0]}, or left out` : allowed.join(' or ');
+  return (value, path) => {
+    if ((allowed as readonly unknown[]).includes(value)) return value as T;
+    const got = typeof value === 'string' && /^[\w+-]{1,32}$/.test(value) ? value : describeValue(value);
+    throw new TypeError(`${path} must be ${expected}, got ${got}`);
+  };
+}
+
+/** A list. One element at least, unless `least` is 0. Holes are refused. */
+function list<T>(element: OptionCheck<T>, { least = 1 }: { readonly least?: number } = {}): OptionCheck<readonly T[]> {
+  return (value, path) => {
+    if (!Array.isArray(value) || value.length < least) {
+      throw wrongOption(path, least === 0 ? 'a list' : `a list of at least ${least}`, value);
+    }
+    return Object.freeze(Array.from(value as readonly unknown[], (one, at) => element(one, `${path}[${at}]`)));
+  };
+}
+
+/** Either one value, or a list of at least one. */
+function oneOrList<T>(element: OptionCheck<T>): OptionCheck<T | readonly T[]> {
+  const many = list(element);
+  return (value, path) => (Array.isArray(value) ? many(value, path) : element(value, path));
+}
+
+/** An object from names of the caller's choice to values. One name at least, unless `least` is 0. */
+function record<T>(
+  element: OptionCheck<T>,
+  { least = 1 }: { readonly least?: number } = {},
+): OptionCheck<Readonly<Record<string, T>>> {
+  return (value, path) => {
+    const found = ownValues(value, path, 'a plain object with a name for each value');
+    const copy: Record<string, T> = Object.create(null);
+    for (const [name, one] of found) copy[name] = element(one, `${path}.${name}`);
+    if (found.size >= least) return Object.freeze(copy);
+    throw wrongOption(path, `an object with at least ${least} name`, {});
+  };
+}
+
+function callable<T>(expected = 'a function'): OptionCheck<T> {
+  return (value, path) => {
+    if (typeof value === 'function') return value as T;
+    throw wrongOption(path, expected, value);
+  };
+}
+
+/** An object with these methods, used as it is: what it has beside them is its own affair. */
+function having<T>(expected: string, ...methods: readonly (keyof T & string)[]): OptionCheck<T> {
+  return (value, path) => {
+    const held = value as Readonly<Record<string, unknown>> | null | undefined;
+    if (typeof held === 'object' && held !== null && methods.every((name) => typeof held[name] === 'function')) {
+      return value as T;
+    }
+    throw new TypeError(
+      `${path} must be ${expected} (an object with ${methods.join(', ')}), got ${describeValue(value)}`,
+    );
+  };
+}
+
+/** This value, or what the check takes. */
+function either<const V extends false | null | 'none', T>(exact: V, check: OptionCheck<T>): OptionCheck<T | V> {
+  return (value, path) => (value === exact ? exact : check(value, path));
+}
+
+/** The checks that shapes of options are made of. */
+export const option = {
+  text,
+  filePath,
+  url,
+  flag,
+  count,
+  duration,
+  oneOf,
+  list,
+  oneOrList,
+  record,
+  callable,
+  having,
+  either,
+  clock: having<Clock>('a clock', 'now', 'monotonic'),
+  telemetry: having<Telemetry>('a telemetry', 'count', 'gauge', 'observe', 'log'),
+} as const;

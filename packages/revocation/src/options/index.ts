@@ -1,0 +1,4 @@
+export type { NumberBounds, OptionCheck } from './checks.ts';
+export { option, wrongOption } from './checks.ts';
+export type { OptionShape, OptionsCheck, RequiredOption } from './closed.ts';
+export { checkedOnce, optionsOf, required } from './closed.ts';
