@@ -28,6 +28,7 @@ import { revoke } from './revoke/revoke.ts';
 import { createRevocationStates } from './revoke/states.ts';
 import { createRoom } from './room.ts';
 import { createThreadSigning } from './session/signing.ts';
+import { createTokenSessions } from './session/token-session.ts';
 import { createSessionViews } from './session/views.ts';
 import { createTransactions } from './transactions.ts';
 import { createAccessVerifier } from './verify.ts';
@@ -139,7 +140,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
       ...createClientAdministration(room.clients, transactions),
       authenticate: createAuthenticate({ issuer, registry: room.clients, clients: store.clients, transactions, now }),
     },
-    sessions: createSessionViews(store, transactions, now),
+    sessions: createSessionViews(store, transactions, createTokenSessions(room, now), now),
     revocations: createRevocationStates(store, publisher !== undefined),
     preview: createPreview(room, now),
     keys: createKeyManagement({

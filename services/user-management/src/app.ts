@@ -12,6 +12,7 @@ export function createApp(issuer: Issuer, operations: readonly Operation[]): Exp
     bearer: ({ scopes = [] }) => [identify(issuer, scopes)],
     // Their handlers do it: a client's proof may be in the body, and the log has an answer of its own.
     client: () => [],
+    session: () => [],
     feed: () => [],
   });
   return app;

@@ -2,6 +2,8 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { openUserManagement } from '../../support/user-management.ts';
 
+const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' };
+
 async function started(environment?: Record<string, string>) {
   const service = await openUserManagement(environment);
   await service.register();
@@ -63,12 +65,27 @@ describe('refreshing (RFC 6749 section 6)', () => {
   });
 });
 
+test('ignores parameters that it does not know, however often they are given, and refuses known ones given twice', async () => {
+  const service = await started();
+  const { refresh } = await service.login();
+  const ask = (...more: string[]) => {
+    const body = [`grant_type=refresh_token&refresh_token=${refresh}`, ...more].join('&');
+    return service.send('/oauth2/token', { method: 'POST', headers: FORM, body });
+  };
+  for (const known of ['scope=prices:read&scope=prices:read', 'client_id=web&client_id=web', 'refresh_token=x']) {
+    const refused = await ask(known);
+    expect([known, refused.status, refused.body.error]).toEqual([known, 400, 'invalid_request']);
+  }
+  expect((await ask('claims=a&claims=b', 'constructor=a&constructor=b', '__proto__=a&__proto__=b')).status).toBe(200);
+});
+
 describe('revoking (RFC 7009)', () => {
   test('an access token dies alone', async () => {
     const service = await started();
     const { access, refresh } = await service.login();
     const answer = await service.form('/oauth2/revoke', { token: access, token_type_hint: 'access_token' });
-    expect([answer.status, answer.text]).toEqual([200, '']);
+    expect([answer.status, answer.text]).toEqual([200, '{}']);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/json\b/);
     expect(await service.accepts(access)).toBe(401);
     expect((await service.refresh(refresh)).status).toBe(200);
   });

@@ -8,13 +8,16 @@ import type { Store } from '../sql/store.ts';
 import type { Transactions } from '../transactions.ts';
 import { isOver } from './grant.ts';
 import { requireLabel } from './login-options.ts';
+import type { TokenSessions } from './token-session.ts';
 
 export function createSessionViews(
   store: Store,
   transactions: Pick<Transactions, 'run'>,
+  tokenSessions: TokenSessions,
   now: () => EpochMillis,
 ): IssuerSessions {
   const { sessions } = store;
+  const view = (session: Session | undefined) => session && toView(session);
   return {
     list({ sub, clientId, ended = false, currentSid, after, limit } = {}) {
       const size = pageSize(limit);
@@ -26,9 +29,12 @@ export function createSessionViews(
       const last = items.at(-1);
       return sids.length > size && last !== undefined ? { items, next: toCursor(last) } : { items };
     },
-    find(sid) {
+    find: (sid) => view(sessions.find(sid)),
+    findByAccessToken: (accessToken) => view(tokenSessions.byAccessToken(accessToken)),
+    findByRefreshToken: (refreshToken) => view(tokenSessions.byRefreshToken(refreshToken)),
+    isOpen(sid) {
       const session = sessions.find(sid);
-      return session && toView(session);
+      return session !== undefined && !isOver(session, now());
     },
     rename: (renaming) => transactions.run((unit) => renameSession(store, renaming, unit.now())),
   };

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
 import { requestRefused } from './invalid.ts';
-import { onceEach } from './parameters.ts';
+import { formParameters } from './parameters.ts';
 import { validated } from './validated.ts';
 
 /** Longest body that is taken: the longest password and a few names fit many times. */
@@ -24,14 +24,14 @@ export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>
 }
 
 /**
- * The form of a request (`application/x-www-form-urlencoded`), as `schema` has it. A parameter that is given twice is
- * refused, one without a value counts as absent (RFC 6749 section 3.2).
+ * The form of a request (`application/x-www-form-urlencoded`), as `schema` has it. A parameter without a value counts as
+ * absent. A parameter of the schema that is given twice is refused, unless the schema has a list of it, which gets all
+ * values; other parameters are ignored, however often they are given (RFC 6749 section 3.2, RFC 8707 section 2).
  * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`
  */
 export async function readForm<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
   requireType(request, 'application/x-www-form-urlencoded');
-  const parameters = onceEach(new URLSearchParams(await readText(request)));
-  return validated(schema, Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== '')));
+  return validated(schema, formParameters(new URLSearchParams(await readText(request)), schema));
 }
 
 function requireType(request: IncomingMessage, type: string): void {

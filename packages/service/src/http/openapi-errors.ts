@@ -22,6 +22,7 @@ const TOKEN_ERRORS: readonly ErrorCode[] = [
 
 const SECURITY_ERRORS: Readonly<Record<OperationSecurity, readonly ErrorCode[]>> = {
   bearer: TOKEN_ERRORS,
+  session: [...TOKEN_ERRORS, 'csrf_header_missing', 'grant_invalid'],
   client: ['client_invalid'],
   operator: [...TOKEN_ERRORS, 'operator_invalid', 'rate_limited'],
   feed: ['client_invalid'],

@@ -47,6 +47,12 @@ const SECURITY_SCHEMES = {
     bearerFormat: 'JWT',
     description: 'An access token (RFC 9068), in `Authorization` and nowhere else',
   },
+  refreshCookie: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-refresh-web',
+    description: 'The refresh token in the cookie of a client, here of `web`; requires the header `X-Rescind-CSRF`',
+  },
   clientBasic: { type: 'http', scheme: 'basic', description: 'client_secret_basic (RFC 6749 section 2.3.1)' },
   operatorBasic: { type: 'http', scheme: 'basic', description: 'Name and secret of an operator' },
   feedBasic: { type: 'http', scheme: 'basic', description: 'Id and secret of a service that reads revocations' },
@@ -55,6 +61,7 @@ const SECURITY_SCHEMES = {
 /** `{}`: it may be left out. A client may show its proof in the form instead, which a scheme cannot say. */
 const SECURITY: Readonly<Record<OperationSecurity, (scopes: readonly string[]) => readonly Json[]>> = {
   bearer: (scopes) => [{ accessToken: scopes }],
+  session: () => [{ accessToken: [] }, { refreshCookie: [] }],
   client: () => [{ clientBasic: [] }, {}],
   operator: (scopes) => [{ operatorBasic: scopes }, { accessToken: scopes }],
   feed: () => [{ feedBasic: [] }],
@@ -100,9 +107,9 @@ function parametersIn(where: 'path' | 'query', schema: z.ZodType, schemas: Json)
   }));
 }
 
-function requestBody({ type, schema }: NonNullable<Operation['body']>, schemas: Json): Json {
+function requestBody({ type, schema, optional = false }: NonNullable<Operation['body']>, schemas: Json): Json {
   const media = type === 'json' ? 'application/json' : 'application/x-www-form-urlencoded';
-  return { required: true, content: { [media]: { schema: jsonSchema(schema, 'input', schemas) } } };
+  return { required: !optional, content: { [media]: { schema: jsonSchema(schema, 'input', schemas) } } };
 }
 
 function answersOf(answers: Operation['answers'], schemas: Json): Json {

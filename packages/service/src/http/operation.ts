@@ -3,13 +3,15 @@ import type { Express, Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import { readForm, readJson } from './body.ts';
 import { readParams, readQuery } from './parameters.ts';
+import { validated } from './validated.ts';
 
 /**
- * Who may use an operation. `bearer`: who has an access token; `client`: an OAuth client (RFC 6749 section 2.3), which
+ * Who may use an operation. `bearer`: who has an access token; `session`: who has any token of a session, an expired one or
+ * the refresh token in its cookie, which the handler reads itself; `client`: an OAuth client (RFC 6749 section 2.3), which
  * the handler authenticates itself since its proof is in the body; `operator`: who administers, by HTTP Basic or an
  * access token; `feed`: a service that reads revocations, by HTTP Basic.
  */
-export type OperationSecurity = 'bearer' | 'client' | 'operator' | 'feed';
+export type OperationSecurity = 'bearer' | 'session' | 'client' | 'operator' | 'feed';
 
 /** What is answered when it went well. */
 export interface OperationAnswer {
@@ -27,6 +29,13 @@ export interface OperationInput<P = unknown, Q = unknown, B = unknown> {
   readonly params: P;
   readonly query: Q;
   readonly body: B;
+}
+
+interface OperationBody<B> {
+  readonly type: 'json' | 'form';
+  readonly schema: z.ZodType<B>;
+  /** A request without a body is read as an empty object, whatever its content type. Default false: one is required. */
+  readonly optional?: boolean;
 }
 
 /** One method at one address: what serves it and what the OpenAPI document says of it are the same object. */
@@ -48,7 +57,7 @@ export interface OperationOf<P = unknown, Q = unknown, B = unknown> {
   /** Of texts, each given once; a strict object refuses parameters that nobody knows. */
   readonly query?: z.ZodType<Q>;
   /** JSON as a strict object; a form may have more parameters (RFC 6749 section 3.2). */
-  readonly body?: { readonly type: 'json' | 'form'; readonly schema: z.ZodType<B> };
+  readonly body?: OperationBody<B>;
   /** By status. */
   readonly answers: Readonly<Record<number, OperationAnswer>>;
   /** Those of its own; what `security`, `params`, `query` and `body` bring along need not be named. */
@@ -93,8 +102,14 @@ function serve(each: Operation): RequestHandler {
 
 async function readBody(request: Request, { body }: Operation): Promise<unknown> {
   if (body === undefined) return undefined;
+  if (body.optional === true && !hasBody(request)) return validated(body.schema, {});
   request.body = await (body.type === 'json' ? readJson(request, body.schema) : readForm(request, body.schema));
   return request.body;
+}
+
+/** RFC 9112 section 6. */
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 function guardsOf(each: Operation, guards: OperationGuards): readonly RequestHandler[] {

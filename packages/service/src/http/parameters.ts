@@ -17,8 +17,30 @@ export function readQuery<T>(request: Request, schema: z.ZodType<T>): T {
   return validated(schema, onceEach(new URLSearchParams(start === -1 ? '' : request.originalUrl.slice(start))));
 }
 
+/**
+ * The parameters of a form that a schema knows, those without a value left out. @throws RescindError `request_invalid` for
+ * one that is given twice and of which the schema has no list
+ */
+export function formParameters(parameters: URLSearchParams, schema: z.ZodType): Record<string, string | string[]> {
+  const known = schema instanceof z.ZodObject ? (schema.shape as Record<string, z.ZodType>) : {};
+  const read: Record<string, string | string[]> = {};
+  for (const [name, member] of Object.entries(known)) {
+    const all = parameters.getAll(name);
+    const given = all.filter((value) => value !== '');
+    if (isList(member)) {
+      if (given.length > 0) read[name] = given;
+    } else if (all.length > 1) throw requestRefused('must not be given twice', name);
+    else if (given[0] !== undefined) read[name] = given[0];
+  }
+  return read;
+}
+
+function isList(schema: z.ZodType): boolean {
+  return schema instanceof z.ZodOptional ? isList(schema.unwrap() as z.ZodType) : schema instanceof z.ZodArray;
+}
+
 /** @throws RescindError `request_invalid` */
-export function onceEach(parameters: URLSearchParams): Record<string, string> {
+function onceEach(parameters: URLSearchParams): Record<string, string> {
   const names = [...parameters.keys()];
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
   if (repeated !== undefined) throw requestRefused('must not be given twice', repeated);

@@ -1,7 +1,7 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, NO_STORE, TOKENS, WRITES } from '../http/declared.ts';
-import { clearRefreshCookie } from '../http/refresh-cookie.ts';
+import { clearEndedCookies } from '../http/refresh-cookie.ts';
 import { answerTokens } from './answer.ts';
 import { requireRecentLogin } from './recent.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
@@ -13,7 +13,7 @@ const TAG = 'Accounts';
 
 /** One's own account: seen, changed, deleted. */
 export function ownAccountOperations(room: EndpointRoom): Operation[] {
-  const { accounts, secondFactors, administration, limits, recentLoginMs, clock, telemetry } = room;
+  const { issuer, accounts, secondFactors, administration, limits, recentLoginMs, clock, telemetry } = room;
   const said = sayingFailures(telemetry);
 
   return [
@@ -68,11 +68,12 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       security: 'bearer',
       answers: { 204: { description: 'Durable: no service takes its tokens any more' } },
       errors: ['subject_unknown', 'authentication_insufficient', ...WRITES],
-      async handle(_request, response: CallerResponse) {
+      async handle(request, response: CallerResponse) {
         requireRecentLogin(response, recentLoginMs, clock);
-        const { sub, clientId } = response.locals.caller;
+        const { sub, sid } = response.locals.caller;
+        const session = issuer.sessions.find(sid);
         await administration.remove({ sub });
-        clearRefreshCookie(response, clientId);
+        clearEndedCookies(request, response, issuer.sessions, session);
         response.status(204).end();
       },
     }),

@@ -1,28 +1,86 @@
+import type { SessionView } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
+import type { Request, Response } from 'express';
+import { bearerToken } from '../http/bearer.ts';
 import { WRITES } from '../http/declared.ts';
-import { clearRefreshCookie } from '../http/refresh-cookie.ts';
+import {
+  clearEndedCookies,
+  clearRefreshCookie,
+  hasCsrfHeader,
+  readRefreshCookie,
+  refreshCookieClients,
+} from '../http/refresh-cookie.ts';
+import { DEFAULT_CLIENT_ID } from '../oauth/client-proof.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
+import { logoutBody } from './schemas.ts';
 
 const LOGGED_OUT = { description: 'Durable: no service takes its tokens any more' };
 
 /** Logging out, here and everywhere. */
 export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operation[] {
+  const { sessions } = issuer;
+
+  /** `undefined`: nothing is known of its session any more. @throws RescindError for what this issuer did not sign */
+  const byAccessToken = (request: Request): SessionView | undefined => {
+    const token = bearerToken(request);
+    if (token === undefined) throw new RescindError('token_missing');
+    return sessions.findByAccessToken(token);
+  };
+
+  /** Of several applications on one host the named one, else the only one, else the first-party one. */
+  const cookieClient = (request: Request, named: string | undefined): string | undefined => {
+    const clients = refreshCookieClients(request);
+    if (named !== undefined) return clients.includes(named) ? named : undefined;
+    return clients.length === 1 ? clients[0] : clients.find((clientId) => clientId === DEFAULT_CLIENT_ID);
+  };
+
+  const byCookie = (request: Request, response: Response, clientId: string): SessionView | undefined => {
+    const session = sessions.findByRefreshToken(readRefreshCookie(request, clientId) ?? '');
+    if (session !== undefined && session.clientId !== clientId) throw new RescindError('grant_invalid');
+    // An unknown token is of no use to the browser either.
+    if (session === undefined) clearRefreshCookie(response, clientId);
+    return session;
+  };
+
+  /**
+   * The session to end: that of the access token, or where there is none that this issuer has signed that of the cookie.
+   * Ending needs no more than going on does: an expired token ends its session, and so does the refresh token.
+   */
+  const sessionToEnd = (request: Request, response: Response, named: string | undefined): SessionView | undefined => {
+    try {
+      return byAccessToken(request);
+    } catch (error) {
+      if (!(error instanceof RescindError) || error.status !== 401) throw error;
+      const clientId = cookieClient(request, named);
+      // A page of another site sends the cookie along with no access token, or with one that it made up.
+      const isForged = error.code !== 'token_missing' && !hasCsrfHeader(request);
+      if (clientId === undefined || isForged) throw error;
+      return byCookie(request, response, clientId);
+    }
+  };
+
   return [
     operation({
       id: 'logout',
       method: 'post',
       path: '/logout',
       summary: 'End this session',
+      description:
+        'Of the access token, which may have expired, or of the refresh token in the cookie (with `X-Rescind-CSRF`). A session that has ended before is answered alike.',
       tag: 'Sessions',
-      security: 'bearer',
+      security: 'session',
+      body: { type: 'json', schema: logoutBody, optional: true },
       answers: { 204: LOGGED_OUT },
       errors: WRITES,
-      async handle(_request, response: CallerResponse) {
-        const { sub, sid, clientId } = response.locals.caller;
-        await issuer.endSession({ sid, reason: 'logout' });
-        clearRefreshCookie(response, clientId);
-        telemetry.log('info', 'session_logout', { sub, scope: 'session' });
+      async handle(request, response, { body }) {
+        const session = sessionToEnd(request, response, body.client_id);
+        if (session !== undefined) {
+          const ended = await issuer.endSession({ sid: session.sid, reason: 'logout' });
+          if (ended !== undefined) telemetry.log('info', 'session_logout', { sub: session.sub, scope: 'session' });
+        }
+        clearEndedCookies(request, response, sessions, session);
         response.status(204).end();
       },
     }),
@@ -36,10 +94,11 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       security: 'bearer',
       answers: { 204: LOGGED_OUT },
       errors: WRITES,
-      async handle(_request, response: CallerResponse) {
-        const { sub, clientId } = response.locals.caller;
+      async handle(request, response: CallerResponse) {
+        const { sub, sid } = response.locals.caller;
+        const session = sessions.find(sid);
         await issuer.endAllSessions({ sub, reason: 'logout_everywhere' });
-        clearRefreshCookie(response, clientId);
+        clearEndedCookies(request, response, sessions, session);
         telemetry.log('info', 'session_logout', { sub, scope: 'everywhere' });
         response.status(204).end();
       },

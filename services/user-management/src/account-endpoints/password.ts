@@ -1,6 +1,7 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
+import { clearEndedCookies } from '../http/refresh-cookie.ts';
 import { answerTokens } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
@@ -50,9 +51,10 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       answers: { 204: { description: 'The new password is good, the token no more' } },
       errors: ['link_invalid', 'password_refused', ...LIMITED, ...WRITES],
       use: [limits.byAddress],
-      async handle(_request, response, { body: { resetToken, newPassword } }) {
+      async handle(request, response, { body: { resetToken, newPassword } }) {
         const { sub } = await said('authn_password_change_fail', () => accounts.setPassword(resetToken, newPassword));
         telemetry.log('info', 'authn_password_change', { sub, reset: true });
+        clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),
@@ -69,9 +71,10 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       answers: { 204: { description: 'Durable: every session has ended, and the password is good for nothing' } },
       errors: ['link_invalid', 'rate_limited', ...WRITES],
       use: [limits.byAddress],
-      async handle(_request, response, { body: { token } }) {
+      async handle(request, response, { body: { token } }) {
         const { sub } = await said('authn_not_me_fail', () => accounts.notMe(token));
         telemetry.log('warn', 'authn_not_me', { sub });
+        clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { deviceName, scope, tokenAnswer } from '../http/bodies.ts';
+import { clientId, deviceName, scope, tokenAnswer } from '../http/bodies.ts';
 import { clientForm } from '../oauth/forms.ts';
 
 /** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
@@ -39,6 +39,12 @@ export const loginBody = z.strictObject({
     .describe('Where the refresh token goes: into the answer, or into a cookie that no script can read'),
 });
 export const reauthenticateBody = z.strictObject(credentials);
+
+export const logoutBody = z.strictObject({
+  client_id: clientId.describe(
+    'Of which application the cookie is; default: the only one that has a cookie here, or `web`',
+  ),
+});
 
 export const passwordBody = z.strictObject({
   currentPassword: password,

@@ -3,6 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { operation, pageOf, pageQuery } from '@rescind/service';
 import { NO_STORE, WRITES } from '../http/declared.ts';
+import { clearEndedCookies } from '../http/refresh-cookie.ts';
 import { requireRecentLogin } from './recent.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { renameBody, sessionAnswer, sidParams } from './schemas.ts';
@@ -67,12 +68,13 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       params: sidParams,
       answers: { 204: { description: 'Durable: no service takes its tokens any more' } },
       errors: ['not_found', 'authentication_insufficient', ...WRITES],
-      async handle(_request, response: CallerResponse, { params: { sid } }) {
+      async handle(request, response: CallerResponse, { params: { sid } }) {
         const { sub } = response.locals.caller;
         requireRecentLogin(response, recentLoginMs, clock);
         const ended = await issuer.endSession({ sid, sub, reason: 'device_logged_out' });
         if (ended === undefined) throw new RescindError('not_found');
         telemetry.log('info', 'session_logout', { sub, scope: 'device' });
+        clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),
@@ -86,11 +88,12 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       security: 'bearer',
       answers: { 204: { description: 'Durable: no service takes their tokens any more' } },
       errors: ['authentication_insufficient', ...WRITES],
-      async handle(_request, response: CallerResponse) {
+      async handle(request, response: CallerResponse) {
         const { sub, sid } = response.locals.caller;
         requireRecentLogin(response, recentLoginMs, clock);
         await issuer.endAllSessions({ sub, exceptSid: sid, reason: 'others_logged_out' });
         telemetry.log('info', 'session_logout', { sub, scope: 'others' });
+        clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),

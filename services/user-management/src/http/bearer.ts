@@ -43,7 +43,9 @@ function insufficientScope(scopes: readonly string[]): RescindError {
  * @throws RescindError `token_missing`, `request_invalid`, `token_malformed`, `token_expired`, `token_revoked`, …
  */
 function requireCaller(issuer: Issuer, request: Request): Caller {
-  const { payload } = issuer.verify(bearerToken(request));
+  const token = bearerToken(request);
+  if (token === undefined) throw new RescindError('token_missing');
+  const { payload } = issuer.verify(token);
   return {
     sub: text(payload.sub),
     sid: text(payload.sid),
@@ -53,13 +55,15 @@ function requireCaller(issuer: Issuer, request: Request): Caller {
   };
 }
 
-function bearerToken(request: Request): string {
+/**
+ * The access token in the `Authorization` header and nowhere else (RFC 6750 section 2); undefined without one.
+ * @throws RescindError `request_invalid`: two of them, or a token in the address
+ */
+export function bearerToken(request: Request): string | undefined {
   if ('access_token' in request.query) throw new RescindError('request_invalid', { detail: 'a token in the address' });
   const [header = '', ...more] = request.headersDistinct.authorization ?? [];
   if (more.length > 0) throw new RescindError('request_invalid', { detail: 'more than one Authorization header' });
-  const [, token] = /^Bearer +(.*)$/i.exec(header) ?? [];
-  if (token === undefined) throw new RescindError('token_missing');
-  return token;
+  return /^Bearer +(.*)$/i.exec(header)?.[1];
 }
 
 function text(claim: unknown): string {

@@ -49,23 +49,70 @@ export function readRefreshCookie(request: Request, clientId: string): string | 
   return token;
 }
 
-/** Takes the cookie away, if the browser has one. */
+/** Whether the request has the header that only a page of an allowed origin can send. */
+export function hasCsrfHeader(request: Request): boolean {
+  return request.get(CSRF_HEADER) !== undefined;
+}
+
+/** The clients of which the request has a refresh cookie. */
+export function refreshCookieClients(request: Request): string[] {
+  const names = cookiePairs(request).map(([name]) => name);
+  return [...new Set(names)].flatMap((name) => (name.startsWith(PREFIX) ? [clientOf(name)] : []));
+}
+
+/** Clears the refresh cookie of a client, if the browser has one. */
 export function clearRefreshCookie(response: Response, clientId: string): void {
   response.cookie(cookieName(clientId), '', { ...COOKIE, maxAge: 0 });
 }
 
+/**
+ * Clears each refresh cookie of the request whose session is over; the cookie of a session that goes on stays.
+ * @param ended a session of this browser that has just ended: without a cookie in the request its own is cleared too
+ */
+export function clearEndedCookies(
+  request: Request,
+  response: Response,
+  sessions: Issuer['sessions'],
+  ended?: Pick<SessionView, 'clientId' | 'storage'>,
+): void {
+  const clients = refreshCookieClients(request);
+  for (const [name, token] of cookiePairs(request)) {
+    if (!name.startsWith(PREFIX)) continue;
+    const session = sessions.findByRefreshToken(token);
+    if (session !== undefined && !sessions.isOpen(session.sid)) clearRefreshCookie(response, clientOf(name));
+  }
+  if (ended?.storage === 'cookie' && !clients.includes(ended.clientId)) clearRefreshCookie(response, ended.clientId);
+}
+
+const PREFIX = '__Host-refresh-';
+
 /** One for each application, so that two on one host do not log each other out. */
 function cookieName(clientId: string): string {
-  return `__Host-refresh-${encodeURIComponent(clientId).replaceAll(/[()]/g, '_')}`;
+  return PREFIX + encodeURIComponent(clientId).replaceAll(/[()]/g, (character) => PARENTHESES[character] ?? '_');
+}
+
+/** What `encodeURIComponent` leaves as it is and a cookie's name must not have (RFC 6265 section 4.1.1). */
+const PARENTHESES: Readonly<Record<string, string>> = { '(': '%28', ')': '%29' };
+
+function clientOf(name: string): string {
+  try {
+    return decodeURIComponent(name.slice(PREFIX.length));
+  } catch {
+    // Nobody's: no cookie of ours has such a name.
+    return '';
+  }
 }
 
 /** RFC 6265 section 4.2.1. */
+function cookiePairs(request: Request): [name: string, value: string][] {
+  return (request.headers.cookie ?? '').split(';').flatMap((pair) => {
+    const [name, ...value] = pair.trim().split('=');
+    return name === undefined || name === '' ? [] : [[name, value.join('=')]];
+  });
+}
+
 function cookieOf(request: Request, name: string): string | undefined {
-  const values = (request.headers.cookie ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1));
+  const values = cookiePairs(request).flatMap(([each, value]) => (each === name ? [value] : []));
   if (values.length > 1) throw new RequestRefused([{ path: '', message: 'must have that cookie once' }]);
   return values[0] || undefined;
 }

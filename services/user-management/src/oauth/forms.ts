@@ -30,7 +30,18 @@ export const tokenForm = z
   })
   .catchall(z.string());
 
-/** A token that is shown to be revoked or to be asked about. */
+/** RFC 7009 section 2.1. Without a token that of the cookie is meant. */
+export const revocationForm = z
+  .object({
+    token: token
+      .optional()
+      .describe('Absent: the refresh token in the cookie is meant, which requires `X-Rescind-CSRF`'),
+    token_type_hint: z.string().max(256).optional(),
+    ...clientForm,
+  })
+  .catchall(z.string());
+
+/** RFC 7662 section 2.1. */
 export const shownTokenForm = z
   .object({
     token,

@@ -17,6 +17,11 @@ type Grant = (asked: GrantRequest) => Promise<TokenAnswer | AccessAnswer>;
 
 /** What may be exchanged at the token endpoint, by `grant_type`. */
 export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
+  const goesOn = (refreshToken: string) => {
+    const session = issuer.sessions.findByRefreshToken(refreshToken);
+    return session !== undefined && issuer.sessions.isOpen(session.sid);
+  };
+
   /** RFC 6749 section 6. The refresh token is in the form, or else in the cookie. */
   const refresh: Grant = async ({ request, response, form, clientId }) => {
     const inForm = form.refresh_token;
@@ -26,8 +31,7 @@ export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
     try {
       return await issuer.refresh({ refreshToken, clientId, via, ...scopeOf(form) });
     } catch (error) {
-      // Its session is over: the browser need not send it again.
-      if (via === 'cookie' && codeOf(error) === 'grant_reused') clearRefreshCookie(response, clientId);
+      if (via === 'cookie' && isGrantInvalid(error) && !goesOn(refreshToken)) clearRefreshCookie(response, clientId);
       throw error;
     }
   };
@@ -51,4 +55,5 @@ export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
 
 const missing = (path: string) => new RequestRefused([{ path, message: 'must be given' }]);
 const scopeOf = ({ scope }: TokenForm) => (scope === undefined ? {} : { scope });
+const isGrantInvalid = (error: unknown) => error instanceof RescindError && error.oauth === 'invalid_grant';
 const codeOf = (error: unknown) => (error instanceof RescindError ? error.code : undefined);

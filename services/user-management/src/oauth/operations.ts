@@ -2,11 +2,12 @@ import type { Issuer } from '@rescind/issuer';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import { operation, RequestRefused } from '@rescind/service';
+import { z } from 'zod';
 import { MINTS, TOKENS, WRITES } from '../http/declared.ts';
-import { sendTokens } from '../http/refresh-cookie.ts';
+import { clearEndedCookies, clearRefreshCookie, readRefreshCookie, sendTokens } from '../http/refresh-cookie.ts';
 import { createClientAuthentication } from './authenticate.ts';
-import { introspectionAnswer, shownTokenForm, tokenForm } from './forms.ts';
+import { introspectionAnswer, revocationForm, shownTokenForm, tokenForm } from './forms.ts';
 import { createGrants } from './grants.ts';
 import { createAddresses } from './metadata.ts';
 
@@ -59,17 +60,24 @@ export function oauthOperations({ issuer, name, telemetry }: OauthOperationsOpti
       method: 'post',
       path: '/oauth2/revoke',
       summary: 'Revoke a token (RFC 7009)',
-      description: 'An access token dies alone; a refresh token takes its session along.',
+      description:
+        'An access token dies alone; a refresh token takes its session along. Without a `token` it is that of the cookie.',
       tag: 'OAuth',
       security: 'client',
-      body: { type: 'form', schema: shownTokenForm },
-      answers: { 200: { description: 'The token is good no more, if it ever was' } },
-      errors: ['grant_invalid', ...WRITES],
+      body: { type: 'form', schema: revocationForm },
+      answers: { 200: { description: 'The token is good no more, if it ever was', schema: z.strictObject({}) } },
+      errors: ['grant_invalid', 'csrf_header_missing', ...WRITES],
       async handle(request, response, { body: form }) {
         const { clientId } = authenticate(request, form);
-        const revoked = await issuer.revokeToken({ token: form.token, clientId });
+        const token = form.token ?? readRefreshCookie(request, clientId);
+        if (token === undefined) throw new RequestRefused([{ path: 'token', message: 'must be given' }]);
+        const revoked = await issuer.revokeToken({ token, clientId });
         if (revoked !== undefined) telemetry.log('info', 'authn_token_revoked', { clientId });
-        response.status(200).set('Cache-Control', 'no-store').end();
+        const session = issuer.sessions.findByRefreshToken(token);
+        if (form.token === undefined && session === undefined) clearRefreshCookie(response, clientId);
+        clearEndedCookies(request, response, issuer.sessions, session);
+        // RFC 7009 section 2.2 gives the body no meaning, and clients read JSON.
+        response.status(200).set('Cache-Control', 'no-store').json({});
       },
     }),
 

@@ -1,0 +1,33 @@
+import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { gate } from '@rescind/token';
+import type { Session } from '../sql/sessions.ts';
+import { findPresented } from './presented.ts';
+import type { RenewalRoom } from './renew.ts';
+
+/** Finds the session of a token that may be of no other use any more. */
+export interface TokenSessions {
+  byAccessToken(accessToken: string): Session | undefined;
+  byRefreshToken(refreshToken: string): Session | undefined;
+}
+
+type TokenSessionContext = Pick<RenewalRoom, 'store' | 'policy' | 'accepting' | 'find'>;
+
+export function createTokenSessions(context: TokenSessionContext, now: () => EpochMillis): TokenSessions {
+  const { store, policy, accepting, find } = context;
+  return {
+    byAccessToken(accessToken) {
+      const { header, payload } = accepting.verify(accessToken, beforeItsExpiry(accessToken, now()));
+      // Whoever has a stolen key can sign a token of any session.
+      if (find.row(policy.issuer, 'kid', String(header.kid)) !== undefined) throw new RescindError('token_revoked');
+      return store.sessions.find(String(payload.sid));
+    },
+    byRefreshToken: (refreshToken) => findPresented(store, refreshToken)?.session,
+  };
+}
+
+/** The latest time, up to `at`, at which the token had not expired; what it claims is verified afterwards. */
+function beforeItsExpiry(accessToken: string, at: EpochMillis): EpochMillis {
+  const { exp } = gate(accessToken).payload;
+  return typeof exp === 'number' && Number.isFinite(exp) ? Math.min(at, exp * 1_000 - 1) : at;
+}

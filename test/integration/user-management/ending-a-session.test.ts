@@ -1,0 +1,204 @@
+import { describe, expect, test } from 'vitest';
+import type { Answer } from '../../support/user-management.ts';
+import { openUserManagement, USER } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const CSRF = { 'X-Rescind-CSRF': '1' };
+const OTHER = { username: 'grace', password: 'battery horse correct' };
+/** Shorter than a test, and a whole number of seconds. */
+const SHORT_LIVED = { ACCESS_TOKEN_TTL: '1s', REFRESH_GRACE: '0s' };
+
+interface Login {
+  readonly access: string;
+  readonly sid: string;
+  /** `<name>=<value>`, as a browser sends it. */
+  readonly cookie: string;
+}
+
+async function started(environment: Record<string, string> = {}) {
+  const service = await openUserManagement(environment);
+  await service.register();
+  await service.register(OTHER);
+  const cookieLogin = async (user = USER): Promise<Login> => {
+    const answer = await service.post('/login', { ...user, storage: 'cookie' });
+    const { access_token: access, sid } = answer.body;
+    return { access: String(access), sid: String(sid), cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '' };
+  };
+  const call = (path: string, headers: Record<string, string>, body?: string) =>
+    service.send(path, { method: 'POST', headers, ...(body === undefined ? {} : { body }) });
+  const refresh = (cookie: string) =>
+    service.form('/oauth2/token', { grant_type: 'refresh_token' }, { Cookie: cookie, ...CSRF });
+  const revoke = (cookie: string, headers: Record<string, string> = CSRF, fields: Record<string, string> = {}) =>
+    service.form('/oauth2/revoke', { client_id: 'web', ...fields }, { Cookie: cookie, ...headers });
+  const expired = async (access: string) => {
+    const code = async () => (await service.send('/sessions', { headers: service.asBearer(access) })).body.code;
+    await waitFor('the access token has expired', async () => (await code()) === 'token_expired');
+  };
+  return { ...service, cookieLogin, call, refreshByCookie: refresh, revokeByCookie: revoke, expired };
+}
+
+/** Which cookies an answer clears, by name. */
+const cleared = ({ headers }: Answer) =>
+  headers.getSetCookie().flatMap((header) => (/; Max-Age=0;/.test(header) ? [header.split('=')[0]] : []));
+
+/** Same header and payload, another signature. */
+const forged = (token: string) => `${token.slice(0, -8)}${token.at(-8) === 'A' ? 'B' : 'A'}${token.slice(-7)}`;
+
+describe('/logout', () => {
+  test('ends the session of an expired access token', async () => {
+    const { login, call, asBearer, expired, refresh } = await started(SHORT_LIVED);
+    const { access, refresh: token } = await login();
+    await expired(access);
+    expect((await call('/logout', asBearer(access))).status).toBe(204);
+    expect((await refresh(token)).body.reason).toBe('logout');
+  });
+
+  test('answers a session that has ended before like one that ends now', async () => {
+    const { login, call, asBearer, form, expired } = await started(SHORT_LIVED);
+    const { access } = await login();
+    for (const _time of [1, 2]) expect((await call('/logout', asBearer(access))).status).toBe(204);
+    await expired(access);
+    expect((await call('/logout', asBearer(access))).status).toBe(204);
+
+    const revoked = await login();
+    await form('/oauth2/revoke', { token: revoked.access, client_id: 'web' });
+    expect((await call('/logout', asBearer(revoked.access))).status).toBe(204);
+    expect((await form('/oauth2/revoke', { token: revoked.refresh, client_id: 'web' })).status).toBe(200);
+  });
+
+  test('ends the session of an access token that was revoked alone: the refresh token is of no use after it', async () => {
+    const { login, call, asBearer, form, refresh } = await started();
+    const { access, refresh: token } = await login();
+    await form('/oauth2/revoke', { token: access, client_id: 'web' });
+    expect((await call('/logout', asBearer(access))).status).toBe(204);
+    expect((await refresh(token)).status).toBe(400);
+  });
+
+  test('refuses a token that this issuer did not sign, and nothing', async () => {
+    const { login, call, asBearer, refresh } = await started();
+    const { access, refresh: token } = await login();
+    for (const headers of [asBearer(forged(access)), asBearer('nonsense'), asBearer(token), {}]) {
+      expect((await call('/logout', headers)).status).toBe(401);
+    }
+    expect((await call('/logout', { Authorization: 'Basic d2ViOg==' })).status).toBe(401);
+    expect((await refresh(token)).status).toBe(200);
+  });
+
+  test('ends the session of the cookie where the access token is missing, expired or not one of this issuer', async () => {
+    const { cookieLogin, call, asBearer, expired, refreshByCookie } = await started(SHORT_LIVED);
+    for (const kind of ['missing', 'expired', 'forged'] as const) {
+      const { access, cookie } = await cookieLogin();
+      if (kind === 'expired') await expired(access);
+      const sent = { missing: {}, expired: asBearer(access), forged: asBearer(forged(access)) }[kind];
+      const out = await call('/logout', { Cookie: cookie, ...CSRF, ...sent });
+      expect([kind, out.status, cleared(out)]).toEqual([kind, 204, ['__Host-refresh-web']]);
+      expect((await refreshByCookie(cookie)).body.reason).toBe('logout');
+    }
+  });
+
+  test('requires the CSRF header where the cookie alone says which session ends', async () => {
+    const { cookieLogin, call, asBearer, refreshByCookie } = await started();
+    const { access, cookie } = await cookieLogin();
+    const without = await call('/logout', { Cookie: cookie });
+    expect([without.status, without.body.code]).toEqual([403, 'csrf_header_missing']);
+    const withForged = await call('/logout', { Cookie: cookie, ...asBearer(forged(access)) });
+    expect([withForged.status, withForged.body.code]).toEqual([401, 'token_signature_wrong']);
+    expect((await refreshByCookie(cookie)).status).toBe(200);
+  });
+
+  test('does not clear the cookie of another session, and clears that of its own', async () => {
+    const { cookieLogin, login, call, asBearer, refreshByCookie } = await started();
+    const inCookie = await cookieLogin();
+    const other = await login();
+    const out = await call('/logout', { Cookie: inCookie.cookie, ...CSRF, ...asBearer(other.access) });
+    expect([out.status, cleared(out)]).toEqual([204, []]);
+    const refreshed = await refreshByCookie(inCookie.cookie);
+    expect(refreshed.status).toBe(200);
+    // The token before the present one is of the same session.
+    const own = await call('/logout', { Cookie: inCookie.cookie, ...asBearer(inCookie.access) });
+    expect([own.status, cleared(own)]).toEqual([204, ['__Host-refresh-web']]);
+  });
+
+  test('clears a cookie that is of no session any more', async () => {
+    const { call } = await started();
+    const out = await call('/logout', { Cookie: '__Host-refresh-web=nonsense', ...CSRF });
+    expect([out.status, cleared(out)]).toEqual([204, ['__Host-refresh-web']]);
+  });
+
+  test('takes the cookie of the application that is named where there are several', async () => {
+    const { cookieLogin, call, refreshByCookie } = await started();
+    const { cookie } = await cookieLogin();
+    const both = `${cookie}; __Host-refresh-other=nonsense`;
+    const json = { 'Content-Type': 'application/json' };
+    const other = await call('/logout', { Cookie: both, ...CSRF, ...json }, '{"client_id":"other"}');
+    expect([other.status, cleared(other)]).toEqual([204, ['__Host-refresh-other']]);
+    expect((await call('/logout', { Cookie: both, ...CSRF, ...json }, '{"client_id":"none"}')).status).toBe(401);
+    expect((await call('/logout', { Cookie: both, ...CSRF, ...json }, '{"unknown":1}')).status).toBe(400);
+    expect((await refreshByCookie(cookie)).status).toBe(200);
+    // Of several the first-party application is meant.
+    expect(cleared(await call('/logout', { Cookie: both, ...CSRF }))).toEqual(['__Host-refresh-web']);
+  });
+});
+
+describe('/oauth2/revoke', () => {
+  test('revokes the refresh token of the cookie, with the CSRF header, and answers JSON', async () => {
+    const { cookieLogin, revokeByCookie, refreshByCookie } = await started();
+    const { cookie } = await cookieLogin();
+    const without = await revokeByCookie(cookie, {});
+    expect([without.status, without.body.code]).toEqual([403, 'csrf_header_missing']);
+    for (const _time of [1, 2]) {
+      const revoked = await revokeByCookie(cookie);
+      expect([revoked.status, revoked.text, cleared(revoked)]).toEqual([200, '{}', ['__Host-refresh-web']]);
+      expect(revoked.headers.get('content-type')).toMatch(/^application\/json\b/);
+    }
+    expect((await refreshByCookie(cookie)).body.reason).toBe('token_revoked');
+    const neither = await revokeByCookie('', {});
+    expect([neither.status, neither.body.error]).toEqual([400, 'invalid_request']);
+  });
+
+  test('clears the cookie with the session of its refresh token only', async () => {
+    const { cookieLogin, login, revokeByCookie, refreshByCookie } = await started();
+    const { access, cookie } = await cookieLogin();
+    const other = await login();
+    for (const token of [access, other.access, other.refresh, 'nonsense']) {
+      const revoked = await revokeByCookie(cookie, {}, { token });
+      expect([revoked.status, cleared(revoked)]).toEqual([200, []]);
+    }
+    expect((await refreshByCookie(cookie)).status).toBe(200);
+    const token = cookie.slice(cookie.indexOf('=') + 1);
+    expect(cleared(await revokeByCookie(cookie, {}, { token }))).toEqual(['__Host-refresh-web']);
+  });
+});
+
+describe('the cookie', () => {
+  test('is cleared with every invalid_grant of a session that is over, and stays while the session goes on', async () => {
+    const { cookieLogin, form, login, refreshByCookie, call, asBearer } = await started({ REFRESH_GRACE: '0s' });
+    const unknown = await refreshByCookie('__Host-refresh-web=nonsense');
+    expect([unknown.body.error, cleared(unknown)]).toEqual(['invalid_grant', ['__Host-refresh-web']]);
+
+    const out = await cookieLogin();
+    await call('/logout', asBearer(out.access));
+    const ended = await refreshByCookie(out.cookie);
+    expect([ended.body.error, cleared(ended)]).toEqual(['invalid_grant', ['__Host-refresh-web']]);
+
+    // A token that goes in the body does not go in a cookie, and its session goes on.
+    const { refresh } = await login();
+    const moved = await refreshByCookie(`__Host-refresh-web=${refresh}`);
+    expect([moved.body.error, cleared(moved)]).toEqual(['invalid_grant', []]);
+    expect((await form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refresh })).status).toBe(200);
+  });
+
+  test('is cleared by whatever else ends its session, and by nothing that ends another', async () => {
+    const { cookieLogin, send, call, asBearer } = await started();
+    const present = await cookieLogin();
+    const another = await cookieLogin();
+    const grace = await cookieLogin(OTHER);
+    const remove = (path: string, cookie: string) =>
+      send(path, { method: 'DELETE', headers: { Cookie: cookie, ...asBearer(present.access) } });
+    expect(cleared(await remove(`/sessions/${another.sid}`, present.cookie))).toEqual([]);
+    const replaced = await cookieLogin();
+    expect(cleared(await remove('/sessions', replaced.cookie))).toEqual(['__Host-refresh-web']);
+    const everywhere = await call('/logout-everywhere', { Cookie: grace.cookie, ...asBearer(present.access) });
+    expect([everywhere.status, cleared(everywhere)]).toEqual([204, []]);
+  });
+});
