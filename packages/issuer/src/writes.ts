@@ -83,7 +83,7 @@ type Outcome<T extends AccessAnswer> =
   | { readonly kind: 'reused'; readonly session: Session };
 
 interface Exchange {
-  readonly metric: string;
+  readonly metric: 'rescind_refresh_total' | 'rescind_renewals_total';
   readonly reason: string;
 }
 

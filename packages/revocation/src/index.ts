@@ -7,6 +7,16 @@ export { ERRORS, RescindError } from './errors.ts';
 export type { Find, JudgedToken, JudgeOptions, Verdict } from './judge.ts';
 export { issuedAt, judge } from './judge.ts';
 export type { LogChange, LogState, Quarantined } from './log.ts';
+export type {
+  CounterName,
+  GaugeName,
+  HistogramName,
+  MetricGroup,
+  MetricLabels,
+  MetricName,
+} from './metrics/catalogue.ts';
+export { METRIC_GROUPS, METRICS } from './metrics/catalogue.ts';
+export type { MetricEntry } from './metrics/entry.ts';
 export type { RefusingRow } from './refusing.ts';
 export { findOnly, refusingRows, toRefusingRow } from './refusing.ts';
 export { createRevocationId, revokedAt } from './revocation-id.ts';

@@ -1,3 +1,5 @@
+import type { CounterName, GaugeName, HistogramName, MetricLabels } from './metrics/catalogue.ts';
+
 /** How grave: pino's names. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -5,16 +7,16 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type Fields = Readonly<Record<string, string | number | boolean | null | undefined>>;
 
 /**
- * Where a package says what it does. Names of metrics are Prometheus names; no user in a label. A service gives an
- * implementation; without one nothing is kept.
+ * Where a package reports what it does. Metrics are those of the catalogue (`METRICS`, docs/metrics.md) and no others: a
+ * name or a label that is not in it does not compile. A service gives an implementation; without one nothing is kept.
  */
 export interface Telemetry {
-  /** Adds `by` (default 1) to a counter whose name ends in `_total`. */
-  count(metric: string, labels?: Readonly<Record<string, string>>, by?: number): void;
+  /** Adds `by` (default 1) to a counter. */
+  count<M extends CounterName>(metric: M, labels?: MetricLabels<M>, by?: number): void;
   /** Sets a gauge. */
-  gauge(metric: string, value: number, labels?: Readonly<Record<string, string>>): void;
+  gauge<M extends GaugeName>(metric: M, value: number, labels?: MetricLabels<M>): void;
   /** Adds an observation to a histogram, in base units (seconds, bytes). */
-  observe(metric: string, value: number, labels?: Readonly<Record<string, string>>): void;
+  observe<M extends HistogramName>(metric: M, value: number, labels?: MetricLabels<M>): void;
   /** Writes a line; `event` is a stable word such as `feed_gap`. */
   log(level: LogLevel, event: string, fields?: Fields): void;
 }

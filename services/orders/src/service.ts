@@ -11,6 +11,7 @@ import { readSettings } from './config.ts';
 export const orders: Service<Configuration> = {
   name: 'orders',
   version: packageVersion(new URL('../package.json', import.meta.url)),
+  metrics: ['guard'],
   configure: readSettings,
   async open({ configuration, telemetry, keep }) {
     const feed = await configuredFeed(configuration, telemetry, {

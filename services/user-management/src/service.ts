@@ -32,6 +32,7 @@ import { documentOperation } from './openapi/document.ts';
 export const userManagement: Service<Configuration> = {
   name: 'user-management',
   version: packageVersion(new URL('../package.json', import.meta.url)),
+  metrics: ['issuer'],
   configure: readSettings,
   open,
   commands: { restore },

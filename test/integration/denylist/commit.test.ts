@@ -94,7 +94,7 @@ test('the number of entries by claim is measured, at the start too', () => {
   const gauges: Record<string, number> = {};
   const telemetry: Telemetry = {
     ...silentTelemetry,
-    gauge: (metric, value, labels) => {
+    gauge: (metric: string, value: number, labels?: { readonly claim?: string }) => {
       if (labels?.claim !== undefined) gauges[`${metric} ${labels.claim}`] = value;
     },
   };

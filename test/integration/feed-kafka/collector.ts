@@ -23,7 +23,7 @@ export function createRecorder(): Recorder {
   const counts: { metric: string; labels: string; by: number }[] = [];
   return {
     lines,
-    count: (metric, labels = {}, by = 1) => {
+    count: (metric: string, labels: Readonly<Record<string, string>> = {}, by = 1) => {
       const text = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
       counts.push({ metric, labels: text.join(), by });
     },

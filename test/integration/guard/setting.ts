@@ -71,7 +71,7 @@ export function createRemembering() {
   const lines: string[] = [];
   const telemetry: Telemetry = {
     ...silentTelemetry,
-    count(metric, labels = {}, by = 1) {
+    count(metric: string, labels: Readonly<Record<string, string>> = {}, by = 1) {
       const name = [metric, ...Object.values(labels)].join(' ');
       counts.set(name, (counts.get(name) ?? 0) + by);
     },

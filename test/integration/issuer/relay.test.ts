@@ -26,7 +26,7 @@ describe('the relay', () => {
     const counted: string[] = [];
     const telemetry: Telemetry = {
       ...silentTelemetry,
-      count: (metric, labels, by = 1) => {
+      count: (metric: string, labels?: { readonly type?: string }, by = 1) => {
         if (metric === 'rescind_events_published_total')
           for (let n = 0; n < by; n += 1) counted.push(String(labels?.type));
       },

@@ -8,7 +8,7 @@ export function recordingTelemetry() {
     counts.get(`${metric}${JSON.stringify(labels)}`) ?? 0;
   const lines: { event: string; fields: Fields }[] = [];
   const telemetry: Telemetry = {
-    count(metric, labels = {}, by = 1) {
+    count(metric: string, labels: Readonly<Record<string, string>> = {}, by = 1) {
       const name = `${metric}${JSON.stringify(labels)}`;
       counts.set(name, (counts.get(name) ?? 0) + by);
     },

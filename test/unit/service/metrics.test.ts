@@ -1,59 +1,128 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
+import type { Telemetry } from '@rescind/revocation';
+import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
 import { createTelemetry } from '@rescind/service';
 import { describe, expect, test } from 'vitest';
+import { metricsPage, metricsPath } from '../../docs/metrics-page.ts';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-
-/** Names of metrics as they stand in the sources: those that are counted, set and observed. */
-function metricsInSources(): string[] {
-  const files = ['packages', 'services'].flatMap((kind) =>
-    readdirSync(join(root, kind), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.includes('src') && name.endsWith('.ts') && !name.includes('catalogue'))
-      .map((name) => join(root, kind, name)),
-  );
-  const use = /(?:count|gauge|observe)\(\s*'(rescind_\w+)'|metric: '(rescind_\w+)'/g;
-  const names = files.flatMap((file) => [...readFileSync(file, 'utf8').matchAll(use)].map(([, a, b]) => a ?? b ?? ''));
-  return [...new Set(names)].sort();
-}
-
-function start() {
+function start(groups: readonly (keyof typeof METRIC_GROUPS)[] = []) {
   const lines: string[] = [];
-  const made = createTelemetry({ service: 'test', destination: { write: (line) => void lines.push(line) } });
-  return { ...made, lines };
+  const destination = { write: (line: string) => void lines.push(line) };
+  const made = createTelemetry({ service: 'test', metrics: groups, destination });
+  const seriesOf = async (name: string) =>
+    (await made.metrics.text()).split('\n').filter((line) => new RegExp(`^${name}(\\{| )`).test(line));
+  return { ...made, lines, seriesOf };
 }
 
-describe('metrics', () => {
-  test('every metric that is used is described', async () => {
-    const used = metricsInSources();
-    expect(used.length).toBeGreaterThan(20);
-    const { telemetry, metrics } = start();
-    for (const name of used) {
-      if (name.endsWith('_total')) telemetry.count(name);
-      else if (name.endsWith('_seconds') && name !== 'rescind_view_age_seconds') telemetry.observe(name, 1);
-      else telemetry.gauge(name, 1);
-    }
-    const text = await metrics.text();
-    const undescribed = used.filter((name) => text.includes(`# HELP ${name} ${name.replaceAll('_', ' ')}\n`));
-    expect(undescribed, 'to be added to packages/service/src/telemetry/catalogue.ts').toEqual([]);
+/** The same telemetry without its types: what a host in JavaScript may do. */
+interface Untyped {
+  count(metric: string, labels?: object, by?: number): void;
+  gauge(metric: string, value: number, labels?: object): void;
+}
+
+const untyped = (telemetry: Telemetry) => telemetry as unknown as Untyped;
+
+describe('the catalogue', () => {
+  test('is docs/metrics.md, with what Node.js and the process add', async () => {
+    expect(readFileSync(metricsPath, 'utf8'), 'run: npm run docs:metrics').toBe(await metricsPage());
   });
 
-  test('propagation is looked at from 1 ms to 10 s', async () => {
-    const { telemetry, metrics } = start();
-    telemetry.observe('rescind_propagation_seconds', 0.004);
+  test.each(Object.entries(METRICS))('%s has a name that fits its type and unit', (name, { type, unit }) => {
+    expect(name).toMatch(/^rescind_[a-z]+(_[a-z]+)*$/);
+    expect(name.endsWith('_total')).toBe(type === 'counter');
+    if (unit === 'seconds' || unit === 'bytes') expect(name).toMatch(new RegExp(`_${unit}$`));
+    expect('buckets' in METRICS[name as keyof typeof METRICS]).toBe(type === 'histogram');
+  });
+});
+
+describe('metrics', () => {
+  test('a process exposes every metric of its parts when it starts, counters at 0', async () => {
+    const { metrics, lines } = start(['issuer', 'guard']);
     const text = await metrics.text();
-    const bounds = [...text.matchAll(/rescind_propagation_seconds_bucket\{le="([^"]+)"/g)].map(([, bound]) => bound);
+    const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
+    for (const [name, { type }] of Object.entries(METRICS)) expect([name, types.get(name)]).toEqual([name, type]);
+    const counted = [...text.matchAll(/^(rescind_\w+_total)(?:\{.*\})? (\S+)$/gm)];
+    expect(new Set(counted.map(([, , value]) => value))).toEqual(new Set(['0']));
+    const withoutSeries = Object.entries(METRICS)
+      .filter(([name, { type }]) => type === 'counter' && !counted.some(([, counter]) => counter === name))
+      .map(([name]) => name);
+    expect(withoutSeries, 'only labels that are not known before').toEqual([
+      'rescind_http_requests_total',
+      'rescind_sockets_ended_total',
+    ]);
+    expect(lines).toEqual([]);
+  });
+
+  test('a process does not expose the metrics of what it is not', async () => {
+    const { metrics } = start(['issuer']);
+    const text = await metrics.text();
+    for (const name of Object.keys(METRIC_GROUPS.guard)) expect(text).not.toContain(`# TYPE ${name} `);
+  });
+
+  test('every known combination of label values is there', async () => {
+    const { seriesOf } = start(['guard']);
+    expect(await seriesOf('rescind_view_suspect')).toContain('rescind_view_suspect{why="gap"} 0');
+    expect(await seriesOf('rescind_feed_restarts_total')).toContain(
+      'rescind_feed_restarts_total{way="http",reason="gap"} 0',
+    );
+    expect(await seriesOf('rescind_decision_seconds_count')).toEqual(['rescind_decision_seconds_count 0']);
+  });
+
+  test('a gauge whose value is not known is not exposed, and an unknown age is infinite', async () => {
+    const { seriesOf, telemetry } = start(['issuer', 'guard']);
+    expect(await seriesOf('rescind_key_age_seconds')).toEqual([]);
+    expect(await seriesOf('rescind_kafka_connected')).toEqual([]);
+    expect(await seriesOf('rescind_view_age_seconds')).toEqual(['rescind_view_age_seconds +Inf']);
+    telemetry.gauge('rescind_kafka_connected', 1);
+    expect(await seriesOf('rescind_kafka_connected')).toEqual(['rescind_kafka_connected 1']);
+  });
+
+  test('propagation is measured from 1 ms to 10 s', async () => {
+    const { telemetry, seriesOf } = start();
+    telemetry.observe('rescind_propagation_seconds', 0.004);
+    const bounds = (await seriesOf('rescind_propagation_seconds_bucket')).map((line) => /le="([^"]+)"/.exec(line)?.[1]);
     expect([bounds[0], bounds.at(-2), bounds.at(-1)]).toEqual(['0.001', '10', '+Inf']);
   });
 
-  test('a metric that nobody described is kept, and a wrong use never throws', async () => {
-    const { telemetry, metrics, lines } = start();
-    telemetry.count('rescind_new_total', { kind: 'a' }, 2);
-    telemetry.count('rescind_new_total', { another: 'label' });
-    telemetry.count('rescind_logins_total', {}, -1);
-    telemetry.gauge('rescind_new_total', 1);
-    expect(await metrics.text()).toContain('rescind_new_total{kind="a"} 2');
-    expect(lines.map((line) => JSON.parse(line).event)).toEqual(Array(3).fill('metric_unusable'));
+  test('a metric that is not in the catalogue is not kept, and a wrong use never throws', async () => {
+    const { telemetry, metrics, lines } = start(['issuer']);
+    const loose = untyped(telemetry);
+    loose.count('rescind_new_total', { kind: 'a' }, 2);
+    loose.count('rescind_new_total', { kind: 'a' });
+    loose.count('rescind_logins_total', {});
+    loose.count('rescind_notices_total', { result: 'arrived', user: 'ada' });
+    loose.gauge('rescind_publish_failures_total', 1);
+    loose.count('rescind_high_water_failures_total', {}, -1);
+    loose.count('__proto__');
+    const text = await metrics.text();
+    expect(text).not.toContain('rescind_new_total');
+    expect(text).toContain('rescind_metric_errors_total 7');
+    expect(lines.map((line) => JSON.parse(line)).map(({ event, metric }) => [event, metric])).toEqual([
+      ['metric_unusable', 'rescind_new_total'],
+      ['metric_unusable', 'rescind_logins_total'],
+      ['metric_unusable', 'rescind_notices_total'],
+      ['metric_unusable', 'rescind_publish_failures_total'],
+      ['metric_unusable', 'rescind_high_water_failures_total'],
+      ['metric_unusable', '__proto__'],
+    ]);
   });
+
+  test('a label value that the catalogue does not have is counted and reported', async () => {
+    const { telemetry, seriesOf, lines } = start(['issuer']);
+    telemetry.count('rescind_notices_total', { result: 'lost' });
+    expect(await seriesOf('rescind_notices_total')).toContain('rescind_notices_total{result="lost"} 1');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      event: 'metric_unusable',
+      why: expect.stringContaining('lost'),
+    });
+  });
+});
+
+test('a value that cannot be computed at a scrape leaves the rest exposed', async () => {
+  const { metrics, seriesOf, lines } = start();
+  metrics.onScrape(() => {
+    throw new Error('the database is closed');
+  });
+  expect(await seriesOf('rescind_ready')).toEqual(['rescind_ready 0']);
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ event: 'metrics_not_collected', level: 'error' });
 });

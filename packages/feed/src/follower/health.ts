@@ -1,4 +1,5 @@
 import type { HealthCheck, Telemetry } from '@rescind/revocation';
+import { METRICS } from '@rescind/revocation';
 import type { View } from './core.ts';
 import type { Trouble } from './engine.ts';
 
@@ -23,7 +24,13 @@ export function followerHealth(view: View, trouble: Trouble): HealthCheck[] {
   ];
 }
 
+const SUSPECT = METRICS.rescind_view_suspect.labels.why;
+
 export function tellView(telemetry: Telemetry, view: View): void {
+  telemetry.gauge('rescind_view_ready', view.ready ? 1 : 0);
+  for (const why of SUSPECT) telemetry.gauge('rescind_view_suspect', why === view.suspect ? 1 : 0, { why });
+  telemetry.gauge('rescind_feed_position_seq', view.seq);
+  telemetry.gauge('rescind_feed_head_seq', view.head);
   telemetry.gauge('rescind_view_age_seconds', view.ageMs / 1000);
   telemetry.gauge('rescind_feed_lag_events', view.lag);
 }

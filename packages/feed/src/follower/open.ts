@@ -1,4 +1,4 @@
-import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { CounterName, DurationMs, HealthCheck, MetricLabels, Telemetry } from '@rescind/revocation';
 import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
 import { openBulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder } from '../event/decode.ts';
@@ -128,7 +128,7 @@ function carryOut(effect: Effect, links: Links, telemetry: Telemetry, onReady: (
       onReady();
       break;
     case 'count':
-      telemetry.count(effect.metric, effect.labels, effect.by);
+      telemetry.count(effect.metric, effect.labels as MetricLabels<CounterName>, effect.by);
       break;
     case 'observe':
       telemetry.observe(effect.metric, effect.value);

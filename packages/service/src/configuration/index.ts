@@ -6,4 +6,4 @@ export { kafkaConnection, kafkaSettings } from './kafka.ts';
 export { processSettings } from './process.ts';
 export { ConfigurationError, environmentNotes, readConfiguration } from './read.ts';
 export { setting } from './setting.ts';
-export { configurationTable } from './table.ts';
+export { configurationTable, markdownTable } from './table.ts';

@@ -9,11 +9,11 @@ export function configurationTable(settings: Settings): string {
     const fallback = meta.default !== undefined ? `\`${meta.default}\`` : meta.required ? '(must be set)' : '(none)';
     return [variable, meta.kind, meta.accepts, fallback, meta.about];
   });
-  return aligned([['Variable', 'Kind', 'Must be', 'Default', 'What it is'], ...rows]);
+  return markdownTable([['Variable', 'Kind', 'Must be', 'Default', 'What it is'], ...rows]);
 }
 
-/** As formatters write tables, so that none changes it. */
-function aligned([head = [], ...rows]: string[][]): string {
+/** A Markdown table with its header first, as formatters write it: each column as wide as its widest cell. */
+export function markdownTable([head = [], ...rows]: string[][]): string {
   const widths = head.map((_, column) =>
     Math.max(...[head, ...rows].map((cells) => [...(cells[column] ?? '')].length)),
   );

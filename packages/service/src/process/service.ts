@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Fields, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Fields, HealthCheck, MetricGroup, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { Express } from 'express';
 import type { DestinationStream } from 'pino';
@@ -7,6 +7,7 @@ import type { Environment } from '../configuration/environment.ts';
 import type { ProcessConfiguration } from '../configuration/process.ts';
 import { environmentNotes } from '../configuration/read.ts';
 import { describeError } from '../http/errors.ts';
+import { createHealthMetrics } from '../telemetry/health-metrics.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Explain } from './explain.ts';
 import type { Listener } from './listeners.ts';
@@ -30,6 +31,8 @@ export interface OpenedParts {
   /** Resolves when it may be given requests; `/readyz` answers 503 until then. */
   readonly ready: Promise<void>;
   health(): HealthCheck[];
+  /** Whether it can do its work at this moment: `/readyz` answers 503 while it cannot. Default: always. */
+  serving?(): boolean;
   /** `POST /explain` on the management port: what refuses a token, or claims. Default: it is not there. */
   readonly explain?: Explain | undefined;
   /** Ends streams that would never finish by themselves, when the service stops. */
@@ -39,6 +42,8 @@ export interface OpenedParts {
 export interface Service<C extends ProcessConfiguration> {
   readonly name: string;
   readonly version: string;
+  /** What the service is: `issuer`, `guard`. Those metrics are registered when it starts, at 0. */
+  readonly metrics?: readonly MetricGroup[];
   /** @throws ConfigurationError */
   configure(environment: Environment): C;
   open(context: ServiceContext<C>): Promise<OpenedParts> | OpenedParts;
@@ -74,6 +79,7 @@ export async function openService<C extends ProcessConfiguration>(
   const { telemetry, metrics } = createTelemetry({
     service: service.name,
     level: configuration.LOG_LEVEL,
+    metrics: service.metrics,
     destination,
   });
   logEnvironmentNotes(configuration, telemetry);
@@ -81,13 +87,16 @@ export async function openService<C extends ProcessConfiguration>(
   try {
     const state = { ready: false, stopping: false };
     const parts = await service.open({ configuration, telemetry, keep: (resource) => resources.use(resource) });
+    const ready = () => state.ready && !state.stopping && (parts.serving?.() ?? true);
+    telemetry.gauge('rescind_build_info', 1, { service: service.name, version: service.version });
+    metrics.onScrape(createHealthMetrics(telemetry, { ready, health: () => parts.health() }));
     const management = await openManagement({
       port: configuration.MANAGEMENT_PORT,
       host: configuration.MANAGEMENT_HOST,
       name: service.name,
       version: service.version,
       metrics,
-      ready: () => state.ready && !state.stopping,
+      ready,
       health: () => parts.health(),
       explain: parts.explain,
     });

@@ -1,71 +1,145 @@
-import type { Telemetry } from '@rescind/revocation';
+import type { MetricEntry, MetricGroup, Telemetry } from '@rescind/revocation';
+import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { METRICS } from './catalogue.ts';
 import type { WriteLine } from './log.ts';
+
+/** One metric as /metrics exposes it. */
+interface ExposedMetric {
+  readonly name: string;
+  readonly type: string;
+  readonly help: string;
+}
 
 export interface Metrics extends Pick<Telemetry, 'count' | 'gauge' | 'observe'> {
   readonly contentType: string;
   /** The exposition text of Prometheus. */
   text(): Promise<string>;
+  /** Calls `collect` before each exposition: it sets gauges whose value is computed when it is asked for. */
+  onScrape(collect: () => void): void;
+  /** The names of all metrics, those of Node.js and of the process included. */
+  list(): Promise<ExposedMetric[]>;
 }
 
 type Labels = Readonly<Record<string, string>>;
 
-/** Metrics made at their first use, by the catalogue's words, and those of the process itself. Measuring never throws. */
-export function createMetrics(writeLine: WriteLine): Metrics {
+interface Registered {
+  readonly entry: MetricEntry;
+  readonly collector: Counter | Gauge | Histogram;
+}
+
+const CATALOGUE: Readonly<Record<string, MetricEntry>> = METRICS;
+
+/**
+ * The metrics of the catalogue. Those of the given groups are registered at once, each known label value at 0, so that
+ * the first count is an increase; the rest at their first use. Never throws: what does not agree with the catalogue is
+ * counted in `rescind_metric_errors_total` and logged once a metric.
+ */
+export function createMetrics(writeLine: WriteLine, groups: readonly MetricGroup[]): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const counters = new Map<string, Counter>();
-  const gauges = new Map<string, Gauge>();
-  const histograms = new Map<string, Histogram>();
+  const registered = new Map<string, Registered>();
+  const collects: (() => void)[] = [];
+  const reported = new Set<string>();
 
-  const complain = (metric: string, error: unknown) =>
-    writeLine('error', 'metric_unusable', { metric, why: error instanceof Error ? error.message : 'unknown' });
+  const held = (name: string): Registered | undefined => {
+    const known = registered.get(name);
+    const entry = Object.hasOwn(CATALOGUE, name) ? CATALOGUE[name] : undefined;
+    if (known !== undefined || entry === undefined) return known;
+    const made = { entry, collector: create(registry, name, entry) };
+    registered.set(name, made);
+    return made;
+  };
+  for (const group of ['service', ...groups] as const) for (const name of Object.keys(METRIC_GROUPS[group])) held(name);
 
-  const attempt = (metric: string, work: () => void) => {
+  const report = (metric: string, why: string) => {
+    const errors = held('rescind_metric_errors_total')?.collector;
+    if (errors instanceof Counter) errors.inc();
+    if (reported.has(metric)) return;
+    reported.add(metric);
+    writeLine('error', 'metric_unusable', { metric, why });
+  };
+
+  const use = (name: string, type: MetricEntry['type'], labels: Labels, work: (one: Registered) => void) => {
     try {
-      work();
+      const one = held(name);
+      const why = one === undefined ? 'it is not in the catalogue' : mistakeIn(one.entry, type, labels);
+      if (one === undefined || why !== undefined) return report(name, why ?? '');
+      work(one);
+      const unknown = unknownValue(one.entry, labels);
+      // Counted all the same: a value that is missing in the catalogue is a fault of the catalogue.
+      if (unknown !== undefined) report(name, `the catalogue has no ${unknown}`);
     } catch (error) {
-      complain(metric, error);
+      report(name, error instanceof Error ? error.message : 'unknown');
     }
   };
 
   return {
     contentType: registry.contentType,
-    text: () => registry.metrics(),
-    count(metric, labels = {}, by = 1) {
-      attempt(metric, () => {
-        const counter = held(counters, metric, () => new Counter(described(registry, metric, labels)));
-        counter.inc({ ...labels }, by);
-      });
+    async text() {
+      for (const collect of collects) {
+        try {
+          collect();
+        } catch (error) {
+          // What cannot be computed is missing; the rest is exposed.
+          writeLine('error', 'metrics_not_collected', { why: error instanceof Error ? error.message : 'unknown' });
+        }
+      }
+      return registry.metrics();
     },
-    gauge(metric, value, labels = {}) {
-      attempt(metric, () => {
-        const gauge = held(gauges, metric, () => new Gauge(described(registry, metric, labels)));
-        gauge.set({ ...labels }, value);
-      });
-    },
-    observe(metric, value, labels = {}) {
-      attempt(metric, () => {
-        const histogram = held(histograms, metric, () => {
-          const buckets = METRICS[metric]?.buckets;
-          const config = described(registry, metric, labels);
-          return new Histogram(buckets === undefined ? config : { ...config, buckets: [...buckets] });
-        });
-        histogram.observe({ ...labels }, value);
-      });
-    },
+    onScrape: (collect) => void collects.push(collect),
+    list: async () =>
+      (await registry.getMetricsAsJSON()).map(({ name, type, help }) => ({ name, type: String(type), help })),
+    count: (metric, labels, by = 1) =>
+      use(metric, 'counter', labels ?? {}, ({ collector }) => (collector as Counter).inc({ ...labels }, by)),
+    gauge: (metric, value, labels) =>
+      use(metric, 'gauge', labels ?? {}, ({ collector }) => (collector as Gauge).set({ ...labels }, value)),
+    observe: (metric, value, labels) =>
+      use(metric, 'histogram', labels ?? {}, ({ collector }) => (collector as Histogram).observe({ ...labels }, value)),
   };
 }
 
-function held<T>(made: Map<string, T>, metric: string, make: () => T): T {
-  const existing = made.get(metric) ?? make();
-  made.set(metric, existing);
-  return existing;
+function create(registry: Registry, name: string, entry: MetricEntry): Counter | Gauge | Histogram {
+  const { type, help, initial } = entry;
+  const config = { name, help, labelNames: Object.keys(entry.labels ?? {}), registers: [registry] };
+  const combinations = knownLabels(entry);
+  if (type === 'histogram') {
+    const histogram = new Histogram({ ...config, buckets: [...(entry.buckets ?? [])] });
+    for (const labels of combinations) histogram.zero(labels);
+    return histogram;
+  }
+  if (type === 'counter') {
+    const counter = new Counter(config);
+    for (const labels of combinations) counter.inc(labels, 0);
+    return counter;
+  }
+  const gauge = new Gauge(config);
+  // prom-client exposes 0 for a gauge without labels that was never set.
+  if (initial === undefined && entry.labels === undefined) gauge.remove();
+  if (initial !== undefined) for (const labels of combinations) gauge.set(labels, initial);
+  return gauge;
 }
 
-function described(registry: Registry, name: string, labels: Labels) {
-  const entry = METRICS[name];
-  const labelNames = [...new Set([...(entry?.labels ?? []), ...Object.keys(labels)])];
-  return { name, help: entry?.help ?? name.replaceAll('_', ' '), labelNames, registers: [registry] };
+/** Every combination of the known values of its labels; none when a label is open. */
+function knownLabels({ labels = {} }: MetricEntry): Labels[] {
+  return Object.entries(labels).reduce<Labels[]>(
+    (combinations, [label, values]) =>
+      values === 'open' ? [] : combinations.flatMap((one) => values.map((value) => ({ ...one, [label]: value }))),
+    [{}],
+  );
+}
+
+function mistakeIn(entry: MetricEntry, type: MetricEntry['type'], labels: Labels): string | undefined {
+  if (entry.type !== type) return `it is a ${entry.type}`;
+  const wanted = Object.keys(entry.labels ?? {});
+  const given = Object.keys(labels);
+  const same = wanted.length === given.length && wanted.every((label) => Object.hasOwn(labels, label));
+  return same ? undefined : `its labels are ${wanted.join(', ') || 'none'}`;
+}
+
+function unknownValue({ labels: known = {} }: MetricEntry, labels: Labels): string | undefined {
+  for (const [label, value] of Object.entries(labels)) {
+    const values = known[label];
+    if (values !== undefined && values !== 'open' && !values.includes(value)) return `${label}="${value}"`;
+  }
+  return undefined;
 }

@@ -1,4 +1,4 @@
-import type { LogLevel, Telemetry } from '@rescind/revocation';
+import type { LogLevel, MetricGroup, Telemetry } from '@rescind/revocation';
 import type { DestinationStream } from 'pino';
 import { createLog } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -8,6 +8,8 @@ export interface TelemetryOptions {
   readonly service: string;
   /** Default `info`. */
   readonly level?: LogLevel;
+  /** What the process is, beside a service: those metrics are registered at once. Default: neither. */
+  readonly metrics?: readonly MetricGroup[] | undefined;
   /** Where lines go; default standard output. */
   readonly destination?: DestinationStream | undefined;
 }
@@ -15,7 +17,7 @@ export interface TelemetryOptions {
 /** The Telemetry of a process: lines by pino, metrics by prom-client. */
 export function createTelemetry(options: TelemetryOptions): { telemetry: Telemetry; metrics: Metrics } {
   const log = createLog({ level: 'info', ...options });
-  const metrics = createMetrics(log);
+  const metrics = createMetrics(log, options.metrics ?? []);
   const { count, gauge, observe } = metrics;
   return { telemetry: { log, count, gauge, observe }, metrics };
 }

@@ -1,4 +1,4 @@
-import type { Cutoff, DurationMs, Fields, LogLevel, Quarantined } from '@rescind/revocation';
+import type { CounterName, Cutoff, DurationMs, Fields, LogLevel, MetricLabels, Quarantined } from '@rescind/revocation';
 import type {
   FollowerCoreOptions,
   FollowerEffect,
@@ -34,7 +34,7 @@ export function toSettings(options: FollowerCoreOptions): Settings {
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface Counted {
-  readonly metric: string;
+  readonly metric: CounterName;
   readonly labels: Readonly<Record<string, string>>;
   by: number;
 }
@@ -125,14 +125,21 @@ function toState(draft: Draft): FollowerState {
   return { kept, cause, quarantined, run, beat, age, way, ready, ways, goodAt, jitterMs, answeredAt, repair };
 }
 
-export function count(draft: Draft, metric: string, labels: Readonly<Record<string, string>> = {}, by = 1): void {
+const NO_LABELS = {};
+
+export function count<M extends CounterName>(
+  draft: Draft,
+  metric: M,
+  labels: MetricLabels<M> = NO_LABELS as MetricLabels<M>,
+  by = 1,
+): void {
   const last = draft.lastCounted;
   const counted = last?.metric === metric && last.labels === labels ? last : countedFor(draft, metric, labels);
   counted.by += by;
   draft.lastCounted = counted;
 }
 
-function countedFor({ counts }: Draft, metric: string, labels: Readonly<Record<string, string>>): Counted {
+function countedFor({ counts }: Draft, metric: CounterName, labels: Readonly<Record<string, string>>): Counted {
   const key = `${metric} ${Object.values(labels).join(' ')}`;
   const counted = counts.get(key) ?? { metric, labels, by: 0 };
   counts.set(key, counted);

@@ -99,8 +99,10 @@ function applyDenials(draft: Draft, record: EventRecord | NotUnderstoodRecord): 
   if (record.skipped > 0) count(draft, 'rescind_feed_entries_skipped_total', {}, record.skipped);
   if (record.clamped > 0) count(draft, 'rescind_feed_entries_clamped_total', {}, record.clamped);
   if (!record.live) return;
-  const seconds = Math.max(0, draft.at.wall - record.at) / 1000;
-  draft.effects.push({ kind: 'observe', metric: 'rescind_propagation_seconds', value: seconds });
+  const seconds = (draft.at.wall - record.at) / 1000;
+  // A negative time is the difference of two clocks and says nothing about how long it took.
+  if (seconds >= 0) draft.effects.push({ kind: 'observe', metric: 'rescind_propagation_seconds', value: seconds });
+  else draft.effects.push({ kind: 'observe', metric: 'rescind_clock_skew_seconds', value: -seconds });
 }
 
 const RESULTS = {

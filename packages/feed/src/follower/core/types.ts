@@ -1,4 +1,13 @@
-import type { DurationMs, EpochMillis, Fields, LogChange, LogLevel, LogState } from '@rescind/revocation';
+import type {
+  CounterName,
+  DurationMs,
+  EpochMillis,
+  Fields,
+  HistogramName,
+  LogChange,
+  LogLevel,
+  LogState,
+} from '@rescind/revocation';
 import type { DecodedRecord } from '../../event/record.ts';
 import type { WayStart } from '../../ports.ts';
 
@@ -45,11 +54,11 @@ export type FollowerEffect =
   /** For the telemetry port, as it is. */
   | {
       readonly kind: 'count';
-      readonly metric: string;
+      readonly metric: CounterName;
       readonly labels: Readonly<Record<string, string>>;
       readonly by: number;
     }
-  | { readonly kind: 'observe'; readonly metric: string; readonly value: number }
+  | { readonly kind: 'observe'; readonly metric: HistogramName; readonly value: number }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: Fields };
 
 /** What an instance knows of one log, and how old that is. */

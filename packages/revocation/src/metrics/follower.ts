@@ -1,0 +1,186 @@
+import type { MetricCatalogue } from './entry.ts';
+import { KAFKA_FAILURES, LATENCY_SECONDS } from './entry.ts';
+
+/** From a slow network to a clock that is wrong by a time zone. */
+const SKEW_SECONDS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3_600, 86_400] as const;
+
+const TRANSPORTS = ['kafka', 'http'] as const;
+
+/** Metrics of a reader of the revocation log. */
+export const FOLLOWER_METRICS = {
+  // The view of the revocation log.
+  rescind_view_ready: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'Whether the instance has caught up with the log since it started',
+    initial: 0,
+  },
+  rescind_view_age_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How old what this instance knows of the revocation log is; +Inf when unknown',
+    initial: Number.POSITIVE_INFINITY,
+  },
+  rescind_view_suspect: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'Whether the view may be incomplete, by why',
+    labels: { why: ['gap', 'fork', 'epoch', 'not_understood'] },
+    initial: 0,
+  },
+  rescind_feed_position_seq: { type: 'gauge', unit: 'seq', help: 'The seq up to which the log is applied', initial: 0 },
+  rescind_feed_head_seq: { type: 'gauge', unit: 'seq', help: 'The greatest seq the log is known to have', initial: 0 },
+  rescind_feed_lag_events: {
+    type: 'gauge',
+    unit: 'events',
+    help: 'Events the log is known to have and that are not applied here',
+    initial: 0,
+  },
+  rescind_events_applied_total: {
+    type: 'counter',
+    unit: 'events',
+    help: 'Events read, by result',
+    labels: {
+      result: [
+        'applied',
+        'again',
+        'beyond_gap',
+        'old_epoch',
+        'not_understood',
+        'bad_too_large',
+        'bad_malformed',
+        'bad_key_unknown',
+        'bad_signature',
+        'bad_claims',
+        'bad_not_placed',
+      ],
+    },
+  },
+  rescind_heartbeats_total: {
+    type: 'counter',
+    unit: 'heartbeats',
+    help: 'Heartbeats read, by result',
+    labels: { result: ['applied', 'late', 'old_epoch'] },
+  },
+  rescind_propagation_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'From the commit of a revocation at the issuer to its denial here, by two wall clocks; see rescind_clock_skew_seconds',
+    buckets: LATENCY_SECONDS,
+  },
+  rescind_clock_skew_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'How far the commit time of a revocation was ahead of this clock: not in rescind_propagation_seconds',
+    buckets: SKEW_SECONDS,
+  },
+  rescind_feed_gaps_total: { type: 'counter', unit: 'gaps', help: 'Gaps in the sequence of events that were found' },
+  rescind_feed_forks_total: { type: 'counter', unit: 'forks', help: 'Times two logs of one name were found' },
+  rescind_feed_epochs_total: { type: 'counter', unit: 'epochs', help: 'Times the log began a new epoch' },
+  rescind_feed_entries_skipped_total: {
+    type: 'counter',
+    unit: 'entries',
+    help: 'Entries of events about issuers this instance does not trust',
+  },
+  rescind_feed_entries_clamped_total: {
+    type: 'counter',
+    unit: 'entries',
+    help: 'Entries of events whose times were limited to what is possible',
+  },
+  // Transports.
+  rescind_transport_connected: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'Whether a transport of the log works: it is read, or its last probe succeeded',
+    labels: { transport: TRANSPORTS },
+  },
+  rescind_transport_probes_total: {
+    type: 'counter',
+    unit: 'probes',
+    help: 'Probes of the transport that is not read at the moment',
+    labels: { transport: TRANSPORTS, result: ['ok', 'failed'] },
+  },
+  rescind_feed_second_way_total: {
+    type: 'counter',
+    unit: 'times',
+    help: 'Times the fallback transport was opened',
+    labels: { reason: ['silence', 'gap', 'fork', 'epoch', 'not_understood'] },
+  },
+  rescind_feed_restarts_total: {
+    type: 'counter',
+    unit: 'restarts',
+    help: 'Times a transport was restarted',
+    labels: { way: TRANSPORTS, reason: ['stalled', 'gap', 'fork', 'epoch', 'not_understood'] },
+  },
+  rescind_feed_connections_lost_total: {
+    type: 'counter',
+    unit: 'connections',
+    help: 'Connections of a transport that were lost or could not be made',
+    labels: {
+      way: ['http'],
+      reason: [
+        'unreachable',
+        'unauthorized',
+        'forbidden',
+        'not_found',
+        'too_many_connections',
+        'unavailable',
+        'redirect_refused',
+        'content_type_wrong',
+        'empty',
+        'ended',
+        'stalled',
+        'oversized',
+      ],
+    },
+  },
+  rescind_feed_ignored_total: {
+    type: 'counter',
+    unit: 'messages',
+    help: 'Messages of a transport that are neither event nor heartbeat',
+    labels: { way: ['http'] },
+  },
+  rescind_feed_proofs_total: {
+    type: 'counter',
+    unit: 'proofs',
+    help: 'Proofs of a restored issuer handed to it',
+    labels: { result: ['taken', 'failed'] },
+  },
+  rescind_feed_errors_total: {
+    type: 'counter',
+    unit: 'steps',
+    help: 'Steps of the follower that failed and were tried again',
+    labels: { what: ['commit', 'open', 'close', 'restart', 'prove', 'ready', 'count', 'observe', 'log'] },
+  },
+  rescind_kafka_connected: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'Whether the topic is being read',
+  },
+  rescind_kafka_rebuilds_total: {
+    type: 'counter',
+    unit: 'rebuilds',
+    help: 'Times a Kafka reader was replaced by a new one',
+    labels: {
+      reason: [
+        ...KAFKA_FAILURES,
+        'restart',
+        'partitions_wrong',
+        'assignment_wrong',
+        'topic_recreated',
+        'offset_reset',
+        'crashed',
+        'stopped',
+        'stalled',
+        'opening_timeout',
+        'sink_failed',
+      ],
+    },
+  },
+  rescind_kafka_hints_discarded_total: {
+    type: 'counter',
+    unit: 'hints',
+    help: 'Kept offsets that the topic did not have',
+    labels: { reason: ['beyond_end', 'unreadable'] },
+  },
+} as const satisfies MetricCatalogue;

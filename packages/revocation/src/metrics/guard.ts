@@ -1,0 +1,160 @@
+import type { MetricCatalogue } from './entry.ts';
+import { LATENCY_SECONDS } from './entry.ts';
+import { FOLLOWER_METRICS } from './follower.ts';
+
+/** A decision is memory only: from 10 µs; what takes 100 ms is an event loop that stood still. */
+const DECISION_SECONDS = [0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.025, 0.1] as const;
+
+/** Metrics of a guarded service. */
+export const GUARD_METRICS = {
+  ...FOLLOWER_METRICS,
+  // Keys and metadata of issuers.
+  rescind_signature_thread_failures_total: {
+    type: 'counter',
+    unit: 'times',
+    help: 'Times signatures of a catch-up were verified on the main thread because there was no other',
+  },
+  rescind_key_fetches_total: {
+    type: 'counter',
+    unit: 'fetches',
+    help: 'Fetches of a key set',
+    labels: { result: ['ok', 'unreachable', 'timeout', 'status_wrong', 'too_large', 'unusable'] },
+  },
+  rescind_key_documents_total: {
+    type: 'counter',
+    unit: 'operations',
+    help: 'Reads and writes of the kept key sets',
+    labels: { result: ['written', 'not_written', 'unusable'] },
+  },
+  rescind_metadata_failures_total: {
+    type: 'counter',
+    unit: 'fetches',
+    help: 'Fetches of the issuer’s metadata that failed',
+    labels: { result: ['unusable', 'unreachable'] },
+  },
+  // Decisions.
+  rescind_decisions_total: {
+    type: 'counter',
+    unit: 'decisions',
+    help: 'Decisions of the guard, by `accepted…` or the code of the refusal',
+    labels: {
+      result: [
+        'accepted',
+        'accepted_stale',
+        'accepted_introspected',
+        'token_malformed',
+        'token_type_wrong',
+        'token_issuer_unknown',
+        'token_key_unknown',
+        'token_signature_wrong',
+        'token_audience_wrong',
+        'token_claim_wrong',
+        'token_expired',
+        'token_not_yet_valid',
+        'token_revoked',
+        'token_inactive',
+        'token_soft_expired',
+        'authentication_insufficient',
+        'scope_insufficient',
+        'claim_insufficient',
+        'view_not_ready',
+        'view_stale',
+        'introspection_unavailable',
+        'keys_unavailable',
+        'denylist_unreadable',
+        'stopping',
+        'internal',
+      ],
+    },
+  },
+  rescind_decision_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'How long a decision took about a token that was not in the cache',
+    buckets: DECISION_SECONDS,
+  },
+  rescind_token_cache_entries: { type: 'gauge', unit: 'tokens', help: 'Verified tokens in the cache', initial: 0 },
+  rescind_token_cache_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Memory of the cache of verified tokens, estimated',
+    initial: 0,
+  },
+  rescind_token_cache_hits_total: {
+    type: 'counter',
+    unit: 'decisions',
+    help: 'Decisions about a token in the cache: accepted without a signature',
+  },
+  rescind_token_cache_evicted_total: {
+    type: 'counter',
+    unit: 'tokens',
+    help: 'Verified tokens removed from the cache because it was full',
+  },
+  rescind_token_cache_judged_again_total: {
+    type: 'counter',
+    unit: 'judgements',
+    help: 'Judgements of a token in the cache because a revocation had come that could concern it',
+  },
+  rescind_introspections_total: {
+    type: 'counter',
+    unit: 'requests',
+    help: 'Introspection requests to the issuer',
+    labels: {
+      result: [
+        'active',
+        'inactive',
+        'unreachable',
+        'timeout',
+        'refused',
+        'status_wrong',
+        'unusable',
+        'busy',
+        'open',
+        'stopping',
+      ],
+    },
+  },
+  rescind_introspection_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'How long the issuer took to answer',
+    buckets: LATENCY_SECONDS,
+  },
+  rescind_introspection_circuit: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'The state of the circuit breaker of introspection: 1 for the present state',
+    labels: { check: 'open', state: ['closed', 'open', 'half-open'] },
+  },
+  // The denylist.
+  rescind_denylist_entries: {
+    type: 'gauge',
+    unit: 'rows',
+    help: 'Rows of the denylist',
+    labels: { claim: ['sub', 'sid', 'jti', 'client_id', 'kid', 'iss'] },
+    initial: 0,
+  },
+  rescind_denylist_in_memory: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'Whether memory answers the look-ups of the denylist (1), or its file (0)',
+    initial: 0,
+  },
+  rescind_denylist_pruned_total: { type: 'counter', unit: 'rows', help: 'Rows of the denylist that were removed' },
+  rescind_denylist_set_aside_total: {
+    type: 'counter',
+    unit: 'files',
+    help: 'Denylist files that could not be used and were replaced',
+  },
+  rescind_denylist_reopened_total: {
+    type: 'counter',
+    unit: 'times',
+    help: 'Times the denylist was opened again after its file system had become writable',
+  },
+  rescind_sockets_ended_total: {
+    type: 'counter',
+    unit: 'sockets',
+    help: 'Live sockets ended',
+    labels: { reason: 'open' },
+  },
+} as const satisfies MetricCatalogue;

@@ -1,0 +1,56 @@
+import type { MetricCatalogue } from './entry.ts';
+import { LATENCY_SECONDS } from './entry.ts';
+
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS'] as const;
+
+/** Metrics of every service. */
+export const SERVICE_METRICS = {
+  rescind_build_info: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'Always 1; the labels say what runs',
+    labels: { service: 'open', version: 'open' },
+  },
+  rescind_ready: { type: 'gauge', unit: 'flag', help: 'Whether /readyz answers 200', initial: 0 },
+  rescind_health_check: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'The checks of /readyz: 1 for the present status of each',
+    labels: { name: 'open', status: ['pass', 'warn', 'fail'] },
+  },
+  rescind_configuration_reloads_total: {
+    type: 'counter',
+    unit: 'reloads',
+    help: 'Files of the configuration that were read again because they had changed',
+    labels: { result: ['applied', 'refused'] },
+  },
+  rescind_configuration_files_refused: {
+    type: 'gauge',
+    unit: 'files',
+    help: 'Files of the configuration whose present content is refused: the content before is in use',
+    initial: 0,
+  },
+  rescind_kafka_client_lines_dropped_total: {
+    type: 'counter',
+    unit: 'lines',
+    help: 'Log lines of the Kafka client that were dropped because they repeat',
+  },
+  rescind_http_requests_total: {
+    type: 'counter',
+    unit: 'requests',
+    help: 'Requests answered',
+    labels: { method: METHODS, status: 'open' },
+  },
+  rescind_http_request_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'How long requests took to be answered; streams are not counted',
+    labels: { method: METHODS },
+    buckets: LATENCY_SECONDS,
+  },
+  rescind_metric_errors_total: {
+    type: 'counter',
+    unit: 'uses',
+    help: 'Uses of metrics that do not agree with the catalogue: a fault of the program',
+  },
+} as const satisfies MetricCatalogue;
