@@ -1,4 +1,5 @@
-import type { DecodedRecord, FollowerCore, FollowerState } from '@rescind/feed';
+import type { DecodedRecord, FollowerCore, FollowerState, FollowerStep } from '@rescind/feed';
+import type { LogChange, LogState } from '@rescind/revocation';
 import type { Mutants } from './model/setting.ts';
 
 /** Histories that part and meet again. */
@@ -6,6 +7,9 @@ const RESTORES = ['restore', 'duplicates', 'sends', 'broker', 'slow'] as const;
 
 /** Another key of the events, while they are on their way. */
 const TURNS = ['event-key', 'sends', 'broker', 'slow', 'issuer', 'duplicates'] as const;
+
+/** Clocks that are wrong, and restarts. */
+const AGES = ['follower-clock', 'crashes', 'suspend', 'broker', 'http', 'slow', 'leaps'] as const;
 
 /** A core that is shown every record alone, and as `change` would have it. */
 function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord | null): Mutants {
@@ -40,6 +44,33 @@ function bent(bend: (state: FollowerState) => FollowerState): Mutants {
     }),
   };
 }
+
+/** A core whose commits are bent, the one of the start too. */
+function committing(bend: (change: LogChange, before: LogState | undefined) => LogChange | null): Mutants {
+  const bentStep = (step: FollowerStep, before: LogState | undefined): FollowerStep => {
+    const [first, ...others] = step.effects;
+    if (first?.kind !== 'commit') return step;
+    const change = bend(first.change, before);
+    if (change === null) return { ...step, effects: others };
+    const { savedAt, savedAgeMs = null } = change.state;
+    const state = { ...step.state, kept: { ...step.state.kept, savedAt, savedAgeMs } };
+    return { state, effects: [{ ...first, change }, ...others] };
+  };
+  return {
+    wrap: (core) => ({
+      ...core,
+      start: (kept, quarantined, at) => bentStep(core.start(kept, quarantined, at), kept),
+      step: (state, input) => bentStep(core.step(state, input), state.kept),
+    }),
+  };
+}
+
+/** Only the age differs. */
+const isAgeAlone = ({ state, cutoffs, quarantine = [], release = [] }: LogChange, before: LogState | undefined) =>
+  before !== undefined &&
+  cutoffs.length + quarantine.length + release.length === 0 &&
+  JSON.stringify({ ...state, savedAt: 0, savedAgeMs: 0, savedBoot: 0, hint: 0 }) ===
+    JSON.stringify({ ...before, savedAt: 0, savedAgeMs: 0, savedBoot: 0, hint: 0 });
 
 const isOwn = (record: DecodedRecord, { kept }: FollowerState) => 'epoch' in record && record.epoch === kept.epoch;
 
@@ -121,5 +152,44 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
         return { ...view, ageMs: Number.isFinite(view.ageMs) ? Math.max(0, at.wall - state.kept.wholeAt) : view.ageMs };
       },
     }),
+  },
+  'the wall clock kept is the greater one': {
+    ...committing((change, before) => ({
+      ...change,
+      state: { ...change.state, savedAt: Math.max(change.state.savedAt, before?.savedAt ?? 0) },
+    })),
+    only: AGES,
+  },
+  'a wall clock that was set is not written down': {
+    ...committing((change, before) => (isAgeAlone(change, before) ? null : change)),
+    only: AGES,
+  },
+  'the age does not go by the own wall clock': {
+    wrap: (core) => ({
+      ...core,
+      view(state, at) {
+        const view = core.view(state, at);
+        const { ageMs, monotonic } = state.age;
+        if (!Number.isFinite(view.ageMs)) return view;
+        return { ...view, ageMs: Math.max(0, at.wall - state.kept.wholeAt, ageMs + at.monotonic - monotonic) };
+      },
+    }),
+    only: AGES,
+  },
+  'a heartbeat that is not live is as old as it says': {
+    wrap: (core) => ({
+      ...core,
+      step(before, input) {
+        const step = core.step(before, input);
+        const { kept } = step.state;
+        if (kept.wholeAt === before.kept.wholeAt || step.state.beat?.isLive !== false) return step;
+        const { wall, monotonic } = input.at;
+        return {
+          ...step,
+          state: { ...step.state, age: { ageMs: Math.max(0, wall - kept.wholeAt), wall, monotonic, boot: undefined } },
+        };
+      },
+    }),
+    only: AGES,
   },
 };

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
 import { RescindError } from './errors.ts';
 
 /** Milliseconds since 1970-01-01T00:00:00Z, whole. */
@@ -7,18 +9,42 @@ export type EpochSeconds = number;
 /** Milliseconds, a length of time. */
 export type DurationMs = number;
 
+/** One run of this machine's kernel. The time it has been up counts while the machine is suspended too. */
+export interface Boot {
+  /** Another one after each start of the machine. */
+  readonly id: string;
+  readonly uptimeMs: DurationMs;
+}
+
 /** The two clocks of a process. Everything that asks the time takes one. */
 export interface Clock {
   /** The wall clock, whole milliseconds. May go back. */
   now(): EpochMillis;
   /** A clock that never goes back, in milliseconds from an arbitrary start. */
   monotonic(): DurationMs;
+  /** How long the machine has been up; undefined, or no such method: unknown. */
+  boot?(): Boot | undefined;
 }
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
+  boot() {
+    bootId ??= readBootId();
+    return bootId === '' ? undefined : { id: bootId, uptimeMs: Math.round(uptime() * 1000) };
+  },
 };
+
+/** Empty where the kernel tells none: only Linux does. */
+let bootId: string | undefined;
+
+function readBootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
 
 /** A clock that moves only when told to: for tests and for simulations. */
 export interface ManualClock extends Clock {

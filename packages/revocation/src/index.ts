@@ -1,4 +1,13 @@
-export type { Clock, ClockFloor, DurationMs, EpochMillis, EpochSeconds, IssuerClock, ManualClock } from './clock.ts';
+export type {
+  Boot,
+  Clock,
+  ClockFloor,
+  DurationMs,
+  EpochMillis,
+  EpochSeconds,
+  IssuerClock,
+  ManualClock,
+} from './clock.ts';
 export { CLOCK_TOLERANCE_MS, createIssuerClock, createManualClock, systemClock } from './clock.ts';
 export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
 export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';

@@ -1,4 +1,4 @@
-import type { EpochMillis } from './clock.ts';
+import type { Boot, DurationMs, EpochMillis } from './clock.ts';
 import type { Cutoff } from './cutoff.ts';
 
 /**
@@ -21,8 +21,12 @@ export interface LogState {
   readonly logTime: EpochMillis;
   /** The `iat_ms` as of which the view was last whole; 0: never. */
   readonly wholeAt: EpochMillis;
-  /** This machine's wall clock at the commit. */
+  /** This machine's wall clock at the commit, as it was: also when it had been set back. */
   readonly savedAt: EpochMillis;
+  /** The age of the view at `savedAt`, ms; null: unknown. Absent: written by a version that did not keep it. */
+  readonly savedAgeMs?: DurationMs | null;
+  /** How long this machine had been up at `savedAt`. Null or absent: unknown. */
+  readonly savedBoot?: Boot | null;
   /** Why the view is suspect, or null. */
   readonly suspect: string | null;
   /** The signed event or heartbeat with the greatest (epoch, seq or head): proof for an issuer that was restored. */

@@ -95,6 +95,9 @@ export function checkReady(
   }
 }
 
+/** A suspension as short as that may be hidden by a wall clock that was set meanwhile. */
+const EXACT_MS = 110;
+
 /** The age told must not be less than the age that is, but for what the clocks are apart. */
 export function checkAge(follower: Follower, state: FollowerState, ageMs: number, now: number): void {
   const { claim, slackMs } = follower.store;
@@ -103,9 +106,17 @@ export function checkAge(follower: Follower, state: FollowerState, ageMs: number
     return;
   }
   const trueAge = now - claim.readAt;
-  if (ageMs < trueAge - slackMs - 10) {
+  if (ageMs < trueAge - slackMs - EXACT_MS) {
     throw new Violation(`${follower.name} says ${ageMs} ms, and it is ${trueAge} (±${slackMs}), at ${state.kept.seq}`);
   }
+}
+
+/** A restart forgets nothing of the age told at the last commit, and what has passed since is added to it. */
+export function checkRestart(follower: Follower, ageMs: number, setBackMs: number, now: number): void {
+  const { saved } = follower.store;
+  if (saved === null || ageMs >= saved.ageMs + now - saved.at - setBackMs - EXACT_MS) return;
+  const before = `${saved.ageMs} ms at its last commit, ${now - saved.at} ms ago`;
+  throw new Violation(`${follower.name} says ${ageMs} ms after a restart, and said ${before}`);
 }
 
 export function slackOf(store: Store, followerAheadMs: number): number {

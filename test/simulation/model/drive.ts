@@ -1,11 +1,11 @@
 import type { FollowerEffect, FollowerInput, Instant, WayId } from '@rescind/feed';
 import type { Cutoff } from '@rescind/revocation';
-import { checkAge, checkClaim, checkReady, checkRows, slackOf } from './check.ts';
+import { checkAge, checkClaim, checkReady, checkRestart, checkRows, slackOf } from './check.ts';
 import type { Client, Follower } from './follower.ts';
 import { applyChange, decodeBatch, newWays, protocolOf } from './follower.ts';
 import { accept, pump } from './http.ts';
 import type { Issuer } from './issuer.ts';
-import { claimKey, prove } from './issuer.ts';
+import { claimKey, fresh, prove } from './issuer.ts';
 import type { RelayWorld } from './relay.ts';
 import { placeOf } from './relay.ts';
 import { endOf } from './topic.ts';
@@ -27,11 +27,12 @@ export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
 
 type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
 
-function instant({ aheadMs, process }: Follower, world: DriveWorld): Instant {
+function instant({ aheadMs, process, boot }: Follower, world: DriveWorld): Instant {
   const now = world.now();
   return {
     wall: Math.floor(now + aheadMs),
-    monotonic: now - (process?.bornAt ?? now),
+    monotonic: now - (process?.bornAt ?? now) - (process?.suspendedMs ?? 0),
+    boot: { id: boot.id, uptimeMs: now - boot.at },
     random: world.random.next(),
   };
 }
@@ -48,15 +49,25 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
     if (record === undefined) throw new Violation('nothing was decoded');
     return { epoch, seq, record };
   });
-  store.slackMs = Math.max(store.slackMs, slackOf(store, follower.aheadMs));
+  const { saved } = store;
+  const isSameBoot = saved?.bootId === follower.boot.id;
+  // Only a clock that was set while the machine was down may hide some of the age.
+  const setBackMs = saved === null || isSameBoot ? 0 : setBackSince(saved, follower.aheadMs);
+  store.slackMs += setBackMs;
   const { state, effects } = core.start(store.state, again, instant(follower, world));
-  follower.process = { state, ways: newWays(), bornAt: world.now(), heldAtOpen: null };
+  follower.process = { state, ways: newWays(), bornAt: world.now(), suspendedMs: 0, heldAtOpen: null };
+  checkRestart(follower, follower.core.view(state, instant(follower, world)).ageMs, setBackMs, world.now());
   carryOut(follower, world, effects);
+}
+
+function setBackSince({ aheadMs, seenAheadMs }: NonNullable<Follower['store']['saved']>, now: number): number {
+  return Math.max(0, seenAheadMs - now) + Math.min(1_000, Math.abs(seenAheadMs - aheadMs));
 }
 
 export function crash(follower: Follower, world: DriveWorld): void {
   follower.process = null;
   follower.restartAt = world.now() + world.random.below(world.random.chance(0.2) ? 20_000 : 1_500);
+  if (world.random.chance(0.3)) follower.boot = { id: fresh('b'), at: world.now() };
 }
 
 /** One step of the core, with everything that may go wrong around its commit. */
@@ -75,6 +86,7 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
   process.state = state;
   carryOut(follower, world, effects);
   if (follower.process === null) return;
+  if (follower.store.saved !== null) follower.store.saved.seenAheadMs = follower.aheadMs;
   checkAge(follower, state, follower.core.view(state, input.at).ageMs, world.now());
 }
 
@@ -120,8 +132,17 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   if (isSame || wholeAt !== (before?.wholeAt ?? 0)) {
     const claim = world.claims.get(claimKey(epoch, wholeAt, beat?.head ?? -1, beat?.last ?? null));
     if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
+    const hasPredecessor = beat?.isLive === false && store.claim !== null;
+    // By a heartbeat that is not live the age may not lose more than the times of the two differ.
+    const fromBefore = store.slackMs + Math.max(0, claim.aheadMs - (store.claim?.aheadMs ?? 0));
     store.claim = claim;
-    store.slackMs = slackOf(store, follower.aheadMs);
+    const byClock = slackOf(store, follower.aheadMs);
+    store.slackMs = hasPredecessor ? Math.min(byClock, fromBefore) : byClock;
+  }
+  if (follower.process !== null) {
+    const { ageMs } = follower.core.view(follower.process.state, instant(follower, world));
+    const { aheadMs, boot } = follower;
+    store.saved = { ageMs, at: world.now(), aheadMs, seenAheadMs: aheadMs, bootId: boot.id };
   }
   if (change.state.savedAt > world.now() + 1e9) throw new Violation('a time from nowhere');
   if (change.cutoffs.length > 0) checkRows(follower, world);

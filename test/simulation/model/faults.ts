@@ -65,6 +65,12 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     const follower = random.pick(followers);
     if (follower !== undefined) follower.aheadMs = someOffset(random);
   },
+  suspend(world) {
+    const follower = world.random.pick(world.followers);
+    if (follower?.process == null || follower.suspendedUntil > world.now()) return;
+    const ms = world.random.below(world.random.chance(0.3) ? 120_000 : 8_000);
+    follower.suspendedUntil = world.now() + ms;
+  },
   'issuer-clock'({ issuer, random }) {
     issuer.aheadMs = someOffset(random);
   },
@@ -115,6 +121,7 @@ export function calmDown(world: World): void {
   for (const follower of world.followers) {
     follower.aheadMs = 0;
     follower.deafUntil = 0;
+    follower.suspendedUntil = Math.min(follower.suspendedUntil, world.now());
     follower.unknownKey = null;
     follower.restartAt = world.now();
     if (follower.upgraded) continue;

@@ -14,6 +14,18 @@ export interface Store {
   claim: Claim | null;
   /** By how much its reading of the age may be too low because of the clocks it had. */
   slackMs: number;
+  /** The last commit as it truly was; ours, not the follower's. */
+  saved: SavedAge | null;
+}
+
+/** The age told at a commit, and the clocks by which it was told. */
+interface SavedAge {
+  readonly ageMs: number;
+  readonly at: number;
+  readonly aheadMs: number;
+  /** How far the wall clock was ahead at the last step: one that was set by more than a second since is written down. */
+  seenAheadMs: number;
+  readonly bootId: string;
 }
 
 const emptyStore = (): Store => ({
@@ -22,10 +34,16 @@ const emptyStore = (): Store => ({
   quarantine: new Map(),
   claim: null,
   slackMs: 0,
+  saved: null,
 });
 
 export function copyStore(store: Store): Store {
-  return { ...store, rows: copyRows(store.rows), quarantine: new Map(store.quarantine) };
+  return {
+    ...store,
+    saved: store.saved && { ...store.saved },
+    rows: copyRows(store.rows),
+    quarantine: new Map(store.quarantine),
+  };
 }
 
 /** One way's connection, from the follower's side. */
@@ -56,6 +74,8 @@ interface Process {
   state: FollowerState;
   readonly ways: Record<WayId, Client>;
   readonly bornAt: number;
+  /** For how long its machine has been suspended since: its monotonic clock stood still. */
+  suspendedMs: number;
   /** What the topic held when it was first opened. */
   heldAtOpen: readonly string[] | null;
 }
@@ -72,6 +92,12 @@ export interface Follower {
   restartAt: number;
   /** How far its wall clock is ahead of real time. */
   aheadMs: number;
+  /** The machine's run: since when it is up, in real time. */
+  boot: { readonly id: string; readonly at: number };
+  /** Its machine does nothing until then. */
+  suspendedUntil: number;
+  /** When it last had a turn, in real time. */
+  seenAt: number;
   /** Whether it understands the events of a future version. */
   upgraded: boolean;
   /** Until then it does not know the key of the log. */
@@ -97,6 +123,9 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
     process: null,
     restartAt: 0,
     aheadMs: 0,
+    boot: { id: `${name} 0`, at: 0 },
+    suspendedUntil: 0,
+    seenAt: 0,
     upgraded: false,
     deafUntil: 0,
     unknownKey: null,

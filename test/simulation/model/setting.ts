@@ -37,6 +37,7 @@ export const FAULTS = [
   'restore',
   'event-key',
   'follower-clock',
+  'suspend',
   'issuer-clock',
   'files',
   'rubbish',

@@ -9,10 +9,11 @@ export function tellStep(
   effects: readonly FollowerEffect[],
 ): string {
   const { epoch, seq, id, head, floor, wholeAt, suspect } = kept;
-  const way = input.kind === 'tick' ? '' : ` ${input.way}`;
+  const way = 'way' in input ? ` ${input.way}` : '';
   const records = input.kind === 'records' ? ` ${input.records.map(tellRecord).join(' ')}` : '';
   const done = effects.flatMap((effect) => (SAID.has(effect.kind) ? [JSON.stringify(effect)] : [])).join(' ');
-  const state = JSON.stringify({ epoch, seq, id, head, floor, wholeAt, suspect, beat });
+  const { savedAt, savedAgeMs } = kept;
+  const state = JSON.stringify({ epoch, seq, id, head, floor, wholeAt, suspect, savedAt, savedAgeMs, beat });
   return `${name}: ${input.kind}${way}${records} => ${state} ${done}`;
 }
 

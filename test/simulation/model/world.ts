@@ -132,10 +132,23 @@ function live(world: World): void {
     if (world.relay !== null) stepRelay(world.relay, issuer, world);
   }
   for (const follower of world.followers) {
+    if (isSuspended(follower, world)) continue;
     if (follower.process === null && now >= follower.restartAt) startFollower(follower, world);
     advance(follower, world);
     if (random.chance(0.03)) prune(follower, world);
   }
+}
+
+/** Its clocks go on, but for the monotonic one. */
+function isSuspended(follower: Follower, world: World): boolean {
+  if (follower.suspendedUntil <= follower.seenAt) {
+    follower.seenAt = world.now();
+    return false;
+  }
+  const until = Math.min(world.now(), follower.suspendedUntil);
+  if (follower.process !== null) follower.process.suspendedMs += Math.max(0, until - follower.seenAt);
+  follower.seenAt = until;
+  return world.now() < follower.suspendedUntil;
 }
 
 /** As the guard's process does: by log time, never by its own clock. */
@@ -155,7 +168,7 @@ function isWell(follower: Follower, world: World): boolean {
   if (follower.setup === 'kafka') return true;
   const { process } = follower;
   if (process === null) return false;
-  const at = { wall: world.now(), monotonic: world.now() - process.bornAt, random: 0 };
+  const at = { wall: world.now(), monotonic: world.now() - process.bornAt - process.suspendedMs, random: 0 };
   const view = follower.core.view(process.state, at);
   return view.ready && view.whole && view.suspect === null;
 }

@@ -10,7 +10,7 @@ import type {
   WayId,
 } from '@rescind/feed';
 import { createFollowerCore } from '@rescind/feed';
-import type { Cutoff, LogState } from '@rescind/revocation';
+import type { Boot, Cutoff, LogState } from '@rescind/revocation';
 import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 
 const LOG = 'https://users.example';
@@ -87,6 +87,8 @@ export interface Bench {
   pass(ms: number): FollowerEffect[];
   /** Somebody sets the wall clock. */
   setWallBack(ms: number): void;
+  /** The machine is suspended: its monotonic clock stands still. */
+  suspend(ms: number): void;
   open(way?: WayId): void;
   take(way: WayId, ...records: DecodedRecord[]): readonly FollowerEffect[];
   happens(input: Happening): readonly FollowerEffect[];
@@ -97,13 +99,20 @@ type Happening = Unstamped<FollowerInput>;
 
 /** A follower's core with a clock in one's hands. */
 export function createBench(
-  options: Partial<FollowerCoreOptions> & { kept?: LogState; quarantined?: QuarantinedAgain[]; wallMs?: number } = {},
+  options: Partial<FollowerCoreOptions> & {
+    kept?: LogState;
+    quarantined?: QuarantinedAgain[];
+    wallMs?: number;
+    boot?: Boot;
+  } = {},
 ): Bench {
-  const { kept, quarantined = [], wallMs = START, ...rest } = options;
+  const { kept, quarantined = [], wallMs = START, boot, ...rest } = options;
   const core = createFollowerCore({ log: LOG, first: 'kafka', second: 'http', ...rest });
   let wall = wallMs;
   let monotonic = 0;
-  const at = (): Instant => ({ wall, monotonic, random: 0 });
+  let suspendedMs = 0;
+  const uptime = () => boot && { id: boot.id, uptimeMs: boot.uptimeMs + monotonic + suspendedMs };
+  const at = (): Instant => ({ wall, monotonic, boot: uptime(), random: 0 });
   const rows = new Set<string>();
   let { state, effects } = core.start(kept, quarantined, at());
 
@@ -142,6 +151,10 @@ export function createBench(
     },
     setWallBack(ms) {
       wall -= ms;
+    },
+    suspend(ms) {
+      wall += ms;
+      suspendedMs += ms;
     },
     open(way = 'first') {
       happens({ kind: 'asked', way });

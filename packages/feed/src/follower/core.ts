@@ -1,6 +1,6 @@
 import type { LogState } from '@rescind/revocation';
 import type { WayStart } from '../ports.ts';
-import { ageOf } from './core/age.ts';
+import { ageAtStart, ageOf } from './core/age.ts';
 import { releaseAside } from './core/aside.ts';
 import type { Draft, Settings } from './core/draft.ts';
 import { beginDraft, changeWay, count, finishDraft, log, toSettings, wayName } from './core/draft.ts';
@@ -93,6 +93,9 @@ function takeInput(draft: Draft, input: FollowerInput): void {
       return;
     case 'tick':
       passTime(draft);
+      return;
+    case 'stop':
+      draft.isAgeToSave = draft.kept.wholeAt > 0;
   }
 }
 
@@ -151,6 +154,8 @@ function start(
 ): FollowerStep {
   const draft = beginDraft(settings, firstState(settings, kept, quarantined, at), at);
   markGood(draft);
+  // Else the next start would find a wall clock that has passed the kept one again, and take the age for known.
+  draft.isAgeToSave = draft.kept.wholeAt > 0 && at.wall < draft.kept.savedAt;
   draft.effects.push({ kind: 'open', way: 'first' });
   for (const { epoch, seq, record } of quarantined) {
     if (record.kind !== 'event') continue;
@@ -172,15 +177,14 @@ function firstState(
 ): FollowerState {
   const state = kept ?? nothingKept(settings.log);
   const now = at.monotonic;
-  // A wall clock behind the kept one has been set back, nobody knows how far.
-  const isAgeKnown = state.wholeAt > 0 && at.wall >= state.savedAt;
   return {
     kept: state,
     cause: toCause(state.suspect),
     quarantined: new Map(quarantined.map(({ epoch, seq }) => [`${epoch}:${seq}`, { epoch, seq }])),
     run: null,
     beat: null,
-    age: { ageMs: isAgeKnown ? Math.max(0, at.wall - state.wholeAt) : Number.POSITIVE_INFINITY, monotonic: now },
+    age: ageAtStart(state, at),
+    saved: { wall: at.wall, monotonic: now },
     way: null,
     ready: false,
     ways: { first: { ...NO_WAY, taken: true, since: now, heardAt: now }, second: NO_WAY },

@@ -1,4 +1,4 @@
-import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import type { Boot, Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { createBackoff } from '../backoff.ts';
 import type { FeedStore, WayStart } from '../ports.ts';
 import type { FollowerCore, FollowerEffect, FollowerInput, FollowerState, Instant, WayId } from './core.ts';
@@ -70,6 +70,8 @@ export function createEngine(options: EngineOptions): Engine {
   let closed = false;
 
   const now = (): Instant => ({ wall: clock.now(), monotonic: clock.monotonic(), random: Math.random() });
+  const boot = createBootReader(clock);
+  const stamp = (): Instant => ({ ...now(), boot: boot() });
 
   const carryOutAll = () => {
     if (carrying) return;
@@ -87,7 +89,7 @@ export function createEngine(options: EngineOptions): Engine {
 
   /** @throws what the store throws: the step has not happened then */
   const take = (happening: Happening) => {
-    const step = core.step(state, { ...happening, at: now() } as FollowerInput);
+    const step = core.step(state, { ...happening, at: stamp() } as FollowerInput);
     adopt(step.effects, step.state);
   };
 
@@ -157,10 +159,25 @@ export function createEngine(options: EngineOptions): Engine {
     },
     begin: (wanted) => adopt(wanted, state),
     close() {
+      if (closed) return;
+      // A disk that takes nothing now is asked for no more: the next start knows the age of the last commit.
+      if (retry === undefined) void this.submit({ kind: 'stop' });
       closed = true;
       clearTimeout(retry);
       retry = undefined;
       drain();
     },
+  };
+}
+
+/** Asked for at each step, and read once a tick: in between the monotonic clock counts. */
+const READ_BOOT_EVERY_MS: DurationMs = 100;
+
+function createBootReader(clock: Clock): () => Boot | undefined {
+  let read: { readonly boot: Boot | undefined; readonly at: DurationMs } | undefined;
+  return () => {
+    const monotonic = clock.monotonic();
+    if (read === undefined || monotonic - read.at >= READ_BOOT_EVERY_MS) read = { boot: clock.boot?.(), at: monotonic };
+    return read.boot && { id: read.boot.id, uptimeMs: read.boot.uptimeMs + monotonic - read.at };
   };
 }

@@ -63,6 +63,7 @@ export function openFollower(options: FollowerOptions): Follower {
   const started = core.start(store.load(log), quarantinedAgain(store, log, decoder), {
     wall: clock.now(),
     monotonic: clock.monotonic(),
+    boot: clock.boot?.(),
     random: Math.random(),
   });
   const engine = createEngine({

@@ -1,8 +1,74 @@
-import type { DurationMs } from '@rescind/revocation';
-import type { FollowerState, Instant } from './types.ts';
+import type { Boot, DurationMs, LogState } from '@rescind/revocation';
+import type { AgeAt, FollowerState, Instant } from './types.ts';
 
-/** How old the view may be at most, by the worse of the two clocks. */
-export function ageOf({ kept, age, at }: Pick<FollowerState, 'kept' | 'age'> & { readonly at: Instant }): DurationMs {
+type Beat = NonNullable<FollowerState['beat']>;
+
+/** A wall clock that has moved by so much more or less than the monotonic one was set, or the machine was suspended. */
+const WALL_SET_MS: DurationMs = 1_000;
+
+/** Less is how exactly the kernel tells how long it has been up. */
+const SUSPENDED_MS: DurationMs = 100;
+
+interface Aged extends Pick<FollowerState, 'kept' | 'age'> {
+  readonly at: Instant;
+}
+
+/**
+ * How old the view may be at most: by the wall clock since `wholeAt`, and by what each of the two clocks has counted since
+ * the age was last known. The monotonic clock stands still while the machine is suspended, the wall clock may be set.
+ */
+export function ageOf({ kept, age, at }: Aged): DurationMs {
   if (kept.wholeAt === 0) return Number.POSITIVE_INFINITY;
-  return Math.max(0, at.wall - kept.wholeAt, age.ageMs + (at.monotonic - age.monotonic));
+  return Math.max(0, at.wall - kept.wholeAt, grown(age, at));
+}
+
+function grown({ ageMs, wall, monotonic }: AgeAt, at: Instant): DurationMs {
+  return ageMs + Math.max(0, at.monotonic - monotonic, at.wall - wall);
+}
+
+/**
+ * The age as the view becomes whole by a heartbeat. One that is live is as old as this process has known it, if the wall
+ * clock does not say more. Of one that is not live nobody knows how old it is: it makes the view younger than the one
+ * before by the difference of their times only.
+ */
+export function ageByBeat({ kept, age, at }: Aged, beat: Beat): AgeAt {
+  const { wall, monotonic, boot } = at;
+  const sinceHeard = Math.max(monotonic - beat.heard.monotonic, wall - beat.heard.wall);
+  const byPredecessor = beat.isLive ? 0 : ageOf({ kept, age, at }) - (beat.at - kept.wholeAt);
+  return { ageMs: Math.max(0, wall - beat.at, sinceHeard, byPredecessor), wall, monotonic, boot };
+}
+
+/** The age at the start of a process. A wall clock behind the one at the last commit has been set back by an unknown time. */
+export function ageAtStart(kept: LogState, { wall, monotonic, boot }: Instant): AgeAt {
+  const isKnown = kept.wholeAt > 0 && wall >= kept.savedAt;
+  // A version that did not keep the age kept the greatest wall clock.
+  const { savedAgeMs = Math.max(0, kept.savedAt - kept.wholeAt), savedBoot } = kept;
+  if (!isKnown || savedAgeMs === null) return { ageMs: Number.POSITIVE_INFINITY, wall, monotonic, boot };
+  const elapsed = Math.max(wall - kept.savedAt, upSince(savedBoot, boot));
+  return { ageMs: Math.max(0, wall - kept.wholeAt, savedAgeMs + elapsed), wall, monotonic, boot };
+}
+
+/** What the machine's own clock has counted; 0 after another start of it, or where it tells nothing. */
+function upSince(before: Boot | null | undefined, boot: Boot | undefined): DurationMs {
+  return boot !== undefined && before?.id === boot.id ? boot.uptimeMs - before.uptimeMs : 0;
+}
+
+/** Adds what a suspension has hidden from the other two clocks: the wall clock may have been set back meanwhile. */
+export function countSuspension(age: AgeAt, at: Instant): AgeAt {
+  const slept = upSince(age.boot, at.boot) - Math.max(at.monotonic - age.monotonic, at.wall - age.wall);
+  if (slept <= SUSPENDED_MS) return age;
+  const { wall, monotonic, boot } = at;
+  return { ageMs: age.ageMs + upSince(age.boot, boot), wall, monotonic, boot };
+}
+
+/** What a commit keeps of the age: as it is, so that a clock that is set later hides nothing of it. */
+export function savedAge(aged: Aged): Required<Pick<LogState, 'savedAt' | 'savedAgeMs' | 'savedBoot'>> {
+  const ageMs = ageOf(aged);
+  const { wall, boot = null } = aged.at;
+  return { savedAt: wall, savedAgeMs: Number.isFinite(ageMs) ? ageMs : null, savedBoot: boot };
+}
+
+/** Whether the wall clock has been set, or the machine suspended, since the age was last committed. */
+export function isWallSet({ saved, at }: Pick<FollowerState, 'saved'> & { readonly at: Instant }): boolean {
+  return Math.abs(at.wall - saved.wall - (at.monotonic - saved.monotonic)) > WALL_SET_MS;
 }

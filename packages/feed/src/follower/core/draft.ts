@@ -1,4 +1,5 @@
 import type { CounterName, Cutoff, DurationMs, Fields, LogLevel, MetricLabels, Quarantined } from '@rescind/revocation';
+import { countSuspension, savedAge } from './age.ts';
 import type {
   FollowerCoreOptions,
   FollowerEffect,
@@ -56,11 +57,14 @@ export interface Draft extends Writable<FollowerState> {
   gapOn: WayId | null;
   /** Whether a fresh heartbeat of the first way was as far as the position. */
   firstIsGood: boolean;
+  /** Whether the age is to be committed although nothing else has changed. */
+  isAgeToSave: boolean;
 }
 
 export function beginDraft(settings: Settings, before: FollowerState, at: Instant): Draft {
   return {
     ...before,
+    age: countSuspension(before.age, at),
     settings,
     at,
     before,
@@ -72,6 +76,7 @@ export function beginDraft(settings: Settings, before: FollowerState, at: Instan
     lastCounted: null,
     gapOn: null,
     firstIsGood: false,
+    isAgeToSave: false,
   };
 }
 
@@ -81,7 +86,8 @@ export function finishDraft(draft: Draft): FollowerStep {
   if (suspect !== draft.kept.suspect) draft.kept = { ...draft.kept, suspect };
   const effects: FollowerEffect[] = [];
   if (isWorthCommitting(draft)) {
-    draft.kept = { ...draft.kept, savedAt: savedAt(draft) };
+    draft.kept = { ...draft.kept, ...savedAge(draft) };
+    draft.saved = { wall: draft.at.wall, monotonic: draft.at.monotonic };
     const { kept: state, cutoffs, quarantine, release } = draft;
     effects.push({ kind: 'commit', change: { state, cutoffs, quarantine, release } });
   }
@@ -91,8 +97,8 @@ export function finishDraft(draft: Draft): FollowerStep {
 }
 
 /** A hint alone is not worth a transaction: it goes with the next one. */
-function isWorthCommitting({ before, kept, cutoffs, quarantine, release }: Draft): boolean {
-  if (cutoffs.length + quarantine.length + release.length > 0) return true;
+function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeToSave }: Draft): boolean {
+  if (isAgeToSave || cutoffs.length + quarantine.length + release.length > 0) return true;
   const old = before.kept;
   return (
     kept !== old &&
@@ -107,22 +113,10 @@ function isWorthCommitting({ before, kept, cutoffs, quarantine, release }: Draft
   );
 }
 
-/**
- * This machine's time as kept. It goes back only when the log has just said that the wall clock is right: else a clock
- * set back would make an old view look young after a restart.
- */
-function savedAt({ at, before, kept, beat }: Draft): number {
-  const confirmed = kept.wholeAt !== before.kept.wholeAt && beat?.live === true;
-  const isNearLog = Math.abs(at.wall - kept.wholeAt) <= WALL_CONFIRMED_MS;
-  return confirmed && isNearLog ? at.wall : Math.max(at.wall, before.kept.savedAt);
-}
-
-/** A second-old heartbeat and honest clocks: a wall further from the log's time is not confirmed by it. */
-const WALL_CONFIRMED_MS: DurationMs = 10_000;
-
 function toState(draft: Draft): FollowerState {
-  const { kept, cause, quarantined, run, beat, age, way, ready, ways, goodAt, jitterMs, answeredAt, repair } = draft;
-  return { kept, cause, quarantined, run, beat, age, way, ready, ways, goodAt, jitterMs, answeredAt, repair };
+  const { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt, repair } =
+    draft;
+  return { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt, repair };
 }
 
 const NO_LABELS = {};

@@ -70,8 +70,11 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord): void {
   draft.way = wayName(settings, way);
   const { at, head, last } = record;
   const agrees = head === draft.kept.seq;
+  const { wall, monotonic } = draft.at;
+  const heard = { wall, monotonic };
   if (beat === null || !beat.agrees || at > beat.at) {
-    draft.beat = { at, head, last, agrees, live: record.live || beat?.live === true };
+    const live = record.live || beat?.live === true;
+    draft.beat = { at, head, last, agrees, live, isLive: record.live, heard };
   } else if (record.live && agrees && !beat.live) draft.beat = { ...beat, live: true };
 }
 

@@ -1,3 +1,4 @@
+import { ageByBeat } from './age.ts';
 import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, log } from './draft.ts';
@@ -22,8 +23,8 @@ function becomeWhole(draft: Draft): void {
   if (draft.quarantined.size > 0) return;
   // Of another epoch, or of a log that was read again, the time counts as it is: the old one was another's.
   if (cause === 'epoch' || cause === 'fork' || beat.at > kept.wholeAt) {
+    draft.age = ageByBeat(draft, beat);
     draft.kept = { ...kept, wholeAt: beat.at };
-    draft.age = { ageMs: Math.max(0, draft.at.wall - beat.at), monotonic: draft.at.monotonic };
   }
   if (beat.live && !draft.ready) {
     draft.ready = true;

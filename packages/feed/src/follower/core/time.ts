@@ -1,5 +1,5 @@
 import type { DurationMs } from '@rescind/revocation';
-import { ageOf } from './age.ts';
+import { ageOf, isWallSet } from './age.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, log, wayName } from './draft.ts';
 import { gapFound } from './repair.ts';
@@ -24,6 +24,7 @@ export function passTime(draft: Draft): void {
   // A head that was only remembered and that nobody brings.
   if (isSilent && kept.seq < kept.head && draft.cause === null) gapFound(draft, 'first');
   for (const way of ['first', 'second'] as const) restartIfStalled(draft, way);
+  if (isWallSet(draft)) draft.isAgeToSave = true;
   becomeReadyByAge(draft);
 }
 

@@ -1,4 +1,5 @@
 import type {
+  Boot,
   CounterName,
   DurationMs,
   EpochMillis,
@@ -19,6 +20,8 @@ export type WayName = 'kafka' | 'http';
 export interface Instant {
   readonly wall: EpochMillis;
   readonly monotonic: DurationMs;
+  /** How long the machine has been up. Absent: unknown. */
+  readonly boot?: Boot | undefined;
   /** 0 ≤ random < 1. */
   readonly random: number;
 }
@@ -32,7 +35,9 @@ export type FollowerInput =
   /** A batch in the order of the way. Nothing of a way that has been closed or restarted meanwhile. */
   | { readonly kind: 'records'; readonly way: WayId; readonly records: readonly DecodedRecord[]; readonly at: Instant }
   /** Time passes: every 100 ms or so. */
-  | { readonly kind: 'tick'; readonly at: Instant };
+  | { readonly kind: 'tick'; readonly at: Instant }
+  /** The process ends: the age of now is committed. */
+  | { readonly kind: 'stop'; readonly at: Instant };
 
 /** What the driver is to do, in order. */
 export type FollowerEffect =
@@ -69,7 +74,7 @@ export interface View {
   readonly whole: boolean;
   /** `gap`, `fork`, `epoch` or `not_understood`: why the view is not to be trusted to be complete; else null. */
   readonly suspect: string | null;
-  /** How old the view may be at most: since the time as of which it was whole, by the worse of two clocks. Infinity: unknown. */
+  /** How old the view may be at most: since the time as of which it was whole, by the worst of the clocks. Infinity: unknown. */
   readonly ageMs: DurationMs;
   /** The greatest time of a heartbeat applied: prunes the rows, and is compared with `exp`. 0: none yet. */
   readonly logTime: EpochMillis;
@@ -151,10 +156,27 @@ interface Run {
   readonly id: string;
 }
 
+/** A time by the clocks of this process. */
+export interface Moment {
+  readonly wall: EpochMillis;
+  readonly monotonic: DurationMs;
+}
+
+/** The age of a view at a time; it grows with the faster of the clocks. Infinity: unknown. */
+export interface AgeAt extends Moment {
+  readonly ageMs: DurationMs;
+  readonly boot: Boot | undefined;
+}
+
 /** A heartbeat that the view may become whole by. */
 interface Beat {
   readonly at: EpochMillis;
+  /** Whether one that was live has been heard since the start. */
   readonly live: boolean;
+  /** Whether this one was live: else it says nothing of how old it is. */
+  readonly isLive: boolean;
+  /** When it was heard, by both clocks of this process. */
+  readonly heard: Moment;
   readonly head: number;
   readonly last: string | null;
   /** Whether `last` was the id held when the position was at `head`: only then is it the same log that was read. */
@@ -171,8 +193,10 @@ export interface FollowerState {
   readonly run: Run | null;
   /** The newest heartbeat of this process and epoch that had the greatest head known. Cleared by a fork. */
   readonly beat: Beat | null;
-  /** The monotonic side of the age: at `monotonic` it was `ageMs`. Infinity: unknown. */
-  readonly age: { readonly ageMs: DurationMs; readonly monotonic: DurationMs };
+  /** The age when the view became whole, or when this process started. */
+  readonly age: AgeAt;
+  /** The time of the last commit of this process, or of its start: a wall clock that was set since is noticed by it. */
+  readonly saved: Moment;
   readonly way: WayName | null;
   readonly ready: boolean;
   readonly ways: Readonly<Record<WayId, WayState>>;

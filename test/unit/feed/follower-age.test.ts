@@ -1,0 +1,97 @@
+import type { LogState } from '@rescind/revocation';
+import { describe, expect, it } from 'vitest';
+import { beat, createBench, event, START } from './follower-bench.ts';
+
+const BOOT = { id: 'boot-1', uptimeMs: 1_000_000 };
+
+/** A follower whose view became whole at START by a live heartbeat, with its wall clock so far from the issuer's. */
+function wholeWith(aheadMs: number, boot = BOOT) {
+  const bench = createBench({ wallMs: START + aheadMs, boot });
+  bench.open();
+  bench.take('first', event(1), beat(1, 0));
+  expect(bench.view()).toMatchObject({ whole: true, seq: 1 });
+  return bench;
+}
+
+/** What a file of this state gives a process that starts with these clocks. */
+function restarted(kept: LogState, wallMs: number, boot?: typeof BOOT) {
+  return createBench({ kept: JSON.parse(JSON.stringify(kept)), wallMs, ...(boot && { boot }) }).view().ageMs;
+}
+
+describe('the age of a view', () => {
+  it('survives a restart on a machine whose wall clock is 120 s behind the issuer', () => {
+    const bench = wholeWith(-120_000);
+    bench.pass(41_000);
+    bench.happens({ kind: 'stop' });
+    expect(restarted(bench.kept, START - 120_000 + 46_000)).toBe(46_000);
+  });
+
+  it('is saved with each commit, not only with a heartbeat', () => {
+    const bench = wholeWith(-120_000);
+    bench.pass(30_000);
+    bench.take('first', event(2));
+    expect(bench.kept).toMatchObject({ savedAgeMs: 30_000, savedAt: START - 90_000 });
+    expect(restarted(bench.kept, START - 80_000)).toBe(40_000);
+  });
+
+  it('counts the time the machine was up between two processes, whatever was done to the wall clock', () => {
+    const bench = wholeWith(0);
+    bench.happens({ kind: 'stop' });
+    const later = { id: BOOT.id, uptimeMs: BOOT.uptimeMs + 70_000 };
+    expect(restarted(bench.kept, START + 10_000, later)).toBe(70_000);
+    expect(restarted(bench.kept, START + 10_000, { ...later, id: 'boot-2' })).toBe(10_000);
+  });
+
+  it('is unknown after a restart with the wall clock behind the saved one, and stays so after the next', () => {
+    const bench = wholeWith(0);
+    bench.pass(5_000);
+    bench.happens({ kind: 'stop' });
+    const second = createBench({ kept: bench.kept, wallMs: START + 4_000 });
+    expect(second.view().ageMs).toBe(Number.POSITIVE_INFINITY);
+    expect(second.effects[0]).toMatchObject({ kind: 'commit', change: { state: { savedAgeMs: null } } });
+    expect(restarted(second.kept, START + 60_000)).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('is saved when the wall clock is set: a clock set back hides nothing after a restart', () => {
+    const bench = wholeWith(0);
+    bench.pass(60_000);
+    bench.setWallBack(50_000);
+    bench.pass(100);
+    expect(bench.kept).toMatchObject({ savedAt: START + 10_100, savedAgeMs: 60_100 });
+    expect(restarted(bench.kept, START + 15_100)).toBe(65_100);
+  });
+
+  it('counts a suspension, which only the wall clock and the machine have seen', () => {
+    const bench = wholeWith(-120_000);
+    bench.suspend(45_000);
+    expect(bench.view().ageMs).toBe(45_000);
+    bench.setWallBack(45_000);
+    bench.pass(100);
+    expect(bench.view().ageMs).toBe(45_100);
+  });
+
+  it('loses by a heartbeat of the backlog only the difference of the two times', () => {
+    const bench = wholeWith(-120_000);
+    bench.pass(50_000);
+    bench.take('first', beat(1, 20_000, { live: false }));
+    expect(bench.kept.wholeAt).toBe(START + 20_000);
+    expect(bench.view().ageMs).toBe(30_000);
+    bench.take('first', beat(1, 49_000));
+    expect(bench.view().ageMs).toBe(0);
+  });
+
+  it('counts from when the heartbeat was heard, if the view became whole by it later', () => {
+    const bench = wholeWith(-120_000);
+    bench.take('first', beat(2, 1_000));
+    bench.pass(9_000);
+    bench.take('first', event(2));
+    expect(bench.kept.wholeAt).toBe(START + 1_000);
+    expect(bench.view().ageMs).toBe(9_000);
+  });
+
+  it('of a file of the version before is what that version would have said', () => {
+    const { savedAgeMs: _, savedBoot: __, ...kept } = wholeWith(0).kept;
+    expect(restarted({ ...kept, savedAt: START + 3_000 }, START + 8_000)).toBe(8_000);
+    expect(restarted({ ...kept, savedAt: START + 9_000 }, START + 8_000)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
