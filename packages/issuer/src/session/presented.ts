@@ -36,13 +36,21 @@ export type Retry =
   | { readonly kind: 'none' };
 
 /**
+ * Whether a token used at `usedAt` may be used again at `at`. A time before its first use, which a clock that was set back
+ * shows, is no time within the grace: a stolen token would count as a retry until the clock has caught up.
+ */
+export function isWithinGrace(usedAt: EpochMillis, at: EpochMillis, graceMs: DurationMs): boolean {
+  return at >= usedAt && at - usedAt <= graceMs;
+}
+
+/**
  * The answer to a refresh may have been lost: the last token before the present gets the same successor, within the grace,
  * while nobody has used that (or it would not be the last). The time runs from its first use, so it cannot be walked forward.
  */
 export function retryOf({ token, hash, session }: PresentedToken, graceMs: DurationMs, at: EpochMillis): Retry {
   const { formerHash, rotatedAt, sealed, selector } = session;
   if (formerHash === null || rotatedAt === null || selector === null || graceMs === 0) return { kind: 'none' };
-  if (!isSameHash(hash, formerHash) || at - rotatedAt > graceMs) return { kind: 'none' };
+  if (!isSameHash(hash, formerHash) || !isWithinGrace(rotatedAt, at, graceMs)) return { kind: 'none' };
   if (sealed === null) return { kind: 'replaced' };
   const successor = unseal(token, selector, sealed);
   const isWhole = session.verifierHash !== null && isSameHash(hashVerifier(successor.verifier), session.verifierHash);

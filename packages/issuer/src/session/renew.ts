@@ -8,6 +8,7 @@ import { answerAccess } from './answer.ts';
 import type { Grant } from './grant.ts';
 import { allowedScope, requireGoingOn, termsOf } from './grant.ts';
 import { digestOfJti } from './opaque.ts';
+import { isWithinGrace } from './presented.ts';
 import type { SessionRoom } from './room.ts';
 import { presentScope, requireWithin } from './scope.ts';
 import type { Unsigned } from './signing.ts';
@@ -97,7 +98,7 @@ function verify({ accepting }: RenewalRoom, accessToken: string, at: EpochMillis
 
 /** As with a refresh token: the last one that bought another, within the grace of its first use. */
 function isRetry({ renewedJti, renewedAt }: Session, jti: string, graceMs: number, at: EpochMillis): boolean {
-  return graceMs > 0 && renewedJti === jti && renewedAt !== null && at - renewedAt <= graceMs;
+  return graceMs > 0 && renewedJti === jti && renewedAt !== null && isWithinGrace(renewedAt, at, graceMs);
 }
 
 function spend({ store: { sessions } }: RenewalRoom, { sid, jti }: Renewable, at: EpochMillis): void {
