@@ -37,7 +37,7 @@ it.each([
   const { fleet, setWall } = await fleetWithWall(before);
   const { client, instances, issuer } = fleet;
   const [instance] = instances;
-  const token = (await client.login(await client.register())).access_token;
+  const token = (await client.login(await client.register(), 'laptop')).access_token;
   await untilAll(instances, token, '200');
   await issuer.stop('SIGKILL');
   const silentSince = performance.now();

@@ -157,7 +157,7 @@ interface Run {
 }
 
 /** A time by the clocks of this process. */
-export interface Moment {
+interface Moment {
   readonly wall: EpochMillis;
   readonly monotonic: DurationMs;
 }
