@@ -59,6 +59,7 @@ export type {
   SessionPage,
   SessionQuery,
   SessionView,
+  StepUp,
   TokenAnswer,
 } from './issuer-sessions.ts';
 export { openIssuer } from './open.ts';

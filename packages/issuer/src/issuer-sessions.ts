@@ -85,6 +85,12 @@ export interface Reauthentication {
   readonly acr?: string;
 }
 
+/** The same, by a caller who has shown an access token of the session. */
+export interface StepUp extends Reauthentication {
+  /** The scope of that token, space-separated: the answer has no more. Default: that of the session. */
+  readonly scope?: string;
+}
+
 /** One of them: every open session of a subject, or one session. `reason` is a stable word. */
 export type ReauthenticationDemand = { readonly reason: string } & (
   | { readonly sub: string; readonly sid?: never }

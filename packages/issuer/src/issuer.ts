@@ -27,6 +27,7 @@ import type {
   RenewAnswer,
   RenewRequest,
   SessionView,
+  StepUp,
   TokenAnswer,
 } from './issuer-sessions.ts';
 
@@ -107,6 +108,12 @@ export interface IssuerTransaction {
    * @throws RescindError `session_ended`, `credentials_wrong`, `subject_inactive`, `clock_parted`, `clock_ahead`
    */
   reauthenticate(proved: Reauthentication): TokenAnswer;
+  /**
+   * As `reauthenticate`, for a caller who has shown an access token: the refresh token of the session stays as it is and
+   * is not answered, and the new access token has no more scope than the one shown.
+   * @throws RescindError as `reauthenticate`
+   */
+  stepUp(proved: StepUp): AccessAnswer;
   /**
    * Another access token of an open session, with the claims as they are now: what answers a change that the person made
    * themselves. The refresh token stays.

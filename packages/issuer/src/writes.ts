@@ -7,7 +7,7 @@ import type { AccessAnswer } from './issuer-sessions.ts';
 import type { RevocationRoom } from './revoke/revoke.ts';
 import { endAllSessions, endSession, revoke, revokeToken, subjectChanged } from './revoke/revoke.ts';
 import { beginLogin } from './session/begin.ts';
-import { reauthenticate, reissue, requireReauthentication } from './session/reauthenticate.ts';
+import { reauthenticate, reissue, requireReauthentication, stepUp } from './session/reauthenticate.ts';
 import { refresh } from './session/refresh.ts';
 import type { RenewalRoom } from './session/renew.ts';
 import { renew } from './session/renew.ts';
@@ -69,6 +69,7 @@ function toTransaction(room: WritingRoom, unit: Unit): IssuerTransaction {
     subjectChanged: (change) => subjectChanged(room, unit, change),
     requireReauthentication: (demand) => requireReauthentication(room, demand),
     reauthenticate: (proved) => reauthenticate(room, unit, proved),
+    stepUp: (proved) => stepUp(room, unit, proved),
     reissue: (of) => reissue(room, unit, of),
     renameSession: (renaming) => renameSession(room.store, renaming, unit.now()),
     putClient: (client) => room.clients.put(client),

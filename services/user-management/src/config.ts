@@ -8,7 +8,7 @@ import {
   setting,
 } from '@rescind/service/configuration';
 import { z } from 'zod';
-import { accountSettings, webhookProblems } from './accounts/settings.ts';
+import { accountSettings, recentLoginProblems, webhookProblems } from './accounts/settings.ts';
 import { keyProblems, keySettings } from './keys/settings.ts';
 
 /** Every variable of user-management. */
@@ -141,6 +141,7 @@ export function readSettings(environment: Environment): Configuration {
 
 function* togetherWrong(configuration: Configuration): Iterable<ConfigurationProblem> {
   yield* webhookProblems(configuration);
+  yield* recentLoginProblems(configuration);
   yield* keyProblems(configuration);
   const { ACCESS_TOKEN_TTL, EVENT_RETENTION } = configuration;
   if (ACCESS_TOKEN_TTL % 1_000 !== 0) yield { variable: 'ACCESS_TOKEN_TTL', problem: 'must be whole seconds' };

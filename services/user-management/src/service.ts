@@ -11,6 +11,7 @@ import { createAccounts } from './accounts/accounts.ts';
 import { createAccountAdministration } from './accounts/acts.ts';
 import { openAccountStore } from './accounts/open.ts';
 import { createSecondFactors } from './accounts/second-factor/enrolment.ts';
+import { recentLoginMs } from './accounts/settings.ts';
 import { createAccountTable } from './accounts/table.ts';
 import { createAdminApp } from './admin/app.ts';
 import { readOperators } from './admin/operators.ts';
@@ -60,6 +61,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       audience: configuration.AUDIENCE,
       resetTtlMs: configuration.PASSWORD_RESET_TTL,
       notMeTtlMs: configuration.NOT_ME_TTL,
+      accessTokenTtlMs: configuration.ACCESS_TOKEN_TTL,
       notified: configuration.WEBHOOK_URL !== undefined,
       clock: systemClock,
       telemetry,
@@ -90,9 +92,8 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       issuer,
       accounts: createAccounts(room),
       secondFactors: createSecondFactors(room, new URL(configuration.ISSUER).hostname),
-      administration,
       limits,
-      recentLoginMs: configuration.RECENT_LOGIN,
+      recentLoginMs: recentLoginMs(configuration),
       neverExpiring: configuration.NEVER_EXPIRING_DEVICES,
       clock: systemClock,
       telemetry,

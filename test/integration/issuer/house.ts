@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { DecodedRecord, EventDecoder, Publisher } from '@rescind/feed';
 import { createEventDecoder } from '@rescind/feed';
-import type { Issuer, IssuerOptions, SubjectRecord, TokenAnswer } from '@rescind/issuer';
+import type { AccessAnswer, Issuer, IssuerOptions, SubjectRecord, TokenAnswer } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
 import type { RescindError } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
@@ -95,7 +95,7 @@ export async function codeOf(work: () => unknown): Promise<string | undefined> {
 }
 
 /** Whether the issuer itself still takes this token: `ok`, or the code of the refusal. */
-export function asked(issuer: Issuer, answer: TokenAnswer): string {
+export function asked(issuer: Issuer, answer: AccessAnswer): string {
   try {
     issuer.verify(answer.access_token);
     return 'ok';
@@ -118,7 +118,7 @@ export function eventsOf(issuer: Issuer, issuers?: readonly string[]): Extract<D
   });
 }
 
-export function claimsOf(answer: TokenAnswer): Record<string, unknown> {
+export function claimsOf(answer: AccessAnswer): Record<string, unknown> {
   return payloadOf(answer.access_token);
 }
 

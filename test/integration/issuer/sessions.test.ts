@@ -287,6 +287,19 @@ describe('re-authentication (RFC 9470)', () => {
     expect(asked(issuer, after)).toBe('token_revoked');
   });
 
+  test('a caller with an access token alone gains no refresh token and no scope, and that of the session stays', async () => {
+    const { issuer } = scene();
+    const before = login(issuer);
+    const scope = before.scope.split(' ')[0] ?? '';
+    const after = await issuer.transaction((tx) => tx.stepUp({ ...proved(before.sid), scope: `${scope} admin` }));
+    expect(after).not.toHaveProperty('refresh_token');
+    expect(after.scope).toBe(scope);
+    expect(claimsOf(after)).toMatchObject({ amr: ['pwd', 'otp'], acr: 'two-factor', scope });
+    expect([before, after].map((answer) => asked(issuer, answer))).toEqual(['token_revoked', 'ok']);
+    const next = await refresh(issuer, before);
+    expect(claimsOf(next)).toMatchObject({ acr: 'two-factor', scope: before.scope });
+  });
+
   test('is of an open session of who proved it', async () => {
     const { issuer, place } = scene();
     const [mine, bobs, over] = [login(issuer), login(issuer, 'bob'), login(issuer)];

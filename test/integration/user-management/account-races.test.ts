@@ -75,9 +75,10 @@ describe('at the same moment', () => {
   test('a second factor is confirmed once, and a recovery code is good once', async () => {
     const service = await started();
     const { access } = await service.login();
-    const { body } = await service.post('/totp', {}, service.asBearer(access));
+    const { body } = await service.post('/totp', { password: USER.password }, service.asBearer(access));
     const totp = createAuthenticator(String(body.uri)).code();
-    const confirmed = await times(8, () => service.post('/totp/confirm', { totp }, service.asBearer(access)));
+    const proof = { password: USER.password, totp };
+    const confirmed = await times(8, () => service.post('/totp/confirm', proof, service.asBearer(access)));
     const right = confirmed.filter(({ status }) => status === 200);
     expect(right).toHaveLength(1);
     const [recoveryCode] = (right[0]?.body.recoveryCodes ?? []) as string[];

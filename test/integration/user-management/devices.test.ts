@@ -78,18 +78,16 @@ describe('security 25: an owner', () => {
   test('ends devices after a recent login alone; proving again who one is goes on with the same session', async () => {
     const service = await started({ RECENT_LOGIN: '2s' });
     const [here, there] = [await service.login(), await service.login()];
-    const end = (access: string) => service.ask('DELETE', `/sessions/${there.answer.sid}`, access);
+    const end = (access: string, sid = there.answer.sid) => service.ask('DELETE', `/sessions/${sid}`, access);
     const refused = await waitFor('the login is not recent any more', async () => {
-      const answer = await service.ask('POST', '/totp', here.access);
+      const answer = await end(here.access, 'nobody');
       return answer.status === 401 && answer;
     });
     expect(refused.body.code).toBe('authentication_insufficient');
     const challenge = refused.headers.get('www-authenticate');
     expect(challenge).toContain('error="insufficient_user_authentication"');
     expect(challenge).toContain('max_age="2"');
-    expect((await end(here.access)).status).toBe(401);
     expect((await service.ask('DELETE', '/sessions', here.access)).status).toBe(401);
-    expect((await service.ask('DELETE', '/account', here.access)).status).toBe(401);
 
     const wrong = await service.post(
       '/reauthenticate',
@@ -104,7 +102,8 @@ describe('security 25: an owner', () => {
     // Security 48: what the session had before is good no more.
     expect(await service.accepts(here.access)).toBe(401);
     expect((await end(again.access)).status).toBe(204);
-    expect((await service.refresh(again.refresh)).status).toBe(200);
+    // The refresh token of the session is still the one of the login.
+    expect((await service.refresh(here.refresh)).status).toBe(200);
   });
 });
 
@@ -143,7 +142,7 @@ test('a session that was begun with a cookie is never answered in a body', async
   const bearer = service.asBearer(String(answer.body.access_token));
   const again = await service.post('/reauthenticate', { password: USER.password }, bearer);
   expect([again.status, again.body.refresh_token]).toEqual([200, undefined]);
-  expect(again.headers.get('set-cookie')).toMatch(/^__Host-/);
+  expect(again.headers.get('set-cookie')).toBeNull();
   const changed = await service.post(
     '/password',
     { currentPassword: USER.password, newPassword: 'another correct horse' },

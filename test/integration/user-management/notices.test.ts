@@ -111,9 +111,11 @@ describe('"this was not me"', () => {
     const { data } = await service.receiver.notice('login.new_device');
     expect(data.phone_number).toBe('+4915112345678');
     const { access } = service.tokensOf(await patch(theirs.access, '+4915199999999'));
-    const { body } = await service.post('/totp', {}, service.asBearer(access));
+    const { body } = await service.post('/totp', { password: USER.password }, service.asBearer(access));
     const totp = createAuthenticator(String(body.uri)).code();
-    expect((await service.post('/totp/confirm', { totp }, service.asBearer(access))).status).toBe(200);
+    expect(
+      (await service.post('/totp/confirm', { password: USER.password, totp }, service.asBearer(access))).status,
+    ).toBe(200);
     // Told where the owner was reached before.
     expect((await service.receiver.notice('account.changed', 2)).data.phone_number).toBe('+4915112345678');
     expect((await service.receiver.notice('account.changed', 3)).data.what).toBe('second_factor');
@@ -129,9 +131,9 @@ describe('"this was not me"', () => {
   test('leaves the second factor that the owner had', async () => {
     const service = await started();
     const own = await service.login(LAPTOP);
-    const { body } = await service.post('/totp', {}, service.asBearer(own.access));
+    const { body } = await service.post('/totp', { password: USER.password }, service.asBearer(own.access));
     const authenticator = createAuthenticator(String(body.uri));
-    const confirm = { totp: authenticator.code() };
+    const confirm = { password: USER.password, totp: authenticator.code() };
     const confirmed = await service.post('/totp/confirm', confirm, service.asBearer(own.access));
     const [first, second] = confirmed.body.recoveryCodes as string[];
     await service.login({ ...STRANGER, recoveryCode: first });
@@ -218,7 +220,7 @@ test('no token of a notice is in the database as it is, nor is the secret of a s
   await service.register();
   const { access } = await service.login(LAPTOP);
   await service.login(STRANGER);
-  const { body } = await service.post('/totp', {}, service.asBearer(access));
+  const { body } = await service.post('/totp', { password: USER.password }, service.asBearer(access));
   const read = () =>
     readdirSync(service.directory)
       .filter((name) => name.includes('.sqlite'))

@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { createAuthenticator } from '../../support/authenticator.ts';
 import { openUserManagement, USER } from '../../support/user-management.ts';
 
+const PROOF = { password: USER.password };
+
 async function started(environment?: Record<string, string>) {
   const service = await openUserManagement(environment);
   await service.register();
@@ -22,10 +24,14 @@ async function started(environment?: Record<string, string>) {
 async function enrolled(environment?: Record<string, string>) {
   const service = await started(environment);
   const { access } = await service.login();
-  const secret = await service.post('/totp', {}, service.asBearer(access));
+  const secret = await service.post('/totp', PROOF, service.asBearer(access));
   expect([secret.status, secret.headers.get('cache-control')]).toEqual([200, 'no-store']);
   const authenticator = createAuthenticator(String(secret.body.uri));
-  const confirmed = await service.post('/totp/confirm', { totp: authenticator.code() }, service.asBearer(access));
+  const confirmed = await service.post(
+    '/totp/confirm',
+    { ...PROOF, totp: authenticator.code() },
+    service.asBearer(access),
+  );
   const recoveryCodes = confirmed.body.recoveryCodes as string[];
   return { ...service, authenticator, secret, recoveryCodes, before: access, confirmed: service.tokensOf(confirmed) };
 }
@@ -35,18 +41,22 @@ describe('a second factor', () => {
     const service = await started();
     const { access } = await service.login();
     expect(decodeJwt(access)).toMatchObject({ amr: ['pwd'], acr: 'aal1' });
-    const nothing = await service.post('/totp/confirm', { totp: '000000' }, service.asBearer(access));
+    const nothing = await service.post('/totp/confirm', { ...PROOF, totp: '000000' }, service.asBearer(access));
     expect([nothing.status, nothing.body.code]).toEqual([409, 'second_factor_state']);
 
-    const { body } = await service.post('/totp', {}, service.asBearer(access));
+    const { body } = await service.post('/totp', PROOF, service.asBearer(access));
     expect(body.uri).toContain(`secret=${body.secret}`);
     // Not confirmed: the password is enough still, and a wrong code changes nothing.
     expect((await service.post('/login', USER)).status).toBe(200);
-    const wrong = await service.post('/totp/confirm', { totp: '000000' }, service.asBearer(access));
+    const wrong = await service.post('/totp/confirm', { ...PROOF, totp: '000000' }, service.asBearer(access));
     expect([wrong.status, wrong.body.code]).toEqual([401, 'second_factor_wrong']);
 
     const authenticator = createAuthenticator(String(body.uri));
-    const answer = await service.post('/totp/confirm', { totp: authenticator.code() }, service.asBearer(access));
+    const answer = await service.post(
+      '/totp/confirm',
+      { ...PROOF, totp: authenticator.code() },
+      service.asBearer(access),
+    );
     expect(decodeJwt(service.tokensOf(answer).access)).toMatchObject({ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2' });
     expect(new Set(answer.body.recoveryCodes as string[]).size).toBe(10);
 
@@ -54,7 +64,7 @@ describe('a second factor', () => {
     expect([without.status, without.body.code]).toEqual([401, 'second_factor_required']);
     const login = await service.login({ totp: authenticator.code() });
     expect(decodeJwt(login.access)).toMatchObject({ amr: ['pwd', 'otp', 'mfa'], acr: 'aal2' });
-    const again = await service.post('/totp', {}, service.asBearer(login.access));
+    const again = await service.post('/totp', PROOF, service.asBearer(login.access));
     expect([again.status, again.body.code]).toEqual([409, 'second_factor_state']);
   });
 
@@ -120,17 +130,21 @@ describe('security 24: a change of the second factor', () => {
   test('ends every other session, and this one goes on', async () => {
     const service = await started();
     const [here, elsewhere] = [await service.login(), await service.login()];
-    const { body } = await service.post('/totp', {}, service.asBearer(here.access));
+    const { body } = await service.post('/totp', PROOF, service.asBearer(here.access));
     expect(await service.accepts(elsewhere.access)).toBe(400);
     const authenticator = createAuthenticator(String(body.uri));
-    const answer = await service.post('/totp/confirm', { totp: authenticator.code() }, service.asBearer(here.access));
+    const answer = await service.post(
+      '/totp/confirm',
+      { ...PROOF, totp: authenticator.code() },
+      service.asBearer(here.access),
+    );
     const tokens = service.tokensOf(answer);
     expect(tokens.answer.sid).toBe(here.answer.sid);
     expect(await service.accepts(elsewhere.access)).toBe(401);
     expect((await service.refresh(elsewhere.refresh)).status).toBe(400);
     expect(await service.accepts(here.access)).toBe(401);
     expect(await service.accepts(tokens.access)).toBe(400);
-    const refreshed = service.tokensOf(await service.refresh(tokens.refresh));
+    const refreshed = service.tokensOf(await service.refresh(here.refresh));
     expect(decodeJwt(refreshed.access)).toMatchObject({ acr: 'aal2' });
   });
 });
@@ -141,7 +155,7 @@ describe('the key that seals secrets', () => {
     const { access } = await service.login();
     const file = join(service.directory, 'keys', 'account-secrets.key');
     expect(statSync(file).mode & 0o777).toBe(0o600);
-    await service.post('/totp', {}, service.asBearer(access));
+    await service.post('/totp', PROOF, service.asBearer(access));
     await service.close();
 
     const place = { ISSUER: service.url, PORT: new URL(service.url).port };

@@ -1,9 +1,15 @@
 import { RescindError } from '@rescind/revocation';
-import type { AccessAnswer, Reauthentication, ReauthenticationDemand, TokenAnswer } from '../issuer-sessions.ts';
+import type {
+  AccessAnswer,
+  Reauthentication,
+  ReauthenticationDemand,
+  StepUp,
+  TokenAnswer,
+} from '../issuer-sessions.ts';
 import { appendRevocation } from '../revoke/append.ts';
 import { denyOlderTokens } from '../revoke/denials.ts';
 import { createPlanRoom } from '../revoke/plan.ts';
-import type { Session } from '../sql/sessions.ts';
+import type { Rotation, Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
 import { allowedScope, isOver, requireGoingOn, termsOf } from './grant.ts';
@@ -19,27 +25,37 @@ const REASON = 'reauthenticated';
 
 /** Raises what is known of the person of a session; what the session had before dies, softly (ASVS 5.0 section 7.2.4). */
 export function reauthenticate(room: SessionRoom, unit: Unit, proved: Reauthentication): TokenAnswer {
+  const next = replaceRefreshToken(requireOpen(room, unit, proved));
+  const answer = raise(room, unit, proved, next.rotation);
+  return { ...answer, refresh_token: toText(next.token) };
+}
+
+/** The same for a caller who has shown an access token alone: the refresh token stays, and is not answered. */
+export function stepUp(room: SessionRoom, unit: Unit, proved: StepUp): AccessAnswer {
+  return raise(room, unit, proved);
+}
+
+function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: Rotation): AccessAnswer {
   const { sessions } = room.store;
   const session = requireOpen(room, unit, proved);
   const subject = requireProved(room.subject(proved.sub), proved.credentialVersion);
   const { client, policy } = termsOf(room, session);
   appendRevocation(unit, REASON, [denyOlderTokens(room.policy.issuer, session.sid, createPlanRoom(room, unit))]);
   const at = unit.mintTime();
-  const { amr, credentialVersion } = proved;
+  const { amr, credentialVersion, scope: narrowedTo = null } = proved;
   const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
   sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
-  const next = replaceRefreshToken(session);
-  const scope = presentScope(session.scope, allowedScope(subject, client));
+  const granted = presentScope(session.scope, allowedScope(subject, client));
   const access = answerAccess(room, {
     session: raised,
     subject,
     policy,
-    scope,
-    narrowedTo: null,
+    scope: presentScope(narrowedTo, granted),
+    narrowedTo,
     at,
-    rotation: next.rotation,
+    ...(rotation === undefined ? {} : { rotation }),
   });
-  return { ...signNow(access), refresh_token: toText(next.token) };
+  return signNow(access);
 }
 
 /** Another access token, with the claims as they are now. */

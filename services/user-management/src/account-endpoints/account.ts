@@ -1,19 +1,18 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
-import { LIMITED, MINTS, NO_STORE, TOKENS, WRITES } from '../http/declared.ts';
+import { ACCESS, LIMITED, MINTS, NO_STORE, WRITES } from '../http/declared.ts';
 import { clearEndedCookies } from '../http/refresh-cookie.ts';
-import { answerTokens } from './answer.ts';
-import { requireRecentLogin } from './recent.ts';
+import { answerAccess } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES } from './room.ts';
 import { sayingFailures } from './said.ts';
-import { accountAnswer, accountPatch } from './schemas.ts';
+import { accountAnswer, accountPatch, credentialsBody } from './schemas.ts';
 
 const TAG = 'Accounts';
 
 /** One's own account: seen, changed, deleted. */
 export function ownAccountOperations(room: EndpointRoom): Operation[] {
-  const { issuer, accounts, secondFactors, administration, limits, recentLoginMs, clock, telemetry } = room;
+  const { issuer, accounts, secondFactors, limits, telemetry } = room;
   const said = sayingFailures(telemetry);
 
   return [
@@ -42,20 +41,20 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       path: '/account',
       summary: 'Change your phone number: older tokens die, sessions go on',
       description:
-        'Answers tokens of this session that have the new claim; the other sessions get it when they refresh.',
+        'Answers an access token of this session that has the new claim; the other sessions get it when they refresh.',
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: accountPatch },
-      answers: { 200: TOKENS },
+      answers: { 200: ACCESS },
       errors: ['session_ended', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body: { phone, ...credentials } }) {
         const { caller } = response.locals;
         const tokens = await said('user_update_fail', () =>
-          limits.confirm(caller.sub, () => accounts.changePhone(caller, credentials, phone)),
+          limits.confirm(caller.sid, () => accounts.changePhone(caller, credentials, phone)),
         );
         telemetry.log('info', 'user_updated', { sub: caller.sub, what: 'phone' });
-        answerTokens(room, response, caller.sub, tokens);
+        answerAccess(room, response, caller.sub, tokens);
       },
     }),
 
@@ -63,16 +62,18 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       id: 'deleteAccount',
       method: 'delete',
       path: '/account',
-      summary: 'Delete your account: every session ends, everything personal is erased; wants a recent login',
+      summary: 'Delete your account: every session ends, everything personal is erased',
       tag: TAG,
       security: 'bearer',
+      body: { type: 'json', schema: credentialsBody },
       answers: { 204: { description: 'Durable: no service takes its tokens any more' } },
-      errors: ['subject_unknown', 'authentication_insufficient', ...WRITES],
-      async handle(request, response: CallerResponse) {
-        requireRecentLogin(response, recentLoginMs, clock);
+      errors: [...PROVES, ...LIMITED, ...WRITES],
+      use: [limits.byAddress],
+      async handle(request, response: CallerResponse, { body }) {
         const { sub, sid } = response.locals.caller;
         const session = issuer.sessions.find(sid);
-        await administration.remove({ sub });
+        await said('user_delete_fail', () => limits.confirm(sid, () => accounts.remove(sub, body)));
+        telemetry.log('info', 'user_deleted', { sub, what: 'deleted' });
         clearEndedCookies(request, response, issuer.sessions, session);
         response.status(204).end();
       },

@@ -1,12 +1,12 @@
 import type { Operation } from '@rescind/service';
 import { operation, RequestRefused } from '@rescind/service';
-import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
+import { ACCESS, LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
 import { createClientAuthentication } from '../oauth/authenticate.ts';
-import { answerTokens } from './answer.ts';
+import { answerAccess, answerTokens } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
 import { codeOf, sayingFailures } from './said.ts';
-import { loginBody, reauthenticateBody, registerAnswer, registerBody } from './schemas.ts';
+import { credentialsBody, loginBody, registerAnswer, registerBody } from './schemas.ts';
 
 /** Registering, logging in, and proving again who one is. */
 export function enteringOperations(room: EndpointRoom): Operation[] {
@@ -77,19 +77,20 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       method: 'post',
       path: '/reauthenticate',
       summary: 'Prove again who you are: the session goes on with a new `auth_time` (RFC 9470)',
+      description: 'Older access tokens of the session die; its refresh token stays as it is.',
       tag: 'Sessions',
       security: 'bearer',
-      body: { type: 'json', schema: reauthenticateBody },
-      answers: { 200: TOKENS },
+      body: { type: 'json', schema: credentialsBody },
+      answers: { 200: ACCESS },
       errors: ['session_ended', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const tokens = await said('authn_login_fail', () =>
-          limits.confirm(caller.sub, () => accounts.reauthenticate(caller, body)),
+          limits.confirm(caller.sid, () => accounts.reauthenticate(caller, body)),
         );
         telemetry.log('info', 'authn_login_success', { sub: caller.sub, again: true });
-        answerTokens(room, response, caller.sub, tokens);
+        answerAccess(room, response, caller.sub, tokens);
       },
     }),
   ];

@@ -15,8 +15,11 @@ export interface LoginLimits {
    * @throws RescindError `rate_limited`, or whatever `login` throws
    */
   login<T>(request: Request, username: string, device: string | undefined, login: () => Promise<T>): Promise<T>;
-  /** Runs what wants the password of somebody who is logged in. @throws as `login` */
-  confirm<T>(sub: string, work: () => Promise<T>): Promise<T>;
+  /**
+   * Runs what requires the password of somebody who is logged in. Each session counts by itself, so a stolen access token
+   * locks nobody out of another session. @throws as `login`
+   */
+  confirm<T>(sid: string, work: () => Promise<T>): Promise<T>;
 }
 
 const MINUTE_MS = 60_000;
@@ -89,7 +92,7 @@ export function createLoginLimits(options: {
       remember(pair);
       return result;
     },
-    confirm: (sub, work) => attempt(`sub:${sub}`, work),
+    confirm: (sid, work) => attempt(`sid:${sid}`, work),
   };
 }
 

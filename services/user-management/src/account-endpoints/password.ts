@@ -1,8 +1,8 @@
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
-import { LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
+import { ACCESS, LIMITED, MINTS, WRITES } from '../http/declared.ts';
 import { clearEndedCookies } from '../http/refresh-cookie.ts';
-import { answerTokens } from './answer.ts';
+import { answerAccess } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
 import { sayingFailures } from './said.ts';
@@ -18,25 +18,31 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       id: 'changePassword',
       method: 'post',
       path: '/password',
-      summary: 'Change the password: every session ends, and one begins',
+      summary: 'Change the password: every session ends',
+      description:
+        'The access token answered is of a new session without a refresh token, which ends with it: log in with the new password meanwhile.',
       tag: 'Accounts',
       security: 'bearer',
       body: { type: 'json', schema: passwordBody },
-      answers: { 200: TOKENS },
+      answers: { 200: ACCESS },
       errors: ['password_refused', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const { currentPassword: password, newPassword, deviceName, deviceId, ...proof } = body;
         const { clientId, scope } = caller;
-        // A session that was begun with a cookie goes on with one.
-        const storage = issuer.sessions.find(caller.sid)?.storage;
+        // Of the kind that the client may have.
+        const session = issuer.sessions.find(caller.sid);
+        const storage = session?.storage;
         const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
         const tokens = await said('authn_password_change_fail', () =>
-          limits.confirm(caller.sub, () => accounts.changePassword(caller, { password, ...proof }, newPassword, login)),
+          limits.confirm(caller.sid, () =>
+            accounts.changePassword(caller.sub, { password, ...proof }, newPassword, login),
+          ),
         );
         telemetry.log('info', 'authn_password_change', { sub: caller.sub });
-        answerTokens(room, response, caller.sub, tokens);
+        clearEndedCookies(request, response, issuer.sessions, session);
+        answerAccess(room, response, caller.sub, tokens);
       },
     }),
 

@@ -2,7 +2,6 @@ import type { Issuer } from '@rescind/issuer';
 import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
 import type { Request, Response } from 'express';
 import type { Accounts } from '../accounts/accounts.ts';
-import type { AccountAdministration } from '../accounts/administration.ts';
 import type { SecondFactors } from '../accounts/second-factor/enrolment.ts';
 import type { CallerLocals } from '../http/bearer.ts';
 import type { LoginLimits } from './limits.ts';
@@ -12,9 +11,8 @@ export interface EndpointRoom {
   readonly issuer: Issuer;
   readonly accounts: Accounts;
   readonly secondFactors: SecondFactors;
-  readonly administration: Pick<AccountAdministration, 'remove'>;
   readonly limits: LoginLimits;
-  /** How long after a login what is hard to undo may be done. */
+  /** How long after a login devices may be logged out. */
   readonly recentLoginMs: DurationMs;
   /** Whether a login may ask for a session without deadlines. */
   readonly neverExpiring: boolean;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clientId, deviceName, scope, tokenAnswer } from '../http/bodies.ts';
+import { accessAnswer, clientId, deviceName, scope } from '../http/bodies.ts';
 import { clientForm } from '../oauth/forms.ts';
 
 /** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
@@ -17,7 +17,7 @@ const totp = z.string().regex(/^\d{6}$/, 'must be 6 digits');
 const recoveryCode = z.string().max(64).describe('One of those that were shown at the enrolment, in place of `totp`');
 const linkToken = z.string().max(256);
 
-/** What proves who somebody is. */
+/** The password, and the second factor of an account that has one. */
 const credentials = { password, totp: totp.optional(), recoveryCode: recoveryCode.optional() };
 
 export const registerBody = z.strictObject({ username, password });
@@ -38,7 +38,7 @@ export const loginBody = z.strictObject({
     .default('body')
     .describe('Where the refresh token goes: into the answer, or into a cookie that no script can read'),
 });
-export const reauthenticateBody = z.strictObject(credentials);
+export const credentialsBody = z.strictObject(credentials);
 
 export const logoutBody = z.strictObject({
   client_id: clientId.describe(
@@ -80,16 +80,14 @@ export const sessionAnswer = z
   })
   .meta({ id: 'Session' });
 
-export const confirmBody = z.strictObject({ totp });
+export const confirmBody = z.strictObject({ password, totp: totp.describe('Of the new secret') });
 export const secretAnswer = z.strictObject({
   secret: z.string().describe('Base32 (RFC 4648), for typing'),
   uri: z.string().describe('The same as an authenticator application reads it from a QR code'),
 });
 const recoveryCodes = z.array(z.string()).describe('Each is good once; they are not shown again');
 export const recoveryCodesAnswer = z.strictObject({ recoveryCodes });
-/** Without a refresh token where that went into a cookie. */
-const tokens = tokenAnswer.shape;
-export const confirmAnswer = z.strictObject({ ...tokens, recoveryCodes });
+export const confirmAnswer = z.strictObject({ ...accessAnswer.shape, recoveryCodes });
 
 export const accountPatch = z.strictObject({
   ...credentials,

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import type { TokenAnswer } from '@rescind/issuer';
+import type { AccessAnswer, StepUp, TokenAnswer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import type { Account, AccountView } from './account.ts';
 import { REASON, viewOf } from './account.ts';
 import { changedClaims } from './claims.ts';
+import { purgeAccount } from './deletion.ts';
 import type { DeviceTraits } from './devices.ts';
 import type { NewLogin } from './entering.ts';
 import { enter } from './entering.ts';
@@ -14,10 +15,12 @@ import type { AccountRoom } from './room.ts';
 import { requireAccount } from './room.ts';
 import { contactOf, tellChange } from './telling.ts';
 
-/** Whose access token it is. */
+/** Whose access token it is, and what it may. */
 export interface Holder {
   readonly sub: string;
   readonly sid: string;
+  /** Space-separated; another token that the holder is given has no more. */
+  readonly scope: string | undefined;
 }
 
 /**
@@ -32,18 +35,23 @@ export interface Accounts {
   login(username: string, credentials: Credentials, login: NewLogin): Promise<TokenAnswer & { readonly sub: string }>;
   /** By what a device is told from others, if it has logged in to the account of that name before. */
   knownDevice(username: string, traits: DeviceTraits): string | undefined;
-  /** Raises `auth_time` of the session; its older tokens die. @throws RescindError `session_ended` */
-  reauthenticate(holder: Holder, credentials: Credentials): Promise<TokenAnswer>;
-  /** Stores another password, ends every session and begins a new one. @throws RescindError `password_refused` */
-  changePassword(holder: Holder, credentials: Credentials, next: string, login: NewLogin): Promise<TokenAnswer>;
+  /** Raises `auth_time` of the session; its older access tokens die. @throws RescindError `session_ended` */
+  reauthenticate(holder: Holder, credentials: Credentials): Promise<AccessAnswer>;
+  /**
+   * Stores another password and ends every session. The access token answered is of a new session that ends with it.
+   * @throws RescindError `password_refused`
+   */
+  changePassword(sub: string, credentials: Credentials, next: string, login: NewLogin): Promise<AccessAnswer>;
   /** Sets the password anew. @returns whose. @throws RescindError `link_invalid`, `password_refused` */
   setPassword(resetToken: string, next: string): Promise<{ readonly sub: string }>;
   /** Somebody else logged in: the password is reset, every session ends, the owner is told how to go on. */
   notMe(token: string): Promise<{ readonly sub: string }>;
   /** @throws RescindError `subject_unknown` */
   view(sub: string): AccountView;
-  /** Every older token of the user dies; the session goes on with the tokens answered, which have the new claims. */
-  changePhone(holder: Holder, credentials: Credentials, phone: string | null): Promise<TokenAnswer>;
+  /** Every older token of the user dies; the session goes on with the access token answered. */
+  changePhone(holder: Holder, credentials: Credentials, phone: string | null): Promise<AccessAnswer>;
+  /** Deletes the account. */
+  remove(sub: string, credentials: Credentials): Promise<void>;
 }
 
 /** A pseudonym: 128 random bits, nothing of the person in it. */
@@ -74,16 +82,16 @@ export function createAccounts(room: AccountRoom): Accounts {
       return account && room.devices.find(account.sub, traits)?.toString('base64url');
     },
 
-    reauthenticate: ({ sub, sid }, credentials) =>
+    reauthenticate: (holder, credentials) =>
       proving(
         room,
-        () => table.bySub(sub),
+        () => table.bySub(holder.sub),
         credentials,
         ({ tx, account: { credentialVersion }, authentication }) =>
-          tx.reauthenticate({ sid, sub, credentialVersion, ...authentication }),
+          tx.stepUp({ ...stepUpOf(holder), credentialVersion, ...authentication }),
       ),
 
-    async changePassword({ sub }, credentials, next, login) {
+    async changePassword(sub, credentials, next, login) {
       const owner = await requirePassword(room, table.bySub(sub), credentials.password);
       const hash = await passwords.hash(next, owner.username);
       return within(room, owner, credentials, (proved) => {
@@ -92,7 +100,8 @@ export function createAccounts(room: AccountRoom): Accounts {
         table.update(sub, { password: hash, credentialVersion });
         tx.endAllSessions({ sub, reason: REASON.passwordChanged });
         tellChange(room, account, 'password', clock.now());
-        return enter(room, { ...proved, account: { ...account, credentialVersion } }, login);
+        const lifetime = { refreshTokenTtlMs: room.accessTokenTtlMs, refreshIdleTtlMs: room.accessTokenTtlMs };
+        return enter(room, { ...proved, account: { ...account, credentialVersion } }, { ...login, policy: lifetime });
       });
     },
 
@@ -131,18 +140,31 @@ export function createAccounts(room: AccountRoom): Accounts {
 
     view: (sub) => viewOf(requireAccount(table, sub)),
 
-    changePhone: ({ sub, sid }, credentials, phone) =>
+    changePhone: (holder, credentials, phone) =>
+      proving(
+        room,
+        () => table.bySub(holder.sub),
+        credentials,
+        ({ tx, account, authentication }) => {
+          const { sub, claims, credentialVersion } = account;
+          tellChange(room, account, 'phone_number', clock.now());
+          table.update(sub, { claims: changedClaims(claims, { phone_number: phone }) });
+          tx.revoke({ claim: 'sub', value: sub, endsSession: false, reason: REASON.phoneChanged });
+          return tx.stepUp({ ...stepUpOf(holder), credentialVersion, ...authentication });
+        },
+      ),
+
+    remove: (sub, credentials) =>
       proving(
         room,
         () => table.bySub(sub),
         credentials,
-        ({ tx, account, authentication }) => {
-          const { claims, credentialVersion } = account;
-          tellChange(room, account, 'phone_number', clock.now());
-          table.update(sub, { claims: changedClaims(claims, { phone_number: phone }) });
-          tx.revoke({ claim: 'sub', value: sub, endsSession: false, reason: REASON.phoneChanged });
-          return tx.reauthenticate({ sid, sub, credentialVersion, ...authentication });
-        },
+        ({ tx }) => void purgeAccount(room, tx, sub),
       ),
   };
+}
+
+/** What the next access token of a holder is bounded by. */
+export function stepUpOf({ sub, sid, scope }: Holder): Pick<StepUp, 'sub' | 'sid' | 'scope'> {
+  return { sub, sid, ...(scope === undefined ? {} : { scope }) };
 }

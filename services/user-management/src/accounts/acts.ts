@@ -5,6 +5,7 @@ import type { Account, AccountState } from './account.ts';
 import { REASON, viewOf } from './account.ts';
 import type { AccountAdministration, AccountChange, Act, Refusal } from './administration.ts';
 import { changedClaims, requireScopes, sameClaims } from './claims.ts';
+import { purgeAccount } from './deletion.ts';
 import { resetPassword } from './reset.ts';
 import type { AccountRoom } from './room.ts';
 import { requireAccount } from './room.ts';
@@ -18,7 +19,7 @@ const MAX_RESET_MS: DurationMs = 30 * 24 * 3_600_000;
 const MAX_PAGE = 1_000;
 
 export function createAccountAdministration(room: AccountRoom): AccountAdministration {
-  const { issuer, table, links, factors, devices, notices, clock, telemetry } = room;
+  const { issuer, table, factors, clock, telemetry } = room;
 
   const carryOut = async ({ sub, along }: Act, work: Work): Promise<AccountChange> =>
     await issuer.transaction((tx) => {
@@ -79,14 +80,7 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
       said(
         'user_deleted',
         'deleted',
-        carryOut(act, ({ sub }, tx) => {
-          links.forget(sub);
-          factors.remove(sub);
-          devices.forget(sub);
-          notices?.forget(sub);
-          table.bury(sub);
-          return tx.endAllSessions({ sub, reason: REASON.deleted });
-        }),
+        carryOut(act, ({ sub }, tx) => purgeAccount(room, tx, sub)),
       ),
     async resetPassword(act) {
       const { ttlMs } = act;

@@ -14,6 +14,8 @@ export interface NewLogin extends DeviceTraits {
   readonly storage?: BeginSession['storage'] | undefined;
   /** No deadlines: it lives until it is revoked. */
   readonly neverExpires?: boolean | undefined;
+  /** Deadlines of this session alone. Default: those of its client. */
+  readonly policy?: BeginSession['policy'] | undefined;
 }
 
 /** Begins a session of who has been proved, and tells the owner where the device is a new one. */
@@ -27,6 +29,7 @@ export function enter(room: AccountRoom, proved: Proved, login: NewLogin): Token
 
 function sessionOf({ audience }: AccountRoom, account: Account, login: NewLogin): BeginSession {
   const { clientId, scope, deviceName, deviceId, storage, neverExpires = false } = login;
+  const policy = neverExpires ? ({ refreshTokenTtlMs: 'never', refreshIdleTtlMs: 'never' } as const) : login.policy;
   return {
     sub: account.sub,
     clientId,
@@ -37,7 +40,7 @@ function sessionOf({ audience }: AccountRoom, account: Account, login: NewLogin)
     ...(deviceName === undefined ? {} : { deviceName }),
     ...(deviceId === undefined ? {} : { deviceId }),
     ...(storage === undefined ? {} : { storage }),
-    ...(neverExpires ? { policy: { refreshTokenTtlMs: 'never', refreshIdleTtlMs: 'never' } } : {}),
+    ...(policy === undefined ? {} : { policy }),
   };
 }
 

@@ -21,6 +21,7 @@ export interface AccountStoreOptions {
   readonly audience: readonly string[];
   readonly resetTtlMs: DurationMs;
   readonly notMeTtlMs: DurationMs;
+  readonly accessTokenTtlMs: DurationMs;
   /** Whether there is somebody to bring notices to. */
   readonly notified: boolean;
   readonly clock: Clock;
@@ -83,6 +84,7 @@ export function openAccountStore(options: AccountStoreOptions): AccountStore {
       audience: options.audience,
       resetTtlMs: options.resetTtlMs,
       notMeTtlMs: options.notMeTtlMs,
+      accessTokenTtlMs: options.accessTokenTtlMs,
       clock,
       telemetry,
     },

@@ -21,6 +21,7 @@ export interface Proved {
 /**
  * Verifies the password, and then, in one transaction, the second factor (where there is one) and does `work`.
  * @param find whose password it should be; nobody's takes as long
+ * @param require what the account must be, looked at before the second factor is taken
  * @throws RescindError `credentials_wrong`; `subject_inactive`, with its reason; `second_factor_required`,
  *   `second_factor_wrong`, `busy`, and whatever `work` throws
  */
@@ -29,10 +30,11 @@ export async function proving<T>(
   find: () => Account | undefined,
   credentials: Credentials,
   work: (proved: Proved) => T,
+  require?: (account: Account) => void,
 ): Promise<T> {
   const proved = await requirePassword(room, find(), credentials.password);
   await strengthen(room, proved, credentials.password);
-  return await within(room, proved, credentials, work);
+  return await within(room, proved, credentials, work, require);
 }
 
 /** The transaction of `proving`, when the password has been verified. */
@@ -41,6 +43,7 @@ export async function within<T>(
   { sub, credentialVersion }: Account,
   proof: FactorProof,
   work: (proved: Proved) => T,
+  require?: (account: Account) => void,
 ): Promise<T> {
   return await issuer.transaction((tx) => {
     const account = table.bySub(sub);
@@ -48,6 +51,7 @@ export async function within<T>(
     if (account?.credentialVersion !== credentialVersion) throw new RescindError('credentials_wrong');
     const reason = inactiveReason(account);
     if (reason !== undefined) throw new RescindError('subject_inactive', { reason });
+    require?.(account);
     return work({ account, authentication: takeProof(factors, sub, proof, clock.now()), tx });
   });
 }

@@ -30,6 +30,7 @@ export interface AccountRoom {
   readonly resetTtlMs: DurationMs;
   /** How long "this was not me" may be said. */
   readonly notMeTtlMs: DurationMs;
+  readonly accessTokenTtlMs: DurationMs;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }

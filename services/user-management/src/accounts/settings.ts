@@ -1,3 +1,4 @@
+import type { DurationMs } from '@rescind/revocation';
 import type { ConfigurationProblem } from '@rescind/service/configuration';
 import { setting } from '@rescind/service/configuration';
 import { isPrivateWay, parseWebhookSecret } from '../notices/signature.ts';
@@ -9,13 +10,14 @@ export const accountSettings = {
     about:
       'Whether a login may ask, by `neverExpires`, for a session without deadlines: it lives until somebody revokes it',
   }),
-  RECENT_LOGIN: setting.duration({
-    default: '15m',
-    atLeast: '1s',
-    atMost: '24h',
-    about:
-      'How long after a login (or `/reauthenticate`) devices may be logged out, a second factor enrolled and the account deleted',
-  }),
+  RECENT_LOGIN: setting.optional(
+    setting.duration({
+      atLeast: '1s',
+      atMost: '24h',
+      about:
+        'How long after a login (or `/reauthenticate`) devices may be logged out. Shorter than `ACCESS_TOKEN_TTL`; default: a third of it, at most `5m`',
+    }),
+  ),
   PASSWORD_RESET_TTL: setting.duration({
     default: '24h',
     atLeast: '1m',
@@ -55,6 +57,27 @@ export const accountSettings = {
     about: 'The wait after the first attempt that failed; it doubles with each, up to 6 h',
   }),
 } as const;
+
+interface LoginAge {
+  readonly RECENT_LOGIN?: DurationMs | undefined;
+  readonly ACCESS_TOKEN_TTL: DurationMs;
+}
+
+const RECENT_AT_MOST_MS: DurationMs = 5 * 60_000;
+
+/** How long a login is recent. */
+export function recentLoginMs({ RECENT_LOGIN, ACCESS_TOKEN_TTL }: LoginAge): DurationMs {
+  return RECENT_LOGIN ?? Math.min(RECENT_AT_MOST_MS, Math.ceil(ACCESS_TOKEN_TTL / 3));
+}
+
+/** A login that is recent for as long as its access token lives tells a stolen token from nothing. */
+export function* recentLoginProblems({ RECENT_LOGIN, ACCESS_TOKEN_TTL }: LoginAge): Iterable<ConfigurationProblem> {
+  if (RECENT_LOGIN === undefined || RECENT_LOGIN < ACCESS_TOKEN_TTL) return;
+  yield {
+    variable: 'RECENT_LOGIN',
+    problem: 'must be shorter than ACCESS_TOKEN_TTL: a stolen token must not stay recent',
+  };
+}
 
 /** What each variable alone cannot be wrong about. */
 export function* webhookProblems(configuration: {

@@ -3,7 +3,7 @@ import type { Account } from './account.ts';
 import type { AccountRoom } from './room.ts';
 
 /** What was changed by somebody who had proved to be the owner. */
-export type ChangedThing = 'password' | 'phone_number' | 'second_factor';
+export type ChangedThing = 'password' | 'phone_number' | 'second_factor' | 'recovery_codes';
 
 /**
  * Inside a transaction: tells the owner that it has happened, with the means to say "this was not me". Nothing is

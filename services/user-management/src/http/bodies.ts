@@ -29,3 +29,6 @@ export const tokenAnswer = z
     renewed: z.boolean().optional().describe('Of a renewal: false while the same token is good for long enough'),
   })
   .meta({ id: 'Tokens' });
+
+/** What a call by access token is answered: a refresh token is never among it. */
+export const accessAnswer = tokenAnswer.omit({ refresh_token: true, renewed: true }).meta({ id: 'AccessToken' });

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@rescind/revocation';
 import type { OperationAnswer } from '@rescind/service';
-import { tokenAnswer } from './bodies.ts';
+import { accessAnswer, tokenAnswer } from './bodies.ts';
 
 /** RFC 6749 section 5.1. */
 export const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' } as const;
@@ -10,6 +10,13 @@ export const TOKENS: OperationAnswer = {
   description: 'Tokens',
   schema: tokenAnswer,
   headers: { 'Cache-Control': '`no-store`' },
+};
+
+/** An access token alone: what a call by access token is answered. */
+export const ACCESS: OperationAnswer = {
+  ...TOKENS,
+  description: 'An access token of no more scope than the one sent, and no refresh token',
+  schema: accessAnswer,
 };
 
 /** What everything that writes may be refused for. */

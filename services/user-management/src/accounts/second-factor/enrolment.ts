@@ -1,13 +1,13 @@
-import type { TokenAnswer } from '@rescind/issuer';
+import type { AccessAnswer } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Account } from '../account.ts';
 import { REASON } from '../account.ts';
 import type { Holder } from '../accounts.ts';
+import { stepUpOf } from '../accounts.ts';
 import type { Credentials, Proved } from '../proving.ts';
 import { proving } from '../proving.ts';
 import type { AccountRoom } from '../room.ts';
-import { requireAccount } from '../room.ts';
 import { tellChange } from '../telling.ts';
 import type { Authentication } from './proof.ts';
 import { PASSWORD_ALONE, WITH_SECOND_FACTOR } from './proof.ts';
@@ -22,16 +22,20 @@ interface NewSecret {
   readonly uri: string;
 }
 
+/** All of it takes the password, and the factor where there is one. @throws RescindError as everything that takes credentials */
 export interface SecondFactors {
   /** A new secret, good for nothing until it is confirmed. @throws RescindError `second_factor_state`: there is one */
-  enrol(sub: string): Promise<NewSecret>;
+  enrol(holder: Holder, credentials: Credentials): Promise<NewSecret>;
   /**
-   * A code of the new secret makes it count: every other session ends, this one goes on with the tokens answered.
+   * A code of the new secret makes it count: every other session ends, this one goes on with the access token answered.
    * @throws RescindError `second_factor_wrong`, `second_factor_state`: nothing to confirm
    */
-  confirm(holder: Holder, totp: string): Promise<{ readonly tokens: TokenAnswer; readonly recoveryCodes: string[] }>;
-  /** The factor is no more: as `confirm`. @throws RescindError also as everything that takes credentials */
-  remove(holder: Holder, credentials: Credentials): Promise<TokenAnswer>;
+  confirm(
+    holder: Holder,
+    proof: { readonly password: string; readonly totp: string },
+  ): Promise<{ readonly tokens: AccessAnswer; readonly recoveryCodes: string[] }>;
+  /** The factor is no more: as `confirm`. */
+  remove(holder: Holder, credentials: Credentials): Promise<AccessAnswer>;
   /** New recovery codes in place of those there are. */
   renewRecoveryCodes(sub: string, credentials: Credentials): Promise<string[]>;
   recoveryCodesLeft(sub: string): number;
@@ -39,7 +43,7 @@ export interface SecondFactors {
 
 /** @param issuerName whose accounts they are, as an authenticator application shows it */
 export function createSecondFactors(room: AccountRoom, issuerName: string): SecondFactors {
-  const { issuer, table, factors, clock } = room;
+  const { table, factors, clock } = room;
 
   const makeRecoveryCodes = (sub: string): string[] => {
     const codes = createRecoveryCodes();
@@ -50,7 +54,7 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
   /** What the other sessions proved is another credential from now on. */
   const changed = (
     { tx, account }: Pick<Proved, 'tx' | 'account'>,
-    sid: string,
+    holder: Holder,
     authentication: Authentication,
     at: EpochMillis,
   ) => {
@@ -58,45 +62,55 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
     tellChange(room, account, 'second_factor', at);
     const credentialVersion = account.credentialVersion + 1;
     table.update(sub, { credentialVersion });
-    tx.endAllSessions({ sub, exceptSid: sid, reason: REASON.secondFactorChanged });
-    return tx.reauthenticate({ sid, sub, credentialVersion, ...authentication });
+    tx.endAllSessions({ sub, exceptSid: holder.sid, reason: REASON.secondFactorChanged });
+    return tx.stepUp({ ...stepUpOf(holder), credentialVersion, ...authentication });
   };
 
   return {
-    async enrol(sub) {
+    async enrol({ sub }, credentials) {
       const secret = createTotpSecret();
-      const { username } = await issuer.transaction(() => {
-        const account = requireAccount(table, sub);
-        if (account.secondFactor) throw new RescindError('second_factor_state');
-        factors.enrol(sub, secret);
-        return account;
-      });
-      return { secret: base32(secret), uri: totpUri(secret, issuerName, username) };
-    },
-
-    confirm: ({ sub, sid }, totp) =>
-      issuer.transaction((tx) => {
-        const account = requireAccount(table, sub);
-        const factor = factors.find(sub);
-        if (factor === undefined || factor.confirmedAt !== null) throw new RescindError('second_factor_state');
-        const now = clock.now();
-        const step = findTotpStep(factor.secret, totp, now, factor.lastStep);
-        if (step === undefined) throw new RescindError('second_factor_wrong');
-        factors.confirm(sub, now, step);
-        const recoveryCodes = makeRecoveryCodes(sub);
-        return { tokens: changed({ tx, account }, sid, WITH_SECOND_FACTOR, now), recoveryCodes };
-      }),
-
-    remove: ({ sub, sid }, credentials) =>
-      proving(
+      const username = await proving(
         room,
         () => table.bySub(sub),
         credentials,
-        (proved) => {
-          requireFactor(proved.account);
-          factors.remove(sub);
-          return changed(proved, sid, PASSWORD_ALONE, clock.now());
+        ({ account }) => {
+          factors.enrol(sub, secret);
+          return account.username;
         },
+        requireNoFactor,
+      );
+      return { secret: base32(secret), uri: totpUri(secret, issuerName, username) };
+    },
+
+    confirm: (holder, { password, totp }) =>
+      proving(
+        room,
+        () => table.bySub(holder.sub),
+        { password },
+        (proved) => {
+          const { sub } = holder;
+          const factor = factors.find(sub);
+          if (factor === undefined) throw new RescindError('second_factor_state');
+          const now = clock.now();
+          const step = findTotpStep(factor.secret, totp, now, factor.lastStep);
+          if (step === undefined) throw new RescindError('second_factor_wrong');
+          factors.confirm(sub, now, step);
+          const recoveryCodes = makeRecoveryCodes(sub);
+          return { tokens: changed(proved, holder, WITH_SECOND_FACTOR, now), recoveryCodes };
+        },
+        requireNoFactor,
+      ),
+
+    remove: (holder, credentials) =>
+      proving(
+        room,
+        () => table.bySub(holder.sub),
+        credentials,
+        (proved) => {
+          factors.remove(holder.sub);
+          return changed(proved, holder, PASSWORD_ALONE, clock.now());
+        },
+        requireFactor,
       ),
 
     renewRecoveryCodes: (sub, credentials) =>
@@ -105,13 +119,18 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
         () => table.bySub(sub),
         credentials,
         ({ account }) => {
-          requireFactor(account);
+          tellChange(room, account, 'recovery_codes', clock.now());
           return makeRecoveryCodes(sub);
         },
+        requireFactor,
       ),
 
     recoveryCodesLeft: (sub) => factors.recoveryCodesLeft(sub),
   };
+}
+
+function requireNoFactor({ secondFactor }: Account): void {
+  if (secondFactor) throw new RescindError('second_factor_state');
 }
 
 function requireFactor({ secondFactor }: Account): void {
