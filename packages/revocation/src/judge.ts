@@ -10,8 +10,8 @@ export interface Find {
 
 /** A token whose signature, issuer, audience and times have been found good. */
 export interface JudgedToken {
-  /** The header's `kid`. A payload's is never asked. */
-  readonly kid?: string | undefined;
+  /** The header's `kid`, and the name of its key where that is another. A payload's is never asked. */
+  readonly kid?: string | readonly string[] | undefined;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 

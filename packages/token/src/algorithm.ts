@@ -1,13 +1,21 @@
 import type { KeyObject } from 'node:crypto';
 
-/** The algorithms of RFC 7518 section 3.1 with a public key; no others are ever verified. */
-export type Algorithm = 'RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512';
+/**
+ * The algorithms with a public key: those of RFC 7518 section 3.1, `EdDSA` (RFC 8037) and its fully specified names
+ * (RFC 9864 section 2.2). No others are ever verified.
+ */
+export type Algorithm =
+  | ('RS256' | 'RS384' | 'RS512' | 'PS256' | 'PS384' | 'PS512' | 'ES256' | 'ES384' | 'ES512')
+  | ('EdDSA' | 'Ed25519' | 'Ed448');
 
 /** What this project signs with. */
 export type SigningAlgorithm = 'RS256' | 'ES256';
 
 /** What a key must be for an algorithm. RFC 7518 sections 3.3 to 3.5: RSA keys of 2048 bits or more. */
-type KeyDemand = { readonly kty: 'RSA' } | { readonly kty: 'EC'; readonly crv: string; readonly curve: string };
+type KeyDemand =
+  | { readonly kty: 'RSA' }
+  | { readonly kty: 'EC'; readonly curve: string }
+  | { readonly kty: 'OKP'; readonly types: readonly string[] };
 
 const RSA: KeyDemand = { kty: 'RSA' };
 
@@ -18,9 +26,12 @@ const DEMANDS: Readonly<Record<Algorithm, KeyDemand>> = {
   PS256: RSA,
   PS384: RSA,
   PS512: RSA,
-  ES256: { kty: 'EC', crv: 'P-256', curve: 'prime256v1' },
-  ES384: { kty: 'EC', crv: 'P-384', curve: 'secp384r1' },
-  ES512: { kty: 'EC', crv: 'P-521', curve: 'secp521r1' },
+  ES256: { kty: 'EC', curve: 'prime256v1' },
+  ES384: { kty: 'EC', curve: 'secp384r1' },
+  ES512: { kty: 'EC', curve: 'secp521r1' },
+  EdDSA: { kty: 'OKP', types: ['ed25519', 'ed448'] },
+  Ed25519: { kty: 'OKP', types: ['ed25519'] },
+  Ed448: { kty: 'OKP', types: ['ed448'] },
 };
 
 /** The names of all of them. */
@@ -39,8 +50,21 @@ export function suits(key: KeyObject, alg: Algorithm): boolean {
   const demand = DEMANDS[alg];
   const details = key.asymmetricKeyDetails;
   if (demand.kty === 'EC') return key.asymmetricKeyType === 'ec' && details?.namedCurve === demand.curve;
+  if (demand.kty === 'OKP') return demand.types.includes(key.asymmetricKeyType ?? '');
   const bits = details?.modulusLength ?? 0;
   return key.asymmetricKeyType === 'rsa' && bits >= MIN_RSA_BITS && bits <= MAX_RSA_BITS;
+}
+
+/**
+ * The algorithms that a published key is for. With `alg`: that one, and for Ed25519 and Ed448 its other name, which is the same
+ * computation (RFC 9864 section 2.2). Without: all that its type and curve fit, of which the verifier's list leaves those that
+ * are configured.
+ */
+export function algorithmsOf(key: KeyObject, alg: unknown): readonly Algorithm[] {
+  const fitting = ALGORITHMS.filter((one) => suits(key, one));
+  if (alg === undefined) return fitting;
+  if (!isAlgorithm(alg) || !suits(key, alg)) return [];
+  return DEMANDS[alg].kty === 'OKP' ? fitting : [alg];
 }
 
 /** The only algorithm of ours that a key is for, or undefined. */

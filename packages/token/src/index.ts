@@ -9,6 +9,7 @@ export { publicJwks } from './jwk.ts';
 export type { KeySet } from './key-set.ts';
 export { createKeySet } from './key-set.ts';
 export type { Fetch, FetchInit } from './key-source/fetch-jwks.ts';
+export { describeFailure } from './key-source/fetch-jwks.ts';
 export type { KeyDocuments } from './key-source/kept-keys.ts';
 export type { KeySource } from './key-source/key-source.ts';
 export { openKeySource } from './key-source/key-source.ts';

@@ -39,7 +39,9 @@ export function publicJwks(keys: readonly PublishedKey[]): Jwks {
 }
 
 function toPublicJwk({ kid, alg, publicKey }: PublishedKey): PublicJwk {
-  return { ...requiredMembers(publicKey), kid, alg, use: 'sig' };
+  const members = requiredMembers(publicKey);
+  if (members.kty === 'OKP') throw new TypeError('publicKey must be an RSA or EC key, got OKP');
+  return { ...members, kid, alg, use: 'sig' };
 }
 
 /** The thumbprint of a public key (RFC 7638) with SHA-256: a name that anybody computes alike. */
@@ -58,5 +60,7 @@ function requiredMembers(publicKey: KeyObject): RequiredMembers {
   const { kty, n, e, crv, x, y } = publicKey.export({ format: 'jwk' });
   if (kty === 'RSA' && n !== undefined && e !== undefined) return { kty, n, e };
   if (kty === 'EC' && crv !== undefined && x !== undefined && y !== undefined) return { kty, crv, x, y };
+  // RFC 8037 section 2.
+  if (kty === 'OKP' && crv !== undefined && x !== undefined) return { kty, crv, x };
   throw new TypeError(`publicKey must be an RSA or EC key, got ${kty}`);
 }

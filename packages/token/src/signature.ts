@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { createVerify } from 'node:crypto';
+import { createVerify, verify as verifyOnce } from 'node:crypto';
 import jwt from 'jsonwebtoken';
 import type { Algorithm } from './algorithm.ts';
 
@@ -26,6 +26,11 @@ const DIGESTS: Readonly<Partial<Record<Algorithm, string>>> = {
 /** RFC 7518 section 3.4: bytes of R and of S, each padded to the length of the curve. */
 const HALVES: Readonly<Partial<Record<Algorithm, number>>> = { ES256: 32, ES384: 48, ES512: 66 };
 
+/** RFC 8037 section 3.1: the message itself is signed, no digest of it. */
+const EDWARDS: ReadonlySet<Algorithm> = new Set(['EdDSA', 'Ed25519', 'Ed448']);
+
+const toBytes = (signed: string | Buffer) => (typeof signed === 'string' ? Buffer.from(signed, 'latin1') : signed);
+
 /**
  * Whether a signature is that of this key. Never throws.
  *
@@ -36,7 +41,10 @@ const HALVES: Readonly<Partial<Record<Algorithm, number>>> = { ES256: 32, ES384:
 export function isSignedBy(key: KeyObject, alg: Algorithm, signed: string | Buffer, signature: Buffer): boolean {
   const digest = DIGESTS[alg];
   try {
-    if (digest === undefined) return isSignedByOptions(key, alg, `${signed}.${signature.toString('base64url')}`);
+    if (digest === undefined) {
+      if (EDWARDS.has(alg)) return verifyOnce(null, toBytes(signed), key, signature);
+      return isSignedByOptions(key, alg as jwt.Algorithm, `${signed}.${signature.toString('base64url')}`);
+    }
     const known = alg in HALVES ? toDer(signature, HALVES[alg] ?? 0) : signature;
     if (known === undefined) return false;
     const verify = createVerify(digest);
@@ -49,7 +57,7 @@ export function isSignedBy(key: KeyObject, alg: Algorithm, signed: string | Buff
 }
 
 /** RSASSA-PSS needs padding options anyway. */
-function isSignedByOptions(key: KeyObject, alg: Algorithm, text: string): boolean {
+function isSignedByOptions(key: KeyObject, alg: jwt.Algorithm, text: string): boolean {
   jwt.verify(text, key, { algorithms: [alg], ignoreExpiration: true, ignoreNotBefore: true });
   return true;
 }

@@ -35,6 +35,8 @@ export interface VerifierOptions {
   readonly typ: readonly string[];
   /** Whether a token without `typ` is taken, too: of kinds that nothing else can be mistaken for. Default false. */
   readonly typMayBeAbsent?: boolean;
+  /** Whether a token without `kid` is taken, if exactly one key of the set suits its algorithm. Default false. */
+  readonly kidMayBeAbsent?: boolean;
   /** Default `RS256` and `ES256`. Which of them a key is for, the key set says, never the token. */
   readonly algorithms?: readonly Algorithm[];
   /** Claims that must be there as text that is not empty or as a number. Default none. `iss` and `iat` always must. */
@@ -145,7 +147,8 @@ function findKey(header: JoseHeader, profile: Profile): KeyObject {
     if (Object.hasOwn(header, name)) throw new RescindError('token_malformed', { detail: `header: ${name} is there` });
   }
   if (!isType(header.typ, profile)) throw new RescindError('token_type_wrong');
-  const key = header.kid === undefined ? undefined : profile.keys.find(header.kid, header.alg);
+  const { kid, alg } = header;
+  const key = kid === undefined && !profile.kidMayBeAbsent ? undefined : profile.keys.find(kid, alg);
   if (key === undefined) throw new RescindError('token_key_unknown');
   if (key.type !== 'public') throw new TypeError('keys.find must return public keys');
   return key;
@@ -170,7 +173,16 @@ function plainType(typ: string): string {
 }
 
 function toProfile(options: VerifierOptions): Profile {
-  const { keys, issuer, audience, typ, typMayBeAbsent = false, expires = 'required', requiredClaims = [] } = options;
+  const {
+    keys,
+    issuer,
+    audience,
+    typ,
+    typMayBeAbsent = false,
+    kidMayBeAbsent = false,
+    expires = 'required',
+    requiredClaims = [],
+  } = options;
   const { algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
   const { toleranceMs = CLOCK_TOLERANCE_MS, expiryToleranceMs = 0 } = options;
   if (typeof keys?.find !== 'function') throw new TypeError('keys must be a key set');
@@ -192,6 +204,7 @@ function toProfile(options: VerifierOptions): Profile {
     audiences,
     types: new Set(typ.map(plainType)),
     typMayBeAbsent,
+    kidMayBeAbsent,
     algorithms: new Set(algorithms),
     requiredClaims,
     expires,

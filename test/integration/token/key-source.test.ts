@@ -43,7 +43,7 @@ describe('a key source', () => {
     expect(server.requests()).toBe(1);
     expect(fetches('ok')).toBe(1);
     expect(logged('keys_changed')).toEqual([
-      { event: 'keys_changed', fields: { source: 'keys', added: 1, removed: 0, keys: 1 } },
+      { event: 'keys_changed', fields: { source: 'keys', added: 1, removed: 0, replaced: 0, keys: 1 } },
     ]);
   });
 
@@ -61,6 +61,42 @@ describe('a key source', () => {
     const strict = await serving('public, max-age=1, must-revalidate');
     await waitFor('two more fetches', () => strict.requests() === 3);
     expect(lenient.requests()).toBe(1);
+  });
+
+  it('subtracts the Age of an answer that a cache kept, and leaves a second at least', async () => {
+    const serving = async (age: string) => {
+      const server = await openJwksServer(publicJwks([first]));
+      server.answer((_, response) => {
+        response.setHeader('cache-control', 'max-age=3600, must-revalidate');
+        response.setHeader('age', age);
+        response.end(JSON.stringify(publicJwks([first])));
+      });
+      await open(server.url).ready();
+      return server;
+    };
+    const [almostStale, longStale, fresh, wrong] = [
+      await serving('3599'),
+      await serving('999999'),
+      await serving('3000'),
+      await serving('3599 seconds'),
+    ];
+    await waitFor('two more fetches of both', () => almostStale.requests() === 3 && longStale.requests() === 3);
+    expect([fresh.requests(), wrong.requests()]).toEqual([1, 1]);
+  });
+
+  it('gives its age by the clock that says more', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const clock = createManualClock(NOW);
+    const source = open(server.url, { clock });
+    await source.ready();
+    const age = () => source.health()[0]?.ageMs;
+    clock.advance(5_000);
+    expect(age()).toBe(5_000);
+    // Somebody sets the wall clock: back, the other clock still tells; ahead, the keys are taken for older than they are.
+    clock.setWall(NOW - 3_600_000);
+    expect(age()).toBe(5_000);
+    clock.setWall(NOW + 60_000);
+    expect(age()).toBe(60_000);
   });
 
   it('fetches again and again; a key that is gone stops verifying, a new one begins', async () => {
@@ -190,6 +226,101 @@ describe('security 6: unknown kids cause one fetch in a cool-down', () => {
     expect(await source.ensure('x')).toBe(false);
     expect(fetches('unreachable')).toBe(1);
     expect(await source.ensure(first.kid)).toBe(true);
+  });
+});
+
+describe('new material under an old kid', () => {
+  const renamed = { ...second, kid: first.kid };
+
+  it('is found by one fetch for a wrong signature, and logged', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const { telemetry, logged } = recordingTelemetry();
+    const source = open(server.url, { telemetry });
+    await source.ready();
+    server.serve(publicJwks([renamed]));
+    expect(await Promise.all([source.renew(first.kid, 'ES256'), source.renew(first.kid, 'ES256')])).toEqual([
+      true,
+      true,
+    ]);
+    expect(source.find(first.kid, 'ES256')?.equals(second.publicKey)).toBe(true);
+    expect(server.requests()).toBe(2);
+    expect(logged('keys_changed')[1]?.fields).toMatchObject({ added: 0, removed: 0, replaced: 1 });
+  });
+
+  it('costs one fetch in a cool-down, and holds up none for an unknown kid', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const clock = createManualClock(NOW);
+    const source = open(server.url, { clock, cooldownMs: 30_000 });
+    await source.ready();
+    for (let n = 0; n < 1_000; n += 1) expect((await source.renew(first.kid, 'ES256')) ?? false).toBe(false);
+    expect(server.requests()).toBe(2);
+    server.serve(publicJwks([first, second]));
+    expect(await source.ensure(second.kid)).toBe(true);
+    expect(server.requests()).toBe(3);
+    // The other way round: nor do unknown kids hold up this one.
+    clock.advance(30_000);
+    await source.ensure('unknown');
+    server.serve(publicJwks([renamed]));
+    expect(await source.renew(first.kid, 'ES256')).toBe(true);
+    expect(source.renew(first.kid, 'ES256')).toBeUndefined();
+    clock.advance(30_000);
+    expect(await source.renew(first.kid, 'ES256')).toBe(false);
+  });
+
+  it('never rejects, and fetches nothing once closed', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const source = open(server.url);
+    await source.ready();
+    server.answer((request) => request.socket.destroy());
+    expect(await source.renew(first.kid, 'ES256')).toBe(false);
+    await source.close();
+    expect(source.renew(first.kid, 'ES256')).toBeUndefined();
+  });
+
+  it('of another algorithm is an unknown key', async () => {
+    const server = await openJwksServer(publicJwks([first]));
+    const source = open(server.url);
+    await source.ready();
+    const rs = generateSigningKey('RS256');
+    server.serve(publicJwks([first, { ...rs, kid: first.kid }]));
+    expect(await source.ensure(first.kid)).toBe(true);
+    expect(source.find(first.kid, 'RS256')).toBeUndefined();
+    expect(await source.ensure(first.kid, 'RS256')).toBe(true);
+  });
+});
+
+describe('why a fetch failed', () => {
+  const failingWith = (error: unknown) => async (): Promise<Response> => {
+    throw error;
+  };
+  const secret = 'Bearer a-secret-of-the-proxy';
+
+  it.each([
+    [
+      'ECONNREFUSED',
+      new TypeError('fetch failed', { cause: Object.assign(new Error(secret), { code: 'ECONNREFUSED' }) }),
+    ],
+    ['Error', new TypeError('fetch failed', { cause: new Error(`invalid header value: ${secret}`) })],
+    ['TypeError', new TypeError(`Failed to parse URL ${secret}`)],
+    ['redirect', new TypeError('fetch failed', { cause: new Error('unexpected redirect') })],
+    ['Error', Object.assign(new Error('x'), { code: secret })],
+    ['unknown', Object.assign(new Error('x'), { name: secret })],
+    ['unknown', secret],
+  ])('is said by a code or a name, %s, never by a message', async (expected, error) => {
+    const { telemetry, lines, logged } = recordingTelemetry();
+    const source = open(unreachable, { telemetry, fetch: failingWith(error) });
+    await waitFor('a failure', () => logged('keys_fetch_failed').length > 0);
+    expect(source.health()[0]?.lastError).toBe(`unreachable: ${expected}`);
+    expect(JSON.stringify([lines, source.health()])).not.toContain('a-secret');
+  });
+
+  it('nor are kept keys quoted that cannot be read', () => {
+    const { telemetry, lines, logged } = recordingTelemetry();
+    const documents = documentsInMemory();
+    documents.write(`jwks ${unreachable}`, secret);
+    open(unreachable, { telemetry, documents });
+    expect(logged('keys_kept_unusable')).toHaveLength(1);
+    expect(JSON.stringify(lines)).not.toContain('a-secret');
   });
 });
 

@@ -162,11 +162,18 @@ describe('a key set', () => {
   });
 
   it.each([
-    ['without kid', { ...good, kid: undefined }],
     ['with an empty kid', { ...good, kid: '' }],
     ['with a kid that is a number', { ...good, kid: 5 }],
     ['with a kid of 257 characters', { ...good, kid: 'k'.repeat(257) }],
-    ['without alg', { ...good, alg: undefined }],
+    ['with an alg that is null', { ...good, alg: null }],
+    [
+      'without alg, for key agreement',
+      { ...generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' }), kid: 'a' },
+    ],
+    [
+      'without alg, on a curve of no algorithm',
+      { ...generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export({ format: 'jwk' }), kid: 'a' },
+    ],
     ['for HS256', { ...good, alg: 'HS256' }],
     ['for none', { ...good, alg: 'none' }],
     ['RSA for ES256', { ...good, alg: 'ES256' }],
@@ -206,10 +213,16 @@ describe('a key set', () => {
     expect(refusal(() => createKeySet({ keys: [bad] }))).toBe('keys_unavailable');
   });
 
-  it('leaves out a name that stands for two keys', () => {
-    const keys = [good, { ...jwkOf(ec), kid: good.kid }, jwkOf(ec), good];
-    expect(createKeySet({ keys }).kids()).toEqual([ec.kid]);
-    expect(refusal(() => createKeySet({ keys: keys.slice(0, 2) }))).toBe('keys_unavailable');
+  it('leaves out a name that stands for two keys of one algorithm, in whatever order', () => {
+    const other = { ...jwkOf(generateSigningKey()), kid: good.kid };
+    for (const keys of [
+      [good, other, jwkOf(ec)],
+      [other, jwkOf(ec), good, other],
+    ]) {
+      expect(createKeySet({ keys }).kids()).toEqual([ec.kid]);
+    }
+    expect(refusal(() => createKeySet({ keys: [good, other] }))).toBe('keys_unavailable');
+    expect(createKeySet({ keys: [good, good] }).find(good.kid, 'RS256')).toBeDefined();
   });
 
   it.each([undefined, null, 5, 'x', [], {}, { keys: [] }, { keys: {} }, { keys: null }, [good], good])(

@@ -71,7 +71,7 @@ describe('security 1: only algorithms on the list', () => {
   });
 
   it('refuses to be made with none or an algorithm with a shared secret', () => {
-    for (const alg of ['none', 'HS256', 'EdDSA', 'toString']) {
+    for (const alg of ['none', 'HS256', 'EdDSA448', 'toString']) {
       expect(() => verifierOf({ algorithms: [alg as 'RS256'] })).toThrow(TypeError);
     }
     expect(() => verifierOf({ algorithms: [] })).toThrow(TypeError);

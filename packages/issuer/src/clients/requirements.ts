@@ -95,13 +95,18 @@ function requireKeys(authMethod: Client['authMethod'], jwks: Client['jwks']): vo
   try {
     const keys = createKeySet(jwks);
     const usable = keys.kids().filter((kid) => ALGORITHMS.some((alg) => keys.find(kid, alg) !== undefined));
-    if (usable.length === jwks?.keys.length) return;
+    if (jwks?.keys.every(isNamedForOne) && usable.length === jwks.keys.length) return;
   } catch {
     // Said below: which key it is that cannot be used is plain from the set.
   }
   throw new TypeError(
     'jwks must be a set of public keys with a kid each, RSA of 2048 bits or more for RS256 or P-256 for ES256',
   );
+}
+
+/** Registered keys are named and bound to one algorithm, which RFC 7517 leaves to whoever publishes a set. */
+function isNamedForOne(jwk: { readonly kid?: unknown; readonly alg?: unknown }): boolean {
+  return typeof jwk.kid === 'string' && typeof jwk.alg === 'string';
 }
 
 function flag(name: string, value: boolean | undefined): boolean {

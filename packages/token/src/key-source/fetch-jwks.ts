@@ -68,7 +68,7 @@ export async function fetchJwks(
   } catch (error) {
     if (error instanceof FetchFailure) throw error;
     if (timeout.aborted) throw new FetchFailure('timeout', `no answer within ${limits.timeoutMs} ms`);
-    throw new FetchFailure('unreachable', describe(error));
+    throw new FetchFailure('unreachable', describeFailure(error));
   }
 }
 
@@ -103,10 +103,17 @@ function toKeys(body: Buffer): Omit<FetchedKeys, 'freshForMs'> {
   }
 }
 
-/** The code below undici's "fetch failed", such as ECONNREFUSED; never a message, which could quote a header. */
-function describe(error: unknown): string {
+/**
+ * What a failed `fetch` may be reported as: the code below undici's "fetch failed", such as `ECONNREFUSED`, or the name of the
+ * error's class. Never a message: it could quote a header or an address.
+ */
+export function describeFailure(error: unknown): string {
+  let name = 'unknown';
   for (let one = error; one instanceof Error; one = one.cause) {
-    if ('code' in one && typeof one.code === 'string') return one.code;
+    if ('code' in one && typeof one.code === 'string' && /^[A-Z][A-Z0-9_]*$/.test(one.code)) return one.code;
+    // The one message that undici gives no code: compared, never repeated.
+    if (one.message === 'unexpected redirect') return 'redirect';
+    name = one.name;
   }
-  return error instanceof Error && error.cause instanceof Error ? error.cause.message : 'the request failed';
+  return /^[A-Za-z]+$/.test(name) ? name : 'unknown';
 }

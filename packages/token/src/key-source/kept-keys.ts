@@ -75,10 +75,19 @@ export function createKeyKeeper({ url, documents, documentName, name, telemetry 
 }
 
 function fromText(text: string, url: string): KeptKeys {
-  const document: Partial<KeptDocument> | null = JSON.parse(text);
+  const document = parse(text);
   if (document?.url !== url) throw new Error('kept from another address');
   if (!Number.isSafeInteger(document.fetchedAt)) throw new Error('kept without a time');
   return { keys: createKeySet(document.jwks), fetchedAt: document.fetchedAt as EpochMillis };
+}
+
+/** Not the parser's own message, which quotes the text. */
+function parse(text: string): Partial<KeptDocument> | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('not JSON');
+  }
 }
 
 function messageOf(error: unknown): string {

@@ -1,5 +1,6 @@
 import type { DurationMs, EpochMillis, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import { ALGORITHMS } from '../algorithm.ts';
 import type { KeySet } from '../key-set.ts';
 import type { FetchedKeys } from './fetch-jwks.ts';
 import { FetchFailure, fetchJwks } from './fetch-jwks.ts';
@@ -14,10 +15,16 @@ export interface KeySource extends KeySet, AsyncDisposable {
   /** Resolves when there are keys, fetched or kept. @throws RescindError `stopping` once closed */
   ready(signal?: AbortSignal): Promise<void>;
   /**
-   * Whether this kid is known, after one fetch if it is not: at most one in a cool-down, whoever asks for whatever. Asked
-   * during a fetch, it waits for that one. Never throws.
+   * Whether this kid is known (and has a key for `alg`, if that is given), after one fetch if it is not: at most one in a
+   * cool-down, whoever asks for whatever. Asked during a fetch, it waits for that one. Never throws.
    */
-  ensure(kid: string): Promise<boolean>;
+  ensure(kid: string | undefined, alg?: string): Promise<boolean>;
+  /**
+   * Whether a key is another now, after one fetch: for a signature that it did not verify, since an issuer may publish new
+   * material under an old `kid`. At most one fetch in a cool-down of its own, so that wrong signatures neither cause more nor
+   * hold up those for unknown kids. Undefined at once when none may be made now. Never rejects.
+   */
+  renew(kid: string | undefined, alg: string): Promise<boolean> | undefined;
   /**
    * `fail` without keys; `warn` when the last fetch failed, the keys are of an earlier process, or they could not be
    * kept. `ageMs` is null if unknown.
@@ -35,7 +42,7 @@ interface HeldKeys {
   readonly fetchedMonotonic: DurationMs | undefined;
 }
 
-const EMPTY: KeySet = { find: () => undefined, kids: () => [] };
+const EMPTY: KeySet = { find: () => undefined, nameOf: () => undefined, kids: () => [] };
 
 /**
  * Opens a source of keys: uses the kept set at once, if there is one, and begins to fetch. Until the first success it
@@ -63,6 +70,8 @@ class FetchingKeySource implements KeySource {
   #timer: NodeJS.Timeout | undefined;
   /** Monotonic time of the last fetch that an unknown kid caused. */
   #askedAt = Number.NEGATIVE_INFINITY;
+  /** Monotonic time of the last fetch that a wrong signature caused. */
+  #renewedAt = Number.NEGATIVE_INFINITY;
   readonly #waiting = new Set<() => void>();
   readonly #closing = new AbortController();
 
@@ -74,8 +83,12 @@ class FetchingKeySource implements KeySource {
     void this.#refresh();
   }
 
-  find(kid: string, alg: string) {
+  find(kid: string | undefined, alg: string) {
     return (this.#held?.keys ?? EMPTY).find(kid, alg);
+  }
+
+  nameOf(kid: string | undefined, alg: string) {
+    return (this.#held?.keys ?? EMPTY).nameOf(kid, alg);
   }
 
   kids() {
@@ -90,9 +103,19 @@ class FetchingKeySource implements KeySource {
     }
   }
 
-  async ensure(kid: string): Promise<boolean> {
-    if (!this.#knows(kid) && !this.#closing.signal.aborted) await (this.#flight ?? this.#refreshOnceInCooldown());
-    return this.#knows(kid);
+  async ensure(kid: string | undefined, alg?: string): Promise<boolean> {
+    if (!this.#knows(kid, alg) && !this.#closing.signal.aborted) await (this.#flight ?? this.#refreshOnceInCooldown());
+    return this.#knows(kid, alg);
+  }
+
+  renew(kid: string | undefined, alg: string): Promise<boolean> | undefined {
+    if (this.#closing.signal.aborted) return undefined;
+    const before = this.find(kid, alg);
+    const flight = this.#flight ?? this.#renewOnceInCooldown();
+    return flight?.then(() => {
+      const now = this.find(kid, alg);
+      return now !== undefined && !(before !== undefined && now.equals(before));
+    });
   }
 
   health(): HealthCheck[] {
@@ -123,8 +146,9 @@ class FetchingKeySource implements KeySource {
     await this.close();
   }
 
-  #knows(kid: string): boolean {
-    return this.kids().includes(kid);
+  #knows(kid: string | undefined, alg: string | undefined): boolean {
+    if (alg !== undefined) return this.find(kid, alg) !== undefined;
+    return kid !== undefined && this.kids().includes(kid);
   }
 
   /** By the worse of both clocks. Null: the wall clock is behind the time of kept keys. */
@@ -143,6 +167,13 @@ class FetchingKeySource implements KeySource {
     const now = this.#settings.clock.monotonic();
     if (now - this.#askedAt < this.#settings.cooldownMs) return undefined;
     this.#askedAt = now;
+    return this.#refresh();
+  }
+
+  #renewOnceInCooldown(): Promise<void> | undefined {
+    const now = this.#settings.clock.monotonic();
+    if (now - this.#renewedAt < this.#settings.cooldownMs) return undefined;
+    this.#renewedAt = now;
     return this.#refresh();
   }
 
@@ -175,14 +206,14 @@ class FetchingKeySource implements KeySource {
   }
 
   #take({ keys, jwks, freshForMs }: FetchedKeys): void {
-    const before = this.kids();
+    const before = this.#held?.keys ?? EMPTY;
     const fetchedAt = this.#settings.clock.now();
     this.#held = { keys, fetchedAt, fetchedMonotonic: this.#settings.clock.monotonic() };
     this.#freshForMs = freshForMs;
     this.#failures = 0;
     this.#lastError = null;
     this.#settings.telemetry.count('rescind_key_fetches_total', { result: 'ok' });
-    this.#logChange(before, keys.kids());
+    this.#logChange(before, keys);
     this.#keeper.keep(fetchedAt, jwks);
     this.#announce();
   }
@@ -200,15 +231,16 @@ class FetchingKeySource implements KeySource {
     });
   }
 
-  #logChange(before: readonly string[], after: readonly string[]): void {
-    const added = after.filter((kid) => !before.includes(kid)).length;
-    const removed = before.filter((kid) => !after.includes(kid)).length;
-    if (added + removed === 0) return;
+  #logChange(before: KeySet, after: KeySet): void {
+    const known = before.kids();
+    const kids = after.kids();
+    const added = kids.filter((kid) => !known.includes(kid)).length;
+    const removed = known.filter((kid) => !kids.includes(kid)).length;
+    const replaced = kids.filter((kid) => isReplaced(kid, before, after)).length;
+    if (added + removed + replaced === 0) return;
     this.#settings.telemetry.log('info', 'keys_changed', {
       source: this.#settings.name,
-      added,
-      removed,
-      keys: after.length,
+      ...{ added, removed, replaced, keys: kids.length },
     });
   }
 
@@ -227,4 +259,12 @@ class FetchingKeySource implements KeySource {
   #announce(): void {
     for (const wake of this.#waiting) wake();
   }
+}
+
+/** Whether a name stands for other material than before. */
+function isReplaced(kid: string, before: KeySet, after: KeySet): boolean {
+  return ALGORITHMS.some((alg) => {
+    const old = before.find(kid, alg);
+    return old !== undefined && before.nameOf(kid, alg) === kid && after.find(kid, alg)?.equals(old) === false;
+  });
 }
