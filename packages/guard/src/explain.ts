@@ -1,5 +1,5 @@
 import type { View } from '@rescind/feed';
-import type { Clock, Cutoff, EpochMillis, ErrorCode, RefusingRow } from '@rescind/revocation';
+import type { Clock, Cutoff, EpochMillis, ErrorCode, JudgedToken, RefusingRow } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, issuedAt, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
 import { gate } from '@rescind/token';
 import type { Decider } from './decision.ts';
@@ -42,8 +42,8 @@ export function explainToken(text: string, { decider, view, clock }: ExplainPart
 
 function explainVerified(text: string, trusted: Trusted, at: EpochMillis): Explanation {
   try {
-    const { payload, header } = trusted.verify(text, at);
-    return explain(payload, header.kid, trusted);
+    const token = trusted.verify(text, at);
+    return explain(token.payload, trusted.traced(token).kid, trusted);
   } catch (error) {
     if (!(error instanceof RescindError) || error.code !== 'token_key_unknown') throw error;
     return { ...NOTHING_KNOWN, ...explainKey(text, trusted), wrong: wrongOf(error) };
@@ -85,7 +85,7 @@ const ANY_TIME_S = CLOCK_TOLERANCE_MS / 1000;
 
 const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null } as const;
 
-function explain(claims: Claims, kid: string | undefined, trusted: Trusted): Explanation {
+function explain(claims: Claims, kid: JudgedToken['kid'], trusted: Trusted): Explanation {
   const verdict = trusted.judgeClaims(claims, kid);
   const at = issuedAt(claims) ?? null;
   if (verdict.denied && verdict.why === 'unjudgeable') {

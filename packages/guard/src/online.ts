@@ -1,7 +1,7 @@
-import type { HealthCheck } from '@rescind/revocation';
+import type { ErrorCode, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { gate } from '@rescind/token';
-import type { Decider, Decision } from './decision.ts';
+import type { Decider, Decision, Refused } from './decision.ts';
 import { unavailable, wantsIntrospection } from './decision.ts';
 import type { Introspection } from './introspection/open.ts';
 import { openIntrospection } from './introspection/open.ts';
@@ -9,6 +9,9 @@ import type { GuardSettings } from './options.ts';
 import type { RoutePolicy } from './route.ts';
 import { requireIntrospection } from './route.ts';
 import type { TroubleLog } from './trouble.ts';
+
+/** New keys may make another decision of these. */
+const KEYS_MAY_HELP: ReadonlySet<ErrorCode> = new Set(['token_key_unknown', 'token_signature_wrong']);
 
 /** What a decision may take that is not known here. */
 export interface Online {
@@ -30,7 +33,7 @@ export interface OnlineParts {
 
 export function createOnline({ settings, decider, trouble }: OnlineParts): Online {
   const introspections = openIntrospections(settings, trouble);
-  const wantsKeys = (decision: Decision) => !decision.accepted && decision.error.code === 'token_key_unknown';
+  const wantsKeys = (decision: Decision) => !decision.accepted && KEYS_MAY_HELP.has(decision.error.code);
 
   async function introspect(token: string): Promise<Decision> {
     const introspection = introspections.get(decider.trustedOf(token).settings.issuer);
@@ -46,17 +49,20 @@ export function createOnline({ settings, decider, trouble }: OnlineParts): Onlin
     return active ? decider.decideIntrospected(token) : refused(new RescindError('token_inactive'));
   }
 
-  async function askKeys(token: string, again: () => Decision): Promise<Decision> {
-    const { header } = gate(token, { maxBytes: token.length });
-    await decider.trustedOf(token).keys.ensure(header.kid ?? '');
-    return again();
+  async function askKeys(token: string, first: Refused, again: () => Decision): Promise<Decision> {
+    const { kid, alg } = gate(token, { maxBytes: token.length }).header;
+    const { keys, settings: issuer } = decider.trustedOf(token);
+    if (first.error.code === 'token_key_unknown') return (await keys.ensure(kid, alg)) ? again() : first;
+    // An algorithm that is not taken is refused whatever the key. No signature is computed twice with the same key.
+    const mayBeOld = issuer.algorithms.some((one) => one === alg);
+    return mayBeOld && (await keys.renew(kid, alg)) ? again() : first;
   }
 
   return {
     requireRoute: (route) => requireIntrospection(route, settings.issuers),
     wants: (decision) => wantsKeys(decision) || wantsIntrospection(decision),
     async ask(token, first, again) {
-      const decision = wantsKeys(first) ? await askKeys(token, again) : first;
+      const decision = !first.accepted && wantsKeys(first) ? await askKeys(token, first, again) : first;
       return wantsIntrospection(decision) ? introspect(token) : decision;
     },
     health: () => [...introspections.values()].flatMap((one) => one.health()),

@@ -71,8 +71,12 @@ class LocatedKeys implements KeySource {
     this.#following = this.#follow(places(this.#closing.signal));
   }
 
-  find(kid: string, alg: string) {
+  find(kid: string | undefined, alg: string) {
     return this.#source?.find(kid, alg);
+  }
+
+  nameOf(kid: string | undefined, alg: string) {
+    return this.#source?.nameOf(kid, alg);
   }
 
   kids() {
@@ -91,8 +95,12 @@ class LocatedKeys implements KeySource {
     }
   }
 
-  async ensure(kid: string): Promise<boolean> {
-    return (await this.#source?.ensure(kid)) ?? false;
+  async ensure(kid: string | undefined, alg?: string): Promise<boolean> {
+    return (await this.#source?.ensure(kid, alg)) ?? false;
+  }
+
+  renew(kid: string | undefined, alg: string) {
+    return this.#source?.renew(kid, alg);
   }
 
   health() {

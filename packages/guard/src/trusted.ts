@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
-import type { Cutoff, EpochMillis, Find, Verdict } from '@rescind/revocation';
+import type { Cutoff, EpochMillis, Find, JudgedToken, Verdict } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, findOnly, judge, RescindError } from '@rescind/revocation';
-import type { KeySource, VerifiedToken } from '@rescind/token';
+import type { JoseHeader, KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { TracedToken } from './cache/changes.ts';
 import type { IssuerSettings } from './issuer-options.ts';
@@ -21,7 +21,7 @@ export interface Trusted {
   /** Whether a cut-off denies it. Of an issuer without a log none does. */
   judge(token: VerifiedToken): Verdict;
   /** The same of claims that nobody signed. @param counts which rows are asked; default all */
-  judgeClaims(claims: Claims, kid: string | undefined, counts?: (row: Cutoff) => boolean): Verdict;
+  judgeClaims(claims: Claims, kid: JudgedToken['kid'], counts?: (row: Cutoff) => boolean): Verdict;
   /** As the cut-offs name its claims. */
   traced(token: VerifiedToken): TracedToken;
   /** The claims that some cut-off is about. */
@@ -44,12 +44,19 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
   const find = settings.revocation === 'log' && denylist !== undefined ? denylist : NOTHING;
   const renames = Object.keys(claimNames).length > 0;
   const judged = (claims: Claims) => (renames ? asCutoffsNameThem(claims, claimNames) : claims);
-  const judgeBy = (rows: Find, claims: Claims, kid: string | undefined) =>
+  const judgeBy = (rows: Find, claims: Claims, kid: JudgedToken['kid']) =>
     find === NOTHING ? ACCEPTED : judge({ kid, payload: judged(claims) }, rows, options);
 
   function finish(token: VerifiedToken): VerifiedToken {
     requireValues(token.payload, settings.claimValues);
     return freeze(token);
+  }
+
+  /** The key's own name too, where the header has none or another: leaving it out evades no cut-off. */
+  function kidsOf({ kid, alg }: JoseHeader): string | readonly string[] | undefined {
+    const name = keys.nameOf(kid, alg);
+    if (name === kid || name === undefined) return kid;
+    return kid === undefined ? name : [kid, name];
   }
 
   return {
@@ -60,11 +67,11 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
       const token = verifier.verifyAgain(text, at, signedBy);
       return token === undefined ? undefined : finish(token);
     },
-    judge: ({ header, payload }) => judgeBy(find, payload, header.kid),
+    judge: ({ header, payload }) => judgeBy(find, payload, kidsOf(header)),
     judgeClaims: (claims, kid, counts) => judgeBy(counts === undefined ? find : findOnly(find, counts), claims, kid),
-    traced: ({ header, payload }) => ({ iss: issuer, kid: header.kid, payload: judged(payload) }),
+    traced: ({ header, payload }) => ({ iss: issuer, kid: kidsOf(header), payload: judged(payload) }),
     names: () => find.names(issuer),
-    keyOf: ({ header }) => (header.kid === undefined ? undefined : keys.find(header.kid, header.alg)),
+    keyOf: ({ header: { kid, alg } }) => keys.find(kid, alg),
     timesOf: ({ payload }) => timesOf(payload),
   };
 }
@@ -77,6 +84,8 @@ export function createTokenVerifier(settings: IssuerSettings, keys: Pick<KeySour
     audience: settings.audience,
     typ: settings.typ,
     algorithms: settings.algorithms,
+    // An issuer with one key may leave its name out (RFC 7515 section 4.1.4).
+    kidMayBeAbsent: true,
     requiredClaims: settings.requiredClaims,
     maxBytes: settings.maxTokenBytes,
   });

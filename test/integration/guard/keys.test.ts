@@ -24,6 +24,45 @@ test('a token of a new key is decided after one fetch, and rubbish costs no more
   expect(issuer.keyRequests()).toBe(requests + 1);
 });
 
+test('new material under an old kid is fetched when a signature is wrong, and forgeries cost no more than that', async () => {
+  const issuer = await openTestIssuer();
+  const { key } = issuer;
+  const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
+  await middleware.ready();
+  const url = await serveGuarded(middleware);
+  const old = issuer.token();
+  expect((await ask(url, old)).status).toBe(200);
+  const requests = issuer.keyRequests();
+  issuer.rotate(false);
+  const renamed = { ...issuer.key, kid: key.kid };
+  issuer.publishOnly(renamed);
+  const token = issuer.sign({ ...decoded(old), jti: 'renewed' }, 'at+jwt', renamed);
+  expect(middleware.opened.decide(token)).toMatchObject({ error: { code: 'token_signature_wrong' } });
+  expect((await ask(url, token)).status).toBe(200);
+  expect(issuer.keyRequests()).toBe(requests + 1);
+  // The key that verified it is gone.
+  expect((await ask(url, old)).body.code).toBe('token_signature_wrong');
+
+  const [header, payload, signature = ''] = token.split('.');
+  const forged = Array.from({ length: 200 }, (_, index) => {
+    const bytes = Buffer.from(signature, 'base64url');
+    bytes[index] = (bytes[index] ?? 0) ^ 1;
+    return `${header}.${payload}.${bytes.toString('base64url')}`;
+  });
+  for (const one of forged) expect((await ask(url, one)).body.code).toBe('token_signature_wrong');
+  const none = Buffer.from(JSON.stringify({ alg: 'PS256', typ: 'at+jwt', kid: key.kid })).toString('base64url');
+  for (const one of forged) {
+    const other = `${none}.${one.split('.').slice(1).join('.')}`;
+    expect((await ask(url, other)).body.code).toBe('token_signature_wrong');
+  }
+  expect(issuer.keyRequests()).toBe(requests + 1);
+  // Nor do they hold up a key that is new.
+  issuer.publish();
+  expect((await ask(url, issuer.token())).status).toBe(200);
+});
+
+const decoded = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
+
 test('keys are where the metadata say, also after a restart without them', async () => {
   const issuer = await openTestIssuer();
   const { key } = issuer;

@@ -23,7 +23,8 @@ export interface Changes {
 
 export interface TracedToken {
   readonly iss: string;
-  readonly kid: string | undefined;
+  /** Its names. */
+  readonly kid: string | readonly string[] | undefined;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 

@@ -98,7 +98,8 @@ function keysOf(key: SigningKey): KeySource {
     ...set,
     close,
     ready: async () => undefined,
-    ensure: async (kid) => set.kids().includes(kid),
+    ensure: async (kid, alg = key.alg) => set.find(kid, alg) !== undefined,
+    renew: () => undefined,
     health: () => [{ name: 'token_keys', status: 'pass' }],
     [Symbol.asyncDispose]: close,
   };
