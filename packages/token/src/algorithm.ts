@@ -46,7 +46,7 @@ export function isAlgorithm(value: unknown): value is Algorithm {
 }
 
 /** Whether this public or private key is one that the algorithm is for. */
-export function suits(key: KeyObject, alg: Algorithm): boolean {
+function suits(key: KeyObject, alg: Algorithm): boolean {
   const demand = DEMANDS[alg];
   const details = key.asymmetricKeyDetails;
   if (demand.kty === 'EC') return key.asymmetricKeyType === 'ec' && details?.namedCurve === demand.curve;
