@@ -117,10 +117,13 @@ describe('client authentication', () => {
 
   test('an assertion is good once', async () => {
     const { form, url, client } = driver();
-    const client_assertion = await assertionOf(client('backend-ES256'), `${url}/oauth2/introspect`);
+    const client_assertion = await assertionOf(client('backend-ES256'), url);
     const ask = () => form('/oauth2/introspect', { token: 'x', client_assertion, client_assertion_type: JWT_BEARER });
     expect((await ask()).body).toEqual({ active: false });
     expect(errorOf(await ask())).toEqual([401, 'invalid_client']);
+    const forEndpoint = await assertionOf(client('backend-ES256'), `${url}/oauth2/introspect`);
+    const fields = { token: 'x', client_assertion: forEndpoint, client_assertion_type: JWT_BEARER };
+    expect(errorOf(await form('/oauth2/introspect', fields))).toEqual([401, 'invalid_client']);
   });
 });
 

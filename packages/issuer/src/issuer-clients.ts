@@ -61,12 +61,13 @@ export type ClientProof =
     }
   | {
       readonly method: 'private_key_jwt';
-      /** RFC 7523 section 3: `iss` and `sub` the client, `jti`, `iat`, an `exp` within five minutes, a `kid` in the header. */
+      /**
+       * RFC 7523 section 3: `iss` and `sub` the client, `aud` the issuer alone (draft-ietf-oauth-rfc7523bis section 4), a `jti` that
+       * is good once, an `exp` within five minutes, a `kid` in the header.
+       */
       readonly assertion: string;
       /** `client_id` where the request has it, too; another than the assertion's is refused. */
       readonly clientId?: string;
-      /** What `aud` may be beside the issuer: the address of the endpoint. */
-      readonly audiences?: readonly string[];
     };
 
 export interface IssuerClients {

@@ -30,11 +30,19 @@ export function requireNoExpiry(claims: Claims): void {
   if (Object.hasOwn(claims, 'exp')) throw wrong('exp is there');
 }
 
-/** RFC 7519 sections 4.1.5 and 4.1.6; `iat` is demanded, since no cut-off could be compared with a token without. */
-export function requireBegun(claims: Claims, at: EpochMillis, toleranceMs: DurationMs): void {
+/**
+ * RFC 7519 sections 4.1.5 and 4.1.6. @param issuedAt whether `iat` must be there: without it a token cannot be compared with a
+ * cut-off
+ */
+export function requireBegun(
+  claims: Claims,
+  at: EpochMillis,
+  toleranceMs: DurationMs,
+  issuedAt: 'required' | 'optional',
+): void {
   const iat = numericDate(claims, 'iat');
-  if (iat === undefined) throw wrong('iat is missing');
-  const latest = Math.max(iat, numericDate(claims, 'nbf') ?? iat);
+  if (iat === undefined && issuedAt === 'required') throw wrong('iat is missing');
+  const latest = Math.max(iat ?? Number.NEGATIVE_INFINITY, numericDate(claims, 'nbf') ?? Number.NEGATIVE_INFINITY);
   if (!(latest * 1000 <= at + toleranceMs)) throw new RescindError('token_not_yet_valid');
 }
 

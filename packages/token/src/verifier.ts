@@ -46,6 +46,11 @@ export interface VerifierOptions {
    * security event tokens (RFC 8417 section 2.2); one that has it is refused.
    */
   readonly expires?: 'required' | 'absent';
+  /**
+   * Whether `iat` must be there. `optional` is for kinds of token that are compared with no cut-off, such as client assertions
+   * (RFC 7523 section 3); an `iat` that is there is checked all the same. Default `required`.
+   */
+  readonly issuedAt?: 'required' | 'optional';
   /** How far ahead of `at` an `iat` or `nbf` may be, in ms; 0 to 60 000, default 60 000. */
   readonly toleranceMs?: DurationMs;
   /** How long after `exp` a token is still taken, in ms; 0 to 60 000, default 0. */
@@ -159,7 +164,7 @@ function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis,
   if (profile.audiences !== null) requireAudience(claims, profile.audiences);
   if (profile.expires === 'absent') requireNoExpiry(claims);
   else requireUnexpired(claims, at, profile.expiryToleranceMs);
-  requireBegun(claims, at, profile.toleranceMs);
+  requireBegun(claims, at, profile.toleranceMs, profile.issuedAt);
   requireClaims(claims, profile.requiredClaims);
 }
 
@@ -183,7 +188,7 @@ function toProfile(options: VerifierOptions): Profile {
     expires = 'required',
     requiredClaims = [],
   } = options;
-  const { algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
+  const { issuedAt = 'required', algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
   const { toleranceMs = CLOCK_TOLERANCE_MS, expiryToleranceMs = 0 } = options;
   if (typeof keys?.find !== 'function') throw new TypeError('keys must be a key set');
   if (!isText(issuer)) throw new TypeError('issuer must be the text that iss is to equal');
@@ -196,6 +201,7 @@ function toProfile(options: VerifierOptions): Profile {
     throw new TypeError('algorithms must be a list of RS256, ES256 and others with a public key');
   }
   if (expires !== 'required' && expires !== 'absent') throw new TypeError('expires must be required or absent');
+  if (issuedAt !== 'required' && issuedAt !== 'optional') throw new TypeError('issuedAt must be required or optional');
   if (!Array.isArray(requiredClaims)) throw new TypeError('requiredClaims must be a list of names');
   if (!(Number.isSafeInteger(maxBytes) && maxBytes > 0)) throw new TypeError('maxBytes must be a whole number above 0');
   return {
@@ -208,6 +214,7 @@ function toProfile(options: VerifierOptions): Profile {
     algorithms: new Set(algorithms),
     requiredClaims,
     expires,
+    issuedAt,
     maxBytes,
     toleranceMs: tolerance('toleranceMs', toleranceMs),
     expiryToleranceMs: tolerance('expiryToleranceMs', expiryToleranceMs),

@@ -102,6 +102,19 @@ export const settings = z.object({
     atMost: 1_000,
     about: 'Failed logins in 15 minutes after which an account answers 429 to addresses that it does not know',
   }),
+  CLIENT_FAILURES: setting.count({
+    default: '20',
+    atLeast: 1,
+    atMost: 1_000_000,
+    about:
+      'Wrong credentials of one client (at the OAuth endpoints, `/login` and `/revocations`) that one address may send in a minute; more are answered 429. Right ones never are',
+  }),
+  CLIENT_FAILURES_PER_ADDRESS: setting.count({
+    default: '60',
+    atLeast: 1,
+    atMost: 1_000_000,
+    about: 'The same, of all clients together',
+  }),
   ...keySettings,
   ...accountSettings,
   ADMIN_PORT: setting.port({ default: '3002', about: 'The port of `/admin`; 0 takes any free one' }),

@@ -20,10 +20,12 @@ import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
 import { prepareSchema } from './database/schema.ts';
 import { readFeedClients } from './feed-clients.ts';
-import { revocationsOperations } from './http/revocations.ts';
+import { createFailedCredentials } from './http/failed-credentials.ts';
+import { countingFailures, revocationsOperations } from './http/revocations.ts';
 import { prepareIssuer } from './issuer.ts';
 import { keysCacheControl } from './keys/settings.ts';
 import { openConfiguredCourier } from './notices/configured.ts';
+import { createClientAuthentication } from './oauth/authenticate.ts';
 import { readClients } from './oauth/clients-file.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
@@ -79,9 +81,17 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     loginsPerMinute: configuration.LOGINS_PER_MINUTE,
     failures: configuration.LOGIN_FAILURES,
   });
+  const failedCredentials = createFailedCredentials({
+    what: 'client',
+    perName: configuration.CLIENT_FAILURES,
+    perAddress: configuration.CLIENT_FAILURES_PER_ADDRESS,
+    clock: systemClock,
+    telemetry,
+  });
+  const authenticateClient = createClientAuthentication({ clients: issuer.clients, failedCredentials, telemetry });
   const revocations = createRevocationsHandler({
     source: issuer.log,
-    authenticate: createBasicAuthenticator(feedClients),
+    authenticate: countingFailures(createBasicAuthenticator(feedClients), failedCredentials),
     readersPerClient: configuration.FEED_READERS_PER_CLIENT,
     clock: systemClock,
     telemetry,
@@ -93,12 +103,13 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       accounts: createAccounts(room),
       secondFactors: createSecondFactors(room, new URL(configuration.ISSUER).hostname),
       limits,
+      authenticateClient,
       recentLoginMs: recentLoginMs(configuration),
       neverExpiring: configuration.NEVER_EXPIRING_DEVICES,
       clock: systemClock,
       telemetry,
     }),
-    ...oauthOperations({ issuer, name, telemetry }),
+    ...oauthOperations({ issuer, authenticate: authenticateClient, telemetry }),
     ...publishedOperations({ issuer, name, scopes }, keysCacheControl(configuration)),
     ...revocationsOperations(revocations),
   ];

@@ -177,11 +177,34 @@ describe('an assertion (RFC 7523)', () => {
     expect(await prove(issuer, untyped)).toBeUndefined();
   });
 
-  test('is for the issuer, or for the endpoint', async () => {
+  test('is for the issuer alone, as a text or a list of one', async () => {
     const { issuer } = scene();
     const endpoint = `${ISSUER}/oauth2/token`;
-    expect(await prove(issuer, assertionOf({ aud: endpoint }))).toBe('client_invalid');
-    expect(await prove(issuer, assertionOf({ aud: [endpoint] }), { audiences: [endpoint] })).toBeUndefined();
+    const others = [
+      endpoint,
+      [endpoint],
+      [ISSUER, endpoint],
+      [ISSUER, ISSUER],
+      [],
+      `${ISSUER}/`,
+      { 0: ISSUER },
+      undefined,
+    ];
+    for (const aud of others) expect(await prove(issuer, assertionOf({ aud }))).toBe('client_invalid');
+    expect(await prove(issuer, assertionOf({ aud: [ISSUER] }))).toBeUndefined();
+    expect(await prove(issuer, assertionOf({ jti: 'two' }))).toBeUndefined();
+  });
+
+  test('may leave out when it was made, and is refused where that or its beginning is ahead', async () => {
+    const { issuer } = scene();
+    const { iat: _made, ...undated } = claims;
+    const sign = (more: object) =>
+      new SignJWT({ ...undated, ...more }).setProtectedHeader({ alg: 'ES256', kid: key.kid }).sign(key.privateKey);
+    const later = START / 1000 + 120;
+    for (const ahead of [{ iat: later }, { nbf: later }, { iat: 'now' }, { iat: null }]) {
+      expect(await prove(issuer, await sign({ ...ahead, exp: later + 60 }))).toBe('client_invalid');
+    }
+    expect(await prove(issuer, await sign({}))).toBeUndefined();
   });
 
   test('with another thing wrong is refused, and does not use up its jti', async () => {
@@ -194,7 +217,6 @@ describe('an assertion (RFC 7523)', () => {
       [assertionOf({ iss: 'web' })],
       [assertionOf({ jti: undefined })],
       [assertionOf({ jti: 'x'.repeat(300) })],
-      [assertionOf({ iat: undefined })],
       [assertionOf({ aud: 'https://other.example' })],
       [assertionOf({}, generateSigningKey('ES256'))],
       [assertionOf({}, key, 'at+jwt')],

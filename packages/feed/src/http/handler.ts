@@ -124,7 +124,8 @@ function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry):
     response.destroy();
     return;
   }
-  if (known.retryAfter !== undefined) response.setHeader('Retry-After', String(known.retryAfter));
+  if (known.retryAfter !== undefined)
+    response.setHeader('Retry-After', String(Math.max(1, Math.ceil(known.retryAfter))));
   response.writeHead(known.status, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
   const { code, status } = known;
   const type = `https://rescind.dev/errors#${code}`;

@@ -80,21 +80,25 @@ function claimedIssuer(assertion: string): string | undefined {
 function verify(
   { issuer }: Authentication,
   { clientId, jwks }: RegisteredClient,
-  { assertion, audiences = [] }: AssertionProof,
+  { assertion }: AssertionProof,
   at: EpochMillis,
 ): VerifiedToken | undefined {
   const verifier = createVerifier({
     keys: createKeySet(jwks),
     issuer: clientId,
-    audience: [issuer, ...audiences],
+    audience: issuer,
     typ: ASSERTION_TYPES,
     typMayBeAbsent: true,
     algorithms: ALGORITHMS,
+    // RFC 7523 section 3: it may be there.
+    issuedAt: 'optional',
     requiredClaims: ['sub', 'jti'],
   });
   try {
     const token = verifier.verify(assertion, at);
-    const { sub, exp } = token.payload;
+    const { sub, exp, aud } = token.payload;
+    // draft-ietf-oauth-rfc7523bis section 4: the issuer and nobody else, so that no other server can use it here.
+    if ([aud].flat().length !== 1) return undefined;
     const isShort = Number(exp) * 1000 - at <= LONGEST_ASSERTION_MS + CLOCK_TOLERANCE_MS;
     return sub === clientId && isShort ? token : undefined;
   } catch (error) {

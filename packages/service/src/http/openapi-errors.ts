@@ -23,9 +23,9 @@ const TOKEN_ERRORS: readonly ErrorCode[] = [
 const SECURITY_ERRORS: Readonly<Record<OperationSecurity, readonly ErrorCode[]>> = {
   bearer: TOKEN_ERRORS,
   session: [...TOKEN_ERRORS, 'csrf_header_missing', 'grant_invalid'],
-  client: ['client_invalid'],
+  client: ['client_invalid', 'rate_limited'],
   operator: [...TOKEN_ERRORS, 'operator_invalid', 'rate_limited'],
-  feed: ['client_invalid'],
+  feed: ['client_invalid', 'rate_limited'],
 };
 
 /** Every code an operation may answer, its own and those that come with what it declares. */

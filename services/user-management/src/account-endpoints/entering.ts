@@ -1,7 +1,6 @@
 import type { Operation } from '@rescind/service';
 import { operation, RequestRefused } from '@rescind/service';
 import { ACCESS, LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
-import { createClientAuthentication } from '../oauth/authenticate.ts';
 import { answerAccess, answerTokens } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { PROVES, placeOf } from './room.ts';
@@ -10,10 +9,8 @@ import { credentialsBody, loginBody, registerAnswer, registerBody } from './sche
 
 /** Registering, logging in, and proving again who one is. */
 export function enteringOperations(room: EndpointRoom): Operation[] {
-  const { issuer, accounts, limits, neverExpiring, telemetry } = room;
+  const { accounts, authenticateClient, limits, neverExpiring, telemetry } = room;
   const said = sayingFailures(telemetry);
-  // By a form alone an application could assert who it is; here it is public, or uses HTTP Basic.
-  const authenticateClient = createClientAuthentication(issuer.clients, telemetry, []);
 
   const counted = async <T>(work: () => Promise<T>): Promise<T> => {
     try {

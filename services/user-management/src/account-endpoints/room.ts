@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { SecondFactors } from '../accounts/second-factor/enrolment.ts';
 import type { CallerLocals } from '../http/bearer.ts';
+import type { AuthenticateClient } from '../oauth/authenticate.ts';
 import type { LoginLimits } from './limits.ts';
 
 /** What the endpoints of persons work with. */
@@ -12,6 +13,7 @@ export interface EndpointRoom {
   readonly accounts: Accounts;
   readonly secondFactors: SecondFactors;
   readonly limits: LoginLimits;
+  readonly authenticateClient: AuthenticateClient;
   /** How long after a login devices may be logged out. */
   readonly recentLoginMs: DurationMs;
   /** Whether a login may ask for a session without deadlines. */

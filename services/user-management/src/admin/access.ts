@@ -1,15 +1,14 @@
-import type { Clock, ErrorCode, Telemetry } from '@rescind/revocation';
+import type { ErrorCode, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Operation, OperationGuards } from '@rescind/service';
 import type { Request, RequestHandler, Response } from 'express';
-import { ipKeyGenerator } from 'express-rate-limit';
 import type { Audit } from '../audit/audit.ts';
 import { UNKNOWN } from '../audit/audit.ts';
+import type { FailedCredentials } from '../http/failed-credentials.ts';
 import type { Administrator, Authenticate } from './authentication.ts';
 import { readCredentials } from './credentials.ts';
 import { nobodyShown, scopeMissing } from './refusals.ts';
 import { missingScopes } from './scopes.ts';
-import { createFailureThrottle } from './throttle.ts';
 
 /** Where the guard leaves who it let in. */
 export interface AdministratorLocals {
@@ -19,9 +18,7 @@ export interface AdministratorLocals {
 interface AccessOptions {
   readonly authenticate: Authenticate;
   readonly audit: Audit;
-  /** From one address, in a minute. */
-  readonly mostFailures: number;
-  readonly clock: Clock;
+  readonly failedCredentials: FailedCredentials;
   readonly telemetry: Telemetry;
 }
 
@@ -30,18 +27,7 @@ const WAS_GOOD: ReadonlySet<ErrorCode> = new Set(['token_expired', 'token_revoke
 
 /** Lets a request pass with an administrator's credentials and every scope of its operation. */
 export function createAdminGuards(options: AccessOptions): OperationGuards {
-  const { authenticate, audit, clock, telemetry } = options;
-  const throttle = createFailureThrottle(clock, options.mostFailures);
-
-  const countFailure = (request: Request) => {
-    try {
-      throttle.failed(ipKeyGenerator(request.ip ?? ''));
-    } catch (error) {
-      telemetry.count('rescind_rate_limited_total', { what: 'administrator' });
-      telemetry.log('warn', 'excess_rate_limit_exceeded', { what: 'administrator' });
-      throw error;
-    }
-  };
+  const { authenticate, audit, failedCredentials, telemetry } = options;
 
   const identify = async (request: Request, response: Response, operation: Operation): Promise<Administrator> => {
     const credentials = readCredentials(request);
@@ -50,8 +36,8 @@ export function createAdminGuards(options: AccessOptions): OperationGuards {
       return authenticate(credentials);
     } catch (error) {
       if (error instanceof RescindError && !WAS_GOOD.has(error.code)) {
+        failedCredentials.count(request, credentials.kind === 'basic' ? credentials.name : '');
         telemetry.log('warn', 'authn_login_fail', { operation: operation.id, code: error.code });
-        countFailure(request);
         await audit.refused(refusal(UNKNOWN, operation.id, error.code, response));
       }
       throw error;

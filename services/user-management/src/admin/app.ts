@@ -6,6 +6,7 @@ import express from 'express';
 import type { AccountAdministration } from '../accounts/administration.ts';
 import { createAudit } from '../audit/audit.ts';
 import { createAuditTable } from '../audit/table.ts';
+import { createFailedCredentials } from '../http/failed-credentials.ts';
 import { createAdminGuards } from './access.ts';
 import { auditOperations } from './audit.ts';
 import { createAuthentication } from './authentication.ts';
@@ -39,6 +40,13 @@ export interface AdminOptions {
 /** Every address of the administrator's port, and the document that describes them. */
 export function createAdminApp(options: AdminOptions): Express {
   const { issuer, name, users, mostFailures, clock, telemetry } = options;
+  const failedCredentials = createFailedCredentials({
+    what: 'administrator',
+    perName: mostFailures,
+    perAddress: mostFailures,
+    clock,
+    telemetry,
+  });
   const table = createAuditTable(issuer.database);
   const audit = createAudit({ issuer, table, clock, telemetry });
   const desk = createDesk(audit);
@@ -78,7 +86,7 @@ export function createAdminApp(options: AdminOptions): Express {
   mountOperations(
     app,
     [...operations, described],
-    createAdminGuards({ authenticate, audit, mostFailures, clock, telemetry }),
+    createAdminGuards({ authenticate, audit, failedCredentials, telemetry }),
   );
   return app;
 }

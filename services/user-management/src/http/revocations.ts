@@ -1,7 +1,32 @@
-import type { RevocationsHandler } from '@rescind/feed';
+import type { RevocationsHandler, RevocationsHandlerOptions } from '@rescind/feed';
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import { z } from 'zod';
+import type { AddressedRequest, FailedCredentials } from './failed-credentials.ts';
+
+type AuthenticateReader = RevocationsHandlerOptions['authenticate'];
+
+/** The same, with wrong credentials counted. @throws RescindError `rate_limited` when there have been too many */
+export function countingFailures(
+  authenticate: AuthenticateReader,
+  failedCredentials: FailedCredentials,
+): AuthenticateReader {
+  return (request: AddressedRequest) => {
+    const client = authenticate(request);
+    // Without credentials nothing has been guessed.
+    const { authorization } = request.headers;
+    if (client === undefined && authorization !== undefined) {
+      failedCredentials.count(request, claimedName(authorization));
+    }
+    return client;
+  };
+}
+
+/** Of HTTP Basic (RFC 7617 section 2), whether or not it is right. */
+function claimedName(authorization: string): string {
+  const encoded = /^Basic +(\S+)$/i.exec(authorization)?.[1] ?? '';
+  return Buffer.from(encoded, 'base64').toString('utf8').split(':', 1)[0] ?? '';
+}
 
 /** The log, for services: it authenticates them and answers their errors itself. */
 export function revocationsOperations(revocations: RevocationsHandler): Operation[] {

@@ -13,10 +13,9 @@ export const DEFAULT_CLIENT_ID = 'web';
 /**
  * How a client shows who it is (RFC 6749 section 2.3): in the `Authorization` header, by a secret in the form, by an
  * assertion (RFC 7523), or not at all. One way a request.
- * @param audiences what an assertion may be for, beside the issuer
  * @throws RescindError `request_invalid`, `client_invalid`
  */
-export function readClientProof(request: Request, form: ClientForm, audiences: readonly string[]): ClientProof {
+export function readClientProof(request: Request, form: ClientForm): ClientProof {
   const authorization = authorizationOf(request);
   const { client_id: clientId, client_secret: secret, client_assertion: assertion } = form;
   const ways = [authorization, secret, assertion].filter((way) => way !== undefined);
@@ -26,7 +25,7 @@ export function readClientProof(request: Request, form: ClientForm, audiences: r
     if (clientId === undefined) throw refused('client_id', 'must be given');
     return { method: 'client_secret_post', clientId, secret };
   }
-  if (assertion !== undefined) return assertionProof(form, assertion, audiences);
+  if (assertion !== undefined) return assertionProof(form, assertion);
   if (form.client_assertion_type !== undefined) throw refused('client_assertion', 'must be given');
   return { method: 'none', clientId: clientId ?? DEFAULT_CLIENT_ID };
 }
@@ -57,10 +56,10 @@ function formDecoded(text: string): string {
   }
 }
 
-function assertionProof(form: ClientForm, assertion: string, audiences: readonly string[]): ClientProof {
+function assertionProof(form: ClientForm, assertion: string): ClientProof {
   if (form.client_assertion_type !== JWT_BEARER) throw refused('client_assertion_type', `must be ${JWT_BEARER}`);
   const { client_id: clientId } = form;
-  return { method: 'private_key_jwt', assertion, audiences, ...(clientId === undefined ? {} : { clientId }) };
+  return { method: 'private_key_jwt', assertion, ...(clientId === undefined ? {} : { clientId }) };
 }
 
 const refused = (path: string, message: string) => new RequestRefused([{ path, message }]);

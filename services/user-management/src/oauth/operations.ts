@@ -6,22 +6,18 @@ import { operation, RequestRefused } from '@rescind/service';
 import { z } from 'zod';
 import { MINTS, TOKENS, WRITES } from '../http/declared.ts';
 import { clearEndedCookies, clearRefreshCookie, readRefreshCookie, sendTokens } from '../http/refresh-cookie.ts';
-import { createClientAuthentication } from './authenticate.ts';
+import type { AuthenticateClient } from './authenticate.ts';
 import { introspectionAnswer, revocationForm, shownTokenForm, tokenForm } from './forms.ts';
 import { createGrants } from './grants.ts';
-import { createAddresses } from './metadata.ts';
 
 interface OauthOperationsOptions {
   readonly issuer: Issuer;
-  /** The `iss` of its tokens. */
-  readonly name: string;
+  readonly authenticate: AuthenticateClient;
   readonly telemetry: Telemetry;
 }
 
 /** What a client application does by OAuth. */
-export function oauthOperations({ issuer, name, telemetry }: OauthOperationsOptions): Operation[] {
-  const { token, revoke, introspect } = createAddresses(name);
-  const authenticate = createClientAuthentication(issuer.clients, telemetry, [token, revoke, introspect]);
+export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperationsOptions): Operation[] {
   const grants = createGrants(issuer);
   return [
     operation({
