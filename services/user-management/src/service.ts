@@ -27,6 +27,7 @@ import { keysCacheControl } from './keys/settings.ts';
 import { openConfiguredCourier } from './notices/configured.ts';
 import { createClientAuthentication } from './oauth/authenticate.ts';
 import { readClients } from './oauth/clients-file.ts';
+import { issuerPath } from './oauth/metadata.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
 import { documentOperation } from './openapi/document.ts';
@@ -128,6 +129,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   });
   return {
     app,
+    basePath: issuerPath(name),
     listeners: [{ name: 'admin', app: admin, port: configuration.ADMIN_PORT, host: configuration.ADMIN_HOST }],
     ready: Promise.resolve(),
     health: () => [...issuer.health(), ...kafkaHealth(), ...(courier?.health() ?? [])],

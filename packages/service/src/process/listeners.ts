@@ -1,6 +1,7 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import type { Express } from 'express';
 import type { ProcessConfiguration } from '../configuration/process.ts';
+import type { ApplicationOptions } from '../http/application.ts';
 import { createApplication } from '../http/application.ts';
 import type { ListeningServer } from '../http/server.ts';
 import { listen } from '../http/server.ts';
@@ -28,6 +29,8 @@ interface Listeners {
 
 interface ListenersOptions {
   readonly app: Express;
+  /** As `OpenedParts.basePath`. */
+  readonly basePath: string | undefined;
   readonly listeners: readonly Listener[];
   readonly configuration: ProcessConfiguration;
   readonly telemetry: Telemetry;
@@ -37,6 +40,8 @@ interface ListenersOptions {
 /** @throws Error with the port, when one cannot be had; none listens then */
 export async function openListeners(options: ListenersOptions): Promise<Listeners> {
   const { configuration, telemetry, clock } = options;
+  const { basePath } = options;
+  const { CORS_ORIGINS: corsOrigins } = configuration;
   const { PORT: port, HOST: host, TRUSTED_PROXIES: trustedProxies } = configuration;
   const servers: ListeningServer[] = [];
   const stop = async (deadlineMs: DurationMs) => {
@@ -44,8 +49,8 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     return cut.reduce((total, one) => total + one, 0);
   };
   type Place = { readonly port: number; readonly host?: string | undefined };
-  const open = async (app: Express, at: Place, corsOrigins?: readonly string[]) => {
-    const server = await listen(createApplication(app, { telemetry, clock, trustedProxies, corsOrigins }), at);
+  const open = async (app: Express, at: Place, more: Pick<ApplicationOptions, 'basePath' | 'corsOrigins'> = {}) => {
+    const server = await listen(createApplication(app, { telemetry, clock, trustedProxies, ...more }), at);
     servers.push(server);
     return server.url;
   };
@@ -53,7 +58,7 @@ export async function openListeners(options: ListenersOptions): Promise<Listener
     const others: Record<string, string> = {};
     for (const { name, app, ...at } of options.listeners) others[name] = await open(app, at);
     // Last: who can reach the public port may do everything else as well.
-    return { url: await open(options.app, { port, host }, configuration.CORS_ORIGINS), others, stop };
+    return { url: await open(options.app, { port, host }, { basePath, corsOrigins }), others, stop };
   } catch (error) {
     await stop(0);
     throw error;

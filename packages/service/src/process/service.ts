@@ -26,6 +26,8 @@ export interface ServiceContext<C> {
 export interface OpenedParts {
   /** The public routes. */
   readonly app: Express;
+  /** The path of its public address, such as `/tenant`, where it has one: the public routes are served below it too. */
+  readonly basePath?: string | undefined;
   /** More ports, each with routes of its own. Default none. */
   readonly listeners?: readonly Listener[];
   /** Resolves when it may be given requests; `/readyz` answers 503 until then. */
@@ -102,8 +104,8 @@ export async function openService<C extends ProcessConfiguration>(
     });
     // Above the resources: a probe is answered until the last of the requests has been.
     resources.defer(async () => void (await management.stop(0)));
-    const { app, listeners = [] } = parts;
-    const servers = await openListeners({ app, listeners, configuration, telemetry, clock: systemClock });
+    const { app, basePath, listeners = [] } = parts;
+    const servers = await openListeners({ app, basePath, listeners, configuration, telemetry, clock: systemClock });
     const { url, others: listenerUrls } = servers;
     const namedUrls = Object.fromEntries(Object.entries(listenerUrls).map(([name, at]) => [`${name}Url`, at]));
     telemetry.log('info', 'listening', {

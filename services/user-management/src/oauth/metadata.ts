@@ -19,6 +19,11 @@ export function createAddresses(issuer: string) {
   };
 }
 
+/** The path of the issuer's address without a slash at its end; undefined when it has none. */
+export function issuerPath(issuer: string): string | undefined {
+  return new URL(issuer).pathname.replace(/\/+$/, '') || undefined;
+}
+
 export interface MetadataOptions {
   /** Its `iss`. */
   readonly name: string;
@@ -42,8 +47,8 @@ export function authorizationServerMetadata({ name, scopes }: MetadataOptions): 
     introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     jwks_uri: addresses.jwks,
     grant_types_supported: ['refresh_token', RENEWAL_GRANT],
-    // Required by RFC 8414; there is no authorization endpoint.
-    response_types_supported: [],
+    // Required, and no list may be empty (RFC 8414 sections 2 and 3.2). There is no authorization endpoint: `none` answers nothing.
+    response_types_supported: ['none'],
     scopes_supported: scopes,
     event_jwks_uri: addresses.eventJwks,
     revocations_endpoint: addresses.revocations,
