@@ -7,7 +7,7 @@ const METHODS = ['none', ...PROVING_METHODS];
 const ASSERTION_ALGORITHMS = ['RS256', 'ES256'];
 
 /** Where everything is, below the issuer's address. */
-export function createAddresses(issuer: string) {
+function createAddresses(issuer: string) {
   const at = (path: string) => issuer.replace(/\/+$/, '') + path;
   return {
     token: at('/oauth2/token'),
