@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Clock, Telemetry } from '@rescind/revocation';
 import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import Database from 'better-sqlite3';
 import type { Denylist } from './denylist.ts';
 import { createDenylist } from './denylist.ts';
@@ -23,6 +24,13 @@ export interface DenylistOptions {
   readonly telemetry?: Telemetry;
 }
 
+const checkOptions = optionsOf<DenylistOptions>('openDenylist', {
+  path: required(option.filePath('the path of the denylist file, such as /data/denylist.db', [':memory:'])),
+  maxMemoryEntries: option.count(),
+  clock: option.clock,
+  telemetry: option.telemetry,
+});
+
 /** How long a look-up or a commit waits for somebody who looks into the file from outside, in ms. */
 const BUSY_TIMEOUT_MS = 2_000;
 
@@ -38,13 +46,12 @@ const MAX_MEMORY_ENTRIES = 16_000_000;
  *   file cannot be opened at all
  */
 export function openDenylist(options: DenylistOptions): Denylist {
-  const { path, maxMemoryEntries = MAX_MEMORY_ENTRIES, clock = systemClock, telemetry = silentTelemetry } = options;
-  if (typeof path !== 'string' || path === '' || path === ':memory:') {
-    throw new TypeError('path must name the file of the denylist, such as /data/denylist.db');
-  }
-  if (!Number.isSafeInteger(maxMemoryEntries) || maxMemoryEntries < 0) {
-    throw new TypeError(`maxMemoryEntries must be a number of rows, 0 or more, got ${maxMemoryEntries}`);
-  }
+  const {
+    path,
+    maxMemoryEntries = MAX_MEMORY_ENTRIES,
+    clock = systemClock,
+    telemetry = silentTelemetry,
+  } = checkOptions(options);
   try {
     return openAt(placeOf(path), { clock, telemetry, maxMemoryEntries });
   } catch (cause) {

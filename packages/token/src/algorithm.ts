@@ -41,7 +41,7 @@ const MIN_RSA_BITS = 2_048;
 /** A verification takes time with the square of the length: nobody needs more, and a hostile key set would like it. */
 const MAX_RSA_BITS = 8_192;
 
-export function isAlgorithm(value: unknown): value is Algorithm {
+function isAlgorithm(value: unknown): value is Algorithm {
   return typeof value === 'string' && Object.hasOwn(DEMANDS, value);
 }
 

@@ -1,4 +1,5 @@
 import { RescindError } from '@rescind/revocation';
+import { option, optionsOf } from '@rescind/revocation/options';
 import type { SignedParts } from './signature.ts';
 import type { JsonObject } from './strict-json.ts';
 import { parseStrictObject } from './strict-json.ts';
@@ -36,14 +37,26 @@ export const DEFAULT_MAX_TOKEN_BYTES = 8_192;
  */
 const headersRead = createTextCache<JoseHeader>({ entries: 64, longestKey: 512 });
 
+const NO_LIMITS: GateLimits = Object.freeze({});
+const gateLimits = optionsOf<GateLimits>('gate', { maxBytes: option.count({ least: 1 }) });
+
+/** Limits are given with every token: the usual object, with one right member, is not copied. */
+function checkedLimits(limits: GateLimits): GateLimits {
+  if (limits === NO_LIMITS) return limits;
+  const [name, ...others] = typeof limits === 'object' && limits !== null ? Object.keys(limits) : [];
+  const isUsual = name === 'maxBytes' && others.length === 0 && Number.isSafeInteger(limits.maxBytes);
+  return isUsual && Number(limits.maxBytes) > 0 ? limits : gateLimits(limits);
+}
+
 /**
  * Lets through what is a JWS in compact serialization (RFC 7515 section 7.1) in its one canonical spelling, with a JSON
  * object as header and as payload. The length is looked at before anything else.
  *
- * @throws RescindError `token_malformed`, and nothing else, whatever is given; its detail quotes nothing of the token
+ * @throws RescindError `token_malformed`, and nothing else, whatever the text; its detail quotes nothing of it
+ * @throws TypeError for wrong limits
  */
-export function gate(text: string, limits: GateLimits = {}): GatedToken {
-  const { header, payload } = takeApart(text, limits);
+export function gate(text: string, limits: GateLimits = NO_LIMITS): GatedToken {
+  const { header, payload } = takeApart(text, checkedLimits(limits));
   return { text, header, payload };
 }
 

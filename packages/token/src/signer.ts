@@ -1,3 +1,4 @@
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import jwt from 'jsonwebtoken';
 import type { SigningKey } from './signing-key.ts';
 
@@ -9,8 +10,10 @@ export interface SignerOptions {
 /** Signs a payload as it is: no claim is added, changed or left out. Returns the compact serialization. */
 export type Signer = (payload: object) => string;
 
-/** RFC 6838 section 4.2, with the one slash of a full media type. */
-const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]*$/;
+/** The options of a signer. `typ`: RFC 6838 section 4.2, with the one slash of a full media type. */
+export const signerOptions = optionsOf<SignerOptions>('createSigner', {
+  typ: required(option.text('a media type such as at+jwt', /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]*$/)),
+});
 
 /**
  * Makes a signer; the header has `alg`, `typ` and `kid`, nothing else.
@@ -18,8 +21,7 @@ const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+/-]*$/;
  * @throws TypeError for a `typ` that is not a media type; the signer throws it for a payload that is not a plain object
  */
 export function createSigner(key: SigningKey, options: SignerOptions): Signer {
-  const { typ } = options;
-  requireType(typ);
+  const { typ } = signerOptions(options);
   return (payload) => {
     if (typeof payload !== 'object' || payload === null || Array.isArray(payload)) {
       throw new TypeError('payload must be an object');
@@ -30,9 +32,4 @@ export function createSigner(key: SigningKey, options: SignerOptions): Signer {
       header: { alg: key.alg, typ, kid: key.kid },
     });
   };
-}
-
-/** @throws TypeError */
-export function requireType(typ: string): void {
-  if (typeof typ !== 'string' || !MEDIA_TYPE.test(typ)) throw new TypeError('typ must be a media type such as at+jwt');
 }

@@ -1,6 +1,6 @@
 import { sign } from 'node:crypto';
 import type { SignerOptions } from './signer.ts';
-import { requireType } from './signer.ts';
+import { signerOptions } from './signer.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** Signs a payload as it is, in a thread of libuv's pool: the event loop goes on meanwhile. */
@@ -11,8 +11,8 @@ export type ThreadSigner = (payload: object) => Promise<string>;
  *
  * @throws TypeError for a `typ` that is not a media type
  */
-export function createThreadSigner({ alg, kid, privateKey }: SigningKey, { typ }: SignerOptions): ThreadSigner {
-  requireType(typ);
+export function createThreadSigner({ alg, kid, privateKey }: SigningKey, options: SignerOptions): ThreadSigner {
+  const { typ } = signerOptions(options);
   const header = Buffer.from(JSON.stringify({ alg, typ, kid })).toString('base64url');
   // The bare KeyObject where it will do: one wrapped into options costs 10 µs a call more.
   const key = alg === 'ES256' ? ({ key: privateKey, dsaEncoding: 'ieee-p1363' } as const) : privateKey;

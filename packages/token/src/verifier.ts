@@ -1,8 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import type { OptionShape } from '@rescind/revocation/options';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Algorithm } from './algorithm.ts';
-import { isAlgorithm } from './algorithm.ts';
+import { ALGORITHMS } from './algorithm.ts';
 import {
   requireAudience,
   requireBegun,
@@ -177,7 +179,32 @@ function plainType(typ: string): string {
   return typ.toLowerCase().replace(/^application\//, '');
 }
 
-function toProfile(options: VerifierOptions): Profile {
+/** Rows are purged 60 s after their last token's `exp`: no tolerance may be longer (RFC 8725). */
+const tolerance = option.duration({ least: 0, most: CLOCK_TOLERANCE_MS });
+
+/** Each option of a verifier with its check. */
+export const verifierShape: OptionShape<VerifierOptions> = {
+  keys: required(option.having<Pick<KeySet, 'find'>>('a key set', 'find')),
+  issuer: required(option.text('the text that iss is to equal')),
+  audience: required(
+    option.either(null, option.oneOrList(option.text('text or a list of text, or null if aud is not to be looked at'))),
+  ),
+  typ: required(option.list(option.text('a type such as at+jwt'))),
+  typMayBeAbsent: option.flag(),
+  kidMayBeAbsent: option.flag(),
+  algorithms: option.list(option.oneOf(...ALGORITHMS)),
+  requiredClaims: option.list(option.text(), { least: 0 }),
+  expires: option.oneOf('required', 'absent'),
+  issuedAt: option.oneOf('required', 'optional'),
+  toleranceMs: tolerance,
+  expiryToleranceMs: tolerance,
+  maxBytes: option.count({ least: 1 }),
+};
+
+const verifierOptions = optionsOf<VerifierOptions>('createVerifier', verifierShape);
+
+function toProfile(given: VerifierOptions): Profile {
+  const options = verifierOptions(given);
   const {
     keys,
     issuer,
@@ -190,24 +217,10 @@ function toProfile(options: VerifierOptions): Profile {
   } = options;
   const { issuedAt = 'required', algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
   const { toleranceMs = CLOCK_TOLERANCE_MS, expiryToleranceMs = 0 } = options;
-  if (typeof keys?.find !== 'function') throw new TypeError('keys must be a key set');
-  if (!isText(issuer)) throw new TypeError('issuer must be the text that iss is to equal');
-  const audiences = typeof audience === 'string' ? [audience] : audience;
-  if (audiences !== null && !isTexts(audiences)) {
-    throw new TypeError('audience must be text or a list of text, or null if aud is not to be looked at');
-  }
-  if (!isTexts(typ)) throw new TypeError('typ must be a list of types such as at+jwt');
-  if (!isTexts(algorithms) || !algorithms.every(isAlgorithm)) {
-    throw new TypeError('algorithms must be a list of RS256, ES256 and others with a public key');
-  }
-  if (expires !== 'required' && expires !== 'absent') throw new TypeError('expires must be required or absent');
-  if (issuedAt !== 'required' && issuedAt !== 'optional') throw new TypeError('issuedAt must be required or optional');
-  if (!Array.isArray(requiredClaims)) throw new TypeError('requiredClaims must be a list of names');
-  if (!(Number.isSafeInteger(maxBytes) && maxBytes > 0)) throw new TypeError('maxBytes must be a whole number above 0');
   return {
     keys,
     issuer,
-    audiences,
+    audiences: typeof audience === 'string' ? [audience] : audience,
     types: new Set(typ.map(plainType)),
     typMayBeAbsent,
     kidMayBeAbsent,
@@ -216,21 +229,7 @@ function toProfile(options: VerifierOptions): Profile {
     expires,
     issuedAt,
     maxBytes,
-    toleranceMs: tolerance('toleranceMs', toleranceMs),
-    expiryToleranceMs: tolerance('expiryToleranceMs', expiryToleranceMs),
+    toleranceMs,
+    expiryToleranceMs,
   };
-}
-
-/** RFC 8725 and rows that are purged 60 s after their last token's `exp`: no tolerance may be longer. */
-function tolerance(name: string, value: DurationMs): DurationMs {
-  if (typeof value === 'number' && value >= 0 && value <= CLOCK_TOLERANCE_MS) return value;
-  throw new TypeError(`${name} must be between 0 and ${CLOCK_TOLERANCE_MS}, got ${value}`);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.length > 0 && value.every(isText);
 }

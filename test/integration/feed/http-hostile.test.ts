@@ -173,8 +173,15 @@ describe('a reader before a server that is wrong', () => {
 });
 
 describe('a server before a client that is wrong', () => {
-  async function open(options: { readersPerClient?: number; stuckMs?: number; padding?: number } = {}) {
-    const log = createPlainLog({ padding: options.padding ?? 0 });
+  async function open({
+    padding = 0,
+    ...options
+  }: {
+    readersPerClient?: number;
+    stuckMs?: number;
+    padding?: number;
+  } = {}) {
+    const log = createPlainLog({ padding });
     const telemetry = createListeningTelemetry();
     const handler = createRevocationsHandler({
       source: log,

@@ -99,24 +99,24 @@ describe('the verifier says what is wrong', () => {
 
   it('of its options by their names', () => {
     expect(() => verifierOf().verify(signedToken(), Number.NaN)).toThrow(/^at must be a finite number .* got NaN$/);
-    expect(() => verifierOf({ toleranceMs: 60_001 })).toThrow(/^toleranceMs must be between 0 and 60000, got 60001$/);
+    expect(() => verifierOf({ toleranceMs: 60_001 })).toThrow(/^toleranceMs must be .* at most 60000, got 60001$/);
     expect(() => verifierOf({ expiryToleranceMs: -1 })).toThrow(
-      /^expiryToleranceMs must be between 0 and 60000, got -1$/,
+      /^expiryToleranceMs must be .* of at least 0 .*, got -1$/,
     );
     for (const texts of [
       ['at+jwt', 5],
       ['', 'at+jwt'],
       [undefined, 'at+jwt'],
     ]) {
-      expect(() => verifierOf({ typ: texts as string[] })).toThrow(/^typ must be a list/);
+      expect(() => verifierOf({ typ: texts as string[] })).toThrow(/^typ\[\d\] must be a type such as at\+jwt/);
     }
   });
 
   it('of its algorithms, audience and keys in so many words', () => {
     for (const algorithms of [['RS256', 'none'], ['none', 'RS256'], ['HS256']]) {
-      expect(() => verifierOf({ algorithms: algorithms as never })).toThrow(/^algorithms must be a list of RS256/);
+      expect(() => verifierOf({ algorithms: algorithms as never })).toThrow(/^algorithms\[\d\] must be RS256 or /);
     }
-    expect(() => verifierOf({ audience: [5] as never })).toThrow(/^audience must be text or a list of text/);
+    expect(() => verifierOf({ audience: [5] as never })).toThrow(/^audience\[0\] must be text or a list of text/);
     const keys = { find: () => rsa.privateKey };
     expect(() => verifierOf({ keys }).verify(signedToken(), AT)).toThrow(/^keys.find must return public keys$/);
     // A set that knows everything is not asked for nothing.

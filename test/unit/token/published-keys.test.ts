@@ -182,5 +182,7 @@ it('one key that cannot be used takes none of the others away', async () => {
 it('kidMayBeAbsent and the algorithms are options of a verifier, and checked', () => {
   const keys = createKeySet({ keys: [rsa.jwk] });
   const options = { keys, issuer: 'https://issuer.example', audience: 'prices', typ: ['at+jwt'] };
-  expect(() => createVerifier({ ...options, algorithms: ['ed25519' as Algorithm] })).toThrow(/^algorithms must be/);
+  expect(() => createVerifier({ ...options, algorithms: ['ed25519' as Algorithm] })).toThrow(
+    /^algorithms\[0\] must be/,
+  );
 });

@@ -1,6 +1,8 @@
 import type { ConnectionOptions } from 'node:tls';
 import { createSecureContext } from 'node:tls';
 import type { Telemetry } from '@rescind/revocation';
+import type { OptionShape } from '@rescind/revocation/options';
+import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
 
 /** TLS to the brokers. PEM texts, not paths. */
 export interface KafkaTls {
@@ -47,30 +49,42 @@ const DEFAULT_TOPIC = 'rescind.revocations';
 const NAME = /^[\w.-]{1,200}$/;
 /** A name or an IPv4 address: kafkajs takes no IPv6 address here. */
 const ADDRESS = /^([^\s:/@[\]]+):(\d{1,5})$/;
-const MECHANISMS: readonly string[] = ['plain', 'scram-sha-256', 'scram-sha-512'];
 
-/** @throws TypeError naming the option and what would be right; it never shows a secret */
+const name = option.text('1 to 200 of: letters, digits, dot, underscore, hyphen', NAME);
+const pem = option.text('text in PEM format (its content, not its path)', /-----BEGIN /);
+const tlsOptions = optionsOf<KafkaTls>('ssl', { ca: pem, cert: pem, key: pem });
+
+/** Each option of a connection with its check. */
+export const connectionShape: OptionShape<KafkaConnection> = {
+  brokers: required(option.list(checkAddress)),
+  topic: (value, path) => {
+    const topic = name(value, path);
+    if (/^\.{1,2}$/.test(topic)) throw wrongOption(path, 'another name than . and ..', value);
+    return topic;
+  },
+  clientId: required(name),
+  ssl: (value, path) => (typeof value === 'boolean' ? value : tlsOptions(value, path)),
+  sasl: optionsOf<KafkaLogin>('sasl', {
+    mechanism: required(option.oneOf('plain', 'scram-sha-256', 'scram-sha-512')),
+    username: required(option.text()),
+    password: required(option.text()),
+  }),
+};
+
+/**
+ * @param connection checked by `connectionShape`
+ * @throws TypeError naming the option and what would be right; it never shows a secret
+ */
 export function checkConnection(connection: KafkaConnection): CheckedConnection {
-  const { brokers, topic = DEFAULT_TOPIC, clientId } = connection;
-  if (!Array.isArray(brokers) || brokers.length === 0) {
-    throw new TypeError('brokers must name at least one broker as host:port');
-  }
-  brokers.forEach(checkAddress);
-  if (typeof topic !== 'string' || !NAME.test(topic) || /^\.{1,2}$/.test(topic)) {
-    throw new TypeError('topic must be 1 to 200 of: letters, digits, dot, underscore, hyphen');
-  }
-  if (typeof clientId !== 'string' || !NAME.test(clientId)) {
-    throw new TypeError('clientId must be 1 to 200 of: letters, digits, dot, underscore, hyphen');
-  }
-  const sasl = checkLogin(connection.sasl);
-  const ssl = checkTls(connection.ssl);
-  const key = typeof connection.ssl === 'object' ? connection.ssl.key : undefined;
+  const { brokers, topic = DEFAULT_TOPIC, clientId, sasl, ssl } = connection;
+  const key = typeof ssl === 'object' ? ssl.key : undefined;
   return {
     brokers: [...brokers],
     topic,
     clientId,
-    ssl,
-    sasl,
+    ssl: checkTls(ssl),
+    // kafkajs writes into it.
+    sasl: sasl && { ...sasl },
     secrets: [sasl?.password, key].flatMap((secret) => (secret === undefined ? [] : secret)),
   };
 }
@@ -81,23 +95,16 @@ export function warnOfPlainText({ sasl, ssl }: CheckedConnection, telemetry: Tel
   telemetry.log('warn', 'kafka_password_unprotected', { mechanism: sasl.mechanism, wanted: 'ssl' });
 }
 
-function checkAddress(address: unknown): void {
+function checkAddress(address: unknown, path: string): string {
   const port = typeof address === 'string' ? ADDRESS.exec(address)?.[2] : undefined;
-  if (port === undefined || Number(port) < 1 || Number(port) > 65_535) {
-    throw new TypeError('brokers must be addresses like kafka-1.example.com:9092');
-  }
+  if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return String(address);
+  throw wrongOption(path, 'an address like kafka-1.example.com:9092', address);
 }
 
 function checkTls(ssl: boolean | KafkaTls | undefined): ConnectionOptions | undefined {
   if (ssl === undefined || ssl === false) return undefined;
   if (ssl === true) return {};
-  if (typeof ssl !== 'object' || ssl === null) throw new TypeError('ssl must be true or { ca, cert, key }');
   const { ca, cert, key } = ssl;
-  for (const [name, pem] of Object.entries({ ca, cert, key })) {
-    if (pem !== undefined && !(typeof pem === 'string' && pem.includes('-----BEGIN '))) {
-      throw new TypeError(`ssl.${name} must be a text in PEM format (its content, not its path)`);
-    }
-  }
   if ((cert === undefined) !== (key === undefined)) throw new TypeError('ssl.cert and ssl.key need each other');
   const options = {
     ...(ca === undefined ? {} : { ca }),
@@ -110,15 +117,4 @@ function checkTls(ssl: boolean | KafkaTls | undefined): ConnectionOptions | unde
     throw new TypeError(`ssl cannot be used: ${error instanceof Error ? error.message : 'unreadable'}`);
   }
   return options;
-}
-
-function checkLogin(sasl: KafkaLogin | undefined): KafkaLogin | undefined {
-  if (sasl === undefined) return undefined;
-  if (typeof sasl !== 'object' || sasl === null || !MECHANISMS.includes(sasl.mechanism)) {
-    throw new TypeError(`sasl.mechanism must be one of ${MECHANISMS.join(', ')}`);
-  }
-  const { mechanism, username, password } = sasl;
-  if (typeof username !== 'string' || username === '') throw new TypeError('sasl.username must be a text');
-  if (typeof password !== 'string' || password === '') throw new TypeError('sasl.password must be a text');
-  return { mechanism, username, password };
 }

@@ -1,7 +1,8 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { CheckedConnection, KafkaConnection } from '../client/connection.ts';
-import { checkConnection } from '../client/connection.ts';
+import { checkConnection, connectionShape } from '../client/connection.ts';
 import type { TopicNeeds } from './topic-rules.ts';
 
 export interface PublisherOptions extends KafkaConnection {
@@ -44,22 +45,34 @@ const CHECK_EVERY_MS: DurationMs = 300_000;
 /** A send stays far below what brokers take unless set otherwise (`max.message.bytes`, 1 MiB). */
 const BATCH_BYTES = 262_144;
 
+const publisherOptions = optionsOf<PublisherOptions>('openPublisher', {
+  ...connectionShape,
+  log: required(option.text('the issuer whose events are published')),
+  minRetentionMs: required(option.count({ least: 1 })),
+  createTopic: optionsOf<NonNullable<PublisherOptions['createTopic']>>('createTopic', {
+    retentionMs: option.count({ least: 1 }),
+  }),
+  replicationFactor: option.count({ least: 1, most: 32_767 }),
+  minInsyncReplicas: option.count({ least: 1, most: 32_767 }),
+  publishTimeoutMs: option.count({ least: 1, most: 2 ** 31 - 1 }),
+  checkEveryMs: option.count({ least: 1, most: 2 ** 31 - 1 }),
+  clock: option.clock,
+  telemetry: option.telemetry,
+});
+
 /** @throws TypeError naming the option and what would be right */
-export function checkPublisherOptions(options: PublisherOptions): PublisherSettings {
+export function checkPublisherOptions(given: PublisherOptions): PublisherSettings {
+  const options = publisherOptions(given);
   const { log, minRetentionMs, createTopic, replicationFactor = 1 } = options;
-  if (typeof log !== 'string' || log === '') throw new TypeError('log must be the issuer whose events are published');
-  wantInteger('minRetentionMs', minRetentionMs, 1);
-  wantInteger('replicationFactor', replicationFactor, 1);
-  const minInsyncReplicas = options.minInsyncReplicas ?? (replicationFactor >= 3 ? 2 : 1);
-  wantInteger('minInsyncReplicas', minInsyncReplicas, 1);
+  const { minInsyncReplicas = replicationFactor >= 3 ? 2 : 1 } = options;
   if (minInsyncReplicas > replicationFactor) {
     throw new TypeError(`minInsyncReplicas must be at most replicationFactor (${replicationFactor})`);
   }
   const createRetentionMs = createTopic === undefined ? undefined : (createTopic.retentionMs ?? minRetentionMs);
-  if (createRetentionMs !== undefined) wantInteger('createTopic.retentionMs', createRetentionMs, minRetentionMs);
+  if (createRetentionMs !== undefined && createRetentionMs < minRetentionMs) {
+    throw new TypeError(`createTopic.retentionMs must be at least minRetentionMs (${minRetentionMs})`);
+  }
   const { publishTimeoutMs = PUBLISH_TIMEOUT_MS, checkEveryMs = CHECK_EVERY_MS } = options;
-  wantInteger('publishTimeoutMs', publishTimeoutMs, 1);
-  wantInteger('checkEveryMs', checkEveryMs, 1);
   return {
     connection: checkConnection(options),
     log,
@@ -70,10 +83,4 @@ export function checkPublisherOptions(options: PublisherOptions): PublisherSetti
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? silentTelemetry,
   };
-}
-
-function wantInteger(name: string, value: unknown, least: number): void {
-  if (!Number.isSafeInteger(value) || (value as number) < least) {
-    throw new TypeError(`${name} must be a whole number of at least ${least}`);
-  }
 }

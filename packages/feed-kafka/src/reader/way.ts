@@ -1,9 +1,10 @@
 import type { Way, WayConnection, WaySink } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf } from '@rescind/revocation/options';
 import { createBackoff } from '../client/backoff.ts';
 import type { KafkaConnection } from '../client/connection.ts';
-import { checkConnection, warnOfPlainText } from '../client/connection.ts';
+import { checkConnection, connectionShape, warnOfPlainText } from '../client/connection.ts';
 import type { Extent, StartingPoint } from './hint.ts';
 import { formatHint, startingPoint } from './hint.ts';
 import type { KafkaRecord, Session, SessionEnd, SessionSettings } from './session.ts';
@@ -36,6 +37,16 @@ const GREATEST_RETRY_MS: DurationMs = 5_000;
 /** A session that has lasted as long was a good one: the next is tried at once. */
 const GOOD_AFTER_MS: DurationMs = 5_000;
 
+const timer = option.duration({ most: 2 ** 31 - 1 });
+const kafkaWayOptions = optionsOf<KafkaWayOptions>('kafkaWay', {
+  ...connectionShape,
+  clock: option.clock,
+  telemetry: option.telemetry,
+  sessionTimeoutMs: timer,
+  stallMs: timer,
+  openingMs: timer,
+});
+
 /**
  * The log as a Kafka topic of one partition. Every connection reads all of it, in a consumer group of its own that is
  * never committed to, from the position that its reader keeps. A client that crashes, stops, or gets no answers is
@@ -43,21 +54,17 @@ const GOOD_AFTER_MS: DurationMs = 5_000;
  * topic that is not there is waited for, never made.
  * @throws TypeError an option is missing or wrong
  */
-export function kafkaWay(options: KafkaWayOptions): Way {
+export function kafkaWay(given: KafkaWayOptions): Way {
+  const options = kafkaWayOptions(given);
   const settings: SessionSettings = {
     connection: checkConnection(options),
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? silentTelemetry,
-    sessionTimeoutMs: positive('sessionTimeoutMs', options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS),
-    stallMs: positive('stallMs', options.stallMs ?? STALL_MS),
-    openingMs: positive('openingMs', options.openingMs ?? OPENING_MS),
+    sessionTimeoutMs: options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
+    stallMs: options.stallMs ?? STALL_MS,
+    openingMs: options.openingMs ?? OPENING_MS,
   };
   return { name: 'kafka', open: (sink) => new Reader(settings, sink) };
-}
-
-function positive(name: string, value: number): number {
-  if (!(Number.isFinite(value) && value > 0)) throw new TypeError(`${name} must be a positive number of milliseconds`);
-  return value;
 }
 
 /** Keeps one session going: the supervisor that kafkajs lacks. */

@@ -16,11 +16,11 @@ export interface BulkDecoder {
 
 /** @throws TypeError for an option that is missing or out of its range */
 export function openBulkDecoder(
-  options: EventDecoderOptions & { readonly telemetry: Telemetry },
+  { telemetry, ...options }: EventDecoderOptions & { readonly telemetry: Telemetry },
   decoder: EventDecoder,
 ): BulkDecoder {
   const reading = createReading(options);
-  const verifier = openBulkVerifier({ ...reading.verifier, telemetry: options.telemetry });
+  const verifier = openBulkVerifier({ ...reading.verifier, telemetry });
   const decodeAlone = ({ jws, hint, live }: WayRecord): DecodedRecord => ({ ...decoder.decode(jws), hint, live });
 
   async function decodeAll(records: readonly WayRecord[]): Promise<DecodedRecord[]> {

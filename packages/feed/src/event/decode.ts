@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import type { Cutoff, Denial } from '@rescind/revocation';
 import { RescindError, toCutoff } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { WayRecord } from '../ports.ts';
@@ -54,8 +55,15 @@ export interface Reading {
   read(record: WayRecord, payload: Readonly<Record<string, unknown>>): DecodedRecord;
 }
 
+const decoderOptions = optionsOf<EventDecoderOptions>('createEventDecoder', {
+  log: required(option.text('the iss of the events')),
+  issuers: required(option.list(option.text())),
+  keys: required(option.having<EventKeys>('a key source', 'find', 'kids')),
+});
+
 /** @throws TypeError for an option that is missing or out of its range */
-export function createReading({ log, issuers, keys }: EventDecoderOptions): Reading {
+export function createReading(options: EventDecoderOptions): Reading {
+  const { log, issuers, keys } = decoderOptions(options);
   const speaksFor = new Map(issuers.map((iss) => [iss, iss]));
   const same = { speaksFor, epochAs: createSameText() };
   if (speaksFor.size === 0) throw new TypeError('issuers must name the token issuers this log may speak for');

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Denial, EpochMillis } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import { isReason, MAX_DENIALS, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace } from './claims.ts';
 import { eventObject, eventType, HEARTBEAT_TYPE, subjectOf } from './vocabulary.ts';
 
@@ -44,9 +45,14 @@ export interface EventEncoderOptions {
   readonly sign: (payload: object) => string;
 }
 
-export function createEventEncoder({ log, sign }: EventEncoderOptions): EventEncoder {
-  if (typeof log !== 'string' || log === '') throw new TypeError('log must be the iss of the events');
-  if (typeof sign !== 'function') throw new TypeError('sign must be a function that signs a payload');
+const encoderOptions = optionsOf<EventEncoderOptions>('createEventEncoder', {
+  log: required(option.text('the iss of the events')),
+  sign: required(option.callable<EventEncoderOptions['sign']>('a function that signs a payload')),
+});
+
+/** @throws TypeError for an option that is missing, unknown or wrong */
+export function createEventEncoder(options: EventEncoderOptions): EventEncoder {
+  const { log, sign } = encoderOptions(options);
   return {
     event(event) {
       const payload = eventClaims(log, event);

@@ -1,5 +1,7 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Feed, FeedStore } from '../ports.ts';
+import { feedOptions } from '../ports.ts';
 import type { FollowerKeys } from './link.ts';
 
 export interface FollowerOptions {
@@ -20,28 +22,23 @@ export interface FollowerOptions {
   readonly maxStalenessMs?: DurationMs | undefined;
 }
 
-/** @throws TypeError naming the option */
-export function checkFollowerOptions(options: FollowerOptions): FollowerOptions {
-  const { log, issuers, feed, store, keys } = options;
-  if (!isText(log)) throw new TypeError('log must be the issuer of the events');
-  if (!Array.isArray(issuers) || issuers.length === 0 || !issuers.every(isText)) {
-    throw new TypeError('issuers must be the token issuers this log may speak for, one at least');
-  }
-  if (typeof feed?.first?.open !== 'function') throw new TypeError('feed.first must be a way');
-  if (feed.second !== undefined && feed.second.name === feed.first.name) {
+/** Checks and copies the options. @throws TypeError naming the option */
+export function checkFollowerOptions(given: FollowerOptions): FollowerOptions {
+  const options = followerOptions(given);
+  if (options.feed.second?.name === options.feed.first.name) {
     throw new TypeError('feed.second must be another way than feed.first');
-  }
-  if (typeof store?.commit !== 'function') throw new TypeError('store must be a store, such as a denylist');
-  if (typeof keys?.find !== 'function') throw new TypeError('keys must be a key source');
-  for (const name of ['silenceMs', 'maxStalenessMs'] as const) {
-    const value = options[name];
-    if (value !== undefined && !(value > 0 && Number.isFinite(value))) {
-      throw new TypeError(`${name} must be a positive number of milliseconds, got ${value}`);
-    }
   }
   return options;
 }
 
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
-}
+const followerOptions = optionsOf<FollowerOptions>('openFollower', {
+  log: required(option.text('the issuer of the events')),
+  issuers: required(option.list(option.text())),
+  feed: required(feedOptions),
+  store: required(option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'commit')),
+  keys: required(option.having<FollowerKeys>('a key source', 'find', 'kids')),
+  clock: option.clock,
+  telemetry: option.telemetry,
+  silenceMs: option.duration(),
+  maxStalenessMs: option.duration(),
+});

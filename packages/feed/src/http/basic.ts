@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { option } from '@rescind/revocation/options';
 
 /** The value of `Authorization` (RFC 7617, UTF-8). */
 export function basicAuthorization(clientId: string, clientSecret: string): string {
@@ -7,6 +8,8 @@ export function basicAuthorization(clientId: string, clientSecret: string): stri
 }
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
+
+const secretsById = option.record(option.text('a secret that is not empty'));
 
 /**
  * Tells whose credential (HTTP Basic, RFC 7617) a request carries: for `createRevocationsHandler`. Takes the same time
@@ -18,9 +21,8 @@ export function createBasicAuthenticator(
   clients: Readonly<Record<string, string>>,
 ): (request: IncomingMessage) => string | undefined {
   const known = new Map<string, Buffer>();
-  for (const [id, secret] of Object.entries(clients)) {
+  for (const [id, secret] of Object.entries(secretsById(clients, 'clients'))) {
     if (id === '' || id.includes(':')) throw new TypeError('clients must have ids without a colon');
-    if (typeof secret !== 'string' || secret === '') throw new TypeError(`clients.${id} must have a secret`);
     known.set(id, digest(secret));
   }
   const nobody = digest('');

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
 import { ERRORS, RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { LogSource } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
 import { receiveProof } from './proof.ts';
@@ -35,16 +36,28 @@ export interface RevocationsHandler {
   close(): void;
 }
 
+const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHandler', {
+  source: required(
+    option.having<LogSource>('the log of an issuer', 'snapshot', 'read', 'heartbeat', 'onAppend', 'prove'),
+  ),
+  authenticate: required(option.callable<RevocationsHandlerOptions['authenticate']>()),
+  clock: option.clock,
+  telemetry: option.telemetry,
+  heartbeatMs: option.duration({ most: 2 ** 31 - 1 }),
+  readersPerClient: option.count({ least: 1 }),
+  stuckMs: option.duration({ most: 2 ** 31 - 1 }),
+});
+
 /**
  * The server's side of the HTTP way: the log as `text/event-stream`, resumed by `Last-Event-ID: <epoch>:<seq>`, opened
  * by a heartbeat; a position that is not of this log, or below its floor, starts from the floor. When the epoch changes
  * its connections end, and readers open new ones.
  * @throws TypeError an option is wrong
  */
-export function createRevocationsHandler(options: RevocationsHandlerOptions): RevocationsHandler {
+export function createRevocationsHandler(given: RevocationsHandlerOptions): RevocationsHandler {
+  const options = handlerOptions(given);
   const { source, authenticate, readersPerClient = READERS_PER_CLIENT, stuckMs = STUCK_MS } = options;
   const { clock = systemClock, telemetry = silentTelemetry, heartbeatMs = HEARTBEAT_MS } = options;
-  if (!(heartbeatMs > 0 && Number.isFinite(heartbeatMs))) throw new TypeError('heartbeatMs must be a positive number');
   const broadcast = createBroadcast({ source, clock, telemetry, heartbeatMs });
   const readersOf = new Map<string, number>();
   let closed = false;

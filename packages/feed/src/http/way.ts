@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createBackoff } from '../backoff.ts';
 import type { Way, WayConnection, WaySink } from '../ports.ts';
 import { basicAuthorization } from './basic.ts';
@@ -53,19 +54,19 @@ export function httpWay(options: HttpWayOptions): Way {
   };
 }
 
-function checkOptions(options: HttpWayOptions): Settings {
+const httpWayOptions = optionsOf<HttpWayOptions>('httpWay', {
+  issuer: required(option.url()),
+  clientId: required(option.text('text without a colon', /^[^:]+$/)),
+  clientSecret: required(option.text()),
+  fetch: option.callable<typeof globalThis.fetch>(),
+  clock: option.clock,
+  telemetry: option.telemetry,
+  stallMs: option.duration({ most: 2 ** 31 - 1 }),
+});
+
+function checkOptions(given: HttpWayOptions): Settings {
+  const options = httpWayOptions(given);
   const { issuer, clientId, clientSecret, stallMs = STALL_MS } = options;
-  const url = URL.canParse(issuer) ? new URL(issuer) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.username || url.password || url.search || url.hash) {
-    throw new TypeError('issuer must be an http(s) URL without credentials, query and fragment');
-  }
-  if (typeof clientId !== 'string' || clientId === '' || clientId.includes(':')) {
-    throw new TypeError('clientId must be a text without a colon');
-  }
-  if (typeof clientSecret !== 'string' || clientSecret === '') {
-    throw new TypeError('clientSecret must be a text that is not empty');
-  }
-  if (!(stallMs > 0 && Number.isFinite(stallMs))) throw new TypeError('stallMs must be a positive number');
   return {
     url: `${issuer.replace(/\/+$/, '')}/revocations`,
     authorization: basicAuthorization(clientId, clientSecret),

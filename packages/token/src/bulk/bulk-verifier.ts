@@ -1,8 +1,9 @@
 import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Algorithm } from '../algorithm.ts';
 import type { VerifiedToken, VerifierOptions } from '../verifier.ts';
-import { createVerification, verifyBy } from '../verifier.ts';
+import { createVerification, verifierShape, verifyBy } from '../verifier.ts';
 import { openSignatures } from './signatures.ts';
 import type { SignatureToCheck } from './thread.ts';
 
@@ -24,13 +25,19 @@ export interface BulkVerifierOptions extends VerifierOptions {
   readonly telemetry: Telemetry;
 }
 
+const bulkVerifierOptions = optionsOf<BulkVerifierOptions>('openBulkVerifier', {
+  ...verifierShape,
+  telemetry: required(option.telemetry),
+});
+
 /**
  * Opens a verifier whose signatures are checked in threads of their own, started when there is something to do and ended 10 s
  * after the last of it. Where none can be had, they are checked here.
  *
  * @throws TypeError for an option that is missing or out of its range
  */
-export function openBulkVerifier({ telemetry, ...options }: BulkVerifierOptions): BulkVerifier {
+export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
+  const { telemetry, ...options } = bulkVerifierOptions(given);
   const verification = createVerification(options);
   const signatures = openSignatures(telemetry);
 

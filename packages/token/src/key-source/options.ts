@@ -1,5 +1,6 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Fetch, FetchLimits } from './fetch-jwks.ts';
 import type { KeyDocuments } from './kept-keys.ts';
 
@@ -40,36 +41,39 @@ export interface KeySourceSettings {
   readonly limits: FetchLimits;
 }
 
-/** @throws TypeError for an option out of its range */
-export function toSettings(options: KeySourceOptions): KeySourceSettings {
-  const url = requireUrl(options.url);
+/** Timers take 31 bits: beyond, they would fire at once and for ever. */
+const timer = option.duration({ most: 2 ** 31 - 1 });
+
+const keySourceOptions = optionsOf<KeySourceOptions>('openKeySource', {
+  url: required(option.url({ query: true })),
+  documents: option.having<KeyDocuments>('a store of documents', 'read', 'write'),
+  documentName: option.text(),
+  name: option.text(),
+  fetch: option.callable<Fetch>(),
+  clock: option.clock,
+  telemetry: option.telemetry,
+  cooldownMs: timer,
+  refreshMs: timer,
+  timeoutMs: timer,
+  maxBytes: option.count({ least: 1, most: 2 ** 31 - 1 }),
+});
+
+/** @throws TypeError for an option that is missing, unknown or out of its range */
+export function toSettings(given: KeySourceOptions): KeySourceSettings {
+  const options = keySourceOptions(given);
+  const url = new URL(options.url).href;
+  const { name = 'keys', documents, documentName = `jwks ${url}` } = options;
+  const { cooldownMs = 30_000, refreshMs = 300_000, timeoutMs = 5_000, maxBytes = 262_144 } = options;
   return {
     url,
-    name: options.name ?? 'keys',
-    documents: options.documents,
-    documentName: options.documentName ?? `jwks ${url}`,
+    name,
+    documents,
+    documentName,
     fetch: options.fetch ?? ((address, init) => globalThis.fetch(address, init)),
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? silentTelemetry,
-    cooldownMs: requirePositive('cooldownMs', options.cooldownMs ?? 30_000),
-    refreshMs: requirePositive('refreshMs', options.refreshMs ?? 300_000),
-    limits: {
-      timeoutMs: requirePositive('timeoutMs', options.timeoutMs ?? 5_000),
-      maxBytes: requirePositive('maxBytes', options.maxBytes ?? 262_144),
-    },
+    cooldownMs,
+    refreshMs,
+    limits: { timeoutMs, maxBytes },
   };
-}
-
-function requireUrl(url: string): string {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol) || parsed.username !== '' || parsed.password !== '') {
-    throw new TypeError('url must be an http or https address without a user and a password');
-  }
-  return parsed.href;
-}
-
-/** Timers take 31 bits: beyond, they would fire at once and for ever. */
-function requirePositive(name: string, value: number): number {
-  if (typeof value === 'number' && value > 0 && value < 2 ** 31) return value;
-  throw new TypeError(`${name} must be a number above 0 and below 2^31, got ${value}`);
 }

@@ -1,4 +1,5 @@
 import type { CounterName, Cutoff, DurationMs, Fields, LogLevel, MetricLabels, Quarantined } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import { countSuspension, savedAge } from './age.ts';
 import type {
   FollowerCoreOptions,
@@ -11,6 +12,15 @@ import type {
   WayState,
 } from './types.ts';
 
+const wayNameOption = option.oneOf('kafka', 'http');
+const coreOptions = optionsOf<FollowerCoreOptions>('createFollowerCore', {
+  log: required(option.text('the iss of the events')),
+  first: required(wayNameOption),
+  second: wayNameOption,
+  silenceMs: option.duration(),
+  maxStalenessMs: option.duration({ least: 0 }),
+});
+
 /** The options with their defaults filled in. */
 export interface Settings {
   readonly log: string;
@@ -21,14 +31,7 @@ export interface Settings {
 }
 
 export function toSettings(options: FollowerCoreOptions): Settings {
-  const { log, first, second = null, silenceMs = 3_000, maxStalenessMs = 300_000 } = options;
-  if (typeof log !== 'string' || log === '') throw new TypeError('log must be the iss of the events');
-  if (!(silenceMs > 0 && Number.isFinite(silenceMs))) {
-    throw new TypeError(`silenceMs must be a number above 0, got ${silenceMs}`);
-  }
-  if (!(maxStalenessMs >= 0 && Number.isFinite(maxStalenessMs))) {
-    throw new TypeError(`maxStalenessMs must be a number, 0 or more, got ${maxStalenessMs}`);
-  }
+  const { log, first, second = null, silenceMs = 3_000, maxStalenessMs = 300_000 } = coreOptions(options);
   return { log, first, second, silenceMs, maxStalenessMs };
 }
 
