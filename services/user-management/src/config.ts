@@ -122,6 +122,18 @@ export const settings = z.object({
     default: '127.0.0.1',
     about: 'The address of this machine for `ADMIN_PORT`. Beyond this machine, put TLS in front',
   }),
+  ADMIN_MAX_CONNECTIONS: setting.count({
+    default: '256',
+    atLeast: 1,
+    atMost: 1_000_000,
+    about: 'Connections to `ADMIN_PORT` at a time',
+  }),
+  ADMIN_MAX_CONNECTIONS_PER_ADDRESS: setting.count({
+    default: '64',
+    atLeast: 1,
+    atMost: 1_000_000,
+    about: 'The same from one address; `TRUSTED_PROXIES` are not limited',
+  }),
   ADMIN_OPERATORS_FILE: setting.optional(
     setting.path({
       about:

@@ -130,7 +130,18 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   return {
     app,
     basePath: issuerPath(name),
-    listeners: [{ name: 'admin', app: admin, port: configuration.ADMIN_PORT, host: configuration.ADMIN_HOST }],
+    listeners: [
+      {
+        name: 'admin',
+        app: admin,
+        limits: {
+          total: configuration.ADMIN_MAX_CONNECTIONS,
+          perAddress: configuration.ADMIN_MAX_CONNECTIONS_PER_ADDRESS,
+        },
+        port: configuration.ADMIN_PORT,
+        host: configuration.ADMIN_HOST,
+      },
+    ],
     ready: Promise.resolve(),
     health: () => [...issuer.health(), ...kafkaHealth(), ...(courier?.health() ?? [])],
     endStreams: () => revocations.close(),

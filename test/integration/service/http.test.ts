@@ -216,6 +216,7 @@ test('the management port has its pages, and the public port none of them', asyn
     checks: [
       { name: 'ready', status: 'pass' },
       { name: 'view', status: 'warn', ageMs: 12 },
+      { name: 'connections', status: 'pass', open: expect.any(Number), refused: 0 },
     ],
   });
   expect(await page(managementUrl, '/version')).toEqual({

@@ -62,7 +62,7 @@ export const ISSUER_METRICS = {
     type: 'counter',
     unit: 'requests',
     help: 'Requests refused because there were too many',
-    labels: { what: ['account', 'address', 'administrator'] },
+    labels: { what: ['account', 'address', 'administrator', 'client'] },
   },
   rescind_audit_dropped_total: {
     type: 'counter',

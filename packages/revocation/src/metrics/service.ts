@@ -35,6 +35,24 @@ export const SERVICE_METRICS = {
     unit: 'lines',
     help: 'Log lines of the Kafka client that were dropped because they repeat',
   },
+  rescind_connections: {
+    type: 'gauge',
+    unit: 'connections',
+    help: 'Connections that are open, by port',
+    labels: { listener: 'open' },
+  },
+  rescind_connections_refused_total: {
+    type: 'counter',
+    unit: 'connections',
+    help: 'Connections closed because a limit was reached: of the port (total), or of one address',
+    labels: { listener: 'open', reason: ['total', 'address'] },
+  },
+  rescind_http_malformed_total: {
+    type: 'counter',
+    unit: 'requests',
+    help: 'Requests that are not HTTP, too large in the head, or did not arrive in time',
+    labels: { listener: 'open', reason: ['malformed', 'too_large', 'timeout'] },
+  },
   rescind_http_requests_total: {
     type: 'counter',
     unit: 'requests',

@@ -1,5 +1,7 @@
 import { setting } from './setting.ts';
 
+const CONNECTIONS = { atLeast: 1, atMost: 1_000_000 };
+
 /** Variables that every service has. */
 export const processSettings = (ports: { readonly public: number; readonly management: number }) => ({
   PORT: setting.port({ default: String(ports.public), about: 'The public port; 0 takes any free one' }),
@@ -11,6 +13,27 @@ export const processSettings = (ports: { readonly public: number; readonly manag
   MANAGEMENT_HOST: setting.optional(
     setting.text({ about: 'The address of this machine for `MANAGEMENT_PORT`; without it: all' }),
   ),
+  MAX_CONNECTIONS: setting.count({
+    default: '10000',
+    ...CONNECTIONS,
+    about: 'Connections to `PORT` at a time; more are closed at once',
+  }),
+  MAX_CONNECTIONS_PER_ADDRESS: setting.count({
+    default: '2048',
+    ...CONNECTIONS,
+    about:
+      'The same from one address (IPv6: one network of 64 bits). `TRUSTED_PROXIES` are not limited: name what is in front, or all clients share this',
+  }),
+  MANAGEMENT_MAX_CONNECTIONS: setting.count({
+    default: '256',
+    ...CONNECTIONS,
+    about: 'Connections to `MANAGEMENT_PORT` at a time',
+  }),
+  MANAGEMENT_MAX_CONNECTIONS_PER_ADDRESS: setting.count({
+    default: '64',
+    ...CONNECTIONS,
+    about: 'The same from one address',
+  }),
   LOG_LEVEL: setting.logLevel({ default: 'info', about: 'The least grave lines that are written' }),
   SHUTDOWN_TIMEOUT: setting.duration({
     default: '10s',
@@ -39,6 +62,10 @@ export interface ProcessConfiguration {
   readonly HOST?: string | undefined;
   readonly MANAGEMENT_PORT: number;
   readonly MANAGEMENT_HOST?: string | undefined;
+  readonly MAX_CONNECTIONS: number;
+  readonly MAX_CONNECTIONS_PER_ADDRESS: number;
+  readonly MANAGEMENT_MAX_CONNECTIONS: number;
+  readonly MANAGEMENT_MAX_CONNECTIONS_PER_ADDRESS: number;
   readonly LOG_LEVEL: 'debug' | 'info' | 'warn' | 'error';
   readonly SHUTDOWN_TIMEOUT: number;
   readonly TRUSTED_PROXIES?: readonly string[] | undefined;

@@ -5,6 +5,7 @@ import helmet from 'helmet';
 import { allowOrigins } from './cors.ts';
 import { answerErrors } from './errors.ts';
 import { answerOptions, nothingHere } from './methods.ts';
+import { requireUnambiguous } from './request-head.ts';
 import { logRequests } from './requests.ts';
 
 export interface ApplicationOptions {
@@ -32,6 +33,10 @@ export function createApplication(routes: Express, options: ApplicationOptions):
   application.set('trust proxy', options.trustedProxies === undefined ? false : [...options.trustedProxies]);
   if (options.basePath !== undefined) application.use(withoutBasePath(options.basePath));
   application.use(logRequests(options.telemetry, options.clock));
+  application.use((request, _response, next) => {
+    requireUnambiguous(request);
+    next();
+  });
   application.use(securityHeaders);
   application.use(allowOrigins(routes, options.corsOrigins ?? []));
   application.use(answerOptions(routes));

@@ -2,10 +2,14 @@ import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { DurationMs } from '@rescind/revocation';
+import type { ConnectionCount, ConnectionLimitOptions } from './connections.ts';
+import { limitConnections } from './connections.ts';
+import { answerMalformed } from './request-head.ts';
 
 export interface ListeningServer {
   /** Where it is reached from this machine. */
   readonly url: string;
+  connections(): ConnectionCount;
   /**
    * Takes no new connection, lets requests that are being answered finish until the deadline, then cuts them.
    * @returns how many connections were cut
@@ -13,23 +17,41 @@ export interface ListeningServer {
   stop(deadlineMs: DurationMs): Promise<number>;
 }
 
-/** A request must have arrived after so long: a slow sender does not hold a connection. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** A slow sender does not hold a connection: after so long the head of a request must have arrived, and all of it. */
+const HEAD_TIMEOUT_MS: DurationMs = 10_000;
+const REQUEST_TIMEOUT_MS: DurationMs = 30_000;
+/** How often that is looked at. */
+const TIMEOUT_CHECK_MS: DurationMs = 1_000;
+
+export interface ListenOptions extends ConnectionLimitOptions {
+  readonly port: number;
+  /** Default: all addresses of this machine. */
+  readonly host?: string | undefined;
+}
 
 /** @throws Error with the port, when it cannot be had */
-export async function listen(
-  listener: RequestListener,
-  at: { readonly port: number; readonly host?: string | undefined },
-): Promise<ListeningServer> {
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS }, listener);
+export async function listen(listener: RequestListener, options: ListenOptions): Promise<ListeningServer> {
+  const server = createServer(
+    {
+      headersTimeout: HEAD_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      // Looked at in `requireUnambiguous`, which answers as other refusals are answered.
+      requireHostHeader: false,
+    },
+    listener,
+  );
+  const { port, host } = options;
+  const connections = limitConnections(server, options);
+  answerMalformed(server, options);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ port: at.port, ...(at.host === undefined ? {} : { host: at.host }) }, () => {
+    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
       server.off('error', reject);
       resolve();
     });
   });
-  return { url: urlOf(server, at.host), stop: (deadlineMs) => stop(server, deadlineMs) };
+  return { url: urlOf(server, host), connections, stop: (deadlineMs) => stop(server, deadlineMs) };
 }
 
 function urlOf(server: Server, host: string | undefined): string {

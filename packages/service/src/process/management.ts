@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HealthCheck } from '@rescind/revocation';
+import type { HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { ConnectionLimits } from '../http/connections.ts';
 import { RequestRefused } from '../http/invalid.ts';
+import { requireUnambiguous } from '../http/request-head.ts';
 import type { ListeningServer } from '../http/server.ts';
 import { listen } from '../http/server.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -11,6 +13,8 @@ import { answerExplain } from './explain.ts';
 export interface ManagementOptions {
   readonly port: number;
   readonly host?: string | undefined;
+  readonly limits: ConnectionLimits;
+  readonly telemetry: Telemetry;
   /** The service's name and version, for `/version`. */
   readonly name: string;
   readonly version: string;
@@ -40,8 +44,9 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
     '/metrics': async () => ({ status: 200, type: options.metrics.contentType, body: await options.metrics.text() }),
     '/version': () => json(200, { name: options.name, version: options.version }),
   };
-  const { explain } = options;
+  const { explain, port, host, limits, telemetry } = options;
   const answer = async (request: IncomingMessage): Promise<Answer> => {
+    requireUnambiguous(request);
     const path = (request.url ?? '').split('?')[0] ?? '';
     if (path === '/explain' && explain !== undefined) {
       return request.method === 'POST' ? json(200, await answerExplain(request, explain)) : wrongMethod('POST');
@@ -57,7 +62,7 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
         (error: unknown) => send(response, refused(error), false),
       );
     },
-    { port: options.port, host: options.host },
+    { port, host, listener: 'management', limits, telemetry },
   );
 }
 

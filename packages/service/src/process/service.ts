@@ -6,6 +6,8 @@ import type { DestinationStream } from 'pino';
 import type { Environment } from '../configuration/environment.ts';
 import type { ProcessConfiguration } from '../configuration/process.ts';
 import { environmentNotes } from '../configuration/read.ts';
+import type { ConnectionCount } from '../http/connections.ts';
+import { connectionsCheck } from '../http/connections.ts';
 import { describeError } from '../http/errors.ts';
 import { createHealthMetrics } from '../telemetry/health-metrics.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
@@ -91,15 +93,23 @@ export async function openService<C extends ProcessConfiguration>(
     const parts = await service.open({ configuration, telemetry, keep: (resource) => resources.use(resource) });
     const ready = () => state.ready && !state.stopping && (parts.serving?.() ?? true);
     telemetry.gauge('rescind_build_info', 1, { service: service.name, version: service.version });
-    metrics.onScrape(createHealthMetrics(telemetry, { ready, health: () => parts.health() }));
+    const ports: (() => ConnectionCount[])[] = [];
+    const health = () => [...parts.health(), connectionsCheck(ports.flatMap((counts) => counts()))];
+    metrics.onScrape(createHealthMetrics(telemetry, { ready, health }));
+    const limits = {
+      total: configuration.MANAGEMENT_MAX_CONNECTIONS,
+      perAddress: configuration.MANAGEMENT_MAX_CONNECTIONS_PER_ADDRESS,
+    };
     const management = await openManagement({
       port: configuration.MANAGEMENT_PORT,
       host: configuration.MANAGEMENT_HOST,
+      limits,
+      telemetry,
       name: service.name,
       version: service.version,
       metrics,
       ready,
-      health: () => parts.health(),
+      health,
       explain: parts.explain,
     });
     // Above the resources: a probe is answered until the last of the requests has been.
@@ -107,6 +117,7 @@ export async function openService<C extends ProcessConfiguration>(
     const { app, basePath, listeners = [] } = parts;
     const servers = await openListeners({ app, basePath, listeners, configuration, telemetry, clock: systemClock });
     const { url, others: listenerUrls } = servers;
+    ports.push(() => [management.connections(), ...servers.connections()]);
     const namedUrls = Object.fromEntries(Object.entries(listenerUrls).map(([name, at]) => [`${name}Url`, at]));
     telemetry.log('info', 'listening', {
       url,

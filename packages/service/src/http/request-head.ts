@@ -1,0 +1,90 @@
+import type { IncomingMessage, Server } from 'node:http';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Telemetry } from '@rescind/revocation';
+import type { ConnectionLimitOptions } from './connections.ts';
+import { requestRefused } from './invalid.ts';
+
+/** Fields that have one value: of two, a proxy in front may go by one and the service by the other (RFC 9110 section 5.3). */
+const SINGULAR: ReadonlySet<string> = new Set([
+  'authorization',
+  'content-length',
+  'content-type',
+  'cookie',
+  'host',
+  'last-event-id',
+  'origin',
+  'transfer-encoding',
+  'x-rescind-csrf',
+]);
+
+/** RFC 9110 section 7.2: a name or an address, and a port. */
+const HOST = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+,;=-]+)(:\d{0,5})?$/i;
+
+/**
+ * Refuses a request whose head can be read in two ways: a field that has one value and is sent twice, a `Host` that is none, or
+ * HTTP/1.1 without one (RFC 9112 section 3.2).
+ * @throws RescindError `request_invalid`
+ */
+export function requireUnambiguous(request: IncomingMessage): void {
+  const seen = new Set<string>();
+  const { rawHeaders } = request;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = (rawHeaders[at] ?? '').toLowerCase();
+    if (!SINGULAR.has(name)) continue;
+    if (seen.has(name)) throw requestRefused(`must not have two ${name} fields`);
+    seen.add(name);
+  }
+  const { host, 'transfer-encoding': coding } = request.headers;
+  // RFC 9112 section 6.1: where the body ends is known for this one only.
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    throw requestRefused('must have no transfer coding but chunked');
+  }
+  const mayBeAbsent = request.httpVersion === '1.0' && host === undefined;
+  if (!mayBeAbsent && !HOST.test(host ?? '')) throw requestRefused('must have a Host field with a name or an address');
+}
+
+const REASONS = ['malformed', 'too_large', 'timeout'] as const;
+const TOO_LARGE = 431;
+const TIMED_OUT = 408;
+const STATUS: Readonly<Record<string, { readonly status: number; readonly reason: 'too_large' | 'timeout' }>> = {
+  HPE_HEADER_OVERFLOW: { status: TOO_LARGE, reason: 'too_large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: TIMED_OUT, reason: 'timeout' },
+};
+
+/** Answers what is not HTTP, or does not arrive in time, and counts it (`rescind_http_malformed_total`). */
+export function answerMalformed(
+  server: Server,
+  { listener, telemetry }: { readonly listener: ConnectionLimitOptions['listener']; readonly telemetry: Telemetry },
+): void {
+  for (const reason of REASONS) telemetry.count('rescind_http_malformed_total', { listener, reason }, 0);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+    const { status, reason } = STATUS[error.code ?? ''] ?? { status: 400, reason: 'malformed' as const };
+    // A connection that was cut is no request.
+    if (error.code === 'ECONNRESET' || error.code === 'EPIPE') {
+      socket.destroy();
+      return;
+    }
+    telemetry.count('rescind_http_malformed_total', { listener, reason });
+    telemetry.log('debug', 'request_malformed', { listener, reason });
+    if (!socket.writable || isAnswering(socket)) {
+      socket.destroy();
+      return;
+    }
+    const body = JSON.stringify({ error: 'invalid_request', code: 'request_invalid', status });
+    const head = [
+      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+      'Content-Type: application/json',
+      'Cache-Control: no-store',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+    ];
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+  });
+}
+
+/** Whether a response has begun on the socket: another would be taken for a part of it. */
+function isAnswering(socket: Duplex): boolean {
+  const { _httpMessage: response } = socket as Duplex & { readonly _httpMessage?: { readonly headersSent: boolean } };
+  return response?.headersSent === true;
+}
