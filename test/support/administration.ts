@@ -42,8 +42,10 @@ export function createAdministrator(url: string, headers: Record<string, string>
 }
 
 /** A user-management with operators and one user who is registered. */
-export async function openAdministered(environment: Record<string, string> = {}) {
-  const directory = temporaryDirectory();
+export async function openAdministered(
+  environment: Record<string, string> = {},
+  directory: string = temporaryDirectory(),
+) {
   const service = await openUserManagement(
     { ADMIN_OPERATORS_FILE: writeOperators(directory, allOperators()), ...environment },
     directory,

@@ -31,16 +31,20 @@ export interface Account {
   readonly lastLoginAt: EpochMillis | null;
   /** Whether a second factor is asked for. */
   readonly secondFactor: boolean;
+  /** When a deleted account is erased; null: it is not deleted, or is erased. */
+  readonly eraseAt: EpochMillis | null;
 }
 
 /** What may be shown of an account to an administrator. */
-export type AccountView = Omit<Account, 'password' | 'credentialVersion'>;
+export type AccountView = Omit<Account, 'password' | 'credentialVersion' | 'eraseAt'>;
 
 /** Reason words of what happens to accounts: in the event, in answers, in the log. */
 export const REASON = {
   suspended: 'suspended',
   banned: 'banned',
   deleted: 'deleted',
+  /** Deleted, and not erased yet. */
+  deletionAsked: 'account_disabled',
   passwordChanged: 'password_changed',
   passwordReset: 'password_reset',
   rolesChanged: 'roles_changed',
@@ -56,7 +60,12 @@ export function inactiveReason({ state, stateReason, resetReason }: Account): st
   return resetReason ?? undefined;
 }
 
-export function viewOf({ password: _password, credentialVersion: _version, ...view }: Account): AccountView {
+export function viewOf({
+  password: _password,
+  credentialVersion: _version,
+  eraseAt: _eraseAt,
+  ...view
+}: Account): AccountView {
   return view;
 }
 

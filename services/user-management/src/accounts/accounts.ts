@@ -4,16 +4,16 @@ import { RescindError } from '@rescind/revocation';
 import type { Account, AccountView } from './account.ts';
 import { REASON, viewOf } from './account.ts';
 import { changedClaims } from './claims.ts';
-import { purgeAccount } from './deletion.ts';
+import { deleteAccount } from './deletion.ts';
 import type { DeviceTraits } from './devices.ts';
 import type { NewLogin } from './entering.ts';
 import { enter } from './entering.ts';
 import type { Credentials } from './proving.ts';
 import { proving, requirePassword, within } from './proving.ts';
-import { resetPassword } from './reset.ts';
+import { recoverAccount } from './recovery.ts';
 import type { AccountRoom } from './room.ts';
 import { requireAccount } from './room.ts';
-import { contactOf, tellChange } from './telling.ts';
+import { tellChange } from './telling.ts';
 
 /** Whose access token it is, and what it may. */
 export interface Holder {
@@ -44,13 +44,13 @@ export interface Accounts {
   changePassword(sub: string, credentials: Credentials, next: string, login: NewLogin): Promise<AccessAnswer>;
   /** Sets the password anew. @returns whose. @throws RescindError `link_invalid`, `password_refused` */
   setPassword(resetToken: string, next: string): Promise<{ readonly sub: string }>;
-  /** Somebody else logged in: the password is reset, every session ends, the owner is told how to go on. */
+  /** Somebody else logged in: as `recoverAccount`. @throws RescindError `link_invalid` */
   notMe(token: string): Promise<{ readonly sub: string }>;
   /** @throws RescindError `subject_unknown` */
   view(sub: string): AccountView;
   /** Every older token of the user dies; the session goes on with the access token answered. */
   changePhone(holder: Holder, credentials: Credentials, phone: string | null): Promise<AccessAnswer>;
-  /** Deletes the account. */
+  /** Deletes the account; its owner can have it back for a while. */
   remove(sub: string, credentials: Credentials): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export interface Accounts {
 const newSub = () => randomBytes(16).toString('base64url');
 
 export function createAccounts(room: AccountRoom): Accounts {
-  const { issuer, table, passwords, links, factors, notices, clock } = room;
+  const { issuer, table, passwords, links, clock } = room;
 
   return {
     async register(username, password) {
@@ -111,7 +111,10 @@ export function createAccounts(room: AccountRoom): Accounts {
       if (owner === undefined) throw new RescindError('link_invalid');
       const hash = await passwords.hash(next, owner.username);
       return issuer.transaction(() => {
-        if (links.take(resetToken, 'password_reset', clock.now()) === undefined) throw new RescindError('link_invalid');
+        const taken = links.take(resetToken, 'password_reset', clock.now());
+        if (taken === undefined) throw new RescindError('link_invalid');
+        // The owner has the account again: what was before is over.
+        if (taken.recovers) links.forgetUntil(taken.sub, 'not_me', taken.issuedAt);
         const { credentialVersion } = requireAccount(table, owner.sub);
         // Its sessions ended with the reset, and none could begin since.
         table.update(owner.sub, { password: hash, credentialVersion: credentialVersion + 1, resetReason: null });
@@ -119,24 +122,7 @@ export function createAccounts(room: AccountRoom): Accounts {
       });
     },
 
-    notMe: (token) =>
-      issuer.transaction((tx) => {
-        const link = links.take(token, 'not_me', clock.now());
-        const owner = link && table.bySub(link.sub);
-        if (link === undefined || owner === undefined) throw new RescindError('link_invalid');
-        // Enrolled since: it is whose login this is about, and would keep the owner out.
-        const factor = factors.find(owner.sub);
-        if (factor !== undefined && (factor.confirmedAt ?? link.issuedAt) >= link.issuedAt) factors.remove(owner.sub);
-        const { resetToken, expiresAt } = resetPassword(room, tx, owner, {});
-        links.forget(owner.sub, 'not_me');
-        const data = {
-          ...contactOf(owner),
-          reset_token: resetToken,
-          reset_token_expires_at: new Date(expiresAt).toISOString(),
-        };
-        notices?.add({ sub: owner.sub, type: 'account.password_reset', data }, clock.now());
-        return { sub: owner.sub };
-      }),
+    notMe: (token) => issuer.transaction((tx) => recoverAccount(room, tx, token)),
 
     view: (sub) => viewOf(requireAccount(table, sub)),
 
@@ -159,7 +145,7 @@ export function createAccounts(room: AccountRoom): Accounts {
         room,
         () => table.bySub(sub),
         credentials,
-        ({ tx }) => void purgeAccount(room, tx, sub),
+        ({ tx, account }) => deleteAccount(room, tx, account),
       ),
   };
 }

@@ -8,9 +8,9 @@ import { changedClaims, requireScopes, sameClaims } from './claims.ts';
 import { purgeAccount } from './deletion.ts';
 import { resetPassword } from './reset.ts';
 import type { AccountRoom } from './room.ts';
-import { requireAccount } from './room.ts';
+import { requireAccount, requireErasable } from './room.ts';
 import type { AccountPatch } from './table.ts';
-import { tellChange } from './telling.ts';
+import { tellChange, tellContactChange } from './telling.ts';
 
 type Work = (account: Account, tx: IssuerTransaction) => RevocationRecord | undefined;
 
@@ -21,9 +21,9 @@ const MAX_PAGE = 1_000;
 export function createAccountAdministration(room: AccountRoom): AccountAdministration {
   const { issuer, table, factors, clock, telemetry } = room;
 
-  const carryOut = async ({ sub, along }: Act, work: Work): Promise<AccountChange> =>
+  const carryOut = async ({ sub, along }: Act, work: Work, find = requireAccount): Promise<AccountChange> =>
     await issuer.transaction((tx) => {
-      const before = requireAccount(table, sub);
+      const before = find(table, sub);
       const revocation = work(before, tx);
       const account = viewOf(table.bySub(sub) ?? before);
       const done = { account, ...(revocation === undefined ? {} : { revocation }) };
@@ -50,6 +50,7 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
     const setting = carryOut(act, (account, tx) => {
       const patch = patchOf(account);
       if (patch === undefined) return undefined;
+      tellContactChange(room, account, patch);
       table.update(account.sub, patch);
       return tx.revoke({ claim: 'sub', value: account.sub, endsSession: false, reason: what });
     });
@@ -80,7 +81,7 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
       said(
         'user_deleted',
         'deleted',
-        carryOut(act, ({ sub }, tx) => purgeAccount(room, tx, sub)),
+        carryOut(act, ({ sub }, tx) => purgeAccount(room, tx, sub), requireErasable),
       ),
     async resetPassword(act) {
       const { ttlMs } = act;
@@ -113,9 +114,9 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
         REASON.secondFactorChanged,
         carryOut(act, (account, tx) => {
           const { sub, credentialVersion, secondFactor } = account;
+          if (secondFactor) tellChange(room, account, 'second_factor', clock.now());
           factors.remove(sub);
           if (!secondFactor) return undefined;
-          tellChange(room, account, 'second_factor', clock.now());
           table.update(sub, { credentialVersion: credentialVersion + 1 });
           return tx.endAllSessions({ sub, reason: REASON.secondFactorChanged });
         }),

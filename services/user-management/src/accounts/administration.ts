@@ -49,7 +49,7 @@ export interface AccountAdministration {
   ban(act: Refusal): Promise<AccountChange>;
   /** Makes a suspended or banned account active again. Its old sessions and tokens stay dead. */
   reinstate(act: Act): Promise<AccountChange>;
-  /** Deletes: ends every session, erases everything personal, leaves a tombstone, frees the name. */
+  /** Deletes: ends every session, erases everything personal, leaves a tombstone, frees the name. Also what its owner has deleted. */
   remove(act: Act): Promise<AccountChange>;
   /**
    * Ends every session; the password is good for nothing until another has been set with the token. A second factor

@@ -6,42 +6,90 @@ import type { EpochMillis } from '@rescind/revocation';
 type LinkPurpose = 'password_reset' | 'not_me';
 
 interface Link {
+  readonly hash: Buffer;
   readonly sub: string;
   readonly issuedAt: EpochMillis;
+  /** Of `not_me`: where in the account's history it was issued. */
+  readonly position: number;
+  /** Of `password_reset`: whether it ends a recovery, so that links of before are spent with it. */
+  readonly recovers: boolean;
+}
+
+interface NewLink {
+  readonly sub: string;
+  readonly purpose: LinkPurpose;
+  readonly at: EpochMillis;
+  readonly expiresAt: EpochMillis;
+  /** Default 0. */
+  readonly position?: number;
+  /** Default false. */
+  readonly recovers?: boolean;
 }
 
 /** Tokens that are sent to somebody and come back once: 256 random bits, kept as a hash. All of it inside transactions. */
 export interface Links {
-  issue(sub: string, purpose: LinkPurpose, at: EpochMillis, expiresAt: EpochMillis): string;
+  issue(link: NewLink): string;
   /** Whose it is, if it is good; it stays as it is. */
   find(token: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
   /** The same, and it is good no more. */
   take(token: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
+  /** Of those of an account that are good the one that was issued first. */
+  oldest(sub: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
   /** Those of an account die, of one purpose or all. */
   forget(sub: string, purpose?: LinkPurpose): void;
+  /** Those of one purpose die, but this one. */
+  forgetAllBut(sub: string, purpose: LinkPurpose, hash: Buffer): void;
+  /** Those of one purpose die that were issued until then. */
+  forgetUntil(sub: string, purpose: LinkPurpose, issuedAt: EpochMillis): void;
   prune(before: EpochMillis): number;
 }
 
 const TOKEN_BYTES = 32;
+/**
+ * Links of one purpose that an account keeps: so many of the oldest, and as many of the newest. A thief who makes many loses
+ * those between, never the owner's oldest.
+ */
+const KEPT_AT_EACH_END = 50;
+
+interface Row extends Omit<Link, 'recovers'> {
+  readonly recovers: number;
+}
+
+const COLUMNS = 'hash, sub, issued_at AS issuedAt, position, recovers';
+const IN_ORDER = 'ORDER BY position, issued_at, hash';
 
 export function createLinks(database: Issuer['database']): Links {
   const insert = database.prepare(
-    'INSERT INTO account_links (hash, sub, purpose, issued_at, expires_at) VALUES (?, ?, ?, ?, ?)',
+    `INSERT INTO account_links (hash, sub, purpose, issued_at, expires_at, position, recovers)
+     VALUES (@hash, @sub, @purpose, @at, @expiresAt, @position, @recovers)`,
   );
-  const find = database.prepare<[Buffer, string, number], Link>(
-    'SELECT sub, issued_at AS issuedAt FROM account_links WHERE hash = ? AND purpose = ? AND expires_at > ?',
+  const trim = database.prepare(
+    `DELETE FROM account_links WHERE hash IN (
+       SELECT hash FROM account_links WHERE sub = @sub AND purpose = @purpose ${IN_ORDER}
+       LIMIT max(0, (SELECT count(*) FROM account_links WHERE sub = @sub AND purpose = @purpose) - ${2 * KEPT_AT_EACH_END})
+       OFFSET ${KEPT_AT_EACH_END})`,
+  );
+  const find = database.prepare<[Buffer, string, number], Row>(
+    `SELECT ${COLUMNS} FROM account_links WHERE hash = ? AND purpose = ? AND expires_at > ?`,
+  );
+  const oldest = database.prepare<[string, string, number], Row>(
+    `SELECT ${COLUMNS} FROM account_links WHERE sub = ? AND purpose = ? AND expires_at > ? ${IN_ORDER} LIMIT 1`,
   );
   const remove = database.prepare('DELETE FROM account_links WHERE hash = ?');
   const forget = database.prepare(
     'DELETE FROM account_links WHERE sub = @sub AND (@purpose IS NULL OR purpose = @purpose)',
   );
+  const forgetAllBut = database.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND hash <> ?');
+  const forgetUntil = database.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND issued_at <= ?');
   const prune = database.prepare('DELETE FROM account_links WHERE expires_at <= ?');
 
-  const findLink = (token: string, purpose: LinkPurpose, now: EpochMillis) => find.get(hashOf(token), purpose, now);
+  const findLink = (token: string, purpose: LinkPurpose, now: EpochMillis) =>
+    toLink(find.get(hashOf(token), purpose, now));
   return {
-    issue(sub, purpose, at, expiresAt) {
+    issue({ position = 0, recovers = false, ...link }) {
       const token = randomBytes(TOKEN_BYTES).toString('base64url');
-      insert.run(hashOf(token), sub, purpose, at, expiresAt);
+      insert.run({ ...link, hash: hashOf(token), position, recovers: Number(recovers) });
+      trim.run({ sub: link.sub, purpose: link.purpose });
       return token;
     },
     find: findLink,
@@ -50,11 +98,22 @@ export function createLinks(database: Issuer['database']): Links {
       if (link !== undefined) remove.run(hashOf(token));
       return link;
     },
+    oldest: (sub, purpose, now) => toLink(oldest.get(sub, purpose, now)),
+    forgetAllBut(sub, purpose, hash) {
+      forgetAllBut.run(sub, purpose, hash);
+    },
+    forgetUntil(sub, purpose, issuedAt) {
+      forgetUntil.run(sub, purpose, issuedAt);
+    },
     forget(sub, purpose) {
       forget.run({ sub, purpose: purpose ?? null });
     },
     prune: (before) => prune.run(before).changes,
   };
+}
+
+function toLink(row: Row | undefined): Link | undefined {
+  return row && { ...row, recovers: row.recovers === 1 };
 }
 
 /** The token is random enough that a plain hash keeps it, and finds its row. */

@@ -4,7 +4,9 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { NoticeOutbox } from '../notices/outbox.ts';
 import { createNoticeOutbox } from '../notices/outbox.ts';
+import { eraseDeleted } from './deletion.ts';
 import { createKnownDevices } from './devices.ts';
+import { createAccountHistory, HISTORY_CONTEXT } from './history.ts';
 import { createLinks } from './links.ts';
 import { createPasswords } from './passwords.ts';
 import type { AccountRoom, Notices } from './room.ts';
@@ -38,6 +40,8 @@ export interface AccountStore extends AsyncDisposable {
 /** Beside the private keys, as precious as they are. */
 const KEY_FILE = 'account-secrets.key';
 const HOUR_MS: DurationMs = 3_600_000;
+/** After a start: one that is restarted each half hour tidies, too. */
+const SOON_MS: DurationMs = 60_000;
 /** What did not arrive is kept for whoever looks into it, and not longer: it is personal. */
 const DEAD_NOTICES_KEPT_MS: DurationMs = 30 * 24 * HOUR_MS;
 
@@ -48,6 +52,8 @@ export function openAccountStore(options: AccountStoreOptions): AccountStore {
   const sealer = openSealer(database, join(keysPath, KEY_FILE));
   const outbox = createNoticeOutbox(database, sealer);
   const links = createLinks(database);
+  const factors = createFactorTable(database, sealer);
+  const history = createAccountHistory(database, sealer, factors);
   const listeners = new Set<() => void>();
 
   const notices: Notices = {
@@ -59,39 +65,45 @@ export function openAccountStore(options: AccountStoreOptions): AccountStore {
     forget: (sub) => outbox.forget(sub),
   };
 
+  const room: AccountRoom = {
+    issuer,
+    table: options.table,
+    passwords: createPasswords(),
+    links,
+    factors,
+    history,
+    devices: createKnownDevices(database, sealer),
+    notices: notified ? notices : undefined,
+    audience: options.audience,
+    resetTtlMs: options.resetTtlMs,
+    notMeTtlMs: options.notMeTtlMs,
+    accessTokenTtlMs: options.accessTokenTtlMs,
+    clock,
+    telemetry,
+  };
+
   const tidy = () => {
     issuer
-      .transaction(() => {
-        links.prune(clock.now());
-        outbox.prune(clock.now() - DEAD_NOTICES_KEPT_MS);
+      .transaction((tx) => {
+        const now = clock.now();
+        eraseDeleted(room, tx, now);
+        links.prune(now);
+        history.prune(now);
+        outbox.prune(now - DEAD_NOTICES_KEPT_MS);
       })
       .catch((error: unknown) => {
         const code = error instanceof RescindError ? error.code : 'internal';
         telemetry.log('warn', 'accounts_not_tidied', { code });
       });
   };
-  const timer = setInterval(tidy, HOUR_MS).unref();
+  const timers = [setTimeout(tidy, SOON_MS).unref(), setInterval(tidy, HOUR_MS).unref()];
 
   return {
-    room: {
-      issuer,
-      table: options.table,
-      passwords: createPasswords(),
-      links,
-      factors: createFactorTable(database, sealer),
-      devices: createKnownDevices(database, sealer),
-      notices: notified ? notices : undefined,
-      audience: options.audience,
-      resetTtlMs: options.resetTtlMs,
-      notMeTtlMs: options.notMeTtlMs,
-      accessTokenTtlMs: options.accessTokenTtlMs,
-      clock,
-      telemetry,
-    },
+    room,
     outbox,
     onNotice: (listener) => void listeners.add(listener),
     async [Symbol.asyncDispose]() {
-      clearInterval(timer);
+      for (const timer of timers) clearInterval(timer);
     },
   };
 }
@@ -101,7 +113,8 @@ function openSealer(database: Issuer['database'], path: string): Sealer {
   const sample = database
     .prepare<[], { sealed: Buffer; context: string }>(
       `SELECT secret AS sealed, '${FACTOR_CONTEXT}' || sub AS context FROM account_second_factors
-       UNION ALL SELECT sealed, id FROM notices LIMIT 1`,
+       UNION ALL SELECT sealed, id FROM notices
+       UNION ALL SELECT sealed, '${HISTORY_CONTEXT}' || sub FROM account_history LIMIT 1`,
     )
     .get();
   const sealer = createSealer(readSealingKey(path, sample !== undefined));

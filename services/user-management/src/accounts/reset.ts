@@ -14,6 +14,7 @@ export interface Reset {
 /**
  * Inside a transaction: every session ends, the password is good for nothing, and no device is known any more. A second
  * factor stays: who could reset it by way of the password would not need it.
+ * @param options.recovers whether setting the password spends the links of "this was not me" that were issued before
  */
 export function resetPassword(
   { table, links, devices, clock, resetTtlMs }: AccountRoom,
@@ -22,14 +23,15 @@ export function resetPassword(
   {
     reason = REASON.passwordReset as string,
     ttlMs = resetTtlMs,
-  }: { reason?: string | undefined; ttlMs?: DurationMs | undefined },
+    recovers = false,
+  }: { reason?: string | undefined; ttlMs?: DurationMs | undefined; recovers?: boolean },
 ): Reset {
   table.update(sub, { resetReason: reason, credentialVersion: credentialVersion + 1 });
   devices.forget(sub);
   links.forget(sub, 'password_reset');
   const now = clock.now();
   const expiresAt = now + ttlMs;
-  const resetToken = links.issue(sub, 'password_reset', now, expiresAt);
+  const resetToken = links.issue({ sub, purpose: 'password_reset', at: now, expiresAt, recovers });
   const revocation = tx.endAllSessions({ sub, reason: REASON.passwordReset });
   return { resetToken, expiresAt, revocation };
 }

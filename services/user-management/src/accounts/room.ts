@@ -4,6 +4,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Notice } from '../notices/outbox.ts';
 import type { Account } from './account.ts';
 import type { KnownDevices } from './devices.ts';
+import type { AccountHistory } from './history.ts';
 import type { Links } from './links.ts';
 import type { Passwords } from './passwords.ts';
 import type { FactorTable } from './second-factor/table.ts';
@@ -23,6 +24,7 @@ export interface AccountRoom {
   readonly links: Links;
   readonly factors: FactorTable;
   readonly devices: KnownDevices;
+  readonly history: AccountHistory;
   /** Absent: nobody is told. */
   readonly notices: Notices | undefined;
   readonly audience: readonly string[];
@@ -33,6 +35,15 @@ export interface AccountRoom {
   readonly accessTokenTtlMs: DurationMs;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+}
+
+/** The same, or one that its owner has deleted and that is not erased yet. @throws RescindError `subject_unknown` */
+export function requireErasable(table: AccountTable, sub: string): Account {
+  const account = table.bySub(sub);
+  if (account === undefined || (account.state === 'deleted' && account.eraseAt === null)) {
+    throw new RescindError('subject_unknown');
+  }
+  return account;
 }
 
 /** The account, if it is there and not deleted. @throws RescindError `subject_unknown` */

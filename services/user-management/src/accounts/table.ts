@@ -1,6 +1,8 @@
 import type { Issuer } from '@rescind/issuer';
+import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Account, AccountState } from './account.ts';
+import type { DeletedAccount } from './history.ts';
 
 /** What of an account may be changed; names are those of `Account`. */
 export type AccountPatch = Partial<
@@ -24,8 +26,15 @@ export interface AccountTable {
    * @returns whether it was changed
    */
   update(sub: string, patch: AccountPatch, provedVersion?: number): boolean;
-  /** Inside a transaction: leaves of it its `sub`, and that it was there. */
-  bury(sub: string): void;
+  /**
+   * Inside a transaction: leaves of it its `sub`, and that it was there.
+   * @param eraseAt until then it keeps its name, which nobody else may have; null: it does not
+   */
+  bury(sub: string, eraseAt: EpochMillis | null): void;
+  /** Inside a transaction: makes active again what was buried and is not erased; undefined: it is neither. */
+  exhume(sub: string, kept: DeletedAccount): Account | undefined;
+  /** Those whose time to be erased has come. */
+  erasable(now: EpochMillis, limit: number): string[];
 }
 
 interface Row extends Omit<Account, 'scopes' | 'claims' | 'secondFactor'> {
@@ -36,6 +45,7 @@ interface Row extends Omit<Account, 'scopes' | 'claims' | 'secondFactor'> {
 
 const COLUMNS = `sub, username, password, credential_version AS credentialVersion, state, state_reason AS stateReason,
   reset_reason AS resetReason, scopes, claims, created_at AS createdAt, last_login_at AS lastLoginAt,
+  erase_at AS eraseAt,
   EXISTS (SELECT 1 FROM account_second_factors f WHERE f.sub = accounts.sub AND f.confirmed_at IS NOT NULL)
     AS secondFactor`;
 
@@ -60,11 +70,20 @@ export function createAccountTable(database: Issuer['database']): AccountTable {
   );
   // A name of ours has no colon: nobody can take a tombstone's key, and everybody the name that it frees.
   const bury = database.prepare(
-    `UPDATE accounts SET username = '', name_key = 'deleted:' || sub, password = '', state = 'deleted',
+    `UPDATE accounts SET username = '', password = '', state = 'deleted', erase_at = @eraseAt,
+       name_key = CASE WHEN @eraseAt IS NULL THEN 'deleted:' || sub ELSE name_key END,
        credential_version = credential_version + 1, state_reason = NULL, reset_reason = NULL, scopes = NULL,
        claims = '{}', last_login_at = NULL
-     WHERE sub = ?`,
+     WHERE sub = @sub`,
   );
+  const exhume = database.prepare(
+    `UPDATE accounts SET username = @username, password = @password, state = 'active', erase_at = NULL,
+       credential_version = credential_version + 1, scopes = @scopes, claims = @claims, last_login_at = @lastLoginAt
+     WHERE sub = @sub AND state = 'deleted' AND erase_at IS NOT NULL`,
+  );
+  const erasable = database
+    .prepare<[number, number], string>('SELECT sub FROM accounts WHERE erase_at <= ? ORDER BY erase_at LIMIT ?')
+    .pluck();
 
   return {
     bySub: (sub) => toAccount(bySub.get(sub)),
@@ -85,15 +104,24 @@ export function createAccountTable(database: Issuer['database']): AccountTable {
       };
       update.run({
         ...{ sub, password, credentialVersion, state, stateReason, resetReason, lastLoginAt },
-        scopes: scopes === null ? null : JSON.stringify(scopes),
+        scopes: jsonOrNull(scopes),
         claims: JSON.stringify(claims),
       });
       return true;
     },
-    bury(sub) {
-      bury.run(sub);
+    bury(sub, eraseAt) {
+      bury.run({ sub, eraseAt });
     },
+    exhume(sub, { scopes, claims, ...kept }) {
+      const row = { ...kept, sub, scopes: jsonOrNull(scopes), claims: JSON.stringify(claims) };
+      return exhume.run(row).changes === 1 ? toAccount(bySub.get(sub)) : undefined;
+    },
+    erasable: (now, limit) => erasable.all(now, limit),
   };
+}
+
+function jsonOrNull(value: readonly string[] | null): string | null {
+  return value === null ? null : JSON.stringify(value);
 }
 
 function toAccount(row: Row | undefined): Account | undefined {

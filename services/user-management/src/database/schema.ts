@@ -3,9 +3,10 @@ import { RescindError } from '@rescind/revocation';
 import { accounts } from './migrations/accounts.ts';
 import { administration } from './migrations/administration.ts';
 import { first } from './migrations/first.ts';
+import { recovery } from './migrations/recovery.ts';
 
 /** Each entry takes the tables of ours from one version to the next, rows and all; never changed once released. */
-const MIGRATIONS: readonly string[] = [first, accounts, administration];
+const MIGRATIONS: readonly string[] = [first, accounts, administration, recovery];
 
 /**
  * Our own tables, in the issuer's file; their version is the file's `user_version`.

@@ -3,7 +3,7 @@ import type { Issuer } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 
 /** What somebody is to be told of. */
-type NoticeType = 'login.new_device' | 'account.changed' | 'account.password_reset';
+type NoticeType = 'login.new_device' | 'account.changed' | 'account.deleted' | 'account.password_reset';
 
 export interface Notice {
   /** The account it is about: what it says is erased with it. */

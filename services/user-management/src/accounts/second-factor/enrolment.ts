@@ -1,5 +1,4 @@
 import type { AccessAnswer } from '@rescind/issuer';
-import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Account } from '../account.ts';
 import { REASON } from '../account.ts';
@@ -56,10 +55,12 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
     { tx, account }: Pick<Proved, 'tx' | 'account'>,
     holder: Holder,
     authentication: Authentication,
-    at: EpochMillis,
+    change: () => void,
   ) => {
     const { sub } = account;
-    tellChange(room, account, 'second_factor', at);
+    // Before the change: how the factor was until now is what can be gone back to.
+    tellChange(room, account, 'second_factor', clock.now());
+    change();
     const credentialVersion = account.credentialVersion + 1;
     table.update(sub, { credentialVersion });
     tx.endAllSessions({ sub, exceptSid: holder.sid, reason: REASON.secondFactorChanged });
@@ -94,9 +95,12 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
           const now = clock.now();
           const step = findTotpStep(factor.secret, totp, now, factor.lastStep);
           if (step === undefined) throw new RescindError('second_factor_wrong');
-          factors.confirm(sub, now, step);
-          const recoveryCodes = makeRecoveryCodes(sub);
-          return { tokens: changed(proved, holder, WITH_SECOND_FACTOR, now), recoveryCodes };
+          let recoveryCodes: string[] = [];
+          const tokens = changed(proved, holder, WITH_SECOND_FACTOR, () => {
+            factors.confirm(sub, now, step);
+            recoveryCodes = makeRecoveryCodes(sub);
+          });
+          return { tokens, recoveryCodes };
         },
         requireNoFactor,
       ),
@@ -106,10 +110,7 @@ export function createSecondFactors(room: AccountRoom, issuerName: string): Seco
         room,
         () => table.bySub(holder.sub),
         credentials,
-        (proved) => {
-          factors.remove(holder.sub);
-          return changed(proved, holder, PASSWORD_ALONE, clock.now());
-        },
+        (proved) => changed(proved, holder, PASSWORD_ALONE, () => factors.remove(holder.sub)),
         requireFactor,
       ),
 

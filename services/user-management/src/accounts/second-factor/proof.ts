@@ -33,7 +33,7 @@ export function takeProof(factors: FactorTable, sub: string, proof: FactorProof,
   if (proof.totp === undefined && proof.recoveryCode === undefined) throw new RescindError('second_factor_required');
   const right =
     proof.totp === undefined
-      ? factors.useRecoveryCode(sub, hashRecoveryCode(proof.recoveryCode ?? ''))
+      ? factors.useRecoveryCode(sub, hashRecoveryCode(proof.recoveryCode ?? ''), now)
       : isTaken(factors, sub, findTotpStep(factor.secret, proof.totp, now, factor.lastStep));
   if (!right) throw new RescindError('second_factor_wrong');
   return WITH_SECOND_FACTOR;

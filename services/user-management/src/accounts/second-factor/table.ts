@@ -10,6 +10,15 @@ interface EnrolledFactor {
   readonly lastStep: number;
 }
 
+/** A confirmed factor, with the recovery codes that are good. */
+export interface FactorState {
+  readonly secret: Buffer;
+  readonly confirmedAt: EpochMillis;
+  readonly lastStep: number;
+  /** Hashes. */
+  readonly codes: readonly Buffer[];
+}
+
 /** Second factors by account, the secret sealed. Writes are inside transactions. */
 export interface FactorTable {
   find(sub: string): EnrolledFactor | undefined;
@@ -20,11 +29,17 @@ export interface FactorTable {
   use(sub: string, step: number): boolean;
   /** The recovery codes that are good from now on, as hashes. */
   setRecoveryCodes(sub: string, hashes: readonly Buffer[]): void;
-  /** @returns whether there was such a code; it is good no more */
-  useRecoveryCode(sub: string, hash: Buffer): boolean;
+  /** @returns whether there was such a code; it is good no more, whatever is gone back to */
+  useRecoveryCode(sub: string, hash: Buffer, at: EpochMillis): boolean;
   recoveryCodesLeft(sub: string): number;
   /** The factor and its recovery codes. */
   remove(sub: string): void;
+  /** A secret that nobody has confirmed. */
+  dropUnconfirmed(sub: string): void;
+  /** The factor as it is; undefined: none is confirmed. */
+  state(sub: string): FactorState | undefined;
+  /** Makes the factor what it was. */
+  restore(sub: string, state: FactorState): void;
 }
 
 /** What a sealed secret is; whose follows. */
@@ -44,35 +59,64 @@ export function createFactorTable(database: Issuer['database'], sealer: Sealer):
     'UPDATE account_second_factors SET last_step = @step WHERE sub = @sub AND last_step < @step',
   );
   const addCode = database.prepare('INSERT INTO account_recovery_codes (sub, hash) VALUES (?, ?)');
-  const useCode = database.prepare('DELETE FROM account_recovery_codes WHERE sub = ? AND hash = ?');
+  const useCode = database.prepare(
+    'UPDATE account_recovery_codes SET used_at = @at WHERE sub = @sub AND hash = @hash AND used_at IS NULL',
+  );
+  const useFormerCode = database.prepare('DELETE FROM account_history_codes WHERE sub = ? AND hash = ?');
+  const goodCodes = database
+    .prepare<[string], Buffer>('SELECT hash FROM account_recovery_codes WHERE sub = ? AND used_at IS NULL')
+    .pluck();
   const dropCodes = database.prepare('DELETE FROM account_recovery_codes WHERE sub = ?');
   const countCodes = database
-    .prepare<[string], number>('SELECT count(*) FROM account_recovery_codes WHERE sub = ?')
+    .prepare<[string], number>('SELECT count(*) FROM account_recovery_codes WHERE sub = ? AND used_at IS NULL')
     .pluck();
   const remove = database.prepare('DELETE FROM account_second_factors WHERE sub = ?');
+  const dropUnconfirmed = database.prepare('DELETE FROM account_second_factors WHERE sub = ? AND confirmed_at IS NULL');
+  const restore = database.prepare(
+    `INSERT OR REPLACE INTO account_second_factors (sub, secret, confirmed_at, last_step) VALUES (?, ?, ?, ?)`,
+  );
+
+  const seal = (sub: string, secret: Buffer) => sealer.seal(secret.toString('base64url'), contextOf(sub));
+  const findFactor = (sub: string): EnrolledFactor | undefined => {
+    const row = find.get(sub);
+    if (row === undefined) return undefined;
+    return { ...row, secret: Buffer.from(sealer.open(row.secret, contextOf(sub)), 'base64url') };
+  };
+  const setCodes = (sub: string, hashes: readonly Buffer[]) => {
+    dropCodes.run(sub);
+    for (const hash of hashes) addCode.run(sub, hash);
+  };
 
   return {
-    find(sub) {
-      const row = find.get(sub);
-      if (row === undefined) return undefined;
-      return { ...row, secret: Buffer.from(sealer.open(row.secret, contextOf(sub)), 'base64url') };
-    },
+    find: findFactor,
     enrol(sub, secret) {
-      enrol.run(sub, sealer.seal(secret.toString('base64url'), contextOf(sub)));
+      enrol.run(sub, seal(sub, secret));
     },
     confirm(sub, at, step) {
       confirm.run(at, step, sub);
     },
     use: (sub, step) => use.run({ sub, step }).changes === 1,
-    setRecoveryCodes(sub, hashes) {
-      dropCodes.run(sub);
-      for (const hash of hashes) addCode.run(sub, hash);
+    setRecoveryCodes: setCodes,
+    useRecoveryCode(sub, hash, at) {
+      useFormerCode.run(sub, hash);
+      return useCode.run({ sub, hash, at }).changes === 1;
     },
-    useRecoveryCode: (sub, hash) => useCode.run(sub, hash).changes === 1,
     recoveryCodesLeft: (sub) => countCodes.get(sub) ?? 0,
     remove(sub) {
       dropCodes.run(sub);
       remove.run(sub);
+    },
+    dropUnconfirmed(sub) {
+      dropUnconfirmed.run(sub);
+    },
+    state(sub) {
+      const { secret, confirmedAt = null, lastStep } = findFactor(sub) ?? {};
+      if (secret === undefined || confirmedAt === null || lastStep === undefined) return undefined;
+      return { secret, confirmedAt, lastStep, codes: goodCodes.all(sub) };
+    },
+    restore(sub, { secret, confirmedAt, lastStep, codes }) {
+      restore.run(sub, seal(sub, secret), confirmedAt, lastStep);
+      setCodes(sub, codes);
     },
   };
 }

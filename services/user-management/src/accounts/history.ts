@@ -1,0 +1,133 @@
+import type { Issuer } from '@rescind/issuer';
+import type { EpochMillis } from '@rescind/revocation';
+import type { Account, AccountClaims } from './account.ts';
+import type { Sealer } from './sealer.ts';
+import type { FactorState, FactorTable } from './second-factor/table.ts';
+
+/** Claims by which an owner is reached (OpenID Connect Core 1.0 section 5.1): a change of one is a change of the contact. */
+export const CONTACT_CLAIMS = ['phone_number', 'email'] as const;
+
+/** What is kept of an account that its owner has deleted, until no link can bring it back. */
+export type DeletedAccount = Pick<Account, 'username' | 'password' | 'scopes' | 'claims' | 'lastLoginAt'>;
+
+/** How an account was at one time, as far as its owner, or a thief, could change it. */
+export interface PastState {
+  readonly contact: AccountClaims;
+  /** Null: there was no second factor, or none that was confirmed. */
+  readonly factor: FactorState | null;
+  /** Of an account that was deleted then. */
+  readonly account: DeletedAccount | null;
+}
+
+/** States from before each change, for as long as a live link may undo it. All of it inside transactions. */
+export interface AccountHistory {
+  /** Where a link that is issued now stands: the state it goes back to is the first one after. */
+  position(sub: string): number;
+  /** Keeps how the account is, before it is changed. */
+  append(account: Account, at: EpochMillis): void;
+  /** The same of one that is about to be deleted, with everything that bringing it back takes. */
+  appendDeleted(account: Account, at: EpochMillis): void;
+  /** The states after a position, the oldest first. */
+  after(sub: string, position: number): PastState[];
+  /** Removes states that no live link goes back to. */
+  prune(now: EpochMillis): number;
+  forget(sub: string): void;
+}
+
+/**
+ * States of one account at most, some 50 kB. Beyond, no state is added, and a link that is issued then goes back to the
+ * last one there is: to an earlier state, never to a later one.
+ */
+const MOST_STATES = 64;
+
+interface Sealed {
+  readonly contact: AccountClaims;
+  readonly factor: { readonly secret: string; readonly confirmedAt: EpochMillis; readonly lastStep: number } | null;
+  readonly account: DeletedAccount | null;
+}
+
+/** What a sealed state is; whose follows. */
+export const HISTORY_CONTEXT = 'history ';
+
+export function createAccountHistory(
+  database: Issuer['database'],
+  sealer: Sealer,
+  factors: Pick<FactorTable, 'state'>,
+): AccountHistory {
+  const greatest = database
+    .prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'account_history'`)
+    .pluck();
+  const counted = database.prepare<[string], { states: number; last: number | null }>(
+    'SELECT count(*) AS states, max(seq) AS last FROM account_history WHERE sub = ?',
+  );
+  const insert = database.prepare('INSERT INTO account_history (sub, at, sealed) VALUES (?, ?, ?)');
+  const insertCode = database.prepare('INSERT INTO account_history_codes (seq, sub, hash) VALUES (?, ?, ?)');
+  const after = database.prepare<[string, number], { seq: number; sealed: Buffer }>(
+    'SELECT seq, sealed FROM account_history WHERE sub = ? AND seq > ? ORDER BY seq',
+  );
+  const codesOf = database.prepare<[number], Buffer>('SELECT hash FROM account_history_codes WHERE seq = ?').pluck();
+  // Of the states of each account those after the oldest live link are needed.
+  const needed = `EXISTS (
+    SELECT 1 FROM account_links l WHERE l.sub = account_history.sub AND l.purpose = 'not_me' AND l.expires_at > ?
+      AND l.position < account_history.seq)`;
+  const pruneCodes = database.prepare(
+    `DELETE FROM account_history_codes WHERE seq IN (SELECT seq FROM account_history WHERE NOT ${needed})`,
+  );
+  const prune = database.prepare(`DELETE FROM account_history WHERE NOT ${needed}`);
+  const forgetCodes = database.prepare('DELETE FROM account_history_codes WHERE sub = ?');
+  const forget = database.prepare('DELETE FROM account_history WHERE sub = ?');
+
+  const isFull = (sub: string) => (counted.get(sub)?.states ?? 0) >= MOST_STATES;
+
+  const keep = (account: Account, deleted: DeletedAccount | null, at: EpochMillis) => {
+    const { sub, claims } = account;
+    const { codes = [], ...factor } = factors.state(sub) ?? {};
+    const contact = contactClaims(claims);
+    const state: Sealed = { contact, factor: toSealed(factor), account: deleted };
+    const { lastInsertRowid } = insert.run(sub, at, sealer.seal(JSON.stringify(state), HISTORY_CONTEXT + sub));
+    for (const code of codes) insertCode.run(lastInsertRowid, sub, code);
+  };
+
+  return {
+    position(sub) {
+      const { states = 0, last = null } = counted.get(sub) ?? {};
+      return states >= MOST_STATES && last !== null ? last - 1 : (greatest.get() ?? 0);
+    },
+    append(account, at) {
+      if (!isFull(account.sub)) keep(account, null, at);
+    },
+    appendDeleted(account, at) {
+      const { username, password, scopes, claims, lastLoginAt } = account;
+      keep(account, { username, password, scopes, claims, lastLoginAt }, at);
+    },
+    after: (sub, position) =>
+      after.all(sub, position).map(({ seq, sealed }) => {
+        const { contact, factor, account } = JSON.parse(sealer.open(sealed, HISTORY_CONTEXT + sub)) as Sealed;
+        return { contact, factor: factor && { ...opened(factor), codes: codesOf.all(seq) }, account };
+      }),
+    prune(now) {
+      pruneCodes.run(now);
+      return prune.run(now).changes;
+    },
+    forget(sub) {
+      forgetCodes.run(sub);
+      forget.run(sub);
+    },
+  };
+}
+
+/** The contact among the claims of an account. */
+export function contactClaims(claims: AccountClaims): AccountClaims {
+  return Object.fromEntries(
+    CONTACT_CLAIMS.flatMap((name) => (claims[name] === undefined ? [] : [[name, claims[name]]])),
+  );
+}
+
+function toSealed({ secret, confirmedAt, lastStep }: Partial<Omit<FactorState, 'codes'>>): Sealed['factor'] {
+  if (secret === undefined || confirmedAt === undefined || lastStep === undefined) return null;
+  return { secret: secret.toString('base64url'), confirmedAt, lastStep };
+}
+
+function opened({ secret, ...rest }: NonNullable<Sealed['factor']>) {
+  return { ...rest, secret: Buffer.from(secret, 'base64url') };
+}

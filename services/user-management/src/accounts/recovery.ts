@@ -1,0 +1,70 @@
+import type { IssuerTransaction } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import type { Account } from './account.ts';
+import type { PastState } from './history.ts';
+import { CONTACT_CLAIMS, contactClaims } from './history.ts';
+import { resetPassword } from './reset.ts';
+import type { AccountRoom } from './room.ts';
+import { contactOf } from './telling.ts';
+
+/**
+ * "This was not me", inside a transaction. A thief can make links and changes, and use the links that reach them; so it does
+ * not matter which link is used: the account goes back to how it was at the oldest link that is live. Second factors,
+ * recovery codes and the contact that were changed since are undone, a deletion too; every session ends, the password is
+ * reset, and how to go on is sent to the contact of then.
+ * The link that was used and every later one are spent. The oldest one, where another was used, stays good until
+ * the password has been set: it is the owner's, whoever used the other.
+ * @throws RescindError `link_invalid`
+ */
+export function recoverAccount(room: AccountRoom, tx: IssuerTransaction, token: string): { readonly sub: string } {
+  const { links, notices, history, clock } = room;
+  const now = clock.now();
+  const used = links.find(token, 'not_me', now);
+  const oldest = used && links.oldest(used.sub, 'not_me', now);
+  const account = used && room.table.bySub(used.sub);
+  if (oldest === undefined || account === undefined) throw new RescindError('link_invalid');
+  const { sub } = account;
+  const states = history.after(sub, oldest.position);
+  const owner = goBack(room, broughtBack(room, account, states), states);
+  links.take(token, 'not_me', now);
+  links.forgetAllBut(sub, 'not_me', oldest.hash);
+  const { resetToken, expiresAt } = resetPassword(room, tx, owner, { recovers: true });
+  const data = {
+    ...contactOf(owner),
+    reset_token: resetToken,
+    reset_token_expires_at: new Date(expiresAt).toISOString(),
+  };
+  notices?.add({ sub, type: 'account.password_reset', data }, now);
+  return { sub };
+}
+
+/** The account as it is, or as it was before its deletion. */
+function broughtBack({ table }: AccountRoom, account: Account, states: readonly PastState[]): Account {
+  if (account.state !== 'deleted') return account;
+  const kept = states.findLast((state) => state.account !== null)?.account;
+  const restored = kept && table.exhume(account.sub, kept);
+  // Erased for good.
+  if (!restored) throw new RescindError('link_invalid');
+  return restored;
+}
+
+/** Undoes what was changed since the first of these states; nothing was changed where there is none. */
+function goBack({ table, factors }: AccountRoom, account: Account, states: readonly PastState[]): Account {
+  const { sub } = account;
+  const [then] = states;
+  if (then === undefined) {
+    factors.dropUnconfirmed(sub);
+    return account;
+  }
+  if (then.factor === null) factors.remove(sub);
+  else {
+    const { secret } = then.factor;
+    // A code that was shown since is spent, as long as it is one of this secret.
+    const since = [...states.map(({ factor }) => factor), factors.state(sub) ?? null];
+    const steps = since.flatMap((factor) => (factor?.secret.equals(secret) ? [factor.lastStep] : []));
+    factors.restore(sub, { ...then.factor, lastStep: Math.max(...steps) });
+  }
+  const others = Object.entries(account.claims).filter(([name]) => !CONTACT_CLAIMS.some((contact) => contact === name));
+  table.update(sub, { claims: { ...Object.fromEntries(others), ...contactClaims(then.contact) } });
+  return table.bySub(sub) ?? account;
+}
