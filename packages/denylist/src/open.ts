@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Clock, Telemetry } from '@rescind/revocation';
-import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { RescindError, silentTelemetry, storageCodeOf, storageFailureOf, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import Database from 'better-sqlite3';
 import type { Denylist } from './denylist.ts';
@@ -42,8 +42,8 @@ const MAX_MEMORY_ENTRIES = 16_000_000;
  * logged, seen in `health()`) and an empty one started: the log fills it again.
  *
  * @throws RescindError `denylist_locked` when another owner has it, `denylist_newer` when a newer version wrote it,
- *   `configuration_invalid` when it is another program's or its file system will not do, `denylist_unreadable` when the
- *   file cannot be opened at all
+ *   `configuration_invalid` when it is another program's or its file system will not do, `denylist_unwritable` when it may
+ *   only be read, `denylist_unreadable` when the file cannot be opened at all
  */
 export function openDenylist(options: DenylistOptions): Denylist {
   const {
@@ -56,6 +56,9 @@ export function openDenylist(options: DenylistOptions): Denylist {
     return openAt(placeOf(path), { clock, telemetry, maxMemoryEntries });
   } catch (cause) {
     if (cause instanceof RescindError) throw cause;
+    if (storageFailureOf(cause) === 'read_only') {
+      throw new RescindError('denylist_unwritable', { detail: `${path}: ${storageCodeOf(cause)}`, cause });
+    }
     throw new RescindError('denylist_unreadable', { detail: path, cause });
   }
 }
@@ -93,6 +96,20 @@ function openFile(place: string, clock: Clock, telemetry: Telemetry): OpenedFile
   return { database: started, damaged: name };
 }
 
+/**
+ * Writes the header again. A file that cannot be written is opened by SQLite for reading alone, without a word, and stays
+ * so when its file system becomes writable: better no start than an instance that keeps nothing. A full disk is another
+ * matter: it has room again some time.
+ */
+function requireWritable(database: Database.Database): void {
+  const version = Number(database.pragma('user_version', { simple: true }));
+  try {
+    database.transaction(() => database.pragma(`user_version = ${version}`)).immediate();
+  } catch (error) {
+    if (storageFailureOf(error) === 'read_only') throw error;
+  }
+}
+
 function tryFile(place: string): Database.Database | 'damaged' {
   createOwnFile(place);
   refuseSecondName(place);
@@ -104,6 +121,7 @@ function tryFile(place: string): Database.Database | 'damaged' {
     }
     settle(database, place);
     migrate(database);
+    requireWritable(database);
     return database;
   } catch (error) {
     database.close();

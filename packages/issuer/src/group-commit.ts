@@ -1,3 +1,4 @@
+import { storageFailureOf, storageUnavailable } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 import type { Transactions, Unit } from './transactions.ts';
 
@@ -69,7 +70,7 @@ export function createGroupCommit(
               return () => resolve(result);
             } catch (error) {
               if (!database.inTransaction) throw error;
-              return () => reject(error);
+              return () => reject(storageFailureOf(error) === undefined ? error : storageUnavailable(error));
             }
           },
           fail: reject,

@@ -7,6 +7,7 @@ import type { Maintenance } from './log/maintenance.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import type { Relay } from './relay/open.ts';
 import type { Store } from './sql/store.ts';
+import type { Storage } from './storage.ts';
 
 /** A start after a rotation was due publishes the next key for as long as ever before it signs. */
 const LATE_MS: DurationMs = 3_600_000;
@@ -14,6 +15,7 @@ const LATE_MS: DurationMs = 3_600_000;
 interface HealthOptions {
   readonly store: Store;
   readonly gate: WriteGate;
+  readonly storage: Storage;
   readonly issuerClock: IssuerClock;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
   readonly keeper: KeyKeeper;
@@ -26,6 +28,7 @@ export function createHealth(options: HealthOptions): () => HealthCheck[] {
   return () => [
     checkDatabase(options),
     checkWrites(options),
+    checkStorage(options),
     checkKeys(options),
     checkClock(options),
     ...(relay === undefined ? [] : [relay.health()]),
@@ -45,8 +48,26 @@ function checkDatabase({ store, maintenance }: HealthOptions): HealthCheck {
 /** Keys, metadata and the log are served all the same. */
 function checkWrites({ gate }: HealthOptions): HealthCheck {
   const refusing = gate.refusing();
-  const markFailure = gate.markFailure();
-  return { name: 'writes', status: refusing === null && markFailure === null ? 'pass' : 'warn', refusing, markFailure };
+  return { name: 'writes', status: refusing === null ? 'pass' : 'warn', refusing };
+}
+
+/** Follows the last real write: a login, a revocation, clean-up. `warn`: only the high-water mark could not be written. */
+function checkStorage({ storage }: HealthOptions): HealthCheck {
+  const [database, mark] = [storage.trouble('database'), storage.trouble('high_water')];
+  const trouble = database ?? mark;
+  const damagedSince = timeOf(storage.damagedSince());
+  if (trouble === null) return { name: 'storage', status: damagedSince === null ? 'pass' : 'warn', damagedSince };
+  const { why, error, since, failures } = trouble;
+  return {
+    name: 'storage',
+    status: database === null ? 'warn' : 'fail',
+    what: database === null ? 'high_water' : 'database',
+    why,
+    lastError: error,
+    since: timeOf(since),
+    failures,
+    damagedSince,
+  };
 }
 
 function checkKeys({ store, keyrings, keeper, gate, issuerClock }: HealthOptions): HealthCheck {

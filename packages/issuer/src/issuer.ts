@@ -201,6 +201,16 @@ export interface Issuer {
   readonly log: LogSource;
   /** Why every write is refused (`database_restored`), or null. */
   refusingWrites(): string | null;
+  /**
+   * Whether the last write reached the storage. While it is false every write throws `storage_unavailable`; the issuer
+   * tries again by itself each second.
+   */
+  canWrite(): boolean;
+  /**
+   * For a host that reads its own tables by `database`: an error of the storage, such as a damaged page, counts as a failed
+   * write in health and metrics. Any other error is ignored. Never throws.
+   */
+  noteStorageError(error: unknown): void;
   health(): HealthCheck[];
   /** Stops the relay and closes the publisher and the database; nothing that was answered is lost. */
   close(): Promise<void>;

@@ -1,9 +1,16 @@
-import { createIssuerClock } from '@rescind/revocation';
+import {
+  createIssuerClock,
+  RescindError,
+  storageCodeOf,
+  storageFailureOf,
+  storageUnavailable,
+} from '@rescind/revocation';
 import { createAuthenticate } from './clients/authenticate.ts';
 import { createClientAdministration } from './clients/registry.ts';
 import { createExplainer } from './explain.ts';
 import type { OpenFiles } from './files.ts';
 import { openFiles } from './files.ts';
+import { createGauges } from './gauges.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createHealth } from './health.ts';
 import { establish } from './identity.ts';
@@ -30,19 +37,30 @@ import { createRoom } from './room.ts';
 import { createThreadSigning } from './session/signing.ts';
 import { createTokenSessions } from './session/token-session.ts';
 import { createSessionViews } from './session/views.ts';
+import { createStorage } from './storage.ts';
 import { createTransactions } from './transactions.ts';
 import { createAccessVerifier } from './verify.ts';
 import { createWrites } from './writes.ts';
 
 /**
  * Opens the database as its only writer, the keys and the relay.
- * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`
+ * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
  * @throws TypeError for an option that is missing or out of its range
  */
 export function openIssuer(options: IssuerOptions): Issuer {
   requirePlaces(options);
   if (typeof options.subject !== 'function') throw new TypeError('subject must be a function from sub to its record');
   const settings = toSettings(options);
+  try {
+    return openAll(options, settings);
+  } catch (error) {
+    if (error instanceof RescindError || storageFailureOf(error) === undefined) throw error;
+    const { databasePath, keysPath } = options;
+    throw storageUnavailable(error, `${databasePath} or ${keysPath} (${storageCodeOf(error)})`);
+  }
+}
+
+function openAll(options: IssuerOptions, settings: Settings): Issuer {
   const files = openFiles(options);
   try {
     return assemble(options, settings, files);
@@ -68,6 +86,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   detector.checkFiles();
   if (gate.refusing() === null) confirm(files);
 
+  const storage = createStorage(telemetry, clock);
   const appender = createAppender({ meta, outbox, revocations, encoder: signing.encoder });
   const transactions = createTransactions({
     database,
@@ -77,6 +96,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     appender,
     highWater,
     gate,
+    storage,
     telemetry,
   });
   const log = createLogSource({
@@ -108,13 +128,21 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     now: issuerClock.now,
     encoderFor: signing.encoderFor,
   });
-  const maintenance = openMaintenance({ housekeeping, keeper, gate, telemetry });
+  const maintenance = openMaintenance({
+    housekeeping,
+    keeper,
+    gate,
+    probe: transactions.probe,
+    measure: createGauges({ store, gate, issuerClock, keyRotation: settings.keyRotation, telemetry }),
+    telemetry,
+  });
   const relay: Relay | undefined =
     publisher &&
     openRelay({
       source: log,
       publisher,
       meta,
+      storage,
       tail: createTailCheck({ publisher, decoder: signing.decoder, detector, gate, meta }),
       isRefusing: () => gate.refusing() !== null,
       clock,
@@ -156,7 +184,9 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     eventJwks: () => keyrings.event.jwks(),
     log,
     refusingWrites: () => gate.refusing(),
-    health: createHealth({ store, gate, issuerClock, keyrings, keeper, maintenance, relay }),
+    noteStorageError: (error) => storage.note(error),
+    canWrite: () => storage.trouble('database') === null,
+    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, relay }),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };

@@ -8,6 +8,7 @@ import type { WriteGate } from './log/write-gate.ts';
 import { immediately } from './sql/connection.ts';
 import type { Meta } from './sql/meta.ts';
 import type { Outbox } from './sql/outbox.ts';
+import type { Storage } from './storage.ts';
 
 /** What the work of one transaction takes its times from, and writes the log with. */
 export interface Unit {
@@ -26,11 +27,13 @@ export interface Unit {
 }
 
 export interface Transactions {
-  /** Runs one immediate transaction. @throws RescindError `database_restored`, `stopping`, `busy` */
+  /** Runs one immediate transaction. @throws RescindError `database_restored`, `stopping`, `busy`, `storage_unavailable` */
   run<T>(work: (unit: Unit) => T): T;
   /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
   runInTime<T>(work: (unit: Unit) => T): Promise<T>;
   onAppend(listener: () => void): () => void;
+  /** Writes again what could not be written, however little it is: so that a storage that works again is noticed. */
+  probe(): void;
   /** From now on: `stopping`. */
   stop(): void;
 }
@@ -43,6 +46,7 @@ interface TransactionsOptions {
   readonly appender: Appender;
   readonly highWater: HighWaterFile;
   readonly gate: WriteGate;
+  readonly storage: Storage;
   readonly telemetry: Telemetry;
 }
 
@@ -52,7 +56,7 @@ const WAIT_STEP_MS: DurationMs = 20;
 const RETRY_AFTER_SECONDS = 5;
 
 export function createTransactions(options: TransactionsOptions): Transactions {
-  const { database, meta, outbox, gate, highWater, telemetry } = options;
+  const { database, meta, outbox, gate, highWater, storage, telemetry } = options;
   const listeners = new Set<() => void>();
   let stopped = false;
 
@@ -96,15 +100,8 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   function markHighWater(): void {
     const identity = meta.identity();
     if (identity === undefined) return;
-    try {
-      highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
-      gate.markFailed(null);
-    } catch (error) {
-      // The revocation itself is durable, and must be answered as such.
-      gate.markFailed(messageOf(error));
-      telemetry.count('rescind_high_water_failures_total');
-      telemetry.log('error', 'high_water_failed', { error: messageOf(error) });
-    }
+    // Does not throw: the revocation itself is durable, and must be answered as such.
+    storage.mark(() => highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last }));
   }
 
   /** What is left undone is done at the next start. */
@@ -127,7 +124,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     const unit = begin(() => {
       isLogChanged = true;
     }, after);
-    const result = immediately(database, () => work(unit));
+    const result = storage.write(() => immediately(database, () => work(unit)));
     if (isLogChanged) {
       markHighWater();
       for (const listener of listeners) queueMicrotask(listener);
@@ -150,6 +147,10 @@ export function createTransactions(options: TransactionsOptions): Transactions {
         }
         await new Promise((resolve) => setTimeout(resolve, WAIT_STEP_MS));
       }
+    },
+    probe() {
+      if (storage.trouble('high_water') !== null) markHighWater();
+      if (storage.trouble('database') !== null) run((unit) => meta.clockFloor.set(unit.now()));
     },
     onAppend(listener) {
       listeners.add(listener);

@@ -105,6 +105,7 @@ export const ERRORS = {
     status: 503,
     message: 'The database is older than its log: writes wait for the restore command',
   },
+  storage_unavailable: { status: 503, message: 'The service cannot write to its storage at the moment' },
   busy: { status: 503, message: 'The service is busy' },
   stopping: { status: 503, message: 'The service is stopping' },
   internal: { status: 500, message: 'Something went wrong here' },

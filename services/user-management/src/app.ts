@@ -1,7 +1,7 @@
 import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service';
 import { mountOperations } from '@rescind/service';
-import type { Express } from 'express';
+import type { ErrorRequestHandler, Express } from 'express';
 import express from 'express';
 import { identify } from './http/bearer.ts';
 
@@ -15,5 +15,14 @@ export function createApp(issuer: Issuer, operations: readonly Operation[]): Exp
     session: () => [],
     feed: () => [],
   });
+  app.use(noteStorageErrors(issuer));
   return app;
+}
+
+/** Reads are not made by the issuer: it learns here of one that the storage made fail. */
+export function noteStorageErrors(issuer: Pick<Issuer, 'noteStorageError'>): ErrorRequestHandler {
+  return (error, _request, _response, next) => {
+    issuer.noteStorageError(error);
+    next(error);
+  };
 }

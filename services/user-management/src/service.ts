@@ -144,6 +144,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     ],
     ready: Promise.resolve(),
     health: () => [...issuer.health(), ...kafkaHealth(), ...(courier?.health() ?? [])],
+    serving: () => issuer.canWrite(),
     endStreams: () => revocations.close(),
   };
 }

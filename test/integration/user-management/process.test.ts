@@ -92,9 +92,7 @@ test('a database from a backup takes no writes until it is told; keys, metadata 
   expect(health.status).toBe(200);
   expect(await health.json()).toMatchObject({
     status: 'warn',
-    checks: expect.arrayContaining([
-      { name: 'writes', status: 'warn', refusing: expect.any(String), markFailure: null },
-    ]),
+    checks: expect.arrayContaining([{ name: 'writes', status: 'warn', refusing: expect.any(String) }]),
   });
   await stopped(restored);
 

@@ -1,6 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
-import { ERRORS, RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import {
+  ERRORS,
+  RescindError,
+  silentTelemetry,
+  storageFailureOf,
+  storageUnavailable,
+  systemClock,
+} from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { LogSource } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
@@ -130,7 +137,7 @@ function pathOf(request: IncomingMessage & { readonly originalUrl?: string }): s
 }
 
 function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry): void {
-  const known = error instanceof RescindError ? error : new RescindError('internal', { cause: error });
+  const known = toKnown(error);
   telemetry.count('rescind_feed_refused_total', { code: known.code });
   telemetry.log(known.status === 500 ? 'error' : 'warn', 'feed_request_refused', { code: known.code });
   if (response.headersSent) {
@@ -143,6 +150,13 @@ function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry):
   const { code, status } = known;
   const type = `https://rescind.dev/errors#${code}`;
   response.end(JSON.stringify({ type, title: ERRORS[code].message, status, code } satisfies Refusal));
+}
+
+function toKnown(error: unknown): RescindError {
+  if (error instanceof RescindError) return error;
+  return storageFailureOf(error) === undefined
+    ? new RescindError('internal', { cause: error })
+    : storageUnavailable(error);
 }
 
 /** RFC 9457 section 3. */

@@ -10,6 +10,10 @@ export interface Maintenance {
 }
 
 interface MaintenanceOptions {
+  /** Tries to write again what could not be written. */
+  readonly probe: () => void;
+  /** Sets the gauges that only change with time. */
+  readonly measure: () => void;
   readonly housekeeping: Housekeeping;
   readonly keeper: KeyKeeper;
   readonly gate: WriteGate;
@@ -19,7 +23,14 @@ interface MaintenanceOptions {
 const EVERY_MS: DurationMs = 1_000;
 
 /** Keeps house and keys each second, the keys at once. A failure is seen in health, and tried again. */
-export function openMaintenance({ housekeeping, keeper, gate, telemetry }: MaintenanceOptions): Maintenance {
+export function openMaintenance({
+  housekeeping,
+  keeper,
+  probe,
+  measure,
+  gate,
+  telemetry,
+}: MaintenanceOptions): Maintenance {
   let lastError: string | null = null;
 
   function attempt(work: () => void): string | null {
@@ -40,7 +51,23 @@ export function openMaintenance({ housekeeping, keeper, gate, telemetry }: Maint
     lastError = errors.find((error) => error !== null) ?? null;
   }
 
-  keep(keeper.run);
-  const timer = setInterval(() => keep(housekeeping.run, keeper.run), EVERY_MS);
+  function tryToWrite(): void {
+    try {
+      probe();
+    } catch {
+      // Counted and seen in health as the failed write that it is.
+    }
+  }
+
+  function run(...works: (() => void)[]): void {
+    keep(...works);
+    attempt(measure);
+  }
+
+  run(keeper.run);
+  const timer = setInterval(() => {
+    tryToWrite();
+    run(housekeeping.run, keeper.run);
+  }, EVERY_MS);
   return { lastError: () => lastError, close: () => clearInterval(timer) };
 }

@@ -7,14 +7,10 @@ export interface WriteGate {
   refuse(reason: string): void;
   /** @throws RescindError `database_restored` */
   requireOpen(): void;
-  /** Why the high-water mark could not be written at the last commit, or null. */
-  markFailed(reason: string | null): void;
-  markFailure(): string | null;
 }
 
 export function createWriteGate(): WriteGate {
   let refusal: string | null = null;
-  let failure: string | null = null;
   return {
     refusing: () => refusal,
     refuse(reason) {
@@ -23,9 +19,5 @@ export function createWriteGate(): WriteGate {
     requireOpen() {
       if (refusal !== null) throw new RescindError('database_restored', { detail: refusal });
     },
-    markFailed(reason) {
-      failure = reason;
-    },
-    markFailure: () => failure,
   };
 }

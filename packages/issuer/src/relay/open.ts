@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Meta } from '../sql/meta.ts';
+import type { Storage } from '../storage.ts';
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
 import { composeBatch, createRelayCore } from './core.ts';
 import { countPublished } from './published.ts';
@@ -18,6 +19,7 @@ interface RelayOptions {
   readonly source: LogSource;
   readonly publisher: Publisher;
   readonly meta: Meta;
+  readonly storage: Storage;
   readonly tail: TailCheck;
   /** Called before each heartbeat, which tells what it did. */
   readonly isRefusing: () => boolean;
@@ -33,7 +35,7 @@ const MARK_EVERY_MS: DurationMs = 1_000;
 
 /** Starts at once, and goes on through every failure of the publisher. */
 export function openRelay(options: RelayOptions): Relay {
-  const { source, publisher, meta, tail, isRefusing, clock, telemetry } = options;
+  const { source, publisher, meta, storage, tail, isRefusing, clock, telemetry } = options;
   const core = createRelayCore();
   let state: RelayState;
   let sending: Promise<void> = Promise.resolve();
@@ -118,7 +120,8 @@ export function openRelay(options: RelayOptions): Relay {
 
   function keepMark(force: boolean): void {
     if (mark === undefined || (!force && clock.monotonic() - markedAt < MARK_EVERY_MS)) return;
-    meta.setSentSeq(mark.epoch, mark.sentSeq);
+    const { epoch: of, sentSeq } = mark;
+    storage.write(() => meta.setSentSeq(of, sentSeq));
     mark = undefined;
     markedAt = clock.monotonic();
   }

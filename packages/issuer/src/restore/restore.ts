@@ -9,6 +9,7 @@ import { createAppender } from '../log/appender.ts';
 import { isFormer } from '../log/lineage.ts';
 import { createWriteGate } from '../log/write-gate.ts';
 import { requirePlaces, toSettings } from '../options.ts';
+import { createStorage } from '../storage.ts';
 import { createTransactions } from '../transactions.ts';
 import type { Evidence } from './evidence.ts';
 import { gatherEvidence } from './evidence.ts';
@@ -67,12 +68,15 @@ async function restore(options: RestoreOptions, files: OpenFiles): Promise<Resto
 
   const appender = createAppender({ ...store, encoder: signing.encoder });
   const gate = createWriteGate();
-  const transactions = createTransactions({ ...store, database, issuerClock, appender, highWater, gate, telemetry });
+  const storage = createStorage(telemetry, clock);
+  const writing = { database, issuerClock, appender, highWater, gate, storage, telemetry };
+  const transactions = createTransactions({ ...store, ...writing });
   const signingKid = keyrings.token.make(keyRotation.algorithm).kid;
   const opened = await transactions.runInTime((unit) =>
     openNewEpoch({ issuer, otherIssuers, keys: { store, keyrings, settings }, evidence, plan, signingKid }, unit),
   );
-  if (gate.markFailure() !== null) throw new Error(`the high-water mark cannot be written: ${gate.markFailure()}`);
+  const failure = storage.trouble('high_water');
+  if (failure !== null) throw new Error(`the high-water mark cannot be written: ${failure.error}`);
   // Only now: until the mark is of the new epoch, the proofs keep an issuer from writing.
   proofs.clear();
   for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();

@@ -76,6 +76,15 @@ function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
 }
 
+/**
+ * Writes the header again. A file that cannot be written is opened by SQLite for reading alone, without a word, and stays
+ * so when its file system becomes writable: better no start than one whose every write fails.
+ */
+function requireWritable(database: Database.Database): void {
+  const version = Number(database.pragma('user_version', { simple: true }));
+  database.transaction(() => database.pragma(`user_version = ${version}`)).immediate();
+}
+
 function openDurably(path: string): Database.Database {
   createOwnFile(path);
   refuseSecondName(path);
@@ -92,6 +101,7 @@ function openDurably(path: string): Database.Database {
     if (database.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL) {
       throw new Error(`${path}: synchronous is not FULL`);
     }
+    requireWritable(database);
     return database;
   } catch (error) {
     database.close();

@@ -146,11 +146,6 @@ export const GUARD_METRICS = {
     unit: 'files',
     help: 'Denylist files that could not be used and were replaced',
   },
-  rescind_denylist_reopened_total: {
-    type: 'counter',
-    unit: 'times',
-    help: 'Times the denylist was opened again after its file system had become writable',
-  },
   rescind_sockets_ended_total: {
     type: 'counter',
     unit: 'sockets',

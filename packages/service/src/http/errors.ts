@@ -1,5 +1,5 @@
 import type { Fields, Telemetry } from '@rescind/revocation';
-import { ERRORS, RescindError } from '@rescind/revocation';
+import { ERRORS, RescindError, storageFailureOf, storageUnavailable } from '@rescind/revocation';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { requestRefused } from './invalid.ts';
 import { isOauthPath, refusalOf } from './problem.ts';
@@ -23,7 +23,8 @@ const DEAD_TOKENS: ReadonlySet<string> = new Set(['token_revoked', 'token_expire
 /** By the names of OWASP's logging vocabulary, where it has one. */
 function sayRefusal(error: RescindError, thrown: unknown, telemetry: Telemetry): void {
   const { code } = error;
-  if (code === 'internal') telemetry.log('error', 'request_failed', describeError(thrown));
+  const isOurs = code === 'internal' || (code === 'storage_unavailable' && thrown !== error);
+  if (isOurs) telemetry.log('error', 'request_failed', describeError(thrown));
   // The detail of a right is the name of a claim.
   if (REFUSED_RIGHTS.has(code)) telemetry.log('warn', 'authz_fail', { code, detail: error.detail });
   if (DEAD_TOKENS.has(code)) telemetry.log('info', 'session_use_after_expire', { code, ...revocationOf(error) });
@@ -57,6 +58,8 @@ function asRescindError(thrown: unknown): RescindError {
   // What Express itself refuses, such as an address that is not well encoded.
   const status = thrown instanceof Error && 'status' in thrown ? thrown.status : undefined;
   if (typeof status === 'number' && status >= 400 && status < 500) return requestRefused('is malformed');
+  // Such as a page of the database that cannot be read.
+  if (storageFailureOf(thrown) !== undefined) return storageUnavailable(thrown);
   return new RescindError('internal', { cause: thrown });
 }
 

@@ -4,6 +4,7 @@ import { mountOperations, openApiDocument } from '@rescind/service';
 import type { Express } from 'express';
 import express from 'express';
 import type { AccountAdministration } from '../accounts/administration.ts';
+import { noteStorageErrors } from '../app.ts';
 import { createAudit } from '../audit/audit.ts';
 import { createAuditTable } from '../audit/table.ts';
 import { createFailedCredentials } from '../http/failed-credentials.ts';
@@ -88,5 +89,6 @@ export function createAdminApp(options: AdminOptions): Express {
     [...operations, described],
     createAdminGuards({ authenticate, audit, failedCredentials, telemetry }),
   );
+  app.use(noteStorageErrors(issuer));
   return app;
 }

@@ -20,8 +20,14 @@ export const ACCESS: OperationAnswer = {
 };
 
 /** What everything that writes may be refused for. */
-export const WRITES: readonly ErrorCode[] = ['database_restored', 'clock_ahead', 'stopping'];
+export const WRITES: readonly ErrorCode[] = ['database_restored', 'storage_unavailable', 'clock_ahead', 'stopping'];
 /** What everything that mints a token may be refused for. */
-export const MINTS: readonly ErrorCode[] = ['database_restored', 'clock_ahead', 'clock_parted', 'stopping'];
+export const MINTS: readonly ErrorCode[] = [
+  'database_restored',
+  'storage_unavailable',
+  'clock_ahead',
+  'clock_parted',
+  'stopping',
+];
 /** What everything that costs a password hash may be refused for. */
 export const LIMITED: readonly ErrorCode[] = ['rate_limited', 'busy'];

@@ -6,7 +6,7 @@ import { retryDelay } from './retry.ts';
 import { webhookHeaders } from './signature.ts';
 
 export interface CourierOptions {
-  readonly issuer: Pick<Issuer, 'transaction' | 'refusingWrites'>;
+  readonly issuer: Pick<Issuer, 'transaction' | 'refusingWrites' | 'canWrite'>;
   readonly outbox: NoticeOutbox;
   readonly url: string;
   readonly secret: Buffer;
@@ -72,6 +72,7 @@ export function openCourier(options: CourierOptions): Courier {
     while (!closing.signal.aborted) {
       // What could not be settled would be sent again and again.
       if (issuer.refusingWrites() !== null) throw new RescindError('database_restored');
+      if (!issuer.canWrite()) throw new RescindError('storage_unavailable');
       const due = outbox.due(clock.now(), AT_ONCE);
       if (due.length === 0) return;
       await Promise.all(due.map(bring));

@@ -1,0 +1,90 @@
+import type { Clock, EpochMillis, StorageFailure, Telemetry } from '@rescind/revocation';
+import { RescindError, storageCodeOf, storageFailureOf, storageUnavailable } from '@rescind/revocation';
+
+/** What the issuer writes. */
+type Written = 'database' | 'high_water';
+
+/** The last failure, while nothing of its kind has been written since. */
+interface StorageTrouble {
+  readonly why: StorageFailure | 'other';
+  /** The code of SQLite or of the operating system. */
+  readonly error: string;
+  readonly since: EpochMillis;
+  readonly failures: number;
+}
+
+/** Whether the issuer can write, by its last real write. */
+export interface Storage {
+  /**
+   * Runs a write. One that fails because of the storage is counted, logged once, and thrown as `storage_unavailable`;
+   * anything else is thrown as it is, and says nothing about the storage.
+   * @throws RescindError `storage_unavailable`
+   */
+  write<T>(work: () => T): T;
+  /** Takes note of a statement that failed outside a write, where the storage is the cause. Never throws. */
+  note(error: unknown): void;
+  /** The same for the high-water mark, which is written after the commit and whose failure fails no request. */
+  mark(work: () => void): void;
+  /** Null: the last write succeeded, or there was none. */
+  trouble(what: Written): StorageTrouble | null;
+  /** Since when a part of the database is known to be damaged. A later write that succeeds does not mend it. */
+  damagedSince(): EpochMillis | null;
+}
+
+export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): Storage {
+  let damagedSince: EpochMillis | null = null;
+  const troubles: Record<Written, StorageTrouble | null> = { database: null, high_water: null };
+
+  function failed(what: Written, why: StorageTrouble['why'], error: unknown): void {
+    const before = troubles[what];
+    if (why === 'damaged') damagedSince ??= clock.now();
+    const code = storageCodeOf(error) ?? (error instanceof Error ? error.name : 'unknown');
+    troubles[what] = { why, error: code, since: before?.since ?? clock.now(), failures: (before?.failures ?? 0) + 1 };
+    // A key is written inside a transaction of the database: its file, not SQLite, says what went wrong.
+    const counted = what === 'database' && !code.startsWith('SQLITE_') ? 'key' : what;
+    telemetry.count('rescind_storage_failures_total', { what: counted, why });
+    if (before?.why !== why) telemetry.log('error', 'storage_failed', { what: counted, why, error: code });
+    refused();
+  }
+
+  function succeeded(what: Written): void {
+    const before = troubles[what];
+    if (before === null) return;
+    troubles[what] = null;
+    telemetry.log('info', 'storage_recovered', { what, failures: before.failures, why: before.why });
+    refused();
+  }
+
+  const refused = () =>
+    telemetry.gauge('rescind_writes_refused', troubles.database === null ? 0 : 1, { why: 'storage_unavailable' });
+
+  return {
+    write(work) {
+      try {
+        const result = work();
+        succeeded('database');
+        return result;
+      } catch (error) {
+        const why = storageFailureOf(error);
+        if (why === undefined) throw error;
+        failed('database', why, error);
+        throw error instanceof RescindError ? error : storageUnavailable(error);
+      }
+    },
+    note(error) {
+      const why = storageFailureOf(error);
+      if (why !== undefined) failed('database', why, error);
+    },
+    mark(work) {
+      try {
+        work();
+        succeeded('high_water');
+      } catch (error) {
+        telemetry.count('rescind_high_water_failures_total');
+        failed('high_water', storageFailureOf(error) ?? 'other', error);
+      }
+    },
+    trouble: (what) => troubles[what],
+    damagedSince: () => damagedSince,
+  };
+}

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { createRemembering } from '../guard/setting.ts';
+import { codeOf, house, login } from './house.ts';
+
+/** SQLite itself says that the database is full: needs no right to mount. */
+function fill(database: { pragma(source: string, options?: { simple: boolean }): unknown }): () => void {
+  const pages = Number(database.pragma('page_count', { simple: true }));
+  database.pragma(`max_page_count = ${pages}`);
+  return () => void database.pragma('max_page_count = 1073741823');
+}
+
+test('a write that does not fit is storage_unavailable, and the check follows the last write', async () => {
+  const { telemetry, counts, lines } = createRemembering();
+  const issuer = house().open({ telemetry });
+  login(issuer);
+  const storage = () => issuer.health().find(({ name }) => name === 'storage');
+  expect([issuer.canWrite(), storage()?.status]).toEqual([true, 'pass']);
+
+  const free = fill(issuer.database);
+  const codes: (string | undefined)[] = [];
+  await waitFor('a page that does not fit', async () => {
+    codes.push(await codeOf(() => login(issuer)));
+    return codes.at(-1) !== undefined;
+  });
+  expect(codes.at(-1)).toBe('storage_unavailable');
+  expect([issuer.canWrite(), storage()?.status, storage()?.why]).toEqual([false, 'fail', 'full']);
+  expect(counts.get('rescind_storage_failures_total database full')).toBeGreaterThan(0);
+
+  free();
+  await waitFor('the probe', () => issuer.canWrite(), 10_000);
+  expect(storage()?.status).toBe('pass');
+  expect(lines.filter((line) => line === 'error storage_failed')).toHaveLength(1);
+  expect(lines).toContain('info storage_recovered');
+});
+
+test('an error of the host in a transaction says nothing about the storage', async () => {
+  const issuer = house().open();
+  const failure = issuer.transaction(() => {
+    throw new Error('a mistake of the host');
+  });
+  await expect(failure).rejects.toThrow('a mistake of the host');
+  const constraint = issuer.transaction(() => void issuer.database.exec('INSERT INTO missing VALUES (1)'));
+  await expect(constraint).rejects.toThrow('no such table');
+  expect(issuer.canWrite()).toBe(true);
+});
