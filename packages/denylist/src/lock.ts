@@ -1,6 +1,6 @@
 import { RescindError } from '@rescind/revocation';
 import Database from 'better-sqlite3';
-import { createOwnFile } from './place.ts';
+import { closeToOthers, createOwnFile } from './place.ts';
 
 /** Held as long as the denylist is open. */
 export interface Lock {
@@ -18,6 +18,7 @@ export interface Lock {
 export function takeLock(denylistPath: string): Lock {
   const path = `${denylistPath}.lock`;
   createOwnFile(path);
+  closeToOthers(path);
   const database = new Database(path, { timeout: 0 });
   try {
     database.exec('BEGIN EXCLUSIVE');

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync, renameSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, realpathSync, renameSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
@@ -6,7 +6,7 @@ import { RescindError } from '@rescind/revocation';
 /** The one name of a denylist, whichever way leads to it: the lock lies beside it. Makes its directory. */
 export function placeOf(path: string): string {
   const absolute = resolve(path);
-  mkdirSync(dirname(absolute), { recursive: true });
+  mkdirSync(dirname(absolute), { recursive: true, mode: 0o700 });
   return existsSync(absolute) ? realpathSync(absolute) : join(realpathSync(dirname(absolute)), basename(absolute));
 }
 
@@ -21,6 +21,19 @@ export function createOwnFile(path: string): void {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
 }
+
+/** Takes a lock file of an earlier version, which others could open and hold, away from them. */
+export function closeToOthers(path: string): void {
+  if ((statSync(path).mode & OTHERS) === 0) return;
+  try {
+    chmodSync(path, 0o600);
+  } catch (error) {
+    // The file of another user has the mode that user gives it.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error;
+  }
+}
+
+const OTHERS = 0o077;
 
 /**
  * A file with two names has two write-ahead logs, and neither lock nor SQLite sees that they are of one file.

@@ -1,6 +1,6 @@
 import { RescindError } from '@rescind/revocation';
 import Database from 'better-sqlite3';
-import { createOwnFile, placeOf, refuseSecondName } from './place.ts';
+import { closeToOthers, createOwnFile, placeOf, refuseSecondName } from './place.ts';
 import { migrate } from './schema.ts';
 
 /** The one writer's connection. */
@@ -48,6 +48,8 @@ export function openConnection(path: string): Connection {
  * it back on any end, kill -9 included. The real database stays open to backups and to readers.
  */
 function takeLock(lockPath: string, path: string): Database.Database {
+  createOwnFile(lockPath);
+  closeToOthers(lockPath);
   const lock = new Database(lockPath, { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');

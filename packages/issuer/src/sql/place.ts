@@ -1,4 +1,4 @@
-import { closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RescindError } from '@rescind/revocation';
 
@@ -20,6 +20,19 @@ export function createOwnFile(path: string): void {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
 }
+
+/** Takes a lock file of an earlier version, which others could open and hold, away from them. */
+export function closeToOthers(path: string): void {
+  if ((statSync(path).mode & OTHERS) === 0) return;
+  try {
+    chmodSync(path, 0o600);
+  } catch (error) {
+    // The file of another user has the mode that user gives it.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error;
+  }
+}
+
+const OTHERS = 0o077;
 
 /**
  * A file with two names has two write-ahead logs and two locks, and neither knows of the other.
