@@ -140,7 +140,7 @@ interface Asked {
 function denial(trusted: Trusted, token: VerifiedToken): Refused | undefined {
   const verdict = trusted.judge(token);
   if (!verdict.denied) return undefined;
-  if (verdict.why === 'unjudgeable') throw new RescindError('token_claim_wrong', { detail: verdict.claim });
+  if (verdict.why === 'unjudgeable') throw new RescindError('token_unjudgeable', { detail: verdict.claim });
   const { cutoff, endsSession } = verdict;
   const revoked = { token, cutoff, endsSession, since: sinceOf(cutoff) };
   return { accepted: false, error: revokedError(revoked), revoked };

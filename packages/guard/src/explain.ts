@@ -1,10 +1,10 @@
 import type { View } from '@rescind/feed';
-import type { Clock, Cutoff, EpochMillis, ErrorCode, JudgedToken, RefusingRow } from '@rescind/revocation';
+import type { Clock, Cutoff, EpochMillis, ErrorCode, RefusingRow } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, issuedAt, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
 import { gate } from '@rescind/token';
 import type { Decider } from './decision.ts';
 import { sinceOf } from './revoked.ts';
-import type { Claims, Trusted } from './trusted.ts';
+import type { Claims, JudgedMarks, Trusted } from './trusted.ts';
 
 /** A row of the denylist that refuses a token. */
 export interface RefusingEntry extends RefusingRow {
@@ -43,7 +43,8 @@ export function explainToken(text: string, { decider, view, clock }: ExplainPart
 function explainVerified(text: string, trusted: Trusted, at: EpochMillis): Explanation {
   try {
     const token = trusted.verify(text, at);
-    return explain(token.payload, trusted.traced(token).kid, trusted);
+    const { kid, inexact } = trusted.traced(token);
+    return explain(token.payload, { kid, inexact }, trusted);
   } catch (error) {
     if (!(error instanceof RescindError) || error.code !== 'token_key_unknown') throw error;
     return { ...NOTHING_KNOWN, ...explainKey(text, trusted), wrong: wrongOf(error) };
@@ -55,7 +56,7 @@ function explainKey(text: string, trusted: Trusted): Pick<Explanation, 'revoked'
   const { kid } = gate(text, { maxBytes: text.length }).header;
   const verdict = trusted.judgeClaims(
     { iss: trusted.settings.issuer, iat: ANY_TIME_S },
-    kid,
+    { kid },
     ({ claim }) => claim === 'kid',
   );
   if (!verdict.denied || verdict.why !== 'revoked') return { revoked: null, entries: [] };
@@ -73,7 +74,7 @@ export function explainClaims(claims: Claims, trusted: ReadonlyMap<string, Trust
   if (one === undefined) return { ...NOTHING_KNOWN, wrong: { code: 'token_issuer_unknown', detail: null } };
   const { kid } = claims;
   try {
-    const explained = explain({ iat: ANY_TIME_S, ...claims, iss }, typeof kid === 'string' ? kid : undefined, one);
+    const explained = explain({ iat: ANY_TIME_S, ...claims, iss }, typeof kid === 'string' ? { kid } : {}, one);
     return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
   } catch (error) {
     return { ...NOTHING_KNOWN, wrong: wrongOf(error) };
@@ -85,13 +86,13 @@ const ANY_TIME_S = CLOCK_TOLERANCE_MS / 1000;
 
 const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null } as const;
 
-function explain(claims: Claims, kid: JudgedToken['kid'], trusted: Trusted): Explanation {
-  const verdict = trusted.judgeClaims(claims, kid);
+function explain(claims: Claims, marks: JudgedMarks, trusted: Trusted): Explanation {
+  const verdict = trusted.judgeClaims(claims, marks);
   const at = issuedAt(claims) ?? null;
   if (verdict.denied && verdict.why === 'unjudgeable') {
-    return { wrong: { code: 'token_claim_wrong', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
+    return { wrong: { code: 'token_unjudgeable', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
   }
-  const entries = [...refusingRows((counts) => trusted.judgeClaims(claims, kid, counts))];
+  const entries = [...refusingRows((counts) => trusted.judgeClaims(claims, marks, counts))];
   const earliest = (at ?? 0) - trusted.settings.skewMs;
   return { wrong: null, revoked: verdict.denied, entries: entries.map((row) => toEntry(row, earliest)), issuedAt: at };
 }

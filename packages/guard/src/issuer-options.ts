@@ -38,10 +38,12 @@ export interface IssuerOptions {
   /** Claims that must have exactly this value, such as Keycloak's `typ: 'Bearer'`, which an ID token has not. */
   readonly claimValues?: Readonly<Record<string, ClaimValue>> | undefined;
   /** By the name that cut-offs use the name that this issuer uses: `{ client_id: 'azp' }`. */
-  readonly claimNames?: Readonly<Record<string, string>> | undefined;
+  readonly claimNames?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /**
    * How far its clock may be ahead of that of the log, in ms, 0 to 60 000: a cut-off by time also denies what it issued so
-   * much later. Default 0, right for the issuer that writes the log.
+   * much later, and an `iat` further ahead is refused. Default 0 for the issuer that writes the log, whose `iat` may be ahead of
+   * this machine's clock by 60 000; 1 000 for others. Of one without a log (`revocation: 'none'`) that gives none, `iat` may
+   * be ahead by 60 000, since no cut-off is compared with it.
    */
   readonly skewMs?: DurationMs | undefined;
   /** Longest token that is looked into, in bytes. Default 8 192. */
@@ -61,8 +63,10 @@ export interface IssuerSettings {
   readonly algorithms: readonly Algorithm[];
   readonly requiredClaims: readonly string[];
   readonly claimValues: Readonly<Record<string, ClaimValue>>;
-  readonly claimNames: Readonly<Record<string, string>>;
+  readonly claimNames: Readonly<Record<string, string | readonly string[]>>;
   readonly skewMs: DurationMs;
+  /** How far ahead its `iat` may be, in ms. */
+  readonly iatToleranceMs: DurationMs;
   readonly maxTokenBytes: number;
   readonly introspection: IntrospectionSettings | undefined;
 }
@@ -108,21 +112,27 @@ export const issuerShape: OptionShape<IssuerOptions> = {
   algorithms: option.list(option.oneOf(...ALGORITHMS)),
   requiredClaims: option.list(option.text()),
   claimValues: option.record(claimValueOption),
-  claimNames: option.record(option.text()),
+  claimNames: option.record(option.oneOrList(option.text())),
   skewMs: option.duration({ least: 0, most: CLOCK_TOLERANCE_MS }),
   maxTokenBytes: option.count({ least: 1 }),
   introspection: introspectionOptions,
 };
 
-/** @param options checked */
-export function toIssuerSettings(options: IssuerOptions): IssuerSettings {
-  const { issuer, audience, issuerUrl = issuer, revocation = 'log', skewMs = 0 } = options;
+/**
+ * @param options checked
+ * @param isOwn whether it is the first issuer of a guard: with a log, it is the one that writes it
+ */
+export function toIssuerSettings(options: IssuerOptions, isOwn: boolean): IssuerSettings {
+  const { issuer, audience, issuerUrl = issuer, revocation = 'log' } = options;
+  const skewMs = options.skewMs ?? (isOwn || revocation === 'none' ? 0 : FOREIGN_SKEW_MS);
+  const isComparedWithSkew = isOwn ? skewMs > 0 : options.skewMs !== undefined || revocation === 'log';
   return {
     issuer,
     audience,
     issuerUrl,
     revocation,
     skewMs,
+    iatToleranceMs: isComparedWithSkew ? skewMs : CLOCK_TOLERANCE_MS,
     jwksUrl: options.jwksUrl,
     typ: options.typ ?? ['at+jwt'],
     algorithms: options.algorithms ?? ['RS256', 'ES256'],

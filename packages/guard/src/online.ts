@@ -5,6 +5,7 @@ import type { Decider, Decision, Refused } from './decision.ts';
 import { unavailable, wantsIntrospection } from './decision.ts';
 import type { Introspection } from './introspection/open.ts';
 import { openIntrospection } from './introspection/open.ts';
+import type { IntrospectionAnswer } from './introspection/request.ts';
 import type { GuardSettings } from './options.ts';
 import type { RoutePolicy } from './route.ts';
 import { requireIntrospection } from './route.ts';
@@ -38,15 +39,16 @@ export function createOnline({ settings, decider, trouble }: OnlineParts): Onlin
   async function introspect(token: string): Promise<Decision> {
     const introspection = introspections.get(decider.trustedOf(token).settings.issuer);
     if (introspection === undefined) return refused(unavailable('introspection_unavailable', 'it is not configured'));
-    let active: boolean;
+    let answer: IntrospectionAnswer;
     try {
-      active = await introspection.isActive(token);
+      answer = await introspection.ask(token);
     } catch (error) {
       // Closed, not open: an issuer that does not answer has not said that the token is active.
       return refused(unavailable('introspection_unavailable', error instanceof Error ? error.message : undefined));
     }
     // Time has passed, and a cut-off may have come: what is known here has the last word.
-    return active ? decider.decideIntrospected(token) : refused(new RescindError('token_inactive'));
+    if (answer === 'active') return decider.decideIntrospected(token);
+    return refused(new RescindError(answer === 'bound' ? 'token_sender_constrained' : 'token_inactive'));
   }
 
   async function askKeys(token: string, first: Refused, again: () => Decision): Promise<Decision> {

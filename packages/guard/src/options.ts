@@ -125,7 +125,7 @@ const guardOptions = optionsOf<GuardOptions>('openGuard', guardShape);
 export function toSettings(given: GuardOptions): GuardSettings {
   const options = guardOptions(given);
   const { stale = 'deny', softExpiry = {} } = options;
-  const own = toIssuerSettings(options);
+  const own = toIssuerSettings(options, true);
   const issuers = [own, ...toOthers(options, own)] as const;
   const log = own.revocation === 'log' ? toLogSettings(options, issuers) : requireNoLog(options);
   requireIntrospection({ stale }, issuers);
@@ -145,7 +145,7 @@ export function toSettings(given: GuardOptions): GuardSettings {
 }
 
 function toOthers({ issuers = [] }: GuardOptions, own: IssuerSettings): IssuerSettings[] {
-  const others = issuers.map(toIssuerSettings);
+  const others = issuers.map((issuer) => toIssuerSettings(issuer, false));
   const names = [own, ...others].map(({ issuer }) => issuer);
   if (new Set(names).size !== names.length) throw new TypeError('issuers must name each issuer once');
   if (own.revocation === 'none' && others.some(({ revocation }) => revocation === 'log')) {

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { Cutoff, EpochMillis, Find, JudgedToken, Verdict } from '@rescind/revocation';
+import type { Cutoff, DurationMs, EpochMillis, Find, JudgedToken, Verdict } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, findOnly, judge, RescindError } from '@rescind/revocation';
 import type { JoseHeader, KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
@@ -21,7 +21,7 @@ export interface Trusted {
   /** Whether a cut-off denies it. Of an issuer without a log none does. */
   judge(token: VerifiedToken): Verdict;
   /** The same of claims that nobody signed. @param counts which rows are asked; default all */
-  judgeClaims(claims: Claims, kid: JudgedToken['kid'], counts?: (row: Cutoff) => boolean): Verdict;
+  judgeClaims(claims: Claims, marks: JudgedMarks, counts?: (row: Cutoff) => boolean): Verdict;
   /** As the cut-offs name its claims. */
   traced(token: VerifiedToken): TracedToken;
   /** The claims that some cut-off is about. */
@@ -32,6 +32,8 @@ export interface Trusted {
 }
 
 export type Claims = Readonly<Record<string, unknown>>;
+/** What is judged beside the claims. */
+export type JudgedMarks = Pick<JudgedToken, 'kid' | 'inexact'>;
 
 const NOTHING: Find = { names: () => [], row: () => undefined };
 const ACCEPTED: Verdict = { denied: false };
@@ -43,21 +45,27 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
   const verifier = createTokenVerifier(settings, keys);
   const find = settings.revocation === 'log' && denylist !== undefined ? denylist : NOTHING;
   const renames = Object.keys(claimNames).length > 0;
-  const judged = (claims: Claims) => (renames ? asCutoffsNameThem(claims, claimNames) : claims);
-  const judgeBy = (rows: Find, claims: Claims, kid: JudgedToken['kid']) =>
-    find === NOTHING ? ACCEPTED : judge({ kid, payload: judged(claims) }, rows, options);
+
+  const asJudged = (payload: Claims, { kid, inexact }: JudgedMarks): JudgedToken =>
+    renames
+      ? { kid, payload: asCutoffsNameThem(payload, claimNames), inexact: inexact && renamedToo(inexact, claimNames) }
+      : { kid, payload, inexact };
+  const judgeBy = (rows: Find, claims: Claims, marks: JudgedMarks) =>
+    find === NOTHING ? ACCEPTED : judge(asJudged(claims, marks), rows, options);
 
   function finish(token: VerifiedToken): VerifiedToken {
+    requireBearer(token.payload);
     requireValues(token.payload, settings.claimValues);
     return freeze(token);
   }
 
   /** The key's own name too, where the header has none or another: leaving it out evades no cut-off. */
-  function kidsOf({ kid, alg }: JoseHeader): string | readonly string[] | undefined {
+  function kidsOf({ kid, alg }: JoseHeader): JudgedToken['kid'] {
     const name = keys.nameOf(kid, alg);
     if (name === kid || name === undefined) return kid;
     return kid === undefined ? name : [kid, name];
   }
+  const marksOf = ({ header, inexact }: VerifiedToken): JudgedMarks => ({ kid: kidsOf(header), inexact });
 
   return {
     settings,
@@ -67,12 +75,13 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
       const token = verifier.verifyAgain(text, at, signedBy);
       return token === undefined ? undefined : finish(token);
     },
-    judge: ({ header, payload }) => judgeBy(find, payload, kidsOf(header)),
-    judgeClaims: (claims, kid, counts) => judgeBy(counts === undefined ? find : findOnly(find, counts), claims, kid),
-    traced: ({ header, payload }) => ({ iss: issuer, kid: kidsOf(header), payload: judged(payload) }),
+    judge: (token) => judgeBy(find, token.payload, marksOf(token)),
+    judgeClaims: (claims, marks, counts) =>
+      judgeBy(counts === undefined ? find : findOnly(find, counts), claims, marks),
+    traced: (token) => ({ iss: issuer, ...asJudged(token.payload, marksOf(token)) }),
     names: () => find.names(issuer),
     keyOf: ({ header: { kid, alg } }) => keys.find(kid, alg),
-    timesOf: ({ payload }) => timesOf(payload),
+    timesOf: ({ payload }) => timesOf(payload, settings.iatToleranceMs),
   };
 }
 
@@ -86,6 +95,7 @@ export function createTokenVerifier(settings: IssuerSettings, keys: Pick<KeySour
     algorithms: settings.algorithms,
     // An issuer with one key may leave its name out (RFC 7515 section 4.1.4).
     kidMayBeAbsent: true,
+    iatToleranceMs: settings.iatToleranceMs,
     requiredClaims: settings.requiredClaims,
     maxBytes: settings.maxTokenBytes,
   });
@@ -95,17 +105,32 @@ export function createTokenVerifier(settings: IssuerSettings, keys: Pick<KeySour
  * Cut-offs are about `client_id`, and some issuers write `azp`: the values of both are asked, so that a claim that is there
  * under either name is never overlooked.
  */
-function asCutoffsNameThem(claims: Claims, names: Readonly<Record<string, string>>): Claims {
-  const renamed = Object.entries(names).filter(([, theirs]) => Object.hasOwn(claims, theirs));
-  if (renamed.length === 0) return claims;
-  const added = renamed.map(([ours, theirs]) => [ours, [valuesOf(claims, ours), valuesOf(claims, theirs)].flat()]);
-  return { ...claims, ...Object.fromEntries(added) };
+function asCutoffsNameThem(claims: Claims, names: IssuerSettings['claimNames']): Claims {
+  const added = Object.entries(names)
+    .map(([ours, theirs]) => [ours, [theirs].flat().filter((name) => Object.hasOwn(claims, name))] as const)
+    .filter(([, theirs]) => theirs.length > 0)
+    .map(([ours, theirs]) => [ours, [ours, ...theirs].flatMap((name) => valuesOf(claims, name))]);
+  return added.length === 0 ? claims : { ...claims, ...Object.fromEntries(added) };
+}
+
+/** The same of the names of claims whose numbers are inexact. */
+function renamedToo(inexact: readonly string[], names: IssuerSettings['claimNames']): readonly string[] {
+  const ours = Object.entries(names).filter(([, theirs]) => [theirs].flat().some((name) => inexact.includes(name)));
+  return [...inexact, ...ours.map(([name]) => name)];
 }
 
 function valuesOf(claims: Claims, name: string): unknown[] {
   if (!Object.hasOwn(claims, name)) return [];
   const value = claims[name];
   return Array.isArray(value) ? value : [value];
+}
+
+/**
+ * RFC 7800 section 3.1: who presents a token with `cnf` has to prove the possession of a key (DPoP, RFC 9449; mutual TLS, RFC
+ * 8705). No proof is verified here, and without one a stolen token would be as good as the client's own.
+ */
+function requireBearer(claims: Claims): void {
+  if (Object.hasOwn(claims, 'cnf')) throw new RescindError('token_sender_constrained');
 }
 
 function requireValues(claims: Claims, values: Claims): void {
@@ -116,9 +141,9 @@ function requireValues(claims: Claims, values: Claims): void {
 }
 
 /** As the verifier compares them: no tolerance after `exp`, the clocks' before `iat` and `nbf`. */
-function timesOf({ exp, iat, nbf }: Claims): { from: EpochMillis; until: EpochMillis } {
-  const latest = Math.max(Number(iat), typeof nbf === 'number' ? nbf : Number.NEGATIVE_INFINITY);
-  return { from: latest * 1000 - CLOCK_TOLERANCE_MS, until: Number(exp) * 1000 };
+function timesOf({ exp, iat, nbf }: Claims, iatToleranceMs: DurationMs): { from: EpochMillis; until: EpochMillis } {
+  const begins = typeof nbf === 'number' ? nbf * 1000 - CLOCK_TOLERANCE_MS : Number.NEGATIVE_INFINITY;
+  return { from: Math.max(Number(iat) * 1000 - iatToleranceMs, begins), until: Number(exp) * 1000 };
 }
 
 /** Many requests are given the same object: what one of them changed, the others would believe. */

@@ -34,8 +34,8 @@ export function createExplainer({ issuer, verifier, find, now }: ExplainerOption
   return (question: ExplainQuestion): Explanation => {
     try {
       if ('token' in question) {
-        const { header, payload } = verifier.verify(question.token, now());
-        return { ...explain({ kid: header.kid, payload }, find), claims: payload };
+        const { header, payload, inexact } = verifier.verify(question.token, now());
+        return { ...explain({ kid: header.kid, payload, inexact }, find), claims: payload };
       }
       const { claims, kid } = question;
       // Without a time every row that is about it is named.
@@ -54,7 +54,7 @@ function explain(token: JudgedToken, find: Find): Explanation {
   const verdict = judge(token, find);
   const at = issuedAt(token.payload) ?? null;
   if (verdict.denied && verdict.why === 'unjudgeable') {
-    return { ...NOTHING_KNOWN, wrong: { code: 'token_claim_wrong', detail: verdict.claim }, issuedAt: at };
+    return { ...NOTHING_KNOWN, wrong: { code: 'token_unjudgeable', detail: verdict.claim }, issuedAt: at };
   }
   const refusing = refusingRows((counts) => judge(token, findOnly(find, counts)));
   const entries = [...refusing].map((row) => toRefusingRow(row, at ?? 0));

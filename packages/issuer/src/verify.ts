@@ -39,10 +39,10 @@ export function createAccessVerifier({ accepting, issuer, keys, find, now }: Acc
 
   return (accessToken, { audience } = {}): VerifiedToken => {
     const token = (audience === undefined ? accepting : verifierFor(audience)).verify(accessToken, now());
-    const verdict = judge({ kid: token.header.kid, payload: token.payload }, find);
+    const verdict = judge({ kid: token.header.kid, payload: token.payload, inexact: token.inexact }, find);
     if (!verdict.denied) return token;
     throw verdict.why === 'revoked'
       ? new RescindError('token_revoked', { detail: verdict.cutoff.reason })
-      : new RescindError('token_claim_wrong', { detail: verdict.claim });
+      : new RescindError('token_unjudgeable', { detail: verdict.claim });
   };
 }

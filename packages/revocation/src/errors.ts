@@ -25,6 +25,16 @@ export const ERRORS = {
     oauth: 'invalid_token',
     message: 'A claim of the access token is missing or wrong',
   },
+  token_unjudgeable: {
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'A claim of the access token cannot be compared with what was revoked',
+  },
+  token_sender_constrained: {
+    status: 401,
+    oauth: 'invalid_token',
+    message: 'The access token is bound to a key of its client, which cannot be verified here',
+  },
   token_expired: { status: 401, oauth: 'invalid_token', message: 'The access token has expired' },
   token_not_yet_valid: { status: 401, oauth: 'invalid_token', message: 'The access token is not valid yet' },
   token_revoked: { status: 401, oauth: 'invalid_token', message: 'The access token has been revoked' },

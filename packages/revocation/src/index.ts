@@ -14,7 +14,7 @@ export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS 
 export type { ErrorCode, RescindErrorOptions } from './errors.ts';
 export { ERRORS, RescindError } from './errors.ts';
 export type { Find, JudgedToken, JudgeOptions, Verdict } from './judge.ts';
-export { issuedAt, judge } from './judge.ts';
+export { comparableValues, issuedAt, judge } from './judge.ts';
 export type { LogChange, LogState, Quarantined } from './log.ts';
 export type {
   CounterName,

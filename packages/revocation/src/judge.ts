@@ -13,6 +13,8 @@ export interface JudgedToken {
   /** The header's `kid`, and the name of its key where that is another. A payload's is never asked. */
   readonly kid?: string | readonly string[] | undefined;
   readonly payload: Readonly<Record<string, unknown>>;
+  /** Claims with a number that readers of JSON disagree about (RFC 7493 section 2.2). */
+  readonly inexact?: readonly string[] | undefined;
 }
 
 export interface JudgeOptions {
@@ -29,7 +31,10 @@ export type Verdict =
       /** Whether that row ends this token's session too, or only the token. */
       readonly endsSession: boolean;
     }
-  /** It cannot be compared with any cut-off, so it is refused: no `iss`, no `iat`, or a claim with too many values. */
+  /**
+   * It cannot be compared with every cut-off that may be about it, so it is refused: no `iss`, no `iat`, or a claim that a cut-off
+   * names has a value without one text: see `comparableValues`.
+   */
   | { readonly denied: true; readonly why: 'unjudgeable'; readonly claim: string };
 
 /** Most values of one claim that are asked. A token with more is refused, never judged by some of them. */
@@ -64,10 +69,9 @@ export function judge(token: JudgedToken, find: Find, options: JudgeOptions = {}
   let strictest: Cutoff | undefined;
   for (const claim of find.names(iss)) {
     const held = claim === 'kid' ? token.kid : ownClaim(payload, claim);
-    if (Array.isArray(held) && held.length > MAX_CLAIM_VALUES) return { denied: true, why: 'unjudgeable', claim };
-    for (const element of Array.isArray(held) ? held : [held]) {
-      const value = comparable(element);
-      if (value === undefined) continue;
+    const values = token.inexact?.includes(claim) ? undefined : comparableValues(held);
+    if (values === undefined) return { denied: true, why: 'unjudgeable', claim };
+    for (const value of values) {
       const row = find.row(iss, claim, value);
       if (row === undefined || earliest > row.issuedUntil) continue;
       if (strictest === undefined || isStricter(row, strictest, earliest)) strictest = row;
@@ -81,9 +85,35 @@ function ownClaim(payload: Readonly<Record<string, unknown>>, claim: string): un
   return Object.hasOwn(payload, claim) ? payload[claim] : undefined;
 }
 
+const NO_VALUES: readonly string[] = [];
+
+/**
+ * The texts of a claim, with which the value of a cut-off is compared, code point by code point and without any normalization
+ * (RFC 7519 section 7.3): text as it is, a whole number of at most 2^53 - 1 in decimal digits, `true` and `false`; of a list those of
+ * its elements. Undefined where a value has no such text, since a cut-off could be about it and never meet it: an object, null, a list
+ * within a list, any other number, or a list of more than 256.
+ */
+export function comparableValues(held: unknown): readonly string[] | undefined {
+  if (held === undefined) return NO_VALUES;
+  if (!Array.isArray(held)) {
+    const value = comparable(held);
+    return value === undefined ? undefined : [value];
+  }
+  if (held.length > MAX_CLAIM_VALUES) return undefined;
+  const values: string[] = [];
+  for (const element of held) {
+    const value = comparable(element);
+    if (value === undefined) return undefined;
+    values.push(value);
+  }
+  return values;
+}
+
 function comparable(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+  if (typeof value === 'boolean') return String(value);
+  const isExact = typeof value === 'number' && Number.isSafeInteger(value) && !Object.is(value, -0);
+  return isExact ? String(value) : undefined;
 }
 
 function isStricter(row: Cutoff, than: Cutoff, issued: EpochMillis): boolean {

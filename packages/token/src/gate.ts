@@ -1,7 +1,7 @@
 import { RescindError } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { SignedParts } from './signature.ts';
-import type { JsonObject } from './strict-json.ts';
+import type { JsonObject, StrictObject } from './strict-json.ts';
 import { parseStrictObject } from './strict-json.ts';
 import { createTextCache } from './text-cache.ts';
 
@@ -19,6 +19,11 @@ export interface GatedToken {
   readonly text: string;
   readonly header: JoseHeader;
   readonly payload: Readonly<Record<string, unknown>>;
+  /**
+   * Claims with a number that readers of JSON disagree about: one with a fraction or an exponent, beyond 2^53 - 1, or `-0` (RFC 7493
+   * section 2.2). Undefined: none.
+   */
+  readonly inexact: readonly string[] | undefined;
 }
 
 /** Of a token: the part of it that is signed, and the signature's bytes. */
@@ -56,16 +61,16 @@ function checkedLimits(limits: GateLimits): GateLimits {
  * @throws TypeError for wrong limits
  */
 export function gate(text: string, limits: GateLimits = NO_LIMITS): GatedToken {
-  const { header, payload } = takeApart(text, checkedLimits(limits));
-  return { text, header, payload };
+  const { header, payload, inexact } = takeApart(text, checkedLimits(limits));
+  return { text, header, payload, inexact };
 }
 
 /** The same, with what its signature is about. */
 export function takeApart(text: string, limits: GateLimits): GatedParts {
   const { header, headerEnd, signedLength } = takeStart(text, limits);
-  const payload = readObject(text.slice(headerEnd + 1, signedLength), 'payload');
+  const { members: payload, inexact } = readObject(text.slice(headerEnd + 1, signedLength), 'payload');
   const signature = decode(text.slice(signedLength + 1), 'signature');
-  return { text, header, payload, signedLength, signature };
+  return { text, header, payload, inexact, signedLength, signature };
 }
 
 /** Of a token: all that it takes to have its signature computed. The rest has not been looked into. */
@@ -91,12 +96,12 @@ function readHeader(text: string, end: number): JoseHeader {
   const known = headersRead.getStart(text, end);
   if (known !== undefined) return known;
   const part = text.slice(0, end);
-  const header = Object.freeze(toJoseHeader(readObject(part, 'header')));
+  const header = Object.freeze(toJoseHeader(readObject(part, 'header').members));
   if (Object.values(header).every((member) => typeof member === 'string')) headersRead.set(part, header);
   return header;
 }
 
-function readObject(part: string, name: string): JsonObject {
+function readObject(part: string, name: string): StrictObject {
   const object = parseStrictObject(decode(part, name));
   if (typeof object === 'string') throw malformed(`${name}: ${object}`);
   return object;

@@ -2,6 +2,7 @@ export type { Algorithm, SigningAlgorithm } from './algorithm.ts';
 export { ALGORITHMS } from './algorithm.ts';
 export type { BulkVerifier, BulkVerifierOptions } from './bulk/bulk-verifier.ts';
 export { openBulkVerifier } from './bulk/bulk-verifier.ts';
+export type { RequiredClaim } from './claims.ts';
 export type { GatedToken, GateLimits, JoseHeader } from './gate.ts';
 export { gate } from './gate.ts';
 export type { Jwks, PublicJwk, PublishedKey } from './jwk.ts';

@@ -5,10 +5,14 @@ import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Algorithm } from './algorithm.ts';
 import { ALGORITHMS } from './algorithm.ts';
+import type { BegunTolerances, RequiredClaim } from './claims.ts';
 import {
+  exactClaims,
+  requireAbsent,
   requireAudience,
   requireBegun,
   requireClaims,
+  requireExact,
   requireIssuer,
   requireNoExpiry,
   requireUnexpired,
@@ -24,6 +28,8 @@ export interface VerifiedToken {
   readonly payload: Readonly<Record<string, unknown>>;
   /** Its text. */
   readonly token: string;
+  /** Claims with a number that readers of JSON disagree about: see `GatedToken`. Absent: none. */
+  readonly inexact?: readonly string[];
 }
 
 export interface VerifierOptions {
@@ -33,6 +39,8 @@ export interface VerifierOptions {
   readonly issuer: string;
   /** `aud` must contain this, or one of these (RFC 8725 section 3.9). `null` says that `aud` is not looked at. */
   readonly audience: string | readonly string[] | null;
+  /** The claim that is compared with it where a token has no `aud`. Default none: such a token is refused. */
+  readonly audienceClaim?: string | undefined;
   /** Values of `typ` that are taken, without regard to case and to a leading `application/` (RFC 8725 section 3.11). */
   readonly typ: readonly string[];
   /** Whether a token without `typ` is taken, too: of kinds that nothing else can be mistaken for. Default false. */
@@ -41,8 +49,13 @@ export interface VerifierOptions {
   readonly kidMayBeAbsent?: boolean;
   /** Default `RS256` and `ES256`. Which of them a key is for, the key set says, never the token. */
   readonly algorithms?: readonly Algorithm[];
-  /** Claims that must be there as text that is not empty or as a number. Default none. `iss` and `iat` always must. */
-  readonly requiredClaims?: readonly string[];
+  /**
+   * Claims that must be there as text that is not empty or as a number; of a list, one of them. Default none. `iss` and `iat`
+   * always must. What identifies something, required or not, is refused as a number that readers of JSON disagree about.
+   */
+  readonly requiredClaims?: readonly RequiredClaim[];
+  /** Claims that must not be there, since only other kinds of token have them. Default none. */
+  readonly absentClaims?: readonly string[];
   /**
    * `required` (default): `exp` must be there and is enforced. `absent`: for kinds of token that have none, such as
    * security event tokens (RFC 8417 section 2.2); one that has it is refused.
@@ -55,6 +68,8 @@ export interface VerifierOptions {
   readonly issuedAt?: 'required' | 'optional';
   /** How far ahead of `at` an `iat` or `nbf` may be, in ms; 0 to 60 000, default 60 000. */
   readonly toleranceMs?: DurationMs;
+  /** The same of `iat` alone: no more than cut-offs by time allow for. Default `toleranceMs`. */
+  readonly iatToleranceMs?: DurationMs;
   /** How long after `exp` a token is still taken, in ms; 0 to 60 000, default 0. */
   readonly expiryToleranceMs?: DurationMs;
   /** Longest token that is looked into, in bytes. Default 8 192. */
@@ -83,8 +98,13 @@ export interface Verifier {
 }
 
 /** What `options` come to when the defaults are filled in. */
-type Profile = Required<Omit<VerifierOptions, 'audience' | 'typ' | 'algorithms'>> & {
+type Profile = Required<
+  Omit<VerifierOptions, 'audience' | 'audienceClaim' | 'typ' | 'algorithms' | 'toleranceMs' | 'iatToleranceMs'>
+> & {
   readonly audiences: readonly string[] | null;
+  readonly audienceClaim: string | undefined;
+  readonly exactClaims: ReadonlySet<string>;
+  readonly begun: BegunTolerances;
   readonly types: ReadonlySet<string>;
   readonly algorithms: ReadonlySet<string>;
 };
@@ -136,10 +156,12 @@ export function createVerification(options: VerifierOptions): Verification {
     takeApart: (text) => takeApart(text, profile),
     takeStart: (text) => takeStart(text, profile),
     findKey: (header) => findKey(header, profile),
-    finish({ text, header, payload }, at) {
+    finish({ text, header, payload, inexact }, at) {
       if (!Number.isFinite(at)) throw new TypeError(`at must be a finite number of milliseconds, got ${at}`);
       checkClaims(payload, at, profile);
-      return { header, payload, token: text };
+      if (inexact === undefined) return { header, payload, token: text };
+      requireExact(inexact, profile.exactClaims);
+      return { header, payload, token: text, inexact };
     },
   };
 }
@@ -163,11 +185,12 @@ function findKey(header: JoseHeader, profile: Profile): KeyObject {
 
 function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis, profile: Profile): void {
   requireIssuer(claims, profile.issuer);
-  if (profile.audiences !== null) requireAudience(claims, profile.audiences);
+  if (profile.audiences !== null) requireAudience(claims, profile.audiences, profile.audienceClaim);
   if (profile.expires === 'absent') requireNoExpiry(claims);
   else requireUnexpired(claims, at, profile.expiryToleranceMs);
-  requireBegun(claims, at, profile.toleranceMs, profile.issuedAt);
+  requireBegun(claims, at, profile.begun, profile.issuedAt);
   requireClaims(claims, profile.requiredClaims);
+  requireAbsent(claims, profile.absentClaims);
 }
 
 function isType(typ: string | undefined, { types, typMayBeAbsent }: Profile): boolean {
@@ -193,10 +216,13 @@ export const verifierShape: OptionShape<VerifierOptions> = {
   typMayBeAbsent: option.flag(),
   kidMayBeAbsent: option.flag(),
   algorithms: option.list(option.oneOf(...ALGORITHMS)),
-  requiredClaims: option.list(option.text(), { least: 0 }),
+  audienceClaim: option.text(),
+  requiredClaims: option.list(option.oneOrList(option.text()), { least: 0 }),
+  absentClaims: option.list(option.text(), { least: 0 }),
   expires: option.oneOf('required', 'absent'),
   issuedAt: option.oneOf('required', 'optional'),
   toleranceMs: tolerance,
+  iatToleranceMs: tolerance,
   expiryToleranceMs: tolerance,
   maxBytes: option.count({ least: 1 }),
 };
@@ -214,9 +240,10 @@ function toProfile(given: VerifierOptions): Profile {
     kidMayBeAbsent = false,
     expires = 'required',
     requiredClaims = [],
+    absentClaims = [],
   } = options;
   const { issuedAt = 'required', algorithms = ['RS256', 'ES256'], maxBytes = DEFAULT_MAX_TOKEN_BYTES } = options;
-  const { toleranceMs = CLOCK_TOLERANCE_MS, expiryToleranceMs = 0 } = options;
+  const { toleranceMs = CLOCK_TOLERANCE_MS, iatToleranceMs = toleranceMs, expiryToleranceMs = 0 } = options;
   return {
     keys,
     issuer,
@@ -226,10 +253,13 @@ function toProfile(given: VerifierOptions): Profile {
     kidMayBeAbsent,
     algorithms: new Set(algorithms),
     requiredClaims,
+    absentClaims,
+    audienceClaim: options.audienceClaim,
+    exactClaims: exactClaims(requiredClaims),
     expires,
     issuedAt,
     maxBytes,
-    toleranceMs,
+    begun: { iat: iatToleranceMs, nbf: toleranceMs },
     expiryToleranceMs,
   };
 }

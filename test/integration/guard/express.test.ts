@@ -49,6 +49,29 @@ test('a token in the address or in the body, or two of them: 400', async () => {
   }
 });
 
+test('a token that is bound to a key of its client is refused, sent as a bearer token or by DPoP (RFC 9449 section 7)', async () => {
+  for (const route of [{}, { optional: true }]) {
+    const { issuer, url } = await openService(route);
+    const bound = issuer.token({ cnf: { jkt: '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I' } });
+    const certificate = issuer.token({ cnf: { 'x5t#S256': 'bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2' } });
+    const dpop = (scheme: string, token: string) => ({
+      headers: { authorization: `${scheme} ${token}`, dpop: 'a.b.c' },
+    });
+    const answers = [
+      await ask(url, bound),
+      await ask(url, certificate),
+      await ask(url, bound, { headers: { dpop: 'a.b.c' } }),
+      await ask(url, undefined, dpop('DPoP', bound)),
+      await ask(url, undefined, dpop('dpop', issuer.token())),
+    ];
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 401, body: { error: 'invalid_token', code: 'token_sender_constrained' } });
+      expect(answer.challenge).toMatch(/^Bearer error="invalid_token"/);
+    }
+    expect((await ask(url, issuer.token())).status).toBe(200);
+  }
+});
+
 test('two Authorization headers: 400, whatever is in them', async () => {
   const { issuer, url } = await openService();
   const { port } = new URL(url);

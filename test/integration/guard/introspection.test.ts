@@ -116,6 +116,18 @@ test('an inactive token: 401, and the answer to the next question is another', a
   expect(counts.get('rescind_decisions_total accepted_introspected')).toBe(2);
 });
 
+test('an active token that its issuer says is bound to a key of the client: 401', async () => {
+  const { server, issuer, url, counts } = await openService();
+  const bound = [{ cnf: { jkt: 'a' } }, { cnf: { 'x5t#S256': 'a' } }, { token_type: 'DPoP' }];
+  for (const more of bound) {
+    server.reply = () => ({ body: JSON.stringify({ active: true, ...more }) });
+    expect((await ask(url, issuer.token())).body).toMatchObject({ code: 'token_sender_constrained' });
+  }
+  server.reply = () => ({ body: JSON.stringify({ active: true, token_type: 'Bearer' }) });
+  expect((await ask(url, issuer.token())).status).toBe(200);
+  expect(counts.get('rescind_introspections_total bound')).toBe(3);
+});
+
 test('is not asked about what is refused here anyway', async () => {
   const { server, issuer, url } = await openService({ ...ALWAYS, scopes: ['prices:read'] });
   const revoked = issuer.token({ sid: 'gone' });

@@ -1,7 +1,9 @@
 import type { Decision, GuardOptions, IssuerOptions } from '@rescind/guard';
-import { profiles } from '@rescind/guard';
+import { openGuard, profiles } from '@rescind/guard';
+import { createManualClock } from '@rescind/revocation';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
+import { rawToken } from '../../unit/token/raw-tokens.ts';
 import { openIntrospectionServer } from './introspection-server.ts';
 import type { TestIssuer } from './issuer.ts';
 import { AUDIENCE, openTestIssuer } from './issuer.ts';
@@ -71,6 +73,76 @@ test('the log of the first speaks for the others too, by the names that cut-offs
   own.revoke({ iss: other.url, claim: 'sid', value: 'gone' });
   await waitFor('its session is refused', () => decide(session) === 'token_revoked');
   expect(decide(own.token({ sid: 'gone' }))).toBe('accepted');
+});
+
+test('an iat ahead is taken by no more than cut-offs allow for', async () => {
+  const clock = createManualClock(Math.ceil(Date.now() / 1000) * 1000);
+  const now = clock.now() / 1000;
+  const cases: [Partial<IssuerOptions>, number, number][] = [
+    // Beside the options: the latest iat that is taken, and the first that is not, in seconds from now.
+    [{}, 1, 2],
+    [{ skewMs: 0 }, 0, 1],
+    [{ skewMs: 60_000 }, 60, 61],
+    [{ revocation: 'none' }, 1, 2],
+    [{ revocation: 'none', skewMs: undefined }, 60, 61],
+  ];
+  for (const [options, latest, tooLate] of cases) {
+    const { own, other, decide } = await openTwo(options, { clock });
+    expect(decide(keycloakToken(other, { iat: now + latest })), JSON.stringify(options)).toBe('accepted');
+    for (const iat of [now + tooLate, now + latest + 0.001]) {
+      expect(decide(keycloakToken(other, { iat })), JSON.stringify(options)).toBe('token_not_yet_valid');
+    }
+    // Cut-offs are compared with iat: an nbf ahead is for the clocks alone.
+    expect(decide(keycloakToken(other, { iat: now, nbf: now + 60 }))).toBe('accepted');
+    expect(decide(keycloakToken(other, { iat: now, nbf: now + 61 }))).toBe('token_not_yet_valid');
+    // The issuer that writes the log: its cut-offs and its iat are of one clock.
+    expect(decide(own.token({ iat: now + 60, iat_ms: undefined }))).toBe('accepted');
+    expect(decide(own.token({ iat: now + 61, iat_ms: undefined }))).toBe('token_not_yet_valid');
+  }
+});
+
+test('a token that is in the cache is of its time there, too', async () => {
+  const clock = createManualClock(Math.ceil(Date.now() / 1000) * 1000);
+  const other = await openTestIssuer();
+  await using opened = openGuard({
+    ...profiles.keycloak,
+    ...{ issuer: other.url, audience: AUDIENCE, revocation: 'none', clock },
+  });
+  await opened.ready();
+  const token = keycloakToken(other, { iat: clock.now() / 1000 + 1 });
+  const decide = () => codeOf(opened.decide(token));
+  expect([decide(), decide(), decide()]).toEqual(['accepted', 'accepted', 'accepted']);
+  clock.setWall(clock.now() - 1_000);
+  expect(decide()).toBe('token_not_yet_valid');
+});
+
+test('no token with the value of a cut-off comes from before it: whatever iat is taken, the cut-off shifts as far', async () => {
+  const { own, other, decide } = await openTwo();
+  const at = Date.now();
+  own.revoke({ iss: other.url, claim: 'sub', value: 'user-1', issuedUntil: at });
+  await waitFor('it is known', () => decide(keycloakToken(other)) === 'token_revoked');
+  for (const ahead of [-5, 0, 1, 2, 5, 30, 59]) {
+    const iat = Math.floor(at / 1000) + ahead;
+    const decision = decide(keycloakToken(other, { iat }));
+    // A clock that is ahead by no more than the skew wrote that after the cut-off, or not at all.
+    if (decision === 'accepted') expect(iat * 1000 - profiles.keycloak.skewMs, `${ahead} s`).toBeGreaterThan(at);
+    else expect(['token_revoked', 'token_not_yet_valid'], `${ahead} s`).toContain(decision);
+  }
+});
+
+test('a claim that a cut-off names, and that has no one text: refused, however its number is written', async () => {
+  const { own, decide } = await openTwo();
+  const payload = JSON.stringify({
+    ...JSON.parse(Buffer.from(own.token().split('.')[1] ?? '', 'base64url').toString()),
+  });
+  const header = JSON.stringify({ alg: 'RS256', typ: 'at+jwt', kid: own.key.kid });
+  const written = (json: string) => rawToken(header, payload.replace(/\}$/, `,"tenant":${json}}`), own.key);
+  const odd = ['1e2', '100.0', '9007199254740993', '-0', 'null', '{}', '[["100"]]', '[1,1e2]'].map(written);
+  for (const token of [...odd, ...odd]) expect(decide(token)).toBe('accepted');
+  own.revoke({ claim: 'tenant', value: '100', issuedUntil: Date.now() });
+  await waitFor('it is known', () => decide(written('100')) === 'token_revoked');
+  for (const token of odd) expect(decide(token)).toBe('token_unjudgeable');
+  expect(decide(written('101'))).toBe('accepted');
 });
 
 test('an issuer without a log: its tokens are taken until they expire, however old the view', async () => {

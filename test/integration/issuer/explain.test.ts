@@ -31,7 +31,7 @@ test('asks by claims as well: without a time whatever is about them, with one wh
   expect(at(1_700_000_000)).toMatchObject({ revoked: true, issuedAt: 1_700_000_000_000 });
   expect(at(1_700_000_001)).toMatchObject({ revoked: false, entries: [] });
   expect(issuer.explain({ claims: { tenant: Array(300).fill('acme') } })).toMatchObject({
-    wrong: { code: 'token_claim_wrong', detail: 'tenant' },
+    wrong: { code: 'token_unjudgeable', detail: 'tenant' },
     revoked: null,
   });
   expect(issuer.explain({ claims: { iss: 'https://other.example', tenant: 'acme' } })).toMatchObject({

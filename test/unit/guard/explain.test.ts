@@ -81,7 +81,7 @@ it('what cannot be judged is neither revoked nor not', () => {
   const kit = kitOf();
   kit.revoke({ claim: 'groups', value: 'g-1' });
   const groups = Array.from({ length: 257 }, (_, index) => `g-${index}`);
-  const unjudgeable = { wrong: { code: 'token_claim_wrong', detail: 'groups' }, revoked: null, entries: [] };
+  const unjudgeable = { wrong: { code: 'token_unjudgeable', detail: 'groups' }, revoked: null, entries: [] };
   expect(kit.guard.explain(kit.token({ groups }))).toMatchObject(unjudgeable);
   expect(kit.guard.explain({ groups })).toMatchObject(unjudgeable);
   expect(kit.guard.explain({ iat: 'yesterday' })).toMatchObject({ wrong: { detail: 'iat' }, revoked: null });

@@ -135,14 +135,31 @@ describe('values', () => {
     expect(judge(withGroups(257), find)).toEqual({ denied: true, why: 'unjudgeable', claim: 'groups' });
   });
 
-  test('that are objects, null or lists within lists have no text and match nothing', () => {
-    const find = findIn(row({ claim: 'groups', value: '[object Object]', issuedUntil: IAT_MS }));
-    const groups = [{}, null, [['[object Object]']], undefined];
-    expect(judge({ payload: { ...token.payload, groups } }, find)).toEqual({ denied: false });
+  test('without one text are refused as soon as a cut-off is about their claim, alone and in a list', () => {
+    const find = findIn(row({ claim: 'groups', value: 'nobody', issuedUntil: 0 }));
+    const refused = { denied: true, why: 'unjudgeable', claim: 'groups' };
+    const numbers = [2 ** 53, -(2 ** 53), 0.5, -0, 1e21, Number.NaN, Number.POSITIVE_INFINITY];
+    for (const value of [{}, { a: 1 }, null, [[]], [['g']], ...numbers]) {
+      for (const groups of [value, ['g', value], [value, 'g']]) {
+        expect(judge({ payload: { ...token.payload, groups } }, find), JSON.stringify(groups)).toEqual(refused);
+        expect(judge({ payload: { ...token.payload, groups } }, findIn(...others)).denied).toBe(false);
+      }
+    }
+    for (const groups of [undefined, [], '', 'g', ['g', ''], 2 ** 53 - 1, [1 - 2 ** 53], true, [false]]) {
+      expect(judge({ payload: { ...token.payload, groups } }, find)).toEqual({ denied: false });
+    }
   });
 
-  test('without a text are never asked for', () => {
-    const asked: unknown[] = [];
+  test('that readers of JSON disagree about are refused, as whoever read them says', () => {
+    const find = findIn(row({ claim: 'level', value: '100', issuedUntil: 0 }));
+    const payload = { ...token.payload, level: 100 };
+    expect(judge({ payload }, find)).toEqual({ denied: false });
+    expect(judge({ payload, inexact: ['other'] }, find)).toEqual({ denied: false });
+    expect(judge({ payload, inexact: ['level'] }, find)).toEqual({ denied: true, why: 'unjudgeable', claim: 'level' });
+  });
+
+  test('are asked for as they are written, without normalization', () => {
+    const asked: string[] = [];
     const find: Find = {
       names: () => ['sub', 'groups', 'missing', 'kid'],
       row: (_iss, _claim, value) => {
@@ -150,8 +167,8 @@ describe('values', () => {
         return undefined;
       },
     };
-    judge({ payload: { iss: ISS, iat: IAT, sub: 'u', groups: [null, {}, 'g', 5, true, [1]] } }, find);
-    expect(asked).toEqual(['u', 'g', '5', 'true']);
+    judge({ payload: { iss: ISS, iat: IAT, sub: '\u00e9', groups: ['e\u0301', '', ' g', 'G', 5, true] } }, find);
+    expect(asked).toEqual(['\u00e9', 'e\u0301', '', ' g', 'G', '5', 'true']);
   });
 
   test('of which two are denied alike: the one that was asked first is named', () => {

@@ -1,4 +1,5 @@
-import type { Cutoff } from '@rescind/revocation';
+import type { Cutoff, JudgedToken } from '@rescind/revocation';
+import { comparableValues } from '@rescind/revocation';
 
 /** Where something about a token would be noted: of each of its claims that a cut-off may be about. */
 export type Traces = readonly number[];
@@ -21,45 +22,54 @@ export interface Changes {
   isTouched(traces: Traces, since: ChangeNumber): boolean;
 }
 
-export interface TracedToken {
+/** A token as `judge` is given it. */
+export interface TracedToken extends JudgedToken {
   readonly iss: string;
-  /** Its names. */
-  readonly kid: string | readonly string[] | undefined;
-  readonly payload: Readonly<Record<string, unknown>>;
 }
 
 /** 256 kB. With a thousand revocations a second a token of four claims is asked about in vain every eight seconds. */
 const SLOTS = 32_768;
+/** Slots of whole claims: for tokens whose value no cut-off of that name can be compared with. More claims share them. */
+const CLAIM_SLOTS = 64;
+
+interface ClaimPlaces {
+  readonly seed: number;
+  /** The slot in which each change of this claim leaves its number. */
+  readonly claimSlot: number;
+}
 
 export function createChanges(): Changes {
   /** The number of the last change in each slot. Doubles: 32 bits would come round. */
-  const slots = new Float64Array(SLOTS);
-  const issuers = new Map<string, Map<string, number>>();
+  const slots = new Float64Array(SLOTS + CLAIM_SLOTS);
+  const issuers = new Map<string, Map<string, ClaimPlaces>>();
+  let claimCount = 0;
   let latest: ChangeNumber = 0;
   /** The last change that any token may be concerned by. */
   let everybody: ChangeNumber = 0;
 
-  function claimsOf(iss: string): Map<string, number> {
-    const known = issuers.get(iss) ?? new Map<string, number>();
+  function claimsOf(iss: string): Map<string, ClaimPlaces> {
+    const known = issuers.get(iss) ?? new Map<string, ClaimPlaces>();
     issuers.set(iss, known);
     return known;
   }
 
-  function seedOf(claims: Map<string, number>, iss: string, claim: string): number {
+  function placesOf(claims: Map<string, ClaimPlaces>, iss: string, claim: string): ClaimPlaces {
     const known = claims.get(claim);
     if (known !== undefined) return known;
-    const seed = hash(claim, hash(iss, 0));
-    claims.set(claim, seed);
+    const places = { seed: hash(claim, hash(iss, 0)), claimSlot: SLOTS + (claimCount % CLAIM_SLOTS) };
+    claimCount += 1;
+    claims.set(claim, places);
     // Tokens seen before have no trace of a claim that nothing was about.
     latest += 1;
     everybody = latest;
-    return seed;
+    return places;
   }
 
   const note = ({ iss, claim, value }: Cutoff) => {
-    const slot = slotOf(value, seedOf(claimsOf(iss), iss, claim));
+    const { seed, claimSlot } = placesOf(claimsOf(iss), iss, claim);
     latest += 1;
-    slots[slot] = latest;
+    slots[slotOf(value, seed)] = latest;
+    slots[claimSlot] = latest;
   };
 
   return {
@@ -67,14 +77,15 @@ export function createChanges(): Changes {
     committed(cutoffs) {
       for (const cutoff of cutoffs) note(cutoff);
     },
-    tracesOf({ iss, kid, payload }, names) {
+    tracesOf({ iss, kid, payload, inexact }, names) {
       const claims = claimsOf(iss);
-      for (const name of names) seedOf(claims, iss, name);
+      for (const name of names) placesOf(claims, iss, name);
       const traces: number[] = [];
-      for (const [claim, seed] of claims) {
+      for (const [claim, { seed, claimSlot }] of claims) {
         const held = claim === 'kid' ? kid : Object.hasOwn(payload, claim) ? payload[claim] : undefined;
-        if (!Array.isArray(held)) trace(traces, held, seed);
-        else for (const element of held) trace(traces, element, seed);
+        const values = inexact?.includes(claim) ? undefined : comparableValues(held);
+        if (values === undefined) traces.push(claimSlot);
+        else for (const value of values) traces.push(slotOf(value, seed));
       }
       return traces;
     },
@@ -85,12 +96,6 @@ export function createChanges(): Changes {
       return false;
     },
   };
-}
-
-/** The forms in which `judge` compares a claim. */
-function trace(traces: number[], value: unknown, seed: number): void {
-  if (typeof value === 'string') traces.push(slotOf(value, seed));
-  else if (typeof value === 'number' || typeof value === 'boolean') traces.push(slotOf(String(value), seed));
 }
 
 function slotOf(value: string, seed: number): number {

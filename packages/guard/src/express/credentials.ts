@@ -6,12 +6,16 @@ import type { Request } from 'express';
  * up in logs and histories.
  *
  * @returns undefined when none was sent
- * @throws RescindError `request_invalid` for two of them, or one in the address or the body
+ * @throws RescindError `request_invalid` for two of them, or one in the address or the body; `token_sender_constrained` for one
+ * that is sent with the scheme `DPoP` (RFC 9449 section 7.1): it counts as sent where a token is optional, too
  */
 export function readBearerToken(request: Request): string | undefined {
   if (isInAddress(request)) throw new RescindError('request_invalid', { detail: 'a token in the address' });
   if (isInBody(request)) throw new RescindError('request_invalid', { detail: 'a token in the body' });
   const [, scheme, token] = /^(\S+) *(.*)$/s.exec(oneAuthorization(request)) ?? [];
+  if (scheme?.toLowerCase() === 'dpop') {
+    throw new RescindError('token_sender_constrained', { detail: 'sent with the scheme DPoP' });
+  }
   if (scheme?.toLowerCase() !== 'bearer') return undefined;
   if (token === undefined || !/^\S+$/.test(token)) {
     throw new RescindError('request_invalid', { detail: 'Bearer with no token, or with more than one' });

@@ -2,6 +2,7 @@
 export type IntrospectionResult =
   | 'active'
   | 'inactive'
+  | 'bound'
   | 'unreachable'
   | 'timeout'
   | 'refused'

@@ -8,14 +8,15 @@ import { createBreaker } from './breaker.ts';
 import { IntrospectionFailure } from './failure.ts';
 import { createFlights } from './flights.ts';
 import type { IntrospectionSettings } from './options.ts';
+import type { IntrospectionAnswer } from './request.ts';
 import { askIssuer } from './request.ts';
 import type { Turns } from './turns.ts';
 import { createTurns } from './turns.ts';
 
 /** Asks an issuer about its tokens. Nothing of an answer is kept. */
 export interface Introspection {
-  /** Whether its issuer says that this token is active, now. @throws IntrospectionFailure when it gave no clear answer */
-  isActive(token: string): Promise<boolean>;
+  /** What its issuer says about this token, now. @throws IntrospectionFailure when it gave no clear answer */
+  ask(token: string): Promise<IntrospectionAnswer>;
   /** `warn` while the circuit is open, or the last answer was none. */
   health(): HealthCheck[];
   /** Ends what is under way. */
@@ -54,23 +55,23 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
       requireOpen(closing.signal, breaker);
       sent();
       const left = settings.timeoutMs - (clock.monotonic() - askedAt);
-      return await ask(token, left);
+      return await askWithin(token, left);
     } finally {
       leave();
     }
   });
 
-  async function ask(token: string, left: DurationMs): Promise<boolean> {
+  async function askWithin(token: string, left: DurationMs): Promise<IntrospectionAnswer> {
     if (!(left > 0)) {
       breaker.undecided();
       throw new IntrospectionFailure('busy', 'its turn came too late');
     }
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(Math.ceil(left))]);
     try {
-      const active = await askIssuer(settings, token, { fetch: parts.fetch, signal, place });
+      const answer = await askIssuer(settings, token, { fetch: parts.fetch, signal, place });
       breaker.succeeded();
       lastError = null;
-      return active;
+      return answer;
     } catch (error) {
       breaker.failed();
       // It may have moved.
@@ -80,12 +81,12 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
   }
 
   return {
-    async isActive(token) {
+    async ask(token) {
       const startedAt = clock.monotonic();
       try {
-        const active = await within(settings.timeoutMs, flights.ask(token));
-        telemetry.count('rescind_introspections_total', { result: active ? 'active' : 'inactive' });
-        return active;
+        const answer = await within(settings.timeoutMs, flights.ask(token));
+        telemetry.count('rescind_introspections_total', { result: answer });
+        return answer;
       } catch (error) {
         const failure = error instanceof IntrospectionFailure ? error : unforeseen(error);
         lastError = `${failure.result}: ${failure.message}`;

@@ -14,6 +14,9 @@ interface Asking {
   place(signal: AbortSignal): Promise<string>;
 }
 
+/** `bound`: active, and bound to a key of the client (RFC 8705 section 3.2, RFC 9449 section 6.2), which nobody verifies here. */
+export type IntrospectionAnswer = 'active' | 'inactive' | 'bound';
+
 /**
  * Asks once whether a token is active (RFC 7662 section 2).
  *
@@ -23,7 +26,7 @@ export async function askIssuer(
   { authorization }: IntrospectionSettings,
   token: string,
   { fetch, signal, place }: Asking,
-): Promise<boolean> {
+): Promise<IntrospectionAnswer> {
   try {
     const response = await fetch(await place(signal), {
       method: 'POST',
@@ -70,12 +73,18 @@ function parse(text: string): Record<string, unknown> {
   throw new IntrospectionFailure('unusable', 'not a JSON object');
 }
 
-function readAnswer(answer: Record<string, unknown>, token: string): boolean {
+function readAnswer(answer: Record<string, unknown>, token: string): IntrospectionAnswer {
   const { active } = answer;
   if (typeof active !== 'boolean') throw new IntrospectionFailure('unusable', 'active is not true or false');
   // Something between that mixes up answers must let nobody in.
   if (active && !isAbout(answer, token)) throw new IntrospectionFailure('unusable', 'it is about another token');
-  return active;
+  if (!active) return 'inactive';
+  return isBound(answer) ? 'bound' : 'active';
+}
+
+function isBound(answer: Record<string, unknown>): boolean {
+  const { token_type: type } = answer;
+  return Object.hasOwn(answer, 'cnf') || (typeof type === 'string' && type.toLowerCase() === 'dpop');
 }
 
 function isAbout(answer: Record<string, unknown>, token: string): boolean {

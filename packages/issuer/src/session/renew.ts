@@ -65,8 +65,8 @@ export function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): Ren
 
 /** @throws RescindError `grant_invalid`: whatever is wrong with it, there is nothing to be had for it */
 function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId }: RenewRequest) {
-  const { header, payload } = verify(room, accessToken, unit.now());
-  const verdict = judge({ kid: header.kid, payload }, room.find);
+  const { header, payload, inexact } = verify(room, accessToken, unit.now());
+  const verdict = judge({ kid: header.kid, payload, inexact }, room.find);
   // Its session goes on when it is denied softly, unless it was this very token that was revoked.
   const isSoft = verdict.denied && verdict.why === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
   const { sid, jti, exp, client_id: owner } = payload;

@@ -103,6 +103,7 @@ export const GUARD_METRICS = {
       result: [
         'active',
         'inactive',
+        'bound',
         'unreachable',
         'timeout',
         'refused',
