@@ -31,7 +31,16 @@ function verdictOf(token: string, row: Cutoff): Verdict {
   );
 }
 
-const CLAIMS = ['tenant', 'groups', 'https://rescind.example/team', '__defineGetter__', 'toString', 'a"b\\/\n\t\b\f\r', 'é\u0001', ''];
+const CLAIMS = [
+  'tenant',
+  'groups',
+  'https://rescind.example/team',
+  '__defineGetter__',
+  'toString',
+  'a"b\\/\n\t\b\f\r',
+  'é\u0001',
+  '',
+];
 const claims = fc.constantFrom(...CLAIMS);
 
 const text = fc
