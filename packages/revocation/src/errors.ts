@@ -33,7 +33,7 @@ export const ERRORS = {
   token_sender_constrained: {
     status: 401,
     oauth: 'invalid_token',
-    message: 'The access token is bound to a key of its client, which cannot be verified here',
+    message: 'The access token is bound to a key, whose proof is not verified here',
   },
   token_expired: { status: 401, oauth: 'invalid_token', message: 'The access token has expired' },
   token_not_yet_valid: { status: 401, oauth: 'invalid_token', message: 'The access token is not valid yet' },
