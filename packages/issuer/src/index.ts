@@ -1,3 +1,4 @@
+export { InvalidClientError } from './clients/requirements.ts';
 export type { ExplainQuestion, Explanation } from './explain.ts';
 export type {
   Issuer,

@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { NEVER, RescindError } from '@rescind/revocation';
+import { isCallersError, NEVER } from '@rescind/revocation';
 import type { Issuer } from './issuer.ts';
 import type { RegisteredClient } from './issuer-clients.ts';
 import type { Introspection } from './issuer-sessions.ts';
@@ -22,7 +22,7 @@ export function createIntrospect(
     try {
       return aboutRefreshToken(room, token, asker, now()) ?? aboutAccessToken(verify, token, asker);
     } catch (error) {
-      if (error instanceof RescindError) return INACTIVE;
+      if (isCallersError(error)) return INACTIVE;
       throw error;
     }
   };

@@ -5,6 +5,7 @@ import {
   storageFailureOf,
   storageUnavailable,
 } from '@rescind/revocation';
+import { withCheckedCalls } from './checked-calls.ts';
 import { createAuthenticate } from './clients/authenticate.ts';
 import { createClientAdministration } from './clients/registry.ts';
 import { createExplainer } from './explain.ts';
@@ -26,7 +27,7 @@ import { createRestoreDetector } from './log/proofs.ts';
 import { createLogSource } from './log/source.ts';
 import { createWriteGate } from './log/write-gate.ts';
 import type { Settings } from './options.ts';
-import { requirePlaces, toSettings } from './options.ts';
+import { issuerOptions, toSettings } from './options.ts';
 import type { Relay } from './relay/open.ts';
 import { openRelay } from './relay/open.ts';
 import { createTailCheck } from './relay/tail.ts';
@@ -45,11 +46,10 @@ import { createWrites } from './writes.ts';
 /**
  * Opens the database as its only writer, the keys and the relay.
  * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
- * @throws TypeError for an option that is missing or out of its range
+ * @throws TypeError for an option that is missing, unknown or out of its range
  */
-export function openIssuer(options: IssuerOptions): Issuer {
-  requirePlaces(options);
-  if (typeof options.subject !== 'function') throw new TypeError('subject must be a function from sub to its record');
+export function openIssuer(given: IssuerOptions): Issuer {
+  const options = issuerOptions(given);
   const settings = toSettings(options);
   try {
     return openAll(options, settings);
@@ -63,7 +63,7 @@ export function openIssuer(options: IssuerOptions): Issuer {
 function openAll(options: IssuerOptions, settings: Settings): Issuer {
   const files = openFiles(options);
   try {
-    return assemble(options, settings, files);
+    return withCheckedCalls(assemble(options, settings, files));
   } catch (error) {
     files.connection.close();
     throw error;

@@ -1,6 +1,10 @@
+import type { Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
-import type { IssuerOptions } from './issuer.ts';
+import type { OptionCheck } from '@rescind/revocation/options';
+import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import { clientOptions } from './call-options.ts';
+import type { IssuerOptions, OtherIssuer, RestoreOptions } from './issuer.ts';
 import type { KeyRotation } from './issuer-keys.ts';
 import { toKeyRotation } from './keys/options.ts';
 
@@ -33,18 +37,59 @@ export interface Settings extends Lengths {
   readonly telemetry: Telemetry;
 }
 
-/** Where the issuer's files are, checked. @throws TypeError */
-export function requirePlaces({
-  issuer,
-  databasePath,
-  keysPath,
-}: Pick<IssuerOptions, 'issuer' | 'databasePath' | 'keysPath'>): void {
-  requireIssuer(issuer);
-  if (typeof databasePath !== 'string' || databasePath === '' || databasePath === ':memory:') {
-    throw new TypeError('databasePath must be the path of a file');
-  }
-  if (typeof keysPath !== 'string' || keysPath === '') throw new TypeError('keysPath must be the path of a directory');
+const lengthCheck =
+  (name: keyof Lengths): OptionCheck<DurationMs> =>
+  (value, path) => {
+    if (typeof value !== 'number') throw wrongOption(path, 'a number of milliseconds', value);
+    return lengthOption(name, value);
+  };
+
+/** The options that opening and restoring have in common. */
+const sharedShape = {
+  // RFC 8414 section 2. `http:` is for a machine of one's own; who deploys it says so by writing it.
+  issuer: required(option.url()),
+  databasePath: required(option.filePath('the path of a file', [':memory:'])),
+  keysPath: required(option.filePath('the path of a directory')),
+  publisher: option.having<Publisher>('a publisher such as openPublisher(…)', 'publish', 'tail', 'replay', 'close'),
+  eventRetentionMs: lengthCheck('eventRetentionMs'),
+  keyRotation: optionsOf<KeyRotation>('keyRotation', {
+    everyMs: intervalOption,
+    eventEveryMs: intervalOption,
+    publishBeforeMs: option.count({ least: 1 }),
+    algorithm: option.oneOf('RS256', 'ES256'),
+  }),
+  clock: option.clock,
+  telemetry: option.telemetry,
+} as const;
+
+function intervalOption(value: unknown, path: string): DurationMs | 'never' {
+  if (value === 'never' || typeof value === 'number') return value;
+  throw wrongOption(path, "a number of milliseconds, or 'never'", value);
 }
+
+/** The check of the options of `openIssuer`. */
+export const issuerOptions = optionsOf<IssuerOptions>('openIssuer', {
+  ...sharedShape,
+  subject: required(option.callable<IssuerOptions['subject']>('a function from sub to its record')),
+  accessTokenTtlMs: lengthCheck('accessTokenTtlMs'),
+  refreshTokenTtlMs: lengthCheck('refreshTokenTtlMs'),
+  refreshIdleTtlMs: lengthCheck('refreshIdleTtlMs'),
+  refreshGraceMs: lengthCheck('refreshGraceMs'),
+  // An empty list says that no client is built in.
+  clients: option.list(clientOptions, { least: 0 }),
+});
+
+/** The check of the options of `restoreIssuer`. */
+export const restoreOptions = optionsOf<RestoreOptions>('restoreIssuer', {
+  ...sharedShape,
+  otherIssuers: option.list(
+    optionsOf<OtherIssuer>('another issuer', {
+      issuer: required(option.text()),
+      longestTokenTtlMs: required(option.duration()),
+    }),
+  ),
+  proofs: option.list(option.text(), { least: 0 }),
+});
 
 /** @throws TypeError naming the option and what would be right */
 export function toSettings(options: Partial<IssuerOptions>): Settings {
@@ -60,19 +105,17 @@ export function toSettings(options: Partial<IssuerOptions>): Settings {
 }
 
 /** @throws TypeError */
-export function lengthOption(name: keyof Lengths, value: DurationMs | undefined): DurationMs {
-  const bounds = BOUNDS[name];
-  if (value === undefined) return bounds.default;
-  if (name === 'accessTokenTtlMs' && value % SECOND_MS !== 0) {
-    throw new TypeError(`accessTokenTtlMs must be whole seconds, got ${value}`);
-  }
-  if (Number.isSafeInteger(value) && value >= bounds.least && value <= bounds.most) return value;
-  throw new TypeError(`${name} must be whole milliseconds from ${bounds.least} to ${bounds.most}, got ${value}`);
+function lengthOption(name: keyof Lengths, value: DurationMs | undefined): DurationMs {
+  const problem = lengthProblem(name, value);
+  if (problem !== undefined) throw new TypeError(problem);
+  return value ?? BOUNDS[name].default;
 }
 
-/** RFC 8414 section 2. `http:` is for a machine of one's own; who deploys it says so by writing it. */
-function requireIssuer(issuer: string): void {
-  const url = URL.canParse(issuer) ? new URL(issuer) : undefined;
-  const isGood = url !== undefined && /^https?:$/.test(url.protocol) && !/[?#]/.test(issuer);
-  if (!isGood) throw new TypeError('issuer must be an http(s) URL without query or fragment');
+/** What is wrong with a length of time, and what would be right; undefined: nothing. */
+export function lengthProblem(name: keyof Lengths, value: DurationMs | undefined): string | undefined {
+  const { least, most } = BOUNDS[name];
+  if (value === undefined) return undefined;
+  if (name === 'accessTokenTtlMs' && value % SECOND_MS !== 0) return `${name} must be whole seconds, got ${value}`;
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return undefined;
+  return `${name} must be whole milliseconds from ${least} to ${most}, got ${value}`;
 }

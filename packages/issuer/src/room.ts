@@ -1,5 +1,6 @@
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { createVerifier } from '@rescind/token';
+import { requireSubjectRecord } from './checked-calls.ts';
 import { createClientRegistry } from './clients/registry.ts';
 import type { OpenFiles } from './files.ts';
 import type { IssuerOptions } from './issuer.ts';
@@ -17,7 +18,7 @@ export function createRoom(options: IssuerOptions, settings: Settings, { store, 
     policy: { issuer, ...settings },
     tokenKeys: keyrings.token,
     keys: { store, keyrings, settings },
-    subject: (sub) => options.subject(sub),
+    subject: (sub) => requireSubjectRecord(options.subject(sub)),
     clients: createClientRegistry(store.clients, options.clients),
     find: store.revocations,
     accepting: createVerifier({ ...accessTokens, requiredClaims: REQUIRED_CLAIMS }),

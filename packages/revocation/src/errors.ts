@@ -142,6 +142,14 @@ export interface RescindErrorOptions extends ErrorOptions {
   readonly retryAfter?: number;
 }
 
+/**
+ * Whether an error is about what somebody sent: coded, and answered below 500. Everything else (a mistake in code, a full disk,
+ * a service that stops) is no statement about a token, and must not be answered as one.
+ */
+export function isCallersError(error: unknown): error is RescindError {
+  return error instanceof RescindError && error.status < 500;
+}
+
 /** Every error that a caller may want to tell apart has a stable `code`; its `status` is what HTTP answers. */
 export class RescindError extends Error {
   override readonly name = 'RescindError';

@@ -36,7 +36,12 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
   await waitFor('the end of the topic to be seen', () => restored.refusingWrites() !== null, 30_000);
   await restored.close();
 
-  const report = await restoreIssuer({ issuer: ISSUER, ...place, publisher: open() });
+  const report = await restoreIssuer({
+    issuer: ISSUER,
+    databasePath: place.databasePath,
+    keysPath: place.keysPath,
+    publisher: open(),
+  });
   // Its mark was put back with it, so nobody knows how far the log had come.
   expect(report).toMatchObject({ importedEvents: 1, whole: false, replayError: null });
   const again = place.open({ publisher: open() });

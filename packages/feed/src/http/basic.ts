@@ -9,7 +9,7 @@ export function basicAuthorization(clientId: string, clientSecret: string): stri
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-const secretsById = option.record(option.text('a secret that is not empty'));
+const secretsById = option.record(option.text('a secret that is not empty'), { least: 0 });
 
 /**
  * Tells whose credential (HTTP Basic, RFC 7617) a request carries: for `createRevocationsHandler`. Takes the same time

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, isCallersError, RescindError } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 import { createKeySet, createVerifier, gate } from '@rescind/token';
 import type { ClientProof, RegisteredClient } from '../issuer-clients.ts';
@@ -121,6 +121,6 @@ function takeOnce(
 }
 
 function refused(error: unknown): undefined {
-  if (error instanceof RescindError) return undefined;
+  if (isCallersError(error)) return undefined;
   throw error;
 }

@@ -1,6 +1,6 @@
 import { createKeySet } from '@rescind/token';
 import type { Client, ClientPolicy, RegisteredClient, SessionPolicy } from '../issuer-clients.ts';
-import { lengthOption } from '../options.ts';
+import { lengthProblem } from '../options.ts';
 import { parseScope } from '../session/scope.ts';
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
@@ -28,21 +28,30 @@ const DEVICE_MEMBERS: ReadonlySet<string> = new Set<keyof SessionPolicy>([
   ...FLAGS,
 ]);
 
-/** Fills in what was left out. @throws TypeError naming what is wrong and what would be right */
+/**
+ * What cannot be a client. Its message names the member and quotes no secret: a host that takes clients from others may
+ * answer it to them. Any other TypeError is a mistake of the host's own.
+ */
+export class InvalidClientError extends TypeError {
+  override readonly name = 'InvalidClientError';
+}
+
+/** Fills in what was left out. @throws InvalidClientError naming what is wrong and what would be right */
 export function toRegistered(client: Client): RegisteredClient {
   const { clientId, name, authMethod, secretHashes = [], jwks, scope, audience, policy = {} } = client;
   if (!(typeof clientId === 'string' && CLIENT_ID.test(clientId))) {
-    throw new TypeError('clientId must be 1 to 256 visible ASCII characters without colon');
+    throw new InvalidClientError('clientId must be 1 to 256 visible ASCII characters without colon');
   }
   if (!(typeof name === 'string' && name !== '' && name.length <= MAX_NAME_LENGTH)) {
-    throw new TypeError(`name must be text of 1 to ${MAX_NAME_LENGTH} characters`);
+    throw new InvalidClientError(`name must be text of 1 to ${MAX_NAME_LENGTH} characters`);
   }
-  if (!METHODS.has(authMethod)) throw new TypeError(`authMethod must be one of ${[...METHODS].join(', ')}`);
+  if (!METHODS.has(authMethod)) throw new InvalidClientError(`authMethod must be one of ${[...METHODS].join(', ')}`);
   requireSecrets(authMethod, secretHashes);
   requireKeys(authMethod, jwks);
-  if (scope !== undefined && typeof scope !== 'string') throw new TypeError('scope must be space-separated text');
+  if (scope !== undefined && typeof scope !== 'string')
+    throw new InvalidClientError('scope must be space-separated text');
   if (audience !== undefined && !(Array.isArray(audience) && audience.length > 0 && audience.every(isText))) {
-    throw new TypeError('audience must be a list of text');
+    throw new InvalidClientError('audience must be a list of text');
   }
   requireClientPolicy(policy);
   return {
@@ -59,37 +68,40 @@ export function toRegistered(client: Client): RegisteredClient {
   };
 }
 
-/** Of one device. @throws TypeError */
+/** Of one device. @throws InvalidClientError */
 export function requireSessionPolicy(policy: SessionPolicy): void {
   const unknown = Object.keys(policy).find((member) => !DEVICE_MEMBERS.has(member));
-  if (unknown !== undefined) throw new TypeError(`policy must not have ${unknown}`);
-  lengthOption('accessTokenTtlMs', policy.accessTokenTtlMs);
-  lengthOption('refreshGraceMs', policy.refreshGraceMs);
-  if (policy.refreshIdleTtlMs !== 'never') lengthOption('refreshIdleTtlMs', policy.refreshIdleTtlMs);
-  if (policy.refreshTokenTtlMs !== 'never') lengthOption('refreshTokenTtlMs', policy.refreshTokenTtlMs);
+  if (unknown !== undefined) throw new InvalidClientError(`policy must not have ${unknown}`);
+  for (const name of ['accessTokenTtlMs', 'refreshGraceMs', 'refreshIdleTtlMs', 'refreshTokenTtlMs'] as const) {
+    const length = policy[name];
+    const problem = length === 'never' ? undefined : lengthProblem(name, length);
+    if (problem !== undefined) throw new InvalidClientError(problem);
+  }
   for (const name of FLAGS) flag(name, policy[name]);
 }
 
 function requireClientPolicy({ storage, ...policy }: ClientPolicy): void {
   if (storage !== undefined && !STORAGES.has(storage)) {
-    throw new TypeError('policy.storage must be body, cookie or either');
+    throw new InvalidClientError('policy.storage must be body, cookie or either');
   }
   requireSessionPolicy(policy);
 }
 
 function requireSecrets(authMethod: Client['authMethod'], hashes: readonly string[]): void {
   if (!(Array.isArray(hashes) && hashes.every((hash) => typeof hash === 'string' && HASH.test(hash)))) {
-    throw new TypeError('secretHashes must be a list of SHA-256 in base64url');
+    throw new InvalidClientError('secretHashes must be a list of SHA-256 in base64url');
   }
-  if (hashes.length > MOST_SECRETS) throw new TypeError(`secretHashes must be at most ${MOST_SECRETS}`);
+  if (hashes.length > MOST_SECRETS) throw new InvalidClientError(`secretHashes must be at most ${MOST_SECRETS}`);
   if (hashes.length > 0 && (authMethod === 'none' || authMethod === 'private_key_jwt')) {
-    throw new TypeError(`secretHashes must be empty: a client that authenticates by ${authMethod} has no secret`);
+    throw new InvalidClientError(
+      `secretHashes must be empty: a client that authenticates by ${authMethod} has no secret`,
+    );
   }
 }
 
 function requireKeys(authMethod: Client['authMethod'], jwks: Client['jwks']): void {
   if (authMethod !== 'private_key_jwt') {
-    if (jwks !== undefined) throw new TypeError('jwks must be given for private_key_jwt only');
+    if (jwks !== undefined) throw new InvalidClientError('jwks must be given for private_key_jwt only');
     return;
   }
   try {
@@ -99,7 +111,7 @@ function requireKeys(authMethod: Client['authMethod'], jwks: Client['jwks']): vo
   } catch {
     // Said below: which key it is that cannot be used is plain from the set.
   }
-  throw new TypeError(
+  throw new InvalidClientError(
     'jwks must be a set of public keys with a kid each, RSA of 2048 bits or more for RS256 or P-256 for ES256',
   );
 }
@@ -111,7 +123,7 @@ function isNamedForOne(jwk: { readonly kid?: unknown; readonly alg?: unknown }):
 
 function flag(name: string, value: boolean | undefined): boolean {
   if (value === undefined) return false;
-  if (typeof value !== 'boolean') throw new TypeError(`${name} must be true or false`);
+  if (typeof value !== 'boolean') throw new InvalidClientError(`${name} must be true or false`);
   return value;
 }
 

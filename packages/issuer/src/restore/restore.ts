@@ -8,7 +8,7 @@ import { createEventSigning } from '../keys/event-signing.ts';
 import { createAppender } from '../log/appender.ts';
 import { isFormer } from '../log/lineage.ts';
 import { createWriteGate } from '../log/write-gate.ts';
-import { requirePlaces, toSettings } from '../options.ts';
+import { restoreOptions, toSettings } from '../options.ts';
 import { createStorage } from '../storage.ts';
 import { createTransactions } from '../transactions.ts';
 import type { Evidence } from './evidence.ts';
@@ -26,8 +26,8 @@ import { planRestore } from './plan.ts';
  *   `clock_ahead`, `clock_parted`
  * @throws TypeError for an option that is missing or out of its range
  */
-export async function restoreIssuer(options: RestoreOptions): Promise<RestoreReport> {
-  requirePlaces(options);
+export async function restoreIssuer(given: RestoreOptions): Promise<RestoreReport> {
+  const options = restoreOptions(given);
   const files = openFiles(options);
   try {
     return await restore(options, files);

@@ -1,5 +1,5 @@
 import type { Denial } from '@rescind/revocation';
-import { RescindError, UNBOUNDED } from '@rescind/revocation';
+import { isCallersError, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
 import type {
   CutoffRequest,
@@ -92,7 +92,7 @@ function readAccessToken({ revocable }: RevocationRoom, unit: Unit, token: strin
   try {
     return revocable.verify(token, unit.now()).payload;
   } catch (error) {
-    if (error instanceof RescindError) return undefined;
+    if (isCallersError(error)) return undefined;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { EpochMillis, Find } from '@rescind/revocation';
-import { issuedAt, judge, RescindError } from '@rescind/revocation';
+import { isCallersError, issuedAt, judge, RescindError } from '@rescind/revocation';
 import type { VerifiedToken, Verifier } from '@rescind/token';
 import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
 import type { Session } from '../sql/sessions.ts';
@@ -91,7 +91,7 @@ function verify({ accepting }: RenewalRoom, accessToken: string, at: EpochMillis
   try {
     return accepting.verify(accessToken, at);
   } catch (error) {
-    if (error instanceof RescindError) throw new RescindError('grant_invalid', { detail: error.code });
+    if (isCallersError(error)) throw new RescindError('grant_invalid', { detail: error.code });
     throw error;
   }
 }

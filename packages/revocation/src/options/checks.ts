@@ -28,6 +28,14 @@ function text(expected = 'text that is not empty', pattern?: RegExp): OptionChec
   };
 }
 
+/** Any text, empty text included. */
+function string(): OptionCheck<string> {
+  return (value, path) => {
+    if (typeof value === 'string') return value;
+    throw wrongOption(path, 'text', value);
+  };
+}
+
 /** The name of a file or directory: text without NUL. */
 function filePath(expected = 'the path of a file', refused: readonly string[] = []): OptionCheck<string> {
   return (value, path) => {
@@ -134,20 +142,20 @@ function having<T>(expected: string, ...methods: readonly (keyof T & string)[]):
     if (typeof held === 'object' && held !== null && methods.every((name) => typeof held[name] === 'function')) {
       return value as T;
     }
-    throw new TypeError(
-      `${path} must be ${expected} (an object with ${methods.join(', ')}), got ${describeValue(value)}`,
-    );
+    const having = methods.length === 0 ? '' : ` (an object with ${methods.join(', ')})`;
+    throw new TypeError(`${path} must be ${expected}${having}, got ${describeValue(value)}`);
   };
 }
 
 /** This value, or what the check takes. */
-function either<const V extends false | null | 'none', T>(exact: V, check: OptionCheck<T>): OptionCheck<T | V> {
+function either<const V extends false | null | string, T>(exact: V, check: OptionCheck<T>): OptionCheck<T | V> {
   return (value, path) => (value === exact ? exact : check(value, path));
 }
 
 /** The checks that shapes of options are made of. */
 export const option = {
   text,
+  string,
   filePath,
   url,
   flag,

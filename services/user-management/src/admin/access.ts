@@ -1,5 +1,5 @@
 import type { ErrorCode, Telemetry } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
+import { isCallersError } from '@rescind/revocation';
 import type { Operation, OperationGuards } from '@rescind/service';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';
@@ -35,7 +35,7 @@ export function createAdminGuards(options: AccessOptions): OperationGuards {
     try {
       return authenticate(credentials);
     } catch (error) {
-      if (error instanceof RescindError && !WAS_GOOD.has(error.code)) {
+      if (isCallersError(error) && !WAS_GOOD.has(error.code)) {
         failedCredentials.count(request, credentials.kind === 'basic' ? credentials.name : '');
         telemetry.log('warn', 'authn_login_fail', { operation: operation.id, code: error.code });
         await audit.refused(refusal(UNKNOWN, operation.id, error.code, response));

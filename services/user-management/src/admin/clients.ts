@@ -1,4 +1,5 @@
 import type { Client, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
+import { InvalidClientError } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { RequestRefused } from '@rescind/service';
@@ -194,12 +195,12 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
   ];
 }
 
-/** What the issuer calls a mistake of its caller is, here, one of whoever asked: its message names the member. */
+/** What cannot be a client is a mistake of whoever sent it. Every other error is ours. */
 function asked<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!(error instanceof InvalidClientError)) throw error;
     throw new RequestRefused([{ path: '', message: error.message }]);
   }
 }

@@ -1,0 +1,247 @@
+import type { OptionCheck, OptionShape } from '@rescind/revocation/options';
+import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import type { ExplainQuestion } from './explain.ts';
+import type { VerifyOptions } from './issuer.ts';
+import type { Client, ClientPolicy, ClientProof, Lifetime, SessionPolicy } from './issuer-clients.ts';
+import type { KeyRevocation, KeyView, RevokeKey, RotateKey } from './issuer-keys.ts';
+import type {
+  CutoffRequest,
+  EndAllSessions,
+  EndSession,
+  RevocationQuery,
+  RevokeToken,
+  SubjectChange,
+} from './issuer-revocations.ts';
+import type {
+  BeginSession,
+  Origin,
+  Reauthentication,
+  ReauthenticationDemand,
+  RefreshRequest,
+  RenameSession,
+  RenewRequest,
+  SessionQuery,
+  StepUp,
+} from './issuer-sessions.ts';
+
+/**
+ * The objects that the issuer's methods take: their names and types. Text of theirs may come from a stranger's request, so
+ * what is wrong inside of it, empty text included, is for the method to answer with a coded error.
+ */
+const string = option.string();
+const flag = option.flag();
+
+const lifetime: OptionCheck<Lifetime> = option.either('never', number);
+
+/** How long is for the policy's own rules. */
+function number(value: unknown, path: string): number {
+  if (typeof value === 'number') return value;
+  throw wrongOption(path, 'a number', value);
+}
+
+const sessionPolicyShape: OptionShape<SessionPolicy> = {
+  accessTokenTtlMs: number,
+  refreshIdleTtlMs: lifetime,
+  refreshTokenTtlMs: lifetime,
+  refreshGraceMs: number,
+  rotation: flag,
+  renewByToken: flag,
+};
+
+const sessionPolicyOptions = optionsOf<SessionPolicy>('policy', sessionPolicyShape);
+
+export const clientOptions = optionsOf<Client>('a client', {
+  clientId: required(string),
+  name: required(string),
+  authMethod: required(option.oneOf('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt')),
+  secretHashes: option.list(string, { least: 0 }),
+  jwks: optionsOf<NonNullable<Client['jwks']>>('jwks', { keys: required(option.list(keyOption, { least: 0 })) }),
+  mayIntrospect: flag,
+  scope: string,
+  audience: option.list(string, { least: 0 }),
+  policy: optionsOf<ClientPolicy>('policy', {
+    ...sessionPolicyShape,
+    storage: option.oneOf('body', 'cookie', 'either'),
+  }),
+  disabled: flag,
+});
+
+/** A JSON Web Key has members of every kind (RFC 7517 section 4): what they are is for the key set to say. */
+function keyOption(value: unknown, path: string): object {
+  return { ...option.having<object>('a public key as JSON (RFC 7517)')(value, path) };
+}
+
+export const beginSessionOptions = optionsOf<BeginSession>('beginSession', {
+  sub: required(string),
+  clientId: required(string),
+  audience: option.oneOrList(option.text()),
+  scope: string,
+  deviceName: string,
+  deviceId: string,
+  origin: optionsOf<Origin>('origin', { address: string, userAgent: string }),
+  storage: option.oneOf('body', 'cookie'),
+  policy: sessionPolicyOptions,
+  credentialVersion: required(option.count()),
+  amr: option.list(option.text(), { least: 0 }),
+  acr: option.text(),
+  replacesSid: string,
+});
+
+export const refreshOptions = optionsOf<RefreshRequest>('refresh', {
+  refreshToken: required(string),
+  clientId: required(string),
+  scope: string,
+  via: option.oneOf('body', 'cookie'),
+});
+
+export const renewOptions = optionsOf<RenewRequest>('renew', {
+  accessToken: required(string),
+  clientId: required(string),
+  scope: string,
+});
+
+const reauthenticationShape: OptionShape<Reauthentication> = {
+  sid: required(string),
+  sub: required(string),
+  credentialVersion: required(option.count()),
+  amr: required(option.list(option.text(), { least: 0 })),
+  acr: option.text(),
+};
+
+export const reauthenticationOptions = optionsOf<Reauthentication>('reauthenticate', reauthenticationShape);
+export const stepUpOptions = optionsOf<StepUp>('stepUp', { ...reauthenticationShape, scope: string });
+export const reissueOptions = optionsOf<{ readonly sid: string; readonly sub: string }>('reissue', {
+  sid: required(string),
+  sub: required(string),
+});
+
+const demandOptions = optionsOf<{ readonly reason: string; readonly sub?: string; readonly sid?: string }>(
+  'requireReauthentication',
+  { reason: required(string), sub: string, sid: string },
+);
+
+export function reauthenticationDemand(given: unknown): ReauthenticationDemand {
+  const { reason, sub, sid } = demandOptions(given);
+  if (sub !== undefined && sid === undefined) return { reason, sub };
+  if (sid !== undefined && sub === undefined) return { reason, sid };
+  throw new TypeError('requireReauthentication must be given sub or sid, one of them');
+}
+
+export const renameOptions = optionsOf<RenameSession>('rename', {
+  sid: required(string),
+  sub: required(string),
+  deviceName: required(string),
+});
+
+export const sessionQuery = optionsOf<SessionQuery>('sessions.list', {
+  sub: string,
+  clientId: string,
+  ended: flag,
+  currentSid: string,
+  after: string,
+  limit: option.count({ least: 1, most: 1_000 }),
+});
+
+export const endSessionOptions = optionsOf<EndSession>('endSession', {
+  sid: required(string),
+  sub: string,
+  reason: required(string),
+});
+
+export const endAllSessionsOptions = optionsOf<EndAllSessions>('endAllSessions', {
+  sub: required(string),
+  exceptSid: string,
+  reason: required(string),
+});
+
+export const subjectChangeOptions = optionsOf<SubjectChange>('subjectChanged', {
+  sub: required(string),
+  kind: required(option.oneOf('soft', 'hard')),
+  reason: required(string),
+  exceptSid: string,
+});
+
+export const revokeTokenOptions = optionsOf<RevokeToken>('revokeToken', {
+  token: required(string),
+  clientId: required(string),
+  reason: string,
+});
+
+export const revocationQuery = optionsOf<RevocationQuery>('revocations.list', {
+  after: string,
+  limit: option.count({ least: 1, most: 1_000 }),
+});
+
+const cutoff = optionsOf<CutoffRequest>('revoke', {
+  claim: required(string),
+  value: required(string),
+  reason: required(string),
+  endsSession: flag,
+  expiresAt: option.count({ least: 1 }),
+  issuer: string,
+});
+const cutoffs = option.list(cutoff, { least: 0 });
+
+export function cutoffRequests(given: unknown): CutoffRequest | readonly CutoffRequest[] {
+  return Array.isArray(given) ? cutoffs(given, 'cutoffs') : cutoff(given);
+}
+
+/** What may be previewed: the argument of `revoke`, `subjectChanged` or `endAllSessions`, told apart by its members. */
+export function previewRequest(given: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return cutoffRequests(given);
+  if (Object.hasOwn(given, 'claim')) return cutoffRequests(given);
+  return Object.hasOwn(given, 'kind') ? subjectChangeOptions(given) : endAllSessionsOptions(given);
+}
+
+export const rotateKeyOptions = optionsOf<RotateKey>('keys.rotate', {
+  purpose: required(option.oneOf('token', 'event')),
+  alg: option.oneOf('RS256', 'ES256'),
+  along: option.callable<(key: KeyView) => void>(),
+});
+
+export const revokeKeyOptions = optionsOf<RevokeKey>('keys.revoke', {
+  kid: required(string),
+  reason: required(string),
+  along: option.callable<(revocation: KeyRevocation) => void>(),
+});
+
+export const verifyOptions = optionsOf<VerifyOptions>('verify', { audience: option.text() });
+export const askerOptions = optionsOf<{ readonly clientId: string }>('introspect', { clientId: required(string) });
+
+type Proof<M extends ClientProof['method']> = Extract<ClientProof, { readonly method: M }>;
+
+type SecretProof = Extract<ClientProof, { readonly secret: string }>;
+
+const noProof = optionsOf<Proof<'none'>>('authenticate', {
+  method: required(option.oneOf('none')),
+  clientId: required(string),
+});
+const secretProof = optionsOf<SecretProof>('authenticate', {
+  method: required(option.oneOf('client_secret_basic', 'client_secret_post')),
+  clientId: required(string),
+  secret: required(string),
+});
+const assertionProof = optionsOf<Proof<'private_key_jwt'>>('authenticate', {
+  method: required(option.oneOf('private_key_jwt')),
+  assertion: required(string),
+  clientId: string,
+});
+
+export function clientProof(given: ClientProof): ClientProof {
+  const method: unknown = typeof given === 'object' && given !== null ? given.method : undefined;
+  if (method === 'none') return noProof(given);
+  return method === 'private_key_jwt' ? assertionProof(given) : secretProof(given);
+}
+
+const tokenQuestion = optionsOf<Extract<ExplainQuestion, { readonly token: string }>>('explain', {
+  token: required(string),
+});
+const claimsQuestion = optionsOf<Extract<ExplainQuestion, { readonly claims: object }>>('explain', {
+  claims: required(option.having<Readonly<Record<string, unknown>>>('an object of claims')),
+  kid: string,
+});
+
+export function explainQuestion(given: ExplainQuestion): ExplainQuestion {
+  const isAboutToken = typeof given === 'object' && given !== null && Object.hasOwn(given, 'token');
+  return isAboutToken ? tokenQuestion(given) : claimsQuestion(given);
+}

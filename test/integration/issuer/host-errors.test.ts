@@ -1,0 +1,90 @@
+import type { Client, SubjectRecord } from '@rescind/issuer';
+import { InvalidClientError } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { house, login, refresh } from './house.ts';
+
+const good: SubjectRecord = { claims: { scope: 'a' }, credentialVersion: 1, active: true };
+
+/** Runs `work` and returns what it throws or rejects with. */
+async function failureOf(work: () => unknown): Promise<unknown> {
+  try {
+    await work();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('a mistake of the host in `subject` is a TypeError, and no wrong credentials', () => {
+  const wrong: [string, unknown][] = [
+    ['a promise of a record', () => Promise.resolve(good)],
+    ['a promise that rejects', () => Promise.reject(new Error('the directory is away'))],
+    ['null', null],
+    ['text', 'ada'],
+    ['no claims', { ...good, claims: undefined }],
+    ['claims that are a list', { ...good, claims: [] }],
+    ['a version that is text', { ...good, credentialVersion: '1' }],
+    ['a version that is NaN', { ...good, credentialVersion: Number.NaN }],
+    ['active that is text', { ...good, active: 'false' }],
+    ['no active', { ...good, active: undefined }],
+    ['a reason that is a number', { ...good, active: false, reason: 5 }],
+  ];
+
+  test.each(wrong)('%s', async (_name, record) => {
+    let now: unknown = good;
+    const issuer = house().open({ subject: () => (typeof now === 'function' ? now() : now) as SubjectRecord });
+    const before = login(issuer);
+    now = record;
+    for (const work of [() => login(issuer), () => refresh(issuer, before)]) {
+      const error = await failureOf(work);
+      expect(error).toBeInstanceOf(TypeError);
+      expect(String(error)).toContain('subject must return');
+    }
+    now = good;
+    await refresh(issuer, before);
+  });
+
+  test('what it throws is thrown on, as it is', async () => {
+    const failure = new Error('the directory is away');
+    const issuer = house().open({
+      subject: () => {
+        throw failure;
+      },
+    });
+    expect(await failureOf(() => login(issuer))).toBe(failure);
+  });
+});
+
+test('what cannot be a client is told apart from a mistake of the host', async () => {
+  const issuer = house().open();
+  const client: Client = { clientId: 'shop', name: 'Shop', authMethod: 'none' };
+  for (const invalid of [
+    { clientId: 'a:b' },
+    { name: '' },
+    { secretHashes: ['x'] },
+    { authMethod: 'private_key_jwt', jwks: { keys: [] } },
+    { audience: [] },
+    { policy: { accessTokenTtlMs: 1_500 } },
+    { policy: { refreshIdleTtlMs: 0 } },
+  ]) {
+    const put = () => issuer.clients.put({ ...client, ...invalid } as Client);
+    expect(await failureOf(put), JSON.stringify(invalid)).toBeInstanceOf(InvalidClientError);
+  }
+  for (const mistake of [{ clientID: 'shop' }, { name: 5 }, { policy: { storages: 'body' } }, { disabled: 'no' }]) {
+    const error = await failureOf(() => issuer.clients.put({ ...client, ...mistake } as never));
+    expect(error, JSON.stringify(mistake)).toBeInstanceOf(TypeError);
+    expect(error).not.toBeInstanceOf(InvalidClientError);
+  }
+  expect(issuer.clients.find('shop')).toBeUndefined();
+});
+
+test('an error that is no statement about a token is not answered as one', async () => {
+  const issuer = house().open();
+  const { access_token: token } = login(issuer);
+  expect(issuer.introspect(token, { clientId: 'web' }).active).toBe(true);
+  await issuer.close();
+  // The database is closed: the error of SQLite comes through, not `active: false`.
+  const error = await failureOf(() => issuer.introspect(token, { clientId: 'web' }));
+  expect(error).not.toBeInstanceOf(RescindError);
+});
