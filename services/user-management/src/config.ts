@@ -100,7 +100,8 @@ export const settings = z.object({
     default: '10',
     atLeast: 1,
     atMost: 1_000,
-    about: 'Failed logins in 15 minutes after which an account answers 429 to addresses that it does not know',
+    about:
+      'Failed logins in 15 minutes after which one address gets 429 for an account. From all addresses that the account does not know, 20 times as many a day; then one each 20 minutes divided by this',
   }),
   CLIENT_FAILURES: setting.count({
     default: '20',

@@ -27,26 +27,55 @@ test('an address that nobody vouches for is not believed', async () => {
   expect(statuses).toEqual([200, 200, 429, 429]);
 });
 
-test('security 47: an account is guessed so often from everywhere together, and its owner gets in from where he was', async () => {
+test('security 47: guesses from one address lock nobody out of another, however often they are repeated', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '3', TRUSTED_PROXIES: 'loopback' });
   await service.register();
-  expect((await service.post('/login', USER, from('198.51.100.1'))).status).toBe(200);
-
-  const guesses = [];
-  for (let index = 0; index < 5; index++) {
-    guesses.push(await service.post('/login', wrong, from(`203.0.113.${index}`)));
+  const guess = (address: string, body: object = wrong) => service.post('/login', body, from(address));
+  for (let round = 0; round < 3; round++) {
+    const statuses = [];
+    for (let index = 0; index < 5; index++) statuses.push((await guess(`203.0.113.${round}`)).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    // The owner, each time at a place where nobody has ever logged in.
+    expect((await guess(`198.51.100.${round}`, USER)).status).toBe(200);
   }
-  expect(guesses.map(({ status }) => status)).toEqual([401, 401, 401, 429, 429]);
-  const retryAfter = Number(guesses.at(-1)?.headers.get('retry-after'));
-  expect(retryAfter).toBeGreaterThan(60);
-  expect(retryAfter).toBeLessThanOrEqual(900);
+  const locked = await guess('203.0.113.0', USER);
+  expect([locked.status, locked.body.code]).toEqual([429, 'rate_limited']);
+  expect(Number(locked.headers.get('retry-after'))).toBeGreaterThan(60);
+  expect(Number(locked.headers.get('retry-after'))).toBeLessThanOrEqual(900);
   expect(service.lines.join('')).toContain('authn_login_lock');
+});
 
-  expect((await service.post('/login', USER, from('203.0.113.99'))).status).toBe(429);
+test('security 47: guesses from everywhere go on slowly after so many, and where the account is known nobody waits', async () => {
+  const service = await openUserManagement({ LOGIN_FAILURES: '1', TRUSTED_PROXIES: 'loopback' });
+  await service.register();
+  expect((await service.post('/login', USER, from('198.51.100.1'))).status).toBe(200);
+  const statuses = [];
+  for (let index = 0; index < 25; index++) {
+    statuses.push((await service.post('/login', wrong, from(`203.0.113.${index}`))).status);
+  }
+  // 20 at full speed, and the first of those that go on slowly: one each 20 minutes.
+  expect(statuses).toEqual([...Array(21).fill(401), ...Array(4).fill(429)]);
+  const slow = await service.post('/login', USER, from('203.0.113.99'));
+  expect(slow.status).toBe(429);
+  expect(Number(slow.headers.get('retry-after'))).toBeLessThanOrEqual(1_200);
   expect((await service.post('/login', USER, from('198.51.100.1'))).status).toBe(200);
   const other = { username: 'bob', password: 'another password' };
   await service.register(other);
   expect((await service.post('/login', other, from('203.0.113.1'))).status).toBe(200);
+});
+
+test('a success resets the count of that account at that address, and of nobody else', async () => {
+  const service = await openUserManagement({ LOGIN_FAILURES: '3' });
+  await service.register();
+  const mallory = { username: 'mallory', password: 'another password' };
+  await service.register(mallory);
+  for (let index = 0; index < 2; index++) await service.post('/login', wrong);
+  expect((await service.post('/login', USER)).status).toBe(200);
+  for (let index = 0; index < 2; index++) expect((await service.post('/login', wrong)).status).toBe(401);
+  // An account of one's own resets nothing of another's.
+  expect((await service.post('/login', mallory)).status).toBe(200);
+  expect((await service.post('/login', wrong)).status).toBe(401);
+  expect((await service.post('/login', wrong)).status).toBe(429);
 });
 
 test('a known address may not guess for ever either, nor somebody with a stolen token', async () => {
@@ -65,16 +94,29 @@ test('a known address may not guess for ever either, nor somebody with a stolen 
   expect(changes).toEqual([401, 401, 429]);
 });
 
+test('guesses with a stolen token lock the owner out of no other session', async () => {
+  const service = await openUserManagement({ LOGIN_FAILURES: '2' });
+  await service.register();
+  const [stolen, own] = [await service.login(), await service.login()];
+  const prove = (access: string, password: string) =>
+    service.post('/reauthenticate', { password }, service.asBearer(access));
+  for (let index = 0; index < 2; index++) await prove(stolen.access, wrong.password);
+  expect((await prove(stolen.access, USER.password)).status).toBe(429);
+  expect((await prove(own.access, USER.password)).status).toBe(200);
+});
+
 test('security 47: a device that has logged in before gets in from anywhere, while somebody guesses from everywhere', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '2', TRUSTED_PROXIES: 'loopback' });
   await service.register();
   const device = { ...USER, deviceId: 'a-telephone-of-ada-01' };
   expect((await service.post('/login', device, from('198.51.100.1'))).status).toBe(200);
   const guess = (index: number, body: object = wrong) => service.post('/login', body, from(`203.0.113.${index}`));
-  expect([(await guess(1)).status, (await guess(2)).status, (await guess(3)).status]).toEqual([401, 401, 429]);
+  const statuses = [];
+  for (let index = 0; index < 45; index++) statuses.push((await guess(index)).status);
+  expect([statuses.filter((status) => status === 401).length, statuses.at(-1)]).toEqual([41, 429]);
 
   // The owner, on a journey; the right password does not help from a device that nobody knows.
   expect((await service.post('/login', device, from('192.0.2.7'))).status).toBe(200);
-  expect((await guess(4, USER)).status).toBe(429);
-  expect((await guess(5, { ...USER, deviceId: 'a-telephone-of-eve-01' })).status).toBe(429);
+  expect((await guess(98, USER)).status).toBe(429);
+  expect((await guess(99, { ...USER, deviceId: 'a-telephone-of-eve-01' })).status).toBe(429);
 });

@@ -78,10 +78,11 @@ describe('a second factor', () => {
   test('takes a code once', async () => {
     const service = await enrolled();
     const replayed = await service.post('/login', { ...USER, totp: service.authenticator.sameCode() });
-    expect([replayed.status, replayed.body.code]).toEqual([401, 'second_factor_wrong']);
+    expect([replayed.status, replayed.body.code]).toEqual([401, 'totp_used']);
     const totp = service.authenticator.code();
     const answers = await Promise.all(Array.from({ length: 4 }, () => service.post('/login', { ...USER, totp })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 401, 401, 401]);
+    expect(answers.filter(({ body }) => body.code === 'totp_used')).toHaveLength(3);
   });
 
   test('is stood in for by a recovery code, each once, however it is typed', async () => {
@@ -89,7 +90,7 @@ describe('a second factor', () => {
     const [first = '', second = ''] = service.recoveryCodes;
     const login = await service.login({ recoveryCode: first.toLowerCase().replaceAll('-', ' ') });
     expect(decodeJwt(login.access)).toMatchObject({ acr: 'aal2' });
-    expect((await service.post('/login', { ...USER, recoveryCode: first })).body.code).toBe('second_factor_wrong');
+    expect((await service.post('/login', { ...USER, recoveryCode: first })).body.code).toBe('recovery_code_used');
     const account = await service.send('/account', { headers: service.asBearer(login.access) });
     expect(account.body).toMatchObject({ secondFactor: true, recoveryCodesLeft: 9 });
 
@@ -123,6 +124,54 @@ describe('a second factor', () => {
     }
     expect(guesses.slice(0, 5)).toEqual(Array(5).fill(401));
     expect(guesses.slice(5)).toEqual([429, 429]);
+  });
+});
+
+describe('what is sent twice', () => {
+  test('counts against nobody: codes that were used, by login and by token', async () => {
+    const service = await enrolled();
+    const [first, second] = service.recoveryCodes;
+    const { access } = await service.login({ recoveryCode: first });
+    const prove = (body: object) => service.post('/reauthenticate', body, service.asBearer(access));
+    for (let index = 0; index < 12; index++) {
+      const code = await service.post('/login', { ...USER, totp: service.authenticator.sameCode() });
+      const recovery = await service.post('/login', { ...USER, recoveryCode: first });
+      const byToken = await prove({ ...PROOF, recoveryCode: first });
+      expect([code.body.code, recovery.body.code, byToken.body.code]).toEqual([
+        'totp_used',
+        'recovery_code_used',
+        'recovery_code_used',
+      ]);
+    }
+    expect((await service.post('/login', { ...USER, totp: service.authenticator.code() })).status).toBe(200);
+    expect((await prove({ ...PROOF, recoveryCode: second })).status).toBe(200);
+  });
+
+  test('counts against nobody: changes of the password and the factor that came twice at once', async () => {
+    const service = await enrolled();
+    const { access } = service.confirmed;
+    const codes = [...service.recoveryCodes];
+    const remove = { ...PROOF, recoveryCode: codes.shift() };
+    const twice = await Promise.all([service.del('/totp', access, remove), service.del('/totp', access, remove)]);
+    expect(twice.filter(({ status }) => status === 200)).toHaveLength(1);
+    const again = await service.login();
+    const change = { currentPassword: USER.password, newPassword: 'another correct horse' };
+    const changes = await Promise.all(
+      [1, 2].map(() => service.post('/password', change, service.asBearer(again.access))),
+    );
+    expect(changes.filter(({ status }) => status === 200)).toHaveLength(1);
+    for (const { body } of [...twice, ...changes]) expect(body.code).not.toBe('credentials_wrong');
+    expect((await service.login({ password: change.newPassword })).answer.sid).toBeDefined();
+  });
+
+  test('from a new place beside somebody who guesses codes with the password: the owner gets in', async () => {
+    const service = await enrolled({ TRUSTED_PROXIES: 'loopback' });
+    const login = (address: string, totp: string) =>
+      service.post('/login', { ...USER, totp }, { 'X-Forwarded-For': address });
+    const guesses = [];
+    for (let index = 0; index < 12; index++) guesses.push((await login(`203.0.113.${index % 2}`, '000000')).status);
+    expect(guesses.filter((status) => status === 401)).toHaveLength(10);
+    expect((await login('198.51.100.7', service.authenticator.code())).status).toBe(200);
   });
 });
 

@@ -1,6 +1,6 @@
 import { createManualClock, RescindError } from '@rescind/revocation';
 import { createFailureLimit } from '@rescind/user-management';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
 const right = async () => 'in';
 const wrong = () => Promise.reject(new RescindError('credentials_wrong'));
@@ -20,12 +20,14 @@ test('so many failures, then not even the right password', async () => {
   expect(await attempt('bob', right)).toBe('in');
 });
 
-test('successes do not count, and do not forgive', async () => {
+test('a success forgives the failures of its key, and of no other', async () => {
   const { attempt } = start(2);
-  await attempt('ada', wrong);
-  for (let index = 0; index < 10; index++) expect(await attempt('ada', right)).toBe('in');
-  await attempt('ada', wrong);
-  expect(await attempt('ada', right)).toBe('rate_limited');
+  for (const key of ['ada from home', 'bob from home']) await attempt(key, wrong);
+  expect(await attempt('ada from home', right)).toBe('in');
+  await attempt('ada from home', wrong);
+  expect(await attempt('ada from home', right)).toBe('in');
+  await attempt('bob from home', wrong);
+  expect(await attempt('bob from home', right)).toBe('rate_limited');
 });
 
 test('it says when to come again, and then it is forgotten', async () => {
@@ -73,4 +75,62 @@ test('counts what it is told to count', async () => {
   expect(await fail('credentials_wrong')).toBe('credentials_wrong');
   expect(await fail('second_factor_wrong')).toBe('second_factor_wrong');
   expect(await fail('second_factor_wrong')).toBe('rate_limited');
+});
+
+describe('a limit that goes on slowly', () => {
+  const SLOWLY_MS = 1_000;
+  const DAY_MS = 86_400_000;
+
+  function startSlowly(limit: number) {
+    const clock = createManualClock(0);
+    const failures = createFailureLimit({ limit, windowMs: DAY_MS, slowlyMs: SLOWLY_MS, clock });
+    const attempt = (work: () => Promise<string>, place: string) =>
+      failures.attempt('ada', work, place).catch((error: unknown) => codeOf(error));
+    return { clock, attempt, failures };
+  }
+
+  test('lets one attempt at a time through, and after one that failed none for so long', async () => {
+    const { clock, attempt, failures } = startSlowly(2);
+    for (const place of ['a', 'b']) expect(await attempt(wrong, place)).toBe('credentials_wrong');
+    const answers = await Promise.all(Array.from({ length: 50 }, (_none, index) => attempt(wrong, `c${index}`)));
+    expect(answers.filter((answer) => answer === 'credentials_wrong')).toHaveLength(1);
+    expect(await attempt(right, 'd')).toBe('rate_limited');
+    clock.advance(SLOWLY_MS - 100);
+    await expect(failures.attempt('ada', right, 'd')).rejects.toMatchObject({ retryAfter: 0.1 });
+    clock.advance(100);
+    expect(await attempt(right, 'd')).toBe('in');
+    // A success costs no turn: whoever waited behind it goes next.
+    expect(await attempt(right, 'e')).toBe('in');
+  });
+
+  test('keeps a turn for a place that has not failed: those that have wait twice as long', async () => {
+    const { clock, attempt } = startSlowly(2);
+    for (let index = 0; index < 2; index++) await attempt(wrong, 'attacker');
+    expect(await attempt(wrong, 'attacker')).toBe('rate_limited');
+    expect(await attempt(wrong, 'another attacker')).toBe('credentials_wrong');
+    clock.advance(SLOWLY_MS);
+    expect(await attempt(wrong, 'attacker')).toBe('rate_limited');
+    expect(await attempt(right, 'owner')).toBe('in');
+    clock.advance(SLOWLY_MS);
+    expect(await attempt(wrong, 'attacker')).toBe('credentials_wrong');
+  });
+
+  test('bounds the guesses of a day, however many places they come from', async () => {
+    const { clock, attempt } = startSlowly(20);
+    let guesses = 0;
+    for (let at = 0; at < DAY_MS / 10; at += SLOWLY_MS / 4) {
+      if ((await attempt(wrong, `place ${at}`)) === 'credentials_wrong') guesses++;
+      clock.advance(SLOWLY_MS / 4);
+    }
+    expect(guesses).toBeLessThanOrEqual(20 + DAY_MS / 10 / SLOWLY_MS + 1);
+  });
+
+  test('is not forgiven by a success: nobody resets it for others', async () => {
+    const { attempt } = startSlowly(2);
+    await attempt(wrong, 'a');
+    await attempt(right, 'b');
+    await attempt(wrong, 'a');
+    await attempt(wrong, 'c');
+    expect(await attempt(wrong, 'd')).toBe('rate_limited');
+  });
 });

@@ -9,8 +9,9 @@ export interface LoginLimits {
   /** How often one address may try anything that costs a password hash. */
   readonly byAddress: RequestHandler;
   /**
-   * Runs a login, which may fail so often for one account. An address or a device that has logged in to the account
-   * before counts by itself, so that nobody can lock its owner out by failing on purpose.
+   * Runs a login. Each address may fail so often for one account, and so may a device that has logged in to it, wherever it
+   * is. Addresses that have never logged in to the account are counted together as well; beyond their limit
+   * their guesses go on slowly. So nobody locks the owner out by failing on purpose.
    * @param device what is known of the device, if it is known
    * @throws RescindError `rate_limited`, or whatever `login` throws
    */
@@ -24,9 +25,22 @@ export interface LoginLimits {
 
 const MINUTE_MS = 60_000;
 const FAILURE_WINDOW_MS = 15 * MINUTE_MS;
-/** Of a million codes three are good at a time: who has the password and guesses for a year finds one in eight. */
+/** Of a million codes three are good at a time: whoever has the password and guesses for a year finds one in eight. */
 const CODE_FAILURES = 5;
 const CODE_WINDOW_MS = 60 * MINUTE_MS;
+
+/**
+ * Failures of one account from all unknown addresses together. At full speed a day 20 times what one address may in its window;
+ * then one each so often. Together less a day than one address could before: 92 windows' worth of 96 for passwords, and
+ * 116 of 120 for codes.
+ */
+const DAY_MS = 24 * 60 * MINUTE_MS;
+const WINDOWS_AT_ONCE = 20;
+const slowPasswordMs = (failures: number) => (20 * MINUTE_MS) / failures;
+const CODES_AT_ONCE = 20;
+const SLOW_CODE_MS = 15 * MINUTE_MS;
+/** Of a digest: enough to tell the places of one account apart. */
+const PLACE_LENGTH = 12;
 /** Pairs of account and address that are remembered: some 10 MB; beyond, the oldest is forgotten. */
 const MOST_KNOWN = 100_000;
 
@@ -44,6 +58,21 @@ export function createLoginLimits(options: {
     clock,
     counts: ['second_factor_wrong'],
   });
+  const everywhere = {
+    passwords: createFailureLimit({
+      limit: WINDOWS_AT_ONCE * options.failures,
+      windowMs: DAY_MS,
+      slowlyMs: slowPasswordMs(options.failures),
+      clock,
+    }),
+    codes: createFailureLimit({
+      limit: CODES_AT_ONCE,
+      windowMs: DAY_MS,
+      slowlyMs: SLOW_CODE_MS,
+      clock,
+      counts: ['second_factor_wrong'],
+    }),
+  };
   const known = new Set<string>();
 
   const sayLimited = (what: string) => {
@@ -64,7 +93,7 @@ export function createLoginLimits(options: {
     } catch (error) {
       if (error instanceof RescindError && error.code === 'rate_limited') {
         sayLimited('account');
-        // For a while, and only for places that the account does not know.
+        // For a while, and only for the place, the device or the session that it says so to.
         telemetry.log('warn', 'authn_login_lock', { retryAfter: Math.ceil(error.retryAfter ?? 0) });
       }
       throw error;
@@ -87,8 +116,12 @@ export function createLoginLimits(options: {
     async login(request, username, device, login) {
       const account = digest(username);
       const pair = digest(`${account}\n${addressOf(request)}`);
-      const own = known.has(pair) ? pair : device === undefined ? account : digest(`${account}\n${device}`);
-      const result = await attempt(own, login);
+      const place = pair.slice(0, PLACE_LENGTH);
+      const fromAnywhere = () =>
+        everywhere.passwords.attempt(account, () => everywhere.codes.attempt(account, login, place), place);
+      const isKnown = known.has(pair);
+      const key = isKnown || device === undefined ? pair : digest(`${account}\n${device}`);
+      const result = await attempt(key, isKnown || device !== undefined ? login : fromAnywhere);
       remember(pair);
       return result;
     },

@@ -28,8 +28,11 @@ export type CallerResponse = Response<unknown, CallerLocals>;
 /** What everything that takes a password may be refused for. */
 export const PROVES: readonly ErrorCode[] = [
   'credentials_wrong',
+  'credentials_changed',
   'second_factor_required',
   'second_factor_wrong',
+  'totp_used',
+  'recovery_code_used',
   'subject_inactive',
 ];
 

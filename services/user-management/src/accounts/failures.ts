@@ -4,10 +4,25 @@ import { RescindError } from '@rescind/revocation';
 export interface FailureLimit {
   /**
    * Runs `work`, which throws one of the codes that count when the guess was wrong. Where that has happened too often, or
-   * could have by the time those under way have ended, `work` waits or is not run.
+   * could have by the time those under way have ended, `work` waits or is not run. A success forgives the failures of its key,
+   * unless the limit goes on slowly.
+   * @param place from where it comes; counts for a limit that goes on slowly
    * @throws RescindError `rate_limited`, or whatever `work` throws
    */
-  attempt<T>(key: string, work: () => Promise<T>): Promise<T>;
+  attempt<T>(key: string, work: () => Promise<T>, place?: string): Promise<T>;
+}
+
+export interface FailureLimitOptions {
+  readonly limit: number;
+  readonly windowMs: DurationMs;
+  readonly clock: Clock;
+  /** Default: the password. */
+  readonly counts?: readonly ErrorCode[];
+  /**
+   * Beyond `limit`, instead of none until the window ends: one attempt at a time, and after one that failed none for so long;
+   * for twice as long from a place that has failed before, so that a place which comes for the first time has its turn.
+   */
+  readonly slowlyMs?: DurationMs;
 }
 
 interface Record {
@@ -15,52 +30,76 @@ interface Record {
   /** Monotonic, from the first failure; then it is forgotten. */
   until: DurationMs;
   running: number;
+  /** Monotonic: when the next slow attempt may be made. */
+  slowAt: DurationMs;
+  isSlowRunning: boolean;
+  /** Those that failed, from half of the limit on. */
+  readonly places: Set<string>;
   readonly waiting: Set<() => void>;
 }
 
-/** Keys with failures that are remembered, some 10 MB; beyond, the oldest is forgotten. */
+/** Keys with failures that are remembered, some 10 MB; beyond, of the oldest the one with the fewest failures is forgotten. */
 const MOST_KEYS = 100_000;
+/** So many are looked at: a spray of single failures over many keys forgets none that has more. */
+const LOOKED_AT = 100;
 
-/** At most `limit` failures a key in `windowMs`, however many are tried at once. Successes do not count. */
-export function createFailureLimit(options: {
-  readonly limit: number;
-  readonly windowMs: DurationMs;
-  readonly clock: Clock;
-  /** Default: the password. */
-  readonly counts?: readonly ErrorCode[];
-}): FailureLimit {
-  const { limit, windowMs, clock, counts = ['credentials_wrong'] } = options;
+/** At most `limit` failures a key in `windowMs`, however many are tried at once. */
+export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
+  const { limit, windowMs, clock, counts = ['credentials_wrong'], slowlyMs } = options;
   const records = new Map<string, Record>();
 
   const recordOf = (key: string): Record => {
     const kept = records.get(key);
     if (kept !== undefined) {
-      if (kept.failures > 0 && kept.until <= clock.monotonic()) kept.failures = 0;
+      if (kept.failures > 0 && kept.until <= clock.monotonic()) forgive(kept);
       return kept;
     }
-    const made: Record = { failures: 0, until: 0, running: 0, waiting: new Set() };
+    const made: Record = {
+      ...{ failures: 0, until: 0, running: 0, slowAt: 0, isSlowRunning: false },
+      ...{ places: new Set<string>(), waiting: new Set<() => void>() },
+    };
+    if (records.size >= MOST_KEYS) forgetLeast(records);
     records.set(key, made);
-    if (records.size > MOST_KEYS) forgetOldest(records);
     return made;
   };
 
-  /** Waits for a place and takes it, in one step. */
-  const admitted = async (key: string): Promise<Record> => {
+  /** When an attempt beyond the limit may be made. */
+  const slowTurn = ({ until, slowAt, places }: Record, place: string | undefined): DurationMs => {
+    if (slowlyMs === undefined) return until;
+    return place !== undefined && places.has(place) ? slowAt + slowlyMs : slowAt;
+  };
+
+  /** Waits for a turn and takes it, in one step. */
+  const admitted = async (key: string, place: string | undefined): Promise<{ record: Record; isSlow: boolean }> => {
     for (;;) {
       const record = recordOf(key);
-      if (record.failures >= limit) {
-        throw new RescindError('rate_limited', { retryAfter: (record.until - clock.monotonic()) / 1_000 });
+      const isSlow = record.failures >= limit;
+      if (isSlow) {
+        const waitMs = slowTurn(record, place) - clock.monotonic();
+        if (waitMs > 0) throw new RescindError('rate_limited', { retryAfter: waitMs / 1_000 });
       }
-      if (record.failures + record.running < limit) {
+      const isFree = isSlow ? !record.isSlowRunning : record.failures + record.running < limit;
+      if (isFree) {
         record.running++;
-        return record;
+        record.isSlowRunning ||= isSlow;
+        return { record, isSlow };
       }
       await new Promise<void>((resolve) => record.waiting.add(resolve));
     }
   };
 
-  const ended = (key: string, record: Record) => {
+  const failed = (record: Record, isSlow: boolean, place: string | undefined) => {
+    const now = clock.monotonic();
+    if (record.failures === 0) record.until = now + windowMs;
+    record.failures++;
+    if (record.failures === limit) record.slowAt = now;
+    if (isSlow && slowlyMs !== undefined) record.slowAt = now + slowlyMs;
+    if (place !== undefined && slowlyMs !== undefined && record.failures > limit / 2) record.places.add(place);
+  };
+
+  const ended = (key: string, record: Record, isSlow: boolean) => {
     record.running--;
+    if (isSlow) record.isSlowRunning = false;
     const waiting = [...record.waiting];
     record.waiting.clear();
     for (const wake of waiting) wake();
@@ -68,27 +107,34 @@ export function createFailureLimit(options: {
   };
 
   return {
-    async attempt(key, work) {
-      const record = await admitted(key);
+    async attempt(key, work, place) {
+      const { record, isSlow } = await admitted(key, place);
       try {
-        return await work();
+        const result = await work();
+        if (slowlyMs === undefined) forgive(record);
+        return result;
       } catch (error) {
-        if (error instanceof RescindError && counts.includes(error.code)) {
-          if (record.failures === 0) record.until = clock.monotonic() + windowMs;
-          record.failures++;
-        }
+        if (error instanceof RescindError && counts.includes(error.code)) failed(record, isSlow, place);
         throw error;
       } finally {
-        ended(key, record);
+        ended(key, record, isSlow);
       }
     },
   };
 }
 
-function forgetOldest(records: Map<string, Record>): void {
-  for (const [key, { running }] of records) {
-    if (running > 0) continue;
-    records.delete(key);
-    return;
+function forgive(record: Record): void {
+  record.failures = 0;
+  record.slowAt = 0;
+  record.places.clear();
+}
+
+function forgetLeast(records: Map<string, Record>): void {
+  let least: string | undefined;
+  let [looked, fewest] = [0, Number.POSITIVE_INFINITY];
+  for (const [key, { running, failures }] of records) {
+    if (looked++ >= LOOKED_AT && least !== undefined) break;
+    if (running === 0 && failures < fewest) [least, fewest] = [key, failures];
   }
+  if (least !== undefined) records.delete(least);
 }

@@ -22,8 +22,8 @@ export interface Proved {
  * Verifies the password, and then, in one transaction, the second factor (where there is one) and does `work`.
  * @param find whose password it should be; nobody's takes as long
  * @param require what the account must be, looked at before the second factor is taken
- * @throws RescindError `credentials_wrong`; `subject_inactive`, with its reason; `second_factor_required`,
- *   `second_factor_wrong`, `busy`, and whatever `work` throws
+ * @throws RescindError `credentials_wrong`, `credentials_changed`; `subject_inactive`, with its reason;
+ *   `second_factor_required`, `second_factor_wrong`, `totp_used`, `recovery_code_used`, `busy`, and whatever `work` throws
  */
 export async function proving<T>(
   room: AccountRoom,
@@ -47,8 +47,8 @@ export async function within<T>(
 ): Promise<T> {
   return await issuer.transaction((tx) => {
     const account = table.bySub(sub);
-    // Changed since: what was proved here is the password of before.
-    if (account?.credentialVersion !== credentialVersion) throw new RescindError('credentials_wrong');
+    // Changed since: what was proved here is the password of before, which was no wrong guess.
+    if (account?.credentialVersion !== credentialVersion) throw new RescindError('credentials_changed');
     const reason = inactiveReason(account);
     if (reason !== undefined) throw new RescindError('subject_inactive', { reason });
     require?.(account);

@@ -31,6 +31,8 @@ export interface FactorTable {
   setRecoveryCodes(sub: string, hashes: readonly Buffer[]): void;
   /** @returns whether there was such a code; it is good no more, whatever is gone back to */
   useRecoveryCode(sub: string, hash: Buffer, at: EpochMillis): boolean;
+  /** Whether it was one of those that there are, and has been used. */
+  isUsedRecoveryCode(sub: string, hash: Buffer): boolean;
   recoveryCodesLeft(sub: string): number;
   /** The factor and its recovery codes. */
   remove(sub: string): void;
@@ -63,6 +65,9 @@ export function createFactorTable(database: Issuer['database'], sealer: Sealer):
     'UPDATE account_recovery_codes SET used_at = @at WHERE sub = @sub AND hash = @hash AND used_at IS NULL',
   );
   const useFormerCode = database.prepare('DELETE FROM account_history_codes WHERE sub = ? AND hash = ?');
+  const usedCode = database.prepare(
+    'SELECT 1 FROM account_recovery_codes WHERE sub = ? AND hash = ? AND used_at IS NOT NULL',
+  );
   const goodCodes = database
     .prepare<[string], Buffer>('SELECT hash FROM account_recovery_codes WHERE sub = ? AND used_at IS NULL')
     .pluck();
@@ -101,6 +106,7 @@ export function createFactorTable(database: Issuer['database'], sealer: Sealer):
       useFormerCode.run(sub, hash);
       return useCode.run({ sub, hash, at }).changes === 1;
     },
+    isUsedRecoveryCode: (sub, hash) => usedCode.get(sub, hash) !== undefined,
     recoveryCodesLeft: (sub) => countCodes.get(sub) ?? 0,
     remove(sub) {
       dropCodes.run(sub);

@@ -38,6 +38,16 @@ export function findTotpStep(secret: Buffer, code: string, now: EpochMillis, las
   return found;
 }
 
+/** Whether this is the code of a step that is over for the account: the last one taken, or one of now that is no later. */
+export function isUsedTotp(secret: Buffer, code: string, now: EpochMillis, lastStep: number): boolean {
+  const present = Math.floor(now / STEP_MS);
+  let isUsed = false;
+  for (const step of [lastStep, present - DRIFT_STEPS, present, present + DRIFT_STEPS]) {
+    if (isEqual(totpCode(secret, step), code) && step <= lastStep) isUsed = true;
+  }
+  return isUsed;
+}
+
 /** What an authenticator application reads from a QR code ("Key URI Format": a colon parts issuer and account). */
 export function totpUri(secret: Buffer, issuerName: string, account: string): string {
   const issuer = issuerName.replaceAll(':', ' ');
