@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { errorResponses, errorSchemas } from './openapi-errors.ts';
+import { portableSchema } from './openapi-portable.ts';
 import type { Operation, OperationAnswer, OperationSecurity } from './operation.ts';
 
 export interface OpenApiOptions {
@@ -109,7 +110,10 @@ function parametersIn(where: 'path' | 'query', schema: z.ZodType, schemas: Json)
 
 function requestBody({ type, schema, optional = false }: NonNullable<Operation['body']>, schemas: Json): Json {
   const media = type === 'json' ? 'application/json' : 'application/x-www-form-urlencoded';
-  return { required: !optional, content: { [media]: { schema: jsonSchema(schema, 'input', schemas) } } };
+  const described = jsonSchema(schema, 'input', schemas);
+  // Unknown parameters of a form are ignored, which needs no description (RFC 6749 section 3.2).
+  if (type === 'form') delete described.additionalProperties;
+  return { required: !optional, content: { [media]: { schema: described } } };
 }
 
 function answersOf(answers: Operation['answers'], schemas: Json): Json {
@@ -132,8 +136,10 @@ function answerOf({ description, schema, type = 'application/json', headers = {}
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Json): Json {
   const described = z.toJSONSchema(schema, { io, override: ({ jsonSchema: json }) => writeOutPattern(json) });
   const { $schema: _dialect, $defs = {}, ...plain } = described as Json & { $defs?: Json };
-  Object.assign(schemas, atComponents($defs));
-  return atComponents(plain);
+  const portable = portableSchema({ ...plain, $defs }) as Json & { $defs: Json };
+  const { $defs: shared, ...own } = portable;
+  Object.assign(schemas, atComponents(shared));
+  return atComponents(own);
 }
 
 /** A pattern is ECMAScript's, and readers in other languages know no `\u{…}`: the character itself means the same. */

@@ -53,20 +53,17 @@ export const shownTokenForm = z
 export type ClientForm = Pick<z.output<typeof shownTokenForm>, keyof typeof clientForm>;
 export type TokenForm = z.output<typeof tokenForm>;
 
-/** RFC 7662 section 2.2. */
+/** RFC 7662 section 2.2. Of what is not active there is no other member. */
 export const introspectionAnswer = z
-  .union([
-    z.strictObject({ active: z.literal(false) }),
-    z.looseObject({
-      active: z.literal(true),
-      iss: z.string(),
-      sub: z.string(),
-      client_id: z.string(),
-      scope: z.string(),
-      sid: z.string().describe('The session'),
-      exp: z.int().optional().describe('Seconds; absent where there is none'),
-      token_type: z.literal('Bearer').optional(),
-      token_use: z.literal('refresh_token').optional(),
-    }),
-  ])
+  .looseObject({
+    active: z.boolean(),
+    iss: z.string().optional(),
+    sub: z.string().optional(),
+    client_id: z.string().optional(),
+    scope: z.string().optional(),
+    sid: z.string().optional().describe('The session'),
+    exp: z.int().optional().describe('Seconds; absent where there is none'),
+    token_type: z.literal('Bearer').optional(),
+    token_use: z.literal('refresh_token').optional(),
+  })
   .meta({ id: 'Introspection' });
