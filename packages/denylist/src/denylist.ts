@@ -8,12 +8,13 @@ import type {
   Quarantined,
   Telemetry,
 } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
+import { mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { createCensus } from './census.ts';
 import { createLogs } from './logs.ts';
 import type { Memory } from './memory.ts';
 import { createMemory } from './memory.ts';
+import { createOwed } from './owed.ts';
 import { createRecent } from './recent.ts';
 import type { Changes, RowKey } from './table.ts';
 import { createTable } from './table.ts';
@@ -21,22 +22,40 @@ import { createTable } from './table.ts';
 /**
  * The denylist of one process: cut-offs in a SQLite file, with the position in each log they stand for. Everything is
  * synchronous. What cannot be read throws RescindError `denylist_unreadable`, what cannot be written
- * `denylist_unwritable`; neither leaves half a change behind.
+ * `denylist_unwritable`; neither leaves half a change in the file.
+ *
+ * A change is enforced first and durable later: `enforce` denies from memory, `flush` writes. The file never vouches for more
+ * than it holds, since rows and position are written by the same transaction.
  */
 export interface Denylist extends Find, AsyncDisposable {
-  /** The claims that some row of this issuer is about. From memory, allocating nothing; never ahead of the file. */
+  /** The claims that some row of this issuer is about, in the file or owed to it. From memory, allocating nothing. */
   names(iss: string): readonly string[];
   /**
-   * The row of this key. That there is none is said from memory, in some 0.1 µs; one that there is comes from the file. With
-   * more rows than `maxMemoryEntries`, and for a moment after the start, the file is asked each time (some 5 to 10 µs).
+   * The row of this key: that of the file, merged with what is owed to it. That there is none comes from memory, in some
+   * 0.1 µs; one that there is comes from the file. With more rows than `maxMemoryEntries`, and for a moment after the start,
+   * the file is asked each time (some 5 to 10 µs). When the file cannot be read, an owed row that nothing can exceed still
+   * answers.
    */
   row(iss: string, claim: string, value: string): Cutoff | undefined;
 
-  /** What was last committed of a log, or undefined. */
+  /** What the file holds of a log, or undefined. */
   load(log: string): LogState | undefined;
-  /** The events of a log that are kept aside, in order. */
+  /** The quarantined events of a log in the file, in order. */
   quarantined(log: string): readonly Quarantined[];
-  /** Merges the rows, keeps the state and the quarantine: all in one transaction, or nothing. */
+  /**
+   * Denies what the change denies from this call on, whatever the disk does; the change is owed to the file.
+   * @throws RescindError `denylist_unwritable` only when the denylist is closed
+   */
+  enforce(change: LogChange): void;
+  /**
+   * Writes everything that is owed, in one transaction. What cannot be written stays owed and enforced; the position in the
+   * file stays with the rows that are in the file.
+   * @throws RescindError `denylist_unwritable`
+   */
+  flush(): void;
+  /** How many rows are owed. A quarantined event counts as a hundred. */
+  owed(): number;
+  /** `enforce`, then `flush`. */
   commit(change: LogChange): void;
 
   /** A text kept beside the rows, such as a key set. */
@@ -46,20 +65,29 @@ export interface Denylist extends Find, AsyncDisposable {
   /**
    * Removes rows of these issuers whose `expiresAt` lies before a time, never one that is to stay for good. Looks at 100 000
    * rows, or a 32nd of the table if that is more, and goes on from there at the next call: call it once a minute.
-   * @param before log time less the tolerance, ms
+   * @param before log time in the file less the tolerance, ms
    * @param most the greatest number of rows removed at once (default 10 000): a longer pause would be felt
-   * @returns how many were removed; call again soon when it is `most`
+   * @returns how many were removed from the file; call again soon when it is `most`
    */
   prune(issuers: readonly string[], before: EpochMillis, most?: number): number;
+  /**
+   * Drops owed rows of these issuers whose `expiresAt` lies before a time: a row that denies no token any more need not reach
+   * the file.
+   * @param before log time of the follower less the tolerance, ms
+   */
+  pruneOwed(issuers: readonly string[], before: EpochMillis): void;
 
-  /** How many rows there are. */
+  /** How many rows the file has. */
   count(): number;
-  /** How many rows there are of each claim. */
+  /** How many rows the file has of each claim. */
   countByClaim(): Record<string, number>;
 
-  /** `denylist`: its rows, whether look-ups are answered by `memory` or the `file`, and what is wrong with it. */
+  /**
+   * `denylist`: the rows of its file and those owed to it, whether look-ups are answered by `memory` or the `file`, and what is
+   * wrong with it.
+   */
   health(): HealthCheck[];
-  /** Idempotent. */
+  /** Writes what is owed, if it can: what it cannot is logged, and comes again from the log. Idempotent. */
   close(): void;
 }
 
@@ -92,6 +120,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
   const census = createCensus(table.tally());
   const memory = createMemory({ table, most: maxMemoryEntries, telemetry, count: census.count });
   const recent = createRecent();
+  const owed = createOwed();
   const selectDocument = database.prepare<[string], string>('SELECT text FROM document WHERE name = ?').pluck();
   const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
   const inTransaction = database.transaction((work: () => Changes) => work());
@@ -132,6 +161,35 @@ export function createDenylist(parts: DenylistParts): Denylist {
   tell(Object.keys(census.countByClaim()));
 
   function row(iss: string, claim: string, value: string): Cutoff | undefined {
+    const pending = owed.find(iss, claim, value);
+    return pending === undefined ? rowOfFile(iss, claim, value) : withRowOfFile(pending);
+  }
+
+  function withRowOfFile(pending: Cutoff): Cutoff {
+    try {
+      const held = rowOfFile(pending.iss, pending.claim, pending.value);
+      return held === undefined ? pending : mergeCutoffs(held, pending);
+    } catch (error) {
+      // Whatever the file has denies no more than this.
+      if (pending.issuedUntil === UNBOUNDED) return pending;
+      throw error;
+    }
+  }
+
+  /** Asked at each look-up for both arrays: put together anew only when one of them is another. */
+  const joined = new Map<string, { held: readonly string[]; pending: readonly string[]; all: readonly string[] }>();
+  function names(iss: string): readonly string[] {
+    const pending = owed.names(iss);
+    const held = census.names(iss);
+    if (pending.length === 0) return held;
+    const known = joined.get(iss);
+    if (known?.held === held && known.pending === pending) return known.all;
+    const all = [...new Set([...held, ...pending])];
+    joined.set(iss, { held, pending, all });
+    return all;
+  }
+
+  function rowOfFile(iss: string, claim: string, value: string): Cutoff | undefined {
     if (memory.excludes(iss, claim, value)) return undefined;
     const known = database.open ? recent.find(iss, claim, value) : undefined;
     if (known !== undefined) return known;
@@ -159,8 +217,36 @@ export function createDenylist(parts: DenylistParts): Denylist {
     }
   }
 
+  function enforce(change: LogChange): void {
+    if (!database.open) throw new RescindError('denylist_unwritable', { detail: 'closed' });
+    owed.add(change);
+  }
+
+  function flush(): void {
+    if (owed.isEmpty()) return;
+    const rows = [...owed.rows()];
+    writing(() => {
+      for (const change of owed.logs()) logs.apply(change);
+      // What comes one by one is not to wait for it.
+      moveSome(rows.length === 0);
+      return table.apply(rows, mayHold, rows.length >= CATCH_UP_ROWS);
+    });
+    owed.clear();
+  }
+
+  /** What is lost with this process comes again: the position in the file lies before it. */
+  function flushLast(): void {
+    try {
+      flush();
+    } catch (error) {
+      telemetry.log('warn', 'denylist_closed_with_owed_rows', { rows: owed.count(), error: codeOf(error) });
+      owed.clear();
+    }
+  }
+
   function close(): void {
     if (!database.open) return;
+    flushLast();
     memory.close();
     moveAll();
     database.close();
@@ -168,18 +254,16 @@ export function createDenylist(parts: DenylistParts): Denylist {
   }
 
   return {
-    names: census.names,
+    names,
     row,
     load: (log) => reading(() => logs.load(log)),
     quarantined: (log) => reading(() => logs.quarantined(log)),
+    enforce,
+    flush,
+    owed: owed.count,
     commit(change) {
-      const rows = change.cutoffs.length;
-      writing(() => {
-        logs.apply(change);
-        // What comes one by one is not to wait for it.
-        moveSome(rows === 0);
-        return table.apply(change.cutoffs, mayHold, rows >= CATCH_UP_ROWS);
-      });
+      enforce(change);
+      flush();
     },
     read: (name) => reading(() => selectDocument.get(name)),
     write(name, text) {
@@ -197,11 +281,12 @@ export function createDenylist(parts: DenylistParts): Denylist {
         return { ...NOTHING, removed };
       }).removed.length;
     },
+    pruneOwed: owed.prune,
     count: census.count,
     countByClaim: census.countByClaim,
     health: () => {
       const { open } = database;
-      return [healthOf({ entries: census.count(), memory, damaged, trouble, open })];
+      return [healthOf({ entries: census.count(), owed: owed.count(), memory, damaged, trouble, open })];
     },
     close,
     async [Symbol.asyncDispose]() {
@@ -212,16 +297,18 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
 interface Condition {
   readonly entries: number;
+  readonly owed: number;
   readonly memory: Memory;
   readonly damaged: string | null;
   readonly trouble: { readonly read: string; readonly write: string };
   readonly open: boolean;
 }
 
-function healthOf({ entries, memory, damaged, trouble, open }: Condition): HealthCheck {
+function healthOf({ entries, owed, memory, damaged, trouble, open }: Condition): HealthCheck {
   const error = open ? trouble.read || trouble.write : 'closed';
   const details = {
     entries,
+    owed,
     lookups: memory.lookups(),
     ...(damaged !== null && { setAside: damaged }),
     ...(error !== '' && { error }),

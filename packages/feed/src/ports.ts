@@ -61,11 +61,21 @@ export const feedOptions = optionsOf<Feed>('feed', {
   second: option.having<Way>('a transport such as httpWay(…) or kafkaWay(…)', 'open'),
 });
 
-/** Where a reader keeps what it has applied; the denylist is one. All of it synchronous, each commit one transaction. */
+/**
+ * Where a reader keeps what it has applied; the denylist is one. A change is enforced at once and durable later, by one
+ * transaction with all other changes that are owed. All of it synchronous.
+ */
 export interface FeedStore {
+  /** The state of a log that is durable. */
   load(log: string): LogState | undefined;
+  /** The quarantined events of a log that are durable. */
   quarantined(log: string): readonly Quarantined[];
-  commit(change: LogChange): void;
+  /** Denies what the change denies, from memory, whatever the disk does. */
+  enforce(change: LogChange): void;
+  /** Makes all that is owed durable. @throws what the disk refuses: all of it stays owed and enforced */
+  flush(): void;
+  /** How many rows are owed. */
+  owed(): number;
 }
 
 /** Text kept beside the denylist: key sets, so that a restart needs nobody. */

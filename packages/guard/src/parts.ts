@@ -13,7 +13,7 @@ import type { Trusted } from './trusted.ts';
 import { createTokenVerifier, createTrusted } from './trusted.ts';
 
 /** What of a denylist a guard asks, beside its rows. */
-export interface Rows extends Find, Pick<Denylist, 'load' | 'prune'> {
+export interface Rows extends Find, Pick<Denylist, 'load' | 'prune' | 'pruneOwed'> {
   health(): HealthCheck[];
   close(): void;
 }
@@ -81,21 +81,17 @@ function openTrusted(settings: GuardSettings, denylist: Denylist | undefined): M
   );
 }
 
-/**
- * The cache of tokens is told in the tick that has committed: never before the rows can be found, and no request between.
- * Also when the commit throws: what it came to is then for the rows to say.
- */
+/** The cache of tokens learns of a change in the tick that enforces it: no request is decided between the two. */
 function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
   return {
     load: (log) => store.load(log),
     quarantined: (log) => store.quarantined(log),
-    commit(change) {
-      try {
-        store.commit(change);
-      } finally {
-        changes.committed(change.cutoffs);
-      }
+    enforce(change) {
+      store.enforce(change);
+      changes.committed(change.cutoffs);
     },
+    flush: () => store.flush(),
+    owed: () => store.owed(),
   };
 }
 

@@ -31,7 +31,7 @@ export function knownAge({ ageMs }: View): DurationMs | null {
 /** The log that is followed. */
 export interface UpkeepLog {
   readonly settings: LogSettings;
-  readonly denylist: Pick<Denylist, 'load' | 'prune'>;
+  readonly denylist: Pick<Denylist, 'load' | 'prune' | 'pruneOwed'>;
   view(): View;
 }
 
@@ -55,8 +55,10 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
     freshness = now;
   }
 
-  function prune({ denylist, settings: followed }: UpkeepLog): void {
+  function prune({ denylist, settings: followed, view }: UpkeepLog): void {
     if (clock.monotonic() < pruneAt) return;
+    // In memory the follower's own time counts: what it drops with its rows is the position before them, in a restart.
+    denylist.pruneOwed(followed.issuers, view().logTime - CLOCK_TOLERANCE_MS);
     const removed = pruneByLogTime(denylist, followed);
     if (removed < PRUNE_MOST) pruneAt = clock.monotonic() + PRUNE_MS;
     if (removed > 0) telemetry.count('rescind_denylist_pruned_total', {}, removed);

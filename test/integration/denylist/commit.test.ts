@@ -2,7 +2,7 @@ import { openDenylist } from '@rescind/denylist';
 import type { Telemetry } from '@rescind/revocation';
 import { silentTelemetry } from '@rescind/revocation';
 import { expect, test } from 'vitest';
-import { cutoff, freshPath, LOG, open, stateAt } from './support.ts';
+import { cutoff, freshPath, LOG, leftByKill, open, REFUSED, refuseRows, stateAt } from './support.ts';
 
 test('a new denylist knows nothing', () => {
   const denylist = open(freshPath());
@@ -11,7 +11,7 @@ test('a new denylist knows nothing', () => {
   expect(denylist.names(LOG)).toEqual([]);
   expect(denylist.row(LOG, 'sid', 's1')).toBeUndefined();
   expect(denylist.count()).toBe(0);
-  expect(denylist.health()).toEqual([{ name: 'denylist', status: 'pass', entries: 0, lookups: 'memory' }]);
+  expect(denylist.health()).toEqual([{ name: 'denylist', status: 'pass', entries: 0, owed: 0, lookups: 'memory' }]);
 });
 
 test('rows, position and quarantine are kept together, over a restart too', async () => {
@@ -32,29 +32,55 @@ test('rows, position and quarantine are kept together, over a restart too', asyn
   expect(denylist.quarantined(LOG)).toEqual([]);
 });
 
-test('a change that cannot be written leaves nothing behind, on disk or in memory', () => {
+test('a change that cannot be written is enforced, and nothing of it is in the file', () => {
   const path = freshPath();
   const denylist = open(path);
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
   const fine = cutoff({ claim: 'tenant', value: 't1', issuedUntil: 1_000 }, 2);
-  const broken = { ...cutoff({ claim: 'group', value: 'g1' }, 2), seq: 0.5 };
-  expect(() => denylist.commit({ state: stateAt(2), cutoffs: [fine, broken] })).toThrow(
+  const refused = cutoff({ claim: 'group', value: REFUSED }, 2);
+  const accept = refuseRows(path);
+  expect(() => denylist.commit({ state: stateAt(2), cutoffs: [fine, refused] })).toThrow(
     expect.objectContaining({ code: 'denylist_unwritable' }),
   );
-  expect(denylist.load(LOG)).toEqual(stateAt(1));
-  expect(denylist.names(LOG)).toEqual(['sid']);
-  expect(denylist.row(LOG, 'tenant', 't1')).toBeUndefined();
-  expect(denylist.health()[0]).toMatchObject({ status: 'warn', entries: 1 });
-
-  denylist.commit({ state: stateAt(2), cutoffs: [fine] });
-  expect(denylist.names(LOG)).toEqual(['sid', 'tenant']);
+  expect([...denylist.names(LOG)].sort()).toEqual(['group', 'sid', 'tenant']);
   expect(denylist.row(LOG, 'tenant', 't1')).toEqual(fine);
-  expect(denylist.health()[0]).toMatchObject({ status: 'pass', entries: 2 });
+  expect(denylist.row(LOG, 'group', REFUSED)).toEqual(refused);
+  expect(denylist.row(LOG, 'sid', 's1')).toEqual(cutoff());
+  expect(denylist.load(LOG)).toEqual(stateAt(1));
+  expect(denylist.health()[0]).toMatchObject({ status: 'warn', entries: 1, owed: 2 });
 
+  accept();
+  // A restart knows what the file had, and its position lies before what is missing.
+  const restarted = open(leftByKill(path, freshPath()));
+  expect(restarted.load(LOG)).toEqual(stateAt(1));
+  expect(restarted.names(LOG)).toEqual(['sid']);
+  expect(restarted.row(LOG, 'tenant', 't1')).toBeUndefined();
+
+  denylist.commit({ state: stateAt(3), cutoffs: [] });
+  expect(denylist.health()[0]).toMatchObject({ status: 'pass', entries: 3, owed: 0 });
+  expect(denylist.load(LOG)).toEqual(stateAt(3));
   denylist.close();
   const again = open(path);
-  expect(again.names(LOG)).toEqual(['sid', 'tenant']);
+  expect([...again.names(LOG)].sort()).toEqual(['group', 'sid', 'tenant']);
   expect(again.row(LOG, 'tenant', 't1')).toEqual(fine);
+  expect(again.load(LOG)).toEqual(stateAt(3));
+});
+
+test('what is owed when the denylist is closed is written then; what cannot be written is logged', () => {
+  const path = freshPath();
+  const events: string[] = [];
+  const telemetry: Telemetry = { ...silentTelemetry, log: (level, event) => void events.push(`${level} ${event}`) };
+  const first = openDenylist({ path, telemetry });
+  first.enforce({ state: stateAt(1), cutoffs: [cutoff()] });
+  first.close();
+  const second = openDenylist({ path, telemetry });
+  expect([second.load(LOG), second.count()]).toEqual([stateAt(1), 1]);
+  const accept = refuseRows(path);
+  second.enforce({ state: stateAt(2), cutoffs: [cutoff({ value: REFUSED })] });
+  second.close();
+  accept();
+  expect(events).toEqual(['warn denylist_closed_with_owed_rows']);
+  expect(open(path).load(LOG)).toEqual(stateAt(1));
 });
 
 test('a row is removed after its time, not at it', () => {

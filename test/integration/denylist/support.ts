@@ -1,8 +1,10 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
 import type { Cutoff, Denial, LogState } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -18,6 +20,32 @@ export function open(path: string): Denylist {
   const denylist = openDenylist({ path });
   onTestFinished(() => denylist.close());
   return denylist;
+}
+
+/** What a kill leaves behind: the file and its log as they are while they are in use. */
+export function leftByKill(path: string, copy: string): string {
+  for (const part of ['', '-wal']) cpSync(path + part, copy + part);
+  return copy;
+}
+
+/** The beginning of the values of rows that `refuseRows` refuses. */
+export const REFUSED = 'refused';
+
+/**
+ * Makes SQLite refuse new rows whose value begins with `REFUSED`, and so the transaction they are in, however much was done before.
+ * @returns what ends that
+ */
+export function refuseRows(path: string): () => void {
+  const tables = ['cutoff', ...Array.from({ length: 16 }, (_, table) => `staged_${table}`)];
+  const fail = `WHEN new.value GLOB '${REFUSED}*' BEGIN SELECT raise(ABORT, 'the disk is full'); END`;
+  // By the library that has the file open: closing a file in another one would end the locks of this process on it.
+  const run = (sql: (table: string) => string) => {
+    const file = new Database(path);
+    file.exec(`BEGIN IMMEDIATE; ${tables.map(sql).join('; ')}; COMMIT`);
+    file.close();
+  };
+  run((table) => `CREATE TRIGGER refuse_${table} BEFORE INSERT ON ${table} ${fail}`);
+  return () => run((table) => `DROP TRIGGER refuse_${table}`);
 }
 
 export function stateAt(seq: number, more: Partial<LogState> = {}): LogState {
@@ -101,5 +129,5 @@ export function everything(denylist: Denylist) {
     }
   }
   const names = ISSUERS.map((iss) => [...denylist.names(iss)].sort());
-  return { rows, names, count: denylist.count(), byClaim: denylist.countByClaim() };
+  return { rows, names, count: denylist.count(), byClaim: denylist.countByClaim(), owed: denylist.owed() };
 }

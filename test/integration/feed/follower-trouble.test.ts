@@ -5,7 +5,7 @@ import { createSigner, generateSigningKey } from '@rescind/token';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
-import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import { isDenied, openInstance, rowOf, serve, wayTo } from './follower-setting.ts';
 import { createSignedLog, LOG, logout } from './signed-log.ts';
 
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
@@ -15,42 +15,77 @@ function fullWhile(full: () => boolean) {
   return (store: FeedStore): FeedStore => ({
     load: (log) => store.load(log),
     quarantined: (log) => store.quarantined(log),
-    commit(change) {
+    enforce: (change) => store.enforce(change),
+    flush() {
       if (full()) throw new Error('database or disk is full');
-      store.commit(change);
+      store.flush();
     },
+    owed: () => store.owed(),
   });
 }
 
 describe('a follower in trouble', () => {
-  it('loses nothing while its disk is full, and says so', async () => {
+  it('enforces what it receives while its disk is full, and says so', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     let full = false;
     const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: fullWhile(() => full) });
     await instance.follower.ready();
+    await waitFor('a first commit', () => instance.denylist.load(LOG) !== undefined);
     full = true;
     for (let i = 0; i < 50; i += 1) log.append(`sid-${i}`);
     await waitFor('three failures', () => (instance.follower.health()[1]?.failures as number) >= 3);
-    expect(instance.follower.health()[1]).toMatchObject({ name: 'feed_store', status: 'warn' });
-    expect(instance.follower.view().seq).toBe(0);
-    await waitFor('an age that grows', () => instance.follower.view().ageMs > 600);
+    await waitFor('all of it', () => instance.follower.view().seq === 50);
+    for (let i = 0; i < 50; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
+    expect(instance.follower.health()[1]).toMatchObject({ name: 'feed_store', status: 'warn', owed: 50 });
+    expect([instance.denylist.count(), instance.denylist.load(LOG)?.seq]).toEqual([0, 0]);
+    await waitFor('a whole view', () => instance.follower.view().whole);
 
     full = false;
-    await waitFor('all of it', () => instance.denylist.count() === 50);
-    await waitFor('a whole view', () => instance.follower.view().whole);
-    expect(instance.follower.health()[1]).toMatchObject({ status: 'pass', failures: 0, error: null });
-    expect(instance.follower.view().seq).toBe(50);
+    await waitFor('all of it in the file', () => instance.denylist.count() === 50);
+    await waitFor('no trouble', () => instance.follower.health()[1]?.status === 'pass');
+    expect(instance.follower.health()[1]).toMatchObject({ failures: 0, error: null, owed: 0 });
+    expect(instance.denylist.load(LOG)?.seq).toBe(50);
   });
 
-  it('closes while its disk is full', async () => {
+  it('takes no step while too much is owed, and holds what it has', async () => {
+    const log = createSignedLog();
+    const { server } = await serve(log);
+    let full = false;
+    const filler = Array.from({ length: 100_000 }, (_, at) => `filler-${at}`);
+    const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: fullWhile(() => full) });
+    await instance.follower.ready();
+    await waitFor('a first commit', () => instance.denylist.load(LOG) !== undefined);
+    full = true;
+    log.append('before');
+    await waitFor('the one before', () => isDenied(instance, 'before'));
+    const state = instance.denylist.load(LOG);
+    if (state === undefined) throw new Error('nothing was committed');
+    const like = rowOf(instance, 'before');
+    instance.denylist.enforce({ state, cutoffs: filler.map((value) => ({ ...like, value })) });
+    log.append('beyond');
+    await waitFor('a failed store', () => instance.follower.health()[1]?.status === 'fail');
+    await waitFor('an age that grows', () => instance.follower.view().ageMs > 600);
+    expect(instance.follower.view().seq).toBe(1);
+    for (const sid of ['before', 'filler-99999']) expect(isDenied(instance, sid)).toBe(true);
+    expect(isDenied(instance, 'beyond')).toBe(false);
+
+    full = false;
+    await waitFor('the one beyond', () => isDenied(instance, 'beyond'));
+    await waitFor('no trouble', () => instance.follower.health()[1]?.status === 'pass');
+    await waitFor('all of it in the file', () => instance.denylist.count() === 100_002);
+  });
+
+  it('is ready and closes while its disk is full', async () => {
     const log = createSignedLog();
     log.append('one');
     const { server } = await serve(log);
     const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: fullWhile(() => true) });
     await waitFor('a failure', () => (instance.follower.health()[1]?.failures as number) >= 1);
+    await instance.follower.ready();
+    expect(isDenied(instance, 'one')).toBe(true);
     await instance.stop();
-    expect(instance.follower.view().ready).toBe(false);
+    expect(instance.heard()).toContain('feed_commit_failed');
   });
 
   it('ignores and counts what the log has not signed, and applies what comes after', async () => {

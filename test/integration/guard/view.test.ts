@@ -174,6 +174,9 @@ test('a file that is gone revives nobody whom memory knows to be denied', async 
   const url = await serveGuarded(middleware);
   issuer.revoke({ claim: 'sid', value: 'unseen' });
   await applied(issuer, url, issuer.token({ sid: 'gone' }), 'gone');
+  await waitFor('both are in the file alone', () =>
+    middleware.opened.health().some(({ name, entries, owed }) => name === 'denylist' && entries === 2 && owed === 0),
+  );
   dropRows(denylistPath);
   expect(await ask(url, issuer.token({ sid: 'unseen' }))).toMatchObject({ body: { code: 'denylist_unreadable' } });
 });

@@ -6,6 +6,15 @@ import type { FollowerCore, FollowerEffect, FollowerInput, FollowerState, Instan
 /** A full disk is not helped by haste. */
 const FIRST_RETRY_MS: DurationMs = 100;
 const GREATEST_RETRY_MS: DurationMs = 5_000;
+/**
+ * How long a change may wait for others to be committed with it. What denies is enforced already, so nobody waits for it: a
+ * restart reads that much again.
+ */
+const COMMIT_DELAY_MS: DurationMs = 50;
+/** So many rows are committed without delay: one slice of a catch-up, a pause of some 5 ms. */
+const COMMIT_ROWS = 256;
+/** With so many rows owed (some 60 MB) nothing more is stepped. */
+const OWED_MOST = 100_000;
 
 type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
 /** An input whose time is taken when its turn comes. */
@@ -21,20 +30,26 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly carryOut: (effect: Effect) => void;
-  /** Called when something was committed. */
-  readonly onCommit: () => void;
+  /** Called when a step has changed what is enforced or known. */
+  readonly onChange: () => void;
 }
 
-/** What keeps a step from being taken, for health. */
+/** What keeps the store from being written, for health. */
 export interface Trouble {
   /** Failures in a row; 0: none. */
   readonly failures: number;
   readonly error: string | null;
+  /** Rows that are enforced and not durable. */
+  readonly owed: number;
+  /** Whether so many are that no step is taken: the view grows old. */
+  readonly isFull: boolean;
 }
 
 /**
- * Takes the core's steps, one at a time: its commit is carried out before the step counts. A commit that throws (a full
- * disk) is tried again with back-off, and what comes meanwhile waits: nothing is lost and nothing is skipped.
+ * Takes the core's steps, one at a time. The change of a step is enforced before the step counts, and committed a moment later
+ * with those of other steps. A commit that throws (a full disk) changes nothing of that: what is owed is committed as one with
+ * the next try, with back-off, and steps go on until too much is owed. The position on the disk moves only with the rows
+ * before it, so a restart reads again what only memory had.
  */
 export interface Engine {
   state(): FollowerState;
@@ -63,8 +78,10 @@ export function createEngine(options: EngineOptions): Engine {
   const waiting: Waiting[] = [];
   const effects: Effect[] = [];
   let state = options.state;
-  let trouble: Trouble = { failures: 0, error: null };
-  let retry: NodeJS.Timeout | undefined;
+  let trouble: { failures: number; error: string | null } = { failures: 0, error: null };
+  let commitTimer: NodeJS.Timeout | undefined;
+  /** Whether a step could not be taken and waits to be tried again. */
+  let isHeldUp = false;
   let draining = false;
   let carrying = false;
   let closed = false;
@@ -95,17 +112,47 @@ export function createEngine(options: EngineOptions): Engine {
 
   const adopt = (wanted: readonly FollowerEffect[], next: FollowerState) => {
     const [first] = wanted;
-    if (first?.kind === 'commit') store.commit(first.change);
+    if (first?.kind === 'commit') store.enforce(first.change);
     state = next;
     for (const effect of wanted) if (effect.kind !== 'commit') effects.push(effect);
-    if (first?.kind === 'commit') options.onCommit();
+    if (first?.kind === 'commit') options.onChange();
     carryOutAll();
+    if (first?.kind === 'commit') commitSoon();
   };
 
-  const failed = (error: unknown) => {
+  const isFull = () => store.owed() >= OWED_MOST;
+
+  /** Not while one that failed waits to be tried again: what comes meanwhile is committed with it. */
+  const commitSoon = () => {
+    if (closed || trouble.failures > 0) return;
+    if (store.owed() >= COMMIT_ROWS) commit();
+    else commitTimer ??= setTimeout(commit, COMMIT_DELAY_MS);
+  };
+
+  const commit = () => {
+    clearTimeout(commitTimer);
+    commitTimer = undefined;
+    try {
+      store.flush();
+    } catch (error) {
+      failed(error);
+      return;
+    }
+    succeeded();
+  };
+
+  const failed = (error: unknown, what = 'commit') => {
     trouble = { failures: trouble.failures + 1, error: String(error) };
-    telemetry.count('rescind_feed_errors_total', { what: 'commit' });
-    telemetry.log('error', 'feed_commit_failed', { failures: trouble.failures, error: trouble.error });
+    telemetry.count('rescind_feed_errors_total', { what });
+    telemetry.log('error', `feed_${what}_failed`, { ...trouble, owed: store.owed() });
+    clearTimeout(commitTimer);
+    commitTimer = undefined;
+    if (closed) return;
+    commitTimer = setTimeout(() => {
+      isHeldUp = false;
+      commit();
+      drain();
+    }, backoff.next());
   };
 
   const succeeded = () => {
@@ -115,20 +162,22 @@ export function createEngine(options: EngineOptions): Engine {
     backoff.reset();
   };
 
+  /** A step that cannot be taken (the store is closed, a mistake of ours) is not skipped, and not tried without a pause. */
+  const holdUp = (error: unknown) => {
+    isHeldUp = true;
+    failed(error, 'step');
+  };
+
   const drain = () => {
-    if (draining || retry !== undefined) return;
+    if (draining || isHeldUp) return;
     draining = true;
     for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
       if (!closed && !next.isStale()) {
+        if (isFull()) break;
         try {
           take(next.happening);
-          succeeded();
         } catch (error) {
-          failed(error);
-          retry = setTimeout(() => {
-            retry = undefined;
-            drain();
-          }, backoff.next());
+          holdUp(error);
           break;
         }
       }
@@ -142,12 +191,12 @@ export function createEngine(options: EngineOptions): Engine {
     state: () => state,
     now,
     busy: () => waiting.length > 0,
-    trouble: () => trouble,
+    trouble: () => ({ ...trouble, owed: store.owed(), isFull: isFull() }),
     ask(way) {
       try {
         if (!closed) take({ kind: 'asked', way });
       } catch (error) {
-        failed(error);
+        holdUp(error);
       }
       return core.startOf(state, way);
     },
@@ -163,8 +212,8 @@ export function createEngine(options: EngineOptions): Engine {
       // A disk that takes nothing now is asked for no more: the next start knows the age of the last commit.
       if (retry === undefined) void this.submit({ kind: 'stop' });
       closed = true;
-      clearTimeout(retry);
-      retry = undefined;
+      isHeldUp = false;
+      commit();
       drain();
     },
   };

@@ -20,13 +20,20 @@ export function followerHealth(view: View, trouble: Trouble): HealthCheck[] {
       head: view.head,
       way: view.way,
     },
-    { name: 'feed_store', status: trouble.failures === 0 ? 'pass' : 'warn', ...trouble },
+    storeHealth(trouble),
   ];
+}
+
+/** A store that fails still enforces what was received, until too much is owed: then the view only grows old. */
+function storeHealth({ failures, error, owed, isFull }: Trouble): HealthCheck {
+  const status = isFull ? 'fail' : failures > 0 ? 'warn' : 'pass';
+  return { name: 'feed_store', status, failures, error, owed };
 }
 
 const SUSPECT = METRICS.rescind_view_suspect.labels.why;
 
-export function tellView(telemetry: Telemetry, view: View): void {
+export function tellView(telemetry: Telemetry, view: View, { owed }: Trouble): void {
+  telemetry.gauge('rescind_feed_owed_rows', owed);
   telemetry.gauge('rescind_view_ready', view.ready ? 1 : 0);
   for (const why of SUSPECT) telemetry.gauge('rescind_view_suspect', why === view.suspect ? 1 : 0, { why });
   telemetry.gauge('rescind_feed_position_seq', view.seq);

@@ -28,9 +28,9 @@ export interface Follower extends AsyncDisposable {
   ready(signal?: AbortSignal): Promise<void>;
   /** What is known, and how old that is: computed from memory, cheap enough for every request. */
   view(): View;
-  /** `feed`: how the view stands; `feed_store`: whether commits succeed. */
+  /** `feed`: how the view stands; `feed_store`: whether commits succeed, and how many rows are owed to the store. */
   health(): HealthCheck[];
-  /** Calls `listener` after each commit and when the follower becomes ready. Returns what ends that. */
+  /** Calls `listener` after each step that changed something, and when the follower becomes ready. Returns what ends that. */
   onChange(listener: () => void): () => void;
   /** Closes both ways and waits for what is under way. */
   close(): Promise<void>;
@@ -40,7 +40,7 @@ export interface Follower extends AsyncDisposable {
  * Opens a follower: resumes from the position in the store. Never throws later on because of what the log says.
  *
  * Metrics: `rescind_events_applied_total{result}`, `rescind_propagation_seconds`, `rescind_feed_lag_events`,
- * `rescind_view_age_seconds`, `rescind_feed_proofs_total{result}`, `rescind_feed_errors_total{what}`.
+ * `rescind_view_age_seconds`, `rescind_feed_owed_rows`, `rescind_feed_proofs_total{result}`, `rescind_feed_errors_total{what}`.
  * @throws TypeError an option is missing or wrong
  * @throws what the store throws when it cannot be read
  */
@@ -72,7 +72,7 @@ export function openFollower(options: FollowerOptions): Follower {
     store,
     clock,
     telemetry,
-    onCommit: listeners.tell,
+    onChange: listeners.tell,
     carryOut: (effect) =>
       carryOut(effect, links, telemetry, () => {
         readiness.reached();
@@ -86,7 +86,7 @@ export function openFollower(options: FollowerOptions): Follower {
   let ticks = 0;
   const timer = setInterval(() => {
     if (!engine.busy()) void engine.submit({ kind: 'tick' });
-    if (ticks++ % TICKS_PER_GAUGE === 0) tellView(telemetry, view());
+    if (ticks++ % TICKS_PER_GAUGE === 0) tellView(telemetry, view(), engine.trouble());
   }, TICK_MS);
 
   const close = async () => {

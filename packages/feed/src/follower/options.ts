@@ -10,7 +10,7 @@ export interface FollowerOptions {
   /** The token issuers this log may speak for; entries about others are skipped and counted. */
   readonly issuers: readonly string[];
   readonly feed: Feed;
-  /** Where rows and position are committed together; a denylist is one. */
+  /** Where rows are enforced, and committed with the position; a denylist is one. */
   readonly store: FeedStore;
   /** The keys of the log's events, never those of tokens: a key source of @rescind/token. */
   readonly keys: FollowerKeys;
@@ -35,7 +35,7 @@ const followerOptions = optionsOf<FollowerOptions>('openFollower', {
   log: required(option.text('the issuer of the events')),
   issuers: required(option.list(option.text())),
   feed: required(feedOptions),
-  store: required(option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'commit')),
+  store: required(option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'owed')),
   keys: required(option.having<FollowerKeys>('a key source', 'find', 'kids')),
   clock: option.clock,
   telemetry: option.telemetry,

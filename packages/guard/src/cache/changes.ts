@@ -14,7 +14,7 @@ export type ChangeNumber = number;
  */
 export interface Changes {
   latest(): ChangeNumber;
-  /** To be told in the tick that has committed them. */
+  /** To be called in the tick that enforces them. */
   committed(cutoffs: readonly Cutoff[]): void;
   /** @param names the claims that the denylist has rows about, now */
   tracesOf(token: TracedToken, names: Iterable<string>): Traces;

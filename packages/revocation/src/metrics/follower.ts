@@ -146,11 +146,17 @@ export const FOLLOWER_METRICS = {
     help: 'Proofs of a restored issuer handed to it',
     labels: { result: ['taken', 'failed'] },
   },
+  rescind_feed_owed_rows: {
+    type: 'gauge',
+    unit: 'rows',
+    help: 'Rows enforced from memory that the denylist file does not have yet',
+    labels: {},
+  },
   rescind_feed_errors_total: {
     type: 'counter',
     unit: 'steps',
     help: 'Steps of the follower that failed and were tried again',
-    labels: { what: ['commit', 'open', 'close', 'restart', 'prove', 'ready', 'count', 'observe', 'log'] },
+    labels: { what: ['commit', 'step', 'open', 'close', 'restart', 'prove', 'ready', 'count', 'observe', 'log'] },
   },
   rescind_kafka_connected: {
     type: 'gauge',

@@ -42,8 +42,8 @@ export type FollowerInput =
 /** What the driver is to do, in order. */
 export type FollowerEffect =
   /**
-   * At most one, and the first. When it throws, the step did not happen: keep the state from before, and restart the
-   * way the records came from.
+   * At most one, and the first. The step counts once what the change denies is enforced; the rows and the state become durable
+   * later, in one transaction.
    */
   | { readonly kind: 'commit'; readonly change: LogChange }
   /** Open this way's connection. `first` once, at the start. */
@@ -185,7 +185,7 @@ interface Beat {
 
 /** All the core knows. Plain data; nothing outside the core looks into it, except `kept`. */
 export interface FollowerState {
-  /** What was last committed (once the step's commit effect has been carried out), and the newest hint. */
+  /** What is committed next, and the newest hint. */
   readonly kept: LogState;
   readonly cause: Cause | null;
   /** What is kept aside and not understood, by `epoch:seq`. */
