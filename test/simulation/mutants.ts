@@ -11,6 +11,9 @@ const TURNS = ['event-key', 'sends', 'broker', 'slow', 'issuer', 'duplicates'] a
 /** Clocks that are wrong, and restarts. */
 const AGES = ['follower-clock', 'crashes', 'suspend', 'broker', 'http', 'slow', 'leaps'] as const;
 
+/** Disks that take nothing for a while, and processes that end meanwhile. */
+const DISKS = ['full-disk', 'crashes', 'slow', 'duplicates'] as const;
+
 /** A core that is shown every record alone, and as `change` would have it. */
 function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord | null): Mutants {
   const wrap = (core: FollowerCore): FollowerCore => ({
@@ -109,6 +112,11 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'tokens are minted by the wall clock': { mintsByWall: true },
   'a denial is forgotten before the last token it denies': { shortE: true },
   'the position is committed without the rows': { forgetsRows: true },
+  'names are those of the file, not of what is owed to it': { namesOfFileOnly: true, only: DISKS },
+  'a row that is only owed is excluded': { excludesByFileOnly: true, only: DISKS },
+  'a row found lately hides what is owed to it': { recentOfFileOnly: true, only: DISKS },
+  'the position on the disk moves while rows are owed': { positionMovesWhileOwed: true, only: DISKS },
+  'beyond the ceiling rows are dropped instead of waited for': { ceilingDropsRows: true, only: DISKS },
   'rows are pruned by the own clock': { prunesByOwnClock: true },
   'whatever is read counts as live': { allIsLive: true },
   'heartbeats of a lower epoch count': {

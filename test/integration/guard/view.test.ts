@@ -143,6 +143,12 @@ test('rows are forgotten by the time of the log, a minute after their last token
   expect(counts.get('rescind_denylist_pruned_total')).toBe(2);
 });
 
+/** So many rows, and none in memory alone. */
+const untilInFile = ({ opened }: ReturnType<typeof openMiddleware>, rows: number) =>
+  waitFor(`${rows} rows are in the file`, () =>
+    opened.health().some(({ name, entries, owed }) => name === 'denylist' && entries === rows && owed === 0),
+  );
+
 function dropRows(denylistPath: string): void {
   const script = `new (require('node:sqlite').DatabaseSync)(process.argv[1]).exec('DROP TABLE cutoff')`;
   execFileSync(process.execPath, ['--no-warnings', '-e', script, denylistPath]);
@@ -156,6 +162,7 @@ test('a denylist that cannot be read lets nobody in, where the file is asked', a
   await middleware.ready();
   const url = await serveGuarded(middleware);
   await applied(issuer, url, issuer.token({ sid: 'gone' }), 'gone');
+  await untilInFile(middleware, 1);
   const token = issuer.token();
   expect((await ask(url, token)).status).toBe(200);
 
@@ -174,9 +181,7 @@ test('a file that is gone revives nobody whom memory knows to be denied', async 
   const url = await serveGuarded(middleware);
   issuer.revoke({ claim: 'sid', value: 'unseen' });
   await applied(issuer, url, issuer.token({ sid: 'gone' }), 'gone');
-  await waitFor('both are in the file alone', () =>
-    middleware.opened.health().some(({ name, entries, owed }) => name === 'denylist' && entries === 2 && owed === 0),
-  );
+  await untilInFile(middleware, 2);
   dropRows(denylistPath);
   expect(await ask(url, issuer.token({ sid: 'unseen' }))).toMatchObject({ body: { code: 'denylist_unreadable' } });
 });

@@ -3,11 +3,45 @@ import type { Cutoff, Find } from '@rescind/revocation';
 import { judge } from '@rescind/revocation';
 import type { Follower, Store } from './follower.ts';
 import type { Rows, Token } from './truth.ts';
-import { putRow, Violation } from './truth.ts';
+import { ISSUER, putRow, Violation } from './truth.ts';
+
+/** Places in which memory is not asked before the file. */
+export interface LookupMutants {
+  readonly namesOfFileOnly?: boolean;
+  readonly excludesByFileOnly?: boolean;
+  readonly recentOfFileOnly?: boolean;
+}
 
 interface Checked {
   readonly tokens: readonly Token[];
+  readonly mutants: LookupMutants;
   now(): number;
+}
+
+/** As a follower's denylist answers: what is owed to the disk is asked first. */
+function findOf({ store, disk }: Follower, mutants: LookupMutants): Find {
+  const all = findIn(store.rows);
+  if (disk === null) return all;
+  const file = findIn(disk.rows);
+  return {
+    names: mutants.namesOfFileOnly ? file.names : all.names,
+    row(iss, claim, value) {
+      const held = file.row(iss, claim, value);
+      if (held === undefined) return mutants.excludesByFileOnly ? undefined : all.row(iss, claim, value);
+      return mutants.recentOfFileOnly ? held : all.row(iss, claim, value);
+    },
+  };
+}
+
+/** What it has verified it denies from that step on, whatever its disk does. */
+export function checkVerified(follower: Follower, cutoffs: Iterable<Cutoff>, mutants: LookupMutants): void {
+  const find = findOf(follower, mutants);
+  const isNamed = (claim: string) => [...find.names(ISSUER)].includes(claim);
+  for (const { iss, claim, value, issuedUntil, expiresAt } of cutoffs) {
+    const row = isNamed(claim) ? find.row(iss, claim, value) : undefined;
+    if (row !== undefined && row.issuedUntil >= issuedUntil && row.expiresAt >= expiresAt) continue;
+    throw new Violation(`${follower.name} does not deny what it has verified: ${claim} ${value}`);
+  }
 }
 
 function findIn(rows: Rows): Find {
@@ -36,11 +70,11 @@ function tell(token: Token, { store, aheadMs }: Follower, now: number): string {
   return JSON.stringify({ token, kept, aheadMs, now, rows });
 }
 
-/** What must hold whenever the rows on a follower's disk have changed. */
+/** What must hold whenever the rows of a follower have changed. */
 export function checkRows(follower: Follower, world: Checked): void {
-  const { store, denied } = follower;
+  const { denied } = follower;
   const now = world.now();
-  const find = findIn(store.rows);
+  const find = findOf(follower, world.mutants);
   for (const token of world.tokens) {
     const isNow = isDenied(token, find);
     if (isNow && !token.named) throw new Violation(`${follower.name} denies a token that nobody revoked`);
@@ -51,11 +85,22 @@ export function checkRows(follower: Follower, world: Checked): void {
   }
 }
 
+/** A crash forgets what only memory denied, and nothing else. */
+export function forgetOwed(follower: Follower, { tokens }: Pick<Checked, 'tokens'>): void {
+  if (follower.disk === null) return;
+  follower.store = follower.disk;
+  follower.disk = null;
+  follower.owedRows = 0;
+  const find = findIn(follower.store.rows);
+  follower.denied = new Set(tokens.filter((token) => follower.denied.has(token) && isDenied(token, find)));
+}
+
 /** Whole as of a heartbeat: everything acknowledged before its time was read is denied. */
-export function checkClaim(follower: Follower, now: number): void {
-  const { claim, rows } = follower.store;
+export function checkClaim(follower: Follower, { mutants, ...world }: Omit<Checked, 'tokens'>): void {
+  const { claim } = follower.store;
   if (claim === null) return;
-  const find = findIn(rows);
+  const now = world.now();
+  const find = findOf(follower, mutants);
   for (const { token, from } of claim.branch.owed) {
     if (from >= claim.acknowledged) break;
     if (isExpired(token, follower, now) || isDenied(token, find)) continue;

@@ -1,8 +1,18 @@
 import type { FollowerEffect, FollowerInput, Instant, WayId } from '@rescind/feed';
-import type { Cutoff } from '@rescind/revocation';
-import { checkAge, checkClaim, checkReady, checkRestart, checkRows, slackOf } from './check.ts';
+import type { Cutoff, LogChange } from '@rescind/revocation';
+import type { LookupMutants } from './check.ts';
+import {
+  checkAge,
+  checkClaim,
+  checkReady,
+  checkRestart,
+  checkRows,
+  checkVerified,
+  forgetOwed,
+  slackOf,
+} from './check.ts';
 import type { Client, Follower } from './follower.ts';
-import { applyChange, decodeBatch, newWays, protocolOf } from './follower.ts';
+import { applyChange, copyStore, decodeBatch, newWays, protocolOf } from './follower.ts';
 import { accept, pump } from './http.ts';
 import type { Issuer } from './issuer.ts';
 import { claimKey, fresh, prove } from './issuer.ts';
@@ -10,19 +20,24 @@ import type { RelayWorld } from './relay.ts';
 import { placeOf } from './relay.ts';
 import { endOf } from './topic.ts';
 import { tellStep } from './trace.ts';
-import { Violation } from './truth.ts';
+import { putRow, Violation } from './truth.ts';
 
-interface FollowerMutants {
+interface FollowerMutants extends LookupMutants {
   readonly forgetsRows: boolean;
   readonly allIsLive: boolean;
+  readonly positionMovesWhileOwed: boolean;
+  readonly ceilingDropsRows: boolean;
 }
+
+/** With so many rows owed nothing more is stepped. */
+const OWED_MOST = 12;
 
 export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
   readonly mutants: RelayWorld['mutants'] & Partial<FollowerMutants>;
   readonly issuer: Issuer;
   httpUp: boolean;
   trace?: (line: string) => void;
-  readonly faults: { crash: number; drop: number; slow: number };
+  readonly faults: { crash: number; drop: number; slow: number; coalesce: number };
 }
 
 type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
@@ -55,7 +70,15 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
   const setBackMs = saved === null || isSameBoot ? 0 : setBackSince(saved, follower.aheadMs);
   store.slackMs += setBackMs;
   const { state, effects } = core.start(store.state, again, instant(follower, world));
-  follower.process = { state, ways: newWays(), bornAt: world.now(), suspendedMs: 0, heldAtOpen: null };
+  follower.process = {
+    state,
+    ways: newWays(),
+    bornAt: world.now(),
+    suspendedMs: 0,
+    heldAtOpen: null,
+    verified: new Map(),
+    hasCommitted: false,
+  };
   checkRestart(follower, follower.core.view(state, instant(follower, world)).ageMs, setBackMs, world.now());
   carryOut(follower, world, effects);
 }
@@ -66,6 +89,7 @@ function setBackSince({ aheadMs, seenAheadMs }: NonNullable<Follower['store']['s
 
 export function crash(follower: Follower, world: DriveWorld): void {
   follower.process = null;
+  forgetOwed(follower, world);
   follower.restartAt = world.now() + world.random.below(world.random.chance(0.2) ? 20_000 : 1_500);
   if (world.random.chance(0.3)) follower.boot = { id: fresh('b'), at: world.now() };
 }
@@ -86,7 +110,8 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
   process.state = state;
   carryOut(follower, world, effects);
   if (follower.process === null) return;
-  if (follower.store.saved !== null) follower.store.saved.seenAheadMs = follower.aheadMs;
+  // What an earlier process saved stands until this one commits.
+  if (process.hasCommitted && follower.store.saved !== null) follower.store.saved.seenAheadMs = follower.aheadMs;
   checkAge(follower, state, follower.core.view(state, input.at).ageMs, world.now());
 }
 
@@ -123,7 +148,9 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   const { change } = effect;
   const before = store.state;
   const isTorn = world.mutants.forgetsRows === true && world.random.chance(0.1);
-  applyChange(store, isTorn ? { ...change, cutoffs: [] } : change);
+  const isDropped = world.mutants.ceilingDropsRows === true && follower.owedRows >= OWED_MOST;
+  owe(follower, world, change);
+  applyChange(store, isTorn || isDropped ? { ...change, cutoffs: [] } : change);
   const beat = follower.process?.state.beat;
   const { epoch, wholeAt, suspect } = change.state;
   // Another history's time may happen to be the same.
@@ -140,14 +167,43 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
     store.slackMs = hasPredecessor ? Math.min(byClock, fromBefore) : byClock;
   }
   if (follower.process !== null) {
+    follower.process.hasCommitted = true;
     const { ageMs } = follower.core.view(follower.process.state, instant(follower, world));
     const { aheadMs, boot } = follower;
     store.saved = { ageMs, at: world.now(), aheadMs, seenAheadMs: aheadMs, bootId: boot.id };
   }
   if (change.state.savedAt > world.now() + 1e9) throw new Violation('a time from nowhere');
+  if (!isTorn) noteVerified(follower, world, change.cutoffs);
   if (change.cutoffs.length > 0) checkRows(follower, world);
-  checkClaim(follower, world.now());
+  checkClaim(follower, world);
   if (isTorn || world.random.chance(world.faults.crash)) crash(follower, world);
+}
+
+/** Brings a change to the disk with all that is owed, or leaves it owed: because the disk is full, or for a moment. */
+function owe(follower: Follower, { random, faults, mutants }: DriveWorld, { state, cutoffs }: LogChange): void {
+  const isDurable = !follower.isDiskFull && !random.chance(faults.coalesce);
+  if (isDurable) {
+    payOwed(follower);
+    return;
+  }
+  follower.disk ??= copyStore(follower.store);
+  follower.owedRows += cutoffs.length;
+  if (mutants.positionMovesWhileOwed) follower.disk.state = state;
+}
+
+/** All that is owed is on the disk. */
+export function payOwed(follower: Follower): void {
+  follower.disk = null;
+  follower.owedRows = 0;
+}
+
+function noteVerified(follower: Follower, { mutants, random }: DriveWorld, cutoffs: readonly Cutoff[]): void {
+  const verified = follower.process?.verified;
+  if (verified === undefined) return;
+  for (const cutoff of cutoffs) putRow(verified, cutoff);
+  checkVerified(follower, cutoffs, mutants);
+  if (!random.chance(0.1)) return;
+  for (const values of verified.values()) checkVerified(follower, values.values(), mutants);
 }
 
 function takeProof(world: DriveWorld, jws: string): void {
@@ -169,6 +225,8 @@ function rememberedBy({ process, deafUntil, unknownKey }: Follower, { registry, 
 
 /** Lets a follower's connections do what they do in the time of one step. */
 export function advance(follower: Follower, world: DriveWorld): void {
+  if (follower.disk !== null && !follower.isDiskFull && world.random.chance(0.5)) payOwed(follower);
+  if (follower.owedRows >= OWED_MOST && !world.mutants.ceilingDropsRows) return;
   for (const way of ['first', 'second'] as const) {
     const client = follower.process?.ways[way];
     if (client === undefined || client.phase === 'closed') continue;

@@ -1,4 +1,4 @@
-import { crash } from './drive.ts';
+import { crash, payOwed } from './drive.ts';
 import { copyStore } from './follower.ts';
 import { putBack, takeBackup } from './issuer.ts';
 import { operatorRestores, stopIssuer } from './processes.ts';
@@ -79,21 +79,26 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     const follower = random.pick(followers);
     if (follower === undefined) return;
     if (follower.kept === null || random.chance(0.5)) {
-      follower.kept = copyStore(follower.store);
+      follower.kept = copyStore(follower.disk ?? follower.store);
       return;
     }
     if (random.chance(0.5)) {
       const other = random.pick(followers);
-      const from = random.chance(0.5) ? follower.kept : (other?.store ?? follower.kept);
+      const from = random.chance(0.5) ? follower.kept : (other?.disk ?? other?.store ?? follower.kept);
       follower.process = null;
       follower.restartAt = world.now() + random.below(3_000);
       follower.store = copyStore(from);
+      payOwed(follower);
       follower.denied = new Set();
     }
   },
   crashes(world) {
     const follower = world.random.pick(world.followers);
     if (follower?.process != null) crash(follower, world);
+  },
+  'full-disk'({ followers, random }) {
+    const follower = random.pick(followers);
+    if (follower !== undefined) follower.isDiskFull = !follower.isDiskFull;
   },
   rubbish(world) {
     append(world.topic, ['rubbish', '', '#x'], world.now());
@@ -112,7 +117,7 @@ function someOffset(random: Random): number {
 
 /** All faults are over; what they left behind is there. */
 export function calmDown(world: World): void {
-  Object.assign(world.faults, { crash: 0, drop: 0, slow: 0.1 });
+  Object.assign(world.faults, { crash: 0, drop: 0, slow: 0.1, coalesce: 0.1 });
   Object.assign(world, { sendFaults: 0, busy: 0.05, httpUp: true, enabled: new Set() });
   world.topic.up = true;
   // One whose clocks have parted says old times until it is started anew.
@@ -120,6 +125,8 @@ export function calmDown(world: World): void {
   world.issuer.aheadMs = 0;
   for (const follower of world.followers) {
     follower.aheadMs = 0;
+    follower.isDiskFull = false;
+    payOwed(follower);
     follower.deafUntil = 0;
     follower.suspendedUntil = Math.min(follower.suspendedUntil, world.now());
     follower.unknownKey = null;

@@ -5,7 +5,7 @@ import type { Connection } from './http.ts';
 import type { Claim, Registry, Rows, Token } from './truth.ts';
 import { copyRows, ISSUER, putRow } from './truth.ts';
 
-/** What a follower has on its disk: one transaction changes all of it. */
+/** What a follower has: one transaction brings all of it to the disk. */
 export interface Store {
   state: LogState | undefined;
   rows: Rows;
@@ -78,6 +78,9 @@ interface Process {
   suspendedMs: number;
   /** What the topic held when it was first opened. */
   heldAtOpen: readonly string[] | null;
+  /** The rows of all it has verified. */
+  readonly verified: Rows;
+  hasCommitted: boolean;
 }
 
 export type Setup = 'kafka+http' | 'http' | 'kafka';
@@ -86,7 +89,14 @@ export interface Follower {
   readonly name: string;
   readonly setup: Setup;
   readonly core: FollowerCore;
+  /** What the process enforces and knows; what it finds on the disk at its start. */
   store: Store;
+  /** What the disk has, while something is owed to it; null: all of `store`. */
+  disk: Store | null;
+  /** How many rows are owed. */
+  owedRows: number;
+  /** Whether the disk takes nothing. */
+  isDiskFull: boolean;
   kept: Store | null;
   process: Process | null;
   restartAt: number;
@@ -119,6 +129,9 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
     setup,
     core: wrap(core),
     store: emptyStore(),
+    disk: null,
+    owedRows: 0,
+    isDiskFull: false,
     kept: null,
     process: null,
     restartAt: 0,

@@ -40,6 +40,7 @@ export const FAULTS = [
   'suspend',
   'issuer-clock',
   'files',
+  'full-disk',
   'rubbish',
   'deaf',
   'leaps',

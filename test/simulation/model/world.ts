@@ -1,7 +1,7 @@
 import { checkAll, checkClaim, checkRows } from './check.ts';
 import { advance, startFollower } from './drive.ts';
 import { calmDown, provoke } from './faults.ts';
-import type { Follower, Setup } from './follower.ts';
+import type { Follower, Setup, Store } from './follower.ts';
 import { newFollower } from './follower.ts';
 import type { Issuer } from './issuer.ts';
 import { newIssuer, TOLERANCE_MS } from './issuer.ts';
@@ -12,6 +12,7 @@ import { startRelay, stepRelay } from './relay.ts';
 import type { Fault, Mutants, World } from './setting.ts';
 import { FAULTS } from './setting.ts';
 import { newTopic, passTime } from './topic.ts';
+import type { Rows } from './truth.ts';
 import { createRegistry, Violation } from './truth.ts';
 import { keepHouse, mint, revoke } from './writes.ts';
 
@@ -87,7 +88,12 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
     topic: newTopic(),
     sendFaults: has('sends') ? 0.3 : 0,
     httpUp: true,
-    faults: { crash: has('crashes') ? 0.004 : 0, drop: has('drops') ? 0.04 : 0, slow: has('slow') ? 0.6 : 0.1 },
+    faults: {
+      crash: has('crashes') ? 0.004 : 0,
+      drop: has('drops') ? 0.04 : 0,
+      slow: has('slow') ? 0.6 : 0.1,
+      coalesce: has('full-disk') ? 0.3 : 0.05,
+    },
     followers: [],
     enabled,
     busy: 0.4,
@@ -151,16 +157,29 @@ function isSuspended(follower: Follower, world: World): boolean {
   return world.now() < follower.suspendedUntil;
 }
 
-/** As the guard's process does: by log time, never by its own clock. */
+/** As the guard's process does: by log time, never by its own clock; what is on the disk by the log time on the disk. */
 function prune(follower: Follower, world: World): void {
-  const { store } = follower;
+  const { store, disk, process } = follower;
   const ownTime = world.now() + follower.aheadMs;
-  const before = (world.mutants.prunesByOwnClock ? ownTime + 60_000 : (store.state?.logTime ?? 0)) - TOLERANCE_MS;
-  for (const values of store.rows.values()) {
-    for (const [value, row] of values) if (row.expiresAt < before) values.delete(value);
+  const beforeOf = ({ state }: Store) =>
+    (world.mutants.prunesByOwnClock ? ownTime + 60_000 : (state?.logTime ?? 0)) - TOLERANCE_MS;
+  if (process !== null) pruneRows(process.verified, beforeOf(store));
+  pruneRows(store.rows, beforeOf(store), disk?.rows);
+  if (disk !== null) {
+    pruneRows(store.rows, beforeOf(disk));
+    pruneRows(disk.rows, beforeOf(disk));
   }
   checkRows(follower, world);
-  checkClaim(follower, world.now());
+  checkClaim(follower, world);
+}
+
+/** @param except rows of whose keys none is removed */
+function pruneRows(rows: Rows, before: number, except?: Rows): void {
+  for (const [claim, values] of rows) {
+    for (const [value, row] of values) {
+      if (row.expiresAt < before && !except?.get(claim)?.has(value)) values.delete(value);
+    }
+  }
 }
 
 /** A reader of Kafka alone cannot mend what Kafka has lost before a new epoch comes. */

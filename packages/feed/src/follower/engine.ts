@@ -209,10 +209,10 @@ export function createEngine(options: EngineOptions): Engine {
     begin: (wanted) => adopt(wanted, state),
     close() {
       if (closed) return;
-      // A disk that takes nothing now is asked for no more: the next start knows the age of the last commit.
-      if (retry === undefined) void this.submit({ kind: 'stop' });
-      closed = true;
       isHeldUp = false;
+      void this.submit({ kind: 'stop' });
+      closed = true;
+      // What the disk does not take now comes again: the next start knows the age of the last commit.
       commit();
       drain();
     },
