@@ -35,7 +35,9 @@ const followerOptions = optionsOf<FollowerOptions>('openFollower', {
   log: required(option.text('the issuer of the events')),
   issuers: required(option.list(option.text())),
   feed: required(feedOptions),
-  store: required(option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'owed')),
+  store: required(
+    option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'owed'),
+  ),
   keys: required(option.having<FollowerKeys>('a key source', 'find', 'kids')),
   clock: option.clock,
   telemetry: option.telemetry,
