@@ -74,6 +74,11 @@ export interface IssuerClients {
   /** Registers it, or replaces what is registered. @throws TypeError for what cannot be a client */
   put(client: Client): void;
   find(clientId: string): RegisteredClient | undefined;
+  /**
+   * Replaces the clients of the option `clients`, for as long as the issuer is open: for a host whose configuration is
+   * read again. One that is gone gets no token any more; its sessions are not ended. @throws TypeError for what cannot be a client
+   */
+  replaceConfigured(clients: readonly Client[]): void;
   /** By their id. Those of the options are among them. */
   list(): RegisteredClient[];
   /**

@@ -14,6 +14,8 @@ export type {
 export { mountOperations, operation } from './http/operation.ts';
 export { pageOf, pageQuery, wholeNumber } from './http/parameters.ts';
 export type { Listener } from './process/listeners.ts';
+export type { ReloadedFile, Reloads } from './process/reloads.ts';
+export { reloadedText } from './process/reloads.ts';
 export { run } from './process/run.ts';
 export type { OpenedParts, RunningService, Service, ServiceContext } from './process/service.ts';
 export { openService, packageVersion } from './process/service.ts';

@@ -1,7 +1,7 @@
 import { httpWay } from '@rescind/feed';
 import { openGuard } from '@rescind/guard';
 import type { Service } from '@rescind/service';
-import { packageVersion } from '@rescind/service';
+import { packageVersion, reloadedText } from '@rescind/service';
 import { configuredFeed, guardOptions } from '@rescind/service/configuration';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
@@ -13,12 +13,18 @@ export const prices: Service<Configuration> = {
   version: packageVersion(new URL('../package.json', import.meta.url)),
   metrics: ['guard'],
   configure: readSettings,
-  async open({ configuration, telemetry, keep }) {
-    const feed = await configuredFeed(configuration, telemetry, {
-      httpWay,
-      kafka: () => import('@rescind/feed-kafka'),
-    });
-    const opened = keep(openGuard({ ...guardOptions(configuration), feed, telemetry }));
+  async open({ configuration, telemetry, keep, reloads }) {
+    const clientSecret = reloadedText(reloads, configuration, 'FEED_CLIENT_SECRET');
+    const feed = await configuredFeed(
+      configuration,
+      telemetry,
+      {
+        httpWay,
+        kafka: () => import('@rescind/feed-kafka'),
+      },
+      clientSecret,
+    );
+    const opened = keep(openGuard({ ...guardOptions(configuration, clientSecret), feed, telemetry }));
     return {
       app: createApp(opened),
       ready: opened.ready(),

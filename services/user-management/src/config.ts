@@ -47,6 +47,20 @@ export const settings = z.object({
     about:
       'Connections of one client to `/revocations` at a time: the instances of one service, all of which come when Kafka is away',
   }),
+  FEED_READER_BUFFER_BYTES: setting.count({
+    default: '131072',
+    atLeast: 1_024,
+    atMost: 67_108_864,
+    about:
+      'Bytes of the log that wait for one reader of `/revocations` that is slow; an event that is larger goes alone',
+  }),
+  FEED_BUFFER_BYTES: setting.count({
+    default: '67108864',
+    atLeast: 1_048_576,
+    atMost: 17_179_869_184,
+    about:
+      'Bytes that wait for all readers together. Beyond, the reader that holds most is disconnected; it resumes where it was',
+  }),
   CLIENTS_FILE: setting.optional(
     setting.path({
       about:

@@ -1,4 +1,4 @@
-import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
+import { createRevocationsHandler } from '@rescind/feed';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
 import { systemClock } from '@rescind/revocation';
 import type { OpenedParts, Service, ServiceContext } from '@rescind/service';
@@ -14,23 +14,21 @@ import { createSecondFactors } from './accounts/second-factor/enrolment.ts';
 import { recentLoginMs } from './accounts/settings.ts';
 import { createAccountTable } from './accounts/table.ts';
 import { createAdminApp } from './admin/app.ts';
-import { readOperators } from './admin/operators.ts';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
 import { prepareSchema } from './database/schema.ts';
-import { readFeedClients } from './feed-clients.ts';
 import { createFailedCredentials } from './http/failed-credentials.ts';
 import { countingFailures, revocationsOperations } from './http/revocations.ts';
 import { prepareIssuer } from './issuer.ts';
 import { keysCacheControl } from './keys/settings.ts';
 import { openConfiguredCourier } from './notices/configured.ts';
 import { createClientAuthentication } from './oauth/authenticate.ts';
-import { readClients } from './oauth/clients-file.ts';
 import { issuerPath } from './oauth/metadata.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
 import { documentOperation } from './openapi/document.ts';
+import { openReloadedFiles } from './reloaded-files.ts';
 
 /** Users and passwords, and thin HTTP over the issuer. */
 export const userManagement: Service<Configuration> = {
@@ -43,16 +41,13 @@ export const userManagement: Service<Configuration> = {
 };
 
 async function open(context: ServiceContext<Configuration>): Promise<OpenedParts> {
-  const { configuration, telemetry, keep } = context;
-  const feedClients = readFeedClients(configuration.FEED_CLIENTS_FILE);
-  const operators = readOperators(configuration.ADMIN_OPERATORS_FILE);
+  const { configuration, telemetry, keep, reloads } = context;
+  const files = openReloadedFiles(configuration);
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
   const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
-  const issuer = keep(
-    openIssuer({ ...options, clients: readClients(configuration.CLIENTS_FILE, feedClients), subject }),
-  );
+  const issuer = keep(openIssuer({ ...options, clients: files.clients(), subject }));
   prepareSchema(issuer.database);
   const table = createAccountTable(issuer.database);
 
@@ -70,7 +65,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       telemetry,
     }),
   );
-  const courier = openConfiguredCourier(configuration, { issuer, outbox, clock: systemClock, telemetry });
+  const courier = openConfiguredCourier(configuration, { issuer, outbox, reloads, clock: systemClock, telemetry });
   if (courier !== undefined) {
     keep(courier);
     onNotice(() => courier.wake());
@@ -92,8 +87,10 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const authenticateClient = createClientAuthentication({ clients: issuer.clients, failedCredentials, telemetry });
   const revocations = createRevocationsHandler({
     source: issuer.log,
-    authenticate: countingFailures(createBasicAuthenticator(feedClients), failedCredentials),
+    authenticate: countingFailures(files.authenticateReader, failedCredentials),
     readersPerClient: configuration.FEED_READERS_PER_CLIENT,
+    readerBufferBytes: configuration.FEED_READER_BUFFER_BYTES,
+    bufferBytes: configuration.FEED_BUFFER_BYTES,
     clock: systemClock,
     telemetry,
   });
@@ -120,13 +117,14 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     issuer,
     name: configuration.ISSUER,
     users: administration,
-    operators,
+    operators: files.operators,
     stepUpMs: configuration.ADMIN_STEP_UP,
     mostFailures: configuration.ADMIN_FAILURES,
     version: userManagement.version,
     clock: systemClock,
     telemetry,
   });
+  files.follow(reloads, issuer.clients, (client) => revocations.endReaders(client));
   return {
     app,
     basePath: issuerPath(name),

@@ -166,7 +166,7 @@ describe('the HTTP way', () => {
       return still;
     });
     // What the kernel's buffers hold, and no more: 2 000 events are 40 MB.
-    expect(reads.length).toBeLessThan(15);
+    expect(Math.max(...reads)).toBeLessThan(500);
     reader.hold(false);
     await waitFor('all of it', () => reader.records.length === 2_001, 30_000);
     expect(reader.lost).toEqual([]);

@@ -47,6 +47,8 @@ describe('metrics', () => {
       .filter(([name, { type }]) => type === 'counter' && !counted.some(([, counter]) => counter === name))
       .map(([name]) => name);
     expect(withoutSeries, 'only labels that are not known before').toEqual([
+      'rescind_connections_refused_total',
+      'rescind_http_malformed_total',
       'rescind_http_requests_total',
       'rescind_sockets_ended_total',
     ]);

@@ -9,10 +9,14 @@ export interface Listener {
   /** Events may have been appended, or the epoch may have changed. */
   appended(): void;
   heartbeat(heartbeat: Heartbeat): void;
-  end(): void;
+  /** Bytes that wait for the reader to take them. */
+  buffered(): number;
+  /** Disconnects at once; the reader resumes where it was. */
+  cut(reason: string): void;
+  end(reason?: string): void;
 }
 
-/** Events read at a time for one reader: bounds what is buffered for a slow one to some 200 kB. */
+/** Events read at a time for one reader, as far as they fit into its buffer. */
 const READ_LIMIT = 100;
 
 /** Part of the log, as it is written to a connection; empty at its end. */
@@ -31,6 +35,8 @@ export interface Broadcast {
   size(): number;
   /** A heartbeat that speaks of the log as it is now: to open a connection with. */
   opening(): Heartbeat;
+  /** To be called when the buffer of a listener has changed by so many bytes. */
+  bufferChanged(by: number): void;
   /** The events after a position; readers at the same one share the reading. */
   piece(after: number): Piece;
   close(): void;
@@ -41,16 +47,22 @@ interface BroadcastOptions {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly heartbeatMs: DurationMs;
+  /** The most text of one piece; one event is always in it. */
+  readonly readerBufferBytes: number;
+  /** The most that may wait for all readers together. */
+  readonly bufferBytes: number;
 }
 
 /**
  * What all connections share: one subscription to the log, one heartbeat a second however many they are, one reading
  * of what has just been appended. Holds nothing while nobody is connected.
  */
-export function createBroadcast({ source, clock, telemetry, heartbeatMs }: BroadcastOptions): Broadcast {
+export function createBroadcast(options: BroadcastOptions): Broadcast {
+  const { source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes } = options;
   const listeners = new Set<Listener>();
   const pieces = new Map<number, Piece>();
   const heartbeats = createHeartbeats(source, clock, heartbeatMs);
+  let buffered = 0;
   let timer: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
 
@@ -60,6 +72,7 @@ export function createBroadcast({ source, clock, telemetry, heartbeatMs }: Broad
   };
   const beat = () => {
     pieces.clear();
+    telemetry.gauge('rescind_feed_buffered_bytes', buffered);
     try {
       const heartbeat = heartbeats.sign();
       for (const listener of [...listeners]) listener.heartbeat(heartbeat);
@@ -75,6 +88,16 @@ export function createBroadcast({ source, clock, telemetry, heartbeatMs }: Broad
     unsubscribe?.();
     unsubscribe = undefined;
     pieces.clear();
+    telemetry.gauge('rescind_feed_buffered_bytes', buffered);
+  };
+  /** The readers that hold most go first: one that takes what it gets holds next to nothing. */
+  const shed = () => {
+    while (buffered > bufferBytes) {
+      const [largest] = [...listeners].sort((a, b) => b.buffered() - a.buffered());
+      if (largest === undefined || largest.buffered() === 0) return;
+      telemetry.log('warn', 'feed_reader_cut', { buffered: largest.buffered(), bufferedInAll: buffered });
+      largest.cut('buffer_full');
+    }
   };
 
   return {
@@ -92,10 +115,14 @@ export function createBroadcast({ source, clock, telemetry, heartbeatMs }: Broad
       telemetry.gauge('rescind_feed_readers', listeners.size);
       if (listeners.size === 0) stop();
     },
+    bufferChanged(by) {
+      buffered += by;
+      if (by > 0 && buffered > bufferBytes) shed();
+    },
     piece(after) {
       const known = pieces.get(after);
       if (known !== undefined) return known;
-      const piece = readPiece(source, after);
+      const piece = readPiece(source, after, readerBufferBytes);
       // Readers that catch up are each somewhere else: only the end of the log is worth keeping, until it moves.
       if (!piece.full) pieces.set(after, piece);
       return piece;
@@ -107,11 +134,28 @@ export function createBroadcast({ source, clock, telemetry, heartbeatMs }: Broad
   };
 }
 
-function readPiece(source: LogSource, after: number): Piece {
-  const rows = source.read(after, READ_LIMIT);
+function readPiece(source: LogSource, after: number, most: number): Piece {
+  const read = source.read(after, READ_LIMIT);
+  const rows = withinBytes(read, most);
   const { epoch } = source.snapshot();
   const text = rows.map(({ seq, jws }) => `id: ${epoch}:${seq}\nevent: ${EVENT_NAME}\ndata: ${jws}\n\n`).join('');
-  return { epoch, text, upTo: rows.at(-1)?.seq ?? after, full: rows.length === READ_LIMIT };
+  return {
+    epoch,
+    text,
+    upTo: rows.at(-1)?.seq ?? after,
+    full: rows.length < read.length || rows.length === READ_LIMIT,
+  };
+}
+
+/** As many rows from the first on as fit; the first in any case. */
+function withinBytes<R extends { readonly jws: string }>(rows: readonly R[], most: number): readonly R[] {
+  let bytes = 0;
+  const beyond = rows.findIndex(({ jws }, index) => {
+    // A compact JWS is ASCII.
+    bytes += jws.length;
+    return index > 0 && bytes > most;
+  });
+  return beyond === -1 ? rows : rows.slice(0, beyond);
 }
 
 export function heartbeatText(heartbeat: Heartbeat): string {

@@ -12,11 +12,16 @@ import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { LogSource } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
 import { receiveProof } from './proof.ts';
+import type { Reader } from './reader.ts';
 import { openReader } from './reader.ts';
 
 const HEARTBEAT_MS: DurationMs = 1_000;
 /** Instances of one service share its credential: a large fleet, and no more. */
 const READERS_PER_CLIENT = 1_024;
+/** Some hundred events. */
+const READER_BUFFER_BYTES = 131_072;
+/** A tenth of the memory of a small machine. */
+const BUFFER_BYTES = 67_108_864;
 /** A reader that takes nothing for so long comes back by itself when it can. */
 const STUCK_MS: DurationMs = 30_000;
 
@@ -30,6 +35,13 @@ export interface RevocationsHandlerOptions {
   readonly heartbeatMs?: DurationMs | undefined;
   /** Most connections of one client at a time; one more is answered 429. Default 1 024. */
   readonly readersPerClient?: number | undefined;
+  /**
+   * How many bytes are read from the log for one reader at a time, and wait for it if it is slow; an event that is larger goes
+   * alone. Default 131 072.
+   */
+  readonly readerBufferBytes?: number | undefined;
+  /** Most bytes that wait for all readers together: beyond, the one that holds most is disconnected. Default 67 108 864. */
+  readonly bufferBytes?: number | undefined;
   /** After how many ms a reader that takes nothing is dropped. Default 30 000. */
   readonly stuckMs?: DurationMs | undefined;
 }
@@ -37,6 +49,8 @@ export interface RevocationsHandlerOptions {
 export interface RevocationsHandler {
   /** Answers `GET …/revocations` and `POST …/revocations/proof`; by the end of the path, so it can be mounted anywhere. */
   handle(request: IncomingMessage, response: ServerResponse): void;
+  /** Ends every connection of a client, such as one whose secret is no longer good. @returns how many there were */
+  endReaders(client: string): number;
   /** How many readers are connected. */
   readers(): number;
   /** Ends all connections; from now on answers 503. */
@@ -52,6 +66,8 @@ const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHa
   telemetry: option.telemetry,
   heartbeatMs: option.duration({ most: 2 ** 31 - 1 }),
   readersPerClient: option.count({ least: 1 }),
+  readerBufferBytes: option.count({ least: 1_024 }),
+  bufferBytes: option.count({ least: 1_024 }),
   stuckMs: option.duration({ most: 2 ** 31 - 1 }),
 });
 
@@ -65,20 +81,26 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
   const options = handlerOptions(given);
   const { source, authenticate, readersPerClient = READERS_PER_CLIENT, stuckMs = STUCK_MS } = options;
   const { clock = systemClock, telemetry = silentTelemetry, heartbeatMs = HEARTBEAT_MS } = options;
-  const broadcast = createBroadcast({ source, clock, telemetry, heartbeatMs });
-  const readersOf = new Map<string, number>();
+  const { readerBufferBytes = READER_BUFFER_BYTES, bufferBytes = BUFFER_BYTES } = options;
+  const broadcast = createBroadcast({ source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes });
+  const readersOf = new Map<string, Set<Reader>>();
   let closed = false;
 
-  const count = (client: string, by: 1 | -1) => {
-    const readers = (readersOf.get(client) ?? 0) + by;
-    if (readers === 0) readersOf.delete(client);
-    else readersOf.set(client, readers);
+  const add = (client: string, reader: Reader) => {
+    readersOf.set(client, (readersOf.get(client) ?? new Set()).add(reader));
+    broadcast.add(reader);
+  };
+  const remove = (client: string, reader: Reader) => {
+    const readers = readersOf.get(client);
+    readers?.delete(reader);
+    if (readers?.size === 0) readersOf.delete(client);
+    broadcast.remove(reader);
   };
 
   const stream = (client: string, request: IncomingMessage, response: ServerResponse) => {
-    if ((readersOf.get(client) ?? 0) >= readersPerClient) throw new RescindError('rate_limited', { retryAfter: 5 });
+    if ((readersOf.get(client)?.size ?? 0) >= readersPerClient)
+      throw new RescindError('rate_limited', { retryAfter: 5 });
     const opening = broadcast.opening();
-    count(client, 1);
     const reader = openReader({
       response,
       source,
@@ -87,12 +109,9 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       lastEventId: request.headers['last-event-id'],
       telemetry,
       stuckMs,
-      onEnd: () => {
-        broadcast.remove(reader);
-        count(client, -1);
-      },
+      onEnd: () => remove(client, reader),
     });
-    broadcast.add(reader);
+    add(client, reader);
     reader.start();
   };
 
@@ -121,6 +140,11 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       } catch (error) {
         fail(error);
       }
+    },
+    endReaders(client) {
+      const readers = [...(readersOf.get(client) ?? [])];
+      for (const reader of readers) reader.end('client_removed');
+      return readers.length;
     },
     readers: () => broadcast.size(),
     close() {

@@ -36,11 +36,21 @@ export function openReader(options: ReaderOptions): Reader {
   let due: Heartbeat[] = [];
   let stuck: NodeJS.Timeout | undefined;
   let over = false;
+  /** What of `broadcast`'s total is this reader's. */
+  let held = 0;
+
+  const account = () => {
+    const now = over ? 0 : response.writableLength;
+    const by = now - held;
+    held = now;
+    if (by !== 0) broadcast.bufferChanged(by);
+  };
 
   const finish = (reason: string) => {
     if (over) return;
     over = true;
     clearTimeout(stuck);
+    account();
     telemetry.count('rescind_feed_readers_ended_total', { reason });
     options.onEnd();
   };
@@ -52,12 +62,19 @@ export function openReader(options: ReaderOptions): Reader {
     setTimeout(() => response.destroy(), LINGER_MS).unref();
   };
 
+  const cut = (reason: string) => {
+    finish(reason);
+    response.destroy();
+  };
+
   const write = (text: string) => {
-    if (response.write(text)) return;
+    const flows = response.write(text);
+    account();
+    if (flows || over) return;
+    clearTimeout(stuck);
     stuck = setTimeout(() => {
       telemetry.log('warn', 'feed_reader_stuck', { sent });
-      finish('stuck');
-      response.destroy();
+      cut('stuck');
     }, options.stuckMs);
   };
 
@@ -96,6 +113,7 @@ export function openReader(options: ReaderOptions): Reader {
       response.on('close', () => finish('left'));
       response.on('drain', () => {
         clearTimeout(stuck);
+        account();
         guardedPump();
       });
       response.socket?.setKeepAlive(true, 10_000);
@@ -114,7 +132,9 @@ export function openReader(options: ReaderOptions): Reader {
       due = due[0] === undefined ? [heartbeat] : [due[0], heartbeat];
       guardedPump();
     },
-    end: () => end('closed'),
+    buffered: () => held,
+    cut,
+    end: (reason = 'closed') => end(reason),
   };
 }
 

@@ -21,7 +21,8 @@ export interface HttpWayOptions {
   readonly issuer: string;
   /** The reader's credential (HTTP Basic, RFC 7617). The id has no colon. */
   readonly clientId: string;
-  readonly clientSecret: string;
+  /** A function is called before each request: for a secret that is rotated while the reader runs. */
+  readonly clientSecret: string | (() => string);
   /** Default: the global one. */
   readonly fetch?: typeof globalThis.fetch | undefined;
   readonly clock?: Clock | undefined;
@@ -32,7 +33,7 @@ export interface HttpWayOptions {
 
 interface Settings {
   readonly url: string;
-  readonly authorization: string;
+  readonly authorization: () => string;
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -57,7 +58,7 @@ export function httpWay(options: HttpWayOptions): Way {
 const httpWayOptions = optionsOf<HttpWayOptions>('httpWay', {
   issuer: required(option.url()),
   clientId: required(option.text('text without a colon', /^[^:]+$/)),
-  clientSecret: required(option.text()),
+  clientSecret: required(option.textOrSource()),
   fetch: option.callable<typeof globalThis.fetch>(),
   clock: option.clock,
   telemetry: option.telemetry,
@@ -69,7 +70,8 @@ function checkOptions(given: HttpWayOptions): Settings {
   const { issuer, clientId, clientSecret, stallMs = STALL_MS } = options;
   return {
     url: `${issuer.replace(/\/+$/, '')}/revocations`,
-    authorization: basicAuthorization(clientId, clientSecret),
+    authorization: () =>
+      basicAuthorization(clientId, typeof clientSecret === 'function' ? clientSecret() : clientSecret),
     fetch: options.fetch ?? globalThis.fetch,
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? silentTelemetry,
@@ -168,7 +170,7 @@ async function request(settings: Settings, sink: WaySink, signal: AbortSignal): 
     headers: {
       accept: 'text/event-stream',
       'accept-encoding': 'identity',
-      authorization: settings.authorization,
+      authorization: settings.authorization(),
       'cache-control': 'no-store',
       ...(epoch === '' ? {} : { 'last-event-id': `${epoch}:${seq}` }),
     },
@@ -208,7 +210,7 @@ function reasonOf(error: unknown, signal: AbortSignal): string {
 async function prove(settings: Settings, jws: string): Promise<void> {
   const response = await settings.fetch(`${settings.url}/proof`, {
     method: 'POST',
-    headers: { 'content-type': 'application/secevent+jwt', authorization: settings.authorization },
+    headers: { 'content-type': 'application/secevent+jwt', authorization: settings.authorization() },
     body: jws,
     redirect: 'manual',
     signal: AbortSignal.timeout(PROOF_TIMEOUT_MS),

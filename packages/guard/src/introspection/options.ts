@@ -5,7 +5,8 @@ import { option, optionsOf, required } from '@rescind/revocation/options';
 export interface IntrospectionOptions {
   /** This service's client credential, sent as HTTP Basic, encoded as RFC 6749 section 2.3.1 says. */
   readonly clientId: string;
-  readonly clientSecret: string;
+  /** A function is called before each request: for a secret that is rotated while the guard runs. */
+  readonly clientSecret: string | (() => string);
   /** Default: as the issuer's metadata say (RFC 8414), else `{issuerUrl}/oauth2/introspect`. */
   readonly url?: string | undefined;
   /** Longest time a request waits for the answer, its turn included, in ms. Default 2 000. */
@@ -27,7 +28,7 @@ export interface IntrospectionSettings {
   /** Where it is when they do not say. */
   readonly usualUrl: string;
   /** The value of the `Authorization` header. */
-  readonly authorization: string;
+  readonly authorization: () => string;
   readonly timeoutMs: DurationMs;
   readonly maxConcurrent: number;
   readonly maxWaiting: number;
@@ -40,7 +41,7 @@ const LONGEST_TIMER_MS: DurationMs = 2 ** 31 - 1;
 
 export const introspectionOptions = optionsOf<IntrospectionOptions>('introspection', {
   clientId: required(option.text()),
-  clientSecret: required(option.text()),
+  clientSecret: required(option.textOrSource()),
   url: option.url(),
   timeoutMs: option.duration({ most: LONGEST_TIMER_MS }),
   maxConcurrent: option.count({ least: 1 }),
@@ -55,13 +56,14 @@ export function toIntrospectionSettings(options: IntrospectionOptions, issuerUrl
   return {
     url,
     usualUrl: `${issuerUrl.replace(/\/+$/, '')}/oauth2/introspect`,
-    authorization: authorizationOf(options),
+    authorization: () => authorizationOf(options),
     ...{ timeoutMs, maxConcurrent, maxWaiting, breakAfter, breakMs },
   };
 }
 
 function authorizationOf({ clientId, clientSecret }: IntrospectionOptions): string {
-  return `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(clientSecret)}`).toString('base64')}`;
+  const secret = typeof clientSecret === 'function' ? clientSecret() : clientSecret;
+  return `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(secret)}`).toString('base64')}`;
 }
 
 /** application/x-www-form-urlencoded, so that a colon in the id ends nothing. */

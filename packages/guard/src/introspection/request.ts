@@ -32,7 +32,11 @@ export async function askIssuer(
       method: 'POST',
       redirect: 'error',
       signal,
-      headers: { accept: 'application/json', authorization, 'content-type': 'application/x-www-form-urlencoded' },
+      headers: {
+        accept: 'application/json',
+        authorization: authorization(),
+        'content-type': 'application/x-www-form-urlencoded',
+      },
       body: new URLSearchParams({ token, token_type_hint: 'access_token' }).toString(),
     });
     return readAnswer(await readObject(response), token);

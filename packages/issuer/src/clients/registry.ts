@@ -11,6 +11,8 @@ export interface ClientRegistry {
   /** One that may hold tokens. @throws RescindError `client_invalid` */
   requireEnabled(clientId: string): RegisteredClient;
   list(): RegisteredClient[];
+  /** Replaces those of the options: all of them, or none. @throws TypeError */
+  replaceGiven(given: readonly Client[]): void;
   /** Inside a transaction. @throws TypeError */
   put(client: Client): void;
   /** Inside a transaction. */
@@ -23,7 +25,8 @@ const SECRET_BYTES = 32;
 
 /** @throws TypeError */
 export function createClientRegistry(clients: Clients, given: readonly Client[] = [WEB]): ClientRegistry {
-  const builtIn = new Map(given.map(toRegistered).map((client) => [client.clientId, client]));
+  const byId = (some: readonly Client[]) => new Map(some.map(toRegistered).map((client) => [client.clientId, client]));
+  let builtIn = byId(given);
   const find = (clientId: string) => clients.find(clientId) ?? builtIn.get(clientId);
   return {
     find,
@@ -31,6 +34,9 @@ export function createClientRegistry(clients: Clients, given: readonly Client[] 
       const client = find(clientId);
       if (client === undefined || client.disabled) throw new RescindError('client_invalid');
       return client;
+    },
+    replaceGiven(replacements) {
+      builtIn = byId(replacements);
     },
     list() {
       const all = new Map([...builtIn, ...clients.all().map((client) => [client.clientId, client] as const)]);
@@ -67,6 +73,7 @@ export function createClientAdministration(
   return {
     put: (client) => transactions.run(() => registry.put(client)),
     find: (clientId) => registry.find(clientId),
+    replaceConfigured: (clients) => registry.replaceGiven(clients),
     list: () => registry.list(),
     remove: (clientId) => transactions.run(() => registry.remove(clientId)),
     addSecret: (clientId) => transactions.run(() => addSecret(registry, clientId)),

@@ -36,6 +36,15 @@ function string(): OptionCheck<string> {
   };
 }
 
+/** Text that is not empty, or a function that returns it at each use: for a secret that is rotated at run time. */
+function textOrSource(): OptionCheck<string | (() => string)> {
+  return (value, path) => {
+    if (isText(value)) return value;
+    if (typeof value === 'function') return value as () => string;
+    throw wrongOption(path, 'text that is not empty, or a function that returns it', value);
+  };
+}
+
 /** The name of a file or directory: text without NUL. */
 function filePath(expected = 'the path of a file', refused: readonly string[] = []): OptionCheck<string> {
   return (value, path) => {
@@ -156,6 +165,7 @@ function either<const V extends false | null | string, T>(exact: V, check: Optio
 export const option = {
   text,
   string,
+  textOrSource,
   filePath,
   url,
   flag,

@@ -9,7 +9,7 @@ export interface Ways<W> {
   httpWay(options: {
     readonly issuer: string;
     readonly clientId: string;
-    readonly clientSecret: string;
+    readonly clientSecret: string | (() => string);
     readonly telemetry: Telemetry;
   }): W;
   /** Loads Kafka's client: called only where there is a Kafka. */
@@ -19,16 +19,18 @@ export interface Ways<W> {
 /**
  * The feed that the configuration asks for: with KAFKA_BROKERS Kafka first and the issuer's HTTP way second, else that
  * way alone.
+ * @param clientSecret default: FEED_CLIENT_SECRET as it was at start; see `reloadedText`
  */
 export async function configuredFeed<W>(
   configuration: GuardConfiguration & KafkaConfiguration,
   telemetry: Telemetry,
   ways: Ways<W>,
+  clientSecret: string | (() => string) = configuration.FEED_CLIENT_SECRET,
 ): Promise<{ readonly first: W; readonly second?: W }> {
   const http = ways.httpWay({
     issuer: issuerUrl(configuration),
     clientId: configuration.FEED_CLIENT_ID,
-    clientSecret: configuration.FEED_CLIENT_SECRET,
+    clientSecret,
     telemetry,
   });
   const connection = kafkaConnection(configuration);

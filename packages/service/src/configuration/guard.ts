@@ -47,7 +47,10 @@ export interface GuardConfiguration {
 }
 
 /** The same, as options of `openGuard` of @rescind/guard. */
-export function guardOptions(configuration: GuardConfiguration) {
+export function guardOptions(
+  configuration: GuardConfiguration,
+  clientSecret: string | (() => string) = configuration.FEED_CLIENT_SECRET,
+) {
   return {
     issuer: configuration.ISSUER,
     issuerUrl: issuerUrl(configuration),
@@ -56,7 +59,7 @@ export function guardOptions(configuration: GuardConfiguration) {
     maxStalenessMs: configuration.MAX_STALENESS,
     stale: configuration.STALE_POLICY,
     // Who may read revocations may ask about tokens too.
-    introspection: { clientId: configuration.FEED_CLIENT_ID, clientSecret: configuration.FEED_CLIENT_SECRET },
+    introspection: { clientId: configuration.FEED_CLIENT_ID, clientSecret },
   };
 }
 

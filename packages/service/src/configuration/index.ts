@@ -4,6 +4,6 @@ export { guardOptions, guardSettings } from './guard.ts';
 export type { KafkaConnection } from './kafka.ts';
 export { kafkaConnection, kafkaSettings } from './kafka.ts';
 export { processSettings } from './process.ts';
-export { ConfigurationError, environmentNotes, readConfiguration } from './read.ts';
+export { ConfigurationError, configuredFile, environmentNotes, readConfiguration } from './read.ts';
 export { setting } from './setting.ts';
 export { configurationTable, markdownTable } from './table.ts';

@@ -25,6 +25,37 @@ const OWN_PREFIX = 'RESCIND_';
 const MAX_SHOWN = 80;
 
 const notes = new WeakMap<object, EnvironmentNotes>();
+const sources = new WeakMap<object, { readonly settings: Settings; readonly environment: Environment }>();
+
+/** A file that holds the value of a variable, named by NAME_FILE. */
+export interface ConfiguredFile {
+  /** NAME_FILE. */
+  readonly variable: string;
+  readonly path: string;
+  /** Reads the file again. @throws ConfigurationError the file cannot be read, or is no value of the variable */
+  read(): string;
+}
+
+/** The file that a text value of a configuration came from; `undefined`: it did not come from a file. */
+export function configuredFile(configuration: object, name: string): ConfiguredFile | undefined {
+  const source = sources.get(configuration);
+  const variable = `${name}_FILE`;
+  const path = source?.environment[variable] || undefined;
+  if (source === undefined || path === undefined) return undefined;
+  const { settings, environment } = source;
+  return {
+    variable,
+    path,
+    read() {
+      const given = givenValue(settings, name, environment);
+      if (typeof given === 'object') throw new ConfigurationError([given]);
+      const result = settings.shape[name]?.safeParse(given);
+      if (result?.success === true && typeof result.data === 'string') return result.data;
+      const [issue] = result?.error?.issues ?? [];
+      throw new ConfigurationError([{ variable, problem: `${shown(settings, name, given)}; ${issue?.message ?? ''}` }]);
+    },
+  };
+}
 
 /** What is worth a log line about the environment that a configuration was read from. */
 export function environmentNotes(configuration: object): EnvironmentNotes {
@@ -57,6 +88,7 @@ export function readConfiguration<S extends Settings>(settings: S, environment: 
   if (!result.success || problems.length > 0) throw new ConfigurationError(problems);
   const ignored = Object.keys(environment).filter((name) => isIgnored(settings, name, environment));
   notes.set(result.data, { ignored, misspelt: findMisspelt(environment, knownNames(settings)) });
+  sources.set(result.data, { settings, environment });
   return result.data;
 }
 

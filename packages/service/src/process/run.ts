@@ -17,7 +17,7 @@ const EXIT_CONFIGURATION = 78;
 
 /**
  * Runs a service until it is told to stop (SIGTERM or SIGINT: requests finish, everything is closed, exit 0; a second
- * signal exits at once), or one of its commands. What nobody caught is logged and ends the process with 1: its state is
+ * signal exits at once), or one of its commands. SIGHUP reads the files of the configuration again. What nobody caught is logged and ends the process with 1: its state is
  * not known any more.
  */
 export async function run<C extends ProcessConfiguration>(service: Service<C>, host: Host): Promise<void> {
@@ -44,10 +44,27 @@ function exitOnUncaught(host: Host, telemetry: Telemetry): void {
 
 async function runUntilSignal<C extends ProcessConfiguration>(service: Service<C>, host: Host): Promise<void> {
   const asked = signal(host);
+  const hangups = reloadOnHangup(host);
   const running = await openService(service, host.env);
+  hangups.begin(() => running.reload());
   await asked;
   await running.close();
   host.exit(0);
+}
+
+/** SIGHUP reads the files of the configuration again and ends nothing; one that comes during the start is heeded after it. */
+function reloadOnHangup(host: Host): { begin(reload: () => void): void } {
+  let pending = false;
+  let reload = () => {
+    pending = true;
+  };
+  host.on('SIGHUP', () => reload());
+  return {
+    begin(work) {
+      reload = work;
+      if (pending) work();
+    },
+  };
 }
 
 /** The first signal; the second one exits at once. */
@@ -78,7 +95,10 @@ async function runCommand<C extends ProcessConfiguration>(
     return;
   }
   const configuration = service.configure(host.env);
-  const report = await withResources((keep) => command({ configuration, telemetry, keep }));
+  // A command reads its files once: a hang-up of its terminal ends nothing either.
+  host.on('SIGHUP', () => undefined);
+  const reloads = { watch: () => undefined };
+  const report = await withResources((keep) => command({ configuration, telemetry, keep, reloads }));
   telemetry.log('info', `${name}_done`, report);
   host.exit(0);
 }

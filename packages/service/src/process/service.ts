@@ -15,6 +15,8 @@ import type { Explain } from './explain.ts';
 import type { Listener } from './listeners.ts';
 import { openListeners } from './listeners.ts';
 import { openManagement } from './management.ts';
+import type { Reloads } from './reloads.ts';
+import { openReloads } from './reloads.ts';
 
 /** What a service is given when it starts. */
 export interface ServiceContext<C> {
@@ -22,6 +24,8 @@ export interface ServiceContext<C> {
   readonly telemetry: Telemetry;
   /** Closes it when the service stops, in reverse order; also when the start fails half-way. */
   keep<T extends AsyncDisposable>(resource: T): T;
+  /** Reads files of the configuration again when they change, and on SIGHUP. */
+  readonly reloads: Reloads;
 }
 
 /** What a service has once its parts are open. */
@@ -66,6 +70,8 @@ export interface RunningService {
   readonly managementUrl: string;
   /** Addresses of the service's further listeners, by their name. */
   readonly listenerUrls: Readonly<Record<string, string>>;
+  /** Reads the files of the configuration again: for SIGHUP. */
+  reload(): void;
   /** `/readyz` answers 503, no new connection is taken, requests finish, then everything is closed. */
   close(): Promise<void>;
 }
@@ -90,11 +96,18 @@ export async function openService<C extends ProcessConfiguration>(
   const resources = new AsyncDisposableStack();
   try {
     const state = { ready: false, stopping: false };
-    const parts = await service.open({ configuration, telemetry, keep: (resource) => resources.use(resource) });
+    const reloads = openReloads(telemetry);
+    resources.defer(() => reloads.stop());
+    const keep = <T extends AsyncDisposable>(resource: T) => resources.use(resource);
+    const parts = await service.open({ configuration, telemetry, keep, reloads });
     const ready = () => state.ready && !state.stopping && (parts.serving?.() ?? true);
     telemetry.gauge('rescind_build_info', 1, { service: service.name, version: service.version });
     const ports: (() => ConnectionCount[])[] = [];
-    const health = () => [...parts.health(), connectionsCheck(ports.flatMap((counts) => counts()))];
+    const health = () => [
+      ...parts.health(),
+      ...reloads.health(),
+      connectionsCheck(ports.flatMap((counts) => counts())),
+    ];
     metrics.onScrape(createHealthMetrics(telemetry, { ready, health }));
     const limits = {
       total: configuration.MANAGEMENT_MAX_CONNECTIONS,
@@ -142,7 +155,7 @@ export async function openService<C extends ProcessConfiguration>(
       stopped ??= stop();
       return stopped;
     };
-    return { url, managementUrl: management.url, listenerUrls, close };
+    return { url, managementUrl: management.url, listenerUrls, reload: reloads.reload, close };
   } catch (error) {
     await resources.disposeAsync();
     throw error;

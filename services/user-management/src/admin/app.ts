@@ -28,7 +28,8 @@ export interface AdminOptions {
   /** The `iss` of our tokens. */
   readonly name: string;
   readonly users: AccountAdministration;
-  readonly operators: ReadonlyMap<string, Operator>;
+  /** As they are now. */
+  readonly operators: () => ReadonlyMap<string, Operator>;
   /** How old the login of a user may be who does something to everybody. */
   readonly stepUpMs: DurationMs;
   /** Failed authentications that one address may have in a minute. */

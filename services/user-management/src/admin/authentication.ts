@@ -19,15 +19,18 @@ export interface Administrator {
 /** @throws RescindError `operator_invalid`, `token_malformed`, `token_expired`, `token_revoked`, … */
 export type Authenticate = (credentials: Credentials) => Administrator;
 
-/** Operators by their secret, users by an access token of ours. */
+/** Operators by their secret, as the file has them at this moment; users by an access token of ours. */
 export function createAuthentication(
-  operators: ReadonlyMap<string, Operator>,
+  operators: () => ReadonlyMap<string, Operator>,
   issuer: Pick<Issuer, 'verify'>,
 ): Authenticate {
-  const known = new Map(
-    [...operators].map(([name, { secret, scopes }]) => [name, { secret: digest(secret), scopes }] as const),
-  );
-  const nobody = { secret: digest(''), scopes: new Set<string>() };
+  function requireOperator(name: string, secret: string): Operator {
+    const operator = operators().get(name);
+    // Digests are of one length, and a stranger's is compared as well: all take the same time.
+    const same = timingSafeEqual(digest(secret), digest(operator?.secret ?? ''));
+    if (!same || operator === undefined) throw operatorWrong();
+    return operator;
+  }
 
   return (credentials) => {
     if (credentials.kind === 'bearer') {
@@ -35,11 +38,8 @@ export function createAuthentication(
       return { ...administratorOf(verify()), confirm: () => void verify() };
     }
     const { name, secret } = credentials;
-    const operator = known.get(name);
-    // Digests are of one length, and a stranger's is compared as well: all take the same time.
-    const same = timingSafeEqual(digest(secret), (operator ?? nobody).secret);
-    if (!same || operator === undefined) throw operatorWrong();
-    return { who: `operator:${name}`, scopes: operator.scopes, confirm: () => undefined };
+    const { scopes } = requireOperator(name, secret);
+    return { who: `operator:${name}`, scopes, confirm: () => void requireOperator(name, secret) };
   };
 }
 

@@ -9,7 +9,8 @@ export interface CourierOptions {
   readonly issuer: Pick<Issuer, 'transaction' | 'refusingWrites' | 'canWrite'>;
   readonly outbox: NoticeOutbox;
   readonly url: string;
-  readonly secret: Buffer;
+  /** As it is now. */
+  readonly secret: () => Buffer;
   /** Attempts after which a notice is dead. */
   readonly attempts: number;
   /** The wait after the first attempt; it doubles with each. */
@@ -130,7 +131,7 @@ async function send(
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...webhookHeaders(secret, id, body, clock.now()) },
+      headers: { 'content-type': 'application/json', ...webhookHeaders(secret(), id, body, clock.now()) },
       body,
       // What is personal goes to the configured address and to no other.
       redirect: 'manual',

@@ -29,16 +29,18 @@ const client = z.discriminatedUnion('authMethod', [
 /**
  * The clients there are from the start: `web`, those of a file `{ "<client id>": { "name", "authMethod", … } }`, and the
  * services that read revocations, which may introspect with the same secret. The file's take the place of the others.
- * @throws ConfigurationError the file cannot be read, is open to others, or is wrong; never with a secret
  */
-export function readClients(path: string | undefined, feedClients: Readonly<Record<string, string>>): Client[] {
+export function toClients(
+  fileClients: Readonly<Record<string, FileClient>>,
+  feedClients: Readonly<Record<string, string>>,
+): Client[] {
   const clients = new Map<string, Client>([[WEB.clientId, WEB]]);
   for (const [id, feedSecret] of Object.entries(feedClients)) clients.set(id, serviceClient(id, feedSecret));
-  for (const [id, members] of Object.entries(readFile(path))) clients.set(id, registered(id, members));
+  for (const [id, members] of Object.entries(fileClients)) clients.set(id, registered(id, members));
   return [...clients.values()];
 }
 
-type FileClient = z.output<typeof client>;
+export type FileClient = z.output<typeof client>;
 
 function registered(clientId: string, given: FileClient): Client {
   const secretHashes = 'secrets' in given ? given.secrets.map(hash) : [];
@@ -57,7 +59,8 @@ function serviceClient(id: string, secretText: string): Client {
   };
 }
 
-function readFile(path: string | undefined): Record<string, FileClient> {
+/** No file: none. @throws ConfigurationError the file cannot be read, is open to others, or is wrong; never with a secret */
+export function readClientsFile(path: string | undefined): Readonly<Record<string, FileClient>> {
   if (path === undefined) return {};
   return readPrivateJson({
     variable: 'CLIENTS_FILE',

@@ -1,0 +1,107 @@
+import type { Socket } from 'node:net';
+import { connect } from 'node:net';
+import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
+import type { Telemetry } from '@rescind/revocation';
+import { silentTelemetry } from '@rescind/revocation';
+import { expect, onTestFinished, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { createPlainLog } from './plain-log.ts';
+import { openServer } from './server.ts';
+
+const EVENT_BYTES = 50_000;
+const SECRET = 'a-secret-of-a-test-0123456789';
+
+function open(bounds: { readerBufferBytes?: number; bufferBytes?: number }) {
+  const source = createPlainLog({ padding: EVENT_BYTES });
+  const ended: string[] = [];
+  let buffered = 0;
+  const telemetry: Telemetry = {
+    ...silentTelemetry,
+    count: (metric: string, labels?: { readonly reason?: string }) => {
+      if (metric === 'rescind_feed_readers_ended_total') ended.push(labels?.reason ?? '');
+    },
+    gauge: (metric: string, value: number) => {
+      if (metric === 'rescind_feed_buffered_bytes') buffered = value;
+    },
+  };
+  const authenticate = createBasicAuthenticator({ prices: SECRET });
+  const handler = createRevocationsHandler({ source, authenticate, telemetry, heartbeatMs: 50, ...bounds });
+  onTestFinished(() => handler.close());
+  return { source, handler, ended, buffered: () => buffered };
+}
+
+/** A reader that takes what the machine buffers for it and nothing more, until it is resumed. */
+function slowReader(port: number, lastEventId?: string): { socket: Socket; text: () => string } {
+  let text = '';
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  const resumed = lastEventId === undefined ? '' : `Last-Event-ID: ${lastEventId}\r\n`;
+  socket.write(
+    `GET /revocations HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${btoa(`prices:${SECRET}`)}\r\n${resumed}\r\n`,
+  );
+  socket.pause();
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  socket.on('error', () => undefined);
+  return { socket, text: () => text };
+}
+
+test('what waits for slow readers is bounded in bytes for each of them', async () => {
+  const { source, handler, buffered } = open({ readerBufferBytes: 131_072 });
+  const { port } = await openServer(handler.handle);
+  source.append(400);
+  const readers = Array.from({ length: 5 }, () => slowReader(port));
+  await waitFor('all readers to be stuck', () => handler.readers() === 5 && buffered() > 0);
+  const seen = buffered();
+  source.append(100);
+  await waitFor('another look', () => buffered() > 0 && source.heartbeatsSigned() > 5);
+  // Two events fit into a piece; what the socket has taken is the machine's.
+  for (const each of [seen, buffered()]) expect(each).toBeLessThanOrEqual(5 * 3 * (EVENT_BYTES + 200));
+  const [first] = readers;
+  first?.socket.resume();
+  await waitFor(
+    'the first reader to have everything',
+    () => first?.text().includes('id: 0001-a:500\n') === true,
+    20_000,
+  );
+});
+
+test('beyond the bound of all together the reader that holds most is disconnected, and resumes where it was', async () => {
+  const { source, handler, ended, buffered } = open({ readerBufferBytes: 200_000, bufferBytes: 500_000 });
+  const { port } = await openServer(handler.handle);
+  source.append(400);
+  const readers = Array.from({ length: 12 }, () => slowReader(port));
+  await waitFor('a reader to be cut', () => ended.includes('buffer_full'));
+  await waitFor('a heartbeat', () => buffered() > 0);
+  expect(buffered()).toBeLessThanOrEqual(500_000);
+  expect(new Set(ended)).toEqual(new Set(['buffer_full']));
+  for (const { socket } of readers) socket.destroy();
+  await waitFor('no reader', () => handler.readers() === 0);
+  expect(handler.readers()).toBe(0);
+  const again = slowReader(port, '0001-a:398');
+  again.socket.resume();
+  await waitFor('the rest', () => again.text().includes('id: 0001-a:400\n'));
+  expect(again.text()).not.toContain('id: 0001-a:398\n');
+});
+
+test('an event that is larger than the bound of a reader still reaches it', async () => {
+  const { source, handler } = open({ readerBufferBytes: 1_024 });
+  const { port } = await openServer(handler.handle);
+  source.append(3);
+  const reader = slowReader(port);
+  reader.socket.resume();
+  await waitFor('all events', () => reader.text().includes('id: 0001-a:3\n'));
+});
+
+test('the readers of one client are ended and nobody else’s', async () => {
+  const { handler, ended } = open({});
+  const { port } = await openServer(handler.handle);
+  slowReader(port);
+  await waitFor('the reader', () => handler.readers() === 1);
+  expect(handler.endReaders('orders')).toBe(0);
+  expect(handler.readers()).toBe(1);
+  expect(handler.endReaders('prices')).toBe(1);
+  await waitFor('the end', () => handler.readers() === 0);
+  expect(ended).toEqual(['client_removed']);
+});

@@ -1,0 +1,162 @@
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import type { ServiceProcess } from '../../support/process.ts';
+import { startProcess } from '../../support/process.ts';
+import { FEED_SECRET, freePort, issuerEnvironment } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const mainOf = (service: string) => fileURLToPath(new URL(`../../../services/${service}/src/main.ts`, import.meta.url));
+const OTHER_SECRET = 'another-secret-of-a-test-9876543210';
+const OPERATOR = 'operator-secret-of-a-test-0123456789abcdef';
+
+const basic = (id: string, secret: string) => ({ Authorization: `Basic ${btoa(`${id}:${secret}`)}` });
+
+async function startIssuer(more: Record<string, string> = {}) {
+  const directory = temporaryDirectory();
+  const port = await freePort();
+  const environment = { ...issuerEnvironment(directory, port), ...more };
+  const service = startProcess(mainOf('user-management'), environment);
+  const { url, managementUrl, adminUrl } = await service.line('listening');
+  const feedStatus = async (id: string, secret: string) => {
+    const response = await fetch(`${String(url)}/revocations`, { headers: basic(id, secret) });
+    await response.body?.cancel();
+    return response.status;
+  };
+  return {
+    ...service,
+    url: String(url),
+    managementUrl: String(managementUrl),
+    adminUrl: String(adminUrl),
+    directory,
+    feedStatus,
+  };
+}
+
+async function checkOf(managementUrl: string, name: string) {
+  const response = await fetch(`${managementUrl}/readyz`);
+  const { checks } = (await response.json()) as { checks: { name: string; status: string }[] };
+  return { code: response.status, check: checks.find((one) => one.name === name) };
+}
+
+const metricOf = async (managementUrl: string, series: string) =>
+  (await (await fetch(`${managementUrl}/metrics`)).text()).split('\n').find((line) => line.startsWith(`${series} `));
+
+const count = ({ lines }: ServiceProcess, event: string) => lines.filter((line) => line.event === event).length;
+
+const writeSecrets = (path: string, content: object | string) =>
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content), { mode: 0o600 });
+
+test('SIGHUP ends nothing and reads the files again: a removed client’s stream ends, a rotated secret is good at once', async () => {
+  const issuer = await startIssuer();
+  const file = join(issuer.directory, 'feed-clients.json');
+  const stream = await fetch(`${issuer.url}/revocations`, { headers: basic('orders', FEED_SECRET) });
+  expect(stream.status).toBe(200);
+  const ended = stream.text();
+  writeSecrets(file, { prices: OTHER_SECRET });
+  issuer.kill('SIGHUP');
+  await issuer.line('configuration_reloaded');
+  await ended;
+  expect(await issuer.feedStatus('orders', FEED_SECRET)).toBe(401);
+  expect(await issuer.feedStatus('prices', FEED_SECRET)).toBe(401);
+  expect(await issuer.feedStatus('prices', OTHER_SECRET)).toBe(200);
+  // The same credential introspects.
+  const introspect = (secret: string) =>
+    fetch(`${issuer.url}/oauth2/introspect`, {
+      method: 'POST',
+      headers: basic('prices', secret),
+      body: new URLSearchParams({ token: 'x' }),
+    });
+  expect((await introspect(OTHER_SECRET)).status).toBe(200);
+  expect((await introspect(FEED_SECRET)).status).toBe(401);
+  for (let times = 0; times < 3; times++) issuer.kill('SIGHUP');
+  await waitFor('more reloads', () => count(issuer, 'configuration_reloaded') >= 2, 10_000);
+  expect(await metricOf(issuer.managementUrl, 'rescind_feed_readers_ended_total{reason="client_removed"}')).toMatch(
+    / 1$/,
+  );
+  issuer.kill('SIGTERM');
+  expect(await issuer.exit).toBe(0);
+});
+
+test.each([
+  ['no JSON', '{'],
+  ['an empty file', ''],
+  ['a secret that is too short', '{"prices":"short"}'],
+  ['open to everybody', 'chmod'],
+])('a file that has become invalid changes nothing and fails a check: %s', async (what, content) => {
+  const issuer = await startIssuer();
+  const file = join(issuer.directory, 'feed-clients.json');
+  const next = `${file}.next`;
+  writeFileSync(next, content === 'chmod' ? JSON.stringify({ prices: OTHER_SECRET }) : content);
+  renameSync(next, file);
+  if (what !== 'open to everybody') writeSecrets(file, content);
+  issuer.kill('SIGHUP');
+  const refused = await issuer.line('configuration_reload_refused');
+  expect(refused).toMatchObject({ level: 'error', variable: 'FEED_CLIENTS_FILE', path: file });
+  expect(JSON.stringify(refused)).not.toContain('short"');
+  expect(await issuer.feedStatus('prices', FEED_SECRET)).toBe(200);
+  expect(await checkOf(issuer.managementUrl, 'configuration')).toMatchObject({
+    code: 200,
+    check: { status: 'fail', variable: 'FEED_CLIENTS_FILE' },
+  });
+  expect(await metricOf(issuer.managementUrl, 'rescind_configuration_files_refused')).toMatch(/ 1$/);
+  writeSecrets(next, { prices: OTHER_SECRET });
+  renameSync(next, file);
+  await waitFor('the mended file', async () => (await issuer.feedStatus('prices', OTHER_SECRET)) === 200, 10_000);
+  expect((await checkOf(issuer.managementUrl, 'configuration')).check?.status).toBe('pass');
+});
+
+test('operators and clients are read again when their files change', async () => {
+  const directory = temporaryDirectory();
+  const [operators, clients] = [join(directory, 'operators.json'), join(directory, 'clients.json')];
+  writeSecrets(operators, { ada: { secret: OPERATOR, scopes: ['admin:clients:read'] } });
+  writeSecrets(clients, {});
+  const issuer = await startIssuer({ ADMIN_OPERATORS_FILE: operators, CLIENTS_FILE: clients });
+  const list = async () => {
+    const response = await fetch(`${issuer.adminUrl}/admin/clients`, { headers: basic('ada', OPERATOR) });
+    return { status: response.status, text: await response.text() };
+  };
+  expect((await list()).status).toBe(200);
+  writeSecrets(clients, { mobile: { name: 'Mobile', authMethod: 'none' } });
+  await waitFor('the new client', async () => (await list()).text.includes('"mobile"'), 10_000);
+  writeSecrets(operators, { bob: { secret: OPERATOR, scopes: ['admin:clients:read'] } });
+  await waitFor('the removed operator', async () => (await list()).status === 401, 10_000);
+});
+
+test('a guarded service reads its feed secret again when Kubernetes swaps the mounted directory', async () => {
+  const issuer = await startIssuer();
+  const mounted = join(temporaryDirectory(), 'secrets');
+  // As kubelet does it: the file is a link into `..data`, which is a link that is replaced.
+  const publish = (version: string, secret: string) => {
+    mkdirSync(join(mounted, version), { recursive: true });
+    writeSecrets(join(mounted, version, 'feed'), secret);
+    symlinkSync(version, join(mounted, '..data_tmp'));
+    renameSync(join(mounted, '..data_tmp'), join(mounted, '..data'));
+  };
+  publish('..1', FEED_SECRET);
+  symlinkSync('..data/feed', join(mounted, 'feed'));
+  const prices = startProcess(mainOf('prices'), {
+    PORT: '0',
+    MANAGEMENT_PORT: '0',
+    ISSUER: issuer.url,
+    DENYLIST_PATH: join(temporaryDirectory(), 'denylist.sqlite'),
+    FEED_CLIENT_SECRET_FILE: join(mounted, 'feed'),
+  });
+  await prices.line('ready');
+  writeSecrets(join(issuer.directory, 'feed-clients.json'), { prices: OTHER_SECRET });
+  issuer.kill('SIGHUP');
+  await waitFor(
+    'the refused secret',
+    () => prices.lines.some(({ event, reason }) => event === 'feed_connection_lost' && reason === 'unauthorized'),
+    15_000,
+  );
+  publish('..2', OTHER_SECRET);
+  await prices.line('configuration_reloaded');
+  await prices.line('feed_connected');
+  expect(prices.output()).not.toContain(OTHER_SECRET);
+  prices.kill('SIGHUP');
+  prices.kill('SIGTERM');
+  expect(await prices.exit).toBe(0);
+});
