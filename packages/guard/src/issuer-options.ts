@@ -2,7 +2,7 @@ import type { DurationMs } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { OptionCheck, OptionShape } from '@rescind/revocation/options';
 import { option, required, wrongOption } from '@rescind/revocation/options';
-import type { Algorithm } from '@rescind/token';
+import type { Algorithm, RequiredClaim } from '@rescind/token';
 import { ALGORITHMS } from '@rescind/token';
 import type { IntrospectionOptions, IntrospectionSettings } from './introspection/options.ts';
 import { introspectionOptions, toIntrospectionSettings } from './introspection/options.ts';
@@ -29,12 +29,26 @@ export interface IssuerOptions {
    */
   readonly revocation?: 'log' | 'none' | undefined;
 
-  /** Values of the header's `typ` that are taken. Default `at+jwt` (RFC 9068 section 2.1). */
-  readonly typ?: readonly string[] | undefined;
-  /** Default `RS256` and `ES256`. */
+  /**
+   * Values of the header's `typ` that are taken. Default `at+jwt` (RFC 9068 section 2.1). `null`, for an issuer that writes none: a
+   * token without it is taken, and `JWT` and `at+jwt`. Claims must then tell its access tokens from its other tokens, by
+   * `claimValues` or `absentClaims`.
+   */
+  readonly typ?: readonly string[] | null | undefined;
+  /**
+   * Default `RS256` and `ES256`. A key of its set is for the one algorithm that it names; one that names none is for all of these that
+   * suit its type and curve (RFC 7517 section 4.4).
+   */
   readonly algorithms?: readonly Algorithm[] | undefined;
-  /** Beside `iss`, `aud`, `exp` and `iat`, which always must be there. Default `sub`, `jti` and `client_id` (RFC 9068). */
-  readonly requiredClaims?: readonly string[] | undefined;
+  /** The claim that is compared with `audience` where a token has no `aud`. Default none: such a token is refused. */
+  readonly audienceClaim?: string | undefined;
+  /**
+   * Beside `iss`, `aud`, `exp` and `iat`, which always must be there, as text or a number. Of a list one at least, which may be a list
+   * such as `permissions`. Default `sub`, `jti` and `client_id` (RFC 9068).
+   */
+  readonly requiredClaims?: readonly RequiredClaim[] | undefined;
+  /** Claims that its other tokens have and its access tokens have not, such as `nonce` of an ID token. Default none. */
+  readonly absentClaims?: readonly string[] | undefined;
   /** Claims that must have exactly this value, such as Keycloak's `typ: 'Bearer'`, which an ID token has not. */
   readonly claimValues?: Readonly<Record<string, ClaimValue>> | undefined;
   /** By the name that cut-offs use the name that this issuer uses: `{ client_id: 'azp' }`. */
@@ -60,8 +74,11 @@ export interface IssuerSettings {
   readonly jwksUrl: string | undefined;
   readonly revocation: 'log' | 'none';
   readonly typ: readonly string[];
+  readonly typMayBeAbsent: boolean;
   readonly algorithms: readonly Algorithm[];
-  readonly requiredClaims: readonly string[];
+  readonly audienceClaim: string | undefined;
+  readonly requiredClaims: readonly RequiredClaim[];
+  readonly absentClaims: readonly string[];
   readonly claimValues: Readonly<Record<string, ClaimValue>>;
   readonly claimNames: Readonly<Record<string, string | readonly string[]>>;
   readonly skewMs: DurationMs;
@@ -72,28 +89,10 @@ export interface IssuerSettings {
 }
 
 const MAX_TOKEN_BYTES = 8_192;
-
 /** A second each way: both machines ask a time server, and one of the answers was late. */
-const FOREIGN_SKEW_MS: DurationMs = 1_000;
-
-/** How the tokens of some issuers look: `openGuard({ ...profiles.keycloak, issuer, audience, … })`. */
-export const profiles = {
-  /** As of 26. Its ID tokens have the same issuer, key and `typ` in the header: the claim `typ` tells them apart. */
-  keycloak: {
-    typ: ['JWT'],
-    requiredClaims: ['sub', 'jti', 'azp'],
-    claimValues: { typ: 'Bearer' },
-    claimNames: { client_id: 'azp' },
-    skewMs: FOREIGN_SKEW_MS,
-  },
-  /** Its default access tokens have no `jti`; those of its RFC 9068 profile have. */
-  auth0: {
-    typ: ['JWT', 'at+jwt'],
-    requiredClaims: ['sub'],
-    claimNames: { client_id: 'azp' },
-    skewMs: FOREIGN_SKEW_MS,
-  },
-} as const satisfies Readonly<Record<string, Partial<IssuerOptions>>>;
+export const FOREIGN_SKEW_MS: DurationMs = 1_000;
+/** Types that say no more than that it is a JWT (RFC 7519 section 5.1), or that it is what is wanted. */
+const ANY_TYPE = ['JWT', 'at+jwt'];
 
 /** The check of a value that a claim must have. */
 export const claimValueOption: OptionCheck<ClaimValue> = (value, path) => {
@@ -108,9 +107,11 @@ export const issuerShape: OptionShape<IssuerOptions> = {
   issuerUrl: option.url(),
   jwksUrl: option.url({ query: true }),
   revocation: option.oneOf('log', 'none'),
-  typ: option.list(option.text()),
+  typ: option.either(null, option.list(option.text())),
   algorithms: option.list(option.oneOf(...ALGORITHMS)),
-  requiredClaims: option.list(option.text()),
+  audienceClaim: option.text(),
+  requiredClaims: option.list(option.oneOrList(option.text())),
+  absentClaims: option.list(option.text()),
   claimValues: option.record(claimValueOption),
   claimNames: option.record(option.oneOrList(option.text())),
   skewMs: option.duration({ least: 0, most: CLOCK_TOLERANCE_MS }),
@@ -124,6 +125,7 @@ export const issuerShape: OptionShape<IssuerOptions> = {
  */
 export function toIssuerSettings(options: IssuerOptions, isOwn: boolean): IssuerSettings {
   const { issuer, audience, issuerUrl = issuer, revocation = 'log' } = options;
+  requireTold(options);
   const skewMs = options.skewMs ?? (isOwn || revocation === 'none' ? 0 : FOREIGN_SKEW_MS);
   const isComparedWithSkew = isOwn ? skewMs > 0 : options.skewMs !== undefined || revocation === 'log';
   return {
@@ -134,12 +136,23 @@ export function toIssuerSettings(options: IssuerOptions, isOwn: boolean): Issuer
     skewMs,
     iatToleranceMs: isComparedWithSkew ? skewMs : CLOCK_TOLERANCE_MS,
     jwksUrl: options.jwksUrl,
-    typ: options.typ ?? ['at+jwt'],
+    typ: options.typ === null ? ANY_TYPE : (options.typ ?? ['at+jwt']),
+    typMayBeAbsent: options.typ === null,
+    audienceClaim: options.audienceClaim,
     algorithms: options.algorithms ?? ['RS256', 'ES256'],
     requiredClaims: options.requiredClaims ?? ['sub', 'jti', 'client_id'],
+    absentClaims: options.absentClaims ?? [],
     claimValues: options.claimValues ?? {},
     claimNames: options.claimNames ?? {},
     maxTokenBytes: options.maxTokenBytes ?? MAX_TOKEN_BYTES,
     introspection: options.introspection && toIntrospectionSettings(options.introspection, issuerUrl),
   };
+}
+
+/** @throws TypeError where an ID token of the same issuer and key would do as well */
+function requireTold({ typ, claimValues, absentClaims }: IssuerOptions): void {
+  if (typ !== null || claimValues !== undefined || absentClaims !== undefined) return;
+  throw new TypeError(
+    'typ must be a list of types, or null beside claimValues or absentClaims that tell access tokens from ID tokens',
+  );
 }

@@ -1,4 +1,5 @@
 import type { Fetch } from '@rescind/token';
+import { describeFailure } from '@rescind/token';
 
 /** Where to look, and how long and how far. */
 export interface MetadataRequest {
@@ -13,47 +14,96 @@ const TIMEOUT_MS = 5_000;
 /** Metadata of the largest known issuers take 5 kB. */
 const MAX_BYTES = 65_536;
 
-/** The issuer answered, and what it says cannot be used: asking again would not help. */
-export class MetadataUnusable extends Error {
-  override readonly name = 'MetadataUnusable';
+/** No address had metadata that can be used. Its message names each address with what was wrong there. */
+export class MetadataUnavailable extends Error {
+  override readonly name = 'MetadataUnavailable';
+  /** `unreachable`: some address could not be asked, or answered 5xx or 429, so that asking again may help. */
+  readonly result: 'unusable' | 'unreachable';
+
+  constructor(result: MetadataUnavailable['result'], causes: readonly string[]) {
+    super(causes.join('; '));
+    this.result = result;
+  }
 }
 
 /** What is looked for: members of RFC 8414 section 2. */
 export type Endpoint = 'jwks_uri' | 'introspection_endpoint';
 
-/**
- * Asks the issuer's metadata where something of it is: those of RFC 8414, else those of OpenID Connect Discovery.
- * @returns undefined when they do not say, or there are none
- * @throws MetadataUnusable, or whatever the fetch throws
- */
-export async function findEndpoint(name: Endpoint, request: MetadataRequest): Promise<string | undefined> {
-  for (const url of metadataUrls(request.issuerUrl)) {
-    const metadata = await fetchMetadata(url, request);
-    if (metadata !== undefined) return endpointOf(name, metadata, request);
+/** What was wrong at one address. */
+class AddressFailure extends Error {
+  readonly result: 'absent' | 'unusable' | 'unreachable';
+
+  constructor(result: AddressFailure['result'], detail: string) {
+    super(detail);
+    this.result = result;
   }
-  return undefined;
 }
 
-async function fetchMetadata(url: string, request: MetadataRequest): Promise<Record<string, unknown> | undefined> {
+/**
+ * Asks the issuer's metadata where something of it is: those of RFC 8414, else those of OpenID Connect Discovery. Whatever is
+ * wrong at one address, the next is asked.
+ *
+ * @returns undefined when they do not say, or there are none: each address without them answered 404 or 410
+ * @throws MetadataUnavailable
+ * @throws the reason of `signal` when that is aborted
+ */
+export async function findEndpoint(name: Endpoint, request: MetadataRequest): Promise<string | undefined> {
+  const failures: AddressFailure[] = [];
+  for (const url of metadataUrls(request.issuerUrl)) {
+    try {
+      const found = endpointOf(name, await fetchMetadata(url, request), request);
+      if (found !== undefined) return found;
+    } catch (error) {
+      request.signal.throwIfAborted();
+      failures.push(toFailure(url, error));
+    }
+  }
+  const serious = failures.filter(({ result }) => result !== 'absent');
+  if (serious.length === 0) return undefined;
+  const result = serious.some((one) => one.result === 'unreachable') ? 'unreachable' : 'unusable';
+  throw new MetadataUnavailable(
+    result,
+    failures.map(({ message }) => message),
+  );
+}
+
+/** @param error another than AddressFailure comes of the fetch itself */
+function toFailure(url: string, error: unknown): AddressFailure {
+  const result = error instanceof AddressFailure ? error.result : 'unreachable';
+  return new AddressFailure(
+    result,
+    `${url}: ${error instanceof AddressFailure ? error.message : describeFailure(error)}`,
+  );
+}
+
+async function fetchMetadata(url: string, request: MetadataRequest): Promise<Record<string, unknown>> {
   const response = await request.fetch(url, {
     redirect: 'error',
     signal: AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT_MS)]),
     headers: { accept: 'application/json' },
   });
-  if (response.status === 200) return parse(await readBody(response));
+  const { status } = response;
+  if (status === 200) return parse(await readBody(response));
   await response.body?.cancel();
-  if (response.status === 404) return undefined;
-  throw new Error(`answered ${response.status}`);
+  const result = ABSENT.has(status) ? 'absent' : status >= 500 || status === 429 ? 'unreachable' : 'unusable';
+  throw new AddressFailure(result, `answered ${status}`);
 }
 
-/** RFC 8414 section 3.1: the well-known part goes between host and path. OpenID Connect Discovery section 4: behind the path. */
-function metadataUrls(issuerUrl: string): string[] {
+/** RFC 9110 sections 15.5.5 and 15.5.11. */
+const ABSENT: ReadonlySet<number> = new Set([404, 410]);
+
+/**
+ * RFC 8414 section 3.1: the well-known part goes between host and path. OpenID Connect Discovery section 4: behind the path; so
+ * do issuers of before RFC 8414 with its name (section 5).
+ */
+function metadataUrls(issuerUrl: string): Iterable<string> {
   const { origin, pathname } = new URL(issuerUrl);
   const path = pathname.replace(/\/+$/, '');
-  return [
+  return new Set([
     `${origin}/.well-known/oauth-authorization-server${path}`,
     `${origin}${path}/.well-known/openid-configuration`,
-  ];
+    `${origin}${path}/.well-known/oauth-authorization-server`,
+  ]);
 }
 
 async function readBody(response: Response): Promise<Buffer> {
@@ -61,7 +111,7 @@ async function readBody(response: Response): Promise<Buffer> {
   let size = 0;
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
-    if (size > MAX_BYTES) throw new MetadataUnusable(`more than ${MAX_BYTES} bytes`);
+    if (size > MAX_BYTES) throw new AddressFailure('unusable', `more than ${MAX_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -74,7 +124,7 @@ function parse(body: Buffer): Record<string, unknown> {
   } catch {
     // Said below: what was sent is not repeated.
   }
-  throw new MetadataUnusable('not a JSON object');
+  throw new AddressFailure('unusable', 'not a JSON object');
 }
 
 function endpointOf(
@@ -83,17 +133,25 @@ function endpointOf(
   { issuer, issuerUrl }: MetadataRequest,
 ): string | undefined {
   // RFC 8414 section 3.3: else anybody's metadata would do.
-  if (metadata.issuer !== issuer) throw new MetadataUnusable('they are of another issuer');
+  if (metadata.issuer !== issuer) {
+    throw new AddressFailure('unusable', `of the issuer ${printable(metadata.issuer)}, not of ${issuer}`);
+  }
   const { [name]: uri } = metadata;
   if (uri === undefined) return undefined;
   const url = typeof uri === 'string' ? URL.parse(rebase(uri, issuer, issuerUrl)) : null;
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new MetadataUnusable(`${name} is no http or https URL without a user and a password`);
+    throw new AddressFailure('unusable', `${name} is no http or https URL without a user and a password`);
   }
   if (new URL(issuerUrl).protocol === 'https:' && url.protocol !== 'https:') {
-    throw new MetadataUnusable(`${name} is not https, and the issuer is`);
+    throw new AddressFailure('unusable', `${name} is not https, and the issuer is`);
   }
   return url.href;
+}
+
+/** An issuer's name is public, and may be anything here. */
+function printable(issuer: unknown): string {
+  const isUrl = typeof issuer === 'string' && issuer.length <= 256 && /^https?:\/\/[^\s@?#]+$/.test(issuer);
+  return isUrl ? issuer : 'no http or https URL';
 }
 
 /** An issuer that is reached by another address than its name speaks of its name. */

@@ -3,9 +3,9 @@ import type { DocumentStore } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Fetch, KeySource } from '@rescind/token';
-import { openKeySource } from '@rescind/token';
+import { describeFailure, openKeySource } from '@rescind/token';
 import type { IssuerSettings } from './issuer-options.ts';
-import { findEndpoint, MetadataUnusable } from './metadata.ts';
+import { findEndpoint, MetadataUnavailable } from './metadata.ts';
 
 const FIRST_RETRY_MS: DurationMs = 500;
 const LONGEST_RETRY_MS: DurationMs = 30_000;
@@ -37,8 +37,10 @@ export function openTokenKeys(options: TokenKeysOptions): KeySource {
 /** Where keys may be. */
 interface Place {
   readonly url: string;
-  /** Whether the issuer has answered, or nobody has. */
+  /** Whether the issuer says so. Else it is where keys usually are. */
   readonly certain: boolean;
+  /** Why the issuer does not say so: each address with its cause. */
+  readonly trouble: string | undefined;
 }
 
 interface KeptPlace {
@@ -53,6 +55,8 @@ class LocatedKeys implements KeySource {
   readonly #closing = new AbortController();
   readonly #located = Promise.withResolvers<void>();
   readonly #following: Promise<void>;
+  /** Why the metadata cannot be used. */
+  #trouble: string | undefined;
   #source: KeySource | undefined;
   #url: string | undefined;
 
@@ -104,7 +108,9 @@ class LocatedKeys implements KeySource {
   }
 
   health() {
-    return this.#source?.health() ?? [{ name: this.#name, status: 'fail' as const, keys: 0, origin: 'none' }];
+    const none = { name: this.#name, status: 'fail' as const, keys: 0, origin: 'none' };
+    const checks = this.#source?.health() ?? [none];
+    return this.#trouble === undefined ? checks : checks.map((check) => ({ ...check, metadata: this.#trouble }));
   }
 
   async close(): Promise<void> {
@@ -120,7 +126,8 @@ class LocatedKeys implements KeySource {
   }
 
   async #follow(places: AsyncIterable<Place>): Promise<void> {
-    for await (const { url, certain } of places) {
+    for await (const { url, certain, trouble } of places) {
+      this.#trouble = trouble;
       if (this.#source === undefined) this.#start(url);
       else if (certain && url !== this.#url && !(await this.#move(url))) return;
       if (certain) this.#kept.keep(url);
@@ -150,28 +157,35 @@ class LocatedKeys implements KeySource {
   }
 }
 
-/** Asks the issuer until it answers. */
+/** Asks the issuer until it says where its keys are, or that it has no metadata. */
 async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncGenerator<Place> {
   const { fetch, issuer } = options;
   const usual = new URL(`${issuer.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
+  const report = createReport(options);
   for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
     try {
-      yield { url: (await findEndpoint('jwks_uri', { ...issuer, fetch, signal })) ?? usual, certain: true };
+      const found = await findEndpoint('jwks_uri', { ...issuer, fetch, signal });
+      yield { url: found ?? usual, certain: true, trouble: undefined };
       return;
     } catch (error) {
       if (signal.aborted) return;
-      const certain = error instanceof MetadataUnusable;
-      tell(options, error, certain);
-      yield { url: usual, certain };
-      if (certain) return;
+      yield { url: usual, certain: false, trouble: report(error) };
     }
     await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => undefined);
   }
 }
 
-function tell({ telemetry }: TokenKeysOptions, error: unknown, answered: boolean): void {
-  telemetry.count('rescind_metadata_failures_total', { result: answered ? 'unusable' : 'unreachable' });
-  if (answered) telemetry.log('warn', 'metadata_unusable', { error: messageOf(error) });
+/** Counts each failure, and logs it where it is another than the last. Returns what is wrong. */
+function createReport({ telemetry, name: source }: TokenKeysOptions): (error: unknown) => string {
+  let last: string | undefined;
+  return (error) => {
+    const result = error instanceof MetadataUnavailable ? error.result : 'unusable';
+    const message = error instanceof MetadataUnavailable ? error.message : describeFailure(error);
+    telemetry.count('rescind_metadata_failures_total', { result });
+    if (message !== last) telemetry.log('warn', `metadata_${result}`, { source, error: message });
+    last = message;
+    return message;
+  };
 }
 
 function createKeptPlace({ issuer, telemetry, documents, name: source }: TokenKeysOptions): KeptPlace {

@@ -91,12 +91,15 @@ export function createTokenVerifier(settings: IssuerSettings, keys: Pick<KeySour
     keys,
     issuer: settings.issuer,
     audience: settings.audience,
+    audienceClaim: settings.audienceClaim,
     typ: settings.typ,
+    typMayBeAbsent: settings.typMayBeAbsent,
     algorithms: settings.algorithms,
     // An issuer with one key may leave its name out (RFC 7515 section 4.1.4).
     kidMayBeAbsent: true,
     iatToleranceMs: settings.iatToleranceMs,
     requiredClaims: settings.requiredClaims,
+    absentClaims: settings.absentClaims,
     maxBytes: settings.maxTokenBytes,
   });
 }

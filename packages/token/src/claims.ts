@@ -57,10 +57,16 @@ export function requireBegun(
   if (isAhead(iat, tolerances.iat) || isAhead(nbf, tolerances.nbf)) throw new RescindError('token_not_yet_valid');
 }
 
-/** Present, and text that is not empty or a number: what an identifier or a time can be. Of a list of names, one at least. */
+/**
+ * Present, and text that is not empty or a number: what an identifier or a time can be. Of a list of names, one at least, which may
+ * be a list too: what somebody may do.
+ */
 export function requireClaims(claims: Claims, required: readonly RequiredClaim[]): void {
   for (const names of required) {
-    const isThere = typeof names === 'string' ? isGood(claims, names) : names.some((name) => isGood(claims, name));
+    const isThere =
+      typeof names === 'string'
+        ? isGood(claims, names)
+        : names.some((name) => isGood(claims, name) || isList(claims, name));
     if (!isThere) throw wrong(`${typeof names === 'string' ? names : names.join(' or ')} is missing or wrong`);
   }
 }
@@ -72,6 +78,8 @@ function isGood(claims: Claims, name: string): boolean {
   const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
   return typeof value === 'string' ? value !== '' : typeof value === 'number' && Number.isFinite(value);
 }
+
+const isList = (claims: Claims, name: string) => Object.hasOwn(claims, name) && Array.isArray(claims[name]);
 
 /** Registered claims that identify something (RFC 7519 section 4.1, RFC 9068 section 2.2, OpenID Connect Core section 2). */
 const IDENTIFIERS: readonly string[] = ['iss', 'sub', 'jti', 'sid', 'client_id', 'azp'];

@@ -50,7 +50,7 @@ export interface VerifierOptions {
   /** Default `RS256` and `ES256`. Which of them a key is for, the key set says, never the token. */
   readonly algorithms?: readonly Algorithm[];
   /**
-   * Claims that must be there as text that is not empty or as a number; of a list, one of them. Default none. `iss` and `iat`
+   * Claims that must be there as text that is not empty or as a number; of a list, one of them, which may be a list. Default none. `iss` and `iat`
    * always must. What identifies something, required or not, is refused as a number that readers of JSON disagree about.
    */
   readonly requiredClaims?: readonly RequiredClaim[];

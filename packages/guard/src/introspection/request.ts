@@ -1,6 +1,6 @@
 import type { Fetch } from '@rescind/token';
 import { gate } from '@rescind/token';
-import { MetadataUnusable } from '../metadata.ts';
+import { MetadataUnavailable } from '../metadata.ts';
 import { IntrospectionFailure } from './failure.ts';
 import type { IntrospectionSettings } from './options.ts';
 
@@ -42,7 +42,9 @@ export async function askIssuer(
     return readAnswer(await readObject(response), token);
   } catch (error) {
     if (error instanceof IntrospectionFailure) throw error;
-    if (error instanceof MetadataUnusable) throw new IntrospectionFailure('unusable', `metadata: ${error.message}`);
+    if (error instanceof MetadataUnavailable) {
+      throw new IntrospectionFailure(error.result, `metadata: ${error.message}`);
+    }
     if (signal.aborted) throw new IntrospectionFailure('timeout', 'no answer in time');
     throw new IntrospectionFailure('unreachable', causeOf(error));
   }
