@@ -16,7 +16,7 @@ export interface BeginSession {
   readonly audience?: string | readonly string[];
   /** Space-separated; within the subject's `scope` claim and the client's. Absent: all of it, as it is at each refresh. */
   readonly scope?: string;
-  /** At most 128 characters, none of them a control character. */
+  /** At most 128 characters, none of them a control character, invisible, or one that turns the direction of others. */
   readonly deviceName?: string;
   /** What the client calls its device by, opaque to the issuer: at most 128 characters. */
   readonly deviceId?: string;

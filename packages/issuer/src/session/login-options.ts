@@ -7,7 +7,8 @@ const MAX_LABEL_LENGTH = 128;
 /** An IPv6 address with a zone; a user agent's first words say which it is. */
 const MAX_ADDRESS_LENGTH = 64;
 const MAX_USER_AGENT_LENGTH = 256;
-const CONTROL = /\p{Cc}/u;
+/** Controls, characters that turn the direction of others or are invisible, and line ends. */
+const NOT_VISIBLE = /[\p{Cc}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u2028\u2029\ufff9-\ufffb]/gu;
 
 /** @throws TypeError for what the host should not have asked */
 export function requireLogin(login: BeginSession): void {
@@ -32,15 +33,18 @@ export function requireLogin(login: BeginSession): void {
 
 /** @throws TypeError */
 export function requireLabel(name: string, label: string): void {
-  if (typeof label === 'string' && label !== '' && label.length <= MAX_LABEL_LENGTH && !CONTROL.test(label)) return;
-  throw new TypeError(`${name} must be 1 to ${MAX_LABEL_LENGTH} characters without control characters`);
+  const isVisible = typeof label === 'string' && label.isWellFormed() && label.search(NOT_VISIBLE) < 0;
+  if (isVisible && label !== '' && label.length <= MAX_LABEL_LENGTH) return;
+  throw new TypeError(
+    `${name} must be text of 1 to ${MAX_LABEL_LENGTH} characters without control or invisible characters`,
+  );
 }
 
 /** Strangers write user agents: cut, and nothing in it moves a cursor. */
 export function toOrigin({ address, userAgent }: Origin = {}) {
   return {
     address: address?.slice(0, MAX_ADDRESS_LENGTH) ?? null,
-    userAgent: userAgent?.replaceAll(/\p{Cc}/gu, ' ').slice(0, MAX_USER_AGENT_LENGTH) ?? null,
+    userAgent: userAgent?.toWellFormed().replaceAll(NOT_VISIBLE, ' ').slice(0, MAX_USER_AGENT_LENGTH) ?? null,
   };
 }
 

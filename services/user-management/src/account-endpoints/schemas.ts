@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { hasInvisible } from '../accounts/names.ts';
 import { accessAnswer, clientId, deviceName, scope } from '../http/bodies.ts';
 import { clientForm } from '../oauth/forms.ts';
 
@@ -20,7 +21,10 @@ const linkToken = z.string().max(256);
 /** The password, and the second factor of an account that has one. */
 const credentials = { password, totp: totp.optional(), recoveryCode: recoveryCode.optional() };
 
-export const registerBody = z.strictObject({ username, password });
+/** Of a new account. An older one may have invisible characters in its name, and logs in by it. */
+const newUsername = username.refine((name) => !hasInvisible(name), 'must not have invisible characters');
+
+export const registerBody = z.strictObject({ username: newUsername, password });
 export const registerAnswer = z.strictObject({ username });
 export const loginBody = z.strictObject({
   username,

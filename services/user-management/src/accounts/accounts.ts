@@ -63,7 +63,7 @@ export function createAccounts(room: AccountRoom): Accounts {
   return {
     async register(username, password) {
       // Before the costly hash; the insert asks again.
-      if (table.byName(username) !== undefined) throw new RescindError('username_taken');
+      if (table.isTaken(username)) throw new RescindError('username_taken');
       const account = { sub: newSub(), username, password: await passwords.hash(password, username) };
       await issuer.transaction(() => table.insert({ ...account, createdAt: clock.now() }));
       return requireAccount(table, account.sub);

@@ -3,6 +3,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Account, AccountState } from './account.ts';
 import type { DeletedAccount } from './history.ts';
+import { createTakenNames, nameKey } from './names.ts';
 
 /** What of an account may be changed; names are those of `Account`. */
 export type AccountPatch = Partial<
@@ -16,6 +17,8 @@ export interface AccountTable {
   /** Tombstones too. */
   bySub(sub: string): Account | undefined;
   byName(username: string): Account | undefined;
+  /** Whether nobody else may have this name: there is one that looks like it. */
+  isTaken(username: string): boolean;
   /** By `sub`, after `after`; without a state: all but tombstones. */
   list(after: string, limit: number, state: AccountState | undefined): Account[];
   /** Inside a transaction. @throws RescindError `username_taken` */
@@ -51,6 +54,7 @@ const COLUMNS = `sub, username, password, credential_version AS credentialVersio
 
 /** The table of users, in the issuer's file: what changes a user and revokes commits in one transaction. */
 export function createAccountTable(database: Issuer['database']): AccountTable {
+  const names = createTakenNames(database);
   const bySub = database.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
   const byName = database.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
   const list = database.prepare<[{ after: string; limit: number; state: string | null }], Row>(
@@ -90,9 +94,12 @@ export function createAccountTable(database: Issuer['database']): AccountTable {
     byName: (username) => toAccount(byName.get(nameKey(username))),
     list: (after, limit, state) =>
       list.all({ after, limit, state: state ?? null }).flatMap((row) => toAccount(row) ?? []),
+    isTaken: (username) => names.isTaken(username),
     insert({ sub, username, password, createdAt }) {
+      if (names.isTaken(username)) throw new RescindError('username_taken');
       const { changes } = insert.run(sub, username, nameKey(username), password, createdAt);
       if (changes !== 1) throw new RescindError('username_taken');
+      names.add(sub, username);
     },
     update(sub, patch, provedVersion) {
       const account = toAccount(bySub.get(sub));
@@ -111,6 +118,7 @@ export function createAccountTable(database: Issuer['database']): AccountTable {
     },
     bury(sub, eraseAt) {
       bury.run({ sub, eraseAt });
+      if (eraseAt === null) names.remove(sub);
     },
     exhume(sub, { scopes, claims, ...kept }) {
       const row = { ...kept, sub, scopes: jsonOrNull(scopes), claims: JSON.stringify(claims) };
@@ -132,9 +140,4 @@ function toAccount(row: Row | undefined): Account | undefined {
     claims: JSON.parse(row.claims),
     secondFactor: row.secondFactor === 1,
   };
-}
-
-/** Two names that look the same are the same name. */
-function nameKey(username: string): string {
-  return username.normalize('NFKC').toLowerCase();
 }

@@ -9,12 +9,24 @@ export const scope = z
 
 export const clientId = z.string().max(256).optional();
 
-/** Written out, as patterns of JSON Schema are read by programs that know no properties of characters. */
-const PRINTABLE = /^[ -~\u00a0-\u{10ffff}]{1,64}$/u;
+/**
+ * Visible text: no control character, none that turns the direction of others (UAX 9), none that is ignored in display
+ * (UAX 44, Default_Ignorable_Code_Point), no surrogate without its other half. Written out, as patterns of JSON Schema are
+ * read by programs that know no properties of characters.
+ */
+const VISIBLE = [
+  ' -~\\u00a0-\\u00ac\\u00ae-\\u034e\\u0350-\\u061b\\u061d-\\u115e\\u1161-\\u17b3\\u17b6-\\u180a\\u1810-\\u200a\\u2010-\\u2027',
+  '\\u202f-\\u205f\\u2070-\\u3163\\u3165-\\ud7ff\\ue000-\\ufdff\\ufe10-\\ufefe\\uff00-\\uff9f\\uffa1-\\uffef\\ufffc-\\uffff',
+  '\\u{10000}-\\u{1bc9f}\\u{1bca4}-\\u{1d172}\\u{1d17b}-\\u{dffff}\\u{e1000}-\\u{10ffff}',
+].join('');
+const BLANK = /^[\p{Zs}\u2800]*$/u;
 export const deviceName = z
   .string()
-  .regex(PRINTABLE, 'must be 1 to 64 characters, without control characters')
-  .refine((text) => text.isWellFormed(), 'must be text');
+  .regex(
+    new RegExp(`^[${VISIBLE}]{1,64}$`, 'u'),
+    'must be 1 to 64 characters, none of them invisible, a control or of direction',
+  )
+  .refine((text) => !BLANK.test(text), 'must not be blank');
 
 /** RFC 6749 section 5.1, `refresh_in` and `sid` being ours. */
 export const tokenAnswer = z
