@@ -19,11 +19,11 @@ class Person:
 
     def current(self):
         if self.token is None or not self.is_good():
-            answer = requests.post(f"{ISSUER}/login", json=USER, timeout=10)
+            answer = requests.post(f"{ISSUER}/login", json={**USER, "resource": f"{ISSUER}/account"}, timeout=10)
             if answer.status_code != 200:
                 USER["username"] += "x"
                 requests.post(f"{ISSUER}/register", json=USER, timeout=10).raise_for_status()
-                answer = requests.post(f"{ISSUER}/login", json=USER, timeout=10)
+                answer = requests.post(f"{ISSUER}/login", json={**USER, "resource": f"{ISSUER}/account"}, timeout=10)
                 answer.raise_for_status()
             self.token = answer.json()["access_token"]
         return self.token

@@ -58,6 +58,8 @@ export async function openAdministered(
     adminUrl,
     as,
     ada: as('ada'),
+    /** The `aud` of tokens for the administration. */
+    adminAudience: `${service.url}/admin`,
     /** The pseudonym of a user. */
     async subOf(username = USER.username) {
       const { body } = await as('ada').get(`/admin/users?username=${username}`);

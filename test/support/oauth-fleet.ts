@@ -21,7 +21,9 @@ export interface OauthDriver {
   refresh(token: string, more?: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
   /** By the client of HTTP Basic, which may ask about all. */
   introspect(token: string): Promise<Answer>;
-  /** What user-management answers to the token where asking changes nothing: 200, or its code. */
+  /** The `aud` of tokens for the account endpoints. */
+  readonly accountAudience: string;
+  /** What user-management answers to a token for accounts where asking changes nothing: 200, or its code. */
   accepts(token: string): Promise<Answer>;
 }
 
@@ -74,6 +76,7 @@ function driverOf(
       return found;
     },
     basic,
+    accountAudience: `${url}/account`,
     json,
     form,
     async login(more = {}, headers = {}) {

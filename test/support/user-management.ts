@@ -37,13 +37,10 @@ export function issuerEnvironment(directory: string, port: number): Record<strin
 /** A user-management in this process, on real files; closed when the test has finished. */
 export async function openUserManagement(environment: Record<string, string> = {}, directory = temporaryDirectory()) {
   const lines: string[] = [];
-  const running = await openService(
-    userManagement,
-    { ...issuerEnvironment(directory, await freePort()), ...environment },
-    { write: (line: string) => void lines.push(line) },
-  );
+  const settings = { ...issuerEnvironment(directory, await freePort()), ...environment };
+  const running = await openService(userManagement, settings, { write: (line: string) => void lines.push(line) });
   onTestFinished(() => running.close());
-  return { ...running, ...createClient(running.url), lines, directory };
+  return { ...running, ...createClient(running.url, settings.ISSUER), lines, directory };
 }
 
 export interface Answer {
@@ -53,7 +50,8 @@ export interface Answer {
   readonly body: Record<string, unknown>;
 }
 
-export function createClient(url: string) {
+export function createClient(url: string, issuer = url) {
+  const accountAudience = `${issuer.replace(/\/$/, '')}/account`;
   const send = async (path: string, init: RequestInit = {}): Promise<Answer> => {
     const response = await fetch(url + path, init);
     const text = await response.text();
@@ -79,7 +77,10 @@ export function createClient(url: string) {
     form,
     asBearer,
     tokensOf,
-    login: async (more: object = {}) => tokensOf(await post('/login', { ...USER, ...more })),
+    /** The `aud` of tokens for the account endpoints. */
+    accountAudience,
+    /** For the account endpoints, unless `more` has another `resource`; undefined: for the services. */
+    login: async (more: object = {}) => tokensOf(await post('/login', { ...USER, resource: accountAudience, ...more })),
     register: (user: object = USER) => post('/register', user),
     refresh: (token: string, more: Record<string, string> = {}) =>
       form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: token, ...more }),

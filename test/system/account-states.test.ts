@@ -1,4 +1,4 @@
-import type { User } from '@rescind/dev-fleet';
+import type { Tokens, User } from '@rescind/dev-fleet';
 import { codeOf, request } from '@rescind/dev-fleet';
 import { decodeJwt } from 'jose';
 import { expect, it } from 'vitest';
@@ -109,13 +109,14 @@ it('changed claims: every older token dies everywhere, sessions go on, and the n
 
   // A change of one's own is answered with the tokens that have it; the other device picks it up by itself.
   const phone = '+4915112345678';
-  const unproved = await tell('PATCH', '/account', { phone, password: 'not the password' }, access);
+  const forAccount = await client.forAccount(refresh);
+  const unproved = await tell('PATCH', '/account', { phone, password: 'not the password' }, forAccount.access_token);
   expect(codeOf(unproved)).toBe('credentials_wrong');
-  const own = await tell('PATCH', '/account', { phone, password: user.password }, access);
-  const answered = own.body as { access_token: string };
+  const own = await tell('PATCH', '/account', { phone, password: user.password }, forAccount.access_token);
+  const answered = { ...forAccount, ...(own.body as Partial<Tokens>) };
   expect(decodeJwt(answered.access_token)).toMatchObject({ phone_number: phone, tenant: 'acme' });
   await untilAll(instances, access, 'token_revoked');
-  await untilAll(instances, answered.access_token, '200');
+  await untilAll(instances, (await client.refreshed(answered.refresh_token)).access_token, '200');
   const picked = await client.refreshed(elsewhere.refresh_token);
   expect(decodeJwt(picked.access_token)).toMatchObject({ phone_number: phone });
   await untilAll(instances, picked.access_token, '200');

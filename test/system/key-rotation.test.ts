@@ -134,7 +134,7 @@ it('a reader that was away while the event key changed has everything when it is
   // Nobody is there to tell the new key: what cannot be verified is not believed, and is made good for later.
   await away.stop('SIGKILL');
   await keys.rotate('event');
-  await client.logoutEverywhere(alive.access_token);
+  await client.logoutEverywhere(alive);
   await waitFor('it to be published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0);
   await issuer.stop('SIGKILL');
   await away.start();

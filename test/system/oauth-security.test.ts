@@ -27,8 +27,8 @@ describe('revoking and introspecting', () => {
   });
 
   test('security 31: only its own client revokes a token, and only when it has proved itself', async () => {
-    const { form, accepts, login, basic, refresh } = driver();
-    const tokens = await login();
+    const { form, accepts, accountAudience, login, basic, refresh } = driver();
+    const tokens = await login({ resource: accountAudience });
     const stranger = { authorization: basic.authorization };
     for (const token of [tokens.access_token, tokens.refresh_token]) {
       expect(errorOf(await form('/oauth2/revoke', { token }, stranger))).toEqual([400, 'invalid_grant']);
@@ -144,7 +144,7 @@ describe('transport', () => {
   });
 
   test('security 51, 52: a token is in the header and nowhere else', async () => {
-    const { url, fleet, login, accepts } = driver();
+    const { url, fleet, login, accepts, accountAudience } = driver();
     const [instance] = fleet.instances;
     const { access_token } = await login();
     for (const base of [`${url}/sessions`, `${instance?.url}/prices`]) {
@@ -163,7 +163,8 @@ describe('transport', () => {
       403,
       expect.stringContaining('error="insufficient_scope"'),
     ]);
-    expect((await accepts(access_token)).status).toBe(200);
+    const { access_token: forAccount } = await login({ resource: accountAudience });
+    expect((await accepts(forAccount)).status).toBe(200);
   });
 
   test('security 55: no origin is reflected; other methods are 405, TRACE too', async () => {

@@ -23,12 +23,16 @@ export interface User {
 export interface FleetClient {
   /** A new user with a random name and password. */
   register(): Promise<User>;
-  login(user: User, deviceName: string): Promise<Tokens>;
+  /** @param resource audience of the access token; default: the services */
+  login(user: User, deviceName: string, resource?: string): Promise<Tokens>;
   refresh(refreshToken: string): Promise<Answer>;
   /** A refresh that has to work. */
   refreshed(refreshToken: string): Promise<Tokens>;
   logout(accessToken: string): Promise<Answer>;
-  logoutEverywhere(accessToken: string): Promise<Answer>;
+  /** Exchanges the refresh token for an access token for accounts, and logs out everywhere with that. */
+  logoutEverywhere(tokens: Pick<Tokens, 'refresh_token'>): Promise<Answer>;
+  /** An access token for the account endpoints, by a refresh token, which is spent. */
+  forAccount(refreshToken: string): Promise<Tokens>;
   /** RFC 7009. */
   revoke(token: string): Promise<Answer>;
 }
@@ -61,8 +65,10 @@ export function createFleetClient(issuerUrl: string): FleetClient {
     request(`${issuerUrl}${path}`, { method: 'POST', body: new URLSearchParams(fields) });
   const post = (path: string, token: string) => request(`${issuerUrl}${path}`, { method: 'POST', ...bearer(token) });
 
-  const refresh = (refreshToken: string) =>
-    form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'web' });
+  const refresh = (refreshToken: string, more: Record<string, string> = {}) =>
+    form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'web', ...more });
+  const forAccount = async (refreshToken: string) =>
+    demand(await refresh(refreshToken, { resource: `${issuerUrl}/account` }), 200, 'refresh').body as Tokens;
 
   return {
     async register() {
@@ -73,14 +79,16 @@ export function createFleetClient(issuerUrl: string): FleetClient {
       demand(await json('/register', user), 201, 'register');
       return user;
     },
-    async login(user, deviceName) {
-      const answer = demand(await json('/login', { ...user, deviceName }), 200, 'login');
+    async login(user, deviceName, resource) {
+      const answer = demand(await json('/login', { ...user, deviceName, resource }), 200, 'login');
       return answer.body as Tokens;
     },
-    refresh,
+    refresh: (refreshToken) => refresh(refreshToken),
+    forAccount,
     refreshed: async (refreshToken) => demand(await refresh(refreshToken), 200, 'refresh').body as Tokens,
     logout: (token) => post('/logout', token),
-    logoutEverywhere: (token) => post('/logout-everywhere', token),
+    logoutEverywhere: async ({ refresh_token }) =>
+      post('/logout-everywhere', (await forAccount(refresh_token)).access_token),
     revoke: (token) => form('/oauth2/revoke', { token, client_id: 'web' }),
   };
 }

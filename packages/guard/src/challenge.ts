@@ -6,11 +6,11 @@ import type { RoutePolicy } from './route.ts';
  * The value of `WWW-Authenticate` for a refused token (RFC 6750 section 3, RFC 9470 section 3), or undefined where there is
  * nothing the client could do about it.
  */
-export function challengeOf({ code, oauth }: RescindError, route: RoutePolicy = {}): string | undefined {
+export function challengeOf({ code, oauth, publicDetail }: RescindError, route: RoutePolicy = {}): string | undefined {
   // No error code where no token was sent.
   if (code === 'token_missing') return 'Bearer';
   if (oauth === undefined) return undefined;
-  const parts = [`error="${oauth}"`, `error_description="${ERRORS[code].message}"`];
+  const parts = [`error="${oauth}"`, `error_description="${describe(ERRORS[code].message, publicDetail)}"`];
   const { scopes = [], acrValues, maxAuthAgeSeconds } = route;
   if (code === 'scope_insufficient' && scopes.length > 0) parts.push(`scope="${scopes.join(' ')}"`);
   if (code === 'authentication_insufficient') {
@@ -18,4 +18,11 @@ export function challengeOf({ code, oauth }: RescindError, route: RoutePolicy = 
     if (maxAuthAgeSeconds !== undefined) parts.push(`max_age="${maxAuthAgeSeconds}"`);
   }
   return `Bearer ${parts.join(', ')}`;
+}
+
+/** RFC 6750 section 3: a quoted text, so neither `"` nor `\\` is in it. */
+function describe(message: string, publicDetail: string | undefined): string {
+  return publicDetail === undefined
+    ? message
+    : `${message}. ${publicDetail.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, '')}`;
 }

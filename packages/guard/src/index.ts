@@ -7,6 +7,7 @@ export type { IntrospectionOptions } from './introspection/options.ts';
 export type { ClaimValue, IssuerOptions } from './issuer-options.ts';
 export type { CacheOptions, GuardOptions } from './options.ts';
 export { profiles } from './profiles.ts';
+export { requireOfRoute } from './requirements.ts';
 export type { RevocationSummary, Revoked } from './revoked.ts';
 export type { RoutePolicy, StalePolicy } from './route.ts';
 export type { SoftExpiry } from './soft-expiry.ts';

@@ -18,6 +18,7 @@ import type {
   Reauthentication,
   ReauthenticationDemand,
   RefreshRequest,
+  Reissue,
   RenameSession,
   RenewRequest,
   SessionQuery,
@@ -30,6 +31,8 @@ import type {
  */
 const string = option.string();
 const flag = option.flag();
+/** RFC 8707: which of them are right is for the client's registration to say. */
+const resource = option.list(string, { least: 0 });
 
 const lifetime: OptionCheck<Lifetime> = option.either('never', number);
 
@@ -75,6 +78,7 @@ export const beginSessionOptions = optionsOf<BeginSession>('beginSession', {
   sub: required(string),
   clientId: required(string),
   audience: option.oneOrList(option.text()),
+  resource,
   scope: string,
   deviceName: string,
   deviceId: string,
@@ -91,6 +95,7 @@ export const refreshOptions = optionsOf<RefreshRequest>('refresh', {
   refreshToken: required(string),
   clientId: required(string),
   scope: string,
+  resource,
   via: option.oneOf('body', 'cookie'),
 });
 
@@ -98,6 +103,7 @@ export const renewOptions = optionsOf<RenewRequest>('renew', {
   accessToken: required(string),
   clientId: required(string),
   scope: string,
+  resource,
 });
 
 const reauthenticationShape: OptionShape<Reauthentication> = {
@@ -106,13 +112,16 @@ const reauthenticationShape: OptionShape<Reauthentication> = {
   credentialVersion: required(option.count()),
   amr: required(option.list(option.text(), { least: 0 })),
   acr: option.text(),
+  resource,
 };
 
 export const reauthenticationOptions = optionsOf<Reauthentication>('reauthenticate', reauthenticationShape);
 export const stepUpOptions = optionsOf<StepUp>('stepUp', { ...reauthenticationShape, scope: string });
-export const reissueOptions = optionsOf<{ readonly sid: string; readonly sub: string }>('reissue', {
+export const reissueOptions = optionsOf<Reissue>('reissue', {
   sid: required(string),
   sub: required(string),
+  scope: string,
+  resource,
 });
 
 const demandOptions = optionsOf<{ readonly reason: string; readonly sub?: string; readonly sid?: string }>(

@@ -18,6 +18,7 @@ export type {
   IssuerClients,
   Lifetime,
   RegisteredClient,
+  ResourceServer,
   SessionPolicy,
   TokenStorage,
 } from './issuer-clients.ts';

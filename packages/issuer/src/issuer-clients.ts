@@ -44,11 +44,22 @@ export interface Client {
   readonly mayIntrospect?: boolean;
   /** The most it may ask for, space-separated. Absent: whatever the subject has. */
   readonly scope?: string;
-  /** The most its tokens may be for. Absent: whatever the login says. */
+  /** The most its tokens may be for. Absent: whatever the host declares, or the login says. */
   readonly audience?: readonly string[];
   readonly policy?: ClientPolicy;
   /** Neither logs in nor refreshes. Its access tokens live on: cut them off by `client_id`. Default false. */
   readonly disabled?: boolean;
+}
+
+/** A service that takes access tokens (RFC 6749 section 1.1), as the host declares it. */
+export interface ResourceServer {
+  /** Its name in `aud`, which clients ask for by `resource` (RFC 8707). */
+  readonly audience: string;
+  /**
+   * Scopes that only this resource server takes: names, or prefixes followed by `*` such as `admin:*`. With them a token
+   * for it has no other audience and no other scope, and no other token has these. Absent: it shares tokens with others.
+   */
+  readonly ownScopes?: readonly string[];
 }
 
 /** What came with a request. */

@@ -12,9 +12,20 @@ export interface BeginSession {
   readonly sub: string;
   /** A registered client. */
   readonly clientId: string;
-  /** `aud` of the access tokens (RFC 9068 section 3); narrowed to the client's, and that by default. */
+  /**
+   * `aud` of the access tokens (RFC 9068 section 3); narrowed to the client's. Default: the client's audiences that share
+   * their tokens, as they are at each refresh.
+   */
   readonly audience?: string | readonly string[];
-  /** Space-separated; within the subject's `scope` claim and the client's. Absent: all of it, as it is at each refresh. */
+  /**
+   * What the client asked for by `resource` (RFC 8707): `aud` of the access tokens instead, until a refresh asks for
+   * another. @throws RescindError `target_invalid`: not one that the client is registered for
+   */
+  readonly resource?: readonly string[];
+  /**
+   * Space-separated; within the subject's `scope` claim and the client's. Each token has of it what belongs to its
+   * audience. Absent: all of it, as it is at each refresh.
+   */
   readonly scope?: string;
   /** At most 128 characters, none of them a control character, invisible, or one that turns the direction of others. */
   readonly deviceName?: string;
@@ -42,6 +53,11 @@ export interface RefreshRequest {
   readonly clientId: string;
   /** Narrows this access token only (RFC 6749 section 6). @throws `scope_invalid` when it exceeds the session's. */
   readonly scope?: string;
+  /**
+   * `aud` of this access token (RFC 8707), among those that the client is registered for now. Default: as at the login.
+   * @throws `target_invalid`
+   */
+  readonly resource?: readonly string[];
   /** The way it came. Another than the session's is `grant_invalid`, and nothing happens to it. Default: not compared. */
   readonly via?: TokenStorage;
 }
@@ -68,6 +84,11 @@ export interface RenewRequest {
   readonly clientId: string;
   /** Narrows the new token. @throws `scope_invalid` when it exceeds the old one's. */
   readonly scope?: string;
+  /**
+   * Narrows `aud` of the new token (RFC 8707). @throws `target_invalid` when it exceeds the old one's: a service that was
+   * sent a token must not exchange it for one that another service takes
+   */
+  readonly resource?: readonly string[];
 }
 
 /** `renewed: false`: it is not half through its life; it is answered as it is, with the seconds it has left. */
@@ -83,6 +104,16 @@ export interface Reauthentication {
   readonly credentialVersion: number;
   readonly amr: readonly string[];
   readonly acr?: string;
+  /** `aud` of the access token answered, as in a refresh. */
+  readonly resource?: readonly string[];
+}
+
+/** An open session that is given another access token, narrowed as in a refresh. */
+export interface Reissue {
+  readonly sid: string;
+  readonly sub: string;
+  readonly scope?: string;
+  readonly resource?: readonly string[];
 }
 
 /** The same, by a caller who has shown an access token of the session. */
@@ -102,6 +133,10 @@ export interface SessionView {
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
+  /** What was asked at the login, space-separated; null: everything. */
+  readonly scope: string | null;
+  /** `aud` of its access tokens unless a refresh asks for another; null: the client's that share their tokens. */
+  readonly audience: string | readonly string[] | null;
   readonly deviceName: string | null;
   readonly deviceId: string | null;
   readonly createdAt: EpochMillis;

@@ -3,7 +3,7 @@ import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocat
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type Database from 'better-sqlite3';
 import type { ExplainQuestion, Explanation } from './explain.ts';
-import type { Client, IssuerClients } from './issuer-clients.ts';
+import type { Client, IssuerClients, ResourceServer } from './issuer-clients.ts';
 import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';
 import type {
   CutoffRequest,
@@ -23,6 +23,7 @@ import type {
   Reauthentication,
   ReauthenticationDemand,
   RefreshRequest,
+  Reissue,
   RenameSession,
   RenewAnswer,
   RenewRequest,
@@ -76,6 +77,11 @@ export interface IssuerOptions {
    * public.
    */
   readonly clients?: readonly Client[];
+  /**
+   * The resource servers there are now: synchronous, called for each token. With it no token has another audience, and a
+   * login without `audience` and `resource` is for all of them that have no scopes of their own. Default: any audience.
+   */
+  resources?(): readonly ResourceServer[];
 }
 
 /**
@@ -86,7 +92,7 @@ export interface IssuerOptions {
 export interface IssuerTransaction {
   /**
    * @throws RescindError `client_invalid` (not registered, or disabled), `credentials_wrong`, `subject_inactive`,
-   *   `scope_invalid`, `request_invalid`, `clock_parted`
+   *   `scope_invalid`, `target_invalid`, `request_invalid`, `clock_parted`
    */
   beginSession(login: BeginSession): TokenAnswer;
   /** `undefined`: unknown, ended before, or another subject's. */
@@ -105,7 +111,8 @@ export interface IssuerTransaction {
   /**
    * Raises `auth_time`, `amr` and `acr` of a session and answers new tokens; what it had before dies, softly: its refresh
    * token is replaced (OWASP ASVS 5.0 section 7.2.4).
-   * @throws RescindError `session_ended`, `credentials_wrong`, `subject_inactive`, `clock_parted`, `clock_ahead`
+   * @throws RescindError `session_ended`, `credentials_wrong`, `subject_inactive`, `scope_invalid`, `target_invalid`,
+   *   `clock_parted`, `clock_ahead`
    */
   reauthenticate(proved: Reauthentication): TokenAnswer;
   /**
@@ -117,9 +124,9 @@ export interface IssuerTransaction {
   /**
    * Another access token of an open session, with the claims as they are now: what answers a change that the person made
    * themselves. The refresh token stays.
-   * @throws RescindError `session_ended`, `subject_inactive`, `clock_parted`
+   * @throws RescindError `session_ended`, `subject_inactive`, `scope_invalid`, `target_invalid`, `clock_parted`
    */
-  reissue(of: { readonly sid: string; readonly sub: string }): AccessAnswer;
+  reissue(of: Reissue): AccessAnswer;
   /** `undefined`: it is not an open session of that subject. */
   renameSession(renaming: RenameSession): SessionView | undefined;
   /** @throws TypeError for what cannot be a client */
@@ -156,7 +163,7 @@ export interface Issuer {
    * grace, and the present one is unused: then the same successor is answered. Those that come at once share one
    * transaction, durable before any of them is answered.
    * @throws RescindError `grant_invalid`, `grant_reused`, `grant_suspended`, `reauthentication_required`,
-   *   `client_invalid`, `scope_invalid`, `clock_parted`, `database_restored`, `stopping`
+   *   `client_invalid`, `scope_invalid`, `target_invalid`, `clock_parted`, `database_restored`, `stopping`
    */
   refresh(request: RefreshRequest): Promise<TokenAnswer>;
   /**

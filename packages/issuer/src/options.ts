@@ -75,6 +75,7 @@ export const issuerOptions = optionsOf<IssuerOptions>('openIssuer', {
   refreshTokenTtlMs: lengthCheck('refreshTokenTtlMs'),
   refreshIdleTtlMs: lengthCheck('refreshIdleTtlMs'),
   refreshGraceMs: lengthCheck('refreshGraceMs'),
+  resources: option.callable<NonNullable<IssuerOptions['resources']>>('a function that returns resource servers'),
   // An empty list says that no client is built in.
   clients: option.list(clientOptions, { least: 0 }),
 });

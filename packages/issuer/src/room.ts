@@ -5,6 +5,7 @@ import { createClientRegistry } from './clients/registry.ts';
 import type { OpenFiles } from './files.ts';
 import type { IssuerOptions } from './issuer.ts';
 import type { Settings } from './options.ts';
+import { createAudiencePolicy } from './session/audience.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
 import { REQUIRED_CLAIMS } from './verify.ts';
 import type { WritingRoom } from './writes.ts';
@@ -20,6 +21,7 @@ export function createRoom(options: IssuerOptions, settings: Settings, { store, 
     keys: { store, keyrings, settings },
     subject: (sub) => requireSubjectRecord(options.subject(sub)),
     clients: createClientRegistry(store.clients, options.clients),
+    audiences: createAudiencePolicy(options.resources),
     find: store.revocations,
     accepting: createVerifier({ ...accessTokens, requiredClaims: REQUIRED_CLAIMS }),
     // As long as the most lenient reader takes it.

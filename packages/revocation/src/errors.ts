@@ -89,6 +89,11 @@ export const ERRORS = {
   },
   grant_unsupported: { status: 400, oauth: 'unsupported_grant_type', message: 'This grant type is not offered' },
   scope_invalid: { status: 400, oauth: 'invalid_scope', message: 'The scope is unknown or exceeds what was granted' },
+  target_invalid: {
+    status: 400,
+    oauth: 'invalid_target',
+    message: 'The client may not have a token for this resource',
+  },
   credentials_wrong: { status: 401, message: 'The name or the password is wrong' },
   credentials_changed: { status: 401, message: 'The password or the second factor was changed meanwhile' },
   second_factor_required: { status: 401, message: 'This account wants a second factor beside the password' },
@@ -139,6 +144,8 @@ export type ErrorCode = keyof typeof ERRORS;
 /** Extra words for whoever runs this; never a token, a password or a key, and never shown to a stranger. */
 export interface RescindErrorOptions extends ErrorOptions {
   readonly detail?: string;
+  /** What is wrong with this very request and what would be right, for whoever sent it: nothing secret, nothing of others. */
+  readonly publicDetail?: string;
   /** A stable word for whoever asked, such as `suspended`: given only where they proved the password or a token. */
   readonly reason?: string;
   /** Seconds after which trying again makes sense: `Retry-After` (RFC 9110 section 10.2.3). */
@@ -160,6 +167,7 @@ export class RescindError extends Error {
   readonly status: number;
   readonly oauth: string | undefined;
   readonly detail: string | undefined;
+  readonly publicDetail: string | undefined;
   readonly reason: string | undefined;
   readonly retryAfter: number | undefined;
 
@@ -170,6 +178,7 @@ export class RescindError extends Error {
     this.status = entry.status;
     this.oauth = entry.oauth;
     this.detail = options.detail;
+    this.publicDetail = options.publicDetail;
     this.reason = options.reason;
     this.retryAfter = options.retryAfter;
   }

@@ -10,6 +10,7 @@ import {
 import { z } from 'zod';
 import { accountSettings, recentLoginProblems, webhookProblems } from './accounts/settings.ts';
 import { keyProblems, keySettings } from './keys/settings.ts';
+import { audienceProblems, audienceSettings } from './resource-servers.ts';
 
 /** Every variable of user-management. */
 export const settings = z.object({
@@ -17,10 +18,7 @@ export const settings = z.object({
   ISSUER: setting.url({
     about: 'The `iss` of the tokens, the name of their revocation log, and where clients reach this',
   }),
-  AUDIENCE: setting.list({
-    default: 'prices,orders',
-    about: 'The `aud` of the access tokens: the services they are for',
-  }),
+  ...audienceSettings,
   DEFAULT_SCOPES: setting.list({
     default: 'prices:read,orders:read',
     about: 'The scopes every user has',
@@ -183,6 +181,7 @@ function* togetherWrong(configuration: Configuration): Iterable<ConfigurationPro
   yield* webhookProblems(configuration);
   yield* recentLoginProblems(configuration);
   yield* keyProblems(configuration);
+  yield* audienceProblems(configuration);
   const { ACCESS_TOKEN_TTL, EVENT_RETENTION } = configuration;
   if (ACCESS_TOKEN_TTL % 1_000 !== 0) yield { variable: 'ACCESS_TOKEN_TTL', problem: 'must be whole seconds' };
   if (EVENT_RETENTION < ACCESS_TOKEN_TTL + CLOCK_TOLERANCE_MS) {

@@ -14,6 +14,7 @@ import { createSecondFactors } from './accounts/second-factor/enrolment.ts';
 import { recentLoginMs } from './accounts/settings.ts';
 import { createAccountTable } from './accounts/table.ts';
 import { createAdminApp } from './admin/app.ts';
+import { GRANTABLE_SCOPES } from './admin/scopes.ts';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
@@ -29,6 +30,7 @@ import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
 import { documentOperation } from './openapi/document.ts';
 import { openReloadedFiles } from './reloaded-files.ts';
+import { ACCOUNT_SCOPE, audiencesOf, resourceServers } from './resource-servers.ts';
 
 /** Users and passwords, and thin HTTP over the issuer. */
 export const userManagement: Service<Configuration> = {
@@ -47,7 +49,9 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
   const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
-  const issuer = keep(openIssuer({ ...options, clients: files.clients(), subject }));
+  const audiences = audiencesOf(configuration);
+  const servers = resourceServers(audiences);
+  const issuer = keep(openIssuer({ ...options, clients: files.clients(), subject, resources: () => servers }));
   prepareSchema(issuer.database);
   const table = createAccountTable(issuer.database);
 
@@ -56,7 +60,6 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       issuer,
       table,
       keysPath: configuration.KEYS_PATH,
-      audience: configuration.AUDIENCE,
       resetTtlMs: configuration.PASSWORD_RESET_TTL,
       notMeTtlMs: configuration.NOT_ME_TTL,
       accessTokenTtlMs: configuration.ACCESS_TOKEN_TTL,
@@ -108,14 +111,23 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       telemetry,
     }),
     ...oauthOperations({ issuer, authenticate: authenticateClient, telemetry }),
-    ...publishedOperations({ issuer, name, scopes }, keysCacheControl(configuration)),
+    ...publishedOperations(
+      { issuer, name, scopes: [...scopes, ACCOUNT_SCOPE, ...GRANTABLE_SCOPES] },
+      keysCacheControl(configuration),
+    ),
     ...revocationsOperations(revocations),
   ];
   const described = documentOperation(operations, { issuer: name, version: userManagement.version });
-  const app = createApp(issuer, configuration.PUBLISH_OPENAPI ? [...operations, described] : operations);
+  const app = createApp({
+    issuer,
+    operations: configuration.PUBLISH_OPENAPI ? [...operations, described] : operations,
+    accountAudience: audiences.account,
+    now: () => systemClock.now(),
+  });
   const admin = createAdminApp({
     issuer,
     name: configuration.ISSUER,
+    audience: audiences.admin,
     users: administration,
     operators: files.operators,
     stepUpMs: configuration.ADMIN_STEP_UP,

@@ -64,7 +64,7 @@ describe('the registry', () => {
     expect(issuer.verify(begin({}).access_token).payload.aud).toEqual(['prices', 'news']);
     expect(issuer.verify(begin({ audience: ['orders', 'news'] }).access_token).payload.aud).toEqual(['news']);
     expect(await codeOf(() => begin({ scope: 'read write' }))).toBe('scope_invalid');
-    expect(await codeOf(() => begin({ audience: 'orders' }))).toBe('request_invalid');
+    expect(await codeOf(() => begin({ audience: 'orders' }))).toBe('target_invalid');
     const answer = begin({ scope: 'read' });
     issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', scope: 'write' });
     expect((await refresh(issuer, answer, 'app')).scope).toBe('');

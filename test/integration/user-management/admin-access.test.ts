@@ -124,9 +124,9 @@ test('security 66: what breaks a line or a terminal reaches neither the log nor 
 
 describe('a user who administers', () => {
   test('does so with an access token of an admin scope, and loses it with the scope', async () => {
-    const { adminUrl, ada, subOf, login, refresh, asBearer } = await openAdministered();
+    const { adminUrl, adminAudience, ada, subOf, login, refresh, asBearer } = await openAdministered();
     const sub = await subOf();
-    const before = await login();
+    const before = await login({ resource: adminAudience });
     const asUser = (token: string) => createAdministrator(adminUrl, asBearer(token));
     const plain = await asUser(before.access).get('/admin/users');
     expect([plain.status, plain.body.code]).toEqual([403, 'scope_insufficient']);
@@ -143,10 +143,10 @@ describe('a user who administers', () => {
   });
 
   test('whose token dies while a body is on its way does nothing any more', async () => {
-    const { adminUrl, ada, subOf, login } = await openAdministered();
+    const { adminUrl, adminAudience, ada, subOf, login } = await openAdministered();
     const sub = await subOf();
     await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:revocations'], why: 'on call' });
-    const { access } = await login();
+    const { access } = await login({ resource: adminAudience });
     const body = JSON.stringify({ confirm: 'everybody', why: 'out of spite' });
     const slow = request(`${adminUrl}/admin/emergency`, {
       method: 'POST',
@@ -169,10 +169,10 @@ describe('a user who administers', () => {
   });
 
   test('needs a recent login for what ends the sessions of everybody (RFC 9470); an operator does not', async () => {
-    const { adminUrl, ada, subOf, login, asBearer } = await openAdministered({ ADMIN_STEP_UP: '1s' });
+    const { adminUrl, adminAudience, ada, subOf, login, asBearer } = await openAdministered({ ADMIN_STEP_UP: '1s' });
     const sub = await subOf();
     await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:revocations'], why: 'on call' });
-    const { access } = await login();
+    const { access } = await login({ resource: adminAudience });
     const old = Date.now() + 2_000;
     await waitFor('the login is older than a second', () => Date.now() > old);
     const user = createAdministrator(adminUrl, asBearer(access));

@@ -55,7 +55,7 @@ describe('users', () => {
     await ada.patch(`${at}/claims`, { claims: { tenant: 'acme' }, why: 'moved' });
     await ada.put(`${at}/scopes`, { scopes: ['prices:premium'], why: 'paid' });
     expect(await accepts(access)).toBe(401);
-    const { body } = await refresh(token);
+    const { body } = await refresh(token, { resource: 'prices' });
     expect(decodeJwt(String(body.access_token))).toMatchObject({
       roles: ['editor'],
       tenant: 'acme',

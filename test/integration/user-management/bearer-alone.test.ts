@@ -68,8 +68,8 @@ describe('an access token alone', () => {
   });
 
   test.each(['body', 'cookie'])('gains no refresh token of a session that keeps it in the %s', async (storage) => {
-    const { ask, post } = await started();
-    let access = String((await post('/login', { ...USER, storage })).body.access_token);
+    const { ask, post, accountAudience: resource } = await started();
+    let access = String((await post('/login', { ...USER, storage, resource })).body.access_token);
     const answers = [];
     for (const [method, path, body] of [
       ['POST', '/reauthenticate', {}],
@@ -95,25 +95,26 @@ describe('an access token alone', () => {
     }
   });
 
-  test('is answered no more scope than it has', async () => {
-    const { ask, login, form, tokensOf } = await started();
-    const { refresh } = await login();
-    const fields = { grant_type: 'refresh_token', client_id: 'web', refresh_token: refresh, scope: 'prices:read' };
+  test('is answered no more scope than it has, and for its own audience', async () => {
+    const { ask, login, form, tokensOf, accountAudience: resource } = await started();
+    const { refresh } = await login({ resource: undefined });
+    const fields = { grant_type: 'refresh_token', client_id: 'web', refresh_token: refresh, resource };
     let { access } = tokensOf(await form('/oauth2/token', fields));
-    const scopes = [decodeJwt(access).scope];
+    const rights = (token: string) => [decodeJwt(token).scope, decodeJwt(token).aud];
+    const scopes = [rights(access)];
     for (const [method, path, body] of [
       ['POST', '/reauthenticate', {}],
       ['PATCH', '/account', { phone: PHONE }],
     ] as const) {
       ({ access } = tokensOf(await ask(method, path, access, { password: USER.password, ...body })));
-      scopes.push(decodeJwt(access).scope);
+      scopes.push(rights(access));
     }
     const { confirmed, codes } = await enrol(ask, access);
-    scopes.push(confirmed.body.scope);
+    scopes.push(rights(String(confirmed.body.access_token)));
     const change = { currentPassword: USER.password, newPassword: 'another correct horse', recoveryCode: codes[0] };
     ({ access } = tokensOf(await ask('POST', '/password', String(confirmed.body.access_token), change)));
-    scopes.push(decodeJwt(access).scope);
-    expect(scopes).toEqual(Array(5).fill('prices:read'));
+    scopes.push(rights(access));
+    expect(scopes).toEqual(Array(5).fill(['account', resource]));
   });
 
   test('is described as answering no refresh token, at every address', async () => {

@@ -38,7 +38,7 @@ describe('security 25: an owner', () => {
 
     const other = { username: 'bob', password: 'another password' };
     await service.register(other);
-    const stranger = service.tokensOf(await service.post('/login', other));
+    const stranger = await service.login(other);
     expect(await service.list(stranger.access)).toHaveLength(1);
     const page = await service.ask('GET', '/sessions?limit=1', phone.access);
     const next = await service.ask('GET', `/sessions?limit=1&after=${page.body.next}`, phone.access);
@@ -54,7 +54,7 @@ describe('security 25: an owner', () => {
 
     const other = { username: 'bob', password: 'another password' };
     await service.register(other);
-    const stranger = service.tokensOf(await service.post('/login', other));
+    const stranger = await service.login(other);
     for (const [method, body] of [
       ['PATCH', { deviceName: 'mine' }],
       ['DELETE', undefined],
@@ -136,7 +136,8 @@ test('security 48: each login has a session id of its own', async () => {
 
 test('a session that was begun with a cookie is never answered in a body', async () => {
   const service = await started();
-  const answer = await service.post('/login', { ...USER, storage: 'cookie' });
+  const resource = service.accountAudience;
+  const answer = await service.post('/login', { ...USER, storage: 'cookie', resource });
   expect(answer.body.refresh_token).toBeUndefined();
   expect(answer.headers.get('set-cookie')).toMatch(/^__Host-.*HttpOnly; Secure; SameSite=Strict/);
   const bearer = service.asBearer(String(answer.body.access_token));

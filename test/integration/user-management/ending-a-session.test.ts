@@ -20,7 +20,11 @@ async function started(environment: Record<string, string> = {}) {
   await service.register();
   await service.register(OTHER);
   const cookieLogin = async (user = USER): Promise<Login> => {
-    const answer = await service.post('/login', { ...user, storage: 'cookie' });
+    const answer = await service.post('/login', {
+      ...user,
+      storage: 'cookie',
+      resource: service.accountAudience,
+    });
     const { access_token: access, sid } = answer.body;
     return { access: String(access), sid: String(sid), cookie: answer.headers.getSetCookie()[0]?.split(';')[0] ?? '' };
   };

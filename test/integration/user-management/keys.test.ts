@@ -43,7 +43,9 @@ test('ACCESS_TOKEN_ALGORITHM is that of the first key, and of the tokens', async
 });
 
 test('an administrator rotates by one call, and everybody stays logged in', async () => {
-  const { ada, login, refresh, accepts, tokensOf, send } = await openAdministered({ KEY_PUBLISH_BEFORE: '2s' });
+  const { ada, login, refresh, accepts, accountAudience, tokensOf, send } = await openAdministered({
+    KEY_PUBLISH_BEFORE: '2s',
+  });
   const before = await login();
   const answer = await ada.post('/admin/keys/rotate', { purpose: 'token', why: 'yearly' });
   expect(answer.body).toMatchObject({ purpose: 'token', state: 'next', alg: 'RS256' });
@@ -57,7 +59,8 @@ test('an administrator rotates by one call, and everybody stays logged in', asyn
   expect(decodeProtectedHeader(after.access).kid).toBe(kid);
   expect(decodeProtectedHeader(before.access).kid).not.toBe(kid);
   // Whoever fetched the keys before they were changed knows both.
-  for (const { access } of [before, after]) await jwtVerify(access, early, { typ: 'at+jwt', audience: 'prices' });
+  for (const { access } of [before, after])
+    await jwtVerify(access, early, { typ: 'at+jwt', audience: accountAudience });
   expect([await accepts(before.access), await accepts(after.access)]).toEqual([400, 400]);
   const unknown = await ada.post('/admin/keys/nobody/revoke', { why: 'a slip' });
   expect([unknown.status, unknown.body.code]).toEqual([404, 'key_unknown']);

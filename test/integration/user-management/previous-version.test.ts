@@ -40,10 +40,11 @@ test('a database of version 1 is opened as it is: its users and their sessions g
   });
   const { refresh, login, accepts, tokensOf, send } = service;
   const { username, password } = given;
-  const { access } = await login({ username, password });
+  const resource = `${given.issuer}/account`;
+  const { access } = await login({ username, password, resource });
   expect(await accepts(access)).toBe(400);
   for (const open of [given.laptop, given.phone]) {
-    expect(await accepts(tokensOf(await refresh(open)).access)).toBe(400);
+    expect(await accepts(tokensOf(await refresh(open, { resource })).access)).toBe(400);
   }
   for (const over of [given.gone, given.phoneUsed]) expect((await refresh(over)).status).toBe(400);
   const { keys } = (await send('/.well-known/jwks.json')).body as { keys: { kid: string }[] };

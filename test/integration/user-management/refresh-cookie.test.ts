@@ -7,7 +7,8 @@ const CSRF = { 'X-Rescind-CSRF': '1' };
 async function started(environment?: Record<string, string>) {
   const service = await openUserManagement(environment);
   await service.register();
-  const login = (more: object = {}) => service.post('/login', { ...USER, storage: 'cookie', ...more });
+  const login = (more: object = {}) =>
+    service.post('/login', { ...USER, storage: 'cookie', resource: service.accountAudience, ...more });
   const refresh = (cookie: string, headers: Record<string, string> = CSRF, more: Record<string, string> = {}) =>
     service.form('/oauth2/token', { grant_type: 'refresh_token', ...more }, { Cookie: cookie, ...headers });
   return { ...service, loginByCookie: login, refreshByCookie: refresh };

@@ -170,7 +170,7 @@ describe('changing the password', () => {
 
   test('ends every session, answers an access token, and the old password is no more', async () => {
     const service = await started();
-    const [here, elsewhere] = [await service.login(), await service.login({ scope: 'prices:read' })];
+    const [here, elsewhere] = [await service.login(), await service.login({ scope: 'prices:read account' })];
     const changed = await service.post(
       '/password',
       { currentPassword: USER.password, newPassword: next },
@@ -220,7 +220,7 @@ describe('changing the password', () => {
     const { access } = await service.login();
     const [changed, ...logins] = await Promise.all([
       service.post('/password', { currentPassword: USER.password, newPassword: next }, service.asBearer(access)),
-      ...Array.from({ length: 8 }, () => service.post('/login', USER)),
+      ...Array.from({ length: 8 }, () => service.post('/login', { ...USER, resource: service.accountAudience })),
     ]);
     expect(changed?.status).toBe(200);
     for (const login of logins) {

@@ -90,7 +90,7 @@ async function instanceComesBack({ fleet, narrator }: Stage, { phone }: People):
     return {};
   });
   await narrator.step(`"log out everywhere": the ${others.length} others refuse the phone`, async () => {
-    expectStatus(await fleet.client.logoutEverywhere(phone.access_token), 204, 'logout-everywhere');
+    expectStatus(await fleet.client.logoutEverywhere(phone), 204, 'logout-everywhere');
     const refusals = await untilRefused(others, phone.access_token, performance.now());
     return { detail: `${round(slowest(refusals))} ms`, ms: slowest(refusals) };
   });

@@ -3,12 +3,14 @@ import { RescindError } from '@rescind/revocation';
 import { deadline } from '../clients/policy.ts';
 import type { AccessAnswer } from '../issuer-sessions.ts';
 import type { Rotation } from '../sql/sessions.ts';
+import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
 import { createId, mintAccessToken } from './mint.ts';
 import type { SessionRoom } from './room.ts';
 import type { Unsigned } from './signing.ts';
 
 interface Answering extends Omit<Grant, 'client'> {
+  readonly audience: Audience;
   readonly scope: readonly string[];
   /** What it was narrowed to; null: it was not. */
   readonly narrowedTo: string | null;
@@ -24,13 +26,14 @@ export function answerAccess(
   { store, policy: { issuer }, tokenKeys }: SessionRoom,
   answering: Answering,
 ): Unsigned<AccessAnswer> {
-  const { session, subject, policy, scope, narrowedTo, at, rotation, again } = answering;
+  const { session, subject, policy, audience, scope, narrowedTo, at, rotation, again } = answering;
   const jti = again?.jti ?? createId();
   const token = mintAccessToken({
     issuer,
     key: tokenKeys.active(),
     session,
     subject,
+    audience,
     scope,
     jti,
     at,

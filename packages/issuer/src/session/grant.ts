@@ -5,8 +5,9 @@ import { policyOf } from '../clients/policy.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { Session } from '../sql/sessions.ts';
+import type { Audience } from './audience.ts';
 import type { SessionRoom } from './room.ts';
-import { parseScope } from './scope.ts';
+import { parseScope, presentScope, requireWithin } from './scope.ts';
 
 /** A session that goes on, with whose it is and by whose leave, as all of it is now. */
 export interface Grant {
@@ -54,10 +55,37 @@ export function because(reason: string | undefined): RescindErrorOptions {
   return reason === undefined ? {} : { detail: reason, reason };
 }
 
-/** The scope that a subject may have by a client, now. */
+/** The scope that a subject may have by a client, now, for all audiences together. */
 export function allowedScope({ claims }: SubjectRecord, client: RegisteredClient): string[] {
   const all = parseScope(typeof claims.scope === 'string' ? claims.scope : '');
   if (client.scope === undefined) return all;
   const most = new Set(parseScope(client.scope));
   return all.filter((token) => most.has(token));
+}
+
+interface AccessRequest {
+  readonly session: Session;
+  readonly subject: SubjectRecord;
+  readonly client: RegisteredClient;
+  /** What bounds the scope: asked at the login, or of the token before; null: nothing. */
+  readonly bound: string | null;
+  /** Narrows it further (RFC 6749 section 6). */
+  readonly scope: string | undefined;
+  /** RFC 8707. */
+  readonly resource: readonly string[] | undefined;
+  /** The audience where no resource is named; default: the session's. */
+  readonly usual?: Audience;
+}
+
+/**
+ * Audience and scope of another access token of a session.
+ * @throws RescindError `target_invalid`, `scope_invalid`
+ */
+export function grantAccess(
+  { audiences }: Pick<SessionRoom, 'audiences'>,
+  { session, subject, client, bound, scope: asked, resource, usual = session.audience ?? undefined }: AccessRequest,
+): { readonly audience: Audience; readonly scope: readonly string[] } {
+  const audience = audiences.choose({ asked: resource, usual: usual ?? null, client });
+  const granted = audiences.scopesFor(audience, presentScope(bound, allowedScope(subject, client)));
+  return { audience, scope: asked === undefined ? granted : requireWithin(asked, granted) };
 }

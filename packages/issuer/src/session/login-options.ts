@@ -12,12 +12,16 @@ const NOT_VISIBLE = /[\p{Cc}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u20
 
 /** @throws TypeError for what the host should not have asked */
 export function requireLogin(login: BeginSession): void {
-  const { sub, clientId, audience, credentialVersion, deviceName, deviceId, storage, amr, acr, policy } = login;
+  const { sub, clientId, audience, resource, credentialVersion, deviceName, deviceId, storage, amr, acr, policy } =
+    login;
   if (!isName(sub)) throw new TypeError(`sub must be text of 1 to ${MAX_NAME_LENGTH} characters`);
   if (!isName(clientId)) throw new TypeError(`clientId must be text of 1 to ${MAX_NAME_LENGTH} characters`);
   const audiences = audience === undefined ? undefined : [audience].flat();
   if (audiences !== undefined && !(audiences.length > 0 && audiences.every((one) => typeof one === 'string' && one))) {
     throw new TypeError('audience must be text or a list of text');
+  }
+  if (resource !== undefined && !(Array.isArray(resource) && resource.every((one) => typeof one === 'string'))) {
+    throw new TypeError('resource must be a list of text');
   }
   if (!Number.isSafeInteger(credentialVersion)) throw new TypeError('credentialVersion must be a whole number');
   if (deviceName !== undefined) requireLabel('deviceName', deviceName);

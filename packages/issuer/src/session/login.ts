@@ -8,6 +8,7 @@ import type { BeginSession, TokenAnswer } from '../issuer-sessions.ts';
 import type { NewSession } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
+import type { Audience } from './audience.ts';
 import { allowedScope, because } from './grant.ts';
 import { requireLogin, toOrigin } from './login-options.ts';
 import { createId } from './mint.ts';
@@ -24,16 +25,19 @@ export function beginSession(room: SessionRoom, unit: Unit, login: BeginSession)
   const policy = policyOf(room.policy, client.policy, login.policy ?? null);
   const subject = requireProved(room.subject(login.sub), login.credentialVersion);
   const allowed = allowedScope(subject, client);
-  const scope = login.scope === undefined ? allowed : requireWithin(login.scope, allowed);
-  const audience = audienceOf(login, client);
+  const audience = audienceOf(room, login, client);
+  const scope = scopeOf(room, login, audience, allowed);
   const at = unit.mintTime();
   const refreshToken = createOpaqueToken();
-  const session = toSession({ login, client, policy, audience, refreshToken, at });
+  const kept =
+    login.audience === undefined && login.resource === undefined && room.audiences.isLimited ? null : audience;
+  const session = toSession({ login, client, policy, audience: kept, refreshToken, at });
   room.store.sessions.insert(session);
   const access = answerAccess(room, {
     session: { ...session, ...UNUSED },
     subject,
     policy,
+    audience,
     scope,
     narrowedTo: null,
     at,
@@ -51,23 +55,34 @@ export function requireProved(subject: SubjectRecord | undefined, credentialVers
   throw new RescindError('subject_inactive', because(subject.reason));
 }
 
-/** What the login says, as far as the client's tokens may be for it. */
-function audienceOf({ audience }: BeginSession, { audience: most }: RegisteredClient): string | readonly string[] {
-  if (audience === undefined) {
-    if (most === undefined) throw new TypeError('audience must be given: the client has none');
-    return most;
+/** What the client asked for, or else what the login says, as far as the client's tokens may be for it. */
+function audienceOf({ audiences }: SessionRoom, login: BeginSession, client: RegisteredClient): Audience {
+  const { audience, resource } = login;
+  if (audience === undefined && resource === undefined && client.audience === undefined && !audiences.isLimited) {
+    throw new TypeError('audience must be given: the client has none');
   }
-  if (most === undefined) return audience;
-  const narrowed = [audience].flat().filter((one) => most.includes(one));
-  if (narrowed.length > 0) return narrowed;
-  throw new RescindError('request_invalid', { detail: 'audience: not one that this client may ask for' });
+  return audiences.choose({ asked: resource, usual: audience ?? null, client });
+}
+
+/** @throws RescindError `scope_invalid`: not allowed, or nothing of it belongs to the audience */
+function scopeOf(
+  { audiences }: SessionRoom,
+  login: BeginSession,
+  audience: Audience,
+  allowed: readonly string[],
+): readonly string[] {
+  if (login.scope === undefined) return audiences.scopesFor(audience, allowed);
+  const asked = requireWithin(login.scope, allowed);
+  const scope = audiences.scopesFor(audience, asked);
+  if (asked.length > 0 && scope.length === 0) throw new RescindError('scope_invalid');
+  return scope;
 }
 
 interface Beginning {
   readonly login: BeginSession;
   readonly client: RegisteredClient;
   readonly policy: FullPolicy;
-  readonly audience: string | readonly string[];
+  readonly audience: Audience | null;
   readonly refreshToken: OpaqueToken;
   readonly at: EpochMillis;
 }

@@ -3,6 +3,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token';
 import type { SubjectRecord } from '../issuer.ts';
 import type { Session } from '../sql/sessions.ts';
+import type { Audience } from './audience.ts';
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
@@ -30,6 +31,7 @@ export interface Minting {
   readonly key: SigningKey;
   readonly session: Session;
   readonly subject: SubjectRecord;
+  readonly audience: Audience;
   readonly scope: readonly string[];
   readonly jti: string;
   /** The issuer's time, taken in this transaction. */
@@ -44,7 +46,17 @@ export function createId(): string {
 }
 
 /** An access token (RFC 9068). It never outlives its session. */
-export function mintAccessToken({ issuer, key, session, subject, scope, jti, at, until }: Minting): MintedToken {
+export function mintAccessToken({
+  issuer,
+  key,
+  session,
+  subject,
+  audience,
+  scope,
+  jti,
+  at,
+  until,
+}: Minting): MintedToken {
   const iat = Math.floor(at / 1000);
   const exp = Math.floor(until / 1000);
   const { amr, acr } = session;
@@ -52,7 +64,7 @@ export function mintAccessToken({ issuer, key, session, subject, scope, jti, at,
     ...hostClaims(subject),
     iss: issuer,
     sub: session.sub,
-    aud: session.audience,
+    aud: audience,
     client_id: session.clientId,
     scope: scope.join(' '),
     jti,

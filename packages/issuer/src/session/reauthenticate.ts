@@ -3,6 +3,7 @@ import type {
   AccessAnswer,
   Reauthentication,
   ReauthenticationDemand,
+  Reissue,
   StepUp,
   TokenAnswer,
 } from '../issuer-sessions.ts';
@@ -12,7 +13,7 @@ import { createPlanRoom } from '../revoke/plan.ts';
 import type { Rotation, Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
-import { allowedScope, isOver, requireGoingOn, termsOf } from './grant.ts';
+import { grantAccess, isOver, requireGoingOn, termsOf } from './grant.ts';
 import { requireProved } from './login.ts';
 import { toText } from './opaque.ts';
 import type { SessionRoom } from './room.ts';
@@ -40,17 +41,18 @@ function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: Rotatio
   const session = requireOpen(room, unit, proved);
   const subject = requireProved(room.subject(proved.sub), proved.credentialVersion);
   const { client, policy } = termsOf(room, session);
+  const { amr, credentialVersion, resource, scope: narrowedTo = null } = proved;
+  const granted = grantAccess(room, { session, subject, client, bound: session.scope, scope: undefined, resource });
   appendRevocation(unit, REASON, [denyOlderTokens(room.policy.issuer, session.sid, createPlanRoom(room, unit))]);
   const at = unit.mintTime();
-  const { amr, credentialVersion, scope: narrowedTo = null } = proved;
   const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
   sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
-  const granted = presentScope(session.scope, allowedScope(subject, client));
   const access = answerAccess(room, {
     session: raised,
     subject,
     policy,
-    scope: presentScope(narrowedTo, granted),
+    audience: granted.audience,
+    scope: presentScope(narrowedTo, granted.scope),
     narrowedTo,
     at,
     ...(rotation === undefined ? {} : { rotation }),
@@ -59,13 +61,16 @@ function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: Rotatio
 }
 
 /** Another access token, with the claims as they are now. */
-export function reissue(room: SessionRoom, unit: Unit, of: { sid: string; sub: string }): AccessAnswer {
+export function reissue(room: SessionRoom, unit: Unit, of: Reissue): AccessAnswer {
   const session = requireOpen(room, unit, of);
   const { client, policy } = termsOf(room, session);
   const at = unit.mintTime();
   const subject = requireGoingOn(room, session, at);
-  const scope = presentScope(session.newestScope ?? session.scope, allowedScope(subject, client));
-  return signNow(answerAccess(room, { session, subject, policy, scope, narrowedTo: session.newestScope, at }));
+  const { scope, resource } = of;
+  const bound = session.newestScope ?? session.scope;
+  const granted = grantAccess(room, { session, subject, client, bound, scope, resource });
+  const narrowedTo = scope ?? session.newestScope;
+  return signNow(answerAccess(room, { session, subject, policy, ...granted, narrowedTo, at }));
 }
 
 const WORD = /^[a-z][a-z0-9_]{0,63}$/;

@@ -3,13 +3,12 @@ import type { RefreshRequest, TokenAnswer } from '../issuer-sessions.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
-import { allowedScope, refusalOfEnded, requireGoingOn, termsOf } from './grant.ts';
+import { grantAccess, refusalOfEnded, requireGoingOn, termsOf } from './grant.ts';
 import { toText } from './opaque.ts';
 import type { PresentedToken } from './presented.ts';
 import { findPresented, retryOf } from './presented.ts';
 import type { SessionRoom } from './room.ts';
 import { exchangeFor } from './rotation.ts';
-import { presentScope, requireWithin } from './scope.ts';
 import type { Unsigned } from './signing.ts';
 
 /** What came of a refresh. A reuse is an outcome and no error: the end of its session has to commit. */
@@ -19,7 +18,8 @@ export type RefreshOutcome =
 
 /**
  * Exchanges a refresh token, inside one transaction.
- * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`, `client_invalid`, `scope_invalid`
+ * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`, `client_invalid`, `scope_invalid`,
+ *   `target_invalid`
  */
 export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest): RefreshOutcome {
   const presented = requirePresented(room, request);
@@ -32,8 +32,9 @@ export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest):
 
   const at = unit.mintTime();
   const subject = requireGoingOn(room, session, at);
-  const granted = presentScope(session.scope, allowedScope(subject, client));
-  const scope = request.scope === undefined ? granted : requireWithin(request.scope, granted);
+  const { resource } = request;
+  const bound = session.scope;
+  const granted = grantAccess(room, { session, subject, client, bound, scope: request.scope, resource });
   const next =
     retry === undefined && policy.rotation
       ? exchangeFor(presented.token, presented.hash, policy.refreshGraceMs)
@@ -42,7 +43,7 @@ export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest):
     session,
     subject,
     policy,
-    scope,
+    ...granted,
     narrowedTo: request.scope ?? null,
     at,
     ...(next === undefined ? {} : { rotation: next.rotation }),

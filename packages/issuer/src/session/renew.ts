@@ -5,12 +5,12 @@ import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
+import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
-import { allowedScope, requireGoingOn, termsOf } from './grant.ts';
+import { grantAccess, requireGoingOn, termsOf } from './grant.ts';
 import { digestOfJti } from './opaque.ts';
 import { isWithinGrace } from './presented.ts';
 import type { SessionRoom } from './room.ts';
-import { presentScope, requireWithin } from './scope.ts';
 import type { Unsigned } from './signing.ts';
 
 /** What renewing works with. */
@@ -33,12 +33,13 @@ interface Renewable {
   readonly issued: EpochMillis;
   readonly expires: EpochMillis;
   readonly isDenied: boolean;
+  readonly audience: Audience;
 }
 
 /**
  * Buys an access token with one, inside one transaction.
  * @throws RescindError `grant_invalid`, `grant_unsupported`, `grant_suspended`, `reauthentication_required`,
- *   `client_invalid`, `scope_invalid`
+ *   `client_invalid`, `scope_invalid`, `target_invalid`
  */
 export function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): RenewalOutcome {
   const { token, session } = requireRenewable(room, unit, request);
@@ -52,14 +53,19 @@ export function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): Ren
   if (isSpent && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
 
   const subject = requireGoingOn(room, session, now);
-  const granted = presentScope(session.newestScope ?? session.scope, allowedScope(subject, client));
-  const grant = { session, subject, client, policy };
+  const { scope: asked, resource } = request;
+  requireNarrower(resource, [token.audience].flat());
+  const bound = session.newestScope ?? session.scope;
+  const all = { session, subject, client, bound, resource, usual: token.audience };
+  const granted = grantAccess(room, { ...all, scope: undefined });
   const half = token.issued + (token.expires - token.issued) / 2;
-  if (!isSpent && !token.isDenied && now < half) return { kind: 'early', asItIs: asItIs(token, half, granted, now) };
+  if (!isSpent && !token.isDenied && now < half)
+    return { kind: 'early', asItIs: asItIs(token, half, granted.scope, now) };
   const at = unit.mintTime();
-  const scope = request.scope === undefined ? granted : requireWithin(request.scope, granted);
+  const access = asked === undefined ? granted : grantAccess(room, { ...all, scope: asked });
   if (!isSpent) spend(room, token, at);
-  const { token: next, rest } = mintNext(room, grant, isSpent, scope, request.scope, at);
+  const grant = { session, subject, policy, ...access };
+  const { token: next, rest } = mintNext(room, grant, isSpent, asked, at);
   return { kind: isSpent ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
 }
 
@@ -69,7 +75,7 @@ function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId
   const verdict = judge({ kid: header.kid, payload, inexact }, room.find);
   // Its session goes on when it is denied softly, unless it was this very token that was revoked.
   const isSoft = verdict.denied && verdict.why === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
-  const { sid, jti, exp, client_id: owner } = payload;
+  const { sid, jti, exp, aud, client_id: owner } = payload;
   const issued = issuedAt(payload);
   const session = typeof sid === 'string' ? room.store.sessions.find(sid) : undefined;
   const isGood = (!verdict.denied || isSoft) && owner === clientId && session?.endedAt === null;
@@ -83,6 +89,7 @@ function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId
     issued,
     expires: exp * 1000,
     isDenied: verdict.denied,
+    audience: typeof aud === 'string' ? aud : [aud].flat().map(String),
   };
   return { token, session };
 }
@@ -94,6 +101,15 @@ function verify({ accepting }: RenewalRoom, accessToken: string, at: EpochMillis
     if (isCallersError(error)) throw new RescindError('grant_invalid', { detail: error.code });
     throw error;
   }
+}
+
+/**
+ * A token buys none for another audience: the service that was sent it could exchange it otherwise.
+ * @throws RescindError `target_invalid`
+ */
+function requireNarrower(resource: readonly string[] | undefined, audience: readonly string[]): void {
+  if (resource === undefined || resource.every((one) => audience.includes(one))) return;
+  throw new RescindError('target_invalid', { publicDetail: `resource: one of ${audience.join(', ')}` });
 }
 
 /** As with a refresh token: the last one that bought another, within the grace of its first use. */
@@ -109,17 +125,16 @@ function spend({ store: { sessions } }: RenewalRoom, { sid, jti }: Renewable, at
 
 function mintNext(
   room: RenewalRoom,
-  { session, subject, policy }: Grant,
+  grant: Omit<Grant, 'client'> & ReturnType<typeof grantAccess>,
   isRetried: boolean,
-  scope: readonly string[],
   asked: string | undefined,
   at: EpochMillis,
 ) {
-  const { newestJti, newestExp, newestScope } = session;
+  const { newestJti, newestExp, newestScope } = grant.session;
   // A retry gets the successor's name and end, so that it is the same token to whoever spends or revokes it.
   const again = isRetried && newestJti !== null && newestExp !== null ? { jti: newestJti, expiresAt: newestExp } : null;
   const narrowedTo = asked ?? newestScope;
-  return answerAccess(room, { session, subject, policy, scope, narrowedTo, at, ...(again === null ? {} : { again }) });
+  return answerAccess(room, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });
 }
 
 function asItIs({ text, sid, expires }: Renewable, half: EpochMillis, scope: readonly string[], at: EpochMillis) {

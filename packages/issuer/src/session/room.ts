@@ -3,6 +3,7 @@ import type { ClientRegistry } from '../clients/registry.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { Keyring } from '../keys/keyring.ts';
 import type { Store } from '../sql/store.ts';
+import type { AudiencePolicy } from './audience.ts';
 
 /** What login, refresh and renewal work with. */
 export interface SessionRoom {
@@ -10,5 +11,6 @@ export interface SessionRoom {
   readonly policy: PolicyDefaults & { readonly issuer: string };
   readonly tokenKeys: Keyring;
   readonly clients: ClientRegistry;
+  readonly audiences: AudiencePolicy;
   subject(sub: string): SubjectRecord | undefined;
 }

@@ -59,6 +59,8 @@ function toView(session: Session, currentSid?: string): SessionView {
     sid: session.sid,
     sub: session.sub,
     clientId: session.clientId,
+    scope: session.scope,
+    audience: session.audience,
     deviceName: session.deviceName,
     deviceId: session.deviceId,
     createdAt: session.createdAt,

@@ -9,7 +9,8 @@ export interface Session {
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
-  readonly audience: string | readonly string[];
+  /** Null: the client's audiences that share their tokens, as they are. */
+  readonly audience: string | readonly string[] | null;
   /** What was asked at the login; null: all the subject may have. */
   readonly scope: string | null;
   readonly deviceName: string | null;

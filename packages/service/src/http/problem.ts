@@ -18,15 +18,20 @@ export function isOauthPath(path: string): boolean {
 
 /** The body of an error: problem details (RFC 9457), or OAuth's at OAuth's endpoints. `code` is in both. */
 export function refusalOf(error: RescindError, path: string): Refusal {
-  const { code, status, reason } = error;
+  const { code, status, publicDetail, reason } = error;
   const title = ERRORS[code].message;
   const issues = error instanceof RequestRefused ? { issues: error.issues } : {};
   const more = { code, ...(reason === undefined ? {} : { reason }), ...issues };
   if (isOauthPath(path)) {
-    const body = { error: oauthError(error), error_description: title, ...more };
+    const body = {
+      error: oauthError(error),
+      error_description: publicDetail === undefined ? title : `${title}. ${publicDetail}`,
+      ...more,
+    };
     return { type: 'application/json', body };
   }
-  return { type: 'application/problem+json', body: { type: ERROR_TYPES + code, title, status, ...more } };
+  const detail = publicDetail === undefined ? {} : { detail: publicDetail };
+  return { type: 'application/problem+json', body: { type: ERROR_TYPES + code, title, status, ...detail, ...more } };
 }
 
 /** RFC 6749 has no word for what HTTP itself says; those of its section 4.1.2.1 are what clients know. */

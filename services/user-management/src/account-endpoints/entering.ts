@@ -49,20 +49,21 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       tag: 'Sessions',
       body: { type: 'json', schema: loginBody },
       answers: { 200: TOKENS },
-      errors: ['client_invalid', 'request_invalid', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
+      errors: ['client_invalid', 'request_invalid', 'scope_invalid', 'target_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response, { body }) {
         const { username, password, totp, recoveryCode, ...asked } = body;
-        const { scope, deviceName, deviceId, storage, neverExpires, ...client } = asked;
+        const { scope, resource, deviceName, deviceId, storage, neverExpires, ...client } = asked;
         const credentials = { password, totp, recoveryCode };
         if (neverExpires && !neverExpiring) {
           throw new RequestRefused([{ path: 'neverExpires', message: 'must be false: it is not offered here' }]);
         }
         const { sub, ...tokens } = await counted(async () => {
           const { clientId } = authenticateClient(request, client);
-          const login = { clientId, scope, deviceName, deviceId, storage, neverExpires, ...placeOf(request) };
-          const device = accounts.knownDevice(username, login);
-          return limits.login(request, username, device, () => accounts.login(username, credentials, login));
+          const device = { deviceName, deviceId, storage, neverExpires };
+          const login = { clientId, scope, resource, ...device, ...placeOf(request) };
+          const known = accounts.knownDevice(username, login);
+          return limits.login(request, username, known, () => accounts.login(username, credentials, login));
         });
         telemetry.log('info', 'authn_login_success', { sub });
         answerTokens(room, response, sub, tokens);

@@ -1,9 +1,9 @@
+import { readBearerToken } from '@rescind/guard/express';
 import type { SessionView } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { operation } from '@rescind/service';
 import type { Request, Response } from 'express';
-import { bearerToken } from '../http/bearer.ts';
 import { WRITES } from '../http/declared.ts';
 import {
   clearEndedCookies,
@@ -24,7 +24,7 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
 
   /** `undefined`: nothing is known of its session any more. @throws RescindError for what this issuer did not sign */
   const byAccessToken = (request: Request): SessionView | undefined => {
-    const token = bearerToken(request);
+    const token = readBearerToken(request);
     if (token === undefined) throw new RescindError('token_missing');
     return sessions.findByAccessToken(token);
   };

@@ -1,4 +1,5 @@
 import type { Operation } from '@rescind/service';
+import { ACCOUNT_SCOPE } from '../resource-servers.ts';
 import { ownAccountOperations } from './account.ts';
 import { enteringOperations } from './entering.ts';
 import { leavingOperations } from './leaving.ts';
@@ -7,9 +8,9 @@ import type { EndpointRoom } from './room.ts';
 import { secondFactorOperations } from './second-factor.ts';
 import { ownSessionOperations } from './sessions.ts';
 
-/** What persons do. */
+/** What persons do. Whatever takes an access token requires the scope of accounts. */
 export function personOperations(room: EndpointRoom): Operation[] {
-  return [
+  const operations = [
     ...enteringOperations(room),
     ...leavingOperations(room),
     ...ownSessionOperations(room),
@@ -17,4 +18,5 @@ export function personOperations(room: EndpointRoom): Operation[] {
     ...secondFactorOperations(room),
     ...ownAccountOperations(room),
   ];
+  return operations.map((each) => (each.security === 'bearer' ? { ...each, scopes: [ACCOUNT_SCOPE] } : each));
 }

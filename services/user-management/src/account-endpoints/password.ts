@@ -25,16 +25,16 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       security: 'bearer',
       body: { type: 'json', schema: passwordBody },
       answers: { 200: ACCESS },
-      errors: ['password_refused', 'scope_invalid', ...PROVES, ...LIMITED, ...MINTS],
+      errors: ['password_refused', 'scope_invalid', 'target_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const { currentPassword: password, newPassword, deviceName, deviceId, ...proof } = body;
-        const { clientId, scope } = caller;
+        const { clientId, scope, audience: resource } = caller;
         // Of the kind that the client may have.
         const session = issuer.sessions.find(caller.sid);
         const storage = session?.storage;
-        const login = { clientId, scope, deviceName, deviceId, storage, ...placeOf(request) };
+        const login = { clientId, scope, resource, deviceName, deviceId, storage, ...placeOf(request) };
         const tokens = await said('authn_password_change_fail', () =>
           limits.confirm(caller.sid, () =>
             accounts.changePassword(caller.sub, { password, ...proof }, newPassword, login),

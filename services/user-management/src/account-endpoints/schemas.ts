@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { hasInvisible } from '../accounts/names.ts';
-import { accessAnswer, clientId, deviceName, scope } from '../http/bodies.ts';
+import { accessAnswer, clientId, deviceName, MOST_RESOURCES, resource, scope } from '../http/bodies.ts';
 import { clientForm } from '../oauth/forms.ts';
 
 /** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
@@ -33,6 +33,10 @@ export const loginBody = z.strictObject({
   deviceId: deviceId.optional(),
   ...clientForm,
   scope,
+  resource: z
+    .union([resource.transform((one) => [one]), z.array(resource).min(1).max(MOST_RESOURCES)])
+    .optional()
+    .describe('RFC 8707: the audiences of the access tokens, in place of the services of the client'),
   neverExpires: z
     .boolean()
     .default(false)

@@ -1,5 +1,6 @@
 import type { SubjectRecord } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
+import { ACCOUNT_SCOPE } from '../resource-servers.ts';
 
 /** `deleted` is a tombstone: nothing personal is left in it, and its `sub` is never given again. */
 export type AccountState = 'active' | 'suspended' | 'banned' | 'deleted';
@@ -73,9 +74,10 @@ export function viewOf({
 export function subjectOf(account: Account | undefined, defaultScopes: readonly string[]): SubjectRecord | undefined {
   if (account === undefined) return undefined;
   const { scopes, claims, credentialVersion } = account;
+  const allowed = [...(scopes ?? defaultScopes), ACCOUNT_SCOPE];
   const reason = inactiveReason(account);
   return {
-    claims: { ...claims, scope: (scopes ?? defaultScopes).join(' ') },
+    claims: { ...claims, scope: allowed.join(' ') },
     credentialVersion,
     active: reason === undefined,
     ...(reason === undefined ? {} : { reason }),

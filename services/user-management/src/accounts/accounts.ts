@@ -21,6 +21,8 @@ export interface Holder {
   readonly sid: string;
   /** Space-separated; another token that the holder is given has no more. */
   readonly scope: string | undefined;
+  /** `aud` of the token, and of another one. */
+  readonly audience: readonly string[];
 }
 
 /**
@@ -151,6 +153,11 @@ export function createAccounts(room: AccountRoom): Accounts {
 }
 
 /** What the next access token of a holder is bounded by. */
-export function stepUpOf({ sub, sid, scope }: Holder): Pick<StepUp, 'sub' | 'sid' | 'scope'> {
-  return { sub, sid, ...(scope === undefined ? {} : { scope }) };
+export function stepUpOf({
+  sub,
+  sid,
+  scope,
+  audience: resource,
+}: Holder): Pick<StepUp, 'sub' | 'sid' | 'scope' | 'resource'> {
+  return { sub, sid, resource, ...(scope === undefined ? {} : { scope }) };
 }

@@ -10,6 +10,8 @@ import { tellOwner } from './telling.ts';
 export interface NewLogin extends DeviceTraits {
   readonly clientId: string;
   readonly scope?: string | undefined;
+  /** `aud` of the access tokens (RFC 8707). Default: the client's services. */
+  readonly resource?: readonly string[] | undefined;
   /** The way the refresh tokens go. Default `body`. */
   readonly storage?: BeginSession['storage'] | undefined;
   /** No deadlines: it lives until it is revoked. */
@@ -21,22 +23,22 @@ export interface NewLogin extends DeviceTraits {
 /** Begins a session of who has been proved, and tells the owner where the device is a new one. */
 export function enter(room: AccountRoom, proved: Proved, login: NewLogin): TokenAnswer {
   const { tx, account, authentication } = proved;
-  const tokens = tx.beginSession({ ...sessionOf(room, account, login), ...authentication });
+  const tokens = tx.beginSession({ ...sessionOf(account, login), ...authentication });
   noteDevice(room, account, login, tokens.sid);
   room.table.update(account.sub, { lastLoginAt: room.clock.now() });
   return tokens;
 }
 
-function sessionOf({ audience }: AccountRoom, account: Account, login: NewLogin): BeginSession {
-  const { clientId, scope, deviceName, deviceId, storage, neverExpires = false } = login;
+function sessionOf(account: Account, login: NewLogin): BeginSession {
+  const { clientId, scope, resource, deviceName, deviceId, storage, neverExpires = false } = login;
   const policy = neverExpires ? ({ refreshTokenTtlMs: 'never', refreshIdleTtlMs: 'never' } as const) : login.policy;
   return {
     sub: account.sub,
     clientId,
-    audience,
     credentialVersion: account.credentialVersion,
     origin: originOf(login),
     ...(scope === undefined ? {} : { scope }),
+    ...(resource === undefined ? {} : { resource }),
     ...(deviceName === undefined ? {} : { deviceName }),
     ...(deviceId === undefined ? {} : { deviceId }),
     ...(storage === undefined ? {} : { storage }),

@@ -20,7 +20,6 @@ export interface AccountStoreOptions {
   readonly table: AccountTable;
   /** The directory of private keys. */
   readonly keysPath: string;
-  readonly audience: readonly string[];
   readonly resetTtlMs: DurationMs;
   readonly notMeTtlMs: DurationMs;
   readonly accessTokenTtlMs: DurationMs;
@@ -74,7 +73,6 @@ export function openAccountStore(options: AccountStoreOptions): AccountStore {
     history,
     devices: createKnownDevices(database, sealer),
     notices: notified ? notices : undefined,
-    audience: options.audience,
     resetTtlMs: options.resetTtlMs,
     notMeTtlMs: options.notMeTtlMs,
     accessTokenTtlMs: options.accessTokenTtlMs,

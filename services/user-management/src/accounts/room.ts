@@ -27,7 +27,6 @@ export interface AccountRoom {
   readonly history: AccountHistory;
   /** Absent: nobody is told. */
   readonly notices: Notices | undefined;
-  readonly audience: readonly string[];
   /** How long a password may be set anew after a reset. */
   readonly resetTtlMs: DurationMs;
   /** How long "this was not me" may be said. */

@@ -8,6 +8,7 @@ import { noteStorageErrors } from '../app.ts';
 import { createAudit } from '../audit/audit.ts';
 import { createAuditTable } from '../audit/table.ts';
 import { createFailedCredentials } from '../http/failed-credentials.ts';
+import { createTokenCheck } from '../http/token-check.ts';
 import { createAdminGuards } from './access.ts';
 import { auditOperations } from './audit.ts';
 import { createAuthentication } from './authentication.ts';
@@ -27,6 +28,8 @@ export interface AdminOptions {
   readonly issuer: Issuer;
   /** The `iss` of our tokens. */
   readonly name: string;
+  /** The `aud` of tokens for the administration. */
+  readonly audience: string;
   readonly users: AccountAdministration;
   /** As they are now. */
   readonly operators: () => ReadonlyMap<string, Operator>;
@@ -41,7 +44,7 @@ export interface AdminOptions {
 
 /** Every address of the administrator's port, and the document that describes them. */
 export function createAdminApp(options: AdminOptions): Express {
-  const { issuer, name, users, mostFailures, clock, telemetry } = options;
+  const { issuer, name, audience, users, mostFailures, clock, telemetry } = options;
   const failedCredentials = createFailedCredentials({
     what: 'administrator',
     perName: mostFailures,
@@ -52,7 +55,8 @@ export function createAdminApp(options: AdminOptions): Express {
   const table = createAuditTable(issuer.database);
   const audit = createAudit({ issuer, table, clock, telemetry });
   const desk = createDesk(audit);
-  const recent = createRecentLogin(Math.floor(options.stepUpMs / 1_000), () => clock.now() / 1_000);
+  const tokens = createTokenCheck(issuer, () => clock.now(), audience);
+  const recent = createRecentLogin(tokens, Math.floor(options.stepUpMs / 1_000));
 
   const parts = { issuer, users, desk };
   const operations = [
@@ -84,7 +88,7 @@ export function createAdminApp(options: AdminOptions): Express {
   });
 
   const app = express();
-  const authenticate = createAuthentication(options.operators, issuer);
+  const authenticate = createAuthentication(options.operators, tokens);
   mountOperations(
     app,
     [...operations, described],

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { Issuer } from '@rescind/issuer';
-import type { EpochSeconds } from '@rescind/revocation';
+import type { TokenCheck, VerifiedClaims } from '../http/token-check.ts';
 import type { Credentials } from './credentials.ts';
 import type { Operator } from './operators.ts';
 import { operatorWrong } from './refusals.ts';
@@ -10,8 +9,8 @@ export interface Administrator {
   /** `operator:<name>` or `sub:<pseudonym>`: as it stands in the audit. */
   readonly who: string;
   readonly scopes: ReadonlySet<string>;
-  /** When a user logged in; absent for an operator, whose secret is shown anew with every request. */
-  readonly authTime?: EpochSeconds;
+  /** Of a user's token; absent for an operator, whose secret is shown anew with every request. */
+  readonly claims?: VerifiedClaims;
   /** Asks again, right before something is done: a body may take half a minute to arrive. @throws as `Authenticate` */
   confirm(): void;
 }
@@ -19,11 +18,8 @@ export interface Administrator {
 /** @throws RescindError `operator_invalid`, `token_malformed`, `token_expired`, `token_revoked`, … */
 export type Authenticate = (credentials: Credentials) => Administrator;
 
-/** Operators by their secret, as the file has them at this moment; users by an access token of ours. */
-export function createAuthentication(
-  operators: () => ReadonlyMap<string, Operator>,
-  issuer: Pick<Issuer, 'verify'>,
-): Authenticate {
+/** Operators by their secret, as the file has them at this moment; users by an access token for the administration. */
+export function createAuthentication(operators: () => ReadonlyMap<string, Operator>, tokens: TokenCheck): Authenticate {
   function requireOperator(name: string, secret: string): Operator {
     const operator = operators().get(name);
     // Digests are of one length, and a stranger's is compared as well: all take the same time.
@@ -34,7 +30,7 @@ export function createAuthentication(
 
   return (credentials) => {
     if (credentials.kind === 'bearer') {
-      const verify = () => issuer.verify(credentials.token).payload;
+      const verify = () => tokens.verify(credentials.token);
       return { ...administratorOf(verify()), confirm: () => void verify() };
     }
     const { name, secret } = credentials;
@@ -45,12 +41,11 @@ export function createAuthentication(
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
-function administratorOf(payload: Readonly<Record<string, unknown>>): Omit<Administrator, 'confirm'> {
-  const { sub, scope, auth_time: authTime } = payload;
+function administratorOf(claims: VerifiedClaims): Omit<Administrator, 'confirm'> {
+  const { sub, scope } = claims;
   return {
     who: `sub:${String(sub)}`,
     scopes: new Set(typeof scope === 'string' ? scope.split(' ') : []),
-    // Without one nothing is known of the login: as old as can be.
-    authTime: typeof authTime === 'number' ? authTime : 0,
+    claims,
   };
 }

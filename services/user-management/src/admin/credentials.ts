@@ -1,4 +1,4 @@
-import { RescindError } from '@rescind/revocation';
+import { readBearerToken } from '@rescind/guard/express';
 import type { Request } from 'express';
 
 /** What a request shows of who sent it. */
@@ -12,14 +12,10 @@ export type Credentials =
  * @throws RescindError `request_invalid`: two of them, or a token in the address
  */
 export function readCredentials(request: Request): Credentials | undefined {
-  if (/[?&]access_token=/.test(request.originalUrl)) {
-    throw new RescindError('request_invalid', { detail: 'a token in the address' });
-  }
-  const [header = '', ...more] = request.headersDistinct.authorization ?? [];
-  if (more.length > 0) throw new RescindError('request_invalid', { detail: 'more than one Authorization header' });
-  const [, scheme, value] = /^(basic|bearer) +(.*)$/i.exec(header) ?? [];
-  if (scheme === undefined || value === undefined) return undefined;
-  return scheme.toLowerCase() === 'bearer' ? { kind: 'bearer', token: value } : readBasic(value);
+  const token = readBearerToken(request);
+  if (token !== undefined) return { kind: 'bearer', token };
+  const [, value] = /^basic +(.*)$/i.exec(request.headers.authorization ?? '') ?? [];
+  return value === undefined ? undefined : readBasic(value);
 }
 
 /** What cannot be read is a wrong name and secret. */

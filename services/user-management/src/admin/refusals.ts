@@ -1,5 +1,6 @@
+import { challengeOf } from '@rescind/guard';
 import type { ErrorCode } from '@rescind/revocation';
-import { ERRORS, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 
 /** A refusal with the challenge that says how to do better. */
 class ChallengedError extends RescindError {
@@ -21,16 +22,7 @@ export const operatorWrong = () => new ChallengedError('operator_invalid', BASIC
 
 /** RFC 6750 section 3.1. */
 export const scopeMissing = (needed: readonly string[]) =>
-  new ChallengedError('scope_insufficient', bearer('scope_insufficient', `scope="${needed.join(' ')}"`));
-
-/** RFC 9470 section 3. */
-export const loginTooOld = (maxAgeSeconds: number) =>
   new ChallengedError(
-    'authentication_insufficient',
-    bearer('authentication_insufficient', `max_age="${maxAgeSeconds}"`),
+    'scope_insufficient',
+    challengeOf(new RescindError('scope_insufficient'), { scopes: needed }) ?? 'Bearer',
   );
-
-function bearer(code: 'scope_insufficient' | 'authentication_insufficient', parameter: string): string {
-  const { oauth, message } = ERRORS[code];
-  return `Bearer error="${oauth}", error_description="${message}", ${parameter}`;
-}

@@ -16,6 +16,11 @@ const session = z
     sid: z.string(),
     sub: z.string(),
     clientId: z.string(),
+    scope: z.string().nullable().describe('What was asked at the login; null: everything'),
+    audience: z
+      .union([z.string(), z.array(z.string())])
+      .nullable()
+      .describe('Of its access tokens; null: the services of the client'),
     deviceName: z.string().nullable(),
     createdAt: millis,
     lastUsedAt: millis,

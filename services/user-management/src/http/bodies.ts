@@ -7,6 +7,11 @@ export const scope = z
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scopes with one space between')
   .optional();
 
+/** The name of an audience (RFC 8707 section 2). */
+export const resource = z.string().min(1).max(256);
+/** In one request. */
+export const MOST_RESOURCES = 32;
+
 export const clientId = z.string().max(256).optional();
 
 /**

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { clientId, scope } from '../http/bodies.ts';
+import { clientId, MOST_RESOURCES, resource, scope } from '../http/bodies.ts';
 
 /** A way of one's own to renew: see `token`. */
 export const RENEWAL_GRANT = 'urn:rescind:params:oauth:grant-type:renewal';
@@ -26,6 +26,11 @@ export const tokenForm = z
     refresh_token: z.string().max(512).optional().describe('For `refresh_token`; absent: it is in the cookie'),
     subject_token: token.optional().describe('For the renewal: a valid access token'),
     scope,
+    resource: z
+      .array(resource)
+      .max(MOST_RESOURCES)
+      .optional()
+      .describe('RFC 8707, may be repeated: the audiences of the access token. A renewal narrows them only'),
     ...clientForm,
   })
   .catchall(z.string());

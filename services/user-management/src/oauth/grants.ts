@@ -29,7 +29,7 @@ export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
     if (refreshToken === undefined) throw missing('refresh_token');
     const via = inForm === undefined ? 'cookie' : 'body';
     try {
-      return await issuer.refresh({ refreshToken, clientId, via, ...scopeOf(form) });
+      return await issuer.refresh({ refreshToken, clientId, via, ...narrowingOf(form) });
     } catch (error) {
       if (via === 'cookie' && isGrantInvalid(error) && !goesOn(refreshToken)) clearRefreshCookie(response, clientId);
       throw error;
@@ -40,7 +40,7 @@ export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
   const renew: Grant = async ({ form, clientId }) => {
     if (form.subject_token === undefined) throw missing('subject_token');
     try {
-      return await issuer.renew({ accessToken: form.subject_token, clientId, ...scopeOf(form) });
+      return await issuer.renew({ accessToken: form.subject_token, clientId, ...narrowingOf(form) });
     } catch (error) {
       if (!codeOf(error)?.startsWith('token_')) throw error;
       throw new RescindError('grant_invalid', { cause: error });
@@ -54,6 +54,9 @@ export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
 }
 
 const missing = (path: string) => new RequestRefused([{ path, message: 'must be given' }]);
-const scopeOf = ({ scope }: TokenForm) => (scope === undefined ? {} : { scope });
+const narrowingOf = ({ scope, resource }: TokenForm) => ({
+  ...(scope === undefined ? {} : { scope }),
+  ...(resource === undefined ? {} : { resource }),
+});
 const isGrantInvalid = (error: unknown) => error instanceof RescindError && error.oauth === 'invalid_grant';
 const codeOf = (error: unknown) => (error instanceof RescindError ? error.code : undefined);

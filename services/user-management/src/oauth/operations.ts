@@ -39,6 +39,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
         'reauthentication_required',
         'csrf_header_missing',
         'scope_invalid',
+        'target_invalid',
         ...MINTS,
       ],
       async handle(request, response, { body: form }) {

@@ -1,9 +1,8 @@
 import type { CutoffRequest, Issuer } from '@rescind/issuer';
-import type { EpochSeconds } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/service';
+import type { TokenCheck } from '../../http/token-check.ts';
 import type { Administrator } from '../authentication.ts';
-import { loginTooOld } from '../refusals.ts';
 import type { CutoffBody } from './bodies.ts';
 
 export interface CutoffSource {
@@ -82,8 +81,8 @@ export function requireMeant(
 /** @throws RescindError `authentication_insufficient` for a user who logged in too long ago (RFC 9470) */
 export type RequireRecent = (administrator: Administrator) => void;
 
-export function createRecentLogin(maxAgeSeconds: EpochSeconds, now: () => EpochSeconds): RequireRecent {
-  return ({ authTime }) => {
-    if (authTime !== undefined && now() - authTime > maxAgeSeconds) throw loginTooOld(maxAgeSeconds);
+export function createRecentLogin(tokens: Pick<TokenCheck, 'require'>, maxAuthAgeSeconds: number): RequireRecent {
+  return ({ claims }) => {
+    if (claims !== undefined) tokens.require(claims, { maxAuthAgeSeconds });
   };
 }

@@ -1,0 +1,83 @@
+import { RescindError } from '@rescind/revocation';
+import type { IssuerOptions } from '../issuer.ts';
+import type { RegisteredClient, ResourceServer } from '../issuer-clients.ts';
+
+/** The `aud` of one access token. */
+export type Audience = string | readonly string[];
+
+interface AudienceRequest {
+  /** `resource` of the request (RFC 8707 section 2); absent: the client named none. */
+  readonly asked: readonly string[] | undefined;
+  /** The audience where the client names none; null: every audience of the client that shares its tokens. */
+  readonly usual: Audience | null;
+  readonly client: RegisteredClient;
+}
+
+/** Which audiences an access token may have, and which scopes belong to them. */
+export interface AudiencePolicy {
+  /** @throws RescindError `target_invalid` */
+  choose(request: AudienceRequest): Audience;
+  /** Of these scopes those that a token for this audience may have. */
+  scopesFor(audience: Audience, scopes: readonly string[]): string[];
+  /** Whether the host says which audiences there are. */
+  readonly isLimited: boolean;
+  /** Those of a list that the host does not know. */
+  unknown(audiences: readonly string[]): string[];
+}
+
+/**
+ * @param resources the resource servers there are now; absent: every audience is one, and none has scopes of its own
+ */
+export function createAudiencePolicy(resources: IssuerOptions['resources']): AudiencePolicy {
+  const serversNow = () => resources?.();
+
+  return {
+    isLimited: resources !== undefined,
+
+    choose({ asked, usual, client }) {
+      const servers = serversNow();
+      const known = servers?.map(({ audience }) => audience) ?? client.audience ?? [usual ?? []].flat();
+      const registered = known.filter((one) => client.audience?.includes(one) ?? true);
+      const ofOneTokenOnly = new Set(servers?.filter(hasOwnScopes).map(({ audience }) => audience));
+
+      if (asked === undefined) {
+        const shared = registered.filter((one) => !ofOneTokenOnly.has(one));
+        const left = usual === null ? shared : [usual].flat().filter((one) => registered.includes(one));
+        if (left.length === 0) throw targetInvalid(registered);
+        return typeof usual === 'string' ? usual : left;
+      }
+      const wanted = [...new Set(asked)];
+      const [only, another] = wanted;
+      const isAlone = another === undefined || !wanted.some((one) => ofOneTokenOnly.has(one));
+      if (only === undefined || !isAlone || !wanted.every((one) => registered.includes(one))) {
+        throw targetInvalid(registered);
+      }
+      return another === undefined ? only : wanted;
+    },
+
+    scopesFor(audience, scopes) {
+      const owners = serversNow()?.filter(hasOwnScopes) ?? [];
+      const owner = owners.find((server) => [audience].flat().includes(server.audience));
+      if (owner !== undefined) return scopes.filter((scope) => isOwn(owner, scope));
+      return scopes.filter((scope) => !owners.some((server) => isOwn(server, scope)));
+    },
+
+    unknown(audiences) {
+      const known = serversNow()?.map(({ audience }) => audience);
+      return known === undefined ? [] : audiences.filter((one) => !known.includes(one));
+    },
+  };
+}
+
+const hasOwnScopes = ({ ownScopes }: ResourceServer) => ownScopes !== undefined;
+
+/** `admin:*` is every scope that begins with `admin:`. */
+function isOwn({ ownScopes = [] }: ResourceServer, scope: string): boolean {
+  return ownScopes.some((own) => (own.endsWith('*') ? scope.startsWith(own.slice(0, -1)) : scope === own));
+}
+
+/** RFC 8707 section 2. The audiences a client is registered for are no secret from it. */
+function targetInvalid(registered: readonly string[]): RescindError {
+  const which = registered.length === 0 ? 'the client is registered for none' : `one of ${registered.join(', ')}`;
+  return new RescindError('target_invalid', { publicDetail: `resource: ${which}` });
+}

@@ -1,0 +1,58 @@
+import { requireOfRoute } from '@rescind/guard';
+import { toRequestError } from '@rescind/guard/express';
+import type { Issuer } from '@rescind/issuer';
+import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+
+/** What an endpoint requires of an access token (RFC 6750, RFC 9470). */
+interface TokenRequirements {
+  readonly scopes?: readonly string[];
+  readonly maxAuthAgeSeconds?: number;
+}
+
+/** The claims of an access token that was verified. */
+export type VerifiedClaims = Readonly<Record<string, unknown>>;
+
+export interface TokenCheck {
+  /**
+   * Verifies a token by the rules of the guard (`@rescind/guard`), and judges it by the issuer's own rows: a revocation
+   * holds from its commit on.
+   * @throws RescindError `token_malformed`, `token_audience_wrong`, `token_revoked`, `scope_insufficient`, …, each with
+   *   its challenge
+   */
+  verify(token: string, requirements?: TokenRequirements): VerifiedClaims;
+  /** Requires more of claims that `verify` has returned. @throws RescindError as `verify` */
+  require(claims: VerifiedClaims, requirements: TokenRequirements): void;
+}
+
+/**
+ * @param now ms
+ * @param audience what `aud` must contain (RFC 9068 section 4)
+ */
+export function createTokenCheck(issuer: Pick<Issuer, 'verify'>, now: () => EpochMillis, audience: string): TokenCheck {
+  const challenged = <T>(requirements: TokenRequirements, work: () => T): T => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof RescindError)) throw error;
+      throw toRequestError(advised(error, audience), requirements);
+    }
+  };
+
+  return {
+    verify: (token, requirements = {}) =>
+      challenged(requirements, () => {
+        const { payload } = issuer.verify(token, { audience });
+        requireOfRoute(payload, requirements, now());
+        return payload;
+      }),
+    require: (claims, requirements) => challenged(requirements, () => requireOfRoute(claims, requirements, now())),
+  };
+}
+
+/** Says how to get a token that is accepted (RFC 8707). */
+function advised(error: RescindError, audience: string): RescindError {
+  if (error.code !== 'token_audience_wrong') return error;
+  const publicDetail = `Required is a token for ${audience}: send resource=${audience} at login or refresh (RFC 8707)`;
+  return new RescindError('token_audience_wrong', { publicDetail, cause: error });
+}
