@@ -1,6 +1,12 @@
 import { basename } from 'node:path';
 import type { Clock, Telemetry } from '@rescind/revocation';
-import { RescindError, silentTelemetry, storageCodeOf, storageFailureOf, systemClock } from '@rescind/revocation';
+import {
+  RescindError,
+  standardErrorTelemetry,
+  storageCodeOf,
+  storageFailureOf,
+  systemClock,
+} from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import Database from 'better-sqlite3';
 import type { Denylist } from './denylist.ts';
@@ -20,7 +26,7 @@ export interface DenylistOptions {
   readonly maxMemoryEntries?: number;
   /** Default: the system's. */
   readonly clock?: Clock;
-  /** Default: none. */
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry;
 }
 
@@ -50,7 +56,7 @@ export function openDenylist(options: DenylistOptions): Denylist {
     path,
     maxMemoryEntries = MAX_MEMORY_ENTRIES,
     clock = systemClock,
-    telemetry = silentTelemetry,
+    telemetry = standardErrorTelemetry,
   } = checkOptions(options);
   try {
     return openAt(placeOf(path), { clock, telemetry, maxMemoryEntries });
@@ -59,9 +65,11 @@ export function openDenylist(options: DenylistOptions): Denylist {
     if (storageFailureOf(cause) === 'read_only') {
       throw new RescindError('denylist_unwritable', { detail: `${path}: ${storageCodeOf(cause)}`, cause });
     }
-    throw new RescindError('denylist_unreadable', { detail: path, cause });
+    throw new RescindError('denylist_unreadable', { detail: `${path}: ${codeOf(cause)}`, cause });
   }
 }
+
+const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : 'unknown error');
 
 type Settings = Required<Omit<DenylistOptions, 'path'>>;
 

@@ -11,6 +11,7 @@ import { revokedError, sinceOf } from './revoked.ts';
 import type { RoutePolicy, StalePolicy } from './route.ts';
 import type { SoftLimits } from './soft-expiry.ts';
 import type { TroubleLog } from './trouble.ts';
+import { createDifferenceLog } from './trouble.ts';
 import type { Trusted } from './trusted.ts';
 
 export interface Accepted {
@@ -73,7 +74,18 @@ export function createDecider(parts: DeciderParts): Decider {
   const [first] = trusted.values();
   const only = trusted.size === 1 ? first : undefined;
   const maxBytes = Math.max(...[...trusted.values()].map(({ settings }) => settings.maxTokenBytes));
+  const logDifference = createDifferenceLog(parts.settings.telemetry, clock);
   let examinedAt: DurationMs | undefined;
+
+  function refusalOf(error: unknown, text: string): RescindError {
+    const refusal = toRefusal(error, parts, text, trustedOf);
+    // Found after the signature: the key is one of the issuer's. Of several issuers the token has named one itself.
+    const isDifference = refusal.code === 'token_audience_wrong' || refusal.code === 'token_issuer_unknown';
+    if (isDifference && only !== undefined) {
+      logDifference(refusal.code, gate(text, { maxBytes }).payload, only.settings);
+    }
+    return refusal;
+  }
 
   function trustedOf(text: string): Trusted {
     if (only !== undefined) return only;
@@ -106,7 +118,7 @@ export function createDecider(parts: DeciderParts): Decider {
       // A row is true however old the view: it answers before anything is asked about the view.
       return 'accepted' in examined ? examined : admit(parts, examined, { route, view: now, at });
     } catch (error) {
-      return { accepted: false, error: toRefusal(error, parts, text, trustedOf) };
+      return { accepted: false, error: refusalOf(error, text) };
     }
   }
 
@@ -117,7 +129,7 @@ export function createDecider(parts: DeciderParts): Decider {
       if ('accepted' in examined) return examined;
       return { accepted: true, token: examined.token, stale: false, introspected: true };
     } catch (error) {
-      return { accepted: false, error: toRefusal(error, parts, text, trustedOf) };
+      return { accepted: false, error: refusalOf(error, text) };
     }
   }
 

@@ -1,7 +1,7 @@
 import type { Feed } from '@rescind/feed';
 import { feedOptions } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Fetch } from '@rescind/token';
@@ -140,7 +140,7 @@ export function toSettings(given: GuardOptions): GuardSettings {
     degradedAfterMs: options.degradedAfterMs ?? DEGRADED_AFTER_MS,
     cache: toCacheLimits(options.cache ?? {}),
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? silentTelemetry,
+    telemetry: options.telemetry ?? standardErrorTelemetry,
   };
 }
 

@@ -3,6 +3,7 @@ import { openDenylist } from '@rescind/denylist';
 import type { FeedStore, Follower } from '@rescind/feed';
 import { openFollower } from '@rescind/feed';
 import type { Find, HealthCheck } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import type { KeySource } from '@rescind/token';
 import { openKeySource } from '@rescind/token';
 import type { Changes } from './cache/changes.ts';
@@ -62,7 +63,13 @@ function openRows(
   { clock, telemetry }: GuardSettings,
   { denylistPath: path, maxMemoryEntries }: LogSettings,
 ): Denylist {
-  return openDenylist({ path, clock, telemetry, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
+  try {
+    return openDenylist({ path, clock, telemetry, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
+  } catch (error) {
+    if (!(error instanceof RescindError)) throw error;
+    // The option as whoever opens the guard wrote it.
+    throw new RescindError(error.code, { detail: `denylistPath ${error.detail ?? path}`, cause: error });
+  }
 }
 
 function openEventKeys({ fetch, clock, telemetry }: GuardSettings, log: LogSettings, documents: Denylist): KeySource {

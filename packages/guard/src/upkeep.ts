@@ -6,6 +6,8 @@ import type { GuardSettings, LogSettings } from './options.ts';
 
 /** How often the view is looked at: as often as heartbeats come. */
 const LOOK_MS: DurationMs = 1_000;
+/** An instance that is not ready by then says so, once: a catch-up of thousands of events takes less. */
+const LATE_MS: DurationMs = 5_000;
 /** Rows live a minute longer than the tokens they deny; another one costs nothing. */
 const PRUNE_MS: DurationMs = 60_000;
 /** So many rows at once are a pause of some 50 ms at most; what is left follows in the next look. */
@@ -45,10 +47,15 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
   const { telemetry, clock } = settings;
   let freshness: Freshness = 'not_ready';
   let pruneAt = clock.monotonic() + PRUNE_MS;
+  let lateAt = clock.monotonic() + LATE_MS;
 
   function look({ view }: UpkeepLog): void {
     const seen = view();
     const now = freshnessOf(seen, settings);
+    if (now === 'not_ready' && clock.monotonic() >= lateAt) {
+      lateAt = Number.POSITIVE_INFINITY;
+      telemetry.log('warn', 'view_not_ready', { before: freshness, ageMs: null, suspect: seen.suspect });
+    }
     if (now === freshness) return;
     const fields = { before: freshness, ageMs: knownAge(seen), suspect: seen.suspect };
     telemetry.log(now === 'fresh' ? 'info' : 'warn', `view_${now}`, fields);

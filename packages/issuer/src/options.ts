@@ -1,6 +1,6 @@
 import type { Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { OptionCheck } from '@rescind/revocation/options';
 import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
 import { clientOptions } from './call-options.ts';
@@ -101,7 +101,7 @@ export function toSettings(options: Partial<IssuerOptions>): Settings {
     ...lengths,
     keyRotation,
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? silentTelemetry,
+    telemetry: options.telemetry ?? standardErrorTelemetry,
   };
 }
 

@@ -29,6 +29,7 @@ export type { MetricEntry } from './metrics/entry.ts';
 export type { RefusingRow } from './refusing.ts';
 export { findOnly, refusingRows, toRefusingRow } from './refusing.ts';
 export { createRevocationId, revokedAt } from './revocation-id.ts';
+export { createStandardErrorTelemetry, standardErrorTelemetry } from './standard-error.ts';
 export type { StorageFailure } from './storage.ts';
 export { storageCodeOf, storageFailureOf, storageUnavailable } from './storage.ts';
 export type { Fields, HealthCheck, LogLevel, Telemetry } from './telemetry.ts';

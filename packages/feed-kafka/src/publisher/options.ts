@@ -1,5 +1,5 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { CheckedConnection, KafkaConnection } from '../client/connection.ts';
 import { checkConnection, connectionShape } from '../client/connection.ts';
@@ -25,7 +25,7 @@ export interface PublisherOptions extends KafkaConnection {
   readonly checkEveryMs?: DurationMs;
   /** Default: the system's. */
   readonly clock?: Clock;
-  /** Default: nobody is told. */
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry;
 }
 
@@ -81,6 +81,6 @@ export function checkPublisherOptions(given: PublisherOptions): PublisherSetting
     publishTimeoutMs,
     checkEveryMs,
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? silentTelemetry,
+    telemetry: options.telemetry ?? standardErrorTelemetry,
   };
 }

@@ -1,6 +1,6 @@
 import type { Way, WayConnection, WaySink } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
 import { createBackoff } from '../client/backoff.ts';
 import type { KafkaConnection } from '../client/connection.ts';
@@ -13,7 +13,7 @@ import { openSession } from './session.ts';
 export interface KafkaWayOptions extends KafkaConnection {
   /** Default: the system's. */
   readonly clock?: Clock;
-  /** Default: nobody is told. */
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry;
   /**
    * After how long without a heartbeat to the group the broker takes the partition away, in ms; a process that stands
@@ -59,7 +59,7 @@ export function kafkaWay(given: KafkaWayOptions): Way {
   const settings: SessionSettings = {
     connection: checkConnection(options),
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? silentTelemetry,
+    telemetry: options.telemetry ?? standardErrorTelemetry,
     sessionTimeoutMs: options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
     stallMs: options.stallMs ?? STALL_MS,
     openingMs: options.openingMs ?? OPENING_MS,

@@ -1,9 +1,22 @@
-import type { HealthCheck, Telemetry } from '@rescind/revocation';
+import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { METRICS } from '@rescind/revocation';
-import type { View } from './core.ts';
+import type { FollowerState, View } from './core.ts';
 import type { Trouble } from './engine.ts';
 
-export function followerHealth(view: View, trouble: Trouble): HealthCheck[] {
+/** A live heartbeat is a second old at most, and on its way as long again; more is the difference of two clocks. */
+const CLOCK_DIFFERS_MS: DurationMs = 10_000;
+
+/**
+ * How far the wall clock of this machine is ahead of the issuer's (negative: behind), in ms, by the newest live heartbeat.
+ * Null: none has been heard.
+ */
+export function clockAheadOf({ beat }: Pick<FollowerState, 'beat'>): DurationMs | null {
+  return beat?.isLive === true ? Math.round(beat.heard.wall - beat.at) : null;
+}
+
+export const clockDiffers = (aheadMs: DurationMs | null) => aheadMs !== null && Math.abs(aheadMs) > CLOCK_DIFFERS_MS;
+
+export function followerHealth(view: View, trouble: Trouble, aheadMs: DurationMs | null): HealthCheck[] {
   const good = view.whole && view.suspect === null;
   return [
     {
@@ -20,6 +33,7 @@ export function followerHealth(view: View, trouble: Trouble): HealthCheck[] {
       head: view.head,
       way: view.way,
     },
+    { name: 'clock', status: clockDiffers(aheadMs) ? 'warn' : 'pass', aheadMs, allowedMs: CLOCK_DIFFERS_MS },
     storeHealth(trouble),
   ];
 }

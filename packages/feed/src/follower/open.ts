@@ -1,5 +1,5 @@
 import type { CounterName, DurationMs, HealthCheck, MetricLabels, Telemetry } from '@rescind/revocation';
-import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { openBulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder } from '../event/decode.ts';
 import { createEventDecoder } from '../event/decode.ts';
@@ -8,7 +8,7 @@ import type { View } from './core.ts';
 import { createFollowerCore } from './core.ts';
 import type { Effect } from './engine.ts';
 import { createEngine } from './engine.ts';
-import { followerHealth, tellView } from './health.ts';
+import { clockAheadOf, clockDiffers, followerHealth, tellView } from './health.ts';
 import type { Links } from './links.ts';
 import { createLinks } from './links.ts';
 import type { FollowerOptions } from './options.ts';
@@ -46,7 +46,7 @@ export interface Follower extends AsyncDisposable {
  */
 export function openFollower(options: FollowerOptions): Follower {
   const { log, issuers, feed, store, keys, silenceMs, maxStalenessMs } = checkFollowerOptions(options);
-  const { clock = systemClock, telemetry = silentTelemetry } = options;
+  const { clock = systemClock, telemetry = standardErrorTelemetry } = options;
   const closing = new AbortController();
   const readiness = createReadiness();
   const listeners = createListeners(telemetry);
@@ -83,10 +83,20 @@ export function openFollower(options: FollowerOptions): Follower {
   engine.begin(started.effects);
 
   const view = () => core.view(engine.state(), engine.now());
+  let differed = false;
+  const logClock = () => {
+    const aheadMs = clockAheadOf(engine.state());
+    if (aheadMs === null || clockDiffers(aheadMs) === differed) return;
+    differed = !differed;
+    if (differed) telemetry.log('warn', 'clock_differs', { aheadMs });
+    else telemetry.log('info', 'clock_agrees', { aheadMs });
+  };
   let ticks = 0;
   const timer = setInterval(() => {
     if (!engine.busy()) void engine.submit({ kind: 'tick' });
-    if (ticks++ % TICKS_PER_GAUGE === 0) tellView(telemetry, view(), engine.trouble());
+    if (ticks++ % TICKS_PER_GAUGE !== 0) return;
+    tellView(telemetry, view(), engine.trouble());
+    logClock();
   }, TICK_MS);
 
   const close = async () => {
@@ -100,7 +110,7 @@ export function openFollower(options: FollowerOptions): Follower {
     view,
     close,
     ready: readiness.wait,
-    health: () => followerHealth(view(), engine.trouble()),
+    health: () => followerHealth(view(), engine.trouble(), clockAheadOf(engine.state())),
     onChange: listeners.add,
     [Symbol.asyncDispose]: close,
   };

@@ -3,7 +3,7 @@ import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocatio
 import {
   ERRORS,
   RescindError,
-  silentTelemetry,
+  standardErrorTelemetry,
   storageFailureOf,
   storageUnavailable,
   systemClock,
@@ -80,7 +80,7 @@ const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHa
 export function createRevocationsHandler(given: RevocationsHandlerOptions): RevocationsHandler {
   const options = handlerOptions(given);
   const { source, authenticate, readersPerClient = READERS_PER_CLIENT, stuckMs = STUCK_MS } = options;
-  const { clock = systemClock, telemetry = silentTelemetry, heartbeatMs = HEARTBEAT_MS } = options;
+  const { clock = systemClock, telemetry = standardErrorTelemetry, heartbeatMs = HEARTBEAT_MS } = options;
   const { readerBufferBytes = READER_BUFFER_BYTES, bufferBytes = BUFFER_BYTES } = options;
   const broadcast = createBroadcast({ source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes });
   const readersOf = new Map<string, Set<Reader>>();

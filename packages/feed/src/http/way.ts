@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { RescindError, silentTelemetry, systemClock } from '@rescind/revocation';
+import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createBackoff } from '../backoff.ts';
 import type { Way, WayConnection, WaySink } from '../ports.ts';
@@ -33,6 +33,7 @@ export interface HttpWayOptions {
 
 interface Settings {
   readonly url: string;
+  readonly clientId: string;
   readonly authorization: () => string;
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
@@ -70,17 +71,18 @@ function checkOptions(given: HttpWayOptions): Settings {
   const { issuer, clientId, clientSecret, stallMs = STALL_MS } = options;
   return {
     url: `${issuer.replace(/\/+$/, '')}/revocations`,
+    clientId,
     authorization: () =>
       basicAuthorization(clientId, typeof clientSecret === 'function' ? clientSecret() : clientSecret),
     fetch: options.fetch ?? globalThis.fetch,
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? silentTelemetry,
+    telemetry: options.telemetry ?? standardErrorTelemetry,
     stallMs,
   };
 }
 
 function openConnection(settings: Settings, sink: WaySink): WayConnection {
-  const { telemetry } = settings;
+  const { telemetry, url, clientId } = settings;
   const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
   const closing = new AbortController();
   let attempt = new AbortController();
@@ -91,7 +93,7 @@ function openConnection(settings: Settings, sink: WaySink): WayConnection {
     const startedAt = settings.clock.monotonic();
     try {
       await readOnce(settings, sink, attempt, () => {
-        if (lastReason !== undefined) telemetry.log('info', 'feed_connected', { way: 'http' });
+        if (lastReason !== undefined) telemetry.log('info', 'feed_connected', { way: 'http', url });
         lastReason = undefined;
         if (settings.clock.monotonic() - startedAt > GOOD_AFTER_MS) backoff.reset();
       });
@@ -104,7 +106,7 @@ function openConnection(settings: Settings, sink: WaySink): WayConnection {
   const tell = (reason: string) => {
     telemetry.count('rescind_feed_connections_lost_total', { way: 'http', reason });
     // A server that is away for an hour is one line, not thousands.
-    if (reason !== lastReason) telemetry.log('warn', 'feed_connection_lost', { way: 'http', reason });
+    if (reason !== lastReason) telemetry.log('warn', 'feed_connection_lost', { way: 'http', reason, url, clientId });
     lastReason = reason;
     sink.lost(reason);
   };

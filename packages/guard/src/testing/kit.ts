@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis, ManualClock } from '@rescind/revocation';
-import { createManualClock } from '@rescind/revocation';
+import { createManualClock, silentTelemetry } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
 import { generateSigningKey } from '@rescind/token';
 import { createChanges } from '../cache/changes.ts';
@@ -81,6 +81,7 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
   const isReachable = () => state.reachable;
   const tokens = createTestTokenIssuer({ issuer, audience, key, ttlMs, clock, isReachable });
   const settings = toSettings({
+    telemetry: silentTelemetry,
     ...more,
     ...{ issuer, audience, clock, fetch: tokens.fetch },
     introspection: { clientId: 'kit', clientSecret: 'kit', url: `${issuer}/oauth2/introspect` },

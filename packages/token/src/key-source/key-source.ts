@@ -210,6 +210,10 @@ class FetchingKeySource implements KeySource {
     const fetchedAt = this.#settings.clock.now();
     this.#held = { keys, fetchedAt, fetchedMonotonic: this.#settings.clock.monotonic() };
     this.#freshForMs = freshForMs;
+    if (this.#failures > 0) {
+      const { name: source, url } = this.#settings;
+      this.#settings.telemetry.log('info', 'keys_fetched_again', { source, url });
+    }
     this.#failures = 0;
     this.#lastError = null;
     this.#settings.telemetry.count('rescind_key_fetches_total', { result: 'ok' });
@@ -225,6 +229,7 @@ class FetchingKeySource implements KeySource {
     this.#settings.telemetry.count('rescind_key_fetches_total', { result });
     this.#settings.telemetry.log('warn', 'keys_fetch_failed', {
       source: this.#settings.name,
+      url: this.#settings.url,
       error: this.#lastError,
       failures: this.#failures,
       keys: this.kids().length,

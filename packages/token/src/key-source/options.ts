@@ -1,5 +1,5 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Fetch, FetchLimits } from './fetch-jwks.ts';
 import type { KeyDocuments } from './kept-keys.ts';
@@ -71,7 +71,7 @@ export function toSettings(given: KeySourceOptions): KeySourceSettings {
     documentName,
     fetch: options.fetch ?? ((address, init) => globalThis.fetch(address, init)),
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? silentTelemetry,
+    telemetry: options.telemetry ?? standardErrorTelemetry,
     cooldownMs,
     refreshMs,
     limits: { timeoutMs, maxBytes },
