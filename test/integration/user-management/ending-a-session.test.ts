@@ -78,6 +78,16 @@ describe('/logout', () => {
     expect((await refresh(token)).status).toBe(400);
   });
 
+  test('takes null for a body that is absent, as generated clients send it, and refuses another', async () => {
+    const { login, call, asBearer } = await started();
+    const headers = { ...asBearer((await login()).access), 'Content-Type': 'application/json' };
+    for (const body of ['[]', '"web"', '{"client_id":1}', '{']) {
+      expect([body, (await call('/logout', headers, body)).status]).toEqual([body, 400]);
+    }
+    for (const body of ['null', '{}'])
+      expect([body, (await call('/logout', headers, body)).status]).toEqual([body, 204]);
+  });
+
   test('refuses a token that this issuer did not sign, and nothing', async () => {
     const { login, call, asBearer, refresh } = await started();
     const { access, refresh: token } = await login();
