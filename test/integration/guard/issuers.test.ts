@@ -24,7 +24,7 @@ const KEYCLOAK = {
 const keycloakToken = (issuer: TestIssuer, claims: object = {}) => issuer.token({ ...KEYCLOAK, ...claims }, 'JWT');
 
 async function openTwo(second: Partial<IssuerOptions> = {}, options: Partial<GuardOptions> = {}) {
-  const [own, other] = [await openTestIssuer(), await openTestIssuer()];
+  const [own, other] = [await openTestIssuer(options.clock), await openTestIssuer(options.clock)];
   // Its tokens are signed with another key.
   other.rotate(true);
   other.publishOnly(other.key);
