@@ -296,6 +296,77 @@ test('so many at once, so many in the queue, the others are told at once', async
   expect((await Promise.all(decisions)).filter((code) => code === 'accepted')).toHaveLength(3);
 });
 
+describe('one slot', () => {
+  async function openOne() {
+    const limits = { maxConcurrent: 1, maxWaiting: 2, timeoutMs: 20_000, breakAfter: 100 };
+    const opened = await openService(ALWAYS, limits);
+    const gate = createGate(opened.server);
+    const check = () => opened.middleware.health().find(({ name }) => name === 'introspection');
+    const decide = async () => codeOf(await opened.middleware.opened.decideOnline(opened.issuer.token(), ALWAYS));
+    const asked = (count: number) => waitFor(`${count} questions`, () => opened.server.questions.length === count);
+    const waiting = (count: number) => waitFor(`${count} that wait`, () => check()?.waiting === count);
+    return { ...opened, gate, decide, asked, waiting };
+  }
+
+  test('is handed on to the next that waits, in order, and nobody comes between', async () => {
+    const { server, gate, decide, asked, waiting } = await openOne();
+    const first = decide();
+    await asked(1);
+    const [second, third] = [decide(), decide()];
+    await waiting(2);
+    expect(await decide()).toBe('introspection_unavailable');
+    gate.open();
+    expect(await first).toBe('accepted');
+    await asked(2);
+    await waiting(1);
+    // The slot has been handed on, not given back as well: whoever comes now waits.
+    const fourth = decide();
+    await waiting(2);
+    expect(server.questions).toHaveLength(2);
+    for (const [count, decision] of [second, third, fourth].entries()) {
+      await asked(count + 2);
+      expect(gate.waiting).toHaveLength(1);
+      gate.open();
+      expect(await decision).toBe('accepted');
+    }
+    expect(server.questions).toHaveLength(4);
+  });
+
+  test('is given back when nobody waits, once', async () => {
+    const { server, gate, decide, asked, waiting } = await openOne();
+    for (const count of [1, 2, 3]) {
+      const alone = decide();
+      await asked(count);
+      gate.open();
+      expect(await alone).toBe('accepted');
+    }
+    const next = decide();
+    await asked(4);
+    const waits = decide();
+    await waiting(1);
+    expect(server.questions).toHaveLength(4);
+    gate.open();
+    expect(await next).toBe('accepted');
+    await asked(5);
+    gate.open();
+    expect(await waits).toBe('accepted');
+    await waiting(0);
+  });
+
+  test('is given back by a question that fails, too', async () => {
+    const { server, decide } = await openOne();
+    for (const reply of [{ status: 500, body: '' }, { body: 'no JSON' }, { status: 401, body: '' }]) {
+      server.reply = () => reply;
+      expect(await Promise.all([decide(), decide(), decide()])).toEqual(
+        [0, 1, 2].map(() => 'introspection_unavailable'),
+      );
+    }
+    server.reply = () => ACTIVE;
+    expect(await Promise.all([decide(), decide(), decide()])).toEqual(['accepted', 'accepted', 'accepted']);
+    expect(server.questions).toHaveLength(12);
+  });
+});
+
 test('closing ends what is under way', async () => {
   const { server, issuer, middleware } = await openService();
   createGate(server);
