@@ -45,15 +45,22 @@ func main() {
 	tokens, _, err := client.SessionsAPI.Login(anonymous).LoginRequest(login).Execute()
 	must("login", tokens.GetSid() != "", err)
 
+	// A token of a login is for the services; a token for the account is bought with the refresh token (RFC 8707).
 	caller := context.WithValue(anonymous, public.ContextAccessToken, tokens.GetAccessToken())
+	_, response, err = client.AccountsAPI.GetAccount(caller).Execute()
+	refused("account by a token for the services", http.StatusUnauthorized, response, err)
+	refresh := client.OAuthAPI.Token(anonymous).GrantType("refresh_token").ClientId("web")
+	refresh = refresh.Resource([]string{os.Getenv("RESCIND_URL") + "/account"})
+	first, _, err := refresh.RefreshToken(tokens.GetRefreshToken()).Execute()
+	must("refresh", first.GetSid() == tokens.GetSid(), err)
+	caller = context.WithValue(anonymous, public.ContextAccessToken, first.GetAccessToken())
 	account, _, err := client.AccountsAPI.GetAccount(caller).Execute()
 	must("account", account.GetUsername() == username && account.GetCreatedAt() > 1<<32, err)
 	listed, _, err := client.SessionsAPI.ListSessions(caller).Execute()
 	must("sessions", len(listed.GetItems()) == 1 && listed.Items[0].GetDeviceName() == "Go client", err)
 
-	refresh := client.OAuthAPI.Token(anonymous).GrantType("refresh_token").ClientId("web")
-	refreshed, _, err := refresh.RefreshToken(tokens.GetRefreshToken()).Execute()
-	must("refresh", refreshed.GetSid() == tokens.GetSid(), err)
+	refreshed, _, err := refresh.RefreshToken(first.GetRefreshToken()).Execute()
+	must("refresh again", refreshed.GetSid() == tokens.GetSid(), err)
 	caller = context.WithValue(anonymous, public.ContextAccessToken, refreshed.GetAccessToken())
 
 	administration := admin.NewConfiguration()

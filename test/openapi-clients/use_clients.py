@@ -31,14 +31,20 @@ def main() -> None:
     refused(401, lambda: sessions.login(LoginRequest(username=username, password="wrong")))
     tokens = sessions.login(LoginRequest(username=username, password=password, deviceName="Python client"))
 
+    # A token of a login is for the services; a token for the account is bought with the refresh token (RFC 8707).
+    for_account = [os.environ["RESCIND_URL"] + "/account"]
     configuration.access_token = tokens.access_token
+    refused(401, accounts.get_account)
+    refresh = {"grant_type": "refresh_token", "client_id": "web", "resource": for_account}
+    first = oauth.token(refresh_token=tokens.refresh_token, **refresh)
+    configuration.access_token = first.access_token
     account = accounts.get_account()
     assert account.username == username and account.claims == {}, account
     [session] = sessions.list_sessions().items
     assert session.sid == tokens.sid and session.device_name == "Python client" and session.acr == "aal1", session
 
-    refreshed = oauth.token(grant_type="refresh_token", refresh_token=tokens.refresh_token, client_id="web")
-    assert refreshed.sid == tokens.sid and refreshed.refresh_token != tokens.refresh_token, refreshed
+    refreshed = oauth.token(refresh_token=first.refresh_token, **refresh)
+    assert refreshed.sid == tokens.sid and refreshed.refresh_token != first.refresh_token, refreshed
     configuration.access_token = refreshed.access_token
     assert accounts.get_account().username == username
 
@@ -54,7 +60,7 @@ def main() -> None:
     sessions.logout()
     sessions.logout()
     refused(401, sessions.list_sessions)
-    refused(400, lambda: oauth.token(grant_type="refresh_token", refresh_token=refreshed.refresh_token, client_id="web"))
+    refused(400, lambda: oauth.token(refresh_token=refreshed.refresh_token, **refresh))
     assert oauth.revoke(token=refreshed.refresh_token, client_id="web") is not None
 
 
