@@ -64,6 +64,16 @@ test('security 47: guesses from everywhere go on slowly after so many, and where
   expect((await service.post('/login', other, from('203.0.113.1'))).status).toBe(200);
 });
 
+test('a device that is known has its way in beside somebody who guesses from the same address', async () => {
+  const service = await openUserManagement({ LOGIN_FAILURES: '2' });
+  await service.register();
+  const device = { ...USER, deviceId: 'a-telephone-of-ada-01' };
+  expect((await service.post('/login', device)).status).toBe(200);
+  for (let index = 0; index < 4; index++) await service.post('/login', wrong);
+  expect((await service.post('/login', USER)).status).toBe(429);
+  expect((await service.post('/login', device)).status).toBe(200);
+});
+
 test('a success resets the count of that account at that address, and of nobody else', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '3' });
   await service.register();

@@ -119,9 +119,10 @@ export function createLoginLimits(options: {
       const place = pair.slice(0, PLACE_LENGTH);
       const fromAnywhere = () =>
         everywhere.passwords.attempt(account, () => everywhere.codes.attempt(account, login, place), place);
-      const isKnown = known.has(pair);
-      const key = isKnown || device === undefined ? pair : digest(`${account}\n${device}`);
-      const result = await attempt(key, isKnown || device !== undefined ? login : fromAnywhere);
+      const isKnown = known.has(pair) || device !== undefined;
+      // A device that is known has its way in wherever others guess, also from the same address.
+      const key = device === undefined ? pair : digest(`${account}\n${device}`);
+      const result = await attempt(key, isKnown ? login : fromAnywhere);
       remember(pair);
       return result;
     },

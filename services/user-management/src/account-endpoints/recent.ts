@@ -7,8 +7,9 @@ import type { CallerResponse } from './room.ts';
  * sessions of its owner, or keep the owner out (OWASP ASVS 5.0 section 7.5.2).
  */
 export function requireRecentLogin(response: CallerResponse, maxAgeMs: DurationMs, clock: Clock): void {
-  const { authTime } = response.locals.caller;
-  if (clock.now() - authTime * 1000 <= maxAgeMs) return;
+  // `auth_time` is in whole seconds: the login was up to one later.
+  const latest = (response.locals.caller.authTime + 1) * 1000;
+  if (clock.now() - latest <= maxAgeMs) return;
   throw Object.assign(new RescindError('authentication_insufficient'), {
     headers: { 'WWW-Authenticate': challenge(maxAgeMs) },
   });

@@ -116,7 +116,10 @@ export function createAccounts(room: AccountRoom): Accounts {
         const taken = links.take(resetToken, 'password_reset', clock.now());
         if (taken === undefined) throw new RescindError('link_invalid');
         // The owner has the account again: what was before is over.
-        if (taken.recovers) links.forgetUntil(taken.sub, 'not_me', taken.issuedAt);
+        if (taken.recovers) {
+          links.forgetUntil(taken.sub, 'not_me', taken.issuedAt);
+          room.history.prune(clock.now(), taken.sub);
+        }
         const { credentialVersion } = requireAccount(table, owner.sub);
         // Its sessions ended with the reset, and none could begin since.
         table.update(owner.sub, { password: hash, credentialVersion: credentialVersion + 1, resetReason: null });

@@ -22,15 +22,15 @@ export interface PastState {
 /** States from before each change, for as long as a live link may undo it. All of it inside transactions. */
 export interface AccountHistory {
   /** Where a link that is issued now stands: the state it goes back to is the first one after. */
-  position(sub: string): number;
+  position(sub: string, now: EpochMillis): number;
   /** Keeps how the account is, before it is changed. */
   append(account: Account, at: EpochMillis): void;
   /** The same of one that is about to be deleted, with everything that bringing it back takes. */
   appendDeleted(account: Account, at: EpochMillis): void;
   /** The states after a position, the oldest first. */
   after(sub: string, position: number): PastState[];
-  /** Removes states that no live link goes back to. */
-  prune(now: EpochMillis): number;
+  /** Removes states that no live link goes back to; of one account or of all. */
+  prune(now: EpochMillis, sub?: string): void;
   forget(sub: string): void;
 }
 
@@ -67,17 +67,27 @@ export function createAccountHistory(
   );
   const codesOf = database.prepare<[number], Buffer>('SELECT hash FROM account_history_codes WHERE seq = ?').pluck();
   // Of the states of each account those after the oldest live link are needed.
-  const needed = `EXISTS (
-    SELECT 1 FROM account_links l WHERE l.sub = account_history.sub AND l.purpose = 'not_me' AND l.expires_at > ?
+  const needless = `(@sub IS NULL OR sub = @sub) AND NOT EXISTS (
+    SELECT 1 FROM account_links l WHERE l.sub = account_history.sub AND l.purpose = 'not_me' AND l.expires_at > @now
       AND l.position < account_history.seq)`;
   const pruneCodes = database.prepare(
-    `DELETE FROM account_history_codes WHERE seq IN (SELECT seq FROM account_history WHERE NOT ${needed})`,
+    `DELETE FROM account_history_codes WHERE seq IN (SELECT seq FROM account_history WHERE ${needless})`,
   );
-  const prune = database.prepare(`DELETE FROM account_history WHERE NOT ${needed}`);
+  const pruneStates = database.prepare(`DELETE FROM account_history WHERE ${needless}`);
   const forgetCodes = database.prepare('DELETE FROM account_history_codes WHERE sub = ?');
   const forget = database.prepare('DELETE FROM account_history WHERE sub = ?');
 
-  const isFull = (sub: string) => (counted.get(sub)?.states ?? 0) >= MOST_STATES;
+  const prune = (now: EpochMillis, sub?: string) => {
+    pruneCodes.run({ now, sub: sub ?? null });
+    pruneStates.run({ now, sub: sub ?? null });
+  };
+
+  const isFull = (sub: string, now: EpochMillis) => {
+    const hasMost = () => (counted.get(sub)?.states ?? 0) >= MOST_STATES;
+    if (!hasMost()) return false;
+    prune(now, sub);
+    return hasMost();
+  };
 
   const keep = (account: Account, deleted: DeletedAccount | null, at: EpochMillis) => {
     const { sub, claims } = account;
@@ -89,12 +99,12 @@ export function createAccountHistory(
   };
 
   return {
-    position(sub) {
-      const { states = 0, last = null } = counted.get(sub) ?? {};
-      return states >= MOST_STATES && last !== null ? last - 1 : (greatest.get() ?? 0);
+    position(sub, now) {
+      const last = isFull(sub, now) ? counted.get(sub)?.last : null;
+      return typeof last === 'number' ? last - 1 : (greatest.get() ?? 0);
     },
     append(account, at) {
-      if (!isFull(account.sub)) keep(account, null, at);
+      if (!isFull(account.sub, at)) keep(account, null, at);
     },
     appendDeleted(account, at) {
       const { username, password, scopes, claims, lastLoginAt } = account;
@@ -105,10 +115,7 @@ export function createAccountHistory(
         const { contact, factor, account } = JSON.parse(sealer.open(sealed, HISTORY_CONTEXT + sub)) as Sealed;
         return { contact, factor: factor && { ...opened(factor), codes: codesOf.all(seq) }, account };
       }),
-    prune(now) {
-      pruneCodes.run(now);
-      return prune.run(now).changes;
-    },
+    prune,
     forget(sub) {
       forgetCodes.run(sub);
       forget.run(sub);

@@ -28,6 +28,7 @@ export function recoverAccount(room: AccountRoom, tx: IssuerTransaction, token: 
   const owner = goBack(room, broughtBack(room, account, states), states);
   links.take(token, 'not_me', now);
   links.forgetAllBut(sub, 'not_me', oldest.hash);
+  history.prune(now, sub);
   const { resetToken, expiresAt } = resetPassword(room, tx, owner, { recovers: true });
   const data = {
     ...contactOf(owner),

@@ -23,7 +23,7 @@ export function tellOwner(
   const { sub } = account;
   const expiresAt = at + notMeTtlMs;
   const notMe = {
-    not_me: links.issue({ sub, purpose: 'not_me', at, expiresAt, position: history.position(sub) }),
+    not_me: links.issue({ sub, purpose: 'not_me', at, expiresAt, position: history.position(sub, at) }),
     not_me_expires_at: new Date(expiresAt).toISOString(),
   };
   notices.add({ sub, type, data: { ...contactOf(account), ...data, ...notMe } }, at);
