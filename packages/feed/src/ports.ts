@@ -43,7 +43,14 @@ export interface WayConnection {
 /** One way on which the log reaches a reader. Holds nothing until opened. */
 export interface Way {
   readonly name: 'kafka' | 'http';
+  /** Where it reads, for health and logs: addresses and names, nothing secret. */
+  readonly endpoint?: Readonly<Record<string, string>>;
   open(sink: WaySink): WayConnection;
+  /**
+   * Tries, while it is not open, whether it could be: the same request with the same credentials, ended at once.
+   * @throws Error whose message is the reason that `lost` would give
+   */
+  probe?(start: WayStart, signal: AbortSignal): Promise<void>;
   /** Hands the issuer a signed event or heartbeat that lies beyond its outbox. Only the HTTP way can. */
   prove?(jws: string): Promise<void>;
 }

@@ -101,7 +101,11 @@ export function createGuard(settings: GuardSettings, parts: GuardParts): Guard {
   const decider = createDecider({ settings, trusted, seen, softLimits: createSoftLimits(), trouble, view });
   const online = createOnline({ settings, decider, trouble });
   const followed = log && settings.log && { settings: settings.log, denylist: log.denylist, view };
-  const upkeep = startUpkeep(settings, followed, tally.flush);
+  const upkeep = startUpkeep(settings, followed, () => {
+    tally.flush();
+    online.measure();
+  });
+  online.measure();
   let closing: Promise<void> | undefined;
 
   const consider = (token: string, route: RoutePolicy): Decision =>

@@ -23,6 +23,8 @@ export interface Online {
   /** @throws TypeError for a route that wants an issuer to be asked when none can be */
   requireRoute(route: RoutePolicy): void;
   health(): HealthCheck[];
+  /** Sets gauges: to be called every second or so. */
+  measure(): void;
   close(): void;
 }
 
@@ -66,6 +68,9 @@ export function createOnline({ settings, decider, trouble }: OnlineParts): Onlin
     async ask(token, first, again) {
       const decision = !first.accepted && wantsKeys(first) ? await askKeys(token, first, again) : first;
       return wantsIntrospection(decision) ? introspect(token) : decision;
+    },
+    measure() {
+      for (const one of introspections.values()) one.measure();
     },
     health: () => [...introspections.values()].flatMap((one) => one.health()),
     close() {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Telemetry } from '@rescind/revocation';
+import type { MetricEntry, Telemetry } from '@rescind/revocation';
 import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
 import { createTelemetry } from '@rescind/service';
 import { describe, expect, test } from 'vitest';
@@ -25,6 +25,19 @@ const untyped = (telemetry: Telemetry) => telemetry as unknown as Untyped;
 describe('the catalogue', () => {
   test('is docs/metrics.md, with what Node.js and the process add', async () => {
     expect(readFileSync(metricsPath, 'utf8'), 'run: npm run docs:metrics').toBe(await metricsPage());
+  });
+
+  test('has every metric and label value that the alarms of docs/operations.md use', () => {
+    const text = readFileSync(new URL('../../../docs/operations.md', import.meta.url), 'utf8');
+    const used = [...text.matchAll(/\b(rescind_\w+)(?:\{(\w+)="([^"]+)"\})?/g)];
+    expect(used.length).toBeGreaterThan(20);
+    for (const [, series = '', label = '', value = ''] of used) {
+      const name = series.replace(/_count$/, '');
+      const entry: MetricEntry | undefined = METRICS[name as keyof typeof METRICS];
+      expect(entry, series).toBeDefined();
+      const values = entry?.labels?.[label];
+      if (label !== '' && values !== 'open') expect(values, `${series}{${label}}`).toContain(value);
+    }
   });
 
   test.each(Object.entries(METRICS))('%s has a name that fits its type and unit', (name, { type, unit }) => {

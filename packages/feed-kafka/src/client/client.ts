@@ -38,6 +38,25 @@ const LEVELS: Readonly<Record<number, LogLevel>> = {
   [kafkajs.logLevel.INFO]: 'debug',
 };
 
+/** Lines of a Kafka that is away come with each attempt, and each attempt is a client of its own. */
+const SAY_AGAIN_MS: DurationMs = 600_000;
+/** Messages hold addresses and times: more of them than there are brokers and causes are not worth the memory. */
+const MOST_REMEMBERED = 200;
+const saidAt = new WeakMap<Telemetry, Map<string, number>>();
+
+/** Whether a line of this text was written in the last ten minutes. Digits are no difference. */
+function isRepeated(telemetry: Telemetry, text: string): boolean {
+  const said = saidAt.get(telemetry) ?? new Map<string, number>();
+  saidAt.set(telemetry, said);
+  const key = text.replaceAll(/\d+/g, '0');
+  const now = performance.now();
+  const before = said.get(key);
+  if (before !== undefined && now - before < SAY_AGAIN_MS) return true;
+  if (said.size >= MOST_REMEMBERED) said.clear();
+  said.set(key, now);
+  return false;
+}
+
 export function createClient(connection: CheckedConnection, telemetry: Telemetry): KafkaClient {
   registerCodecs();
   const mended = patchRequestQueue();
@@ -50,6 +69,10 @@ export function createClient(connection: CheckedConnection, telemetry: Telemetry
   const log = ({ level, namespace, log: entry }: LogEntry) => {
     const known = LEVELS[level];
     if (destroyed || known === undefined) return;
+    if (known !== 'debug' && isRepeated(telemetry, `${connection.clientId} ${namespace} ${entry.message}`)) {
+      telemetry.count('rescind_kafka_client_lines_dropped_total');
+      return;
+    }
     // Of the fields that kafkajs adds only these: others may hold requests, stacks and settings.
     const { message, broker, error } = entry as LogEntry['log'] & { broker?: unknown; error?: unknown };
     telemetry.log(known, 'kafka_client', {

@@ -64,7 +64,12 @@ export function kafkaWay(given: KafkaWayOptions): Way {
     stallMs: options.stallMs ?? STALL_MS,
     openingMs: options.openingMs ?? OPENING_MS,
   };
-  return { name: 'kafka', open: (sink) => new Reader(settings, sink) };
+  const { brokers, topic, clientId } = settings.connection;
+  return {
+    name: 'kafka',
+    endpoint: { brokers: brokers.join(','), topic, clientId },
+    open: (sink) => new Reader(settings, sink),
+  };
 }
 
 /** Keeps one session going: the supervisor that kafkajs lacks. */

@@ -3,6 +3,8 @@ import { METRICS } from '@rescind/revocation';
 import type { FollowerState, View } from './core.ts';
 import type { Trouble } from './engine.ts';
 
+/** Ten heartbeats missed: no jitter does that. */
+const DEGRADED_AFTER_MS: DurationMs = 10_000;
 /** A live heartbeat is a second old at most, and on its way as long again; more is the difference of two clocks. */
 const CLOCK_DIFFERS_MS: DurationMs = 10_000;
 
@@ -17,7 +19,7 @@ export function clockAheadOf({ beat }: Pick<FollowerState, 'beat'>): DurationMs 
 export const clockDiffers = (aheadMs: DurationMs | null) => aheadMs !== null && Math.abs(aheadMs) > CLOCK_DIFFERS_MS;
 
 export function followerHealth(view: View, trouble: Trouble, aheadMs: DurationMs | null): HealthCheck[] {
-  const good = view.whole && view.suspect === null;
+  const good = view.whole && view.suspect === null && view.ageMs <= DEGRADED_AFTER_MS;
   return [
     {
       name: 'feed',

@@ -6,6 +6,7 @@ import type { WayId } from './core.ts';
 import type { Engine } from './engine.ts';
 import type { IsStale, Slice } from './pipeline.ts';
 import { createPipeline } from './pipeline.ts';
+import type { Transports } from './transports.ts';
 
 /**
  * Records committed in one go: enough for a fast catch-up, few enough (some 5 ms) that requests are answered between two
@@ -35,6 +36,7 @@ export interface LinkOptions {
   readonly decoder: EventDecoder;
   readonly bulk: BulkDecoder;
   readonly keys: FollowerKeys;
+  readonly transports: Pick<Transports, 'opened' | 'lost'>;
   /** Aborts when the follower closes. */
   readonly closing: AbortSignal;
 }
@@ -46,7 +48,7 @@ export interface Link {
   close(): Promise<void>;
 }
 
-export function openLink({ id, way, engine, decoder, bulk, keys, closing }: LinkOptions): Link {
+export function openLink({ id, way, engine, decoder, bulk, keys, transports, closing }: LinkOptions): Link {
   let connection: WayConnection | undefined;
   let gone = false;
   /** Grows with each restart. Between a restart and the question that follows it, nothing that comes is wanted. */
@@ -83,8 +85,14 @@ export function openLink({ id, way, engine, decoder, bulk, keys, closing }: Link
       questions += 1;
       return engine.ask(id);
     },
-    opened: () => void engine.submit({ kind: 'opened', way: id }, () => gone),
-    lost: (reason) => void engine.submit({ kind: 'lost', way: id, reason }, () => gone),
+    opened() {
+      if (!gone) transports.opened(id);
+      void engine.submit({ kind: 'opened', way: id }, () => gone);
+    },
+    lost(reason) {
+      if (!gone) transports.lost(id, reason);
+      void engine.submit({ kind: 'lost', way: id, reason }, () => gone);
+    },
     async records(batch) {
       const isStale = staleness();
       await keys.ready(closing).catch(() => undefined);

@@ -4,6 +4,7 @@ import type { Feed } from '../ports.ts';
 import type { WayId } from './core.ts';
 import type { Link, LinkOptions } from './link.ts';
 import { openLink } from './link.ts';
+import type { Transports } from './transports.ts';
 
 /** The ways of a follower, those that are open. */
 export interface Links {
@@ -16,12 +17,13 @@ export interface Links {
   closeAll(): Promise<void>;
 }
 
-export interface LinksOptions extends Omit<LinkOptions, 'id' | 'way'> {
+export interface LinksOptions extends Omit<LinkOptions, 'id' | 'way' | 'transports'> {
   readonly feed: Feed;
   readonly telemetry: Telemetry;
+  readonly transports: Transports;
 }
 
-export function createLinks({ feed, telemetry, ...parts }: LinksOptions): Links {
+export function createLinks({ feed, telemetry, transports, ...parts }: LinksOptions): Links {
   const links = new Map<WayId, Link>();
   const ending = new Set<Promise<void>>();
 
@@ -29,6 +31,7 @@ export function createLinks({ feed, telemetry, ...parts }: LinksOptions): Links 
     const link = links.get(id);
     if (link === undefined) return;
     links.delete(id);
+    transports.use(id, false);
     const ended = link
       .close()
       .catch((error: unknown) => telemetry.log('error', 'feed_close_failed', { way: id, error: String(error) }))
@@ -42,9 +45,13 @@ export function createLinks({ feed, telemetry, ...parts }: LinksOptions): Links 
       const way = id === 'first' ? feed.first : feed.second;
       if (way === undefined || parts.closing.aborted) return;
       close(id);
-      links.set(id, openLink({ ...parts, id, way }));
+      transports.use(id, true);
+      links.set(id, openLink({ ...parts, id, way, transports }));
     },
-    restart: (id, reason) => links.get(id)?.restart(reason),
+    restart(id, reason) {
+      transports.lost(id, reason);
+      links.get(id)?.restart(reason);
+    },
     async prove(jws) {
       const way = [feed.second, feed.first].find((candidate) => candidate?.prove !== undefined);
       try {

@@ -13,6 +13,7 @@ import type { Links } from './links.ts';
 import { createLinks } from './links.ts';
 import type { FollowerOptions } from './options.ts';
 import { checkFollowerOptions } from './options.ts';
+import { openTransports } from './transports.ts';
 
 /** A silence of 3 s is noticed 0.1 s late, which is less than its jitter. */
 const TICK_MS: DurationMs = 100;
@@ -79,7 +80,9 @@ export function openFollower(options: FollowerOptions): Follower {
         listeners.tell();
       }),
   });
-  const links = createLinks({ feed, telemetry, engine, decoder, bulk, keys, closing: closing.signal });
+  const startOf = () => core.startOf(engine.state(), 'second');
+  const transports = openTransports({ feed, clock, telemetry, startOf });
+  const links = createLinks({ feed, telemetry, transports, engine, decoder, bulk, keys, closing: closing.signal });
   engine.begin(started.effects);
 
   const view = () => core.view(engine.state(), engine.now());
@@ -102,6 +105,7 @@ export function openFollower(options: FollowerOptions): Follower {
   const close = async () => {
     closing.abort();
     clearInterval(timer);
+    transports.close();
     engine.close();
     readiness.given();
     await Promise.all([links.closeAll(), bulk.close()]);
@@ -110,7 +114,7 @@ export function openFollower(options: FollowerOptions): Follower {
     view,
     close,
     ready: readiness.wait,
-    health: () => followerHealth(view(), engine.trouble(), clockAheadOf(engine.state())),
+    health: () => [...followerHealth(view(), engine.trouble(), clockAheadOf(engine.state())), ...transports.health()],
     onChange: listeners.add,
     [Symbol.asyncDispose]: close,
   };

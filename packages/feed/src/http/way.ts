@@ -3,7 +3,7 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createBackoff } from '../backoff.ts';
-import type { Way, WayConnection, WaySink } from '../ports.ts';
+import type { Way, WayConnection, WaySink, WayStart } from '../ports.ts';
 import { basicAuthorization } from './basic.ts';
 import { ConnectionLost, createStallTimer, readEventStream } from './stream.ts';
 
@@ -51,8 +51,10 @@ export function httpWay(options: HttpWayOptions): Way {
   const settings = checkOptions(options);
   return {
     name: 'http',
+    endpoint: { url: settings.url, clientId: settings.clientId },
     open: (sink) => openConnection(settings, sink),
     prove: (jws) => prove(settings, jws),
+    probe: (start, signal) => probe(settings, start, signal),
   };
 }
 
@@ -166,7 +168,21 @@ async function readOnce(
   }
 }
 
-async function request(settings: Settings, sink: WaySink, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+/** @throws Error whose message is the reason */
+async function probe(settings: Settings, start: WayStart, signal: AbortSignal): Promise<void> {
+  try {
+    const body = await request(settings, { start: () => start }, signal);
+    await body.cancel();
+  } catch (error) {
+    throw new Error(reasonOf(error, signal), { cause: error });
+  }
+}
+
+async function request(
+  settings: Settings,
+  sink: Pick<WaySink, 'start'>,
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
   const { epoch, seq } = sink.start();
   const response = await settings.fetch(settings.url, {
     headers: {

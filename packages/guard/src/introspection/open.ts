@@ -19,6 +19,8 @@ export interface Introspection {
   ask(token: string): Promise<IntrospectionAnswer>;
   /** `warn` while the circuit is open, or the last answer was none. */
   health(): HealthCheck[];
+  /** Sets the gauge of the circuit breaker: to be called every second or so. */
+  measure(): void;
   /** Ends what is under way. */
   close(): void;
 }
@@ -95,6 +97,11 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
         throw failure;
       } finally {
         telemetry.observe('rescind_introspection_seconds', (clock.monotonic() - startedAt) / 1000);
+      }
+    },
+    measure() {
+      for (const state of ['closed', 'open', 'half-open'] as const) {
+        telemetry.gauge('rescind_introspection_circuit', breaker.state() === state ? 1 : 0, { check: name, state });
       }
     },
     health() {

@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import type { Way } from '@rescind/feed';
+import type { HealthCheck } from '@rescind/revocation';
+import { describe, expect, it } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { waitFor } from '../../support/wait.ts';
+import type { Instance } from './follower-setting.ts';
+import { openInstance, serve, wayTo } from './follower-setting.ts';
+import { createSignedLog } from './signed-log.ts';
+
+const WRONG = 'a-secret-that-is-wrong';
+
+const checkOf = ({ follower }: Instance, name: string): HealthCheck | undefined =>
+  follower.health().find((check) => check.name === name);
+
+/** A first transport that is served by another server; it cannot be probed, as Kafka cannot. */
+const asFirst = (way: Way): Way => ({ name: 'kafka', open: way.open, endpoint: { topic: 'revocations' } });
+
+async function setUp(secondSecret?: string) {
+  const log = createSignedLog();
+  const one = await serve(log);
+  const two = await serve(log);
+  const feed = { first: asFirst(wayTo(one.server.url)), second: wayTo(two.server.url, secondSecret) };
+  const path = join(temporaryDirectory(), 'denylist.db');
+  const instance = openInstance(log, feed.first, path, { feed, silenceMs: 60_000 });
+  return { log, one, two, instance };
+}
+
+describe('the checks of the transports', () => {
+  it('say that nothing has been tried until it has', async () => {
+    const { instance } = await setUp();
+    for (const name of ['transport_kafka', 'transport_http']) {
+      expect(checkOf(instance, name)).toMatchObject({ status: 'warn', state: 'not_yet_tried', connected: false });
+    }
+  });
+
+  it('pass when the first is connected and the second would be', async () => {
+    const { instance, two } = await setUp();
+    await instance.follower.ready();
+    await waitFor('the probe', () => checkOf(instance, 'transport_http')?.status === 'pass');
+    expect(checkOf(instance, 'transport_http')).toMatchObject({
+      state: 'standing_by',
+      connected: false,
+      lastError: null,
+      url: `${two.server.url}/revocations`,
+      clientId: 'prices',
+    });
+    expect(checkOf(instance, 'transport_kafka')).toMatchObject({
+      status: 'pass',
+      state: 'connected',
+      connected: true,
+      topic: 'revocations',
+      since: expect.stringMatching(/^\d{4}-/),
+    });
+  });
+
+  it('show a wrong secret of the second while the first is well', async () => {
+    const { instance } = await setUp(WRONG);
+    await instance.follower.ready();
+    await waitFor('the probe', () => checkOf(instance, 'transport_http')?.lastError === 'unauthorized');
+    expect(checkOf(instance, 'transport_http')).toMatchObject({ status: 'warn', state: 'away', clientId: 'prices' });
+    expect(checkOf(instance, 'transport_kafka')?.status).toBe('pass');
+    expect(checkOf(instance, 'feed')?.status).toBe('pass');
+    expect(JSON.stringify(instance.follower.health())).not.toContain(WRONG);
+    expect(instance.heard()).toContain('transport_probe_failed');
+    expect(instance.heard()).not.toContain(WRONG);
+  });
+
+  it('show the first that is away', async () => {
+    const { instance, one } = await setUp();
+    await instance.follower.ready();
+    await one.stop();
+    await waitFor('the loss', () => checkOf(instance, 'transport_kafka')?.status === 'warn');
+    expect(checkOf(instance, 'transport_kafka')).toMatchObject({ state: 'away', connected: false });
+  });
+});
