@@ -11,6 +11,7 @@ import type {
 import { mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { createCensus } from './census.ts';
+import type { Digests } from './digest.ts';
 import { createLogs } from './logs.ts';
 import type { Memory } from './memory.ts';
 import { createMemory } from './memory.ts';
@@ -93,6 +94,8 @@ export interface Denylist extends Find, AsyncDisposable {
 
 export interface DenylistParts {
   readonly database: Database;
+  /** Of its file. */
+  readonly digests: Digests;
   /** The name of the file that was set aside at the start, if one was. */
   readonly damaged: string | null;
   readonly telemetry: Telemetry;
@@ -114,16 +117,18 @@ const CATCH_UP_ROWS = 100;
 const NOTHING: Changes = { added: [], changed: [], removed: [] };
 
 export function createDenylist(parts: DenylistParts): Denylist {
-  const { database, damaged, telemetry, maxMemoryEntries, release } = parts;
-  const table = createTable(database);
-  const logs = createLogs(database);
+  const { database, digests, damaged, telemetry, maxMemoryEntries, release } = parts;
+  const table = createTable(database, digests.rows);
+  const logs = createLogs(database, digests.logs);
   const census = createCensus(table.tally());
   const memory = createMemory({ table, most: maxMemoryEntries, telemetry, count: census.count });
   const recent = createRecent();
   const owed = createOwed();
-  const selectDocument = database.prepare<[string], string>('SELECT text FROM document WHERE name = ?').pluck();
-  const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
-  const inTransaction = database.transaction((work: () => Changes) => work());
+  const inTransaction = database.transaction((work: () => Changes) => {
+    const changes = work();
+    digests.save();
+    return changes;
+  });
   const trouble = { read: '', write: '' };
 
   function reading<T>(work: () => T): T {
@@ -144,9 +149,11 @@ export function createDenylist(parts: DenylistParts): Denylist {
       trouble.write = '';
     } catch (cause) {
       trouble.write = codeOf(cause);
+      digests.rolledBack();
       if (database.open) table.rolledBack();
       throw new RescindError('denylist_unwritable', { detail: trouble.write, cause });
     }
+    digests.committed();
     const touched = census.committed(changes);
     recent.committed(changes);
     memory.committed(changes);
@@ -265,10 +272,10 @@ export function createDenylist(parts: DenylistParts): Denylist {
       enforce(change);
       flush();
     },
-    read: (name) => reading(() => selectDocument.get(name)),
+    read: (name) => reading(() => logs.read(name)),
     write(name, text) {
       writing(() => {
-        saveDocument.run(name, text);
+        logs.write(name, text);
         return NOTHING;
       });
     },

@@ -1,19 +1,28 @@
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
+import type { Digest } from './digest.ts';
+import { printOf } from './digest.ts';
 
-/** What is known of each log, and the events that wait for a version that understands them. */
+/** What is known of each log, the events that wait for a version that understands them, and texts kept beside them. */
 export interface Logs {
   load(log: string): LogState | undefined;
   quarantined(log: string): readonly Quarantined[];
   /** Inside the caller's transaction. */
   apply(change: LogChange): void;
+  read(name: string): string | undefined;
+  /** Inside the caller's transaction. */
+  write(name: string, text: string): void;
 }
 
-export function createLogs(database: Database): Logs {
+/** @param digest of all that is in these tables; whatever changes them tells it in the same transaction */
+export function createLogs(database: Database, digest: Digest): Logs {
   const select = database.prepare<[string], { state: string }>('SELECT state FROM log WHERE log = ?');
   const save = database.prepare<[string, string]>('INSERT OR REPLACE INTO log (log, state) VALUES (?, ?)');
   const waiting = database.prepare<[string], Quarantined>(
     'SELECT log, epoch, seq, jws, why FROM quarantine WHERE log = ? ORDER BY epoch, seq',
+  );
+  const waitingAt = database.prepare<[string, string, number], Quarantined>(
+    'SELECT log, epoch, seq, jws, why FROM quarantine WHERE log = ? AND epoch = ? AND seq = ?',
   );
   const keep = database.prepare<Quarantined>(
     'INSERT OR REPLACE INTO quarantine (log, epoch, seq, jws, why) VALUES (:log, :epoch, :seq, :jws, :why)',
@@ -21,6 +30,22 @@ export function createLogs(database: Database): Logs {
   const free = database.prepare<[string, string, number]>(
     'DELETE FROM quarantine WHERE log = ? AND epoch = ? AND seq = ?',
   );
+  const selectDocument = database.prepare<[string], string>('SELECT text FROM document WHERE name = ?').pluck();
+  const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
+
+  function saveState(state: LogState): void {
+    const held = select.get(state.log);
+    const text = JSON.stringify(state);
+    if (held !== undefined) digest.subtract(printOf('log', state.log, held.state));
+    digest.add(printOf('log', state.log, text));
+    save.run(state.log, text);
+  }
+
+  /** Takes an event out of the sums, if it waits. */
+  function discount(log: string, epoch: string, seq: number): void {
+    const held = waitingAt.get(log, epoch, seq);
+    if (held !== undefined) digest.subtract(printOfEvent(held));
+  }
 
   return {
     load(log) {
@@ -29,9 +54,25 @@ export function createLogs(database: Database): Logs {
     },
     quarantined: (log) => waiting.all(log),
     apply({ state, quarantine = [], release = [] }) {
-      save.run(state.log, JSON.stringify(state));
-      for (const { log, epoch, seq, jws, why } of quarantine) keep.run({ log, epoch, seq, jws, why });
-      for (const { epoch, seq } of release) free.run(state.log, epoch, seq);
+      saveState(state);
+      for (const { log, epoch, seq, jws, why } of quarantine) {
+        discount(log, epoch, seq);
+        digest.add(printOfEvent({ log, epoch, seq, jws, why }));
+        keep.run({ log, epoch, seq, jws, why });
+      }
+      for (const { epoch, seq } of release) {
+        discount(state.log, epoch, seq);
+        free.run(state.log, epoch, seq);
+      }
+    },
+    read: (name) => selectDocument.get(name),
+    write(name, text) {
+      const held = selectDocument.get(name);
+      if (held !== undefined) digest.subtract(printOf('document', name, held));
+      digest.add(printOf('document', name, text));
+      saveDocument.run(name, text);
     },
   };
 }
+
+const printOfEvent = ({ log, epoch, seq, jws, why }: Quarantined) => printOf('quarantine', log, epoch, seq, jws, why);

@@ -11,9 +11,13 @@ import { option, optionsOf, required } from '@rescind/revocation/options';
 import Database from 'better-sqlite3';
 import type { Denylist } from './denylist.ts';
 import { createDenylist } from './denylist.ts';
+import type { Digests } from './digest.ts';
+import { openDigests } from './digest.ts';
+import type { Damage } from './inspect.ts';
+import { compare, damageIn, inspect, readHeader } from './inspect.ts';
 import { takeLock } from './lock.ts';
 import { createOwnFile, placeOf, refuseSecondName, setAside } from './place.ts';
-import { inspect, migrate, settle } from './schema.ts';
+import { migrate, settle } from './schema.ts';
 
 export interface DenylistOptions {
   /** The SQLite file, on a local file system; it and its directory are made if need be. One process a file. */
@@ -88,20 +92,24 @@ function openAt(place: string, { clock, telemetry, maxMemoryEntries }: Settings)
 
 interface OpenedFile {
   readonly database: Database.Database;
+  readonly digests: Digests;
   /** The name under which a damaged file was set aside. */
   readonly damaged: string | null;
 }
 
+type Found = Omit<OpenedFile, 'damaged'> | { readonly damage: Damage };
+
 function openFile(place: string, clock: Clock, telemetry: Telemetry): OpenedFile {
   const found = tryFile(place);
-  if (found !== 'damaged') return { database: found, damaged: null };
+  if (!('damage' in found)) return { ...found, damaged: null };
   const name = basename(setAside(place, clock.now()));
   telemetry.count('rescind_denylist_set_aside_total');
-  telemetry.log('error', 'denylist_set_aside', { path: place, name });
+  telemetry.log('error', 'denylist_set_aside', { path: place, name, damage: found.damage });
   const started = tryFile(place);
-  if (started === 'damaged')
-    throw new Error(`${place}: an empty database was found damaged: the disk cannot be trusted`);
-  return { database: started, damaged: name };
+  if ('damage' in started) {
+    throw new Error(`${place}: an empty database was found damaged (${started.damage}): the disk cannot be trusted`);
+  }
+  return { ...started, damaged: name };
 }
 
 /**
@@ -118,19 +126,25 @@ function requireWritable(database: Database.Database): void {
   }
 }
 
-function tryFile(place: string): Database.Database | 'damaged' {
+/** Nothing is taken from a file before all of it has been compared with its digests. */
+function tryFile(place: string): Found {
   createOwnFile(place);
   refuseSecondName(place);
+  const header = readHeader(place);
   const database = new Database(place, { timeout: BUSY_TIMEOUT_MS });
   try {
-    if (inspect(database, place) === 'damaged') {
-      database.close();
-      return 'damaged';
+    let damage = inspect(database, place, header);
+    if (damage === undefined) {
+      settle(database, place);
+      damage = damageIn(() => (migrate(database) ? undefined : compare(database)));
     }
-    settle(database, place);
-    migrate(database);
-    requireWritable(database);
-    return database;
+    const digests = damage === undefined ? openDigests(database) : undefined;
+    if (digests !== undefined) {
+      requireWritable(database);
+      return { database, digests };
+    }
+    database.close();
+    return { damage: damage ?? 'content' };
   } catch (error) {
     database.close();
     throw error;

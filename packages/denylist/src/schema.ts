@@ -1,10 +1,13 @@
 import { RescindError } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
+import SQLite from 'better-sqlite3';
+import { writeDigests } from './digest.ts';
+import { scan } from './scan.ts';
 import type { StoredText } from './text.ts';
 import { restoreFirstText, storeText } from './text.ts';
 
 /** "RDNY": marks a file as a denylist, so that no other program's database is taken for one. */
-const APPLICATION_ID = 0x52444e59;
+export const APPLICATION_ID = 0x52444e59;
 
 /**
  * Each step leads from the version of its index to the next; a file's version is its `user_version`. Steps are only
@@ -51,6 +54,8 @@ const STEPS: readonly string[] = [
      txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL
    ) STRICT`,
   ).join(';'),
+  // What the rows come to, and the states, quarantine and documents: four sums of 32 bits, little-endian (`digest.ts`).
+  `CREATE TABLE digest (name TEXT PRIMARY KEY, sums BLOB NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 ];
 
 /** The upper pages of a tree of ten million rows, through which every new row goes. */
@@ -59,42 +64,46 @@ const PAGE_BYTES = 4_096;
 /** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
 const CHECKPOINT_PAGES = 4_000;
 
-/** How a file's content is to be taken. */
-export type Content = 'ours' | 'damaged';
+export const VERSION = STEPS.length;
 
-/**
- * Looks before anything is written.
- * @throws RescindError `denylist_newer`, or `configuration_invalid` for another program's database
- */
-export function inspect(database: Database, path: string): Content {
+function runSteps(database: Database, from: number, to: number): void {
+  database.function('stored_anew', (stored) => storeText(restoreFirstText(stored as StoredText)));
+  for (const step of STEPS.slice(from, to)) database.exec(step);
+}
+
+/** What a database has, or what a version of the file has: a line for each table and each index. */
+export function schemaOf(of: Database | number): string[] {
+  if (typeof of !== 'number') {
+    const rows = of.prepare<[], { type: string; name: string; sql: string | null }>(
+      'SELECT type, name, sql FROM sqlite_schema',
+    );
+    return rows.all().map(({ type, name, sql }) => `${type} ${name} ${sql?.replaceAll(/\s+/g, ' ')}`);
+  }
+  const empty = new SQLite(':memory:');
   try {
-    const version = database.pragma('user_version', { simple: true });
-    const empty = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
-    if (!empty && database.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
-      throw new RescindError('configuration_invalid', { detail: `${path} is the database of another program` });
-    }
-    if (Number(version) > STEPS.length) {
-      throw new RescindError('denylist_newer', { detail: `${path} has version ${version}, known is ${STEPS.length}` });
-    }
-    return database.pragma('quick_check(1)', { simple: true }) === 'ok' ? 'ours' : 'damaged';
-  } catch (error) {
-    if (isDamage(error)) return 'damaged';
-    throw error;
+    runSteps(empty, 0, of);
+    return schemaOf(empty);
+  } finally {
+    empty.close();
   }
 }
 
-/** Brings the file to this version, rows and all, in one transaction. */
-export function migrate(database: Database): void {
+/**
+ * Brings the file to this version, rows and all, in one transaction, which computes the digests of a file that had none.
+ * @returns whether it was of another version, or empty
+ */
+export function migrate(database: Database): boolean {
+  const version = Number(database.pragma('user_version', { simple: true }));
+  if (version === VERSION) return false;
   database
     .transaction(() => {
-      const version = Number(database.pragma('user_version', { simple: true }));
-      database.function('stored_anew', (stored) => storeText(restoreFirstText(stored as StoredText)));
-      for (const step of STEPS.slice(version)) database.exec(step);
-      if (version === STEPS.length) return;
+      runSteps(database, version, VERSION);
+      writeDigests(database, scan(database), VERSION);
       database.pragma(`application_id = ${APPLICATION_ID}`);
-      database.pragma(`user_version = ${STEPS.length}`);
+      database.pragma(`user_version = ${VERSION}`);
     })
     .immediate();
+  return true;
 }
 
 /**
@@ -114,9 +123,4 @@ export function settle(database: Database, path: string): void {
     const detail = `${path} needs a local file system (journal_mode is ${mode}, synchronous is ${synchronous})`;
     throw new RescindError('configuration_invalid', { detail });
   }
-}
-
-function isDamage(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT');
 }

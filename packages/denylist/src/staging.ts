@@ -73,7 +73,7 @@ export interface Staging {
  */
 const MOST = 65_536;
 /** As many tables as there are values of four bits; each is made as `cutoff` is, without its order. */
-const TABLES = 16;
+export const TABLES = 16;
 
 /** By the first bits of what `cutoff` is ordered by: of an id they are random. */
 function tableOf(stored: StoredText): number {

@@ -1,5 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
+import type { StoredCutoff } from './staging.ts';
+import { COLUMNS } from './staging.ts';
 import type { StoredText } from './text.ts';
 
 /** A row of one issuer, in the order of the file. */
@@ -11,11 +13,13 @@ type Spot = [claim: number, value: StoredText];
  */
 export interface Sweep {
   /** Removes at most `most` rows, having looked at some `stretch`, and goes on from there the next time. */
-  remove(iss: number, before: EpochMillis, most: number, stretch: number): Spot[];
+  remove(iss: number, before: EpochMillis, most: number, stretch: number): StoredCutoff[];
   startAnew(): void;
 }
 
 const FIRST: Spot = [-1, ''];
+
+const spotOf = (row: StoredCutoff | undefined): Spot | undefined => row && [row[1], row[2]];
 
 export function createSweep(database: Database): Sweep {
   const end = database
@@ -25,12 +29,12 @@ export function createSweep(database: Database): Sweep {
     )
     .raw();
   const expired = (upTo: string) =>
-    `SELECT claim, value FROM cutoff WHERE iss = ? AND (claim, value) > (?, ?) ${upTo} AND expires_at < ?
+    `SELECT ${COLUMNS} FROM cutoff WHERE iss = ? AND (claim, value) > (?, ?) ${upTo} AND expires_at < ?
       ORDER BY claim, value LIMIT ?`;
   const within = database
-    .prepare<[number, ...Spot, ...Spot, number, number], Spot>(expired('AND (claim, value) <= (?, ?)'))
+    .prepare<[number, ...Spot, ...Spot, number, number], StoredCutoff>(expired('AND (claim, value) <= (?, ?)'))
     .raw();
-  const toTheEnd = database.prepare<[number, ...Spot, number, number], Spot>(expired('')).raw();
+  const toTheEnd = database.prepare<[number, ...Spot, number, number], StoredCutoff>(expired('')).raw();
   const erase = database.prepare<[number, ...Spot]>('DELETE FROM cutoff WHERE iss = ? AND claim = ? AND value = ?');
   /** Where the next stretch of an issuer begins: after this row. */
   const spots = new Map<number, Spot>();
@@ -45,8 +49,8 @@ export function createSweep(database: Database): Sweep {
         last === undefined
           ? toTheEnd.all(iss, ...start, before, most)
           : within.all(iss, ...start, ...last, before, most);
-      for (const spot of found) erase.run(iss, ...spot);
-      const next = found.length === most ? found.at(-1) : last;
+      for (const [, claim, value] of found) erase.run(iss, claim, value);
+      const next = found.length === most ? spotOf(found.at(-1)) : last;
       if (next === undefined) spots.delete(iss);
       else spots.set(iss, next);
       return found;

@@ -1,6 +1,8 @@
 import type { Cutoff, EpochMillis } from '@rescind/revocation';
 import { mergeCutoffs, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
+import type { Digest } from './digest.ts';
+import { createRowPrints } from './digest.ts';
 import type { StoredCutoff, StoredKey, StoredRow, StoredTally } from './staging.ts';
 import { COLUMNS, createStaging } from './staging.ts';
 import { createSweep } from './sweep.ts';
@@ -62,8 +64,10 @@ export interface Table {
 const storeTime = (at: EpochMillis) => (at === UNBOUNDED ? null : at);
 const restoreTime = (stored: number | null) => stored ?? UNBOUNDED;
 
-export function createTable(database: Database): Table {
+/** @param digest of all rows, staged or not; whatever changes a row tells it in the same transaction */
+export function createTable(database: Database, digest: Digest): Table {
   const words = createWords(database);
+  const printOfRow = createRowPrints(words.print);
   const sweep = createSweep(database);
   const staging = createStaging(database);
   const select = database.prepare<StoredKey, StoredRow>(
@@ -127,11 +131,15 @@ export function createTable(database: Database): Table {
   /** Puts in a row of a key that had none before this change. False: it has one of this change. */
   function addNew(cutoff: Cutoff, isBulk: boolean): boolean {
     const row = toStored(cutoff);
-    return isBulk ? staging.add(cutoff.value, row) : insert.run(...row).changes > 0;
+    const isNew = isBulk ? staging.add(cutoff.value, row) : insert.run(...row).changes > 0;
+    if (isNew) digest.add(printOfRow(row));
+    return isNew;
   }
 
-  function write(cutoff: Cutoff): void {
+  function write(cutoff: Cutoff, held: Cutoff | undefined): void {
     const row = toStored(cutoff);
+    if (held !== undefined) digest.subtract(printOfRow(toStored(held)));
+    digest.add(printOfRow(row));
     if (!staging.replace(cutoff.value, row)) replace.run(...row);
   }
 
@@ -161,7 +169,7 @@ export function createTable(database: Database): Table {
         const held = row(cutoff.iss, cutoff.claim, cutoff.value);
         const merged = held === undefined ? cutoff : mergeCutoffs(held, cutoff);
         if (held !== undefined && sameRow(held, merged)) continue;
-        write(merged);
+        write(merged, held);
         (held === undefined ? added : changed).push(cutoff);
       }
       return { added, changed, removed: [] };
@@ -169,7 +177,9 @@ export function createTable(database: Database): Table {
     remove(iss, before, most, stretch) {
       const id = words.find(iss);
       if (id === undefined) return [];
-      return sweep.remove(id, before, most, stretch).map(([claim, value]) => restoreKey([id, claim, value]));
+      const removed = sweep.remove(id, before, most, stretch);
+      for (const row of removed) digest.subtract(printOfRow(row));
+      return removed.map(([, claim, value]) => restoreKey([id, claim, value]));
     },
     tally: () =>
       [...counts.all(), ...staging.tally()].map(({ iss, claim, rows }) => ({

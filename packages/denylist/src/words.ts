@@ -1,4 +1,6 @@
 import type { Database } from 'better-sqlite3';
+import type { Print } from './digest.ts';
+import { printOf } from './digest.ts';
 import type { StoredText } from './text.ts';
 import { restoreText, storeText } from './text.ts';
 
@@ -9,15 +11,19 @@ export interface Words {
   /** The number of a word, given now if it has none: inside a transaction. */
   add(word: string): number;
   word(id: number): string;
+  /** The print of the text that a number stands for. */
+  print(id: number): Print;
   /** Reads them anew: after a transaction that failed, memory must not know what the file does not. */
   reload(): void;
 }
 
 export function createWords(database: Database): Words {
-  const all = database.prepare<[], { id: number; text: StoredText }>('SELECT id, text FROM word');
+  // By the table: `integrity_check` has found its index to say the same.
+  const all = database.prepare<[], { id: number; text: StoredText }>('SELECT id, text FROM word NOT INDEXED');
   const insert = database.prepare<[StoredText]>('INSERT INTO word (text) VALUES (?)');
   const ids = new Map<string, number>();
   const words = new Map<number, string>();
+  const prints = new Map<number, Print>();
 
   const remember = (id: number, word: string) => {
     ids.set(word, id);
@@ -26,9 +32,24 @@ export function createWords(database: Database): Words {
   const reload = () => {
     ids.clear();
     words.clear();
+    prints.clear();
     for (const { id, text } of all.iterate()) remember(id, restoreText(text));
   };
   reload();
+
+  function word(id: number): string {
+    const known = words.get(id);
+    if (known === undefined) throw new Error(`the denylist has no word ${id}`);
+    return known;
+  }
+
+  function print(id: number): Print {
+    const known = prints.get(id);
+    if (known !== undefined) return known;
+    const made = printOf(word(id));
+    prints.set(id, made);
+    return made;
+  }
 
   return {
     reload,
@@ -40,10 +61,7 @@ export function createWords(database: Database): Words {
       remember(id, word);
       return id;
     },
-    word(id) {
-      const word = words.get(id);
-      if (word === undefined) throw new Error(`the denylist has no word ${id}`);
-      return word;
-    },
+    word,
+    print,
   };
 }

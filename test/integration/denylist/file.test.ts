@@ -181,7 +181,7 @@ describe('versions', () => {
     const path = freshPath();
     openDenylist({ path }).close();
     const newer = new DatabaseSync(path);
-    newer.exec('PRAGMA user_version = 99');
+    newer.exec("PRAGMA user_version = 99; UPDATE digest SET entries = 99 WHERE name = 'version'");
     newer.close();
     const before = readFileSync(path);
     expect(() => openDenylist({ path })).toThrow(expect.objectContaining({ code: 'denylist_newer' }));

@@ -1,0 +1,108 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { RescindError } from '@rescind/revocation';
+import type { Database } from 'better-sqlite3';
+import { openDigests, versionBeside } from './digest.ts';
+import { scan } from './scan.ts';
+import { APPLICATION_ID, schemaOf, VERSION } from './schema.ts';
+
+/** What is wrong with a file: the word for the log. */
+export type Damage = 'unreadable' | 'header' | 'schema' | 'structure' | 'content';
+
+/** The first bytes of a file: https://sqlite.org/fileformat2.html#the_database_header */
+const HEADER_BYTES = 100;
+
+/** Reads them before SQLite has the file: to close it later would end the locks that SQLite has on it. */
+export function readHeader(path: string): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(HEADER_BYTES);
+    return bytes.subarray(0, readSync(file, bytes));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether the header is one that this project writes. SQLite takes some others for orders: to write nothing, for one. */
+function isOwnHeader(header: Buffer): boolean {
+  if (header.length < HEADER_BYTES) return header.length === 0;
+  const areZero = (from: number, to: number) => header.subarray(from, to).every((byte) => byte === 0);
+  const formats = header.readUInt16BE(18);
+  return (
+    header.readUInt16BE(16) === 4096 &&
+    (formats === 0x0101 || formats === 0x0202) &&
+    header.readUInt32BE(20) === 0x00402020 &&
+    // The format of the schema, nothing of vacuums, UTF-8; as long as all tables are in the write-ahead log, neither is there.
+    [0, 4].includes(header.readUInt32BE(44)) &&
+    areZero(48, 56) &&
+    [0, 1].includes(header.readUInt32BE(56)) &&
+    areZero(64, 68) &&
+    areZero(72, 92)
+  );
+}
+
+/**
+ * Looks before anything is written. A file of this project is told by its mark, and by its tables where the mark is damaged.
+ * @returns what is wrong with it, or undefined
+ * @throws RescindError `denylist_newer`, or `configuration_invalid` for another program's database
+ */
+export function inspect(database: Database, path: string, header: Buffer): Damage | undefined {
+  return damageIn(() => {
+    const version = Number(database.pragma('user_version', { simple: true }));
+    const isEmpty = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
+    const isMarked = database.pragma('application_id', { simple: true }) === APPLICATION_ID;
+    const beside = versionBeside(database);
+    const isOurs = isMarked || (beside === VERSION && hasSchemaOf(database, VERSION));
+    if (!isEmpty && !isOurs) {
+      throw new RescindError('configuration_invalid', { detail: `${path} is the database of another program` });
+    }
+    if (version > VERSION && (beside === undefined || beside === version)) {
+      throw new RescindError('denylist_newer', { detail: `${path} has version ${version}, known is ${VERSION}` });
+    }
+    if (!isOwnHeader(header) || (!isEmpty && !isMarked)) return 'header';
+    // A file has its version twice from version 5 on.
+    const isOneVersion = beside === version || (beside === undefined && version < FIRST_WITH_DIGESTS);
+    if (!isEmpty && !(isOneVersion && version > 0 && hasSchemaOf(database, version))) return 'schema';
+    return isSound(database) ? undefined : 'structure';
+  });
+}
+
+/** Of the small tables their indexes too; the rows are compared with their digest. */
+function isSound(database: Database): boolean {
+  const small = ['word', 'log', 'quarantine', 'document', 'digest'];
+  const checks = ['quick_check(1)', ...small.map((table) => `integrity_check('${table}')`)];
+  const there = database.prepare<[string]>(`SELECT 1 FROM sqlite_schema WHERE name = ?`);
+  return checks
+    .filter((_, at) => at === 0 || there.get(small[at - 1] as string) !== undefined)
+    .every((check) => database.pragma(check, { simple: true }) === 'ok');
+}
+
+const FIRST_WITH_DIGESTS = 5;
+
+/** Whether it has all that a version has; what somebody has added is his own. */
+function hasSchemaOf(database: Database, version: number): boolean {
+  const found = new Set(schemaOf(database));
+  return schemaOf(version).every((entry) => found.has(entry));
+}
+
+/**
+ * Compares everything in the file with its digests, in one pass.
+ * @returns what is wrong with it, or undefined
+ */
+export function compare(database: Database): Damage | undefined {
+  return damageIn(() => (openDigests(database)?.agreeWith(scan(database)) ? undefined : 'content'));
+}
+
+/** What SQLite says of the system around a file. */
+const OF_THE_SYSTEM =
+  /^SQLITE_(IOERR|FULL|BUSY|LOCKED|CANTOPEN|READONLY|NOMEM|PERM|AUTH|PROTOCOL|NOLFS|INTERRUPT|TOOBIG)/;
+
+/** A file that cannot be read by its own rules is damaged; a disk that cannot be read says nothing of the file. */
+export function damageIn(look: () => Damage | undefined): Damage | undefined {
+  try {
+    return look();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (error instanceof RescindError || OF_THE_SYSTEM.test(code)) throw error;
+    return 'unreadable';
+  }
+}
