@@ -96,7 +96,9 @@ test('a port that is taken is said', async () => {
   const { port } = other.address() as AddressInfo;
   const service = startProcess(main, { ...ports, PORT: String(port) });
   expect(await service.exit).toBe(1);
-  expect((await service.line('start_failed')).message).toContain('EADDRINUSE');
+  const failed = await service.line('start_failed');
+  expect(failed.message).toMatch(/^(MANAGEMENT_)?PORT .*\d+ cannot be listened on \(EADDRINUSE\)/);
+  expect(failed.causeCode).toBe('EADDRINUSE');
   expect(service.lines.filter(({ event }) => event === 'closed')).toHaveLength(2);
   const inner = startProcess(main, { ...ports, INNER_PORT: String(port) });
   expect(await inner.exit).toBe(1);

@@ -18,6 +18,8 @@ const CACHE_KIB = 32_768;
  * touched is then copied once. 32 MB of disk; a start after a crash reads them.
  */
 const CHECKPOINT_PAGES = 8_000;
+/** SQLite's default. */
+const PAGE_BYTES = 4_096;
 /** `PRAGMA synchronous`: 2 is FULL. */
 const SYNCHRONOUS_FULL = 2;
 
@@ -99,6 +101,8 @@ function openDurably(path: string): Database.Database {
     database.pragma('foreign_keys = ON');
     database.pragma(`cache_size = -${CACHE_KIB}`);
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    // What grew beyond it while a reader kept a checkpoint from its end is cut off at the next one.
+    database.pragma(`journal_size_limit = ${CHECKPOINT_PAGES * PAGE_BYTES}`);
     migrate(database, path);
     if (database.pragma('synchronous', { simple: true }) !== SYNCHRONOUS_FULL) {
       throw new Error(`${path}: synchronous is not FULL`);

@@ -148,7 +148,12 @@ function callable<T>(expected = 'a function'): OptionCheck<T> {
 function having<T>(expected: string, ...methods: readonly (keyof T & string)[]): OptionCheck<T> {
   return (value, path) => {
     const held = value as Readonly<Record<string, unknown>> | null | undefined;
-    if (typeof held === 'object' && held !== null && methods.every((name) => typeof held[name] === 'function')) {
+    if (
+      typeof held === 'object' &&
+      held !== null &&
+      !Array.isArray(held) &&
+      methods.every((name) => typeof held[name] === 'function')
+    ) {
       return value as T;
     }
     const having = methods.length === 0 ? '' : ` (an object with ${methods.join(', ')})`;

@@ -1,3 +1,5 @@
+import '../node-version.ts';
+
 export type { NumberBounds, OptionCheck } from './checks.ts';
 export { option, wrongOption } from './checks.ts';
 export type { OptionShape, OptionsCheck, RequiredOption } from './closed.ts';

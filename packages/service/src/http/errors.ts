@@ -38,10 +38,33 @@ function revocationOf({ cause }: RescindError): Fields {
 }
 
 /** Name, message and stack for the log: what a stranger never sees. */
-export function describeError(thrown: unknown): { name: string; message: string; stack: string | undefined } {
+export function describeError(thrown: unknown): ErrorFields {
   if (!(thrown instanceof Error)) return { name: typeof thrown, message: 'was thrown', stack: undefined };
-  return { name: thrown.name, message: thrown.message, stack: thrown.stack };
+  const { name, message, stack, cause } = thrown;
+  return { name, message, stack, ...(cause instanceof Error ? causeFields(cause) : {}) };
 }
+
+type ErrorFields = {
+  readonly name: string;
+  readonly message: string;
+  readonly stack: string | undefined;
+  /** Of the error that caused it: its code (errno, SQLite's, ours) and message. */
+  readonly cause?: string;
+  readonly causeCode?: string;
+};
+
+/** The innermost cause with a code, else the first: "fetch failed" and the like say nothing by themselves. */
+function causeFields(first: Error): Pick<ErrorFields, 'cause' | 'causeCode'> {
+  let found = first;
+  for (let one: unknown = first, depth = 0; one instanceof Error && depth < MOST_CAUSES; one = one.cause, depth += 1) {
+    if ('code' in one && typeof one.code === 'string') found = one;
+  }
+  const code = 'code' in found && typeof found.code === 'string' ? { causeCode: found.code } : {};
+  return { cause: found.message, ...code };
+}
+
+/** A chain that leads back to itself ends, too. */
+const MOST_CAUSES = 8;
 
 export function sendError(request: Request, response: Response, error: RescindError): void {
   send(response, error, request.path, headersOf(error, error, request));

@@ -45,13 +45,27 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   const connections = limitConnections(server, options);
   answerMalformed(server, options);
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error: Error) => reject(cannotListen(error, options)));
     server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
-      server.off('error', reject);
+      server.removeAllListeners('error');
       resolve();
     });
   });
   return { url: urlOf(server, host), connections, stop: (deadlineMs) => stop(server, deadlineMs) };
+}
+
+/** Names the variable of the port (`PORT`, `MANAGEMENT_PORT`, …), and what would be right. */
+function cannotListen(cause: Error, { port, host, listener }: ListenOptions): Error {
+  const variable = listener === 'public' ? 'PORT' : `${listener.toUpperCase()}_PORT`;
+  const code = 'code' in cause ? String(cause.code) : cause.message;
+  const hints: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another process listens there: choose another port, or 0 for any free one',
+    EACCES: 'this user may not listen there: choose a port above 1023',
+    EADDRNOTAVAIL: 'this machine does not have the address',
+  };
+  const where = host === undefined ? String(port) : `${host}:${port}`;
+  const hint = hints[code] === undefined ? '' : `; ${hints[code]}`;
+  return Object.assign(new Error(`${variable} ${where} cannot be listened on (${code})${hint}`, { cause }), { code });
 }
 
 function urlOf(server: Server, host: string | undefined): string {
