@@ -11,6 +11,8 @@ export const OPERATORS: Readonly<Record<string, readonly string[]>> = {
   ada: ['admin:revocations', 'admin:users', 'admin:sessions', 'admin:clients', 'admin:keys', 'admin:audit'],
   reader: ['admin:revocations:read', 'admin:audit:read'],
   helpdesk: ['admin:users:write'],
+  revoker: ['admin:revocations'],
+  sessions: ['admin:sessions'],
 };
 
 export const secretOf = (name: string) => `${SECRET}-${name}`;

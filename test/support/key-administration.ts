@@ -44,7 +44,7 @@ export function administerKeys({ adminUrl, operator }: Fleet): KeyAdministration
       await waitFor('the next key to sign', async () => (await active(purpose)) === kid, 60_000);
       return kid;
     },
-    revoke: (kid) => ask(`/${kid}/revoke`, { reason: 'key_compromised' }),
+    revoke: (kid) => ask(`/${kid}/revoke`, { reason: 'key_compromised', confirm: 'everybody' }),
   };
 }
 

@@ -77,6 +77,10 @@ export interface Preview {
   readonly sids: readonly string[];
   /** Of how many subjects. */
   readonly subjects: number;
+  /** How many sessions hold tokens that would be denied, whether they end or go on: never fewer than there are. */
+  readonly affectedSessions: number;
+  /** Of how many subjects those are. */
+  readonly affectedSubjects: number;
   /** When the last token that it denies would have expired by itself; null: a key's, never. */
   readonly tokensUntil: EpochMillis | null;
 }

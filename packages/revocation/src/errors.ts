@@ -108,7 +108,7 @@ export const ERRORS = {
   subject_inactive: { status: 403, message: 'This account is not active' },
   operator_invalid: { status: 401, message: 'The name or the secret of the administrator is wrong' },
   client_state: { status: 409, message: 'The client is not in the state that this wants' },
-  confirmation_missing: { status: 400, message: 'This is about everybody and has to be confirmed' },
+  confirmation_missing: { status: 400, message: 'This may concern more than one person and has to be confirmed' },
   subject_unknown: { status: 404, message: 'There is no such user' },
   rate_limited: { status: 429, message: 'Too many requests' },
   client_unknown: { status: 404, message: 'There is no such client' },

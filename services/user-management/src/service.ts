@@ -129,6 +129,8 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     name: configuration.ISSUER,
     audience: audiences.admin,
     users: administration,
+    audiences: () => servers.map(({ audience: one }) => one),
+    defaultScopes: configuration.DEFAULT_SCOPES,
     operators: files.operators,
     stepUpMs: configuration.ADMIN_STEP_UP,
     mostFailures: configuration.ADMIN_FAILURES,

@@ -96,7 +96,7 @@ describe('a dry run', () => {
     expect(
       issuer.preview({ sub: 'eve', exceptSid: issuer.preview({ sub: 'eve', reason }).sids[0] ?? '', reason }),
     ).toEqual({
-      ...{ sessions: 0, sids: [], subjects: 0, tokensUntil: 0 },
+      ...{ sessions: 0, sids: [], subjects: 0, affectedSessions: 0, affectedSubjects: 0, tokensUntil: 0 },
     });
     expect(() => issuer.preview({ claim: 'sid', value: kept.sid, reason, endsSession: false })).toThrow(TypeError);
     const [key] = issuer.jwks().keys;

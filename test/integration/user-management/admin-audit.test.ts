@@ -16,7 +16,10 @@ async function started() {
   const { ada, directory } = service;
   const audit = async (query = '') => ((await ada.get(`/admin/audit${query}`)).body.items ?? []) as Entry[];
   const revoke = (value: string) =>
-    ada.post('/admin/revocations', { cutoffs: [{ claim: 'tenant', value }], reason: 'left', why: 'contract ended' });
+    ada.post('/admin/revocations', {
+      ...{ cutoffs: [{ claim: 'tenant', value }], reason: 'left' },
+      ...{ why: 'contract ended', confirm: 'everybody' },
+    });
   /** What somebody with the file might do. */
   const tamper = (sql: string) => {
     const database = new Database(join(directory, 'user-management.sqlite'));

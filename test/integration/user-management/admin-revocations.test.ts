@@ -5,7 +5,7 @@ import { openAdministered } from '../../support/administration.ts';
 async function started() {
   const service = await openAdministered();
   const revoke = (cutoffs: object[], more: object = {}) =>
-    service.ada.post('/admin/revocations', { cutoffs, why: 'a test', ...more });
+    service.ada.post('/admin/revocations', { cutoffs, why: 'a test', confirm: 'everybody', ...more });
   const preview = async (cutoffs: object[]) => (await service.ada.post('/admin/revocations/preview', { cutoffs })).body;
   return { ...service, revoke, preview };
 }
@@ -98,7 +98,7 @@ describe('POST /admin/revocations', () => {
     const eventKid = items.find(({ purpose }) => purpose === 'event')?.kid;
     const wrong: [object[], object?][] = [
       [[]],
-      [[{ claim: 'iss' }]],
+      [[{ claim: 'iss' }], { confirm: undefined }],
       [[{ claim: 'jti', value: 'x' }]],
       [[{ claim: 'sid', value: 'x', endsSession: false }]],
       [[{ claim: 'tenant', value: 'x', endsSession: true }]],

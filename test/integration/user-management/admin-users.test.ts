@@ -89,7 +89,8 @@ describe('users', () => {
       expect((await helpdesk.post(`${at}/${what}`, { why: 'take over' })).status, what).toBe(403);
     }
     expect((await helpdesk.put(`${at}/scopes`, { scopes: null, why: 'take away' })).status).toBe(403);
-    expect((await helpdesk.post(`${at}/suspend`, { why: 'looks hacked' })).status).toBe(200);
+    expect((await helpdesk.post(`${at}/suspend`, { why: 'looks hacked' })).status).toBe(403);
+    expect((await ada.post(`${at}/suspend`, { why: 'looks hacked' })).status).toBe(200);
   });
 
   test('security 25: lists, pages and filters; every session of one user ends', async () => {
@@ -156,10 +157,12 @@ describe('clients', () => {
     expect(shown.text).not.toMatch(/secretHashes/);
     expect((await ada.put(at, { ...member, name: 'Renamed' })).body).toMatchObject({ name: 'Renamed', secrets: 2 });
     expect((await ada.post(`${at}/secrets/drop-older`, { why: 'in use' })).body.secrets).toBe(1);
-    expect((await ada.post(`${at}/disable`, { why: 'off' })).body).toMatchObject({ client: { disabled: true } });
+    expect((await ada.post(`${at}/disable`, { why: 'off', confirm: 'everybody' })).body).toMatchObject({
+      client: { disabled: true },
+    });
     expect((await ada.put(at, member)).body.disabled).toBe(true);
     expect((await ada.post(`${at}/enable`, { why: 'on' })).body.disabled).toBe(false);
-    expect((await ada.post(`${at}/remove`, { why: 'gone' })).status).toBe(200);
+    expect((await ada.post(`${at}/remove`, { confirm: 'everybody', why: 'gone' })).status).toBe(200);
     expect((await ada.get(at)).status).toBe(404);
     expect((await createAdministrator(adminUrl, {}).get('/admin/clients')).status).toBe(401);
   });
@@ -167,7 +170,7 @@ describe('clients', () => {
   test('one that is disabled has no session left, and begins none', async () => {
     const { ada, login, accepts, refresh, post } = await started();
     const tokens = await login();
-    const { body } = await ada.post('/admin/clients/web/disable', { why: 'leaked' });
+    const { body } = await ada.post('/admin/clients/web/disable', { why: 'leaked', confirm: 'everybody' });
     expect(body.revocation).toMatchObject({ endedSessions: 1 });
     expect(await accepts(tokens.access)).toBe(401);
     expect((await refresh(tokens.refresh)).status).not.toBe(200);
@@ -206,13 +209,13 @@ describe('keys', () => {
     const next = await ada.post('/admin/keys/rotate', { purpose: 'token', alg: 'ES256', why: 'yearly' });
     expect([next.status, next.body.state, next.body.alg]).toEqual([200, 'next', 'ES256']);
     expect(await accepts(tokens.access)).toBe(400);
-    const revoked = await ada.post(`/admin/keys/${active?.kid}/revoke`, { why: 'stolen' });
+    const revoked = await ada.post(`/admin/keys/${active?.kid}/revoke`, { why: 'stolen', confirm: 'everybody' });
     expect(revoked.status).toBe(201);
     expect(revoked.body.revokedKids).toContain(active?.kid);
     expect(await accepts(tokens.access)).toBe(401);
     const { body } = await refresh(tokens.refresh);
     expect(await accepts(String(body.access_token))).toBe(400);
-    expect((await ada.post('/admin/keys/none/revoke', { why: 'x' })).body.code).toBe('key_unknown');
+    expect((await ada.post('/admin/keys/none/revoke', { why: 'x', confirm: 'everybody' })).body.code).toBe('key_unknown');
     expect((await ada.post('/admin/keys/rotate', { purpose: 'event', alg: 'ES256', why: 'x' })).status).toBe(400);
     expect((await keys()).filter(({ state }) => state === 'active').length).toBe(2);
   });

@@ -62,6 +62,6 @@ test('an administrator rotates by one call, and everybody stays logged in', asyn
   for (const { access } of [before, after])
     await jwtVerify(access, early, { typ: 'at+jwt', audience: accountAudience });
   expect([await accepts(before.access), await accepts(after.access)]).toEqual([400, 400]);
-  const unknown = await ada.post('/admin/keys/nobody/revoke', { why: 'a slip' });
+  const unknown = await ada.post('/admin/keys/nobody/revoke', { why: 'a slip', confirm: 'everybody' });
   expect([unknown.status, unknown.body.code]).toEqual([404, 'key_unknown']);
 });

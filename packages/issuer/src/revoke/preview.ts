@@ -2,25 +2,32 @@ import type { Denial, EpochMillis } from '@rescind/revocation';
 import { NEVER } from '@rescind/revocation';
 import type { Issuer } from '../issuer.ts';
 import type { CutoffRequest, EndAllSessions, Preview, SubjectChange } from '../issuer-revocations.ts';
+import type { SessionRoom } from '../session/room.ts';
 import type { SessionClaim } from '../sql/session-ends.ts';
 import type { Store } from '../sql/store.ts';
+import { countAffected } from './affected.ts';
 import { endsSessions } from './denials.ts';
 import type { PlanRoom, RevocationPlan } from './plan.ts';
 import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
 
 /** What is told by name. */
 const MOST_SIDS = 100;
-const NOTHING: Preview = { sessions: 0, sids: [], subjects: 0, tokensUntil: 0 };
+const NO_SESSIONS = { sessions: 0, sids: [], subjects: 0 };
+const NOTHING: Preview = { ...NO_SESSIONS, affectedSessions: 0, affectedSubjects: 0, tokensUntil: 0 };
 
 /** A dry run: the plan is made as for the act, and what it would end is counted by the same conditions. */
 export function createPreview(
-  room: { readonly store: Store; readonly policy: { readonly issuer: string } },
+  room: Pick<SessionRoom, 'store' | 'policy' | 'subject' | 'clients'>,
   now: () => EpochMillis,
 ): Issuer['preview'] {
   return (what) => {
     const plans = createPlanRoom(room, { now, cutOffTime: now });
     const plan = planOf(plans, what);
-    return plan === undefined ? NOTHING : previewOf(plans, plan);
+    if (plan === undefined) return NOTHING;
+    const { issuer, store, at } = plans;
+    const client = (clientId: string) => room.clients.find(clientId);
+    const affected = countAffected({ issuer, store, at, subject: room.subject, client }, plan.deny);
+    return { ...previewOf(plans, plan), ...affected };
   };
 }
 
@@ -29,12 +36,12 @@ function planOf(room: PlanRoom, what: Parameters<Issuer['preview']>[0]): Revocat
   return 'kind' in what ? planChange(room, what) : planEndAll(room, what);
 }
 
-function previewOf({ issuer, store, at }: PlanRoom, { deny }: RevocationPlan): Preview {
+function previewOf({ issuer, store, at }: PlanRoom, { deny }: RevocationPlan) {
   const ending = deny.filter(({ iss, claim, endsSession }) => iss === issuer && endsSession && endsSessions(claim));
   const expiresAt = Math.max(...deny.map((denial) => denial.expiresAt));
   const tokensUntil = expiresAt === NEVER ? null : expiresAt;
   const [only, ...others] = ending;
-  if (only === undefined) return { ...NOTHING, tokensUntil };
+  if (only === undefined) return { ...NO_SESSIONS, tokensUntil };
   const ended = others.length > 0 ? endedByAny(store, ending, at) : endedByOne(store, only, at);
   return { ...ended, tokensUntil };
 }

@@ -31,6 +31,10 @@ export interface AdminOptions {
   /** The `aud` of tokens for the administration. */
   readonly audience: string;
   readonly users: AccountAdministration;
+  /** Every audience that a client may be registered for. */
+  audiences(): readonly string[];
+  /** Of users who have none of their own. */
+  readonly defaultScopes: readonly string[];
   /** As they are now. */
   readonly operators: () => ReadonlyMap<string, Operator>;
   /** How old the login of a user may be who does something to everybody. */
@@ -58,16 +62,20 @@ export function createAdminApp(options: AdminOptions): Express {
   const tokens = createTokenCheck(issuer, () => clock.now(), audience);
   const recent = createRecentLogin(tokens, Math.floor(options.stepUpMs / 1_000));
 
-  const parts = { issuer, users, desk };
+  const scopesOf = (sub: string) => {
+    const account = users.find(sub);
+    return account === undefined ? [] : (account.scopes ?? options.defaultScopes);
+  };
+  const parts = { issuer, users, desk, scopesOf };
   const operations = [
-    ...revocationOperations({ issuer, name, desk, recent }),
+    ...revocationOperations({ issuer, name, desk, recent, scopesOf }),
     explainOperation(issuer, desk),
     ...userLooks(parts),
     ...userChanges(parts),
     ...userLogouts(parts),
-    ...sessionOperations(issuer, desk),
-    ...clientOperations(issuer, desk, recent),
-    ...keyOperations(issuer, desk),
+    ...sessionOperations(issuer, desk, scopesOf),
+    ...clientOperations(issuer, desk, recent, options.audiences),
+    ...keyOperations(issuer, desk, recent),
     ...auditOperations(table, desk),
   ];
   const document = openApiDocument({

@@ -1,11 +1,16 @@
 import { z } from 'zod';
 import { clientJwks, clientMembers, clientPolicy } from '../oauth/client-members.ts';
-import { why } from './schemas.ts';
+import { confirm, why } from './schemas.ts';
 
 /** By how it proves who it is: only `private_key_jwt` has keys. */
 export const clientBody = z.discriminatedUnion('authMethod', [
-  z.strictObject({ ...clientMembers, authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post']), why }),
-  z.strictObject({ ...clientMembers, authMethod: z.literal('private_key_jwt'), jwks: clientJwks, why }),
+  z.strictObject({
+    ...clientMembers,
+    authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post']),
+    why,
+    confirm,
+  }),
+  z.strictObject({ ...clientMembers, authMethod: z.literal('private_key_jwt'), jwks: clientJwks, why, confirm }),
 ]);
 
 export const clientView = z

@@ -1,4 +1,4 @@
-import type { Client, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
+import type { Client, CutoffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
@@ -6,8 +6,11 @@ import { RequestRefused } from '@rescind/service';
 import { z } from 'zod';
 import { clientBody, clientView } from './client-schemas.ts';
 import type { Desk } from './desk.ts';
+import { NotDone } from './desk.ts';
+import { dryRunQuery, preview } from './revocations/bodies.ts';
 import type { RequireRecent } from './revocations/cutoffs.ts';
-import { bodyWithReason, reason, revoked, statedBody, why } from './schemas.ts';
+import { requireConfirmed } from './revocations/cutoffs.ts';
+import { bodyWithReason, confirm, reason, revoked, statedBody, why } from './schemas.ts';
 
 const TAG = 'Clients';
 const READ = ['admin:clients:read'];
@@ -20,11 +23,17 @@ const disableBody = z.strictObject({
   reason: reason.default('client_disabled'),
   why,
   endSessions: z.boolean().default(true).describe('Cut off its tokens and end its sessions, too'),
+  confirm,
 });
 const revocationAnswer = z.strictObject({ client: clientView, revocation: revoked });
 
 /** Applications that may hold tokens: registered, given secrets, disabled. */
-export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRecent): Operation[] {
+export function clientOperations(
+  issuer: Issuer,
+  desk: Desk,
+  recent: RequireRecent,
+  audiences: () => readonly string[],
+): Operation[] {
   const { clients } = issuer;
   const found = (name: string): RegisteredClient => {
     const client = clients.find(name);
@@ -70,18 +79,38 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       tag: TAG,
       scopes: WRITE,
       params,
+      query: dryRunQuery,
       body: { type: 'json', schema: clientBody },
-      answers: { 200: { description: 'The client as it is now', schema: clientView } },
-      errors: ['request_invalid'],
+      answers: {
+        200: {
+          description: 'The client as it is now; a dry run: what narrowing it would do',
+          schema: z.union([clientView, preview]),
+        },
+      },
+      errors: ['request_invalid', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      act: ({ params: { clientId: name }, body: { why: _why, ...members }, written }) =>
-        issuer.transaction((tx) => {
-          const { secretHashes: held = [], disabled = false } = clients.find(name) ?? {};
+      act({
+        params: { clientId: name },
+        body: { why: _why, confirm: confirmation, ...members },
+        query: { dryRun = 'false' },
+        administrator,
+        written,
+      }) {
+        requireKnown(members.audience ?? [], audiences());
+        if (dryRun !== 'false') return new NotDone(issuer.preview(narrowing(name)));
+        return issuer.transaction((tx) => {
+          const before = clients.find(name);
+          const { secretHashes: held = [], disabled = false } = before ?? {};
+          const isNarrower = before !== undefined && isNarrowed(before, members);
+          if (isNarrower) requireConfirmed({ administrator, confirm: confirmation }, recent);
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
           asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
-          written({ authMethod: members.authMethod });
+          // Its tokens of before have what it may have no more; sessions go on with what it may.
+          const revocation = isNarrower ? tx.revoke(narrowing(name)) : undefined;
+          written({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
           return toJson(found(name));
-        }),
+        });
+      },
     }),
 
     desk.acts({
@@ -136,10 +165,11 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       params,
       body: { type: 'json', schema: disableBody },
       answers: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
-      errors: ['client_unknown', 'authentication_insufficient'],
+      errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {
-        recent(administrator);
+        if (body.endSessions) requireConfirmed({ administrator, confirm: body.confirm }, recent);
+        else recent(administrator);
         return issuer.transaction((tx) => {
           tx.putClient({ ...found(name), disabled: true });
           const revocation = body.endSessions ? cutOff(tx, name, body.reason) : null;
@@ -177,12 +207,12 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: bodyWithReason('client_removed') },
+      body: { type: 'json', schema: bodyWithReason('client_removed').extend({ confirm }) },
       answers: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
-      errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
+      errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {
-        recent(administrator);
+        requireConfirmed({ administrator, confirm: body.confirm }, recent);
         return issuer.transaction((tx) => {
           found(name);
           if (!tx.removeClient(name)) throw new RescindError('client_state');
@@ -193,6 +223,33 @@ export function clientOperations(issuer: Issuer, desk: Desk, recent: RequireRece
       },
     }),
   ];
+}
+
+/** @throws RequestRefused naming the audience that nobody declares */
+function requireKnown(asked: readonly string[], known: readonly string[]): void {
+  const unknown = asked.findIndex((audience) => !known.includes(audience));
+  if (unknown === -1) return;
+  throw new RequestRefused([{ path: `audience.${unknown}`, message: `must be one of ${known.join(', ')}` }]);
+}
+
+/** Tokens of a client die, its sessions go on. */
+const narrowing = (value: string): CutoffRequest => ({
+  claim: 'client_id',
+  value,
+  endsSession: false,
+  reason: 'client_narrowed',
+});
+
+interface Bounds {
+  readonly scope?: string | undefined;
+  readonly audience?: readonly string[] | undefined;
+}
+
+/** Whether a client may have less than before: absent is everything. */
+function isNarrowed(before: Bounds, now: Bounds): boolean {
+  const lacks = (held: readonly string[] | undefined, next: readonly string[] | undefined) =>
+    next !== undefined && (held === undefined || held.some((one) => !next.includes(one)));
+  return lacks(before.audience, now.audience) || lacks(before.scope?.split(' '), now.scope?.split(' '));
 }
 
 /** What cannot be a client is a mistake of whoever sent it. Every other error is ours. */

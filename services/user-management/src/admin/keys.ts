@@ -2,7 +2,9 @@ import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service';
 import { z } from 'zod';
 import type { Desk } from './desk.ts';
-import { bodyWithReason, id, millis, place, why } from './schemas.ts';
+import type { RequireRecent } from './revocations/cutoffs.ts';
+import { requireConfirmed } from './revocations/cutoffs.ts';
+import { bodyWithReason, confirm, id, millis, place, why } from './schemas.ts';
 
 const TAG = 'Keys';
 const READ = ['admin:keys:read'];
@@ -28,11 +30,11 @@ const rotateBody = z.union([
   z.strictObject({ purpose: z.literal('token'), alg: alg.optional(), why }),
   z.strictObject({ purpose: z.literal('event'), why }),
 ]);
-const revokeBody = bodyWithReason('key_compromised');
+const revokeBody = bodyWithReason('key_compromised').extend({ confirm });
 const revokedAnswer = z.strictObject({ ...place, revokedKids: z.array(z.string()), signingKid: z.string() });
 
 /** Signing keys: rotated without anybody noticing, revoked with everything they signed. */
-export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk): Operation[] {
+export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk, recent: RequireRecent): Operation[] {
   const { keys } = issuer;
   return [
     desk.looks({
@@ -76,14 +78,16 @@ export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk): Operati
       params: z.strictObject({ kid: id }),
       body: { type: 'json', schema: revokeBody },
       answers: { 201: { description: 'Revoked, and replaced where it was the one that signs', schema: revokedAnswer } },
-      errors: ['key_unknown'],
+      errors: ['key_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets: ({ params }) => [`kid:${params.kid}`],
-      act: ({ params: { kid }, body: { reason: word }, written }) =>
-        keys.revoke({
+      act({ params: { kid }, body: { reason: word, confirm: given }, administrator, written }) {
+        requireConfirmed({ administrator, confirm: given }, recent);
+        return keys.revoke({
           kid,
           reason: word,
           along: ({ txn, signingKid }) => written({ txn, signingKid }),
-        }),
+        });
+      },
     }),
   ];
 }

@@ -23,6 +23,12 @@ export const reasonedBody = z.strictObject({ reason: reason.optional(), why });
 /** The same where the word stands in the event: this one where none is given. */
 export const bodyWithReason = (word: string) => z.strictObject({ reason: reason.default(word), why });
 
+/** Required where an act may concern the tokens of more than one person. */
+export const confirm = z
+  .literal('everybody')
+  .optional()
+  .describe('Required where the act may concern tokens of more than one person or session');
+
 export const id = z.string().min(1).max(256);
 
 /** Milliseconds since 1970. */

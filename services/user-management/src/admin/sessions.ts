@@ -4,8 +4,10 @@ import type { Operation } from '@rescind/service';
 import { pageOf, pageQuery } from '@rescind/service';
 import { z } from 'zod';
 import { deviceName } from '../http/bodies.ts';
+import type { Administrator } from './authentication.ts';
 import type { Desk } from './desk.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
+import { requireWithin } from './standing.ts';
 
 const TAG = 'Sessions';
 const READ = ['admin:sessions:read'];
@@ -47,10 +49,20 @@ const renameBody = z.strictObject({ deviceName, why });
 const demandBody = z.strictObject({ reason, why });
 
 /** Logins on devices, as an administrator sees and ends them. */
-export function sessionOperations(issuer: Issuer, desk: Desk): Operation[] {
+export function sessionOperations(
+  issuer: Issuer,
+  desk: Desk,
+  scopesOf: (sub: string) => readonly string[],
+): Operation[] {
   const found = (sid: string): SessionView => {
     const view = issuer.sessions.find(sid);
     if (view === undefined) throw new RescindError('not_found');
+    return view;
+  };
+  /** A session of a person who has no more admin scopes than the administrator. */
+  const actable = (administrator: Administrator, sid: string): SessionView => {
+    const view = found(sid);
+    requireWithin(administrator, scopesOf(view.sub));
     return view;
   };
   const targets = ({ params: { sid } }: { readonly params: { readonly sid: string } }) => {
@@ -108,8 +120,8 @@ export function sessionOperations(issuer: Issuer, desk: Desk): Operation[] {
       },
       errors: ['not_found'],
       targets,
-      async act({ params: { sid }, body: { reason: word }, written }) {
-        found(sid);
+      async act({ params: { sid }, body: { reason: word }, administrator, written }) {
+        actable(administrator, sid);
         const revocation = await issuer.transaction((tx) => {
           const done = tx.endSession({ sid, reason: word });
           written({ txn: done?.txn ?? null });
@@ -131,8 +143,8 @@ export function sessionOperations(issuer: Issuer, desk: Desk): Operation[] {
       answers: { 200: { description: 'The session as it is now', schema: session } },
       errors: ['not_found'],
       targets,
-      act({ params: { sid }, body: { deviceName }, written }) {
-        const { sub } = found(sid);
+      act({ params: { sid }, body: { deviceName }, administrator, written }) {
+        const { sub } = actable(administrator, sid);
         return issuer.transaction((tx) => {
           const view = tx.renameSession({ sid, sub, deviceName });
           if (view === undefined) throw new RescindError('not_found');
@@ -154,8 +166,8 @@ export function sessionOperations(issuer: Issuer, desk: Desk): Operation[] {
       answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
       targets,
-      act({ params: { sid }, body: { reason: word }, written }) {
-        found(sid);
+      act({ params: { sid }, body: { reason: word }, administrator, written }) {
+        actable(administrator, sid);
         return issuer.transaction((tx) => {
           const sessions = tx.requireReauthentication({ sid, reason: word });
           written({ sessions });

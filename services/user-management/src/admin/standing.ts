@@ -3,13 +3,18 @@ import { scopeMissing } from './refusals.ts';
 import { GRANTABLE_SCOPES, missingScopes } from './scopes.ts';
 
 /**
- * Whoever gives an admin scope, or gets at the account of who has one, must have it: else the least of administrators
- * could make themselves the greatest.
+ * Whoever gives an admin scope, or acts on a person who has one, must have it: else the least of administrators could make
+ * themselves the greatest, or lock the others out.
  * @throws RescindError `scope_insufficient` naming what is missing
  */
 export function requireWithin({ scopes }: Administrator, given: readonly string[]): void {
   const missing = missingScopes(scopes, given.filter((scope) => GRANTABLE_SCOPES.has(scope)).flatMap(parts));
   if (missing.length > 0) throw scopeMissing(missing);
+}
+
+/** @throws RescindError `scope_insufficient` naming what is needed */
+export function requireScopes({ scopes }: Administrator, needed: readonly string[]): void {
+  if (missingScopes(scopes, needed).length > 0) throw scopeMissing(needed);
 }
 
 /** `admin:users` is both of its halves. */

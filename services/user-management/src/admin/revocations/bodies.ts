@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, millis, place, reason, why } from '../schemas.ts';
+import { confirm, id, millis, place, reason, why } from '../schemas.ts';
 
 /** What stands in the event where nobody gave a word. */
 export const DEFAULT_REASON = 'revoked_by_administrator';
@@ -42,7 +42,7 @@ export const revocationBody = z.strictObject({
   cutoffs,
   reason: reason.default(DEFAULT_REASON),
   why,
-  confirm: z.literal('everybody').optional().describe('Wanted where one of the cut-offs is of `iss`'),
+  confirm,
 });
 export const previewBody = z.strictObject({ cutoffs });
 export const emergencyBody = z.strictObject({
@@ -64,6 +64,8 @@ export const preview = z
     sessions: z.int().describe('How many open sessions would end'),
     sids: z.array(z.string()).describe('The first 100 of them'),
     subjects: z.int().describe('Of how many users'),
+    affectedSessions: z.int().describe('How many sessions hold tokens that would be denied, ending or not; at most'),
+    affectedSubjects: z.int().describe('Of how many users those are; at most'),
     tokensUntil: millis.nullable().describe('When the last token that is denied would have expired; null: never'),
   })
   .meta({ id: 'Preview' });

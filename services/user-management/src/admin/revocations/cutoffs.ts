@@ -3,6 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/service';
 import type { TokenCheck } from '../../http/token-check.ts';
 import type { Administrator } from '../authentication.ts';
+import { requireScopes, requireWithin } from '../standing.ts';
 import type { CutoffBody } from './bodies.ts';
 
 export interface CutoffSource {
@@ -60,22 +61,49 @@ export function targetsOf(bodies: readonly CutoffBody[]): string[] {
   });
 }
 
-/** Claims whose cut-off may meet everybody: a single client often is all there is. */
-const MEETS_EVERYBODY: ReadonlySet<string> = new Set(['iss', 'client_id']);
+/** Claims whose cut-off concerns one person's tokens. Every other may concern everybody's. */
+const OF_ONE: ReadonlySet<string> = new Set(['jti', 'sid', 'sub']);
+
+/** An act by the administrator who sent the request, with its `confirm`. */
+export interface Confirmed {
+  readonly administrator: Administrator;
+  readonly confirm: string | undefined;
+}
 
 /**
- * What is about everybody has to be confirmed, and is done by nobody whose login was long ago.
+ * What may concern the tokens of more than one person has to be confirmed, and requires a recent login.
  * @throws RescindError `confirmation_missing`, `authentication_insufficient`
  */
-export function requireMeant(
-  cutoffs: readonly Pick<CutoffRequest, 'claim'>[],
-  by: { readonly administrator: Administrator; readonly confirm: string | undefined },
-  recent: RequireRecent,
-): void {
-  if (cutoffs.some(({ claim }) => claim === 'iss') && by.confirm === undefined) {
-    throw new RescindError('confirmation_missing');
-  }
-  if (cutoffs.some(({ claim }) => MEETS_EVERYBODY.has(claim))) recent(by.administrator);
+export function requireConfirmed({ administrator, confirm }: Confirmed, recent: RequireRecent): void {
+  if (confirm === undefined) throw new RescindError('confirmation_missing');
+  recent(administrator);
+}
+
+interface MeantSource {
+  /** Whose session it is; undefined: nobody's here. */
+  subOf(sid: string): string | undefined;
+  /** The scopes of a user. */
+  scopesOf(sub: string): readonly string[];
+  readonly recent: RequireRecent;
+}
+
+/**
+ * Requires of the administrator what these cut-offs require: the scope of keys for `kid`, all admin scopes of a person whom
+ * they concern, and confirmation where they may concern more than one.
+ * @throws RescindError `scope_insufficient`, `confirmation_missing`, `authentication_insufficient`
+ */
+export function requireMeant(cutoffs: readonly CutoffRequest[], by: Confirmed, source: MeantSource): void {
+  if (cutoffs.some(({ claim }) => claim === 'kid')) requireScopes(by.administrator, ['admin:keys:write']);
+  const persons = cutoffs.map((cutoff) => personOf(cutoff, source));
+  for (const { sub } of persons) if (sub !== undefined) requireWithin(by.administrator, source.scopesOf(sub));
+  const isOfOne = cutoffs.every(({ claim }) => OF_ONE.has(claim)) && new Set(persons.map(({ key }) => key)).size === 1;
+  if (!isOfOne) requireConfirmed(by, source.recent);
+}
+
+/** `sub` where it is known whose tokens they are. */
+function personOf({ claim, value, issuer }: CutoffRequest, { subOf }: MeantSource) {
+  const sub = issuer !== undefined ? undefined : claim === 'sub' ? value : claim === 'sid' ? subOf(value) : undefined;
+  return { sub, key: sub === undefined ? JSON.stringify([issuer, claim, value]) : JSON.stringify([sub]) };
 }
 
 /** @throws RescindError `authentication_insufficient` for a user who logged in too long ago (RFC 9470) */

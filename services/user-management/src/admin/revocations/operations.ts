@@ -30,10 +30,14 @@ export interface RevocationOperationsOptions {
   readonly name: string;
   readonly desk: Desk;
   readonly recent: RequireRecent;
+  /** The scopes of a user. */
+  scopesOf(sub: string): readonly string[];
 }
 
 /** Cutting off whatever design knows as a scope, looking first, and the lever for everybody. */
-export function revocationOperations({ issuer, name, desk, recent }: RevocationOperationsOptions): Operation[] {
+export function revocationOperations(options: RevocationOperationsOptions): Operation[] {
+  const { issuer, name, desk, recent, scopesOf } = options;
+  const subOf = (sid: string) => issuer.sessions.find(sid)?.sub;
   const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
     cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
 
@@ -66,7 +70,7 @@ export function revocationOperations({ issuer, name, desk, recent }: RevocationO
       async act({ body: { cutoffs, reason, confirm }, query: { dryRun = 'false' }, administrator, written }) {
         const wanted = requests(cutoffs, reason);
         if (dryRun !== 'false') return new NotDone(issuer.preview(wanted));
-        requireMeant(wanted, { administrator, confirm }, recent);
+        requireMeant(wanted, { administrator, confirm }, { subOf, scopesOf, recent });
         return revoke(wanted, written);
       },
     }),

@@ -9,10 +9,8 @@ import { along, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } f
 import { changed, claimsBody, rolesBody, scopesBody } from './schemas.ts';
 
 /** What changes an account, and cuts off what was issued before. */
-export function userChanges({ users, desk }: UserParts): Operation[] {
-  const scopesOf = (sub: string) => requireUser(users, sub).scopes ?? [];
-
-  /** A change of one account that is answered with how it is then. */
+export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
+  /** A change of one account, by an administrator who has no fewer admin scopes, that is answered with how it is then. */
   const change = <B extends Stated>(of: {
     readonly id: string;
     readonly method?: 'post' | 'put' | 'patch';
@@ -33,7 +31,11 @@ export function userChanges({ users, desk }: UserParts): Operation[] {
       answers: { 200: { description: 'The user as it is now', schema: changed } },
       errors: ['subject_unknown'],
       targets,
-      act: async (input) => toChange(await of.does({ ...along(input), body: input.body }, input)),
+      async act(input) {
+        requireUser(users, input.params.sub);
+        requireWithin(input.administrator, scopesOf(input.params.sub));
+        return toChange(await of.does({ ...along(input), body: input.body }, input));
+      },
     });
 
   return [
@@ -70,10 +72,7 @@ export function userChanges({ users, desk }: UserParts): Operation[] {
       path: '/remove-second-factor',
       summary: 'For who lost it: every session ends, the password alone is enough again',
       body: statedBody,
-      does({ body: _body, ...act }, { administrator }) {
-        requireWithin(administrator, scopesOf(act.sub));
-        return users.removeSecondFactor(act);
-      },
+      does: ({ body: _body, ...act }) => users.removeSecondFactor(act),
     }),
     change({
       id: 'setRoles',
@@ -90,7 +89,7 @@ export function userChanges({ users, desk }: UserParts): Operation[] {
       summary: 'Set all the scopes a user may have: older tokens die, sessions go on. Nobody gives what they have not',
       body: scopesBody,
       does({ body: { scopes }, ...act }, { administrator }) {
-        requireWithin(administrator, [...(scopes ?? []), ...scopesOf(act.sub)]);
+        requireWithin(administrator, scopes ?? []);
         return users.setScopes({ ...act, scopes });
       },
     }),

@@ -1,5 +1,6 @@
 import type { Operation } from '@rescind/service';
 import { z } from 'zod';
+import type { Administrator } from '../authentication.ts';
 import { reasonedBody, revoked } from '../schemas.ts';
 import { requireWithin } from '../standing.ts';
 import type { UserParts } from './parts.ts';
@@ -7,7 +8,12 @@ import { along, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } f
 import { demandBody, logOutBody, resetAnswer } from './schemas.ts';
 
 /** What makes somebody log in again. */
-export function userLogouts({ issuer, users, desk }: UserParts): Operation[] {
+export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Operation[] {
+  const requireActable = (administrator: Administrator, sub: string) => {
+    requireUser(users, sub);
+    requireWithin(administrator, scopesOf(sub));
+  };
+
   return [
     desk.acts({
       id: 'resetPassword',
@@ -22,7 +28,7 @@ export function userLogouts({ issuer, users, desk }: UserParts): Operation[] {
       errors: ['subject_unknown'],
       targets,
       async act(input) {
-        requireWithin(input.administrator, requireUser(users, input.params.sub).scopes ?? []);
+        requireActable(input.administrator, input.params.sub);
         const done = await users.resetPassword({ ...along(input), ...reasonOf(input.body) });
         return { ...toChange(done), resetToken: done.resetToken, expiresAt: done.expiresAt };
       },
@@ -40,8 +46,8 @@ export function userLogouts({ issuer, users, desk }: UserParts): Operation[] {
       answers: { 200: { description: 'Logged out', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['subject_unknown'],
       targets,
-      act({ params: { sub }, body: { reason }, written }) {
-        requireUser(users, sub);
+      act({ params: { sub }, body: { reason }, administrator, written }) {
+        requireActable(administrator, sub);
         return issuer.transaction((tx) => {
           const revocation = tx.endAllSessions({ sub, reason });
           written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
@@ -62,8 +68,8 @@ export function userLogouts({ issuer, users, desk }: UserParts): Operation[] {
       answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['subject_unknown'],
       targets,
-      act({ params: { sub }, body: { reason }, written }) {
-        requireUser(users, sub);
+      act({ params: { sub }, body: { reason }, administrator, written }) {
+        requireActable(administrator, sub);
         return issuer.transaction((tx) => {
           const sessions = tx.requireReauthentication({ sub, reason });
           written({ sessions });

@@ -11,6 +11,8 @@ export interface UserParts {
   readonly issuer: Issuer;
   readonly users: AccountAdministration;
   readonly desk: Desk;
+  /** All the scopes of a user; those that everybody has where the account names none. */
+  scopesOf(sub: string): readonly string[];
 }
 
 export const TAG = 'Users';
