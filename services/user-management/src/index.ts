@@ -6,6 +6,7 @@ export { lookAlikeKeys } from './accounts/names.ts';
 export { createPasswords } from './accounts/passwords.ts';
 export { findTotpStep, totpCode, totpUri } from './accounts/second-factor/totp.ts';
 export { createSlots } from './accounts/slots.ts';
+export { createAllowance } from './audit/allowance.ts';
 export { settings } from './config.ts';
 export { retryDelay } from './notices/retry.ts';
 export { webhookHeaders } from './notices/signature.ts';
