@@ -25,10 +25,14 @@ export interface ReloadedFiles {
   follow(reloads: Reloads, issuer: IssuerClients, endReaders: (client: string) => void): void;
 }
 
-/** Reads the files. @throws ConfigurationError */
-export function openReloadedFiles(paths: Paths): ReloadedFiles {
+/**
+ * Reads the files.
+ * @param audiences those that a client may be registered for
+ * @throws ConfigurationError
+ */
+export function openReloadedFiles(paths: Paths, audiences: readonly string[]): ReloadedFiles {
   let feedClients = readFeedClients(paths.FEED_CLIENTS_FILE);
-  let fileClients = readClientsFile(paths.CLIENTS_FILE);
+  let fileClients = readClientsFile(paths.CLIENTS_FILE, audiences);
   let operators = readOperators(paths.ADMIN_OPERATORS_FILE);
   let authenticate = createBasicAuthenticator(feedClients);
 
@@ -60,7 +64,7 @@ export function openReloadedFiles(paths: Paths): ReloadedFiles {
         reloads.watch<Readonly<Record<string, FileClient>>>({
           variable: 'CLIENTS_FILE',
           path: CLIENTS_FILE,
-          read: () => readClientsFile(CLIENTS_FILE),
+          read: () => readClientsFile(CLIENTS_FILE, audiences),
           apply(next) {
             issuer.replaceConfigured(toClients(next, feedClients));
             fileClients = next;

@@ -44,13 +44,16 @@ export const userManagement: Service<Configuration> = {
 
 async function open(context: ServiceContext<Configuration>): Promise<OpenedParts> {
   const { configuration, telemetry, keep, reloads } = context;
-  const files = openReloadedFiles(configuration);
+  const audiences = audiencesOf(configuration);
+  const servers = resourceServers(audiences);
+  const files = openReloadedFiles(
+    configuration,
+    servers.map(({ audience }) => audience),
+  );
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
   const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
-  const audiences = audiencesOf(configuration);
-  const servers = resourceServers(audiences);
   const issuer = keep(openIssuer({ ...options, clients: files.clients(), subject, resources: () => servers }));
   prepareSchema(issuer.database);
   const table = createAccountTable(issuer.database);

@@ -215,7 +215,9 @@ describe('keys', () => {
     expect(await accepts(tokens.access)).toBe(401);
     const { body } = await refresh(tokens.refresh);
     expect(await accepts(String(body.access_token))).toBe(400);
-    expect((await ada.post('/admin/keys/none/revoke', { why: 'x', confirm: 'everybody' })).body.code).toBe('key_unknown');
+    expect((await ada.post('/admin/keys/none/revoke', { why: 'x', confirm: 'everybody' })).body.code).toBe(
+      'key_unknown',
+    );
     expect((await ada.post('/admin/keys/rotate', { purpose: 'event', alg: 'ES256', why: 'x' })).status).toBe(400);
     expect((await keys()).filter(({ state }) => state === 'active').length).toBe(2);
   });

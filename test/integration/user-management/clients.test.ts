@@ -57,6 +57,13 @@ describe('CLIENTS_FILE', () => {
     expect(String(error)).not.toMatch(/hunter2|a-secret-of/);
   });
 
+  test('an audience that nobody declares is refused at the start', async () => {
+    await expect(startWith(clientsFile({ a: { ...none, audience: ['prices', 'nobody'] } }))).rejects.toMatchObject({
+      code: 'configuration_invalid',
+      problems: [{ variable: 'CLIENTS_FILE', problem: expect.stringContaining('a.audience') }],
+    });
+  });
+
   test('open to everybody is refused', async () => {
     await expect(startWith(clientsFile({ a: none }, 0o604))).rejects.toMatchObject({ code: 'configuration_invalid' });
   });

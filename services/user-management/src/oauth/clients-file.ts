@@ -59,13 +59,26 @@ function serviceClient(id: string, secretText: string): Client {
   };
 }
 
-/** No file: none. @throws ConfigurationError the file cannot be read, is open to others, or is wrong; never with a secret */
-export function readClientsFile(path: string | undefined): Readonly<Record<string, FileClient>> {
+/**
+ * No file: none.
+ * @param audiences those that a client may be registered for
+ * @throws ConfigurationError the file cannot be read, is open to others, or is wrong; never with a secret
+ */
+export function readClientsFile(
+  path: string | undefined,
+  audiences: readonly string[],
+): Readonly<Record<string, FileClient>> {
   if (path === undefined) return {};
   return readPrivateJson({
     variable: 'CLIENTS_FILE',
     path,
-    schema: z.record(clientId, client),
+    schema: z.record(clientId, client).superRefine((clients, context) => {
+      for (const [id, { audience = [] }] of Object.entries(clients)) {
+        if (audience.every((one) => audiences.includes(one))) continue;
+        const message = `must be of ${audiences.join(', ')}`;
+        context.addIssue({ code: 'custom', path: [id, 'audience'], message });
+      }
+    }),
     shape: 'a JSON object of client ids and clients',
     saysWhatIsWrong: true,
   });
