@@ -177,10 +177,16 @@ function findKey(header: JoseHeader, profile: Profile): KeyObject {
   }
   if (!isType(header.typ, profile)) throw new RescindError('token_type_wrong');
   const { kid, alg } = header;
-  const key = kid === undefined && !profile.kidMayBeAbsent ? undefined : profile.keys.find(kid, alg);
+  const isNamed = kid !== undefined || (profile.kidMayBeAbsent && !bringsItsKey(header));
+  const key = isNamed ? profile.keys.find(kid, alg) : undefined;
   if (key === undefined) throw new RescindError('token_key_unknown');
   if (key.type !== 'public') throw new TypeError('keys.find must return public keys');
   return key;
+}
+
+/** A token that says by these, and not by `kid`, which key it means does not mean one of the set (RFC 7515 section 4.1). */
+function bringsItsKey(header: JoseHeader): boolean {
+  return ['jwk', 'jku', 'x5u', 'x5c'].some((name) => Object.hasOwn(header, name));
 }
 
 function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis, profile: Profile): void {
