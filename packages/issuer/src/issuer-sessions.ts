@@ -192,10 +192,9 @@ export interface IssuerSessions {
   list(query?: SessionQuery): SessionPage;
   find(sid: string): SessionView | undefined;
   /**
-   * The session that an access token of this issuer was made for, however long ago it expired and whether or not it was
-   * revoked: enough to end that session, never to let somebody in. `undefined`: nothing is known of the session any more.
+   * The session that an access token of this issuer was made for, however long ago it expired: enough to end that session,
+   * never to let somebody in. `undefined`: nothing is known of the session any more.
    * @throws RescindError `token_malformed`, `token_signature_wrong`, … for what this issuer did not sign, `token_revoked`
-   *   for a token of a revoked key
    */
   findByAccessToken(accessToken: string): SessionView | undefined;
   /** The same by a refresh token, spent or not. `undefined`: it is none, or nothing is known of its session any more. */

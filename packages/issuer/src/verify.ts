@@ -39,10 +39,16 @@ export function createAccessVerifier({ accepting, issuer, keys, find, now }: Acc
 
   return (accessToken, { audience } = {}): VerifiedToken => {
     const token = (audience === undefined ? accepting : verifierFor(audience)).verify(accessToken, now());
-    const verdict = judge({ kid: token.header.kid, payload: token.payload, inexact: token.inexact }, find);
-    if (!verdict.denied) return token;
-    throw verdict.why === 'revoked'
-      ? new RescindError('token_revoked', { detail: verdict.cutoff.reason })
-      : new RescindError('token_unjudgeable', { detail: verdict.claim });
+    refuseDenied(token, find);
+    return token;
   };
+}
+
+/** @throws RescindError `token_revoked`, `token_unjudgeable` */
+export function refuseDenied({ header, payload, inexact }: VerifiedToken, find: Find): void {
+  const verdict = judge({ kid: header.kid, payload, inexact }, find);
+  if (!verdict.denied) return;
+  throw verdict.why === 'revoked'
+    ? new RescindError('token_revoked', { detail: verdict.cutoff.reason })
+    : new RescindError('token_unjudgeable', { detail: verdict.claim });
 }

@@ -57,35 +57,42 @@ describe('/logout', () => {
     expect((await refresh(token)).body.reason).toBe('logout');
   });
 
-  test('answers a session that has ended before like one that ends now', async () => {
+  test('refuses a revoked access token, and ends its session by the refresh token', async () => {
     const { login, call, asBearer, form, expired } = await started(SHORT_LIVED);
+    const logout = async (token: string) => {
+      const { status, body } = await call('/logout', asBearer(token));
+      return [status, body.code];
+    };
     const { access } = await login();
-    for (const _time of [1, 2]) expect((await call('/logout', asBearer(access))).status).toBe(204);
+    expect(await logout(access)).toEqual([204, undefined]);
+    expect(await logout(access)).toEqual([401, 'token_revoked']);
     await expired(access);
-    expect((await call('/logout', asBearer(access))).status).toBe(204);
+    expect(await logout(access)).toEqual([401, 'token_revoked']);
 
     const revoked = await login();
     await form('/oauth2/revoke', { token: revoked.access, client_id: 'web' });
-    expect((await call('/logout', asBearer(revoked.access))).status).toBe(204);
+    expect(await logout(revoked.access)).toEqual([401, 'token_revoked']);
     expect((await form('/oauth2/revoke', { token: revoked.refresh, client_id: 'web' })).status).toBe(200);
   });
 
-  test('ends the session of an access token that was revoked alone: the refresh token is of no use after it', async () => {
-    const { login, call, asBearer, form, refresh } = await started();
-    const { access, refresh: token } = await login();
-    await form('/oauth2/revoke', { token: access, client_id: 'web' });
+  test('clears the cookie of a session that has ended, whatever the access token is', async () => {
+    const { cookieLogin, call, asBearer } = await started();
+    const { access, cookie } = await cookieLogin();
     expect((await call('/logout', asBearer(access))).status).toBe(204);
-    expect((await refresh(token)).status).toBe(400);
+    const refused = await call('/logout', { Cookie: cookie, ...asBearer(access) });
+    expect([refused.status, cleared(refused)]).toEqual([401, ['__Host-refresh-web']]);
+    const again = await call('/logout', { Cookie: cookie, ...CSRF, ...asBearer(access) });
+    expect([again.status, cleared(again)]).toEqual([204, ['__Host-refresh-web']]);
   });
 
   test('takes null for a body that is absent, as generated clients send it, and refuses another', async () => {
     const { login, call, asBearer } = await started();
-    const headers = { ...asBearer((await login()).access), 'Content-Type': 'application/json' };
-    for (const body of ['[]', '"web"', '{"client_id":1}', '{']) {
-      expect([body, (await call('/logout', headers, body)).status]).toEqual([body, 400]);
-    }
-    for (const body of ['null', '{}'])
-      expect([body, (await call('/logout', headers, body)).status]).toEqual([body, 204]);
+    const logout = async (body: string) => {
+      const headers = { ...asBearer((await login()).access), 'Content-Type': 'application/json' };
+      return (await call('/logout', headers, body)).status;
+    };
+    for (const body of ['[]', '"web"', '{"client_id":1}', '{']) expect([body, await logout(body)]).toEqual([body, 400]);
+    for (const body of ['null', '{}']) expect([body, await logout(body)]).toEqual([body, 204]);
   });
 
   test('refuses a token that this issuer did not sign, and nothing', async () => {

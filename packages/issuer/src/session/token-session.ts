@@ -1,7 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
 import { gate } from '@rescind/token';
 import type { Session } from '../sql/sessions.ts';
+import { refuseDenied } from '../verify.ts';
 import { findPresented } from './presented.ts';
 import type { RenewalRoom } from './renew.ts';
 
@@ -11,16 +11,15 @@ export interface TokenSessions {
   byRefreshToken(refreshToken: string): Session | undefined;
 }
 
-type TokenSessionContext = Pick<RenewalRoom, 'store' | 'policy' | 'accepting' | 'find'>;
+type TokenSessionContext = Pick<RenewalRoom, 'store' | 'accepting' | 'find'>;
 
 export function createTokenSessions(context: TokenSessionContext, now: () => EpochMillis): TokenSessions {
-  const { store, policy, accepting, find } = context;
+  const { store, accepting, find } = context;
   return {
     byAccessToken(accessToken) {
-      const { header, payload } = accepting.verify(accessToken, beforeItsExpiry(accessToken, now()));
-      // Whoever has a stolen key can sign a token of any session.
-      if (find.row(policy.issuer, 'kid', String(header.kid)) !== undefined) throw new RescindError('token_revoked');
-      return store.sessions.find(String(payload.sid));
+      const token = accepting.verify(accessToken, beforeItsExpiry(accessToken, now()));
+      refuseDenied(token, find);
+      return store.sessions.find(String(token.payload.sid));
     },
     byRefreshToken: (refreshToken) => findPresented(store, refreshToken)?.session,
   };

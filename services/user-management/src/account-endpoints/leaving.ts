@@ -45,8 +45,8 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
   };
 
   /**
-   * The session to end: that of the access token, or where there is none that this issuer has signed that of the cookie.
-   * Ending needs no more than going on does: an expired token ends its session, and so does the refresh token.
+   * The session to end: that of the access token, expired or not, or, where there is none or a revoked one, that of the cookie.
+   * Ending a session requires no more than continuing it.
    */
   const sessionToEnd = (request: Request, response: Response, named: string | undefined): SessionView | undefined => {
     try {
@@ -56,7 +56,10 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       const clientId = cookieClient(request, named);
       // A page of another site sends the cookie along with no access token, or with one that it made up.
       const isForged = error.code !== 'token_missing' && !hasCsrfHeader(request);
-      if (clientId === undefined || isForged) throw error;
+      if (clientId === undefined || isForged) {
+        clearEndedCookies(request, response, sessions);
+        throw error;
+      }
       return byCookie(request, response, clientId);
     }
   };
@@ -68,7 +71,7 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       path: '/logout',
       summary: 'End this session',
       description:
-        'Of the access token, which may have expired, or of the refresh token in the cookie (with `X-Rescind-CSRF`). A session that has ended before is answered alike.',
+        'Of the access token, which may have expired, or of the refresh token in the cookie (with `X-Rescind-CSRF`).',
       tag: 'Sessions',
       security: 'session',
       body: { type: 'json', schema: logoutBody, optional: true },
