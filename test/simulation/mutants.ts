@@ -1,4 +1,4 @@
-import type { DecodedRecord, FollowerCore, FollowerState, FollowerStep } from '@rescind/feed';
+import type { DecodedRecord, FetchedSet, FollowerCore, FollowerState, FollowerStep } from '@rescind/feed';
 import type { LogChange, LogState } from '@rescind/revocation';
 import type { Mutants } from './model/setting.ts';
 
@@ -13,6 +13,8 @@ const AGES = ['follower-clock', 'crashes', 'suspend', 'broker', 'http', 'slow', 
 
 /** Disks that take nothing for a while, and processes that end meanwhile. */
 const DISKS = ['full-disk', 'crashes', 'slow', 'duplicates'] as const;
+/** Event keys that change, are revoked and are stolen. */
+const THEFTS = ['event-key', 'thief', 'duplicates', 'sends', 'slow', 'http', 'crashes'] as const;
 
 /** A core that is shown every record alone, and as `change` would have it. */
 function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord | null): Mutants {
@@ -43,6 +45,33 @@ function bent(bend: (state: FollowerState) => FollowerState): Mutants {
       step(state, input) {
         const step = core.step(state, input);
         return { ...step, state: bend(step.state) };
+      },
+    }),
+  };
+}
+
+/** A core that is shown other key sets. */
+function keySets(change: (set: FetchedSet, state: FollowerState) => FetchedSet): Mutants {
+  return {
+    wrap: (core) => ({
+      ...core,
+      step: (state, input) =>
+        core.step(state, input.kind === 'keys' ? { ...input, set: change(input.set, state) } : input),
+    }),
+  };
+}
+
+/** A core that goes on where it was when the key of its epoch is found to be revoked. */
+function neverLeaving(): Mutants {
+  return {
+    wrap: (core) => ({
+      ...core,
+      step(before, input) {
+        const step = core.step(before, input);
+        if (step.state.kept.epoch !== '' || before.kept.epoch === '') return step;
+        const { epoch, epochKid, seq, id, head, floor } = before.kept;
+        const kept = { ...step.state.kept, epoch, epochKid: epochKid ?? null, seq, id, head, floor, suspect: null };
+        return { ...step, state: { ...step.state, kept, cause: null } };
       },
     }),
   };
@@ -143,7 +172,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   ),
   'what is not understood is passed over': shown((record) =>
     record.kind === 'not-understood'
-      ? { ...record, kind: 'event', txn: '', reason: '', type: '', cutoffs: [], skipped: 0, clamped: 0 }
+      ? { ...record, kind: 'event', txn: '', reason: '', type: '', cutoffs: [], kills: [], skipped: 0, clamped: 0 }
       : record,
   ),
   'what lies beyond a gap is not applied': shown((record, state) =>
@@ -199,5 +228,47 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       },
     }),
     only: AGES,
+  },
+  'any key may revoke any other': {
+    ...shown((record) =>
+      record.kind === 'event' && record.kills.length > 0 && !record.kills.includes(record.kid)
+        ? { ...record, kid: record.kills[0] ?? '' }
+        : record,
+    ),
+    only: THEFTS,
+  },
+  'a revoked key is refused only where records are decoded': {
+    ...bent((state) => ({ ...state, kept: { ...state.kept, revokedEventKids: [] } })),
+    only: THEFTS,
+  },
+  'the epoch of a revoked key is not left': { ...neverLeaving(), only: THEFTS },
+  'a set without the key of the epoch is ignored': {
+    ...keySets((set, { kept }) => ({ ...set, kids: [...set.kids, kept.epochKid ?? ''] })),
+    lastWordIsLost: true,
+    only: THEFTS,
+  },
+  'an epoch is entered that nobody names': {
+    ...keySets((set) => ({ ...set, epoch: null, epochKid: null })),
+    only: THEFTS,
+  },
+  'a record of an unknown key is ignored, and the last word is lost': {
+    ...shown((record) => (record.kind === 'bad' ? { ...record, why: 'malformed' } : record)),
+    lastWordIsLost: true,
+    only: ['event-key', 'deaf', 'sends', 'slow'],
+  },
+  'a view is suspect for ever because of an unknown key': {
+    ...bent((state) => ({
+      ...state,
+      eventKeys: { ...state.eventKeys, unknown: new Map([...state.eventKeys.unknown].map(([kid]) => [kid, 1e12])) },
+    })),
+    only: THEFTS,
+  },
+  'a forged revocation of the key that signs is not answered': { stolenKeyStays: true, only: THEFTS },
+  'a revocation is forgotten in a restart': {
+    wrap: (core) => ({
+      ...core,
+      start: (kept, quarantined, at) => core.start(kept && { ...kept, revokedEventKids: [] }, quarantined, at),
+    }),
+    only: [...THEFTS, 'crashes', 'files'],
   },
 };

@@ -11,7 +11,9 @@ export type {
   NotUnderstoodRecord,
   SkippedRecord,
 } from './event/record.ts';
+export { EVENT_KID } from './event/vocabulary.ts';
 export type {
+  FetchedSet,
   FollowerCore,
   FollowerCoreOptions,
   FollowerEffect,

@@ -102,6 +102,11 @@ export interface LogSource {
   heartbeat(): { readonly jws: string; readonly epoch: string; readonly head: number };
   /** Called in the tick after a commit that appended, and when the epoch changes. */
   onAppend(listener: () => void): () => void;
+  /**
+   * The last event of an epoch that ended because its key was revoked: signed by that key, it denies it. Undefined: the epoch
+   * did not end so. Absent: no epoch does.
+   */
+  lastWord?(epoch: string): string | undefined;
   /** Takes a reader's proof that this database was restored. @throws RescindError `event_invalid` */
   prove(jws: string): void;
 }

@@ -4,7 +4,7 @@ import type { FeedStore, Follower } from '@rescind/feed';
 import { openFollower } from '@rescind/feed';
 import type { Find, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { KeySource } from '@rescind/token';
+import type { EventKeySource, KeySource } from '@rescind/token';
 import { openKeySource } from '@rescind/token';
 import type { Changes } from './cache/changes.ts';
 import { createChanges } from './cache/changes.ts';
@@ -72,7 +72,11 @@ function openRows(
   }
 }
 
-function openEventKeys({ fetch, clock, telemetry }: GuardSettings, log: LogSettings, documents: Denylist): KeySource {
+function openEventKeys(
+  { fetch, clock, telemetry }: GuardSettings,
+  log: LogSettings,
+  documents: Denylist,
+): EventKeySource {
   return openKeySource({ url: log.eventJwksUrl, documents, name: 'event_keys', fetch, clock, telemetry });
 }
 
@@ -104,7 +108,7 @@ function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
 
 interface FollowerParts {
   readonly store: FeedStore;
-  readonly keys: KeySource;
+  readonly keys: EventKeySource;
 }
 
 function openLogFollower(settings: GuardSettings, log: LogSettings, { store, keys }: FollowerParts): Follower {

@@ -21,6 +21,8 @@ interface HealthOptions {
   readonly keeper: KeyKeeper;
   readonly maintenance: Maintenance;
   readonly relay: Relay | undefined;
+  /** The event key that somebody else was found to sign with, until the next start. */
+  readonly theft: { readonly kid: string | null };
 }
 
 export function createHealth(options: HealthOptions): () => HealthCheck[] {
@@ -70,7 +72,7 @@ function checkStorage({ storage }: HealthOptions): HealthCheck {
   };
 }
 
-function checkKeys({ store, keyrings, keeper, gate, issuerClock }: HealthOptions): HealthCheck {
+function checkKeys({ store, keyrings, keeper, gate, issuerClock, theft }: HealthOptions): HealthCheck {
   try {
     const { kid, alg } = gate.refusing() === null ? keyrings.token.active() : {};
     const rotationAt = keeper.nextRotationAt('token');
@@ -78,9 +80,10 @@ function checkKeys({ store, keyrings, keeper, gate, issuerClock }: HealthOptions
     const isLate = [rotationAt, eventRotationAt].some((at) => at !== null && issuerClock.now() > at + LATE_MS);
     return {
       name: 'keys',
-      status: isLate ? 'warn' : 'pass',
+      status: isLate || theft.kid !== null ? 'warn' : 'pass',
       kid,
       alg,
+      ...(theft.kid !== null && { event_key_stolen: theft.kid }),
       nextKid: store.keys.next('token')?.kid ?? null,
       rotationAt: timeOf(rotationAt),
       eventRotationAt: timeOf(eventRotationAt),

@@ -202,8 +202,8 @@ export interface Issuer {
   explain(question: ExplainQuestion): Explanation;
   /** Public keys of access tokens (RFC 7517). */
   jwks(): Jwks;
-  /** Public keys of events, former ones included. */
-  eventJwks(): Jwks;
+  /** Public keys of events, former ones included, and the epoch that the log is in: readers follow no other. */
+  eventJwks(): EventJwks;
   /** The log of record, for the HTTP way. */
   readonly log: LogSource;
   /** Why every write is refused (`database_restored`), or null. */
@@ -222,6 +222,13 @@ export interface Issuer {
   /** Stops the relay and closes the publisher and the database; nothing that was answered is lost. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A JWK Set (RFC 7517) with two members more. */
+export interface EventJwks extends Jwks {
+  readonly epoch: string;
+  /** The kid of the key that signs this epoch. */
+  readonly epoch_kid: string;
 }
 
 export interface VerifyOptions {

@@ -16,7 +16,7 @@ import { createGroupCommit } from './group-commit.ts';
 import { createHealth } from './health.ts';
 import { establish } from './identity.ts';
 import { createIntrospect } from './introspect.ts';
-import type { Issuer, IssuerOptions } from './issuer.ts';
+import type { EventJwks, Issuer, IssuerOptions } from './issuer.ts';
 import { createEventSigning } from './keys/event-signing.ts';
 import { createKeyKeeper } from './keys/keeper.ts';
 import { createKeyManagement } from './keys/management.ts';
@@ -75,14 +75,25 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   const { clock, telemetry } = settings;
   const { connection, store, keyrings, highWater } = files;
   const { database } = connection;
-  const { meta, outbox, revocations } = store;
+  const { meta, outbox, revocations, lastWords } = store;
 
   const issuerClock = createIssuerClock(clock, meta.clockFloor);
   const { algorithm } = settings.keyRotation;
   database.transaction(() => establish({ issuer, algorithm }, files, issuerClock.now())).immediate();
   const signing = createEventSigning(issuer, keyrings.event);
   const gate = createWriteGate();
-  const detector = createRestoreDetector({ ...files, decoder: signing.decoder, gate, telemetry });
+  const theft: { kid: string | null } = { kid: null };
+  const detector = createRestoreDetector({
+    ...files,
+    decoder: signing.decoder,
+    gate,
+    telemetry,
+    startedAt: issuerClock.now(),
+    revokeStolenKey(kid) {
+      theft.kid = kid;
+      transactions.run((unit) => revoke(room, unit, { claim: 'kid', value: kid, reason: 'event_key_stolen' }));
+    },
+  });
   detector.checkFiles();
   if (gate.refusing() === null) confirm(files);
 
@@ -104,6 +115,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     database,
     meta,
     outbox,
+    lastWords,
     encoder: signing.encoder,
     now: issuerClock.now,
     onAppend: transactions.onAppend,
@@ -143,7 +155,15 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
       publisher,
       meta,
       storage,
-      tail: createTailCheck({ publisher, decoder: signing.decoder, detector, gate, meta }),
+      lastWords,
+      tail: createTailCheck({
+        publisher,
+        decoder: signing.decoder,
+        detector,
+        gate,
+        meta,
+        activeKid: () => store.keys.active('event'),
+      }),
       isRefusing: () => gate.refusing() !== null,
       clock,
       telemetry,
@@ -181,12 +201,12 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     introspect: createIntrospect(room, verify, now),
     explain: createExplainer({ issuer, verifier: room.revocable, find: revocations, now: issuerClock.now }),
     jwks: () => keyrings.token.jwks(),
-    eventJwks: () => keyrings.event.jwks(),
+    eventJwks: () => eventJwksOf(files),
     log,
     refusingWrites: () => gate.refusing(),
     noteStorageError: (error) => storage.note(error),
     canWrite: () => storage.trouble('database') === null,
-    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, relay }),
+    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, relay, theft }),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };
@@ -198,4 +218,10 @@ function confirm({ store, keyrings, highWater }: OpenFiles): void {
   for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
   const identity = store.meta.identity();
   if (identity !== undefined) highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
+}
+
+/** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
+function eventJwksOf({ store, keyrings }: OpenFiles): EventJwks {
+  const published = keyrings.event.jwks();
+  return { ...published, epoch: store.meta.identity()?.epoch ?? '', epoch_kid: keyrings.event.active().kid };
 }

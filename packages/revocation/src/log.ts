@@ -9,6 +9,10 @@ export interface LogState {
   readonly log: string;
   /** The epoch read; empty before the first. Epochs compare as text. */
   readonly epoch: string;
+  /** (epoch) The key that signs it. Absent: written by a version that did not keep it. */
+  readonly epochKid?: string | null;
+  /** Event keys that have been revoked: kept for ever. */
+  readonly revokedEventKids?: readonly string[];
   /** (epoch) The greatest seq up to which every event has been applied. */
   readonly seq: number;
   /** (epoch) The id (`jti`) of the event there; null at 0, or unknown after a jump. */

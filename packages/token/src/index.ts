@@ -12,7 +12,7 @@ export { createKeySet } from './key-set.ts';
 export type { Fetch, FetchInit } from './key-source/fetch-jwks.ts';
 export { describeFailure } from './key-source/fetch-jwks.ts';
 export type { KeyDocuments } from './key-source/kept-keys.ts';
-export type { KeySource } from './key-source/key-source.ts';
+export type { EventKeySource, FetchedKeySet, KeySource } from './key-source/key-source.ts';
 export { openKeySource } from './key-source/key-source.ts';
 export type { KeySourceOptions } from './key-source/options.ts';
 export type { Signer, SignerOptions } from './signer.ts';

@@ -90,9 +90,12 @@ describe('a catch-up of thousands', () => {
           }
           await deliverAll(sink, (after) => log.read(after, 200).map(({ jws }) => record(jws)));
         };
-        const running = read();
+        let running = read();
         return {
-          restart: () => undefined,
+          // Once at the start, when the epoch has been found to be the one that the issuer names.
+          restart() {
+            running = running.then(() => read());
+          },
           async close() {
             closed = true;
             await running;
@@ -135,8 +138,11 @@ function openWayOf(read: (after: number) => readonly WayRecord[]): Way {
   return {
     name: 'http',
     open(sink) {
-      const running = deliverAll(sink, read);
-      return { restart: () => undefined, close: () => running };
+      let running = deliverAll(sink, read);
+      const restart = () => {
+        running = running.then(() => deliverAll(sink, read));
+      };
+      return { restart, close: () => running };
     },
   };
 }

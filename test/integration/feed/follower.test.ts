@@ -51,7 +51,7 @@ describe('a follower', () => {
     const path = newPath();
     const first = openInstance(log, wayTo(server.url), path);
     log.append('one');
-    await waitFor('the first', () => isDenied(first, 'one'));
+    await waitFor('the first', () => isDenied(first, 'one') && first.follower.view().seq === 1);
     await first.stop();
     log.append('two');
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { FollowerKeys, LogSource } from '@rescind/feed';
+import type { FetchedSet, FollowerKeys, LogSource } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
 import type { Denial } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token';
@@ -16,7 +16,7 @@ export interface SignedLog extends LogSource {
   restoreTo(seq: number): void;
   /** Opens a new epoch with a new key. */
   changeEpoch(epoch: string): void;
-  /** What a decoder needs; keys it does not know yet come with `ensure`. */
+  /** What a follower needs; keys it does not know yet come with a fetch. */
   readonly keys: FollowerKeys;
   readonly proofs: readonly string[];
 }
@@ -33,6 +33,7 @@ export function createSignedLog(): SignedLog {
   let epoch = '0000000001-aaaa';
   let rows: { seq: number; id: string; jws: string }[] = [];
   let fetched = keySet();
+  const keyListeners = new Set<(set: FetchedSet) => void>();
 
   function newEncoder() {
     const key = generateSigningKey();
@@ -96,9 +97,16 @@ export function createSignedLog(): SignedLog {
       find: (kid, alg) => fetched.find(kid, alg),
       kids: () => fetched.kids(),
       ready: async () => undefined,
-      async ensure(kid) {
+      async refetch() {
+        const begunAt = performance.now();
         fetched = keySet();
-        return fetched.kids().includes(kid);
+        for (const listener of keyListeners)
+          listener({ kids: fetched.kids(), epoch, epochKid: fetched.kids().at(-1) ?? null, begunAt });
+        return true;
+      },
+      onFetched(listener) {
+        keyListeners.add(listener);
+        return () => void keyListeners.delete(listener);
       },
     },
     proofs,

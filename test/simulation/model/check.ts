@@ -1,4 +1,4 @@
-import type { FollowerState } from '@rescind/feed';
+import type { FollowerInput, FollowerState } from '@rescind/feed';
 import type { Cutoff, Find } from '@rescind/revocation';
 import { judge } from '@rescind/revocation';
 import type { Follower, Store } from './follower.ts';
@@ -98,7 +98,7 @@ export function forgetOwed(follower: Follower, { tokens }: Pick<Checked, 'tokens
 /** Whole as of a heartbeat: everything acknowledged before its time was read is denied. */
 export function checkClaim(follower: Follower, { mutants, ...world }: Omit<Checked, 'tokens'>): void {
   const { claim } = follower.store;
-  if (claim === null) return;
+  if (claim === null || claim.isForged) return;
   const now = world.now();
   const find = findOf(follower, mutants);
   for (const { token, from } of claim.branch.owed) {
@@ -150,6 +150,7 @@ export function checkAge(follower: Follower, state: FollowerState, ageMs: number
     if (Number.isFinite(ageMs)) throw new Violation(`${follower.name} tells the age of a view it never had`);
     return;
   }
+  if (claim.isForged) return;
   const trueAge = now - claim.readAt;
   if (ageMs < trueAge - slackMs - EXACT_MS) {
     throw new Violation(`${follower.name} says ${ageMs} ms, and it is ${trueAge} (±${slackMs}), at ${state.kept.seq}`);
@@ -162,6 +163,25 @@ export function checkRestart(follower: Follower, ageMs: number, setBackMs: numbe
   if (saved === null || ageMs >= saved.ageMs + now - saved.at - setBackMs - EXACT_MS) return;
   const before = `${saved.ageMs} ms at its last commit, ${now - saved.at} ms ago`;
   throw new Violation(`${follower.name} says ${ageMs} ms after a restart, and said ${before}`);
+}
+
+/** A key that has revoked itself is not followed from that step on, nor is one that the set does not have any more. */
+export function checkEventKeys(follower: Follower, input: FollowerInput, { kept }: FollowerState): void {
+  const { revoked } = follower.store;
+  if (input.kind === 'records') {
+    for (const record of input.records) {
+      if (record.kind === 'event' && record.kills.includes(record.kid)) revoked.add(record.kid);
+    }
+  }
+  const { epochKid, revokedEventKids = [] } = kept;
+  if (epochKid == null || kept.epoch === '') return;
+  if (revoked.has(epochKid)) throw new Violation(`${follower.name} follows a key that has revoked itself`);
+  if (input.kind === 'keys' && !input.set.kids.includes(epochKid)) {
+    throw new Violation(`${follower.name} follows a key that is published no more`);
+  }
+  for (const kid of revoked) {
+    if (!revokedEventKids.includes(kid)) throw new Violation(`${follower.name} has forgotten a revoked key`);
+  }
 }
 
 export function slackOf(store: Store, followerAheadMs: number): number {

@@ -4,6 +4,7 @@ import type { LookupMutants } from './check.ts';
 import {
   checkAge,
   checkClaim,
+  checkEventKeys,
   checkReady,
   checkRestart,
   checkRows,
@@ -13,14 +14,13 @@ import {
 } from './check.ts';
 import type { Client, Follower } from './follower.ts';
 import { applyChange, copyStore, decodeBatch, newWays, protocolOf } from './follower.ts';
-import { accept, pump } from './http.ts';
+import { accept, endEpoch, pump } from './http.ts';
 import type { Issuer } from './issuer.ts';
-import { claimKey, fresh, prove } from './issuer.ts';
+import { claimKey, fresh, keySetOf } from './issuer.ts';
 import type { RelayWorld } from './relay.ts';
-import { placeOf } from './relay.ts';
 import { endOf } from './topic.ts';
 import { tellStep } from './trace.ts';
-import { putRow, Violation } from './truth.ts';
+import { FORGED_EPOCH, putRow, Violation } from './truth.ts';
 
 interface FollowerMutants extends LookupMutants {
   readonly forgetsRows: boolean;
@@ -41,6 +41,11 @@ export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
 }
 
 type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
+
+/** The monotonic time of a process at a real time. */
+function instantAt({ process }: Follower, at: number): number {
+  return at - (process?.bornAt ?? at) - (process?.suspendedMs ?? 0);
+}
 
 function instant({ aheadMs, process, boot }: Follower, world: DriveWorld): Instant {
   const now = world.now();
@@ -78,6 +83,8 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
     heldAtOpen: null,
     verified: new Map(),
     hasCommitted: false,
+    fetching: null,
+    wantsKeys: false,
   };
   checkRestart(follower, follower.core.view(state, instant(follower, world)).ageMs, setBackMs, world.now());
   carryOut(follower, world, effects);
@@ -108,10 +115,12 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
     return;
   }
   process.state = state;
+  checkEventKeys(follower, input, state);
   carryOut(follower, world, effects);
   if (follower.process === null) return;
-  // What an earlier process saved stands until this one commits.
-  if (process.hasCommitted && follower.store.saved !== null) follower.store.saved.seenAheadMs = follower.aheadMs;
+  // A clock that was set is noticed by a tick; what an earlier process saved stands until this one commits.
+  const isNoticed = input.kind === 'tick' && process.hasCommitted;
+  if (isNoticed && follower.store.saved !== null) follower.store.saved.seenAheadMs = follower.aheadMs;
   checkAge(follower, state, follower.core.view(state, input.at).ageMs, world.now());
 }
 
@@ -131,6 +140,9 @@ function carryOut(follower: Follower, world: DriveWorld, effects: readonly Follo
         break;
       case 'restart':
         Object.assign(process.ways[effect.way], { phase: 'idle', retryAt: world.now() + 50, connection: null });
+        break;
+      case 'fetchKeys':
+        process.wantsKeys = true;
         break;
       case 'prove':
         if (world.issuer.up && world.httpUp) takeProof(world, effect.jws);
@@ -156,7 +168,9 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   // Another history's time may happen to be the same.
   const isAnothers = before?.epoch !== epoch || before.suspect === 'epoch' || before.suspect === 'fork';
   const isSame = isAnothers && suspect === null && beat?.agrees === true && beat.at === wholeAt;
-  if (isSame || wholeAt !== (before?.wholeAt ?? 0)) {
+  if (epoch.startsWith(FORGED_EPOCH)) throw new Violation(`${follower.name} follows an epoch that no issuer opened`);
+  // A view whose epoch was left gets no younger.
+  if (suspect !== 'epoch' && (isSame || wholeAt !== (before?.wholeAt ?? 0))) {
     const claim = world.claims.get(claimKey(epoch, wholeAt, beat?.head ?? -1, beat?.last ?? null));
     if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
     const hasPredecessor = beat?.isLive === false && store.claim !== null;
@@ -208,14 +222,14 @@ function noteVerified(follower: Follower, { mutants, random }: DriveWorld, cutof
 
 function takeProof(world: DriveWorld, jws: string): void {
   const record = world.registry.find(jws);
-  if (record !== undefined) prove(world.issuer, ...placeOf(record));
+  if (record !== undefined) world.proven(record);
 }
 
 /** The denials of this epoch that the topic held when this process first opened it. */
-function rememberedBy({ process, deafUntil, unknownKey }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
+function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
   if (process === null || process.state.way !== 'kafka') return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
-  if (Math.max(deafUntil, unknownKey?.until ?? 0) >= process.bornAt || topic.hasLost) return [];
+  if (deafUntil >= process.bornAt || topic.hasLost) return [];
   const { epoch, floor } = process.state.kept;
   return (process.heldAtOpen ?? []).flatMap((jws) => {
     const record = registry.find(jws);
@@ -223,10 +237,37 @@ function rememberedBy({ process, deafUntil, unknownKey }: Follower, { registry, 
   });
 }
 
+/** A fetch of the key set: asked for by the core, or by the source itself now and then. */
+function fetchKeys(follower: Follower, world: DriveWorld): void {
+  const { process } = follower;
+  if (process === null) return;
+  const now = world.now();
+  const { fetching } = process;
+  if (fetching === null) {
+    const isNeeded = follower.store.keys === null || process.wantsKeys;
+    if (!isNeeded && !world.random.chance(0.003)) return;
+    process.fetching = { begunAt: now, due: now + world.random.below(150), isAsked: process.wantsKeys };
+    process.wantsKeys = false;
+    return;
+  }
+  if (now < fetching.due) return;
+  process.fetching = null;
+  const fails = !world.issuer.up || !world.httpUp || now < follower.deafUntil || world.random.chance(world.faults.drop);
+  if (!fails) {
+    const set = keySetOf(world.issuer);
+    follower.store.keys = set.kids;
+    const begunAt = instantAt(follower, fetching.begunAt);
+    submit(follower, world, { kind: 'keys', set: { ...set, begunAt } });
+  } else if (fetching.isAsked) submit(follower, world, { kind: 'keysFailed' });
+}
+
 /** Lets a follower's connections do what they do in the time of one step. */
 export function advance(follower: Follower, world: DriveWorld): void {
+  fetchKeys(follower, world);
   if (follower.disk !== null && !follower.isDiskFull && world.random.chance(0.5)) payOwed(follower);
   if (follower.owedRows >= OWED_MOST && !world.mutants.ceilingDropsRows) return;
+  // Records wait for the first set.
+  if (follower.store.keys === null) return;
   for (const way of ['first', 'second'] as const) {
     const client = follower.process?.ways[way];
     if (client === undefined || client.phase === 'closed') continue;
@@ -279,10 +320,9 @@ function deliver(follower: Follower, world: DriveWorld, way: WayId, client: Clie
     return;
   }
   if (batch.length === 0) return;
-  const { upgraded, deafUntil, unknownKey } = follower;
-  const isKeyUnknown = (epoch: string) =>
-    world.now() < deafUntil || (epoch === unknownKey?.epoch && world.now() < unknownKey.until);
-  const records = decodeBatch(batch, world.registry, { upgraded, isKeyUnknown });
+  const { upgraded } = follower;
+  const kids = follower.store.keys ?? [];
+  const records = decodeBatch(batch, world.registry, { upgraded, isKeyUnknown: (kid) => !kids.includes(kid) });
   submit(follower, world, { kind: 'records', way, records });
 }
 
@@ -302,8 +342,10 @@ function fetchKafka(world: DriveWorld, client: Client) {
 function fetchHttp(world: DriveWorld, client: Client) {
   const { random, faults, issuer } = world;
   const { connection } = client;
-  if (connection === null || !issuer.up || !world.httpUp || connection.epoch !== issuer.database.epoch) return 'lost';
-  pump(connection, issuer, world);
+  if (connection === null || !issuer.up || !world.httpUp) return 'lost';
+  if (connection.epoch === issuer.database.epoch) pump(connection, issuer, world);
+  else endEpoch(connection, issuer);
+  if (connection.ended && connection.written.length === 0) return 'lost';
   if (random.chance(faults.slow)) return [];
   return connection.written.splice(0, 1 + random.below(25)).map((jws) => ({ jws, live: true, hint: null }));
 }

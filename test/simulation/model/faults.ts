@@ -4,8 +4,9 @@ import { putBack, takeBackup } from './issuer.ts';
 import { operatorRestores, stopIssuer } from './processes.ts';
 import type { Random } from './random.ts';
 import type { Fault, World } from './setting.ts';
+import { actAsThief } from './thief.ts';
 import { append, forgetBottom, lose } from './topic.ts';
-import { turnEpoch } from './writes.ts';
+import { revokeFormerEventKey, turnEpoch } from './writes.ts';
 
 /** Something goes wrong, of what may go wrong in this seed. */
 export function provoke(world: World): void {
@@ -50,17 +51,17 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     }
   },
   'event-key'(world) {
-    const { issuer, random, followers } = world;
+    const { issuer, random } = world;
     if (!issuer.up || issuer.database.refusing || !random.chance(0.4)) return;
-    const lives = random.chance(0.8);
-    turnEpoch(issuer, world, lives);
-    // It was published before; whoever was away then hears of it later.
-    const { epoch } = issuer.database;
-    for (const follower of followers) {
-      if (random.chance(0.3)) follower.unknownKey = { epoch, until: world.now() + random.below(8_000) };
+    if (random.chance(0.3)) {
+      revokeFormerEventKey(issuer, world);
+      return;
     }
+    const lives = random.chance(0.8);
+    turnEpoch(issuer, world, lives, random.chance(0.4));
     if (!lives) stopIssuer(world);
   },
+  thief: actAsThief,
   'follower-clock'({ followers, random }) {
     const follower = random.pick(followers);
     if (follower !== undefined) follower.aheadMs = someOffset(random);
@@ -129,7 +130,6 @@ export function calmDown(world: World): void {
     payOwed(follower);
     follower.deafUntil = 0;
     follower.suspendedUntil = Math.min(follower.suspendedUntil, world.now());
-    follower.unknownKey = null;
     follower.restartAt = world.now();
     if (follower.upgraded) continue;
     follower.upgraded = true;

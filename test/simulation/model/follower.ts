@@ -2,7 +2,7 @@ import type { DecodedRecord, FollowerCore, FollowerState, WayId } from '@rescind
 import { createFollowerCore } from '@rescind/feed';
 import type { LogChange, LogState } from '@rescind/revocation';
 import type { Connection } from './http.ts';
-import type { Claim, Registry, Rows, Token } from './truth.ts';
+import type { Claim, Registry, Rows, SimRecord, Token } from './truth.ts';
 import { copyRows, ISSUER, putRow } from './truth.ts';
 
 /** What a follower has: one transaction brings all of it to the disk. */
@@ -10,10 +10,14 @@ export interface Store {
   state: LogState | undefined;
   rows: Rows;
   quarantine: Map<string, { readonly epoch: string; readonly seq: number; readonly jws: string }>;
+  /** The kids of the last set that was fetched. */
+  keys: readonly string[] | null;
   /** What `wholeAt` promises; ours, not the follower's. */
   claim: Claim | null;
   /** By how much its reading of the age may be too low because of the clocks it had. */
   slackMs: number;
+  /** Event keys that have revoked themselves before its eyes; ours, not the follower's. */
+  revoked: Set<string>;
   /** The last commit as it truly was; ours, not the follower's. */
   saved: SavedAge | null;
 }
@@ -32,14 +36,17 @@ const emptyStore = (): Store => ({
   state: undefined,
   rows: new Map(),
   quarantine: new Map(),
+  keys: null,
   claim: null,
   slackMs: 0,
+  revoked: new Set(),
   saved: null,
 });
 
 export function copyStore(store: Store): Store {
   return {
     ...store,
+    revoked: new Set(store.revoked),
     saved: store.saved && { ...store.saved },
     rows: copyRows(store.rows),
     quarantine: new Map(store.quarantine),
@@ -73,6 +80,9 @@ const newClient = (): Client => ({
 interface Process {
   state: FollowerState;
   readonly ways: Record<WayId, Client>;
+  /** The fetch of the key set that is under way, and whether another one is asked for. */
+  fetching: { readonly begunAt: number; readonly due: number; readonly isAsked: boolean } | null;
+  wantsKeys: boolean;
   readonly bornAt: number;
   /** For how long its machine has been suspended since: its monotonic clock stood still. */
   suspendedMs: number;
@@ -110,10 +120,8 @@ export interface Follower {
   seenAt: number;
   /** Whether it understands the events of a future version. */
   upgraded: boolean;
-  /** Until then it does not know the key of the log. */
+  /** Until then no fetch of the key set succeeds. */
   deafUntil: number;
-  /** Until then it does not know the key of this epoch. */
-  unknownKey: { readonly epoch: string; readonly until: number } | null;
   /** What it has denied since its file was last exchanged. */
   denied: Set<Token>;
 }
@@ -141,7 +149,6 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
     seenAt: 0,
     upgraded: false,
     deafUntil: 0,
-    unknownKey: null,
     denied: new Set(),
   };
 }
@@ -168,22 +175,39 @@ interface Raw {
   readonly hint: string | null;
 }
 
-/** As the codec does: of the heartbeats of a batch only the first and the last are looked at. */
+/** As the codec does: of the heartbeats of a key in a batch only the first, the last and the newest are looked at. */
 export function decodeBatch(
   batch: readonly Raw[],
   registry: Registry,
-  { upgraded, isKeyUnknown }: { readonly upgraded: boolean; isKeyUnknown(epoch: string): boolean },
+  { upgraded, isKeyUnknown }: { readonly upgraded: boolean; isKeyUnknown(kid: string): boolean },
 ): DecodedRecord[] {
-  const beats = batch.flatMap(({ jws }, i) => (registry.find(jws)?.kind === 'heartbeat' ? [i] : []));
+  const chosen = chooseHeartbeats(batch.map(({ jws }) => registry.find(jws)));
   return batch.map((raw, i): DecodedRecord => {
     const record = registry.find(raw.jws);
     if (record === undefined) return { kind: 'bad', ...raw, why: 'malformed' };
-    if (isKeyUnknown(record.epoch)) return { kind: 'bad', ...raw, why: 'key_unknown' };
+    if (isKeyUnknown(record.kid)) {
+      const { kid, epoch } = record;
+      return { kind: 'bad', ...raw, why: 'key_unknown', claimed: { kid, epoch } };
+    }
     if (record.kind === 'heartbeat') {
-      return i === beats[0] || i === beats.at(-1) ? { ...raw, ...record } : { kind: 'skipped', ...raw };
+      return chosen.has(i) ? { ...raw, ...record } : { kind: 'skipped', ...raw };
     }
     const { future, ...event } = record;
     if (future && !upgraded) return { ...raw, ...event, kind: 'not-understood', why: 'version' };
     return { ...raw, ...event, reason: 'simulated', type: 'simulated', skipped: 0, clamped: 0 };
   });
+}
+
+function chooseHeartbeats(records: readonly (SimRecord | undefined)[]): Set<number> {
+  const byKey = new Map<string, { readonly index: number; readonly at: number }[]>();
+  records.forEach((record, index) => {
+    if (record?.kind !== 'heartbeat') return;
+    byKey.set(record.kid, [...(byKey.get(record.kid) ?? []), { index, at: record.at }]);
+  });
+  const chosen = new Set<number>();
+  for (const beats of byKey.values()) {
+    const newest = beats.toSorted((a, b) => b.at - a.at)[0];
+    for (const beat of [beats[0], beats.at(-1), newest]) if (beat !== undefined) chosen.add(beat.index);
+  }
+  return chosen;
 }

@@ -11,6 +11,8 @@ export interface Connection {
   /** The heartbeat that waits for its head to be written. */
   due: { readonly jws: string; readonly head: number } | null;
   readonly written: string[];
+  /** Whether the epoch is over and its last word has been written. */
+  ended: boolean;
 }
 
 /** Answers a request: a heartbeat made now opens it; what is not of this log, or below its floor, starts at the floor. */
@@ -24,7 +26,16 @@ export function accept(issuer: Issuer, world: RelayWorld, start: WayStart): Conn
     beatAt: world.now() + 1_000,
     due: null,
     written: [opening.jws],
+    ended: false,
   };
+}
+
+/** The epoch is over: what is left is that its key was revoked, if it was. */
+export function endEpoch(connection: Connection, { database }: Issuer): void {
+  if (connection.ended) return;
+  connection.ended = true;
+  const word = database.lastWords.find(({ epoch }) => epoch === connection.epoch);
+  if (word !== undefined) connection.written.push(word.jws);
 }
 
 export function pump(connection: Connection, issuer: Issuer, world: RelayWorld): void {

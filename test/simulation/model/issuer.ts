@@ -31,6 +31,13 @@ interface Database {
   rows: Row[];
   sessions: Map<string, Session>;
   kid: string;
+  /** Signs the events. */
+  eventKid: string;
+  /** Those of before that are published, and those that never will be again. */
+  formerEventKids: string[];
+  revokedEventKids: string[];
+  /** The last event of each epoch whose key was revoked. */
+  lastWords: { readonly epoch: string; readonly jws: string; sent: boolean }[];
   maxExp: number;
   clockFloor: number;
   sentSeq: number;
@@ -57,6 +64,7 @@ interface IssuerMutants {
   readonly turnForgetsAll: boolean;
   readonly turnForgetsUnsent: boolean;
   readonly turnSortsBelow: boolean;
+  readonly lastWordIsLost: boolean;
   readonly mintsByWall: boolean;
   readonly shortE: boolean;
 }
@@ -88,7 +96,17 @@ export interface Issuer {
   /** The heads of before, for the mutant that reads them too early. */
   earlier: { head: number; last: string | null; floor: number };
   kids: string[];
+  /** Every event key there ever was, and those that a thief has. */
+  eventKids: string[];
+  stolen: Set<string>;
+  /** Every epoch that was opened. */
+  epochs: string[];
+  /** As the directory of the keys knows, which no backup takes back. */
+  revokedEver: Set<string>;
 }
+
+/** Of the shape that the issuer's kids have. */
+export const freshKid = () => fresh('v').padEnd(43, '_');
 
 let given = 0;
 export const fresh = (kind: string) => `${kind}${(given++).toString(36)}`;
@@ -104,6 +122,10 @@ export function newIssuer(world: IssuerWorld): Issuer {
     rows: [],
     sessions: new Map(),
     kid,
+    eventKid: freshKid(),
+    formerEventKids: [],
+    revokedEventKids: [],
+    lastWords: [],
     maxExp: 0,
     clockFloor: 0,
     sentSeq: 0,
@@ -120,7 +142,12 @@ export function newIssuer(world: IssuerWorld): Issuer {
     clock: createIssuerClock({ now: () => 0, monotonic: () => 0 }, { get: () => 0, set: () => undefined }),
     earlier: { head: 0, last: null, floor: 1 },
     kids: [kid],
+    eventKids: [],
+    stolen: new Set(),
+    epochs: [database.epoch],
+    revokedEver: new Set(),
   };
+  issuer.eventKids.push(database.eventKid);
   startIssuer(issuer, world);
   return issuer;
 }
@@ -143,6 +170,7 @@ export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
     },
     TOLERANCE_MS,
   );
+  if (issuer.wasPutBack && issuer.eventKids.at(-1) !== issuer.database.eventKid) issuer.database.refusing = true;
   prove(issuer, issuer.highWater.epoch, issuer.highWater.head, issuer.highWater.id);
 }
 
@@ -179,7 +207,24 @@ export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; he
       aheadMs: at - world.now(),
     });
   }
-  return { jws: world.registry.sign({ kind: 'heartbeat', epoch, head, last, floor, at }), head, epoch };
+  return {
+    jws: world.registry.sign({ kind: 'heartbeat', kid: signingKidOf(issuer), epoch, head, last, floor, at }),
+    head,
+    epoch,
+  };
+}
+
+/** What its server says of the keys of its events. */
+export function keySetOf(issuer: Issuer): { kids: string[]; epoch: string; epochKid: string } {
+  const { database } = issuer;
+  const kids = [database.eventKid, ...database.formerEventKids].filter((kid) => !issuer.revokedEver.has(kid));
+  const epochKid = signingKidOf(issuer);
+  return { kids: [...new Set([epochKid, ...kids])], epoch: database.epoch, epochKid };
+}
+
+/** In a database of before the key has no file any more: what is signed then is heartbeats only. */
+function signingKidOf({ database, eventKids, revokedEver }: Issuer): string {
+  return revokedEver.has(database.eventKid) ? (eventKids.at(-1) ?? '') : database.eventKid;
 }
 
 export function takeBackup(issuer: Issuer, world: IssuerWorld): void {
@@ -201,6 +246,9 @@ function copyDatabase(database: Database): Database {
   return {
     ...database,
     rows: [...database.rows],
+    formerEventKids: [...database.formerEventKids],
+    revokedEventKids: [...database.revokedEventKids],
+    lastWords: database.lastWords.map((word) => ({ ...word })),
     sessions: new Map(database.sessions),
     // The branch goes on growing; what it was is remembered by its lengths.
     branch: forkBranch(database.branch),

@@ -1,7 +1,7 @@
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from '@rescind/issuer';
 import { composeBatch, createRelayCore } from '@rescind/issuer';
 import type { Issuer, IssuerWorld } from './issuer.ts';
-import { heartbeat, prove } from './issuer.ts';
+import { heartbeat } from './issuer.ts';
 import type { Topic } from './topic.ts';
 import { append } from './topic.ts';
 import type { SimRecord } from './truth.ts';
@@ -10,6 +10,8 @@ export interface RelayWorld extends IssuerWorld {
   readonly topic: Topic;
   /** How probable it is that a send goes wrong in some way. */
   readonly sendFaults: number;
+  /** What the issuer makes of a signed text that is shown to it. */
+  proven(record: SimRecord): void;
 }
 
 /** The relay as the issuer's process has it: a crash forgets it. */
@@ -82,7 +84,13 @@ function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySen
   const now = world.now();
   if (!topic.up) return 'failed';
   if (!relay.looked && !look(relay, issuer, world)) return issuer.database.refusing ? 'failed' : 'again';
-  const rows = issuer.database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
+  const { database } = issuer;
+  for (const word of database.lastWords.filter(({ sent }) => !sent)) {
+    if (random.chance(world.sendFaults)) return 'failed';
+    append(topic, [word.jws], now);
+    word.sent = true;
+  }
+  const rows = database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
   const { records, upTo, withHeartbeat } = composeBatch(send, rows);
   if (!random.chance(world.sendFaults)) {
     append(topic, records, now);
@@ -95,14 +103,15 @@ function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySen
 }
 
 /** Looks at the end of the topic. False: nothing may be sent, or all has to be sent again. */
-function look(relay: Relay, issuer: Issuer, { topic, registry }: RelayWorld): boolean {
+function look(relay: Relay, issuer: Issuer, { topic, registry, proven }: RelayWorld): boolean {
   const { database } = issuer;
   const tail = topic.records.slice(-50).map(({ jws }) => registry.find(jws));
   let reached = 0;
   for (const record of tail) {
     if (record === undefined) continue;
-    prove(issuer, ...placeOf(record));
-    if (record.epoch === database.epoch) reached = Math.max(reached, placeOf(record)[1]);
+    proven(record);
+    if (record.epoch === database.epoch && record.kid === database.eventKid)
+      reached = Math.max(reached, placeOf(record)[1]);
   }
   relay.looked = !database.refusing;
   return relay.looked && (relay.state.sentSeq < database.floor || reached >= relay.state.sentSeq);

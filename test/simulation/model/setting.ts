@@ -2,12 +2,15 @@ import type { FollowerCore } from '@rescind/feed';
 import type { DriveWorld } from './drive.ts';
 import type { Follower } from './follower.ts';
 import type { Relay } from './relay.ts';
+import type { SimRecord } from './truth.ts';
 
 /** What is wrong in a run that is to fail. */
 export type Mutants = DriveWorld['mutants'] & {
   /** Puts a wrong follower's core in the place of the right one. */
   readonly wrap?: (core: FollowerCore) => FollowerCore;
   readonly prunesByOwnClock?: boolean;
+  /** The issuer does nothing about a proof that its event key was stolen. */
+  readonly stolenKeyStays?: boolean;
   /** The only faults that happen: those by which it shows soon. */
   readonly only?: readonly Fault[];
 };
@@ -15,6 +18,8 @@ export type Mutants = DriveWorld['mutants'] & {
 export interface World extends Omit<DriveWorld, 'mutants'> {
   readonly mutants: Mutants;
   readonly followers: Follower[];
+  /** What a thief has signed. */
+  readonly forged: Set<SimRecord>;
   readonly enabled: ReadonlySet<Fault>;
   /** How probable a login is in a step. */
   busy: number;
@@ -36,6 +41,7 @@ export const FAULTS = [
   'issuer',
   'restore',
   'event-key',
+  'thief',
   'follower-clock',
   'suspend',
   'issuer-clock',

@@ -1,6 +1,9 @@
 import type { Cutoff, Denial } from '@rescind/revocation';
 import { mergeCutoffs, toCutoff } from '@rescind/revocation';
 
+/** What a thief calls an epoch: above every one that an issuer opens. */
+export const FORGED_EPOCH = '9999-';
+
 export const ISSUER = 'https://users.example';
 
 /** A token somebody holds. */
@@ -21,6 +24,8 @@ export interface Token {
 export interface Revocation {
   readonly txn: string;
   readonly deny: readonly Denial[];
+  /** Event keys that it denies. */
+  readonly kills?: readonly string[];
 }
 
 /**
@@ -51,11 +56,16 @@ export interface Claim {
   /** The real time at which it was read, and how far the issuer's clock was ahead of it. */
   readonly readAt: number;
   readonly aheadMs: number;
+  /** Signed by a thief: it promises nothing. */
+  readonly isForged?: boolean;
 }
 
 export type SimRecord =
   | {
       readonly kind: 'event';
+      readonly kid: string;
+      /** Event keys that it denies. */
+      readonly kills: readonly string[];
       readonly epoch: string;
       readonly seq: number;
       readonly id: string;
@@ -68,6 +78,7 @@ export type SimRecord =
     }
   | {
       readonly kind: 'heartbeat';
+      readonly kid: string;
       readonly epoch: string;
       readonly head: number;
       readonly last: string | null;

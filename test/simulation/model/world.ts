@@ -11,6 +11,7 @@ import { createRandom } from './random.ts';
 import { startRelay, stepRelay } from './relay.ts';
 import type { Fault, Mutants, World } from './setting.ts';
 import { FAULTS } from './setting.ts';
+import { takeProof } from './thief.ts';
 import { newTopic, passTime } from './topic.ts';
 import type { Rows } from './truth.ts';
 import { createRegistry, Violation } from './truth.ts';
@@ -100,6 +101,8 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
     relay: null,
     issuerBackAt: 0,
     restores: 0,
+    forged: new Set(),
+    proven: (record) => takeProof(world, record),
   };
   world.relay = startRelay(issuer, world);
   for (let i = 0; i < 3; i += 1) {
@@ -199,6 +202,7 @@ function isSettled(world: World): boolean {
   for (const follower of followers) {
     const claim = follower.store.claim;
     if (follower.setup === 'kafka' || claim === null) continue;
+    if (claim.isForged) return false;
     if (claim.branch !== issuer.database.branch) {
       // Unless that one's clock was ahead: its time stands until the present one has passed it.
       if (claim.readAt + claim.aheadMs < world.now()) return false;

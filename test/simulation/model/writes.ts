@@ -1,7 +1,7 @@
 import type { Denial } from '@rescind/revocation';
 import { NEVER, RescindError } from '@rescind/revocation';
 import type { Issuer, IssuerWorld, Row, Session } from './issuer.ts';
-import { epochOf, fresh, TOLERANCE_MS } from './issuer.ts';
+import { epochOf, fresh, freshKid, TOLERANCE_MS } from './issuer.ts';
 import type { Revocation, Token } from './truth.ts';
 import { cutoffsOf, ISSUER, names, Violation } from './truth.ts';
 
@@ -14,6 +14,8 @@ function append(issuer: Issuer, world: IssuerWorld, revocation: Revocation, at: 
   const { epoch, last: prev } = database;
   const jws = world.registry.sign({
     kind: 'event',
+    kid: database.eventKid,
+    kills: revocation.kills ?? [],
     epoch,
     seq,
     id,
@@ -21,7 +23,7 @@ function append(issuer: Issuer, world: IssuerWorld, revocation: Revocation, at: 
     at,
     txn: revocation.txn,
     cutoffs: cutoffsOf(revocation, epoch, seq),
-    future: world.random.chance(0.02),
+    future: revocation.kills === undefined && world.random.chance(0.02),
   });
   database.rows.push({ ...revocation, seq, id, jws, at, expiresAt });
   database.head = seq;
@@ -184,30 +186,65 @@ export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
  * Another event key: a new epoch, in which what still denies is said anew. `marked`: whether the process lives to write the
  * mark beside the keys.
  */
-export function turnEpoch(issuer: Issuer, world: IssuerWorld, marked: boolean): void {
+export function turnEpoch(issuer: Issuer, world: IssuerWorld, marked: boolean, isRevoked = false): void {
   const { database } = issuer;
   const { mutants } = world;
   const now = issuer.clock.now();
   keepTime(issuer, world, now);
   const live = database.rows.filter(
-    ({ seq, expiresAt }) =>
+    ({ seq, expiresAt, kills }) =>
+      kills === undefined &&
       expiresAt + TOLERANCE_MS >= now &&
       !mutants.turnForgetsAll &&
       !(mutants.turnForgetsUnsent && seq > database.sentSeq),
   );
+  if (isRevoked) sayLastWord(issuer, world);
   database.counter += 1;
   const epoch = epochOf(mutants.turnSortsBelow ? 0 : database.counter, world);
-  Object.assign(database, { epoch, head: 0, last: null, floor: 1, rows: [], sentSeq: 0 });
+  const former = database.eventKid;
+  issuer.epochs.push(epoch);
+  Object.assign(database, { epoch, head: 0, last: null, floor: 1, rows: [], sentSeq: 0, eventKid: freshKid() });
+  issuer.eventKids.push(database.eventKid);
+  (isRevoked ? database.revokedEventKids : database.formerEventKids).push(former);
+  if (isRevoked) issuer.revokedEver.add(former);
+  denyEventKeys(issuer, world, now);
   for (const row of live) append(issuer, world, row, now, row.expiresAt);
   if (marked) markHighWater(issuer);
+}
+
+/** The key that signs revokes itself. */
+function sayLastWord(issuer: Issuer, world: IssuerWorld): void {
+  const { database } = issuer;
+  const kills = [database.eventKid];
+  append(issuer, world, { txn: fresh('t'), deny: [], kills }, issuer.clock.now(), NEVER);
+  const { jws } = database.rows.at(-1) as Row;
+  if (!world.mutants.lastWordIsLost) database.lastWords.push({ epoch: database.epoch, jws, sent: false });
+}
+
+/** What each epoch begins with. */
+function denyEventKeys(issuer: Issuer, world: IssuerWorld, now: number): void {
+  const kills = issuer.database.revokedEventKids;
+  if (kills.length > 0) append(issuer, world, { txn: fresh('t'), deny: [], kills: [...kills] }, now, NEVER);
+}
+
+/** A former key is found to be compromised: it is denied in the present epoch. */
+export function revokeFormerEventKey(issuer: Issuer, world: IssuerWorld): void {
+  const { database, clock } = issuer;
+  const kid = database.formerEventKids.shift();
+  if (kid === undefined) return;
+  database.revokedEventKids.push(kid);
+  issuer.revokedEver.add(kid);
+  append(issuer, world, { txn: fresh('t'), deny: [], kills: [kid] }, clock.now(), NEVER);
+  markHighWater(issuer);
 }
 
 /** The operator's `restore`: a new epoch, every older key revoked, what still denies appended anew. */
 export function restore(issuer: Issuer, world: IssuerWorld, seenEpochs: readonly string[]): void {
   const { database } = issuer;
+  const revoked = issuer.revokedEver;
   const counters = seenEpochs.map((epoch) => Number(epoch.slice(0, 4)));
   database.counter = Math.max(database.counter, ...counters) + (world.mutants.epochSortsBelow ? -1 : 1);
-  const live = database.rows;
+  const live = database.rows.filter(({ kills }) => kills === undefined);
   Object.assign(database, {
     epoch: epochOf(database.counter, world),
     head: 0,
@@ -220,6 +257,15 @@ export function restore(issuer: Issuer, world: IssuerWorld, seenEpochs: readonly
     sessions: new Map(),
   });
   const at = issuer.clock.now();
+  // Its files are the latest: none that was revoked is there any more.
+  database.revokedEventKids = issuer.eventKids.filter((kid) => revoked.has(kid));
+  // The private half of one that has retired is gone.
+  if (database.eventKid !== issuer.eventKids.at(-1) || revoked.has(database.eventKid)) {
+    database.eventKid = freshKid();
+    issuer.eventKids.push(database.eventKid);
+  }
+  database.formerEventKids = issuer.eventKids.filter((kid) => kid !== database.eventKid && !revoked.has(kid));
+  denyEventKeys(issuer, world, at);
   const dead = issuer.kids;
   issuer.kids = [...dead, database.kid];
   if (!world.mutants.newEpochIsEmpty) {

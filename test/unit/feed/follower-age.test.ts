@@ -48,6 +48,7 @@ describe('the age of a view', () => {
     bench.happens({ kind: 'stop' });
     const second = createBench({ kept: bench.kept, wallMs: START + 4_000 });
     expect(second.view().ageMs).toBe(Number.POSITIVE_INFINITY);
+    second.pass(100);
     expect(second.effects[0]).toMatchObject({ kind: 'commit', change: { state: { savedAgeMs: null } } });
     expect(restarted(second.kept, START + 60_000)).toBe(Number.POSITIVE_INFINITY);
   });

@@ -15,15 +15,23 @@ import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 
 const LOG = 'https://users.example';
 export const EPOCH = '0001-a';
+/** The key of the epoch that a follower of these tests is in from the start. */
+export const KID = 'key-1';
 export const START = 1_800_000_000_000;
 
 export interface Delivery {
   readonly live?: boolean;
   readonly hint?: string;
   readonly epoch?: string;
+  readonly kid?: string;
 }
 
-const delivered = ({ live = true, hint, epoch = EPOCH }: Delivery) => ({ live, hint: hint ?? null, epoch });
+const delivered = ({ live = true, hint, epoch = EPOCH, kid = KID }: Delivery) => ({
+  live,
+  hint: hint ?? null,
+  epoch,
+  kid,
+});
 
 function cutoff(seq: number, epoch = EPOCH): Cutoff {
   const times = { issuedUntil: UNBOUNDED, expiresAt: START + 900_000, sessionUntil: NO_SESSION };
@@ -31,17 +39,21 @@ function cutoff(seq: number, epoch = EPOCH): Cutoff {
 }
 
 /** The event with this seq; its id is `e<seq>` unless it is of another `branch`. */
-export function event(seq: number, options: Delivery & { branch?: string; prev?: string | null } = {}): DecodedRecord {
+export function event(
+  seq: number,
+  options: Delivery & { branch?: string; prev?: string | null; kills?: string[] } = {},
+): DecodedRecord {
   const { branch = '' } = options;
   const id = `e${seq}${branch}`;
   const prev = options.prev === undefined ? (seq === 1 ? null : `e${seq - 1}${branch}`) : options.prev;
-  const body = { txn: `t${seq}`, reason: 'logout', type: 'x', skipped: 0, clamped: 0 };
-  const { epoch, ...way } = delivered(options);
+  const body = { txn: `t${seq}`, reason: 'logout', type: 'x', skipped: 0, clamped: 0, kills: options.kills ?? [] };
+  const { epoch, kid, ...way } = delivered(options);
   return {
     kind: 'event',
     jws: `event ${id}`,
     ...way,
     epoch,
+    kid,
     seq,
     id,
     prev,
@@ -53,7 +65,7 @@ export function event(seq: number, options: Delivery & { branch?: string; prev?:
 
 export function notUnderstood(seq: number): DecodedRecord {
   const place = { epoch: EPOCH, seq, id: `e${seq}`, prev: seq === 1 ? null : `e${seq - 1}`, at: START };
-  return { kind: 'not-understood', jws: `event e${seq}`, live: true, hint: null, ...place, why: 'version' };
+  return { kind: 'not-understood', jws: `event e${seq}`, live: true, hint: null, kid: KID, ...place, why: 'version' };
 }
 
 /** A heartbeat made `after` ms. */
@@ -90,12 +102,21 @@ export interface Bench {
   /** The machine is suspended: its monotonic clock stands still. */
   suspend(ms: number): void;
   open(way?: WayId): void;
+  /** The issuer answers the fetch that was asked for: with these kids, and the epoch it is in. */
+  fetched(kids: readonly string[], epoch?: string | null, epochKid?: string | null): readonly FollowerEffect[];
   take(way: WayId, ...records: DecodedRecord[]): readonly FollowerEffect[];
   happens(input: Happening): readonly FollowerEffect[];
 }
 
 type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
 type Happening = Unstamped<FollowerInput>;
+
+/** Nothing has been read yet, but the epoch is known. */
+function inEpoch(): LogState {
+  const times = { logTime: 0, wholeAt: 0, savedAt: 0 };
+  const position = { seq: 0, id: null, head: 0, floor: 0 };
+  return { log: LOG, epoch: EPOCH, epochKid: KID, ...position, ...times, suspect: null, proof: null, hint: null };
+}
 
 /** A follower's core with a clock in one's hands. */
 export function createBench(
@@ -106,7 +127,7 @@ export function createBench(
     boot?: Boot;
   } = {},
 ): Bench {
-  const { kept, quarantined = [], wallMs = START, boot, ...rest } = options;
+  const { kept = inEpoch(), quarantined = [], wallMs = START, boot, ...rest } = options;
   const core = createFollowerCore({ log: LOG, first: 'kafka', second: 'http', ...rest });
   let wall = wallMs;
   let monotonic = 0;
@@ -160,6 +181,8 @@ export function createBench(
       happens({ kind: 'asked', way });
       happens({ kind: 'opened', way });
     },
+    fetched: (kids, epoch = EPOCH, epochKid = kids.at(-1) ?? null) =>
+      happens({ kind: 'keys', set: { kids, epoch, epochKid, begunAt: monotonic } }),
     take: (way, ...records) => happens({ kind: 'records', way, records }),
     happens,
   };
@@ -170,5 +193,5 @@ export const kinds = (effects: readonly FollowerEffect[]) =>
     if (effect.kind === 'open' || effect.kind === 'close' || effect.kind === 'restart') {
       return [`${effect.kind} ${effect.way}`];
     }
-    return effect.kind === 'prove' || effect.kind === 'ready' ? [effect.kind] : [];
+    return effect.kind === 'prove' || effect.kind === 'ready' || effect.kind === 'fetchKeys' ? [effect.kind] : [];
   });

@@ -1,6 +1,6 @@
 import { createFollowerCore } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
-import { beat, createBench, EPOCH, event, kinds, notUnderstood, START } from './follower-bench.ts';
+import { beat, createBench, EPOCH, event, KID, kinds, notUnderstood, START } from './follower-bench.ts';
 
 /** A follower that has read three events and is whole. */
 function wholeAtThree(options: Parameters<typeof createBench>[0] = {}) {
@@ -157,6 +157,9 @@ describe('what is not understood', () => {
     const bench = wholeAtThree();
     bench.take('first', notUnderstood(4));
     bench.take('first', event(1, { epoch: '0002-b' }));
+    bench.fetched([KID], '0002-b');
+    bench.open();
+    bench.take('first', event(1, { epoch: '0002-b' }));
     expect(bench.state.quarantined.size).toBe(1);
     bench.take('first', beat(1, 2_000, { epoch: '0002-b' }));
     expect(bench.state.quarantined.size).toBe(0);
@@ -176,9 +179,15 @@ describe('what is not understood', () => {
 describe('epochs', () => {
   it('a newer one starts the position anew and is suspect until whole', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(1, { epoch: '0002-b' }));
+    const next = { epoch: '0002-b', kid: 'key-2' };
+    expect(kinds(bench.take('first', event(1, next)))).toEqual(['fetchKeys']);
+    expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3 });
+    expect(bench.rows.has('0002-b:1')).toBe(true);
+    expect(kinds(bench.fetched([KID, 'key-2'], '0002-b'))).toEqual(['restart first']);
+    bench.open();
+    bench.take('first', event(1, next));
     expect(bench.kept).toMatchObject({ epoch: '0002-b', seq: 1, head: 1, suspect: 'epoch', wholeAt: START });
-    bench.take('first', beat(1, 1_000, { epoch: '0002-b' }));
+    bench.take('first', beat(1, 1_000, next));
     expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
   });
 

@@ -4,7 +4,7 @@ import { openBulkVerifier } from '@rescind/token';
 import type { WayRecord } from '../ports.ts';
 import { MAX_EVENT_BYTES } from './claims.ts';
 import type { EventDecoder, EventDecoderOptions } from './decode.ts';
-import { bad, badReason, createReading, decodeHeartbeats, NO_TIME } from './decode.ts';
+import { bad, badBecause, createReading, decodeHeartbeats, NO_TIME } from './decode.ts';
 import type { DecodedRecord } from './record.ts';
 
 /** Reads batch after batch of a catch-up: the signatures of the next are computed in other threads meanwhile. */
@@ -32,8 +32,8 @@ export function openBulkDecoder(
     return records.map((record, index) => {
       if (!isToVerify(record, index)) return beats[index] ?? bad(record, 'too_large');
       const token = verified.next().value;
-      if (token === undefined || token instanceof RescindError) return bad(record, badReason(token));
-      return reading.read(record, token.payload);
+      if (token === undefined || token instanceof RescindError) return badBecause(record, token);
+      return reading.read(record, token);
     });
   }
 

@@ -2,13 +2,13 @@ import type { KeyObject } from 'node:crypto';
 import type { Cutoff, Denial } from '@rescind/revocation';
 import { RescindError, toCutoff } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { VerifierOptions } from '@rescind/token';
+import type { VerifiedToken, VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { WayRecord } from '../ports.ts';
 import type { EventBody, Place } from './claims.ts';
 import { looksLikeHeartbeat, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace } from './claims.ts';
 import { latestCutOff } from './encode.ts';
-import { peekIsHeartbeat, peekKid } from './peek.ts';
+import { peekIsHeartbeat, peekKid, peekPlace } from './peek.ts';
 import type {
   BadReason,
   BadRecord,
@@ -17,6 +17,7 @@ import type {
   HeartbeatRecord,
   NotUnderstoodRecord,
 } from './record.ts';
+import { EVENT_KID } from './vocabulary.ts';
 
 /** The keys of the log's events, as @rescind/token has them. Asked at every record: keys may come and go. */
 export interface EventKeys {
@@ -35,24 +36,19 @@ export interface EventDecoderOptions {
 /** Reads the signed events of one log. Holds nothing; never throws because of a record. */
 export interface EventDecoder {
   /**
-   * Decodes and verifies a batch, in order, one result a record. Of its heartbeats only the first and the last that
-   * verify are (a connection is opened by one, and the newest says it all); the others come back as `skipped`.
+   * Decodes and verifies a batch, in order, one result a record. Of the heartbeats of each key only the first that verifies
+   * (it opens a connection), the last and the newest by its time are; the others come back as `skipped`.
    */
   decodeBatch(records: readonly WayRecord[]): DecodedRecord[];
   /** Decodes and verifies one signed text alone: a proof, an outbox row, a quarantined event. */
   decode(jws: string): DecodedRecord;
-  /** The distinct key ids of a batch that `keys` does not know: unverified, for asking for them. At most 8. */
-  unknownKids(records: readonly WayRecord[]): string[];
 }
-
-/** A flood of made-up key ids must not become a list as long as the flood. */
-const MAX_UNKNOWN_KIDS = 8;
 
 /** What is the same for one record and for thousands. */
 export interface Reading {
   readonly verifier: VerifierOptions;
   /** What a verified payload says. */
-  read(record: WayRecord, payload: Readonly<Record<string, unknown>>): DecodedRecord;
+  read(record: WayRecord, token: VerifiedToken): DecodedRecord;
 }
 
 const decoderOptions = optionsOf<EventDecoderOptions>('createEventDecoder', {
@@ -65,7 +61,7 @@ const decoderOptions = optionsOf<EventDecoderOptions>('createEventDecoder', {
 export function createReading(options: EventDecoderOptions): Reading {
   const { log, issuers, keys } = decoderOptions(options);
   const speaksFor = new Map(issuers.map((iss) => [iss, iss]));
-  const same = { speaksFor, epochAs: createSameText() };
+  const same = { log, speaksFor, epochAs: createSameText(), kidAs: createSameText() };
   if (speaksFor.size === 0) throw new TypeError('issuers must name the token issuers this log may speak for');
   return {
     verifier: {
@@ -77,7 +73,7 @@ export function createReading(options: EventDecoderOptions): Reading {
       requiredClaims: ['jti'],
       maxBytes: MAX_EVENT_BYTES,
     },
-    read: (record, payload) => read(record, payload, same),
+    read: (record, token) => read(record, token, same),
   };
 }
 
@@ -96,9 +92,9 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
   const decodeRecord = (record: WayRecord): DecodedRecord => {
     if (record.jws.length > MAX_EVENT_BYTES) return bad(record, 'too_large');
     try {
-      return reading.read(record, verifier.verify(record.jws, NO_TIME).payload);
+      return reading.read(record, verifier.verify(record.jws, NO_TIME));
     } catch (error) {
-      return bad(record, badReason(error));
+      return badBecause(record, error);
     }
   };
 
@@ -108,7 +104,6 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
       return records.map((record, index) => beats[index] ?? decodeRecord(record));
     },
     decode: (jws) => decodeRecord({ jws, hint: null, live: false }),
-    unknownKids: (records) => unknownKids(records, options.keys),
   };
 }
 
@@ -120,7 +115,7 @@ export function decodeHeartbeats(
   const decoded = records.map((record): DecodedRecord | undefined =>
     !record.isEvent && peekIsHeartbeat(record.jws) ? { kind: 'skipped', ...delivery(record) } : undefined,
   );
-  // From either end up to the first that verifies: rubbish must not hide a good one.
+  /** Up to the first that verifies: rubbish must not hide a good one. */
   const decodeFirst = (order: Iterable<number>): void => {
     for (const index of order) {
       const record = records[index];
@@ -130,31 +125,41 @@ export function decodeHeartbeats(
       if (result.kind !== 'bad') return;
     }
   };
-  decodeFirst(records.keys());
-  decodeFirst([...records.keys()].reverse());
+  // Each key for itself: a key that turns out to be revoked must not hide what another has signed.
+  for (const beats of heartbeatsByKey(records, decoded)) {
+    decodeFirst(beats);
+    if (beats.length === 1) continue;
+    decodeFirst(beats.toReversed());
+    if (beats.length > 2) decodeFirst(newestFirst(records, beats));
+  }
   return decoded;
 }
 
-function unknownKids(records: readonly WayRecord[], keys: EventKeys): string[] {
-  const known = new Set(keys.kids());
-  const unknown = new Set<string>();
-  let before = '';
-  for (const { jws } of records) {
-    // All events of one key begin with the same text.
-    if (before !== '' && jws.startsWith(before)) continue;
-    const kid = peekKid(jws);
-    if (kid === undefined) continue;
-    before = jws.slice(0, jws.indexOf('.') + 1);
-    if (!known.has(kid)) unknown.add(kid);
-    if (unknown.size === MAX_UNKNOWN_KIDS) break;
-  }
-  return [...unknown];
+function heartbeatsByKey(records: readonly WayRecord[], decoded: readonly (DecodedRecord | undefined)[]): number[][] {
+  const byKey = new Map<string, number[]>();
+  decoded.forEach((one, index) => {
+    const jws = records[index]?.jws;
+    if (one === undefined || jws === undefined) return;
+    const header = jws.slice(0, jws.indexOf('.'));
+    const beats = byKey.get(header);
+    if (beats === undefined) byKey.set(header, [index]);
+    else beats.push(index);
+  });
+  return [...byKey.values()];
+}
+
+/** By the time that each claims. */
+function newestFirst(records: readonly WayRecord[], beats: readonly number[]): number[] {
+  const times = new Map(beats.map((index) => [index, peekPlace(records[index]?.jws ?? '')?.at ?? 0]));
+  return beats.toSorted((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0));
 }
 
 /** Texts that are the same from record to record, each as one object: tables then find it without reading it. */
 interface SameTexts {
+  readonly log: string;
   readonly speaksFor: ReadonlyMap<string, string>;
   epochAs(epoch: string): string;
+  kidAs(kid: string): string;
 }
 
 /** The text that was given last, when it is the same. */
@@ -171,27 +176,40 @@ export function isSigned(record: DecodedRecord): record is EventRecord | Heartbe
   return record.kind === 'event' || record.kind === 'heartbeat' || record.kind === 'not-understood';
 }
 
-function read(record: WayRecord, payload: Readonly<Record<string, unknown>>, same: SameTexts): DecodedRecord {
+function read(record: WayRecord, { header, payload }: VerifiedToken, same: SameTexts): DecodedRecord {
+  const kid = same.kidAs(header.kid ?? '');
   if (looksLikeHeartbeat(payload)) {
     const heartbeat = readHeartbeat(payload);
     return heartbeat === undefined
       ? bad(record, 'not_placed')
-      : { kind: 'heartbeat', ...delivery(record), ...heartbeat };
+      : { kind: 'heartbeat', ...delivery(record), kid, ...heartbeat };
   }
   const found = readPlace(payload);
   if (found === undefined) return bad(record, 'not_placed');
-  const place = { ...found, epoch: same.epochAs(found.epoch) };
+  const place = { ...found, kid, epoch: same.epochAs(found.epoch) };
   const body = readBody(payload);
   if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, why: body };
   return toEvent(record, place, body, same);
 }
 
-function toEvent(record: WayRecord, place: Place, body: EventBody, { speaksFor }: SameTexts): EventRecord {
+function toEvent(
+  record: WayRecord,
+  place: Place & { readonly kid: string },
+  body: EventBody,
+  { log, speaksFor }: SameTexts,
+): EventRecord {
   const { txn, reason, type } = body;
   const cutoffs: Cutoff[] = [];
+  const kills: string[] = [];
   let skipped = 0;
   let clamped = 0;
   for (const denial of body.deny) {
+    // Not about tokens: no row of the denylist, whose claims are asked for each request.
+    if (denial.claim === EVENT_KID) {
+      if (denial.iss === log) kills.push(denial.value);
+      else skipped += 1;
+      continue;
+    }
     const iss = speaksFor.get(denial.iss);
     if (iss === undefined) {
       skipped += 1;
@@ -201,7 +219,7 @@ function toEvent(record: WayRecord, place: Place, body: EventBody, { speaksFor }
     if (bounded !== denial) clamped += 1;
     cutoffs.push(toCutoff({ ...bounded, iss }, { txn, reason, epoch: place.epoch, seq: place.seq }));
   }
-  return { kind: 'event', ...delivery(record), ...place, txn, reason, type, cutoffs, skipped, clamped };
+  return { kind: 'event', ...delivery(record), ...place, txn, reason, type, cutoffs, kills, skipped, clamped };
 }
 
 /** An event cannot deny what is issued after it, nor have been forgotten before it was made. */
@@ -221,7 +239,15 @@ export function bad(record: WayRecord, why: BadReason): BadRecord {
   return { kind: 'bad', ...delivery(record), why };
 }
 
-export function badReason(error: unknown): BadReason {
+/** One whose key is not known says which that is: it may be worth asking for. */
+export function badBecause(record: WayRecord, error: unknown): BadRecord {
+  const why = badReason(error);
+  const kid = why === 'key_unknown' ? peekKid(record.jws) : undefined;
+  if (kid === undefined) return bad(record, why);
+  return { ...bad(record, why), claimed: { kid, epoch: peekPlace(record.jws)?.epoch ?? null } };
+}
+
+function badReason(error: unknown): BadReason {
   if (!(error instanceof RescindError)) return 'malformed';
   switch (error.code) {
     case 'token_key_unknown':

@@ -36,3 +36,15 @@ export function peekKid(jws: string): string | undefined {
     return undefined;
   }
 }
+
+/** Where a text says that it stands and when it was made; undefined where it says nothing usable. Proves nothing. */
+export function peekPlace(jws: string): { readonly epoch: string | null; readonly at: number } | undefined {
+  if (jws.length > MAX_EVENT_BYTES) return undefined;
+  try {
+    const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
+    const { epoch, iat_ms: at } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8'));
+    return { epoch: typeof epoch === 'string' ? epoch : null, at: typeof at === 'number' ? at : 0 };
+  } catch {
+    return undefined;
+  }
+}

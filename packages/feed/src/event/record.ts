@@ -9,8 +9,14 @@ interface Delivered {
   readonly hint: string | null;
 }
 
+/** What a record carries whose signature was verified. */
+interface Signed {
+  /** The key that signed it. */
+  readonly kid: string;
+}
+
 /** Where a signed event stands in its log. */
-interface Placed {
+interface Placed extends Signed {
   readonly epoch: string;
   /** 1, 2, 3 … gapless within the epoch. */
   readonly seq: number;
@@ -31,6 +37,8 @@ export interface EventRecord extends Delivered, Placed {
   readonly type: string;
   /** One row for each entry of `deny` that this log may speak for; T and E are within their bounds. */
   readonly cutoffs: readonly Cutoff[];
+  /** Event keys that it denies (`event_kid`): what they have signed is not taken any more. */
+  readonly kills: readonly string[];
   /** How many entries were skipped: they name a token issuer this log may not speak for. */
   readonly skipped: number;
   /** How many entries had a T or E beyond its bound. */
@@ -38,7 +46,7 @@ export interface EventRecord extends Delivered, Placed {
 }
 
 /** A verified heartbeat. */
-export interface HeartbeatRecord extends Delivered {
+export interface HeartbeatRecord extends Delivered, Signed {
   readonly kind: 'heartbeat';
   readonly epoch: string;
   /** The seq of the last event there was when it was made; 0 before the first. */
@@ -64,6 +72,8 @@ export type BadReason = 'too_large' | 'malformed' | 'key_unknown' | 'signature' 
 export interface BadRecord extends Delivered {
   readonly kind: 'bad';
   readonly why: BadReason;
+  /** With `key_unknown`: what it claims of itself, unverified. */
+  readonly claimed?: { readonly kid: string; readonly epoch: string | null };
 }
 
 /** A heartbeat of a batch that was not worth verifying: a later one of the same batch was. */

@@ -7,6 +7,9 @@ const OWN = 'https://rescind.dev/events';
 /** The one event type that says nothing was revoked: how far the log goes, and when that was so. */
 export const HEARTBEAT_TYPE = `${OWN}/heartbeat`;
 
+/** The claim of a denial that revokes a key of the log's events: no token has it. */
+export const EVENT_KID = 'event_kid';
+
 /** Reasons for which CAEP 1.0 or RISC 1.0 has a type of its own, if the event is about one user and ends the sessions. */
 const BY_REASON: Readonly<Record<string, string>> = {
   password_changed: `${CAEP}/credential-change`,
@@ -27,6 +30,7 @@ const BY_CLAIM: Readonly<Record<string, string>> = {
   sub: `${CAEP}/session-revoked`,
   client_id: `${CAEP}/session-revoked`,
   kid: `${OWN}/key-revoked`,
+  event_kid: `${OWN}/event-key-revoked`,
   iss: `${OWN}/issuer-revoked`,
 };
 

@@ -4,6 +4,15 @@ import { ageAtStart, ageOf } from './core/age.ts';
 import { releaseAside } from './core/aside.ts';
 import type { Draft, Settings } from './core/draft.ts';
 import { beginDraft, changeWay, count, finishDraft, log, toSettings, wayName } from './core/draft.ts';
+import {
+  fetchFailed,
+  fetchWhatIsDue,
+  isAwaitingKeys,
+  isRevoked,
+  newEventKeys,
+  takeKeySet,
+  takeUnknownKey,
+} from './core/event-keys.ts';
 import { offerProof } from './core/fork.ts';
 import { takeHeartbeat } from './core/heartbeat.ts';
 import { takeEvent } from './core/position.ts';
@@ -26,6 +35,7 @@ import type {
 import { markGood } from './core/ways.ts';
 
 export type {
+  FetchedSet,
   FollowerCore,
   FollowerCoreOptions,
   FollowerEffect,
@@ -52,6 +62,7 @@ export function createFollowerCore(options: FollowerCoreOptions): FollowerCore {
       const draft = beginDraft(settings, state, input.at);
       takeInput(draft, input);
       repairWhatIsDue(draft);
+      fetchWhatIsDue(draft);
       offerProof(draft);
       return finishDraft(draft);
     },
@@ -94,6 +105,13 @@ function takeInput(draft: Draft, input: FollowerInput): void {
     case 'tick':
       passTime(draft);
       return;
+    case 'keys':
+      takeKeySet(draft, input.set);
+      settle(draft);
+      return;
+    case 'keysFailed':
+      fetchFailed(draft);
+      return;
     case 'stop':
       draft.isAgeToSave = draft.kept.wholeAt > 0;
   }
@@ -109,9 +127,15 @@ function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, 
     hint = record.hint ?? hint;
     if (record.kind === 'bad') {
       count(draft, 'rescind_events_applied_total', { result: `bad_${record.why}` });
+      if (record.why === 'key_unknown') takeUnknownKey(draft, way, record);
       continue;
     }
     if (record.kind === 'skipped') continue;
+    // Also what was decoded before its key was revoked.
+    if (isRevoked(draft, record.kid)) {
+      count(draft, 'rescind_events_applied_total', { result: 'bad_key_revoked' });
+      continue;
+    }
     heard = true;
     caughtUp ||= !record.live;
     if (record.kind === 'heartbeat') takeHeartbeat(draft, way, record);
@@ -123,7 +147,7 @@ function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, 
     draft.answeredAt = at.monotonic;
   }
   if (way === 'first') {
-    if (hint !== null && hint !== draft.kept.hint) draft.kept = { ...draft.kept, hint };
+    if (hint !== null && hint !== draft.kept.hint && !isAwaitingKeys(draft)) draft.kept = { ...draft.kept, hint };
     // A first way that is catching up is not silent, though it says nothing of now.
     if (caughtUp || draft.kept.seq > seqBefore) markGood(draft);
   }
@@ -154,8 +178,6 @@ function start(
 ): FollowerStep {
   const draft = beginDraft(settings, firstState(settings, kept, quarantined, at), at);
   markGood(draft);
-  // Else the next start would find a wall clock that has passed the kept one again, and take the age for known.
-  draft.isAgeToSave = draft.kept.wholeAt > 0 && at.wall < draft.kept.savedAt;
   draft.effects.push({ kind: 'open', way: 'first' });
   for (const { epoch, seq, record } of quarantined) {
     if (record.kind !== 'event') continue;
@@ -184,7 +206,8 @@ function firstState(
     run: null,
     beat: null,
     age: ageAtStart(state, at),
-    saved: { wall: at.wall, monotonic: now },
+    // The first tick commits the age as this process found it: a clock that is set later is measured against that.
+    saved: { wall: Number.NEGATIVE_INFINITY, monotonic: now, boot: at.boot },
     way: null,
     ready: false,
     ways: { first: { ...NO_WAY, taken: true, since: now, heardAt: now }, second: NO_WAY },
@@ -192,6 +215,7 @@ function firstState(
     jitterMs: 0,
     answeredAt: now,
     repair: { dueAt: null, must: false, attempts: 0, seq: 0, mendedAt: now, provedAt: null },
+    eventKeys: newEventKeys(now),
   };
 }
 

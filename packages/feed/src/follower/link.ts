@@ -1,8 +1,8 @@
 import type { BulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder, EventKeys } from '../event/decode.ts';
 import type { DecodedRecord } from '../event/record.ts';
-import type { Way, WayConnection, WayRecord } from '../ports.ts';
-import type { WayId } from './core.ts';
+import type { Way, WayConnection } from '../ports.ts';
+import type { FetchedSet, WayId } from './core.ts';
 import type { Engine } from './engine.ts';
 import type { IsStale, Slice } from './pipeline.ts';
 import { createPipeline } from './pipeline.ts';
@@ -25,8 +25,10 @@ const AHEAD = 16;
 export interface FollowerKeys extends EventKeys {
   /** Resolves when there are keys. */
   ready(signal?: AbortSignal): Promise<void>;
-  /** Whether this kid is known, after fetching at most once. */
-  ensure(kid: string): Promise<boolean>;
+  /** Fetches the set once, past every cache, beginning after this call. Whether that succeeded. Never rejects. */
+  refetch(): Promise<boolean>;
+  /** Calls `listener` after each fetch that succeeded, whatever caused it. Returns what ends that. */
+  onFetched(listener: (set: FetchedSet) => void): () => void;
 }
 
 export interface LinkOptions {
@@ -64,17 +66,10 @@ export function openLink({ id, way, engine, decoder, bulk, keys, transports, clo
     return () => gone || closing.aborted || generation !== of || askedIn !== generation || questions !== question;
   }
 
-  /** Keys that came with a new epoch: asked for before its events are called bad. */
-  async function askForKeys(slice: readonly WayRecord[]): Promise<void> {
-    const unknown = decoder.unknownKids(slice);
-    if (unknown.length > 0) await Promise.all(unknown.map((kid) => keys.ensure(kid)));
-  }
-
   const submit = (records: readonly DecodedRecord[], isStale: IsStale) =>
     isStale() ? undefined : engine.submit({ kind: 'records', way: id, records }, isStale);
 
   const pipeline = createPipeline(SLICE, AHEAD, async (slice: Slice) => {
-    await askForKeys(slice.records);
     const decoded = slice.isStale() ? [] : await bulk.decodeBatch(slice.records);
     return () => submit(decoded, slice.isStale);
   });
@@ -101,8 +96,7 @@ export function openLink({ id, way, engine, decoder, bulk, keys, transports, clo
         await pipeline.add({ records: batch, isStale });
         return;
       }
-      await askForKeys(batch);
-      if (!isStale()) await submit(decoder.decodeBatch(batch), isStale);
+      await submit(decoder.decodeBatch(batch), isStale);
     },
   });
 

@@ -74,15 +74,22 @@ export function openFollower(options: FollowerOptions): Follower {
     clock,
     telemetry,
     onChange: listeners.tell,
-    carryOut: (effect) =>
-      carryOut(effect, links, telemetry, () => {
-        readiness.reached();
-        listeners.tell();
-      }),
+    carryOut(effect) {
+      if (effect.kind === 'fetchKeys') void fetchKeys();
+      else
+        carryOut(effect, links, telemetry, () => {
+          readiness.reached();
+          listeners.tell();
+        });
+    },
   });
   const startOf = () => core.startOf(engine.state(), 'second');
   const transports = openTransports({ feed, clock, telemetry, startOf });
   const links = createLinks({ feed, telemetry, transports, engine, decoder, bulk, keys, closing: closing.signal });
+  const stopListening = keys.onFetched((set) => void engine.submit({ kind: 'keys', set }));
+  async function fetchKeys(): Promise<void> {
+    if (!(await keys.refetch())) await engine.submit({ kind: 'keysFailed' });
+  }
   engine.begin(started.effects);
 
   const view = () => core.view(engine.state(), engine.now());
@@ -106,6 +113,7 @@ export function openFollower(options: FollowerOptions): Follower {
     closing.abort();
     clearInterval(timer);
     transports.close();
+    stopListening();
     engine.close();
     readiness.given();
     await Promise.all([links.closeAll(), bulk.close()]);
@@ -124,7 +132,12 @@ function quarantinedAgain(store: FeedStore, log: string, decoder: EventDecoder) 
   return store.quarantined(log).map(({ epoch, seq, jws }) => ({ epoch, seq, record: decoder.decode(jws) }));
 }
 
-function carryOut(effect: Effect, links: Links, telemetry: Telemetry, onReady: () => void): void {
+function carryOut(
+  effect: Exclude<Effect, { kind: 'fetchKeys' }>,
+  links: Links,
+  telemetry: Telemetry,
+  onReady: () => void,
+): void {
   switch (effect.kind) {
     case 'open':
       links.open(effect.way);

@@ -138,7 +138,7 @@ function readPiece(source: LogSource, after: number, most: number): Piece {
   const read = source.read(after, READ_LIMIT);
   const rows = withinBytes(read, most);
   const { epoch } = source.snapshot();
-  const text = rows.map(({ seq, jws }) => `id: ${epoch}:${seq}\nevent: ${EVENT_NAME}\ndata: ${jws}\n\n`).join('');
+  const text = rows.map(({ seq, jws }) => `id: ${epoch}:${seq}\n${eventText(jws)}`).join('');
   return {
     epoch,
     text,
@@ -156,6 +156,10 @@ function withinBytes<R extends { readonly jws: string }>(rows: readonly R[], mos
     return index > 0 && bytes > most;
   });
   return beyond === -1 ? rows : rows.slice(0, beyond);
+}
+
+export function eventText(jws: string): string {
+  return `event: ${EVENT_NAME}\ndata: ${jws}\n\n`;
 }
 
 export function heartbeatText(heartbeat: Heartbeat): string {

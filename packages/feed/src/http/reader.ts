@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import type { LogSource } from '../ports.ts';
 import type { Broadcast, Heartbeat, Listener } from './broadcast.ts';
-import { heartbeatText } from './broadcast.ts';
+import { eventText, heartbeatText } from './broadcast.ts';
 
 /** How long an ended connection has to take the rest before it is cut. */
 const LINGER_MS: DurationMs = 2_000;
@@ -67,6 +67,13 @@ export function openReader(options: ReaderOptions): Reader {
     response.destroy();
   };
 
+  /** A reader that hears nothing more from this epoch is to hear first that its key was revoked. */
+  const endEpoch = () => {
+    const lastWord = source.lastWord?.(epoch);
+    if (lastWord !== undefined) response.write(eventText(lastWord));
+    end('epoch_changed');
+  };
+
   const write = (text: string) => {
     const flows = response.write(text);
     account();
@@ -89,7 +96,7 @@ export function openReader(options: ReaderOptions): Reader {
   const pump = () => {
     while (!over && !response.writableNeedDrain) {
       const piece = broadcast.piece(sent);
-      if (piece.epoch !== epoch) return end('epoch_changed');
+      if (piece.epoch !== epoch) return endEpoch();
       if (piece.text === '') break;
       sent = piece.upTo;
       write(piece.text);
@@ -128,7 +135,7 @@ export function openReader(options: ReaderOptions): Reader {
     },
     appended: guardedPump,
     heartbeat(heartbeat) {
-      if (heartbeat.epoch !== epoch) return end('epoch_changed');
+      if (heartbeat.epoch !== epoch) return endEpoch();
       due = due[0] === undefined ? [heartbeat] : [due[0], heartbeat];
       guardedPump();
     },

@@ -3,6 +3,7 @@ import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { SigningAlgorithm } from '@rescind/token';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { EpochDraft } from '../log/epoch-draft.ts';
+import { appendLastWord } from '../log/event-key-denials.ts';
 import { turnEpoch } from '../log/turn-epoch.ts';
 import type { Settings } from '../options.ts';
 import type { KeyCause, KeyRow } from '../sql/keys.ts';
@@ -70,6 +71,7 @@ export function replaceRevoked(room: KeyRoom, unit: Unit, kid: string): string[]
   const { purpose, state } = row;
   const next = state === 'active' ? keys.next(purpose) : undefined;
   const revoked = [row, ...(next === undefined ? [] : [next])];
+  if (purpose === 'event' && state === 'active') appendLastWord(room.store, unit, kid);
   for (const key of revoked) keys.revoke(key.kid);
   if (state === 'active') replaceActive(room, unit, purpose, kid);
   unit.afterCommit(() => {

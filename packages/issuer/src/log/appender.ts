@@ -1,4 +1,5 @@
 import type { EventEncoder } from '@rescind/feed';
+import { EVENT_KID } from '@rescind/feed';
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
 import type { RevocationRecord } from '../issuer-revocations.ts';
@@ -53,7 +54,8 @@ export function createAppender({ meta, outbox, revocations, encoder }: AppenderO
       });
       if (given !== seq) throw new Error(`the outbox gave seq ${given} where ${seq} was due`);
       meta.moveHead(seq, id);
-      for (const denial of deny) revocations.merge(toCutoff(denial, { txn, reason, epoch, seq }));
+      for (const denial of deny)
+        if (denial.claim !== EVENT_KID) revocations.merge(toCutoff(denial, { txn, reason, epoch, seq }));
       return { txn, epoch, seq };
     },
   };

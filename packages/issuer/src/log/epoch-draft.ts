@@ -1,11 +1,13 @@
 import type { EventEncoder } from '@rescind/feed';
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { isAboutEventKeys } from '../revoke/denials.ts';
 import { createId } from '../session/mint.ts';
 import type { Store } from '../sql/store.ts';
 import type { Revocation, SignedEvent } from './appender.ts';
 import { revocationOf } from './appender.ts';
 import { counterOf, toEpoch } from './epoch.ts';
+import { denialsOfEventKeys, revokedEventKids } from './event-key-denials.ts';
 
 /**
  * The next epoch, signed bit by bit before it is opened: signatures of all that still denies would otherwise stop logins
@@ -15,6 +17,8 @@ export interface EpochDraft {
   readonly epoch: string;
   /** What has been signed so far, in order. */
   readonly events: readonly { readonly revocation: Revocation; readonly signed: SignedEvent }[];
+  /** The event keys that its first events deny. */
+  readonly revokedEventKids: readonly string[];
   /** The seq, in the present epoch, of the last of them; what follows is yet to be said. */
   readonly upTo: number;
   /** Signs some more; true when little is left, or it has been at it for long enough. */
@@ -39,12 +43,21 @@ export function createEpochDraft({ store, encoder, now }: DraftOptions): EpochDr
   if (former === undefined) throw new Error('the log has no epoch');
   const epoch = toEpoch(counterOf(former.epoch) + 1);
   const events: { revocation: Revocation; signed: SignedEvent }[] = [];
+  const revokedKids = revokedEventKids(store);
   let upTo = 0;
   let rounds = 0;
+
+  function sign(revocation: Revocation, at: EpochMillis): void {
+    const id = createId();
+    const place = { epoch, seq: events.length + 1, id, prev: events.at(-1)?.signed.id ?? null };
+    events.push({ revocation, signed: { id, at, jws: encoder.event({ ...revocation, ...place, at }) } });
+  }
+  for (const revocation of denialsOfEventKeys(store, now())) sign(revocation, now());
 
   return {
     epoch,
     events,
+    revokedEventKids: revokedKids,
     get upTo() {
       return upTo;
     },
@@ -53,9 +66,7 @@ export function createEpochDraft({ store, encoder, now }: DraftOptions): EpochDr
       const rows = outbox.liveAfter(at - CLOCK_TOLERANCE_MS, upTo, ROWS_AT_ONCE);
       for (const row of rows) {
         const revocation = revocationOf(row);
-        const id = createId();
-        const place = { epoch, seq: events.length + 1, id, prev: events.at(-1)?.signed.id ?? null };
-        events.push({ revocation, signed: { id, at, jws: encoder.event({ ...revocation, ...place, at }) } });
+        if (!isAboutEventKeys(revocation.deny)) sign(revocation, at);
         upTo = row.seq;
       }
       rounds += 1;

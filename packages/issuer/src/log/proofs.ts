@@ -1,5 +1,6 @@
-import type { EventDecoder } from '@rescind/feed';
-import type { Telemetry } from '@rescind/revocation';
+import type { DecodedRecord, EventDecoder } from '@rescind/feed';
+import { isSigned } from '@rescind/feed';
+import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { HighWaterFile, ProofFile } from '../keys/high-water.ts';
@@ -9,7 +10,10 @@ import type { LogPoint } from './lineage.ts';
 import { restoredBecause } from './lineage.ts';
 import type { WriteGate } from './write-gate.ts';
 
-/** Finds out whether the database is older than the log that was made from it. */
+/**
+ * Finds out whether the database is older than the log that was made from it, or somebody else signs with its event key:
+ * both show as a signed place that the log does not have.
+ */
 export interface RestoreDetector {
   /** At start: the high-water mark, the keys, and the proofs of before. */
   checkFiles(): void;
@@ -27,18 +31,31 @@ interface DetectorOptions {
   readonly proofs: ProofFile;
   readonly gate: WriteGate;
   readonly telemetry: Telemetry;
+  /** When this process started, by the issuer's clock: what was signed before may be of a forgotten time. */
+  readonly startedAt: EpochMillis;
+  /** Revokes the event key that signs, at once. */
+  readonly revokeStolenKey: (kid: string) => void;
 }
 
 /** The place in the log that a signed text speaks of; `undefined`: it is not signed by the log. */
-export function pointOf(decoder: EventDecoder, jws: string): LogPoint | undefined {
-  const record = decoder.decode(jws);
+function pointOf(decoder: EventDecoder, jws: string): LogPoint | undefined {
+  return toPoint(decoder.decode(jws));
+}
+
+/** A key of which this issuer has said so is not the one that signs any more. */
+function revokesItself(record: DecodedRecord): boolean {
+  return record.kind === 'event' && record.kills.includes(record.kid);
+}
+
+/** Where a verified record stands; `undefined`: it is not signed by the log. */
+export function toPoint(record: DecodedRecord): LogPoint | undefined {
   if (record.kind === 'heartbeat') return { epoch: record.epoch, seq: record.head, id: record.last };
   if (record.kind === 'event' || record.kind === 'not-understood') return record;
   return undefined;
 }
 
 export function createRestoreDetector({ store, decoder, ...files }: DetectorOptions): RestoreDetector {
-  const { keyrings, highWater, proofs, gate, telemetry } = files;
+  const { keyrings, highWater, proofs, gate, telemetry, startedAt, revokeStolenKey } = files;
 
   function because(point: LogPoint): string | null {
     const own = store.meta.identity();
@@ -70,8 +87,34 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     gate.refuse(reason);
   }
 
-  function check(jws: string, point: LogPoint): void {
-    const reason = because(point);
+  /**
+   * The mark and the key files agree with the database, so it is the log's latest state. Unless they were all put back
+   * together: then what the key signed before this process began is of the time that was forgotten. A key that revokes
+   * itself is not to be used any more either way.
+   */
+  function isStolen(record: DecodedRecord): boolean {
+    if (!isSigned(record) || record.kid !== store.keys.active('event')) return false;
+    if (gate.refusing() !== null || behindHighWater(highWater.read()) !== null || behindKeys() !== null) return false;
+    if (revokesItself(record)) return true;
+    return record.epoch === store.meta.identity()?.epoch && record.at > startedAt;
+  }
+
+  /** A key that had retired when an epoch was opened has signed nothing in it: whoever signs with it is a thief. */
+  function isOfFormerKey({ kid, epoch }: Extract<DecodedRecord, { kid: string }>): boolean {
+    return store.keys.stateOf(kid) === 'former' && epoch >= (store.meta.identity()?.epoch ?? '');
+  }
+
+  function check(jws: string, record: DecodedRecord): void {
+    const point = toPoint(record);
+    const reason = point === undefined ? null : because(point);
+    const isElsewhere = reason !== null || revokesItself(record);
+    if (!isElsewhere || (isSigned(record) && isOfFormerKey(record))) return;
+    if (isSigned(record) && isStolen(record)) {
+      telemetry.count('rescind_event_keys_stolen_total');
+      telemetry.log('error', 'event_key_stolen', { kid: record.kid, reason });
+      revokeStolenKey(record.kid);
+      return;
+    }
     if (reason === null) return;
     // Kept, so that it holds after a restart too, and so that the restore knows how far the log had come.
     proofs.add(jws);
@@ -88,15 +131,12 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
       }
     },
     prove(jws) {
-      const point = pointOf(decoder, jws);
-      if (point === undefined) throw new RescindError('event_invalid');
-      check(jws, point);
+      const record = decoder.decode(jws);
+      if (!isSigned(record)) throw new RescindError('event_invalid');
+      check(jws, record);
     },
     proveAll(records) {
-      for (const jws of records) {
-        const point = pointOf(decoder, jws);
-        if (point !== undefined) check(jws, point);
-      }
+      for (const jws of records) check(jws, decoder.decode(jws));
     },
   };
 }

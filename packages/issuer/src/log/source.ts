@@ -1,6 +1,7 @@
 import type { EventEncoder, LogSource } from '@rescind/feed';
 import type { EpochMillis } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
+import type { LastWords } from '../sql/last-words.ts';
 import type { LogIdentity, Meta } from '../sql/meta.ts';
 import type { Outbox } from '../sql/outbox.ts';
 
@@ -9,6 +10,7 @@ interface LogSourceOptions {
   readonly database: Database.Database;
   readonly meta: Meta;
   readonly outbox: Outbox;
+  readonly lastWords: LastWords;
   readonly encoder: () => EventEncoder;
   readonly now: () => EpochMillis;
   readonly onAppend: LogSource['onAppend'];
@@ -17,7 +19,7 @@ interface LogSourceOptions {
 
 /** The log of record, as those read it who carry it on. */
 export function createLogSource(options: LogSourceOptions): LogSource {
-  const { log, database, meta, outbox, encoder, now, onAppend, prove } = options;
+  const { log, database, meta, outbox, lastWords, encoder, now, onAppend, prove } = options;
 
   /** Inside a transaction this connection would show what may yet be rolled back. */
   function requireCommitted(): void {
@@ -44,6 +46,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
       const { epoch, head, last, floor } = snapshot();
       return { jws: encoder().heartbeat({ epoch, head, last, floor, at }), epoch, head };
     },
+    lastWord: (epoch) => lastWords.find(epoch),
     onAppend,
     prove,
   };

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { LastWords } from '../sql/last-words.ts';
 import type { Meta } from '../sql/meta.ts';
 import type { Storage } from '../storage.ts';
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
@@ -20,6 +21,7 @@ interface RelayOptions {
   readonly publisher: Publisher;
   readonly meta: Meta;
   readonly storage: Storage;
+  readonly lastWords: LastWords;
   readonly tail: TailCheck;
   /** Called before each heartbeat, which tells what it did. */
   readonly isRefusing: () => boolean;
@@ -35,7 +37,7 @@ const MARK_EVERY_MS: DurationMs = 1_000;
 
 /** Starts at once, and goes on through every failure of the publisher. */
 export function openRelay(options: RelayOptions): Relay {
-  const { source, publisher, meta, storage, tail, isRefusing, clock, telemetry } = options;
+  const { source, publisher, meta, lastWords, storage, tail, isRefusing, clock, telemetry } = options;
   const core = createRelayCore();
   let state: RelayState;
   let sending: Promise<void> = Promise.resolve();
@@ -80,6 +82,7 @@ export function openRelay(options: RelayOptions): Relay {
       if (found.kind === 'refused' || closed) return failed();
       // Another log by now: what was ordered is not in it, and it is ordered anew from its beginning.
       if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
+      await sendLastWords();
       const batch = composeBatch(order, source.read(order.after, order.limit));
       if (batch.records.length > 0) await publisher.publish(batch.records);
       countPublished(telemetry, batch.records);
@@ -90,6 +93,15 @@ export function openRelay(options: RelayOptions): Relay {
       tail.again();
       noteFailure(error instanceof Error ? error.message : String(error));
       return failed();
+    }
+  }
+
+  /** Before anything of the epoch that followed. */
+  async function sendLastWords(): Promise<void> {
+    for (const { epoch, jws } of lastWords.unsent()) {
+      await publisher.publish([jws]);
+      countPublished(telemetry, [jws]);
+      lastWords.markSent(epoch);
     }
   }
 

@@ -1,6 +1,7 @@
 import type { EventDecoder, Publisher } from '@rescind/feed';
+import { isSigned } from '@rescind/feed';
 import type { RestoreDetector } from '../log/proofs.ts';
-import { pointOf } from '../log/proofs.ts';
+import { toPoint } from '../log/proofs.ts';
 import type { WriteGate } from '../log/write-gate.ts';
 import type { Meta } from '../sql/meta.ts';
 
@@ -25,17 +26,22 @@ interface TailOptions {
   readonly detector: RestoreDetector;
   readonly gate: WriteGate;
   readonly meta: Meta;
+  /** The event key that signs. */
+  readonly activeKid: () => string | undefined;
 }
 
 /** Enough to find a record of ours behind what others may have written there. */
 const TAIL_RECORDS = 200;
 
-export function createTailCheck({ publisher, decoder, detector, gate, meta }: TailOptions): TailCheck {
+export function createTailCheck({ publisher, decoder, detector, gate, meta, activeKid }: TailOptions): TailCheck {
   let looked = false;
 
   /** The greatest seq of this epoch that the topic's end tells of: by an event, or by a heartbeat behind one. */
   function reachedBy(records: readonly string[], epoch: string): number {
-    const points = records.map((jws) => pointOf(decoder, jws)).filter((point) => point?.epoch === epoch);
+    const points = records
+      .map((jws) => decoder.decode(jws))
+      .filter((record) => isSigned(record) && record.epoch === epoch && record.kid === activeKid())
+      .map(toPoint);
     return Math.max(0, ...points.map((point) => point?.seq ?? 0));
   }
 

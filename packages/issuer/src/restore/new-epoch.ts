@@ -9,7 +9,8 @@ import { EVENT_ALGORITHM } from '../keys/event-signing.ts';
 import type { Revocation } from '../log/appender.ts';
 import { revocationOf } from '../log/appender.ts';
 import { toEpoch } from '../log/epoch.ts';
-import { denyKid, endsSessions } from '../revoke/denials.ts';
+import { denyRevokedEventKeys } from '../log/event-key-denials.ts';
+import { denyKid, endsSessions, isAboutEventKeys } from '../revoke/denials.ts';
 import { inParts } from '../revoke/parts.ts';
 import { createId } from '../session/mint.ts';
 import type { Unit } from '../transactions.ts';
@@ -45,6 +46,7 @@ export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
   const at = unit.now();
   // What is left out of the new epoch stays dead only if the clock never shows an earlier time.
   store.meta.clockFloor.set(at);
+  importRevokedEventKeys(keys, evidence, at);
   ensureEventKey(keys, at);
   let endedSessions = evidence.events.reduce((total, event) => total + importEvent(restoring, event, at), 0);
   // Logouts are missing that nobody can tell: whoever is logged in has to log in again.
@@ -53,6 +55,7 @@ export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
   const live = liveRevocations(restoring, at);
   const epoch = toEpoch(plan.counter);
   unit.openEpoch(epoch);
+  denyRevokedEventKeys(store, unit, at);
   for (const revocation of live) unit.append(revocation);
   const revokedKids = replaceTokenKeys(keys, signingKid, at);
   const deny = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...restoring.otherIssuers.map(denyOther)];
@@ -85,10 +88,22 @@ function importEvent({ keys: { store }, issuer }: Restoring, event: EventRecord,
   return ended;
 }
 
+/** What the log has said of event keys since: they stay revoked. */
+function importRevokedEventKeys({ store: { keys } }: KeyRoom, { events }: Evidence, at: EpochMillis): void {
+  for (const kid of new Set(events.flatMap(({ kills }) => kills))) {
+    if (keys.find(kid) !== undefined) keys.revoke(kid);
+    else
+      keys.insert({ kid, purpose: 'event', alg: EVENT_ALGORITHM, state: 'revoked', cause: 'restore', createdAt: at });
+  }
+}
+
 /** What still denies, of the database and of the events imported: each once, in the order it was said in. */
 function liveRevocations({ keys: { store }, evidence }: Restoring, at: EpochMillis): Revocation[] {
   const alive = at - CLOCK_TOLERANCE_MS;
-  const own = store.outbox.live(alive).map(revocationOf);
+  const own = store.outbox
+    .live(alive)
+    .map(revocationOf)
+    .filter(({ deny }) => !isAboutEventKeys(deny));
   const imported = evidence.events
     .map(toRevocation)
     .filter(({ deny }) => deny.some(({ expiresAt }) => expiresAt > alive));

@@ -18,6 +18,9 @@ export interface RestorePlan {
   readonly whole: boolean;
 }
 
+/** More epochs than a log opens in a life: one beyond is a thief's, who wants the counter to run out. */
+const MOST_EPOCHS_LOST = 1_000_000;
+
 /** Judges what the evidence and the database come to together. Pure. */
 export function planRestore(
   evidence: Evidence,
@@ -25,7 +28,8 @@ export function planRestore(
   idAt: (seq: number) => string | undefined,
 ): RestorePlan {
   const ownPoint: LogPoint = { epoch: own.epoch, seq: own.head, id: own.last };
-  const points = [...evidence.points, ...evidence.events, ownPoint].sort(comparePoints);
+  const isOfALog = ({ epoch }: LogPoint) => counterOf(epoch) <= counterOf(own.epoch) + MOST_EPOCHS_LOST;
+  const points = [...evidence.points, ...evidence.events, ownPoint].filter(isOfALog).sort(comparePoints);
   const greatest = points.at(-1) ?? ownPoint;
   return {
     counter: Math.max(...points.map(({ epoch }) => counterOf(epoch))) + 1,

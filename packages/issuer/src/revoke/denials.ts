@@ -1,3 +1,4 @@
+import { EVENT_KID } from '@rescind/feed';
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import { NEVER, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import type { CutoffRequest } from '../issuer-revocations.ts';
@@ -48,6 +49,19 @@ export function denyOlderTokens(iss: string, sid: string, times: DenialTimes): D
 /** A revoked key is never good again, and its thief writes any `exp`. */
 export function denyKid(iss: string, kid: string): Denial {
   return { iss, claim: 'kid', value: kid, expiresAt: NEVER, endsSession: false };
+}
+
+/**
+ * An event key that is never to be believed again. A version that does not know this claim takes it for one of tokens, which
+ * none has: so it has a time, as such a cut-off must.
+ */
+export function denyEventKid(iss: string, kid: string, at: EpochMillis): Denial {
+  return { iss, claim: EVENT_KID, value: kid, issuedUntil: at, expiresAt: NEVER, endsSession: false };
+}
+
+/** Whether an event denies event keys and nothing else: each epoch begins with all of them. */
+export function isAboutEventKeys(deny: readonly Denial[]): boolean {
+  return deny.every(({ claim }) => claim === EVENT_KID);
 }
 
 function expiryOf({ claim, expiresAt }: CutoffRequest, isOurs: boolean, times: DenialTimes): EpochMillis {

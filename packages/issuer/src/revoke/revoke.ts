@@ -16,7 +16,7 @@ import type { SessionRoom } from '../session/room.ts';
 import type { Session } from '../sql/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { appendRevocation } from './append.ts';
-import { denyKid, endsSessions } from './denials.ts';
+import { denyEventKid, denyKid, endsSessions } from './denials.ts';
 import type { RevocationPlan } from './plan.ts';
 import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
 
@@ -124,6 +124,15 @@ function endSessionsOf(
 /** A revoked key signs nothing any more, from this transaction on. What is to be denied with it. */
 function replaceKeys({ keys, policy }: RevocationRoom, unit: Unit, deny: readonly Denial[]): Denial[] {
   const revoked = deny.filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer);
+  // The epoch that follows the revocation of the key that signs begins with its denial; any other stands in this one.
+  const isOther = (kid: string) => {
+    const row = keys.store.keys.find(kid);
+    return row?.purpose === 'event' && (row.state === 'former' || row.state === 'next');
+  };
+  const eventKids = revoked.map(({ value }) => value).filter(isOther);
   const others = revoked.flatMap(({ value }) => replaceRevoked(keys, unit, value));
-  return others.map((kid) => denyKid(policy.issuer, kid));
+  return [
+    ...others.map((kid) => denyKid(policy.issuer, kid)),
+    ...eventKids.map((kid) => denyEventKid(policy.issuer, kid, unit.now())),
+  ];
 }

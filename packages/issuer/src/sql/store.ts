@@ -3,6 +3,8 @@ import type { Clients } from './clients.ts';
 import { createClients } from './clients.ts';
 import type { Keys } from './keys.ts';
 import { createKeys } from './keys.ts';
+import type { LastWords } from './last-words.ts';
+import { createLastWords } from './last-words.ts';
 import type { Meta } from './meta.ts';
 import { createMeta } from './meta.ts';
 import type { Outbox } from './outbox.ts';
@@ -23,6 +25,7 @@ export interface Store {
   readonly clients: Clients;
   readonly revocations: Revocations;
   readonly outbox: Outbox;
+  readonly lastWords: LastWords;
 }
 
 export function createStore(database: Database.Database): Store {
@@ -34,5 +37,6 @@ export function createStore(database: Database.Database): Store {
     clients: createClients(database),
     revocations: createRevocations(database),
     outbox: createOutbox(database),
+    lastWords: createLastWords(database),
   };
 }

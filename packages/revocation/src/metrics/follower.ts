@@ -46,7 +46,9 @@ export const FOLLOWER_METRICS = {
         'again',
         'beyond_gap',
         'old_epoch',
+        'other_epoch',
         'not_understood',
+        'bad_key_revoked',
         'bad_too_large',
         'bad_malformed',
         'bad_key_unknown',
@@ -60,7 +62,7 @@ export const FOLLOWER_METRICS = {
     type: 'counter',
     unit: 'heartbeats',
     help: 'Heartbeats read, by result',
-    labels: { result: ['applied', 'late', 'old_epoch'] },
+    labels: { result: ['applied', 'late', 'old_epoch', 'other_epoch', 'ahead'] },
   },
   rescind_propagation_seconds: {
     type: 'histogram',
@@ -77,6 +79,22 @@ export const FOLLOWER_METRICS = {
   rescind_feed_gaps_total: { type: 'counter', unit: 'gaps', help: 'Gaps in the sequence of events that were found' },
   rescind_feed_forks_total: { type: 'counter', unit: 'forks', help: 'Times two logs of one name were found' },
   rescind_feed_epochs_total: { type: 'counter', unit: 'epochs', help: 'Times the log began a new epoch' },
+  rescind_feed_epochs_left_total: {
+    type: 'counter',
+    unit: 'epochs',
+    help: 'Epochs left because their key was revoked, or is published no more',
+    labels: { why: ['key_revoked', 'key_withdrawn'] },
+  },
+  rescind_feed_epochs_unnamed_total: {
+    type: 'counter',
+    unit: 'epochs',
+    help: 'Newer epochs that were heard of and that the issuer does not name',
+  },
+  rescind_event_keys_revoked_total: {
+    type: 'counter',
+    unit: 'keys',
+    help: 'Event keys that were found to be revoked',
+  },
   rescind_feed_entries_skipped_total: {
     type: 'counter',
     unit: 'entries',
@@ -110,7 +128,7 @@ export const FOLLOWER_METRICS = {
     type: 'counter',
     unit: 'restarts',
     help: 'Times a transport was restarted',
-    labels: { way: TRANSPORTS, reason: ['stalled', 'gap', 'fork', 'epoch', 'not_understood'] },
+    labels: { way: TRANSPORTS, reason: ['stalled', 'gap', 'fork', 'epoch', 'not_understood', 'keys'] },
   },
   rescind_feed_connections_lost_total: {
     type: 'counter',
@@ -156,7 +174,9 @@ export const FOLLOWER_METRICS = {
     type: 'counter',
     unit: 'steps',
     help: 'Steps of the follower that failed and were tried again',
-    labels: { what: ['commit', 'step', 'open', 'close', 'restart', 'prove', 'ready', 'count', 'observe', 'log'] },
+    labels: {
+      what: ['commit', 'step', 'open', 'close', 'restart', 'fetchKeys', 'prove', 'ready', 'count', 'observe', 'log'],
+    },
   },
   rescind_kafka_connected: {
     type: 'gauge',

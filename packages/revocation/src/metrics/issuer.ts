@@ -193,6 +193,11 @@ export const ISSUER_METRICS = {
     help: 'Bytes buffered for all readers of the event stream together',
     initial: 0,
   },
+  rescind_event_keys_stolen_total: {
+    type: 'counter',
+    unit: 'keys',
+    help: 'Times somebody else was found to sign with the event key',
+  },
   rescind_feed_refused_total: {
     type: 'counter',
     unit: 'requests',

@@ -55,13 +55,14 @@ export async function fetchJwks(
   url: string,
   limits: FetchLimits,
   signal: AbortSignal,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<FetchedKeys> {
   const timeout = AbortSignal.timeout(limits.timeoutMs);
   try {
     const response = await fetch(url, {
       redirect: 'error',
       signal: AbortSignal.any([signal, timeout]),
-      headers: { accept: 'application/jwk-set+json, application/json' },
+      headers: { accept: 'application/jwk-set+json, application/json', ...headers },
     });
     const freshForMs = mustRevalidateAfter(response.headers);
     return { ...toKeys(await readBody(response, limits.maxBytes)), freshForMs };

@@ -34,6 +34,25 @@ export interface KeySource extends KeySet, AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** A set that was fetched, as those see it who have to know when the fetch began. */
+export interface FetchedKeySet {
+  readonly kids: readonly string[];
+  /** The set's member `epoch`: the epoch that the log of these keys is in. Null: it has none. */
+  readonly epoch: string | null;
+  /** Its member `epoch_kid`: the key that signs that epoch. Null: it has none. */
+  readonly epochKid: string | null;
+  /** When the request was sent, monotonic ms of the source's clock: the set is not older than that. */
+  readonly begunAt: DurationMs;
+}
+
+/** The keys of a log's events. */
+export interface EventKeySource extends KeySource {
+  /** Fetches the set once, past every cache, beginning after this call. Whether that succeeded. Never rejects. */
+  refetch(): Promise<boolean>;
+  /** Calls `listener` after each fetch that succeeded, whatever caused it. Returns what ends that. */
+  onFetched(listener: (set: FetchedKeySet) => void): () => void;
+}
+
 /** The keys in use, and since when. */
 interface HeldKeys {
   readonly keys: KeySet;
@@ -54,11 +73,11 @@ const EMPTY: KeySet = { find: () => undefined, nameOf: () => undefined, kids: ()
  *
  * @throws TypeError for an option out of its range
  */
-export function openKeySource(options: KeySourceOptions): KeySource {
+export function openKeySource(options: KeySourceOptions): EventKeySource {
   return new FetchingKeySource(options);
 }
 
-class FetchingKeySource implements KeySource {
+class FetchingKeySource implements EventKeySource {
   readonly #settings: KeySourceSettings;
   readonly #keeper: KeyKeeper;
 
@@ -73,6 +92,8 @@ class FetchingKeySource implements KeySource {
   /** Monotonic time of the last fetch that a wrong signature caused. */
   #renewedAt = Number.NEGATIVE_INFINITY;
   readonly #waiting = new Set<() => void>();
+  readonly #listeners = new Set<(set: FetchedKeySet) => void>();
+  #successes = 0;
   readonly #closing = new AbortController();
 
   constructor(options: KeySourceOptions) {
@@ -116,6 +137,19 @@ class FetchingKeySource implements KeySource {
       const now = this.find(kid, alg);
       return now !== undefined && !(before !== undefined && now.equals(before));
     });
+  }
+
+  async refetch(): Promise<boolean> {
+    // What is under way may have been answered before this call.
+    await this.#flight;
+    const before = this.#successes;
+    if (!this.#closing.signal.aborted) await this.#refresh(NO_CACHE);
+    return this.#successes > before;
+  }
+
+  onFetched(listener: (set: FetchedKeySet) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   health(): HealthCheck[] {
@@ -178,8 +212,8 @@ class FetchingKeySource implements KeySource {
   }
 
   /** One flight: whoever comes during a fetch shares it. Never rejects. */
-  #refresh(): Promise<void> {
-    this.#flight ??= this.#fetchOnce().finally(() => {
+  #refresh(headers: Readonly<Record<string, string>> = {}): Promise<void> {
+    this.#flight ??= this.#fetchOnce(headers).finally(() => {
       this.#flight = undefined;
       this.#schedule();
     });
@@ -194,12 +228,16 @@ class FetchingKeySource implements KeySource {
     this.#timer = setTimeout(() => void this.#refresh(), wait).unref();
   }
 
-  async #fetchOnce(): Promise<void> {
+  async #fetchOnce(headers: Readonly<Record<string, string>>): Promise<void> {
     const { fetch, url, limits } = this.#settings;
     const closing = this.#closing.signal;
+    const begunAt = this.#settings.clock.monotonic();
     try {
-      const fetched = await fetchJwks(fetch, url, limits, closing);
-      if (!closing.aborted) this.#take(fetched);
+      const fetched = await fetchJwks(fetch, url, limits, closing, headers);
+      if (closing.aborted) return;
+      this.#take(fetched);
+      this.#successes += 1;
+      for (const listener of this.#listeners) listener({ kids: this.kids(), begunAt, ...epochOf(fetched.jwks) });
     } catch (error) {
       if (!closing.aborted) this.#fail(error);
     }
@@ -272,4 +310,13 @@ function isReplaced(kid: string, before: KeySet, after: KeySet): boolean {
     const old = before.find(kid, alg);
     return old !== undefined && before.nameOf(kid, alg) === kid && after.find(kid, alg)?.equals(old) === false;
   });
+}
+
+/** RFC 9111 section 5.2.1.4: no cache on the way answers by itself. */
+const NO_CACHE = { 'cache-control': 'no-cache' };
+
+function epochOf(jwks: unknown): Pick<FetchedKeySet, 'epoch' | 'epochKid'> {
+  const members: { epoch?: unknown; epoch_kid?: unknown } = typeof jwks === 'object' && jwks !== null ? jwks : {};
+  const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null);
+  return { epoch: text(members.epoch), epochKid: text(members.epoch_kid) };
 }

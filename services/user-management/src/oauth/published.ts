@@ -8,6 +8,7 @@ import { authorizationServerMetadata, openidConfiguration } from './metadata.ts'
 const METADATA_CACHE_CONTROL = 'public, max-age=60';
 
 const jwks = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) });
+const eventJwks = jwks.extend({ epoch: z.string(), epoch_kid: z.string() });
 const metadataDocument = z.looseObject({ issuer: z.string(), jwks_uri: z.string(), token_endpoint: z.string() });
 
 interface Published {
@@ -51,6 +52,7 @@ export function publishedOperations(about: MetadataOptions, keysCacheControl: st
     }),
     published({
       ...keys,
+      schema: eventJwks,
       id: 'eventJwks',
       path: 'event-jwks.json',
       summary: 'Keys of the log’s events',

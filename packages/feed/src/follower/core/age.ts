@@ -38,6 +38,12 @@ export function ageByBeat({ kept, age, at }: Aged, beat: Beat): AgeAt {
   return { ageMs: Math.max(0, wall - beat.at, sinceHeard, byPredecessor), wall, monotonic, boot };
 }
 
+/** The age when the time as of which the view was whole is taken for an earlier one. */
+export function asOfEarlier(aged: Aged, byMs: DurationMs): AgeAt {
+  const { wall, monotonic, boot } = aged.at;
+  return { ageMs: ageOf(aged) + byMs, wall, monotonic, boot };
+}
+
 /** The age at the start of a process. A wall clock behind the one at the last commit has been set back by an unknown time. */
 export function ageAtStart(kept: LogState, { wall, monotonic, boot }: Instant): AgeAt {
   const isKnown = kept.wholeAt > 0 && wall >= kept.savedAt;
@@ -70,5 +76,9 @@ export function savedAge(aged: Aged): Required<Pick<LogState, 'savedAt' | 'saved
 
 /** Whether the wall clock has been set, or the machine suspended, since the age was last committed. */
 export function isWallSet({ saved, at }: Pick<FollowerState, 'saved'> & { readonly at: Instant }): boolean {
-  return Math.abs(at.wall - saved.wall - (at.monotonic - saved.monotonic)) > WALL_SET_MS;
+  const byWall = at.wall - saved.wall;
+  if (Math.abs(byWall - (at.monotonic - saved.monotonic)) > WALL_SET_MS) return true;
+  // A suspension as long as the clock was set back hides it from the monotonic clock.
+  const isSameBoot = at.boot !== undefined && at.boot.id === saved.boot?.id;
+  return isSameBoot && Math.abs(byWall - upSince(saved.boot, at.boot)) > WALL_SET_MS;
 }

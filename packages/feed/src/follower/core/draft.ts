@@ -60,6 +60,8 @@ export interface Draft extends Writable<FollowerState> {
   gapOn: WayId | null;
   /** Whether a fresh heartbeat of the first way was as far as the position. */
   firstIsGood: boolean;
+  /** A heartbeat that the view may become whole by although newer records wait for a key. */
+  settledBeat: FollowerState['beat'];
   /** Whether the age is to be committed although nothing else has changed. */
   isAgeToSave: boolean;
 }
@@ -80,23 +82,30 @@ export function beginDraft(settings: Settings, before: FollowerState, at: Instan
     gapOn: null,
     firstIsGood: false,
     isAgeToSave: false,
+    settledBeat: null,
   };
 }
 
 /** Ends a step: one commit at most, before everything else. */
 export function finishDraft(draft: Draft): FollowerStep {
-  const suspect = draft.cause ?? (draft.quarantined.size > 0 ? 'not_understood' : null);
+  const suspect = draft.cause ?? suspectOf(draft);
   if (suspect !== draft.kept.suspect) draft.kept = { ...draft.kept, suspect };
   const effects: FollowerEffect[] = [];
   if (isWorthCommitting(draft)) {
     draft.kept = { ...draft.kept, ...savedAge(draft) };
-    draft.saved = { wall: draft.at.wall, monotonic: draft.at.monotonic };
+    const { wall, monotonic, boot } = draft.at;
+    draft.saved = { wall, monotonic, boot };
     const { kept: state, cutoffs, quarantine, release } = draft;
     effects.push({ kind: 'commit', change: { state, cutoffs, quarantine, release } });
   }
   for (const { metric, labels, by } of draft.counts.values()) effects.push({ kind: 'count', metric, labels, by });
   effects.push(...draft.effects);
   return { state: toState(draft), effects };
+}
+
+function suspectOf({ quarantined, eventKeys }: Draft): string | null {
+  if (quarantined.size > 0) return 'not_understood';
+  return eventKeys.unknown.size > 0 ? 'keys' : null;
 }
 
 /** A hint alone is not worth a transaction: it goes with the next one. */
@@ -112,14 +121,17 @@ function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeTo
       kept.floor !== old.floor ||
       kept.logTime !== old.logTime ||
       kept.wholeAt !== old.wholeAt ||
+      kept.epochKid !== old.epochKid ||
+      kept.revokedEventKids !== old.revokedEventKids ||
       kept.suspect !== old.suspect)
   );
 }
 
 function toState(draft: Draft): FollowerState {
-  const { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt, repair } =
-    draft;
-  return { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt, repair };
+  const { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt } = draft;
+  const { repair, eventKeys } = draft;
+  const times = { goodAt, jitterMs, answeredAt };
+  return { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, ...times, repair, eventKeys };
 }
 
 const NO_LABELS = {};

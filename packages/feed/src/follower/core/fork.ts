@@ -28,10 +28,13 @@ export function suspectFork(draft: Draft, by: 'prev' | 'last' | 'head' | 'epoch'
   draft.beat = null;
 }
 
-/** While in a fork, hands the issuer what it has forgotten: it refuses to write until its operator has told it what happened. */
+/**
+ * While in a fork, hands the issuer what it has forgotten: it refuses to write until its operator has told it what happened.
+ * Without an epoch, because the key of the last one revoked itself: hands it that event, which may be a thief's.
+ */
 export function offerProof(draft: Draft): void {
-  if (draft.cause !== 'fork') return;
-  const { proof } = draft.kept;
+  const { proof, epoch } = draft.kept;
+  if (draft.cause !== 'fork' && epoch !== '') return;
   const now = draft.at.monotonic;
   const { provedAt } = draft.repair;
   if (proof === null || (provedAt !== null && now - provedAt < PROOF_EVERY_MS)) return;

@@ -2,13 +2,18 @@ import type { HeartbeatRecord } from '../../event/record.ts';
 import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, count, wayName } from './draft.ts';
+import { admits } from './event-keys.ts';
 import { forkFound, suspectFork } from './fork.ts';
-import { enterEpoch, isHappening, isIdKnown, jumpToFloor, raiseHead } from './position.ts';
+import { isHappening, isIdKnown, jumpToFloor, raiseHead } from './position.ts';
 import type { WayId } from './types.ts';
 import { markGood } from './ways.ts';
 
 /** Takes a heartbeat: how far the log went, what of it still denies, and when that was so. */
 export function takeHeartbeat(draft: Draft, way: WayId, record: HeartbeatRecord): void {
+  if (!admits(draft, record)) {
+    count(draft, 'rescind_heartbeats_total', { result: 'other_epoch' });
+    return;
+  }
   const { opening, asked } = draft.ways[way];
   if (opening) changeWay(draft, way, { opening: false });
   if (record.epoch < draft.kept.epoch) {
@@ -17,7 +22,6 @@ export function takeHeartbeat(draft: Draft, way: WayId, record: HeartbeatRecord)
     if (opening && asked !== null && record.epoch < asked.epoch) suspectFork(draft, 'epoch');
     return;
   }
-  if (record.epoch > draft.kept.epoch) enterEpoch(draft, record.epoch);
   if (opening && asked !== null && asked.epoch === record.epoch && record.head < asked.head) {
     forkFound(draft, 'head');
     return;

@@ -3,15 +3,16 @@ import type { EventRecord, NotUnderstoodRecord } from '../../event/record.ts';
 import { setAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { count, log } from './draft.ts';
+import { admits } from './event-keys.ts';
 import { forkFound } from './fork.ts';
 import type { WayId } from './types.ts';
 
 /** Applies an event, wherever it stands: it is idempotent. Only the next one in order moves the position. */
 export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnderstoodRecord): void {
-  if (record.epoch > draft.kept.epoch) enterEpoch(draft, record.epoch);
+  const isFollowed = admits(draft, record);
   applyDenials(draft, record);
-  if (record.epoch < draft.kept.epoch) {
-    tell(draft, record, 'old_epoch');
+  if (!isFollowed || record.epoch < draft.kept.epoch) {
+    tell(draft, record, record.epoch < draft.kept.epoch ? 'old_epoch' : 'other_epoch');
     return;
   }
   if (record.kind === 'not-understood') setAside(draft, record);
@@ -35,21 +36,6 @@ export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnd
   raiseHead(draft, record.seq, record.jws);
   moveTo(draft, record.seq, record.id);
   adoptRun(draft);
-}
-
-/** A newer identity of the log: the position starts anew, what was denied stays denied. */
-export function enterEpoch(draft: Draft, epoch: string): void {
-  const { kept } = draft;
-  // The very first is no surprise to anyone.
-  if (kept.epoch !== '') {
-    draft.cause = 'epoch';
-    count(draft, 'rescind_feed_epochs_total');
-    log(draft, 'warn', 'feed_epoch_new', { epoch, from: kept.epoch, seq: kept.seq });
-  }
-  draft.kept = { ...kept, epoch, seq: 0, id: null, head: 0, floor: 0 };
-  draft.run = null;
-  draft.beat = null;
-  draft.repair = { ...draft.repair, dueAt: null, provedAt: null };
 }
 
 /** Below the floor nothing denies any more, so the position may go there, whoever stood in between. */
@@ -110,6 +96,7 @@ const RESULTS = {
   again: { result: 'again' },
   beyond_gap: { result: 'beyond_gap' },
   old_epoch: { result: 'old_epoch' },
+  other_epoch: { result: 'other_epoch' },
   not_understood: { result: 'not_understood' },
 } as const;
 

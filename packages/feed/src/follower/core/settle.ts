@@ -3,6 +3,7 @@ import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, log } from './draft.ts';
 import { gapFound, noteMended } from './repair.ts';
+import type { Cause, FollowerState } from './types.ts';
 import { closeSecond } from './ways.ts';
 
 /** After a batch: is the view whole, is something missing, is the second way still of use? */
@@ -11,14 +12,22 @@ export function settle(draft: Draft): void {
   if (!isReached && draft.gapOn !== null) gapFound(draft, draft.gapOn);
   if (isReached && draft.cause === 'gap') mend(draft);
   if (isReached && draft.beat?.agrees) becomeWhole(draft);
+  if (draft.settledBeat !== null && draft.cause === null) growYounger(draft, draft.settledBeat, null);
   if (draft.firstIsGood && isReached && draft.cause === null && draft.ways.second.taken) closeSecond(draft);
 }
 
 function becomeWhole(draft: Draft): void {
   const { beat, kept, cause } = draft;
-  if (beat === null) return;
+  // A record whose key is not known yet may deny anything.
+  if (beat === null || draft.eventKeys.unknown.size > 0) return;
   if (cause !== null) mend(draft);
   releaseAside(draft, (aside) => aside.epoch < kept.epoch);
+  growYounger(draft, beat, cause);
+}
+
+/** @param cause why the view was suspect until now */
+function growYounger(draft: Draft, beat: NonNullable<FollowerState['beat']>, cause: Cause | null): void {
+  const { kept } = draft;
   // What is kept aside may deny anything: the view gets no younger.
   if (draft.quarantined.size > 0) return;
   // Of another epoch, or of a log that was read again, the time counts as it is: the old one was another's.

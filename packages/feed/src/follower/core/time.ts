@@ -24,7 +24,7 @@ export function passTime(draft: Draft): void {
   // A head that was only remembered and that nobody brings.
   if (isSilent && kept.seq < kept.head && draft.cause === null) gapFound(draft, 'first');
   for (const way of ['first', 'second'] as const) restartIfStalled(draft, way);
-  if (isWallSet(draft)) draft.isAgeToSave = true;
+  if (kept.wholeAt > 0 && isWallSet(draft)) draft.isAgeToSave = true;
   becomeReadyByAge(draft);
 }
 

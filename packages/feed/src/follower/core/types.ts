@@ -36,8 +36,21 @@ export type FollowerInput =
   | { readonly kind: 'records'; readonly way: WayId; readonly records: readonly DecodedRecord[]; readonly at: Instant }
   /** Time passes: every 100 ms or so. */
   | { readonly kind: 'tick'; readonly at: Instant }
+  /** A set of event keys was fetched, whatever for. */
+  | { readonly kind: 'keys'; readonly set: FetchedSet; readonly at: Instant }
+  /** The fetch of a `fetchKeys` effect has failed. */
+  | { readonly kind: 'keysFailed'; readonly at: Instant }
   /** The process ends: the age of now is committed. */
   | { readonly kind: 'stop'; readonly at: Instant };
+
+/** The kids of a set of event keys, and the epoch it names with the key that signs it; null: an issuer of a version that names none. */
+export interface FetchedSet {
+  readonly kids: readonly string[];
+  readonly epoch: string | null;
+  readonly epochKid: string | null;
+  /** When the fetch began, monotonic ms. */
+  readonly begunAt: DurationMs;
+}
 
 /** What the driver is to do, in order. */
 export type FollowerEffect =
@@ -52,6 +65,8 @@ export type FollowerEffect =
   | { readonly kind: 'close'; readonly way: WayId }
   /** Drop what is open and start again from `startOf`. */
   | { readonly kind: 'restart'; readonly way: WayId; readonly reason: string }
+  /** Fetch the set of event keys now, past every cache; `keys` or `keysFailed` answers. One at a time. */
+  | { readonly kind: 'fetchKeys' }
   /** Hand this to the issuer, by whichever way can; a failure is counted, and asked for again by the core. */
   | { readonly kind: 'prove'; readonly jws: string }
   /** The instance is ready, once: a live heartbeat made the view whole, or nobody answers and the kept view is young. */
@@ -72,7 +87,7 @@ export interface View {
   readonly ready: boolean;
   /** The position has reached the greatest head seen, by a heartbeat heard since the start, and nothing is suspect. */
   readonly whole: boolean;
-  /** `gap`, `fork`, `epoch` or `not_understood`: why the view is not to be trusted to be complete; else null. */
+  /** `gap`, `fork`, `epoch`, `not_understood`, `keys` or `clock`: why the view is not to be trusted to be complete; else null. */
   readonly suspect: string | null;
   /** How old the view may be at most: since the time as of which it was whole, by the worst of the clocks. Infinity: unknown. */
   readonly ageMs: DurationMs;
@@ -195,8 +210,8 @@ export interface FollowerState {
   readonly beat: Beat | null;
   /** The age when the view became whole, or when this process started. */
   readonly age: AgeAt;
-  /** The time of the last commit of this process, or of its start: a wall clock that was set since is noticed by it. */
-  readonly saved: Moment;
+  /** The time of the last commit of this process; wall −∞: none yet. The wall clock that was saved then: one that was set since is noticed by it. */
+  readonly saved: Moment & { readonly boot: Boot | undefined };
   readonly way: WayName | null;
   readonly ready: boolean;
   readonly ways: Readonly<Record<WayId, WayState>>;
@@ -206,6 +221,36 @@ export interface FollowerState {
   /** When a way last answered: puts off readiness by age. */
   readonly answeredAt: DurationMs;
   readonly repair: RepairState;
+  readonly eventKeys: EventKeysState;
+}
+
+/** A newer epoch that was heard of: the key that signed what was heard, and when that was, monotonic ms. */
+export interface Heard {
+  readonly kid: string;
+  /** The text itself: it proves to an issuer that was restored that there was this epoch. */
+  readonly jws: string;
+  readonly since: DurationMs;
+}
+
+/** What waits for a set of event keys, each with the monotonic time at which it was heard. */
+export interface EventKeysState {
+  readonly epochs: ReadonlyMap<string, Heard>;
+  /** Kids of records that could not be verified. */
+  readonly unknown: ReadonlyMap<string, DurationMs>;
+  /** Kids that an event signed by another key calls revoked. */
+  readonly doubted: ReadonlyMap<string, DurationMs>;
+  /** Kids that a set did not have, until when they are not asked for again. */
+  readonly absent: ReadonlyMap<string, DurationMs>;
+  readonly tokens: number;
+  readonly refilledAt: DurationMs;
+  readonly freeAt: DurationMs;
+  /** Whether the next fetch costs no token. */
+  readonly isFree: boolean;
+  readonly dueAt: DurationMs | null;
+  /** The fetch under way, and the heartbeat as of which the view would have been whole then. */
+  readonly asked: { readonly since: DurationMs; readonly beat: Beat | null } | null;
+  /** In a row. */
+  readonly failures: number;
 }
 
 /** The mending of a gap or a fork: by the second way where there is one. */

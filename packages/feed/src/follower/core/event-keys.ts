@@ -1,0 +1,238 @@
+import type { DurationMs } from '@rescind/revocation';
+import type { BadRecord, EventRecord, HeartbeatRecord, NotUnderstoodRecord } from '../../event/record.ts';
+import type { Draft } from './draft.ts';
+import { count, log, wayName } from './draft.ts';
+import { enterEpoch, leaveEpoch } from './epoch.ts';
+import type { EventKeysState, FetchedSet, FollowerState, Heard, WayId } from './types.ts';
+import { restart } from './ways.ts';
+
+/** Fetches that records may cause at once, and how long it takes until one more may be. */
+const BUCKET = 5;
+const REFILL_MS: DurationMs = 10_000;
+/** A whole fleet hears the same at the same moment. */
+const SPREAD_MS: DurationMs = 250;
+/** What the issuer's own server sends, and the first sight of a revocation, cost nothing of the bucket. */
+const FREE_EVERY_MS: DurationMs = 1_000;
+const FIRST_RETRY_MS: DurationMs = 1_000;
+const GREATEST_RETRY_MS: DurationMs = 30_000;
+/** Kids that the issuer's set did not have: neither asked for nor suspected again for so long. */
+const MOST_ABSENT = 256;
+const ABSENT_MS: DurationMs = 600_000;
+/** A flood of made-up kids or epochs must not become a list as long as the flood. */
+const MOST_HEARD = 64;
+/** A key id of ours is an RFC 7638 thumbprint: SHA-256 as base64url. */
+const OUR_KID = /^[A-Za-z0-9_-]{43}$/;
+
+type SignedRecord = EventRecord | HeartbeatRecord | NotUnderstoodRecord;
+
+export function newEventKeys(now: DurationMs): EventKeysState {
+  return {
+    epochs: new Map(),
+    unknown: new Map(),
+    doubted: new Map(),
+    absent: new Map(),
+    tokens: BUCKET,
+    refilledAt: now,
+    freeAt: Number.NEGATIVE_INFINITY,
+    isFree: false,
+    dueAt: null,
+    asked: null,
+    failures: 0,
+  };
+}
+
+export function isRevoked({ kept }: Pick<FollowerState, 'kept'>, kid: string): boolean {
+  return kept.revokedEventKids?.includes(kid) === true;
+}
+
+/** Whether something is waited for that may make the first way's records be read again: its hint stays until then. */
+export function isAwaitingKeys({ eventKeys: { epochs, unknown } }: Draft): boolean {
+  return epochs.size + unknown.size > 0;
+}
+
+/**
+ * Takes what a verified record says of event keys, and tells whether it may do more than deny: it is of the epoch that is
+ * followed, and signed by that epoch's key.
+ */
+export function admits(draft: Draft, record: SignedRecord): boolean {
+  if (record.kind === 'event') for (const kid of record.kills) takeRevocation(draft, record, kid);
+  const { kept } = draft;
+  if (kept.epoch === '' || record.epoch > kept.epoch) {
+    if (!isRevoked(draft, record.kid)) hearEpoch(draft, record);
+    return false;
+  }
+  if (record.epoch < kept.epoch) return true;
+  // A file of the version before does not say whose the epoch is: the first key that signs in it, and is in the set.
+  if (kept.epochKid === undefined) draft.kept = { ...kept, epochKid: record.kid };
+  return draft.kept.epochKid === record.kid;
+}
+
+/**
+ * One that names the key it is signed by counts at once, wherever it stands: only who holds the key can say so. One that
+ * names another key is a reason to ask the issuer: else a thief of one key could revoke all others.
+ */
+function takeRevocation(draft: Draft, record: EventRecord, kid: string): void {
+  if (isRevoked(draft, kid)) return;
+  if (kid === record.kid) {
+    // Shown to the issuer, which may not know of it: then somebody else has signed it.
+    const { epoch, epochKid } = draft.kept;
+    if (kid === epochKid || epoch === '') draft.kept = { ...draft.kept, proof: record.jws };
+    revokeKey(draft, kid);
+    wantFetch(draft, true);
+    return;
+  }
+  const { doubted } = draft.eventKeys;
+  if (doubted.has(kid) || doubted.size >= MOST_HEARD) return;
+  draft.eventKeys = { ...draft.eventKeys, doubted: new Map(doubted).set(kid, draft.at.monotonic) };
+  wantFetch(draft, true);
+}
+
+function revokeKey(draft: Draft, kid: string): void {
+  const { revokedEventKids = [], epochKid } = draft.kept;
+  draft.kept = { ...draft.kept, revokedEventKids: [...revokedEventKids, kid] };
+  count(draft, 'rescind_event_keys_revoked_total');
+  log(draft, 'warn', 'event_key_revoked', { kid, epoch: draft.kept.epoch });
+  const isElse = ([, heard]: readonly [string, Heard]) => heard.kid !== kid;
+  draft.eventKeys = { ...draft.eventKeys, epochs: new Map([...draft.eventKeys.epochs].filter(isElse)) };
+  if (epochKid === kid && draft.kept.epoch !== '') leaveEpoch(draft, 'key_revoked');
+}
+
+function hearEpoch(draft: Draft, { epoch, kid, jws }: SignedRecord): void {
+  const { epochs } = draft.eventKeys;
+  if (epochs.has(epoch) || epochs.size >= MOST_HEARD) return;
+  draft.eventKeys = { ...draft.eventKeys, epochs: new Map(epochs).set(epoch, { kid, jws, since: draft.at.monotonic }) };
+  wantFetch(draft, false);
+}
+
+/** A record whose key is not known may be one of the next epoch, or rubbish: the view is suspect until the issuer has said. */
+export function takeUnknownKey(draft: Draft, way: WayId, { claimed }: BadRecord): void {
+  if (claimed === undefined || isRevoked(draft, claimed.kid)) return;
+  const { kid, epoch } = claimed;
+  const { unknown, absent } = draft.eventKeys;
+  const now = draft.at.monotonic;
+  if (unknown.has(kid) || (absent.get(kid) ?? Number.NEGATIVE_INFINITY) > now) return;
+  const isIssuers = wayName(draft.settings, way) === 'http';
+  const isOurs = OUR_KID.test(kid) && epoch !== null && epoch > draft.kept.epoch;
+  if ((!isIssuers && !isOurs) || unknown.size >= MOST_HEARD) return;
+  draft.eventKeys = { ...draft.eventKeys, unknown: new Map(unknown).set(kid, now) };
+  log(draft, 'info', 'event_key_unknown', { kid });
+  wantFetch(draft, isIssuers);
+}
+
+function wantFetch(draft: Draft, isFree: boolean): void {
+  if (isFree) draft.eventKeys = { ...draft.eventKeys, isFree: true };
+}
+
+/** Asks for the set when something waits for one that has not been asked for, within the limits. At the end of every step. */
+export function fetchWhatIsDue(draft: Draft): void {
+  scheduleFetch(draft);
+  const { eventKeys, at } = draft;
+  const { dueAt } = eventKeys;
+  if (dueAt === null || at.monotonic < dueAt) return;
+  const { beat, kept } = draft;
+  // Of what was known when it was asked: a flood of kids that goes on must not keep the view from growing younger.
+  const asOf = beat?.agrees === true && kept.seq >= kept.head && draft.cause !== 'gap' ? beat : null;
+  draft.eventKeys = { ...eventKeys, dueAt: null, asked: { since: at.monotonic, beat: asOf } };
+  draft.effects.push({ kind: 'fetchKeys' });
+}
+
+function scheduleFetch(draft: Draft): void {
+  const { eventKeys, at } = draft;
+  const { dueAt, asked, epochs, unknown, doubted } = eventKeys;
+  if (dueAt !== null || asked !== null) return;
+  const isWanted = epochs.size + unknown.size + doubted.size > 0 || isLost(draft) || eventKeys.isFree;
+  if (!isWanted) return;
+  const now = at.monotonic;
+  if (eventKeys.isFree && now - eventKeys.freeAt >= FREE_EVERY_MS) {
+    draft.eventKeys = { ...eventKeys, isFree: false, freeAt: now, dueAt: now + at.random * SPREAD_MS };
+    return;
+  }
+  const refills = Math.floor((now - eventKeys.refilledAt) / REFILL_MS);
+  const tokens = Math.min(BUCKET, eventKeys.tokens + refills);
+  const refilledAt = tokens === BUCKET ? now : eventKeys.refilledAt + refills * REFILL_MS;
+  if (tokens < 1) return;
+  draft.eventKeys = { ...eventKeys, tokens: tokens - 1, refilledAt, dueAt: now + at.random * SPREAD_MS };
+}
+
+/** Without an epoch only the set tells which is to be followed. */
+const isLost = ({ kept, eventKeys }: Draft) => kept.epoch === '' && eventKeys.epochs.size > 0;
+
+/** A fetch that was asked for has failed: what waits for it goes on waiting. */
+export function fetchFailed(draft: Draft): void {
+  const { eventKeys, at } = draft;
+  if (eventKeys.asked === null) return;
+  const failures = eventKeys.failures + 1;
+  const wait = Math.min(GREATEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1)) * (0.75 + at.random / 2);
+  draft.eventKeys = { ...eventKeys, asked: null, failures, dueAt: at.monotonic + wait };
+}
+
+/** A set has been fetched: what was heard before that fetch began is decided by it. */
+export function takeKeySet(draft: Draft, set: FetchedSet): void {
+  const { asked } = draft.eventKeys;
+  if (asked !== null && set.begunAt >= asked.since) {
+    draft.eventKeys = { ...draft.eventKeys, asked: null, failures: 0 };
+  }
+  decideDoubted(draft, set);
+  const { epoch, epochKid } = draft.kept;
+  if (epoch !== '' && epochKid != null && !set.kids.includes(epochKid)) leaveEpoch(draft, 'key_withdrawn');
+  const isKeyFound = decideUnknown(draft, set);
+  const isEntered = decideEpochs(draft, set);
+  if (isKeyFound || isEntered) readAgain(draft, isEntered ? 'epoch' : 'keys');
+  else if (asked !== null && draft.eventKeys.unknown.size > 0) draft.settledBeat = asked.beat;
+}
+
+function decideDoubted(draft: Draft, set: FetchedSet): void {
+  for (const [kid, since] of draft.eventKeys.doubted) {
+    if (since > set.begunAt) continue;
+    const doubted = new Map(draft.eventKeys.doubted);
+    doubted.delete(kid);
+    draft.eventKeys = { ...draft.eventKeys, doubted };
+    if (!set.kids.includes(kid) && !isRevoked(draft, kid)) revokeKey(draft, kid);
+  }
+}
+
+/** Whether a key was found that a record had been signed with. */
+function decideUnknown(draft: Draft, set: FetchedSet): boolean {
+  const { unknown, absent } = draft.eventKeys;
+  const decided = [...unknown].filter(([, since]) => since <= set.begunAt).map(([kid]) => kid);
+  if (decided.length === 0) return false;
+  const left = new Map(unknown);
+  const remembered = new Map(absent);
+  let isFound = false;
+  for (const kid of decided) {
+    left.delete(kid);
+    if (set.kids.includes(kid)) isFound = true;
+    else remembered.set(kid, draft.at.monotonic + ABSENT_MS);
+  }
+  for (const oldest of [...remembered.keys()].slice(0, Math.max(0, remembered.size - MOST_ABSENT))) {
+    remembered.delete(oldest);
+  }
+  draft.eventKeys = { ...draft.eventKeys, unknown: left, absent: remembered };
+  return isFound;
+}
+
+/** Whether an epoch was entered: the one that the set names, if its key is in the set and it was heard of before the fetch. */
+function decideEpochs(draft: Draft, set: FetchedSet): boolean {
+  const { epochs } = draft.eventKeys;
+  const decided = [...epochs].filter(([, { since }]) => since <= set.begunAt);
+  if (decided.length === 0) return false;
+  const left = new Map([...epochs].filter(([epoch]) => !decided.some(([one]) => one === epoch)));
+  draft.eventKeys = { ...draft.eventKeys, epochs: left };
+  // An issuer of the version before names neither: then the greatest epoch of a published key is the one.
+  const good = decided
+    .filter(([epoch]) => epoch > draft.kept.epoch && (set.epoch === null || set.epoch === epoch))
+    .map(([epoch, { kid, jws }]) => [epoch, set.epochKid ?? kid, jws] as const)
+    .filter(([, kid]) => set.kids.includes(kid) && !isRevoked(draft, kid));
+  const [found] = good.toSorted(([a], [b]) => (a < b ? 1 : -1));
+  if (found === undefined) {
+    count(draft, 'rescind_feed_epochs_unnamed_total', {}, decided.length);
+    return false;
+  }
+  enterEpoch(draft, ...found);
+  return true;
+}
+
+/** What was read before its key or its epoch was known did not move the position. */
+function readAgain(draft: Draft, reason: 'epoch' | 'keys'): void {
+  for (const way of ['first', 'second'] as const) if (draft.ways[way].open) restart(draft, way, reason);
+}

@@ -1,0 +1,138 @@
+import { createPrivateKey, randomUUID, sign } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Fleet } from '@rescind/dev-fleet';
+import type { Broker } from '@rescind/dev-kafka';
+import { openBroker } from '@rescind/dev-kafka';
+import { openPublisher } from '@rescind/feed-kafka';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { administerKeys } from '../support/key-administration.ts';
+import { waitFor } from '../support/wait.ts';
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await openBroker();
+});
+afterAll(() => broker.close());
+
+const fleet = () => fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
+
+/** A thief who has copied the directory of the keys: it signs whatever it likes, and writes to the topic. */
+async function thiefOf({ issuer, topic }: Fleet) {
+  const directory = issuer.environment.KEYS_PATH ?? '';
+  const file = readdirSync(directory).find((name) => /^event-.*(?<!\.public)\.pem$/.test(name)) ?? '';
+  const kid = file.slice('event-'.length, -'.pem'.length);
+  const key = createPrivateKey(readFileSync(join(directory, file)));
+  const publisher = openPublisher({
+    brokers: broker.brokers,
+    topic,
+    clientId: 'thief',
+    log: issuer.environment.ISSUER ?? '',
+    minRetentionMs: 60_000,
+  });
+  onTestFinished(() => publisher.close());
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const jws = (claims: object, name = kid) => {
+    const at = Date.now();
+    const standard = { iss: issuer.environment.ISSUER, iat: Math.floor(at / 1000), iat_ms: at, jti: randomUUID() };
+    const text = `${encode({ alg: 'RS256', typ: 'secevent+jwt', kid: name })}.${encode({ ...standard, ...claims })}`;
+    return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
+  };
+  return {
+    kid,
+    jws,
+    heartbeat: (epoch: string, more: object = {}) =>
+      jws({ events: { 'https://rescind.dev/events/heartbeat': {} }, epoch, head: 0, last: null, floor: 1, ...more }),
+    write: (...texts: string[]) => publisher.publish(texts),
+  };
+}
+
+const revokeEventKey = (one: Fleet, kid: string) => administerKeys(one).revoke(kid);
+
+const epochOf = async ({ instances: [instance] }: Fleet) =>
+  instance && String((await checkOf(instance, 'feed'))?.epoch ?? '');
+
+it('records of keys that nobody has, on the topic, hold up no logout', async () => {
+  const one = await fleet();
+  const thief = await thiefOf(one);
+  const user = await one.client.register();
+  await untilWhole(one.instances, 'kafka');
+  for (let n = 0; n < 12; n += 1) {
+    const made = `${n}`.padEnd(43, 'x');
+    await thief.write(thief.jws({ epoch: '9999999999-x', seq: 1, prev: null, txn: 't' }, made));
+    const { access_token } = await one.client.login(user, `device ${n}`);
+    await one.client.logout(access_token);
+    await untilAll(one.instances, access_token, 'token_revoked', 5_000);
+  }
+});
+
+it('a revoked event key forges nothing: no epoch, no time, no place; logouts go on at once', async () => {
+  const one = await fleet();
+  const { client, instances } = one;
+  const thief = await thiefOf(one);
+  const user = await client.register();
+  const [first, second] = [await client.login(user, 'first'), await client.login(user, 'second')];
+  await untilWhole(instances, 'kafka');
+  const before = await epochOf(one);
+  await revokeEventKey(one, thief.kid);
+  await client.logout(first.access_token);
+  await untilAll(instances, first.access_token, 'token_revoked');
+  await waitFor('the new epoch', async () => (await epochOf(one)) !== before && (await epochOf(one)) !== '');
+  const after = await epochOf(one);
+
+  const in2100 = { iat: 4_102_444_800, iat_ms: 4_102_444_800_000 };
+  await thief.write(
+    thief.heartbeat('9999999999-x'),
+    thief.heartbeat(String(after), in2100),
+    thief.heartbeat(String(before), in2100),
+  );
+  await client.logout(second.access_token);
+  await untilAll(instances, second.access_token, 'token_revoked');
+  const valid = await client.login(user, 'valid');
+  await untilAll(instances, valid.access_token, '200');
+  expect(await epochOf(one)).toBe(after);
+  await untilWhole(instances, 'kafka');
+});
+
+it('an instance that was away while the event key was revoked leaves its epoch, and follows the new one', async () => {
+  const one = await fleet();
+  const { client, instances } = one;
+  const [away] = instances;
+  const thief = await thiefOf(one);
+  const user = await client.register();
+  const { access_token } = await client.login(user, 'laptop');
+  await untilWhole(instances, 'kafka');
+  const before = await epochOf(one);
+  await away?.stop();
+  await revokeEventKey(one, thief.kid);
+  await thief.write(thief.heartbeat(String(before)));
+  await client.logout(access_token);
+  await away?.start();
+  await untilAll(instances, access_token, 'token_revoked');
+  await untilWhole(instances, 'kafka');
+  expect(await epochOf(one)).not.toBe(before);
+});
+
+it('a forged revocation of the active event key is answered: the key goes, and the issuer says that it was stolen', async () => {
+  const one = await fleet();
+  const { client, instances, issuer } = one;
+  const thief = await thiefOf(one);
+  const user = await client.register();
+  const { access_token } = await client.login(user, 'laptop');
+  await untilWhole(instances, 'kafka');
+  const before = await epochOf(one);
+  const iss = issuer.environment.ISSUER;
+  const deny = [
+    { iss, claim: 'event_kid', value: thief.kid, issuedUntil: Date.now(), expiresAt: 9e15, endsSession: false },
+  ];
+  const events = { 'https://rescind.dev/events/event-key-revoked': { reason: 'forged' } };
+  await thief.write(thief.jws({ epoch: before, seq: 9_999, prev: 'x', txn: 't', events, deny }));
+  await waitFor('the issuer to say so', () => issuer.line('event_key_stolen'), 20_000);
+  expect((await checkOf(issuer, 'keys'))?.event_key_stolen).toBe(thief.kid);
+  expect(await verdictsOf(instances, access_token)).toEqual(['200', '200']);
+  await client.logout(access_token);
+  await untilAll(instances, access_token, 'token_revoked');
+  await untilWhole(instances, 'kafka');
+  expect((await client.login(user, 'after')).access_token).toBeTruthy();
+});

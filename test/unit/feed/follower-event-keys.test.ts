@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import { beat, createBench, EPOCH, event, KID, kinds, START } from './follower-bench.ts';
+
+const NEXT = { epoch: '0002-b', kid: 'key-2' };
+const FORGED = { epoch: '9999-x', kid: KID };
+
+function wholeAtThree() {
+  const bench = createBench();
+  bench.open();
+  bench.take('first', event(1), event(2), event(3), beat(3, 0));
+  expect(bench.view()).toMatchObject({ whole: true, seq: 3 });
+  return bench;
+}
+
+/** A record whose key is not known, as the decoder gives it. */
+const unknown = (kid: string, epoch = '0002-b') => ({
+  kind: 'bad' as const,
+  why: 'key_unknown' as const,
+  jws: `unknown ${kid}`,
+  live: true,
+  hint: '7',
+  claimed: { kid: kid.padEnd(43, '_'), epoch },
+});
+
+describe('an event key that revokes itself', () => {
+  it('is believed no more from that step on, and its epoch is left: rows stay, the age stands still', () => {
+    const bench = wholeAtThree();
+    const done = bench.take('first', event(4, { kills: [KID] }), event(5), beat(5, 1_000), event(1, FORGED));
+    expect(kinds(done)).toEqual(['fetchKeys', 'prove']);
+    expect(bench.kept).toMatchObject({ epoch: '', seq: 0, suspect: 'epoch', wholeAt: START, revokedEventKids: [KID] });
+    expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
+    expect(bench.rows.has(`${EPOCH}:5`)).toBe(false);
+    expect(bench.rows.has('9999-x:1')).toBe(false);
+  });
+
+  it('counts on the other way and after a restart, too', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(4, { kills: [KID] }));
+    const again = createBench({ kept: bench.kept });
+    again.open();
+    again.take('first', event(4), beat(4, 1_000));
+    expect(again.view()).toMatchObject({ epoch: '', whole: false, suspect: 'epoch' });
+  });
+
+  it('counts in whatever epoch it stands', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(9, { epoch: '0000-z', kills: [KID] }));
+    expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
+  });
+
+  it('that is named by another key counts only if the set that is fetched then lacks it', () => {
+    const bench = wholeAtThree();
+    const done = bench.take('first', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
+    expect(kinds(done)).toEqual(['fetchKeys']);
+    expect(bench.kept.epoch).toBe(EPOCH);
+    bench.fetched([KID, 'key-0'], EPOCH, KID);
+    expect(bench.kept).toMatchObject({ epoch: EPOCH });
+    expect(bench.kept.revokedEventKids).toBeUndefined();
+    bench.pass(1_100);
+    bench.take('first', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
+    bench.fetched(['key-2', 'key-0'], '0002-b', 'key-2');
+    expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
+  });
+
+  it('whose last event is lost is noticed by the set that lacks it', () => {
+    const bench = wholeAtThree();
+    bench.fetched(['key-2'], '0002-b');
+    expect(bench.kept).toMatchObject({ epoch: '', suspect: 'epoch' });
+  });
+});
+
+describe('an epoch', () => {
+  it('is entered only when a set fetched after it was heard of names it, with the key that signs it', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(1, FORGED), beat(1, 9_000, FORGED));
+    bench.fetched([KID], EPOCH);
+    expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, wholeAt: START });
+    expect(bench.rows.has('9999-x:1')).toBe(true);
+
+    bench.take('first', event(1, { ...NEXT, kid: KID }));
+    bench.fetched([KID, 'key-2'], NEXT.epoch, 'key-2');
+    bench.open();
+    // A former key denies in it, and does no more.
+    bench.take('first', event(1, { ...NEXT, kid: KID }), beat(1, 9_000, { ...NEXT, kid: KID }));
+    expect(bench.kept).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2', seq: 0 });
+    bench.take('first', event(1, NEXT), beat(1, 1_000, NEXT));
+    expect(bench.view()).toMatchObject({ whole: true, epoch: NEXT.epoch, suspect: null });
+  });
+
+  it('is not entered by a set whose fetch began before it was heard of', () => {
+    const bench = wholeAtThree();
+    bench.pass(500);
+    bench.take('first', event(1, NEXT));
+    bench.happens({ kind: 'keys', set: { kids: [KID, 'key-2'], epoch: '0002-b', epochKid: 'key-2', begunAt: 400 } });
+    expect(bench.kept.epoch).toBe(EPOCH);
+  });
+
+  it('of an issuer of the version before, which names none, is the greatest of a published key', () => {
+    const bench = wholeAtThree();
+    bench.take('first', event(1, NEXT));
+    bench.fetched([KID, 'key-2'], null, null);
+    expect(bench.kept).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2' });
+  });
+
+  it('is read again from before its first record', () => {
+    const bench = wholeAtThree();
+    bench.take('first', beat(3, 500, { hint: '10' }));
+    bench.take('first', event(1, { ...NEXT, hint: '11' }), event(2, { ...NEXT, hint: '12' }));
+    expect(bench.kept.hint).toBe('10');
+    expect(kinds(bench.fetched([KID, 'key-2'], NEXT.epoch))).toEqual(['restart first']);
+  });
+});
+
+describe('a key that is not known', () => {
+  it('makes the view suspect until a fetch has succeeded; then it is remembered as absent', () => {
+    const bench = wholeAtThree();
+    expect(kinds(bench.take('first', unknown('a')))).toEqual(['fetchKeys']);
+    bench.take('first', beat(3, 1_000));
+    expect(bench.kept).toMatchObject({ suspect: 'keys', wholeAt: START });
+    bench.happens({ kind: 'keysFailed' });
+    expect(bench.kept.suspect).toBe('keys');
+    expect(kinds(bench.pass(2_000))).toEqual(['fetchKeys']);
+    bench.fetched([KID]);
+    expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
+    expect(kinds(bench.take('first', unknown('a')))).toEqual([]);
+    expect(bench.kept.suspect).toBe(null);
+  });
+
+  it('has its records read again when the set has it', () => {
+    const bench = wholeAtThree();
+    bench.take('first', unknown('a'));
+    expect(kinds(bench.fetched([KID, 'a'.padEnd(43, '_')], EPOCH, KID))).toEqual(['restart first']);
+    expect(bench.kept.suspect).toBe(null);
+  });
+
+  it.each([
+    ['is not of the shape of ours', { ...unknown('a'), claimed: { kid: 'a', epoch: '0002-b' } }],
+    ['stands in no newer epoch', unknown('a', EPOCH)],
+  ])('on the topic that %s is rubbish at once', (_, record) => {
+    const bench = wholeAtThree();
+    expect(kinds(bench.take('first', record))).toEqual([]);
+    expect(bench.kept.suspect).toBe(null);
+  });
+
+  it('costs five fetches at once and one more each 10 s, however many strangers make up; real events go on meanwhile', () => {
+    const bench = wholeAtThree();
+    let fetches = 0;
+    for (let n = 0; n < 400; n += 1) {
+      const done = [...bench.take('first', unknown(`k${n}`), event(4 + n)), ...bench.pass(100)];
+      for (const kind of kinds(done)) if (kind === 'fetchKeys') fetches += 1;
+      bench.fetched([KID]);
+      expect(bench.kept.seq).toBe(4 + n);
+    }
+    expect(fetches).toBeGreaterThanOrEqual(8);
+    expect(fetches).toBeLessThanOrEqual(9);
+  });
+
+  it('of a flood that does not end keeps the view no older than the last fetch', () => {
+    const bench = wholeAtThree();
+    for (let n = 0; n < 60; n += 1) {
+      bench.take('first', unknown(`k${n}`), beat(3, n * 500));
+      const begunAt = bench.state.eventKeys.asked?.since;
+      // Another one comes while the set is fetched: it is not decided by that set.
+      bench.pass(100);
+      bench.take('first', unknown(`late${n}`));
+      bench.pass(400);
+      const set = { kids: [KID], epoch: EPOCH, epochKid: KID, begunAt: begunAt ?? 0 };
+      if (begunAt !== undefined) bench.happens({ kind: 'keys', set });
+    }
+    expect(bench.kept.suspect).toBe('keys');
+    expect(bench.view().ageMs).toBeLessThan(12_000);
+  });
+
+  it('sent by the issuer itself costs nothing of that, once a second', () => {
+    const bench = wholeAtThree();
+    bench.pass(3_600);
+    bench.open('second');
+    for (let n = 0; n < 8; n += 1) {
+      bench.take('second', unknown(`k${n}`, EPOCH));
+      bench.pass(1_000);
+      bench.fetched([KID]);
+    }
+    expect(bench.state.eventKeys.tokens).toBe(5);
+  });
+});
