@@ -115,9 +115,9 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
     return;
   }
   process.state = state;
-  checkEventKeys(follower, input, state);
   carryOut(follower, world, effects);
   if (follower.process === null) return;
+  checkEventKeys(follower, input, state);
   // A clock that was set is noticed by a tick; what an earlier process saved stands until this one commits.
   const isNoticed = input.kind === 'tick' && process.hasCommitted;
   if (isNoticed && follower.store.saved !== null) follower.store.saved.seenAheadMs = follower.aheadMs;

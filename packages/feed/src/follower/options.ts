@@ -38,7 +38,7 @@ const followerOptions = optionsOf<FollowerOptions>('openFollower', {
   store: required(
     option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'owed'),
   ),
-  keys: required(option.having<FollowerKeys>('a key source', 'find', 'kids')),
+  keys: required(option.having<FollowerKeys>('a source of event keys', 'find', 'refetch', 'onFetched')),
   clock: option.clock,
   telemetry: option.telemetry,
   silenceMs: option.duration(),
