@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3';
 
 /** The last event of an epoch whose key was revoked. */
-export interface LastWord {
+interface LastWord {
   readonly epoch: string;
   readonly jws: string;
 }
