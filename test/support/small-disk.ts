@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +17,14 @@ export interface SmallDisk {
 
 /** Whether this process may mount: as root, where the system allows it. */
 export const mayMount = tryMount();
+
+/** Whether the size of files can be limited for a process that runs. */
+export const mayLimit = process.platform === 'linux' && spawnSync('prlimit', ['--version']).status === 0;
+
+/** Lets no file of a process grow beyond this: writes fail with EFBIG. Needs no rights. @param bytes or `unlimited` */
+export function limitFileSize(pid: number | undefined, bytes: number | 'unlimited'): void {
+  execFileSync('prlimit', ['--pid', String(pid), `--fsize=${bytes}:`]);
+}
 
 function tryMount(): boolean {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return false;

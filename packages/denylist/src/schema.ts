@@ -59,7 +59,7 @@ const STEPS: readonly string[] = [
 ];
 
 /** The upper pages of a tree of ten million rows, through which every new row goes. */
-const CACHE_KIB = 16_384;
+const CACHE_KIB = 12_288;
 const PAGE_BYTES = 4_096;
 /** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
 const CHECKPOINT_PAGES = 4_000;
