@@ -51,9 +51,15 @@ async function openFleet() {
   return fleet;
 }
 
+type Fleet = Awaited<ReturnType<typeof openFleet>>;
+
+/** For the services, as a login without `resource` is. */
+const loginForServices = ({ issuer }: Pick<Fleet, 'issuer'>, more: object = {}) =>
+  issuer.login({ resource: undefined, ...more });
+
 test('register, log in, call, log out, refused', async () => {
   const { issuer, prices, orders } = await openFleet();
-  const { access } = await issuer.login();
+  const { access } = await loginForServices({ issuer });
   expect((await ask(prices, '/prices', access)).body).toMatchObject({ prices: { EUR: 1 } });
   expect((await ask(orders, '/orders', access)).status).toBe(200);
 
@@ -74,7 +80,7 @@ test('register, log in, call, log out, refused', async () => {
 
 test('one route is public, one wants a login, one wants a scope', async () => {
   const { issuer, prices, orders } = await openFleet();
-  const { access } = await issuer.login();
+  const { access } = await loginForServices({ issuer });
   expect((await ask(prices, '/')).status).toBe(200);
   expect((await ask(orders, '/')).status).toBe(200);
 
@@ -93,10 +99,10 @@ test('with the scope the route opens', async () => {
   const [prices, orders] = [await openPrices(issuer.url), await openOrders(issuer.url)];
   await Promise.all([prices, orders].map(ready));
   await issuer.register();
-  const { access } = await issuer.login();
+  const { access } = await loginForServices({ issuer });
   expect((await ask(prices, '/prices/premium', access)).status).toBe(200);
   expect((await ask(orders, '/orders', access, 'POST')).status).toBe(202);
-  const narrow = await issuer.login({ scope: 'prices:read' });
+  const narrow = await loginForServices({ issuer }, { scope: 'prices:read' });
   expect((await ask(prices, '/prices', narrow.access)).status).toBe(200);
   expect((await ask(prices, '/prices/premium', narrow.access)).status).toBe(403);
 });
@@ -106,7 +112,7 @@ test('a token for another service is refused, and one in the address', async () 
   const prices = await openPrices(issuer.url);
   await ready(prices);
   await issuer.register();
-  const { access } = await issuer.login();
+  const { access } = await loginForServices({ issuer });
   expect((await ask(prices, '/prices', access)).body.code).toBe('token_audience_wrong');
   expect((await ask(prices, `/prices?access_token=${access}`)).status).toBe(400);
 });
@@ -130,7 +136,7 @@ test('a wrong secret: not ready, and said', async () => {
 
 test('what it measures is on the management port', async () => {
   const { issuer, prices } = await openFleet();
-  const { access } = await issuer.login();
+  const { access } = await loginForServices({ issuer });
   await ask(prices, '/prices', access);
   // The age is told now and then, so it may come a moment later than the first decision.
   const text = await waitFor('the age of the view is told', async () => {
@@ -146,7 +152,7 @@ test('operators ask on the management port which revocation it was, where that i
   const [asking, silent] = [await openPrices(issuer.url, { MANAGEMENT_EXPLAIN: 'true' }), await openPrices(issuer.url)];
   await Promise.all([asking, silent].map(ready));
   await issuer.register();
-  const { access } = await issuer.login();
+  const { access } = await loginForServices({ issuer });
   const explain = async (service: RunningService, body: unknown, init: RequestInit = {}) => {
     const headers = { 'content-type': 'application/json' };
     const url = `${service.managementUrl}/explain`;
