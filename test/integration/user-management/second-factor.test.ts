@@ -85,6 +85,25 @@ describe('a second factor', () => {
     expect(answers.filter(({ body }) => body.code === 'totp_used')).toHaveLength(3);
   });
 
+  test('is stood in for by a recovery code while guesses of its codes are refused', async () => {
+    const service = await enrolled({ TRUSTED_PROXIES: 'loopback' });
+    const from = (address: string) => ({ 'X-Forwarded-For': address });
+    const [good = '', another = ''] = service.recoveryCodes;
+    const totp = service.authenticator.code();
+    const login = (address: string, proof: object) => service.post('/login', { ...USER, ...proof }, from(address));
+    for (let index = 0; index < 25; index++) await login(`203.0.113.${index}`, { totp: '000000' });
+    expect((await login('198.51.100.1', { totp })).status).toBe(429);
+    expect((await login('198.51.100.1', { recoveryCode: good, totp: '000000' })).status).toBe(429);
+    expect((await login('198.51.100.1', { recoveryCode: 'AAAA-AAAA-AAAA-AAAA' })).status).toBe(429);
+    expect((await login('198.51.100.1', { recoveryCode: good })).status).toBe(200);
+    // In a session likewise.
+    const prove = (proof: object) =>
+      service.post('/reauthenticate', { ...PROOF, ...proof }, service.asBearer(service.confirmed.access));
+    for (let index = 0; index < 6; index++) await prove({ totp: '000000' });
+    expect((await prove({ totp })).status).toBe(429);
+    expect((await prove({ recoveryCode: another })).status).toBe(200);
+  });
+
   test('is stood in for by a recovery code, each once, however it is typed', async () => {
     const service = await enrolled();
     const [first = '', second = ''] = service.recoveryCodes;

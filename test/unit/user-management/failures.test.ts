@@ -30,6 +30,18 @@ test('a success forgives the failures of its key, and of no other', async () => 
   expect(await attempt('bob from home', right)).toBe('rate_limited');
 });
 
+test('what cannot be guessed is refused beyond the limit only where it is wrong', async () => {
+  const { failures, attempt } = start(2);
+  const show = (work: () => Promise<string>) =>
+    failures.attempt('ada', work, { isUnguessable: true }).catch((error: unknown) => codeOf(error));
+  expect(await show(wrong)).toBe('credentials_wrong');
+  expect(await show(wrong)).toBe('credentials_wrong');
+  expect(await show(wrong)).toBe('rate_limited');
+  expect(await attempt('ada', right)).toBe('rate_limited');
+  expect(await show(right)).toBe('in');
+  expect(await attempt('ada', right)).toBe('in');
+});
+
 test('it says when to come again, and then it is forgotten', async () => {
   const { attempt, failures, clock } = start(1);
   await attempt('ada', wrong);
@@ -85,7 +97,7 @@ describe('a limit that goes on slowly', () => {
     const clock = createManualClock(0);
     const failures = createFailureLimit({ limit, windowMs: DAY_MS, slowlyMs: SLOWLY_MS, clock });
     const attempt = (work: () => Promise<string>, place: string) =>
-      failures.attempt('ada', work, place).catch((error: unknown) => codeOf(error));
+      failures.attempt('ada', work, { place }).catch((error: unknown) => codeOf(error));
     return { clock, attempt, failures };
   }
 
@@ -96,7 +108,7 @@ describe('a limit that goes on slowly', () => {
     expect(answers.filter((answer) => answer === 'credentials_wrong')).toHaveLength(1);
     expect(await attempt(right, 'd')).toBe('rate_limited');
     clock.advance(SLOWLY_MS - 100);
-    await expect(failures.attempt('ada', right, 'd')).rejects.toMatchObject({ retryAfter: 0.1 });
+    await expect(failures.attempt('ada', right, { place: 'd' })).rejects.toMatchObject({ retryAfter: 0.1 });
     clock.advance(100);
     expect(await attempt(right, 'd')).toBe('in');
     // A success costs no turn: whoever waited behind it goes next.

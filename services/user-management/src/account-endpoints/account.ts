@@ -51,7 +51,7 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body: { phone, ...credentials } }) {
         const { caller } = response.locals;
         const tokens = await said('user_update_fail', () =>
-          limits.confirm(caller.sid, () => accounts.changePhone(caller, credentials, phone)),
+          limits.confirm(caller.sid, credentials, () => accounts.changePhone(caller, credentials, phone)),
         );
         telemetry.log('info', 'user_updated', { sub: caller.sub, what: 'phone' });
         answerAccess(room, response, caller.sub, tokens);
@@ -72,7 +72,7 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       async handle(request, response: CallerResponse, { body }) {
         const { sub, sid } = response.locals.caller;
         const session = issuer.sessions.find(sid);
-        await said('user_delete_fail', () => limits.confirm(sid, () => accounts.remove(sub, body)));
+        await said('user_delete_fail', () => limits.confirm(sid, body, () => accounts.remove(sub, body)));
         telemetry.log('info', 'user_deleted', { sub, what: 'deleted' });
         clearEndedCookies(request, response, issuer.sessions, session);
         response.status(204).end();

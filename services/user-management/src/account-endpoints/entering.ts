@@ -63,7 +63,9 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
           const device = { deviceName, deviceId, storage, neverExpires };
           const login = { clientId, scope, resource, ...device, ...placeOf(request) };
           const known = accounts.knownDevice(username, login);
-          return limits.login(request, username, known, () => accounts.login(username, credentials, login));
+          return limits.login(request, { username, device: known, shown: credentials }, () =>
+            accounts.login(username, credentials, login),
+          );
         });
         telemetry.log('info', 'authn_login_success', { sub });
         answerTokens(room, response, sub, tokens);
@@ -85,7 +87,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const tokens = await said('authn_login_fail', () =>
-          limits.confirm(caller.sid, () => accounts.reauthenticate(caller, body)),
+          limits.confirm(caller.sid, body, () => accounts.reauthenticate(caller, body)),
         );
         telemetry.log('info', 'authn_login_success', { sub: caller.sub, again: true });
         answerAccess(room, response, caller.sub, tokens);

@@ -4,6 +4,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { createFailureLimit } from '../accounts/failures.ts';
+import type { FactorProof } from '../accounts/second-factor/proof.ts';
 
 export interface LoginLimits {
   /** How often one address may try anything that costs a password hash. */
@@ -12,15 +13,21 @@ export interface LoginLimits {
    * Runs a login. Each address may fail so often for one account, and so may a device that has logged in to it, wherever it
    * is. Addresses that have never logged in to the account are counted together as well; beyond their limit
    * their guesses go on slowly. So nobody locks the owner out by failing on purpose.
-   * @param device what is known of the device, if it is known
    * @throws RescindError `rate_limited`, or whatever `login` throws
    */
-  login<T>(request: Request, username: string, device: string | undefined, login: () => Promise<T>): Promise<T>;
+  login<T>(request: Request, attempt: LoginAttempt, login: () => Promise<T>): Promise<T>;
   /**
    * Runs what requires the password of somebody who is logged in. Each session counts by itself, so a stolen access token
    * locks nobody out of another session. @throws as `login`
    */
-  confirm<T>(sid: string, work: () => Promise<T>): Promise<T>;
+  confirm<T>(sid: string, shown: FactorProof, work: () => Promise<T>): Promise<T>;
+}
+
+interface LoginAttempt {
+  readonly username: string;
+  /** What is known of the device, if it is known. */
+  readonly device: string | undefined;
+  readonly shown: FactorProof;
 }
 
 const MINUTE_MS = 60_000;
@@ -87,9 +94,9 @@ export function createLoginLimits(options: {
     if (known.size > MOST_KNOWN && oldest !== undefined) known.delete(oldest);
   };
 
-  const attempt = async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+  const attempt = async <T>(key: string, shown: FactorProof, work: () => Promise<T>): Promise<T> => {
     try {
-      return await passwords.attempt(key, () => codes.attempt(key, work));
+      return await passwords.attempt(key, () => codes.attempt(key, work, { isUnguessable: isUnguessable(shown) }));
     } catch (error) {
       if (error instanceof RescindError && error.code === 'rate_limited') {
         sayLimited('account');
@@ -113,21 +120,27 @@ export function createLoginLimits(options: {
         next(new RescindError('rate_limited'));
       },
     }),
-    async login(request, username, device, login) {
+    async login<Result>(request: Request, { username, device, shown }: LoginAttempt, login: () => Promise<Result>) {
       const account = digest(username);
       const pair = digest(`${account}\n${addressOf(request)}`);
       const place = pair.slice(0, PLACE_LENGTH);
-      const fromAnywhere = () =>
-        everywhere.passwords.attempt(account, () => everywhere.codes.attempt(account, login, place), place);
+      const withCode = (): Promise<Result> =>
+        everywhere.codes.attempt(account, login, { place, isUnguessable: isUnguessable(shown) });
+      const fromAnywhere = () => everywhere.passwords.attempt(account, withCode, { place });
       const isKnown = known.has(pair) || device !== undefined;
       // A device that is known has its way in wherever others guess, also from the same address.
       const key = device === undefined ? pair : digest(`${account}\n${device}`);
-      const result = await attempt(key, isKnown ? login : fromAnywhere);
+      const result = await attempt(key, shown, isKnown ? login : fromAnywhere);
       remember(pair);
       return result;
     },
-    confirm: (sid, work) => attempt(`sid:${sid}`, work),
+    confirm: (sid, shown, work) => attempt(`sid:${sid}`, shown, work),
   };
+}
+
+/** A recovery code has 80 random bits, a one-time code six digits, which count where both are sent. */
+function isUnguessable({ totp, recoveryCode }: FactorProof): boolean {
+  return recoveryCode !== undefined && totp === undefined;
 }
 
 /** An IPv6 customer has a whole network of addresses: counted as one. */

@@ -36,7 +36,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
         const storage = session?.storage;
         const login = { clientId, scope, resource, deviceName, deviceId, storage, ...placeOf(request) };
         const tokens = await said('authn_password_change_fail', () =>
-          limits.confirm(caller.sid, () =>
+          limits.confirm(caller.sid, proof, () =>
             accounts.changePassword(caller.sub, { password, ...proof }, newPassword, login),
           ),
         );

@@ -29,7 +29,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const secret = await said('authn_second_factor_change_fail', () =>
-          limits.confirm(caller.sid, () => secondFactors.enrol(caller, body)),
+          limits.confirm(caller.sid, body, () => secondFactors.enrol(caller, body)),
         );
         response.set(NO_STORE).json(secret);
       },
@@ -51,7 +51,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const { tokens, recoveryCodes } = await said('authn_second_factor_change_fail', () =>
-          limits.confirm(caller.sid, () => secondFactors.confirm(caller, body)),
+          limits.confirm(caller.sid, body, () => secondFactors.confirm(caller, body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'confirmed' });
         answerAccess(room, response, caller.sub, tokens, { recoveryCodes });
@@ -72,7 +72,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const tokens = await said('authn_second_factor_change_fail', () =>
-          limits.confirm(caller.sid, () => secondFactors.remove(caller, body)),
+          limits.confirm(caller.sid, body, () => secondFactors.remove(caller, body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'removed' });
         answerAccess(room, response, caller.sub, tokens);
@@ -93,7 +93,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { sub, sid } = response.locals.caller;
         const recoveryCodes = await said('authn_second_factor_change_fail', () =>
-          limits.confirm(sid, () => secondFactors.renewRecoveryCodes(sub, body)),
+          limits.confirm(sid, body, () => secondFactors.renewRecoveryCodes(sub, body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub, what: 'recovery_codes' });
         response.set(NO_STORE).json({ recoveryCodes });

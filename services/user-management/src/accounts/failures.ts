@@ -6,10 +6,19 @@ export interface FailureLimit {
    * Runs `work`, which throws one of the codes that count when the guess was wrong. Where that has happened too often, or
    * could have by the time those under way have ended, `work` waits or is not run. A success forgives the failures of its key,
    * unless the limit goes on slowly.
-   * @param place from where it comes; counts for a limit that goes on slowly
    * @throws RescindError `rate_limited`, or whatever `work` throws
    */
-  attempt<T>(key: string, work: () => Promise<T>, place?: string): Promise<T>;
+  attempt<T>(key: string, work: () => Promise<T>, attempt?: Attempt): Promise<T>;
+}
+
+interface Attempt {
+  /** From where it comes; counts for a limit that goes on slowly. */
+  readonly place?: string | undefined;
+  /**
+   * Whether what is shown is too long to be guessed. Then `work` always runs, and only a wrong one is refused beyond the
+   * limit: the failures of others keep a right one out of nothing. Default false.
+   */
+  readonly isUnguessable?: boolean | undefined;
 }
 
 export interface FailureLimitOptions {
@@ -69,15 +78,21 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
     return place !== undefined && places.has(place) ? slowAt + slowlyMs : slowAt;
   };
 
+  const requireTurn = (record: Record, place: string | undefined) => {
+    const waitMs = record.failures < limit ? 0 : slowTurn(record, place) - clock.monotonic();
+    if (waitMs > 0) throw new RescindError('rate_limited', { retryAfter: waitMs / 1_000 });
+  };
+
   /** Waits for a turn and takes it, in one step. */
-  const admitted = async (key: string, place: string | undefined): Promise<{ record: Record; isSlow: boolean }> => {
+  const admitted = async (key: string, { place, isUnguessable = false }: Attempt) => {
     for (;;) {
       const record = recordOf(key);
-      const isSlow = record.failures >= limit;
-      if (isSlow) {
-        const waitMs = slowTurn(record, place) - clock.monotonic();
-        if (waitMs > 0) throw new RescindError('rate_limited', { retryAfter: waitMs / 1_000 });
+      const isSlow = record.failures >= limit && !isUnguessable;
+      if (isUnguessable) {
+        record.running++;
+        return { record, isSlow };
       }
+      requireTurn(record, place);
       const isFree = isSlow ? !record.isSlowRunning : record.failures + record.running < limit;
       if (isFree) {
         record.running++;
@@ -107,14 +122,17 @@ export function createFailureLimit(options: FailureLimitOptions): FailureLimit {
   };
 
   return {
-    async attempt(key, work, place) {
-      const { record, isSlow } = await admitted(key, place);
+    async attempt(key, work, how = {}) {
+      const { record, isSlow } = await admitted(key, how);
       try {
         const result = await work();
         if (slowlyMs === undefined) forgive(record);
         return result;
       } catch (error) {
-        if (error instanceof RescindError && counts.includes(error.code)) failed(record, isSlow, place);
+        if (error instanceof RescindError && counts.includes(error.code)) {
+          if (how.isUnguessable === true) requireTurn(record, how.place);
+          failed(record, isSlow, how.place);
+        }
         throw error;
       } finally {
         ended(key, record, isSlow);
