@@ -2,6 +2,7 @@ import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
 import { openAdministered } from '../../support/administration.ts';
 import { USER } from '../../support/user-management.ts';
+import { webhookReceiver } from '../../support/webhook-receiver.ts';
 
 interface Described {
   readonly operationId: string;
@@ -186,6 +187,7 @@ test('nobody acts on a person who has an admin scope that they have not', async 
     helpdesk.patch(`/admin/users/${sub}/claims`, { claims: { tenant: 'x' }, why: 'x' }),
     as('revoker').post('/admin/revocations', { cutoffs: [{ claim: 'sub', value: sub }], why: 'x' }),
     as('revoker').post('/admin/revocations', { cutoffs: [{ claim: 'sid', value: answer.sid }], why: 'x' }),
+    as('revoker').post('/admin/revocations', { cutoffs: [{ token: answer.access_token }], why: 'x' }),
     as('sessions').post(`/admin/sessions/${answer.sid}/end`, { why: 'x' }),
     as('sessions').post(`/admin/sessions/${answer.sid}/require-login`, { reason: 'spite', why: 'x' }),
     as('sessions').patch(`/admin/sessions/${answer.sid}`, { deviceName: 'x', why: 'x' }),
@@ -194,4 +196,49 @@ test('nobody acts on a person who has an admin scope that they have not', async 
     expect([status, body.code]).toEqual([403, 'scope_insufficient']);
   }
   expect((await ada.post(`/admin/users/${sub}/log-out`, { why: 'asked for it' })).status).toBe(200);
+});
+
+test('nor after it was deleted by its own password, until it is erased', async () => {
+  const receiver = await webhookReceiver(0);
+  const { as, ada, subOf, login, send, asBearer } = await openAdministered(receiver.environment);
+  const sub = await subOf();
+  const scopes = ['prices:read', 'admin:keys'];
+  await ada.put(`/admin/users/${sub}/scopes`, { scopes, why: 'key holder' });
+  const { access } = await login();
+  const body = JSON.stringify({ password: USER.password });
+  const headers = { 'Content-Type': 'application/json', ...asBearer(access) };
+  expect((await send('/account', { method: 'DELETE', headers, body })).status).toBe(204);
+  for (const act of ['delete', 'log-out']) {
+    const refused = await as('helpdesk').post(`/admin/users/${sub}/${act}`, { why: 'out of spite' });
+    expect([act, refused.status, refused.body.code]).toEqual([act, 403, 'scope_insufficient']);
+  }
+  expect((await ada.post(`/admin/users/${sub}/delete`, { why: 'asked for it' })).status).toBe(200);
+  expect((await ada.get(`/admin/users/${sub}`)).body).toMatchObject({ state: 'deleted', scopes: null });
+});
+
+test('a reset of before gives nobody the account that has got more scopes since', async () => {
+  const { as, ada, subOf, post } = await openAdministered();
+  const sub = await subOf();
+  const reset = async () =>
+    String((await as('helpdesk').post(`/admin/users/${sub}/reset-password`, { why: 'a call' })).body.resetToken);
+  const set = async (resetToken: string) =>
+    (await post('/password/reset', { resetToken, newPassword: 'a password of somebody' })).status;
+  const before = await reset();
+  await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['prices:read', 'admin:keys'], why: 'key holder' });
+  expect(await set(before)).toBe(400);
+  await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['prices:read'], why: 'no more' });
+  const after = await reset();
+  await ada.put(`/admin/users/${sub}/scopes`, { scopes: [], why: 'less still' });
+  expect(await set(after)).toBe(204);
+});
+
+test('a client that would have to authenticate in another way is changed with a confirmation only', async () => {
+  const { ada, refresh, login } = await openAdministered();
+  const change = (more: object) =>
+    ada.put('/admin/clients/web', { name: 'Web', authMethod: 'client_secret_basic', why: 'x', ...more });
+  const refused = await change({});
+  expect([refused.status, refused.body.code]).toEqual([400, 'confirmation_missing']);
+  const tokens = await login();
+  expect((await refresh(tokens.refresh)).status).toBe(200);
+  expect((await change({ confirm: 'everybody' })).status).toBe(200);
 });

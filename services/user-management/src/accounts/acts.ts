@@ -19,7 +19,7 @@ const MAX_RESET_MS: DurationMs = 30 * 24 * 3_600_000;
 const MAX_PAGE = 1_000;
 
 export function createAccountAdministration(room: AccountRoom): AccountAdministration {
-  const { issuer, table, factors, clock, telemetry } = room;
+  const { issuer, table, factors, links, clock, telemetry } = room;
 
   const carryOut = async ({ sub, along }: Act, work: Work, find = requireAccount): Promise<AccountChange> =>
     await issuer.transaction((tx) => {
@@ -103,9 +103,12 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
       ),
     setScopes(act) {
       requireScopes(act.scopes ?? []);
-      return setClaims(act, REASON.scopesChanged, ({ scopes }) =>
-        JSON.stringify(scopes) === JSON.stringify(act.scopes) ? undefined : { scopes: act.scopes },
-      );
+      return setClaims(act, REASON.scopesChanged, ({ sub, scopes }) => {
+        if (JSON.stringify(scopes) === JSON.stringify(act.scopes)) return undefined;
+        // Whoever was answered the token of a reset may have fewer scopes than the account has from now on.
+        if (act.scopes?.some((scope) => !scopes?.includes(scope))) links.forget(sub, 'password_reset');
+        return { scopes: act.scopes };
+      });
     },
     setClaims: (act) => setClaims(act, REASON.claimsChanged, (account) => withClaims(account, act.claims)),
     removeSecondFactor: (act) =>

@@ -59,7 +59,10 @@ export interface AccountAdministration {
   resetPassword(act: Refusal & { readonly ttlMs?: DurationMs }): Promise<PasswordReset>;
   /** The claim `roles`. Old tokens die, sessions go on. @throws RescindError also `request_invalid` */
   setRoles(act: Act & { readonly roles: readonly string[] }): Promise<AccountChange>;
-  /** All the scopes the user may have; null: those that everybody has. As `setRoles`. */
+  /**
+   * All the scopes the user may have; null: those that everybody has. As `setRoles`. With a scope more than before an
+   * outstanding reset token dies: who made it may have fewer scopes.
+   */
   setScopes(act: Act & { readonly scopes: readonly string[] | null }): Promise<AccountChange>;
   /** Sets claims by name (`tenant`, `groups`, `phone_number`, …), removes those that are null. As `setRoles`. */
   setClaims(

@@ -31,7 +31,8 @@ export interface AccountTable {
   update(sub: string, patch: AccountPatch, provedVersion?: number): boolean;
   /**
    * Inside a transaction: leaves of it its `sub`, and that it was there.
-   * @param eraseAt until then it keeps its name, which nobody else may have; null: it does not
+   * @param eraseAt until then it keeps its name, which nobody else may have, and its scopes, by which it is known who may
+   *   erase it earlier; null: it keeps neither
    */
   bury(sub: string, eraseAt: EpochMillis | null): void;
   /** Inside a transaction: makes active again what was buried and is not erased; undefined: it is neither. */
@@ -76,8 +77,8 @@ export function createAccountTable(database: Issuer['database']): AccountTable {
   const bury = database.prepare(
     `UPDATE accounts SET username = '', password = '', state = 'deleted', erase_at = @eraseAt,
        name_key = CASE WHEN @eraseAt IS NULL THEN 'deleted:' || sub ELSE name_key END,
-       credential_version = credential_version + 1, state_reason = NULL, reset_reason = NULL, scopes = NULL,
-       claims = '{}', last_login_at = NULL
+       credential_version = credential_version + 1, state_reason = NULL, reset_reason = NULL,
+       scopes = CASE WHEN @eraseAt IS NULL THEN NULL ELSE scopes END, claims = '{}', last_login_at = NULL
      WHERE sub = @sub`,
   );
   const exhume = database.prepare(

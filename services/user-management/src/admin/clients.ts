@@ -102,7 +102,9 @@ export function clientOperations(
           const before = clients.find(name);
           const { secretHashes: held = [], disabled = false } = before ?? {};
           const isNarrower = before !== undefined && isNarrowed(before, members);
-          if (isNarrower) requireConfirmed({ administrator, confirm: confirmation }, recent);
+          // A client that has to authenticate in another way than it does neither logs in nor refreshes.
+          const isLockedOut = before !== undefined && before.authMethod !== members.authMethod;
+          if (isNarrower || isLockedOut) requireConfirmed({ administrator, confirm: confirmation }, recent);
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
           asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
           // Its tokens of before have what it may have no more; sessions go on with what it may.

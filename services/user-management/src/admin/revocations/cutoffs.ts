@@ -52,6 +52,14 @@ function byToken(token: string, { explain }: CutoffSource, refuse: Refuse): Omit
   return { claim: 'jti', value: jti, expiresAt: exp * 1_000 };
 }
 
+/** Whose the access tokens of a body are. */
+export function holdersOf(bodies: readonly CutoffBody[], { explain }: Pick<CutoffSource, 'explain'>): string[] {
+  return bodies.flatMap((body) => {
+    const sub = 'token' in body ? explain({ token: body.token }).claims?.sub : undefined;
+    return typeof sub === 'string' ? [sub] : [];
+  });
+}
+
 /** As the audit names what is cut off: of a token's id only enough to find it again. */
 export function targetsOf(bodies: readonly CutoffBody[]): string[] {
   return bodies.map((body) => {
@@ -82,6 +90,8 @@ export function requireConfirmed({ administrator, confirm }: Confirmed, recent: 
 interface MeantSource {
   /** Whose session it is; undefined: nobody's here. */
   subOf(sid: string): string | undefined;
+  /** Whose the access tokens are that a body has. */
+  readonly holders: readonly string[];
   /** The scopes of a user. */
   scopesOf(sub: string): readonly string[];
   readonly recent: RequireRecent;
@@ -95,7 +105,8 @@ interface MeantSource {
 export function requireMeant(cutoffs: readonly CutoffRequest[], by: Confirmed, source: MeantSource): void {
   if (cutoffs.some(({ claim }) => claim === 'kid')) requireScopes(by.administrator, ['admin:keys:write']);
   const persons = cutoffs.map((cutoff) => personOf(cutoff, source));
-  for (const { sub } of persons) if (sub !== undefined) requireWithin(by.administrator, source.scopesOf(sub));
+  const subs = [...source.holders, ...persons.flatMap(({ sub }) => sub ?? [])];
+  for (const sub of subs) requireWithin(by.administrator, source.scopesOf(sub));
   const isOfOne = cutoffs.every(({ claim }) => OF_ONE.has(claim)) && new Set(persons.map(({ key }) => key)).size === 1;
   if (!isOfOne) requireConfirmed(by, source.recent);
 }

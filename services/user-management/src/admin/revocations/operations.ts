@@ -18,7 +18,7 @@ import {
   revocationState,
 } from './bodies.ts';
 import type { RequireRecent } from './cutoffs.ts';
-import { cutoffRequests, requireMeant, targetsOf } from './cutoffs.ts';
+import { cutoffRequests, holdersOf, requireMeant, targetsOf } from './cutoffs.ts';
 
 const TAG = 'Revocations';
 const READ = ['admin:revocations:read'];
@@ -70,7 +70,8 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       async act({ body: { cutoffs, reason, confirm }, query: { dryRun = 'false' }, administrator, written }) {
         const wanted = requests(cutoffs, reason);
         if (dryRun !== 'false') return new NotDone(issuer.preview(wanted));
-        requireMeant(wanted, { administrator, confirm }, { subOf, scopesOf, recent });
+        const holders = holdersOf(cutoffs, issuer);
+        requireMeant(wanted, { administrator, confirm }, { subOf, scopesOf, recent, holders });
         return revoke(wanted, written);
       },
     }),
