@@ -13,6 +13,9 @@ const AGES = ['follower-clock', 'crashes', 'suspend', 'broker', 'http', 'slow', 
 
 /** Disks that take nothing for a while, and processes that end meanwhile. */
 const DISKS = ['full-disk', 'crashes', 'slow', 'duplicates'] as const;
+/** An issuer whose clock is set, and which crashes. */
+const CLOCKS = ['issuer-clock', 'issuer'] as const;
+
 /** Event keys that change, are revoked and are stolen. */
 const THEFTS = ['event-key', 'thief', 'duplicates', 'sends', 'slow', 'http', 'crashes'] as const;
 
@@ -139,6 +142,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'what was not sent in the old epoch is not said in the new one': { turnForgetsUnsent: true, only: TURNS },
   'an epoch of another event key sorts below the old one': { turnSortsBelow: true, only: TURNS },
   'tokens are minted by the wall clock': { mintsByWall: true },
+  'the floor is not written down while the clock leads': { unwrittenFloor: true, only: CLOCKS },
   'a denial is forgotten before the last token it denies': { shortE: true },
   'the position is committed without the rows': { forgetsRows: true },
   'names are those of the file, not of what is owed to it': { namesOfFileOnly: true, only: DISKS },

@@ -9,6 +9,9 @@ import type { Relay } from './relay/open.ts';
 import type { Store } from './sql/store.ts';
 import type { Storage } from './storage.ts';
 
+/** As far as a burst of cut-offs pushes the clock. */
+const LEAD_MS: DurationMs = 1_000;
+
 /** A start after a rotation was due publishes the next key for as long as ever before it signs. */
 const LATE_MS: DurationMs = 3_600_000;
 
@@ -100,5 +103,9 @@ const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).to
 /** Nothing is minted while the clocks are apart; logouts go on. */
 function checkClock({ issuerClock }: HealthOptions): HealthCheck {
   const partedMs = issuerClock.partedMs();
-  return { name: 'clock', status: Math.abs(partedMs) > CLOCK_TOLERANCE_MS ? 'warn' : 'pass', partedMs };
+  const leadMs = issuerClock.leadMs();
+  const isParted = Math.abs(partedMs) > CLOCK_TOLERANCE_MS;
+  // Beyond the tolerance nobody can log in until the wall clock has caught up.
+  const status = leadMs > CLOCK_TOLERANCE_MS ? 'fail' : isParted || leadMs > LEAD_MS ? 'warn' : 'pass';
+  return { name: 'clock', status, partedMs, leadMs };
 }

@@ -118,6 +118,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     lastWords,
     encoder: signing.encoder,
     now: issuerClock.now,
+    leadMs: issuerClock.leadMs,
     onAppend: transactions.onAppend,
     prove: detector.prove,
   });

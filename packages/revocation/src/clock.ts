@@ -71,7 +71,7 @@ export function createManualClock(wall: EpochMillis, monotonic: DurationMs = 0):
 /** Greatest difference of clocks that is taken for honest. RFC 7519 section 4.1.4: "no more than a few minutes". */
 export const CLOCK_TOLERANCE_MS: DurationMs = 60_000;
 
-/** How far ahead of the wall a burst of cut-offs may push the issuer's clock before the next one has to wait. */
+/** How far a burst of cut-offs may push the issuer's clock before the next one has to wait. */
 const CUT_OFF_LEAD_MS: DurationMs = 1_000;
 
 /** Where the issuer's clock keeps its floor: read and written inside the caller's transaction. */
@@ -85,14 +85,22 @@ export interface ClockFloor {
  * before it, whatever is minted after has a later one, in the same millisecond too.
  */
 export interface IssuerClock {
-  /** The time: heartbeats, `iat` of events and pruning. */
+  /**
+   * The time: heartbeats, `iat` of events and pruning. The greatest of the wall clock, the persisted floor, and the last time
+   * told with half of what has passed since: a clock that leads goes on, and the wall clock catches up with it in twice the lead.
+   */
   now(): EpochMillis;
   /** The time of a token. @throws RescindError `clock_parted` */
   mint(): EpochMillis;
-  /** The T of a transaction's cut-offs. @throws RescindError `clock_ahead` (the caller waits and tries again) */
+  /**
+   * The T of a transaction's cut-offs. Waits for its own burst only, however far the clock leads.
+   * @throws RescindError `clock_ahead` (the caller waits and tries again)
+   */
   cutOff(): EpochMillis;
   /** How far the wall clock and the monotonic one have parted since the start, in ms; positive: the wall is ahead. */
   partedMs(): number;
+  /** How far the time told is ahead of the wall clock, ms; 0: not at all. */
+  leadMs(): DurationMs;
 }
 
 /**
@@ -115,11 +123,27 @@ export function createIssuerClock(
   // Of two clocks that disagree the slower is taken: a time too early makes views look old, one too late would put
   // tokens out of reach of the next cut-off once the clock is mended.
   const wall = () => (Math.abs(partedMs()) > toleranceMs ? Math.min(clock.now(), expectedWall()) : clock.now());
-  const now = () => Math.max(wall(), floor.get());
+  let told = { at: 0, monotonic: startMonotonic };
+  const now = () => {
+    const monotonic = clock.monotonic();
+    const slowly = told.at + Math.floor((monotonic - told.monotonic) / 2);
+    const at = Math.max(wall(), floor.get(), slowly);
+    if (at > told.at) told = { at, monotonic };
+    return at;
+  };
+  const leadMs = () => Math.max(0, now() - wall());
+
+  /** What cut-offs have pushed the clock ahead by, and the clock has not caught up with since. */
+  let burst = { ms: 0, monotonic: startMonotonic };
+  const burstMs = () => {
+    const passed = clock.monotonic() - burst.monotonic;
+    return Math.max(0, burst.ms - (leadMs() > CUT_OFF_LEAD_MS ? passed / 2 : passed));
+  };
 
   return {
     now,
     partedMs,
+    leadMs,
     mint() {
       const at = now();
       if (Math.abs(partedMs()) > toleranceMs || at - clock.now() > toleranceMs) throw new RescindError('clock_parted');
@@ -128,7 +152,9 @@ export function createIssuerClock(
     },
     cutOff() {
       const at = now();
-      if (at - wall() > CUT_OFF_LEAD_MS) throw new RescindError('clock_ahead');
+      const pushed = burstMs();
+      if (pushed > CUT_OFF_LEAD_MS) throw new RescindError('clock_ahead');
+      burst = { ms: pushed + 1, monotonic: clock.monotonic() };
       floor.set(at + 1);
       return at;
     },

@@ -131,34 +131,27 @@ describe('the issuer’s clock', () => {
     expect(beatOf(again).at).toBeGreaterThan(START);
   });
 
-  test('a cut-off waits for a wall clock that is far behind, and a logout does not', async () => {
-    const clock = createManualClock(START);
-    const issuer = house().open({ clock });
-    const answer = login(issuer);
-    clock.setWall(START - 3 * SECOND);
-    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
-    let runs = 0;
-    const waiting = issuer.transaction((tx) => {
-      runs += 1;
-      return tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
-    });
-    await waitFor('a second try', () => runs > 2);
-    expect(issuer.log.snapshot().head).toBe(1);
-    clock.setWall(START);
-    expect(await waiting).toMatchObject({ seq: 2 });
-  });
-
-  test('if it does not come back in time: clock_ahead, and when to try again', async () => {
+  test('a cut-off does not wait for a wall clock that is far behind', async () => {
     const clock = createManualClock(START);
     const issuer = house().open({ clock });
     login(issuer);
     clock.setWall(START - 30 * SECOND);
-    await expect(issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' })).rejects.toMatchObject({
-      code: 'clock_ahead',
-      status: 503,
-      retryAfter: 5,
-    });
-  }, 30_000);
+    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    expect(issuer.log.snapshot().head).toBe(1);
+    expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'warn' }));
+  });
+
+  test('a burst of cut-offs waits for itself: clock_ahead if that takes too long, and when to try again', async () => {
+    const clock = createManualClock(START);
+    const issuer = house().open({ clock });
+    const cutOff = () => issuer.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+    for (let count = 0; count <= 1_000; count += 1) await cutOff();
+    const ahead = { code: 'clock_ahead', status: 503, retryAfter: 5 };
+    await expect(cutOff()).rejects.toMatchObject(ahead);
+    const waiting = cutOff();
+    clock.advance(20);
+    expect(await waiting).toMatchObject({ seq: 1_002 });
+  });
 
   test('set forward by hours: nothing is minted, logouts go on, health tells', async () => {
     const clock = createManualClock(START);

@@ -66,6 +66,7 @@ interface IssuerMutants {
   readonly turnSortsBelow: boolean;
   readonly lastWordIsLost: boolean;
   readonly mintsByWall: boolean;
+  readonly unwrittenFloor: boolean;
   readonly shortE: boolean;
 }
 
@@ -99,6 +100,8 @@ export interface Issuer {
   /** Every event key there ever was, and those that a thief has. */
   eventKids: string[];
   stolen: Set<string>;
+  /** The last time it told while its clock led: none may be earlier, after a restart either. */
+  toldAt: number;
   /** Every epoch that was opened. */
   epochs: string[];
   /** As the directory of the keys knows, which no backup takes back. */
@@ -144,6 +147,7 @@ export function newIssuer(world: IssuerWorld): Issuer {
     kids: [kid],
     eventKids: [],
     stolen: new Set(),
+    toldAt: 0,
     epochs: [database.epoch],
     revokedEver: new Set(),
   };
@@ -192,6 +196,11 @@ export const claimKey = (epoch: string, at: number, head: number, last: string |
 export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; head: number; epoch: string } {
   const { database } = issuer;
   const at = issuer.clock.now();
+  if (at < issuer.toldAt && !issuer.wasPutBack) throw new Violation('the issuer tells an earlier time than it did');
+  if (issuer.clock.leadMs() > 1_000) {
+    issuer.toldAt = at;
+    if (!world.mutants.unwrittenFloor) database.clockFloor = Math.max(database.clockFloor, at);
+  }
   const { epoch } = database;
   const seen = world.mutants.headBeforeTime ? issuer.earlier : database;
   const { head, last } = seen;

@@ -113,6 +113,29 @@ describe("the issuer's clock", () => {
     expect(clock.cutOff()).toBe(START + 1_001);
   });
 
+  test('that leads goes on at half speed, so that the wall clock catches up in twice the lead', () => {
+    const wall = createManualClock(START);
+    const clock = createIssuerClock(wall, keptFloor(START + 3_600_000));
+    expect(clock.leadMs()).toBe(3_600_000);
+    const before = clock.now();
+    wall.advance(1_000);
+    expect(clock.now()).toBe(before + 500);
+    wall.advance(7_199_000);
+    expect(clock.leadMs()).toBe(0);
+    expect(clock.now()).toBe(START + 7_200_000);
+  });
+
+  test('that leads lets cut-offs pass all the same, and mints nothing', () => {
+    const wall = createManualClock(START);
+    const clock = createIssuerClock(wall, keptFloor(START + 3_600_000));
+    for (let index = 0; index < 500; index++) expect(clock.cutOff()).toBe(START + 3_600_000 + index);
+    for (let index = 0; index <= 500; index++) clock.cutOff();
+    expect(() => clock.cutOff()).toThrow(code('clock_ahead'));
+    wall.advance(10_000);
+    expect(clock.cutOff()).toBeGreaterThan(START + 3_600_000);
+    expect(() => clock.mint()).toThrow(code('clock_parted'));
+  });
+
   test('a tolerance of more than a minute, or that is no length, is refused', () => {
     for (const tolerance of [60_001, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(() => setUp(tolerance)).toThrow(TypeError);

@@ -1,5 +1,5 @@
 import type { EventEncoder, LogSource } from '@rescind/feed';
-import type { EpochMillis } from '@rescind/revocation';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 import type { LastWords } from '../sql/last-words.ts';
 import type { LogIdentity, Meta } from '../sql/meta.ts';
@@ -13,13 +13,18 @@ interface LogSourceOptions {
   readonly lastWords: LastWords;
   readonly encoder: () => EventEncoder;
   readonly now: () => EpochMillis;
+  /** How far `now` is ahead of the wall clock. */
+  readonly leadMs: () => DurationMs;
   readonly onAppend: LogSource['onAppend'];
   readonly prove: LogSource['prove'];
 }
 
+/** As far as a burst of cut-offs pushes the clock. */
+const LEAD_MS: DurationMs = 1_000;
+
 /** The log of record, as those read it who carry it on. */
 export function createLogSource(options: LogSourceOptions): LogSource {
-  const { log, database, meta, outbox, lastWords, encoder, now, onAppend, prove } = options;
+  const { log, database, meta, outbox, lastWords, encoder, now, leadMs, onAppend, prove } = options;
 
   /** Inside a transaction this connection would show what may yet be rolled back. */
   function requireCommitted(): void {
@@ -43,6 +48,8 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     heartbeat() {
       // First, so that whatever was acknowledged before this time is at or below the head.
       const at = now();
+      // A restart must not tell an earlier time than a heartbeat did; while the wall clock leads, it does not.
+      if (leadMs() > LEAD_MS) meta.clockFloor.set(at);
       const { epoch, head, last, floor } = snapshot();
       return { jws: encoder().heartbeat({ epoch, head, last, floor, at }), epoch, head };
     },
