@@ -10,8 +10,8 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   issuer: ['feed', 'token', 'revocation'],
   guard: ['feed', 'denylist', 'token', 'revocation'],
   service: ['revocation'],
-  'dev-kafka': [],
-  'dev-fleet': ['dev-kafka'],
+  'dev-kafka': ['revocation'],
+  'dev-fleet': ['dev-kafka', 'revocation'],
 };
 
 /** The one room (or the one per side) that may know a library. */

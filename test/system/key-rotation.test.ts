@@ -18,7 +18,7 @@ afterAll(() => broker.close());
 
 /** Keys of others are kept for a second then. */
 const SOON = { KEY_PUBLISH_BEFORE: '3s', LOGINS_PER_MINUTE: '100000' };
-const MAIN = fileURLToPath(new URL('../../services/user-management/src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../services/user-management/src/main.js', import.meta.url));
 
 /** By the cut-off, or because the key is no longer there: whichever is heard first. */
 async function untilRefused(instances: readonly ServiceProcess[], token: string): Promise<void> {

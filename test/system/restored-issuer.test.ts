@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(() => broker.close());
 
 const SUFFIXES = ['', '-wal', '-shm'];
-const MAIN = fileURLToPath(new URL('../../services/user-management/src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../services/user-management/src/main.js', import.meta.url));
 
 function copyDatabase(from: string, to: string): void {
   for (const suffix of SUFFIXES) {

@@ -63,7 +63,7 @@ const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
 const LISTEN_LIMIT_MS = 30_000;
 
 export function createServiceProcess(options: ServiceOptions): ServiceProcess {
-  const { service, name, port, managementPort, adminPort, main = `${SERVICES}${service}/src/main.ts` } = options;
+  const { service, name, port, managementPort, adminPort, main = `${SERVICES}${service}/src/main.js` } = options;
   const environment: Record<string, string> = { ...options.environment };
   const lines: string[] = [];
   let child: ChildProcess | undefined;

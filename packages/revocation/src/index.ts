@@ -1,4 +1,4 @@
-import './node-version.ts';
+import './require-node.ts';
 
 export type {
   Boot,

@@ -164,7 +164,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   };
 }
 
-/** `main.ts restore`: tells a database that came from a backup so, and opens a new epoch of its log. */
+/** `main.js restore`: tells a database that came from a backup so, and opens a new epoch of its log. */
 async function restore(context: ServiceContext<Configuration>) {
   const { options } = await prepareIssuer(context, systemClock);
   const { issuer, databasePath, keysPath, publisher, eventRetentionMs, keyRotation, clock, telemetry } = options;

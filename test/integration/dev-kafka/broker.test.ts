@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../../support/directory.ts';
 import { testTopic } from '../../support/kafka-topic.ts';
 import { waitFor } from '../../support/wait.ts';
 
-const MAIN = 'packages/dev-kafka/src/main.ts';
+const MAIN = 'packages/dev-kafka/src/main.js';
 
 function listens(address: string | undefined): Promise<boolean> {
   const [host = '', port] = (address ?? '').split(':');

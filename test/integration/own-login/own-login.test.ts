@@ -14,7 +14,7 @@ import { temporaryDirectory } from '../../support/directory.ts';
 import { startProcess } from '../../support/process.ts';
 import { waitFor } from '../../support/wait.ts';
 
-const MAIN = fileURLToPath(new URL('../../../examples/own-login/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../../examples/own-login/main.js', import.meta.url));
 const [EMAIL, PASSWORD] = ['ada@example.com', 'correct horse battery'];
 const SECRET = 'a secret of the orders service';
 

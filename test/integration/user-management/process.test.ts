@@ -7,7 +7,7 @@ import type { ServiceProcess } from '../../support/process.ts';
 import { startProcess } from '../../support/process.ts';
 import { createClient, freePort, issuerEnvironment, USER } from '../../support/user-management.ts';
 
-const main = fileURLToPath(new URL('../../../services/user-management/src/main.ts', import.meta.url));
+const main = fileURLToPath(new URL('../../../services/user-management/src/main.js', import.meta.url));
 
 async function start(environment: Record<string, string>) {
   const service = startProcess(main, environment);

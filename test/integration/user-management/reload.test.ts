@@ -8,7 +8,7 @@ import { startProcess } from '../../support/process.ts';
 import { FEED_SECRET, freePort, issuerEnvironment } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 
-const mainOf = (service: string) => fileURLToPath(new URL(`../../../services/${service}/src/main.ts`, import.meta.url));
+const mainOf = (service: string) => fileURLToPath(new URL(`../../../services/${service}/src/main.js`, import.meta.url));
 const OTHER_SECRET = 'another-secret-of-a-test-9876543210';
 const OPERATOR = 'operator-secret-of-a-test-0123456789abcdef';
 

@@ -1,4 +1,4 @@
-import '../node-version.ts';
+import '../require-node.ts';
 
 export type { NumberBounds, OptionCheck } from './checks.ts';
 export { option, wrongOption } from './checks.ts';

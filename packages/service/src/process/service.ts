@@ -55,7 +55,7 @@ export interface Service<C extends ProcessConfiguration> {
   /** @throws ConfigurationError */
   configure(environment: Environment): C;
   open(context: ServiceContext<C>): Promise<OpenedParts> | OpenedParts;
-  /** What else the process can be started for: `main.ts <command>`. What it returns is written as a line `<command>_done`. */
+  /** What else the process can be started for: `main.js <command>`. What it returns is written as a line `<command>_done`. */
   readonly commands?: Readonly<Record<string, (context: ServiceContext<C>) => Promise<Fields>>>;
 }
 

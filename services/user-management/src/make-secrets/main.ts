@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 
 /**
  * Makes the credentials with which services read the revocation log, and those of one operator who may administer
- * everything: `node main.ts <directory of the issuer> <client id>=<directory of that service> …`. Writes
+ * everything: `node main.js <directory of the issuer> <client id>=<directory of that service> …`. Writes
  * `feed-clients.json`, `operators.json` and `clients.json` (`web`, which may renew by its access token) for the issuer and
  * `feed-client-secret` for each service, readable by the owner only. What is there already stays.
  */
