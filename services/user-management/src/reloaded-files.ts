@@ -1,12 +1,14 @@
 import type { RevocationsHandlerOptions } from '@rescind/feed';
 import { createBasicAuthenticator } from '@rescind/feed';
-import type { Client, IssuerClients } from '@rescind/issuer';
+import type { Client, Issuer } from '@rescind/issuer';
+import type { Telemetry } from '@rescind/revocation';
 import type { Reloads } from '@rescind/service';
 import type { Operator } from './admin/operators.ts';
 import { readOperators } from './admin/operators.ts';
 import { readFeedClients } from './feed-clients.ts';
 import type { FileClient } from './oauth/clients-file.ts';
 import { readClientsFile, toClients } from './oauth/clients-file.ts';
+import { cutOffNarrowed, narrowedClients } from './oauth/narrowed-clients.ts';
 
 interface Paths {
   readonly FEED_CLIENTS_FILE?: string | undefined;
@@ -21,8 +23,15 @@ export interface ReloadedFiles {
   operators(): ReadonlyMap<string, Operator>;
   /** By FEED_CLIENTS_FILE, as it is now. */
   readonly authenticateReader: RevocationsHandlerOptions['authenticate'];
-  /** Follows the files from now on. */
-  follow(reloads: Reloads, issuer: IssuerClients, endReaders: (client: string) => void): void;
+  /** Follows the files from now on. Tokens of clients that lose something by a change are cut off. */
+  follow(reloads: Reloads, parts: FollowingParts): void;
+}
+
+interface FollowingParts {
+  readonly issuer: Pick<Issuer, 'clients' | 'transaction'>;
+  readonly telemetry: Telemetry;
+  /** Ends the streams of a reader of the log. */
+  endReaders(client: string): void;
 }
 
 /**
@@ -36,9 +45,15 @@ export function openReloadedFiles(paths: Paths, audiences: readonly string[]): R
   let operators = readOperators(paths.ADMIN_OPERATORS_FILE);
   let authenticate = createBasicAuthenticator(feedClients);
 
-  function useFeedClients(next: Readonly<Record<string, string>>, issuer: IssuerClients): string[] {
+  function replaceClients({ issuer, telemetry }: FollowingParts, next: readonly Client[]): void {
+    const before = issuer.clients.list();
+    issuer.clients.replaceConfigured(next);
+    void cutOffNarrowed(issuer, narrowedClients(before, issuer.clients.list()), telemetry);
+  }
+
+  function useFeedClients(next: Readonly<Record<string, string>>, parts: FollowingParts): string[] {
     const authenticator = createBasicAuthenticator(next);
-    issuer.replaceConfigured(toClients(fileClients, next));
+    replaceClients(parts, toClients(fileClients, next));
     const gone = Object.entries(feedClients).filter(([id, secret]) => next[id] !== secret);
     feedClients = { ...next };
     authenticate = authenticator;
@@ -49,7 +64,7 @@ export function openReloadedFiles(paths: Paths, audiences: readonly string[]): R
     clients: () => toClients(fileClients, feedClients),
     operators: () => operators,
     authenticateReader: (request) => authenticate(request),
-    follow(reloads, issuer, endReaders) {
+    follow(reloads, parts) {
       const { FEED_CLIENTS_FILE, CLIENTS_FILE, ADMIN_OPERATORS_FILE } = paths;
       if (FEED_CLIENTS_FILE !== undefined) {
         reloads.watch({
@@ -57,7 +72,9 @@ export function openReloadedFiles(paths: Paths, audiences: readonly string[]): R
           path: FEED_CLIENTS_FILE,
           read: () => readFeedClients(FEED_CLIENTS_FILE),
           // A connection lives no longer than the secret that opened it.
-          apply: (next) => useFeedClients(next, issuer).forEach(endReaders),
+          apply(next) {
+            for (const client of useFeedClients(next, parts)) parts.endReaders(client);
+          },
         });
       }
       if (CLIENTS_FILE !== undefined) {
@@ -66,7 +83,7 @@ export function openReloadedFiles(paths: Paths, audiences: readonly string[]): R
           path: CLIENTS_FILE,
           read: () => readClientsFile(CLIENTS_FILE, audiences),
           apply(next) {
-            issuer.replaceConfigured(toClients(next, feedClients));
+            replaceClients(parts, toClients(next, feedClients));
             fileClients = next;
           },
         });

@@ -141,7 +141,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     clock: systemClock,
     telemetry,
   });
-  files.follow(reloads, issuer.clients, (client) => revocations.endReaders(client));
+  files.follow(reloads, { issuer, telemetry, endReaders: (client) => revocations.endReaders(client) });
   return {
     app,
     basePath: issuerPath(name),

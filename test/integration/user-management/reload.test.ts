@@ -1,11 +1,12 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import type { ServiceProcess } from '../../support/process.ts';
 import { startProcess } from '../../support/process.ts';
-import { FEED_SECRET, freePort, issuerEnvironment } from '../../support/user-management.ts';
+import { createClient, FEED_SECRET, freePort, issuerEnvironment, USER } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 
 const mainOf = (service: string) => fileURLToPath(new URL(`../../../services/${service}/src/main.js`, import.meta.url));
@@ -123,6 +124,34 @@ test('operators and clients are read again when their files change', async () =>
   await waitFor('the new client', async () => (await list()).text.includes('"mobile"'), 10_000);
   writeSecrets(operators, { bob: { secret: OPERATOR, scopes: ['admin:clients:read'] } });
   await waitFor('the removed operator', async () => (await list()).status === 401, 10_000);
+});
+
+test('tokens of a client that a file takes something from, or takes out, are cut off; those of others go on', async () => {
+  const clients = join(temporaryDirectory(), 'clients.json');
+  const [mobile, desktop] = [
+    { name: 'Mobile', authMethod: 'none' },
+    { name: 'Desktop', authMethod: 'none' },
+  ];
+  writeSecrets(clients, { mobile, desktop });
+  const issuer = await startIssuer({ CLIENTS_FILE: clients });
+  const { post, form } = createClient(issuer.url);
+  await post('/register', USER);
+  const accepted = async (token: unknown) => {
+    const asked = await form('/oauth2/introspect', { token: String(token) }, basic('prices', FEED_SECRET));
+    return asked.body.active;
+  };
+  const login = async (client: string) => (await post('/login', { ...USER, client_id: client })).body;
+  const [web, ofMobile, ofDesktop] = [await login('web'), await login('mobile'), await login('desktop')];
+  writeSecrets(clients, { mobile: { ...mobile, audience: ['orders'] }, desktop: { ...desktop, name: 'Another name' } });
+  await waitFor('the narrowed client', async () => !(await accepted(ofMobile.access_token)), 10_000);
+  expect([await accepted(web.access_token), await accepted(ofDesktop.access_token)]).toEqual([true, true]);
+  const fields = { grant_type: 'refresh_token', client_id: 'mobile', refresh_token: String(ofMobile.refresh_token) };
+  const refreshed = await form('/oauth2/token', fields);
+  expect(decodeJwt(String(refreshed.body.access_token)).aud).toEqual(['orders']);
+  writeSecrets(clients, { mobile: { ...mobile, audience: ['orders'] } });
+  await waitFor('the removed client', async () => !(await accepted(ofDesktop.access_token)), 10_000);
+  expect([await accepted(web.access_token), await accepted(refreshed.body.access_token)]).toEqual([true, true]);
+  expect(count(issuer, 'clients_narrowed')).toBe(2);
 });
 
 test('a guarded service reads its feed secret again when Kubernetes swaps the mounted directory', async () => {

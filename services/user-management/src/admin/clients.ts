@@ -1,9 +1,10 @@
-import type { Client, CutoffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
+import type { Client, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { RequestRefused } from '@rescind/service';
 import { z } from 'zod';
+import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
 import { clientBody, clientView } from './client-schemas.ts';
 import type { Desk } from './desk.ts';
 import { NotDone } from './desk.ts';
@@ -232,26 +233,6 @@ function requireKnown(asked: readonly string[], known: readonly string[]): void 
   const unknown = asked.findIndex((audience) => !known.includes(audience));
   if (unknown === -1) return;
   throw new RequestRefused([{ path: `audience.${unknown}`, message: `must be one of ${known.join(', ')}` }]);
-}
-
-/** Tokens of a client die, its sessions go on. */
-const narrowing = (value: string): CutoffRequest => ({
-  claim: 'client_id',
-  value,
-  endsSession: false,
-  reason: 'client_narrowed',
-});
-
-interface Bounds {
-  readonly scope?: string | undefined;
-  readonly audience?: readonly string[] | undefined;
-}
-
-/** Whether a client may have less than before: absent is everything. */
-function isNarrowed(before: Bounds, now: Bounds): boolean {
-  const lacks = (held: readonly string[] | undefined, next: readonly string[] | undefined) =>
-    next !== undefined && (held === undefined || held.some((one) => !next.includes(one)));
-  return lacks(before.audience, now.audience) || lacks(before.scope?.split(' '), now.scope?.split(' '));
 }
 
 /** What cannot be a client is a mistake of whoever sent it. Every other error is ours. */
