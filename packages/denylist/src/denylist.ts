@@ -7,8 +7,9 @@ import type {
   LogState,
   Quarantined,
   Telemetry,
+  WalBound,
 } from '@rescind/revocation';
-import { mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { createWalBound, mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { createCensus } from './census.ts';
 import type { Digests } from './digest.ts';
@@ -17,6 +18,7 @@ import type { Memory } from './memory.ts';
 import { createMemory } from './memory.ts';
 import { createOwed } from './owed.ts';
 import { createRecent } from './recent.ts';
+import { WAL_MOST_BYTES } from './schema.ts';
 import type { Changes, RowKey } from './table.ts';
 import { createTable } from './table.ts';
 
@@ -111,6 +113,9 @@ const PRUNE_STRETCH = 100_000;
 /** However large the table: after so many calls every row has been looked at. */
 const PRUNE_CALLS = 32;
 
+/** How often the write-ahead log is measured, in ms. */
+const WAL_EVERY_MS = 1_000;
+
 /** So many rows in one commit are a catch-up: one event seldom has more than a few. */
 const CATCH_UP_ROWS = 100;
 
@@ -130,6 +135,8 @@ export function createDenylist(parts: DenylistParts): Denylist {
     return changes;
   });
   const trouble = { read: '', write: '' };
+  const wal = createWalBound({ database, mostBytes: WAL_MOST_BYTES, gauge: 'rescind_denylist_wal_bytes', telemetry });
+  const walTimer = setInterval(wal.keep, WAL_EVERY_MS).unref();
 
   function reading<T>(work: () => T): T {
     try {
@@ -253,6 +260,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   function close(): void {
     if (!database.open) return;
+    clearInterval(walTimer);
     flushLast();
     memory.close();
     moveAll();
@@ -293,7 +301,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     countByClaim: census.countByClaim,
     health: () => {
       const { open } = database;
-      return [healthOf({ entries: census.count(), owed: owed.count(), memory, damaged, trouble, open })];
+      return [healthOf({ entries: census.count(), owed: owed.count(), memory, damaged, trouble, wal, open })];
     },
     close,
     async [Symbol.asyncDispose]() {
@@ -308,21 +316,25 @@ interface Condition {
   readonly memory: Memory;
   readonly damaged: string | null;
   readonly trouble: { readonly read: string; readonly write: string };
+  readonly wal: WalBound;
   readonly open: boolean;
 }
 
-function healthOf({ entries, owed, memory, damaged, trouble, open }: Condition): HealthCheck {
+function healthOf({ entries, owed, memory, damaged, trouble, wal, open }: Condition): HealthCheck {
   const error = open ? trouble.read || trouble.write : 'closed';
+  const excess = wal.excess();
   const details = {
     entries,
     owed,
     lookups: memory.lookups(),
     ...(damaged !== null && { setAside: damaged }),
     ...(error !== '' && { error }),
+    ...excess,
   };
   if (!open || trouble.read !== '') return { name: 'denylist', status: 'fail', ...details };
   // A file found damaged means that the disk wants a look, although its rows have been fetched again.
-  return { name: 'denylist', status: trouble.write !== '' || damaged !== null ? 'warn' : 'pass', ...details };
+  const isSound = trouble.write === '' && damaged === null && excess === undefined;
+  return { name: 'denylist', status: isSound ? 'pass' : 'warn', ...details };
 }
 
 /** SQLite's own word for what went wrong; never the statement's values. */

@@ -63,6 +63,8 @@ const CACHE_KIB = 12_288;
 const PAGE_BYTES = 4_096;
 /** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
 const CHECKPOINT_PAGES = 4_000;
+/** What the write-ahead log may have: one transaction beyond a checkpoint, and room. */
+export const WAL_MOST_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
 
 export const VERSION = STEPS.length;
 

@@ -1,4 +1,4 @@
-import type { DurationMs, EpochMillis, HealthCheck, IssuerClock } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, HealthCheck, IssuerClock, WalBound } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { KeyPurpose } from './issuer-keys.ts';
 import type { KeyKeeper } from './keys/keeper.ts';
@@ -23,6 +23,7 @@ interface HealthOptions {
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
   readonly keeper: KeyKeeper;
   readonly maintenance: Maintenance;
+  readonly wal: WalBound;
   readonly relay: Relay | undefined;
   /** The event key that somebody else was found to sign with, until the next start. */
   readonly theft: { readonly kid: string | null };
@@ -40,11 +41,14 @@ export function createHealth(options: HealthOptions): () => HealthCheck[] {
   ];
 }
 
-function checkDatabase({ store, maintenance }: HealthOptions): HealthCheck {
+/** `walBytes`: a reader of another process keeps the write-ahead log from being truncated. */
+function checkDatabase({ store, maintenance, wal }: HealthOptions): HealthCheck {
   try {
     const { epoch, head, floor } = store.meta.identity() ?? {};
     const lastError = maintenance.lastError();
-    return { name: 'database', status: lastError === null ? 'pass' : 'warn', epoch, head, floor, lastError };
+    const excess = wal.excess();
+    const status = lastError === null && excess === undefined ? 'pass' : 'warn';
+    return { name: 'database', status, epoch, head, floor, lastError, ...excess };
   } catch (error) {
     return { name: 'database', status: 'fail', lastError: error instanceof Error ? error.message : String(error) };
   }

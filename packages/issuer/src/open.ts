@@ -1,5 +1,6 @@
 import {
   createIssuerClock,
+  createWalBound,
   RescindError,
   storageCodeOf,
   storageFailureOf,
@@ -38,6 +39,7 @@ import { createRoom } from './room.ts';
 import { createThreadSigning } from './session/signing.ts';
 import { createTokenSessions } from './session/token-session.ts';
 import { createSessionViews } from './session/views.ts';
+import { WAL_MOST_BYTES } from './sql/connection.ts';
 import { createStorage } from './storage.ts';
 import { createTransactions } from './transactions.ts';
 import { createAccessVerifier } from './verify.ts';
@@ -141,12 +143,13 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     now: issuerClock.now,
     encoderFor: signing.encoderFor,
   });
+  const wal = createWalBound({ database, mostBytes: WAL_MOST_BYTES, gauge: 'rescind_database_wal_bytes', telemetry });
   const maintenance = openMaintenance({
     housekeeping,
     keeper,
     gate,
     probe: transactions.probe,
-    measure: createGauges({ store, gate, issuerClock, keyRotation: settings.keyRotation, telemetry }),
+    measure: createGauges({ store, gate, issuerClock, keyRotation: settings.keyRotation, wal, telemetry }),
     telemetry,
   });
   const relay: Relay | undefined =
@@ -207,7 +210,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     refusingWrites: () => gate.refusing(),
     noteStorageError: (error) => storage.note(error),
     canWrite: () => storage.trouble('database') === null,
-    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, relay, theft }),
+    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, wal, relay, theft }),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };

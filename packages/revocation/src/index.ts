@@ -36,3 +36,5 @@ export type { StorageFailure } from './storage.ts';
 export { storageCodeOf, storageFailureOf, storageUnavailable } from './storage.ts';
 export type { Fields, HealthCheck, LogLevel, Telemetry } from './telemetry.ts';
 export { silentTelemetry } from './telemetry.ts';
+export type { WalBound } from './wal.ts';
+export { createWalBound } from './wal.ts';

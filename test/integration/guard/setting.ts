@@ -68,6 +68,7 @@ export async function ask(url: string, token?: string, init: RequestInit = {}): 
 /** Telemetry that remembers: counters by name and labels, and the words of log lines. */
 export function createRemembering() {
   const counts = new Map<string, number>();
+  const gauges = new Map<string, number>();
   const lines: string[] = [];
   const telemetry: Telemetry = {
     ...silentTelemetry,
@@ -75,7 +76,8 @@ export function createRemembering() {
       const name = [metric, ...Object.values(labels)].join(' ');
       counts.set(name, (counts.get(name) ?? 0) + by);
     },
+    gauge: (metric: string, value: number) => void gauges.set(metric, value),
     log: (level, event) => void lines.push(`${level} ${event}`),
   };
-  return { telemetry, counts, lines };
+  return { telemetry, counts, gauges, lines };
 }

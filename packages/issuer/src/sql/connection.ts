@@ -20,6 +20,8 @@ const CACHE_KIB = 32_768;
 const CHECKPOINT_PAGES = 8_000;
 /** SQLite's default. */
 const PAGE_BYTES = 4_096;
+/** What the write-ahead log may have: one transaction beyond a checkpoint, and room. */
+export const WAL_MOST_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
 /** `PRAGMA synchronous`: 2 is FULL. */
 const SYNCHRONOUS_FULL = 2;
 

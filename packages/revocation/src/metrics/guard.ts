@@ -141,6 +141,12 @@ export const GUARD_METRICS = {
     help: 'Whether memory answers the look-ups of the denylist (1), or its file (0)',
     initial: 0,
   },
+  rescind_denylist_wal_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Size of the write-ahead log of the denylist file; more than 32 MB: a reader of another process holds it',
+    initial: 0,
+  },
   rescind_denylist_pruned_total: { type: 'counter', unit: 'rows', help: 'Rows of the denylist that were removed' },
   rescind_denylist_set_aside_total: {
     type: 'counter',

@@ -46,6 +46,12 @@ export const ISSUER_METRICS = {
     unit: 'sessions',
     help: 'Sessions ended because a token that had been exchanged was presented again',
   },
+  rescind_database_wal_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Size of the write-ahead log of the database; more than 64 MB: a reader of another process holds it',
+    initial: 0,
+  },
   rescind_notices_total: {
     type: 'counter',
     unit: 'attempts',

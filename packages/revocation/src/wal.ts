@@ -1,0 +1,81 @@
+import { statSync } from 'node:fs';
+import type { Telemetry } from './telemetry.ts';
+
+/** What of a better-sqlite3 connection is used. */
+interface WalDatabase {
+  readonly name: string;
+  readonly open: boolean;
+  readonly inTransaction: boolean;
+  pragma(source: string, options?: { readonly simple?: boolean }): unknown;
+}
+
+export interface WalBoundOptions {
+  /** The only writer of its file, outside a transaction whenever `keep` is called. */
+  readonly database: WalDatabase;
+  /** The write-ahead log may have so many bytes; more than what a checkpoint waits for. */
+  readonly mostBytes: number;
+  /** Set to the size of the write-ahead log in bytes. */
+  readonly gauge: 'rescind_database_wal_bytes' | 'rescind_denylist_wal_bytes';
+  readonly telemetry: Telemetry;
+}
+
+/**
+ * Keeps a write-ahead log within a bound. A reader of another process, such as a backup tool, that holds a snapshot keeps
+ * SQLite from starting the log anew (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files); nothing shrinks the
+ * file after that until somebody writes.
+ */
+export interface WalBound {
+  /**
+   * Measures the log, and truncates it when it is beyond the bound. Waits for nobody. To be called every second; costs one
+   * `stat` otherwise. Throws nothing.
+   */
+  keep(): void;
+  /** Its bytes, if it is beyond the bound although truncating was tried. */
+  excess(): { readonly walBytes: number; readonly walError?: string } | undefined;
+}
+
+export function createWalBound({ database, mostBytes, gauge, telemetry }: WalBoundOptions): WalBound {
+  const path = `${database.name}-wal`;
+  let excess: { readonly walBytes: number; readonly walError?: string } | undefined;
+
+  /** @returns the code of what SQLite could not do, if it threw; a reader in the way is no error */
+  function truncate(): string | undefined {
+    const waits = Number(database.pragma('busy_timeout', { simple: true }));
+    try {
+      database.pragma('busy_timeout = 0');
+      database.pragma('wal_checkpoint(TRUNCATE)');
+      return undefined;
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    } finally {
+      database.pragma(`busy_timeout = ${waits}`);
+    }
+  }
+
+  function note(walBytes: number, walError: string | undefined): void {
+    const before = excess;
+    telemetry.gauge(gauge, walBytes);
+    excess = walBytes > mostBytes ? { walBytes, ...(walError !== undefined && { walError }) } : undefined;
+    if (before === undefined && excess !== undefined)
+      telemetry.log('warn', 'wal_too_large', { path, mostBytes, ...excess });
+    if (before !== undefined && excess === undefined) telemetry.log('info', 'wal_truncated', { path, walBytes });
+  }
+
+  return {
+    keep() {
+      if (!database.open || database.inTransaction) return;
+      const error = bytesOf(path) > mostBytes ? truncate() : undefined;
+      note(bytesOf(path), error);
+    },
+    excess: () => excess,
+  };
+}
+
+/** 0: there is none, as of a database in memory. */
+function bytesOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
+}
