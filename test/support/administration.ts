@@ -13,6 +13,7 @@ export const OPERATORS: Readonly<Record<string, readonly string[]>> = {
   helpdesk: ['admin:users:write'],
   revoker: ['admin:revocations'],
   sessions: ['admin:sessions'],
+  clients: ['admin:clients'],
 };
 
 export const secretOf = (name: string) => `${SECRET}-${name}`;

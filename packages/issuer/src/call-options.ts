@@ -195,6 +195,9 @@ export function cutoffRequests(given: unknown): CutoffRequest | readonly CutoffR
   return Array.isArray(given) ? cutoffs(given, 'cutoffs') : cutoff(given);
 }
 
+const subjectList = option.list(string, { least: 0 });
+export const subjects = (given: readonly string[]) => subjectList(given, 'subs');
+
 /** What may be previewed: the argument of `revoke`, `subjectChanged` or `endAllSessions`, told apart by its members. */
 export function previewRequest(given: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange) {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) return cutoffRequests(given);

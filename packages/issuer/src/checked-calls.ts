@@ -21,6 +21,7 @@ export function withCheckedCalls(issuer: Issuer): Issuer {
     revokeToken: async (revocation) => issuer.revokeToken(calls.revokeTokenOptions(revocation)),
     revoke: async (cutoffs) => issuer.revoke(calls.cutoffRequests(cutoffs)),
     preview: (what) => issuer.preview(calls.previewRequest(what)),
+    affectedSubjects: (cutoffs, subs) => issuer.affectedSubjects(calls.cutoffRequests(cutoffs), calls.subjects(subs)),
     introspect: (token, asker) => issuer.introspect(token, calls.askerOptions(asker)),
     verify: (token, options) => issuer.verify(token, options === undefined ? {} : calls.verifyOptions(options)),
     explain: (question) => issuer.explain(calls.explainQuestion(question)),

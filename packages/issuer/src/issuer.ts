@@ -189,6 +189,11 @@ export interface Issuer {
   /** What a revocation would do. Reads only. @throws TypeError as the revocation itself */
   preview(what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange): Preview;
   /**
+   * Of these subjects those who may hold a token that `revoke` would deny: those with a live session whose tokens have, or
+   * may have, such a claim. Reads only. @throws TypeError as `revoke`
+   */
+  affectedSubjects(cutoffs: CutoffRequest | readonly CutoffRequest[], subs: readonly string[]): readonly string[];
+  /**
    * RFC 7662, by the issuer's own rows; reads only. `clientId` is the authenticated client: one that may not introspect
    * learns of its own tokens alone, one with an audience of those for it.
    */

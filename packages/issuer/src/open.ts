@@ -194,7 +194,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     },
     sessions: createSessionViews(store, transactions, createTokenSessions(room, now), now),
     revocations: createRevocationStates(store, publisher !== undefined),
-    preview: createPreview(room, now),
+    ...createPreview(room, now),
     keys: createKeyManagement({
       room: room.keys,
       transactions,

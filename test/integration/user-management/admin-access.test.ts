@@ -79,26 +79,50 @@ describe('who administers', () => {
   });
 });
 
-test('security 69: every operation of the document wants authentication and its own scope', async () => {
-  const { ada, adminUrl } = await openAdministered({
-    ADMIN_OPERATORS_FILE: writeOperators(temporaryDirectory(), {
-      ada: { secret: secretOf('ada'), scopes: ['admin:sessions'] },
-      eve: { secret: secretOf('eve'), scopes: ['admin:audit:read'] },
+const AREAS = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'] as const;
+
+test('security 69: every operation of the document requires authentication and its own scope, of operators and users', async () => {
+  /** All scopes but those that one area has, and those that only read it. */
+  const without = Object.fromEntries(
+    AREAS.flatMap((area) => {
+      const others = AREAS.filter((other) => other !== area).map((other) => `admin:${other}`);
+      return [
+        [`no-${area}`, others],
+        [`reads-${area}`, [...others, `admin:${area}:read`]],
+      ];
     }),
+  );
+  const names = { ada: ['admin:sessions', 'admin:users', 'admin:audit'], ...without };
+  const operators = Object.entries(names).map(([name, scopes]) => [name, { secret: secretOf(name), scopes }] as const);
+  const service = await openAdministered({
+    ADMIN_OPERATORS_FILE: writeOperators(temporaryDirectory(), Object.fromEntries(operators)),
   });
+  const { ada, adminUrl, adminAudience, subOf, login, asBearer } = service;
   const { paths } = (await ada.get('/admin/openapi.json')).body as unknown as { paths: Paths };
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { operationId, security }]) => ({ path, method, operationId, security })),
   );
   expect(operations.length).toBeGreaterThan(30);
+  const sub = await subOf();
+  await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:audit:read'], why: 'a test' });
+  const { access } = await login({ resource: adminAudience });
   for (const { path, method, operationId, security } of operations) {
     const [{ operatorBasic: scopes } = { operatorBasic: [] }] = security;
     expect(scopes, operationId).toEqual([expect.stringMatching(/^admin:[a-z]+:(read|write)$/)]);
-    const url = adminUrl + path.replaceAll(/\{\w+\}/g, 'x');
-    const ask = async (headers: Record<string, string>) =>
-      (await fetch(url, { method: method.toUpperCase(), headers })).status;
-    expect(await ask({}), operationId).toBe(401);
-    if (!scopes[0]?.startsWith('admin:audit')) expect(await ask(basic('eve')), operationId).toBe(403);
+    const [, area = '', verb = ''] = String(scopes[0]).split(':');
+    const ask = async (headers: Record<string, string>) => {
+      const answer = await fetch(adminUrl + path.replaceAll(/\{\w+\}/g, 'x'), {
+        method: method.toUpperCase(),
+        headers,
+      });
+      return [operationId, answer.status, answer.headers.get('www-authenticate')?.includes(`scope="${scopes[0]}"`)];
+    };
+    expect((await ask({})).slice(0, 2)).toEqual([operationId, 401]);
+    const refused = [operationId, 403, true];
+    expect(await ask(basic(`no-${area}`))).toEqual(refused);
+    if (verb === 'write') expect(await ask(basic(`reads-${area}`))).toEqual(refused);
+    else expect((await ask(basic(`reads-${area}`)))[1]).not.toBe(403);
+    if (area !== 'audit') expect(await ask(asBearer(access))).toEqual(refused);
   }
 });
 

@@ -47,9 +47,37 @@ export function countAffected(context: AffectedContext, deny: readonly Denial[])
   return { affectedSessions: found.size, affectedSubjects: new Set(found.values()).size };
 }
 
+/**
+ * Of these subjects those who may hold a token that is denied, as `countAffected` counts. The issuer knows the `jti` of the
+ * newest token of each session only: one that is nobody's newest may be anybody's.
+ */
+export function affectedAmong(
+  context: AffectedContext,
+  deny: readonly Denial[],
+  subs: readonly string[],
+): readonly string[] {
+  const { store, at, issuer } = context;
+  const own = deny.filter(({ iss }) => iss === issuer);
+  const matchers = own.map(({ claim, value }) => {
+    const isUnknownToken = claim === 'jti' && store.sessions.subjectOfNewest(value) === undefined;
+    return isUnknownToken ? () => true : matcherOf(context, claim, value);
+  });
+  return subs.filter((sub) => {
+    const sids = [...store.sessions.each('sub', sub, at)].map(({ sid }) => sid);
+    return sids.some((sid) => {
+      const session = store.sessions.find(sid);
+      return session !== undefined && matchers.some((holds) => holds(session));
+    });
+  });
+}
+
 type Holds = (session: Session) => boolean;
 
 function matcherOf(context: AffectedContext, claim: string, value: string): Holds {
+  if (claim === 'iss') return () => true;
+  if (claim === 'sub') return ({ sub }) => sub === value;
+  if (claim === 'sid') return ({ sid }) => sid === value;
+  if (claim === 'client_id') return ({ clientId }) => clientId === value;
   if (claim === 'jti') return ({ newestJti }) => newestJti === value;
   if (claim === 'kid') return signedBy(context, value);
   if (claim === 'aud') return ({ audience, clientId }) => isFor(context, audience, clientId, value);

@@ -5,7 +5,8 @@ import type { CutoffRequest, EndAllSessions, Preview, SubjectChange } from '../i
 import type { SessionRoom } from '../session/room.ts';
 import type { SessionClaim } from '../sql/session-ends.ts';
 import type { Store } from '../sql/store.ts';
-import { countAffected } from './affected.ts';
+import type { AffectedContext } from './affected.ts';
+import { affectedAmong, countAffected } from './affected.ts';
 import { endsSessions } from './denials.ts';
 import type { PlanRoom, RevocationPlan } from './plan.ts';
 import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
@@ -15,20 +16,30 @@ const MOST_SIDS = 100;
 const NO_SESSIONS = { sessions: 0, sids: [], subjects: 0 };
 const NOTHING: Preview = { ...NO_SESSIONS, affectedSessions: 0, affectedSubjects: 0, tokensUntil: 0 };
 
+type PreviewContext = Pick<SessionRoom, 'store' | 'policy' | 'subject' | 'clients'>;
+
 /** A dry run: the plan is made as for the act, and what it would end is counted by the same conditions. */
 export function createPreview(
-  room: Pick<SessionRoom, 'store' | 'policy' | 'subject' | 'clients'>,
+  context: PreviewContext,
   now: () => EpochMillis,
-): Issuer['preview'] {
-  return (what) => {
-    const plans = createPlanRoom(room, { now, cutOffTime: now });
-    const plan = planOf(plans, what);
-    if (plan === undefined) return NOTHING;
-    const { issuer, store, at } = plans;
-    const client = (clientId: string) => room.clients.find(clientId);
-    const affected = countAffected({ issuer, store, at, subject: room.subject, client }, plan.deny);
-    return { ...previewOf(plans, plan), ...affected };
+): Pick<Issuer, 'preview' | 'affectedSubjects'> {
+  const planning = () => createPlanRoom(context, { now, cutOffTime: now });
+  return {
+    preview(what) {
+      const plans = planning();
+      const plan = planOf(plans, what);
+      if (plan === undefined) return NOTHING;
+      return { ...previewOf(plans, plan), ...countAffected(affectedContext(context, plans), plan.deny) };
+    },
+    affectedSubjects(cutoffs, subs) {
+      const plans = planning();
+      return affectedAmong(affectedContext(context, plans), planCutoffs(plans, cutoffs).deny, subs);
+    },
   };
+}
+
+function affectedContext({ subject, clients }: PreviewContext, { issuer, store, at }: PlanRoom): AffectedContext {
+  return { issuer, store, at, subject, client: (clientId) => clients.find(clientId) };
 }
 
 function planOf(room: PlanRoom, what: Parameters<Issuer['preview']>[0]): RevocationPlan | undefined {

@@ -123,6 +123,8 @@ export interface Sessions extends SessionEnds {
   prove(proof: Proof): void;
   setCredentialVersion(sid: string, version: number): void;
   rename(sid: string, deviceName: string): void;
+  /** Whose session has this `jti` as that of its newest token. Reads every row. */
+  subjectOfNewest(jti: string): string | undefined;
   /** How many open ones there were. */
   requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): number;
 }
@@ -178,8 +180,13 @@ export function createSessions(database: Database.Database): Sessions {
     );
   const demands = { sid: demanding('sid'), sub: demanding('sub') };
 
+  const subjectOfNewest = database
+    .prepare<[string], string>('SELECT sub FROM rescind_sessions WHERE newest_jti = ?')
+    .pluck();
+
   return {
     ...createSessionEnds(database),
+    subjectOfNewest: (jti) => subjectOfNewest.get(jti),
     insert(session) {
       insert.run({
         ...session,

@@ -4,7 +4,6 @@ import type { Operation } from '@rescind/service';
 import { operation, pageOf, pageQuery } from '@rescind/service';
 import { NO_STORE, WRITES } from '../http/declared.ts';
 import { clearEndedCookies } from '../http/refresh-cookie.ts';
-import { requireRecentLogin } from './recent.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { renameBody, sessionAnswer, sidParams } from './schemas.ts';
 
@@ -12,7 +11,9 @@ const TAG = 'Sessions';
 
 /** The devices one is logged in on: seen, named, and thrown out. */
 export function ownSessionOperations(room: EndpointRoom): Operation[] {
-  const { issuer, recentLoginMs, clock, telemetry } = room;
+  const { issuer, recentLoginMs, telemetry } = room;
+  // A stolen token must not end the sessions of its owner, or keep the owner out (OWASP ASVS 5.0 section 7.5.2).
+  const recentLogin = { maxAuthAgeSeconds: Math.ceil(recentLoginMs / 1_000) };
 
   return [
     operation({
@@ -69,8 +70,8 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       answers: { 204: { description: 'Durable: no service takes its tokens any more' } },
       errors: ['not_found', 'authentication_insufficient', ...WRITES],
       async handle(request, response: CallerResponse, { params: { sid } }) {
-        const { sub } = response.locals.caller;
-        requireRecentLogin(response, recentLoginMs, clock);
+        const { sub, require } = response.locals.caller;
+        require(recentLogin);
         const ended = await issuer.endSession({ sid, sub, reason: 'device_logged_out' });
         if (ended === undefined) throw new RescindError('not_found');
         telemetry.log('info', 'session_logout', { sub, scope: 'device' });
@@ -89,8 +90,8 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       answers: { 204: { description: 'Durable: no service takes their tokens any more' } },
       errors: ['authentication_insufficient', ...WRITES],
       async handle(request, response: CallerResponse) {
-        const { sub, sid } = response.locals.caller;
-        requireRecentLogin(response, recentLoginMs, clock);
+        const { sub, sid, require } = response.locals.caller;
+        require(recentLogin);
         await issuer.endAllSessions({ sub, exceptSid: sid, reason: 'others_logged_out' });
         telemetry.log('info', 'session_logout', { sub, scope: 'others' });
         clearEndedCookies(request, response, issuer.sessions);

@@ -66,6 +66,7 @@ export function createAccountAdministration(room: AccountRoom): AccountAdministr
     find: (sub) => mapped(table.bySub(sub), viewOf),
     findByName: (username) => mapped(table.byName(username), viewOf),
     list: ({ after = '', limit, state }) => table.list(after, Math.min(limit, MAX_PAGE), state).map(viewOf),
+    listScoped: () => table.scoped(),
     suspend: (act) => stop('suspended', act),
     ban: (act) => stop('banned', act),
     reinstate: (act) =>

@@ -43,6 +43,8 @@ export interface AccountAdministration {
   findByName(username: string): AccountView | undefined;
   /** By `sub`, those after `after`; `limit` 1 to 1000. Deleted ones only where `state` asks for them. */
   list(page: { readonly after?: string; readonly limit: number; readonly state?: AccountState }): AccountView[];
+  /** The `sub` of everybody who has scopes of their own: administrators are among them. */
+  listScoped(): string[];
   /** Ends every session; refresh and login refuse from now on. */
   suspend(act: Refusal): Promise<AccountChange>;
   /** As `suspend`, by another name: it is not meant to pass. */

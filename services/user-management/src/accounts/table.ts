@@ -21,6 +21,8 @@ export interface AccountTable {
   isTaken(username: string): boolean;
   /** By `sub`, after `after`; without a state: all but tombstones. */
   list(after: string, limit: number, state: AccountState | undefined): Account[];
+  /** Those who have scopes of their own, by `sub`. */
+  scoped(): string[];
   /** Inside a transaction. @throws RescindError `username_taken` */
   insert(account: Pick<Account, 'sub' | 'username' | 'password' | 'createdAt'>): void;
   /**
@@ -63,6 +65,7 @@ export function createAccountTable(database: Issuer['database']): AccountTable {
      WHERE sub > @after AND CASE WHEN @state IS NULL THEN state <> 'deleted' ELSE state = @state END
      ORDER BY sub LIMIT @limit`,
   );
+  const scoped = database.prepare<[], string>('SELECT sub FROM accounts WHERE scopes IS NOT NULL ORDER BY sub').pluck();
   const insert = database.prepare<[string, string, string, string, number]>(
     `INSERT INTO accounts (sub, username, name_key, password, credential_version, created_at)
      VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING`,
@@ -95,6 +98,7 @@ export function createAccountTable(database: Issuer['database']): AccountTable {
     byName: (username) => toAccount(byName.get(nameKey(username))),
     list: (after, limit, state) =>
       list.all({ after, limit, state: state ?? null }).flatMap((row) => toAccount(row) ?? []),
+    scoped: () => scoped.all(),
     isTaken: (username) => names.isTaken(username),
     insert({ sub, username, password, createdAt }) {
       if (names.isTaken(username)) throw new RescindError('username_taken');

@@ -16,7 +16,7 @@ import { clientOperations } from './clients.ts';
 import { createDesk } from './desk.ts';
 import { keyOperations } from './keys.ts';
 import type { Operator } from './operators.ts';
-import { createRecentLogin } from './revocations/cutoffs.ts';
+import { createRecentLogin, createRequireNoneGreater } from './revocations/cutoffs.ts';
 import { explainOperation } from './revocations/explain.ts';
 import { revocationOperations } from './revocations/operations.ts';
 import { sessionOperations } from './sessions.ts';
@@ -66,15 +66,16 @@ export function createAdminApp(options: AdminOptions): Express {
     const account = users.find(sub);
     return account === undefined ? [] : (account.scopes ?? options.defaultScopes);
   };
+  const requireNoneGreater = createRequireNoneGreater({ users, issuer, scopesOf });
   const parts = { issuer, users, desk, scopesOf };
   const operations = [
-    ...revocationOperations({ issuer, name, desk, recent, scopesOf }),
+    ...revocationOperations({ issuer, name, desk, recent, requireNoneGreater }),
     explainOperation(issuer, desk),
     ...userLooks(parts),
     ...userChanges(parts),
     ...userLogouts(parts),
     ...sessionOperations(issuer, desk, scopesOf),
-    ...clientOperations(issuer, desk, recent, options.audiences),
+    ...clientOperations(issuer, desk, { recent, requireNoneGreater }, options.audiences),
     ...keyOperations(issuer, desk, recent),
     ...auditOperations(table, desk),
   ];

@@ -1,4 +1,4 @@
-import type { Client, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
+import type { Client, CutoffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
@@ -9,7 +9,7 @@ import { clientBody, clientView } from './client-schemas.ts';
 import type { Desk } from './desk.ts';
 import { NotDone } from './desk.ts';
 import { dryRunQuery, preview } from './revocations/bodies.ts';
-import type { RequireRecent } from './revocations/cutoffs.ts';
+import type { Confirmed, RequireNoneGreater, RequireRecent } from './revocations/cutoffs.ts';
 import { requireConfirmed } from './revocations/cutoffs.ts';
 import { bodyWithReason, confirm, reason, revoked, statedBody, why } from './schemas.ts';
 
@@ -28,23 +28,31 @@ const disableBody = z.strictObject({
 });
 const revocationAnswer = z.strictObject({ client: clientView, revocation: revoked });
 
+interface ClientRules {
+  readonly recent: RequireRecent;
+  readonly requireNoneGreater: RequireNoneGreater;
+}
+
 /** Applications that may hold tokens: registered, given secrets, disabled. */
 export function clientOperations(
   issuer: Issuer,
   desk: Desk,
-  recent: RequireRecent,
+  { recent, requireNoneGreater }: ClientRules,
   audiences: () => readonly string[],
 ): Operation[] {
   const { clients } = issuer;
+  /** Of what concerns every token of a client. */
+  const requireMayCutOff = (by: Confirmed, cutoff: CutoffRequest) => {
+    requireNoneGreater(by.administrator, [cutoff]);
+    requireConfirmed(by, recent);
+  };
   const found = (name: string): RegisteredClient => {
     const client = clients.find(name);
     if (client === undefined) throw new RescindError('client_unknown');
     return client;
   };
   const targets = (input: { readonly params: { readonly clientId: string } }) => [`client:${input.params.clientId}`];
-  /** Every token of the client dies, every session ends. */
-  const cutOff = (tx: IssuerTransaction, value: string, word: string) =>
-    tx.revoke({ claim: 'client_id', value, reason: word });
+  const cutOff = (tx: IssuerTransaction, name: string, word: string) => tx.revoke(wholly(name, word));
 
   return [
     desk.looks({
@@ -105,7 +113,7 @@ export function clientOperations(
           const isNarrower = before !== undefined && isNarrowed(before, members);
           // A client that has to authenticate in another way than it does neither logs in nor refreshes.
           const isLockedOut = before !== undefined && before.authMethod !== members.authMethod;
-          if (isNarrower || isLockedOut) requireConfirmed({ administrator, confirm: confirmation }, recent);
+          if (isNarrower || isLockedOut) requireMayCutOff({ administrator, confirm: confirmation }, narrowing(name));
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
           asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
           // Its tokens of before have what it may have no more; sessions go on with what it may.
@@ -171,8 +179,11 @@ export function clientOperations(
       errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {
-        if (body.endSessions) requireConfirmed({ administrator, confirm: body.confirm }, recent);
-        else recent(administrator);
+        if (body.endSessions) requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
+        else {
+          requireNoneGreater(administrator, [wholly(name, body.reason)]);
+          recent(administrator);
+        }
         return issuer.transaction((tx) => {
           tx.putClient({ ...found(name), disabled: true });
           const revocation = body.endSessions ? cutOff(tx, name, body.reason) : null;
@@ -215,7 +226,7 @@ export function clientOperations(
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {
-        requireConfirmed({ administrator, confirm: body.confirm }, recent);
+        requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
         return issuer.transaction((tx) => {
           found(name);
           if (!tx.removeClient(name)) throw new RescindError('client_state');
@@ -234,6 +245,9 @@ function requireKnown(asked: readonly string[], known: readonly string[]): void 
   if (unknown === -1) return;
   throw new RequestRefused([{ path: `audience.${unknown}`, message: `must be one of ${known.join(', ')}` }]);
 }
+
+/** Every token of the client dies, every session ends. */
+const wholly = (value: string, word: string): CutoffRequest => ({ claim: 'client_id', value, reason: word });
 
 /** What cannot be a client is a mistake of whoever sent it. Every other error is ours. */
 function asked<T>(work: () => T): T {

@@ -7,9 +7,18 @@ import { GRANTABLE_SCOPES, missingScopes } from './scopes.ts';
  * themselves the greatest, or lock the others out.
  * @throws RescindError `scope_insufficient` naming what is missing
  */
-export function requireWithin({ scopes }: Administrator, given: readonly string[]): void {
-  const missing = missingScopes(scopes, given.filter((scope) => GRANTABLE_SCOPES.has(scope)).flatMap(parts));
+export function requireWithin(administrator: Administrator, given: readonly string[]): void {
+  const missing = beyond(administrator, given);
   if (missing.length > 0) throw scopeMissing(missing);
+}
+
+/** Whether among these scopes is one of administrators that this one has not. */
+export function isGreater(administrator: Administrator, scopes: readonly string[]): boolean {
+  return beyond(administrator, scopes).length > 0;
+}
+
+function beyond({ scopes }: Administrator, given: readonly string[]): string[] {
+  return missingScopes(scopes, given.filter((scope) => GRANTABLE_SCOPES.has(scope)).flatMap(parts));
 }
 
 /** @throws RescindError `scope_insufficient` naming what is needed */

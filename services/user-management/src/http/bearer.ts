@@ -1,8 +1,7 @@
 import { readBearerToken } from '@rescind/guard/express';
-import type { EpochSeconds } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { RequestHandler } from 'express';
-import type { TokenCheck, VerifiedClaims } from './token-check.ts';
+import type { TokenCheck, TokenRequirements, VerifiedClaims } from './token-check.ts';
 
 /** Whose access token a request carries. */
 interface Caller {
@@ -12,8 +11,8 @@ interface Caller {
   /** What is answered to it has no more scope, and is for nothing else. */
   readonly scope: string | undefined;
   readonly audience: readonly string[];
-  /** When the person last proved who they are; 0: unknown. */
-  readonly authTime: EpochSeconds;
+  /** Requires more of the token. @throws RescindError with its challenge, as `TokenCheck.require` */
+  require(requirements: TokenRequirements): void;
 }
 
 /** Where `identify` leaves the caller. */
@@ -29,19 +28,20 @@ export function identify(check: TokenCheck, scopes: readonly string[] = []): Req
   return (request, response, next) => {
     const token = readBearerToken(request);
     if (token === undefined) throw new RescindError('token_missing');
-    response.locals.caller = callerOf(check.verify(token, { scopes }));
+    const claims = check.verify(token, { scopes });
+    const caller = { ...callerOf(claims), require: (more: TokenRequirements) => check.require(claims, more) };
+    response.locals.caller = caller satisfies Caller;
     next();
   };
 }
 
-function callerOf({ sub, sid, client_id, scope, aud, auth_time }: VerifiedClaims): Caller {
+function callerOf({ sub, sid, client_id, scope, aud }: VerifiedClaims): Omit<Caller, 'require'> {
   return {
     sub: text(sub),
     sid: text(sid),
     clientId: text(client_id),
     scope: typeof scope === 'string' ? scope : undefined,
     audience: [aud].flat().map(text),
-    authTime: typeof auth_time === 'number' ? auth_time : 0,
   };
 }
 

@@ -5,7 +5,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 
 /** What an endpoint requires of an access token (RFC 6750, RFC 9470). */
-interface TokenRequirements {
+export interface TokenRequirements {
   readonly scopes?: readonly string[];
   readonly maxAuthAgeSeconds?: number;
 }

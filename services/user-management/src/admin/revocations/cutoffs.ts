@@ -1,9 +1,10 @@
 import type { CutoffRequest, Issuer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/service';
+import type { AccountAdministration } from '../../accounts/administration.ts';
 import type { TokenCheck } from '../../http/token-check.ts';
 import type { Administrator } from '../authentication.ts';
-import { requireScopes, requireWithin } from '../standing.ts';
+import { isGreater, requireScopes, requireWithin } from '../standing.ts';
 import type { CutoffBody } from './bodies.ts';
 
 export interface CutoffSource {
@@ -92,29 +93,61 @@ interface MeantSource {
   subOf(sid: string): string | undefined;
   /** Whose the access tokens are that a body has. */
   readonly holders: readonly string[];
-  /** The scopes of a user. */
-  scopesOf(sub: string): readonly string[];
+  /** Those of the cut-offs that are not by a token: whose they are is to be found out. */
+  readonly others: readonly CutoffRequest[];
+  /** Refuses what concerns the tokens of a user who has an admin scope that the administrator has not. */
+  readonly requireNoneGreater: RequireNoneGreater;
   readonly recent: RequireRecent;
 }
 
 /**
- * Requires of the administrator what these cut-offs require: the scope of keys for `kid`, all admin scopes of a person whom
- * they concern, and confirmation where they may concern more than one.
+ * Requires of the administrator what these cut-offs require: the scope of keys for `kid`, all admin scopes of every person
+ * whose tokens they deny, and confirmation where they may concern more than one.
  * @throws RescindError `scope_insufficient`, `confirmation_missing`, `authentication_insufficient`
  */
 export function requireMeant(cutoffs: readonly CutoffRequest[], by: Confirmed, source: MeantSource): void {
   if (cutoffs.some(({ claim }) => claim === 'kid')) requireScopes(by.administrator, ['admin:keys:write']);
+  source.requireNoneGreater(by.administrator, source.others, source.holders);
   const persons = cutoffs.map((cutoff) => personOf(cutoff, source));
-  const subs = [...source.holders, ...persons.flatMap(({ sub }) => sub ?? [])];
-  for (const sub of subs) requireWithin(by.administrator, source.scopesOf(sub));
-  const isOfOne = cutoffs.every(({ claim }) => OF_ONE.has(claim)) && new Set(persons.map(({ key }) => key)).size === 1;
+  const isOfOne = cutoffs.every(({ claim }) => OF_ONE.has(claim)) && new Set(persons).size === 1;
   if (!isOfOne) requireConfirmed(by, source.recent);
 }
 
-/** `sub` where it is known whose tokens they are. */
-function personOf({ claim, value, issuer }: CutoffRequest, { subOf }: MeantSource) {
+/** Two cut-offs of one person have the same. */
+function personOf({ claim, value, issuer }: CutoffRequest, { subOf }: MeantSource): string {
   const sub = issuer !== undefined ? undefined : claim === 'sub' ? value : claim === 'sid' ? subOf(value) : undefined;
-  return { sub, key: sub === undefined ? JSON.stringify([issuer, claim, value]) : JSON.stringify([sub]) };
+  return JSON.stringify(sub === undefined ? [issuer, claim, value] : [sub]);
+}
+
+/**
+ * @param holders whose tokens are concerned besides
+ * @throws RescindError `scope_insufficient` naming what is missing
+ */
+export type RequireNoneGreater = (
+  administrator: Administrator,
+  cutoffs: readonly CutoffRequest[],
+  holders?: readonly string[],
+) => void;
+
+interface GreaterSource {
+  /** Users who have scopes of their own. */
+  readonly users: Pick<AccountAdministration, 'listScoped'>;
+  readonly issuer: Pick<Issuer, 'affectedSubjects' | 'sessions'>;
+  scopesOf(sub: string): readonly string[];
+}
+
+/** Compares the admin scopes of an administrator with those of every user whose tokens would be denied. */
+export function createRequireNoneGreater({ users, issuer, scopesOf }: GreaterSource): RequireNoneGreater {
+  return (administrator, cutoffs, holders = []) => {
+    const named = cutoffs.flatMap(({ claim, value, issuer: foreign }) => {
+      if (foreign !== undefined) return [];
+      if (claim === 'sid') return issuer.sessions.find(value)?.sub ?? [];
+      return claim === 'sub' ? [value] : [];
+    });
+    const greater = users.listScoped().filter((sub) => isGreater(administrator, scopesOf(sub)));
+    const affected = cutoffs.length === 0 ? [] : issuer.affectedSubjects(cutoffs, greater);
+    for (const sub of [...holders, ...named, ...affected]) requireWithin(administrator, scopesOf(sub));
+  };
 }
 
 /** @throws RescindError `authentication_insufficient` for a user who logged in too long ago (RFC 9470) */

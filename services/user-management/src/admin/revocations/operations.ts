@@ -17,7 +17,7 @@ import {
   revocationBody,
   revocationState,
 } from './bodies.ts';
-import type { RequireRecent } from './cutoffs.ts';
+import type { RequireNoneGreater, RequireRecent } from './cutoffs.ts';
 import { cutoffRequests, holdersOf, requireMeant, targetsOf } from './cutoffs.ts';
 
 const TAG = 'Revocations';
@@ -30,13 +30,12 @@ export interface RevocationOperationsOptions {
   readonly name: string;
   readonly desk: Desk;
   readonly recent: RequireRecent;
-  /** The scopes of a user. */
-  scopesOf(sub: string): readonly string[];
+  readonly requireNoneGreater: RequireNoneGreater;
 }
 
 /** Cutting off whatever design knows as a scope, looking first, and the lever for everybody. */
 export function revocationOperations(options: RevocationOperationsOptions): Operation[] {
-  const { issuer, name, desk, recent, scopesOf } = options;
+  const { issuer, name, desk, recent, requireNoneGreater } = options;
   const subOf = (sid: string) => issuer.sessions.find(sid)?.sub;
   const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
     cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
@@ -71,7 +70,8 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
         const wanted = requests(cutoffs, reason);
         if (dryRun !== 'false') return new NotDone(issuer.preview(wanted));
         const holders = holdersOf(cutoffs, issuer);
-        requireMeant(wanted, { administrator, confirm }, { subOf, scopesOf, recent, holders });
+        const others = wanted.filter((_, index) => !Object.hasOwn(cutoffs[index] ?? {}, 'token'));
+        requireMeant(wanted, { administrator, confirm }, { subOf, holders, others, requireNoneGreater, recent });
         return revoke(wanted, written);
       },
     }),
@@ -134,8 +134,10 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       errors: ['authentication_insufficient'],
       targets: () => ['everybody'],
       act({ body: { reason }, administrator, written }) {
+        const cutoffs = [{ claim: 'iss', value: name, reason }];
+        requireNoneGreater(administrator, cutoffs);
         recent(administrator);
-        return revoke([{ claim: 'iss', value: name, reason }], written);
+        return revoke(cutoffs, written);
       },
     }),
   ];
