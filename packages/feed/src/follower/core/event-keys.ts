@@ -143,15 +143,17 @@ function scheduleFetch(draft: Draft): void {
   const isWanted = epochs.size + unknown.size + doubted.size > 0 || isLost(draft) || eventKeys.isFree;
   if (!isWanted) return;
   const now = at.monotonic;
+  // A fleet that follows the log hears of the same change at the same moment; an instance that is not ready has just started.
+  const spread = draft.ready ? at.random * SPREAD_MS : 0;
   if (eventKeys.isFree && now - eventKeys.freeAt >= FREE_EVERY_MS) {
-    draft.eventKeys = { ...eventKeys, isFree: false, freeAt: now, dueAt: now + at.random * SPREAD_MS };
+    draft.eventKeys = { ...eventKeys, isFree: false, freeAt: now, dueAt: now + spread };
     return;
   }
   const refills = Math.floor((now - eventKeys.refilledAt) / REFILL_MS);
   const tokens = Math.min(BUCKET, eventKeys.tokens + refills);
   const refilledAt = tokens === BUCKET ? now : eventKeys.refilledAt + refills * REFILL_MS;
   if (tokens < 1) return;
-  draft.eventKeys = { ...eventKeys, tokens: tokens - 1, refilledAt, dueAt: now + at.random * SPREAD_MS };
+  draft.eventKeys = { ...eventKeys, tokens: tokens - 1, refilledAt, dueAt: now + spread };
 }
 
 /** Without an epoch only the set tells which is to be followed. */
