@@ -44,6 +44,13 @@ test('what a request is refused for', async () => {
     expect(refused.headers.get('content-type')).toBe('application/problem+json');
     expect(refused.headers.get('cache-control')).toBe('no-store');
   }
+  for (const body of ['{"name":"a","name":"b"}', '{"name":"a","n\\u0061me":"a"}', '{"name":"a","b":[{"c":1,"c":1}]}']) {
+    expect(await post('/json', body)).toMatchObject({
+      status: 400,
+      body: { issues: [{ message: 'must not have a member twice' }] },
+    });
+  }
+  expect(await post('/json', '{"name":":\\":"}')).toMatchObject({ status: 200, body: { name: ':":' } });
   expect(await post('/json', new Uint8Array([0x22, 0xff, 0x22]))).toMatchObject({ status: 400 });
   expect(await post('/json', `{"name":"a","more":${'['.repeat(8)}${']'.repeat(8)}}`)).toMatchObject({ status: 400 });
   expect(await post('/json', `{"name":"${'[{\\"'.repeat(50)}"}`)).toMatchObject({ status: 200 });

@@ -13,14 +13,19 @@ const MAX_DROPPED_BYTES = 1_048_576;
 const MAX_JSON_DEPTH = 8;
 
 /**
- * The JSON body of a request (RFC 8259), as `schema` has it.
+ * The JSON body of a request (RFC 8259), as `schema` has it. A member that is given twice is refused, at any depth: readers of
+ * JSON disagree about which counts (RFC 7493 section 2.3).
  * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`
  */
 export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
   requireType(request, 'application/json');
   const text = await readText(request);
-  if (jsonDepth(text) > MAX_JSON_DEPTH) throw requestRefused(`must not be nested deeper than ${MAX_JSON_DEPTH}`);
-  return validated(schema, parseJson(text));
+  const { depth, colons } = shapeOf(text);
+  if (depth > MAX_JSON_DEPTH) throw requestRefused(`must not be nested deeper than ${MAX_JSON_DEPTH}`);
+  const value = parseJson(text);
+  // Of two members of one name the parser keeps the last.
+  if (membersOf(value) !== colons) throw requestRefused('must not have a member twice');
+  return validated(schema, value);
 }
 
 /**
@@ -59,9 +64,9 @@ async function readText(request: IncomingMessage): Promise<string> {
   }
 }
 
-/** How deep arrays and objects are nested, without parsing. */
-function jsonDepth(text: string): number {
-  let [depth, deepest, quoted] = [0, 0, false];
+/** How deep arrays and objects are nested, and how many colons are outside of strings: one for each member. Without parsing. */
+function shapeOf(text: string): { readonly depth: number; readonly colons: number } {
+  let [depth, deepest, colons, quoted] = [0, 0, 0, false];
   for (let index = 0; index < text.length; index++) {
     const character = text[index];
     if (quoted) {
@@ -70,8 +75,16 @@ function jsonDepth(text: string): number {
     } else if (character === '"') quoted = true;
     else if (character === '[' || character === '{') deepest = Math.max(deepest, ++depth);
     else if (character === ']' || character === '}') depth--;
+    else if (character === ':') colons++;
   }
-  return deepest;
+  return { depth: deepest, colons };
+}
+
+/** How many members the objects in a value have, all together. */
+function membersOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  const inside = Object.values(value).reduce((count: number, member) => count + membersOf(member), 0);
+  return inside + (Array.isArray(value) ? 0 : Object.keys(value).length);
 }
 
 function parseJson(text: string): unknown {
