@@ -41,6 +41,7 @@ export function createAdministrator(url: string, headers: Record<string, string>
     post: withBody('POST'),
     put: withBody('PUT'),
     patch: withBody('PATCH'),
+    remove: withBody('DELETE'),
   };
 }
 

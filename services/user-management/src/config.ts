@@ -35,7 +35,8 @@ export const settings = z.object({
   }),
   FEED_CLIENTS_FILE: setting.optional(
     setting.path({
-      about: 'A JSON file `{ "<client id>": "<secret>" }`: who may read revocations. Without it nobody may over HTTP',
+      about:
+        'A JSON file `{ "<client id>": "<secret>" }`: who may read revocations. Beside it those that an administrator has registered, who take the place of one with the same id',
     }),
   ),
   FEED_READERS_PER_CLIENT: setting.count({

@@ -9,6 +9,8 @@ import { readFeedClients } from './feed-clients.ts';
 import type { FileClient } from './oauth/clients-file.ts';
 import { readClientsFile, toClients } from './oauth/clients-file.ts';
 import { cutOffNarrowed, narrowedClients } from './oauth/narrowed-clients.ts';
+import type { FeedClientTable } from './registered-feed-clients.ts';
+import { createReaderAuthentication, hashSecret } from './registered-feed-clients.ts';
 
 interface Paths {
   readonly FEED_CLIENTS_FILE?: string | undefined;
@@ -21,10 +23,20 @@ export interface ReloadedFiles {
   /** The clients of the files, as the issuer takes them. */
   clients(): readonly Client[];
   operators(): ReadonlyMap<string, Operator>;
-  /** By FEED_CLIENTS_FILE, as it is now. */
+  /** Of FEED_CLIENTS_FILE. */
+  readerIds(): string[];
+  /** By FEED_CLIENTS_FILE as it is now, and as administrators have registered. */
   readonly authenticateReader: RevocationsHandlerOptions['authenticate'];
+  /** Takes over what administrators have registered; tokens of a reader that is gone are cut off. */
+  registeredChanged(parts: Omit<FollowingParts, 'endReaders'>): void;
   /** Follows the files from now on. Tokens of clients that lose something by a change are cut off. */
   follow(reloads: Reloads, parts: FollowingParts): void;
+}
+
+interface Registered {
+  /** Those that a client may be registered for. */
+  audiences(): readonly string[];
+  readonly feedClients: Pick<FeedClientTable, 'find' | 'list'>;
 }
 
 interface FollowingParts {
@@ -36,16 +48,22 @@ interface FollowingParts {
 
 /**
  * Reads the files.
- * @param audiences those that a client may be registered for
+ * @param registered what administrators have registered, as it is now
  * @throws ConfigurationError
  */
-export function openReloadedFiles(paths: Paths, audiences: readonly string[]): ReloadedFiles {
+export function openReloadedFiles(paths: Paths, registered: Registered): ReloadedFiles {
   let feedClients = readFeedClients(paths.FEED_CLIENTS_FILE);
-  let fileClients = readClientsFile(paths.CLIENTS_FILE, audiences);
+  let fileClients = readClientsFile(paths.CLIENTS_FILE, registered.audiences());
   let operators = readOperators(paths.ADMIN_OPERATORS_FILE);
   let authenticate = createBasicAuthenticator(feedClients);
 
-  function replaceClients({ issuer, telemetry }: FollowingParts, next: readonly Client[]): void {
+  const clientsOf = (files: typeof fileClients, readers: typeof feedClients) => {
+    const hashes = Object.entries(readers).map(([id, secret]) => [id, [hashSecret(secret)]] as const);
+    const others = registered.feedClients.list().map(({ clientId, secretHashes }) => [clientId, secretHashes] as const);
+    return toClients(files, new Map([...hashes, ...others]));
+  };
+
+  function replaceClients({ issuer, telemetry }: Omit<FollowingParts, 'endReaders'>, next: readonly Client[]): void {
     const before = issuer.clients.list();
     issuer.clients.replaceConfigured(next);
     void cutOffNarrowed(issuer, narrowedClients(before, issuer.clients.list()), telemetry);
@@ -53,7 +71,7 @@ export function openReloadedFiles(paths: Paths, audiences: readonly string[]): R
 
   function useFeedClients(next: Readonly<Record<string, string>>, parts: FollowingParts): string[] {
     const authenticator = createBasicAuthenticator(next);
-    replaceClients(parts, toClients(fileClients, next));
+    replaceClients(parts, clientsOf(fileClients, next));
     const gone = Object.entries(feedClients).filter(([id, secret]) => next[id] !== secret);
     feedClients = { ...next };
     authenticate = authenticator;
@@ -61,9 +79,11 @@ export function openReloadedFiles(paths: Paths, audiences: readonly string[]): R
   }
 
   return {
-    clients: () => toClients(fileClients, feedClients),
+    clients: () => clientsOf(fileClients, feedClients),
+    readerIds: () => Object.keys(feedClients),
+    registeredChanged: (parts) => replaceClients(parts, clientsOf(fileClients, feedClients)),
     operators: () => operators,
-    authenticateReader: (request) => authenticate(request),
+    authenticateReader: createReaderAuthentication((request) => authenticate(request), registered.feedClients),
     follow(reloads, parts) {
       const { FEED_CLIENTS_FILE, CLIENTS_FILE, ADMIN_OPERATORS_FILE } = paths;
       if (FEED_CLIENTS_FILE !== undefined) {
@@ -81,9 +101,9 @@ export function openReloadedFiles(paths: Paths, audiences: readonly string[]): R
         reloads.watch<Readonly<Record<string, FileClient>>>({
           variable: 'CLIENTS_FILE',
           path: CLIENTS_FILE,
-          read: () => readClientsFile(CLIENTS_FILE, audiences),
+          read: () => readClientsFile(CLIENTS_FILE, registered.audiences()),
           apply(next) {
-            replaceClients(parts, toClients(next, feedClients));
+            replaceClients(parts, clientsOf(next, feedClients));
             fileClients = next;
           },
         });

@@ -8,14 +8,15 @@ export const ACCOUNT_SCOPE = 'account';
 const ADMIN_SCOPES = 'admin:*';
 
 /** Visible ASCII without `"` and `\`: audiences are quoted in challenges (RFC 6750 section 3). */
-const AUDIENCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
+export const AUDIENCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
 const SUCH = ', 1 to 256 visible ASCII characters without " and \\';
 
 /** The variables that name audiences. */
 export const audienceSettings = {
   AUDIENCE: setting.list({
     default: 'prices,orders',
-    about: 'The `aud` of the access tokens: the services they are for',
+    about:
+      'The `aud` of the access tokens: the services they are for. Administrators add others (docs/administration.md)',
     pattern: AUDIENCE,
     such: ' of audiences',
   }),

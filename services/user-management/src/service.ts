@@ -29,8 +29,10 @@ import { issuerPath } from './oauth/metadata.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
 import { documentOperation } from './openapi/document.ts';
+import { createServiceAudiences } from './registered-audiences.ts';
+import { createFeedClientTable } from './registered-feed-clients.ts';
 import { openReloadedFiles } from './reloaded-files.ts';
-import { ACCOUNT_SCOPE, audiencesOf, resourceServers } from './resource-servers.ts';
+import { ACCOUNT_SCOPE, audiencesOf } from './resource-servers.ts';
 
 /** Users and passwords, and thin HTTP over the issuer. */
 export const userManagement: Service<Configuration> = {
@@ -45,17 +47,16 @@ export const userManagement: Service<Configuration> = {
 async function open(context: ServiceContext<Configuration>): Promise<OpenedParts> {
   const { configuration, telemetry, keep, reloads } = context;
   const audiences = audiencesOf(configuration);
-  const servers = resourceServers(audiences);
-  const files = openReloadedFiles(
-    configuration,
-    servers.map(({ audience }) => audience),
-  );
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
   // The issuer asks who a subject is, and the table of subjects is in its file.
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
   const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
-  const issuer = keep(openIssuer({ ...options, clients: files.clients(), subject, resources: () => servers }));
+  const issuer = keep(openIssuer({ ...options, subject, resources: () => services.servers() }));
   prepareSchema(issuer.database);
+  const services = createServiceAudiences(issuer.database, audiences);
+  const feedClients = createFeedClientTable(issuer.database);
+  const files = openReloadedFiles(configuration, { audiences: () => services.names(), feedClients });
+  issuer.clients.replaceConfigured(files.clients());
   const table = createAccountTable(issuer.database);
 
   const { room, outbox, onNotice } = keep(
@@ -132,7 +133,16 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     name: configuration.ISSUER,
     audience: audiences.admin,
     users: administration,
-    audiences: () => servers.map(({ audience: one }) => one),
+    services,
+    configuredClients: () => files.clients(),
+    feedClients: {
+      table: feedClients,
+      configured: () => files.readerIds(),
+      changed(clientId, endsStreams) {
+        files.registeredChanged({ issuer, telemetry });
+        if (endsStreams) revocations.endReaders(clientId);
+      },
+    },
     defaultScopes: configuration.DEFAULT_SCOPES,
     operators: files.operators,
     stepUpMs: configuration.ADMIN_STEP_UP,

@@ -1,4 +1,4 @@
-import type { Issuer } from '@rescind/issuer';
+import type { Client, Issuer } from '@rescind/issuer';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { mountOperations, openApiDocument } from '@rescind/service';
 import type { Express } from 'express';
@@ -9,11 +9,15 @@ import { createAudit } from '../audit/audit.ts';
 import { createAuditTable } from '../audit/table.ts';
 import { createFailedCredentials } from '../http/failed-credentials.ts';
 import { createTokenCheck } from '../http/token-check.ts';
+import type { ServiceAudiences } from '../registered-audiences.ts';
 import { createAdminGuards } from './access.ts';
+import { audienceOperations } from './audiences.ts';
 import { auditOperations } from './audit.ts';
 import { createAuthentication } from './authentication.ts';
 import { clientOperations } from './clients.ts';
 import { createDesk } from './desk.ts';
+import type { FeedClientParts } from './feed-clients.ts';
+import { feedClientOperations } from './feed-clients.ts';
 import { keyOperations } from './keys.ts';
 import type { Operator } from './operators.ts';
 import { createRecentLogin, createRequireNoneGreater } from './revocations/cutoffs.ts';
@@ -31,8 +35,10 @@ export interface AdminOptions {
   /** The `aud` of tokens for the administration. */
   readonly audience: string;
   readonly users: AccountAdministration;
-  /** Every audience that a client may be registered for. */
-  audiences(): readonly string[];
+  readonly services: ServiceAudiences;
+  /** Those of the configuration's files. */
+  configuredClients(): readonly Client[];
+  readonly feedClients: FeedClientParts;
   /** Of users who have none of their own. */
   readonly defaultScopes: readonly string[];
   /** As they are now. */
@@ -75,7 +81,9 @@ export function createAdminApp(options: AdminOptions): Express {
     ...userChanges(parts),
     ...userLogouts(parts),
     ...sessionOperations(issuer, desk, scopesOf),
-    ...clientOperations(issuer, desk, { recent, requireNoneGreater }, options.audiences),
+    ...clientOperations(issuer, desk, { recent, requireNoneGreater }, () => options.services.names()),
+    ...audienceOperations({ ...options, desk, recent, requireNoneGreater }),
+    ...feedClientOperations({ ...options.feedClients, issuer, desk, recent, clock }),
     ...keyOperations(issuer, desk, recent),
     ...auditOperations(table, desk),
   ];

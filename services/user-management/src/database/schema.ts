@@ -5,12 +5,13 @@ import { administration } from './migrations/administration.ts';
 import { first } from './migrations/first.ts';
 import { names } from './migrations/names.ts';
 import { recovery } from './migrations/recovery.ts';
+import { registrations } from './migrations/registrations.ts';
 
 /** SQL, or what SQL cannot compute. */
 type Migration = string | ((database: Issuer['database']) => void);
 
 /** Each entry takes the tables of ours from one version to the next, rows and all; never changed once released. */
-const MIGRATIONS: readonly Migration[] = [first, accounts, administration, recovery, names];
+const MIGRATIONS: readonly Migration[] = [first, accounts, administration, recovery, names, registrations];
 
 /**
  * Our own tables, in the issuer's file; their version is the file's `user_version`.

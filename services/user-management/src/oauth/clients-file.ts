@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { Client } from '@rescind/issuer';
 import { z } from 'zod';
 import { readPrivateJson } from '../private-file.ts';
+import { hashSecret } from '../registered-feed-clients.ts';
 import { secretText } from '../secret-text.ts';
 import { clientJwks, clientMembers } from './client-members.ts';
 import { DEFAULT_CLIENT_ID } from './client-proof.ts';
@@ -28,14 +28,14 @@ const client = z.discriminatedUnion('authMethod', [
 
 /**
  * The clients there are from the start: `web`, those of a file `{ "<client id>": { "name", "authMethod", … } }`, and the
- * services that read revocations, which may introspect with the same secret. The file's take the place of the others.
+ * services that read revocations with the hashes of their secrets, which may introspect with the same secret. The file's take the place of the others.
  */
 export function toClients(
   fileClients: Readonly<Record<string, FileClient>>,
-  feedClients: Readonly<Record<string, string>>,
+  readers: ReadonlyMap<string, readonly string[]>,
 ): Client[] {
   const clients = new Map<string, Client>([[WEB.clientId, WEB]]);
-  for (const [id, feedSecret] of Object.entries(feedClients)) clients.set(id, serviceClient(id, feedSecret));
+  for (const [id, secretHashes] of readers) clients.set(id, serviceClient(id, secretHashes));
   for (const [id, members] of Object.entries(fileClients)) clients.set(id, registered(id, members));
   return [...clients.values()];
 }
@@ -43,18 +43,18 @@ export function toClients(
 export type FileClient = z.output<typeof client>;
 
 function registered(clientId: string, given: FileClient): Client {
-  const secretHashes = 'secrets' in given ? given.secrets.map(hash) : [];
+  const secretHashes = 'secrets' in given ? given.secrets.map(hashSecret) : [];
   const { secrets: _told, ...rest } = { secrets: [], ...given };
   // What was left out is absent, not undefined.
   return { ...JSON.parse(JSON.stringify(rest)), clientId, secretHashes };
 }
 
-function serviceClient(id: string, secretText: string): Client {
+function serviceClient(id: string, secretHashes: readonly string[]): Client {
   return {
     clientId: id,
     name: id,
     authMethod: 'client_secret_basic',
-    secretHashes: [hash(secretText)],
+    secretHashes,
     mayIntrospect: true,
   };
 }
@@ -83,5 +83,3 @@ export function readClientsFile(
     saysWhatIsWrong: true,
   });
 }
-
-const hash = (text: string) => createHash('sha256').update(text).digest('base64url');

@@ -1,0 +1,178 @@
+import type { Client, CutoffRequest, Issuer } from '@rescind/issuer';
+import type { Clock } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Operation } from '@rescind/service';
+import { RequestRefused } from '@rescind/service';
+import { z } from 'zod';
+import type { ServiceAudiences } from '../registered-audiences.ts';
+import { AUDIENCE } from '../resource-servers.ts';
+import type { Desk } from './desk.ts';
+import { NotDone } from './desk.ts';
+import { dryRunQuery, preview } from './revocations/bodies.ts';
+import type { RequireNoneGreater, RequireRecent } from './revocations/cutoffs.ts';
+import { requireConfirmed } from './revocations/cutoffs.ts';
+import { confirm, revoked, statedBody, why } from './schemas.ts';
+
+const TAG = 'Audiences';
+const READ = ['admin:clients:read'];
+const WRITE = ['admin:clients:write'];
+
+const params = z.strictObject({ audience: z.string().regex(AUDIENCE, 'must be 1 to 256 visible ASCII characters') });
+const view = z
+  .strictObject({
+    audience: z.string(),
+    configured: z.boolean().describe('Whether the variable AUDIENCE has it'),
+    registered: z.boolean().describe('Whether an administrator has added it'),
+    clients: z.array(z.string()).describe('The clients whose registration names it'),
+  })
+  .meta({ id: 'ServiceAudience' });
+
+interface AudienceOperationsOptions {
+  readonly issuer: Issuer;
+  readonly desk: Desk;
+  readonly services: ServiceAudiences;
+  /** Those of the configuration's files. */
+  configuredClients(): readonly Client[];
+  readonly recent: RequireRecent;
+  readonly requireNoneGreater: RequireNoneGreater;
+  readonly clock: Clock;
+}
+
+/** Audiences of services: what a client may ask for by `resource` (RFC 8707), and what `aud` may be. */
+export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
+  const { issuer, desk, services, configuredClients, recent, requireNoneGreater, clock } = options;
+  const naming = (audience: string) => issuer.clients.list().filter((client) => client.audience?.includes(audience));
+  const toView = (audience: string) => {
+    const found = services.find(audience);
+    if (found === undefined) throw new RescindError('not_found');
+    return { ...found, clients: naming(audience).map(({ clientId }) => clientId) };
+  };
+  const targets = (input: { readonly params: { readonly audience: string } }) => [`audience:${input.params.audience}`];
+  /** What is declared is what the rows say, also where the transaction was rolled back. */
+  const changing = async <T>(work: Parameters<typeof issuer.transaction<T>>[0]): Promise<T> => {
+    try {
+      return await issuer.transaction(work);
+    } catch (error) {
+      services.reload();
+      throw error;
+    }
+  };
+
+  return [
+    desk.looks({
+      id: 'listAudiences',
+      method: 'get',
+      path: '/admin/audiences',
+      summary: 'Every audience of services, by name',
+      tag: TAG,
+      scopes: READ,
+      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
+      errors: [],
+      look: () => ({ items: services.list().map(({ audience }) => toView(audience)) }),
+    }),
+
+    desk.looks({
+      id: 'getAudience',
+      method: 'get',
+      path: '/admin/audiences/{audience}',
+      summary: 'One audience of services',
+      tag: TAG,
+      scopes: READ,
+      params,
+      answers: { 200: { description: 'The audience', schema: view } },
+      errors: ['not_found'],
+      look: (input) => toView(input.params.audience),
+    }),
+
+    desk.acts({
+      id: 'putAudience',
+      method: 'put',
+      path: '/admin/audiences/{audience}',
+      summary: 'Add an audience of services: clients may be registered for it and ask for it at once',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: statedBody },
+      answers: { 200: { description: 'The audience', schema: view } },
+      errors: ['request_invalid', 'authentication_insufficient'],
+      targets,
+      act({ params: { audience }, administrator, written }) {
+        if (services.isOwn(audience)) {
+          throw new RequestRefused([{ path: 'audience', message: 'must not be one of user-management itself' }]);
+        }
+        recent(administrator);
+        return changing(() => {
+          services.add(audience, clock.now());
+          written();
+          return toView(audience);
+        });
+      },
+    }),
+
+    desk.acts({
+      id: 'removeAudience',
+      method: 'delete',
+      path: '/admin/audiences/{audience}',
+      summary:
+        'Remove an audience that was added: tokens for it die, sessions go on, clients that name it are narrowed',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      query: dryRunQuery,
+      body: { type: 'json', schema: z.strictObject({ why, confirm }) },
+      answers: {
+        200: {
+          description: 'Removed; a dry run: what it would do',
+          schema: z.union([z.strictObject({ revocation: revoked, narrowed: z.array(z.string()) }), preview]),
+        },
+      },
+      errors: ['not_found', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
+      targets,
+      act({ params: { audience }, body, query: { dryRun = 'false' }, administrator, written }) {
+        const { configured, registered, clients: names } = toView(audience);
+        if (!registered) throw refused('client_state', 'AUDIENCE names it: change the configuration');
+        const cutoff: CutoffRequest = { claim: 'aud', value: audience, reason: 'audience_removed' };
+        if (dryRun !== 'false') return new NotDone(issuer.preview(cutoff));
+        if (configured) {
+          recent(administrator);
+          return changing(() => {
+            services.remove(audience);
+            written();
+            return { revocation: null, narrowed: [] };
+          });
+        }
+        if (body.confirm === undefined && names.length > 0) throw refused('confirmation_missing', named(names));
+        requireNoneGreater(administrator, [cutoff]);
+        requireConfirmed({ administrator, confirm: body.confirm }, recent);
+        requireNarrowable(audience);
+        return changing((tx) => {
+          const narrowed = naming(audience);
+          for (const client of narrowed) {
+            tx.putClient({ ...client, audience: (client.audience ?? []).filter((one) => one !== audience) });
+          }
+          services.remove(audience);
+          const revocation = tx.revoke(cutoff);
+          written({ txn: revocation.txn, narrowed: narrowed.length });
+          return { revocation, narrowed: narrowed.map(({ clientId }) => clientId) };
+        });
+      },
+    }),
+  ];
+
+  /** @throws RescindError `client_state` naming the clients that would be left without an audience, or are of a file */
+  function requireNarrowable(audience: string): void {
+    const ofFiles = configuredClients().filter((client) => client.audience?.includes(audience));
+    if (ofFiles.length > 0) {
+      throw refused('client_state', `CLIENTS_FILE names it: ${ofFiles.map(({ clientId }) => clientId).join(', ')}`);
+    }
+    const empty = naming(audience).filter((client) => client.audience?.every((one) => one === audience));
+    if (empty.length === 0) return;
+    throw refused('client_state', `The only audience of ${empty.map(({ clientId }) => clientId).join(', ')}`);
+  }
+}
+
+const named = (clients: readonly string[]) => `Clients that name it: ${clients.join(', ')}`;
+
+function refused(code: 'client_state' | 'confirmation_missing', publicDetail: string): RescindError {
+  return new RescindError(code, { publicDetail });
+}

@@ -1,0 +1,195 @@
+import type { Issuer } from '@rescind/issuer';
+import type { Clock } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Operation } from '@rescind/service';
+import { z } from 'zod';
+import { feedClientId } from '../feed-clients.ts';
+import type { FeedClient, FeedClientTable } from '../registered-feed-clients.ts';
+import { makeSecret } from '../registered-feed-clients.ts';
+import type { Desk } from './desk.ts';
+import type { RequireRecent } from './revocations/cutoffs.ts';
+import { statedBody, why } from './schemas.ts';
+
+const TAG = 'Feed clients';
+const READ = ['admin:clients:read'];
+const WRITE = ['admin:clients:write'];
+
+const params = z.strictObject({ clientId: feedClientId });
+const view = z
+  .strictObject({
+    clientId: z.string(),
+    configured: z.boolean().describe('Whether FEED_CLIENTS_FILE has it; one that is registered, too, takes its place'),
+    registered: z.boolean().describe('Whether an administrator has registered it'),
+    secrets: z.int().describe('How many secrets are good: two while they are being rotated'),
+  })
+  .meta({ id: 'FeedClient' });
+const withSecret = z.strictObject({ client: view, secret: z.string() });
+
+export interface FeedClientParts {
+  readonly table: FeedClientTable;
+  /** Ids of FEED_CLIENTS_FILE. */
+  configured(): readonly string[];
+  /**
+   * Called after each change.
+   * @param endsStreams whether a secret that was good is good no more
+   */
+  changed(clientId: string, endsStreams: boolean): void;
+}
+
+interface FeedClientOperationsOptions extends FeedClientParts {
+  readonly issuer: Pick<Issuer, 'transaction'>;
+  readonly desk: Desk;
+  readonly recent: RequireRecent;
+  readonly clock: Clock;
+}
+
+/** Who may read the log of revocations over HTTP: services, each by a secret that is kept as a hash. */
+export function feedClientOperations(options: FeedClientOperationsOptions): Operation[] {
+  const { issuer, desk, recent, clock, table, configured, changed } = options;
+  const toView = (clientId: string) => {
+    const registered = table.find(clientId);
+    const isConfigured = configured().includes(clientId);
+    if (registered === undefined && !isConfigured) throw new RescindError('client_unknown');
+    const secrets = registered?.secretHashes.length ?? 1;
+    return { clientId, configured: isConfigured, registered: registered !== undefined, secrets };
+  };
+  const ids = () => [...new Set([...configured(), ...table.list().map(({ clientId }) => clientId)])].sort();
+  const found = (clientId: string): FeedClient => {
+    const client = table.find(clientId);
+    if (client !== undefined) return client;
+    toView(clientId);
+    throw new RescindError('client_state', {
+      publicDetail: 'FEED_CLIENTS_FILE has it: change the file, or register it',
+    });
+  };
+  const targets = (input: { readonly params: { readonly clientId: string } }) => [
+    `feed_client:${input.params.clientId}`,
+  ];
+
+  return [
+    desk.looks({
+      id: 'listFeedClients',
+      method: 'get',
+      path: '/admin/feed-clients',
+      summary: 'Every reader of the log, by id',
+      tag: TAG,
+      scopes: READ,
+      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
+      errors: [],
+      look: () => ({ items: ids().map(toView) }),
+    }),
+
+    desk.looks({
+      id: 'getFeedClient',
+      method: 'get',
+      path: '/admin/feed-clients/{clientId}',
+      summary: 'One reader of the log',
+      tag: TAG,
+      scopes: READ,
+      params,
+      answers: { 200: { description: 'The reader', schema: view } },
+      errors: ['client_unknown'],
+      look: (input) => toView(input.params.clientId),
+    }),
+
+    desk.acts({
+      id: 'createFeedClient',
+      method: 'post',
+      path: '/admin/feed-clients',
+      summary: 'Register a reader of the log with a secret that is shown once. It takes the place of one of the file',
+      tag: TAG,
+      scopes: WRITE,
+      body: { type: 'json', schema: z.strictObject({ clientId: feedClientId, why }) },
+      answers: { 201: { description: 'The reader and its secret', schema: withSecret } },
+      errors: ['client_state', 'authentication_insufficient'],
+      targets: ({ body }) => [`feed_client:${body.clientId}`],
+      async act({ body: { clientId }, administrator, written }) {
+        recent(administrator);
+        const secret = await issuer.transaction(() => {
+          if (table.find(clientId) !== undefined) {
+            throw new RescindError('client_state', { publicDetail: 'It is registered already' });
+          }
+          const made = makeSecret([]);
+          table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
+          written();
+          return made.secret;
+        });
+        changed(clientId, true);
+        return { client: toView(clientId), secret };
+      },
+    }),
+
+    desk.acts({
+      id: 'addFeedClientSecret',
+      method: 'post',
+      path: '/admin/feed-clients/{clientId}/secrets',
+      summary: 'Make another secret, shown once. It and the one before are good; streams end where an older one was',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: statedBody },
+      answers: { 201: { description: 'The reader and its secret', schema: withSecret } },
+      errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
+      targets,
+      async act({ params: { clientId }, administrator, written }) {
+        recent(administrator);
+        const { secret, isOneDropped } = await issuer.transaction(() => {
+          const { secretHashes: before } = found(clientId);
+          const made = makeSecret(before);
+          table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
+          written();
+          return { secret: made.secret, isOneDropped: before.some((hash) => !made.secretHashes.includes(hash)) };
+        });
+        changed(clientId, isOneDropped);
+        return { client: toView(clientId), secret };
+      },
+    }),
+
+    desk.acts({
+      id: 'dropOlderFeedClientSecrets',
+      method: 'post',
+      path: '/admin/feed-clients/{clientId}/secrets/drop-older',
+      summary: 'Let only the newest secret be good; the open streams of the reader end',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: statedBody },
+      answers: { 200: { description: 'The reader as it is now', schema: view } },
+      errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
+      targets,
+      async act({ params: { clientId }, administrator, written }) {
+        recent(administrator);
+        await issuer.transaction(() => {
+          table.put({ clientId, secretHashes: found(clientId).secretHashes.slice(-1) }, clock.now());
+          written();
+        });
+        changed(clientId, true);
+        return toView(clientId);
+      },
+    }),
+
+    desk.acts({
+      id: 'removeFeedClient',
+      method: 'delete',
+      path: '/admin/feed-clients/{clientId}',
+      summary: 'Remove a reader that was registered: its open streams end at once. One of the file counts again',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: statedBody },
+      answers: { 204: { description: 'Removed' } },
+      errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
+      targets,
+      async act({ params: { clientId }, administrator, written }) {
+        recent(administrator);
+        await issuer.transaction(() => {
+          found(clientId);
+          table.remove(clientId);
+          written();
+        });
+        changed(clientId, true);
+        return undefined;
+      },
+    }),
+  ];
+}
