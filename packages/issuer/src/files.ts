@@ -1,3 +1,4 @@
+import { RescindError, storageUnavailable } from '@rescind/revocation';
 import type { Places } from './identity.ts';
 import type { IssuerOptions } from './issuer.ts';
 import { openPrivateDirectory } from './keys/directory.ts';
@@ -13,13 +14,13 @@ export interface OpenFiles extends Places {
 
 /**
  * The database as its only writer, and the keys.
- * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`
+ * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
  */
 export function openFiles({ databasePath, keysPath }: Pick<IssuerOptions, 'databasePath' | 'keysPath'>): OpenFiles {
-  const connection = openConnection(databasePath);
+  const connection = named('databasePath', databasePath, () => openConnection(databasePath));
   try {
     const store = createStore(connection.database);
-    const directory = openPrivateDirectory(keysPath);
+    const directory = named('keysPath', keysPath, () => openPrivateDirectory(keysPath));
     return {
       connection,
       store,
@@ -33,5 +34,16 @@ export function openFiles({ databasePath, keysPath }: Pick<IssuerOptions, 'datab
   } catch (error) {
     connection.close();
     throw error;
+  }
+}
+
+/** An error of the operating system or of SQLite names the option, its path and the code. */
+function named<T>(option: 'databasePath' | 'keysPath', path: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (error instanceof RescindError || !/^(E[A-Z]+|SQLITE_[A-Z_]+)$/.test(code)) throw error;
+    throw storageUnavailable(error, `${option} ${path} (${code})`);
   }
 }

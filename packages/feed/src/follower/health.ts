@@ -35,7 +35,13 @@ export function followerHealth(view: View, trouble: Trouble, aheadMs: DurationMs
       head: view.head,
       way: view.way,
     },
-    { name: 'clock', status: clockDiffers(aheadMs) ? 'warn' : 'pass', aheadMs, allowedMs: CLOCK_DIFFERS_MS },
+    {
+      name: 'clock',
+      status: clockDiffers(aheadMs) ? 'warn' : 'pass',
+      state: aheadMs === null ? 'not_yet_heard' : 'compared',
+      aheadMs,
+      allowedMs: CLOCK_DIFFERS_MS,
+    },
     storeHealth(trouble),
   ];
 }

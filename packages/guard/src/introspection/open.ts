@@ -42,6 +42,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
   const breaker = createBreaker(settings, clock);
   const turns = createTurns(settings);
   let lastError: string | null = null;
+  let isTried = false;
   let found = settings.url;
 
   async function place(signal: AbortSignal): Promise<string> {
@@ -69,6 +70,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
       throw new IntrospectionFailure('busy', 'its turn came too late');
     }
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(Math.ceil(left))]);
+    isTried = true;
     try {
       const answer = await askIssuer(settings, token, { fetch: parts.fetch, signal, place });
       breaker.succeeded();
@@ -107,7 +109,8 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     health() {
       const circuit = breaker.state();
       const status = circuit === 'closed' && lastError === null ? 'pass' : 'warn';
-      return [{ name, status, circuit, underWay: flights.count(), waiting: turns.waiting(), lastError }];
+      const state = isTried ? 'asked' : 'not_yet_tried';
+      return [{ name, status, state, circuit, underWay: flights.count(), waiting: turns.waiting(), lastError }];
     },
     close: () => closing.abort(),
   };

@@ -40,7 +40,8 @@ function revocationOf({ cause }: RescindError): Fields {
 /** Name, message and stack for the log: what a stranger never sees. */
 export function describeError(thrown: unknown): ErrorFields {
   if (!(thrown instanceof Error)) return { name: typeof thrown, message: 'was thrown', stack: undefined };
-  const { name, message, stack, cause } = thrown;
+  const { name, cause } = thrown;
+  const [message, stack] = [redacted(thrown.message), thrown.stack && redacted(thrown.stack)];
   return { name, message, stack, ...(cause instanceof Error ? causeFields(cause) : {}) };
 }
 
@@ -60,7 +61,15 @@ function causeFields(first: Error): Pick<ErrorFields, 'cause' | 'causeCode'> {
     if ('code' in one && typeof one.code === 'string') found = one;
   }
   const code = 'code' in found && typeof found.code === 'string' ? { causeCode: found.code } : {};
-  return { cause: found.message, ...code };
+  return { cause: redacted(found.message), ...code };
+}
+
+/** Messages of libraries repeat what they were given: without user and password of a URL, tokens, and credentials of headers. */
+function redacted(text: string): string {
+  return text
+    .replaceAll(/:\/\/[^\s/@]*@/g, '://[redacted]@')
+    .replaceAll(/\beyJ[\w-]+\.[\w-]*(\.[\w-]*)?/g, '[redacted]')
+    .replaceAll(/\b(Basic|Bearer|DPoP) +[\w.~+/=-]{8,}/gi, '$1 [redacted]');
 }
 
 /** A chain that leads back to itself ends, too. */

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { Environment } from '../configuration/environment.ts';
 import type { ProcessConfiguration } from '../configuration/process.ts';
 import { ConfigurationError } from '../configuration/read.ts';
 import { describeError } from '../http/errors.ts';
@@ -28,7 +29,7 @@ export async function run<C extends ProcessConfiguration>(service: Service<C>, h
     if (command === undefined) await runUntilSignal(service, host);
     else await runCommand(service, command, host, telemetry);
   } catch (error) {
-    logStartFailure(telemetry, error);
+    logStartFailure(telemetry, error, host.env);
     host.exit(error instanceof ConfigurationError ? EXIT_CONFIGURATION : 1);
   }
 }
@@ -108,13 +109,23 @@ async function withResources<T>(work: (keep: ServiceContext<unknown>['keep']) =>
   return await work((resource) => resources.use(resource));
 }
 
-function logStartFailure(telemetry: Telemetry, error: unknown): void {
+function logStartFailure(telemetry: Telemetry, error: unknown, environment: Environment): void {
   if (!(error instanceof ConfigurationError)) {
     const code = error instanceof RescindError ? { code: error.code } : {};
-    telemetry.log('error', 'start_failed', { ...code, ...describeError(error) });
+    const described = describeError(error);
+    const variable = pathVariable(environment, described.message);
+    telemetry.log('error', 'start_failed', { ...code, ...(variable === undefined ? {} : { variable }), ...described });
     return;
   }
   for (const { variable, problem } of error.problems) {
     telemetry.log('error', 'configuration_invalid', { variable, problem });
   }
+}
+
+/** The variable whose path a message names; the longest, where one path lies in another. */
+function pathVariable(environment: Environment, message: string): string | undefined {
+  return Object.entries(environment)
+    .filter(([name, path]) => /^[A-Z]+_PATH$/.test(name) && path !== undefined && path !== '' && message.includes(path))
+    .sort(([, one = ''], [, other = '']) => other.length - one.length)
+    .at(0)?.[0];
 }

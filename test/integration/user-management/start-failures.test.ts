@@ -1,0 +1,35 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { startProcess } from '../../support/process.ts';
+import { freePort, issuerEnvironment } from '../../support/user-management.ts';
+
+const main = fileURLToPath(new URL('../../../services/user-management/src/main.js', import.meta.url));
+
+test.each(['DATABASE_PATH', 'KEYS_PATH'])(
+  '%s below a file stops the start, and is named with path and code',
+  async (variable) => {
+    const directory = temporaryDirectory();
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, 'file'), '');
+    const path = join(directory, 'file', 'below', 'it');
+    const service = startProcess(main, { ...issuerEnvironment(directory, await freePort()), [variable]: path });
+    expect(await service.exit).toBe(1);
+    const line = await service.line('start_failed');
+    expect(line).toMatchObject({ code: 'storage_unavailable', variable, causeCode: 'ENOTDIR' });
+    expect(line.message).toContain(`${path} (ENOTDIR)`);
+  },
+);
+
+test('credentials in the path of a file are not logged', async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, 'file'), '');
+  const path = `${directory}/file/https://ada:secret-of-ada@login.example`;
+  const service = startProcess(main, { ...issuerEnvironment(directory, await freePort()), KEYS_PATH: path });
+  expect(await service.exit).toBe(1);
+  await service.line('start_failed');
+  expect(service.output()).toContain('[redacted]');
+  expect(service.output()).not.toContain('secret-of-ada');
+});
