@@ -8,6 +8,7 @@ import { readOperators } from './admin/operators.ts';
 import { readFeedClients } from './feed-clients.ts';
 import type { FileClient } from './oauth/clients-file.ts';
 import { readClientsFile, toClients } from './oauth/clients-file.ts';
+import type { AppliedClients } from './oauth/narrowed-clients.ts';
 import { cutOffNarrowed, narrowedClients } from './oauth/narrowed-clients.ts';
 import type { FeedClientTable } from './registered-feed-clients.ts';
 import { createReaderAuthentication, hashSecret } from './registered-feed-clients.ts';
@@ -42,6 +43,7 @@ interface Registered {
 interface FollowingParts {
   readonly issuer: Pick<Issuer, 'clients' | 'transaction'>;
   readonly telemetry: Telemetry;
+  readonly applied: AppliedClients;
   /** Ends the streams of a reader of the log. */
   endReaders(client: string): void;
 }
@@ -63,10 +65,13 @@ export function openReloadedFiles(paths: Paths, registered: Registered): Reloade
     return toClients(files, new Map([...hashes, ...others]));
   };
 
-  function replaceClients({ issuer, telemetry }: Omit<FollowingParts, 'endReaders'>, next: readonly Client[]): void {
+  function replaceClients(
+    { issuer, telemetry, applied }: Omit<FollowingParts, 'endReaders'>,
+    next: readonly Client[],
+  ): void {
     const before = issuer.clients.list();
     issuer.clients.replaceConfigured(next);
-    void cutOffNarrowed(issuer, narrowedClients(before, issuer.clients.list()), telemetry);
+    void cutOffNarrowed(issuer, narrowedClients(before, issuer.clients.list()), { applied, telemetry });
   }
 
   function useFeedClients(next: Readonly<Record<string, string>>, parts: FollowingParts): string[] {

@@ -26,6 +26,7 @@ import { keysCacheControl } from './keys/settings.ts';
 import { openConfiguredCourier } from './notices/configured.ts';
 import { createClientAuthentication } from './oauth/authenticate.ts';
 import { issuerPath } from './oauth/metadata.ts';
+import { createAppliedClients, cutOffNarrowed, narrowedClients } from './oauth/narrowed-clients.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
 import { documentOperation } from './openapi/document.ts';
@@ -57,6 +58,9 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const feedClients = createFeedClientTable(issuer.database);
   const files = openReloadedFiles(configuration, { audiences: () => services.names(), feedClients });
   issuer.clients.replaceConfigured(files.clients());
+  const applied = createAppliedClients(issuer.database);
+  // What was changed while the service was stopped. It tries again where the database refuses writes.
+  void cutOffNarrowed(issuer, narrowedClients(applied.list(), issuer.clients.list()), { applied, telemetry });
   const table = createAccountTable(issuer.database);
 
   const { room, outbox, onNotice } = keep(
@@ -139,7 +143,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       table: feedClients,
       configured: () => files.readerIds(),
       changed(clientId, endsStreams) {
-        files.registeredChanged({ issuer, telemetry });
+        files.registeredChanged({ issuer, telemetry, applied });
         if (endsStreams) revocations.endReaders(clientId);
       },
     },
@@ -151,7 +155,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     clock: systemClock,
     telemetry,
   });
-  files.follow(reloads, { issuer, telemetry, endReaders: (client) => revocations.endReaders(client) });
+  files.follow(reloads, { issuer, telemetry, applied, endReaders: (client) => revocations.endReaders(client) });
   return {
     app,
     basePath: issuerPath(name),

@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { expect, test } from 'vitest';
 import { openAdministered, secretOf, writeOperators } from '../../support/administration.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { FEED_SECRET, openUserManagement, USER } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
 
 const WHY = { why: 'a test' };
 const CONFIRMED = { ...WHY, confirm: 'everybody' };
@@ -127,4 +128,29 @@ test('what was registered is there after a restart, and of a secret there is no 
   expect(decodeJwt((await after.login({ resource: 'stock' })).access).aud).toBe('stock');
   await after.close();
   await expect(openUserManagement({ ...environment, ACCOUNT_AUDIENCE: 'stock' }, directory)).rejects.toThrow();
+});
+
+test('a client that CLIENTS_FILE narrows while the service is stopped: its tokens are cut off at the start', async () => {
+  const directory = temporaryDirectory();
+  const file = join(directory, 'clients.json');
+  const app = { name: 'App', authMethod: 'none' };
+  const write = (clients: object) => writeFileSync(file, JSON.stringify(clients), { mode: 0o600 });
+  write({ app, other: app });
+  const before = await openUserManagement({ CLIENTS_FILE: file }, directory);
+  await before.register();
+  const [narrowed, other] = [await before.login({ client_id: 'app' }), await before.login({ client_id: 'other' })];
+  await before.close();
+  write({ app: { ...app, scope: 'account' }, other: app });
+  const environment = { ISSUER: before.url, CLIENTS_FILE: file };
+  const after = await openUserManagement(environment, directory);
+  const active = async (token: string) =>
+    (await after.form('/oauth2/introspect', { token }, basic('prices', FEED_SECRET))).body.active;
+  await waitFor('the cut-off', async () => !(await active(narrowed.access)), 10_000);
+  expect(await active(other.access)).toBe(true);
+  const next = await after.refresh(narrowed.refresh, { client_id: 'app' });
+  await after.close();
+  const again = await openUserManagement(environment, directory);
+  const access = String(next.body.access_token);
+  const { body } = await again.form('/oauth2/introspect', { token: access }, basic('prices', FEED_SECRET));
+  expect(body.active).toBe(true);
 });

@@ -1,10 +1,38 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CutoffRequest, Issuer, RegisteredClient } from '@rescind/issuer';
+import type { CutoffRequest, Issuer } from '@rescind/issuer';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 
 /** Between attempts while the database cannot be written. */
 const RETRY_MS: DurationMs = 1_000;
+
+/** What of a client decides what its tokens may have. */
+interface KnownClient extends Bounds {
+  readonly clientId: string;
+  readonly disabled: boolean;
+}
+
+/** The clients as they were when tokens of before were last cut off: kept, for what a start finds changed. */
+export interface AppliedClients {
+  list(): KnownClient[];
+  /** Inside a transaction. */
+  replace(clients: readonly KnownClient[]): void;
+}
+
+export function createAppliedClients(database: Issuer['database']): AppliedClients {
+  const all = database.prepare<[], string>('SELECT bounds FROM applied_clients ORDER BY client_id').pluck();
+  const clear = database.prepare('DELETE FROM applied_clients');
+  const insert = database.prepare('INSERT INTO applied_clients (client_id, bounds) VALUES (?, ?)');
+  return {
+    list: () => all.all().map((bounds) => JSON.parse(bounds)),
+    replace(clients) {
+      clear.run();
+      for (const { clientId, disabled, scope, audience } of clients) {
+        insert.run(clientId, JSON.stringify({ clientId, disabled, scope, audience }));
+      }
+    },
+  };
+}
 
 interface Bounds {
   readonly scope?: string | undefined;
@@ -27,7 +55,7 @@ export const narrowing = (value: string): CutoffRequest => ({
 });
 
 /** The ids of the clients that may have less now, or nothing: gone or disabled. */
-export function narrowedClients(before: readonly RegisteredClient[], now: readonly RegisteredClient[]): string[] {
+export function narrowedClients(before: readonly KnownClient[], now: readonly KnownClient[]): string[] {
   const byId = new Map(now.map((client) => [client.clientId, client]));
   return before.flatMap((client) => {
     const next = byId.get(client.clientId);
@@ -37,20 +65,25 @@ export function narrowedClients(before: readonly RegisteredClient[], now: readon
 }
 
 /**
- * Cuts off the tokens of before of these clients, for who has changed them by a file. While the database cannot be written it
+ * Cuts off the tokens of before of these clients, which a file has changed, and keeps how clients are now, in one transaction. While the database cannot be written it
  * tries again; the log says so once. Never rejects.
  */
 export async function cutOffNarrowed(
-  issuer: Pick<Issuer, 'transaction'>,
+  issuer: Pick<Issuer, 'transaction' | 'clients'>,
   clientIds: readonly string[],
-  telemetry: Telemetry,
+  { applied, telemetry }: { readonly applied: AppliedClients; readonly telemetry: Telemetry },
 ): Promise<void> {
-  if (clientIds.length === 0) return;
+  const bounds = (some: readonly KnownClient[]) =>
+    JSON.stringify(some.map(({ clientId, disabled, scope, audience }) => ({ clientId, disabled, scope, audience })));
+  if (clientIds.length === 0 && bounds(applied.list()) === bounds(issuer.clients.list())) return;
   const clients = clientIds.join(' ');
   for (let attempt = 1; ; attempt++) {
     try {
-      const { txn } = await issuer.transaction((tx) => tx.revoke(clientIds.map(narrowing)));
-      telemetry.log('info', 'clients_narrowed', { clients, txn });
+      const txn = await issuer.transaction((tx) => {
+        applied.replace(issuer.clients.list());
+        return clientIds.length === 0 ? undefined : tx.revoke(clientIds.map(narrowing)).txn;
+      });
+      if (txn !== undefined) telemetry.log('info', 'clients_narrowed', { clients, txn });
       return;
     } catch (error) {
       const code = error instanceof RescindError ? error.code : 'internal';
