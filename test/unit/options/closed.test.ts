@@ -14,7 +14,7 @@ import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
 import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
-import { openIssuer, restoreIssuer } from '@rescind/issuer';
+import { createRelayCore, openIssuer, restoreIssuer } from '@rescind/issuer';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
 import {
   createSigner,
@@ -143,6 +143,7 @@ const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never) => unk
     createRevocationsHandler,
     { source, authenticate: method, clock, telemetry, heartbeatMs: 1, readersPerClient: 1, stuckMs: 1 },
   ],
+  createRelayCore: [createRelayCore, { limit: 1 }],
   createEventDecoder: [createEventDecoder, { log: ISSUER, issuers: [ISSUER], keys }],
   createEventEncoder: [createEventEncoder, { log: ISSUER, sign: method }],
   createFollowerCore: [createFollowerCore, { log: ISSUER, first: 'http', silenceMs: 1 }],

@@ -1,4 +1,5 @@
 import type { DurationMs } from '@rescind/revocation';
+import { option, optionsOf } from '@rescind/revocation/options';
 
 /** A heartbeat made and not yet sent. */
 interface PendingHeartbeat {
@@ -71,6 +72,8 @@ export interface RelayCoreOptions {
   readonly limit?: number;
 }
 
+const relayOptions = optionsOf<RelayCoreOptions>('createRelayCore', { limit: option.count({ least: 1 }) });
+
 /** The relay's logic: pure. */
 export interface RelayCore {
   /** @param marked what `mark` last kept; of another epoch it counts for nothing */
@@ -93,11 +96,10 @@ const DEFAULT_LIMIT = 500;
  * Makes the relay's logic. One send at a time, in the order of the outbox; a heartbeat goes out right behind the event
  * it calls the head. Whatever was not acknowledged is sent again: duplicates are harmless, holes are not.
  *
- * @throws TypeError for a `limit` that is not a whole number above 0
+ * @throws TypeError for an unknown option, and a `limit` that is not a whole number above 0
  */
 export function createRelayCore(options: RelayCoreOptions = {}): RelayCore {
-  const { limit = DEFAULT_LIMIT } = options;
-  if (!(Number.isSafeInteger(limit) && limit > 0)) throw new TypeError(`limit must be a whole number above 0`);
+  const { limit = DEFAULT_LIMIT } = relayOptions(options);
   return {
     start(outbox, marked, now) {
       const sentSeq = marked?.epoch === outbox.epoch ? Math.min(marked.sentSeq, outbox.head) : 0;
