@@ -57,7 +57,7 @@ describe('a name that looks like one that is taken', () => {
   test('is free again once the account has been deleted', async () => {
     const service = await openUserManagement();
     await service.register({ username: 'scope', password });
-    const { access } = service.tokensOf(await service.post('/login', { username: 'scope', password }));
+    const { access } = await service.login({ username: 'scope', password });
     const headers = { 'Content-Type': 'application/json', ...service.asBearer(access) };
     const body = JSON.stringify({ password });
     expect((await service.send('/account', { method: 'DELETE', headers, body })).status).toBe(204);
@@ -69,7 +69,9 @@ describe('a name that looks like one that is taken', () => {
     for (const username of ['scope', 'other']) await before.register({ username, password });
     await before.close();
     const database = new Database(join(before.directory, 'user-management.sqlite'));
-    database.exec('DROP TABLE account_name_keys; PRAGMA user_version = 4');
+    const later = ['account_name_keys', 'service_audiences', 'feed_clients', 'applied_clients'];
+    for (const table of later) database.exec(`DROP TABLE ${table}`);
+    database.pragma('user_version = 4');
     database
       .prepare("UPDATE accounts SET username = @name, name_key = @name WHERE username = 'other'")
       .run({ name: 'ѕсоре' });

@@ -35,5 +35,6 @@ export function restart(draft: Draft, way: WayId, reason: string): void {
   draft.effects.push({ kind: 'restart', way, reason });
   const name = wayName(draft.settings, way) ?? '';
   draft.effects.push({ kind: 'count', metric: 'rescind_feed_restarts_total', labels: { way: name, reason }, by: 1 });
-  log(draft, 'warn', 'feed_restart', { way: name, reason, seq: draft.kept.seq });
+  // Entering an epoch is no trouble: it is what follows a start, and each change of the event key.
+  log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', { way: name, reason, seq: draft.kept.seq });
 }
