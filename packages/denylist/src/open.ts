@@ -52,7 +52,7 @@ const MAX_MEMORY_ENTRIES = 16_000_000;
  * logged, seen in `health()`) and an empty one started: the log fills it again.
  *
  * @throws RescindError `denylist_locked` when another owner has it, `denylist_newer` when a newer version wrote it,
- *   `configuration_invalid` when it is another program's or its file system will not do, `denylist_unwritable` when it may
+ *   `configuration_invalid` when it is no file, another program's, or its file system will not do, `denylist_unwritable` when it may
  *   only be read, `denylist_unreadable` when the file cannot be opened at all
  */
 export function openDenylist(options: DenylistOptions): Denylist {

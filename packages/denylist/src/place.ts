@@ -3,11 +3,42 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 
-/** The one name of a denylist, whichever way leads to it: the lock lies beside it. Makes its directory. */
+/**
+ * The one name of a denylist, whichever way leads to it: the lock lies beside it. Makes its directory.
+ * @throws RescindError `configuration_invalid` for a directory, a device, a pipe or a socket
+ */
 export function placeOf(path: string): string {
   const absolute = resolve(path);
-  mkdirSync(dirname(absolute), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(absolute));
+  refuseOtherKinds(path);
   return existsSync(absolute) ? realpathSync(absolute) : join(realpathSync(dirname(absolute)), basename(absolute));
+}
+
+/**
+ * Makes a directory for its owner only, and those above it. One by one: below /proc, the `recursive` of Node.js repeats for
+ * ever what the operating system answers with ENOENT.
+ */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process was faster.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
+}
+
+/** Only a file can be a denylist. SQLite waits for ever for the other end of a pipe. */
+function refuseOtherKinds(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || found.isFile()) return;
+  let kind = 'a device';
+  if (found.isDirectory()) kind = 'a directory';
+  else if (found.isFIFO()) kind = 'a pipe';
+  else if (found.isSocket()) kind = 'a socket';
+  throw new RescindError('configuration_invalid', { detail: `${path} is ${kind}: give the path of a file` });
 }
 
 /**
@@ -41,7 +72,7 @@ const OTHERS = 0o077;
  */
 export function refuseSecondName(path: string): void {
   const file = statSync(path);
-  if (file.isFile() && file.nlink > 1) {
+  if (file.nlink > 1) {
     throw new RescindError('denylist_locked', { detail: `${path} has ${file.nlink} names (hard links): copy it` });
   }
 }

@@ -1,7 +1,8 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   copyFileSync,
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -82,13 +83,22 @@ test('its directory is made', () => {
   expect(open(path).count()).toBe(0);
 });
 
-test('a place where no file can be is told', () => {
+test('a path where no file can be is refused with its code', () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, 'file'), 'not a directory');
-  mkdirSync(join(directory, 'directory'));
-  for (const path of [join(directory, 'directory'), join(directory, 'file', 'denylist.db')]) {
+  const below = [join(directory, 'file', 'denylist.db'), ...(existsSync('/proc/self') ? ['/proc/rescind/a/b.db'] : [])];
+  for (const path of below) {
     expect(() => openDenylist({ path })).toThrow(expect.objectContaining({ code: 'denylist_unreadable' }));
   }
+});
+
+test.each(['a directory', 'a pipe', 'a device'])('%s is refused as such', (kind) => {
+  const path = kind === 'a device' ? '/dev/null' : join(temporaryDirectory(), 'denylist.db');
+  if (kind === 'a directory') mkdirSync(path);
+  if (kind === 'a pipe') execFileSync('mkfifo', [path]);
+  expect(() => openDenylist({ path })).toThrow(
+    expect.objectContaining({ code: 'configuration_invalid', detail: `${path} is ${kind}: give the path of a file` }),
+  );
 });
 
 describe('versions', () => {

@@ -1,4 +1,5 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -32,4 +33,33 @@ test('credentials in the path of a file are not logged', async () => {
   await service.line('start_failed');
   expect(service.output()).toContain('[redacted]');
   expect(service.output()).not.toContain('secret-of-ada');
+});
+
+test.each([
+  ['DATABASE_PATH', 'a directory'],
+  ['DATABASE_PATH', 'a pipe'],
+  ['KEYS_PATH', 'a file'],
+])('%s that is %s stops the start, which says so', async (variable, kind) => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'it');
+  if (kind === 'a directory') mkdirSync(path, { mode: 0o700 });
+  else if (kind === 'a pipe') execFileSync('mkfifo', [path]);
+  else writeFileSync(path, '');
+  const service = startProcess(main, { ...issuerEnvironment(directory, await freePort()), [variable]: path });
+  expect(await service.exit).toBe(1);
+  const line = await service.line('start_failed');
+  expect(line).toMatchObject({ code: 'configuration_invalid', variable });
+  expect(line.message).toContain(`${path} is ${kind}: give the path of a ${kind === 'a file' ? 'directory' : 'file'}`);
+});
+
+test.runIf(existsSync('/proc/self'))('a path below /proc, where nothing can be made, stops the start', async () => {
+  const environment = issuerEnvironment(temporaryDirectory(), await freePort());
+  for (const [variable, path] of [
+    ['DATABASE_PATH', '/proc/rescind/a/users.db'],
+    ['KEYS_PATH', '/proc/rescind/a/keys'],
+  ] as const) {
+    const service = startProcess(main, { ...environment, [variable]: path });
+    expect(await service.exit).toBe(1);
+    expect(await service.line('start_failed')).toMatchObject({ code: 'storage_unavailable', variable });
+  }
 });

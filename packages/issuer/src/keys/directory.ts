@@ -4,7 +4,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -15,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { RescindError } from '@rescind/revocation';
+import { makeDirectory } from '../sql/place.ts';
 
 /** A directory that only its owner may look into, of small files that are whole or not there. */
 export interface PrivateDirectory {
@@ -30,11 +30,14 @@ const TEMPORARY = '.tmp';
 /** Windows has no such bits; its directories are guarded by inheritance. */
 const HAS_MODES = process.platform !== 'win32';
 
-/** @throws RescindError `configuration_invalid` when somebody else may read or write there */
+/** @throws RescindError `configuration_invalid` when somebody else may read or write there, or it is no directory */
 export function openPrivateDirectory(path: string): PrivateDirectory {
   if (!existsSync(path)) {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeDirectory(path);
     chmodSync(path, 0o700);
+  }
+  if (!statSync(path).isDirectory()) {
+    throw new RescindError('configuration_invalid', { detail: `${path} is a file: give the path of a directory` });
   }
   requirePrivate(path, '700');
   const names = () => readdirSync(path).filter((name) => !name.endsWith(TEMPORARY));
