@@ -26,7 +26,7 @@ import { keysCacheControl } from './keys/settings.ts';
 import { openConfiguredCourier } from './notices/configured.ts';
 import { createClientAuthentication } from './oauth/authenticate.ts';
 import { issuerPath } from './oauth/metadata.ts';
-import { createAppliedClients, cutOffNarrowed, narrowedClients } from './oauth/narrowed-clients.ts';
+import { createAppliedClients, cutOffNarrowed, keepingApplied, narrowedClients } from './oauth/narrowed-clients.ts';
 import { oauthOperations } from './oauth/operations.ts';
 import { publishedOperations } from './oauth/published.ts';
 import { documentOperation } from './openapi/document.ts';
@@ -133,7 +133,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     now: () => systemClock.now(),
   });
   const admin = createAdminApp({
-    issuer,
+    issuer: keepingApplied(issuer, applied),
     name: configuration.ISSUER,
     audience: audiences.admin,
     users: administration,

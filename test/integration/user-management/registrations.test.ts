@@ -154,3 +154,24 @@ test('a client that CLIENTS_FILE narrows while the service is stopped: its token
   const { body } = await again.form('/oauth2/introspect', { token: access }, basic('prices', FEED_SECRET));
   expect(body.active).toBe(true);
 });
+
+test('a client that an administrator has narrowed: a restart cuts off nothing more', async () => {
+  const directory = temporaryDirectory();
+  const app = { name: 'App', authMethod: 'none', audience: ['prices', 'orders'], ...WHY };
+  const first = await started(directory);
+  expect((await first.ada.put('/admin/clients/app', app)).status).toBe(200);
+  await first.close();
+
+  const second = await openAdministered({ ISSUER: first.url }, directory);
+  const narrowed = { ...app, audience: ['prices'], ...CONFIRMED };
+  expect((await second.ada.put('/admin/clients/app', narrowed)).status).toBe(200);
+  const { access } = await second.login({ client_id: 'app', resource: undefined });
+  await second.close();
+
+  const third = await openUserManagement({ ISSUER: first.url }, directory);
+  // A cut-off at the start would come before this one.
+  const other = await third.login();
+  await third.send('/logout', { method: 'POST', headers: third.asBearer(other.access) });
+  const { body } = await third.form('/oauth2/introspect', { token: access }, basic('prices', FEED_SECRET));
+  expect(body.active).toBe(true);
+});

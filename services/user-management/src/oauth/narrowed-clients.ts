@@ -34,6 +34,22 @@ export function createAppliedClients(database: Issuer['database']): AppliedClien
   };
 }
 
+/**
+ * The issuer as administrators use it: what a transaction of theirs changes of clients is kept in the same transaction, since
+ * they cut off what they narrow themselves.
+ */
+export function keepingApplied(issuer: Issuer, applied: AppliedClients): Issuer {
+  return {
+    ...issuer,
+    transaction: (work) =>
+      issuer.transaction((tx) => {
+        const result = work(tx);
+        if (!isApplied(issuer, applied)) applied.replace(issuer.clients.list());
+        return result;
+      }),
+  };
+}
+
 interface Bounds {
   readonly scope?: string | undefined;
   readonly audience?: readonly string[] | undefined;
@@ -64,18 +80,22 @@ export function narrowedClients(before: readonly KnownClient[], now: readonly Kn
   });
 }
 
+function isApplied(issuer: Pick<Issuer, 'clients'>, applied: AppliedClients): boolean {
+  const bounds = (some: readonly KnownClient[]) =>
+    JSON.stringify(some.map(({ clientId, disabled, scope, audience }) => ({ clientId, disabled, scope, audience })));
+  return bounds(applied.list()) === bounds(issuer.clients.list());
+}
+
 /**
- * Cuts off the tokens of before of these clients, which a file has changed, and keeps how clients are now, in one transaction. While the database cannot be written it
- * tries again; the log says so once. Never rejects.
+ * Cuts off the tokens of before of these clients, which a file has changed, and keeps how clients are now, in one transaction.
+ * While the database cannot be written it tries again, and logs that once. Never rejects.
  */
 export async function cutOffNarrowed(
   issuer: Pick<Issuer, 'transaction' | 'clients'>,
   clientIds: readonly string[],
   { applied, telemetry }: { readonly applied: AppliedClients; readonly telemetry: Telemetry },
 ): Promise<void> {
-  const bounds = (some: readonly KnownClient[]) =>
-    JSON.stringify(some.map(({ clientId, disabled, scope, audience }) => ({ clientId, disabled, scope, audience })));
-  if (clientIds.length === 0 && bounds(applied.list()) === bounds(issuer.clients.list())) return;
+  if (clientIds.length === 0 && isApplied(issuer, applied)) return;
   const clients = clientIds.join(' ');
   for (let attempt = 1; ; attempt++) {
     try {
