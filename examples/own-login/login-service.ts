@@ -15,6 +15,8 @@ export interface LoginServiceOptions {
   readonly keysPath: string;
   /** Who may read the log of revocations: client ids and secrets. */
   readonly feedClients: Readonly<Record<string, string>>;
+  /** Called with each error that is answered 500. Default: it is written to standard error. */
+  readonly log?: (error: unknown) => void;
 }
 
 export interface LoginService {
@@ -25,7 +27,8 @@ export interface LoginService {
 }
 
 /** A login service that has its own users, and takes the rest from the issuer. */
-export function openLoginService({ url, databasePath, keysPath, feedClients }: LoginServiceOptions): LoginService {
+export function openLoginService(options: LoginServiceOptions): LoginService {
+  const { url, databasePath, keysPath, feedClients, log = console.error } = options;
   const issuer = openIssuer({
     issuer: url,
     databasePath,
@@ -44,7 +47,7 @@ export function openLoginService({ url, databasePath, keysPath, feedClients }: L
   addDocuments(app, issuer, url);
   app.get('/revocations', (request, response) => revocations.handle(request, response));
   app.post('/revocations/proof', (request, response) => revocations.handle(request, response));
-  app.use(answerError);
+  app.use(answerErrors(log));
   return {
     app,
     issuer,
@@ -117,7 +120,11 @@ function caller(issuer: Issuer, request: Request): { sub: string; sid: string } 
   return { sub: String(sub), sid: String(sid) };
 }
 
-const answerError: ErrorRequestHandler = (error, _request, response, _next) => {
-  const { status, code } = error instanceof RescindError ? error : new RescindError('internal');
-  response.status(status).json({ code });
-};
+/** Only errors of the issuer have a code for the caller; the others are ours, and are logged. */
+function answerErrors(log: (error: unknown) => void): ErrorRequestHandler {
+  return (error, _request, response, _next) => {
+    const { status, code } = error instanceof RescindError ? error : new RescindError('internal');
+    if (code === 'internal') log(error);
+    response.status(status).json({ code });
+  };
+}
