@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePorts, openWatchdog } from '@rescind/dev-kafka';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { FleetClient } from './client.ts';
 import { createFleetClient } from './client.ts';
 import type { ServiceProcess } from './service-process.ts';
@@ -72,8 +73,34 @@ interface Kind extends Partial<OtherService> {
   readonly name: string;
 }
 
-/** @throws Error when a service does not become ready; nothing is left behind then */
-export async function openFleet(options: FleetOptions = {}): Promise<Fleet> {
+const variables = option.record(option.string(), { least: 0 });
+
+const checkOptions = optionsOf<FleetOptions>('openFleet', {
+  brokers: option.list(option.text()),
+  topic: option.text(),
+  prices: option.count(),
+  orders: option.count(),
+  environment: variables,
+  issuerEnvironment: variables,
+  guardedEnvironment: variables,
+  others: option.list(
+    optionsOf<OtherService>('others', {
+      name: required(option.text()),
+      main: required(option.filePath()),
+      environment: variables,
+    }),
+    { least: 0 },
+  ),
+  clients: option.record(option.having<object>('an object'), { least: 0 }),
+  started: option.flag(),
+});
+
+/**
+ * @throws Error when a service does not become ready; nothing is left behind then
+ * @throws TypeError for an option that is unknown or wrong
+ */
+export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
+  const options = checkOptions(given);
   const directory = mkdtempSync(join(tmpdir(), 'rescind-fleet-'));
   const topic = options.topic ?? `rescind.revocations.${randomBytes(4).toString('hex')}`;
   const kinds: readonly Kind[] = [

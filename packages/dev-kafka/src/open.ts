@@ -1,3 +1,4 @@
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Broker } from './cluster.ts';
 import { toGivenBroker } from './cluster.ts';
 import type { DockerOptions } from './docker/open.ts';
@@ -27,19 +28,34 @@ export interface BrokerOptions {
   readonly say?: (line: string) => void;
 }
 
+const checkOptions = optionsOf<BrokerOptions>('openBroker', {
+  brokers: option.oneOf(1, 3),
+  prefer: option.oneOf('java', 'docker'),
+  own: option.flag(),
+  users: option.record(option.text()),
+  properties: option.record(option.string(), { least: 0 }),
+  environment: optionsOf<Environment>('environment', {
+    kafkaBrokers: required((value, path) => (value === undefined ? undefined : option.string()(value, path))),
+    cacheDirectory: required(option.string()),
+  }),
+  say: option.callable(),
+});
+
 /**
  * Opens a real Kafka: the one that KAFKA_BROKERS names, else one in Docker (the image `apache/kafka`, by
  * Testcontainers), else one as a Java process (jars from Maven Central, fetched once). Topics are not made by
  * themselves. Nothing is left behind, even if this process is killed.
  *
  * @throws Error that says what to install when there is no way
+ * @throws TypeError for an option that is unknown or wrong
  */
-export async function openBroker(options: BrokerOptions = {}): Promise<Broker> {
+export async function openBroker(given: BrokerOptions = {}): Promise<Broker> {
+  const options = checkOptions(given);
   const { brokers = 1, prefer, users, properties = {}, say = () => undefined } = options;
   const environment = options.environment ?? readEnvironment();
   const needsOwn = options.own === true || prefer !== undefined || users !== undefined;
-  const given = (environment.kafkaBrokers ?? '').split(',').flatMap((address) => address.trim() || []);
-  if (given.length > 0 && !needsOwn) return toGivenBroker(given);
+  const running = (environment.kafkaBrokers ?? '').split(',').flatMap((address) => address.trim() || []);
+  if (running.length > 0 && !needsOwn) return toGivenBroker(running);
 
   const { cacheDirectory } = environment;
   const wants = users === undefined ? prefer : 'java';

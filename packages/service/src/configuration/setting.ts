@@ -1,3 +1,4 @@
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import { z } from 'zod';
 import type { Parsed } from './parse.ts';
 import { parseDuration, parseFlag, parseList, parsePem, parseText, parseUrl, parseWholeNumber } from './parse.ts';
@@ -19,6 +20,35 @@ interface Patterned {
   /** Follows `one line of text` or `a comma-separated list`, with a space before. */
   readonly such?: string;
 }
+
+type Bounds = { readonly atLeast: number; readonly atMost: number };
+type Choices<T extends string> = { readonly of: readonly T[] };
+type SecretLength = { readonly minLength?: number };
+type DurationBounds = { readonly atLeast?: string; readonly atMost?: string };
+
+const base = {
+  about: required(option.text()),
+  default: option.string(),
+  needs: option.list(option.text()),
+};
+const patterned = { pattern: option.having<RegExp>('a regular expression', 'test'), such: option.string() };
+const checkPlain = optionsOf<SettingOptions>('setting', base);
+const checkPatterned = optionsOf<SettingOptions & Patterned>('setting', { ...base, ...patterned });
+const checkDuration = optionsOf<SettingOptions & DurationBounds>('setting', {
+  ...base,
+  atLeast: option.text(),
+  atMost: option.text(),
+});
+const checkCount = optionsOf<SettingOptions & Bounds>('setting.count', {
+  ...base,
+  atLeast: required(option.count()),
+  atMost: required(option.count()),
+});
+const checkChoice = optionsOf<SettingOptions & Choices<string>>('setting.choice', {
+  ...base,
+  of: required(option.list(option.text())),
+});
+const checkSecret = optionsOf<SettingOptions & SecretLength>('setting.secret', { ...base, minLength: option.count() });
 
 interface Kind<T> {
   readonly kind: string;
@@ -54,7 +84,7 @@ function within<T>(parsed: Parsed<T>, holds: (value: T) => boolean): Parsed<T> {
   return parsed !== undefined && holds(parsed.value) ? parsed : undefined;
 }
 
-type DurationOptions = SettingOptions & { readonly atLeast?: string; readonly atMost?: string };
+type DurationOptions = SettingOptions & DurationBounds;
 
 /** In milliseconds; the bounds as text too: `atLeast: '1s'`. */
 function duration(options: DurationOptions) {
@@ -87,7 +117,7 @@ function boundedDuration(options: DurationOptions) {
   };
 }
 
-function count(options: SettingOptions & { readonly atLeast: number; readonly atMost: number }) {
+function count(options: SettingOptions & Bounds) {
   return define<number>(options, {
     kind: 'number',
     accepts: `a whole number from ${options.atLeast} to ${options.atMost}`,
@@ -126,7 +156,7 @@ function flag(options: SettingOptions) {
   return define<boolean>(options, { kind: 'boolean', accepts: 'true or false', parse: parseFlag });
 }
 
-function choice<const T extends string>(options: SettingOptions & { readonly of: readonly T[] }) {
+function choice<const T extends string>(options: SettingOptions & Choices<T>) {
   return define<T>(options, {
     kind: 'choice',
     accepts: `one of ${options.of.join(', ')}`,
@@ -158,7 +188,7 @@ function text(options: SettingOptions & Patterned) {
  * Also as NAME_FILE.
  * @param options.minLength shortest that is taken, in characters; default 16, which is 96 bits of base64
  */
-function secret(options: SettingOptions & { readonly minLength?: number }) {
+function secret(options: SettingOptions & SecretLength) {
   const minLength = options.minLength ?? 16;
   return define<string>(options, {
     kind: 'secret',
@@ -189,20 +219,31 @@ function optional<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
   return absent;
 }
 
-/** The kinds of variables a service may have: each gives the parser of one. */
+/** Checks the options of a kind before it is made. @throws TypeError for one that is unknown, missing or wrong */
+function closed<O extends SettingOptions, T>(check: (given: unknown) => unknown, make: (options: O) => T) {
+  return (options: O): T => {
+    check(options);
+    return make(options);
+  };
+}
+
+/** The kinds of variables a service may have: each gives the parser of one. Their options are closed. */
 export const setting = {
-  choice,
-  count,
-  duration,
-  durationOrNever,
-  flag,
-  list,
-  logLevel,
+  choice<const T extends string>(options: SettingOptions & Choices<T>) {
+    checkChoice(options);
+    return choice(options);
+  },
+  count: closed(checkCount, count),
+  duration: closed(checkDuration, duration),
+  durationOrNever: closed(checkDuration, durationOrNever),
+  flag: closed(checkPlain, flag),
+  list: closed(checkPatterned, list),
+  logLevel: closed(checkPlain, logLevel),
   optional,
-  path,
-  pem,
-  port,
-  secret,
-  text,
-  url,
+  path: closed(checkPlain, path),
+  pem: closed(checkPlain, pem),
+  port: closed(checkPlain, port),
+  secret: closed(checkSecret, secret),
+  text: closed(checkPatterned, text),
+  url: closed(checkPlain, url),
 };

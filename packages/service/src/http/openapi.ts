@@ -1,3 +1,4 @@
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import { z } from 'zod';
 import { errorResponses, errorSchemas } from './openapi-errors.ts';
 import { portableSchema } from './openapi-portable.ts';
@@ -16,8 +17,21 @@ export interface OpenApiOptions {
 
 type Json = Record<string, unknown>;
 
-/** The OpenAPI 3.1 document of the operations: what they are served by is what it is made of. */
-export function openApiDocument(options: OpenApiOptions): Json {
+const checkOptions = optionsOf<OpenApiOptions>('openApiDocument', {
+  title: required(option.text()),
+  version: required(option.text()),
+  description: option.text(),
+  servers: required(option.list(option.text())),
+  operations: required(option.list(option.having<Operation>('an operation', 'handle'), { least: 0 })),
+  tags: option.record(option.text(), { least: 0 }),
+});
+
+/**
+ * The OpenAPI 3.1 document of the operations: what they are served by is what it is made of.
+ * @throws TypeError for an option that is unknown or wrong
+ */
+export function openApiDocument(given: OpenApiOptions): Json {
+  const options = checkOptions(given);
   const schemas: Json = { ...errorSchemas() };
   const paths: Record<string, Json> = {};
   for (const each of options.operations) {

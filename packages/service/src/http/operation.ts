@@ -1,4 +1,6 @@
 import type { ErrorCode } from '@rescind/revocation';
+import { ERRORS } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
 import { readForm, readJson } from './body.ts';
@@ -70,9 +72,45 @@ export interface OperationOf<P = unknown, Q = unknown, B = unknown> {
 
 export type Operation = OperationOf;
 
-/** An operation whose handler knows the types of its input. */
+const schema = option.having<z.ZodType>('a schema of zod', 'safeParse');
+
+const checkOperation = optionsOf<Operation>('operation', {
+  id: required(option.text()),
+  method: required(option.oneOf('get', 'post', 'put', 'patch', 'delete')),
+  path: required(option.text('a path that begins with /', /^\//)),
+  summary: required(option.text()),
+  description: option.text(),
+  tag: required(option.text()),
+  security: option.oneOf('bearer', 'session', 'client', 'operator', 'feed'),
+  scopes: option.list(option.text(), { least: 0 }),
+  params: schema,
+  query: schema,
+  body: optionsOf<OperationBody<unknown>>('body', {
+    type: required(option.oneOf('json', 'form')),
+    schema: required(schema),
+    optional: option.flag(),
+  }),
+  answers: required(
+    option.record(
+      optionsOf<OperationAnswer>('answers', {
+        description: required(option.text()),
+        schema,
+        type: option.text(),
+        headers: option.record(option.text()),
+      }),
+    ),
+  ),
+  errors: required(option.list(option.oneOf(...(Object.keys(ERRORS) as ErrorCode[])), { least: 0 })),
+  use: option.list(option.callable<RequestHandler>(), { least: 0 }),
+  handle: required(option.callable<Operation['handle']>()),
+});
+
+/**
+ * An operation whose handler knows the types of its input.
+ * @throws TypeError for a member that is unknown, missing or wrong: a misspelt `scopes` would let everybody in
+ */
 export function operation<P = undefined, Q = undefined, B = undefined>(definition: OperationOf<P, Q, B>): Operation {
-  return definition as Operation;
+  return checkOperation(definition);
 }
 
 /** What lets a request pass for each kind of security, or throws. */
