@@ -82,7 +82,7 @@ const checkOperation = optionsOf<Operation>('operation', {
   description: option.text(),
   tag: required(option.text()),
   security: option.oneOf('bearer', 'session', 'client', 'operator', 'feed'),
-  scopes: option.list(option.text(), { least: 0 }),
+  scopes: option.list(option.text()),
   params: schema,
   query: schema,
   body: optionsOf<OperationBody<unknown>>('body', {

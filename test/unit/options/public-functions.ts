@@ -1,0 +1,68 @@
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+
+/** Functions that the entry points of the packages export, and that take an object with named members. */
+export interface TakesObject {
+  /** As the caller writes it: `openGuard`, `setting.port`. */
+  readonly name: string;
+  readonly parameter: string;
+}
+
+/** By the compiler: lists, functions, classes, and types of other libraries are no such objects. */
+export function functionsThatTakeObjects(): TakesObject[] {
+  const entries = globSync('packages/*/package.json').flatMap((manifest) => {
+    const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as { exports: Record<string, string> };
+    return Object.values(exports).map((file) => join(dirname(manifest), file));
+  });
+  const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent({ ...config, files: [], include: [] }, ts.sys, '.');
+  const program = ts.createProgram(
+    entries.filter((entry) => entry.endsWith('.ts')),
+    { ...options, noEmit: true },
+  );
+  const checker = program.getTypeChecker();
+  const isOurs = (node: ts.Node) => /\/packages\/[^/]+\/src\//.test(node.getSourceFile().fileName);
+
+  function isObject(type: ts.Type): boolean {
+    if (type.isUnion()) return type.types.some(isObject);
+    if (type.isIntersection()) return type.types.every(isObject);
+    if ((type.flags & ts.TypeFlags.TypeParameter) !== 0) {
+      const constraint = type.getConstraint();
+      return constraint !== undefined && isObject(constraint);
+    }
+    const { symbol, aliasSymbol } = type;
+    if ((type.flags & ts.TypeFlags.Object) === 0 || type.getCallSignatures().length > 0) return false;
+    if (checker.isArrayType(type) || checker.isTupleType(type) || type.getProperties().length === 0) return false;
+    return (aliasSymbol ?? symbol).getDeclarations()?.some(isOurs) === true;
+  }
+
+  function taking(name: string, type: ts.Type, at: ts.Node): TakesObject[] {
+    const parameters = type.getCallSignatures().flatMap(({ parameters: all }) => all);
+    return parameters
+      .filter((parameter) => isObject(checker.getTypeOfSymbolAtLocation(parameter, at)))
+      .map((parameter) => ({ name, parameter: parameter.name }));
+  }
+
+  const found = entries.flatMap((entry) => {
+    const source = program.getSourceFile(entry);
+    const module = source && checker.getSymbolAtLocation(source);
+    if (source === undefined || module === undefined) return [];
+    return checker.getExportsOfModule(module).flatMap((exported) => {
+      const symbol = (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported);
+      if ((symbol.flags & ts.SymbolFlags.Value) === 0 || (symbol.flags & ts.SymbolFlags.Class) !== 0) return [];
+      const type = checker.getTypeOfSymbolAtLocation(symbol, source);
+      const isRecord = symbol.valueDeclaration !== undefined && ts.isVariableDeclaration(symbol.valueDeclaration);
+      const members = isRecord ? type.getProperties() : [];
+      return [
+        ...taking(exported.name, type, source),
+        ...members.flatMap((member) =>
+          taking(`${exported.name}.${member.name}`, checker.getTypeOfSymbolAtLocation(member, source), source),
+        ),
+      ];
+    });
+  });
+  return found.filter(
+    ({ name, parameter }, at) => at === found.findIndex((one) => one.name === name && one.parameter === parameter),
+  );
+}

@@ -1,0 +1,292 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openDenylist } from '@rescind/denylist';
+import { openFleet } from '@rescind/dev-fleet';
+import { openBroker } from '@rescind/dev-kafka';
+import {
+  createEventDecoder,
+  createEventEncoder,
+  createFollowerCore,
+  createRevocationsHandler,
+  httpWay,
+  openFollower,
+} from '@rescind/feed';
+import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { openGuard } from '@rescind/guard';
+import { guard } from '@rescind/guard/express';
+import { openTestKit } from '@rescind/guard/testing';
+import { createRelayCore, openIssuer, restoreIssuer } from '@rescind/issuer';
+import { silentTelemetry, systemClock } from '@rescind/revocation';
+import { createTelemetry, openApiDocument, operation } from '@rescind/service';
+import { setting } from '@rescind/service/configuration';
+import {
+  createSigner,
+  createThreadSigner,
+  createVerifier,
+  gate,
+  generateSigningKey,
+  openBulkVerifier,
+  openKeySource,
+} from '@rescind/token';
+import { afterAll } from 'vitest';
+import { z } from 'zod';
+
+export type Options = Readonly<Record<string, unknown>>;
+
+const DIRECTORY = mkdtempSync(join(tmpdir(), 'rescind-'));
+afterAll(() => rmSync(DIRECTORY, { recursive: true, force: true }));
+
+const method = () => undefined;
+const clock = systemClock;
+const telemetry = silentTelemetry;
+const ISSUER = 'https://login.example';
+const NOWHERE = join(DIRECTORY, 'denylist.db');
+const way = { name: 'http', open: method };
+const keys = { find: method, kids: method };
+const store = { load: method, quarantined: method, commit: method, enforce: method, flush: method, owed: method };
+const source = { log: ISSUER, snapshot: method, read: method, heartbeat: method, onAppend: method, prove: method };
+const publisher = { publish: method, tail: method, replay: method, close: method };
+const kafka = {
+  brokers: ['127.0.0.1:9092'],
+  clientId: 'a',
+  topic: 't',
+  ssl: { ca: '-----BEGIN ' },
+  sasl: { mechanism: 'plain', username: 'a', password: 'b' },
+};
+const signingKey = generateSigningKey('ES256');
+const introspection = {
+  clientId: 'a',
+  clientSecret: 'b',
+  url: ISSUER,
+  timeoutMs: 1,
+  maxConcurrent: 1,
+  maxWaiting: 1,
+  breakAfter: 1,
+  breakMs: 1,
+};
+const profile = {
+  issuerUrl: ISSUER,
+  jwksUrl: ISSUER,
+  typ: ['JWT'],
+  algorithms: ['RS256'],
+  requiredClaims: ['sub'],
+  claimValues: { a: 'b' },
+  claimNames: { a: 'b' },
+  skewMs: 1,
+  maxTokenBytes: 1_000,
+};
+const softExpiry = { claim: 'a', maxAgeMs: 1, maxUses: 1 };
+const route = {
+  stale: 'deny',
+  critical: true,
+  introspect: 'always',
+  scopes: ['a'],
+  claimEquals: { a: 'b' },
+  claimIncludes: { a: ['b'] },
+  claimCheck: method,
+  maxAuthAgeSeconds: 1,
+  acrValues: ['a'],
+  softExpiry,
+};
+const expressRoute = { ...route, optional: true, getToken: method, onRevoked: method };
+const guardOptions = {
+  ...{ issuer: ISSUER, audience: 'prices', feed: { first: way }, denylistPath: NOWHERE, ...profile, introspection },
+  ...{
+    maxMemoryEntries: 1,
+    eventJwksUrl: ISSUER,
+    issuers: [{ issuer: `${ISSUER}/2`, audience: 'a' }],
+    fetch: method,
+    stale: 'deny',
+    softExpiry,
+  },
+  ...{
+    maxStalenessMs: 1,
+    criticalStalenessMs: 1,
+    degradedAfterMs: 1,
+    silenceMs: 1,
+    cache: { maxEntries: 1, maxBytes: 1 },
+    clock,
+    telemetry,
+  },
+};
+const verifier = {
+  keys,
+  issuer: ISSUER,
+  audience: 'a',
+  typ: ['JWT'],
+  typMayBeAbsent: true,
+  kidMayBeAbsent: true,
+  algorithms: ['RS256'],
+  expires: 'required',
+  toleranceMs: 1,
+  expiryToleranceMs: 1,
+  maxBytes: 100,
+};
+const places = {
+  issuer: ISSUER,
+  databasePath: join(DIRECTORY, 'users.db'),
+  keysPath: join(DIRECTORY, 'keys'),
+  publisher,
+  eventRetentionMs: 3_600_000,
+  keyRotation: { algorithm: 'RS256' },
+  clock,
+  telemetry,
+};
+const plain = { about: 'a', default: 'a', needs: ['A'] };
+const kit = openTestKit();
+
+/** Every public function that takes an options object, with right options. Each is called with wrong ones alone. */
+export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never) => unknown, right: Options]>> = {
+  openGuard: [openGuard, guardOptions],
+  'guard(options)': [(options) => guard(options), { ...guardOptions, ...expressRoute }],
+  'guard(opened, route)': [(options) => guard(kit.guard, options), expressRoute],
+  'decide(token, route)': [(options) => kit.guard.decide('', options), route],
+  'checkRoute(route)': [(options) => kit.guard.checkRoute(options), route],
+  openTestKit: [openTestKit, { at: 1, ttlMs: 1, issuer: ISSUER, audience: 'a' }],
+  httpWay: [httpWay, { issuer: ISSUER, clientId: 'a', clientSecret: 'b', fetch: method, clock, telemetry, stallMs: 1 }],
+  createRevocationsHandler: [
+    createRevocationsHandler,
+    { source, authenticate: method, clock, telemetry, heartbeatMs: 1, readersPerClient: 1, stuckMs: 1 },
+  ],
+  createRelayCore: [createRelayCore, { limit: 1 }],
+  createEventDecoder: [createEventDecoder, { log: ISSUER, issuers: [ISSUER], keys }],
+  createEventEncoder: [createEventEncoder, { log: ISSUER, sign: method }],
+  createFollowerCore: [createFollowerCore, { log: ISSUER, first: 'http', silenceMs: 1 }],
+  openFollower: [
+    openFollower,
+    {
+      log: ISSUER,
+      issuers: [ISSUER],
+      feed: { first: way },
+      store,
+      keys,
+      clock,
+      telemetry,
+      silenceMs: 1,
+      maxStalenessMs: 1,
+    },
+  ],
+  kafkaWay: [kafkaWay, { ...kafka, clock, telemetry, sessionTimeoutMs: 1, stallMs: 1, openingMs: 1 }],
+  openPublisher: [
+    openPublisher,
+    {
+      ...kafka,
+      log: ISSUER,
+      minRetentionMs: 1,
+      createTopic: { retentionMs: 1 },
+      replicationFactor: 1,
+      minInsyncReplicas: 1,
+      publishTimeoutMs: 1,
+      checkEveryMs: 1,
+      clock,
+      telemetry,
+    },
+  ],
+  openDenylist: [openDenylist, { path: NOWHERE, maxMemoryEntries: 1, clock, telemetry }],
+  createVerifier: [createVerifier, verifier],
+  openBulkVerifier: [openBulkVerifier, { ...verifier, telemetry }],
+  openKeySource: [
+    openKeySource,
+    {
+      url: ISSUER,
+      documents: { read: method, write: method },
+      documentName: 'a',
+      name: 'a',
+      fetch: method,
+      clock,
+      telemetry,
+      cooldownMs: 1,
+      refreshMs: 1,
+      timeoutMs: 1,
+      maxBytes: 1,
+    },
+  ],
+  createSigner: [(options) => createSigner(signingKey, options), { typ: 'JWT' }],
+  createThreadSigner: [(options) => createThreadSigner(signingKey, options), { typ: 'JWT' }],
+  gate: [(options) => gate('', options), { maxBytes: 1 }],
+  openIssuer: [
+    openIssuer,
+    {
+      ...places,
+      subject: method,
+      accessTokenTtlMs: 60_000,
+      refreshTokenTtlMs: 60_000,
+      refreshIdleTtlMs: 60_000,
+      refreshGraceMs: 1,
+      clients: [{ clientId: 'a', name: 'A', authMethod: 'none' }],
+    },
+  ],
+  restoreIssuer: [
+    restoreIssuer,
+    { ...places, otherIssuers: [{ issuer: ISSUER, longestTokenTtlMs: 1 }], proofs: ['a'] },
+  ],
+  openBroker: [
+    openBroker,
+    {
+      brokers: 1,
+      prefer: 'java',
+      own: true,
+      users: { admin: 'a' },
+      properties: { a: 'b' },
+      environment: { kafkaBrokers: 'a', cacheDirectory: 'b' },
+      say: method,
+    },
+  ],
+  openFleet: [
+    openFleet,
+    {
+      brokers: ['127.0.0.1:9092'],
+      topic: 't',
+      prices: 1,
+      orders: 1,
+      environment: { A: 'b' },
+      issuerEnvironment: { A: 'b' },
+      guardedEnvironment: { A: 'b' },
+      others: [{ name: 'a', main: 'b' }],
+      clients: { web: {} },
+      started: false,
+    },
+  ],
+  createTelemetry: [
+    createTelemetry,
+    { service: 'a', level: 'info', metrics: ['guard'], destination: { write: method } },
+  ],
+  openApiDocument: [
+    openApiDocument,
+    { title: 'a', version: '1', description: 'b', servers: [ISSUER], operations: [], tags: { a: 'b' } },
+  ],
+  operation: [
+    operation,
+    {
+      id: 'a',
+      method: 'get',
+      path: '/a',
+      summary: 'a',
+      description: 'a',
+      tag: 'a',
+      security: 'bearer',
+      scopes: ['a'],
+      params: z.object({}),
+      query: z.object({}),
+      body: { type: 'json', schema: z.object({}), optional: true },
+      answers: { 200: { description: 'a' } },
+      errors: ['internal'],
+      use: [method],
+      handle: method,
+    },
+  ],
+  'setting.choice': [setting.choice, { ...plain, of: ['a'] }],
+  'setting.count': [setting.count, { ...plain, atLeast: 1, atMost: 2 }],
+  'setting.duration': [setting.duration, { ...plain, atLeast: '1s', atMost: '2s' }],
+  'setting.durationOrNever': [setting.durationOrNever, { ...plain, atLeast: '1s', atMost: '2s' }],
+  'setting.flag': [setting.flag, plain],
+  'setting.list': [setting.list, { ...plain, pattern: /a/, such: ' a' }],
+  'setting.logLevel': [setting.logLevel, plain],
+  'setting.path': [setting.path, plain],
+  'setting.pem': [setting.pem, plain],
+  'setting.port': [setting.port, plain],
+  'setting.secret': [setting.secret, { ...plain, minLength: 1 }],
+  'setting.text': [setting.text, { ...plain, pattern: /a/, such: ' a' }],
+  'setting.url': [setting.url, plain],
+};
