@@ -37,6 +37,16 @@ export async function verdictOf(instance: ServiceProcess, token: string): Promis
 export const verdictsOf = (instances: readonly ServiceProcess[], token: string): Promise<string[]> =>
   Promise.all(instances.map((instance) => verdictOf(instance, token)));
 
+/** Waits until what every instance denies from memory is in its file, too. */
+export async function untilWritten(instances: readonly ServiceProcess[]): Promise<void> {
+  for (const instance of instances) {
+    await waitFor(`${instance.name} owes its file nothing`, async () => {
+      const { checks = [] } = (await instance.health()).body;
+      return checks.find(({ name }) => name === 'denylist')?.owed === 0;
+    });
+  }
+}
+
 /** Waits until every instance answers the token with this. */
 export async function untilAll(
   instances: readonly ServiceProcess[],

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ServiceProcess } from '@rescind/dev-fleet';
 import { expect, it } from 'vitest';
-import { brokerOfOwn, fleetOf, untilAll, verdictOf } from '../support/fleet.ts';
+import { brokerOfOwn, fleetOf, untilAll, untilWritten, verdictOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Starts an instance and asks it from its first moment: every verdict before it was ready, and the first after. */
@@ -62,6 +62,7 @@ it('with neither way answering, an empty file is never ready; a fresh one is, by
   const [alive, revoked] = [await client.login(user, 'alive'), await client.login(user, 'revoked')];
   await client.logout(revoked.access_token);
   await untilAll(instances, revoked.access_token, 'token_revoked');
+  await untilWritten(instances);
   await Promise.all([fresh.stop('SIGKILL'), empty.stop('SIGKILL'), issuer.stop('SIGKILL')]);
   empty.environment.DENYLIST_PATH = join(directory, 'empty.sqlite');
 

@@ -1,7 +1,7 @@
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilWhole, untilWritten, verdictsOf } from '../support/fleet.ts';
 
 let broker: Broker;
 beforeAll(async () => {
@@ -16,6 +16,7 @@ it('an instance restarts with the issuer down: keys and denylist are in its file
   await client.logout(revoked.access_token);
   await untilAll(instances, revoked.access_token, 'token_revoked');
   await untilAll(instances, alive.access_token, '200');
+  await untilWritten(instances);
   await issuer.stop('SIGKILL');
 
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
