@@ -5,7 +5,7 @@ import type { VerifiedToken } from '@rescind/token';
 import { gate } from '@rescind/token';
 import type { Seen } from './cache/seen.ts';
 import type { GuardSettings } from './options.ts';
-import { requireOfRoute } from './requirements.ts';
+import { requireOfCheckedRoute } from './requirements.ts';
 import type { Revoked } from './revoked.ts';
 import { revokedError, sinceOf } from './revoked.ts';
 import type { RoutePolicy, StalePolicy } from './route.ts';
@@ -167,7 +167,7 @@ function admit(parts: DeciderParts, { token, trusted }: Examined, { route, view,
   if (stale && !asks) requireAllowed(policy, view);
   const softly = route.softExpiry ?? settings.softExpiry;
   if (softly !== false) softLimits.require(token.payload, softly, at);
-  requireOfRoute(token.payload, route, at);
+  requireOfCheckedRoute(token.payload, route, at);
   // Last, since it takes somebody else: only about tokens that would do.
   if (asks) throw unavailable('introspection_unavailable', 'it was not asked');
   return { accepted: true, token, stale };

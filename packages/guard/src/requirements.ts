@@ -1,15 +1,23 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
 import type { RoutePolicy } from './route.ts';
+import { checkedRoute } from './route.ts';
 import { hasScopes } from './scope.ts';
 import type { Claims } from './trusted.ts';
 
 /**
  * What a route wants of a token that is good: by its claims alone, no look-up.
  *
+ * @param route checked once, by its identity: keep the object, and change nothing in it
  * @throws RescindError `authentication_insufficient`, `scope_insufficient`, `claim_insufficient`
+ * @throws TypeError for a route with an unknown name or a wrong value
  */
 export function requireOfRoute(claims: Claims, route: RoutePolicy, at: EpochMillis): void {
+  requireOfCheckedRoute(claims, checkedRoute(route), at);
+}
+
+/** The same of a route that has been checked. */
+export function requireOfCheckedRoute(claims: Claims, route: RoutePolicy, at: EpochMillis): void {
   // The person is asked to prove who he is before he is told that he may not.
   if (!isRecent(claims, route, at) || !isStrong(claims, route)) throw new RescindError('authentication_insufficient');
   requireRights(claims, route);

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Way } from '@rescind/feed';
-import { openGuard } from '@rescind/guard';
+import { openGuard, requireOfRoute } from '@rescind/guard';
 import type { ExpressRoute } from '@rescind/guard/express';
 import { claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
@@ -129,6 +129,14 @@ test('a route does not change after it was checked', async () => {
   expect(kit.guard.decide(kit.token(), route).accepted).toBe(false);
   route.scopes = [];
   expect(kit.guard.decide(kit.token(), route).accepted).toBe(false);
+});
+
+test('requireOfRoute refuses a route that would let everybody pass', () => {
+  for (const route of [{ scope: 'prices:premium' }, { scopes: [] }, { roles: ['admin'] }]) {
+    expect(() => requireOfRoute({}, route as never, 0)).toThrow(TypeError);
+  }
+  expect(() => requireOfRoute({}, { scopes: ['prices:premium'] }, 0)).toThrow('scope');
+  expect(() => requireOfRoute({ scope: 'prices:premium' }, { scopes: ['prices:premium'] }, 0)).not.toThrow();
 });
 
 test('requiredScopes wants scopes that are scopes', () => {

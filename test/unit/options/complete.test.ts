@@ -43,7 +43,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'composeBatch(send)': DATA,
   'challengeOf(__0)': DATA,
   'challengeOf(route)': ROUTE,
-  'requireOfRoute(route)': ROUTE,
+  'requireOfRoute(route)': 'test/unit/guard/options.test.ts calls it with a wrong route',
   'toRequestError(error)': DATA,
   'toRequestError(route)': ROUTE,
   'isSigned(record)': DATA,
