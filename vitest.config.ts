@@ -8,6 +8,14 @@ const project = (name: string, include: string[], options: object = {}) => ({
 /** One Kafka for the whole run, started when a test first asks for it. */
 const kafka = { globalSetup: ['test/support/kafka-for-all.ts'] };
 
+/** Of the other projects: with these `npm test` would take longer than 15 minutes on two cores. */
+const LONG = [
+  ...['damaged-denylist', 'full-disk', 'issuer-clock-ahead', 'stolen-event-key', 'view-age'].map(
+    (name) => `test/system/${name}.test.ts`,
+  ),
+  ...['damage', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
+];
+
 /** Each file by itself, after all others: they start fleets of processes. */
 const alone = { fileParallelism: false, sequence: { groupOrder: 1 } };
 
@@ -21,11 +29,13 @@ export default defineConfig({
       project('simulation', ['test/simulation/**/*.test.ts'], { testTimeout: 300_000 }),
       project('integration', ['test/integration/**/*.test.ts'], {
         ...kafka,
+        exclude: LONG,
         testTimeout: 60_000,
         hookTimeout: 120_000,
       }),
       project('system', ['test/system/**/*.test.ts'], {
         ...kafka,
+        exclude: LONG,
         testTimeout: 120_000,
         hookTimeout: 180_000,
         ...alone,
@@ -35,7 +45,7 @@ export default defineConfig({
         hookTimeout: 600_000,
         ...alone,
       }),
-      project('faults', ['test/faults/**/*.test.ts'], {
+      project('faults', ['test/faults/**/*.test.ts', ...LONG], {
         ...kafka,
         testTimeout: 600_000,
         hookTimeout: 300_000,

@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { freePorts } from '@rescind/dev-kafka';
 import { openService } from '@rescind/service';
 import { userManagement } from '@rescind/user-management';
 import { onTestFinished } from 'vitest';
@@ -10,12 +9,9 @@ import { temporaryDirectory } from './directory.ts';
 export const FEED_SECRET = 'feed-secret-of-a-test-0123456789';
 export const USER = { username: 'ada', password: 'correct horse battery' };
 
-/** A port that was free a moment ago: an issuer must know its address before it listens. */
+/** A port that was free a moment ago, and that no outgoing connection takes: an issuer must know its address before it listens. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
+  const [port = 0] = await freePorts(1);
   return port;
 }
 
