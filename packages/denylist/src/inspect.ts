@@ -41,7 +41,7 @@ function isOwnHeader(header: Buffer): boolean {
 }
 
 /**
- * Looks before anything is written. A file of this project is told by its mark, and by its tables where the mark is damaged.
+ * Looks before anything is written. A file of this project is recognised by its mark, and by its tables where the mark is damaged.
  * @returns what is wrong with it, or undefined
  * @throws RescindError `denylist_newer`, or `configuration_invalid` for another program's database
  */
