@@ -141,6 +141,42 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
+/** What is wrong with an access token itself: verification and revocation, by the guard and by the issuer. */
+export const TOKEN_REFUSALS = [
+  'token_malformed',
+  'token_type_wrong',
+  'token_issuer_unknown',
+  'token_key_unknown',
+  'token_signature_wrong',
+  'token_audience_wrong',
+  'token_claim_wrong',
+  'token_unjudgeable',
+  'token_sender_constrained',
+  'token_expired',
+  'token_not_yet_valid',
+  'token_revoked',
+] as const satisfies readonly ErrorCode[];
+
+/** Every code of a guard's decision that refuses: the label `result` of `rescind_decisions_total`. */
+export const DECISION_REFUSALS = [
+  ...TOKEN_REFUSALS,
+  'token_inactive',
+  'token_soft_expired',
+  'authentication_insufficient',
+  'scope_insufficient',
+  'claim_insufficient',
+  'view_not_ready',
+  'view_stale',
+  'introspection_unavailable',
+  'keys_unavailable',
+  'denylist_unreadable',
+  'stopping',
+  'internal',
+] as const satisfies readonly ErrorCode[];
+
+/** What refuses a request before there is a token to decide about. */
+export const CREDENTIAL_REFUSALS = ['token_missing', 'request_invalid'] as const satisfies readonly ErrorCode[];
+
 /** Extra words for whoever runs this; never a token, a password or a key, and never shown to a stranger. */
 export interface RescindErrorOptions extends ErrorOptions {
   readonly detail?: string;

@@ -14,7 +14,14 @@ export { CLOCK_TOLERANCE_MS, createIssuerClock, createManualClock, systemClock }
 export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
 export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';
 export type { ErrorCode, RescindErrorOptions } from './errors.ts';
-export { ERRORS, isCallersError, RescindError } from './errors.ts';
+export {
+  CREDENTIAL_REFUSALS,
+  DECISION_REFUSALS,
+  ERRORS,
+  isCallersError,
+  RescindError,
+  TOKEN_REFUSALS,
+} from './errors.ts';
 export type { Find, JudgedToken, JudgeOptions, Verdict } from './judge.ts';
 export { comparableValues, issuedAt, judge } from './judge.ts';
 export type { LogChange, LogState, Quarantined } from './log.ts';

@@ -1,5 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { ERRORS, RescindError } from '@rescind/revocation';
+import { globSync, readFileSync } from 'node:fs';
+import {
+  CREDENTIAL_REFUSALS,
+  DECISION_REFUSALS,
+  ERRORS,
+  METRICS,
+  RescindError,
+  TOKEN_REFUSALS,
+} from '@rescind/revocation';
 import { expect, test } from 'vitest';
 
 const text = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
@@ -39,4 +46,30 @@ test('an error has what its code has', () => {
   expect(error).toMatchObject({ name: 'RescindError', code: 'view_stale', status: 503, retryAfter: 5, cause: 'why' });
   expect(error.message).toBe(`${ERRORS.view_stale.message}: 301 s`);
   expect(new RescindError('token_revoked')).toMatchObject({ status: 401, oauth: 'invalid_token' });
+});
+
+/** Every code that stands as text in the sources of a package. */
+function codesIn(room: string): Set<string> {
+  const paths = globSync(new URL(`../../../packages/${room}/src/**/*.ts`, import.meta.url).pathname);
+  expect(paths.length).toBeGreaterThan(5);
+  const texts = paths.flatMap((path) => [...readFileSync(path, 'utf8').matchAll(/'(\w+)'/g)].map(([, text]) => text));
+  return new Set(texts.filter((text): text is string => text !== undefined && Object.hasOwn(ERRORS, text)));
+}
+
+test('the lists of refusals name every code that guard and verifier answer, and no other', () => {
+  const written = new Set([...codesIn('guard'), ...codesIn('token')]);
+  // The result of an introspection has this name, too; no request is answered with it.
+  written.delete('busy');
+  expect([...written].sort()).toEqual([...CREDENTIAL_REFUSALS, ...DECISION_REFUSALS].sort());
+});
+
+test('a decision is counted under its code', () => {
+  const { result } = METRICS.rescind_decisions_total.labels;
+  expect(result.filter((value) => !value.startsWith('accepted'))).toEqual([...DECISION_REFUSALS]);
+});
+
+test('an operation with an access token documents what verifier and judgement refuse', () => {
+  const verified = [...codesIn('token')].filter((code) => code.startsWith('token_'));
+  const judged = ['token_revoked', 'token_unjudgeable', 'token_sender_constrained'];
+  expect([...verified, ...judged].sort()).toEqual([...TOKEN_REFUSALS].sort());
 });

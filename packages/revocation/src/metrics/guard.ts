@@ -1,3 +1,4 @@
+import { DECISION_REFUSALS } from '../errors.ts';
 import type { MetricCatalogue } from './entry.ts';
 import { LATENCY_SECONDS } from './entry.ts';
 import { FOLLOWER_METRICS } from './follower.ts';
@@ -38,33 +39,7 @@ export const GUARD_METRICS = {
     unit: 'decisions',
     help: 'Decisions of the guard, by `accepted…` or the code of the refusal',
     labels: {
-      result: [
-        'accepted',
-        'accepted_stale',
-        'accepted_introspected',
-        'token_malformed',
-        'token_type_wrong',
-        'token_issuer_unknown',
-        'token_key_unknown',
-        'token_signature_wrong',
-        'token_audience_wrong',
-        'token_claim_wrong',
-        'token_expired',
-        'token_not_yet_valid',
-        'token_revoked',
-        'token_inactive',
-        'token_soft_expired',
-        'authentication_insufficient',
-        'scope_insufficient',
-        'claim_insufficient',
-        'view_not_ready',
-        'view_stale',
-        'introspection_unavailable',
-        'keys_unavailable',
-        'denylist_unreadable',
-        'stopping',
-        'internal',
-      ],
+      result: ['accepted', 'accepted_stale', 'accepted_introspected', ...DECISION_REFUSALS],
     },
   },
   rescind_decision_seconds: {

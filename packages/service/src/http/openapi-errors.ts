@@ -1,24 +1,11 @@
 import type { ErrorCode } from '@rescind/revocation';
-import { ERRORS } from '@rescind/revocation';
+import { CREDENTIAL_REFUSALS, ERRORS, TOKEN_REFUSALS } from '@rescind/revocation';
 import type { Operation, OperationSecurity } from './operation.ts';
 import { isOauthPath } from './problem.ts';
 
 type Json = Record<string, unknown>;
 
-const TOKEN_ERRORS: readonly ErrorCode[] = [
-  'token_missing',
-  'request_invalid',
-  'token_malformed',
-  'token_type_wrong',
-  'token_issuer_unknown',
-  'token_key_unknown',
-  'token_signature_wrong',
-  'token_audience_wrong',
-  'token_claim_wrong',
-  'token_expired',
-  'token_not_yet_valid',
-  'token_revoked',
-];
+const TOKEN_ERRORS: readonly ErrorCode[] = [...CREDENTIAL_REFUSALS, ...TOKEN_REFUSALS];
 
 const SECURITY_ERRORS: Readonly<Record<OperationSecurity, readonly ErrorCode[]>> = {
   bearer: TOKEN_ERRORS,
