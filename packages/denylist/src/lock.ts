@@ -1,6 +1,5 @@
-import { RescindError } from '@rescind/revocation';
+import { closeToOthers, createOwnFile, RescindError } from '@rescind/revocation';
 import Database from 'better-sqlite3';
-import { closeToOthers, createOwnFile } from './place.ts';
 
 /** Held as long as the denylist is open. */
 export interface Lock {

@@ -1,7 +1,11 @@
+import { existsSync, renameSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Clock, Telemetry } from '@rescind/revocation';
+import type { Clock, EpochMillis, Telemetry } from '@rescind/revocation';
 import {
+  createOwnFile,
+  databasePath,
   RescindError,
+  refuseSecondName,
   standardErrorTelemetry,
   storageCodeOf,
   storageFailureOf,
@@ -16,7 +20,6 @@ import { openDigests } from './digest.ts';
 import type { Damage } from './inspect.ts';
 import { compare, damageIn, inspect, readHeader } from './inspect.ts';
 import { takeLock } from './lock.ts';
-import { createOwnFile, placeOf, refuseSecondName, setAside } from './place.ts';
 import { migrate, settle } from './schema.ts';
 
 export interface DenylistOptions {
@@ -63,7 +66,7 @@ export function openDenylist(options: DenylistOptions): Denylist {
     telemetry = standardErrorTelemetry,
   } = checkOptions(options);
   try {
-    return openAt(placeOf(path), { clock, telemetry, maxMemoryEntries });
+    return openAt(databasePath(path), { clock, telemetry, maxMemoryEntries });
   } catch (cause) {
     if (cause instanceof RescindError) throw cause;
     if (storageFailureOf(cause) === 'read_only') {
@@ -129,7 +132,7 @@ function requireWritable(database: Database.Database): void {
 /** Nothing is taken from a file before all of it has been compared with its digests. */
 function tryFile(place: string): Found {
   createOwnFile(place);
-  refuseSecondName(place);
+  refuseSecondName(place, 'denylist_locked');
   const header = readHeader(place);
   const database = new Database(place, { timeout: BUSY_TIMEOUT_MS });
   try {
@@ -149,4 +152,15 @@ function tryFile(place: string): Found {
     database.close();
     throw error;
   }
+}
+
+/** Renames a file and its write-ahead log, and returns the new name. */
+function setAside(path: string, at: EpochMillis): string {
+  const stamp = new Date(at).toISOString().replaceAll(/[-:.]/g, '');
+  let name = `${path}.damaged-${stamp}`;
+  for (let again = 2; existsSync(name); again++) name = `${path}.damaged-${stamp}-${again}`;
+  for (const part of ['-wal', '-shm', '']) {
+    if (existsSync(path + part)) renameSync(path + part, name + part);
+  }
+  return name;
 }

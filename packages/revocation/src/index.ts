@@ -13,6 +13,7 @@ export type {
 export { CLOCK_TOLERANCE_MS, createIssuerClock, createManualClock, systemClock } from './clock.ts';
 export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
 export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';
+export { closeToOthers, createOwnFile, databasePath, makeDirectory, refuseSecondName } from './database-file.ts';
 export type { ErrorCode, RescindErrorOptions } from './errors.ts';
 export {
   CREDENTIAL_REFUSALS,

@@ -13,8 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { RescindError } from '@rescind/revocation';
-import { makeDirectory } from '../sql/place.ts';
+import { makeDirectory, RescindError } from '@rescind/revocation';
 
 /** A directory that only its owner may look into, of small files that are whole or not there. */
 export interface PrivateDirectory {

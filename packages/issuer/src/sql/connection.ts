@@ -1,6 +1,5 @@
-import { RescindError } from '@rescind/revocation';
+import { closeToOthers, createOwnFile, databasePath, RescindError, refuseSecondName } from '@rescind/revocation';
 import Database from 'better-sqlite3';
-import { closeToOthers, createOwnFile, placeOf, refuseSecondName } from './place.ts';
 import { migrate } from './schema.ts';
 
 /** The one writer's connection. */
@@ -30,7 +29,7 @@ const SYNCHRONOUS_FULL = 2;
  * @throws RescindError `database_locked`, `database_newer`
  */
 export function openConnection(path: string): Connection {
-  const place = placeOf(path);
+  const place = databasePath(path);
   const lock = takeLock(`${place}.lock`, path);
   try {
     const database = openDurably(place);
@@ -93,7 +92,7 @@ function requireWritable(database: Database.Database): void {
 
 function openDurably(path: string): Database.Database {
   createOwnFile(path);
-  refuseSecondName(path);
+  refuseSecondName(path, 'database_locked');
   const database = new Database(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     const mode = database.pragma('journal_mode = WAL', { simple: true });

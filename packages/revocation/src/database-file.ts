@@ -1,12 +1,15 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { RescindError } from '@rescind/revocation';
+import { RescindError } from './errors.ts';
+
+const OTHERS = 0o077;
 
 /**
- * The one name of a database, whichever way leads to it: the lock lies beside it. Makes its directory.
+ * The one name of a database file, whichever links lead to it: its lock lies beside it. Makes its directory, for its owner
+ * only.
  * @throws RescindError `configuration_invalid` for a directory, a device, a pipe or a socket
  */
-export function placeOf(path: string): string {
+export function databasePath(path: string): string {
   const absolute = resolve(path);
   makeDirectory(dirname(absolute));
   refuseOtherKinds(path);
@@ -25,7 +28,7 @@ export function makeDirectory(path: string): void {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
     // Another process was faster.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 
@@ -42,13 +45,14 @@ function refuseOtherKinds(path: string): void {
 
 /**
  * Makes an empty file for its owner only, where there is none; SQLite gives its -wal and -shm files the same mode. A file
- * that is there is not opened: closing it again would drop the locks that this process may hold on it (fcntl).
+ * that is there is not opened: closing it again would drop the locks that this process holds on it (fcntl locks belong
+ * to the process, not to the descriptor).
  */
 export function createOwnFile(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (!hasCode(error, 'EEXIST')) throw error;
   }
 }
 
@@ -59,18 +63,19 @@ export function closeToOthers(path: string): void {
     chmodSync(path, 0o600);
   } catch (error) {
     // The file of another user has the mode that user gives it.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) throw error;
+    if (!hasCode(error, 'EPERM')) throw error;
   }
 }
 
-const OTHERS = 0o077;
-
 /**
- * A file with two names has two write-ahead logs and two locks, and neither knows of the other.
- * @throws RescindError `database_locked`
+ * Refuses a file with two names: it has two write-ahead logs and two locks, and neither SQLite nor the locks see that they
+ * are of one file.
+ * @param code of the error
+ * @throws RescindError `code`
  */
-export function refuseSecondName(path: string): void {
+export function refuseSecondName(path: string, code: 'database_locked' | 'denylist_locked'): void {
   const { nlink } = statSync(path);
-  if (nlink > 1)
-    throw new RescindError('database_locked', { detail: `${path} has ${nlink} names (hard links): copy it` });
+  if (nlink > 1) throw new RescindError(code, { detail: `${path} has ${nlink} names (hard links): copy it` });
 }
+
+const hasCode = (error: unknown, code: string) => error instanceof Error && 'code' in error && error.code === code;
