@@ -13,6 +13,8 @@ export type {
 } from './http/operation.ts';
 export { mountOperations, operation } from './http/operation.ts';
 export { pageOf, pageQuery, wholeNumber } from './http/parameters.ts';
+export type { GuardedService } from './process/guarded.ts';
+export { openGuarded } from './process/guarded.ts';
 export type { Listener } from './process/listeners.ts';
 export type { ReloadedFile, Reloads } from './process/reloads.ts';
 export { reloadedText } from './process/reloads.ts';

@@ -15,6 +15,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   'run(service)': PORT,
   'run(host)': PORT,
   'openService(service)': PORT,
+  'openGuarded(__0)': PORT,
+  'openGuarded(__1)': PORT,
   'configuredFeed(configuration)': SETTINGS,
   'configuredFeed(telemetry)': PORT,
   'configuredFeed(ways)': PORT,
