@@ -1,11 +1,12 @@
 import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
 import type { Issuer } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { RescindError } from '@rescind/revocation';
 import type { ErrorRequestHandler, Express, Request } from 'express';
 import express from 'express';
 import type { User, Users } from './users.ts';
-import { createUsers, hashPassword, toSubject } from './users.ts';
+import { createUsers, hashPassword, TABLE, toSubject } from './users.ts';
 
 export interface LoginServiceOptions {
   /** Where this is reached: the `iss` of its tokens. */
@@ -29,14 +30,15 @@ export interface LoginService {
 /** A login service that has its own users, and takes the rest from the issuer. */
 export function openLoginService(options: LoginServiceOptions): LoginService {
   const { url, databasePath, keysPath, feedClients, log = console.error } = options;
+  const store = sqliteStore({ path: databasePath, schema: [TABLE] });
   const issuer = openIssuer({
     issuer: url,
-    databasePath,
+    store,
     keysPath,
     subject: (id) => toSubject(users.byId(id)),
     clients: [{ clientId: 'shop', name: 'The shop', authMethod: 'none', audience: ['orders'] }],
   });
-  const users = createUsers(issuer);
+  const users = createUsers(store.sql, issuer);
   const revocations = createRevocationsHandler({
     source: issuer.log,
     authenticate: createBasicAuthenticator(feedClients),

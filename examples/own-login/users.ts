@@ -1,9 +1,10 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Issuer, SubjectRecord } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 
 /** The team's own table, as it was before it issued tokens. One column was added: `credential_version`. */
-const TABLE = `
+export const TABLE = `
 CREATE TABLE IF NOT EXISTS users (
   id TEXT PRIMARY KEY,
   email TEXT NOT NULL UNIQUE,
@@ -49,16 +50,15 @@ export async function hashPassword(password: string, salt = randomBytes(16)): Pr
   return { password: await hash(password, salt, KEY_BYTES), salt };
 }
 
-export function createUsers({ database, transaction }: Pick<Issuer, 'database' | 'transaction'>): Users {
-  database.exec(TABLE);
-  const insert = database.prepare('INSERT INTO users (id, email, password, salt) VALUES (?, ?, ?, ?)');
-  const byId = database.prepare<[string], User>('SELECT * FROM users WHERE id = ?');
-  const byEmail = database.prepare<[string], User>('SELECT * FROM users WHERE email = ?');
-  const setPassword = database.prepare(
+export function createUsers(sql: HostSql, { transaction }: Pick<Issuer, 'transaction'>): Users {
+  const insert = sql.prepare('INSERT INTO users (id, email, password, salt) VALUES (?, ?, ?, ?)');
+  const byId = sql.prepare<[string], User>('SELECT * FROM users WHERE id = ?');
+  const byEmail = sql.prepare<[string], User>('SELECT * FROM users WHERE email = ?');
+  const setPassword = sql.prepare(
     'UPDATE users SET password = ?, salt = ?, credential_version = credential_version + 1 WHERE id = ?',
   );
-  const setRole = database.prepare('UPDATE users SET role = ? WHERE id = ?');
-  const suspend = database.prepare('UPDATE users SET suspended = 1 WHERE id = ?');
+  const setRole = sql.prepare('UPDATE users SET role = ? WHERE id = ?');
+  const suspend = sql.prepare('UPDATE users SET suspended = 1 WHERE id = ?');
   const nobody = { password: randomBytes(KEY_BYTES), salt: randomBytes(16) };
 
   return {

@@ -8,6 +8,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   feed: ['token', 'revocation'],
   'feed-kafka': ['feed', 'revocation'],
   issuer: ['feed', 'token', 'revocation'],
+  'issuer-sqlite': ['issuer', 'revocation'],
   guard: ['feed', 'denylist', 'token', 'revocation'],
   service: ['revocation'],
   'dev-kafka': ['revocation'],
@@ -18,7 +19,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
 export const owners: Readonly<Record<string, readonly string[]>> = {
   jsonwebtoken: ['token'],
   kafkajs: ['feed-kafka'],
-  'better-sqlite3': ['denylist', 'issuer'],
+  'better-sqlite3': ['denylist', 'issuer-sqlite'],
   testcontainers: ['dev-kafka'],
   'prom-client': ['service'],
   pino: ['service'],

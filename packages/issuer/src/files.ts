@@ -1,28 +1,23 @@
+import type { Telemetry } from '@rescind/revocation';
 import { RescindError, storageUnavailable } from '@rescind/revocation';
 import type { Places } from './identity.ts';
 import type { IssuerOptions } from './issuer.ts';
 import { openPrivateDirectory } from './keys/directory.ts';
 import { createHighWaterFile, createProofFile } from './keys/high-water.ts';
 import { openKeyring } from './keys/keyring.ts';
-import type { Connection } from './sql/connection.ts';
-import { openConnection } from './sql/connection.ts';
-import { createStore } from './sql/store.ts';
-
-export interface OpenFiles extends Places {
-  readonly connection: Connection;
-}
 
 /**
- * The database as its only writer, and the keys.
+ * Opens the store as its only writer, and the keys.
  * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
  */
-export function openFiles({ databasePath, keysPath }: Pick<IssuerOptions, 'databasePath' | 'keysPath'>): OpenFiles {
-  const connection = named('databasePath', databasePath, () => openConnection(databasePath));
+export function openFiles(
+  { store: provider, keysPath }: Pick<IssuerOptions, 'store' | 'keysPath'>,
+  telemetry: Telemetry,
+): Places {
+  const store = named(provider.name, () => provider.open(telemetry));
   try {
-    const store = createStore(connection.database);
-    const directory = named('keysPath', keysPath, () => openPrivateDirectory(keysPath));
+    const directory = named(`keysPath ${keysPath}`, () => openPrivateDirectory(keysPath));
     return {
-      connection,
       store,
       keyrings: {
         token: openKeyring(directory, store.keys, 'token'),
@@ -32,18 +27,18 @@ export function openFiles({ databasePath, keysPath }: Pick<IssuerOptions, 'datab
       proofs: createProofFile(directory),
     };
   } catch (error) {
-    connection.close();
+    store.close();
     throw error;
   }
 }
 
 /** An error of the operating system or of SQLite names the option, its path and the code. */
-function named<T>(option: 'databasePath' | 'keysPath', path: string, open: () => T): T {
+function named<T>(what: string, open: () => T): T {
   try {
     return open();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if (error instanceof RescindError || !/^(E[A-Z]+|SQLITE_[A-Z_]+)$/.test(code)) throw error;
-    throw storageUnavailable(error, `${option} ${path} (${code})`);
+    throw storageUnavailable(error, `${what} (${code})`);
   }
 }

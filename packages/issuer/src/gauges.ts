@@ -1,26 +1,25 @@
-import type { IssuerClock, Telemetry, WalBound } from '@rescind/revocation';
+import type { IssuerClock, Telemetry } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { KeyRotation } from './issuer-keys.ts';
 import type { WriteGate } from './log/write-gate.ts';
-import type { Store } from './sql/store.ts';
+import type { Store } from './store/store.ts';
 
 interface GaugeOptions {
-  readonly store: Pick<Store, 'meta'>;
+  readonly store: Pick<Store, 'meta' | 'maintain'>;
   readonly gate: WriteGate;
   readonly issuerClock: IssuerClock;
   readonly keyRotation: Required<KeyRotation>;
-  readonly wal: WalBound;
   readonly telemetry: Telemetry;
 }
 
-/** Sets the gauges of the log, the write-ahead log, the clock and the configured rotation: to be called every second. */
-export function createGauges({ store, gate, issuerClock, keyRotation, wal, telemetry }: GaugeOptions): () => void {
+/** Maintains the store's files, and sets the gauges of the log, the clock and the configured rotation: to be called every second. */
+export function createGauges({ store, gate, issuerClock, keyRotation, telemetry }: GaugeOptions): () => void {
   const secondsOf = (every: number | 'never') => (every === 'never' ? Number.POSITIVE_INFINITY : every / 1_000);
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.everyMs), { purpose: 'token' });
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.eventEveryMs), { purpose: 'event' });
   telemetry.gauge('rescind_writes_refused', gate.refusing() === null ? 0 : 1, { why: 'database_restored' });
   return () => {
-    wal.keep();
+    store.maintain();
     const partedMs = issuerClock.partedMs();
     telemetry.gauge('rescind_clock_parted_seconds', partedMs / 1_000);
     telemetry.gauge('rescind_writes_refused', Math.abs(partedMs) > CLOCK_TOLERANCE_MS ? 1 : 0, { why: 'clock_parted' });

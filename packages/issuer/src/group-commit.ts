@@ -1,5 +1,5 @@
 import { storageFailureOf, storageUnavailable } from '@rescind/revocation';
-import type Database from 'better-sqlite3';
+import type { Store } from './store/store.ts';
 import type { Transactions, Unit } from './transactions.ts';
 
 /** Runs works that come at once in one transaction: one wait for the disk answers them all. */
@@ -15,7 +15,6 @@ export interface GroupCommit {
 const MOST_AT_ONCE = 64;
 
 type Settle = () => void;
-type Statement = Database.Statement;
 
 interface Waiting {
   /** Does it, and says how to answer once it is durable. */
@@ -25,7 +24,7 @@ interface Waiting {
 
 /** @param whenIdle calls back when a transaction is worth its wait for the disk, in a turn of the event loop of its own */
 export function createGroupCommit(
-  database: Database.Database,
+  store: Pick<Store, 'apart' | 'inTransaction'>,
   transactions: Pick<Transactions, 'run'>,
   whenIdle: (then: () => void) => void,
 ): GroupCommit {
@@ -42,34 +41,16 @@ export function createGroupCommit(
     }
   }
 
-  const [begin, keep, undo] = ['SAVEPOINT', 'RELEASE', 'ROLLBACK TO'].map((words) =>
-    database.prepare(`${words} rescind_one`),
-  ) as [Statement, Statement, Statement];
-
-  /** What fails is undone alone. */
-  const apart = <T>(work: () => T): T => {
-    begin.run();
-    try {
-      return work();
-    } catch (error) {
-      // A full disk undoes the whole transaction, and there is none to go on in.
-      if (database.inTransaction) undo.run();
-      throw error;
-    } finally {
-      if (database.inTransaction) keep.run();
-    }
-  };
-
   return {
     run: (work) =>
       new Promise((resolve, reject) => {
         waiting.push({
           perform(unit) {
             try {
-              const result = apart(() => work(unit));
+              const result = store.apart(() => work(unit));
               return () => resolve(result);
             } catch (error) {
-              if (!database.inTransaction) throw error;
+              if (!store.inTransaction) throw error;
               return () => reject(storageFailureOf(error) === undefined ? error : storageUnavailable(error));
             }
           },

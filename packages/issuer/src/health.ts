@@ -1,4 +1,4 @@
-import type { DurationMs, EpochMillis, HealthCheck, IssuerClock, WalBound } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, HealthCheck, IssuerClock } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { KeyPurpose } from './issuer-keys.ts';
 import type { KeyKeeper } from './keys/keeper.ts';
@@ -6,8 +6,8 @@ import type { Keyring } from './keys/keyring.ts';
 import type { Maintenance } from './log/maintenance.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import type { Relay } from './relay/open.ts';
-import type { Store } from './sql/store.ts';
 import type { Storage } from './storage.ts';
+import type { Store } from './store/store.ts';
 
 /** As far as a burst of cut-offs pushes the clock. */
 const LEAD_MS: DurationMs = 1_000;
@@ -23,7 +23,6 @@ interface HealthOptions {
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
   readonly keeper: KeyKeeper;
   readonly maintenance: Maintenance;
-  readonly wal: WalBound;
   readonly relay: Relay | undefined;
   /** The event key that somebody else was found to sign with, until the next start. */
   readonly theft: { readonly kid: string | null };
@@ -42,11 +41,11 @@ export function createHealth(options: HealthOptions): () => HealthCheck[] {
 }
 
 /** `walBytes`: a reader of another process keeps the write-ahead log from being truncated. */
-function checkDatabase({ store, maintenance, wal }: HealthOptions): HealthCheck {
+function checkDatabase({ store, maintenance }: HealthOptions): HealthCheck {
   try {
     const { epoch, head, floor } = store.meta.identity() ?? {};
     const lastError = maintenance.lastError();
-    const excess = wal.excess();
+    const excess = store.excess();
     const status = lastError === null && excess === undefined ? 'pass' : 'warn';
     return { name: 'database', status, epoch, head, floor, lastError, ...excess };
   } catch (error) {

@@ -6,7 +6,7 @@ import { EVENT_ALGORITHM } from './keys/event-signing.ts';
 import type { HighWaterFile, ProofFile } from './keys/high-water.ts';
 import type { Keyring } from './keys/keyring.ts';
 import { FIRST_EPOCH_COUNTER, LOST_EPOCH_COUNTER, toEpoch } from './log/epoch.ts';
-import type { Store } from './sql/store.ts';
+import type { Store } from './store/store.ts';
 
 export interface Places {
   readonly store: Store;

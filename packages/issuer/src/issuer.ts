@@ -1,7 +1,6 @@
 import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Jwks, VerifiedToken } from '@rescind/token';
-import type Database from 'better-sqlite3';
 import type { ExplainQuestion, Explanation } from './explain.ts';
 import type { Client, IssuerClients, ResourceServer } from './issuer-clients.ts';
 import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';
@@ -31,6 +30,7 @@ import type {
   StepUp,
   TokenAnswer,
 } from './issuer-sessions.ts';
+import type { StoreProvider } from './store/store.ts';
 
 /** What the host knows of a subject now. Read inside the transaction that mints. */
 export interface SubjectRecord {
@@ -50,8 +50,8 @@ export interface SubjectRecord {
 export interface IssuerOptions {
   /** The `iss` of its tokens and the name of its log: an absolute URL without query or fragment (RFC 8414 section 2). */
   readonly issuer: string;
-  /** The SQLite file. The host may keep its own tables in it; those named `rescind_…` are ours. */
-  readonly databasePath: string;
+  /** Where sessions, keys' states and the log are kept, such as `sqliteStore({ path })` of `@rescind/issuer-sqlite`. */
+  readonly store: StoreProvider;
   /** The directory of the private keys and the high-water mark: made with mode 0700; looser permissions are refused. */
   readonly keysPath: string;
   /** Reads a subject; synchronous, called inside transactions; `undefined`: there is no such subject. */
@@ -138,11 +138,6 @@ export interface IssuerTransaction {
 
 export interface Issuer {
   /**
-   * The connection. The host may read at any time, and writes inside `transaction`. Its `user_version` is the host's;
-   * tables named `rescind_…` are ours.
-   */
-  readonly database: Database.Database;
-  /**
    * Runs `work` as one immediate transaction, durable when the promise resolves. While the clock is ahead of the wall a
    * cut-off by time waits (up to 5 s): then `work` is rolled back and called again from the start.
    * @throws RescindError `clock_ahead`, `database_restored`, `stopping`
@@ -219,7 +214,7 @@ export interface Issuer {
    */
   canWrite(): boolean;
   /**
-   * For a host that reads its own tables by `database`: an error of the storage, such as a damaged page, counts as a failed
+   * For a host that reads its own rows in the store: an error of the storage, such as a damaged page, counts as a failed
    * write in health and metrics. Any other error is ignored. Never throws.
    */
   noteStorageError(error: unknown): void;
@@ -244,7 +239,7 @@ export interface VerifyOptions {
 export interface RestoreOptions
   extends Pick<
     IssuerOptions,
-    'issuer' | 'databasePath' | 'keysPath' | 'publisher' | 'eventRetentionMs' | 'keyRotation' | 'clock' | 'telemetry'
+    'issuer' | 'store' | 'keysPath' | 'publisher' | 'eventRetentionMs' | 'keyRotation' | 'clock' | 'telemetry'
   > {
   /** Other issuers that this log speaks for: all their tokens issued until now are cut off by `iss`. Default none. */
   readonly otherIssuers?: readonly OtherIssuer[];

@@ -1,6 +1,5 @@
 import {
   createIssuerClock,
-  createWalBound,
   RescindError,
   storageCodeOf,
   storageFailureOf,
@@ -10,11 +9,11 @@ import { withCheckedCalls } from './checked-calls.ts';
 import { createAuthenticate } from './clients/authenticate.ts';
 import { createClientAdministration } from './clients/registry.ts';
 import { createExplainer } from './explain.ts';
-import type { OpenFiles } from './files.ts';
 import { openFiles } from './files.ts';
 import { createGauges } from './gauges.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createHealth } from './health.ts';
+import type { Places } from './identity.ts';
 import { establish } from './identity.ts';
 import { createIntrospect } from './introspect.ts';
 import type { EventJwks, Issuer, IssuerOptions } from './issuer.ts';
@@ -39,14 +38,13 @@ import { createRoom } from './room.ts';
 import { createThreadSigning } from './session/signing.ts';
 import { createTokenSessions } from './session/token-session.ts';
 import { createSessionViews } from './session/views.ts';
-import { WAL_MOST_BYTES } from './sql/connection.ts';
 import { createStorage } from './storage.ts';
 import { createTransactions } from './transactions.ts';
 import { createAccessVerifier } from './verify.ts';
 import { createWrites } from './writes.ts';
 
 /**
- * Opens the database as its only writer, the keys and the relay.
+ * Opens the store as its only writer, the keys and the relay.
  * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
  * @throws TypeError for an option that is missing, unknown or out of its range
  */
@@ -57,31 +55,30 @@ export function openIssuer(given: IssuerOptions): Issuer {
     return openAll(options, settings);
   } catch (error) {
     if (error instanceof RescindError || storageFailureOf(error) === undefined) throw error;
-    const { databasePath, keysPath } = options;
-    throw storageUnavailable(error, `${databasePath} or ${keysPath} (${storageCodeOf(error)})`);
+    const { store, keysPath } = options;
+    throw storageUnavailable(error, `${store.name} or ${keysPath} (${storageCodeOf(error)})`);
   }
 }
 
 function openAll(options: IssuerOptions, settings: Settings): Issuer {
-  const files = openFiles(options);
+  const files = openFiles(options, settings.telemetry);
   try {
     return withCheckedCalls(assemble(options, settings, files));
   } catch (error) {
-    files.connection.close();
+    files.store.close();
     throw error;
   }
 }
 
-function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles): Issuer {
+function assemble(options: IssuerOptions, settings: Settings, files: Places): Issuer {
   const { issuer, publisher } = options;
   const { clock, telemetry } = settings;
-  const { connection, store, keyrings, highWater } = files;
-  const { database } = connection;
+  const { store, keyrings, highWater } = files;
   const { meta, outbox, revocations, lastWords } = store;
 
   const issuerClock = createIssuerClock(clock, meta.clockFloor);
   const { algorithm } = settings.keyRotation;
-  database.transaction(() => establish({ issuer, algorithm }, files, issuerClock.now())).immediate();
+  store.transaction(() => establish({ issuer, algorithm }, files, issuerClock.now()));
   const signing = createEventSigning(issuer, keyrings.event);
   const gate = createWriteGate();
   const theft: { kid: string | null } = { kid: null };
@@ -102,9 +99,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   const storage = createStorage(telemetry, clock);
   const appender = createAppender({ meta, outbox, revocations, encoder: signing.encoder });
   const transactions = createTransactions({
-    database,
-    meta,
-    outbox,
+    store,
     issuerClock,
     appender,
     highWater,
@@ -114,10 +109,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   });
   const log = createLogSource({
     log: issuer,
-    database,
-    meta,
-    outbox,
-    lastWords,
+    store,
     encoder: signing.encoder,
     now: issuerClock.now,
     leadMs: issuerClock.leadMs,
@@ -126,7 +118,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   });
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
-  const group = createGroupCommit(database, transactions, tokenSigning.whenFewAreLeft);
+  const group = createGroupCommit(store, transactions, tokenSigning.whenFewAreLeft);
   const room = createRoom(options, settings, files);
   const verify = createAccessVerifier({
     accepting: room.accepting,
@@ -143,13 +135,12 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     now: issuerClock.now,
     encoderFor: signing.encoderFor,
   });
-  const wal = createWalBound({ database, mostBytes: WAL_MOST_BYTES, gauge: 'rescind_database_wal_bytes', telemetry });
   const maintenance = openMaintenance({
     housekeeping,
     keeper,
     gate,
     probe: transactions.probe,
-    measure: createGauges({ store, gate, issuerClock, keyRotation: settings.keyRotation, wal, telemetry }),
+    measure: createGauges({ store, gate, issuerClock, keyRotation: settings.keyRotation, telemetry }),
     telemetry,
   });
   const relay: Relay | undefined =
@@ -178,7 +169,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     transactions.stop();
     maintenance.close();
     await relay?.close();
-    connection.close();
+    store.close();
   }
   const closeOnce = () => {
     closing ??= close();
@@ -186,7 +177,6 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
   };
 
   return {
-    database,
     ...createWrites(room, { transactions, group, signing: tokenSigning }, telemetry),
     clients: {
       ...createClientAdministration(room.clients, transactions),
@@ -210,14 +200,14 @@ function assemble(options: IssuerOptions, settings: Settings, files: OpenFiles):
     refusingWrites: () => gate.refusing(),
     noteStorageError: (error) => storage.note(error),
     canWrite: () => storage.trouble('database') === null,
-    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, wal, relay, theft }),
+    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, relay, theft }),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };
 }
 
 /** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
-function confirm({ store, keyrings, highWater }: OpenFiles): void {
+function confirm({ store, keyrings, highWater }: Places): void {
   // Left by a crash between a file and its row, or between a commit and what follows it.
   for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
   const identity = store.meta.identity();
@@ -225,7 +215,7 @@ function confirm({ store, keyrings, highWater }: OpenFiles): void {
 }
 
 /** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
-function eventJwksOf({ store, keyrings }: OpenFiles): EventJwks {
+function eventJwksOf({ store, keyrings }: Places): EventJwks {
   const published = keyrings.event.jwks();
   return { ...published, epoch: store.meta.identity()?.epoch ?? '', epoch_kid: keyrings.event.active().kid };
 }

@@ -7,6 +7,7 @@ import { clientOptions } from './call-options.ts';
 import type { IssuerOptions, OtherIssuer, RestoreOptions } from './issuer.ts';
 import type { KeyRotation } from './issuer-keys.ts';
 import { toKeyRotation } from './keys/options.ts';
+import type { StoreProvider } from './store/store.ts';
 
 const SECOND_MS: DurationMs = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -48,7 +49,7 @@ const lengthCheck =
 const sharedShape = {
   // RFC 8414 section 2. `http:` is for a machine of one's own; who deploys it says so by writing it.
   issuer: required(option.url()),
-  databasePath: required(option.filePath('the path of a file', [':memory:'])),
+  store: required(option.having<StoreProvider>('a store such as sqliteStore({ path })', 'open')),
   keysPath: required(option.filePath('the path of a directory')),
   publisher: option.having<Publisher>('a publisher such as openPublisher(…)', 'publish', 'tail', 'replay', 'close'),
   eventRetentionMs: lengthCheck('eventRetentionMs'),

@@ -2,7 +2,7 @@ import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { createVerifier } from '@rescind/token';
 import { requireSubjectRecord } from './checked-calls.ts';
 import { createClientRegistry } from './clients/registry.ts';
-import type { OpenFiles } from './files.ts';
+import type { Places } from './identity.ts';
 import type { IssuerOptions } from './issuer.ts';
 import type { Settings } from './options.ts';
 import { createAudiencePolicy } from './session/audience.ts';
@@ -11,7 +11,7 @@ import { REQUIRED_CLAIMS } from './verify.ts';
 import type { WritingRoom } from './writes.ts';
 
 /** What login, refresh and revocation work with. */
-export function createRoom(options: IssuerOptions, settings: Settings, { store, keyrings }: OpenFiles): WritingRoom {
+export function createRoom(options: IssuerOptions, settings: Settings, { store, keyrings }: Places): WritingRoom {
   const { issuer } = options;
   const accessTokens = { keys: keyrings.token, issuer, audience: null, typ: [ACCESS_TOKEN_TYPE] };
   return {

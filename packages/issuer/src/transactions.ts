@@ -1,14 +1,11 @@
 import type { DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type Database from 'better-sqlite3';
 import type { RevocationRecord } from './issuer-revocations.ts';
 import type { HighWaterFile } from './keys/high-water.ts';
 import type { Appender, Revocation, SignedEvent } from './log/appender.ts';
 import type { WriteGate } from './log/write-gate.ts';
-import { immediately } from './sql/connection.ts';
-import type { Meta } from './sql/meta.ts';
-import type { Outbox } from './sql/outbox.ts';
 import type { Storage } from './storage.ts';
+import type { Store } from './store/store.ts';
 
 /** What the work of one transaction takes its times from, and writes the log with. */
 export interface Unit {
@@ -39,9 +36,7 @@ export interface Transactions {
 }
 
 interface TransactionsOptions {
-  readonly database: Database.Database;
-  readonly meta: Meta;
-  readonly outbox: Outbox;
+  readonly store: Store;
   readonly issuerClock: IssuerClock;
   readonly appender: Appender;
   readonly highWater: HighWaterFile;
@@ -56,7 +51,8 @@ const WAIT_STEP_MS: DurationMs = 20;
 const RETRY_AFTER_SECONDS = 5;
 
 export function createTransactions(options: TransactionsOptions): Transactions {
-  const { database, meta, outbox, gate, highWater, storage, telemetry } = options;
+  const { store, gate, highWater, storage, telemetry } = options;
+  const { meta, outbox } = store;
   const listeners = new Set<() => void>();
   let stopped = false;
 
@@ -116,7 +112,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   function run<T>(work: (unit: Unit) => T): T {
     if (stopped) throw new RescindError('stopping');
     gate.requireOpen();
-    if (database.inTransaction) {
+    if (store.inTransaction) {
       throw new Error('a transaction is open on this database: inside one, use what its work is called with');
     }
     let isLogChanged = false;
@@ -124,7 +120,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     const unit = begin(() => {
       isLogChanged = true;
     }, after);
-    const result = storage.write(() => immediately(database, () => work(unit)));
+    const result = storage.write(() => store.transaction(() => work(unit)));
     if (isLogChanged) {
       markHighWater();
       for (const listener of listeners) queueMicrotask(listener);

@@ -13,7 +13,7 @@ import type { RenewalRoom } from './session/renew.ts';
 import { renew } from './session/renew.ts';
 import type { ThreadSigning, Unsigned } from './session/signing.ts';
 import { renameSession } from './session/views.ts';
-import type { Session } from './sql/sessions.ts';
+import type { Session } from './store/sessions.ts';
 import type { Transactions, Unit } from './transactions.ts';
 
 type Writes = Pick<

@@ -1,13 +1,16 @@
 import type { IssuerOptions } from '@rescind/issuer';
+import type { SqliteStore } from '@rescind/issuer-sqlite';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import type { Clock, HealthCheck } from '@rescind/revocation';
 import type { ServiceContext } from '@rescind/service';
 import { kafkaConnection } from '@rescind/service/configuration';
 import type { Configuration } from './config.ts';
+import { SCHEMA } from './database/schema.ts';
 import { toKeyRotation } from './keys/settings.ts';
 
 /** What serving and restoring open alike. */
 export interface IssuerBase {
-  readonly options: Omit<IssuerOptions, 'subject'>;
+  readonly options: Omit<IssuerOptions, 'subject'> & { readonly store: SqliteStore };
   /** Whether the topic can be published to; nothing to say without Kafka. */
   kafkaHealth(): HealthCheck[];
 }
@@ -19,7 +22,7 @@ export async function prepareIssuer(
 ): Promise<IssuerBase> {
   const options = {
     issuer: configuration.ISSUER,
-    databasePath: configuration.DATABASE_PATH,
+    store: sqliteStore({ path: configuration.DATABASE_PATH, schema: SCHEMA }),
     keysPath: configuration.KEYS_PATH,
     accessTokenTtlMs: configuration.ACCESS_TOKEN_TTL,
     refreshTokenTtlMs: configuration.REFRESH_TOKEN_TTL,

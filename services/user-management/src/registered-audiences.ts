@@ -1,4 +1,5 @@
-import type { Issuer, ResourceServer } from '@rescind/issuer';
+import type { ResourceServer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import { ConfigurationError } from '@rescind/service/configuration';
 import type { Audiences } from './resource-servers.ts';
@@ -33,10 +34,10 @@ export interface ServiceAudiences {
 }
 
 /** @throws ConfigurationError an audience of user-management itself is that of a service that was added */
-export function createServiceAudiences(database: Issuer['database'], configured: Audiences): ServiceAudiences {
-  const all = database.prepare<[], string>('SELECT audience FROM service_audiences ORDER BY audience').pluck();
-  const insert = database.prepare('INSERT OR IGNORE INTO service_audiences (audience, added_at) VALUES (?, ?)');
-  const remove = database.prepare('DELETE FROM service_audiences WHERE audience = ?');
+export function createServiceAudiences(sql: HostSql, configured: Audiences): ServiceAudiences {
+  const all = sql.prepare<[], string>('SELECT audience FROM service_audiences ORDER BY audience').pluck();
+  const insert = sql.prepare('INSERT OR IGNORE INTO service_audiences (audience, added_at) VALUES (?, ?)');
+  const remove = sql.prepare('DELETE FROM service_audiences WHERE audience = ?');
   // Logins and refreshes ask for them.
   let registered: readonly string[] = [];
   let servers: readonly ResourceServer[] = [];

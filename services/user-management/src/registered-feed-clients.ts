@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { RevocationsHandlerOptions } from '@rescind/feed';
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 
 /** A reader of the log that an administrator has registered. */
@@ -24,16 +24,16 @@ const MOST_SECRETS = 2;
 const SECRET_BYTES = 32;
 
 /** In the issuer's file. */
-export function createFeedClientTable(database: Issuer['database']): FeedClientTable {
+export function createFeedClientTable(sql: HostSql): FeedClientTable {
   const columns = 'client_id AS clientId, secret_hashes AS hashes';
   type Row = { clientId: string; hashes: string };
-  const find = database.prepare<[string], Row>(`SELECT ${columns} FROM feed_clients WHERE client_id = ?`);
-  const all = database.prepare<[], Row>(`SELECT ${columns} FROM feed_clients ORDER BY client_id`);
-  const put = database.prepare(
+  const find = sql.prepare<[string], Row>(`SELECT ${columns} FROM feed_clients WHERE client_id = ?`);
+  const all = sql.prepare<[], Row>(`SELECT ${columns} FROM feed_clients ORDER BY client_id`);
+  const put = sql.prepare(
     `INSERT INTO feed_clients (client_id, secret_hashes, added_at) VALUES (?, ?, ?)
      ON CONFLICT (client_id) DO UPDATE SET secret_hashes = excluded.secret_hashes`,
   );
-  const remove = database.prepare('DELETE FROM feed_clients WHERE client_id = ?');
+  const remove = sql.prepare('DELETE FROM feed_clients WHERE client_id = ?');
   const toClient = ({ clientId, hashes }: Row): FeedClient => ({ clientId, secretHashes: JSON.parse(hashes) });
   return {
     find(clientId) {

@@ -18,7 +18,6 @@ import { GRANTABLE_SCOPES } from './admin/scopes.ts';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
-import { prepareSchema } from './database/schema.ts';
 import { createFailedCredentials } from './http/failed-credentials.ts';
 import { countingFailures, revocationsOperations } from './http/revocations.ts';
 import { prepareIssuer } from './issuer.ts';
@@ -53,19 +52,20 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const accountOf = (sub: string): Account | undefined => table.bySub(sub);
   const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
   const issuer = keep(openIssuer({ ...options, subject, resources: () => services.servers() }));
-  prepareSchema(issuer.database);
-  const services = createServiceAudiences(issuer.database, audiences);
-  const feedClients = createFeedClientTable(issuer.database);
+  const { sql } = options.store;
+  const services = createServiceAudiences(sql, audiences);
+  const feedClients = createFeedClientTable(sql);
   const files = openReloadedFiles(configuration, { audiences: () => services.names(), feedClients });
   issuer.clients.replaceConfigured(files.clients());
-  const applied = createAppliedClients(issuer.database);
+  const applied = createAppliedClients(sql);
   // What was changed while the service was stopped. It tries again where the database refuses writes.
   void cutOffNarrowed(issuer, narrowedClients(applied.list(), issuer.clients.list()), { applied, telemetry });
-  const table = createAccountTable(issuer.database);
+  const table = createAccountTable(sql);
 
   const { room, outbox, onNotice } = keep(
     openAccountStore({
       issuer,
+      sql,
       table,
       keysPath: configuration.KEYS_PATH,
       resetTtlMs: configuration.PASSWORD_RESET_TTL,
@@ -134,6 +134,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   });
   const admin = createAdminApp({
     issuer: keepingApplied(issuer, applied),
+    sql,
     name: configuration.ISSUER,
     audience: audiences.admin,
     users: administration,
@@ -181,10 +182,10 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
 /** `main.js restore`: tells a database that came from a backup so, and opens a new epoch of its log. */
 async function restore(context: ServiceContext<Configuration>) {
   const { options } = await prepareIssuer(context, systemClock);
-  const { issuer, databasePath, keysPath, publisher, eventRetentionMs, keyRotation, clock, telemetry } = options;
+  const { issuer, store, keysPath, publisher, eventRetentionMs, keyRotation, clock, telemetry } = options;
   const report = await restoreIssuer({
     issuer,
-    databasePath,
+    store,
     keysPath,
     ...(clock === undefined ? {} : { clock }),
     ...(telemetry === undefined ? {} : { telemetry }),

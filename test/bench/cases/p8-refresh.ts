@@ -2,6 +2,7 @@ import { sign } from 'node:crypto';
 import { join } from 'node:path';
 import type { Issuer } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { generateSigningKey } from '@rescind/token';
 import type { Case } from '../case.ts';
 import { ISSUER } from '../material/rows.ts';
@@ -63,7 +64,7 @@ function open(directory: string): Issuer {
   const subject = { claims: { scope, roles, tenant }, credentialVersion: 1, active: true };
   return openIssuer({
     issuer: ISSUER,
-    databasePath: join(directory, 'issuer.db'),
+    store: sqliteStore({ path: join(directory, 'issuer.db') }),
     keysPath: join(directory, 'keys'),
     subject: () => subject,
   });

@@ -2,17 +2,18 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Issuer, IssuerOptions, TokenAnswer } from '@rescind/issuer';
 import { restoreIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import type { House } from './house.ts';
-import { asked, codeOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
+import { asked, codeOf, house, ISSUER, login, payloadOf, refresh, sqlOf, Topic } from './house.ts';
 
 export const markOf = (place: House) => join(place.keysPath, 'high-water.json');
 
 function takeBackup(place: House, issuer: Issuer): void {
   const path = join(place.directory, 'backup.db');
   rmSync(path, { force: true });
-  issuer.database.prepare('VACUUM INTO ?').run(path);
+  sqlOf(issuer).prepare('VACUUM INTO ?').run(path);
   copyFileSync(markOf(place), join(place.directory, 'backup.json'));
 }
 
@@ -28,7 +29,12 @@ export function putBackupWithMark(place: House): void {
 }
 
 export const restore = (place: House, more: Partial<Parameters<typeof restoreIssuer>[0]> = {}) =>
-  restoreIssuer({ issuer: ISSUER, databasePath: place.databasePath, keysPath: place.keysPath, ...more });
+  restoreIssuer({
+    issuer: ISSUER,
+    store: sqliteStore({ path: place.databasePath }),
+    keysPath: place.keysPath,
+    ...more,
+  });
 
 /** An issuer that lived on after its backup: `lost` logged out in that time. */
 export async function livedOn(topic = new Topic(), options: Partial<IssuerOptions> = {}) {

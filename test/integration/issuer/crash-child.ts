@@ -1,11 +1,12 @@
 import { writeSync } from 'node:fs';
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 
 // Logs in and out until it is killed, and says each logout on standard output as soon as it is answered.
 const [databasePath = '', keysPath = ''] = process.argv.slice(2);
 const issuer = openIssuer({
   issuer: 'https://login.example',
-  databasePath,
+  store: sqliteStore({ path: databasePath }),
   keysPath,
   subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
 });

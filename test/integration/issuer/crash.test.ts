@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { codeOf, eventsOf, house } from './house.ts';
+import { codeOf, eventsOf, house, sqlOf } from './house.ts';
 
 const CHILD = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
 
@@ -50,7 +50,7 @@ test('kill -9 in the midst of logouts: each one that was answered is in the log,
   // Of three lives at most the last logout of each was durable and not answered any more.
   expect(events.length - answered.length).toBeLessThanOrEqual(3);
   const ended = 'SELECT COUNT(*) FROM rescind_sessions WHERE ended_at IS NOT NULL';
-  expect(issuer.database.prepare(ended).pluck().get()).toBe(events.length);
+  expect(sqlOf(issuer).prepare(ended).pluck().get()).toBe(events.length);
 });
 
 test('a second writer is refused while the first lives, and not a moment longer', async () => {

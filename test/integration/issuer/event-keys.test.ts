@@ -6,7 +6,7 @@ import { createKeySet } from '@rescind/token';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { markOf, restore } from './backup.ts';
-import { asked, decoderOf, eventsOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
+import { asked, decoderOf, eventsOf, house, ISSUER, login, payloadOf, refresh, sqlOf, Topic } from './house.ts';
 import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, rotate } from './key-house.ts';
 
 test('another event key opens another epoch: what still denies is said anew in it, and nothing else', async () => {
@@ -150,7 +150,7 @@ test('a database from before a rotation is found out by its keys, and a restore 
   const [stays, goes] = [login(issuer), login(issuer)];
   await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
   const backup = join(place.directory, 'backup.db');
-  issuer.database.prepare('VACUUM INTO ?').run(backup);
+  sqlOf(issuer).prepare('VACUUM INTO ?').run(backup);
   await rotate(kept);
   await rotate(kept, 'event');
   await issuer.endSession({ sid: goes.sid, reason: 'logout' });
@@ -192,7 +192,7 @@ test.each(['token', 'event'] as const)(
     const kept = keep({ eventRetentionMs: MINUTE });
     const { issuer, place, clock } = kept;
     const backup = join(place.directory, 'backup.db');
-    issuer.database.prepare('VACUUM INTO ?').run(backup);
+    sqlOf(issuer).prepare('VACUUM INTO ?').run(backup);
     const before = readFileSync(markOf(place));
     await rotate(kept, purpose);
     clock.advance(DAY);

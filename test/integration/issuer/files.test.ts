@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } fro
 import { join } from 'node:path';
 import { RescindError } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { asked, codeOf, house, login } from './house.ts';
+import { asked, codeOf, house, login, sqlOf } from './house.ts';
 
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
@@ -82,15 +82,15 @@ describe('the keys', () => {
 describe('the database', () => {
   test('is written so that what was answered outlives a power cut', () => {
     const issuer = house().open();
-    expect(issuer.database.pragma('synchronous', { simple: true })).toBe(2);
-    expect(issuer.database.pragma('journal_mode', { simple: true })).toBe('wal');
-    expect(issuer.database.pragma('foreign_keys', { simple: true })).toBe(1);
+    expect(sqlOf(issuer).pragma('synchronous', { simple: true })).toBe(2);
+    expect(sqlOf(issuer).pragma('journal_mode', { simple: true })).toBe('wal');
+    expect(sqlOf(issuer).pragma('foreign_keys', { simple: true })).toBe(1);
   });
 
   test('of a newer version is not touched', async () => {
     const place = house();
     const issuer = place.open();
-    issuer.database.exec('UPDATE rescind_schema SET version = 99');
+    sqlOf(issuer).exec('UPDATE rescind_schema SET version = 99');
     await issuer.close();
     const before = readFileSync(place.databasePath);
     expect(await codeOf(() => place.open())).toBe('database_newer');
@@ -106,11 +106,11 @@ describe('the database', () => {
   test('leaves the host its user_version and its tables', async () => {
     const place = house();
     const issuer = place.open();
-    issuer.database.pragma('user_version = 7');
-    issuer.database.exec('CREATE TABLE sessions (mine TEXT)');
+    sqlOf(issuer).pragma('user_version = 7');
+    sqlOf(issuer).exec('CREATE TABLE sessions (mine TEXT)');
     await issuer.close();
     const again = place.open();
-    expect(again.database.pragma('user_version', { simple: true })).toBe(7);
+    expect(sqlOf(again).pragma('user_version', { simple: true })).toBe(7);
     expect(login(again).token_type).toBe('Bearer');
   });
 

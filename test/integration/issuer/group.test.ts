@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { asked, codeOf, house, login, refresh } from './house.ts';
+import { asked, codeOf, house, login, refresh, sqlOf } from './house.ts';
 
 describe('refreshes that come at once', () => {
   test('each has its own outcome: what fails takes nothing of the others back', async () => {
@@ -32,7 +32,7 @@ describe('refreshes that come at once', () => {
     });
     place.users.put('bob');
     const bob = login(issuer, 'bob');
-    issuer.database.prepare("UPDATE rescind_sessions SET sub = 'broken' WHERE sid = ?").run(bob.sid);
+    sqlOf(issuer).prepare("UPDATE rescind_sessions SET sub = 'broken' WHERE sid = ?").run(bob.sid);
     const ada = login(issuer);
     const [broken, good] = await Promise.allSettled([refresh(issuer, bob), refresh(issuer, ada)]);
     expect(broken).toMatchObject({ status: 'rejected', reason: { message: 'no such column' } });

@@ -3,6 +3,8 @@ import type { DecodedRecord, EventDecoder, Publisher } from '@rescind/feed';
 import { createEventDecoder } from '@rescind/feed';
 import type { AccessAnswer, Issuer, IssuerOptions, SubjectRecord, TokenAnswer } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
+import type { HostSql, SqliteStore } from '@rescind/issuer-sqlite';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import type { RescindError } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
 import { onTestFinished } from 'vitest';
@@ -36,7 +38,16 @@ export interface House {
   readonly databasePath: string;
   readonly keysPath: string;
   readonly users: Users;
-  open(options?: Partial<IssuerOptions>): Issuer;
+  open(options?: Partial<IssuerOptions> & { databasePath?: string }): Issuer;
+}
+
+const stores = new WeakMap<Issuer, SqliteStore>();
+
+/** The host's rows of an issuer that `house().open` opened. */
+export function sqlOf(issuer: Issuer): HostSql {
+  const store = stores.get(issuer);
+  if (store === undefined) throw new Error('another issuer');
+  return store.sql;
 }
 
 export function house(): House {
@@ -50,15 +61,17 @@ export function house(): House {
     databasePath,
     keysPath,
     users,
-    open(options = {}) {
+    open({ databasePath: path = databasePath, ...options } = {}) {
+      const store = sqliteStore({ path });
       const issuer = openIssuer({
         issuer: ISSUER,
-        databasePath,
+        store,
         keysPath,
         subject: (sub) => users.get(sub),
         clients: ['web', 'app'].map(publicClient),
         ...options,
       });
+      stores.set(issuer, store);
       onTestFinished(() => issuer.close());
       return issuer;
     },

@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { openBroker } from '@rescind/dev-kafka';
 import { openPublisher } from '@rescind/feed-kafka';
 import { restoreIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { codeOf, house, ISSUER, login, refresh } from './house.ts';
+import { codeOf, house, ISSUER, login, refresh, sqlOf } from './house.ts';
 
 test('over a real Kafka: published, found out as restored by the topic’s end, and imported from it', async () => {
   await using broker = await openBroker();
@@ -23,7 +24,7 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
   const issuer = place.open({ publisher: open() });
   const [kept, lost] = [login(issuer), login(issuer)];
   const [backup, mark] = [join(place.directory, 'backup.db'), join(place.keysPath, 'high-water.json')];
-  issuer.database.prepare('VACUUM INTO ?').run(backup);
+  sqlOf(issuer).prepare('VACUUM INTO ?').run(backup);
   copyFileSync(mark, `${backup}.json`);
   await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
   await waitFor('the event to be sent', () => issuer.health().some(({ sentSeq }) => sentSeq === 1), 30_000);
@@ -38,7 +39,7 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
 
   const report = await restoreIssuer({
     issuer: ISSUER,
-    databasePath: place.databasePath,
+    store: sqliteStore({ path: place.databasePath }),
     keysPath: place.keysPath,
     publisher: open(),
   });

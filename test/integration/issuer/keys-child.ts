@@ -1,11 +1,12 @@
 import { writeSync } from 'node:fs';
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 
 // Revokes one key after the other, of either kind, until it is killed, and says each that was answered.
 const [databasePath = '', keysPath = ''] = process.argv.slice(2);
 const issuer = openIssuer({
   issuer: 'https://login.example',
-  databasePath,
+  store: sqliteStore({ path: databasePath }),
   keysPath,
   subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
   keyRotation: { algorithm: 'ES256', everyMs: 1_001, eventEveryMs: 1_001, publishBeforeMs: 1_000 },

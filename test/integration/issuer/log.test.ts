@@ -2,7 +2,7 @@ import type { Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { decoderOf, eventsOf, house, login, payloadOf, refresh } from './house.ts';
+import { decoderOf, eventsOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
 
 const START = 1_800_000_000_123;
 const SECOND = 1_000;
@@ -39,8 +39,8 @@ describe('the outbox', () => {
 
   test('the host’s own tables commit and fail with ours', async () => {
     const issuer = house().open();
-    issuer.database.exec('CREATE TABLE users (name TEXT)');
-    const insert = issuer.database.prepare('INSERT INTO users VALUES (?)');
+    sqlOf(issuer).exec('CREATE TABLE users (name TEXT)');
+    const insert = sqlOf(issuer).prepare('INSERT INTO users VALUES (?)');
     await issuer.transaction((tx) => {
       insert.run('kept');
       tx.revoke({ claim: 'sub', value: 'ada', reason: 'deleted' });
@@ -50,7 +50,7 @@ describe('the outbox', () => {
       tx.revoke({ claim: 'sub', value: 'ada', reason: 'not a word' });
     });
     await expect(failing).rejects.toThrow(TypeError);
-    expect(issuer.database.prepare('SELECT name FROM users').pluck().all()).toEqual(['kept']);
+    expect(sqlOf(issuer).prepare('SELECT name FROM users').pluck().all()).toEqual(['kept']);
     expect(issuer.log.snapshot().head).toBe(1);
   });
 
@@ -168,7 +168,7 @@ describe('the issuer’s clock', () => {
 
 describe('nothing is kept longer than it is needed', () => {
   const rows = (issuer: Issuer, table: string) =>
-    Number(issuer.database.prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get());
+    Number(sqlOf(issuer).prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get());
 
   test('rows go at E + 60 s, from the bottom; head and last outlive them, and the floor follows', async () => {
     const clock = createManualClock(START);
@@ -177,7 +177,7 @@ describe('nothing is kept longer than it is needed', () => {
     await refresh(issuer, answer);
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
     clock.advance(10 * SECOND + 59 * SECOND);
-    const sealed = issuer.database.prepare('SELECT COUNT(sealed) FROM rescind_sessions').pluck();
+    const sealed = sqlOf(issuer).prepare('SELECT COUNT(sealed) FROM rescind_sessions').pluck();
     await waitFor('the house to be kept', () => sealed.get() === 0);
     expect(issuer.log.snapshot()).toMatchObject({ head: 1, floor: 1 });
     expect(rows(issuer, 'rescind_outbox')).toBe(1);

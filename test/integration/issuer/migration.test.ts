@@ -5,7 +5,7 @@ import { createManualClock } from '@rescind/revocation';
 import { generateSigningKey, signingKeyToPem } from '@rescind/token';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
-import { asked, codeOf, house } from './house.ts';
+import { asked, codeOf, house, sqlOf } from './house.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
 
@@ -46,10 +46,10 @@ const use = (issuer: Issuer, { refresh_token: refreshToken }: { refresh_token: s
 describe('a file of version 1', () => {
   test('is taken to the present version, and opened again', async () => {
     const { issuer, place, clock } = upgraded();
-    const version = issuer.database.prepare('SELECT version FROM rescind_schema').pluck().get();
+    const version = sqlOf(issuer).prepare('SELECT version FROM rescind_schema').pluck().get();
     expect(version).toBeGreaterThanOrEqual(2);
-    expect(issuer.database.pragma('foreign_key_check')).toEqual([]);
-    expect(issuer.database.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(sqlOf(issuer).pragma('foreign_key_check')).toEqual([]);
+    expect(sqlOf(issuer).pragma('integrity_check', { simple: true })).toBe('ok');
     await issuer.close();
     expect(place.open({ clock }).refusingWrites()).toBeNull();
   });

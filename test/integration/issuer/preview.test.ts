@@ -1,7 +1,7 @@
 import type { CutoffRequest, EndAllSessions, Issuer, SubjectChange } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, house, ISSUER, login, Topic } from './house.ts';
+import { codeOf, house, ISSUER, login, sqlOf, Topic } from './house.ts';
 
 const START = 1_800_000_000_000;
 
@@ -33,8 +33,14 @@ const act = (issuer: Issuer, what: Act) => {
 
 /** The whole database, as text. */
 const dump = (issuer: Issuer) => {
-  const tables = issuer.database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all();
-  return JSON.stringify(tables.map((table) => issuer.database.prepare(`SELECT * FROM ${String(table)}`).all()));
+  const tables = sqlOf(issuer).prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").pluck().all();
+  return JSON.stringify(
+    tables.map((table) =>
+      sqlOf(issuer)
+        .prepare(`SELECT * FROM ${String(table)}`)
+        .all(),
+    ),
+  );
 };
 
 describe('a dry run', () => {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Issuer, TokenAnswer } from '@rescind/issuer';
 import { createManualClock, RescindError } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { asked, claimsOf, codeOf, eventsOf, house, login, refresh } from './house.ts';
+import { asked, claimsOf, codeOf, eventsOf, house, login, refresh, sqlOf } from './house.ts';
 
 const START = 1_800_000_000_123;
 const SECOND = 1_000;
@@ -18,7 +18,7 @@ function scene(options: { refreshGraceMs?: number; refreshIdleTtlMs?: number; re
 /** What the database still has sealed. */
 function sealedIn(issuer: Issuer): number {
   const count = 'SELECT COUNT(*) FROM rescind_sessions WHERE sealed IS NOT NULL';
-  return Number(issuer.database.prepare(count).pluck().get());
+  return Number(sqlOf(issuer).prepare(count).pluck().get());
 }
 
 describe('rotation', () => {
@@ -40,7 +40,7 @@ describe('rotation', () => {
     const { issuer, place } = scene();
     const first = login(issuer);
     const tokens = [first, await refresh(issuer, first)].map((answer) => answer.refresh_token);
-    issuer.database.pragma('wal_checkpoint(TRUNCATE)');
+    sqlOf(issuer).pragma('wal_checkpoint(TRUNCATE)');
     const file = readFileSync(place.databasePath);
     for (const token of tokens) {
       expect(token).toMatch(/^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/);
@@ -217,7 +217,7 @@ describe('grace: a lost answer can be asked for again', () => {
     const first = login(issuer);
     const answers = await Promise.all(Array.from({ length: 50 }, async () => refresh(issuer, first)));
     expect(new Set(answers.map((answer) => answer.refresh_token)).size).toBe(1);
-    expect(issuer.database.prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
+    expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
     expect(answers.map((answer) => asked(issuer, answer))).toEqual(answers.map(() => 'ok'));
   });
 
@@ -285,7 +285,7 @@ describe('the subject is read again', () => {
     expect(() => login(issuer)).toThrow(/sid, exp/);
     place.users.put('ada', { claims: { scope: 'read', blob: 'x'.repeat(9_000) } });
     expect(() => login(issuer)).toThrow(/bytes/);
-    expect(issuer.database.prepare('SELECT COUNT(*) FROM rescind_sessions').pluck().get()).toBe(0);
+    expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_sessions').pluck().get()).toBe(0);
   });
 });
 

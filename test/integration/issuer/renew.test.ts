@@ -1,7 +1,7 @@
 import type { AccessAnswer, Issuer, SessionPolicy } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, eventsOf, house, login, payloadOf, refresh } from './house.ts';
+import { codeOf, eventsOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
 
 const START = 1_800_000_000_000;
 const SECOND = 1_000;
@@ -63,7 +63,7 @@ describe('renewal by token', () => {
     clock.advance(LIFE / 2);
     const answers = await Promise.all(Array.from({ length: 50 }, () => renew(first)));
     expect(new Set(answers.map((answer) => payloadOf(answer.access_token).jti)).size).toBe(1);
-    expect(issuer.database.prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
+    expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
   });
 
   test('a reuse after the grace, or without one, ends the session', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
-import { codeOf, house, login } from './house.ts';
+import { codeOf, house, login, sqlOf } from './house.ts';
 
 /** SQLite itself says that the database is full: needs no right to mount. */
 function fill(database: { pragma(source: string, options?: { simple: boolean }): unknown }): () => void {
@@ -17,7 +17,7 @@ test('a write that does not fit is storage_unavailable, and the check follows th
   const storage = () => issuer.health().find(({ name }) => name === 'storage');
   expect([issuer.canWrite(), storage()?.status]).toEqual([true, 'pass']);
 
-  const free = fill(issuer.database);
+  const free = fill(sqlOf(issuer));
   const codes: (string | undefined)[] = [];
   await waitFor('a page that does not fit', async () => {
     codes.push(await codeOf(() => login(issuer)));
@@ -40,7 +40,7 @@ test('an error of the host in a transaction says nothing about the storage', asy
     throw new Error('a mistake of the host');
   });
   await expect(failure).rejects.toThrow('a mistake of the host');
-  const constraint = issuer.transaction(() => void issuer.database.exec('INSERT INTO missing VALUES (1)'));
+  const constraint = issuer.transaction(() => void sqlOf(issuer).exec('INSERT INTO missing VALUES (1)'));
   await expect(constraint).rejects.toThrow('no such table');
   expect(issuer.canWrite()).toBe(true);
 });

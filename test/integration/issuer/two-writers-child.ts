@@ -1,10 +1,11 @@
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 
 // Uses one refresh token many times at once, when it is told to, and says what came of each.
 const [databasePath = '', keysPath = '', refreshToken = '', uses = ''] = process.argv.slice(2);
 const issuer = openIssuer({
   issuer: 'https://login.example',
-  databasePath,
+  store: sqliteStore({ path: databasePath }),
   keysPath,
   subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
 });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import type { House } from './house.ts';
-import { house, login } from './house.ts';
+import { house, login, sqlOf } from './house.ts';
 
 const CHILD = fileURLToPath(new URL('./two-writers-child.ts', import.meta.url));
 const USES = 50;
@@ -42,6 +42,6 @@ test('security 36: two processes on one file, whose lock was taken away, fork no
   const all = [...ours.map((answer) => answer.refresh_token), ...(await second.answers())];
   expect(all).toHaveLength(2 * USES);
   expect(new Set(all).size).toBe(1);
-  const spent = issuer.database.prepare('SELECT COUNT(*) FROM rescind_spent WHERE sid = ?').pluck();
+  const spent = sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_spent WHERE sid = ?').pluck();
   expect(spent.get(sid)).toBe(1);
 });

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
-import { house, login } from './house.ts';
+import { house, login, sqlOf } from './house.ts';
 
 const MB = 1_000_000;
 
@@ -56,8 +56,8 @@ test('the write-ahead log of an issuer is within its bound after a reader that h
   const place = house();
   const issuer = place.open({ telemetry });
   login(issuer);
-  issuer.database.exec('CREATE TABLE of_the_host (content BLOB)');
-  const insert = issuer.database.prepare('INSERT INTO of_the_host VALUES (zeroblob(?))');
+  sqlOf(issuer).exec('CREATE TABLE of_the_host (content BLOB)');
+  const insert = sqlOf(issuer).prepare('INSERT INTO of_the_host VALUES (zeroblob(?))');
   const writer = {
     path: place.databasePath,
     table: 'rescind_sessions',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
 import { bearer, openFleet, protectedUrl, request } from '@rescind/dev-fleet';
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -48,7 +49,7 @@ test('a lock file that others can open is closed to them, in directories that ar
   }
   const issuer = openIssuer({
     issuer: 'https://login.example',
-    databasePath: join(directory, 'issuer.sqlite'),
+    store: sqliteStore({ path: join(directory, 'issuer.sqlite') }),
     keysPath: join(directory, 'made', 'keys'),
     subject: () => undefined,
   });

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { generateSigningKey, signingKeyToPem } from '@rescind/token';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
@@ -55,7 +56,13 @@ test('its log goes on where it was, and its keys have their place in a rotation'
   const { databasePath, keysPath, given } = filesOfVersion1();
   const keyRotation = { everyMs: 'never', eventEveryMs: 'never' } as const;
   const subject = () => ({ claims: {}, credentialVersion: 1, active: true });
-  const issuer = openIssuer({ issuer: given.issuer, databasePath, keysPath, keyRotation, subject });
+  const issuer = openIssuer({
+    issuer: given.issuer,
+    store: sqliteStore({ path: databasePath }),
+    keysPath,
+    keyRotation,
+    subject,
+  });
   onTestFinished(() => issuer.close());
   expect(issuer.refusingWrites()).toBeNull();
   expect(issuer.log.snapshot().epoch).toBe(given.log.epoch);

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { IssuerOptions } from '@rescind/issuer';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
+import type { SqliteStoreOptions } from '@rescind/issuer-sqlite';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 
@@ -10,8 +12,9 @@ const mistakes: [keyof IssuerOptions, unknown][] = [
   ['issuer', 'login.example'],
   ['issuer', 'https://login.example?x'],
   ['issuer', 'ftp://login.example'],
-  ['databasePath', ''],
-  ['databasePath', ':memory:'],
+  ['store', undefined],
+  ['store', 'users.db'],
+  ['store', {}],
   ['keysPath', ''],
   ['subject', undefined],
   ['accessTokenTtlMs', 0],
@@ -31,18 +34,29 @@ const mistakes: [keyof IssuerOptions, unknown][] = [
 
 test.each(mistakes)('a wrong %s (%s) is told by its name, and nothing is made', (name, value) => {
   const directory = temporaryDirectory();
+  const path = join(directory, 'users.db');
   const good = {
     issuer: 'https://login.example',
-    databasePath: join(directory, 'users.db'),
+    store: sqliteStore({ path }),
     keysPath: join(directory, 'keys'),
     subject: () => undefined,
   };
   const open = () => openIssuer({ ...good, [name]: value } as IssuerOptions);
   expect(open).toThrow(TypeError);
   expect(open).toThrow(name);
-  expect(existsSync(good.databasePath)).toBe(false);
+  expect(existsSync(path)).toBe(false);
 });
 
 test('restore takes the same places', async () => {
-  await expect(restoreIssuer({ issuer: 'x', databasePath: 'x', keysPath: 'x' })).rejects.toThrow(/issuer/);
+  await expect(restoreIssuer({ issuer: 'x', store: sqliteStore({ path: 'x' }), keysPath: 'x' })).rejects.toThrow(
+    /issuer/,
+  );
+});
+
+test.each([[''], [':memory:'], [undefined]])('sqliteStore refuses the path %s', (path) => {
+  expect(() => sqliteStore({ path } as SqliteStoreOptions)).toThrow(/path/);
+});
+
+test('the rows of a store that no issuer has opened are not there', () => {
+  expect(() => sqliteStore({ path: 'x' }).sql).toThrow('openIssuer opens it');
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { IssuerTransaction } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { silentTelemetry } from '@rescind/revocation';
 import { afterAll } from 'vitest';
 import type { Options } from './table.ts';
@@ -10,7 +11,7 @@ import type { Options } from './table.ts';
 const directory = mkdtempSync(join(tmpdir(), 'rescind-'));
 const issuer = openIssuer({
   issuer: 'https://login.example',
-  databasePath: join(directory, 'users.db'),
+  store: sqliteStore({ path: join(directory, 'users.db') }),
   keysPath: join(directory, 'keys'),
   subject: () => undefined,
   clients: [],

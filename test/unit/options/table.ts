@@ -17,6 +17,7 @@ import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
 import { createRelayCore, openIssuer, restoreIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
 import { createTelemetry, openApiDocument, operation } from '@rescind/service';
 import { setting } from '@rescind/service/configuration';
@@ -125,7 +126,7 @@ const verifier = {
 };
 const places = {
   issuer: ISSUER,
-  databasePath: join(DIRECTORY, 'users.db'),
+  store: { open: method },
   keysPath: join(DIRECTORY, 'keys'),
   publisher,
   eventRetentionMs: 3_600_000,
@@ -217,6 +218,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       clients: [{ clientId: 'a', name: 'A', authMethod: 'none' }],
     },
   ],
+  sqliteStore: [sqliteStore, { path: NOWHERE, schema: ['CREATE TABLE users (name)'] }],
   restoreIssuer: [
     restoreIssuer,
     { ...places, otherIssuers: [{ issuer: ISSUER, longestTokenTtlMs: 1 }], proofs: ['a'] },

@@ -4,7 +4,7 @@ import { CLOCK_TOLERANCE_MS, isCallersError, RescindError } from '@rescind/revoc
 import type { VerifiedToken } from '@rescind/token';
 import { createKeySet, createVerifier, gate } from '@rescind/token';
 import type { ClientProof, RegisteredClient } from '../issuer-clients.ts';
-import type { Clients } from '../sql/clients.ts';
+import type { Clients } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
 import type { ClientRegistry } from './registry.ts';
 import { hashSecret } from './registry.ts';

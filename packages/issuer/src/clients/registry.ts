@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
 import type { Client, IssuerClients, RegisteredClient } from '../issuer-clients.ts';
-import type { Clients } from '../sql/clients.ts';
+import type { Clients } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
 import { MOST_SECRETS, toRegistered } from './requirements.ts';
 

@@ -4,7 +4,7 @@ import type { SigningKey } from '@rescind/token';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { EpochDraft } from '../log/epoch-draft.ts';
 import { createEpochDraft } from '../log/epoch-draft.ts';
-import type { KeyRow } from '../sql/keys.ts';
+import type { KeyRow } from '../store/keys.ts';
 import type { Transactions } from '../transactions.ts';
 import type { KeyRoom } from './changes.ts';
 import { activateNext, algorithmOf, publishNext, retirementOf } from './changes.ts';

@@ -3,7 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Jwks, PublishedKey, SigningAlgorithm, SigningKey } from '@rescind/token';
 import { generateSigningKey, publicJwks } from '@rescind/token';
 import type { KeyPurpose } from '../issuer-keys.ts';
-import type { Keys } from '../sql/keys.ts';
+import type { Keys } from '../store/keys.ts';
 import type { PrivateDirectory } from './directory.ts';
 import type { HeldKey } from './key-files.ts';
 import { createKeyFiles, toHeld } from './key-files.ts';

@@ -1,7 +1,7 @@
 import { RescindError } from '@rescind/revocation';
 import type { IssuerKeys, KeyPurpose, KeyRevocation, KeyView } from '../issuer-keys.ts';
 import type { CutoffRequest, RevocationRecord } from '../issuer-revocations.ts';
-import type { KeyRow } from '../sql/keys.ts';
+import type { KeyRow } from '../store/keys.ts';
 import type { Transactions, Unit } from '../transactions.ts';
 import type { KeyRoom } from './changes.ts';
 import { algorithmOf, publishNext } from './changes.ts';

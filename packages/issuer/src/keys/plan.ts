@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import type { SigningAlgorithm } from '@rescind/token';
-import type { KeyCause, KeyRow } from '../sql/keys.ts';
+import type { KeyCause, KeyRow } from '../store/keys.ts';
 
 /** What is due for the keys of one purpose. */
 export type KeyStep =

@@ -4,9 +4,7 @@ import type { Denial, EpochMillis } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
 import type { RevocationRecord } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
-import type { Meta } from '../sql/meta.ts';
-import type { Outbox, OutboxRow } from '../sql/outbox.ts';
-import type { Revocations } from '../sql/revocations.ts';
+import type { Meta, Outbox, OutboxRow, Revocations } from '../store/log.ts';
 
 /** What an event says, apart from its place in the log. */
 export interface Revocation {

@@ -3,7 +3,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { isAboutEventKeys } from '../revoke/denials.ts';
 import { createId } from '../session/mint.ts';
-import type { Store } from '../sql/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Revocation, SignedEvent } from './appender.ts';
 import { revocationOf } from './appender.ts';
 import { counterOf, toEpoch } from './epoch.ts';

@@ -2,7 +2,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { denyEventKid } from '../revoke/denials.ts';
 import { inParts } from '../revoke/parts.ts';
 import { createId } from '../session/mint.ts';
-import type { Store } from '../sql/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
 import type { Revocation } from './appender.ts';
 

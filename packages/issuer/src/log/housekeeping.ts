@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
-import type { Store } from '../sql/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Transactions, Unit } from '../transactions.ts';
 import { revocationOf } from './appender.ts';
 

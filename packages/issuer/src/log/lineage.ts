@@ -1,4 +1,4 @@
-import type { LogIdentity } from '../sql/meta.ts';
+import type { LogIdentity } from '../store/log.ts';
 import { counterOf } from './epoch.ts';
 
 /** Somewhere in a log: an event, or the head that a heartbeat or the high-water file tells. */

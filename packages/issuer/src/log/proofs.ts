@@ -5,7 +5,7 @@ import { RescindError } from '@rescind/revocation';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { HighWaterFile, ProofFile } from '../keys/high-water.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import type { Store } from '../sql/store.ts';
+import type { Store } from '../store/store.ts';
 import type { LogPoint } from './lineage.ts';
 import { restoredBecause } from './lineage.ts';
 import type { WriteGate } from './write-gate.ts';

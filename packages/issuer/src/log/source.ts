@@ -1,16 +1,11 @@
 import type { EventEncoder, LogSource } from '@rescind/feed';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import type Database from 'better-sqlite3';
-import type { LastWords } from '../sql/last-words.ts';
-import type { LogIdentity, Meta } from '../sql/meta.ts';
-import type { Outbox } from '../sql/outbox.ts';
+import type { LogIdentity } from '../store/log.ts';
+import type { Store } from '../store/store.ts';
 
 interface LogSourceOptions {
   readonly log: string;
-  readonly database: Database.Database;
-  readonly meta: Meta;
-  readonly outbox: Outbox;
-  readonly lastWords: LastWords;
+  readonly store: Store;
   readonly encoder: () => EventEncoder;
   readonly now: () => EpochMillis;
   /** How far `now` is ahead of the wall clock. */
@@ -24,11 +19,12 @@ const LEAD_MS: DurationMs = 1_000;
 
 /** The log of record, as those read it who carry it on. */
 export function createLogSource(options: LogSourceOptions): LogSource {
-  const { log, database, meta, outbox, lastWords, encoder, now, leadMs, onAppend, prove } = options;
+  const { log, store, encoder, now, leadMs, onAppend, prove } = options;
+  const { meta, outbox, lastWords } = store;
 
   /** Inside a transaction this connection would show what may yet be rolled back. */
   function requireCommitted(): void {
-    if (database.inTransaction) throw new Error('the log must not be read inside a transaction');
+    if (store.inTransaction) throw new Error('the log must not be read inside a transaction');
   }
 
   function snapshot(): LogIdentity {

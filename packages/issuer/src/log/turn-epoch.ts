@@ -1,6 +1,6 @@
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { isAboutEventKeys } from '../revoke/denials.ts';
-import type { Store } from '../sql/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
 import { revocationOf } from './appender.ts';
 import { counterOf, toEpoch } from './epoch.ts';

@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
-import type { LastWords } from '../sql/last-words.ts';
-import type { Meta } from '../sql/meta.ts';
 import type { Storage } from '../storage.ts';
+import type { LastWords, Meta } from '../store/log.ts';
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
 import { composeBatch, createRelayCore } from './core.ts';
 import { countPublished } from './published.ts';

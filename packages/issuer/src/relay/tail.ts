@@ -3,7 +3,7 @@ import { isSigned } from '@rescind/feed';
 import type { RestoreDetector } from '../log/proofs.ts';
 import { toPoint } from '../log/proofs.ts';
 import type { WriteGate } from '../log/write-gate.ts';
-import type { Meta } from '../sql/meta.ts';
+import type { Meta } from '../store/log.ts';
 
 type TailFinding =
   | { readonly kind: 'good' }

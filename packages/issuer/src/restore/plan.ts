@@ -6,7 +6,7 @@ import type { Revocation } from '../log/appender.ts';
 import { counterOf } from '../log/epoch.ts';
 import type { LogPoint } from '../log/lineage.ts';
 import { restoredBecause } from '../log/lineage.ts';
-import type { LogIdentity } from '../sql/meta.ts';
+import type { LogIdentity } from '../store/log.ts';
 import type { Evidence } from './evidence.ts';
 import { comparePoints } from './evidence.ts';
 

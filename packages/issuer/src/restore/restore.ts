@@ -1,7 +1,7 @@
 import type { EventRecord } from '@rescind/feed';
 import { CLOCK_TOLERANCE_MS, createIssuerClock } from '@rescind/revocation';
-import type { OpenFiles } from '../files.ts';
 import { openFiles } from '../files.ts';
+import type { Places } from '../identity.ts';
 import { establish } from '../identity.ts';
 import type { RestoreOptions, RestoreReport } from '../issuer.ts';
 import { createEventSigning } from '../keys/event-signing.ts';
@@ -28,25 +28,22 @@ import { planRestore } from './plan.ts';
  */
 export async function restoreIssuer(given: RestoreOptions): Promise<RestoreReport> {
   const options = restoreOptions(given);
-  const files = openFiles(options);
+  const files = openFiles(options, toSettings(options).telemetry);
   try {
     return await restore(options, files);
   } finally {
-    files.connection.close();
+    files.store.close();
     await options.publisher?.close();
   }
 }
 
-async function restore(options: RestoreOptions, files: OpenFiles): Promise<RestoreReport> {
+async function restore(options: RestoreOptions, files: Places): Promise<RestoreReport> {
   const { issuer, otherIssuers = [] } = options;
   const settings = toSettings(options);
   const { clock, telemetry, keyRotation } = settings;
-  const { connection, store, keyrings, highWater, proofs } = files;
-  const { database } = connection;
+  const { store, keyrings, highWater, proofs } = files;
   const issuerClock = createIssuerClock(clock, store.meta.clockFloor);
-  database
-    .transaction(() => establish({ issuer, algorithm: keyRotation.algorithm }, files, issuerClock.now()))
-    .immediate();
+  store.transaction(() => establish({ issuer, algorithm: keyRotation.algorithm }, files, issuerClock.now()));
   const signing = createEventSigning(issuer, keyrings.event, [issuer, ...otherIssuers.map((other) => other.issuer)]);
 
   const own = store.meta.identity();
@@ -69,8 +66,8 @@ async function restore(options: RestoreOptions, files: OpenFiles): Promise<Resto
   const appender = createAppender({ ...store, encoder: signing.encoder });
   const gate = createWriteGate();
   const storage = createStorage(telemetry, clock);
-  const writing = { database, issuerClock, appender, highWater, gate, storage, telemetry };
-  const transactions = createTransactions({ ...store, ...writing });
+  const writing = { store, issuerClock, appender, highWater, gate, storage, telemetry };
+  const transactions = createTransactions(writing);
   const signingKid = keyrings.token.make(keyRotation.algorithm).kid;
   const opened = await transactions.runInTime((unit) =>
     openNewEpoch({ issuer, otherIssuers, keys: { store, keyrings, settings }, evidence, plan, signingKid }, unit),

@@ -1,8 +1,8 @@
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
-import type { Session } from '../sql/sessions.ts';
-import type { Store } from '../sql/store.ts';
+import type { Session } from '../store/sessions.ts';
+import type { Store } from '../store/store.ts';
 import { endsSessions } from './denials.ts';
 
 export interface AffectedContext {

@@ -2,7 +2,7 @@ import { EVENT_KID } from '@rescind/feed';
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import { NEVER, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import type { CutoffRequest } from '../issuer-revocations.ts';
-import type { SessionClaim } from '../sql/session-ends.ts';
+import type { SessionClaim } from '../store/sessions.ts';
 
 /** What a denial is made with: asked only when it is needed. */
 export interface DenialTimes {

@@ -1,6 +1,6 @@
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import type { CutoffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
-import type { Store } from '../sql/store.ts';
+import type { Store } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
 import type { DenialTimes } from './denials.ts';
 import { denyOlderTokens, toDenial } from './denials.ts';

@@ -13,7 +13,7 @@ import type { KeyRoom } from '../keys/changes.ts';
 import { replaceRevoked } from '../keys/changes.ts';
 import { findPresented } from '../session/presented.ts';
 import type { SessionRoom } from '../session/room.ts';
-import type { Session } from '../sql/sessions.ts';
+import type { Session } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { appendRevocation } from './append.ts';
 import { denyEventKid, denyKid, endsSessions } from './denials.ts';

@@ -2,8 +2,8 @@ import { NEVER, RescindError } from '@rescind/revocation';
 import type { IssuerRevocations, RevocationState } from '../issuer-revocations.ts';
 import { revocationOf } from '../log/appender.ts';
 import { pageSize } from '../page.ts';
-import type { OutboxRow } from '../sql/outbox.ts';
-import type { Store } from '../sql/store.ts';
+import type { OutboxRow } from '../store/log.ts';
+import type { Store } from '../store/store.ts';
 
 /** @param isPublishing whether a publisher is to acknowledge events; without one readers are served from the outbox */
 export function createRevocationStates({ meta, outbox }: Store, isPublishing: boolean): IssuerRevocations {

@@ -2,7 +2,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { deadline } from '../clients/policy.ts';
 import type { AccessAnswer } from '../issuer-sessions.ts';
-import type { Rotation } from '../sql/sessions.ts';
+import type { Rotation } from '../store/sessions.ts';
 import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
 import { createId, mintAccessToken } from './mint.ts';

@@ -4,7 +4,7 @@ import type { FullPolicy } from '../clients/policy.ts';
 import { policyOf } from '../clients/policy.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
-import type { Session } from '../sql/sessions.ts';
+import type { Session } from '../store/sessions.ts';
 import type { Audience } from './audience.ts';
 import type { SessionRoom } from './room.ts';
 import { parseScope, presentScope, requireWithin } from './scope.ts';

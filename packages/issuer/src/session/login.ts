@@ -5,7 +5,7 @@ import { allowsStorage, deadline, policyOf } from '../clients/policy.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { BeginSession, TokenAnswer } from '../issuer-sessions.ts';
-import type { NewSession } from '../sql/sessions.ts';
+import type { NewSession } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
 import type { Audience } from './audience.ts';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token';
 import type { SubjectRecord } from '../issuer.ts';
-import type { Session } from '../sql/sessions.ts';
+import type { Session } from '../store/sessions.ts';
 import type { Audience } from './audience.ts';
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt';

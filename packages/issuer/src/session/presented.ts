@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import type { Session } from '../sql/sessions.ts';
-import type { Store } from '../sql/store.ts';
+import type { Session } from '../store/sessions.ts';
+import type { Store } from '../store/store.ts';
 import type { OpaqueToken } from './opaque.ts';
 import { digestOfVerifier, hashVerifier, isSameHash, parseOpaqueToken, unseal } from './opaque.ts';
 

@@ -10,7 +10,7 @@ import type {
 import { appendRevocation } from '../revoke/append.ts';
 import { denyOlderTokens } from '../revoke/denials.ts';
 import { createPlanRoom } from '../revoke/plan.ts';
-import type { Rotation, Session } from '../sql/sessions.ts';
+import type { Rotation, Session } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
 import { grantAccess, isOver, requireGoingOn, termsOf } from './grant.ts';

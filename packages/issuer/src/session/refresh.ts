@@ -1,6 +1,6 @@
 import { RescindError } from '@rescind/revocation';
 import type { RefreshRequest, TokenAnswer } from '../issuer-sessions.ts';
-import type { Session } from '../sql/sessions.ts';
+import type { Session } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
 import { grantAccess, refusalOfEnded, requireGoingOn, termsOf } from './grant.ts';

@@ -2,7 +2,7 @@ import type { EpochMillis, Find } from '@rescind/revocation';
 import { isCallersError, issuedAt, judge, RescindError } from '@rescind/revocation';
 import type { VerifiedToken, Verifier } from '@rescind/token';
 import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
-import type { Session } from '../sql/sessions.ts';
+import type { Session } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
 import type { Audience } from './audience.ts';

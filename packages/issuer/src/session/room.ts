@@ -2,7 +2,7 @@ import type { PolicyDefaults } from '../clients/policy.ts';
 import type { ClientRegistry } from '../clients/registry.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import type { Store } from '../sql/store.ts';
+import type { Store } from '../store/store.ts';
 import type { AudiencePolicy } from './audience.ts';
 
 /** What login, refresh and renewal work with. */

@@ -1,5 +1,5 @@
 import type { DurationMs } from '@rescind/revocation';
-import type { Rotation } from '../sql/sessions.ts';
+import type { Rotation } from '../store/sessions.ts';
 import type { OpaqueToken } from './opaque.ts';
 import { createOpaqueToken, digestOfVerifier, hashVerifier, seal } from './opaque.ts';
 

@@ -1,6 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { gate } from '@rescind/token';
-import type { Session } from '../sql/sessions.ts';
+import type { Session } from '../store/sessions.ts';
 import { refuseDenied } from '../verify.ts';
 import { findPresented } from './presented.ts';
 import type { RenewalRoom } from './renew.ts';

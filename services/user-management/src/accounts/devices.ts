@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net';
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import type { Sealer } from './sealer.ts';
 
@@ -24,18 +24,18 @@ export interface KnownDevices {
 /** More than anybody has; beyond, the one that was not seen for longest is forgotten. */
 const MOST_DEVICES = 50;
 
-export function createKnownDevices(database: Issuer['database'], sealer: Sealer): KnownDevices {
-  const see = database.prepare('UPDATE account_devices SET seen_at = ? WHERE sub = ? AND fingerprint = ?');
-  const insert = database.prepare('INSERT INTO account_devices (seen_at, sub, fingerprint) VALUES (?, ?, ?)');
-  const trim = database.prepare(
+export function createKnownDevices(sql: HostSql, sealer: Sealer): KnownDevices {
+  const see = sql.prepare('UPDATE account_devices SET seen_at = ? WHERE sub = ? AND fingerprint = ?');
+  const insert = sql.prepare('INSERT INTO account_devices (seen_at, sub, fingerprint) VALUES (?, ?, ?)');
+  const trim = sql.prepare(
     `DELETE FROM account_devices WHERE sub = @sub AND fingerprint IN (
        SELECT fingerprint FROM account_devices WHERE sub = @sub ORDER BY seen_at DESC LIMIT -1 OFFSET ${MOST_DEVICES}
      )`,
   );
-  const find = database
+  const find = sql
     .prepare<[string, Buffer], Buffer>('SELECT fingerprint FROM account_devices WHERE sub = ? AND fingerprint = ?')
     .pluck();
-  const forget = database.prepare('DELETE FROM account_devices WHERE sub = ?');
+  const forget = sql.prepare('DELETE FROM account_devices WHERE sub = ?');
   return {
     note(sub, traits, at) {
       const row = [at, sub, sealer.fingerprint(describe(sub, traits))] as const;

@@ -1,4 +1,4 @@
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import type { Account, AccountClaims } from './account.ts';
 import type { Sealer } from './sealer.ts';
@@ -50,32 +50,30 @@ interface Sealed {
 export const HISTORY_CONTEXT = 'history ';
 
 export function createAccountHistory(
-  database: Issuer['database'],
+  sql: HostSql,
   sealer: Sealer,
   factors: Pick<FactorTable, 'state'>,
 ): AccountHistory {
-  const greatest = database
-    .prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'account_history'`)
-    .pluck();
-  const counted = database.prepare<[string], { states: number; last: number | null }>(
+  const greatest = sql.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'account_history'`).pluck();
+  const counted = sql.prepare<[string], { states: number; last: number | null }>(
     'SELECT count(*) AS states, max(seq) AS last FROM account_history WHERE sub = ?',
   );
-  const insert = database.prepare('INSERT INTO account_history (sub, at, sealed) VALUES (?, ?, ?)');
-  const insertCode = database.prepare('INSERT INTO account_history_codes (seq, sub, hash) VALUES (?, ?, ?)');
-  const after = database.prepare<[string, number], { seq: number; sealed: Buffer }>(
+  const insert = sql.prepare('INSERT INTO account_history (sub, at, sealed) VALUES (?, ?, ?)');
+  const insertCode = sql.prepare('INSERT INTO account_history_codes (seq, sub, hash) VALUES (?, ?, ?)');
+  const after = sql.prepare<[string, number], { seq: number; sealed: Buffer }>(
     'SELECT seq, sealed FROM account_history WHERE sub = ? AND seq > ? ORDER BY seq',
   );
-  const codesOf = database.prepare<[number], Buffer>('SELECT hash FROM account_history_codes WHERE seq = ?').pluck();
+  const codesOf = sql.prepare<[number], Buffer>('SELECT hash FROM account_history_codes WHERE seq = ?').pluck();
   // Of the states of each account those after the oldest live link are needed.
   const needless = `(@sub IS NULL OR sub = @sub) AND NOT EXISTS (
     SELECT 1 FROM account_links l WHERE l.sub = account_history.sub AND l.purpose = 'not_me' AND l.expires_at > @now
       AND l.position < account_history.seq)`;
-  const pruneCodes = database.prepare(
+  const pruneCodes = sql.prepare(
     `DELETE FROM account_history_codes WHERE seq IN (SELECT seq FROM account_history WHERE ${needless})`,
   );
-  const pruneStates = database.prepare(`DELETE FROM account_history WHERE ${needless}`);
-  const forgetCodes = database.prepare('DELETE FROM account_history_codes WHERE sub = ?');
-  const forget = database.prepare('DELETE FROM account_history WHERE sub = ?');
+  const pruneStates = sql.prepare(`DELETE FROM account_history WHERE ${needless}`);
+  const forgetCodes = sql.prepare('DELETE FROM account_history_codes WHERE sub = ?');
+  const forget = sql.prepare('DELETE FROM account_history WHERE sub = ?');
 
   const prune = (now: EpochMillis, sub?: string) => {
     pruneCodes.run({ now, sub: sub ?? null });

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 
 /** What the holder of a link's token may do, once. */
@@ -58,30 +58,28 @@ interface Row extends Omit<Link, 'recovers'> {
 const COLUMNS = 'hash, sub, issued_at AS issuedAt, position, recovers';
 const IN_ORDER = 'ORDER BY position, issued_at, hash';
 
-export function createLinks(database: Issuer['database']): Links {
-  const insert = database.prepare(
+export function createLinks(sql: HostSql): Links {
+  const insert = sql.prepare(
     `INSERT INTO account_links (hash, sub, purpose, issued_at, expires_at, position, recovers)
      VALUES (@hash, @sub, @purpose, @at, @expiresAt, @position, @recovers)`,
   );
-  const trim = database.prepare(
+  const trim = sql.prepare(
     `DELETE FROM account_links WHERE hash IN (
        SELECT hash FROM account_links WHERE sub = @sub AND purpose = @purpose ${IN_ORDER}
        LIMIT max(0, (SELECT count(*) FROM account_links WHERE sub = @sub AND purpose = @purpose) - ${2 * KEPT_AT_EACH_END})
        OFFSET ${KEPT_AT_EACH_END})`,
   );
-  const find = database.prepare<[Buffer, string, number], Row>(
+  const find = sql.prepare<[Buffer, string, number], Row>(
     `SELECT ${COLUMNS} FROM account_links WHERE hash = ? AND purpose = ? AND expires_at > ?`,
   );
-  const oldest = database.prepare<[string, string, number], Row>(
+  const oldest = sql.prepare<[string, string, number], Row>(
     `SELECT ${COLUMNS} FROM account_links WHERE sub = ? AND purpose = ? AND expires_at > ? ${IN_ORDER} LIMIT 1`,
   );
-  const remove = database.prepare('DELETE FROM account_links WHERE hash = ?');
-  const forget = database.prepare(
-    'DELETE FROM account_links WHERE sub = @sub AND (@purpose IS NULL OR purpose = @purpose)',
-  );
-  const forgetAllBut = database.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND hash <> ?');
-  const forgetUntil = database.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND issued_at <= ?');
-  const prune = database.prepare('DELETE FROM account_links WHERE expires_at <= ?');
+  const remove = sql.prepare('DELETE FROM account_links WHERE hash = ?');
+  const forget = sql.prepare('DELETE FROM account_links WHERE sub = @sub AND (@purpose IS NULL OR purpose = @purpose)');
+  const forgetAllBut = sql.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND hash <> ?');
+  const forgetUntil = sql.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND issued_at <= ?');
+  const prune = sql.prepare('DELETE FROM account_links WHERE expires_at <= ?');
 
   const findLink = (token: string, purpose: LinkPurpose, now: EpochMillis) =>
     toLink(find.get(hashOf(token), purpose, now));

@@ -1,4 +1,4 @@
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import unhomoglyph from 'unhomoglyph';
 
 /** Invisible characters (UAX 44, Default_Ignorable_Code_Point): fillers, selectors, joiners, and controls of direction. */
@@ -41,10 +41,10 @@ export interface TakenNames {
   remove(sub: string): void;
 }
 
-export function createTakenNames(database: Issuer['database']): TakenNames {
-  const find = database.prepare('SELECT 1 FROM account_name_keys WHERE key = ?');
-  const insert = database.prepare('INSERT OR IGNORE INTO account_name_keys (key, sub) VALUES (?, ?)');
-  const remove = database.prepare('DELETE FROM account_name_keys WHERE sub = ?');
+export function createTakenNames(sql: HostSql): TakenNames {
+  const find = sql.prepare('SELECT 1 FROM account_name_keys WHERE key = ?');
+  const insert = sql.prepare('INSERT OR IGNORE INTO account_name_keys (key, sub) VALUES (?, ?)');
+  const remove = sql.prepare('DELETE FROM account_name_keys WHERE sub = ?');
   return {
     isTaken: (username) => lookAlikeKeys(username).some((key) => find.get(key) !== undefined),
     add(sub, username) {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { NoticeOutbox } from '../notices/outbox.ts';
@@ -17,6 +18,8 @@ import type { AccountTable } from './table.ts';
 
 export interface AccountStoreOptions {
   readonly issuer: Issuer;
+  /** The host's rows in the issuer's store. */
+  readonly sql: HostSql;
   readonly table: AccountTable;
   /** The directory of private keys. */
   readonly keysPath: string;
@@ -46,13 +49,12 @@ const DEAD_NOTICES_KEPT_MS: DurationMs = 30 * 24 * HOUR_MS;
 
 /** Everything that accounts keep in the issuer's file, and the key that seals some of it. */
 export function openAccountStore(options: AccountStoreOptions): AccountStore {
-  const { issuer, keysPath, notified, clock, telemetry } = options;
-  const { database } = issuer;
-  const sealer = openSealer(database, join(keysPath, KEY_FILE));
-  const outbox = createNoticeOutbox(database, sealer);
-  const links = createLinks(database);
-  const factors = createFactorTable(database, sealer);
-  const history = createAccountHistory(database, sealer, factors);
+  const { issuer, sql, keysPath, notified, clock, telemetry } = options;
+  const sealer = openSealer(sql, join(keysPath, KEY_FILE));
+  const outbox = createNoticeOutbox(sql, sealer);
+  const links = createLinks(sql);
+  const factors = createFactorTable(sql, sealer);
+  const history = createAccountHistory(sql, sealer, factors);
   const listeners = new Set<() => void>();
 
   const notices: Notices = {
@@ -71,7 +73,7 @@ export function openAccountStore(options: AccountStoreOptions): AccountStore {
     links,
     factors,
     history,
-    devices: createKnownDevices(database, sealer),
+    devices: createKnownDevices(sql, sealer),
     notices: notified ? notices : undefined,
     resetTtlMs: options.resetTtlMs,
     notMeTtlMs: options.notMeTtlMs,
@@ -107,8 +109,8 @@ export function openAccountStore(options: AccountStoreOptions): AccountStore {
 }
 
 /** The sealer that opens what is sealed already. @throws RescindError `configuration_invalid` */
-function openSealer(database: Issuer['database'], path: string): Sealer {
-  const sample = database
+function openSealer(sql: HostSql, path: string): Sealer {
+  const sample = sql
     .prepare<[], { sealed: Buffer; context: string }>(
       `SELECT secret AS sealed, '${FACTOR_CONTEXT}' || sub AS context FROM account_second_factors
        UNION ALL SELECT sealed, id FROM notices

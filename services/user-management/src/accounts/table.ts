@@ -1,4 +1,4 @@
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Account, AccountState } from './account.ts';
@@ -56,40 +56,40 @@ const COLUMNS = `sub, username, password, credential_version AS credentialVersio
     AS secondFactor`;
 
 /** The table of users, in the issuer's file: what changes a user and revokes commits in one transaction. */
-export function createAccountTable(database: Issuer['database']): AccountTable {
-  const names = createTakenNames(database);
-  const bySub = database.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
-  const byName = database.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
-  const list = database.prepare<[{ after: string; limit: number; state: string | null }], Row>(
+export function createAccountTable(sql: HostSql): AccountTable {
+  const names = createTakenNames(sql);
+  const bySub = sql.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
+  const byName = sql.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
+  const list = sql.prepare<[{ after: string; limit: number; state: string | null }], Row>(
     `SELECT ${COLUMNS} FROM accounts
      WHERE sub > @after AND CASE WHEN @state IS NULL THEN state <> 'deleted' ELSE state = @state END
      ORDER BY sub LIMIT @limit`,
   );
-  const scoped = database.prepare<[], string>('SELECT sub FROM accounts WHERE scopes IS NOT NULL ORDER BY sub').pluck();
-  const insert = database.prepare<[string, string, string, string, number]>(
+  const scoped = sql.prepare<[], string>('SELECT sub FROM accounts WHERE scopes IS NOT NULL ORDER BY sub').pluck();
+  const insert = sql.prepare<[string, string, string, string, number]>(
     `INSERT INTO accounts (sub, username, name_key, password, credential_version, created_at)
      VALUES (?, ?, ?, ?, 1, ?) ON CONFLICT DO NOTHING`,
   );
-  const update = database.prepare(
+  const update = sql.prepare(
     `UPDATE accounts SET password = @password, credential_version = @credentialVersion, state = @state,
        state_reason = @stateReason, reset_reason = @resetReason, scopes = @scopes, claims = @claims,
        last_login_at = @lastLoginAt
      WHERE sub = @sub`,
   );
   // A name of ours has no colon: nobody can take a tombstone's key, and everybody the name that it frees.
-  const bury = database.prepare(
+  const bury = sql.prepare(
     `UPDATE accounts SET username = '', password = '', state = 'deleted', erase_at = @eraseAt,
        name_key = CASE WHEN @eraseAt IS NULL THEN 'deleted:' || sub ELSE name_key END,
        credential_version = credential_version + 1, state_reason = NULL, reset_reason = NULL,
        scopes = CASE WHEN @eraseAt IS NULL THEN NULL ELSE scopes END, claims = '{}', last_login_at = NULL
      WHERE sub = @sub`,
   );
-  const exhume = database.prepare(
+  const exhume = sql.prepare(
     `UPDATE accounts SET username = @username, password = @password, state = 'active', erase_at = NULL,
        credential_version = credential_version + 1, scopes = @scopes, claims = @claims, last_login_at = @lastLoginAt
      WHERE sub = @sub AND state = 'deleted' AND erase_at IS NOT NULL`,
   );
-  const erasable = database
+  const erasable = sql
     .prepare<[number, number], string>('SELECT sub FROM accounts WHERE erase_at <= ? ORDER BY erase_at LIMIT ?')
     .pluck();
 

@@ -1,4 +1,5 @@
 import type { Client, Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { mountOperations, openApiDocument } from '@rescind/service';
 import type { Express } from 'express';
@@ -30,6 +31,8 @@ import { userLogouts } from './users/logging-out.ts';
 
 export interface AdminOptions {
   readonly issuer: Issuer;
+  /** The host's rows in the issuer's store. */
+  readonly sql: HostSql;
   /** The `iss` of our tokens. */
   readonly name: string;
   /** The `aud` of tokens for the administration. */
@@ -62,7 +65,7 @@ export function createAdminApp(options: AdminOptions): Express {
     clock,
     telemetry,
   });
-  const table = createAuditTable(issuer.database);
+  const table = createAuditTable(options.sql);
   const audit = createAudit({ issuer, table, clock, telemetry });
   const desk = createDesk(audit);
   const tokens = createTokenCheck(issuer, () => clock.now(), audience);

@@ -1,4 +1,4 @@
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import type { AuditEntry, AuditRecord } from './entry.ts';
 import { chainHash, NO_HASH } from './entry.ts';
@@ -40,15 +40,15 @@ const CONDITIONS: Readonly<Record<keyof AuditFilter, string>> = {
   until: 'at <= @until',
 };
 
-export function createAuditTable(database: Issuer['database']): AuditTable {
-  const insert = database.prepare<[Row]>(
+export function createAuditTable(sql: HostSql): AuditTable {
+  const insert = sql.prepare<[Row]>(
     `INSERT INTO admin_audit (seq, at, who, operation, targets, reason, why, result, request_id, details, hash)
      VALUES (@seq, @at, @who, @operation, @targets, @reason, @why, @result, @requestId, @details, @hash)`,
   );
-  const hashAt = database.prepare<[number], string>('SELECT hash FROM admin_audit WHERE seq = ?').pluck();
+  const hashAt = sql.prepare<[number], string>('SELECT hash FROM admin_audit WHERE seq = ?').pluck();
   // SQLite's own count outlives the rows: one that was cut off the end leaves a gap that verifying sees.
-  const greatest = database.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'admin_audit'`).pluck();
-  const from = database.prepare<[number, number], Row>(
+  const greatest = sql.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'admin_audit'`).pluck();
+  const from = sql.prepare<[number, number], Row>(
     `SELECT ${COLUMNS} FROM admin_audit WHERE seq > ? ORDER BY seq LIMIT ?`,
   );
 
@@ -63,7 +63,7 @@ export function createAuditTable(database: Issuer['database']): AuditTable {
     latest(filter, { before = Number.MAX_SAFE_INTEGER, limit }) {
       const given = Object.entries(filter).filter(([, value]) => value !== undefined);
       const where = ['seq < @before', ...given.map(([name]) => CONDITIONS[name as keyof AuditFilter])].join(' AND ');
-      return database
+      return sql
         .prepare<[object], Row>(`SELECT ${COLUMNS} FROM admin_audit WHERE ${where} ORDER BY seq DESC LIMIT @limit`)
         .all({ ...Object.fromEntries(given), before, limit })
         .map(toEntry);

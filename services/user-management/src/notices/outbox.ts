@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 
 /** What somebody is to be told of. */
@@ -55,20 +55,20 @@ interface Counts {
 
 const ID_BYTES = 16;
 
-export function createNoticeOutbox(database: Issuer['database'], { seal, open }: NoticeSeal): NoticeOutbox {
-  const insert = database.prepare(
+export function createNoticeOutbox(sql: HostSql, { seal, open }: NoticeSeal): NoticeOutbox {
+  const insert = sql.prepare(
     'INSERT INTO notices (id, sub, type, sealed, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)',
   );
-  const due = database.prepare<[number, number], { id: string; type: string; sealed: Buffer; attempts: number }>(
+  const due = sql.prepare<[number, number], { id: string; type: string; sealed: Buffer; attempts: number }>(
     'SELECT id, type, sealed, attempts FROM notices WHERE dead_at IS NULL AND next_at <= ? ORDER BY next_at LIMIT ?',
   );
-  const next = database.prepare<[], number | null>('SELECT min(next_at) FROM notices WHERE dead_at IS NULL').pluck();
-  const remove = database.prepare('DELETE FROM notices WHERE id = ?');
-  const retry = database.prepare('UPDATE notices SET attempts = attempts + 1, next_at = ? WHERE id = ?');
-  const giveUp = database.prepare('UPDATE notices SET attempts = attempts + 1, dead_at = ? WHERE id = ?');
-  const forget = database.prepare('DELETE FROM notices WHERE sub = ?');
-  const prune = database.prepare('DELETE FROM notices WHERE dead_at IS NOT NULL AND created_at < ?');
-  const counts = database.prepare<[], Counts>(
+  const next = sql.prepare<[], number | null>('SELECT min(next_at) FROM notices WHERE dead_at IS NULL').pluck();
+  const remove = sql.prepare('DELETE FROM notices WHERE id = ?');
+  const retry = sql.prepare('UPDATE notices SET attempts = attempts + 1, next_at = ? WHERE id = ?');
+  const giveUp = sql.prepare('UPDATE notices SET attempts = attempts + 1, dead_at = ? WHERE id = ?');
+  const forget = sql.prepare('DELETE FROM notices WHERE sub = ?');
+  const prune = sql.prepare('DELETE FROM notices WHERE dead_at IS NOT NULL AND created_at < ?');
+  const counts = sql.prepare<[], Counts>(
     'SELECT count(*) - count(dead_at) AS waiting, count(dead_at) AS dead, max(dead_at) AS lastDeadAt FROM notices',
   );
 

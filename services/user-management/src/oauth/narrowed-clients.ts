@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CutoffRequest, Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 
@@ -19,10 +20,10 @@ export interface AppliedClients {
   replace(clients: readonly KnownClient[]): void;
 }
 
-export function createAppliedClients(database: Issuer['database']): AppliedClients {
-  const all = database.prepare<[], string>('SELECT bounds FROM applied_clients ORDER BY client_id').pluck();
-  const clear = database.prepare('DELETE FROM applied_clients');
-  const insert = database.prepare('INSERT INTO applied_clients (client_id, bounds) VALUES (?, ?)');
+export function createAppliedClients(sql: HostSql): AppliedClients {
+  const all = sql.prepare<[], string>('SELECT bounds FROM applied_clients ORDER BY client_id').pluck();
+  const clear = sql.prepare('DELETE FROM applied_clients');
+  const insert = sql.prepare('INSERT INTO applied_clients (client_id, bounds) VALUES (?, ?)');
   return {
     list: () => all.all().map((bounds) => JSON.parse(bounds)),
     replace(clients) {

@@ -1,4 +1,4 @@
-import type { Issuer } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import type { Sealer } from '../sealer.ts';
 
@@ -48,36 +48,34 @@ export interface FactorTable {
 export const FACTOR_CONTEXT = 'totp ';
 const contextOf = (sub: string) => FACTOR_CONTEXT + sub;
 
-export function createFactorTable(database: Issuer['database'], sealer: Sealer): FactorTable {
-  const find = database.prepare<[string], { secret: Buffer; confirmedAt: number | null; lastStep: number }>(
+export function createFactorTable(sql: HostSql, sealer: Sealer): FactorTable {
+  const find = sql.prepare<[string], { secret: Buffer; confirmedAt: number | null; lastStep: number }>(
     'SELECT secret, confirmed_at AS confirmedAt, last_step AS lastStep FROM account_second_factors WHERE sub = ?',
   );
-  const enrol = database.prepare(
+  const enrol = sql.prepare(
     `INSERT INTO account_second_factors (sub, secret) VALUES (?, ?)
      ON CONFLICT (sub) DO UPDATE SET secret = excluded.secret WHERE confirmed_at IS NULL`,
   );
-  const confirm = database.prepare('UPDATE account_second_factors SET confirmed_at = ?, last_step = ? WHERE sub = ?');
-  const use = database.prepare(
-    'UPDATE account_second_factors SET last_step = @step WHERE sub = @sub AND last_step < @step',
-  );
-  const addCode = database.prepare('INSERT INTO account_recovery_codes (sub, hash) VALUES (?, ?)');
-  const useCode = database.prepare(
+  const confirm = sql.prepare('UPDATE account_second_factors SET confirmed_at = ?, last_step = ? WHERE sub = ?');
+  const use = sql.prepare('UPDATE account_second_factors SET last_step = @step WHERE sub = @sub AND last_step < @step');
+  const addCode = sql.prepare('INSERT INTO account_recovery_codes (sub, hash) VALUES (?, ?)');
+  const useCode = sql.prepare(
     'UPDATE account_recovery_codes SET used_at = @at WHERE sub = @sub AND hash = @hash AND used_at IS NULL',
   );
-  const useFormerCode = database.prepare('DELETE FROM account_history_codes WHERE sub = ? AND hash = ?');
-  const usedCode = database.prepare(
+  const useFormerCode = sql.prepare('DELETE FROM account_history_codes WHERE sub = ? AND hash = ?');
+  const usedCode = sql.prepare(
     'SELECT 1 FROM account_recovery_codes WHERE sub = ? AND hash = ? AND used_at IS NOT NULL',
   );
-  const goodCodes = database
+  const goodCodes = sql
     .prepare<[string], Buffer>('SELECT hash FROM account_recovery_codes WHERE sub = ? AND used_at IS NULL')
     .pluck();
-  const dropCodes = database.prepare('DELETE FROM account_recovery_codes WHERE sub = ?');
-  const countCodes = database
+  const dropCodes = sql.prepare('DELETE FROM account_recovery_codes WHERE sub = ?');
+  const countCodes = sql
     .prepare<[string], number>('SELECT count(*) FROM account_recovery_codes WHERE sub = ? AND used_at IS NULL')
     .pluck();
-  const remove = database.prepare('DELETE FROM account_second_factors WHERE sub = ?');
-  const dropUnconfirmed = database.prepare('DELETE FROM account_second_factors WHERE sub = ? AND confirmed_at IS NULL');
-  const restore = database.prepare(
+  const remove = sql.prepare('DELETE FROM account_second_factors WHERE sub = ?');
+  const dropUnconfirmed = sql.prepare('DELETE FROM account_second_factors WHERE sub = ? AND confirmed_at IS NULL');
+  const restore = sql.prepare(
     `INSERT OR REPLACE INTO account_second_factors (sub, secret, confirmed_at, last_step) VALUES (?, ?, ?, ?)`,
   );
 

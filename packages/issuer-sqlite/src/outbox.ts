@@ -1,43 +1,5 @@
-import type { EpochMillis } from '@rescind/revocation';
+import type { Outbox, OutboxRow } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
-
-/** A signed event of the present epoch, in its place. */
-export interface OutboxRow {
-  readonly seq: number;
-  readonly jti: string;
-  readonly txn: string;
-  /** What it says (JSON), to say it anew. */
-  readonly revocation: string;
-  /** The greatest E of what it denies. */
-  readonly expiresAt: EpochMillis;
-  readonly appendedAt: EpochMillis;
-}
-
-interface NewOutboxRow extends Omit<OutboxRow, 'seq'> {
-  readonly jws: string;
-}
-
-export interface Outbox {
-  /** The seq it was given. */
-  append(row: NewOutboxRow): number;
-  read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
-  idAt(seq: number): string | undefined;
-  bottom(): OutboxRow | undefined;
-  /** Every row that still denies at `at`, in order. */
-  live(at: EpochMillis): OutboxRow[];
-  /** The first of them above `after`. */
-  liveAfter(at: EpochMillis, after: number, limit: number): OutboxRow[];
-  /** The lowest seq that still denies at `at`. */
-  lowestLive(at: EpochMillis): number | undefined;
-  /** Every part of one revocation, in order. */
-  ofTxn(txn: string): OutboxRow[];
-  /** Revocations by their last row, downwards from before `seq`. */
-  txnsBefore(seq: number, limit: number): readonly { readonly seq: number; readonly txn: string }[];
-  delete(seq: number): void;
-  /** Forgets everything: the next seq is 1. */
-  clear(): void;
-  count(): number;
-}
 
 const COLUMNS = 'seq, jti, txn, revocation, expires_at AS expiresAt, appended_at AS appendedAt';
 

@@ -1,12 +1,7 @@
-import type { Cutoff, EpochMillis, Find } from '@rescind/revocation';
+import type { Revocations } from '@rescind/issuer/store';
+import type { Cutoff } from '@rescind/revocation';
 import { mergeCutoffs } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
-
-/** The issuer's own rows: they commit in the transaction of the logout, so its answer and its view never differ. */
-export interface Revocations extends Find {
-  merge(cutoff: Cutoff): void;
-  prune(before: EpochMillis): number;
-}
 
 const COLUMNS = `iss, claim, value, issued_until AS issuedUntil, expires_at AS expiresAt, session_until AS sessionUntil, txn,
   reason, epoch, seq`;

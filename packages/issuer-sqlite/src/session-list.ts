@@ -1,24 +1,5 @@
-import type { EpochMillis } from '@rescind/revocation';
+import type { ListPlace, SessionList } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
-
-/** A place in a list: the newest first. */
-export interface ListPlace {
-  readonly createdAt: EpochMillis;
-  readonly sid: string;
-}
-
-interface SessionsAsked {
-  readonly sub: string | undefined;
-  readonly clientId: string | undefined;
-  readonly ended: boolean;
-  /** Only those after this. */
-  readonly after: ListPlace | undefined;
-  readonly limit: number;
-  readonly at: EpochMillis;
-}
-
-/** Sids in the order of a list. */
-export type SessionList = (asked: SessionsAsked) => string[];
 
 const FIRST: ListPlace = { createdAt: Number.MAX_SAFE_INTEGER, sid: '' };
 

@@ -1,34 +1,5 @@
-import type { ClockFloor, EpochMillis } from '@rescind/revocation';
+import type { LogIdentity, Meta } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
-
-/** The identity of the log: outlives the outbox rows it was made from. */
-export interface LogIdentity {
-  readonly epoch: string;
-  /** The greatest seq appended; 0 before the first. */
-  readonly head: number;
-  /** The id (`jti`) of the event there; null before the first. */
-  readonly last: string | null;
-  /** The lowest seq that still denies anything; head + 1 if none. Never falls within an epoch. */
-  readonly floor: number;
-}
-
-/** The one row of what the issuer must never forget. */
-export interface Meta {
-  readonly clockFloor: ClockFloor;
-  issuer(): string | null;
-  setIssuer(issuer: string): void;
-  /** `undefined` before the first epoch. */
-  identity(): LogIdentity | undefined;
-  openEpoch(epoch: string): void;
-  moveHead(head: number, last: string): void;
-  moveFloor(floor: number): void;
-  /** The greatest `exp` ever minted, in ms. */
-  greatestExp(): EpochMillis;
-  raiseGreatestExp(exp: EpochMillis): void;
-  /** The greatest seq of this epoch that the publisher has acknowledged; lags, since duplicates are harmless. */
-  sentSeq(epoch: string): number;
-  setSentSeq(epoch: string, seq: number): void;
-}
 
 export function createMeta(database: Database.Database): Meta {
   const read = <T>(column: string) => database.prepare<[], T>(`SELECT ${column} FROM rescind_meta`).pluck();

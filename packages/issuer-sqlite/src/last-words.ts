@@ -1,19 +1,5 @@
+import type { LastWord, LastWords } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
-
-/** The last event of an epoch whose key was revoked. */
-interface LastWord {
-  readonly epoch: string;
-  readonly jws: string;
-}
-
-/** Kept outside the outbox, which an epoch begins anew. */
-export interface LastWords {
-  add(word: LastWord): void;
-  find(epoch: string): string | undefined;
-  /** Those that no publisher has acknowledged yet, oldest first. */
-  unsent(): LastWord[];
-  markSent(epoch: string): void;
-}
 
 export function createLastWords(database: Database.Database): LastWords {
   const insert = database.prepare('INSERT OR REPLACE INTO rescind_last_words (epoch, jws) VALUES (@epoch, @jws)');

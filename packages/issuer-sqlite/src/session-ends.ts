@@ -1,30 +1,7 @@
+import type { SessionClaim, SessionEnds } from '@rescind/issuer/store';
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
-
-/** Which sessions a cut-off ends: those of this issuer whose claim has this value; `iss`: all. */
-export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
-
-/**
- * How sessions end, and are forgotten. Live is one that can go on, or that is past its deadlines and may have left tokens that
- * somebody takes.
- */
-export interface SessionEnds {
-  /** Those of a subject, but for one. */
-  liveSids(sub: string, exceptSid: string | null, at: EpochMillis): string[];
-  /** Ends the live ones that began at or before `begunUntil`. Answers how many there were. */
-  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
-  /** What `end` would say, and of how many subjects they are. */
-  count(claim: SessionClaim, value: string, at: EpochMillis): { readonly sessions: number; readonly subjects: number };
-  /** Those that `end` would end, by their sid. */
-  each(claim: SessionClaim, value: string, at: EpochMillis): Iterable<{ readonly sid: string; readonly sub: string }>;
-  /**
-   * Goes through the next `rows` of the table: forgets, with what they have spent, those that were over before `overBefore`
-   * and whose tokens have expired; and wipes what has been sealed since before `sealedBefore`. Answers where to go on:
-   * the beginning is ''.
-   */
-  sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): string;
-}
 
 const BY: Readonly<Record<SessionClaim, string>> = {
   sid: 'sid = @value',

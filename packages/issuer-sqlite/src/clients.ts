@@ -1,6 +1,5 @@
-import type { EpochMillis } from '@rescind/revocation';
+import type { ClientAuthMethod, Clients, RegisteredClient } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
-import type { ClientAuthMethod, RegisteredClient } from '../issuer-clients.ts';
 
 interface ClientRow {
   readonly clientId: string;
@@ -13,16 +12,6 @@ interface ClientRow {
   readonly audience: string | null;
   readonly policy: string;
   readonly disabled: number;
-}
-
-export interface Clients {
-  put(client: RegisteredClient): void;
-  find(clientId: string): RegisteredClient | undefined;
-  all(): RegisteredClient[];
-  delete(clientId: string): boolean;
-  /** Remembers an assertion until it has expired; false: it had come before. */
-  takeAssertion(clientId: string, digest: Buffer, expiresAt: EpochMillis): boolean;
-  pruneAssertions(before: EpochMillis): void;
 }
 
 const COLUMNS = `client_id AS clientId, name, auth_method AS authMethod, secret_hashes AS secretHashes, jwks,

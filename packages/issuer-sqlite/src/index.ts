@@ -1,0 +1,3 @@
+export type { HostMigration, HostSql, HostStatement } from './host.ts';
+export type { SqliteStore, SqliteStoreOptions } from './open.ts';
+export { sqliteStore } from './open.ts';

@@ -1,0 +1,164 @@
+import type { EpochMillis } from '@rescind/revocation';
+import type { SessionPolicy, TokenStorage } from '../issuer-clients.ts';
+
+/** A login on a device, and its refresh token, which it has one of. */
+export interface Session {
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
+  /** Null: the client's audiences that share their tokens, as they are. */
+  readonly audience: string | readonly string[] | null;
+  /** What was asked at the login; null: all the subject may have. */
+  readonly scope: string | null;
+  readonly deviceName: string | null;
+  readonly deviceId: string | null;
+  readonly address: string | null;
+  readonly userAgent: string | null;
+  readonly storage: TokenStorage;
+  readonly amr: readonly string[];
+  readonly acr: string | null;
+  /** Of this device alone. */
+  readonly policy: SessionPolicy | null;
+  readonly credentialVersion: number;
+  readonly createdAt: EpochMillis;
+  readonly authTime: EpochMillis;
+  readonly lastUsedAt: EpochMillis;
+  readonly idleExpiresAt: EpochMillis;
+  readonly absoluteExpiresAt: EpochMillis;
+  readonly reauthenticationReason: string | null;
+  readonly endedAt: EpochMillis | null;
+  readonly endReason: string | null;
+  readonly selector: string | null;
+  /** SHA-256 of the refresh token's verifier. */
+  readonly verifierHash: Buffer | null;
+  /** Of the refresh token before. */
+  readonly formerHash: Buffer | null;
+  readonly rotatedAt: EpochMillis | null;
+  /** The present refresh token, sealed under a key that only the holder of the former one can derive. */
+  readonly sealed: Buffer | null;
+  /** The access token that may buy another. */
+  readonly newestJti: string | null;
+  readonly newestExp: EpochMillis | null;
+  /** What that token was narrowed to; null: it was not. */
+  readonly newestScope: string | null;
+  /** The access token that bought it. */
+  readonly renewedJti: string | null;
+  readonly renewedAt: EpochMillis | null;
+}
+
+export type NewSession = Omit<
+  Session,
+  | 'reauthenticationReason'
+  | 'endedAt'
+  | 'endReason'
+  | 'formerHash'
+  | 'rotatedAt'
+  | 'sealed'
+  | 'newestJti'
+  | 'newestExp'
+  | 'newestScope'
+  | 'renewedJti'
+  | 'renewedAt'
+>;
+
+/** What every minting leaves in its session. */
+export interface Minted {
+  readonly sid: string;
+  readonly at: EpochMillis;
+  readonly idleExpiresAt: EpochMillis;
+  readonly jti: string;
+  readonly exp: EpochMillis;
+  /** What the token was narrowed to; null: it was not. */
+  readonly scope: string | null;
+}
+
+export interface Rotation {
+  /** Of the token presented: it must still be the present one. */
+  readonly formerHash: Buffer;
+  /** What is kept of it for good. */
+  readonly formerDigest: Buffer;
+  readonly nextHash: Buffer;
+  readonly sealed: Buffer | null;
+}
+
+export interface Renewal {
+  readonly sid: string;
+  /** The token presented: it must still be the newest. */
+  readonly presentedJti: string;
+  readonly at: EpochMillis;
+}
+
+export interface Proof {
+  readonly sid: string;
+  readonly at: EpochMillis;
+  readonly amr: readonly string[];
+  readonly acr: string | null;
+  readonly credentialVersion: number;
+}
+
+/** Which sessions a cut-off ends: those of this issuer whose claim has this value; `iss`: all. */
+export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
+
+/**
+ * How sessions end, and are forgotten. Live is one that can go on, or that is past its deadlines and may have left tokens that
+ * somebody takes.
+ */
+export interface SessionEnds {
+  /** Those of a subject, but for one. */
+  liveSids(sub: string, exceptSid: string | null, at: EpochMillis): string[];
+  /** Ends the live ones that began at or before `begunUntil`. Answers how many there were. */
+  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
+  /** What `end` would say, and of how many subjects they are. */
+  count(claim: SessionClaim, value: string, at: EpochMillis): { readonly sessions: number; readonly subjects: number };
+  /** Those that `end` would end, by their sid. */
+  each(claim: SessionClaim, value: string, at: EpochMillis): Iterable<{ readonly sid: string; readonly sub: string }>;
+  /**
+   * Goes through the next `rows` of the table: forgets, with what they have spent, those that were over before `overBefore`
+   * and whose tokens have expired; and wipes what has been sealed since before `sealedBefore`. Answers where to go on:
+   * the beginning is ''.
+   */
+  sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): string;
+}
+
+export interface Sessions extends SessionEnds {
+  insert(session: NewSession): void;
+  find(sid: string): Session | undefined;
+  findBySelector(selector: string): Session | undefined;
+  /** By the selector of a refresh token that version 1 rotated. */
+  findByFormerSelector(selector: string): Session | undefined;
+  /** Whether the session has spent what this is the digest of. */
+  isSpent(sid: string, digest: Buffer): boolean;
+  /** The one write that decides who rotates: false when somebody else was first. */
+  rotate(minted: Minted, rotation: Rotation): boolean;
+  /** The one write that decides who renews: false when somebody else was first. */
+  renew(renewal: Renewal): boolean;
+  spend(sid: string, digest: Buffer): void;
+  mint(minted: Minted): void;
+  /** The person has proved again who they are. */
+  prove(proof: Proof): void;
+  setCredentialVersion(sid: string, version: number): void;
+  rename(sid: string, deviceName: string): void;
+  /** Whose session has this `jti` as that of its newest token. Reads every row. */
+  subjectOfNewest(jti: string): string | undefined;
+  /** How many open ones there were. */
+  requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): number;
+}
+
+/** A place in a list: the newest first. */
+export interface ListPlace {
+  readonly createdAt: EpochMillis;
+  readonly sid: string;
+}
+
+export interface SessionsAsked {
+  readonly sub: string | undefined;
+  readonly clientId: string | undefined;
+  readonly ended: boolean;
+  /** Only those after this. */
+  readonly after: ListPlace | undefined;
+  readonly limit: number;
+  readonly at: EpochMillis;
+}
+
+/** Sids in the order of a list. */
+export type SessionList = (asked: SessionsAsked) => string[];
