@@ -75,19 +75,25 @@ const SESSION_UNTIL = 28;
 const SEQ = 30;
 const ROW_WORDS = 32;
 
-/** What of a row the print of its numbered words is known for. */
-export type PrintOfWord = (id: number) => Print;
+/** The prints of what the numbers of a row stand for. */
+export interface PrintsOfNumbers {
+  /** Of a word. */
+  word(id: number): Print;
+  /** Of a pair of a reason and an epoch. */
+  origin(id: number): { readonly reason: Print; readonly epoch: Print };
+}
 
 /** Puts the parts of a row that are words and numbers; `VALUE` and `TXN` are put by the caller. */
 export function putRest(
   into: Int32Array,
-  [iss, claim, , issuedUntil, expiresAt, sessionUntil, , reason, epoch, seq]: StoredCutoff,
-  printOfWord: PrintOfWord,
+  [iss, claim, , issuedUntil, expiresAt, sessionUntil, , origin, seq]: StoredCutoff,
+  prints: PrintsOfNumbers,
 ): void {
-  into.set(printOfWord(iss), ISS);
-  into.set(printOfWord(claim), CLAIM);
-  into.set(printOfWord(reason), REASON);
-  into.set(printOfWord(epoch), EPOCH);
+  const { reason, epoch } = prints.origin(origin);
+  into.set(prints.word(iss), ISS);
+  into.set(prints.word(claim), CLAIM);
+  into.set(reason, REASON);
+  into.set(epoch, EPOCH);
   putNumber(issuedUntil, into, ISSUED_UNTIL);
   putNumber(sessionUntil, into, SESSION_UNTIL);
   putTimeAndSeq(into, expiresAt, seq);
@@ -101,13 +107,13 @@ export function putTimeAndSeq(into: Int32Array, expiresAt: number | null, seq: n
 export const createRowWords = () => new Int32Array(ROW_WORDS);
 
 /** The print of a row: of what it says, whichever table has it, its numbered words as the texts they stand for. */
-export function createRowPrints(printOfWord: PrintOfWord): (row: StoredCutoff) => Print {
+export function createRowPrints(prints: PrintsOfNumbers): (row: StoredCutoff) => Print {
   const words = createRowWords();
   const print = createPrint();
   return (row) => {
     putText(row[2], words, VALUE);
     putText(row[6], words, TXN);
-    putRest(words, row, printOfWord);
+    putRest(words, row, prints);
     return mix(words, print);
   };
 }

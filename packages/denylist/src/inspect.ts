@@ -3,7 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { openDigests, versionBeside } from './digest.ts';
 import { scan } from './scan.ts';
-import { APPLICATION_ID, schemaOf, VERSION } from './schema.ts';
+import { APPLICATION_ID, FIRST_WITH_DIGESTS, schemaOf, VERSION } from './schema.ts';
 
 /** What is wrong with a file: the word for the log. */
 export type Damage = 'unreadable' | 'header' | 'schema' | 'structure' | 'content';
@@ -68,15 +68,13 @@ export function inspect(database: Database, path: string, header: Buffer): Damag
 
 /** Of the small tables their indexes too; the rows are compared with their digest. */
 function isSound(database: Database): boolean {
-  const small = ['word', 'log', 'quarantine', 'document', 'digest'];
+  const small = ['word', 'origin', 'log', 'quarantine', 'document', 'digest'];
   const checks = ['quick_check(1)', ...small.map((table) => `integrity_check('${table}')`)];
   const there = database.prepare<[string]>(`SELECT 1 FROM sqlite_schema WHERE name = ?`);
   return checks
     .filter((_, at) => at === 0 || there.get(small[at - 1] as string) !== undefined)
     .every((check) => database.pragma(check, { simple: true }) === 'ok');
 }
-
-const FIRST_WITH_DIGESTS = 5;
 
 /** Whether it has all that a version has; what somebody has added is his own. */
 function hasSchemaOf(database: Database, version: number): boolean {

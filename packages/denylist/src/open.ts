@@ -20,7 +20,7 @@ import { openDigests } from './digest.ts';
 import type { Damage } from './inspect.ts';
 import { compare, damageIn, inspect, readHeader } from './inspect.ts';
 import { takeLock } from './lock.ts';
-import { migrate, settle } from './schema.ts';
+import { migrate, settle, VERSION } from './schema.ts';
 
 export interface DenylistOptions {
   /** The SQLite file, on a local file system; it and its directory are made if need be. One process a file. */
@@ -100,11 +100,14 @@ interface OpenedFile {
   readonly damaged: string | null;
 }
 
-type Found = Omit<OpenedFile, 'damaged'> | { readonly damage: Damage };
+type Found = (Omit<OpenedFile, 'damaged'> & { readonly isMigrated: boolean }) | { readonly damage: Damage };
 
 function openFile(place: string, clock: Clock, telemetry: Telemetry): OpenedFile {
   const found = tryFile(place);
-  if (!('damage' in found)) return { ...found, damaged: null };
+  if (!('damage' in found)) {
+    if (found.isMigrated) shrink(found.database, telemetry);
+    return { ...found, damaged: null };
+  }
   const name = basename(setAside(place, clock.now()));
   telemetry.count('rescind_denylist_set_aside_total');
   telemetry.log('error', 'denylist_set_aside', { path: place, name, damage: found.damage });
@@ -129,6 +132,15 @@ function requireWritable(database: Database.Database): void {
   }
 }
 
+/** Gives back the pages that a migration has left free. Where there is no room for that, later rows take them. */
+function shrink(database: Database.Database, telemetry: Telemetry): void {
+  try {
+    database.exec('VACUUM');
+  } catch (error) {
+    telemetry.log('warn', 'denylist_not_shrunk', { error: codeOf(error) });
+  }
+}
+
 /** Nothing is taken from a file before all of it has been compared with its digests. */
 function tryFile(place: string): Found {
   createOwnFile(place);
@@ -136,15 +148,21 @@ function tryFile(place: string): Found {
   const header = readHeader(place);
   const database = new Database(place, { timeout: BUSY_TIMEOUT_MS });
   try {
+    let isMigrated = false;
     let damage = inspect(database, place, header);
     if (damage === undefined) {
       settle(database, place);
-      damage = damageIn(() => (migrate(database) ? undefined : compare(database)));
+      damage = damageIn(() => {
+        const version = migrate(database);
+        isMigrated = version !== VERSION && version !== 0;
+        if (version === 'differs') return 'content';
+        return version === VERSION ? compare(database) : undefined;
+      });
     }
     const digests = damage === undefined ? openDigests(database) : undefined;
     if (digests !== undefined) {
       requireWritable(database);
-      return { database, digests };
+      return { database, digests, isMigrated };
     }
     database.close();
     return { damage: damage ?? 'content' };

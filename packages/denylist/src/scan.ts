@@ -15,8 +15,7 @@ import {
 import type { StoredCutoff } from './staging.ts';
 import { COLUMNS, TABLES } from './staging.ts';
 import type { StoredText } from './text.ts';
-import type { Words } from './words.ts';
-import { createWords } from './words.ts';
+import { createOrigins, createWords } from './words.ts';
 
 /** What the digests of a file must be, by everything that is in it. */
 export interface Scanned {
@@ -28,6 +27,7 @@ export interface Scanned {
 const CHUNK = 4_096;
 /** Less than 15 digits. */
 const EXPIRES_BITS = 49;
+const ORIGIN_BITS = 24;
 
 /**
  * Rows whose value and `txn` are ids of 16 bytes, without a T, which is nearly all there are. SQLite gives a few thousand of them
@@ -36,10 +36,10 @@ const EXPIRES_BITS = 49;
  */
 const PLAIN = `(value >= x'' AND length(value) = 16 AND txn >= x'' AND length(txn) = 16
   AND issued_until IS NULL AND ifnull(session_until, -1) = -1
-  AND (expires_at >> ${EXPIRES_BITS}) = 0 AND (seq >> 28) = 0 AND ((reason | epoch) >> 12) = 0)`;
+  AND (expires_at >> ${EXPIRES_BITS}) = 0 AND (seq >> 28) = 0 AND (origin >> ${ORIGIN_BITS}) = 0)`;
 /** 65 bytes: two ids, and two numbers of 16 and of 17 digits, the first of which is a 1. */
 const PACKED = `value || txn || (expires_at + ${10 ** 15})
-  || (((seq << 25) | ((session_until IS NULL) << 24) | (reason << 12) | epoch) + ${10 ** 16})`;
+  || (((seq << ${ORIGIN_BITS + 1}) | ((session_until IS NULL) << ${ORIGIN_BITS}) | origin) + ${10 ** 16})`;
 const PACKED_BYTES = 65;
 
 /** Above every value: of one kind of id SQLite sorts numbers below texts, texts below blobs. */
@@ -47,13 +47,12 @@ const FIRST = -1;
 
 /** Reads everything once: 0.4 s for a million rows. */
 export function scan(database: Database): Scanned {
-  const words = createWords(database);
-  return { rows: scanRows(database, words), logs: scanLogs(database) };
+  return { rows: scanRows(database), logs: scanLogs(database) };
 }
 
-function scanRows(database: Database, words: Words): Sums {
+function scanRows(database: Database): Sums {
   const sums = createSums();
-  const addAll = createAdder(sums, words);
+  const addAll = createAdder(database, sums);
   const next = database
     .prepare<[number, number], [number, number]>(
       'SELECT iss, claim FROM cutoff WHERE (iss, claim) > (?, ?) ORDER BY iss, claim LIMIT 1',
@@ -99,8 +98,6 @@ function scanRows(database: Database, words: Words): Sums {
 }
 
 const ZERO = 0x30;
-const WORD_BITS = 12;
-const WORD_MASK = 2 ** WORD_BITS - 1;
 
 /** A number in decimal digits. */
 function digitsIn(blob: Buffer, from: number, to: number): number {
@@ -109,8 +106,10 @@ function digitsIn(blob: Buffer, from: number, to: number): number {
   return number;
 }
 
-function createAdder(sums: Sums, words: Words) {
-  const print = createRowPrints(words.print);
+function createAdder(database: Database, sums: Sums) {
+  const words = createWords(database);
+  const prints = { word: words.print, origin: createOrigins(database, words).prints };
+  const print = createRowPrints(prints);
   const parts = createRowWords();
   const mixed = mix(parts);
 
@@ -124,13 +123,12 @@ function createAdder(sums: Sums, words: Words) {
       }
       const expiresAt = digitsIn(blob, at + 33, at + 48);
       const packed = digitsIn(blob, at + 49, at + PACKED_BYTES);
-      const low = packed % 2 ** 25;
-      const seq = (packed - low) / 2 ** 25;
+      const low = packed % 2 ** (ORIGIN_BITS + 1);
+      const seq = (packed - low) / 2 ** (ORIGIN_BITS + 1);
       if (low !== known) {
-        // The session, the reason and the epoch are mostly those of the row before.
-        const sessionUntil = low >>> 24 === 1 ? null : -1;
-        const [reason, epoch] = [(low >>> WORD_BITS) & WORD_MASK, low & WORD_MASK];
-        putRest(parts, [iss, claim, '', null, expiresAt, sessionUntil, '', reason, epoch, seq], words.print);
+        // The session and the origin are mostly those of the row before.
+        const sessionUntil = low >>> ORIGIN_BITS === 1 ? null : -1;
+        putRest(parts, [iss, claim, '', null, expiresAt, sessionUntil, '', low % 2 ** ORIGIN_BITS, seq], prints);
         known = low;
       } else putTimeAndSeq(parts, expiresAt, seq);
       addTo(sums, mix(parts, mixed));

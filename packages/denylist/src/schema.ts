@@ -1,7 +1,7 @@
 import { RescindError } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import SQLite from 'better-sqlite3';
-import { writeDigests } from './digest.ts';
+import { openDigests, writeDigests } from './digest.ts';
 import { scan } from './scan.ts';
 import type { StoredText } from './text.ts';
 import { restoreFirstText, storeText } from './text.ts';
@@ -9,11 +9,23 @@ import { restoreFirstText, storeText } from './text.ts';
 /** "RDNY": marks a file as a denylist, so that no other program's database is taken for one. */
 export const APPLICATION_ID = 0x52444e59;
 
+/** The tables for the rows of a catch-up: see `staging.ts`. */
+const STAGED = Array.from({ length: 16 }, (_, number) => `staged_${number}`);
+
+/** Copies the rows of a table of version 5 into one of version 6, in an order. */
+const copyWithOrigins = (from: string, to: string, order: string) => `
+  INSERT INTO ${to} (iss, claim, value, issued_until, expires_at, session_until, txn, origin, seq)
+    SELECT iss, claim, value, issued_until, expires_at, session_until, txn,
+        (SELECT id FROM origin WHERE reason = row.reason AND epoch = row.epoch), seq
+      FROM ${from} AS row ORDER BY ${order};
+  DROP TABLE ${from}`;
+
 /**
  * Each step leads from the version of its index to the next; a file's version is its `user_version`. Steps are only
  * ever added.
  *
- * Words that come again and again (issuers, claim names, reasons, epochs) are kept once. In `cutoff`, the greatest
+ * Words that come again and again (issuers, claim names, reasons, epochs) are kept once, and so is each pair of a reason and an
+ * epoch (`origin`). In `cutoff`, the greatest
  * time there is (`UNBOUNDED`, `NEVER`) is NULL, which takes no room and which no comparison with a time removes.
  */
 const STEPS: readonly string[] = [
@@ -46,9 +58,8 @@ const STEPS: readonly string[] = [
        FROM cutoff_before;
    DROP TABLE cutoff_before`,
   // Rows of a catch-up, in the order in which they came (`staging.ts`).
-  Array.from(
-    { length: 16 },
-    (_, number) => `CREATE TABLE staged_${number} (
+  STAGED.map(
+    (table) => `CREATE TABLE ${table} (
      id INTEGER PRIMARY KEY, iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
      issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
      txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL
@@ -56,6 +67,31 @@ const STEPS: readonly string[] = [
   ).join(';'),
   // What the rows come to, and the states, quarantine and documents: four sums of 32 bits, little-endian (`digest.ts`).
   `CREATE TABLE digest (name TEXT PRIMARY KEY, sums BLOB NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  // One number for the reason and the epoch of a row takes two bytes less of each. What a row says stays, and so its digest.
+  [
+    `CREATE TABLE origin (
+     id INTEGER PRIMARY KEY, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, UNIQUE (reason, epoch)
+   ) STRICT;
+   INSERT INTO origin (reason, epoch)
+     ${['cutoff', ...STAGED].map((table) => `SELECT reason, epoch FROM ${table}`).join(' UNION ')};
+   ALTER TABLE cutoff RENAME TO cutoff_before;
+   CREATE TABLE cutoff (
+     iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+     txn ANY NOT NULL, origin INTEGER NOT NULL, seq INTEGER NOT NULL,
+     PRIMARY KEY (iss, claim, value)
+   ) STRICT, WITHOUT ROWID`,
+    copyWithOrigins('cutoff_before', 'cutoff', 'iss, claim, value'),
+    ...STAGED.map(
+      (table) => `ALTER TABLE ${table} RENAME TO staged_before;
+   CREATE TABLE ${table} (
+     id INTEGER PRIMARY KEY, iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+     txn ANY NOT NULL, origin INTEGER NOT NULL, seq INTEGER NOT NULL
+   ) STRICT;
+   ${copyWithOrigins('staged_before', table, 'id')}`,
+    ),
+  ].join(';'),
 ];
 
 /** The upper pages of a tree of ten million rows, through which every new row goes. */
@@ -67,6 +103,8 @@ const CHECKPOINT_PAGES = 4_000;
 export const WAL_MOST_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
 
 export const VERSION = STEPS.length;
+/** From this version on a file has digests, and its version beside them. */
+export const FIRST_WITH_DIGESTS = 5;
 
 function runSteps(database: Database, from: number, to: number): void {
   database.function('stored_anew', (stored) => storeText(restoreFirstText(stored as StoredText)));
@@ -90,22 +128,35 @@ export function schemaOf(of: Database | number): string[] {
   }
 }
 
+/** Ends the transaction of a migration: the rows are not those of the digests. */
+class Differs extends Error {
+  override readonly name = 'Differs';
+}
+
 /**
- * Brings the file to this version, rows and all, in one transaction, which computes the digests of a file that had none.
- * @returns whether it was of another version, or empty
+ * Brings the file to this version, rows and all, in one transaction. It computes the digests of a file that had none, and compares
+ * the file with those that it has.
+ * @returns the version it had (0: it was empty); `differs`: it is not what its digests say, and nothing was changed
  */
-export function migrate(database: Database): boolean {
+export function migrate(database: Database): number | 'differs' {
   const version = Number(database.pragma('user_version', { simple: true }));
-  if (version === VERSION) return false;
-  database
-    .transaction(() => {
-      runSteps(database, version, VERSION);
-      writeDigests(database, scan(database), VERSION);
-      database.pragma(`application_id = ${APPLICATION_ID}`);
-      database.pragma(`user_version = ${VERSION}`);
-    })
-    .immediate();
-  return true;
+  if (version === VERSION) return version;
+  const run = database.transaction(() => {
+    runSteps(database, version, VERSION);
+    const digests = version < FIRST_WITH_DIGESTS ? undefined : openDigests(database);
+    const scanned = scan(database);
+    if (digests?.agreeWith(scanned) === false) throw new Differs();
+    writeDigests(database, scanned, VERSION);
+    database.pragma(`application_id = ${APPLICATION_ID}`);
+    database.pragma(`user_version = ${VERSION}`);
+  });
+  try {
+    run.immediate();
+  } catch (error) {
+    if (error instanceof Differs) return 'differs';
+    throw error;
+  }
+  return version;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { StoredText } from './text.ts';
 import { restoreText } from './text.ts';
 
 /** Of `cutoff` and of what waits for it. */
-export const COLUMNS = 'iss, claim, value, issued_until, expires_at, session_until, txn, reason, epoch, seq';
+export const COLUMNS = 'iss, claim, value, issued_until, expires_at, session_until, txn, origin, seq';
 
 /** What of a row its key does not say, as it lies in the file. */
 export interface StoredRow {
@@ -11,8 +11,7 @@ export interface StoredRow {
   readonly expires_at: number | null;
   readonly session_until: number | null;
   readonly txn: StoredText;
-  readonly reason: number;
-  readonly epoch: number;
+  readonly origin: number;
   readonly seq: number;
 }
 
@@ -25,8 +24,7 @@ export type StoredCutoff = [
   expiresAt: number | null,
   sessionUntil: number | null,
   txn: StoredText,
-  reason: number,
-  epoch: number,
+  origin: number,
   seq: number,
 ];
 
@@ -129,10 +127,10 @@ class WaitingTable {
 
   constructor(database: Database, name: string) {
     this.#put = database.prepare<[number, ...StoredCutoff]>(
-      `INSERT OR REPLACE INTO ${name} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO ${name} (id, ${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.#select = database.prepare<[number], StoredRow>(
-      `SELECT issued_until, expires_at, session_until, txn, reason, epoch, seq FROM ${name} WHERE id = ?`,
+      `SELECT issued_until, expires_at, session_until, txn, origin, seq FROM ${name} WHERE id = ?`,
     );
     this.#all = database.prepare<[], [id: number, ...StoredKey]>(`SELECT id, iss, claim, value FROM ${name}`).raw();
     this.#move = database.prepare<[]>(

@@ -8,7 +8,7 @@ import { COLUMNS, createStaging } from './staging.ts';
 import { createSweep } from './sweep.ts';
 import type { StoredText } from './text.ts';
 import { restoreText, storeText } from './text.ts';
-import { createWords } from './words.ts';
+import { createOrigins, createWords } from './words.ts';
 
 /** What names a row. */
 export type RowKey = Pick<Cutoff, 'iss' | 'claim' | 'value'>;
@@ -67,16 +67,17 @@ const restoreTime = (stored: number | null) => stored ?? UNBOUNDED;
 /** @param digest of all rows, staged or not; whatever changes a row tells it in the same transaction */
 export function createTable(database: Database, digest: Digest): Table {
   const words = createWords(database);
-  const printOfRow = createRowPrints(words.print);
+  const origins = createOrigins(database, words);
+  const printOfRow = createRowPrints({ word: words.print, origin: origins.prints });
   const sweep = createSweep(database);
   const staging = createStaging(database);
   const select = database.prepare<StoredKey, StoredRow>(
-    `SELECT issued_until, expires_at, session_until, txn, reason, epoch, seq
+    `SELECT issued_until, expires_at, session_until, txn, origin, seq
        FROM cutoff WHERE iss = ? AND claim = ? AND value = ?`,
   );
-  const replace = database.prepare(`INSERT OR REPLACE INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+  const replace = database.prepare(`INSERT OR REPLACE INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
   const insert = database.prepare(
-    `INSERT INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (iss, claim, value) DO NOTHING`,
+    `INSERT INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (iss, claim, value) DO NOTHING`,
   );
   const counts = database.prepare<[], StoredTally>(
     'SELECT iss, claim, count(*) AS rows FROM cutoff GROUP BY iss, claim',
@@ -97,8 +98,7 @@ export function createTable(database: Database, digest: Digest): Table {
       storeTime(cutoff.expiresAt),
       storeTime(cutoff.sessionUntil),
       storeText(cutoff.txn),
-      words.add(cutoff.reason),
-      words.add(cutoff.epoch),
+      origins.add(cutoff.reason, cutoff.epoch),
       cutoff.seq,
     ];
   }
@@ -122,8 +122,7 @@ export function createTable(database: Database, digest: Digest): Table {
       expiresAt: restoreTime(stored.expires_at),
       sessionUntil: restoreTime(stored.session_until),
       txn: restoreText(stored.txn),
-      reason: words.word(stored.reason),
-      epoch: words.word(stored.epoch),
+      ...origins.origin(stored.origin),
       seq: stored.seq,
     };
   }
@@ -201,6 +200,7 @@ export function createTable(database: Database, digest: Digest): Table {
     waiting,
     rolledBack() {
       words.reload();
+      origins.reload();
       staging.reload();
       sweep.startAnew();
     },

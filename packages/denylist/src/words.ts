@@ -17,6 +17,22 @@ export interface Words {
   reload(): void;
 }
 
+/** The pairs of a reason and an epoch that rows come from, each with its number in the file; all of them are in memory. */
+export interface Origins {
+  /** The number of a pair, given now if it has none: inside a transaction. */
+  add(reason: string, epoch: string): number;
+  origin(id: number): Origin;
+  /** The prints of the texts that a number stands for. */
+  prints(id: number): { readonly reason: Print; readonly epoch: Print };
+  /** Reads them anew, after `Words.reload`. */
+  reload(): void;
+}
+
+interface Origin {
+  readonly reason: string;
+  readonly epoch: string;
+}
+
 export function createWords(database: Database): Words {
   // By the table: `integrity_check` has found its index to say the same.
   const all = database.prepare<[], { id: number; text: StoredText }>('SELECT id, text FROM word NOT INDEXED');
@@ -63,5 +79,56 @@ export function createWords(database: Database): Words {
     },
     word,
     print,
+  };
+}
+
+export function createOrigins(database: Database, words: Pick<Words, 'add' | 'word'>): Origins {
+  const all = database
+    .prepare<[], [id: number, reason: number, epoch: number]>('SELECT id, reason, epoch FROM origin NOT INDEXED')
+    .raw();
+  const insert = database.prepare<[number, number]>('INSERT INTO origin (reason, epoch) VALUES (?, ?)');
+  /** By epoch, then by reason: most rows are of one epoch. */
+  const ids = new Map<string, Map<string, number>>();
+  const origins = new Map<number, Origin>();
+  const prints = new Map<number, { readonly reason: Print; readonly epoch: Print }>();
+
+  function remember(id: number, reason: string, epoch: string): void {
+    const ofEpoch = ids.get(epoch) ?? new Map<string, number>();
+    ids.set(epoch, ofEpoch.set(reason, id));
+    origins.set(id, { reason, epoch });
+  }
+
+  function reload(): void {
+    ids.clear();
+    origins.clear();
+    prints.clear();
+    for (const [id, reason, epoch] of all.iterate()) remember(id, words.word(reason), words.word(epoch));
+  }
+  reload();
+
+  function origin(id: number): Origin {
+    const known = origins.get(id);
+    if (known === undefined) throw new Error(`the denylist has no origin ${id}`);
+    return known;
+  }
+
+  return {
+    reload,
+    add(reason, epoch) {
+      const known = ids.get(epoch)?.get(reason);
+      if (known !== undefined) return known;
+      const id = Number(insert.run(words.add(reason), words.add(epoch)).lastInsertRowid);
+      remember(id, reason, epoch);
+      return id;
+    },
+    origin,
+    prints(id) {
+      const known = prints.get(id);
+      if (known !== undefined) return known;
+      const { reason, epoch } = origin(id);
+      const made = { reason: printOf(reason), epoch: printOf(epoch) };
+      prints.set(id, made);
+      return made;
+    },
   };
 }

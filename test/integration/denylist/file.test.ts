@@ -102,37 +102,6 @@ test.each(['a directory', 'a pipe', 'a device'])('%s is refused as such', (kind)
 });
 
 describe('versions', () => {
-  test('an older file is brought to this version with its rows', () => {
-    const path = freshPath();
-    const old = new DatabaseSync(path);
-    old.exec(`
-      CREATE TABLE word (id INTEGER PRIMARY KEY, text ANY NOT NULL UNIQUE) STRICT;
-      CREATE TABLE cutoff (
-        iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
-        issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
-        txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
-        PRIMARY KEY (iss, claim, value)
-      ) STRICT, WITHOUT ROWID;
-      CREATE TABLE log (log TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
-      CREATE TABLE quarantine (
-        log TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, jws TEXT NOT NULL, why TEXT NOT NULL,
-        PRIMARY KEY (log, epoch, seq)
-      ) STRICT;
-      CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
-      INSERT INTO word (text) VALUES ('${LOG}'), ('sid'), ('logout'), ('0001-a');
-      INSERT INTO cutoff VALUES (1, 2, 's1', NULL, 2000, NULL, 'txn-1', 3, 4, 1);
-      PRAGMA application_id = ${0x52444e59};
-      PRAGMA user_version = 1;
-    `);
-    old.prepare('INSERT INTO log VALUES (?, ?)').run(LOG, JSON.stringify(stateAt(5)));
-    old.close();
-
-    const denylist = open(path);
-    expect(denylist.row(LOG, 'sid', 's1')).toEqual(cutoff());
-    expect(denylist.load(LOG)).toEqual(stateAt(5));
-    expect(denylist.prune([LOG], 2_001)).toBe(1);
-  });
-
   test('ids that the version before wrote as text and as bare UUIDs are found after it', () => {
     const path = freshPath();
     const old = new DatabaseSync(path);
