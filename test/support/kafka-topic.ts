@@ -9,7 +9,7 @@ import { waitFor } from './wait.ts';
 const GOOD_SETTINGS: Readonly<Record<string, string>> = {
   'cleanup.policy': 'delete',
   'message.timestamp.type': 'LogAppendTime',
-  'compression.type': 'gzip',
+  'compression.type': 'producer',
   'retention.ms': '86400000',
   'retention.bytes': '-1',
 };

@@ -1,6 +1,7 @@
 import type { PublisherOptions } from '@rescind/feed-kafka';
 import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
 import { RescindError } from '@rescind/revocation';
+import kafkajs from 'kafkajs';
 import { expect, onTestFinished, test } from 'vitest';
 import { broker } from '../../support/kafka.ts';
 import { testTopic } from '../../support/kafka-topic.ts';
@@ -28,6 +29,28 @@ async function open(more: Partial<PublisherOptions> = {}, create = true) {
   return { topic, telemetry, publisher, reader, brokers };
 }
 
+/** How often a client of this process decompresses gzip from now on, until the test has finished. */
+function countGunzips(): () => number {
+  interface Codec {
+    decompress(packed: Buffer): Promise<Buffer>;
+  }
+  const codecs: Record<number, () => Codec> = kafkajs.CompressionCodecs;
+  const gzip = kafkajs.CompressionTypes.GZIP;
+  const own = codecs[gzip] as () => Codec;
+  let count = 0;
+  codecs[gzip] = () => ({
+    ...own(),
+    decompress(packed) {
+      count += 1;
+      return own().decompress(packed);
+    },
+  });
+  onTestFinished(() => {
+    codecs[gzip] = own;
+  });
+  return () => count;
+}
+
 const numbered = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => `event-${from + index}`);
 
@@ -47,7 +70,7 @@ test('makes the topic as the log needs it, and publishes in order', async () => 
     'message.timestamp.type': 'LogAppendTime',
     'retention.ms': String(HOUR_MS),
     'retention.bytes': '-1',
-    'compression.type': 'gzip',
+    'compression.type': 'producer',
     'unclean.leader.election.enable': 'false',
     'min.insync.replicas': '1',
   });
@@ -128,7 +151,7 @@ test.each(UNSUITABLE)(
   async (name, value, wanted) => {
     const { brokers } = await broker();
     const topic = testTopic(brokers);
-    const good = { 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'gzip' };
+    const good = { 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'producer' };
     await topic.create({ ...good, [name]: value });
     const telemetry = createRecorder();
     await using publisher = openPublisher({
@@ -180,11 +203,26 @@ test('notices later that a topic has become unsuitable', async () => {
   await waitFor('the finding', () => String(publisher.health()[0]?.reason).includes('retention.ms is 60000'), 20_000);
 });
 
-test('publishes, with a warning, to a topic that packs as it likes', async () => {
+test('compresses a large send, and no small one', async () => {
+  const { publisher, reader } = await open();
+  const gunzips = countGunzips();
+  const events = numbered(1, 40).map((text) => text.padEnd(1_000, '.'));
+  await publisher.publish(events.slice(0, 10));
+  const read = reader();
+  await waitFor('the small ones', () => read.records.length === 10);
+  expect(gunzips()).toBe(0);
+  await publisher.publish(events.slice(10));
+  await waitFor('all', () => read.records.length === 40);
+  expect(gunzips()).toBe(1);
+  expect(read.texts()).toEqual(events);
+});
+
+test.each(['gzip', 'zstd'])('publishes, with a warning, to a topic that compresses by %s', async (codec) => {
   const { topic, publisher, telemetry, brokers } = await open({}, false);
-  await topic.create({ 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'zstd' });
+  await topic.create({ 'message.timestamp.type': 'LogAppendTime', 'compression.type': codec });
   await waitFor('the publication', () => publisher.publish(['one']).then(() => true), 40_000);
-  expect(publisher.health()[0]).toMatchObject({ status: 'warn', reason: expect.stringContaining('compression.type') });
+  const reason = expect.stringContaining(`compression.type is ${codec}, must be producer`);
+  expect(publisher.health()[0]).toMatchObject({ status: 'warn', reason });
   expect(telemetry.lines.some(({ event }) => event === 'kafka_topic_warning')).toBe(true);
   // And our own readers read it.
   const read = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader' }));

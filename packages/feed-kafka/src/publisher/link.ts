@@ -19,8 +19,11 @@ const SEND_LIMIT_MS: DurationMs = 10_000;
 const GOODBYE_MS: DurationMs = 1_000;
 /** Failures that pass by themselves, such as a leader that has just moved; the publisher tries on after that. */
 const SEND_RETRIES = 3;
-/** From here on packing costs less than it saves. */
-const GZIP_FROM_RECORDS = 4;
+/**
+ * A send of so many bytes is compressed, some 16 events: what readers away for long fetch. A smaller one is not, since every reader of the fleet
+ * would spend as much time on decompressing it as on verifying it.
+ */
+const GZIP_FROM_BYTES = 16_384;
 
 /** @throws an error of kafkajs when no broker can be reached */
 export async function openLink(connection: CheckedConnection, telemetry: Telemetry): Promise<Link> {
@@ -51,7 +54,7 @@ export async function openLink(connection: CheckedConnection, telemetry: Telemet
         topic: connection.topic,
         acks: -1,
         timeout: SEND_LIMIT_MS,
-        compression: records.length < GZIP_FROM_RECORDS ? kafkajs.CompressionTypes.None : kafkajs.CompressionTypes.GZIP,
+        compression: isLarge(records) ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
         messages: records.map((value) => ({ key, value, partition: 0 })),
       });
       await within(SEND_LIMIT_MS, sending);
@@ -59,3 +62,5 @@ export async function openLink(connection: CheckedConnection, telemetry: Telemet
     close,
   };
 }
+
+const isLarge = (records: readonly string[]) => records.reduce((sum, { length }) => sum + length, 0) >= GZIP_FROM_BYTES;

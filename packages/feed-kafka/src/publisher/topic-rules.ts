@@ -48,6 +48,9 @@ export const SETTINGS = [
   'compression.type',
 ] as const;
 
+/** With `producer` the broker keeps what the publisher sends: large sends gzipped, small ones as they are. */
+const COMPRESSION = 'producer';
+
 /** What a new topic is given. */
 export function settingsFor(needs: TopicNeeds): { name: string; value: string }[] {
   const settings = {
@@ -57,7 +60,7 @@ export function settingsFor(needs: TopicNeeds): { name: string; value: string }[
     'retention.bytes': '-1',
     'min.insync.replicas': String(needs.minInsyncReplicas),
     'unclean.leader.election.enable': 'false',
-    'compression.type': 'gzip',
+    'compression.type': COMPRESSION,
   };
   return Object.entries(settings).map(([name, value]) => ({ name, value }));
 }
@@ -108,9 +111,6 @@ function minInsync(value: string, needs: TopicNeeds, facts: TopicFacts) {
 
 const unless = (good: boolean, wanted: string, why: string) => (good ? undefined : { wanted, why });
 
-/** Codecs a reader knows without more ado. `producer` leaves it to us, and we send gzip. */
-const READABLE: ReadonlySet<string> = new Set(['gzip', 'producer', 'uncompressed']);
-
 /** Judges a topic. Pure. */
 export function judgeTopic(facts: TopicFacts, needs: TopicNeeds): TopicVerdict {
   const problems: TopicProblem[] = [];
@@ -138,9 +138,12 @@ export function judgeTopic(facts: TopicFacts, needs: TopicNeeds): TopicVerdict {
     if (value !== undefined && wrong !== undefined) problems.push({ setting, value, ...wrong });
   }
   const compression = facts.settings.get('compression.type');
-  if (compression !== undefined && !READABLE.has(compression)) {
-    const why = 'other readers may not know this codec';
-    warnings.push({ setting: 'compression.type', value: compression, wanted: 'gzip', why });
+  if (compression !== undefined && compression !== COMPRESSION) {
+    const why =
+      compression === 'uncompressed'
+        ? 'large sends are kept without compression'
+        : 'the broker compresses each event alone, and each reader decompresses it';
+    warnings.push({ setting: 'compression.type', value: compression, wanted: COMPRESSION, why });
   }
   return { problems, warnings };
 }
