@@ -163,7 +163,8 @@ export const settings = z.object({
   ADMIN_STEP_UP: setting.duration({
     default: '5m',
     atLeast: '1s',
-    about: 'How old the login of a user may be who ends the sessions of everybody',
+    about:
+      'How old the login of a user may be who ends the sessions of everybody; at most a third of the life of a token that lives no longer than this',
   }),
   ...kafkaSettings('user-management'),
 });

@@ -1,14 +1,13 @@
 import type { RevocationsHandlerOptions } from '@rescind/feed';
 import { createBasicAuthenticator } from '@rescind/feed';
 import type { Client, Issuer } from '@rescind/issuer';
-import type { Telemetry } from '@rescind/revocation';
 import type { Reloads } from '@rescind/service';
 import type { Operator } from './admin/operators.ts';
 import { readOperators } from './admin/operators.ts';
 import { readFeedClients } from './feed-clients.ts';
 import type { FileClient } from './oauth/clients-file.ts';
 import { readClientsFile, toClients } from './oauth/clients-file.ts';
-import type { AppliedClients } from './oauth/narrowed-clients.ts';
+import type { ClientsSource, NarrowedParts } from './oauth/narrowed-clients.ts';
 import { cutOffNarrowed, narrowedClients } from './oauth/narrowed-clients.ts';
 import type { FeedClientTable } from './registered-feed-clients.ts';
 import { createReaderAuthentication, hashSecret } from './registered-feed-clients.ts';
@@ -40,10 +39,8 @@ interface Registered {
   readonly feedClients: Pick<FeedClientTable, 'find' | 'list'>;
 }
 
-interface FollowingParts {
+interface FollowingParts extends NarrowedParts {
   readonly issuer: Pick<Issuer, 'clients' | 'transaction'>;
-  readonly telemetry: Telemetry;
-  readonly applied: AppliedClients;
   /** Ends the streams of a reader of the log. */
   endReaders(client: string): void;
 }
@@ -66,17 +63,18 @@ export function openReloadedFiles(paths: Paths, registered: Registered): Reloade
   };
 
   function replaceClients(
-    { issuer, telemetry, applied }: Omit<FollowingParts, 'endReaders'>,
+    { issuer, ...parts }: Omit<FollowingParts, 'endReaders'>,
     next: readonly Client[],
+    source: ClientsSource,
   ): void {
     const before = issuer.clients.list();
     issuer.clients.replaceConfigured(next);
-    void cutOffNarrowed(issuer, narrowedClients(before, issuer.clients.list()), { applied, telemetry });
+    void cutOffNarrowed(issuer, narrowedClients(before, issuer.clients.list()), parts, source);
   }
 
   function useFeedClients(next: Readonly<Record<string, string>>, parts: FollowingParts): string[] {
     const authenticator = createBasicAuthenticator(next);
-    replaceClients(parts, clientsOf(fileClients, next));
+    replaceClients(parts, clientsOf(fileClients, next), 'FEED_CLIENTS_FILE');
     const gone = Object.entries(feedClients).filter(([id, secret]) => next[id] !== secret);
     feedClients = { ...next };
     authenticate = authenticator;
@@ -86,7 +84,7 @@ export function openReloadedFiles(paths: Paths, registered: Registered): Reloade
   return {
     clients: () => clientsOf(fileClients, feedClients),
     readerIds: () => Object.keys(feedClients),
-    registeredChanged: (parts) => replaceClients(parts, clientsOf(fileClients, feedClients)),
+    registeredChanged: (parts) => replaceClients(parts, clientsOf(fileClients, feedClients), 'registered_readers'),
     operators: () => operators,
     authenticateReader: createReaderAuthentication((request) => authenticate(request), registered.feedClients),
     follow(reloads, parts) {
@@ -108,7 +106,7 @@ export function openReloadedFiles(paths: Paths, registered: Registered): Reloade
           path: CLIENTS_FILE,
           read: () => readClientsFile(CLIENTS_FILE, registered.audiences()),
           apply(next) {
-            replaceClients(parts, clientsOf(next, feedClients));
+            replaceClients(parts, clientsOf(next, feedClients), 'CLIENTS_FILE');
             fileClients = next;
           },
         });

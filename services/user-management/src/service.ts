@@ -16,6 +16,8 @@ import { createAccountTable } from './accounts/table.ts';
 import { createAdminApp } from './admin/app.ts';
 import { GRANTABLE_SCOPES } from './admin/scopes.ts';
 import { createApp } from './app.ts';
+import { createAudit } from './audit/audit.ts';
+import { createAuditTable } from './audit/table.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
 import { createFailedCredentials } from './http/failed-credentials.ts';
@@ -58,8 +60,11 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const files = openReloadedFiles(configuration, { audiences: () => services.names(), feedClients });
   issuer.clients.replaceConfigured(files.clients());
   const applied = createAppliedClients(sql);
+  const auditTable = createAuditTable(sql);
+  const audit = createAudit({ issuer, table: auditTable, clock: systemClock, telemetry });
+  const narrowed = { applied, audit, telemetry };
   // What was changed while the service was stopped. It tries again where the database refuses writes.
-  void cutOffNarrowed(issuer, narrowedClients(applied.list(), issuer.clients.list()), { applied, telemetry });
+  void cutOffNarrowed(issuer, narrowedClients(applied.list(), issuer.clients.list()), narrowed, 'start');
   const table = createAccountTable(sql);
 
   const { room, outbox, onNotice } = keep(
@@ -134,17 +139,18 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   });
   const admin = createAdminApp({
     issuer: keepingApplied(issuer, applied),
-    sql,
     name: configuration.ISSUER,
     audience: audiences.admin,
     users: administration,
+    audit,
+    auditTable,
     services,
     configuredClients: () => files.clients(),
     feedClients: {
       table: feedClients,
       configured: () => files.readerIds(),
       changed(clientId, endsStreams) {
-        files.registeredChanged({ issuer, telemetry, applied });
+        files.registeredChanged({ issuer, ...narrowed });
         if (endsStreams) revocations.endReaders(clientId);
       },
     },
@@ -156,7 +162,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     clock: systemClock,
     telemetry,
   });
-  files.follow(reloads, { issuer, telemetry, applied, endReaders: (client) => revocations.endReaders(client) });
+  files.follow(reloads, { issuer, ...narrowed, endReaders: (client) => revocations.endReaders(client) });
   return {
     app,
     basePath: issuerPath(name),

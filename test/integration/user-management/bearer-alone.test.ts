@@ -1,7 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { decodeJwt } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { createAuthenticator } from '../../support/authenticator.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
 import { openUserManagement, USER } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
 import { webhookReceiver } from '../../support/webhook-receiver.ts';
 
 const PHONE = '+4915112345678';
@@ -38,7 +42,32 @@ const CHANGES: readonly (readonly [string, string, (proof: object) => object])[]
   ['DELETE', '/account', (proof) => proof],
 ];
 
+/** Its tokens live 15 s, less than RECENT_LOGIN, which is five minutes. */
+const SHORT_LIVED = { short: { name: 'Short', authMethod: 'none', policy: { accessTokenTtlMs: 15_000 } } };
+
 describe('an access token alone', () => {
+  test('logs no device out for as long as it lives, whatever life its client gives it', async () => {
+    const clients = join(temporaryDirectory(), 'clients.json');
+    writeFileSync(clients, JSON.stringify(SHORT_LIVED), { mode: 0o600 });
+    const { ask, login, accepts } = await started({ CLIENTS_FILE: clients });
+    const { access } = await login({ client_id: 'short' });
+    expect((await ask('DELETE', '/sessions/nobody', access, {})).status).toBe(404);
+    const refused = await waitFor(
+      'the login is not recent any more',
+      async () => {
+        const answer = await ask('DELETE', '/sessions/nobody', access, {});
+        return answer.status !== 404 && answer;
+      },
+      10_000,
+    );
+    expect(refused.body.code).toBe('authentication_insufficient');
+    expect(refused.headers.get('www-authenticate')).toContain('max_age="5"');
+    expect((await ask('DELETE', '/sessions', access, {})).body.code).toBe('authentication_insufficient');
+    expect(await accepts(access)).toBe(400);
+    const again = await ask('POST', '/reauthenticate', access, { password: USER.password });
+    expect((await ask('DELETE', '/sessions/nobody', String(again.body.access_token), {})).status).toBe(404);
+  });
+
   test.each(CHANGES)('%s %s requires the password in the body', async (method, path, bodyOf) => {
     const { ask, login, accepts } = await started();
     const { access } = await login();

@@ -133,7 +133,9 @@ test('tokens of a client that a file takes something from, or takes out, are cut
     { name: 'Desktop', authMethod: 'none' },
   ];
   writeSecrets(clients, { mobile, desktop });
-  const issuer = await startIssuer({ CLIENTS_FILE: clients });
+  const operators = join(temporaryDirectory(), 'operators.json');
+  writeSecrets(operators, { ada: { secret: OPERATOR, scopes: ['admin:audit:read'] } });
+  const issuer = await startIssuer({ CLIENTS_FILE: clients, ADMIN_OPERATORS_FILE: operators });
   const { post, form } = createClient(issuer.url);
   await post('/register', USER);
   const accepted = async (token: unknown) => {
@@ -152,6 +154,18 @@ test('tokens of a client that a file takes something from, or takes out, are cut
   await waitFor('the removed client', async () => !(await accepted(ofDesktop.access_token)), 10_000);
   expect([await accepted(web.access_token), await accepted(refreshed.body.access_token)]).toEqual([true, true]);
   expect(count(issuer, 'clients_narrowed')).toBe(2);
+  const audit = createClient(issuer.adminUrl);
+  const headers = basic('ada', OPERATOR);
+  const { items } = (await audit.send('/admin/audit?who=configuration', { headers })).body;
+  const source = 'CLIENTS_FILE';
+  const entry = { operation: 'narrowClients', reason: 'client_narrowed', result: 'done', details: { source } };
+  expect(items).toMatchObject([
+    { ...entry, targets: ['client:desktop'] },
+    { ...entry, targets: ['client:mobile'] },
+  ]);
+  expect((await audit.send('/admin/audit/verification', { headers })).body).toMatchObject({ whole: true, entries: 2 });
+  const acts = issuer.lines.filter(({ event, who }) => event === 'admin_act' && who === 'configuration');
+  expect(acts.map(({ auditSeq }) => auditSeq)).toEqual([1, 2]);
 });
 
 test('a guarded service reads its feed secret again when Kubernetes swaps the mounted directory', async () => {

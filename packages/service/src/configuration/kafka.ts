@@ -23,11 +23,18 @@ export const kafkaSettings = (clientId: string) => ({
     ...KAFKA_NAME,
   }),
   KAFKA_SSL_ENABLED: setting.flag({ default: 'false', about: 'Whether brokers are spoken to by TLS' }),
-  KAFKA_SSL_CA: setting.optional(setting.pem({ about: 'Authorities the brokers are verified by, instead of Node’s' })),
-  KAFKA_SSL_CERT: setting.optional(
-    setting.pem({ about: 'This client’s certificate, where brokers ask for one', needs: ['KAFKA_SSL_KEY'] }),
+  KAFKA_SSL_CA: setting.optional(
+    setting.pem({ about: 'Authorities the brokers are verified by, instead of Node’s. Read at the start alone' }),
   ),
-  KAFKA_SSL_KEY: setting.optional(setting.pem({ about: 'The key of `KAFKA_SSL_CERT`', needs: ['KAFKA_SSL_CERT'] })),
+  KAFKA_SSL_CERT: setting.optional(
+    setting.pem({
+      about: 'This client’s certificate, where brokers ask for one. Read at the start alone',
+      needs: ['KAFKA_SSL_KEY'],
+    }),
+  ),
+  KAFKA_SSL_KEY: setting.optional(
+    setting.pem({ about: 'The key of `KAFKA_SSL_CERT`. Read at the start alone', needs: ['KAFKA_SSL_CERT'] }),
+  ),
   KAFKA_SASL_MECHANISM: setting.optional(
     setting.choice({
       of: ['plain', 'scram-sha-256', 'scram-sha-512'],
@@ -41,7 +48,7 @@ export const kafkaSettings = (clientId: string) => ({
   KAFKA_SASL_PASSWORD: setting.optional(
     setting.secret({
       minLength: 1,
-      about: 'The password for `KAFKA_SASL_MECHANISM`',
+      about: 'The password for `KAFKA_SASL_MECHANISM`. Read at the start alone',
       needs: ['KAFKA_SASL_MECHANISM'],
     }),
   ),

@@ -15,7 +15,7 @@ export const accountSettings = {
       atLeast: '1s',
       atMost: '24h',
       about:
-        'How long after a login (or `/reauthenticate`) devices may be logged out. Shorter than `ACCESS_TOKEN_TTL`; default: a third of it, at most `5m`',
+        'How long after a login (or `/reauthenticate`) devices may be logged out. Shorter than `ACCESS_TOKEN_TTL`; default: a third of it, at most `5m`. Of a client whose tokens live no longer than this: a third of their life',
     }),
   ),
   PASSWORD_RESET_TTL: setting.duration({

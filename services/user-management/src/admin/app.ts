@@ -1,13 +1,12 @@
 import type { Client, Issuer } from '@rescind/issuer';
-import type { HostSql } from '@rescind/issuer-sqlite';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { mountOperations, openApiDocument } from '@rescind/service';
 import type { Express } from 'express';
 import express from 'express';
 import type { AccountAdministration } from '../accounts/administration.ts';
 import { noteStorageErrors } from '../app.ts';
-import { createAudit } from '../audit/audit.ts';
-import { createAuditTable } from '../audit/table.ts';
+import type { Audit } from '../audit/audit.ts';
+import type { AuditTable } from '../audit/table.ts';
 import { createFailedCredentials } from '../http/failed-credentials.ts';
 import { createTokenCheck } from '../http/token-check.ts';
 import type { ServiceAudiences } from '../registered-audiences.ts';
@@ -31,13 +30,13 @@ import { userLogouts } from './users/logging-out.ts';
 
 export interface AdminOptions {
   readonly issuer: Issuer;
-  /** The host's rows in the issuer's store. */
-  readonly sql: HostSql;
   /** The `iss` of our tokens. */
   readonly name: string;
   /** The `aud` of tokens for the administration. */
   readonly audience: string;
   readonly users: AccountAdministration;
+  readonly audit: Audit;
+  readonly auditTable: AuditTable;
   readonly services: ServiceAudiences;
   /** Those of the configuration's files. */
   configuredClients(): readonly Client[];
@@ -57,7 +56,7 @@ export interface AdminOptions {
 
 /** Every address of the administrator's port, and the document that describes them. */
 export function createAdminApp(options: AdminOptions): Express {
-  const { issuer, name, audience, users, mostFailures, clock, telemetry } = options;
+  const { issuer, name, audience, users, audit, mostFailures, clock, telemetry } = options;
   const failedCredentials = createFailedCredentials({
     what: 'administrator',
     perName: mostFailures,
@@ -65,8 +64,6 @@ export function createAdminApp(options: AdminOptions): Express {
     clock,
     telemetry,
   });
-  const table = createAuditTable(options.sql);
-  const audit = createAudit({ issuer, table, clock, telemetry });
   const desk = createDesk(audit);
   const tokens = createTokenCheck(issuer, () => clock.now(), audience);
   const recent = createRecentLogin(tokens, Math.floor(options.stepUpMs / 1_000));
@@ -88,7 +85,7 @@ export function createAdminApp(options: AdminOptions): Express {
     ...audienceOperations({ ...options, desk, recent, requireNoneGreater }),
     ...feedClientOperations({ ...options.feedClients, issuer, desk, recent, clock }),
     ...keyOperations(issuer, desk, recent),
-    ...auditOperations(table, desk),
+    ...auditOperations(options.auditTable, desk),
   ];
   const document = openApiDocument({
     title: 'Rescind: administration of user-management',

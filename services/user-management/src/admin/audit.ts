@@ -13,13 +13,13 @@ const entry = z
   .strictObject({
     seq: z.int(),
     at: millis,
-    who: z.string().describe('`operator:<name>`, `sub:<user>` or `unknown`'),
+    who: z.string().describe('`operator:<name>`, `sub:<user>`, `configuration` or `unknown`'),
     operation: z.string().describe('The id of the operation'),
     targets: z.array(z.string()).describe('What it was done to, such as `sub:<user>`'),
     reason: z.string().nullable(),
     why: z.string().nullable(),
     result: z.string().describe('`done`, or the code of the refusal'),
-    requestId: z.string(),
+    requestId: z.string().describe('Empty where no request caused it'),
     details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
     hash: z.string().describe('SHA-256 of this entry and of the hash before'),
   })

@@ -4,6 +4,7 @@ import { operation } from '@rescind/service';
 import type { Request, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditDetails, AuditEntry, AuditRecord } from '../audit/entry.ts';
+import { boundedTargets } from '../audit/entry.ts';
 import { WRITES } from '../http/declared.ts';
 import type { AdministratorLocals } from './access.ts';
 import type { Administrator } from './authentication.ts';
@@ -68,7 +69,7 @@ export function createDesk(audit: Audit): Desk {
           const { administrator } = response.locals;
           const { why, reason = null } = input.body;
           const requestId = String(response.getHeader('X-Request-Id') ?? '');
-          const about = { operation: definition.id, targets: bounded(targets(input)), reason, why, requestId };
+          const about = { operation: definition.id, targets: boundedTargets(targets(input)), reason, why, requestId };
           const record: Omit<AuditRecord, 'result' | 'details'> = { who: administrator.who, ...about };
 
           let entry: AuditEntry | undefined;
@@ -90,14 +91,6 @@ export function createDesk(audit: Audit): Desk {
         },
       }),
   };
-}
-
-/** Targets that are named; of more the first ones, and how many there were. */
-const MOST_TARGETS = 100;
-
-function bounded(targets: readonly string[]): readonly string[] {
-  if (targets.length <= MOST_TARGETS) return targets;
-  return [...targets.slice(0, MOST_TARGETS), `… of ${targets.length}`];
 }
 
 /** What is answered when it has been done: the greatest status that the operation declares. */

@@ -22,6 +22,9 @@ export interface AuditOptions {
   readonly telemetry: Telemetry;
 }
 
+/** Whoever changed the files of the configuration. */
+export const CONFIGURATION = 'configuration';
+
 /** For who could not be told. */
 export const UNKNOWN = 'unknown';
 

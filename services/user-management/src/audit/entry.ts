@@ -4,9 +4,9 @@ import type { EpochMillis } from '@rescind/revocation';
 /** What else is known of an act: counts, the revocation's id. Nothing secret, nothing personal. */
 export type AuditDetails = Readonly<Record<string, string | number | boolean | null>>;
 
-/** One act of an administrator, or one that was refused. */
+/** One act of an administrator or of the configuration, or one that was refused. */
 export interface AuditRecord {
-  /** `operator:<name>`, `sub:<a user's pseudonym>`, or `unknown` for who could not be told. */
+  /** `operator:<name>`, `sub:<a user's pseudonym>`, `configuration` for a file that was changed, or `unknown`. */
   readonly who: string;
   /** The operation's id, such as `createRevocation`. */
   readonly operation: string;
@@ -18,7 +18,7 @@ export interface AuditRecord {
   readonly why: string | null;
   /** `done`, or the code of the refusal. */
   readonly result: string;
-  /** `X-Request-Id` of the request: its lines in the log have it too. */
+  /** `X-Request-Id` of the request: its lines in the log have it too. Empty: there was no request. */
   readonly requestId: string;
   readonly details: AuditDetails;
 }
@@ -40,4 +40,13 @@ export function chainHash(before: string, entry: Omit<AuditEntry, 'hash'>): stri
   const { seq, at, who, operation, targets, reason, why, result, requestId, details } = entry;
   const text = JSON.stringify([before, seq, at, who, operation, targets, reason, why, result, requestId, details]);
   return createHash('sha256').update(text).digest('base64url');
+}
+
+/** Targets that an entry names. */
+const MOST_TARGETS = 100;
+
+/** The targets of an entry; of too many the first ones, and how many there were. */
+export function boundedTargets(targets: readonly string[]): readonly string[] {
+  if (targets.length <= MOST_TARGETS) return targets;
+  return [...targets.slice(0, MOST_TARGETS), `… of ${targets.length}`];
 }

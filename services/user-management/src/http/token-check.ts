@@ -7,6 +7,7 @@ import { RescindError } from '@rescind/revocation';
 /** What an endpoint requires of an access token (RFC 6750, RFC 9470). */
 export interface TokenRequirements {
   readonly scopes?: readonly string[];
+  /** How long ago the login may be, in seconds; bounded by a third of the life of a token that lives no longer. */
   readonly maxAuthAgeSeconds?: number;
 }
 
@@ -20,7 +21,7 @@ export interface TokenCheck {
    * @throws RescindError `token_malformed`, `token_audience_wrong`, `token_revoked`, `scope_insufficient`, …, each with
    *   its challenge
    */
-  verify(token: string, requirements?: TokenRequirements): VerifiedClaims;
+  verify(token: string, requirements?: Pick<TokenRequirements, 'scopes'>): VerifiedClaims;
   /** Requires more of claims that `verify` has returned. @throws RescindError as `verify` */
   require(claims: VerifiedClaims, requirements: TokenRequirements): void;
 }
@@ -46,8 +47,22 @@ export function createTokenCheck(issuer: Pick<Issuer, 'verify'>, now: () => Epoc
         requireOfRoute(payload, requirements, now());
         return payload;
       }),
-    require: (claims, requirements) => challenged(requirements, () => requireOfRoute(claims, requirements, now())),
+    require(claims, requirements) {
+      const bounded = withinLife(claims, requirements);
+      challenged(bounded, () => requireOfRoute(claims, bounded, now()));
+    },
   };
+}
+
+/**
+ * A login that stays recent for as long as its token lives would let whoever stole the token do what requires a recent one:
+ * of a client or an account whose tokens live no longer than that, a third of their life is recent.
+ */
+function withinLife({ iat, exp }: VerifiedClaims, requirements: TokenRequirements): TokenRequirements {
+  const { maxAuthAgeSeconds: most } = requirements;
+  const lifeSeconds = Number(exp) - Number(iat);
+  if (most === undefined || most < lifeSeconds) return requirements;
+  return { ...requirements, maxAuthAgeSeconds: Math.max(1, Math.floor(lifeSeconds / 3)) };
 }
 
 /** Says how to get a token that is accepted (RFC 8707). */

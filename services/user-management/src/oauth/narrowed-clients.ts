@@ -3,6 +3,10 @@ import type { CutoffRequest, Issuer } from '@rescind/issuer';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { Audit } from '../audit/audit.ts';
+import { CONFIGURATION } from '../audit/audit.ts';
+import type { AuditEntry } from '../audit/entry.ts';
+import { boundedTargets } from '../audit/entry.ts';
 
 /** Between attempts while the database cannot be written. */
 const RETRY_MS: DurationMs = 1_000;
@@ -87,24 +91,38 @@ function isApplied(issuer: Pick<Issuer, 'clients'>, applied: AppliedClients): bo
   return bounds(applied.list()) === bounds(issuer.clients.list());
 }
 
+/** What made clients other than the ones that were kept: a file that was read again, the start, or a reader that an administrator changed. */
+export type ClientsSource = 'CLIENTS_FILE' | 'FEED_CLIENTS_FILE' | 'start' | 'registered_readers';
+
+export interface NarrowedParts {
+  readonly applied: AppliedClients;
+  readonly audit: Pick<Audit, 'record' | 'committed'>;
+  readonly telemetry: Telemetry;
+}
+
 /**
- * Cuts off the tokens of before of these clients, which a file has changed, and keeps how clients are now, in one transaction.
- * While the database cannot be written it tries again, and logs that once. Never rejects.
+ * Cuts off the tokens of before of these clients, which `source` has changed, writes that into the audit, and keeps how
+ * clients are now, in one transaction. While the database cannot be written it tries again, and logs that once. Never rejects.
  */
 export async function cutOffNarrowed(
   issuer: Pick<Issuer, 'transaction' | 'clients'>,
   clientIds: readonly string[],
-  { applied, telemetry }: { readonly applied: AppliedClients; readonly telemetry: Telemetry },
+  { applied, audit, telemetry }: NarrowedParts,
+  source: ClientsSource,
 ): Promise<void> {
   if (clientIds.length === 0 && isApplied(issuer, applied)) return;
   const clients = clientIds.join(' ');
   for (let attempt = 1; ; attempt++) {
     try {
-      const txn = await issuer.transaction((tx) => {
+      const done = await issuer.transaction((tx) => {
         applied.replace(issuer.clients.list());
-        return clientIds.length === 0 ? undefined : tx.revoke(clientIds.map(narrowing)).txn;
+        if (clientIds.length === 0) return undefined;
+        const { txn } = tx.revoke(clientIds.map(narrowing));
+        return { txn, entry: recordNarrowing(audit, clientIds, { txn, source }) };
       });
-      if (txn !== undefined) telemetry.log('info', 'clients_narrowed', { clients, txn });
+      if (done === undefined) return;
+      telemetry.log('info', 'clients_narrowed', { clients, txn: done.txn });
+      audit.committed(done.entry);
       return;
     } catch (error) {
       const code = error instanceof RescindError ? error.code : 'internal';
@@ -113,4 +131,21 @@ export async function cutOffNarrowed(
       await delay(RETRY_MS, undefined, { ref: false });
     }
   }
+}
+
+function recordNarrowing(
+  audit: NarrowedParts['audit'],
+  clientIds: readonly string[],
+  details: { readonly txn: string; readonly source: ClientsSource },
+): AuditEntry {
+  return audit.record({
+    who: CONFIGURATION,
+    operation: 'narrowClients',
+    targets: boundedTargets(clientIds.map((clientId) => `client:${clientId}`)),
+    reason: 'client_narrowed',
+    why: null,
+    result: 'done',
+    requestId: '',
+    details,
+  });
 }
