@@ -13,6 +13,9 @@ import { createWalBound, mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/
 import type { Database } from 'better-sqlite3';
 import { createCensus } from './census.ts';
 import type { Digests } from './digest.ts';
+import { createFileAccess, sqliteCodeOf } from './file-access.ts';
+import type { FileWatch } from './file-watch.ts';
+import { createFileWatch } from './file-watch.ts';
 import { createLogs } from './logs.ts';
 import type { Memory } from './memory.ts';
 import { createMemory } from './memory.ts';
@@ -119,6 +122,8 @@ const WAL_EVERY_MS = 1_000;
 /** So many rows in one commit are a catch-up: one event seldom has more than a few. */
 const CATCH_UP_ROWS = 100;
 
+const COLLISIONS_MOST = 1_000;
+
 const NOTHING: Changes = { added: [], changed: [], removed: [] };
 
 export function createDenylist(parts: DenylistParts): Denylist {
@@ -129,38 +134,20 @@ export function createDenylist(parts: DenylistParts): Denylist {
   const memory = createMemory({ table, most: maxMemoryEntries, telemetry, count: census.count });
   const recent = createRecent();
   const owed = createOwed();
-  const inTransaction = database.transaction((work: () => Changes) => {
-    const changes = work();
-    digests.save();
-    return changes;
-  });
-  const trouble = { read: '', write: '' };
   const wal = createWalBound({ database, mostBytes: WAL_MOST_BYTES, gauge: 'rescind_denylist_wal_bytes', telemetry });
-  const walTimer = setInterval(wal.keep, WAL_EVERY_MS).unref();
-
-  function reading<T>(work: () => T): T {
-    try {
-      const answer = work();
-      trouble.read = '';
-      return answer;
-    } catch (cause) {
-      trouble.read = codeOf(cause);
-      throw new RescindError('denylist_unreadable', { detail: trouble.read, cause });
-    }
-  }
+  const watch = createFileWatch(database, telemetry);
+  const timer = setInterval(() => {
+    wal.keep();
+    watch.look();
+    access.retry();
+  }, WAL_EVERY_MS).unref();
+  const access = createFileAccess({ database, digests, table, watch });
+  const { read: reading } = access;
+  /** Keys of which memory has the fingerprint, and the file, compared with its digests, no row. */
+  const collisions = new Set<string>();
 
   function writing(work: () => Changes): Changes {
-    let changes: Changes;
-    try {
-      changes = inTransaction.immediate(work);
-      trouble.write = '';
-    } catch (cause) {
-      trouble.write = codeOf(cause);
-      digests.rolledBack();
-      if (database.open) table.rolledBack();
-      throw new RescindError('denylist_unwritable', { detail: trouble.write, cause });
-    }
-    digests.committed();
+    const changes = access.write(work);
     const touched = census.committed(changes);
     recent.committed(changes);
     memory.committed(changes);
@@ -209,7 +196,21 @@ export function createDenylist(parts: DenylistParts): Denylist {
     if (known !== undefined) return known;
     const read = reading(() => table.row(iss, claim, value));
     if (read !== undefined) recent.keep(read);
+    else if (memory.lookups() === 'memory') expectCollision(iss, claim, value);
     return read;
+  }
+
+  /**
+   * Memory has the fingerprint of a key, and the file has no row of it: two keys of one fingerprint, or a file that has lost a
+   * row. The whole file is compared (0.4 s for a million rows), once for each key; nobody can choose a collision.
+   * @throws RescindError `denylist_unreadable` for a file that differs from its digests
+   */
+  function expectCollision(iss: string, claim: string, value: string): void {
+    const key = JSON.stringify([iss, claim, value]);
+    if (collisions.has(key)) return;
+    access.compare();
+    if (collisions.size >= COLLISIONS_MOST) collisions.clear();
+    collisions.add(key);
   }
 
   /** Not while memory is being filled: it would find them twice, or not at all. */
@@ -222,12 +223,12 @@ export function createDenylist(parts: DenylistParts): Denylist {
   /** So that the next start finds all rows in order. What cannot be moved is as durable where it is. */
   function moveAll(): void {
     try {
-      inTransaction.immediate(() => {
+      access.write(() => {
         table.moveAll();
         return NOTHING;
       });
     } catch (error) {
-      telemetry.log('warn', 'denylist_rows_not_moved', { error: codeOf(error) });
+      telemetry.log('warn', 'denylist_rows_not_moved', { error: sqliteCodeOf(error) });
     }
   }
 
@@ -253,14 +254,14 @@ export function createDenylist(parts: DenylistParts): Denylist {
     try {
       flush();
     } catch (error) {
-      telemetry.log('warn', 'denylist_closed_with_owed_rows', { rows: owed.count(), error: codeOf(error) });
+      telemetry.log('warn', 'denylist_closed_with_owed_rows', { rows: owed.count(), error: sqliteCodeOf(error) });
       owed.clear();
     }
   }
 
   function close(): void {
     if (!database.open) return;
-    clearInterval(walTimer);
+    clearInterval(timer);
     flushLast();
     memory.close();
     moveAll();
@@ -301,7 +302,18 @@ export function createDenylist(parts: DenylistParts): Denylist {
     countByClaim: census.countByClaim,
     health: () => {
       const { open } = database;
-      return [healthOf({ entries: census.count(), owed: owed.count(), memory, damaged, trouble, wal, open })];
+      return [
+        healthOf({
+          entries: census.count(),
+          owed: owed.count(),
+          memory,
+          damaged,
+          trouble: access.trouble,
+          wal,
+          watch,
+          open,
+        }),
+      ];
     },
     close,
     async [Symbol.asyncDispose]() {
@@ -317,28 +329,25 @@ interface Condition {
   readonly damaged: string | null;
   readonly trouble: { readonly read: string; readonly write: string };
   readonly wal: WalBound;
+  readonly watch: FileWatch;
   readonly open: boolean;
 }
 
-function healthOf({ entries, owed, memory, damaged, trouble, wal, open }: Condition): HealthCheck {
+function healthOf({ entries, owed, memory, damaged, trouble, wal, watch, open }: Condition): HealthCheck {
   const error = open ? trouble.read || trouble.write : 'closed';
+  const fault = watch.fault();
   const excess = wal.excess();
   const details = {
     entries,
     owed,
     lookups: memory.lookups(),
     ...(damaged !== null && { setAside: damaged }),
+    ...(fault !== undefined && { fault }),
     ...(error !== '' && { error }),
     ...excess,
   };
-  if (!open || trouble.read !== '') return { name: 'denylist', status: 'fail', ...details };
+  if (!open || trouble.read !== '' || !watch.isTrusted()) return { name: 'denylist', status: 'fail', ...details };
   // A file found damaged means that the disk wants a look, although its rows have been fetched again.
-  const isSound = trouble.write === '' && damaged === null && excess === undefined;
+  const isSound = trouble.write === '' && damaged === null && excess === undefined && fault === undefined;
   return { name: 'denylist', status: isSound ? 'pass' : 'warn', ...details };
-}
-
-/** SQLite's own word for what went wrong; never the statement's values. */
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return error instanceof Error ? error.message : String(error);
 }

@@ -90,9 +90,14 @@ export function compare(database: Database): Damage | undefined {
   return damageIn(() => (openDigests(database)?.agreeWith(scan(database)) ? undefined : 'content'));
 }
 
-/** What SQLite says of the system around a file. */
+/** As at a start: what SQLite says of its structure, then `compare`. */
+export function compareWhole(database: Database): Damage | undefined {
+  return damageIn(() => (isSound(database) ? compare(database) : 'structure'));
+}
+
+/** What SQLite says of the system around a file. A file that is shorter than it says is damaged. */
 const OF_THE_SYSTEM =
-  /^SQLITE_(IOERR|FULL|BUSY|LOCKED|CANTOPEN|READONLY|NOMEM|PERM|AUTH|PROTOCOL|NOLFS|INTERRUPT|TOOBIG)/;
+  /^SQLITE_(IOERR(?!_SHORT_READ)|FULL|BUSY|LOCKED|CANTOPEN|READONLY|NOMEM|PERM|AUTH|PROTOCOL|NOLFS|INTERRUPT|TOOBIG)/;
 
 /** A file that cannot be read by its own rules is damaged; a disk that cannot be read says nothing of the file. */
 export function damageIn(look: () => Damage | undefined): Damage | undefined {

@@ -123,6 +123,12 @@ export const GUARD_METRICS = {
     initial: 0,
   },
   rescind_denylist_pruned_total: { type: 'counter', unit: 'rows', help: 'Rows of the denylist that were removed' },
+  rescind_denylist_file_faults_total: {
+    type: 'counter',
+    unit: 'faults',
+    help: 'Times the file of a running denylist was found removed, replaced, truncated or damaged',
+    labels: { fault: ['removed', 'replaced', 'truncated', 'damaged'] },
+  },
   rescind_denylist_set_aside_total: {
     type: 'counter',
     unit: 'files',

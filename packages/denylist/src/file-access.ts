@@ -1,0 +1,143 @@
+import { RescindError } from '@rescind/revocation';
+import type { Database } from 'better-sqlite3';
+import type { Digests } from './digest.ts';
+import type { FileWatch } from './file-watch.ts';
+import { compareWhole } from './inspect.ts';
+import type { Changes, Table } from './table.ts';
+
+/** Reads and writes of the file. Each turns what SQLite throws into an error with a code, and none trusts a damaged file. */
+export interface FileAccess {
+  /** @throws RescindError `denylist_unreadable` */
+  read<T>(work: () => T): T;
+  /**
+   * Runs `work` in a transaction, with the digests in it.
+   * @throws RescindError `denylist_unwritable`; nothing of the change is in the file then
+   */
+  write(work: () => Changes): Changes;
+  /**
+   * Compares the whole file with its digests.
+   * @throws RescindError `denylist_unreadable` where they differ
+   */
+  compare(): void;
+  /** To be called every second: compares a file that is not trusted again, with pauses of up to a minute. Throws nothing. */
+  retry(): void;
+  /** The codes of what failed last; empty since the next success. */
+  readonly trouble: { readonly read: string; readonly write: string };
+}
+
+export interface FileAccessParts {
+  readonly database: Database;
+  readonly digests: Digests;
+  readonly table: Pick<Table, 'rolledBack'>;
+  readonly watch: FileWatch;
+}
+
+/** In calls of `retry`. A comparison takes 0.6 s for a million rows. */
+const GREATEST_PAUSE = 60;
+
+export function createFileAccess({ database, digests, table, watch }: FileAccessParts): FileAccess {
+  const trouble = { read: '', write: '' };
+  /** Whether the table could not read the file anew when a transaction was rolled back. */
+  let isBehind = false;
+  /** Between two comparisons of a file that is not trusted, and what is left of that, in calls of `retry`. */
+  let pause = 1;
+  let left = 0;
+  const inTransaction = database.transaction((work: () => Changes) => {
+    const changes = work();
+    digests.save();
+    return changes;
+  });
+
+  /** A table that is behind would say that it has no rows. */
+  function requireTrusted(): void {
+    const fault = watch.fault();
+    if (fault !== undefined && !watch.isTrusted()) throw new FileFaultError(fault);
+    if (!isBehind) return;
+    table.rolledBack();
+    isBehind = false;
+  }
+
+  function readAnew(): void {
+    try {
+      table.rolledBack();
+      isBehind = false;
+    } catch (error) {
+      watch.note(error);
+      isBehind = true;
+    }
+  }
+
+  function read<T>(work: () => T): T {
+    try {
+      requireTrusted();
+      const answer = work();
+      trouble.read = '';
+      return answer;
+    } catch (cause) {
+      watch.note(cause);
+      trouble.read = sqliteCodeOf(cause);
+      throw new RescindError('denylist_unreadable', { detail: trouble.read, cause });
+    }
+  }
+
+  return {
+    trouble,
+    read,
+    write(work) {
+      try {
+        requireTrusted();
+        const changes = inTransaction.immediate(work);
+        trouble.write = '';
+        digests.committed();
+        return changes;
+      } catch (cause) {
+        watch.note(cause);
+        trouble.write = sqliteCodeOf(cause);
+        digests.rolledBack();
+        if (database.open) readAnew();
+        throw new RescindError('denylist_unwritable', { detail: trouble.write, cause });
+      }
+    },
+    compare: () =>
+      read(() => {
+        if (compareWhole(database) === undefined) return;
+        watch.damaged();
+        requireTrusted();
+      }),
+    retry() {
+      if (watch.isTrusted()) {
+        pause = 1;
+        left = 0;
+        return;
+      }
+      left -= 1;
+      if (left > 0 || !database.open || database.inTransaction) return;
+      left = pause;
+      pause = Math.min(2 * pause, GREATEST_PAUSE);
+      try {
+        if (compareWhole(database) !== undefined) return;
+      } catch {
+        // A disk that cannot be read says nothing of the file.
+        return;
+      }
+      watch.recovered();
+      isBehind = true;
+    },
+  };
+}
+
+/** The file cannot be trusted. Its code is that of the fault. */
+class FileFaultError extends Error {
+  readonly code: string;
+
+  constructor(fault: string) {
+    super(`the file is ${fault}`);
+    this.code = `file_${fault}`;
+  }
+}
+
+/** SQLite's own word for what went wrong; never the statement's values. */
+export function sqliteCodeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return error instanceof Error ? error.message : String(error);
+}
