@@ -36,6 +36,7 @@ export { createRevocationsHandler } from './http/handler.ts';
 export type { HttpWayOptions } from './http/way.ts';
 export { httpWay } from './http/way.ts';
 export type {
+  Acknowledgements,
   DocumentStore,
   Feed,
   FeedStore,

@@ -109,6 +109,18 @@ export interface LogSource {
   lastWord?(epoch: string): string | undefined;
   /** Takes a reader's proof that this database was restored. @throws RescindError `event_invalid` */
   prove(jws: string): void;
+  /** What the publisher has acknowledged. Absent: there is none. */
+  readonly acknowledgements?: Acknowledgements | undefined;
+}
+
+/** What the publisher of a log has acknowledged. */
+export interface Acknowledgements {
+  /** Every event of the present epoch up to this seq. */
+  acknowledged(): number;
+  /** While something waits too long: the standby streams deliver the events after `after`, or heartbeats only. */
+  overdue(): { readonly after: number; readonly withEvents: boolean } | null;
+  /** Called when `overdue` becomes null, or ceases to be. Returns what ends that. */
+  onChange(listener: () => void): () => void;
 }
 
 /** Where the relay puts signed events. One call at a time, in order; resolves when acknowledged by all. */

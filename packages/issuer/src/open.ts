@@ -1,3 +1,4 @@
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import {
   createIssuerClock,
   RescindError,
@@ -115,6 +116,8 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     leadMs: issuerClock.leadMs,
     onAppend: transactions.onAppend,
     prove: detector.prove,
+    // The relay reads this log.
+    acknowledgements: () => relay?.acknowledgements,
   });
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
@@ -159,6 +162,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
         meta,
         activeKid: () => store.keys.active('event'),
       }),
+      epochAgeMs: () => epochAgeOf(files, issuerClock.now()),
       isRefusing: () => gate.refusing() !== null,
       clock,
       telemetry,
@@ -218,4 +222,11 @@ function confirm({ store, keyrings, highWater }: Places): void {
 function eventJwksOf({ store, keyrings }: Places): EventJwks {
   const published = keyrings.event.jwks();
   return { ...published, epoch: store.meta.identity()?.epoch ?? '', epoch_kid: keyrings.event.active().kid };
+}
+
+/** By its first event. Without an event it is new; without its first, old. */
+function epochAgeOf({ store }: Places, now: EpochMillis): DurationMs {
+  const bottom = store.outbox.bottom();
+  if (bottom?.seq === 1) return Math.max(0, now - bottom.appendedAt);
+  return store.meta.identity()?.head === 0 ? 0 : Number.POSITIVE_INFINITY;
 }

@@ -46,6 +46,13 @@ export const settings = z.object({
     about:
       'Connections of one client to `/revocations` at a time: the instances of one service, all of which come when Kafka is away',
   }),
+  FEED_STANDBY_PER_CLIENT: setting.count({
+    default: '1024',
+    atLeast: 1,
+    atMost: 100_000,
+    about:
+      'Standby streams (`/revocations?quiet`) of one client at a time, counted apart: each instance that reads Kafka keeps one open',
+  }),
   FEED_READER_BUFFER_BYTES: setting.count({
     default: '131072',
     atLeast: 1_024,

@@ -105,6 +105,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     source: issuer.log,
     authenticate: countingFailures(files.authenticateReader, failedCredentials),
     readersPerClient: configuration.FEED_READERS_PER_CLIENT,
+    standbyPerClient: configuration.FEED_STANDBY_PER_CLIENT,
     readerBufferBytes: configuration.FEED_READER_BUFFER_BYTES,
     bufferBytes: configuration.FEED_BUFFER_BYTES,
     clock: systemClock,

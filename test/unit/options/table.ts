@@ -148,7 +148,16 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   httpWay: [httpWay, { issuer: ISSUER, clientId: 'a', clientSecret: 'b', fetch: method, clock, telemetry, stallMs: 1 }],
   createRevocationsHandler: [
     createRevocationsHandler,
-    { source, authenticate: method, clock, telemetry, heartbeatMs: 1, readersPerClient: 1, stuckMs: 1 },
+    {
+      source,
+      authenticate: method,
+      clock,
+      telemetry,
+      heartbeatMs: 1,
+      readersPerClient: 1,
+      standbyPerClient: 1,
+      stuckMs: 1,
+    },
   ],
   createRelayCore: [createRelayCore, { limit: 1 }],
   createEventDecoder: [createEventDecoder, { log: ISSUER, issuers: [ISSUER], keys }],

@@ -1,23 +1,14 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import type { LogSource } from '../ports.ts';
+import type { Heartbeat, Listener, StandbyListener } from './listener.ts';
+import type { StandbyStreams } from './standby.ts';
+import { createStandbyStreams } from './standby.ts';
 import { EVENT_NAME, HEARTBEAT_NAME } from './stream.ts';
-
-export type Heartbeat = ReturnType<LogSource['heartbeat']>;
-
-/** What a connected reader is told. */
-export interface Listener {
-  /** Events may have been appended, or the epoch may have changed. */
-  appended(): void;
-  heartbeat(heartbeat: Heartbeat): void;
-  /** Bytes that wait for the reader to take them. */
-  buffered(): number;
-  /** Disconnects at once; the reader resumes where it was. */
-  cut(reason: string): void;
-  end(reason?: string): void;
-}
 
 /** Events read at a time for one reader, as far as they fit into its buffer. */
 const READ_LIMIT = 100;
+/** The pieces of a delivery to the standby streams, at 131 kB. */
+const KEPT_PIECES = 32;
 
 /** Part of the log, as it is written to a connection; empty at its end. */
 interface Piece {
@@ -33,12 +24,15 @@ export interface Broadcast {
   add(listener: Listener): void;
   remove(listener: Listener): void;
   size(): number;
+  addStandby(stream: StandbyListener): void;
+  removeStandby(stream: StandbyListener): void;
+  readonly standby: Pick<StandbyStreams, 'size' | 'started'>;
   /** A heartbeat that speaks of the log as it is now: to open a connection with. */
   opening(): Heartbeat;
   /** To be called when the buffer of a listener has changed by so many bytes. */
   bufferChanged(by: number): void;
-  /** The events after a position; readers at the same one share the reading. */
-  piece(after: number): Piece;
+  /** The events after a position, at most so many; readers at the same one share the reading. */
+  piece(after: number, most?: number): Piece;
   close(): void;
 }
 
@@ -60,8 +54,9 @@ interface BroadcastOptions {
 export function createBroadcast(options: BroadcastOptions): Broadcast {
   const { source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes } = options;
   const listeners = new Set<Listener>();
-  const pieces = new Map<number, Piece>();
+  const pieces = new Map<string, Piece>();
   const heartbeats = createHeartbeats(source, clock, heartbeatMs);
+  const standby = createStandbyStreams({ source, telemetry, current: heartbeats.current });
   let buffered = 0;
   let timer: NodeJS.Timeout | undefined;
   let unsubscribe: (() => void) | undefined;
@@ -69,6 +64,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   const appended = () => {
     pieces.clear();
     for (const listener of [...listeners]) listener.appended();
+    standby.appended();
   };
   const beat = () => {
     pieces.clear();
@@ -76,11 +72,17 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     try {
       const heartbeat = heartbeats.sign();
       for (const listener of [...listeners]) listener.heartbeat(heartbeat);
+      standby.beat(heartbeat);
     } catch (error) {
       // Without heartbeats the readers see their view age, which is the truth; they are not cut off from events.
       telemetry.count('rescind_feed_heartbeat_errors_total');
       telemetry.log('error', 'feed_heartbeat_failed', { error: String(error) });
     }
+  };
+  const start = () => {
+    if (timer !== undefined) return;
+    timer = setInterval(beat, heartbeatMs);
+    unsubscribe = source.onAppend(appended);
   };
   const stop = () => {
     clearInterval(timer);
@@ -93,7 +95,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   /** The readers that hold most go first: one that takes what it gets holds next to nothing. */
   const shed = () => {
     while (buffered > bufferBytes) {
-      const [largest] = [...listeners].sort((a, b) => b.buffered() - a.buffered());
+      const [largest] = [...listeners, ...standby.all()].sort((a, b) => b.buffered() - a.buffered());
       if (largest === undefined || largest.buffered() === 0) return;
       telemetry.log('warn', 'feed_reader_cut', { buffered: largest.buffered(), bufferedInAll: buffered });
       largest.cut('buffer_full');
@@ -106,36 +108,47 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     add(listener) {
       listeners.add(listener);
       telemetry.gauge('rescind_feed_readers', listeners.size);
-      if (timer !== undefined) return;
-      timer = setInterval(beat, heartbeatMs);
-      unsubscribe = source.onAppend(appended);
+      start();
     },
     remove(listener) {
       listeners.delete(listener);
       telemetry.gauge('rescind_feed_readers', listeners.size);
-      if (listeners.size === 0) stop();
+      if (listeners.size + standby.size() === 0) stop();
     },
+    addStandby(stream) {
+      standby.add(stream);
+      start();
+    },
+    removeStandby(stream) {
+      standby.remove(stream);
+      if (listeners.size + standby.size() === 0) stop();
+    },
+    standby,
     bufferChanged(by) {
       buffered += by;
       if (by > 0 && buffered > bufferBytes) shed();
     },
-    piece(after) {
-      const known = pieces.get(after);
+    piece(after, most = READ_LIMIT) {
+      const limit = Math.min(READ_LIMIT, most);
+      const key = `${after} ${limit}`;
+      const known = pieces.get(key);
       if (known !== undefined) return known;
-      const piece = readPiece(source, after, readerBufferBytes);
-      // Readers that catch up are each somewhere else: only the end of the log is worth keeping, until it moves.
-      if (!piece.full) pieces.set(after, piece);
+      const piece = readPiece(source, after, limit, readerBufferBytes);
+      // Readers that catch up are each somewhere else: only the end of the log is worth keeping, until it moves. Standby
+      // streams begin a delivery all at the same place.
+      if (!piece.full || (standby.isDelivering() && pieces.size < KEPT_PIECES)) pieces.set(key, piece);
       return piece;
     },
     close() {
+      standby.close();
       for (const listener of [...listeners]) listener.end();
       stop();
     },
   };
 }
 
-function readPiece(source: LogSource, after: number, most: number): Piece {
-  const read = source.read(after, READ_LIMIT);
+function readPiece(source: LogSource, after: number, limit: number, most: number): Piece {
+  const read = source.read(after, limit);
   const rows = withinBytes(read, most);
   const { epoch } = source.snapshot();
   const text = rows.map(({ seq, jws }) => `id: ${epoch}:${seq}\n${eventText(jws)}`).join('');
@@ -143,7 +156,7 @@ function readPiece(source: LogSource, after: number, most: number): Piece {
     epoch,
     text,
     upTo: rows.at(-1)?.seq ?? after,
-    full: rows.length < read.length || rows.length === READ_LIMIT,
+    full: rows.length < read.length || rows.length === limit,
   };
 }
 

@@ -14,6 +14,7 @@ import { createBroadcast } from './broadcast.ts';
 import { receiveProof } from './proof.ts';
 import type { Reader } from './reader.ts';
 import { openReader } from './reader.ts';
+import { STANDBY_QUERY } from './stream.ts';
 
 const HEARTBEAT_MS: DurationMs = 1_000;
 /** Instances of one service share its credential: a large fleet, and no more. */
@@ -35,6 +36,8 @@ export interface RevocationsHandlerOptions {
   readonly heartbeatMs?: DurationMs | undefined;
   /** Most connections of one client at a time; one more is answered 429. Default 1 024. */
   readonly readersPerClient?: number | undefined;
+  /** Most standby streams of one client at a time, counted apart; one more is answered 429. Default 1 024. */
+  readonly standbyPerClient?: number | undefined;
   /**
    * How many bytes are read from the log for one reader at a time, and wait for it if it is slow; an event that is larger goes
    * alone. Default 131 072.
@@ -51,8 +54,10 @@ export interface RevocationsHandler {
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** Ends every connection of a client, such as one whose secret is no longer good. @returns how many there were */
   endReaders(client: string): number;
-  /** How many readers are connected. */
+  /** How many readers are connected, standby streams left out. */
   readers(): number;
+  /** How many standby streams are open. */
+  standbyStreams(): number;
   /** Ends all connections; from now on answers 503. */
   close(): void;
 }
@@ -66,6 +71,7 @@ const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHa
   telemetry: option.telemetry,
   heartbeatMs: option.duration({ most: 2 ** 31 - 1 }),
   readersPerClient: option.count({ least: 1 }),
+  standbyPerClient: option.count({ least: 1 }),
   readerBufferBytes: option.count({ least: 1_024 }),
   bufferBytes: option.count({ least: 1_024 }),
   stuckMs: option.duration({ most: 2 ** 31 - 1 }),
@@ -74,32 +80,25 @@ const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHa
 /**
  * The server's side of the HTTP way: the log as `text/event-stream`, resumed by `Last-Event-ID: <epoch>:<seq>`, opened
  * by a heartbeat; a position that is not of this log, or below its floor, starts from the floor. When the epoch changes
- * its connections end, and readers open new ones.
+ * its connections end, and readers open new ones. `GET …/revocations?quiet` is a standby stream: a heartbeat at once and each
+ * 10 s, and events only while Kafka does not acknowledge them in time.
  * @throws TypeError an option is wrong
  */
 export function createRevocationsHandler(given: RevocationsHandlerOptions): RevocationsHandler {
   const options = handlerOptions(given);
-  const { source, authenticate, readersPerClient = READERS_PER_CLIENT, stuckMs = STUCK_MS } = options;
+  const { source, authenticate, stuckMs = STUCK_MS } = options;
+  const { readersPerClient = READERS_PER_CLIENT, standbyPerClient = READERS_PER_CLIENT } = options;
   const { clock = systemClock, telemetry = standardErrorTelemetry, heartbeatMs = HEARTBEAT_MS } = options;
   const { readerBufferBytes = READER_BUFFER_BYTES, bufferBytes = BUFFER_BYTES } = options;
   const broadcast = createBroadcast({ source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes });
-  const readersOf = new Map<string, Set<Reader>>();
+  const readersOf = createConnections(readersPerClient);
+  const standbyOf = createConnections(standbyPerClient);
   let closed = false;
 
-  const add = (client: string, reader: Reader) => {
-    readersOf.set(client, (readersOf.get(client) ?? new Set()).add(reader));
-    broadcast.add(reader);
-  };
-  const remove = (client: string, reader: Reader) => {
-    const readers = readersOf.get(client);
-    readers?.delete(reader);
-    if (readers?.size === 0) readersOf.delete(client);
-    broadcast.remove(reader);
-  };
-
   const stream = (client: string, request: IncomingMessage, response: ServerResponse) => {
-    if ((readersOf.get(client)?.size ?? 0) >= readersPerClient)
-      throw new RescindError('rate_limited', { retryAfter: 5 });
+    const isStandby = isForStandby(request);
+    const connections = isStandby ? standbyOf : readersOf;
+    connections.requireRoom(client);
     const opening = broadcast.opening();
     const reader = openReader({
       response,
@@ -107,12 +106,20 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       broadcast,
       opening,
       lastEventId: request.headers['last-event-id'],
+      isStandby,
       telemetry,
       stuckMs,
-      onEnd: () => remove(client, reader),
+      onEnd() {
+        connections.remove(client, reader);
+        if (isStandby) broadcast.removeStandby(reader);
+        else broadcast.remove(reader);
+      },
     });
-    add(client, reader);
+    connections.add(client, reader);
+    if (isStandby) broadcast.addStandby(reader);
+    else broadcast.add(reader);
     reader.start();
+    if (isStandby) broadcast.standby.started(reader);
   };
 
   const answer = (request: IncomingMessage, response: ServerResponse): Promise<void> | void => {
@@ -142,11 +149,12 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       }
     },
     endReaders(client) {
-      const readers = [...(readersOf.get(client) ?? [])];
+      const readers = [...readersOf.of(client), ...standbyOf.of(client)];
       for (const reader of readers) reader.end('client_removed');
       return readers.length;
     },
     readers: () => broadcast.size(),
+    standbyStreams: () => broadcast.standby.size(),
     close() {
       closed = true;
       broadcast.close();
@@ -158,6 +166,31 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
 function pathOf(request: IncomingMessage & { readonly originalUrl?: string }): string {
   const [path = ''] = (request.originalUrl ?? request.url ?? '').split('?');
   return path.replace(/\/+$/, '');
+}
+
+/** `?quiet`, with or without a value. */
+function isForStandby({ url = '' }: IncomingMessage): boolean {
+  const query = url.indexOf('?');
+  return query !== -1 && new URLSearchParams(url.slice(query)).has(STANDBY_QUERY);
+}
+
+/** The connections of each client. */
+function createConnections(mostPerClient: number) {
+  const byClient = new Map<string, Set<Reader>>();
+  return {
+    of: (client: string): Iterable<Reader> => byClient.get(client) ?? [],
+    /** @throws RescindError `rate_limited` */
+    requireRoom(client: string): void {
+      if ((byClient.get(client)?.size ?? 0) >= mostPerClient) throw new RescindError('rate_limited', { retryAfter: 5 });
+    },
+    add: (client: string, reader: Reader): void =>
+      void byClient.set(client, (byClient.get(client) ?? new Set()).add(reader)),
+    remove(client: string, reader: Reader): void {
+      const readers = byClient.get(client);
+      readers?.delete(reader);
+      if (readers?.size === 0) byClient.delete(client);
+    },
+  };
 }
 
 function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry): void {

@@ -1,8 +1,10 @@
 import type { ServerResponse } from 'node:http';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import type { LogSource } from '../ports.ts';
-import type { Broadcast, Heartbeat, Listener } from './broadcast.ts';
+import type { Broadcast } from './broadcast.ts';
 import { eventText, heartbeatText } from './broadcast.ts';
+import type { Delivery, Heartbeat, StandbyListener } from './listener.ts';
+import { STANDBY, STREAM_HEADER } from './stream.ts';
 
 /** How long an ended connection has to take the rest before it is cut. */
 const LINGER_MS: DurationMs = 2_000;
@@ -13,25 +15,29 @@ interface ReaderOptions {
   readonly broadcast: Broadcast;
   readonly opening: Heartbeat;
   readonly lastEventId: string | string[] | undefined;
+  /** Writes heartbeats only, until `deliver` is called. */
+  readonly isStandby: boolean;
   readonly telemetry: Telemetry;
   readonly stuckMs: DurationMs;
   /** Called once, when the connection is over for whatever reason. */
   onEnd(): void;
 }
 
-export interface Reader extends Listener {
+export interface Reader extends StandbyListener {
   start(): void;
 }
 
 /**
- * One connection. It reads from the log only what the socket takes: while a reader is slow nothing is read for it, and
+ * One connection, which reads the log or stands by. It reads from the log only what the socket takes: while a reader is slow nothing is read for it, and
  * one that takes nothing for 30 s is dropped. A heartbeat is sent once the head it speaks of has been sent here; only
  * the opening one comes before, so that the reader knows at once how far it is behind, or that it is ahead.
  */
 export function openReader(options: ReaderOptions): Reader {
   const { response, source, broadcast, opening, telemetry } = options;
   const { epoch } = opening;
+  let isReading = !options.isStandby;
   let sent = startOf(options.lastEventId, source);
+  let skipped: Pick<Delivery, 'until' | 'resume'> | undefined;
   /** Heartbeats whose head has not been sent yet: the oldest, which is due first, and the newest. */
   let due: Heartbeat[] = [];
   let stuck: NodeJS.Timeout | undefined;
@@ -86,7 +92,7 @@ export function openReader(options: ReaderOptions): Reader {
   };
 
   const sendDueHeartbeats = () => {
-    while (due[0] !== undefined && due[0].head <= sent && !response.writableNeedDrain) {
+    while (due[0] !== undefined && (due[0].head <= sent || !isReading) && !response.writableNeedDrain) {
       const [first, ...rest] = due;
       due = rest;
       write(heartbeatText(first));
@@ -94,8 +100,12 @@ export function openReader(options: ReaderOptions): Reader {
   };
 
   const pump = () => {
-    while (!over && !response.writableNeedDrain) {
-      const piece = broadcast.piece(sent);
+    while (!over && isReading && !response.writableNeedDrain) {
+      if (skipped !== undefined && sent >= skipped.until) {
+        sent = Math.max(sent, skipped.resume);
+        skipped = undefined;
+      }
+      const piece = broadcast.piece(sent, skipped && skipped.until - sent);
       if (piece.epoch !== epoch) return endEpoch();
       if (piece.text === '') break;
       sent = piece.upTo;
@@ -115,6 +125,21 @@ export function openReader(options: ReaderOptions): Reader {
   };
 
   return {
+    deliver({ after, until, resume }) {
+      if (isReading) return;
+      isReading = true;
+      sent = after;
+      skipped = resume > until ? { until, resume } : undefined;
+      guardedPump();
+    },
+    epochIs(now) {
+      if (now !== epoch) endEpoch();
+    },
+    quiet() {
+      isReading = false;
+      skipped = undefined;
+      guardedPump();
+    },
     start() {
       if (response.destroyed) return finish('left');
       response.on('close', () => finish('left'));
@@ -129,6 +154,7 @@ export function openReader(options: ReaderOptions): Reader {
         'Cache-Control': 'no-store',
         'X-Accel-Buffering': 'no',
         'X-Content-Type-Options': 'nosniff',
+        ...(options.isStandby ? { [STREAM_HEADER]: STANDBY } : {}),
       });
       write(heartbeatText(opening));
       guardedPump();

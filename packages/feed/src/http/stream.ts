@@ -6,6 +6,11 @@ import type { WayRecord } from '../ports.ts';
 export const EVENT_NAME = 'revocation';
 export const HEARTBEAT_NAME = 'heartbeat';
 
+/** The query of a request for a standby stream. An issuer that knows it answers with this header. */
+export const STANDBY_QUERY = 'quiet';
+export const STREAM_HEADER = 'Rescind-Stream';
+export const STANDBY = 'quiet';
+
 /** Most characters of one server-sent event. A signed event of a thousand entries has about as many; more is an attack. */
 export const MAX_EVENT_CHARS = 256 * 1024;
 

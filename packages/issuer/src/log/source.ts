@@ -1,4 +1,4 @@
-import type { EventEncoder, LogSource } from '@rescind/feed';
+import type { Acknowledgements, EventEncoder, LogSource } from '@rescind/feed';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import type { LogIdentity } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
@@ -12,6 +12,7 @@ interface LogSourceOptions {
   readonly leadMs: () => DurationMs;
   readonly onAppend: LogSource['onAppend'];
   readonly prove: LogSource['prove'];
+  readonly acknowledgements: () => Acknowledgements | undefined;
 }
 
 /** As far as a burst of cut-offs pushes the clock. */
@@ -52,5 +53,8 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     lastWord: (epoch) => lastWords.find(epoch),
     onAppend,
     prove,
+    get acknowledgements() {
+      return options.acknowledgements();
+    },
   };
 }

@@ -1,5 +1,15 @@
 import type { DurationMs } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
+import type { AcknowledgementState, Overdue } from './acknowledgements.ts';
+import {
+  checkOverdue,
+  inNewEpoch,
+  newAcknowledgements,
+  noteAcknowledged,
+  noteAppended,
+  notePublishing,
+  overdueOf,
+} from './acknowledgements.ts';
 
 /** A heartbeat made and not yet sent. */
 interface PendingHeartbeat {
@@ -21,6 +31,7 @@ export interface RelayState {
   readonly failures: number;
   /** Monotonic ms before which nothing is sent. */
   readonly notBefore: DurationMs;
+  readonly acknowledgements: AcknowledgementState;
 }
 
 /** What happened. `now` is monotonic ms. */
@@ -35,10 +46,19 @@ export type RelayInput =
       readonly head: number;
       readonly now: DurationMs;
     }
+  /** The send under way is handed to the publisher. */
+  | { readonly kind: 'publishing'; readonly now: DurationMs }
   /** The send under way was acknowledged: hand over what `composeBatch` said. */
-  | { readonly kind: 'sent'; readonly upTo: number; readonly withHeartbeat: boolean; readonly now: DurationMs }
+  | {
+      readonly kind: 'sent';
+      readonly upTo: number;
+      readonly withHeartbeat: boolean;
+      /** How long the publisher took. Absent: nothing was published. */
+      readonly tookMs?: DurationMs;
+      readonly now: DurationMs;
+    }
   | { readonly kind: 'failed'; readonly now: DurationMs }
-  /** Time passes: every 100 ms or so; a back-off ends by it. */
+  /** Time passes: every 100 ms or so; a back-off ends by it, and what waits becomes overdue. */
   | { readonly kind: 'tick'; readonly now: DurationMs };
 
 /** Read the rows above `after` (at most `limit`), in the epoch named, `composeBatch` them, publish, and say how it went. */
@@ -76,13 +96,19 @@ const relayOptions = optionsOf<RelayCoreOptions>('createRelayCore', { limit: opt
 
 /** The relay's logic: pure. */
 export interface RelayCore {
-  /** @param marked what `mark` last kept; of another epoch it counts for nothing */
+  /**
+   * @param marked what `mark` last kept; of another epoch it counts for nothing
+   * @param known since when the epoch is (default: now), and how long acknowledgements took
+   */
   start(
     outbox: { readonly epoch: string; readonly head: number },
     marked: { readonly epoch: string; readonly sentSeq: number } | undefined,
     now: DurationMs,
+    known?: Partial<Pick<AcknowledgementState, 'durations' | 'epochSince'>>,
   ): RelayStep;
   step(state: RelayState, input: RelayInput): RelayStep;
+  /** What the standby streams deliver, because it waits too long for the publisher; null: nothing does. */
+  overdue(state: RelayState, now: DurationMs): Overdue | null;
 }
 
 /** The wait after the first failure, doubled from failure to failure up to the greatest. */
@@ -101,27 +127,32 @@ const DEFAULT_LIMIT = 500;
 export function createRelayCore(options: RelayCoreOptions = {}): RelayCore {
   const { limit = DEFAULT_LIMIT } = relayOptions(options);
   return {
-    start(outbox, marked, now) {
+    start(outbox, marked, now, known) {
       const sentSeq = marked?.epoch === outbox.epoch ? Math.min(marked.sentSeq, outbox.head) : 0;
-      return sendNext(limit, { ...outbox, sentSeq, heartbeat: null, inFlight: null, failures: 0, notBefore: now }, now);
+      const acknowledgements = newAcknowledgements(sentSeq, outbox.head, now, known);
+      const nothing = { heartbeat: null, inFlight: null, failures: 0, notBefore: now };
+      return sendNext(limit, { ...outbox, sentSeq, ...nothing, acknowledgements }, now);
     },
     step(state, input) {
       const { state: taken, effects } = take(state, input);
       const next = sendNext(limit, taken, input.now);
       return { state: next.state, effects: [...effects, ...next.effects] };
     },
+    overdue: ({ acknowledgements }, now) => overdueOf(acknowledgements, now),
   };
 }
 
 function take(state: RelayState, input: RelayInput): RelayStep {
   switch (input.kind) {
     case 'appended':
-      return still({ ...inEpoch(state, input.epoch), head: input.head });
+      return still(withHead({ ...inEpoch(state, input.epoch, input.now), head: input.head }, input.now));
     case 'heartbeat': {
-      const current = inEpoch(state, input.epoch);
+      const current = inEpoch(state, input.epoch, input.now);
       const heartbeat = { jws: input.jws, head: input.head };
-      return still({ ...current, head: Math.max(current.head, input.head), heartbeat });
+      return still(withHead({ ...current, head: Math.max(current.head, input.head), heartbeat }, input.now));
     }
+    case 'publishing':
+      return still({ ...state, acknowledgements: notePublishing(state.acknowledgements, input.now) });
     case 'sent':
       return state.inFlight === null ? still(state) : acknowledged(state, state.inFlight, input);
     case 'failed': {
@@ -131,25 +162,31 @@ function take(state: RelayState, input: RelayInput): RelayStep {
       return still({ ...state, inFlight: null, failures, notBefore: input.now + wait });
     }
     case 'tick':
-      return still(state);
+      return still({ ...state, acknowledgements: checkOverdue(state.acknowledgements, input.now) });
   }
 }
 
+function withHead(state: RelayState, now: DurationMs): RelayState {
+  return { ...state, acknowledgements: noteAppended(state.acknowledgements, state.head, now) };
+}
+
 /** A new epoch is another log: nothing of it has been sent, and nothing is left to say of the old one. */
-function inEpoch(state: RelayState, epoch: string): RelayState {
+function inEpoch(state: RelayState, epoch: string, now: DurationMs): RelayState {
   if (state.epoch === epoch) return state;
+  const acknowledgements = inNewEpoch(state.acknowledgements, now);
   // A send of the old epoch that is under way ends first: one at a time.
-  return { ...state, epoch, sentSeq: 0, head: 0, heartbeat: null, failures: 0 };
+  return { ...state, epoch, sentSeq: 0, head: 0, heartbeat: null, failures: 0, acknowledgements };
 }
 
 function acknowledged(
   state: RelayState,
   { epoch, heartbeat }: RelaySend,
-  { upTo, withHeartbeat }: { readonly upTo: number; readonly withHeartbeat: boolean },
+  { upTo, withHeartbeat, tookMs, now }: Extract<RelayInput, { kind: 'sent' }>,
 ): RelayStep {
-  const rested: RelayState = { ...state, inFlight: null, failures: 0 };
+  const sentSeq = epoch === state.epoch ? Math.max(state.sentSeq, upTo) : state.sentSeq;
+  const acknowledgements = noteAcknowledged(state.acknowledgements, sentSeq, tookMs, now);
+  const rested: RelayState = { ...state, inFlight: null, failures: 0, acknowledgements };
   if (epoch !== state.epoch) return still(rested);
-  const sentSeq = Math.max(state.sentSeq, upTo);
   const isSent = withHeartbeat && state.heartbeat?.jws === heartbeat?.jws;
   const marks: RelayEffect[] = sentSeq === state.sentSeq ? [] : [{ kind: 'mark', epoch, sentSeq }];
   return { state: { ...rested, sentSeq, heartbeat: isSent ? null : state.heartbeat }, effects: marks };

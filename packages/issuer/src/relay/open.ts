@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogSource, Publisher } from '@rescind/feed';
+import type { Acknowledgements, LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Storage } from '../storage.ts';
 import type { LastWords, Meta } from '../store/log.ts';
+import { isTooLate, overdueFrom, usualMs } from './acknowledgements.ts';
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
 import { composeBatch, createRelayCore } from './core.ts';
 import { countPublished } from './published.ts';
@@ -10,6 +11,8 @@ import type { TailCheck } from './tail.ts';
 
 /** Carries the outbox, and a heartbeat each second, to the publisher. */
 export interface Relay {
+  /** What Kafka has acknowledged, and whether the standby streams deliver what it has not. */
+  readonly acknowledgements: Acknowledgements;
   health(): HealthCheck;
   /** Resolves when nothing is under way any more, and the publisher is closed. */
   close(): Promise<void>;
@@ -22,6 +25,8 @@ interface RelayOptions {
   readonly storage: Storage;
   readonly lastWords: LastWords;
   readonly tail: TailCheck;
+  /** How long ago the epoch was opened. */
+  readonly epochAgeMs: () => DurationMs;
   /** Called before each heartbeat, which tells what it did. */
   readonly isRefusing: () => boolean;
   readonly clock: Clock;
@@ -44,10 +49,13 @@ export function openRelay(options: RelayOptions): Relay {
   let lastError: string | null = null;
   let mark: { readonly epoch: string; readonly sentSeq: number } | undefined;
   let markedAt = clock.monotonic();
+  let overdueTimer: NodeJS.Timeout | undefined;
+  let isDelivering = false;
+  const listeners = new Set<() => void>();
 
   function start(sentSeq: number): void {
     const { epoch, head } = source.snapshot();
-    follow(core.start({ epoch, head }, { epoch, sentSeq }, clock.monotonic()));
+    follow(core.start({ epoch, head }, { epoch, sentSeq }, clock.monotonic(), state.acknowledgements));
   }
 
   function input(event: RelayInput): void {
@@ -60,6 +68,48 @@ export function openRelay(options: RelayOptions): Relay {
       if (effect.kind === 'mark') mark = effect;
       else sending = send(effect.send);
     }
+    watchOverdue();
+    noteDelivery();
+  }
+
+  /** Looks once more when what waits becomes overdue: an event must not wait for the next tick. */
+  function watchOverdue(): void {
+    const from = overdueFrom(state.acknowledgements);
+    if (from === null || isDelivering || closed || overdueTimer !== undefined) return;
+    overdueTimer = setTimeout(
+      surely(() => {
+        overdueTimer = undefined;
+        passTime();
+        watchOverdue();
+      }),
+      Math.max(1, from - clock.monotonic()),
+    );
+  }
+
+  /** A process that stood still finds the acknowledgement and the timer at once: the acknowledgement has its turn first. */
+  function passTime(): void {
+    if (closed || isRefusing()) return;
+    const inputTick = () => input({ kind: 'tick', now: clock.monotonic() });
+    if (isTooLate(state.acknowledgements, clock.monotonic())) setImmediate(surely(() => !closed && inputTick()));
+    else inputTick();
+  }
+
+  function overdue() {
+    return closed || isRefusing() ? null : core.overdue(state, clock.monotonic());
+  }
+
+  function noteDelivery(): void {
+    const now = overdue() !== null;
+    if (now === isDelivering) return;
+    isDelivering = now;
+    telemetry.gauge('rescind_standby_delivering', now ? 1 : 0);
+    const { patienceMs } = state.acknowledgements;
+    const fields = { patienceMs, usualMs: usualMs(state.acknowledgements), lagEvents: lag() };
+    if (now) {
+      telemetry.count('rescind_standby_deliveries_total');
+      telemetry.log('warn', 'standby_delivery_started', fields);
+    } else telemetry.log('info', 'standby_delivery_ended', fields);
+    for (const listener of [...listeners]) listener();
   }
 
   async function send(order: RelaySend): Promise<void> {
@@ -83,16 +133,26 @@ export function openRelay(options: RelayOptions): Relay {
       if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
       await sendLastWords();
       const batch = composeBatch(order, source.read(order.after, order.limit));
-      if (batch.records.length > 0) await publisher.publish(batch.records);
-      countPublished(telemetry, batch.records);
+      const tookMs = await publish(batch.records);
       lastError = null;
       const { upTo, withHeartbeat } = batch;
-      return { kind: 'done', input: { kind: 'sent', upTo, withHeartbeat, now: clock.monotonic() } };
+      const sent = { upTo, withHeartbeat, ...(tookMs === undefined ? {} : { tookMs }), now: clock.monotonic() };
+      return { kind: 'done', input: { kind: 'sent', ...sent } };
     } catch (error) {
       tail.again();
       noteFailure(error instanceof Error ? error.message : String(error));
       return failed();
     }
+  }
+
+  /** How long the acknowledgement took; undefined: there was nothing to publish. */
+  async function publish(records: readonly string[]): Promise<DurationMs | undefined> {
+    if (records.length === 0) return undefined;
+    const begunAt = clock.monotonic();
+    input({ kind: 'publishing', now: begunAt });
+    await publisher.publish(records);
+    countPublished(telemetry, records);
+    return clock.monotonic() - begunAt;
   }
 
   /** Before anything of the epoch that followed. */
@@ -138,10 +198,14 @@ export function openRelay(options: RelayOptions): Relay {
   }
 
   function tick(): void {
-    if (isRefusing()) return;
-    input({ kind: 'tick', now: clock.monotonic() });
+    if (isRefusing()) {
+      noteDelivery();
+      return;
+    }
+    passTime();
     keepMark(false);
     telemetry.gauge('rescind_relay_lag_events', lag());
+    telemetry.gauge('rescind_relay_acknowledgement_seconds', (usualMs(state.acknowledgements) ?? 0) / 1_000);
   }
 
   function beat(): void {
@@ -156,7 +220,9 @@ export function openRelay(options: RelayOptions): Relay {
   }
 
   const { epoch, head } = source.snapshot();
-  const begun = core.start({ epoch, head }, { epoch, sentSeq: meta.sentSeq(epoch) }, clock.monotonic());
+  const startedAt = clock.monotonic();
+  const known = { epochSince: startedAt - options.epochAgeMs() };
+  const begun = core.start({ epoch, head }, { epoch, sentSeq: meta.sentSeq(epoch) }, startedAt, known);
   state = begun.state;
   if (!isRefusing()) follow(begun);
   const stopListening = source.onAppend(
@@ -168,19 +234,33 @@ export function openRelay(options: RelayOptions): Relay {
   const timers = [setInterval(surely(tick), TICK_MS), setInterval(surely(beat), HEARTBEAT_MS)];
 
   return {
+    acknowledgements: {
+      acknowledged: () => state.sentSeq,
+      overdue,
+      onChange(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    },
     health() {
       const refusing = isRefusing();
+      const { acknowledgements } = state;
+      const isLate = isTooLate(acknowledgements, clock.monotonic());
       return {
         name: 'relay',
-        status: refusing || lastError !== null ? 'warn' : 'pass',
+        status: refusing || lastError !== null || isLate ? 'warn' : 'pass',
         lagEvents: lag(),
         sentSeq: state.sentSeq,
         failures: state.failures,
+        acknowledgementMs: usualMs(acknowledgements),
+        patienceMs: acknowledgements.patienceMs,
+        standbyDelivery: isDelivering,
         lastError: refusing ? 'the database was restored: nothing is published' : lastError,
       };
     },
     async close() {
       closed = true;
+      clearTimeout(overdueTimer);
       stopListening();
       for (const timer of timers) clearInterval(timer);
       // A send to a Kafka that answers ends soon; one to a Kafka that does not ends with the publisher.

@@ -162,6 +162,29 @@ export const ISSUER_METRICS = {
     unit: 'attempts',
     help: 'Times the relay could not publish, and tried again',
   },
+  rescind_relay_acknowledgement_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How long Kafka usually takes to acknowledge: the median of the last 64 publications',
+    initial: 0,
+  },
+  rescind_standby_delivering: {
+    type: 'gauge',
+    unit: 'flag',
+    help: 'Whether the standby streams deliver events because Kafka has not acknowledged them in time',
+    initial: 0,
+  },
+  rescind_standby_deliveries_total: {
+    type: 'counter',
+    unit: 'times',
+    help: 'Times the standby streams began to deliver events',
+  },
+  rescind_standby_streams: {
+    type: 'gauge',
+    unit: 'connections',
+    help: 'Standby streams of `/revocations?quiet`',
+    initial: 0,
+  },
   rescind_relay_lag_events: {
     type: 'gauge',
     unit: 'events',

@@ -37,7 +37,7 @@ export function revocationsOperations(revocations: RevocationsHandler): Operatio
       path: '/revocations',
       summary: 'The log of revocations, as server-sent events',
       description:
-        'Signed events (`event: revocation`, `id: <epoch>:<seq>`) and a heartbeat a second, from `Last-Event-ID` on.',
+        'Signed events (`event: revocation`, `id: <epoch>:<seq>`) and a heartbeat a second, from `Last-Event-ID` on. With `?quiet` it is a standby stream (`Rescind-Stream: quiet`): a heartbeat at once and each 10 s, and events only while Kafka does not acknowledge them in time.',
       tag: 'Log',
       security: 'feed',
       answers: { 200: { description: 'Does not end', type: 'text/event-stream', schema: z.string() } },

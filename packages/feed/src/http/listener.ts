@@ -1,0 +1,32 @@
+import type { LogSource } from '../ports.ts';
+
+export type Heartbeat = ReturnType<LogSource['heartbeat']>;
+
+/** What a connected reader is told. */
+export interface Listener {
+  /** Events may have been appended, or the epoch may have changed. */
+  appended(): void;
+  heartbeat(heartbeat: Heartbeat): void;
+  /** Bytes that wait for the reader to take them. */
+  buffered(): number;
+  /** Disconnects at once; the reader resumes where it was. */
+  cut(reason: string): void;
+  end(reason?: string): void;
+}
+
+/** A standby stream: heartbeats only, until it is to deliver events. */
+export interface StandbyListener extends Listener {
+  /** Writes the events after a position as well. */
+  deliver(from: Delivery): void;
+  /** Heartbeats only, from now on. */
+  quiet(): void;
+  /** The epoch of the log: another than the one of this connection ends it. */
+  epochIs(now: string): void;
+}
+
+/** The events that a standby stream is to write: those after `after`; those from `until` to `resume` are left out. */
+export interface Delivery {
+  readonly after: number;
+  readonly until: number;
+  readonly resume: number;
+}

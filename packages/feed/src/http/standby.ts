@@ -1,0 +1,118 @@
+import type { Telemetry } from '@rescind/revocation';
+import type { LogSource } from '../ports.ts';
+import type { Heartbeat, StandbyListener } from './listener.ts';
+
+/** A standby stream has a heartbeat in each tenth of the beats: every 10 s, and not all of them at once. */
+const SLOTS = 10;
+/** Most events of one delivery from before it began. */
+const DELIVERED_EVENTS = 1_000;
+
+/**
+ * The standby streams: connections of readers that read Kafka. While Kafka acknowledges in time they carry a heartbeat each
+ * 10 s; while it does not, the events themselves and a heartbeat each second.
+ */
+export interface StandbyStreams {
+  add(stream: StandbyListener): void;
+  remove(stream: StandbyListener): void;
+  size(): number;
+  isDelivering(): boolean;
+  /** A stream has been opened and its head written: it takes part in a delivery that is under way. */
+  started(stream: StandbyListener): void;
+  appended(): void;
+  /** Once a second. */
+  beat(heartbeat: Heartbeat): void;
+  all(): readonly StandbyListener[];
+  close(): void;
+}
+
+interface StandbyOptions {
+  readonly source: LogSource;
+  readonly telemetry: Telemetry;
+  /** A heartbeat that speaks of the log as it is now. */
+  readonly current: () => Heartbeat;
+}
+
+export function createStandbyStreams({ source, telemetry, current }: StandbyOptions): StandbyStreams {
+  const streams = new Map<StandbyListener, number>();
+  let nextSlot = 0;
+  let slot = 0;
+  let recent: readonly Heartbeat[] = [];
+  let epoch = '';
+
+  const overdue = () => source.acknowledgements?.overdue() ?? null;
+
+  const begin = (chosen: Iterable<StandbyListener>) => {
+    const delivery = overdue();
+    if (delivery === null || !delivery.withEvents) return;
+    const { after } = delivery;
+    const { head } = source.snapshot();
+    for (const stream of chosen) stream.deliver({ after, until: after + DELIVERED_EVENTS, resume: head });
+  };
+
+  const changed = () => {
+    if (streams.size === 0) return;
+    if (overdue() === null) {
+      for (const stream of [...streams.keys()]) stream.quiet();
+      return;
+    }
+    try {
+      begin([...streams.keys()]);
+      const heartbeat = current();
+      for (const stream of [...streams.keys()]) stream.heartbeat(heartbeat);
+    } catch (error) {
+      telemetry.log('error', 'standby_delivery_failed', { error: String(error) });
+    }
+  };
+  const unsubscribe = source.acknowledgements?.onChange(changed);
+
+  /**
+   * The newest heartbeat whose head Kafka has acknowledged: readers have that event, or are about to. One that is ahead of
+   * them would make them ask for what is on its way.
+   */
+  const covered = (heartbeat: Heartbeat): Heartbeat => {
+    const acknowledged = source.acknowledgements?.acknowledged() ?? Number.POSITIVE_INFINITY;
+    const kept = recent.findLast((one) => one.epoch === heartbeat.epoch && one.head <= acknowledged);
+    return kept ?? heartbeat;
+  };
+
+  return {
+    add(stream) {
+      streams.set(stream, nextSlot);
+      nextSlot = (nextSlot + 1) % SLOTS;
+      telemetry.gauge('rescind_standby_streams', streams.size);
+      if (streams.size === 1) epoch = source.snapshot().epoch;
+    },
+    remove(stream) {
+      streams.delete(stream);
+      telemetry.gauge('rescind_standby_streams', streams.size);
+    },
+    size: () => streams.size,
+    isDelivering: () => overdue() !== null,
+    started: (stream) => begin([stream]),
+    appended() {
+      if (streams.size === 0) return;
+      const now = source.snapshot().epoch;
+      const hasEnded = now !== epoch;
+      epoch = now;
+      if (!hasEnded && overdue()?.withEvents !== true) return;
+      for (const stream of [...streams.keys()]) {
+        if (hasEnded) stream.epochIs(now);
+        else stream.appended();
+      }
+    },
+    beat(heartbeat) {
+      slot = (slot + 1) % SLOTS;
+      const isOverdue = overdue() !== null;
+      // An epoch that was too young for events may be old enough now.
+      if (isOverdue) begin([...streams.keys()]);
+      recent = [...recent, heartbeat].slice(-2 * SLOTS);
+      const told = isOverdue ? heartbeat : covered(heartbeat);
+      for (const [stream, own] of [...streams]) if (isOverdue || own === slot) stream.heartbeat(told);
+    },
+    all: () => [...streams.keys()],
+    close() {
+      unsubscribe?.();
+      for (const stream of [...streams.keys()]) stream.end();
+    },
+  };
+}
