@@ -58,7 +58,8 @@ def main() -> None:
     assert user.sub == account.sub and user.scopes is None and user.state_reason is None, user
 
     sessions.logout()
-    sessions.logout()
+    # A revoked token ends nothing.
+    refused(401, sessions.logout)
     refused(401, sessions.list_sessions)
     refused(400, lambda: oauth.token(refresh_token=refreshed.refresh_token, **refresh))
     assert oauth.revoke(token=refreshed.refresh_token, client_id="web") is not None
