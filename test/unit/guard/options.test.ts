@@ -149,8 +149,17 @@ test('middleware that requires claims refuses what would let everybody pass', ()
   expect(() => claimEquals('tier', ['gold'] as never)).toThrow(/^claimEquals\.tier /);
   expect(() => claimEquals('tier', undefined as never)).toThrow(TypeError);
   expect(() => claimEquals('tier', Number.NaN)).toThrow(TypeError);
+  expect(() => claimEquals('tier', 'gold', 'silver' as never)).toThrow(/one value/);
   expect(() => claimIncludes('roles')).toThrow(/^claimIncludes\.roles /);
   expect(() => claimIncludes('roles', ['admin'] as never)).toThrow(/^claimIncludes\.roles\[0\] /);
   expect(() => claimCheck(undefined as never)).toThrow(TypeError);
   expect(() => claimCheck(true as never)).toThrow(TypeError);
+  expect(() => claimCheck(() => true, (() => false) as never)).toThrow(/one function/);
+});
+
+test('a second route, which would have no effect, is refused', async () => {
+  await using kit = openTestKit();
+  const twoRoutes = guard as (...given: readonly unknown[]) => unknown;
+  expect(() => twoRoutes(kit.guard, {}, { scopes: ['a'] })).toThrow(/one route/);
+  expect(() => twoRoutes(kit.guard, { scopes: ['a'] }, undefined)).toThrow(/one route/);
 });

@@ -14,6 +14,7 @@ import type { RoutePolicy } from '../route.ts';
 import { requireIntrospection, routeShape } from '../route.ts';
 import { toRequestError } from './answer.ts';
 import { readBearerToken } from './credentials.ts';
+import { requireNone } from './required.ts';
 
 declare global {
   namespace Express {
@@ -64,12 +65,17 @@ export interface ExpressGuard extends RequestHandler, AsyncDisposable {
  * `app.use(guard({ issuer, audience, feed, denylistPath }))` opens a guard, which the middleware's `close()` closes. Give an
  * opened one to share it between routes: `app.post('/transfer', guard(opened, { critical: true }), …)`.
  *
- * @throws TypeError for an option that is missing or wrong
+ * @throws TypeError for an option that is missing or wrong, and for a third argument: a second route would have no effect
  * @throws RescindError as `openGuard` does
  */
 export function guard(options: GuardOptions & ExpressRoute, route?: ExpressRoute): ExpressGuard;
 export function guard(opened: Guard, route?: ExpressRoute): ExpressGuard;
-export function guard(given: Guard | (GuardOptions & ExpressRoute), more: ExpressRoute = {}): ExpressGuard {
+export function guard(
+  given: Guard | (GuardOptions & ExpressRoute),
+  more: ExpressRoute = {},
+  ...surplus: readonly unknown[]
+): ExpressGuard {
+  requireNone(surplus, 'guard must be given one route: put all requirements into it');
   const ofRoute = routeOptions(more);
   const options = isGuard(given) ? undefined : allOptions(given);
   const route: ExpressRoute = { ...options, ...ofRoute };

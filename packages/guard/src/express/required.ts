@@ -21,9 +21,10 @@ export function requiredScopes(...scopes: string[]): RequestHandler {
 
 /**
  * The same: only tokens whose claim has this value; others are answered 403 `claim_insufficient`.
- * @throws TypeError for a claim without a name, or a value that is no text, finite number, boolean or null
+ * @throws TypeError for a claim without a name, a value that is no text, finite number, boolean or null, or a second value
  */
-export function claimEquals(claim: string, value: ClaimValue | null): RequestHandler {
+export function claimEquals(claim: string, value: ClaimValue | null, ...surplus: readonly never[]): RequestHandler {
+  requireNone(surplus, 'claimEquals must be given one value: use claimIncludes, claimCheck, or it twice');
   return requiring({ claimEquals: { [requireName(claim)]: value } });
 }
 
@@ -37,11 +38,17 @@ export function claimIncludes(claim: string, ...values: ClaimValue[]): RequestHa
 
 /**
  * The same: only tokens of whose claims this is true. What it throws goes to `next`.
- * @throws TypeError for what is no function
+ * @throws TypeError for what is no function, or a second one
  */
-export function claimCheck(isGood: (claims: Claims) => boolean): RequestHandler {
+export function claimCheck(isGood: (claims: Claims) => boolean, ...surplus: readonly never[]): RequestHandler {
+  requireNone(surplus, 'claimCheck must be given one function: use it twice');
   if (isGood === undefined) throw new TypeError('claimCheck must be given a function of the claims');
   return requiring({ claimCheck: isGood });
+}
+
+/** @throws TypeError for arguments that would have no effect */
+export function requireNone(surplus: readonly unknown[], problem: string): void {
+  if (surplus.length > 0) throw new TypeError(problem);
 }
 
 const claimName = option.text('the name of a claim');
