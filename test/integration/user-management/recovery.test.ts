@@ -41,6 +41,22 @@ function acting(service: Service) {
   };
 }
 
+/** What the owner does with links and with the reset. */
+function recovering(service: Service, receiver: Awaited<ReturnType<typeof webhookReceiver>>) {
+  const notMe = (token: unknown) => service.post('/not-me', { token });
+  /** The owner, reached where they were, sets a password and logs in. */
+  const regained = async (count = 1, proof: object = {}) => {
+    const { data } = await receiver.notice('account.password_reset', count);
+    expect(data).toMatchObject({ username: USER.username, phone_number: OWN_PHONE });
+    const set = await service.post('/password/reset', { resetToken: data.reset_token, newPassword: NEW_PASSWORD });
+    expect(set.status).toBe(204);
+    const login = await service.post('/login', { ...USER, ...LAPTOP, password: NEW_PASSWORD, ...proof });
+    expect([login.status, login.text]).toEqual([200, expect.anything()]);
+    expect((await service.post('/login', { ...USER, ...THIEF })).status).toBe(401);
+  };
+  return { notMe, regained };
+}
+
 /** An owner with a telephone, whose own changes no link undoes any more; and a thief who has the password. */
 async function stolen({ factor = false, environment = {} as Record<string, string> } = {}) {
   const before = await openAdministered(environment);
@@ -57,23 +73,13 @@ async function stolen({ factor = false, environment = {} as Record<string, strin
   const service = await openAdministered(place, before.directory);
   const { access: thiefs } = await service.login({ ...THIEF, ...(factor ? { recoveryCode: codes[0] } : {}) });
   const first = await receiver.notice('login.new_device');
-  const notMe = (token: unknown) => service.post('/not-me', { token });
+  const { notMe, regained } = recovering(service, receiver);
   const link = async (type: string, count = 1) => (await receiver.notice(type, count)).data.not_me;
   const views = async () => {
     const sub = String(first.data.sub);
     const { body } = await service.ada.get(`/admin/users/${sub}`);
     const { claims, secondFactor, state, username, resetReason } = body as Record<string, unknown>;
     return { claims, secondFactor, state, username, resetReason };
-  };
-  /** The owner, reached where they were, sets a password and logs in. */
-  const regained = async (count = 1, proof: object = {}) => {
-    const { data } = await receiver.notice('account.password_reset', count);
-    expect(data).toMatchObject({ username: USER.username, phone_number: OWN_PHONE });
-    const set = await service.post('/password/reset', { resetToken: data.reset_token, newPassword: NEW_PASSWORD });
-    expect(set.status).toBe(204);
-    const login = await service.post('/login', { ...USER, ...LAPTOP, password: NEW_PASSWORD, ...proof });
-    expect([login.status, login.text]).toEqual([200, expect.anything()]);
-    expect((await service.post('/login', { ...USER, ...THIEF })).status).toBe(401);
   };
   const thief = acting(service);
   return {
@@ -256,6 +262,68 @@ describe('the second factor that the owner had', () => {
     expect(told.data).toMatchObject({ what: 'phone_number', phone_number: OWN_PHONE });
     expect((await of.notMe(told.data.not_me)).status).toBe(204);
     expect(await of.views()).toMatchObject({ claims: { phone_number: OWN_PHONE, tenant: 'acme' }, secondFactor: true });
+  });
+});
+
+describe('an account that had no contact when its first links were made', () => {
+  /** Its owner logs in and gives the first telephone number; then a thief does something. */
+  async function young() {
+    const receiver = await webhookReceiver(0);
+    const service = await openAdministered(receiver.environment);
+    const { thief, notMe, regained } = { thief: acting(service), ...recovering(service, receiver) };
+    const own = await service.login(LAPTOP);
+    await thief.changePhone(own.access, OWN_PHONE);
+    const unreached = await receiver.notice('account.changed');
+    expect(unreached.data).toMatchObject({ phone_number: null, email: null });
+    const { access: thiefs } = await service.login(THIEF);
+    const first = await receiver.notice('login.new_device');
+    return {
+      service,
+      receiver,
+      thief,
+      thiefs,
+      notMe,
+      regained,
+      unreached: unreached.data.not_me,
+      first: first.data.not_me,
+    };
+  }
+
+  test('goes back to the contact that its owner gave, not to none', async () => {
+    const { receiver, thief, thiefs, notMe, regained, first } = await young();
+    const { access } = await thief.enrol(await thief.changePhone(thiefs, THIEFS_PHONE)).catch(() => ({ access: '' }));
+    expect(access).not.toBe('');
+    // The thief's number is changed back by whichever link the owner has, the newest included.
+    const changed = await receiver.notice('account.changed', 3);
+    expect((await notMe(changed.data.not_me)).status).toBe(204);
+    await regained();
+    expect((await notMe(first)).body.code).toBe('link_invalid');
+  });
+
+  test('goes back to having none where such a link arrived after all', async () => {
+    const { service, receiver, thief, thiefs, notMe, unreached } = await young();
+    await thief.changePhone(thiefs, THIEFS_PHONE);
+    expect((await notMe(unreached)).status).toBe(204);
+    const { data } = await receiver.notice('account.password_reset');
+    expect(data).toMatchObject({ username: USER.username, phone_number: null });
+    expect((await service.post('/login', { ...USER, ...THIEF })).body.code).toBe('subject_inactive');
+  });
+
+  test('keeps such a link when a later one is used, by a thief whose number was the first', async () => {
+    const receiver = await webhookReceiver(0);
+    const service = await openAdministered(receiver.environment);
+    const { thief, notMe } = { thief: acting(service), ...recovering(service, receiver) };
+    await service.login(LAPTOP);
+    const { access } = await service.login(THIEF);
+    const unreached = await receiver.notice('login.new_device');
+    await thief.changePhone(await thief.changePhone(access, THIEFS_PHONE), '+4915188888888');
+    const later = await receiver.notice('account.changed', 2);
+    expect((await notMe(later.data.not_me)).status).toBe(204);
+    const { data } = await receiver.notice('account.password_reset');
+    const set = { resetToken: data.reset_token, newPassword: 'a password of the thief' };
+    expect((await service.post('/password/reset', set)).status).toBe(204);
+    expect((await notMe(unreached.data.not_me)).status).toBe(204);
+    expect((await receiver.notice('account.password_reset', 2)).data.phone_number).toBe(null);
   });
 });
 

@@ -117,7 +117,7 @@ export function createAccounts(room: AccountRoom): Accounts {
         if (taken === undefined) throw new RescindError('link_invalid');
         // The owner has the account again: what was before is over.
         if (taken.recovers) {
-          links.forgetUntil(taken.sub, 'not_me', taken.issuedAt);
+          links.forgetRecovered(taken);
           room.history.prune(clock.now(), taken.sub);
         }
         const { credentialVersion } = requireAccount(table, owner.sub);

@@ -5,11 +5,11 @@ import type { EpochMillis } from '@rescind/revocation';
 /** What the holder of a link's token may do, once. */
 type LinkPurpose = 'password_reset' | 'not_me';
 
-interface Link {
+export interface Link {
   readonly hash: Buffer;
   readonly sub: string;
   readonly issuedAt: EpochMillis;
-  /** Of `not_me`: where in the account's history it was issued. */
+  /** Of `not_me`: where in the account's history it was issued. Of `password_reset`: the same of the link it recovers by. */
   readonly position: number;
   /** Of `password_reset`: whether it ends a recovery, so that links of before are spent with it. */
   readonly recovers: boolean;
@@ -33,14 +33,14 @@ export interface Links {
   find(token: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
   /** The same, and it is good no more. */
   take(token: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
-  /** Of those of an account that are good the one that was issued first. */
-  oldest(sub: string, purpose: LinkPurpose, now: EpochMillis): Link | undefined;
+  /** Those of an account that are good, the one that was issued first before the others. */
+  live(sub: string, purpose: LinkPurpose, now: EpochMillis): readonly Link[];
   /** Those of an account die, of one purpose or all. */
   forget(sub: string, purpose?: LinkPurpose): void;
-  /** Those of one purpose die, but this one. */
-  forgetAllBut(sub: string, purpose: LinkPurpose, hash: Buffer): void;
-  /** Those of one purpose die that were issued until then. */
-  forgetUntil(sub: string, purpose: LinkPurpose, issuedAt: EpochMillis): void;
+  /** Those of "not me" die that stand where this one does or later, but this one. */
+  forgetLater(link: Pick<Link, 'sub' | 'position' | 'hash'>): void;
+  /** The same, if they were issued before the reset that recovers by it. */
+  forgetRecovered(reset: Pick<Link, 'sub' | 'position' | 'issuedAt'>): void;
   prune(before: EpochMillis): number;
 }
 
@@ -72,13 +72,14 @@ export function createLinks(sql: HostSql): Links {
   const find = sql.prepare<[Buffer, string, number], Row>(
     `SELECT ${COLUMNS} FROM account_links WHERE hash = ? AND purpose = ? AND expires_at > ?`,
   );
-  const oldest = sql.prepare<[string, string, number], Row>(
-    `SELECT ${COLUMNS} FROM account_links WHERE sub = ? AND purpose = ? AND expires_at > ? ${IN_ORDER} LIMIT 1`,
+  const live = sql.prepare<[string, string, number], Row>(
+    `SELECT ${COLUMNS} FROM account_links WHERE sub = ? AND purpose = ? AND expires_at > ? ${IN_ORDER}`,
   );
   const remove = sql.prepare('DELETE FROM account_links WHERE hash = ?');
   const forget = sql.prepare('DELETE FROM account_links WHERE sub = @sub AND (@purpose IS NULL OR purpose = @purpose)');
-  const forgetAllBut = sql.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND hash <> ?');
-  const forgetUntil = sql.prepare('DELETE FROM account_links WHERE sub = ? AND purpose = ? AND issued_at <= ?');
+  const later = `DELETE FROM account_links WHERE sub = ? AND purpose = 'not_me' AND position >= ?`;
+  const forgetLater = sql.prepare(`${later} AND hash <> ?`);
+  const forgetRecovered = sql.prepare(`${later} AND issued_at <= ?`);
   const prune = sql.prepare('DELETE FROM account_links WHERE expires_at <= ?');
 
   const findLink = (token: string, purpose: LinkPurpose, now: EpochMillis) =>
@@ -96,12 +97,12 @@ export function createLinks(sql: HostSql): Links {
       if (link !== undefined) remove.run(hashOf(token));
       return link;
     },
-    oldest: (sub, purpose, now) => toLink(oldest.get(sub, purpose, now)),
-    forgetAllBut(sub, purpose, hash) {
-      forgetAllBut.run(sub, purpose, hash);
+    live: (sub, purpose, now) => live.all(sub, purpose, now).flatMap((row) => toLink(row) ?? []),
+    forgetLater({ sub, position, hash }) {
+      forgetLater.run(sub, position, hash);
     },
-    forgetUntil(sub, purpose, issuedAt) {
-      forgetUntil.run(sub, purpose, issuedAt);
+    forgetRecovered({ sub, position, issuedAt }) {
+      forgetRecovered.run(sub, position, issuedAt);
     },
     forget(sub, purpose) {
       forget.run({ sub, purpose: purpose ?? null });

@@ -3,6 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Account } from './account.ts';
 import type { PastState } from './history.ts';
 import { CONTACT_CLAIMS, contactClaims } from './history.ts';
+import type { Link } from './links.ts';
 import { resetPassword } from './reset.ts';
 import type { AccountRoom } from './room.ts';
 import { contactOf } from './telling.ts';
@@ -12,6 +13,7 @@ import { contactOf } from './telling.ts';
  * not matter which link is used: the account goes back to how it was at the oldest link that is live. Second factors,
  * recovery codes and the contact that were changed since are undone, a deletion too; every session ends, the password is
  * reset, and how to go on is sent to the contact of then.
+ * Links from before the account had a contact are left out where the one that was used is not of that time.
  * The link that was used and every later one are spent. The oldest one, where another was used, stays good until
  * the password has been set: it is the owner's, whoever used the other.
  * @throws RescindError `link_invalid`
@@ -20,16 +22,16 @@ export function recoverAccount(room: AccountRoom, tx: IssuerTransaction, token: 
   const { links, notices, history, clock } = room;
   const now = clock.now();
   const used = links.find(token, 'not_me', now);
-  const oldest = used && links.oldest(used.sub, 'not_me', now);
   const account = used && room.table.bySub(used.sub);
+  const oldest = used && account && oldestThatArrived(room, account, used);
   if (oldest === undefined || account === undefined) throw new RescindError('link_invalid');
   const { sub } = account;
   const states = history.after(sub, oldest.position);
   const owner = goBack(room, broughtBack(room, account, states), states);
   links.take(token, 'not_me', now);
-  links.forgetAllBut(sub, 'not_me', oldest.hash);
+  links.forgetLater(oldest);
   history.prune(now, sub);
-  const { resetToken, expiresAt } = resetPassword(room, tx, owner, { recovers: true });
+  const { resetToken, expiresAt } = resetPassword(room, tx, owner, { recoversBy: oldest });
   const data = {
     ...contactOf(owner),
     reset_token: resetToken,
@@ -37,6 +39,21 @@ export function recoverAccount(room: AccountRoom, tx: IssuerTransaction, token: 
   };
   notices?.add({ sub, type: 'account.password_reset', data }, now);
   return { sub };
+}
+
+/**
+ * The oldest live link of those that could arrive: of an account with a telephone number or an address, links from before it
+ * had either went to nobody, and going back to one would leave the owner without a way in. A link of that time that is used
+ * after all (a notifier may know the owner by other means) goes back to the oldest link there is.
+ */
+function oldestThatArrived({ links, history, clock }: AccountRoom, account: Account, used: Link): Link | undefined {
+  const { sub, claims } = account;
+  const live = links.live(sub, 'not_me', clock.now());
+  const hasContact = ({ position }: Link) => {
+    const [then] = history.after(sub, position);
+    return Object.keys(then === undefined ? contactClaims(claims) : then.contact).length > 0;
+  };
+  return hasContact(used) ? live.find(hasContact) : live[0];
 }
 
 /** The account as it is, or as it was before its deletion. */
