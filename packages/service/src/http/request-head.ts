@@ -22,8 +22,8 @@ const SINGULAR: ReadonlySet<string> = new Set([
 const HOST = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+,;=-]+)(:\d{0,5})?$/i;
 
 /**
- * Refuses a request whose head can be read in two ways: a field that has one value and is sent twice, a `Host` that is none, or
- * HTTP/1.1 without one (RFC 9112 section 3.2).
+ * Refuses a request whose head can be read in two ways: a field that has one value and is sent twice, a `Host` that is none,
+ * HTTP/1.1 without one, or a target with another authority than `Host` (RFC 9112 section 3.2).
  * @throws RescindError `request_invalid`
  */
 export function requireUnambiguous(request: IncomingMessage): void {
@@ -42,6 +42,15 @@ export function requireUnambiguous(request: IncomingMessage): void {
   }
   const mayBeAbsent = request.httpVersion === '1.0' && host === undefined;
   if (!mayBeAbsent && !HOST.test(host ?? '')) throw requestRefused('must have a Host field with a name or an address');
+  const authority = authorityOf(request.url ?? '');
+  if (authority !== undefined && authority !== host?.toLowerCase()) {
+    throw requestRefused('must have the same authority in its target and its Host field');
+  }
+}
+
+/** The authority of a target in absolute form (RFC 9112 section 3.2.2); of any other there is none. */
+function authorityOf(target: string): string | undefined {
+  return /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1]?.toLowerCase();
 }
 
 const REASONS = ['malformed', 'too_large', 'timeout'] as const;
