@@ -181,7 +181,7 @@ const MUTANTS: Readonly<Record<string, readonly [file: string, from: string, to:
     '',
   ],
   'an event is not subtracted': ['logs.ts', 'if (held !== undefined) digest.subtract(printOfEvent(held));', ''],
-  'a failed commit stays in the digest': ['denylist.ts', 'digests.rolledBack();', ''],
+  'a failed commit stays in the digest': ['file-access.ts', 'digests.rolledBack();', ''],
   'the times of a row are not in its print': ['digest.ts', '  putTimeAndSeq(into, expiresAt, seq);', ''],
   'the file is not compared': ['open.ts', 'version === VERSION ? compare(database) : undefined', 'void compare'],
   'a file above the ceiling of memory is not compared': [
