@@ -46,6 +46,12 @@ export default defineConfig({
         hookTimeout: 600_000,
         ...alone,
       }),
+      project('upgrade', ['test/upgrade/**/*.test.ts'], {
+        globalSetup: [...kafka.globalSetup, 'test/upgrade/previous-version.ts'],
+        testTimeout: 600_000,
+        hookTimeout: 300_000,
+        ...alone,
+      }),
       project('faults', ['test/faults/**/*.test.ts', ...LONG], {
         ...kafka,
         testTimeout: 600_000,

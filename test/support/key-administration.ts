@@ -21,7 +21,8 @@ export interface KeyAdministration {
   revoke(kid: string): Promise<{ readonly signingKid: string; readonly revokedKids: readonly string[] }>;
 }
 
-export function administerKeys({ adminUrl, operator }: Fleet): KeyAdministration {
+/** @param confirmed false for an issuer of the version before, which does not know `confirm` */
+export function administerKeys({ adminUrl, operator }: Fleet, confirmed = true): KeyAdministration {
   const authorization = `Basic ${Buffer.from(`${operator.name}:${operator.secret}`).toString('base64')}`;
 
   async function ask<T>(path: string, body?: object): Promise<T> {
@@ -44,7 +45,7 @@ export function administerKeys({ adminUrl, operator }: Fleet): KeyAdministration
       await waitFor('the next key to sign', async () => (await active(purpose)) === kid, 60_000);
       return kid;
     },
-    revoke: (kid) => ask(`/${kid}/revoke`, { reason: 'key_compromised', confirm: 'everybody' }),
+    revoke: (kid) => ask(`/${kid}/revoke`, { reason: 'key_compromised', ...(confirmed && { confirm: 'everybody' }) }),
   };
 }
 

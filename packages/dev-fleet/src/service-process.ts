@@ -32,6 +32,8 @@ export interface ServiceProcess {
   readonly managementUrl: string;
   /** Address of the operator's API; undefined where the service has none. */
   readonly adminUrl: string | undefined;
+  /** The file that starts it; a change counts from the next start. */
+  main: string;
   /** What it was started with; a change counts from the next start. */
   readonly environment: Record<string, string>;
   /** All lines it has logged since it was first started. */
@@ -97,6 +99,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
     url,
     managementUrl,
     adminUrl,
+    main,
     environment,
     lines,
     line,
@@ -105,7 +108,7 @@ export function createServiceProcess(options: ServiceOptions): ServiceProcess {
     async start() {
       if (child !== undefined) throw new Error(`${name} runs already`);
       const from = lines.length;
-      const started = spawn(process.execPath, [main], {
+      const started = spawn(process.execPath, [this.main], {
         env: {
           PATH: process.env.PATH,
           ...environment,
