@@ -12,7 +12,14 @@ export async function fleetOf(options: FleetOptions = {}): Promise<Fleet> {
     for (const { name, lines } of [fleet.issuer, ...fleet.instances])
       console.error(`--- ${name}\n${lines.slice(-25).join('\n')}`);
   });
-  onTestFinished(() => fleet.close());
+  onTestFinished(async () => {
+    await fleet.close();
+    // A metric that the catalogue does not have is a fault wherever it shows.
+    for (const { name, line } of [fleet.issuer, ...fleet.instances]) {
+      const unusable = line('metric_unusable');
+      if (unusable !== undefined) throw new Error(`${name}: ${JSON.stringify(unusable)}`);
+    }
+  });
   return fleet;
 }
 

@@ -148,6 +148,7 @@ export const ISSUER_METRICS = {
         'session-revoked',
         'token-revoked',
         'key-revoked',
+        'event-key-revoked',
         'issuer-revoked',
         'claim-revoked',
         'credential-change',
