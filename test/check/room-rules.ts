@@ -9,6 +9,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   'feed-kafka': ['feed', 'revocation'],
   issuer: ['feed', 'token', 'revocation'],
   'issuer-sqlite': ['issuer', 'revocation'],
+  accounts: ['issuer', 'issuer-sqlite', 'revocation'],
   guard: ['feed', 'denylist', 'token', 'revocation'],
   service: ['revocation'],
   'dev-kafka': ['revocation'],
@@ -23,6 +24,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   testcontainers: ['dev-kafka'],
   'prom-client': ['service'],
   pino: ['service'],
+  unhomoglyph: ['accounts'],
 };
 
 const rooms: IForbiddenRuleType[] = Object.entries(may).map(([room, others]) => ({

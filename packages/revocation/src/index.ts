@@ -14,12 +14,13 @@ export { CLOCK_TOLERANCE_MS, createIssuerClock, createManualClock, systemClock }
 export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
 export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';
 export { closeToOthers, createOwnFile, databasePath, makeDirectory, refuseSecondName } from './database-file.ts';
-export type { ErrorCode, RescindErrorOptions } from './errors.ts';
+export type { ErrorCode, RequestIssue, RescindErrorOptions } from './errors.ts';
 export {
   CREDENTIAL_REFUSALS,
   DECISION_REFUSALS,
   ERRORS,
   isCallersError,
+  RequestRefused,
   RescindError,
   TOKEN_REFUSALS,
 } from './errors.ts';

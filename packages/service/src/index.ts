@@ -1,6 +1,4 @@
 export { readForm, readJson } from './http/body.ts';
-export type { RequestIssue } from './http/invalid.ts';
-export { RequestRefused } from './http/invalid.ts';
 export type { OpenApiOptions } from './http/openapi.ts';
 export { openApiDocument } from './http/openapi.ts';
 export type {

@@ -8,7 +8,7 @@ import {
   setting,
 } from '@rescind/service/configuration';
 import { z } from 'zod';
-import { accountSettings, recentLoginProblems, webhookProblems } from './accounts/settings.ts';
+import { accountSettings, recentLoginProblems, webhookProblems } from './account-settings.ts';
 import { keyProblems, keySettings } from './keys/settings.ts';
 import { audienceProblems, audienceSettings } from './resource-servers.ts';
 

@@ -1,13 +1,4 @@
-export { changedClaims } from './accounts/claims.ts';
-export { isCommonPassword } from './accounts/common-passwords.ts';
-export { coarseAddress } from './accounts/devices.ts';
-export { createFailureLimit } from './accounts/failures.ts';
-export { lookAlikeKeys } from './accounts/names.ts';
-export { createPasswords } from './accounts/passwords.ts';
-export { findTotpStep, totpCode, totpUri } from './accounts/second-factor/totp.ts';
-export { createSlots } from './accounts/slots.ts';
+export { createFailureLimit } from './account-endpoints/failures.ts';
 export { createAllowance } from './audit/allowance.ts';
 export { settings } from './config.ts';
-export { retryDelay } from './notices/retry.ts';
-export { webhookHeaders } from './notices/signature.ts';
 export { userManagement } from './service.ts';

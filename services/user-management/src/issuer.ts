@@ -5,8 +5,8 @@ import type { Clock, HealthCheck } from '@rescind/revocation';
 import type { ServiceContext } from '@rescind/service';
 import { kafkaConnection } from '@rescind/service/configuration';
 import type { Configuration } from './config.ts';
-import { SCHEMA } from './database/schema.ts';
 import { toKeyRotation } from './keys/settings.ts';
+import { SCHEMA } from './schema.ts';
 
 /** What serving and restoring open alike. */
 export interface IssuerBase {

@@ -1,3 +1,5 @@
+import type { Accounts } from '@rescind/accounts';
+import { openAccounts } from '@rescind/accounts';
 import { createRevocationsHandler } from '@rescind/feed';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
 import { systemClock } from '@rescind/revocation';
@@ -5,14 +7,7 @@ import type { OpenedParts, Service, ServiceContext } from '@rescind/service';
 import { packageVersion } from '@rescind/service';
 import { createLoginLimits } from './account-endpoints/limits.ts';
 import { personOperations } from './account-endpoints/operations.ts';
-import type { Account } from './accounts/account.ts';
-import { subjectOf } from './accounts/account.ts';
-import { createAccounts } from './accounts/accounts.ts';
-import { createAccountAdministration } from './accounts/acts.ts';
-import { openAccountStore } from './accounts/open.ts';
-import { createSecondFactors } from './accounts/second-factor/enrolment.ts';
-import { recentLoginMs } from './accounts/settings.ts';
-import { createAccountTable } from './accounts/table.ts';
+import { configuredWebhook, recentLoginMs } from './account-settings.ts';
 import { createAdminApp } from './admin/app.ts';
 import { GRANTABLE_SCOPES } from './admin/scopes.ts';
 import { createApp } from './app.ts';
@@ -24,7 +19,6 @@ import { createFailedCredentials } from './http/failed-credentials.ts';
 import { countingFailures, revocationsOperations } from './http/revocations.ts';
 import { prepareIssuer } from './issuer.ts';
 import { keysCacheControl } from './keys/settings.ts';
-import { openConfiguredCourier } from './notices/configured.ts';
 import { createClientAuthentication } from './oauth/authenticate.ts';
 import { issuerPath } from './oauth/metadata.ts';
 import { createAppliedClients, cutOffNarrowed, keepingApplied, narrowedClients } from './oauth/narrowed-clients.ts';
@@ -50,11 +44,27 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const { configuration, telemetry, keep, reloads } = context;
   const audiences = audiencesOf(configuration);
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
-  // The issuer asks who a subject is, and the table of subjects is in its file.
-  const accountOf = (sub: string): Account | undefined => table.bySub(sub);
-  const subject = (sub: string) => subjectOf(accountOf(sub), configuration.DEFAULT_SCOPES);
+  const { ISSUER: name, DEFAULT_SCOPES: scopes } = configuration;
+  // The issuer reads subjects in its transactions, and their accounts are in its file.
+  const subject = (sub: string) => accounts.subject(sub);
   const issuer = keep(openIssuer({ ...options, subject, resources: () => services.servers() }));
   const { sql } = options.store;
+  const webhook = configuredWebhook(configuration, { reloads, telemetry });
+  const accounts: Accounts = keep(
+    openAccounts({
+      issuer,
+      sql,
+      keysPath: configuration.KEYS_PATH,
+      scopes: { defaults: scopes, always: [ACCOUNT_SCOPE] },
+      totpIssuer: new URL(name).hostname,
+      resetTtlMs: configuration.PASSWORD_RESET_TTL,
+      notMeTtlMs: configuration.NOT_ME_TTL,
+      accessTokenTtlMs: configuration.ACCESS_TOKEN_TTL,
+      ...(webhook === undefined ? {} : { webhook }),
+      clock: systemClock,
+      telemetry,
+    }),
+  );
   const services = createServiceAudiences(sql, audiences);
   const feedClients = createFeedClientTable(sql);
   const files = openReloadedFiles(configuration, { audiences: () => services.names(), feedClients });
@@ -65,28 +75,6 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const narrowed = { applied, audit, telemetry };
   // What was changed while the service was stopped. It tries again where the database refuses writes.
   void cutOffNarrowed(issuer, narrowedClients(applied.list(), issuer.clients.list()), narrowed, 'start');
-  const table = createAccountTable(sql);
-
-  const { room, outbox, onNotice } = keep(
-    openAccountStore({
-      issuer,
-      sql,
-      table,
-      keysPath: configuration.KEYS_PATH,
-      resetTtlMs: configuration.PASSWORD_RESET_TTL,
-      notMeTtlMs: configuration.NOT_ME_TTL,
-      accessTokenTtlMs: configuration.ACCESS_TOKEN_TTL,
-      notified: configuration.WEBHOOK_URL !== undefined,
-      clock: systemClock,
-      telemetry,
-    }),
-  );
-  const courier = openConfiguredCourier(configuration, { issuer, outbox, reloads, clock: systemClock, telemetry });
-  if (courier !== undefined) {
-    keep(courier);
-    onNotice(() => courier.wake());
-  }
-  const administration = createAccountAdministration(room);
   const limits = createLoginLimits({
     telemetry,
     clock: systemClock,
@@ -111,12 +99,11 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     clock: systemClock,
     telemetry,
   });
-  const { ISSUER: name, DEFAULT_SCOPES: scopes } = configuration;
   const operations = [
     ...personOperations({
       issuer,
-      accounts: createAccounts(room),
-      secondFactors: createSecondFactors(room, new URL(configuration.ISSUER).hostname),
+      accounts: accounts.own,
+      secondFactors: accounts.secondFactors,
       limits,
       authenticateClient,
       recentLoginMs: recentLoginMs(configuration),
@@ -142,7 +129,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     issuer: keepingApplied(issuer, applied),
     name: configuration.ISSUER,
     audience: audiences.admin,
-    users: administration,
+    users: accounts.administration,
     audit,
     auditTable,
     services,
@@ -180,7 +167,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       },
     ],
     ready: Promise.resolve(),
-    health: () => [...issuer.health(), ...kafkaHealth(), ...(courier?.health() ?? [])],
+    health: () => [...issuer.health(), ...kafkaHealth(), ...accounts.health()],
     serving: () => issuer.canWrite(),
     endStreams: () => revocations.close(),
   };

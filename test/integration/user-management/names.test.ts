@@ -69,7 +69,7 @@ describe('a name that looks like one that is taken', () => {
     for (const username of ['scope', 'other']) await before.register({ username, password });
     await before.close();
     const database = new Database(join(before.directory, 'user-management.sqlite'));
-    const later = ['account_name_keys', 'service_audiences', 'feed_clients', 'applied_clients'];
+    const later = ['account_schema', 'account_name_keys', 'service_audiences', 'feed_clients', 'applied_clients'];
     for (const table of later) database.exec(`DROP TABLE ${table}`);
     database.pragma('user_version = 4');
     database

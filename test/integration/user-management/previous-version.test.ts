@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createPasswords } from '@rescind/accounts';
 import { openIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { generateSigningKey, signingKeyToPem } from '@rescind/token';
@@ -77,4 +78,47 @@ test('its log goes on where it was, and its keys have their place in a rotation'
   expect(issuer.log.snapshot().epoch > given.log.epoch).toBe(true);
   const denied = issuer.revocations.list().items.map(({ reason }) => reason);
   expect(denied).toContain('key_compromised');
+});
+
+/** The tables of accounts and of user-management. */
+const tablesOf = (path: string) => {
+  const database = new Database(path, { readonly: true });
+  const tables = database
+    .prepare<[], { name: string; sql: string }>(
+      "SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'rescind_%' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+    )
+    .all()
+    .map(({ name, sql }) => [name, sql?.replaceAll(/\s+/g, ' ')]);
+  const version = database.pragma('user_version', { simple: true });
+  database.close();
+  return { tables, version };
+};
+
+test.each([1, 2, 3, 4, 5, 6])('accounts of version %i become those of now, and stay so', async (version) => {
+  const password = 'correct horse battery';
+  const fresh = await openUserManagement();
+  const directory = temporaryDirectory();
+  const path = join(directory, 'user-management.sqlite');
+  const steps = fixture('versions.sql')
+    .split(/^-- version \d\n/m)
+    .slice(1, version + 1);
+  const database = new Database(path);
+  database.exec(steps.join('\n').replace('PASSWORD', await createPasswords().rehash(password)));
+  database.pragma(`user_version = ${version}`);
+  database.close();
+
+  for (let start = 0; start < 2; start++) {
+    const service = await openUserManagement({ ISSUER: 'http://login.example' }, directory);
+    expect(tablesOf(path)).toEqual(tablesOf(join(fresh.directory, 'user-management.sqlite')));
+    const { access } = await service.login({ username: 'scope', password });
+    const { body } = await service.send('/account', { headers: service.asBearer(access) });
+    expect(body).toMatchObject({
+      sub: 'sub-of-scope',
+      username: 'Scope',
+      claims: version > 1 ? { tenant: 'acme' } : {},
+    });
+    const taken = await service.register({ username: 'sсоpe', password });
+    expect(taken.body.code).toBe('username_taken');
+    await service.close();
+  }
 });

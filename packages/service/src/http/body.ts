@@ -1,9 +1,8 @@
 import type { IncomingMessage } from 'node:http';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
-import { requestRefused } from './invalid.ts';
 import { formParameters } from './parameters.ts';
-import { validated } from './validated.ts';
+import { requestRefused, validated } from './validated.ts';
 
 /** Longest body that is taken: the longest password and a few names fit many times. */
 const MAX_BODY_BYTES = 16_384;

@@ -1,8 +1,8 @@
 import type { Fields, Telemetry } from '@rescind/revocation';
 import { ERRORS, RescindError, storageFailureOf, storageUnavailable } from '@rescind/revocation';
 import type { ErrorRequestHandler, Request, Response } from 'express';
-import { requestRefused } from './invalid.ts';
 import { isOauthPath, refusalOf } from './problem.ts';
+import { requestRefused } from './validated.ts';
 
 /** The last handler: a RescindError becomes its status and body (`refusalOf`); anything else a 500 that tells nothing. */
 export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {

@@ -1,7 +1,6 @@
 import type { Request } from 'express';
 import { z } from 'zod';
-import { requestRefused } from './invalid.ts';
-import { validated } from './validated.ts';
+import { requestRefused, validated } from './validated.ts';
 
 /** @throws RescindError `request_invalid` */
 export function readParams<T>(request: Request, schema: z.ZodType<T>): T {

@@ -1,6 +1,5 @@
 import type { RescindError } from '@rescind/revocation';
-import { ERRORS } from '@rescind/revocation';
-import { RequestRefused } from './invalid.ts';
+import { ERRORS, RequestRefused } from '@rescind/revocation';
 
 /** The page of the codes; the part after `#` is one. A name, as RFC 9457 section 3.1.1 has it: nothing is fetched. */
 const ERROR_TYPES = 'https://rescind.dev/errors#';

@@ -3,7 +3,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Telemetry } from '@rescind/revocation';
 import type { ConnectionLimitOptions } from './connections.ts';
-import { requestRefused } from './invalid.ts';
+import { requestRefused } from './validated.ts';
 
 /** Fields that have one value: of two, a proxy in front may go by one and the service by the other (RFC 9110 section 5.3). */
 const SINGULAR: ReadonlySet<string> = new Set([

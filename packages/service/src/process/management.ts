@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HealthCheck, Telemetry } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
+import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { ConnectionLimits } from '../http/connections.ts';
-import { RequestRefused } from '../http/invalid.ts';
 import { requireUnambiguous } from '../http/request-head.ts';
 import type { ListeningServer } from '../http/server.ts';
 import { listen } from '../http/server.ts';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
+import type { FactorProof } from '@rescind/accounts';
 import type { Clock, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
-import { createFailureLimit } from '../accounts/failures.ts';
-import type { FactorProof } from '../accounts/second-factor/proof.ts';
+import { createFailureLimit } from './failures.ts';
 
 export interface LoginLimits {
   /** How often one address may try anything that costs a password hash. */

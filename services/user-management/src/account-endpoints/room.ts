@@ -1,8 +1,7 @@
+import type { OwnAccounts, SecondFactors } from '@rescind/accounts';
 import type { Issuer } from '@rescind/issuer';
 import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
 import type { Request, Response } from 'express';
-import type { Accounts } from '../accounts/accounts.ts';
-import type { SecondFactors } from '../accounts/second-factor/enrolment.ts';
 import type { CallerLocals } from '../http/bearer.ts';
 import type { AuthenticateClient } from '../oauth/authenticate.ts';
 import type { LoginLimits } from './limits.ts';
@@ -10,7 +9,7 @@ import type { LoginLimits } from './limits.ts';
 /** What the endpoints of persons work with. */
 export interface EndpointRoom {
   readonly issuer: Issuer;
-  readonly accounts: Accounts;
+  readonly accounts: OwnAccounts;
   readonly secondFactors: SecondFactors;
   readonly limits: LoginLimits;
   readonly authenticateClient: AuthenticateClient;

@@ -1,5 +1,5 @@
+import { hasInvisible } from '@rescind/accounts';
 import { z } from 'zod';
-import { hasInvisible } from '../accounts/names.ts';
 import { accessAnswer, clientId, deviceName, MOST_RESOURCES, resource, scope } from '../http/bodies.ts';
 import { clientForm } from '../oauth/forms.ts';
 

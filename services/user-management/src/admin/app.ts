@@ -1,9 +1,9 @@
+import type { AccountAdministration } from '@rescind/accounts';
 import type { Client, Issuer } from '@rescind/issuer';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { mountOperations, openApiDocument } from '@rescind/service';
 import type { Express } from 'express';
 import express from 'express';
-import type { AccountAdministration } from '../accounts/administration.ts';
 import { noteStorageErrors } from '../app.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditTable } from '../audit/table.ts';

@@ -1,8 +1,7 @@
 import type { Client, CutoffRequest, Issuer } from '@rescind/issuer';
 import type { Clock } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
+import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
-import { RequestRefused } from '@rescind/service';
 import { z } from 'zod';
 import type { ServiceAudiences } from '../registered-audiences.ts';
 import { AUDIENCE } from '../resource-servers.ts';

@@ -1,8 +1,7 @@
 import type { Client, CutoffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
-import { RescindError } from '@rescind/revocation';
+import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
-import { RequestRefused } from '@rescind/service';
 import { z } from 'zod';
 import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
 import { clientBody, clientView } from './client-schemas.ts';

@@ -1,6 +1,5 @@
 import type { AccessAnswer, Issuer, SessionView, TokenAnswer } from '@rescind/issuer';
-import { RescindError } from '@rescind/revocation';
-import { RequestRefused } from '@rescind/service';
+import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { CookieOptions, Request, Response } from 'express';
 import { NO_STORE } from './declared.ts';
 

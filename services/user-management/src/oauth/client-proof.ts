@@ -1,6 +1,5 @@
 import type { ClientProof } from '@rescind/issuer';
-import { RescindError } from '@rescind/revocation';
-import { RequestRefused } from '@rescind/service';
+import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Request } from 'express';
 import type { ClientForm } from './forms.ts';
 

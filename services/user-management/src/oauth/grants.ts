@@ -1,6 +1,5 @@
 import type { AccessAnswer, Issuer, TokenAnswer } from '@rescind/issuer';
-import { RescindError } from '@rescind/revocation';
-import { RequestRefused } from '@rescind/service';
+import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Request, Response } from 'express';
 import { clearRefreshCookie, readRefreshCookie } from '../http/refresh-cookie.ts';
 import type { TokenForm } from './forms.ts';

@@ -1,7 +1,6 @@
+import type { AccountAdministration } from '@rescind/accounts';
 import type { CutoffRequest, Issuer } from '@rescind/issuer';
-import { RescindError } from '@rescind/revocation';
-import { RequestRefused } from '@rescind/service';
-import type { AccountAdministration } from '../../accounts/administration.ts';
+import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { TokenCheck } from '../../http/token-check.ts';
 import type { Administrator } from '../authentication.ts';
 import { isGreater, requireScopes, requireWithin } from '../standing.ts';

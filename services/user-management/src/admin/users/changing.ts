@@ -1,11 +1,11 @@
+import type { AccountChange } from '@rescind/accounts';
 import type { Operation } from '@rescind/service';
 import type { z } from 'zod';
-import type { AccountChange } from '../../accounts/administration.ts';
 import type { ActInput, Stated } from '../desk.ts';
 import { reasonedBody, statedBody } from '../schemas.ts';
 import { requireWithin } from '../standing.ts';
-import type { Along, Params, UserParts } from './parts.ts';
-import { along, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } from './parts.ts';
+import type { Params, UserCommand, UserParts } from './parts.ts';
+import { commandOf, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } from './parts.ts';
 import { changed, claimsBody, rolesBody, scopesBody } from './schemas.ts';
 
 /** What changes an account, and cuts off what was issued before. */
@@ -17,7 +17,10 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
     readonly path: string;
     readonly summary: string;
     readonly body: z.ZodType<B>;
-    readonly does: (act: Along & { readonly body: B }, input: ActInput<Params, undefined, B>) => Promise<AccountChange>;
+    readonly does: (
+      command: UserCommand & { readonly body: B },
+      input: ActInput<Params, undefined, B>,
+    ) => Promise<AccountChange>;
   }) =>
     desk.acts<Params, undefined, B>({
       id: of.id,
@@ -34,7 +37,7 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
       async act(input) {
         requireUser(users, input.params.sub);
         requireWithin(input.administrator, scopesOf(input.params.sub));
-        return toChange(await of.does({ ...along(input), body: input.body }, input));
+        return toChange(await of.does({ ...commandOf(input), body: input.body }, input));
       },
     });
 
@@ -44,35 +47,35 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
       path: '/suspend',
       summary: 'Suspend: every session ends; login and refresh refuse, saying why to who proves the password',
       body: reasonedBody,
-      does: ({ body, ...act }) => users.suspend({ ...act, ...reasonOf(body) }),
+      does: ({ body, ...command }) => users.suspend({ ...command, ...reasonOf(body) }),
     }),
     change({
       id: 'banUser',
       path: '/ban',
       summary: 'Ban: as suspended, and not meant to pass',
       body: reasonedBody,
-      does: ({ body, ...act }) => users.ban({ ...act, ...reasonOf(body) }),
+      does: ({ body, ...command }) => users.ban({ ...command, ...reasonOf(body) }),
     }),
     change({
       id: 'reinstateUser',
       path: '/reinstate',
       summary: 'Let a suspended or banned user log in again; old tokens stay dead',
       body: statedBody,
-      does: ({ body: _body, ...act }) => users.reinstate(act),
+      does: ({ body: _body, ...command }) => users.reinstate(command),
     }),
     change({
       id: 'deleteUser',
       path: '/delete',
       summary: 'Delete: every session ends, everything personal is erased, the name is free again',
       body: statedBody,
-      does: ({ body: _body, ...act }) => users.remove(act),
+      does: ({ body: _body, ...command }) => users.remove(command),
     }),
     change({
       id: 'removeSecondFactor',
       path: '/remove-second-factor',
       summary: 'For who lost it: every session ends, the password alone is enough again',
       body: statedBody,
-      does: ({ body: _body, ...act }) => users.removeSecondFactor(act),
+      does: ({ body: _body, ...command }) => users.removeSecondFactor(command),
     }),
     change({
       id: 'setRoles',
@@ -80,7 +83,7 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
       path: '/roles',
       summary: 'Set the claim `roles`: older tokens die, sessions go on',
       body: rolesBody,
-      does: ({ body: { roles }, ...act }) => users.setRoles({ ...act, roles }),
+      does: ({ body: { roles }, ...command }) => users.setRoles({ ...command, roles }),
     }),
     change({
       id: 'setScopes',
@@ -88,9 +91,9 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
       path: '/scopes',
       summary: 'Set all the scopes a user may have: older tokens die, sessions go on. Nobody gives what they have not',
       body: scopesBody,
-      does({ body: { scopes }, ...act }, { administrator }) {
+      does({ body: { scopes }, ...command }, { administrator }) {
         requireWithin(administrator, scopes ?? []);
-        return users.setScopes({ ...act, scopes });
+        return users.setScopes({ ...command, scopes });
       },
     }),
     change({
@@ -99,7 +102,7 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
       path: '/claims',
       summary: 'Set or remove claims of the access tokens: older tokens die, sessions go on',
       body: claimsBody,
-      does: ({ body: { claims }, ...act }) => users.setClaims({ ...act, claims }),
+      does: ({ body: { claims }, ...command }) => users.setClaims({ ...command, claims }),
     }),
   ];
 }

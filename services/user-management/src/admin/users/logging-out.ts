@@ -4,7 +4,7 @@ import type { Administrator } from '../authentication.ts';
 import { reasonedBody, revoked } from '../schemas.ts';
 import { requireWithin } from '../standing.ts';
 import type { UserParts } from './parts.ts';
-import { along, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } from './parts.ts';
+import { commandOf, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } from './parts.ts';
 import { demandBody, logOutBody, resetAnswer } from './schemas.ts';
 
 /** What makes somebody log in again. */
@@ -29,7 +29,7 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       targets,
       async act(input) {
         requireActable(input.administrator, input.params.sub);
-        const done = await users.resetPassword({ ...along(input), ...reasonOf(input.body) });
+        const done = await users.resetPassword({ ...commandOf(input), ...reasonOf(input.body) });
         return { ...toChange(done), resetToken: done.resetToken, expiresAt: done.expiresAt };
       },
     }),

@@ -1,8 +1,7 @@
+import type { AccountAdministration, AccountChange, AccountView } from '@rescind/accounts';
 import type { Issuer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { z } from 'zod';
-import type { AccountView } from '../../accounts/account.ts';
-import type { AccountAdministration, AccountChange } from '../../accounts/administration.ts';
 import type { ActInput, Desk } from '../desk.ts';
 import { id } from '../schemas.ts';
 
@@ -30,17 +29,17 @@ export function requireUser(users: Pick<AccountAdministration, 'find'>, sub: str
   return account;
 }
 
-export interface Along {
+export interface UserCommand {
   readonly sub: string;
-  along(done: AccountChange): void;
+  withinTransaction(done: AccountChange): void;
 }
 
 /** The audit is written in the transaction of the change. */
-export function along({
+export function commandOf({
   params: { sub },
   written,
-}: Pick<ActInput<Params, unknown, unknown>, 'params' | 'written'>): Along {
-  return { sub, along: ({ revocation }) => written({ txn: revocation?.txn ?? null }) };
+}: Pick<ActInput<Params, unknown, unknown>, 'params' | 'written'>): UserCommand {
+  return { sub, withinTransaction: ({ revocation }) => written({ txn: revocation?.txn ?? null }) };
 }
 
 export const reasonOf = ({ reason }: { readonly reason?: string | undefined }) =>

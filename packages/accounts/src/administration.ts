@@ -1,0 +1,218 @@
+import type { RevocationRecord } from '@rescind/issuer';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation';
+import type { Account, AccountClaims, AccountState, AccountView, ClaimValue } from './account.ts';
+import { changedClaims, REASON, requireScopes, sameClaims, viewOf } from './account.ts';
+import type { AccountContext, AccountTransaction } from './context.ts';
+import { requireAccount, requireErasable } from './context.ts';
+import { purgeAccount } from './deletion.ts';
+import { notifyChange, notifyContactChange } from './notify.ts';
+import { resetPassword } from './recovery.ts';
+import type { UserPatch } from './rows/users.ts';
+
+/** A command of an administrator about one account. */
+interface AccountCommand {
+  readonly sub: string;
+  /**
+   * Runs in the transaction of the command, after the change, for instance to write the audit. It may be called again when
+   * the transaction has to wait for the clock, so it should only write the database; if it throws nothing happens.
+   */
+  withinTransaction?(done: AccountChange): void;
+}
+
+/** A command that keeps somebody from logging in. */
+interface RefusingCommand extends AccountCommand {
+  /** A word such as `payment_overdue`, returned after the right password. Default: the state. Not in the event. */
+  readonly reason?: string;
+}
+
+export interface AccountChange {
+  /** As it is after the command. */
+  readonly account: AccountView;
+  /** Absent: there was nothing to cut off. */
+  readonly revocation?: RevocationRecord;
+}
+
+interface PasswordReset extends AccountChange {
+  /** Good once, for `OwnAccounts.setPassword`; shown once, stored as a hash. */
+  readonly resetToken: string;
+  readonly expiresAt: EpochMillis;
+}
+
+/**
+ * What administrators do to accounts: the change, its cut-off and `withinTransaction` commit in one transaction. Each command
+ * may be repeated: what is so already is left as it is, without a cut-off.
+ * Every command may throw RescindError `subject_unknown` (never there, or deleted), `clock_ahead`, `database_restored`,
+ * `storage_unavailable`, `stopping`.
+ */
+export interface AccountAdministration {
+  /** Deleted ones too. */
+  find(sub: string): AccountView | undefined;
+  findByName(username: string): AccountView | undefined;
+  /** By `sub`, those after `after`; `limit` 1 to 1000. Deleted ones only where `state` asks for them. */
+  list(page: { readonly after?: string; readonly limit: number; readonly state?: AccountState }): AccountView[];
+  /** The `sub` of everybody who has scopes of their own: administrators are among them. */
+  listScoped(): string[];
+  /** Ends every session; refresh and login refuse from now on. */
+  suspend(command: RefusingCommand): Promise<AccountChange>;
+  /** As `suspend`, under another name: it is meant to be permanent. */
+  ban(command: RefusingCommand): Promise<AccountChange>;
+  /** Makes a suspended or banned account active again. Its old sessions and tokens stay dead. */
+  reinstate(command: AccountCommand): Promise<AccountChange>;
+  /** Deletes: ends every session, erases everything personal, leaves a tombstone, frees the name. Also what its owner has deleted. */
+  remove(command: AccountCommand): Promise<AccountChange>;
+  /**
+   * Ends every session; login refuses the account until another password has been set with the token. A second factor
+   * stays. An earlier reset token dies.
+   * @throws RescindError also `request_invalid` where `ttlMs` (default: as configured) is not whole milliseconds up to 30 d
+   */
+  resetPassword(command: RefusingCommand & { readonly ttlMs?: DurationMs }): Promise<PasswordReset>;
+  /** The claim `roles`. Old tokens die, sessions go on. @throws RescindError also `request_invalid` */
+  setRoles(command: AccountCommand & { readonly roles: readonly string[] }): Promise<AccountChange>;
+  /**
+   * All the scopes the user may have; null: those that everybody has. As `setRoles`. With a scope more than before an
+   * outstanding reset token dies: whoever made it may have fewer scopes.
+   */
+  setScopes(command: AccountCommand & { readonly scopes: readonly string[] | null }): Promise<AccountChange>;
+  /** Sets claims by name (`tenant`, `groups`, `phone_number`, …), removes those that are null. As `setRoles`. */
+  setClaims(
+    command: AccountCommand & { readonly claims: Readonly<Record<string, AccountClaims[string] | null>> },
+  ): Promise<AccountChange>;
+  /** For a user who lost it, recovery codes included: every session ends, the password alone is enough again. */
+  removeSecondFactor(command: AccountCommand): Promise<AccountChange>;
+}
+
+type Change = (account: Account, tx: AccountTransaction) => RevocationRecord | undefined;
+
+const REASON_WORD = /^[a-z][a-z0-9_]{0,63}$/;
+const MAX_RESET_MS: DurationMs = 30 * 24 * 3_600_000;
+const MAX_PAGE = 1_000;
+
+export function createAccountAdministration(context: AccountContext): AccountAdministration {
+  const { rows, transact, telemetry } = context;
+  const { users } = rows;
+
+  const apply = (
+    { sub, withinTransaction }: AccountCommand,
+    change: Change,
+    require = requireAccount,
+  ): Promise<AccountChange> =>
+    transact((tx) => {
+      const before = require(tx.users, sub);
+      const revocation = change(before, tx);
+      const account = viewOf(tx.users.bySub(sub) ?? before);
+      const done = { account, ...(revocation === undefined ? {} : { revocation }) };
+      withinTransaction?.(done);
+      return done;
+    });
+
+  const logged = async (event: string, what: string, applying: Promise<AccountChange>): Promise<AccountChange> => {
+    const done = await applying;
+    telemetry.log('info', event, { sub: done.account.sub, what });
+    return done;
+  };
+
+  const stop = (state: AccountState, command: RefusingCommand) => {
+    const stateReason = requireReason(command.reason) ?? state;
+    const stopping = apply(command, ({ sub, state: before }, tx) => {
+      tx.users.update(sub, { state, stateReason });
+      return before === state ? undefined : tx.issuer.endAllSessions({ sub, reason: state });
+    });
+    return logged('user_updated', state, stopping);
+  };
+
+  const changeClaims = (
+    command: AccountCommand,
+    reason: string,
+    patchOf: (account: Account, tx: AccountTransaction) => UserPatch | undefined,
+  ) => {
+    const setting = apply(command, (account, tx) => {
+      const { sub } = account;
+      const patch = patchOf(account, tx);
+      if (patch === undefined) return undefined;
+      notifyContactChange(context, tx, account, patch);
+      tx.users.update(sub, patch);
+      return tx.issuer.subjectChanged({ sub, kind: 'soft', reason });
+    });
+    return logged('privilege_permissions_changed', reason, setting);
+  };
+
+  const withClaims = (account: Account, changes: Readonly<Record<string, ClaimValue | null>>) => {
+    const claims = changedClaims(account.claims, changes);
+    return sameClaims(claims, account.claims) ? undefined : { claims };
+  };
+
+  return {
+    find: (sub) => optionalView(users.bySub(sub)),
+    findByName: (username) => optionalView(users.byName(username)),
+    list: ({ after = '', limit, state }) => users.list(after, Math.min(limit, MAX_PAGE), state).map(viewOf),
+    listScoped: () => users.withScopes(),
+    suspend: (command) => stop('suspended', command),
+    ban: (command) => stop('banned', command),
+    reinstate(command) {
+      const reinstating = apply(command, ({ sub }, tx) => {
+        tx.users.update(sub, { state: 'active', stateReason: null });
+        return undefined;
+      });
+      return logged('user_updated', 'reinstated', reinstating);
+    },
+    remove(command) {
+      const removing = apply(command, ({ sub }, tx) => purgeAccount(tx, sub), requireErasable);
+      return logged('user_deleted', 'deleted', removing);
+    },
+    async resetPassword(command) {
+      const { ttlMs } = command;
+      const reason = requireReason(command.reason);
+      requireTtl(ttlMs);
+      const link = { resetToken: '', expiresAt: 0 };
+      const resetting = apply(command, (account, tx) => {
+        const { revocation, ...made } = resetPassword(context, tx, account.sub, { reason, ttlMs });
+        notifyChange(context, tx, account, 'password');
+        Object.assign(link, made);
+        return revocation;
+      });
+      return { ...(await logged('user_updated', REASON.passwordReset, resetting)), ...link };
+    },
+    setRoles: (command) =>
+      changeClaims(command, REASON.rolesChanged, (account) =>
+        withClaims(account, { roles: command.roles.length === 0 ? null : command.roles }),
+      ),
+    setScopes(command) {
+      const { scopes: next } = command;
+      requireScopes(next ?? []);
+      return changeClaims(command, REASON.scopesChanged, ({ sub, scopes }, tx) => {
+        if (JSON.stringify(scopes) === JSON.stringify(next)) return undefined;
+        // Whoever got the token of a reset may have fewer scopes than the account has from now on.
+        if (next?.some((scope) => !scopes?.includes(scope))) tx.links.remove(sub, 'password_reset');
+        return { scopes: next };
+      });
+    },
+    setClaims: (command) =>
+      changeClaims(command, REASON.claimsChanged, (account) => withClaims(account, command.claims)),
+    removeSecondFactor(command) {
+      const removing = apply(command, (account, tx) => {
+        const { sub, secondFactor } = account;
+        if (secondFactor) notifyChange(context, tx, account, 'second_factor');
+        tx.factors.remove(sub);
+        if (!secondFactor) return undefined;
+        tx.users.update(sub, {}, { newCredential: true });
+        return tx.issuer.endAllSessions({ sub, reason: REASON.secondFactorChanged });
+      });
+      return logged('user_updated', REASON.secondFactorChanged, removing);
+    },
+  };
+}
+
+function requireReason(reason: string | undefined): string | undefined {
+  if (reason === undefined || REASON_WORD.test(reason)) return reason;
+  throw new RequestRefused([{ path: 'reason', message: 'must be a word such as payment_overdue' }]);
+}
+
+function requireTtl(ttlMs: DurationMs | undefined): void {
+  if (ttlMs === undefined || (Number.isSafeInteger(ttlMs) && ttlMs > 0 && ttlMs <= MAX_RESET_MS)) return;
+  throw new RequestRefused([{ path: 'ttlMs', message: `must be whole milliseconds up to ${MAX_RESET_MS}` }]);
+}
+
+function optionalView(account: Account | undefined): AccountView | undefined {
+  return account && viewOf(account);
+}

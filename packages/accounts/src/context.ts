@@ -1,0 +1,131 @@
+import type { Issuer, IssuerTransaction } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
+import type { Clock, DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Account } from './account.ts';
+import type { Passwords } from './passwords.ts';
+import type { DeviceRows } from './rows/devices.ts';
+import { createDeviceRows } from './rows/devices.ts';
+import type { FactorRows } from './rows/factors.ts';
+import { createFactorRows } from './rows/factors.ts';
+import type { HistoryRows } from './rows/history.ts';
+import { createHistoryRows } from './rows/history.ts';
+import type { LinkRows } from './rows/links.ts';
+import { createLinkRows } from './rows/links.ts';
+import type { Notice, NoticeRows } from './rows/notices.ts';
+import { createNoticeRows } from './rows/notices.ts';
+import type { UserRows } from './rows/users.ts';
+import { createUserRows } from './rows/users.ts';
+import type { Sealer } from './sealer.ts';
+
+/** Every row of accounts, for a transaction. */
+export interface AccountRows {
+  readonly users: UserRows;
+  readonly factors: FactorRows;
+  readonly links: LinkRows;
+  readonly devices: DeviceRows;
+  readonly history: HistoryRows;
+  readonly notices: NoticeRows;
+}
+
+/** What is read outside a transaction. */
+interface AccountReads {
+  readonly users: Pick<UserRows, 'bySub' | 'byName' | 'isTaken' | 'list' | 'withScopes'>;
+  readonly factors: Pick<FactorRows, 'recoveryCodesLeft'>;
+  readonly links: Pick<LinkRows, 'find'>;
+  readonly devices: Pick<DeviceRows, 'find'>;
+  readonly notices: Pick<NoticeRows, 'due' | 'nextAt' | 'counts'>;
+}
+
+/** What every write of accounts works with: rows, and the issuer in the same transaction. */
+export interface AccountTransaction extends AccountRows {
+  readonly issuer: IssuerTransaction;
+  /** The time of everything that the transaction writes. */
+  readonly now: EpochMillis;
+  /** Writes a notice, which is sent after the commit. Without a receiver nothing is written. */
+  notify(notice: Notice): void;
+}
+
+/** What everything about accounts works with. */
+export interface AccountContext {
+  readonly rows: AccountReads;
+  /**
+   * The one way to write: runs `work` in one transaction of the issuer. It may be called again when the transaction has to
+   * wait for the clock, so it does nothing but read and write rows.
+   * @throws RescindError as `Issuer.transaction`
+   */
+  transact<T>(work: (tx: AccountTransaction) => T): Promise<T>;
+  readonly passwords: Passwords;
+  /** Whether notices have a receiver. */
+  readonly hasReceiver: boolean;
+  /** How long a password may be set after a reset. */
+  readonly resetTtlMs: DurationMs;
+  /** How long "this was not me" may be said. */
+  readonly notMeTtlMs: DurationMs;
+  readonly accessTokenTtlMs: DurationMs;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+export function createAccountRows(sql: HostSql, sealer: Sealer): AccountRows {
+  const factors = createFactorRows(sql, sealer);
+  return {
+    users: createUserRows(sql),
+    factors,
+    links: createLinkRows(sql),
+    devices: createDeviceRows(sql, sealer),
+    history: createHistoryRows(sql, sealer, factors),
+    notices: createNoticeRows(sql, sealer),
+  };
+}
+
+interface TransactOptions {
+  readonly issuer: Pick<Issuer, 'transaction'>;
+  readonly rows: AccountRows;
+  readonly hasReceiver: boolean;
+  readonly clock: Clock;
+  /** Called after a commit that wrote a notice. */
+  onNotice(): void;
+}
+
+export function createTransact({
+  issuer,
+  rows,
+  hasReceiver,
+  clock,
+  onNotice,
+}: TransactOptions): AccountContext['transact'] {
+  return async (work) => {
+    let isNotified = false;
+    const result = await issuer.transaction((tx) => {
+      isNotified = false;
+      const now = clock.now();
+      const notify = (notice: Notice) => {
+        if (!hasReceiver) return;
+        rows.notices.add(notice, now);
+        isNotified = true;
+      };
+      return work({ ...rows, issuer: tx, now, notify });
+    });
+    if (isNotified) onNotice();
+    return result;
+  };
+}
+
+type UserReads = Pick<UserRows, 'bySub'>;
+
+/** The account, or one that its owner has deleted and that is not erased yet. @throws RescindError `subject_unknown` */
+export function requireErasable(users: UserReads, sub: string): Account {
+  const account = users.bySub(sub);
+  if (account === undefined || (account.state === 'deleted' && account.eraseAt === null)) {
+    throw new RescindError('subject_unknown');
+  }
+  return account;
+}
+
+/** The account, unless it is deleted. @throws RescindError `subject_unknown` */
+export function requireAccount(users: UserReads, sub: string): Account {
+  const account = users.bySub(sub);
+  if (account === undefined || account.state === 'deleted') throw new RescindError('subject_unknown');
+  return account;
+}

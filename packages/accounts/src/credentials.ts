@@ -1,0 +1,121 @@
+import { RescindError } from '@rescind/revocation';
+import type { Account } from './account.ts';
+import { inactiveReason } from './account.ts';
+import { findTotpStep, hashRecoveryCode, isUsedTotp } from './codes.ts';
+import type { AccountContext, AccountTransaction } from './context.ts';
+
+/** The second factor, as it is shown beside the password. */
+export interface FactorProof {
+  /** Six digits of now. */
+  readonly totp?: string | undefined;
+  /** One of those that were shown at the enrolment; good once. */
+  readonly recoveryCode?: string | undefined;
+}
+
+/** The password, and the second factor of an account that has one. */
+export interface Credentials extends FactorProof {
+  readonly password: string;
+}
+
+/** How somebody was authenticated, as tokens have it. */
+export interface Authentication {
+  /** RFC 8176. */
+  readonly amr: readonly string[];
+  /** Assurance as NIST SP 800-63B counts it: `aal1` a password, `aal2` a one-time code beside it. */
+  readonly acr: string;
+}
+
+export const PASSWORD_ALONE: Authentication = { amr: ['pwd'], acr: 'aal1' };
+export const WITH_SECOND_FACTOR: Authentication = { amr: ['pwd', 'otp', 'mfa'], acr: 'aal2' };
+
+/** An account whose credentials were verified just now; read again in the transaction. */
+export interface Verified {
+  readonly account: Account;
+  readonly authentication: Authentication;
+  readonly tx: AccountTransaction;
+}
+
+/**
+ * Verifies the password, and then, in one transaction, the second factor (where there is one) and does `work`.
+ * @param find finds the account; an unknown one takes as long
+ * @param require checks the account before the second factor is used up
+ * @throws RescindError `credentials_wrong`, `credentials_changed`; `subject_inactive`, with its reason;
+ *   `second_factor_required`, `second_factor_wrong`, `totp_used`, `recovery_code_used`, `busy`, and whatever `work` throws
+ */
+export async function verifyCredentials<T>(
+  context: AccountContext,
+  find: () => Account | undefined,
+  credentials: Credentials,
+  work: (verified: Verified) => T,
+  require?: (account: Account) => void,
+): Promise<T> {
+  const account = await verifyPassword(context, find(), credentials.password);
+  await strengthen(context, account, credentials.password);
+  return await verifyFactor(context, account, credentials, work, require);
+}
+
+/** The transaction of `verifyCredentials`, when the password has been verified. */
+export async function verifyFactor<T>(
+  { transact }: AccountContext,
+  { sub, credentialVersion }: Account,
+  proof: FactorProof,
+  work: (verified: Verified) => T,
+  require?: (account: Account) => void,
+): Promise<T> {
+  return await transact((tx) => {
+    const account = tx.users.bySub(sub);
+    // Changed since: what was verified is the password of before, which was no wrong guess.
+    if (account?.credentialVersion !== credentialVersion) throw new RescindError('credentials_changed');
+    const reason = inactiveReason(account);
+    if (reason !== undefined) throw new RescindError('subject_inactive', { reason });
+    require?.(account);
+    return work({ account, authentication: takeProof(tx, sub, proof), tx });
+  });
+}
+
+/** @throws RescindError `credentials_wrong`, `busy` */
+export async function verifyPassword(
+  { passwords }: AccountContext,
+  account: Account | undefined,
+  password: string,
+): Promise<Account> {
+  const living = account?.state === 'deleted' ? undefined : account;
+  const isRight = await passwords.verify(password, living?.password);
+  if (living === undefined || !isRight) throw new RescindError('credentials_wrong');
+  return living;
+}
+
+/** A hash of a former cost is replaced while the password is at hand; where that fails the next login does it. */
+async function strengthen(context: AccountContext, account: Account, password: string): Promise<void> {
+  const { transact, passwords, telemetry } = context;
+  if (!passwords.isOutdated(account.password)) return;
+  const { sub, credentialVersion: ifCredentialVersion } = account;
+  try {
+    const hash = await passwords.rehash(password);
+    await transact((tx) => tx.users.update(sub, { password: hash }, { ifCredentialVersion }));
+  } catch (error) {
+    const code = error instanceof RescindError ? error.code : 'internal';
+    telemetry.log('warn', 'password_not_rehashed', { sub, code });
+  }
+}
+
+/**
+ * Uses up the proof of an account's second factor, if it has one. A proof that was good once differs from one that never was:
+ * whoever sends it again has clicked twice, or got no answer, and has guessed nothing.
+ * @throws RescindError `second_factor_required`, `second_factor_wrong`, `totp_used`, `recovery_code_used`
+ */
+function takeProof({ factors, now }: AccountTransaction, sub: string, proof: FactorProof): Authentication {
+  const { totp, recoveryCode } = proof;
+  const factor = factors.find(sub);
+  if (factor === undefined || factor.confirmedAt === null) return PASSWORD_ALONE;
+  const { secret, lastStep } = factor;
+  if (totp !== undefined) {
+    const step = findTotpStep(secret, totp, now, lastStep);
+    if (step !== undefined && factors.use(sub, factor, step)) return WITH_SECOND_FACTOR;
+    throw new RescindError(isUsedTotp(secret, totp, now, lastStep) ? 'totp_used' : 'second_factor_wrong');
+  }
+  if (recoveryCode === undefined) throw new RescindError('second_factor_required');
+  const hash = hashRecoveryCode(recoveryCode);
+  if (factors.useRecoveryCode(sub, hash, now)) return WITH_SECOND_FACTOR;
+  throw new RescindError(factors.isUsedRecoveryCode(sub, hash) ? 'recovery_code_used' : 'second_factor_wrong');
+}

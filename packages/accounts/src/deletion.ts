@@ -1,0 +1,49 @@
+import type { RevocationRecord } from '@rescind/issuer';
+import type { Account } from './account.ts';
+import { REASON } from './account.ts';
+import type { AccountContext, AccountTransaction } from './context.ts';
+import { notifyOwner } from './notify.ts';
+
+/** Accounts that are erased in one transaction. */
+const AT_ONCE = 100;
+
+/** Inside a transaction: ends every session and erases what is personal; the pseudonym stays, the name is free. */
+export function purgeAccount(tx: AccountTransaction, sub: string): RevocationRecord | undefined {
+  const { users, links, factors, devices, history, notices } = tx;
+  links.remove(sub);
+  factors.remove(sub);
+  devices.remove(sub);
+  history.remove(sub);
+  notices.remove(sub);
+  users.markDeleted(sub, null);
+  return tx.issuer.endAllSessions({ sub, reason: REASON.deleted });
+}
+
+/**
+ * Inside a transaction: deletes an account for somebody who has shown its password, who may be a thief. The owner is
+ * notified, and for as long as "this was not me" may be said the account is not erased: nobody can log in to it, no other account
+ * may have its name, and what restores it is kept sealed. Without a receiver of notices it is erased at once.
+ */
+export function deleteAccount(context: AccountContext, tx: AccountTransaction, account: Account): void {
+  const { users, links, factors, devices, history, now } = tx;
+  const { sub } = account;
+  if (!context.hasReceiver) {
+    purgeAccount(tx, sub);
+    return;
+  }
+  notifyOwner(context, tx, account, 'account.deleted', {});
+  history.appendDeleted(account, now);
+  links.remove(sub, 'password_reset');
+  factors.remove(sub);
+  devices.remove(sub);
+  users.markDeleted(sub, now + context.notMeTtlMs);
+  tx.issuer.endAllSessions({ sub, reason: REASON.deletionAsked });
+}
+
+/** Inside a transaction: erases accounts whose deletion can no longer be undone. */
+export function eraseDeleted({ telemetry }: AccountContext, tx: AccountTransaction): void {
+  for (const sub of tx.users.erasable(tx.now, AT_ONCE)) {
+    purgeAccount(tx, sub);
+    telemetry.log('info', 'user_deleted', { sub, what: 'erased' });
+  }
+}

@@ -1,0 +1,174 @@
+import { join } from 'node:path';
+import type { Issuer, SubjectRecord } from '@rescind/issuer';
+import type { HostSql } from '@rescind/issuer-sqlite';
+import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import type { CommonScopes } from './account.ts';
+import { subjectOf } from './account.ts';
+import type { AccountAdministration } from './administration.ts';
+import { createAccountAdministration } from './administration.ts';
+import type { AccountContext } from './context.ts';
+import { createAccountRows, createTransact } from './context.ts';
+import type { Courier, Webhook } from './courier.ts';
+import { isSecureUrl, openCourier } from './courier.ts';
+import { eraseDeleted } from './deletion.ts';
+import type { OwnAccounts } from './own-account.ts';
+import { createOwnAccounts } from './own-account.ts';
+import { createPasswords } from './passwords.ts';
+import { FACTOR_CONTEXT } from './rows/factors.ts';
+import { HISTORY_CONTEXT } from './rows/history.ts';
+import { prepareAccountTables } from './schema.ts';
+import type { Sealer } from './sealer.ts';
+import { createSealer, readSealingKey } from './sealer.ts';
+import type { SecondFactors } from './second-factors.ts';
+import { createSecondFactors } from './second-factors.ts';
+
+export interface AccountsOptions {
+  /** Accounts change in its transactions. */
+  readonly issuer: Issuer;
+  /** The host's rows in the store of the issuer: `store.sql` of `sqliteStore`, once the issuer is open. */
+  readonly sql: HostSql;
+  /** The directory of private keys: the key that seals second factors, notices and history is in it. */
+  readonly keysPath: string;
+  readonly scopes: CommonScopes;
+  /** Whose accounts they are, as an authenticator application shows it: a host name, for instance. */
+  readonly totpIssuer: string;
+  /** How long a password may be set after a reset. Default 24 h. */
+  readonly resetTtlMs?: DurationMs;
+  /** How long an owner may say "this was not me" of a notice. Default 7 d. */
+  readonly notMeTtlMs?: DurationMs;
+  /** The life of the session that a change of the password begins. Default 15 min. */
+  readonly accessTokenTtlMs?: DurationMs;
+  /** Where notices to owners go. Without it none are written, and a deleted account is erased at once. */
+  readonly webhook?: Webhook;
+  readonly clock?: Clock;
+  readonly telemetry?: Telemetry;
+}
+
+/** Users, passwords, second factors, known devices and notices, in the store and the transactions of an issuer. */
+export interface Accounts extends AsyncDisposable {
+  /** What `IssuerOptions.subject` returns of an account. */
+  subject(sub: string): SubjectRecord | undefined;
+  /** What people do with their own accounts. */
+  readonly own: OwnAccounts;
+  readonly secondFactors: SecondFactors;
+  readonly administration: AccountAdministration;
+  /** Notices that wait or were given up; empty without a webhook. */
+  health(): HealthCheck[];
+}
+
+const HOUR_MS: DurationMs = 3_600_000;
+const DAY_MS: DurationMs = 24 * HOUR_MS;
+const DEFAULTS = { resetTtlMs: DAY_MS, notMeTtlMs: 7 * DAY_MS, accessTokenTtlMs: 900_000 } as const;
+const LONGEST_TTL = { least: 1, most: 30 * DAY_MS } as const;
+
+const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
+  issuer: required(option.having<Issuer>('an issuer', 'transaction', 'refusingWrites', 'canWrite')),
+  sql: required(option.having<HostSql>('the SQL of a store', 'prepare', 'exec')),
+  keysPath: required(option.filePath('the path of the directory of private keys')),
+  scopes: required(
+    optionsOf<CommonScopes>('scopes', {
+      defaults: required(option.list(option.text(), { least: 0 })),
+      always: required(option.list(option.text(), { least: 0 })),
+    }),
+  ),
+  totpIssuer: required(option.text()),
+  resetTtlMs: option.duration(LONGEST_TTL),
+  notMeTtlMs: option.duration(LONGEST_TTL),
+  accessTokenTtlMs: option.duration(LONGEST_TTL),
+  webhook: optionsOf<Webhook>('webhook', {
+    url: required((value, path) => {
+      const url = option.url({ query: true })(value, path);
+      if (isSecureUrl(url)) return url;
+      throw wrongOption(path, 'https, or http on this machine: notices are personal', value);
+    }),
+    secret: required(option.callable<Webhook['secret']>('a function that returns the secret')),
+    attempts: required(option.count({ least: 1 })),
+    retryMs: required(option.duration()),
+  }),
+  clock: option.clock,
+  telemetry: option.telemetry,
+});
+
+/** Beside the private keys, as precious as they are. */
+const KEY_FILE = 'account-secrets.key';
+/** After a start, so that a process which is restarted each half hour cleans up, too. */
+const FIRST_CLEANUP_MS: DurationMs = 60_000;
+/** A notice that was given up is kept for an investigation, and not longer: it is personal. */
+const DEAD_NOTICES_KEPT_MS: DurationMs = 30 * DAY_MS;
+
+/**
+ * Opens the accounts in the store of an issuer, and takes the tables of earlier versions to the present one.
+ * @throws TypeError for options
+ * @throws RescindError `database_newer`; `configuration_invalid`: the sealing key is missing, another one, or open to others
+ */
+export function openAccounts(given: AccountsOptions): Accounts {
+  const options = { ...DEFAULTS, clock: systemClock, telemetry: standardErrorTelemetry, ...checkOptions(given) };
+  const { issuer, sql, scopes, webhook, clock, telemetry } = options;
+  prepareAccountTables(sql);
+  const rows = createAccountRows(sql, openSealer(sql, join(options.keysPath, KEY_FILE)));
+  const hasReceiver = webhook !== undefined;
+  let courier: Courier | undefined;
+  const onNotice = () => courier?.wake();
+  const context: AccountContext = {
+    rows,
+    transact: createTransact({ issuer, rows, hasReceiver, clock, onNotice }),
+    passwords: createPasswords(),
+    hasReceiver,
+    resetTtlMs: options.resetTtlMs,
+    notMeTtlMs: options.notMeTtlMs,
+    accessTokenTtlMs: options.accessTokenTtlMs,
+    clock,
+    telemetry,
+  };
+  if (webhook !== undefined) courier = openCourier({ issuer, context, webhook, clock, telemetry });
+  const cleanUp = () => void removeExpired(context);
+  const timers = [setTimeout(cleanUp, FIRST_CLEANUP_MS).unref(), setInterval(cleanUp, HOUR_MS).unref()];
+
+  return {
+    subject: (sub) => subjectOf(rows.users.bySub(sub), scopes),
+    own: createOwnAccounts(context),
+    secondFactors: createSecondFactors(context, options.totpIssuer),
+    administration: createAccountAdministration(context),
+    health: () => courier?.health() ?? [],
+    async [Symbol.asyncDispose]() {
+      for (const timer of timers) clearInterval(timer);
+      await courier?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Never rejects: what is left undone is done the next time. */
+async function removeExpired(context: AccountContext): Promise<void> {
+  try {
+    await context.transact((tx) => {
+      const { links, history, notices, now } = tx;
+      eraseDeleted(context, tx);
+      links.prune(now);
+      history.prune(now);
+      notices.prune(now - DEAD_NOTICES_KEPT_MS);
+    });
+  } catch (error) {
+    const code = error instanceof RescindError ? error.code : 'internal';
+    context.telemetry.log('warn', 'accounts_not_tidied', { code });
+  }
+}
+
+/** The sealer that opens what is sealed already. @throws RescindError `configuration_invalid` */
+function openSealer(sql: HostSql, path: string): Sealer {
+  const sample = sql
+    .prepare<[], { sealed: Buffer; context: string }>(
+      `SELECT secret AS sealed, '${FACTOR_CONTEXT}' || sub AS context FROM account_second_factors
+       UNION ALL SELECT sealed, id FROM notices
+       UNION ALL SELECT sealed, '${HISTORY_CONTEXT}' || sub FROM account_history LIMIT 1`,
+    )
+    .get();
+  const sealer = createSealer(readSealingKey(path, sample !== undefined));
+  try {
+    if (sample !== undefined) sealer.open(sample.sealed, sample.context);
+  } catch (error) {
+    throw new RescindError('configuration_invalid', { detail: `${path} holds another key`, cause: error });
+  }
+  return sealer;
+}

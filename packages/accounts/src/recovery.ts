@@ -1,0 +1,156 @@
+import type { RevocationRecord } from '@rescind/issuer';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Account } from './account.ts';
+import { REASON } from './account.ts';
+import type { AccountContext, AccountTransaction } from './context.ts';
+import { requireAccount } from './context.ts';
+import { contactOf } from './notify.ts';
+import type { PastState } from './rows/history.ts';
+import { CONTACT_CLAIMS, contactClaims } from './rows/history.ts';
+import type { Link } from './rows/links.ts';
+import { compareLinks } from './rows/links.ts';
+
+interface Reset {
+  /** Sets another password, once. */
+  readonly resetToken: string;
+  readonly expiresAt: EpochMillis;
+  readonly revocation: RevocationRecord | undefined;
+}
+
+interface ResetOptions {
+  /** Why login refuses the account meanwhile. Default `password_reset`. */
+  readonly reason?: string | undefined;
+  /** How long another password may be set. Default: as configured. */
+  readonly ttlMs?: DurationMs | undefined;
+  /**
+   * The link of "this was not me" that the account goes back to: setting the password spends it, and later ones that were
+   * issued before. Default: none.
+   */
+  readonly recoversBy?: Pick<Link, 'position'>;
+}
+
+/**
+ * Inside a transaction: every session ends, login refuses the account until another password is set, and no device is known any
+ * more. A second factor stays: if a reset removed it, whoever can reset the password would not need it.
+ */
+export function resetPassword(
+  { resetTtlMs }: AccountContext,
+  tx: AccountTransaction,
+  sub: string,
+  { reason = REASON.passwordReset, ttlMs = resetTtlMs, recoversBy }: ResetOptions,
+): Reset {
+  const { users, devices, links, now } = tx;
+  users.update(sub, { resetReason: reason }, { newCredential: true });
+  devices.remove(sub);
+  links.remove(sub, 'password_reset');
+  const expiresAt = now + ttlMs;
+  const resetToken = links.issue({
+    ...{ sub, purpose: 'password_reset', at: now, expiresAt },
+    ...(recoversBy !== undefined && { recovers: true, position: recoversBy.position }),
+  });
+  const revocation = tx.issuer.endAllSessions({ sub, reason: REASON.passwordReset });
+  return { resetToken, expiresAt, revocation };
+}
+
+/**
+ * Inside a transaction: sets the password with the token of a reset, whose link is used up.
+ * @returns the subject
+ * @throws RescindError `link_invalid`
+ */
+export function setPassword(tx: AccountTransaction, resetToken: string, password: string): { readonly sub: string } {
+  const { users, links, history, now } = tx;
+  const link = links.take(resetToken, 'password_reset', now);
+  if (link === undefined) throw new RescindError('link_invalid');
+  const { sub } = requireAccount(users, link.sub);
+  // The owner has the account again: links of before are spent.
+  if (link.recovers) {
+    links.removeRecovered(link);
+    history.prune(now, sub);
+  }
+  // Its sessions ended with the reset, and none could begin since.
+  users.update(sub, { password, resetReason: null }, { newCredential: true });
+  return { sub };
+}
+
+/**
+ * "This was not me", inside a transaction. A thief can make links and changes, and use the links that reach them; so it does
+ * not matter which link is used: the account goes back to how it was at the oldest link that is live. Second factors,
+ * recovery codes and the contact that were changed since are undone, a deletion too; every session ends, the password is
+ * reset, and how to go on is sent to the contact of then.
+ * Links from before the account had a contact are left out where the one that was used is not of that time.
+ * The link that was used and every later one are spent. The oldest one, where another was used, stays good until
+ * the password has been set: it is the owner's, whoever used the other.
+ * @throws RescindError `link_invalid`
+ */
+export function recoverAccount(
+  context: AccountContext,
+  tx: AccountTransaction,
+  token: string,
+): { readonly sub: string } {
+  const { users, links, history, now } = tx;
+  const used = links.take(token, 'not_me', now);
+  const account = used && users.bySub(used.sub);
+  if (used === undefined || account === undefined) throw new RescindError('link_invalid');
+  const { sub } = account;
+  const first = oldestThatArrived(tx, account, used);
+  const states = history.after(sub, first.position);
+  const owner = goBack(tx, restored(tx, account, states), states);
+  links.removeLater(first);
+  history.prune(now, sub);
+  const { resetToken, expiresAt } = resetPassword(context, tx, sub, { recoversBy: first });
+  const data = {
+    ...contactOf(owner),
+    reset_token: resetToken,
+    reset_token_expires_at: new Date(expiresAt).toISOString(),
+  };
+  tx.notify({ sub, type: 'account.password_reset', data });
+  return { sub };
+}
+
+/**
+ * The oldest live link of those that could arrive: of an account with a telephone number or an address, links from before it
+ * had either went to nobody, and going back to one would leave the owner without a way in. Where a link of that time is used
+ * after all (a receiver may know the owner by other means) the account goes back to the oldest link there is.
+ * @param used was live, and is used up
+ */
+function oldestThatArrived({ links, history, now }: AccountTransaction, account: Account, used: Link): Link {
+  const { sub, claims } = account;
+  const live = [used, ...links.live(sub, 'not_me', now)].sort(compareLinks);
+  const hasContact = ({ position }: Link) => {
+    const [then] = history.after(sub, position);
+    return Object.keys(then === undefined ? contactClaims(claims) : then.contact).length > 0;
+  };
+  return (hasContact(used) ? live.find(hasContact) : live[0]) ?? used;
+}
+
+/** The account as it is, or as it was before its deletion. */
+function restored({ users }: AccountTransaction, account: Account, states: readonly PastState[]): Account {
+  if (account.state !== 'deleted') return account;
+  const kept = states.findLast((state) => state.account !== null)?.account;
+  const undeleted = kept && users.undelete(account.sub, kept);
+  // Erased for good.
+  if (!undeleted) throw new RescindError('link_invalid');
+  return undeleted;
+}
+
+/** Undoes what was changed since the first of these states; without one nothing was changed. */
+function goBack({ users, factors }: AccountTransaction, account: Account, states: readonly PastState[]): Account {
+  const { sub } = account;
+  const [then] = states;
+  if (then === undefined) {
+    factors.removeUnconfirmed(sub);
+    return account;
+  }
+  if (then.factor === null) factors.remove(sub);
+  else {
+    const { secret } = then.factor;
+    // A code that was shown since is spent, as long as it is one of this secret.
+    const since = [...states.map(({ factor }) => factor), factors.state(sub) ?? null];
+    const steps = since.flatMap((factor) => (factor?.secret.equals(secret) ? [factor.lastStep] : []));
+    factors.restore(sub, { ...then.factor, lastStep: Math.max(...steps) });
+  }
+  const others = Object.entries(account.claims).filter(([name]) => !CONTACT_CLAIMS.some((contact) => contact === name));
+  users.update(sub, { claims: { ...Object.fromEntries(others), ...contactClaims(then.contact) } });
+  return users.bySub(sub) ?? account;
+}

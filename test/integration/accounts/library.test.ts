@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import type { Accounts, AccountsOptions } from '@rescind/accounts';
+import { openAccounts } from '@rescind/accounts';
+import { openIssuer } from '@rescind/issuer';
+import { sqliteStore } from '@rescind/issuer-sqlite';
+import { silentTelemetry } from '@rescind/revocation';
+import Database from 'better-sqlite3';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { temporaryDirectory } from '../../support/directory.ts';
+
+const ADA = { username: 'ada', password: 'correct horse battery' };
+
+/** Accounts over an issuer, with no service around them. */
+function open(directory = temporaryDirectory(), more: object = {}) {
+  const databasePath = join(directory, 'users.sqlite');
+  const keysPath = join(directory, 'keys');
+  const subject = (sub: string) => accounts.subject(sub);
+  const telemetry = silentTelemetry;
+  const store = sqliteStore({ path: databasePath });
+  const resources = () => [{ audience: 'prices' }];
+  const issuer = openIssuer({ issuer: 'https://login.example', store, keysPath, subject, resources, telemetry });
+  onTestFinished(() => issuer.close());
+  const scopes = { defaults: ['prices:read'], always: ['account'] };
+  const own = { issuer, sql: store.sql, keysPath, scopes, totpIssuer: 'login.example', telemetry };
+  const options: AccountsOptions = { ...own, ...more };
+  const accounts: Accounts = openAccounts(options);
+  onTestFinished(() => accounts[Symbol.asyncDispose]());
+  return { accounts, issuer, databasePath };
+}
+
+describe('accounts as a library', () => {
+  test('register, log in, suspend: the transaction of the issuer has it all', async () => {
+    const { accounts, issuer } = open();
+    const { sub } = await accounts.own.register(ADA.username, ADA.password);
+    const tokens = await accounts.own.login(ADA.username, ADA, { clientId: 'web' });
+    expect(tokens).toMatchObject({ sub, scope: expect.stringContaining('prices:read') });
+    const { account, revocation } = await accounts.administration.suspend({ sub, reason: 'payment_overdue' });
+    expect(account).toMatchObject({ state: 'suspended', stateReason: 'payment_overdue' });
+    expect(revocation).toMatchObject({ seq: 1 });
+    expect(() => issuer.verify(tokens.access_token)).toThrow(expect.objectContaining({ code: 'token_revoked' }));
+    await expect(accounts.own.login(ADA.username, ADA, { clientId: 'web' })).rejects.toMatchObject({
+      code: 'subject_inactive',
+      reason: 'payment_overdue',
+    });
+  });
+
+  test('nothing happens when what runs within the transaction throws', async () => {
+    const { accounts, issuer } = open();
+    const { sub } = await accounts.own.register(ADA.username, ADA.password);
+    const withinTransaction = () => {
+      throw new Error('the audit cannot be written');
+    };
+    await expect(accounts.administration.ban({ sub, withinTransaction })).rejects.toThrow('the audit');
+    expect(accounts.administration.find(sub)).toMatchObject({ state: 'active' });
+    expect(issuer.log.snapshot().head).toBe(0);
+  });
+
+  test('a view has no password hash', async () => {
+    const { accounts } = open();
+    const registered = await accounts.own.register(ADA.username, ADA.password);
+    const views = [registered, accounts.own.view(registered.sub), accounts.administration.find(registered.sub)];
+    expect(JSON.stringify(views)).not.toContain('argon2id');
+  });
+
+  test.each([
+    ['an unknown option', { resetTTLMs: 1 }, /resetTTLMs is not an option of openAccounts; the nearest is resetTtlMs/],
+    ['a webhook without TLS', { webhook: webhook('http://notices.example/') }, /webhook\.url must be https/],
+    [
+      'a webhook with an unknown option',
+      { webhook: { ...webhook(), retries: 1 } },
+      /webhook\.retries is not an option/,
+    ],
+    ['no time for a reset', { resetTtlMs: 0 }, /resetTtlMs must be/],
+    ['scopes that are no list', { scopes: { defaults: 'prices:read', always: [] } }, /scopes\.defaults must be a list/],
+    ['no issuer', { issuer: {} }, /issuer must be an issuer/],
+  ])('%s is a TypeError', (_what, more, message) => {
+    expect(() => open(temporaryDirectory(), more)).toThrow(message);
+  });
+
+  test('tables of a newer version are refused', async () => {
+    const directory = temporaryDirectory();
+    const { accounts, issuer, databasePath } = open(directory);
+    await accounts[Symbol.asyncDispose]();
+    await issuer.close();
+    const database = new Database(databasePath);
+    database.exec('UPDATE account_schema SET version = version + 1');
+    database.close();
+    expect(() => open(directory)).toThrow(expect.objectContaining({ code: 'database_newer' }));
+  });
+});
+
+function webhook(url = 'https://notices.example/') {
+  return { url, secret: () => Buffer.alloc(32), attempts: 1, retryMs: 1 };
+}

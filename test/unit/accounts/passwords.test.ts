@@ -1,0 +1,64 @@
+import { createPasswords } from '@rescind/accounts';
+import { describe, expect, test } from 'vitest';
+
+const passwords = createPasswords();
+
+describe('passwords', () => {
+  test('security 43: are stored as PHC strings of argon2id with OWASP’s cost, each with a salt of its own', async () => {
+    const [first, second] = [
+      await passwords.hash('correct horse', 'ada'),
+      await passwords.hash('correct horse', 'ada'),
+    ];
+    expect(first).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    expect(first).not.toBe(second);
+    expect(await passwords.verify('correct horse', first)).toBe(true);
+    expect(await passwords.verify('correct horsf', first)).toBe(false);
+    expect(passwords.isOutdated(first)).toBe(false);
+  });
+
+  test('a known answer of the reference implementation', async () => {
+    // argon2 -id -k 256 -t 2 -p 1, salt "somesalt", of the reference implementation's own tests (test.c).
+    const stored = '$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4';
+    expect(await passwords.verify('password', stored)).toBe(true);
+    expect(await passwords.verify('passwore', stored)).toBe(false);
+    expect(passwords.isOutdated(stored)).toBe(true);
+  });
+
+  test('security 43: one that cost less is to be replaced, whatever would be said of it today', async () => {
+    expect(passwords.isOutdated(await passwords.rehash('password'))).toBe(false);
+  });
+
+  test.each(['password', 'PassWord', '12345678', 'qwertyuiop', 'trustno1'])(
+    'security 45: %s is one that everybody tries first',
+    async (common) => {
+      await expect(passwords.hash(common, 'ada')).rejects.toMatchObject({ code: 'password_refused' });
+    },
+  );
+
+  test('security 46: nobody’s password is never right, and costs as much as somebody’s', async () => {
+    expect(await passwords.verify('correct horse', undefined)).toBe(false);
+    // It takes its turn among the hashes, as somebody's does: here behind two that are under way.
+    const stored = await passwords.hash('correct horse', 'ada');
+    const ended: string[] = [];
+    const verify = (whose: string, hash?: string) =>
+      passwords.verify('correct horse', hash).then(() => void ended.push(whose));
+    await Promise.all([verify('ada', stored), verify('ada', stored), verify('nobody'), verify('ada', stored)]);
+    expect(ended[0]).toBe('ada');
+    expect(ended).toContain('nobody');
+  });
+
+  test('a stored text that is no hash is an error without the text', async () => {
+    await expect(passwords.verify('correct horse', '$2b$10$secret')).rejects.toThrow(/^a stored password must be/);
+  });
+
+  test('beyond so many waiting it is busy', async () => {
+    const crowd = createPasswords();
+    const answers = await Promise.allSettled(
+      Array.from({ length: 520 }, () =>
+        crowd.verify('x', '$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEs'),
+      ),
+    );
+    expect(answers.filter(({ status }) => status === 'rejected')).toHaveLength(6);
+    expect(answers.at(-1)).toMatchObject({ reason: { code: 'busy', retryAfter: 1 } });
+  });
+});
