@@ -1,0 +1,26 @@
+/** When a text came to each of many readers. */
+export interface Arrival {
+  readonly text: string;
+  /** By the monotonic clock of the machine (`clockMs`), one for each reader. */
+  readonly times: readonly number[];
+}
+
+/** ms of the monotonic clock, which all processes of a Linux machine share. */
+export const clockMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** Prints a text as JSON, with its times, when all of `readers` have it. Those that come twice count once. */
+export function createArrivals(readers: number): (text: string, reader: number) => void {
+  const seen = new Map<string, number[]>();
+  let last = '';
+  return (text, reader) => {
+    // A text that everybody has may come again to somebody.
+    if (text === last) return;
+    const times = seen.get(text) ?? [];
+    seen.set(text, times);
+    times[reader] ??= clockMs();
+    if (Object.keys(times).length < readers) return;
+    last = text;
+    seen.delete(text);
+    process.stdout.write(`${JSON.stringify({ text, times } satisfies Arrival)}\n`);
+  };
+}

@@ -1,0 +1,29 @@
+import { patchRequestQueue } from '@rescind/feed-kafka';
+import kafkajs from 'kafkajs';
+import { createArrivals } from '../material/arrivals.ts';
+
+/** Bare kafkajs consumers of one topic, each a group of its own. Prints `ready`, then when each record was with all of them. */
+const [brokers = '', topic = '', count = ''] = process.argv.slice(2);
+const consumers = Number(count);
+// Without it kafkajs burns timers on Node 24.
+patchRequestQueue();
+const arrived = createArrivals(consumers);
+const joined = Array.from({ length: consumers }, async (_, index) => {
+  const kafka = new kafkajs.Kafka({
+    brokers: brokers.split(','),
+    clientId: `bench-${index}`,
+    logLevel: kafkajs.logLevel.NOTHING,
+  });
+  const consumer = kafka.consumer({ groupId: `${topic}.${index}` });
+  await consumer.connect();
+  await consumer.subscribe({ topic, fromBeginning: true });
+  const isJoined = new Promise((resolve) => consumer.on(consumer.events.GROUP_JOIN, resolve));
+  await consumer.run({
+    autoCommit: false,
+    eachMessage: async ({ message }) => arrived(message.value?.toString() ?? '', index),
+  });
+  await isJoined;
+});
+await Promise.all(joined);
+process.stdout.write('ready\n');
+process.stdin.on('end', () => process.exit()).resume();

@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import type { Denylist } from '@rescind/denylist';
+import { openDenylist } from '@rescind/denylist';
+import type { FeedStore } from '@rescind/feed';
+import { openFollower } from '@rescind/feed';
+import { kafkaWay } from '@rescind/feed-kafka';
+import { openKeySource } from '@rescind/token';
+import { createArrivals } from '../material/arrivals.ts';
+import { ISSUER } from '../material/rows.ts';
+
+/**
+ * Instances that follow one log by Kafka, each with a denylist of its own. Prints `ready`, then when each value was denied by all
+ * of them. Ends with its input.
+ */
+const [brokers = '', topic = '', count = '', issuerUrl = '', directory = ''] = process.argv.slice(2);
+const instances = Number(count);
+const denied = createArrivals(instances);
+
+/** Notes what is denied in the tick that denies it. */
+function noting(denylist: Denylist, instance: number): FeedStore {
+  return {
+    ...denylist,
+    enforce(change) {
+      denylist.enforce(change);
+      for (const { iss, claim, value } of change.cutoffs) {
+        if (denylist.row(iss, claim, value) !== undefined) denied(value, instance);
+      }
+    },
+  };
+}
+
+const opened = await Promise.all(
+  Array.from({ length: instances }, async (_, instance) => {
+    const denylist = openDenylist({ path: join(directory, `denylist-${instance}.db`) });
+    const keys = openKeySource({ url: `${issuerUrl}/event-jwks`, documents: denylist, name: 'event_keys' });
+    const feed = { first: kafkaWay({ brokers: brokers.split(','), topic, clientId: `instance-${instance}` }) };
+    const follower = openFollower({ log: ISSUER, issuers: [ISSUER], feed, store: noting(denylist, instance), keys });
+    await follower.ready();
+    return { denylist, keys, follower };
+  }),
+);
+process.stdout.write('ready\n');
+process.stdin
+  .on('end', async () => {
+    await Promise.all(opened.map(({ follower }) => follower.close()));
+    for (const { keys, denylist } of opened) {
+      await keys.close();
+      denylist.close();
+    }
+    process.exit();
+  })
+  .resume();
