@@ -141,8 +141,12 @@ export function createDenylist(parts: DenylistParts): Denylist {
     watch.look();
     access.retry();
   }, WAL_EVERY_MS).unref();
-  const access = createFileAccess({ database, digests, table, watch });
+  const access = createFileAccess({ database, digests, watch, rolledBack });
   const { read: reading } = access;
+  function rolledBack(): void {
+    logs.rolledBack();
+    table.rolledBack();
+  }
   /** Keys of which memory has the fingerprint, and the file, compared with its digests, no row. */
   const collisions = new Set<string>();
 

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { Digests } from './digest.ts';
 import type { FileWatch } from './file-watch.ts';
 import { compareWhole } from './inspect.ts';
-import type { Changes, Table } from './table.ts';
+import type { Changes } from './table.ts';
 
 /** Reads and writes of the file. Each turns what SQLite throws into an error with a code, and none trusts a damaged file. */
 export interface FileAccess {
@@ -28,14 +28,15 @@ export interface FileAccess {
 export interface FileAccessParts {
   readonly database: Database;
   readonly digests: Digests;
-  readonly table: Pick<Table, 'rolledBack'>;
   readonly watch: FileWatch;
+  /** Reads anew what memory has of the file, after a transaction that was rolled back. */
+  rolledBack(): void;
 }
 
 /** In calls of `retry`. A comparison takes 0.6 s for a million rows. */
 const GREATEST_PAUSE = 60;
 
-export function createFileAccess({ database, digests, table, watch }: FileAccessParts): FileAccess {
+export function createFileAccess({ database, digests, watch, rolledBack }: FileAccessParts): FileAccess {
   const trouble = { read: '', write: '' };
   /** Whether the table could not read the file anew when a transaction was rolled back. */
   let isBehind = false;
@@ -53,13 +54,13 @@ export function createFileAccess({ database, digests, table, watch }: FileAccess
     const fault = watch.fault();
     if (fault !== undefined && !watch.isTrusted()) throw new FileFaultError(fault);
     if (!isBehind) return;
-    table.rolledBack();
+    rolledBack();
     isBehind = false;
   }
 
   function readAnew(): void {
     try {
-      table.rolledBack();
+      rolledBack();
       isBehind = false;
     } catch (error) {
       watch.note(error);

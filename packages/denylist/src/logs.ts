@@ -1,6 +1,6 @@
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
-import type { Digest } from './digest.ts';
+import type { Digest, Print } from './digest.ts';
 import { printOf } from './digest.ts';
 
 /** What is known of each log, the events that wait for a version that understands them, and texts kept beside them. */
@@ -12,6 +12,8 @@ export interface Logs {
   read(name: string): string | undefined;
   /** Inside the caller's transaction. */
   write(name: string, text: string): void;
+  /** To be called when a transaction was rolled back. */
+  rolledBack(): void;
 }
 
 /** @param digest of all that is in these tables; whatever changes them tells it in the same transaction */
@@ -33,12 +35,24 @@ export function createLogs(database: Database, digest: Digest): Logs {
   const selectDocument = database.prepare<[string], string>('SELECT text FROM document WHERE name = ?').pluck();
   const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
 
+  /** Of the states in the file, as far as they have been read or written: each commit replaces one. */
+  const printsOfStates = new Map<string, Print>();
+
+  function printOfHeld(log: string): Print | undefined {
+    const known = printsOfStates.get(log);
+    if (known !== undefined) return known;
+    const held = select.get(log);
+    return held && printOf('log', log, held.state);
+  }
+
   function saveState(state: LogState): void {
-    const held = select.get(state.log);
     const text = JSON.stringify(state);
-    if (held !== undefined) digest.subtract(printOf('log', state.log, held.state));
-    digest.add(printOf('log', state.log, text));
+    const held = printOfHeld(state.log);
+    if (held !== undefined) digest.subtract(held);
+    const print = printOf('log', state.log, text);
+    digest.add(print);
     save.run(state.log, text);
+    printsOfStates.set(state.log, print);
   }
 
   /** Takes an event out of the sums, if it waits. */
@@ -72,6 +86,7 @@ export function createLogs(database: Database, digest: Digest): Logs {
       digest.add(printOf('document', name, text));
       saveDocument.run(name, text);
     },
+    rolledBack: () => printsOfStates.clear(),
   };
 }
 

@@ -74,6 +74,11 @@ export interface VerifierOptions {
   readonly expiryToleranceMs?: DurationMs;
   /** Longest token that is looked into, in bytes. Default 8 192. */
   readonly maxBytes?: number;
+  /**
+   * Whether `Verifier.verify` takes a signature for good without computing it when a verifier of this process, with this option, has
+   * lately found the same text signed by the same key. For texts that several readers of one process get, such as events. Default false.
+   */
+  readonly sharesSignatures?: boolean;
 }
 
 export interface Verifier {
@@ -99,7 +104,10 @@ export interface Verifier {
 
 /** What `options` come to when the defaults are filled in. */
 type Profile = Required<
-  Omit<VerifierOptions, 'audience' | 'audienceClaim' | 'typ' | 'algorithms' | 'toleranceMs' | 'iatToleranceMs'>
+  Omit<
+    VerifierOptions,
+    'audience' | 'audienceClaim' | 'typ' | 'algorithms' | 'toleranceMs' | 'iatToleranceMs' | 'sharesSignatures'
+  >
 > & {
   readonly audiences: readonly string[] | null;
   readonly audienceClaim: string | undefined;
@@ -116,8 +124,9 @@ type Profile = Required<
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const verification = createVerification(options);
+  const isSigned = options.sharesSignatures === true ? isSignedOrShared : isSignedToken;
   return {
-    verify: (text, at) => verifyBy(verification, text, at),
+    verify: (text, at) => verifyBy(verification, text, at, isSigned),
     verifyAgain(text, at, signedBy) {
       const token = verification.takeApart(text);
       return isSameKey(verification.findKey(token.header), signedBy) ? verification.finish(token, at) : undefined;
@@ -126,12 +135,32 @@ export function createVerifier(options: VerifierOptions): Verifier {
 }
 
 /** As `Verifier.verify`. */
-export function verifyBy(verification: Verification, text: string, at: EpochMillis): VerifiedToken {
+export function verifyBy(
+  verification: Verification,
+  text: string,
+  at: EpochMillis,
+  isSigned = isSignedToken,
+): VerifiedToken {
   const token = verification.takeApart(text);
   const key = verification.findKey(token.header);
-  const isGood = isSignedBy(key, token.header.alg as Algorithm, signedText(token), token.signature);
-  if (!isGood) throw new RescindError('token_signature_wrong');
+  if (!isSigned(key, token)) throw new RescindError('token_signature_wrong');
   return verification.finish(token, at);
+}
+
+const isSignedToken = (key: KeyObject, token: GatedParts): boolean =>
+  isSignedBy(key, token.header.alg as Algorithm, signedText(token), token.signature);
+
+/** Texts found signed lately, each whole, with the key: the signature of another text or by another key is computed. 4 MB at most. */
+const foundSigned = new Map<string, KeyObject>();
+const MOST_FOUND = 64;
+
+function isSignedOrShared(key: KeyObject, token: GatedParts): boolean {
+  const by = foundSigned.get(token.text);
+  if (by !== undefined && isSameKey(key, by)) return true;
+  if (!isSignedToken(key, token)) return false;
+  if (foundSigned.size >= MOST_FOUND) foundSigned.delete(foundSigned.keys().next().value ?? '');
+  foundSigned.set(token.text, key);
+  return true;
 }
 
 /** The same key read again from a newly fetched set is. */
@@ -231,6 +260,7 @@ export const verifierShape: OptionShape<VerifierOptions> = {
   iatToleranceMs: tolerance,
   expiryToleranceMs: tolerance,
   maxBytes: option.count({ least: 1 }),
+  sharesSignatures: option.flag(),
 };
 
 const verifierOptions = optionsOf<VerifierOptions>('createVerifier', verifierShape);

@@ -87,7 +87,7 @@ export const NO_TIME = Number.MAX_SAFE_INTEGER;
  */
 export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
   const reading = createReading(options);
-  const verifier = createVerifier(reading.verifier);
+  const verifier = createVerifier({ ...reading.verifier, sharesSignatures: true });
 
   const decodeRecord = (record: WayRecord): DecodedRecord => {
     if (record.jws.length > MAX_EVENT_BYTES) return bad(record, 'too_large');
