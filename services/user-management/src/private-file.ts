@@ -22,7 +22,10 @@ export function readPrivateJson<T>({ variable, path, schema, shape, saysWhatIsWr
     new ConfigurationError([{ variable, problem: `was given "${path}", which ${given}; must be ${right}` }]);
   let text: string;
   try {
-    if ((statSync(path).mode & OTHERS) !== 0) throw refuse('everybody may open', 'closed to others: chmod o= the file');
+    const found = statSync(path);
+    // Reading a pipe waits for ever.
+    if (!found.isFile()) throw refuse('is no file', 'the path of a file');
+    if ((found.mode & OTHERS) !== 0) throw refuse('everybody may open', 'closed to others: chmod o= the file');
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof ConfigurationError) throw error;

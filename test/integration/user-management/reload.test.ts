@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -86,13 +87,15 @@ test.each([
   ['an empty file', ''],
   ['a secret that is too short', '{"prices":"short"}'],
   ['open to everybody', 'chmod'],
+  ['a pipe', 'mkfifo'],
 ])('a file that has become invalid changes nothing and fails a check: %s', async (what, content) => {
   const issuer = await startIssuer();
   const file = join(issuer.directory, 'feed-clients.json');
   const next = `${file}.next`;
-  writeFileSync(next, content === 'chmod' ? JSON.stringify({ prices: OTHER_SECRET }) : content);
+  if (what === 'a pipe') expect(spawnSync('mkfifo', ['-m', '600', next]).status).toBe(0);
+  else writeFileSync(next, content === 'chmod' ? JSON.stringify({ prices: OTHER_SECRET }) : content);
   renameSync(next, file);
-  if (what !== 'open to everybody') writeSecrets(file, content);
+  if (what !== 'open to everybody' && what !== 'a pipe') writeSecrets(file, content);
   issuer.kill('SIGHUP');
   const refused = await issuer.line('configuration_reload_refused');
   expect(refused).toMatchObject({ level: 'error', variable: 'FEED_CLIENTS_FILE', path: file });

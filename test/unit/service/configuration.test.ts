@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -85,6 +86,22 @@ describe('what each kind refuses', () => {
     }
   });
 
+  test('credentials and the query of an address are not shown', () => {
+    const settings = z.object({ IT: setting.url({ about }), THESE: setting.optional(setting.list({ about })) });
+    for (const text of [
+      'http://ada:hunter2@host/a',
+      'http://a@b:hunter2@host',
+      'https://host/a?token=hunter2',
+      'ftp://hunter2@a',
+    ]) {
+      const [problem] = problemsOf(settings, { IT: text });
+      expect(problem?.problem).toMatch(/^was given .*…/);
+      expect(problem?.problem).not.toContain('hunter2');
+    }
+    const [problem] = problemsOf(settings, { IT: 'https://host', THESE: 'http://ada:hunter2@host,' });
+    expect(problem?.problem).not.toContain('hunter2');
+  });
+
   test('what is right is taken', () => {
     const settings = z.object({
       PORT: setting.port({ about }),
@@ -162,10 +179,14 @@ describe('secrets', () => {
     expect(problems[0]?.problem).toContain('(ENOENT)');
   });
 
-  test('a directory is not a secret', () => {
-    const path = temporaryDirectory();
-    chmodSync(path, 0o700);
-    expect(problemsOf(settings, { KEY_FILE: path })[0]?.problem).toContain('(EISDIR)');
+  test('a directory, a pipe or a device is not a secret, and is not read', () => {
+    const directory = temporaryDirectory();
+    chmodSync(directory, 0o700);
+    const pipe = join(directory, 'pipe');
+    expect(spawnSync('mkfifo', [pipe]).status).toBe(0);
+    for (const path of [directory, pipe, '/dev/zero']) {
+      expect(problemsOf(settings, { KEY_FILE: path })[0]?.problem).toContain('(not a file)');
+    }
   });
 
   test('its value is in no message', () => {

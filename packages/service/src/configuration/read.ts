@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
 import type { ConfigurationProblem, Environment, EnvironmentNotes } from './environment.ts';
@@ -132,11 +132,16 @@ function givenValue(
   if (value !== undefined)
     return { variable: name, problem: `is set, and so is ${fileName}; must be one of them only` };
   try {
+    // Reading a pipe waits for ever, and reading a device never ends.
+    if (!statSync(path).isFile()) return unreadable(fileName, path, 'not a file');
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : 'unreadable';
-    return { variable: fileName, problem: `was given "${path}" (${why}); must be the path of a file that can be read` };
+    return unreadable(fileName, path, error instanceof Error && 'code' in error ? String(error.code) : 'unreadable');
   }
+}
+
+function unreadable(variable: string, path: string, why: string): ConfigurationProblem {
+  return { variable, problem: `was given "${path}" (${why}); must be the path of a file that can be read` };
 }
 
 function missingCompanions(settings: Settings, name: string, given: Readonly<Record<string, string>>) {
@@ -148,5 +153,11 @@ function missingCompanions(settings: Settings, name: string, given: Readonly<Rec
 function shown(settings: Settings, name: string, value: string | undefined): string {
   if (value === undefined) return 'is not set';
   if (metaOf(settings, name).hidden) return 'was given (not shown)';
-  return `was given ${JSON.stringify(value.length > MAX_SHOWN ? `${value.slice(0, MAX_SHOWN)}…` : value)}`;
+  const text = withoutCredentials(value);
+  return `was given ${JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text)}`;
+}
+
+/** The user information and the query of an address may hold a secret (RFC 3986 sections 3.2.1 and 3.4). */
+function withoutCredentials(value: string): string {
+  return value.replaceAll(/\/\/[^/\s]*@/g, '//…@').replaceAll(/(\/\/[^?\s]*)\?.*$/gs, '$1?…');
 }
