@@ -106,7 +106,7 @@ function openConnection(settings: Settings, sink: WaySink): WayConnection {
   };
 
   const tell = (reason: string) => {
-    telemetry.count('rescind_feed_connections_lost_total', { way: 'http', reason });
+    telemetry.count('rescind_feed_connections_lost_total', { way: 'http', reason: labelOf(reason) });
     // A server that is away for an hour is one line, not thousands.
     if (reason !== lastReason) telemetry.log('warn', 'feed_connection_lost', { way: 'http', reason, url, clientId });
     lastReason = reason;
@@ -219,6 +219,9 @@ function refusalOf(response: Response): string | undefined {
   if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) return 'redirect_refused';
   return REASONS[status] ?? `status_${status}`;
 }
+
+/** The label of a metric: logs and health name the status. */
+const labelOf = (reason: string) => (reason.startsWith('status_') ? 'status_wrong' : reason);
 
 function reasonOf(error: unknown, signal: AbortSignal): string {
   const cause: unknown = signal.aborted ? signal.reason : error;

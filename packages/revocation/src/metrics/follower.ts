@@ -144,6 +144,7 @@ export const FOLLOWER_METRICS = {
         'too_many_connections',
         'unavailable',
         'redirect_refused',
+        'status_wrong',
         'content_type_wrong',
         'empty',
         'ended',
