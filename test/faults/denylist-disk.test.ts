@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import type { ServiceProcess } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
-import Database from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { breakableDisk, injectError, mayBreak, mayInject } from '../support/failing-disk.ts';
+import { breakableDisk, emptyPageCache, injectError, mayBreak, mayInject } from '../support/failing-disk.ts';
 import { checkOf, fleetOf, untilAll, verdictOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -239,11 +238,3 @@ describe('a file that is harmed', () => {
     await logout();
   });
 });
-
-/** Has the pages that an instance keeps in memory forgotten, as after a commit of another process. */
-function emptyPageCache(path: string): void {
-  const database = new Database(path);
-  database.pragma('wal_checkpoint(TRUNCATE)');
-  database.pragma(`user_version = ${database.pragma('user_version', { simple: true })}`);
-  database.close();
-}

@@ -1,6 +1,7 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { temporaryDirectory } from './directory.ts';
 import { waitFor } from './wait.ts';
@@ -46,6 +47,14 @@ function isTraced(pid: number | undefined): boolean {
   return readdirSync(tasks).every(
     (task) => !/^TracerPid:\s0$/m.test(readFileSync(join(tasks, task, 'status'), 'utf8')),
   );
+}
+
+/** Makes the process that has a database open read its pages from the file again, as after a commit of another process. */
+export function emptyPageCache(path: string): void {
+  const database = new Database(path);
+  database.pragma('wal_checkpoint(TRUNCATE)');
+  database.pragma(`user_version = ${database.pragma('user_version', { simple: true })}`);
+  database.close();
 }
 
 /** An ext4 file system of its own that becomes read-only under the processes that use it, as after an error of its disk. */

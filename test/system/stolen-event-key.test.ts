@@ -1,13 +1,10 @@
-import { createPrivateKey, randomUUID, sign } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Fleet } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
-import { openPublisher } from '@rescind/feed-kafka';
-import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
 import { administerKeys } from '../support/key-administration.ts';
+import { thiefOf } from '../support/thief.ts';
 import { waitFor } from '../support/wait.ts';
 
 let broker: Broker;
@@ -18,36 +15,6 @@ afterAll(() => broker.close());
 
 const fleet = () => fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
 
-/** A thief who has copied the directory of the keys: it signs whatever it likes, and writes to the topic. */
-async function thiefOf({ issuer, topic }: Fleet) {
-  const directory = issuer.environment.KEYS_PATH ?? '';
-  const file = readdirSync(directory).find((name) => /^event-.*(?<!\.public)\.pem$/.test(name)) ?? '';
-  const kid = file.slice('event-'.length, -'.pem'.length);
-  const key = createPrivateKey(readFileSync(join(directory, file)));
-  const publisher = openPublisher({
-    brokers: broker.brokers,
-    topic,
-    clientId: 'thief',
-    log: issuer.environment.ISSUER ?? '',
-    minRetentionMs: 60_000,
-  });
-  onTestFinished(() => publisher.close());
-  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
-  const jws = (claims: object, name = kid) => {
-    const at = Date.now();
-    const standard = { iss: issuer.environment.ISSUER, iat: Math.floor(at / 1000), iat_ms: at, jti: randomUUID() };
-    const text = `${encode({ alg: 'RS256', typ: 'secevent+jwt', kid: name })}.${encode({ ...standard, ...claims })}`;
-    return `${text}.${sign('RSA-SHA256', Buffer.from(text), key).toString('base64url')}`;
-  };
-  return {
-    kid,
-    jws,
-    heartbeat: (epoch: string, more: object = {}) =>
-      jws({ events: { 'https://rescind.dev/events/heartbeat': {} }, epoch, head: 0, last: null, floor: 1, ...more }),
-    write: (...texts: string[]) => publisher.publish(texts),
-  };
-}
-
 const revokeEventKey = (one: Fleet, kid: string) => administerKeys(one).revoke(kid);
 
 const epochOf = async ({ instances: [instance] }: Fleet) =>
@@ -55,7 +22,7 @@ const epochOf = async ({ instances: [instance] }: Fleet) =>
 
 it('records of keys that nobody has, on the topic, hold up no logout', async () => {
   const one = await fleet();
-  const thief = await thiefOf(one);
+  const thief = thiefOf(one, broker.brokers);
   const user = await one.client.register();
   await untilWhole(one.instances, 'kafka');
   for (let n = 0; n < 12; n += 1) {
@@ -70,7 +37,7 @@ it('records of keys that nobody has, on the topic, hold up no logout', async () 
 it('a revoked event key forges nothing: no epoch, no time, no place; logouts go on at once', async () => {
   const one = await fleet();
   const { client, instances } = one;
-  const thief = await thiefOf(one);
+  const thief = thiefOf(one, broker.brokers);
   const user = await client.register();
   const [first, second] = [await client.login(user, 'first'), await client.login(user, 'second')];
   await untilWhole(instances, 'kafka');
@@ -99,7 +66,7 @@ it('an instance that was away while the event key was revoked leaves its epoch, 
   const one = await fleet();
   const { client, instances } = one;
   const [away] = instances;
-  const thief = await thiefOf(one);
+  const thief = thiefOf(one, broker.brokers);
   const user = await client.register();
   const { access_token } = await client.login(user, 'laptop');
   await untilWhole(instances, 'kafka');
@@ -117,7 +84,7 @@ it('an instance that was away while the event key was revoked leaves its epoch, 
 it('a forged revocation of the active event key is answered: the key goes, and the issuer says that it was stolen', async () => {
   const one = await fleet();
   const { client, instances, issuer } = one;
-  const thief = await thiefOf(one);
+  const thief = thiefOf(one, broker.brokers);
   const user = await client.register();
   const { access_token } = await client.login(user, 'laptop');
   await untilWhole(instances, 'kafka');

@@ -1,0 +1,141 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { FleetOptions } from '@rescind/dev-fleet';
+import type { Broker } from '@rescind/dev-kafka';
+import { openBroker } from '@rescind/dev-kafka';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { temporaryDirectory } from '../support/directory.ts';
+import { brokerOfOwn, checkOf, fleetOf, untilAll, untilWhole, verdictOf } from '../support/fleet.ts';
+import { waitFor } from '../support/wait.ts';
+
+// An instance that stood still, or whose clocks say so, accepts nothing on a view older than MAX_STALENESS.
+
+let broker: Broker;
+beforeAll(async () => {
+  broker = await openBroker();
+});
+afterAll(() => broker.close());
+
+const PRELOAD = fileURLToPath(new URL('../support/wall-clock.mjs', import.meta.url));
+const MAX_STALENESS_MS = 20_000;
+
+/** One instance whose wall clock can be set. */
+async function onePrices(options: FleetOptions) {
+  const file = join(temporaryDirectory(), 'offset');
+  const setWall = (ms: number) => writeFileSync(file, String(ms));
+  setWall(0);
+  const fleet = await fleetOf({
+    ...options,
+    prices: 1,
+    orders: 0,
+    guardedEnvironment: {
+      MAX_STALENESS: `${MAX_STALENESS_MS}ms`,
+      NODE_OPTIONS: `--import=${PRELOAD}`,
+      WALL_CLOCK_OFFSET_FILE: file,
+    },
+  });
+  const [prices] = fleet.instances;
+  if (prices === undefined) throw new Error('one instance was asked for');
+  const user = await fleet.client.register();
+  const [gone, valid] = [await fleet.client.login(user, 'gone'), await fleet.client.login(user, 'valid')];
+  await untilAll([prices], gone.access_token, '200');
+  return { ...fleet, prices, setWall, gone: gone.access_token, valid: valid.access_token };
+}
+
+/** What an instance answers to requests that were waiting when it went on, and to those that follow. */
+function askWithoutPause(ask: () => Promise<string>) {
+  const answers: string[] = [];
+  let isOver = false;
+  const lane = async () => {
+    while (!isOver) answers.push(await ask());
+  };
+  const lanes = Promise.all([lane(), lane(), lane(), lane()]);
+  return {
+    async stop() {
+      isOver = true;
+      await lanes;
+      return answers;
+    },
+  };
+}
+
+/** Longer than MAX_STALENESS, and than each time-out of Kafka's session. */
+const STANDSTILL_MS = 65_000;
+
+it.each(['nothing else happens', 'Kafka is killed', 'the issuer is killed', 'Kafka and the issuer are killed'])(
+  'an instance stands still for 65 s (SIGSTOP), and %s meanwhile: it never accepts what was revoked',
+  async (what) => {
+    const own = what.startsWith('Kafka') ? await brokerOfOwn() : broker;
+    const { client, issuer, prices, gone, valid } = await onePrices({ brokers: own.brokers });
+    await untilWhole([prices], 'kafka');
+    prices.pause();
+    expect((await client.logout(gone)).status).toBe(204);
+    await sleep(2_000);
+    if (what.startsWith('Kafka')) await own.stop();
+    if (what.includes('issuer')) await issuer.stop('SIGKILL');
+    await sleep(STANDSTILL_MS);
+    const asking = askWithoutPause(() => verdictOf(prices, gone));
+    prices.resume();
+    const both = what.endsWith('are killed');
+    if (both) {
+      await waitFor('it answers', async () => (await checkOf(prices, 'feed')) !== undefined);
+      expect(await verdictOf(prices, valid)).toBe('view_stale');
+      await issuer.start();
+    }
+    await untilAll([prices], gone, 'token_revoked', 60_000);
+    const answers = await asking.stop();
+    expect(new Set(answers)).not.toContain('200');
+    expect(answers).toContain('token_revoked');
+    if (what === 'the issuer is killed') await issuer.start();
+    await untilAll([prices], valid, '200', 60_000);
+  },
+);
+
+it('a machine that was suspended, as its clocks show it: the wall has gone on, the monotonic clock has not', async () => {
+  const { issuer, prices, setWall, valid } = await onePrices({});
+  await issuer.stop('SIGKILL');
+  expect(await verdictOf(prices, valid)).toBe('200');
+  setWall(MAX_STALENESS_MS + 5_000);
+  expect(await verdictOf(prices, valid)).toBe('view_stale');
+  // The age is kept: a restart knows it.
+  await waitFor(
+    'the age is in the file',
+    async () => Number((await checkOf(prices, 'feed'))?.ageMs) > MAX_STALENESS_MS,
+  );
+  await prices.stop('SIGKILL');
+  await prices.start();
+  await waitFor('it has opened its file', async () => (await checkOf(prices, 'feed')) !== undefined);
+  expect(await verdictOf(prices, valid)).toBe('view_not_ready');
+  await issuer.start();
+  await untilAll([prices], valid, '200', 60_000);
+});
+
+it.each<[string, boolean]>([
+  ['without a log', false],
+  ['with the backlog of Kafka alone', true],
+])(
+  'an instance is started anew with its wall clock 120 s behind, %s: it does not take its view for a fresh one',
+  async (_, hasKafka) => {
+    const { client, issuer, prices, setWall, gone, valid } = await onePrices({
+      ...(hasKafka && { brokers: broker.brokers }),
+    });
+    await prices.stop('SIGTERM');
+    expect((await client.logout(gone)).status).toBe(204);
+    await issuer.stop('SIGTERM');
+    setWall(-120_000);
+    await prices.start();
+    await waitFor('it has opened its file', async () => (await checkOf(prices, 'feed')) !== undefined);
+    const until = performance.now() + 8_000;
+    // After 5 s without an answer it would be ready by the age in its file, if that were known.
+    while (performance.now() < until) {
+      for (const token of [gone, valid]) expect(await verdictOf(prices, token)).not.toBe('200');
+      await sleep(100);
+    }
+    expect((await checkOf(prices, 'feed'))?.ageMs).toBeNull();
+    await issuer.start();
+    await untilAll([prices], gone, 'token_revoked', 60_000);
+    await untilAll([prices], valid, '200', 60_000);
+  },
+);
