@@ -1,11 +1,7 @@
 import type { ResourceServer } from '@rescind/issuer';
 import type { ConfigurationProblem } from '@rescind/service/configuration';
 import { setting } from '@rescind/service/configuration';
-
-/** Every account endpoint requires it; only tokens for accounts have it. */
-export const ACCOUNT_SCOPE = 'account';
-/** Scopes of administrators; only tokens for the administration have them. */
-const ADMIN_SCOPES = 'admin:*';
+import { ownScopesOf } from './scopes.ts';
 
 /** Visible ASCII without `"` and `\`: audiences are quoted in challenges (RFC 6750 section 3). */
 export const AUDIENCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
@@ -80,7 +76,7 @@ export function* audienceProblems(configuration: AudienceConfiguration): Iterabl
 export function resourceServers({ services, account, admin }: Audiences): ResourceServer[] {
   return [
     ...services.map((audience) => ({ audience })),
-    { audience: account, ownScopes: [ACCOUNT_SCOPE] },
-    { audience: admin, ownScopes: [ADMIN_SCOPES] },
+    { audience: account, ownScopes: ownScopesOf('account') },
+    { audience: admin, ownScopes: ownScopesOf('admin') },
   ];
 }

@@ -9,7 +9,6 @@ import { createLoginLimits } from './account-endpoints/limits.ts';
 import { personOperations } from './account-endpoints/operations.ts';
 import { configuredWebhook, recentLoginMs } from './account-settings.ts';
 import { createAdminApp } from './admin/app.ts';
-import { GRANTABLE_SCOPES } from './admin/scopes.ts';
 import { createApp } from './app.ts';
 import { createAudit } from './audit/audit.ts';
 import { createAuditTable } from './audit/table.ts';
@@ -28,7 +27,8 @@ import { documentOperation } from './openapi/document.ts';
 import { createServiceAudiences } from './registered-audiences.ts';
 import { createFeedClientTable } from './registered-feed-clients.ts';
 import { openReloadedFiles } from './reloaded-files.ts';
-import { ACCOUNT_SCOPE, audiencesOf } from './resource-servers.ts';
+import { audiencesOf } from './resource-servers.ts';
+import { EVERYBODYS_SCOPES, SCOPES } from './scopes.ts';
 
 /** Users and passwords, and thin HTTP over the issuer. */
 export const userManagement: Service<Configuration> = {
@@ -55,7 +55,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       issuer,
       sql,
       keysPath: configuration.KEYS_PATH,
-      scopes: { defaults: scopes, always: [ACCOUNT_SCOPE] },
+      scopes: { defaults: scopes, always: EVERYBODYS_SCOPES },
       totpIssuer: new URL(name).hostname,
       resetTtlMs: configuration.PASSWORD_RESET_TTL,
       notMeTtlMs: configuration.NOT_ME_TTL,
@@ -113,7 +113,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     }),
     ...oauthOperations({ issuer, authenticate: authenticateClient, telemetry }),
     ...publishedOperations(
-      { issuer, name, scopes: [...scopes, ACCOUNT_SCOPE, ...GRANTABLE_SCOPES] },
+      { issuer, name, scopes: [...scopes, ...SCOPES.map((scope) => scope.name)] },
       keysCacheControl(configuration),
     ),
     ...revocationsOperations(revocations),

@@ -13,6 +13,8 @@ export interface OpenApiOptions {
   readonly operations: readonly Operation[];
   /** What the operations of each tag have in common. */
   readonly tags?: Readonly<Record<string, string>>;
+  /** What each scope lets its holder do: every scope that an operation requires. Default: scopes are not described. */
+  readonly scopes?: Readonly<Record<string, string>>;
 }
 
 type Json = Record<string, unknown>;
@@ -24,11 +26,12 @@ const checkOptions = optionsOf<OpenApiOptions>('openApiDocument', {
   servers: required(option.list(option.text())),
   operations: required(option.list(option.having<Operation>('an operation', 'handle'), { least: 0 })),
   tags: option.record(option.text(), { least: 0 }),
+  scopes: option.record(option.text()),
 });
 
 /**
  * The OpenAPI 3.1 document of the operations: what they are served by is what it is made of.
- * @throws TypeError for an option that is unknown or wrong
+ * @throws TypeError for an option that is unknown or wrong, and where an operation requires a scope that `scopes` has not
  */
 export function openApiDocument(given: OpenApiOptions): Json {
   const options = checkOptions(given);
@@ -51,7 +54,7 @@ export function openApiDocument(given: OpenApiOptions): Json {
     servers: options.servers.map((url) => ({ url })),
     tags: tags.map((name) => ({ name, description: options.tags?.[name] ?? name })),
     paths,
-    components: { schemas, securitySchemes: schemesOf(options.operations) },
+    components: { schemas, securitySchemes: schemesOf(options) },
   };
 }
 
@@ -82,10 +85,25 @@ const SECURITY: Readonly<Record<OperationSecurity, (scopes: readonly string[]) =
   feed: () => [{ feedBasic: [] }],
 };
 
-function schemesOf(operations: readonly Operation[]): Json {
+function schemesOf({ operations, scopes }: OpenApiOptions): Json {
   const wanted = operations.flatMap(({ security }) => (security === undefined ? [] : SECURITY[security]([])));
   const names = new Set(wanted.flatMap((scheme) => Object.keys(scheme)));
-  return Object.fromEntries(Object.entries(SECURITY_SCHEMES).filter(([name]) => names.has(name)));
+  const schemes: Json = Object.fromEntries(Object.entries(SECURITY_SCHEMES).filter(([name]) => names.has(name)));
+  if (scopes === undefined || schemes.accessToken === undefined) return schemes;
+  return {
+    ...schemes,
+    accessToken: { ...SECURITY_SCHEMES.accessToken, 'x-scopes': describedScopes(operations, scopes) },
+  };
+}
+
+/** The scopes that these operations require, by name. OpenAPI has a place for them in schemes of OAuth flows only. */
+function describedScopes(operations: readonly Operation[], scopes: Readonly<Record<string, string>>): Json {
+  const required = new Set(operations.flatMap((each) => each.scopes ?? []));
+  for (const scope of required) {
+    if (!Object.hasOwn(scopes, scope))
+      throw new TypeError(`scopes must describe "${scope}", which an operation requires`);
+  }
+  return Object.fromEntries(Object.entries(scopes).filter(([name]) => required.has(name)));
 }
 
 function describe(each: Operation, schemas: Json): Json {

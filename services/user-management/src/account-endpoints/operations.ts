@@ -1,5 +1,5 @@
 import type { Operation } from '@rescind/service';
-import { ACCOUNT_SCOPE } from '../resource-servers.ts';
+import { requires } from '../scopes.ts';
 import { ownAccountOperations } from './account.ts';
 import { enteringOperations } from './entering.ts';
 import { leavingOperations } from './leaving.ts';
@@ -18,5 +18,5 @@ export function personOperations(room: EndpointRoom): Operation[] {
     ...secondFactorOperations(room),
     ...ownAccountOperations(room),
   ];
-  return operations.map((each) => (each.security === 'bearer' ? { ...each, scopes: [ACCOUNT_SCOPE] } : each));
+  return operations.map((each) => (each.security === 'bearer' ? { ...each, scopes: requires('account') } : each));
 }

@@ -5,10 +5,10 @@ import type { Request, RequestHandler, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';
 import { UNKNOWN } from '../audit/audit.ts';
 import type { FailedCredentials } from '../http/failed-credentials.ts';
+import { missingScopes } from '../scopes.ts';
 import type { Administrator, Authenticate } from './authentication.ts';
 import { readCredentials } from './credentials.ts';
 import { nobodyShown, scopeMissing } from './refusals.ts';
-import { missingScopes } from './scopes.ts';
 
 /** Where the guard leaves who it let in. */
 export interface AdministratorLocals {

@@ -10,6 +10,7 @@ import type { AuditTable } from '../audit/table.ts';
 import { createFailedCredentials } from '../http/failed-credentials.ts';
 import { createTokenCheck } from '../http/token-check.ts';
 import type { ServiceAudiences } from '../registered-audiences.ts';
+import { SCOPE_DESCRIPTIONS } from '../scopes.ts';
 import { createAdminGuards } from './access.ts';
 import { audienceOperations } from './audiences.ts';
 import { auditOperations } from './audit.ts';
@@ -92,6 +93,7 @@ export function createAdminApp(options: AdminOptions): Express {
     version: options.version,
     servers: ['/'],
     operations,
+    scopes: SCOPE_DESCRIPTIONS,
   });
   const described = desk.looks({
     id: 'getDocument',

@@ -5,6 +5,7 @@ import type { Operation } from '@rescind/service';
 import { z } from 'zod';
 import type { ServiceAudiences } from '../registered-audiences.ts';
 import { AUDIENCE } from '../resource-servers.ts';
+import { scopesOfArea } from '../scopes.ts';
 import type { Desk } from './desk.ts';
 import { NotDone } from './desk.ts';
 import { dryRunQuery, preview } from './revocations/bodies.ts';
@@ -13,8 +14,7 @@ import { requireConfirmed } from './revocations/cutoffs.ts';
 import { confirm, revoked, statedBody, why } from './schemas.ts';
 
 const TAG = 'Audiences';
-const READ = ['admin:clients:read'];
-const WRITE = ['admin:clients:write'];
+const { READ, WRITE } = scopesOfArea('admin:clients');
 
 const params = z.strictObject({ audience: z.string().regex(AUDIENCE, 'must be 1 to 256 visible ASCII characters') });
 const view = z

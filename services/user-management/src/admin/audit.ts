@@ -3,11 +3,12 @@ import { pageOf, pageQuery, wholeNumber } from '@rescind/service';
 import { z } from 'zod';
 import type { AuditTable } from '../audit/table.ts';
 import { verifyAudit } from '../audit/verify.ts';
+import { scopesOfArea } from '../scopes.ts';
 import type { Desk } from './desk.ts';
 import { id, millis } from './schemas.ts';
 
 const TAG = 'Audit';
-const READ = ['admin:audit:read'];
+const { READ } = scopesOfArea('admin:audit');
 
 const entry = z
   .strictObject({

@@ -4,6 +4,7 @@ import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { z } from 'zod';
 import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
+import { scopesOfArea } from '../scopes.ts';
 import { clientBody, clientView } from './client-schemas.ts';
 import type { Desk } from './desk.ts';
 import { NotDone } from './desk.ts';
@@ -13,8 +14,7 @@ import { requireConfirmed } from './revocations/cutoffs.ts';
 import { bodyWithReason, confirm, reason, revoked, statedBody, why } from './schemas.ts';
 
 const TAG = 'Clients';
-const READ = ['admin:clients:read'];
-const WRITE = ['admin:clients:write'];
+const { READ, WRITE } = scopesOfArea('admin:clients');
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
 const clientId = z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');

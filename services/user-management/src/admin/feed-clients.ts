@@ -6,13 +6,13 @@ import { z } from 'zod';
 import { feedClientId } from '../feed-clients.ts';
 import type { FeedClient, FeedClientTable } from '../registered-feed-clients.ts';
 import { makeSecret } from '../registered-feed-clients.ts';
+import { scopesOfArea } from '../scopes.ts';
 import type { Desk } from './desk.ts';
 import type { RequireRecent } from './revocations/cutoffs.ts';
 import { statedBody, why } from './schemas.ts';
 
 const TAG = 'Feed clients';
-const READ = ['admin:clients:read'];
-const WRITE = ['admin:clients:write'];
+const { READ, WRITE } = scopesOfArea('admin:clients');
 
 const params = z.strictObject({ clientId: feedClientId });
 const view = z

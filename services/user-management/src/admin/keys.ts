@@ -1,14 +1,14 @@
 import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service';
 import { z } from 'zod';
+import { scopesOfArea } from '../scopes.ts';
 import type { Desk } from './desk.ts';
 import type { RequireRecent } from './revocations/cutoffs.ts';
 import { requireConfirmed } from './revocations/cutoffs.ts';
 import { bodyWithReason, confirm, id, millis, place, why } from './schemas.ts';
 
 const TAG = 'Keys';
-const READ = ['admin:keys:read'];
-const WRITE = ['admin:keys:write'];
+const { READ, WRITE } = scopesOfArea('admin:keys');
 
 const purpose = z.enum(['token', 'event']).describe('`token`: access tokens; `event`: the events of the log');
 const alg = z.enum(['RS256', 'ES256']);

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { readPrivateJson } from '../private-file.ts';
+import { GRANTABLE_SCOPES } from '../scopes.ts';
 import { secretText } from '../secret-text.ts';
-import { GRANTABLE_SCOPES } from './scopes.ts';
 
 /** Somebody, or a program, who administers by a secret of their own. */
 export interface Operator {

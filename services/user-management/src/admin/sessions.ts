@@ -4,14 +4,14 @@ import type { Operation } from '@rescind/service';
 import { pageOf, pageQuery } from '@rescind/service';
 import { z } from 'zod';
 import { deviceName } from '../http/bodies.ts';
+import { scopesOfArea } from '../scopes.ts';
 import type { Administrator } from './authentication.ts';
 import type { Desk } from './desk.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
 import { requireWithin } from './standing.ts';
 
 const TAG = 'Sessions';
-const READ = ['admin:sessions:read'];
-const WRITE = ['admin:sessions:write'];
+const { READ, WRITE } = scopesOfArea('admin:sessions');
 
 const session = z
   .strictObject({

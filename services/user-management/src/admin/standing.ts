@@ -1,6 +1,6 @@
+import { GRANTABLE_SCOPES, halvesOf, missingScopes } from '../scopes.ts';
 import type { Administrator } from './authentication.ts';
 import { scopeMissing } from './refusals.ts';
-import { GRANTABLE_SCOPES, missingScopes } from './scopes.ts';
 
 /**
  * Whoever gives an admin scope, or acts on a person who has one, must have it: else the least of administrators could make
@@ -18,15 +18,10 @@ export function isGreater(administrator: Administrator, scopes: readonly string[
 }
 
 function beyond({ scopes }: Administrator, given: readonly string[]): string[] {
-  return missingScopes(scopes, given.filter((scope) => GRANTABLE_SCOPES.has(scope)).flatMap(parts));
+  return missingScopes(scopes, given.filter((scope) => GRANTABLE_SCOPES.has(scope)).flatMap(halvesOf));
 }
 
 /** @throws RescindError `scope_insufficient` naming what is needed */
 export function requireScopes({ scopes }: Administrator, needed: readonly string[]): void {
   if (missingScopes(scopes, needed).length > 0) throw scopeMissing(needed);
-}
-
-/** `admin:users` is both of its halves. */
-function parts(scope: string): string[] {
-  return scope.split(':').length > 2 ? [scope] : [`${scope}:read`, `${scope}:write`];
 }

@@ -1,6 +1,7 @@
 import type { Operation } from '@rescind/service';
 import { openApiDocument, operation } from '@rescind/service';
 import { z } from 'zod';
+import { SCOPE_DESCRIPTIONS } from '../scopes.ts';
 
 const TAGS = {
   Accounts: 'Of a person: making an account, passwords, the second factor',
@@ -35,6 +36,7 @@ export function documentOperation(
     servers: [about.issuer],
     operations: [...operations, self],
     tags: TAGS,
+    scopes: SCOPE_DESCRIPTIONS,
   });
   return self;
 }

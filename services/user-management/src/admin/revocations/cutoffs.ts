@@ -2,6 +2,7 @@ import type { AccountAdministration } from '@rescind/accounts';
 import type { CutoffRequest, Issuer } from '@rescind/issuer';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { TokenCheck } from '../../http/token-check.ts';
+import { requires } from '../../scopes.ts';
 import type { Administrator } from '../authentication.ts';
 import { isGreater, requireScopes, requireWithin } from '../standing.ts';
 import type { CutoffBody } from './bodies.ts';
@@ -105,7 +106,7 @@ interface MeantSource {
  * @throws RescindError `scope_insufficient`, `confirmation_missing`, `authentication_insufficient`
  */
 export function requireMeant(cutoffs: readonly CutoffRequest[], by: Confirmed, source: MeantSource): void {
-  if (cutoffs.some(({ claim }) => claim === 'kid')) requireScopes(by.administrator, ['admin:keys:write']);
+  if (cutoffs.some(({ claim }) => claim === 'kid')) requireScopes(by.administrator, requires('admin:keys:write'));
   source.requireNoneGreater(by.administrator, source.others, source.holders);
   const persons = cutoffs.map((cutoff) => personOf(cutoff, source));
   const isOfOne = cutoffs.every(({ claim }) => OF_ONE.has(claim)) && new Set(persons).size === 1;

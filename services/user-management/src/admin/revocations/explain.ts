@@ -1,5 +1,6 @@
 import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service';
+import { requires } from '../../scopes.ts';
 import type { Desk } from '../desk.ts';
 import { explainBody, explanation } from './bodies.ts';
 
@@ -11,7 +12,7 @@ export function explainOperation(issuer: Pick<Issuer, 'explain' | 'revocations'>
     path: '/admin/explain',
     summary: 'Which revocation refuses this token, or one with these claims',
     tag: 'Revocations',
-    scopes: ['admin:revocations:read'],
+    scopes: requires('admin:revocations:read'),
     body: { type: 'json', schema: explainBody },
     answers: { 200: { description: 'What refuses it, if anything does', schema: explanation } },
     errors: [],

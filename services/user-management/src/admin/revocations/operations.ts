@@ -3,6 +3,7 @@ import { NEVER, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { pageOf, pageQuery } from '@rescind/service';
 import { z } from 'zod';
+import { scopesOfArea } from '../../scopes.ts';
 import type { Desk } from '../desk.ts';
 import { NotDone } from '../desk.ts';
 import { id } from '../schemas.ts';
@@ -21,8 +22,7 @@ import type { RequireNoneGreater, RequireRecent } from './cutoffs.ts';
 import { cutoffRequests, holdersOf, requireMeant, targetsOf } from './cutoffs.ts';
 
 const TAG = 'Revocations';
-const READ = ['admin:revocations:read'];
-const WRITE = ['admin:revocations:write'];
+const { READ, WRITE } = scopesOfArea('admin:revocations');
 
 export interface RevocationOperationsOptions {
   readonly issuer: Issuer;

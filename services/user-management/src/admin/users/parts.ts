@@ -2,6 +2,7 @@ import type { AccountAdministration, AccountChange, AccountView } from '@rescind
 import type { Issuer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { z } from 'zod';
+import { scopesOfArea } from '../../scopes.ts';
 import type { ActInput, Desk } from '../desk.ts';
 import { id } from '../schemas.ts';
 
@@ -15,8 +16,7 @@ export interface UserParts {
 }
 
 export const TAG = 'Users';
-export const READ = ['admin:users:read'];
-export const WRITE = ['admin:users:write'];
+export const { READ, WRITE } = scopesOfArea('admin:users');
 export const params = z.strictObject({ sub: id });
 export type Params = z.output<typeof params>;
 
