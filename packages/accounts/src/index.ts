@@ -1,3 +1,5 @@
+import './errors.ts';
+
 export type { AccountView } from './account.ts';
 export { changedClaims } from './account.ts';
 export type { AccountAdministration, AccountChange } from './administration.ts';

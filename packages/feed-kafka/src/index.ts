@@ -1,3 +1,5 @@
+import './errors.ts';
+
 export type { KafkaConnection, KafkaLogin, KafkaTls } from './client/connection.ts';
 export { patchRequestQueue } from './client/request-queue-patch.ts';
 export type { PublisherOptions } from './publisher/options.ts';

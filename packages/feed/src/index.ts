@@ -1,3 +1,5 @@
+import './errors.ts';
+
 export type { EventDecoder, EventDecoderOptions, EventKeys } from './event/decode.ts';
 export { createEventDecoder, isSigned } from './event/decode.ts';
 export type { EventEncoder, EventEncoderOptions, EventToEncode, HeartbeatToEncode } from './event/encode.ts';

@@ -1,3 +1,5 @@
+import './errors.ts';
+
 export { InvalidClientError } from './clients/requirements.ts';
 export type { ExplainQuestion, Explanation } from './explain.ts';
 export type {

@@ -1,5 +1,6 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { ErrorCode } from './errors.ts';
 import { RescindError } from './errors.ts';
 
 const OTHERS = 0o077;
@@ -73,7 +74,7 @@ export function closeToOthers(path: string): void {
  * @param code of the error
  * @throws RescindError `code`
  */
-export function refuseSecondName(path: string, code: 'database_locked' | 'denylist_locked'): void {
+export function refuseSecondName(path: string, code: ErrorCode): void {
   const { nlink } = statSync(path);
   if (nlink > 1) throw new RescindError(code, { detail: `${path} has ${nlink} names (hard links): copy it` });
 }

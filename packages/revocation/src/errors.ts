@@ -1,13 +1,12 @@
 /** What a code means to HTTP and to OAuth. `oauth` is the `error` of RFC 6749 section 5.2, RFC 6750 section 3.1 or RFC 9470 section 3. */
-interface ErrorEntry {
+export interface ErrorEntry {
   readonly status: number;
   readonly oauth?: string;
   readonly message: string;
 }
 
-/** Every code there is. docs/errors.md has a line for each, and a test that they agree. */
-export const ERRORS = {
-  // A request to a guarded service (RFC 6750 section 3).
+const BASE_ERRORS = {
+  // What an access token is refused for (RFC 6750 section 3), by a guard and by the issuer.
   token_missing: { status: 401, message: 'No access token was sent' },
   request_invalid: { status: 400, oauth: 'invalid_request', message: 'The request is malformed' },
   token_malformed: { status: 401, oauth: 'invalid_token', message: 'The access token is malformed' },
@@ -68,78 +67,67 @@ export const ERRORS = {
   introspection_unavailable: { status: 503, message: 'The issuer could not be asked about the access token' },
   keys_unavailable: { status: 503, message: 'The keys of the issuer could not be read' },
   denylist_unreadable: { status: 503, message: 'The denylist could not be read' },
-  // The issuer's endpoints (RFC 6749 section 5.2, RFC 7009, RFC 8414).
+  // What every process of Rescind may answer, over HTTP and in code.
   client_invalid: { status: 401, oauth: 'invalid_client', message: 'Client authentication failed' },
-  grant_invalid: { status: 400, oauth: 'invalid_grant', message: 'The refresh token is unknown, expired or revoked' },
-  grant_reused: {
-    status: 400,
-    oauth: 'invalid_grant',
-    message: 'The refresh token had been used: its session has ended',
-  },
-  grant_suspended: { status: 400, oauth: 'invalid_grant', message: 'The account of this session is not active' },
-  reauthentication_required: {
-    status: 400,
-    oauth: 'invalid_grant',
-    message: 'The session goes on only after a new login',
-  },
-  csrf_header_missing: {
-    status: 403,
-    oauth: 'invalid_request',
-    message: 'A call by cookie needs the header X-Rescind-CSRF',
-  },
-  grant_unsupported: { status: 400, oauth: 'unsupported_grant_type', message: 'This grant type is not offered' },
-  scope_invalid: { status: 400, oauth: 'invalid_scope', message: 'The scope is unknown or exceeds what was granted' },
-  target_invalid: {
-    status: 400,
-    oauth: 'invalid_target',
-    message: 'The client may not have a token for this resource',
-  },
-  credentials_wrong: { status: 401, message: 'The name or the password is wrong' },
-  credentials_changed: { status: 401, message: 'The password or the second factor was changed meanwhile' },
-  second_factor_required: { status: 401, message: 'This account wants a second factor beside the password' },
-  second_factor_wrong: { status: 401, message: 'The code of the second factor is wrong' },
-  totp_used: { status: 401, message: 'This one-time code has been used: wait for the next one' },
-  recovery_code_used: { status: 401, message: 'This recovery code has been used: take another one' },
-  second_factor_state: { status: 409, message: 'The second factor is not in the state that this wants' },
-  link_invalid: { status: 400, message: 'The token of this link is unknown, used or expired' },
-  username_taken: { status: 409, message: 'This name is taken' },
-  password_refused: { status: 400, message: 'This password cannot be used' },
-  session_ended: { status: 401, message: 'The session has ended' },
-  subject_inactive: { status: 403, message: 'This account is not active' },
-  operator_invalid: { status: 401, message: 'The name or the secret of the administrator is wrong' },
-  client_state: { status: 409, message: 'The client is not in the state that this wants' },
-  confirmation_missing: { status: 400, message: 'This may concern more than one person and has to be confirmed' },
-  subject_unknown: { status: 404, message: 'There is no such user' },
   rate_limited: { status: 429, message: 'Too many requests' },
-  client_unknown: { status: 404, message: 'There is no such client' },
-  key_unknown: { status: 404, message: 'There is no such key' },
   not_found: { status: 404, message: 'There is nothing at this address' },
   method_wrong: { status: 405, message: 'This address does not take that method' },
   body_too_large: { status: 413, message: 'The body is too large' },
   media_type_wrong: { status: 415, message: 'The body has the wrong content type' },
   clock_parted: { status: 503, message: 'The clock of the issuer has jumped: no token is minted until it is mended' },
   clock_ahead: { status: 503, message: 'The clock of the issuer is ahead of the wall clock: the cut-off has to wait' },
-  database_restored: {
-    status: 503,
-    message: 'The database is older than its log: writes wait for the restore command',
-  },
   storage_unavailable: { status: 503, message: 'The service cannot write to its storage at the moment' },
   busy: { status: 503, message: 'The service is busy' },
   stopping: { status: 503, message: 'The service is stopping' },
   internal: { status: 500, message: 'Something went wrong here' },
-  // Start-up and files: a process says them on its way out.
   configuration_invalid: { status: 500, message: 'The configuration is invalid' },
-  denylist_locked: { status: 500, message: 'Another process has this denylist open' },
-  denylist_unwritable: { status: 500, message: 'The denylist could not be written' },
-  denylist_newer: { status: 500, message: 'The denylist was written by a newer version' },
-  database_locked: { status: 500, message: 'Another process is the writer of this database' },
-  database_newer: { status: 500, message: 'The database was written by a newer version' },
-  kafka_unreachable: { status: 503, message: 'Kafka could not be reached' },
-  topic_unsuitable: { status: 500, message: 'The Kafka topic would lose events' },
-  event_invalid: { status: 400, message: 'The event is not one of this log' },
-} as const satisfies Record<string, ErrorEntry>;
+} as const satisfies Readonly<Record<string, ErrorEntry>>;
 
-export type ErrorCode = keyof typeof ERRORS;
+type BaseErrors = typeof BASE_ERRORS;
+
+/**
+ * Every code there is, with its entry. A package adds its own at two places of one file: the entries by `registerErrors`, their
+ * types by `declare module '@rescind/revocation/errors' { interface ErrorTable extends … {} }`.
+ */
+export interface ErrorTable extends BaseErrors {}
+
+export type ErrorCode = keyof ErrorTable;
+
+type Entries = Readonly<Record<string, ErrorEntry>>;
+
+const owners = new Map<string, Entries>();
+const table: Record<string, ErrorEntry> = Object.create(null);
+
+/** The entries of every package that is loaded. docs/errors.md has a line for each, and a test that they agree. */
+export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = table as Record<ErrorCode, ErrorEntry>;
+
+/**
+ * Adds the codes of a package to `ERRORS`, when the package is loaded.
+ * @param owner the name of the package
+ * @throws TypeError for a code that is there already, is no word such as `token_expired`, or whose status is none of an error
+ */
+export function registerErrors<const T extends Entries>(owner: string, errors: T): T {
+  for (const [code, { status, message }] of Object.entries(errors)) {
+    const [other] = [...owners].find(([, entries]) => Object.hasOwn(entries, code)) ?? [];
+    if (other !== undefined) throw new TypeError(`the error code ${code} of ${owner} is one of ${other} already`);
+    if (!/^[a-z][a-z0-9_]*$/.test(code))
+      throw new TypeError(`an error code of ${owner} must be a word such as token_expired`);
+    if (!Number.isInteger(status) || status < 400 || status > 599 || message === '') {
+      throw new TypeError(`the error code ${code} of ${owner} must have a status of 400 to 599 and a message`);
+    }
+  }
+  if (owners.has(owner)) throw new TypeError(`${owner} has registered its error codes already`);
+  owners.set(owner, errors);
+  Object.assign(table, errors);
+  return errors;
+}
+
+/** The entries by the package that registered them, in the order in which packages were loaded. */
+export function errorsByOwner(): ReadonlyMap<string, Entries> {
+  return owners;
+}
+
+registerErrors('@rescind/revocation', BASE_ERRORS);
 
 /** What is wrong with an access token itself: verification and revocation, by the guard and by the issuer. */
 export const TOKEN_REFUSALS = [
@@ -208,7 +196,8 @@ export class RescindError extends Error {
   readonly retryAfter: number | undefined;
 
   constructor(code: ErrorCode, options: RescindErrorOptions = {}) {
-    const entry: ErrorEntry = ERRORS[code];
+    const entry: ErrorEntry | undefined = ERRORS[code];
+    if (entry === undefined) throw new TypeError(`no package that is loaded has registered the error code ${code}`);
     super(options.detail === undefined ? entry.message : `${entry.message}: ${options.detail}`, options);
     this.code = code;
     this.status = entry.status;

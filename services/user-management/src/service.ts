@@ -1,3 +1,5 @@
+import './errors.ts';
+
 import type { Accounts } from '@rescind/accounts';
 import { openAccounts } from '@rescind/accounts';
 import { createRevocationsHandler } from '@rescind/feed';

@@ -1,4 +1,9 @@
 import { globSync, readFileSync } from 'node:fs';
+import '@rescind/accounts';
+import '@rescind/denylist';
+import '@rescind/feed-kafka';
+import '@rescind/issuer-sqlite';
+import '@rescind/user-management';
 import {
   CREDENTIAL_REFUSALS,
   DECISION_REFUSALS,
@@ -7,30 +12,45 @@ import {
   RescindError,
   TOKEN_REFUSALS,
 } from '@rescind/revocation';
+import { errorsByOwner, registerErrors } from '@rescind/revocation/errors';
 import { expect, test } from 'vitest';
 
 const text = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
 
-/** The lines of the table: code, status, OAuth error, meaning, what to do. */
-const lines = text
-  .split('\n')
-  .filter((line) => line.startsWith('| `'))
-  .map((line) =>
-    line
-      .slice(1, -1)
-      .split('|')
-      .map((cell) => cell.trim()),
-  );
+/** The lines of a table: code, status, OAuth error, meaning, what to do. */
+const linesOf = (section: string) =>
+  section
+    .split('\n')
+    .filter((line) => line.startsWith('| `'))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    );
+const lines = linesOf(text);
 
-test('docs/errors.md has each error, in order, as the code has it', () => {
-  const written = lines.map(([code, status, oauth, meaning]) => ({ code, status, oauth, meaning }));
-  const expected = Object.entries(ERRORS).map(([code, entry]) => ({
-    code: `\`${code}\``,
-    status: String(entry.status),
-    oauth: 'oauth' in entry ? `\`${entry.oauth}\`` : '',
-    meaning: entry.message,
-  }));
-  expect(written).toEqual(expected);
+test('docs/errors.md has each error of each package, in order, as the code has it', () => {
+  const sections = text.split(/^## /m).slice(1);
+  const written = sections.map((section) => [
+    section.split('\n')[0],
+    linesOf(section).map(([code, status, oauth, meaning]) => ({ code, status, oauth, meaning })),
+  ]);
+  const expected = [...errorsByOwner()].map(([owner, errors]) => [
+    owner,
+    Object.entries(errors).map(([code, { status, oauth, message }]) => ({
+      code: `\`${code}\``,
+      status: String(status),
+      oauth: oauth === undefined ? '' : `\`${oauth}\``,
+      meaning: message,
+    })),
+  ]);
+  expect(Object.fromEntries(written)).toEqual(Object.fromEntries(expected));
+  expect(lines.map(([code]) => code).sort()).toEqual(
+    Object.keys(ERRORS)
+      .map((code) => `\`${code}\``)
+      .sort(),
+  );
 });
 
 test('docs/errors.md says for each what to do', () => {
@@ -46,6 +66,56 @@ test('an error has what its code has', () => {
   expect(error).toMatchObject({ name: 'RescindError', code: 'view_stale', status: 503, retryAfter: 5, cause: 'why' });
   expect(error.message).toBe(`${ERRORS.view_stale.message}: 301 s`);
   expect(new RescindError('token_revoked')).toMatchObject({ status: 401, oauth: 'invalid_token' });
+});
+
+test('a code is registered once', () => {
+  const error = { status: 409, message: 'This name is taken' };
+  expect(() => registerErrors('a host', { username_taken: error })).toThrow(
+    new TypeError('the error code username_taken of a host is one of @rescind/accounts already'),
+  );
+  expect(() => registerErrors('@rescind/accounts', {})).toThrow('has registered its error codes already');
+});
+
+test.each([
+  ['a code that is no word', { 'Name-taken': { status: 409, message: 'taken' } }, 'must be a word'],
+  ['a status that is none of an error', { a_new_code: { status: 200, message: 'fine' } }, 'a status of 400 to 599'],
+  ['no message', { a_new_code: { status: 400, message: '' } }, 'and a message'],
+])('%s is not registered', (_what, errors, message) => {
+  expect(() => registerErrors('a host', errors)).toThrow(message);
+  for (const code of Object.keys(errors)) expect(ERRORS).not.toHaveProperty(code);
+});
+
+test('an error of a code that nobody has registered is a mistake of the caller', () => {
+  expect(() => new RescindError('no_such_code' as 'internal')).toThrow(TypeError);
+});
+
+/** A package and everything that it depends on, by name. */
+function withDependencies(folder: string): Set<string> {
+  const { name, dependencies = {} } = JSON.parse(
+    readFileSync(new URL(`../../../${folder}/package.json`, import.meta.url), 'utf8'),
+  ) as { name: string; dependencies?: Record<string, string> };
+  const own = Object.keys(dependencies).filter((one) => one.startsWith('@rescind/'));
+  return new Set([name, ...own.flatMap((one) => [...withDependencies(`packages/${one.slice('@rescind/'.length)}`)])]);
+}
+
+test.each(globSync(['packages/*', 'services/*'], { cwd: new URL('../../..', import.meta.url).pathname }))(
+  '%s throws codes of its own and of what it depends on only: they are registered wherever it runs',
+  (folder) => {
+    const paths = globSync(new URL(`../../../${folder}/src/**/*.ts`, import.meta.url).pathname);
+    const thrown = paths.flatMap((path) => [
+      ...readFileSync(path, 'utf8').matchAll(/new (?:RescindError|RequestRefused)\([^;]*?'(\w+)'/g),
+    ]);
+    const codes = new Set(thrown.map(([, code = '']) => code).filter((code) => Object.hasOwn(ERRORS, code)));
+    const known = withDependencies(folder);
+    const ownerOf = (code: string) => [...errorsByOwner()].find(([, errors]) => Object.hasOwn(errors, code))?.[0] ?? '';
+    expect([...codes].filter((code) => !known.has(ownerOf(code)))).toEqual([]);
+  },
+);
+
+test('the base package knows no password and no second factor', () => {
+  const codes = Object.keys(errorsByOwner().get('@rescind/revocation') ?? {});
+  expect(codes.length).toBeGreaterThan(20);
+  expect(codes.filter((code) => /password|factor|totp|recovery|username|link|operator/.test(code))).toEqual([]);
 });
 
 /** Every code that stands as text in the sources of a package. */

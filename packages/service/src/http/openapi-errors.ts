@@ -7,11 +7,12 @@ type Json = Record<string, unknown>;
 
 const TOKEN_ERRORS: readonly ErrorCode[] = [...CREDENTIAL_REFUSALS, ...TOKEN_REFUSALS];
 
+/** Those that come with each kind of security. What is a package's own, an operation names. */
 const SECURITY_ERRORS: Readonly<Record<OperationSecurity, readonly ErrorCode[]>> = {
   bearer: TOKEN_ERRORS,
-  session: [...TOKEN_ERRORS, 'csrf_header_missing', 'grant_invalid'],
+  session: TOKEN_ERRORS,
   client: ['client_invalid', 'rate_limited'],
-  operator: [...TOKEN_ERRORS, 'operator_invalid', 'rate_limited'],
+  operator: [...TOKEN_ERRORS, 'rate_limited'],
   feed: ['client_invalid', 'rate_limited'],
 };
 

@@ -74,6 +74,11 @@ export type Operation = OperationOf;
 
 const schema = option.having<z.ZodType>('a schema of zod', 'safeParse');
 
+/** A code of a package that is loaded by now. */
+function errorCode(value: unknown, path: string): ErrorCode {
+  return option.oneOf(...(Object.keys(ERRORS) as ErrorCode[]))(value, path);
+}
+
 const checkOperation = optionsOf<Operation>('operation', {
   id: required(option.text()),
   method: required(option.oneOf('get', 'post', 'put', 'patch', 'delete')),
@@ -100,7 +105,7 @@ const checkOperation = optionsOf<Operation>('operation', {
       }),
     ),
   ),
-  errors: required(option.list(option.oneOf(...(Object.keys(ERRORS) as ErrorCode[])), { least: 0 })),
+  errors: required(option.list(errorCode, { least: 0 })),
   use: option.list(option.callable<RequestHandler>(), { least: 0 }),
   handle: required(option.callable<Operation['handle']>()),
 });

@@ -76,7 +76,7 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       security: 'session',
       body: { type: 'json', schema: logoutBody, optional: true },
       answers: { 204: LOGGED_OUT },
-      errors: WRITES,
+      errors: ['csrf_header_missing', 'grant_invalid', ...WRITES],
       async handle(request, response, { body }) {
         const session = sessionToEnd(request, response, body.client_id);
         if (session !== undefined) {

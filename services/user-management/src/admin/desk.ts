@@ -1,3 +1,4 @@
+import type { ErrorCode } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Operation, OperationInput, OperationOf } from '@rescind/service';
 import { operation } from '@rescind/service';
@@ -51,12 +52,16 @@ export interface Desk {
   acts<P = undefined, Q = undefined, B extends Stated = Stated>(definition: Acting<P, Q, B>): Operation;
 }
 
+/** What every operation of operators may be refused for. */
+const OF_OPERATORS: readonly ErrorCode[] = ['operator_invalid'];
+
 export function createDesk(audit: Audit): Desk {
   return {
     looks: ({ look, ...definition }) =>
       operation({
         ...definition,
         security: 'operator',
+        errors: [...definition.errors, ...OF_OPERATORS],
         handle: async (_request, response, input) => answer(response, statusOf(definition), await look(input)),
       }),
 
@@ -64,7 +69,7 @@ export function createDesk(audit: Audit): Desk {
       operation({
         ...definition,
         security: 'operator',
-        errors: [...definition.errors, ...WRITES],
+        errors: [...definition.errors, ...OF_OPERATORS, ...WRITES],
         async handle(_request: Request, response: Response<unknown, AdministratorLocals>, input) {
           const { administrator } = response.locals;
           const { why, reason = null } = input.body;
