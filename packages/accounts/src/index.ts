@@ -2,17 +2,14 @@ import './errors.ts';
 
 export type { AccountView } from './account.ts';
 export { changedClaims } from './account.ts';
-export type { AccountAdministration, AccountChange } from './administration.ts';
+export type { AccountChange } from './administration.ts';
 export { findTotpStep, totpCode, totpUri } from './codes.ts';
 export { createAccountRows } from './context.ts';
-export type { Webhook } from './courier.ts';
 export { isSecureUrl, parseWebhookSecret, retryDelay, webhookHeaders } from './courier.ts';
 export type { FactorProof } from './credentials.ts';
 export { hasInvisible } from './names.ts';
 export type { Accounts, AccountsOptions } from './open.ts';
 export { openAccounts } from './open.ts';
-export type { OwnAccounts } from './own-account.ts';
 export { createPasswords, createSemaphore } from './passwords.ts';
 export { coarseAddress } from './rows/devices.ts';
 export { createSealer } from './sealer.ts';
-export type { SecondFactors } from './second-factors.ts';

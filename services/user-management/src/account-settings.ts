@@ -1,4 +1,4 @@
-import type { Webhook } from '@rescind/accounts';
+import type { AccountsOptions } from '@rescind/accounts';
 import { isSecureUrl, parseWebhookSecret } from '@rescind/accounts';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import type { Reloads } from '@rescind/service';
@@ -106,7 +106,7 @@ interface WebhookConfiguration {
 export function configuredWebhook(
   configuration: WebhookConfiguration,
   { reloads, telemetry }: { readonly reloads: Reloads; readonly telemetry: Telemetry },
-): Webhook | undefined {
+): AccountsOptions['webhook'] {
   const { WEBHOOK_URL: url, WEBHOOK_SECRET: secretText = '', WEBHOOK_ATTEMPTS, WEBHOOK_RETRY } = configuration;
   const secret = parseWebhookSecret(secretText);
   if (url === undefined || secret === undefined) {

@@ -1,4 +1,4 @@
-import type { OwnAccounts, SecondFactors } from '@rescind/accounts';
+import type { Accounts } from '@rescind/accounts';
 import type { Issuer } from '@rescind/issuer';
 import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
 import type { Request, Response } from 'express';
@@ -9,8 +9,8 @@ import type { LoginLimits } from './limits.ts';
 /** What the endpoints of persons work with. */
 export interface EndpointRoom {
   readonly issuer: Issuer;
-  readonly accounts: OwnAccounts;
-  readonly secondFactors: SecondFactors;
+  readonly accounts: Accounts['own'];
+  readonly secondFactors: Accounts['secondFactors'];
   readonly limits: LoginLimits;
   readonly authenticateClient: AuthenticateClient;
   /** How long after a login devices may be logged out. */

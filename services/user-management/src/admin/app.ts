@@ -1,4 +1,4 @@
-import type { AccountAdministration } from '@rescind/accounts';
+import type { Accounts } from '@rescind/accounts';
 import type { Client, Issuer } from '@rescind/issuer';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { mountOperations, openApiDocument } from '@rescind/service';
@@ -35,7 +35,7 @@ export interface AdminOptions {
   readonly name: string;
   /** The `aud` of tokens for the administration. */
   readonly audience: string;
-  readonly users: AccountAdministration;
+  readonly users: Accounts['administration'];
   readonly audit: Audit;
   readonly auditTable: AuditTable;
   readonly services: ServiceAudiences;

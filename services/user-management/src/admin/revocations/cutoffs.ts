@@ -1,4 +1,4 @@
-import type { AccountAdministration } from '@rescind/accounts';
+import type { Accounts } from '@rescind/accounts';
 import type { CutoffRequest, Issuer } from '@rescind/issuer';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { TokenCheck } from '../../http/token-check.ts';
@@ -131,7 +131,7 @@ export type RequireNoneGreater = (
 
 interface GreaterSource {
   /** Users who have scopes of their own. */
-  readonly users: Pick<AccountAdministration, 'listScoped'>;
+  readonly users: Pick<Accounts['administration'], 'listScoped'>;
   readonly issuer: Pick<Issuer, 'affectedSubjects' | 'sessions'>;
   scopesOf(sub: string): readonly string[];
 }

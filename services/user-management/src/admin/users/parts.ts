@@ -1,4 +1,4 @@
-import type { AccountAdministration, AccountChange, AccountView } from '@rescind/accounts';
+import type { AccountChange, Accounts, AccountView } from '@rescind/accounts';
 import type { Issuer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { z } from 'zod';
@@ -9,7 +9,7 @@ import { id } from '../schemas.ts';
 /** What the operations about users are made with. */
 export interface UserParts {
   readonly issuer: Issuer;
-  readonly users: AccountAdministration;
+  readonly users: Accounts['administration'];
   readonly desk: Desk;
   /** All the scopes of a user; those that everybody has where the account names none. */
   scopesOf(sub: string): readonly string[];
@@ -23,7 +23,7 @@ export type Params = z.output<typeof params>;
 export const targets = ({ params: { sub } }: { readonly params: Params }) => [`sub:${sub}`];
 
 /** @throws RescindError `subject_unknown` */
-export function requireUser(users: Pick<AccountAdministration, 'find'>, sub: string): AccountView {
+export function requireUser(users: Pick<Accounts['administration'], 'find'>, sub: string): AccountView {
   const account = users.find(sub);
   if (account === undefined) throw new RescindError('subject_unknown');
   return account;
