@@ -34,6 +34,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   'judge(token)': DATA,
   'judge(find)': PORT,
   'judge(options)': 'called for each request, with skewMs that the guard has checked',
+  'createAccountRows(sql)': PORT,
+  'createAccountRows(sealer)': PORT,
   'findOnly(find)': PORT,
   'toRefusingRow(row)': DATA,
   'createWalBound(__0)': 'issuer and denylist alone call it, with a literal',

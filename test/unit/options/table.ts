@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openAccounts } from '@rescind/accounts';
 import { openDenylist } from '@rescind/denylist';
 import { openFleet } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
@@ -227,6 +228,22 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       clients: [{ clientId: 'a', name: 'A', authMethod: 'none' }],
     },
   ],
+  openAccounts: [
+    openAccounts,
+    {
+      issuer: { transaction: method, refusingWrites: method, canWrite: method },
+      sql: { prepare: method, exec: method },
+      keysPath: DIRECTORY,
+      scopes: { defaults: ['a'], always: ['b'] },
+      totpIssuer: 'login.example',
+      resetTtlMs: 60_000,
+      notMeTtlMs: 60_000,
+      accessTokenTtlMs: 60_000,
+      webhook: { url: 'https://notices.example/', secret: method, attempts: 1, retryMs: 1 },
+      clock,
+      telemetry,
+    },
+  ],
   sqliteStore: [sqliteStore, { path: NOWHERE, schema: ['CREATE TABLE users (name)'] }],
   restoreIssuer: [
     restoreIssuer,
@@ -265,7 +282,15 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   ],
   openApiDocument: [
     openApiDocument,
-    { title: 'a', version: '1', description: 'b', servers: [ISSUER], operations: [], tags: { a: 'b' } },
+    {
+      title: 'a',
+      version: '1',
+      description: 'b',
+      servers: [ISSUER],
+      operations: [],
+      tags: { a: 'b' },
+      scopes: { a: 'b' },
+    },
   ],
   operation: [
     operation,
