@@ -11,6 +11,7 @@ export type {
 } from './http/operation.ts';
 export { mountOperations, operation } from './http/operation.ts';
 export { pageOf, pageQuery, wholeNumber } from './http/parameters.ts';
+export { hasMemberTwice } from './json.ts';
 export type { GuardedService } from './process/guarded.ts';
 export { openGuarded } from './process/guarded.ts';
 export type { Listener } from './process/listeners.ts';

@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { hasMemberTwice } from '@rescind/service';
 import { ConfigurationError } from '@rescind/service/configuration';
 import type { z } from 'zod';
 
@@ -31,7 +32,9 @@ export function readPrivateJson<T>({ variable, path, schema, shape, saysWhatIsWr
     if (error instanceof ConfigurationError) throw error;
     throw refuse('cannot be read', 'a file that can be read');
   }
-  const result = schema.safeParse(parsed(text));
+  const value = parsed(text);
+  if (value !== undefined && hasMemberTwice(text, value)) throw refuse('has a member twice', shape);
+  const result = schema.safeParse(value);
   if (!result.success) throw refuse(saysWhatIsWrong ? problemsOf(result.error) : 'is none', shape);
   return result.data;
 }

@@ -86,6 +86,7 @@ test.each([
   ['no JSON', '{'],
   ['an empty file', ''],
   ['a secret that is too short', '{"prices":"short"}'],
+  ['a member twice', `{"prices":"${FEED_SECRET}","pric\\u0065s":"${OTHER_SECRET}"}`],
   ['open to everybody', 'chmod'],
   ['a pipe', 'mkfifo'],
 ])('a file that has become invalid changes nothing and fails a check: %s', async (what, content) => {

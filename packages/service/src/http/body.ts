@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
+import { hasMemberTwice, jsonDepth } from '../json.ts';
 import { formParameters } from './parameters.ts';
 import { requestRefused, validated } from './validated.ts';
 
@@ -19,11 +20,9 @@ const MAX_JSON_DEPTH = 8;
 export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
   requireType(request, 'application/json');
   const text = await readText(request);
-  const { depth, colons } = shapeOf(text);
-  if (depth > MAX_JSON_DEPTH) throw requestRefused(`must not be nested deeper than ${MAX_JSON_DEPTH}`);
+  if (jsonDepth(text) > MAX_JSON_DEPTH) throw requestRefused(`must not be nested deeper than ${MAX_JSON_DEPTH}`);
   const value = parseJson(text);
-  // Of two members of one name the parser keeps the last.
-  if (membersOf(value) !== colons) throw requestRefused('must not have a member twice');
+  if (hasMemberTwice(text, value)) throw requestRefused('must not have a member twice');
   return validated(schema, value);
 }
 
@@ -61,29 +60,6 @@ async function readText(request: IncomingMessage): Promise<string> {
   } catch {
     throw requestRefused('must be UTF-8');
   }
-}
-
-/** How deep arrays and objects are nested, and how many colons are outside of strings: one for each member. Without parsing. */
-function shapeOf(text: string): { readonly depth: number; readonly colons: number } {
-  let [depth, deepest, colons, quoted] = [0, 0, 0, false];
-  for (let index = 0; index < text.length; index++) {
-    const character = text[index];
-    if (quoted) {
-      if (character === '\\') index++;
-      else if (character === '"') quoted = false;
-    } else if (character === '"') quoted = true;
-    else if (character === '[' || character === '{') deepest = Math.max(deepest, ++depth);
-    else if (character === ']' || character === '}') depth--;
-    else if (character === ':') colons++;
-  }
-  return { depth: deepest, colons };
-}
-
-/** How many members the objects in a value have, all together. */
-function membersOf(value: unknown): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  const inside = Object.values(value).reduce((count: number, member) => count + membersOf(member), 0);
-  return inside + (Array.isArray(value) ? 0 : Object.keys(value).length);
 }
 
 function parseJson(text: string): unknown {
