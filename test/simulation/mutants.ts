@@ -1,4 +1,11 @@
-import type { DecodedRecord, FetchedSet, FollowerCore, FollowerState, FollowerStep } from '@rescind/feed';
+import type {
+  DecodedRecord,
+  FetchedSet,
+  FollowerCore,
+  FollowerInput,
+  FollowerState,
+  FollowerStep,
+} from '@rescind/feed';
 import type { LogChange, LogState } from '@rescind/revocation';
 import type { Mutants } from './model/setting.ts';
 
@@ -15,6 +22,9 @@ const AGES = ['follower-clock', 'crashes', 'suspend', 'broker', 'http', 'slow', 
 const DISKS = ['full-disk', 'crashes', 'slow', 'duplicates'] as const;
 /** An issuer whose clock is set, and which crashes. */
 const CLOCKS = ['issuer-clock', 'issuer'] as const;
+
+/** A broker that is late, and loses. */
+const LATE = ['broker', 'sends', 'slow', 'drops'] as const;
 
 /** Event keys that change, are revoked and are stolen. */
 const THEFTS = ['event-key', 'thief', 'duplicates', 'sends', 'slow', 'http', 'crashes'] as const;
@@ -38,6 +48,38 @@ function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedR
     },
   });
   return { wrap };
+}
+
+type RecordsInput = Extract<FollowerInput, { kind: 'records' }>;
+
+/** A core whose steps by records of a standby stream are bent. */
+function standingBy(bend: (step: FollowerStep, input: RecordsInput, before: FollowerState) => FollowerStep): Mutants {
+  return {
+    wrap: (core) => ({
+      ...core,
+      step(before, input) {
+        const step = core.step(before, input);
+        const isStandby = input.kind === 'records' && input.way === 'second' && before.ways.second.standby;
+        return isStandby ? bend(step, input, before) : step;
+      },
+    }),
+  };
+}
+
+/** As `shown`, of a standby stream. */
+function shownStandby(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord): Mutants {
+  return {
+    wrap(core) {
+      const changed = shown(change).wrap?.(core) ?? core;
+      return {
+        ...core,
+        step(before, input) {
+          const isStandby = input.kind === 'records' && input.way === 'second' && before.ways.second.standby;
+          return (isStandby ? changed : core).step(before, input);
+        },
+      };
+    },
+  };
 }
 
 /** A core whose state is bent after each step. */
@@ -276,4 +318,54 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     }),
     only: [...THEFTS, 'crashes', 'files'],
   },
+  'a heartbeat of a standby stream says that something was lost': {
+    ...standingBy((step, input) => {
+      const isAhead = input.records.some((record) => record.kind === 'heartbeat' && record.head > step.state.kept.seq);
+      return isAhead && step.state.cause === null ? { ...step, state: { ...step.state, cause: 'gap' } } : step;
+    }),
+    only: LATE,
+  },
+  'a heartbeat of a standby stream makes the view whole though its head is above the position': {
+    ...shownStandby((record, state) =>
+      record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.kept.seq
+        ? { ...record, head: state.kept.seq, last: state.kept.id }
+        : record,
+    ),
+    only: LATE,
+  },
+  'a lower head of a standby stream is a fork': {
+    ...standingBy((step, input, before) => {
+      const isLower = input.records.some((record) => record.kind === 'heartbeat' && record.head < before.kept.head);
+      if (!isLower) return step;
+      const kept = { ...step.state.kept, seq: 0, id: null };
+      return { ...step, state: { ...step.state, kept, cause: 'fork', beat: null } };
+    }),
+    steady: 'calm',
+  },
+  'the last event of a standby heartbeat is not compared': {
+    ...shownStandby((record, state) =>
+      record.kind === 'heartbeat' && isOwn(record, state) && record.head === state.kept.seq
+        ? { ...record, last: state.kept.id }
+        : record,
+    ),
+    only: [...RESTORES, 'http'],
+  },
+  'a delivery begins with what has not been acknowledged': { noMargin: true, steady: 'stalls' },
+  'what a standby stream delivers does not move the position': {
+    ...standingBy((step, input, { kept: { seq, id }, beat }) =>
+      input.records.some(({ kind }) => kind === 'event')
+        ? { ...step, state: { ...step.state, kept: { ...step.state.kept, seq, id }, run: null, beat } }
+        : step,
+    ),
+    steady: 'stalls',
+  },
+  'the second transport is left as soon as the first is good': {
+    ...bent((state) => ({
+      ...state,
+      standby: { ...state.standby, hold: state.standby.hold && { ...state.standby.hold, ms: 0 } },
+    })),
+    only: LATE,
+  },
+  'an acknowledgement is overdue after 250 ms, however long it usually takes': { fixedPatience: true, steady: 'calm' },
+  'a standby stream stays open beside the connection that takes its place': { standbyStays: true, only: LATE },
 };

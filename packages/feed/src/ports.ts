@@ -32,6 +32,8 @@ export interface WaySink {
   lost(reason: string): void;
   /** Asked at each (re)connection: the position to start from. */
   start(): WayStart;
+  /** Of a standby stream: the server does not know of any. It is asked again from time to time. */
+  unsupported?(): void;
 }
 
 export interface WayConnection {
@@ -45,12 +47,10 @@ export interface Way {
   readonly name: 'kafka' | 'http';
   /** Where it reads, for health and logs: addresses and names, nothing secret. */
   readonly endpoint?: Readonly<Record<string, string>>;
-  open(sink: WaySink): WayConnection;
-  /**
-   * Tries, while it is not open, whether it could be: the same request with the same credentials, ended at once.
-   * @throws Error whose message is the reason that `lost` would give
-   */
-  probe?(start: WayStart, signal: AbortSignal): Promise<void>;
+  /** @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late */
+  open(sink: WaySink, options?: { readonly standby?: boolean }): WayConnection;
+  /** Whether `open` knows standby streams. Absent: a second transport is opened only when it is read. */
+  readonly canStandBy?: true;
   /** Hands the issuer a signed event or heartbeat that lies beyond its outbox. Only the HTTP way can. */
   prove?(jws: string): Promise<void>;
 }
@@ -58,7 +58,7 @@ export interface Way {
 /** The ways of one log. With one only (embedded: no Kafka), it repairs itself. */
 export interface Feed {
   readonly first: Way;
-  /** Taken when the first is silent or has a gap. */
+  /** Read when the first is silent, late or has a gap; until then it stands by. */
   readonly second?: Way;
 }
 
@@ -115,8 +115,8 @@ export interface LogSource {
 
 /** What the publisher of a log has acknowledged. */
 export interface Acknowledgements {
-  /** Every event of the present epoch up to this seq. */
-  acknowledged(): number;
+  /** Up to which seq of the present epoch readers have read, unless they do not read: it was acknowledged a second ago. */
+  readUpTo(): number;
   /** While something waits too long: the standby streams deliver the events after `after`, or heartbeats only. */
   overdue(): { readonly after: number; readonly withEvents: boolean } | null;
   /** Called when `overdue` becomes null, or ceases to be. Returns what ends that. */

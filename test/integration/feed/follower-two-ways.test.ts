@@ -11,22 +11,24 @@ const newPath = () => join(temporaryDirectory(), 'denylist.db');
 /** A first way that is served by another server, so that one of the two can die. */
 const asFirst = (way: Way): Way => ({ name: 'kafka', open: way.open });
 
-async function setUp() {
+async function setUp(silenceMs = 500) {
   const log = createSignedLog();
   const one = await serve(log);
   const two = await serve(log);
   const feed = { first: asFirst(wayTo(one.server.url)), second: wayTo(two.server.url) };
-  const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs: 500 });
+  const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs });
   await instance.follower.ready();
   return { log, one, two, instance };
 }
 
 describe('a follower with two ways', () => {
-  it('tries the second once and reads by the first while that is good', async () => {
-    const { log, two, instance } = await setUp();
+  it('reads by the first while that is good, and keeps the second as a standby stream', async () => {
+    const { log, two, instance } = await setUp(60_000);
     log.append('one');
     await waitFor('the event', () => isDenied(instance, 'one'));
-    await waitFor('the end of the probe', () => two.server.requests.length === 1 && two.handler.readers() === 0);
+    await waitFor('the standby stream', () => two.handler.standbyStreams() === 1);
+    expect(two.server.requests.map(({ url }) => url)).toEqual(['/revocations?quiet']);
+    expect(two.handler.readers()).toBe(0);
     expect(instance.follower.view().way).toBe('kafka');
   });
 
@@ -36,10 +38,12 @@ describe('a follower with two ways', () => {
     log.append('by the second');
     await waitFor('the event', () => isDenied(instance, 'by the second'));
     await waitFor('a whole view', () => instance.follower.view().whole && instance.follower.view().way === 'http');
+    await waitFor('the standby stream to be replaced', () => two.handler.standbyStreams() === 0);
     expect(two.handler.readers()).toBe(1);
 
     await serve(log, one.server.port);
     await waitFor('the second to be left', () => two.handler.readers() === 0);
+    await waitFor('it to stand by', () => two.handler.standbyStreams() === 1);
     log.append('by the first');
     await waitFor('the event', () => isDenied(instance, 'by the first'));
     expect(instance.follower.view()).toMatchObject({ whole: true, suspect: null, seq: 2 });
@@ -61,7 +65,7 @@ describe('a follower with two ways', () => {
     log.append('one');
     await waitFor('the second', () => two.handler.readers() === 1);
     await instance.stop();
-    await waitFor('nobody', () => two.handler.readers() === 0);
+    await waitFor('nobody', () => two.handler.readers() + two.handler.standbyStreams() === 0);
   });
 
   it('hands a proof in by the second', async () => {

@@ -16,7 +16,7 @@ function createPublisher() {
   const listeners = new Set<() => void>();
   const state = { acknowledged: 0, overdue: null as ReturnType<Acknowledgements['overdue']> };
   const acknowledgements: Acknowledgements = {
-    acknowledged: () => state.acknowledged,
+    readUpTo: () => state.acknowledged,
     overdue: () => state.overdue,
     onChange(listener) {
       listeners.add(listener);
@@ -102,7 +102,7 @@ describe('a standby stream', () => {
     expect(heard.slice(0, 3)).toEqual(['heartbeat.0001-a.2', 'heartbeat.0001-a.3', 'heartbeat.0001-a.3']);
   });
 
-  it('speaks of a head once Kafka has acknowledged it', async () => {
+  it('speaks of a head once Kafka has acknowledged it for a second', async () => {
     const { log, publisher, url } = await serve();
     const { heard } = await listen(url);
     await waitFor('a heartbeat after the opening one', () => heard.length > 1);

@@ -13,7 +13,7 @@ const WRONG = 'a-secret-that-is-wrong';
 const checkOf = ({ follower }: Instance, name: string): HealthCheck | undefined =>
   follower.health().find((check) => check.name === name);
 
-/** A first transport that is served by another server; it cannot be probed, as Kafka cannot. */
+/** A first transport that is served by another server; it cannot stand by, as Kafka cannot. */
 const asFirst = (way: Way): Way => ({ name: 'kafka', open: way.open, endpoint: { topic: 'revocations' } });
 
 async function setUp(secondSecret?: string) {
@@ -34,13 +34,15 @@ describe('the checks of the transports', () => {
     }
   });
 
-  it('pass when the first is connected and the second would be', async () => {
+  it('pass when the first is connected and the second stands by', async () => {
     const { instance, two } = await setUp();
     await instance.follower.ready();
-    await waitFor('the probe', () => checkOf(instance, 'transport_http')?.status === 'pass');
+    await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.status === 'pass');
+    await waitFor('the first', () => checkOf(instance, 'transport_kafka')?.status === 'pass');
     expect(checkOf(instance, 'transport_http')).toMatchObject({
       state: 'standing_by',
-      connected: false,
+      standby: 'supported',
+      connected: true,
       lastError: null,
       url: `${two.server.url}/revocations`,
       clientId: 'prices',
@@ -57,13 +59,24 @@ describe('the checks of the transports', () => {
   it('show a wrong secret of the second while the first is well', async () => {
     const { instance } = await setUp(WRONG);
     await instance.follower.ready();
-    await waitFor('the probe', () => checkOf(instance, 'transport_http')?.lastError === 'unauthorized');
+    await waitFor('the refusal', () => checkOf(instance, 'transport_http')?.lastError === 'unauthorized');
     expect(checkOf(instance, 'transport_http')).toMatchObject({ status: 'warn', state: 'away', clientId: 'prices' });
     expect(checkOf(instance, 'transport_kafka')?.status).toBe('pass');
     expect(checkOf(instance, 'feed')?.status).toBe('pass');
     expect(JSON.stringify(instance.follower.health())).not.toContain(WRONG);
-    expect(instance.heard()).toContain('transport_probe_failed');
+    expect(instance.heard()).toContain(
+      '"feed_lost",{"log":"https://issuer.test","way":"http","reason":"unauthorized"}',
+    );
     expect(instance.heard()).not.toContain(WRONG);
+  });
+
+  it('show that the second is away as soon as its server is, with the first well', async () => {
+    const { instance, two } = await setUp();
+    await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.state === 'standing_by');
+    await two.stop();
+    await waitFor('its loss', () => checkOf(instance, 'transport_http')?.state === 'away');
+    expect(checkOf(instance, 'transport_http')).toMatchObject({ status: 'warn', connected: false });
+    expect(checkOf(instance, 'feed')?.status).toBe('pass');
   });
 
   it('show the first that is away', async () => {

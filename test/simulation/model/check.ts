@@ -1,4 +1,4 @@
-import type { FollowerInput, FollowerState } from '@rescind/feed';
+import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed';
 import type { Cutoff, Find } from '@rescind/revocation';
 import { judge } from '@rescind/revocation';
 import type { Follower, Store } from './follower.ts';
@@ -186,4 +186,48 @@ export function checkEventKeys(follower: Follower, input: FollowerInput, { kept 
 
 export function slackOf(store: Store, followerAheadMs: number): number {
   return Math.max(0, (store.claim?.aheadMs ?? 0) - followerAheadMs);
+}
+
+interface Steady {
+  readonly steady: 'calm' | 'stalls' | null;
+}
+
+/** The second transport is read for 10 s at least when the position stayed behind, twice as long each time soon after. */
+export function checkOpening(
+  { name, process }: Follower,
+  { way, standby }: Extract<FollowerEffect, { kind: 'open' }>,
+  world: Steady & { now(): number },
+): void {
+  if (way !== 'second' || process === null) return;
+  if (!standby && world.steady !== null) throw new Violation(`${name} asks for the log although nothing is wrong`);
+  const { hold } = process.state.standby;
+  const now = world.now();
+  if (standby || hold === null || process.behind?.at === hold.takenAt) return;
+  if (
+    process.behind !== null &&
+    hold.takenAt - process.behind.at < 10_000 * 2 ** Math.min(4, process.behind.times - 1)
+  ) {
+    throw new Violation(`${name} reads by one transport and by the other in turns, at ${now}`);
+  }
+  const isSoon = process.behind !== null && hold.takenAt - process.behind.at < 300_000;
+  process.behind = { at: hold.takenAt, times: isSoon ? (process.behind?.times ?? 0) + 1 : 1 };
+}
+
+/** A standby stream says how far the log goes, and never that something was lost. */
+export function checkStandby(
+  { name }: Follower,
+  input: FollowerInput,
+  before: FollowerState,
+  after: FollowerState,
+): void {
+  const isStandby = input.kind === 'records' && input.way === 'second' && before.ways.second.standby;
+  if (isStandby && after.cause === 'gap' && before.cause !== 'gap') {
+    throw new Violation(`${name} takes a standby stream's word for it that something was lost`);
+  }
+}
+
+/** A standby stream is replaced by a connection that is read, and the other way round. */
+export function checkConnections({ name, process }: Follower): void {
+  const { connection, beside } = process?.ways.second ?? {};
+  if (connection != null && beside != null) throw new Violation(`${name} has two connections to the issuer`);
 }

@@ -4,20 +4,23 @@ import type { LookupMutants } from './check.ts';
 import {
   checkAge,
   checkClaim,
+  checkConnections,
   checkEventKeys,
+  checkOpening,
   checkReady,
   checkRestart,
   checkRows,
+  checkStandby,
   checkVerified,
   forgetOwed,
   slackOf,
 } from './check.ts';
 import type { Client, Follower } from './follower.ts';
 import { applyChange, copyStore, decodeBatch, newWays, protocolOf } from './follower.ts';
-import { accept, endEpoch, pump } from './http.ts';
+import { accept, endEpoch, pump, pumpStandby } from './http.ts';
 import type { Issuer } from './issuer.ts';
 import { claimKey, fresh, keySetOf } from './issuer.ts';
-import type { RelayWorld } from './relay.ts';
+import type { Relay, RelayWorld } from './relay.ts';
 import { endOf } from './topic.ts';
 import { tellStep } from './trace.ts';
 import { FORGED_EPOCH, putRow, Violation } from './truth.ts';
@@ -27,6 +30,8 @@ interface FollowerMutants extends LookupMutants {
   readonly allIsLive: boolean;
   readonly positionMovesWhileOwed: boolean;
   readonly ceilingDropsRows: boolean;
+  /** A standby stream stays open beside the connection that takes its place. */
+  readonly standbyStays: boolean;
 }
 
 /** With so many rows owed nothing more is stepped. */
@@ -35,6 +40,7 @@ const OWED_MOST = 12;
 export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
   readonly mutants: RelayWorld['mutants'] & Partial<FollowerMutants>;
   readonly issuer: Issuer;
+  relay: Relay | null;
   httpUp: boolean;
   trace?: (line: string) => void;
   readonly faults: { crash: number; drop: number; slow: number; coalesce: number };
@@ -83,6 +89,7 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
     heldAtOpen: null,
     verified: new Map(),
     hasCommitted: false,
+    behind: null,
     fetching: null,
     wantsKeys: false,
   };
@@ -114,6 +121,7 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
     crash(follower, world);
     return;
   }
+  checkStandby(follower, input, process.state, state);
   process.state = state;
   carryOut(follower, world, effects);
   if (follower.process === null) return;
@@ -133,7 +141,8 @@ function carryOut(follower: Follower, world: DriveWorld, effects: readonly Follo
         commit(follower, world, effect);
         break;
       case 'open':
-        Object.assign(process.ways[effect.way], { phase: 'idle', retryAt: world.now(), connection: null });
+        checkOpening(follower, effect, world);
+        openClient(process.ways[effect.way], effect.standby, world);
         break;
       case 'close':
         Object.assign(process.ways[effect.way], { phase: 'closed', connection: null });
@@ -153,6 +162,11 @@ function carryOut(follower: Follower, world: DriveWorld, effects: readonly Follo
       default:
     }
   }
+}
+
+function openClient(client: Client, standby: boolean, { now, mutants }: DriveWorld): void {
+  const beside = mutants.standbyStays && client.standby ? client.connection : null;
+  Object.assign(client, { phase: 'idle', retryAt: now(), connection: null, standby, beside });
 }
 
 function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerEffect, { kind: 'commit' }>): void {
@@ -299,7 +313,10 @@ function connect(follower: Follower, world: DriveWorld, way: WayId, client: Clie
     client.endAtOpen = endOf(topic);
     if (follower.process !== null) follower.process.heldAtOpen ??= topic.records.map(({ jws }) => jws);
     client.offset = hint >= topic.base && hint <= client.endAtOpen ? hint : topic.base;
-  } else client.connection = accept(issuer, world, client.asked);
+  } else {
+    client.connection = accept(issuer, world, client.asked, client.standby);
+    checkConnections(follower);
+  }
   submit(follower, world, { kind: 'opened', way });
 }
 
@@ -329,7 +346,7 @@ function deliver(follower: Follower, world: DriveWorld, way: WayId, client: Clie
 function fetchKafka(world: DriveWorld, client: Client) {
   const { topic, random, faults } = world;
   if (client.offset < topic.base || client.offset > endOf(topic)) return 'lost';
-  if (!topic.up || random.chance(faults.slow)) return [];
+  if (!topic.up || topic.stalledUntil > world.now() || random.chance(faults.slow)) return [];
   const from = client.offset - topic.base;
   const batch = topic.records.slice(from, from + 1 + random.below(30)).map(({ jws }, i) => {
     const offset = client.offset + i;
@@ -343,8 +360,9 @@ function fetchHttp(world: DriveWorld, client: Client) {
   const { random, faults, issuer } = world;
   const { connection } = client;
   if (connection === null || !issuer.up || !world.httpUp) return 'lost';
-  if (connection.epoch === issuer.database.epoch) pump(connection, issuer, world);
-  else endEpoch(connection, issuer);
+  if (connection.epoch !== issuer.database.epoch) endEpoch(connection, issuer);
+  else if (connection.standby) pumpStandby(connection, issuer, world, world.relay);
+  else pump(connection, issuer, world);
   if (connection.ended && connection.written.length === 0) return 'lost';
   if (random.chance(faults.slow)) return [];
   return connection.written.splice(0, 1 + random.below(25)).map((jws) => ({ jws, live: true, hint: null }));

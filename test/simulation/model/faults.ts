@@ -119,7 +119,8 @@ function someOffset(random: Random): number {
 /** All faults are over; what they left behind is there. */
 export function calmDown(world: World): void {
   Object.assign(world.faults, { crash: 0, drop: 0, slow: 0.1, coalesce: 0.1 });
-  Object.assign(world, { sendFaults: 0, busy: 0.05, httpUp: true, enabled: new Set() });
+  Object.assign(world, { sendFaults: 0, busy: 0.05, httpUp: true, enabled: new Set(), steady: null });
+  world.topic.stalledUntil = 0;
   world.topic.up = true;
   // One whose clocks have parted says old times until it is started anew.
   if (world.issuer.up) stopIssuer(world);

@@ -64,6 +64,9 @@ export interface Client {
   endAtOpen: number;
   /** HTTP. */
   connection: Connection | null;
+  standby: boolean;
+  /** Of a mutant: the standby stream that should have been closed. */
+  beside: Connection | null;
   said: number;
 }
 
@@ -74,6 +77,8 @@ const newClient = (): Client => ({
   offset: 0,
   endAtOpen: 0,
   connection: null,
+  standby: false,
+  beside: null,
   said: 0,
 });
 
@@ -91,6 +96,8 @@ interface Process {
   /** The rows of all it has verified. */
   readonly verified: Rows;
   hasCommitted: boolean;
+  /** When the second transport was last read because the position stayed behind, and how often in a row. */
+  behind: { at: number; times: number } | null;
 }
 
 export type Setup = 'kafka+http' | 'http' | 'kafka';
@@ -131,6 +138,7 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
     log: ISSUER,
     first: setup === 'http' ? 'http' : 'kafka',
     second: setup === 'kafka+http' ? 'http' : undefined,
+    standby: true,
   });
   return {
     name,

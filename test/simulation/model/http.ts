@@ -1,13 +1,20 @@
 import type { WayStart } from '@rescind/feed';
+import { createRelayCore } from '@rescind/issuer';
 import type { Issuer } from './issuer.ts';
 import { heartbeat } from './issuer.ts';
-import type { RelayWorld } from './relay.ts';
+import type { Relay, RelayWorld } from './relay.ts';
 
 /** One connection of the second way, from the server's side. What it wrote is read by the client some time later. */
 export interface Connection {
   readonly epoch: string;
   sent: number;
   beatAt: number;
+  /** Whether it carries events only while Kafka is late. */
+  readonly standby: boolean;
+  /** Of a standby stream: whether it delivers events now. */
+  delivering: boolean;
+  /** The heartbeats made for it, newest last. */
+  recent: readonly { readonly jws: string; readonly head: number }[];
   /** The heartbeat that waits for its head to be written. */
   due: { readonly jws: string; readonly head: number } | null;
   readonly written: string[];
@@ -16,14 +23,17 @@ export interface Connection {
 }
 
 /** Answers a request: a heartbeat made now opens it; what is not of this log, or below its floor, starts at the floor. */
-export function accept(issuer: Issuer, world: RelayWorld, start: WayStart): Connection {
+export function accept(issuer: Issuer, world: RelayWorld, start: WayStart, standby: boolean): Connection {
   const { epoch, head, floor } = issuer.database;
   const isOurs = start.epoch === epoch && start.seq >= floor - 1 && start.seq <= head;
   const opening = heartbeat(issuer, world);
   return {
     epoch,
     sent: isOurs ? start.seq : floor - 1,
-    beatAt: world.now() + 1_000,
+    beatAt: world.now() + (standby ? 10_000 : 1_000),
+    standby,
+    delivering: false,
+    recent: [],
     due: null,
     written: [opening.jws],
     ended: false,
@@ -36,6 +46,43 @@ export function endEpoch(connection: Connection, { database }: Issuer): void {
   connection.ended = true;
   const word = database.lastWords.find(({ epoch }) => epoch === connection.epoch);
   if (word !== undefined) connection.written.push(word.jws);
+}
+
+const relayCore = createRelayCore();
+/** Most events of one delivery from before it began. */
+const DELIVERED_EVENTS = 40;
+
+/** A heartbeat each 10 s whose head Kafka has acknowledged; while it is late, the events and a heartbeat each second. */
+export function pumpStandby(connection: Connection, issuer: Issuer, world: RelayWorld, relay: Relay | null): void {
+  const now = world.now();
+  const { database } = issuer;
+  const overdue = relay === null || database.refusing ? null : relayCore.overdue(relay.state, now);
+  if (overdue?.withEvents) {
+    const after = world.mutants.noMargin ? (relay?.state.sentSeq ?? 0) : overdue.after;
+    if (!connection.delivering) begin(connection, issuer, after, now);
+    pump(connection, issuer, world);
+    return;
+  }
+  connection.delivering = false;
+  if (now < connection.beatAt) return;
+  const beat = heartbeat(issuer, world);
+  connection.recent = [...connection.recent, beat].slice(-40);
+  const readUpTo =
+    relay === null || overdue !== null || database.refusing ? beat.head : relayCore.readUpTo(relay.state, now);
+  const covered = connection.recent.findLast(({ head }) => head <= readUpTo);
+  if (covered === undefined) return;
+  connection.beatAt = now + (overdue === null ? 10_000 : 1_000);
+  connection.written.push(covered.jws);
+}
+
+function begin(connection: Connection, { database }: Issuer, after: number, now: number): void {
+  connection.delivering = true;
+  connection.beatAt = now;
+  connection.sent = after;
+  const rows = database.rows.filter(({ seq }) => seq > after);
+  if (rows.length <= DELIVERED_EVENTS) return;
+  for (const { jws } of rows.slice(0, DELIVERED_EVENTS)) connection.written.push(jws);
+  connection.sent = database.head;
 }
 
 export function pump(connection: Connection, issuer: Issuer, world: RelayWorld): void {

@@ -68,6 +68,10 @@ interface IssuerMutants {
   readonly mintsByWall: boolean;
   readonly unwrittenFloor: boolean;
   readonly shortE: boolean;
+  /** A delivery begins with what has not been acknowledged. */
+  readonly noMargin: boolean;
+  /** What waits is overdue after 250 ms, however long acknowledgements usually take. */
+  readonly fixedPatience: boolean;
 }
 
 export interface IssuerWorld {

@@ -5,11 +5,16 @@ import { heartbeat } from './issuer.ts';
 import type { Topic } from './topic.ts';
 import { append } from './topic.ts';
 import type { SimRecord } from './truth.ts';
+import { Violation } from './truth.ts';
 
 export interface RelayWorld extends IssuerWorld {
   readonly topic: Topic;
   /** How probable it is that a send goes wrong in some way. */
   readonly sendFaults: number;
+  /** Nothing is wrong, but for stalls of the broker: nobody asks for anything but a standby stream. Null: much may be wrong. */
+  steady: 'calm' | 'stalls' | null;
+  /** How long an acknowledgement takes at least. */
+  readonly acknowledgementMs: number;
   /** What the issuer makes of a signed text that is shown to it. */
   proven(record: SimRecord): void;
 }
@@ -17,16 +22,17 @@ export interface RelayWorld extends IssuerWorld {
 /** The relay as the issuer's process has it: a crash forgets it. */
 export interface Relay {
   state: RelayState;
-  sending: { readonly send: RelaySend; readonly due: number } | null;
+  sending: { readonly send: RelaySend; readonly begunAt: number; readonly due: number } | null;
   looked: boolean;
   beatAt: number;
 }
 
 const core = createRelayCore({ limit: 4 });
 
-export function startRelay(issuer: Issuer, world: RelayWorld): Relay {
+/** @param epochSince when the epoch was opened */
+export function startRelay(issuer: Issuer, world: RelayWorld, epochSince = Number.NEGATIVE_INFINITY): Relay {
   const { epoch, head, sentSeq } = issuer.database;
-  const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq }, world.now());
+  const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq }, world.now(), { epochSince });
   const relay: Relay = { state, sending: null, looked: false, beatAt: world.now() };
   follow(relay, issuer, world, effects);
   return relay;
@@ -43,12 +49,19 @@ export function stepRelay(relay: Relay, issuer: Issuer, world: RelayWorld): void
   }
   input(relay, issuer, world, { kind: 'tick', now });
   const { sending } = relay;
-  if (sending !== null && now >= sending.due) finish(relay, issuer, world, sending.send);
+  if (world.steady === 'calm' && core.overdue(relay.state, now) !== null) {
+    throw new Violation('the issuer delivers although Kafka is not late');
+  }
+  if (sending !== null && now >= sending.due && now >= world.topic.stalledUntil)
+    finish(relay, issuer, world, sending.send);
 }
 
 function input(relay: Relay, issuer: Issuer, world: RelayWorld, happening: RelayInput): void {
   const { state, effects } = core.step(relay.state, happening);
-  relay.state = state;
+  const { acknowledgements } = state;
+  relay.state = world.mutants.fixedPatience
+    ? { ...state, acknowledgements: { ...acknowledgements, durations: [1], patienceMs: 250 } }
+    : state;
   follow(relay, issuer, world, effects);
 }
 
@@ -56,13 +69,16 @@ function follow(relay: Relay, issuer: Issuer, world: RelayWorld, effects: readon
   for (const effect of effects) {
     if (effect.kind === 'send') {
       const slow = world.random.chance(world.sendFaults) ? world.random.below(4_000) : world.random.below(20);
-      relay.sending = { send: effect.send, due: world.now() + slow };
+      const now = world.now();
+      relay.sending = { send: effect.send, begunAt: now, due: now + world.acknowledgementMs + slow };
+      input(relay, issuer, world, { kind: 'publishing', now });
       // Lost in a crash now and then: it only sends twice.
     } else if (world.random.chance(0.7)) issuer.database.sentSeq = effect.sentSeq;
   }
 }
 
 function finish(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend): void {
+  const tookMs = world.now() - (relay.sending?.begunAt ?? world.now());
   relay.sending = null;
   const sent = attempt(relay, issuer, world, send);
   const now = world.now();
@@ -74,7 +90,7 @@ function finish(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend
   } else if (sent === 'failed') {
     relay.looked = false;
     input(relay, issuer, world, { kind: 'failed', now });
-  } else input(relay, issuer, world, { kind: 'sent', ...sent, now });
+  } else input(relay, issuer, world, { kind: 'sent', ...sent, tookMs, now });
 }
 
 type Sent = 'failed' | 'again' | { readonly upTo: number; readonly withHeartbeat: boolean };

@@ -13,6 +13,8 @@ export type Mutants = DriveWorld['mutants'] & {
   readonly stolenKeyStays?: boolean;
   /** The only faults that happen: those by which it shows soon. */
   readonly only?: readonly Fault[];
+  /** Nothing is wrong, or but for stalls of the broker: where it shows at all. */
+  readonly steady?: 'calm' | 'stalls';
 };
 
 export interface World extends Omit<DriveWorld, 'mutants'> {

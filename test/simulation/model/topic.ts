@@ -4,6 +4,8 @@ import type { Random } from './random.ts';
 export interface Topic {
   up: boolean;
   hasLost: boolean;
+  /** Until then it neither acknowledges nor delivers: it elects a leader. */
+  stalledUntil: number;
   /** The offset of the first record that is still there. */
   base: number;
   records: { readonly jws: string; readonly at: number }[];
@@ -11,7 +13,7 @@ export interface Topic {
   readonly late: { readonly batch: readonly string[]; readonly due: number }[];
 }
 
-export const newTopic = (): Topic => ({ up: true, hasLost: false, base: 0, records: [], late: [] });
+export const newTopic = (): Topic => ({ up: true, hasLost: false, stalledUntil: 0, base: 0, records: [], late: [] });
 
 export const endOf = (topic: Topic): number => topic.base + topic.records.length;
 

@@ -23,6 +23,12 @@ const START = 1_800_000_000_000;
 
 /** Steps in which things go wrong: a minute or so, and now and then an hour. */
 const STEPS = 220;
+/** How many of the runs have nothing wrong, or stalls of the broker alone, and their steps of 55 ms or so. */
+const STEADY = 0.04;
+const STEADIES = ['calm', 'stalls'] as const;
+const STEADY_STEPS = 500;
+/** The standby streams deliver no events in the first 10 s of an epoch. */
+const FIRST_STALL_MS = 12_000;
 /** Steps of 100 ms in which all is well: back-off of a minute, twice. */
 const CALM_STEPS = 1_500;
 
@@ -38,8 +44,9 @@ export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) 
   const random = createRandom(seed);
   const world = newWorld(random, mutants, () => now);
   if (trace !== undefined) world.trace = (line) => trace(`${now - START} ${line}`);
-  for (let step = 0; step < STEPS; step += 1) {
+  for (let step = 0; step < (world.steady === null ? STEPS : STEADY_STEPS); step += 1) {
     now += stepLength(world);
+    if (world.steady === 'stalls') stallNowAndThen(world, now - START);
     if (random.chance(0.25)) provoke(world);
     live(world);
   }
@@ -68,7 +75,9 @@ function faultsOf(random: Random, { only }: Mutants): ReadonlySet<Fault> {
 }
 
 function newWorld(random: Random, mutants: Mutants, now: () => number): World {
-  const enabled = faultsOf(random, mutants);
+  const steady =
+    mutants.steady ?? (random.chance(STEADY) && mutants.only === undefined ? random.pick(STEADIES) : null) ?? null;
+  const enabled = steady === null ? faultsOf(random, mutants) : new Set<Fault>();
   const has = (fault: Fault) => enabled.has(fault);
   const retentionMs = has('retention') ? 20_000 + random.below(60_000) : 600_000;
   const base = {
@@ -97,14 +106,16 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
     },
     followers: [],
     enabled,
-    busy: 0.4,
+    steady,
+    acknowledgementMs: steady !== null && random.chance(0.5) ? 300 : 0,
+    busy: steady === null ? 0.4 : 0.15,
     relay: null,
     issuerBackAt: 0,
     restores: 0,
     forged: new Set(),
     proven: (record) => takeProof(world, record),
   };
-  world.relay = startRelay(issuer, world);
+  world.relay = startRelay(issuer, world, now());
   for (let i = 0; i < 3; i += 1) {
     const setup = random.pick(SETUPS) ?? 'kafka+http';
     const follower = newFollower(`follower ${i}`, setup, mutants.wrap ?? ((core) => core));
@@ -115,7 +126,14 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
   return world;
 }
 
-function stepLength({ random, enabled }: World): number {
+/** A broker elects a leader: shorter than the silence after which the second transport is read. */
+function stallNowAndThen({ topic, random }: World, now: number): void {
+  if (now < FIRST_STALL_MS || START + now < topic.stalledUntil + 5_000 || !random.chance(0.02)) return;
+  topic.stalledUntil = START + now + 500 + random.below(1_000);
+}
+
+function stepLength({ random, enabled, steady }: World): number {
+  if (steady !== null) return 10 + random.below(90);
   if (enabled.has('leaps') && random.chance(0.02)) return 5_000 + random.below(80_000);
   return random.chance(0.03) ? random.below(4_000) : 10 + random.below(240);
 }

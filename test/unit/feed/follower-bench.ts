@@ -191,7 +191,7 @@ export function createBench(
 export const kinds = (effects: readonly FollowerEffect[]) =>
   effects.flatMap((effect) => {
     if (effect.kind === 'open' || effect.kind === 'close' || effect.kind === 'restart') {
-      return [`${effect.kind} ${effect.way}`];
+      return [`${effect.kind} ${effect.way}${effect.kind === 'open' && effect.standby ? ' standby' : ''}`];
     }
     return effect.kind === 'prove' || effect.kind === 'ready' || effect.kind === 'fetchKeys' ? [effect.kind] : [];
   });

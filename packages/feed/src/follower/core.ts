@@ -18,6 +18,7 @@ import { takeHeartbeat } from './core/heartbeat.ts';
 import { takeEvent } from './core/position.ts';
 import { repairWhatIsDue, scheduleRepair } from './core/repair.ts';
 import { settle } from './core/settle.ts';
+import { NO_STANDBY, noteFirst } from './core/standby.ts';
 import { passTime } from './core/time.ts';
 import type {
   Cause,
@@ -118,10 +119,11 @@ function takeInput(draft: Draft, input: FollowerInput): void {
 }
 
 function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, { kind: 'records' }>): void {
-  if (!draft.ways[way].taken) return;
+  if (!draft.ways[way].taken && !draft.ways[way].standby) return;
   let hint: string | null = null;
   let heard = false;
   let caughtUp = false;
+  let getsOn = false;
   const seqBefore = draft.kept.seq;
   for (const record of records) {
     hint = record.hint ?? hint;
@@ -139,7 +141,11 @@ function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, 
     heard = true;
     caughtUp ||= !record.live;
     if (record.kind === 'heartbeat') takeHeartbeat(draft, way, record);
-    else takeEvent(draft, way, record);
+    else {
+      takeEvent(draft, way, record);
+      // The standby stream may have delivered it before.
+      if (way === 'first' && record.live && noteFirst(draft, record)) getsOn = true;
+    }
   }
   tellBad(draft, way, records.filter((record) => record.kind === 'bad').length);
   if (heard) {
@@ -149,7 +155,7 @@ function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, 
   if (way === 'first') {
     if (hint !== null && hint !== draft.kept.hint && !isAwaitingKeys(draft)) draft.kept = { ...draft.kept, hint };
     // A first way that is catching up is not silent, though it says nothing of now.
-    if (caughtUp || draft.kept.seq > seqBefore) markGood(draft);
+    if (caughtUp || getsOn || draft.kept.seq > seqBefore) markGood(draft);
   }
   settle(draft);
 }
@@ -160,6 +166,7 @@ function tellBad(draft: Draft, way: WayId, bad: number): void {
 
 const NO_WAY: WayState = {
   taken: false,
+  standby: false,
   open: false,
   lost: false,
   openings: 0,
@@ -178,7 +185,8 @@ function start(
 ): FollowerStep {
   const draft = beginDraft(settings, firstState(settings, kept, quarantined, at), at);
   markGood(draft);
-  draft.effects.push({ kind: 'open', way: 'first' });
+  draft.effects.push({ kind: 'open', way: 'first', standby: false });
+  if (settings.standby) draft.effects.push({ kind: 'open', way: 'second', standby: true });
   for (const { epoch, seq, record } of quarantined) {
     if (record.kind !== 'event') continue;
     // This version reads what one before it could not.
@@ -210,12 +218,16 @@ function firstState(
     saved: { wall: Number.NEGATIVE_INFINITY, monotonic: now, boot: at.boot },
     way: null,
     ready: false,
-    ways: { first: { ...NO_WAY, taken: true, since: now, heardAt: now }, second: NO_WAY },
+    ways: {
+      first: { ...NO_WAY, taken: true, since: now, heardAt: now },
+      second: { ...NO_WAY, standby: settings.standby, since: now, heardAt: now },
+    },
     goodAt: now,
     jitterMs: 0,
     answeredAt: now,
     repair: { dueAt: null, must: false, attempts: 0, seq: 0, mendedAt: now, provedAt: null },
     eventKeys: newEventKeys(now),
+    standby: NO_STANDBY,
   };
 }
 

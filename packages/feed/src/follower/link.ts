@@ -1,7 +1,7 @@
 import type { BulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder, EventKeys } from '../event/decode.ts';
 import type { DecodedRecord } from '../event/record.ts';
-import type { Way, WayConnection } from '../ports.ts';
+import type { Way, WayConnection, WaySink } from '../ports.ts';
 import type { FetchedSet, WayId } from './core.ts';
 import type { Engine } from './engine.ts';
 import type { IsStale, Slice } from './pipeline.ts';
@@ -34,11 +34,13 @@ export interface FollowerKeys extends EventKeys {
 export interface LinkOptions {
   readonly id: WayId;
   readonly way: Way;
+  /** Whether it is opened as a standby stream. */
+  readonly standby: boolean;
   readonly engine: Engine;
   readonly decoder: EventDecoder;
   readonly bulk: BulkDecoder;
   readonly keys: FollowerKeys;
-  readonly transports: Pick<Transports, 'opened' | 'lost'>;
+  readonly transports: Pick<Transports, 'opened' | 'lost' | 'unsupported'>;
   /** Aborts when the follower closes. */
   readonly closing: AbortSignal;
 }
@@ -50,7 +52,8 @@ export interface Link {
   close(): Promise<void>;
 }
 
-export function openLink({ id, way, engine, decoder, bulk, keys, transports, closing }: LinkOptions): Link {
+export function openLink(options: LinkOptions): Link {
+  const { id, way, standby, engine, decoder, bulk, keys, transports, closing } = options;
   let connection: WayConnection | undefined;
   let gone = false;
   /** Grows with each restart. Between a restart and the question that follows it, nothing that comes is wanted. */
@@ -74,7 +77,7 @@ export function openLink({ id, way, engine, decoder, bulk, keys, transports, clo
     return () => submit(decoded, slice.isStale);
   });
 
-  connection = way.open({
+  const sink: WaySink = {
     start() {
       askedIn = generation;
       questions += 1;
@@ -98,7 +101,11 @@ export function openLink({ id, way, engine, decoder, bulk, keys, transports, clo
       }
       await submit(decoder.decodeBatch(batch), isStale);
     },
-  });
+    unsupported() {
+      if (!gone) transports.unsupported(id);
+    },
+  };
+  connection = way.open(sink, { standby });
 
   return {
     restart(reason) {

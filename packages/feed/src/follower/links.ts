@@ -8,7 +8,8 @@ import type { Transports } from './transports.ts';
 
 /** The ways of a follower, those that are open. */
 export interface Links {
-  open(id: WayId): void;
+  /** In place of what is open. @param standby whether as a standby stream */
+  open(id: WayId, standby: boolean): void;
   close(id: WayId): void;
   restart(id: WayId, reason: string): void;
   /** Hands the issuer a proof, by the way that can. Never throws: a failure is counted and logged. */
@@ -17,7 +18,7 @@ export interface Links {
   closeAll(): Promise<void>;
 }
 
-export interface LinksOptions extends Omit<LinkOptions, 'id' | 'way' | 'transports'> {
+export interface LinksOptions extends Omit<LinkOptions, 'id' | 'way' | 'standby' | 'transports'> {
   readonly feed: Feed;
   readonly telemetry: Telemetry;
   readonly transports: Transports;
@@ -31,7 +32,7 @@ export function createLinks({ feed, telemetry, transports, ...parts }: LinksOpti
     const link = links.get(id);
     if (link === undefined) return;
     links.delete(id);
-    transports.use(id, false);
+    transports.use(id, null);
     const ended = link
       .close()
       .catch((error: unknown) => telemetry.log('error', 'feed_close_failed', { way: id, error: String(error) }))
@@ -41,12 +42,12 @@ export function createLinks({ feed, telemetry, transports, ...parts }: LinksOpti
 
   return {
     close,
-    open(id) {
+    open(id, standby) {
       const way = id === 'first' ? feed.first : feed.second;
       if (way === undefined || parts.closing.aborted) return;
       close(id);
-      transports.use(id, true);
-      links.set(id, openLink({ ...parts, id, way, transports }));
+      transports.use(id, standby ? 'standby' : 'reading');
+      links.set(id, openLink({ ...parts, id, way, standby, transports }));
     },
     restart(id, reason) {
       transports.lost(id, reason);

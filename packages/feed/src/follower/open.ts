@@ -57,6 +57,7 @@ export function openFollower(options: FollowerOptions): Follower {
     log,
     first: feed.first.name,
     second: feed.second?.name,
+    standby: feed.second?.canStandBy === true,
     silenceMs,
     maxStalenessMs,
   });
@@ -83,8 +84,7 @@ export function openFollower(options: FollowerOptions): Follower {
         });
     },
   });
-  const startOf = () => core.startOf(engine.state(), 'second');
-  const transports = openTransports({ feed, clock, telemetry, startOf });
+  const transports = openTransports({ feed, clock, telemetry });
   const links = createLinks({ feed, telemetry, transports, engine, decoder, bulk, keys, closing: closing.signal });
   const stopListening = keys.onFetched((set) => void engine.submit({ kind: 'keys', set }));
   async function fetchKeys(): Promise<void> {
@@ -112,7 +112,6 @@ export function openFollower(options: FollowerOptions): Follower {
   const close = async () => {
     closing.abort();
     clearInterval(timer);
-    transports.close();
     stopListening();
     engine.close();
     readiness.given();
@@ -140,7 +139,7 @@ function carryOut(
 ): void {
   switch (effect.kind) {
     case 'open':
-      links.open(effect.way);
+      links.open(effect.way, effect.standby);
       break;
     case 'close':
       links.close(effect.way);

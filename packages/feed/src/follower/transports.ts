@@ -1,52 +1,48 @@
-import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
-import type { Feed, Way, WayStart } from '../ports.ts';
+import type { Clock, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Feed, Way } from '../ports.ts';
 import type { WayId } from './core.ts';
 
 /** What is known of each transport of a feed, by using it. */
 export interface Transports {
   opened(id: WayId): void;
   lost(id: WayId, reason: string): void;
-  /** Whether its connection is kept open at the moment; else it stands by, and is probed. */
-  use(id: WayId, inUse: boolean): void;
+  /** It was reached, and its server knows no standby streams: an issuer of an earlier version. */
+  unsupported(id: WayId): void;
+  /** What its connection is kept open for; null: there is none. */
+  use(id: WayId, use: Use): void;
   /** One check a transport: `transport_kafka`, `transport_http`. */
   health(): HealthCheck[];
-  close(): void;
 }
+
+type Use = 'reading' | 'standby' | null;
 
 interface TransportsOptions {
   readonly feed: Feed;
   readonly clock: Pick<Clock, 'now'>;
   readonly telemetry: Telemetry;
-  /** From where a probe would read. */
-  readonly startOf: () => WayStart;
 }
 
 interface State {
   readonly way: Way;
-  inUse: boolean;
+  use: Use;
   /** Null: it has not been tried yet. */
   works: boolean | null;
   /** Since when `works` is as it is. */
   since: EpochMillis | null;
   lastError: string | null;
   lastErrorAt: EpochMillis | null;
+  /** Whether its server knows standby streams; null: it has not been asked for one. */
+  knowsStandby: boolean | null;
 }
 
-/** A fallback that is tried only when it is needed is found broken when it is needed: it is tried at start and so often. */
-const PROBE_EVERY_MS: DurationMs = 60_000;
-/** After a failure: somebody may be mending it. */
-const PROBE_AGAIN_MS: DurationMs = 10_000;
-const PROBE_TIMEOUT_MS: DurationMs = 10_000;
-
-export function openTransports({ feed, clock, telemetry, startOf }: TransportsOptions): Transports {
-  const closing = new AbortController();
+export function openTransports({ feed, clock, telemetry }: TransportsOptions): Transports {
   const states = new Map<WayId, State>();
   for (const [id, way] of [['first', feed.first] as const, ['second', feed.second] as const]) {
     if (way === undefined) continue;
-    states.set(id, { way, inUse: false, works: null, since: null, lastError: null, lastErrorAt: null });
+    const unknown = { works: null, since: null, lastError: null, lastErrorAt: null, knowsStandby: null };
+    states.set(id, { way, use: null, ...unknown });
     telemetry.gauge('rescind_transport_connected', 0, { transport: way.name });
   }
-  let timer: NodeJS.Timeout | undefined;
 
   function note(id: WayId, works: boolean, reason: string | null): State | undefined {
     const state = states.get(id);
@@ -61,59 +57,38 @@ export function openTransports({ feed, clock, telemetry, startOf }: TransportsOp
     return state;
   }
 
-  async function probe(state: State): Promise<void> {
-    const before = state.works;
-    const { name } = state.way;
-    try {
-      const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]);
-      await state.way.probe?.(startOf(), signal);
-      if (closing.signal.aborted || state.inUse) return;
-      note('second', true, null);
-      telemetry.count('rescind_transport_probes_total', { transport: name, result: 'ok' });
-      if (before === false) telemetry.log('info', 'transport_recovered', { transport: name, ...state.way.endpoint });
-    } catch (error) {
-      if (closing.signal.aborted || state.inUse) return;
-      const reason = error instanceof Error ? error.message : 'failed';
-      const known = before === false && state.lastError === reason;
-      note('second', false, reason);
-      telemetry.count('rescind_transport_probes_total', { transport: name, result: 'failed' });
-      if (!known) telemetry.log('warn', 'transport_probe_failed', { transport: name, reason, ...state.way.endpoint });
-    }
-  }
-
-  function schedule(afterMs: DurationMs): void {
-    const second = states.get('second');
-    if (second?.way.probe === undefined || closing.signal.aborted) return;
-    timer = setTimeout(() => {
-      const probed = second.inUse ? Promise.resolve() : probe(second);
-      void probed.then(() => schedule(second.works === false ? PROBE_AGAIN_MS : PROBE_EVERY_MS));
-    }, afterMs).unref();
-  }
-  schedule(0);
-
   return {
-    opened: (id) => void note(id, true, null),
+    opened(id) {
+      const state = note(id, true, null);
+      if (state?.use === 'standby') state.knowsStandby = true;
+    },
     lost: (id, reason) => void note(id, false, reason),
-    use(id, inUse) {
+    unsupported(id) {
+      const state = note(id, true, null);
+      if (state === undefined) return;
+      if (state.knowsStandby !== false) {
+        telemetry.log('info', 'standby_not_supported', { transport: state.way.name, ...state.way.endpoint });
+      }
+      state.knowsStandby = false;
+    },
+    use(id, use) {
       const state = states.get(id);
-      if (state !== undefined) state.inUse = inUse;
+      if (state !== undefined) state.use = use;
     },
     health: () => [...states.values()].map(checkOf),
-    close() {
-      closing.abort();
-      clearTimeout(timer);
-    },
   };
 }
 
 /** `warn` while it does not work, and until it has been tried: what has not been exercised is not known to work. */
-function checkOf({ way, inUse, works, since, lastError, lastErrorAt }: State): HealthCheck {
+function checkOf({ way, use, works, since, lastError, lastErrorAt, knowsStandby }: State): HealthCheck {
   const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
+  const isRead = use === 'reading';
   return {
     name: `transport_${way.name}`,
     status: works === true ? 'pass' : 'warn',
-    state: works === null ? 'not_yet_tried' : works ? (inUse ? 'connected' : 'standing_by') : 'away',
-    connected: inUse && works === true,
+    state: works === null ? 'not_yet_tried' : works ? (isRead ? 'connected' : 'standing_by') : 'away',
+    connected: works === true && (isRead || (use === 'standby' && knowsStandby === true)),
+    ...(knowsStandby !== null && { standby: knowsStandby ? 'supported' : 'not_supported' }),
     since: timeOf(since),
     lastError,
     lastErrorAt: timeOf(lastErrorAt),

@@ -66,12 +66,12 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
   const unsubscribe = source.acknowledgements?.onChange(changed);
 
   /**
-   * The newest heartbeat whose head Kafka has acknowledged: readers have that event, or are about to. One that is ahead of
-   * them would make them ask for what is on its way.
+   * The newest heartbeat whose head Kafka has acknowledged a second ago: readers have that event. One that is ahead of them
+   * would make them ask for what is on its way.
    */
   const covered = (heartbeat: Heartbeat): Heartbeat => {
-    const acknowledged = source.acknowledgements?.acknowledged() ?? Number.POSITIVE_INFINITY;
-    const kept = recent.findLast((one) => one.epoch === heartbeat.epoch && one.head <= acknowledged);
+    const readUpTo = source.acknowledgements?.readUpTo() ?? Number.POSITIVE_INFINITY;
+    const kept = recent.findLast((one) => one.epoch === heartbeat.epoch && one.head <= readUpTo);
     return kept ?? heartbeat;
   };
 

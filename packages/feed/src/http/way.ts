@@ -3,12 +3,18 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createBackoff } from '../backoff.ts';
-import type { Way, WayConnection, WaySink, WayStart } from '../ports.ts';
+import type { Way, WayConnection, WaySink } from '../ports.ts';
 import { basicAuthorization } from './basic.ts';
-import { ConnectionLost, createStallTimer, readEventStream } from './stream.ts';
+import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUERY, STREAM_HEADER } from './stream.ts';
 
 /** Heartbeats come every second: five missed ones are no jitter. */
 const STALL_MS: DurationMs = 5_000;
+/** A standby stream has a heartbeat each 10 s. */
+const STANDBY_STALL_TIMES = 5;
+/** What a server refuses it refuses again: wrong credentials are not sent without end. */
+const REFUSED_RETRY_MS: DurationMs = 10_000;
+/** An issuer of a version that knows no standby streams may be replaced by one that does. */
+const UNSUPPORTED_RETRY_MS: DurationMs = 60_000;
 const FIRST_RETRY_MS: DurationMs = 100;
 /** Longer would cost revocations their speed after an outage; a fleet of hundreds makes this a hundred requests a second. */
 const GREATEST_RETRY_MS: DurationMs = 5_000;
@@ -33,6 +39,8 @@ export interface HttpWayOptions {
 
 interface Settings {
   readonly url: string;
+  /** Where a stream is asked for: `url`, with a query for a standby stream. */
+  readonly address: string;
   readonly clientId: string;
   readonly authorization: () => string;
   readonly fetch: typeof globalThis.fetch;
@@ -52,9 +60,9 @@ export function httpWay(options: HttpWayOptions): Way {
   return {
     name: 'http',
     endpoint: { url: settings.url, clientId: settings.clientId },
-    open: (sink) => openConnection(settings, sink),
+    canStandBy: true,
+    open: (sink, { standby = false } = {}) => openConnection(standby ? asStandby(settings) : settings, sink, standby),
     prove: (jws) => prove(settings, jws),
-    probe: (start, signal) => probe(settings, start, signal),
   };
 }
 
@@ -71,8 +79,10 @@ const httpWayOptions = optionsOf<HttpWayOptions>('httpWay', {
 function checkOptions(given: HttpWayOptions): Settings {
   const options = httpWayOptions(given);
   const { issuer, clientId, clientSecret, stallMs = STALL_MS } = options;
+  const url = `${issuer.replace(/\/+$/, '')}/revocations`;
   return {
-    url: `${issuer.replace(/\/+$/, '')}/revocations`,
+    url,
+    address: url,
     clientId,
     authorization: () =>
       basicAuthorization(clientId, typeof clientSecret === 'function' ? clientSecret() : clientSecret),
@@ -83,7 +93,15 @@ function checkOptions(given: HttpWayOptions): Settings {
   };
 }
 
-function openConnection(settings: Settings, sink: WaySink): WayConnection {
+function asStandby(settings: Settings): Settings {
+  return {
+    ...settings,
+    address: `${settings.url}?${STANDBY_QUERY}`,
+    stallMs: Math.min(2 ** 31 - 1, STANDBY_STALL_TIMES * settings.stallMs),
+  };
+}
+
+function openConnection(settings: Settings, sink: WaySink, isStandby: boolean): WayConnection {
   const { telemetry, url, clientId } = settings;
   const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
   const closing = new AbortController();
@@ -117,9 +135,15 @@ function openConnection(settings: Settings, sink: WaySink): WayConnection {
     while (!closing.signal.aborted) {
       const reason = await attemptOnce();
       if (closing.signal.aborted) return;
-      if (reason !== RESTART) tell(reason);
-      await sleep(backoff.next(), undefined, { signal: closing.signal }).catch(() => undefined);
+      if (reason === UNSUPPORTED) sink.unsupported?.();
+      else if (reason !== RESTART) tell(reason);
+      await sleep(waitAfter(reason), undefined, { signal: closing.signal }).catch(() => undefined);
     }
+  };
+  const waitAfter = (reason: string): DurationMs => {
+    if (reason === UNSUPPORTED) return UNSUPPORTED_RETRY_MS;
+    const isRefused = isStandby && !OWN_REASONS.has(reason);
+    return isRefused ? REFUSED_RETRY_MS * (0.75 + Math.random() / 2) : backoff.next();
   };
   const running = run();
 
@@ -137,6 +161,16 @@ function openConnection(settings: Settings, sink: WaySink): WayConnection {
 }
 
 const RESTART = 'restarted';
+const UNSUPPORTED = 'standby_not_supported';
+/** Those that are no refusal by the server. */
+const OWN_REASONS: ReadonlySet<string> = new Set([
+  RESTART,
+  'unreachable',
+  'ended',
+  'stalled',
+  'oversized',
+  'unavailable',
+]);
 
 /** One connection from its request to its end. `onHeard` is called with each batch. */
 async function readOnce(
@@ -168,23 +202,9 @@ async function readOnce(
   }
 }
 
-/** @throws Error whose message is the reason */
-async function probe(settings: Settings, start: WayStart, signal: AbortSignal): Promise<void> {
-  try {
-    const body = await request(settings, { start: () => start }, signal);
-    await body.cancel();
-  } catch (error) {
-    throw new Error(reasonOf(error, signal), { cause: error });
-  }
-}
-
-async function request(
-  settings: Settings,
-  sink: Pick<WaySink, 'start'>,
-  signal: AbortSignal,
-): Promise<ReadableStream<Uint8Array>> {
+async function request(settings: Settings, sink: WaySink, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
   const { epoch, seq } = sink.start();
-  const response = await settings.fetch(settings.url, {
+  const response = await settings.fetch(settings.address, {
     headers: {
       accept: 'text/event-stream',
       'accept-encoding': 'identity',
@@ -196,7 +216,9 @@ async function request(
     redirect: 'manual',
     signal,
   });
-  const refusal = refusalOf(response);
+  const isStandby = settings.address !== settings.url;
+  const refusal =
+    refusalOf(response) ?? (isStandby && response.headers.get(STREAM_HEADER) !== STANDBY ? UNSUPPORTED : undefined);
   if (refusal === undefined && response.body !== null) return response.body;
   await response.body?.cancel();
   throw new ConnectionLost(refusal ?? 'empty');

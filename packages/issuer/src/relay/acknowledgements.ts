@@ -12,7 +12,7 @@ export interface AcknowledgementState {
   readonly waiting: readonly { readonly upTo: number; readonly since: DurationMs }[];
   /** When the first publication began that has not been acknowledged; null: none has. */
   readonly publishingSince: DurationMs | null;
-  /** Which seq had been acknowledged when: the last entry that is old enough, and those that came after it. */
+  /** Which seq had been acknowledged when, oldest first, for some seconds. */
   readonly acknowledged: readonly { readonly seq: number; readonly at: DurationMs }[];
   /** When something was overdue for the last time; null: nothing has been, or not for long. */
   readonly overdueAt: DurationMs | null;
@@ -36,6 +36,8 @@ const CALM_MS: DurationMs = 10_000;
 const READ_WITHIN_MS: DurationMs = 1_000;
 /** So young an epoch has hardly a reader: they fetch the event keys first, and read it from its beginning. */
 const NEW_EPOCH_MS: DurationMs = 10_000;
+/** Longer than that and what may be waited for by far. */
+const KEPT_MS: DurationMs = 5_000;
 /** Acknowledgements of the same 50 ms count as one. */
 const GRAIN_MS: DurationMs = 50;
 /** Entries of `waiting`; what comes beyond counts as part of the last one. */
@@ -97,27 +99,32 @@ export function noteAcknowledged(
     patienceMs: patienceOf(durations),
     waiting: state.waiting.filter((entry) => entry.upTo > seq),
     publishingSince: null,
-    acknowledged: sinceOldEnough([...before, { seq, at }], now),
+    acknowledged: sinceTime([...before, { seq, at }], now - KEPT_MS),
   };
 }
 
-/** The last entry that is old enough, and all after it. */
-function sinceOldEnough(
+/** The last entry of that time or before, and all after it. */
+function sinceTime(
   entries: AcknowledgementState['acknowledged'],
-  now: DurationMs,
+  time: DurationMs,
 ): AcknowledgementState['acknowledged'] {
   return entries.slice(
     Math.max(
       0,
-      entries.findLastIndex(({ at }) => at <= now - READ_WITHIN_MS),
+      entries.findLastIndex(({ at }) => at <= time),
     ),
   );
 }
 
+/** Since when the oldest waits of what waits; infinity: nothing does. */
+function waitingSince({ waiting, publishingSince }: AcknowledgementState): DurationMs {
+  return Math.min(waiting[0]?.since ?? Number.POSITIVE_INFINITY, publishingSince ?? Number.POSITIVE_INFINITY);
+}
+
 /** When the oldest of what waits becomes overdue; null: nothing waits. */
-export function overdueFrom({ waiting, publishingSince, patienceMs }: AcknowledgementState): DurationMs | null {
-  const since = Math.min(waiting[0]?.since ?? Number.POSITIVE_INFINITY, publishingSince ?? Number.POSITIVE_INFINITY);
-  return since === Number.POSITIVE_INFINITY ? null : since + patienceMs;
+export function overdueFrom(state: AcknowledgementState): DurationMs | null {
+  const since = waitingSince(state);
+  return since === Number.POSITIVE_INFINITY ? null : since + state.patienceMs;
 }
 
 /** Whether something waits for longer than is usual. */
@@ -133,11 +140,19 @@ export function checkOverdue(state: AcknowledgementState, now: DurationMs): Ackn
   return isOver ? { ...state, overdueAt: null } : state;
 }
 
+/**
+ * What every reader has read that reads at all: the last event that was acknowledged a second ago, or a second before what
+ * waits began to wait. A broker that stops to acknowledge stops to deliver at the same moment.
+ */
+export function readUpTo(state: AcknowledgementState, now: DurationMs): number {
+  const [first] = sinceTime(state.acknowledged, Math.min(now, waitingSince(state)) - READ_WITHIN_MS);
+  return first?.seq ?? 0;
+}
+
 /** What the standby streams deliver; null: nothing is overdue. */
 export function overdueOf(state: AcknowledgementState, now: DurationMs): Overdue | null {
   if (state.overdueAt === null) return null;
-  const [first] = sinceOldEnough(state.acknowledged, now);
-  return { after: first?.seq ?? 0, withEvents: now - state.epochSince >= NEW_EPOCH_MS };
+  return { after: readUpTo(state, now), withEvents: now - state.epochSince >= NEW_EPOCH_MS };
 }
 
 /** The usual acknowledgement: the median; null: there has been none. */

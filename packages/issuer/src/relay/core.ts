@@ -9,6 +9,7 @@ import {
   noteAppended,
   notePublishing,
   overdueOf,
+  readUpTo,
 } from './acknowledgements.ts';
 
 /** A heartbeat made and not yet sent. */
@@ -109,6 +110,8 @@ export interface RelayCore {
   step(state: RelayState, input: RelayInput): RelayStep;
   /** What the standby streams deliver, because it waits too long for the publisher; null: nothing does. */
   overdue(state: RelayState, now: DurationMs): Overdue | null;
+  /** Up to where readers have read Kafka, unless they do not read: it was acknowledged a second ago. */
+  readUpTo(state: RelayState, now: DurationMs): number;
 }
 
 /** The wait after the first failure, doubled from failure to failure up to the greatest. */
@@ -139,6 +142,7 @@ export function createRelayCore(options: RelayCoreOptions = {}): RelayCore {
       return { state: next.state, effects: [...effects, ...next.effects] };
     },
     overdue: ({ acknowledgements }, now) => overdueOf(acknowledgements, now),
+    readUpTo: ({ acknowledgements }, now) => readUpTo(acknowledgements, now),
   };
 }
 

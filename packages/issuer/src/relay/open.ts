@@ -235,7 +235,7 @@ export function openRelay(options: RelayOptions): Relay {
 
   return {
     acknowledgements: {
-      acknowledged: () => state.sentSeq,
+      readUpTo: () => core.readUpTo(state, clock.monotonic()),
       overdue,
       onChange(listener) {
         listeners.add(listener);

@@ -109,20 +109,14 @@ export const FOLLOWER_METRICS = {
   rescind_transport_connected: {
     type: 'gauge',
     unit: 'flag',
-    help: 'Whether a transport of the log works: it is read, or its last probe succeeded',
+    help: 'Whether a transport of the log works: it is read, or its standby stream is open',
     labels: { transport: TRANSPORTS },
-  },
-  rescind_transport_probes_total: {
-    type: 'counter',
-    unit: 'probes',
-    help: 'Probes of the transport that is not read at the moment',
-    labels: { transport: TRANSPORTS, result: ['ok', 'failed'] },
   },
   rescind_feed_second_way_total: {
     type: 'counter',
     unit: 'times',
-    help: 'Times the fallback transport was opened',
-    labels: { reason: ['silence', 'gap', 'fork', 'epoch', 'not_understood'] },
+    help: 'Times the log was read by the fallback transport',
+    labels: { reason: ['silence', 'behind', 'gap', 'fork', 'epoch', 'not_understood'] },
   },
   rescind_feed_restarts_total: {
     type: 'counter',

@@ -17,6 +17,7 @@ const coreOptions = optionsOf<FollowerCoreOptions>('createFollowerCore', {
   log: required(option.text('the iss of the events')),
   first: required(wayNameOption),
   second: wayNameOption,
+  standby: option.flag(),
   silenceMs: option.duration(),
   maxStalenessMs: option.duration({ least: 0 }),
 });
@@ -26,13 +27,21 @@ export interface Settings {
   readonly log: string;
   readonly first: WayName;
   readonly second: WayName | null;
+  readonly standby: boolean;
   readonly silenceMs: DurationMs;
   readonly maxStalenessMs: DurationMs;
 }
 
 export function toSettings(options: FollowerCoreOptions): Settings {
-  const { log, first, second = null, silenceMs = 3_000, maxStalenessMs = 300_000 } = coreOptions(options);
-  return { log, first, second, silenceMs, maxStalenessMs };
+  const {
+    log,
+    first,
+    second = null,
+    standby = false,
+    silenceMs = 3_000,
+    maxStalenessMs = 300_000,
+  } = coreOptions(options);
+  return { log, first, second, standby: standby && second !== null, silenceMs, maxStalenessMs };
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -129,9 +138,9 @@ function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeTo
 
 function toState(draft: Draft): FollowerState {
   const { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt } = draft;
-  const { repair, eventKeys } = draft;
+  const { repair, eventKeys, standby } = draft;
   const times = { goodAt, jitterMs, answeredAt };
-  return { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, ...times, repair, eventKeys };
+  return { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, ...times, repair, eventKeys, standby };
 }
 
 const NO_LABELS = {};

@@ -236,5 +236,9 @@ function decideEpochs(draft: Draft, set: FetchedSet): boolean {
 
 /** What was read before its key or its epoch was known did not move the position. */
 function readAgain(draft: Draft, reason: 'epoch' | 'keys'): void {
-  for (const way of ['first', 'second'] as const) if (draft.ways[way].open) restart(draft, way, reason);
+  for (const way of ['first', 'second'] as const) {
+    const { open, standby } = draft.ways[way];
+    // A standby stream has nothing to read again but what it delivered under the key that was not known.
+    if (open && !(standby && reason === 'epoch')) restart(draft, way, reason);
+  }
 }

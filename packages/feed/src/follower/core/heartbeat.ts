@@ -5,6 +5,7 @@ import { changeWay, count, wayName } from './draft.ts';
 import { admits } from './event-keys.ts';
 import { forkFound, suspectFork } from './fork.ts';
 import { isHappening, isIdKnown, jumpToFloor, raiseHead } from './position.ts';
+import { isStandby } from './standby.ts';
 import type { WayId } from './types.ts';
 import { markGood } from './ways.ts';
 
@@ -40,7 +41,9 @@ export function takeHeartbeat(draft: Draft, way: WayId, record: HeartbeatRecord)
   }
   takeAge(draft, way, record);
   // On each way a heartbeat follows the head it names, but for the one that opens a connection.
-  if (record.head > draft.kept.seq && !opening && isHappening(draft, way, record.live)) draft.gapOn = way;
+  // A standby stream says how far the log goes, and not that something was lost.
+  const isInOrder = !opening && !isStandby(draft, way) && isHappening(draft, way, record.live);
+  if (record.head > draft.kept.seq && isInOrder) draft.gapOn = way;
 }
 
 /** The id at the position must be the one the heartbeat names, and is learnt from it after a jump. */
@@ -59,6 +62,7 @@ function agreesOnLast(draft: Draft, { head, last }: HeartbeatRecord): boolean {
 function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord): void {
   const { settings, beat } = draft;
   if (way === 'first') {
+    if (record.live && !draft.standby.isFirstLive) draft.standby = { ...draft.standby, isFirstLive: true };
     const isFresh = beat === null || record.at >= beat.at - settings.silenceMs;
     if (record.live && isFresh && record.head >= draft.kept.seq) {
       draft.firstIsGood = true;
@@ -71,7 +75,7 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord): void {
   }
   count(draft, 'rescind_heartbeats_total', { result: 'applied' });
   raiseHead(draft, record.head, record.jws);
-  draft.way = wayName(settings, way);
+  if (!isStandby(draft, way) || draft.way === null) draft.way = wayName(settings, way);
   const { at, head, last } = record;
   const agrees = head === draft.kept.seq;
   const { wall, monotonic } = draft.at;

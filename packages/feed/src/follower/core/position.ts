@@ -5,6 +5,7 @@ import type { Draft } from './draft.ts';
 import { count, log } from './draft.ts';
 import { admits } from './event-keys.ts';
 import { forkFound } from './fork.ts';
+import { isStandby } from './standby.ts';
 import type { WayId } from './types.ts';
 
 /** Applies an event, wherever it stands: it is idempotent. Only the next one in order moves the position. */
@@ -24,7 +25,7 @@ export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnd
     tell(draft, record, 'beyond_gap');
     raiseHead(draft, record.seq, record.jws);
     extendRun(draft, record);
-    if (isHappening(draft, way, record.live)) draft.gapOn = way;
+    if (isHappening(draft, way, record.live) && !isStandby(draft, way)) draft.gapOn = way;
     return;
   }
   tell(draft, record, 'applied');

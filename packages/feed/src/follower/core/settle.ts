@@ -3,6 +3,7 @@ import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, log } from './draft.ts';
 import { gapFound, noteMended } from './repair.ts';
+import { mayStandBy } from './standby.ts';
 import type { Cause, FollowerState } from './types.ts';
 import { closeSecond } from './ways.ts';
 
@@ -13,7 +14,8 @@ export function settle(draft: Draft): void {
   if (isReached && draft.cause === 'gap') mend(draft);
   if (isReached && draft.beat?.agrees) becomeWhole(draft);
   if (draft.settledBeat !== null && draft.cause === null) growYounger(draft, draft.settledBeat, null);
-  if (draft.firstIsGood && isReached && draft.cause === null && draft.ways.second.taken) closeSecond(draft);
+  const isFirstEnough = draft.firstIsGood && isReached && draft.cause === null;
+  if (isFirstEnough && draft.ways.second.taken && mayStandBy(draft)) closeSecond(draft);
 }
 
 function becomeWhole(draft: Draft): void {

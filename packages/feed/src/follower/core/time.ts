@@ -3,6 +3,7 @@ import { ageOf, isWallSet } from './age.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, log, wayName } from './draft.ts';
 import { gapFound } from './repair.ts';
+import { readWhenBehind } from './standby.ts';
 import type { WayId } from './types.ts';
 import { isFirstSilent, openSecond, restart } from './ways.ts';
 
@@ -11,6 +12,8 @@ import { isFirstSilent, openSecond, restart } from './ways.ts';
  * loses its leader says nothing for 21 s and comes back by itself; server-sent events have a heartbeat every second.
  */
 const STALL_MS = { kafka: 30_000, http: 10_000 } as const;
+/** A heartbeat each 10 s. */
+const STANDBY_STALL_MS: DurationMs = 25_000;
 const MOST_STALLS_COUNTED = 4;
 
 /** Without an answer for so long, a kept view that is young enough will do. */
@@ -20,6 +23,7 @@ const UNANSWERED_MS: DurationMs = 5_000;
 export function passTime(draft: Draft): void {
   const { settings, kept } = draft;
   const isSilent = isFirstSilent(draft);
+  readWhenBehind(draft);
   if (settings.second !== null && !draft.ways.second.taken && isSilent) openSecond(draft, 'silence');
   // A head that was only remembered and that nobody brings.
   if (isSilent && kept.seq < kept.head && draft.cause === null) gapFound(draft, 'first');
@@ -29,10 +33,10 @@ export function passTime(draft: Draft): void {
 }
 
 function restartIfStalled(draft: Draft, way: WayId): void {
-  const { taken, open, since, heardAt, stalls } = draft.ways[way];
+  const { taken, standby, open, since, heardAt, stalls } = draft.ways[way];
   const name = wayName(draft.settings, way);
-  if (name === null || !taken || !open) return;
-  const patience = STALL_MS[name] * 2 ** Math.min(stalls, MOST_STALLS_COUNTED);
+  if (name === null || !(taken || standby) || !open) return;
+  const patience = (standby ? STANDBY_STALL_MS : STALL_MS[name]) * 2 ** Math.min(stalls, MOST_STALLS_COUNTED);
   if (draft.at.monotonic - Math.max(since, heardAt) < patience) return;
   restart(draft, way, 'stalled');
   changeWay(draft, way, { stalls: stalls + 1 });

@@ -59,8 +59,11 @@ export type FollowerEffect =
    * later, in one transaction.
    */
   | { readonly kind: 'commit'; readonly change: LogChange }
-  /** Open this way's connection. `first` once, at the start. */
-  | { readonly kind: 'open'; readonly way: WayId }
+  /**
+   * Open this transport's connection, in place of the one that is open. `first` once, at the start; `second` to be read, or to
+   * stand by.
+   */
+  | { readonly kind: 'open'; readonly way: WayId; readonly standby: boolean }
   /** Close the second way's connection; what it still delivers is dropped. */
   | { readonly kind: 'close'; readonly way: WayId }
   /** Drop what is open and start again from `startOf`. */
@@ -107,6 +110,8 @@ export interface FollowerCoreOptions {
   readonly first: WayName;
   /** Absent: one way only, which repairs itself. */
   readonly second?: WayName | undefined;
+  /** Whether the second is kept open as a standby stream while the first is read. Default: it is closed then. */
+  readonly standby?: boolean | undefined;
   /** How long the first way may be silent before the second is taken; default 3 000. */
   readonly silenceMs?: DurationMs | undefined;
   /** The age up to which a kept view makes an instance ready when nobody answers; default 300 000. */
@@ -140,8 +145,10 @@ export interface QuarantinedAgain {
 
 /** One way, as the core sees it. */
 export interface WayState {
-  /** Whether the driver was told to open it. */
+  /** Whether the log is read by it. */
   readonly taken: boolean;
+  /** Whether it is kept open as a standby stream. */
+  readonly standby: boolean;
   /** Whether a connection is open. */
   readonly open: boolean;
   /** Whether it has been lost, or could not be opened, since it was last open. */
@@ -158,6 +165,23 @@ export interface WayState {
   readonly asked: { readonly epoch: string; readonly head: number } | null;
   /** Restarts because of silence in a row. */
   readonly stalls: number;
+}
+
+/** When the second transport is read in place of its standby stream. Times are monotonic ms. */
+export interface StandbyState {
+  /** Whether the first transport has come to the present since the process started. */
+  readonly isFirstLive: boolean;
+  /** The last event of this epoch that the first transport has brought: it is not silent while it brings later ones. */
+  readonly firstAt: { readonly epoch: string; readonly seq: number };
+  /** The position that stays below the head; how long it has, and after how long the log is read by the second. */
+  readonly behind: {
+    readonly seq: number;
+    readonly passedMs: DurationMs;
+    readonly checkedAt: DurationMs;
+    readonly waitMs: DurationMs;
+  } | null;
+  /** When it was last read because of that, and for how long at least. */
+  readonly hold: { readonly takenAt: DurationMs; readonly ms: DurationMs } | null;
 }
 
 /** Why a view is suspect, apart from what is kept aside. */
@@ -222,6 +246,7 @@ export interface FollowerState {
   readonly answeredAt: DurationMs;
   readonly repair: RepairState;
   readonly eventKeys: EventKeysState;
+  readonly standby: StandbyState;
 }
 
 /** A newer epoch that was heard of: the key that signed what was heard, and when that was, monotonic ms. */

@@ -6,6 +6,8 @@ import type { WayId } from './types.ts';
 /** A whole fleet loses its broker at the same moment: spread what it asks of the issuer, within the promise of 4 s. */
 const SILENCE_SPREAD_MS: DurationMs = 500;
 
+const NOT_OPEN = { open: false, opening: false, asked: null } as const;
+
 /** Notes that the first way is as it should be. */
 export function markGood(draft: Draft): void {
   draft.goodAt = draft.at.monotonic;
@@ -17,16 +19,19 @@ export function isFirstSilent(draft: Draft): boolean {
   return draft.at.monotonic - draft.goodAt >= draft.settings.silenceMs + draft.jitterMs;
 }
 
+/** Reads the log by the second transport: from the position, and in place of its standby stream. */
 export function openSecond(draft: Draft, reason: string): void {
-  changeWay(draft, 'second', { taken: true, open: false, since: draft.at.monotonic, opening: false, asked: null });
-  draft.effects.push({ kind: 'open', way: 'second' });
+  changeWay(draft, 'second', { ...NOT_OPEN, taken: true, standby: false, since: draft.at.monotonic });
+  draft.effects.push({ kind: 'open', way: 'second', standby: false });
   draft.effects.push({ kind: 'count', metric: 'rescind_feed_second_way_total', labels: { reason }, by: 1 });
   log(draft, 'warn', 'feed_second_way_taken', { reason });
 }
 
+/** Ends the reading of the second transport; it stands by where it can. */
 export function closeSecond(draft: Draft): void {
-  changeWay(draft, 'second', { taken: false, open: false, opening: false, asked: null, stalls: 0 });
-  draft.effects.push({ kind: 'close', way: 'second' });
+  const { standby } = draft.settings;
+  changeWay(draft, 'second', { ...NOT_OPEN, taken: false, standby, since: draft.at.monotonic, stalls: 0 });
+  draft.effects.push(standby ? { kind: 'open', way: 'second', standby } : { kind: 'close', way: 'second' });
   log(draft, 'info', 'feed_second_way_left', {});
 }
 

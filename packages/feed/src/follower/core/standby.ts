@@ -1,0 +1,71 @@
+import type { DurationMs } from '@rescind/revocation';
+import type { EventRecord, NotUnderstoodRecord } from '../../event/record.ts';
+import type { Draft } from './draft.ts';
+import type { StandbyState, WayId } from './types.ts';
+import { openSecond } from './ways.ts';
+
+/** How long the position may stay below the head, and by how much longer: not the whole fleet asks at once. */
+const UNMOVED_MS: DurationMs = 300;
+const SPREAD_MS: DurationMs = 250;
+/** The opening heartbeat speaks of events that Kafka may not have acknowledged; beyond this the issuer delivers them. */
+const OPENING_MS: DurationMs = 1_000;
+/** What one tick counts for at most: what has arrived while the process stood still has its turn first. */
+const TICK_MS: DurationMs = 150;
+/** How long the log is read by HTTP at least, doubled when that was needed again soon. */
+const HOLD_MS: DurationMs = 10_000;
+const SOON_MS: DurationMs = 300_000;
+
+export const NO_STANDBY: StandbyState = {
+  isFirstLive: false,
+  firstAt: { epoch: '', seq: 0 },
+  behind: null,
+  hold: null,
+};
+
+export function isStandby({ ways }: Draft, way: WayId): boolean {
+  return way === 'second' && ways.second.standby;
+}
+
+/**
+ * Reads the log by the second transport, in place of its standby stream, when the position is below the head and does not
+ * move. Not before the first has come to the present: it may be catching up. Called with each tick.
+ */
+export function readWhenBehind(draft: Draft): void {
+  const { kept, ways, standby, at, cause } = draft;
+  const { second } = ways;
+  const isBehind = second.standby && standby.isFirstLive && cause === null && kept.seq < kept.head;
+  const { behind } = standby;
+  const now = at.monotonic;
+  if (!isBehind) {
+    if (behind !== null) draft.standby = { ...standby, behind: null };
+    return;
+  }
+  if (behind?.seq !== kept.seq) {
+    const waitMs = UNMOVED_MS + at.random * SPREAD_MS;
+    draft.standby = { ...standby, behind: { seq: kept.seq, passedMs: 0, checkedAt: now, waitMs } };
+    return;
+  }
+  const counted = now - second.since < OPENING_MS ? 0 : Math.min(TICK_MS, now - behind.checkedAt);
+  const passedMs = behind.passedMs + counted;
+  draft.standby = { ...standby, behind: { ...behind, passedMs, checkedAt: now } };
+  if (passedMs < behind.waitMs) return;
+  const { hold } = standby;
+  const isSoon = hold !== null && now - hold.takenAt - hold.ms <= SOON_MS;
+  const ms = isSoon ? Math.min(SOON_MS, 2 * hold.ms) : HOLD_MS;
+  draft.standby = { ...standby, behind: null, hold: { takenAt: now, ms } };
+  openSecond(draft, 'behind');
+}
+
+/** Notes an event that the first transport has brought. @returns whether it is a later one, though it may be known */
+export function noteFirst(draft: Draft, { epoch, seq, kid }: EventRecord | NotUnderstoodRecord): boolean {
+  const { kept, standby } = draft;
+  if (epoch !== kept.epoch || kid !== kept.epochKid) return false;
+  if (standby.firstAt.epoch === epoch && seq <= standby.firstAt.seq) return false;
+  draft.standby = { ...standby, firstAt: { epoch, seq } };
+  return true;
+}
+
+/** Whether the second transport has been read for long enough. */
+export function mayStandBy({ standby: { hold }, at }: Draft): boolean {
+  return hold === null || at.monotonic - hold.takenAt >= hold.ms;
+}
