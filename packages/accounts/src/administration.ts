@@ -11,7 +11,7 @@ import { resetPassword } from './recovery.ts';
 import type { UserPatch } from './rows/users.ts';
 
 /** A command of an administrator about one account. */
-interface AccountCommand {
+export interface AccountCommand {
   readonly sub: string;
   /**
    * Runs in the transaction of the command, after the change, for instance to write the audit. It may be called again when
@@ -21,9 +21,18 @@ interface AccountCommand {
 }
 
 /** A command that keeps somebody from logging in. */
-interface RefusingCommand extends AccountCommand {
+export interface RefusingCommand extends AccountCommand {
   /** A word such as `payment_overdue`, returned after the right password. Default: the state. Not in the event. */
   readonly reason?: string;
+}
+
+export interface AccountPage {
+  /** Those whose `sub` comes after it. Default: from the first. */
+  readonly after?: string;
+  /** 1 to 1 000. */
+  readonly limit: number;
+  /** Default: all but deleted ones. */
+  readonly state?: AccountState;
 }
 
 export interface AccountChange {
@@ -49,8 +58,8 @@ export interface AccountAdministration {
   /** Deleted ones too. */
   find(sub: string): AccountView | undefined;
   findByName(username: string): AccountView | undefined;
-  /** By `sub`, those after `after`; `limit` 1 to 1000. Deleted ones only where `state` asks for them. */
-  list(page: { readonly after?: string; readonly limit: number; readonly state?: AccountState }): AccountView[];
+  /** By `sub`. */
+  list(page: AccountPage): AccountView[];
   /** The `sub` of everybody who has scopes of their own: administrators are among them. */
   listScoped(): string[];
   /** Ends every session; refresh and login refuse from now on. */

@@ -8,6 +8,7 @@ import type { CommonScopes } from './account.ts';
 import { subjectOf } from './account.ts';
 import type { AccountAdministration } from './administration.ts';
 import { createAccountAdministration } from './administration.ts';
+import { withCheckedAdministration, withCheckedFactors, withCheckedOwn } from './checked-calls.ts';
 import type { AccountContext } from './context.ts';
 import { createAccountRows, createTransact } from './context.ts';
 import type { Courier, Webhook } from './courier.ts';
@@ -128,9 +129,9 @@ export function openAccounts(given: AccountsOptions): Accounts {
 
   return {
     subject: (sub) => subjectOf(rows.users.bySub(sub), scopes),
-    own: createOwnAccounts(context),
-    secondFactors: createSecondFactors(context, options.totpIssuer),
-    administration: createAccountAdministration(context),
+    own: withCheckedOwn(createOwnAccounts(context)),
+    secondFactors: withCheckedFactors(createSecondFactors(context, options.totpIssuer)),
+    administration: withCheckedAdministration(createAccountAdministration(context)),
     health: () => courier?.health() ?? [],
     async [Symbol.asyncDispose]() {
       for (const timer of timers) clearInterval(timer);

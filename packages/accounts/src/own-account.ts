@@ -19,7 +19,7 @@ export interface TokenHolder {
   readonly sub: string;
   readonly sid: string;
   /** Space-separated; another token that the holder gets has no more. */
-  readonly scope: string | undefined;
+  readonly scope?: string | undefined;
   /** `aud` of the token, and of another one. */
   readonly audience: readonly string[];
 }

@@ -8,6 +8,7 @@ import Database from 'better-sqlite3';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 
+const ADA_PROOF = { password: 'correct horse battery' };
 const ADA = { username: 'ada', password: 'correct horse battery' };
 
 /** Accounts over an issuer, with no service around them. */
@@ -32,13 +33,13 @@ describe('accounts as a library', () => {
   test('register, log in, suspend: the transaction of the issuer has it all', async () => {
     const { accounts, issuer } = open();
     const { sub } = await accounts.own.register(ADA.username, ADA.password);
-    const tokens = await accounts.own.login(ADA.username, ADA, { clientId: 'web' });
+    const tokens = await accounts.own.login(ADA.username, ADA_PROOF, { clientId: 'web' });
     expect(tokens).toMatchObject({ sub, scope: expect.stringContaining('prices:read') });
     const { account, revocation } = await accounts.administration.suspend({ sub, reason: 'payment_overdue' });
     expect(account).toMatchObject({ state: 'suspended', stateReason: 'payment_overdue' });
     expect(revocation).toMatchObject({ seq: 1 });
     expect(() => issuer.verify(tokens.access_token)).toThrow(expect.objectContaining({ code: 'token_revoked' }));
-    await expect(accounts.own.login(ADA.username, ADA, { clientId: 'web' })).rejects.toMatchObject({
+    await expect(accounts.own.login(ADA.username, ADA_PROOF, { clientId: 'web' })).rejects.toMatchObject({
       code: 'subject_inactive',
       reason: 'payment_overdue',
     });
@@ -75,6 +76,30 @@ describe('accounts as a library', () => {
     ['no issuer', { issuer: {} }, /issuer must be an issuer/],
   ])('%s is a TypeError', (_what, more, message) => {
     expect(() => open(temporaryDirectory(), more)).toThrow(message);
+  });
+
+  test('a misspelt name, and a value of a wrong type, are a TypeError of each call', async () => {
+    const { accounts } = open();
+    const { own, secondFactors, administration } = accounts;
+    const holder = { sub: 'a', sid: 'b', audience: [] };
+    const wrong: readonly [string, (given: never) => Promise<unknown>, object][] = [
+      ['passwort', (given) => own.login('ada', given, { clientId: 'web' }), { passwort: 'a' }],
+      ['deviceid', (given) => own.login('ada', ADA_PROOF, given), { clientId: 'web', deviceid: 'a' }],
+      ['audiences', (given) => own.reauthenticate(given, ADA_PROOF), { ...holder, audiences: [] }],
+      ['code', (given) => secondFactors.confirm(holder, given), { password: 'a', totp: '123456', code: '1' }],
+      ['along', (given) => administration.suspend(given), { sub: 'a', along: () => undefined }],
+      ['ttl', (given) => administration.resetPassword(given), { sub: 'a', ttl: 1 }],
+      ['role', (given) => administration.setRoles(given), { sub: 'a', roles: [], role: 'a' }],
+      ['scope', (given) => administration.setScopes(given), { sub: 'a', scopes: null, scope: 'a' }],
+      ['claim', (given) => administration.setClaims(given), { sub: 'a', claims: {}, claim: 'a' }],
+      ['reason', (given) => administration.reinstate(given), { sub: 'a', reason: 'a' }],
+    ];
+    for (const [name, call, given] of wrong) {
+      await expect(call(given as never), name).rejects.toThrow(new RegExp(`^${name} is not an option`));
+    }
+    await expect(administration.setScopes({ sub: 'a', scopes: 'admin:users' as never })).rejects.toThrow(TypeError);
+    await expect(administration.setClaims({ sub: 'a', claims: { a: {} as never } })).rejects.toThrow(TypeError);
+    expect(() => administration.list({ limit: 0 })).toThrow(TypeError);
   });
 
   test('tables of a newer version are refused', async () => {

@@ -4,7 +4,7 @@ import { ACCESS, LIMITED, MINTS, NO_STORE, WRITES } from '../http/declared.ts';
 import { clearEndedCookies } from '../http/refresh-cookie.ts';
 import { answerAccess } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
-import { PROVES } from './room.ts';
+import { holderOf, PROVES } from './room.ts';
 import { sayingFailures } from './said.ts';
 import { accountAnswer, accountPatch, credentialsBody } from './schemas.ts';
 
@@ -51,7 +51,7 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body: { phone, ...credentials } }) {
         const { caller } = response.locals;
         const tokens = await said('user_update_fail', () =>
-          limits.confirm(caller.sid, credentials, () => accounts.changePhone(caller, credentials, phone)),
+          limits.confirm(caller.sid, credentials, () => accounts.changePhone(holderOf(caller), credentials, phone)),
         );
         telemetry.log('info', 'user_updated', { sub: caller.sub, what: 'phone' });
         answerAccess(room, response, caller.sub, tokens);

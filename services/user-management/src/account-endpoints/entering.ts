@@ -4,7 +4,7 @@ import { operation } from '@rescind/service';
 import { ACCESS, LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
 import { answerAccess, answerTokens } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
-import { PROVES, placeOf } from './room.ts';
+import { holderOf, PROVES, placeOf } from './room.ts';
 import { codeOf, sayingFailures } from './said.ts';
 import { credentialsBody, loginBody, registerAnswer, registerBody } from './schemas.ts';
 
@@ -88,7 +88,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const tokens = await said('authn_login_fail', () =>
-          limits.confirm(caller.sid, body, () => accounts.reauthenticate(caller, body)),
+          limits.confirm(caller.sid, body, () => accounts.reauthenticate(holderOf(caller), body)),
         );
         telemetry.log('info', 'authn_login_success', { sub: caller.sub, again: true });
         answerAccess(room, response, caller.sub, tokens);

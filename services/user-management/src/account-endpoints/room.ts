@@ -24,6 +24,11 @@ export interface EndpointRoom {
 /** An answer to who sent an access token. */
 export type CallerResponse = Response<unknown, CallerLocals>;
 
+/** The session of an access token, as accounts take it. */
+export function holderOf({ sub, sid, scope, audience }: CallerLocals['caller']) {
+  return { sub, sid, scope, audience };
+}
+
 /** What everything that takes a password may be refused for. */
 export const PROVES: readonly ErrorCode[] = [
   'credentials_wrong',

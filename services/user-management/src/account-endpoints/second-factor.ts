@@ -3,7 +3,7 @@ import { operation } from '@rescind/service';
 import { ACCESS, LIMITED, MINTS, NO_STORE, WRITES } from '../http/declared.ts';
 import { answerAccess } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
-import { PROVES } from './room.ts';
+import { holderOf, PROVES } from './room.ts';
 import { sayingFailures } from './said.ts';
 import { confirmAnswer, confirmBody, credentialsBody, recoveryCodesAnswer, secretAnswer } from './schemas.ts';
 
@@ -29,7 +29,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const secret = await said('authn_second_factor_change_fail', () =>
-          limits.confirm(caller.sid, body, () => secondFactors.enrol(caller, body)),
+          limits.confirm(caller.sid, body, () => secondFactors.enrol(holderOf(caller), body)),
         );
         response.set(NO_STORE).json(secret);
       },
@@ -51,7 +51,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const { tokens, recoveryCodes } = await said('authn_second_factor_change_fail', () =>
-          limits.confirm(caller.sid, body, () => secondFactors.confirm(caller, body)),
+          limits.confirm(caller.sid, body, () => secondFactors.confirm(holderOf(caller), body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'confirmed' });
         answerAccess(room, response, caller.sub, tokens, { recoveryCodes });
@@ -72,7 +72,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const tokens = await said('authn_second_factor_change_fail', () =>
-          limits.confirm(caller.sid, body, () => secondFactors.remove(caller, body)),
+          limits.confirm(caller.sid, body, () => secondFactors.remove(holderOf(caller), body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'removed' });
         answerAccess(room, response, caller.sub, tokens);
