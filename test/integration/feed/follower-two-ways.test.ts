@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import { openServer } from './server.ts';
+import type { SignedLog } from './signed-log.ts';
 import { createSignedLog } from './signed-log.ts';
 
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
@@ -20,6 +22,40 @@ async function setUp(silenceMs = 500) {
   await instance.follower.ready();
   return { log, one, two, instance };
 }
+
+/** An issuer of the version before: it ignores the query, and answers with the log. */
+async function serveWithoutStandby(log: SignedLog) {
+  const { handler } = await serve(log);
+  const server = await openServer((request, response) => {
+    request.url = request.url?.split('?')[0] ?? '';
+    handler.handle(request, response);
+  });
+  return { handler, server };
+}
+
+describe('a follower whose issuer knows no standby streams', () => {
+  it('says so in its health and in its log, hangs up, and takes the second when the first is silent', async () => {
+    const log = createSignedLog();
+    const one = await serve(log);
+    const two = await serveWithoutStandby(log);
+    const feed = { first: asFirst(wayTo(one.server.url)), second: wayTo(two.server.url) };
+    const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs: 1_000 });
+    await instance.follower.ready();
+    const check = () => instance.follower.health().find(({ name }) => name === 'transport_http');
+    await waitFor('the answer', () => check()?.standby === 'not_supported');
+    expect(check()).toMatchObject({ status: 'pass', state: 'standing_by', connected: false });
+    expect(instance.heard()).toContain('["info","standby_not_supported"');
+    await waitFor('the end of its connection', () => two.handler.readers() === 0);
+
+    await one.stop();
+    log.append('by the second');
+    await waitFor('the event', () => isDenied(instance, 'by the second'));
+    expect(two.handler.readers()).toBe(1);
+    await serve(log, one.server.port);
+    await waitFor('the second to be left', () => two.handler.readers() === 0);
+    expect(check()).toMatchObject({ status: 'pass', standby: 'not_supported' });
+  });
+});
 
 describe('a follower with two ways', () => {
   it('reads by the first while that is good, and keeps the second as a standby stream', async () => {
