@@ -1,0 +1,39 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Publisher } from '@rescind/feed';
+import type { Issuer } from '@rescind/issuer';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { house, login, Topic } from './house.ts';
+
+/** A publisher whose acknowledgements take as long as is said. */
+function slowPublisher(topic: Topic, ackMs: { now: number }): Publisher {
+  const publisher = topic.publisher();
+  return {
+    ...publisher,
+    async publish(batch) {
+      await delay(ackMs.now);
+      await publisher.publish(batch);
+    },
+  };
+}
+
+const logout = (issuer: Issuer) => issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+const relayOf = (issuer: Issuer) => issuer.health().find(({ name }) => name === 'relay');
+
+describe('the issuer', () => {
+  test('delivers while nothing is acknowledged, says so in its health, and stops 10 s after', async () => {
+    const topic = new Topic();
+    const ackMs = { now: 1 };
+    const issuer = house().open({ publisher: slowPublisher(topic, ackMs) });
+    await logout(issuer);
+    await waitFor('its acknowledgement', () => relayOf(issuer)?.sentSeq === 1, 20_000);
+    ackMs.now = 2_500;
+    await logout(issuer);
+    await waitFor('the delivery', () => relayOf(issuer)?.standbyDelivery === true, 20_000);
+    expect(relayOf(issuer)?.status).toBe('warn');
+    expect(issuer.log.acknowledgements?.overdue()).toMatchObject({ after: 0 });
+    ackMs.now = 1;
+    await waitFor('its end', () => relayOf(issuer)?.standbyDelivery === false, 40_000);
+    expect(relayOf(issuer)?.status).toBe('pass');
+  });
+});
