@@ -95,11 +95,20 @@ async function runCommand<C extends ProcessConfiguration>(
     host.exit(EXIT_USAGE);
     return;
   }
+  const { flags = [] } = command;
+  const given = host.argv.slice(3);
+  if (given.some((flag) => !flags.includes(flag))) {
+    telemetry.log('error', 'command_flag_unknown', { command: name, known: flags.join(', ') || 'none' });
+    host.exit(EXIT_USAGE);
+    return;
+  }
   const configuration = service.configure(host.env);
   // A command reads its files once: a hang-up of its terminal ends nothing either.
   host.on('SIGHUP', () => undefined);
   const reloads = { watch: () => undefined };
-  const report = await withResources((keep) => command({ configuration, telemetry, keep, reloads }));
+  const report = await withResources((keep) =>
+    command.run({ configuration, telemetry, keep, reloads }, new Set(given)),
+  );
   telemetry.log('info', `${name}_done`, report);
   host.exit(0);
 }

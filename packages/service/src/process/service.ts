@@ -55,8 +55,15 @@ export interface Service<C extends ProcessConfiguration> {
   /** @throws ConfigurationError */
   configure(environment: Environment): C;
   open(context: ServiceContext<C>): Promise<OpenedParts> | OpenedParts;
-  /** What else the process can be started for: `main.js <command>`. What it returns is written as a line `<command>_done`. */
-  readonly commands?: Readonly<Record<string, (context: ServiceContext<C>) => Promise<Fields>>>;
+  /** What else the process can be started for: `main.js <command>`. */
+  readonly commands?: Readonly<Record<string, Command<C>>>;
+}
+
+export interface Command<C> {
+  /** The words that may follow it, such as `--set-clock`; any other is refused. Default none. */
+  readonly flags?: readonly string[];
+  /** @param flags those that were given. What it returns is written as a line `<command>_done`. */
+  run(context: ServiceContext<C>, flags: ReadonlySet<string>): Promise<Fields>;
 }
 
 /** The version in a package.json: `packageVersion(new URL('../package.json', import.meta.url))`. */
