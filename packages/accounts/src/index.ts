@@ -12,4 +12,5 @@ export type { Accounts, AccountsOptions } from './open.ts';
 export { openAccounts } from './open.ts';
 export { createPasswords, createSemaphore } from './passwords.ts';
 export { coarseAddress } from './rows/devices.ts';
+export { lowerAccountTimes } from './schema.ts';
 export { createSealer } from './sealer.ts';

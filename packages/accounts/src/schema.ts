@@ -1,4 +1,5 @@
 import type { HostSql } from '@rescind/issuer-sqlite';
+import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { lookAlikeKeys } from './names.ts';
 
@@ -176,4 +177,38 @@ const isVersioned = (sql: HostSql) => hasColumn(sql, 'account_schema', 'version'
 
 function hasColumn(sql: HostSql, table: string, column: string): boolean {
   return sql.prepare('SELECT 1 FROM pragma_table_info(?) WHERE name = ?').get(table, column) !== undefined;
+}
+
+/** The length of one step of a one-time code (RFC 6238 section 5.2). */
+const STEP_MS = 30_000;
+
+/** By table; a file of an earlier version may have fewer of them. */
+const TIMES: Readonly<Record<string, readonly string[]>> = {
+  accounts: ['created_at', 'last_login_at'],
+  account_second_factors: ['confirmed_at'],
+  account_recovery_codes: ['used_at'],
+  account_devices: ['seen_at'],
+  account_history: ['at'],
+  notices: ['created_at', 'next_at', 'dead_at'],
+};
+
+/**
+ * Makes every time in the tables of accounts that is later than `at` that time, inside the transaction in which the issuer's clock
+ * is set. A link is good for as long as it was, and one-time codes are taken at once.
+ */
+export function lowerAccountTimes(sql: HostSql, at: EpochMillis): void {
+  const columnsOf = (table: string) =>
+    sql.prepare<[string], string>('SELECT name FROM pragma_table_info(?)').pluck().all(table);
+  for (const [table, columns] of Object.entries(TIMES)) {
+    const known = columnsOf(table);
+    for (const column of columns.filter((name) => known.includes(name))) {
+      sql.prepare(`UPDATE ${table} SET ${column} = ? WHERE ${column} > ?`).run(at, at);
+    }
+  }
+  if (columnsOf('account_links').length === 0) return;
+  sql
+    .prepare('UPDATE account_links SET expires_at = expires_at - (issued_at - ?), issued_at = ? WHERE issued_at > ?')
+    .run(at, at, at);
+  const step = Math.floor(at / STEP_MS);
+  sql.prepare('UPDATE account_second_factors SET last_step = ? WHERE last_step > ?').run(step, step);
 }

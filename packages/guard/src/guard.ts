@@ -83,6 +83,7 @@ const NO_VIEW: View = {
   suspect: null,
   ageMs: Number.POSITIVE_INFINITY,
   logTime: 0,
+  prunableBefore: 0,
   epoch: '',
   seq: 0,
   head: 0,

@@ -1,7 +1,7 @@
 import type { Denylist } from '@rescind/denylist';
 import type { View } from '@rescind/feed';
-import type { DurationMs } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { prunableBefore } from '@rescind/revocation';
 import type { GuardSettings, LogSettings } from './options.ts';
 
 /** How often the view is looked at: as often as heartbeats come. */
@@ -65,8 +65,8 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
   function prune({ denylist, settings: followed, view }: UpkeepLog): void {
     if (clock.monotonic() < pruneAt) return;
     // In memory the follower's own time counts: what it drops with its rows is the position before them, in a restart.
-    denylist.pruneOwed(followed.issuers, view().logTime - CLOCK_TOLERANCE_MS);
-    const removed = pruneByLogTime(denylist, followed);
+    denylist.pruneOwed(followed.issuers, view().prunableBefore);
+    const removed = pruneByLogTime(denylist, followed, view(), clock.now());
     if (removed < PRUNE_MOST) pruneAt = clock.monotonic() + PRUNE_MS;
     if (removed > 0) telemetry.count('rescind_denylist_pruned_total', {}, removed);
   }
@@ -86,10 +86,17 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
 }
 
 /**
- * Removes what can deny no token any more: by the log time on disk, which a restart knows too, never by a clock of this
- * machine.
+ * Removes what can deny no token any more: by the log time on disk, which a restart knows too. A wall clock of this machine
+ * that is behind it removes less; none removes more.
  */
-function pruneByLogTime(denylist: UpkeepLog['denylist'], { issuer, issuers }: LogSettings): number {
-  const logTime = denylist.load(issuer)?.logTime ?? 0;
-  return logTime === 0 ? 0 : denylist.prune(issuers, logTime - CLOCK_TOLERANCE_MS, PRUNE_MOST);
+function pruneByLogTime(
+  denylist: UpkeepLog['denylist'],
+  { issuer, issuers }: LogSettings,
+  view: View,
+  wall: EpochMillis,
+): number {
+  const state = denylist.load(issuer);
+  // The file may not have heard yet that log time is ahead.
+  const before = state === undefined ? 0 : Math.min(prunableBefore(state, wall), view.prunableBefore);
+  return before === 0 ? 0 : denylist.prune(issuers, before, PRUNE_MOST);
 }

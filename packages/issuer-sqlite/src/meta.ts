@@ -16,6 +16,9 @@ export function createMeta(database: Database.Database): Meta {
   const openEpoch = write('epoch = ?, head = 0, last = NULL, floor = 1');
   const moveHead = write('head = ?, last = ?');
   const moveFloor = write('floor = MAX(floor, ?)');
+  const timeSince = read<string | null>('time_since');
+  const setTimeSince = write('time_since = ?');
+  const setClock = write('clock_floor = ?');
   const greatestExp = read<number>('greatest_exp');
   const raiseGreatestExp = write('greatest_exp = @exp WHERE greatest_exp < @exp');
   const sentSeq = database.prepare<[string], number>('SELECT sent_seq FROM rescind_meta WHERE sent_epoch = ?').pluck();
@@ -41,6 +44,13 @@ export function createMeta(database: Database.Database): Meta {
     },
     moveFloor(floor) {
       moveFloor.run(floor);
+    },
+    timeSince: () => timeSince.get() ?? null,
+    setTimeSince(epoch) {
+      setTimeSince.run(epoch);
+    },
+    setClock(floor) {
+      setClock.run(floor);
     },
     greatestExp: () => greatestExp.get() ?? 0,
     raiseGreatestExp(exp) {

@@ -1,4 +1,4 @@
-import type { Revocations } from '@rescind/issuer/store';
+import type { OtherIssuers, Revocations } from '@rescind/issuer/store';
 import type { Cutoff } from '@rescind/revocation';
 import { mergeCutoffs } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
@@ -38,5 +38,16 @@ export function createRevocations(database: Database.Database): Revocations {
       put.run(held === undefined ? cutoff : mergeCutoffs(held, cutoff));
     },
     prune: (before) => prune.run(before).changes,
+  };
+}
+
+export function createOtherIssuers(database: Database.Database): OtherIssuers {
+  const insert = database.prepare('INSERT OR IGNORE INTO rescind_other_issuers (iss) VALUES (?)');
+  const all = database.prepare<[], string>('SELECT iss FROM rescind_other_issuers ORDER BY iss').pluck();
+  return {
+    add(iss) {
+      insert.run(iss);
+    },
+    all: () => all.all(),
   };
 }

@@ -5,9 +5,10 @@ import { createKeys } from './keys.ts';
 import { createLastWords } from './last-words.ts';
 import { createMeta } from './meta.ts';
 import { createOutbox } from './outbox.ts';
-import { createRevocations } from './revocations.ts';
+import { createOtherIssuers, createRevocations } from './revocations.ts';
 import { createSessionList } from './session-list.ts';
 import { createSessions } from './sessions.ts';
+import { createStoredTimes } from './set-clock.ts';
 
 /** Every table of the issuer, over one connection. */
 export function createTables(database: Database.Database): Tables {
@@ -20,5 +21,7 @@ export function createTables(database: Database.Database): Tables {
     revocations: createRevocations(database),
     outbox: createOutbox(database),
     lastWords: createLastWords(database),
+    otherIssuers: createOtherIssuers(database),
+    storedTimes: createStoredTimes(database),
   };
 }

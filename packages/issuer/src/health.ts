@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis, HealthCheck, IssuerClock } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, CUT_OFF_LEAD_MS } from '@rescind/revocation';
 import type { KeyPurpose } from './issuer-keys.ts';
 import type { KeyKeeper } from './keys/keeper.ts';
 import type { Keyring } from './keys/keyring.ts';
@@ -8,9 +8,6 @@ import type { WriteGate } from './log/write-gate.ts';
 import type { Relay } from './relay/open.ts';
 import type { Storage } from './storage.ts';
 import type { Store } from './store/store.ts';
-
-/** As far as a burst of cut-offs pushes the clock. */
-const LEAD_MS: DurationMs = 1_000;
 
 /** A start after a rotation was due publishes the next key for as long as ever before it signs. */
 const LATE_MS: DurationMs = 3_600_000;
@@ -109,6 +106,6 @@ function checkClock({ issuerClock }: HealthOptions): HealthCheck {
   const leadMs = issuerClock.leadMs();
   const isParted = Math.abs(partedMs) > CLOCK_TOLERANCE_MS;
   // Beyond the tolerance nobody can log in until the wall clock has caught up.
-  const status = leadMs > CLOCK_TOLERANCE_MS ? 'fail' : isParted || leadMs > LEAD_MS ? 'warn' : 'pass';
+  const status = leadMs > CLOCK_TOLERANCE_MS ? 'fail' : isParted || leadMs > CUT_OFF_LEAD_MS ? 'warn' : 'pass';
   return { name: 'clock', status, partedMs, leadMs };
 }

@@ -1,5 +1,5 @@
 import type { LogSource, Publisher } from '@rescind/feed';
-import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type { ExplainQuestion, Explanation } from './explain.ts';
 import type { Client, IssuerClients, ResourceServer } from './issuer-clients.ts';
@@ -245,6 +245,14 @@ export interface RestoreOptions
   readonly otherIssuers?: readonly OtherIssuer[];
   /** Signed events or heartbeats that readers hold, beyond what the database has. */
   readonly proofs?: readonly string[];
+  /**
+   * Sets the issuer's clock to the wall clock, to an earlier time too, and every stored time that is later. All access tokens are
+   * revoked, sessions go on, and every other issuer that the log has spoken of is cut off by `iss`. Default: only where the
+   * log shows that the clock was set after the backup.
+   */
+  readonly setClock?: boolean;
+  /** Where the clock is set, inside that transaction: the host makes times in its own tables that are later than `at` that time. */
+  lowerTimes?(at: EpochMillis): void;
 }
 
 export interface OtherIssuer {
@@ -269,4 +277,6 @@ export interface RestoreReport {
   readonly replayError: string | null;
   /** Events that opened the new epoch. */
   readonly appendedEvents: number;
+  /** How far the clock went back, in ms; 0 without `setClock`. */
+  readonly setBackMs: DurationMs;
 }

@@ -75,7 +75,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
   const { issuer, publisher } = options;
   const { clock, telemetry } = settings;
   const { store, keyrings, highWater } = files;
-  const { meta, outbox, revocations, lastWords } = store;
+  const { meta, outbox, revocations, lastWords, otherIssuers } = store;
 
   const issuerClock = createIssuerClock(clock, meta.clockFloor);
   const { algorithm } = settings.keyRotation;
@@ -98,7 +98,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
   if (gate.refusing() === null) confirm(files);
 
   const storage = createStorage(telemetry, clock);
-  const appender = createAppender({ meta, outbox, revocations, encoder: signing.encoder });
+  const appender = createAppender({ meta, outbox, revocations, otherIssuers, encoder: signing.encoder });
   const transactions = createTransactions({
     store,
     issuerClock,
@@ -112,8 +112,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     log: issuer,
     store,
     encoder: signing.encoder,
-    now: issuerClock.now,
-    leadMs: issuerClock.leadMs,
+    issuerClock,
     onAppend: transactions.onAppend,
     prove: detector.prove,
     // The relay reads this log.

@@ -91,6 +91,8 @@ export const restoreOptions = optionsOf<RestoreOptions>('restoreIssuer', {
     }),
   ),
   proofs: option.list(option.text(), { least: 0 }),
+  setClock: option.flag(),
+  lowerTimes: option.callable<NonNullable<RestoreOptions['lowerTimes']>>('a function that lowers times in tables'),
 });
 
 /** @throws TypeError naming the option and what would be right */

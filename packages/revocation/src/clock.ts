@@ -71,8 +71,11 @@ export function createManualClock(wall: EpochMillis, monotonic: DurationMs = 0):
 /** Greatest difference of clocks that is taken for honest. RFC 7519 section 4.1.4: "no more than a few minutes". */
 export const CLOCK_TOLERANCE_MS: DurationMs = 60_000;
 
-/** How far a burst of cut-offs may push the issuer's clock before the next one has to wait. */
-const CUT_OFF_LEAD_MS: DurationMs = 1_000;
+/**
+ * How far a burst of cut-offs may push the issuer's clock before the next one has to wait. A clock that leads by more does so
+ * because the wall clock was ahead.
+ */
+export const CUT_OFF_LEAD_MS: DurationMs = 1_000;
 
 /** Where the issuer's clock keeps its floor: read and written inside the caller's transaction. */
 export interface ClockFloor {
@@ -99,7 +102,9 @@ export interface IssuerClock {
   cutOff(): EpochMillis;
   /** How far the wall clock and the monotonic one have parted since the start, in ms; positive: the wall is ahead. */
   partedMs(): number;
-  /** How far the time told is ahead of the wall clock, ms; 0: not at all. */
+  /** The wall clock, or the slower one while it and the monotonic clock have parted by more than the tolerance. */
+  wall(): EpochMillis;
+  /** How far the time told is ahead of `wall`, ms; 0: not at all. */
   leadMs(): DurationMs;
 }
 
@@ -143,6 +148,7 @@ export function createIssuerClock(
   return {
     now,
     partedMs,
+    wall,
     leadMs,
     mint() {
       const at = now();

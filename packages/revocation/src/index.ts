@@ -10,7 +10,7 @@ export type {
   IssuerClock,
   ManualClock,
 } from './clock.ts';
-export { CLOCK_TOLERANCE_MS, createIssuerClock, createManualClock, systemClock } from './clock.ts';
+export { CLOCK_TOLERANCE_MS, CUT_OFF_LEAD_MS, createIssuerClock, createManualClock, systemClock } from './clock.ts';
 export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
 export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';
 export { closeToOthers, createOwnFile, databasePath, makeDirectory, refuseSecondName } from './database-file.ts';
@@ -27,6 +27,7 @@ export {
 export type { Find, JudgedToken, JudgeOptions, Verdict } from './judge.ts';
 export { comparableValues, issuedAt, judge } from './judge.ts';
 export type { LogChange, LogState, Quarantined } from './log.ts';
+export { isLogTimeOld, prunableBefore } from './log.ts';
 export type {
   CounterName,
   GaugeName,

@@ -1,4 +1,5 @@
 import type { Boot, DurationMs, EpochMillis } from './clock.ts';
+import { CLOCK_TOLERANCE_MS } from './clock.ts';
 import type { Cutoff } from './cutoff.ts';
 
 /**
@@ -21,10 +22,19 @@ export interface LogState {
   readonly head: number;
   /** (epoch) The greatest floor seen. */
   readonly floor: number;
-  /** The greatest `iat_ms` of a heartbeat applied. Never goes back; prunes the rows. */
+  /**
+   * The greatest `iat_ms` of a heartbeat applied; prunes the rows. Goes back only when the issuer's clock was set, in the commit
+   * that makes the view whole in that epoch or a later one.
+   */
   readonly logTime: EpochMillis;
+  /** The epoch of the heartbeat that `logTime` is of. Absent: written by a version that did not keep it. */
+  readonly logTimeEpoch?: string;
+  /** The latest epoch in which the issuer's clock was set, as far as is known; null or absent: never. */
+  readonly timeSince?: string | null;
   /** The `iat_ms` as of which the view was last whole; 0: never. */
   readonly wholeAt: EpochMillis;
+  /** The issuer's wall clock in the heartbeat of `wholeAt`: the age goes by the lesser. Absent: `wholeAt`. */
+  readonly wholeWall?: EpochMillis;
   /** This machine's wall clock at the commit, as it was: also when it had been set back. */
   readonly savedAt: EpochMillis;
   /** The age of the view at `savedAt`, ms; null: unknown. Absent: written by a version that did not keep it. */
@@ -56,4 +66,21 @@ export interface LogChange {
   readonly quarantine?: readonly Quarantined[];
   /** Quarantined events that have been read or that the floor has passed. */
   readonly release?: readonly Pick<Quarantined, 'epoch' | 'seq'>[];
+}
+
+/** Whether log time is of before the issuer's clock was last set: it may be ahead, until the view is whole in a later epoch. */
+export function isLogTimeOld({ logTimeEpoch = '', timeSince = null }: LogTimes): boolean {
+  return timeSince !== null && logTimeEpoch < timeSince;
+}
+
+type LogTimes = Pick<LogState, 'logTime' | 'logTimeEpoch' | 'timeSince'>;
+
+/**
+ * The time before which a row must have expired to be removed: log time less the tolerance, and never later than the wall
+ * clock of this machine. 0: nothing may be removed.
+ * @param wall of this machine, ms
+ */
+export function prunableBefore(times: LogTimes, wall: EpochMillis): EpochMillis {
+  if (isLogTimeOld(times)) return 0;
+  return Math.max(0, Math.min(times.logTime - CLOCK_TOLERANCE_MS, wall));
 }

@@ -1,4 +1,5 @@
-import type { HostMigration } from '@rescind/issuer-sqlite';
+import type { HostMigration, HostSql } from '@rescind/issuer-sqlite';
+import type { EpochMillis } from '@rescind/revocation';
 
 /**
  * What administrators did. Rows are only ever added: SQLite itself refuses to change or remove one. (A REPLACE would remove one
@@ -57,3 +58,13 @@ export const SCHEMA: readonly HostMigration[] = [
   ...[OF_ACCOUNTS, OF_ACCOUNTS, ADMINISTRATION, OF_ACCOUNTS, OF_ACCOUNTS, REGISTRATIONS],
   ...[OF_ACCOUNTS],
 ];
+
+/**
+ * Makes every time in these tables that is later than `at` that time, inside the transaction in which the issuer's clock is set. The
+ * audit keeps what was written.
+ */
+export function lowerTimes(sql: HostSql, at: EpochMillis): void {
+  for (const table of ['service_audiences', 'feed_clients']) {
+    sql.prepare(`UPDATE ${table} SET added_at = ? WHERE added_at > ?`).run(at, at);
+  }
+}

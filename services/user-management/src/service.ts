@@ -1,7 +1,7 @@
 import './errors.ts';
 
 import type { Accounts } from '@rescind/accounts';
-import { openAccounts } from '@rescind/accounts';
+import { lowerAccountTimes, openAccounts } from '@rescind/accounts';
 import { createRevocationsHandler } from '@rescind/feed';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
 import { systemClock } from '@rescind/revocation';
@@ -30,7 +30,10 @@ import { createServiceAudiences } from './registered-audiences.ts';
 import { createFeedClientTable } from './registered-feed-clients.ts';
 import { openReloadedFiles } from './reloaded-files.ts';
 import { audiencesOf } from './resource-servers.ts';
+import { lowerTimes } from './schema.ts';
 import { EVERYBODYS_SCOPES, SCOPES } from './scopes.ts';
+
+const SET_CLOCK = '--set-clock';
 
 /** Users and passwords, and thin HTTP over the issuer. */
 export const userManagement: Service<Configuration> = {
@@ -39,7 +42,7 @@ export const userManagement: Service<Configuration> = {
   metrics: ['issuer'],
   configure: readSettings,
   open,
-  commands: { restore },
+  commands: { restore: { flags: [SET_CLOCK], run: restore } },
 };
 
 async function open(context: ServiceContext<Configuration>): Promise<OpenedParts> {
@@ -175,14 +178,22 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   };
 }
 
-/** `main.js restore`: tells a database that came from a backup so, and opens a new epoch of its log. */
-async function restore(context: ServiceContext<Configuration>) {
+/**
+ * `main.js restore`: tells a database that came from a backup so, and opens a new epoch of its log. With `--set-clock` the issuer's
+ * clock goes back to the wall clock.
+ */
+async function restore(context: ServiceContext<Configuration>, flags: ReadonlySet<string>) {
   const { options } = await prepareIssuer(context, systemClock);
   const { issuer, store, keysPath, publisher, eventRetentionMs, keyRotation, clock, telemetry } = options;
   const report = await restoreIssuer({
     issuer,
     store,
     keysPath,
+    setClock: flags.has(SET_CLOCK),
+    lowerTimes(at) {
+      lowerAccountTimes(store.sql, at);
+      lowerTimes(store.sql, at);
+    },
     ...(clock === undefined ? {} : { clock }),
     ...(telemetry === undefined ? {} : { telemetry }),
     ...(publisher === undefined ? {} : { publisher }),

@@ -3,7 +3,7 @@ import type { Cutoff, Find } from '@rescind/revocation';
 import { judge } from '@rescind/revocation';
 import type { Follower, Store } from './follower.ts';
 import type { Rows, Token } from './truth.ts';
-import { ISSUER, putRow, Violation } from './truth.ts';
+import { ISSUER, putRow, rowKey, Violation } from './truth.ts';
 
 /** Places in which memory is not asked before the file. */
 export interface LookupMutants {
@@ -45,7 +45,7 @@ export function checkVerified(follower: Follower, cutoffs: Iterable<Cutoff>, mut
 }
 
 function findIn(rows: Rows): Find {
-  return { names: () => rows.keys(), row: (_, claim, value) => rows.get(claim)?.get(value) };
+  return { names: () => rows.keys(), row: (iss, claim, value) => rows.get(claim)?.get(rowKey(iss, value)) };
 }
 
 /** What a guard would do, as far as revocation and the end of its life go. */

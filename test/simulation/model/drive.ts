@@ -1,5 +1,6 @@
 import type { FollowerEffect, FollowerInput, Instant, WayId } from '@rescind/feed';
 import type { Cutoff, LogChange } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation';
 import type { LookupMutants } from './check.ts';
 import {
   checkAge,
@@ -32,6 +33,7 @@ interface FollowerMutants extends LookupMutants {
   readonly ceilingDropsRows: boolean;
   /** A standby stream stays open beside the connection that takes its place. */
   readonly standbyStays: boolean;
+  readonly lowersT: boolean;
 }
 
 /** With so many rows owed nothing more is stepped. */
@@ -177,15 +179,19 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   const isDropped = world.mutants.ceilingDropsRows === true && follower.owedRows >= OWED_MOST;
   owe(follower, world, change);
   applyChange(store, isTorn || isDropped ? { ...change, cutoffs: [] } : change);
+  if (world.mutants.lowersT && change.state.logTime < (before?.logTime ?? 0)) lowerT(store, change.state.logTime);
   const beat = follower.process?.state.beat;
-  const { epoch, wholeAt, suspect } = change.state;
+  const { epoch, wholeAt, wholeWall = wholeAt, suspect } = change.state;
   // Another history's time may happen to be the same.
   const isAnothers = before?.epoch !== epoch || before.suspect === 'epoch' || before.suspect === 'fork';
-  const isSame = isAnothers && suspect === null && beat?.agrees === true && beat.at === wholeAt;
+  const isSame =
+    isAnothers && suspect === null && beat?.agrees === true && beat.at === wholeAt && beat.wall === wholeWall;
   if (epoch.startsWith(FORGED_EPOCH)) throw new Violation(`${follower.name} follows an epoch that no issuer opened`);
   // A view whose epoch was left gets no younger.
   if (suspect !== 'epoch' && (isSame || wholeAt !== (before?.wholeAt ?? 0))) {
-    const claim = world.claims.get(claimKey(epoch, wholeAt, beat?.head ?? -1, beat?.last ?? null));
+    const claim = world.claims.get(
+      claimKey(epoch, { at: wholeAt, wall: wholeWall }, beat?.head ?? -1, beat?.last ?? null),
+    );
     if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
     const hasPredecessor = beat?.isLive === false && store.claim !== null;
     // By a heartbeat that is not live the age may not lose more than the times of the two differ.
@@ -205,6 +211,15 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   if (change.cutoffs.length > 0) checkRows(follower, world);
   checkClaim(follower, world);
   if (isTorn || world.random.chance(world.faults.crash)) crash(follower, world);
+}
+
+/** No row denies what is issued after log time any more. */
+function lowerT({ rows }: Follower['store'], logTime: number): void {
+  for (const values of rows.values()) {
+    for (const [key, row] of values) {
+      if (row.issuedUntil < UNBOUNDED) values.set(key, { ...row, issuedUntil: Math.min(row.issuedUntil, logTime) });
+    }
+  }
 }
 
 /** Brings a change to the disk with all that is owed, or leaves it owed: because the disk is full, or for a moment. */

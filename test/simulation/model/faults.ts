@@ -1,7 +1,7 @@
 import { crash, payOwed } from './drive.ts';
 import { copyStore } from './follower.ts';
 import { putBack, takeBackup } from './issuer.ts';
-import { operatorRestores, stopIssuer } from './processes.ts';
+import { operatorRestores, operatorSetsClock, stopIssuer } from './processes.ts';
 import type { Random } from './random.ts';
 import type { Fault, World } from './setting.ts';
 import { actAsThief } from './thief.ts';
@@ -73,7 +73,10 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     follower.suspendedUntil = world.now() + ms;
   },
   'issuer-clock'({ issuer, random }) {
-    issuer.aheadMs = someOffset(random);
+    issuer.aheadMs = random.chance(0.05) ? DAY_MS : someOffset(random);
+  },
+  'clock-command'(world) {
+    if (!world.issuer.database.refusing && world.random.chance(0.3)) operatorSetsClock(world);
   },
   files(world) {
     const { random, followers } = world;
@@ -109,6 +112,8 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     if (follower !== undefined) follower.deafUntil = world.now() + world.random.below(5_000);
   },
 };
+
+const DAY_MS = 86_400_000;
 
 /** Mostly honest, seldom wild. */
 function someOffset(random: Random): number {

@@ -11,6 +11,9 @@ export interface Session {
   readonly sub: string;
   readonly client: string;
   readonly ended: boolean;
+  /** When its refresh token was last exchanged, by the issuer's clock; null: nobody may retry that. */
+  readonly rotatedAt: number | null;
+  readonly rotatedReal: number;
 }
 
 export interface Row extends Revocation {
@@ -40,6 +43,8 @@ interface Database {
   lastWords: { readonly epoch: string; readonly jws: string; sent: boolean }[];
   maxExp: number;
   clockFloor: number;
+  /** The epoch in which the clock was last set. */
+  timeSince: string | null;
   sentSeq: number;
   refusing: boolean;
   branch: Branch;
@@ -67,6 +72,12 @@ interface IssuerMutants {
   readonly lastWordIsLost: boolean;
   readonly mintsByWall: boolean;
   readonly unwrittenFloor: boolean;
+  readonly clockStands: boolean;
+  readonly fullSpeed: boolean;
+  readonly noKidRows: boolean;
+  readonly othersGoOn: boolean;
+  readonly liveSidsOnly: boolean;
+  readonly negativeGrace: boolean;
   readonly shortE: boolean;
   /** A delivery begins with what has not been acknowledged. */
   readonly noMargin: boolean;
@@ -106,6 +117,10 @@ export interface Issuer {
   stolen: Set<string>;
   /** The last time it told while its clock led: none may be earlier, after a restart either. */
   toldAt: number;
+  /** The last heartbeat of this process. */
+  beatAt: { readonly at: number; readonly real: number } | null;
+  /** A lead that was seen, since when in real time, and how far ahead the wall clock was then. */
+  lead: { readonly ms: number; readonly since: number; readonly aheadMs: number } | null;
   /** Every epoch that was opened. */
   epochs: string[];
   /** As the directory of the keys knows, which no backup takes back. */
@@ -135,6 +150,7 @@ export function newIssuer(world: IssuerWorld): Issuer {
     lastWords: [],
     maxExp: 0,
     clockFloor: 0,
+    timeSince: null,
     sentSeq: 0,
     refusing: false,
     branch: newBranch(),
@@ -152,6 +168,8 @@ export function newIssuer(world: IssuerWorld): Issuer {
     eventKids: [],
     stolen: new Set(),
     toldAt: 0,
+    beatAt: null,
+    lead: null,
     epochs: [database.epoch],
     revokedEver: new Set(),
   };
@@ -167,8 +185,9 @@ export function epochOf(counter: number, world: IssuerWorld): string {
 /** A process starts on the database, whichever that is by now. */
 export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
   issuer.up = true;
+  issuer.beatAt = null;
   const wall = () => Math.floor(world.now() + issuer.aheadMs);
-  issuer.clock = createIssuerClock(
+  const real = createIssuerClock(
     { now: wall, monotonic: () => world.now() },
     {
       get: () => issuer.database.clockFloor,
@@ -178,8 +197,22 @@ export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
     },
     TOLERANCE_MS,
   );
+  issuer.clock = wrongClock(real, issuer, world);
   if (issuer.wasPutBack && issuer.eventKids.at(-1) !== issuer.database.eventKid) issuer.database.refusing = true;
   prove(issuer, issuer.highWater.epoch, issuer.highWater.head, issuer.highWater.id);
+}
+
+/** A clock that makes one of the mistakes there are to be made. */
+function wrongClock(clock: IssuerClock, { database }: Issuer, { mutants, now }: IssuerWorld): IssuerClock {
+  if (!mutants.clockStands && !mutants.fullSpeed) return clock;
+  let told = { at: 0, real: now() };
+  const time = () => {
+    const goneOn = mutants.fullSpeed ? told.at + Math.floor(now() - told.real) : 0;
+    const at = Math.max(clock.wall(), database.clockFloor, goneOn);
+    if (at > told.at) told = { at, real: now() };
+    return at;
+  };
+  return { ...clock, now: time, leadMs: () => Math.max(0, time() - clock.wall()) };
 }
 
 /** A signed word from beyond the database, or another one than it has: it was restored. */
@@ -193,23 +226,29 @@ export function prove(issuer: Issuer, epoch: string, seq: number, id: string | n
   database.refusing = true;
 }
 
-/** Two histories may have the same time, and never the same last event. */
-export const claimKey = (epoch: string, at: number, head: number, last: string | null): string =>
-  `${epoch}|${at}|${head}|${last}`;
+/** Two histories may have the same times, and never the same last event. */
+export const claimKey = (
+  epoch: string,
+  { at, wall }: { readonly at: number; readonly wall: number },
+  head: number,
+  last: string | null,
+): string => `${epoch}|${at}|${wall}|${head}|${last}`;
 
 export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; head: number; epoch: string } {
   const { database } = issuer;
   const at = issuer.clock.now();
+  const wall = issuer.clock.wall();
   if (at < issuer.toldAt && !issuer.wasPutBack) throw new Violation('the issuer tells an earlier time than it did');
   if (issuer.clock.leadMs() > 1_000) {
     issuer.toldAt = at;
     if (!world.mutants.unwrittenFloor) database.clockFloor = Math.max(database.clockFloor, at);
   }
-  const { epoch } = database;
+  checkLead(issuer, world, at);
+  const { epoch, timeSince } = database;
   const seen = world.mutants.headBeforeTime ? issuer.earlier : database;
   const { head, last } = seen;
   const floor = world.mutants.floorTooHigh ? head + 1 : seen.floor;
-  const key = claimKey(epoch, at, head, last);
+  const key = claimKey(epoch, { at, wall }, head, last);
   const { branch } = database;
   // The first of its time promises the least.
   if (!world.claims.has(key)) {
@@ -217,15 +256,43 @@ export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; he
       branch,
       acknowledged: branch.acknowledged,
       readAt: world.now(),
-      aheadMs: at - world.now(),
+      aheadMs: Math.min(at, wall) - world.now(),
     });
   }
   return {
-    jws: world.registry.sign({ kind: 'heartbeat', kid: signingKidOf(issuer), epoch, head, last, floor, at }),
+    jws: world.registry.sign({
+      kind: 'heartbeat',
+      kid: signingKidOf(issuer),
+      epoch,
+      head,
+      last,
+      floor,
+      at,
+      wall,
+      timeSince,
+    }),
     head,
     epoch,
   };
 }
+
+/** A clock that leads goes on, and leads no more after twice the lead, unless the wall clock is set again. */
+function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
+  const now = world.now();
+  const { beatAt, aheadMs } = issuer;
+  if (beatAt !== null && now - beatAt.real >= 1_000 && at <= beatAt.at)
+    throw new Violation('the issuer clock stands still');
+  if (beatAt === null || at > beatAt.at) issuer.beatAt = { at, real: now };
+  const ms = issuer.clock.leadMs();
+  const { lead } = issuer;
+  if (ms <= LEAD_MS) issuer.lead = null;
+  else if (lead === null || lead.aheadMs !== aheadMs) issuer.lead = { ms, since: now, aheadMs };
+  else if (now - lead.since > 2 * lead.ms + LEAD_SLACK_MS) throw new Violation('the issuer clock leads for ever');
+}
+
+/** A burst of cut-offs pushes the clock by as much. */
+const LEAD_MS = 2_000;
+const LEAD_SLACK_MS = 5_000;
 
 /** What its server says of the keys of its events. */
 export function keySetOf(issuer: Issuer): { kids: string[]; epoch: string; epochKid: string } {

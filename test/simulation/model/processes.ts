@@ -1,6 +1,8 @@
 import { startIssuer } from './issuer.ts';
 import { startRelay } from './relay.ts';
+import { setClock } from './set-clock.ts';
 import type { World } from './setting.ts';
+import type { SimRecord } from './truth.ts';
 import { FORGED_EPOCH, Violation } from './truth.ts';
 import { restore } from './writes.ts';
 
@@ -35,6 +37,24 @@ export function operatorRestores(world: World): void {
   const shown = world.followers.flatMap(({ store }) => registry.find(store.state?.proof ?? '')?.epoch ?? []);
   // A counter that no log gets to is not taken for one.
   const seen = [issuer.highWater.epoch, ...inTopic, ...shown].filter((epoch) => !epoch.startsWith(FORGED_EPOCH));
+  const { timeSince } = issuer.database;
+  const records = topic.records.flatMap(({ jws }) => registry.find(jws) ?? []);
+  const told = records.flatMap(timeSinceOf);
+  const since = [...told, timeSince ?? ''].toSorted().at(-1) ?? '';
+  // The clock goes on from the latest time that anything tells of since it was last set.
+  const times = records.filter(({ epoch }) => epoch >= since && !epoch.startsWith(FORGED_EPOCH)).map(({ at }) => at);
+  issuer.database.clockFloor = Math.max(issuer.database.clockFloor, ...times);
   restore(issuer, world, seen);
+  // A backup of before the clock was set has the times that were ahead.
+  if (told.some((epoch) => epoch > (timeSince ?? ''))) setClock(issuer, world);
   bringIssuerBack(world);
+}
+
+const timeSinceOf = (record: SimRecord) =>
+  record.kind === 'heartbeat' && record.timeSince !== null ? [record.timeSince] : [];
+
+/** The wall clock has been mended, and the issuer's clock is set by it. */
+export function operatorSetsClock(world: World): void {
+  stopIssuer(world);
+  setClock(world.issuer, world);
 }

@@ -9,6 +9,9 @@ export type Mutants = DriveWorld['mutants'] & {
   /** Puts a wrong follower's core in the place of the right one. */
   readonly wrap?: (core: FollowerCore) => FollowerCore;
   readonly prunesByOwnClock?: boolean;
+  /** Pruned by a heartbeat from ahead. */
+  readonly aheadPrunes?: boolean;
+  readonly prunesBeforeLowering?: boolean;
   /** The issuer does nothing about a proof that its event key was stolen. */
   readonly stolenKeyStays?: boolean;
   /** The only faults that happen: those by which it shows soon. */
@@ -47,6 +50,7 @@ export const FAULTS = [
   'follower-clock',
   'suspend',
   'issuer-clock',
+  'clock-command',
   'files',
   'full-disk',
   'rubbish',

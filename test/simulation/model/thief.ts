@@ -31,11 +31,21 @@ function forge(world: World, kid: string): SimRecord {
   const at = Math.floor(now());
   if (random.chance(0.5)) {
     const [head, last] = random.chance(0.5) ? [database.head, database.last] : [random.below(90) + 1, fresh('x')];
-    const key = claimKey(epoch, at, head, last);
+    const key = claimKey(epoch, { at, wall: at }, head, last);
     if (!world.claims.has(key)) {
       world.claims.set(key, { branch: newBranch(), acknowledged: 0, readAt: now(), aheadMs: 0, isForged: true });
     }
-    return { kind: 'heartbeat', kid, epoch, head, last, floor: random.chance(0.3) ? head + 1 : 1, at };
+    return {
+      kind: 'heartbeat',
+      kid,
+      epoch,
+      head,
+      last,
+      floor: random.chance(0.3) ? head + 1 : 1,
+      at,
+      wall: at,
+      timeSince: null,
+    };
   }
   const kills = random.chance(0.4) ? [random.pick([...issuer.eventKids, kid]) ?? kid] : [];
   const seq = random.chance(0.5) ? database.head + 1 : random.below(90) + 1;

@@ -8,12 +8,26 @@ export function tellStep(
   { kept, beat }: FollowerState,
   effects: readonly FollowerEffect[],
 ): string {
-  const { epoch, seq, id, head, floor, wholeAt, suspect } = kept;
+  const { epoch, seq, id, head, floor, wholeAt, logTime, logTimeEpoch, timeSince, suspect } = kept;
   const way = 'way' in input ? ` ${input.way}` : '';
   const records = input.kind === 'records' ? ` ${input.records.map(tellRecord).join(' ')}` : '';
   const done = effects.flatMap((effect) => (SAID.has(effect.kind) ? [JSON.stringify(effect)] : [])).join(' ');
   const { savedAt, savedAgeMs } = kept;
-  const state = JSON.stringify({ epoch, seq, id, head, floor, wholeAt, suspect, savedAt, savedAgeMs, beat });
+  const state = JSON.stringify({
+    epoch,
+    seq,
+    id,
+    head,
+    floor,
+    wholeAt,
+    logTime,
+    logTimeEpoch,
+    timeSince,
+    suspect,
+    savedAt,
+    savedAgeMs,
+    beat,
+  });
   return `${name}: ${input.kind}${way}${records} => ${state} ${done}`;
 }
 

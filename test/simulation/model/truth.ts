@@ -5,6 +5,8 @@ import { mergeCutoffs, toCutoff } from '@rescind/revocation';
 export const FORGED_EPOCH = '9999-';
 
 export const ISSUER = 'https://users.example';
+/** Another issuer of tokens, for which the log speaks too. Its clock is right. */
+export const OTHER = 'https://other.example';
 
 /** A token somebody holds. */
 export interface Token {
@@ -46,6 +48,7 @@ export function forkBranch({ acknowledged, owed, revocations }: Branch): Branch 
 
 export function names(denial: Denial, token: Token): boolean {
   const held = denial.claim === 'kid' ? token.kid : token.payload[denial.claim];
+  if (denial.iss !== token.payload.iss) return false;
   return String(held) === denial.value && token.iatMs <= (denial.issuedUntil ?? Number.POSITIVE_INFINITY);
 }
 
@@ -84,6 +87,8 @@ export type SimRecord =
       readonly last: string | null;
       readonly floor: number;
       readonly at: number;
+      readonly wall: number;
+      readonly timeSince: string | null;
     };
 
 /** Everything ever signed. A text is worth what is found under it: nobody can forge one. */
@@ -112,14 +117,17 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
-/** Rows by claim and by value. */
+/** Rows by claim, and by value with its issuer where that is another. */
 export type Rows = Map<string, Map<string, Cutoff>>;
 
 export function putRow(rows: Rows, cutoff: Cutoff): void {
   const values = rows.get(cutoff.claim) ?? new Map<string, Cutoff>();
-  const held = values.get(cutoff.value);
-  values.set(cutoff.value, held === undefined ? cutoff : mergeCutoffs(held, cutoff));
+  const key = rowKey(cutoff.iss, cutoff.value);
+  const held = values.get(key);
+  values.set(key, held === undefined ? cutoff : mergeCutoffs(held, cutoff));
   rows.set(cutoff.claim, values);
 }
+
+export const rowKey = (iss: string, value: string) => (iss === ISSUER ? value : `${iss} ${value}`);
 
 export const copyRows = (rows: Rows): Rows => new Map([...rows].map(([claim, values]) => [claim, new Map(values)]));

@@ -1,3 +1,4 @@
+import { prunableBefore } from '@rescind/revocation';
 import { checkAll, checkClaim, checkRows } from './check.ts';
 import { advance, startFollower } from './drive.ts';
 import { calmDown, provoke } from './faults.ts';
@@ -5,7 +6,8 @@ import type { Follower, Setup, Store } from './follower.ts';
 import { newFollower } from './follower.ts';
 import type { Issuer } from './issuer.ts';
 import { newIssuer, TOLERANCE_MS } from './issuer.ts';
-import { bringIssuerBack, operatorRestores, stopIssuer } from './processes.ts';
+import { mintElsewhere, presentSpent } from './other-issuer.ts';
+import { bringIssuerBack, operatorRestores, operatorSetsClock, stopIssuer } from './processes.ts';
 import type { Random } from './random.ts';
 import { createRandom } from './random.ts';
 import { startRelay, stepRelay } from './relay.ts';
@@ -15,7 +17,7 @@ import { takeProof } from './thief.ts';
 import { newTopic, passTime } from './topic.ts';
 import type { Rows } from './truth.ts';
 import { createRegistry, Violation } from './truth.ts';
-import { keepHouse, mint, revoke } from './writes.ts';
+import { keepHouse, letIdle, mint, revoke } from './writes.ts';
 
 const SETUPS: readonly Setup[] = ['kafka+http', 'kafka+http', 'kafka+http', 'http', 'kafka'];
 /** So far apart from everything else that no sum of delays reaches it. */
@@ -55,6 +57,7 @@ export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) 
     now += 100;
     live(world);
     if (world.issuer.database.refusing) operatorRestores(world);
+    else if (world.issuer.up && world.issuer.clock.leadMs() > TOLERANCE_MS) operatorSetsClock(world);
     if (step % 20 === 19 && isSettled(world)) return;
   }
   const still = world.followers.filter((follower) => !isWell(follower, world));
@@ -149,6 +152,10 @@ function live(world: World): void {
   if (issuer.up) {
     if (!issuer.database.refusing) {
       if (random.chance(world.busy)) mint(issuer, world);
+      if (random.chance(world.busy / 4)) mintElsewhere(world);
+      if (random.chance(0.02)) letIdle(issuer, world);
+      const spent = random.chance(0.02) ? random.pick([...issuer.database.sessions.values()]) : undefined;
+      if (spent !== undefined) presentSpent(spent, issuer.clock.now(), world);
       if (random.chance(world.busy / 2)) {
         const answered = !(world.enabled.has('issuer') && random.chance(0.1));
         revoke(issuer, world, answered);
@@ -182,13 +189,20 @@ function isSuspended(follower: Follower, world: World): boolean {
 function prune(follower: Follower, world: World): void {
   const { store, disk, process } = follower;
   const ownTime = world.now() + follower.aheadMs;
-  const beforeOf = ({ state }: Store) =>
-    (world.mutants.prunesByOwnClock ? ownTime + 60_000 : (state?.logTime ?? 0)) - TOLERANCE_MS;
+  const { mutants } = world;
+  const beforeOf = ({ state }: Store) => {
+    if (mutants.prunesByOwnClock) return ownTime;
+    if (mutants.aheadPrunes && process?.state.beat != null) return process.state.beat.at - TOLERANCE_MS;
+    if (state === undefined) return 0;
+    return prunableBefore(mutants.prunesBeforeLowering ? { ...state, timeSince: null } : state, ownTime);
+  };
   if (process !== null) pruneRows(process.verified, beforeOf(store));
   pruneRows(store.rows, beforeOf(store), disk?.rows);
   if (disk !== null) {
-    pruneRows(store.rows, beforeOf(disk));
-    pruneRows(disk.rows, beforeOf(disk));
+    // The disk may not have heard yet that log time is ahead.
+    const before = Math.min(beforeOf(store), beforeOf(disk));
+    pruneRows(store.rows, before);
+    pruneRows(disk.rows, before);
   }
   checkRows(follower, world);
   checkClaim(follower, world);
@@ -218,7 +232,13 @@ function isSettled(world: World): boolean {
   if (!issuer.up || issuer.database.refusing) return false;
   if (!followers.every((follower) => isWell(follower, world))) return false;
   for (const follower of followers) {
-    const claim = follower.store.claim;
+    const { claim, state } = follower.store;
+    const latest = world.now() + TOLERANCE_MS + issuer.clock.leadMs();
+    // A backup may have forgotten times that a topic has lost.
+    const isKnown = follower.setup !== 'kafka' && !issuer.wasPutBack;
+    if (state !== undefined && state.logTime > latest && isKnown) {
+      throw new Violation(`${follower.name} refuses tokens that have not expired`);
+    }
     if (follower.setup === 'kafka' || claim === null) continue;
     if (claim.isForged) return false;
     if (claim.branch !== issuer.database.branch) {

@@ -2,11 +2,18 @@ import type { Denial } from '@rescind/revocation';
 import { NEVER, RescindError } from '@rescind/revocation';
 import type { Issuer, IssuerWorld, Row, Session } from './issuer.ts';
 import { epochOf, fresh, freshKid, TOLERANCE_MS } from './issuer.ts';
+import { denialElsewhere } from './other-issuer.ts';
 import type { Revocation, Token } from './truth.ts';
 import { cutoffsOf, ISSUER, names, Violation } from './truth.ts';
 
 /** Commits a revocation. What it names must have been minted at or before its T. */
-function append(issuer: Issuer, world: IssuerWorld, revocation: Revocation, at: number, expiresAt: number): void {
+export function append(
+  issuer: Issuer,
+  world: IssuerWorld,
+  revocation: Revocation,
+  at: number,
+  expiresAt: number,
+): void {
   const { database } = issuer;
   issuer.earlier = { head: database.head, last: database.last, floor: database.floor };
   const seq = database.head + 1;
@@ -30,7 +37,7 @@ function append(issuer: Issuer, world: IssuerWorld, revocation: Revocation, at: 
   database.last = id;
 }
 
-function commit(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
+export function commit(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
   world.committed.push(revocation);
   issuer.database.branch.revocations.push(revocation);
   for (const token of world.tokens) {
@@ -39,7 +46,7 @@ function commit(issuer: Issuer, world: IssuerWorld, revocation: Revocation): voi
 }
 
 /** From now on it is owed to whoever asked for it. */
-function acknowledge(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
+export function acknowledge(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
   const { branch } = issuer.database;
   for (const token of world.tokens) {
     const denials = revocation.deny.filter((denial) => names(denial, token));
@@ -52,13 +59,18 @@ function acknowledge(issuer: Issuer, world: IssuerWorld, revocation: Revocation)
 const isWaiting = (error: unknown) =>
   error instanceof RescindError && (error.code === 'clock_parted' || error.code === 'clock_ahead');
 
+function newSession(random: IssuerWorld['random']): Session {
+  const [sub, client] = [`u${random.below(3)}`, `c${random.below(2)}`];
+  return { sid: fresh('s'), sub, client, ended: false, rotatedAt: null, rotatedReal: 0 };
+}
+
 /** Logs in, or refreshes: a token of a session that has not ended. */
 export function mint(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
   const { random } = world;
   const living = [...database.sessions.values()].filter(({ ended }) => !ended);
   const old = random.chance(0.6) ? random.pick(living) : undefined;
-  const session = old ?? { sid: fresh('s'), sub: `u${random.below(3)}`, client: `c${random.below(2)}`, ended: false };
+  const session = old ?? newSession(random);
   let iatMs: number;
   try {
     iatMs = world.mutants.mintsByWall ? Math.floor(world.now() + issuer.aheadMs) : issuer.clock.mint();
@@ -66,8 +78,9 @@ export function mint(issuer: Issuer, world: IssuerWorld): void {
     if (isWaiting(error)) return;
     throw error;
   }
-  database.sessions.set(session.sid, session);
   const exp = Math.floor(iatMs / 1000) + 5 + random.below(30);
+  const rotated = old === undefined ? {} : { rotatedAt: iatMs, rotatedReal: world.now() };
+  database.sessions.set(session.sid, { ...session, ...rotated });
   const { sid, sub, client } = session;
   const claims = { iss: ISSUER, sid, sub, client_id: client, tenant: `t${random.below(2)}`, jti: fresh('j') };
   const payload = { ...claims, iat: Math.floor(iatMs / 1000), iat_ms: iatMs, exp };
@@ -94,10 +107,11 @@ export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): v
     if (isWaiting(error)) return;
     throw error;
   }
-  const deny = someDenials(issuer, world, cutOff);
-  if (deny.length === 0) return;
+  const asked = random.chance(0.15) ? denialElsewhere(world, cutOff) : someDenials(issuer, world, cutOff);
+  if (asked.length === 0) return;
+  const deny = whileLeading(issuer, world, asked);
   for (const [sid, session] of database.sessions) {
-    if (deny.some((denial) => denial.endsSession && isAbout(denial, session))) {
+    if (asked.some((denial) => denial.endsSession && isAbout(denial, session))) {
       database.sessions.set(sid, { ...session, ended: true });
     }
   }
@@ -105,11 +119,42 @@ export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): v
     database.kid = fresh('k');
     issuer.kids.push(database.kid);
   }
+  // Nothing of what was asked may have left a token that lives.
+  if (deny.length === 0) return;
   const revocation: Revocation = { txn: fresh('t'), deny };
   append(issuer, world, revocation, cutOff, Math.max(...deny.map(({ expiresAt }) => expiresAt)));
   if (random.chance(0.95)) markHighWater(issuer);
   commit(issuer, world, revocation);
-  if (answered) acknowledge(issuer, world, revocation);
+  if (answered) acknowledge(issuer, world, { ...revocation, deny: [...asked, ...deny] });
+}
+
+/** A session is past its idle deadline, and has left a token that lives. */
+export function letIdle({ database }: Issuer, { random }: IssuerWorld): void {
+  const session = random.pick([...database.sessions.values()]);
+  if (session !== undefined) database.sessions.set(session.sid, { ...session, ended: true });
+}
+
+/** By so many sids at most. */
+const MOST_SIDS = 8;
+
+/**
+ * While the clock leads, a user, a client or everybody is not cut off by a time that readers would keep until the wall clock has
+ * passed it.
+ */
+function whileLeading(issuer: Issuer, world: IssuerWorld, asked: readonly Denial[]): Denial[] {
+  const { database, clock } = issuer;
+  if (clock.leadMs() <= 1_000) return [...asked];
+  const kids = issuer.kids.map((value) => ({ iss: ISSUER, claim: 'kid', value, expiresAt: NEVER, endsSession: false }));
+  return asked.flatMap((denial) => {
+    if (denial.iss !== ISSUER || !['sub', 'client_id', 'iss'].includes(denial.claim)) return [denial];
+    // Whatever the wall clock says of its tokens: it may be ahead still.
+    const mayLive = ({ ended }: Session) => !(world.mutants.liveSidsOnly && ended);
+    const found = [...database.sessions.values()].filter((session) => isAbout(denial, session) && mayLive(session));
+    if (denial.claim === 'iss' || found.length > MOST_SIDS) return kids;
+    const { issuedUntil, ...unbounded } = denial;
+    const by = denial.endsSession ? unbounded : denial;
+    return found.map(({ sid }) => ({ ...by, claim: 'sid', value: sid }));
+  });
 }
 
 function isAbout(denial: Denial, { sid, sub, client }: Session): boolean {
@@ -117,7 +162,7 @@ function isAbout(denial: Denial, { sid, sub, client }: Session): boolean {
   return held[denial.claim] === denial.value;
 }
 
-function markHighWater(issuer: Issuer): void {
+export function markHighWater(issuer: Issuer): void {
   const { epoch, head, last } = issuer.database;
   issuer.highWater = { epoch, head, id: last };
 }
@@ -125,7 +170,7 @@ function markHighWater(issuer: Issuer): void {
 function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): Denial[] {
   const { random, tokens, mutants } = world;
   const { database } = issuer;
-  const token = random.pick(tokens.slice(-12));
+  const token = random.pick(tokens.filter(({ payload }) => payload.iss === ISSUER).slice(-12));
   if (token === undefined) return [];
   const expiresAt = mutants.shortE ? Math.max(0, cutOff - TOLERANCE_MS + 2_000) : Math.max(database.maxExp, cutOff);
   const of = (claim: string) => ({ iss: ISSUER, claim, value: String(token.payload[claim]), expiresAt });
@@ -222,7 +267,7 @@ function sayLastWord(issuer: Issuer, world: IssuerWorld): void {
 }
 
 /** What each epoch begins with. */
-function denyEventKeys(issuer: Issuer, world: IssuerWorld, now: number): void {
+export function denyEventKeys(issuer: Issuer, world: IssuerWorld, now: number): void {
   const kills = issuer.database.revokedEventKids;
   if (kills.length > 0) append(issuer, world, { txn: fresh('t'), deny: [], kills: [...kills] }, now, NEVER);
 }

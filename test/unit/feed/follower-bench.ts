@@ -68,13 +68,13 @@ export function notUnderstood(seq: number): DecodedRecord {
   return { kind: 'not-understood', jws: `event e${seq}`, live: true, hint: null, kid: KID, ...place, why: 'version' };
 }
 
-/** A heartbeat made `after` ms. */
+/** A heartbeat made `after` ms, by an issuer whose clock leads its wall clock by `leadMs`. */
 export function beat(
   head: number,
   after: number,
-  options: Delivery & { branch?: string; floor?: number } = {},
+  options: Delivery & { branch?: string; floor?: number; leadMs?: number; timeSince?: string } = {},
 ): DecodedRecord {
-  const { branch = '', floor = 1 } = options;
+  const { branch = '', floor = 1, leadMs = 0, timeSince = null } = options;
   const last = head === 0 ? null : `e${head}${branch}`;
   return {
     kind: 'heartbeat',
@@ -83,7 +83,9 @@ export function beat(
     head,
     last,
     floor,
-    at: START + after,
+    at: START + after + leadMs,
+    wall: START + after,
+    timeSince,
   };
 }
 

@@ -42,6 +42,9 @@ export interface HeartbeatBody {
   readonly last: string | null;
   readonly floor: number;
   readonly at: EpochMillis;
+  /** Of a version that does not tell it: `at`. */
+  readonly wall: EpochMillis;
+  readonly timeSince: string | null;
 }
 
 /** Whether a verified payload is a heartbeat: nothing else has no `seq`. */
@@ -61,12 +64,14 @@ export function readPlace(claims: Claims): Place | undefined {
 
 /** Reads a heartbeat; undefined when anything is not as it must be. */
 export function readHeartbeat(claims: Claims): HeartbeatBody | undefined {
-  const { epoch, head, last, floor } = claims;
+  const { epoch, head, last, floor, time_since: timeSince = null } = claims;
   const at = readTime(claims);
+  const wall = claims.wall_ms ?? at;
   if (!isFirstVersion(claims) || soleEvent(claims) === undefined || at === undefined) return undefined;
   if (!isEpoch(epoch) || !isWhole(head, 0) || !isWhole(floor, 1) || floor > head + 1) return undefined;
   if (head === 0 ? last !== null : !isText(last, MAX_ID)) return undefined;
-  return { epoch, head, last: last as string | null, floor, at };
+  if (!isWhole(wall, 0) || !(timeSince === null || (isEpoch(timeSince) && timeSince <= epoch))) return undefined;
+  return { epoch, head, last: last as string | null, floor, at, wall, timeSince };
 }
 
 /** Reads what an event says, or tells in a few words why this version does not understand it. */

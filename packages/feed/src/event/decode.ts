@@ -37,7 +37,7 @@ export interface EventDecoderOptions {
 export interface EventDecoder {
   /**
    * Decodes and verifies a batch, in order, one result a record. Of the heartbeats of each key only the first that verifies
-   * (it opens a connection), the last and the newest by its time are; the others come back as `skipped`.
+   * (it opens a connection), the last and the newest by its epoch and time are; the others come back as `skipped`.
    */
   decodeBatch(records: readonly WayRecord[]): DecodedRecord[];
   /** Decodes and verifies one signed text alone: a proof, an outbox row, a quarantined event. */
@@ -148,10 +148,14 @@ function heartbeatsByKey(records: readonly WayRecord[], decoded: readonly (Decod
   return [...byKey.values()];
 }
 
-/** By the time that each claims. */
+/** By the epoch and the time that each claims: a time of an earlier epoch may be ahead. */
 function newestFirst(records: readonly WayRecord[], beats: readonly number[]): number[] {
-  const times = new Map(beats.map((index) => [index, peekPlace(records[index]?.jws ?? '')?.at ?? 0]));
-  return beats.toSorted((a, b) => (times.get(b) ?? 0) - (times.get(a) ?? 0));
+  const claimed = beats.map((index) => {
+    const { epoch = null, at = 0 } = peekPlace(records[index]?.jws ?? '') ?? {};
+    return { index, epoch: epoch ?? '', at };
+  });
+  const byTime = claimed.toSorted((a, b) => (a.epoch === b.epoch ? b.at - a.at : a.epoch < b.epoch ? 1 : -1));
+  return byTime.map(({ index }) => index);
 }
 
 /** Texts that are the same from record to record, each as one object: tables then find it without reading it. */

@@ -28,6 +28,10 @@ export interface HeartbeatToEncode {
   readonly floor: number;
   /** Read from the issuer's clock BEFORE head, last and floor were read in one snapshot. */
   readonly at: EpochMillis;
+  /** The issuer's wall clock at the same moment; default `at`. Less than `at` while the issuer's clock leads. */
+  readonly wall?: EpochMillis;
+  /** The epoch in which the issuer's clock was last set; default null: never. */
+  readonly timeSince?: string | null;
 }
 
 /** Makes the signed events of one log: Security Event Tokens (RFC 8417), typ `secevent+jwt`. */
@@ -90,7 +94,10 @@ function eventClaims(log: string, event: EventToEncode): Record<string, unknown>
   };
 }
 
-function heartbeatClaims(log: string, { epoch, head, last, floor, at }: HeartbeatToEncode): Record<string, unknown> {
+function heartbeatClaims(
+  log: string,
+  { epoch, head, last, floor, at, wall = at, timeSince = null }: HeartbeatToEncode,
+): Record<string, unknown> {
   return {
     iss: log,
     iat: Math.floor(at / 1000),
@@ -102,6 +109,8 @@ function heartbeatClaims(log: string, { epoch, head, last, floor, at }: Heartbea
     head,
     last,
     floor,
+    wall_ms: wall,
+    ...(timeSince === null ? {} : { time_since: timeSince }),
   };
 }
 

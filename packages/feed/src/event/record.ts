@@ -57,6 +57,10 @@ export interface HeartbeatRecord extends Delivered, Signed {
   readonly floor: number;
   /** `iat_ms`: read before `head`, so whatever was acknowledged before it lies at or below `head`. */
   readonly at: EpochMillis;
+  /** `wall_ms`: the issuer's wall clock then. Of an issuer that does not tell it: `at`. */
+  readonly wall: EpochMillis;
+  /** `time_since`: the epoch in which the issuer's clock was last set; times of earlier epochs may be ahead. Null: never. */
+  readonly timeSince: string | null;
 }
 
 /** Signed by the log, placed in it, and of a version (or a kind of denial) that this one does not know. */

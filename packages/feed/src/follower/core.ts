@@ -1,6 +1,8 @@
 import type { LogState } from '@rescind/revocation';
+import { prunableBefore } from '@rescind/revocation';
 import type { WayStart } from '../ports.ts';
 import { ageAtStart, ageOf } from './core/age.ts';
+import { isHeldByClock } from './core/ahead.ts';
 import { releaseAside } from './core/aside.ts';
 import type { Draft, Settings } from './core/draft.ts';
 import { beginDraft, changeWay, count, finishDraft, log, toSettings, wayName } from './core/draft.ts';
@@ -216,6 +218,7 @@ function firstState(
     age: ageAtStart(state, at),
     // The first tick commits the age as this process found it: a clock that is set later is measured against that.
     saved: { wall: Number.NEGATIVE_INFINITY, monotonic: now, boot: at.boot },
+    isBeatAhead: false,
     way: null,
     ready: false,
     ways: {
@@ -250,13 +253,15 @@ function startOf(settings: Settings, { kept, cause }: FollowerState, way: WayId)
 
 function viewOf(state: FollowerState, at: Instant): View {
   const { kept, ready, beat, way, age } = state;
-  const { suspect, logTime, epoch, seq, head } = kept;
+  const { logTime, epoch, seq, head } = kept;
+  const suspect = isHeldByClock(state, at.wall) ? 'clock' : kept.suspect;
   return {
     ready,
     whole: beat?.agrees === true && seq >= head && suspect === null,
     suspect,
     ageMs: ageOf({ kept, age, at }),
     logTime,
+    prunableBefore: prunableBefore(kept, at.wall),
     epoch,
     seq,
     head,

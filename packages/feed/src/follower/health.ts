@@ -13,7 +13,7 @@ const CLOCK_DIFFERS_MS: DurationMs = 10_000;
  * Null: none has been heard.
  */
 export function clockAheadOf({ beat }: Pick<FollowerState, 'beat'>): DurationMs | null {
-  return beat?.isLive === true ? Math.round(beat.heard.wall - beat.at) : null;
+  return beat?.isLive === true ? Math.round(beat.heard.wall - beat.wall) : null;
 }
 
 export const clockDiffers = (aheadMs: DurationMs | null) => aheadMs !== null && Math.abs(aheadMs) > CLOCK_DIFFERS_MS;

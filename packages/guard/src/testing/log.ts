@@ -38,6 +38,7 @@ export function createTestLog(clock: Clock, heard: (cutoff: Cutoff) => void): Te
       suspect: null,
       ageMs: ready ? ageMs : Number.POSITIVE_INFINITY,
       logTime: lost?.logTime ?? clock.now(),
+      prunableBefore: 0,
       epoch: EPOCH,
       seq: head - missed.length,
       head,

@@ -4,7 +4,7 @@ import type { Denial, EpochMillis } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
 import type { RevocationRecord } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
-import type { Meta, Outbox, OutboxRow, Revocations } from '../store/log.ts';
+import type { Meta, OtherIssuers, Outbox, OutboxRow, Revocations } from '../store/log.ts';
 
 /** What an event says, apart from its place in the log. */
 export interface Revocation {
@@ -30,10 +30,11 @@ interface AppenderOptions {
   readonly meta: Meta;
   readonly outbox: Outbox;
   readonly revocations: Revocations;
+  readonly otherIssuers: OtherIssuers;
   readonly encoder: () => EventEncoder;
 }
 
-export function createAppender({ meta, outbox, revocations, encoder }: AppenderOptions): Appender {
+export function createAppender({ meta, outbox, revocations, otherIssuers, encoder }: AppenderOptions): Appender {
   return {
     append({ txn, reason, deny }, now, signed) {
       const identity = meta.identity();
@@ -52,8 +53,11 @@ export function createAppender({ meta, outbox, revocations, encoder }: AppenderO
       });
       if (given !== seq) throw new Error(`the outbox gave seq ${given} where ${seq} was due`);
       meta.moveHead(seq, id);
-      for (const denial of deny)
+      const own = meta.issuer();
+      for (const denial of deny) {
         if (denial.claim !== EVENT_KID) revocations.merge(toCutoff(denial, { txn, reason, epoch, seq }));
+        if (denial.iss !== own) otherIssuers.add(denial.iss);
+      }
       return { txn, epoch, seq };
     },
   };

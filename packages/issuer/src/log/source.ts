@@ -1,5 +1,6 @@
 import type { Acknowledgements, EventEncoder, LogSource } from '@rescind/feed';
-import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { IssuerClock } from '@rescind/revocation';
+import { CUT_OFF_LEAD_MS } from '@rescind/revocation';
 import type { LogIdentity } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
 
@@ -7,20 +8,15 @@ interface LogSourceOptions {
   readonly log: string;
   readonly store: Store;
   readonly encoder: () => EventEncoder;
-  readonly now: () => EpochMillis;
-  /** How far `now` is ahead of the wall clock. */
-  readonly leadMs: () => DurationMs;
+  readonly issuerClock: Pick<IssuerClock, 'now' | 'wall' | 'leadMs'>;
   readonly onAppend: LogSource['onAppend'];
   readonly prove: LogSource['prove'];
   readonly acknowledgements: () => Acknowledgements | undefined;
 }
 
-/** As far as a burst of cut-offs pushes the clock. */
-const LEAD_MS: DurationMs = 1_000;
-
 /** The log of record, as those read it who carry it on. */
 export function createLogSource(options: LogSourceOptions): LogSource {
-  const { log, store, encoder, now, leadMs, onAppend, prove } = options;
+  const { log, store, encoder, issuerClock, onAppend, prove } = options;
   const { meta, outbox, lastWords } = store;
 
   /** Inside a transaction this connection would show what may yet be rolled back. */
@@ -44,11 +40,13 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     },
     heartbeat() {
       // First, so that whatever was acknowledged before this time is at or below the head.
-      const at = now();
+      const at = issuerClock.now();
+      const wall = issuerClock.wall();
       // A restart must not tell an earlier time than a heartbeat did; while the wall clock leads, it does not.
-      if (leadMs() > LEAD_MS) meta.clockFloor.set(at);
+      if (issuerClock.leadMs() > CUT_OFF_LEAD_MS) meta.clockFloor.set(at);
       const { epoch, head, last, floor } = snapshot();
-      return { jws: encoder().heartbeat({ epoch, head, last, floor, at }), epoch, head };
+      const timeSince = meta.timeSince();
+      return { jws: encoder().heartbeat({ epoch, head, last, floor, at, wall, timeSince }), epoch, head };
     },
     lastWord: (epoch) => lastWords.find(epoch),
     onAppend,

@@ -1,13 +1,23 @@
-import type { EventDecoder, EventRecord, Publisher, WayRecord } from '@rescind/feed';
+import type {
+  EventDecoder,
+  EventRecord,
+  HeartbeatRecord,
+  NotUnderstoodRecord,
+  Publisher,
+  WayRecord,
+} from '@rescind/feed';
 import type { EpochMillis } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation';
 import type { HighWater } from '../keys/high-water.ts';
 import type { LogPoint } from '../log/lineage.ts';
 
 /** What is known of the log from elsewhere than the database, all of it signed but for the high-water mark. */
 export interface Evidence {
   readonly points: readonly LogPoint[];
-  /** The latest time that the log speaks of: the clock must not fall behind it. */
+  /** The latest time that the log speaks of since the clock was last set: the clock must not fall behind it. */
   readonly latest: EpochMillis;
+  /** The latest epoch in which the clock was set, as far as anything tells; null: never. */
+  readonly timeSince: string | null;
   readonly events: readonly EventRecord[];
   /** What the issuer itself noted at its last answer; undefined: nothing certain. */
   readonly mark: HighWater | undefined;
@@ -20,30 +30,45 @@ interface Sources {
   readonly mark: HighWater | undefined;
   readonly proofs: readonly string[];
   readonly publisher: Publisher | undefined;
+  /** What the database says of that. */
+  readonly timeSince: string | null;
   /** Events the database has already: not kept again. */
   readonly isKnown: (event: EventRecord) => boolean;
 }
 
 /** Reads everything there is to read, the topic from its beginning. */
-export async function gatherEvidence({ decoder, mark, proofs, publisher, isKnown }: Sources): Promise<Evidence> {
+export async function gatherEvidence({ decoder, mark, proofs, publisher, ...own }: Sources): Promise<Evidence> {
   const points: LogPoint[] = mark === undefined ? [] : [{ epoch: mark.epoch, seq: mark.head, id: mark.id }];
   const events = new Map<string, EventRecord>();
-  let latest: EpochMillis = 0;
+  /** By epoch. */
+  const latest = new Map<string, EpochMillis>();
+  let { timeSince } = own;
 
   function take(records: readonly WayRecord[]): void {
     for (const record of decoder.decodeBatch(records)) {
       if (record.kind === 'bad' || record.kind === 'skipped') continue;
-      latest = Math.max(latest, record.at);
-      if (record.kind === 'heartbeat') points.push({ epoch: record.epoch, seq: record.head, id: record.last });
-      else points.push({ epoch: record.epoch, seq: record.seq, id: record.id });
-      if (record.kind === 'event' && !isKnown(record)) events.set(record.id, record);
+      latest.set(record.epoch, Math.max(latest.get(record.epoch) ?? 0, latestTimeIn(record)));
+      if (record.kind === 'heartbeat') {
+        points.push({ epoch: record.epoch, seq: record.head, id: record.last });
+        if ((record.timeSince ?? '') > (timeSince ?? '')) ({ timeSince } = record);
+      } else points.push({ epoch: record.epoch, seq: record.seq, id: record.id });
+      if (record.kind === 'event' && !own.isKnown(record)) events.set(record.id, record);
     }
     keepGreatest(points);
   }
 
   for (const proof of proofs) take(toRecords([proof]));
   const replayError = await replay(publisher, (batch) => take(toRecords(batch)));
-  return { points, latest, events: [...events.values()], mark, replayError };
+  const isRight = ([epoch]: readonly [string, EpochMillis]) => epoch >= (timeSince ?? '');
+  const times = [...latest].filter(isRight).map(([, at]) => at);
+  return { points, latest: Math.max(0, ...times), timeSince, events: [...events.values()], mark, replayError };
+}
+
+/** Its own, or the latest T of what it denies. */
+function latestTimeIn(record: HeartbeatRecord | EventRecord | NotUnderstoodRecord): EpochMillis {
+  if (record.kind !== 'event') return record.at;
+  const bounds = record.cutoffs.map(({ issuedUntil }) => issuedUntil).filter((until) => until !== UNBOUNDED);
+  return Math.max(record.at, ...bounds);
 }
 
 async function replay(

@@ -1,6 +1,6 @@
 import type { EventRecord } from '@rescind/feed';
-import type { Denial, EpochMillis } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, UNBOUNDED } from '@rescind/revocation';
+import type { Denial, DurationMs, EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, NEVER, UNBOUNDED } from '@rescind/revocation';
 import type { OtherIssuer } from '../issuer.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { KeyRoom } from '../keys/changes.ts';
@@ -26,6 +26,8 @@ interface Restoring {
   readonly plan: RestorePlan;
   /** Made before: its file is there. */
   readonly signingKid: string;
+  /** Whether the clock goes back to the wall clock, and with it every stored time. */
+  readonly setsClock: boolean;
 }
 
 export interface NewEpoch {
@@ -37,12 +39,13 @@ export interface NewEpoch {
 }
 
 const REASON = 'issuer_restored';
+const CLOCK_REASON = 'issuer_clock_set';
 
 /** Everything that a restore changes in the database, inside one transaction. */
 export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
-  const { issuer, keys, evidence, plan, signingKid } = restoring;
+  const { issuer, keys, evidence, plan, signingKid, setsClock } = restoring;
   const { store } = keys;
-  store.meta.clockFloor.set(latestTime(evidence) + 1);
+  if (!setsClock) store.meta.clockFloor.set(evidence.latest + 1);
   const at = unit.now();
   // What is left out of the new epoch stays dead only if the clock never shows an earlier time.
   store.meta.clockFloor.set(at);
@@ -50,31 +53,66 @@ export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
   ensureEventKey(keys, at);
   let endedSessions = evidence.events.reduce((total, event) => total + importEvent(restoring, event, at), 0);
   // Logouts are missing that nobody can tell: whoever is logged in has to log in again.
-  if (!plan.whole) endedSessions += store.sessions.end('iss', issuer, at, REASON, at);
+  if (!plan.whole) endedSessions += store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
+  if (setsClock) endedSessions += lowerTimes(restoring, at);
 
   const live = liveRevocations(restoring, at);
   const epoch = toEpoch(plan.counter);
   unit.openEpoch(epoch);
-  denyRevokedEventKeys(store, unit, at);
-  for (const revocation of live) unit.append(revocation);
+  const timeSince = setsClock ? epoch : evidence.timeSince;
+  if (timeSince !== null) store.meta.setTimeSince(timeSince);
   const revokedKids = replaceTokenKeys(keys, signingKid, at);
-  const deny = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...restoring.otherIssuers.map(denyOther)];
+  const deny = [
+    ...revokedKids.map((kid) => denyKid(issuer, kid)),
+    ...othersToCutOff(restoring).map((other) => denyOther(other, unit)),
+  ];
   const parts = inParts(deny);
   const txn = createId();
-  for (const part of parts) unit.append({ txn, reason: REASON, deny: part });
+  const sayWhatDies = () => {
+    for (const part of parts) unit.append({ txn, reason: setsClock ? CLOCK_REASON : REASON, deny: part });
+  };
+  // After a clock was set first of all: rows that denied these tokens may have been removed by a time that was ahead.
+  if (setsClock) sayWhatDies();
+  denyRevokedEventKeys(store, unit, at);
+  for (const revocation of live) unit.append(revocation);
+  if (!setsClock) sayWhatDies();
   return { epoch, endedSessions, revokedKids, signingKid, appendedEvents: live.length + parts.length };
-
-  function denyOther({ issuer: iss, longestTokenTtlMs }: OtherIssuer): Denial {
-    const issuedUntil = unit.cutOffTime();
-    const expiresAt = issuedUntil + longestTokenTtlMs;
-    return { iss, claim: 'iss', value: iss, issuedUntil, expiresAt, endsSession: true };
-  }
 }
 
-/** The clock goes on from the latest time that anything of the lost state shows. */
-function latestTime({ latest, events }: Evidence): EpochMillis {
-  const bounds = events.flatMap(({ cutoffs }) => cutoffs.map(({ issuedUntil }) => issuedUntil));
-  return Math.max(latest, ...bounds.filter((until) => until !== UNBOUNDED));
+/** The sessions that ended: what they are given next would be denied by a soft cut-off that readers keep. */
+function lowerTimes({ issuer, keys }: Restoring, at: EpochMillis): number {
+  const { sessions, storedTimes } = keys.store;
+  let ended = 0;
+  for (const { claim, value } of storedTimes.softBeyond(issuer, at)) {
+    ended += sessions.end(claim, value, at, CLOCK_REASON, UNBOUNDED);
+  }
+  storedTimes.lower(at, retirementOf('event', at, keys));
+  return ended;
+}
+
+/** Those that were named; when the clock is set, also those that the log has ever spoken of: for ever, where no life of tokens is known. */
+function othersToCutOff({ issuer, otherIssuers, setsClock, keys: { store } }: Restoring): CutOffOther[] {
+  const named = otherIssuers.map((other) => ({ iss: other.issuer, ttlMs: other.longestTokenTtlMs }));
+  if (!setsClock) return named;
+  const isOther = (iss: string) => iss !== issuer && !named.some((other) => other.iss === iss);
+  return [
+    ...named,
+    ...store.otherIssuers
+      .all()
+      .filter(isOther)
+      .map((iss) => ({ iss, ttlMs: NEVER })),
+  ];
+}
+
+interface CutOffOther {
+  readonly iss: string;
+  readonly ttlMs: DurationMs;
+}
+
+function denyOther({ iss, ttlMs }: CutOffOther, unit: Unit): Denial {
+  const issuedUntil = unit.cutOffTime();
+  const expiresAt = Math.min(NEVER, issuedUntil + ttlMs);
+  return { iss, claim: 'iss', value: iss, issuedUntil, expiresAt, endsSession: true };
 }
 
 /** The sessions it ended, in the database as it is now. Its rows come with the event that says it anew. */
@@ -98,7 +136,11 @@ function importRevokedEventKeys({ store: { keys } }: KeyRoom, { events }: Eviden
 }
 
 /** What still denies, of the database and of the events imported: each once, in the order it was said in. */
-function liveRevocations({ keys: { store }, evidence }: Restoring, at: EpochMillis): Revocation[] {
+function liveRevocations(restoring: Restoring, at: EpochMillis): Revocation[] {
+  const {
+    keys: { store },
+    evidence,
+  } = restoring;
   const alive = at - CLOCK_TOLERANCE_MS;
   const own = store.outbox
     .live(alive)
@@ -107,10 +149,22 @@ function liveRevocations({ keys: { store }, evidence }: Restoring, at: EpochMill
   const imported = evidence.events
     .map(toRevocation)
     .filter(({ deny }) => deny.some(({ expiresAt }) => expiresAt > alive));
-  const all = [...own, ...imported].map(
-    (revocation) => [`${revocation.txn} ${namesOf(revocation)}`, revocation] as const,
-  );
+  const all = [...own, ...imported]
+    .flatMap((revocation) => withinTime(restoring, revocation, at))
+    .map((revocation) => [`${revocation.txn} ${namesOf(revocation)}`, revocation] as const);
   return [...new Map(all).values()];
+}
+
+/**
+ * What was cut off by a time that is ahead: of our own tokens the keys are denied, so it is not said anew, since it would deny
+ * those of the next hours, too. Of other issuers it is said as of now.
+ */
+function withinTime({ issuer, setsClock }: Restoring, revocation: Revocation, at: EpochMillis): Revocation[] {
+  if (!setsClock) return [revocation];
+  const isBeyond = ({ issuedUntil = 0 }: Denial) => issuedUntil > at;
+  const kept = revocation.deny.filter((denial) => denial.iss !== issuer || !isBeyond(denial));
+  const deny = kept.map((denial) => (isBeyond(denial) ? { ...denial, issuedUntil: at } : denial));
+  return deny.length === 0 ? [] : [{ ...revocation, deny }];
 }
 
 function namesOf({ deny }: Revocation): string {

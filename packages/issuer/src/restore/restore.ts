@@ -1,4 +1,5 @@
 import type { EventRecord } from '@rescind/feed';
+import type { ClockFloor } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, createIssuerClock } from '@rescind/revocation';
 import { openFiles } from '../files.ts';
 import type { Places } from '../identity.ts';
@@ -22,6 +23,9 @@ import { planRestore } from './plan.ts';
  * events tell of the time since, and opens a new epoch with a new token key, every older one revoked. Closes the
  * publisher. May be run again after a failure.
  *
+ * With `setClock` the issuer's clock, and every stored time with it, goes back to the wall clock: after a wall clock that was
+ * ahead has been mended.
+ *
  * @throws RescindError `database_locked` while an issuer runs on it, `database_newer`, `configuration_invalid`,
  *   `clock_ahead`, `clock_parted`
  * @throws TypeError for an option that is missing or out of its range
@@ -38,17 +42,19 @@ export async function restoreIssuer(given: RestoreOptions): Promise<RestoreRepor
 }
 
 async function restore(options: RestoreOptions, files: Places): Promise<RestoreReport> {
-  const { issuer, otherIssuers = [] } = options;
+  const { issuer, otherIssuers = [], setClock = false } = options;
   const settings = toSettings(options);
   const { clock, telemetry, keyRotation } = settings;
   const { store, keyrings, highWater, proofs } = files;
-  const issuerClock = createIssuerClock(clock, store.meta.clockFloor);
-  store.transaction(() => establish({ issuer, algorithm: keyRotation.algorithm }, files, issuerClock.now()));
-  const signing = createEventSigning(issuer, keyrings.event, [issuer, ...otherIssuers.map((other) => other.issuer)]);
+  const formerFloor = store.meta.clockFloor.get();
+  const storedClock = createIssuerClock(clock, store.meta.clockFloor);
+  store.transaction(() => establish({ issuer, algorithm: keyRotation.algorithm }, files, storedClock.now()));
+  const others = [...otherIssuers.map((other) => other.issuer), ...store.otherIssuers.all()];
+  const signing = createEventSigning(issuer, keyrings.event, [...new Set([issuer, ...others])]);
 
   const own = store.meta.identity();
   if (own === undefined) throw new Error('the log has no epoch');
-  const now = issuerClock.now();
+  const now = storedClock.now();
   // What is over, and was pruned here, has nothing to tell; what is beyond the database's head ends sessions too.
   const isOver = ({ epoch, seq, cutoffs }: EventRecord) =>
     epoch === own.epoch && seq <= own.head && cutoffs.every(({ expiresAt }) => expiresAt + CLOCK_TOLERANCE_MS < now);
@@ -59,9 +65,13 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
     mark: mark === 'unreadable' ? undefined : mark,
     proofs: [...proofs.read(), ...(options.proofs ?? [])],
     publisher: options.publisher,
+    timeSince: store.meta.timeSince(),
     isKnown: (event) => isFormer(event.epoch, own.epoch) || isOurs(event) || isOver(event),
   });
   const plan = planRestore(evidence, own, store.outbox.idAt);
+  // A backup of before the clock was last set has the times that were ahead.
+  const setsClock = setClock || (evidence.timeSince ?? '') > (store.meta.timeSince() ?? '');
+  const issuerClock = setsClock ? createIssuerClock(clock, createFreshFloor()) : storedClock;
 
   const appender = createAppender({ ...store, encoder: signing.encoder });
   const gate = createWriteGate();
@@ -69,16 +79,37 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
   const writing = { store, issuerClock, appender, highWater, gate, storage, telemetry };
   const transactions = createTransactions(writing);
   const signingKid = keyrings.token.make(keyRotation.algorithm).kid;
-  const opened = await transactions.runInTime((unit) =>
-    openNewEpoch({ issuer, otherIssuers, keys: { store, keyrings, settings }, evidence, plan, signingKid }, unit),
-  );
+  const keys = { store, keyrings, settings };
+  const restoring = { issuer, otherIssuers, keys, evidence, plan, signingKid, setsClock };
+  const opened = await transactions.runInTime((unit) => {
+    const done = openNewEpoch(restoring, unit);
+    if (setsClock) {
+      options.lowerTimes?.(unit.now());
+      // The last statement: the floor is where the cut-offs of this transaction have pushed the clock.
+      store.meta.setClock(unit.now() + 1);
+    }
+    return done;
+  });
   const failure = storage.trouble('high_water');
   if (failure !== null) throw new Error(`the high-water mark cannot be written: ${failure.error}`);
   // Only now: until the mark is of the new epoch, the proofs keep an issuer from writing.
   proofs.clear();
   for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
   telemetry.log('warn', 'database_restored', { formerEpoch: own.epoch, epoch: opened.epoch, whole: plan.whole });
-  return toReport(evidence, plan, own.epoch, opened);
+  const setBackMs = setsClock ? Math.max(0, formerFloor - store.meta.clockFloor.get()) : 0;
+  if (setsClock) telemetry.log('warn', 'clock_set', { epoch: opened.epoch, setBackMs });
+  return { ...toReport(evidence, plan, own.epoch, opened), setBackMs };
+}
+
+/** For a clock that is to go on from the wall clock, whatever the database has. */
+function createFreshFloor(): ClockFloor {
+  let floor = 0;
+  return {
+    get: () => floor,
+    set(at) {
+      floor = Math.max(floor, at);
+    },
+  };
 }
 
 function toReport(
@@ -86,7 +117,7 @@ function toReport(
   plan: ReturnType<typeof planRestore>,
   formerEpoch: string,
   opened: NewEpoch,
-): RestoreReport {
+): Omit<RestoreReport, 'setBackMs'> {
   return {
     formerEpoch,
     ...opened,

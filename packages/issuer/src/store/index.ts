@@ -7,9 +7,11 @@ export type {
   LogIdentity,
   Meta,
   NewOutboxRow,
+  OtherIssuers,
   Outbox,
   OutboxRow,
   Revocations,
+  StoredTimes,
 } from './log.ts';
 export type {
   ListPlace,

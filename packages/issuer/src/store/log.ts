@@ -1,4 +1,5 @@
 import type { ClockFloor, Cutoff, EpochMillis, Find } from '@rescind/revocation';
+import type { SessionClaim } from './sessions.ts';
 
 /** The identity of the log: outlives the outbox rows it was made from. */
 export interface LogIdentity {
@@ -21,6 +22,11 @@ export interface Meta {
   openEpoch(epoch: string): void;
   moveHead(head: number, last: string): void;
   moveFloor(floor: number): void;
+  /** The epoch in which the clock was last set; null: never. */
+  timeSince(): string | null;
+  setTimeSince(epoch: string): void;
+  /** Sets the floor of the clock, to an earlier time too. */
+  setClock(floor: EpochMillis): void;
   /** The greatest `exp` ever minted, in ms. */
   greatestExp(): EpochMillis;
   raiseGreatestExp(exp: EpochMillis): void;
@@ -71,6 +77,24 @@ export interface Outbox {
 export interface Revocations extends Find {
   merge(cutoff: Cutoff): void;
   prune(before: EpochMillis): number;
+}
+
+/** Every other issuer about whose tokens the log ever said anything, also when its rows have been removed. */
+export interface OtherIssuers {
+  add(iss: string): void;
+  all(): readonly string[];
+}
+
+/** What a clock that was ahead has left in the tables. Everything inside the caller's transaction. */
+export interface StoredTimes {
+  /** Whose tokens of before a time a soft cut-off denies that lies beyond `at`. */
+  softBeyond(iss: string, at: EpochMillis): readonly { readonly claim: SessionClaim; readonly value: string }[];
+  /**
+   * Makes every stored time that is later than `at` that time. A deadline is moved by as much as the time that it was counted
+   * from. A use of a token that is later is forgotten: nobody may retry it.
+   * @param eventKeysUntil the latest end of the publication of a former event key
+   */
+  lower(at: EpochMillis, eventKeysUntil: EpochMillis): void;
 }
 
 /** The last event of an epoch whose key was revoked. */

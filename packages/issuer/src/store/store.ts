@@ -1,7 +1,7 @@
 import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { Keys } from './keys.ts';
-import type { LastWords, Meta, Outbox, Revocations } from './log.ts';
+import type { LastWords, Meta, OtherIssuers, Outbox, Revocations, StoredTimes } from './log.ts';
 import type { SessionList, Sessions } from './sessions.ts';
 
 export interface Clients {
@@ -24,6 +24,8 @@ export interface Tables {
   readonly revocations: Revocations;
   readonly outbox: Outbox;
   readonly lastWords: LastWords;
+  readonly otherIssuers: OtherIssuers;
+  readonly storedTimes: StoredTimes;
 }
 
 /** A store that the issuer holds open. */

@@ -59,7 +59,7 @@ export interface Service<C extends ProcessConfiguration> {
   readonly commands?: Readonly<Record<string, Command<C>>>;
 }
 
-export interface Command<C> {
+interface Command<C> {
   /** The words that may follow it, such as `--set-clock`; any other is refused. Default none. */
   readonly flags?: readonly string[];
   /** @param flags those that were given. What it returns is written as a line `<command>_done`. */

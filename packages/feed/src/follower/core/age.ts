@@ -1,4 +1,4 @@
-import type { Boot, DurationMs, LogState } from '@rescind/revocation';
+import type { Boot, DurationMs, EpochMillis, LogState } from '@rescind/revocation';
 import type { AgeAt, FollowerState, Instant } from './types.ts';
 
 type Beat = NonNullable<FollowerState['beat']>;
@@ -8,6 +8,11 @@ const WALL_SET_MS: DurationMs = 1_000;
 
 /** Less is how exactly the kernel tells how long it has been up. */
 const SUSPENDED_MS: DurationMs = 100;
+
+/** The time as of which a view is whole, or that a heartbeat is of: an issuer's clock that leads tells a later one. */
+export function asOf(kept: Pick<LogState, 'wholeAt' | 'wholeWall'>): EpochMillis {
+  return Math.min(kept.wholeAt, kept.wholeWall ?? kept.wholeAt);
+}
 
 interface Aged extends Pick<FollowerState, 'kept' | 'age'> {
   readonly at: Instant;
@@ -19,7 +24,7 @@ interface Aged extends Pick<FollowerState, 'kept' | 'age'> {
  */
 export function ageOf({ kept, age, at }: Aged): DurationMs {
   if (kept.wholeAt === 0) return Number.POSITIVE_INFINITY;
-  return Math.max(0, at.wall - kept.wholeAt, grown(age, at));
+  return Math.max(0, at.wall - asOf(kept), grown(age, at));
 }
 
 function grown({ ageMs, wall, monotonic }: AgeAt, at: Instant): DurationMs {
@@ -29,13 +34,14 @@ function grown({ ageMs, wall, monotonic }: AgeAt, at: Instant): DurationMs {
 /**
  * The age as the view becomes whole by a heartbeat. One that is live is as old as this process has known it, if the wall
  * clock does not say more. Of one that is not live nobody knows how old it is: it makes the view younger than the one
- * before by the difference of their times only.
+ * before by the difference of their times only, by the clock of the issuer that counted less.
  */
 export function ageByBeat({ kept, age, at }: Aged, beat: Beat): AgeAt {
   const { wall, monotonic, boot } = at;
   const sinceHeard = Math.max(monotonic - beat.heard.monotonic, wall - beat.heard.wall);
-  const byPredecessor = beat.isLive ? 0 : ageOf({ kept, age, at }) - (beat.at - kept.wholeAt);
-  return { ageMs: Math.max(0, wall - beat.at, sinceHeard, byPredecessor), wall, monotonic, boot };
+  const passed = Math.min(beat.at - kept.wholeAt, beat.wall - (kept.wholeWall ?? kept.wholeAt));
+  const byPredecessor = beat.isLive ? 0 : ageOf({ kept, age, at }) - passed;
+  return { ageMs: Math.max(0, wall - Math.min(beat.at, beat.wall), sinceHeard, byPredecessor), wall, monotonic, boot };
 }
 
 /** The age when the time as of which the view was whole is taken for an earlier one. */
@@ -48,10 +54,10 @@ export function asOfEarlier(aged: Aged, byMs: DurationMs): AgeAt {
 export function ageAtStart(kept: LogState, { wall, monotonic, boot }: Instant): AgeAt {
   const isKnown = kept.wholeAt > 0 && wall >= kept.savedAt;
   // A version that did not keep the age kept the greatest wall clock.
-  const { savedAgeMs = Math.max(0, kept.savedAt - kept.wholeAt), savedBoot } = kept;
+  const { savedAgeMs = Math.max(0, kept.savedAt - asOf(kept)), savedBoot } = kept;
   if (!isKnown || savedAgeMs === null) return { ageMs: Number.POSITIVE_INFINITY, wall, monotonic, boot };
   const elapsed = Math.max(wall - kept.savedAt, upSince(savedBoot, boot));
-  return { ageMs: Math.max(0, wall - kept.wholeAt, savedAgeMs + elapsed), wall, monotonic, boot };
+  return { ageMs: Math.max(0, wall - asOf(kept), savedAgeMs + elapsed), wall, monotonic, boot };
 }
 
 /** What the machine's own clock has counted; 0 after another start of it, or where it tells nothing. */

@@ -129,7 +129,10 @@ function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeTo
       kept.head !== old.head ||
       kept.floor !== old.floor ||
       kept.logTime !== old.logTime ||
+      kept.logTimeEpoch !== old.logTimeEpoch ||
+      kept.timeSince !== old.timeSince ||
       kept.wholeAt !== old.wholeAt ||
+      kept.wholeWall !== old.wholeWall ||
       kept.epochKid !== old.epochKid ||
       kept.revokedEventKids !== old.revokedEventKids ||
       kept.suspect !== old.suspect)
@@ -138,9 +141,10 @@ function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeTo
 
 function toState(draft: Draft): FollowerState {
   const { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt } = draft;
-  const { repair, eventKeys, standby } = draft;
+  const { isBeatAhead, repair, eventKeys, standby } = draft;
   const times = { goodAt, jitterMs, answeredAt };
-  return { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, ...times, repair, eventKeys, standby };
+  const reading = { kept, cause, quarantined, run, beat, age, saved, isBeatAhead };
+  return { ...reading, way, ready, ways, ...times, repair, eventKeys, standby };
 }
 
 const NO_LABELS = {};

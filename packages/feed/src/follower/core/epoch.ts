@@ -1,4 +1,4 @@
-import { asOfEarlier } from './age.ts';
+import { asOf, asOfEarlier } from './age.ts';
 import type { Draft } from './draft.ts';
 import { count, log } from './draft.ts';
 
@@ -24,9 +24,9 @@ export function leaveEpoch(draft: Draft, why: 'key_revoked' | 'key_withdrawn'): 
   count(draft, 'rescind_feed_epochs_left_total', { why });
   log(draft, 'warn', 'feed_epoch_left', { why, epoch: kept.epoch, seq: kept.seq });
   draft.cause = 'epoch';
-  const wholeAt = Math.min(kept.wholeAt, at.wall);
-  draft.age = asOfEarlier(draft, kept.wholeAt - wholeAt);
-  draft.kept = { ...kept, ...NO_POSITION, epoch: '', epochKid: null, wholeAt };
+  const wholeAt = Math.min(asOf(kept), at.wall);
+  draft.age = asOfEarlier(draft, asOf(kept) - wholeAt);
+  draft.kept = { ...kept, ...NO_POSITION, epoch: '', epochKid: null, wholeAt, wholeWall: wholeAt };
   forgetPosition(draft);
 }
 

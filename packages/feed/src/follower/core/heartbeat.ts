@@ -1,7 +1,9 @@
+import { isLogTimeOld } from '@rescind/revocation';
 import type { HeartbeatRecord } from '../../event/record.ts';
+import { isFromAhead } from './ahead.ts';
 import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
-import { changeWay, count, wayName } from './draft.ts';
+import { changeWay, count, log, wayName } from './draft.ts';
 import { admits } from './event-keys.ts';
 import { forkFound, suspectFork } from './fork.ts';
 import { isHappening, isIdKnown, jumpToFloor, raiseHead } from './position.ts';
@@ -27,23 +29,45 @@ export function takeHeartbeat(draft: Draft, way: WayId, record: HeartbeatRecord)
     forkFound(draft, 'head');
     return;
   }
-  const { kept } = draft;
-  draft.kept = {
-    ...kept,
-    logTime: Math.max(kept.logTime, record.at),
-    floor: Math.max(kept.floor, record.floor),
-  };
+  const isAhead = isFromAhead(record, draft.at.wall);
+  tellAhead(draft, record, isAhead);
+  takeTimes(draft, record, isAhead);
   releaseBelowFloor(draft);
   jumpToFloor(draft);
   if (!agreesOnLast(draft, record)) {
     forkFound(draft, 'last');
     return;
   }
-  takeAge(draft, way, record);
+  takeAge(draft, way, record, isAhead);
   // On each way a heartbeat follows the head it names, but for the one that opens a connection.
   // A standby stream says how far the log goes, and not that something was lost.
   const isInOrder = !opening && !isStandby(draft, way) && isHappening(draft, way, record.live);
   if (record.head > draft.kept.seq && isInOrder) draft.gapOn = way;
+}
+
+/** One from ahead moves neither log time nor the floor: a clock that was set for a moment must not forget rows for good. */
+function takeTimes(draft: Draft, record: HeartbeatRecord, isAhead: boolean): void {
+  const { kept } = draft;
+  const timeSince = latestEpoch(kept.timeSince ?? null, record.timeSince);
+  draft.kept = { ...kept, timeSince };
+  if (isAhead) return;
+  draft.kept = { ...draft.kept, floor: Math.max(kept.floor, record.floor) };
+  // A time of before the issuer's clock was set stays until the view is whole.
+  if (isLogTimeOld(draft.kept) || record.at <= kept.logTime) return;
+  draft.kept = { ...draft.kept, logTime: record.at, logTimeEpoch: record.epoch };
+}
+
+function latestEpoch(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other;
+  return one < other ? other : one;
+}
+
+/** Logged when it begins and when it is over. */
+function tellAhead(draft: Draft, { at, epoch }: HeartbeatRecord, isAhead: boolean): void {
+  if (isAhead === draft.isBeatAhead) return;
+  draft.isBeatAhead = isAhead;
+  if (isAhead) log(draft, 'warn', 'feed_heartbeat_ahead', { epoch, aheadMs: Math.round(at - draft.at.wall) });
+  else log(draft, 'info', 'feed_heartbeat_agrees', { epoch });
 }
 
 /** The id at the position must be the one the heartbeat names, and is learnt from it after a jump. */
@@ -59,7 +83,7 @@ function agreesOnLast(draft: Draft, { head, last }: HeartbeatRecord): boolean {
  * One with a head below what is known is late: it says nothing about how old the view is. In one log a later time never
  * goes with a lower head, so an issuer that was restored cannot pass its younger times off on what it has forgotten.
  */
-function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord): void {
+function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord, isAhead: boolean): void {
   const { settings, beat } = draft;
   if (way === 'first') {
     if (record.live && !draft.standby.isFirstLive) draft.standby = { ...draft.standby, isFirstLive: true };
@@ -73,16 +97,18 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord): void {
     count(draft, 'rescind_heartbeats_total', { result: 'late' });
     return;
   }
-  count(draft, 'rescind_heartbeats_total', { result: 'applied' });
+  count(draft, 'rescind_heartbeats_total', { result: isAhead ? 'ahead' : 'applied' });
   raiseHead(draft, record.head, record.jws);
   if (!isStandby(draft, way) || draft.way === null) draft.way = wayName(settings, way);
-  const { at, head, last } = record;
+  const { at, wall: told, head, last } = record;
   const agrees = head === draft.kept.seq;
   const { wall, monotonic } = draft.at;
   const heard = { wall, monotonic };
-  if (beat === null || !beat.agrees || at > beat.at) {
+  // A time that one claimed from ahead, whoever signed it, does not outdo those that agree with this clock.
+  const isOutdone = beat !== null && !isAhead && isFromAhead(beat, wall);
+  if (beat === null || !beat.agrees || at > beat.at || isOutdone) {
     const live = record.live || beat?.live === true;
-    draft.beat = { at, head, last, agrees, live, isLive: record.live, heard };
+    draft.beat = { at, wall: told, head, last, agrees, live, isLive: record.live, heard };
   } else if (record.live && agrees && !beat.live) draft.beat = { ...beat, live: true };
 }
 

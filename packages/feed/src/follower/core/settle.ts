@@ -1,4 +1,6 @@
+import { isLogTimeOld } from '@rescind/revocation';
 import { ageByBeat } from './age.ts';
+import { isFromAhead, isHeldByClock } from './ahead.ts';
 import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, log } from './draft.ts';
@@ -21,10 +23,22 @@ export function settle(draft: Draft): void {
 function becomeWhole(draft: Draft): void {
   const { beat, kept, cause } = draft;
   // A record whose key is not known yet may deny anything.
-  if (beat === null || draft.eventKeys.unknown.size > 0) return;
+  if (beat === null || draft.eventKeys.unknown.size > 0 || isHeldByClock(draft, draft.at.wall)) return;
   if (cause !== null) mend(draft);
   releaseAside(draft, (aside) => aside.epoch < kept.epoch);
   growYounger(draft, beat, cause);
+  setLogTime(draft, beat);
+}
+
+/**
+ * Log time of before the issuer's clock was set becomes the time of this heartbeat: the view is whole, so it has the rows that deny
+ * the tokens of before, whose rows may have been removed by the time that was ahead.
+ */
+function setLogTime(draft: Draft, beat: NonNullable<FollowerState['beat']>): void {
+  const { kept, at, quarantined } = draft;
+  if (!isLogTimeOld(kept) || quarantined.size > 0 || isFromAhead(beat, at.wall)) return;
+  log(draft, 'info', 'feed_log_time_set', { epoch: kept.epoch, from: kept.logTime, to: beat.at });
+  draft.kept = { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch };
 }
 
 /** @param cause why the view was suspect until now */
@@ -35,7 +49,7 @@ function growYounger(draft: Draft, beat: NonNullable<FollowerState['beat']>, cau
   // Of another epoch, or of a log that was read again, the time counts as it is: the old one was another's.
   if (cause === 'epoch' || cause === 'fork' || beat.at > kept.wholeAt) {
     draft.age = ageByBeat(draft, beat);
-    draft.kept = { ...kept, wholeAt: beat.at };
+    draft.kept = { ...kept, wholeAt: beat.at, wholeWall: beat.wall };
   }
   if (beat.live && !draft.ready) {
     draft.ready = true;

@@ -96,6 +96,8 @@ export interface View {
   readonly ageMs: DurationMs;
   /** The greatest time of a heartbeat applied: prunes the rows, and is compared with `exp`. 0: none yet. */
   readonly logTime: EpochMillis;
+  /** A row that expired before this time may be removed from memory; 0: none may. */
+  readonly prunableBefore: EpochMillis;
   readonly epoch: string;
   readonly seq: number;
   readonly head: number;
@@ -210,6 +212,8 @@ export interface AgeAt extends Moment {
 /** A heartbeat that the view may become whole by. */
 interface Beat {
   readonly at: EpochMillis;
+  /** The issuer's wall clock then. */
+  readonly wall: EpochMillis;
   /** Whether one that was live has been heard since the start. */
   readonly live: boolean;
   /** Whether this one was live: else it says nothing of how old it is. */
@@ -236,6 +240,8 @@ export interface FollowerState {
   readonly age: AgeAt;
   /** The time of the last commit of this process; wall −∞: none yet. The wall clock that was saved then: one that was set since is noticed by it. */
   readonly saved: Moment & { readonly boot: Boot | undefined };
+  /** Whether the last heartbeat of the epoch was from ahead. */
+  readonly isBeatAhead: boolean;
   readonly way: WayName | null;
   readonly ready: boolean;
   readonly ways: Readonly<Record<WayId, WayState>>;

@@ -1,0 +1,20 @@
+import type { EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { FollowerState } from './types.ts';
+
+/** Whether a heartbeat tells a time that no clock within the tolerance shows yet: the issuer's clock leads, or this one is behind. */
+export function isFromAhead({ at }: { readonly at: EpochMillis }, wall: EpochMillis): boolean {
+  return at > wall + CLOCK_TOLERANCE_MS;
+}
+
+/**
+ * Whether the view would be whole by its newest heartbeat, were that not from ahead: it completes no first reading, no new
+ * epoch and no other history. A reader that was whole in the epoch before goes on by it.
+ */
+export function isHeldByClock(
+  { beat, kept, cause }: Pick<FollowerState, 'beat' | 'kept' | 'cause'>,
+  wall: EpochMillis,
+): boolean {
+  if (beat === null || !beat.agrees || kept.seq < kept.head || !isFromAhead(beat, wall)) return false;
+  return kept.wholeAt === 0 || cause === 'epoch' || cause === 'fork';
+}

@@ -1,0 +1,145 @@
+import { CLOCK_TOLERANCE_MS, prunableBefore } from '@rescind/revocation';
+import { describe, expect, it } from 'vitest';
+import type { Bench } from './follower-bench.ts';
+import { beat, createBench, event, KID, kinds, START } from './follower-bench.ts';
+
+const HOUR_MS = 3_600_000;
+const NEXT = '0002-next';
+
+/** A follower that was whole before the issuer's clock began to lead. */
+function wholeBefore(): Bench {
+  const bench = createBench();
+  bench.open();
+  bench.take('first', event(1), beat(1, 0));
+  expect(bench.view()).toMatchObject({ whole: true, suspect: null, logTime: START });
+  return bench;
+}
+
+/** The epoch that the command opened is named, and read to its head. */
+function enterNext(bench: Bench): void {
+  const place = { epoch: NEXT, seq: 1, id: 'n1', prev: null } as const;
+  const first = { ...event(1), ...place } as ReturnType<typeof event>;
+  bench.take('first', first);
+  bench.fetched([KID], NEXT);
+  bench.open();
+  bench.take('first', first);
+}
+
+const nextBeat = (after: number, more: { leadMs?: number; live?: boolean } = {}) =>
+  ({ ...beat(1, after, { timeSince: NEXT, ...more }), epoch: NEXT, last: 'n1' }) as ReturnType<typeof beat>;
+
+describe('a heartbeat from ahead', () => {
+  it('moves neither log time nor the floor, and a view that was whole goes on by it', () => {
+    const bench = wholeBefore();
+    bench.pass(5_000);
+    bench.take('first', event(2), beat(2, 5_000, { leadMs: HOUR_MS, floor: 2 }));
+    expect(bench.kept).toMatchObject({ logTime: START, floor: 1, seq: 2 });
+    expect(bench.view()).toMatchObject({ whole: true, suspect: null, ageMs: 0 });
+  });
+
+  it('is as old as the wall clock of the issuer says', () => {
+    const bench = wholeBefore();
+    bench.pass(30_000);
+    bench.take('first', beat(1, 10_000, { leadMs: HOUR_MS }));
+    expect(bench.view().ageMs).toBe(20_000);
+    bench.happens({ kind: 'stop' });
+    const restarted = createBench({ kept: bench.kept, wallMs: START + 40_000 });
+    expect(restarted.view().ageMs).toBe(30_000);
+  });
+
+  it('completes no first reading: the view is suspect, and the instance not ready', () => {
+    const bench = createBench();
+    bench.open();
+    const effects = bench.take('first', event(1), beat(1, 0, { leadMs: HOUR_MS }));
+    expect(bench.view()).toMatchObject({ whole: false, suspect: 'clock', ready: false, seq: 1 });
+    expect(effects).toContainEqual(expect.objectContaining({ kind: 'log', event: 'feed_heartbeat_ahead' }));
+    expect(effects).toContainEqual(
+      expect.objectContaining({ metric: 'rescind_heartbeats_total', labels: { result: 'ahead' } }),
+    );
+    const agreed = bench.take('first', beat(1, 1_000, { leadMs: CLOCK_TOLERANCE_MS - 1_000 }));
+    expect(bench.view()).toMatchObject({ whole: true, suspect: null, ready: true });
+    expect(agreed).toContainEqual(expect.objectContaining({ kind: 'log', event: 'feed_heartbeat_agrees' }));
+    expect(kinds(agreed)).not.toContain('restart first');
+  });
+
+  it('completes no new epoch, over a restart either', () => {
+    const bench = wholeBefore();
+    enterNext(bench);
+    bench.take('first', nextBeat(1_000, { leadMs: HOUR_MS }));
+    expect(bench.view()).toMatchObject({ epoch: NEXT, seq: 1, whole: false, suspect: 'clock' });
+    const again = createBench({ kept: bench.kept, wallMs: START + 2_000 });
+    again.open();
+    again.take('first', nextBeat(2_000, { leadMs: HOUR_MS }));
+    expect(again.view()).toMatchObject({ whole: false, suspect: 'clock' });
+    again.take('first', nextBeat(2_000));
+    expect(again.view()).toMatchObject({ whole: true, suspect: null });
+  });
+
+  it('completes no other history', () => {
+    const bench = wholeBefore();
+    bench.take('first', beat(1, 1_000, { branch: 'x' }));
+    expect(bench.view().suspect).toBe('fork');
+    bench.open();
+    bench.take('first', event(1), beat(1, 2_000, { leadMs: HOUR_MS }));
+    expect(bench.view()).toMatchObject({ whole: false, suspect: 'clock' });
+    bench.take('first', beat(1, 3_000));
+    expect(bench.view()).toMatchObject({ whole: true, suspect: null });
+  });
+});
+
+describe('log time, after the clock of the issuer was set', () => {
+  /** Log time an hour ahead, as a reader has it whose own clock was ahead, too. */
+  function ahead(): Bench {
+    const bench = createBench({ wallMs: START + HOUR_MS });
+    bench.open();
+    bench.take('first', event(1), beat(1, 0, { leadMs: HOUR_MS }));
+    expect(bench.kept.logTime).toBe(START + HOUR_MS);
+    bench.setWallBack(HOUR_MS);
+    return bench;
+  }
+
+  it('stays until the view is whole in that epoch, and then becomes the time of the heartbeat', () => {
+    const bench = ahead();
+    enterNext(bench);
+    const notYet = { ...nextBeat(1_000), head: 2, last: 'n2' } as ReturnType<typeof beat>;
+    bench.take('first', notYet);
+    expect(bench.kept).toMatchObject({ epoch: NEXT, timeSince: NEXT, logTime: START + HOUR_MS });
+    expect(bench.view().prunableBefore).toBe(0);
+    expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
+    const second = { ...event(2), epoch: NEXT, seq: 2, id: 'n2', prev: 'n1' } as ReturnType<typeof event>;
+    const effects = bench.take('first', second);
+    expect(bench.view()).toMatchObject({ whole: true, logTime: START + 1_000 });
+    expect(effects[0]).toMatchObject({
+      kind: 'commit',
+      change: { state: { logTime: START + 1_000, logTimeEpoch: NEXT, wholeAt: START + 1_000 } },
+    });
+  });
+
+  it('rises again from there, and goes back no more in that epoch', () => {
+    const bench = ahead();
+    enterNext(bench);
+    bench.take('first', nextBeat(1_000));
+    bench.take('first', nextBeat(5_000));
+    expect(bench.kept.logTime).toBe(START + 5_000);
+    bench.take('first', nextBeat(4_000));
+    expect(bench.kept.logTime).toBe(START + 5_000);
+  });
+
+  it('of a file of a version that did not keep its epoch is set, too', () => {
+    const bench = ahead();
+    enterNext(bench);
+    bench.take('first', nextBeat(1_000));
+    const { logTimeEpoch: _, timeSince: __, wholeWall: ___, ...before } = bench.kept;
+    const upgraded = createBench({ kept: { ...before, logTime: START + HOUR_MS }, wallMs: START + 2_000 });
+    upgraded.open();
+    upgraded.take('first', nextBeat(2_000));
+    expect(upgraded.kept).toMatchObject({ logTime: START + 2_000, logTimeEpoch: NEXT });
+  });
+
+  it('never lets more be pruned than the wall clock of this machine allows', () => {
+    const times = { logTime: START + HOUR_MS, logTimeEpoch: NEXT, timeSince: NEXT };
+    expect(prunableBefore(times, START)).toBe(START);
+    expect(prunableBefore(times, START + 2 * HOUR_MS)).toBe(START + HOUR_MS - CLOCK_TOLERANCE_MS);
+    expect(prunableBefore({ logTime: 0 }, START)).toBe(0);
+  });
+});
