@@ -41,6 +41,13 @@ export function createSessionEnds(database: Database.Database): SessionEnds {
       `SELECT sid FROM rescind_sessions WHERE sub = @sub AND sid IS NOT @exceptSid AND ${LIVE} ORDER BY sid`,
     )
     .pluck();
+  const kept = forEach((where) =>
+    database
+      .prepare<[{ value: string; most: number }], string>(
+        `SELECT sid FROM rescind_sessions WHERE ${where} AND greatest_exp > 0 ORDER BY sid LIMIT @most`,
+      )
+      .pluck(),
+  );
   const piece = database.prepare<[string, number], { last: string | null; rows: number }>(
     `SELECT MAX(sid) AS last, COUNT(*) AS rows
      FROM (SELECT sid FROM rescind_sessions WHERE sid > ? ORDER BY sid LIMIT ?)`,
@@ -56,6 +63,7 @@ export function createSessionEnds(database: Database.Database): SessionEnds {
 
   return {
     liveSids: (sub, exceptSid, at) => liveSids.all({ sub, exceptSid, at }),
+    keptSids: (claim, value, most) => kept[claim].all({ value, most }),
     end: (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
     count: (claim, value, at) => count[claim].get({ value, at }) ?? { sessions: 0, subjects: 0 },
     each: (claim, value, at) => each[claim].iterate({ value, at }),

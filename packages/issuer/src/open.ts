@@ -187,7 +187,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     },
     sessions: createSessionViews(store, transactions, createTokenSessions(room, now), now),
     revocations: createRevocationStates(store, publisher !== undefined),
-    ...createPreview(room, now),
+    ...createPreview(room, issuerClock),
     keys: createKeyManagement({
       room: room.keys,
       transactions,

@@ -1,14 +1,17 @@
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import type { CutoffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
+import { createId } from '../session/mint.ts';
 import type { Store } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
 import type { DenialTimes } from './denials.ts';
-import { denyOlderTokens, toDenial } from './denials.ts';
+import { denyKid, denyOlderTokens, toDenial } from './denials.ts';
 
 /** What a revocation is to deny: decided in one way for the act and for its preview. */
 export interface RevocationPlan {
   readonly reason: string;
   readonly deny: readonly Denial[];
+  /** What was asked for: by it sessions end. */
+  readonly asked: readonly Denial[];
 }
 
 /** What deciding needs: it reads, and nothing it does stays. */
@@ -16,6 +19,9 @@ export interface PlanRoom extends DenialTimes {
   readonly issuer: string;
   readonly store: Store;
   readonly at: EpochMillis;
+  /** As `Unit` has them. */
+  readonly aliveAt: EpochMillis;
+  readonly leads: boolean;
 }
 
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
@@ -23,13 +29,15 @@ const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 /** @param cutOffTime of a preview: any time will do, and no clock is moved for it */
 export function createPlanRoom(
   { store, policy: { issuer } }: { readonly store: Store; readonly policy: { readonly issuer: string } },
-  unit: Pick<Unit, 'now' | 'cutOffTime'>,
+  unit: Pick<Unit, 'now' | 'cutOffTime' | 'leads' | 'aliveAt'>,
 ): PlanRoom {
   const at = unit.now();
   return {
     issuer,
     store,
     at,
+    aliveAt: unit.aliveAt(),
+    leads: unit.leads(),
     cutOffTime: () => unit.cutOffTime(),
     // Before the first token there is none: then it is over as soon as it is said.
     greatestExp: () => Math.max(store.meta.greatestExp(), at),
@@ -40,13 +48,36 @@ export function createPlanRoom(
 export function planCutoffs(room: PlanRoom, cutoffs: CutoffRequest | readonly CutoffRequest[]): RevocationPlan {
   const requests = isList(cutoffs) ? cutoffs : [cutoffs];
   const reason = requireOneReason(requests);
-  return { reason, deny: requests.map((request) => toDenial(request, room.issuer, room)) };
+  const asked = requests.map((request) => toDenial(request, room.issuer, room));
+  return { reason, asked, deny: room.leads ? asked.flatMap((denial) => withoutTime(room, denial)) : asked };
+}
+
+/** By so many sids at most. */
+const MOST_SIDS = 10_000;
+
+/**
+ * While the clock leads, a cut-off by time would deny what is issued until the wall clock has passed it, and readers never lower it.
+ * So a user or a client is cut off by each of its sessions, also those that have ended and may have left tokens, and everybody by
+ * key. A soft cut-off by session keeps its time: what readers keep of it ends with that session.
+ */
+function withoutTime({ issuer, store }: PlanRoom, denial: Denial): Denial[] {
+  const { iss, claim, value, issuedUntil, ...rest } = denial;
+  if (iss !== issuer || !(claim === 'sub' || claim === 'client_id' || claim === 'iss')) return [denial];
+  const sids = claim === 'iss' ? undefined : store.sessions.keptSids(claim, value, MOST_SIDS + 1);
+  if (sids === undefined || sids.length > MOST_SIDS) {
+    const signed = store.keys.all('token').filter(({ state }) => state === 'active' || state === 'former');
+    return signed.map(({ kid }) => denyKid(issuer, kid));
+  }
+  const bound = denial.endsSession || issuedUntil === undefined ? {} : { issuedUntil };
+  // Without any session there is no token; the event names a session that never was.
+  const values = sids.length === 0 ? [createId()] : sids;
+  return values.map((sid) => ({ iss, claim: 'sid', value: sid, ...bound, ...rest }));
 }
 
 /** `undefined`: there is no other session than the one that stays. */
 export function planEndAll(room: PlanRoom, { sub, exceptSid, reason }: EndAllSessions): RevocationPlan | undefined {
   if (exceptSid === undefined) return planCutoffs(room, { claim: 'sub', value: sub, reason });
-  const sids = room.store.sessions.liveSids(sub, exceptSid, room.at);
+  const sids = room.store.sessions.liveSids(sub, exceptSid, room.aliveAt);
   if (sids.length === 0) return undefined;
   return planCutoffs(
     room,
@@ -62,7 +93,8 @@ export function planChange(room: PlanRoom, { sub, kind, reason, exceptSid }: Sub
   if (kept?.sub !== sub || kept.endedAt !== null) return planEndAll(room, { sub, reason }) as RevocationPlan;
   const others = planEndAll(room, { sub, exceptSid: kept.sid, reason });
   requireReason(reason);
-  return { reason, deny: [...(others?.deny ?? []), denyOlderTokens(room.issuer, kept.sid, room)] };
+  const { deny = [], asked = [] } = others ?? {};
+  return { reason, asked, deny: [...deny, denyOlderTokens(room.issuer, kept.sid, room)] };
 }
 
 function requireOneReason(requests: readonly CutoffRequest[]): string {

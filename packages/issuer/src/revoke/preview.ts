@@ -1,5 +1,5 @@
-import type { Denial, EpochMillis } from '@rescind/revocation';
-import { NEVER } from '@rescind/revocation';
+import type { Denial, EpochMillis, IssuerClock } from '@rescind/revocation';
+import { CUT_OFF_LEAD_MS, NEVER } from '@rescind/revocation';
 import type { Issuer } from '../issuer.ts';
 import type { CutoffRequest, EndAllSessions, Preview, SubjectChange } from '../issuer-revocations.ts';
 import type { SessionRoom } from '../session/room.ts';
@@ -21,9 +21,12 @@ type PreviewContext = Pick<SessionRoom, 'store' | 'policy' | 'subject' | 'client
 /** A dry run: the plan is made as for the act, and what it would end is counted by the same conditions. */
 export function createPreview(
   context: PreviewContext,
-  now: () => EpochMillis,
+  clock: Pick<IssuerClock, 'now' | 'wall' | 'leadMs'>,
 ): Pick<Issuer, 'preview' | 'affectedSubjects'> {
-  const planning = () => createPlanRoom(context, { now, cutOffTime: now });
+  const { now } = clock;
+  const leads = () => clock.leadMs() > CUT_OFF_LEAD_MS;
+  const aliveAt = () => Math.min(now(), clock.wall());
+  const planning = () => createPlanRoom(context, { now, cutOffTime: now, leads, aliveAt });
   return {
     preview(what) {
       const plans = planning();
@@ -47,8 +50,8 @@ function planOf(room: PlanRoom, what: Parameters<Issuer['preview']>[0]): Revocat
   return 'kind' in what ? planChange(room, what) : planEndAll(room, what);
 }
 
-function previewOf({ issuer, store, at }: PlanRoom, { deny }: RevocationPlan) {
-  const ending = deny.filter(({ iss, claim, endsSession }) => iss === issuer && endsSession && endsSessions(claim));
+function previewOf({ issuer, store, at }: PlanRoom, { deny, asked }: RevocationPlan) {
+  const ending = asked.filter(({ iss, claim, endsSession }) => iss === issuer && endsSession && endsSessions(claim));
   const expiresAt = Math.max(...deny.map((denial) => denial.expiresAt));
   const tokensUntil = expiresAt === NEVER ? null : expiresAt;
   const [only, ...others] = ending;

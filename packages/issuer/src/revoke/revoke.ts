@@ -35,7 +35,7 @@ export function revoke(room: RevocationRoom, unit: Unit, cutoffs: CutoffRequest 
 export function endSession(room: RevocationRoom, unit: Unit, { sid, sub, reason }: EndSession): Revoked | undefined {
   const { sessions } = room.store;
   // Of one that is over and has left nothing, there is nothing to say.
-  if (sessions.count('sid', sid, unit.now()).sessions === 0) return undefined;
+  if (sessions.count('sid', sid, unit.aliveAt()).sessions === 0) return undefined;
   if (sub !== undefined && sessions.find(sid)?.sub !== sub) return undefined;
   return revoke(room, unit, { claim: 'sid', value: sid, reason });
 }
@@ -51,14 +51,24 @@ export function subjectChanged(room: RevocationRoom, unit: Unit, change: Subject
   return carryOut(room, unit, planChange(createPlanRoom(room, unit), change));
 }
 
-function carryOut(room: RevocationRoom, unit: Unit, { reason, deny }: RevocationPlan): Revoked {
+function carryOut(room: RevocationRoom, unit: Unit, { reason, deny, asked }: RevocationPlan): Revoked {
   const { issuer } = room.policy;
   let endedSessions = 0;
-  for (const denial of deny) {
+  for (const denial of asked) {
     if (denial.iss === issuer) endedSessions += endSessionsOf(room, unit, denial, reason);
   }
   const keys = replaceKeys(room, unit, deny);
+  if (unit.leads()) warnOfTimes(room, unit, deny);
   return { ...appendRevocation(unit, reason, [...deny, ...keys]), endedSessions };
+}
+
+/** What a cut-off by time denies while the clock leads: readers keep it, and no command takes it back. */
+function warnOfTimes({ keys: { settings } }: RevocationRoom, unit: Unit, deny: readonly Denial[]): void {
+  for (const { iss, claim, issuedUntil } of deny) {
+    if (issuedUntil === undefined || claim === 'sid') continue;
+    const until = new Date(issuedUntil).toISOString();
+    unit.afterCommit(() => settings.telemetry.log('warn', 'cutoff_ahead', { iss, claim, until }));
+  }
 }
 
 /** RFC 7009 section 2.1. */
@@ -90,7 +100,7 @@ function revokeAccessToken(
 /** Whatever cannot be accepted anywhere needs no revocation (RFC 7009 section 2.2). */
 function readAccessToken({ revocable }: RevocationRoom, unit: Unit, token: string) {
   try {
-    return revocable.verify(token, unit.now()).payload;
+    return revocable.verify(token, unit.aliveAt()).payload;
   } catch (error) {
     if (isCallersError(error)) return undefined;
     throw error;
@@ -118,7 +128,7 @@ function endSessionsOf(
   reason: string,
 ): number {
   if (!endsSession || !endsSessions(claim)) return 0;
-  return room.store.sessions.end(claim, value, unit.now(), reason, UNBOUNDED);
+  return room.store.sessions.end(claim, value, unit.aliveAt(), reason, UNBOUNDED);
 }
 
 /** A revoked key signs nothing any more, from this transaction on. What is to be denied with it. */

@@ -106,6 +106,8 @@ export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
 export interface SessionEnds {
   /** Those of a subject, but for one. */
   liveSids(sub: string, exceptSid: string | null, at: EpochMillis): string[];
+  /** Those that are kept, ended ones too, and have had a token: at most `most`, in the order of their sids. */
+  keptSids(claim: SessionClaim, value: string, most: number): string[];
   /** Ends the live ones that began at or before `begunUntil`. Answers how many there were. */
   end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
   /** What `end` would say, and of how many subjects they are. */

@@ -1,0 +1,99 @@
+import type { Issuer } from '@rescind/issuer';
+import type { Telemetry } from '@rescind/revocation';
+import { createManualClock } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { codeOf, eventsOf, house, login, refresh, sqlOf } from './house.ts';
+
+const START = Date.parse('2026-06-01T12:00:00Z');
+const HOUR_MS = 3_600_000;
+
+/** An issuer whose wall clock was an hour ahead, and has been mended; what it did before and meanwhile. */
+async function leading(telemetry?: Telemetry) {
+  const place = house();
+  place.users.put('bob');
+  const before = place.open({ clock: createManualClock(START) });
+  const logins = { ada: login(before), phone: login(before), bob: login(before, 'bob') };
+  const over = login(before);
+  // Past its idle deadline, and its token is not.
+  sqlOf(before).prepare('UPDATE rescind_sessions SET idle_expires_at = ? WHERE sid = ?').run(START, over.sid);
+  await before.close();
+  const ahead = place.open({ clock: createManualClock(START + HOUR_MS) });
+  login(ahead, 'bob');
+  await ahead.close();
+  const issuer = place.open({ clock: createManualClock(START + 5_000), ...(telemetry && { telemetry }) });
+  return { issuer, place, logins: { ...logins, over } };
+}
+
+const denied = (issuer: Issuer) => eventsOf(issuer).flatMap(({ cutoffs }) => cutoffs);
+const boundOf = (until: number) => (until === Number.MAX_SAFE_INTEGER ? 'all' : 'T');
+const said = (issuer: Issuer) =>
+  denied(issuer).map(({ claim, value, issuedUntil }) => `${claim} ${value} ${boundOf(issuedUntil)}`);
+
+describe('while the clock leads', () => {
+  test('a user is cut off by each session, also one that is over and whose token may live', async () => {
+    const { issuer, logins } = await leading();
+    const { endedSessions } = await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'fraud' });
+    const { ada, phone, over } = logins;
+    expect(said(issuer).sort()).toEqual([ada, phone, over].map(({ sid }) => `sid ${sid} all`).sort());
+    expect(endedSessions).toBe(3);
+    for (const session of [ada, phone]) expect(await codeOf(() => refresh(issuer, session))).toBe('grant_invalid');
+  });
+
+  test('a soft cut-off of a user is by each session with T, and ends none', async () => {
+    const { issuer, logins } = await leading();
+    await issuer.subjectChanged({ sub: 'bob', kind: 'soft', reason: 'roles_changed' });
+    expect(said(issuer)).toHaveLength(2);
+    expect(said(issuer)).toContain(`sid ${logins.bob.sid} T`);
+    expect(issuer.sessions.find(logins.bob.sid)?.endedAt).toBeNull();
+  });
+
+  test('everybody is cut off by key', async () => {
+    const { issuer } = await leading();
+    const kid = issuer.jwks().keys[0]?.kid;
+    await issuer.revoke({ claim: 'iss', value: 'https://login.example', reason: 'emergency' });
+    expect(said(issuer)).toEqual([`kid ${kid} all`]);
+    expect(issuer.jwks().keys.map((key) => key.kid)).not.toContain(kid);
+  });
+
+  test('a client with too many sessions is cut off by key, and its sessions end', async () => {
+    const { issuer, logins } = await leading();
+    const kid = issuer.jwks().keys[0]?.kid;
+    const copies = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+      INSERT INTO rescind_sessions (sid, sub, client_id, audience, amr, credential_version, auth_time, absolute_expires_at,
+        greatest_exp, created_at, last_used_at, idle_expires_at)
+      SELECT 'copy-' || i, 'eve', 'web', 'null', '[]', 1, ${START}, ${START + HOUR_MS}, ${START}, ${START}, ${START}, ${START + HOUR_MS} FROM n`;
+    await issuer.transaction(() => void sqlOf(issuer).exec(copies));
+    await issuer.revoke({ claim: 'client_id', value: 'web', reason: 'client_compromised' });
+    expect(said(issuer)).toEqual([`kid ${kid} all`]);
+    expect(issuer.sessions.find(logins.bob.sid)?.endReason).toBe('client_compromised');
+  });
+
+  test('a user without a session is cut off by nothing that denies a later login', async () => {
+    const { issuer } = await leading();
+    await issuer.revoke({ claim: 'sub', value: 'nobody', reason: 'fraud' });
+    expect(denied(issuer)).toMatchObject([{ claim: 'sid' }]);
+  });
+
+  test('any other claim is cut off by T, and the log says until when it denies', async () => {
+    const lines: unknown[] = [];
+    const telemetry: Telemetry = {
+      count: () => undefined,
+      gauge: () => undefined,
+      observe: () => undefined,
+      log: (level, event, fields) => void lines.push([level, event, fields]),
+    };
+    const { issuer } = await leading(telemetry);
+    await issuer.revoke({ claim: 'tenant', value: 't1', reason: 'closed' });
+    expect(said(issuer)).toEqual(['tenant t1 T']);
+    const until = expect.stringMatching(/^2026-06-01T13:00:0/);
+    const line = ['warn', 'cutoff_ahead', { iss: 'https://login.example', claim: 'tenant', until }];
+    expect(lines).toContainEqual(line);
+  });
+
+  test('a logout and RFC 7009 take for live what is live by the wall clock', async () => {
+    const { issuer, logins } = await leading();
+    const revoked = await issuer.revokeToken({ token: logins.ada.access_token, clientId: 'web' });
+    expect(revoked).toMatchObject({ seq: 1 });
+    expect(await issuer.endSession({ sid: logins.over.sid, reason: 'logout' })).toMatchObject({ seq: 2 });
+  });
+});
