@@ -1,24 +1,27 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import kafkajs from 'kafkajs';
 import { expect, onTestFinished, test } from 'vitest';
+import { temporaryDirectory } from '../support/directory.ts';
 import { checkOf, fleetOf, untilAll, untilWhole } from '../support/fleet.ts';
-import { uniqueTopic } from '../support/kafka.ts';
+import { broker, uniqueTopic } from '../support/kafka.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** A fleet on three brokers, every standby stream open. */
 async function open() {
-  const broker = await openBroker({ prefer: 'java', brokers: 3 });
-  onTestFinished(() => broker.close());
+  const three = await openBroker({ prefer: 'java', brokers: 3 });
+  onTestFinished(() => three.close());
   const topic = uniqueTopic();
   const fleet = await fleetOf({
-    brokers: broker.brokers,
+    brokers: three.brokers,
     topic,
     prices: 2,
     orders: 1,
     issuerEnvironment: { KAFKA_REPLICATION: '3' },
   });
-  return { ...fleet, broker, topic };
+  return { ...fleet, three, topic };
 }
 
 /** The broker (1, 2, 3) that leads the topic. */
@@ -44,7 +47,7 @@ const ways: readonly [
 ];
 
 test.each(ways)('the leader is %s: a logout is refused at every instance at once', async (_, disturb, mend) => {
-  const { broker, topic, client, instances, issuer } = await open();
+  const { three, topic, client, instances, issuer } = await open();
   await untilWhole(instances, 'kafka');
   const user = await client.register();
   const tokens = await client.login(user, 'laptop');
@@ -55,12 +58,38 @@ test.each(ways)('the leader is %s: a logout is refused at every instance at once
       async () => (await checkOf(instance, 'transport_http'))?.state === 'standing_by',
     );
   }
-  const node = await leaderOf(broker, topic);
-  await disturb(broker, node);
+  const node = await leaderOf(three, topic);
+  await disturb(three, node);
   expect((await client.logout(tokens.access_token)).status).toBe(204);
   await untilAll(instances, tokens.access_token, 'token_revoked');
   await waitFor('the delivery', () => issuer.lines.some((line) => line.includes('standby_delivery_started')));
-  await mend(broker, node);
+  await mend(three, node);
   await untilWhole(instances, 'kafka', 120_000);
   await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 60_000);
+});
+
+test('a wrong feed secret is seen in health while Kafka is well', async () => {
+  const { brokers } = await broker();
+  const secret = join(temporaryDirectory(), 'wrong-secret');
+  writeFileSync(secret, 'a-secret-that-is-not-the-right-one-0123456789', { mode: 0o600 });
+  const { instances } = await fleetOf({
+    brokers,
+    prices: 1,
+    orders: 0,
+    guardedEnvironment: { FEED_CLIENT_SECRET_FILE: secret },
+  });
+  for (const instance of instances) {
+    await waitFor(
+      `the check of ${instance.name}`,
+      async () => (await checkOf(instance, 'transport_http'))?.lastError === 'unauthorized',
+      60_000,
+    );
+    expect(await checkOf(instance, 'transport_http')).toMatchObject({
+      status: 'warn',
+      state: 'away',
+      connected: false,
+    });
+    await untilWhole(instances, 'kafka');
+    expect(await checkOf(instance, 'transport_kafka')).toMatchObject({ status: 'pass', connected: true });
+  }
 });
