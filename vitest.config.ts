@@ -11,7 +11,7 @@ const kafka = { globalSetup: ['test/support/kafka-for-all.ts'] };
 /** Of the other projects: with these `npm test` would take longer than 15 minutes on two cores. */
 const LONG = [
   ...[
-    ...['damaged-denylist', 'full-disk', 'guard-policies', 'issuer-clock-ahead', 'key-rotation'],
+    ...['damaged-denylist', 'full-disk', 'guard-policies', 'issuer-clock-ahead', 'issuer-clock-set', 'key-rotation'],
     ...['stolen-event-key', 'view-age'],
   ].map((name) => `test/system/${name}.test.ts`),
   ...['damage', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),

@@ -1,13 +1,7 @@
-import type {
-  DecodedRecord,
-  FetchedSet,
-  FollowerCore,
-  FollowerInput,
-  FollowerState,
-  FollowerStep,
-} from '@rescind/feed';
+import type { DecodedRecord, FetchedSet, FollowerInput, FollowerState, FollowerStep } from '@rescind/feed';
 import type { LogChange, LogState } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, isLogTimeOld } from '@rescind/revocation';
+import { bent, shown } from './bent-cores.ts';
+import { CLOCK_MUTANTS, CLOCKS } from './clock-mutants.ts';
 import type { Mutants } from './model/setting.ts';
 
 /** Histories that part and meet again. */
@@ -21,39 +15,12 @@ const AGES = ['follower-clock', 'crashes', 'suspend', 'broker', 'http', 'slow', 
 
 /** Disks that take nothing for a while, and processes that end meanwhile. */
 const DISKS = ['full-disk', 'crashes', 'slow', 'duplicates'] as const;
-/** An issuer whose clock is set, and which crashes. */
-const CLOCKS = ['issuer-clock', 'issuer'] as const;
 
 /** A broker that is late, and loses. */
 const LATE = ['broker', 'sends', 'slow', 'drops'] as const;
-/** An issuer whose clock leads, and is set by command, while readers fall behind. */
-const LEADS = ['issuer-clock', 'clock-command', 'issuer', 'slow', 'drops', 'broker', 'leaps'] as const;
-/** The same, with readers whose clocks were ahead, too. */
-const BOTH_AHEAD = ['issuer-clock', 'clock-command', 'issuer', 'follower-clock', 'slow', 'leaps'] as const;
 
 /** Event keys that change, are revoked and are stolen. */
 const THEFTS = ['event-key', 'thief', 'duplicates', 'sends', 'slow', 'http', 'crashes'] as const;
-
-/** A core that is shown every record alone, and as `change` would have it. */
-function shown(change: (record: DecodedRecord, state: FollowerState) => DecodedRecord | null): Mutants {
-  const wrap = (core: FollowerCore): FollowerCore => ({
-    ...core,
-    step(before, input) {
-      if (input.kind !== 'records') return core.step(before, input);
-      let state = before;
-      const records: DecodedRecord[] = [];
-      // The state the record would meet, found out by taking those before it.
-      for (const record of input.records) {
-        const changed = change(record, state);
-        if (changed === null) continue;
-        records.push(changed);
-        state = core.step(state, { ...input, records: [changed] }).state;
-      }
-      return core.step(before, { ...input, records });
-    },
-  });
-  return { wrap };
-}
 
 type RecordsInput = Extract<FollowerInput, { kind: 'records' }>;
 
@@ -84,39 +51,6 @@ function shownStandby(change: (record: DecodedRecord, state: FollowerState) => D
         },
       };
     },
-  };
-}
-
-/** A core whose state is bent after each step. */
-function bent(bend: (state: FollowerState) => FollowerState): Mutants {
-  return {
-    wrap: (core) => ({
-      ...core,
-      step(state, input) {
-        const step = core.step(state, input);
-        return { ...step, state: bend(step.state) };
-      },
-    }),
-  };
-}
-
-/** A core that takes the floor of a heartbeat from ahead. */
-function floorFromAhead(): Mutants {
-  const floorOf = (records: readonly DecodedRecord[], epoch: string, wall: number) =>
-    records.map((record) => {
-      const isAhead = record.kind === 'heartbeat' && record.at > wall + CLOCK_TOLERANCE_MS;
-      return isAhead && record.epoch === epoch ? record.floor : 0;
-    });
-  return {
-    wrap: (core) => ({
-      ...core,
-      step(state, input) {
-        if (input.kind !== 'records') return core.step(state, input);
-        const { kept } = state;
-        const floor = Math.max(kept.floor, ...floorOf(input.records, kept.epoch, input.at.wall));
-        return core.step({ ...state, kept: { ...kept, floor } }, input);
-      },
-    }),
   };
 }
 
@@ -393,33 +327,5 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   },
   'an acknowledgement is overdue after 250 ms, however long it usually takes': { fixedPatience: true, steady: 'calm' },
   'a standby stream stays open beside the connection that takes its place': { standbyStays: true, only: LATE },
-  'the clock stands at its floor until the wall clock has passed it': { clockStands: true, only: CLOCKS },
-  'a clock that leads goes on at full speed': { fullSpeed: true, only: ['issuer-clock', 'leaps'] },
-  'a heartbeat from ahead moves the floor': { ...floorFromAhead(), only: LEADS },
-  'a heartbeat from ahead completes an epoch': {
-    ...bent((state) => {
-      const { kept, beat, cause } = state;
-      const isReached = beat?.agrees === true && kept.seq >= kept.head;
-      return isReached && cause === 'epoch' ? { ...state, cause: null } : state;
-    }),
-    only: ['issuer-clock', 'event-key', 'http', 'broker', 'slow', 'leaps'],
-  },
-  'rows are pruned by a heartbeat from ahead': { aheadPrunes: true, only: LEADS },
-  'log time is lowered as soon as the epoch is heard of': {
-    ...bent((state) => {
-      const { kept, beat } = state;
-      if (beat === null || !isLogTimeOld(kept)) return state;
-      return { ...state, kept: { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch } };
-    }),
-    only: BOTH_AHEAD,
-  },
-  'log time is never lowered': {
-    ...shown((record) => (record.kind === 'heartbeat' ? { ...record, timeSince: null } : record)),
-    only: BOTH_AHEAD,
-  },
-  'T of rows is lowered with log time': { lowersT: true, only: BOTH_AHEAD },
-  'the clock is set, and older keys are not denied': { noKidRows: true, only: LEADS },
-  'the clock is set, and other issuers are not cut off': { othersGoOn: true, only: LEADS },
-  'a user is cut off by the sessions that are open only': { liveSidsOnly: true, only: CLOCKS },
-  'a use of a refresh token that is later counts as a retry': { negativeGrace: true, only: BOTH_AHEAD },
+  ...CLOCK_MUTANTS,
 };

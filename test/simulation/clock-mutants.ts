@@ -1,0 +1,67 @@
+import type { DecodedRecord } from '@rescind/feed';
+import { CLOCK_TOLERANCE_MS, isLogTimeOld } from '@rescind/revocation';
+import { bent, shown } from './bent-cores.ts';
+import type { Mutants } from './model/setting.ts';
+
+/** An issuer whose clock is set, and which crashes. */
+export const CLOCKS = ['issuer-clock', 'issuer'] as const;
+/** An issuer whose clock leads, and is set by command, while readers fall behind. */
+const LEADS = ['issuer-clock', 'clock-command', 'issuer', 'slow', 'drops', 'broker', 'leaps'] as const;
+/** The same, with readers whose clocks were ahead, too. */
+const BOTH_AHEAD = ['issuer-clock', 'clock-command', 'issuer', 'follower-clock', 'slow', 'leaps'] as const;
+
+/** A core that takes the floor of a heartbeat from ahead. */
+function floorFromAhead(): Mutants {
+  const floorOf = (records: readonly DecodedRecord[], epoch: string, wall: number) =>
+    records.map((record) => {
+      const isAhead = record.kind === 'heartbeat' && record.at > wall + CLOCK_TOLERANCE_MS;
+      return isAhead && record.epoch === epoch ? record.floor : 0;
+    });
+  return {
+    wrap: (core) => ({
+      ...core,
+      step(state, input) {
+        if (input.kind !== 'records') return core.step(state, input);
+        const { kept } = state;
+        const floor = Math.max(kept.floor, ...floorOf(input.records, kept.epoch, input.at.wall));
+        return core.step({ ...state, kept: { ...kept, floor } }, input);
+      },
+    }),
+  };
+}
+
+/** Mistakes about the clock of an issuer that leads, and about the command that sets it. */
+export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
+  'the clock stands at its floor until the wall clock has passed it': { clockStands: true, only: CLOCKS },
+  'a clock that leads goes on at full speed': { fullSpeed: true, only: ['issuer-clock', 'leaps'] },
+  'a heartbeat from ahead moves the floor': {
+    ...floorFromAhead(),
+    only: ['issuer-clock', 'issuer', 'slow', 'drops', 'http', 'broker'],
+  },
+  'a heartbeat from ahead completes an epoch': {
+    ...bent((state) => {
+      const { kept, beat, cause } = state;
+      const isReached = beat?.agrees === true && kept.seq >= kept.head;
+      return isReached && cause === 'epoch' ? { ...state, cause: null } : state;
+    }),
+    only: ['issuer-clock', 'event-key', 'slow'],
+  },
+  'rows are pruned by a heartbeat from ahead': { aheadPrunes: true, only: LEADS },
+  'log time is lowered as soon as the epoch is heard of': {
+    ...bent((state) => {
+      const { kept, beat } = state;
+      if (beat === null || !isLogTimeOld(kept)) return state;
+      return { ...state, kept: { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch } };
+    }),
+    only: BOTH_AHEAD,
+  },
+  'log time is never lowered': {
+    ...shown((record) => (record.kind === 'heartbeat' ? { ...record, timeSince: null } : record)),
+    only: BOTH_AHEAD,
+  },
+  'T of rows is lowered with log time': { lowersT: true, only: BOTH_AHEAD },
+  'the clock is set, and older keys are not denied': { noKidRows: true, only: LEADS },
+  'the clock is set, and other issuers are not cut off': { othersGoOn: true, only: LEADS },
+  'a user is cut off by the sessions that are open only': { liveSidsOnly: true, only: CLOCKS },
+  'a use of a refresh token that is later counts as a retry': { negativeGrace: true, only: BOTH_AHEAD },
+};
