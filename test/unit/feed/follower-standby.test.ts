@@ -82,6 +82,16 @@ describe('a standby stream', () => {
     expect(bench.kept.suspect).toBe('fork');
   });
 
+  it('makes no instance ready: the first transport may hold more', () => {
+    const bench = createBench({ standby: true });
+    bench.open();
+    bench.open('second');
+    bench.take('second', beat(1, 0));
+    bench.take('first', event(1, { live: false }), beat(1, 0, { live: false }));
+    expect(bench.view()).toMatchObject({ whole: true, ready: false });
+    expect(kinds(bench.take('first', event(2), beat(2, 1_000)))).toEqual(['ready']);
+  });
+
   it('does not make the first transport fresh, which is silent after 3 s', () => {
     const bench = standingBy();
     const seen: string[] = [];
