@@ -125,7 +125,9 @@ export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): v
   append(issuer, world, revocation, cutOff, Math.max(...deny.map(({ expiresAt }) => expiresAt)));
   if (random.chance(0.95)) markHighWater(issuer);
   commit(issuer, world, revocation);
-  if (answered) acknowledge(issuer, world, { ...revocation, deny: [...asked, ...deny] });
+  // A session that a restored database has forgotten is cut off by time only: its sid is not known.
+  const known = asked.map((denial) => (deny.includes(denial) ? denial : { ...denial, expiresAt: 0 }));
+  if (answered) acknowledge(issuer, world, { ...revocation, deny: [...known, ...deny] });
 }
 
 /** A session is past its idle deadline, and has left a token that lives. */
