@@ -256,8 +256,7 @@ function takeProof(world: DriveWorld, jws: string): void {
 
 /** The denials of this epoch that the topic held when this process first opened it. */
 function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
-  // Another transport's live heartbeat, which may be of an earlier head, says nothing of the topic.
-  if (process === null || process.state.way !== 'kafka' || !process.state.standby.isFirstLive) return [];
+  if (process === null || process.state.way !== 'kafka') return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
   if (deafUntil >= process.bornAt || topic.hasLost) return [];
   const { epoch, floor } = process.state.kept;
