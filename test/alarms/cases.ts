@@ -59,6 +59,7 @@ export const CASES: Readonly<Record<string, AlarmCase>> = {
   NoHeartbeats: single('rescind_heartbeats_total', constant(7), '3m', { result: 'applied' }),
   CommitsFail: gauge('rescind_feed_owed_rows', 3, '2m'),
   DenylistDamaged: counter('rescind_denylist_set_aside_total'),
+  DenylistFault: gauge('rescind_health_check', 1, '1m', { name: 'denylist', status: 'fail' }),
   ClockSkew: single('rescind_clock_skew_seconds_count', '0x7 1+1x6000', '15m', {}),
   CircuitOpen: gauge('rescind_introspection_circuit', 1, '2m', { check: 'introspection', state: 'open' }),
   IssuerAbsent: {
@@ -68,6 +69,7 @@ export const CASES: Readonly<Record<string, AlarmCase>> = {
   },
   WritesRefused: gauge('rescind_writes_refused', 1, '1m', { why: 'storage_unavailable' }),
   StorageFails: counter('rescind_storage_failures_total', { what: 'database', why: 'full' }),
+  KafkaSlow: gauge('rescind_standby_delivering', 1, '6m'),
   RelayStuck: gauge('rescind_relay_lag_events', 1, '3m'),
   KeyOverdue: {
     series: {
