@@ -17,6 +17,9 @@ const LONG = [
   ...['damage', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
 ];
 
+/** What `npm run test:faults` has besides the project `faults`: `npm run test:ci` has 40 minutes for all its long suites. */
+const LONGEST = ['event-key-away', 'issuer-disk', 'suspended'].map((name) => `test/faults/${name}.test.ts`);
+
 /** Each file by itself, after all others: they start fleets of processes. */
 const alone = { fileParallelism: false, sequence: { groupOrder: 1 } };
 
@@ -53,6 +56,13 @@ export default defineConfig({
         ...alone,
       }),
       project('faults', ['test/faults/**/*.test.ts', ...LONG], {
+        ...kafka,
+        exclude: LONGEST,
+        testTimeout: 600_000,
+        hookTimeout: 300_000,
+        ...alone,
+      }),
+      project('faults-longest', LONGEST, {
         ...kafka,
         testTimeout: 600_000,
         hookTimeout: 300_000,
