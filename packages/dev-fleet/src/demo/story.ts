@@ -132,10 +132,13 @@ async function brokerGoesAway({ fleet, narrator }: Stage, broker: Broker, user: 
   });
   if (tokens === undefined) return;
   const tablet = tokens;
-  await narrator.step('its logout is accepted without Kafka, and reaches the fleet by the standby streams', async () => {
-    const refusals = await logOutAndWatch(fleet, tablet);
-    return { detail: `every instance refused after ${round(slowest(refusals))} ms`, ms: slowest(refusals) };
-  });
+  await narrator.step(
+    'its logout is accepted without Kafka, and reaches the fleet by the standby streams',
+    async () => {
+      const refusals = await logOutAndWatch(fleet, tablet);
+      return { detail: `every instance refused after ${round(slowest(refusals))} ms`, ms: slowest(refusals) };
+    },
+  );
   await narrator.step('while Kafka is away, HTTP is as quick', async () => {
     const another = await client.login(user, 'watch');
     await expectAccepted(instances, another);
