@@ -9,7 +9,7 @@ import type {
   Telemetry,
   WalBound,
 } from '@rescind/revocation';
-import { createWalBound, mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { createWalBound, METRICS, mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { createCensus } from './census.ts';
 import type { Digests } from './digest.ts';
@@ -126,6 +126,13 @@ const COLLISIONS_MOST = 1_000;
 
 const NOTHING: Changes = { added: [], changed: [], removed: [] };
 
+const LABELS: ReadonlySet<string> = new Set(METRICS.rescind_denylist_entries.labels.claim);
+
+/** The label of a claim: a cut-off may be by any claim, a metric has bounded labels. */
+function labelOf(claim: string): string {
+  return LABELS.has(claim) ? claim : 'other';
+}
+
 export function createDenylist(parts: DenylistParts): Denylist {
   const { database, digests, damaged, telemetry, maxMemoryEntries, release } = parts;
   const table = createTable(database, digests.rows);
@@ -160,8 +167,11 @@ export function createDenylist(parts: DenylistParts): Denylist {
   }
 
   function tell(claims: Iterable<string>): void {
-    const counts = census.countByClaim();
-    for (const claim of claims) telemetry.gauge('rescind_denylist_entries', counts[claim] ?? 0, { claim });
+    const counts: Record<string, number> = {};
+    for (const [claim, rows] of Object.entries(census.countByClaim()))
+      counts[labelOf(claim)] = (counts[labelOf(claim)] ?? 0) + rows;
+    for (const claim of new Set([...claims].map(labelOf)))
+      telemetry.gauge('rescind_denylist_entries', counts[claim] ?? 0, { claim });
   }
   tell(Object.keys(census.countByClaim()));
 

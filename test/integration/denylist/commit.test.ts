@@ -1,7 +1,7 @@
 import { openDenylist } from '@rescind/denylist';
 import type { Telemetry } from '@rescind/revocation';
 import { silentTelemetry } from '@rescind/revocation';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { cutoff, freshPath, LOG, leftByKill, open, REFUSED, refuseRows, stateAt } from './support.ts';
 
 test('a new denylist knows nothing', () => {
@@ -134,6 +134,23 @@ test('the number of entries by claim is measured, at the start too', () => {
   gauges['rescind_denylist_entries sid'] = -1;
   openDenylist({ path, telemetry }).close();
   expect(gauges['rescind_denylist_entries sid']).toBe(1);
+});
+
+test('entries by claims that have no label of their own are counted together', () => {
+  const gauges: Record<string, number> = {};
+  const telemetry: Telemetry = {
+    ...silentTelemetry,
+    gauge: (metric: string, value: number, labels?: { readonly claim?: string }) => {
+      if (labels?.claim !== undefined) gauges[`${metric} ${labels.claim}`] = value;
+    },
+  };
+  const denylist = openDenylist({ path: freshPath(), telemetry });
+  onTestFinished(() => denylist.close());
+  const cutoffs = [cutoff(), ...['tenant', 'group', 'constructor'].map((claim) => cutoff({ claim }))];
+  denylist.commit({ state: stateAt(1), cutoffs });
+  expect(gauges).toEqual({ 'rescind_denylist_entries sid': 1, 'rescind_denylist_entries other': 3 });
+  denylist.prune([LOG], 3_000);
+  expect(gauges).toEqual({ 'rescind_denylist_entries sid': 0, 'rescind_denylist_entries other': 0 });
 });
 
 test('a closed denylist is unreadable, says so, and closes again without a word', () => {

@@ -107,7 +107,8 @@ export const GUARD_METRICS = {
     type: 'gauge',
     unit: 'rows',
     help: 'Rows of the denylist',
-    labels: { claim: ['sub', 'sid', 'jti', 'client_id', 'kid', 'iss'] },
+    // Every further claim an administrator names counts as `other`.
+    labels: { claim: ['sub', 'sid', 'jti', 'client_id', 'kid', 'iss', 'other'] },
     initial: 0,
   },
   rescind_denylist_in_memory: {
