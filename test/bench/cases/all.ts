@@ -19,6 +19,9 @@ export const cases: readonly Listed[] = [
   { id: 'P8', load: async () => (await import('./p8-refresh.ts')).p8 },
   { id: 'P9', load: async () => (await import('./p9-fleet.ts')).p9 },
   { id: 'P9-25', load: async () => (await import('./p9-fleet.ts')).p9Profile },
+  { id: 'P10', load: async () => (await import('./p10-leader.ts')).p10 },
+  { id: 'P10-late', load: async () => (await import('./p10-leader.ts')).p10Late },
+  { id: 'standby', load: async () => (await import('./standby.ts')).standby },
   { id: 'lookup', load: async () => (await import('./lookup.ts')).lookup },
   { id: 'judge', load: async () => (await import('./judge.ts')).judging },
 ];
