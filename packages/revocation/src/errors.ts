@@ -102,23 +102,24 @@ const table: Record<string, ErrorEntry> = Object.create(null);
 export const ERRORS: Readonly<Record<ErrorCode, ErrorEntry>> = table as Record<ErrorCode, ErrorEntry>;
 
 /**
- * Adds the codes of a package to `ERRORS`, when the package is loaded.
+ * Adds the codes of a package to `ERRORS`, when the package is loaded. A package manager may install one package twice: of a
+ * second copy the codes that the first has not are added.
  * @param owner the name of the package
- * @throws TypeError for a code that is there already, is no word such as `token_expired`, or whose status is none of an error
+ * @throws TypeError for a code of another package, one that is no word such as `token_expired`, or whose status is none of an error
  */
 export function registerErrors<const T extends Entries>(owner: string, errors: T): T {
   for (const [code, { status, message }] of Object.entries(errors)) {
-    const [other] = [...owners].find(([, entries]) => Object.hasOwn(entries, code)) ?? [];
-    if (other !== undefined) throw new TypeError(`the error code ${code} of ${owner} is one of ${other} already`);
+    const [other = owner] = [...owners].find(([, entries]) => Object.hasOwn(entries, code)) ?? [];
+    if (other !== owner) throw new TypeError(`the error code ${code} of ${owner} is one of ${other} already`);
     if (!/^[a-z][a-z0-9_]*$/.test(code))
       throw new TypeError(`an error code of ${owner} must be a word such as token_expired`);
     if (!Number.isInteger(status) || status < 400 || status > 599 || message === '') {
       throw new TypeError(`the error code ${code} of ${owner} must have a status of 400 to 599 and a message`);
     }
   }
-  if (owners.has(owner)) throw new TypeError(`${owner} has registered its error codes already`);
-  owners.set(owner, errors);
-  Object.assign(table, errors);
+  const known = { ...errors, ...owners.get(owner) };
+  owners.set(owner, known);
+  Object.assign(table, known);
   return errors;
 }
 

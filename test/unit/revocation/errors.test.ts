@@ -68,12 +68,18 @@ test('an error has what its code has', () => {
   expect(new RescindError('token_revoked')).toMatchObject({ status: 401, oauth: 'invalid_token' });
 });
 
-test('a code is registered once', () => {
+test('a code belongs to one package', () => {
   const error = { status: 409, message: 'This name is taken' };
   expect(() => registerErrors('a host', { username_taken: error })).toThrow(
     new TypeError('the error code username_taken of a host is one of @rescind/accounts already'),
   );
-  expect(() => registerErrors('@rescind/accounts', {})).toThrow('has registered its error codes already');
+});
+
+test('a second copy of a package changes no code of the first', () => {
+  const before = { ...ERRORS };
+  const again = { username_taken: { status: 500, message: 'Another text' } };
+  expect(registerErrors('@rescind/accounts', again)).toBe(again);
+  expect(ERRORS).toEqual(before);
 });
 
 test.each([
