@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { patchRequestQueue } from '@rescind/feed-kafka';
+import { METRICS } from '@rescind/revocation';
 import kafkajs from 'kafkajs';
 import { waitFor } from '../../support/wait.ts';
 import type { Case } from '../case.ts';
@@ -16,6 +17,9 @@ const OLD_ENOUGH_MS = 12_000;
 const MEND_LIMIT_MS = 120_000;
 /** What each publication is late by. */
 const LATE_MS = 300;
+
+/** Why a reader reads the fallback transport. */
+const REASONS = METRICS.rescind_feed_second_way_total.labels.reason;
 
 const DISTURBANCES = [
   { name: 'killed', disturb: 'stop', mend: 'start' },
@@ -49,7 +53,10 @@ export const p10: Case = {
     await using fleet = await openBenchFleet(options);
     const user = await fleet.client.register();
     await delay(OLD_ENOUGH_MS);
-    const switches = () => sumOf(fleet.instances, 'rescind_feed_second_way_total');
+    const switches = () =>
+      Promise.all(
+        REASONS.map((reason) => sumOf(fleet.instances, 'rescind_feed_second_way_total', `reason="${reason}"`)),
+      );
     const before = await switches();
     const seconds = new Map<string, number[]>(DISTURBANCES.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round += 1) {
@@ -66,13 +73,17 @@ export const p10: Case = {
         await three[mend](leader);
       }
     }
+    const after = await switches();
     return {
       bars: [...seconds].map(([name, each]) => {
         return { what: `leader ${name}, the worst, s`, figure: Math.max(...each), atMost: 1 };
       }),
       measured: [
         ...[...seconds].map(([name, each]) => spreadOf(`leader ${name}: answer → all refuse`, each, 's')),
-        spreadOf('switches of a transport, of all readers', [(await switches()) - before], 'in all'),
+        ...REASONS.map((reason, at) => {
+          const times = (after[at] ?? 0) - (before[at] ?? 0);
+          return spreadOf(`switches of a transport, of all readers: ${reason}`, [times], 'in all');
+        }),
       ],
       settings: { rounds, instances: fleet.instances.length, brokers: 3, inSync: 2, cores: 'shared by all processes' },
     };

@@ -42,14 +42,18 @@ export async function untilCalm({ issuer, instances }: Fleet): Promise<void> {
   );
 }
 
-/** The sum of a counter or gauge over all its labels and these processes. @throws Error when one does not have the metric */
-export async function sumOf(services: readonly ServiceProcess[], metric: MetricName): Promise<number> {
+/**
+ * The sum of a counter or gauge over these processes and its labels, or over those lines that have this one
+ * (`reason="gap"`). @throws Error when one does not have the metric
+ */
+export async function sumOf(services: readonly ServiceProcess[], metric: MetricName, label = ''): Promise<number> {
   const sums = services.map(async ({ managementUrl, name }) => {
     const { body } = await request(`${managementUrl}/metrics`);
     const lines = String(body).split('\n');
     if (!lines.some((line) => line.startsWith(`# TYPE ${metric} `))) throw new Error(`${name} has no ${metric}`);
     return lines
       .filter((line) => line.startsWith(`${metric} `) || line.startsWith(`${metric}{`))
+      .filter((line) => line.includes(label))
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   });
   return (await Promise.all(sums)).reduce((sum, one) => sum + one, 0);
