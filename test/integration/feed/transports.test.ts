@@ -72,6 +72,7 @@ describe('the checks of the transports', () => {
 
   it('show that the second is away as soon as its server is, with the first well', async () => {
     const { instance, two } = await setUp();
+    await instance.follower.ready();
     await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.state === 'standing_by');
     await two.stop();
     await waitFor('its loss', () => checkOf(instance, 'transport_http')?.state === 'away');
