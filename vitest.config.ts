@@ -14,7 +14,8 @@ const LONG = [
     ...['damaged-denylist', 'full-disk', 'guard-policies', 'issuer-clock-ahead', 'issuer-clock-set', 'key-rotation'],
     ...['stolen-event-key', 'view-age'],
   ].map((name) => `test/system/${name}.test.ts`),
-  ...['damage', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
+  ...['catch-up', 'damage', 'disk', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
+  'test/integration/feed-kafka/broker-down.test.ts',
 ];
 
 /** What `npm run test:faults` has besides the project `faults`: `npm run test:ci` has 40 minutes for all its long suites. */
