@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis, HealthCheck, IssuerClock } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, CUT_OFF_LEAD_MS } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, isLeading } from '@rescind/revocation';
 import type { KeyPurpose } from './issuer-keys.ts';
 import type { KeyKeeper } from './keys/keeper.ts';
 import type { Keyring } from './keys/keyring.ts';
@@ -106,6 +106,6 @@ function checkClock({ issuerClock }: HealthOptions): HealthCheck {
   const leadMs = issuerClock.leadMs();
   const isParted = Math.abs(partedMs) > CLOCK_TOLERANCE_MS;
   // Beyond the tolerance nobody can log in until the wall clock has caught up.
-  const status = leadMs > CLOCK_TOLERANCE_MS ? 'fail' : isParted || leadMs > CUT_OFF_LEAD_MS ? 'warn' : 'pass';
+  const status = leadMs > CLOCK_TOLERANCE_MS ? 'fail' : isParted || isLeading(issuerClock) ? 'warn' : 'pass';
   return { name: 'clock', status, partedMs, leadMs };
 }

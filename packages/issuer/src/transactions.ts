@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
-import { CUT_OFF_LEAD_MS, RescindError } from '@rescind/revocation';
+import { aliveAt, isLeading, RescindError } from '@rescind/revocation';
 import type { RevocationRecord } from './issuer-revocations.ts';
 import type { HighWaterFile } from './keys/high-water.ts';
 import type { Appender, Revocation, SignedEvent } from './log/appender.ts';
@@ -15,9 +15,9 @@ export interface Unit {
   cutOffTime(): EpochMillis;
   /** The time of whatever denies nothing by it. */
   now(): EpochMillis;
-  /** Whether the clock leads by more than a burst of cut-offs explains: the wall clock was ahead. */
+  /** `isLeading` of the issuer's clock. */
   leads(): boolean;
-  /** The time by which a session or token counts as live: while the clock leads the wall clock's, which takes less for over. */
+  /** `aliveAt` of the issuer's clock. */
   aliveAt(): EpochMillis;
   /** @param signed for this very place, by the key of now */
   append(revocation: Revocation, signed?: SignedEvent): RevocationRecord;
@@ -73,8 +73,8 @@ export function createTransactions(options: TransactionsOptions): Transactions {
         return cutOff;
       },
       now: () => issuerClock.now(),
-      leads: () => issuerClock.leadMs() > CUT_OFF_LEAD_MS,
-      aliveAt: () => Math.min(issuerClock.now(), issuerClock.wall()),
+      leads: () => isLeading(issuerClock),
+      aliveAt: () => aliveAt(issuerClock),
       append(revocation, signed) {
         changed();
         return appender.append(revocation, issuerClock.now(), signed);

@@ -75,7 +75,7 @@ export const CLOCK_TOLERANCE_MS: DurationMs = 60_000;
  * How far a burst of cut-offs may push the issuer's clock before the next one has to wait. A clock that leads by more does so
  * because the wall clock was ahead.
  */
-export const CUT_OFF_LEAD_MS: DurationMs = 1_000;
+const CUT_OFF_LEAD_MS: DurationMs = 1_000;
 
 /** Where the issuer's clock keeps its floor: read and written inside the caller's transaction. */
 export interface ClockFloor {
@@ -106,6 +106,16 @@ export interface IssuerClock {
   wall(): EpochMillis;
   /** How far the time told is ahead of `wall`, ms; 0: not at all. */
   leadMs(): DurationMs;
+}
+
+/** Whether an issuer's clock leads by more than a burst of cut-offs explains: the wall clock was ahead. */
+export function isLeading({ leadMs }: Pick<IssuerClock, 'leadMs'>): boolean {
+  return leadMs() > CUT_OFF_LEAD_MS;
+}
+
+/** The time by which a session or token counts as live: while the clock leads the wall clock's, which takes less for over. */
+export function aliveAt({ now, wall }: Pick<IssuerClock, 'now' | 'wall'>): EpochMillis {
+  return Math.min(now(), wall());
 }
 
 /**

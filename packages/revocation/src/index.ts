@@ -10,7 +10,14 @@ export type {
   IssuerClock,
   ManualClock,
 } from './clock.ts';
-export { CLOCK_TOLERANCE_MS, CUT_OFF_LEAD_MS, createIssuerClock, createManualClock, systemClock } from './clock.ts';
+export {
+  aliveAt,
+  CLOCK_TOLERANCE_MS,
+  createIssuerClock,
+  createManualClock,
+  isLeading,
+  systemClock,
+} from './clock.ts';
 export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
 export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';
 export { closeToOthers, createOwnFile, databasePath, makeDirectory, refuseSecondName } from './database-file.ts';

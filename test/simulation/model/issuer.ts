@@ -1,5 +1,5 @@
 import type { IssuerClock } from '@rescind/revocation';
-import { createIssuerClock } from '@rescind/revocation';
+import { createIssuerClock, isLeading } from '@rescind/revocation';
 import type { Random } from './random.ts';
 import type { Branch, Claim, Registry, Revocation, Token } from './truth.ts';
 import { forkBranch, newBranch, Violation } from './truth.ts';
@@ -239,7 +239,7 @@ export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; he
   const at = issuer.clock.now();
   const wall = issuer.clock.wall();
   if (at < issuer.toldAt && !issuer.wasPutBack) throw new Violation('the issuer tells an earlier time than it did');
-  if (issuer.clock.leadMs() > 1_000) {
+  if (isLeading(issuer.clock)) {
     issuer.toldAt = at;
     if (!world.mutants.unwrittenFloor) database.clockFloor = Math.max(database.clockFloor, at);
   }

@@ -1,6 +1,6 @@
 import type { Acknowledgements, EventEncoder, LogSource } from '@rescind/feed';
 import type { IssuerClock } from '@rescind/revocation';
-import { CUT_OFF_LEAD_MS } from '@rescind/revocation';
+import { isLeading } from '@rescind/revocation';
 import type { LogIdentity } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
 
@@ -43,7 +43,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
       const at = issuerClock.now();
       const wall = issuerClock.wall();
       // A restart must not tell an earlier time than a heartbeat did; while the wall clock leads, it does not.
-      if (issuerClock.leadMs() > CUT_OFF_LEAD_MS) meta.clockFloor.set(at);
+      if (isLeading(issuerClock)) meta.clockFloor.set(at);
       const { epoch, head, last, floor } = snapshot();
       const timeSince = meta.timeSince();
       return { jws: encoder().heartbeat({ epoch, head, last, floor, at, wall, timeSince }), epoch, head };

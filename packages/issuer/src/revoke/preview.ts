@@ -1,5 +1,5 @@
 import type { Denial, EpochMillis, IssuerClock } from '@rescind/revocation';
-import { CUT_OFF_LEAD_MS, NEVER } from '@rescind/revocation';
+import { aliveAt, isLeading, NEVER } from '@rescind/revocation';
 import type { Issuer } from '../issuer.ts';
 import type { CutoffRequest, EndAllSessions, Preview, SubjectChange } from '../issuer-revocations.ts';
 import type { SessionRoom } from '../session/room.ts';
@@ -24,9 +24,8 @@ export function createPreview(
   clock: Pick<IssuerClock, 'now' | 'wall' | 'leadMs'>,
 ): Pick<Issuer, 'preview' | 'affectedSubjects'> {
   const { now } = clock;
-  const leads = () => clock.leadMs() > CUT_OFF_LEAD_MS;
-  const aliveAt = () => Math.min(now(), clock.wall());
-  const planning = () => createPlanRoom(context, { now, cutOffTime: now, leads, aliveAt });
+  const unit = { now, cutOffTime: now, leads: () => isLeading(clock), aliveAt: () => aliveAt(clock) };
+  const planning = () => createPlanRoom(context, unit);
   return {
     preview(what) {
       const plans = planning();
