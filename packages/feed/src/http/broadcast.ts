@@ -92,6 +92,10 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     pieces.clear();
     telemetry.gauge('rescind_feed_buffered_bytes', buffered);
   };
+  const stopIfIdle = () => {
+    if (listeners.size + standby.size() === 0) stop();
+  };
+
   /** The readers that hold most go first: one that takes what it gets holds next to nothing. */
   const shed = () => {
     while (buffered > bufferBytes) {
@@ -113,7 +117,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     remove(listener) {
       listeners.delete(listener);
       telemetry.gauge('rescind_feed_readers', listeners.size);
-      if (listeners.size + standby.size() === 0) stop();
+      stopIfIdle();
     },
     addStandby(stream) {
       standby.add(stream);
@@ -121,7 +125,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     },
     removeStandby(stream) {
       standby.remove(stream);
-      if (listeners.size + standby.size() === 0) stop();
+      stopIfIdle();
     },
     standby,
     bufferChanged(by) {

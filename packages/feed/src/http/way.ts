@@ -39,14 +39,14 @@ export interface HttpWayOptions {
 
 interface Settings {
   readonly url: string;
-  /** Where a stream is asked for: `url`, with a query for a standby stream. */
-  readonly address: string;
   readonly clientId: string;
   readonly authorization: () => string;
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly stallMs: DurationMs;
+  /** Whether a standby stream is asked for. */
+  readonly isStandby: boolean;
 }
 
 /**
@@ -61,7 +61,7 @@ export function httpWay(options: HttpWayOptions): Way {
     name: 'http',
     endpoint: { url: settings.url, clientId: settings.clientId },
     canStandBy: true,
-    open: (sink, { standby = false } = {}) => openConnection(standby ? asStandby(settings) : settings, sink, standby),
+    open: (sink, { standby = false } = {}) => openConnection(standby ? asStandby(settings) : settings, sink),
     prove: (jws) => prove(settings, jws),
   };
 }
@@ -79,10 +79,8 @@ const httpWayOptions = optionsOf<HttpWayOptions>('httpWay', {
 function checkOptions(given: HttpWayOptions): Settings {
   const options = httpWayOptions(given);
   const { issuer, clientId, clientSecret, stallMs = STALL_MS } = options;
-  const url = `${issuer.replace(/\/+$/, '')}/revocations`;
   return {
-    url,
-    address: url,
+    url: `${issuer.replace(/\/+$/, '')}/revocations`,
     clientId,
     authorization: () =>
       basicAuthorization(clientId, typeof clientSecret === 'function' ? clientSecret() : clientSecret),
@@ -90,19 +88,20 @@ function checkOptions(given: HttpWayOptions): Settings {
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? standardErrorTelemetry,
     stallMs,
+    isStandby: false,
   };
 }
 
 function asStandby(settings: Settings): Settings {
   return {
     ...settings,
-    address: `${settings.url}?${STANDBY_QUERY}`,
+    isStandby: true,
     stallMs: Math.min(2 ** 31 - 1, STANDBY_STALL_TIMES * settings.stallMs),
   };
 }
 
-function openConnection(settings: Settings, sink: WaySink, isStandby: boolean): WayConnection {
-  const { telemetry, url, clientId } = settings;
+function openConnection(settings: Settings, sink: WaySink): WayConnection {
+  const { telemetry, url, clientId, isStandby } = settings;
   const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
   const closing = new AbortController();
   let attempt = new AbortController();
@@ -203,8 +202,9 @@ async function readOnce(
 }
 
 async function request(settings: Settings, sink: WaySink, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+  const { url, isStandby } = settings;
   const { epoch, seq } = sink.start();
-  const response = await settings.fetch(settings.address, {
+  const response = await settings.fetch(isStandby ? `${url}?${STANDBY_QUERY}` : url, {
     headers: {
       accept: 'text/event-stream',
       'accept-encoding': 'identity',
@@ -216,7 +216,6 @@ async function request(settings: Settings, sink: WaySink, signal: AbortSignal): 
     redirect: 'manual',
     signal,
   });
-  const isStandby = settings.address !== settings.url;
   const refusal =
     refusalOf(response) ?? (isStandby && response.headers.get(STREAM_HEADER) !== STANDBY ? UNSUPPORTED : undefined);
   if (refusal === undefined && response.body !== null) return response.body;
