@@ -24,6 +24,8 @@ const LONGEST = ['event-key-away', 'issuer-disk', 'suspended'].map((name) => `te
 /** Each file by itself, after all others: they start fleets of processes. */
 const alone = { fileParallelism: false, sequence: { groupOrder: 1 } };
 
+const faults = { ...kafka, ...alone, testTimeout: 600_000, hookTimeout: 300_000 };
+
 // Times out late: the machines are slow and noisy, and every wait in a test has a deadline of its own.
 export default defineConfig({
   test: {
@@ -56,19 +58,8 @@ export default defineConfig({
         hookTimeout: 300_000,
         ...alone,
       }),
-      project('faults', ['test/faults/**/*.test.ts', ...LONG], {
-        ...kafka,
-        exclude: LONGEST,
-        testTimeout: 600_000,
-        hookTimeout: 300_000,
-        ...alone,
-      }),
-      project('faults-longest', LONGEST, {
-        ...kafka,
-        testTimeout: 600_000,
-        hookTimeout: 300_000,
-        ...alone,
-      }),
+      project('faults', ['test/faults/**/*.test.ts', ...LONG], { ...faults, exclude: LONGEST }),
+      project('faults-longest', LONGEST, faults),
     ],
   },
 });
