@@ -6,34 +6,44 @@ import { collect, createRecorder } from '../integration/feed-kafka/collector.ts'
 import { testTopic } from '../support/kafka-topic.ts';
 import { waitFor } from '../support/wait.ts';
 
-/** Three brokers, two of them in sync at least, a publisher and a reader. */
+/**
+ * Three brokers, two of them in sync at least, a publisher and a reader. Both have the leader as the first broker they are
+ * configured with: the one that kafkajs asks for the others.
+ */
 async function open() {
   const broker = await openBroker({ prefer: 'java', brokers: 3 });
   onTestFinished(() => broker.close());
   const topic = testTopic(broker.brokers);
   const telemetry = createRecorder();
-  const publisher = openPublisher({
-    brokers: broker.brokers,
-    topic: topic.name,
-    clientId: 'issuer',
-    log: 'log',
-    minRetentionMs: 3_600_000,
-    createTopic: {},
-    replicationFactor: 3,
-    publishTimeoutMs: 120_000,
-    telemetry,
-  });
-  onTestFinished(() => publisher.close());
-  await publisher.publish(['0']);
-  const reader = collect(kafkaWay({ brokers: broker.brokers, topic: topic.name, clientId: 'reader', telemetry }));
-  await waitFor('the first record', () => reader.records.length > 0, 30_000);
+  const open = (brokers: readonly string[]) => {
+    const publisher = openPublisher({
+      brokers,
+      topic: topic.name,
+      clientId: 'issuer',
+      log: 'log',
+      minRetentionMs: 3_600_000,
+      createTopic: {},
+      replicationFactor: 3,
+      publishTimeoutMs: 120_000,
+      telemetry,
+    });
+    onTestFinished(() => publisher.close());
+    return publisher;
+  };
+  await open(broker.brokers).publish(['0']);
+  await topic.admin.connect();
   const partition = async () => {
     const { topics } = await topic.admin.fetchTopicMetadata({ topics: [topic.name] });
     return topics[0]?.partitions[0];
   };
   const leader = async () => (await partition())?.leader ?? 0;
   const inSync = async () => (await partition())?.isr.length ?? 0;
-  await topic.admin.connect();
+
+  const first = broker.brokers[(await leader()) - 1] as string;
+  const brokers = [first, ...broker.brokers.filter((address) => address !== first)];
+  const publisher = open(brokers);
+  const reader = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader', telemetry }));
+  await waitFor('the first record', () => reader.records.length > 0, 30_000);
   return { broker, topic, publisher, reader, leader, inSync };
 }
 
@@ -58,7 +68,7 @@ async function publishDuring(
     await waitFor(`${count} more acknowledged`, () => next >= goal, 240_000);
   };
   try {
-    await happening(more);
+    await Promise.race([happening(more), publishing]);
   } finally {
     over = true;
   }

@@ -16,6 +16,8 @@ export interface Link {
 
 /** What takes longer is tried anew with another client: a broker that is frozen never answers this one. */
 const SEND_LIMIT_MS: DurationMs = 10_000;
+/** A broker that is frozen accepts a connection and does not answer: the next client asks another one. */
+const CONNECT_LIMIT_MS: DurationMs = 5_000;
 const GOODBYE_MS: DurationMs = 1_000;
 /** Failures that pass by themselves, such as a leader that has just moved; the publisher tries on after that. */
 const SEND_RETRIES = 3;
@@ -42,7 +44,7 @@ export async function openLink(connection: CheckedConnection, telemetry: Telemet
     client.destroy();
   };
   try {
-    await within(SEND_LIMIT_MS, Promise.all([admin.connect(), producer.connect()]));
+    await within(CONNECT_LIMIT_MS, Promise.all([admin.connect(), producer.connect()]));
   } catch (error) {
     void close();
     throw error;

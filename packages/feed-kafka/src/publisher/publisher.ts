@@ -4,6 +4,7 @@ import type { DurationMs, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { createBackoff } from '../client/backoff.ts';
 import { warnOfPlainText } from '../client/connection.ts';
+import { within } from '../client/deadline.ts';
 import { protocolErrors, reasonOf } from '../client/failure.ts';
 import type { Link } from './link.ts';
 import { openLink } from './link.ts';
@@ -23,6 +24,8 @@ const FIRST_RETRY_MS: DurationMs = 200;
 const GREATEST_RETRY_MS: DurationMs = 5_000;
 /** Somebody has to mend a topic by hand: no need to look every second for long. */
 const GREATEST_TOPIC_RETRY_MS: DurationMs = 10_000;
+/** A look at the topic, which may be made for it. kafkajs alone asks a broker that is frozen for a minute. */
+const CHECK_LIMIT_MS: DurationMs = 15_000;
 const SEND_RECORDS = 1_000;
 
 /**
@@ -127,7 +130,7 @@ class TopicPublisher implements KafkaPublisher {
     const { connection, telemetry, clock, log } = this.#settings;
     this.#link ??= await openLink(connection, telemetry);
     if (this.#closing.signal.aborted) return;
-    await this.#guard.check(this.#link.admin);
+    await within(CHECK_LIMIT_MS, this.#guard.check(this.#link.admin));
     this.#topicBackoff.reset();
     const batch = this.#queue.take();
     if (batch.length === 0) {
