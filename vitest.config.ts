@@ -15,7 +15,9 @@ const LONG = [
     ...['stolen-event-key', 'view-age'],
   ].map((name) => `test/system/${name}.test.ts`),
   ...['catch-up', 'damage', 'disk', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
-  'test/integration/feed-kafka/broker-down.test.ts',
+  ...['dev-kafka/broker', 'feed-kafka/broker-down', 'user-management/recovery', 'user-management/reload'].map(
+    (name) => `test/integration/${name}.test.ts`,
+  ),
 ];
 
 /** What `npm run test:faults` has besides the project `faults`: `npm run test:ci` has 40 minutes for all its long suites. */
