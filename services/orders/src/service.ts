@@ -2,9 +2,13 @@ import { httpWay } from '@rescind/feed';
 import { openGuard } from '@rescind/guard';
 import type { Service } from '@rescind/service';
 import { openGuarded, packageVersion } from '@rescind/service';
+import { httpTransport, kafkaTransport } from '@rescind/service/configuration';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
+
+/** In the order of preference. */
+const transports = [kafkaTransport(() => import('@rescind/feed-kafka')), httpTransport(httpWay)];
 
 /** An ordinary service, guarded. */
 export const orders: Service<Configuration> = {
@@ -12,6 +16,5 @@ export const orders: Service<Configuration> = {
   version: packageVersion(new URL('../package.json', import.meta.url)),
   metrics: ['guard'],
   configure: readSettings,
-  open: (context) =>
-    openGuarded(context, { httpWay, kafka: () => import('@rescind/feed-kafka'), openGuard, createApp }),
+  open: (context) => openGuarded(context, { transports, openGuard, createApp }),
 };

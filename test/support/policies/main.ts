@@ -9,7 +9,9 @@ import {
   configuredFeed,
   guardOptions,
   guardSettings,
+  httpTransport,
   kafkaSettings,
+  kafkaTransport,
   processSettings,
   readConfiguration,
   setting,
@@ -44,9 +46,9 @@ const policies: Service<Configuration> = {
   version: '0.0.0',
   configure: (environment: Environment) => readConfiguration(settings, environment),
   async open({ configuration, telemetry, keep }) {
-    const feed = await configuredFeed({ ...configuration, ISSUER_URL: configuration.LOG_URL }, telemetry, {
-      httpWay,
-      kafka: () => import('@rescind/feed-kafka'),
+    const feed = await configuredFeed([kafkaTransport(() => import('@rescind/feed-kafka')), httpTransport(httpWay)], {
+      configuration: { ...configuration, ISSUER_URL: configuration.LOG_URL },
+      telemetry,
     });
     const opened = keep(openGuard({ ...guardOptions(configuration), feed, telemetry }));
     return { app: createApp(opened), ready: opened.ready(), health: () => opened.health() };

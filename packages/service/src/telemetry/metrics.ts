@@ -119,11 +119,13 @@ function create(registry: Registry, name: string, entry: MetricEntry): Counter |
   return gauge;
 }
 
-/** Every combination of the known values of its labels; none when a label is open. */
+/** Every combination of the known values of its labels; none when those of a label are not known yet. */
 function knownLabels({ labels = {} }: MetricEntry): Labels[] {
   return Object.entries(labels).reduce<Labels[]>(
     (combinations, [label, values]) =>
-      values === 'open' ? [] : combinations.flatMap((one) => values.map((value) => ({ ...one, [label]: value }))),
+      typeof values === 'string'
+        ? []
+        : combinations.flatMap((one) => values.map((value) => ({ ...one, [label]: value }))),
     [{}],
   );
 }
@@ -139,7 +141,7 @@ function mistakeIn(entry: MetricEntry, type: MetricEntry['type'], labels: Labels
 function unknownValue({ labels: known = {} }: MetricEntry, labels: Labels): string | undefined {
   for (const [label, value] of Object.entries(labels)) {
     const values = known[label];
-    if (values !== undefined && values !== 'open' && !values.includes(value)) return `${label}="${value}"`;
+    if (typeof values === 'object' && !values.includes(value)) return `${label}="${value}"`;
   }
   return undefined;
 }
