@@ -24,7 +24,10 @@ function tableOf(metrics: Readonly<Record<string, MetricEntry>>): string {
   return markdownTable([['Name', 'Type', 'Labels', 'Unit', 'What it is'], ...rows]);
 }
 
-const known = (values: readonly string[] | 'open') => (values === 'open' ? '' : `: ${values.join(', ')}`);
+function known(values: readonly string[] | 'open' | 'transport'): string {
+  if (values === 'open') return '';
+  return values === 'transport' ? ': each transport of the feed, such as kafka, http' : `: ${values.join(', ')}`;
+}
 
 async function processTable(): Promise<string> {
   const { metrics } = createTelemetry({ service: 'docs', destination: { write: () => undefined } });
@@ -41,7 +44,8 @@ Each process answers \`GET /metrics\` on its management port, in the text format
 \`npm run docs:metrics\` from the catalogue in \`packages/revocation/src/metrics\`.)
 
 - The metrics of a process are registered when it starts, and every combination of the label values below is there at 0: the
-  first event is an increase, so \`increase(rescind_feed_gaps_total[10m]) > 0\` fires on it. A label without values below has
+  first event is an increase, so \`increase(rescind_feed_gaps_total[10m]) > 0\` fires on it. Those of each transport are there once the
+  guard is opened. A label without values below has
   values that are not known before they occur.
 - A gauge whose value is not known yet is not exposed; an age that is unknown is \`+Inf\`. For a graph, limit it:
   \`clamp_max(rescind_view_age_seconds, 3600)\`.

@@ -44,10 +44,12 @@ export type {
   FeedStore,
   LogSource,
   Publisher,
+  TransportAbilities,
   Way,
   WayConnection,
   WayRecord,
   WaySink,
   WayStart,
 } from './ports.ts';
-export { feedOptions } from './ports.ts';
+export type { FeedDescription, TransportDescription } from './transport.ts';
+export { feedOptions } from './transport.ts';

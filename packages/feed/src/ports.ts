@@ -1,5 +1,4 @@
-import type { LogChange, LogState, Quarantined } from '@rescind/revocation';
-import { option, optionsOf, required } from '@rescind/revocation/options';
+import type { DurationMs, LogChange, LogState, Quarantined } from '@rescind/revocation';
 
 /** A record as a way delivers it: not yet verified. */
 export interface WayRecord {
@@ -42,31 +41,52 @@ export interface WayConnection {
   close(): Promise<void>;
 }
 
+/** What a transport is able to do, and how long it may be silent. The follower decides by these, never by the name. */
+export interface TransportAbilities {
+  /**
+   * Its records come from the issuer's own server, which it authenticates: nobody else can add one. An unknown key in such a record
+   * is fetched at once; elsewhere these fetches are limited. Default false: whoever can write there may have written it.
+   */
+  readonly fromIssuer?: boolean | undefined;
+  /**
+   * The first heartbeat of each connection is made after `sink.start()` was called. One that knows less than the reader did then shows
+   * that the issuer was restored. Default false: the first heartbeat may be an old one.
+   */
+  readonly opensWithHeartbeat?: boolean | undefined;
+  /** `open` takes `standby: true`. Default false: a second transport is opened only when it is read. */
+  readonly standby?: boolean | undefined;
+  /** How long an open connection may bring no signed record until it is restarted, in ms. Default 30 000. */
+  readonly stallMs?: DurationMs | undefined;
+  /** The same for a standby stream, which has a heartbeat each 10 s. Default 25 000. */
+  readonly standbyStallMs?: DurationMs | undefined;
+}
+
 /** One way on which the log reaches a reader. Holds nothing until opened. */
 export interface Way {
-  readonly name: 'kafka' | 'http';
+  /**
+   * `kafka`, `http`, …: a lower-case letter, then up to 31 lower-case letters, digits and `_`. Unique in a feed. It is a label of metrics,
+   * stands in logs and in `View.way`, and its health check is `transport_<name>`.
+   */
+  readonly name: string;
+  /** Default: none of them. */
+  readonly abilities?: TransportAbilities | undefined;
   /** Where it reads, for health and logs: addresses and names, nothing secret. */
-  readonly endpoint?: Readonly<Record<string, string>>;
-  /** @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late */
+  readonly endpoint?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Opens a connection, which is made again by itself, with back-off, until it is closed. Calls no method of `sink` before it returns.
+   * @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late
+   */
   open(sink: WaySink, options?: { readonly standby?: boolean }): WayConnection;
-  /** Whether `open` knows standby streams. Absent: a second transport is opened only when it is read. */
-  readonly canStandBy?: true;
-  /** Hands the issuer a signed event or heartbeat that lies beyond its outbox. Only the HTTP way can. */
+  /** Hands the issuer a signed event or heartbeat that lies beyond its outbox. Absent: there is no way back to the issuer. */
   prove?(jws: string): Promise<void>;
 }
 
-/** The ways of one log. With one only (embedded: no Kafka), it repairs itself. */
+/** The transports of one log, in the order of preference. With one only (embedded: no Kafka), it repairs itself. */
 export interface Feed {
   readonly first: Way;
   /** Read when the first is silent, late or has a gap; until then it stands by. */
   readonly second?: Way;
 }
-
-/** The check of the option `feed`. */
-export const feedOptions = optionsOf<Feed>('feed', {
-  first: required(option.having<Way>('a transport such as httpWay(…) or kafkaWay(…)', 'open')),
-  second: option.having<Way>('a transport such as httpWay(…) or kafkaWay(…)', 'open'),
-});
 
 /**
  * Where a reader keeps what it has applied; the denylist is one. A change is enforced at once and durable later, by one

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { FeedStore, Way, WayRecord, WaySink } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
+import { HTTP } from '../../support/transports.ts';
 import { waitFor } from '../../support/wait.ts';
 import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
 import type { SignedLog } from './signed-log.ts';
@@ -74,7 +75,7 @@ describe('a catch-up of thousands', () => {
   it('goes on from its position when the connection is asked anew with slices under way', async () => {
     const starts: number[] = [];
     const way: Way = {
-      name: 'http',
+      ...HTTP,
       open(sink) {
         let closed = false;
         const read = async () => {
@@ -136,7 +137,7 @@ async function deliverAll(sink: WaySink, read: (after: number) => readonly WayRe
 /** A way that delivers two hundred events at a time, with what else `read` puts between them. */
 function openWayOf(read: (after: number) => readonly WayRecord[]): Way {
   return {
-    name: 'http',
+    ...HTTP,
     open(sink) {
       let running = deliverAll(sink, read);
       const restart = () => {

@@ -108,7 +108,7 @@ describe('a follower in trouble', () => {
     const instance = openInstance(
       log,
       {
-        name: 'http',
+        ...way,
         open: (sink) =>
           way.open({
             ...sink,

@@ -1,4 +1,5 @@
 import type { FollowerEffect, FollowerInput, Instant, WayId } from '@rescind/feed';
+import { openMemoryCursor } from '@rescind/feed/testing';
 import type { Cutoff, LogChange } from '@rescind/revocation';
 import { UNBOUNDED } from '@rescind/revocation';
 import type { LookupMutants } from './check.ts';
@@ -17,12 +18,11 @@ import {
   slackOf,
 } from './check.ts';
 import type { Client, Follower } from './follower.ts';
-import { applyChange, copyStore, decodeBatch, newWays, protocolOf } from './follower.ts';
+import { applyChange, copyStore, decodeBatch, newWays, readsTopic, TOPIC } from './follower.ts';
 import { accept, endEpoch, pump, pumpStandby } from './http.ts';
 import type { Issuer } from './issuer.ts';
 import { claimKey, fresh, keySetOf } from './issuer.ts';
 import type { Relay, RelayWorld } from './relay.ts';
-import { endOf } from './topic.ts';
 import { tellStep } from './trace.ts';
 import { FORGED_EPOCH, putRow, Violation } from './truth.ts';
 
@@ -256,7 +256,7 @@ function takeProof(world: DriveWorld, jws: string): void {
 
 /** The denials of this epoch that the topic held when this process first opened it. */
 function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
-  if (process === null || process.state.way !== 'kafka') return [];
+  if (process === null || process.state.way !== TOPIC.name) return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
   if (deafUntil >= process.bornAt || topic.hasLost) return [];
   const { epoch, floor } = process.state.kept;
@@ -316,18 +316,16 @@ function connect(follower: Follower, world: DriveWorld, way: WayId, client: Clie
     client.retryAt = world.now() + random.below(150);
     return;
   }
-  const isKafka = protocolOf(follower, way) === 'kafka';
-  if (!(isKafka ? topic.up : issuer.up && world.httpUp) || client.asked === null) {
+  const isOfTopic = readsTopic(follower, way);
+  if (!(isOfTopic ? topic.log.isUp : issuer.up && world.httpUp) || client.asked === null) {
     lose(follower, world, way, client);
     return;
   }
   client.phase = 'open';
   client.said = 0;
-  if (isKafka) {
-    const hint = Number(client.asked.hint ?? topic.base);
-    client.endAtOpen = endOf(topic);
-    if (follower.process !== null) follower.process.heldAtOpen ??= topic.records.map(({ jws }) => jws);
-    client.offset = hint >= topic.base && hint <= client.endAtOpen ? hint : topic.base;
+  if (isOfTopic) {
+    if (follower.process !== null) follower.process.heldAtOpen ??= topic.log.records.map(({ jws }) => jws);
+    client.cursor = openMemoryCursor(topic.log, client.asked.hint);
   } else {
     client.connection = accept(issuer, world, client.asked, client.standby);
     checkConnections(follower);
@@ -344,9 +342,8 @@ function lose(follower: Follower, world: DriveWorld, way: WayId, client: Client)
 
 function deliver(follower: Follower, world: DriveWorld, way: WayId, client: Client): void {
   const { random, faults } = world;
-  const isKafka = protocolOf(follower, way) === 'kafka';
   const isLost = random.chance(faults.drop);
-  const batch = isLost ? 'lost' : isKafka ? fetchKafka(world, client) : fetchHttp(world, client);
+  const batch = isLost ? 'lost' : readsTopic(follower, way) ? fetchTopic(world, client) : fetchHttp(world, client);
   if (batch === 'lost') {
     lose(follower, world, way, client);
     return;
@@ -358,17 +355,12 @@ function deliver(follower: Follower, world: DriveWorld, way: WayId, client: Clie
   submit(follower, world, { kind: 'records', way, records });
 }
 
-function fetchKafka(world: DriveWorld, client: Client) {
-  const { topic, random, faults } = world;
-  if (client.offset < topic.base || client.offset > endOf(topic)) return 'lost';
-  if (!topic.up || topic.stalledUntil > world.now() || random.chance(faults.slow)) return [];
-  const from = client.offset - topic.base;
-  const batch = topic.records.slice(from, from + 1 + random.below(30)).map(({ jws }, i) => {
-    const offset = client.offset + i;
-    return { jws, live: world.mutants.allIsLive === true || offset >= client.endAtOpen, hint: String(offset + 1) };
-  });
-  client.offset += batch.length;
-  return batch;
+function fetchTopic(world: DriveWorld, { cursor }: Client) {
+  const { topic, random, faults, mutants } = world;
+  if (cursor?.take(0) === undefined) return 'lost';
+  if (!topic.log.isUp || topic.stalledUntil > world.now() || random.chance(faults.slow)) return [];
+  const batch = cursor.take(1 + random.below(30)) ?? [];
+  return mutants.allIsLive ? batch.map((record) => ({ ...record, live: true })) : batch;
 }
 
 function fetchHttp(world: DriveWorld, client: Client) {

@@ -5,7 +5,7 @@ import { operatorRestores, operatorSetsClock, stopIssuer } from './processes.ts'
 import type { Random } from './random.ts';
 import type { Fault, World } from './setting.ts';
 import { actAsThief } from './thief.ts';
-import { append, forgetBottom, lose } from './topic.ts';
+import { lose } from './topic.ts';
 import { revokeFormerEventKey, turnEpoch } from './writes.ts';
 
 /** Something goes wrong, of what may go wrong in this seed. */
@@ -17,20 +17,22 @@ export function provoke(world: World): void {
 
 const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
   broker(world) {
-    world.topic.up = !world.topic.up;
+    const { log } = world.topic;
+    log.isUp = !log.isUp;
   },
   loss(world) {
     if (world.random.chance(0.3)) lose(world.topic, world.random);
   },
   retention({ topic, random }) {
-    if (random.chance(0.2)) forgetBottom(topic, random.below(topic.records.length + 1));
+    if (random.chance(0.2)) topic.log.removeOldest(random.below(topic.log.records.length + 1));
   },
   duplicates(world) {
-    const { topic, random } = world;
-    const from = random.below(topic.records.length + 1);
-    append(
-      topic,
-      topic.records.slice(from, from + random.below(8)).map(({ jws }) => jws),
+    const { random } = world;
+    const { log } = world.topic;
+    const from = random.below(log.records.length + 1);
+    const again = log.records.slice(from, from + random.below(8));
+    log.append(
+      again.map(({ jws }) => jws),
       world.now(),
     );
   },
@@ -105,7 +107,7 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     if (follower !== undefined) follower.isDiskFull = !follower.isDiskFull;
   },
   rubbish(world) {
-    append(world.topic, ['rubbish', '', '#x'], world.now());
+    world.topic.log.append(['rubbish', '', '#x'], world.now());
   },
   deaf(world) {
     const follower = world.random.pick(world.followers);
@@ -126,7 +128,7 @@ export function calmDown(world: World): void {
   Object.assign(world.faults, { crash: 0, drop: 0, slow: 0.1, coalesce: 0.1 });
   Object.assign(world, { sendFaults: 0, busy: 0.05, httpUp: true, enabled: new Set(), steady: null });
   world.topic.stalledUntil = 0;
-  world.topic.up = true;
+  world.topic.log.isUp = true;
   // One whose clocks have parted says old times until it is started anew.
   if (world.issuer.up) stopIssuer(world);
   world.issuer.aheadMs = 0;

@@ -1,6 +1,9 @@
 import type { DecodedRecord, FollowerCore, FollowerState, WayId } from '@rescind/feed';
 import { createFollowerCore } from '@rescind/feed';
+import type { MemoryCursor } from '@rescind/feed/testing';
+import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
 import type { LogChange, LogState } from '@rescind/revocation';
+import { HTTP } from '../../support/transports.ts';
 import type { Connection } from './http.ts';
 import type { Claim, Registry, Rows, SimRecord, Token } from './truth.ts';
 import { copyRows, ISSUER, putRow } from './truth.ts';
@@ -59,9 +62,8 @@ export interface Client {
   /** Not before then does it try again. */
   retryAt: number;
   asked: { readonly epoch: string; readonly seq: number; readonly hint: string | null } | null;
-  /** Kafka: the next offset, and the end captured when it was opened. */
-  offset: number;
-  endAtOpen: number;
+  /** Of the topic. */
+  cursor: MemoryCursor | null;
   /** HTTP. */
   connection: Connection | null;
   standby: boolean;
@@ -74,8 +76,7 @@ const newClient = (): Client => ({
   phase: 'closed',
   retryAt: 0,
   asked: null,
-  offset: 0,
-  endAtOpen: 0,
+  cursor: null,
   connection: null,
   standby: false,
   beside: null,
@@ -100,7 +101,16 @@ interface Process {
   behind: { at: number; times: number } | null;
 }
 
-export type Setup = 'kafka+http' | 'http' | 'kafka';
+export type Setup = 'topic+http' | 'http' | 'topic';
+
+/** The topic, as its readers know it. */
+export const TOPIC = memoryTransport({ log: createMemoryLog() });
+
+const FEEDS = {
+  'topic+http': { first: TOPIC, second: HTTP },
+  topic: { first: TOPIC },
+  http: { first: HTTP },
+};
 
 export interface Follower {
   readonly name: string;
@@ -134,12 +144,7 @@ export interface Follower {
 }
 
 export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCore) => FollowerCore): Follower {
-  const core = createFollowerCore({
-    log: ISSUER,
-    first: setup === 'http' ? 'http' : 'kafka',
-    second: setup === 'kafka+http' ? 'http' : undefined,
-    standby: true,
-  });
+  const core = createFollowerCore({ log: ISSUER, feed: FEEDS[setup] });
   return {
     name,
     setup,
@@ -163,9 +168,9 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
 
 export const newWays = (): Record<WayId, Client> => ({ first: newClient(), second: newClient() });
 
-/** Which way a client speaks. */
-export function protocolOf({ setup }: Follower, way: WayId): 'kafka' | 'http' {
-  return setup === 'http' || way === 'second' ? 'http' : 'kafka';
+/** Whether a client reads the topic, not the issuer's server. */
+export function readsTopic({ setup }: Follower, way: WayId): boolean {
+  return setup !== 'http' && way === 'first';
 }
 
 /** Applies a commit to the disk, all of it. */

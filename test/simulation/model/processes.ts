@@ -33,12 +33,12 @@ export function operatorRestores(world: World): void {
   world.restores += 1;
   if (world.restores > MOST_RESTORES) throw new Violation('the operator restores and restores, and it is never right');
   const { issuer, topic, registry } = world;
-  const inTopic = topic.records.flatMap(({ jws }) => registry.find(jws)?.epoch ?? []);
+  const inTopic = topic.log.records.flatMap(({ jws }) => registry.find(jws)?.epoch ?? []);
   const shown = world.followers.flatMap(({ store }) => registry.find(store.state?.proof ?? '')?.epoch ?? []);
   // A counter that no log gets to is not taken for one.
   const seen = [issuer.highWater.epoch, ...inTopic, ...shown].filter((epoch) => !epoch.startsWith(FORGED_EPOCH));
   const { timeSince } = issuer.database;
-  const records = topic.records.flatMap(({ jws }) => registry.find(jws) ?? []);
+  const records = topic.log.records.flatMap(({ jws }) => registry.find(jws) ?? []);
   const told = records.flatMap(timeSinceOf);
   const since = [...told, timeSince ?? ''].toSorted().at(-1) ?? '';
   // The clock goes on from the latest time that anything tells of since it was last set.

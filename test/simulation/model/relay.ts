@@ -3,7 +3,6 @@ import { composeBatch, createRelayCore } from '@rescind/issuer';
 import type { Issuer, IssuerWorld } from './issuer.ts';
 import { heartbeat } from './issuer.ts';
 import type { Topic } from './topic.ts';
-import { append } from './topic.ts';
 import type { SimRecord } from './truth.ts';
 import { Violation } from './truth.ts';
 
@@ -98,22 +97,22 @@ type Sent = 'failed' | 'again' | { readonly upTo: number; readonly withHeartbeat
 function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend): Sent {
   const { topic, random } = world;
   const now = world.now();
-  if (!topic.up) return 'failed';
+  if (!topic.log.isUp) return 'failed';
   if (!relay.looked && !look(relay, issuer, world)) return issuer.database.refusing ? 'failed' : 'again';
   const { database } = issuer;
   for (const word of database.lastWords.filter(({ sent }) => !sent)) {
     if (random.chance(world.sendFaults)) return 'failed';
-    append(topic, [word.jws], now);
+    topic.log.append([word.jws], now);
     word.sent = true;
   }
   const rows = database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
   const { records, upTo, withHeartbeat } = composeBatch(send, rows);
   if (!random.chance(world.sendFaults)) {
-    append(topic, records, now);
+    topic.log.append(records, now);
     return { upTo, withHeartbeat };
   }
   // Acknowledged by nobody: it arrived, or will, or never does.
-  if (random.chance(0.4)) append(topic, records, now);
+  if (random.chance(0.4)) topic.log.append(records, now);
   else if (random.chance(0.6)) topic.late.push({ batch: records, due: now + random.below(8_000) });
   return 'failed';
 }
@@ -121,7 +120,7 @@ function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySen
 /** Looks at the end of the topic. False: nothing may be sent, or all has to be sent again. */
 function look(relay: Relay, issuer: Issuer, { topic, registry, proven }: RelayWorld): boolean {
   const { database } = issuer;
-  const tail = topic.records.slice(-50).map(({ jws }) => registry.find(jws));
+  const tail = topic.log.records.slice(-50).map(({ jws }) => registry.find(jws));
   let reached = 0;
   for (const record of tail) {
     if (record === undefined) continue;

@@ -1,7 +1,6 @@
 import { claimKey, fresh, prove } from './issuer.ts';
 import { placeOf } from './relay.ts';
 import type { World } from './setting.ts';
-import { append } from './topic.ts';
 import type { SimRecord } from './truth.ts';
 import { FORGED_EPOCH, newBranch } from './truth.ts';
 import { turnEpoch } from './writes.ts';
@@ -20,7 +19,7 @@ export function actAsThief(world: World): void {
   if (kid === undefined || (kid === active && !random.chance(0.1))) return;
   const record = kid === active ? ownRevocation(world, kid) : forge(world, kid);
   world.forged.add(record);
-  append(world.topic, [world.registry.sign(record)], world.now());
+  world.topic.log.append([world.registry.sign(record)], world.now());
 }
 
 function forge(world: World, kid: string): SimRecord {

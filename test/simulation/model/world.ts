@@ -19,7 +19,7 @@ import type { Rows } from './truth.ts';
 import { createRegistry, Violation } from './truth.ts';
 import { keepHouse, letIdle, mint, revoke } from './writes.ts';
 
-const SETUPS: readonly Setup[] = ['kafka+http', 'kafka+http', 'kafka+http', 'http', 'kafka'];
+const SETUPS: readonly Setup[] = ['topic+http', 'topic+http', 'topic+http', 'http', 'topic'];
 /** So far apart from everything else that no sum of delays reaches it. */
 const START = 1_800_000_000_000;
 
@@ -120,7 +120,7 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
   };
   world.relay = startRelay(issuer, world, now());
   for (let i = 0; i < 3; i += 1) {
-    const setup = random.pick(SETUPS) ?? 'kafka+http';
+    const setup = random.pick(SETUPS) ?? 'topic+http';
     const follower = newFollower(`follower ${i}`, setup, mutants.wrap ?? ((core) => core));
     // Some join late.
     follower.restartAt = now() + (random.chance(0.3) ? random.below(30_000) : 0);
@@ -219,7 +219,7 @@ function pruneRows(rows: Rows, before: number, except?: Rows): void {
 
 /** A reader of Kafka alone cannot mend what Kafka has lost before a new epoch comes. */
 function isWell(follower: Follower, world: World): boolean {
-  if (follower.setup === 'kafka') return true;
+  if (follower.setup === 'topic') return true;
   const { process } = follower;
   if (process === null) return false;
   const at = { wall: world.now(), monotonic: world.now() - process.bornAt - process.suspendedMs, random: 0 };
@@ -235,11 +235,11 @@ function isSettled(world: World): boolean {
     const { claim, state } = follower.store;
     const latest = world.now() + TOLERANCE_MS + issuer.clock.leadMs();
     // A backup may have forgotten times that a topic has lost.
-    const isKnown = follower.setup !== 'kafka' && !issuer.wasPutBack;
+    const isKnown = follower.setup !== 'topic' && !issuer.wasPutBack;
     if (state !== undefined && state.logTime > latest && isKnown) {
       throw new Violation(`${follower.name} refuses tokens that have not expired`);
     }
-    if (follower.setup === 'kafka' || claim === null) continue;
+    if (follower.setup === 'topic' || claim === null) continue;
     if (claim.isForged) return false;
     if (claim.branch !== issuer.database.branch) {
       // Unless that one's clock was ahead: its time stands until the present one has passed it.

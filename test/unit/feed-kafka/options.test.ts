@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { KafkaWayOptions, PublisherOptions } from '@rescind/feed-kafka';
 import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
 import { expect, test } from 'vitest';
+import { KAFKA } from '../../support/transports.ts';
 
 const GOOD = { brokers: ['kafka-1.example.com:9092', '10.0.0.1:9092'], clientId: 'orders' };
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -10,7 +11,7 @@ const KEY = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 const wrong = (options: Record<string, unknown>) => ({ ...GOOD, ...options }) as unknown as KafkaWayOptions;
 
 test('holds nothing until it is opened', () => {
-  expect(kafkaWay(GOOD).name).toBe('kafka');
+  expect(kafkaWay(GOOD)).toMatchObject(KAFKA);
 });
 
 test.each([

@@ -12,6 +12,7 @@ import type {
 import { createFollowerCore } from '@rescind/feed';
 import type { Boot, Cutoff, LogState } from '@rescind/revocation';
 import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import { WITHOUT_STANDBY } from '../../support/transports.ts';
 
 const LOG = 'https://users.example';
 export const EPOCH = '0001-a';
@@ -130,7 +131,7 @@ export function createBench(
   } = {},
 ): Bench {
   const { kept = inEpoch(), quarantined = [], wallMs = START, boot, ...rest } = options;
-  const core = createFollowerCore({ log: LOG, first: 'kafka', second: 'http', ...rest });
+  const core = createFollowerCore({ log: LOG, feed: WITHOUT_STANDBY, ...rest });
   let wall = wallMs;
   let monotonic = 0;
   let suspendedMs = 0;

@@ -1,5 +1,6 @@
 import { createFollowerCore } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
+import { HTTP, KAFKA_AND_HTTP } from '../../support/transports.ts';
 import { beat, createBench, EPOCH, event, KID, kinds, notUnderstood, START } from './follower-bench.ts';
 
 /** A follower that has read three events and is whole. */
@@ -346,11 +347,11 @@ describe('the second way', () => {
 
 describe('one way only', () => {
   it('repairs itself by starting again', () => {
-    const bench = createBench({ first: 'http', second: undefined });
+    const bench = createBench({ feed: { first: HTTP } });
     bench.open();
     bench.take('first', beat(0, 0), event(1, { live: true, hint: 'h' }), event(3));
     expect(kinds([...bench.effects, ...bench.pass(300)])).toEqual(['restart first']);
-    const core = createFollowerCore({ log: 'l', first: 'http' });
+    const core = createFollowerCore({ log: 'l', feed: { first: HTTP } });
     expect(core.startOf(bench.state, 'first')).toEqual({ epoch: EPOCH, seq: 1, hint: null });
     bench.open();
     bench.take('first', beat(3, 1_000), event(2));
@@ -358,7 +359,7 @@ describe('one way only', () => {
   });
 
   it('is restarted when it says nothing for 10 s', () => {
-    const bench = createBench({ first: 'http', second: undefined });
+    const bench = createBench({ feed: { first: HTTP } });
     bench.open();
     bench.take('first', beat(0, 0));
     expect(kinds(bench.pass(9_900))).toEqual([]);
@@ -453,6 +454,6 @@ describe('options', () => {
     [{ maxStalenessMs: -1 }],
     [{ maxStalenessMs: Number.NaN }],
   ])('%j is a caller’s mistake', (change) => {
-    expect(() => createFollowerCore({ log: 'l', first: 'kafka', ...change })).toThrow(TypeError);
+    expect(() => createFollowerCore({ log: 'l', feed: KAFKA_AND_HTTP, ...change })).toThrow(TypeError);
   });
 });

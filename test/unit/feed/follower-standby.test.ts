@@ -1,10 +1,11 @@
 import { createFollowerCore } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
+import { HTTP, KAFKA_AND_HTTP } from '../../support/transports.ts';
 import { beat, createBench, EPOCH, event, kinds } from './follower-bench.ts';
 
 /** A follower that has read three events and is whole, its standby stream open for some time. */
 function standingBy() {
-  const bench = createBench({ standby: true });
+  const bench = createBench({ feed: KAFKA_AND_HTTP });
   bench.open();
   bench.take('first', event(1), event(2), event(3), beat(3, 0));
   bench.open('second');
@@ -27,7 +28,7 @@ function passWithBeats(bench: ReturnType<typeof createBench>, seconds: number, h
 
 describe('a standby stream', () => {
   it('is opened with the first transport, and asks for nothing while all is well', () => {
-    const core = createFollowerCore({ log: 'l', first: 'kafka', second: 'http', standby: true });
+    const core = createFollowerCore({ log: 'l', feed: KAFKA_AND_HTTP });
     const { effects } = core.start(undefined, [], { wall: 1, monotonic: 0, random: 0 });
     expect(kinds(effects)).toEqual(['open first', 'open second standby']);
     const bench = standingBy();
@@ -40,7 +41,7 @@ describe('a standby stream', () => {
   });
 
   it('is not opened where there is one transport only', () => {
-    const core = createFollowerCore({ log: 'l', first: 'http', standby: true });
+    const core = createFollowerCore({ log: 'l', feed: { first: HTTP } });
     expect(kinds(core.start(undefined, [], { wall: 1, monotonic: 0, random: 0 }).effects)).toEqual(['open first']);
   });
 
@@ -83,7 +84,7 @@ describe('a standby stream', () => {
   });
 
   it('makes no instance ready: the first transport may hold more', () => {
-    const bench = createBench({ standby: true });
+    const bench = createBench({ feed: KAFKA_AND_HTTP });
     bench.open();
     bench.open('second');
     bench.take('second', beat(1, 0));
@@ -149,7 +150,7 @@ describe('a position that stays below the head', () => {
   });
 
   it('does not before the first transport has come to the present', () => {
-    const bench = createBench({ standby: true });
+    const bench = createBench({ feed: KAFKA_AND_HTTP });
     bench.open('second');
     bench.take('second', beat(9, 0));
     expect(kinds(bench.pass(2_900))).toEqual([]);

@@ -13,6 +13,7 @@ import {
   httpWay,
   openFollower,
 } from '@rescind/feed';
+import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
 import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
 import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
@@ -163,7 +164,11 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   createRelayCore: [createRelayCore, { limit: 1 }],
   createEventDecoder: [createEventDecoder, { log: ISSUER, issuers: [ISSUER], keys }],
   createEventEncoder: [createEventEncoder, { log: ISSUER, sign: method }],
-  createFollowerCore: [createFollowerCore, { log: ISSUER, first: 'http', silenceMs: 1 }],
+  memoryTransport: [memoryTransport, { log: createMemoryLog(), name: 'memory', abilities: { stallMs: 1 } }],
+  createFollowerCore: [
+    createFollowerCore,
+    { log: ISSUER, feed: { first: way, second: { ...way, name: 'other' } }, silenceMs: 1 },
+  ],
   openFollower: [
     openFollower,
     {

@@ -67,6 +67,8 @@ export function kafkaWay(given: KafkaWayOptions): Way {
   const { brokers, topic, clientId } = settings.connection;
   return {
     name: 'kafka',
+    // A broker that loses its leader says nothing for 21 s and comes back by itself.
+    abilities: { stallMs: 30_000 },
     endpoint: { brokers: brokers.join(','), topic, clientId },
     open: (sink) => new Reader(settings, sink),
   };

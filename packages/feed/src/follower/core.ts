@@ -5,7 +5,7 @@ import { ageAtStart, ageOf } from './core/age.ts';
 import { isHeldByClock } from './core/ahead.ts';
 import { releaseAside } from './core/aside.ts';
 import type { Draft, Settings } from './core/draft.ts';
-import { beginDraft, changeWay, count, finishDraft, log, toSettings, wayName } from './core/draft.ts';
+import { beginDraft, canStandBy, changeWay, count, finishDraft, log, toSettings, transportOf } from './core/draft.ts';
 import {
   fetchFailed,
   fetchWhatIsDue,
@@ -78,8 +78,7 @@ function takeInput(draft: Draft, input: FollowerInput): void {
   switch (input.kind) {
     case 'asked': {
       const { epoch, head } = draft.kept;
-      // Only a server makes a heartbeat for us, after we asked; a topic remembers.
-      const opening = wayName(draft.settings, input.way) === 'http';
+      const { opensWithHeartbeat: opening } = transportOf(draft.settings, input.way);
       changeWay(draft, input.way, { opening, asked: { epoch, head } });
       return;
     }
@@ -92,12 +91,12 @@ function takeInput(draft: Draft, input: FollowerInput): void {
         openings: draft.ways[input.way].openings + 1,
         since: input.at.monotonic,
       });
-      log(draft, 'info', 'feed_opened', { way: wayName(draft.settings, input.way) });
+      log(draft, 'info', 'feed_opened', { way: transportOf(draft.settings, input.way).name });
       return;
     case 'lost':
       // Said aloud once a loss; every try after it is for who looks closer.
       log(draft, draft.ways[input.way].lost ? 'debug' : 'warn', 'feed_lost', {
-        way: wayName(draft.settings, input.way),
+        way: transportOf(draft.settings, input.way).name,
         reason: input.reason,
       });
       changeWay(draft, input.way, { open: false, opening: false, lost: true });
@@ -163,7 +162,7 @@ function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, 
 }
 
 function tellBad(draft: Draft, way: WayId, bad: number): void {
-  if (bad > 0) log(draft, 'warn', 'feed_records_bad', { way: wayName(draft.settings, way), records: bad });
+  if (bad > 0) log(draft, 'warn', 'feed_records_bad', { way: transportOf(draft.settings, way).name, records: bad });
 }
 
 const NO_WAY: WayState = {
@@ -188,7 +187,7 @@ function start(
   const draft = beginDraft(settings, firstState(settings, kept, quarantined, at), at);
   markGood(draft);
   draft.effects.push({ kind: 'open', way: 'first', standby: false });
-  if (settings.standby) draft.effects.push({ kind: 'open', way: 'second', standby: true });
+  if (canStandBy(settings)) draft.effects.push({ kind: 'open', way: 'second', standby: true });
   for (const { epoch, seq, record } of quarantined) {
     if (record.kind !== 'event') continue;
     // This version reads what one before it could not.
@@ -223,7 +222,7 @@ function firstState(
     ready: false,
     ways: {
       first: { ...NO_WAY, taken: true, since: now, heardAt: now },
-      second: { ...NO_WAY, standby: settings.standby, since: now, heardAt: now },
+      second: { ...NO_WAY, standby: canStandBy(settings), since: now, heardAt: now },
     },
     goodAt: now,
     jitterMs: 0,

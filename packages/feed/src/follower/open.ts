@@ -53,14 +53,7 @@ export function openFollower(options: FollowerOptions): Follower {
   const listeners = createListeners(telemetry);
   const decoder = createEventDecoder({ log, issuers, keys });
   const bulk = openBulkDecoder({ log, issuers, keys, telemetry }, decoder);
-  const core = createFollowerCore({
-    log,
-    first: feed.first.name,
-    second: feed.second?.name,
-    standby: feed.second?.canStandBy === true,
-    silenceMs,
-    maxStalenessMs,
-  });
+  const core = createFollowerCore({ log, feed, silenceMs, maxStalenessMs });
 
   const started = core.start(store.load(log), quarantinedAgain(store, log, decoder), {
     wall: clock.now(),

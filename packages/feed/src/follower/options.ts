@@ -1,7 +1,7 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Feed, FeedStore } from '../ports.ts';
-import { feedOptions } from '../ports.ts';
+import { feedOptions } from '../transport.ts';
 import type { FollowerKeys } from './link.ts';
 
 export interface FollowerOptions {
@@ -23,15 +23,7 @@ export interface FollowerOptions {
 }
 
 /** Checks and copies the options. @throws TypeError naming the option */
-export function checkFollowerOptions(given: FollowerOptions): FollowerOptions {
-  const options = followerOptions(given);
-  if (options.feed.second?.name === options.feed.first.name) {
-    throw new TypeError('feed.second must be another way than feed.first');
-  }
-  return options;
-}
-
-const followerOptions = optionsOf<FollowerOptions>('openFollower', {
+export const checkFollowerOptions = optionsOf<FollowerOptions>('openFollower', {
   log: required(option.text('the issuer of the events')),
   issuers: required(option.list(option.text())),
   feed: required(feedOptions),

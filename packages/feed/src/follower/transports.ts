@@ -1,4 +1,5 @@
 import type { Clock, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import { METRICS } from '@rescind/revocation';
 import type { Feed, Way } from '../ports.ts';
 import type { WayId } from './core.ts';
 
@@ -10,9 +11,11 @@ export interface Transports {
   unsupported(id: WayId): void;
   /** What its connection is kept open for; null: there is none. */
   use(id: WayId, use: Use): void;
-  /** One check a transport: `transport_kafka`, `transport_http`. */
+  /** One check a transport, `transport_<name>`. */
   health(): HealthCheck[];
 }
+
+const RESTARTED = METRICS.rescind_feed_restarts_total.labels.reason;
 
 type Use = 'reading' | 'standby' | null;
 
@@ -42,6 +45,7 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
     const unknown = { works: null, since: null, lastError: null, lastErrorAt: null, knowsStandby: null };
     states.set(id, { way, use: null, ...unknown });
     telemetry.gauge('rescind_transport_connected', 0, { transport: way.name });
+    for (const reason of RESTARTED) telemetry.count('rescind_feed_restarts_total', { way: way.name, reason }, 0);
   }
 
   function note(id: WayId, works: boolean, reason: string | null): State | undefined {
@@ -83,7 +87,7 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
 function checkOf({ way, use, works, since, lastError, lastErrorAt, knowsStandby }: State): HealthCheck {
   const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
   const isRead = use === 'reading';
-  return {
+  const check: HealthCheck = {
     name: `transport_${way.name}`,
     status: works === true ? 'pass' : 'warn',
     state: works === null ? 'not_yet_tried' : works ? (isRead ? 'connected' : 'standing_by') : 'away',
@@ -92,6 +96,7 @@ function checkOf({ way, use, works, since, lastError, lastErrorAt, knowsStandby 
     since: timeOf(since),
     lastError,
     lastErrorAt: timeOf(lastErrorAt),
-    ...way.endpoint,
   };
+  // What a transport says of itself replaces nothing.
+  return { ...check, ...way.endpoint, ...check };
 }

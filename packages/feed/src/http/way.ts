@@ -60,7 +60,13 @@ export function httpWay(options: HttpWayOptions): Way {
   return {
     name: 'http',
     endpoint: { url: settings.url, clientId: settings.clientId },
-    canStandBy: true,
+    abilities: {
+      fromIssuer: true,
+      opensWithHeartbeat: true,
+      standby: true,
+      // Heartbeats come every second.
+      stallMs: 10_000,
+    },
     open: (sink, { standby = false } = {}) => openConnection(standby ? asStandby(settings) : settings, sink),
     prove: (jws) => prove(settings, jws),
   };

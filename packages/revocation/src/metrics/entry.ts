@@ -7,9 +7,10 @@ export interface MetricEntry {
   readonly help: string;
   /**
    * The values each label may have: every combination is registered at 0 when a process starts, so that `increase()` sees
-   * the first count. `'open'`: values are not known before they occur.
+   * the first count. `'open'`: values are not known before they occur. `'transport'`: the names of the transports that a reader is
+   * given, which the follower registers when it opens.
    */
-  readonly labels?: Readonly<Record<string, readonly string[] | 'open'>>;
+  readonly labels?: Readonly<Record<string, readonly string[] | 'open' | 'transport'>>;
   /** Of a histogram: upper bounds, in its unit. */
   readonly buckets?: readonly number[];
   /** Of a gauge: its value before it is first set. Absent: it is not exposed until then, since 0 would not be true. */

@@ -1,5 +1,7 @@
 import type { CounterName, Cutoff, DurationMs, Fields, LogLevel, MetricLabels, Quarantined } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
+import type { TransportSettings } from '../../transport.ts';
+import { feedDescriptionOptions, toTransportSettings } from '../../transport.ts';
 import { countSuspension, savedAge } from './age.ts';
 import type {
   FollowerCoreOptions,
@@ -8,16 +10,12 @@ import type {
   FollowerStep,
   Instant,
   WayId,
-  WayName,
   WayState,
 } from './types.ts';
 
-const wayNameOption = option.oneOf('kafka', 'http');
 const coreOptions = optionsOf<FollowerCoreOptions>('createFollowerCore', {
   log: required(option.text('the iss of the events')),
-  first: required(wayNameOption),
-  second: wayNameOption,
-  standby: option.flag(),
+  feed: required(feedDescriptionOptions),
   silenceMs: option.duration(),
   maxStalenessMs: option.duration({ least: 0 }),
 });
@@ -25,23 +23,16 @@ const coreOptions = optionsOf<FollowerCoreOptions>('createFollowerCore', {
 /** The options with their defaults filled in. */
 export interface Settings {
   readonly log: string;
-  readonly first: WayName;
-  readonly second: WayName | null;
-  readonly standby: boolean;
+  readonly first: TransportSettings;
+  readonly second: TransportSettings | null;
   readonly silenceMs: DurationMs;
   readonly maxStalenessMs: DurationMs;
 }
 
 export function toSettings(options: FollowerCoreOptions): Settings {
-  const {
-    log,
-    first,
-    second = null,
-    standby = false,
-    silenceMs = 3_000,
-    maxStalenessMs = 300_000,
-  } = coreOptions(options);
-  return { log, first, second, standby: standby && second !== null, silenceMs, maxStalenessMs };
+  const { log, feed, silenceMs = 3_000, maxStalenessMs = 300_000 } = coreOptions(options);
+  const second = feed.second === undefined ? null : toTransportSettings(feed.second);
+  return { log, first: toTransportSettings(feed.first), second, silenceMs, maxStalenessMs };
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -176,6 +167,12 @@ export function changeWay(draft: Draft, way: WayId, change: Partial<WayState>): 
   draft.ways = { ...draft.ways, [way]: { ...draft.ways[way], ...change } };
 }
 
-export function wayName(settings: Settings, way: WayId): WayName | null {
-  return way === 'first' ? settings.first : settings.second;
+/** Where there is one only, it is the first. */
+export function transportOf({ first, second }: Settings, way: WayId): TransportSettings {
+  return way === 'second' ? (second ?? first) : first;
+}
+
+/** Whether the second transport is kept open as a standby stream while the first is read. */
+export function canStandBy({ second }: Settings): boolean {
+  return second?.standby === true;
 }

@@ -1,7 +1,7 @@
 import type { DurationMs } from '@rescind/revocation';
 import type { BadRecord, EventRecord, HeartbeatRecord, NotUnderstoodRecord } from '../../event/record.ts';
 import type { Draft } from './draft.ts';
-import { count, log, wayName } from './draft.ts';
+import { count, log, transportOf } from './draft.ts';
 import { enterEpoch, leaveEpoch } from './epoch.ts';
 import type { EventKeysState, FetchedSet, FollowerState, Heard, WayId } from './types.ts';
 import { restart } from './ways.ts';
@@ -111,12 +111,12 @@ export function takeUnknownKey(draft: Draft, way: WayId, { claimed }: BadRecord)
   const { unknown, absent } = draft.eventKeys;
   const now = draft.at.monotonic;
   if (unknown.has(kid) || (absent.get(kid) ?? Number.NEGATIVE_INFINITY) > now) return;
-  const isIssuers = wayName(draft.settings, way) === 'http';
+  const { fromIssuer } = transportOf(draft.settings, way);
   const isOurs = OUR_KID.test(kid) && epoch !== null && epoch > draft.kept.epoch;
-  if ((!isIssuers && !isOurs) || unknown.size >= MOST_HEARD) return;
+  if ((!fromIssuer && !isOurs) || unknown.size >= MOST_HEARD) return;
   draft.eventKeys = { ...draft.eventKeys, unknown: new Map(unknown).set(kid, now) };
   log(draft, 'info', 'event_key_unknown', { kid });
-  wantFetch(draft, isIssuers);
+  wantFetch(draft, fromIssuer);
 }
 
 function wantFetch(draft: Draft, isFree: boolean): void {

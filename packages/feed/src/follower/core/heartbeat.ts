@@ -3,10 +3,10 @@ import type { HeartbeatRecord } from '../../event/record.ts';
 import { isFromAhead } from './ahead.ts';
 import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
-import { changeWay, count, log, wayName } from './draft.ts';
+import { changeWay, count, log, transportOf } from './draft.ts';
 import { admits } from './event-keys.ts';
 import { forkFound, suspectFork } from './fork.ts';
-import { isHappening, isIdKnown, jumpToFloor, raiseHead } from './position.ts';
+import { isIdKnown, jumpToFloor, raiseHead } from './position.ts';
 import { isStandby } from './standby.ts';
 import type { WayId } from './types.ts';
 import { markGood } from './ways.ts';
@@ -41,7 +41,7 @@ export function takeHeartbeat(draft: Draft, way: WayId, record: HeartbeatRecord)
   takeAge(draft, way, record, isAhead);
   // On each way a heartbeat follows the head it names, but for the one that opens a connection.
   // A standby stream says how far the log goes, and not that something was lost.
-  const isInOrder = !opening && !isStandby(draft, way) && isHappening(draft, way, record.live);
+  const isInOrder = !opening && !isStandby(draft, way) && record.live;
   if (record.head > draft.kept.seq && isInOrder) draft.gapOn = way;
 }
 
@@ -99,7 +99,7 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord, isAhead: boo
   }
   count(draft, 'rescind_heartbeats_total', { result: isAhead ? 'ahead' : 'applied' });
   raiseHead(draft, record.head, record.jws);
-  if (!isStandby(draft, way) || draft.way === null) draft.way = wayName(settings, way);
+  if (!isStandby(draft, way) || draft.way === null) draft.way = transportOf(settings, way).name;
   const { at, wall: told, head, last } = record;
   const agrees = head === draft.kept.seq;
   const { wall, monotonic } = draft.at;

@@ -25,7 +25,8 @@ export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnd
     tell(draft, record, 'beyond_gap');
     raiseHead(draft, record.seq, record.jws);
     extendRun(draft, record);
-    if (isHappening(draft, way, record.live) && !isStandby(draft, way)) draft.gapOn = way;
+    // Before what speaks of now, what is missing is missing, not merely yet to be read.
+    if (record.live && !isStandby(draft, way)) draft.gapOn = way;
     return;
   }
   tell(draft, record, 'applied');
@@ -60,11 +61,6 @@ export function raiseHead(draft: Draft, head: number, jws: string): void {
 /** At 0 there is none, which is known. */
 export function isIdKnown({ seq, id }: LogState): boolean {
   return seq === 0 || id !== null;
-}
-
-/** Whether a record speaks of now, so that what is missing before it is missing, not merely yet to be read. */
-export function isHappening(draft: Draft, way: WayId, live: boolean): boolean {
-  return live || (way === 'first' ? draft.settings.first : draft.settings.second) === 'http';
 }
 
 /** Moves the position; where it meets the head of a heartbeat heard before, the ids must be the same. */

@@ -1,19 +1,13 @@
 import type { DurationMs } from '@rescind/revocation';
 import { ageOf, isWallSet } from './age.ts';
 import type { Draft } from './draft.ts';
-import { changeWay, log, wayName } from './draft.ts';
+import { changeWay, log, transportOf } from './draft.ts';
 import { gapFound } from './repair.ts';
 import { readWhenBehind } from './standby.ts';
 import type { WayId } from './types.ts';
 import { isFirstSilent, openSecond, restart } from './ways.ts';
 
-/**
- * How long an open connection may bring nothing signed until it is made anew, doubled from time to time. A broker that
- * loses its leader says nothing for 21 s and comes back by itself; server-sent events have a heartbeat every second.
- */
-const STALL_MS = { kafka: 30_000, http: 10_000 } as const;
-/** A heartbeat each 10 s. */
-const STANDBY_STALL_MS: DurationMs = 25_000;
+/** How often the time after which a silent connection is made anew is doubled at most. */
 const MOST_STALLS_COUNTED = 4;
 
 /** Without an answer for so long, a kept view that is young enough will do. */
@@ -34,9 +28,9 @@ export function passTime(draft: Draft): void {
 
 function restartIfStalled(draft: Draft, way: WayId): void {
   const { taken, standby, open, since, heardAt, stalls } = draft.ways[way];
-  const name = wayName(draft.settings, way);
-  if (name === null || !(taken || standby) || !open) return;
-  const patience = (standby ? STANDBY_STALL_MS : STALL_MS[name]) * 2 ** Math.min(stalls, MOST_STALLS_COUNTED);
+  if (!(taken || standby) || !open) return;
+  const { stallMs, standbyStallMs } = transportOf(draft.settings, way);
+  const patience = (standby ? standbyStallMs : stallMs) * 2 ** Math.min(stalls, MOST_STALLS_COUNTED);
   if (draft.at.monotonic - Math.max(since, heardAt) < patience) return;
   restart(draft, way, 'stalled');
   changeWay(draft, way, { stalls: stalls + 1 });

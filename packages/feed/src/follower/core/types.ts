@@ -11,10 +11,10 @@ import type {
 } from '@rescind/revocation';
 import type { DecodedRecord } from '../../event/record.ts';
 import type { WayStart } from '../../ports.ts';
+import type { FeedDescription } from '../../transport.ts';
 
 /** The first way of a feed, or the one taken when the first is silent or has a gap. */
 export type WayId = 'first' | 'second';
-export type WayName = 'kafka' | 'http';
 
 /** The time of an input, and a random number, so that nothing in the core asks for either. */
 export interface Instant {
@@ -103,17 +103,14 @@ export interface View {
   readonly head: number;
   /** Events known of and not yet in order applied: head − seq. */
   readonly lag: number;
-  /** The way that the newest good heartbeat came by. */
-  readonly way: WayName | null;
+  /** The name of the transport that the newest good heartbeat came by. */
+  readonly way: string | null;
 }
 
 export interface FollowerCoreOptions {
   readonly log: string;
-  readonly first: WayName;
-  /** Absent: one way only, which repairs itself. */
-  readonly second?: WayName | undefined;
-  /** Whether the second is kept open as a standby stream while the first is read. Default: it is closed then. */
-  readonly standby?: boolean | undefined;
+  /** The transports by name and abilities, in the order of preference. One only repairs itself. */
+  readonly feed: FeedDescription;
   /** How long the first way may be silent before the second is taken; default 3 000. */
   readonly silenceMs?: DurationMs | undefined;
   /** The age up to which a kept view makes an instance ready when nobody answers; default 300 000. */
@@ -161,7 +158,7 @@ export interface WayState {
   readonly since: DurationMs;
   /** When it last delivered a signed record, monotonic ms. */
   readonly heardAt: DurationMs;
-  /** Whether the next heartbeat is the one that opens the connection (HTTP only). */
+  /** Whether the next heartbeat is the one that opens the connection, made after the reader asked. */
   readonly opening: boolean;
   /** What was known when it asked from where to start: an opening heartbeat from the same log cannot know less. */
   readonly asked: { readonly epoch: string; readonly head: number } | null;
@@ -242,7 +239,7 @@ export interface FollowerState {
   readonly saved: Moment & { readonly boot: Boot | undefined };
   /** Whether the last heartbeat of the epoch was from ahead. */
   readonly isBeatAhead: boolean;
-  readonly way: WayName | null;
+  readonly way: string | null;
   readonly ready: boolean;
   readonly ways: Readonly<Record<WayId, WayState>>;
   /** When the first way was last good, and how much longer than `silenceMs` its silence is borne. */

@@ -1,6 +1,6 @@
 import type { DurationMs } from '@rescind/revocation';
 import type { Draft } from './draft.ts';
-import { changeWay, log, wayName } from './draft.ts';
+import { canStandBy, changeWay, log, transportOf } from './draft.ts';
 import type { WayId } from './types.ts';
 
 /** A whole fleet loses its broker at the same moment: spread what it asks of the issuer, within the promise of 4 s. */
@@ -29,7 +29,7 @@ export function openSecond(draft: Draft, reason: string): void {
 
 /** Ends the reading of the second transport; it stands by where it can. */
 export function closeSecond(draft: Draft): void {
-  const { standby } = draft.settings;
+  const standby = canStandBy(draft.settings);
   changeWay(draft, 'second', { ...NOT_OPEN, taken: false, standby, since: draft.at.monotonic, stalls: 0 });
   draft.effects.push(standby ? { kind: 'open', way: 'second', standby } : { kind: 'close', way: 'second' });
   log(draft, 'info', 'feed_second_way_left', {});
@@ -38,7 +38,7 @@ export function closeSecond(draft: Draft): void {
 export function restart(draft: Draft, way: WayId, reason: string): void {
   changeWay(draft, way, { open: false, since: draft.at.monotonic, opening: false, asked: null });
   draft.effects.push({ kind: 'restart', way, reason });
-  const name = wayName(draft.settings, way) ?? '';
+  const { name } = transportOf(draft.settings, way);
   draft.effects.push({ kind: 'count', metric: 'rescind_feed_restarts_total', labels: { way: name, reason }, by: 1 });
   // Entering an epoch is no trouble: it is what follows a start, and each change of the event key.
   log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', { way: name, reason, seq: draft.kept.seq });

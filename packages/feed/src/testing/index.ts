@@ -1,0 +1,4 @@
+export type { MemoryCursor, MemoryLog, MemoryRecord } from './memory.ts';
+export { createMemoryLog, openMemoryCursor } from './memory.ts';
+export type { MemoryTransportOptions } from './transport.ts';
+export { memoryTransport } from './transport.ts';

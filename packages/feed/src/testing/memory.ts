@@ -1,0 +1,127 @@
+import { randomUUID } from 'node:crypto';
+import type { EpochMillis } from '@rescind/revocation';
+import type { WayRecord } from '../ports.ts';
+
+/** A record as a log in memory keeps it. */
+export interface MemoryRecord {
+  readonly jws: string;
+  /** When it was appended. */
+  readonly at: EpochMillis;
+}
+
+/**
+ * Records in order, each with a number, as a topic of one partition keeps them: the oldest may go, and a log that is made anew has other
+ * records under the same numbers. For tests: synchronous, and as bad as the test makes it.
+ */
+export interface MemoryLog {
+  /** The number of the oldest record that is kept. */
+  readonly first: number;
+  /** The number of the next record. */
+  readonly end: number;
+  /** Those that are kept, oldest first. */
+  readonly records: readonly MemoryRecord[];
+  /** What hints of this log begin with. */
+  readonly id: string;
+  /** Whether it answers. Set to false, it ends every connection and takes no new one. Default true. */
+  isUp: boolean;
+  append(texts: readonly string[], at?: EpochMillis): void;
+  /** Removes the oldest records, as retention does. */
+  removeOldest(count: number): void;
+  /** Removes the newest records, as an unclean election does: the next one has the number of the first that was removed. */
+  removeNewest(count: number): void;
+  /** Removes all and begins at number 0. @param id default: another one; the one of before hides it from readers */
+  recreate(id?: string): void;
+  /** Calls `listener` after each change. Returns what ends that. */
+  onChange(listener: () => void): () => void;
+}
+
+export function createMemoryLog(id: string = randomUUID()): MemoryLog {
+  const listeners = new Set<() => void>();
+  let identity = id;
+  let records: MemoryRecord[] = [];
+  let first = 0;
+  let isUp = true;
+  const changed = () => {
+    for (const listener of [...listeners]) listener();
+  };
+  return {
+    get id() {
+      return identity;
+    },
+    get first() {
+      return first;
+    },
+    get end() {
+      return first + records.length;
+    },
+    get records() {
+      return records;
+    },
+    get isUp() {
+      return isUp;
+    },
+    set isUp(up) {
+      isUp = up;
+      changed();
+    },
+    append(texts, at = Date.now()) {
+      for (const jws of texts) records.push({ jws, at });
+      changed();
+    },
+    removeOldest(count) {
+      first += records.splice(0, count).length;
+      changed();
+    },
+    removeNewest(count) {
+      records.splice(Math.max(0, records.length - count));
+      changed();
+    },
+    recreate(next = randomUUID()) {
+      identity = next;
+      records = [];
+      first = 0;
+      changed();
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+  };
+}
+
+/** A place in a log from which records are taken, one after the other. */
+export interface MemoryCursor {
+  /** The number of the next record that is taken. */
+  readonly next: number;
+  /** Up to `most` records; undefined: the log does not have this place any more. */
+  take(most: number): readonly WayRecord[] | undefined;
+}
+
+const HINT = /^(.*):(\d{1,15})$/s;
+
+/**
+ * Begins just after the record whose hint is given, or with the oldest record where the hint is not of this log or leads nowhere.
+ * Records from the present end on are live.
+ */
+export function openMemoryCursor(log: MemoryLog, hint: string | null): MemoryCursor {
+  const { id, end: endAtOpen } = log;
+  const [, of, number] = HINT.exec(hint ?? '') ?? [];
+  const wanted = of === id ? Number(number) : log.first;
+  let next = wanted >= log.first && wanted <= endAtOpen ? wanted : log.first;
+  return {
+    get next() {
+      return next;
+    },
+    take(most) {
+      if (log.id !== id || next < log.first || next > log.end) return undefined;
+      const from = next;
+      const taken = log.records.slice(from - log.first, from - log.first + most);
+      next += taken.length;
+      return taken.map(({ jws }, index) => ({
+        jws,
+        hint: `${id}:${from + index + 1}`,
+        live: from + index >= endAtOpen,
+      }));
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { DurationMs } from '@rescind/revocation';
+import type { OptionCheck } from '@rescind/revocation/options';
+import { option, optionsOf, required } from '@rescind/revocation/options';
+import type { Feed, TransportAbilities, Way } from './ports.ts';
+
+const STALL_MS: DurationMs = 30_000;
+/** A heartbeat each 10 s. */
+const STANDBY_STALL_MS: DurationMs = 25_000;
+
+/** What the follower's core knows of a transport. */
+export type TransportDescription = Pick<Way, 'name' | 'abilities'>;
+
+/** The transports of a feed as the core knows them. */
+export interface FeedDescription {
+  readonly first: TransportDescription;
+  readonly second?: TransportDescription | undefined;
+}
+
+/** A name and every ability. */
+export interface TransportSettings {
+  readonly name: string;
+  readonly fromIssuer: boolean;
+  readonly opensWithHeartbeat: boolean;
+  readonly standby: boolean;
+  readonly stallMs: DurationMs;
+  readonly standbyStallMs: DurationMs;
+}
+
+export function toTransportSettings({ name, abilities = {} }: TransportDescription): TransportSettings {
+  return {
+    name,
+    fromIssuer: abilities.fromIssuer ?? false,
+    opensWithHeartbeat: abilities.opensWithHeartbeat ?? false,
+    standby: abilities.standby ?? false,
+    stallMs: abilities.stallMs ?? STALL_MS,
+    standbyStallMs: abilities.standbyStallMs ?? STANDBY_STALL_MS,
+  };
+}
+
+/** Names end up in the labels of metrics. */
+const nameOption = option.text(
+  "a lower-case letter, then up to 31 lower-case letters, digits and '_'",
+  /^[a-z][a-z0-9_]{0,31}$/,
+);
+const abilityOptions = optionsOf<TransportAbilities>('a transport', {
+  fromIssuer: option.flag(),
+  opensWithHeartbeat: option.flag(),
+  standby: option.flag(),
+  stallMs: option.duration(),
+  standbyStallMs: option.duration(),
+});
+const endpointOption = option.record(option.string(), { least: 0 });
+
+const EXPECTED = 'a transport such as httpWay(…) or kafkaWay(…)';
+
+/** A transport is used as it is; what it says of itself is checked. */
+function described<T extends TransportDescription>(check: OptionCheck<T & Pick<Way, 'endpoint'>>): OptionCheck<T> {
+  return (value, path) => {
+    const transport = check(value, path);
+    nameOption(transport.name, `${path}.name`);
+    if (transport.abilities !== undefined) abilityOptions(transport.abilities, `${path}.abilities`);
+    if (transport.endpoint !== undefined) endpointOption(transport.endpoint, `${path}.endpoint`);
+    return transport;
+  };
+}
+
+function distinct<T extends FeedDescription>(check: OptionCheck<Readonly<T>>): OptionCheck<Readonly<T>> {
+  return (value, path) => {
+    const feed = check(value, path);
+    if (feed.second?.name !== feed.first.name) return feed;
+    throw new TypeError(`${path}.second must have another name than ${path}.first, which is ${feed.first.name}`);
+  };
+}
+
+const transportOption = described(option.having<Way>(EXPECTED, 'open'));
+const descriptionOption = described(option.having<TransportDescription>(EXPECTED));
+
+/** The check of the option `feed`. */
+export const feedOptions = distinct(
+  optionsOf<Feed>('feed', { first: required(transportOption), second: transportOption }),
+);
+
+/** The same for the core, which opens nothing. */
+export const feedDescriptionOptions = distinct(
+  optionsOf<FeedDescription>('feed', { first: required(descriptionOption), second: descriptionOption }),
+);
