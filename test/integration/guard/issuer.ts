@@ -45,6 +45,8 @@ export interface TestIssuer {
   stop(): Promise<void>;
   start(): Promise<void>;
   way(): Way;
+  /** The log itself, for a server of another protocol. */
+  source(): LogSource;
 }
 
 export async function openTestIssuer(clock: Clock = systemClock): Promise<TestIssuer> {
@@ -128,6 +130,7 @@ export async function openTestIssuer(clock: Clock = systemClock): Promise<TestIs
     },
     stop,
     start,
+    source: () => log.source(url),
     way: () => httpWay({ issuer: url, clientId: 'prices', clientSecret: SECRET, clock }),
   };
   await start();

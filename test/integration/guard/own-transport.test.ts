@@ -1,0 +1,75 @@
+import { openGuard } from '@rescind/guard';
+import { createTelemetry } from '@rescind/service';
+import { expect, it, onTestFinished } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { lineTransport, serveLines } from '../feed/line-transport.ts';
+import { AUDIENCE, openTestIssuer } from './issuer.ts';
+import { freshPath } from './setting.ts';
+
+const SECRET = 'a-secret-of-the-line';
+
+/** The metrics are those of a real process. */
+function createRealTelemetry() {
+  const lines: string[] = [];
+  const destination = { write: (line: string) => void lines.push(line) };
+  return { ...createTelemetry({ service: 'test', metrics: ['guard'], destination }), lines };
+}
+
+async function openOver(fallback: boolean) {
+  const issuer = await openTestIssuer();
+  const server = await serveLines(issuer.source(), SECRET);
+  const { telemetry, metrics, lines } = createRealTelemetry();
+  const lineFeed = lineTransport({ port: server.port, secret: SECRET });
+  const feed = fallback ? { first: lineFeed, second: issuer.way() } : { first: lineFeed };
+  const options = { issuer: issuer.url, audience: AUDIENCE, denylistPath: freshPath(), telemetry };
+  const guard = openGuard({ ...options, feed });
+  onTestFinished(() => guard.close());
+  const series = async () => (await metrics.text()).split('\n').filter((line) => line.startsWith('rescind_'));
+  return { issuer, server, guard, series, lines };
+}
+
+const check = ({ guard }: Awaited<ReturnType<typeof openOver>>, name: string) =>
+  guard.health().find((one) => one.name === name);
+
+it('a guard works over a transport that nobody here knows by name', async () => {
+  const opened = await openOver(false);
+  const { issuer, guard, server, series, lines } = opened;
+  // Before anything has happened, its series are there, and none of a transport that it does not have.
+  expect(await series()).toContain('rescind_feed_restarts_total{way="lines",reason="stalled"} 0');
+  expect((await series()).filter((line) => /="kafka"/.test(line))).toEqual([]);
+  await guard.ready(AbortSignal.timeout(20_000));
+  const token = issuer.token({ sid: 'gone' });
+  expect(guard.decide(token).accepted).toBe(true);
+
+  issuer.revoke({ claim: 'sid', value: 'gone' });
+  await waitFor('the revocation', () => !guard.decide(token).accepted);
+  expect(guard.decide(token)).toMatchObject({ error: { code: 'token_revoked' } });
+  expect(guard.view()).toMatchObject({ whole: true, way: 'lines', seq: 1 });
+  expect(check(opened, 'feed')).toMatchObject({ status: 'pass', way: 'lines' });
+  expect(check(opened, 'transport_lines')).toMatchObject({
+    status: 'pass',
+    state: 'connected',
+    address: `127.0.0.1:${server.port}`,
+  });
+  expect(await series()).toContain('rescind_transport_connected{transport="lines"} 1');
+
+  await server.interrupt();
+  issuer.revoke({ claim: 'sid', value: 'other' });
+  await waitFor('what it missed', () => guard.view().seq === 2 && guard.view().whole);
+  expect(check(opened, 'transport_lines')).toMatchObject({ status: 'pass', lastError: 'ended' });
+  expect(await series()).toContain('rescind_metric_errors_total 0');
+  expect(JSON.stringify([guard.health(), lines])).not.toContain(SECRET);
+});
+
+it('and the fallback is read while that transport is away', async () => {
+  const opened = await openOver(true);
+  const { issuer, guard, server } = opened;
+  await guard.ready(AbortSignal.timeout(20_000));
+  await waitFor('the standby stream', () => check(opened, 'transport_http')?.state === 'standing_by');
+  server.close();
+  await server.interrupt();
+  await waitFor('the fallback', () => guard.view().way === 'http' && guard.view().whole, 20_000);
+  issuer.revoke({ claim: 'sid', value: 'gone' });
+  await waitFor('the revocation', () => !guard.decide(issuer.token({ sid: 'gone' })).accepted);
+  expect(check(opened, 'transport_lines')).toMatchObject({ status: 'warn', state: 'away' });
+});
