@@ -73,7 +73,7 @@ export interface Way {
   /** Where it reads, for health and logs: addresses and names, nothing secret. */
   readonly endpoint?: Readonly<Record<string, string>> | undefined;
   /**
-   * Opens a connection, which is made again by itself, with back-off, until it is closed. Calls no method of `sink` before it returns.
+   * Opens a connection, which is made again by itself, with back-off, until it is closed.
    * @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late
    */
   open(sink: WaySink, options?: { readonly standby?: boolean }): WayConnection;
@@ -81,7 +81,7 @@ export interface Way {
   prove?(jws: string): Promise<void>;
 }
 
-/** The transports of one log, in the order of preference. With one only (embedded: no Kafka), it repairs itself. */
+/** The transports of one log, in the order of preference. One only repairs itself. */
 export interface Feed {
   readonly first: Way;
   /** Read when the first is silent, late or has a gap; until then it stands by. */

@@ -80,19 +80,19 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
   const key = generateSigningKey(more.algorithms?.includes('ES256') === false ? 'RS256' : 'ES256');
   const isReachable = () => state.reachable;
   const tokens = createTestTokenIssuer({ issuer, audience, key, ttlMs, clock, isReachable });
-  const settings = toSettings({
-    telemetry: silentTelemetry,
-    ...more,
-    ...{ issuer, audience, clock, fetch: tokens.fetch },
-    introspection: { clientId: 'kit', clientSecret: 'kit', url: `${issuer}/oauth2/introspect` },
-    feed: { first: NO_WAY },
-    denylistPath: 'none',
-  });
   const rows = createMemoryRows();
   const changes = createChanges();
   const log = createTestLog(clock, (cutoff) => {
     rows.add(cutoff);
     changes.committed([cutoff]);
+  });
+  const settings = toSettings({
+    telemetry: silentTelemetry,
+    ...more,
+    ...{ issuer, audience, clock, fetch: tokens.fetch },
+    introspection: { clientId: 'kit', clientSecret: 'kit', url: `${issuer}/oauth2/introspect` },
+    feed: log.feed,
+    denylistPath: 'none',
   });
   const [own] = settings.issuers;
   const guard = createGuard(settings, {
@@ -125,10 +125,3 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
 
 /** Nothing is signed here but tokens. */
 const NO_KEYS = { health: () => [], close: async () => undefined };
-
-const NO_WAY = {
-  name: 'http',
-  open: () => {
-    throw new Error('the log is in memory');
-  },
-} as const;

@@ -1,9 +1,12 @@
-import type { Follower, View } from '@rescind/feed';
+import type { Feed, Follower, View } from '@rescind/feed';
+import { createMemoryLog, memoryTransport, openMemoryCursor } from '@rescind/feed/testing';
 import type { Clock, Cutoff, DurationMs, EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 
 /** A log in memory that an instance hears of at once, or not at all. */
 export interface TestLog {
+  /** The log in memory, with the transport that reads it. */
+  readonly feed: Feed;
   /** What the guard takes for the follower of its log. */
   readonly follower: Follower;
   readonly epoch: string;
@@ -21,8 +24,9 @@ const EPOCH = '0000000001-test';
 
 /** @param heard what the instance does with what it hears */
 export function createTestLog(clock: Clock, heard: (cutoff: Cutoff) => void): TestLog {
-  const missed: Cutoff[] = [];
-  let head = 0;
+  const records = createMemoryLog(EPOCH);
+  const cursor = openMemoryCursor(records, null);
+  const feed = { first: memoryTransport({ log: records }) };
   let ready = true;
   /** Undefined while everything is heard. */
   let lost: { readonly ageMs: DurationMs; readonly at: DurationMs; readonly logTime: EpochMillis } | undefined;
@@ -40,13 +44,17 @@ export function createTestLog(clock: Clock, heard: (cutoff: Cutoff) => void): Te
       logTime: lost?.logTime ?? clock.now(),
       prunableBefore: 0,
       epoch: EPOCH,
-      seq: head - missed.length,
-      head,
-      lag: missed.length,
-      way: 'http',
+      seq: cursor.next,
+      head: records.end,
+      lag: records.end - cursor.next,
+      way: feed.first.name,
     };
   }
 
+  /** One cut-off a record, as text: nobody here would forge a signature. */
+  const readOn = () => {
+    for (const { jws } of cursor.take(records.end) ?? []) heard(JSON.parse(jws) as Cutoff);
+  };
   const lose = (ageMs: DurationMs) => {
     lost = { ageMs, at: clock.monotonic(), logTime: clock.now() - ageMs };
   };
@@ -61,13 +69,12 @@ export function createTestLog(clock: Clock, heard: (cutoff: Cutoff) => void): Te
   };
 
   return {
+    feed,
     follower,
     epoch: EPOCH,
     append(cutoffOf) {
-      head += 1;
-      const cutoff = cutoffOf(head);
-      if (lost === undefined) heard(cutoff);
-      else missed.push(cutoff);
+      records.append([JSON.stringify(cutoffOf(records.end + 1))], clock.now());
+      if (lost === undefined) readOn();
     },
     cutOff: lose,
     forget() {
@@ -78,7 +85,7 @@ export function createTestLog(clock: Clock, heard: (cutoff: Cutoff) => void): Te
     catchUp() {
       lost = undefined;
       ready = true;
-      for (const cutoff of missed.splice(0)) heard(cutoff);
+      readOn();
       caughtUp.resolve();
     },
   };

@@ -106,7 +106,7 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord, isAhead: boo
   const heard = { wall, monotonic };
   // A time that one claimed from ahead, whoever signed it, does not outdo those that agree with this clock.
   const isOutdone = beat !== null && !isAhead && isFromAhead(beat, wall);
-  // A standby stream makes no instance ready: Kafka may hold more, which this instance has not read.
+  // A standby stream makes no instance ready: the first transport may hold more, which this instance has not read.
   const isReadBy = record.live && !isStandby(draft, way);
   if (beat === null || !beat.agrees || at > beat.at || isOutdone) {
     const live = isReadBy || beat?.live === true;

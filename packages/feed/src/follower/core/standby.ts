@@ -7,11 +7,11 @@ import { openSecond } from './ways.ts';
 /** How long the position may stay below the head, and by how much longer: not the whole fleet asks at once. */
 const UNMOVED_MS: DurationMs = 300;
 const SPREAD_MS: DurationMs = 250;
-/** The opening heartbeat speaks of events that Kafka may not have acknowledged; beyond this the issuer delivers them. */
+/** The opening heartbeat speaks of events that may still be on their way by the first transport; beyond this the issuer delivers them. */
 const OPENING_MS: DurationMs = 1_000;
 /** What one tick counts for at most: what has arrived while the process stood still has its turn first. */
 const TICK_MS: DurationMs = 150;
-/** How long the log is read by HTTP at least, doubled when that was needed again soon. */
+/** How long the log is read by the second transport at least, doubled when that was needed again soon. */
 const HOLD_MS: DurationMs = 10_000;
 const SOON_MS: DurationMs = 300_000;
 

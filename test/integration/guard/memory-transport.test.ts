@@ -1,0 +1,78 @@
+import type { LogSource } from '@rescind/feed';
+import type { GuardOptions } from '@rescind/guard';
+import { openGuard } from '@rescind/guard';
+import type { MemoryLog } from '@rescind/guard/testing';
+import { createMemoryLog, memoryTransport } from '@rescind/guard/testing';
+import { silentTelemetry } from '@rescind/revocation';
+import { expect, it, onTestFinished } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import { AUDIENCE, openTestIssuer } from './issuer.ts';
+import { freshPath } from './setting.ts';
+
+/** Publishes a log of record into a log in memory, as the relay does into a topic: events, and a heartbeat behind them. */
+function relay(source: LogSource, log: MemoryLog): void {
+  let sent = 0;
+  const send = () => {
+    const rows = source.read(sent, 10_000);
+    sent = rows.at(-1)?.seq ?? sent;
+    log.append([...rows.map(({ jws }) => jws), source.heartbeat().jws]);
+  };
+  const stop = source.onAppend(send);
+  const timer = setInterval(send, 100);
+  onTestFinished(() => {
+    stop();
+    clearInterval(timer);
+  });
+}
+
+async function setUp() {
+  const issuer = await openTestIssuer();
+  const log = createMemoryLog();
+  relay(issuer.source(), log);
+  const denylistPath = freshPath();
+  const open = (more: Partial<GuardOptions> = {}) => {
+    const feed = { first: memoryTransport({ log }) };
+    const base = { issuer: issuer.url, audience: AUDIENCE, telemetry: silentTelemetry };
+    const guard = openGuard({ ...base, denylistPath, feed, ...more });
+    onTestFinished(() => guard.close());
+    return guard;
+  };
+  return { issuer, log, open };
+}
+
+it('a guard follows a log in memory by its real follower, and a restart goes on from its position', async () => {
+  const { issuer, log, open } = await setUp();
+  const first = open();
+  await first.ready(AbortSignal.timeout(20_000));
+  issuer.revoke({ claim: 'sid', value: 'gone' });
+  await waitFor('the revocation', () => !first.decide(issuer.token({ sid: 'gone' })).accepted);
+  await first.close();
+
+  // What the first has read is gone.
+  log.removeOldest(log.records.length - 1);
+  issuer.revoke({ claim: 'sid', value: 'later' });
+  const second = open();
+  await second.ready(AbortSignal.timeout(20_000));
+  for (const sid of ['gone', 'later']) expect(second.decide(issuer.token({ sid })).accepted).toBe(false);
+  expect(second.decide(issuer.token({ sid: 'other' })).accepted).toBe(true);
+  expect(second.view()).toMatchObject({ whole: true, suspect: null, seq: 2, way: 'memory' });
+});
+
+it('and by two of them at a time, where each has a name of its own', async () => {
+  const { issuer, log, open } = await setUp();
+  const other = createMemoryLog();
+  relay(issuer.source(), other);
+  const feed = { first: memoryTransport({ log }), second: memoryTransport({ log: other, name: 'memory_2' }) };
+  expect(() => open({ feed: { first: feed.first, second: memoryTransport({ log: other }) } })).toThrow(
+    /^feed\.second /,
+  );
+  const guard = open({ feed });
+  await guard.ready(AbortSignal.timeout(20_000));
+  log.isUp = false;
+  issuer.revoke({ claim: 'sid', value: 'gone' });
+  await waitFor('the revocation', () => !guard.decide(issuer.token({ sid: 'gone' })).accepted, 20_000);
+  expect(guard.view().way).toBe('memory_2');
+  expect(guard.health().find(({ name }) => name === 'transport_memory')).toMatchObject({ state: 'away' });
+  log.isUp = true;
+  await waitFor('the first again', () => guard.view().whole && guard.view().way === 'memory', 20_000);
+});
