@@ -36,7 +36,7 @@ describeTransport('memory', async () => {
   };
 });
 
-describeTransport('of ones own, over a socket', async () => {
+describeTransport('of its own package, over a socket', async () => {
   const source = createPlainLog();
   const { port, interrupt } = await serveLines(source, SECRET);
   return {
