@@ -50,16 +50,18 @@ const abilityOptions = optionsOf<TransportAbilities>('a transport', {
   standbyStallMs: option.duration(),
 });
 const endpointOption = option.record(option.string(), { least: 0 });
+const proveOption = option.callable('a function that hands the issuer a signed record');
 
 const EXPECTED = 'a transport such as httpWay(…) or kafkaWay(…)';
 
 /** A transport is used as it is; what it says of itself is checked. */
-function described<T extends TransportDescription>(check: OptionCheck<T & Pick<Way, 'endpoint'>>): OptionCheck<T> {
+function described<T extends TransportDescription>(check: OptionCheck<T & Partial<Way>>): OptionCheck<T> {
   return (value, path) => {
     const transport = check(value, path);
     nameOption(transport.name, `${path}.name`);
     if (transport.abilities !== undefined) abilityOptions(transport.abilities, `${path}.abilities`);
     if (transport.endpoint !== undefined) endpointOption(transport.endpoint, `${path}.endpoint`);
+    if (transport.prove !== undefined) proveOption(transport.prove, `${path}.prove`);
     return transport;
   };
 }

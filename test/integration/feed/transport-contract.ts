@@ -110,7 +110,6 @@ export function describeTransport(name: string, open: () => Promise<LogUnderTest
       const log = await open();
       await log.append(20);
       const first = readBy(log.transport);
-      first.apply = async () => undefined;
       await first.has(20);
       await first.connection.close();
       await log.append(5);
@@ -161,9 +160,9 @@ export function describeTransport(name: string, open: () => Promise<LogUnderTest
       expect(reader.calls.filter((call) => call === 'opened')).toHaveLength(2);
     });
 
-    it('comes back after a loss, from the position, and says the loss once', async () => {
+    it('comes back after a loss, from the position, and says the loss once', async ({ skip }) => {
       const log = await open();
-      if (log.interrupt === undefined) return;
+      if (log.interrupt === undefined) return skip('its connections are not in our hands: the test beside it has that');
       const reader = readBy(log.transport);
       await log.append(3);
       await reader.has(3);
@@ -198,9 +197,9 @@ export function describeTransport(name: string, open: () => Promise<LogUnderTest
       expect(losses([...reader.calls, ...connecting.calls])).toEqual([]);
     });
 
-    it('stands by where it can: heartbeats, and no event', async () => {
+    it('stands by where it can: heartbeats, and no event', async ({ skip }) => {
       const log = await open();
-      if (log.transport.abilities?.standby !== true) return;
+      if (log.transport.abilities?.standby !== true) return skip('it cannot');
       await log.append(2);
       const standby = readBy(log.transport, { standby: true });
       await waitFor('a heartbeat', () => standby.records.length > 0);

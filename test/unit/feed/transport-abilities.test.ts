@@ -99,6 +99,7 @@ describe('a feed is refused', () => {
       /^feed\.first\.abilities\.standBy .*standby/,
     ],
     ['with a wrong ability', { ...good, abilities: { stallMs: 0 } }, /^feed\.first\.abilities\.stallMs /],
+    ['with a proof that is no function', { ...good, prove: 'yes' }, /^feed\.first\.prove must be a function/],
     ['with an endpoint that is no text', { ...good, endpoint: { port: 1 } }, /^feed\.first\.endpoint\.port /],
   ])('%s', (_, first, message) => {
     const check = () => feedOptions({ first }, 'feed');
