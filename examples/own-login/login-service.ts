@@ -28,14 +28,14 @@ export interface LoginService {
 }
 
 /** A login service that has its own users, and takes the rest from the issuer. */
-export function openLoginService(options: LoginServiceOptions): LoginService {
+export async function openLoginService(options: LoginServiceOptions): Promise<LoginService> {
   const { url, databasePath, keysPath, feedClients, log = console.error } = options;
   const store = sqliteStore({ path: databasePath, schema: [TABLE] });
-  const issuer = openIssuer({
+  const issuer = await openIssuer({
     issuer: url,
     store,
     keysPath,
-    subject: (id) => toSubject(users.byId(id)),
+    subject: (_from, id) => toSubject(users.byId(id)),
     clients: [{ clientId: 'shop', name: 'The shop', authMethod: 'none', audience: ['orders'] }],
   });
   const users = createUsers(store.sql, issuer);
@@ -66,7 +66,7 @@ function addLogin(app: Express, issuer: Issuer, users: Users): void {
     const user = await users.prove(String(body.email), String(body.password));
     if (user === undefined) throw new RescindError('credentials_wrong');
     const origin = { address: ip ?? '', userAgent: headers['user-agent'] ?? '' };
-    response.json(issuer.beginSession({ ...whoProved(user), origin, amr: ['pwd'] }));
+    response.json(await issuer.beginSession({ ...whoProved(user), origin, amr: ['pwd'] }));
   });
 
   app.post('/token', async ({ body }, response) => {
@@ -74,25 +74,25 @@ function addLogin(app: Express, issuer: Issuer, users: Users): void {
   });
 
   app.post('/logout', async (request, response) => {
-    const { sid } = caller(issuer, request);
+    const { sid } = await caller(issuer, request);
     await issuer.endSession({ sid, reason: 'logout' });
     response.status(204).end();
   });
 
-  app.get('/devices', (request, response) => {
-    const { sub, sid } = caller(issuer, request);
-    response.json(issuer.sessions.list({ sub, currentSid: sid }));
+  app.get('/devices', async (request, response) => {
+    const { sub, sid } = await caller(issuer, request);
+    response.json(await issuer.sessions.list({ sub, currentSid: sid }));
   });
 
   // The new password and the end of the other sessions commit together, or not at all.
   app.post('/password', async (request, response) => {
-    const { sub, sid } = caller(issuer, request);
+    const { sub, sid } = await caller(issuer, request);
     const user = await users.prove(String(users.byId(sub)?.email), String(request.body.current));
     if (user === undefined) throw new RescindError('credentials_wrong');
     const hashed = await hashPassword(String(request.body.next));
-    await issuer.transaction((tx) => {
+    await issuer.transaction(async (tx) => {
       users.setPassword(sub, hashed);
-      tx.endAllSessions({ sub, exceptSid: sid, reason: 'password_changed' });
+      await tx.endAllSessions({ sub, exceptSid: sid, reason: 'password_changed' });
     });
     response.status(204).end();
   });
@@ -115,10 +115,10 @@ function addDocuments(app: Express, issuer: Issuer, url: string): void {
 const whoProved = (user: User) => ({ sub: user.id, clientId: 'shop', credentialVersion: user.credential_version });
 
 /** @throws RescindError `token_missing`, `token_expired`, `token_revoked`, … */
-function caller(issuer: Issuer, request: Request): { sub: string; sid: string } {
+async function caller(issuer: Issuer, request: Request): Promise<{ sub: string; sid: string }> {
   const [, token] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
   if (token === undefined) throw new RescindError('token_missing');
-  const { sub, sid } = issuer.verify(token).payload;
+  const { sub, sid } = (await issuer.verify(token)).payload;
   return { sub: String(sub), sid: String(sid) };
 }
 

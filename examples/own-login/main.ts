@@ -1,7 +1,7 @@
 import { openLoginService } from './login-service.ts';
 
 const port = Number(process.env.PORT ?? 4000);
-const service = openLoginService({
+const service = await openLoginService({
   url: process.env.ISSUER ?? `http://localhost:${port}`,
   databasePath: process.env.DATABASE_PATH ?? '.data/own-login/login.sqlite',
   keysPath: process.env.KEYS_PATH ?? '.data/own-login/keys',

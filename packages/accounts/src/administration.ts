@@ -91,7 +91,8 @@ export interface AccountAdministration {
   removeSecondFactor(command: AccountCommand): Promise<AccountChange>;
 }
 
-type Change = (account: Account, tx: AccountTransaction) => RevocationRecord | undefined;
+type Done = RevocationRecord | undefined;
+type Change = (account: Account, tx: AccountTransaction) => Done | Promise<Done>;
 
 const REASON_WORD = /^[a-z][a-z0-9_]{0,63}$/;
 const MAX_RESET_MS: DurationMs = 30 * 24 * 3_600_000;
@@ -106,9 +107,9 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
     change: Change,
     require = requireAccount,
   ): Promise<AccountChange> =>
-    transact((tx) => {
+    transact(async (tx) => {
       const before = require(tx.users, sub);
-      const revocation = change(before, tx);
+      const revocation = await change(before, tx);
       const account = viewOf(tx.users.bySub(sub) ?? before);
       const done = { account, ...(revocation === undefined ? {} : { revocation }) };
       withinTransaction?.(done);
@@ -123,9 +124,9 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
 
   const stop = (state: AccountState, command: RefusingCommand) => {
     const stateReason = requireReason(command.reason) ?? state;
-    const stopping = apply(command, ({ sub, state: before }, tx) => {
+    const stopping = apply(command, async ({ sub, state: before }, tx) => {
       tx.users.update(sub, { state, stateReason });
-      return before === state ? undefined : tx.issuer.endAllSessions({ sub, reason: state });
+      return before === state ? undefined : await tx.issuer.endAllSessions({ sub, reason: state });
     });
     return logged('user_updated', state, stopping);
   };
@@ -174,8 +175,8 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
       const reason = requireReason(command.reason);
       requireTtl(ttlMs);
       const link = { resetToken: '', expiresAt: 0 };
-      const resetting = apply(command, (account, tx) => {
-        const { revocation, ...made } = resetPassword(context, tx, account.sub, { reason, ttlMs });
+      const resetting = apply(command, async (account, tx) => {
+        const { revocation, ...made } = await resetPassword(context, tx, account.sub, { reason, ttlMs });
         notifyChange(context, tx, account, 'password');
         Object.assign(link, made);
         return revocation;

@@ -54,7 +54,7 @@ export interface AccountContext {
    * wait for the clock, so it does nothing but read and write rows.
    * @throws RescindError as `Issuer.transaction`
    */
-  transact<T>(work: (tx: AccountTransaction) => T): Promise<T>;
+  transact<T>(work: (tx: AccountTransaction) => T | Promise<T>): Promise<T>;
   readonly passwords: Passwords;
   /** Whether notices have a receiver. */
   readonly hasReceiver: boolean;

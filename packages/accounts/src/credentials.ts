@@ -46,7 +46,7 @@ export async function verifyCredentials<T>(
   context: AccountContext,
   find: () => Account | undefined,
   credentials: Credentials,
-  work: (verified: Verified) => T,
+  work: (verified: Verified) => T | Promise<T>,
   require?: (account: Account) => void,
 ): Promise<T> {
   const account = await verifyPassword(context, find(), credentials.password);
@@ -59,7 +59,7 @@ export async function verifyFactor<T>(
   { transact }: AccountContext,
   { sub, credentialVersion }: Account,
   proof: FactorProof,
-  work: (verified: Verified) => T,
+  work: (verified: Verified) => T | Promise<T>,
   require?: (account: Account) => void,
 ): Promise<T> {
   return await transact((tx) => {

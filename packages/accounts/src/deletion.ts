@@ -8,7 +8,7 @@ import { notifyOwner } from './notify.ts';
 const AT_ONCE = 100;
 
 /** Inside a transaction: ends every session and erases what is personal; the pseudonym stays, the name is free. */
-export function purgeAccount(tx: AccountTransaction, sub: string): RevocationRecord | undefined {
+export function purgeAccount(tx: AccountTransaction, sub: string): Promise<RevocationRecord | undefined> {
   const { users, links, factors, devices, history, notices } = tx;
   links.remove(sub);
   factors.remove(sub);
@@ -24,11 +24,11 @@ export function purgeAccount(tx: AccountTransaction, sub: string): RevocationRec
  * notified, and for as long as "this was not me" may be said the account is not erased: nobody can log in to it, no other account
  * may have its name, and what restores it is kept sealed. Without a receiver of notices it is erased at once.
  */
-export function deleteAccount(context: AccountContext, tx: AccountTransaction, account: Account): void {
+export async function deleteAccount(context: AccountContext, tx: AccountTransaction, account: Account): Promise<void> {
   const { users, links, factors, devices, history, now } = tx;
   const { sub } = account;
   if (!context.hasReceiver) {
-    purgeAccount(tx, sub);
+    await purgeAccount(tx, sub);
     return;
   }
   notifyOwner(context, tx, account, 'account.deleted', {});
@@ -37,13 +37,13 @@ export function deleteAccount(context: AccountContext, tx: AccountTransaction, a
   factors.remove(sub);
   devices.remove(sub);
   users.markDeleted(sub, now + context.notMeTtlMs);
-  tx.issuer.endAllSessions({ sub, reason: REASON.deletionAsked });
+  await tx.issuer.endAllSessions({ sub, reason: REASON.deletionAsked });
 }
 
 /** Inside a transaction: erases accounts whose deletion can no longer be undone. */
-export function eraseDeleted({ telemetry }: AccountContext, tx: AccountTransaction): void {
+export async function eraseDeleted({ telemetry }: AccountContext, tx: AccountTransaction): Promise<void> {
   for (const sub of tx.users.erasable(tx.now, AT_ONCE)) {
-    purgeAccount(tx, sub);
+    await purgeAccount(tx, sub);
     telemetry.log('info', 'user_deleted', { sub, what: 'erased' });
   }
 }

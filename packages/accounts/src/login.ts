@@ -21,9 +21,9 @@ export interface NewLogin extends DeviceTraits {
 }
 
 /** Begins a session of the verified account, and notifies the owner where the device is a new one. */
-export function beginLogin(context: AccountContext, verified: Verified, login: NewLogin): TokenAnswer {
+export async function beginLogin(context: AccountContext, verified: Verified, login: NewLogin): Promise<TokenAnswer> {
   const { tx, account, authentication } = verified;
-  const tokens = tx.issuer.beginSession({ ...sessionOf(account, login), ...authentication });
+  const tokens = await tx.issuer.beginSession({ ...sessionOf(account, login), ...authentication });
   rememberDevice(context, tx, account, login, tokens.sid);
   tx.users.update(account.sub, { lastLoginAt: tx.now });
   return tokens;

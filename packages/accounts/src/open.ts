@@ -143,9 +143,9 @@ export function openAccounts(given: AccountsOptions): Accounts {
 /** Never rejects: what is left undone is done the next time. */
 async function removeExpired(context: AccountContext): Promise<void> {
   try {
-    await context.transact((tx) => {
+    await context.transact(async (tx) => {
       const { links, history, notices, now } = tx;
-      eraseDeleted(context, tx);
+      await eraseDeleted(context, tx);
       links.prune(now);
       history.prune(now);
       notices.prune(now - DEAD_NOTICES_KEPT_MS);

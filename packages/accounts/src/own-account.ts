@@ -82,7 +82,7 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
         context,
         () => users.byName(username),
         credentials,
-        (verified) => ({ ...beginLogin(context, verified, login), sub: verified.account.sub }),
+        async (verified) => ({ ...(await beginLogin(context, verified, login)), sub: verified.account.sub }),
       ),
 
     knownDevice(username, traits) {
@@ -99,11 +99,11 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
     async changePassword(sub, credentials, next, login) {
       const owner = await verifyPassword(context, users.bySub(sub), credentials.password);
       const password = await passwords.hash(next, owner.username);
-      return verifyFactor(context, owner, credentials, (verified) => {
+      return verifyFactor(context, owner, credentials, async (verified) => {
         const { tx, account } = verified;
         const { credentialVersion } = account;
         const version = tx.users.update(sub, { password }, { newCredential: true }) ?? credentialVersion;
-        tx.issuer.endAllSessions({ sub, reason: REASON.passwordChanged });
+        await tx.issuer.endAllSessions({ sub, reason: REASON.passwordChanged });
         notifyChange(context, tx, account, 'password');
         const policy = { refreshTokenTtlMs: accessTokenTtlMs, refreshIdleTtlMs: accessTokenTtlMs };
         const changed = { ...verified, account: { ...account, credentialVersion: version } };
@@ -124,11 +124,11 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
     view: (sub) => viewOf(requireAccount(users, sub)),
 
     changePhone: (holder, credentials, phone) =>
-      verifyCredentials(context, find(holder.sub), credentials, ({ tx, account, authentication }) => {
+      verifyCredentials(context, find(holder.sub), credentials, async ({ tx, account, authentication }) => {
         const { sub, claims, credentialVersion } = account;
         notifyChange(context, tx, account, 'phone_number');
         tx.users.update(sub, { claims: changedClaims(claims, { phone_number: phone }) });
-        tx.issuer.subjectChanged({ sub, kind: 'soft', reason: REASON.phoneChanged });
+        await tx.issuer.subjectChanged({ sub, kind: 'soft', reason: REASON.phoneChanged });
         return tx.issuer.stepUp({ ...stepUpOf(holder), credentialVersion, ...authentication });
       }),
 

@@ -34,12 +34,12 @@ interface ResetOptions {
  * Inside a transaction: every session ends, login refuses the account until another password is set, and no device is known any
  * more. A second factor stays: if a reset removed it, whoever can reset the password would not need it.
  */
-export function resetPassword(
+export async function resetPassword(
   { resetTtlMs }: AccountContext,
   tx: AccountTransaction,
   sub: string,
   { reason = REASON.passwordReset, ttlMs = resetTtlMs, recoversBy }: ResetOptions,
-): Reset {
+): Promise<Reset> {
   const { users, devices, links, now } = tx;
   users.update(sub, { resetReason: reason }, { newCredential: true });
   devices.remove(sub);
@@ -49,7 +49,7 @@ export function resetPassword(
     ...{ sub, purpose: 'password_reset', at: now, expiresAt },
     ...(recoversBy !== undefined && { recovers: true, position: recoversBy.position }),
   });
-  const revocation = tx.issuer.endAllSessions({ sub, reason: REASON.passwordReset });
+  const revocation = await tx.issuer.endAllSessions({ sub, reason: REASON.passwordReset });
   return { resetToken, expiresAt, revocation };
 }
 
@@ -83,11 +83,11 @@ export function setPassword(tx: AccountTransaction, resetToken: string, password
  * the password has been set: it is the owner's, whoever used the other.
  * @throws RescindError `link_invalid`
  */
-export function recoverAccount(
+export async function recoverAccount(
   context: AccountContext,
   tx: AccountTransaction,
   token: string,
-): { readonly sub: string } {
+): Promise<{ readonly sub: string }> {
   const { users, links, history, now } = tx;
   const used = links.take(token, 'not_me', now);
   const account = used && users.bySub(used.sub);
@@ -98,7 +98,7 @@ export function recoverAccount(
   const owner = goBack(tx, restored(tx, account, states), states);
   links.removeLater(first);
   history.prune(now, sub);
-  const { resetToken, expiresAt } = resetPassword(context, tx, sub, { recoversBy: first });
+  const { resetToken, expiresAt } = await resetPassword(context, tx, sub, { recoversBy: first });
   const data = {
     ...contactOf(owner),
     reset_token: resetToken,

@@ -1,10 +1,10 @@
-import type { HostSql } from '@rescind/issuer-sqlite';
+import type { HostSql, MigrationSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { lookAlikeKeys } from './names.ts';
 
 /** SQL, or what SQL cannot compute. */
-type Migration = string | ((sql: HostSql) => void);
+type Migration = string | ((sql: MigrationSql) => void);
 
 /** Each entry takes the tables from one version to the next, with their rows. A released entry is never changed. */
 const MIGRATIONS: readonly Migration[] = [
@@ -101,7 +101,7 @@ const MIGRATIONS: readonly Migration[] = [
 ];
 
 /** By what names look alike. An account of before keeps its name; no new account may have one that looks like it. */
-function addNameKeys(sql: HostSql): void {
+function addNameKeys(sql: MigrationSql): void {
   sql.exec(`
     CREATE TABLE account_name_keys (
       key TEXT NOT NULL,
@@ -141,31 +141,17 @@ export function prepareAccountTables(sql: HostSql): void {
     });
   }
   if (isVersioned(sql) && version === MIGRATIONS.length) return;
-  sql.exec('BEGIN IMMEDIATE');
-  try {
+  sql.migrate((writing) => {
     for (const migration of MIGRATIONS.slice(version)) {
-      if (typeof migration === 'string') sql.exec(migration);
-      else migration(sql);
+      if (typeof migration === 'string') writing.exec(migration);
+      else migration(writing);
     }
-    sql.exec(`
+    writing.exec(`
       CREATE TABLE IF NOT EXISTS account_schema (version INTEGER NOT NULL) STRICT;
       DELETE FROM account_schema;
       INSERT INTO account_schema (version) VALUES (${MIGRATIONS.length});
-      COMMIT;
     `);
-  } catch (error) {
-    rollBack(sql);
-    throw error;
-  }
-}
-
-/** Some failures, such as a full disk, have rolled back already. */
-function rollBack(sql: HostSql): void {
-  try {
-    sql.exec('ROLLBACK');
-  } catch {
-    // There is no transaction any more.
-  }
+  });
 }
 
 function versionOf(sql: HostSql): number {

@@ -50,7 +50,7 @@ export function createSecondFactors(context: AccountContext, issuerName: string)
   };
 
   /** What the other sessions proved is another credential from now on. */
-  const changeFactor = (
+  const changeFactor = async (
     { tx, account }: Pick<Verified, 'tx' | 'account'>,
     holder: TokenHolder,
     authentication: Authentication,
@@ -62,7 +62,7 @@ export function createSecondFactors(context: AccountContext, issuerName: string)
     if (!change()) throw new RescindError('second_factor_state');
     const version = tx.users.update(sub, {}, { newCredential: true });
     const credentialVersion = version ?? account.credentialVersion;
-    tx.issuer.endAllSessions({ sub, exceptSid: holder.sid, reason: REASON.secondFactorChanged });
+    await tx.issuer.endAllSessions({ sub, exceptSid: holder.sid, reason: REASON.secondFactorChanged });
     return tx.issuer.stepUp({ ...stepUpOf(holder), credentialVersion, ...authentication });
   };
 
@@ -79,13 +79,13 @@ export function createSecondFactors(context: AccountContext, issuerName: string)
 
     confirm(holder, { password, totp }) {
       const { sub } = holder;
-      const confirm = (verified: Verified) => {
+      const confirm = async (verified: Verified) => {
         const { tx } = verified;
         const factor = tx.factors.find(sub);
         if (factor === undefined) throw new RescindError('second_factor_state');
         const step = findTotpStep(factor.secret, totp, tx.now, factor.lastStep);
         if (step === undefined) throw new RescindError('second_factor_wrong');
-        const tokens = changeFactor(verified, holder, WITH_SECOND_FACTOR, () =>
+        const tokens = await changeFactor(verified, holder, WITH_SECOND_FACTOR, () =>
           tx.factors.confirm(sub, factor, tx.now, step),
         );
         return { tokens, recoveryCodes: makeRecoveryCodes(tx, sub) };

@@ -44,6 +44,7 @@ export type {
   FeedStore,
   LogSource,
   Publisher,
+  SignedHeartbeat,
   TransportAbilities,
   Way,
   WayConnection,

@@ -111,6 +111,13 @@ export interface DocumentStore {
   write(name: string, text: string): void;
 }
 
+/** A signed heartbeat, and what it says of the log. */
+export interface SignedHeartbeat {
+  readonly jws: string;
+  readonly epoch: string;
+  readonly head: number;
+}
+
 /** The log of record, as the relay and the HTTP way read it. */
 export interface LogSource {
   readonly log: string;
@@ -118,8 +125,11 @@ export interface LogSource {
   snapshot(): { readonly epoch: string; readonly head: number; readonly last: string | null; readonly floor: number };
   /** Events with a seq above `after`, in order. */
   read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
-  /** A heartbeat, signed now: the time is read first, then head and floor in one snapshot. */
-  heartbeat(): { readonly jws: string; readonly epoch: string; readonly head: number };
+  /**
+   * Signs a heartbeat: the time is read first, then head and floor in one snapshot. A promise where that time has to be durable
+   * before it is told: the snapshot is then of the moment at which it is.
+   */
+  heartbeat(): SignedHeartbeat | Promise<SignedHeartbeat>;
   /** Called in the tick after a commit that appended, and when the epoch changes. */
   onAppend(listener: () => void): () => void;
   /**
@@ -128,7 +138,7 @@ export interface LogSource {
    */
   lastWord?(epoch: string): string | undefined;
   /** Takes a reader's proof that this database was restored. @throws RescindError `event_invalid` */
-  prove(jws: string): void;
+  prove(jws: string): void | Promise<void>;
   /** What the publisher has acknowledged. Absent: there is none. */
   readonly acknowledgements?: Acknowledgements | undefined;
 }

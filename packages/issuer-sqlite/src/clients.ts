@@ -32,17 +32,17 @@ export function createClients(database: Database.Database): Clients {
   const prune = database.prepare('DELETE FROM rescind_client_assertions WHERE expires_at < ?');
 
   return {
-    put(client) {
+    async put(client) {
       put.run(toRow(client));
     },
-    find(clientId) {
+    async find(clientId) {
       const row = find.get(clientId);
       return row && toClient(row);
     },
-    all: () => all.all().map(toClient),
-    delete: (clientId) => remove.run(clientId).changes === 1,
-    takeAssertion: (clientId, digest, expiresAt) => take.run(clientId, digest, expiresAt).changes === 1,
-    pruneAssertions(before) {
+    all: async () => all.all().map(toClient),
+    delete: async (clientId) => remove.run(clientId).changes === 1,
+    takeAssertion: async (clientId, digest, expiresAt) => take.run(clientId, digest, expiresAt).changes === 1,
+    async pruneAssertions(before) {
       prune.run(before);
     },
   };

@@ -2,9 +2,12 @@ import { closeToOthers, createOwnFile, databasePath, RescindError, refuseSecondN
 import Database from 'better-sqlite3';
 import { migrate } from './schema.ts';
 
-/** The one writer's connection. */
+/** The connections of the one process that may write. */
 export interface Connection {
-  readonly database: Database.Database;
+  /** Of transactions alone. */
+  readonly writer: Database.Database;
+  /** Cannot write, and sees what is committed. */
+  readonly reader: Database.Database;
   close(): void;
 }
 
@@ -32,11 +35,15 @@ export function openConnection(path: string): Connection {
   const place = databasePath(path);
   const lock = takeLock(`${place}.lock`, path);
   try {
-    const database = openDurably(place);
+    const writer = openDurably(place);
+    const reader = openReader(place, writer);
     return {
-      database,
+      writer,
+      reader,
       close() {
-        database.close();
+        reader.close();
+        // The last one: it copies the write-ahead log into the file and removes it.
+        writer.close();
         lock.close();
       },
     };
@@ -64,20 +71,18 @@ function takeLock(lockPath: string, path: string): Database.Database {
   }
 }
 
-/**
- * Runs one transaction that has the right to write from its beginning.
- * @throws RescindError `busy` when somebody else, such as a backup, holds the file for longer than SQLite waits
- */
-export function immediately<T>(database: Database.Database, work: () => T): T {
+function openReader(path: string, writer: Database.Database): Database.Database {
   try {
-    return database.transaction(work).immediate();
+    const reader = new Database(path, { readonly: true, timeout: BUSY_TIMEOUT_MS });
+    reader.pragma(`cache_size = -${CACHE_KIB}`);
+    return reader;
   } catch (error) {
-    if (isBusy(error)) throw new RescindError('busy', { cause: error });
+    writer.close();
     throw error;
   }
 }
 
-function isBusy(error: unknown): boolean {
+export function isBusy(error: unknown): boolean {
   return error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY');
 }
 

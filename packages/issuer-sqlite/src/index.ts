@@ -1,5 +1,5 @@
 import './errors.ts';
 
-export type { HostMigration, HostSql, HostStatement } from './host.ts';
+export type { HostMigration, HostSql, HostStatement, MigrationSql } from './host.ts';
 export type { SqliteStore, SqliteStoreOptions } from './open.ts';
 export { sqliteStore } from './open.ts';

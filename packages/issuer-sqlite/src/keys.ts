@@ -1,4 +1,4 @@
-import type { KeyRow, KeyState, Keys } from '@rescind/issuer/store';
+import type { KeyRow, Keys } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 
 const COLUMNS =
@@ -15,7 +15,6 @@ export function createKeys(database: Database.Database): Keys {
   const find = rows('kid = ?');
   const next = rows(`purpose = ? AND state = 'next'`);
   const all = rows(`purpose = ? ORDER BY ${ORDER}`);
-  const stateOf = database.prepare<[string], KeyState>('SELECT state FROM rescind_keys WHERE kid = ?').pluck();
   const active = database
     .prepare<[string], string>(`SELECT kid FROM rescind_keys WHERE purpose = ? AND state = 'active'`)
     .pluck();
@@ -26,24 +25,23 @@ export function createKeys(database: Database.Database): Keys {
   const remove = database.prepare('DELETE FROM rescind_keys WHERE kid = ?');
 
   return {
-    insert(key) {
+    async insert(key) {
       insert.run(key);
     },
-    find: (kid) => find.get(kid),
-    stateOf: (kid) => stateOf.get(kid),
-    active: (purpose) => active.get(purpose),
-    next: (purpose) => next.get(purpose),
-    all: (purpose) => all.all(purpose),
-    activate(kid, at) {
+    find: async (kid) => find.get(kid),
+    active: async (purpose) => active.get(purpose),
+    next: async (purpose) => next.get(purpose),
+    all: async (purpose) => all.all(purpose),
+    async activate(kid, at) {
       activate.run({ kid, at });
     },
-    retire(kid, retiresAt) {
+    async retire(kid, retiresAt) {
       retire.run({ kid, retiresAt });
     },
-    revoke(kid) {
+    async revoke(kid) {
       revoke.run({ kid });
     },
-    delete(kid) {
+    async delete(kid) {
       remove.run(kid);
     },
   };

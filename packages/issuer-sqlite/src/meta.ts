@@ -20,44 +20,36 @@ export function createMeta(database: Database.Database): Meta {
   const setTimeSince = write('time_since = ?');
   const setClock = write('clock_floor = ?');
   const greatestExp = read<number>('greatest_exp');
-  const raiseGreatestExp = write('greatest_exp = @exp WHERE greatest_exp < @exp');
-  const sentSeq = database.prepare<[string], number>('SELECT sent_seq FROM rescind_meta WHERE sent_epoch = ?').pluck();
   const setSentSeq = write('sent_epoch = ?, sent_seq = ?');
 
   return {
-    clockFloor: {
-      get: () => clockFloor.get() ?? 0,
-      set(floor) {
-        setClockFloor.run({ floor });
-      },
+    clockFloor: async () => clockFloor.get() ?? 0,
+    async raiseClockFloor(floor) {
+      setClockFloor.run({ floor });
     },
-    issuer: () => issuer.get() ?? null,
-    setIssuer(name) {
+    issuer: async () => issuer.get() ?? null,
+    async setIssuer(name) {
       setIssuer.run(name);
     },
-    identity: () => identity.get(),
-    openEpoch(epoch) {
+    identity: async () => identity.get(),
+    async openEpoch(epoch) {
       openEpoch.run(epoch);
     },
-    moveHead(head, last) {
+    async moveHead(head, last) {
       moveHead.run(head, last);
     },
-    moveFloor(floor) {
+    async moveFloor(floor) {
       moveFloor.run(floor);
     },
-    timeSince: () => timeSince.get() ?? null,
-    setTimeSince(epoch) {
+    timeSince: async () => timeSince.get() ?? null,
+    async setTimeSince(epoch) {
       setTimeSince.run(epoch);
     },
-    setClock(floor) {
+    async setClock(floor) {
       setClock.run(floor);
     },
-    greatestExp: () => greatestExp.get() ?? 0,
-    raiseGreatestExp(exp) {
-      raiseGreatestExp.run({ exp });
-    },
-    sentSeq: (epoch) => sentSeq.get(epoch) ?? 0,
-    setSentSeq(epoch, seq) {
+    greatestExp: async () => greatestExp.get() ?? 0,
+    async setSentSeq(epoch, seq) {
       setSentSeq.run(epoch, seq);
     },
   };

@@ -2,12 +2,13 @@ import type { Store, StoreProvider } from '@rescind/issuer/store';
 import type { Telemetry } from '@rescind/revocation';
 import { createWalBound } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type Database from 'better-sqlite3';
+import { createCommittedLog } from './committed-log.ts';
 import type { Connection } from './connection.ts';
-import { immediately, openConnection, WAL_MOST_BYTES } from './connection.ts';
+import { openConnection, WAL_MOST_BYTES } from './connection.ts';
 import type { HostMigration, HostSql } from './host.ts';
 import { migrateHost } from './host.ts';
 import { createTables } from './tables.ts';
+import { createTransactionQueue } from './transaction.ts';
 
 export interface SqliteStoreOptions {
   /** The SQLite file, made with mode 0600 where there is none. It needs a file system that keeps a write-ahead log. */
@@ -20,7 +21,7 @@ export interface SqliteStoreOptions {
 }
 
 /** The store of an issuer in one SQLite file, for one process. */
-export interface SqliteStore extends StoreProvider {
+export interface SqliteStore extends StoreProvider<HostSql> {
   /** The host's rows, while the issuer is open. @throws Error before `openIssuer` */
   readonly sql: HostSql;
 }
@@ -40,20 +41,29 @@ function migrationOption(value: unknown, path: string): HostMigration {
  */
 export function sqliteStore(given: SqliteStoreOptions): SqliteStore {
   const { path, schema } = storeOptions(given);
-  let connection: Connection | undefined;
+  let store: Store<HostSql> | undefined;
+  let isOpen = false;
   return {
     name: `sqliteStore path ${path}`,
     get sql(): HostSql {
-      if (connection === undefined) throw new Error('the store is not open: openIssuer opens it');
-      return connection.database as HostSql;
+      if (store === undefined) throw new Error('the store is not open: openIssuer opens it');
+      return store.read.sql;
     },
-    open(telemetry) {
-      if (connection?.database.open === true)
-        throw new Error('the store is open: each issuer needs a store of its own');
-      connection = openConnection(path);
+    async open(telemetry) {
+      if (isOpen) throw new Error('the store is open: each issuer needs a store of its own');
+      const connection = openConnection(path);
       try {
-        if (schema !== undefined) migrateHost(connection.database, schema);
-        return createStore(connection, telemetry);
+        if (schema !== undefined) migrateHost(connection.writer, schema);
+        const opened = createStore(connection, telemetry);
+        isOpen = true;
+        store = {
+          ...opened,
+          async close() {
+            isOpen = false;
+            await opened.close();
+          },
+        };
+        return store;
       } catch (error) {
         connection.close();
         throw error;
@@ -62,33 +72,23 @@ export function sqliteStore(given: SqliteStoreOptions): SqliteStore {
   };
 }
 
-function createStore({ database, close }: Connection, telemetry: Telemetry): Store {
-  const wal = createWalBound({ database, mostBytes: WAL_MOST_BYTES, gauge: 'rescind_database_wal_bytes', telemetry });
-  type Statement = Database.Statement;
-  const [begin, keep, undo] = ['SAVEPOINT', 'RELEASE', 'ROLLBACK TO'].map((words) =>
-    database.prepare(`${words} rescind_one`),
-  ) as [Statement, Statement, Statement];
-
+function createStore({ writer, reader, close }: Connection, telemetry: Telemetry): Store<HostSql> {
+  const wal = createWalBound({
+    database: writer,
+    mostBytes: WAL_MOST_BYTES,
+    gauge: 'rescind_database_wal_bytes',
+    telemetry,
+  });
+  const queue = createTransactionQueue({ writer, reader, tables: createTables(writer) });
   return {
-    ...createTables(database),
-    transaction: (work) => immediately(database, work),
-    get inTransaction() {
-      return database.inTransaction;
-    },
-    apart(work) {
-      begin.run();
-      try {
-        return work();
-      } catch (error) {
-        // A full disk undoes the whole transaction, and there is none to go on in.
-        if (database.inTransaction) undo.run();
-        throw error;
-      } finally {
-        if (database.inTransaction) keep.run();
-      }
-    },
+    read: { ...createTables(reader), sql: queue.sql },
+    log: createCommittedLog(reader),
+    transaction: queue.run,
     maintain: wal.keep,
     excess: wal.excess,
-    close,
+    async close() {
+      await queue.idle();
+      close();
+    },
   };
 }

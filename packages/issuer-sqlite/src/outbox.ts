@@ -1,18 +1,14 @@
 import type { Outbox, OutboxRow } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 
-const COLUMNS = 'seq, jti, txn, revocation, expires_at AS expiresAt, appended_at AS appendedAt';
+export const COLUMNS = 'seq, jti, txn, revocation, expires_at AS expiresAt, appended_at AS appendedAt';
 
 export function createOutbox(database: Database.Database): Outbox {
-  // A plain INSERT: one that is ignored on a conflict burns a seq.
   const append = database.prepare(
-    `INSERT INTO rescind_outbox (jti, txn, jws, revocation, expires_at, appended_at)
-     VALUES (@jti, @txn, @jws, @revocation, @expiresAt, @appendedAt)`,
+    `INSERT INTO rescind_outbox (seq, jti, txn, jws, revocation, expires_at, appended_at)
+     VALUES (@seq, @jti, @txn, @jws, @revocation, @expiresAt, @appendedAt)`,
   );
-  const read = database.prepare<[number, number], { seq: number; jws: string }>(
-    'SELECT seq, jws FROM rescind_outbox WHERE seq > ? ORDER BY seq LIMIT ?',
-  );
-  const idAt = database.prepare<[number], string>('SELECT jti FROM rescind_outbox WHERE seq = ?').pluck();
+  const jwsAt = database.prepare<[number], string>('SELECT jws FROM rescind_outbox WHERE seq = ?').pluck();
   const bottom = database.prepare<[], OutboxRow>(`SELECT ${COLUMNS} FROM rescind_outbox ORDER BY seq LIMIT 1`);
   const live = database.prepare<[number], OutboxRow>(
     `SELECT ${COLUMNS} FROM rescind_outbox WHERE expires_at > ? ORDER BY seq`,
@@ -32,24 +28,23 @@ export function createOutbox(database: Database.Database): Outbox {
      ORDER BY seq DESC LIMIT ?`,
   );
   const remove = database.prepare('DELETE FROM rescind_outbox WHERE seq = ?');
-  const count = database.prepare<[], number>('SELECT COUNT(*) FROM rescind_outbox').pluck();
 
   return {
-    append: (row) => Number(append.run(row).lastInsertRowid),
-    read: (after, limit) => read.all(after, limit),
-    idAt: (seq) => idAt.get(seq),
-    bottom: () => bottom.get(),
-    live: (at) => live.all(at),
-    liveAfter: (at, after, limit) => liveAfter.all(at, after, limit),
-    lowestLive: (at) => lowestLive.get(at),
-    ofTxn: (txn) => ofTxn.all(txn),
-    txnsBefore: (seq, limit) => txnsBefore.all(seq, limit),
-    delete(seq) {
+    async append(row) {
+      append.run(row);
+    },
+    jwsAt: async (seq) => jwsAt.get(seq),
+    bottom: async () => bottom.get(),
+    live: async (at) => live.all(at),
+    liveAfter: async (at, after, limit) => liveAfter.all(at, after, limit),
+    lowestLive: async (at) => lowestLive.get(at),
+    ofTxn: async (txn) => ofTxn.all(txn),
+    txnsBefore: async (seq, limit) => txnsBefore.all(seq, limit),
+    async delete(seq) {
       remove.run(seq);
     },
-    clear() {
+    async clear() {
       database.exec(`DELETE FROM rescind_outbox; DELETE FROM sqlite_sequence WHERE name = 'rescind_outbox'`);
     },
-    count: () => count.get() ?? 0,
   };
 }

@@ -31,13 +31,17 @@ export function createRevocations(database: Database.Database): Revocations {
   const find = (iss: string, claim: string, value: string) => row.get(iss, claim, value);
 
   return {
-    names: (iss) => names.all(iss, iss),
-    row: find,
-    merge(cutoff) {
+    async about(iss, values) {
+      const known = names.all(iss, iss);
+      const rows = known.flatMap((claim) => values(claim).map((value) => find(iss, claim, value)));
+      return { names: known, rows: rows.filter((row) => row !== undefined) };
+    },
+    row: async (iss, claim, value) => find(iss, claim, value),
+    async merge(cutoff) {
       const held = find(cutoff.iss, cutoff.claim, cutoff.value);
       put.run(held === undefined ? cutoff : mergeCutoffs(held, cutoff));
     },
-    prune: (before) => prune.run(before).changes,
+    prune: async (before) => prune.run(before).changes,
   };
 }
 
@@ -45,9 +49,9 @@ export function createOtherIssuers(database: Database.Database): OtherIssuers {
   const insert = database.prepare('INSERT OR IGNORE INTO rescind_other_issuers (iss) VALUES (?)');
   const all = database.prepare<[], string>('SELECT iss FROM rescind_other_issuers ORDER BY iss').pluck();
   return {
-    add(iss) {
+    async add(iss) {
       insert.run(iss);
     },
-    all: () => all.all(),
+    all: async () => all.all(),
   };
 }

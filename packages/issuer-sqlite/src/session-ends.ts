@@ -1,7 +1,9 @@
-import type { SessionClaim, SessionEnds } from '@rescind/issuer/store';
+import type { SessionClaim, Sessions } from '@rescind/issuer/store';
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
+import type { SessionRow } from './session-row.ts';
+import { COLUMNS, toSession } from './session-row.ts';
 
 const BY: Readonly<Record<SessionClaim, string>> = {
   sid: 'sid = @value',
@@ -12,6 +14,9 @@ const BY: Readonly<Record<SessionClaim, string>> = {
 const LIVE = `ended_at IS NULL
   AND (idle_expires_at > @at AND absolute_expires_at > @at OR greatest_exp > @at - ${CLOCK_TOLERANCE_MS})`;
 
+type SessionEnds = Pick<Sessions, 'liveSids' | 'keptSids' | 'end' | 'count' | 'live' | 'sweep'>;
+
+/** How sessions end, and are forgotten. */
 export function createSessionEnds(database: Database.Database): SessionEnds {
   const forEach = <T>(make: (where: string) => T): Readonly<Record<SessionClaim, T>> => ({
     sid: make(BY.sid),
@@ -31,9 +36,10 @@ export function createSessionEnds(database: Database.Database): SessionEnds {
       `SELECT COUNT(*) AS sessions, COUNT(DISTINCT sub) AS subjects FROM rescind_sessions WHERE ${where} AND ${LIVE}`,
     ),
   );
-  const each = forEach((where) =>
-    database.prepare<Which, { sid: string; sub: string }>(
-      `SELECT sid, sub FROM rescind_sessions WHERE ${where} AND ${LIVE} ORDER BY sid`,
+  type Page = [{ readonly value: string; readonly at: EpochMillis; readonly after: string; readonly limit: number }];
+  const live = forEach((where) =>
+    database.prepare<Page, SessionRow>(
+      `SELECT ${COLUMNS} FROM rescind_sessions WHERE ${where} AND sid > @after AND ${LIVE} ORDER BY sid LIMIT @limit`,
     ),
   );
   const liveSids = database
@@ -62,12 +68,12 @@ export function createSessionEnds(database: Database.Database): SessionEnds {
   );
 
   return {
-    liveSids: (sub, exceptSid, at) => liveSids.all({ sub, exceptSid, at }),
-    keptSids: (claim, value, most) => kept[claim].all({ value, most }),
-    end: (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
-    count: (claim, value, at) => count[claim].get({ value, at }) ?? { sessions: 0, subjects: 0 },
-    each: (claim, value, at) => each[claim].iterate({ value, at }),
-    sweep(after, rows, overBefore, sealedBefore) {
+    liveSids: async (sub, exceptSid, at) => liveSids.all({ sub, exceptSid, at }),
+    keptSids: async (claim, value, most) => kept[claim].all({ value, most }),
+    end: async (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
+    count: async (claim, value, at) => count[claim].get({ value, at }) ?? { sessions: 0, subjects: 0 },
+    live: async (claim, value, at, after, limit) => live[claim].all({ value, at, after, limit }).map(toSession),
+    async sweep(after, rows, overBefore, sealedBefore) {
       const { last, rows: found } = piece.get(after, rows) ?? { last: null, rows: 0 };
       if (last === null) return '';
       forget.run({ after, last, before: overBefore });

@@ -1,20 +1,9 @@
-import type { Session, Sessions } from '@rescind/issuer/store';
+import type { Sessions } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 import { createSessionEnds } from './session-ends.ts';
-
-interface SessionRow extends Omit<Session, 'audience' | 'amr' | 'policy'> {
-  readonly audience: string;
-  readonly amr: string;
-  readonly policy: string | null;
-}
-
-const COLUMNS = `sid, sub, client_id AS clientId, audience, scope, device_name AS deviceName, device_id AS deviceId, address,
-  user_agent AS userAgent, storage, amr, acr, policy, credential_version AS credentialVersion, created_at AS createdAt,
-  auth_time AS authTime, last_used_at AS lastUsedAt, idle_expires_at AS idleExpiresAt,
-  absolute_expires_at AS absoluteExpiresAt, reauthentication_reason AS reauthenticationReason, ended_at AS endedAt,
-  end_reason AS endReason, selector, verifier_hash AS verifierHash, former_hash AS formerHash, rotated_at AS rotatedAt,
-  sealed, newest_jti AS newestJti, newest_exp AS newestExp, newest_scope AS newestScope, renewed_jti AS renewedJti,
-  renewed_at AS renewedAt`;
+import { createSessionList } from './session-list.ts';
+import type { SessionRow } from './session-row.ts';
+import { COLUMNS, toSession } from './session-row.ts';
 
 export function createSessions(database: Database.Database): Sessions {
   const insert = database.prepare(
@@ -46,6 +35,7 @@ export function createSessions(database: Database.Database): Sessions {
        sealed = @sealed
      WHERE sid = @sid AND verifier_hash = @formerHash AND ended_at IS NULL`,
   );
+  const raise = database.prepare('UPDATE rescind_meta SET greatest_exp = @exp WHERE greatest_exp < @exp');
   const prove = database.prepare(
     `UPDATE rescind_sessions SET auth_time = @at, amr = @amr, acr = @acr, credential_version = @credentialVersion,
        reauthentication_reason = NULL
@@ -65,8 +55,9 @@ export function createSessions(database: Database.Database): Sessions {
 
   return {
     ...createSessionEnds(database),
-    subjectOfNewest: (jti) => subjectOfNewest.get(jti),
-    insert(session) {
+    list: createSessionList(database),
+    subjectOfNewest: async (jti) => subjectOfNewest.get(jti),
+    async insert(session) {
       insert.run({
         ...session,
         audience: JSON.stringify(session.audience),
@@ -74,42 +65,36 @@ export function createSessions(database: Database.Database): Sessions {
         policy: session.policy === null ? null : JSON.stringify(session.policy),
       });
     },
-    find: (sid) => toSession(find.get(sid)),
-    findBySelector: (selector) => toSession(findBySelector.get(selector)),
-    findByFormerSelector: (selector) => toSession(findByFormerSelector.get(selector)),
-    isSpent: (sid, digest) => isSpent.get(sid, digest) !== undefined,
-    rotate(minted, rotation) {
+    find: async (sid) => orNone(find.get(sid)),
+    findBySelector: async (selector) => orNone(findBySelector.get(selector)),
+    findByFormerSelector: async (selector) => orNone(findByFormerSelector.get(selector)),
+    isSpent: async (sid, digest) => isSpent.get(sid, digest) !== undefined,
+    async rotate(minted, rotation) {
       if (rotate.run({ ...minted, ...rotation }).changes !== 1) return false;
+      raise.run(minted);
       spend.run(minted.sid, rotation.formerDigest);
       return true;
     },
-    renew: (renewal) => renew.run(renewal).changes === 1,
-    spend(sid, digest) {
-      spend.run(sid, digest);
+    async renew({ presentedDigest, ...renewal }) {
+      if (renew.run(renewal).changes !== 1) return false;
+      spend.run(renewal.sid, presentedDigest);
+      return true;
     },
-    mint(minted) {
+    async mint(minted) {
+      raise.run(minted);
       mint.run(minted);
     },
-    prove(proof) {
+    async prove(proof) {
       prove.run({ ...proof, amr: JSON.stringify(proof.amr) });
     },
-    setCredentialVersion(sid, version) {
+    async setCredentialVersion(sid, version) {
       setCredentialVersion.run(version, sid);
     },
-    rename(sid, deviceName) {
+    async rename(sid, deviceName) {
       rename.run(deviceName, sid);
     },
-    requireReauthentication: (by, value, reason) => demands[by].run(reason, value).changes,
+    requireReauthentication: async (by, value, reason) => demands[by].run(reason, value).changes,
   };
 }
 
-function toSession(row: SessionRow | undefined): Session | undefined {
-  return (
-    row && {
-      ...row,
-      audience: JSON.parse(row.audience),
-      amr: JSON.parse(row.amr),
-      policy: row.policy === null ? null : JSON.parse(row.policy),
-    }
-  );
-}
+const orNone = (row: SessionRow | undefined) => row && toSession(row);

@@ -30,8 +30,8 @@ export function createStoredTimes(database: Database.Database): StoredTimes {
   ].map((sql) => database.prepare(sql));
 
   return {
-    softBeyond: (iss, at) => softBeyond.all(iss, at),
-    lower(at, eventKeysUntil) {
+    softBeyond: async (iss, at) => softBeyond.all(iss, at),
+    async lower(at, eventKeysUntil) {
       for (const statement of statements) statement.run({ at, eventKeysUntil });
     },
   };

@@ -1,14 +1,15 @@
-import type { Tables } from '@rescind/issuer/store';
+import type { StoreTransaction } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 import { createClients } from './clients.ts';
+import { createLastWords } from './committed-log.ts';
 import { createKeys } from './keys.ts';
-import { createLastWords } from './last-words.ts';
 import { createMeta } from './meta.ts';
 import { createOutbox } from './outbox.ts';
 import { createOtherIssuers, createRevocations } from './revocations.ts';
-import { createSessionList } from './session-list.ts';
 import { createSessions } from './sessions.ts';
 import { createStoredTimes } from './set-clock.ts';
+
+export type Tables = Omit<StoreTransaction, 'sql' | 'apart'>;
 
 /** Every table of the issuer, over one connection. */
 export function createTables(database: Database.Database): Tables {
@@ -16,7 +17,6 @@ export function createTables(database: Database.Database): Tables {
     meta: createMeta(database),
     keys: createKeys(database),
     sessions: createSessions(database),
-    listSessions: createSessionList(database),
     clients: createClients(database),
     revocations: createRevocations(database),
     outbox: createOutbox(database),

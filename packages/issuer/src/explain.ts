@@ -1,6 +1,8 @@
-import type { EpochMillis, ErrorCode, Find, JudgedToken, RefusingRow } from '@rescind/revocation';
+import type { EpochMillis, ErrorCode, JudgedToken, RefusingRow } from '@rescind/revocation';
 import { findOnly, issuedAt, judge, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
+import { fetchCutoffs } from './cutoffs.ts';
+import type { RevocationReads } from './store/log.ts';
 
 /** A token's text, or what would be in one: whole claims, or some, such as `{ sub, iat }`. `iss` defaults to this issuer. */
 export type ExplainQuestion =
@@ -25,21 +27,21 @@ interface ExplainerOptions {
   readonly issuer: string;
   /** Gate, signature and claims, without the rows. */
   readonly verifier: Verifier;
-  readonly find: Find;
+  readonly revocations: RevocationReads;
   readonly now: () => EpochMillis;
 }
 
 /** Explains by the issuer's own rows. Reads only, and throws only what is no RescindError. */
-export function createExplainer({ issuer, verifier, find, now }: ExplainerOptions) {
-  return (question: ExplainQuestion): Explanation => {
+export function createExplainer({ issuer, verifier, revocations, now }: ExplainerOptions) {
+  return async (question: ExplainQuestion): Promise<Explanation> => {
     try {
       if ('token' in question) {
         const { header, payload, inexact } = verifier.verify(question.token, now());
-        return { ...explain({ kid: header.kid, payload, inexact }, find), claims: payload };
+        return { ...(await explain({ kid: header.kid, payload, inexact }, revocations)), claims: payload };
       }
       const { claims, kid } = question;
       // Without a time every row that is about it is named.
-      const explained = explain({ kid, payload: { iat: 0, iss: issuer, ...claims } }, find);
+      const explained = await explain({ kid, payload: { iat: 0, iss: issuer, ...claims } }, revocations);
       return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
     } catch (error) {
       if (!(error instanceof RescindError)) throw error;
@@ -50,7 +52,8 @@ export function createExplainer({ issuer, verifier, find, now }: ExplainerOption
 
 const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null, claims: null } as const;
 
-function explain(token: JudgedToken, find: Find): Explanation {
+async function explain(token: JudgedToken, revocations: RevocationReads): Promise<Explanation> {
+  const find = await fetchCutoffs(revocations, token);
   const verdict = judge(token, find);
   const at = issuedAt(token.payload) ?? null;
   if (verdict.denied && verdict.why === 'unjudgeable') {

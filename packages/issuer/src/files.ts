@@ -10,32 +10,32 @@ import { openKeyring } from './keys/keyring.ts';
  * Opens the store as its only writer, and the keys.
  * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
  */
-export function openFiles(
+export async function openFiles(
   { store: provider, keysPath }: Pick<IssuerOptions, 'store' | 'keysPath'>,
   telemetry: Telemetry,
-): Places {
-  const store = named(provider.name, () => provider.open(telemetry));
+): Promise<Places> {
+  const store = await named(provider.name, () => provider.open(telemetry));
   try {
-    const directory = named(`keysPath ${keysPath}`, () => openPrivateDirectory(keysPath));
+    const directory = await named(`keysPath ${keysPath}`, async () => openPrivateDirectory(keysPath));
     return {
       store,
       keyrings: {
-        token: openKeyring(directory, store.keys, 'token'),
-        event: openKeyring(directory, store.keys, 'event'),
+        token: openKeyring(directory, 'token'),
+        event: openKeyring(directory, 'event'),
       },
       highWater: createHighWaterFile(directory),
       proofs: createProofFile(directory),
     };
   } catch (error) {
-    store.close();
+    await store.close();
     throw error;
   }
 }
 
 /** An error of the operating system or of SQLite names the option, its path and the code. */
-function named<T>(what: string, open: () => T): T {
+async function named<T>(what: string, open: () => Promise<T>): Promise<T> {
   try {
-    return open();
+    return await open();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     if (error instanceof RescindError || !/^(E[A-Z]+|SQLITE_[A-Z_]+)$/.test(code)) throw error;

@@ -5,7 +5,7 @@ import type { WriteGate } from './log/write-gate.ts';
 import type { Store } from './store/store.ts';
 
 interface GaugeOptions {
-  readonly store: Pick<Store, 'meta' | 'maintain'>;
+  readonly store: Pick<Store, 'log' | 'maintain'>;
   readonly gate: WriteGate;
   readonly issuerClock: IssuerClock;
   readonly keyRotation: Required<KeyRotation>;
@@ -24,7 +24,7 @@ export function createGauges({ store, gate, issuerClock, keyRotation, telemetry 
     telemetry.gauge('rescind_clock_parted_seconds', partedMs / 1_000);
     telemetry.gauge('rescind_writes_refused', Math.abs(partedMs) > CLOCK_TOLERANCE_MS ? 1 : 0, { why: 'clock_parted' });
     telemetry.gauge('rescind_writes_refused', gate.refusing() === null ? 0 : 1, { why: 'database_restored' });
-    const identity = store.meta.identity();
+    const identity = store.log.identity();
     telemetry.gauge('rescind_log_head_seq', identity?.head ?? 0);
     telemetry.gauge('rescind_log_low_watermark_seq', identity?.floor ?? 0);
   };

@@ -40,7 +40,7 @@ export function createHealth(options: HealthOptions): () => HealthCheck[] {
 /** `walBytes`: a reader of another process keeps the write-ahead log from being truncated. */
 function checkDatabase({ store, maintenance }: HealthOptions): HealthCheck {
   try {
-    const { epoch, head, floor } = store.meta.identity() ?? {};
+    const { epoch, head, floor } = store.log.identity() ?? {};
     const lastError = maintenance.lastError();
     const excess = store.excess();
     const status = lastError === null && excess === undefined ? 'pass' : 'warn';
@@ -75,7 +75,7 @@ function checkStorage({ storage }: HealthOptions): HealthCheck {
   };
 }
 
-function checkKeys({ store, keyrings, keeper, gate, issuerClock, theft }: HealthOptions): HealthCheck {
+function checkKeys({ keyrings, keeper, gate, issuerClock, theft }: HealthOptions): HealthCheck {
   try {
     const { kid, alg } = gate.refusing() === null ? keyrings.token.active() : {};
     const rotationAt = keeper.nextRotationAt('token');
@@ -87,7 +87,7 @@ function checkKeys({ store, keyrings, keeper, gate, issuerClock, theft }: Health
       kid,
       alg,
       ...(theft.kid !== null && { event_key_stolen: theft.kid }),
-      nextKid: store.keys.next('token')?.kid ?? null,
+      nextKid: keyrings.token.rows().find(({ state }) => state === 'next')?.kid ?? null,
       rotationAt: timeOf(rotationAt),
       eventRotationAt: timeOf(eventRotationAt),
       tokenKeys: keyrings.token.kids().length,

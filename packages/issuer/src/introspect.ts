@@ -16,11 +16,11 @@ export function createIntrospect(
   verify: Issuer['verify'],
   now: () => EpochMillis,
 ): Issuer['introspect'] {
-  return (token, { clientId }) => {
-    const asker = room.clients.find(clientId);
+  return async (token, { clientId }) => {
+    const asker = await room.clients.find(room.store.read.clients, clientId);
     if (asker === undefined || asker.disabled) return INACTIVE;
     try {
-      return aboutRefreshToken(room, token, asker, now()) ?? aboutAccessToken(verify, token, asker);
+      return (await aboutRefreshToken(room, token, asker, now())) ?? (await aboutAccessToken(verify, token, asker));
     } catch (error) {
       if (isCallersError(error)) return INACTIVE;
       throw error;
@@ -28,8 +28,12 @@ export function createIntrospect(
   };
 }
 
-function aboutAccessToken(verify: Issuer['verify'], token: string, asker: RegisteredClient): Introspection {
-  const { payload } = verify(token);
+async function aboutAccessToken(
+  verify: Issuer['verify'],
+  token: string,
+  asker: RegisteredClient,
+): Promise<Introspection> {
+  const { payload } = await verify(token);
   if (!isTheirs(payload, asker)) return INACTIVE;
   // Verified, and minted here: these claims are there, and are text.
   const { iss, sub, client_id, scope, sid } = payload as Record<'iss' | 'sub' | 'client_id' | 'scope' | 'sid', string>;
@@ -37,17 +41,18 @@ function aboutAccessToken(verify: Issuer['verify'], token: string, asker: Regist
 }
 
 /** A resource server that took a refresh token for an access token must not be told that it is good. */
-function aboutRefreshToken(
+async function aboutRefreshToken(
   room: SessionRoom,
   token: string,
   asker: RegisteredClient,
   at: EpochMillis,
-): Introspection | undefined {
-  const presented = findPresented(room.store, token);
+): Promise<Introspection | undefined> {
+  const { read } = room.store;
+  const presented = await findPresented(read, token);
   if (presented === undefined) return undefined;
   const { session, state } = presented;
   if (state !== 'present' || session.clientId !== asker.clientId) return INACTIVE;
-  const subject = requireGoingOn(room, session, at);
+  const subject = await requireGoingOn(room, read, session, at);
   const expires = Math.min(session.idleExpiresAt, session.absoluteExpiresAt);
   return {
     active: true,

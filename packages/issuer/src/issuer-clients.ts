@@ -83,31 +83,31 @@ export type ClientProof =
 
 export interface IssuerClients {
   /** Registers it, or replaces what is registered. @throws TypeError for what cannot be a client */
-  put(client: Client): void;
-  find(clientId: string): RegisteredClient | undefined;
+  put(client: Client): Promise<void>;
+  find(clientId: string): Promise<RegisteredClient | undefined>;
   /**
    * Replaces the clients of the option `clients`, for as long as the issuer is open: for a host whose configuration is
    * read again. One that is gone gets no token any more; its sessions are not ended. @throws TypeError for what cannot be a client
    */
   replaceConfigured(clients: readonly Client[]): void;
   /** By their id. Those of the options are among them. */
-  list(): RegisteredClient[];
+  list(): Promise<RegisteredClient[]>;
   /**
    * Whether there was one. Its sessions can refresh no more; to end them, cut off by `client_id`. One of the options comes
    * back as it is there: disable it instead.
    */
-  remove(clientId: string): boolean;
+  remove(clientId: string): Promise<boolean>;
   /**
    * Makes a secret and tells it, once. The newest two are good; to drop the older, `put` with the newest hash alone.
    * @throws RescindError `client_unknown`
    * @throws TypeError when it is a client that can have none
    */
-  addSecret(clientId: string): string;
+  addSecret(clientId: string): Promise<string>;
   /**
    * Who sent this. Takes as long whatever is wrong; an assertion is taken once, also across restarts.
    * @throws RescindError `client_invalid`
    */
-  authenticate(proof: ClientProof): RegisteredClient;
+  authenticate(proof: ClientProof): Promise<RegisteredClient>;
 }
 
 /** A client with everything that may be left out filled in. */

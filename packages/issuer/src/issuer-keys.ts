@@ -42,7 +42,7 @@ export interface RotateKey {
   /** Of this one key. Default: the configured one. */
   readonly alg?: SigningAlgorithm;
   /** Called inside the transaction: what the host writes then commits with it, or, when this throws, nothing does. */
-  along?(key: KeyView): void;
+  along?(key: KeyView): void | Promise<void>;
 }
 
 export interface RevokeKey {
@@ -50,7 +50,7 @@ export interface RevokeKey {
   /** A stable word, such as `key_compromised`. */
   readonly reason: string;
   /** As that of `RotateKey`. */
-  along?(revocation: KeyRevocation): void;
+  along?(revocation: Omit<KeyRevocation, 'epoch' | 'seq'>): void | Promise<void>;
 }
 
 /** Where the revocation of a key stands in the log, and whom it met. */
@@ -67,7 +67,7 @@ export interface KeyRevocation {
 /** The keys, and what an administrator does with them. */
 export interface IssuerKeys {
   /** All that are not forgotten, `active` first. */
-  list(): KeyView[];
+  list(): Promise<KeyView[]>;
   /**
    * Publishes the next key, which signs after `publishBeforeMs`; nobody is logged out. Answers the one that is published
    * already, if there is one (of this `alg`, if it was given).

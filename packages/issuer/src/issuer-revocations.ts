@@ -112,7 +112,7 @@ export interface RevocationPage {
 
 /** Revocations are forgotten when nothing is left for them to deny. */
 export interface IssuerRevocations {
-  find(txn: string): RevocationState | undefined;
+  find(txn: string): Promise<RevocationState | undefined>;
   /** @throws RescindError `request_invalid` for an `after` that is none */
-  list(query?: RevocationQuery): RevocationPage;
+  list(query?: RevocationQuery): Promise<RevocationPage>;
 }

@@ -189,20 +189,20 @@ export interface RenameSession {
 
 export interface IssuerSessions {
   /** @throws RescindError `request_invalid` for an `after` that is none */
-  list(query?: SessionQuery): SessionPage;
-  find(sid: string): SessionView | undefined;
+  list(query?: SessionQuery): Promise<SessionPage>;
+  find(sid: string): Promise<SessionView | undefined>;
   /**
    * The session that an access token of this issuer was made for, however long ago it expired: enough to end that session,
    * never to let somebody in. `undefined`: nothing is known of the session any more.
    * @throws RescindError `token_malformed`, `token_signature_wrong`, … for what this issuer did not sign, `token_revoked`
    */
-  findByAccessToken(accessToken: string): SessionView | undefined;
+  findByAccessToken(accessToken: string): Promise<SessionView | undefined>;
   /** The same by a refresh token, spent or not. `undefined`: it is none, or nothing is known of its session any more. */
-  findByRefreshToken(refreshToken: string): SessionView | undefined;
+  findByRefreshToken(refreshToken: string): Promise<SessionView | undefined>;
   /** Whether the session has neither ended nor passed a deadline. */
-  isOpen(sid: string): boolean;
+  isOpen(sid: string): Promise<boolean>;
   /** `undefined`: it is not an open session of that subject. */
-  rename(renaming: RenameSession): SessionView | undefined;
+  rename(renaming: RenameSession): Promise<SessionView | undefined>;
 }
 
 /** RFC 7662 section 2.2. What is not active says no more than that. */

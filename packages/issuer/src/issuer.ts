@@ -2,7 +2,7 @@ import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type { ExplainQuestion, Explanation } from './explain.ts';
-import type { Client, IssuerClients, ResourceServer } from './issuer-clients.ts';
+import type { Client, IssuerClients, RegisteredClient, ResourceServer } from './issuer-clients.ts';
 import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';
 import type {
   CutoffRequest,
@@ -47,15 +47,25 @@ export interface SubjectRecord {
   readonly reason?: string;
 }
 
-export interface IssuerOptions {
+/** Where `subject` reads: the transaction that mints, or what is committed. */
+export interface SubjectReads<Sql = unknown> {
+  /** The host's rows. */
+  readonly sql: Sql;
+}
+
+/** @typeParam Sql what the store gives the host for rows of its own */
+export interface IssuerOptions<Sql = unknown> {
   /** The `iss` of its tokens and the name of its log: an absolute URL without query or fragment (RFC 8414 section 2). */
   readonly issuer: string;
   /** Where sessions, keys' states and the log are kept, such as `sqliteStore({ path })` of `@rescind/issuer-sqlite`. */
-  readonly store: StoreProvider;
+  readonly store: StoreProvider<Sql>;
   /** The directory of the private keys and the high-water mark: made with mode 0700; looser permissions are refused. */
   readonly keysPath: string;
-  /** Reads a subject; synchronous, called inside transactions; `undefined`: there is no such subject. */
-  subject(sub: string): SubjectRecord | undefined;
+  /**
+   * Reads a subject, through `from.sql` alone: called inside transactions, which wait for nothing else. `undefined`: there is no such
+   * subject.
+   */
+  subject(from: SubjectReads<Sql>, sub: string): SubjectRecord | undefined | Promise<SubjectRecord | undefined>;
   /** Where the relay puts events; closed with the issuer. Without one (embedded) readers take the HTTP way. */
   readonly publisher?: Publisher;
   readonly clock?: Clock;
@@ -85,64 +95,74 @@ export interface IssuerOptions {
 }
 
 /**
- * What may be done inside `transaction`: all of it synchronous, and nothing of it happened when the transaction throws.
+ * What may be done inside `transaction`; nothing of it happened when the transaction rejects. `txn` of what is returned is known at once,
+ * `epoch` and `seq` after the commit: they throw before.
  * All cut-offs by time of one transaction have one time T; a session begun after a cut-off survives it, one begun
  * before does not.
  */
-export interface IssuerTransaction {
+export interface IssuerTransaction<Sql = unknown> {
+  /** The host's rows, in this transaction. */
+  readonly sql: Sql;
   /**
    * @throws RescindError `client_invalid` (not registered, or disabled), `credentials_wrong`, `subject_inactive`,
    *   `scope_invalid`, `target_invalid`, `request_invalid`, `clock_parted`
    */
-  beginSession(login: BeginSession): TokenAnswer;
+  beginSession(login: BeginSession): Promise<TokenAnswer>;
   /** `undefined`: unknown, ended before, or another subject's. */
-  endSession(end: EndSession): Revoked | undefined;
+  endSession(end: EndSession): Promise<Revoked | undefined>;
   /** `undefined`: `exceptSid` was the only one. */
-  endAllSessions(end: EndAllSessions): Revoked | undefined;
+  endAllSessions(end: EndAllSessions): Promise<Revoked | undefined>;
   /** One event for all; the requests must have one `reason`. */
-  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Revoked;
+  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Promise<Revoked>;
   /** A cut-off of a subject by `sub`, or of all its sessions but one. */
-  subjectChanged(change: SubjectChange): Revoked;
+  subjectChanged(change: SubjectChange): Promise<Revoked>;
   /**
    * From now on these sessions refresh and renew only after a new login or `reauthenticate`; their access tokens live
    * to their end, unless they are cut off too. Answers how many there are.
    */
-  requireReauthentication(demand: ReauthenticationDemand): number;
+  requireReauthentication(demand: ReauthenticationDemand): Promise<number>;
   /**
    * Raises `auth_time`, `amr` and `acr` of a session and answers new tokens; what it had before dies, softly: its refresh
    * token is replaced (OWASP ASVS 5.0 section 7.2.4).
    * @throws RescindError `session_ended`, `credentials_wrong`, `subject_inactive`, `scope_invalid`, `target_invalid`,
    *   `clock_parted`, `clock_ahead`
    */
-  reauthenticate(proved: Reauthentication): TokenAnswer;
+  reauthenticate(proved: Reauthentication): Promise<TokenAnswer>;
   /**
    * As `reauthenticate`, for a caller who has shown an access token: the refresh token of the session stays as it is and
    * is not answered, and the new access token has no more scope than the one shown.
    * @throws RescindError as `reauthenticate`
    */
-  stepUp(proved: StepUp): AccessAnswer;
+  stepUp(proved: StepUp): Promise<AccessAnswer>;
   /**
    * Another access token of an open session, with the claims as they are now: what answers a change that the person made
    * themselves. The refresh token stays.
    * @throws RescindError `session_ended`, `subject_inactive`, `scope_invalid`, `target_invalid`, `clock_parted`
    */
-  reissue(of: Reissue): AccessAnswer;
+  reissue(of: Reissue): Promise<AccessAnswer>;
   /** `undefined`: it is not an open session of that subject. */
-  renameSession(renaming: RenameSession): SessionView | undefined;
+  renameSession(renaming: RenameSession): Promise<SessionView | undefined>;
   /** @throws TypeError for what cannot be a client */
-  putClient(client: Client): void;
-  removeClient(clientId: string): boolean;
+  putClient(client: Client): Promise<void>;
+  removeClient(clientId: string): Promise<boolean>;
+  /** As `IssuerClients.find`, with what this transaction has changed. */
+  findClient(clientId: string): Promise<RegisteredClient | undefined>;
+  /** As `IssuerClients.list`, with what this transaction has changed. */
+  listClients(): Promise<RegisteredClient[]>;
   /** As `IssuerClients.addSecret`. */
-  addClientSecret(clientId: string): string;
+  addClientSecret(clientId: string): Promise<string>;
 }
 
-export interface Issuer {
+/** @typeParam Sql what the store gives the host for rows of its own */
+export interface Issuer<Sql = unknown> {
   /**
-   * Runs `work` as one immediate transaction, durable when the promise resolves. While the clock is ahead of the wall a
-   * cut-off by time waits (up to 5 s): then `work` is rolled back and called again from the start.
+   * Runs `work` as one transaction, durable when the promise resolves. Transactions run one after another: `work` awaits nothing but
+   * `tx`, takes a second at most, and calls no other method of the issuer. While the clock is ahead of the wall a cut-off by time waits
+   * (up to 5 s): then `work` is rolled back and called again from the start.
    * @throws RescindError `clock_ahead`, `database_restored`, `stopping`
+   * @throws Error inside of another transaction; for `work` that waited for a second
    */
-  transaction<T>(work: (tx: IssuerTransaction) => T): Promise<T>;
+  transaction<T>(work: (tx: IssuerTransaction<Sql>) => T | Promise<T>): Promise<T>;
   /** Who may hold tokens, and on what terms. */
   readonly clients: IssuerClients;
   /** Who is logged in, and where. */
@@ -152,7 +172,7 @@ export interface Issuer {
   /** The keys that sign. */
   readonly keys: IssuerKeys;
   /** @throws RescindError as `IssuerTransaction.beginSession`, and `database_restored`, `stopping` */
-  beginSession(login: BeginSession): TokenAnswer;
+  beginSession(login: BeginSession): Promise<TokenAnswer>;
   /**
    * Rotates the refresh token. A used one ends its session, unless it is the last one before the present, within the
    * grace, and the present one is unused: then the same successor is answered. Those that come at once share one
@@ -182,24 +202,27 @@ export interface Issuer {
   revokeToken(revocation: RevokeToken): Promise<Revoked | undefined>;
   revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Promise<Revoked>;
   /** What a revocation would do. Reads only. @throws TypeError as the revocation itself */
-  preview(what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange): Preview;
+  preview(what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange): Promise<Preview>;
   /**
    * Of these subjects those who may hold a token that `revoke` would deny: those with a live session whose tokens have, or
    * may have, such a claim. Reads only. @throws TypeError as `revoke`
    */
-  affectedSubjects(cutoffs: CutoffRequest | readonly CutoffRequest[], subs: readonly string[]): readonly string[];
+  affectedSubjects(
+    cutoffs: CutoffRequest | readonly CutoffRequest[],
+    subs: readonly string[],
+  ): Promise<readonly string[]>;
   /**
    * RFC 7662, by the issuer's own rows; reads only. `clientId` is the authenticated client: one that may not introspect
    * learns of its own tokens alone, one with an audience of those for it.
    */
-  introspect(token: string, asker: { readonly clientId: string }): Introspection;
+  introspect(token: string, asker: { readonly clientId: string }): Promise<Introspection>;
   /**
    * Gate, signature, claims, and judge over the issuer's own rows. Reads only.
    * @throws RescindError `token_malformed`, `token_expired`, `token_revoked`, …
    */
-  verify(accessToken: string, options?: VerifyOptions): VerifiedToken;
+  verify(accessToken: string, options?: VerifyOptions): Promise<VerifiedToken>;
   /** Which rows refuse a token, or one with these claims, and of which revocation they are. Reads only. */
-  explain(question: ExplainQuestion): Explanation;
+  explain(question: ExplainQuestion): Promise<Explanation>;
   /** Public keys of access tokens (RFC 7517). */
   jwks(): Jwks;
   /** Public keys of events, former ones included, and the epoch that the log is in: readers follow no other. */
@@ -251,8 +274,11 @@ export interface RestoreOptions
    * log shows that the clock was set after the backup.
    */
   readonly setClock?: boolean;
-  /** Where the clock is set, inside that transaction: the host makes times in its own tables that are later than `at` that time. */
-  lowerTimes?(at: EpochMillis): void;
+  /**
+   * Where the clock is set, inside that transaction: the host makes times in its own tables that are later than `at` that time.
+   * Waits for nothing but that transaction.
+   */
+  lowerTimes?(at: EpochMillis): void | Promise<void>;
 }
 
 export interface OtherIssuer {

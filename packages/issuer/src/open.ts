@@ -9,6 +9,7 @@ import {
 import { withCheckedCalls } from './checked-calls.ts';
 import { createAuthenticate } from './clients/authenticate.ts';
 import { createClientAdministration } from './clients/registry.ts';
+import { createPersistedFloor } from './clock-floor.ts';
 import { createExplainer } from './explain.ts';
 import { openFiles } from './files.ts';
 import { createGauges } from './gauges.ts';
@@ -20,6 +21,7 @@ import { createIntrospect } from './introspect.ts';
 import type { EventJwks, Issuer, IssuerOptions } from './issuer.ts';
 import { createEventSigning } from './keys/event-signing.ts';
 import { createKeyKeeper } from './keys/keeper.ts';
+import { loadKeyrings } from './keys/keyring.ts';
 import { createKeyManagement } from './keys/management.ts';
 import { createAppender } from './log/appender.ts';
 import { createHousekeeping } from './log/housekeeping.ts';
@@ -49,11 +51,11 @@ import { createWrites } from './writes.ts';
  * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
  * @throws TypeError for an option that is missing, unknown or out of its range
  */
-export function openIssuer(given: IssuerOptions): Issuer {
+export async function openIssuer<Sql>(given: IssuerOptions<Sql>): Promise<Issuer<Sql>> {
   const options = issuerOptions(given);
   const settings = toSettings(options);
   try {
-    return openAll(options, settings);
+    return (await openAll(options, settings)) as Issuer<Sql>;
   } catch (error) {
     if (error instanceof RescindError || storageFailureOf(error) === undefined) throw error;
     const { store, keysPath } = options;
@@ -61,25 +63,26 @@ export function openIssuer(given: IssuerOptions): Issuer {
   }
 }
 
-function openAll(options: IssuerOptions, settings: Settings): Issuer {
-  const files = openFiles(options, settings.telemetry);
+async function openAll(options: IssuerOptions, settings: Settings): Promise<Issuer> {
+  const files = await openFiles(options, settings.telemetry);
   try {
-    return withCheckedCalls(assemble(options, settings, files));
+    return withCheckedCalls(await assemble(options, settings, files));
   } catch (error) {
-    files.store.close();
+    await files.store.close();
     throw error;
   }
 }
 
-function assemble(options: IssuerOptions, settings: Settings, files: Places): Issuer {
+async function assemble(options: IssuerOptions, settings: Settings, files: Places): Promise<Issuer> {
   const { issuer, publisher } = options;
   const { clock, telemetry } = settings;
   const { store, keyrings, highWater } = files;
-  const { meta, outbox, revocations, lastWords, otherIssuers } = store;
 
-  const issuerClock = createIssuerClock(clock, meta.clockFloor);
+  const clockFloor = createPersistedFloor(await store.read.meta.clockFloor());
+  const issuerClock = createIssuerClock(clock, clockFloor);
   const { algorithm } = settings.keyRotation;
-  store.transaction(() => establish({ issuer, algorithm }, files, issuerClock.now()));
+  await store.transaction((tx) => establish(tx, { issuer, algorithm }, files, issuerClock.now()));
+  await loadKeyrings(store.read.keys, keyrings);
   const signing = createEventSigning(issuer, keyrings.event);
   const gate = createWriteGate();
   const theft: { kid: string | null } = { kid: null };
@@ -89,19 +92,20 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     gate,
     telemetry,
     startedAt: issuerClock.now(),
-    revokeStolenKey(kid) {
+    async revokeStolenKey(kid) {
       theft.kid = kid;
-      transactions.run((unit) => revoke(room, unit, { claim: 'kid', value: kid, reason: 'event_key_stolen' }));
+      await transactions.run((unit) => revoke(room, unit, { claim: 'kid', value: kid, reason: 'event_key_stolen' }));
     },
   });
   detector.checkFiles();
   if (gate.refusing() === null) confirm(files);
 
   const storage = createStorage(telemetry, clock);
-  const appender = createAppender({ meta, outbox, revocations, otherIssuers, encoder: signing.encoder });
+  const appender = createAppender(signing.encoderOf);
   const transactions = createTransactions({
     store,
     issuerClock,
+    clockFloor,
     appender,
     highWater,
     gate,
@@ -113,6 +117,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     store,
     encoder: signing.encoder,
     issuerClock,
+    persistTime: transactions.persistTime,
     onAppend: transactions.onAppend,
     prove: detector.prove,
     // The relay reads this log.
@@ -120,13 +125,13 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
   });
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
-  const group = createGroupCommit(store, transactions, tokenSigning.whenFewAreLeft);
+  const group = createGroupCommit(transactions, tokenSigning.whenFewAreLeft);
   const room = createRoom(options, settings, files);
   const verify = createAccessVerifier({
     accepting: room.accepting,
     issuer,
     keys: keyrings.token,
-    find: revocations,
+    revocations: store.read.revocations,
     now,
   });
   const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
@@ -137,7 +142,7 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     now: issuerClock.now,
     encoderFor: signing.encoderFor,
   });
-  const maintenance = openMaintenance({
+  const maintenance = await openMaintenance({
     housekeeping,
     keeper,
     gate,
@@ -150,16 +155,15 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     openRelay({
       source: log,
       publisher,
-      meta,
-      storage,
-      lastWords,
+      log: store.log,
+      note: (work) => storage.write(() => store.transaction(work)),
       tail: createTailCheck({
         publisher,
         decoder: signing.decoder,
         detector,
         gate,
-        meta,
-        activeKid: () => store.keys.active('event'),
+        log: store.log,
+        activeKid: () => keyrings.event.activeKid(),
       }),
       epochAgeMs: () => epochAgeOf(files, issuerClock.now()),
       isRefusing: () => gate.refusing() !== null,
@@ -170,9 +174,9 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
     transactions.stop();
-    maintenance.close();
+    await maintenance.close();
     await relay?.close();
-    store.close();
+    await store.close();
   }
   const closeOnce = () => {
     closing ??= close();
@@ -182,8 +186,14 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
   return {
     ...createWrites(room, { transactions, group, signing: tokenSigning }, telemetry),
     clients: {
-      ...createClientAdministration(room.clients, transactions),
-      authenticate: createAuthenticate({ issuer, registry: room.clients, clients: store.clients, transactions, now }),
+      ...createClientAdministration(room.clients, store.read.clients, transactions),
+      authenticate: createAuthenticate({
+        issuer,
+        registry: room.clients,
+        clients: store.read.clients,
+        transactions,
+        now,
+      }),
     },
     sessions: createSessionViews(store, transactions, createTokenSessions(room, now), now),
     revocations: createRevocationStates(store, publisher !== undefined),
@@ -196,7 +206,12 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
     }),
     verify,
     introspect: createIntrospect(room, verify, now),
-    explain: createExplainer({ issuer, verifier: room.revocable, find: revocations, now: issuerClock.now }),
+    explain: createExplainer({
+      issuer,
+      verifier: room.revocable,
+      revocations: store.read.revocations,
+      now: issuerClock.now,
+    }),
     jwks: () => keyrings.token.jwks(),
     eventJwks: () => eventJwksOf(files),
     log,
@@ -213,19 +228,19 @@ function assemble(options: IssuerOptions, settings: Settings, files: Places): Is
 function confirm({ store, keyrings, highWater }: Places): void {
   // Left by a crash between a file and its row, or between a commit and what follows it.
   for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
-  const identity = store.meta.identity();
+  const identity = store.log.identity();
   if (identity !== undefined) highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
 }
 
 /** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
 function eventJwksOf({ store, keyrings }: Places): EventJwks {
   const published = keyrings.event.jwks();
-  return { ...published, epoch: store.meta.identity()?.epoch ?? '', epoch_kid: keyrings.event.active().kid };
+  return { ...published, epoch: store.log.identity()?.epoch ?? '', epoch_kid: keyrings.event.active().kid };
 }
 
 /** By its first event. Without an event it is new; without its first, old. */
 function epochAgeOf({ store }: Places, now: EpochMillis): DurationMs {
-  const bottom = store.outbox.bottom();
+  const bottom = store.log.bottom();
   if (bottom?.seq === 1) return Math.max(0, now - bottom.appendedAt);
-  return store.meta.identity()?.head === 0 ? 0 : Number.POSITIVE_INFINITY;
+  return store.log.identity()?.head === 0 ? 0 : Number.POSITIVE_INFINITY;
 }

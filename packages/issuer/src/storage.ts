@@ -20,7 +20,7 @@ export interface Storage {
    * anything else is thrown as it is, and says nothing about the storage.
    * @throws RescindError `storage_unavailable`
    */
-  write<T>(work: () => T): T;
+  write<T>(work: () => Promise<T>): Promise<T>;
   /** Takes note of a statement that failed outside a write, where the storage is the cause. Never throws. */
   note(error: unknown): void;
   /** The same for the high-water mark, which is written after the commit and whose failure fails no request. */
@@ -59,9 +59,9 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
     telemetry.gauge('rescind_writes_refused', troubles.database === null ? 0 : 1, { why: 'storage_unavailable' });
 
   return {
-    write(work) {
+    async write(work) {
       try {
-        const result = work();
+        const result = await work();
         succeeded('database');
         return result;
       } catch (error) {

@@ -1,14 +1,18 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
 import { aliveAt, isLeading, RescindError } from '@rescind/revocation';
+import type { PersistedFloor } from './clock-floor.ts';
 import type { RevocationRecord } from './issuer-revocations.ts';
 import type { HighWaterFile } from './keys/high-water.ts';
-import type { Appender, Revocation, SignedEvent } from './log/appender.ts';
+import type { Appender, PlannedEvent, Revocation, SignedEvent } from './log/appender.ts';
+import { planEvent } from './log/appender.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import type { Storage } from './storage.ts';
-import type { Store } from './store/store.ts';
+import type { Store, StoreTransaction } from './store/store.ts';
 
 /** What the work of one transaction takes its times from, and writes the log with. */
 export interface Unit {
+  readonly store: StoreTransaction;
   /** The time of a token. @throws RescindError `clock_parted` */
   mintTime(): EpochMillis;
   /** T: one a transaction, unless a token was minted after it was taken. @throws RescindError `clock_ahead` */
@@ -19,22 +23,42 @@ export interface Unit {
   leads(): boolean;
   /** `aliveAt` of the issuer's clock. */
   aliveAt(): EpochMillis;
-  /** @param signed for this very place, by the key of now */
+  /**
+   * Plans an event: it is numbered, signed and inserted last before the commit. `epoch` and `seq` of what is returned are there
+   * after that, and throw before.
+   * @param signed for this very place, by the key of now
+   */
   append(revocation: Revocation, signed?: SignedEvent): RevocationRecord;
+  /** Numbers, signs and inserts what is planned: before the key that signs changes, and before the outbox is read. */
+  flush(): Promise<void>;
   /** Begins the log anew: nothing of it is in the outbox, and the next event is the first of this epoch. */
-  openEpoch(epoch: string): void;
+  openEpoch(epoch: string): Promise<void>;
+  /** When `work` rejects, nothing of it is left, and the rest of the transaction stays. */
+  apart<T>(work: () => Promise<T>): Promise<T>;
   /** Runs when the transaction is durable. A failure of it is only logged. */
-  afterCommit(work: () => void): void;
+  afterCommit(work: () => void | Promise<void>): void;
 }
 
 export interface Transactions {
-  /** Runs one immediate transaction. @throws RescindError `database_restored`, `stopping`, `busy`, `storage_unavailable` */
-  run<T>(work: (unit: Unit) => T): T;
+  /**
+   * Runs one transaction, after those that were asked for before.
+   * @throws RescindError `database_restored`, `stopping`, `busy`, `storage_unavailable`
+   * @throws Error inside of another one, and for work that waits for anything but its transaction
+   */
+  run<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
   /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
-  runInTime<T>(work: (unit: Unit) => T): Promise<T>;
+  runInTime<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+  /** @throws Error inside of a transaction */
+  requireOutside(): void;
+  /**
+   * Makes a time durable before it is told outside of a transaction, also while other writes are refused.
+   * @throws RescindError `busy`, `storage_unavailable`
+   * @throws Error inside of a transaction
+   */
+  persistTime(at: EpochMillis): Promise<void>;
   onAppend(listener: () => void): () => void;
   /** Writes again what could not be written, however little it is: so that a storage that works again is noticed. */
-  probe(): void;
+  probe(): Promise<void>;
   /** From now on: `stopping`. */
   stop(): void;
 }
@@ -42,6 +66,7 @@ export interface Transactions {
 interface TransactionsOptions {
   readonly store: Store;
   readonly issuerClock: IssuerClock;
+  readonly clockFloor: PersistedFloor;
   readonly appender: Appender;
   readonly highWater: HighWaterFile;
   readonly gate: WriteGate;
@@ -53,42 +78,41 @@ interface TransactionsOptions {
 const LONGEST_WAIT_MS: DurationMs = 5_000;
 const WAIT_STEP_MS: DurationMs = 20;
 const RETRY_AFTER_SECONDS = 5;
+/** Everybody else who writes waits meanwhile. */
+const LONGEST_TRANSACTION_MS: DurationMs = 1_000;
 
 export function createTransactions(options: TransactionsOptions): Transactions {
-  const { store, gate, highWater, storage, telemetry } = options;
-  const { meta, outbox } = store;
+  const { store, gate, highWater, storage, telemetry, issuerClock, clockFloor, appender } = options;
   const listeners = new Set<() => void>();
+  const contexts = new AsyncLocalStorage<{ isOpen: boolean }>();
   let stopped = false;
 
-  function begin(changed: () => void, after: (() => void)[]): Unit {
-    const { issuerClock, appender } = options;
-    let cutOff: EpochMillis | undefined;
-    return {
-      mintTime() {
-        cutOff = undefined;
-        return issuerClock.mint();
-      },
-      cutOffTime() {
-        cutOff ??= issuerClock.cutOff();
-        return cutOff;
-      },
-      now: () => issuerClock.now(),
-      leads: () => isLeading(issuerClock),
-      aliveAt: () => aliveAt(issuerClock),
-      append(revocation, signed) {
-        changed();
-        return appender.append(revocation, issuerClock.now(), signed);
-      },
-      openEpoch(epoch) {
-        changed();
-        announceEpoch(epoch);
-        outbox.clear();
-        meta.openEpoch(epoch);
-      },
-      afterCommit(work) {
-        after.push(work);
-      },
-    };
+  function requireOutside(): void {
+    if (contexts.getStore()?.isOpen !== true) return;
+    throw new Error('a transaction is open on this database: inside one, use what its work is called with');
+  }
+
+  function requireWrites(): void {
+    if (stopped) throw new RescindError('stopping');
+    gate.requireOpen();
+  }
+
+  /** Work that waits for something else holds up everybody: it is a mistake of the host, and is undone. */
+  async function inTime<T>(work: () => Promise<T>): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      telemetry.log('error', 'transaction_too_long', { mostMs: LONGEST_TRANSACTION_MS });
+      late.reject(
+        new Error(
+          `the work of a transaction waited for ${LONGEST_TRANSACTION_MS} ms: it must await its transaction alone`,
+        ),
+      );
+    }, LONGEST_TRANSACTION_MS);
+    try {
+      return await Promise.race([work(), late.promise]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Before the commit: a crash between that and the mark must not look like a database from another time. */
@@ -100,38 +124,50 @@ export function createTransactions(options: TransactionsOptions): Transactions {
 
   /** Before the answer: a database restored to an earlier state must be found out, whatever was answered. */
   function markHighWater(): void {
-    const identity = meta.identity();
+    const identity = store.log.identity();
     if (identity === undefined) return;
     // Does not throw: the revocation itself is durable, and must be answered as such.
     storage.mark(() => highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last }));
   }
 
   /** What is left undone is done at the next start. */
-  function attempt(then: () => void): void {
+  async function attempt(then: () => void | Promise<void>): Promise<void> {
     try {
-      then();
+      await then();
     } catch (error) {
       telemetry.log('error', 'after_commit_failed', { error: messageOf(error) });
     }
   }
 
-  function run<T>(work: (unit: Unit) => T): T {
-    if (stopped) throw new RescindError('stopping');
-    gate.requireOpen();
-    if (store.inTransaction) {
-      throw new Error('a transaction is open on this database: inside one, use what its work is called with');
-    }
+  async function run<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
+    requireOutside();
+    requireWrites();
+    const after: (() => void | Promise<void>)[] = [];
     let isLogChanged = false;
-    const after: (() => void)[] = [];
-    const unit = begin(() => {
-      isLogChanged = true;
-    }, after);
-    const result = storage.write(() => store.transaction(() => work(unit)));
+    let floor = 0;
+    const commit = async (tx: StoreTransaction): Promise<T> => {
+      // It may have waited for others.
+      requireWrites();
+      const context = { isOpen: true };
+      const unit = createUnit({ tx, issuerClock, appender, announceEpoch, after });
+      try {
+        const result = await contexts.run(context, () => inTime(() => work(unit)));
+        await unit.flush();
+        isLogChanged = unit.isLogChanged();
+        floor = clockFloor.get();
+        if (floor > clockFloor.persisted()) await tx.meta.raiseClockFloor(floor);
+        return result;
+      } finally {
+        context.isOpen = false;
+      }
+    };
+    const result = await storage.write(() => store.transaction(commit));
+    clockFloor.notePersisted(floor);
     if (isLogChanged) {
       markHighWater();
       for (const listener of listeners) queueMicrotask(listener);
     }
-    for (const then of after) attempt(then);
+    for (const then of after) await attempt(then);
     return result;
   }
 
@@ -140,7 +176,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     async runInTime(work) {
       for (let waited: DurationMs = 0; ; waited += WAIT_STEP_MS) {
         try {
-          return run(work);
+          return await run(work);
         } catch (error) {
           if (!(error instanceof RescindError && error.code === 'clock_ahead')) throw error;
           if (waited >= LONGEST_WAIT_MS) {
@@ -150,9 +186,21 @@ export function createTransactions(options: TransactionsOptions): Transactions {
         await new Promise((resolve) => setTimeout(resolve, WAIT_STEP_MS));
       }
     },
-    probe() {
+    requireOutside,
+    async persistTime(at) {
+      if (at <= clockFloor.persisted()) return;
+      requireOutside();
+      clockFloor.set(at);
+      await storage.write(() => store.transaction((tx) => tx.meta.raiseClockFloor(at)));
+      clockFloor.notePersisted(at);
+    },
+    async probe() {
       if (storage.trouble('high_water') !== null) markHighWater();
-      if (storage.trouble('database') !== null) run((unit) => meta.clockFloor.set(unit.now()));
+      if (storage.trouble('database') !== null) {
+        await run(async (unit) => {
+          await unit.store.meta.raiseClockFloor(unit.now());
+        });
+      }
     },
     onAppend(listener) {
       listeners.add(listener);
@@ -161,6 +209,73 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     stop() {
       stopped = true;
     },
+  };
+}
+
+interface UnitOptions {
+  readonly tx: StoreTransaction;
+  readonly issuerClock: IssuerClock;
+  readonly appender: Appender;
+  announceEpoch(epoch: string): void;
+  readonly after: (() => void | Promise<void>)[];
+}
+
+function createUnit({
+  tx,
+  issuerClock,
+  appender,
+  announceEpoch,
+  after,
+}: UnitOptions): Unit & { isLogChanged(): boolean } {
+  let cutOff: EpochMillis | undefined;
+  let isChanged = false;
+  const planned: PlannedEvent[] = [];
+
+  async function flush(): Promise<void> {
+    if (planned.length > 0) await appender.append(tx, planned.splice(0));
+  }
+
+  return {
+    store: tx,
+    mintTime() {
+      cutOff = undefined;
+      return issuerClock.mint();
+    },
+    cutOffTime() {
+      cutOff ??= issuerClock.cutOff();
+      return cutOff;
+    },
+    now: () => issuerClock.now(),
+    leads: () => isLeading(issuerClock),
+    aliveAt: () => aliveAt(issuerClock),
+    append(revocation, signed) {
+      isChanged = true;
+      const event = planEvent(revocation, issuerClock.now(), signed);
+      planned.push(event);
+      return event.record;
+    },
+    flush,
+    async openEpoch(epoch) {
+      await flush();
+      isChanged = true;
+      announceEpoch(epoch);
+      await tx.outbox.clear();
+      await tx.meta.openEpoch(epoch);
+    },
+    async apart(work) {
+      const [events, hooks] = [planned.length, after.length];
+      try {
+        return await tx.apart(work);
+      } catch (error) {
+        planned.length = Math.min(events, planned.length);
+        after.length = hooks;
+        throw error;
+      }
+    },
+    afterCommit(work) {
+      after.push(work);
+    },
+    isLogChanged: () => isChanged,
   };
 }
 

@@ -1,16 +1,18 @@
-import type { EpochMillis, Find } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
 import { judge, RescindError } from '@rescind/revocation';
 import type { KeySet, VerifiedToken, Verifier } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
+import { fetchCutoffs } from './cutoffs.ts';
 import type { Issuer } from './issuer.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
+import type { RevocationReads } from './store/log.ts';
 
 interface AccessVerifierOptions {
   /** Of any audience. */
   readonly accepting: Verifier;
   readonly issuer: string;
   readonly keys: Pick<KeySet, 'find'>;
-  readonly find: Find;
+  readonly revocations: RevocationReads;
   readonly now: () => EpochMillis;
 }
 
@@ -20,7 +22,13 @@ export const REQUIRED_CLAIMS = ['sub', 'client_id', 'jti', 'sid', 'iat', 'iat_ms
 const MAX_VERIFIERS = 64;
 
 /** Verifies the issuer's own access tokens against its own rows. */
-export function createAccessVerifier({ accepting, issuer, keys, find, now }: AccessVerifierOptions): Issuer['verify'] {
+export function createAccessVerifier({
+  accepting,
+  issuer,
+  keys,
+  revocations,
+  now,
+}: AccessVerifierOptions): Issuer['verify'] {
   const verifiers = new Map<string, Verifier>();
 
   function verifierFor(audience: string): Verifier {
@@ -37,16 +45,20 @@ export function createAccessVerifier({ accepting, issuer, keys, find, now }: Acc
     return verifier;
   }
 
-  return (accessToken, { audience } = {}): VerifiedToken => {
+  return async (accessToken, { audience } = {}): Promise<VerifiedToken> => {
     const token = (audience === undefined ? accepting : verifierFor(audience)).verify(accessToken, now());
-    refuseDenied(token, find);
+    await refuseDenied(token, revocations);
     return token;
   };
 }
 
 /** @throws RescindError `token_revoked`, `token_unjudgeable` */
-export function refuseDenied({ header, payload, inexact }: VerifiedToken, find: Find): void {
-  const verdict = judge({ kid: header.kid, payload, inexact }, find);
+export async function refuseDenied(
+  { header, payload, inexact }: VerifiedToken,
+  revocations: RevocationReads,
+): Promise<void> {
+  const token = { kid: header.kid, payload, inexact };
+  const verdict = judge(token, await fetchCutoffs(revocations, token));
   if (!verdict.denied) return;
   throw verdict.why === 'revoked'
     ? new RescindError('token_revoked', { detail: verdict.cutoff.reason })

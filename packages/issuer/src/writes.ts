@@ -1,6 +1,6 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import { addSecret } from './clients/registry.ts';
+import { addSecret, putClient } from './clients/registry.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction } from './issuer.ts';
 import type { AccessAnswer } from './issuer-sessions.ts';
@@ -44,7 +44,8 @@ interface Ways {
 export function createWrites(room: WritingRoom, ways: Ways, telemetry: Telemetry): Writes {
   const { transactions } = ways;
   const inside = (unit: Unit) => toTransaction(room, unit);
-  const inTime = <T>(work: (tx: IssuerTransaction) => T) => transactions.runInTime((unit) => work(inside(unit)));
+  const inTime = <T>(work: (tx: IssuerTransaction) => T | Promise<T>) =>
+    transactions.runInTime(async (unit) => work(inside(unit)));
   return {
     transaction: inTime,
     beginSession: (login) => transactions.run((unit) => beginLogin(room, unit, login)),
@@ -62,19 +63,22 @@ export function createWrites(room: WritingRoom, ways: Ways, telemetry: Telemetry
 
 function toTransaction(room: WritingRoom, unit: Unit): IssuerTransaction {
   return {
+    sql: unit.store.sql,
     beginSession: (login) => beginLogin(room, unit, login),
     endSession: (end) => endSession(room, unit, end),
     endAllSessions: (end) => endAllSessions(room, unit, end),
     revoke: (cutoffs) => revoke(room, unit, cutoffs),
     subjectChanged: (change) => subjectChanged(room, unit, change),
-    requireReauthentication: (demand) => requireReauthentication(room, demand),
+    requireReauthentication: (demand) => requireReauthentication(unit, demand),
     reauthenticate: (proved) => reauthenticate(room, unit, proved),
     stepUp: (proved) => stepUp(room, unit, proved),
     reissue: (of) => reissue(room, unit, of),
-    renameSession: (renaming) => renameSession(room.store, renaming, unit.now()),
-    putClient: (client) => room.clients.put(client),
-    removeClient: (clientId) => room.clients.remove(clientId),
-    addClientSecret: (clientId) => addSecret(room.clients, clientId),
+    renameSession: (renaming) => renameSession(unit, renaming),
+    putClient: (client) => putClient(unit.store.clients, client),
+    removeClient: (clientId) => unit.store.clients.delete(clientId),
+    findClient: (clientId) => room.clients.find(unit.store.clients, clientId),
+    listClients: () => room.clients.list(unit.store.clients),
+    addClientSecret: (clientId) => addSecret(room.clients, unit.store.clients, clientId),
   };
 }
 
@@ -97,11 +101,11 @@ async function exchange<T extends AccessAnswer>(
   room: RevocationRoom,
   telemetry: Telemetry,
   { metric, reason }: Exchange,
-  work: (unit: Unit) => Outcome<T>,
+  work: (unit: Unit) => Promise<Outcome<T>>,
 ): Promise<T> {
-  const outcome = await group.run((unit) => {
-    const found = work(unit);
-    if (found.kind === 'reused') endSession(room, unit, { sid: found.session.sid, reason });
+  const outcome = await group.run(async (unit) => {
+    const found = await work(unit);
+    if (found.kind === 'reused') await endSession(room, unit, { sid: found.session.sid, reason });
     return found;
   });
   telemetry.count(metric, { result: outcome.kind });

@@ -67,9 +67,13 @@ export function openReloadedFiles(paths: Paths, registered: Registered): Reloade
     next: readonly Client[],
     source: ClientsSource,
   ): void {
+    // Each list is of the clients that are configured when it is asked for.
     const before = issuer.clients.list();
     issuer.clients.replaceConfigured(next);
-    void cutOffNarrowed(issuer, narrowedClients(before, issuer.clients.list()), parts, source);
+    const narrowed = Promise.all([before, issuer.clients.list()]).then(([old, present]) =>
+      narrowedClients(old, present),
+    );
+    void cutOffNarrowed(issuer, narrowed, parts, source);
   }
 
   function useFeedClients(next: Readonly<Record<string, string>>, parts: FollowingParts): string[] {

@@ -51,8 +51,8 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
   const { ISSUER: name, DEFAULT_SCOPES: scopes } = configuration;
   // The issuer reads subjects in its transactions, and their accounts are in its file.
-  const subject = (sub: string) => accounts.subject(sub);
-  const issuer = keep(openIssuer({ ...options, subject, resources: () => services.servers() }));
+  const subject = (_from: unknown, sub: string) => accounts.subject(sub);
+  const issuer = keep(await openIssuer({ ...options, subject, resources: () => services.servers() }));
   const { sql } = options.store;
   const webhook = configuredWebhook(configuration, { reloads, telemetry });
   const accounts: Accounts = keep(
@@ -79,7 +79,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const audit = createAudit({ issuer, table: auditTable, clock: systemClock, telemetry });
   const narrowed = { applied, audit, telemetry };
   // What was changed while the service was stopped. It tries again where the database refuses writes.
-  void cutOffNarrowed(issuer, narrowedClients(applied.list(), issuer.clients.list()), narrowed, 'start');
+  void cutOffNarrowed(issuer, narrowedClients(applied.list(), await issuer.clients.list()), narrowed, 'start');
   const limits = createLoginLimits({
     telemetry,
     clock: systemClock,

@@ -21,7 +21,7 @@ const publisher = openPublisher({
   minRetentionMs: 3_600_000,
   createTopic: {},
 });
-const issuer = openIssuer({
+const issuer = await openIssuer({
   issuer: ISSUER,
   store: sqliteStore({ path: join(directory, 'issuer.db') }),
   keysPath: join(directory, 'keys'),

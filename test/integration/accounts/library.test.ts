@@ -12,14 +12,14 @@ const ADA_PROOF = { password: 'correct horse battery' };
 const ADA = { username: 'ada', password: 'correct horse battery' };
 
 /** Accounts over an issuer, with no service around them. */
-function open(directory = temporaryDirectory(), more: object = {}) {
+async function open(directory = temporaryDirectory(), more: object = {}) {
   const databasePath = join(directory, 'users.sqlite');
   const keysPath = join(directory, 'keys');
-  const subject = (sub: string) => accounts.subject(sub);
+  const subject = (_from: unknown, sub: string) => accounts.subject(sub);
   const telemetry = silentTelemetry;
   const store = sqliteStore({ path: databasePath });
   const resources = () => [{ audience: 'prices' }];
-  const issuer = openIssuer({ issuer: 'https://login.example', store, keysPath, subject, resources, telemetry });
+  const issuer = await openIssuer({ issuer: 'https://login.example', store, keysPath, subject, resources, telemetry });
   onTestFinished(() => issuer.close());
   const scopes = { defaults: ['prices:read'], always: ['account'] };
   const own = { issuer, sql: store.sql, keysPath, scopes, totpIssuer: 'login.example', telemetry };
@@ -31,14 +31,16 @@ function open(directory = temporaryDirectory(), more: object = {}) {
 
 describe('accounts as a library', () => {
   test('register, log in, suspend: the transaction of the issuer has it all', async () => {
-    const { accounts, issuer } = open();
+    const { accounts, issuer } = await open();
     const { sub } = await accounts.own.register(ADA.username, ADA.password);
     const tokens = await accounts.own.login(ADA.username, ADA_PROOF, { clientId: 'web' });
     expect(tokens).toMatchObject({ sub, scope: expect.stringContaining('prices:read') });
     const { account, revocation } = await accounts.administration.suspend({ sub, reason: 'payment_overdue' });
     expect(account).toMatchObject({ state: 'suspended', stateReason: 'payment_overdue' });
     expect(revocation).toMatchObject({ seq: 1 });
-    expect(() => issuer.verify(tokens.access_token)).toThrow(expect.objectContaining({ code: 'token_revoked' }));
+    await expect(issuer.verify(tokens.access_token)).rejects.toThrow(
+      expect.objectContaining({ code: 'token_revoked' }),
+    );
     await expect(accounts.own.login(ADA.username, ADA_PROOF, { clientId: 'web' })).rejects.toMatchObject({
       code: 'subject_inactive',
       reason: 'payment_overdue',
@@ -46,7 +48,7 @@ describe('accounts as a library', () => {
   });
 
   test('nothing happens when what runs within the transaction throws', async () => {
-    const { accounts, issuer } = open();
+    const { accounts, issuer } = await open();
     const { sub } = await accounts.own.register(ADA.username, ADA.password);
     const withinTransaction = () => {
       throw new Error('the audit cannot be written');
@@ -57,7 +59,7 @@ describe('accounts as a library', () => {
   });
 
   test('a view has no password hash', async () => {
-    const { accounts } = open();
+    const { accounts } = await open();
     const registered = await accounts.own.register(ADA.username, ADA.password);
     const views = [registered, accounts.own.view(registered.sub), accounts.administration.find(registered.sub)];
     expect(JSON.stringify(views)).not.toContain('argon2id');
@@ -74,8 +76,8 @@ describe('accounts as a library', () => {
     ['no time for a reset', { resetTtlMs: 0 }, /resetTtlMs must be/],
     ['scopes that are no list', { scopes: { defaults: 'prices:read', always: [] } }, /scopes\.defaults must be a list/],
     ['no issuer', { issuer: {} }, /issuer must be an issuer/],
-  ])('%s is a TypeError', (_what, more, message) => {
-    expect(() => open(temporaryDirectory(), more)).toThrow(message);
+  ])('%s is a TypeError', async (_what, more, message) => {
+    await expect(open(temporaryDirectory(), more)).rejects.toThrow(message);
   });
 
   test('a misspelt name, and a value of a wrong type, are a TypeError of each call', async () => {
@@ -104,13 +106,13 @@ describe('accounts as a library', () => {
 
   test('tables of a newer version are refused', async () => {
     const directory = temporaryDirectory();
-    const { accounts, issuer, databasePath } = open(directory);
+    const { accounts, issuer, databasePath } = await open(directory);
     await accounts[Symbol.asyncDispose]();
     await issuer.close();
     const database = new Database(databasePath);
     database.exec('UPDATE account_schema SET version = version + 1');
     database.close();
-    expect(() => open(directory)).toThrow(expect.objectContaining({ code: 'database_newer' }));
+    await expect(open(directory)).rejects.toThrow(expect.objectContaining({ code: 'database_newer' }));
   });
 });
 

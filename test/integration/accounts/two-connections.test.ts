@@ -19,7 +19,7 @@ async function twoConnections() {
   const keysPath = join(directory, 'keys');
   const store = sqliteStore({ path });
   const shared = { keysPath, telemetry: silentTelemetry };
-  const issuer = openIssuer({ issuer: 'https://login.example', store, subject: () => undefined, ...shared });
+  const issuer = await openIssuer({ issuer: 'https://login.example', store, subject: () => undefined, ...shared });
   const scopes = { defaults: [], always: [] };
   const accounts = openAccounts({ issuer, sql: store.sql, scopes, totpIssuer: 'login.example', ...shared });
   await accounts[Symbol.asyncDispose]();
@@ -28,7 +28,7 @@ async function twoConnections() {
   const connect = () => {
     const database = new Database(path);
     onTestFinished(() => void database.close());
-    return createAccountRows(database as HostSql, sealer);
+    return createAccountRows(database as unknown as HostSql, sealer);
   };
   const [one, other] = [connect(), connect()];
   one.users.insert({ sub: SUB, username: 'ada', password: '$argon2id$', createdAt: NOW });

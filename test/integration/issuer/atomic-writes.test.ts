@@ -26,86 +26,89 @@ function expectNothingTorn({ keysPath }: House): void {
 }
 
 describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
-  test.each(['token-', 'event-'])('leaves no torn file of the first %s key, and the next start succeeds', (name) => {
-    const place = house();
-    const failing = fail(step, name);
-    expect(() => place.open()).toThrow('EIO');
-    expect(failing.failures()).toBeGreaterThan(0);
-    failing.restore();
-    expectNothingTorn(place);
-    const issuer = place.open();
-    expect(issuer.refusingWrites()).toBeNull();
-    expect(asked(issuer, login(issuer))).toBe('ok');
-    expect(readdirSync(place.keysPath).filter((one) => one.endsWith('.pem'))).toHaveLength(2);
-  });
+  test.each(['token-', 'event-'])(
+    'leaves no torn file of the first %s key, and the next start succeeds',
+    async (name) => {
+      const place = house();
+      const failing = fail(step, name);
+      await expect(place.open()).rejects.toThrow('EIO');
+      expect(failing.failures()).toBeGreaterThan(0);
+      failing.restore();
+      expectNothingTorn(place);
+      const issuer = await place.open();
+      expect(issuer.refusingWrites()).toBeNull();
+      expect(await asked(issuer, await login(issuer))).toBe('ok');
+      expect(readdirSync(place.keysPath).filter((one) => one.endsWith('.pem'))).toHaveLength(2);
+    },
+  );
 
   test('of the first high-water mark does not make the next start a restored one', async () => {
     const place = house();
     const failing = fail(step, MARK);
-    const code = await codeOf(() => place.open().close());
+    const code = await codeOf(async () => (await place.open()).close());
     expect(failing.failures(), String(code)).toBeGreaterThan(0);
     failing.restore();
     expectNothingTorn(place);
-    const issuer = place.open();
+    const issuer = await place.open();
     expect(issuer.refusingWrites()).toBeNull();
-    expect(asked(issuer, login(issuer))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
   test('keeps the key that signs, and a rotation can be tried again, also after a restart', async () => {
     const place = house();
-    const issuer = place.open();
-    const kids = () => issuer.keys.list().map(({ kid }) => kid);
-    const before = kids();
+    const issuer = await place.open();
+    const kids = async () => (await issuer.keys.list()).map(({ kid }) => kid);
+    const before = await kids();
     const failing = fail(step, 'token-');
     expect(await codeOf(() => issuer.keys.rotate({ purpose: 'token' }))).toBeDefined();
     expect(failing.failures()).toBeGreaterThan(0);
-    expect(kids()).toEqual(before);
+    expect(await kids()).toEqual(before);
     failing.restore();
     expectNothingTorn(place);
-    expect(asked(issuer, login(issuer))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
     await issuer.close();
-    const again = place.open();
+    const again = await place.open();
     expect(again.refusingWrites()).toBeNull();
-    expect(again.keys.list().map(({ kid }) => kid)).toEqual(before);
+    expect((await again.keys.list()).map(({ kid }) => kid)).toEqual(before);
     const { kid } = await again.keys.rotate({ purpose: 'token' });
     expect(readdirSync(place.keysPath)).toContain(`token-${kid}.pem`);
-    expect(asked(again, login(again))).toBe('ok');
+    expect(await asked(again, await login(again))).toBe('ok');
   });
 
   test('leaves the high-water mark of before or the new one, and what was answered holds', async () => {
     const place = house();
-    const issuer = place.open();
+    const issuer = await place.open();
     const mark = () => JSON.parse(readFileSync(join(place.keysPath, MARK), 'utf8'));
     const before = mark();
     const failing = fail(step, MARK);
-    const answer = login(issuer);
+    const answer = await login(issuer);
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
     await waitFor('the write of the mark', () => failing.failures() > 0);
-    expect(asked(issuer, answer)).toBe('token_revoked');
+    expect(await asked(issuer, answer)).toBe('token_revoked');
     const { epoch, head } = mark();
     expect(epoch).toBe(before.epoch);
     expect([before.head, before.head + 1]).toContain(head);
     failing.restore();
     expectNothingTorn(place);
     await issuer.close();
-    const again = place.open();
+    const again = await place.open();
     expect(again.refusingWrites()).toBeNull();
-    expect(asked(again, answer)).toBe('token_revoked');
+    expect(await asked(again, answer)).toBe('token_revoked');
     expect(mark().head).toBe(before.head + 1);
   });
 });
 
 test('a temporary file that a killed process left is no key, and is removed at the next start', async () => {
   const place = house();
-  const issuer = place.open();
-  const kids = issuer.keys.list().map(({ kid }) => kid);
+  const issuer = await place.open();
+  const kids = (await issuer.keys.list()).map(({ kid }) => kid);
   await issuer.close();
   const [pem = ''] = readdirSync(place.keysPath).filter((name) => name.endsWith('.pem'));
   const text = readFileSync(join(place.keysPath, pem), 'utf8');
   writeFileSync(join(place.keysPath, `${pem}.0a1b2c3d.tmp`), text.slice(0, text.length / 2), { mode: 0o600 });
   writeFileSync(join(place.keysPath, `${MARK}.0a1b2c3d.tmp`), '{"epoch"', { mode: 0o600 });
-  const again = place.open();
-  expect(again.keys.list().map(({ kid }) => kid)).toEqual(kids);
+  const again = await place.open();
+  expect((await again.keys.list()).map(({ kid }) => kid)).toEqual(kids);
   expect(again.refusingWrites()).toBeNull();
   expectNothingTorn(place);
 });

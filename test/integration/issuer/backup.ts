@@ -6,14 +6,14 @@ import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import type { House } from './house.ts';
-import { asked, codeOf, house, ISSUER, login, payloadOf, refresh, sqlOf, Topic } from './house.ts';
+import { asked, codeOf, fileOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
 
 export const markOf = (place: House) => join(place.keysPath, 'high-water.json');
 
 function takeBackup(place: House, issuer: Issuer): void {
   const path = join(place.directory, 'backup.db');
   rmSync(path, { force: true });
-  sqlOf(issuer).prepare('VACUUM INTO ?').run(path);
+  fileOf(issuer).prepare('VACUUM INTO ?').run(path);
   copyFileSync(markOf(place), join(place.directory, 'backup.json'));
 }
 
@@ -39,12 +39,12 @@ export const restore = (place: House, more: Partial<Parameters<typeof restoreIss
 /** An issuer that lived on after its backup: `lost` logged out in that time. */
 export async function livedOn(topic = new Topic(), options: Partial<IssuerOptions> = {}) {
   const place = house();
-  const issuer = place.open({ publisher: topic.publisher(), ...options });
-  const [kept, lost, cutBefore] = [login(issuer), login(issuer), login(issuer)];
+  const issuer = await place.open({ publisher: topic.publisher(), ...options });
+  const [kept, lost, cutBefore] = [await login(issuer), await login(issuer), await login(issuer)];
   await issuer.endSession({ sid: cutBefore.sid, reason: 'logout' });
   takeBackup(place, issuer);
   await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
-  const born = login(issuer);
+  const born = await login(issuer);
   const { epoch, head } = issuer.log.snapshot();
   const beat = issuer.log.heartbeat().jws;
   await waitFor('the topic to have it all', () => issuer.health().some((check) => check.sentSeq === head), 20_000);
@@ -61,7 +61,7 @@ export async function expectRefusing(issuer: Issuer, answer: TokenAnswer): Promi
   expect(issuer.refusingWrites()).toEqual(expect.any(String));
   expect(await codeOf(() => login(issuer))).toBe('database_restored');
   expect(await codeOf(() => refresh(issuer, answer))).toBe('database_restored');
-  expect(asked(issuer, answer)).toBe('ok');
+  expect(await asked(issuer, answer)).toBe('ok');
   expect(issuer.jwks().keys).not.toHaveLength(0);
   expect(issuer.eventJwks().keys).not.toHaveLength(0);
   expect(issuer.log.heartbeat().jws).toEqual(expect.any(String));

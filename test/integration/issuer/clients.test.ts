@@ -13,46 +13,46 @@ const SECOND = 1_000;
 const secretClient: Client = { clientId: 'backend', name: 'Backend', authMethod: 'client_secret_basic' };
 
 describe('the registry', () => {
-  test('web is there by itself, until the host says otherwise', () => {
-    const own = house().open({ clients: [{ clientId: 'spa', name: 'Shop', authMethod: 'none' }] });
-    expect(own.clients.list().map(({ clientId }) => clientId)).toEqual(['spa']);
-    expect(own.clients.find('web')).toBeUndefined();
-    const byDefault = house().open({ clients: undefined as never });
-    expect(byDefault.clients.list()).toMatchObject([{ clientId: 'web', authMethod: 'none', disabled: false }]);
+  test('web is there by itself, until the host says otherwise', async () => {
+    const own = await house().open({ clients: [{ clientId: 'spa', name: 'Shop', authMethod: 'none' }] });
+    expect((await own.clients.list()).map(({ clientId }) => clientId)).toEqual(['spa']);
+    expect(await own.clients.find('web')).toBeUndefined();
+    const byDefault = await house().open({ clients: undefined as never });
+    expect(await byDefault.clients.list()).toMatchObject([{ clientId: 'web', authMethod: 'none', disabled: false }]);
   });
 
   test('one that is registered takes the place of one in the options, and is there after a restart', async () => {
     const place = house();
-    const first = place.open();
-    first.clients.put({ ...secretClient, audience: ['prices'], policy: { refreshIdleTtlMs: 'never' } });
-    first.clients.put({ clientId: 'web', name: 'Web', authMethod: 'none', disabled: true });
+    const first = await place.open();
+    await first.clients.put({ ...secretClient, audience: ['prices'], policy: { refreshIdleTtlMs: 'never' } });
+    await first.clients.put({ clientId: 'web', name: 'Web', authMethod: 'none', disabled: true });
     await first.close();
-    const issuer = place.open();
-    expect(issuer.clients.find('backend')).toMatchObject({
+    const issuer = await place.open();
+    expect(await issuer.clients.find('backend')).toMatchObject({
       audience: ['prices'],
       mayIntrospect: false,
       secretHashes: [],
     });
     expect(await codeOf(() => login(issuer))).toBe('client_invalid');
-    expect(issuer.clients.remove('web')).toBe(true);
-    expect(issuer.clients.find('web')).toMatchObject({ disabled: false });
-    expect(issuer.clients.remove('nobody')).toBe(false);
+    expect(await issuer.clients.remove('web')).toBe(true);
+    expect(await issuer.clients.find('web')).toMatchObject({ disabled: false });
+    expect(await issuer.clients.remove('nobody')).toBe(false);
   });
 
   test('one that is disabled or gone neither logs in nor refreshes', async () => {
-    const issuer = house().open();
-    const answer = login(issuer, 'ada', { clientId: 'app' });
-    issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', disabled: true });
+    const issuer = await house().open();
+    const answer = await login(issuer, 'ada', { clientId: 'app' });
+    await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', disabled: true });
     expect(await codeOf(() => login(issuer, 'ada', { clientId: 'app' }))).toBe('client_invalid');
     expect(await codeOf(() => refresh(issuer, answer, 'app'))).toBe('client_invalid');
     expect(await codeOf(() => login(issuer, 'ada', { clientId: 'nobody' }))).toBe('client_invalid');
-    issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none' });
+    await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none' });
     expect((await refresh(issuer, answer, 'app')).sid).toBe(answer.sid);
   });
 
   test('a client has no more than it may ask for', async () => {
-    const issuer = house().open();
-    issuer.clients.put({
+    const issuer = await house().open();
+    await issuer.clients.put({
       clientId: 'app',
       name: 'App',
       authMethod: 'none',
@@ -60,13 +60,15 @@ describe('the registry', () => {
       audience: ['prices', 'news'],
     });
     const begin = (more: object) => issuer.beginSession({ sub: 'ada', clientId: 'app', credentialVersion: 1, ...more });
-    expect(begin({}).scope).toBe('read');
-    expect(issuer.verify(begin({}).access_token).payload.aud).toEqual(['prices', 'news']);
-    expect(issuer.verify(begin({ audience: ['orders', 'news'] }).access_token).payload.aud).toEqual(['news']);
+    expect((await begin({})).scope).toBe('read');
+    expect((await issuer.verify((await begin({})).access_token)).payload.aud).toEqual(['prices', 'news']);
+    expect((await issuer.verify((await begin({ audience: ['orders', 'news'] })).access_token)).payload.aud).toEqual([
+      'news',
+    ]);
     expect(await codeOf(() => begin({ scope: 'read write' }))).toBe('scope_invalid');
     expect(await codeOf(() => begin({ audience: 'orders' }))).toBe('target_invalid');
-    const answer = begin({ scope: 'read' });
-    issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', scope: 'write' });
+    const answer = await begin({ scope: 'read' });
+    await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', scope: 'write' });
     expect((await refresh(issuer, answer, 'app')).scope).toBe('');
   });
 
@@ -84,22 +86,22 @@ describe('the registry', () => {
     ['an unknown policy', { policy: { sliding: true } }, /sliding/],
     ['a storage that is none', { policy: { storage: 'url' } }, /storage/],
   ];
-  test.each(mistakes)('%s: refused, saying what would be right', (_, wrong, message) => {
-    const issuer = house().open();
-    expect(() => issuer.clients.put({ ...secretClient, ...wrong } as Client)).toThrow(TypeError);
-    expect(() => issuer.clients.put({ ...secretClient, ...wrong } as Client)).toThrow(message);
-    expect(issuer.clients.find('backend')).toBeUndefined();
+  test.each(mistakes)('%s: refused, saying what would be right', async (_, wrong, message) => {
+    const issuer = await house().open();
+    await expect(issuer.clients.put({ ...secretClient, ...wrong } as Client)).rejects.toThrow(TypeError);
+    await expect(issuer.clients.put({ ...secretClient, ...wrong } as Client)).rejects.toThrow(message);
+    expect(await issuer.clients.find('backend')).toBeUndefined();
   });
 
   test('what a transaction did to clients goes back with it', async () => {
-    const issuer = house().open();
-    const failing = issuer.transaction((tx) => {
-      tx.putClient(secretClient);
-      tx.addClientSecret('backend');
+    const issuer = await house().open();
+    const failing = issuer.transaction(async (tx) => {
+      await tx.putClient(secretClient);
+      await tx.addClientSecret('backend');
       throw new Error('no');
     });
     await expect(failing).rejects.toThrow('no');
-    expect(issuer.clients.find('backend')).toBeUndefined();
+    expect(await issuer.clients.find('backend')).toBeUndefined();
   });
 });
 
@@ -108,27 +110,29 @@ describe('a secret', () => {
     codeOf(() => issuer.clients.authenticate({ method, clientId: 'backend', secret }));
 
   test('is told once and kept as a hash; two are good while one takes the place of the other', async () => {
-    const issuer = house().open();
-    issuer.clients.put(secretClient);
-    const [first, second, third] = [0, 1, 2].map(() => issuer.clients.addSecret('backend')) as [string, string, string];
+    const issuer = await house().open();
+    await issuer.clients.put(secretClient);
+    const first = await issuer.clients.addSecret('backend');
+    const second = await issuer.clients.addSecret('backend');
+    const third = await issuer.clients.addSecret('backend');
     expect(await prove(issuer, first, 'client_secret_basic')).toBe('client_invalid');
     expect(await prove(issuer, second, 'client_secret_basic')).toBeUndefined();
     expect(await prove(issuer, third, 'client_secret_basic')).toBeUndefined();
     expect(await prove(issuer, third, 'client_secret_post')).toBe('client_invalid');
-    const client = issuer.clients.find('backend');
+    const client = await issuer.clients.find('backend');
     expect(client?.secretHashes).toEqual(
       [second, third].map((secret) => createHash('sha256').update(secret).digest('base64url')),
     );
-    issuer.clients.put({ ...(client as Client), secretHashes: client?.secretHashes.slice(-1) ?? [] });
+    await issuer.clients.put({ ...(client as Client), secretHashes: client?.secretHashes.slice(-1) ?? [] });
     expect(await prove(issuer, second, 'client_secret_basic')).toBe('client_invalid');
     expect(await codeOf(() => issuer.clients.addSecret('nobody'))).toBe('client_unknown');
-    expect(() => issuer.clients.addSecret('web')).toThrow(TypeError);
+    await expect(issuer.clients.addSecret('web')).rejects.toThrow(TypeError);
   });
 
   test('of nobody, of a public or a disabled client, or none at all: one answer', async () => {
-    const issuer = house().open();
-    issuer.clients.put(secretClient);
-    const secret = issuer.clients.addSecret('backend');
+    const issuer = await house().open();
+    await issuer.clients.put(secretClient);
+    const secret = await issuer.clients.addSecret('backend');
     for (const wrong of ['', 'x', `${secret} `, createHash('sha256').update(secret).digest('base64url')]) {
       expect(await prove(issuer, wrong, 'client_secret_basic')).toBe('client_invalid');
     }
@@ -138,8 +142,8 @@ describe('a secret', () => {
       { method: 'client_secret_basic', clientId: 'nobody', secret },
     ] as const;
     for (const proof of methods) expect(await codeOf(() => issuer.clients.authenticate(proof))).toBe('client_invalid');
-    expect(issuer.clients.authenticate({ method: 'none', clientId: 'web' }).clientId).toBe('web');
-    issuer.clients.put({ ...(issuer.clients.find('backend') as Client), disabled: true });
+    expect((await issuer.clients.authenticate({ method: 'none', clientId: 'web' })).clientId).toBe('web');
+    await issuer.clients.put({ ...((await issuer.clients.find('backend')) as Client), disabled: true });
     expect(await prove(issuer, secret, 'client_secret_basic')).toBe('client_invalid');
   });
 });
@@ -147,11 +151,11 @@ describe('a secret', () => {
 describe('an assertion (RFC 7523)', () => {
   const key = generateSigningKey('ES256');
   const jwks = publicJwks([key]);
-  const scene = () => {
+  const scene = async () => {
     const clock = createManualClock(START);
     const place = house();
-    const issuer = place.open({ clock });
-    issuer.clients.put({ clientId: 'robot', name: 'Robot', authMethod: 'private_key_jwt', jwks });
+    const issuer = await place.open({ clock });
+    await issuer.clients.put({ clientId: 'robot', name: 'Robot', authMethod: 'private_key_jwt', jwks });
     return { clock, place, issuer };
   };
   const claims = { iss: 'robot', sub: 'robot', aud: ISSUER, jti: 'one', iat: START / 1000, exp: START / 1000 + 60 };
@@ -161,24 +165,24 @@ describe('an assertion (RFC 7523)', () => {
     codeOf(() => issuer.clients.authenticate({ method: 'private_key_jwt', assertion, ...more }));
 
   test('is taken once, after a restart too', async () => {
-    const { issuer, place, clock } = scene();
+    const { issuer, place, clock } = await scene();
     expect(await prove(issuer, assertionOf())).toBeUndefined();
     expect(await prove(issuer, assertionOf())).toBe('client_invalid');
     expect(await prove(issuer, assertionOf({ exp: claims.exp + 1 }))).toBe('client_invalid');
     await issuer.close();
-    const again = place.open({ clock });
+    const again = await place.open({ clock });
     expect(await prove(again, assertionOf())).toBe('client_invalid');
     expect(await prove(again, assertionOf({ jti: 'two' }))).toBeUndefined();
   });
 
   test('may leave out what kind of token it is, as other makers do', async () => {
-    const { issuer } = scene();
+    const { issuer } = await scene();
     const untyped = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: key.kid }).sign(key.privateKey);
     expect(await prove(issuer, untyped)).toBeUndefined();
   });
 
   test('is for the issuer alone, as a text or a list of one', async () => {
-    const { issuer } = scene();
+    const { issuer } = await scene();
     const endpoint = `${ISSUER}/oauth2/token`;
     const others = [
       endpoint,
@@ -196,7 +200,7 @@ describe('an assertion (RFC 7523)', () => {
   });
 
   test('may leave out when it was made, and is refused where that or its beginning is ahead', async () => {
-    const { issuer } = scene();
+    const { issuer } = await scene();
     const { iat: _made, ...undated } = claims;
     const sign = (more: object) =>
       new SignJWT({ ...undated, ...more }).setProtectedHeader({ alg: 'ES256', kid: key.kid }).sign(key.privateKey);
@@ -208,7 +212,7 @@ describe('an assertion (RFC 7523)', () => {
   });
 
   test('with another thing wrong is refused, and does not use up its jti', async () => {
-    const { issuer, clock } = scene();
+    const { issuer, clock } = await scene();
     const unsigned = `${assertionOf().split('.').slice(0, 2).join('.')}.`;
     const wrong: [string, object?][] = [
       [assertionOf({ exp: claims.iat - 1 })],

@@ -4,14 +4,14 @@ import { sqliteStore } from '@rescind/issuer-sqlite';
 
 // Logs in and out until it is killed, and says each logout on standard output as soon as it is answered.
 const [databasePath = '', keysPath = ''] = process.argv.slice(2);
-const issuer = openIssuer({
+const issuer = await openIssuer({
   issuer: 'https://login.example',
   store: sqliteStore({ path: databasePath }),
   keysPath,
   subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
 });
 for (;;) {
-  const { sid } = issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
+  const { sid } = await issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
   const record = await issuer.endSession({ sid, reason: 'logout' });
   writeSync(1, `${record?.seq} ${sid}\n`);
 }

@@ -39,7 +39,7 @@ test('kill -9 in the midst of logouts: each one that was answered is in the log,
   const answered: { seq: number; sid: string }[] = [];
   for (const logouts of [1, 7, 40]) answered.push(...(await runAndKill(place, logouts)));
 
-  const issuer = place.open();
+  const issuer = await place.open();
   expect(issuer.refusingWrites()).toBeNull();
   const events = eventsOf(issuer);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
@@ -55,10 +55,10 @@ test('kill -9 in the midst of logouts: each one that was answered is in the log,
 
 test('a second writer is refused while the first lives, and not a moment longer', async () => {
   const place = house();
-  const first = place.open();
+  const first = await place.open();
   expect(await codeOf(() => place.open())).toBe('database_locked');
   await first.close();
-  const second = place.open();
+  const second = await place.open();
   await second.close();
 
   const child = spawn(process.execPath, [CHILD, place.databasePath, place.keysPath], {
@@ -72,12 +72,12 @@ test('a second writer is refused while the first lives, and not a moment longer'
     child.kill('SIGKILL');
   }
   await exited;
-  expect(place.open().refusingWrites()).toBeNull();
+  expect((await place.open()).refusingWrites()).toBeNull();
 });
 
 test('another name of the same file finds the same lock', async () => {
   const place = house();
-  const first = place.open();
+  const first = await place.open();
   const link = join(place.directory, 'link.db');
   symlinkSync(place.databasePath, link);
   expect(await codeOf(() => place.open({ databasePath: link }))).toBe('database_locked');
@@ -86,5 +86,5 @@ test('another name of the same file finds the same lock', async () => {
   linkSync(place.databasePath, hard);
   expect(await codeOf(() => place.open({ databasePath: hard }))).toBe('database_locked');
   rmSync(hard);
-  expect(place.open({ databasePath: link }).refusingWrites()).toBeNull();
+  expect((await place.open({ databasePath: link })).refusingWrites()).toBeNull();
 });

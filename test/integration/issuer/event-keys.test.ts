@@ -6,13 +6,13 @@ import { createKeySet } from '@rescind/token';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { markOf, restore } from './backup.ts';
-import { asked, decoderOf, eventsOf, house, ISSUER, login, payloadOf, refresh, sqlOf, Topic } from './house.ts';
+import { asked, decoderOf, eventsOf, fileOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
 import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, rotate } from './key-house.ts';
 
 test('another event key opens another epoch: what still denies is said anew in it, and nothing else', async () => {
-  const kept = keep();
+  const kept = await keep();
   const { issuer, clock } = kept;
-  const [over, ended, alive] = [login(issuer), login(issuer), login(issuer)];
+  const [over, ended, alive] = [await login(issuer), await login(issuer), await login(issuer)];
   await issuer.revoke({ claim: 'jti', value: 'of-old', expiresAt: clock.now() + MINUTE, reason: 'token_revoked' });
   await issuer.endSession({ sid: ended.sid, reason: 'logout' });
   const before = eventsOf(issuer);
@@ -34,14 +34,14 @@ test('another event key opens another epoch: what still denies is said anew in i
   expect(kidOf(issuer.log.heartbeat().jws)).toBe(kid);
   // A reader that has fetched the keys before knew it already.
   expect(decoder.decode(issuer.log.heartbeat().jws)).toMatchObject({ kind: 'bad' });
-  expect(issuer.eventJwks().keys.map((key) => key.kid)).toEqual([kid, keyOf(issuer, 'former', 'event')?.kid]);
+  expect(issuer.eventJwks().keys.map((key) => key.kid)).toEqual([kid, (await keyOf(issuer, 'former', 'event'))?.kid]);
   for (const answer of [over, alive]) expect(await asked(issuer, answer)).toBe('ok');
   expect(await asked(issuer, ended)).toBe('token_revoked');
 });
 
 test('the next event key is published before it signs, and a former one as long as the topic remembers', async () => {
   const retention = DAY;
-  const kept = keep({ eventRetentionMs: retention });
+  const kept = await keep({ eventRetentionMs: retention });
   const { issuer, clock } = kept;
   await issuer.revoke({ claim: 'kid', value: 'some-key', reason: 'key_compromised' });
   const [old = ''] = issuer.log.read(0, 10).map(({ jws }) => jws);
@@ -50,7 +50,7 @@ test('the next event key is published before it signs, and a former one as long 
   await rotate(kept, 'event');
   expect(early.decode(issuer.log.heartbeat().jws)).toMatchObject({ kind: 'heartbeat' });
   expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'event' });
-  const former = keyOf(issuer, 'former', 'event');
+  const former = await keyOf(issuer, 'former', 'event');
   expect(former?.retiresAt).toBeGreaterThan(clock.now() + retention);
   clock.advance(Number(former?.retiresAt) - clock.now());
   await waitFor('the former key to be forgotten', () => issuer.eventJwks().keys.every(({ kid }) => kid === next.kid));
@@ -58,12 +58,12 @@ test('the next event key is published before it signs, and a former one as long 
 });
 
 test('an epoch of many events is signed bit by bit before it opens, and what comes meanwhile is in it, too', async () => {
-  const kept = keep();
+  const kept = await keep();
   const { issuer } = kept;
   const revoke = (from: number, count: number) =>
-    issuer.transaction((tx) => {
+    issuer.transaction(async (tx) => {
       for (let no = from; no < from + count; no += 1) {
-        tx.revoke({ claim: 'kid', value: `key ${no}`, reason: 'key_compromised' });
+        await tx.revoke({ claim: 'kid', value: `key ${no}`, reason: 'key_compromised' });
       }
     });
   await revoke(0, 450);
@@ -71,9 +71,9 @@ test('an epoch of many events is signed bit by bit before it opens, and what com
   kept.clock.advance(PUBLISH_BEFORE + 1_000);
   await kept.keeperLooked();
   // Of some of them there are signatures by now, and the key of before goes on signing.
-  expect(keyOf(issuer, 'next', 'event')?.kid).toBe(kid);
+  expect((await keyOf(issuer, 'next', 'event'))?.kid).toBe(kid);
   await revoke(450, 50);
-  await waitFor('the next key to sign', () => keyOf(issuer, 'active', 'event')?.kid === kid);
+  await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', 'event'))?.kid === kid);
   const events = eventsOf(issuer);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   expect(events.map(({ prev }) => prev)).toEqual([null, ...events.slice(0, -1).map(({ id }) => id)]);
@@ -85,30 +85,30 @@ test('an epoch of many events is signed bit by bit before it opens, and what com
 });
 
 test('what an epoch leaves out stays dead: the clock goes on from there, whatever the wall says after a restart', async () => {
-  const kept = keep();
+  const kept = await keep();
   const wall = kept.clock.now();
   await kept.issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
   await rotate(kept, 'event');
   expect(kept.issuer.log.snapshot().head).toBe(0);
   const turnedAt = kept.clock.now();
   await kept.issuer.close();
-  const { issuer } = keep({ clock: createManualClock(wall) }, kept.place);
+  const { issuer } = await keep({ clock: createManualClock(wall) }, kept.place);
   expect(payloadOf(issuer.log.heartbeat().jws).iat_ms).toBeGreaterThanOrEqual(turnedAt);
 });
 
 test('an epoch with nothing in it is the log’s latest state after a restart, too', async () => {
-  const kept = keep();
+  const kept = await keep();
   await rotate(kept, 'event');
   const snapshot = kept.issuer.log.snapshot();
   expect(snapshot).toMatchObject({ head: 0, last: null, floor: 1 });
   await kept.issuer.close();
-  const { issuer } = keep({ clock: kept.clock }, kept.place);
+  const { issuer } = await keep({ clock: kept.clock }, kept.place);
   expect(issuer.refusingWrites()).toBeNull();
   expect(issuer.log.snapshot()).toEqual(snapshot);
 });
 
 test('a crash between the new epoch and the mark beside the keys is no restored database', async () => {
-  const kept = keep();
+  const kept = await keep();
   const { place } = kept;
   await kept.issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
   const before = JSON.parse(readFileSync(markOf(place), 'utf8'));
@@ -117,16 +117,16 @@ test('a crash between the new epoch and the mark beside the keys is no restored 
   await kept.issuer.close();
   // As it is when the commit was the last thing that happened.
   writeFileSync(markOf(place), JSON.stringify({ ...before, next: epoch }));
-  const after = keep({ clock: kept.clock }, place);
+  const after = await keep({ clock: kept.clock }, place);
   expect(after.issuer.refusingWrites()).toBeNull();
   await after.issuer.close();
   writeFileSync(markOf(place), JSON.stringify({ ...before, next: '0000000002-another' }));
-  expect(keep({ clock: kept.clock }, place).issuer.refusingWrites()).toContain('another epoch');
+  expect((await keep({ clock: kept.clock }, place)).issuer.refusingWrites()).toContain('another epoch');
 });
 
 test('a compromised event key goes at once, and the log goes on in another epoch that says so', async () => {
-  const { issuer, place } = keep();
-  const ended = login(issuer);
+  const { issuer, place } = await keep();
+  const ended = await login(issuer);
   await issuer.endSession({ sid: ended.sid, reason: 'logout' });
   const [{ kid: stolen } = { kid: '' }] = issuer.eventJwks().keys;
   const { signingKid, epoch, seq } = await issuer.keys.revoke({ kid: stolen, reason: 'key_compromised' });
@@ -140,17 +140,17 @@ test('a compromised event key goes at once, and the log goes on in another epoch
     ['kid'],
   ]);
   expect(events.at(-1)).toMatchObject({ epoch, seq, reason: 'key_compromised' });
-  expect(await asked(issuer, login(issuer))).toBe('ok');
+  expect(await asked(issuer, await login(issuer))).toBe('ok');
 });
 
 test('a database from before a rotation is found out by its keys, and a restore brings the log of both epochs together', async () => {
   const topic = new Topic();
-  const kept = keep({ publisher: topic.publisher() });
+  const kept = await keep({ publisher: topic.publisher() });
   const { issuer, place, clock } = kept;
-  const [stays, goes] = [login(issuer), login(issuer)];
-  await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+  const [stays, goes] = [await login(issuer), await login(issuer)];
+  await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
   const backup = join(place.directory, 'backup.db');
-  sqlOf(issuer).prepare('VACUUM INTO ?').run(backup);
+  fileOf(issuer).prepare('VACUUM INTO ?').run(backup);
   await rotate(kept);
   await rotate(kept, 'event');
   await issuer.endSession({ sid: goes.sid, reason: 'logout' });
@@ -165,7 +165,7 @@ test('a database from before a rotation is found out by its keys, and a restore 
   copyFileSync(backup, place.databasePath);
   // Even somebody who lost the mark is told by the keys.
   rmSync(markOf(place));
-  const refusing = keep({ clock }, place).issuer;
+  const refusing = (await keep({ clock }, place)).issuer;
   expect(refusing.refusingWrites()).not.toBeNull();
   expect(refusing.log.heartbeat().jws).toEqual(expect.any(String));
   expect(refusing.eventJwks().keys).toHaveLength(2);
@@ -174,7 +174,7 @@ test('a database from before a rotation is found out by its keys, and a restore 
   const report = await restore(place, { publisher: topic.publisher(), clock, eventRetentionMs: DAY });
   expect(report).toMatchObject({ whole: false, greatestSeqSeen: head });
   expect(report.epoch).toMatch(/^0000000003-/);
-  const after = keep({ clock }, place).issuer;
+  const after = (await keep({ clock }, place)).issuer;
   expect(after.refusingWrites()).toBeNull();
   const denied = eventsOf(after).flatMap(({ cutoffs }) => cutoffs.map(({ value }) => value));
   expect(denied).toContain(goes.sid);
@@ -183,58 +183,58 @@ test('a database from before a rotation is found out by its keys, and a restore 
   for (const jws of topic.records) expect(decoderOf(after).decode(jws).kind).not.toBe('bad');
   expect(report.revokedKids).toHaveLength(2);
   await expect(refresh(after, stays)).rejects.toMatchObject({ code: 'grant_invalid' });
-  expect(await asked(after, login(after))).toBe('ok');
+  expect(await asked(after, await login(after))).toBe('ok');
 });
 
 test.each(['token', 'event'] as const)(
   'a database from before a rotation of the %s key is found out when nothing else tells, long after, too',
   async (purpose) => {
-    const kept = keep({ eventRetentionMs: MINUTE });
+    const kept = await keep({ eventRetentionMs: MINUTE });
     const { issuer, place, clock } = kept;
     const backup = join(place.directory, 'backup.db');
-    sqlOf(issuer).prepare('VACUUM INTO ?').run(backup);
+    fileOf(issuer).prepare('VACUUM INTO ?').run(backup);
     const before = readFileSync(markOf(place));
     await rotate(kept, purpose);
     clock.advance(DAY);
-    await waitFor('the former key to be forgotten', () => keyOf(issuer, 'former', purpose) === undefined);
+    await waitFor('the former key to be forgotten', async () => (await keyOf(issuer, 'former', purpose)) === undefined);
     await issuer.close();
     for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
     copyFileSync(backup, place.databasePath);
     writeFileSync(markOf(place), before);
-    const refusing = keep({ clock }, place).issuer;
+    const refusing = (await keep({ clock }, place)).issuer;
     expect(refusing.refusingWrites()).toContain(`the ${purpose} key`);
     await refusing.close();
     await restore(place, { clock });
-    const after = keep({ clock }, place).issuer;
-    expect(await asked(after, login(after))).toBe('ok');
+    const after = (await keep({ clock }, place)).issuer;
+    expect(await asked(after, await login(after))).toBe('ok');
   },
 );
 
 test('a directory of keys that is lost: restore makes new ones, and people log in again', async () => {
-  const { issuer, place } = keep();
-  const before = login(issuer);
-  await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+  const { issuer, place } = await keep();
+  const before = await login(issuer);
+  await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
   await issuer.close();
   rmSync(place.keysPath, { recursive: true });
-  const refusing = keep({}, place).issuer;
+  const refusing = (await keep({}, place)).issuer;
   expect(refusing.refusingWrites()).not.toBeNull();
   await refusing.close();
   expect(await restore(place)).toMatchObject({ whole: false, endedSessions: 1 });
-  const after = keep({}, place).issuer;
+  const after = (await keep({}, place)).issuer;
   expect(after.refusingWrites()).toBeNull();
   await expect(refresh(after, before)).rejects.toMatchObject({ code: 'grant_invalid' });
-  expect(await asked(after, login(after))).toBe('ok');
+  expect(await asked(after, await login(after))).toBe('ok');
   expect(eventsOf(after).map(({ cutoffs }) => cutoffs[0]?.claim)).toEqual(['sid', 'kid']);
 });
 
 test('a rotation that was cut short at any file is put right by the next start', async () => {
-  const kept = keep();
+  const kept = await keep();
   const { place } = kept;
   await rotate(kept);
-  const before = login(kept.issuer);
-  const former = String(keyOf(kept.issuer, 'former')?.kid);
+  const before = await login(kept.issuer);
+  const former = String((await keyOf(kept.issuer, 'former'))?.kid);
   const spare = house();
-  await spare.open().close();
+  await (await spare.open()).close();
   const [orphan = ''] = filesOf(spare, 'token-');
   const next = await kept.issuer.keys.rotate({ purpose: 'token' });
   await kept.issuer.close();
@@ -244,19 +244,19 @@ test('a rotation that was cut short at any file is put right by the next start',
   const [spareEvent = ''] = filesOf(spare, 'event-');
   copyFileSync(join(spare.keysPath, spareEvent), join(place.keysPath, spareEvent));
 
-  const { issuer, clock, keeperLooked } = keep({ clock: kept.clock }, place);
+  const { issuer, clock, keeperLooked } = await keep({ clock: kept.clock }, place);
   expect(issuer.refusingWrites()).toBeNull();
   expect(filesOf(place).filter((name) => name === orphan || name === spareEvent)).toEqual([]);
   expect(filesOf(place, former)).toEqual([`token-${former}.public.pem`]);
   expect(await asked(issuer, before)).toBe('ok');
   await keeperLooked();
   clock.advance(PUBLISH_BEFORE);
-  const another = await waitFor('another next key', () => {
-    const key = keyOf(issuer, 'next');
+  const another = await waitFor('another next key', async () => {
+    const key = await keyOf(issuer, 'next');
     return key !== undefined && key.kid !== next.kid && key;
   });
   await keeperLooked();
   clock.advance(PUBLISH_BEFORE);
-  await waitFor('it to sign', () => keyOf(issuer, 'active')?.kid === another.kid);
-  expect(await asked(issuer, login(issuer))).toBe('ok');
+  await waitFor('it to sign', async () => (await keyOf(issuer, 'active'))?.kid === another.kid);
+  expect(await asked(issuer, await login(issuer))).toBe('ok');
 });

@@ -2,14 +2,14 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } fro
 import { join } from 'node:path';
 import { RescindError } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { asked, codeOf, house, login, sqlOf } from './house.ts';
+import { asked, codeOf, fileOf, house, login, sqlOf } from './house.ts';
 
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 describe('the keys', () => {
-  test('one for access tokens and one for events, readable by their owner only', () => {
+  test('one for access tokens and one for events, readable by their owner only', async () => {
     const place = house();
-    const issuer = place.open();
+    const issuer = await place.open();
     const names = readdirSync(place.keysPath);
     expect(names.filter((name) => /^token-.+\.pem$/.test(name))).toHaveLength(1);
     expect(names.filter((name) => /^event-.+\.pem$/.test(name))).toHaveLength(1);
@@ -23,65 +23,65 @@ describe('the keys', () => {
 
   test('stay over a restart', async () => {
     const place = house();
-    const issuer = place.open();
-    const answer = login(issuer);
+    const issuer = await place.open();
+    const answer = await login(issuer);
     const before = [issuer.jwks(), issuer.eventJwks()];
     await issuer.close();
-    const again = place.open();
+    const again = await place.open();
     expect([again.jwks(), again.eventJwks()]).toEqual(before);
-    expect(asked(again, answer)).toBe('ok');
+    expect(await asked(again, answer)).toBe('ok');
   });
 
   test('neither set verifies the other’s type', async () => {
-    const issuer = house().open();
+    const issuer = await house().open();
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     for (const { jws } of issuer.log.read(0, 1))
       expect(await codeOf(() => issuer.verify(jws))).toBe('token_type_wrong');
-    expect(await codeOf(() => issuer.log.prove(login(issuer).access_token))).toBe('event_invalid');
+    expect(await codeOf(async () => issuer.log.prove((await login(issuer)).access_token))).toBe('event_invalid');
   });
 
   test('a directory or a file that others may read is refused, and what to do is said', async () => {
     const open = house();
     mkdirSync(open.keysPath, { mode: 0o755 });
     chmodSync(open.keysPath, 0o755);
-    expect(() => open.open()).toThrow(/mode 755.*chmod 700/);
+    await expect(open.open()).rejects.toThrow(/mode 755.*chmod 700/);
 
     const place = house();
-    await place.open().close();
+    await (await place.open()).close();
     const [pem = ''] = readdirSync(place.keysPath).filter((name) => name.endsWith('.pem'));
     chmodSync(join(place.keysPath, pem), 0o640);
-    expect(() => place.open()).toThrow(/mode 640.*chmod 600/);
+    await expect(place.open()).rejects.toThrow(/mode 640.*chmod 600/);
     chmodSync(join(place.keysPath, pem), 0o600);
-    expect(place.open().refusingWrites()).toBeNull();
+    expect((await place.open()).refusingWrites()).toBeNull();
   });
 
   test('that are gone are not silently made anew', async () => {
     const place = house();
-    await place.open().close();
+    await (await place.open()).close();
     rmSync(place.keysPath, { recursive: true });
     expect(await codeOf(() => place.open())).toBe('keys_unavailable');
   });
 
   test('the private half of a revoked key does not stay', async () => {
     const place = house();
-    const issuer = place.open();
+    const issuer = await place.open();
     const kid = String(issuer.jwks().keys[0]?.kid);
     await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
     expect(readdirSync(place.keysPath).join()).not.toContain(kid);
-    const failing = issuer.transaction((tx) => {
-      tx.revoke({ claim: 'kid', value: String(issuer.jwks().keys[0]?.kid), reason: 'key_compromised' });
+    const failing = issuer.transaction(async (tx) => {
+      await tx.revoke({ claim: 'kid', value: String(issuer.jwks().keys[0]?.kid), reason: 'key_compromised' });
       throw new RescindError('busy');
     });
     await expect(failing).rejects.toMatchObject({ code: 'busy' });
-    const answer = login(issuer);
+    const answer = await login(issuer);
     await issuer.close();
-    expect(asked(place.open(), answer)).toBe('ok');
+    expect(await asked(await place.open(), answer)).toBe('ok');
   });
 });
 
 describe('the database', () => {
-  test('is written so that what was answered outlives a power cut', () => {
-    const issuer = house().open();
+  test('is written so that what was answered outlives a power cut', async () => {
+    const issuer = await house().open();
     expect(sqlOf(issuer).pragma('synchronous', { simple: true })).toBe(2);
     expect(sqlOf(issuer).pragma('journal_mode', { simple: true })).toBe('wal');
     expect(sqlOf(issuer).pragma('foreign_keys', { simple: true })).toBe(1);
@@ -89,8 +89,8 @@ describe('the database', () => {
 
   test('of a newer version is not touched', async () => {
     const place = house();
-    const issuer = place.open();
-    sqlOf(issuer).exec('UPDATE rescind_schema SET version = 99');
+    const issuer = await place.open();
+    fileOf(issuer).exec('UPDATE rescind_schema SET version = 99');
     await issuer.close();
     const before = readFileSync(place.databasePath);
     expect(await codeOf(() => place.open())).toBe('database_newer');
@@ -99,23 +99,23 @@ describe('the database', () => {
 
   test('of another issuer is refused', async () => {
     const place = house();
-    await place.open().close();
-    expect(() => place.open({ issuer: 'https://other.example' })).toThrow(/login\.example/);
+    await (await place.open()).close();
+    await expect(place.open({ issuer: 'https://other.example' })).rejects.toThrow(/login\.example/);
   });
 
   test('leaves the host its user_version and its tables', async () => {
     const place = house();
-    const issuer = place.open();
+    const issuer = await place.open();
     sqlOf(issuer).pragma('user_version = 7');
-    sqlOf(issuer).exec('CREATE TABLE sessions (mine TEXT)');
+    fileOf(issuer).exec('CREATE TABLE sessions (mine TEXT)');
     await issuer.close();
-    const again = place.open();
+    const again = await place.open();
     expect(sqlOf(again).pragma('user_version', { simple: true })).toBe(7);
-    expect(login(again).token_type).toBe('Bearer');
+    expect((await login(again)).token_type).toBe('Bearer');
   });
 
   test('after close nothing is written any more', async () => {
-    const issuer = house().open();
+    const issuer = await house().open();
     await issuer.close();
     await issuer.close();
     expect(await codeOf(() => login(issuer))).toBe('stopping');

@@ -1,11 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { asked, codeOf, house, login, refresh, sqlOf } from './house.ts';
+import { asked, codeOf, fileOf, house, login, refresh } from './house.ts';
 
 describe('refreshes that come at once', () => {
   test('each has its own outcome: what fails takes nothing of the others back', async () => {
     const place = house();
-    const issuer = place.open({ refreshGraceMs: 0 });
-    const [one, reused, wide, other] = [login(issuer), login(issuer), login(issuer), login(issuer)];
+    const issuer = await place.open({ refreshGraceMs: 0 });
+    const [one, reused, wide, other] = [
+      await login(issuer),
+      await login(issuer),
+      await login(issuer),
+      await login(issuer),
+    ];
     await refresh(issuer, reused);
     const outcomes = await Promise.all([
       codeOf(() => refresh(issuer, one)),
@@ -15,7 +20,7 @@ describe('refreshes that come at once', () => {
       codeOf(() => refresh(issuer, other)),
     ]);
     expect(outcomes).toEqual([undefined, 'grant_reused', 'scope_invalid', 'grant_invalid', undefined]);
-    expect([one, reused, wide, other].map((answer) => asked(issuer, answer))).toEqual([
+    expect(await Promise.all([one, reused, wide, other].map((answer) => asked(issuer, answer)))).toEqual([
       ...['ok', 'token_revoked', 'ok', 'ok'],
     ]);
     expect((await refresh(issuer, wide)).sid).toBe(wide.sid);
@@ -24,24 +29,24 @@ describe('refreshes that come at once', () => {
 
   test('a failure of the host’s is that of its own request', async () => {
     const place = house();
-    const issuer = place.open({
-      subject: (sub) => {
+    const issuer = await place.open({
+      subject: (_from, sub) => {
         if (sub === 'broken') throw new Error('no such column');
         return place.users.get(sub);
       },
     });
     place.users.put('bob');
-    const bob = login(issuer, 'bob');
-    sqlOf(issuer).prepare("UPDATE rescind_sessions SET sub = 'broken' WHERE sid = ?").run(bob.sid);
-    const ada = login(issuer);
+    const bob = await login(issuer, 'bob');
+    fileOf(issuer).prepare("UPDATE rescind_sessions SET sub = 'broken' WHERE sid = ?").run(bob.sid);
+    const ada = await login(issuer);
     const [broken, good] = await Promise.allSettled([refresh(issuer, bob), refresh(issuer, ada)]);
     expect(broken).toMatchObject({ status: 'rejected', reason: { message: 'no such column' } });
     expect(good.status).toBe('fulfilled');
   });
 
   test('more than one transaction takes are all answered, and none after the end', async () => {
-    const issuer = house().open();
-    const all = Array.from({ length: 150 }, () => login(issuer));
+    const issuer = await house().open();
+    const all = await Promise.all(Array.from({ length: 150 }, () => login(issuer)));
     const answers = await Promise.all(all.map((answer) => refresh(issuer, answer)));
     expect(new Set(answers.map(({ sid }) => sid)).size).toBe(150);
     const waiting = answers.map((answer) => codeOf(() => refresh(issuer, answer)));

@@ -14,8 +14,8 @@ const SECRET = 'hunter2hunter2hunter2';
 const good: SubjectRecord = { claims: { scope: 'a' }, credentialVersion: 1, active: true };
 const BROKEN: readonly (readonly [kind: string, subject: () => unknown, message: string])[] = [
   ['throws', () => JSON.parse('no directory'), 'is not valid JSON'],
-  ['returns a promise', () => Promise.resolve(good), 'subject must return'],
-  ['returns a promise that rejects', () => Promise.reject(new Error('away')), 'subject must return'],
+  ['returns a promise that rejects', () => Promise.reject(new Error('away')), 'away'],
+  ['returns a promise of text', () => Promise.resolve('ada'), 'subject must return'],
   ['returns text', () => 'ada', 'subject must return'],
   ['returns a version that is text', () => ({ ...good, credentialVersion: '1' }), 'subject must return'],
 ];
@@ -24,7 +24,7 @@ const settings = z.object(processSettings({ public: 0, management: 0 }));
 
 /** A service of a host: a login and a renewal over an issuer whose `subject` is given. */
 async function openHost(subject: () => unknown) {
-  const issuer = house().open({ subject: () => subject() as SubjectRecord });
+  const issuer = await house().open({ subject: () => subject() as SubjectRecord });
   const app = express();
   const answers = { 200: { description: 'Tokens', schema: z.unknown() } };
   const more = { method: 'post', summary: 'Tokens', tag: 'tokens', answers, errors: [] } as const;
@@ -34,7 +34,7 @@ async function openHost(subject: () => unknown) {
       id: 'login',
       path: '/login',
       ...more,
-      handle: (_, response) => void response.json(issuer.beginSession(begin)),
+      handle: async (_, response) => void response.json(await issuer.beginSession(begin)),
     }),
     operation({
       id: 'refresh',
@@ -88,7 +88,7 @@ test.each(BROKEN)(
 test('the example answers 500 for a users table that it cannot read, and writes why', async () => {
   const directory = temporaryDirectory();
   const written: unknown[] = [];
-  const service = openLoginService({
+  const service = await openLoginService({
     url: 'https://login.example',
     databasePath: `${directory}/login.sqlite`,
     keysPath: `${directory}/keys`,

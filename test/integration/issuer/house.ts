@@ -7,6 +7,7 @@ import type { HostSql, SqliteStore } from '@rescind/issuer-sqlite';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import type { RescindError } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
+import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 
@@ -38,7 +39,7 @@ export interface House {
   readonly databasePath: string;
   readonly keysPath: string;
   readonly users: Users;
-  open(options?: Partial<IssuerOptions> & { databasePath?: string }): Issuer;
+  open(options?: Partial<IssuerOptions> & { databasePath?: string }): Promise<Issuer>;
 }
 
 const stores = new WeakMap<Issuer, SqliteStore>();
@@ -48,6 +49,14 @@ export function sqlOf(issuer: Issuer): HostSql {
   const store = stores.get(issuer);
   if (store === undefined) throw new Error('another issuer');
   return store.sql;
+}
+
+/** Another connection to the file of an issuer that `house().open` opened. */
+export function fileOf(issuer: Issuer): Database.Database {
+  const [list] = sqlOf(issuer).pragma('database_list') as readonly { readonly file: string }[];
+  const database = new Database(list?.file ?? '');
+  onTestFinished(() => void database.close());
+  return database;
 }
 
 export function house(): House {
@@ -61,13 +70,13 @@ export function house(): House {
     databasePath,
     keysPath,
     users,
-    open({ databasePath: path = databasePath, ...options } = {}) {
+    async open({ databasePath: path = databasePath, ...options } = {}) {
       const store = sqliteStore({ path });
-      const issuer = openIssuer({
+      const issuer = await openIssuer({
         issuer: ISSUER,
         store,
         keysPath,
-        subject: (sub) => users.get(sub),
+        subject: (_from, sub) => users.get(sub),
         clients: ['web', 'app'].map(publicClient),
         ...options,
       });
@@ -83,7 +92,7 @@ export function login(
   issuer: Issuer,
   sub = 'ada',
   more: { clientId?: string; credentialVersion?: number } = {},
-): TokenAnswer {
+): Promise<TokenAnswer> {
   return issuer.beginSession({
     sub,
     clientId: more.clientId ?? 'web',
@@ -108,9 +117,9 @@ export async function codeOf(work: () => unknown): Promise<string | undefined> {
 }
 
 /** Whether the issuer itself still takes this token: `ok`, or the code of the refusal. */
-export function asked(issuer: Issuer, answer: AccessAnswer): string {
+export async function asked(issuer: Issuer, answer: AccessAnswer): Promise<string> {
   try {
-    issuer.verify(answer.access_token);
+    await issuer.verify(answer.access_token);
     return 'ok';
   } catch (error) {
     return (error as RescindError).code ?? String(error);

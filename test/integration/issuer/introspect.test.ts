@@ -7,78 +7,88 @@ const START = 1_800_000_000_000;
 const INACTIVE = { active: false };
 const resource: Client = { clientId: 'rs', name: 'RS', authMethod: 'client_secret_basic', mayIntrospect: true };
 
-function scene() {
+async function scene() {
   const clock = createManualClock(START);
   const place = house();
   place.users.put('ada', { claims: { scope: 'read', roles: ['auditor'] } });
-  const issuer = place.open({ clock });
-  issuer.clients.put(resource);
+  const issuer = await place.open({ clock });
+  await issuer.clients.put(resource);
   const ask = (token: string, clientId = 'rs') => issuer.introspect(token, { clientId });
   return { clock, place, issuer, ask };
 }
 
 describe('introspection (RFC 7662)', () => {
-  test('of a good access token says all that is in it', () => {
-    const { issuer, ask } = scene();
-    const answer = login(issuer);
-    expect(ask(answer.access_token)).toEqual({ active: true, token_type: 'Bearer', ...claimsOf(answer) });
-    expect(ask(answer.access_token)).toMatchObject({ roles: ['auditor'], sub: 'ada', client_id: 'web', scope: 'read' });
+  test('of a good access token says all that is in it', async () => {
+    const { issuer, ask } = await scene();
+    const answer = await login(issuer);
+    expect(await ask(answer.access_token)).toEqual({ active: true, token_type: 'Bearer', ...claimsOf(answer) });
+    expect(await ask(answer.access_token)).toMatchObject({
+      roles: ['auditor'],
+      sub: 'ada',
+      client_id: 'web',
+      scope: 'read',
+    });
   });
 
   test('security 32: unknown, expired, revoked and foreign tokens are one answer', async () => {
-    const { issuer, clock, place, ask } = scene();
-    const others = house().open({ clock });
-    const [ended, softly, alone, good] = [login(issuer), login(issuer), login(issuer), login(issuer)];
+    const { issuer, clock, place, ask } = await scene();
+    const others = await house().open({ clock });
+    const [ended, softly, alone, good] = [
+      await login(issuer),
+      await login(issuer),
+      await login(issuer),
+      await login(issuer),
+    ];
     await issuer.endSession({ sid: ended.sid, reason: 'logout' });
     await issuer.revokeToken({ token: alone.access_token, clientId: 'web' });
-    const foreign = login(others).access_token;
+    const foreign = (await login(others)).access_token;
     for (const token of ['', 'x', 'a.b.c', foreign, `${good.access_token}x`, ended.access_token, alone.access_token]) {
-      expect(ask(token)).toEqual(INACTIVE);
+      expect(await ask(token)).toEqual(INACTIVE);
     }
     await issuer.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' });
-    expect(ask(softly.access_token)).toEqual(INACTIVE);
+    expect(await ask(softly.access_token)).toEqual(INACTIVE);
     const fresh = await refresh(issuer, softly);
-    expect(ask(fresh.access_token)).toMatchObject({ active: true });
+    expect(await ask(fresh.access_token)).toMatchObject({ active: true });
     clock.advance(900_000);
-    expect(ask(fresh.access_token)).toEqual(INACTIVE);
+    expect(await ask(fresh.access_token)).toEqual(INACTIVE);
     expect(place.databasePath).not.toBe('');
   });
 
-  test('is for those who may; others learn of their own tokens alone', () => {
-    const { issuer, ask } = scene();
-    const answer = login(issuer);
+  test('is for those who may; others learn of their own tokens alone', async () => {
+    const { issuer, ask } = await scene();
+    const answer = await login(issuer);
     const { access_token: token } = answer;
-    expect(ask(token, 'web')).toMatchObject({ active: true });
-    expect(ask(token, 'app')).toEqual(INACTIVE);
-    expect(ask(token, 'nobody')).toEqual(INACTIVE);
-    issuer.clients.put({ ...resource, audience: ['orders'] });
-    expect(ask(token)).toEqual(INACTIVE);
-    issuer.clients.put({ ...resource, audience: ['orders', 'prices'] });
-    expect(ask(token)).toMatchObject({ active: true });
-    issuer.clients.put({ ...resource, disabled: true });
-    expect(ask(token)).toEqual(INACTIVE);
+    expect(await ask(token, 'web')).toMatchObject({ active: true });
+    expect(await ask(token, 'app')).toEqual(INACTIVE);
+    expect(await ask(token, 'nobody')).toEqual(INACTIVE);
+    await issuer.clients.put({ ...resource, audience: ['orders'] });
+    expect(await ask(token)).toEqual(INACTIVE);
+    await issuer.clients.put({ ...resource, audience: ['orders', 'prices'] });
+    expect(await ask(token)).toMatchObject({ active: true });
+    await issuer.clients.put({ ...resource, disabled: true });
+    expect(await ask(token)).toEqual(INACTIVE);
   });
 
   test('a refresh token is never mistaken for an access token: only its own client is told of it', async () => {
-    const { issuer, clock, place, ask } = scene();
-    const first = login(issuer);
+    const { issuer, clock, place, ask } = await scene();
+    const first = await login(issuer);
     const second = await refresh(issuer, first);
-    expect(ask(second.refresh_token)).toEqual(INACTIVE);
-    expect(ask(second.refresh_token, 'web')).toEqual({
+    expect(await ask(second.refresh_token)).toEqual(INACTIVE);
+    expect(await ask(second.refresh_token, 'web')).toEqual({
       ...{ active: true, iss: 'https://login.example', sub: 'ada', client_id: 'web', scope: 'read', sid: first.sid },
       ...{ exp: (START + 7 * 86_400_000) / 1000, token_use: 'refresh_token' },
     });
-    expect(ask(first.refresh_token, 'web')).toEqual(INACTIVE);
+    expect(await ask(first.refresh_token, 'web')).toEqual(INACTIVE);
     place.users.put('ada', { active: false });
-    expect(ask(second.refresh_token, 'web')).toEqual(INACTIVE);
+    expect(await ask(second.refresh_token, 'web')).toEqual(INACTIVE);
     place.users.put('ada', { active: true });
     clock.advance(7 * 86_400_000);
-    expect(ask(second.refresh_token, 'web')).toEqual(INACTIVE);
+    expect(await ask(second.refresh_token, 'web')).toEqual(INACTIVE);
   });
 
   test('goes on inside a transaction', async () => {
-    const { issuer, ask } = scene();
-    const answer = login(issuer);
+    const { issuer, ask } = await scene();
+    const answer = await login(issuer);
     const open = issuer.transaction(() => ask(answer.access_token));
     expect(await open).toMatchObject({ active: true });
   });

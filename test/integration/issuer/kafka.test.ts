@@ -6,7 +6,7 @@ import { restoreIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { codeOf, house, ISSUER, login, refresh, sqlOf } from './house.ts';
+import { codeOf, fileOf, house, ISSUER, login, refresh } from './house.ts';
 
 test('over a real Kafka: published, found out as restored by the topic’s end, and imported from it', async () => {
   await using broker = await openBroker();
@@ -21,10 +21,10 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
       minRetentionMs: 7 * 86_400_000,
     });
   const place = house();
-  const issuer = place.open({ publisher: open() });
-  const [kept, lost] = [login(issuer), login(issuer)];
+  const issuer = await place.open({ publisher: open() });
+  const [kept, lost] = [await login(issuer), await login(issuer)];
   const [backup, mark] = [join(place.directory, 'backup.db'), join(place.keysPath, 'high-water.json')];
-  sqlOf(issuer).prepare('VACUUM INTO ?').run(backup);
+  fileOf(issuer).prepare('VACUUM INTO ?').run(backup);
   copyFileSync(mark, `${backup}.json`);
   await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
   await waitFor('the event to be sent', () => issuer.health().some(({ sentSeq }) => sentSeq === 1), 30_000);
@@ -33,7 +33,7 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
   for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
   copyFileSync(backup, place.databasePath);
   copyFileSync(`${backup}.json`, mark);
-  const restored = place.open({ publisher: open() });
+  const restored = await place.open({ publisher: open() });
   await waitFor('the end of the topic to be seen', () => restored.refusingWrites() !== null, 30_000);
   await restored.close();
 
@@ -45,7 +45,7 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
   });
   // Its mark was put back with it, so nobody knows how far the log had come.
   expect(report).toMatchObject({ importedEvents: 1, whole: false, replayError: null });
-  const again = place.open({ publisher: open() });
+  const again = await place.open({ publisher: open() });
   expect(await codeOf(() => refresh(again, lost))).toBe('grant_invalid');
   expect(await codeOf(() => refresh(again, kept))).toBe('grant_invalid');
   const { head } = again.log.snapshot();

@@ -19,14 +19,14 @@ export interface Kept {
   keeperLooked(): Promise<void>;
 }
 
-export function keep(options: Parameters<House['open']>[0] = {}, place = house()): Kept {
+export async function keep(options: Parameters<House['open']>[0] = {}, place = house()): Promise<Kept> {
   const clock = options.clock === undefined ? createManualClock(Date.now()) : (options.clock as ManualClock);
   let looks = 0;
   const gauge = (metric: string) => {
     if (metric === 'rescind_key_age_seconds') looks += 1;
   };
   const telemetry = { ...silentTelemetry, gauge };
-  const issuer = place.open({ accessTokenTtlMs: 60 * MINUTE, telemetry, ...options, clock });
+  const issuer = await place.open({ accessTokenTtlMs: 60 * MINUTE, telemetry, ...options, clock });
   return {
     place,
     clock,
@@ -43,12 +43,12 @@ export function keep(options: Parameters<House['open']>[0] = {}, place = house()
 export async function rotate({ issuer, clock }: Kept, purpose: 'token' | 'event' = 'token'): Promise<KeyView> {
   const next = await issuer.keys.rotate({ purpose });
   clock.advance(PUBLISH_BEFORE + 1_000);
-  await waitFor('the next key to sign', () => keyOf(issuer, 'active', purpose)?.kid === next.kid);
+  await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', purpose))?.kid === next.kid);
   return next;
 }
 
-export function keyOf(issuer: Issuer, state: string, purpose = 'token'): KeyView | undefined {
-  return issuer.keys.list().find((key) => key.purpose === purpose && key.state === state);
+export async function keyOf(issuer: Issuer, state: string, purpose = 'token'): Promise<KeyView | undefined> {
+  return (await issuer.keys.list()).find((key) => key.purpose === purpose && key.state === state);
 }
 
 export function kidOf(jws: string): string {

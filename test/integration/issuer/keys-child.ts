@@ -4,7 +4,7 @@ import { sqliteStore } from '@rescind/issuer-sqlite';
 
 // Revokes one key after the other, of either kind, until it is killed, and says each that was answered.
 const [databasePath = '', keysPath = ''] = process.argv.slice(2);
-const issuer = openIssuer({
+const issuer = await openIssuer({
   issuer: 'https://login.example',
   store: sqliteStore({ path: databasePath }),
   keysPath,
@@ -12,11 +12,11 @@ const issuer = openIssuer({
   keyRotation: { algorithm: 'ES256', everyMs: 1_001, eventEveryMs: 1_001, publishBeforeMs: 1_000 },
 });
 for (let turn = 0; ; turn += 1) {
-  const { sid } = issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
+  const { sid } = await issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
   await issuer.endSession({ sid, reason: 'logout' });
   writeSync(1, `sid ${sid}\n`);
   const purpose = turn % 3 === 0 ? 'event' : 'token';
-  const key = issuer.keys.list().find((one) => one.purpose === purpose && one.state === 'active');
+  const key = (await issuer.keys.list()).find((one) => one.purpose === purpose && one.state === 'active');
   if (key === undefined) throw new Error(`no ${purpose} key signs`);
   await issuer.keys.revoke({ kid: key.kid, reason: 'key_compromised' });
   writeSync(1, `kid ${key.kid}\n`);

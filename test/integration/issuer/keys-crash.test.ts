@@ -34,15 +34,15 @@ test('kill -9 while keys are changed: what was answered holds, keys sign, and no
   for (const answers of [1, 2, 3, 6, 11, 24]) {
     answered.push(...(await runAndKill(place, answers)));
 
-    const issuer = place.open({ keyRotation: { algorithm: 'ES256' } });
+    const issuer = await place.open({ keyRotation: { algorithm: 'ES256' } });
     expect(issuer.refusingWrites()).toBeNull();
     const events = eventsOf(issuer);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     const denied = new Set(events.flatMap(({ cutoffs }) => cutoffs.map(({ claim, value }) => `${claim} ${value}`)));
     expect(answered.filter((answer) => !denied.has(answer))).toEqual([]);
-    expect(await asked(issuer, login(issuer))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
 
-    const good = issuer.keys.list().filter(({ state }) => state !== 'revoked');
+    const good = (await issuer.keys.list()).filter(({ state }) => state !== 'revoked');
     expect(good.filter(({ state }) => state === 'active').map(({ purpose }) => purpose)).toEqual(['token', 'event']);
     const files = good.map(({ purpose, kid, state }) => `${purpose}-${kid}${state === 'former' ? '.public' : ''}.pem`);
     expect(filesOf(place).sort()).toEqual(files.sort());

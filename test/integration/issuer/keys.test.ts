@@ -5,14 +5,14 @@ import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, published, ro
 
 describe('a rotation by command (security 18)', () => {
   test('the next key is published first, signs later, and the one before stays until its last token is dead', async () => {
-    const kept = keep();
+    const kept = await keep();
     const { issuer, place, clock } = kept;
-    const before = login(issuer);
+    const before = await login(issuer);
     const first = kidOf(before.access_token);
     const next = await issuer.keys.rotate({ purpose: 'token' });
     expect(next).toMatchObject({ state: 'next', alg: 'RS256', activatedAt: clock.now() + PUBLISH_BEFORE });
     expect(published(issuer)).toEqual([first, next.kid]);
-    expect(kidOf(login(issuer).access_token)).toBe(first);
+    expect(kidOf((await login(issuer)).access_token)).toBe(first);
     // Asked again, it is the same one.
     expect(await issuer.keys.rotate({ purpose: 'token' })).toEqual(next);
 
@@ -24,7 +24,7 @@ describe('a rotation by command (security 18)', () => {
     // Nobody signs with it any more, so nobody can steal it any more.
     expect(filesOf(place, first)).toEqual([`token-${first}.public.pem`]);
 
-    const retiresAt = Number(keyOf(issuer, 'former')?.retiresAt);
+    const retiresAt = Number((await keyOf(issuer, 'former'))?.retiresAt);
     expect(retiresAt).toBe(Number(claimsOf(before).exp) * 1000 + MINUTE);
     clock.advance(retiresAt - 1_000 - clock.now());
     await kept.keeperLooked();
@@ -32,22 +32,22 @@ describe('a rotation by command (security 18)', () => {
     clock.advance(2_000);
     await waitFor('the former key to be forgotten', () => !published(issuer).includes(first));
     expect(filesOf(place, first)).toEqual([]);
-    expect(issuer.keys.list().map(({ state }) => state)).toEqual(['active', 'active']);
+    expect((await issuer.keys.list()).map(({ state }) => state)).toEqual(['active', 'active']);
   });
 
   test('tokens of both keys are good meanwhile, over a restart too', async () => {
-    const kept = keep();
-    const before = login(kept.issuer);
+    const kept = await keep();
+    const before = await login(kept.issuer);
     await rotate(kept);
-    const after = login(kept.issuer);
+    const after = await login(kept.issuer);
     await kept.issuer.close();
-    const { issuer } = keep({ clock: kept.clock }, kept.place);
+    const { issuer } = await keep({ clock: kept.clock }, kept.place);
     expect(published(issuer)).toEqual([kidOf(after.access_token), kidOf(before.access_token)]);
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
   });
 
   test('what the host writes along commits with it, or nothing does', async () => {
-    const { issuer, place } = keep();
+    const { issuer, place } = await keep();
     const refusing = issuer.keys.rotate({
       purpose: 'token',
       along() {
@@ -57,12 +57,12 @@ describe('a rotation by command (security 18)', () => {
     await expect(refusing).rejects.toThrow('no room');
     expect(published(issuer)).toHaveLength(1);
     await issuer.close();
-    keep({}, place);
+    await keep({}, place);
     expect(filesOf(place)).toHaveLength(2);
   });
 
   test('with what is no purpose or no algorithm is a mistake', async () => {
-    const { issuer } = keep();
+    const { issuer } = await keep();
     await expect(issuer.keys.rotate({ purpose: 'refresh' as 'token' })).rejects.toThrow(/purpose must be/);
     await expect(issuer.keys.rotate({ purpose: 'token', alg: 'HS256' as 'RS256' })).rejects.toThrow(/alg must be/);
     await expect(issuer.keys.rotate({ purpose: 'event', alg: 'ES256' })).rejects.toThrow(/must be RS256/);
@@ -71,7 +71,7 @@ describe('a rotation by command (security 18)', () => {
 
 describe('a rotation on schedule', () => {
   test('publishes in time, and a wall clock that is set brings no key forward', async () => {
-    const { issuer, clock, keeperLooked } = keep({ keyRotation: { everyMs: 30 * DAY, eventEveryMs: 'never' } });
+    const { issuer, clock, keeperLooked } = await keep({ keyRotation: { everyMs: 30 * DAY, eventEveryMs: 'never' } });
     const [first] = published(issuer);
     const at = new Date(clock.now() + 30 * DAY).toISOString();
     clock.advance(30 * DAY - PUBLISH_BEFORE - 1);
@@ -86,37 +86,40 @@ describe('a rotation on schedule', () => {
     // No reader has fetched anything because somebody set the clock.
     clock.setWall(clock.now() + PUBLISH_BEFORE);
     await keeperLooked();
-    expect(keyOf(issuer, 'active')?.kid).toBe(first);
+    expect((await keyOf(issuer, 'active'))?.kid).toBe(first);
     clock.advance(PUBLISH_BEFORE);
-    await waitFor('the next key to sign', () => keyOf(issuer, 'active')?.kid === next.kid);
+    await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active'))?.kid === next.kid);
   });
 
   test('another algorithm is a rotation: both verify while tokens of both live', async () => {
-    const rsa = keep();
-    const before = login(rsa.issuer);
+    const rsa = await keep();
+    const before = await login(rsa.issuer);
     await rsa.issuer.close();
-    const { issuer, clock, keeperLooked } = keep({ keyRotation: { algorithm: 'ES256' }, clock: rsa.clock }, rsa.place);
+    const { issuer, clock, keeperLooked } = await keep(
+      { keyRotation: { algorithm: 'ES256' }, clock: rsa.clock },
+      rsa.place,
+    );
     expect(await asked(issuer, before)).toBe('ok');
     const next = await waitFor('the next key', () => keyOf(issuer, 'next'));
     expect(next.alg).toBe('ES256');
     await keeperLooked();
     clock.advance(PUBLISH_BEFORE);
-    await waitFor('the next key to sign', () => keyOf(issuer, 'active')?.kid === next.kid);
-    const after = login(issuer);
+    await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active'))?.kid === next.kid);
+    const after = await login(issuer);
     expect(kidOf(after.access_token)).toBe(next.kid);
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
     expect(issuer.jwks().keys.map(({ alg }) => alg)).toEqual(['ES256', 'RS256']);
     // One that was asked for by name stays what it was asked to be.
     expect(await issuer.keys.rotate({ purpose: 'token', alg: 'RS256' })).toMatchObject({ alg: 'RS256', state: 'next' });
     await keeperLooked();
-    expect(keyOf(issuer, 'next')?.alg).toBe('RS256');
+    expect((await keyOf(issuer, 'next'))?.alg).toBe('RS256');
   });
 });
 
 describe('a compromised key', () => {
   test('that signs is replaced in the transaction that denies it, and so is the next one beside it', async () => {
-    const { issuer, place } = keep();
-    const before = login(issuer);
+    const { issuer, place } = await keep();
+    const before = await login(issuer);
     const first = kidOf(before.access_token);
     const next = await issuer.keys.rotate({ purpose: 'token' });
     const { signingKid, revokedKids, seq } = await issuer.keys.revoke({ kid: first, reason: 'key_compromised' });
@@ -128,11 +131,11 @@ describe('a compromised key', () => {
     expect(event?.cutoffs.map(({ claim, value }) => [claim, value])).toEqual(revokedKids.map((kid) => ['kid', kid]));
     expect(await asked(issuer, before)).toBe('token_key_unknown');
     expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
-    expect(await asked(issuer, login(issuer))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
   test('of before, or one that is yet to sign: the one that signs goes on', async () => {
-    const kept = keep();
+    const kept = await keep();
     const { issuer } = kept;
     const [first = ''] = published(issuer);
     const second = await rotate(kept);
@@ -147,7 +150,7 @@ describe('a compromised key', () => {
   });
 
   test('that nobody knows is key_unknown', async () => {
-    const { issuer } = keep();
+    const { issuer } = await keep();
     const revoking = issuer.keys.revoke({ kid: 'nobody', reason: 'key_compromised' });
     await expect(revoking).rejects.toMatchObject({ code: 'key_unknown' });
   });

@@ -2,7 +2,7 @@ import type { Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { decoderOf, eventsOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
+import { asked, decoderOf, eventsOf, fileOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
 
 const START = 1_800_000_000_123;
 const SECOND = 1_000;
@@ -14,19 +14,19 @@ function beatOf(issuer: Issuer) {
 }
 
 describe('the outbox', () => {
-  test('a new one has head 0, no last and floor 1', () => {
-    const issuer = house().open();
+  test('a new one has head 0, no last and floor 1', async () => {
+    const issuer = await house().open();
     expect(issuer.log.snapshot()).toMatchObject({ head: 0, last: null, floor: 1 });
     expect(issuer.log.snapshot().epoch).toMatch(/^0000000001-/);
     expect(beatOf(issuer)).toMatchObject({ head: 0, last: null, floor: 1 });
   });
 
   test('a transaction that is taken back leaves no hole in the seq', async () => {
-    const issuer = house().open();
+    const issuer = await house().open();
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     for (let turn = 0; turn < 3; turn += 1) {
-      const failing = issuer.transaction((tx) => {
-        tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+      const failing = issuer.transaction(async (tx) => {
+        await tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
         throw new Error('the host changed its mind');
       });
       await expect(failing).rejects.toThrow('changed its mind');
@@ -38,16 +38,16 @@ describe('the outbox', () => {
   });
 
   test('the host’s own tables commit and fail with ours', async () => {
-    const issuer = house().open();
-    sqlOf(issuer).exec('CREATE TABLE users (name TEXT)');
+    const issuer = await house().open();
+    fileOf(issuer).exec('CREATE TABLE users (name TEXT)');
     const insert = sqlOf(issuer).prepare('INSERT INTO users VALUES (?)');
-    await issuer.transaction((tx) => {
+    await issuer.transaction(async (tx) => {
       insert.run('kept');
-      tx.revoke({ claim: 'sub', value: 'ada', reason: 'deleted' });
+      await tx.revoke({ claim: 'sub', value: 'ada', reason: 'deleted' });
     });
-    const failing = issuer.transaction((tx) => {
+    const failing = issuer.transaction(async (tx) => {
       insert.run('lost');
-      tx.revoke({ claim: 'sub', value: 'ada', reason: 'not a word' });
+      await tx.revoke({ claim: 'sub', value: 'ada', reason: 'not a word' });
     });
     await expect(failing).rejects.toThrow(TypeError);
     expect(sqlOf(issuer).prepare('SELECT name FROM users').pluck().all()).toEqual(['kept']);
@@ -56,52 +56,95 @@ describe('the outbox', () => {
 
   test('one T a transaction; a session begun after it lives, one begun before does not', async () => {
     const clock = createManualClock(START);
-    const issuer = house().open({ clock });
-    const before = login(issuer);
-    const after = await issuer.transaction((tx) => {
-      tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
-      tx.revoke({ claim: 'client_id', value: 'web', reason: 'client_revoked', endsSession: false });
+    const issuer = await house().open({ clock });
+    const before = await login(issuer);
+    const after = await issuer.transaction(async (tx) => {
+      await tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+      await tx.revoke({ claim: 'client_id', value: 'web', reason: 'client_revoked', endsSession: false });
       return tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
     });
     const [first, second] = eventsOf(issuer).map(({ cutoffs }) => cutoffs[0]?.issuedUntil);
     expect(first).toBe(START);
     expect(second).toBe(first);
-    expect(() => issuer.verify(before.access_token)).toThrow();
-    expect(issuer.verify(after.access_token).payload.iat_ms).toBe(START + 1);
+    await expect(issuer.verify(before.access_token)).rejects.toThrow();
+    expect((await issuer.verify(after.access_token)).payload.iat_ms).toBe(START + 1);
     expect((await refresh(issuer, after)).sid).toBe(after.sid);
   });
 
   test('whoever listens hears of a commit, and not of what was taken back', async () => {
-    const issuer = house().open();
+    const issuer = await house().open();
     let heard = 0;
     const stop = issuer.log.onAppend(() => {
       heard += 1;
       expect(issuer.log.snapshot().head).toBe(1);
     });
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-    const failing = issuer.transaction((tx) => {
-      tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+    const failing = issuer.transaction(async (tx) => {
+      await tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
       throw new Error('no');
     });
     await failing.catch(() => undefined);
-    login(issuer);
+    await login(issuer);
     expect(heard).toBe(1);
     stop();
   });
 
-  test('inside a transaction the log does not answer: what it has may yet be taken back', async () => {
-    const issuer = house().open();
-    await issuer.transaction(() => {
-      for (const read of [issuer.log.snapshot, issuer.log.heartbeat, () => issuer.log.read(0, 1)]) {
-        expect(read).toThrow(/inside a transaction/);
-      }
-      expect(() => login(issuer)).toThrow(/a transaction is open/);
+  test('while a transaction is open the log is as it was before', async () => {
+    const issuer = await house().open();
+    await issuer.transaction(async (tx) => {
+      await tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed' });
+      expect(issuer.log.snapshot().head).toBe(0);
+      expect(issuer.log.heartbeat().head).toBe(0);
+      expect(issuer.log.read(0, 9)).toEqual([]);
     });
+    expect(issuer.log.snapshot().head).toBe(1);
+  });
+
+  test('inside a transaction no other one begins', async () => {
+    const issuer = await house().open();
+    const ada = await login(issuer);
+    await issuer.transaction(async () => {
+      await expect(login(issuer)).rejects.toThrow(/a transaction is open/);
+      await expect(refresh(issuer, ada)).rejects.toThrow(/a transaction is open/);
+      await expect(issuer.transaction(() => 1)).rejects.toThrow(/a transaction is open/);
+    });
+    expect(await asked(issuer, await refresh(issuer, ada))).toBe('ok');
+  });
+
+  test('where a revocation stands in the log is known after the commit', async () => {
+    const issuer = await house().open();
+    const revoked = await issuer.transaction(async (tx) => {
+      const planned = await tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed' });
+      expect(planned.txn).toMatch(/./);
+      expect(() => planned.seq).toThrow(/after the commit/);
+      expect(() => planned.epoch).toThrow(/after the commit/);
+      return planned;
+    });
+    expect(revoked).toMatchObject({ seq: 1, epoch: issuer.log.snapshot().epoch, endedSessions: 0 });
+  });
+
+  test('work that waits for anything but its transaction is undone after a second, and the next ones go on', async () => {
+    const issuer = await house().open();
+    const ada = await login(issuer);
+    const released = Promise.withResolvers<void>();
+    let late: unknown;
+    const waiting = issuer.transaction(async (tx) => {
+      await tx.endSession({ sid: ada.sid, reason: 'logout' });
+      await released.promise;
+      late = await tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }).catch((error: unknown) => error);
+    });
+    await expect(waiting).rejects.toThrow(/waited for 1000 ms/);
+    const bob = issuer.transaction(async (tx) => tx.revoke({ claim: 'sub', value: 'bob', reason: 'roles_changed' }));
+    expect((await bob).seq).toBe(1);
+    released.resolve();
+    await waitFor('the late call', async () => late !== undefined);
+    expect(String(late)).toContain('the transaction is over');
+    expect(await asked(issuer, ada)).toBe('ok');
   });
 
   test('nothing secret is in an event', async () => {
-    const issuer = house().open();
-    const answer = login(issuer);
+    const issuer = await house().open();
+    const answer = await login(issuer);
     const next = await refresh(issuer, answer);
     await issuer.revokeToken({ token: next.access_token, clientId: 'web' });
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
@@ -120,21 +163,21 @@ describe('the issuer’s clock', () => {
   test('set back, also over a restart: tokens, cut-offs and heartbeats go on from where they were', async () => {
     const place = house();
     const clock = createManualClock(START);
-    const issuer = place.open({ clock });
-    const before = login(issuer);
+    const issuer = await place.open({ clock });
+    const before = await login(issuer);
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     await issuer.close();
-    const again = place.open({ clock: createManualClock(START - 500) });
-    const after = login(again);
-    expect(() => again.verify(before.access_token)).toThrow();
-    expect(again.verify(after.access_token).payload.iat_ms).toBe(START + 1);
+    const again = await place.open({ clock: createManualClock(START - 500) });
+    const after = await login(again);
+    await expect(again.verify(before.access_token)).rejects.toThrow();
+    expect((await again.verify(after.access_token)).payload.iat_ms).toBe(START + 1);
     expect(beatOf(again).at).toBeGreaterThan(START);
   });
 
   test('a cut-off does not wait for a wall clock that is far behind', async () => {
     const clock = createManualClock(START);
-    const issuer = house().open({ clock });
-    login(issuer);
+    const issuer = await house().open({ clock });
+    await login(issuer);
     clock.setWall(START - 30 * SECOND);
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     expect(issuer.log.snapshot().head).toBe(1);
@@ -143,7 +186,7 @@ describe('the issuer’s clock', () => {
 
   test('a burst of cut-offs waits for itself: clock_ahead if that takes too long, and when to try again', async () => {
     const clock = createManualClock(START);
-    const issuer = house().open({ clock });
+    const issuer = await house().open({ clock });
     const cutOff = () => issuer.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
     for (let count = 0; count <= 1_000; count += 1) await cutOff();
     const ahead = { code: 'clock_ahead', status: 503, retryAfter: 5 };
@@ -155,14 +198,14 @@ describe('the issuer’s clock', () => {
 
   test('set forward by hours: nothing is minted, logouts go on, health tells', async () => {
     const clock = createManualClock(START);
-    const issuer = house().open({ clock });
-    const answer = login(issuer);
+    const issuer = await house().open({ clock });
+    const answer = await login(issuer);
     clock.setWall(START + 7_200 * SECOND);
-    expect(() => login(issuer)).toThrow(expect.objectContaining({ code: 'clock_parted' }));
+    await expect(login(issuer)).rejects.toThrow(expect.objectContaining({ code: 'clock_parted' }));
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
     expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'warn' }));
     clock.setWall(START);
-    expect(login(issuer).token_type).toBe('Bearer');
+    expect((await login(issuer)).token_type).toBe('Bearer');
   });
 });
 
@@ -172,8 +215,8 @@ describe('nothing is kept longer than it is needed', () => {
 
   test('rows go at E + 60 s, from the bottom; head and last outlive them, and the floor follows', async () => {
     const clock = createManualClock(START);
-    const issuer = house().open({ clock, accessTokenTtlMs: 10 * SECOND, eventRetentionMs: 86_400 * SECOND });
-    const answer = login(issuer);
+    const issuer = await house().open({ clock, accessTokenTtlMs: 10 * SECOND, eventRetentionMs: 86_400 * SECOND });
+    const answer = await login(issuer);
     await refresh(issuer, answer);
     await issuer.endSession({ sid: answer.sid, reason: 'logout' });
     clock.advance(10 * SECOND + 59 * SECOND);
@@ -190,17 +233,17 @@ describe('nothing is kept longer than it is needed', () => {
     await waitFor('the tables to be swept', () => rows(issuer, 'rescind_revocations') === 0);
     expect(rows(issuer, 'rescind_sessions')).toBe(0);
     expect(rows(issuer, 'rescind_spent')).toBe(0);
-    login(issuer);
+    await login(issuer);
     expect(await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' })).toMatchObject({ seq: 2 });
     expect(eventsOf(issuer)).toMatchObject([{ seq: 2, prev: last }]);
   });
 
   test('a row that denies for ever is said anew at half the retention, and pins no floor', async () => {
     const clock = createManualClock(START);
-    const issuer = house().open({ clock, accessTokenTtlMs: SECOND, eventRetentionMs: 3_600 * SECOND });
+    const issuer = await house().open({ clock, accessTokenTtlMs: SECOND, eventRetentionMs: 3_600 * SECOND });
     const kid = String(issuer.jwks().keys[0]?.kid);
     await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
-    login(issuer);
+    await login(issuer);
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     const [first] = eventsOf(issuer);
     clock.advance(1_801 * SECOND);

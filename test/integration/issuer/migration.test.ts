@@ -16,7 +16,7 @@ type Given = Record<
 >;
 
 /** A file that version 1 wrote, as it lay there; only its private keys are not those of then. */
-function upgraded() {
+async function upgraded() {
   const { at, ...given } = JSON.parse(fixture('version-1.json'));
   const place = house();
   for (const sub of ['bob', 'eve']) place.users.put(sub);
@@ -36,7 +36,7 @@ function upgraded() {
   writeFileSync(join(place.keysPath, 'high-water.json'), JSON.stringify(mark));
   // The host registers what it has; who had sessions before there was a registry is in it anyway.
   const clock = createManualClock(at);
-  const issuer = place.open({ clock, clients: [{ clientId: 'web', name: 'Web', authMethod: 'none' }] });
+  const issuer = await place.open({ clock, clients: [{ clientId: 'web', name: 'Web', authMethod: 'none' }] });
   return { place, clock, issuer, given: given as Given };
 }
 
@@ -45,33 +45,33 @@ const use = (issuer: Issuer, { refresh_token: refreshToken }: { refresh_token: s
 
 describe('a file of version 1', () => {
   test('is taken to the present version, and opened again', async () => {
-    const { issuer, place, clock } = upgraded();
+    const { issuer, place, clock } = await upgraded();
     const version = sqlOf(issuer).prepare('SELECT version FROM rescind_schema').pluck().get();
     expect(version).toBeGreaterThanOrEqual(2);
     expect(sqlOf(issuer).pragma('foreign_key_check')).toEqual([]);
     expect(sqlOf(issuer).pragma('integrity_check', { simple: true })).toBe('ok');
     await issuer.close();
-    expect(place.open({ clock }).refusingWrites()).toBeNull();
+    expect((await place.open({ clock })).refusingWrites()).toBeNull();
   });
 
-  test('its sessions are there, with what was known of them', () => {
-    const { issuer, given } = upgraded();
-    expect(issuer.sessions.find(given.present.sid)).toMatchObject({
+  test('its sessions are there, with what was known of them', async () => {
+    const { issuer, given } = await upgraded();
+    expect(await issuer.sessions.find(given.present.sid)).toMatchObject({
       ...{ sub: 'ada', clientId: 'app', deviceName: 'ada at app', amr: ['pwd'], storage: 'body', endedAt: null },
       ...{ createdAt: 1_800_000_001_000, authTime: 1_800_000_001_000, lastUsedAt: 1_800_000_121_000 },
       idleExpiresAt: 1_800_000_121_000 + 7 * 86_400_000,
     });
-    expect(issuer.sessions.list({ sub: 'ada' }).items).toHaveLength(2);
-    expect(issuer.sessions.find(given.ended.sid)).toMatchObject({ endReason: 'logout' });
-    expect(issuer.clients.list().map(({ clientId }) => clientId)).toEqual(['app', 'web']);
+    expect((await issuer.sessions.list({ sub: 'ada' })).items).toHaveLength(2);
+    expect(await issuer.sessions.find(given.ended.sid)).toMatchObject({ endReason: 'logout' });
+    expect((await issuer.clients.list()).map(({ clientId }) => clientId)).toEqual(['app', 'web']);
   });
 
   test('refresh tokens go on, and rotate as they did', async () => {
-    const { issuer, given, clock } = upgraded();
+    const { issuer, given, clock } = await upgraded();
     const fresh = await use(issuer, given.fresh);
     expect(fresh).toMatchObject({ sid: given.fresh.sid, scope: 'read' });
     const present = await use(issuer, given.present, 'app');
-    expect(asked(issuer, present)).toBe('ok');
+    expect(await asked(issuer, present)).toBe('ok');
     expect((await use(issuer, present, 'app')).sid).toBe(given.present.sid);
     expect(await codeOf(() => use(issuer, given.ended))).toBe('grant_invalid');
     clock.advance(11_000);
@@ -79,24 +79,24 @@ describe('a file of version 1', () => {
   });
 
   test.each(['ancestor', 'former'] as const)('the %s that was spent before ends its session', async (which) => {
-    const { issuer, given, clock } = upgraded();
+    const { issuer, given, clock } = await upgraded();
     clock.advance(11_000);
     expect(await codeOf(() => use(issuer, given[which], 'web'))).toBe('grant_invalid');
     expect(await codeOf(() => use(issuer, given[which], 'app'))).toBe('grant_reused');
     expect(await codeOf(() => use(issuer, given.present, 'app'))).toBe('grant_invalid');
-    expect(issuer.sessions.find(given.present.sid)?.endReason).toBe('refresh_token_reused');
+    expect((await issuer.sessions.find(given.present.sid))?.endReason).toBe('refresh_token_reused');
   });
 
   test('an answer that was lost in the last seconds of it costs a login, and no session', async () => {
-    const { issuer, given } = upgraded();
+    const { issuer, given } = await upgraded();
     expect(await codeOf(() => use(issuer, given.lost))).toBe('grant_invalid');
     expect((await use(issuer, given.answer)).sid).toBe(given.answer.sid);
   });
 
   test('its cut-offs and its log go on', async () => {
-    const { issuer, given } = upgraded();
+    const { issuer, given } = await upgraded();
     expect(issuer.log.snapshot()).toMatchObject({ head: 2 });
-    expect(issuer.revocations.list().items.map(({ reason }) => reason)).toEqual(['roles_changed', 'logout']);
+    expect((await issuer.revocations.list()).items.map(({ reason }) => reason)).toEqual(['roles_changed', 'logout']);
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     expect(issuer.log.snapshot().head).toBe(3);
     expect(await codeOf(() => use(issuer, given.present, 'app'))).toBe('grant_invalid');

@@ -94,10 +94,10 @@ async function play(
       await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
       cut(true);
     } else if (one.kind === 'password') {
-      await issuer.transaction((tx) => {
+      await issuer.transaction(async (tx) => {
         version += 1;
         users.put('ada', { credentialVersion: version });
-        tx.endAllSessions({ sub: 'ada', reason: 'password_changed' });
+        await tx.endAllSessions({ sub: 'ada', reason: 'password_changed' });
       });
       cut(true);
     } else if (one.kind === 'logout' && newest) {
@@ -108,14 +108,15 @@ async function play(
         other.over = true;
       }
     }
-    for (const { answer, cut: isCut } of minted) expect(asked(issuer, answer)).toBe(isCut ? 'token_revoked' : 'ok');
+    for (const { answer, cut: isCut } of minted)
+      expect(await asked(issuer, answer)).toBe(isCut ? 'token_revoked' : 'ok');
   }
 }
 
 test('no token minted before a cut-off survives it, and every one minted after works, in the same millisecond too', async () => {
   const place = house();
   const clock = createManualClock(START);
-  const issuer = place.open({ clock, accessTokenTtlMs: 86_400_000 });
+  const issuer = await place.open({ clock, accessTokenTtlMs: 86_400_000 });
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 14 }), async (steps) => {
       // Whatever the last run did to the wall, this one begins after it.

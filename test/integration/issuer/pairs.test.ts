@@ -27,32 +27,32 @@ const scopes: readonly Scope[] = [
   },
 ];
 
-function scene() {
+async function scene() {
   const clock = createManualClock(1_800_000_000_000);
   const place = house();
   place.users.put('ada', { claims: { scope: 'read', tenant: 'north' } });
-  const issuer = place.open({ clock });
-  issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true } });
-  issuer.clients.put({ clientId: 'rs', name: 'RS', authMethod: 'client_secret_basic', mayIntrospect: true });
+  const issuer = await place.open({ clock });
+  await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true } });
+  await issuer.clients.put({ clientId: 'rs', name: 'RS', authMethod: 'client_secret_basic', mayIntrospect: true });
   return { clock, issuer };
 }
 
 test.each(scopes)(
   'security 22: $name alone, and with every other, in both orders: the strictest holds everywhere',
   async (first) => {
-    const { clock, issuer } = scene();
+    const { clock, issuer } = await scene();
     for (const second of scopes) {
-      const answer = login(issuer, 'ada', { clientId: 'app' });
+      const answer = await login(issuer, 'ada', { clientId: 'app' });
       const cutoffs = second === first ? [first] : [first, second];
       for (const cutoff of cutoffs) await issuer.revoke({ ...cutoff.of(answer), reason: 'because' });
       const isOver = cutoffs.some(({ endsSession }) => endsSession);
       const byName = cutoffs.some(({ name }) => name === 'token');
-      expect(asked(issuer, answer)).toBe('token_revoked');
-      expect(issuer.introspect(answer.access_token, { clientId: 'rs' })).toEqual({ active: false });
+      expect(await asked(issuer, answer)).toBe('token_revoked');
+      expect(await issuer.introspect(answer.access_token, { clientId: 'rs' })).toEqual({ active: false });
       const renew = () => issuer.renew({ accessToken: answer.access_token, clientId: 'app' });
       expect(await codeOf(renew)).toBe(isOver || byName ? 'grant_invalid' : undefined);
       expect(await codeOf(() => refresh(issuer, answer, 'app'))).toBe(isOver ? 'grant_invalid' : undefined);
-      expect(asked(issuer, login(issuer, 'ada', { clientId: 'app' }))).toBe('ok');
+      expect(await asked(issuer, await login(issuer, 'ada', { clientId: 'app' }))).toBe('ok');
       clock.advance(10);
     }
   },

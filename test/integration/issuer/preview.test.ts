@@ -12,16 +12,16 @@ async function scene() {
   const clock = createManualClock(START);
   const place = house();
   for (const sub of ['bob', 'eve']) place.users.put(sub);
-  const issuer = place.open({ clock, refreshIdleTtlMs: 60_000 });
-  login(issuer, 'ada');
+  const issuer = await place.open({ clock, refreshIdleTtlMs: 60_000 });
+  await login(issuer, 'ada');
   clock.advance(17 * 60_000);
-  const [kept, one, gone] = [login(issuer), login(issuer), login(issuer)];
+  const [kept, one, gone] = [await login(issuer), await login(issuer), await login(issuer)];
   for (const [sub, clientId] of [
     ['bob', 'web'],
     ['bob', 'app'],
     ['eve', 'app'],
   ] as const)
-    login(issuer, sub, { clientId });
+    await login(issuer, sub, { clientId });
   await issuer.endSession({ sid: gone.sid, reason: 'logout' });
   return { issuer, kept, one, gone };
 }
@@ -78,21 +78,22 @@ describe('a dry run', () => {
     const { issuer, kept, one, gone } = await scene();
     const what = of({ kept: kept.sid, one: one.sid, gone: gone.sid });
     const before = dump(issuer);
-    const preview = issuer.preview(what);
+    const preview = await issuer.preview(what);
     expect(dump(issuer)).toBe(before);
     expect(preview).toMatchObject({ sessions, subjects });
-    const wereOpen = preview.sids.filter((sid) => issuer.sessions.find(sid)?.endedAt === null);
-    expect(wereOpen).toHaveLength(sessions);
+    for (const sid of preview.sids) expect((await issuer.sessions.find(sid))?.endedAt).toBeNull();
+    expect(preview.sids).toHaveLength(sessions);
     const revoked = await act(issuer, what);
     expect(revoked?.endedSessions).toBe(preview.sessions);
-    expect(preview.sids.filter((sid) => issuer.sessions.find(sid)?.endReason === 'because')).toEqual(preview.sids);
-    if (revoked !== undefined) expect(issuer.revocations.find(revoked.txn)?.expiresAt).toBe(preview.tokensUntil);
+    for (const sid of preview.sids) expect((await issuer.sessions.find(sid))?.endReason).toBe('because');
+    if (revoked !== undefined)
+      expect((await issuer.revocations.find(revoked.txn))?.expiresAt).toBe(preview.tokensUntil);
   });
 
   test('names the first hundred', async () => {
-    const issuer = house().open();
-    for (let at = 0; at < 120; at += 1) login(issuer);
-    const preview = issuer.preview({ sub: 'ada', reason });
+    const issuer = await house().open();
+    for (let at = 0; at < 120; at += 1) await login(issuer);
+    const preview = await issuer.preview({ sub: 'ada', reason });
     expect(preview).toMatchObject({ sessions: 120, subjects: 1 });
     expect(new Set(preview.sids).size).toBe(100);
   });
@@ -100,24 +101,32 @@ describe('a dry run', () => {
   test('of nothing, and of what cannot be', async () => {
     const { issuer, kept } = await scene();
     expect(
-      issuer.preview({ sub: 'eve', exceptSid: issuer.preview({ sub: 'eve', reason }).sids[0] ?? '', reason }),
+      await issuer.preview({
+        sub: 'eve',
+        exceptSid: (await issuer.preview({ sub: 'eve', reason })).sids[0] ?? '',
+        reason,
+      }),
     ).toEqual({
       ...{ sessions: 0, sids: [], subjects: 0, affectedSessions: 0, affectedSubjects: 0, tokensUntil: 0 },
     });
-    expect(() => issuer.preview({ claim: 'sid', value: kept.sid, reason, endsSession: false })).toThrow(TypeError);
+    await expect(issuer.preview({ claim: 'sid', value: kept.sid, reason, endsSession: false })).rejects.toThrow(
+      TypeError,
+    );
     const [key] = issuer.jwks().keys;
     const before = issuer.jwks();
-    expect(issuer.preview({ claim: 'kid', value: String(key?.kid), reason })).toMatchObject({ tokensUntil: null });
+    expect(await issuer.preview({ claim: 'kid', value: String(key?.kid), reason })).toMatchObject({
+      tokensUntil: null,
+    });
     expect(issuer.jwks()).toEqual(before);
   });
 });
 
 describe('what has been revoked', () => {
   test('is found by its txn and listed, the newest first, each once', async () => {
-    const issuer = house().open();
+    const issuer = await house().open();
     const records = [];
     for (let at = 0; at < 3; at += 1) {
-      records.push(await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' }));
+      records.push(await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' }));
     }
     const many = Array.from({ length: 900 }, (_, at) => ({
       claim: 'sid',
@@ -125,27 +134,29 @@ describe('what has been revoked', () => {
       reason: 'x',
     }));
     const big = await issuer.revoke(many);
-    expect(issuer.revocations.find(big.txn)).toMatchObject({ seq: big.seq, reason: 'x', published: true });
-    expect(issuer.revocations.find(big.txn)?.deny).toHaveLength(900);
+    expect(await issuer.revocations.find(big.txn)).toMatchObject({ seq: big.seq, reason: 'x', published: true });
+    expect((await issuer.revocations.find(big.txn))?.deny).toHaveLength(900);
     const all = [...records.map((record) => record?.txn), big.txn].reverse();
-    const first = issuer.revocations.list({ limit: 3 });
-    const second = issuer.revocations.list({ limit: 3, after: first.next ?? '' });
+    const first = await issuer.revocations.list({ limit: 3 });
+    const second = await issuer.revocations.list({ limit: 3, after: first.next ?? '' });
     expect([...first.items, ...second.items].map(({ txn }) => txn)).toEqual(all);
     expect(second.next).toBeUndefined();
-    expect(issuer.revocations.find('nobody')).toBeUndefined();
+    expect(await issuer.revocations.find('nobody')).toBeUndefined();
     expect(await codeOf(() => issuer.revocations.list({ after: 'x' }))).toBe('request_invalid');
   });
 
   test('says whether Kafka has it', async () => {
     const topic = new Topic();
     topic.isDown = true;
-    const issuer = house().open({ publisher: topic.publisher() });
-    const record = await issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
-    expect(issuer.revocations.find(record?.txn ?? '')).toMatchObject({
+    const issuer = await house().open({ publisher: topic.publisher() });
+    const record = await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
+    expect(await issuer.revocations.find(record?.txn ?? '')).toMatchObject({
       published: false,
       appendedAt: expect.any(Number),
     });
     topic.isDown = false;
-    await expect.poll(() => issuer.revocations.find(record?.txn ?? '')?.published, { timeout: 20_000 }).toBe(true);
+    await expect
+      .poll(async () => (await issuer.revocations.find(record?.txn ?? ''))?.published, { timeout: 20_000 })
+      .toBe(true);
   });
 });

@@ -9,10 +9,10 @@ const START = 1_800_000_000_123;
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
-function scene(options: { refreshGraceMs?: number; refreshIdleTtlMs?: number; refreshTokenTtlMs?: number } = {}) {
+async function scene(options: { refreshGraceMs?: number; refreshIdleTtlMs?: number; refreshTokenTtlMs?: number } = {}) {
   const clock = createManualClock(START);
   const place = house();
-  return { clock, place, issuer: place.open({ clock, ...options }) };
+  return { clock, place, issuer: await place.open({ clock, ...options }) };
 }
 
 /** What the database still has sealed. */
@@ -23,8 +23,8 @@ function sealedIn(issuer: Issuer): number {
 
 describe('rotation', () => {
   test('security 35: each use gives another token of the same session, and the claims as they are now', async () => {
-    const { issuer, place, clock } = scene();
-    const first = login(issuer);
+    const { issuer, place, clock } = await scene();
+    const first = await login(issuer);
     place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
     clock.advance(5 * SECOND);
     const second = await refresh(issuer, first);
@@ -37,8 +37,8 @@ describe('rotation', () => {
   });
 
   test('security 34: opaque, of 256 random bits, and kept only as a hash', async () => {
-    const { issuer, place } = scene();
-    const first = login(issuer);
+    const { issuer, place } = await scene();
+    const first = await login(issuer);
     const tokens = [first, await refresh(issuer, first)].map((answer) => answer.refresh_token);
     sqlOf(issuer).pragma('wal_checkpoint(TRUNCATE)');
     const file = readFileSync(place.databasePath);
@@ -53,29 +53,29 @@ describe('rotation', () => {
   });
 
   test('security 39: another client gets nothing and destroys nothing, with a used token too', async () => {
-    const { issuer, clock } = scene();
-    const first = login(issuer);
+    const { issuer, clock } = await scene();
+    const first = await login(issuer);
     const second = await refresh(issuer, first);
     clock.advance(60 * SECOND);
     expect(await codeOf(() => refresh(issuer, first, 'other'))).toBe('grant_invalid');
     expect(await codeOf(() => refresh(issuer, second, 'other'))).toBe('grant_invalid');
-    expect(asked(issuer, await refresh(issuer, second))).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
   });
 
   test('security 41: half a token neither works nor does harm', async () => {
-    const { issuer } = scene();
-    const answer = login(issuer);
+    const { issuer } = await scene();
+    const answer = await login(issuer);
     const [selector, verifier = ''] = answer.refresh_token.split('.');
     const wrong = `${selector}.${verifier.slice(0, -1)}${verifier.endsWith('A') ? 'B' : 'A'}`;
     for (const refreshToken of [wrong, `${selector}.`, `${selector}`, '', `${answer.refresh_token} `, `x${wrong}`]) {
       expect(await codeOf(() => issuer.refresh({ refreshToken, clientId: 'web' }))).toBe('grant_invalid');
     }
-    expect(asked(issuer, await refresh(issuer, answer))).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 
   test('security 39: scope can be narrowed for one token, never widened', async () => {
-    const { issuer } = scene();
-    const narrow = issuer.beginSession({
+    const { issuer } = await scene();
+    const narrow = await issuer.beginSession({
       ...{ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 },
       scope: 'read',
     });
@@ -93,8 +93,8 @@ describe('rotation', () => {
 
 describe('deadlines', () => {
   test('security 38: a session not refreshed for the idle time is over; each use moves that deadline', async () => {
-    const { issuer, clock } = scene({ refreshIdleTtlMs: 10 * SECOND });
-    let answer = login(issuer);
+    const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
+    let answer = await login(issuer);
     for (let turn = 0; turn < 3; turn += 1) {
       clock.advance(9 * SECOND);
       answer = await refresh(issuer, answer);
@@ -104,8 +104,8 @@ describe('deadlines', () => {
   });
 
   test('security 38: no rotation moves the absolute age, and no access token outlives it', async () => {
-    const { issuer, clock } = scene({ refreshTokenTtlMs: 100 * SECOND });
-    const first = login(issuer);
+    const { issuer, clock } = await scene({ refreshTokenTtlMs: 100 * SECOND });
+    const first = await login(issuer);
     expect(first.expires_in).toBeLessThanOrEqual(100);
     clock.advance(90 * SECOND);
     const second = await refresh(issuer, first);
@@ -117,12 +117,14 @@ describe('deadlines', () => {
 
 describe('reuse', () => {
   test('security 35: of a used token ends the session, access tokens included, and publishes it', async () => {
-    const { issuer, clock } = scene();
-    const first = login(issuer);
+    const { issuer, clock } = await scene();
+    const first = await login(issuer);
     const second = await refresh(issuer, first);
     const third = await refresh(issuer, second);
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
-    expect([first, second, third].map((answer) => asked(issuer, answer))).toEqual(Array(3).fill('token_revoked'));
+    expect(await Promise.all([first, second, third].map((answer) => asked(issuer, answer)))).toEqual(
+      Array(3).fill('token_revoked'),
+    );
     expect(await codeOf(() => refresh(issuer, third))).toBe('grant_invalid');
     expect(eventsOf(issuer)).toMatchObject([
       { reason: 'refresh_token_reused', cutoffs: [{ claim: 'sid', value: first.sid }] },
@@ -133,9 +135,9 @@ describe('reuse', () => {
   });
 
   test('security 35: of an ancestor, a sibling or a descendant, whoever of two holders comes first', async () => {
-    const { issuer, clock } = scene();
+    const { issuer, clock } = await scene();
     for (const who of ['ancestor', 'sibling', 'descendant']) {
-      const stolen = login(issuer);
+      const stolen = await login(issuer);
       const owners = await refresh(issuer, stolen);
       // Within the grace the thief is told the same: there is one family, never two.
       const thiefs = await refresh(issuer, stolen);
@@ -145,15 +147,15 @@ describe('reuse', () => {
       const reused = who === 'ancestor' ? stolen : who === 'sibling' ? thiefs : owners;
       expect(await codeOf(() => refresh(issuer, reused))).toBe('grant_reused');
       for (const dead of [stolen, owners, thiefs, next]) {
-        expect(asked(issuer, dead)).toBe('token_revoked');
+        expect(await asked(issuer, dead)).toBe('token_revoked');
         expect(await codeOf(() => refresh(issuer, dead))).toBe('grant_invalid');
       }
     }
   });
 
   test('after the grace, of the last one too', async () => {
-    const { issuer, clock } = scene();
-    const first = login(issuer);
+    const { issuer, clock } = await scene();
+    const first = await login(issuer);
     const second = await refresh(issuer, first);
     clock.advance(10 * SECOND + 1);
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
@@ -161,8 +163,8 @@ describe('reuse', () => {
   });
 
   test('is seen while the clock is parted and nothing can be minted', async () => {
-    const { issuer, clock } = scene();
-    const first = login(issuer);
+    const { issuer, clock } = await scene();
+    const first = await login(issuer);
     await refresh(issuer, await refresh(issuer, first));
     clock.setWall(START + DAY);
     expect(await codeOf(() => login(issuer))).toBe('clock_parted');
@@ -172,8 +174,8 @@ describe('reuse', () => {
 
 describe('grace: a lost answer can be asked for again', () => {
   test('security 42: the same successor, until it is used; what was sealed for that is wiped then', async () => {
-    const { issuer, clock } = scene();
-    const first = login(issuer);
+    const { issuer, clock } = await scene();
+    const first = await login(issuer);
     const second = await refresh(issuer, first);
     expect(sealedIn(issuer)).toBe(1);
     clock.advance(10 * SECOND);
@@ -186,8 +188,8 @@ describe('grace: a lost answer can be asked for again', () => {
   });
 
   test('security 37: it cannot be walked forward: the time runs from the first use', async () => {
-    const { issuer, clock } = scene();
-    const first = login(issuer);
+    const { issuer, clock } = await scene();
+    const first = await login(issuer);
     await refresh(issuer, first);
     clock.advance(8 * SECOND);
     await refresh(issuer, first);
@@ -196,16 +198,16 @@ describe('grace: a lost answer can be asked for again', () => {
   });
 
   test('security 37: 0 is none, and seals nothing', async () => {
-    const { issuer } = scene({ refreshGraceMs: 0 });
-    const first = login(issuer);
+    const { issuer } = await scene({ refreshGraceMs: 0 });
+    const first = await login(issuer);
     await refresh(issuer, first);
     expect(sealedIn(issuer)).toBe(0);
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
   test('security 37: never beyond the absolute age', async () => {
-    const { issuer, clock } = scene({ refreshTokenTtlMs: 100 * SECOND });
-    const first = login(issuer);
+    const { issuer, clock } = await scene({ refreshTokenTtlMs: 100 * SECOND });
+    const first = await login(issuer);
     clock.advance(95 * SECOND);
     await refresh(issuer, first);
     clock.advance(6 * SECOND);
@@ -213,89 +215,91 @@ describe('grace: a lost answer can be asked for again', () => {
   });
 
   test('security 36: 50 parallel uses of one token fork nothing', async () => {
-    const { issuer } = scene();
-    const first = login(issuer);
+    const { issuer } = await scene();
+    const first = await login(issuer);
     const answers = await Promise.all(Array.from({ length: 50 }, async () => refresh(issuer, first)));
     expect(new Set(answers.map((answer) => answer.refresh_token)).size).toBe(1);
     expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
-    expect(answers.map((answer) => asked(issuer, answer))).toEqual(answers.map(() => 'ok'));
+    expect(await Promise.all(answers.map((answer) => asked(issuer, answer)))).toEqual(answers.map(() => 'ok'));
   });
 
   test('security 36: 50 parallel uses without grace: one succeeds, and the session ends', async () => {
-    const { issuer } = scene({ refreshGraceMs: 0 });
-    const first = login(issuer);
+    const { issuer } = await scene({ refreshGraceMs: 0 });
+    const first = await login(issuer);
     const outcomes = await Promise.allSettled(Array.from({ length: 50 }, async () => refresh(issuer, first)));
     const winners = outcomes.filter(
       (outcome): outcome is PromiseFulfilledResult<TokenAnswer> => outcome.status === 'fulfilled',
     );
     expect(winners).toHaveLength(1);
-    expect(winners.map(({ value }) => asked(issuer, value))).toEqual(['token_revoked']);
+    expect(await Promise.all(winners.map(({ value }) => asked(issuer, value)))).toEqual(['token_revoked']);
     expect(issuer.log.snapshot().head).toBe(1);
   });
 });
 
 describe('the subject is read again', () => {
   test('security 40: logged out, or another password: refused', async () => {
-    const { issuer, place } = scene();
-    const [here, there] = [login(issuer), login(issuer)];
+    const { issuer, place } = await scene();
+    const [here, there] = [await login(issuer), await login(issuer)];
     await issuer.endSession({ sid: here.sid, reason: 'logout' });
     expect(await codeOf(() => refresh(issuer, here))).toBe('grant_invalid');
-    await issuer.transaction((tx) => {
+    await issuer.transaction(async (tx) => {
       place.users.put('ada', { credentialVersion: 2 });
-      tx.endAllSessions({ sub: 'ada', reason: 'password_changed' });
+      await tx.endAllSessions({ sub: 'ada', reason: 'password_changed' });
     });
     expect(await codeOf(() => refresh(issuer, there))).toBe('grant_invalid');
   });
 
   test('suspended: no login and no refresh; the reason to who proved who they are', async () => {
-    const { issuer, place } = scene();
-    const answer = login(issuer);
+    const { issuer, place } = await scene();
+    const answer = await login(issuer);
     place.users.put('ada', { active: false, reason: 'suspended' });
-    expect(() => login(issuer)).toThrow(expect.objectContaining({ code: 'subject_inactive', detail: 'suspended' }));
+    await expect(login(issuer)).rejects.toThrow(
+      expect.objectContaining({ code: 'subject_inactive', detail: 'suspended' }),
+    );
     await expect(refresh(issuer, answer)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'suspended' });
     place.users.put('ada', { active: true });
-    expect(asked(issuer, await refresh(issuer, answer))).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 
   test('deleted, or another password since: refused', async () => {
-    const { issuer, place } = scene();
-    const answer = login(issuer);
+    const { issuer, place } = await scene();
+    const answer = await login(issuer);
     place.users.put('ada', { credentialVersion: 2 });
     expect(await codeOf(() => login(issuer))).toBe('credentials_wrong');
     expect(await codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
-    expect(asked(issuer, login(issuer, 'ada', { credentialVersion: 2 }))).toBe('ok');
+    expect(await asked(issuer, await login(issuer, 'ada', { credentialVersion: 2 }))).toBe('ok');
     place.users.delete('ada');
     expect(await codeOf(() => login(issuer))).toBe('credentials_wrong');
   });
 
   test('the session that is kept at a change of the password goes on with the new one', async () => {
-    const { issuer, place } = scene();
-    const [kept, other] = [login(issuer), login(issuer)];
-    await issuer.transaction((tx) => {
+    const { issuer, place } = await scene();
+    const [kept, other] = [await login(issuer), await login(issuer)];
+    await issuer.transaction(async (tx) => {
       place.users.put('ada', { credentialVersion: 2 });
-      tx.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'password_changed' });
+      await tx.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'password_changed' });
     });
-    expect(asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(await codeOf(() => refresh(issuer, other))).toBe('grant_invalid');
   });
 
-  test('claims that are the issuer’s to write are the host’s mistake, and nothing was minted', () => {
-    const { issuer, place } = scene();
+  test('claims that are the issuer’s to write are the host’s mistake, and nothing was minted', async () => {
+    const { issuer, place } = await scene();
     place.users.put('ada', { claims: { sid: 'mine', exp: 4_000_000_000 } });
-    expect(() => login(issuer)).toThrow(/sid, exp/);
+    await expect(login(issuer)).rejects.toThrow(/sid, exp/);
     place.users.put('ada', { claims: { scope: 'read', blob: 'x'.repeat(9_000) } });
-    expect(() => login(issuer)).toThrow(/bytes/);
+    await expect(login(issuer)).rejects.toThrow(/bytes/);
     expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_sessions').pluck().get()).toBe(0);
   });
 });
 
 test('an error of the host inside a transaction takes everything back', async () => {
-  const { issuer } = scene();
-  const answer = login(issuer);
-  const failing = issuer.transaction((tx) => {
-    tx.endSession({ sid: answer.sid, reason: 'logout' });
+  const { issuer } = await scene();
+  const answer = await login(issuer);
+  const failing = issuer.transaction(async (tx) => {
+    await tx.endSession({ sid: answer.sid, reason: 'logout' });
     throw new RescindError('busy');
   });
   await expect(failing).rejects.toMatchObject({ code: 'busy' });
-  expect(asked(issuer, answer)).toBe('ok');
+  expect(await asked(issuer, answer)).toBe('ok');
 });

@@ -11,8 +11,8 @@ function seqsOf(topic: Topic): unknown[] {
   return topic.records.map((jws) => payloadOf(jws).seq).filter((seq) => seq !== undefined);
 }
 
-function logout(issuer: Issuer): Promise<unknown> {
-  return issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+async function logout(issuer: Issuer): Promise<unknown> {
+  return issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
 }
 
 async function everythingIsThere(issuer: Issuer, topic: Topic): Promise<void> {
@@ -31,7 +31,7 @@ describe('the relay', () => {
           for (let n = 0; n < by; n += 1) counted.push(String(labels?.type));
       },
     };
-    const issuer = house().open({ publisher: topic.publisher(), telemetry });
+    const issuer = await house().open({ publisher: topic.publisher(), telemetry });
     for (let turn = 0; turn < 5; turn += 1) await logout(issuer);
     const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
     await waitFor('two heartbeats', () => topic.records.filter(isBeat).length >= 2, DEADLINE);
@@ -51,7 +51,7 @@ describe('the relay', () => {
   test('logouts are answered while nobody takes them, and go out when somebody does', async () => {
     const topic = new Topic();
     topic.isDown = true;
-    const issuer = house().open({ publisher: topic.publisher() });
+    const issuer = await house().open({ publisher: topic.publisher() });
     for (let turn = 0; turn < 3; turn += 1) await logout(issuer);
     const relay = await waitFor(
       'a failure',
@@ -68,11 +68,11 @@ describe('the relay', () => {
   test('a restart goes on where it was, give or take what is sent twice', async () => {
     const topic = new Topic();
     const place = house();
-    const first = place.open({ publisher: topic.publisher() });
+    const first = await place.open({ publisher: topic.publisher() });
     await logout(first);
     await everythingIsThere(first, topic);
     await first.close();
-    const second = place.open({ publisher: topic.publisher() });
+    const second = await place.open({ publisher: topic.publisher() });
     await logout(second);
     await everythingIsThere(second, topic);
     expect([...new Set(seqsOf(topic))]).toEqual([1, 2]);
@@ -80,7 +80,7 @@ describe('the relay', () => {
 
   test('a topic that was lost gets everything that still denies once more', async () => {
     const topic = new Topic();
-    const issuer = house().open({ publisher: topic.publisher() });
+    const issuer = await house().open({ publisher: topic.publisher() });
     for (let turn = 0; turn < 3; turn += 1) await logout(issuer);
     await everythingIsThere(issuer, topic);
     topic.isDown = true;
@@ -92,7 +92,7 @@ describe('the relay', () => {
   });
 
   test('without a publisher the log is there all the same', async () => {
-    const issuer = house().open();
+    const issuer = await house().open();
     await logout(issuer);
     expect(issuer.log.read(0, 10)).toHaveLength(1);
     expect(issuer.health().map(({ name }) => name)).not.toContain('relay');

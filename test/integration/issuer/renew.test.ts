@@ -7,11 +7,16 @@ const START = 1_800_000_000_000;
 const SECOND = 1_000;
 const LIFE = 900 * SECOND;
 
-function scene(policy: SessionPolicy = {}) {
+async function scene(policy: SessionPolicy = {}) {
   const clock = createManualClock(START);
   const place = house();
-  const issuer = place.open({ clock });
-  issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true, ...policy } });
+  const issuer = await place.open({ clock });
+  await issuer.clients.put({
+    clientId: 'app',
+    name: 'App',
+    authMethod: 'none',
+    policy: { renewByToken: true, ...policy },
+  });
   const begin = () => login(issuer, 'ada', { clientId: 'app' });
   const renew = (answer: AccessAnswer, more: object = {}) =>
     issuer.renew({ accessToken: answer.access_token, clientId: 'app', ...more });
@@ -22,8 +27,8 @@ const asked = (issuer: Issuer, answer: AccessAnswer) => codeOf(() => issuer.veri
 
 describe('renewal by token', () => {
   test('in the first half of its life a token is good, and renewing says so', async () => {
-    const { clock, begin, renew, issuer } = scene();
-    const first = begin();
+    const { clock, begin, renew, issuer } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2 - 1);
     const early = await renew(first);
     expect(early).toMatchObject({ renewed: false, access_token: first.access_token, expires_in: 450, refresh_in: 1 });
@@ -37,8 +42,8 @@ describe('renewal by token', () => {
   });
 
   test('each token once; a lost answer can be asked for again, and is the same token by name and end', async () => {
-    const { clock, begin, renew, issuer } = scene();
-    const first = begin();
+    const { clock, begin, renew, issuer } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2);
     const second = await renew(first);
     clock.advance(10 * SECOND);
@@ -58,8 +63,8 @@ describe('renewal by token', () => {
   });
 
   test('security 36: 50 parallel renewals fork nothing', async () => {
-    const { clock, begin, renew, issuer } = scene();
-    const first = begin();
+    const { clock, begin, renew, issuer } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2);
     const answers = await Promise.all(Array.from({ length: 50 }, () => renew(first)));
     expect(new Set(answers.map((answer) => payloadOf(answer.access_token).jti)).size).toBe(1);
@@ -67,8 +72,8 @@ describe('renewal by token', () => {
   });
 
   test('a reuse after the grace, or without one, ends the session', async () => {
-    const { clock, begin, renew } = scene({ refreshGraceMs: 0 });
-    const first = begin();
+    const { clock, begin, renew } = await scene({ refreshGraceMs: 0 });
+    const first = await begin();
     clock.advance(LIFE / 2);
     await renew(first);
     expect(await codeOf(() => renew(first))).toBe('grant_reused');
@@ -76,8 +81,8 @@ describe('renewal by token', () => {
   });
 
   test('only the newest token of a session buys another, so that there is one line of them', async () => {
-    const { clock, begin, renew, issuer } = scene();
-    const first = begin();
+    const { clock, begin, renew, issuer } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2);
     const refreshed = await refresh(issuer, first, 'app');
     expect(await codeOf(() => renew(first))).toBe('grant_invalid');
@@ -88,8 +93,8 @@ describe('renewal by token', () => {
   });
 
   test('never past the absolute age, and it slides the idle time', async () => {
-    const { clock, begin, renew } = scene({ refreshTokenTtlMs: 2 * LIFE, refreshIdleTtlMs: LIFE });
-    let answer: AccessAnswer = begin();
+    const { clock, begin, renew } = await scene({ refreshTokenTtlMs: 2 * LIFE, refreshIdleTtlMs: LIFE });
+    let answer: AccessAnswer = await begin();
     for (let turn = 0; turn < 3; turn += 1) {
       clock.advance(LIFE / 2);
       answer = await renew(answer);
@@ -101,8 +106,8 @@ describe('renewal by token', () => {
   });
 
   test('after a soft cut-off it buys a new one at once, with the new claims; after a hard one nothing', async () => {
-    const { begin, renew, place, issuer } = scene();
-    const first = begin();
+    const { begin, renew, place, issuer } = await scene();
+    const first = await begin();
     place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
     await issuer.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' });
     expect(await asked(issuer, first)).toBe('token_revoked');
@@ -114,8 +119,8 @@ describe('renewal by token', () => {
   });
 
   test('a token that was revoked alone buys nothing', async () => {
-    const { clock, begin, renew, issuer } = scene();
-    const first = begin();
+    const { clock, begin, renew, issuer } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2);
     await issuer.revokeToken({ token: first.access_token, clientId: 'app' });
     expect(await codeOf(() => renew(first))).toBe('grant_invalid');
@@ -124,8 +129,8 @@ describe('renewal by token', () => {
   });
 
   test('its scope only shrinks', async () => {
-    const { clock, begin, renew } = scene();
-    const first = begin();
+    const { clock, begin, renew } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2);
     const narrow = await renew(first, { scope: 'read' });
     expect(narrow.scope).toBe('read');
@@ -135,8 +140,8 @@ describe('renewal by token', () => {
   });
 
   test('is off by default, and for no other client’s tokens', async () => {
-    const { clock, issuer, begin, renew } = scene();
-    const [web, app] = [login(issuer), begin()];
+    const { clock, issuer, begin, renew } = await scene();
+    const [web, app] = [await login(issuer), await begin()];
     clock.advance(LIFE / 2);
     expect(await codeOf(() => issuer.renew({ accessToken: web.access_token, clientId: 'web' }))).toBe(
       'grant_unsupported',
@@ -146,8 +151,8 @@ describe('renewal by token', () => {
   });
 
   test('refused like a refresh: suspended, asked to log in again, expired, no token at all', async () => {
-    const { clock, issuer, place, begin, renew } = scene();
-    const first = begin();
+    const { clock, issuer, place, begin, renew } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2);
     place.users.put('ada', { active: false, reason: 'banned' });
     await expect(renew(first)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'banned' });

@@ -18,12 +18,12 @@ describe('restore', () => {
     expect(report.epoch).toMatch(/^0000000002-/);
     expect(report.epoch > epoch).toBe(true);
 
-    const issuer = place.open({ publisher: topic.publisher() });
+    const issuer = await place.open({ publisher: topic.publisher() });
     expect(issuer.refusingWrites()).toBeNull();
-    for (const answer of [kept, lost, cutBefore, born]) expect(asked(issuer, answer)).toBe('token_key_unknown');
+    for (const answer of [kept, lost, cutBefore, born]) expect(await asked(issuer, answer)).toBe('token_key_unknown');
     expect(issuer.jwks().keys.map(({ kid }) => kid)).toEqual([report.signingKid]);
     // Logged in before the backup, and not logged out since: goes on.
-    expect(asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     for (const answer of [lost, cutBefore, born])
       expect(await codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
 
@@ -50,9 +50,9 @@ describe('restore', () => {
     topic.records = topic.records.filter((jws) => payloadOf(jws).seq !== head);
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report).toMatchObject({ whole: false, importedEvents: 0, greatestSeqSeen: head, endedSessions: 2 });
-    const issuer = place.open();
+    const issuer = await place.open();
     expect(await codeOf(() => refresh(issuer, kept))).toBe('grant_invalid');
-    expect(asked(issuer, login(issuer))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
   test('a mark that was put back, too, tells nothing: everybody logs in again', async () => {
@@ -60,7 +60,7 @@ describe('restore', () => {
     putBackupWithMark(place);
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report).toMatchObject({ whole: false, importedEvents: 1 });
-    expect(await codeOf(() => refresh(place.open(), kept))).toBe('grant_invalid');
+    expect(await codeOf(async () => refresh(await place.open(), kept))).toBe('grant_invalid');
   });
 
   test('with a Kafka that does not answer it says so, and ends all sessions', async () => {
@@ -69,7 +69,7 @@ describe('restore', () => {
     topic.isDown = true;
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report).toMatchObject({ whole: false, replayError: 'nobody answers' });
-    expect(await codeOf(() => refresh(place.open(), kept))).toBe('grant_invalid');
+    expect(await codeOf(async () => refresh(await place.open(), kept))).toBe('grant_invalid');
   });
 
   test('proofs of readers are imported like the topic', async () => {
@@ -77,8 +77,8 @@ describe('restore', () => {
     putBackup(place);
     const report = await restore(place, { proofs: topic.records });
     expect(report).toMatchObject({ whole: true, importedEvents: 1 });
-    const issuer = place.open();
-    expect(asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    const issuer = await place.open();
+    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(await codeOf(() => refresh(issuer, lost))).toBe('grant_invalid');
   });
 
@@ -87,7 +87,7 @@ describe('restore', () => {
     putBackup(place);
     const issuer = 'https://other.example';
     await restore(place, { publisher: topic.publisher(), otherIssuers: [{ issuer, longestTokenTtlMs: 3_600_000 }] });
-    const cutoffs = eventsOf(place.open(), [issuer]).flatMap((event) => event.cutoffs);
+    const cutoffs = eventsOf(await place.open(), [issuer]).flatMap((event) => event.cutoffs);
     expect(cutoffs).toMatchObject([{ iss: issuer, claim: 'iss', value: issuer }]);
     expect(cutoffs[0]?.expiresAt).toBeGreaterThan(Date.now() + 3_500_000);
   });
@@ -96,8 +96,8 @@ describe('restore', () => {
     const { place, topic, kept, lost } = await livedOn();
     putBackup(place);
     const first = await restore(place, { publisher: topic.publisher() });
-    const between = place.open({ publisher: topic.publisher() });
-    const token = login(between);
+    const between = await place.open({ publisher: topic.publisher() });
+    const token = await login(between);
     const { head } = between.log.snapshot();
     await waitFor(
       'the new epoch to be published',
@@ -107,19 +107,21 @@ describe('restore', () => {
     await between.close();
     // The old backup once more: it knows nothing of the first restore.
     putBackup(place);
-    const refusing = place.open();
+    const refusing = await place.open();
     expect(refusing.refusingWrites()).toContain(first.epoch);
     // The keys' directory does: what was signed since goes on, what was revoked stays so.
-    expect(asked(refusing, token)).toBe('ok');
-    expect(asked(refusing, kept)).toBe('token_key_unknown');
+    expect(await asked(refusing, token)).toBe('ok');
+    expect(await asked(refusing, kept)).toBe('token_key_unknown');
     await refusing.close();
 
     const second = await restore(place, { publisher: topic.publisher() });
     expect(second).toMatchObject({ whole: false, endedSessions: expect.any(Number) });
     expect(second.epoch).toMatch(/^0000000003-/);
     expect(second.revokedKids).toContain(first.signingKid);
-    const issuer = place.open();
-    expect([token, kept].map((answer) => asked(issuer, answer))).toEqual(Array(2).fill('token_key_unknown'));
+    const issuer = await place.open();
+    expect(await Promise.all([token, kept].map((answer) => asked(issuer, answer)))).toEqual(
+      Array(2).fill('token_key_unknown'),
+    );
     const denied = eventsOf(issuer).flatMap(({ cutoffs }) => cutoffs.map(({ claim, value }) => `${claim} ${value}`));
     for (const kid of [...first.revokedKids, ...second.revokedKids]) expect(denied).toContain(`kid ${kid}`);
     expect(denied).toContain(`sid ${lost.sid}`);
@@ -127,18 +129,18 @@ describe('restore', () => {
 
   test('a restore does not start while an issuer runs', async () => {
     const place = house();
-    place.open();
+    await place.open();
     await expect(restore(place)).rejects.toMatchObject({ code: 'database_locked' });
   });
 
   test('on a database that is whole it keeps the sessions', async () => {
     const place = house();
-    const issuer = place.open();
-    const answer = login(issuer);
+    const issuer = await place.open();
+    const answer = await login(issuer);
     await issuer.close();
     expect(await restore(place)).toMatchObject({ whole: true, endedSessions: 0 });
-    const again = place.open();
-    expect(asked(again, answer)).toBe('token_key_unknown');
-    expect(asked(again, await refresh(again, answer))).toBe('ok');
+    const again = await place.open();
+    expect(await asked(again, answer)).toBe('token_key_unknown');
+    expect(await asked(again, await refresh(again, answer))).toBe('ok');
   });
 });

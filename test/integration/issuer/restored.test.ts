@@ -9,7 +9,7 @@ describe('a database that was put back is found out', () => {
     const { place, kept, topic } = await livedOn();
     putBackup(place);
     const before = topic.records.length;
-    const issuer = place.open({ publisher: topic.publisher() });
+    const issuer = await place.open({ publisher: topic.publisher() });
     await expectRefusing(issuer, kept);
     await expect(issuer.endSession({ sid: kept.sid, reason: 'logout' })).rejects.toMatchObject({ status: 503 });
     await issuer.close();
@@ -21,30 +21,30 @@ describe('a database that was put back is found out', () => {
     putBackupWithMark(place);
     const before = topic.records.length;
     topic.isDown = true;
-    const issuer = place.open({ publisher: topic.publisher() });
+    const issuer = await place.open({ publisher: topic.publisher() });
     expect(issuer.refusingWrites()).toBeNull();
     topic.isDown = false;
     await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
     await expectRefusing(issuer, kept);
     await issuer.close();
     expect(topic.records.length).toBe(before);
-    await expectRefusing(place.open(), kept);
+    await expectRefusing(await place.open(), kept);
   });
 
   test('by a reader’s proof, an event or a heartbeat, and by nothing that the log did not sign', async () => {
     for (const which of ['event', 'heartbeat'] as const) {
       const { place, kept, topic, beat, head } = await livedOn();
       putBackupWithMark(place);
-      const issuer = place.open();
-      const stranger = house().open();
+      const issuer = await place.open();
+      const stranger = await house().open();
       await stranger.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
       for (const jws of ['', 'a.b.c', ...stranger.log.read(0, 9).map((row) => row.jws), stranger.log.heartbeat().jws]) {
         expect(await codeOf(() => issuer.log.prove(jws))).toBe('event_invalid');
       }
-      for (const { jws } of issuer.log.read(0, 9)) issuer.log.prove(jws);
-      issuer.log.prove(issuer.log.heartbeat().jws);
+      for (const { jws } of issuer.log.read(0, 9)) await issuer.log.prove(jws);
+      await issuer.log.prove(issuer.log.heartbeat().jws);
       expect(issuer.refusingWrites()).toBeNull();
-      issuer.log.prove(which === 'event' ? eventAt(topic, head) : beat);
+      await issuer.log.prove(which === 'event' ? eventAt(topic, head) : beat);
       await expectRefusing(issuer, kept);
     }
   });
@@ -52,24 +52,24 @@ describe('a database that was put back is found out', () => {
   test('by another event in the place of one of its own: a fork', async () => {
     const { place, kept, topic, head } = await livedOn();
     putBackupWithMark(place);
-    const issuer = place.open();
+    const issuer = await place.open();
     // It went on by itself: the same seq, another event.
     while (issuer.log.snapshot().head <= head) await issuer.endAllSessions({ sub: 'bob', reason: 'logout_everywhere' });
-    issuer.log.prove(eventAt(topic, head));
+    await issuer.log.prove(eventAt(topic, head));
     await expectRefusing(issuer, kept);
   });
 
   test('a database that is gone, beside keys that are not', async () => {
     const { place, born, topic, epoch } = await livedOn();
     for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
-    const issuer = place.open({ publisher: topic.publisher() });
+    const issuer = await place.open({ publisher: topic.publisher() });
     await expectRefusing(issuer, born);
     // Whatever it says must not pass for a newer log.
     expect(issuer.log.snapshot().epoch < epoch).toBe(true);
     await issuer.close();
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report.whole).toBe(false);
-    expect(asked(place.open(), born)).not.toBe('ok');
+    expect(await asked(await place.open(), born)).not.toBe('ok');
   });
 
   test('a database and a mark that are gone: the topic’s end tells, whichever of the two epochs sorts higher', async () => {
@@ -77,23 +77,23 @@ describe('a database that was put back is found out', () => {
     for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
     rmSync(markOf(place));
     const before = topic.records.length;
-    const issuer = place.open({ publisher: topic.publisher() });
+    const issuer = await place.open({ publisher: topic.publisher() });
     await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
     await issuer.close();
     expect(topic.records.length).toBe(before);
     expect(await restore(place, { publisher: topic.publisher() })).toMatchObject({ whole: false });
-    expect(place.open().refusingWrites()).toBeNull();
+    expect((await place.open()).refusingWrites()).toBeNull();
   });
 
   test('a crash between commit and mark is no restore', async () => {
     const place = house();
-    const issuer = place.open();
+    const issuer = await place.open();
     const mark = markOf(place);
     const before = readFileSync(mark);
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     await issuer.close();
     writeFileSync(mark, before);
-    const again = place.open();
+    const again = await place.open();
     expect(again.refusingWrites()).toBeNull();
     await again.close();
   });
@@ -104,18 +104,18 @@ describe('a database that was put back is found out', () => {
       [(mark: string) => rmSync(mark), /missing/],
     ] as const) {
       const place = house();
-      const issuer = place.open();
-      login(issuer);
+      const issuer = await place.open();
+      await login(issuer);
       await issuer.close();
       damage(markOf(place));
-      expect(place.open().refusingWrites()).toMatch(message);
+      expect((await place.open()).refusingWrites()).toMatch(message);
     }
   });
 
   test('a first start that was cut short before its mark is none', async () => {
     const place = house();
-    await place.open().close();
+    await (await place.open()).close();
     rmSync(markOf(place));
-    expect(place.open().refusingWrites()).toBeNull();
+    expect((await place.open()).refusingWrites()).toBeNull();
   });
 });

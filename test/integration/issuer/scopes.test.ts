@@ -5,23 +5,23 @@ import { asked, claimsOf, codeOf, eventsOf, house, ISSUER, login, refresh } from
 
 const START = 1_800_000_000_123;
 
-function scene(): { issuer: Issuer; clock: ReturnType<typeof createManualClock> } {
+async function scene(): Promise<{ issuer: Issuer; clock: ReturnType<typeof createManualClock> }> {
   const clock = createManualClock(START);
   const place = house();
   place.users.put('ada', { claims: { scope: 'read write', tenant: 'north' } });
   place.users.put('bob', { claims: { scope: 'read', tenant: 'south' } });
-  return { issuer: place.open({ clock }), clock };
+  return { issuer: await place.open({ clock }), clock };
 }
 
 describe('a cut-off of each scope denies what it names, and nothing else', () => {
   test('jti: one token; its session goes on', async () => {
-    const { issuer } = scene();
-    const first = login(issuer);
+    const { issuer } = await scene();
+    const first = await login(issuer);
     const second = await refresh(issuer, first);
     await issuer.revokeToken({ token: first.access_token, clientId: 'web' });
-    expect(asked(issuer, first)).toBe('token_revoked');
-    expect(asked(issuer, second)).toBe('ok');
-    expect(asked(issuer, await refresh(issuer, second))).toBe('ok');
+    expect(await asked(issuer, first)).toBe('token_revoked');
+    expect(await asked(issuer, second)).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
     const [event] = eventsOf(issuer);
     expect(event?.cutoffs).toMatchObject([
       { claim: 'jti', value: claimsOf(first).jti, issuedUntil: UNBOUNDED, sessionUntil: NO_SESSION },
@@ -30,13 +30,13 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   });
 
   test('sid: one session, its refresh token too', async () => {
-    const { issuer } = scene();
-    const phone = login(issuer);
-    const laptop = login(issuer);
+    const { issuer } = await scene();
+    const phone = await login(issuer);
+    const laptop = await login(issuer);
     await issuer.endSession({ sid: phone.sid, reason: 'logout' });
-    expect(asked(issuer, phone)).toBe('token_revoked');
+    expect(await asked(issuer, phone)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, phone))).toBe('grant_invalid');
-    expect(asked(issuer, laptop)).toBe('ok');
+    expect(await asked(issuer, laptop)).toBe('ok');
     const [event] = eventsOf(issuer);
     expect(event).toMatchObject({ reason: 'logout', seq: 1, prev: null });
     expect(event?.type).toMatch(/caep.*session-revoked$/);
@@ -46,42 +46,42 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   });
 
   test('sub, hard: every session of one user', async () => {
-    const { issuer } = scene();
-    const [phone, laptop, bob] = [login(issuer), login(issuer), login(issuer, 'bob')];
+    const { issuer } = await scene();
+    const [phone, laptop, bob] = [await login(issuer), await login(issuer), await login(issuer, 'bob')];
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-    expect([phone, laptop, bob].map((answer) => asked(issuer, answer))).toEqual([
+    expect(await Promise.all([phone, laptop, bob].map((answer) => asked(issuer, answer)))).toEqual([
       'token_revoked',
       'token_revoked',
       'ok',
     ]);
     expect(await codeOf(() => refresh(issuer, phone))).toBe('grant_invalid');
-    expect(asked(issuer, login(issuer))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
   test('sub, soft: old tokens die and refresh goes on, with the new claims', async () => {
-    const { issuer } = scene();
-    const before = login(issuer);
+    const { issuer } = await scene();
+    const before = await login(issuer);
     await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false });
-    expect(asked(issuer, before)).toBe('token_revoked');
-    expect(asked(issuer, await refresh(issuer, before))).toBe('ok');
+    expect(await asked(issuer, before)).toBe('token_revoked');
+    expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
     expect(eventsOf(issuer)[0]?.type).toMatch(/token-claims-change$/);
   });
 
   test('everybody but this session: many sids in one event', async () => {
-    const { issuer } = scene();
-    const kept = login(issuer);
-    const others = Array.from({ length: 20 }, () => login(issuer));
+    const { issuer } = await scene();
+    const kept = await login(issuer);
+    const others = await Promise.all(Array.from({ length: 20 }, () => login(issuer)));
     await issuer.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' });
-    expect(others.map((answer) => asked(issuer, answer))).toEqual(others.map(() => 'token_revoked'));
-    expect(asked(issuer, kept)).toBe('ok');
-    expect(asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await Promise.all(others.map((answer) => asked(issuer, answer)))).toEqual(others.map(() => 'token_revoked'));
+    expect(await asked(issuer, kept)).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(eventsOf(issuer)).toHaveLength(1);
     expect(eventsOf(issuer)[0]?.cutoffs).toHaveLength(20);
     expect(await issuer.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' })).toBeUndefined();
   });
 
   test('more sids than fit into one event go into several, of one revocation', async () => {
-    const { issuer } = scene();
+    const { issuer } = await scene();
     const cutoffs = Array.from({ length: 900 }, (_, index) => ({
       claim: 'sid',
       value: `${'s'.repeat(60)}${index}`,
@@ -96,67 +96,70 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   });
 
   test('client_id: every session of one application', async () => {
-    const { issuer } = scene();
-    const web = login(issuer);
-    const app = login(issuer, 'ada', { clientId: 'app' });
+    const { issuer } = await scene();
+    const web = await login(issuer);
+    const app = await login(issuer, 'ada', { clientId: 'app' });
     await issuer.revoke({ claim: 'client_id', value: 'web', reason: 'client_revoked' });
-    expect(asked(issuer, web)).toBe('token_revoked');
+    expect(await asked(issuer, web)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, web))).toBe('grant_invalid');
-    expect(asked(issuer, await refresh(issuer, app, 'app'))).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, app, 'app'))).toBe('ok');
   });
 
   test('kid: the key is gone at once, another signs, sessions go on', async () => {
-    const { issuer } = scene();
-    const before = login(issuer);
+    const { issuer } = await scene();
+    const before = await login(issuer);
     const [old] = issuer.jwks().keys;
     await issuer.revoke({ claim: 'kid', value: String(old?.kid), reason: 'key_compromised' });
     const kids = issuer.jwks().keys.map(({ kid }) => kid);
     expect(kids).toHaveLength(1);
     expect(kids).not.toContain(old?.kid);
-    expect(asked(issuer, before)).toBe('token_key_unknown');
-    expect(asked(issuer, await refresh(issuer, before))).toBe('ok');
+    expect(await asked(issuer, before)).toBe('token_key_unknown');
+    expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
     expect(eventsOf(issuer)[0]?.cutoffs).toMatchObject([{ claim: 'kid', value: old?.kid, expiresAt: NEVER }]);
   });
 
   test('iss: everybody; new logins work at once', async () => {
-    const { issuer } = scene();
-    const before = [login(issuer), login(issuer, 'bob')];
+    const { issuer } = await scene();
+    const before = [await login(issuer), await login(issuer, 'bob')];
     await issuer.revoke({ claim: 'iss', value: ISSUER, reason: 'emergency' });
-    expect(before.map((answer) => asked(issuer, answer))).toEqual(['token_revoked', 'token_revoked']);
+    expect(await Promise.all(before.map((answer) => asked(issuer, answer)))).toEqual([
+      'token_revoked',
+      'token_revoked',
+    ]);
     expect(await Promise.all(before.map((answer) => codeOf(() => refresh(issuer, answer))))).toEqual([
       'grant_invalid',
       'grant_invalid',
     ]);
-    expect(asked(issuer, login(issuer))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
   test('any other claim: its tokens die, its sessions go on', async () => {
-    const { issuer } = scene();
-    const [north, south] = [login(issuer), login(issuer, 'bob')];
+    const { issuer } = await scene();
+    const [north, south] = [await login(issuer), await login(issuer, 'bob')];
     await issuer.revoke({ claim: 'tenant', value: 'north', reason: 'tenant_moved' });
-    expect(asked(issuer, north)).toBe('token_revoked');
-    expect(asked(issuer, south)).toBe('ok');
-    expect(asked(issuer, await refresh(issuer, north))).toBe('ok');
+    expect(await asked(issuer, north)).toBe('token_revoked');
+    expect(await asked(issuer, south)).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, north))).toBe('ok');
   });
 
   test('E is the greatest exp ever minted, not what the settings say today', async () => {
     const clock = createManualClock(START);
     const place = house();
-    const generous = place.open({ clock, accessTokenTtlMs: 3_600_000 });
-    const long = login(generous);
+    const generous = await place.open({ clock, accessTokenTtlMs: 3_600_000 });
+    const long = await login(generous);
     await generous.close();
-    const strict = place.open({ clock, accessTokenTtlMs: 1_000 });
-    login(strict);
+    const strict = await place.open({ clock, accessTokenTtlMs: 1_000 });
+    await login(strict);
     await strict.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     expect(eventsOf(strict)[0]?.cutoffs[0]?.expiresAt).toBe(Number(claimsOf(long).exp) * 1000);
   });
 
   test('another issuer of this log: its own rows, our tokens stay', async () => {
-    const { issuer } = scene();
-    const ours = login(issuer);
+    const { issuer } = await scene();
+    const ours = await login(issuer);
     const other = 'https://other.example';
     await issuer.revoke({ issuer: other, claim: 'sub', value: 'ada', reason: 'logout', expiresAt: START + 60_000 });
-    expect(asked(issuer, ours)).toBe('ok');
+    expect(await asked(issuer, ours)).toBe('ok');
     expect(eventsOf(issuer, [other])[0]?.cutoffs).toMatchObject([{ iss: other, claim: 'sub', value: 'ada' }]);
   });
 });
@@ -181,7 +184,7 @@ describe('a mistaken request is told what would be right, and changes nothing', 
     ['an E that is no time', { claim: 'jti', value: 'a', reason: 'x', expiresAt: Number.NaN }, /expiresAt/],
   ];
   test.each(mistakes)('%s', async (_, cutoffs, message) => {
-    const { issuer } = scene();
+    const { issuer } = await scene();
     await expect(issuer.revoke(cutoffs)).rejects.toThrow(TypeError);
     await expect(issuer.revoke(cutoffs)).rejects.toThrow(message);
     expect(issuer.log.snapshot().head).toBe(0);
@@ -190,8 +193,8 @@ describe('a mistaken request is told what would be right, and changes nothing', 
 
 describe('RFC 7009', () => {
   test('what cannot be accepted anywhere needs no revocation', async () => {
-    const { issuer, clock } = scene();
-    const expired = login(issuer);
+    const { issuer, clock } = await scene();
+    const expired = await login(issuer);
     clock.advance(15 * 60_000 + 60_000);
     for (const token of ['', 'x', 'a.b.c', 'a.b', 'Zm9v.YmFy', expired.access_token, `${expired.access_token}x`]) {
       expect(await issuer.revokeToken({ token, clientId: 'web' })).toBeUndefined();
@@ -200,29 +203,29 @@ describe('RFC 7009', () => {
   });
 
   test('a token that lenient readers may still take is revoked', async () => {
-    const { issuer, clock } = scene();
-    const answer = login(issuer);
+    const { issuer, clock } = await scene();
+    const answer = await login(issuer);
     clock.advance(15 * 60_000 + 30_000);
     expect(await issuer.revokeToken({ token: answer.access_token, clientId: 'web' })).toMatchObject({ seq: 1 });
   });
 
   test('a refresh token ends its session; a second time is fine', async () => {
-    const { issuer } = scene();
-    const answer = login(issuer);
+    const { issuer } = await scene();
+    const answer = await login(issuer);
     expect(await issuer.revokeToken({ token: answer.refresh_token, clientId: 'web' })).toMatchObject({ seq: 1 });
-    expect(asked(issuer, answer)).toBe('token_revoked');
+    expect(await asked(issuer, answer)).toBe('token_revoked');
     expect(await issuer.revokeToken({ token: answer.refresh_token, clientId: 'web' })).toBeUndefined();
     expect(await issuer.revokeToken({ token: answer.access_token, clientId: 'web' })).toMatchObject({ seq: 2 });
     expect(await issuer.revokeToken({ token: answer.access_token, clientId: 'web' })).toBeUndefined();
   });
 
   test('only the client it was issued to may revoke a token', async () => {
-    const { issuer } = scene();
-    const answer = login(issuer);
+    const { issuer } = await scene();
+    const answer = await login(issuer);
     for (const token of [answer.access_token, answer.refresh_token]) {
       await expect(issuer.revokeToken({ token, clientId: 'other' })).rejects.toMatchObject({ code: 'grant_invalid' });
     }
-    expect(asked(issuer, answer)).toBe('ok');
-    expect(asked(issuer, await refresh(issuer, answer))).toBe('ok');
+    expect(await asked(issuer, answer)).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 });

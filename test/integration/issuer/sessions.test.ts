@@ -7,23 +7,23 @@ const START = 1_800_000_000_000;
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
-function scene(options: Partial<IssuerOptions> = {}) {
+async function scene(options: Partial<IssuerOptions> = {}) {
   const clock = createManualClock(START);
   const place = house();
   place.users.put('bob');
-  const issuer = place.open({ clock, ...options });
+  const issuer = await place.open({ clock, ...options });
   const begin = (more: Partial<BeginSession> = {}) =>
     issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1, ...more });
   return { clock, place, issuer, begin };
 }
 
-const sidsOf = (issuer: Issuer, query: Parameters<Issuer['sessions']['list']>[0]) =>
-  issuer.sessions.list(query).items.map(({ sid }) => sid);
+const sidsOf = async (issuer: Issuer, query: Parameters<Issuer['sessions']['list']>[0]) =>
+  (await issuer.sessions.list(query)).items.map(({ sid }) => sid);
 
 describe('devices', () => {
   test('a session knows its device, where it began, and when it was used last', async () => {
-    const { issuer, clock, begin } = scene();
-    const answer = begin({
+    const { issuer, clock, begin } = await scene();
+    const answer = await begin({
       deviceName: 'Ada’s phone',
       deviceId: 'device-1',
       origin: { address: '192.0.2.7', userAgent: `Browser\u001b[2J${'x'.repeat(500)}` },
@@ -32,7 +32,7 @@ describe('devices', () => {
     });
     clock.advance(5 * SECOND);
     await refresh(issuer, answer);
-    const view = issuer.sessions.find(answer.sid);
+    const view = await issuer.sessions.find(answer.sid);
     expect(view).toMatchObject({
       ...{ sid: answer.sid, sub: 'ada', clientId: 'web', deviceName: 'Ada’s phone', deviceId: 'device-1' },
       ...{ createdAt: START, authTime: START, lastUsedAt: START + 5 * SECOND, amr: ['pwd', 'otp'], acr: 'two-factor' },
@@ -43,56 +43,55 @@ describe('devices', () => {
     expect(view?.origin.userAgent).toMatch(/^Browser \[2Jx{200}/);
     expect(view?.origin.userAgent).toHaveLength(256);
     expect(claimsOf(answer)).toMatchObject({ amr: ['pwd', 'otp'], acr: 'two-factor' });
-    expect(issuer.sessions.find('nobody')).toBeUndefined();
+    expect(await issuer.sessions.find('nobody')).toBeUndefined();
   });
 
   test('listed newest first, by page, for one user, one client, or all', async () => {
-    const { issuer, clock } = scene();
+    const { issuer, clock } = await scene();
     const all: string[] = [];
     for (let at = 0; at < 7; at += 1) {
-      all.unshift(login(issuer, at % 2 ? 'bob' : 'ada', { clientId: at < 3 ? 'app' : 'web' }).sid);
+      all.unshift((await login(issuer, at % 2 ? 'bob' : 'ada', { clientId: at < 3 ? 'app' : 'web' })).sid);
       if (at !== 3) clock.advance(SECOND);
     }
     const pages: string[][] = [];
     for (let after: string | undefined = ''; after !== undefined; ) {
-      const page = issuer.sessions.list({ limit: 3, ...(after === '' ? {} : { after }) });
+      const page = await issuer.sessions.list({ limit: 3, ...(after === '' ? {} : { after }) });
       pages.push(page.items.map(({ sid }) => sid));
       after = page.next;
     }
     expect(pages.map((page) => page.length)).toEqual([3, 3, 1]);
     expect(new Set(pages.flat())).toEqual(new Set(all));
     expect(pages.flat().slice(0, 2)).toEqual(all.slice(0, 2));
-    expect(sidsOf(issuer, { sub: 'bob' })).toEqual([all[1], all[3], all[5]]);
-    expect(sidsOf(issuer, { clientId: 'app' })).toEqual(all.slice(4));
-    expect(sidsOf(issuer, { clientId: 'app', sub: 'bob' })).toEqual([all[5]]);
+    expect(await sidsOf(issuer, { sub: 'bob' })).toEqual([all[1], all[3], all[5]]);
+    expect(await sidsOf(issuer, { clientId: 'app' })).toEqual(all.slice(4));
+    expect(await sidsOf(issuer, { clientId: 'app', sub: 'bob' })).toEqual([all[5]]);
     const current = all[2] ?? '';
-    expect(issuer.sessions.list({ sub: 'ada', currentSid: current }).items.map((view) => view.current)).toEqual([
-      false,
-      true,
-      false,
-      false,
-    ]);
+    expect((await issuer.sessions.list({ sub: 'ada', currentSid: current })).items.map((view) => view.current)).toEqual(
+      [false, true, false, false],
+    );
     expect(await codeOf(() => issuer.sessions.list({ after: 'x' }))).toBe('request_invalid');
-    expect(() => issuer.sessions.list({ limit: 0 })).toThrow(/limit/);
+    await expect(issuer.sessions.list({ limit: 0 })).rejects.toThrow(/limit/);
   });
 
   test('those that are over are listed when asked for', async () => {
-    const { issuer, clock } = scene({ refreshIdleTtlMs: 10 * SECOND });
-    const [ended, idle] = [login(issuer), login(issuer)];
+    const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
+    const [ended, idle] = [await login(issuer), await login(issuer)];
     await issuer.endSession({ sid: ended.sid, reason: 'logout' });
     clock.advance(10 * SECOND);
-    const open = login(issuer);
-    expect(sidsOf(issuer, { sub: 'ada' })).toEqual([open.sid]);
-    expect(new Set(sidsOf(issuer, { sub: 'ada', ended: true }))).toEqual(new Set([open.sid, ended.sid, idle.sid]));
-    expect(issuer.sessions.find(ended.sid)).toMatchObject({ endReason: 'logout', endedAt: expect.any(Number) });
+    const open = await login(issuer);
+    expect(await sidsOf(issuer, { sub: 'ada' })).toEqual([open.sid]);
+    expect(new Set(await sidsOf(issuer, { sub: 'ada', ended: true }))).toEqual(
+      new Set([open.sid, ended.sid, idle.sid]),
+    );
+    expect(await issuer.sessions.find(ended.sid)).toMatchObject({ endReason: 'logout', endedAt: expect.any(Number) });
   });
 
   test('one that has timed out can be ended while its tokens live, once; afterwards there is nothing to say', async () => {
-    const { issuer, clock } = scene({ refreshIdleTtlMs: 10 * SECOND });
-    const [one, other] = [login(issuer), login(issuer)];
+    const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
+    const [one, other] = [await login(issuer), await login(issuer)];
     clock.advance(20 * SECOND);
     expect(await issuer.revokeToken({ token: one.refresh_token, clientId: 'web' })).toMatchObject({ endedSessions: 1 });
-    expect(asked(issuer, one)).toBe('token_revoked');
+    expect(await asked(issuer, one)).toBe('token_revoked');
     expect(await issuer.revokeToken({ token: one.refresh_token, clientId: 'web' })).toBeUndefined();
     clock.advance(1_000 * SECOND);
     expect(await issuer.endSession({ sid: other.sid, reason: 'logout' })).toBeUndefined();
@@ -100,32 +99,36 @@ describe('devices', () => {
   });
 
   test('renamed and ended by their owner only', async () => {
-    const { issuer } = scene();
-    const [one, other, bobs] = [login(issuer), login(issuer), login(issuer, 'bob')];
-    expect(issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName: 'Kitchen' })).toMatchObject({
+    const { issuer } = await scene();
+    const [one, other, bobs] = [await login(issuer), await login(issuer), await login(issuer, 'bob')];
+    expect(await issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName: 'Kitchen' })).toMatchObject({
       deviceName: 'Kitchen',
     });
-    expect(issuer.sessions.find(one.sid)?.deviceName).toBe('Kitchen');
-    expect(issuer.sessions.rename({ sid: bobs.sid, sub: 'ada', deviceName: 'Mine' })).toBeUndefined();
+    expect((await issuer.sessions.find(one.sid))?.deviceName).toBe('Kitchen');
+    expect(await issuer.sessions.rename({ sid: bobs.sid, sub: 'ada', deviceName: 'Mine' })).toBeUndefined();
     for (const deviceName of ['', 'a\nb', 'x'.repeat(129)]) {
-      expect(() => issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName })).toThrow(/deviceName/);
+      await expect(issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName })).rejects.toThrow(/deviceName/);
     }
     expect(await issuer.endSession({ sid: bobs.sid, sub: 'ada', reason: 'logout' })).toBeUndefined();
-    expect(asked(issuer, bobs)).toBe('ok');
+    expect(await asked(issuer, bobs)).toBe('ok');
     expect(await issuer.endSession({ sid: one.sid, sub: 'ada', reason: 'logout' })).toMatchObject({ endedSessions: 1 });
     expect(await issuer.endAllSessions({ sub: 'ada', exceptSid: other.sid, reason: 'logout_others' })).toBeUndefined();
-    expect(asked(issuer, one)).toBe('token_revoked');
-    expect(issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName: 'Gone' })).toBeUndefined();
+    expect(await asked(issuer, one)).toBe('token_revoked');
+    expect(await issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName: 'Gone' })).toBeUndefined();
   });
 
-  test('security 48: a login ends the session it takes the place of, of the same user only', () => {
-    const { issuer, begin } = scene();
-    const [before, bobs] = [login(issuer), login(issuer, 'bob')];
-    const after = begin({ replacesSid: before.sid });
-    begin({ replacesSid: bobs.sid });
+  test('security 48: a login ends the session it takes the place of, of the same user only', async () => {
+    const { issuer, begin } = await scene();
+    const [before, bobs] = [await login(issuer), await login(issuer, 'bob')];
+    const after = await begin({ replacesSid: before.sid });
+    await begin({ replacesSid: bobs.sid });
     expect(after.sid).not.toBe(before.sid);
-    expect([before, after, bobs].map((answer) => asked(issuer, answer))).toEqual(['token_revoked', 'ok', 'ok']);
-    expect(issuer.sessions.find(before.sid)?.endReason).toBe('replaced');
+    expect(await Promise.all([before, after, bobs].map((answer) => asked(issuer, answer)))).toEqual([
+      'token_revoked',
+      'ok',
+      'ok',
+    ]);
+    expect((await issuer.sessions.find(before.sid))?.endReason).toBe('replaced');
   });
 });
 
@@ -134,118 +137,121 @@ describe('policies', () => {
     issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy });
 
   test('of a client: token life, idle time, absolute age, grace', async () => {
-    const { issuer, clock } = scene();
-    put(issuer, {
+    const { issuer, clock } = await scene();
+    await put(issuer, {
       ...{ accessTokenTtlMs: 60 * SECOND, refreshIdleTtlMs: 120 * SECOND, refreshTokenTtlMs: 300 * SECOND },
       refreshGraceMs: 1 * SECOND,
     });
-    const first = login(issuer, 'ada', { clientId: 'app' });
+    const first = await login(issuer, 'ada', { clientId: 'app' });
     expect(first).toMatchObject({ expires_in: 60, refresh_in: 30 });
-    expect(issuer.sessions.find(first.sid)).toMatchObject({
+    expect(await issuer.sessions.find(first.sid)).toMatchObject({
       idleExpiresAt: START + 120 * SECOND,
       absoluteExpiresAt: START + 300 * SECOND,
     });
     const second = await refresh(issuer, first, 'app');
     clock.advance(2 * SECOND);
     expect(await codeOf(() => refresh(issuer, first, 'app'))).toBe('grant_reused');
-    expect(asked(issuer, second)).toBe('token_revoked');
-    const third = login(issuer, 'ada', { clientId: 'app' });
+    expect(await asked(issuer, second)).toBe('token_revoked');
+    const third = await login(issuer, 'ada', { clientId: 'app' });
     clock.advance(120 * SECOND);
     expect(await codeOf(() => refresh(issuer, third, 'app'))).toBe('grant_invalid');
   });
 
   test('never expires, and is revoked all the same', async () => {
-    const { issuer, clock, begin } = scene();
-    const forever = begin({ policy: { refreshIdleTtlMs: 'never', refreshTokenTtlMs: 'never' }, deviceName: 'TV' });
-    expect(issuer.sessions.find(forever.sid)).toMatchObject({ idleExpiresAt: null, absoluteExpiresAt: null });
+    const { issuer, clock, begin } = await scene();
+    const forever = await begin({
+      policy: { refreshIdleTtlMs: 'never', refreshTokenTtlMs: 'never' },
+      deviceName: 'TV',
+    });
+    expect(await issuer.sessions.find(forever.sid)).toMatchObject({ idleExpiresAt: null, absoluteExpiresAt: null });
     clock.advance(10 * 365 * DAY);
     const next = await refresh(issuer, forever);
     expect(next.expires_in).toBe(900);
-    expect(asked(issuer, next)).toBe('ok');
+    expect(await asked(issuer, next)).toBe('ok');
     await issuer.endSession({ sid: forever.sid, reason: 'device_lost' });
-    expect(asked(issuer, next)).toBe('token_revoked');
+    expect(await asked(issuer, next)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, next))).toBe('grant_invalid');
   });
 
   test('of a device goes before that of its client, and is what it was at the login', async () => {
-    const { issuer, clock, begin } = scene();
-    put(issuer, { refreshIdleTtlMs: 60 * SECOND });
-    const kiosk = begin({ clientId: 'app', policy: { refreshIdleTtlMs: 10 * SECOND } });
-    const phone = begin({ clientId: 'app' });
+    const { issuer, clock, begin } = await scene();
+    await put(issuer, { refreshIdleTtlMs: 60 * SECOND });
+    const kiosk = await begin({ clientId: 'app', policy: { refreshIdleTtlMs: 10 * SECOND } });
+    const phone = await begin({ clientId: 'app' });
     clock.advance(20 * SECOND);
     expect(await codeOf(() => refresh(issuer, kiosk, 'app'))).toBe('grant_invalid');
     expect((await refresh(issuer, phone, 'app')).sid).toBe(phone.sid);
-    expect(() => begin({ policy: { storage: 'cookie' } as never })).toThrow(/storage/);
-    expect(() => begin({ policy: { refreshGraceMs: -1 } })).toThrow(/refreshGraceMs/);
+    await expect(begin({ policy: { storage: 'cookie' } as never })).rejects.toThrow(/storage/);
+    await expect(begin({ policy: { refreshGraceMs: -1 } })).rejects.toThrow(/refreshGraceMs/);
   });
 
   test('without rotation a refresh token stays, and still slides and ends', async () => {
-    const { issuer, clock } = scene();
-    put(issuer, { rotation: false, refreshIdleTtlMs: 60 * SECOND });
-    const first = login(issuer, 'ada', { clientId: 'app' });
+    const { issuer, clock } = await scene();
+    await put(issuer, { rotation: false, refreshIdleTtlMs: 60 * SECOND });
+    const first = await login(issuer, 'ada', { clientId: 'app' });
     for (let turn = 0; turn < 3; turn += 1) {
       clock.advance(50 * SECOND);
       const answer = await refresh(issuer, first, 'app');
       expect(answer.refresh_token).toBe(first.refresh_token);
-      expect(asked(issuer, answer)).toBe('ok');
+      expect(await asked(issuer, answer)).toBe('ok');
     }
     await issuer.revokeToken({ token: first.refresh_token, clientId: 'app' });
     expect(await codeOf(() => refresh(issuer, first, 'app'))).toBe('grant_invalid');
   });
 
   test('a refresh token goes the way it went at the login', async () => {
-    const { issuer, begin } = scene();
+    const { issuer, begin } = await scene();
     const use = (refreshToken: string, via: 'cookie' | 'body') =>
       issuer.refresh({ refreshToken, clientId: 'web', via });
-    const [cookie, body] = [begin({ storage: 'cookie' }), begin()];
-    expect(issuer.sessions.find(cookie.sid)?.storage).toBe('cookie');
+    const [cookie, body] = [await begin({ storage: 'cookie' }), await begin()];
+    expect((await issuer.sessions.find(cookie.sid))?.storage).toBe('cookie');
     expect(await codeOf(() => use(cookie.refresh_token, 'body'))).toBe('grant_invalid');
     expect(await codeOf(() => use(body.refresh_token, 'cookie'))).toBe('grant_invalid');
     const next = await use(cookie.refresh_token, 'cookie');
     expect(await codeOf(() => use(cookie.refresh_token, 'body'))).toBe('grant_invalid');
-    expect(asked(issuer, next)).toBe('ok');
+    expect(await asked(issuer, next)).toBe('ok');
     expect((await use(body.refresh_token, 'body')).sid).toBe(body.sid);
   });
 
   test('a client may be held to one way', async () => {
-    const { issuer, begin } = scene();
-    put(issuer, { storage: 'cookie' });
-    expect(issuer.sessions.find(begin({ clientId: 'app' }).sid)?.storage).toBe('cookie');
+    const { issuer, begin } = await scene();
+    await put(issuer, { storage: 'cookie' });
+    expect((await issuer.sessions.find((await begin({ clientId: 'app' })).sid))?.storage).toBe('cookie');
     expect(await codeOf(() => begin({ clientId: 'app', storage: 'body' }))).toBe('request_invalid');
   });
 });
 
 describe('a login that is asked for again', () => {
   test('refreshing is refused at once, saying why to who has the token; a new login goes on', async () => {
-    const { issuer, place, begin } = scene();
-    const [one, other] = [login(issuer), login(issuer)];
+    const { issuer, place, begin } = await scene();
+    const [one, other] = [await login(issuer), await login(issuer)];
     expect(await issuer.requireReauthentication({ sub: 'ada', reason: 'password_reset' })).toBe(2);
     for (const answer of [one, other]) {
       await expect(refresh(issuer, answer)).rejects.toMatchObject({
         ...{ code: 'reauthentication_required', status: 400, oauth: 'invalid_grant', detail: 'password_reset' },
       });
-      expect(asked(issuer, answer)).toBe('ok');
+      expect(await asked(issuer, answer)).toBe('ok');
     }
     const [selector] = one.refresh_token.split('.');
     const guess = { refreshToken: `${selector}.${'A'.repeat(43)}`, clientId: 'web' };
     expect(await codeOf(() => issuer.refresh(guess))).toBe('grant_invalid');
-    expect(issuer.sessions.find(one.sid)?.reauthenticationReason).toBe('password_reset');
-    const anew = begin({ replacesSid: one.sid });
-    expect(asked(issuer, await refresh(issuer, anew))).toBe('ok');
+    expect((await issuer.sessions.find(one.sid))?.reauthenticationReason).toBe('password_reset');
+    const anew = await begin({ replacesSid: one.sid });
+    expect(await asked(issuer, await refresh(issuer, anew))).toBe('ok');
     place.users.put('ada', { active: false, reason: 'banned' });
     await expect(refresh(issuer, anew)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'banned' });
   });
 
   test('of one session, with its tokens cut off in the same transaction', async () => {
-    const { issuer } = scene();
-    const [one, other] = [login(issuer), login(issuer)];
-    await issuer.transaction((tx) => {
-      tx.requireReauthentication({ sid: one.sid, reason: 'new_country' });
-      tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'new_country' });
+    const { issuer } = await scene();
+    const [one, other] = [await login(issuer), await login(issuer)];
+    await issuer.transaction(async (tx) => {
+      await tx.requireReauthentication({ sid: one.sid, reason: 'new_country' });
+      await tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'new_country' });
     });
-    expect(asked(issuer, one)).toBe('token_revoked');
+    expect(await asked(issuer, one)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, one))).toBe('reauthentication_required');
-    expect(asked(issuer, await refresh(issuer, other))).toBe('ok');
+    expect(await asked(issuer, await refresh(issuer, other))).toBe('ok');
     await expect(issuer.requireReauthentication({ sub: 'ada', reason: 'Because!' })).rejects.toThrow(/reason/);
   });
 });
@@ -257,8 +263,8 @@ describe('re-authentication (RFC 9470)', () => {
   });
 
   test('security 48: raises auth_time of the same session; what it had before dies softly', async () => {
-    const { issuer, clock } = scene();
-    const [before, other] = [login(issuer), login(issuer)];
+    const { issuer, clock } = await scene();
+    const [before, other] = [await login(issuer), await login(issuer)];
     await issuer.requireReauthentication({ sid: before.sid, reason: 'sensitive' });
     clock.advance(60 * SECOND);
     const after = await issuer.reauthenticate(proved(before.sid));
@@ -266,43 +272,47 @@ describe('re-authentication (RFC 9470)', () => {
     expect(claimsOf(after)).toMatchObject({
       ...{ auth_time: (START + 60 * SECOND) / 1000, amr: ['pwd', 'otp'], acr: 'two-factor' },
     });
-    expect([before, after, other].map((answer) => asked(issuer, answer))).toEqual(['token_revoked', 'ok', 'ok']);
+    expect(await Promise.all([before, after, other].map((answer) => asked(issuer, answer)))).toEqual([
+      'token_revoked',
+      'ok',
+      'ok',
+    ]);
     expect(eventsOf(issuer)).toMatchObject([
       { reason: 'reauthenticated', cutoffs: [{ claim: 'sid', value: before.sid, sessionUntil: -1 }] },
     ]);
     expect(eventsOf(issuer)[0]?.type).toMatch(/token-claims-change$/);
     const next = await refresh(issuer, after);
     expect(claimsOf(next).auth_time).toBe(claimsOf(after).auth_time);
-    expect(issuer.sessions.find(before.sid)).toMatchObject({ reauthenticationReason: null, createdAt: START });
+    expect(await issuer.sessions.find(before.sid)).toMatchObject({ reauthenticationReason: null, createdAt: START });
   });
 
   test('the refresh token of before is refused, and later taken for stolen', async () => {
-    const { issuer, clock } = scene();
-    const before = login(issuer);
+    const { issuer, clock } = await scene();
+    const before = await login(issuer);
     const after = await issuer.reauthenticate(proved(before.sid));
     expect(await codeOf(() => refresh(issuer, before))).toBe('grant_invalid');
-    expect(asked(issuer, after)).toBe('ok');
+    expect(await asked(issuer, after)).toBe('ok');
     clock.advance(11 * SECOND);
     expect(await codeOf(() => refresh(issuer, before))).toBe('grant_reused');
-    expect(asked(issuer, after)).toBe('token_revoked');
+    expect(await asked(issuer, after)).toBe('token_revoked');
   });
 
   test('a caller with an access token alone gains no refresh token and no scope, and that of the session stays', async () => {
-    const { issuer } = scene();
-    const before = login(issuer);
+    const { issuer } = await scene();
+    const before = await login(issuer);
     const scope = before.scope.split(' ')[0] ?? '';
     const after = await issuer.transaction((tx) => tx.stepUp({ ...proved(before.sid), scope: `${scope} admin` }));
     expect(after).not.toHaveProperty('refresh_token');
     expect(after.scope).toBe(scope);
     expect(claimsOf(after)).toMatchObject({ amr: ['pwd', 'otp'], acr: 'two-factor', scope });
-    expect([before, after].map((answer) => asked(issuer, answer))).toEqual(['token_revoked', 'ok']);
+    expect(await Promise.all([before, after].map((answer) => asked(issuer, answer)))).toEqual(['token_revoked', 'ok']);
     const next = await refresh(issuer, before);
     expect(claimsOf(next)).toMatchObject({ acr: 'two-factor', scope: before.scope });
   });
 
   test('is of an open session of who proved it', async () => {
-    const { issuer, place } = scene();
-    const [mine, bobs, over] = [login(issuer), login(issuer, 'bob'), login(issuer)];
+    const { issuer, place } = await scene();
+    const [mine, bobs, over] = [await login(issuer), await login(issuer, 'bob'), await login(issuer)];
     await issuer.endSession({ sid: over.sid, reason: 'logout' });
     for (const sid of [bobs.sid, over.sid, 'nobody']) {
       expect(await codeOf(() => issuer.reauthenticate(proved(sid)))).toBe('session_ended');
@@ -312,21 +322,21 @@ describe('re-authentication (RFC 9470)', () => {
     );
     place.users.put('ada', { active: false });
     expect(await codeOf(() => issuer.reauthenticate(proved(mine.sid)))).toBe('subject_inactive');
-    expect(asked(issuer, mine)).toBe('ok');
+    expect(await asked(issuer, mine)).toBe('ok');
   });
 });
 
 describe('a subject that changes', () => {
   test('softly: older tokens die, and the answer to their own change carries the new claims', async () => {
-    const { issuer, place } = scene();
-    const [here, there] = [login(issuer), login(issuer)];
-    const answer = await issuer.transaction((tx) => {
+    const { issuer, place } = await scene();
+    const [here, there] = [await login(issuer), await login(issuer)];
+    const answer = await issuer.transaction(async (tx) => {
       place.users.put('ada', { claims: { scope: 'read', phone: '+15550100' } });
-      tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'phone_changed' });
+      await tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'phone_changed' });
       return tx.reissue({ sid: here.sid, sub: 'ada' });
     });
-    expect(asked(issuer, here)).toBe('token_revoked');
-    expect(issuer.verify(answer.access_token).payload).toMatchObject({ phone: '+15550100', sid: here.sid });
+    expect(await asked(issuer, here)).toBe('token_revoked');
+    expect((await issuer.verify(answer.access_token)).payload).toMatchObject({ phone: '+15550100', sid: here.sid });
     expect(answer).not.toHaveProperty('refresh_token');
     expect(claimsOf(await refresh(issuer, here))).toMatchObject({ phone: '+15550100' });
     expect(claimsOf(await refresh(issuer, there))).toMatchObject({ phone: '+15550100' });
@@ -336,24 +346,27 @@ describe('a subject that changes', () => {
   });
 
   test('hard: sessions end, but for one, whose older tokens die too', async () => {
-    const { issuer, place } = scene();
-    const [kept, other] = [login(issuer), login(issuer)];
+    const { issuer, place } = await scene();
+    const [kept, other] = [await login(issuer), await login(issuer)];
     const revoked = await issuer.transaction((tx) => {
       place.users.put('ada', { credentialVersion: 2 });
       return tx.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'second_factor_changed', exceptSid: kept.sid });
     });
     expect(revoked.endedSessions).toBe(1);
-    expect([kept, other].map((answer) => asked(issuer, answer))).toEqual(['token_revoked', 'token_revoked']);
-    expect(asked(issuer, await refresh(issuer, kept))).toBe('ok');
+    expect(await Promise.all([kept, other].map((answer) => asked(issuer, answer)))).toEqual([
+      'token_revoked',
+      'token_revoked',
+    ]);
+    expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(await codeOf(() => refresh(issuer, other))).toBe('grant_invalid');
     expect(eventsOf(issuer)).toHaveLength(1);
   });
 
   test('hard, keeping a session that is not theirs: everything ends', async () => {
-    const { issuer } = scene();
-    const [ada, bob] = [login(issuer), login(issuer, 'bob')];
+    const { issuer } = await scene();
+    const [ada, bob] = [await login(issuer), await login(issuer, 'bob')];
     await issuer.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'suspended', exceptSid: bob.sid });
-    expect([ada, bob].map((answer) => asked(issuer, answer))).toEqual(['token_revoked', 'ok']);
+    expect(await Promise.all([ada, bob].map((answer) => asked(issuer, answer)))).toEqual(['token_revoked', 'ok']);
     expect(await codeOf(() => refresh(issuer, ada))).toBe('grant_invalid');
     await expect(issuer.subjectChanged({ sub: 'ada', kind: 'x' as never, reason: 'x' })).rejects.toThrow(/kind/);
   });

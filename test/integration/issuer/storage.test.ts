@@ -12,8 +12,8 @@ function fill(database: { pragma(source: string, options?: { simple: boolean }):
 
 test('a write that does not fit is storage_unavailable, and the check follows the last write', async () => {
   const { telemetry, counts, lines } = createRemembering();
-  const issuer = house().open({ telemetry });
-  login(issuer);
+  const issuer = await house().open({ telemetry });
+  await login(issuer);
   const storage = () => issuer.health().find(({ name }) => name === 'storage');
   expect([issuer.canWrite(), storage()?.status]).toEqual([true, 'pass']);
 
@@ -35,7 +35,7 @@ test('a write that does not fit is storage_unavailable, and the check follows th
 });
 
 test('an error of the host in a transaction says nothing about the storage', async () => {
-  const issuer = house().open();
+  const issuer = await house().open();
   const failure = issuer.transaction(() => {
     throw new Error('a mistake of the host');
   });

@@ -3,7 +3,7 @@ import { sqliteStore } from '@rescind/issuer-sqlite';
 
 // Uses one refresh token many times at once, when it is told to, and says what came of each.
 const [databasePath = '', keysPath = '', refreshToken = '', uses = ''] = process.argv.slice(2);
-const issuer = openIssuer({
+const issuer = await openIssuer({
   issuer: 'https://login.example',
   store: sqliteStore({ path: databasePath }),
   keysPath,

@@ -32,8 +32,8 @@ async function startSecond(place: House, refreshToken: string) {
 
 test('security 36: two processes on one file, whose lock was taken away, fork nothing either', async () => {
   const place = house();
-  const issuer = place.open();
-  const { refresh_token: refreshToken, sid } = login(issuer);
+  const issuer = await place.open();
+  const { refresh_token: refreshToken, sid } = await login(issuer);
   // Nobody should; what decides is one conditional write of the database, not the lock.
   rmSync(`${place.databasePath}.lock`);
   const second = await startSecond(place, refreshToken);

@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
-import { house, login, sqlOf } from './house.ts';
+import { fileOf, house, login } from './house.ts';
 
 const MB = 1_000_000;
 
@@ -54,10 +54,10 @@ async function expectBoundKept(writer: Writer, lines: readonly string[], gauges:
 test('the write-ahead log of an issuer is within its bound after a reader that held it', async () => {
   const { telemetry, gauges, lines } = createRemembering();
   const place = house();
-  const issuer = place.open({ telemetry });
-  login(issuer);
-  sqlOf(issuer).exec('CREATE TABLE of_the_host (content BLOB)');
-  const insert = sqlOf(issuer).prepare('INSERT INTO of_the_host VALUES (zeroblob(?))');
+  const issuer = await place.open({ telemetry });
+  await login(issuer);
+  fileOf(issuer).exec('CREATE TABLE of_the_host (content BLOB)');
+  const insert = fileOf(issuer).prepare('INSERT INTO of_the_host VALUES (zeroblob(?))');
   const writer = {
     path: place.databasePath,
     table: 'rescind_sessions',

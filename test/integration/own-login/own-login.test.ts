@@ -106,7 +106,7 @@ test('a login service keeps its users table, and its tokens are revoked everywhe
 
 test('what the back office changes about a user reaches their tokens', async () => {
   const directory = temporaryDirectory();
-  const service = openLoginService({
+  const service = await openLoginService({
     url: 'https://login.example',
     databasePath: join(directory, 'login.sqlite'),
     keysPath: join(directory, 'keys'),
@@ -115,13 +115,16 @@ test('what the back office changes about a user reaches their tokens', async () 
   onTestFinished(() => service.close());
   const { issuer, users } = service;
   const { id, credential_version: credentialVersion } = await users.add(EMAIL, PASSWORD);
-  const first = issuer.beginSession({ sub: id, clientId: 'shop', credentialVersion });
+  const first = await issuer.beginSession({ sub: id, clientId: 'shop', credentialVersion });
   await changeRole(service, id, 'admin');
-  expect(() => issuer.verify(first.access_token)).toThrow(expect.objectContaining({ code: 'token_revoked' }));
+  await expect(issuer.verify(first.access_token)).rejects.toThrow(expect.objectContaining({ code: 'token_revoked' }));
   const second = await issuer.refresh({ refreshToken: first.refresh_token, clientId: 'shop' });
-  expect(issuer.verify(second.access_token).payload).toMatchObject({ role: 'admin', scope: 'orders orders:write' });
+  expect((await issuer.verify(second.access_token)).payload).toMatchObject({
+    role: 'admin',
+    scope: 'orders orders:write',
+  });
   await suspend(service, id);
-  expect(() => issuer.verify(second.access_token)).toThrow(expect.objectContaining({ code: 'token_revoked' }));
+  await expect(issuer.verify(second.access_token)).rejects.toThrow(expect.objectContaining({ code: 'token_revoked' }));
   const refused = issuer.refresh({ refreshToken: second.refresh_token, clientId: 'shop' });
   await expect(refused).rejects.toMatchObject({ oauth: 'invalid_grant' });
 });

@@ -47,7 +47,7 @@ test('a lock file that others can open is closed to them, in directories that ar
     writeFileSync(join(directory, lock), '');
     chmodSync(join(directory, lock), 0o644);
   }
-  const issuer = openIssuer({
+  const issuer = await openIssuer({
     issuer: 'https://login.example',
     store: sqliteStore({ path: join(directory, 'issuer.sqlite') }),
     keysPath: join(directory, 'made', 'keys'),

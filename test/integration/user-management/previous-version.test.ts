@@ -57,7 +57,7 @@ test('its log goes on where it was, and its keys have their place in a rotation'
   const { databasePath, keysPath, given } = filesOfVersion1();
   const keyRotation = { everyMs: 'never', eventEveryMs: 'never' } as const;
   const subject = () => ({ claims: {}, credentialVersion: 1, active: true });
-  const issuer = openIssuer({
+  const issuer = await openIssuer({
     issuer: given.issuer,
     store: sqliteStore({ path: databasePath }),
     keysPath,
@@ -68,7 +68,7 @@ test('its log goes on where it was, and its keys have their place in a rotation'
   expect(issuer.refusingWrites()).toBeNull();
   expect(issuer.log.snapshot().epoch).toBe(given.log.epoch);
   expect(issuer.log.snapshot().head).toBeGreaterThanOrEqual(given.log.head);
-  expect(issuer.keys.list()).toMatchObject([
+  expect(await issuer.keys.list()).toMatchObject([
     { kid: given.signingKid, purpose: 'token', alg: 'RS256', state: 'active', retiresAt: null },
     { kid: given.revokedKid, purpose: 'token', alg: 'RS256', state: 'revoked' },
     { kid: given.eventKid, purpose: 'event', alg: 'RS256', state: 'active' },
@@ -76,7 +76,7 @@ test('its log goes on where it was, and its keys have their place in a rotation'
   expect(await issuer.keys.rotate({ purpose: 'token' })).toMatchObject({ state: 'next' });
   await issuer.keys.revoke({ kid: given.eventKid, reason: 'key_compromised' });
   expect(issuer.log.snapshot().epoch > given.log.epoch).toBe(true);
-  const denied = issuer.revocations.list().items.map(({ reason }) => reason);
+  const denied = (await issuer.revocations.list()).items.map(({ reason }) => reason);
   expect(denied).toContain('key_compromised');
 });
 

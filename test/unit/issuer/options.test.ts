@@ -32,7 +32,7 @@ const mistakes: [keyof IssuerOptions, unknown][] = [
   ['keyRotation', { algorithm: 'HS256' }],
 ];
 
-test.each(mistakes)('a wrong %s (%s) is told by its name, and nothing is made', (name, value) => {
+test.each(mistakes)('a wrong %s (%s) is told by its name, and nothing is made', async (name, value) => {
   const directory = temporaryDirectory();
   const path = join(directory, 'users.db');
   const good = {
@@ -42,8 +42,8 @@ test.each(mistakes)('a wrong %s (%s) is told by its name, and nothing is made', 
     subject: () => undefined,
   };
   const open = () => openIssuer({ ...good, [name]: value } as IssuerOptions);
-  expect(open).toThrow(TypeError);
-  expect(open).toThrow(name);
+  await expect(open()).rejects.toThrow(TypeError);
+  await expect(open()).rejects.toThrow(name);
   expect(existsSync(path)).toBe(false);
 });
 

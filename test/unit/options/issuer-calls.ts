@@ -9,7 +9,7 @@ import { afterAll } from 'vitest';
 import type { Options } from './table.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'rescind-'));
-const issuer = openIssuer({
+const issuer = await openIssuer({
   issuer: 'https://login.example',
   store: sqliteStore({ path: join(directory, 'users.db') }),
   keysPath: join(directory, 'keys'),

@@ -1,6 +1,7 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import type { LogSource } from '../ports.ts';
-import type { Heartbeat, Listener, StandbyListener } from './listener.ts';
+import type { LogSource, SignedHeartbeat } from '../ports.ts';
+import type { Listener, StandbyListener } from './listener.ts';
+import { whenSigned } from './listener.ts';
 import type { StandbyStreams } from './standby.ts';
 import { createStandbyStreams } from './standby.ts';
 import { EVENT_NAME, HEARTBEAT_NAME } from './stream.ts';
@@ -28,7 +29,7 @@ export interface Broadcast {
   removeStandby(stream: StandbyListener): void;
   readonly standby: Pick<StandbyStreams, 'size' | 'started'>;
   /** A heartbeat that speaks of the log as it is now: to open a connection with. */
-  opening(): Heartbeat;
+  opening(): SignedHeartbeat | Promise<SignedHeartbeat>;
   /** To be called when the buffer of a listener has changed by so many bytes. */
   bufferChanged(by: number): void;
   /** The events after a position, at most so many; readers at the same one share the reading. */
@@ -66,17 +67,22 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     for (const listener of [...listeners]) listener.appended();
     standby.appended();
   };
+  const send = (heartbeat: SignedHeartbeat) => {
+    for (const listener of [...listeners]) listener.heartbeat(heartbeat);
+    standby.beat(heartbeat);
+  };
+  /** Without heartbeats the readers see their view age, which is the truth; they are not cut off from events. */
+  const failed = (error: unknown) => {
+    telemetry.count('rescind_feed_heartbeat_errors_total');
+    telemetry.log('error', 'feed_heartbeat_failed', { error: String(error) });
+  };
   const beat = () => {
     pieces.clear();
     telemetry.gauge('rescind_feed_buffered_bytes', buffered);
     try {
-      const heartbeat = heartbeats.sign();
-      for (const listener of [...listeners]) listener.heartbeat(heartbeat);
-      standby.beat(heartbeat);
+      whenSigned(heartbeats.sign(), send)?.catch(failed);
     } catch (error) {
-      // Without heartbeats the readers see their view age, which is the truth; they are not cut off from events.
-      telemetry.count('rescind_feed_heartbeat_errors_total');
-      telemetry.log('error', 'feed_heartbeat_failed', { error: String(error) });
+      failed(error);
     }
   };
   const start = () => {
@@ -179,27 +185,41 @@ export function eventText(jws: string): string {
   return `event: ${EVENT_NAME}\ndata: ${jws}\n\n`;
 }
 
-export function heartbeatText(heartbeat: Heartbeat): string {
+export function heartbeatText(heartbeat: SignedHeartbeat): string {
   return `event: ${HEARTBEAT_NAME}\ndata: ${heartbeat.jws}\n\n`;
 }
 
 /** Signs heartbeats, and as few as possible: a signature costs a millisecond of the process that takes the logins. */
 function createHeartbeats(source: LogSource, clock: Clock, heartbeatMs: DurationMs) {
-  let newest: { heartbeat: Heartbeat; at: DurationMs; state: string } | undefined;
+  let newest: { heartbeat: SignedHeartbeat; at: DurationMs; state: string } | undefined;
+  let pending: Promise<SignedHeartbeat> | undefined;
   const stateNow = () => {
     const { epoch, head, last, floor } = source.snapshot();
     return JSON.stringify([epoch, head, last, floor]);
   };
-  const sign = (): Heartbeat => {
-    const state = stateNow();
-    const heartbeat = source.heartbeat();
+  const keep = (heartbeat: SignedHeartbeat, state: string): SignedHeartbeat => {
     newest = { heartbeat, at: clock.monotonic(), state };
     return heartbeat;
+  };
+  const sign = (): SignedHeartbeat | Promise<SignedHeartbeat> => {
+    // What it speaks of the log is read when it is signed, which is yet to come.
+    if (pending !== undefined) return pending;
+    const state = stateNow();
+    const heartbeat = source.heartbeat();
+    if (!(heartbeat instanceof Promise)) return keep(heartbeat, state);
+    pending = (async () => {
+      try {
+        return keep(await heartbeat, state);
+      } finally {
+        pending = undefined;
+      }
+    })();
+    return pending;
   };
   return {
     sign,
     // Nothing has been appended since that one was signed, so it says what a new one would, up to a second earlier.
-    current: (): Heartbeat =>
+    current: (): SignedHeartbeat | Promise<SignedHeartbeat> =>
       newest !== undefined && clock.monotonic() - newest.at <= heartbeatMs && newest.state === stateNow()
         ? newest.heartbeat
         : sign(),

@@ -9,7 +9,7 @@ import {
   systemClock,
 } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { LogSource } from '../ports.ts';
+import type { LogSource, SignedHeartbeat } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
 import { receiveProof } from './proof.ts';
 import type { Reader } from './reader.ts';
@@ -98,32 +98,53 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
   const stream = (client: string, request: IncomingMessage, response: ServerResponse) => {
     const isStandby = isForStandby(request);
     const connections = isStandby ? standbyOf : readersOf;
+    const open = (opening: SignedHeartbeat) => {
+      const reader = openReader({
+        response,
+        source,
+        broadcast,
+        opening,
+        lastEventId: request.headers['last-event-id'],
+        isStandby,
+        telemetry,
+        stuckMs,
+        onEnd() {
+          connections.remove(client, reader);
+          if (isStandby) broadcast.removeStandby(reader);
+          else broadcast.remove(reader);
+        },
+      });
+      connections.add(client, reader);
+      if (isStandby) broadcast.addStandby(reader);
+      else broadcast.add(reader);
+      reader.start();
+      if (isStandby) broadcast.standby.started(reader);
+    };
     connections.requireRoom(client);
     const opening = broadcast.opening();
-    const reader = openReader({
-      response,
-      source,
-      broadcast,
-      opening,
-      lastEventId: request.headers['last-event-id'],
-      isStandby,
-      telemetry,
-      stuckMs,
-      onEnd() {
-        connections.remove(client, reader);
-        if (isStandby) broadcast.removeStandby(reader);
-        else broadcast.remove(reader);
-      },
+    if (!(opening instanceof Promise)) return open(opening);
+    return opening.then((heartbeat) => {
+      // What was checked before it waited may have changed: a client whose secret is gone has no connections to end yet.
+      requireOpen();
+      if (requireClient(request, response) !== client) throw new RescindError('client_invalid');
+      connections.requireRoom(client);
+      open(heartbeat);
     });
-    connections.add(client, reader);
-    if (isStandby) broadcast.addStandby(reader);
-    else broadcast.add(reader);
-    reader.start();
-    if (isStandby) broadcast.standby.started(reader);
+  };
+
+  const requireOpen = () => {
+    if (closed) throw new RescindError('stopping', { retryAfter: 1 });
+  };
+
+  const requireClient = (request: IncomingMessage, response: ServerResponse): string => {
+    const client = authenticate(request);
+    if (client !== undefined) return client;
+    response.setHeader('WWW-Authenticate', 'Basic realm="revocations", charset="UTF-8"');
+    throw new RescindError('client_invalid');
   };
 
   const answer = (request: IncomingMessage, response: ServerResponse): Promise<void> | void => {
-    if (closed) throw new RescindError('stopping', { retryAfter: 1 });
+    requireOpen();
     const path = pathOf(request);
     const allowed = path.endsWith('/revocations') ? 'GET' : path.endsWith('/revocations/proof') ? 'POST' : undefined;
     if (allowed === undefined) throw new RescindError('not_found');
@@ -131,11 +152,7 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       response.setHeader('Allow', allowed);
       throw new RescindError('method_wrong');
     }
-    const client = authenticate(request);
-    if (client === undefined) {
-      response.setHeader('WWW-Authenticate', 'Basic realm="revocations", charset="UTF-8"');
-      throw new RescindError('client_invalid');
-    }
+    const client = requireClient(request, response);
     return allowed === 'GET' ? stream(client, request, response) : receiveProof(source, request, response);
   };
 

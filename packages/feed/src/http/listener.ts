@@ -1,12 +1,18 @@
-import type { LogSource } from '../ports.ts';
+import type { SignedHeartbeat } from '../ports.ts';
 
-export type Heartbeat = ReturnType<LogSource['heartbeat']>;
+/** Calls `then` with a heartbeat: at once where it is there. */
+export function whenSigned(
+  heartbeat: SignedHeartbeat | Promise<SignedHeartbeat>,
+  then: (heartbeat: SignedHeartbeat) => void,
+): void | Promise<void> {
+  return heartbeat instanceof Promise ? heartbeat.then(then) : then(heartbeat);
+}
 
 /** What a connected reader is told. */
 export interface Listener {
   /** Events may have been appended, or the epoch may have changed. */
   appended(): void;
-  heartbeat(heartbeat: Heartbeat): void;
+  heartbeat(heartbeat: SignedHeartbeat): void;
   /** Bytes that wait for the reader to take them. */
   buffered(): number;
   /** Disconnects at once; the reader resumes where it was. */

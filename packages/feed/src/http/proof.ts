@@ -20,7 +20,7 @@ export async function receiveProof(
     response.setHeader('Connection', 'close');
     throw error;
   });
-  source.prove(jws);
+  await source.prove(jws);
   response.writeHead(204, { 'Cache-Control': 'no-store' });
   response.end();
 }

@@ -1,9 +1,9 @@
 import type { ServerResponse } from 'node:http';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
-import type { LogSource } from '../ports.ts';
+import type { LogSource, SignedHeartbeat } from '../ports.ts';
 import type { Broadcast } from './broadcast.ts';
 import { eventText, heartbeatText } from './broadcast.ts';
-import type { Delivery, Heartbeat, StandbyListener } from './listener.ts';
+import type { Delivery, StandbyListener } from './listener.ts';
 import { STANDBY, STREAM_HEADER } from './stream.ts';
 
 /** How long an ended connection has to take the rest before it is cut. */
@@ -13,7 +13,7 @@ interface ReaderOptions {
   readonly response: ServerResponse;
   readonly source: LogSource;
   readonly broadcast: Broadcast;
-  readonly opening: Heartbeat;
+  readonly opening: SignedHeartbeat;
   readonly lastEventId: string | string[] | undefined;
   /** Writes heartbeats only, until `deliver` is called. */
   readonly isStandby: boolean;
@@ -39,7 +39,7 @@ export function openReader(options: ReaderOptions): Reader {
   let sent = startOf(options.lastEventId, source);
   let skipped: Pick<Delivery, 'until' | 'resume'> | undefined;
   /** Heartbeats whose head has not been sent yet: the oldest, which is due first, and the newest. */
-  let due: Heartbeat[] = [];
+  let due: SignedHeartbeat[] = [];
   let stuck: NodeJS.Timeout | undefined;
   let over = false;
   /** What of `broadcast`'s total is this reader's. */

@@ -1,6 +1,7 @@
 import type { Telemetry } from '@rescind/revocation';
-import type { LogSource } from '../ports.ts';
-import type { Heartbeat, StandbyListener } from './listener.ts';
+import type { LogSource, SignedHeartbeat } from '../ports.ts';
+import type { StandbyListener } from './listener.ts';
+import { whenSigned } from './listener.ts';
 
 /** A standby stream has a heartbeat in each tenth of the beats: every 10 s, and not all of them at once. */
 const SLOTS = 10;
@@ -20,7 +21,7 @@ export interface StandbyStreams {
   started(stream: StandbyListener): void;
   appended(): void;
   /** Once a second. */
-  beat(heartbeat: Heartbeat): void;
+  beat(heartbeat: SignedHeartbeat): void;
   all(): readonly StandbyListener[];
   close(): void;
 }
@@ -29,14 +30,14 @@ interface StandbyOptions {
   readonly source: LogSource;
   readonly telemetry: Telemetry;
   /** A heartbeat that speaks of the log as it is now. */
-  readonly current: () => Heartbeat;
+  readonly current: () => SignedHeartbeat | Promise<SignedHeartbeat>;
 }
 
 export function createStandbyStreams({ source, telemetry, current }: StandbyOptions): StandbyStreams {
   const streams = new Map<StandbyListener, number>();
   let nextSlot = 0;
   let slot = 0;
-  let recent: readonly Heartbeat[] = [];
+  let recent: readonly SignedHeartbeat[] = [];
   let epoch = '';
 
   const overdue = () => source.acknowledgements?.overdue() ?? null;
@@ -49,6 +50,8 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
     for (const stream of chosen) stream.deliver({ after, until: after + DELIVERED_EVENTS, resume: head });
   };
 
+  const failed = (error: unknown) => telemetry.log('error', 'standby_delivery_failed', { error: String(error) });
+
   const changed = () => {
     if (streams.size === 0) return;
     if (overdue() === null) {
@@ -57,10 +60,11 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
     }
     try {
       begin([...streams.keys()]);
-      const heartbeat = current();
-      for (const stream of [...streams.keys()]) stream.heartbeat(heartbeat);
+      whenSigned(current(), (heartbeat) => {
+        for (const stream of [...streams.keys()]) stream.heartbeat(heartbeat);
+      })?.catch(failed);
     } catch (error) {
-      telemetry.log('error', 'standby_delivery_failed', { error: String(error) });
+      failed(error);
     }
   };
   const unsubscribe = source.acknowledgements?.onChange(changed);
@@ -69,7 +73,7 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
    * The newest heartbeat whose head Kafka has acknowledged a second ago: readers have that event. One that is ahead of them
    * would make them ask for what is on its way.
    */
-  const covered = (heartbeat: Heartbeat): Heartbeat => {
+  const covered = (heartbeat: SignedHeartbeat): SignedHeartbeat => {
     const readUpTo = source.acknowledgements?.readUpTo() ?? Number.POSITIVE_INFINITY;
     const kept = recent.findLast((one) => one.epoch === heartbeat.epoch && one.head <= readUpTo);
     return kept ?? heartbeat;

@@ -4,7 +4,7 @@ import { CLOCK_TOLERANCE_MS, isCallersError, RescindError } from '@rescind/revoc
 import type { VerifiedToken } from '@rescind/token';
 import { createKeySet, createVerifier, gate } from '@rescind/token';
 import type { ClientProof, RegisteredClient } from '../issuer-clients.ts';
-import type { Clients } from '../store/store.ts';
+import type { ClientReads } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
 import type { ClientRegistry } from './registry.ts';
 import { hashSecret } from './registry.ts';
@@ -13,7 +13,7 @@ import { ALGORITHMS, MOST_SECRETS } from './requirements.ts';
 interface Authentication {
   readonly issuer: string;
   readonly registry: ClientRegistry;
-  readonly clients: Clients;
+  readonly clients: ClientReads;
   readonly transactions: Pick<Transactions, 'run'>;
   readonly now: () => EpochMillis;
 }
@@ -28,9 +28,9 @@ const SECRET_METHODS: ReadonlySet<string> = new Set(['client_secret_basic', 'cli
 const NOBODYS_HASH = hashSecret('');
 
 /** Says which client sent a proof. */
-export function createAuthenticate(room: Authentication): (proof: ClientProof) => RegisteredClient {
-  return (proof) => {
-    const client = isAssertion(proof) ? byAssertion(room, proof) : bySecret(room, proof);
+export function createAuthenticate(room: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
+  return async (proof) => {
+    const client = await (isAssertion(proof) ? await byAssertion(room, proof) : await bySecret(room, proof));
     if (client === undefined || client.disabled) throw new RescindError('client_invalid');
     return client;
   };
@@ -43,8 +43,8 @@ function isAssertion(proof: ClientProof): proof is AssertionProof {
 }
 
 /** All the comparisons there can be are made, whoever asks. */
-function bySecret({ registry }: Authentication, proof: Exclude<ClientProof, AssertionProof>) {
-  const client = registry.find(proof.clientId);
+async function bySecret({ registry, clients }: Authentication, proof: Exclude<ClientProof, AssertionProof>) {
+  const client = await registry.find(clients, proof.clientId);
   const presented = Buffer.from(hashSecret(proof.method === 'none' ? '' : proof.secret));
   let matches = 0;
   for (let at = 0; at < MOST_SECRETS; at += 1) {
@@ -57,14 +57,14 @@ function bySecret({ registry }: Authentication, proof: Exclude<ClientProof, Asse
 }
 
 /** RFC 7523 section 3. */
-function byAssertion(room: Authentication, proof: AssertionProof): RegisteredClient | undefined {
+async function byAssertion(room: Authentication, proof: AssertionProof): Promise<RegisteredClient | undefined> {
   const clientId = claimedIssuer(proof.assertion);
   if (clientId === undefined || (proof.clientId !== undefined && proof.clientId !== clientId)) return undefined;
-  const client = room.registry.find(clientId);
+  const client = await room.registry.find(room.clients, clientId);
   if (client?.authMethod !== 'private_key_jwt' || client.disabled) return undefined;
   const at = room.now();
   const verified = verify(room, client, proof, at);
-  return verified !== undefined && takeOnce(room, verified, clientId, at) ? client : undefined;
+  return verified !== undefined && (await takeOnce(room, verified, clientId, at)) ? client : undefined;
 }
 
 /** Whose keys are to be asked; nothing else is believed before the signature. */
@@ -107,17 +107,17 @@ function verify(
 }
 
 /** Durable before it is believed: a replay is known after a restart, too. */
-function takeOnce(
-  { clients, transactions }: Authentication,
+async function takeOnce(
+  { transactions }: Authentication,
   { payload }: VerifiedToken,
   clientId: string,
   at: EpochMillis,
-): boolean {
+): Promise<boolean> {
   const { jti, exp } = payload;
   if (typeof jti !== 'string' || jti.length > MAX_JTI_LENGTH) return false;
   const digest = createHash('sha256').update(jti).digest();
   const expiresAt = Math.max(Number(exp) * 1000, at);
-  return transactions.run(() => clients.takeAssertion(clientId, digest, expiresAt));
+  return transactions.run((unit) => unit.store.clients.takeAssertion(clientId, digest, expiresAt));
 }
 
 function refused(error: unknown): undefined {

@@ -7,14 +7,15 @@ import { appendLastWord } from '../log/event-key-denials.ts';
 import { turnEpoch } from '../log/turn-epoch.ts';
 import type { Settings } from '../options.ts';
 import type { KeyCause, KeyRow } from '../store/keys.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoreTransaction } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
 import { EVENT_ALGORITHM } from './event-signing.ts';
 import type { Keyring } from './keyring.ts';
+import { loadKeyrings } from './keyring.ts';
 
 /** What the keys are changed with. */
 export interface KeyRoom {
-  readonly store: Store;
+  readonly store: Pick<Store, 'read'>;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
   readonly settings: Pick<Settings, 'keyRotation' | 'eventRetentionMs' | 'telemetry'>;
 }
@@ -30,14 +31,13 @@ export function algorithmOf(purpose: KeyPurpose, { settings }: KeyRoom): Signing
 }
 
 /** Publishes a key that signs nothing yet; one that was to be the next, and is another, is forgotten. */
-export function publishNext(room: KeyRoom, unit: Unit, { purpose, alg, cause }: NextKey): string {
-  const { keys } = room.store;
-  const dropped = keys.next(purpose);
-  if (dropped !== undefined) keys.delete(dropped.kid);
+export async function publishNext(room: KeyRoom, unit: Unit, { purpose, alg, cause }: NextKey): Promise<string> {
+  const { keys } = unit.store;
+  const dropped = await keys.next(purpose);
+  if (dropped !== undefined) await keys.delete(dropped.kid);
   const { kid } = room.keyrings[purpose].make(alg);
-  keys.insert({ kid, purpose, alg, state: 'next', cause, createdAt: unit.now() });
-  unit.afterCommit(() => {
-    room.keyrings[purpose].settle();
+  await keys.insert({ kid, purpose, alg, state: 'next', cause, createdAt: unit.now() });
+  afterChange(room, unit, purpose, () => {
     room.settings.telemetry.log('info', 'key_published', { purpose, kid, alg, cause });
   });
   return kid;
@@ -47,14 +47,16 @@ export function publishNext(room: KeyRoom, unit: Unit, { purpose, alg, cause }: 
  * The next key signs from now on, and the one before stays published. Of events: in an epoch of its own.
  * @param draft of that epoch
  */
-export function activateNext(room: KeyRoom, unit: Unit, next: KeyRow, draft?: EpochDraft): void {
-  const { keys } = room.store;
+export async function activateNext(room: KeyRoom, unit: Unit, next: KeyRow, draft?: EpochDraft): Promise<void> {
+  const { keys } = unit.store;
   const { kid, purpose } = next;
+  // What was planned before is signed by the key of before.
+  await unit.flush();
   const at = unit.now();
-  const former = keys.active(purpose);
-  if (former !== undefined) keys.retire(former, retirementOf(purpose, at, room));
-  keys.activate(kid, at);
-  if (purpose === 'event') turnEpoch(room.store, unit, draft);
+  const former = await keys.active(purpose);
+  if (former !== undefined) await keys.retire(former, await retirementOf(purpose, at, unit.store, room));
+  await keys.activate(kid, at);
+  if (purpose === 'event') await turnEpoch(unit, draft);
   afterRotation(room, unit, { ...next, former });
 }
 
@@ -64,38 +66,51 @@ export function activateNext(room: KeyRoom, unit: Unit, next: KeyRow, draft?: Ep
  *
  * @returns the kids that went with it
  */
-export function replaceRevoked(room: KeyRoom, unit: Unit, kid: string): string[] {
-  const { keys } = room.store;
-  const row = keys.find(kid);
+export async function replaceRevoked(room: KeyRoom, unit: Unit, kid: string): Promise<string[]> {
+  const { keys } = unit.store;
+  const row = await keys.find(kid);
   if (row === undefined || row.state === 'revoked') return [];
   const { purpose, state } = row;
-  const next = state === 'active' ? keys.next(purpose) : undefined;
+  const next = state === 'active' ? await keys.next(purpose) : undefined;
   const revoked = [row, ...(next === undefined ? [] : [next])];
-  if (purpose === 'event' && state === 'active') appendLastWord(room.store, unit, kid);
-  for (const key of revoked) keys.revoke(key.kid);
-  if (state === 'active') replaceActive(room, unit, purpose, kid);
-  unit.afterCommit(() => {
-    room.keyrings[purpose].settle();
+  if (purpose === 'event' && state === 'active') await appendLastWord(unit, kid);
+  for (const key of revoked) await keys.revoke(key.kid);
+  if (state === 'active') await replaceActive(room, unit, purpose, kid);
+  afterChange(room, unit, purpose, () => {
     for (const key of revoked) room.settings.telemetry.log('warn', 'key_revoked', { purpose, kid: key.kid, state });
   });
   return next === undefined ? [] : [next.kid];
 }
 
-function replaceActive(room: KeyRoom, unit: Unit, purpose: KeyPurpose, former: string): void {
+async function replaceActive(room: KeyRoom, unit: Unit, purpose: KeyPurpose, former: string): Promise<void> {
   const alg = algorithmOf(purpose, room);
   const { kid } = room.keyrings[purpose].make(alg);
   const cause = 'revocation';
-  room.store.keys.insert({ kid, purpose, alg, state: 'active', cause, createdAt: unit.now() });
-  if (purpose === 'event') turnEpoch(room.store, unit);
+  await unit.store.keys.insert({ kid, purpose, alg, state: 'active', cause, createdAt: unit.now() });
+  if (purpose === 'event') await turnEpoch(unit);
   afterRotation(room, unit, { purpose, kid, alg, cause, former });
 }
 
 /** A time after which nothing that the key has signed is of use to anybody. */
-export function retirementOf(purpose: KeyPurpose, at: EpochMillis, { store, settings }: KeyRoom): EpochMillis {
+export async function retirementOf(
+  purpose: KeyPurpose,
+  at: EpochMillis,
+  tx: StoreTransaction,
+  { settings }: KeyRoom,
+): Promise<EpochMillis> {
   // No token of any key is valid for longer.
-  if (purpose === 'token') return Math.max(store.meta.greatestExp(), at) + CLOCK_TOLERANCE_MS;
+  if (purpose === 'token') return Math.max(await tx.meta.greatestExp(), at) + CLOCK_TOLERANCE_MS;
   // Kafka forgets by whole segments, so a topic remembers for longer than it is told to.
   return at + 2 * settings.eventRetentionMs + CLOCK_TOLERANCE_MS;
+}
+
+/** The keyrings follow what is committed. */
+export function afterChange({ store, keyrings }: KeyRoom, unit: Unit, purpose: KeyPurpose, then: () => void): void {
+  unit.afterCommit(async () => {
+    await loadKeyrings(store.read.keys, keyrings);
+    keyrings[purpose].settle();
+    then();
+  });
 }
 
 interface Rotated extends NextKey {
@@ -105,8 +120,7 @@ interface Rotated extends NextKey {
 
 function afterRotation(room: KeyRoom, unit: Unit, { purpose, kid, alg, cause, former }: Rotated): void {
   const { telemetry } = room.settings;
-  unit.afterCommit(() => {
-    room.keyrings[purpose].settle();
+  afterChange(room, unit, purpose, () => {
     telemetry.count('rescind_key_rotations_total', { purpose, cause });
     telemetry.log('info', 'key_rotated', { purpose, kid, alg, cause, former: former ?? null });
   });

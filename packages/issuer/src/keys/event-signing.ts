@@ -12,6 +12,8 @@ export interface EventSigning {
   /** @throws RescindError `keys_unavailable` when there is no event key at all */
   encoder(): EventEncoder;
   encoderFor(key: SigningKey): EventEncoder;
+  /** Of the key with this kid. @throws RescindError `keys_unavailable` when its file is missing */
+  encoderOf(kid: string | undefined): EventEncoder;
   readonly decoder: EventDecoder;
 }
 
@@ -23,6 +25,7 @@ export function createEventSigning(log: string, keyring: Keyring, issuers: reado
     decoder,
     encoder: () => encoderFor(keyring.active()),
     encoderFor,
+    encoderOf: (kid) => encoderFor(keyring.requireSigning(kid)),
   };
 
   function encoderFor(key: SigningKey): EventEncoder {

@@ -7,14 +7,14 @@ import { createEpochDraft } from '../log/epoch-draft.ts';
 import type { KeyRow } from '../store/keys.ts';
 import type { Transactions } from '../transactions.ts';
 import type { KeyRoom } from './changes.ts';
-import { activateNext, algorithmOf, publishNext, retirementOf } from './changes.ts';
+import { activateNext, afterChange, algorithmOf, publishNext, retirementOf } from './changes.ts';
 import type { KeyStep } from './plan.ts';
 import { nextRotationAt, planKeys } from './plan.ts';
 
 /** Keeps the keys as their schedule says. */
 export interface KeyKeeper {
   /** Does what is due, each step in a transaction of its own; cheap when nothing is. */
-  run(): void;
+  run(): Promise<void>;
   /** When the active key of this purpose is to be replaced; null: nobody has said so. */
   nextRotationAt(purpose: KeyPurpose): EpochMillis | null;
 }
@@ -54,37 +54,37 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
   }
 
   /** What is to be prepared first; undefined: not now. */
-  function prepare(purpose: KeyPurpose, step: KeyStep): PreparedStep | undefined {
+  async function prepare(purpose: KeyPurpose, step: KeyStep): Promise<PreparedStep | undefined> {
     if (step.kind !== 'activate') return step;
     const key = room.keyrings[purpose].signing(step.key.kid);
     // Somebody removed its file: another has to be published for as long.
     if (key === undefined) return { kind: 'publish', cause: step.key.cause };
     if (purpose === 'token') return step;
-    if (drafted?.kid !== key.kid || drafted.from !== store.meta.identity()?.epoch) {
-      const draft = createEpochDraft({ store, encoder: encoderFor(key), now });
-      drafted = { kid: key.kid, from: store.meta.identity()?.epoch, draft };
+    const epoch = (await store.read.meta.identity())?.epoch;
+    if (drafted?.kid !== key.kid || drafted.from !== epoch) {
+      const draft = await createEpochDraft({ reads: store.read, encoder: encoderFor(key), now });
+      drafted = { kid: key.kid, from: epoch, draft };
     }
     const { draft } = drafted;
-    return draft.advance() ? { ...step, draft } : undefined;
+    return (await draft.advance()) ? { ...step, draft } : undefined;
   }
 
-  function take(purpose: KeyPurpose, step: PreparedStep): void {
+  async function take(purpose: KeyPurpose, step: PreparedStep): Promise<void> {
     if (step.kind !== 'publish') publishedSince.delete(step.kind === 'activate' ? step.key.kid : step.kid);
-    transactions.run((unit) => {
+    await transactions.run(async (unit) => {
       switch (step.kind) {
         case 'publish':
-          publishNext(room, unit, { purpose, alg: algorithmOf(purpose, room), cause: step.cause });
+          await publishNext(room, unit, { purpose, alg: algorithmOf(purpose, room), cause: step.cause });
           break;
         case 'activate':
-          activateNext(room, unit, step.key, step.draft);
+          await activateNext(room, unit, step.key, step.draft);
           break;
         case 'retire':
-          store.keys.retire(step.kid, retirementOf(purpose, unit.now(), room));
+          await unit.store.keys.retire(step.kid, await retirementOf(purpose, unit.now(), unit.store, room));
           break;
         case 'forget':
-          store.keys.delete(step.kid);
-          unit.afterCommit(() => {
-            room.keyrings[purpose].settle();
+          await unit.store.keys.delete(step.kid);
+          afterChange(room, unit, purpose, () => {
             telemetry.log('info', 'key_forgotten', { purpose, kid: step.kid });
           });
       }
@@ -99,16 +99,16 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
   }
 
   return {
-    run() {
+    async run() {
       for (const purpose of PURPOSES) {
-        const rows = store.keys.all(purpose);
+        const rows = await store.read.keys.all(purpose);
         tellAge(purpose, rows);
         for (const step of planKeys(rows, { ...timesOf(purpose), publishedForMs })) {
-          const prepared = prepare(purpose, step);
-          if (prepared !== undefined) take(purpose, prepared);
+          const prepared = await prepare(purpose, step);
+          if (prepared !== undefined) await take(purpose, prepared);
         }
       }
     },
-    nextRotationAt: (purpose) => nextRotationAt(store.keys.all(purpose), timesOf(purpose)),
+    nextRotationAt: (purpose) => nextRotationAt(room.keyrings[purpose].rows(), timesOf(purpose)),
   };
 }

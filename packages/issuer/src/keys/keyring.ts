@@ -2,8 +2,8 @@ import type { KeyObject } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
 import type { Jwks, PublishedKey, SigningAlgorithm, SigningKey } from '@rescind/token';
 import { generateSigningKey, publicJwks } from '@rescind/token';
-import type { KeyPurpose } from '../issuer-keys.ts';
-import type { Keys } from '../store/keys.ts';
+import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
+import type { KeyReads, KeyRow } from '../store/keys.ts';
 import type { PrivateDirectory } from './directory.ts';
 import type { HeldKey } from './key-files.ts';
 import { createKeyFiles, toHeld } from './key-files.ts';
@@ -13,8 +13,18 @@ import { createKeyFiles, toHeld } from './key-files.ts';
  * commits with what depends on it; the keys themselves are files.
  */
 export interface Keyring {
+  /** Takes what the store has of these keys: at the start, and after each commit that has changed it. */
+  load(rows: readonly KeyRow[]): void;
+  /** The state of a key as it is committed; undefined: the store does not know it. */
+  stateOf(kid: string): KeyState | undefined;
+  /** What was loaded. */
+  rows(): readonly KeyRow[];
+  /** The kid of the key that signs. */
+  activeKid(): string | undefined;
   /** The key that signs. @throws RescindError `keys_unavailable` when its file is missing */
   active(): SigningKey;
+  /** The private half of the key with this kid. @throws RescindError `keys_unavailable` when its file is missing */
+  requireSigning(kid: string | undefined): SigningKey;
   /** The public key of this name, if it is published. */
   find(kid: string, alg: string): KeyObject | undefined;
   /** The keys that are published, the one that signs first. */
@@ -41,19 +51,30 @@ export interface Keyring {
   settle(): void;
 }
 
-export function openKeyring(directory: PrivateDirectory, keys: Keys, purpose: KeyPurpose): Keyring {
+/** Loads the rows of every key into its keyring. */
+export async function loadKeyrings(
+  keys: KeyReads,
+  keyrings: Readonly<Record<KeyPurpose, Pick<Keyring, 'load'>>>,
+): Promise<void> {
+  keyrings.token.load(await keys.all('token'));
+  keyrings.event.load(await keys.all('event'));
+}
+
+export function openKeyring(directory: PrivateDirectory, purpose: KeyPurpose): Keyring {
   const files = createKeyFiles(directory, purpose);
   const held = new Map(files.read().map((key) => [key.kid, key]));
   let isSettled = false;
+  let rows = new Map<string, KeyRow>();
+  const stateOf = (kid: string) => rows.get(kid)?.state;
+  const activeKid = () => [...rows.values()].find(({ state }) => state === 'active')?.kid;
 
   function isPublished(kid: string): boolean {
-    const state = keys.stateOf(kid);
+    const state = stateOf(kid);
     return state === undefined ? !isSettled : state !== 'revoked';
   }
 
   function published(): HeldKey[] {
-    const known = keys.all(purpose).map(({ kid }) => kid);
-    const inOrder = [...new Set([...known, ...held.keys()])].map((kid) => held.get(kid));
+    const inOrder = [...new Set([...rows.keys(), ...held.keys()])].map((kid) => held.get(kid));
     return inOrder.filter((key) => key !== undefined).filter(({ kid }) => isPublished(kid));
   }
 
@@ -63,11 +84,22 @@ export function openKeyring(directory: PrivateDirectory, keys: Keys, purpose: Ke
   }
 
   return {
+    load(loaded) {
+      rows = new Map(loaded.map((row) => [row.kid, row]));
+    },
+    rows: () => [...rows.values()],
+    stateOf,
+    activeKid,
     active() {
-      const kid = keys.active(purpose);
+      const kid = activeKid();
       const key = (kid === undefined ? undefined : held.get(kid)?.signing) ?? anyThatSigns();
       if (key !== undefined) return key;
       throw withoutFile(purpose);
+    },
+    requireSigning(kid) {
+      const key = kid === undefined ? undefined : held.get(kid)?.signing;
+      if (key === undefined) throw withoutFile(purpose);
+      return key;
     },
     find(kid, alg) {
       const key = held.get(kid);
@@ -75,12 +107,12 @@ export function openKeyring(directory: PrivateDirectory, keys: Keys, purpose: Ke
     },
     published,
     kids: () => published().map(({ kid }) => kid),
-    everyKid: () => [...new Set([...keys.all(purpose).map(({ kid }) => kid), ...held.keys()])],
+    everyKid: () => [...new Set([...rows.keys(), ...held.keys()])],
     signing: (kid) => held.get(kid)?.signing,
     isAhead() {
-      const active = keys.active(purpose);
+      const active = activeKid();
       if (active === undefined || held.get(active)?.signing !== undefined) return false;
-      const isUnknown = ({ kid, signing }: HeldKey) => signing !== undefined && keys.stateOf(kid) === undefined;
+      const isUnknown = ({ kid, signing }: HeldKey) => signing !== undefined && stateOf(kid) === undefined;
       return held.has(active) || [...held.values()].some(isUnknown);
     },
     jwks: () => publicJwks(published()),
@@ -91,11 +123,11 @@ export function openKeyring(directory: PrivateDirectory, keys: Keys, purpose: Ke
       return key;
     },
     settle() {
-      const signing = keys.active(purpose);
+      const signing = activeKid();
       if (signing === undefined || held.get(signing)?.signing === undefined) throw withoutFile(purpose);
       isSettled = true;
       for (const key of held.values()) {
-        const state = keys.stateOf(key.kid);
+        const state = stateOf(key.kid);
         if (state === undefined || state === 'revoked') {
           files.remove(key.kid);
           held.delete(key.kid);

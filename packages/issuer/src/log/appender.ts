@@ -4,7 +4,8 @@ import type { Denial, EpochMillis } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
 import type { RevocationRecord } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
-import type { Meta, OtherIssuers, Outbox, OutboxRow, Revocations } from '../store/log.ts';
+import type { OutboxRow } from '../store/log.ts';
+import type { StoreTransaction } from '../store/store.ts';
 
 /** What an event says, apart from its place in the log. */
 export interface Revocation {
@@ -20,45 +21,77 @@ export interface SignedEvent {
   readonly jws: string;
 }
 
-/** Writes the log, inside the caller's transaction. */
-export interface Appender {
-  /** Signs an event, unless that has been done, and puts it, with its rows, at the head. */
-  append(revocation: Revocation, at: EpochMillis, signed?: SignedEvent): RevocationRecord;
+/** An event that has no place in the log yet. */
+export interface PlannedEvent {
+  readonly revocation: Revocation;
+  readonly at: EpochMillis;
+  readonly signed: SignedEvent | undefined;
+  /** Its `epoch` and `seq` throw until `place` has been called. */
+  readonly record: RevocationRecord;
+  place(epoch: string, seq: number): void;
 }
 
-interface AppenderOptions {
-  readonly meta: Meta;
-  readonly outbox: Outbox;
-  readonly revocations: Revocations;
-  readonly otherIssuers: OtherIssuers;
-  readonly encoder: () => EventEncoder;
-}
-
-export function createAppender({ meta, outbox, revocations, otherIssuers, encoder }: AppenderOptions): Appender {
+export function planEvent(revocation: Revocation, at: EpochMillis, signed?: SignedEvent): PlannedEvent {
+  const { txn } = revocation;
+  const later = (name: string) => ({
+    enumerable: true,
+    configurable: true,
+    get(): never {
+      throw new Error(`the ${name} of a revocation is known after the commit: inside the transaction it has its txn`);
+    },
+  });
+  const record = Object.defineProperties({ txn } as RevocationRecord, { epoch: later('epoch'), seq: later('seq') });
   return {
-    append({ txn, reason, deny }, now, signed) {
-      const identity = meta.identity();
-      if (identity === undefined) throw new Error('the log has no epoch');
-      const { epoch, head, last } = identity;
-      const seq = head + 1;
-      const { id = createId(), at = now } = signed ?? {};
-      const jws = signed?.jws ?? encoder().event({ epoch, seq, id, prev: last, txn, reason, at, deny });
-      const given = outbox.append({
-        jti: id,
-        txn,
-        jws,
-        revocation: JSON.stringify({ reason, deny }),
-        expiresAt: Math.max(...deny.map(({ expiresAt }) => expiresAt)),
-        appendedAt: at,
-      });
-      if (given !== seq) throw new Error(`the outbox gave seq ${given} where ${seq} was due`);
-      meta.moveHead(seq, id);
-      const own = meta.issuer();
-      for (const denial of deny) {
-        if (denial.claim !== EVENT_KID) revocations.merge(toCutoff(denial, { txn, reason, epoch, seq }));
-        if (denial.iss !== own) otherIssuers.add(denial.iss);
+    revocation,
+    at,
+    signed,
+    record,
+    place(epoch, seq) {
+      for (const [name, value] of Object.entries({ epoch, seq })) {
+        Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
       }
-      return { txn, epoch, seq };
+    },
+  };
+}
+
+/** Writes the log, inside a transaction and last of all. */
+export interface Appender {
+  /** Numbers events, signs those that are not signed, and puts them, with their cut-offs, at the head. */
+  append(tx: StoreTransaction, events: readonly PlannedEvent[]): Promise<void>;
+}
+
+/** @param encoderOf of the event key with this kid; undefined: there is none */
+export function createAppender(encoderOf: (kid: string | undefined) => EventEncoder): Appender {
+  return {
+    async append(tx, events) {
+      const identity = await tx.meta.identity();
+      if (identity === undefined) throw new Error('the log has no epoch');
+      const encoder = encoderOf(await tx.keys.active('event'));
+      const own = await tx.meta.issuer();
+      const { epoch } = identity;
+      let { head, last } = identity;
+      for (const { revocation, at: now, signed, place } of events) {
+        const { txn, reason, deny } = revocation;
+        const seq = head + 1;
+        const { id = createId(), at = now } = signed ?? {};
+        const jws = signed?.jws ?? encoder.event({ epoch, seq, id, prev: last, txn, reason, at, deny });
+        await tx.outbox.append({
+          seq,
+          jti: id,
+          txn,
+          jws,
+          revocation: JSON.stringify({ reason, deny }),
+          expiresAt: Math.max(...deny.map(({ expiresAt }) => expiresAt)),
+          appendedAt: at,
+        });
+        for (const denial of deny) {
+          if (denial.claim !== EVENT_KID) await tx.revocations.merge(toCutoff(denial, { txn, reason, epoch, seq }));
+          if (denial.iss !== own) await tx.otherIssuers.add(denial.iss);
+        }
+        place(epoch, seq);
+        [head, last] = [seq, id];
+      }
+      await tx.meta.moveHead(head, last ?? '');
     },
   };
 }

@@ -3,7 +3,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { isAboutEventKeys } from '../revoke/denials.ts';
 import { createId } from '../session/mint.ts';
-import type { Store } from '../store/store.ts';
+import type { StoreReads } from '../store/store.ts';
 import type { Revocation, SignedEvent } from './appender.ts';
 import { revocationOf } from './appender.ts';
 import { counterOf, toEpoch } from './epoch.ts';
@@ -22,11 +22,11 @@ export interface EpochDraft {
   /** The seq, in the present epoch, of the last of them; what follows is yet to be said. */
   readonly upTo: number;
   /** Signs some more; true when little is left, or it has been at it for long enough. */
-  advance(): boolean;
+  advance(): Promise<boolean>;
 }
 
 interface DraftOptions {
-  readonly store: Store;
+  readonly reads: StoreReads;
   /** Of the key that will sign then. */
   readonly encoder: EventEncoder;
   readonly now: () => EpochMillis;
@@ -37,13 +37,13 @@ const ROWS_AT_ONCE = 200;
 /** Ten minutes of rounds, a second each: whoever revokes faster than this signs has to wait once. */
 const MOST_ROUNDS = 600;
 
-export function createEpochDraft({ store, encoder, now }: DraftOptions): EpochDraft {
-  const { meta, outbox } = store;
-  const former = meta.identity();
+export async function createEpochDraft({ reads, encoder, now }: DraftOptions): Promise<EpochDraft> {
+  const { meta, outbox } = reads;
+  const former = await meta.identity();
   if (former === undefined) throw new Error('the log has no epoch');
   const epoch = toEpoch(counterOf(former.epoch) + 1);
   const events: { revocation: Revocation; signed: SignedEvent }[] = [];
-  const revokedKids = revokedEventKids(store);
+  const revokedKids = await revokedEventKids(reads);
   let upTo = 0;
   let rounds = 0;
 
@@ -52,7 +52,7 @@ export function createEpochDraft({ store, encoder, now }: DraftOptions): EpochDr
     const place = { epoch, seq: events.length + 1, id, prev: events.at(-1)?.signed.id ?? null };
     events.push({ revocation, signed: { id, at, jws: encoder.event({ ...revocation, ...place, at }) } });
   }
-  for (const revocation of denialsOfEventKeys(store, now())) sign(revocation, now());
+  for (const revocation of await denialsOfEventKeys(reads, now())) sign(revocation, now());
 
   return {
     epoch,
@@ -61,9 +61,9 @@ export function createEpochDraft({ store, encoder, now }: DraftOptions): EpochDr
     get upTo() {
       return upTo;
     },
-    advance() {
+    async advance() {
       const at = now();
-      const rows = outbox.liveAfter(at - CLOCK_TOLERANCE_MS, upTo, ROWS_AT_ONCE);
+      const rows = await outbox.liveAfter(at - CLOCK_TOLERANCE_MS, upTo, ROWS_AT_ONCE);
       for (const row of rows) {
         const revocation = revocationOf(row);
         if (!isAboutEventKeys(revocation.deny)) sign(revocation, at);

@@ -7,7 +7,7 @@ import { revocationOf } from './appender.ts';
 /** Keeps the log and the tables no longer than they are needed for. */
 export interface Housekeeping {
   /** Does what is due; cheap when nothing is. */
-  run(): void;
+  run(): Promise<void>;
 }
 
 interface HousekeepingOptions {
@@ -27,7 +27,6 @@ const LONGEST_GRACE_MS: DurationMs = 60_000;
 const TABLES_EVERY_MS: DurationMs = 60_000;
 
 export function createHousekeeping({ store, transactions, now, ...lengths }: HousekeepingOptions): Housekeeping {
-  const { meta, outbox, revocations, sessions, clients } = store;
   let tablesDoneAt: EpochMillis = 0;
   /** How far through the sessions the last piece came. */
   let sweptTo = '';
@@ -36,8 +35,8 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
   const deadBefore = (at: EpochMillis) => at - CLOCK_TOLERANCE_MS;
   const staleBefore = (at: EpochMillis) => at - lengths.eventRetentionMs / 2;
 
-  function isLogDue(at: EpochMillis): boolean {
-    const bottom = outbox.bottom();
+  async function isLogDue(at: EpochMillis): Promise<boolean> {
+    const bottom = await store.read.outbox.bottom();
     return bottom !== undefined && (bottom.expiresAt <= deadBefore(at) || bottom.appendedAt < staleBefore(at));
   }
 
@@ -46,41 +45,44 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
    * What is deleted at a time stays dead only if the clock never shows an earlier one: a wall clock that was ahead across
    * a restart and is set back would let a token of a forgotten row look alive.
    */
-  function timeOfSweep(unit: Unit): EpochMillis {
+  async function timeOfSweep(unit: Unit): Promise<EpochMillis> {
     const at = unit.now();
-    meta.clockFloor.set(at);
+    await unit.store.meta.raiseClockFloor(at);
     return at;
   }
 
-  function sweepLog(unit: Unit): void {
-    const at = timeOfSweep(unit);
+  async function sweepLog(unit: Unit): Promise<void> {
+    const { meta, outbox } = unit.store;
+    const at = await timeOfSweep(unit);
     for (let rows = 0; rows < MAX_ROWS_AT_ONCE; rows += 1) {
-      const row = outbox.bottom();
+      const row = await outbox.bottom();
       if (row === undefined) break;
       if (row.expiresAt > deadBefore(at)) {
         if (row.appendedAt >= staleBefore(at)) break;
         unit.append(revocationOf(row));
       }
-      outbox.delete(row.seq);
+      await outbox.delete(row.seq);
     }
-    const head = meta.identity()?.head ?? 0;
-    meta.moveFloor(outbox.lowestLive(deadBefore(at)) ?? head + 1);
+    await unit.flush();
+    const head = (await meta.identity())?.head ?? 0;
+    await meta.moveFloor((await outbox.lowestLive(deadBefore(at))) ?? head + 1);
   }
 
-  function sweepTables(unit: Unit): void {
-    const at = timeOfSweep(unit);
-    revocations.prune(deadBefore(at));
-    clients.pruneAssertions(deadBefore(at));
-    sweptTo = sessions.sweep(sweptTo, SESSIONS_AT_ONCE, deadBefore(at), at - LONGEST_GRACE_MS);
+  async function sweepTables(unit: Unit): Promise<void> {
+    const { revocations, sessions, clients } = unit.store;
+    const at = await timeOfSweep(unit);
+    await revocations.prune(deadBefore(at));
+    await clients.pruneAssertions(deadBefore(at));
+    sweptTo = await sessions.sweep(sweptTo, SESSIONS_AT_ONCE, deadBefore(at), at - LONGEST_GRACE_MS);
   }
 
   return {
-    run() {
+    async run() {
       const at = now();
-      if (isLogDue(at)) transactions.run(sweepLog);
+      if (await isLogDue(at)) await transactions.run(sweepLog);
       if (Math.abs(at - tablesDoneAt) < TABLES_EVERY_MS) return;
       tablesDoneAt = at;
-      transactions.run(sweepTables);
+      await transactions.run(sweepTables);
     },
   };
 }

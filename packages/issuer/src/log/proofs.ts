@@ -18,9 +18,9 @@ export interface RestoreDetector {
   /** At start: the high-water mark, the keys, and the proofs of before. */
   checkFiles(): void;
   /** A signed event or heartbeat. @throws RescindError `event_invalid` when the log's keys did not sign it */
-  prove(jws: string): void;
+  prove(jws: string): Promise<void>;
   /** Records however they were made: those that are not of this log prove nothing. */
-  proveAll(records: readonly string[]): void;
+  proveAll(records: readonly string[]): Promise<void>;
 }
 
 interface DetectorOptions {
@@ -34,7 +34,7 @@ interface DetectorOptions {
   /** When this process started, by the issuer's clock: what was signed before may be of a forgotten time. */
   readonly startedAt: EpochMillis;
   /** Revokes the event key that signs, at once. */
-  readonly revokeStolenKey: (kid: string) => void;
+  readonly revokeStolenKey: (kid: string) => Promise<void>;
 }
 
 /** The place in the log that a signed text speaks of; `undefined`: it is not signed by the log. */
@@ -58,16 +58,16 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
   const { keyrings, highWater, proofs, gate, telemetry, startedAt, revokeStolenKey } = files;
 
   function because(point: LogPoint): string | null {
-    const own = store.meta.identity();
-    return own === undefined ? 'the database has no log' : restoredBecause(point, own, store.outbox.idAt);
+    const own = store.log.identity();
+    return own === undefined ? 'the database has no log' : restoredBecause(point, own, store.log.idAt);
   }
 
   function behindHighWater(mark: ReturnType<HighWaterFile['read']>): string | null {
     if (mark === 'unreadable') return 'the high-water mark beside the keys cannot be read';
-    const own = store.meta.identity();
+    const own = store.log.identity();
     if (mark === undefined) {
       // A first start that was cut short has minted nothing yet.
-      const isNew = own?.head === 0 && store.meta.greatestExp() === 0;
+      const isNew = own?.head === 0 && store.log.greatestExp() === 0;
       return isNew ? null : 'the high-water mark beside the keys is missing';
     }
     const reason = because({ epoch: mark.epoch, seq: mark.head, id: mark.id });
@@ -93,18 +93,18 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
    * itself is not to be used any more either way.
    */
   function isStolen(record: DecodedRecord): boolean {
-    if (!isSigned(record) || record.kid !== store.keys.active('event')) return false;
+    if (!isSigned(record) || record.kid !== keyrings.event.activeKid()) return false;
     if (gate.refusing() !== null || behindHighWater(highWater.read()) !== null || behindKeys() !== null) return false;
     if (revokesItself(record)) return true;
-    return record.epoch === store.meta.identity()?.epoch && record.at > startedAt;
+    return record.epoch === store.log.identity()?.epoch && record.at > startedAt;
   }
 
   /** A key that had retired when an epoch was opened has signed nothing in it: whoever signs with it is a thief. */
   function isOfFormerKey({ kid, epoch }: Extract<DecodedRecord, { kid: string }>): boolean {
-    return store.keys.stateOf(kid) === 'former' && epoch >= (store.meta.identity()?.epoch ?? '');
+    return keyrings.event.stateOf(kid) === 'former' && epoch >= (store.log.identity()?.epoch ?? '');
   }
 
-  function check(jws: string, record: DecodedRecord): void {
+  async function check(jws: string, record: DecodedRecord): Promise<void> {
     const point = toPoint(record);
     const reason = point === undefined ? null : because(point);
     const isElsewhere = reason !== null || revokesItself(record);
@@ -112,7 +112,7 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     if (isSigned(record) && isStolen(record)) {
       telemetry.count('rescind_event_keys_stolen_total');
       telemetry.log('error', 'event_key_stolen', { kid: record.kid, reason });
-      revokeStolenKey(record.kid);
+      await revokeStolenKey(record.kid);
       return;
     }
     if (reason === null) return;
@@ -130,13 +130,13 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
         if (reason !== null) refuse(reason);
       }
     },
-    prove(jws) {
+    async prove(jws) {
       const record = decoder.decode(jws);
       if (!isSigned(record)) throw new RescindError('event_invalid');
-      check(jws, record);
+      await check(jws, record);
     },
-    proveAll(records) {
-      for (const jws of records) check(jws, decoder.decode(jws));
+    async proveAll(records) {
+      for (const jws of records) await check(jws, decoder.decode(jws));
     },
   };
 }

@@ -1,6 +1,5 @@
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { isAboutEventKeys } from '../revoke/denials.ts';
-import type { Store } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
 import { revocationOf } from './appender.ts';
 import { counterOf, toEpoch } from './epoch.ts';
@@ -13,21 +12,21 @@ import { denyRevokedEventKeys, revokedEventKids } from './event-key-denials.ts';
  *
  * @param draft what has been signed of it, by that key
  */
-export function turnEpoch(store: Store, unit: Unit, draft?: EpochDraft): void {
-  const { meta, outbox } = store;
-  const identity = meta.identity();
+export async function turnEpoch(unit: Unit, draft?: EpochDraft): Promise<void> {
+  const { meta, outbox } = unit.store;
+  const identity = await meta.identity();
   if (identity === undefined) throw new Error('the log has no epoch');
   const at = unit.now();
   // What is left out stays dead only if the clock never shows an earlier time.
-  meta.clockFloor.set(at);
-  const rest = outbox.liveAfter(at - CLOCK_TOLERANCE_MS, draft?.upTo ?? 0, Number.MAX_SAFE_INTEGER);
+  await meta.raiseClockFloor(at);
+  const rest = await outbox.liveAfter(at - CLOCK_TOLERANCE_MS, draft?.upTo ?? 0, Number.MAX_SAFE_INTEGER);
   const revocations = rest.map(revocationOf).filter(({ deny }) => !isAboutEventKeys(deny));
   const isDrafted = draft !== undefined;
-  unit.openEpoch(draft?.epoch ?? toEpoch(counterOf(identity.epoch) + 1));
-  if (!isDrafted) denyRevokedEventKeys(store, unit, at);
+  await unit.openEpoch(draft?.epoch ?? toEpoch(counterOf(identity.epoch) + 1));
+  if (!isDrafted) await denyRevokedEventKeys(unit, at);
   for (const { revocation, signed } of draft?.events ?? []) unit.append(revocation, signed);
   // Those that were revoked since the draft was begun.
-  if (isDrafted && draft.revokedEventKids.length < revokedEventKids(store).length)
-    denyRevokedEventKeys(store, unit, at);
+  if (isDrafted && draft.revokedEventKids.length < (await revokedEventKids(unit.store)).length)
+    await denyRevokedEventKeys(unit, at);
   for (const revocation of revocations) unit.append(revocation);
 }

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Acknowledgements, LogSource, Publisher } from '@rescind/feed';
+import type { Acknowledgements, LogSource, Publisher, SignedHeartbeat } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
-import type { Storage } from '../storage.ts';
-import type { LastWords, Meta } from '../store/log.ts';
+import type { CommittedLog } from '../store/log.ts';
+import type { StoreTransaction } from '../store/store.ts';
 import { isTooLate, overdueFrom, usualMs } from './acknowledgements.ts';
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
 import { composeBatch, createRelayCore } from './core.ts';
@@ -21,9 +21,9 @@ export interface Relay {
 interface RelayOptions {
   readonly source: LogSource;
   readonly publisher: Publisher;
-  readonly meta: Meta;
-  readonly storage: Storage;
-  readonly lastWords: LastWords;
+  readonly log: CommittedLog;
+  /** Writes down how far it has come, also while other writes are refused. */
+  readonly note: (work: (tx: StoreTransaction) => Promise<void>) => Promise<void>;
   readonly tail: TailCheck;
   /** How long ago the epoch was opened. */
   readonly epochAgeMs: () => DurationMs;
@@ -41,7 +41,7 @@ const MARK_EVERY_MS: DurationMs = 1_000;
 
 /** Starts at once, and goes on through every failure of the publisher. */
 export function openRelay(options: RelayOptions): Relay {
-  const { source, publisher, meta, lastWords, storage, tail, isRefusing, clock, telemetry } = options;
+  const { source, publisher, log, note, tail, isRefusing, clock, telemetry } = options;
   const core = createRelayCore();
   let state: RelayState;
   let sending: Promise<void> = Promise.resolve();
@@ -157,10 +157,10 @@ export function openRelay(options: RelayOptions): Relay {
 
   /** Before anything of the epoch that followed. */
   async function sendLastWords(): Promise<void> {
-    for (const { epoch, jws } of lastWords.unsent()) {
+    for (const { epoch, jws } of log.unsentLastWords()) {
       await publisher.publish([jws]);
       countPublished(telemetry, [jws]);
-      lastWords.markSent(epoch);
+      await note((tx) => tx.lastWords.markSent(epoch));
     }
   }
 
@@ -189,12 +189,17 @@ export function openRelay(options: RelayOptions): Relay {
     };
   }
 
-  function keepMark(force: boolean): void {
+  async function keepMark(force: boolean): Promise<void> {
     if (mark === undefined || (!force && clock.monotonic() - markedAt < MARK_EVERY_MS)) return;
     const { epoch: of, sentSeq } = mark;
-    storage.write(() => meta.setSentSeq(of, sentSeq));
     mark = undefined;
     markedAt = clock.monotonic();
+    try {
+      await note((tx) => tx.meta.setSentSeq(of, sentSeq));
+    } catch (error) {
+      mark ??= { epoch: of, sentSeq };
+      noteFailure(error instanceof Error ? error.message : String(error));
+    }
   }
 
   function tick(): void {
@@ -203,14 +208,21 @@ export function openRelay(options: RelayOptions): Relay {
       return;
     }
     passTime();
-    keepMark(false);
+    void keepMark(false);
     telemetry.gauge('rescind_relay_lag_events', lag());
     telemetry.gauge('rescind_relay_acknowledgement_seconds', (usualMs(state.acknowledgements) ?? 0) / 1_000);
   }
 
   function beat(): void {
     if (isRefusing()) return;
-    const { jws, epoch, head } = source.heartbeat();
+    const heartbeat = source.heartbeat();
+    if (heartbeat instanceof Promise) heartbeat.then(sendHeartbeat).catch((error: unknown) => noteFailure(error instanceof Error ? error.message : String(error)));
+    else sendHeartbeat(heartbeat);
+  }
+
+  function sendHeartbeat({ jws, epoch, head }: SignedHeartbeat): void {
+    // It may have waited, and the epoch has ended meanwhile: the next one is of the new epoch.
+    if (closed || isRefusing() || source.snapshot().epoch !== epoch) return;
     input({ kind: 'heartbeat', epoch, jws, head, now: clock.monotonic() });
   }
 
@@ -222,7 +234,7 @@ export function openRelay(options: RelayOptions): Relay {
   const { epoch, head } = source.snapshot();
   const startedAt = clock.monotonic();
   const known = { epochSince: startedAt - options.epochAgeMs() };
-  const begun = core.start({ epoch, head }, { epoch, sentSeq: meta.sentSeq(epoch) }, startedAt, known);
+  const begun = core.start({ epoch, head }, { epoch, sentSeq: log.sentSeq(epoch) }, startedAt, known);
   state = begun.state;
   if (!isRefusing()) follow(begun);
   const stopListening = source.onAppend(
@@ -267,7 +279,7 @@ export function openRelay(options: RelayOptions): Relay {
       await Promise.race([sending, delay(GOODBYE_MS, undefined, { ref: false })]);
       await publisher.close();
       await sending;
-      keepMark(true);
+      await keepMark(true);
     },
   };
 }

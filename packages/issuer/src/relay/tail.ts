@@ -3,7 +3,7 @@ import { isSigned } from '@rescind/feed';
 import type { RestoreDetector } from '../log/proofs.ts';
 import { toPoint } from '../log/proofs.ts';
 import type { WriteGate } from '../log/write-gate.ts';
-import type { Meta } from '../store/log.ts';
+import type { CommittedLog } from '../store/log.ts';
 
 type TailFinding =
   | { readonly kind: 'good' }
@@ -25,7 +25,7 @@ interface TailOptions {
   readonly decoder: EventDecoder;
   readonly detector: RestoreDetector;
   readonly gate: WriteGate;
-  readonly meta: Meta;
+  readonly log: CommittedLog;
   /** The event key that signs. */
   readonly activeKid: () => string | undefined;
 }
@@ -33,7 +33,7 @@ interface TailOptions {
 /** Enough to find a record of ours behind what others may have written there. */
 const TAIL_RECORDS = 200;
 
-export function createTailCheck({ publisher, decoder, detector, gate, meta, activeKid }: TailOptions): TailCheck {
+export function createTailCheck({ publisher, decoder, detector, gate, log, activeKid }: TailOptions): TailCheck {
   let looked = false;
 
   /** The greatest seq of this epoch that the topic's end tells of: by an event, or by a heartbeat behind one. */
@@ -49,10 +49,10 @@ export function createTailCheck({ publisher, decoder, detector, gate, meta, acti
     async check(epoch, sentSeq) {
       if (looked) return gate.refusing() === null ? { kind: 'good' } : { kind: 'refused' };
       const records = await publisher.tail(TAIL_RECORDS);
-      detector.proveAll(records);
+      await detector.proveAll(records);
       if (gate.refusing() !== null) return { kind: 'refused' };
       looked = true;
-      const floor = meta.identity()?.floor ?? 1;
+      const floor = log.identity()?.floor ?? 1;
       if (sentSeq < floor || reachedBy(records, epoch) >= sentSeq) return { kind: 'good' };
       return { kind: 'behind', sentSeq: floor - 1 };
     },

@@ -1,5 +1,5 @@
 import type { EventRecord } from '@rescind/feed';
-import type { Denial, DurationMs, EpochMillis } from '@rescind/revocation';
+import type { ClockFloor, Denial, DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, NEVER, UNBOUNDED } from '@rescind/revocation';
 import type { OtherIssuer } from '../issuer.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';
@@ -20,6 +20,8 @@ import { toRevocation } from './plan.ts';
 
 interface Restoring {
   readonly issuer: string;
+  /** Of the clock that the transaction takes its times from. */
+  readonly clockFloor: ClockFloor;
   readonly otherIssuers: readonly OtherIssuer[];
   readonly keys: KeyRoom;
   readonly evidence: Evidence;
@@ -42,30 +44,29 @@ const REASON = 'issuer_restored';
 const CLOCK_REASON = 'issuer_clock_set';
 
 /** Everything that a restore changes in the database, inside one transaction. */
-export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
-  const { issuer, keys, evidence, plan, signingKid, setsClock } = restoring;
-  const { store } = keys;
-  if (!setsClock) store.meta.clockFloor.set(evidence.latest + 1);
+export async function openNewEpoch(restoring: Restoring, unit: Unit): Promise<NewEpoch> {
+  const { issuer, clockFloor, keys, evidence, plan, signingKid, setsClock } = restoring;
+  const { store } = unit;
+  if (!setsClock) clockFloor.set(evidence.latest + 1);
   const at = unit.now();
   // What is left out of the new epoch stays dead only if the clock never shows an earlier time.
-  store.meta.clockFloor.set(at);
-  importRevokedEventKeys(keys, evidence, at);
-  ensureEventKey(keys, at);
-  let endedSessions = evidence.events.reduce((total, event) => total + importEvent(restoring, event, at), 0);
+  clockFloor.set(at);
+  await importRevokedEventKeys(unit, evidence, at);
+  await ensureEventKey(unit, keys, at);
+  let endedSessions = 0;
+  for (const event of evidence.events) endedSessions += await importEvent(unit, issuer, event, at);
   // Logouts are missing that nobody can tell: whoever is logged in has to log in again.
-  if (!plan.whole) endedSessions += store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
-  if (setsClock) endedSessions += lowerTimes(restoring, at);
+  if (!plan.whole) endedSessions += await store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
+  if (setsClock) endedSessions += await lowerTimes(restoring, unit, at);
 
-  const live = liveRevocations(restoring, at);
+  const live = await liveRevocations(restoring, unit, at);
   const epoch = toEpoch(plan.counter);
-  unit.openEpoch(epoch);
+  await unit.openEpoch(epoch);
   const timeSince = setsClock ? epoch : evidence.timeSince;
-  if (timeSince !== null) store.meta.setTimeSince(timeSince);
-  const revokedKids = replaceTokenKeys(keys, signingKid, at);
-  const deny = [
-    ...revokedKids.map((kid) => denyKid(issuer, kid)),
-    ...othersToCutOff(restoring).map((other) => denyOther(other, unit)),
-  ];
+  if (timeSince !== null) await store.meta.setTimeSince(timeSince);
+  const revokedKids = await replaceTokenKeys(unit, keys, signingKid, at);
+  const others = await othersToCutOff(restoring, unit);
+  const deny = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...others.map((other) => denyOther(other, unit))];
   const parts = inParts(deny);
   const txn = createId();
   const sayWhatDies = () => {
@@ -73,35 +74,32 @@ export function openNewEpoch(restoring: Restoring, unit: Unit): NewEpoch {
   };
   // After a clock was set first of all: rows that denied these tokens may have been removed by a time that was ahead.
   if (setsClock) sayWhatDies();
-  denyRevokedEventKeys(store, unit, at);
+  await denyRevokedEventKeys(unit, at);
   for (const revocation of live) unit.append(revocation);
   if (!setsClock) sayWhatDies();
   return { epoch, endedSessions, revokedKids, signingKid, appendedEvents: live.length + parts.length };
 }
 
 /** The sessions that ended: what they are given next would be denied by a soft cut-off that readers keep. */
-function lowerTimes({ issuer, keys }: Restoring, at: EpochMillis): number {
-  const { sessions, storedTimes } = keys.store;
+async function lowerTimes({ issuer, keys }: Restoring, { store }: Unit, at: EpochMillis): Promise<number> {
   let ended = 0;
-  for (const { claim, value } of storedTimes.softBeyond(issuer, at)) {
-    ended += sessions.end(claim, value, at, CLOCK_REASON, UNBOUNDED);
+  for (const { claim, value } of await store.storedTimes.softBeyond(issuer, at)) {
+    ended += await store.sessions.end(claim, value, at, CLOCK_REASON, UNBOUNDED);
   }
-  storedTimes.lower(at, retirementOf('event', at, keys));
+  await store.storedTimes.lower(at, await retirementOf('event', at, store, keys));
   return ended;
 }
 
 /** Those that were named; when the clock is set, also those that the log has ever spoken of: for ever, where no life of tokens is known. */
-function othersToCutOff({ issuer, otherIssuers, setsClock, keys: { store } }: Restoring): CutOffOther[] {
+async function othersToCutOff(
+  { issuer, otherIssuers, setsClock }: Restoring,
+  { store }: Unit,
+): Promise<readonly CutOffOther[]> {
   const named = otherIssuers.map((other) => ({ iss: other.issuer, ttlMs: other.longestTokenTtlMs }));
   if (!setsClock) return named;
   const isOther = (iss: string) => iss !== issuer && !named.some((other) => other.iss === iss);
-  return [
-    ...named,
-    ...store.otherIssuers
-      .all()
-      .filter(isOther)
-      .map((iss) => ({ iss, ttlMs: NEVER })),
-  ];
+  const spokenOf = (await store.otherIssuers.all()).filter(isOther);
+  return [...named, ...spokenOf.map((iss) => ({ iss, ttlMs: NEVER }))];
 }
 
 interface CutOffOther {
@@ -116,36 +114,37 @@ function denyOther({ iss, ttlMs }: CutOffOther, unit: Unit): Denial {
 }
 
 /** The sessions it ended, in the database as it is now. Its rows come with the event that says it anew. */
-function importEvent({ keys: { store }, issuer }: Restoring, event: EventRecord, at: EpochMillis): number {
+async function importEvent({ store }: Unit, issuer: string, event: EventRecord, at: EpochMillis): Promise<number> {
   let ended = 0;
   for (const cutoff of event.cutoffs) {
-    store.revocations.merge(cutoff);
+    await store.revocations.merge(cutoff);
     if (cutoff.iss !== issuer || !endsSessions(cutoff.claim)) continue;
-    ended += store.sessions.end(cutoff.claim, cutoff.value, at, event.reason, cutoff.sessionUntil);
+    ended += await store.sessions.end(cutoff.claim, cutoff.value, at, event.reason, cutoff.sessionUntil);
   }
   return ended;
 }
 
 /** What the log has said of event keys since: they stay revoked. */
-function importRevokedEventKeys({ store: { keys } }: KeyRoom, { events }: Evidence, at: EpochMillis): void {
+async function importRevokedEventKeys({ store: { keys } }: Unit, { events }: Evidence, at: EpochMillis): Promise<void> {
   for (const kid of new Set(events.flatMap(({ kills }) => kills))) {
-    if (keys.find(kid) !== undefined) keys.revoke(kid);
+    if ((await keys.find(kid)) !== undefined) await keys.revoke(kid);
     else
-      keys.insert({ kid, purpose: 'event', alg: EVENT_ALGORITHM, state: 'revoked', cause: 'restore', createdAt: at });
+      await keys.insert({
+        kid,
+        purpose: 'event',
+        alg: EVENT_ALGORITHM,
+        state: 'revoked',
+        cause: 'restore',
+        createdAt: at,
+      });
   }
 }
 
 /** What still denies, of the database and of the events imported: each once, in the order it was said in. */
-function liveRevocations(restoring: Restoring, at: EpochMillis): Revocation[] {
-  const {
-    keys: { store },
-    evidence,
-  } = restoring;
+async function liveRevocations(restoring: Restoring, { store }: Unit, at: EpochMillis): Promise<Revocation[]> {
+  const { evidence } = restoring;
   const alive = at - CLOCK_TOLERANCE_MS;
-  const own = store.outbox
-    .live(alive)
-    .map(revocationOf)
-    .filter(({ deny }) => !isAboutEventKeys(deny));
+  const own = (await store.outbox.live(alive)).map(revocationOf).filter(({ deny }) => !isAboutEventKeys(deny));
   const imported = evidence.events
     .map(toRevocation)
     .filter(({ deny }) => deny.some(({ expiresAt }) => expiresAt > alive));
@@ -175,41 +174,48 @@ function namesOf({ deny }: Revocation): string {
  * Without its file the key that signed is lost, or has retired since: a new one signs. Others may have signed what readers
  * still have: they stay published for as long as the topic remembers.
  */
-function ensureEventKey(room: KeyRoom, at: EpochMillis): void {
-  const { keys } = room.store;
+async function ensureEventKey(unit: Unit, room: KeyRoom, at: EpochMillis): Promise<void> {
+  const { keys } = unit.store;
   const { event } = room.keyrings;
-  const retiresAt = retirementOf('event', at, room);
-  const active = keys.active('event');
+  event.load(await keys.all('event'));
+  const retiresAt = await retirementOf('event', at, unit.store, room);
+  const active = await keys.active('event');
   const stays = active !== undefined && event.signing(active) !== undefined;
   for (const { kid, alg } of event.published()) {
     if (stays && kid === active) continue;
-    if (keys.find(kid) === undefined) {
-      keys.insert({ kid, purpose: 'event', alg, state: 'former', cause: 'restore', createdAt: at });
+    if ((await keys.find(kid)) === undefined) {
+      await keys.insert({ kid, purpose: 'event', alg, state: 'former', cause: 'restore', createdAt: at });
     }
-    keys.retire(kid, retiresAt);
+    await keys.retire(kid, retiresAt);
   }
   if (stays) return;
-  if (active !== undefined) keys.retire(active, retiresAt);
-  insertActive(room, 'event', event.make(EVENT_ALGORITHM).kid, at);
+  if (active !== undefined) await keys.retire(active, retiresAt);
+  await insertActive(unit, room, 'event', event.make(EVENT_ALGORITHM).kid, at);
 }
 
 /** Every key that anything in the lost state may have been signed with; those revoked before have their events. */
-function replaceTokenKeys(room: KeyRoom, signingKid: string, at: EpochMillis): string[] {
-  const { keys } = room.store;
+async function replaceTokenKeys(unit: Unit, room: KeyRoom, signingKid: string, at: EpochMillis): Promise<string[]> {
+  const { keys } = unit.store;
   const { token } = room.keyrings;
-  const older = token.everyKid().filter((kid) => kid !== signingKid && keys.stateOf(kid) !== 'revoked');
+  const older = token.everyKid().filter((kid) => kid !== signingKid && token.stateOf(kid) !== 'revoked');
   const algorithms = new Map(token.published().map(({ kid, alg }) => [kid, alg]));
   for (const kid of older) {
     const alg = algorithms.get(kid) ?? algorithmOf('token', room);
-    if (keys.find(kid) === undefined) {
-      keys.insert({ kid, purpose: 'token', alg, state: 'revoked', cause: 'restore', createdAt: at });
-    } else keys.revoke(kid);
+    if ((await keys.find(kid)) === undefined) {
+      await keys.insert({ kid, purpose: 'token', alg, state: 'revoked', cause: 'restore', createdAt: at });
+    } else await keys.revoke(kid);
   }
-  insertActive(room, 'token', signingKid, at);
+  await insertActive(unit, room, 'token', signingKid, at);
   return older;
 }
 
-function insertActive(room: KeyRoom, purpose: KeyPurpose, kid: string, createdAt: EpochMillis): void {
+async function insertActive(
+  unit: Unit,
+  room: KeyRoom,
+  purpose: KeyPurpose,
+  kid: string,
+  createdAt: EpochMillis,
+): Promise<void> {
   const alg = algorithmOf(purpose, room);
-  room.store.keys.insert({ kid, purpose, alg, state: 'active', cause: 'restore', createdAt });
+  await unit.store.keys.insert({ kid, purpose, alg, state: 'active', cause: 'restore', createdAt });
 }

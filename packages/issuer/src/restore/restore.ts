@@ -1,11 +1,12 @@
 import type { EventRecord } from '@rescind/feed';
-import type { ClockFloor } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, createIssuerClock } from '@rescind/revocation';
+import { createPersistedFloor } from '../clock-floor.ts';
 import { openFiles } from '../files.ts';
 import type { Places } from '../identity.ts';
 import { establish } from '../identity.ts';
 import type { RestoreOptions, RestoreReport } from '../issuer.ts';
 import { createEventSigning } from '../keys/event-signing.ts';
+import { loadKeyrings } from '../keys/keyring.ts';
 import { createAppender } from '../log/appender.ts';
 import { isFormer } from '../log/lineage.ts';
 import { createWriteGate } from '../log/write-gate.ts';
@@ -32,11 +33,11 @@ import { planRestore } from './plan.ts';
  */
 export async function restoreIssuer(given: RestoreOptions): Promise<RestoreReport> {
   const options = restoreOptions(given);
-  const files = openFiles(options, toSettings(options).telemetry);
+  const files = await openFiles(options, toSettings(options).telemetry);
   try {
     return await restore(options, files);
   } finally {
-    files.store.close();
+    await files.store.close();
     await options.publisher?.close();
   }
 }
@@ -46,47 +47,52 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
   const settings = toSettings(options);
   const { clock, telemetry, keyRotation } = settings;
   const { store, keyrings, highWater, proofs } = files;
-  const formerFloor = store.meta.clockFloor.get();
-  const storedClock = createIssuerClock(clock, store.meta.clockFloor);
-  store.transaction(() => establish({ issuer, algorithm: keyRotation.algorithm }, files, storedClock.now()));
-  const others = [...otherIssuers.map((other) => other.issuer), ...store.otherIssuers.all()];
+  const formerFloor = await store.read.meta.clockFloor();
+  const storedFloor = createPersistedFloor(formerFloor);
+  const storedClock = createIssuerClock(clock, storedFloor);
+  const { algorithm } = keyRotation;
+  await store.transaction((tx) => establish(tx, { issuer, algorithm }, files, storedClock.now()));
+  await loadKeyrings(store.read.keys, keyrings);
+  const others = [...otherIssuers.map((other) => other.issuer), ...(await store.read.otherIssuers.all())];
   const signing = createEventSigning(issuer, keyrings.event, [...new Set([issuer, ...others])]);
 
-  const own = store.meta.identity();
+  const own = store.log.identity();
   if (own === undefined) throw new Error('the log has no epoch');
   const now = storedClock.now();
   // What is over, and was pruned here, has nothing to tell; what is beyond the database's head ends sessions too.
   const isOver = ({ epoch, seq, cutoffs }: EventRecord) =>
     epoch === own.epoch && seq <= own.head && cutoffs.every(({ expiresAt }) => expiresAt + CLOCK_TOLERANCE_MS < now);
-  const isOurs = ({ epoch, seq, id }: EventRecord) => epoch === own.epoch && store.outbox.idAt(seq) === id;
+  const isOurs = ({ epoch, seq, id }: EventRecord) => epoch === own.epoch && store.log.idAt(seq) === id;
   const mark = highWater.read();
   const evidence = await gatherEvidence({
     decoder: signing.decoder,
     mark: mark === 'unreadable' ? undefined : mark,
     proofs: [...proofs.read(), ...(options.proofs ?? [])],
     publisher: options.publisher,
-    timeSince: store.meta.timeSince(),
+    timeSince: store.log.timeSince(),
     isKnown: (event) => isFormer(event.epoch, own.epoch) || isOurs(event) || isOver(event),
   });
-  const plan = planRestore(evidence, own, store.outbox.idAt);
+  const plan = planRestore(evidence, own, store.log.idAt);
   // A backup of before the clock was last set has the times that were ahead.
-  const setsClock = setClock || (evidence.timeSince ?? '') > (store.meta.timeSince() ?? '');
-  const issuerClock = setsClock ? createIssuerClock(clock, createFreshFloor()) : storedClock;
+  const setsClock = setClock || (evidence.timeSince ?? '') > (store.log.timeSince() ?? '');
+  // A clock that is to go on from the wall clock, whatever the database has.
+  const clockFloor = setsClock ? createPersistedFloor(0) : storedFloor;
+  const issuerClock = setsClock ? createIssuerClock(clock, clockFloor) : storedClock;
 
-  const appender = createAppender({ ...store, encoder: signing.encoder });
+  const appender = createAppender(signing.encoderOf);
   const gate = createWriteGate();
   const storage = createStorage(telemetry, clock);
-  const writing = { store, issuerClock, appender, highWater, gate, storage, telemetry };
+  const writing = { store, issuerClock, clockFloor, appender, highWater, gate, storage, telemetry };
   const transactions = createTransactions(writing);
-  const signingKid = keyrings.token.make(keyRotation.algorithm).kid;
+  const signingKid = keyrings.token.make(algorithm).kid;
   const keys = { store, keyrings, settings };
-  const restoring = { issuer, otherIssuers, keys, evidence, plan, signingKid, setsClock };
-  const opened = await transactions.runInTime((unit) => {
-    const done = openNewEpoch(restoring, unit);
+  const restoring = { issuer, clockFloor, otherIssuers, keys, evidence, plan, signingKid, setsClock };
+  const opened = await transactions.runInTime(async (unit) => {
+    const done = await openNewEpoch(restoring, unit);
     if (setsClock) {
-      options.lowerTimes?.(unit.now());
-      // The last statement: the floor is where the cut-offs of this transaction have pushed the clock.
-      store.meta.setClock(unit.now() + 1);
+      await options.lowerTimes?.(unit.now());
+      // The floor is where the cut-offs of this transaction have pushed the clock.
+      await unit.store.meta.setClock(unit.now() + 1);
     }
     return done;
   });
@@ -94,22 +100,12 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
   if (failure !== null) throw new Error(`the high-water mark cannot be written: ${failure.error}`);
   // Only now: until the mark is of the new epoch, the proofs keep an issuer from writing.
   proofs.clear();
+  await loadKeyrings(store.read.keys, keyrings);
   for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
   telemetry.log('warn', 'database_restored', { formerEpoch: own.epoch, epoch: opened.epoch, whole: plan.whole });
-  const setBackMs = setsClock ? Math.max(0, formerFloor - store.meta.clockFloor.get()) : 0;
+  const setBackMs = setsClock ? Math.max(0, formerFloor - (await store.read.meta.clockFloor())) : 0;
   if (setsClock) telemetry.log('warn', 'clock_set', { epoch: opened.epoch, setBackMs });
   return { ...toReport(evidence, plan, own.epoch, opened), setBackMs };
-}
-
-/** For a clock that is to go on from the wall clock, whatever the database has. */
-function createFreshFloor(): ClockFloor {
-  let floor = 0;
-  return {
-    get: () => floor,
-    set(at) {
-      floor = Math.max(floor, at);
-    },
-  };
 }
 
 function toReport(

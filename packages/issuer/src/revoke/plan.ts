@@ -1,7 +1,7 @@
 import type { Denial, EpochMillis } from '@rescind/revocation';
 import type { CutoffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
-import type { Store } from '../store/store.ts';
+import type { StoreReads } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
 import type { DenialTimes } from './denials.ts';
 import { denyKid, denyOlderTokens, toDenial } from './denials.ts';
@@ -17,7 +17,7 @@ export interface RevocationPlan {
 /** What deciding needs: it reads, and nothing it does stays. */
 export interface PlanRoom extends DenialTimes {
   readonly issuer: string;
-  readonly store: Store;
+  readonly reads: StoreReads;
   readonly at: EpochMillis;
   /** As `Unit` has them. */
   readonly aliveAt: EpochMillis;
@@ -27,29 +27,37 @@ export interface PlanRoom extends DenialTimes {
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** @param cutOffTime of a preview: any time will do, and no clock is moved for it */
-export function createPlanRoom(
-  { store, policy: { issuer } }: { readonly store: Store; readonly policy: { readonly issuer: string } },
+export async function createPlanRoom(
+  { policy: { issuer } }: { readonly policy: { readonly issuer: string } },
+  reads: StoreReads,
   unit: Pick<Unit, 'now' | 'cutOffTime' | 'leads' | 'aliveAt'>,
-): PlanRoom {
+): Promise<PlanRoom> {
   const at = unit.now();
+  const greatestExp = await reads.meta.greatestExp();
   return {
     issuer,
-    store,
+    reads,
     at,
     aliveAt: unit.aliveAt(),
     leads: unit.leads(),
     cutOffTime: () => unit.cutOffTime(),
     // Before the first token there is none: then it is over as soon as it is said.
-    greatestExp: () => Math.max(store.meta.greatestExp(), at),
+    greatestExp: () => Math.max(greatestExp, at),
   };
 }
 
 /** @throws TypeError for what cannot be a cut-off */
-export function planCutoffs(room: PlanRoom, cutoffs: CutoffRequest | readonly CutoffRequest[]): RevocationPlan {
+export async function planCutoffs(
+  room: PlanRoom,
+  cutoffs: CutoffRequest | readonly CutoffRequest[],
+): Promise<RevocationPlan> {
   const requests = isList(cutoffs) ? cutoffs : [cutoffs];
   const reason = requireOneReason(requests);
   const asked = requests.map((request) => toDenial(request, room.issuer, room));
-  return { reason, asked, deny: room.leads ? asked.flatMap((denial) => withoutTime(room, denial)) : asked };
+  if (!room.leads) return { reason, asked, deny: asked };
+  const deny: Denial[] = [];
+  for (const denial of asked) deny.push(...(await withoutTime(room, denial)));
+  return { reason, asked, deny };
 }
 
 /** By so many sids at most. */
@@ -60,12 +68,13 @@ const MOST_SIDS = 10_000;
  * So a user or a client is cut off by each of its sessions, also those that have ended and may have left tokens, and everybody by
  * key. A soft cut-off by session keeps its time: what readers keep of it ends with that session.
  */
-function withoutTime({ issuer, store }: PlanRoom, denial: Denial): Denial[] {
+async function withoutTime({ issuer, reads }: PlanRoom, denial: Denial): Promise<readonly Denial[]> {
   const { iss, claim, value, issuedUntil, ...rest } = denial;
   if (iss !== issuer || !(claim === 'sub' || claim === 'client_id' || claim === 'iss')) return [denial];
-  const sids = claim === 'iss' ? undefined : store.sessions.keptSids(claim, value, MOST_SIDS + 1);
+  const sids = claim === 'iss' ? undefined : await reads.sessions.keptSids(claim, value, MOST_SIDS + 1);
   if (sids === undefined || sids.length > MOST_SIDS) {
-    const signed = store.keys.all('token').filter(({ state }) => state === 'active' || state === 'former');
+    const keys = await reads.keys.all('token');
+    const signed = keys.filter(({ state }) => state === 'active' || state === 'former');
     return signed.map(({ kid }) => denyKid(issuer, kid));
   }
   const bound = denial.endsSession || issuedUntil === undefined ? {} : { issuedUntil };
@@ -75,9 +84,12 @@ function withoutTime({ issuer, store }: PlanRoom, denial: Denial): Denial[] {
 }
 
 /** `undefined`: there is no other session than the one that stays. */
-export function planEndAll(room: PlanRoom, { sub, exceptSid, reason }: EndAllSessions): RevocationPlan | undefined {
+export async function planEndAll(
+  room: PlanRoom,
+  { sub, exceptSid, reason }: EndAllSessions,
+): Promise<RevocationPlan | undefined> {
   if (exceptSid === undefined) return planCutoffs(room, { claim: 'sub', value: sub, reason });
-  const sids = room.store.sessions.liveSids(sub, exceptSid, room.aliveAt);
+  const sids = await room.reads.sessions.liveSids(sub, exceptSid, room.aliveAt);
   if (sids.length === 0) return undefined;
   return planCutoffs(
     room,
@@ -85,13 +97,16 @@ export function planEndAll(room: PlanRoom, { sub, exceptSid, reason }: EndAllSes
   );
 }
 
-export function planChange(room: PlanRoom, { sub, kind, reason, exceptSid }: SubjectChange): RevocationPlan {
+export async function planChange(
+  room: PlanRoom,
+  { sub, kind, reason, exceptSid }: SubjectChange,
+): Promise<RevocationPlan> {
   if (kind === 'soft') return planCutoffs(room, { claim: 'sub', value: sub, reason, endsSession: false });
   if (kind !== 'hard') throw new TypeError('kind must be soft or hard');
   // One that is not theirs keeps nothing.
-  const kept = exceptSid === undefined ? undefined : room.store.sessions.find(exceptSid);
-  if (kept?.sub !== sub || kept.endedAt !== null) return planEndAll(room, { sub, reason }) as RevocationPlan;
-  const others = planEndAll(room, { sub, exceptSid: kept.sid, reason });
+  const kept = exceptSid === undefined ? undefined : await room.reads.sessions.find(exceptSid);
+  if (kept?.sub !== sub || kept.endedAt !== null) return planCutoffs(room, { claim: 'sub', value: sub, reason });
+  const others = await planEndAll(room, { sub, exceptSid: kept.sid, reason });
   requireReason(reason);
   const { deny = [], asked = [] } = others ?? {};
   return { reason, asked, deny: [...deny, denyOlderTokens(room.issuer, kept.sid, room)] };

@@ -4,9 +4,9 @@ import type { Issuer } from '../issuer.ts';
 import type { CutoffRequest, EndAllSessions, Preview, SubjectChange } from '../issuer-revocations.ts';
 import type { SessionRoom } from '../session/room.ts';
 import type { SessionClaim } from '../store/sessions.ts';
-import type { Store } from '../store/store.ts';
+import type { StoreReads } from '../store/store.ts';
 import type { AffectedContext } from './affected.ts';
-import { affectedAmong, countAffected } from './affected.ts';
+import { affectedAmong, countAffected, eachLive } from './affected.ts';
 import { endsSessions } from './denials.ts';
 import type { PlanRoom, RevocationPlan } from './plan.ts';
 import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
@@ -25,55 +25,64 @@ export function createPreview(
 ): Pick<Issuer, 'preview' | 'affectedSubjects'> {
   const { now } = clock;
   const unit = { now, cutOffTime: now, leads: () => isLeading(clock), aliveAt: () => aliveAt(clock) };
-  const planning = () => createPlanRoom(context, unit);
+  const planning = () => createPlanRoom(context, context.store.read, unit);
   return {
-    preview(what) {
-      const plans = planning();
-      const plan = planOf(plans, what);
+    async preview(what) {
+      const plans = await planning();
+      const plan = await planOf(plans, what);
       if (plan === undefined) return NOTHING;
-      return { ...previewOf(plans, plan), ...countAffected(affectedContext(context, plans), plan.deny) };
+      return {
+        ...(await previewOf(plans, plan)),
+        ...(await countAffected(affectedContext(context, plans), plan.deny)),
+      };
     },
-    affectedSubjects(cutoffs, subs) {
-      const plans = planning();
-      return affectedAmong(affectedContext(context, plans), planCutoffs(plans, cutoffs).deny, subs);
+    async affectedSubjects(cutoffs, subs) {
+      const plans = await planning();
+      const { deny } = await planCutoffs(plans, cutoffs);
+      return affectedAmong(affectedContext(context, plans), deny, subs);
     },
   };
 }
 
-function affectedContext({ subject, clients }: PreviewContext, { issuer, store, at }: PlanRoom): AffectedContext {
-  return { issuer, store, at, subject, client: (clientId) => clients.find(clientId) };
+function affectedContext(
+  { subject, clients, store: { read } }: PreviewContext,
+  { issuer, at }: PlanRoom,
+): AffectedContext {
+  return {
+    issuer,
+    reads: read,
+    at,
+    subject: (sub) => subject(read, sub),
+    client: (clientId) => clients.find(read.clients, clientId),
+  };
 }
 
-function planOf(room: PlanRoom, what: Parameters<Issuer['preview']>[0]): RevocationPlan | undefined {
+async function planOf(room: PlanRoom, what: Parameters<Issuer['preview']>[0]): Promise<RevocationPlan | undefined> {
   if (isCutoffs(what)) return planCutoffs(room, what);
-  return 'kind' in what ? planChange(room, what) : planEndAll(room, what);
+  return 'kind' in what ? await planChange(room, what) : await planEndAll(room, what);
 }
 
-function previewOf({ issuer, store, at }: PlanRoom, { deny, asked }: RevocationPlan) {
+async function previewOf({ issuer, reads, at }: PlanRoom, { deny, asked }: RevocationPlan) {
   const ending = asked.filter(({ iss, claim, endsSession }) => iss === issuer && endsSession && endsSessions(claim));
   const expiresAt = Math.max(...deny.map((denial) => denial.expiresAt));
   const tokensUntil = expiresAt === NEVER ? null : expiresAt;
   const [only, ...others] = ending;
   if (only === undefined) return { ...NO_SESSIONS, tokensUntil };
-  const ended = others.length > 0 ? endedByAny(store, ending, at) : endedByOne(store, only, at);
+  const ended = await (others.length > 0 ? await endedByAny(reads, ending, at) : await endedByOne(reads, only, at));
   return { ...ended, tokensUntil };
 }
 
 /** Counted by the database: there may be millions. */
-function endedByOne({ sessions }: Store, { claim, value }: Denial, at: EpochMillis) {
-  const sids: string[] = [];
-  for (const { sid } of sessions.each(claim as SessionClaim, value, at)) {
-    sids.push(sid);
-    if (sids.length === MOST_SIDS) break;
-  }
-  return { ...sessions.count(claim as SessionClaim, value, at), sids };
+async function endedByOne({ sessions }: StoreReads, { claim, value }: Denial, at: EpochMillis) {
+  const first = await sessions.live(claim as SessionClaim, value, at, '', MOST_SIDS);
+  return { ...(await sessions.count(claim as SessionClaim, value, at)), sids: first.map(({ sid }) => sid) };
 }
 
 /** Each session once, however many cut-offs end it. */
-function endedByAny({ sessions }: Store, denials: readonly Denial[], at: EpochMillis) {
+async function endedByAny(reads: StoreReads, denials: readonly Denial[], at: EpochMillis) {
   const ended = new Map<string, string>();
   for (const { claim, value } of denials) {
-    for (const { sid, sub } of sessions.each(claim as SessionClaim, value, at)) ended.set(sid, sub);
+    for await (const { sid, sub } of eachLive(reads, claim as SessionClaim, value, at)) ended.set(sid, sub);
   }
   return {
     sessions: ended.size,

@@ -13,7 +13,6 @@ import type { KeyRoom } from '../keys/changes.ts';
 import { replaceRevoked } from '../keys/changes.ts';
 import { findPresented } from '../session/presented.ts';
 import type { SessionRoom } from '../session/room.ts';
-import type { Session } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { appendRevocation } from './append.ts';
 import { denyEventKid, denyKid, endsSessions } from './denials.ts';
@@ -28,38 +27,54 @@ export interface RevocationRoom extends SessionRoom {
 }
 
 /** Ends sessions, writes rows and the outbox, for cut-offs of any scope: one revocation. */
-export function revoke(room: RevocationRoom, unit: Unit, cutoffs: CutoffRequest | readonly CutoffRequest[]): Revoked {
-  return carryOut(room, unit, planCutoffs(createPlanRoom(room, unit), cutoffs));
+export async function revoke(
+  room: RevocationRoom,
+  unit: Unit,
+  cutoffs: CutoffRequest | readonly CutoffRequest[],
+): Promise<Revoked> {
+  return carryOut(room, unit, await planCutoffs(await createPlanRoom(room, unit.store, unit), cutoffs));
 }
 
-export function endSession(room: RevocationRoom, unit: Unit, { sid, sub, reason }: EndSession): Revoked | undefined {
-  const { sessions } = room.store;
+export async function endSession(
+  room: RevocationRoom,
+  unit: Unit,
+  { sid, sub, reason }: EndSession,
+): Promise<Revoked | undefined> {
+  const { sessions } = unit.store;
   // Of one that is over and has left nothing, there is nothing to say.
-  if (sessions.count('sid', sid, unit.aliveAt()).sessions === 0) return undefined;
-  if (sub !== undefined && sessions.find(sid)?.sub !== sub) return undefined;
+  if ((await sessions.count('sid', sid, unit.aliveAt())).sessions === 0) return undefined;
+  if (sub !== undefined && (await sessions.find(sid))?.sub !== sub) return undefined;
   return revoke(room, unit, { claim: 'sid', value: sid, reason });
 }
 
-export function endAllSessions(room: RevocationRoom, unit: Unit, end: EndAllSessions): Revoked | undefined {
-  if (end.exceptSid !== undefined) takeToPresentCredential(room, end.sub, end.exceptSid);
-  const plan = planEndAll(createPlanRoom(room, unit), end);
-  return plan && carryOut(room, unit, plan);
+export async function endAllSessions(
+  room: RevocationRoom,
+  unit: Unit,
+  end: EndAllSessions,
+): Promise<Revoked | undefined> {
+  if (end.exceptSid !== undefined) await takeToPresentCredential(room, unit, end.sub, end.exceptSid);
+  const plan = await planEndAll(await createPlanRoom(room, unit.store, unit), end);
+  return plan && (await carryOut(room, unit, plan));
 }
 
-export function subjectChanged(room: RevocationRoom, unit: Unit, change: SubjectChange): Revoked {
-  if (change.exceptSid !== undefined) takeToPresentCredential(room, change.sub, change.exceptSid);
-  return carryOut(room, unit, planChange(createPlanRoom(room, unit), change));
+export async function subjectChanged(room: RevocationRoom, unit: Unit, change: SubjectChange): Promise<Revoked> {
+  if (change.exceptSid !== undefined) await takeToPresentCredential(room, unit, change.sub, change.exceptSid);
+  return carryOut(room, unit, await planChange(await createPlanRoom(room, unit.store, unit), change));
 }
 
-function carryOut(room: RevocationRoom, unit: Unit, { reason, deny, asked }: RevocationPlan): Revoked {
+async function carryOut(
+  room: RevocationRoom,
+  unit: Unit,
+  { reason, deny, asked }: RevocationPlan,
+): Promise<Revoked> {
   const { issuer } = room.policy;
   let endedSessions = 0;
   for (const denial of asked) {
-    if (denial.iss === issuer) endedSessions += endSessionsOf(room, unit, denial, reason);
+    if (denial.iss === issuer) endedSessions += await endSessionsOf(unit, denial, reason);
   }
-  const keys = replaceKeys(room, unit, deny);
+  const keys = await replaceKeys(room, unit, deny);
   if (unit.leads()) warnOfTimes(room, unit, deny);
-  return { ...appendRevocation(unit, reason, [...deny, ...keys]), endedSessions };
+  return Object.assign(appendRevocation(unit, reason, [...deny, ...keys]), { endedSessions });
 }
 
 /** What a cut-off by time denies while the clock leads: readers keep it, and no command takes it back. */
@@ -72,28 +87,28 @@ function warnOfTimes({ keys: { settings } }: RevocationRoom, unit: Unit, deny: r
 }
 
 /** RFC 7009 section 2.1. */
-export function revokeToken(
+export async function revokeToken(
   room: RevocationRoom,
   unit: Unit,
   { token, clientId, reason = 'token_revoked' }: RevokeToken,
-): Revoked | undefined {
-  const found = findPresented(room.store, token);
+): Promise<Revoked | undefined> {
+  const found = await findPresented(unit.store, token);
   if (found === undefined) return revokeAccessToken(room, unit, { token, clientId, reason });
   requireClient(found.session.clientId, clientId);
   return endSession(room, unit, { sid: found.session.sid, reason });
 }
 
-function revokeAccessToken(
+async function revokeAccessToken(
   room: RevocationRoom,
   unit: Unit,
   { token, clientId, reason }: Required<RevokeToken>,
-): Revoked | undefined {
+): Promise<Revoked | undefined> {
   const payload = readAccessToken(room, unit, token);
   if (payload === undefined) return undefined;
   requireClient(payload.client_id, clientId);
   const { jti, exp } = payload;
   if (typeof jti !== 'string' || typeof exp !== 'number') return undefined;
-  if (room.store.revocations.row(room.policy.issuer, 'jti', jti) !== undefined) return undefined;
+  if ((await unit.store.revocations.row(room.policy.issuer, 'jti', jti)) !== undefined) return undefined;
   return revoke(room, unit, { claim: 'jti', value: jti, expiresAt: exp * 1000, reason });
 }
 
@@ -113,34 +128,34 @@ function requireClient(owner: unknown, clientId: string): void {
 }
 
 /** The one session that stays after a change of the password goes on with the new one. */
-function takeToPresentCredential(room: RevocationRoom, sub: string, sid: string): void {
-  const session: Session | undefined = room.store.sessions.find(sid);
-  const subject = room.subject(sub);
+async function takeToPresentCredential(room: RevocationRoom, unit: Unit, sub: string, sid: string): Promise<void> {
+  const session = await unit.store.sessions.find(sid);
+  const subject = await room.subject(unit.store, sub);
   if (session?.sub !== sub || subject === undefined) return;
-  room.store.sessions.setCredentialVersion(sid, subject.credentialVersion);
+  await unit.store.sessions.setCredentialVersion(sid, subject.credentialVersion);
 }
 
 /** How many there were. */
-function endSessionsOf(
-  room: RevocationRoom,
-  unit: Unit,
-  { claim, value, endsSession }: Denial,
-  reason: string,
-): number {
+async function endSessionsOf(unit: Unit, { claim, value, endsSession }: Denial, reason: string): Promise<number> {
   if (!endsSession || !endsSessions(claim)) return 0;
-  return room.store.sessions.end(claim, value, unit.aliveAt(), reason, UNBOUNDED);
+  return unit.store.sessions.end(claim, value, unit.aliveAt(), reason, UNBOUNDED);
 }
 
 /** A revoked key signs nothing any more, from this transaction on. What is to be denied with it. */
-function replaceKeys({ keys, policy }: RevocationRoom, unit: Unit, deny: readonly Denial[]): Denial[] {
-  const revoked = deny.filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer);
-  // The epoch that follows the revocation of the key that signs begins with its denial; any other stands in this one.
-  const isOther = (kid: string) => {
-    const row = keys.store.keys.find(kid);
-    return row?.purpose === 'event' && (row.state === 'former' || row.state === 'next');
-  };
-  const eventKids = revoked.map(({ value }) => value).filter(isOther);
-  const others = revoked.flatMap(({ value }) => replaceRevoked(keys, unit, value));
+async function replaceKeys(
+  { keys, policy }: RevocationRoom,
+  unit: Unit,
+  deny: readonly Denial[],
+): Promise<readonly Denial[]> {
+  const revoked = deny.filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer).map(({ value }) => value);
+  const eventKids: string[] = [];
+  for (const kid of revoked) {
+    // The epoch that follows the revocation of the key that signs begins with its denial; any other stands in this one.
+    const row = await unit.store.keys.find(kid);
+    if (row?.purpose === 'event' && (row.state === 'former' || row.state === 'next')) eventKids.push(kid);
+  }
+  const others: string[] = [];
+  for (const kid of revoked) others.push(...(await replaceRevoked(keys, unit, kid)));
   return [
     ...others.map((kid) => denyKid(policy.issuer, kid)),
     ...eventKids.map((kid) => denyEventKid(policy.issuer, kid, unit.now())),

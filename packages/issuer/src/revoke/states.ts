@@ -6,10 +6,13 @@ import type { OutboxRow } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
 
 /** @param isPublishing whether a publisher is to acknowledge events; without one readers are served from the outbox */
-export function createRevocationStates({ meta, outbox }: Store, isPublishing: boolean): IssuerRevocations {
+export function createRevocationStates(
+  { log, read: { outbox } }: Pick<Store, 'log' | 'read'>,
+  isPublishing: boolean,
+): IssuerRevocations {
   function toState(rows: readonly OutboxRow[]): RevocationState | undefined {
     const last = rows.at(-1);
-    const identity = meta.identity();
+    const identity = log.identity();
     if (last === undefined || identity === undefined) return undefined;
     const { epoch } = identity;
     const expiresAt = Math.max(...rows.map((row) => row.expiresAt));
@@ -20,21 +23,22 @@ export function createRevocationStates({ meta, outbox }: Store, isPublishing: bo
       reason: revocationOf(last).reason,
       deny: rows.flatMap((row) => revocationOf(row).deny),
       appendedAt: last.appendedAt,
-      published: !isPublishing || meta.sentSeq(epoch) >= last.seq,
+      published: !isPublishing || log.sentSeq(epoch) >= last.seq,
       expiresAt: expiresAt === NEVER ? null : expiresAt,
     };
   }
 
-  const find = (txn: string) => toState(outbox.ofTxn(txn));
+  const find = async (txn: string) => toState(await outbox.ofTxn(txn));
   return {
     find,
-    list({ after, limit } = {}) {
+    async list({ after, limit } = {}) {
       const size = pageSize(limit);
-      const rows = outbox.txnsBefore(after === undefined ? Number.MAX_SAFE_INTEGER : toSeq(after), size + 1);
-      const items = rows
-        .slice(0, size)
-        .map(({ txn }) => find(txn))
-        .filter((state) => state !== undefined);
+      const rows = await outbox.txnsBefore(after === undefined ? Number.MAX_SAFE_INTEGER : toSeq(after), size + 1);
+      const items: RevocationState[] = [];
+      for (const { txn } of rows.slice(0, size)) {
+        const state = await find(txn);
+        if (state !== undefined) items.push(state);
+      }
       const last = rows.at(size - 1);
       return rows.length > size && last !== undefined ? { items, next: String(last.seq) } : { items };
     },

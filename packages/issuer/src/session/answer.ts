@@ -3,6 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import { deadline } from '../clients/policy.ts';
 import type { AccessAnswer } from '../issuer-sessions.ts';
 import type { Rotation } from '../store/sessions.ts';
+import type { Unit } from '../transactions.ts';
 import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
 import { createId, mintAccessToken } from './mint.ts';
@@ -22,15 +23,17 @@ interface Answering extends Omit<Grant, 'client'> {
 }
 
 /** Mints, and remembers how long what was minted may live: no cut-off may be forgotten before. */
-export function answerAccess(
-  { store, policy: { issuer }, tokenKeys }: SessionRoom,
+export async function answerAccess(
+  { policy: { issuer }, tokenKeys }: SessionRoom,
+  unit: Unit,
   answering: Answering,
-): Unsigned<AccessAnswer> {
+): Promise<Unsigned<AccessAnswer>> {
+  const { sessions, keys } = unit.store;
   const { session, subject, policy, audience, scope, narrowedTo, at, rotation, again } = answering;
   const jti = again?.jti ?? createId();
   const token = mintAccessToken({
     issuer,
-    key: tokenKeys.active(),
+    key: tokenKeys.requireSigning(await keys.active('token')),
     session,
     subject,
     audience,
@@ -40,7 +43,6 @@ export function answerAccess(
     until: Math.min(again?.expiresAt ?? at + policy.accessTokenTtlMs, session.absoluteExpiresAt),
   });
   const { expiresAt, lifeSeconds } = token;
-  store.meta.raiseGreatestExp(expiresAt);
   const minted = {
     sid: session.sid,
     at,
@@ -49,9 +51,9 @@ export function answerAccess(
     exp: expiresAt,
     scope: narrowedTo,
   };
-  if (rotation === undefined) store.sessions.mint(minted);
+  if (rotation === undefined) await sessions.mint(minted);
   // Somebody else exchanged it first: nothing of this transaction stays.
-  else if (!store.sessions.rotate(minted, rotation)) throw new RescindError('grant_invalid');
+  else if (!(await sessions.rotate(minted, rotation))) throw new RescindError('grant_invalid');
   return {
     token,
     rest: {

@@ -5,9 +5,9 @@ import type { Unit } from '../transactions.ts';
 import { beginSession } from './login.ts';
 
 /** A login, and the end of the session that it takes the place of (OWASP ASVS 5.0 section 7.2.4). */
-export function beginLogin(room: RevocationRoom, unit: Unit, login: BeginSession): TokenAnswer {
-  const answer = beginSession(room, unit, login);
+export async function beginLogin(room: RevocationRoom, unit: Unit, login: BeginSession): Promise<TokenAnswer> {
+  const answer = await beginSession(room, unit, login);
   const { replacesSid: sid, sub } = login;
-  if (sid !== undefined) endSession(room, unit, { sid, sub, reason: 'replaced' });
+  if (sid !== undefined) await endSession(room, unit, { sid, sub, reason: 'replaced' });
   return answer;
 }

@@ -2,9 +2,10 @@ import type { EpochMillis, RescindErrorOptions } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { FullPolicy } from '../clients/policy.ts';
 import { policyOf } from '../clients/policy.ts';
-import type { SubjectRecord } from '../issuer.ts';
+import type { SubjectReads, SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { Session } from '../store/sessions.ts';
+import type { Unit } from '../transactions.ts';
 import type { Audience } from './audience.ts';
 import type { SessionRoom } from './room.ts';
 import { parseScope, presentScope, requireWithin } from './scope.ts';
@@ -18,8 +19,12 @@ export interface Grant {
 }
 
 /** The client of a session and what it may, now. @throws RescindError `client_invalid` */
-export function termsOf({ clients, policy }: SessionRoom, session: Session): Pick<Grant, 'client' | 'policy'> {
-  const client = clients.requireEnabled(session.clientId);
+export async function termsOf(
+  { clients, policy }: SessionRoom,
+  unit: Unit,
+  session: Session,
+): Promise<Pick<Grant, 'client' | 'policy'>> {
+  const client = await clients.requireEnabled(unit.store.clients, session.clientId);
   return { client, policy: policyOf(policy, client.policy, session.policy) };
 }
 
@@ -32,9 +37,14 @@ export function isOver({ endedAt, absoluteExpiresAt, idleExpiresAt }: Session, a
  * The subject of a session that wants another token. Whoever has a token of it may know why not.
  * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`
  */
-export function requireGoingOn(room: SessionRoom, session: Session, at: EpochMillis): SubjectRecord {
+export async function requireGoingOn(
+  room: SessionRoom,
+  from: SubjectReads,
+  session: Session,
+  at: EpochMillis,
+): Promise<SubjectRecord> {
   if (isOver(session, at)) throw new RescindError('grant_invalid');
-  const subject = room.subject(session.sub);
+  const subject = await room.subject(from, session.sub);
   if (subject === undefined) throw new RescindError('grant_invalid');
   if (!subject.active) throw new RescindError('grant_suspended', because(subject.reason));
   if (subject.credentialVersion !== session.credentialVersion) throw new RescindError('grant_invalid');
@@ -45,8 +55,12 @@ export function requireGoingOn(room: SessionRoom, session: Session, at: EpochMil
 }
 
 /** What a session that has ended is refused with: who has a token of it may know why. */
-export function refusalOfEnded(room: SessionRoom, { sub, endReason }: Session): RescindError {
-  const subject = room.subject(sub);
+export async function refusalOfEnded(
+  room: SessionRoom,
+  from: SubjectReads,
+  { sub, endReason }: Session,
+): Promise<RescindError> {
+  const subject = await room.subject(from, sub);
   if (subject?.active === false) return new RescindError('grant_suspended', because(subject.reason));
   return new RescindError('grant_invalid', because(endReason ?? undefined));
 }

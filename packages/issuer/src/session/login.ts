@@ -19,11 +19,11 @@ import { requireWithin } from './scope.ts';
 import { signNow } from './signing.ts';
 
 /** Begins a session: everything that the caller found out before is read again, and only then the time. */
-export function beginSession(room: SessionRoom, unit: Unit, login: BeginSession): TokenAnswer {
+export async function beginSession(room: SessionRoom, unit: Unit, login: BeginSession): Promise<TokenAnswer> {
   requireLogin(login);
-  const client = room.clients.requireEnabled(login.clientId);
+  const client = await room.clients.requireEnabled(unit.store.clients, login.clientId);
   const policy = policyOf(room.policy, client.policy, login.policy ?? null);
-  const subject = requireProved(room.subject(login.sub), login.credentialVersion);
+  const subject = requireProved(await room.subject(unit.store, login.sub), login.credentialVersion);
   const allowed = allowedScope(subject, client);
   const audience = audienceOf(room, login, client);
   const scope = scopeOf(room, login, audience, allowed);
@@ -32,8 +32,8 @@ export function beginSession(room: SessionRoom, unit: Unit, login: BeginSession)
   const kept =
     login.audience === undefined && login.resource === undefined && room.audiences.isLimited ? null : audience;
   const session = toSession({ login, client, policy, audience: kept, refreshToken, at });
-  room.store.sessions.insert(session);
-  const access = answerAccess(room, {
+  await unit.store.sessions.insert(session);
+  const access = await answerAccess(room, unit, {
     session: { ...session, ...UNUSED },
     subject,
     policy,

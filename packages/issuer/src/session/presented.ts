@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import type { Session } from '../store/sessions.ts';
-import type { Store } from '../store/store.ts';
+import type { StoreReads } from '../store/store.ts';
 import type { OpaqueToken } from './opaque.ts';
 import { digestOfVerifier, hashVerifier, isSameHash, parseOpaqueToken, unseal } from './opaque.ts';
 
@@ -17,15 +17,20 @@ export interface PresentedToken {
 const NOBODYS_HASH = hashVerifier('');
 
 /** The token, if it is one of ours, spent or not. Half a token finds nothing and harms nothing. */
-export function findPresented({ sessions }: Store, text: string): PresentedToken | undefined {
+export async function findPresented(
+  { sessions }: Pick<StoreReads, 'sessions'>,
+  text: string,
+): Promise<PresentedToken | undefined> {
   const token = parseOpaqueToken(text);
   if (token === undefined) return undefined;
-  const session = sessions.findBySelector(token.selector) ?? sessions.findByFormerSelector(token.selector);
+  const { selector } = token;
+  const session = (await sessions.findBySelector(selector)) ?? (await sessions.findByFormerSelector(selector));
   const hash = hashVerifier(token.verifier);
   const isPresent = isSameHash(hash, session?.verifierHash ?? NOBODYS_HASH);
   if (session === undefined) return undefined;
   if (isPresent) return { token, hash, session, state: 'present' };
-  return sessions.isSpent(session.sid, digestOfVerifier(hash)) ? { token, hash, session, state: 'spent' } : undefined;
+  const isSpent = await sessions.isSpent(session.sid, digestOfVerifier(hash));
+  return isSpent ? { token, hash, session, state: 'spent' } : undefined;
 }
 
 /** What a spent token may still get. */

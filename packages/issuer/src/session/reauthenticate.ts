@@ -25,29 +25,30 @@ import { signNow } from './signing.ts';
 const REASON = 'reauthenticated';
 
 /** Raises what is known of the person of a session; what the session had before dies, softly (ASVS 5.0 section 7.2.4). */
-export function reauthenticate(room: SessionRoom, unit: Unit, proved: Reauthentication): TokenAnswer {
-  const next = replaceRefreshToken(requireOpen(room, unit, proved));
-  const answer = raise(room, unit, proved, next.rotation);
+export async function reauthenticate(room: SessionRoom, unit: Unit, proved: Reauthentication): Promise<TokenAnswer> {
+  const next = replaceRefreshToken(await requireOpen(unit, proved));
+  const answer = await raise(room, unit, proved, next.rotation);
   return { ...answer, refresh_token: toText(next.token) };
 }
 
 /** The same for a caller who has shown an access token alone: the refresh token stays, and is not answered. */
-export function stepUp(room: SessionRoom, unit: Unit, proved: StepUp): AccessAnswer {
+export function stepUp(room: SessionRoom, unit: Unit, proved: StepUp): Promise<AccessAnswer> {
   return raise(room, unit, proved);
 }
 
-function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: Rotation): AccessAnswer {
-  const { sessions } = room.store;
-  const session = requireOpen(room, unit, proved);
-  const subject = requireProved(room.subject(proved.sub), proved.credentialVersion);
-  const { client, policy } = termsOf(room, session);
+async function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: Rotation): Promise<AccessAnswer> {
+  const { sessions } = unit.store;
+  const session = await requireOpen(unit, proved);
+  const subject = requireProved(await room.subject(unit.store, proved.sub), proved.credentialVersion);
+  const { client, policy } = await termsOf(room, unit, session);
   const { amr, credentialVersion, resource, scope: narrowedTo = null } = proved;
   const granted = grantAccess(room, { session, subject, client, bound: session.scope, scope: undefined, resource });
-  appendRevocation(unit, REASON, [denyOlderTokens(room.policy.issuer, session.sid, createPlanRoom(room, unit))]);
+  const plans = await createPlanRoom(room, unit.store, unit);
+  appendRevocation(unit, REASON, [denyOlderTokens(room.policy.issuer, session.sid, plans)]);
   const at = unit.mintTime();
   const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
-  sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
-  const access = answerAccess(room, {
+  await sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
+  const access = await answerAccess(room, unit, {
     session: raised,
     subject,
     policy,
@@ -61,22 +62,25 @@ function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: Rotatio
 }
 
 /** Another access token, with the claims as they are now. */
-export function reissue(room: SessionRoom, unit: Unit, of: Reissue): AccessAnswer {
-  const session = requireOpen(room, unit, of);
-  const { client, policy } = termsOf(room, session);
+export async function reissue(room: SessionRoom, unit: Unit, of: Reissue): Promise<AccessAnswer> {
+  const session = await requireOpen(unit, of);
+  const { client, policy } = await termsOf(room, unit, session);
   const at = unit.mintTime();
-  const subject = requireGoingOn(room, session, at);
+  const subject = await requireGoingOn(room, unit.store, session, at);
   const { scope, resource } = of;
   const bound = session.newestScope ?? session.scope;
   const granted = grantAccess(room, { session, subject, client, bound, scope, resource });
   const narrowedTo = scope ?? session.newestScope;
-  return signNow(answerAccess(room, { session, subject, policy, ...granted, narrowedTo, at }));
+  return signNow(await answerAccess(room, unit, { session, subject, policy, ...granted, narrowedTo, at }));
 }
 
 const WORD = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** How many sessions go on only after a new login. @throws TypeError */
-export function requireReauthentication({ store }: SessionRoom, { sid, sub, reason }: ReauthenticationDemand): number {
+export async function requireReauthentication(
+  { store }: Unit,
+  { sid, sub, reason }: ReauthenticationDemand,
+): Promise<number> {
   if (!WORD.test(reason)) throw new TypeError('reason must be a word such as password_reset');
   if (sid !== undefined) return store.sessions.requireReauthentication('sid', sid, reason);
   if (sub !== undefined) return store.sessions.requireReauthentication('sub', sub, reason);
@@ -84,8 +88,8 @@ export function requireReauthentication({ store }: SessionRoom, { sid, sub, reas
 }
 
 /** @throws RescindError `session_ended` */
-function requireOpen({ store }: SessionRoom, unit: Unit, { sid, sub }: { sid: string; sub: string }): Session {
-  const session = store.sessions.find(sid);
+async function requireOpen(unit: Unit, { sid, sub }: { sid: string; sub: string }): Promise<Session> {
+  const session = await unit.store.sessions.find(sid);
   if (session?.sub === sub && !isOver(session, unit.now())) return session;
   throw new RescindError('session_ended');
 }

@@ -21,17 +21,17 @@ export type RefreshOutcome =
  * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`, `client_invalid`, `scope_invalid`,
  *   `target_invalid`
  */
-export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest): RefreshOutcome {
-  const presented = requirePresented(room, request);
+export async function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest): Promise<RefreshOutcome> {
+  const presented = await requirePresented(room, unit, request);
   const { session } = presented;
-  const { client, policy } = termsOf(room, session);
+  const { client, policy } = await termsOf(room, unit, session);
   // Not the time of a token: a reuse is seen while the clock is parted, too.
   const retry = presented.state === 'spent' ? retryOf(presented, policy.refreshGraceMs, unit.now()) : undefined;
   if (retry?.kind === 'none') return { kind: 'reused', session };
   if (retry?.kind === 'replaced') throw new RescindError('grant_invalid');
 
   const at = unit.mintTime();
-  const subject = requireGoingOn(room, session, at);
+  const subject = await requireGoingOn(room, unit.store, session, at);
   const { resource } = request;
   const bound = session.scope;
   const granted = grantAccess(room, { session, subject, client, bound, scope: request.scope, resource });
@@ -39,7 +39,7 @@ export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest):
     retry === undefined && policy.rotation
       ? exchangeFor(presented.token, presented.hash, policy.refreshGraceMs)
       : undefined;
-  const { token, rest } = answerAccess(room, {
+  const { token, rest } = await answerAccess(room, unit, {
     session,
     subject,
     policy,
@@ -54,12 +54,16 @@ export function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest):
 }
 
 /** One that may be used by who sent it, and the way it came. What is wrong here does no harm to the session. */
-function requirePresented(room: SessionRoom, { refreshToken, clientId, via }: RefreshRequest): PresentedToken {
-  const presented = findPresented(room.store, refreshToken);
+async function requirePresented(
+  room: SessionRoom,
+  unit: Unit,
+  { refreshToken, clientId, via }: RefreshRequest,
+): Promise<PresentedToken> {
+  const presented = await findPresented(unit.store, refreshToken);
   const session = presented?.session;
   const isTheirs = session?.clientId === clientId && (via === undefined || via === session.storage);
   if (presented === undefined || !isTheirs) throw new RescindError('grant_invalid');
-  if (presented.session.endedAt !== null) throw refusalOfEnded(room, presented.session);
+  if (presented.session.endedAt !== null) throw await refusalOfEnded(room, unit.store, presented.session);
   return presented;
 }
 

@@ -1,6 +1,7 @@
-import type { EpochMillis, Find } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
 import { isCallersError, issuedAt, judge, RescindError } from '@rescind/revocation';
 import type { VerifiedToken, Verifier } from '@rescind/token';
+import { fetchCutoffs } from '../cutoffs.ts';
 import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
 import type { Session } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
@@ -17,7 +18,6 @@ import type { Unsigned } from './signing.ts';
 export interface RenewalRoom extends SessionRoom {
   /** Of access tokens, as every reader has it. */
   readonly accepting: Verifier;
-  readonly find: Find;
 }
 
 export type RenewalOutcome =
@@ -41,18 +41,18 @@ interface Renewable {
  * @throws RescindError `grant_invalid`, `grant_unsupported`, `grant_suspended`, `reauthentication_required`,
  *   `client_invalid`, `scope_invalid`, `target_invalid`
  */
-export function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): RenewalOutcome {
-  const { token, session } = requireRenewable(room, unit, request);
-  const { client, policy } = termsOf(room, session);
+export async function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): Promise<RenewalOutcome> {
+  const { token, session } = await requireRenewable(room, unit, request);
+  const { client, policy } = await termsOf(room, unit, session);
   if (!policy.renewByToken) throw new RescindError('grant_unsupported');
   const now = unit.now();
   const isSpent = session.newestJti !== token.jti;
-  if (isSpent && !room.store.sessions.isSpent(session.sid, digestOfJti(token.jti))) {
+  if (isSpent && !(await unit.store.sessions.isSpent(session.sid, digestOfJti(token.jti)))) {
     throw new RescindError('grant_invalid', { detail: 'the session has a newer access token' });
   }
   if (isSpent && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
 
-  const subject = requireGoingOn(room, session, now);
+  const subject = await requireGoingOn(room, unit.store, session, now);
   const { scope: asked, resource } = request;
   requireNarrower(resource, [token.audience].flat());
   const bound = session.newestScope ?? session.scope;
@@ -63,26 +63,27 @@ export function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): Ren
     return { kind: 'early', asItIs: asItIs(token, half, granted.scope, now) };
   const at = unit.mintTime();
   const access = asked === undefined ? granted : grantAccess(room, { ...all, scope: asked });
-  if (!isSpent) spend(room, token, at);
+  if (!isSpent) await spend(unit, token, at);
   const grant = { session, subject, policy, ...access };
-  const { token: next, rest } = mintNext(room, grant, isSpent, asked, at);
+  const { token: next, rest } = await mintNext(room, unit, grant, isSpent, asked, at);
   return { kind: isSpent ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
 }
 
 /** @throws RescindError `grant_invalid`: whatever is wrong with it, there is nothing to be had for it */
-function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId }: RenewRequest) {
+async function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId }: RenewRequest) {
   const { header, payload, inexact } = verify(room, accessToken, unit.now());
-  const verdict = judge({ kid: header.kid, payload, inexact }, room.find);
+  const token = { kid: header.kid, payload, inexact };
+  const verdict = judge(token, await fetchCutoffs(unit.store.revocations, token));
   // Its session goes on when it is denied softly, unless it was this very token that was revoked.
   const isSoft = verdict.denied && verdict.why === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
   const { sid, jti, exp, aud, client_id: owner } = payload;
   const issued = issuedAt(payload);
-  const session = typeof sid === 'string' ? room.store.sessions.find(sid) : undefined;
+  const session = typeof sid === 'string' ? await unit.store.sessions.find(sid) : undefined;
   const isGood = (!verdict.denied || isSoft) && owner === clientId && session?.endedAt === null;
   if (!isGood || typeof jti !== 'string' || typeof exp !== 'number' || issued === undefined) {
     throw new RescindError('grant_invalid');
   }
-  const token: Renewable = {
+  const renewable: Renewable = {
     text: accessToken,
     sid: session.sid,
     jti,
@@ -91,7 +92,7 @@ function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId
     isDenied: verdict.denied,
     audience: typeof aud === 'string' ? aud : [aud].flat().map(String),
   };
-  return { token, session };
+  return { token: renewable, session };
 }
 
 function verify({ accepting }: RenewalRoom, accessToken: string, at: EpochMillis): VerifiedToken {
@@ -117,14 +118,15 @@ function isRetry({ renewedJti, renewedAt }: Session, jti: string, graceMs: numbe
   return graceMs > 0 && renewedJti === jti && renewedAt !== null && isWithinGrace(renewedAt, at, graceMs);
 }
 
-function spend({ store: { sessions } }: RenewalRoom, { sid, jti }: Renewable, at: EpochMillis): void {
+async function spend({ store }: Unit, { sid, jti }: Renewable, at: EpochMillis): Promise<void> {
   // Somebody else was first: nothing of this transaction stays.
-  if (!sessions.renew({ sid, presentedJti: jti, at })) throw new RescindError('grant_invalid');
-  sessions.spend(sid, digestOfJti(jti));
+  const isFirst = await store.sessions.renew({ sid, presentedJti: jti, presentedDigest: digestOfJti(jti), at });
+  if (!isFirst) throw new RescindError('grant_invalid');
 }
 
 function mintNext(
   room: RenewalRoom,
+  unit: Unit,
   grant: Omit<Grant, 'client'> & ReturnType<typeof grantAccess>,
   isRetried: boolean,
   asked: string | undefined,
@@ -134,7 +136,7 @@ function mintNext(
   // A retry gets the successor's name and end, so that it is the same token to whoever spends or revokes it.
   const again = isRetried && newestJti !== null && newestExp !== null ? { jti: newestJti, expiresAt: newestExp } : null;
   const narrowedTo = asked ?? newestScope;
-  return answerAccess(room, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });
+  return answerAccess(room, unit, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });
 }
 
 function asItIs({ text, sid, expires }: Renewable, half: EpochMillis, scope: readonly string[], at: EpochMillis) {

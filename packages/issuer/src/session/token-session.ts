@@ -7,21 +7,21 @@ import type { RenewalRoom } from './renew.ts';
 
 /** Finds the session of a token that may be of no other use any more. */
 export interface TokenSessions {
-  byAccessToken(accessToken: string): Session | undefined;
-  byRefreshToken(refreshToken: string): Session | undefined;
+  byAccessToken(accessToken: string): Promise<Session | undefined>;
+  byRefreshToken(refreshToken: string): Promise<Session | undefined>;
 }
 
-type TokenSessionContext = Pick<RenewalRoom, 'store' | 'accepting' | 'find'>;
+type TokenSessionContext = Pick<RenewalRoom, 'store' | 'accepting'>;
 
 export function createTokenSessions(context: TokenSessionContext, now: () => EpochMillis): TokenSessions {
-  const { store, accepting, find } = context;
+  const { store, accepting } = context;
   return {
-    byAccessToken(accessToken) {
+    async byAccessToken(accessToken) {
       const token = accepting.verify(accessToken, beforeItsExpiry(accessToken, now()));
-      refuseDenied(token, find);
-      return store.sessions.find(String(token.payload.sid));
+      await refuseDenied(token, store.read.revocations);
+      return store.read.sessions.find(String(token.payload.sid));
     },
-    byRefreshToken: (refreshToken) => findPresented(store, refreshToken)?.session,
+    byRefreshToken: async (refreshToken) => (await findPresented(store.read, refreshToken))?.session,
   };
 }
 

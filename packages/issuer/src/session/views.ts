@@ -4,51 +4,49 @@ import type { IssuerSessions, RenameSession, SessionView } from '../issuer-sessi
 import { pageSize } from '../page.ts';
 import type { ListPlace, Session } from '../store/sessions.ts';
 import type { Store } from '../store/store.ts';
-import type { Transactions } from '../transactions.ts';
+import type { Transactions, Unit } from '../transactions.ts';
 import { isOver } from './grant.ts';
 import { requireLabel } from './login-options.ts';
 import type { TokenSessions } from './token-session.ts';
 
 export function createSessionViews(
-  store: Store,
+  { read: { sessions } }: Pick<Store, 'read'>,
   transactions: Pick<Transactions, 'run'>,
   tokenSessions: TokenSessions,
   now: () => EpochMillis,
 ): IssuerSessions {
-  const { sessions } = store;
   const view = (session: Session | undefined) => session && toView(session);
   return {
-    list({ sub, clientId, ended = false, currentSid, after, limit } = {}) {
+    async list({ sub, clientId, ended = false, currentSid, after, limit } = {}) {
       const size = pageSize(limit);
       const place = after === undefined ? undefined : toPlace(after);
       // One more than a page: whether there is another.
-      const sids = store.listSessions({ sub, clientId, ended, after: place, limit: size + 1, at: now() });
-      const found = sids.slice(0, size).map((sid) => sessions.find(sid));
-      const items = found.filter((session) => session !== undefined).map((session) => toView(session, currentSid));
+      const found = await sessions.list({ sub, clientId, ended, after: place, limit: size + 1, at: now() });
+      const items = found.slice(0, size).map((session) => toView(session, currentSid));
       const last = items.at(-1);
-      return sids.length > size && last !== undefined ? { items, next: toCursor(last) } : { items };
+      return found.length > size && last !== undefined ? { items, next: toCursor(last) } : { items };
     },
-    find: (sid) => view(sessions.find(sid)),
-    findByAccessToken: (accessToken) => view(tokenSessions.byAccessToken(accessToken)),
-    findByRefreshToken: (refreshToken) => view(tokenSessions.byRefreshToken(refreshToken)),
-    isOpen(sid) {
-      const session = sessions.find(sid);
+    find: async (sid) => view(await sessions.find(sid)),
+    findByAccessToken: async (accessToken) => view(await tokenSessions.byAccessToken(accessToken)),
+    findByRefreshToken: async (refreshToken) => view(await tokenSessions.byRefreshToken(refreshToken)),
+    async isOpen(sid) {
+      const session = await sessions.find(sid);
       return session !== undefined && !isOver(session, now());
     },
-    rename: (renaming) => transactions.run((unit) => renameSession(store, renaming, unit.now())),
+    rename: (renaming) => transactions.run((unit) => renameSession(unit, renaming)),
   };
 }
 
 /** Inside a transaction. @throws TypeError */
-export function renameSession(
-  { sessions }: Store,
+export async function renameSession(
+  unit: Unit,
   { sid, sub, deviceName }: RenameSession,
-  at: EpochMillis,
-): SessionView | undefined {
+): Promise<SessionView | undefined> {
+  const { sessions } = unit.store;
   requireLabel('deviceName', deviceName);
-  const session = sessions.find(sid);
-  if (session?.sub !== sub || isOver(session, at)) return undefined;
-  sessions.rename(sid, deviceName);
+  const session = await sessions.find(sid);
+  if (session?.sub !== sub || isOver(session, unit.now())) return undefined;
+  await sessions.rename(sid, deviceName);
   return toView({ ...session, deviceName });
 }
 

@@ -1,15 +1,20 @@
 export type { ClientAuthMethod, RegisteredClient, SessionPolicy, TokenStorage } from '../issuer-clients.ts';
 export type { KeyPurpose, KeyState } from '../issuer-keys.ts';
-export type { KeyCause, KeyRow, Keys } from './keys.ts';
+export type { KeyCause, KeyReads, KeyRow, Keys } from './keys.ts';
 export type {
+  CommittedLog,
+  CutoffsFound,
   LastWord,
   LastWords,
   LogIdentity,
   Meta,
+  MetaReads,
   NewOutboxRow,
   OtherIssuers,
   Outbox,
+  OutboxReads,
   OutboxRow,
+  RevocationReads,
   Revocations,
   StoredTimes,
 } from './log.ts';
@@ -22,9 +27,8 @@ export type {
   Rotation,
   Session,
   SessionClaim,
-  SessionEnds,
-  SessionList,
+  SessionReads,
   Sessions,
   SessionsAsked,
 } from './sessions.ts';
-export type { Clients, Store, StoreProvider, Tables } from './store.ts';
+export type { ClientReads, Clients, Store, StoreProvider, StoreReads, StoreTransaction } from './store.ts';

@@ -17,20 +17,23 @@ export interface KeyRow {
   readonly retiresAt: EpochMillis | null;
 }
 
-/** What the database knows of the keys; the keys themselves are files elsewhere. */
-export interface Keys {
+/** What the store knows of the keys; the keys themselves are files elsewhere. */
+export interface KeyReads {
+  find(kid: string): Promise<KeyRow | undefined>;
+  /** The kid of the one that signs. */
+  active(purpose: KeyPurpose): Promise<string | undefined>;
+  next(purpose: KeyPurpose): Promise<KeyRow | undefined>;
+  /** The active one first, then the next, the former and the revoked; by their age. */
+  all(purpose: KeyPurpose): Promise<KeyRow[]>;
+}
+
+/** Of each purpose at most one key is `active`, and at most one `next`: a second one is rejected. */
+export interface Keys extends KeyReads {
   /** An `active` one is taken as active from its making on. */
-  insert(key: Omit<KeyRow, 'activatedAt' | 'retiresAt'>): void;
-  find(kid: string): KeyRow | undefined;
-  stateOf(kid: string): KeyState | undefined;
-  /** The one that signs. */
-  active(purpose: KeyPurpose): string | undefined;
-  next(purpose: KeyPurpose): KeyRow | undefined;
-  /** The active one first, then the next, the former and the revoked. */
-  all(purpose: KeyPurpose): KeyRow[];
-  activate(kid: string, at: EpochMillis): void;
+  insert(key: Omit<KeyRow, 'activatedAt' | 'retiresAt'>): Promise<void>;
+  activate(kid: string, at: EpochMillis): Promise<void>;
   /** Signs no more. `retiresAt` null: to be decided. */
-  retire(kid: string, retiresAt: EpochMillis | null): void;
-  revoke(kid: string): void;
-  delete(kid: string): void;
+  retire(kid: string, retiresAt: EpochMillis | null): Promise<void>;
+  revoke(kid: string): Promise<void>;
+  delete(kid: string): Promise<void>;
 }

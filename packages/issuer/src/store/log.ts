@@ -1,4 +1,4 @@
-import type { ClockFloor, Cutoff, EpochMillis, Find } from '@rescind/revocation';
+import type { Cutoff, EpochMillis } from '@rescind/revocation';
 import type { SessionClaim } from './sessions.ts';
 
 /** The identity of the log: outlives the outbox rows it was made from. */
@@ -12,27 +12,34 @@ export interface LogIdentity {
   readonly floor: number;
 }
 
-/** The one row of what the issuer must never forget. */
-export interface Meta {
-  readonly clockFloor: ClockFloor;
-  issuer(): string | null;
-  setIssuer(issuer: string): void;
+/** What the issuer must never forget. */
+export interface MetaReads {
+  /** No time that the issuer's clock tells is earlier, across restarts. 0 at first. */
+  clockFloor(): Promise<EpochMillis>;
+  /** The `iss` of the tokens; null before the first start. */
+  issuer(): Promise<string | null>;
   /** `undefined` before the first epoch. */
-  identity(): LogIdentity | undefined;
-  openEpoch(epoch: string): void;
-  moveHead(head: number, last: string): void;
-  moveFloor(floor: number): void;
+  identity(): Promise<LogIdentity | undefined>;
+  /** The greatest `exp` ever minted, in ms; 0 before the first. */
+  greatestExp(): Promise<EpochMillis>;
   /** The epoch in which the clock was last set; null: never. */
-  timeSince(): string | null;
-  setTimeSince(epoch: string): void;
+  timeSince(): Promise<string | null>;
+}
+
+export interface Meta extends MetaReads {
+  /** Never lowers it. */
+  raiseClockFloor(floor: EpochMillis): Promise<void>;
+  setIssuer(issuer: string): Promise<void>;
+  /** The head of this epoch is 0, and its floor 1. */
+  openEpoch(epoch: string): Promise<void>;
+  moveHead(head: number, last: string): Promise<void>;
+  /** Never lowers it. */
+  moveFloor(floor: number): Promise<void>;
+  setTimeSince(epoch: string): Promise<void>;
   /** Sets the floor of the clock, to an earlier time too. */
-  setClock(floor: EpochMillis): void;
-  /** The greatest `exp` ever minted, in ms. */
-  greatestExp(): EpochMillis;
-  raiseGreatestExp(exp: EpochMillis): void;
-  /** The greatest seq of this epoch that the publisher has acknowledged; lags, since duplicates are harmless. */
-  sentSeq(epoch: string): number;
-  setSentSeq(epoch: string, seq: number): void;
+  setClock(floor: EpochMillis): Promise<void>;
+  /** The publisher has acknowledged every event of this epoch up to `seq`. */
+  setSentSeq(epoch: string, seq: number): Promise<void>;
 }
 
 /** A signed event of the present epoch, in its place. */
@@ -40,61 +47,87 @@ export interface OutboxRow {
   readonly seq: number;
   readonly jti: string;
   readonly txn: string;
-  /** What it says (JSON), to say it anew. */
+  /** What it denies and why (JSON), to append it anew. */
   readonly revocation: string;
   /** The greatest E of what it denies. */
   readonly expiresAt: EpochMillis;
   readonly appendedAt: EpochMillis;
 }
 
-export interface NewOutboxRow extends Omit<OutboxRow, 'seq'> {
+export interface NewOutboxRow extends OutboxRow {
   readonly jws: string;
 }
 
-export interface Outbox {
-  /** The seq it was given. */
-  append(row: NewOutboxRow): number;
-  read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
-  idAt(seq: number): string | undefined;
-  bottom(): OutboxRow | undefined;
+export interface OutboxReads {
+  /** The row with the lowest seq. */
+  bottom(): Promise<OutboxRow | undefined>;
   /** Every row that still denies at `at`, in order. */
-  live(at: EpochMillis): OutboxRow[];
-  /** The first of them above `after`. */
-  liveAfter(at: EpochMillis, after: number, limit: number): OutboxRow[];
+  live(at: EpochMillis): Promise<OutboxRow[]>;
+  /** The first `limit` of them above `after`. */
+  liveAfter(at: EpochMillis, after: number, limit: number): Promise<OutboxRow[]>;
   /** The lowest seq that still denies at `at`. */
-  lowestLive(at: EpochMillis): number | undefined;
+  lowestLive(at: EpochMillis): Promise<number | undefined>;
   /** Every part of one revocation, in order. */
-  ofTxn(txn: string): OutboxRow[];
+  ofTxn(txn: string): Promise<OutboxRow[]>;
   /** Revocations by their last row, downwards from before `seq`. */
-  txnsBefore(seq: number, limit: number): readonly { readonly seq: number; readonly txn: string }[];
-  delete(seq: number): void;
-  /** Forgets everything: the next seq is 1. */
-  clear(): void;
-  count(): number;
+  txnsBefore(seq: number, limit: number): Promise<readonly { readonly seq: number; readonly txn: string }[]>;
+  /** The signed text of the event with this seq. */
+  jwsAt(seq: number): Promise<string | undefined>;
 }
 
-/** The issuer's own rows: they commit in the transaction of the logout, so its answer and its view never differ. */
-export interface Revocations extends Find {
-  merge(cutoff: Cutoff): void;
-  prune(before: EpochMillis): number;
+export interface Outbox extends OutboxReads {
+  /** Rejects when there is a row with this seq, or this id. */
+  append(row: NewOutboxRow): Promise<void>;
+  delete(seq: number): Promise<void>;
+  /** Deletes every row. */
+  clear(): Promise<void>;
+}
+
+/** Which cut-offs of an issuer may be about a token. */
+export interface CutoffsFound {
+  /** The names of claims that some cut-off of this issuer is about. */
+  readonly names: readonly string[];
+  /** The cut-offs by one of the values asked for. */
+  readonly rows: readonly Cutoff[];
+}
+
+/** The issuer's own cut-offs: they commit in the transaction of the logout, so its answer and its view never differ. */
+export interface RevocationReads {
+  /** @param values by the name of a claim: the values that a token has in it */
+  about(iss: string, values: (claim: string) => readonly string[]): Promise<CutoffsFound>;
+  row(iss: string, claim: string, value: string): Promise<Cutoff | undefined>;
+}
+
+export interface Revocations extends RevocationReads {
+  /** Merges by maximum (`mergeCutoffs` of `@rescind/revocation`) with what is held of the same (iss, claim, value). */
+  merge(cutoff: Cutoff): Promise<void>;
+  /** Deletes what expired before. Answers how many. */
+  prune(before: EpochMillis): Promise<number>;
 }
 
 /** Every other issuer about whose tokens the log ever said anything, also when its rows have been removed. */
-export interface OtherIssuers {
-  add(iss: string): void;
-  all(): readonly string[];
+export interface OtherIssuerReads {
+  all(): Promise<readonly string[]>;
 }
 
-/** What a clock that was ahead has left in the tables. Everything inside the caller's transaction. */
+export interface OtherIssuers extends OtherIssuerReads {
+  /** One that is known stays as it is. */
+  add(iss: string): Promise<void>;
+}
+
+/** What a clock that was ahead has left in the tables. */
 export interface StoredTimes {
   /** Whose tokens of before a time a soft cut-off denies that lies beyond `at`. */
-  softBeyond(iss: string, at: EpochMillis): readonly { readonly claim: SessionClaim; readonly value: string }[];
+  softBeyond(
+    iss: string,
+    at: EpochMillis,
+  ): Promise<readonly { readonly claim: SessionClaim; readonly value: string }[]>;
   /**
    * Makes every stored time that is later than `at` that time. A deadline is moved by as much as the time that it was counted
    * from. A use of a token that is later is forgotten: nobody may retry it.
    * @param eventKeysUntil the latest end of the publication of a former event key
    */
-  lower(at: EpochMillis, eventKeysUntil: EpochMillis): void;
+  lower(at: EpochMillis, eventKeysUntil: EpochMillis): Promise<void>;
 }
 
 /** The last event of an epoch whose key was revoked. */
@@ -105,9 +138,27 @@ export interface LastWord {
 
 /** Kept outside the outbox, which an epoch begins anew. */
 export interface LastWords {
-  add(word: LastWord): void;
-  find(epoch: string): string | undefined;
+  add(word: LastWord): Promise<void>;
+  markSent(epoch: string): Promise<void>;
+}
+
+/**
+ * The log as it is committed, for those who carry it on: heartbeats, streams, the relay, health. Synchronous, and never in an open
+ * transaction: on one machine a connection of its own answers from memory or the page cache.
+ */
+export interface CommittedLog {
+  identity(): LogIdentity | undefined;
+  read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
+  /** The id of the event with this seq, as far as its row is there. */
+  idAt(seq: number): string | undefined;
+  /** The row with the lowest seq. */
+  bottom(): OutboxRow | undefined;
+  /** The epoch in which the clock was last set; null: never. */
+  timeSince(): string | null;
+  greatestExp(): EpochMillis;
+  /** The greatest seq of this epoch that the publisher has acknowledged; lags, since duplicates are harmless. */
+  sentSeq(epoch: string): number;
+  lastWord(epoch: string): string | undefined;
   /** Those that no publisher has acknowledged yet, oldest first. */
-  unsent(): LastWord[];
-  markSent(epoch: string): void;
+  unsentLastWords(): readonly LastWord[];
 }

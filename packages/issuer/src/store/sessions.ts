@@ -85,6 +85,8 @@ export interface Renewal {
   readonly sid: string;
   /** The token presented: it must still be the newest. */
   readonly presentedJti: string;
+  /** What is kept of it for good. */
+  readonly presentedDigest: Buffer;
   readonly at: EpochMillis;
 }
 
@@ -98,53 +100,6 @@ export interface Proof {
 
 /** Which sessions a cut-off ends: those of this issuer whose claim has this value; `iss`: all. */
 export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
-
-/**
- * How sessions end, and are forgotten. Live is one that can go on, or that is past its deadlines and may have left tokens that
- * somebody takes.
- */
-export interface SessionEnds {
-  /** Those of a subject, but for one. */
-  liveSids(sub: string, exceptSid: string | null, at: EpochMillis): string[];
-  /** Those that are kept, ended ones too, and have had a token: at most `most`, in the order of their sids. */
-  keptSids(claim: SessionClaim, value: string, most: number): string[];
-  /** Ends the live ones that began at or before `begunUntil`. Answers how many there were. */
-  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): number;
-  /** What `end` would say, and of how many subjects they are. */
-  count(claim: SessionClaim, value: string, at: EpochMillis): { readonly sessions: number; readonly subjects: number };
-  /** Those that `end` would end, by their sid. */
-  each(claim: SessionClaim, value: string, at: EpochMillis): Iterable<{ readonly sid: string; readonly sub: string }>;
-  /**
-   * Goes through the next `rows` of the table: forgets, with what they have spent, those that were over before `overBefore`
-   * and whose tokens have expired; and wipes what has been sealed since before `sealedBefore`. Answers where to go on:
-   * the beginning is ''.
-   */
-  sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): string;
-}
-
-export interface Sessions extends SessionEnds {
-  insert(session: NewSession): void;
-  find(sid: string): Session | undefined;
-  findBySelector(selector: string): Session | undefined;
-  /** By the selector of a refresh token that version 1 rotated. */
-  findByFormerSelector(selector: string): Session | undefined;
-  /** Whether the session has spent what this is the digest of. */
-  isSpent(sid: string, digest: Buffer): boolean;
-  /** The one write that decides who rotates: false when somebody else was first. */
-  rotate(minted: Minted, rotation: Rotation): boolean;
-  /** The one write that decides who renews: false when somebody else was first. */
-  renew(renewal: Renewal): boolean;
-  spend(sid: string, digest: Buffer): void;
-  mint(minted: Minted): void;
-  /** The person has proved again who they are. */
-  prove(proof: Proof): void;
-  setCredentialVersion(sid: string, version: number): void;
-  rename(sid: string, deviceName: string): void;
-  /** Whose session has this `jti` as that of its newest token. Reads every row. */
-  subjectOfNewest(jti: string): string | undefined;
-  /** How many open ones there were. */
-  requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): number;
-}
 
 /** A place in a list: the newest first. */
 export interface ListPlace {
@@ -162,5 +117,56 @@ export interface SessionsAsked {
   readonly at: EpochMillis;
 }
 
-/** Sids in the order of a list. */
-export type SessionList = (asked: SessionsAsked) => string[];
+/**
+ * Live is a session that can go on, or that is past its deadlines and may have left tokens that somebody accepts:
+ * `endedAt` null, and either both deadlines after `at`, or the greatest `exp` minted for it after `at` - CLOCK_TOLERANCE_MS.
+ */
+export interface SessionReads {
+  find(sid: string): Promise<Session | undefined>;
+  findBySelector(selector: string): Promise<Session | undefined>;
+  /** By the selector of a refresh token that version 1 of the SQLite file rotated; another store has none. */
+  findByFormerSelector(selector: string): Promise<Session | undefined>;
+  /** Whether the session has spent what this is the digest of. */
+  isSpent(sid: string, digest: Buffer): Promise<boolean>;
+  /** The live sids of a subject, but for one, in order. */
+  liveSids(sub: string, exceptSid: string | null, at: EpochMillis): Promise<string[]>;
+  /** Those that are kept, ended ones too, and have had a token: at most `most`, in the order of their sids. */
+  keptSids(claim: SessionClaim, value: string, most: number): Promise<string[]>;
+  /** How many live sessions `end` would end, and of how many subjects they are. */
+  count(
+    claim: SessionClaim,
+    value: string,
+    at: EpochMillis,
+  ): Promise<{ readonly sessions: number; readonly subjects: number }>;
+  /** The live sessions that `end` would end, in the order of their sid: the first `limit` after `after`. */
+  live(claim: SessionClaim, value: string, at: EpochMillis, after: string, limit: number): Promise<Session[]>;
+  /** Whose session has this `jti` as that of its newest token. Reads every row. */
+  subjectOfNewest(jti: string): Promise<string | undefined>;
+  /** The newest first: by `createdAt`, then `sid`, descending. Without `ended`: those that are neither ended nor past a deadline. */
+  list(asked: SessionsAsked): Promise<Session[]>;
+}
+
+export interface Sessions extends SessionReads {
+  /** `greatestExp` of a new session is its `createdAt`. */
+  insert(session: NewSession): Promise<void>;
+  /** The one write that decides who rotates, with the digest of what was spent: false when somebody else was first. */
+  rotate(minted: Minted, rotation: Rotation): Promise<boolean>;
+  /** The one write that decides who renews, with the digest of what was spent: false when somebody else was first. */
+  renew(renewal: Renewal): Promise<boolean>;
+  /** Leaves in the session what was minted. Raises the greatest `exp` of the session and of the store (`Meta.greatestExp`); so does `rotate`. */
+  mint(minted: Minted): Promise<void>;
+  /** The person has proved again who they are. Clears `reauthenticationReason`. */
+  prove(proof: Proof): Promise<void>;
+  setCredentialVersion(sid: string, version: number): Promise<void>;
+  rename(sid: string, deviceName: string): Promise<void>;
+  /** Of sessions that have not ended. Answers how many there were. */
+  requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): Promise<number>;
+  /** Ends the live ones that began at or before `begunUntil`. Answers how many there were. */
+  end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): Promise<number>;
+  /**
+   * Goes through the next `rows` sessions after `after`: forgets, with what they have spent, those that were over before `overBefore`
+   * and whose tokens have expired; and clears what has been sealed since before `sealedBefore`. Answers where to go on:
+   * the beginning is ''.
+   */
+  sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): Promise<string>;
+}

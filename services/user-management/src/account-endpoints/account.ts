@@ -71,10 +71,10 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       use: [limits.byAddress],
       async handle(request, response: CallerResponse, { body }) {
         const { sub, sid } = response.locals.caller;
-        const session = issuer.sessions.find(sid);
+        const session = await issuer.sessions.find(sid);
         await said('user_delete_fail', () => limits.confirm(sid, body, () => accounts.remove(sub, body)));
         telemetry.log('info', 'user_deleted', { sub, what: 'deleted' });
-        clearEndedCookies(request, response, issuer.sessions, session);
+        await clearEndedCookies(request, response, issuer.sessions, session);
         response.status(204).end();
       },
     }),

@@ -10,14 +10,14 @@ interface AnswerContext {
 }
 
 /** Answers a login: the refresh token goes into the body or into a cookie, as the session has chosen. */
-export function answerTokens(
+export async function answerTokens(
   { issuer, telemetry }: AnswerContext,
   response: Response,
   sub: string,
   tokens: TokenAnswer,
-): void {
+): Promise<void> {
   telemetry.log('info', 'authn_token_created', { sub, sid: tokens.sid });
-  sendTokens(response, issuer, tokens);
+  await sendTokens(response, issuer, tokens);
 }
 
 /**

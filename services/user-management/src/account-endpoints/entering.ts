@@ -60,7 +60,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
           throw new RequestRefused([{ path: 'neverExpires', message: 'must be false: it is not offered here' }]);
         }
         const { sub, ...tokens } = await counted(async () => {
-          const { clientId } = authenticateClient(request, client);
+          const { clientId } = await authenticateClient(request, client);
           const device = { deviceName, deviceId, storage, neverExpires };
           const login = { clientId, scope, resource, ...device, ...placeOf(request) };
           const known = accounts.knownDevice(username, login);
@@ -69,7 +69,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
           );
         });
         telemetry.log('info', 'authn_login_success', { sub });
-        answerTokens(room, response, sub, tokens);
+        await answerTokens(room, response, sub, tokens);
       },
     }),
 

@@ -23,7 +23,7 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
   const { sessions } = issuer;
 
   /** `undefined`: nothing is known of its session any more. @throws RescindError for what this issuer did not sign */
-  const byAccessToken = (request: Request): SessionView | undefined => {
+  const byAccessToken = async (request: Request): Promise<SessionView | undefined> => {
     const token = readBearerToken(request);
     if (token === undefined) throw new RescindError('token_missing');
     return sessions.findByAccessToken(token);
@@ -36,8 +36,8 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
     return clients.length === 1 ? clients[0] : clients.find((clientId) => clientId === DEFAULT_CLIENT_ID);
   };
 
-  const byCookie = (request: Request, response: Response, clientId: string): SessionView | undefined => {
-    const session = sessions.findByRefreshToken(readRefreshCookie(request, clientId) ?? '');
+  const byCookie = async (request: Request, response: Response, clientId: string): Promise<SessionView | undefined> => {
+    const session = await sessions.findByRefreshToken(readRefreshCookie(request, clientId) ?? '');
     if (session !== undefined && session.clientId !== clientId) throw new RescindError('grant_invalid');
     // An unknown token is of no use to the browser either.
     if (session === undefined) clearRefreshCookie(response, clientId);
@@ -48,16 +48,20 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
    * The session to end: that of the access token, expired or not, or, where there is none or a revoked one, that of the cookie.
    * Ending a session requires no more than continuing it.
    */
-  const sessionToEnd = (request: Request, response: Response, named: string | undefined): SessionView | undefined => {
+  const sessionToEnd = async (
+    request: Request,
+    response: Response,
+    named: string | undefined,
+  ): Promise<SessionView | undefined> => {
     try {
-      return byAccessToken(request);
+      return await byAccessToken(request);
     } catch (error) {
       if (!(error instanceof RescindError) || error.status !== 401) throw error;
       const clientId = cookieClient(request, named);
       // A page of another site sends the cookie along with no access token, or with one that it made up.
       const isForged = error.code !== 'token_missing' && !hasCsrfHeader(request);
       if (clientId === undefined || isForged) {
-        clearEndedCookies(request, response, sessions);
+        await clearEndedCookies(request, response, sessions);
         throw error;
       }
       return byCookie(request, response, clientId);
@@ -78,12 +82,12 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       answers: { 204: LOGGED_OUT },
       errors: ['csrf_header_missing', 'grant_invalid', ...WRITES],
       async handle(request, response, { body }) {
-        const session = sessionToEnd(request, response, body.client_id);
+        const session = await sessionToEnd(request, response, body.client_id);
         if (session !== undefined) {
           const ended = await issuer.endSession({ sid: session.sid, reason: 'logout' });
           if (ended !== undefined) telemetry.log('info', 'session_logout', { sub: session.sub, scope: 'session' });
         }
-        clearEndedCookies(request, response, sessions, session);
+        await clearEndedCookies(request, response, sessions, session);
         response.status(204).end();
       },
     }),
@@ -99,9 +103,9 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       errors: WRITES,
       async handle(request, response: CallerResponse) {
         const { sub, sid } = response.locals.caller;
-        const session = sessions.find(sid);
+        const session = await sessions.find(sid);
         await issuer.endAllSessions({ sub, reason: 'logout_everywhere' });
-        clearEndedCookies(request, response, sessions, session);
+        await clearEndedCookies(request, response, sessions, session);
         telemetry.log('info', 'session_logout', { sub, scope: 'everywhere' });
         response.status(204).end();
       },

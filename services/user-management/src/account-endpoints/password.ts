@@ -32,7 +32,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
         const { currentPassword: password, newPassword, deviceName, deviceId, ...proof } = body;
         const { clientId, scope, audience: resource } = caller;
         // Of the kind that the client may have.
-        const session = issuer.sessions.find(caller.sid);
+        const session = await issuer.sessions.find(caller.sid);
         const storage = session?.storage;
         const login = { clientId, scope, resource, deviceName, deviceId, storage, ...placeOf(request) };
         const tokens = await said('authn_password_change_fail', () =>
@@ -41,7 +41,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
           ),
         );
         telemetry.log('info', 'authn_password_change', { sub: caller.sub });
-        clearEndedCookies(request, response, issuer.sessions, session);
+        await clearEndedCookies(request, response, issuer.sessions, session);
         answerAccess(room, response, caller.sub, tokens);
       },
     }),
@@ -60,7 +60,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       async handle(request, response, { body: { resetToken, newPassword } }) {
         const { sub } = await said('authn_password_change_fail', () => accounts.setPassword(resetToken, newPassword));
         telemetry.log('info', 'authn_password_change', { sub, reset: true });
-        clearEndedCookies(request, response, issuer.sessions);
+        await clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),
@@ -80,7 +80,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       async handle(request, response, { body: { token } }) {
         const { sub } = await said('authn_not_me_fail', () => accounts.notMe(token));
         telemetry.log('warn', 'authn_not_me', { sub });
-        clearEndedCookies(request, response, issuer.sessions);
+        await clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),

@@ -26,10 +26,10 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       query: pageQuery,
       answers: { 200: { description: 'A page of open sessions', schema: pageOf(sessionAnswer) } },
       errors: [],
-      handle(_request, response: CallerResponse, { query }) {
+      async handle(_request, response: CallerResponse, { query }) {
         const { sub, sid: currentSid } = response.locals.caller;
         const { limit, after } = query;
-        const { items, next } = issuer.sessions.list({
+        const { items, next } = await issuer.sessions.list({
           sub,
           currentSid,
           limit,
@@ -75,7 +75,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
         const ended = await issuer.endSession({ sid, sub, reason: 'device_logged_out' });
         if (ended === undefined) throw new RescindError('not_found');
         telemetry.log('info', 'session_logout', { sub, scope: 'device' });
-        clearEndedCookies(request, response, issuer.sessions);
+        await clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),
@@ -94,7 +94,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
         require(recentLogin);
         await issuer.endAllSessions({ sub, exceptSid: sid, reason: 'others_logged_out' });
         telemetry.log('info', 'session_logout', { sub, scope: 'others' });
-        clearEndedCookies(request, response, issuer.sessions);
+        await clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
       },
     }),

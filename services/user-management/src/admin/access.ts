@@ -33,7 +33,7 @@ export function createAdminGuards(options: AccessOptions): OperationGuards {
     const credentials = readCredentials(request);
     if (credentials === undefined) throw nobodyShown();
     try {
-      return authenticate(credentials);
+      return await authenticate(credentials);
     } catch (error) {
       if (isCallersError(error) && !WAS_GOOD.has(error.code)) {
         failedCredentials.count(request, credentials.kind === 'basic' ? credentials.name : '');

@@ -40,11 +40,12 @@ interface AudienceOperationsOptions {
 /** Audiences of services: what a client may ask for by `resource` (RFC 8707), and what `aud` may be. */
 export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
   const { issuer, desk, services, configuredClients, recent, requireNoneGreater, clock } = options;
-  const naming = (audience: string) => issuer.clients.list().filter((client) => client.audience?.includes(audience));
-  const toView = (audience: string) => {
+  const naming = async (audience: string) =>
+    (await issuer.clients.list()).filter((client) => client.audience?.includes(audience));
+  const toView = async (audience: string) => {
     const found = services.find(audience);
     if (found === undefined) throw new RescindError('not_found');
-    return { ...found, clients: naming(audience).map(({ clientId }) => clientId) };
+    return { ...found, clients: (await naming(audience)).map(({ clientId }) => clientId) };
   };
   const targets = (input: { readonly params: { readonly audience: string } }) => [`audience:${input.params.audience}`];
   /** What is declared is what the rows say, also where the transaction was rolled back. */
@@ -127,11 +128,11 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       },
       errors: ['not_found', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      act({ params: { audience }, body, query: { dryRun = 'false' }, administrator, written }) {
-        const { configured, registered, clients: names } = toView(audience);
+      async act({ params: { audience }, body, query: { dryRun = 'false' }, administrator, written }) {
+        const { configured, registered, clients: names } = await toView(audience);
         if (!registered) throw refused('client_state', 'AUDIENCE names it: change the configuration');
         const cutoff: CutoffRequest = { claim: 'aud', value: audience, reason: 'audience_removed' };
-        if (dryRun !== 'false') return new NotDone(issuer.preview(cutoff));
+        if (dryRun !== 'false') return new NotDone(await issuer.preview(cutoff));
         if (configured) {
           recent(administrator);
           return changing(() => {
@@ -141,16 +142,16 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
           });
         }
         if (body.confirm === undefined && names.length > 0) throw refused('confirmation_missing', named(names));
-        requireNoneGreater(administrator, [cutoff]);
+        await requireNoneGreater(administrator, [cutoff]);
         requireConfirmed({ administrator, confirm: body.confirm }, recent);
-        requireNarrowable(audience);
-        return changing((tx) => {
-          const narrowed = naming(audience);
+        await requireNarrowable(audience);
+        return changing(async (tx) => {
+          const narrowed = await naming(audience);
           for (const client of narrowed) {
-            tx.putClient({ ...client, audience: (client.audience ?? []).filter((one) => one !== audience) });
+            await tx.putClient({ ...client, audience: (client.audience ?? []).filter((one) => one !== audience) });
           }
           services.remove(audience);
-          const revocation = tx.revoke(cutoff);
+          const revocation = await tx.revoke(cutoff);
           written({ txn: revocation.txn, narrowed: narrowed.length });
           return { revocation, narrowed: narrowed.map(({ clientId }) => clientId) };
         });
@@ -159,12 +160,12 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
   ];
 
   /** @throws RescindError `client_state` naming the clients that would be left without an audience, or are of a file */
-  function requireNarrowable(audience: string): void {
+  async function requireNarrowable(audience: string): Promise<void> {
     const ofFiles = configuredClients().filter((client) => client.audience?.includes(audience));
     if (ofFiles.length > 0) {
       throw refused('client_state', `CLIENTS_FILE names it: ${ofFiles.map(({ clientId }) => clientId).join(', ')}`);
     }
-    const empty = naming(audience).filter((client) => client.audience?.every((one) => one === audience));
+    const empty = (await naming(audience)).filter((client) => client.audience?.every((one) => one === audience));
     if (empty.length === 0) return;
     throw refused('client_state', `The only audience of ${empty.map(({ clientId }) => clientId).join(', ')}`);
   }

@@ -12,11 +12,11 @@ export interface Administrator {
   /** Of a user's token; absent for an operator, whose secret is shown anew with every request. */
   readonly claims?: VerifiedClaims;
   /** Asks again, right before something is done: a body may take half a minute to arrive. @throws as `Authenticate` */
-  confirm(): void;
+  confirm(): Promise<void>;
 }
 
 /** @throws RescindError `operator_invalid`, `token_malformed`, `token_expired`, `token_revoked`, … */
-export type Authenticate = (credentials: Credentials) => Administrator;
+export type Authenticate = (credentials: Credentials) => Promise<Administrator>;
 
 /** Operators by their secret, as the file has them at this moment; users by an access token for the administration. */
 export function createAuthentication(operators: () => ReadonlyMap<string, Operator>, tokens: TokenCheck): Authenticate {
@@ -28,14 +28,17 @@ export function createAuthentication(operators: () => ReadonlyMap<string, Operat
     return operator;
   }
 
-  return (credentials) => {
+  return async (credentials) => {
     if (credentials.kind === 'bearer') {
       const verify = () => tokens.verify(credentials.token);
-      return { ...administratorOf(verify()), confirm: () => void verify() };
+      const confirm = async () => {
+        await verify();
+      };
+      return { ...administratorOf(await verify()), confirm };
     }
     const { name, secret } = credentials;
     const { scopes } = requireOperator(name, secret);
-    return { who: `operator:${name}`, scopes, confirm: () => void requireOperator(name, secret) };
+    return { who: `operator:${name}`, scopes, confirm: async () => void requireOperator(name, secret) };
   };
 }
 

@@ -41,12 +41,12 @@ export function clientOperations(
 ): Operation[] {
   const { clients } = issuer;
   /** Of what concerns every token of a client. */
-  const requireMayCutOff = (by: Confirmed, cutoff: CutoffRequest) => {
-    requireNoneGreater(by.administrator, [cutoff]);
+  const requireMayCutOff = async (by: Confirmed, cutoff: CutoffRequest): Promise<void> => {
+    await requireNoneGreater(by.administrator, [cutoff]);
     requireConfirmed(by, recent);
   };
-  const found = (name: string): RegisteredClient => {
-    const client = clients.find(name);
+  const found = async (name: string, tx?: IssuerTransaction): Promise<RegisteredClient> => {
+    const client = await (tx === undefined ? clients.find(name) : tx.findClient(name));
     if (client === undefined) throw new RescindError('client_unknown');
     return client;
   };
@@ -63,7 +63,7 @@ export function clientOperations(
       scopes: READ,
       answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(clientView) }) } },
       errors: [],
-      look: () => ({ items: clients.list().map(toJson) }),
+      look: async () => ({ items: (await clients.list()).map(toJson) }),
     }),
 
     desk.looks({
@@ -76,7 +76,7 @@ export function clientOperations(
       params,
       answers: { 200: { description: 'The client', schema: clientView } },
       errors: ['client_unknown'],
-      look: (input) => toJson(found(input.params.clientId)),
+      look: async (input) => toJson(await found(input.params.clientId)),
     }),
 
     desk.acts({
@@ -97,7 +97,7 @@ export function clientOperations(
       },
       errors: ['request_invalid', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      act({
+      async act({
         params: { clientId: name },
         body: { why: _why, confirm: confirmation, ...members },
         query: { dryRun = 'false' },
@@ -105,20 +105,21 @@ export function clientOperations(
         written,
       }) {
         requireKnown(members.audience ?? [], audiences());
-        if (dryRun !== 'false') return new NotDone(issuer.preview(narrowing(name)));
-        return issuer.transaction((tx) => {
-          const before = clients.find(name);
+        if (dryRun !== 'false') return new NotDone(await issuer.preview(narrowing(name)));
+        return issuer.transaction(async (tx) => {
+          const before = await tx.findClient(name);
           const { secretHashes: held = [], disabled = false } = before ?? {};
           const isNarrower = before !== undefined && isNarrowed(before, members);
           // A client that has to authenticate in another way than it does neither logs in nor refreshes.
           const isLockedOut = before !== undefined && before.authMethod !== members.authMethod;
-          if (isNarrower || isLockedOut) requireMayCutOff({ administrator, confirm: confirmation }, narrowing(name));
+          if (isNarrower || isLockedOut)
+            await requireMayCutOff({ administrator, confirm: confirmation }, narrowing(name));
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
-          asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
+          await asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
           // Its tokens of before have what it may have no more; sessions go on with what it may.
-          const revocation = isNarrower ? tx.revoke(narrowing(name)) : undefined;
+          const revocation = isNarrower ? await tx.revoke(narrowing(name)) : undefined;
           written({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
-          return toJson(found(name));
+          return toJson(await found(name, tx));
         });
       },
     }),
@@ -136,9 +137,9 @@ export function clientOperations(
       errors: ['client_unknown', 'client_state'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
-        issuer.transaction((tx) => {
-          if (!found(name).authMethod.startsWith('client_secret')) throw new RescindError('client_state');
-          const secret = tx.addClientSecret(name);
+        issuer.transaction(async (tx) => {
+          if (!(await found(name, tx)).authMethod.startsWith('client_secret')) throw new RescindError('client_state');
+          const secret = await tx.addClientSecret(name);
           written();
           return { secret };
         }),
@@ -157,11 +158,11 @@ export function clientOperations(
       errors: ['client_unknown'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
-        issuer.transaction((tx) => {
-          const client = found(name);
-          tx.putClient({ ...client, secretHashes: client.secretHashes.slice(-1) });
+        issuer.transaction(async (tx) => {
+          const client = await found(name, tx);
+          await tx.putClient({ ...client, secretHashes: client.secretHashes.slice(-1) });
           written();
-          return toJson(found(name));
+          return toJson(await found(name, tx));
         }),
     }),
 
@@ -177,17 +178,18 @@ export function clientOperations(
       answers: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
       errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      act({ params: { clientId: name }, body, administrator, written }) {
-        if (body.endSessions) requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
+      async act({ params: { clientId: name }, body, administrator, written }) {
+        if (body.endSessions)
+          await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
         else {
-          requireNoneGreater(administrator, [wholly(name, body.reason)]);
+          await requireNoneGreater(administrator, [wholly(name, body.reason)]);
           recent(administrator);
         }
-        return issuer.transaction((tx) => {
-          tx.putClient({ ...found(name), disabled: true });
-          const revocation = body.endSessions ? cutOff(tx, name, body.reason) : null;
+        return issuer.transaction(async (tx) => {
+          await tx.putClient({ ...(await found(name, tx)), disabled: true });
+          const revocation = body.endSessions ? await cutOff(tx, name, body.reason) : null;
           written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
-          return { client: toJson(found(name)), revocation };
+          return { client: toJson(await found(name, tx)), revocation };
         });
       },
     }),
@@ -205,10 +207,10 @@ export function clientOperations(
       errors: ['client_unknown'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
-        issuer.transaction((tx) => {
-          tx.putClient({ ...found(name), disabled: false });
+        issuer.transaction(async (tx) => {
+          await tx.putClient({ ...(await found(name, tx)), disabled: false });
           written();
-          return toJson(found(name));
+          return toJson(await found(name, tx));
         }),
     }),
 
@@ -224,12 +226,12 @@ export function clientOperations(
       answers: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      act({ params: { clientId: name }, body, administrator, written }) {
-        requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
-        return issuer.transaction((tx) => {
-          found(name);
-          if (!tx.removeClient(name)) throw new RescindError('client_state');
-          const revocation = cutOff(tx, name, body.reason);
+      async act({ params: { clientId: name }, body, administrator, written }) {
+        await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
+        return issuer.transaction(async (tx) => {
+          await found(name, tx);
+          if (!(await tx.removeClient(name))) throw new RescindError('client_state');
+          const revocation = await cutOff(tx, name, body.reason);
           written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
           return { revocation };
         });
@@ -249,9 +251,9 @@ function requireKnown(asked: readonly string[], known: readonly string[]): void 
 const wholly = (value: string, word: string): CutoffRequest => ({ claim: 'client_id', value, reason: word });
 
 /** What cannot be a client is a mistake of whoever sent it. Every other error is ours. */
-function asked<T>(work: () => T): T {
+async function asked<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (!(error instanceof InvalidClientError)) throw error;
     throw new RequestRefused([{ path: '', message: error.message }]);

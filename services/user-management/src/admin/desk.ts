@@ -28,7 +28,7 @@ export interface ActInput<P, Q, B> extends OperationInput<P, Q, B> {
 
 interface Acting<P, Q, B extends Stated> extends Omit<OperationOf<P, Q, B>, 'security' | 'handle' | 'use'> {
   /** What it is done to, as the audit names it. */
-  targets(input: OperationInput<P, Q, B>): readonly string[];
+  targets(input: OperationInput<P, Q, B>): readonly string[] | Promise<readonly string[]>;
   /** Does it, and says what is answered; `undefined`: 204. A `NotDone` is answered with 200 and not written down. */
   act(input: ActInput<P, Q, B>): object | undefined | Promise<object | undefined>;
 }
@@ -74,7 +74,13 @@ export function createDesk(audit: Audit): Desk {
           const { administrator } = response.locals;
           const { why, reason = null } = input.body;
           const requestId = String(response.getHeader('X-Request-Id') ?? '');
-          const about = { operation: definition.id, targets: boundedTargets(targets(input)), reason, why, requestId };
+          const about = {
+            operation: definition.id,
+            targets: boundedTargets(await targets(input)),
+            reason,
+            why,
+            requestId,
+          };
           const record: Omit<AuditRecord, 'result' | 'details'> = { who: administrator.who, ...about };
 
           let entry: AuditEntry | undefined;
@@ -82,7 +88,7 @@ export function createDesk(audit: Audit): Desk {
             entry = audit.record({ ...record, result: 'done', details });
           };
           try {
-            administrator.confirm();
+            await administrator.confirm();
             const result = await act({ ...input, administrator, written });
             if (result instanceof NotDone) return answer(response, 200, result.body);
             answer(response, statusOf(definition), result);

@@ -46,7 +46,7 @@ export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk, recent: 
       scopes: READ,
       answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(key) }) } },
       errors: [],
-      look: () => ({ items: keys.list() }),
+      look: async () => ({ items: await keys.list() }),
     }),
 
     desk.acts({

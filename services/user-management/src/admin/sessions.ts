@@ -54,19 +54,19 @@ export function sessionOperations(
   desk: Desk,
   scopesOf: (sub: string) => readonly string[],
 ): Operation[] {
-  const found = (sid: string): SessionView => {
-    const view = issuer.sessions.find(sid);
+  const found = async (sid: string): Promise<SessionView> => {
+    const view = await issuer.sessions.find(sid);
     if (view === undefined) throw new RescindError('not_found');
     return view;
   };
   /** A session of a person who has no more admin scopes than the administrator. */
-  const actable = (administrator: Administrator, sid: string): SessionView => {
-    const view = found(sid);
+  const actable = async (administrator: Administrator, sid: string): Promise<SessionView> => {
+    const view = await found(sid);
     requireWithin(administrator, scopesOf(view.sub));
     return view;
   };
-  const targets = ({ params: { sid } }: { readonly params: { readonly sid: string } }) => {
-    const view = issuer.sessions.find(sid);
+  const targets = async ({ params: { sid } }: { readonly params: { readonly sid: string } }) => {
+    const view = await issuer.sessions.find(sid);
     return view === undefined ? [`sid:${sid}`] : [`sid:${sid}`, `sub:${view.sub}`];
   };
 
@@ -81,8 +81,8 @@ export function sessionOperations(
       query: listQuery,
       answers: { 200: { description: 'A page of them', schema: pageOf(session) } },
       errors: [],
-      look({ query: { limit, after, sub, client_id: clientId, ended } }) {
-        const { items, next } = issuer.sessions.list({
+      async look({ query: { limit, after, sub, client_id: clientId, ended } }) {
+        const { items, next } = await issuer.sessions.list({
           limit,
           ended: ended === 'true',
           ...(after === undefined ? {} : { after }),
@@ -103,7 +103,7 @@ export function sessionOperations(
       params: sidParams,
       answers: { 200: { description: 'The session', schema: session } },
       errors: ['not_found'],
-      look: ({ params: { sid } }) => toJson(found(sid)),
+      look: async ({ params: { sid } }) => toJson(await found(sid)),
     }),
 
     desk.acts({
@@ -121,9 +121,9 @@ export function sessionOperations(
       errors: ['not_found'],
       targets,
       async act({ params: { sid }, body: { reason: word }, administrator, written }) {
-        actable(administrator, sid);
-        const revocation = await issuer.transaction((tx) => {
-          const done = tx.endSession({ sid, reason: word });
+        await actable(administrator, sid);
+        const revocation = await issuer.transaction(async (tx) => {
+          const done = await tx.endSession({ sid, reason: word });
           written({ txn: done?.txn ?? null });
           return done;
         });
@@ -143,10 +143,10 @@ export function sessionOperations(
       answers: { 200: { description: 'The session as it is now', schema: session } },
       errors: ['not_found'],
       targets,
-      act({ params: { sid }, body: { deviceName }, administrator, written }) {
-        const { sub } = actable(administrator, sid);
-        return issuer.transaction((tx) => {
-          const view = tx.renameSession({ sid, sub, deviceName });
+      async act({ params: { sid }, body: { deviceName }, administrator, written }) {
+        const { sub } = await actable(administrator, sid);
+        return issuer.transaction(async (tx) => {
+          const view = await tx.renameSession({ sid, sub, deviceName });
           if (view === undefined) throw new RescindError('not_found');
           written();
           return toJson(view);
@@ -166,10 +166,10 @@ export function sessionOperations(
       answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
       targets,
-      act({ params: { sid }, body: { reason: word }, administrator, written }) {
-        actable(administrator, sid);
-        return issuer.transaction((tx) => {
-          const sessions = tx.requireReauthentication({ sid, reason: word });
+      async act({ params: { sid }, body: { reason: word }, administrator, written }) {
+        await actable(administrator, sid);
+        return issuer.transaction(async (tx) => {
+          const sessions = await tx.requireReauthentication({ sid, reason: word });
           written({ sessions });
           return { sessions };
         });

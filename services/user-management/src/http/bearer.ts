@@ -25,10 +25,10 @@ export interface CallerLocals {
  * is in `response.locals.caller`.
  */
 export function identify(check: TokenCheck, scopes: readonly string[] = []): RequestHandler {
-  return (request, response, next) => {
+  return async (request, response, next) => {
     const token = readBearerToken(request);
     if (token === undefined) throw new RescindError('token_missing');
-    const claims = check.verify(token, { scopes });
+    const claims = await check.verify(token, { scopes });
     const caller = { ...callerOf(claims), require: (more: TokenRequirements) => check.require(claims, more) };
     response.locals.caller = caller satisfies Caller;
     next();

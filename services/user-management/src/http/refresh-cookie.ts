@@ -15,13 +15,13 @@ const COOKIE: CookieOptions = { secure: true, httpOnly: true, sameSite: 'strict'
  * Answers tokens, and `more` beside them. Of a session that was begun with a cookie the refresh token goes into the cookie
  * and never into the body.
  */
-export function sendTokens(
+export async function sendTokens(
   response: Response,
   issuer: Pick<Issuer, 'sessions'>,
   tokens: TokenAnswer | AccessAnswer,
   more: object = {},
-): void {
-  const session = issuer.sessions.find(tokens.sid);
+): Promise<void> {
+  const session = await issuer.sessions.find(tokens.sid);
   response.set(NO_STORE);
   if (!('refresh_token' in tokens) || session?.storage !== 'cookie') {
     response.json({ ...tokens, ...more });
@@ -68,17 +68,17 @@ export function clearRefreshCookie(response: Response, clientId: string): void {
  * Clears each refresh cookie of the request whose session is over; the cookie of a session that goes on stays.
  * @param ended a session of this browser that has just ended: without a cookie in the request its own is cleared too
  */
-export function clearEndedCookies(
+export async function clearEndedCookies(
   request: Request,
   response: Response,
   sessions: Issuer['sessions'],
   ended?: Pick<SessionView, 'clientId' | 'storage'>,
-): void {
+): Promise<void> {
   const clients = refreshCookieClients(request);
   for (const [name, token] of cookiePairs(request)) {
     if (!name.startsWith(PREFIX)) continue;
-    const session = sessions.findByRefreshToken(token);
-    if (session !== undefined && !sessions.isOpen(session.sid)) clearRefreshCookie(response, clientOf(name));
+    const session = await sessions.findByRefreshToken(token);
+    if (session !== undefined && !(await sessions.isOpen(session.sid))) clearRefreshCookie(response, clientOf(name));
   }
   if (ended?.storage === 'cookie' && !clients.includes(ended.clientId)) clearRefreshCookie(response, ended.clientId);
 }

@@ -21,7 +21,7 @@ export interface TokenCheck {
    * @throws RescindError `token_malformed`, `token_audience_wrong`, `token_revoked`, `scope_insufficient`, …, each with
    *   its challenge
    */
-  verify(token: string, requirements?: Pick<TokenRequirements, 'scopes'>): VerifiedClaims;
+  verify(token: string, requirements?: Pick<TokenRequirements, 'scopes'>): Promise<VerifiedClaims>;
   /** Requires more of claims that `verify` has returned. @throws RescindError as `verify` */
   require(claims: VerifiedClaims, requirements: TokenRequirements): void;
 }
@@ -31,25 +31,26 @@ export interface TokenCheck {
  * @param audience what `aud` must contain (RFC 9068 section 4)
  */
 export function createTokenCheck(issuer: Pick<Issuer, 'verify'>, now: () => EpochMillis, audience: string): TokenCheck {
-  const challenged = <T>(requirements: TokenRequirements, work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      if (!(error instanceof RescindError)) throw error;
-      throw toRequestError(advised(error, audience), requirements);
-    }
-  };
+  const challenged = (error: unknown, requirements: TokenRequirements): unknown =>
+    error instanceof RescindError ? toRequestError(advised(error, audience), requirements) : error;
 
   return {
-    verify: (token, requirements = {}) =>
-      challenged(requirements, () => {
-        const { payload } = issuer.verify(token, { audience });
+    async verify(token, requirements = {}) {
+      try {
+        const { payload } = await issuer.verify(token, { audience });
         requireOfRoute(payload, requirements, now());
         return payload;
-      }),
+      } catch (error) {
+        throw challenged(error, requirements);
+      }
+    },
     require(claims, requirements) {
       const bounded = withinLife(claims, requirements);
-      challenged(bounded, () => requireOfRoute(claims, bounded, now()));
+      try {
+        requireOfRoute(claims, bounded, now());
+      } catch (error) {
+        throw challenged(error, bounded);
+      }
     },
   };
 }

@@ -7,7 +7,7 @@ import { readClientProof } from './client-proof.ts';
 import type { ClientForm } from './forms.ts';
 
 /** Which client sent a request. @throws RescindError `client_invalid`, `rate_limited`, `request_invalid` */
-export type AuthenticateClient = (request: Request, form: ClientForm) => RegisteredClient;
+export type AuthenticateClient = (request: Request, form: ClientForm) => Promise<RegisteredClient>;
 
 interface ClientAuthenticationOptions {
   readonly clients: Issuer['clients'];
@@ -18,11 +18,11 @@ interface ClientAuthenticationOptions {
 /** Authenticates OAuth clients, and counts what could not be. */
 export function createClientAuthentication(options: ClientAuthenticationOptions): AuthenticateClient {
   const { clients, failedCredentials, telemetry } = options;
-  return (request, form) => {
+  return async (request, form) => {
     let proof: ClientProof | undefined;
     try {
       proof = readClientProof(request, form);
-      return clients.authenticate(proof);
+      return await clients.authenticate(proof);
     } catch (error) {
       if (error instanceof RescindError && error.code === 'client_invalid') {
         failedCredentials.count(request, proof?.clientId ?? '');

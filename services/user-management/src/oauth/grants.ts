@@ -16,9 +16,9 @@ type Grant = (asked: GrantRequest) => Promise<TokenAnswer | AccessAnswer>;
 
 /** What may be exchanged at the token endpoint, by `grant_type`. */
 export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
-  const goesOn = (refreshToken: string) => {
-    const session = issuer.sessions.findByRefreshToken(refreshToken);
-    return session !== undefined && issuer.sessions.isOpen(session.sid);
+  const goesOn = async (refreshToken: string) => {
+    const session = await issuer.sessions.findByRefreshToken(refreshToken);
+    return session !== undefined && (await issuer.sessions.isOpen(session.sid));
   };
 
   /** RFC 6749 section 6. The refresh token is in the form, or else in the cookie. */
@@ -30,7 +30,8 @@ export function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
     try {
       return await issuer.refresh({ refreshToken, clientId, via, ...narrowingOf(form) });
     } catch (error) {
-      if (via === 'cookie' && isGrantInvalid(error) && !goesOn(refreshToken)) clearRefreshCookie(response, clientId);
+      if (via === 'cookie' && isGrantInvalid(error) && !(await goesOn(refreshToken)))
+        clearRefreshCookie(response, clientId);
       throw error;
     }
   };

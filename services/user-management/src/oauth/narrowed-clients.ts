@@ -47,9 +47,10 @@ export function keepingApplied(issuer: Issuer, applied: AppliedClients): Issuer 
   return {
     ...issuer,
     transaction: (work) =>
-      issuer.transaction((tx) => {
-        const result = work(tx);
-        if (!isApplied(issuer, applied)) applied.replace(issuer.clients.list());
+      issuer.transaction(async (tx) => {
+        const result = await work(tx);
+        const clients = await tx.listClients();
+        if (!isApplied(clients, applied)) applied.replace(clients);
         return result;
       }),
   };
@@ -85,10 +86,10 @@ export function narrowedClients(before: readonly KnownClient[], now: readonly Kn
   });
 }
 
-function isApplied(issuer: Pick<Issuer, 'clients'>, applied: AppliedClients): boolean {
+function isApplied(clients: readonly KnownClient[], applied: AppliedClients): boolean {
   const bounds = (some: readonly KnownClient[]) =>
     JSON.stringify(some.map(({ clientId, disabled, scope, audience }) => ({ clientId, disabled, scope, audience })));
-  return bounds(applied.list()) === bounds(issuer.clients.list());
+  return bounds(applied.list()) === bounds(clients);
 }
 
 /** What made clients other than the ones that were kept: a file that was read again, the start, or a reader that an administrator changed. */
@@ -106,27 +107,27 @@ export interface NarrowedParts {
  */
 export async function cutOffNarrowed(
   issuer: Pick<Issuer, 'transaction' | 'clients'>,
-  clientIds: readonly string[],
+  narrowed: readonly string[] | Promise<readonly string[]>,
   { applied, audit, telemetry }: NarrowedParts,
   source: ClientsSource,
 ): Promise<void> {
-  if (clientIds.length === 0 && isApplied(issuer, applied)) return;
-  const clients = clientIds.join(' ');
   for (let attempt = 1; ; attempt++) {
     try {
-      const done = await issuer.transaction((tx) => {
-        applied.replace(issuer.clients.list());
+      const clientIds = await narrowed;
+      if (clientIds.length === 0 && isApplied(await issuer.clients.list(), applied)) return;
+      const done = await issuer.transaction(async (tx) => {
+        applied.replace(await tx.listClients());
         if (clientIds.length === 0) return undefined;
-        const { txn } = tx.revoke(clientIds.map(narrowing));
+        const { txn } = await tx.revoke(clientIds.map(narrowing));
         return { txn, entry: recordNarrowing(audit, clientIds, { txn, source }) };
       });
       if (done === undefined) return;
-      telemetry.log('info', 'clients_narrowed', { clients, txn: done.txn });
+      telemetry.log('info', 'clients_narrowed', { clients: clientIds.join(' '), txn: done.txn });
       audit.committed(done.entry);
       return;
     } catch (error) {
       const code = error instanceof RescindError ? error.code : 'internal';
-      if (attempt === 1) telemetry.log('error', 'narrowed_clients_not_cut_off', { clients, code });
+      if (attempt === 1) telemetry.log('error', 'narrowed_clients_not_cut_off', { source, code });
       if (code === 'stopping' || code === 'internal') return;
       await delay(RETRY_MS, undefined, { ref: false });
     }

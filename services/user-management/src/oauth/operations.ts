@@ -43,12 +43,12 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
         ...MINTS,
       ],
       async handle(request, response, { body: form }) {
-        const { clientId } = authenticate(request, form);
+        const { clientId } = await authenticate(request, form);
         const grant = grants.get(form.grant_type);
         if (grant === undefined) throw new RescindError('grant_unsupported');
         const tokens = await grant({ request, response, form, clientId });
         telemetry.log('info', 'authn_token_created', { sid: tokens.sid, clientId });
-        sendTokens(response, issuer, tokens);
+        await sendTokens(response, issuer, tokens);
       },
     }),
 
@@ -65,14 +65,14 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
       answers: { 200: { description: 'The token is good no more, if it ever was', schema: z.strictObject({}) } },
       errors: ['grant_invalid', 'csrf_header_missing', ...WRITES],
       async handle(request, response, { body: form }) {
-        const { clientId } = authenticate(request, form);
+        const { clientId } = await authenticate(request, form);
         const token = form.token ?? readRefreshCookie(request, clientId);
         if (token === undefined) throw new RequestRefused([{ path: 'token', message: 'must be given' }]);
         const revoked = await issuer.revokeToken({ token, clientId });
         if (revoked !== undefined) telemetry.log('info', 'authn_token_revoked', { clientId });
-        const session = issuer.sessions.findByRefreshToken(token);
+        const session = await issuer.sessions.findByRefreshToken(token);
         if (form.token === undefined && session === undefined) clearRefreshCookie(response, clientId);
-        clearEndedCookies(request, response, issuer.sessions, session);
+        await clearEndedCookies(request, response, issuer.sessions, session);
         // RFC 7009 section 2.2 gives the body no meaning, and clients read JSON.
         response.status(200).set('Cache-Control', 'no-store').json({});
       },
@@ -90,11 +90,11 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
       body: { type: 'form', schema: shownTokenForm },
       answers: { 200: { description: 'What is not good says no more than that', schema: introspectionAnswer } },
       errors: [],
-      handle(request, response, { body: form }) {
-        const { clientId, authMethod } = authenticate(request, form);
+      async handle(request, response, { body: form }) {
+        const { clientId, authMethod } = await authenticate(request, form);
         // RFC 7662 section 2.1: who may ask must have proved who it is, or anybody could try out tokens.
         if (authMethod === 'none') throw new RescindError('client_invalid');
-        response.set('Cache-Control', 'no-store').json(issuer.introspect(form.token, { clientId }));
+        response.set('Cache-Control', 'no-store').json(await issuer.introspect(form.token, { clientId }));
       },
     }),
   ];

@@ -15,25 +15,35 @@ export interface CutoffSource {
 }
 
 /** The cut-offs that a body asks for. @throws RescindError `request_invalid` naming the one that cannot be */
-export function cutoffRequests(bodies: readonly CutoffBody[], reason: string, source: CutoffSource): CutoffRequest[] {
-  return bodies.map((body, index) => ({
-    ...cutoffOf(body, source, (message, member) => {
+export async function cutoffRequests(
+  bodies: readonly CutoffBody[],
+  reason: string,
+  source: CutoffSource,
+): Promise<CutoffRequest[]> {
+  const requests: CutoffRequest[] = [];
+  for (const [index, body] of bodies.entries()) {
+    const refuse: Refuse = (message, member) => {
       throw new RequestRefused([{ path: `cutoffs.${index}.${member}`, message }]);
-    }),
-    reason,
-  }));
+    };
+    requests.push({ ...(await cutoffOf(body, source, refuse)), reason });
+  }
+  return requests;
 }
 
 type Refuse = (message: string, member: string) => never;
 
-function cutoffOf(body: CutoffBody, source: CutoffSource, refuse: Refuse): Omit<CutoffRequest, 'reason'> {
+async function cutoffOf(
+  body: CutoffBody,
+  source: CutoffSource,
+  refuse: Refuse,
+): Promise<Omit<CutoffRequest, 'reason'>> {
   if ('token' in body) return byToken(body.token, source, refuse);
   const { claim } = body;
   const issuer = ('issuer' in body ? body.issuer : undefined) ?? source.issuer;
   const value = 'value' in body ? body.value : issuer;
   const expiresAt = 'expiresAt' in body ? body.expiresAt : undefined;
   const endsSession = 'endsSession' in body ? body.endsSession : undefined;
-  if (claim === 'kid' && source.keys.list().some(({ kid, purpose }) => kid === value && purpose === 'event')) {
+  if (claim === 'kid' && (await source.keys.list()).some(({ kid, purpose }) => kid === value && purpose === 'event')) {
     refuse('is the key of events: revoke it at /admin/keys/{kid}/revoke', 'value');
   }
   return {
@@ -45,8 +55,12 @@ function cutoffOf(body: CutoffBody, source: CutoffSource, refuse: Refuse): Omit<
   };
 }
 
-function byToken(token: string, { explain }: CutoffSource, refuse: Refuse): Omit<CutoffRequest, 'reason'> {
-  const { jti, exp } = explain({ token }).claims ?? {};
+async function byToken(
+  token: string,
+  { explain }: CutoffSource,
+  refuse: Refuse,
+): Promise<Omit<CutoffRequest, 'reason'>> {
+  const { jti, exp } = (await explain({ token })).claims ?? {};
   if (typeof jti !== 'string' || typeof exp !== 'number') {
     return refuse('must be an access token of this issuer that has not expired', 'token');
   }
@@ -54,11 +68,16 @@ function byToken(token: string, { explain }: CutoffSource, refuse: Refuse): Omit
 }
 
 /** Whose the access tokens of a body are. */
-export function holdersOf(bodies: readonly CutoffBody[], { explain }: Pick<CutoffSource, 'explain'>): string[] {
-  return bodies.flatMap((body) => {
-    const sub = 'token' in body ? explain({ token: body.token }).claims?.sub : undefined;
-    return typeof sub === 'string' ? [sub] : [];
-  });
+export async function holdersOf(
+  bodies: readonly CutoffBody[],
+  { explain }: Pick<CutoffSource, 'explain'>,
+): Promise<string[]> {
+  const holders: string[] = [];
+  for (const body of bodies) {
+    const sub = 'token' in body ? (await explain({ token: body.token })).claims?.sub : undefined;
+    if (typeof sub === 'string') holders.push(sub);
+  }
+  return holders;
 }
 
 /** As the audit names what is cut off: of a token's id only enough to find it again. */
@@ -90,7 +109,7 @@ export function requireConfirmed({ administrator, confirm }: Confirmed, recent: 
 
 interface MeantSource {
   /** Whose session it is; undefined: nobody's here. */
-  subOf(sid: string): string | undefined;
+  subOf(sid: string): Promise<string | undefined>;
   /** Whose the access tokens are that a body has. */
   readonly holders: readonly string[];
   /** Those of the cut-offs that are not by a token: whose they are is to be found out. */
@@ -105,17 +124,23 @@ interface MeantSource {
  * whose tokens they deny, and confirmation where they may concern more than one.
  * @throws RescindError `scope_insufficient`, `confirmation_missing`, `authentication_insufficient`
  */
-export function requireMeant(cutoffs: readonly CutoffRequest[], by: Confirmed, source: MeantSource): void {
+export async function requireMeant(
+  cutoffs: readonly CutoffRequest[],
+  by: Confirmed,
+  source: MeantSource,
+): Promise<void> {
   if (cutoffs.some(({ claim }) => claim === 'kid')) requireScopes(by.administrator, requires('admin:keys:write'));
-  source.requireNoneGreater(by.administrator, source.others, source.holders);
-  const persons = cutoffs.map((cutoff) => personOf(cutoff, source));
+  await source.requireNoneGreater(by.administrator, source.others, source.holders);
+  const persons: string[] = [];
+  for (const cutoff of cutoffs) persons.push(await personOf(cutoff, source));
   const isOfOne = cutoffs.every(({ claim }) => OF_ONE.has(claim)) && new Set(persons).size === 1;
   if (!isOfOne) requireConfirmed(by, source.recent);
 }
 
 /** Two cut-offs of one person have the same. */
-function personOf({ claim, value, issuer }: CutoffRequest, { subOf }: MeantSource): string {
-  const sub = issuer !== undefined ? undefined : claim === 'sub' ? value : claim === 'sid' ? subOf(value) : undefined;
+async function personOf({ claim, value, issuer }: CutoffRequest, { subOf }: MeantSource): Promise<string> {
+  const ofSession = issuer === undefined && claim === 'sid' ? await subOf(value) : undefined;
+  const sub = issuer === undefined && claim === 'sub' ? value : ofSession;
   return JSON.stringify(sub === undefined ? [issuer, claim, value] : [sub]);
 }
 
@@ -127,7 +152,7 @@ export type RequireNoneGreater = (
   administrator: Administrator,
   cutoffs: readonly CutoffRequest[],
   holders?: readonly string[],
-) => void;
+) => Promise<void>;
 
 interface GreaterSource {
   /** Users who have scopes of their own. */
@@ -138,14 +163,16 @@ interface GreaterSource {
 
 /** Compares the admin scopes of an administrator with those of every user whose tokens would be denied. */
 export function createRequireNoneGreater({ users, issuer, scopesOf }: GreaterSource): RequireNoneGreater {
-  return (administrator, cutoffs, holders = []) => {
-    const named = cutoffs.flatMap(({ claim, value, issuer: foreign }) => {
-      if (foreign !== undefined) return [];
-      if (claim === 'sid') return issuer.sessions.find(value)?.sub ?? [];
-      return claim === 'sub' ? [value] : [];
-    });
+  return async (administrator, cutoffs, holders = []) => {
+    const named: string[] = [];
+    for (const { claim, value, issuer: foreign } of cutoffs) {
+      if (foreign !== undefined) continue;
+      const sub = claim === 'sid' ? (await issuer.sessions.find(value))?.sub : undefined;
+      if (sub !== undefined) named.push(sub);
+      if (claim === 'sub') named.push(value);
+    }
     const greater = users.listScoped().filter((sub) => isGreater(administrator, scopesOf(sub)));
-    const affected = cutoffs.length === 0 ? [] : issuer.affectedSubjects(cutoffs, greater);
+    const affected = cutoffs.length === 0 ? [] : await issuer.affectedSubjects(cutoffs, greater);
     for (const sub of [...holders, ...named, ...affected]) requireWithin(administrator, scopesOf(sub));
   };
 }

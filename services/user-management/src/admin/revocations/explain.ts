@@ -16,14 +16,16 @@ export function explainOperation(issuer: Pick<Issuer, 'explain' | 'revocations'>
     body: { type: 'json', schema: explainBody },
     answers: { 200: { description: 'What refuses it, if anything does', schema: explanation } },
     errors: [],
-    look({ body }) {
-      const { entries, ...explained } = issuer.explain(
+    async look({ body }) {
+      const { entries, ...explained } = await issuer.explain(
         'token' in body ? body : { claims: body.claims, ...(body.kid === undefined ? {} : { kid: body.kid }) },
       );
-      const known = entries.map((entry) => ({
-        ...entry,
-        since: issuer.revocations.find(entry.txn)?.appendedAt ?? null,
-      }));
+      const known = await Promise.all(
+        entries.map(async (entry) => ({
+          ...entry,
+          since: (await issuer.revocations.find(entry.txn))?.appendedAt ?? null,
+        })),
+      );
       return { ...explained, entries: known };
     },
   });

@@ -36,15 +36,18 @@ export interface RevocationOperationsOptions {
 /** Cutting off whatever design knows as a scope, looking first, and the lever for everybody. */
 export function revocationOperations(options: RevocationOperationsOptions): Operation[] {
   const { issuer, name, desk, recent, requireNoneGreater } = options;
-  const subOf = (sid: string) => issuer.sessions.find(sid)?.sub;
+  const subOf = async (sid: string) => (await issuer.sessions.find(sid))?.sub;
   const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
     cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
 
-  const revoke = async (cutoffs: readonly CutoffRequest[], written: (details: { txn: string }) => void) =>
-    issuer.transaction((tx) => {
-      const { txn, epoch, seq, endedSessions } = tx.revoke(cutoffs);
-      const done = { txn, epoch, seq, endedSessions };
-      written({ ...done });
+  const revoke = async (
+    cutoffs: readonly CutoffRequest[],
+    written: (details: { txn: string; endedSessions: number }) => void,
+  ) =>
+    issuer.transaction(async (tx) => {
+      const done = await tx.revoke(cutoffs);
+      // Where it stands in the log is known after the commit: whoever reads the audit finds it by its txn.
+      written({ txn: done.txn, endedSessions: done.endedSessions });
       return done;
     });
 
@@ -67,11 +70,11 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       errors: ['confirmation_missing', 'authentication_insufficient'],
       targets: ({ body }) => targetsOf(body.cutoffs),
       async act({ body: { cutoffs, reason, confirm }, query: { dryRun = 'false' }, administrator, written }) {
-        const wanted = requests(cutoffs, reason);
-        if (dryRun !== 'false') return new NotDone(issuer.preview(wanted));
-        const holders = holdersOf(cutoffs, issuer);
+        const wanted = await requests(cutoffs, reason);
+        if (dryRun !== 'false') return new NotDone(await issuer.preview(wanted));
+        const holders = await holdersOf(cutoffs, issuer);
         const others = wanted.filter((_, index) => !Object.hasOwn(cutoffs[index] ?? {}, 'token'));
-        requireMeant(wanted, { administrator, confirm }, { subOf, holders, others, requireNoneGreater, recent });
+        await requireMeant(wanted, { administrator, confirm }, { subOf, holders, others, requireNoneGreater, recent });
         return revoke(wanted, written);
       },
     }),
@@ -86,7 +89,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       body: { type: 'json', schema: previewBody },
       answers: { 200: { description: 'What it would do', schema: preview } },
       errors: [],
-      look: ({ body: { cutoffs } }) => issuer.preview(requests(cutoffs)),
+      look: async ({ body: { cutoffs } }) => issuer.preview(await requests(cutoffs)),
     }),
 
     desk.looks({
@@ -99,8 +102,8 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       query: pageQuery,
       answers: { 200: { description: 'A page of them', schema: pageOf(revocationState) } },
       errors: [],
-      look({ query: { limit, after } }) {
-        const { items, next } = issuer.revocations.list({ limit, ...(after === undefined ? {} : { after }) });
+      async look({ query: { limit, after } }) {
+        const { items, next } = await issuer.revocations.list({ limit, ...(after === undefined ? {} : { after }) });
         return { items: items.map(toState), ...(next === undefined ? {} : { next }) };
       },
     }),
@@ -115,8 +118,8 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       params: z.strictObject({ txn: id }),
       answers: { 200: { description: 'The revocation', schema: revocationState } },
       errors: ['not_found'],
-      look({ params: { txn } }) {
-        const state = issuer.revocations.find(txn);
+      async look({ params: { txn } }) {
+        const state = await issuer.revocations.find(txn);
         if (state === undefined) throw new RescindError('not_found');
         return toState(state);
       },
@@ -133,9 +136,9 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       answers: { 201: { description: 'Durable, and on its way', schema: revocationAnswer } },
       errors: ['authentication_insufficient'],
       targets: () => ['everybody'],
-      act({ body: { reason }, administrator, written }) {
+      async act({ body: { reason }, administrator, written }) {
         const cutoffs = [{ claim: 'iss', value: name, reason }];
-        requireNoneGreater(administrator, cutoffs);
+        await requireNoneGreater(administrator, cutoffs);
         recent(administrator);
         return revoke(cutoffs, written);
       },

@@ -48,8 +48,8 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       targets,
       act({ params: { sub }, body: { reason }, administrator, written }) {
         requireActable(administrator, sub);
-        return issuer.transaction((tx) => {
-          const revocation = tx.endAllSessions({ sub, reason });
+        return issuer.transaction(async (tx) => {
+          const revocation = await tx.endAllSessions({ sub, reason });
           written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
           return { revocation: revocation ?? null };
         });
@@ -70,8 +70,8 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       targets,
       act({ params: { sub }, body: { reason }, administrator, written }) {
         requireActable(administrator, sub);
-        return issuer.transaction((tx) => {
-          const sessions = tx.requireReauthentication({ sub, reason });
+        return issuer.transaction(async (tx) => {
+          const sessions = await tx.requireReauthentication({ sub, reason });
           written({ sessions });
           return { sessions };
         });

@@ -1,0 +1,46 @@
+import type { CommittedLog, LastWord, LastWords, LogIdentity, OutboxRow } from '@rescind/issuer/store';
+import type Database from 'better-sqlite3';
+import { COLUMNS } from './outbox.ts';
+
+export function createLastWords(database: Database.Database): LastWords {
+  const insert = database.prepare('INSERT OR REPLACE INTO rescind_last_words (epoch, jws) VALUES (@epoch, @jws)');
+  const markSent = database.prepare('UPDATE rescind_last_words SET sent = 1 WHERE epoch = ?');
+  return {
+    async add(word) {
+      insert.run(word);
+    },
+    async markSent(epoch) {
+      markSent.run(epoch);
+    },
+  };
+}
+
+/** @param database a connection that no transaction is ever open on */
+export function createCommittedLog(database: Database.Database): CommittedLog {
+  const identity = database.prepare<[], LogIdentity>(
+    'SELECT epoch, head, last, floor FROM rescind_meta WHERE epoch IS NOT NULL',
+  );
+  const read = database.prepare<[number, number], { seq: number; jws: string }>(
+    'SELECT seq, jws FROM rescind_outbox WHERE seq > ? ORDER BY seq LIMIT ?',
+  );
+  const idAt = database.prepare<[number], string>('SELECT jti FROM rescind_outbox WHERE seq = ?').pluck();
+  const bottom = database.prepare<[], OutboxRow>(`SELECT ${COLUMNS} FROM rescind_outbox ORDER BY seq LIMIT 1`);
+  const timeSince = database.prepare<[], string | null>('SELECT time_since FROM rescind_meta').pluck();
+  const greatestExp = database.prepare<[], number>('SELECT greatest_exp FROM rescind_meta').pluck();
+  const sentSeq = database.prepare<[string], number>('SELECT sent_seq FROM rescind_meta WHERE sent_epoch = ?').pluck();
+  const lastWord = database.prepare<[string], string>('SELECT jws FROM rescind_last_words WHERE epoch = ?').pluck();
+  const unsent = database.prepare<[], LastWord>(
+    'SELECT epoch, jws FROM rescind_last_words WHERE sent = 0 ORDER BY epoch',
+  );
+  return {
+    identity: () => identity.get(),
+    read: (after, limit) => read.all(after, limit),
+    idAt: (seq) => idAt.get(seq),
+    bottom: () => bottom.get(),
+    timeSince: () => timeSince.get() ?? null,
+    greatestExp: () => greatestExp.get() ?? 0,
+    sentSeq: (epoch) => sentSeq.get(epoch) ?? 0,
+    lastWord: (epoch) => lastWord.get(epoch),
+    unsentLastWords: () => unsent.all(),
+  };
+}
