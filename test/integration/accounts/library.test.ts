@@ -81,7 +81,7 @@ describe('accounts as a library', () => {
   });
 
   test('a misspelt name, and a value of a wrong type, are a TypeError of each call', async () => {
-    const { accounts } = open();
+    const { accounts } = await open();
     const { own, secondFactors, administration } = accounts;
     const holder = { sub: 'a', sid: 'b', audience: [] };
     const wrong: readonly [string, (given: never) => Promise<unknown>, object][] = [

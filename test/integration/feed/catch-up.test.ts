@@ -126,12 +126,12 @@ describe('a catch-up of thousands', () => {
 });
 
 async function deliverAll(sink: WaySink, read: (after: number) => readonly WayRecord[]): Promise<void> {
-  const beat = () => ({ jws: log.heartbeat().jws, hint: null, live: true });
+  const beat = async () => ({ jws: (await log.heartbeat()).jws, hint: null, live: true });
   const { seq } = sink.start();
   sink.opened();
-  await sink.records([beat()]);
+  await sink.records([await beat()]);
   for (let after = seq; after < EVENTS; after += 200) await sink.records(read(after).slice());
-  await sink.records([beat()]);
+  await sink.records([await beat()]);
 }
 
 /** A way that delivers two hundred events at a time, with what else `read` puts between them. */

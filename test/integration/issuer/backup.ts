@@ -46,7 +46,7 @@ export async function livedOn(topic = new Topic(), options: Partial<IssuerOption
   await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
   const born = await login(issuer);
   const { epoch, head } = issuer.log.snapshot();
-  const beat = issuer.log.heartbeat().jws;
+  const beat = (await issuer.log.heartbeat()).jws;
   await waitFor('the topic to have it all', () => issuer.health().some((check) => check.sentSeq === head), 20_000);
   await issuer.close();
   return { place, topic, kept, lost, cutBefore, born, epoch, head, beat };
@@ -64,6 +64,6 @@ export async function expectRefusing(issuer: Issuer, answer: TokenAnswer): Promi
   expect(await asked(issuer, answer)).toBe('ok');
   expect(issuer.jwks().keys).not.toHaveLength(0);
   expect(issuer.eventJwks().keys).not.toHaveLength(0);
-  expect(issuer.log.heartbeat().jws).toEqual(expect.any(String));
+  expect((await issuer.log.heartbeat()).jws).toEqual(expect.any(String));
   expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'writes', status: 'warn' }));
 }

@@ -2,7 +2,7 @@ import type { Issuer } from '@rescind/issuer';
 import type { Telemetry } from '@rescind/revocation';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, eventsOf, house, login, refresh, sqlOf } from './house.ts';
+import { codeOf, eventsOf, fileOf, house, login, refresh } from './house.ts';
 
 const START = Date.parse('2026-06-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -11,16 +11,16 @@ const HOUR_MS = 3_600_000;
 async function leading(telemetry?: Telemetry) {
   const place = house();
   place.users.put('bob');
-  const before = place.open({ clock: createManualClock(START) });
-  const logins = { ada: login(before), phone: login(before), bob: login(before, 'bob') };
-  const over = login(before);
+  const before = await place.open({ clock: createManualClock(START) });
+  const logins = { ada: await login(before), phone: await login(before), bob: await login(before, 'bob') };
+  const over = await login(before);
   // Past its idle deadline, and its token is not.
-  sqlOf(before).prepare('UPDATE rescind_sessions SET idle_expires_at = ? WHERE sid = ?').run(START, over.sid);
+  fileOf(before).prepare('UPDATE rescind_sessions SET idle_expires_at = ? WHERE sid = ?').run(START, over.sid);
   await before.close();
-  const ahead = place.open({ clock: createManualClock(START + HOUR_MS) });
-  login(ahead, 'bob');
+  const ahead = await place.open({ clock: createManualClock(START + HOUR_MS) });
+  await login(ahead, 'bob');
   await ahead.close();
-  const issuer = place.open({ clock: createManualClock(START + 5_000), ...(telemetry && { telemetry }) });
+  const issuer = await place.open({ clock: createManualClock(START + 5_000), ...(telemetry && { telemetry }) });
   return { issuer, place, logins: { ...logins, over } };
 }
 
@@ -44,7 +44,7 @@ describe('while the clock leads', () => {
     await issuer.subjectChanged({ sub: 'bob', kind: 'soft', reason: 'roles_changed' });
     expect(said(issuer)).toHaveLength(2);
     expect(said(issuer)).toContain(`sid ${logins.bob.sid} T`);
-    expect(issuer.sessions.find(logins.bob.sid)?.endedAt).toBeNull();
+    expect((await issuer.sessions.find(logins.bob.sid))?.endedAt).toBeNull();
   });
 
   test('everybody is cut off by key', async () => {
@@ -62,10 +62,10 @@ describe('while the clock leads', () => {
       INSERT INTO rescind_sessions (sid, sub, client_id, audience, amr, credential_version, auth_time, absolute_expires_at,
         greatest_exp, created_at, last_used_at, idle_expires_at)
       SELECT 'copy-' || i, 'eve', 'web', 'null', '[]', 1, ${START}, ${START + HOUR_MS}, ${START}, ${START}, ${START}, ${START + HOUR_MS} FROM n`;
-    await issuer.transaction(() => void sqlOf(issuer).exec(copies));
+    fileOf(issuer).exec(copies);
     await issuer.revoke({ claim: 'client_id', value: 'web', reason: 'client_compromised' });
     expect(said(issuer)).toEqual([`kid ${kid} all`]);
-    expect(issuer.sessions.find(logins.bob.sid)?.endReason).toBe('client_compromised');
+    expect((await issuer.sessions.find(logins.bob.sid))?.endReason).toBe('client_compromised');
   });
 
   test('a user without a session is cut off by nothing that denies a later login', async () => {

@@ -38,11 +38,11 @@ describe('a database that was put back is found out', () => {
       const issuer = await place.open();
       const stranger = await house().open();
       await stranger.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-      for (const jws of ['', 'a.b.c', ...stranger.log.read(0, 9).map((row) => row.jws), stranger.log.heartbeat().jws]) {
+      for (const jws of ['', 'a.b.c', ...stranger.log.read(0, 9).map((row) => row.jws), (await stranger.log.heartbeat()).jws]) {
         expect(await codeOf(() => issuer.log.prove(jws))).toBe('event_invalid');
       }
       for (const { jws } of issuer.log.read(0, 9)) await issuer.log.prove(jws);
-      await issuer.log.prove(issuer.log.heartbeat().jws);
+      await issuer.log.prove((await issuer.log.heartbeat()).jws);
       expect(issuer.refusingWrites()).toBeNull();
       await issuer.log.prove(which === 'event' ? eventAt(topic, head) : beat);
       await expectRefusing(issuer, kept);

@@ -1,11 +1,11 @@
-import type { RestoreOptions } from '@rescind/issuer';
+import type { Issuer, RestoreOptions } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import type { ManualClock } from '@rescind/revocation';
 import { createManualClock, NEVER } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { livedOn, putBackup, restore } from './backup.ts';
 import type { House } from './house.ts';
-import { asked, codeOf, eventsOf, house, ISSUER, login, payloadOf, refresh, sqlOf, Topic } from './house.ts';
+import { asked, codeOf, eventsOf, fileOf, house, ISSUER, login, payloadOf, refresh, sqlOf, Topic } from './house.ts';
 
 const START = Date.parse('2026-06-01T12:00:00Z');
 const HOUR_MS = 3_600_000;
@@ -16,12 +16,12 @@ const setClock = (place: House, clock: ManualClock, more: Partial<RestoreOptions
   restore(place, { clock, setClock: true, ...more });
 
 /** An issuer that ran with its wall clock ahead, and did this meanwhile. The clock that is returned has been mended. */
-async function ranAhead<T>(aheadMs: number, act: (issuer: ReturnType<House['open']>) => T | Promise<T>) {
+async function ranAhead<T>(aheadMs: number, act: (issuer: Issuer) => T | Promise<T>) {
   const place = house();
-  const before = place.open({ clock: createManualClock(START) });
-  const early = login(before);
+  const before = await place.open({ clock: createManualClock(START) });
+  const early = await login(before);
   await before.close();
-  const ahead = place.open({ clock: createManualClock(START + aheadMs) });
+  const ahead = await place.open({ clock: createManualClock(START + aheadMs) });
   const did = await act(ahead);
   await ahead.close();
   return { place, early, did, clock: createManualClock(START + 5_000) };
@@ -33,7 +33,7 @@ describe.each([
 ])('after the wall clock was ahead by %s, setClock', (_, aheadMs) => {
   test('makes logins and refreshes work at once, and keeps sessions', async () => {
     const { place, early, did, clock } = await ranAhead(aheadMs, (issuer) => login(issuer));
-    const stuck = place.open({ clock });
+    const stuck = await place.open({ clock });
     expect(await codeOf(() => login(stuck))).toBe('clock_parted');
     expect(await codeOf(() => refresh(stuck, early))).toBe('clock_parted');
     expect(stuck.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'fail' }));
@@ -42,24 +42,24 @@ describe.each([
     const report = await setClock(place, clock);
     expect(report).toMatchObject({ whole: true, endedSessions: 0 });
     expect(report.setBackMs).toBeGreaterThan(aheadMs - 10_000);
-    const issuer = place.open({ clock });
+    const issuer = await place.open({ clock });
     expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'pass', leadMs: 1 }));
-    for (const answer of [early, did]) expect(asked(issuer, answer)).toBe('token_key_unknown');
-    for (const session of [early, did]) expect(asked(issuer, await refresh(issuer, session))).toBe('ok');
-    expect(asked(issuer, login(issuer))).toBe('ok');
-    expect(payloadOf(login(issuer).access_token).iat_ms).toBeLessThan(START + 10_000);
+    for (const answer of [early, did]) expect(await asked(issuer, answer)).toBe('token_key_unknown');
+    for (const session of [early, did]) expect(await asked(issuer, await refresh(issuer, session))).toBe('ok');
+    expect(await asked(issuer, await login(issuer))).toBe('ok');
+    expect(payloadOf((await login(issuer)).access_token).iat_ms).toBeLessThan(START + 10_000);
   });
 
   test('leaves no stored time later than the clock, and moves deadlines by as much', async () => {
     const { place, did, clock } = await ranAhead(aheadMs, async (issuer) => {
-      const session = login(issuer);
+      const session = await login(issuer);
       await issuer.revoke({ claim: 'tenant', value: 't1', reason: 'closed' });
       return session;
     });
     const { setBackMs } = await setClock(place, clock);
-    const lowered = place.open({ clock });
+    const lowered = await place.open({ clock });
     const { sessions } = lowered;
-    const { createdAt, absoluteExpiresAt, idleExpiresAt } = sessions.find(did.sid) ?? {};
+    const { createdAt, absoluteExpiresAt, idleExpiresAt } = (await sessions.find(did.sid)) ?? {};
     expect(createdAt).toBeLessThanOrEqual(START + 5_000);
     expect(Number(absoluteExpiresAt) - Number(createdAt)).toBe(30 * DAY_MS);
     expect(Number(idleExpiresAt) - Number(createdAt)).toBe(7 * DAY_MS);
@@ -83,13 +83,13 @@ describe.each([
 
   test('takes a token that was exchanged while the clock was ahead for a stolen one, then and when the time has come', async () => {
     const { place, did, clock } = await ranAhead(aheadMs, async (issuer) => {
-      const [early, late] = [login(issuer), login(issuer)];
+      const [early, late] = [await login(issuer), await login(issuer)];
       await refresh(issuer, early);
       await refresh(issuer, late);
       return { early, late };
     });
     await setClock(place, clock);
-    const issuer = place.open({ clock });
+    const issuer = await place.open({ clock });
     expect(await codeOf(() => refresh(issuer, did.early))).toBe('grant_reused');
     clock.advance(aheadMs - 5_000);
     expect(await codeOf(() => refresh(issuer, did.late))).toBe('grant_reused');
@@ -102,8 +102,7 @@ describe('setClock', () => {
       const expiresAt = START + 1_000;
       await issuer.revoke({ claim: 'sub', value: 'eve', issuer: OTHER, expiresAt, reason: 'fraud' });
       // What was said of it is gone, and its rows with it.
-      sqlOf(issuer).prepare('DELETE FROM rescind_outbox').run();
-      sqlOf(issuer).prepare('DELETE FROM rescind_revocations').run();
+      fileOf(issuer).exec('DELETE FROM rescind_outbox; DELETE FROM rescind_revocations');
       const { epoch } = issuer.log.snapshot();
       return { epoch, kid: String(issuer.jwks().keys[0]?.kid) };
     });
@@ -111,7 +110,7 @@ describe('setClock', () => {
     const report = await setClock(place, clock, {
       otherIssuers: [{ issuer: named, longestTokenTtlMs: HOUR_MS }],
     });
-    const issuer = place.open({ clock });
+    const issuer = await place.open({ clock });
     const [first] = eventsOf(issuer, [ISSUER, OTHER, named]);
     expect(first).toMatchObject({ epoch: report.epoch, seq: 1, reason: 'issuer_clock_set' });
     expect(first?.cutoffs).toMatchObject([
@@ -123,7 +122,7 @@ describe('setClock', () => {
 
   test('does not say anew what was cut off by a time beyond, but all else', async () => {
     const { place, did, clock } = await ranAhead(HOUR_MS, async (issuer) => {
-      const ended = login(issuer);
+      const ended = await login(issuer);
       await issuer.endSession({ sid: ended.sid, reason: 'logout' });
       await issuer.revoke({ claim: 'tenant', value: 't1', reason: 'closed' });
       const expiresAt = START + 2 * HOUR_MS;
@@ -131,7 +130,7 @@ describe('setClock', () => {
       return ended;
     });
     await setClock(place, clock);
-    const issuer = place.open({ clock });
+    const issuer = await place.open({ clock });
     const said = eventsOf(issuer, [ISSUER, OTHER]).flatMap(({ cutoffs }) =>
       cutoffs.map(({ claim, value, issuedUntil }) => [claim, value, issuedUntil] as const),
     );
@@ -142,29 +141,29 @@ describe('setClock', () => {
 
   test('ends the sessions that a soft cut-off beyond would deny, and no other', async () => {
     const { place, did, clock } = await ranAhead(HOUR_MS, async (issuer) => {
-      const [raised, other] = [login(issuer), login(issuer)];
+      const [raised, other] = [await login(issuer), await login(issuer)];
       await issuer.reauthenticate({ sub: 'ada', sid: raised.sid, credentialVersion: 1, amr: ['pwd'] });
       return { raised, other };
     });
     expect(await setClock(place, clock)).toMatchObject({ endedSessions: 1 });
-    const issuer = place.open({ clock });
-    expect(issuer.sessions.find(did.raised.sid)).toMatchObject({ endReason: 'issuer_clock_set' });
-    expect(asked(issuer, await refresh(issuer, did.other))).toBe('ok');
+    const issuer = await place.open({ clock });
+    expect(await issuer.sessions.find(did.raised.sid)).toMatchObject({ endReason: 'issuer_clock_set' });
+    expect(await asked(issuer, await refresh(issuer, did.other))).toBe('ok');
   });
 
   test('is named in each heartbeat, and holds after a later restore from a backup that does not know of it', async () => {
     const { place, topic } = await livedOn(new Topic(), { clock: createManualClock(START + HOUR_MS) });
     const clock = createManualClock(START);
     const { epoch } = await setClock(place, clock, { publisher: topic.publisher() });
-    const between = place.open({ clock, publisher: topic.publisher() });
-    const told = between.log.heartbeat().jws;
+    const between = await place.open({ clock, publisher: topic.publisher() });
+    const told = (await between.log.heartbeat()).jws;
     expect(payloadOf(told)).toMatchObject({ epoch, time_since: epoch, iat_ms: START + 1, wall_ms: START });
     topic.records.push(told);
     await between.close();
     putBackup(place);
     const report = await restore(place, { clock, publisher: topic.publisher() });
-    const issuer = place.open({ clock });
-    const { iat_ms: at, time_since: since } = payloadOf(issuer.log.heartbeat().jws);
+    const issuer = await place.open({ clock });
+    const { iat_ms: at, time_since: since } = payloadOf((await issuer.log.heartbeat()).jws);
     expect(report.epoch > epoch).toBe(true);
     // The backup has times that are ahead: they are lowered, too.
     expect(since).toBe(report.epoch);
@@ -172,12 +171,9 @@ describe('setClock', () => {
   });
 
   test('lowers the times of the host in the same transaction, or changes nothing', async () => {
-    const { place, clock } = await ranAhead(HOUR_MS, (issuer) => {
-      login(issuer);
-      sqlOf(issuer).exec('CREATE TABLE notes (at INTEGER)');
-      sqlOf(issuer)
-        .prepare('INSERT INTO notes (at) VALUES (?)')
-        .run(START + HOUR_MS);
+    const { place, clock } = await ranAhead(HOUR_MS, async (issuer) => {
+      await login(issuer);
+      fileOf(issuer).exec(`CREATE TABLE notes (at INTEGER); INSERT INTO notes (at) VALUES (${START + HOUR_MS})`);
     });
     const failing = setClock(place, clock, {
       lowerTimes() {
@@ -185,7 +181,7 @@ describe('setClock', () => {
       },
     });
     await expect(failing).rejects.toThrow('no');
-    const unchanged = place.open({ clock });
+    const unchanged = await place.open({ clock });
     expect(await codeOf(() => login(unchanged))).toBe('clock_parted');
     await unchanged.close();
     const store = sqliteStore({ path: place.databasePath });
@@ -193,7 +189,7 @@ describe('setClock', () => {
       store,
       lowerTimes: (at) => void store.sql.prepare('UPDATE notes SET at = MIN(at, ?)').run(at),
     });
-    expect(sqlOf(place.open({ clock })).prepare('SELECT at FROM notes').pluck().get()).toBe(START + 5_000);
+    expect(sqlOf(await place.open({ clock })).prepare('SELECT at FROM notes').pluck().get()).toBe(START + 5_000);
   });
 
   test('does not start while an issuer runs, and repeats what revoked event keys say', async () => {
@@ -202,11 +198,11 @@ describe('setClock', () => {
       await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
       return kid;
     });
-    const running = place.open({ clock });
+    const running = await place.open({ clock });
     await expect(setClock(place, clock)).rejects.toMatchObject({ code: 'database_locked' });
     await running.close();
     await setClock(place, clock);
-    const events = eventsOf(place.open({ clock }));
+    const events = eventsOf(await place.open({ clock }));
     expect(events.flatMap(({ kills }) => kills)).toHaveLength(1);
   });
 });

@@ -17,14 +17,14 @@ function slowPublisher(topic: Topic, ackMs: { now: number }): Publisher {
   };
 }
 
-const logout = (issuer: Issuer) => issuer.endSession({ sid: login(issuer).sid, reason: 'logout' });
+const logout = async (issuer: Issuer) => issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
 const relayOf = (issuer: Issuer) => issuer.health().find(({ name }) => name === 'relay');
 
 describe('the issuer', () => {
   test('delivers while nothing is acknowledged, says so in its health, and stops 10 s after', async () => {
     const topic = new Topic();
     const ackMs = { now: 1 };
-    const issuer = house().open({ publisher: slowPublisher(topic, ackMs) });
+    const issuer = await house().open({ publisher: slowPublisher(topic, ackMs) });
     await logout(issuer);
     await waitFor('its acknowledgement', () => relayOf(issuer)?.sentSeq === 1, 20_000);
     ackMs.now = 2_500;
