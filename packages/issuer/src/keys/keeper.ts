@@ -5,7 +5,7 @@ import type { KeyPurpose } from '../issuer-keys.ts';
 import type { EpochDraft } from '../log/epoch-draft.ts';
 import { createEpochDraft } from '../log/epoch-draft.ts';
 import type { KeyRow } from '../store/keys.ts';
-import type { Transactions } from '../transactions.ts';
+import type { Transactions, Unit } from '../transactions.ts';
 import type { KeyRoom } from './changes.ts';
 import { activateNext, afterChange, algorithmOf, publishNext, retirementOf } from './changes.ts';
 import type { KeyStep } from './plan.ts';
@@ -27,7 +27,8 @@ interface KeeperOptions {
   readonly encoderFor: (key: SigningKey) => EventEncoder;
 }
 
-type PreparedStep = KeyStep & { readonly draft?: EpochDraft };
+/** `from`: the epoch that the draft follows. */
+type PreparedStep = KeyStep & { readonly draft?: EpochDraft; readonly from?: string | undefined };
 
 const PURPOSES: readonly KeyPurpose[] = ['token', 'event'];
 
@@ -66,12 +67,21 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
       drafted = { kid: key.kid, from: epoch, draft };
     }
     const { draft } = drafted;
-    return (await draft.advance()) ? { ...step, draft } : undefined;
+    return (await draft.advance()) ? { ...step, draft, from: epoch } : undefined;
   }
 
-  async function take(purpose: KeyPurpose, step: PreparedStep): Promise<void> {
-    if (step.kind !== 'publish') publishedSince.delete(step.kind === 'activate' ? step.key.kid : step.kid);
-    await transactions.run(async (unit) => {
+  /** It was planned by rows that others may have changed since: a key that is revoked by now must not sign. */
+  async function isDue(unit: Unit, purpose: KeyPurpose, planned: KeyStep, { draft, from }: PreparedStep) {
+    const rows = await unit.store.keys.all(purpose);
+    const steps = planKeys(rows, { ...timesOf(purpose), publishedForMs });
+    if (!steps.some((step) => step.kind === planned.kind && kidOf(step) === kidOf(planned))) return false;
+    return draft === undefined || from === (await unit.store.meta.identity())?.epoch;
+  }
+
+  /** @param planned what `step` was prepared for */
+  async function take(purpose: KeyPurpose, planned: KeyStep, step: PreparedStep): Promise<void> {
+    const isDone = await transactions.run(async (unit) => {
+      if (!(await isDue(unit, purpose, planned, step))) return false;
       switch (step.kind) {
         case 'publish':
           await publishNext(room, unit, { purpose, alg: algorithmOf(purpose, room), cause: step.cause });
@@ -88,7 +98,10 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
             telemetry.log('info', 'key_forgotten', { purpose, kid: step.kid });
           });
       }
+      return true;
     });
+    const kid = kidOf(step);
+    if (isDone && kid !== undefined) publishedSince.delete(kid);
   }
 
   function tellAge(purpose: KeyPurpose, rows: readonly KeyRow[]): void {
@@ -98,17 +111,30 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
     }
   }
 
-  return {
-    async run() {
-      for (const purpose of PURPOSES) {
-        const rows = await store.read.keys.all(purpose);
-        tellAge(purpose, rows);
-        for (const step of planKeys(rows, { ...timesOf(purpose), publishedForMs })) {
-          const prepared = await prepare(purpose, step);
-          if (prepared !== undefined) await take(purpose, prepared);
-        }
+  async function runOnce(): Promise<void> {
+    for (const purpose of PURPOSES) {
+      const rows = await store.read.keys.all(purpose);
+      tellAge(purpose, rows);
+      for (const step of planKeys(rows, { ...timesOf(purpose), publishedForMs })) {
+        const prepared = await prepare(purpose, step);
+        if (prepared !== undefined) await take(purpose, step, prepared);
       }
+    }
+  }
+
+  /** One after another: two would sign the same draft. */
+  let last: Promise<void> = Promise.resolve();
+  return {
+    run() {
+      const running = last.then(runOnce);
+      last = running.catch(() => undefined);
+      return running;
     },
     nextRotationAt: (purpose) => nextRotationAt(room.keyrings[purpose].rows(), timesOf(purpose)),
   };
+}
+
+function kidOf(step: KeyStep): string | undefined {
+  if (step.kind === 'publish') return undefined;
+  return step.kind === 'activate' ? step.key.kid : step.kid;
 }
