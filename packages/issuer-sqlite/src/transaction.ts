@@ -45,12 +45,14 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     const open = contexts.getStore();
     return open?.isOpen === true ? open : undefined;
   };
+  /** A full disk rolls a transaction back by itself: what was written after it would be committed at once. */
+  const isWriting = () => writer.inTransaction;
   const sql = createHostSql(
     {
       writer,
       current: () => (openNow() === undefined ? reader : writer),
       requireWriter() {
-        if (openNow() !== undefined) return writer;
+        if (openNow() !== undefined && isWriting()) return writer;
         throw new Error('rows of the host are written inside issuer.transaction');
       },
     },
@@ -86,11 +88,14 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     const open: Open = { isOpen: true, failure: undefined };
     try {
       begin.run();
-      const result = await contexts.run(open, () => work(new OpenTransaction(open, tables, sql, apart)));
+      const tx = new OpenTransaction(() => open.isOpen && isWriting(), tables, sql, apart);
+      const result = await contexts.run(open, () => work(tx));
       if (open.failure !== undefined) throw open.failure.error;
       commit.run();
       return result;
-    } catch (error) {
+    } catch (thrown) {
+      // One that was rolled back by itself ended by its first error; what came after it was refused because of that.
+      const error = writer.inTransaction ? thrown : (open.failure?.error ?? thrown);
       if (writer.inTransaction) rollback.run();
       throw isBusy(error) ? new RescindError('busy', { cause: error }) : error;
     } finally {
@@ -121,20 +126,20 @@ type Statement = Database.Statement;
 
 /** What the work of a transaction is given. Work that goes on after its end reaches nothing: another transaction may be open. */
 class OpenTransaction implements StoreTransaction<HostSql> {
-  readonly #open: Open;
+  readonly #isOpen: () => boolean;
   readonly #tables: Tables;
   readonly #sql: HostSql;
   readonly apart: StoreTransaction['apart'];
 
-  constructor(open: Open, tables: Tables, sql: HostSql, apart: StoreTransaction['apart']) {
-    this.#open = open;
+  constructor(isOpen: () => boolean, tables: Tables, sql: HostSql, apart: StoreTransaction['apart']) {
+    this.#isOpen = isOpen;
     this.#tables = tables;
     this.#sql = sql;
     this.apart = apart;
   }
 
   #held(): Tables {
-    if (this.#open.isOpen) return this.#tables;
+    if (this.#isOpen()) return this.#tables;
     throw new Error(OVER);
   }
 
