@@ -25,6 +25,9 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
   );
   const idAt = database.prepare<[number], string>('SELECT jti FROM rescind_outbox WHERE seq = ?').pluck();
   const bottom = database.prepare<[], OutboxRow>(`SELECT ${COLUMNS} FROM rescind_outbox ORDER BY seq LIMIT 1`);
+  const eventKid = database
+    .prepare<[], string>(`SELECT kid FROM rescind_keys WHERE purpose = 'event' AND state = 'active'`)
+    .pluck();
   const timeSince = database.prepare<[], string | null>('SELECT time_since FROM rescind_meta').pluck();
   const greatestExp = database.prepare<[], number>('SELECT greatest_exp FROM rescind_meta').pluck();
   const sentSeq = database.prepare<[string], number>('SELECT sent_seq FROM rescind_meta WHERE sent_epoch = ?').pluck();
@@ -37,6 +40,7 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
     read: (after, limit) => read.all(after, limit),
     idAt: (seq) => idAt.get(seq),
     bottom: () => bottom.get(),
+    eventKid: () => eventKid.get(),
     timeSince: () => timeSince.get() ?? null,
     greatestExp: () => greatestExp.get() ?? 0,
     sentSeq: (epoch) => sentSeq.get(epoch) ?? 0,

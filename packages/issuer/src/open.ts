@@ -235,7 +235,11 @@ function confirm({ store, keyrings, highWater }: Places): void {
 /** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
 function eventJwksOf({ store, keyrings }: Places): EventJwks {
   const published = keyrings.event.jwks();
-  return { ...published, epoch: store.log.identity()?.epoch ?? '', epoch_kid: keyrings.event.active().kid };
+  return {
+    ...published,
+    epoch: store.log.identity()?.epoch ?? '',
+    epoch_kid: keyrings.event.active(store.log.eventKid()).kid,
+  };
 }
 
 /** By its first event. Without an event it is new; without its first, old. */

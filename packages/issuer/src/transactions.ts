@@ -163,11 +163,10 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     };
     const result = await storage.write(() => store.transaction(commit));
     clockFloor.notePersisted(floor);
-    if (isLogChanged) {
-      markHighWater();
-      for (const listener of listeners) queueMicrotask(listener);
-    }
+    if (isLogChanged) markHighWater();
+    // Before anybody is called who reads the log: the keys are those of the epoch that has been opened.
     for (const then of after) await attempt(then);
+    if (isLogChanged) for (const listener of listeners) queueMicrotask(listener);
     return result;
   }
 
@@ -230,8 +229,12 @@ function createUnit({
   let cutOff: EpochMillis | undefined;
   let isChanged = false;
   const planned: PlannedEvent[] = [];
+  /** How many events were planned outside of the work that is run apart. */
+  let plannedOutside = 0;
 
   async function flush(): Promise<void> {
+    // They would be undone with that work.
+    if (plannedOutside > 0) throw new Error('events planned before cannot be written by work that is run apart');
     if (planned.length > 0) await appender.append(tx, planned.splice(0));
   }
 
@@ -264,12 +267,15 @@ function createUnit({
     },
     async apart(work) {
       const [events, hooks] = [planned.length, after.length];
+      plannedOutside = events;
       try {
         return await tx.apart(work);
       } catch (error) {
         planned.length = Math.min(events, planned.length);
         after.length = hooks;
         throw error;
+      } finally {
+        plannedOutside = 0;
       }
     },
     afterCommit(work) {

@@ -30,7 +30,7 @@ const NOBODYS_HASH = hashSecret('');
 /** Says which client sent a proof. */
 export function createAuthenticate(room: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
   return async (proof) => {
-    const client = await (isAssertion(proof) ? await byAssertion(room, proof) : await bySecret(room, proof));
+    const client = await (isAssertion(proof) ? byAssertion(room, proof) : bySecret(room, proof));
     if (client === undefined || client.disabled) throw new RescindError('client_invalid');
     return client;
   };

@@ -9,8 +9,11 @@ export const EVENT_ALGORITHM: SigningAlgorithm = 'RS256';
 const EVENT_TYPE = 'secevent+jwt';
 
 export interface EventSigning {
-  /** @throws RescindError `keys_unavailable` when there is no event key at all */
-  encoder(): EventEncoder;
+  /**
+   * Of the event key with this kid, or of the one that signs.
+   * @throws RescindError `keys_unavailable` when there is no event key at all
+   */
+  encoder(kid?: string): EventEncoder;
   encoderFor(key: SigningKey): EventEncoder;
   /** Of the key with this kid. @throws RescindError `keys_unavailable` when its file is missing */
   encoderOf(kid: string | undefined): EventEncoder;
@@ -23,7 +26,7 @@ export function createEventSigning(log: string, keyring: Keyring, issuers: reado
   const decoder = createEventDecoder({ log, issuers, keys: keyring });
   return {
     decoder,
-    encoder: () => encoderFor(keyring.active()),
+    encoder: (kid) => encoderFor(keyring.active(kid)),
     encoderFor,
     encoderOf: (kid) => encoderFor(keyring.requireSigning(kid)),
   };

@@ -21,8 +21,12 @@ export interface Keyring {
   rows(): readonly KeyRow[];
   /** The kid of the key that signs. */
   activeKid(): string | undefined;
-  /** The key that signs. @throws RescindError `keys_unavailable` when its file is missing */
-  active(): SigningKey;
+  /**
+   * The key that signs.
+   * @param kid the name that the caller has read of it; default: `activeKid()`
+   * @throws RescindError `keys_unavailable` when its file is missing
+   */
+  active(kid?: string): SigningKey;
   /** The private half of the key with this kid. @throws RescindError `keys_unavailable` when its file is missing */
   requireSigning(kid: string | undefined): SigningKey;
   /** The public key of this name, if it is published. */
@@ -90,8 +94,7 @@ export function openKeyring(directory: PrivateDirectory, purpose: KeyPurpose): K
     rows: () => [...rows.values()],
     stateOf,
     activeKid,
-    active() {
-      const kid = activeKid();
+    active(kid = activeKid()) {
       const key = (kid === undefined ? undefined : held.get(kid)?.signing) ?? anyThatSigns();
       if (key !== undefined) return key;
       throw withoutFile(purpose);

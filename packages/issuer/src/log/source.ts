@@ -8,7 +8,8 @@ import type { Transactions } from '../transactions.ts';
 interface LogSourceOptions {
   readonly log: string;
   readonly store: Pick<Store, 'log'>;
-  readonly encoder: () => EventEncoder;
+  /** Of the event key with this kid. */
+  readonly encoder: (kid: string | undefined) => EventEncoder;
   readonly issuerClock: Pick<IssuerClock, 'now' | 'wall' | 'leadMs'>;
   readonly persistTime: Transactions['persistTime'];
   readonly onAppend: LogSource['onAppend'];
@@ -29,7 +30,9 @@ export function createLogSource(options: LogSourceOptions): LogSource {
   function sign(at: EpochMillis, wall: EpochMillis) {
     const { epoch, head, last, floor } = snapshot();
     const timeSince = store.log.timeSince();
-    return { jws: encoder().heartbeat({ epoch, head, last, floor, at, wall, timeSince }), epoch, head };
+    // By the key of this very epoch, whatever has been committed while the time was made durable.
+    const encode = encoder(store.log.eventKid());
+    return { jws: encode.heartbeat({ epoch, head, last, floor, at, wall, timeSince }), epoch, head };
   }
 
   async function signDurably(at: EpochMillis, wall: EpochMillis) {

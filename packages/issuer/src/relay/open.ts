@@ -140,7 +140,7 @@ export function openRelay(options: RelayOptions): Relay {
       return { kind: 'done', input: { kind: 'sent', ...sent } };
     } catch (error) {
       tail.again();
-      noteFailure(error instanceof Error ? error.message : String(error));
+      noteError(error);
       return failed();
     }
   }
@@ -172,6 +172,10 @@ export function openRelay(options: RelayOptions): Relay {
     return { kind: 'done', input: { kind: 'failed', now: clock.monotonic() } };
   }
 
+  function noteError(error: unknown): void {
+    noteFailure(error instanceof Error ? error.message : String(error));
+  }
+
   function noteFailure(reason: string): void {
     telemetry.count('rescind_publish_failures_total');
     if (lastError === null) telemetry.log('warn', 'publish_failed', { error: reason });
@@ -184,7 +188,7 @@ export function openRelay(options: RelayOptions): Relay {
       try {
         work();
       } catch (error) {
-        noteFailure(error instanceof Error ? error.message : String(error));
+        noteError(error);
       }
     };
   }
@@ -198,7 +202,7 @@ export function openRelay(options: RelayOptions): Relay {
       await note((tx) => tx.meta.setSentSeq(of, sentSeq));
     } catch (error) {
       mark ??= { epoch: of, sentSeq };
-      noteFailure(error instanceof Error ? error.message : String(error));
+      noteError(error);
     }
   }
 
@@ -216,7 +220,7 @@ export function openRelay(options: RelayOptions): Relay {
   function beat(): void {
     if (isRefusing()) return;
     const heartbeat = source.heartbeat();
-    if (heartbeat instanceof Promise) heartbeat.then(sendHeartbeat).catch((error: unknown) => noteFailure(error instanceof Error ? error.message : String(error)));
+    if (heartbeat instanceof Promise) heartbeat.then(sendHeartbeat).catch(noteError);
     else sendHeartbeat(heartbeat);
   }
 

@@ -68,7 +68,7 @@ async function previewOf({ issuer, reads, at }: PlanRoom, { deny, asked }: Revoc
   const tokensUntil = expiresAt === NEVER ? null : expiresAt;
   const [only, ...others] = ending;
   if (only === undefined) return { ...NO_SESSIONS, tokensUntil };
-  const ended = await (others.length > 0 ? await endedByAny(reads, ending, at) : await endedByOne(reads, only, at));
+  const ended = await (others.length > 0 ? endedByAny(reads, ending, at) : endedByOne(reads, only, at));
   return { ...ended, tokensUntil };
 }
 

@@ -62,11 +62,7 @@ export async function subjectChanged(room: RevocationRoom, unit: Unit, change: S
   return carryOut(room, unit, await planChange(await createPlanRoom(room, unit.store, unit), change));
 }
 
-async function carryOut(
-  room: RevocationRoom,
-  unit: Unit,
-  { reason, deny, asked }: RevocationPlan,
-): Promise<Revoked> {
+async function carryOut(room: RevocationRoom, unit: Unit, { reason, deny, asked }: RevocationPlan): Promise<Revoked> {
   const { issuer } = room.policy;
   let endedSessions = 0;
   for (const denial of asked) {

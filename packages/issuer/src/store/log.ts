@@ -153,6 +153,8 @@ export interface CommittedLog {
   idAt(seq: number): string | undefined;
   /** The row with the lowest seq. */
   bottom(): OutboxRow | undefined;
+  /** The kid of the event key that signs. */
+  eventKid(): string | undefined;
   /** The epoch in which the clock was last set; null: never. */
   timeSince(): string | null;
   greatestExp(): EpochMillis;
