@@ -1,4 +1,4 @@
-import type { Client, CutoffRequest, Issuer } from '@rescind/issuer';
+import type { Client, CutoffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import type { Clock } from '@rescind/revocation';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
@@ -40,8 +40,10 @@ interface AudienceOperationsOptions {
 /** Audiences of services: what a client may ask for by `resource` (RFC 8707), and what `aud` may be. */
 export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
   const { issuer, desk, services, configuredClients, recent, requireNoneGreater, clock } = options;
-  const naming = async (audience: string) =>
-    (await issuer.clients.list()).filter((client) => client.audience?.includes(audience));
+  const naming = async (audience: string, tx?: IssuerTransaction) => {
+    const clients = await (tx === undefined ? issuer.clients.list() : tx.listClients());
+    return clients.filter((client) => client.audience?.includes(audience));
+  };
   const toView = async (audience: string) => {
     const found = services.find(audience);
     if (found === undefined) throw new RescindError('not_found');
@@ -68,7 +70,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       scopes: READ,
       answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
       errors: [],
-      look: () => ({ items: services.list().map(({ audience }) => toView(audience)) }),
+      look: async () => ({ items: await Promise.all(services.list().map(({ audience }) => toView(audience))) }),
     }),
 
     desk.looks({
@@ -144,9 +146,9 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
         if (body.confirm === undefined && names.length > 0) throw refused('confirmation_missing', named(names));
         await requireNoneGreater(administrator, [cutoff]);
         requireConfirmed({ administrator, confirm: body.confirm }, recent);
-        await requireNarrowable(audience);
         return changing(async (tx) => {
-          const narrowed = await naming(audience);
+          const narrowed = await naming(audience, tx);
+          requireNarrowable(audience, narrowed);
           for (const client of narrowed) {
             await tx.putClient({ ...client, audience: (client.audience ?? []).filter((one) => one !== audience) });
           }
@@ -160,12 +162,12 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
   ];
 
   /** @throws RescindError `client_state` naming the clients that would be left without an audience, or are of a file */
-  async function requireNarrowable(audience: string): Promise<void> {
+  function requireNarrowable(audience: string, clients: readonly RegisteredClient[]): void {
     const ofFiles = configuredClients().filter((client) => client.audience?.includes(audience));
     if (ofFiles.length > 0) {
       throw refused('client_state', `CLIENTS_FILE names it: ${ofFiles.map(({ clientId }) => clientId).join(', ')}`);
     }
-    const empty = (await naming(audience)).filter((client) => client.audience?.every((one) => one === audience));
+    const empty = clients.filter((client) => client.audience?.every((one) => one === audience));
     if (empty.length === 0) return;
     throw refused('client_state', `The only audience of ${empty.map(({ clientId }) => clientId).join(', ')}`);
   }

@@ -107,6 +107,8 @@ export function clientOperations(
         requireKnown(members.audience ?? [], audiences());
         if (dryRun !== 'false') return new NotDone(await issuer.preview(narrowing(name)));
         return issuer.transaction(async (tx) => {
+          // An audience may have been removed while this waited for its turn.
+          requireKnown(members.audience ?? [], audiences());
           const before = await tx.findClient(name);
           const { secretHashes: held = [], disabled = false } = before ?? {};
           const isNarrower = before !== undefined && isNarrowed(before, members);
