@@ -17,7 +17,7 @@ export interface AccountCommand {
    * Runs in the transaction of the command, after the change, for instance to write the audit. It may be called again when
    * the transaction has to wait for the clock, so it should only write the database; if it throws nothing happens.
    */
-  withinTransaction?(done: AccountChange): void;
+  withinTransaction?(done: AccountChange): void | Promise<void>;
 }
 
 /** A command that keeps somebody from logging in. */
@@ -112,7 +112,7 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
       const revocation = await change(before, tx);
       const account = viewOf(tx.users.bySub(sub) ?? before);
       const done = { account, ...(revocation === undefined ? {} : { revocation }) };
-      withinTransaction?.(done);
+      await withinTransaction?.(done);
       return done;
     });
 
