@@ -38,7 +38,12 @@ describe('a database that was put back is found out', () => {
       const issuer = await place.open();
       const stranger = await house().open();
       await stranger.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-      for (const jws of ['', 'a.b.c', ...stranger.log.read(0, 9).map((row) => row.jws), (await stranger.log.heartbeat()).jws]) {
+      for (const jws of [
+        '',
+        'a.b.c',
+        ...stranger.log.read(0, 9).map((row) => row.jws),
+        (await stranger.log.heartbeat()).jws,
+      ]) {
         expect(await codeOf(() => issuer.log.prove(jws))).toBe('event_invalid');
       }
       for (const { jws } of issuer.log.read(0, 9)) await issuer.log.prove(jws);

@@ -189,7 +189,12 @@ describe('setClock', () => {
       store,
       lowerTimes: (at) => void store.sql.prepare('UPDATE notes SET at = MIN(at, ?)').run(at),
     });
-    expect(sqlOf(await place.open({ clock })).prepare('SELECT at FROM notes').pluck().get()).toBe(START + 5_000);
+    expect(
+      sqlOf(await place.open({ clock }))
+        .prepare('SELECT at FROM notes')
+        .pluck()
+        .get(),
+    ).toBe(START + 5_000);
   });
 
   test('does not start while an issuer runs, and repeats what revoked event keys say', async () => {
