@@ -144,9 +144,9 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
           });
         }
         if (body.confirm === undefined && names.length > 0) throw refused('confirmation_missing', named(names));
-        await requireNoneGreater(administrator, [cutoff]);
-        requireConfirmed({ administrator, confirm: body.confirm }, recent);
         return changing(async (tx) => {
+          await requireNoneGreater(administrator, [cutoff]);
+          requireConfirmed({ administrator, confirm: body.confirm }, recent);
           const narrowed = await naming(audience, tx);
           requireNarrowable(audience, narrowed);
           for (const client of narrowed) {

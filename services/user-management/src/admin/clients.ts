@@ -180,14 +180,14 @@ export function clientOperations(
       answers: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
       errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      async act({ params: { clientId: name }, body, administrator, written }) {
-        if (body.endSessions)
-          await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
-        else {
-          await requireNoneGreater(administrator, [wholly(name, body.reason)]);
-          recent(administrator);
-        }
+      act({ params: { clientId: name }, body, administrator, written }) {
         return issuer.transaction(async (tx) => {
+          if (body.endSessions)
+            await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
+          else {
+            await requireNoneGreater(administrator, [wholly(name, body.reason)]);
+            recent(administrator);
+          }
           await tx.putClient({ ...(await found(name, tx)), disabled: true });
           const revocation = body.endSessions ? await cutOff(tx, name, body.reason) : null;
           written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
@@ -228,9 +228,9 @@ export function clientOperations(
       answers: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      async act({ params: { clientId: name }, body, administrator, written }) {
-        await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
+      act({ params: { clientId: name }, body, administrator, written }) {
         return issuer.transaction(async (tx) => {
+          await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
           await found(name, tx);
           if (!(await tx.removeClient(name))) throw new RescindError('client_state');
           const revocation = await cutOff(tx, name, body.reason);

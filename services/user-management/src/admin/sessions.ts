@@ -59,7 +59,7 @@ export function sessionOperations(
     if (view === undefined) throw new RescindError('not_found');
     return view;
   };
-  /** A session of a person who has no more admin scopes than the administrator. */
+  /** A session of a person who has no more admin scopes than the administrator: asked in the transaction that acts. */
   const actable = async (administrator: Administrator, sid: string): Promise<SessionView> => {
     const view = await found(sid);
     requireWithin(administrator, scopesOf(view.sub));
@@ -121,8 +121,8 @@ export function sessionOperations(
       errors: ['not_found'],
       targets,
       async act({ params: { sid }, body: { reason: word }, administrator, written }) {
-        await actable(administrator, sid);
         const revocation = await issuer.transaction(async (tx) => {
+          await actable(administrator, sid);
           const done = await tx.endSession({ sid, reason: word });
           written({ txn: done?.txn ?? null });
           return done;
@@ -143,9 +143,9 @@ export function sessionOperations(
       answers: { 200: { description: 'The session as it is now', schema: session } },
       errors: ['not_found'],
       targets,
-      async act({ params: { sid }, body: { deviceName }, administrator, written }) {
-        const { sub } = await actable(administrator, sid);
+      act({ params: { sid }, body: { deviceName }, administrator, written }) {
         return issuer.transaction(async (tx) => {
+          const { sub } = await actable(administrator, sid);
           const view = await tx.renameSession({ sid, sub, deviceName });
           if (view === undefined) throw new RescindError('not_found');
           written();
@@ -166,9 +166,9 @@ export function sessionOperations(
       answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
       targets,
-      async act({ params: { sid }, body: { reason: word }, administrator, written }) {
-        await actable(administrator, sid);
+      act({ params: { sid }, body: { reason: word }, administrator, written }) {
         return issuer.transaction(async (tx) => {
+          await actable(administrator, sid);
           const sessions = await tx.requireReauthentication({ sid, reason: word });
           written({ sessions });
           return { sessions };

@@ -40,11 +40,14 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
   const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
     cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
 
-  const revoke = async (
+  /** @param requireAllowed is asked in the transaction: whom it denies may change until its turn */
+  const revoke = (
     cutoffs: readonly CutoffRequest[],
+    requireAllowed: () => Promise<void>,
     written: (details: { txn: string; endedSessions: number }) => void,
   ) =>
     issuer.transaction(async (tx) => {
+      await requireAllowed();
       const done = await tx.revoke(cutoffs);
       // Where it stands in the log is known after the commit: whoever reads the audit finds it by its txn.
       written({ txn: done.txn, endedSessions: done.endedSessions });
@@ -74,8 +77,8 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
         if (dryRun !== 'false') return new NotDone(await issuer.preview(wanted));
         const holders = await holdersOf(cutoffs, issuer);
         const others = wanted.filter((_, index) => !Object.hasOwn(cutoffs[index] ?? {}, 'token'));
-        await requireMeant(wanted, { administrator, confirm }, { subOf, holders, others, requireNoneGreater, recent });
-        return revoke(wanted, written);
+        const source = { subOf, holders, others, requireNoneGreater, recent };
+        return revoke(wanted, () => requireMeant(wanted, { administrator, confirm }, source), written);
       },
     }),
 
@@ -136,11 +139,13 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       answers: { 201: { description: 'Durable, and on its way', schema: revocationAnswer } },
       errors: ['authentication_insufficient'],
       targets: () => ['everybody'],
-      async act({ body: { reason }, administrator, written }) {
+      act({ body: { reason }, administrator, written }) {
         const cutoffs = [{ claim: 'iss', value: name, reason }];
-        await requireNoneGreater(administrator, cutoffs);
-        recent(administrator);
-        return revoke(cutoffs, written);
+        const requireAllowed = async () => {
+          await requireNoneGreater(administrator, cutoffs);
+          recent(administrator);
+        };
+        return revoke(cutoffs, requireAllowed, written);
       },
     }),
   ];

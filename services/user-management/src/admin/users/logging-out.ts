@@ -47,8 +47,8 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       errors: ['subject_unknown'],
       targets,
       act({ params: { sub }, body: { reason }, administrator, written }) {
-        requireActable(administrator, sub);
         return issuer.transaction(async (tx) => {
+          requireActable(administrator, sub);
           const revocation = await tx.endAllSessions({ sub, reason });
           written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
           return { revocation: revocation ?? null };
@@ -69,8 +69,8 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       errors: ['subject_unknown'],
       targets,
       act({ params: { sub }, body: { reason }, administrator, written }) {
-        requireActable(administrator, sub);
         return issuer.transaction(async (tx) => {
+          requireActable(administrator, sub);
           const sessions = await tx.requireReauthentication({ sub, reason });
           written({ sessions });
           return { sessions };
