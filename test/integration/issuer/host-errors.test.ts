@@ -44,10 +44,14 @@ describe('a mistake of the host in `subject` is a TypeError, and no wrong creden
     await refresh(issuer, before);
   });
 
-  test('what it throws is thrown on, as it is', async () => {
+  test.each([
+    ['throws', false],
+    ['rejects with', true],
+  ])('what it %s is thrown on, as it is', async (_name, isPromise) => {
     const failure = new Error('the directory is away');
     const issuer = await house().open({
       subject: () => {
+        if (isPromise) return Promise.reject(failure);
         throw failure;
       },
     });

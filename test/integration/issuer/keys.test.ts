@@ -1,6 +1,8 @@
+import type { StoreProvider } from '@rescind/issuer/store';
+import { sqliteStore } from '@rescind/issuer-sqlite';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { asked, claimsOf, eventsOf, login, refresh } from './house.ts';
+import { asked, claimsOf, eventsOf, house, login, refresh } from './house.ts';
 import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, published, rotate } from './key-house.ts';
 
 describe('a rotation by command (security 18)', () => {
@@ -147,6 +149,44 @@ describe('a compromised key', () => {
     expect(published(issuer)).toEqual([second.kid]);
     // A next one is made when it is wanted.
     expect((await issuer.keys.rotate({ purpose: 'token' })).kid).not.toBe(next.kid);
+  });
+
+  test('that is revoked while its first signature waits for its turn never signs', async () => {
+    const place = house();
+    const inner = sqliteStore({ path: place.databasePath });
+    let holding: PromiseWithResolvers<void> | undefined;
+    let isHeld = false;
+    const store: StoreProvider = {
+      name: inner.name,
+      async open(telemetry) {
+        const opened = await inner.open(telemetry);
+        return {
+          ...opened,
+          async transaction(work) {
+            const held = holding;
+            holding = undefined;
+            isHeld ||= held !== undefined;
+            await held?.promise;
+            return opened.transaction(work);
+          },
+        };
+      },
+    };
+    const { issuer, clock, keeperLooked } = await keep({ store }, place);
+    const next = await issuer.keys.rotate({ purpose: 'token' });
+    clock.advance(PUBLISH_BEFORE - 1_000);
+    await keeperLooked();
+    await keeperLooked();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    holding = { promise, resolve, reject: resolve };
+    clock.advance(1_000);
+    await waitFor('the step that is due', () => isHeld);
+    await issuer.keys.revoke({ kid: next.kid, reason: 'key_compromised' });
+    resolve();
+    await keeperLooked();
+    await keeperLooked();
+    expect((await issuer.keys.list()).find(({ kid }) => kid === next.kid)?.state).toBe('revoked');
+    expect(kidOf((await login(issuer)).access_token)).not.toBe(next.kid);
   });
 
   test('that nobody knows is key_unknown', async () => {

@@ -174,6 +174,40 @@ describe('the issuer’s clock', () => {
     expect((await beatOf(again)).at).toBeGreaterThan(START);
   });
 
+  test('while it leads, a heartbeat tells a time that is durable, and a restart tells no earlier one', async () => {
+    const place = house();
+    const ahead = await place.open({ clock: createManualClock(START + 60_000) });
+    await login(ahead);
+    await ahead.close();
+    const clock = createManualClock(START);
+    const issuer = await place.open({ clock });
+    const floor = () => Number(fileOf(issuer).prepare('SELECT clock_floor FROM rescind_meta').pluck().get());
+    let told = 0;
+    for (let seconds = 0; seconds < 3; seconds += 1) {
+      clock.advance(SECOND);
+      const { at, wall } = await beatOf(issuer);
+      expect(at).toBeGreaterThan(told);
+      expect(at).toBeGreaterThan(wall);
+      expect(floor()).toBeGreaterThanOrEqual(at);
+      told = at;
+    }
+    await issuer.close();
+    expect((await beatOf(await place.open({ clock }))).at).toBeGreaterThanOrEqual(told);
+  });
+
+  test('while it leads and its time cannot be made durable, there is no heartbeat', async () => {
+    const place = house();
+    const ahead = await place.open({ clock: createManualClock(START + 60_000) });
+    await login(ahead);
+    await ahead.close();
+    const clock = createManualClock(START);
+    const issuer = await place.open({ clock });
+    fileOf(issuer).exec(`CREATE TRIGGER full BEFORE UPDATE OF clock_floor ON rescind_meta
+      BEGIN SELECT RAISE(ABORT, 'no room'); END`);
+    clock.advance(SECOND);
+    await expect(issuer.log.heartbeat()).rejects.toThrow('no room');
+  });
+
   test('a cut-off does not wait for a wall clock that is far behind', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock });
