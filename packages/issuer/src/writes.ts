@@ -43,9 +43,13 @@ interface Ways {
 /** Everything that writes, each in one transaction. */
 export function createWrites(room: WritingRoom, ways: Ways, telemetry: Telemetry): Writes {
   const { transactions } = ways;
-  const inside = (unit: Unit) => toTransaction(room, unit);
   const inTime = <T>(work: (tx: IssuerTransaction) => T | Promise<T>) =>
-    transactions.runInTime(async (unit) => work(inside(unit)));
+    transactions.runInTime(async (unit) => {
+      const calls = createCalls();
+      const result = await work(toTransaction(room, unit, calls.made));
+      calls.end();
+      return result;
+    });
   return {
     transaction: inTime,
     beginSession: (login) => transactions.run((unit) => beginLogin(room, unit, login)),
@@ -61,24 +65,51 @@ export function createWrites(room: WritingRoom, ways: Ways, telemetry: Telemetry
   };
 }
 
-function toTransaction(room: WritingRoom, unit: Unit): IssuerTransaction {
+type Call = <A extends unknown[], R>(method: (...given: A) => Promise<R>) => (...given: A) => Promise<R>;
+
+/** The calls of one transaction: half of one that nobody awaits must not be committed. */
+function createCalls(): { readonly made: Call; end(): void } {
+  const pending = new Set<Promise<unknown>>();
+  let isOver = false;
+  return {
+    made:
+      (method) =>
+      (...given) => {
+        if (isOver) throw new Error('the transaction is over: its work must not go on after it');
+        const call = method(...given);
+        pending.add(call);
+        const settled = () => pending.delete(call);
+        call.then(settled, settled);
+        return call;
+      },
+    /** @throws Error for a call that has not settled: the transaction is rolled back */
+    end() {
+      isOver = true;
+      if (pending.size === 0) return;
+      for (const call of pending) call.catch(() => undefined);
+      throw new Error('the work of a transaction ended before what it called: await each call of the transaction');
+    },
+  };
+}
+
+function toTransaction(room: WritingRoom, unit: Unit, call: Call): IssuerTransaction {
   return {
     sql: unit.store.sql,
-    beginSession: (login) => beginLogin(room, unit, login),
-    endSession: (end) => endSession(room, unit, end),
-    endAllSessions: (end) => endAllSessions(room, unit, end),
-    revoke: (cutoffs) => revoke(room, unit, cutoffs),
-    subjectChanged: (change) => subjectChanged(room, unit, change),
-    requireReauthentication: (demand) => requireReauthentication(unit, demand),
-    reauthenticate: (proved) => reauthenticate(room, unit, proved),
-    stepUp: (proved) => stepUp(room, unit, proved),
-    reissue: (of) => reissue(room, unit, of),
-    renameSession: (renaming) => renameSession(unit, renaming),
-    putClient: (client) => putClient(unit.store.clients, client),
-    removeClient: (clientId) => unit.store.clients.delete(clientId),
-    findClient: (clientId) => room.clients.find(unit.store.clients, clientId),
-    listClients: () => room.clients.list(unit.store.clients),
-    addClientSecret: (clientId) => addSecret(room.clients, unit.store.clients, clientId),
+    beginSession: call((login) => beginLogin(room, unit, login)),
+    endSession: call((end) => endSession(room, unit, end)),
+    endAllSessions: call((end) => endAllSessions(room, unit, end)),
+    revoke: call((cutoffs) => revoke(room, unit, cutoffs)),
+    subjectChanged: call((change) => subjectChanged(room, unit, change)),
+    requireReauthentication: call((demand) => requireReauthentication(unit, demand)),
+    reauthenticate: call((proved) => reauthenticate(room, unit, proved)),
+    stepUp: call((proved) => stepUp(room, unit, proved)),
+    reissue: call((of) => reissue(room, unit, of)),
+    renameSession: call((renaming) => renameSession(unit, renaming)),
+    putClient: call((client) => putClient(unit.store.clients, client)),
+    removeClient: call((clientId) => unit.store.clients.delete(clientId)),
+    findClient: call((clientId) => room.clients.find(unit.store.clients, clientId)),
+    listClients: call(() => room.clients.list(unit.store.clients)),
+    addClientSecret: call((clientId) => addSecret(room.clients, unit.store.clients, clientId)),
   };
 }
 

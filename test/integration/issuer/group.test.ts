@@ -54,3 +54,26 @@ describe('refreshes that come at once', () => {
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(['stopping']));
   });
 });
+
+describe('the work of a transaction', () => {
+  test('that does not await what it calls is rolled back, and nothing of the call stays', async () => {
+    const issuer = await house().open();
+    const answer = await login(issuer);
+    const hasty = issuer.transaction((tx) => {
+      tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    });
+    await expect(hasty).rejects.toThrow('await each call of the transaction');
+    expect(issuer.log.snapshot().head).toBe(0);
+    expect((await issuer.sessions.find(answer.sid))?.endedAt).toBeNull();
+    expect(await asked(issuer, answer)).toBe('ok');
+  });
+
+  test('that calls after its end gets an error, and nothing is written', async () => {
+    const issuer = await house().open();
+    const { sid } = await login(issuer);
+    const late: (() => unknown)[] = [];
+    await issuer.transaction((tx) => void late.push(() => tx.endSession({ sid, reason: 'logout' })));
+    for (const call of late) await expect(async () => call()).rejects.toThrow('the transaction is over');
+    expect((await issuer.sessions.find(sid))?.endedAt).toBeNull();
+  });
+});
