@@ -10,6 +10,7 @@ export type {
   Meta,
   MetaReads,
   NewOutboxRow,
+  OtherIssuerReads,
   OtherIssuers,
   Outbox,
   OutboxReads,
