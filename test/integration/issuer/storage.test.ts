@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { createRemembering } from '../guard/setting.ts';
-import { codeOf, house, login, sqlOf } from './house.ts';
+import { codeOf, house, login, refresh, sqlOf } from './house.ts';
 
 /** SQLite itself says that the database is full: needs no right to mount. */
 function fill(database: { pragma(source: string, options?: { simple: boolean }): unknown }): () => void {
@@ -32,6 +32,16 @@ test('a write that does not fit is storage_unavailable, and the check follows th
   expect(storage()?.status).toBe('pass');
   expect(lines.filter((line) => line === 'error storage_failed')).toHaveLength(1);
   expect(lines).toContain('info storage_recovered');
+});
+
+test('refreshes that come at once and do not fit are storage_unavailable, each of them, and none has happened', async () => {
+  const issuer = await house().open();
+  const all = await Promise.all(Array.from({ length: 40 }, () => login(issuer)));
+  const free = fill(sqlOf(issuer));
+  const codes = await Promise.all(all.map((one) => codeOf(() => refresh(issuer, one))));
+  expect(new Set(codes)).toEqual(new Set(['storage_unavailable']));
+  free();
+  for (const one of all) expect(await codeOf(() => refresh(issuer, one))).toBeUndefined();
 });
 
 test('an error of the host in a transaction says nothing about the storage', async () => {
