@@ -14,6 +14,11 @@ import type { UserPatch } from './rows/users.ts';
 export interface AccountCommand {
   readonly sub: string;
   /**
+   * Runs in the transaction of the command, before the change, with the account as it is: what it throws refuses the command.
+   * Whoever decides before the transaction decides by what others may have changed when its turn comes.
+   */
+  requireAllowed?(before: AccountView): void | Promise<void>;
+  /**
    * Runs in the transaction of the command, after the change, for instance to write the audit. It may be called again when
    * the transaction has to wait for the clock, so it should only write the database; if it throws nothing happens.
    */
@@ -103,12 +108,13 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
   const { users } = rows;
 
   const apply = (
-    { sub, withinTransaction }: AccountCommand,
+    { sub, requireAllowed, withinTransaction }: AccountCommand,
     change: Change,
     require = requireAccount,
   ): Promise<AccountChange> =>
     transact(async (tx) => {
       const before = require(tx.users, sub);
+      await requireAllowed?.(viewOf(before));
       const revocation = await change(before, tx);
       const account = viewOf(tx.users.bySub(sub) ?? before);
       const done = { account, ...(revocation === undefined ? {} : { revocation }) };

@@ -90,6 +90,7 @@ export function withCheckedFactors(factors: SecondFactors): SecondFactors {
 
 const commandShape = {
   sub: required(string),
+  requireAllowed: option.callable<NonNullable<AccountCommand['requireAllowed']>>(),
   withinTransaction: option.callable<NonNullable<AccountCommand['withinTransaction']>>(),
 };
 const command = optionsOf<AccountCommand>('the command', commandShape);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Accounts, AccountsOptions } from '@rescind/accounts';
+import type { Accounts, AccountsOptions, AccountView } from '@rescind/accounts';
 import { openAccounts } from '@rescind/accounts';
 import { openIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
@@ -56,6 +56,23 @@ describe('accounts as a library', () => {
     await expect(accounts.administration.ban({ sub, withinTransaction })).rejects.toThrow('the audit');
     expect(accounts.administration.find(sub)).toMatchObject({ state: 'active' });
     expect(issuer.log.snapshot().head).toBe(0);
+  });
+
+  test('who may command it is decided in the transaction, by what those before it have changed', async () => {
+    const { accounts, issuer } = await open();
+    const { sub } = await accounts.own.register(ADA.username, ADA.password);
+    const requireAllowed = ({ scopes }: AccountView) => {
+      if (scopes?.includes('admin:users:write')) throw new Error('nobody of fewer scopes may');
+    };
+    const greater = accounts.administration.setScopes({ sub, scopes: ['admin:users:write'] });
+    const refused = accounts.administration.ban({ sub, requireAllowed });
+    const allowed = accounts.administration.setScopes({ sub, scopes: null });
+    await expect(refused).rejects.toThrow('nobody of fewer scopes may');
+    await Promise.all([greater, allowed]);
+    expect(accounts.administration.find(sub)).toMatchObject({ state: 'active', scopes: null });
+    await accounts.administration.ban({ sub, requireAllowed: async (account) => requireAllowed(account) });
+    expect(accounts.administration.find(sub)).toMatchObject({ state: 'banned' });
+    expect(issuer.log.snapshot().head).toBe(3);
   });
 
   test('a view has no password hash', async () => {

@@ -103,9 +103,9 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
           throw new RequestRefused([{ path: 'audience', message: 'must not be one of user-management itself' }]);
         }
         recent(administrator);
-        return changing(() => {
+        return changing(async () => {
           services.add(audience, clock.now());
-          written();
+          await written();
           return toView(audience);
         });
       },
@@ -137,9 +137,9 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
         if (dryRun !== 'false') return new NotDone(await issuer.preview(cutoff));
         if (configured) {
           recent(administrator);
-          return changing(() => {
+          return changing(async () => {
             services.remove(audience);
-            written();
+            await written();
             return { revocation: null, narrowed: [] };
           });
         }
@@ -154,7 +154,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
           }
           services.remove(audience);
           const revocation = await tx.revoke(cutoff);
-          written({ txn: revocation.txn, narrowed: narrowed.length });
+          await written({ txn: revocation.txn, narrowed: narrowed.length });
           return { revocation, narrowed: narrowed.map(({ clientId }) => clientId) };
         });
       },

@@ -11,7 +11,10 @@ export interface Administrator {
   readonly scopes: ReadonlySet<string>;
   /** Of a user's token; absent for an operator, whose secret is shown anew with every request. */
   readonly claims?: VerifiedClaims;
-  /** Asks again, right before something is done: a body may take half a minute to arrive. @throws as `Authenticate` */
+  /**
+   * Asks again: a body may take half a minute to arrive, and a transaction waits for its turn. Reads what is committed.
+   * @throws as `Authenticate`
+   */
   confirm(): Promise<void>;
 }
 

@@ -120,7 +120,7 @@ export function clientOperations(
           await asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
           // Its tokens of before have what it may have no more; sessions go on with what it may.
           const revocation = isNarrower ? await tx.revoke(narrowing(name)) : undefined;
-          written({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
+          await written({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
           return toJson(await found(name, tx));
         });
       },
@@ -142,7 +142,7 @@ export function clientOperations(
         issuer.transaction(async (tx) => {
           if (!(await found(name, tx)).authMethod.startsWith('client_secret')) throw new RescindError('client_state');
           const secret = await tx.addClientSecret(name);
-          written();
+          await written();
           return { secret };
         }),
     }),
@@ -163,7 +163,7 @@ export function clientOperations(
         issuer.transaction(async (tx) => {
           const client = await found(name, tx);
           await tx.putClient({ ...client, secretHashes: client.secretHashes.slice(-1) });
-          written();
+          await written();
           return toJson(await found(name, tx));
         }),
     }),
@@ -190,7 +190,7 @@ export function clientOperations(
           }
           await tx.putClient({ ...(await found(name, tx)), disabled: true });
           const revocation = body.endSessions ? await cutOff(tx, name, body.reason) : null;
-          written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
+          await written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
           return { client: toJson(await found(name, tx)), revocation };
         });
       },
@@ -211,7 +211,7 @@ export function clientOperations(
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction(async (tx) => {
           await tx.putClient({ ...(await found(name, tx)), disabled: false });
-          written();
+          await written();
           return toJson(await found(name, tx));
         }),
     }),
@@ -234,7 +234,7 @@ export function clientOperations(
           await found(name, tx);
           if (!(await tx.removeClient(name))) throw new RescindError('client_state');
           const revocation = await cutOff(tx, name, body.reason);
-          written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
+          await written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
           return { revocation };
         });
       },

@@ -20,10 +20,11 @@ export interface Stated {
 export interface ActInput<P, Q, B> extends OperationInput<P, Q, B> {
   readonly administrator: Administrator;
   /**
-   * Writes the act into the audit: to be called inside the transaction that does it. When that is run again, so is this,
-   * and the last time counts.
+   * Asks again who acts, and writes the act into the audit: to be awaited inside the transaction that does it, which may have
+   * waited for its turn. When that is run again, so is this, and the last time counts.
+   * @throws as `Authenticate`
    */
-  written(details?: AuditDetails): void;
+  written(details?: AuditDetails): Promise<void>;
 }
 
 interface Acting<P, Q, B extends Stated> extends Omit<OperationOf<P, Q, B>, 'security' | 'handle' | 'use'> {
@@ -84,7 +85,8 @@ export function createDesk(audit: Audit): Desk {
           const record: Omit<AuditRecord, 'result' | 'details'> = { who: administrator.who, ...about };
 
           let entry: AuditEntry | undefined;
-          const written = (details: AuditDetails = {}) => {
+          const written = async (details: AuditDetails = {}) => {
+            await administrator.confirm();
             entry = audit.record({ ...record, result: 'done', details });
           };
           try {

@@ -105,13 +105,13 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       targets: ({ body }) => [`feed_client:${body.clientId}`],
       async act({ body: { clientId }, administrator, written }) {
         recent(administrator);
-        const secret = await issuer.transaction(() => {
+        const secret = await issuer.transaction(async () => {
           if (table.find(clientId) !== undefined) {
             throw new RescindError('client_state', { publicDetail: 'It is registered already' });
           }
           const made = makeSecret([]);
           table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
-          written();
+          await written();
           return made.secret;
         });
         changed(clientId, true);
@@ -133,11 +133,11 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       targets,
       async act({ params: { clientId }, administrator, written }) {
         recent(administrator);
-        const { secret, isOneDropped } = await issuer.transaction(() => {
+        const { secret, isOneDropped } = await issuer.transaction(async () => {
           const { secretHashes: before } = found(clientId);
           const made = makeSecret(before);
           table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
-          written();
+          await written();
           return { secret: made.secret, isOneDropped: before.some((hash) => !made.secretHashes.includes(hash)) };
         });
         changed(clientId, isOneDropped);
@@ -159,9 +159,9 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       targets,
       async act({ params: { clientId }, administrator, written }) {
         recent(administrator);
-        await issuer.transaction(() => {
+        await issuer.transaction(async () => {
           table.put({ clientId, secretHashes: found(clientId).secretHashes.slice(-1) }, clock.now());
-          written();
+          await written();
         });
         changed(clientId, true);
         return toView(clientId);
@@ -182,10 +182,10 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       targets,
       async act({ params: { clientId }, administrator, written }) {
         recent(administrator);
-        await issuer.transaction(() => {
+        await issuer.transaction(async () => {
           found(clientId);
           table.remove(clientId);
-          written();
+          await written();
         });
         changed(clientId, true);
         return undefined;

@@ -124,7 +124,7 @@ export function sessionOperations(
         const revocation = await issuer.transaction(async (tx) => {
           await actable(administrator, sid);
           const done = await tx.endSession({ sid, reason: word });
-          written({ txn: done?.txn ?? null });
+          await written({ txn: done?.txn ?? null });
           return done;
         });
         return { revocation: revocation ?? null };
@@ -148,7 +148,7 @@ export function sessionOperations(
           const { sub } = await actable(administrator, sid);
           const view = await tx.renameSession({ sid, sub, deviceName });
           if (view === undefined) throw new RescindError('not_found');
-          written();
+          await written();
           return toJson(view);
         });
       },
@@ -170,7 +170,7 @@ export function sessionOperations(
         return issuer.transaction(async (tx) => {
           await actable(administrator, sid);
           const sessions = await tx.requireReauthentication({ sid, reason: word });
-          written({ sessions });
+          await written({ sessions });
           return { sessions };
         });
       },

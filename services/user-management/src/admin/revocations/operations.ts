@@ -44,13 +44,13 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
   const revoke = (
     cutoffs: readonly CutoffRequest[],
     requireAllowed: () => Promise<void>,
-    written: (details: { txn: string; endedSessions: number }) => void,
+    written: (details: { txn: string; endedSessions: number }) => Promise<void>,
   ) =>
     issuer.transaction(async (tx) => {
       await requireAllowed();
       const done = await tx.revoke(cutoffs);
       // Where it stands in the log is known after the commit: whoever reads the audit finds it by its txn.
-      written({ txn: done.txn, endedSessions: done.endedSessions });
+      await written({ txn: done.txn, endedSessions: done.endedSessions });
       return done;
     });
 

@@ -5,7 +5,7 @@ import type { ActInput, Stated } from '../desk.ts';
 import { reasonedBody, statedBody } from '../schemas.ts';
 import { requireWithin } from '../standing.ts';
 import type { Params, UserCommand, UserParts } from './parts.ts';
-import { commandOf, params, reasonOf, requireUser, TAG, targets, toChange, WRITE } from './parts.ts';
+import { commandOf, params, reasonOf, TAG, targets, toChange, WRITE } from './parts.ts';
 import { changed, claimsBody, rolesBody, scopesBody } from './schemas.ts';
 
 /** What changes an account, and cuts off what was issued before. */
@@ -35,9 +35,7 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
       errors: ['subject_unknown'],
       targets,
       async act(input) {
-        requireUser(users, input.params.sub);
-        requireWithin(input.administrator, scopesOf(input.params.sub));
-        return toChange(await of.does({ ...commandOf(input), body: input.body }, input));
+        return toChange(await of.does({ ...commandOf(input, scopesOf), body: input.body }, input));
       },
     });
 

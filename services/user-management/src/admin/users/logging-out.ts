@@ -28,8 +28,7 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       errors: ['subject_unknown'],
       targets,
       async act(input) {
-        requireActable(input.administrator, input.params.sub);
-        const done = await users.resetPassword({ ...commandOf(input), ...reasonOf(input.body) });
+        const done = await users.resetPassword({ ...commandOf(input, scopesOf), ...reasonOf(input.body) });
         return { ...toChange(done), resetToken: done.resetToken, expiresAt: done.expiresAt };
       },
     }),
@@ -50,7 +49,7 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
         return issuer.transaction(async (tx) => {
           requireActable(administrator, sub);
           const revocation = await tx.endAllSessions({ sub, reason });
-          written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
+          await written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
           return { revocation: revocation ?? null };
         });
       },
@@ -72,7 +71,7 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
         return issuer.transaction(async (tx) => {
           requireActable(administrator, sub);
           const sessions = await tx.requireReauthentication({ sub, reason });
-          written({ sessions });
+          await written({ sessions });
           return { sessions };
         });
       },

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { scopesOfArea } from '../../scopes.ts';
 import type { ActInput, Desk } from '../desk.ts';
 import { id } from '../schemas.ts';
+import { requireWithin } from '../standing.ts';
 
 /** What the operations about users are made with. */
 export interface UserParts {
@@ -31,15 +32,27 @@ export function requireUser(users: Pick<Accounts['administration'], 'find'>, sub
 
 export interface UserCommand {
   readonly sub: string;
-  withinTransaction(done: AccountChange): void;
+  requireAllowed(): void;
+  withinTransaction(done: AccountChange): Promise<void>;
 }
 
-/** The audit is written in the transaction of the change. */
-export function commandOf({
-  params: { sub },
-  written,
-}: Pick<ActInput<Params, unknown, unknown>, 'params' | 'written'>): UserCommand {
-  return { sub, withinTransaction: ({ revocation }) => written({ txn: revocation?.txn ?? null }) };
+/**
+ * In the transaction of the change, that the administrator has every admin scope of the user is required, and the audit is
+ * written.
+ */
+export function commandOf(
+  {
+    params: { sub },
+    administrator,
+    written,
+  }: Pick<ActInput<Params, unknown, unknown>, 'params' | 'administrator' | 'written'>,
+  scopesOf: UserParts['scopesOf'],
+): UserCommand {
+  return {
+    sub,
+    requireAllowed: () => requireWithin(administrator, scopesOf(sub)),
+    withinTransaction: ({ revocation }) => written({ txn: revocation?.txn ?? null }),
+  };
 }
 
 export const reasonOf = ({ reason }: { readonly reason?: string | undefined }) =>
