@@ -124,6 +124,8 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
     const opening = broadcast.opening();
     if (!(opening instanceof Promise)) return open(opening);
     return opening.then((heartbeat) => {
+      // Nothing says any more that it has ended.
+      if (response.destroyed) return;
       // What was checked before it waited may have changed: a client whose secret is gone has no connections to end yet.
       requireOpen();
       if (requireClient(request, response) !== client) throw new RescindError('client_invalid');
