@@ -74,24 +74,28 @@ export async function serveLines(source: LogSource, secret: string) {
     sockets.add(socket);
     socket.on('error', () => undefined);
     const reading = createInterface({ input: socket }).on('error', () => undefined);
-    reading.once('line', (line) => {
+    reading.once('line', async (line) => {
       const [given, position = ''] = line.split(' ');
       if (given !== secret) return socket.destroy();
       const at = position.lastIndexOf(':');
       const { epoch, head } = source.snapshot();
       const wanted = position.slice(0, at) === epoch ? Number(position.slice(at + 1)) : 0;
       let sent = wanted <= head ? wanted : 0;
-      const beat = () => void socket.write(`${source.heartbeat().jws}\n`);
+      const beat = async () => {
+        const { jws } = await source.heartbeat();
+        socket.write(`${jws}\n`);
+      };
       const send = () => {
         for (const { seq, jws } of source.read(sent, 10_000)) {
           socket.write(`${jws}\n`);
           sent = seq;
         }
       };
-      beat();
+      await beat();
+      if (socket.destroyed) return undefined;
       send();
       const stop = source.onAppend(send);
-      const timer = setInterval(beat, 100);
+      const timer = setInterval(() => void beat(), 100);
       return socket.on('close', () => {
         stop();
         clearInterval(timer);
