@@ -12,13 +12,15 @@ import { freshPath } from './setting.ts';
 /** Publishes a log of record into a log in memory, as the relay does into a topic: events, and a heartbeat behind them. */
 function relay(source: LogSource, log: MemoryLog): void {
   let sent = 0;
-  const send = () => {
+  const send = async () => {
     const rows = source.read(sent, 10_000);
     sent = rows.at(-1)?.seq ?? sent;
-    log.append([...rows.map(({ jws }) => jws), source.heartbeat().jws]);
+    log.append(rows.map(({ jws }) => jws));
+    const { jws } = await source.heartbeat();
+    log.append([jws]);
   };
-  const stop = source.onAppend(send);
-  const timer = setInterval(send, 100);
+  const stop = source.onAppend(() => void send());
+  const timer = setInterval(() => void send(), 100);
   onTestFinished(() => {
     stop();
     clearInterval(timer);
