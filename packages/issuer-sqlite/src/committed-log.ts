@@ -1,6 +1,6 @@
 import type { CommittedLog, LastWord, LastWords, LogIdentity, OutboxRow } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
-import { COLUMNS } from './outbox.ts';
+import { COLUMNS, PRESENT } from './outbox.ts';
 
 export function createLastWords(database: Database.Database): LastWords {
   const insert = database.prepare('INSERT OR REPLACE INTO rescind_last_words (epoch, jws) VALUES (@epoch, @jws)');
@@ -21,10 +21,14 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
     'SELECT epoch, head, last, floor FROM rescind_meta WHERE epoch IS NOT NULL',
   );
   const read = database.prepare<[number, number], { seq: number; jws: string }>(
-    'SELECT seq, jws FROM rescind_outbox WHERE seq > ? ORDER BY seq LIMIT ?',
+    `SELECT seq, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ?`,
   );
-  const idAt = database.prepare<[number], string>('SELECT jti FROM rescind_outbox WHERE seq = ?').pluck();
-  const bottom = database.prepare<[], OutboxRow>(`SELECT ${COLUMNS} FROM rescind_outbox ORDER BY seq LIMIT 1`);
+  const idAt = database
+    .prepare<[number], string>(`SELECT jti FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`)
+    .pluck();
+  const bottom = database.prepare<[], OutboxRow>(
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} ORDER BY seq LIMIT 1`,
+  );
   const eventKid = database
     .prepare<[], string>(`SELECT kid FROM rescind_keys WHERE purpose = 'event' AND state = 'active'`)
     .pluck();

@@ -1,33 +1,43 @@
 import type { Outbox, OutboxRow } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 
-export const COLUMNS = 'seq, jti, txn, revocation, expires_at AS expiresAt, appended_at AS appendedAt';
+export const COLUMNS = 'epoch, seq, jti, txn, revocation, expires_at AS expiresAt, appended_at AS appendedAt';
+/** One statement reads which epoch it is, and its rows. */
+export const PRESENT = 'epoch = (SELECT epoch FROM rescind_meta)';
 
 export function createOutbox(database: Database.Database): Outbox {
   const append = database.prepare(
-    `INSERT INTO rescind_outbox (seq, jti, txn, jws, revocation, expires_at, appended_at)
-     VALUES (@seq, @jti, @txn, @jws, @revocation, @expiresAt, @appendedAt)`,
+    `INSERT INTO rescind_outbox (epoch, seq, jti, txn, jws, revocation, expires_at, appended_at)
+     VALUES (@epoch, @seq, @jti, @txn, @jws, @revocation, @expiresAt, @appendedAt)`,
   );
-  const jwsAt = database.prepare<[number], string>('SELECT jws FROM rescind_outbox WHERE seq = ?').pluck();
-  const bottom = database.prepare<[], OutboxRow>(`SELECT ${COLUMNS} FROM rescind_outbox ORDER BY seq LIMIT 1`);
+  const jwsAt = database
+    .prepare<[number], string>(`SELECT jws FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`)
+    .pluck();
+  const bottom = database.prepare<[], OutboxRow>(
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} ORDER BY seq LIMIT 1`,
+  );
   const live = database.prepare<[number], OutboxRow>(
-    `SELECT ${COLUMNS} FROM rescind_outbox WHERE expires_at > ? ORDER BY seq`,
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} AND expires_at > ? ORDER BY seq`,
   );
   const liveAfter = database.prepare<[number, number, number], OutboxRow>(
-    `SELECT ${COLUMNS} FROM rescind_outbox WHERE expires_at > ? AND seq > ? ORDER BY seq LIMIT ?`,
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} AND expires_at > ? AND seq > ? ORDER BY seq LIMIT ?`,
   );
   const lowestLive = database
-    .prepare<[number], number>('SELECT seq FROM rescind_outbox WHERE expires_at > ? ORDER BY seq LIMIT 1')
+    .prepare<[number], number>(
+      `SELECT seq FROM rescind_outbox WHERE ${PRESENT} AND expires_at > ? ORDER BY seq LIMIT 1`,
+    )
     .pluck();
   const ofTxn = database.prepare<[string], OutboxRow>(
-    `SELECT ${COLUMNS} FROM rescind_outbox WHERE txn = ? ORDER BY seq`,
+    `SELECT ${COLUMNS} FROM rescind_outbox WHERE txn = ? AND ${PRESENT} ORDER BY seq`,
   );
   const txnsBefore = database.prepare<[number, number], { seq: number; txn: string }>(
     `SELECT seq, txn FROM rescind_outbox AS row
-     WHERE seq < ? AND NOT EXISTS (SELECT 1 FROM rescind_outbox WHERE txn = row.txn AND seq > row.seq)
+     WHERE ${PRESENT} AND seq < ?
+       AND NOT EXISTS (SELECT 1 FROM rescind_outbox WHERE txn = row.txn AND epoch = row.epoch AND seq > row.seq)
      ORDER BY seq DESC LIMIT ?`,
   );
-  const remove = database.prepare('DELETE FROM rescind_outbox WHERE seq = ?');
+  const remove = database.prepare(`DELETE FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`);
+  const removeOthers = database.prepare(`DELETE FROM rescind_outbox WHERE NOT ${PRESENT}`);
 
   return {
     async append(row) {
@@ -43,8 +53,8 @@ export function createOutbox(database: Database.Database): Outbox {
     async delete(seq) {
       remove.run(seq);
     },
-    async clear() {
-      database.exec(`DELETE FROM rescind_outbox; DELETE FROM sqlite_sequence WHERE name = 'rescind_outbox'`);
+    async deleteOtherEpochs() {
+      removeOthers.run();
     },
   };
 }

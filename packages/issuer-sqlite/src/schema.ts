@@ -4,13 +4,14 @@ import { first } from './migrations/first.ts';
 import { keyRotation } from './migrations/key-rotation.ts';
 import { lastWords } from './migrations/last-words.ts';
 import { otherIssuers } from './migrations/other-issuers.ts';
+import { outboxKey } from './migrations/outbox-key.ts';
 import { sessions } from './migrations/sessions.ts';
 
 /**
  * Each entry takes a database from one version to the next, rows and all; never changed once released. The version is
  * kept in a table of ours: `user_version` belongs to the host, whose tables are in the same file.
  */
-const MIGRATIONS: readonly string[] = [first, sessions, keyRotation, lastWords, otherIssuers];
+const MIGRATIONS: readonly string[] = [first, sessions, keyRotation, lastWords, otherIssuers, outboxKey];
 
 /** @throws RescindError `database_newer` */
 export function migrate(database: Database.Database, path: string): void {

@@ -262,8 +262,8 @@ function createUnit({
       await flush();
       isChanged = true;
       announceEpoch(epoch);
-      await tx.outbox.clear();
       await tx.meta.openEpoch(epoch);
+      await tx.outbox.deleteOtherEpochs();
     },
     async apart(work) {
       const [events, hooks] = [planned.length, after.length];

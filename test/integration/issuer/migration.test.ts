@@ -5,6 +5,7 @@ import { createManualClock } from '@rescind/revocation';
 import { generateSigningKey, signingKeyToPem } from '@rescind/token';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
+import type { House } from './house.ts';
 import { asked, codeOf, house, sqlOf } from './house.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`./fixtures/${name}`, import.meta.url), 'utf8');
@@ -15,9 +16,9 @@ type Given = Record<
   { refresh_token: string; sid: string }
 >;
 
-/** A file that version 1 wrote, as it lay there; only its private keys are not those of then. */
-async function upgraded() {
-  const { at, ...given } = JSON.parse(fixture('version-1.json'));
+/** A file that a version wrote, as it lay there; only its private keys are not those of then. */
+function fileOfVersion(version: 1 | 5) {
+  const { at, ...given } = JSON.parse(fixture(`version-${version}.json`));
   const place = house();
   for (const sub of ['bob', 'eve']) place.users.put(sub);
   mkdirSync(place.keysPath, { mode: 0o700 });
@@ -26,7 +27,7 @@ async function upgraded() {
     writeFileSync(join(place.keysPath, `${purpose}-${key.kid}.pem`), signingKeyToPem(key), { mode: 0o600 });
     return key.kid;
   };
-  const sql = fixture('version-1.sql')
+  const sql = fixture(`version-${version}.sql`)
     .replaceAll('TOKEN_KID', nameOf('token'))
     .replaceAll('EVENT_KID', nameOf('event'));
   const database = new Database(place.databasePath);
@@ -34,10 +35,15 @@ async function upgraded() {
   const mark = database.prepare('SELECT epoch, head, last AS id FROM rescind_meta').get();
   database.close();
   writeFileSync(join(place.keysPath, 'high-water.json'), JSON.stringify(mark));
-  // The host registers what it has; who had sessions before there was a registry is in it anyway.
   const clock = createManualClock(at);
-  const issuer = await place.open({ clock, clients: [{ clientId: 'web', name: 'Web', authMethod: 'none' }] });
-  return { place, clock, issuer, given: given as Given };
+  // The host registers what it has; who had sessions before there was a registry is in it anyway.
+  const open = () => place.open({ clock, clients: [{ clientId: 'web', name: 'Web', authMethod: 'none' }] });
+  return { place, clock, given, open };
+}
+
+async function upgraded() {
+  const { open, ...file } = fileOfVersion(1);
+  return { ...file, issuer: await open(), given: file.given as Given };
 }
 
 const use = (issuer: Issuer, { refresh_token: refreshToken }: { refresh_token: string }, clientId = 'web') =>
@@ -100,5 +106,64 @@ describe('a file of version 1', () => {
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     expect(issuer.log.snapshot().head).toBe(3);
     expect(await codeOf(() => use(issuer, given.present, 'app'))).toBe('grant_invalid');
+  });
+});
+
+describe('a file of version 5, in its second epoch', () => {
+  const rowsOf = ({ databasePath }: House, sql: string) => {
+    const database = new Database(databasePath, { readonly: true });
+    const rows = database.prepare(sql).all();
+    database.close();
+    return rows;
+  };
+  const outboxOf = (place: House) => rowsOf(place, 'SELECT * FROM rescind_outbox ORDER BY seq');
+
+  test('keeps its events in their order, under the key (epoch, seq)', async () => {
+    const { place, given, open } = fileOfVersion(5);
+    const before = outboxOf(place);
+    expect(before).toHaveLength(given.head);
+    const issuer = await open();
+    expect(outboxOf(place)).toEqual(before.map((row) => ({ epoch: given.epoch, ...(row as object) })));
+    const key = "SELECT name FROM pragma_table_info('rescind_outbox') WHERE pk > 0 ORDER BY pk";
+    expect(rowsOf(place, key)).toEqual([{ name: 'epoch' }, { name: 'seq' }]);
+    expect(issuer.log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });
+    expect(issuer.log.read(0, 10).map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    expect((await issuer.revocations.list()).items.map(({ reason }) => reason)).toEqual([
+      ...['tenant_moved', 'key_compromised', 'logout', 'event_key_revoked'],
+    ]);
+  });
+
+  test('goes on: refresh tokens, the log, the next epoch, and another start', async () => {
+    const { given, open } = fileOfVersion(5);
+    const issuer = await open();
+    expect((await issuer.refresh({ refreshToken: given.refreshToken, clientId: 'web' })).sid).toBe(given.sid);
+    await issuer.endSession({ sid: given.again, reason: 'logout' });
+    expect(issuer.log.snapshot().head).toBe(given.head + 1);
+    const [active] = (await issuer.keys.list()).filter(
+      ({ purpose, state }) => purpose === 'event' && state === 'active',
+    );
+    await issuer.keys.revoke({ kid: String(active?.kid), reason: 'key_compromised' });
+    const { epoch, head } = issuer.log.snapshot();
+    expect(epoch > given.epoch).toBe(true);
+    expect(issuer.log.read(0, 100).map(({ seq }) => seq)).toEqual(Array.from({ length: head }, (_, i) => i + 1));
+    await issuer.close();
+    expect((await open()).log.snapshot()).toMatchObject({ epoch, head });
+  });
+
+  test('stays as it is when its migration fails, and is migrated by the next start', async () => {
+    const { place, open, given } = fileOfVersion(5);
+    const database = new Database(place.databasePath);
+    // The last statement of the migration fails.
+    database.exec('DROP INDEX rescind_outbox_txn; CREATE TABLE rescind_outbox_txn (taken TEXT)');
+    database.close();
+    const schema = 'SELECT type, name, sql FROM sqlite_master ORDER BY name';
+    const before = [rowsOf(place, schema), outboxOf(place)];
+    await expect(open()).rejects.toThrow('SQLITE_ERROR');
+    expect([rowsOf(place, schema), outboxOf(place)]).toEqual(before);
+    expect(rowsOf(place, 'SELECT version FROM rescind_schema')).toEqual([{ version: 5 }]);
+    const again = new Database(place.databasePath);
+    again.exec('DROP TABLE rescind_outbox_txn');
+    again.close();
+    expect((await open()).log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });
   });
 });

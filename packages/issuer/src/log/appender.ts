@@ -76,6 +76,7 @@ export function createAppender(encoderOf: (kid: string | undefined) => EventEnco
         const { id = createId(), at = now } = signed ?? {};
         const jws = signed?.jws ?? encoder.event({ epoch, seq, id, prev: last, txn, reason, at, deny });
         await tx.outbox.append({
+          epoch,
           seq,
           jti: id,
           txn,

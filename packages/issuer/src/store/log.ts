@@ -42,8 +42,9 @@ export interface Meta extends MetaReads {
   setSentSeq(epoch: string, seq: number): Promise<void>;
 }
 
-/** A signed event of the present epoch, in its place. */
+/** A signed event in its place: (`epoch`, `seq`) is its key. */
 export interface OutboxRow {
+  readonly epoch: string;
   readonly seq: number;
   readonly jti: string;
   readonly txn: string;
@@ -58,6 +59,7 @@ export interface NewOutboxRow extends OutboxRow {
   readonly jws: string;
 }
 
+/** All of them read rows of the present epoch, that of `Meta.openEpoch`, and no others. */
 export interface OutboxReads {
   /** The row with the lowest seq. */
   bottom(): Promise<OutboxRow | undefined>;
@@ -76,11 +78,12 @@ export interface OutboxReads {
 }
 
 export interface Outbox extends OutboxReads {
-  /** Rejects when there is a row with this seq, or this id. */
+  /** Of any epoch. Rejects when there is a row with this (epoch, seq), or this id. */
   append(row: NewOutboxRow): Promise<void>;
+  /** Deletes the row of the present epoch with this seq. */
   delete(seq: number): Promise<void>;
-  /** Deletes every row. */
-  clear(): Promise<void>;
+  /** Deletes every row that is not of the present epoch. */
+  deleteOtherEpochs(): Promise<void>;
 }
 
 /** Which cut-offs of an issuer may be about a token. */
