@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { StoreTransaction } from '@rescind/issuer/store';
+import { TRANSACTION_OVER, watchTables } from '@rescind/issuer/store';
 import { RescindError } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 import { isBusy } from './connection.ts';
@@ -16,12 +17,10 @@ export interface TransactionQueue {
   idle(): Promise<void>;
 }
 
-const OVER = 'the transaction is over: its work must not go on after it';
-
 /** An open transaction, as the code that runs inside of it finds it. */
 interface Open {
   isOpen: boolean;
-  /** The first error of a statement of the host: the transaction is rolled back, whoever catches the error. */
+  /** The first error of a method or a statement: the transaction is rolled back, whoever catches the error. */
   failure: { readonly error: unknown } | undefined;
 }
 
@@ -64,14 +63,14 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
 
   async function apart<T>(work: () => Promise<T>): Promise<T> {
     const open = openNow();
-    if (open === undefined) throw new Error(OVER);
+    if (open === undefined) throw new Error(TRANSACTION_OVER);
     const before = open.failure;
-    savepoint.run();
+    run(open, savepoint);
     try {
       return await work();
     } catch (error) {
       if (writer.inTransaction) {
-        undo.run();
+        run(open, undo);
         open.failure = before;
       } else {
         // A full disk undoes the whole transaction, and there is none to go on in.
@@ -80,15 +79,40 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
       }
       throw error;
     } finally {
-      if (writer.inTransaction) release.run();
+      if (writer.inTransaction) run(open, release);
+    }
+  }
+
+  /** Without its savepoint there is no telling what of the work would be committed. */
+  function run(open: Open, statement: Statement): void {
+    try {
+      statement.run();
+    } catch (error) {
+      open.failure ??= { error };
+      throw error;
     }
   }
 
   async function attempt<T>(work: (tx: StoreTransaction<HostSql>) => Promise<T>): Promise<T> {
     const open: Open = { isOpen: true, failure: undefined };
     try {
+      // One that could not be rolled back when it ended.
+      if (writer.inTransaction) rollback.run();
       begin.run();
-      const tx = new OpenTransaction(() => open.isOpen && isWriting(), tables, sql, apart);
+      const watch = {
+        isOpen: () => open.isOpen && isWriting(),
+        failed(error: unknown) {
+          open.failure ??= { error };
+        },
+      };
+      const tx = {
+        ...watchTables(tables, watch),
+        apart,
+        get sql() {
+          if (!watch.isOpen()) throw new Error(TRANSACTION_OVER);
+          return sql;
+        },
+      };
       const result = await contexts.run(open, () => work(tx));
       if (open.failure !== undefined) throw open.failure.error;
       commit.run();
@@ -106,9 +130,10 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
   return {
     sql,
     run<T>(work: (tx: StoreTransaction<HostSql>) => Promise<T>): Promise<T> {
-      // Nobody waits most of the time: then it begins at once.
-      const result = waiting === 0 ? attempt(work) : last.then(() => attempt(work));
+      if (openNow() !== undefined) return Promise.reject(new Error('a transaction of this store is open: use its tx'));
       waiting += 1;
+      // Nobody waits most of the time: then it begins at once.
+      const result = waiting === 1 ? attempt(work) : last.then(() => attempt(work));
       last = result.then(leave, leave);
       return result;
     },
@@ -123,64 +148,3 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
 }
 
 type Statement = Database.Statement;
-
-/** What the work of a transaction is given. Work that goes on after its end reaches nothing: another transaction may be open. */
-class OpenTransaction implements StoreTransaction<HostSql> {
-  readonly #isOpen: () => boolean;
-  readonly #tables: Tables;
-  readonly #sql: HostSql;
-  readonly apart: StoreTransaction['apart'];
-
-  constructor(isOpen: () => boolean, tables: Tables, sql: HostSql, apart: StoreTransaction['apart']) {
-    this.#isOpen = isOpen;
-    this.#tables = tables;
-    this.#sql = sql;
-    this.apart = apart;
-  }
-
-  #held(): Tables {
-    if (this.#isOpen()) return this.#tables;
-    throw new Error(OVER);
-  }
-
-  get meta() {
-    return this.#held().meta;
-  }
-
-  get keys() {
-    return this.#held().keys;
-  }
-
-  get sessions() {
-    return this.#held().sessions;
-  }
-
-  get clients() {
-    return this.#held().clients;
-  }
-
-  get revocations() {
-    return this.#held().revocations;
-  }
-
-  get outbox() {
-    return this.#held().outbox;
-  }
-
-  get lastWords() {
-    return this.#held().lastWords;
-  }
-
-  get otherIssuers() {
-    return this.#held().otherIssuers;
-  }
-
-  get storedTimes() {
-    return this.#held().storedTimes;
-  }
-
-  get sql(): HostSql {
-    this.#held();
-    return this.#sql;
-  }
-}

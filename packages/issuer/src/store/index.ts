@@ -19,6 +19,8 @@ export type {
   Revocations,
   StoredTimes,
 } from './log.ts';
+export type { TransactionWatch } from './open-transaction.ts';
+export { TRANSACTION_OVER, watchTables } from './open-transaction.ts';
 export type {
   ListPlace,
   Minted,
