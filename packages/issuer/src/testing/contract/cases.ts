@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import type { Store, StoreTransaction } from '../../store/store.ts';
+import { dumpOf } from './dump.ts';
+import type { StorePlace } from './place.ts';
+import { openFilled, openTwo, outcomeOf, whenFree } from './place.ts';
+import { bytes, EXP, minted, START, session } from './samples.ts';
+
+type Case<Sql> = (place: StorePlace<Sql>) => Promise<void>;
+
+/** What holds for transactions, whatever they do. */
+export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
+  return {
+    async 'transactions run one after another, in the order of the calls'(place) {
+      const store = await openFilled(place);
+      const steps: string[] = [];
+      const running = ['a', 'b', 'c'].map((name) =>
+        store.transaction(async (tx) => {
+          steps.push(`${name} begins`);
+          await tx.meta.clockFloor();
+          await new Promise((resolve) => setImmediate(resolve));
+          await tx.otherIssuers.add(`https://${name}.example`);
+          steps.push(`${name} ends`);
+        }),
+      );
+      await Promise.all(running);
+      const expected = ['a', 'b', 'c'].flatMap((name) => [`${name} begins`, `${name} ends`]);
+      assert.deepEqual(steps, expected);
+    },
+
+    async 'a transaction inside of another is refused, and the outer one goes on'(place) {
+      const store = await openFilled(place);
+      await store.transaction(async (tx) => {
+        await assert.rejects(store.transaction(async () => undefined));
+        await tx.otherIssuers.add('https://outer.example');
+      });
+      assert.ok((await store.read.otherIssuers.all()).includes('https://outer.example'));
+    },
+
+    async 'one that rejects does not hold up the next'(place) {
+      const store = await openFilled(place);
+      const failing = store.transaction(async () => {
+        throw new Error('of the work');
+      });
+      const next = store.transaction(async (tx) => tx.meta.clockFloor());
+      await assert.rejects(failing, /of the work/);
+      assert.equal(await next, START + 30);
+    },
+
+    async 'a method that is called after the end is refused, also one taken before'(place) {
+      const store = await openFilled(place);
+      const late: (() => Promise<unknown>)[] = [];
+      await store.transaction(async (tx) => {
+        const { sessions, otherIssuers } = tx;
+        const { rename } = sessions;
+        late.push(
+          async () => tx.sessions.rename('s-1', 'late'),
+          async () => sessions.rename('s-1', 'late'),
+          async () => rename('s-1', 'late'),
+          async () => otherIssuers.add('https://late.example'),
+          async () => tx.apart(() => sessions.rename('s-1', 'late')),
+          async () => place.writeHostRow(tx.sql, 'late'),
+        );
+      });
+      const before = await dumpOf(store);
+      for (const call of late) await assert.rejects(call);
+      // Also while another transaction is open, into which it would write.
+      await store.transaction(async () => {
+        for (const call of late.slice(0, -1)) await assert.rejects(call);
+      });
+      assert.deepEqual(await dumpOf(store), before);
+    },
+
+    async 'rows of the host commit, and are rolled back, with the transaction'(place) {
+      const [store, other] = (await openTwo(place)) as [Store<Sql>, Store<Sql>];
+      const failing = store.transaction(async (tx) => {
+        await place.writeHostRow(tx.sql, 'lost');
+        await tx.sessions.rename('s-1', 'lost');
+        throw new Error('of the work');
+      });
+      await assert.rejects(failing, /of the work/);
+      await store.transaction(async (tx) => {
+        await outcomeOf(() =>
+          tx.apart(async () => {
+            await place.writeHostRow(tx.sql, 'undone');
+            throw new Error('of the work');
+          }),
+        );
+        await place.writeHostRow(tx.sql, 'kept');
+        assert.deepEqual(await place.hostRows(tx.sql), ['kept']);
+        assert.deepEqual(await place.hostRows(other.read.sql), other === store ? ['kept'] : []);
+      });
+      for (const one of [store, other]) assert.deepEqual(await place.hostRows(one.read.sql), ['kept']);
+    },
+
+    async 'a failure of any statement, with rows of several tables and of the host, leaves all or nothing'(place) {
+      const store = await openFilled(place);
+      const before = await dumpOf(store);
+      for (let number = 0; ; number += 1) {
+        const failing = place.failStatement(number);
+        const outcome = await outcomeOf(() => store.transaction((tx) => decide(tx, place)));
+        failing.stop();
+        if (!failing.hasFailed()) {
+          assert.ok(!('error' in outcome));
+          break;
+        }
+        assert.ok('error' in outcome, `statement ${number} fails, and the transaction does not`);
+        assert.deepEqual(await dumpOf(store), before);
+        assert.deepEqual(await place.hostRows(store.read.sql), []);
+      }
+      assert.deepEqual(await place.hostRows(store.read.sql), ['decided']);
+      assert.equal((await store.read.sessions.find('s-5'))?.newestJti, 'jti-5');
+    },
+
+    async 'a rollback of which any statement fails leaves nothing, and the store goes on'(place) {
+      const store = await openFilled(place);
+      const before = await dumpOf(store);
+      for (let number = 0, isReached = true; isReached; number += 1) {
+        const failing = place.failStatement(number);
+        const rolledBack = store.transaction(async (tx) => {
+          await decide(tx, place);
+          throw new Error('of the work');
+        });
+        await assert.rejects(rolledBack);
+        failing.stop();
+        isReached = failing.hasFailed();
+        assert.deepEqual(await dumpOf(store), before);
+        assert.equal(await store.transaction(async (tx) => tx.meta.clockFloor()), before.meta.clockFloor);
+      }
+    },
+
+    async 'of many from two connections at once each sees all that were before it'(place) {
+      const stores = await openTwo(place);
+      const [store] = stores as [Store<Sql>];
+      const writing = Array.from({ length: 20 }, (_, index) => stores[index % 2] ?? store).map((one) =>
+        whenFree(() =>
+          one.transaction(async (tx) => {
+            const head = (await tx.meta.identity())?.head ?? 0;
+            await tx.meta.moveHead(head + 1, `id-${head + 1}`);
+            return head + 1;
+          }),
+        ),
+      );
+      const heads = await Promise.all(writing);
+      assert.deepEqual(
+        heads.sort((a, b) => a - b),
+        Array.from({ length: 20 }, (_, index) => 5 + index),
+      );
+      assert.equal(store.log.identity()?.head, 24);
+    },
+
+    async 'close waits for the transaction that runs'(place) {
+      const store = await openFilled(place);
+      const running = store.transaction(async (tx) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        await tx.otherIssuers.add('https://last.example');
+        return 'done';
+      });
+      await store.close();
+      assert.equal(await running, 'done');
+    },
+
+    async 'maintain and excess may be called at any time'(place) {
+      const store = await openFilled(place);
+      store.maintain();
+      assert.equal(store.excess(), undefined);
+      await store.transaction(async () => store.maintain());
+    },
+  };
+}
+
+/** What a login writes, and a row of the host. */
+async function decide<Sql>(tx: StoreTransaction<Sql>, place: StorePlace<Sql>): Promise<void> {
+  await tx.sessions.insert(session(5, 'bob', 'app'));
+  await place.writeHostRow(tx.sql, 'decided');
+  await tx.sessions.mint(minted(5));
+  await tx.clients.takeAssertion('web', bytes('assertion-2'), EXP);
+  await tx.meta.raiseClockFloor(START + 60);
+}

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import type { RegisteredClient } from '../../issuer-clients.ts';
+import type { KeyRow } from '../../store/keys.ts';
+import type { LastWord, LogIdentity, NewOutboxRow } from '../../store/log.ts';
+import type { Session } from '../../store/sessions.ts';
+import type { Store, StoreReads } from '../../store/store.ts';
+import { bytes, EPOCH, EXP, ISSUER, LATER_EXP, NEXT_EPOCH, OTHER } from './samples.ts';
+
+/** What reads show of the samples, and of what the operations make of them. */
+export interface Rows {
+  readonly meta: {
+    readonly clockFloor: EpochMillis;
+    readonly issuer: string | null;
+    readonly identity: LogIdentity | undefined;
+    readonly greatestExp: EpochMillis;
+    readonly timeSince: string | null;
+  };
+  readonly keys: readonly KeyRow[];
+  readonly sessions: Readonly<Record<string, Session>>;
+  /** By a time: the sids that are live then. The times are those at which the greatest `exp` of a session decides. */
+  readonly live: Readonly<Record<EpochMillis, readonly string[]>>;
+  readonly spent: readonly string[];
+  readonly clients: readonly RegisteredClient[];
+  readonly cutoffs: readonly Cutoff[];
+  readonly outbox: readonly NewOutboxRow[];
+  readonly otherIssuers: readonly string[];
+}
+
+/** All of it, with what only the committed log shows. */
+export interface Dump extends Rows {
+  readonly sentSeq: number;
+  readonly lastWords: Readonly<Record<string, string>>;
+  readonly unsent: readonly LastWord[];
+}
+
+export const LIVE_BY_EXP = EXP + 59_999;
+export const LIVE_BY_LATER_EXP = LATER_EXP + 59_999;
+const SIDS = ['s-1', 's-2', 's-3', 's-4', 's-5'];
+const DIGESTS = ['digest-1', 'digest-2'];
+const CUTOFFS = [
+  [ISSUER, 'sid', 's-4'],
+  [ISSUER, 'sub', 'ada'],
+  [ISSUER, 'sub', 'bob'],
+  [OTHER, 'tenant', 'north'],
+] as const;
+const EPOCHS = ['0000000000-before', EPOCH, NEXT_EPOCH];
+
+export async function rowsOf(reads: StoreReads): Promise<Rows> {
+  const { meta, keys, sessions, clients, revocations, outbox, otherIssuers } = reads;
+  const liveAt = async (at: EpochMillis) => (await sessions.live('iss', ISSUER, at, '', 100)).map(({ sid }) => sid);
+  const found: Record<string, Session> = {};
+  const spent: string[] = [];
+  for (const sid of SIDS) {
+    const session = await sessions.find(sid);
+    if (session !== undefined) found[sid] = session;
+    for (const digest of DIGESTS) if (await sessions.isSpent(sid, bytes(digest))) spent.push(`${sid} ${digest}`);
+  }
+  const cutoffs: Cutoff[] = [];
+  for (const [iss, claim, value] of CUTOFFS) {
+    const row = await revocations.row(iss, claim, value);
+    if (row !== undefined) cutoffs.push(row);
+  }
+  const events: NewOutboxRow[] = [];
+  for (const row of await outbox.live(0)) events.push({ ...row, jws: (await outbox.jwsAt(row.seq)) ?? '' });
+  return {
+    meta: {
+      clockFloor: await meta.clockFloor(),
+      issuer: await meta.issuer(),
+      identity: await meta.identity(),
+      greatestExp: await meta.greatestExp(),
+      timeSince: await meta.timeSince(),
+    },
+    keys: [...(await keys.all('token')), ...(await keys.all('event'))],
+    sessions: found,
+    live: { [LIVE_BY_EXP]: await liveAt(LIVE_BY_EXP), [LIVE_BY_LATER_EXP]: await liveAt(LIVE_BY_LATER_EXP) },
+    spent,
+    clients: await clients.all(),
+    cutoffs,
+    outbox: events,
+    otherIssuers: await otherIssuers.all(),
+  };
+}
+
+/** What is committed. The log, which others read synchronously, shows the same as the reads. */
+export async function dumpOf({ read, log }: Store): Promise<Dump> {
+  const rows = await rowsOf(read);
+  const { outbox, keys, meta } = rows;
+  const signing = keys.find(({ purpose, state }) => purpose === 'event' && state === 'active');
+  assert.deepEqual(log.identity(), meta.identity);
+  assert.equal(log.timeSince(), meta.timeSince);
+  assert.equal(log.greatestExp(), meta.greatestExp);
+  assert.equal(log.eventKid(), signing?.kid);
+  assert.deepEqual(
+    log.read(0, 100),
+    outbox.map(({ seq, jws }) => ({ seq, jws })),
+  );
+  assert.deepEqual(log.bottom(), await read.outbox.bottom());
+  for (const { seq, jti } of outbox) assert.equal(log.idAt(seq), jti);
+  const words = EPOCHS.map((epoch) => [epoch, log.lastWord(epoch)] as const).filter(([, jws]) => jws !== undefined);
+  return {
+    ...rows,
+    sentSeq: log.sentSeq(EPOCH),
+    lastWords: Object.fromEntries(words) as Record<string, string>,
+    unsent: log.unsentLastWords(),
+  };
+}
+
+/** Compares rows whatever their prototypes. */
+export function assertSame(found: object, expected: object, what: string): void {
+  assert.deepEqual(plain(found), plain(expected), what);
+}
+
+const plain = (rows: object): unknown =>
+  JSON.parse(JSON.stringify(rows, (_, value) => (value === undefined ? '(none)' : value)));
+
+/** What the reads show, without what only the committed log does. */
+export function toRows({ sentSeq: _, lastWords: __, unsent: ___, ...rows }: Dump): Rows {
+  return rows;
+}

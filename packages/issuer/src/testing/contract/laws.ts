@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import type { Store, StoreTransaction } from '../../store/store.ts';
+import type { Dump } from './dump.ts';
+import { assertSame, dumpOf, rowsOf, toRows } from './dump.ts';
+import type { Operation } from './operation.ts';
+import { REJECTS } from './operation.ts';
+import type { Outcome, StorePlace } from './place.ts';
+import { openFilled, openTwo, outcomeOf, whenFree } from './place.ts';
+
+type Law = (place: StorePlace, operation: Operation) => Promise<void>;
+
+/** What holds for each operation that writes, whatever it is. */
+export const LAWS: Readonly<Record<string, Law>> = {
+  'writes what it says and nothing else, and nobody sees it before the commit': writesWhatItSays,
+  'leaves nothing of a transaction, or of work run apart, that rejects': leavesNothing,
+  'leaves all or nothing when any of its statements fails': survivesFailures,
+  'has one order when it comes from two connections at once': hasOneOrder,
+};
+
+const ROLLBACK = new Error('to roll back');
+/** More statements than any operation of the samples has. */
+const MOST_STATEMENTS = 500;
+
+const firstOf = ({ answer }: Operation) => answer;
+const secondOf = (operation: Operation) => ('again' in operation ? operation.again : operation.answer);
+const expectedOf = (operation: Operation, before: Dump): Dump => ({ ...before, ...operation.changes(before) });
+
+function isOutcome(outcome: Outcome, expected: unknown): boolean {
+  if ('error' in outcome) return expected === REJECTS;
+  return expected !== REJECTS && isSame(outcome.answer, expected);
+}
+
+function isSame(found: unknown, expected: unknown): boolean {
+  try {
+    assert.deepEqual(found, expected);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function writesWhatItSays(place: StorePlace, operation: Operation): Promise<void> {
+  const [store, other] = (await openTwo(place, operation.given)) as [Store, Store];
+  const before = await dumpOf(store);
+  const expected = expectedOf(operation, before);
+  const outcome = await outcomeOf(() =>
+    store.transaction(async (tx) => {
+      const answer = await operation.run(tx);
+      assertSame(await dumpOf(store), before, 'reads see an open transaction');
+      assertSame(await dumpOf(other), before, 'reads of another connection see an open transaction');
+      assertSame(await rowsOf(tx), toRows(expected), 'a transaction does not see what it has written');
+      return answer;
+    }),
+  );
+  assert.ok(isOutcome(outcome, firstOf(operation)), `the answer is ${shown(outcome)}`);
+  assertSame(await dumpOf(store), expected, 'after the commit');
+  assertSame(await dumpOf(other), expected, 'after the commit, by another connection');
+  const second = await outcomeOf(() => store.transaction((tx) => operation.run(tx)));
+  assert.ok(isOutcome(second, secondOf(operation)), `the answer to the same call again is ${shown(second)}`);
+  assertSame(await dumpOf(store), expected, 'after the same call again');
+}
+
+async function leavesNothing(place: StorePlace, operation: Operation): Promise<void> {
+  const store = await openFilled(place, operation.given);
+  const before = await dumpOf(store);
+  const rolledBack = store.transaction(async (tx) => {
+    await operation.run(tx);
+    throw ROLLBACK;
+  });
+  await assert.rejects(rolledBack, firstOf(operation) === REJECTS ? undefined : ROLLBACK);
+  assertSame(await dumpOf(store), before, 'after the rollback');
+  await store.transaction(async (tx) => {
+    await tx.otherIssuers.add('https://before.example');
+    const apart = tx.apart(async () => {
+      await operation.run(tx);
+      throw ROLLBACK;
+    });
+    await assert.rejects(apart, firstOf(operation) === REJECTS ? undefined : ROLLBACK);
+    await tx.otherIssuers.add('https://behind.example');
+  });
+  const otherIssuers = [...before.otherIssuers, 'https://before.example', 'https://behind.example'].sort();
+  assertSame(await dumpOf(store), { ...before, otherIssuers }, 'what was written around the work run apart');
+}
+
+async function survivesFailures(place: StorePlace, operation: Operation): Promise<void> {
+  const store = await openFilled(place, operation.given);
+  const before = await dumpOf(store);
+  // Whether the work catches the error or not, the transaction is rolled back.
+  const works: readonly ((tx: StoreTransaction) => Promise<unknown>)[] = [
+    operation.run,
+    (tx) => outcomeOf(() => operation.run(tx)),
+  ];
+  for (let number = 0; number < MOST_STATEMENTS; number += 1) {
+    for (const work of works) {
+      const failing = place.failStatement(number);
+      const outcome = await outcomeOf(() => store.transaction(work));
+      failing.stop();
+      if (!failing.hasFailed()) return afterTheLast(store, operation, before, outcome);
+      assert.ok('error' in outcome, `statement ${number} fails, and the transaction does not`);
+      assertSame(await dumpOf(store), before, `after a failure of statement ${number}`);
+    }
+    await failApart(place, store, operation, before, number);
+  }
+  assert.fail(`more than ${MOST_STATEMENTS} statements`);
+}
+
+/** The store goes on after all these failures. */
+async function afterTheLast(store: Store, operation: Operation, before: Dump, outcome: Outcome): Promise<void> {
+  assert.ok(isOutcome(outcome, firstOf(operation)), `the answer after failures is ${shown(outcome)}`);
+  assertSame(await dumpOf(store), expectedOf(operation, before), 'after failures');
+}
+
+/** A failure inside of work run apart undoes that work alone; one of `apart` itself may undo the transaction. */
+async function failApart(
+  place: StorePlace,
+  store: Store,
+  operation: Operation,
+  before: Dump,
+  number: number,
+): Promise<void> {
+  const outcome = await outcomeOf(() =>
+    store.transaction(async (tx) => {
+      const failing = place.failStatement(number);
+      const apart = await outcomeOf(() => tx.apart(() => operation.run(tx)));
+      failing.stop();
+      assert.ok('error' in apart || !failing.hasFailed(), `statement ${number} fails, and apart does not reject`);
+      // To be repeated from the same rows.
+      if (!('error' in apart)) throw ROLLBACK;
+    }),
+  );
+  if ('error' in outcome && outcome.error instanceof assert.AssertionError) throw outcome.error;
+  assertSame(await dumpOf(store), before, `after a failure of statement ${number} in work run apart`);
+}
+
+async function hasOneOrder(place: StorePlace, operation: Operation): Promise<void> {
+  const stores = await openTwo(place, operation.given);
+  const [store] = stores as [Store];
+  const before = await dumpOf(store);
+  const outcomes = await Promise.all(
+    stores.map((one) => outcomeOf(() => whenFree(() => one.transaction((tx) => operation.run(tx))))),
+  );
+  const [a, b] = outcomes as [Outcome, Outcome];
+  const [first, second] = [firstOf(operation), secondOf(operation)];
+  const isOrdered = (isOutcome(a, first) && isOutcome(b, second)) || (isOutcome(b, first) && isOutcome(a, second));
+  assert.ok(isOrdered, `the answers are ${shown(a)} and ${shown(b)}`);
+  for (const one of stores) assertSame(await dumpOf(one), expectedOf(operation, before), 'after both');
+}
+
+function shown(outcome: Outcome): string {
+  return 'error' in outcome ? `the error ${String(outcome.error)}` : JSON.stringify(outcome.answer ?? null);
+}

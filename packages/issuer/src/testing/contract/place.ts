@@ -1,0 +1,76 @@
+import { RescindError } from '@rescind/revocation';
+import type { Store, StoreTransaction } from '../../store/store.ts';
+import { fill } from './samples.ts';
+
+/** An injected failure. */
+export interface InjectedFailure {
+  /** Whether its statement was reached. */
+  hasFailed(): boolean;
+  /** No statement fails any more. */
+  stop(): void;
+}
+
+/** A place for one store, empty at first; each case gets one of its own. */
+export interface StorePlace<Sql = unknown> {
+  /** Opens the store. Called once. */
+  open(): Promise<Store<Sql>>;
+  /**
+   * Opens the same data by another connection while the first is open, and rejects with `busy` rather than wait while the other writes.
+   * Absent: the store is for one process, and has no second connection.
+   */
+  openAnother?(): Promise<Store<Sql>>;
+  /**
+   * Makes one statement fail: the one with this number, counted from 0, of those that the store runs from now on. Begin, commit and each
+   * row written are statements; reads may be. It fails before it has any effect.
+   */
+  failStatement(number: number): InjectedFailure;
+  /** Writes a row of the host, through `tx.sql`. */
+  writeHostRow(sql: Sql, value: string): void | Promise<void>;
+  /** The rows of the host, through `tx.sql` or `store.read.sql`. */
+  hostRows(sql: Sql): readonly string[] | Promise<readonly string[]>;
+  /** Closes what the case has left open, and removes the data. */
+  remove(): void | Promise<void>;
+}
+
+/** Opens the store of a place, with the samples in it. */
+export async function openFilled<Sql>(place: StorePlace<Sql>, given?: Operation['given']): Promise<Store<Sql>> {
+  const store = await place.open();
+  await store.transaction(async (tx) => {
+    await fill(tx);
+    await given?.(tx);
+  });
+  return store;
+}
+
+interface Operation {
+  given?(tx: StoreTransaction): Promise<void>;
+}
+
+/** Two connections; the same store twice where there is no second one. */
+export async function openTwo<Sql>(place: StorePlace<Sql>, given?: Operation['given']): Promise<readonly Store<Sql>[]> {
+  const first = await openFilled(place, given);
+  return [first, (await place.openAnother?.()) ?? first];
+}
+
+/** Tries again while another connection writes, as a caller of the issuer does who is answered `busy`. */
+export async function whenFree<T>(work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof RescindError && error.code === 'busy')) throw error;
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** The outcome of a call: its answer, or that it rejects. */
+export type Outcome = { readonly answer: unknown } | { readonly error: unknown };
+
+export async function outcomeOf(work: () => Promise<unknown>): Promise<Outcome> {
+  try {
+    return { answer: await work() };
+  } catch (error) {
+    return { error };
+  }
+}

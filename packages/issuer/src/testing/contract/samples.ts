@@ -1,0 +1,117 @@
+import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import { NO_SESSION } from '@rescind/revocation';
+import type { RegisteredClient } from '../../issuer-clients.ts';
+import type { NewOutboxRow } from '../../store/log.ts';
+import type { Minted, NewSession } from '../../store/sessions.ts';
+import type { StoreTransaction } from '../../store/store.ts';
+
+export const START: EpochMillis = 1_800_000_000_000;
+export const ISSUER = 'https://login.example';
+export const OTHER = 'https://other.example';
+export const EPOCH = '0000000001-first';
+export const NEXT_EPOCH = '0000000002-next';
+/** Deadlines of the samples' sessions; their tokens live longer, so that `Sessions.live` shows the greatest `exp`. */
+export const IDLE: EpochMillis = START + 100_000;
+export const ABSOLUTE: EpochMillis = START + 200_000;
+export const EXP: EpochMillis = START + 900_000;
+export const LATER_EXP: EpochMillis = START + 1_000_000;
+
+/** A hash or a digest: the bytes of a name. */
+export const bytes = (name: string): Buffer => Buffer.from(name.padEnd(16, '.'));
+
+export function session(number: number, sub: string, clientId: string): NewSession {
+  const at = START + number;
+  return {
+    sid: `s-${number}`,
+    sub,
+    clientId,
+    audience: ['prices', 'orders'],
+    scope: 'read',
+    deviceName: 'laptop',
+    deviceId: null,
+    address: '192.0.2.1',
+    userAgent: null,
+    storage: 'body',
+    amr: ['pwd'],
+    acr: null,
+    policy: null,
+    credentialVersion: 1,
+    createdAt: at,
+    authTime: at,
+    lastUsedAt: at,
+    idleExpiresAt: IDLE,
+    absoluteExpiresAt: ABSOLUTE,
+    selector: `selector-${number}`,
+    verifierHash: bytes(`hash-${number}`),
+  };
+}
+
+export function minted(number: number, more: Partial<Minted> = {}): Minted {
+  const at = START + number;
+  return { sid: `s-${number}`, at, idleExpiresAt: IDLE, jti: `jti-${number}`, exp: EXP, scope: null, ...more };
+}
+
+export function client(clientId: string, more: Partial<RegisteredClient> = {}): RegisteredClient {
+  const secretHashes = ['hash'];
+  return {
+    clientId,
+    name: clientId,
+    authMethod: 'client_secret_basic',
+    secretHashes,
+    mayIntrospect: false,
+    policy: { refreshGraceMs: 0 },
+    disabled: false,
+    ...more,
+  };
+}
+
+export function cutoff(claim: string, value: string, more: Partial<Cutoff> = {}): Cutoff {
+  return {
+    ...{ iss: ISSUER, claim, value, issuedUntil: START + 5, expiresAt: EXP, sessionUntil: NO_SESSION },
+    ...{ txn: 'txn-b', reason: 'logout', epoch: EPOCH, seq: 2 },
+    ...more,
+  };
+}
+
+export function event(seq: number, txn: string, more: Partial<NewOutboxRow> = {}): NewOutboxRow {
+  const revocation = JSON.stringify({ reason: 'logout', deny: [] });
+  const at = START + seq;
+  return {
+    ...{ epoch: EPOCH, seq, jti: `id-${seq}`, txn, revocation, expiresAt: EXP, appendedAt: at, jws: `jws-${seq}` },
+    ...more,
+  };
+}
+
+/** What every case begins with. */
+export async function fill(tx: StoreTransaction): Promise<void> {
+  const { meta, keys, sessions, clients, revocations, outbox, lastWords, otherIssuers } = tx;
+  await meta.setIssuer(ISSUER);
+  await meta.openEpoch(EPOCH);
+  await meta.raiseClockFloor(START + 30);
+  for (const purpose of ['token', 'event'] as const) {
+    const key = { purpose, alg: 'RS256', cause: 'start' } as const;
+    await keys.insert({ ...key, kid: `${purpose}-former`, state: 'active', createdAt: START });
+    await keys.retire(`${purpose}-former`, EXP);
+    await keys.insert({ ...key, kid: `${purpose}-active`, state: 'active', createdAt: START + 1 });
+    await keys.insert({ ...key, kid: `${purpose}-next`, state: 'next', createdAt: START + 2 });
+  }
+  const people = [['ada', 'web'] as const, ['ada', 'app'] as const, ['bob', 'web'] as const, ['eve', 'web'] as const];
+  for (const [index, [sub, clientId]] of people.entries()) {
+    await sessions.insert(session(index + 1, sub, clientId));
+    await sessions.mint(minted(index + 1));
+  }
+  await sessions.end('sid', 's-4', START + 10, 'logout', START + 10);
+  for (const clientId of ['web', 'app']) await clients.put(client(clientId));
+  await clients.takeAssertion('app', bytes('assertion'), START + 60_000);
+  await revocations.merge(cutoff('sid', 's-4'));
+  await revocations.merge(cutoff('sub', 'ada', { expiresAt: START + 1_000 }));
+  await revocations.merge(cutoff('tenant', 'north', { iss: OTHER }));
+  await otherIssuers.add(OTHER);
+  await outbox.append(event(1, 'txn-a', { expiresAt: START + 1_000 }));
+  await outbox.append(event(2, 'txn-b'));
+  await outbox.append(event(3, 'txn-b'));
+  await outbox.append(event(4, 'txn-c'));
+  await meta.moveHead(4, 'id-4');
+  await meta.setSentSeq(EPOCH, 2);
+  await lastWords.add({ epoch: '0000000000-before', jws: 'last' });
+}
