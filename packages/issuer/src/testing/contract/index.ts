@@ -1,5 +1,6 @@
 import { transactionCases } from './cases.ts';
 import { LAWS } from './laws.ts';
+import { keepsMintingOrder } from './minting-order.ts';
 import type { Operation } from './operation.ts';
 import { clientOperations } from './operations-clients.ts';
 import { logOperations } from './operations-log.ts';
@@ -40,6 +41,9 @@ export function storeContract<Sql>(
   return [
     ...[...Object.entries(readCases()), ...Object.entries(transactionCases<Sql>())].map(([name, check]) =>
       toCase(name, check as (place: StorePlace<Sql>) => Promise<void>),
+    ),
+    toCase('a token minted before a cut-off is cut off by it, and one minted after is not', (place) =>
+      keepsMintingOrder(place as StorePlace),
     ),
     ...operations.flatMap(([method, given]) =>
       [given]
