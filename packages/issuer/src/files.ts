@@ -2,21 +2,24 @@ import type { Telemetry } from '@rescind/revocation';
 import { RescindError, storageUnavailable } from '@rescind/revocation';
 import type { Places } from './identity.ts';
 import type { IssuerOptions } from './issuer.ts';
+import type { PrivateDirectory } from './keys/directory.ts';
 import { openPrivateDirectory } from './keys/directory.ts';
 import { createHighWaterFile, createProofFile } from './keys/high-water.ts';
 import { openKeyring } from './keys/keyring.ts';
 
 /**
  * Opens the store as its only writer, and the keys.
+ * @param openDirectory of the keys
  * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
  */
 export async function openFiles(
   { store: provider, keysPath }: Pick<IssuerOptions, 'store' | 'keysPath'>,
   telemetry: Telemetry,
+  openDirectory: (path: string) => PrivateDirectory = openPrivateDirectory,
 ): Promise<Places> {
   const store = await named(provider.name, () => provider.open(telemetry));
   try {
-    const directory = await named(`keysPath ${keysPath}`, async () => openPrivateDirectory(keysPath));
+    const directory = await named(`keysPath ${keysPath}`, async () => openDirectory(keysPath));
     return {
       store,
       keyrings: {

@@ -19,6 +19,7 @@ import type { Places } from './identity.ts';
 import { establish } from './identity.ts';
 import { createIntrospect } from './introspect.ts';
 import type { EventJwks, Issuer, IssuerOptions } from './issuer.ts';
+import type { PrivateDirectory } from './keys/directory.ts';
 import { createEventSigning } from './keys/event-signing.ts';
 import { createKeyKeeper } from './keys/keeper.ts';
 import { loadKeyrings } from './keys/keyring.ts';
@@ -53,9 +54,20 @@ import { createWrites } from './writes.ts';
  */
 export async function openIssuer<Sql>(given: IssuerOptions<Sql>): Promise<Issuer<Sql>> {
   const options = issuerOptions(given);
+  return (await openWith(options)) as Issuer<Sql>;
+}
+
+/**
+ * Opens an issuer by options that have been checked.
+ * @param openDirectory of the keys
+ */
+export async function openWith(
+  options: IssuerOptions,
+  openDirectory?: (path: string) => PrivateDirectory,
+): Promise<Issuer> {
   const settings = toSettings(options);
   try {
-    return (await openAll(options, settings)) as Issuer<Sql>;
+    return await openAll(options, settings, openDirectory);
   } catch (error) {
     if (error instanceof RescindError || storageFailureOf(error) === undefined) throw error;
     const { store, keysPath } = options;
@@ -63,8 +75,12 @@ export async function openIssuer<Sql>(given: IssuerOptions<Sql>): Promise<Issuer
   }
 }
 
-async function openAll(options: IssuerOptions, settings: Settings): Promise<Issuer> {
-  const files = await openFiles(options, settings.telemetry);
+async function openAll(
+  options: IssuerOptions,
+  settings: Settings,
+  openDirectory?: (path: string) => PrivateDirectory,
+): Promise<Issuer> {
+  const files = await openFiles(options, settings.telemetry, openDirectory);
   try {
     return withCheckedCalls(await assemble(options, settings, files));
   } catch (error) {

@@ -68,8 +68,8 @@ function intervalOption(value: unknown, path: string): DurationMs | 'never' {
   throw wrongOption(path, "a number of milliseconds, or 'never'", value);
 }
 
-/** The check of the options of `openIssuer`. */
-export const issuerOptions = optionsOf<IssuerOptions>('openIssuer', {
+/** The options of `openIssuer`. */
+export const issuerShape = {
   ...sharedShape,
   subject: required(option.callable<IssuerOptions['subject']>('a function from sub to its record')),
   accessTokenTtlMs: lengthCheck('accessTokenTtlMs'),
@@ -79,7 +79,10 @@ export const issuerOptions = optionsOf<IssuerOptions>('openIssuer', {
   resources: option.callable<NonNullable<IssuerOptions['resources']>>('a function that returns resource servers'),
   // An empty list says that no client is built in.
   clients: option.list(clientOptions, { least: 0 }),
-});
+} as const;
+
+/** The check of the options of `openIssuer`. */
+export const issuerOptions = optionsOf<IssuerOptions>('openIssuer', issuerShape);
 
 /** The check of the options of `restoreIssuer`. */
 export const restoreOptions = optionsOf<RestoreOptions>('restoreIssuer', {

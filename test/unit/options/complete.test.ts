@@ -50,6 +50,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'challengeOf(__0)': DATA,
   'challengeOf(route)': ROUTE,
   'requireOfRoute(route)': 'test/unit/guard/options.test.ts calls it with a wrong route',
+  'watchTables(watch)': PORT,
   'toRequestError(error)': DATA,
   'toRequestError(route)': ROUTE,
   'isSigned(record)': DATA,

@@ -19,6 +19,7 @@ import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
 import { createRelayCore, openIssuer, restoreIssuer } from '@rescind/issuer';
+import { memoryStore, openTestIssuer } from '@rescind/issuer/testing';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
 import { createTelemetry, openApiDocument, operation } from '@rescind/service';
@@ -146,6 +147,19 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   'guard(opened, route)': [(options) => guard(kit.guard, options), expressRoute],
   'decide(token, route)': [(options) => kit.guard.decide('', options), route],
   'checkRoute(route)': [(options) => kit.guard.checkRoute(options), route],
+  openTestIssuer: [
+    openTestIssuer,
+    {
+      at: 1,
+      issuer: ISSUER,
+      subject: method,
+      accessTokenTtlMs: 1_000,
+      keyRotation: { algorithm: 'ES256' },
+      publisher,
+      telemetry,
+    },
+  ],
+  memoryStore: [memoryStore, { beforeStatement: method }],
   openTestKit: [openTestKit, { at: 1, ttlMs: 1, issuer: ISSUER, audience: 'a' }],
   httpWay: [httpWay, { issuer: ISSUER, clientId: 'a', clientSecret: 'b', fetch: method, clock, telemetry, stallMs: 1 }],
   createRevocationsHandler: [
