@@ -1,7 +1,10 @@
 import type { Issuer, TokenAnswer } from '@rescind/issuer';
+import { memoryStore } from '@rescind/issuer/testing';
+import type { Clock } from '@rescind/revocation';
 import { createManualClock, RescindError } from '@rescind/revocation';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { House } from './house.ts';
 import { asked, house } from './house.ts';
 
 const START = 1_800_000_000_000;
@@ -113,17 +116,28 @@ async function play(
   }
 }
 
-test('no token minted before a cut-off survives it, and every one minted after works, in the same millisecond too', async () => {
-  const place = house();
-  const clock = createManualClock(START);
-  const issuer = await place.open({ clock, accessTokenTtlMs: 86_400_000 });
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 14 }), async (steps) => {
-      // Whatever the last run did to the wall, this one begins after it.
-      clock.advance(60_000);
-      clock.setWall(START + clock.monotonic());
-      await play(issuer, clock, place.users, steps);
-    }),
-    { numRuns: 150 },
-  );
-}, 120_000);
+type Opening = (place: House, clock: Clock) => Promise<Issuer>;
+const accessTokenTtlMs = 86_400_000;
+const stores: readonly (readonly [name: string, open: Opening])[] = [
+  ['an SQLite file', (place, clock) => place.open({ clock, accessTokenTtlMs })],
+  ['maps', (place, clock) => place.open({ clock, accessTokenTtlMs, store: memoryStore() })],
+];
+
+test.each(stores)(
+  'in %s no token minted before a cut-off survives it, and every one minted after works, in the same millisecond too',
+  async (_, open) => {
+    const place = house();
+    const clock = createManualClock(START);
+    const issuer = await open(place, clock);
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 2, maxLength: 14 }), async (steps) => {
+        // Whatever the last run did to the wall, this one begins after it.
+        clock.advance(60_000);
+        clock.setWall(START + clock.monotonic());
+        await play(issuer, clock, place.users, steps);
+      }),
+      { numRuns: 150 },
+    );
+  },
+  120_000,
+);
