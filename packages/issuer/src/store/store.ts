@@ -43,8 +43,9 @@ export interface StoreReads {
 }
 
 /**
- * One transaction: what it reads includes what it has written. After an error of one of its methods it can only be rolled back,
- * unless the method was called inside `apart`.
+ * One transaction: what it reads includes what it has written. After an error of one of its methods it can only be rolled back, also
+ * when its work catches the error, unless the method was called inside `apart`. After its end its methods reject, also those that
+ * were taken from it before: `watchTables` does both.
  * @typeParam Sql what the store gives its host for rows of its own
  */
 export interface StoreTransaction<Sql = unknown> extends StoreReads {
@@ -59,11 +60,14 @@ export interface StoreTransaction<Sql = unknown> extends StoreReads {
   readonly storedTimes: StoredTimes;
   /** The host's rows. */
   readonly sql: Sql;
-  /** When `work` rejects, what it wrote is undone, and the rest of the transaction stays. */
+  /**
+   * When `work` rejects, what it wrote is undone, this rejects with the same error, and the rest of the transaction stays. When this
+   * fails by itself, the transaction is rolled back.
+   */
   apart<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** A store that the issuer holds open. */
+/** A store that the issuer holds open. docs/issuer-store.md says what each operation does; `storeContract` tries it. */
 export interface Store<Sql = unknown> {
   /** Reads of what is committed, never of an open transaction; each is a snapshot of its own. */
   readonly read: StoreReads & { readonly sql: Sql };
@@ -71,6 +75,7 @@ export interface Store<Sql = unknown> {
   /**
    * Runs `work` as one transaction, durable when the promise resolves; when it rejects nothing of it happened. Transactions run one
    * after another, in the order of the calls. `work` waits for nothing but the transaction.
+   * @throws Error inside of another transaction of this store, at once
    * @throws RescindError `busy` when another process holds the store for longer than it waits
    */
   transaction<T>(work: (tx: StoreTransaction<Sql>) => Promise<T>): Promise<T>;
