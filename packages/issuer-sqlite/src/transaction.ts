@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { StoreTransaction } from '@rescind/issuer/store';
-import { TRANSACTION_OVER, watchTables } from '@rescind/issuer/store';
+import { TRANSACTION_OVER, watchTransaction } from '@rescind/issuer/store';
 import { RescindError } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 import { isBusy } from './connection.ts';
@@ -93,6 +93,8 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     }
   }
 
+  const unwatched: StoreTransaction<HostSql> = { ...tables, sql, apart };
+
   async function attempt<T>(work: (tx: StoreTransaction<HostSql>) => Promise<T>): Promise<T> {
     const open: Open = { isOpen: true, failure: undefined };
     try {
@@ -105,14 +107,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
           open.failure ??= { error };
         },
       };
-      const tx = {
-        ...watchTables(tables, watch),
-        apart,
-        get sql() {
-          if (!watch.isOpen()) throw new Error(TRANSACTION_OVER);
-          return sql;
-        },
-      };
+      const tx = watchTransaction(unwatched, watch);
       const result = await contexts.run(open, () => work(tx));
       if (open.failure !== undefined) throw open.failure.error;
       commit.run();

@@ -19,8 +19,6 @@ export type {
   Revocations,
   StoredTimes,
 } from './log.ts';
-export type { TransactionWatch } from './open-transaction.ts';
-export { TRANSACTION_OVER, watchTables } from './open-transaction.ts';
 export type {
   ListPlace,
   Minted,
@@ -35,3 +33,5 @@ export type {
   SessionsAsked,
 } from './sessions.ts';
 export type { ClientReads, Clients, Store, StoreProvider, StoreReads, StoreTransaction } from './store.ts';
+export type { TransactionWatch } from './watch-transaction.ts';
+export { TRANSACTION_OVER, watchTransaction } from './watch-transaction.ts';

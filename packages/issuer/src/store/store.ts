@@ -45,7 +45,7 @@ export interface StoreReads {
 /**
  * One transaction: what it reads includes what it has written. After an error of one of its methods it can only be rolled back, also
  * when its work catches the error, unless the method was called inside `apart`. After its end its methods reject, also those that
- * were taken from it before: `watchTables` does both.
+ * were taken from it before: `watchTransaction` does both.
  * @typeParam Sql what the store gives its host for rows of its own
  */
 export interface StoreTransaction<Sql = unknown> extends StoreReads {
@@ -83,7 +83,7 @@ export interface Store<Sql = unknown> {
   maintain(): void;
   /** What health reports of the store; absent: nothing is wrong. */
   excess(): Readonly<Record<string, string | number>> | undefined;
-  /** Waits for the transaction that runs. */
+  /** Waits for the transaction that runs. After it every call rejects or throws. */
   close(): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import type { Store, StoreTransaction } from '../../store/store.ts';
 import { dumpOf } from './dump.ts';
 import type { StorePlace } from './place.ts';
 import { openFilled, openTwo, outcomeOf, whenFree } from './place.ts';
-import { bytes, EXP, minted, START, session } from './samples.ts';
+import { bytes, EXP, ISSUER, minted, START, session } from './samples.ts';
 
 type Case<Sql> = (place: StorePlace<Sql>) => Promise<void>;
 
@@ -157,6 +157,15 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       });
       await store.close();
       assert.equal(await running, 'done');
+    },
+
+    async 'a store that is closed answers nothing'(place) {
+      const store = await openFilled(place);
+      await store.close();
+      await assert.rejects(async () => store.read.sessions.find('s-1'));
+      await assert.rejects(async () => store.read.revocations.row(ISSUER, 'sid', 's-4'));
+      assert.throws(() => store.log.identity());
+      await assert.rejects(store.transaction(async (tx) => tx.meta.clockFloor()));
     },
 
     async 'maintain and excess may be called at any time'(place) {

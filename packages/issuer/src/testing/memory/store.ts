@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { option, optionsOf } from '@rescind/revocation/options';
-import { TRANSACTION_OVER, watchTables } from '../../store/open-transaction.ts';
 import type { Store, StoreProvider, StoreReads, StoreTransaction } from '../../store/store.ts';
+import { TRANSACTION_OVER, watchTransaction } from '../../store/watch-transaction.ts';
 import { createCommittedLog } from './log.ts';
 import type { Access, State } from './state.ts';
 import { copyState, createState } from './state.ts';
@@ -49,7 +49,10 @@ export function memoryStore(given: MemoryStoreOptions = {}): MemoryStore {
   let last: Promise<unknown> = Promise.resolve();
   let isOpen = false;
 
-  const readsCommitted: Access = { state: () => committed, draft: refuseWrite };
+  const readCommitted = () => {
+    if (!isOpen) throw new Error('the store is closed');
+    return committed;
+  };
   const openNow = () => {
     const open = contexts.getStore();
     return open?.isOpen === true ? open : undefined;
@@ -74,7 +77,7 @@ export function memoryStore(given: MemoryStoreOptions = {}): MemoryStore {
 
   async function attempt<T>(work: (tx: StoreTransaction<MemoryRows>) => Promise<T>): Promise<T> {
     beforeStatement();
-    const open: Open = { isOpen: true, state: copyState(committed), failure: undefined };
+    const open: Open = { isOpen: true, state: copyState(readCommitted()), failure: undefined };
     try {
       const result = await contexts.run(open, () => work(toTransaction(open)));
       if (open.failure !== undefined) throw open.failure.error;
@@ -93,8 +96,8 @@ export function memoryStore(given: MemoryStoreOptions = {}): MemoryStore {
         open.failure ??= { error };
       },
     };
-    return {
-      ...watchTables(createTables({ state: () => open.state, draft: () => draftOf(open) }), watch),
+    const tx: StoreTransaction<MemoryRows> = {
+      ...createTables({ state: () => open.state, draft: () => draftOf(open) }),
       sql,
       async apart(work) {
         if (!open.isOpen) throw new Error(TRANSACTION_OVER);
@@ -107,11 +110,12 @@ export function memoryStore(given: MemoryStoreOptions = {}): MemoryStore {
         }
       },
     };
+    return watchTransaction(tx, watch);
   }
 
   const store: Store<MemoryRows> = {
-    read: { ...(createTables(readsCommitted) satisfies StoreReads), sql },
-    log: createCommittedLog(() => committed),
+    read: { ...(createTables({ state: readCommitted, draft: refuseWrite }) satisfies StoreReads), sql },
+    log: createCommittedLog(readCommitted),
     transaction(work) {
       if (openNow() !== undefined) return Promise.reject(new Error('a transaction of this store is open: use its tx'));
       const result = last.then(() => attempt(work));
