@@ -1,9 +1,9 @@
 import type { Store, StoreTransaction } from '@rescind/issuer/store';
 import type { MemoryRows } from '@rescind/issuer/testing';
-import type { StorePlace } from '@rescind/issuer/testing/store-contract';
+import type { TestedStore } from '@rescind/issuer/testing/store-contract';
 import { storeContract } from '@rescind/issuer/testing/store-contract';
 import { expect, test } from 'vitest';
-import { memoryPlace } from './memory-place.ts';
+import { testedMemoryStore } from './tested-memory-store.ts';
 
 type Tx = StoreTransaction<MemoryRows>;
 type Bend = (store: Store<MemoryRows>) => Partial<Store<MemoryRows>>;
@@ -120,17 +120,17 @@ const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = 
 };
 
 test.each(Object.entries(MUTANTS))('a store that %s fails the contract', async (_, [bend, found]) => {
-  const bentPlace = (): StorePlace<MemoryRows> => {
-    const place = memoryPlace();
+  const bentStore = (): TestedStore<MemoryRows> => {
+    const tested = testedMemoryStore();
     return {
-      ...place,
+      ...tested,
       async open() {
-        const store = await place.open();
+        const store = await tested.open();
         return { ...store, ...bend(store) };
       },
     };
   };
   const find = (cases: ReturnType<typeof storeContract>) => cases.find(({ name }) => name === found);
-  await expect(find(storeContract(memoryPlace))?.run()).resolves.toBeUndefined();
-  await expect(find(storeContract(bentPlace))?.run()).rejects.toThrow();
+  await expect(find(storeContract(testedMemoryStore))?.run()).resolves.toBeUndefined();
+  await expect(find(storeContract(bentStore))?.run()).rejects.toThrow();
 });

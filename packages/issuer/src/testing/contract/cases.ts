@@ -1,17 +1,17 @@
 import assert from 'node:assert/strict';
 import type { Store, StoreTransaction } from '../../store/store.ts';
 import { dumpOf } from './dump.ts';
-import type { StorePlace } from './place.ts';
-import { openFilled, openTwo, outcomeOf, whenFree } from './place.ts';
 import { bytes, EXP, ISSUER, minted, START, session } from './samples.ts';
+import type { TestedStore } from './tested-store.ts';
+import { openFilled, openTwo, outcomeOf, whenFree } from './tested-store.ts';
 
-type Case<Sql> = (place: StorePlace<Sql>) => Promise<void>;
+type Case<Sql> = (tested: TestedStore<Sql>) => Promise<void>;
 
 /** What holds for transactions, whatever they do. */
 export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
   return {
-    async 'transactions run one after another, in the order of the calls'(place) {
-      const store = await openFilled(place);
+    async 'transactions run one after another, in the order of the calls'(tested) {
+      const store = await openFilled(tested);
       const steps: string[] = [];
       const running = ['a', 'b', 'c'].map((name) =>
         store.transaction(async (tx) => {
@@ -27,8 +27,8 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       assert.deepEqual(steps, expected);
     },
 
-    async 'a transaction inside of another is refused, and the outer one goes on'(place) {
-      const store = await openFilled(place);
+    async 'a transaction inside of another is refused, and the outer one goes on'(tested) {
+      const store = await openFilled(tested);
       await store.transaction(async (tx) => {
         await assert.rejects(store.transaction(async () => undefined));
         await tx.otherIssuers.add('https://outer.example');
@@ -36,8 +36,8 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       assert.ok((await store.read.otherIssuers.all()).includes('https://outer.example'));
     },
 
-    async 'one that rejects does not hold up the next'(place) {
-      const store = await openFilled(place);
+    async 'one that rejects does not hold up the next'(tested) {
+      const store = await openFilled(tested);
       const failing = store.transaction(async () => {
         throw new Error('of the work');
       });
@@ -46,8 +46,8 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       assert.equal(await next, START + 30);
     },
 
-    async 'a method that is called after the end is refused, also one taken before'(place) {
-      const store = await openFilled(place);
+    async 'a method that is called after the end is refused, also one taken before'(tested) {
+      const store = await openFilled(tested);
       const late: (() => Promise<unknown>)[] = [];
       await store.transaction(async (tx) => {
         const { sessions, otherIssuers } = tx;
@@ -58,7 +58,7 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
           async () => rename('s-1', 'late'),
           async () => otherIssuers.add('https://late.example'),
           async () => tx.apart(() => sessions.rename('s-1', 'late')),
-          async () => place.writeHostRow(tx.sql, 'late'),
+          async () => tested.writeHostRow(tx.sql, 'late'),
         );
       });
       const before = await dumpOf(store);
@@ -70,10 +70,10 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       assert.deepEqual(await dumpOf(store), before);
     },
 
-    async 'rows of the host commit, and are rolled back, with the transaction'(place) {
-      const [store, other] = (await openTwo(place)) as [Store<Sql>, Store<Sql>];
+    async 'rows of the host commit, and are rolled back, with the transaction'(tested) {
+      const [store, other] = (await openTwo(tested)) as [Store<Sql>, Store<Sql>];
       const failing = store.transaction(async (tx) => {
-        await place.writeHostRow(tx.sql, 'lost');
+        await tested.writeHostRow(tx.sql, 'lost');
         await tx.sessions.rename('s-1', 'lost');
         throw new Error('of the work');
       });
@@ -81,23 +81,23 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       await store.transaction(async (tx) => {
         await outcomeOf(() =>
           tx.apart(async () => {
-            await place.writeHostRow(tx.sql, 'undone');
+            await tested.writeHostRow(tx.sql, 'undone');
             throw new Error('of the work');
           }),
         );
-        await place.writeHostRow(tx.sql, 'kept');
-        assert.deepEqual(await place.hostRows(tx.sql), ['kept']);
-        assert.deepEqual(await place.hostRows(other.read.sql), other === store ? ['kept'] : []);
+        await tested.writeHostRow(tx.sql, 'kept');
+        assert.deepEqual(await tested.hostRows(tx.sql), ['kept']);
+        assert.deepEqual(await tested.hostRows(other.read.sql), other === store ? ['kept'] : []);
       });
-      for (const one of [store, other]) assert.deepEqual(await place.hostRows(one.read.sql), ['kept']);
+      for (const one of [store, other]) assert.deepEqual(await tested.hostRows(one.read.sql), ['kept']);
     },
 
-    async 'a failure of any statement, with rows of several tables and of the host, leaves all or nothing'(place) {
-      const store = await openFilled(place);
+    async 'a failure of any statement, with rows of several tables and of the host, leaves all or nothing'(tested) {
+      const store = await openFilled(tested);
       const before = await dumpOf(store);
       for (let number = 0; ; number += 1) {
-        const failing = place.failStatement(number);
-        const outcome = await outcomeOf(() => store.transaction((tx) => decide(tx, place)));
+        const failing = tested.failStatement(number);
+        const outcome = await outcomeOf(() => store.transaction((tx) => decide(tx, tested)));
         failing.stop();
         if (!failing.hasFailed()) {
           assert.ok(!('error' in outcome));
@@ -105,19 +105,19 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
         }
         assert.ok('error' in outcome, `statement ${number} fails, and the transaction does not`);
         assert.deepEqual(await dumpOf(store), before);
-        assert.deepEqual(await place.hostRows(store.read.sql), []);
+        assert.deepEqual(await tested.hostRows(store.read.sql), []);
       }
-      assert.deepEqual(await place.hostRows(store.read.sql), ['decided']);
+      assert.deepEqual(await tested.hostRows(store.read.sql), ['decided']);
       assert.equal((await store.read.sessions.find('s-5'))?.newestJti, 'jti-5');
     },
 
-    async 'a rollback of which any statement fails leaves nothing, and the store goes on'(place) {
-      const store = await openFilled(place);
+    async 'a rollback of which any statement fails leaves nothing, and the store goes on'(tested) {
+      const store = await openFilled(tested);
       const before = await dumpOf(store);
       for (let number = 0, isReached = true; isReached; number += 1) {
-        const failing = place.failStatement(number);
+        const failing = tested.failStatement(number);
         const rolledBack = store.transaction(async (tx) => {
-          await decide(tx, place);
+          await decide(tx, tested);
           throw new Error('of the work');
         });
         await assert.rejects(rolledBack);
@@ -128,8 +128,8 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       }
     },
 
-    async 'of many from two connections at once each sees all that were before it'(place) {
-      const stores = await openTwo(place);
+    async 'of many from two connections at once each sees all that were before it'(tested) {
+      const stores = await openTwo(tested);
       const [store] = stores as [Store<Sql>];
       const writing = Array.from({ length: 20 }, (_, index) => stores[index % 2] ?? store).map((one) =>
         whenFree(() =>
@@ -148,8 +148,8 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       assert.equal(store.log.identity()?.head, 24);
     },
 
-    async 'close waits for the transaction that runs'(place) {
-      const store = await openFilled(place);
+    async 'close waits for the transaction that runs'(tested) {
+      const store = await openFilled(tested);
       const running = store.transaction(async (tx) => {
         await new Promise((resolve) => setImmediate(resolve));
         await tx.otherIssuers.add('https://last.example');
@@ -159,8 +159,8 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       assert.equal(await running, 'done');
     },
 
-    async 'a store that is closed answers nothing'(place) {
-      const store = await openFilled(place);
+    async 'a store that is closed answers nothing'(tested) {
+      const store = await openFilled(tested);
       await store.close();
       await assert.rejects(async () => store.read.sessions.find('s-1'));
       await assert.rejects(async () => store.read.revocations.row(ISSUER, 'sid', 's-4'));
@@ -168,8 +168,8 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       await assert.rejects(store.transaction(async (tx) => tx.meta.clockFloor()));
     },
 
-    async 'maintain and excess may be called at any time'(place) {
-      const store = await openFilled(place);
+    async 'maintain and excess may be called at any time'(tested) {
+      const store = await openFilled(tested);
       store.maintain();
       assert.equal(store.excess(), undefined);
       await store.transaction(async () => store.maintain());
@@ -178,9 +178,9 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
 }
 
 /** What a login writes, and a row of the host. */
-async function decide<Sql>(tx: StoreTransaction<Sql>, place: StorePlace<Sql>): Promise<void> {
+async function decide<Sql>(tx: StoreTransaction<Sql>, tested: TestedStore<Sql>): Promise<void> {
   await tx.sessions.insert(session(5, 'bob', 'app'));
-  await place.writeHostRow(tx.sql, 'decided');
+  await tested.writeHostRow(tx.sql, 'decided');
   await tx.sessions.mint(minted(5));
   await tx.clients.takeAssertion('web', bytes('assertion-2'), EXP);
   await tx.meta.raiseClockFloor(START + 60);

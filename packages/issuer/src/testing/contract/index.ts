@@ -5,10 +5,10 @@ import type { Operation } from './operation.ts';
 import { clientOperations } from './operations-clients.ts';
 import { logOperations } from './operations-log.ts';
 import { sessionOperations } from './operations-sessions.ts';
-import type { StorePlace } from './place.ts';
 import { readCases } from './reads.ts';
+import type { TestedStore } from './tested-store.ts';
 
-export type { InjectedFailure, StorePlace } from './place.ts';
+export type { InjectedFailure, TestedStore } from './tested-store.ts';
 
 /** One thing that a store must do. */
 export interface ContractCase {
@@ -19,39 +19,39 @@ export interface ContractCase {
 
 /**
  * What every store of an issuer must do, as cases for any test runner:
- * `for (const { name, run } of storeContract(createPlace)) test(name, run)`.
+ * `for (const { name, run } of storeContract(createTested)) test(name, run)`.
  *
- * @param createPlace makes a place for one store, empty; called once for each case
+ * @param createTested makes an empty store to be tried; called once for each case
  */
 export function storeContract<Sql>(
-  createPlace: () => StorePlace<Sql> | Promise<StorePlace<Sql>>,
+  createTested: () => TestedStore<Sql> | Promise<TestedStore<Sql>>,
 ): readonly ContractCase[] {
-  const toCase = (name: string, check: (place: StorePlace<Sql>) => Promise<void>): ContractCase => ({
+  const toCase = (name: string, check: (tested: TestedStore<Sql>) => Promise<void>): ContractCase => ({
     name,
     async run() {
-      const place = await createPlace();
+      const tested = await createTested();
       try {
-        await check(place);
+        await check(tested);
       } finally {
-        await place.remove();
+        await tested.remove();
       }
     },
   });
   const operations = Object.entries({ ...logOperations, ...sessionOperations, ...clientOperations });
   return [
     ...[...Object.entries(readCases()), ...Object.entries(transactionCases<Sql>())].map(([name, check]) =>
-      toCase(name, check as (place: StorePlace<Sql>) => Promise<void>),
+      toCase(name, check as (tested: TestedStore<Sql>) => Promise<void>),
     ),
-    toCase('a token minted before a cut-off is cut off by it, and one minted after is not', (place) =>
-      keepsMintingOrder(place as StorePlace),
+    toCase('a token minted before a cut-off is cut off by it, and one minted after is not', (tested) =>
+      keepsMintingOrder(tested as TestedStore),
     ),
     ...operations.flatMap(([method, given]) =>
       [given]
         .flat()
         .flatMap((operation: Operation) =>
           Object.entries(LAWS).map(([law, check]) =>
-            toCase([method, operation.when, law].filter((part) => part !== undefined).join(' '), (place) =>
-              check(place as StorePlace, operation),
+            toCase([method, operation.when, law].filter((part) => part !== undefined).join(' '), (tested) =>
+              check(tested as TestedStore, operation),
             ),
           ),
         ),

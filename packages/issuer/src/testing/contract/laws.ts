@@ -4,10 +4,10 @@ import type { Dump } from './dump.ts';
 import { assertSame, dumpOf, rowsOf, toRows } from './dump.ts';
 import type { Operation } from './operation.ts';
 import { REJECTS } from './operation.ts';
-import type { Outcome, StorePlace } from './place.ts';
-import { openFilled, openTwo, outcomeOf, whenFree } from './place.ts';
+import type { Outcome, TestedStore } from './tested-store.ts';
+import { openFilled, openTwo, outcomeOf, whenFree } from './tested-store.ts';
 
-type Law = (place: StorePlace, operation: Operation) => Promise<void>;
+type Law = (tested: TestedStore, operation: Operation) => Promise<void>;
 
 /** What holds for each operation that writes, whatever it is. */
 export const LAWS: Readonly<Record<string, Law>> = {
@@ -39,8 +39,8 @@ function isSame(found: unknown, expected: unknown): boolean {
   }
 }
 
-async function writesWhatItSays(place: StorePlace, operation: Operation): Promise<void> {
-  const [store, other] = (await openTwo(place, operation.given)) as [Store, Store];
+async function writesWhatItSays(tested: TestedStore, operation: Operation): Promise<void> {
+  const [store, other] = (await openTwo(tested, operation.given)) as [Store, Store];
   const before = await dumpOf(store);
   const expected = expectedOf(operation, before);
   const outcome = await outcomeOf(() =>
@@ -60,8 +60,8 @@ async function writesWhatItSays(place: StorePlace, operation: Operation): Promis
   assertSame(await dumpOf(store), expected, 'after the same call again');
 }
 
-async function leavesNothing(place: StorePlace, operation: Operation): Promise<void> {
-  const store = await openFilled(place, operation.given);
+async function leavesNothing(tested: TestedStore, operation: Operation): Promise<void> {
+  const store = await openFilled(tested, operation.given);
   const before = await dumpOf(store);
   const rolledBack = store.transaction(async (tx) => {
     await operation.run(tx);
@@ -82,8 +82,8 @@ async function leavesNothing(place: StorePlace, operation: Operation): Promise<v
   assertSame(await dumpOf(store), { ...before, otherIssuers }, 'what was written around the work run apart');
 }
 
-async function survivesFailures(place: StorePlace, operation: Operation): Promise<void> {
-  const store = await openFilled(place, operation.given);
+async function survivesFailures(tested: TestedStore, operation: Operation): Promise<void> {
+  const store = await openFilled(tested, operation.given);
   const before = await dumpOf(store);
   // Whether the work catches the error or not, the transaction is rolled back.
   const works: readonly ((tx: StoreTransaction) => Promise<unknown>)[] = [
@@ -92,14 +92,14 @@ async function survivesFailures(place: StorePlace, operation: Operation): Promis
   ];
   for (let number = 0; number < MOST_STATEMENTS; number += 1) {
     for (const work of works) {
-      const failing = place.failStatement(number);
+      const failing = tested.failStatement(number);
       const outcome = await outcomeOf(() => store.transaction(work));
       failing.stop();
       if (!failing.hasFailed()) return afterTheLast(store, operation, before, outcome);
       assert.ok('error' in outcome, `statement ${number} fails, and the transaction does not`);
       assertSame(await dumpOf(store), before, `after a failure of statement ${number}`);
     }
-    await failApart(place, store, operation, before, number);
+    await failApart(tested, store, operation, before, number);
   }
   assert.fail(`more than ${MOST_STATEMENTS} statements`);
 }
@@ -112,7 +112,7 @@ async function afterTheLast(store: Store, operation: Operation, before: Dump, ou
 
 /** A failure inside of work run apart undoes that work alone; one of `apart` itself may undo the transaction. */
 async function failApart(
-  place: StorePlace,
+  tested: TestedStore,
   store: Store,
   operation: Operation,
   before: Dump,
@@ -120,7 +120,7 @@ async function failApart(
 ): Promise<void> {
   const outcome = await outcomeOf(() =>
     store.transaction(async (tx) => {
-      const failing = place.failStatement(number);
+      const failing = tested.failStatement(number);
       const apart = await outcomeOf(() => tx.apart(() => operation.run(tx)));
       failing.stop();
       assert.ok('error' in apart || !failing.hasFailed(), `statement ${number} fails, and apart does not reject`);
@@ -132,8 +132,8 @@ async function failApart(
   assertSame(await dumpOf(store), before, `after a failure of statement ${number} in work run apart`);
 }
 
-async function hasOneOrder(place: StorePlace, operation: Operation): Promise<void> {
-  const stores = await openTwo(place, operation.given);
+async function hasOneOrder(tested: TestedStore, operation: Operation): Promise<void> {
+  const stores = await openTwo(tested, operation.given);
   const [store] = stores as [Store];
   const before = await dumpOf(store);
   const outcomes = await Promise.all(

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import type { EpochMillis } from '@rescind/revocation';
 import fc from 'fast-check';
 import type { Store, StoreTransaction } from '../../store/store.ts';
-import type { StorePlace } from './place.ts';
-import { openTwo, outcomeOf, whenFree } from './place.ts';
 import { bytes, cutoff, EXP, ISSUER, minted, session } from './samples.ts';
+import type { TestedStore } from './tested-store.ts';
+import { openTwo, outcomeOf, whenFree } from './tested-store.ts';
 
 interface Step {
   readonly kind: 'login' | 'refresh' | 'cut off';
@@ -22,7 +22,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   fails: fc.nat({ max: 4 }).map((one) => one === 0),
 });
 
-/** What was committed, by its place in the order of the commits. */
+/** What was committed, by its position in the order of the commits. */
 interface Committed {
   readonly kind: Step['kind'];
   readonly position: number;
@@ -39,8 +39,8 @@ const FAILED = new Error('of the work');
  * connections show, whatever they do at once, and whatever is rolled back. A refresh token is exchanged once, and never after its
  * session has ended.
  */
-export async function keepsMintingOrder(place: StorePlace): Promise<void> {
-  const stores = await openTwo(place);
+export async function keepsMintingOrder(tested: TestedStore): Promise<void> {
+  const stores = await openTwo(tested);
   let run = 0;
   const property = fc.asyncProperty(
     fc.array(step, { minLength: 3, maxLength: 10 }),
@@ -104,7 +104,7 @@ function insertSession(tx: StoreTransaction, sid: string, sub: string, at: Epoch
   return tx.sessions.insert({ ...session(1, sub, 'web'), sid, selector: sid, verifierHash: bytes('first'), ...times });
 }
 
-/** The place in the order of the commits. */
+/** The position in the order of the commits. */
 async function moveHead({ meta }: StoreTransaction): Promise<number> {
   const position = ((await meta.identity())?.head ?? 0) + 1;
   await meta.moveHead(position, `id-${position}`);

@@ -3,9 +3,9 @@ import { UNBOUNDED } from '@rescind/revocation';
 import type { SessionsAsked } from '../../store/sessions.ts';
 import type { Store, StoreReads } from '../../store/store.ts';
 import { assertSame } from './dump.ts';
-import type { StorePlace } from './place.ts';
-import { openFilled } from './place.ts';
 import { ABSOLUTE, cutoff, EPOCH, EXP, event, IDLE, ISSUER, NEXT_EPOCH, OTHER, START } from './samples.ts';
+import type { TestedStore } from './tested-store.ts';
+import { openFilled } from './tested-store.ts';
 
 type Check = (reads: StoreReads, store: Store) => Promise<void>;
 
@@ -101,8 +101,8 @@ const TXNS = [
 ];
 
 /** What a store that nothing was written to answers. */
-async function readEmpty(place: StorePlace): Promise<void> {
-  const { read, log } = await place.open();
+async function readEmpty(tested: TestedStore): Promise<void> {
+  const { read, log } = await tested.open();
   assert.equal(await read.meta.issuer(), null);
   assert.equal(await read.meta.identity(), undefined);
   assert.equal(await read.meta.clockFloor(), 0);
@@ -121,8 +121,8 @@ async function readEmpty(place: StorePlace): Promise<void> {
 }
 
 /** The log in pages, and of no other epoch. */
-async function readLog(place: StorePlace): Promise<void> {
-  const store = await openFilled(place);
+async function readLog(tested: TestedStore): Promise<void> {
+  const store = await openFilled(tested);
   const { log } = store;
   await store.transaction((tx) => tx.outbox.append(event(1, 'txn-d', { epoch: NEXT_EPOCH, jti: 'id-next' })));
   assertSame(
@@ -144,8 +144,8 @@ async function readLog(place: StorePlace): Promise<void> {
 }
 
 /** Only soft cut-offs of this issuer that lie beyond the time, by a claim that a session has. */
-async function readSoftBeyond(place: StorePlace): Promise<void> {
-  const store = await openFilled(place);
+async function readSoftBeyond(tested: TestedStore): Promise<void> {
+  const store = await openFilled(tested);
   const beyond = { issuedUntil: START + 500 };
   const found = await store.transaction(async (tx) => {
     await tx.revocations.merge(cutoff('client_id', 'web', beyond));
@@ -158,11 +158,11 @@ async function readSoftBeyond(place: StorePlace): Promise<void> {
   assertSame(found, [{ claim: 'client_id', value: 'web' }], 'soft cut-offs beyond a time');
 }
 
-export function readCases(): Readonly<Record<string, (place: StorePlace) => Promise<void>>> {
+export function readCases(): Readonly<Record<string, (tested: TestedStore) => Promise<void>>> {
   const checks = Object.entries(CHECKS).map(([name, check]) => [
     name,
-    async (place: StorePlace) => {
-      const store = await openFilled(place);
+    async (tested: TestedStore) => {
+      const store = await openFilled(tested);
       await check(store.read, store);
       await store.transaction((tx) => check(tx, store));
     },

@@ -1,10 +1,10 @@
 import type { MemoryRows } from '@rescind/issuer/testing';
 import { memoryStore } from '@rescind/issuer/testing';
-import type { StorePlace } from '@rescind/issuer/testing/store-contract';
+import type { TestedStore } from '@rescind/issuer/testing/store-contract';
 import { silentTelemetry } from '@rescind/revocation';
 
 /** A store of maps, for the contract of stores. */
-export function memoryPlace(): StorePlace<MemoryRows> {
+export function testedMemoryStore(): TestedStore<MemoryRows> {
   let failing: { left: number; hasFailed: boolean } | undefined;
   const store = memoryStore({
     beforeStatement() {

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Store } from '@rescind/issuer/store';
-import type { StorePlace } from '@rescind/issuer/testing/store-contract';
+import type { TestedStore } from '@rescind/issuer/testing/store-contract';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { silentTelemetry } from '@rescind/revocation';
@@ -9,7 +9,7 @@ import Database from 'better-sqlite3';
 import { temporaryDirectory } from '../../../support/directory.ts';
 
 /** A store in an SQLite file, for the contract of stores. */
-export function sqlitePlace(): StorePlace<HostSql> {
+export function testedSqliteStore(): TestedStore<HostSql> {
   const path = join(temporaryDirectory(), 'store.db');
   const open: Store<HostSql>[] = [];
 

@@ -10,13 +10,13 @@ export interface InjectedFailure {
   stop(): void;
 }
 
-/** A place for one store, empty at first; each case gets one of its own. */
-export interface StorePlace<Sql = unknown> {
+/** A store to be tried, empty at first; each case gets one of its own. */
+export interface TestedStore<Sql = unknown> {
   /** Opens the store. Called once. */
   open(): Promise<Store<Sql>>;
   /**
-   * Opens the same data by another connection while the first is open, and rejects with `busy` rather than wait while the other writes.
-   * Absent: the store is for one process, and has no second connection.
+   * Opens the same data by another connection while the first is open. While the other writes, a transaction waits or rejects with
+   * `busy`; it must not block this thread, in which the other goes on. Absent: the store has no second connection.
    */
   openAnother?(): Promise<Store<Sql>>;
   /**
@@ -32,9 +32,9 @@ export interface StorePlace<Sql = unknown> {
   remove(): void | Promise<void>;
 }
 
-/** Opens the store of a place, with the samples in it. */
-export async function openFilled<Sql>(place: StorePlace<Sql>, given?: Operation['given']): Promise<Store<Sql>> {
-  const store = await place.open();
+/** Opens it with the samples in it. */
+export async function openFilled<Sql>(tested: TestedStore<Sql>, given?: Operation['given']): Promise<Store<Sql>> {
+  const store = await tested.open();
   await store.transaction(async (tx) => {
     await fill(tx);
     await given?.(tx);
@@ -47,9 +47,12 @@ interface Operation {
 }
 
 /** Two connections; the same store twice where there is no second one. */
-export async function openTwo<Sql>(place: StorePlace<Sql>, given?: Operation['given']): Promise<readonly Store<Sql>[]> {
-  const first = await openFilled(place, given);
-  return [first, (await place.openAnother?.()) ?? first];
+export async function openTwo<Sql>(
+  tested: TestedStore<Sql>,
+  given?: Operation['given'],
+): Promise<readonly Store<Sql>[]> {
+  const first = await openFilled(tested, given);
+  return [first, (await tested.openAnother?.()) ?? first];
 }
 
 /** Tries again while another connection writes, as a caller of the issuer does who is answered `busy`. */
