@@ -1,5 +1,6 @@
 import * as calls from './call-options.ts';
 import type { Issuer, IssuerTransaction, SubjectRecord } from './issuer.ts';
+import type { Client, ClientRegistrations } from './issuer-clients.ts';
 
 /**
  * The public face of an issuer: every object that a caller passes is checked and copied first. A wrong one is a TypeError,
@@ -27,8 +28,7 @@ export function withCheckedCalls<Sql>(issuer: Issuer<Sql>): Issuer<Sql> {
     verify: async (token, options) => issuer.verify(token, options === undefined ? {} : calls.verifyOptions(options)),
     explain: async (question) => issuer.explain(calls.explainQuestion(question)),
     clients: {
-      ...clients,
-      put: async (client) => clients.put(calls.clientOptions(client)),
+      ...withCheckedClients(clients),
       authenticate: async (proof) => clients.authenticate(calls.clientProof(proof)),
     },
     sessions: {
@@ -48,6 +48,10 @@ export function withCheckedCalls<Sql>(issuer: Issuer<Sql>): Issuer<Sql> {
   };
 }
 
+function withCheckedClients<Clients extends ClientRegistrations>(clients: Clients): Clients {
+  return { ...clients, put: async (client: Client) => clients.put(calls.clientOptions(client)) };
+}
+
 function withCheckedTransaction<Sql>(tx: IssuerTransaction<Sql>): IssuerTransaction<Sql> {
   return {
     ...tx,
@@ -61,7 +65,7 @@ function withCheckedTransaction<Sql>(tx: IssuerTransaction<Sql>): IssuerTransact
     stepUp: async (proved) => tx.stepUp(calls.stepUpOptions(proved)),
     reissue: async (of) => tx.reissue(calls.reissueOptions(of)),
     renameSession: async (renaming) => tx.renameSession(calls.renameOptions(renaming)),
-    putClient: async (client) => tx.putClient(calls.clientOptions(client)),
+    clients: withCheckedClients(tx.clients),
   };
 }
 

@@ -17,6 +17,7 @@ export type {
   ClientAuthMethod,
   ClientPolicy,
   ClientProof,
+  ClientRegistrations,
   IssuerClients,
   Lifetime,
   RegisteredClient,

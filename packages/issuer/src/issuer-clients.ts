@@ -81,15 +81,11 @@ export type ClientProof =
       readonly clientId?: string;
     };
 
-export interface IssuerClients {
+/** The clients that there are. Of `Issuer` each call is a transaction of its own; inside a transaction it is part of that one. */
+export interface ClientRegistrations {
   /** Registers it, or replaces what is registered. @throws TypeError for what cannot be a client */
   put(client: Client): Promise<void>;
   find(clientId: string): Promise<RegisteredClient | undefined>;
-  /**
-   * Replaces the clients of the option `clients`, for as long as the issuer is open: for a host whose configuration is
-   * read again. One that is gone gets no token any more; its sessions are not ended. @throws TypeError for what cannot be a client
-   */
-  replaceConfigured(clients: readonly Client[]): void;
   /** By their id. Those of the options are among them. */
   list(): Promise<RegisteredClient[]>;
   /**
@@ -103,6 +99,14 @@ export interface IssuerClients {
    * @throws TypeError when it is a client that can have none
    */
   addSecret(clientId: string): Promise<string>;
+}
+
+export interface IssuerClients extends ClientRegistrations {
+  /**
+   * Replaces the clients of the option `clients`, for as long as the issuer is open: for a host whose configuration is
+   * read again. One that is gone gets no token any more; its sessions are not ended. @throws TypeError for what cannot be a client
+   */
+  replaceConfigured(clients: readonly Client[]): void;
   /**
    * Who sent this. Takes as long whatever is wrong; an assertion is taken once, also across restarts.
    * @throws RescindError `client_invalid`

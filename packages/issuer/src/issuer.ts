@@ -2,7 +2,7 @@ import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type { ExplainQuestion, Explanation } from './explain.ts';
-import type { Client, IssuerClients, RegisteredClient, ResourceServer } from './issuer-clients.ts';
+import type { Client, ClientRegistrations, IssuerClients, ResourceServer } from './issuer-clients.ts';
 import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';
 import type {
   CutoffRequest,
@@ -142,15 +142,8 @@ export interface IssuerTransaction<Sql = unknown> {
   reissue(of: Reissue): Promise<AccessAnswer>;
   /** `undefined`: it is not an open session of that subject. */
   renameSession(renaming: RenameSession): Promise<SessionView | undefined>;
-  /** @throws TypeError for what cannot be a client */
-  putClient(client: Client): Promise<void>;
-  removeClient(clientId: string): Promise<boolean>;
-  /** As `IssuerClients.find`, with what this transaction has changed. */
-  findClient(clientId: string): Promise<RegisteredClient | undefined>;
-  /** As `IssuerClients.list`, with what this transaction has changed. */
-  listClients(): Promise<RegisteredClient[]>;
-  /** As `IssuerClients.addSecret`. */
-  addClientSecret(clientId: string): Promise<string>;
+  /** Who may hold tokens, with what this transaction has changed. */
+  readonly clients: ClientRegistrations;
 }
 
 /** @typeParam Sql what the store gives the host for rows of its own */

@@ -1,6 +1,6 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import { addSecret, putClient } from './clients/registry.ts';
+import { registrationsIn } from './clients/registry.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction } from './issuer.ts';
 import type { AccessAnswer } from './issuer-sessions.ts';
@@ -93,6 +93,7 @@ function createCalls(): { readonly made: Call; end(): void } {
 }
 
 function toTransaction(room: WritingRoom, unit: Unit, call: Call): IssuerTransaction {
+  const clients = registrationsIn(room.clients, unit);
   return {
     sql: unit.store.sql,
     beginSession: call((login) => beginLogin(room, unit, login)),
@@ -105,11 +106,13 @@ function toTransaction(room: WritingRoom, unit: Unit, call: Call): IssuerTransac
     stepUp: call((proved) => stepUp(room, unit, proved)),
     reissue: call((of) => reissue(room, unit, of)),
     renameSession: call((renaming) => renameSession(unit, renaming)),
-    putClient: call((client) => putClient(unit.store.clients, client)),
-    removeClient: call((clientId) => unit.store.clients.delete(clientId)),
-    findClient: call((clientId) => room.clients.find(unit.store.clients, clientId)),
-    listClients: call(() => room.clients.list(unit.store.clients)),
-    addClientSecret: call((clientId) => addSecret(room.clients, unit.store.clients, clientId)),
+    clients: {
+      put: call(clients.put),
+      find: call(clients.find),
+      list: call(clients.list),
+      remove: call(clients.remove),
+      addSecret: call(clients.addSecret),
+    },
   };
 }
 

@@ -96,8 +96,8 @@ describe('the registry', () => {
   test('what a transaction did to clients goes back with it', async () => {
     const issuer = await house().open();
     const failing = issuer.transaction(async (tx) => {
-      await tx.putClient(secretClient);
-      await tx.addClientSecret('backend');
+      await tx.clients.put(secretClient);
+      await tx.clients.addSecret('backend');
       throw new Error('no');
     });
     await expect(failing).rejects.toThrow('no');

@@ -108,5 +108,5 @@ export const ISSUER_CALLS: Readonly<Record<string, Call>> = {
     { sid: 'a', sub: 'a', scope: 'a', resource: ['a'] },
   ],
   'tx.renameSession': [inTransaction((tx, options) => tx.renameSession(options)), renaming],
-  'tx.putClient': [inTransaction((tx, options) => tx.putClient(options)), client],
+  'tx.clients.put': [inTransaction((tx, options) => tx.clients.put(options)), client],
 };

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
-import type { Client, IssuerClients, RegisteredClient } from '../issuer-clients.ts';
-import type { ClientReads, Clients } from '../store/store.ts';
-import type { Transactions } from '../transactions.ts';
+import type { Client, ClientRegistrations, IssuerClients, RegisteredClient } from '../issuer-clients.ts';
+import type { ClientReads } from '../store/store.ts';
+import type { Transactions, Unit } from '../transactions.ts';
 import { MOST_SECRETS, toRegistered } from './requirements.ts';
 
 /** Which clients there are: those registered, and those of the options that no registered one has replaced. */
@@ -50,35 +50,39 @@ export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url');
 }
 
-/** Inside a transaction. @throws TypeError */
-export async function putClient(clients: Clients, client: Client): Promise<void> {
-  await clients.put(toRegistered(client));
+/** Of one transaction. */
+export function registrationsIn(registry: ClientRegistry, { store }: Pick<Unit, 'store'>): ClientRegistrations {
+  const find = (clientId: string) => registry.find(store.clients, clientId);
+  const put = async (client: Client) => store.clients.put(toRegistered(client));
+  return {
+    put,
+    find,
+    list: () => registry.list(store.clients),
+    remove: (clientId) => store.clients.delete(clientId),
+    async addSecret(clientId) {
+      const secret = randomBytes(SECRET_BYTES).toString('base64url');
+      const client = await find(clientId);
+      if (client === undefined) throw new RescindError('client_unknown');
+      await put({ ...client, secretHashes: [...client.secretHashes, hashSecret(secret)].slice(-MOST_SECRETS) });
+      return secret;
+    },
+  };
 }
 
-/** Inside a transaction. @throws RescindError `client_unknown`; TypeError when it is a client that can have none */
-export async function addSecret(registry: ClientRegistry, clients: Clients, clientId: string): Promise<string> {
-  const secret = randomBytes(SECRET_BYTES).toString('base64url');
-  const client = await registry.find(clients, clientId);
-  if (client === undefined) throw new RescindError('client_unknown');
-  const secretHashes = [...client.secretHashes, hashSecret(secret)].slice(-MOST_SECRETS);
-  await putClient(clients, { ...client, secretHashes });
-  return secret;
-}
-
-type Writing = Pick<Transactions, 'run'>;
-
-/** The administrator's side: each call is a transaction of its own. */
+/** Each call is a transaction of its own. */
 export function createClientAdministration(
   registry: ClientRegistry,
   clients: ClientReads,
-  transactions: Writing,
+  transactions: Pick<Transactions, 'run'>,
 ): Omit<IssuerClients, 'authenticate'> {
+  const write = <T>(work: (registrations: ClientRegistrations) => Promise<T>) =>
+    transactions.run((unit) => work(registrationsIn(registry, unit)));
   return {
-    put: (client) => transactions.run((unit) => putClient(unit.store.clients, client)),
+    put: (client) => write(({ put }) => put(client)),
     find: (clientId) => registry.find(clients, clientId),
-    replaceConfigured: (clients) => registry.replaceGiven(clients),
     list: () => registry.list(clients),
-    remove: (clientId) => transactions.run((unit) => unit.store.clients.delete(clientId)),
-    addSecret: (clientId) => transactions.run((unit) => addSecret(registry, unit.store.clients, clientId)),
+    remove: (clientId) => write(({ remove }) => remove(clientId)),
+    addSecret: (clientId) => write(({ addSecret }) => addSecret(clientId)),
+    replaceConfigured: (configured) => registry.replaceGiven(configured),
   };
 }

@@ -40,10 +40,8 @@ interface AudienceOperationsOptions {
 /** Audiences of services: what a client may ask for by `resource` (RFC 8707), and what `aud` may be. */
 export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
   const { issuer, desk, services, configuredClients, recent, requireNoneGreater, clock } = options;
-  const naming = async (audience: string, tx?: IssuerTransaction) => {
-    const clients = await (tx === undefined ? issuer.clients.list() : tx.listClients());
-    return clients.filter((client) => client.audience?.includes(audience));
-  };
+  const naming = async (audience: string, from: Pick<IssuerTransaction, 'clients'> = issuer) =>
+    (await from.clients.list()).filter((client) => client.audience?.includes(audience));
   const toView = async (audience: string) => {
     const found = services.find(audience);
     if (found === undefined) throw new RescindError('not_found');
@@ -150,7 +148,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
           const narrowed = await naming(audience, tx);
           requireNarrowable(audience, narrowed);
           for (const client of narrowed) {
-            await tx.putClient({ ...client, audience: (client.audience ?? []).filter((one) => one !== audience) });
+            await tx.clients.put({ ...client, audience: (client.audience ?? []).filter((one) => one !== audience) });
           }
           services.remove(audience);
           const revocation = await tx.revoke(cutoff);

@@ -39,14 +39,13 @@ export function clientOperations(
   { recent, requireNoneGreater }: ClientRules,
   audiences: () => readonly string[],
 ): Operation[] {
-  const { clients } = issuer;
   /** Of what concerns every token of a client. */
   const requireMayCutOff = async (by: Confirmed, cutoff: CutoffRequest): Promise<void> => {
     await requireNoneGreater(by.administrator, [cutoff]);
     requireConfirmed(by, recent);
   };
-  const found = async (name: string, tx?: IssuerTransaction): Promise<RegisteredClient> => {
-    const client = await (tx === undefined ? clients.find(name) : tx.findClient(name));
+  const found = async (name: string, from: Pick<IssuerTransaction, 'clients'> = issuer): Promise<RegisteredClient> => {
+    const client = await from.clients.find(name);
     if (client === undefined) throw new RescindError('client_unknown');
     return client;
   };
@@ -63,7 +62,7 @@ export function clientOperations(
       scopes: READ,
       answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(clientView) }) } },
       errors: [],
-      look: async () => ({ items: (await clients.list()).map(toJson) }),
+      look: async () => ({ items: (await issuer.clients.list()).map(toJson) }),
     }),
 
     desk.looks({
@@ -109,7 +108,7 @@ export function clientOperations(
         return issuer.transaction(async (tx) => {
           // An audience may have been removed while this waited for its turn.
           requireKnown(members.audience ?? [], audiences());
-          const before = await tx.findClient(name);
+          const before = await tx.clients.find(name);
           const { secretHashes: held = [], disabled = false } = before ?? {};
           const isNarrower = before !== undefined && isNarrowed(before, members);
           // A client that has to authenticate in another way than it does neither logs in nor refreshes.
@@ -117,7 +116,7 @@ export function clientOperations(
           if (isNarrower || isLockedOut)
             await requireMayCutOff({ administrator, confirm: confirmation }, narrowing(name));
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
-          await asked(() => tx.putClient({ ...given(members), clientId: name, secretHashes, disabled }));
+          await asked(() => tx.clients.put({ ...given(members), clientId: name, secretHashes, disabled }));
           // Its tokens of before have what it may have no more; sessions go on with what it may.
           const revocation = isNarrower ? await tx.revoke(narrowing(name)) : undefined;
           await written({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
@@ -141,7 +140,7 @@ export function clientOperations(
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction(async (tx) => {
           if (!(await found(name, tx)).authMethod.startsWith('client_secret')) throw new RescindError('client_state');
-          const secret = await tx.addClientSecret(name);
+          const secret = await tx.clients.addSecret(name);
           await written();
           return { secret };
         }),
@@ -162,7 +161,7 @@ export function clientOperations(
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction(async (tx) => {
           const client = await found(name, tx);
-          await tx.putClient({ ...client, secretHashes: client.secretHashes.slice(-1) });
+          await tx.clients.put({ ...client, secretHashes: client.secretHashes.slice(-1) });
           await written();
           return toJson(await found(name, tx));
         }),
@@ -188,7 +187,7 @@ export function clientOperations(
             await requireNoneGreater(administrator, [wholly(name, body.reason)]);
             recent(administrator);
           }
-          await tx.putClient({ ...(await found(name, tx)), disabled: true });
+          await tx.clients.put({ ...(await found(name, tx)), disabled: true });
           const revocation = body.endSessions ? await cutOff(tx, name, body.reason) : null;
           await written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
           return { client: toJson(await found(name, tx)), revocation };
@@ -210,7 +209,7 @@ export function clientOperations(
       targets,
       act: ({ params: { clientId: name }, written }) =>
         issuer.transaction(async (tx) => {
-          await tx.putClient({ ...(await found(name, tx)), disabled: false });
+          await tx.clients.put({ ...(await found(name, tx)), disabled: false });
           await written();
           return toJson(await found(name, tx));
         }),
@@ -232,7 +231,7 @@ export function clientOperations(
         return issuer.transaction(async (tx) => {
           await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
           await found(name, tx);
-          if (!(await tx.removeClient(name))) throw new RescindError('client_state');
+          if (!(await tx.clients.remove(name))) throw new RescindError('client_state');
           const revocation = await cutOff(tx, name, body.reason);
           await written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
           return { revocation };

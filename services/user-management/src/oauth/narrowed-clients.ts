@@ -49,7 +49,7 @@ export function keepingApplied(issuer: Issuer, applied: AppliedClients): Issuer 
     transaction: (work) =>
       issuer.transaction(async (tx) => {
         const result = await work(tx);
-        const clients = await tx.listClients();
+        const clients = await tx.clients.list();
         if (!isApplied(clients, applied)) applied.replace(clients);
         return result;
       }),
@@ -116,7 +116,7 @@ export async function cutOffNarrowed(
       const clientIds = await narrowed;
       if (clientIds.length === 0 && isApplied(await issuer.clients.list(), applied)) return;
       const done = await issuer.transaction(async (tx) => {
-        applied.replace(await tx.listClients());
+        applied.replace(await tx.clients.list());
         if (clientIds.length === 0) return undefined;
         const { txn } = await tx.revoke(clientIds.map(narrowing));
         return { txn, entry: recordNarrowing(audit, clientIds, { txn, source }) };
