@@ -1,5 +1,5 @@
 import * as calls from './call-options.ts';
-import type { Issuer, IssuerTransaction, SubjectRecord } from './issuer.ts';
+import type { Issuer, IssuerTransaction, IssuerWrites, SubjectRecord } from './issuer.ts';
 import type { Client, ClientRegistrations } from './issuer-clients.ts';
 
 /**
@@ -11,16 +11,10 @@ export function withCheckedCalls<Sql>(issuer: Issuer<Sql>): Issuer<Sql> {
   return {
     ...issuer,
     transaction: (work) => issuer.transaction((tx) => work(withCheckedTransaction(tx))),
-    beginSession: async (login) => issuer.beginSession(calls.beginSessionOptions(login)),
+    ...withCheckedWrites(issuer),
     refresh: async (request) => issuer.refresh(calls.refreshOptions(request)),
     renew: async (request) => issuer.renew(calls.renewOptions(request)),
-    reauthenticate: async (proved) => issuer.reauthenticate(calls.reauthenticationOptions(proved)),
-    requireReauthentication: async (demand) => issuer.requireReauthentication(calls.reauthenticationDemand(demand)),
-    endSession: async (end) => issuer.endSession(calls.endSessionOptions(end)),
-    endAllSessions: async (end) => issuer.endAllSessions(calls.endAllSessionsOptions(end)),
-    subjectChanged: async (change) => issuer.subjectChanged(calls.subjectChangeOptions(change)),
     revokeToken: async (revocation) => issuer.revokeToken(calls.revokeTokenOptions(revocation)),
-    revoke: async (cutoffs) => issuer.revoke(calls.cutoffRequests(cutoffs)),
     preview: async (what) => issuer.preview(calls.previewRequest(what)),
     affectedSubjects: async (cutoffs, subs) =>
       issuer.affectedSubjects(calls.cutoffRequests(cutoffs), calls.subjects(subs)),
@@ -48,6 +42,18 @@ export function withCheckedCalls<Sql>(issuer: Issuer<Sql>): Issuer<Sql> {
   };
 }
 
+function withCheckedWrites(writes: IssuerWrites): IssuerWrites {
+  return {
+    beginSession: async (login) => writes.beginSession(calls.beginSessionOptions(login)),
+    endSession: async (end) => writes.endSession(calls.endSessionOptions(end)),
+    endAllSessions: async (end) => writes.endAllSessions(calls.endAllSessionsOptions(end)),
+    revoke: async (cutoffs) => writes.revoke(calls.cutoffRequests(cutoffs)),
+    subjectChanged: async (change) => writes.subjectChanged(calls.subjectChangeOptions(change)),
+    requireReauthentication: async (demand) => writes.requireReauthentication(calls.reauthenticationDemand(demand)),
+    reauthenticate: async (proved) => writes.reauthenticate(calls.reauthenticationOptions(proved)),
+  };
+}
+
 function withCheckedClients<Clients extends ClientRegistrations>(clients: Clients): Clients {
   return { ...clients, put: async (client: Client) => clients.put(calls.clientOptions(client)) };
 }
@@ -55,13 +61,7 @@ function withCheckedClients<Clients extends ClientRegistrations>(clients: Client
 function withCheckedTransaction<Sql>(tx: IssuerTransaction<Sql>): IssuerTransaction<Sql> {
   return {
     ...tx,
-    beginSession: async (login) => tx.beginSession(calls.beginSessionOptions(login)),
-    endSession: async (end) => tx.endSession(calls.endSessionOptions(end)),
-    endAllSessions: async (end) => tx.endAllSessions(calls.endAllSessionsOptions(end)),
-    revoke: async (cutoffs) => tx.revoke(calls.cutoffRequests(cutoffs)),
-    subjectChanged: async (change) => tx.subjectChanged(calls.subjectChangeOptions(change)),
-    requireReauthentication: async (demand) => tx.requireReauthentication(calls.reauthenticationDemand(demand)),
-    reauthenticate: async (proved) => tx.reauthenticate(calls.reauthenticationOptions(proved)),
+    ...withCheckedWrites(tx),
     stepUp: async (proved) => tx.stepUp(calls.stepUpOptions(proved)),
     reissue: async (of) => tx.reissue(calls.reissueOptions(of)),
     renameSession: async (renaming) => tx.renameSession(calls.renameOptions(renaming)),

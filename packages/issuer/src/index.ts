@@ -6,6 +6,7 @@ export type {
   Issuer,
   IssuerOptions,
   IssuerTransaction,
+  IssuerWrites,
   OtherIssuer,
   RestoreOptions,
   RestoreReport,

@@ -95,14 +95,10 @@ export interface IssuerOptions<Sql = unknown> {
 }
 
 /**
- * What may be done inside `transaction`; nothing of it happened when the transaction rejects. `txn` of what is returned is known at once,
- * `epoch` and `seq` after the commit: they throw before.
- * All cut-offs by time of one transaction have one time T; a session begun after a cut-off survives it, one begun
- * before does not.
+ * What writes sessions and the log. Of `Issuer` each call is a transaction of its own, which may also throw `database_restored`,
+ * `storage_unavailable` and `stopping`; inside `transaction` it is part of that one.
  */
-export interface IssuerTransaction<Sql = unknown> {
-  /** The host's rows, in this transaction. */
-  readonly sql: Sql;
+export interface IssuerWrites {
   /**
    * @throws RescindError `client_invalid` (not registered, or disabled), `credentials_wrong`, `subject_inactive`,
    *   `scope_invalid`, `target_invalid`, `request_invalid`, `clock_parted`
@@ -128,6 +124,17 @@ export interface IssuerTransaction<Sql = unknown> {
    *   `clock_parted`, `clock_ahead`
    */
   reauthenticate(proved: Reauthentication): Promise<TokenAnswer>;
+}
+
+/**
+ * What may be done inside `transaction`; nothing of it happened when the transaction rejects. `txn` of what is returned is known at once,
+ * `epoch` and `seq` after the commit: they throw before.
+ * All cut-offs by time of one transaction have one time T; a session begun after a cut-off survives it, one begun
+ * before does not.
+ */
+export interface IssuerTransaction<Sql = unknown> extends IssuerWrites {
+  /** The host's rows, in this transaction. */
+  readonly sql: Sql;
   /**
    * As `reauthenticate`, for a caller who has shown an access token: the refresh token of the session stays as it is and
    * is not answered, and the new access token has no more scope than the one shown.
@@ -147,7 +154,7 @@ export interface IssuerTransaction<Sql = unknown> {
 }
 
 /** @typeParam Sql what the store gives the host for rows of its own */
-export interface Issuer<Sql = unknown> {
+export interface Issuer<Sql = unknown> extends IssuerWrites {
   /**
    * Runs `work` as one transaction, durable when the promise resolves. Transactions run one after another: `work` awaits nothing but
    * `tx`, takes a second at most, and calls no other method of the issuer. While the clock is ahead of the wall a cut-off by time waits
@@ -164,8 +171,6 @@ export interface Issuer<Sql = unknown> {
   readonly revocations: IssuerRevocations;
   /** The keys that sign. */
   readonly keys: IssuerKeys;
-  /** @throws RescindError as `IssuerTransaction.beginSession`, and `database_restored`, `stopping` */
-  beginSession(login: BeginSession): Promise<TokenAnswer>;
   /**
    * Rotates the refresh token. A used one ends its session, unless it is the last one before the present, within the
    * grace, and the present one is unused: then the same successor is answered. Those that come at once share one
@@ -182,18 +187,11 @@ export interface Issuer<Sql = unknown> {
    *   not by this client
    */
   renew(request: RenewRequest): Promise<RenewAnswer>;
-  /** @throws RescindError as `IssuerTransaction.reauthenticate`, and `database_restored`, `stopping` */
-  reauthenticate(proved: Reauthentication): Promise<TokenAnswer>;
-  requireReauthentication(demand: ReauthenticationDemand): Promise<number>;
-  endSession(end: EndSession): Promise<Revoked | undefined>;
-  endAllSessions(end: EndAllSessions): Promise<Revoked | undefined>;
-  subjectChanged(change: SubjectChange): Promise<Revoked>;
   /**
    * RFC 7009: an access token is cut off by its `jti`, a refresh token ends its session. Unknown, expired and revoked
    * tokens are fine (`undefined`).
    */
   revokeToken(revocation: RevokeToken): Promise<Revoked | undefined>;
-  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Promise<Revoked>;
   /** What a revocation would do. Reads only. @throws TypeError as the revocation itself */
   preview(what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange): Promise<Preview>;
   /**

@@ -2,7 +2,7 @@ import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { registrationsIn } from './clients/registry.ts';
 import type { GroupCommit } from './group-commit.ts';
-import type { Issuer, IssuerTransaction } from './issuer.ts';
+import type { Issuer, IssuerTransaction, IssuerWrites } from './issuer.ts';
 import type { AccessAnswer } from './issuer-sessions.ts';
 import type { RevocationRoom } from './revoke/revoke.ts';
 import { endAllSessions, endSession, revoke, revokeToken, subjectChanged } from './revoke/revoke.ts';
@@ -16,20 +16,7 @@ import { renameSession } from './session/views.ts';
 import type { Session } from './store/sessions.ts';
 import type { Transactions, Unit } from './transactions.ts';
 
-type Writes = Pick<
-  Issuer,
-  | 'transaction'
-  | 'beginSession'
-  | 'refresh'
-  | 'renew'
-  | 'reauthenticate'
-  | 'requireReauthentication'
-  | 'endSession'
-  | 'endAllSessions'
-  | 'subjectChanged'
-  | 'revokeToken'
-  | 'revoke'
->;
+type Writes = IssuerWrites & Pick<Issuer, 'transaction' | 'refresh' | 'renew' | 'revokeToken'>;
 
 export interface WritingRoom extends RevocationRoom, RenewalRoom {}
 
