@@ -162,6 +162,15 @@ describe('reuse', () => {
     expect(await codeOf(() => refresh(issuer, second))).toBe('grant_invalid');
   });
 
+  test.each([1, 5 * SECOND, DAY])('a use whose first use is %i ms later, by a clock that was set back', async (ms) => {
+    const { issuer } = scene();
+    const first = login(issuer);
+    const second = await refresh(issuer, first);
+    sqlOf(issuer).prepare('UPDATE rescind_sessions SET rotated_at = rotated_at + ? WHERE sid = ?').run(ms, first.sid);
+    expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+    expect(asked(issuer, second)).toBe('token_revoked');
+  });
+
   test('is seen while the clock is parted and nothing can be minted', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);

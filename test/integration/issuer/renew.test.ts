@@ -80,6 +80,18 @@ describe('renewal by token', () => {
     expect(await codeOf(() => renew(first))).toBe('grant_invalid');
   });
 
+  test.each([1, 5 * SECOND, LIFE])('a use whose first use is %i ms later ends the session', async (ms) => {
+    const { clock, begin, renew, issuer } = scene();
+    const first = begin();
+    clock.advance(LIFE / 2);
+    const second = await renew(first);
+    // Without a difference it is a retry.
+    expect((await renew(first)).renewed).toBe(true);
+    sqlOf(issuer).prepare('UPDATE rescind_sessions SET renewed_at = renewed_at + ? WHERE sid = ?').run(ms, first.sid);
+    expect(await codeOf(() => renew(first))).toBe('grant_reused');
+    expect(await asked(issuer, second)).toBe('token_revoked');
+  });
+
   test('only the newest token of a session buys another, so that there is one line of them', async () => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
