@@ -1,4 +1,4 @@
-import type { DurationMs, LogChange, LogState, Quarantined } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, LogChange, LogState, Quarantined } from '@rescind/revocation';
 
 /** A record as a way delivers it: not yet verified. */
 export interface WayRecord {
@@ -156,6 +156,11 @@ export interface Acknowledgements {
 /** Where the relay puts signed events. One call at a time, in order; resolves when acknowledged by all. */
 export interface Publisher {
   publish(batch: readonly string[]): Promise<void>;
+  /**
+   * When the last record that was acknowledged was appended, by the clock of whoever appended it (Kafka's `LogAppendTime`), in ms since
+   * 1970; undefined: that is not known. Absent: there is no such clock.
+   */
+  appendedAt?(): EpochMillis | undefined;
   /** The last records of the topic, newest last, however they were made: the caller verifies. */
   tail(most: number): Promise<readonly string[]>;
   /** Everything the topic remembers, oldest first, in batches. */

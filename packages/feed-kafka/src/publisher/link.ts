@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DurationMs, Telemetry } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import type { Admin } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { createClient, RETRY } from '../client/client.ts';
@@ -9,8 +9,11 @@ import { within } from '../client/deadline.ts';
 /** A connection to publish by, to be thrown away when anything goes wrong. */
 export interface Link {
   readonly admin: Admin;
-  /** Resolves when all in-sync copies are written. */
-  send(key: string, records: readonly string[]): Promise<void>;
+  /**
+   * Resolves when all in-sync copies are written, with the `LogAppendTime` of the records; undefined: the topic keeps another
+   * time (`message.timestamp.type` is `CreateTime`).
+   */
+  send(key: string, records: readonly string[]): Promise<EpochMillis | undefined>;
   close(): Promise<void>;
 }
 
@@ -59,7 +62,10 @@ export async function openLink(connection: CheckedConnection, telemetry: Telemet
         compression: isLarge(records) ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None,
         messages: records.map((value) => ({ key, value, partition: 0 })),
       });
-      await within(SEND_LIMIT_MS, sending);
+      const [written] = await within(SEND_LIMIT_MS, sending);
+      // -1: the time of the records is that of whoever sent them.
+      const appendedAt = Number(written?.logAppendTime ?? -1);
+      return appendedAt >= 0 ? appendedAt : undefined;
     },
     close,
   };

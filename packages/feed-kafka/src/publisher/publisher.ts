@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Publisher } from '@rescind/feed';
-import type { DurationMs, HealthCheck } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { createBackoff } from '../client/backoff.ts';
 import { warnOfPlainText } from '../client/connection.ts';
@@ -56,6 +56,7 @@ class TopicPublisher implements KafkaPublisher {
   /** Why nothing can be published just now. */
   #failure: RescindError | undefined = new RescindError('kafka_unreachable', { detail: 'not connected yet' });
   #lastLogged: string | undefined;
+  #appendedAt: EpochMillis | undefined;
 
   constructor(settings: PublisherSettings) {
     this.#settings = settings;
@@ -87,6 +88,10 @@ class TopicPublisher implements KafkaPublisher {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  appendedAt(): EpochMillis | undefined {
+    return this.#appendedAt;
   }
 
   tail(most: number): Promise<readonly string[]> {
@@ -139,7 +144,7 @@ class TopicPublisher implements KafkaPublisher {
       return;
     }
     const startedAt = clock.monotonic();
-    await this.#link.send(log, batch);
+    this.#appendedAt = await this.#link.send(log, batch);
     this.#queue.acknowledge();
     this.#works();
     telemetry.count('rescind_kafka_records_published_total', {}, batch.length);
