@@ -1,5 +1,4 @@
-import type { IssuerClock, Telemetry } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { IssuerClock, ReferenceClock, Telemetry } from '@rescind/revocation';
 import type { KeyRotation } from './issuer-keys.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import type { Store } from './store/store.ts';
@@ -8,12 +7,20 @@ interface GaugeOptions {
   readonly store: Pick<Store, 'log' | 'maintain'>;
   readonly gate: WriteGate;
   readonly issuerClock: IssuerClock;
+  readonly reference: ReferenceClock | undefined;
   readonly keyRotation: Required<KeyRotation>;
   readonly telemetry: Telemetry;
 }
 
 /** Maintains the store's files, and sets the gauges of the log, the clock and the configured rotation: to be called every second. */
-export function createGauges({ store, gate, issuerClock, keyRotation, telemetry }: GaugeOptions): () => void {
+export function createGauges({
+  store,
+  gate,
+  issuerClock,
+  reference,
+  keyRotation,
+  telemetry,
+}: GaugeOptions): () => void {
   const secondsOf = (every: number | 'never') => (every === 'never' ? Number.POSITIVE_INFINITY : every / 1_000);
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.everyMs), { purpose: 'token' });
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.eventEveryMs), { purpose: 'event' });
@@ -22,7 +29,11 @@ export function createGauges({ store, gate, issuerClock, keyRotation, telemetry 
     store.maintain();
     const partedMs = issuerClock.partedMs();
     telemetry.gauge('rescind_clock_parted_seconds', partedMs / 1_000);
-    telemetry.gauge('rescind_writes_refused', Math.abs(partedMs) > CLOCK_TOLERANCE_MS ? 1 : 0, { why: 'clock_parted' });
+    telemetry.gauge('rescind_writes_refused', issuerClock.isParted() ? 1 : 0, { why: 'clock_parted' });
+    telemetry.gauge(
+      'rescind_clock_publisher_apart_seconds',
+      (reference?.state() === 'parted' ? reference.apartMs() : 0) / 1_000,
+    );
     telemetry.gauge('rescind_writes_refused', gate.refusing() === null ? 0 : 1, { why: 'database_restored' });
     const identity = store.log.identity();
     telemetry.gauge('rescind_log_head_seq', identity?.head ?? 0);

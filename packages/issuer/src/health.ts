@@ -1,10 +1,11 @@
-import type { DurationMs, EpochMillis, HealthCheck, IssuerClock } from '@rescind/revocation';
+import type { Clock, DurationMs, EpochMillis, HealthCheck, IssuerClock, ReferenceClock } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, isLeading } from '@rescind/revocation';
 import type { KeyPurpose } from './issuer-keys.ts';
 import type { KeyKeeper } from './keys/keeper.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { Maintenance } from './log/maintenance.ts';
 import type { WriteGate } from './log/write-gate.ts';
+import { clockTimes } from './relay/comparison.ts';
 import type { Relay } from './relay/open.ts';
 import type { Storage } from './storage.ts';
 import type { Store } from './store/store.ts';
@@ -17,6 +18,9 @@ interface HealthOptions {
   readonly gate: WriteGate;
   readonly storage: Storage;
   readonly issuerClock: IssuerClock;
+  readonly clock: Clock;
+  /** The clock of the publisher; undefined: there is none. */
+  readonly reference: ReferenceClock | undefined;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
   readonly keeper: KeyKeeper;
   readonly maintenance: Maintenance;
@@ -100,12 +104,19 @@ function checkKeys({ keyrings, keeper, gate, issuerClock, theft }: HealthOptions
 
 const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
 
-/** Nothing is minted while the clocks are apart; logouts go on. */
-function checkClock({ issuerClock }: HealthOptions): HealthCheck {
+/**
+ * Nothing is minted while the clocks are apart; logouts go on. `warn` also while the operator trusts one of two clocks: that is to end.
+ */
+function checkClock({ issuerClock, reference, clock }: HealthOptions): HealthCheck {
   const partedMs = issuerClock.partedMs();
   const leadMs = issuerClock.leadMs();
-  const isParted = Math.abs(partedMs) > CLOCK_TOLERANCE_MS;
-  // Beyond the tolerance nobody can log in until the wall clock has caught up.
-  const status = leadMs > CLOCK_TOLERANCE_MS ? 'fail' : isParted || isLeading(issuerClock) ? 'warn' : 'pass';
-  return { name: 'clock', status, partedMs, leadMs };
+  const comparison = reference?.state();
+  const { trusted } = reference ?? {};
+  const isApart = comparison === 'parted' || (comparison === 'unknown' && trusted === 'publisher');
+  // Nobody can log in until the clock is right: until the wall clock has caught up, or agrees with the publisher's.
+  const isFailed = leadMs > CLOCK_TOLERANCE_MS || (isApart && issuerClock.isParted());
+  const isDoubtful = issuerClock.isParted() || isLeading(issuerClock) || trusted !== undefined;
+  const status = isFailed ? 'fail' : isDoubtful ? 'warn' : 'pass';
+  const times = reference !== undefined && (isApart || trusted !== undefined) ? clockTimes(reference, clock.now()) : {};
+  return { name: 'clock', status, partedMs, leadMs, ...(comparison === undefined ? {} : { comparison }), ...times };
 }

@@ -1,5 +1,5 @@
 import type { LogSource, Publisher } from '@rescind/feed';
-import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry, TrustedClock } from '@rescind/revocation';
 import type { Jwks, VerifiedToken } from '@rescind/token';
 import type { ExplainQuestion, Explanation } from './explain.ts';
 import type { Client, ClientRegistrations, IssuerClients, ResourceServer } from './issuer-clients.ts';
@@ -68,6 +68,11 @@ export interface IssuerOptions<Sql = unknown> {
   subject(from: SubjectReads<Sql>, sub: string): SubjectRecord | undefined | Promise<SubjectRecord | undefined>;
   /** Where the relay puts events; closed with the issuer. Without one (embedded) readers take the HTTP way. */
   readonly publisher?: Publisher;
+  /**
+   * Whose clock counts while the wall clock and the publisher's are more than 60 s apart: the operator names it, while the other one
+   * is mended. Default: neither, so the slower one is taken and no token is minted until they agree.
+   */
+  readonly trustedClock?: TrustedClock;
   readonly clock?: Clock;
   readonly telemetry?: Telemetry;
   /** Life of an access token. Default 15 minutes; whole seconds, 1 s to 24 h. */
@@ -232,6 +237,11 @@ export interface Issuer<Sql = unknown> extends IssuerWrites {
    * write in health and metrics. Any other error is ignored. Never throws.
    */
   noteStorageError(error: unknown): void;
+  /**
+   * Resolves when the wall clock has been compared with the publisher's, or that cannot be done for now (3 s at most): until then
+   * logins, refreshes and cut-offs by time wait. At once without a publisher that has a clock.
+   */
+  readonly ready: Promise<void>;
   health(): HealthCheck[];
   /** Stops the relay and closes the publisher and the database; nothing that was answered is lost. */
   close(): Promise<void>;

@@ -1,6 +1,8 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import {
+  CLOCK_TOLERANCE_MS,
   createIssuerClock,
+  createReferenceClock,
   RescindError,
   storageCodeOf,
   storageFailureOf,
@@ -95,7 +97,8 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   const { store, keyrings, highWater } = files;
 
   const clockFloor = createPersistedFloor(await store.read.meta.clockFloor());
-  const issuerClock = createIssuerClock(clock, clockFloor);
+  const reference = publisher?.appendedAt && createReferenceClock(clock, CLOCK_TOLERANCE_MS, options.trustedClock);
+  const issuerClock = createIssuerClock(clock, clockFloor, CLOCK_TOLERANCE_MS, reference);
   const { algorithm } = settings.keyRotation;
   await store.transaction((tx) => establish(tx, { issuer, algorithm }, files, issuerClock.now()));
   await loadKeyrings(store.read.keys, keyrings);
@@ -163,7 +166,8 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
     keeper,
     gate,
     probe: transactions.probe,
-    measure: createGauges({ store, gate, issuerClock, keyRotation: settings.keyRotation, telemetry }),
+    isTimeAwaited: () => reference?.state() === 'awaited',
+    measure: createGauges({ store, gate, issuerClock, reference, keyRotation: settings.keyRotation, telemetry }),
     telemetry,
   });
   const relay: Relay | undefined =
@@ -184,6 +188,7 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
       epochAgeMs: () => epochAgeOf(files, issuerClock.now()),
       isRefusing: () => gate.refusing() !== null,
       clock,
+      reference,
       telemetry,
     });
 
@@ -234,7 +239,20 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
     refusingWrites: () => gate.refusing(),
     noteStorageError: (error) => storage.note(error),
     canWrite: () => storage.trouble('database') === null,
-    health: createHealth({ store, gate, storage, issuerClock, keyrings, keeper, maintenance, relay, theft }),
+    ready: relay?.compared ?? Promise.resolve(),
+    health: createHealth({
+      store,
+      gate,
+      storage,
+      issuerClock,
+      clock,
+      reference,
+      keyrings,
+      keeper,
+      maintenance,
+      relay,
+      theft,
+    }),
     close: closeOnce,
     [Symbol.asyncDispose]: closeOnce,
   };

@@ -76,6 +76,7 @@ export const issuerShape = {
   refreshTokenTtlMs: lengthCheck('refreshTokenTtlMs'),
   refreshIdleTtlMs: lengthCheck('refreshIdleTtlMs'),
   refreshGraceMs: lengthCheck('refreshGraceMs'),
+  trustedClock: option.oneOf('issuer', 'publisher'),
   resources: option.callable<NonNullable<IssuerOptions['resources']>>('a function that returns resource servers'),
   // An empty list says that no client is built in.
   clients: option.list(clientOptions, { least: 0 }),

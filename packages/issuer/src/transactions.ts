@@ -48,6 +48,8 @@ export interface Transactions {
   run<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
   /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
   runInTime<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+  /** Makes an attempt again, up to 5 s, while it throws `clock_ahead`. @throws what the last attempt throws */
+  untilTime<T>(attempt: () => Promise<T>): Promise<T>;
   /** @throws Error inside of a transaction */
   requireOutside(): void;
   /**
@@ -170,21 +172,26 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     return result;
   }
 
+  async function untilTime<T>(work: () => Promise<T>): Promise<T> {
+    for (let waited: DurationMs = 0; ; waited += WAIT_STEP_MS) {
+      try {
+        requireOutside();
+        issuerClock.requireCompared();
+        return await work();
+      } catch (error) {
+        if (!(error instanceof RescindError && error.code === 'clock_ahead')) throw error;
+        if (waited >= LONGEST_WAIT_MS) {
+          throw new RescindError('clock_ahead', { retryAfter: RETRY_AFTER_SECONDS, cause: error });
+        }
+      }
+      await new Promise((resolve) => setTimeout(resolve, WAIT_STEP_MS));
+    }
+  }
+
   return {
     run,
-    async runInTime(work) {
-      for (let waited: DurationMs = 0; ; waited += WAIT_STEP_MS) {
-        try {
-          return await run(work);
-        } catch (error) {
-          if (!(error instanceof RescindError && error.code === 'clock_ahead')) throw error;
-          if (waited >= LONGEST_WAIT_MS) {
-            throw new RescindError('clock_ahead', { retryAfter: RETRY_AFTER_SECONDS, cause: error });
-          }
-        }
-        await new Promise((resolve) => setTimeout(resolve, WAIT_STEP_MS));
-      }
-    },
+    runInTime: (work) => untilTime(() => run(work)),
+    untilTime,
     requireOutside,
     async persistTime(at) {
       if (at <= clockFloor.persisted()) return;

@@ -39,7 +39,7 @@ export function createWrites(room: WritingRoom, ways: Ways, telemetry: Telemetry
     });
   return {
     transaction: inTime,
-    beginSession: (login) => transactions.run((unit) => beginLogin(room, unit, login)),
+    beginSession: (login) => transactions.runInTime((unit) => beginLogin(room, unit, login)),
     refresh: (request) => exchange(ways, room, telemetry, REFRESH, (unit) => refresh(room, unit, request)),
     renew: (request) => exchange(ways, room, telemetry, RENEWAL, (unit) => renew(room, unit, request)),
     reauthenticate: (proved) => inTime((tx) => tx.reauthenticate(proved)),
@@ -118,17 +118,18 @@ const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_to
 
 /** Exchanges a token for another; one that was spent before ends its session, for all to hear. */
 async function exchange<T extends AccessAnswer>(
-  { group, signing }: Ways,
+  { transactions, group, signing }: Ways,
   room: RevocationRoom,
   telemetry: Telemetry,
   { metric, reason }: Exchange,
   work: (unit: Unit) => Promise<Outcome<T>>,
 ): Promise<T> {
-  const outcome = await group.run(async (unit) => {
+  const attempt = async (unit: Unit) => {
     const found = await work(unit);
     if (found.kind === 'reused') await endSession(room, unit, { sid: found.session.sid, reason });
     return found;
-  });
+  };
+  const outcome = await transactions.untilTime(() => group.run(attempt));
   telemetry.count(metric, { result: outcome.kind });
   if (outcome.kind === 'early') return outcome.asItIs;
   if (outcome.kind !== 'reused') return signing.sign(outcome.answer);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { RescindError } from './errors.ts';
+import type { ReferenceClock } from './reference-clock.ts';
 
 /** Milliseconds since 1970-01-01T00:00:00Z, whole. */
 export type EpochMillis = number;
@@ -93,19 +94,29 @@ export interface IssuerClock {
    * told with half of what has passed since: a clock that leads goes on, and the wall clock catches up with it in twice the lead.
    */
   now(): EpochMillis;
-  /** The time of a token. @throws RescindError `clock_parted` */
+  /** The time of a token. @throws RescindError `clock_parted`; `clock_ahead` while the reference clock is awaited */
   mint(): EpochMillis;
   /**
-   * The T of a transaction's cut-offs. Waits for its own burst only, however far the clock leads.
+   * The T of a transaction's cut-offs. Waits for its own burst only, however far the clock leads, and for a reference clock that is
+   * awaited.
    * @throws RescindError `clock_ahead` (the caller waits and tries again)
    */
   cutOff(): EpochMillis;
+  /**
+   * The times of a heartbeat. Until a reference clock that is awaited has told its time they are the persisted floor, since nobody
+   * knows whether the wall clock is right: a heartbeat may tell an earlier time, never a later one.
+   */
+  heartbeat(): { readonly at: EpochMillis; readonly wall: EpochMillis };
   /** How far the wall clock and the monotonic one have parted since the start, in ms; positive: the wall is ahead. */
   partedMs(): number;
-  /** The wall clock, or the slower one while it and the monotonic clock have parted by more than the tolerance. */
+  /** The wall clock, or the slower one while it and another clock have parted by more than the tolerance. */
   wall(): EpochMillis;
   /** How far the time told is ahead of `wall`, ms; 0: not at all. */
   leadMs(): DurationMs;
+  /** Whether a clock that disagrees stops minting. */
+  isParted(): boolean;
+  /** @throws RescindError `clock_ahead` while a reference clock is awaited: nothing that depends on the time is done before */
+  requireCompared(): void;
 }
 
 /** Whether an issuer's clock leads by more than a burst of cut-offs explains: the wall clock was ahead. */
@@ -121,38 +132,77 @@ export function aliveAt({ now, wall }: Pick<IssuerClock, 'now' | 'wall'>): Epoch
 /**
  * @param floor the persisted floor
  * @param toleranceMs how far the clocks may part before minting stops; default and greatest 60 000
+ * @param reference the clock of the publisher; default: there is none
  */
 export function createIssuerClock(
   clock: Clock,
   floor: ClockFloor,
   toleranceMs: DurationMs = CLOCK_TOLERANCE_MS,
+  reference?: ReferenceClock,
 ): IssuerClock {
   if (!(toleranceMs >= 0 && toleranceMs <= CLOCK_TOLERANCE_MS)) {
     throw new TypeError(`toleranceMs must be between 0 and ${CLOCK_TOLERANCE_MS}, got ${toleranceMs}`);
   }
-  const startWall = clock.now();
-  const startMonotonic = clock.monotonic();
+  let anchor = { wall: clock.now(), monotonic: clock.monotonic() };
+  let told = { at: 0, monotonic: anchor.monotonic };
+  let referenceState = reference?.state();
 
-  const expectedWall = () => startWall + Math.floor(clock.monotonic() - startMonotonic);
+  const expectedWall = () => anchor.wall + Math.floor(clock.monotonic() - anchor.monotonic);
   const partedMs = () => clock.now() - expectedWall();
+  const hasParted = () => Math.abs(partedMs()) > toleranceMs;
+
+  /** Follows the reference clock; undefined: there is none. */
+  const compared = () => {
+    const before = referenceState;
+    referenceState = reference?.state();
+    const at = reference?.now();
+    if (referenceState === before || at === undefined) return referenceState;
+    const isRight = Math.abs(clock.now() - at) <= toleranceMs;
+    // The wall clock was wrong at the start: two clocks agree now that it is not.
+    if (referenceState === 'agreed' && isRight && hasParted())
+      anchor = { wall: clock.now(), monotonic: clock.monotonic() };
+    // The time told by a wall clock that is found to be ahead counts for nothing; what was written is in the floor.
+    if (reference?.trusted !== 'issuer' && told.at > at + toleranceMs) told = { at: 0, monotonic: clock.monotonic() };
+    return referenceState;
+  };
+  /** The time of the reference clock, where it counts: alone or as the slower one. */
+  const referenceTime = () =>
+    compared() === 'parted' && reference?.trusted !== 'issuer' ? reference?.now() : undefined;
+
   // Of two clocks that disagree the slower is taken: a time too early makes views look old, one too late would put
   // tokens out of reach of the next cut-off once the clock is mended.
-  const wall = () => (Math.abs(partedMs()) > toleranceMs ? Math.min(clock.now(), expectedWall()) : clock.now());
-  let told = { at: 0, monotonic: startMonotonic };
+  const wall = () => {
+    const at = referenceTime();
+    if (at !== undefined && reference?.trusted === 'publisher') return at;
+    const own = hasParted() ? Math.min(clock.now(), expectedWall()) : clock.now();
+    return at === undefined ? own : Math.min(own, at);
+  };
   const now = () => {
+    const slower = wall();
     const monotonic = clock.monotonic();
     const slowly = told.at + Math.floor((monotonic - told.monotonic) / 2);
-    const at = Math.max(wall(), floor.get(), slowly);
+    const at = Math.max(slower, floor.get(), slowly);
     if (at > told.at) told = { at, monotonic };
     return at;
   };
   const leadMs = () => Math.max(0, now() - wall());
 
+  const isParted = () => {
+    const state = compared();
+    if (state === 'parted' && reference?.trusted !== 'issuer') return reference?.trusted === undefined;
+    if (state === 'unknown' && reference?.trusted === 'publisher') return true;
+    return hasParted();
+  };
+
   /** What cut-offs have pushed the clock ahead by, and the clock has not caught up with since. */
-  let burst = { ms: 0, monotonic: startMonotonic };
+  let burst = { ms: 0, monotonic: anchor.monotonic };
   const burstMs = () => {
     const passed = clock.monotonic() - burst.monotonic;
     return Math.max(0, burst.ms - (leadMs() > CUT_OFF_LEAD_MS ? passed / 2 : passed));
+  };
+  const requireCompared = () => {
+    if (compared() === 'awaited')
+      throw new RescindError('clock_ahead', { detail: 'it is compared with Kafka’s first' });
   };
 
   return {
@@ -160,13 +210,24 @@ export function createIssuerClock(
     partedMs,
     wall,
     leadMs,
+    isParted,
+    requireCompared,
+    heartbeat() {
+      const state = compared();
+      const isUnknown = state === 'awaited' || (state === 'unknown' && reference?.trusted === 'publisher');
+      const at = isUnknown ? floor.get() : 0;
+      // A database without a floor has minted nothing.
+      return at > 0 ? { at, wall: Math.min(at, wall()) } : { at: now(), wall: wall() };
+    },
     mint() {
+      requireCompared();
       const at = now();
-      if (Math.abs(partedMs()) > toleranceMs || at - clock.now() > toleranceMs) throw new RescindError('clock_parted');
+      if (isParted() || at - wall() > toleranceMs) throw new RescindError('clock_parted');
       floor.set(at);
       return at;
     },
     cutOff() {
+      requireCompared();
       const at = now();
       const pushed = burstMs();
       if (pushed > CUT_OFF_LEAD_MS) throw new RescindError('clock_ahead');

@@ -45,6 +45,8 @@ export type {
 } from './metrics/catalogue.ts';
 export { METRIC_GROUPS, METRICS } from './metrics/catalogue.ts';
 export type { MetricEntry } from './metrics/entry.ts';
+export type { ReferenceClock, ReferenceState, TrustedClock } from './reference-clock.ts';
+export { createReferenceClock } from './reference-clock.ts';
 export type { RefusingRow } from './refusing.ts';
 export { findOnly, refusingRows, toRefusingRow } from './refusing.ts';
 export { createRevocationId, revokedAt } from './revocation-id.ts';

@@ -110,6 +110,14 @@ export const settings = z.object({
     atMost: 9,
     about: 'Copies of the topic, when it is made here. Three for a cluster',
   }),
+  TRUSTED_CLOCK: setting.optional(
+    setting.choice({
+      of: ['issuer', 'kafka'],
+      about:
+        'Whose clock counts while that of this machine and Kafka’s are more than 60 s apart. Without it no token is minted meanwhile ([operations](operations.md#when-the-clocks-of-issuer-and-kafka-are-apart)). The check `clock` warns while it is set',
+      needs: ['KAFKA_BROKERS'],
+    }),
+  ),
   LOGINS_PER_MINUTE: setting.count({
     default: '120',
     atLeast: 1,

@@ -47,5 +47,10 @@ export async function prepareIssuer(
       telemetry,
     }),
   );
-  return { options: { ...options, publisher }, kafkaHealth: () => publisher.health() };
+  const trusted = configuration.TRUSTED_CLOCK;
+  const trustedClock = trusted === 'kafka' ? 'publisher' : trusted;
+  return {
+    options: { ...options, publisher, ...(trustedClock === undefined ? {} : { trustedClock }) },
+    kafkaHealth: () => publisher.health(),
+  };
 }

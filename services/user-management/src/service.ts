@@ -171,7 +171,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
         host: configuration.ADMIN_HOST,
       },
     ],
-    ready: Promise.resolve(),
+    ready: issuer.ready,
     health: () => [...issuer.health(), ...kafkaHealth(), ...accounts.health()],
     serving: () => issuer.canWrite(),
     endStreams: () => revocations.close(),

@@ -22,6 +22,7 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
     });
   const place = house();
   const issuer = await place.open({ publisher: open() });
+  await issuer.ready;
   const [kept, lost] = [await login(issuer), await login(issuer)];
   const [backup, mark] = [join(place.directory, 'backup.db'), join(place.keysPath, 'high-water.json')];
   fileOf(issuer).prepare('VACUUM INTO ?').run(backup);

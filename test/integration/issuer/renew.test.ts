@@ -1,7 +1,7 @@
 import type { AccessAnswer, Issuer, SessionPolicy } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, eventsOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
+import { codeOf, eventsOf, fileOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
 
 const START = 1_800_000_000_000;
 const SECOND = 1_000;
@@ -81,13 +81,13 @@ describe('renewal by token', () => {
   });
 
   test.each([1, 5 * SECOND, LIFE])('a use whose first use is %i ms later ends the session', async (ms) => {
-    const { clock, begin, renew, issuer } = scene();
-    const first = begin();
+    const { clock, begin, renew, issuer } = await scene();
+    const first = await begin();
     clock.advance(LIFE / 2);
     const second = await renew(first);
     // Without a difference it is a retry.
     expect((await renew(first)).renewed).toBe(true);
-    sqlOf(issuer).prepare('UPDATE rescind_sessions SET renewed_at = renewed_at + ? WHERE sid = ?').run(ms, first.sid);
+    fileOf(issuer).prepare('UPDATE rescind_sessions SET renewed_at = renewed_at + ? WHERE sid = ?').run(ms, first.sid);
     expect(await codeOf(() => renew(first))).toBe('grant_reused');
     expect(await asked(issuer, second)).toBe('token_revoked');
   });

@@ -26,6 +26,8 @@ const OTHERS: Readonly<Record<string, string>> = {
   'configurationTable(settings)': SETTINGS,
   'createIssuerClock(clock)': PORT,
   'createIssuerClock(floor)': PORT,
+  'createIssuerClock(reference)': PORT,
+  'createReferenceClock(clock)': PORT,
   'mergeCutoffs(a)': DATA,
   'mergeCutoffs(b)': DATA,
   'isLogTimeOld(__0)': DATA,

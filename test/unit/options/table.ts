@@ -244,6 +244,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       refreshTokenTtlMs: 60_000,
       refreshIdleTtlMs: 60_000,
       refreshGraceMs: 1,
+      trustedClock: 'issuer',
       clients: [{ clientId: 'a', name: 'A', authMethod: 'none' }],
     },
   ],

@@ -19,6 +19,8 @@ interface MaintenanceOptions {
   readonly housekeeping: Housekeeping;
   readonly keeper: KeyKeeper;
   readonly gate: WriteGate;
+  /** Whether nobody knows yet what time it is: then nothing is due. */
+  readonly isTimeAwaited: () => boolean;
   readonly telemetry: Telemetry;
 }
 
@@ -31,6 +33,7 @@ export async function openMaintenance({
   probe,
   measure,
   gate,
+  isTimeAwaited,
   telemetry,
 }: MaintenanceOptions): Promise<Maintenance> {
   let lastError: string | null = null;
@@ -51,7 +54,7 @@ export async function openMaintenance({
   }
 
   async function keep(...works: (() => Promise<void>)[]): Promise<void> {
-    if (gate.refusing() !== null) return;
+    if (gate.refusing() !== null || isTimeAwaited()) return;
     const errors: (string | null)[] = [];
     for (const work of works) errors.push(await attempt(work));
     lastError = errors.find((error) => error !== null) ?? null;

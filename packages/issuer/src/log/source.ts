@@ -10,7 +10,7 @@ interface LogSourceOptions {
   readonly store: Pick<Store, 'log'>;
   /** Of the event key with this kid. */
   readonly encoder: (kid: string | undefined) => EventEncoder;
-  readonly issuerClock: Pick<IssuerClock, 'now' | 'wall' | 'leadMs'>;
+  readonly issuerClock: Pick<IssuerClock, 'heartbeat' | 'leadMs'>;
   readonly persistTime: Transactions['persistTime'];
   readonly onAppend: LogSource['onAppend'];
   readonly prove: LogSource['prove'];
@@ -46,8 +46,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     read: (after, limit) => store.log.read(after, limit),
     heartbeat() {
       // First, so that whatever was acknowledged before this time is at or below the head.
-      const at = issuerClock.now();
-      const wall = issuerClock.wall();
+      const { at, wall } = issuerClock.heartbeat();
       // A restart must not tell an earlier time than a heartbeat did; while the wall clock leads, it does not.
       return isLeading(issuerClock) ? signDurably(at, wall) : sign(at, wall);
     },

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Acknowledgements, LogSource, Publisher, SignedHeartbeat } from '@rescind/feed';
-import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, HealthCheck, ReferenceClock, Telemetry } from '@rescind/revocation';
 import type { CommittedLog } from '../store/log.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import { isTooLate, overdueFrom, usualMs } from './acknowledgements.ts';
+import { createClockComparison } from './comparison.ts';
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
 import { composeBatch, createRelayCore } from './core.ts';
 import { countPublished } from './published.ts';
@@ -14,6 +15,8 @@ export interface Relay {
   /** What Kafka has acknowledged, and whether the standby streams deliver what it has not. */
   readonly acknowledgements: Acknowledgements;
   health(): HealthCheck;
+  /** Resolves when the clocks have been compared, or cannot be for now. */
+  readonly compared: Promise<void>;
   /** Resolves when nothing is under way any more, and the publisher is closed. */
   close(): Promise<void>;
 }
@@ -30,6 +33,8 @@ interface RelayOptions {
   /** Called before each heartbeat, which tells what it did. */
   readonly isRefusing: () => boolean;
   readonly clock: Clock;
+  /** The clock of the publisher; undefined: it has none. */
+  readonly reference: ReferenceClock | undefined;
   readonly telemetry: Telemetry;
 }
 
@@ -43,6 +48,7 @@ const MARK_EVERY_MS: DurationMs = 1_000;
 export function openRelay(options: RelayOptions): Relay {
   const { source, publisher, log, note, tail, isRefusing, clock, telemetry } = options;
   const core = createRelayCore();
+  const comparison = createClockComparison(options);
   let state: RelayState;
   let sending: Promise<void> = Promise.resolve();
   let closed = false;
@@ -116,19 +122,29 @@ export function openRelay(options: RelayOptions): Relay {
     const outcome = await attempt(order);
     if (closed) return;
     if (outcome.kind === 'again') surely(() => start(outcome.sentSeq))();
-    else input(outcome.input);
+    else if (outcome.kind === 'compared') {
+      surely(() => start(outcome.sentSeq))();
+      surely(beat)();
+    } else input(outcome.input);
   }
 
   type Outcome =
     | { readonly kind: 'again'; readonly sentSeq: number }
+    /** Heartbeats that were made before tell the time of a clock that nobody had compared. */
+    | { readonly kind: 'compared'; readonly sentSeq: number }
     | { readonly kind: 'done'; readonly input: RelayInput };
 
   async function attempt(order: RelaySend): Promise<Outcome> {
     try {
       // After every failure too: it may be another Kafka that answers now.
       const found = await tail.check(order.epoch, order.after);
+      if (found.kind === 'refused' || closed) return notPublished();
+      if (comparison.isDue()) {
+        await comparison.make(found.newest);
+        const sentSeq = found.kind === 'behind' ? found.sentSeq : order.after;
+        return { kind: 'compared', sentSeq: source.snapshot().epoch === order.epoch ? sentSeq : 0 };
+      }
       if (found.kind === 'behind') return { kind: 'again', sentSeq: found.sentSeq };
-      if (found.kind === 'refused' || closed) return failed();
       // Another log by now: what was ordered is not in it, and it is ordered anew from its beginning.
       if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
       await sendLastWords();
@@ -141,7 +157,7 @@ export function openRelay(options: RelayOptions): Relay {
     } catch (error) {
       tail.again();
       noteError(error);
-      return failed();
+      return notPublished();
     }
   }
 
@@ -152,7 +168,9 @@ export function openRelay(options: RelayOptions): Relay {
     input({ kind: 'publishing', now: begunAt });
     await publisher.publish(records);
     countPublished(telemetry, records);
-    return clock.monotonic() - begunAt;
+    const tookMs = clock.monotonic() - begunAt;
+    comparison.acknowledged(tookMs);
+    return tookMs;
   }
 
   /** Before anything of the epoch that followed. */
@@ -168,7 +186,8 @@ export function openRelay(options: RelayOptions): Relay {
     return { kind: 'done', input: { kind: 'sent', upTo: after, withHeartbeat: false, now: clock.monotonic() } };
   }
 
-  function failed(): Outcome {
+  function notPublished(): Outcome {
+    comparison.failed();
     return { kind: 'done', input: { kind: 'failed', now: clock.monotonic() } };
   }
 
@@ -220,7 +239,11 @@ export function openRelay(options: RelayOptions): Relay {
   function beat(): void {
     if (isRefusing()) return;
     const heartbeat = source.heartbeat();
-    if (heartbeat instanceof Promise) heartbeat.then(sendHeartbeat).catch(noteError);
+    const isEarly = comparison.isDue();
+    const sendUnlessEarly = (signed: SignedHeartbeat) => {
+      if (isEarly === comparison.isDue()) sendHeartbeat(signed);
+    };
+    if (heartbeat instanceof Promise) heartbeat.then(sendUnlessEarly).catch(noteError);
     else sendHeartbeat(heartbeat);
   }
 
@@ -248,8 +271,11 @@ export function openRelay(options: RelayOptions): Relay {
     }),
   );
   const timers = [setInterval(surely(tick), TICK_MS), setInterval(surely(beat), HEARTBEAT_MS)];
+  // At once, so that what waits for the comparison does not wait for the first second.
+  if (comparison.isDue()) surely(beat)();
 
   return {
+    compared: comparison.settled,
     acknowledgements: {
       readUpTo: () => core.readUpTo(state, clock.monotonic()),
       overdue,

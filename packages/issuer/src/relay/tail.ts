@@ -5,12 +5,13 @@ import { toPoint } from '../log/proofs.ts';
 import type { WriteGate } from '../log/write-gate.ts';
 import type { CommittedLog } from '../store/log.ts';
 
+/** `newest`: the last record of this log that the topic has; undefined also where it was not looked for. */
 type TailFinding =
-  | { readonly kind: 'good' }
+  | { readonly kind: 'good'; readonly newest: string | undefined }
   /** The log had been further than the database: nothing is to be published. */
   | { readonly kind: 'refused' }
   /** What was sent is not there any more (another topic, a lost one): it has to be sent again from here. */
-  | { readonly kind: 'behind'; readonly sentSeq: number };
+  | { readonly kind: 'behind'; readonly sentSeq: number; readonly newest: string | undefined };
 
 /** Looks at the end of the topic before anything is published, once a connection. */
 export interface TailCheck {
@@ -47,14 +48,15 @@ export function createTailCheck({ publisher, decoder, detector, gate, log, activ
 
   return {
     async check(epoch, sentSeq) {
-      if (looked) return gate.refusing() === null ? { kind: 'good' } : { kind: 'refused' };
+      if (looked) return gate.refusing() === null ? { kind: 'good', newest: undefined } : { kind: 'refused' };
       const records = await publisher.tail(TAIL_RECORDS);
       await detector.proveAll(records);
       if (gate.refusing() !== null) return { kind: 'refused' };
       looked = true;
       const floor = log.identity()?.floor ?? 1;
-      if (sentSeq < floor || reachedBy(records, epoch) >= sentSeq) return { kind: 'good' };
-      return { kind: 'behind', sentSeq: floor - 1 };
+      const newest = records.findLast((jws) => isSigned(decoder.decode(jws)));
+      if (sentSeq < floor || reachedBy(records, epoch) >= sentSeq) return { kind: 'good', newest };
+      return { kind: 'behind', sentSeq: floor - 1, newest };
     },
     again() {
       looked = false;

@@ -120,6 +120,12 @@ export const ISSUER_METRICS = {
     help: 'How far the wall clock of the issuer has moved against its monotonic clock',
     initial: 0,
   },
+  rescind_clock_publisher_apart_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'How far the wall clock of the issuer is ahead of the clock of Kafka since its start; negative: behind; 0: by less than 60 s',
+    initial: 0,
+  },
   rescind_high_water_failures_total: {
     type: 'counter',
     unit: 'writes',

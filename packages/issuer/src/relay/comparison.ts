@@ -1,0 +1,97 @@
+import type { Publisher } from '@rescind/feed';
+import type { Clock, DurationMs, EpochMillis, ReferenceClock, ReferenceState, Telemetry } from '@rescind/revocation';
+
+/** Compares the issuer's wall clock with the publisher's, before the first heartbeat and until they agree. */
+export interface ClockComparison {
+  /** Whether nothing but a record that is there already may be published, because the clocks have not been compared yet. */
+  isDue(): boolean;
+  /**
+   * Sends a record of the topic again, and compares. Without a record the first acknowledgement of anything is compared.
+   * @throws whatever the publisher throws
+   */
+  make(record: string | undefined): Promise<void>;
+  /** The publisher has acknowledged what was handed to it `tookMs` ago. */
+  acknowledged(tookMs: DurationMs): void;
+  /** The publisher could not be reached. */
+  failed(): void;
+  /** Resolves when the comparison was made, or cannot be made for now. */
+  readonly settled: Promise<void>;
+}
+
+interface ComparisonOptions {
+  readonly publisher: Publisher;
+  /** Undefined: the publisher has no clock. */
+  readonly reference: ReferenceClock | undefined;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+}
+
+const NOTHING_TO_COMPARE: ClockComparison = {
+  isDue: () => false,
+  make: async () => undefined,
+  acknowledged: () => undefined,
+  failed: () => undefined,
+  settled: Promise.resolve(),
+};
+
+export function createClockComparison(options: ComparisonOptions): ClockComparison {
+  const { publisher, reference, clock, telemetry } = options;
+  if (reference === undefined) return NOTHING_TO_COMPARE;
+  const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
+  let isDue = reference.trusted !== 'issuer';
+  let isUntold = false;
+  let logged: ReferenceState | undefined;
+  if (reference.state() !== 'awaited') settle();
+  if (reference.trusted !== undefined) telemetry.log('warn', 'clock_trusted', { trusted: reference.trusted });
+
+  function acknowledged(tookMs: DurationMs): void {
+    if (logged === 'agreed') return;
+    const appendedAt = publisher.appendedAt?.();
+    if (appendedAt !== undefined) reference?.compare(appendedAt, tookMs);
+    else if (!isUntold) {
+      isUntold = true;
+      telemetry.log('warn', 'clock_not_compared', { reason: 'the topic does not keep the time of the broker' });
+    }
+    note();
+  }
+
+  function note(): void {
+    const state = reference?.state();
+    if (reference === undefined || state === logged) return;
+    if (state === 'parted') telemetry.log('error', 'clock_apart', clockTimes(reference, clock.now()));
+    if (state === 'agreed' && logged === 'parted')
+      telemetry.log('info', 'clock_agrees', clockTimes(reference, clock.now()));
+    logged = state;
+  }
+
+  return {
+    settled,
+    isDue: () => isDue,
+    async make(record) {
+      if (record !== undefined) {
+        const begunAt = clock.monotonic();
+        await publisher.publish([record]);
+        acknowledged(clock.monotonic() - begunAt);
+      }
+      isDue = false;
+      reference.giveUp();
+      settle();
+    },
+    acknowledged,
+    failed() {
+      reference.giveUp();
+      settle();
+    },
+  };
+}
+
+/** For the log and for health: both clocks, and whose counts. */
+export function clockTimes(reference: ReferenceClock, wall: EpochMillis) {
+  const publisherAt = reference.now();
+  return {
+    wallTime: new Date(wall).toISOString(),
+    publisherTime: publisherAt === undefined ? null : new Date(publisherAt).toISOString(),
+    apartMs: reference.apartMs(),
+    trusted: reference.trusted ?? null,
+  };
+}

@@ -1,0 +1,189 @@
+import type { Publisher } from '@rescind/feed';
+import type { Issuer, IssuerOptions } from '@rescind/issuer';
+import type { Telemetry } from '@rescind/revocation';
+import { createManualClock, silentTelemetry, systemClock } from '@rescind/revocation';
+import { describe, expect, test } from 'vitest';
+import { waitFor } from '../../support/wait.ts';
+import type { House } from './house.ts';
+import { codeOf, house, login, payloadOf, refresh, Topic } from './house.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** The clock of this machine, wrong by so much. */
+function wrongClock(aheadMs: number) {
+  const state = { aheadMs };
+  const clock = { now: () => Date.now() + state.aheadMs, monotonic: systemClock.monotonic };
+  const set = (ms: number) => {
+    state.aheadMs = ms;
+  };
+  return { clock, set };
+}
+
+/** A publisher of a broker whose clock is this machine's. */
+function clockedPublisher(topic: Topic, appendedAt: () => number | undefined = () => Date.now()): Publisher {
+  let at: number | undefined;
+  const publisher = topic.publisher();
+  return {
+    ...publisher,
+    async publish(batch) {
+      await publisher.publish(batch);
+      at = appendedAt();
+    },
+    appendedAt: () => at,
+  };
+}
+
+const clockOf = (issuer: Issuer) => issuer.health().find(({ name }) => name === 'clock');
+const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
+
+/** An issuer that ran with the right time, and its topic. */
+async function ranBefore() {
+  const place = house();
+  const topic = new Topic();
+  const issuer = await place.open({ publisher: clockedPublisher(topic) });
+  await issuer.ready;
+  const session = await login(issuer);
+  await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
+  await waitFor('a heartbeat behind the event', () => topic.records.length > 1 && topic.records.some(isBeat), 20_000);
+  await issuer.close();
+  return { place, topic, session };
+}
+
+async function openWrong(place: House, topic: Topic, aheadMs: number, more: Partial<IssuerOptions> = {}) {
+  const { clock, set } = wrongClock(aheadMs);
+  const lines: (readonly [string, string, object | undefined])[] = [];
+  const telemetry: Telemetry = {
+    ...silentTelemetry,
+    log: (level, event, fields) => void lines.push([level, event, fields]),
+  };
+  const issuer = await place.open({ publisher: clockedPublisher(topic), clock, telemetry, ...more });
+  const logged = (event: string) => lines.filter((line) => line[1] === event);
+  return { issuer, set, logged };
+}
+
+describe('at a start', () => {
+  test('the last record of the topic is sent again before anything else, once', async () => {
+    const { place, topic } = await ranBefore();
+    const before = [...topic.records];
+    const { issuer } = await openWrong(place, topic, 0);
+    await issuer.ready;
+    await waitFor('a heartbeat', () => topic.records.slice(before.length + 1).some(isBeat), 20_000);
+    expect(topic.records[before.length]).toBe(before.at(-1));
+    expect(topic.records.filter((jws) => jws === before.at(-1))).toHaveLength(2);
+    expect(clockOf(issuer)).toMatchObject({ status: 'pass', comparison: 'agreed' });
+  });
+
+  test('records that this log has not signed are not sent again', async () => {
+    const { place, topic } = await ranBefore();
+    topic.records.push('rubbish', 'a.b.c');
+    const last = topic.records.at(-3);
+    const from = topic.records.length;
+    const { issuer } = await openWrong(place, topic, 0);
+    await issuer.ready;
+    expect(topic.records[from]).toBe(last);
+    expect(topic.records.slice(from)).not.toContain('rubbish');
+  });
+
+  test('an empty topic has nothing to send: the first acknowledgement is compared', async () => {
+    const { issuer, logged } = await openWrong(house(), new Topic(), HOUR_MS);
+    await issuer.ready;
+    await waitFor('the comparison', () => clockOf(issuer)?.comparison === 'parted', 20_000);
+    expect(await codeOf(() => login(issuer))).toBe('clock_parted');
+    expect(logged('clock_apart')).toHaveLength(1);
+  });
+
+  test('a topic without the time of the broker is said once, and hinders nobody', async () => {
+    const { place, topic } = await ranBefore();
+    const publisher = clockedPublisher(topic, () => undefined);
+    const { issuer, logged } = await openWrong(place, topic, HOUR_MS, { publisher });
+    await issuer.ready;
+    expect(await codeOf(() => login(issuer))).toBeUndefined();
+    const { length } = topic.records;
+    await waitFor('some acknowledgements', () => topic.records.length > length + 2, 20_000);
+    expect(logged('clock_not_compared')).toHaveLength(1);
+    expect(clockOf(issuer)).toMatchObject({ comparison: 'unknown' });
+  });
+
+  test('a login and a refresh wait for the comparison', async () => {
+    const { place, topic, session } = await ranBefore();
+    const { issuer } = await openWrong(place, topic, 0);
+    const [begun, refreshed] = await Promise.all([login(issuer), refresh(issuer, session)]);
+    expect(clockOf(issuer)).toMatchObject({ comparison: 'agreed' });
+    expect([begun.sid, refreshed.sid]).toEqual([expect.any(String), session.sid]);
+  });
+
+  test('a publisher that is away is waited for no longer than its first failure', async () => {
+    const { place, topic, session } = await ranBefore();
+    topic.isDown = true;
+    const { issuer } = await openWrong(place, topic, HOUR_MS);
+    await issuer.ready;
+    expect(clockOf(issuer)).toMatchObject({ comparison: 'unknown' });
+    await issuer.endSession({ sid: session.sid, reason: 'logout' });
+    const from = topic.records.length;
+    topic.isDown = false;
+    await waitFor('a heartbeat', () => topic.records.slice(from).some(isBeat), 20_000);
+    // None of those that were made before.
+    for (const jws of topic.records.slice(from).filter(isBeat))
+      expect(Number(payloadOf(jws).iat_ms)).toBeLessThan(Date.now() + 1_000);
+    expect(clockOf(issuer)).toMatchObject({ status: 'fail', comparison: 'parted' });
+  });
+});
+
+describe.each([
+  ['ahead', HOUR_MS],
+  ['behind', -HOUR_MS],
+])('an issuer whose wall clock is an hour %s of the broker’s', (_, aheadMs) => {
+  test('mints nothing, tells the slower time and no less than its floor, and names both', async () => {
+    const { place, topic, session } = await ranBefore();
+    const floor = Date.now();
+    const { issuer, logged } = await openWrong(place, topic, aheadMs);
+    await issuer.ready;
+    expect(await codeOf(() => login(issuer))).toBe('clock_parted');
+    expect(await codeOf(() => refresh(issuer, session))).toBe('clock_parted');
+    const at = Number(payloadOf((await issuer.log.heartbeat()).jws).iat_ms);
+    expect(at).toBeLessThanOrEqual(Date.now() + 1);
+    expect(at).toBeGreaterThan(floor - 60_000);
+    const check = clockOf(issuer);
+    expect(check).toMatchObject({ status: 'fail', comparison: 'parted', trusted: null });
+    const times = [check?.wallTime, check?.publisherTime].map((time) => Date.parse(String(time)));
+    expect(Math.abs(Number(times[0]) - Number(times[1]) - aheadMs)).toBeLessThan(60_000);
+    expect(logged('clock_apart')).toMatchObject([['error', 'clock_apart', { trusted: null }]]);
+    expect((await issuer.endSession({ sid: session.sid, reason: 'logout' }))?.seq).toBeGreaterThan(0);
+  });
+
+  test('mints as soon as it agrees, and says so', async () => {
+    const { place, topic } = await ranBefore();
+    const { issuer, set, logged } = await openWrong(place, topic, aheadMs);
+    await issuer.ready;
+    set(0);
+    expect(await codeOf(() => login(issuer))).toBeUndefined();
+    expect(clockOf(issuer)).toMatchObject({ status: 'pass', comparison: 'agreed' });
+    await waitFor('the line', () => logged('clock_agrees').length === 1, 20_000);
+  });
+
+  test.each(['issuer', 'publisher'] as const)(
+    'mints by the clock of the %s while that is trusted, and warns',
+    async (trustedClock) => {
+      const { place, topic } = await ranBefore();
+      const { issuer, logged } = await openWrong(place, topic, aheadMs, { trustedClock });
+      await issuer.ready;
+      const offset = trustedClock === 'issuer' ? aheadMs : 0;
+      if (offset < 0) {
+        // Its floor is an hour ahead of that.
+        expect(await codeOf(() => login(issuer))).toBe('clock_parted');
+      } else {
+        const { iat_ms: at } = payloadOf((await login(issuer)).access_token);
+        expect(Math.abs(Number(at) - Date.now() - offset)).toBeLessThan(60_000);
+      }
+      await waitFor('the comparison', () => clockOf(issuer)?.comparison === 'parted', 20_000);
+      expect(clockOf(issuer)).toMatchObject({ status: offset < 0 ? 'fail' : 'warn', trusted: trustedClock });
+      expect(logged('clock_trusted')).toMatchObject([['warn', 'clock_trusted', { trusted: trustedClock }]]);
+    },
+  );
+});
+
+test('without a publisher that has a clock nothing is compared, and nothing waits', async () => {
+  const issuer = await house().open({ publisher: new Topic().publisher(), clock: createManualClock(HOUR_MS) });
+  expect(await codeOf(() => login(issuer))).toBeUndefined();
+  expect(clockOf(issuer)).toEqual({ name: 'clock', status: 'pass', partedMs: 0, leadMs: 0 });
+});
