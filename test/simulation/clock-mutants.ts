@@ -10,6 +10,9 @@ const LEADS = ['issuer-clock', 'clock-command', 'issuer', 'slow', 'drops', 'brok
 /** The same, with readers whose clocks were ahead, too. */
 const BOTH_AHEAD = ['issuer-clock', 'clock-command', 'issuer', 'follower-clock', 'slow', 'leaps'] as const;
 
+/** An issuer that starts with a clock that is not the broker's. */
+const APART = ['issuer-clock', 'broker-clock', 'issuer', 'broker'] as const;
+
 /** A core that takes the floor of a heartbeat from ahead. */
 function floorFromAhead(): Mutants {
   const floorOf = (records: readonly DecodedRecord[], epoch: string, wall: number) =>
@@ -63,5 +66,13 @@ export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
   'the clock is set, and older keys are not denied': { noKidRows: true, only: LEADS },
   'the clock is set, and other issuers are not cut off': { othersGoOn: true, only: LEADS },
   'a user is cut off by the sessions that are open only': { liveSidsOnly: true, only: CLOCKS },
+  'the clocks of issuer and broker are never compared': { neverCompared: true, only: APART },
+  'of the clocks of issuer and broker the faster one is taken': { takesFaster: true, only: APART },
+  'the slower clock is taken although the floor is above it': { belowFloor: true, only: APART },
+  'tokens are minted while the clocks of issuer and broker are apart': { mintsWhileParted: true, only: APART },
+  'a heartbeat made before the clocks were compared is published after': {
+    publishesEarlierHeartbeats: true,
+    only: APART,
+  },
   'a use of a refresh token that is later counts as a retry': { negativeGrace: true, only: BOTH_AHEAD },
 };

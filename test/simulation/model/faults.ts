@@ -77,6 +77,9 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
   'issuer-clock'({ issuer, random }) {
     issuer.aheadMs = random.chance(0.05) ? DAY_MS : someOffset(random);
   },
+  'broker-clock'({ broker, random }) {
+    broker.aheadMs = random.chance(0.5) ? 0 : someOffset(random);
+  },
   'clock-command'(world) {
     if (!world.issuer.database.refusing && world.random.chance(0.3)) operatorSetsClock(world);
   },
@@ -132,6 +135,7 @@ export function calmDown(world: World): void {
   // One whose clocks have parted says old times until it is started anew.
   if (world.issuer.up) stopIssuer(world);
   world.issuer.aheadMs = 0;
+  world.broker.aheadMs = 0;
   for (const follower of world.followers) {
     follower.aheadMs = 0;
     follower.isDiskFull = false;

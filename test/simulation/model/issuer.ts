@@ -1,5 +1,7 @@
 import type { IssuerClock } from '@rescind/revocation';
 import { createIssuerClock, isLeading } from '@rescind/revocation';
+import type { Comparison } from './comparison.ts';
+import { namedBy, newComparison, wrongComparison } from './comparison.ts';
 import type { Random } from './random.ts';
 import type { Branch, Claim, Registry, Revocation, Token } from './truth.ts';
 import { forkBranch, newBranch, Violation } from './truth.ts';
@@ -79,6 +81,13 @@ interface IssuerMutants {
   readonly liveSidsOnly: boolean;
   readonly negativeGrace: boolean;
   readonly shortE: boolean;
+  /** Of the two clocks, the broker's and the issuer's. */
+  readonly neverCompared: boolean;
+  readonly takesFaster: boolean;
+  readonly belowFloor: boolean;
+  readonly mintsWhileParted: boolean;
+  /** Heartbeats made before the comparison are published after it. */
+  readonly publishesEarlierHeartbeats: boolean;
   /** A delivery begins with what has not been acknowledged. */
   readonly noMargin: boolean;
   /** What waits is overdue after 250 ms, however long acknowledgements usually take. */
@@ -96,6 +105,10 @@ export interface IssuerWorld {
   readonly claims: Map<string, Claim>;
   readonly mutants: Partial<IssuerMutants>;
   readonly retentionMs: number;
+  /** Whether the topic has times of the broker, with which the issuer compares its clock at a start. */
+  readonly comparesClocks: boolean;
+  /** How far the clock of the broker is ahead of real time. */
+  readonly broker: { aheadMs: number };
   now(): number;
 }
 
@@ -109,6 +122,8 @@ export interface Issuer {
   /** Whether a backup has ever taken the place of the database. */
   wasPutBack: boolean;
   clock: IssuerClock;
+  /** Of this process; null: it compares with nothing. */
+  comparison: Comparison | null;
   /** The heads of before, for the mutant that reads them too early. */
   earlier: { head: number; last: string | null; floor: number };
   kids: string[];
@@ -119,8 +134,10 @@ export interface Issuer {
   toldAt: number;
   /** The last heartbeat of this process. */
   beatAt: { readonly at: number; readonly real: number } | null;
-  /** A lead that was seen, since when in real time, and how far ahead the wall clock was then. */
-  lead: { readonly ms: number; readonly since: number; readonly aheadMs: number } | null;
+  /** How far the clocks were ahead at the last heartbeat, and what the comparison had come to. */
+  clocks: string;
+  /** A lead that was seen, since when in real time, and how the clocks were then. */
+  lead: { readonly ms: number; readonly since: number; readonly clocks: string } | null;
   /** Every epoch that was opened. */
   epochs: string[];
   /** As the directory of the keys knows, which no backup takes back. */
@@ -163,12 +180,14 @@ export function newIssuer(world: IssuerWorld): Issuer {
     up: true,
     wasPutBack: false,
     clock: createIssuerClock({ now: () => 0, monotonic: () => 0 }, { get: () => 0, set: () => undefined }),
+    comparison: null,
     earlier: { head: 0, last: null, floor: 1 },
     kids: [kid],
     eventKids: [],
     stolen: new Set(),
     toldAt: 0,
     beatAt: null,
+    clocks: '',
     lead: null,
     epochs: [database.epoch],
     revokedEver: new Set(),
@@ -187,6 +206,7 @@ export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
   issuer.up = true;
   issuer.beatAt = null;
   const wall = () => Math.floor(world.now() + issuer.aheadMs);
+  issuer.comparison = newComparison(issuer, world, namedBy(issuer, world));
   const real = createIssuerClock(
     { now: wall, monotonic: () => world.now() },
     {
@@ -196,8 +216,9 @@ export function startIssuer(issuer: Issuer, world: IssuerWorld): void {
       },
     },
     TOLERANCE_MS,
+    issuer.comparison?.reference,
   );
-  issuer.clock = wrongClock(real, issuer, world);
+  issuer.clock = wrongComparison(wrongClock(real, issuer, world), issuer, world);
   if (issuer.wasPutBack && issuer.eventKids.at(-1) !== issuer.database.eventKid) issuer.database.refusing = true;
   prove(issuer, issuer.highWater.epoch, issuer.highWater.head, issuer.highWater.id);
 }
@@ -212,7 +233,8 @@ function wrongClock(clock: IssuerClock, { database }: Issuer, { mutants, now }: 
     if (at > told.at) told = { at, real: now() };
     return at;
   };
-  return { ...clock, now: time, leadMs: () => Math.max(0, time() - clock.wall()) };
+  const heartbeat = () => ({ at: time(), wall: clock.wall() });
+  return { ...clock, now: time, heartbeat, leadMs: () => Math.max(0, time() - clock.wall()) };
 }
 
 /** A signed word from beyond the database, or another one than it has: it was restored. */
@@ -234,10 +256,13 @@ export const claimKey = (
   last: string | null,
 ): string => `${epoch}|${at}|${wall}|${head}|${last}`;
 
-export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; head: number; epoch: string } {
+export function heartbeat(
+  issuer: Issuer,
+  world: IssuerWorld,
+): { jws: string; head: number; epoch: string; at: number } {
   const { database } = issuer;
-  const at = issuer.clock.now();
-  const wall = issuer.clock.wall();
+  const { at, wall } = issuer.clock.heartbeat();
+  if (at < database.clockFloor) throw new Violation('the issuer tells a time below its floor');
   if (at < issuer.toldAt && !issuer.wasPutBack) throw new Violation('the issuer tells an earlier time than it did');
   if (isLeading(issuer.clock)) {
     issuer.toldAt = at;
@@ -273,20 +298,28 @@ export function heartbeat(issuer: Issuer, world: IssuerWorld): { jws: string; he
     }),
     head,
     epoch,
+    at,
   };
 }
 
 /** A clock that leads goes on, and leads no more after twice the lead, unless the wall clock is set again. */
 function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
   const now = world.now();
-  const { beatAt, aheadMs } = issuer;
+  const state = issuer.comparison?.reference.state();
+  // Until then its heartbeats have the time of the floor.
+  if (state === 'awaited' || (state === 'unknown' && issuer.comparison?.reference.trusted === 'publisher')) return;
+  const clocks = `${issuer.aheadMs} ${world.broker.aheadMs} ${state}`;
+  // The slower clock may have taken the place of the one it went by.
+  if (issuer.clocks !== clocks) issuer.beatAt = null;
+  issuer.clocks = clocks;
+  const { beatAt } = issuer;
   if (beatAt !== null && now - beatAt.real >= 1_000 && at <= beatAt.at)
     throw new Violation('the issuer clock stands still');
   if (beatAt === null || at > beatAt.at) issuer.beatAt = { at, real: now };
   const ms = issuer.clock.leadMs();
   const { lead } = issuer;
   if (ms <= LEAD_MS) issuer.lead = null;
-  else if (lead === null || lead.aheadMs !== aheadMs) issuer.lead = { ms, since: now, aheadMs };
+  else if (lead === null || lead.clocks !== clocks) issuer.lead = { ms, since: now, clocks };
   else if (now - lead.since > 2 * lead.ms + LEAD_SLACK_MS) throw new Violation('the issuer clock leads for ever');
 }
 

@@ -1,5 +1,6 @@
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from '@rescind/issuer';
 import { composeBatch, createRelayCore } from '@rescind/issuer';
+import { checkPublished, compareAppended, slowerTime } from './comparison.ts';
 import type { Issuer, IssuerWorld } from './issuer.ts';
 import { heartbeat } from './issuer.ts';
 import type { Topic } from './topic.ts';
@@ -23,6 +24,8 @@ export interface Relay {
   state: RelayState;
   sending: { readonly send: RelaySend; readonly begunAt: number; readonly due: number } | null;
   looked: boolean;
+  /** What the slower one of the clocks showed when each heartbeat was made. */
+  readonly madeAt: Map<string, number>;
   beatAt: number;
 }
 
@@ -32,7 +35,7 @@ const core = createRelayCore({ limit: 4 });
 export function startRelay(issuer: Issuer, world: RelayWorld, epochSince = Number.NEGATIVE_INFINITY): Relay {
   const { epoch, head, sentSeq } = issuer.database;
   const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq }, world.now(), { epochSince });
-  const relay: Relay = { state, sending: null, looked: false, beatAt: world.now() };
+  const relay: Relay = { state, sending: null, looked: false, madeAt: new Map(), beatAt: world.now() };
   follow(relay, issuer, world, effects);
   return relay;
 }
@@ -42,10 +45,7 @@ export function stepRelay(relay: Relay, issuer: Issuer, world: RelayWorld): void
   const now = world.now();
   const { epoch, head } = issuer.database;
   if (head > relay.state.head) input(relay, issuer, world, { kind: 'appended', epoch, head, now });
-  if (now >= relay.beatAt) {
-    relay.beatAt = now + 1_000;
-    input(relay, issuer, world, { kind: 'heartbeat', ...heartbeat(issuer, world), now });
-  }
+  if (now >= relay.beatAt) beat(relay, issuer, world);
   input(relay, issuer, world, { kind: 'tick', now });
   const { sending } = relay;
   if (world.steady === 'calm' && core.overdue(relay.state, now) !== null) {
@@ -53,6 +53,14 @@ export function stepRelay(relay: Relay, issuer: Issuer, world: RelayWorld): void
   }
   if (sending !== null && now >= sending.due && now >= world.topic.stalledUntil)
     finish(relay, issuer, world, sending.send);
+}
+
+function beat(relay: Relay, issuer: Issuer, world: RelayWorld): void {
+  const now = world.now();
+  relay.beatAt = now + 1_000;
+  const { jws, epoch, head } = heartbeat(issuer, world);
+  relay.madeAt.set(jws, slowerTime(issuer, world));
+  input(relay, issuer, world, { kind: 'heartbeat', jws, epoch, head, now });
 }
 
 function input(relay: Relay, issuer: Issuer, world: RelayWorld, happening: RelayInput): void {
@@ -79,26 +87,33 @@ function follow(relay: Relay, issuer: Issuer, world: RelayWorld, effects: readon
 function finish(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend): void {
   const tookMs = world.now() - (relay.sending?.begunAt ?? world.now());
   relay.sending = null;
-  const sent = attempt(relay, issuer, world, send);
+  const sent = attempt(relay, issuer, world, send, tookMs);
   const now = world.now();
-  if (sent === 'again') {
+  if (sent === 'again' || sent === 'compared') {
     const { epoch, head, floor } = issuer.database;
-    const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq: floor - 1 }, now);
+    const isSame = sent === 'compared' && send.epoch === epoch;
+    const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq: isSame ? send.after : floor - 1 }, now);
     relay.state = state;
     follow(relay, issuer, world, effects);
+    if (sent === 'compared') beat(relay, issuer, world);
   } else if (sent === 'failed') {
     relay.looked = false;
+    issuer.comparison?.reference.giveUp();
     input(relay, issuer, world, { kind: 'failed', now });
   } else input(relay, issuer, world, { kind: 'sent', ...sent, tookMs, now });
 }
 
-type Sent = 'failed' | 'again' | { readonly upTo: number; readonly withHeartbeat: boolean };
+type Sent = 'failed' | 'again' | 'compared' | { readonly upTo: number; readonly withHeartbeat: boolean };
 
-function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend): Sent {
+function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend, tookMs: number): Sent {
   const { topic, random } = world;
   const now = world.now();
   if (!topic.log.isUp) return 'failed';
   if (!relay.looked && !look(relay, issuer, world)) return issuer.database.refusing ? 'failed' : 'again';
+  if (issuer.comparison?.isDue === true) {
+    if (!compare(issuer, world, tookMs)) return 'failed';
+    if (!world.mutants.publishesEarlierHeartbeats) return 'compared';
+  }
   const { database } = issuer;
   for (const word of database.lastWords.filter(({ sent }) => !sent)) {
     if (random.chance(world.sendFaults)) return 'failed';
@@ -107,14 +122,33 @@ function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySen
   }
   const rows = database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
   const { records, upTo, withHeartbeat } = composeBatch(send, rows);
+  for (const jws of records) {
+    const record = world.registry.find(jws);
+    if (record?.kind === 'heartbeat') checkPublished(issuer, world, record.at, relay.madeAt.get(jws) ?? 0);
+  }
   if (!random.chance(world.sendFaults)) {
     topic.log.append(records, now);
+    if (records.length > 0) compareAppended(issuer, world, tookMs);
     return { upTo, withHeartbeat };
   }
   // Acknowledged by nobody: it arrived, or will, or never does.
   if (random.chance(0.4)) topic.log.append(records, now);
   else if (random.chance(0.6)) topic.late.push({ batch: records, due: now + random.below(8_000) });
   return 'failed';
+}
+
+/** Sends the last record of the log again. False: it was not acknowledged. */
+function compare(issuer: Issuer, world: RelayWorld, tookMs: number): boolean {
+  const { topic, registry, random } = world;
+  const last = topic.log.records.slice(-50).findLast(({ jws }) => registry.find(jws) !== undefined);
+  if (last !== undefined) {
+    if (random.chance(world.sendFaults)) return false;
+    topic.log.append([last.jws], world.now());
+    compareAppended(issuer, world, tookMs);
+  }
+  if (issuer.comparison !== null) issuer.comparison.isDue = false;
+  issuer.comparison?.reference.giveUp();
+  return true;
 }
 
 /** Looks at the end of the topic. False: nothing may be sent, or all has to be sent again. */

@@ -51,6 +51,7 @@ export const FAULTS = [
   'suspend',
   'issuer-clock',
   'clock-command',
+  'broker-clock',
   'files',
   'full-disk',
   'rubbish',

@@ -91,6 +91,8 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
     committed: [],
     claims: new Map(),
     mutants,
+    comparesClocks: has('broker-clock'),
+    broker: { aheadMs: 0 },
     now,
   };
   const issuer: Issuer = newIssuer({ ...base, retentionMs });
@@ -155,7 +157,8 @@ function live(world: World): void {
       if (random.chance(world.busy / 4)) mintElsewhere(world);
       if (random.chance(0.02)) letIdle(issuer, world);
       const spent = random.chance(0.02) ? random.pick([...issuer.database.sessions.values()]) : undefined;
-      if (spent !== undefined) presentSpent(spent, issuer.clock.now(), world);
+      if (spent !== undefined && issuer.comparison?.reference.state() !== 'awaited')
+        presentSpent(spent, issuer.clock.now(), world);
       if (random.chance(world.busy / 2)) {
         const answered = !(world.enabled.has('issuer') && random.chance(0.1));
         revoke(issuer, world, answered);

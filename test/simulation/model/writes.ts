@@ -1,5 +1,6 @@
 import type { Denial } from '@rescind/revocation';
 import { NEVER, RescindError } from '@rescind/revocation';
+import { checkMinted } from './comparison.ts';
 import type { Issuer, IssuerWorld, Row, Session } from './issuer.ts';
 import { epochOf, fresh, freshKid, TOLERANCE_MS } from './issuer.ts';
 import { denialElsewhere } from './other-issuer.ts';
@@ -78,6 +79,7 @@ export function mint(issuer: Issuer, world: IssuerWorld): void {
     if (isWaiting(error)) return;
     throw error;
   }
+  checkMinted(issuer, world);
   const exp = Math.floor(iatMs / 1000) + 5 + random.below(30);
   const rotated = old === undefined ? {} : { rotatedAt: iatMs, rotatedReal: world.now() };
   database.sessions.set(session.sid, { ...session, ...rotated });
@@ -213,6 +215,7 @@ function keepTime({ database }: Issuer, { mutants }: IssuerWorld, now: number): 
 /** From the bottom only: what denies nothing any more goes, what has been there too long goes to the head. */
 export function keepHouse(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
+  if (issuer.comparison?.reference.state() === 'awaited') return;
   const now = world.mutants.prunesByWall ? world.now() + issuer.aheadMs + 90_000 : issuer.clock.now();
   const isDead = (row: Row) => row.expiresAt + TOLERANCE_MS < now;
   for (let rows = 0; rows < 20; rows += 1) {

@@ -1,0 +1,118 @@
+import type { IssuerClock, ReferenceClock } from '@rescind/revocation';
+import { createReferenceClock } from '@rescind/revocation';
+import type { Issuer, IssuerWorld } from './issuer.ts';
+import { Violation } from './truth.ts';
+
+const TOLERANCE_MS = 60_000;
+/** A clock may be set by as much again once it was compared, and an acknowledgement takes some seconds. */
+const SLACK_MS = 10_000;
+
+/** What a process of the issuer knows of the broker's clock. */
+export interface Comparison {
+  readonly reference: ReferenceClock;
+  /** Whether nothing may be published yet. */
+  isDue: boolean;
+  /** Whether an acknowledgement has been compared. */
+  isMade: boolean;
+}
+
+/** @param trusts whose clock the operator has named for this process */
+export function newComparison(
+  issuer: Pick<Issuer, 'aheadMs'>,
+  world: IssuerWorld,
+  trusts: 'issuer' | 'publisher' | undefined,
+): Comparison | null {
+  if (!world.comparesClocks || world.mutants.neverCompared) return null;
+  const clock = { now: () => wallOf(issuer, world), monotonic: () => world.now() };
+  return { reference: createReferenceClock(clock, TOLERANCE_MS, trusts), isDue: trusts !== 'issuer', isMade: false };
+}
+
+/** What the operator names, who has looked which of the two is wrong. */
+export function namedBy(issuer: Issuer, world: IssuerWorld): 'issuer' | 'publisher' | undefined {
+  if (!world.comparesClocks || !world.random.chance(0.2)) return undefined;
+  const [own, broker] = [Math.abs(issuer.aheadMs), Math.abs(world.broker.aheadMs)];
+  if (Math.abs(issuer.aheadMs - world.broker.aheadMs) <= TOLERANCE_MS) return undefined;
+  return own < broker ? 'issuer' : 'publisher';
+}
+
+/** The broker has appended something now. */
+export function compareAppended({ comparison }: Issuer, { broker, now }: IssuerWorld, tookMs: number): void {
+  if (comparison === null) return;
+  comparison.isMade = true;
+  comparison.reference.compare(brokerTime({ broker, now }), tookMs);
+}
+
+const wallOf = ({ aheadMs }: Pick<Issuer, 'aheadMs'>, { now }: Pick<IssuerWorld, 'now'>) => Math.floor(now() + aheadMs);
+const brokerTime = ({ broker, now }: Pick<IssuerWorld, 'broker' | 'now'>) => Math.floor(now() + broker.aheadMs);
+
+/** Whether nobody has named a clock, and this process has never seen the two agree. */
+function isOpen({ comparison }: Issuer, world: IssuerWorld): boolean {
+  if (!world.comparesClocks) return false;
+  return (
+    comparison === null || (comparison.reference.trusted === undefined && comparison.reference.state() !== 'agreed')
+  );
+}
+
+/** The slower one of the two clocks. That of the broker may have been set since it was last told. */
+export function slowerTime(issuer: Issuer, world: IssuerWorld): number {
+  const told = issuer.comparison?.reference.now() ?? 0;
+  return Math.min(wallOf(issuer, world), Math.max(brokerTime(world), told));
+}
+
+/**
+ * A heartbeat goes to the broker: none from ahead of the slower clock, but for what had been written before.
+ * @param slowerThen what the slower clock showed when it was made: a clock may have been set since
+ */
+export function checkPublished(issuer: Issuer, world: IssuerWorld, at: number, slowerThen: number): void {
+  if (!isOpen(issuer, world)) return;
+  // A topic without a record has nothing to compare with.
+  if (issuer.comparison?.isMade === false) return;
+  if (at > Math.max(slowerThen, slowerTime(issuer, world), issuer.database.clockFloor) + TOLERANCE_MS + SLACK_MS) {
+    throw new Violation('a heartbeat is ahead of the slower of the two clocks');
+  }
+}
+
+/** Nothing is minted while the clocks are known to be apart. */
+export function checkMinted(issuer: Issuer, world: IssuerWorld): void {
+  if (!isOpen(issuer, world) || issuer.comparison?.isMade !== true) return;
+  if (issuer.comparison.reference.state() !== 'parted') return;
+  throw new Violation('a token is minted while the clocks are apart');
+}
+
+/** A clock that makes one of the mistakes there are to be made with the broker's. */
+export function wrongComparison(clock: IssuerClock, issuer: Issuer, world: IssuerWorld): IssuerClock {
+  const { mutants } = world;
+  const other = () =>
+    issuer.comparison?.reference.state() === 'parted' ? issuer.comparison.reference.now() : undefined;
+  if (mutants.takesFaster) {
+    return {
+      ...clock,
+      heartbeat() {
+        const { at, wall } = clock.heartbeat();
+        const faster = Math.max(at, other() ?? 0, other() === undefined ? 0 : wallOf(issuer, world));
+        return { at: faster, wall };
+      },
+    };
+  }
+  if (mutants.belowFloor) {
+    return {
+      ...clock,
+      heartbeat() {
+        const { at, wall } = clock.heartbeat();
+        return { at: Math.min(at, other() === undefined ? at : clock.wall()), wall };
+      },
+    };
+  }
+  if (mutants.mintsWhileParted) {
+    return {
+      ...clock,
+      mint() {
+        if (other() === undefined) return clock.mint();
+        const at = clock.now();
+        issuer.database.clockFloor = at;
+        return at;
+      },
+    };
+  }
+  return clock;
+}
