@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { RescindError } from './errors.ts';
-import type { ReferenceClock } from './reference-clock.ts';
 
 /** Milliseconds since 1970-01-01T00:00:00Z, whole. */
 export type EpochMillis = number;
@@ -77,6 +76,37 @@ export const CLOCK_TOLERANCE_MS: DurationMs = 60_000;
  * because the wall clock was ahead.
  */
 const CUT_OFF_LEAD_MS: DurationMs = 1_000;
+
+/** Whose clock counts while the issuer's wall clock and the publisher's clock are apart: the operator names it. */
+export type TrustedClock = 'issuer' | 'publisher';
+
+/**
+ * `awaited`: the comparison is about to be made; `unknown`: it could not be made yet; `agreed`: once they were not apart;
+ * `parted`: they are apart by more than the tolerance.
+ */
+export type ReferenceState = 'awaited' | 'unknown' | 'agreed' | 'parted';
+
+/**
+ * The clock of the publisher (Kafka's `LogAppendTime`), with which an issuer compares its wall clock after each start. Once the two
+ * have agreed nothing is compared any more: from then on the monotonic clock shows when the wall clock is set.
+ */
+export interface ReferenceClock {
+  /** The operator's choice; undefined: none, so nothing is minted while the clocks are apart. */
+  readonly trusted: TrustedClock | undefined;
+  state(): ReferenceState;
+  /** The publisher's time now, or earlier by the length of one acknowledgement; undefined: it has told none. */
+  now(): EpochMillis | undefined;
+  /** How far the wall clock was ahead of the publisher's clock at the last comparison, at least, in ms; negative: behind. */
+  apartMs(): number;
+  /** No comparison can be made for now, such as while the publisher is away. */
+  giveUp(): void;
+  /**
+   * Compares the clocks: to be called when an acknowledgement comes.
+   * @param appendedAt when the publisher appended, by its clock
+   * @param tookMs how long ago the record was handed to the publisher, in ms
+   */
+  compare(appendedAt: EpochMillis, tookMs: DurationMs): void;
+}
 
 /** Where the issuer's clock keeps its floor: read and written inside the caller's transaction. */
 export interface ClockFloor {

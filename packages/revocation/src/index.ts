@@ -9,6 +9,9 @@ export type {
   EpochSeconds,
   IssuerClock,
   ManualClock,
+  ReferenceClock,
+  ReferenceState,
+  TrustedClock,
 } from './clock.ts';
 export {
   aliveAt,
@@ -45,7 +48,6 @@ export type {
 } from './metrics/catalogue.ts';
 export { METRIC_GROUPS, METRICS } from './metrics/catalogue.ts';
 export type { MetricEntry } from './metrics/entry.ts';
-export type { ReferenceClock, ReferenceState, TrustedClock } from './reference-clock.ts';
 export { createReferenceClock } from './reference-clock.ts';
 export type { RefusingRow } from './refusing.ts';
 export { findOnly, refusingRows, toRefusingRow } from './refusing.ts';

@@ -1,7 +1,27 @@
 import type { IssuerClock, ReferenceClock } from '@rescind/revocation';
 import { createReferenceClock } from '@rescind/revocation';
-import type { Issuer, IssuerWorld } from './issuer.ts';
+import type { Random } from './random.ts';
 import { Violation } from './truth.ts';
+
+/** What it needs of the model of an issuer, and of the world. */
+interface Issuer {
+  readonly aheadMs: number;
+  readonly comparison: Comparison | null;
+  readonly database: { clockFloor: number };
+}
+
+interface IssuerWorld {
+  readonly random: Random;
+  readonly comparesClocks: boolean;
+  readonly broker: { readonly aheadMs: number };
+  readonly mutants: {
+    readonly neverCompared?: boolean;
+    readonly takesFaster?: boolean;
+    readonly belowFloor?: boolean;
+    readonly mintsWhileParted?: boolean;
+  };
+  now(): number;
+}
 
 const TOLERANCE_MS = 60_000;
 /** A clock may be set by as much again once it was compared, and an acknowledgement takes some seconds. */
