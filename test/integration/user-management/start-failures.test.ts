@@ -63,3 +63,17 @@ test.runIf(existsSync('/proc/self'))('a path below /proc, where nothing can be m
     expect(await service.line('start_failed')).toMatchObject({ code: 'storage_unavailable', variable });
   }
 });
+
+test.each([
+  ['a word that is none of its values', { TRUSTED_CLOCK: 'both', KAFKA_BROKERS: '127.0.0.1:9' }, 'TRUSTED_CLOCK'],
+  ['set without Kafka', { TRUSTED_CLOCK: 'kafka' }, 'KAFKA_BROKERS'],
+])('TRUSTED_CLOCK that is %s stops the start, which names what would be right', async (_, environment, variable) => {
+  const issuer = issuerEnvironment(temporaryDirectory(), await freePort());
+  const service = startProcess(main, { ...issuer, ...environment });
+  expect(await service.exit).toBe(78);
+  const problem = { TRUSTED_CLOCK: 'was given "both"; must be one of issuer, kafka' }[variable];
+  expect(await service.line('configuration_invalid')).toMatchObject({
+    variable,
+    problem: problem ?? 'is not set; must be set when TRUSTED_CLOCK is',
+  });
+});
