@@ -11,8 +11,8 @@ const kafka = { globalSetup: ['test/support/kafka-for-all.ts'] };
 /** Of the other projects: with these `npm test` would take longer than 15 minutes on two cores. */
 const LONG = [
   ...[
-    ...['damaged-denylist', 'full-disk', 'guard-policies', 'issuer-clock-ahead', 'issuer-clock-set', 'key-rotation'],
-    ...['stolen-event-key', 'view-age'],
+    ...['damaged-denylist', 'full-disk', 'guard-policies', 'issuer-clock-ahead', 'issuer-clock-apart'],
+    ...['issuer-clock-set', 'key-rotation', 'stolen-event-key', 'view-age'],
   ].map((name) => `test/system/${name}.test.ts`),
   ...['catch-up', 'damage', 'disk', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
   ...['dev-kafka/broker', 'feed-kafka/broker-down', 'user-management/recovery', 'user-management/reload'].map(

@@ -8,7 +8,7 @@ import { describeTransport } from './transport-contract.ts';
 
 const SECRET = 'a-secret-of-the-reader';
 
-describeTransport('http', async () => {
+describeTransport('http', ['interrupted', 'standby'], async () => {
   const source = createPlainLog();
   const handler = createRevocationsHandler({ source, authenticate: createBasicAuthenticator({ prices: SECRET }) });
   onTestFinished(() => handler.close());
@@ -23,7 +23,7 @@ describeTransport('http', async () => {
   };
 });
 
-describeTransport('memory', async () => {
+describeTransport('memory', ['interrupted'], async () => {
   const log = createMemoryLog();
   let seq = 0;
   return {
@@ -36,7 +36,7 @@ describeTransport('memory', async () => {
   };
 });
 
-describeTransport('of its own package, over a socket', async () => {
+describeTransport('of its own package, over a socket', ['interrupted'], async () => {
   const source = createPlainLog();
   const { port, interrupt } = await serveLines(source, SECRET);
   return {
