@@ -25,6 +25,17 @@ function enterNext(bench: Bench): void {
   bench.take('first', first);
 }
 
+/** A record of a key that is not known yet. */
+const unknownKey = (kid: string) =>
+  ({
+    kind: 'bad',
+    why: 'key_unknown',
+    jws: `unknown ${kid}`,
+    live: true,
+    hint: '7',
+    claimed: { kid: kid.padEnd(43, '_'), epoch: '0002-b' },
+  }) as unknown as ReturnType<typeof event>;
+
 const nextBeat = (after: number, more: { leadMs?: number; live?: boolean } = {}) =>
   ({ ...beat(1, after, { timeSince: NEXT, ...more }), epoch: NEXT, last: 'n1' }) as ReturnType<typeof beat>;
 
@@ -73,6 +84,34 @@ describe('a heartbeat from ahead', () => {
     expect(again.view()).toMatchObject({ whole: false, suspect: 'clock' });
     again.take('first', nextBeat(2_000));
     expect(again.view()).toMatchObject({ whole: true, suspect: null });
+  });
+
+  it('completes no first reading when it has waited for the keys', () => {
+    const bench = createBench();
+    bench.open();
+    bench.take('first', event(1), unknownKey('a'), beat(1, 0, { leadMs: HOUR_MS }));
+    const begunAt = bench.state.eventKeys.asked?.since ?? 0;
+    // Another one comes while the set is fetched: it is not decided by that set.
+    bench.pass(100);
+    bench.take('first', unknownKey('b'));
+    bench.happens({ kind: 'keys', set: { kids: [KID], epoch: bench.kept.epoch, epochKid: KID, begunAt } });
+    expect(bench.state.eventKeys.unknown.size).toBe(1);
+    expect(bench.kept.wholeAt).toBe(0);
+    expect(bench.view()).toMatchObject({ whole: false, ready: false });
+  });
+
+  it('gives its time to the log when the wall clock is set and the view becomes whole by it', () => {
+    const bench = wholeBefore();
+    enterNext(bench);
+    // The clock of the issuer was not set: the time of the epoch before counts on.
+    bench.take('first', { ...nextBeat(1_000, { leadMs: HOUR_MS }), timeSince: null } as ReturnType<typeof beat>);
+    expect(bench.kept.logTime).toBe(START);
+    bench.setWallBack(-HOUR_MS);
+    bench.take('first', { ...event(2), epoch: NEXT, id: 'n2', prev: 'n1' } as ReturnType<typeof event>);
+    expect(bench.view()).toMatchObject({ epoch: NEXT, suspect: null });
+    expect(bench.kept).toMatchObject({ logTime: START + 1_000 + HOUR_MS, logTimeEpoch: NEXT });
+    bench.setWallBack(HOUR_MS);
+    expect(bench.kept.logTime).toBe(START + 1_000 + HOUR_MS);
   });
 
   it('completes no other history', () => {

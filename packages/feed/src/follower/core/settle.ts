@@ -15,7 +15,7 @@ export function settle(draft: Draft): void {
   if (!isReached && draft.gapOn !== null) gapFound(draft, draft.gapOn);
   if (isReached && draft.cause === 'gap') mend(draft);
   if (isReached && draft.beat?.agrees) becomeWhole(draft);
-  if (draft.settledBeat !== null && draft.cause === null) growYounger(draft, draft.settledBeat, null);
+  if (draft.settledBeat !== null && draft.cause === null) takeSettled(draft, draft.settledBeat);
   const isFirstEnough = draft.firstIsGood && isReached && draft.cause === null;
   if (isFirstEnough && draft.ways.second.taken && mayStandBy(draft)) closeSecond(draft);
 }
@@ -28,6 +28,20 @@ function becomeWhole(draft: Draft): void {
   releaseAside(draft, (aside) => aside.epoch < kept.epoch);
   growYounger(draft, beat, cause);
   setLogTime(draft, beat);
+  raiseLogTime(draft, beat);
+}
+
+/** A heartbeat that was from ahead when it came, and is no more: this clock was set. Its time counts as that of any other. */
+function raiseLogTime(draft: Draft, beat: NonNullable<FollowerState['beat']>): void {
+  const { kept, at } = draft;
+  if (isLogTimeOld(kept) || beat.at <= kept.logTime || isFromAhead(beat, at.wall)) return;
+  draft.kept = { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch };
+}
+
+/** A heartbeat that waited for the keys completes a first reading as little as any other that is from ahead. */
+function takeSettled(draft: Draft, beat: NonNullable<FollowerState['beat']>): void {
+  if (draft.kept.wholeAt === 0 && isFromAhead(beat, draft.at.wall)) return;
+  growYounger(draft, beat, null);
 }
 
 /**
