@@ -85,7 +85,7 @@ export function createClient(connection: CheckedConnection, telemetry: Telemetry
   };
 
   const kafka = new kafkajs.Kafka({
-    brokers: inAnyOrder(connection.brokers),
+    brokers: beginningAnywhere(connection.brokers),
     clientId: connection.clientId,
     ...(connection.ssl === undefined ? {} : { ssl: connection.ssl }),
     ...(connection.sasl === undefined ? {} : { sasl: connection.sasl as SASLOptions }),
@@ -110,13 +110,7 @@ export function createClient(connection: CheckedConnection, telemetry: Telemetry
  * kafkajs asks the first broker for all others, and asks it again when it accepts a connection and does not answer. A
  * client is made anew after a failure: with another first broker, one that is frozen holds up some attempts, not all.
  */
-function inAnyOrder(brokers: readonly string[]): string[] {
-  const order = [...brokers];
-  for (let last = order.length - 1; last > 0; last -= 1) {
-    const other = randomInt(last + 1);
-    const taken = order[last] as string;
-    order[last] = order[other] as string;
-    order[other] = taken;
-  }
-  return order;
+function beginningAnywhere(brokers: readonly string[]): string[] {
+  const first = randomInt(brokers.length);
+  return [...brokers.slice(first), ...brokers.slice(0, first)];
 }
