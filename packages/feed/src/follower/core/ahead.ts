@@ -1,5 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, isLogTimeOld } from '@rescind/revocation';
+import type { Draft } from './draft.ts';
 import type { FollowerState } from './types.ts';
 
 /** Whether a heartbeat tells a time that no clock within the tolerance shows yet: the issuer's clock leads, or this one is behind. */
@@ -17,4 +18,11 @@ export function isHeldByClock(
 ): boolean {
   if (beat === null || !beat.agrees || kept.seq < kept.head || !isFromAhead(beat, wall)) return false;
   return kept.wholeAt === 0 || cause === 'epoch' || cause === 'fork';
+}
+
+/** Takes the time of a heartbeat of the present epoch. A time of before the issuer's clock was set stays until the view is whole. */
+export function raiseLogTime(draft: Draft, at: EpochMillis): void {
+  const { kept } = draft;
+  if (isLogTimeOld(kept) || at <= kept.logTime) return;
+  draft.kept = { ...kept, logTime: at, logTimeEpoch: kept.epoch };
 }

@@ -1,6 +1,5 @@
-import { isLogTimeOld } from '@rescind/revocation';
 import type { HeartbeatRecord } from '../../event/record.ts';
-import { isFromAhead } from './ahead.ts';
+import { isFromAhead, raiseLogTime } from './ahead.ts';
 import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, count, log, transportOf } from './draft.ts';
@@ -52,9 +51,7 @@ function takeTimes(draft: Draft, record: HeartbeatRecord, isAhead: boolean): voi
   draft.kept = { ...kept, timeSince };
   if (isAhead) return;
   draft.kept = { ...draft.kept, floor: Math.max(kept.floor, record.floor) };
-  // A time of before the issuer's clock was set stays until the view is whole.
-  if (isLogTimeOld(draft.kept) || record.at <= kept.logTime) return;
-  draft.kept = { ...draft.kept, logTime: record.at, logTimeEpoch: record.epoch };
+  raiseLogTime(draft, record.at);
 }
 
 function latestEpoch(one: string | null, other: string | null): string | null {

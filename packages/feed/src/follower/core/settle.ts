@@ -1,6 +1,6 @@
 import { isLogTimeOld } from '@rescind/revocation';
 import { ageByBeat } from './age.ts';
-import { isFromAhead, isHeldByClock } from './ahead.ts';
+import { isFromAhead, isHeldByClock, raiseLogTime } from './ahead.ts';
 import { releaseAside } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeWay, log } from './draft.ts';
@@ -28,14 +28,8 @@ function becomeWhole(draft: Draft): void {
   releaseAside(draft, (aside) => aside.epoch < kept.epoch);
   growYounger(draft, beat, cause);
   setLogTime(draft, beat);
-  raiseLogTime(draft, beat);
-}
-
-/** A heartbeat that was from ahead when it came, and is no more: this clock was set. Its time counts as that of any other. */
-function raiseLogTime(draft: Draft, beat: NonNullable<FollowerState['beat']>): void {
-  const { kept, at } = draft;
-  if (isLogTimeOld(kept) || beat.at <= kept.logTime || isFromAhead(beat, at.wall)) return;
-  draft.kept = { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch };
+  // One that was from ahead when it came, and is no more: this clock was set.
+  if (!isFromAhead(beat, draft.at.wall)) raiseLogTime(draft, beat.at);
 }
 
 /** A heartbeat that waited for the keys completes a first reading as little as any other that is from ahead. */
