@@ -6,6 +6,7 @@ import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { BeginSession, TokenAnswer } from '../issuer-sessions.ts';
 import type { NewSession } from '../store/sessions.ts';
+import { UNUSED_SESSION } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
 import { answerAccess } from './answer.ts';
 import type { Audience } from './audience.ts';
@@ -34,7 +35,7 @@ export async function beginSession(room: SessionRoom, unit: Unit, login: BeginSe
   const session = toSession({ login, client, policy, audience: kept, refreshToken, at });
   await unit.store.sessions.insert(session);
   const access = await answerAccess(room, unit, {
-    session: { ...session, ...UNUSED },
+    session: { ...session, ...UNUSED_SESSION },
     subject,
     policy,
     audience,
@@ -115,18 +116,3 @@ function toSession({ login, client, policy, audience, refreshToken, at }: Beginn
     verifierHash: hashVerifier(refreshToken.verifier),
   };
 }
-
-/** Of a session that nothing has happened to. */
-const UNUSED = {
-  reauthenticationReason: null,
-  endedAt: null,
-  endReason: null,
-  formerHash: null,
-  rotatedAt: null,
-  sealed: null,
-  newestJti: null,
-  newestExp: null,
-  newestScope: null,
-  renewedJti: null,
-  renewedAt: null,
-} as const;

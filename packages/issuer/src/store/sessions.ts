@@ -170,3 +170,18 @@ export interface Sessions extends SessionReads {
    */
   sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): Promise<string>;
 }
+
+/** The rest of a session that nothing has happened to. */
+export const UNUSED_SESSION = {
+  reauthenticationReason: null,
+  endedAt: null,
+  endReason: null,
+  formerHash: null,
+  rotatedAt: null,
+  sealed: null,
+  newestJti: null,
+  newestExp: null,
+  newestScope: null,
+  renewedJti: null,
+  renewedAt: null,
+} as const;

@@ -1,6 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { Minted, Session, SessionClaim, Sessions } from '../../store/sessions.ts';
+import { UNUSED_SESSION } from '../../store/sessions.ts';
 import type { Access, SessionRow } from './state.ts';
 import { ascending, keyOf } from './state.ts';
 
@@ -65,7 +66,7 @@ export function createSessions({ state, draft }: Access): Sessions {
       const { sid, selector } = session;
       const isTaken = (row: SessionRow) => row.sid === sid || (selector !== null && row.selector === selector);
       if (all().some(isTaken)) throw new Error(`there is a session with this sid or selector: ${sid}`);
-      draft().sessions.set(sid, { ...NEW_SESSION, ...session, greatestExp: session.createdAt });
+      draft().sessions.set(sid, { ...UNUSED_SESSION, ...session, greatestExp: session.createdAt });
     },
     async rotate(minted, { formerHash, formerDigest, nextHash, sealed }) {
       const row = state().sessions.get(minted.sid);
@@ -127,20 +128,6 @@ export function createSessions({ state, draft }: Access): Sessions {
 }
 
 const COLUMNS = { sid: 'sid', sub: 'sub', client_id: 'clientId' } as const;
-
-const NEW_SESSION = {
-  reauthenticationReason: null,
-  endedAt: null,
-  endReason: null,
-  formerHash: null,
-  rotatedAt: null,
-  sealed: null,
-  newestJti: null,
-  newestExp: null,
-  newestScope: null,
-  renewedJti: null,
-  renewedAt: null,
-};
 
 function mintedOf(row: SessionRow, { at, idleExpiresAt, jti, exp, scope }: Minted): Partial<SessionRow> {
   const greatestExp = Math.max(row.greatestExp, exp);
