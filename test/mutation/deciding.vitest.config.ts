@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import { doors, root } from './doors.ts';
 
-/** The tests that are to notice a mutant of judge, merge, gate and verifier: fast, and without a broker. */
+/** The tests that are to notice a mutant of judge, merge, parser and verifier: fast, and without a broker. */
 export default defineConfig({
   root,
   resolve: { alias: doors() },

@@ -2,7 +2,7 @@ import type { View } from '@rescind/feed';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
-import { gate } from '@rescind/token';
+import { parseCompactJws } from '@rescind/token';
 import type { Seen } from './cache/seen.ts';
 import type { GuardSettings } from './options.ts';
 import { requireOfCheckedRoute } from './requirements.ts';
@@ -82,14 +82,14 @@ export function createDecider(parts: DeciderParts): Decider {
     // Found after the signature: the key is one of the issuer's. Of several issuers the token has named one itself.
     const isDifference = refusal.code === 'token_audience_wrong' || refusal.code === 'token_issuer_unknown';
     if (isDifference && only !== undefined) {
-      logDifference(refusal.code, gate(text, { maxBytes }).payload, only.settings);
+      logDifference(refusal.code, parseCompactJws(text, { maxBytes }).payload, only.settings);
     }
     return refusal;
   }
 
   function trustedOf(text: string): Trusted {
     if (only !== undefined) return only;
-    const { iss } = gate(text, { maxBytes }).payload;
+    const { iss } = parseCompactJws(text, { maxBytes }).payload;
     const found = typeof iss === 'string' ? trusted.get(iss) : undefined;
     if (found === undefined) throw new RescindError('token_issuer_unknown');
     return found;

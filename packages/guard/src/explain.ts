@@ -1,7 +1,7 @@
 import type { View } from '@rescind/feed';
 import type { Clock, Cutoff, EpochMillis, ErrorCode, RefusingRow } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, issuedAt, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
-import { gate } from '@rescind/token';
+import { parseCompactJws } from '@rescind/token';
 import type { Decider } from './decision.ts';
 import { sinceOf } from './revoked.ts';
 import type { Claims, JudgedMarks, Trusted } from './trusted.ts';
@@ -53,7 +53,7 @@ function explainVerified(text: string, trusted: Trusted, at: EpochMillis): Expla
 
 /** A key that was revoked is soon no longer published either: then its name, which anybody may write, is all there is. */
 function explainKey(text: string, trusted: Trusted): Pick<Explanation, 'revoked' | 'entries'> {
-  const { kid } = gate(text, { maxBytes: text.length }).header;
+  const { kid } = parseCompactJws(text, { maxBytes: text.length }).header;
   const verdict = trusted.judgeClaims(
     { iss: trusted.settings.issuer, iat: ANY_TIME_S },
     { kid },

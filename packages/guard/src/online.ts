@@ -1,6 +1,6 @@
 import type { ErrorCode, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import { gate } from '@rescind/token';
+import { parseCompactJws } from '@rescind/token';
 import type { Decider, Decision, Refused } from './decision.ts';
 import { unavailable, wantsIntrospection } from './decision.ts';
 import type { Introspection } from './introspection/open.ts';
@@ -54,7 +54,7 @@ export function createOnline({ settings, decider, trouble }: OnlineParts): Onlin
   }
 
   async function askKeys(token: string, first: Refused, again: () => Decision): Promise<Decision> {
-    const { kid, alg } = gate(token, { maxBytes: token.length }).header;
+    const { kid, alg } = parseCompactJws(token, { maxBytes: token.length }).header;
     const { keys, settings: issuer } = decider.trustedOf(token);
     if (first.error.code === 'token_key_unknown') return (await keys.ensure(kid, alg)) ? again() : first;
     // An algorithm that is not taken is refused whatever the key. No signature is computed twice with the same key.

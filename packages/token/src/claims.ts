@@ -91,7 +91,7 @@ export function exactClaims(required: readonly RequiredClaim[]): ReadonlySet<str
   return new Set([...IDENTIFIERS, ...required.flat().filter((name) => !TIMES.includes(name))]);
 }
 
-/** @param inexact the claims with an inexact number, as the gate found them */
+/** @param inexact the claims with an inexact number, as `parseCompactJws` finds them */
 export function requireExact(inexact: readonly string[], names: ReadonlySet<string>): void {
   const wrongOne = inexact.find((name) => names.has(name));
   if (wrongOne !== undefined) throw wrong(`${wrongOne} is a number that readers of JSON disagree about`);

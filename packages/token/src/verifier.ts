@@ -17,8 +17,8 @@ import {
   requireNoExpiry,
   requireUnexpired,
 } from './claims.ts';
-import type { GatedParts, JoseHeader, TokenStart } from './gate.ts';
-import { DEFAULT_MAX_TOKEN_BYTES, takeApart, takeStart } from './gate.ts';
+import type { CompactJwsParts, JoseHeader, ParsedHeader } from './compact-jws.ts';
+import { DEFAULT_MAX_TOKEN_BYTES, parseHeader, parseParts } from './compact-jws.ts';
 import type { KeySet } from './key-set.ts';
 import { isSignedBy, signedText } from './signature.ts';
 
@@ -28,7 +28,7 @@ export interface VerifiedToken {
   readonly payload: Readonly<Record<string, unknown>>;
   /** Its text. */
   readonly token: string;
-  /** Claims with a number that readers of JSON disagree about: see `GatedToken`. Absent: none. */
+  /** Claims with a number that readers of JSON disagree about: see `CompactJws`. Absent: none. */
   readonly inexact?: readonly string[];
 }
 
@@ -128,7 +128,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return {
     verify: (text, at) => verifyBy(verification, text, at, isSigned),
     verifyAgain(text, at, signedBy) {
-      const token = verification.takeApart(text);
+      const token = verification.parseParts(text);
       return isSameKey(verification.findKey(token.header), signedBy) ? verification.finish(token, at) : undefined;
     },
   };
@@ -141,20 +141,20 @@ export function verifyBy(
   at: EpochMillis,
   isSigned = isSignedToken,
 ): VerifiedToken {
-  const token = verification.takeApart(text);
+  const token = verification.parseParts(text);
   const key = verification.findKey(token.header);
   if (!isSigned(key, token)) throw new RescindError('token_signature_wrong');
   return verification.finish(token, at);
 }
 
-const isSignedToken = (key: KeyObject, token: GatedParts): boolean =>
+const isSignedToken = (key: KeyObject, token: CompactJwsParts): boolean =>
   isSignedBy(key, token.header.alg as Algorithm, signedText(token), token.signature);
 
 /** Texts found signed lately, each whole, with the key: the signature of another text or by another key is computed. 4 MB at most. */
 const foundSigned = new Map<string, KeyObject>();
 const MOST_FOUND = 64;
 
-function isSignedOrShared(key: KeyObject, token: GatedParts): boolean {
+function isSignedOrShared(key: KeyObject, token: CompactJwsParts): boolean {
   const by = foundSigned.get(token.text);
   if (by !== undefined && isSameKey(key, by)) return true;
   if (!isSignedToken(key, token)) return false;
@@ -170,20 +170,20 @@ function isSameKey(key: KeyObject, as: KeyObject): boolean {
 
 /** What comes before the signature, in order, and what comes after it. All of it throws RescindError, as `verify` does. */
 export interface Verification {
-  takeApart(text: string): GatedParts;
+  parseParts(text: string): CompactJwsParts;
   /** The beginning of that alone. */
-  takeStart(text: string): TokenStart;
+  parseHeader(text: string): ParsedHeader;
   findKey(header: JoseHeader): KeyObject;
   /** @throws TypeError when `at` is not a finite number */
-  finish(token: GatedParts, at: EpochMillis): VerifiedToken;
+  finish(token: CompactJwsParts, at: EpochMillis): VerifiedToken;
 }
 
 /** @throws TypeError for an option that is missing or out of its range */
 export function createVerification(options: VerifierOptions): Verification {
   const profile = toProfile(options);
   return {
-    takeApart: (text) => takeApart(text, profile),
-    takeStart: (text) => takeStart(text, profile),
+    parseParts: (text) => parseParts(text, profile),
+    parseHeader: (text) => parseHeader(text, profile),
     findKey: (header) => findKey(header, profile),
     finish({ text, header, payload, inexact }, at) {
       if (!Number.isFinite(at)) throw new TypeError(`at must be a finite number of milliseconds, got ${at}`);

@@ -28,10 +28,10 @@ import {
   createSigner,
   createThreadSigner,
   createVerifier,
-  gate,
   generateSigningKey,
   openBulkVerifier,
   openKeySource,
+  parseCompactJws,
 } from '@rescind/token';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
@@ -234,7 +234,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   ],
   createSigner: [(options) => createSigner(signingKey, options), { typ: 'JWT' }],
   createThreadSigner: [(options) => createThreadSigner(signingKey, options), { typ: 'JWT' }],
-  gate: [(options) => gate('', options), { maxBytes: 1 }],
+  parseCompactJws: [(options) => parseCompactJws('', options), { maxBytes: 1 }],
   openIssuer: [
     openIssuer,
     {

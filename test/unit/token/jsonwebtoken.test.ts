@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { constants, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { createKeySet, createVerifier, gate } from '@rescind/token';
+import { createKeySet, createVerifier, parseCompactJws } from '@rescind/token';
 import fc from 'fast-check';
 import jwt from 'jsonwebtoken';
 import { describe, expect, it } from 'vitest';
@@ -38,7 +38,7 @@ describe('a signature is judged as jsonwebtoken judges it', () => {
     fc.assert(
       fc.property(anyKey, claims, (one, extra) => {
         const token = signedToken(goodHeader(one), { ...extra, ...goodClaims() }, one);
-        fc.pre(refusal(() => gate(token)) === 'accepted');
+        fc.pre(refusal(() => parseCompactJws(token)) === 'accepted');
         expect(expectSameAnswer(token, one)).toBe(true);
         const read = jwt.verify(token, one.publicKey, { algorithms: [one.alg], ignoreExpiration: true });
         expect(verifier.verify(token, AT).payload).toEqual(read);
@@ -71,7 +71,7 @@ describe('a signature is judged as jsonwebtoken judges it', () => {
       fc.property(anyKey, change, (one, changed) => {
         const token = good.get(one) ?? '';
         const other = withSignature(token, changed(bytesOf(token)));
-        fc.pre(other !== token && refusal(() => gate(other)) === 'accepted');
+        fc.pre(other !== token && refusal(() => parseCompactJws(other)) === 'accepted');
         expect(expectSameAnswer(other, one)).toBe(false);
       }),
       { numRuns: 1_500 },
@@ -87,7 +87,7 @@ describe('a signature is judged as jsonwebtoken judges it', () => {
           .split('.')
           .with(1, base64url(JSON.stringify(claims)))
           .join('.');
-        fc.pre(refusal(() => gate(token)) === 'accepted');
+        fc.pre(refusal(() => parseCompactJws(token)) === 'accepted');
         expect(expectSameAnswer(token, one)).toBe(false);
       }),
       { numRuns: 300 },

@@ -3,8 +3,8 @@ import type { SigningKey } from '@rescind/token';
 import {
   createKeySet,
   createSigner,
-  gate,
   generateSigningKey,
+  parseCompactJws,
   publicJwks,
   signingKeyFromPem,
   signingKeyToPem,
@@ -106,7 +106,7 @@ describe('a signer', () => {
     'adds, changes and leaves out nothing: %j',
     (payload) => {
       const before = structuredClone(payload);
-      expect(gate(createSigner(rsa, { typ: 'at+jwt' })(payload)).payload).toEqual(before);
+      expect(parseCompactJws(createSigner(rsa, { typ: 'at+jwt' })(payload)).payload).toEqual(before);
       expect(payload).toEqual(before);
     },
   );

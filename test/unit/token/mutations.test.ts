@@ -1,5 +1,5 @@
 import type { SigningKey } from '@rescind/token';
-import { createSigner, gate, publicJwks } from '@rescind/token';
+import { createSigner, parseCompactJws, publicJwks } from '@rescind/token';
 import fc from 'fast-check';
 import * as jose from 'jose';
 import { describe, expect, it } from 'vitest';
@@ -180,7 +180,7 @@ describe('the gate', () => {
       fc.property(fc.constantFrom(...tokens.values()), bytes, (token, signature) => {
         const [h, p] = token.split('.');
         const text = `${h}.${p}.${Buffer.from(signature).toString('base64url')}`;
-        expect(gate(text).text).toBe(text);
+        expect(parseCompactJws(text).text).toBe(text);
       }),
     );
   });
@@ -195,7 +195,7 @@ describe('the gate', () => {
     );
     fc.assert(
       fc.property(text, (candidate) => {
-        expect(refusal(() => gate(candidate))).toBe('token_malformed');
+        expect(refusal(() => parseCompactJws(candidate))).toBe('token_malformed');
       }),
       { numRuns: 2_000 },
     );
@@ -209,8 +209,8 @@ describe('the gate', () => {
         const header = JSON.stringify(goodHeader());
         const once = rawToken(header, `{"in":[{${member}}]}`, ec);
         const twice = rawToken(header, `{"in":[{${member},${member}}]}`, ec);
-        expect(refusal(() => gate(once))).toBe('accepted');
-        expect(refusal(() => gate(twice))).toBe('token_malformed');
+        expect(refusal(() => parseCompactJws(once))).toBe('accepted');
+        expect(refusal(() => parseCompactJws(twice))).toBe('token_malformed');
       }),
       { numRuns: 300 },
     );

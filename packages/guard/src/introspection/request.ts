@@ -1,5 +1,5 @@
 import type { Fetch } from '@rescind/token';
-import { gate } from '@rescind/token';
+import { parseCompactJws } from '@rescind/token';
 import { MetadataUnavailable } from '../metadata.ts';
 import { IntrospectionFailure } from './failure.ts';
 import type { IntrospectionSettings } from './options.ts';
@@ -94,7 +94,7 @@ function isBound(answer: Record<string, unknown>): boolean {
 }
 
 function isAbout(answer: Record<string, unknown>, token: string): boolean {
-  const { payload } = gate(token, { maxBytes: token.length });
+  const { payload } = parseCompactJws(token, { maxBytes: token.length });
   return ['iss', 'sub', 'jti'].every((name) => answer[name] === undefined || answer[name] === payload[name]);
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock, Cutoff, DurationMs } from '@rescind/revocation';
 import { createRevocationId, judge, toCutoff, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import type { Fetch, KeySource, SigningKey } from '@rescind/token';
-import { createKeySet, createSigner, gate, publicJwks } from '@rescind/token';
+import { createKeySet, createSigner, parseCompactJws, publicJwks } from '@rescind/token';
 import type { Claims } from '../trusted.ts';
 import { createMemoryRows } from './rows.ts';
 
@@ -49,7 +49,7 @@ export function createTestTokenIssuer(options: TestTokenIssuerOptions): TestToke
   };
 
   function isActive(text: string): boolean {
-    const { header, payload } = gate(text, { maxBytes: text.length });
+    const { header, payload } = parseCompactJws(text, { maxBytes: text.length });
     return Number(payload.exp) * 1000 > clock.now() && !judge({ kid: header.kid, payload }, rows).denied;
   }
 

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, isCallersError, RescindError } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
-import { createKeySet, createVerifier, gate } from '@rescind/token';
+import { createKeySet, createVerifier, parseCompactJws } from '@rescind/token';
 import type { ClientProof, RegisteredClient } from '../issuer-clients.ts';
 import type { ClientReads } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
@@ -70,7 +70,7 @@ async function byAssertion(room: Authentication, proof: AssertionProof): Promise
 /** Whose keys are to be asked; nothing else is believed before the signature. */
 function claimedIssuer(assertion: string): string | undefined {
   try {
-    const { iss } = gate(assertion).payload;
+    const { iss } = parseCompactJws(assertion).payload;
     return typeof iss === 'string' ? iss : undefined;
   } catch (error) {
     return refused(error);

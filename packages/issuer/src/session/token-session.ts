@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { gate } from '@rescind/token';
+import { parseCompactJws } from '@rescind/token';
 import type { Session } from '../store/sessions.ts';
 import { refuseDenied } from '../verify.ts';
 import { findPresented } from './presented.ts';
@@ -27,6 +27,6 @@ export function createTokenSessions(context: TokenSessionContext, now: () => Epo
 
 /** The latest time, up to `at`, at which the token had not expired; what it claims is verified afterwards. */
 function beforeItsExpiry(accessToken: string, at: EpochMillis): EpochMillis {
-  const { exp } = gate(accessToken).payload;
+  const { exp } = parseCompactJws(accessToken).payload;
   return typeof exp === 'number' && Number.isFinite(exp) ? Math.min(at, exp * 1_000 - 1) : at;
 }

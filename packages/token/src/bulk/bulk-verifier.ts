@@ -47,7 +47,7 @@ export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
    */
   function begin(text: string): SignatureToCheck | undefined {
     try {
-      const { header, signedLength } = verification.takeStart(text);
+      const { header, signedLength } = verification.parseHeader(text);
       return { text, signedLength, key: verification.findKey(header), alg: header.alg as Algorithm };
     } catch {
       // What is wrong with it is said when its turn comes.
@@ -56,7 +56,7 @@ export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
   }
 
   function finish(text: string, isGood: boolean, at: EpochMillis): VerifiedToken {
-    const parts = verification.takeApart(text);
+    const parts = verification.parseParts(text);
     if (!isGood) throw new RescindError('token_signature_wrong');
     return verification.finish(parts, at);
   }

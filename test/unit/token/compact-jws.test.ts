@@ -1,5 +1,5 @@
 import { RescindError } from '@rescind/revocation';
-import { gate } from '@rescind/token';
+import { parseCompactJws } from '@rescind/token';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { base64url, goodClaims, goodHeader, payloadWith, rawToken, signedToken } from './raw-tokens.ts';
 import { refusal } from './refusals.ts';
@@ -12,35 +12,35 @@ afterEach(() => vi.restoreAllMocks());
 
 describe('a good token', () => {
   it('is let through with its header and payload', () => {
-    expect(gate(good)).toEqual({ text: good, header: goodHeader(), payload: goodClaims() });
+    expect(parseCompactJws(good)).toEqual({ text: good, header: goodHeader(), payload: goodClaims() });
   });
 
   it('may carry any text and any nesting that is reasonable', () => {
     const claims = { ...goodClaims(), name: 'Zoë "a:b\\" 🔑\n:', a: [{ b: { 'c:': [1, null, 'x":"y'] } }, {}] };
-    expect(gate(signedToken(goodHeader(), claims)).payload).toEqual(claims);
+    expect(parseCompactJws(signedToken(goodHeader(), claims)).payload).toEqual(claims);
   });
 
   it('shares the header with others of its key, and nobody can change it', () => {
-    const one = gate(good);
-    const other = gate(signedToken(goodHeader(), { ...goodClaims(), jti: 'token-2' }));
+    const one = parseCompactJws(good);
+    const other = parseCompactJws(signedToken(goodHeader(), { ...goodClaims(), jti: 'token-2' }));
     expect(other.header).toEqual(one.header);
     expect(other.payload.jti).toBe('token-2');
     expect(() => Object.assign(one.header, { alg: 'none' })).toThrow(TypeError);
-    expect(gate(good).header).toEqual(goodHeader());
+    expect(parseCompactJws(good).header).toEqual(goodHeader());
   });
 
   it('is read alike after a flood of other headers', () => {
     const [, p, s] = good.split('.');
     for (let n = 0; n < 200; n += 1) {
       const flood = { ...goodHeader(), kid: `kid-${n}` };
-      expect(gate(`${base64url(JSON.stringify(flood))}.${p}.${s}`).header).toEqual(flood);
+      expect(parseCompactJws(`${base64url(JSON.stringify(flood))}.${p}.${s}`).header).toEqual(flood);
     }
-    expect(gate(good).header).toEqual(goodHeader());
+    expect(parseCompactJws(good).header).toEqual(goodHeader());
   });
 
   it('may use the same name in objects beside or within each other', () => {
     const claims = { a: { a: { a: 1 } }, b: [{ a: 1 }, { a: 2 }] };
-    expect(gate(signedToken(goodHeader(), claims)).payload).toEqual(claims);
+    expect(parseCompactJws(signedToken(goodHeader(), claims)).payload).toEqual(claims);
   });
 });
 
@@ -60,12 +60,12 @@ describe('security 8: only three parts, none empty', () => {
     ['the flattened JSON serialization', JSON.stringify({ protected: h, payload: p, signature: s })],
     ['the general JSON serialization', JSON.stringify({ payload: p, signatures: [{ protected: h, signature: s }] })],
   ])('refuses %s', (_, text) => {
-    expect(refusal(() => gate(text))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(text))).toBe('token_malformed');
   });
 
   it('refuses what is not text', () => {
     const things: unknown[] = [undefined, null, 5, {}, [good], { length: 9, toString: () => good }, new String(good)];
-    for (const thing of things) expect(refusal(() => gate(thing as string))).toBe('token_malformed');
+    for (const thing of things) expect(refusal(() => parseCompactJws(thing as string))).toBe('token_malformed');
   });
 });
 
@@ -78,7 +78,7 @@ describe('security 9: only one spelling', () => {
       for (const at of starts) {
         const text = good.slice(0, at) + char + good.slice(at);
         expect(
-          refusal(() => gate(text)),
+          refusal(() => parseCompactJws(text)),
           `${JSON.stringify(char)} at ${at}`,
         ).toBe('token_malformed');
       }
@@ -88,7 +88,7 @@ describe('security 9: only one spelling', () => {
   it('refuses padding', () => {
     const [h, p, s] = good.split('.');
     for (const text of [`${h}=.${p}.${s}`, `${h}.${p}=.${s}`, `${good}=`, `${good}==`]) {
-      expect(refusal(() => gate(text))).toBe('token_malformed');
+      expect(refusal(() => parseCompactJws(text))).toBe('token_malformed');
     }
   });
 
@@ -103,7 +103,7 @@ describe('security 9: only one spelling', () => {
           .map((char) => part.slice(0, -1) + char)
           .filter((other) => other !== part && Buffer.from(other, 'base64url').equals(Buffer.from(part, 'base64url')));
         for (const other of same) {
-          expect(refusal(() => gate(parts.with(index, other).join('.')))).toBe('token_malformed');
+          expect(refusal(() => parseCompactJws(parts.with(index, other).join('.')))).toBe('token_malformed');
           tried += 1;
         }
       });
@@ -115,7 +115,7 @@ describe('security 9: only one spelling', () => {
     const [h, p, s] = good.split('.');
     const impossible = 'A'.repeat(5);
     for (const text of [`${impossible}.${p}.${s}`, `${h}.${impossible}.${s}`, `${h}.${p}.${impossible}`]) {
-      expect(refusal(() => gate(text))).toBe('token_malformed');
+      expect(refusal(() => parseCompactJws(text))).toBe('token_malformed');
     }
   });
 });
@@ -144,11 +144,11 @@ describe('security 10: header and payload are JSON objects that every reader rea
   ];
 
   it.each(wrong)('refuses as payload: %s', (_, text) => {
-    expect(refusal(() => gate(rawToken(header, text)))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(rawToken(header, text)))).toBe('token_malformed');
   });
 
   it.each(wrong)('refuses as header: %s', (_, text) => {
-    expect(refusal(() => gate(rawToken(text, payload)))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(rawToken(text, payload)))).toBe('token_malformed');
   });
 
   it.each([
@@ -160,24 +160,26 @@ describe('security 10: header and payload are JSON objects that every reader rea
     '"list":[0,{"a":1,"b":2,"\\u0061":3}]',
     '"colons":{"a:":":","a\\u003a":1}',
   ])('refuses a name given twice: %s', (member) => {
-    expect(refusal(() => gate(rawToken(header, payloadWith(member))))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(rawToken(header, payloadWith(member))))).toBe('token_malformed');
   });
 
   it('refuses a name given twice in the header', () => {
     const twice = header.replace('{', '{"alg":"none",');
-    expect(refusal(() => gate(rawToken(twice, payload)))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(rawToken(twice, payload)))).toBe('token_malformed');
   });
 
   it.each(['"__proto__":{"admin":true}', '"\\u005f_proto__":1', '"a":[{"b":{"__proto__":{"exp":1}}}]'])(
     'refuses __proto__, and pollutes nothing: %s',
     (member) => {
-      expect(refusal(() => gate(rawToken(header, payloadWith(member))))).toBe('token_malformed');
+      expect(refusal(() => parseCompactJws(rawToken(header, payloadWith(member))))).toBe('token_malformed');
       expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false);
     },
   );
 
   it('takes constructor and prototype for the ordinary names that they are', () => {
-    const { payload: read } = gate(rawToken(header, payloadWith('"constructor":{"prototype":{"admin":true}}')));
+    const { payload: read } = parseCompactJws(
+      rawToken(header, payloadWith('"constructor":{"prototype":{"admin":true}}')),
+    );
     expect(Object.hasOwn(read, 'constructor')).toBe(true);
     expect(({} as Record<string, unknown>).admin).toBeUndefined();
   });
@@ -186,10 +188,10 @@ describe('security 10: header and payload are JSON objects that every reader rea
     const nested = (depth: number) => open.repeat(depth) + (open === '[' ? ']' : '1}').repeat(depth);
     const closed = (depth: number) =>
       open === '[' ? nested(depth) : nested(depth).replaceAll('1}', '}').replace('}', '1}');
-    expect(refusal(() => gate(rawToken(header, `{"deep":${closed(31)}}`)))).toBe('accepted');
-    expect(refusal(() => gate(rawToken(header, `{"deep":${closed(32)}}`)))).toBe('token_malformed');
-    expect(refusal(() => gate(rawToken(header, `{"deep":${closed(1000)}}`)))).toBe('token_malformed');
-    expect(refusal(() => gate(rawToken(header, `{"deep":${closed(200_000)}}`), { maxBytes: 1e7 }))).toBe(
+    expect(refusal(() => parseCompactJws(rawToken(header, `{"deep":${closed(31)}}`)))).toBe('accepted');
+    expect(refusal(() => parseCompactJws(rawToken(header, `{"deep":${closed(32)}}`)))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(rawToken(header, `{"deep":${closed(1000)}}`)))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(rawToken(header, `{"deep":${closed(200_000)}}`), { maxBytes: 1e7 }))).toBe(
       'token_malformed',
     );
   });
@@ -202,7 +204,7 @@ describe('security 10: header and payload are JSON objects that every reader rea
     ['kid a number', '{"alg":"RS256","kid":7}'],
     ['typ', '{"alg":"RS256","typ":{}}'],
   ])('refuses a header whose %s is not text', (_, text) => {
-    expect(refusal(() => gate(rawToken(text, payload)))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(rawToken(text, payload)))).toBe('token_malformed');
   });
 });
 
@@ -213,13 +215,13 @@ describe('security 11: a token over the cap is not looked into', () => {
   }
 
   it('takes 8192 bytes and refuses one more', () => {
-    expect(refusal(() => gate(withLength(8192)))).toBe('accepted');
-    expect(refusal(() => gate(withLength(8193)))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(withLength(8192)))).toBe('accepted');
+    expect(refusal(() => parseCompactJws(withLength(8193)))).toBe('token_malformed');
   });
 
   it('takes another cap', () => {
-    expect(refusal(() => gate(good, { maxBytes: good.length }))).toBe('accepted');
-    expect(refusal(() => gate(good, { maxBytes: good.length - 1 }))).toBe('token_malformed');
+    expect(refusal(() => parseCompactJws(good, { maxBytes: good.length }))).toBe('accepted');
+    expect(refusal(() => parseCompactJws(good, { maxBytes: good.length - 1 }))).toBe('token_malformed');
   });
 
   it('decodes, parses and matches nothing of it', () => {
@@ -232,7 +234,7 @@ describe('security 11: a token over the cap is not looked into', () => {
       vi.spyOn(RegExp.prototype, 'test'),
       vi.spyOn(String.prototype, 'split'),
     ];
-    const code = refusal(() => gate(text));
+    const code = refusal(() => parseCompactJws(text));
     const calls = work.map((spy) => spy.mock.calls.length);
     vi.restoreAllMocks();
     expect(code).toBe('token_malformed');
@@ -251,7 +253,7 @@ describe('its error', () => {
     ];
     for (const text of texts) {
       try {
-        gate(text);
+        parseCompactJws(text);
         expect.unreachable();
       } catch (error) {
         expect(error).toBeInstanceOf(RescindError);
