@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const page = (name: string) => readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
 
-test('docs/issuer-store.md has every method that a store must have', async () => {
+test('docs/issuer-store.md describes every method of a store', async () => {
   const store = await memoryStore().open(silentTelemetry);
   const names = await store.transaction(async ({ sql: _, apart: __, ...tables }) =>
     Object.entries(tables).flatMap(([table, methods]) => Object.keys(methods).map((name) => `${table}.${name}`)),
@@ -16,7 +16,7 @@ test('docs/issuer-store.md has every method that a store must have', async () =>
   expect(Object.keys(store.log).filter((name) => !new RegExp(`\`${name}[(\`]`).test(text))).toEqual([]);
 });
 
-test('docs/testing.md has the example that a test runs', () => {
+test('docs/testing.md contains the example that a test runs', () => {
   const example = readFileSync(new URL('../issuer/testing-example.test.ts', import.meta.url), 'utf8');
   expect(page('testing.md')).toContain(example);
 });

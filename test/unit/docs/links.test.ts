@@ -7,7 +7,7 @@ const PAGES = ['README.md', ...globSync('docs/**/*.md', { cwd: ROOT })].map((pag
 
 const withoutCode = (text: string) => text.replaceAll(/```.*?```/gs, '').replaceAll(/`[^`\n]*`/g, '');
 
-/** How GitHub names the heading in an address. */
+/** The anchor that GitHub gives a heading. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -27,13 +27,17 @@ function* brokenLinksOf(page: string): Iterable<string> {
   }
 }
 
-test('there are pages', () => {
+test('finds the pages', () => {
   expect(PAGES.length).toBeGreaterThan(10);
 });
 
-test.each(PAGES.map((page) => ({ page, name: relative(ROOT, page) })))(
-  '$name: every link leads somewhere',
-  ({ page }) => {
-    expect([...brokenLinksOf(page)]).toEqual([]);
-  },
-);
+test('docs/README.md lists each page of docs once', () => {
+  const index = readFileSync(join(ROOT, 'docs/README.md'), 'utf8');
+  const listed = [...index.matchAll(/^\| \[[^\]]+\]\(([a-z-]+\.md)\)/gm)].map(([, page]) => page);
+  const pages = globSync('*.md', { cwd: join(ROOT, 'docs') }).filter((page) => page !== 'README.md');
+  expect(listed.sort()).toEqual(pages.sort());
+});
+
+test.each(PAGES.map((page) => ({ page, name: relative(ROOT, page) })))('$name: every link has a target', ({ page }) => {
+  expect([...brokenLinksOf(page)]).toEqual([]);
+});
