@@ -92,6 +92,30 @@ describe('at a start', () => {
     expect(logged('clock_apart')).toHaveLength(1);
   });
 
+  test('no heartbeat that was made before the comparison is published after it, to an empty topic neither', async () => {
+    const { place, topic } = await ranBefore();
+    topic.records.length = 0;
+    const clocked = clockedPublisher(topic);
+    let slowUntil: number | undefined;
+    let compared: number | undefined;
+    const publisher: Publisher = {
+      ...clocked,
+      async publish(batch) {
+        // Another heartbeat is made meanwhile: there is one each second.
+        slowUntil ??= performance.now() + 1_500;
+        await waitFor('a slow broker', () => performance.now() > Number(slowUntil), 20_000);
+        await clocked.publish(batch);
+        compared ??= topic.records.length;
+      },
+    };
+    const { issuer } = await openWrong(place, topic, HOUR_MS, { publisher });
+    await issuer.ready;
+    const isAhead = (jws: string) => Number(payloadOf(jws).iat_ms) > Date.now() + 60_000;
+    const published = () => topic.records.slice(compared).filter(isBeat);
+    await waitFor('heartbeats after the comparison', () => compared !== undefined && published().length > 1, 20_000);
+    expect(published().filter(isAhead)).toEqual([]);
+  });
+
   test('a topic without the time of the broker is said once, and hinders nobody', async () => {
     const { place, topic } = await ranBefore();
     const publisher = clockedPublisher(topic, () => undefined);

@@ -55,11 +55,19 @@ export function namedBy(issuer: Issuer, world: IssuerWorld): 'issuer' | 'publish
   return own < broker ? 'issuer' : 'publisher';
 }
 
-/** The broker has appended something now. */
-export function compareAppended({ comparison }: Issuer, { broker, now }: IssuerWorld, tookMs: number): void {
-  if (comparison === null) return;
+/** The broker has appended something now. @returns whether the clocks are found apart by the first comparison */
+export function compareAppended({ comparison }: Issuer, { broker, now }: IssuerWorld, tookMs: number): boolean {
+  if (comparison === null) return false;
+  const isFirst = !comparison.isMade;
   comparison.isMade = true;
   comparison.reference.compare(brokerTime({ broker, now }), tookMs);
+  return isFirst && comparison.reference.state() === 'parted';
+}
+
+/** How far the broker's clock is ahead of real time, as the issuer knows it; undefined: it knows nothing of it. */
+export function knownAheadMs({ comparison }: Issuer, { now }: IssuerWorld): number | undefined {
+  const at = comparison?.reference.now();
+  return at === undefined ? undefined : at - Math.floor(now());
 }
 
 const wallOf = ({ aheadMs }: Pick<Issuer, 'aheadMs'>, { now }: Pick<IssuerWorld, 'now'>) => Math.floor(now() + aheadMs);

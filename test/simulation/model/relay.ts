@@ -89,34 +89,40 @@ function finish(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend
   relay.sending = null;
   const sent = attempt(relay, issuer, world, send, tookMs);
   const now = world.now();
-  if (sent === 'again' || sent === 'compared') {
+  if (sent.kind === 'again' || sent.kind === 'compared') {
     const { epoch, head, floor } = issuer.database;
-    const isSame = sent === 'compared' && send.epoch === epoch;
-    const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq: isSame ? send.after : floor - 1 }, now);
+    const isSame = sent.kind === 'compared' && send.epoch === epoch;
+    const { state, effects } = core.start({ epoch, head }, { epoch, sentSeq: isSame ? sent.upTo : floor - 1 }, now);
     relay.state = state;
     follow(relay, issuer, world, effects);
-    if (sent === 'compared') beat(relay, issuer, world);
-  } else if (sent === 'failed') {
+    if (sent.kind === 'compared') beat(relay, issuer, world);
+  } else if (sent.kind === 'failed') {
     relay.looked = false;
     issuer.comparison?.reference.giveUp();
     input(relay, issuer, world, { kind: 'failed', now });
-  } else input(relay, issuer, world, { kind: 'sent', ...sent, tookMs, now });
+  } else if (sent.kind === 'sent') input(relay, issuer, world, { ...sent, tookMs, now });
 }
 
-type Sent = 'failed' | 'again' | 'compared' | { readonly upTo: number; readonly withHeartbeat: boolean };
+type Sent =
+  | { readonly kind: 'failed' }
+  | { readonly kind: 'again' }
+  | { readonly kind: 'compared'; readonly upTo: number }
+  | { readonly kind: 'sent'; readonly upTo: number; readonly withHeartbeat: boolean };
+
+const FAILED: Sent = { kind: 'failed' };
 
 function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend, tookMs: number): Sent {
   const { topic, random } = world;
   const now = world.now();
-  if (!topic.log.isUp) return 'failed';
-  if (!relay.looked && !look(relay, issuer, world)) return issuer.database.refusing ? 'failed' : 'again';
+  if (!topic.log.isUp) return FAILED;
+  if (!relay.looked && !look(relay, issuer, world)) return { kind: issuer.database.refusing ? 'failed' : 'again' };
   if (issuer.comparison?.isDue === true) {
-    if (!compare(issuer, world, tookMs)) return 'failed';
-    if (!world.mutants.publishesEarlierHeartbeats) return 'compared';
+    if (!compare(issuer, world, tookMs)) return FAILED;
+    if (!world.mutants.publishesEarlierHeartbeats) return { kind: 'compared', upTo: send.after };
   }
   const { database } = issuer;
   for (const word of database.lastWords.filter(({ sent }) => !sent)) {
-    if (random.chance(world.sendFaults)) return 'failed';
+    if (random.chance(world.sendFaults)) return FAILED;
     topic.log.append([word.jws], now);
     word.sent = true;
   }
@@ -128,13 +134,14 @@ function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySen
   }
   if (!random.chance(world.sendFaults)) {
     topic.log.append(records, now);
-    if (records.length > 0) compareAppended(issuer, world, tookMs);
-    return { upTo, withHeartbeat };
+    const isFoundApart = records.length > 0 && compareAppended(issuer, world, tookMs);
+    if (isFoundApart && !world.mutants.publishesEarlierHeartbeats) return { kind: 'compared', upTo };
+    return { kind: 'sent', upTo, withHeartbeat };
   }
   // Acknowledged by nobody: it arrived, or will, or never does.
   if (random.chance(0.4)) topic.log.append(records, now);
   else if (random.chance(0.6)) topic.late.push({ batch: records, due: now + random.below(8_000) });
-  return 'failed';
+  return FAILED;
 }
 
 /** Sends the last record of the log again. False: it was not acknowledged. */

@@ -12,6 +12,8 @@ export interface ClockComparison {
   make(record: string | undefined): Promise<void>;
   /** The publisher has acknowledged what was handed to it `tookMs` ago. */
   acknowledged(tookMs: DurationMs): void;
+  /** Grows when the comparison was made and when the clocks are found apart: no heartbeat of an earlier round is published. */
+  round(): number;
   /** The publisher could not be reached. */
   failed(): void;
   /** Resolves when the comparison was made, or cannot be made for now. */
@@ -30,6 +32,7 @@ const NOTHING_TO_COMPARE: ClockComparison = {
   isDue: () => false,
   make: async () => undefined,
   acknowledged: () => undefined,
+  round: () => 0,
   failed: () => undefined,
   settled: Promise.resolve(),
 };
@@ -39,6 +42,7 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
   if (reference === undefined) return NOTHING_TO_COMPARE;
   const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
   let isDue = reference.trusted !== 'issuer';
+  let round = 0;
   let isUntold = false;
   let logged: ReferenceState | undefined;
   if (reference.state() !== 'awaited') settle();
@@ -58,6 +62,7 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
   function note(): void {
     const state = reference?.state();
     if (reference === undefined || state === logged) return;
+    if (state === 'parted') round += 1;
     if (state === 'parted') telemetry.log('error', 'clock_apart', clockTimes(reference, clock.now()));
     if (state === 'agreed' && logged === 'parted')
       telemetry.log('info', 'clock_agrees', clockTimes(reference, clock.now()));
@@ -67,6 +72,7 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
   return {
     settled,
     isDue: () => isDue,
+    round: () => round,
     async make(record) {
       if (record !== undefined) {
         const begunAt = clock.monotonic();
@@ -74,6 +80,7 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
         acknowledged(clock.monotonic() - begunAt);
       }
       isDue = false;
+      round += 1;
       reference.giveUp();
       settle();
     },

@@ -142,16 +142,19 @@ export function openRelay(options: RelayOptions): Relay {
       if (comparison.isDue()) {
         await comparison.make(found.newest);
         const sentSeq = found.kind === 'behind' ? found.sentSeq : order.after;
-        return { kind: 'compared', sentSeq: source.snapshot().epoch === order.epoch ? sentSeq : 0 };
+        return comparedUpTo(order, sentSeq);
       }
       if (found.kind === 'behind') return { kind: 'again', sentSeq: found.sentSeq };
       // Another log by now: what was ordered is not in it, and it is ordered anew from its beginning.
       if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
       await sendLastWords();
       const batch = composeBatch(order, source.read(order.after, order.limit));
+      const round = comparison.round();
       const tookMs = await publish(batch.records);
       lastError = null;
       const { upTo, withHeartbeat } = batch;
+      // The topic had nothing to send again, so this was compared: a heartbeat that waits was made before.
+      if (comparison.round() !== round) return comparedUpTo(order, upTo);
       const sent = { upTo, withHeartbeat, ...(tookMs === undefined ? {} : { tookMs }), now: clock.monotonic() };
       return { kind: 'done', input: { kind: 'sent', ...sent } };
     } catch (error) {
@@ -159,6 +162,10 @@ export function openRelay(options: RelayOptions): Relay {
       noteError(error);
       return notPublished();
     }
+  }
+
+  function comparedUpTo({ epoch }: RelaySend, sentSeq: number): Outcome {
+    return { kind: 'compared', sentSeq: source.snapshot().epoch === epoch ? sentSeq : 0 };
   }
 
   /** How long the acknowledgement took; undefined: there was nothing to publish. */
@@ -239,9 +246,9 @@ export function openRelay(options: RelayOptions): Relay {
   function beat(): void {
     if (isRefusing()) return;
     const heartbeat = source.heartbeat();
-    const isEarly = comparison.isDue();
+    const round = comparison.round();
     const sendUnlessEarly = (signed: SignedHeartbeat) => {
-      if (isEarly === comparison.isDue()) sendHeartbeat(signed);
+      if (round === comparison.round()) sendHeartbeat(signed);
     };
     if (heartbeat instanceof Promise) heartbeat.then(sendUnlessEarly).catch(noteError);
     else sendHeartbeat(heartbeat);
