@@ -62,6 +62,52 @@ describe('an event key that revokes itself', () => {
     expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
   });
 
+  describe('and is the key of a later epoch than the one followed', () => {
+    const lastWord = event(5, { ...NEXT, kills: [NEXT.kid] });
+
+    it('makes the reader leave when the issuer goes on signing with it, and show the issuer the event', () => {
+      const bench = wholeAtThree();
+      bench.pass(500);
+      expect(kinds(bench.take('first', lastWord, event(4), beat(4, 500)))).toEqual(['fetchKeys']);
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, seq: 4, whole: true });
+      const effects = bench.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid);
+      expect(effects).toContainEqual({ kind: 'prove', jws: lastWord.jws });
+      expect(bench.kept).toMatchObject({ epoch: '', suspect: 'epoch', wholeAt: START + 500 });
+      expect(bench.pass(30_100)).toContainEqual({ kind: 'prove', jws: lastWord.jws });
+    });
+
+    it('is judged after a restart, too', () => {
+      const bench = wholeAtThree();
+      bench.take('first', lastWord);
+      const again = createBench({ kept: bench.kept });
+      again.open();
+      again.take('first', event(6, NEXT));
+      expect(again.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid)).toContainEqual({
+        kind: 'prove',
+        jws: lastWord.jws,
+      });
+      expect(again.kept).toMatchObject({ epoch: '', suspect: 'epoch' });
+    });
+
+    it('changes nothing when the issuer knows of it, or signs an epoch of before with it', () => {
+      const bench = wholeAtThree();
+      bench.take('first', lastWord);
+      bench.fetched([KID], EPOCH, KID);
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, whole: true, suspect: null });
+      bench.fetched([KID, NEXT.kid], '0000-z', NEXT.kid);
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, whole: true, suspect: null });
+    });
+
+    it('is not judged by a set whose fetch began before the event came', () => {
+      const bench = wholeAtThree();
+      bench.pass(100);
+      bench.take('first', lastWord);
+      const set = { kids: [KID, NEXT.kid], epoch: NEXT.epoch, epochKid: NEXT.kid, begunAt: 0 };
+      bench.happens({ kind: 'keys', set });
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, whole: true });
+    });
+  });
+
   it('whose last event is lost is noticed by the set that lacks it', () => {
     const bench = wholeAtThree();
     bench.fetched(['key-2'], '0002-b');

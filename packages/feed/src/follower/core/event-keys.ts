@@ -30,6 +30,7 @@ export function newEventKeys(now: DurationMs): EventKeysState {
     epochs: new Map(),
     unknown: new Map(),
     doubted: new Map(),
+    selfRevoked: null,
     absent: new Map(),
     tokens: BUCKET,
     refilledAt: now,
@@ -76,7 +77,11 @@ function takeRevocation(draft: Draft, record: EventRecord, kid: string): void {
   if (kid === record.kid) {
     // Shown to the issuer, which may not know of it: then somebody else has signed it.
     const { epoch, epochKid } = draft.kept;
-    if (kid === epochKid || epoch === '') draft.kept = { ...draft.kept, proof: record.jws };
+    const isFurther = kid === epochKid || epoch === '' || (record.epoch > epoch && draft.cause !== 'fork');
+    if (isFurther) draft.kept = { ...draft.kept, proof: record.jws };
+    if (kid !== epochKid && epoch !== '') {
+      draft.eventKeys = { ...draft.eventKeys, selfRevoked: { kid, jws: record.jws, since: draft.at.monotonic } };
+    }
     revokeKey(draft, kid);
     wantFetch(draft, true);
     return;
@@ -177,6 +182,7 @@ export function takeKeySet(draft: Draft, set: FetchedSet): void {
   decideDoubted(draft, set);
   const { epoch, epochKid } = draft.kept;
   if (epoch !== '' && epochKid != null && !set.kids.includes(epochKid)) leaveEpoch(draft, 'key_withdrawn');
+  decideSelfRevoked(draft, set);
   const isKeyFound = decideUnknown(draft, set);
   const isEntered = decideEpochs(draft, set);
   if (isKeyFound || isEntered) readAgain(draft, isEntered ? 'epoch' : 'keys');
@@ -191,6 +197,21 @@ function decideDoubted(draft: Draft, set: FetchedSet): void {
     draft.eventKeys = { ...draft.eventKeys, doubted };
     if (!set.kids.includes(kid) && !isRevoked(draft, kid)) revokeKey(draft, kid);
   }
+}
+
+/**
+ * An issuer that still signs a later epoch with a key that has revoked itself does not know of that: no epoch can be followed until it
+ * has been shown the event.
+ */
+function decideSelfRevoked(draft: Draft, set: FetchedSet): void {
+  const { selfRevoked } = draft.eventKeys;
+  if (selfRevoked !== null && selfRevoked.since > set.begunAt) return;
+  draft.eventKeys = { ...draft.eventKeys, selfRevoked: null };
+  const { epoch } = draft.kept;
+  const { epochKid } = set;
+  if (epoch === '' || epochKid === null || !isRevoked(draft, epochKid) || (set.epoch ?? '') <= epoch) return;
+  if (selfRevoked?.kid === epochKid) draft.kept = { ...draft.kept, proof: selfRevoked.jws };
+  leaveEpoch(draft, 'key_revoked');
 }
 
 /** Whether a key was found that a record had been signed with. */

@@ -267,6 +267,8 @@ export interface EventKeysState {
   readonly unknown: ReadonlyMap<string, DurationMs>;
   /** Kids that an event signed by another key calls revoked. */
   readonly doubted: ReadonlyMap<string, DurationMs>;
+  /** The last event by which a key that is not the one followed revoked itself, until a set fetched since shows who signs. */
+  readonly selfRevoked: { readonly kid: string; readonly jws: string; readonly since: DurationMs } | null;
   /** Kids that a set did not have, until when they are not asked for again. */
   readonly absent: ReadonlyMap<string, DurationMs>;
   readonly tokens: number;
