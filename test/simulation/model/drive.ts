@@ -1,4 +1,4 @@
-import type { FollowerEffect, FollowerInput, Instant, WayId } from '@rescind/feed';
+import type { FollowerEffect, FollowerInput, FollowerState, Instant, WayId } from '@rescind/feed';
 import { openMemoryCursor } from '@rescind/feed/testing';
 import type { Cutoff, LogChange } from '@rescind/revocation';
 import { UNBOUNDED } from '@rescind/revocation';
@@ -91,6 +91,7 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
     heldAtOpen: null,
     verified: new Map(),
     hasCommitted: false,
+    liveBy: new Set(),
     behind: null,
     fetching: null,
     wantsKeys: false,
@@ -124,6 +125,7 @@ function submit(follower: Follower, world: DriveWorld, happening: Unstamped<Foll
     return;
   }
   checkStandby(follower, input, process.state, state);
+  noteLive(process.liveBy, input, process.state, state);
   process.state = state;
   carryOut(follower, world, effects);
   if (follower.process === null) return;
@@ -254,9 +256,20 @@ function takeProof(world: DriveWorld, jws: string): void {
   if (record !== undefined) world.proven(record);
 }
 
+function noteLive(liveBy: Set<WayId>, input: FollowerInput, before: FollowerState, { kept }: FollowerState): void {
+  if (input.kind !== 'records' || (input.way === 'second' && before.ways.second.standby)) return;
+  const isLive = input.records.some(
+    (record) =>
+      record.kind === 'heartbeat' && record.live && record.epoch === kept.epoch && record.kid === kept.epochKid,
+  );
+  if (isLive) liveBy.add(input.way);
+}
+
 /** The denials of this epoch that the topic held when this process first opened it. */
 function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
   if (process === null || process.state.way !== TOPIC.name) return [];
+  // The issuer has said by its own transport how far its log goes: as far as it knows, if it was restored.
+  if (process.liveBy.has('second') && !process.liveBy.has('first')) return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
   if (deafUntil >= process.bornAt || topic.hasLost) return [];
   const { epoch, floor } = process.state.kept;

@@ -97,6 +97,8 @@ interface Process {
   /** The rows of all it has verified. */
   readonly verified: Rows;
   hasCommitted: boolean;
+  /** The transports that have brought a live heartbeat of the epoch followed, as one that is read and not a standby stream. */
+  readonly liveBy: Set<WayId>;
   /** When the second transport was last read because the position stayed behind, and how often in a row. */
   behind: { at: number; times: number } | null;
 }

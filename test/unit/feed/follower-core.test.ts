@@ -368,6 +368,23 @@ describe('one way only', () => {
 });
 
 describe('ready', () => {
+  it('is not reached by an issuer that was restored, in whichever order its topic and its word of a lower head are read', () => {
+    const topic = [event(3, { live: false }), event(4, { live: false }), beat(4, 1_000, { live: false })] as const;
+    const bench = createBench();
+    bench.open();
+    bench.take('first', event(1, { live: false }));
+    expect(kinds(bench.pass(3_600))).toContain('open second');
+    bench.open('second');
+    // What it claims to be the present is less than the topic tells of a second after the start.
+    bench.take('second', beat(2, 5_000));
+    const effects = bench.take('first', event(2, { live: false }), ...topic);
+    expect(kinds(effects)).not.toContain('ready');
+    expect(bench.view()).toMatchObject({ ready: false, seq: 4, head: 4 });
+    expect(bench.kept.wholeAt).toBe(START + 1_000);
+    expect(kinds(bench.take('second', beat(2, 6_000)))).not.toContain('ready');
+    expect(kinds(bench.take('first', beat(4, 7_000)))).toContain('ready');
+  });
+
   it('is not by what a topic remembers', () => {
     const bench = createBench();
     bench.open();

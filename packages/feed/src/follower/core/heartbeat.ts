@@ -105,8 +105,10 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord, isAhead: boo
   const isOutdone = beat !== null && !isAhead && isFromAhead(beat, wall);
   // A standby stream makes no instance ready: the first transport may hold more, which this instance has not read.
   const isReadBy = record.live && !isStandby(draft, way);
-  if (beat === null || !beat.agrees || at > beat.at || isOutdone) {
-    const live = isReadBy || beat?.live === true;
+  // An earlier time with a greater head: the one that claimed to be newer is of an issuer that was restored, and late.
+  const isLate = beat !== null && at < beat.at && head > beat.head;
+  if (beat === null || !beat.agrees || at > beat.at || isOutdone || isLate) {
+    const live = isReadBy || (beat?.live === true && !isLate);
     draft.beat = { at, wall: told, head, last, agrees, live, isLive: record.live, heard };
   } else if (isReadBy && agrees && !beat.live) draft.beat = { ...beat, live: true };
 }
