@@ -1,7 +1,7 @@
 import type { IssuerClock } from '@rescind/revocation';
 import { createIssuerClock, isLeading } from '@rescind/revocation';
 import type { Comparison } from './comparison.ts';
-import { namedBy, newComparison, wrongComparison } from './comparison.ts';
+import { knownAheadMs, namedBy, newComparison, wrongComparison } from './comparison.ts';
 import type { Random } from './random.ts';
 import type { Branch, Claim, Registry, Revocation, Token } from './truth.ts';
 import { forkBranch, newBranch, Violation } from './truth.ts';
@@ -308,7 +308,7 @@ function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
   const state = issuer.comparison?.reference.state();
   // Until then its heartbeats have the time of the floor.
   if (state === 'awaited' || (state === 'unknown' && issuer.comparison?.reference.trusted === 'publisher')) return;
-  const clocks = `${issuer.aheadMs} ${world.broker.aheadMs} ${state}`;
+  const clocks = `${issuer.aheadMs} ${knownAheadMs(issuer, world)} ${state}`;
   // The slower clock may have taken the place of the one it went by.
   if (issuer.clocks !== clocks) issuer.beatAt = null;
   issuer.clocks = clocks;

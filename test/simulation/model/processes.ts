@@ -44,6 +44,8 @@ export function operatorRestores(world: World): void {
   // The clock goes on from the latest time that anything tells of since it was last set.
   const times = records.filter(({ epoch }) => epoch >= since && !epoch.startsWith(FORGED_EPOCH)).map(({ at }) => at);
   issuer.database.clockFloor = Math.max(issuer.database.clockFloor, ...times);
+  // That may be another lead than the one that was seen.
+  issuer.lead = null;
   restore(issuer, world, seen);
   // A backup of before the clock was set has the times that were ahead.
   if (told.some((epoch) => epoch > (timeSince ?? ''))) setClock(issuer, world);
