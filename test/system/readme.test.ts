@@ -11,16 +11,16 @@ import { waitFor } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** The block as a user would paste it, told where the fleet is and made to listen. */
+/** The block as a user would paste it, with the address of the fleet, and with a line that listens. */
 function tenLines(issuer: string, clientSecret: string): string {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const [, block] = /## Ten lines to guard a service\s+```ts\n(.*?)```/s.exec(readme) ?? [];
   if (block === undefined) throw new Error('README.md has no such block');
-  const settled = block.replace("'http://localhost:3000'", JSON.stringify(issuer));
-  if (settled === block) throw new Error('the block names no issuer to replace');
+  const adapted = block.replace("'http://localhost:3000'", JSON.stringify(issuer));
+  if (adapted === block) throw new Error('the block names no issuer to replace');
   return [
     `const clientSecret = ${JSON.stringify(clientSecret)};`,
-    settled,
+    adapted,
     "const server = app.listen(0, '127.0.0.1', () => console.log(JSON.stringify(server.address())));",
   ].join('\n');
 }
@@ -41,17 +41,20 @@ it('the ten lines of the README guard a service', async () => {
   });
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   const url = `http://127.0.0.1:${JSON.parse(line).port}`;
-  const answerTo = (path: string, token?: string) => request(url + path, token === undefined ? {} : bearer(token));
+  const responseTo = (path: string, token?: string) => request(url + path, token === undefined ? {} : bearer(token));
 
-  expect((await answerTo('/')).status).toBe(200);
-  expect((await answerTo('/prices')).status).toBe(401);
+  expect((await responseTo('/')).status).toBe(200);
+  expect((await responseTo('/prices')).status).toBe(401);
   const tokens = await client.login(await client.register(), 'laptop');
-  await waitFor('it has caught up', async () => (await answerTo('/prices', tokens.access_token)).status === 200);
-  const premium = await answerTo('/prices/premium', tokens.access_token);
+  await waitFor(
+    'the service has caught up',
+    async () => (await responseTo('/prices', tokens.access_token)).status === 200,
+  );
+  const premium = await responseTo('/prices/premium', tokens.access_token);
   expect([premium.status, codeOf(premium)]).toEqual([403, 'scope_insufficient']);
   await client.logout(tokens.access_token);
   await waitFor('the token is refused', async () => {
-    const answer = await answerTo('/prices', tokens.access_token);
-    return answer.status === 401 && codeOf(answer) === 'token_revoked';
+    const response = await responseTo('/prices', tokens.access_token);
+    return response.status === 401 && codeOf(response) === 'token_revoked';
   });
 });

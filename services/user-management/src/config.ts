@@ -114,7 +114,7 @@ export const settings = z.object({
     setting.choice({
       of: ['issuer', 'kafka'],
       about:
-        'Whose clock counts while that of this machine and Kafka’s are more than 60 s apart. Without it no token is minted meanwhile ([operations](operations.md#when-the-clocks-of-issuer-and-kafka-are-apart)). The check `clock` warns while it is set',
+        'Which clock is right while this machine’s and Kafka’s differ by more than 60 s. Without it the issuer mints no token in that state ([operations](operations.md#when-the-clocks-of-issuer-and-kafka-disagree)). The check `clock` warns while it is set',
       needs: ['KAFKA_BROKERS'],
     }),
   ),
