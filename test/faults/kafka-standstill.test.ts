@@ -1,4 +1,4 @@
-import { kafkaWay } from '@rescind/feed-kafka';
+import { kafkaTransport } from '@rescind/feed-kafka';
 import { expect, test } from 'vitest';
 import { collect, createRecorder } from '../integration/feed-kafka/collector.ts';
 import { broker } from '../support/kafka.ts';
@@ -13,7 +13,7 @@ test('a process that stands still for longer than its session lasts misses nothi
   const topic = testTopic(brokers);
   await topic.create();
   const telemetry = createRecorder();
-  const reader = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader', telemetry }));
+  const reader = collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader', telemetry }));
   const expected: string[] = [];
   for (let round = 0; round < 3; round += 1) {
     const texts = Array.from({ length: 70 }, (_, index) => `${round}-${index}`);

@@ -1,6 +1,6 @@
 import { openBroker } from '@rescind/dev-kafka';
 import type { KafkaPublisher } from '@rescind/feed-kafka';
-import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
 import { expect, onTestFinished, test } from 'vitest';
 import { collect, createRecorder } from '../integration/feed-kafka/collector.ts';
 import { testTopic } from '../support/kafka-topic.ts';
@@ -22,7 +22,7 @@ async function open() {
       clientId: 'issuer',
       log: 'log',
       minRetentionMs: 3_600_000,
-      createTopic: {},
+      createTopic: true,
       replicationFactor: 3,
       publishTimeoutMs: 120_000,
       telemetry,
@@ -42,7 +42,7 @@ async function open() {
   const first = broker.brokers[(await leader()) - 1] as string;
   const brokers = [first, ...broker.brokers.filter((address) => address !== first)];
   const publisher = open(brokers);
-  const reader = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader', telemetry }));
+  const reader = collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader', telemetry }));
   await waitFor('the first record', () => reader.records.length > 0, 30_000);
   return { broker, topic, publisher, reader, leader, inSync };
 }

@@ -1,4 +1,4 @@
-import { patchRequestQueue } from '@rescind/feed-kafka';
+import { patchRequestQueue } from '@rescind/feed-kafka/testing';
 import type { Admin, Kafka, KafkaConfig, Producer } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { onTestFinished } from 'vitest';

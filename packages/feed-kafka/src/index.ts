@@ -1,9 +1,7 @@
 import './errors.ts';
 
-export type { KafkaConnection, KafkaLogin, KafkaTls } from './client/connection.ts';
-export { patchRequestQueue } from './client/request-queue-patch.ts';
-export type { PublisherOptions } from './publisher/options.ts';
-export type { KafkaPublisher } from './publisher/publisher.ts';
-export { openPublisher } from './publisher/publisher.ts';
-export type { KafkaWayOptions } from './reader/way.ts';
-export { kafkaWay } from './reader/way.ts';
+export type { KafkaConnection, KafkaLogin, KafkaTls } from './connection.ts';
+export type { KafkaPublisher, PublisherOptions } from './publisher.ts';
+export { openPublisher } from './publisher.ts';
+export type { KafkaTransportOptions } from './transport.ts';
+export { kafkaTransport } from './transport.ts';

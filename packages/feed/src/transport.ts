@@ -52,7 +52,7 @@ const abilityOptions = optionsOf<TransportAbilities>('a transport', {
 const endpointOption = option.record(option.string(), { least: 0 });
 const proveOption = option.callable('a function that hands the issuer a signed record');
 
-const EXPECTED = 'a transport such as httpWay(…) or kafkaWay(…)';
+const EXPECTED = 'a transport such as httpWay(…) or kafkaTransport(…)';
 
 /** A transport is used as it is; what it says of itself is checked. */
 function described<T extends TransportDescription>(check: OptionCheck<T & Partial<Way>>): OptionCheck<T> {

@@ -2,13 +2,13 @@ import { httpWay } from '@rescind/feed';
 import { openGuard } from '@rescind/guard';
 import type { Service } from '@rescind/service';
 import { openGuarded, packageVersion } from '@rescind/service';
-import { httpTransport, kafkaTransport } from '@rescind/service/configuration';
+import { configuredHttpTransport, configuredKafkaTransport } from '@rescind/service/configuration';
 import { createApp } from './app.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
 
 /** In the order of preference. */
-const transports = [kafkaTransport(() => import('@rescind/feed-kafka')), httpTransport(httpWay)];
+const transports = [configuredKafkaTransport(() => import('@rescind/feed-kafka')), configuredHttpTransport(httpWay)];
 
 /** An ordinary service, guarded. */
 export const prices: Service<Configuration> = {

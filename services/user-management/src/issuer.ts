@@ -42,7 +42,7 @@ export async function prepareIssuer(
       log: configuration.ISSUER,
       minRetentionMs: configuration.EVENT_RETENTION,
       replicationFactor: configuration.KAFKA_REPLICATION,
-      createTopic: {},
+      createTopic: true,
       clock,
       telemetry,
     }),

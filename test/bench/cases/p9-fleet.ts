@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openBroker } from '@rescind/dev-kafka';
-import { patchRequestQueue } from '@rescind/feed-kafka';
+import { patchRequestQueue } from '@rescind/feed-kafka/testing';
 import kafkajs from 'kafkajs';
 import type { Bar, Case, Setting, Spread } from '../case.ts';
 import type { Arrival } from '../material/arrivals.ts';

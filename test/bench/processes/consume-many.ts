@@ -1,4 +1,4 @@
-import { patchRequestQueue } from '@rescind/feed-kafka';
+import { patchRequestQueue } from '@rescind/feed-kafka/testing';
 import kafkajs from 'kafkajs';
 import { createArrivals } from '../material/arrivals.ts';
 

@@ -3,7 +3,7 @@ import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
 import type { FeedStore } from '@rescind/feed';
 import { openFollower } from '@rescind/feed';
-import { kafkaWay } from '@rescind/feed-kafka';
+import { kafkaTransport } from '@rescind/feed-kafka';
 import { openKeySource } from '@rescind/token';
 import { createArrivals } from '../material/arrivals.ts';
 import { ISSUER } from '../material/rows.ts';
@@ -33,7 +33,7 @@ const opened = await Promise.all(
   Array.from({ length: instances }, async (_, instance) => {
     const denylist = openDenylist({ path: join(directory, `denylist-${instance}.db`) });
     const keys = openKeySource({ url: `${issuerUrl}/event-jwks`, documents: denylist, name: 'event_keys' });
-    const feed = { first: kafkaWay({ brokers: brokers.split(','), topic, clientId: `instance-${instance}` }) };
+    const feed = { first: kafkaTransport({ brokers: brokers.split(','), topic, clientId: `instance-${instance}` }) };
     const follower = openFollower({ log: ISSUER, issuers: [ISSUER], feed, store: noting(denylist, instance), keys });
     await follower.ready();
     return { denylist, keys, follower };

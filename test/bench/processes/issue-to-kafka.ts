@@ -19,7 +19,7 @@ const publisher = openPublisher({
   clientId: 'issuer',
   log: ISSUER,
   minRetentionMs: 3_600_000,
-  createTopic: {},
+  createTopic: true,
 });
 const issuer = await openIssuer({
   issuer: ISSUER,

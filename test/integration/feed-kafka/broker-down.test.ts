@@ -1,11 +1,11 @@
 import { openBroker } from '@rescind/dev-kafka';
-import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
 import { expect, onTestFinished, test } from 'vitest';
 import { testTopic } from '../../support/kafka-topic.ts';
 import { waitFor } from '../../support/wait.ts';
 import { collect, createRecorder } from './collector.ts';
 
-/** A broker of this test's own: it is going to be killed. */
+/** Opens a broker of its own, which the test kills. */
 async function open(more: { stallMs?: number; sessionTimeoutMs?: number } = {}) {
   const broker = await openBroker({
     own: true,
@@ -22,18 +22,18 @@ async function open(more: { stallMs?: number; sessionTimeoutMs?: number } = {}) 
     clientId: 'issuer',
     log: 'log',
     minRetentionMs: 3_600_000,
-    createTopic: {},
+    createTopic: true,
     publishTimeoutMs: 60_000,
     telemetry,
   });
   onTestFinished(() => publisher.close());
   await publisher.publish(['event-1']);
-  const reader = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more }));
+  const reader = collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more }));
   await waitFor('the first event', () => reader.records.length === 1, 20_000);
   return { broker, topic, telemetry, publisher, reader };
 }
 
-test('a broker that is killed and comes back loses nothing, and both sides come back by themselves', async () => {
+test('publisher and reader recover after a broker is killed and restarted, without loss', async () => {
   const { broker, telemetry, publisher, reader } = await open();
   await broker.stop();
   await waitFor('the reader to notice', () => reader.losses.length > 0, 20_000);
@@ -52,7 +52,7 @@ test('a broker that is killed and comes back loses nothing, and both sides come 
   expect(publisher.health()[0]).toMatchObject({ status: 'pass', waiting: 0 });
 });
 
-test('a broker that is frozen is noticed without an error from the client', async () => {
+test('the reader notices a frozen broker without an error of the client', async () => {
   const { broker, telemetry, publisher, reader } = await open({ stallMs: 1_500 });
   await broker.pause();
   await waitFor('the reader to notice', () => reader.losses.includes('stalled'), 10_000);
@@ -63,7 +63,7 @@ test('a broker that is frozen is noticed without an error from the client', asyn
   await waitFor('the event', () => reader.texts().includes('event-2'), 30_000);
 });
 
-test('an idle topic is no stall', async () => {
+test('the reader keeps its connection to an idle topic', async () => {
   const { telemetry, reader, publisher } = await open({ stallMs: 1_000 });
   const before = telemetry.total('rescind_kafka_rebuilds_total');
   const quiet = performance.now() + 4_000;
@@ -73,11 +73,11 @@ test('an idle topic is no stall', async () => {
   await waitFor('the event', () => reader.texts().includes('event-2'));
 });
 
-test('a process that stood still longer than its session lasts loses nothing', async () => {
+test('the reader loses nothing after its process stood still longer than the session time-out', async () => {
   const { reader, publisher, telemetry } = await open({ sessionTimeoutMs: 1_500, stallMs: 60_000 });
   const expected = ['event-1'];
   for (let round = 0; round < 3; round += 1) {
-    // Sent and not waited for: the answers come after the standstill, and the records are there before it ends.
+    // Not awaited: the records are written during the standstill, and their acknowledgements arrive after it.
     const texts = Array.from({ length: 40 }, (_, index) => `round-${round}-${index}`);
     expected.push(...texts);
     const published = Promise.all(texts.map((text) => publisher.publish([text])));
@@ -88,7 +88,7 @@ test('a process that stood still longer than its session lasts loses nothing', a
     expected.push(`after-${round}`);
     await waitFor('all of the round', () => new Set(reader.texts()).size === expected.length, 30_000);
   }
-  // In order, once each, but for what came again.
+  // Each record once and in order, duplicates aside.
   expect([...new Set(reader.texts())]).toEqual(expected);
   expect(telemetry.lines.some(({ fields }) => String(fields.message).includes('re-joining'))).toBe(true);
 });

@@ -8,7 +8,7 @@ interface LogLine {
   readonly fields: Fields;
 }
 
-/** Telemetry that remembers. */
+/** Telemetry that records everything. */
 export interface Recorder extends Telemetry {
   readonly lines: LogLine[];
   /** The sum of a counter, of all labels or of those given (`reason=crashed`). */
@@ -38,7 +38,7 @@ export function createRecorder(): Recorder {
   };
 }
 
-/** A reader that keeps what it is told, and its position as a follower does. */
+/** A sink that records all calls, and keeps its position as a follower does. */
 export interface Collector {
   readonly records: WayRecord[];
   readonly texts: () => string[];
@@ -46,7 +46,7 @@ export interface Collector {
   readonly opened: () => number;
   readonly connection: WayConnection;
   hint: string | null;
-  /** Called with each batch before it counts as applied. */
+  /** Called with each batch before it is recorded. */
   apply: (batch: readonly WayRecord[]) => void | Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 import type { PublisherOptions } from '@rescind/feed-kafka';
-import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
 import { RescindError } from '@rescind/revocation';
 import kafkajs from 'kafkajs';
 import { expect, onTestFinished, test } from 'vitest';
@@ -20,16 +20,16 @@ async function open(more: Partial<PublisherOptions> = {}, create = true) {
     clientId: 'issuer',
     log: 'https://issuer.example',
     minRetentionMs: HOUR_MS,
-    ...(create ? { createTopic: {} } : {}),
+    ...(create ? { createTopic: true } : {}),
     telemetry,
     ...more,
   });
   onTestFinished(() => publisher.close());
-  const reader = () => collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader' }));
+  const reader = () => collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader' }));
   return { topic, telemetry, publisher, reader, brokers };
 }
 
-/** How often a client of this process decompresses gzip from now on, until the test has finished. */
+/** Counts how often a client of this process decompresses gzip, until the test has finished. */
 function countGunzips(): () => number {
   interface Codec {
     decompress(packed: Buffer): Promise<Buffer>;
@@ -60,7 +60,7 @@ async function all<T>(things: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-test('makes the topic as the log needs it, and publishes in order', async () => {
+test('creates the topic with the settings that the log requires, and publishes in order', async () => {
   const { topic, publisher, reader, telemetry } = await open();
   await publisher.publish(numbered(1, 3));
   const { partitions, settings } = await topic.describe();
@@ -82,7 +82,7 @@ test('makes the topic as the log needs it, and publishes in order', async () => 
   expect(publisher.health()).toEqual([{ name: 'kafka', status: 'pass', topic: topic.name, waiting: 0 }]);
 });
 
-test('sends what waits together, in the order it was handed over', async () => {
+test('sends waiting publications together, in the order of publication', async () => {
   const { publisher, reader, telemetry } = await open();
   await publisher.publish(['first']);
   const observed = () => telemetry.observed('rescind_kafka_publish_seconds');
@@ -100,7 +100,7 @@ test('keys every record by its log', async () => {
   expect(await topic.keys(2)).toEqual(['https://issuer.example', 'https://issuer.example']);
 });
 
-test('gives the tail and a replay of the topic, and leaves no group with members behind', async () => {
+test('reads the tail and all of the topic, and leaves no group with members behind', async () => {
   const { topic, publisher } = await open();
   await waitFor('the topic', () => publisher.health()[0]?.status === 'pass');
   expect(await publisher.tail(5)).toEqual([]);
@@ -111,7 +111,7 @@ test('gives the tail and a replay of the topic, and leaves no group with members
   expect(await publisher.tail(5_000)).toEqual(numbered(1, 1_200));
   const batches = await all(publisher.replay());
   expect(batches.flat()).toEqual(numbered(1, 1_200));
-  // Given up after the first batch: nothing hangs.
+  // The loop ends after the first batch, and nothing hangs.
   for await (const batch of publisher.replay()) {
     expect(batch[0]).toBe('event-1');
     break;
@@ -119,13 +119,13 @@ test('gives the tail and a replay of the topic, and leaves no group with members
   await waitFor('all to have left', async () => (await topic.members('rescind.issuer.')) === 0, 20_000);
 });
 
-test('has no tail and nothing to replay while there is no topic', async () => {
+test('reads an empty tail and an empty replay while the topic does not exist', async () => {
   const { publisher } = await open({}, false);
   expect(await publisher.tail(5)).toEqual([]);
   expect(await all(publisher.replay())).toEqual([]);
 });
 
-test('waits for a topic it is not to make, and says so', async () => {
+test('reports a missing topic in health and waits for it, without `createTopic`', async () => {
   const { topic, publisher, telemetry } = await open({}, false);
   await waitFor('the finding about the topic', () => String(publisher.health()[0]?.reason).includes('does not exist'));
   const refusal = await publisher.publish(['one']).catch((error: unknown) => error);
@@ -185,25 +185,25 @@ test('publishes nothing to a topic of two partitions', async () => {
   await waitFor('the refusal', async () => String(await partitions()).includes('partitions is 2, must be 1'), 30_000);
 });
 
-test('wants as many copies as it is told', async () => {
+test('refuses a topic with fewer copies than `replicationFactor`', async () => {
   const { topic, publisher } = await open({ replicationFactor: 3 });
   await expect(publisher.publish(['one'])).rejects.toMatchObject({
     code: 'topic_unsuitable',
-    detail: expect.stringContaining('brokers enough for 3 copies'),
+    detail: expect.stringContaining('too few brokers for 3 copies'),
   });
   await topic.create();
   const detail = () => publisher.publish(['one']).catch((error: unknown) => (error as RescindError).detail);
   await waitFor('the refusal', async () => String(await detail()).includes('replication factor is 1'), 30_000);
 });
 
-test('notices later that a topic has become unsuitable', async () => {
+test('notices at a later check that the topic has become unsuitable', async () => {
   const { topic, publisher } = await open({ checkEveryMs: 200 });
   await publisher.publish(['one']);
   await topic.set({ 'message.timestamp.type': 'LogAppendTime', 'retention.ms': '60000' });
   await waitFor('the finding', () => String(publisher.health()[0]?.reason).includes('retention.ms is 60000'), 20_000);
 });
 
-test('compresses a large send, and no small one', async () => {
+test('compresses large sends, not small ones', async () => {
   const { publisher, reader } = await open();
   const gunzips = countGunzips();
   const events = numbered(1, 40).map((text) => text.padEnd(1_000, '.'));
@@ -217,19 +217,19 @@ test('compresses a large send, and no small one', async () => {
   expect(read.texts()).toEqual(events);
 });
 
-test.each(['gzip', 'zstd'])('publishes, with a warning, to a topic that compresses by %s', async (codec) => {
+test.each(['gzip', 'zstd'])('publishes, with a warning in health, to a topic with compression %s', async (codec) => {
   const { topic, publisher, telemetry, brokers } = await open({}, false);
   await topic.create({ 'message.timestamp.type': 'LogAppendTime', 'compression.type': codec });
   await waitFor('the publication', () => publisher.publish(['one']).then(() => true), 40_000);
   const reason = expect.stringContaining(`compression.type is ${codec}, must be producer`);
   expect(publisher.health()[0]).toMatchObject({ status: 'warn', reason });
   expect(telemetry.lines.some(({ event }) => event === 'kafka_topic_warning')).toBe(true);
-  // And our own readers read it.
-  const read = collect(kafkaWay({ brokers, topic: topic.name, clientId: 'reader' }));
+  // A reader of this package reads it.
+  const read = collect(kafkaTransport({ brokers, topic: topic.name, clientId: 'reader' }));
   await waitFor('the record', () => read.texts().includes('one'));
 });
 
-test('gives up a publication when Kafka stays away, and says why', async () => {
+test('rejects a publication with the reason when Kafka stays unreachable', async () => {
   const publisher = openPublisher({
     brokers: ['127.0.0.1:9'],
     clientId: 'issuer',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { kafkaWay } from '@rescind/feed-kafka';
+import { kafkaTransport } from '@rescind/feed-kafka';
 import { expect, test } from 'vitest';
 import { broker } from '../../support/kafka.ts';
 import { testTopic } from '../../support/kafka-topic.ts';
@@ -14,11 +14,11 @@ async function open(more: object = {}) {
   const { brokers } = await broker();
   const topic = testTopic(brokers);
   const telemetry = createRecorder();
-  const way = kafkaWay({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more });
+  const way = kafkaTransport({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more });
   return { topic, way, telemetry };
 }
 
-test('reads everything in order, from the earliest record, and tells what is live', async () => {
+test('reads all records in order, from the earliest one, and marks the live ones', async () => {
   const { topic, way } = await open();
   await topic.create();
   await topic.write(...numbered(1, 700));
@@ -32,7 +32,7 @@ test('reads everything in order, from the earliest record, and tells what is liv
   expect(reader.opened()).toBe(1);
 });
 
-test('resumes just after the record whose hint it is given', async () => {
+test('resumes just after the record of its hint', async () => {
   const { topic, way } = await open();
   await topic.create();
   await topic.write(...numbered(1, 20));
@@ -47,7 +47,7 @@ test('resumes just after the record whose hint it is given', async () => {
   expect(second.texts()).toEqual(numbered(11, 21));
 });
 
-test('two readers with the same client id both get everything', async () => {
+test('delivers all records to each of two readers with one client id', async () => {
   const { topic, way } = await open();
   await topic.create();
   const readers = [collect(way), collect(way)];
@@ -57,7 +57,7 @@ test('two readers with the same client id both get everything', async () => {
   for (const reader of readers) expect(reader.texts()).toEqual(numbered(1, 50));
 });
 
-test('delivers rubbish as text and goes on: no value, binary, empty, packed', async () => {
+test('delivers malformed records as text and continues: no value, binary, empty, compressed', async () => {
   const { topic, way, telemetry } = await open();
   await topic.create({ 'compression.type': 'producer' });
   await topic.write('first', null, Buffer.from([0, 255, 254, 128]), '', '{not json');
@@ -71,21 +71,24 @@ test('delivers rubbish as text and goes on: no value, binary, empty, packed', as
   expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(0);
 });
 
-test.each(['lz4', 'snappy', 'zstd', 'uncompressed'])('reads a topic that the broker packs with %s', async (codec) => {
-  const { topic, way, telemetry } = await open();
-  await topic.create({ 'compression.type': codec });
-  const long = randomBytes(100_000).toString('base64');
-  await topic.write(...numbered(1, 2_000));
-  await topic.write(long, 'a'.repeat(200_000), `${long}${long}`);
-  await topic.write('last');
-  const reader = collect(way);
-  await waitFor('all', () => reader.records.length === 2_004);
-  expect(reader.texts().slice(0, 2_000)).toEqual(numbered(1, 2_000));
-  expect(reader.texts().slice(2_000)).toEqual([long, 'a'.repeat(200_000), `${long}${long}`, 'last']);
-  expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(0);
-});
+test.each(['lz4', 'snappy', 'zstd', 'uncompressed'])(
+  'reads a topic that the broker compresses with %s',
+  async (codec) => {
+    const { topic, way, telemetry } = await open();
+    await topic.create({ 'compression.type': codec });
+    const long = randomBytes(100_000).toString('base64');
+    await topic.write(...numbered(1, 2_000));
+    await topic.write(long, 'a'.repeat(200_000), `${long}${long}`);
+    await topic.write('last');
+    const reader = collect(way);
+    await waitFor('all', () => reader.records.length === 2_004);
+    expect(reader.texts().slice(0, 2_000)).toEqual(numbered(1, 2_000));
+    expect(reader.texts().slice(2_000)).toEqual([long, 'a'.repeat(200_000), `${long}${long}`, 'last']);
+    expect(telemetry.total('rescind_kafka_rebuilds_total')).toBe(0);
+  },
+);
 
-test('does not unpack a batch that is made to exhaust memory', async () => {
+test('refuses a batch that decompresses to more than the limit', async () => {
   const { topic, way, telemetry } = await open();
   await topic.create({ 'compression.type': 'producer' });
   await topic.write('event-1');
@@ -96,12 +99,12 @@ test('does not unpack a batch that is made to exhaust memory', async () => {
   expect(reader.records.length).toBe(1);
 });
 
-test('waits for a topic that is not there, and does not make it', async () => {
+test('waits for a missing topic, and does not create it', async () => {
   const { topic, way, telemetry } = await open();
   const reader = collect(way);
   await waitFor('some attempts', () => telemetry.total('rescind_kafka_rebuilds_total', 'topic_missing') >= 3);
   expect(reader.losses).toContain('topic_missing');
-  // Quietly: one line, not one for each attempt.
+  // One log line, not one for each attempt.
   expect(telemetry.lines.filter(({ event }) => event === 'kafka_lost')).toHaveLength(1);
   const admin = topic.kafka.admin();
   await admin.connect();
@@ -113,7 +116,7 @@ test('waits for a topic that is not there, and does not make it', async () => {
   await waitFor('the first event', () => reader.records.length === 1);
 });
 
-test('refuses a topic of two partitions: it has no order', async () => {
+test('refuses a topic of two partitions', async () => {
   const { topic, way } = await open();
   await topic.create({}, 2);
   const reader = collect(way);
@@ -130,7 +133,7 @@ test('starts from the earliest record when its hint lies beyond the end', async 
   expect(telemetry.total('rescind_kafka_hints_discarded_total', 'beyond_end')).toBe(1);
 });
 
-test('starts from the earliest record when the record before its hint is another: the topic was made anew', async () => {
+test('starts from the earliest record when the record before its hint differs (the topic was created again)', async () => {
   const { topic, way, telemetry } = await open();
   await topic.create();
   await topic.write(...numbered(1, 30));
@@ -140,7 +143,7 @@ test('starts from the earliest record when the record before its hint is another
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'topic_recreated')).toBe(1);
 });
 
-test('reads a topic that is made anew under its feet from its first record', async () => {
+test('reads a topic that is deleted and created again while it reads, from the first record', async () => {
   const { topic, way } = await open();
   await topic.create();
   await topic.write(...numbered(1, 10));
@@ -154,7 +157,7 @@ test('reads a topic that is made anew under its feet from its first record', asy
   expect(reader.texts().slice(-30)).toEqual(numbered(101, 130));
 });
 
-test('waits for the promise of its records before it delivers more', async () => {
+test('delivers the next batch after the promise of the last one resolves', async () => {
   const { topic, way } = await open();
   await topic.create();
   const reader = collect(way);
@@ -173,7 +176,7 @@ test('waits for the promise of its records before it delivers more', async () =>
   expect(reader.texts()).toEqual(numbered(1, 40));
 });
 
-test('a reader that cannot apply its records gets them again', async () => {
+test('delivers records again when the sink rejects them', async () => {
   const { topic, way, telemetry } = await open();
   await topic.create();
   const reader = collect(way);
@@ -189,7 +192,7 @@ test('a reader that cannot apply its records gets them again', async () => {
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'sink_failed')).toBe(2);
 });
 
-test('starts again from where it is told', async () => {
+test('restarts from the position of the sink', async () => {
   const { topic, way, telemetry } = await open();
   await topic.create();
   await topic.write(...numbered(1, 5));
@@ -203,14 +206,14 @@ test('starts again from where it is told', async () => {
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'restart')).toBe(1);
 });
 
-test('closes at once, while it connects, reads and waits', async () => {
+test('closes at once while it connects, reads or waits', async () => {
   const { brokers } = await broker();
-  const nowhere = collect(kafkaWay({ brokers: ['127.0.0.1:9'], topic: 'none', clientId: 'reader' }));
+  const nowhere = collect(kafkaTransport({ brokers: ['127.0.0.1:9'], topic: 'none', clientId: 'reader' }));
   const { topic, way } = await open();
   await topic.create();
   const connecting = collect(way);
   const reading = collect(way);
-  const waiting = collect(kafkaWay({ brokers, topic: 'not-there', clientId: 'reader' }));
+  const waiting = collect(kafkaTransport({ brokers, topic: 'not-there', clientId: 'reader' }));
   await waitFor('open', () => reading.opened() === 1 && waiting.losses.length > 0 && nowhere.losses.length > 0, 30_000);
   const startedAt = performance.now();
   await Promise.all([nowhere, connecting, reading, waiting].map(({ connection }) => connection.close()));

@@ -1,7 +1,7 @@
 import type { Broker, SecureAccess } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import type { KafkaConnection, KafkaLogin } from '@rescind/feed-kafka';
-import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
 import kafkajs from 'kafkajs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { testTopic } from '../../support/kafka-topic.ts';
@@ -33,7 +33,7 @@ const bySasl = (sasl: KafkaLogin): Omit<KafkaConnection, 'topic'> => ({
   sasl,
 });
 
-/** Lets a user do something with the topic, as an administrator would with kafka-acls.sh. */
+/** Adds an ACL of the topic for a user, as kafka-acls.sh does. */
 async function allow(
   topic: ReturnType<typeof testTopic>,
   user: string,
@@ -77,7 +77,7 @@ test.each(['plain', 'scram-sha-256', 'scram-sha-512'] as const)(
     });
     await waitFor('the permission', () => publisher.publish(['event-1']).then(() => true), 20_000);
     expect(publisher.health()[0]?.status).toBe('pass');
-    const reader = collect(kafkaWay({ ...bySasl(login('reader', how)), topic: topic.name }));
+    const reader = collect(kafkaTransport({ ...bySasl(login('reader', how)), topic: topic.name }));
     await waitFor('the event', () => reader.texts().includes('event-1'), 20_000);
   },
 );
@@ -90,11 +90,11 @@ test('publishes and reads by TLS with a client certificate', async () => {
   const connection = { brokers: secure.tlsBrokers, clientId: 'client', ssl: { ca: secure.ca, cert, key } };
   await using publisher = openPublisher({ ...connection, topic: topic.name, log: 'log', minRetentionMs: 3_600_000 });
   await waitFor('the permission', () => publisher.publish(['event-1']).then(() => true), 20_000);
-  const reader = collect(kafkaWay({ ...connection, topic: topic.name }));
+  const reader = collect(kafkaTransport({ ...connection, topic: topic.name }));
   await waitFor('the event', () => reader.texts().includes('event-1'), 20_000);
 });
 
-test('a user that may not look at the settings publishes with a warning', async () => {
+test('publishes with a warning when the user may not read the settings', async () => {
   const topic = testTopic(broker.brokers);
   await topic.create();
   await allow(topic, 'issuer', ['WRITE']);
@@ -106,7 +106,7 @@ test('a user that may not look at the settings publishes with a warning', async 
   expect(telemetry.lines.some(({ event }) => event === 'kafka_topic_warning')).toBe(true);
 });
 
-test('a user that may not make the topic says so', async () => {
+test('reports a user that may not create the topic', async () => {
   const topic = testTopic(broker.brokers);
   await allow(topic, 'issuer', ['WRITE', 'DESCRIBE', 'DESCRIBE_CONFIGS']);
   await using publisher = openPublisher({
@@ -114,29 +114,29 @@ test('a user that may not make the topic says so', async () => {
     topic: topic.name,
     log: 'log',
     minRetentionMs: 3_600_000,
-    createTopic: {},
+    createTopic: true,
   });
-  await waitFor('the reason', () => String(publisher.health()[0]?.reason).includes('may not make it'), 20_000);
+  await waitFor('the reason', () => String(publisher.health()[0]?.reason).includes('may not create it'), 20_000);
 });
 
-test('a reader that may not read is told unauthorized, and reads once it may', async () => {
+test('a reader without permission loses its connection with `unauthorized`, and reads once it is permitted', async () => {
   const topic = testTopic(broker.brokers);
   await topic.create();
   await topic.write('event-1');
-  const reader = collect(kafkaWay({ ...bySasl(login('reader')), topic: topic.name }));
+  const reader = collect(kafkaTransport({ ...bySasl(login('reader')), topic: topic.name }));
   await waitFor('the refusal', () => reader.losses.includes('unauthorized'), 20_000);
   await allow(topic, 'reader', ['READ']);
   await waitFor('the event', () => reader.texts().includes('event-1'), 30_000);
 });
 
-test('a wrong password is refused, and no secret is in what is said of it', async () => {
+test('reports a wrong password without the password in log lines and health', async () => {
   const topic = testTopic(broker.brokers);
   await topic.create();
   const telemetry = createRecorder();
   const password = 'not-the-password-9';
   for (const mechanism of ['plain', 'scram-sha-256', 'scram-sha-512'] as const) {
     const connection = bySasl({ ...login('issuer', mechanism), password });
-    const reader = collect(kafkaWay({ ...connection, topic: topic.name, telemetry }));
+    const reader = collect(kafkaTransport({ ...connection, topic: topic.name, telemetry }));
     await waitFor('the refusal', () => reader.losses.includes('authentication_failed'), 20_000);
     await using publisher = openPublisher({
       ...connection,
@@ -160,14 +160,14 @@ test('a wrong password is refused, and no secret is in what is said of it', asyn
   }
 });
 
-test('brokers whose certificate nobody vouches for are refused', async () => {
-  const unknown = collect(kafkaWay({ ...bySasl(login('reader')), ssl: true, topic: 'any' }));
+test('refuses brokers with a certificate of an unknown authority', async () => {
+  const unknown = collect(kafkaTransport({ ...bySasl(login('reader')), ssl: true, topic: 'any' }));
   await waitFor('the refusal', () => unknown.losses.includes('certificate_refused'), 20_000);
 });
 
-test('a client without a certificate is refused where one is asked for', async () => {
+test('reports that the broker refuses a client without a certificate', async () => {
   const bare = collect(
-    kafkaWay({ brokers: secure.tlsBrokers, clientId: 'bare', ssl: { ca: secure.ca }, topic: 'any' }),
+    kafkaTransport({ brokers: secure.tlsBrokers, clientId: 'bare', ssl: { ca: secure.ca }, topic: 'any' }),
   );
   await waitFor('the refusal', () => bare.losses.includes('certificate_refused'), 20_000);
 });

@@ -17,7 +17,7 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
       topic,
       clientId: 'issuer',
       log: ISSUER,
-      createTopic: {},
+      createTopic: true,
       minRetentionMs: 7 * 86_400_000,
     });
   const place = house();

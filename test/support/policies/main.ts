@@ -7,11 +7,11 @@ import { run } from '@rescind/service';
 import type { Environment } from '@rescind/service/configuration';
 import {
   configuredFeed,
+  configuredHttpTransport,
+  configuredKafkaTransport,
   guardOptions,
   guardSettings,
-  httpTransport,
   kafkaSettings,
-  kafkaTransport,
   processSettings,
   readConfiguration,
   setting,
@@ -46,10 +46,13 @@ const policies: Service<Configuration> = {
   version: '0.0.0',
   configure: (environment: Environment) => readConfiguration(settings, environment),
   async open({ configuration, telemetry, keep }) {
-    const feed = await configuredFeed([kafkaTransport(() => import('@rescind/feed-kafka')), httpTransport(httpWay)], {
-      configuration: { ...configuration, ISSUER_URL: configuration.LOG_URL },
-      telemetry,
-    });
+    const feed = await configuredFeed(
+      [configuredKafkaTransport(() => import('@rescind/feed-kafka')), configuredHttpTransport(httpWay)],
+      {
+        configuration: { ...configuration, ISSUER_URL: configuration.LOG_URL },
+        telemetry,
+      },
+    );
     const opened = keep(openGuard({ ...guardOptions(configuration), feed, telemetry }));
     return { app: createApp(opened), ready: opened.ready(), health: () => opened.health() };
   },

@@ -1,15 +1,15 @@
 import { createRequire } from 'node:module';
-import { patchRequestQueue } from '@rescind/feed-kafka';
+import { patchRequestQueue } from '@rescind/feed-kafka/testing';
 import { expect, test } from 'vitest';
 
 const require = createRequire(import.meta.url);
 
-// What packages/feed-kafka relies on beyond kafkajs's documentation. A test that fails here asks for a second look at
-// docs/decisions/kafka-kafkajs.md, not for a new number.
-test('kafkajs is the version whose faults are known', () => {
+// packages/feed-kafka relies on these beyond kafkajs's documentation. When a test fails here, read
+// docs/decisions/kafka-kafkajs.md before changing the expected value.
+test('kafkajs has the version whose faults are known', () => {
   expect(require('kafkajs/package.json')).toMatchObject({ version: '2.2.4' });
 });
 
-test('its request queue is the code that the patch replaces', () => {
+test('the request queue of kafkajs has the source that the patch replaces', () => {
   expect(patchRequestQueue()).toBe(true);
 });

@@ -14,7 +14,7 @@ import {
   openFollower,
 } from '@rescind/feed';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
-import { kafkaWay, openPublisher } from '@rescind/feed-kafka';
+import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
 import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
@@ -197,14 +197,14 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       maxStalenessMs: 1,
     },
   ],
-  kafkaWay: [kafkaWay, { ...kafka, clock, telemetry, sessionTimeoutMs: 1, stallMs: 1, openingMs: 1 }],
+  kafkaTransport: [kafkaTransport, { ...kafka, clock, telemetry, sessionTimeoutMs: 1, stallMs: 1, openingMs: 1 }],
   openPublisher: [
     openPublisher,
     {
       ...kafka,
       log: ISSUER,
       minRetentionMs: 1,
-      createTopic: { retentionMs: 1 },
+      createTopic: true,
       replicationFactor: 1,
       minInsyncReplicas: 1,
       publishTimeoutMs: 1,

@@ -1,6 +1,6 @@
 import { silentTelemetry } from '@rescind/revocation';
 import type { ConfiguredTransport } from '@rescind/service/configuration';
-import { configuredFeed, httpTransport, kafkaTransport } from '@rescind/service/configuration';
+import { configuredFeed, configuredHttpTransport, configuredKafkaTransport } from '@rescind/service/configuration';
 import { expect, it } from 'vitest';
 
 const configuration = {
@@ -21,12 +21,16 @@ const nats: ConfiguredTransport<{ readonly NATS_URL?: string }, Made> = ({ confi
 
 function feedOf(transports: readonly ('nats' | 'kafka' | 'http')[], change: object = {}) {
   let loads = 0;
-  const kafkaWay = (options: object): Made => ['kafka', options];
+  const kafkaTransport = (options: object): Made => ['kafka', options];
   const load = async () => {
     loads += 1;
-    return { kafkaWay };
+    return { kafkaTransport };
   };
-  const known = { nats, kafka: kafkaTransport(load), http: httpTransport((options): Made => ['http', options]) };
+  const known = {
+    nats,
+    kafka: configuredKafkaTransport(load),
+    http: configuredHttpTransport((options): Made => ['http', options]),
+  };
   const made = configuredFeed(
     transports.map((name) => known[name] as ConfiguredTransport<object, Made>),
     { configuration: { ...configuration, ...change }, telemetry: silentTelemetry },

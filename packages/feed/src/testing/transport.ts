@@ -25,7 +25,7 @@ const memoryTransportOptions = optionsOf<MemoryTransportOptions>('memoryTranspor
 });
 
 /**
- * A transport that reads a log in memory, as `kafkaWay` reads a topic: from the hint of its reader, or from the oldest record. For
+ * A transport that reads a log in memory, as `kafkaTransport` reads a topic: from the hint of its reader, or from the oldest record. For
  * tests: no broker, no port, no thread.
  * @throws TypeError an option is missing or wrong
  */

@@ -19,14 +19,14 @@ export type ConfiguredTransport<C, W> = (context: TransportContext<C>) => W | un
 type KafkaOptions = KafkaConnection & { readonly telemetry: Telemetry };
 
 /** Kafka, where KAFKA_BROKERS is set. @param load loads Kafka's client: called only where there is a Kafka */
-export function kafkaTransport<W>(
-  load: () => Promise<{ kafkaWay(options: KafkaOptions): W }>,
+export function configuredKafkaTransport<W>(
+  load: () => Promise<{ kafkaTransport(options: KafkaOptions): W }>,
 ): ConfiguredTransport<KafkaConfiguration, W> {
   return async ({ configuration, telemetry }) => {
     const connection = kafkaConnection(configuration);
     if (connection === undefined) return undefined;
-    const { kafkaWay } = await load();
-    return kafkaWay({ ...connection, telemetry });
+    const { kafkaTransport } = await load();
+    return kafkaTransport({ ...connection, telemetry });
   };
 }
 
@@ -38,7 +38,9 @@ interface HttpOptions {
 }
 
 /** The issuer's own server. @param httpWay that of @rescind/feed */
-export function httpTransport<W>(httpWay: (options: HttpOptions) => W): ConfiguredTransport<GuardConfiguration, W> {
+export function configuredHttpTransport<W>(
+  httpWay: (options: HttpOptions) => W,
+): ConfiguredTransport<GuardConfiguration, W> {
   return ({ configuration, telemetry, clientSecret = configuration.FEED_CLIENT_SECRET }) =>
     httpWay({ issuer: issuerUrl(configuration), clientId: configuration.FEED_CLIENT_ID, clientSecret, telemetry });
 }

@@ -1,6 +1,6 @@
 export type { ConfigurationProblem, Environment } from './environment.ts';
 export type { ConfiguredTransport, TransportContext } from './feed.ts';
-export { configuredFeed, httpTransport, kafkaTransport } from './feed.ts';
+export { configuredFeed, configuredHttpTransport, configuredKafkaTransport } from './feed.ts';
 export { guardOptions, guardSettings } from './guard.ts';
 export type { KafkaConnection } from './kafka.ts';
 export { kafkaConnection, kafkaSettings } from './kafka.ts';

@@ -4,32 +4,32 @@ import type { Telemetry } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
 
-/** TLS to the brokers. PEM texts, not paths. */
+/** TLS to the brokers. Values are PEM texts, not paths. */
 export interface KafkaTls {
-  /** Authorities the brokers' certificates are verified by, instead of Node's. */
+  /** Certificate authorities of the brokers. Default: those of Node. */
   readonly ca?: string;
-  /** This client's certificate (with its chain), where the brokers ask for one; needs `key`. */
+  /** This client's certificate with its chain, where the brokers require one; requires `key`. */
   readonly cert?: string;
-  /** The key of `cert`, not encrypted. */
+  /** The private key of `cert`, not encrypted. */
   readonly key?: string;
 }
 
-/** A user of the brokers (SASL). Over TLS only, unless the network is trusted. */
+/** SASL credentials for the brokers. Without `ssl` the password crosses the network in plain text, and a warning is logged. */
 export interface KafkaLogin {
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
   readonly username: string;
   readonly password: string;
 }
 
-/** How the brokers are reached. */
+/** How a client reaches and authenticates to the brokers. */
 export interface KafkaConnection {
-  /** Some of the brokers, as `host:port`; they name the others. */
+  /** Bootstrap brokers, as `host:port`; they announce the others. */
   readonly brokers: readonly string[];
   /** The topic of the revocation log. Default `rescind.revocations`. */
   readonly topic?: string;
-  /** How the brokers' logs, quotas and consumer groups name this client: letters, digits, `.`, `_`, `-`. */
+  /** The client's name in the brokers' logs, quotas and consumer groups: letters, digits, `.`, `_`, `-`. */
   readonly clientId: string;
-  /** `true`: TLS, verified by the authorities that Node knows. Default: none. */
+  /** `true`: TLS with Node's certificate authorities. Default: no TLS. */
   readonly ssl?: boolean | KafkaTls;
   readonly sasl?: KafkaLogin;
 }
@@ -40,21 +40,21 @@ export interface CheckedConnection {
   readonly clientId: string;
   readonly ssl: ConnectionOptions | undefined;
   readonly sasl: KafkaLogin | undefined;
-  /** Texts that no log and no error may contain. */
+  /** Texts that are removed from log lines. */
   readonly secrets: readonly string[];
 }
 
 const DEFAULT_TOPIC = 'rescind.revocations';
-/** What Kafka allows; the length leaves room for the names of consumer groups and log directories. */
+/** Kafka's characters for names; the length leaves room for the names of consumer groups and log directories. */
 const NAME = /^[\w.-]{1,200}$/;
-/** A name or an IPv4 address: kafkajs takes no IPv6 address here. */
+/** A name or an IPv4 address: kafkajs accepts no IPv6 address here. */
 const ADDRESS = /^([^\s:/@[\]]+):(\d{1,5})$/;
 
 const name = option.text('1 to 200 of: letters, digits, dot, underscore, hyphen', NAME);
 const pem = option.text('text in PEM format (its content, not its path)', /-----BEGIN /);
 const tlsOptions = optionsOf<KafkaTls>('ssl', { ca: pem, cert: pem, key: pem });
 
-/** Each option of a connection with its check. */
+/** The checks of the options of a connection. */
 export const connectionShape: OptionShape<KafkaConnection> = {
   brokers: required(option.list(checkAddress)),
   topic: (value, path) => {
@@ -72,8 +72,9 @@ export const connectionShape: OptionShape<KafkaConnection> = {
 };
 
 /**
+ * Fills in the defaults, and checks the options that depend on each other.
  * @param connection checked by `connectionShape`
- * @throws TypeError naming the option and what would be right; it never shows a secret
+ * @throws TypeError naming the option and a valid value; its message contains no secret
  */
 export function checkConnection(connection: KafkaConnection): CheckedConnection {
   const { brokers, topic = DEFAULT_TOPIC, clientId, sasl, ssl } = connection;
@@ -83,13 +84,13 @@ export function checkConnection(connection: KafkaConnection): CheckedConnection 
     topic,
     clientId,
     ssl: checkTls(ssl),
-    // kafkajs writes into it.
+    // kafkajs modifies it.
     sasl: sasl && { ...sasl },
     secrets: [sasl?.password, key].flatMap((secret) => (secret === undefined ? [] : secret)),
   };
 }
 
-/** Says that a password is going to cross the network for everybody to read, or to guess at. */
+/** Logs a warning when the password is sent without TLS. */
 export function warnOfPlainText({ sasl, ssl }: CheckedConnection, telemetry: Telemetry): void {
   if (sasl === undefined || ssl !== undefined) return;
   telemetry.log('warn', 'kafka_password_unprotected', { mechanism: sasl.mechanism, wanted: 'ssl' });
@@ -105,7 +106,7 @@ function checkTls(ssl: boolean | KafkaTls | undefined): ConnectionOptions | unde
   if (ssl === undefined || ssl === false) return undefined;
   if (ssl === true) return {};
   const { ca, cert, key } = ssl;
-  if ((cert === undefined) !== (key === undefined)) throw new TypeError('ssl.cert and ssl.key need each other');
+  if ((cert === undefined) !== (key === undefined)) throw new TypeError('ssl.cert and ssl.key must be given together');
   const options = {
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined || key === undefined ? {} : { cert, key }),
@@ -113,7 +114,7 @@ function checkTls(ssl: boolean | KafkaTls | undefined): ConnectionOptions | unde
   try {
     createSecureContext(options);
   } catch (error) {
-    // The message of OpenSSL says what it stumbled over, such as a key that is not the certificate's; no content.
+    // OpenSSL's message has the cause, such as a key that does not belong to the certificate, and no content.
     throw new TypeError(`ssl cannot be used: ${error instanceof Error ? error.message : 'unreadable'}`);
   }
   return options;

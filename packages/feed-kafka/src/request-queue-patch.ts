@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
 
 /**
- * kafkajs 2.2.4 keeps a timer running for each connection, whether anything waits for it or not, and gives it a
- * negative delay: on Node 24 that is a timer every millisecond and a TimeoutNegativeWarning. The timer is there to send
- * requests that wait; without any there is nothing to do, and each request that comes to wait starts it anew.
+ * kafkajs 2.2.4 keeps a timer running for each connection, even when no request waits, and gives it a negative delay: on Node 24 it
+ * fires every millisecond, with a TimeoutNegativeWarning. The timer sends requests that wait. The patched method starts it only while
+ * a request waits.
  */
 
 /** The part of kafkajs's request queue that the patch touches. */
@@ -19,17 +19,17 @@ interface RequestQueueClass {
   readonly prototype: { scheduleCheckPendingRequests: (this: RequestQueue) => void };
 }
 
-/** SHA-256 of the method's source in 2.2.4: any other code may mean something else, and is left alone. */
+/** SHA-256 of the method's source in 2.2.4. Any other source is not patched. */
 const KNOWN_SOURCE = '04347ea969c6f2e3754427c0cbaee0bd4ce947fbd82f7b6e027506a06dfc581a';
-/** What kafkajs itself waits before it looks again for a request that waits for another to be answered. */
+/** kafkajs's own interval between checks of requests that wait, in ms. */
 const CHECK_MS = 10;
 
 const require = createRequire(import.meta.url);
 let applied = false;
 
 /**
- * Mends the timer, once for all clients of this process.
- * @returns whether it is mended; not so with code that is not known
+ * Patches the timer, once for all clients of this process.
+ * @returns whether it is patched; false: the method's source is not that of 2.2.4
  */
 export function patchRequestQueue(): boolean {
   if (applied) return true;
