@@ -1,6 +1,6 @@
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
-import { createSigner, generateSigningKey } from '@rescind/token';
+import { createSigner, generateSigningKey } from '@rescind/token/signing';
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';

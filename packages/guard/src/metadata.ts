@@ -1,5 +1,5 @@
 import type { Fetch } from '@rescind/token';
-import { describeFailure } from '@rescind/token';
+import { describeFetchFailure } from '@rescind/token';
 
 /** Where to look, and how long and how far. */
 export interface MetadataRequest {
@@ -72,7 +72,7 @@ function toFailure(url: string, error: unknown): AddressFailure {
   const result = error instanceof AddressFailure ? error.result : 'unreachable';
   return new AddressFailure(
     result,
-    `${url}: ${error instanceof AddressFailure ? error.message : describeFailure(error)}`,
+    `${url}: ${error instanceof AddressFailure ? error.message : describeFetchFailure(error)}`,
   );
 }
 

@@ -3,7 +3,7 @@ import type { DocumentStore } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Fetch, KeySource } from '@rescind/token';
-import { describeFailure, openKeySource } from '@rescind/token';
+import { describeFetchFailure, openKeySource } from '@rescind/token';
 import type { IssuerSettings } from './issuer-options.ts';
 import { findEndpoint, MetadataUnavailable } from './metadata.ts';
 
@@ -180,7 +180,7 @@ function createReport({ telemetry, name: source }: TokenKeysOptions): (error: un
   let last: string | undefined;
   return (error) => {
     const result = error instanceof MetadataUnavailable ? error.result : 'unusable';
-    const message = error instanceof MetadataUnavailable ? error.message : describeFailure(error);
+    const message = error instanceof MetadataUnavailable ? error.message : describeFetchFailure(error);
     telemetry.count('rescind_metadata_failures_total', { result });
     if (message !== last) telemetry.log('warn', `metadata_${result}`, { source, error: message });
     last = message;

@@ -1,6 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { SigningAlgorithm } from '@rescind/token';
+import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { KeyPurpose } from './issuer-keys.ts';
 import { EVENT_ALGORITHM } from './keys/event-signing.ts';
 import type { HighWaterFile, ProofFile } from './keys/high-water.ts';

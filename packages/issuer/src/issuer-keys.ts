@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import type { SigningAlgorithm } from '@rescind/token';
+import type { SigningAlgorithm } from '@rescind/token/signing';
 
 /** `token`: access tokens. `event`: the events and heartbeats of the log. */
 export type KeyPurpose = 'token' | 'event';

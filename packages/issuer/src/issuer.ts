@@ -1,6 +1,7 @@
 import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry, TrustedClock } from '@rescind/revocation';
-import type { Jwks, VerifiedToken } from '@rescind/token';
+import type { VerifiedToken } from '@rescind/token';
+import type { Jwks } from '@rescind/token/signing';
 import type { ExplainQuestion, Explanation } from './explain.ts';
 import type { Client, ClientRegistrations, IssuerClients, ResourceServer } from './issuer-clients.ts';
 import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';

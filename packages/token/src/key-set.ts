@@ -1,25 +1,24 @@
 import type { KeyObject } from 'node:crypto';
 import { createPublicKey } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
-import type { Algorithm } from './algorithm.ts';
-import { algorithmsOf } from './algorithm.ts';
-import { thumbprint } from './jwk.ts';
+import type { Algorithm } from './jwk.ts';
+import { algorithmsOf, thumbprint } from './jwk.ts';
 
-/** Public keys by name and algorithm (RFC 8725 section 3.1). */
+/** Public keys by name and algorithm (RFC 8725 section 3.1). Lookups fetch and compute nothing. */
 export interface KeySet {
   /**
-   * The key that a token with this `kid` and `alg` is verified by. Nothing is fetched, read or computed.
+   * The key that verifies tokens with this `kid` and `alg`.
    *
-   * A `kid` that is no key's finds a key that has no name; an absent one any key; either only if exactly one suits the algorithm.
+   * An unknown `kid` matches a key without a name, an absent one any key; either only if exactly one fits the algorithm.
    */
   find(kid: string | undefined, alg: string): KeyObject | undefined;
-  /** The name of that key: its `kid`, or where it has none its thumbprint (RFC 7638). */
+  /** The name of that key: its `kid`, or its thumbprint (RFC 7638) if it has none. */
   nameOf(kid: string | undefined, alg: string): string | undefined;
   /** The names of all keys. */
   kids(): string[];
 }
 
-/** A key for one algorithm. A key that is for several is here several times. */
+/** A key bound to one algorithm. A key for several algorithms is bound several times. */
 interface BoundKey {
   readonly name: string;
   readonly isNamed: boolean;
@@ -27,19 +26,19 @@ interface BoundKey {
   readonly key: KeyObject;
 }
 
-/** Longer names are nobody's: an RFC 7638 thumbprint has 43 characters. */
+/** Longest accepted `kid`, in characters: an RFC 7638 thumbprint has 43. */
 const MAX_KID_LENGTH = 256;
 
 /** Members that only private and secret keys have (RFC 7518 sections 6.2.2, 6.3.2 and 6.4). */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 /**
- * Makes a key set of a JWK Set (RFC 7517 section 5). A key is taken when it is a public one for signatures that suits its
- * `alg`; one without `alg` is bound by its type and curve. Others are left out. A `kid` may stand for several keys of different
- * algorithms; two different keys with one `kid` for one algorithm are both left out of it.
+ * Creates a key set from a JWK Set (RFC 7517 section 5). It contains the public signature keys that fit their `alg`; a key without
+ * `alg` is bound by its type and curve. One `kid` may name several keys of different algorithms; two different keys with one `kid`
+ * for one algorithm are both left out.
  *
  * @param jwks the parsed JSON
- * @throws RescindError `keys_unavailable` when it is no key set or no key of it can be used
+ * @throws RescindError `keys_unavailable` when it is not a JWK Set, or has no usable key
  */
 export function createKeySet(jwks: unknown): KeySet {
   const listed = isObject(jwks) ? jwks.keys : undefined;
@@ -73,14 +72,14 @@ function group<T>(items: readonly T[], keyOf: (item: T) => string): [string, T[]
   return [...groups];
 }
 
-/** Of each algorithm the key; none where two different ones would depend on their order. The same key twice is one. */
+/** The key of each algorithm; none where two different keys would depend on their order. Equal keys count once. */
 function onePerAlgorithm(keys: readonly BoundKey[]): BoundKey[] {
   return group(keys, ({ alg }) => alg).flatMap(([, [first, ...others]]) =>
     first !== undefined && others.every(({ key }) => key.equals(first.key)) ? [first] : [],
   );
 }
 
-/** The keys that are the only ones of their algorithm. */
+/** The keys that are the only one of their algorithm. */
 function byAlgorithm(keys: readonly BoundKey[]): ReadonlyMap<string, BoundKey> {
   const alone = group(keys, ({ alg }) => alg).filter(([, same]) => same.length === 1);
   return new Map(alone.map(([alg, [key]]) => [alg, key as BoundKey]));
@@ -97,10 +96,10 @@ function toBoundKeys(jwk: unknown): BoundKey[] {
   const algorithms = algorithmsOf(key, alg);
   if (algorithms.length === 0) return [];
   const name = isNamed ? kid : thumbprint(key);
-  return algorithms.map((one) => ({ name, isNamed, alg: one, key }));
+  return algorithms.map((algorithm) => ({ name, isNamed, alg: algorithm, key }));
 }
 
-/** RFC 7517 sections 4.2 and 4.3: both are optional, and what they say holds. */
+/** Whether `use` and `key_ops`, which are optional, allow verification (RFC 7517 sections 4.2 and 4.3). */
 function isForVerifying({ use, key_ops: operations }: Record<string, unknown>): boolean {
   if (use !== undefined && use !== 'sig') return false;
   return operations === undefined || (Array.isArray(operations) && operations.includes('verify'));

@@ -1,18 +1,18 @@
 import { isUtf8 } from 'node:buffer';
 
-/** A JSON object as its sender wrote it: own members only, no `__proto__` at any depth. */
+/** A parsed JSON object: own members only, no `__proto__` at any depth. */
 export type JsonObject = Record<string, unknown>;
 
 export interface StrictObject {
   readonly members: JsonObject;
   /**
-   * The members in which some number is not a plain integer of at most 2^53 - 1: with a fraction or an exponent, larger, or
-   * `-0`. Readers of JSON make different numbers and different text of those (RFC 7493 section 2.2). Undefined: none.
+   * Names of the members that contain a number with a fraction or an exponent, beyond 2^53 - 1, or `-0`. JSON parsers differ in the
+   * number and the text that they make of these (RFC 7493 section 2.2). Undefined: there is none.
    */
   readonly inexact: readonly string[] | undefined;
 }
 
-/** Claims nest three or four deep (RFC 9396 in RFC 7519); whoever nests deeper wants a stack to overflow. */
+/** Greatest nesting. Claims nest three or four deep (RFC 9396 in RFC 7519); deeper nesting is an attack on the stack. */
 const MAX_DEPTH = 32;
 
 const QUOTE = 0x22;
@@ -24,15 +24,14 @@ const ZERO = 0x30;
 const NINE = 0x39;
 const LOWER_E = 0x65;
 const UPPER_E = 0x45;
-/** Integers of so many digits are exact, whatever they are. */
+/** All integers with this many digits are exact. */
 const EXACT_DIGITS = 15;
 
 /**
- * Reads bytes that must be one JSON object in UTF-8 (RFC 8259 section 8.1, no byte order mark), and refuses what readers
- * of JSON are known to disagree about: a member name given twice (RFC 7519 section 4), `__proto__`, half a surrogate
- * pair (RFC 7493 section 2.1), nesting deeper than 32.
+ * Parses one JSON object in UTF-8 (RFC 8259 section 8.1, no byte order mark). It refuses what JSON parsers treat differently: a
+ * duplicate member name (RFC 7519 section 4), `__proto__`, a lone surrogate (RFC 7493 section 2.1), nesting deeper than 32.
  *
- * @returns the object, or what is wrong with it in words that quote nothing of it
+ * @returns the object, or a description of the error that quotes nothing of the input
  */
 export function parseStrictObject(bytes: Buffer): StrictObject | string {
   if (!isUtf8(bytes)) return 'not UTF-8';
@@ -47,53 +46,53 @@ export function parseStrictObject(bytes: Buffer): StrictObject | string {
   const members = countMembers(value as JsonObject, 1);
   if (typeof members === 'string') return members;
   const scanned = scan(bytes);
-  // A reader that keeps the last of two equal names has fewer members than the text has colons outside of strings.
+  // JSON.parse keeps the last of two equal names: the object has fewer members than the text has colons outside of strings.
   if (members !== scanned.colons) return 'a member name twice';
-  // Only an escape can make half a pair out of valid UTF-8, and only then is each string looked at.
-  if (text.includes('\\') && hasHalfPair(value)) return 'half a surrogate pair';
+  // In valid UTF-8 only an escape can make a lone surrogate.
+  if (text.includes('\\') && hasLoneSurrogate(value)) return 'a lone surrogate';
   return { members: value as JsonObject, inexact: scanned.mayBeInexact ? inexactMembers(text) : undefined };
 }
 
-function hasHalfPair(value: unknown): boolean {
+function hasLoneSurrogate(value: unknown): boolean {
   if (typeof value === 'string') return !value.isWellFormed();
   if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).some(([name, member]) => hasHalfPair(name) || hasHalfPair(member));
+  return Object.entries(value).some(([name, member]) => hasLoneSurrogate(name) || hasLoneSurrogate(member));
 }
 
-/** How many members an object or array has, all depths together; or what is wrong with it. */
+/** The number of members of an object or array, at all depths; or a description of the error. */
 function countMembers(value: JsonObject | readonly unknown[], depth: number): number | string {
   if (depth > MAX_DEPTH) return 'nested too deep';
   let count = 0;
   if (Array.isArray(value)) {
     for (const element of value) {
-      const inside = countInside(element, depth);
-      if (typeof inside === 'string') return inside;
-      count += inside;
+      const nested = countNested(element, depth);
+      if (typeof nested === 'string') return nested;
+      count += nested;
     }
     return count;
   }
-  // Not `for … in`: on objects that were never walked before it costs several µs, more than reading their text.
+  // Not `for … in`: on objects of a new shape it takes several µs, more than parsing their text.
   for (const name of Object.keys(value)) {
     if (name === '__proto__') return 'a member named __proto__';
-    const inside = countInside((value as JsonObject)[name], depth);
-    if (typeof inside === 'string') return inside;
-    count += 1 + inside;
+    const nested = countNested((value as JsonObject)[name], depth);
+    if (typeof nested === 'string') return nested;
+    count += 1 + nested;
   }
   return count;
 }
 
-function countInside(value: unknown, depth: number): number | string {
+function countNested(value: unknown, depth: number): number | string {
   return typeof value === 'object' && value !== null ? countMembers(value as JsonObject, depth + 1) : 0;
 }
 
 interface Scan {
-  /** Outside of strings: one for each member. */
+  /** Number of colons outside of strings: one for each member. */
   readonly colons: number;
-  /** Whether some number may be inexact: rare, and only then are they looked at one by one. */
+  /** Whether a number may be inexact. Only then is each number examined, which is rare. */
   readonly mayBeInexact: boolean;
 }
 
-/** Looks at each byte, once, of what is known to be JSON. No byte of a longer character is ASCII. */
+/** Scans valid JSON byte by byte. In UTF-8 no byte of a longer character is ASCII. */
 function scan(json: Buffer): Scan {
   let colons = 0;
   let digits = 0;
@@ -109,7 +108,7 @@ function scan(json: Buffer): Scan {
     } else {
       if (byte === COLON) colons += 1;
       else if (byte === DOT || (byte === MINUS && json[at + 1] === ZERO)) mayBeInexact = true;
-      // Not that of `true` and `false`.
+      // Not the `e` of `true` and `false`.
       else if (digits > 0 && (byte === LOWER_E || byte === UPPER_E)) mayBeInexact = true;
       digits = 0;
     }
@@ -123,29 +122,29 @@ function endOfString(json: Buffer, start: number): number {
   return at;
 }
 
-/** The pieces of JSON that matter here: strings, numbers and what opens, closes and separates. */
-const PIECES = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[[\]{}:,]/g;
+/** Tokens of JSON: strings, numbers and structural characters. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|[[\]{}:,]/g;
 
 function inexactMembers(json: string): readonly string[] | undefined {
   const found = new Set<string>();
   let depth = 0;
   let member = '';
   let isName = true;
-  for (const [piece] of json.matchAll(PIECES)) {
-    if (piece === '{' || piece === '[') depth += 1;
-    else if (piece === '}' || piece === ']') depth -= 1;
-    else if (depth === 1 && (piece === ':' || piece === ',')) isName = piece === ',';
-    else if (depth === 1 && isName && piece.startsWith('"')) member = piece;
-    else if (/^[-0-9]/.test(piece) && !isExact(piece)) found.add(member);
+  for (const [token] of json.matchAll(TOKENS)) {
+    if (token === '{' || token === '[') depth += 1;
+    else if (token === '}' || token === ']') depth -= 1;
+    else if (depth === 1 && (token === ':' || token === ',')) isName = token === ',';
+    else if (depth === 1 && isName && token.startsWith('"')) member = token;
+    else if (/^[-0-9]/.test(token) && !isExact(token)) found.add(member);
   }
-  return found.size === 0 ? undefined : Object.freeze([...found].map(unescaped));
+  return found.size === 0 ? undefined : Object.freeze([...found].map(unescapeString));
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
 
-/** The name that a piece in quotes is (RFC 8259 section 7). It is known to be JSON, which is not parsed a second time. */
-function unescaped(piece: string): string {
-  return piece
+/** Unescapes a string token (RFC 8259 section 7). */
+function unescapeString(token: string): string {
+  return token
     .slice(1, -1)
     .replaceAll(/\\(?:u([0-9a-fA-F]{4})|(.))/g, (_, code: string | undefined, char: string) =>
       code === undefined ? (ESCAPES[char] ?? char) : String.fromCharCode(Number.parseInt(code, 16)),

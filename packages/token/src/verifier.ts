@@ -3,8 +3,6 @@ import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { Algorithm } from './algorithm.ts';
-import { ALGORITHMS } from './algorithm.ts';
 import type { BegunTolerances, RequiredClaim } from './claims.ts';
 import {
   exactClaims,
@@ -19,90 +17,92 @@ import {
 } from './claims.ts';
 import type { CompactJwsParts, JoseHeader, ParsedHeader } from './compact-jws.ts';
 import { DEFAULT_MAX_TOKEN_BYTES, parseHeader, parseParts } from './compact-jws.ts';
+import type { Algorithm } from './jwk.ts';
+import { ALGORITHMS } from './jwk.ts';
 import type { KeySet } from './key-set.ts';
-import { isSignedBy, signedText } from './signature.ts';
+import { isSignedBy, signingInput } from './signature.ts';
 
-/** A token whose signature, issuer, audience and times are good. Whether it has been revoked is another question. */
+/** A token whose signature, issuer, audience and times are valid. Its revocation has not been checked. */
 export interface VerifiedToken {
   readonly header: JoseHeader;
   readonly payload: Readonly<Record<string, unknown>>;
-  /** Its text. */
+  /** Its compact serialization. */
   readonly token: string;
-  /** Claims with a number that readers of JSON disagree about: see `CompactJws`. Absent: none. */
+  /** Names of claims with a number that JSON parsers read differently: see `CompactJws`. Absent: there is none. */
   readonly inexact?: readonly string[];
 }
 
 export interface VerifierOptions {
-  /** The keys of this issuer for this kind of token, and of nobody and nothing else. */
+  /** The keys of this issuer for this kind of token. */
   readonly keys: Pick<KeySet, 'find'>;
-  /** What `iss` must be, character for character (RFC 8725 section 3.8). */
+  /** The required `iss`, compared character by character (RFC 8725 section 3.8). */
   readonly issuer: string;
-  /** `aud` must contain this, or one of these (RFC 8725 section 3.9). `null` says that `aud` is not looked at. */
+  /** `aud` must contain this, or one of these (RFC 8725 section 3.9). `null`: `aud` is not checked; an omission is an error. */
   readonly audience: string | readonly string[] | null;
-  /** The claim that is compared with it where a token has no `aud`. Default none: such a token is refused. */
+  /** The claim that is compared with `audience` in a token without `aud`. Default: none, and such a token is refused. */
   readonly audienceClaim?: string | undefined;
-  /** Values of `typ` that are taken, without regard to case and to a leading `application/` (RFC 8725 section 3.11). */
+  /** Accepted values of `typ`, compared without case and without a leading `application/` (RFC 8725 section 3.11). */
   readonly typ: readonly string[];
-  /** Whether a token without `typ` is taken, too: of kinds that nothing else can be mistaken for. Default false. */
+  /** Whether tokens without `typ` are accepted: for kinds that other kinds cannot be confused with. Default false. */
   readonly typMayBeAbsent?: boolean;
-  /** Whether a token without `kid` is taken, if exactly one key of the set suits its algorithm. Default false. */
+  /** Whether a token without `kid` is accepted if exactly one key of the set fits its algorithm. Default false. */
   readonly kidMayBeAbsent?: boolean;
-  /** Default `RS256` and `ES256`. Which of them a key is for, the key set says, never the token. */
+  /** Accepted algorithms. Default `RS256` and `ES256`. The key set binds each key to its algorithms; the token does not choose. */
   readonly algorithms?: readonly Algorithm[];
   /**
-   * Claims that must be there as text that is not empty or as a number; of a list, one of them, which may be a list. Default none. `iss` and `iat`
-   * always must. What identifies something, required or not, is refused as a number that readers of JSON disagree about.
+   * Claims required as non-empty text or as a number; of a list, one of them, which may also be a list. Default none. `iss` and `iat` are
+   * always required. Claims that identify something are refused as a number that JSON parsers read differently.
    */
   readonly requiredClaims?: readonly RequiredClaim[];
-  /** Claims that must not be there, since only other kinds of token have them. Default none. */
+  /** Claims that are refused, since only other kinds of token have them. Default none. */
   readonly absentClaims?: readonly string[];
   /**
-   * `required` (default): `exp` must be there and is enforced. `absent`: for kinds of token that have none, such as
-   * security event tokens (RFC 8417 section 2.2); one that has it is refused.
+   * `required` (default): `exp` is required and enforced. `absent`: `exp` is refused, for kinds of token that have none, such as
+   * security event tokens (RFC 8417 section 2.2).
    */
   readonly expires?: 'required' | 'absent';
   /**
-   * Whether `iat` must be there. `optional` is for kinds of token that are compared with no cut-off, such as client assertions
-   * (RFC 7523 section 3); an `iat` that is there is checked all the same. Default `required`.
+   * Whether `iat` is required. `optional` is for kinds of token that are not compared with cut-offs, such as client assertions
+   * (RFC 7523 section 3); a present `iat` is checked. Default `required`.
    */
   readonly issuedAt?: 'required' | 'optional';
-  /** How far ahead of `at` an `iat` or `nbf` may be, in ms; 0 to 60 000, default 60 000. */
+  /** How far `iat` and `nbf` may be after `at`, in ms; 0 to 60 000, default 60 000. */
   readonly toleranceMs?: DurationMs;
-  /** The same of `iat` alone: no more than cut-offs by time allow for. Default `toleranceMs`. */
+  /** The same for `iat` alone: at most the tolerance of cut-offs by time. Default `toleranceMs`. */
   readonly iatToleranceMs?: DurationMs;
-  /** How long after `exp` a token is still taken, in ms; 0 to 60 000, default 0. */
+  /** How long after `exp` a token is accepted, in ms; 0 to 60 000, default 0. */
   readonly expiryToleranceMs?: DurationMs;
-  /** Longest token that is looked into, in bytes. Default 8 192. */
+  /** Longest token that is parsed, in bytes. Default 8 192. */
   readonly maxBytes?: number;
   /**
-   * Whether `Verifier.verify` takes a signature for good without computing it when a verifier of this process, with this option, has
-   * lately found the same text signed by the same key. For texts that several readers of one process get, such as events. Default false.
+   * Whether `Verifier.verify` skips the signature of a text that a verifier of this process with this option has recently verified with
+   * the same key. For texts that several readers of one process receive, such as events. Default false.
    */
   readonly sharesSignatures?: boolean;
 }
 
 export interface Verifier {
   /**
-   * Verifies one token. Synchronous; fetches nothing, and asks no clock.
+   * Verifies one token. It is synchronous, fetches nothing, and reads no clock.
    *
-   * @param at the time to compare with, in ms. For tokens without `exp` `Number.MAX_SAFE_INTEGER` compares with no time.
+   * @param at the time to compare with, in ms since 1970. For tokens without `exp`, `Number.MAX_SAFE_INTEGER` disables the comparison.
    * @throws RescindError `token_malformed`, `token_type_wrong`, `token_key_unknown`, `token_signature_wrong`,
    *   `token_issuer_unknown`, `token_audience_wrong`, `token_claim_wrong`, `token_expired`, `token_not_yet_valid`
    * @throws TypeError when `at` is not a finite number
    */
   verify(text: string, at: EpochMillis): VerifiedToken;
   /**
-   * The same for a text that `verify` has found signed: everything but the signature is looked at again. Whose text it was
-   * is for the caller to know: to the letter, or anybody gets in.
+   * Verifies everything but the signature of a text that `verify` has accepted. The caller must have compared the whole text: any
+   * other text would be accepted unsigned.
    *
-   * @param signedBy the key that it was found signed by
-   * @returns undefined when the token's key is another now
-   * @throws as `verify`, apart from `token_signature_wrong` for a signature
+   * @param signedBy the key that `verify` verified the signature with
+   * @returns undefined when the token's key has changed
+   * @throws as `verify`, except for a wrong signature
    */
   verifyAgain(text: string, at: EpochMillis, signedBy: KeyObject): VerifiedToken | undefined;
 }
 
-/** What `options` come to when the defaults are filled in. */
+/** The checked options, with defaults. */
 type Profile = Required<
   Omit<
     VerifierOptions,
@@ -112,21 +112,21 @@ type Profile = Required<
   readonly audiences: readonly string[] | null;
   readonly audienceClaim: string | undefined;
   readonly exactClaims: ReadonlySet<string>;
-  readonly begun: BegunTolerances;
+  readonly tolerances: BegunTolerances;
   readonly types: ReadonlySet<string>;
   readonly algorithms: ReadonlySet<string>;
 };
 
 /**
- * Makes a verifier of one kind of token of one issuer.
+ * Creates a verifier of one kind of token of one issuer.
  *
  * @throws TypeError for an option that is missing or out of its range
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const verification = createVerification(options);
-  const isSigned = options.sharesSignatures === true ? isSignedOrShared : isSignedToken;
+  const isSigned = options.sharesSignatures === true ? isSignedOrRecent : isSignedToken;
   return {
-    verify: (text, at) => verifyBy(verification, text, at, isSigned),
+    verify: (text, at) => verifyWith(verification, text, at, isSigned),
     verifyAgain(text, at, signedBy) {
       const token = verification.parseParts(text);
       return isSameKey(verification.findKey(token.header), signedBy) ? verification.finish(token, at) : undefined;
@@ -134,8 +134,8 @@ export function createVerifier(options: VerifierOptions): Verifier {
   };
 }
 
-/** As `Verifier.verify`. */
-export function verifyBy(
+/** Verifies as `Verifier.verify` does. */
+export function verifyWith(
   verification: Verification,
   text: string,
   at: EpochMillis,
@@ -148,30 +148,30 @@ export function verifyBy(
 }
 
 const isSignedToken = (key: KeyObject, token: CompactJwsParts): boolean =>
-  isSignedBy(key, token.header.alg as Algorithm, signedText(token), token.signature);
+  isSignedBy(key, token.header.alg as Algorithm, signingInput(token), token.signature);
 
-/** Texts found signed lately, each whole, with the key: the signature of another text or by another key is computed. 4 MB at most. */
-const foundSigned = new Map<string, KeyObject>();
-const MOST_FOUND = 64;
+/** Recently verified texts, each whole, with the key of its signature. 4 MB at most. */
+const recentlyVerified = new Map<string, KeyObject>();
+const MOST_RECENT = 64;
 
-function isSignedOrShared(key: KeyObject, token: CompactJwsParts): boolean {
-  const by = foundSigned.get(token.text);
+function isSignedOrRecent(key: KeyObject, token: CompactJwsParts): boolean {
+  const by = recentlyVerified.get(token.text);
   if (by !== undefined && isSameKey(key, by)) return true;
   if (!isSignedToken(key, token)) return false;
-  if (foundSigned.size >= MOST_FOUND) foundSigned.delete(foundSigned.keys().next().value ?? '');
-  foundSigned.set(token.text, key);
+  if (recentlyVerified.size >= MOST_RECENT) recentlyVerified.delete(recentlyVerified.keys().next().value ?? '');
+  recentlyVerified.set(token.text, key);
   return true;
 }
 
-/** The same key read again from a newly fetched set is. */
-function isSameKey(key: KeyObject, as: KeyObject): boolean {
-  return key === as || key.equals(as);
+/** Compares keys by content: a newly fetched set has other objects for the same keys. */
+function isSameKey(key: KeyObject, other: KeyObject): boolean {
+  return key === other || key.equals(other);
 }
 
-/** What comes before the signature, in order, and what comes after it. All of it throws RescindError, as `verify` does. */
+/** The steps before and after the signature, in order. Each throws RescindError as `verify` does. */
 export interface Verification {
   parseParts(text: string): CompactJwsParts;
-  /** The beginning of that alone. */
+  /** Parses the header only. */
   parseHeader(text: string): ParsedHeader;
   findKey(header: JoseHeader): KeyObject;
   /** @throws TypeError when `at` is not a finite number */
@@ -200,21 +200,22 @@ function findKey(header: JoseHeader, profile: Profile): KeyObject {
   if (!profile.algorithms.has(header.alg)) {
     throw new RescindError('token_signature_wrong', { detail: 'alg is not one of those allowed' });
   }
-  // RFC 7515 section 4.1.11: extensions that are not understood must be refused, and none is. RFC 7797, RFC 7516.
+  // Unsupported extensions must be refused, and none is supported (RFC 7515 section 4.1.11, RFC 7797, RFC 7516).
   for (const name of ['crit', 'b64', 'zip']) {
-    if (Object.hasOwn(header, name)) throw new RescindError('token_malformed', { detail: `header: ${name} is there` });
+    if (Object.hasOwn(header, name))
+      throw new RescindError('token_malformed', { detail: `header: ${name} is present` });
   }
   if (!isType(header.typ, profile)) throw new RescindError('token_type_wrong');
   const { kid, alg } = header;
-  const isNamed = kid !== undefined || (profile.kidMayBeAbsent && !bringsItsKey(header));
+  const isNamed = kid !== undefined || (profile.kidMayBeAbsent && !namesForeignKey(header));
   const key = isNamed ? profile.keys.find(kid, alg) : undefined;
   if (key === undefined) throw new RescindError('token_key_unknown');
   if (key.type !== 'public') throw new TypeError('keys.find must return public keys');
   return key;
 }
 
-/** A token that says by these, and not by `kid`, which key it means does not mean one of the set (RFC 7515 section 4.1). */
-function bringsItsKey(header: JoseHeader): boolean {
+/** Whether the header refers to a key by other members than `kid`: then it is not one of the set (RFC 7515 section 4.1). */
+function namesForeignKey(header: JoseHeader): boolean {
   return ['jwk', 'jku', 'x5u', 'x5c'].some((name) => Object.hasOwn(header, name));
 }
 
@@ -223,29 +224,29 @@ function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis,
   if (profile.audiences !== null) requireAudience(claims, profile.audiences, profile.audienceClaim);
   if (profile.expires === 'absent') requireNoExpiry(claims);
   else requireUnexpired(claims, at, profile.expiryToleranceMs);
-  requireBegun(claims, at, profile.begun, profile.issuedAt);
+  requireBegun(claims, at, profile.tolerances, profile.issuedAt);
   requireClaims(claims, profile.requiredClaims);
   requireAbsent(claims, profile.absentClaims);
 }
 
 function isType(typ: string | undefined, { types, typMayBeAbsent }: Profile): boolean {
-  return typ === undefined ? typMayBeAbsent : types.has(typ) || types.has(plainType(typ));
+  return typ === undefined ? typMayBeAbsent : types.has(typ) || types.has(normalizedType(typ));
 }
 
-/** RFC 7515 section 4.1.9: `application/` may be left out, and media types are compared without regard to case. */
-function plainType(typ: string): string {
+/** RFC 7515 section 4.1.9: `application/` is optional, and media types are compared without case. */
+function normalizedType(typ: string): string {
   return typ.toLowerCase().replace(/^application\//, '');
 }
 
-/** Rows are purged 60 s after their last token's `exp`: no tolerance may be longer (RFC 8725). */
+/** Greatest tolerance: the denylist purges rows 60 s after the `exp` of their last token. */
 const tolerance = option.duration({ least: 0, most: CLOCK_TOLERANCE_MS });
 
-/** Each option of a verifier with its check. */
+/** The checks of a verifier's options. */
 export const verifierShape: OptionShape<VerifierOptions> = {
   keys: required(option.having<Pick<KeySet, 'find'>>('a key set', 'find')),
-  issuer: required(option.text('the text that iss is to equal')),
+  issuer: required(option.text('the required iss')),
   audience: required(
-    option.either(null, option.oneOrList(option.text('text or a list of text, or null if aud is not to be looked at'))),
+    option.either(null, option.oneOrList(option.text('text or a list of text, or null if aud is not checked'))),
   ),
   typ: required(option.list(option.text('a type such as at+jwt'))),
   typMayBeAbsent: option.flag(),
@@ -284,7 +285,7 @@ function toProfile(given: VerifierOptions): Profile {
     keys,
     issuer,
     audiences: typeof audience === 'string' ? [audience] : audience,
-    types: new Set(typ.map(plainType)),
+    types: new Set(typ.map(normalizedType)),
     typMayBeAbsent,
     kidMayBeAbsent,
     algorithms: new Set(algorithms),
@@ -295,7 +296,7 @@ function toProfile(given: VerifierOptions): Profile {
     expires,
     issuedAt,
     maxBytes,
-    begun: { iat: iatToleranceMs, nbf: toleranceMs },
+    tolerances: { iat: iatToleranceMs, nbf: toleranceMs },
     expiryToleranceMs,
   };
 }

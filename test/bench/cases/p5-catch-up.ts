@@ -7,7 +7,7 @@ import { httpWay } from '@rescind/feed';
 import type { Guard } from '@rescind/guard';
 import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
-import { createSigner } from '@rescind/token';
+import { createSigner } from '@rescind/token/signing';
 import express from 'express';
 import type { Case, Setting, Spread } from '../case.ts';
 import { startChild } from '../material/child.ts';

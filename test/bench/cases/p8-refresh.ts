@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Issuer } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
-import { generateSigningKey } from '@rescind/token';
+import { generateSigningKey } from '@rescind/token/signing';
 import type { Case } from '../case.ts';
 import { ISSUER } from '../material/rows.ts';
 import { AUDIENCE, newClaims, newTokens } from '../material/tokens.ts';

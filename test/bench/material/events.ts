@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import type { SigningKey } from '@rescind/token';
-import { generateSigningKey, signingKeyFromPem, signingKeyToPem } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { generateSigningKey, signingKeyFromPem, signingKeyToPem } from '@rescind/token/signing';
 
 /** A log of a million events in files: what an instance that was away has to catch up with. */
 export interface EventFiles {

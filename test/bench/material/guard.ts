@@ -2,8 +2,8 @@ import type { Feed, WayConnection } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
 import type { Guard } from '@rescind/guard';
 import { openGuard } from '@rescind/guard';
-import type { SigningKey } from '@rescind/token';
-import { createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { ISSUER, stateAt, untilInMemory } from './rows.ts';
 import { AUDIENCE, signingKey } from './tokens.ts';
 

@@ -1,5 +1,5 @@
-import type { SigningKey } from '@rescind/token';
-import { createSigner, generateSigningKey } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { createSigner, generateSigningKey } from '@rescind/token/signing';
 import { ISSUER, newId } from './rows.ts';
 
 export const AUDIENCE = 'prices';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { guard } from '@rescind/guard/express';
-import { publicJwks } from '@rescind/token';
+import { publicJwks } from '@rescind/token/signing';
 import type { RequestHandler } from 'express';
 import express from 'express';
 import { Redis } from 'ioredis';

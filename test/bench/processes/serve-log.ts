@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { LogSource } from '@rescind/feed';
 import { createBasicAuthenticator, createEventEncoder, createRevocationsHandler } from '@rescind/feed';
-import { createSigner, publicJwks } from '@rescind/token';
+import { createSigner, publicJwks } from '@rescind/token/signing';
 import { EPOCH, eventId, LENGTH_BYTES, partsOf, readKey } from '../material/events.ts';
 import { ISSUER } from '../material/rows.ts';
 

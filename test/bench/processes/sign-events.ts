@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { createEventEncoder } from '@rescind/feed';
-import { createSigner } from '@rescind/token';
+import { createSigner } from '@rescind/token/signing';
 import { EPOCH, eventId, LENGTH_BYTES, readKey } from '../material/events.ts';
 import { ISSUER, newId } from '../material/rows.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { FeedStore, LogSource, WayRecord } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
-import { createSigner, generateSigningKey } from '@rescind/token';
+import { createSigner, generateSigningKey } from '@rescind/token/signing';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import type { FetchedSet, FollowerKeys, LogSource } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
 import type { Denial } from '@rescind/revocation';
-import type { SigningKey } from '@rescind/token';
-import { createKeySet, createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+import { createKeySet } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 
 export const LOG = 'https://issuer.test';
 const HOUR = 3_600_000;

@@ -1,4 +1,4 @@
-import { publicJwks } from '@rescind/token';
+import { publicJwks } from '@rescind/token/signing';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { openTestIssuer } from './issuer.ts';

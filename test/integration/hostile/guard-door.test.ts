@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { silentTelemetry } from '@rescind/revocation';
-import { createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import fc from 'fast-check';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { waitFor } from '../../support/wait.ts';

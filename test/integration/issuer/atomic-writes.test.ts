@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { signingKeyFromPem } from '@rescind/token';
+import { signingKeyFromPem } from '@rescind/token/signing';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { WriteStep } from '../../support/failing-files.ts';
 import { failFiles, WRITE_STEPS } from '../../support/failing-files.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Client, Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
-import type { SigningKey } from '@rescind/token';
-import { createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { codeOf, house, ISSUER, login, refresh } from './house.ts';

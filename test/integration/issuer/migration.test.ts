@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
-import { generateSigningKey, signingKeyToPem } from '@rescind/token';
+import { generateSigningKey, signingKeyToPem } from '@rescind/token/signing';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
 import type { House } from './house.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createPasswords } from '@rescind/accounts';
 import { openIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
-import { generateSigningKey, signingKeyToPem } from '@rescind/token';
+import { generateSigningKey, signingKeyToPem } from '@rescind/token/signing';
 import Database from 'better-sqlite3';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';

@@ -2,7 +2,8 @@ import type { DecodedRecord, EventToEncode } from '@rescind/feed';
 import { createEventDecoder, createEventEncoder } from '@rescind/feed';
 import type { Denial } from '@rescind/revocation';
 import { NEVER, UNBOUNDED } from '@rescind/revocation';
-import { createKeySet, createSigner, generateSigningKey, publicJwks } from '@rescind/token';
+import { createKeySet } from '@rescind/token';
+import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { describe, expect, it } from 'vitest';
 
 const LOG = 'https://users.example';

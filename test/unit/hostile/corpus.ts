@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { ErrorCode } from '@rescind/revocation';
-import type { SigningKey } from '@rescind/token';
-import { generateSigningKey, publicJwks } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { base64url, hmacToken, rawToken, signedToken } from '../token/raw-tokens.ts';
 import type { HostileToken } from './hostile-token.ts';
 import { PUBLISHED } from './published.ts';
@@ -260,7 +260,7 @@ function payloads({ rsa, claims }: Good): Entries {
     'a byte order mark': `\ufeff${text}`,
     'UTF-16': Buffer.from(text, 'utf16le'),
     'a lone continuation byte': Buffer.concat([Buffer.from(text.slice(0, -2)), Buffer.from([0x80, 0x22, 0x7d])]),
-    'half a surrogate pair': with_('"x":"\\ud800"'),
+    'a lone surrogate': with_('"x":"\\ud800"'),
     'jti twice': with_('"jti":"another"'),
     'jti twice, escaped': with_('"\\u006ati":"another"'),
     'exp twice': with_('"exp":9999999999'),

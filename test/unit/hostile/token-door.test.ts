@@ -1,6 +1,7 @@
 import { RescindError, silentTelemetry } from '@rescind/revocation';
 import type { BulkVerifier } from '@rescind/token';
-import { createKeySet, createVerifier, openBulkVerifier, publicJwks } from '@rescind/token';
+import { createKeySet, createVerifier, openBulkVerifier } from '@rescind/token';
+import { publicJwks } from '@rescind/token/signing';
 import fc from 'fast-check';
 import { afterAll, afterEach, describe, expect, it, test, vi } from 'vitest';
 import { AT, ec, goodClaims, goodHeader, rsa, signedToken, verifierOf } from '../token/raw-tokens.ts';

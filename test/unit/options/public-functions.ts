@@ -22,7 +22,7 @@ export function functionsThatTakeObjects(): TakesObject[] {
     { ...options, noEmit: true },
   );
   const checker = program.getTypeChecker();
-  const isOurs = (node: ts.Node) => /\/packages\/[^/]+\/src\//.test(node.getSourceFile().fileName);
+  const isOurs = (node: ts.Node) => /(^|\/)packages\/[^/]+\/src\//.test(node.getSourceFile().fileName);
 
   function isObject(type: ts.Type): boolean {
     if (type.isUnion()) return type.types.some(isObject);

@@ -24,15 +24,8 @@ import { sqliteStore } from '@rescind/issuer-sqlite';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
 import { createTelemetry, openApiDocument, operation } from '@rescind/service';
 import { setting } from '@rescind/service/configuration';
-import {
-  createSigner,
-  createThreadSigner,
-  createVerifier,
-  generateSigningKey,
-  openBulkVerifier,
-  openKeySource,
-  parseCompactJws,
-} from '@rescind/token';
+import { createVerifier, openBulkVerifier, openKeySource, parseCompactJws } from '@rescind/token';
+import { createSigner, createThreadSigner, generateSigningKey } from '@rescind/token/signing';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
 

@@ -138,9 +138,9 @@ describe('security 10: header and payload are JSON objects that every reader rea
     ['a lone continuation byte', Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0x80, 0x22, 0x7d])],
     ['an overlong slash', Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xc0, 0xaf, 0x22, 0x7d])],
     ['a surrogate in UTF-8', Buffer.from([0x7b, 0x22, 0x61, 0x22, 0x3a, 0x22, 0xed, 0xa0, 0x80, 0x22, 0x7d])],
-    ['half a surrogate pair', '{"a":"\\ud800"}'],
-    ['half a surrogate pair in a name', '{"\\udc00":1}'],
-    ['half a surrogate pair in a list', '{"a":["\\ud800x"]}'],
+    ['a lone surrogate', '{"a":"\\ud800"}'],
+    ['a lone surrogate in a name', '{"\\udc00":1}'],
+    ['a lone surrogate in a list', '{"a":["\\ud800x"]}'],
   ];
 
   it.each(wrong)('refuses as payload: %s', (_, text) => {

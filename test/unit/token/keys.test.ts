@@ -1,14 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
-import type { SigningKey } from '@rescind/token';
+import { createKeySet, parseCompactJws } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
 import {
-  createKeySet,
   createSigner,
   generateSigningKey,
-  parseCompactJws,
   publicJwks,
   signingKeyFromPem,
   signingKeyToPem,
-} from '@rescind/token';
+} from '@rescind/token/signing';
 import * as jose from 'jose';
 import { describe, expect, it } from 'vitest';
 import { AT, ec, goodClaims, rsa, verifierOf } from './raw-tokens.ts';

@@ -1,5 +1,6 @@
-import type { SigningKey } from '@rescind/token';
-import { createSigner, parseCompactJws, publicJwks } from '@rescind/token';
+import { parseCompactJws } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { createSigner, publicJwks } from '@rescind/token/signing';
 import fc from 'fast-check';
 import * as jose from 'jose';
 import { describe, expect, it } from 'vitest';

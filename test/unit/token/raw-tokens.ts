@@ -1,7 +1,9 @@
 import type { KeyObject } from 'node:crypto';
 import { createHmac, sign } from 'node:crypto';
-import type { SigningKey, VerifierOptions } from '@rescind/token';
-import { createKeySet, createVerifier, generateSigningKey, publicJwks } from '@rescind/token';
+import type { VerifierOptions } from '@rescind/token';
+import { createKeySet, createVerifier } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { generateSigningKey, publicJwks } from '@rescind/token/signing';
 
 /** Tokens put together by hand, so that they can be wrong in ways no library would make them. */
 

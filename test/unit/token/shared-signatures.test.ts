@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto';
-import type { SigningKey } from '@rescind/token';
-import { generateSigningKey } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { generateSigningKey } from '@rescind/token/signing';
 import { describe, expect, it, vi } from 'vitest';
 import { AT, goodClaims, goodHeader, rsa, signedToken, verifierOf } from './raw-tokens.ts';
 import { refusal } from './refusals.ts';

@@ -1,11 +1,5 @@
-import {
-  createKeySet,
-  createSigner,
-  createThreadSigner,
-  createVerifier,
-  generateSigningKey,
-  publicJwks,
-} from '@rescind/token';
+import { createKeySet, createVerifier } from '@rescind/token';
+import { createSigner, createThreadSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { expect, test } from 'vitest';
 
 const claims = { iss: 'https://login.example', iat: 1_800_000_000, exp: 1_800_000_900, name: 'Zoë', list: [1, 'two'] };

@@ -1,5 +1,6 @@
 import type { KeySet } from '@rescind/token';
-import { createKeySet, createSigner, createVerifier, generateSigningKey, publicJwks } from '@rescind/token';
+import { createKeySet, createVerifier } from '@rescind/token';
+import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { describe, expect, it } from 'vitest';
 import {
   AT,

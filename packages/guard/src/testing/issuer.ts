@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Cutoff, DurationMs } from '@rescind/revocation';
 import { createRevocationId, judge, toCutoff, UNBOUNDED_CLAIMS } from '@rescind/revocation';
-import type { Fetch, KeySource, SigningKey } from '@rescind/token';
-import { createKeySet, createSigner, parseCompactJws, publicJwks } from '@rescind/token';
+import type { Fetch, KeySource } from '@rescind/token';
+import { createKeySet, parseCompactJws } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
+import { createSigner, publicJwks } from '@rescind/token/signing';
 import type { Claims } from '../trusted.ts';
 import { createMemoryRows } from './rows.ts';
 

@@ -1,7 +1,7 @@
 import type { DurationMs, EpochMillis, ManualClock } from '@rescind/revocation';
 import { createManualClock, silentTelemetry } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
-import { generateSigningKey } from '@rescind/token';
+import { generateSigningKey } from '@rescind/token/signing';
 import { createChanges } from '../cache/changes.ts';
 import type { Guard } from '../guard.ts';
 import { createGuard } from '../guard.ts';

@@ -1,6 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
-import type { SigningAlgorithm } from '@rescind/token';
+import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { EpochDraft } from '../log/epoch-draft.ts';
 import { appendLastWord } from '../log/event-key-denials.ts';

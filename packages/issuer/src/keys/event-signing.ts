@@ -1,7 +1,7 @@
 import type { EventDecoder, EventEncoder } from '@rescind/feed';
 import { createEventDecoder, createEventEncoder } from '@rescind/feed';
-import type { SigningAlgorithm, SigningKey } from '@rescind/token';
-import { createSigner } from '@rescind/token';
+import type { SigningAlgorithm, SigningKey } from '@rescind/token/signing';
+import { createSigner } from '@rescind/token/signing';
 import type { Keyring } from './keyring.ts';
 
 /** What every receiver of shared signals takes. */

@@ -1,6 +1,6 @@
 import type { EventEncoder } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis } from '@rescind/revocation';
-import type { SigningKey } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { EpochDraft } from '../log/epoch-draft.ts';
 import { createEpochDraft } from '../log/epoch-draft.ts';

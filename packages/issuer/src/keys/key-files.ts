@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import { createPublicKey } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
-import type { PublishedKey, SigningKey } from '@rescind/token';
-import { signingKeyFromPem, signingKeyToPem } from '@rescind/token';
+import type { PublishedKey, SigningKey } from '@rescind/token/signing';
+import { signingKeyFromPem, signingKeyToPem } from '@rescind/token/signing';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { PrivateDirectory } from './directory.ts';
 

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
-import type { Jwks, PublishedKey, SigningAlgorithm, SigningKey } from '@rescind/token';
-import { generateSigningKey, publicJwks } from '@rescind/token';
+import type { Jwks, PublishedKey, SigningAlgorithm, SigningKey } from '@rescind/token/signing';
+import { generateSigningKey, publicJwks } from '@rescind/token/signing';
 import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
 import type { KeyReads, KeyRow } from '../store/keys.ts';
 import type { PrivateDirectory } from './directory.ts';

@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import type { SigningAlgorithm } from '@rescind/token';
+import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { KeyCause, KeyRow } from '../store/keys.ts';
 
 /** What is due for the keys of one purpose. */

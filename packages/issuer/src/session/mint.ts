@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
-import type { SigningKey } from '@rescind/token';
+import type { SigningKey } from '@rescind/token/signing';
 import type { SubjectRecord } from '../issuer.ts';
 import type { Session } from '../store/sessions.ts';
 import type { Audience } from './audience.ts';

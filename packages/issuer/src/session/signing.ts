@@ -1,5 +1,5 @@
-import type { Signer, SigningKey, ThreadSigner } from '@rescind/token';
-import { createSigner, createThreadSigner } from '@rescind/token';
+import type { Signer, SigningKey, ThreadSigner } from '@rescind/token/signing';
+import { createSigner, createThreadSigner } from '@rescind/token/signing';
 import type { AccessAnswer } from '../issuer-sessions.ts';
 import type { MintedToken } from './mint.ts';
 import { ACCESS_TOKEN_TYPE } from './mint.ts';

@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import type { SigningAlgorithm } from '@rescind/token';
+import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
 
 /** Why a key was made. `choice`: by command, with an algorithm that is not the configured one. */

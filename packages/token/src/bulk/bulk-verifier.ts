@@ -1,27 +1,28 @@
-import type { EpochMillis, Telemetry } from '@rescind/revocation';
+import { availableParallelism } from 'node:os';
+import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { Algorithm } from '../algorithm.ts';
+import type { Algorithm } from '../jwk.ts';
 import type { VerifiedToken, VerifierOptions } from '../verifier.ts';
-import { createVerification, verifierShape, verifyBy } from '../verifier.ts';
-import { openSignatures } from './signatures.ts';
-import type { SignatureToCheck } from './thread.ts';
+import { createVerification, verifierShape, verifyWith } from '../verifier.ts';
+import type { SignatureResults, SignatureThread, SignatureToCheck } from './thread.ts';
+import { checkHere, openSignatureThread } from './thread.ts';
 
-/** A verifier for thousands at a time: the thread that asks stays free while others compute the signatures. */
+/** A verifier for thousands of tokens at a time. Other threads compute the signatures. */
 export interface BulkVerifier extends AsyncDisposable {
   /**
-   * Verifies each of these as `Verifier.verify` does.
+   * Verifies each of the texts as `Verifier.verify` does.
    *
-   * @returns in order, the verified token or why it is none
+   * @returns in order, the verified token or the reason of its refusal
    * @throws TypeError when `at` is not a finite number; nothing else is thrown
    */
   verifyAll(texts: readonly string[], at: EpochMillis): Promise<(VerifiedToken | RescindError)[]>;
-  /** What is under way is finished at once. Idempotent. */
+  /** Ends the threads; the calling thread finishes what is pending. Idempotent. */
   close(): Promise<void>;
 }
 
 export interface BulkVerifierOptions extends VerifierOptions {
-  /** Where a thread that could not be had is told: counter `rescind_signature_thread_failures_total`. */
+  /** Counts and logs threads that cannot be started (`rescind_signature_thread_failures_total`). */
   readonly telemetry: Telemetry;
 }
 
@@ -31,51 +32,50 @@ const bulkVerifierOptions = optionsOf<BulkVerifierOptions>('openBulkVerifier', {
 });
 
 /**
- * Opens a verifier whose signatures are checked in threads of their own, started when there is something to do and ended 10 s
- * after the last of it. Where none can be had, they are checked here.
+ * Opens a verifier that computes signatures in threads of its own. Threads start with the first token and end 10 s after the last
+ * one. Where none can be started, the calling thread computes the signatures.
  *
  * @throws TypeError for an option that is missing or out of its range
  */
 export function openBulkVerifier(given: BulkVerifierOptions): BulkVerifier {
   const { telemetry, ...options } = bulkVerifierOptions(given);
   const verification = createVerification(options);
-  const signatures = openSignatures(telemetry);
+  const threads = openSignatureThreads(telemetry);
 
   /**
-   * By which key it would have to be signed. No more of a text is looked into before its signature was: while thousands
-   * wait for theirs, their claims would be so many objects for the garbage collector to copy.
+   * Parses the header and finds the key; undefined: `verifyWith` refuses the text. The payload is parsed after the signature was
+   * verified: the claims of thousands of waiting tokens would be objects for the garbage collector to copy.
    */
   function begin(text: string): SignatureToCheck | undefined {
     try {
       const { header, signedLength } = verification.parseHeader(text);
       return { text, signedLength, key: verification.findKey(header), alg: header.alg as Algorithm };
     } catch {
-      // What is wrong with it is said when its turn comes.
       return undefined;
     }
   }
 
-  function finish(text: string, isGood: boolean, at: EpochMillis): VerifiedToken {
+  function finish(text: string, isSigned: boolean, at: EpochMillis): VerifiedToken {
     const parts = verification.parseParts(text);
-    if (!isGood) throw new RescindError('token_signature_wrong');
+    if (!isSigned) throw new RescindError('token_signature_wrong');
     return verification.finish(parts, at);
   }
 
   return {
     async verifyAll(texts, at) {
       const begun = texts.map(begin);
-      const good = await signatures.check(begun.filter((one) => one !== undefined));
+      const results = await threads.check(begun.filter((signature) => signature !== undefined));
       let next = 0;
-      return begun.map((one, index) => {
+      return begun.map((signature, index) => {
         const text = texts[index] as string;
-        if (one === undefined) return attempt(() => verifyBy(verification, text, at));
-        const isGood = good[next] === 1;
+        if (signature === undefined) return attempt(() => verifyWith(verification, text, at));
+        const isSigned = results[next] === 1;
         next += 1;
-        return attempt(() => finish(text, isGood, at));
+        return attempt(() => finish(text, isSigned, at));
       });
     },
-    close: signatures.close,
-    [Symbol.asyncDispose]: signatures.close,
+    close: threads.close,
+    [Symbol.asyncDispose]: threads.close,
   };
 }
 
@@ -86,4 +86,77 @@ function attempt<T>(work: () => T): T | RescindError {
     if (error instanceof RescindError) return error;
     throw error;
   }
+}
+
+/** The threads of a bulk verifier. They exist only while they have signatures to verify. */
+interface SignatureThreads {
+  /** Never rejects: the calling thread verifies what no thread has answered. */
+  check(signatures: readonly SignatureToCheck[]): Promise<SignatureResults>;
+  close(): Promise<void>;
+}
+
+/** An idle thread, of 10 MB, ends after this time. A catch-up comes without such pauses. */
+const IDLE_MS: DurationMs = 10_000;
+
+/**
+ * The calling thread takes as long for the rest of an event as a thread takes for its signature. A second thread uses what the calling
+ * thread leaves of its core, and other cores if there are any; a single core has nothing left.
+ */
+const MOST_THREADS = Math.min(2, availableParallelism());
+
+function openSignatureThreads(telemetry: Telemetry): SignatureThreads {
+  let threads: SignatureThread[] = [];
+  let idleTimer: NodeJS.Timeout | undefined;
+  let hasFailed = false;
+
+  const isIdle = () => threads.every((thread) => thread.pending() === 0);
+
+  /** After a failure (no memory, no permission) no thread is started again. */
+  function failed(error: string): void {
+    if (hasFailed) return;
+    hasFailed = true;
+    telemetry.count('rescind_signature_thread_failures_total');
+    telemetry.log('warn', 'signature_thread_failed', { error });
+    void stop();
+  }
+
+  async function stop(): Promise<void> {
+    const stopped = threads;
+    threads = [];
+    clearTimeout(idleTimer);
+    await Promise.all(stopped.map((thread) => thread.stop()));
+  }
+
+  function answered(): void {
+    if (isIdle()) idleTimer = setTimeout(stop, IDLE_MS).unref();
+  }
+
+  /** The thread with the fewest pending checks; a new one while each has some. */
+  function leastBusy(): SignatureThread {
+    const [first, ...others] = threads;
+    const least = others.reduce((a, b) => (b.pending() < (a?.pending() ?? 0) ? b : a), first);
+    if (least !== undefined && (least.pending() === 0 || threads.length === MOST_THREADS)) return least;
+    const started = openSignatureThread({ answered, failed });
+    threads.push(started);
+    return started;
+  }
+
+  function availableThread(): SignatureThread | undefined {
+    if (hasFailed) return undefined;
+    try {
+      return leastBusy();
+    } catch (error) {
+      failed(error instanceof Error ? error.message : 'unknown');
+      return undefined;
+    }
+  }
+
+  return {
+    async check(signatures) {
+      if (signatures.length === 0) return [];
+      clearTimeout(idleTimer);
+      return availableThread()?.check(signatures) ?? checkHere(signatures);
+    },
+    close: stop,
+  };
 }

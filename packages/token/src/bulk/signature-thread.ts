@@ -1,43 +1,43 @@
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { isSignedBy } from '../signature.ts';
-import type { Answer, Question, ThreadKey } from './question.ts';
-import { NUMBERS_A_PAIR } from './question.ts';
+import type { SignatureRequest, SignatureResponse, ThreadKey } from './thread.ts';
+import { NUMBERS_PER_PAIR } from './thread.ts';
 
-// The thread itself: never to be imported, or it would listen to the messages of whoever does.
+// The worker's own script. It must not be imported: it would listen to the messages of the importing thread.
 
-/** Requests come first: this takes what they leave. */
+/** Lower than the event loop, which serves requests. */
 const NICENESS = 10;
 
-function giveWay(): void {
-  // Elsewhere it would be said of the whole process.
+function lowerPriority(): void {
+  // On other systems the priority is that of the whole process.
   if (process.platform !== 'linux') return;
   try {
     setPriority(NICENESS);
   } catch {
-    // A sandbox that knows no priorities: then it takes its turn like any other thread.
+    // A sandbox without priorities: the thread runs with the normal one.
   }
 }
-giveWay();
+lowerPriority();
 
 const keys = new Map<number, ThreadKey>();
 
 function check(bytes: Buffer, pairs: Uint32Array): Uint8Array {
-  const good = new Uint8Array(pairs.length / NUMBERS_A_PAIR);
+  const results = new Uint8Array(pairs.length / NUMBERS_PER_PAIR);
   let at = 0;
-  for (let index = 0; index < good.length; index += 1) {
-    const [signedLength = 0, signatureLength = 0, keyNumber = 0] = pairs.subarray(index * NUMBERS_A_PAIR);
+  for (let index = 0; index < results.length; index += 1) {
+    const [signedLength = 0, signatureLength = 0, keyNumber = 0] = pairs.subarray(index * NUMBERS_PER_PAIR);
     const by = keys.get(keyNumber);
     const signatureAt = at + signedLength;
     const signed = bytes.subarray(at, signatureAt);
     at = signatureAt + signatureLength;
-    if (by !== undefined && isSignedBy(by.key, by.alg, signed, bytes.subarray(signatureAt, at))) good[index] = 1;
+    if (by !== undefined && isSignedBy(by.key, by.alg, signed, bytes.subarray(signatureAt, at))) results[index] = 1;
   }
-  return good;
+  return results;
 }
 
-parentPort?.on('message', ({ number, keys: told, bytes, pairs }: Question) => {
-  for (const key of told) keys.set(key.number, key);
-  const answer: Answer = { number, good: check(Buffer.from(bytes.buffer), pairs), bytes };
-  parentPort?.postMessage(answer, [bytes.buffer]);
+parentPort?.on('message', ({ id, keys: added, bytes, pairs }: SignatureRequest) => {
+  for (const key of added) keys.set(key.number, key);
+  const response: SignatureResponse = { id, results: check(Buffer.from(bytes.buffer), pairs), bytes };
+  parentPort?.postMessage(response, [bytes.buffer]);
 });

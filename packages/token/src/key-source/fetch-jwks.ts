@@ -2,13 +2,12 @@ import type { DurationMs } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { KeySet } from '../key-set.ts';
 import { createKeySet } from '../key-set.ts';
-import { mustRevalidateAfter } from './freshness.ts';
 
-/** The part of `fetch` that is used: the global one, or one that adds a proxy, an agent or a certificate authority. */
+/** The part of `fetch` that is used: the global one, or one with a proxy, an agent or certificate authorities. */
 export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
 
-/** What is asked of it: no redirect is followed, and `signal` ends it. */
-export interface FetchInit {
+/** The request: it follows no redirect, and `signal` aborts it. */
+interface FetchInit {
   /** Absent: GET. */
   readonly method?: 'POST';
   readonly body?: string;
@@ -19,16 +18,16 @@ export interface FetchInit {
 
 export interface FetchedKeys {
   readonly keys: KeySet;
-  /** The parsed JSON it was made of. */
+  /** The parsed JSON of the response. */
   readonly jwks: unknown;
-  /** After how long its server wants to be asked again; undefined: it leaves that to us. */
+  /** How long the server allows the set to be used; undefined: it does not say. */
   readonly freshForMs: DurationMs | undefined;
 }
 
 /** How a fetch ended: the label `result` of `rescind_key_fetches_total`. */
-export type FetchResult = 'ok' | 'unreachable' | 'timeout' | 'status_wrong' | 'too_large' | 'unusable';
+type FetchResult = 'ok' | 'unreachable' | 'timeout' | 'status_wrong' | 'too_large' | 'unusable';
 
-/** Why a fetch brought nothing. */
+/** Why a fetch failed. Its message contains no secret. */
 export class FetchFailure extends Error {
   override readonly name = 'FetchFailure';
   readonly result: FetchResult;
@@ -45,10 +44,9 @@ export interface FetchLimits {
 }
 
 /**
- * Fetches a JWK Set, once. Time and size are bounded, and no redirect is followed: the keys come from the address that
- * was configured or from nowhere.
+ * Fetches a JWK Set once. Time and size are bounded. It follows no redirect: keys come from the configured address only.
  *
- * @throws FetchFailure whatever goes wrong
+ * @throws FetchFailure for any error
  */
 export async function fetchJwks(
   fetch: Fetch,
@@ -64,12 +62,12 @@ export async function fetchJwks(
       signal: AbortSignal.any([signal, timeout]),
       headers: { accept: 'application/jwk-set+json, application/json', ...headers },
     });
-    const freshForMs = mustRevalidateAfter(response.headers);
+    const freshForMs = freshnessOf(response.headers);
     return { ...toKeys(await readBody(response, limits.maxBytes)), freshForMs };
   } catch (error) {
     if (error instanceof FetchFailure) throw error;
     if (timeout.aborted) throw new FetchFailure('timeout', `no answer within ${limits.timeoutMs} ms`);
-    throw new FetchFailure('unreachable', describeFailure(error));
+    throw new FetchFailure('unreachable', describeFetchFailure(error));
   }
 }
 
@@ -80,7 +78,7 @@ async function readBody(response: Response, maxBytes: number): Promise<Buffer> {
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // Leaving the loop cancels the body, so what is too large is not read to its end.
+  // An exit of the loop cancels the body: the rest of a set that is too large is not read.
   for await (const chunk of response.body ?? []) {
     size += chunk.byteLength;
     if (size > maxBytes) throw new FetchFailure('too_large', `more than ${maxBytes} bytes`);
@@ -105,16 +103,52 @@ function toKeys(body: Buffer): Omit<FetchedKeys, 'freshForMs'> {
 }
 
 /**
- * What a failed `fetch` may be reported as: the code below undici's "fetch failed", such as `ECONNREFUSED`, or the name of the
- * error's class. Never a message: it could quote a header or an address.
+ * Describes a failed `fetch`: the code beneath undici's "fetch failed", such as `ECONNREFUSED`, or the name of the error's class. It
+ * never returns a message, which could quote a header or an address.
  */
-export function describeFailure(error: unknown): string {
+export function describeFetchFailure(error: unknown): string {
   let name = 'unknown';
-  for (let one = error; one instanceof Error; one = one.cause) {
-    if ('code' in one && typeof one.code === 'string' && /^[A-Z][A-Z0-9_]*$/.test(one.code)) return one.code;
-    // The one message that undici gives no code: compared, never repeated.
-    if (one.message === 'unexpected redirect') return 'redirect';
-    name = one.name;
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Z0-9_]*$/.test(cause.code)) return cause.code;
+    // undici has no code for this one.
+    if (cause.message === 'unexpected redirect') return 'redirect';
+    name = cause.name;
   }
   return /^[A-Za-z]+$/.test(name) ? name : 'unknown';
+}
+
+/** Shortest time between fetches: the headers of a server with a wrong clock or cache cannot shorten it. */
+const LEAST_FRESH_MS: DurationMs = 1_000;
+
+/**
+ * How long a response may be used, if it has `max-age` and `must-revalidate` (RFC 9111 section 5.2.2.2), in ms. Undefined: no
+ * limit, also with `max-age` alone.
+ */
+function freshnessOf(headers: Headers): DurationMs | undefined {
+  const directives = (headers.get('cache-control') ?? '').toLowerCase().split(',');
+  const trimmed = directives.map((directive) => directive.trim());
+  const age = trimmed.map((text) => /^max-age="?(\d{1,9})"?$/.exec(text)?.[1]).find((value) => value !== undefined);
+  if (age === undefined || !trimmed.includes('must-revalidate')) return undefined;
+  const spent = /^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? '0';
+  return Math.max(LEAST_FRESH_MS, (Number(age) - Number(spent)) * 1000);
+}
+
+/** The wait after a first failure: about the time in which a service restarts its listener. */
+const FIRST_WAIT_MS: DurationMs = 250;
+
+/** The longest wait between failing attempts: an instance without keys refuses all requests. */
+const LONGEST_WAIT_MS: DurationMs = 30_000;
+
+/**
+ * The wait before the next fetch, in ms. Half of it after a failure, and a tenth of it after a success, is random, so that instances
+ * that started together do not fetch together.
+ *
+ * @param failures number of failed attempts since the last success
+ * @param refreshMs the wait after a success; also the longest after a failure
+ * @param random from 0 up to 1
+ */
+export function waitBeforeNext(failures: number, refreshMs: DurationMs, random: number): DurationMs {
+  if (failures === 0) return refreshMs * (0.9 + 0.1 * random);
+  const wait = Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), LONGEST_WAIT_MS, refreshMs);
+  return wait * (0.5 + 0.5 * random);
 }

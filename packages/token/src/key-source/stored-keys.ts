@@ -2,36 +2,36 @@ import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import type { KeySet } from '../key-set.ts';
 import { createKeySet } from '../key-set.ts';
 
-/** Where text is kept across restarts, by name; a denylist is one. */
+/** A store of named texts that survives restarts. A denylist is one. */
 export interface KeyDocuments {
   read(name: string): string | undefined;
   write(name: string, text: string): void;
 }
 
 /** Keys of an earlier fetch. */
-interface KeptKeys {
+interface StoredKeys {
   readonly keys: KeySet;
-  /** When they were fetched, by the wall clock of then. */
+  /** When they were fetched, by the wall clock of that time. */
   readonly fetchedAt: EpochMillis;
 }
 
-/** The document: the set with its address and its time. */
-interface KeptDocument {
+/** The stored document: the set with its address and the time of its fetch. */
+interface StoredDocument {
   readonly url: string;
   readonly fetchedAt: EpochMillis;
   readonly jwks: unknown;
 }
 
-/** Keeps the last set that was fetched. Trouble with the documents is counted and logged, never thrown. */
-export interface KeyKeeper {
-  read(): KeptKeys | undefined;
-  keep(fetchedAt: EpochMillis, jwks: unknown): void;
-  /** Whether the set in use is kept; null when there is nowhere to keep it or nothing to keep yet. */
-  isKept(): boolean | null;
+/** Stores the last fetched set. Errors of the store are counted and logged, never thrown. */
+interface KeyStore {
+  read(): StoredKeys | undefined;
+  write(fetchedAt: EpochMillis, jwks: unknown): void;
+  /** Whether the set in use is stored; undefined: there is no store, or no set yet. */
+  isStored(): boolean | undefined;
 }
 
-export interface KeyKeeperOptions {
-  /** The address of the set: what was kept from another one is not used. */
+interface KeyStoreOptions {
+  /** The address of the set: a stored set of another address is not used. */
   readonly url: string;
   readonly documents: KeyDocuments | undefined;
   readonly documentName: string;
@@ -40,33 +40,33 @@ export interface KeyKeeperOptions {
   readonly telemetry: Telemetry;
 }
 
-export function createKeyKeeper({ url, documents, documentName, name, telemetry }: KeyKeeperOptions): KeyKeeper {
-  let isKept: boolean | null = null;
+export function createKeyStore({ url, documents, documentName, name, telemetry }: KeyStoreOptions): KeyStore {
+  let isStored: boolean | undefined;
   const count = (result: string) => telemetry.count('rescind_key_documents_total', { result });
   return {
-    isKept: () => isKept,
+    isStored: () => isStored,
     read() {
       try {
         const text = documents?.read(documentName);
         if (text === undefined) return undefined;
-        const kept = fromText(text, url);
-        isKept = true;
-        return kept;
+        const stored = fromText(text, url);
+        isStored = true;
+        return stored;
       } catch (error) {
         count('unusable');
         telemetry.log('warn', 'keys_kept_unusable', { source: name, error: messageOf(error) });
         return undefined;
       }
     },
-    // Keys that could not be kept are used all the same: what suffers is only the next restart.
-    keep(fetchedAt, jwks) {
+    // Keys that cannot be stored are used nevertheless: only the next restart depends on the store.
+    write(fetchedAt, jwks) {
       if (documents === undefined) return;
       try {
-        documents.write(documentName, JSON.stringify({ url, fetchedAt, jwks } satisfies KeptDocument));
-        isKept = true;
+        documents.write(documentName, JSON.stringify({ url, fetchedAt, jwks } satisfies StoredDocument));
+        isStored = true;
         count('written');
       } catch (error) {
-        isKept = false;
+        isStored = false;
         count('not_written');
         telemetry.log('error', 'keys_not_kept', { source: name, error: messageOf(error) });
       }
@@ -74,15 +74,15 @@ export function createKeyKeeper({ url, documents, documentName, name, telemetry 
   };
 }
 
-function fromText(text: string, url: string): KeptKeys {
+function fromText(text: string, url: string): StoredKeys {
   const document = parse(text);
-  if (document?.url !== url) throw new Error('kept from another address');
-  if (!Number.isSafeInteger(document.fetchedAt)) throw new Error('kept without a time');
+  if (document?.url !== url) throw new Error('stored from another address');
+  if (!Number.isSafeInteger(document.fetchedAt)) throw new Error('stored without a time');
   return { keys: createKeySet(document.jwks), fetchedAt: document.fetchedAt as EpochMillis };
 }
 
-/** Not the parser's own message, which quotes the text. */
-function parse(text: string): Partial<KeptDocument> | null {
+/** Without the parser's message, which quotes the text. */
+function parse(text: string): Partial<StoredDocument> | null {
   try {
     return JSON.parse(text);
   } catch {
