@@ -15,7 +15,7 @@ function createApp(opened: Guard) {
   return app.use(answerErrors());
 }
 
-test('who has logged out gets no more prices', async () => {
+test('refuses the token of a session that has logged out', async () => {
   await using kit = openTestKit({ audience: 'prices' });
   const server = createApp(kit.guard).listen(0);
   await once(server, 'listening');

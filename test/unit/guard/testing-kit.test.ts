@@ -7,7 +7,7 @@ import { expect, it } from 'vitest';
 const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
-it('does what docs/testing.md shows: the example is the test beside this one', () => {
+it('has the example of docs/testing.md as the test beside this one', () => {
   const [, example] = /```ts\n(.*?)```/s.exec(read('../../../docs/testing.md')) ?? [];
   expect(example).toBe(read('./testing-example.test.ts'));
 });

@@ -11,7 +11,7 @@ async function suspend(issuer: Issuer<MemoryRows>, sub: string) {
   });
 }
 
-test('who is suspended is logged out, and cannot log in', async () => {
+test('logs a suspended user out, and refuses their login', async () => {
   await using kit = await openTestIssuer({
     subject(from, sub) {
       const { active } = from.sql.get(sub) as { active: boolean };
