@@ -30,7 +30,7 @@ const linesOf = (section: string) =>
     );
 const lines = linesOf(text);
 
-test('docs/errors.md has each error of each package, in order, as the code has it', () => {
+test('docs/errors.md lists the errors of each package as the code defines them', () => {
   const sections = text.split(/^## /m).slice(1);
   const written = sections.map((section) => [
     section.split('\n')[0],
@@ -53,7 +53,7 @@ test('docs/errors.md has each error of each package, in order, as the code has i
   );
 });
 
-test('docs/errors.md says for each what to do', () => {
+test('docs/errors.md has an action for each error', () => {
   for (const cells of lines) {
     expect(cells, cells[0]).toHaveLength(5);
     expect(cells[4]?.length, cells[0]).toBeGreaterThan(10);
