@@ -20,7 +20,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   let opening: Promise<Broker> | undefined;
   const door = createServer((socket) => {
     socket.on('error', () => undefined);
-    opening ??= openBroker({ say: (line) => console.error(line) });
+    opening ??= openBroker({ log: (line) => console.error(line) });
     opening.then(
       ({ brokers }) => socket.end(JSON.stringify({ brokers })),
       (error: unknown) => socket.end(JSON.stringify({ error: String(error) })),

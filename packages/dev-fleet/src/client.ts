@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** What the issuer answers to a login or a refresh: RFC 6749 section 5.1. */
+/** The token response of a login or a refresh (RFC 6749 section 5.1). */
 export interface Tokens {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -10,7 +10,7 @@ export interface Tokens {
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed JSON, or the text when it is none. */
+  /** The parsed JSON; the text, if it is not JSON. */
   readonly body: unknown;
 }
 
@@ -19,25 +19,25 @@ export interface User {
   readonly password: string;
 }
 
-/** What a person's programs do to the fleet over HTTP. Every call is a request that is made. */
+/** The HTTP requests that the apps of a user send to the fleet. */
 export interface FleetClient {
-  /** A new user with a random name and password. */
+  /** Registers a user with a random name and password. */
   register(): Promise<User>;
-  /** @param resource audience of the access token; default: the services */
+  /** Logs in. @param resource audience of the access token; default: the services */
   login(user: User, deviceName: string, resource?: string): Promise<Tokens>;
   refresh(refreshToken: string): Promise<Answer>;
-  /** A refresh that has to work. */
+  /** Refreshes. @throws Error for another status than 200 */
   refreshed(refreshToken: string): Promise<Tokens>;
   logout(accessToken: string): Promise<Answer>;
-  /** Exchanges the refresh token for an access token for accounts, and logs out everywhere with that. */
+  /** Logs out everywhere, with an access token for the account endpoints, which it gets by the refresh token. */
   logoutEverywhere(tokens: Pick<Tokens, 'refresh_token'>): Promise<Answer>;
-  /** An access token for the account endpoints, by a refresh token, which is spent. */
+  /** Exchanges a refresh token, which is used up, for an access token for the account endpoints. */
   forAccount(refreshToken: string): Promise<Tokens>;
-  /** RFC 7009. */
+  /** Revokes a token (RFC 7009). */
   revoke(token: string): Promise<Answer>;
 }
 
-/** One request; never throws for a status. @throws Error when there is no answer */
+/** Sends a request, and returns the response whatever its status. @throws Error without a response */
 export async function request(url: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, { ...init, redirect: 'error', signal: init.signal ?? AbortSignal.timeout(15_000) });
   const text = await response.text();
@@ -48,7 +48,7 @@ export async function request(url: string, init: RequestInit = {}): Promise<Answ
 
 export const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } });
 
-/** The machine-readable `code` of an error answer. */
+/** The `code` of an error response; undefined: it has none. */
 export function codeOf({ body }: Answer): string | undefined {
   const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : undefined;
   return typeof code === 'string' ? code : undefined;
@@ -68,7 +68,7 @@ export function createFleetClient(issuerUrl: string): FleetClient {
   const refresh = (refreshToken: string, more: Record<string, string> = {}) =>
     form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'web', ...more });
   const forAccount = async (refreshToken: string) =>
-    demand(await refresh(refreshToken, { resource: `${issuerUrl}/account` }), 200, 'refresh').body as Tokens;
+    expectOk(await refresh(refreshToken, { resource: `${issuerUrl}/account` }), 200, 'refresh').body as Tokens;
 
   return {
     async register() {
@@ -76,16 +76,16 @@ export function createFleetClient(issuerUrl: string): FleetClient {
         username: `user-${randomBytes(6).toString('hex')}`,
         password: randomBytes(18).toString('base64url'),
       };
-      demand(await json('/register', user), 201, 'register');
+      expectOk(await json('/register', user), 201, 'register');
       return user;
     },
     async login(user, deviceName, resource) {
-      const answer = demand(await json('/login', { ...user, deviceName, resource }), 200, 'login');
+      const answer = expectOk(await json('/login', { ...user, deviceName, resource }), 200, 'login');
       return answer.body as Tokens;
     },
     refresh: (refreshToken) => refresh(refreshToken),
     forAccount,
-    refreshed: async (refreshToken) => demand(await refresh(refreshToken), 200, 'refresh').body as Tokens,
+    refreshed: async (refreshToken) => expectOk(await refresh(refreshToken), 200, 'refresh').body as Tokens,
     logout: (token) => post('/logout', token),
     logoutEverywhere: async ({ refresh_token }) =>
       post('/logout-everywhere', (await forAccount(refresh_token)).access_token),
@@ -93,7 +93,7 @@ export function createFleetClient(issuerUrl: string): FleetClient {
   };
 }
 
-function demand(answer: Answer, status: number, what: string): Answer {
+function expectOk(answer: Answer, status: number, what: string): Answer {
   if (answer.status !== status) {
     throw new Error(`${what} answered ${answer.status} (${codeOf(answer) ?? 'no code'}) instead of ${status}`);
   }

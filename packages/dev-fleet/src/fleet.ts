@@ -10,22 +10,24 @@ import type { ServiceProcess } from './service-process.ts';
 import { createServiceProcess } from './service-process.ts';
 
 export interface FleetOptions {
-  /** Addresses of a Kafka; absent: the embedded default, no Kafka. */
+  /** Addresses of a Kafka. Default: none, and the log comes from user-management by HTTP. */
   readonly brokers?: readonly string[] | undefined;
   /** Default: one of its own, `rescind.revocations.<random>`, so that fleets can share a broker. */
   readonly topic?: string;
   /** Instances of each guarded service. Default 2. */
   readonly prices?: number;
   readonly orders?: number;
-  /** More variables, for all services, or for user-management or the guarded ones alone. */
+  /** Additional variables of all services. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Additional variables of user-management. */
   readonly issuerEnvironment?: Readonly<Record<string, string>>;
+  /** Additional variables of the guarded services. */
   readonly guardedEnvironment?: Readonly<Record<string, string>>;
-  /** Guarded services that live elsewhere, such as those of a test; after prices and orders. Default none. */
+  /** Additional guarded services, such as those of a test, after prices and orders. Default none. */
   readonly others?: readonly OtherService[];
-  /** OAuth clients, as CLIENTS_FILE has them. Default: `web` alone, which may renew by its access token. */
+  /** OAuth clients, as in CLIENTS_FILE, beside `web`, which may renew by its access token. Default none. */
   readonly clients?: Readonly<Record<string, object>> | undefined;
-  /** Starts nothing yet. Default: everything is started and ready. */
+  /** Whether the processes are started and ready. Default true. */
   readonly started?: boolean;
 }
 
@@ -34,7 +36,7 @@ export interface FleetOperator {
   readonly secret: string;
 }
 
-/** A service that takes the variables of prices and its credential, and more. */
+/** A service with the variables and the credential of prices, and additional variables. */
 interface OtherService {
   readonly name: string;
   /** The file that starts it. */
@@ -42,19 +44,19 @@ interface OtherService {
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** One user-management and instances of prices and orders, as processes with files of their own. */
+/** A user-management and instances of prices and orders, as processes with their own files. */
 export interface Fleet extends AsyncDisposable {
   readonly issuer: ServiceProcess;
   /** prices-1, prices-2, … orders-1, … */
   readonly instances: readonly ServiceProcess[];
   readonly client: FleetClient;
-  /** Where user-management is administered. */
+  /** Address of the administration of user-management. */
   readonly adminUrl: string;
-  /** Who may administer everything, by HTTP Basic. */
+  /** An operator with all scopes, by HTTP Basic. */
   readonly operator: FleetOperator;
-  /** The file that says so, with the secret. */
+  /** The file of operators, with the secret. */
   readonly operatorsFile: string;
-  /** Holds every file of the fleet; removed at the end. */
+  /** Directory of all files of the fleet; `close` removes it. */
   readonly directory: string;
   readonly topic: string;
   /** Ends every process and removes the files. */
@@ -96,7 +98,9 @@ const checkOptions = optionsOf<FleetOptions>('openFleet', {
 });
 
 /**
- * @throws Error when a service does not become ready; nothing is left behind then
+ * Opens a fleet on free ports. `close`, or the end of this process, ends its processes and removes its files.
+ *
+ * @throws Error when a service does not become ready; it then closes the fleet
  * @throws TypeError for an option that is unknown or wrong
  */
 export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {

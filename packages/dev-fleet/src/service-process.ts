@@ -10,48 +10,48 @@ export type LogLine = Readonly<Record<string, unknown>>;
 export interface ServiceOptions {
   /** The folder under services/. */
   readonly service: string;
-  /** The file that starts it. Default: the service's own. */
+  /** The main file. Default: the service's own. */
   readonly main?: string | undefined;
   /** Its name in messages, such as `prices-2`. */
   readonly name: string;
   readonly environment: Readonly<Record<string, string>>;
   readonly port: number;
   readonly managementPort: number;
-  /** Of the operator's API, where the service has one. */
+  /** Port of the administration, if the service has one. */
   readonly adminPort?: number | undefined;
-  /** Told the process id whenever one starts. */
+  /** Called with the process id at each start. */
   readonly started: (pid: number) => void;
 }
 
-/** A service as a process of its own, on ports and files that stay the same when it is started again. */
+/** A service as a process. Ports and files stay the same when it is started again. */
 export interface ServiceProcess {
   readonly name: string;
   readonly service: string;
   /** Public address, without a slash at the end. */
   readonly url: string;
   readonly managementUrl: string;
-  /** Address of the operator's API; undefined where the service has none. */
+  /** Address of the administration; undefined: the service has none. */
   readonly adminUrl: string | undefined;
-  /** The file that starts it; a change counts from the next start. */
+  /** The main file. A change takes effect at the next start. */
   main: string;
-  /** What it was started with; a change counts from the next start. */
+  /** Its variables. A change takes effect at the next start. */
   readonly environment: Record<string, string>;
-  /** All lines it has logged since it was first started. */
+  /** All log lines since the first start. */
   readonly lines: readonly string[];
-  /** Process id, or undefined when it does not run. */
+  /** The process id; undefined: it does not run. */
   pid(): number | undefined;
-  /** Starts it; resolves when it listens, which is before it is ready. @throws Error with the log's end when it exits */
+  /** Starts it. Resolves when it listens, before it is ready. @throws Error with the end of its log when it exits */
   start(): Promise<void>;
   /** Resolves when /readyz answers 200. @throws Error after `deadlineMs` (default 30 000) */
   ready(deadlineMs?: number): Promise<void>;
-  /** The answer of /readyz now; status 0 when nobody answers. */
+  /** The present response of /readyz; status 0 without a response. */
   health(): Promise<{ readonly status: number; readonly body: HealthBody }>;
-  /** Sends a signal (default SIGTERM) and resolves with the exit code when it has ended. */
+  /** Sends a signal (default SIGTERM). Resolves with the exit code when the process has ended. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
-  /** Freezes the process (SIGSTOP): its event loop stands still. */
+  /** Freezes the process (SIGSTOP). */
   pause(): void;
   resume(): void;
-  /** The first line whose `event` (or message) is this, from index `from` on. */
+  /** The first line with this `event` (or message), from index `from` on. */
   line(event: string, from?: number): LogLine | undefined;
 }
 
@@ -61,7 +61,7 @@ export interface HealthBody {
 }
 
 const SERVICES = fileURLToPath(new URL('../../../services/', import.meta.url));
-/** Node with type stripping starts a service in half a second; two busy cores take longer. */
+/** A service starts in half a second; on two busy cores it takes longer. */
 const LISTEN_LIMIT_MS = 30_000;
 
 export function createServiceProcess(options: ServiceOptions): ServiceProcess {
@@ -173,7 +173,7 @@ function parseLine(text: string): LogLine | undefined {
   }
 }
 
-/** Looks every 20 ms. @throws Error when the deadline has passed, or what `check` throws */
+/** Polls the condition every 20 ms. @throws Error after the deadline, or the error of `check` */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
@@ -183,7 +183,7 @@ export async function until(
   const end = performance.now() + deadlineMs;
   while (!(await condition())) {
     check();
-    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms in vain until ${what}`);
+    if (performance.now() > end) throw new Error(`waited ${deadlineMs} ms until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

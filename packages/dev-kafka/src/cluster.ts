@@ -1,48 +1,50 @@
-import type { SecureAccess } from './java/secure.ts';
-import { waitForMetadata } from './listening.ts';
+import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { SecureAccess } from './java-security.ts';
 
-/** One broker of a cluster we run, whatever it runs in. */
+/** One broker of a cluster that this package runs, in Docker or as a Java process. */
 export interface ClusterNode {
   readonly address: string;
-  /** Resolves when it has been started, not when it serves. */
+  /** Resolves when its process has started, before it serves. */
   start(): Promise<void>;
   kill(): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
-  /** @throws Error when it has ended by itself */
+  /** @throws Error when its process has ended by itself */
   check(): void;
 }
 
 /** A real Kafka for tests and for the demo. */
 export interface Broker extends AsyncDisposable {
-  /** Addresses, `host:port`. */
+  /** Addresses of the brokers, as `host:port`. */
   readonly brokers: string[];
-  /** Where it runs: elsewhere (`given`), in Docker, or as a Java process. */
+  /** Where it runs: outside of this package (`given`), in Docker, or as a Java process. */
   readonly kind: 'given' | 'docker' | 'java';
-  /** The guarded listeners, when asked for. */
+  /** The listeners with authentication; undefined without `users`. */
   readonly secure: SecureAccess | undefined;
-  /** Kills one broker (1, 2, 3) or all, with SIGKILL. @throws Error for one that runs elsewhere, as all below do */
+  /** Kills one broker (1, 2, 3) or all, with SIGKILL. This and the methods below throw an Error for a `given` Kafka. */
   stop(node?: number): Promise<void>;
-  /** Starts it again, on the same ports and the same data; resolves when it serves. */
+  /** Starts it again, with the same ports and data. Resolves when it serves. */
   start(node?: number): Promise<void>;
-  /** Freezes it (SIGSTOP): connections stay open and nothing answers. */
+  /** Freezes it (SIGSTOP): connections stay open without answers. */
   pause(node?: number): Promise<void>;
   resume(node?: number): Promise<void>;
-  /** Ends it and removes its data. One that runs elsewhere goes on. */
+  /** Ends it and removes its data. A `given` Kafka is left alone. */
   close(): Promise<void>;
 }
 
-/** Three brokers with small heaps on a busy machine need a while; one needs two seconds. */
+/** One broker starts in two seconds; three with small heaps on a busy machine take much longer. */
 const SERVING_LIMIT_MS = 90_000;
 
-export interface Cluster {
+interface Cluster {
   readonly kind: 'docker' | 'java';
   readonly nodes: readonly ClusterNode[];
   readonly secure: SecureAccess | undefined;
   readonly remove: () => Promise<void>;
 }
 
-/** Starts the nodes and makes a broker of them. What was started is removed if they do not come to serve. */
+/** Starts the nodes as one broker. If they do not serve in time, it removes them and throws. */
 export async function openCluster({ kind, nodes, secure, remove }: Cluster): Promise<Broker> {
   const running = new Set<ClusterNode>();
   const chosen = (node: number | undefined) => {
@@ -87,10 +89,10 @@ export async function openCluster({ kind, nodes, secure, remove }: Cluster): Pro
   };
 }
 
-/** A broker that was there before us and stays. */
+/** A Kafka that was running before and stays. */
 export function toGivenBroker(brokers: string[]): Broker {
   const refuse = async () => {
-    throw new Error('this Kafka runs elsewhere (KAFKA_BROKERS): it cannot be stopped or started from here');
+    throw new Error('this Kafka is given by KAFKA_BROKERS: it cannot be stopped or started');
   };
   const close = async () => undefined;
   return {
@@ -104,4 +106,64 @@ export function toGivenBroker(brokers: string[]): Broker {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+const ATTEMPT_MS = 1_000;
+const PAUSE_MS = 50;
+
+/**
+ * Waits until the broker at `address` answers a metadata request with at least `count` brokers: before, topics cannot be created.
+ * @param check called before each attempt; it throws when no answer can come any more
+ */
+async function waitForMetadata(address: string, count: number, deadlineMs: number, check: () => void): Promise<void> {
+  const end = performance.now() + deadlineMs;
+  let last: unknown;
+  while (performance.now() < end) {
+    check();
+    try {
+      if ((await askBrokerCount(address)) >= count) return;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    await delay(PAUSE_MS);
+  }
+  throw new Error(`no Kafka with ${count} broker(s) answered at ${address} within ${deadlineMs} ms`, { cause: last });
+}
+
+/** A metadata request, version 1, without topics. The response begins with the live brokers. */
+function metadataRequest(): Buffer {
+  const client = Buffer.from('rescind-dev-kafka');
+  const request = Buffer.alloc(4 + 10 + client.length + 4);
+  request.writeInt32BE(request.length - 4, 0);
+  request.writeInt16BE(3, 4); // api key: Metadata
+  request.writeInt16BE(1, 6); // version
+  request.writeInt32BE(1, 8); // correlation id
+  request.writeInt16BE(client.length, 12);
+  client.copy(request, 14);
+  request.writeInt32BE(0, 14 + client.length); // no topics
+  return request;
+}
+
+function askBrokerCount(address: string): Promise<number> {
+  const separator = address.lastIndexOf(':');
+  const socket = connect({ host: address.slice(0, separator), port: Number(address.slice(separator + 1)) });
+  return new Promise<number>((resolve, reject) => {
+    let answer = Buffer.alloc(0);
+    socket.setTimeout(ATTEMPT_MS, () => reject(new Error('no answer')));
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the connection was closed')));
+    socket.once('connect', () => socket.write(metadataRequest()));
+    socket.on('data', (chunk: Buffer) => {
+      answer = Buffer.concat([answer, chunk]);
+      // Size, correlation id, number of brokers.
+      if (answer.length >= 12) resolve(answer.readInt32BE(8));
+    });
+  }).finally(() => socket.destroy());
+}
+
+/** A cluster id in Kafka's format. The storage tool would read one that begins with `-` as an option. */
+export function randomClusterId(): string {
+  const id = randomBytes(16).toString('base64url');
+  return id.startsWith('-') ? randomClusterId() : id;
 }

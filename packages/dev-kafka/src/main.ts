@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { openBroker } from './open.ts';
 
-/** `npm run kafka -- --brokers 3`: a Kafka that runs until Ctrl-C. */
+/** `npm run kafka -- --brokers 3` runs a Kafka until Ctrl-C. */
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: { brokers: { type: 'string', default: '1' }, prefer: { type: 'string' } },
@@ -17,13 +17,13 @@ async function main(): Promise<void> {
     brokers: brokers === '3' ? 3 : 1,
     own: true,
     ...(prefer === undefined ? {} : { prefer }),
-    say: (line) => console.error(line),
+    log: (line) => console.error(line),
   });
   console.log(`Kafka (${broker.kind}) listens. In another terminal: export KAFKA_BROKERS=${broker.brokers.join()}`);
-  // Node would end with nothing to wait for.
-  const awake = setInterval(() => undefined, 60_000);
+  // Keeps the process alive: the broker's process does not.
+  const keepAlive = setInterval(() => undefined, 60_000);
   await ended;
-  clearInterval(awake);
+  clearInterval(keepAlive);
 }
 
 await main().catch((error: unknown) => {

@@ -48,7 +48,7 @@ export const p10: Case = {
   pinned: false,
   async run({ quick, say }) {
     const rounds = quick ? 2 : 7;
-    await using three = await openBroker({ own: true, brokers: 3, say });
+    await using three = await openBroker({ own: true, brokers: 3, log: say });
     const options = { brokers: three.brokers, ...INSTANCES, issuerEnvironment: { KAFKA_REPLICATION: '3' } };
     await using fleet = await openBenchFleet(options);
     const user = await fleet.client.register();
@@ -96,7 +96,7 @@ export const p10Late: Case = {
   pinned: false,
   async run({ quick, say }) {
     const logouts = quick ? 10 : 60;
-    await using broker = await openBroker({ own: true, say });
+    await using broker = await openBroker({ own: true, log: say });
     const ports = broker.brokers.map((address) => address.slice(address.lastIndexOf(':') + 1)).join();
     const issuerEnvironment = { KAFKA_LATE_PORTS: ports, KAFKA_LATE_MS: String(LATE_MS) };
     await using fleet = await openBenchFleet({ brokers: broker.brokers, ...INSTANCES, issuerEnvironment });

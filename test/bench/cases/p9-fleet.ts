@@ -28,7 +28,7 @@ interface Sample {
 /** The same text to as many readers: by kafkajs alone, and as a revocation that is denied. */
 async function compare(readers: number, { quick, directory, say }: Setting) {
   const samples = quick ? 60 : 400;
-  const broker = await openBroker({ own: true, say });
+  const broker = await openBroker({ own: true, log: say });
   try {
     const brokers = broker.brokers.join();
     const [topic, rawTopic] = [`rescind.bench.${newTopic()}`, `raw.bench.${newTopic()}`];

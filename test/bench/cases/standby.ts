@@ -52,7 +52,7 @@ export const standby: Case = {
   pinned: false,
   async run({ quick, say }) {
     const [settleMs, durationMs] = quick ? [5_000, 12_000] : [SETTLE_MS, 60_000];
-    await using broker = await openBroker({ own: true, say });
+    await using broker = await openBroker({ own: true, log: say });
     await using fleet = await openBenchFleet({ brokers: broker.brokers, prices: 0, orders: 0 });
     const { issuer, directory } = fleet;
     await delay(settleMs);

@@ -23,7 +23,7 @@ function listens(address: string | undefined): Promise<boolean> {
 
 const directories = () => readdirSync(tmpdir()).filter((name) => name.startsWith('rescind-kafka-'));
 
-test('keeps its addresses and its data when it is killed and started again', async () => {
+test('keeps its addresses and data after it is killed and started again', async () => {
   await using broker = await openBroker({ prefer: 'java' });
   expect(broker.kind).toBe('java');
   const topic = testTopic(broker.brokers);
@@ -41,20 +41,20 @@ test('keeps its addresses and its data when it is killed and started again', asy
   await broker.close();
 });
 
-test('makes no topic by itself', async () => {
+test('creates no topic by itself', async () => {
   await using broker = await openBroker({ prefer: 'java' });
   const topic = testTopic(broker.brokers);
   await expect(topic.write('one')).rejects.toThrow();
 });
 
-test('takes the Kafka that is given, and refuses to stop it', async () => {
+test('uses the Kafka of KAFKA_BROKERS, and refuses to stop it', async () => {
   const environment = { kafkaBrokers: ' kafka-1:9092, kafka-2:9092,', cacheDirectory: temporaryDirectory() };
   await using broker = await openBroker({ environment });
   expect(broker).toMatchObject({ kind: 'given', brokers: ['kafka-1:9092', 'kafka-2:9092'] });
   await expect(broker.stop()).rejects.toThrow('KAFKA_BROKERS');
 });
 
-test('a process that is killed leaves neither a broker nor its data behind', async () => {
+test('removes the broker and its data after its process is killed', async () => {
   const before = new Set(directories());
   const main = spawn(process.execPath, [MAIN, '--prefer', 'java'], { stdio: ['ignore', 'pipe', 'inherit'] });
   let output = '';
@@ -65,8 +65,8 @@ test('a process that is killed leaves neither a broker nor its data behind', asy
   expect(await listens(address)).toBe(true);
   const made = directories().filter((name) => !before.has(name));
   main.kill('SIGKILL');
-  await waitFor('the broker to be gone', async () => !(await listens(address)));
-  await waitFor('one directory to be gone', () => made.some((name) => !existsSync(join(tmpdir(), name))));
+  await waitFor('the end of the broker', async () => !(await listens(address)));
+  await waitFor('the removal of a directory', () => made.some((name) => !existsSync(join(tmpdir(), name))));
 });
 
 test('ends on Ctrl-C', async () => {
@@ -83,7 +83,7 @@ test('ends on Ctrl-C', async () => {
   expect(await listens(address)).toBe(false);
 });
 
-test('says what to install when there is no way', async () => {
+test('names what to install when no Kafka can be run', async () => {
   // Without Docker, Java and Maven on the path; a cache without jars.
   const directory = temporaryDirectory();
   const bin = join(directory, 'bin');
@@ -95,11 +95,11 @@ test('says what to install when there is no way', async () => {
      await openBroker({ prefer: 'java', environment: { kafkaBrokers: undefined, cacheDirectory: '${directory}' } });`,
   );
   const child = spawn(process.execPath, [script], { env: { PATH: bin }, stdio: ['ignore', 'ignore', 'pipe'] });
-  let said = '';
+  let output = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    said += chunk;
+    output += chunk;
   });
   await new Promise((resolve) => child.once('exit', resolve));
-  expect(said).toContain('Install Docker, or Java 17 or newer and Maven, or set KAFKA_BROKERS');
-  expect(said).toContain('there is no `java`');
+  expect(output).toContain('Install Docker, or Java 17 or newer and Maven, or set KAFKA_BROKERS');
+  expect(output).toContain('there is no `java`');
 });

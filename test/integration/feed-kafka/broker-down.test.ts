@@ -10,7 +10,7 @@ async function open(more: { stallMs?: number; sessionTimeoutMs?: number } = {}) 
   const broker = await openBroker({
     own: true,
     properties: { 'group.min.session.timeout.ms': '1000' },
-    say: (line) => console.error(line),
+    log: (line) => console.error(line),
   });
   onTestFinished(() => broker.close());
   const { brokers } = broker;

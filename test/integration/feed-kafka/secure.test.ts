@@ -14,7 +14,7 @@ let broker: Broker;
 let secure: SecureAccess;
 
 beforeAll(async () => {
-  broker = await openBroker({ users: USERS, say: (line) => console.error(line) });
+  broker = await openBroker({ users: USERS, log: (line) => console.error(line) });
   if (broker.secure === undefined) throw new Error('this broker has no guarded listeners');
   secure = broker.secure;
 });

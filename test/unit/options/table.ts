@@ -271,7 +271,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       users: { admin: 'a' },
       properties: { a: 'b' },
       environment: { kafkaBrokers: 'a', cacheDirectory: 'b' },
-      say: method,
+      log: method,
     },
   ],
   openFleet: [

@@ -6,11 +6,11 @@ import type { Fleet } from '../fleet.ts';
 import { openFleet, protectedUrl } from '../fleet.ts';
 import { median, round } from './measure.ts';
 import { createNarrator } from './narrator.ts';
-import { tellStory } from './story.ts';
+import { runStory } from './story.ts';
 
 const USAGE = `usage: npm run demo [-- --kafka] [--once] [--json]
   --kafka  through a real Kafka (KAFKA_BROKERS, else Docker, else Java with Maven); default: embedded, no Kafka
-  --once   ends after the story: status 0 only if every step held
+  --once   ends after the story; exit status 0 only if every step succeeded
   --json   prints one JSON object on standard output, and ends (npm run --silent demo -- --json)`;
 
 function readArguments(): { kafka: boolean; once: boolean; json: boolean } {
@@ -37,14 +37,14 @@ try {
   if (!options.json)
     console.log(`${styleText('bold', 'Rescind')}: a token is refused everywhere, milliseconds after its logout`);
   if (options.kafka) {
-    broker = await openBroker({ say: (line) => narrator.say(line) });
-    narrator.say(`Kafka runs (${broker.kind}) at ${broker.brokers.join(', ')}`);
+    broker = await openBroker({ log: (line) => narrator.note(line) });
+    narrator.note(`Kafka runs (${broker.kind}) at ${broker.brokers.join(', ')}`);
   }
   fleet = await openFleet({ brokers: broker?.brokers });
-  narrator.say(
+  narrator.note(
     `user-management and ${fleet.instances.length} instances are ready: ${fleet.instances.map(({ name }) => name).join(', ')}`,
   );
-  await tellStory({ fleet, broker, narrator, samples });
+  await runStory({ fleet, broker, narrator, samples });
 
   const ok = narrator.steps.length > 0 && narrator.steps.every((step) => step.ok);
   const revokedToDenied = {
@@ -60,12 +60,12 @@ try {
     );
   } else {
     narrator.chapter('From the answer to logout until an instance refuses');
-    narrator.say(
+    narrator.note(
       `median ${revokedToDenied.p50Ms} ms, worst ${revokedToDenied.maxMs} ms, of ${revokedToDenied.samples} measured`,
     );
   }
   process.exitCode = ok ? 0 : 1;
-  if (!options.once && !options.json && !interrupted.signal.aborted) await stayUp(fleet);
+  if (!options.once && !options.json && !interrupted.signal.aborted) await keepRunning(fleet);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
@@ -74,13 +74,13 @@ try {
   await broker?.close();
 }
 
-async function stayUp(running: Fleet): Promise<void> {
+async function keepRunning(running: Fleet): Promise<void> {
   const { issuer, instances } = running;
   const [first] = instances;
   const url = first === undefined ? '' : protectedUrl(first);
   const json = `-H 'content-type: application/json'`;
   console.log(`
-${styleText('bold', 'It stays up. Try it:')}
+${styleText('bold', 'The fleet keeps running. Try it:')}
 
   user-management  ${issuer.url}   its administration: ${running.adminUrl}
 ${instances.map((instance) => `  ${instance.name.padEnd(15)}  ${protectedUrl(instance)}   health: ${instance.managementUrl}/readyz`).join('\n')}
@@ -94,7 +94,7 @@ ${instances.map((instance) => `  ${instance.name.padEnd(15)}  ${protectedUrl(ins
   OPERATOR=$(sed 's/{"\\([^"]*\\)":{"secret":"\\([^"]*\\)".*/\\1:\\2/' ${running.operatorsFile})
   curl -s -w '\\n' -u "$OPERATOR" "${running.adminUrl}/admin/revocations?limit=2"
   curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"cutoffs":[{"claim":"iss"}]}' ${running.adminUrl}/admin/revocations/preview
-  curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"confirm":"everybody","why":"to see it"}' ${running.adminUrl}/admin/emergency
+  curl -s -w '\\n' -u "$OPERATOR" ${json} -d '{"confirm":"everybody","why":"a test"}' ${running.adminUrl}/admin/emergency
 
 Ctrl-C ends it.`);
   if (!interrupted.signal.aborted) await once(interrupted.signal, 'abort');

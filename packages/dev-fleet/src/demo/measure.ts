@@ -1,34 +1,37 @@
+import type { Answer, Tokens } from '../client.ts';
 import { bearer, codeOf, request } from '../client.ts';
+import type { Fleet } from '../fleet.ts';
 import { protectedUrl } from '../fleet.ts';
 import type { ServiceProcess } from '../service-process.ts';
 
-/** How an instance answered a token: the status, and the code of a refusal. */
-export interface Verdict {
+/** The response of an instance to a token: its status, and the code of a refusal. */
+interface Verdict {
   readonly status: number;
   readonly code: string | undefined;
 }
 
+/** Sends a request with the token to an instance. */
 export async function ask(instance: ServiceProcess, token: string): Promise<Verdict> {
   const answer = await request(protectedUrl(instance), bearer(token));
   return { status: answer.status, code: codeOf(answer) };
 }
 
-/** How many of the instances accept the token now. */
-export async function acceptedBy(instances: readonly ServiceProcess[], token: string): Promise<number> {
+/** How many of the instances accept the token. */
+async function acceptedBy(instances: readonly ServiceProcess[], token: string): Promise<number> {
   const verdicts = await Promise.all(instances.map((instance) => ask(instance, token)));
   return verdicts.filter(({ status }) => status === 200).length;
 }
 
-export interface Refusal {
+interface Refusal {
   readonly instance: string;
-  /** From `since` to the answer that refused, in ms. */
+  /** Time from `since` to the refusing response, in ms. */
   readonly ms: number;
 }
 
 /**
- * Asks each instance again and again until it refuses the token as revoked.
+ * Sends requests to each instance until it refuses the token as revoked.
  * @param since a reading of performance.now()
- * @throws Error when one has not after `limitMs`, or answers with something else
+ * @throws Error when an instance still accepts it after `limitMs`, or has another response
  */
 export async function untilRefused(
   instances: readonly ServiceProcess[],
@@ -57,3 +60,19 @@ export function median(values: readonly number[]): number {
 }
 
 export const round = (ms: number): number => Math.round(ms * 10) / 10;
+
+export async function logOutAndWatch({ client, instances }: Fleet, tokens: Tokens): Promise<Refusal[]> {
+  expectStatus(await client.logout(tokens.access_token), 204, 'logout');
+  return untilRefused(instances, tokens.access_token, performance.now());
+}
+
+export async function expectAccepted(instances: readonly ServiceProcess[], tokens: Tokens): Promise<void> {
+  const accepted = await acceptedBy(instances, tokens.access_token);
+  if (accepted !== instances.length) throw new Error(`only ${accepted} of ${instances.length} accept it`);
+}
+
+export function expectStatus(answer: Answer, status: number, what: string): void {
+  if (answer.status !== status) throw new Error(`${what} answered ${answer.status} instead of ${status}`);
+}
+
+export const slowest = (refusals: readonly Refusal[]): number => Math.max(...refusals.map(({ ms }) => ms));

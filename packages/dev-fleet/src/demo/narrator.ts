@@ -4,24 +4,24 @@ import { round } from './measure.ts';
 interface Step {
   readonly name: string;
   readonly ok: boolean;
-  /** How long what the step is about took; absent where no time matters. */
+  /** The time that the step measures, in ms; absent: it measures none. */
   readonly ms?: number;
 }
 
-/** Tells the story as it happens, and keeps what happened. */
+/** Prints the steps of the demo, and records their results. */
 export interface Narrator {
   readonly steps: readonly Step[];
   chapter(title: string): void;
-  /** A remark between steps. */
-  say(text: string): void;
+  /** Prints a remark between steps. */
+  note(text: string): void;
   /**
-   * Does a step and tells how it went. `work` gives what to add to the line, and the time that matters; what it throws
-   * makes the step fail, and the story goes on.
+   * Runs a step and prints its result. `work` returns a detail for the line, and the measured time. If it throws, the step has failed,
+   * and the demo continues. Resolves with whether it succeeded.
    */
   step(name: string, work: () => Promise<{ readonly detail?: string; readonly ms?: number }>): Promise<boolean>;
 }
 
-/** @param write where lines go; absent: nowhere (`--json`) */
+/** @param write prints a line; undefined: nothing is printed (`--json`) */
 export function createNarrator(write: ((line: string) => void) | undefined, startedAt: number): Narrator {
   const steps: Step[] = [];
   const print = write ?? (() => undefined);
@@ -29,7 +29,7 @@ export function createNarrator(write: ((line: string) => void) | undefined, star
   return {
     steps,
     chapter: (title) => print(`\n${styleText('bold', title)}`),
-    say: (text) => print(`${clock()}    ${styleText('dim', text)}`),
+    note: (text) => print(`${clock()}    ${styleText('dim', text)}`),
     async step(name, work) {
       try {
         const { detail, ms } = await work();

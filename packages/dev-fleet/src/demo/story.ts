@@ -1,14 +1,12 @@
 import type { Broker } from '@rescind/dev-kafka';
-import type { Tokens, User } from '../client.ts';
+import type { Answer, Tokens, User } from '../client.ts';
+import { request } from '../client.ts';
 import type { Fleet } from '../fleet.ts';
 import { until } from '../service-process.ts';
-import { expectAccepted, expectStatus, logOutAndWatch, slowest } from './acts.ts';
-import { ask, round, untilRefused } from './measure.ts';
-import { operatorActs } from './operator.ts';
-import type { Stage } from './stage.ts';
-import { tokenIsStolen } from './thief.ts';
+import { ask, expectAccepted, expectStatus, logOutAndWatch, round, slowest, untilRefused } from './measure.ts';
+import type { Narrator } from './narrator.ts';
 
-/** Devices that log in and out one after another, so that the figure is more than one throw of the dice. */
+/** How many devices log in and out one after another, for a median of many samples. */
 const MORE_DEVICES = 20;
 
 interface People {
@@ -17,8 +15,8 @@ interface People {
   readonly phone: Tokens;
 }
 
-/** Plays the whole story. Each line is requests that were made; a step that fails is told, and the next one tried. */
-export async function tellStory(stage: Stage): Promise<void> {
+/** Runs all steps of the demo, each by real requests. After a failed step it continues with the next one. */
+export async function runStory(stage: Stage): Promise<void> {
   const people = await oneLogsOut(stage);
   if (people === undefined) return;
   await moreDevices(stage, people.user);
@@ -58,7 +56,7 @@ async function oneLogsOut({ fleet, narrator, samples }: Stage): Promise<People |
     await expectAccepted(instances, phone);
     return {};
   });
-  await narrator.step('the refresh token of the laptop is dead too', async () => {
+  await narrator.step('the refresh token of the laptop is refused too', async () => {
     expectStatus(await client.refresh(laptop.refresh_token), 400, 'refresh');
     return {};
   });
@@ -67,15 +65,15 @@ async function oneLogsOut({ fleet, narrator, samples }: Stage): Promise<People |
 
 async function moreDevices({ fleet, narrator, samples }: Stage, user: User): Promise<void> {
   await narrator.step(`${MORE_DEVICES} more devices log in and out, one after another`, async () => {
-    const slow: number[] = [];
+    const times: number[] = [];
     for (let device = 1; device <= MORE_DEVICES; device += 1) {
       const tokens = await fleet.client.login(user, `device ${device}`);
       await expectAccepted(fleet.instances, tokens);
       const refusals = await logOutAndWatch(fleet, tokens);
       samples.push(...refusals.map(({ ms }) => ms));
-      slow.push(slowest(refusals));
+      times.push(slowest(refusals));
     }
-    const worst = Math.max(...slow);
+    const worst = Math.max(...times);
     return { detail: `the slowest instance refused after ${round(worst)} ms at worst`, ms: worst };
   });
 }
@@ -98,7 +96,7 @@ async function instanceComesBack({ fleet, narrator }: Stage, { phone }: People):
     const began = performance.now();
     await away.start();
     const listening = performance.now();
-    // It is asked from its first moment on, as a load balancer that ignores readiness would.
+    // It gets requests from its start on, as from a load balancer that ignores readiness.
     let early = 0;
     for (;;) {
       const health = await away.health();
@@ -120,7 +118,7 @@ async function brokerGoesAway({ fleet, narrator }: Stage, broker: Broker, user: 
   const { client, instances } = fleet;
   narrator.chapter('Kafka dies');
   if (broker.kind === 'given') {
-    narrator.say('left out: this Kafka was given by KAFKA_BROKERS, and is not ours to kill');
+    narrator.note('skipped: this Kafka is given by KAFKA_BROKERS, and the demo does not stop it');
     return;
   }
   let tokens: Tokens | undefined;
@@ -139,29 +137,97 @@ async function brokerGoesAway({ fleet, narrator }: Stage, broker: Broker, user: 
       return { detail: `every instance refused after ${round(slowest(refusals))} ms`, ms: slowest(refusals) };
     },
   );
-  await narrator.step('while Kafka is away, HTTP is as quick', async () => {
+  await narrator.step('while Kafka is down, HTTP is as fast', async () => {
     const another = await client.login(user, 'watch');
     await expectAccepted(instances, another);
     const refusals = await logOutAndWatch(fleet, another);
     return { detail: `every instance refused after ${round(slowest(refusals))} ms`, ms: slowest(refusals) };
   });
-  await narrator.step('the broker comes back: all read from Kafka again, and the log is whole', async () => {
+  await narrator.step('the broker comes back: all instances read from Kafka again, with the complete log', async () => {
     const began = performance.now();
     await broker.start();
     await until(
-      'every instance reads a whole log from Kafka',
-      async () => (await wholeByKafka(fleet)) === instances.length,
+      'every instance reads the complete log from Kafka',
+      async () => (await completeByKafka(fleet)) === instances.length,
       60_000,
     );
     return { detail: `${instances.length} of ${instances.length}`, ms: performance.now() - began };
   });
 }
 
-/** How many instances read from Kafka, have all of the log, and say so in their health. */
-async function wholeByKafka({ instances }: Fleet): Promise<number> {
+/** How many instances report in their health that they read from Kafka and have the complete log. */
+async function completeByKafka({ instances }: Fleet): Promise<number> {
   const answers = await Promise.all(instances.map((instance) => instance.health()));
   return answers.filter(({ status, body }) => {
     const feed = body.checks?.find(({ name }) => name === 'feed');
     return status === 200 && feed?.status === 'pass' && feed.way === 'kafka' && feed.lag === 0;
   }).length;
+}
+
+/** A thief reuses a refresh token; the reuse ends the session. */
+async function tokenIsStolen({ fleet, narrator }: Stage, user: User): Promise<void> {
+  const { client, instances } = fleet;
+  narrator.chapter('A stolen refresh token');
+  let stolen: Tokens | undefined;
+  let present: Tokens | undefined;
+  await narrator.step('a desktop logs in and refreshes twice; each refresh token works once', async () => {
+    stolen = await client.login(user, 'desktop');
+    const next = await client.refreshed(stolen.refresh_token);
+    present = await client.refreshed(next.refresh_token);
+    await expectAccepted(instances, present);
+    return {};
+  });
+  if (stolen === undefined || present === undefined) return;
+  const { refresh_token } = stolen;
+  const { access_token } = present;
+  await narrator.step('a thief uses the first one again: the session ends, access tokens included', async () => {
+    expectStatus(await client.refresh(refresh_token), 400, 'refresh');
+    const refusals = await untilRefused(instances, access_token, performance.now());
+    return { detail: `every instance refused after ${round(slowest(refusals))} ms`, ms: slowest(refusals) };
+  });
+}
+
+/** An operator previews a cut-off of everybody, and then performs it. */
+async function operatorActs({ fleet, narrator }: Stage, user: User): Promise<void> {
+  const { client, instances } = fleet;
+  narrator.chapter('The operator');
+  let watch: Tokens | undefined;
+  await narrator.step('previews a logout of everybody: how many sessions would end?', async () => {
+    for (const device of ['television', 'car', 'watch']) watch = await client.login(user, device);
+    if (watch !== undefined) await expectAccepted(instances, watch);
+    const answer = await operate(fleet, 'revocations/preview', { cutoffs: [{ claim: 'iss' }] });
+    expectStatus(answer, 200, 'the preview');
+    const { sessions } = answer.body as { readonly sessions: number };
+    if (sessions < 3) throw new Error(`${sessions} sessions, although three have just begun`);
+    return { detail: `${sessions}; nothing has changed` };
+  });
+  if (watch === undefined) return;
+  const { access_token } = watch;
+  await narrator.step('logs everybody out by one call: every instance refuses', async () => {
+    const answer = await operate(fleet, 'emergency', { confirm: 'everybody', why: 'the demo shows it' });
+    expectStatus(answer, 201, 'the emergency');
+    const refusals = await untilRefused(instances, access_token, performance.now());
+    return { detail: `${round(slowest(refusals))} ms`, ms: slowest(refusals) };
+  });
+  await narrator.step('a new login works at once, everywhere', async () => {
+    await expectAccepted(instances, await client.login(user, 'watch'));
+    return {};
+  });
+}
+
+function operate({ adminUrl, operator }: Fleet, what: string, body: object): Promise<Answer> {
+  const credential = Buffer.from(`${operator.name}:${operator.secret}`).toString('base64');
+  return request(`${adminUrl}/admin/${what}`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${credential}`, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+interface Stage {
+  readonly fleet: Fleet;
+  readonly broker: Broker | undefined;
+  readonly narrator: Narrator;
+  /** All times from the response to a logout to the refusal by an instance, in ms, with all processes running. */
+  readonly samples: number[];
 }

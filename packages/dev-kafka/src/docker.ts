@@ -1,12 +1,9 @@
 import type { StartedNetwork } from 'testcontainers';
 import { GenericContainer, getContainerRuntimeClient, ImageName, Network, Wait } from 'testcontainers';
-import type { Broker, ClusterNode } from '../cluster.ts';
-import { openCluster } from '../cluster.ts';
-import { randomClusterId } from '../cluster-id.ts';
-import { disableRyuk } from '../environment.ts';
-import { clusterProperties } from '../java/properties.ts';
-import { freePorts } from '../ports.ts';
-import { openWatchdog } from '../watchdog.ts';
+import type { Broker, ClusterNode } from './cluster.ts';
+import { openCluster, randomClusterId } from './cluster.ts';
+import { freePorts, openWatchdog } from './host.ts';
+import { clusterProperties } from './java-node.ts';
 
 export interface DockerOptions {
   readonly brokers: number;
@@ -14,17 +11,17 @@ export interface DockerOptions {
 }
 
 const IMAGE = 'apache/kafka:4.3.0';
-/** An image of 400 MB on a slow network; without any, Docker says so much sooner. */
+/** Enough for an image of 400 MB on a slow network. Without a network Docker fails much sooner. */
 const PULL_LIMIT_MS = 180_000;
 
-/** Why Kafka cannot be run in Docker here, or undefined. Pulls the image where it is missing. */
-export async function whyNoDocker(say: (line: string) => void): Promise<string | undefined> {
+/** Pulls the image if it is missing. Returns why Kafka cannot run in Docker on this machine; undefined: it can. */
+export async function checkDocker(log: (line: string) => void): Promise<string | undefined> {
   disableRyuk();
   try {
     const { image } = await getContainerRuntimeClient();
     const name = ImageName.fromString(IMAGE);
     if (await image.exists(name)) return undefined;
-    say(`pulling ${IMAGE}`);
+    log(`pulling ${IMAGE}`);
     await within(PULL_LIMIT_MS, image.pull(name));
     return (await image.exists(name)) ? undefined : `Docker has no image ${IMAGE} and could not pull it`;
   } catch (error) {
@@ -38,14 +35,14 @@ async function within(limitMs: number, work: Promise<void>): Promise<void> {
   await Promise.race([work, promise]).finally(() => clearTimeout(timer));
 }
 
-/** Kafka in containers, each with a port of its own on this machine that stays the same when it is started again. */
+/** Runs Kafka in containers. Each broker has a port on this machine, and keeps it when it is started again. */
 export async function openDockerBroker(options: DockerOptions): Promise<Broker> {
   disableRyuk();
   const ports = await freePorts(options.brokers);
   const network = await new Network().start();
   const clusterId = randomClusterId();
   const names = ports.map((_, index) => `rescind-kafka-${clusterId.replaceAll(/\W/g, '')}-${index + 1}`);
-  // For the day this process is killed; otherwise it removes them itself.
+  // Removes the containers if this process is killed; otherwise `remove` does.
   const watchdog = openWatchdog();
   watchdog.set(`docker rm -f -v ${names.join(' ')}; docker network rm ${network.getId()}`);
   const nodes = ports.map((port, index) =>
@@ -74,7 +71,7 @@ async function removeContainer(name: string): Promise<void> {
     .getById(name)
     .remove({ force: true, v: true })
     .catch((error: { readonly statusCode?: number }) => {
-      // It was never made.
+      // The container was never created.
       if (error.statusCode !== 404) throw error;
     });
 }
@@ -86,7 +83,7 @@ interface NodeOptions {
   readonly network: StartedNetwork;
   readonly clusterId: string;
   readonly properties: Readonly<Record<string, string>>;
-  /** Of the container. */
+  /** The name of the container. */
   readonly name: string;
 }
 
@@ -107,7 +104,7 @@ function createNode(options: NodeOptions): ClusterNode {
     },
     kill: async () => {
       if (containerId === undefined) return;
-      // A paused container takes no signal.
+      // Docker delivers no signal to a paused container.
       const one = await container();
       if ((await one.inspect()).State.Paused) await one.unpause();
       if ((await one.inspect()).State.Running) await one.kill({ signal: 'SIGKILL' });
@@ -148,7 +145,15 @@ function toContainer(options: NodeOptions): GenericContainer {
     .withWaitStrategy(Wait.forLogMessage(/Kafka Server started/));
 }
 
-/** How the image spells a setting: `log.dirs` is KAFKA_LOG_DIRS. */
+/** The image's variable of a setting: KAFKA_LOG_DIRS for `log.dirs`. */
 function toVariable(setting: string): string {
   return `KAFKA_${setting.replaceAll('_', '__').replaceAll('-', '___').replaceAll('.', '_').toUpperCase()}`;
+}
+
+/**
+ * Disables the clean-up container of Testcontainers: it is another image to pull, runs privileged, and does not start on old engines.
+ * The watchdog of this package cleans up instead.
+ */
+function disableRyuk(): void {
+  process.env.TESTCONTAINERS_RYUK_DISABLED ??= 'true';
 }
