@@ -99,13 +99,15 @@ export interface Denylist extends Find, AsyncDisposable {
 
 export interface DenylistParts {
   readonly database: Database;
+  /** A descriptor of the file, to read its pages. `release` closes it. */
+  readonly file: number;
   /** Of its file. */
   readonly digests: Digests;
   /** The name of the file that was set aside at the start, if one was. */
   readonly damaged: string | null;
   readonly telemetry: Telemetry;
   readonly maxMemoryEntries: number;
-  /** Gives the lock back, when the file has been closed. */
+  /** Gives the lock and the descriptor back, when SQLite has closed the file. */
   release(): void;
 }
 
@@ -134,7 +136,7 @@ function labelOf(claim: string): string {
 }
 
 export function createDenylist(parts: DenylistParts): Denylist {
-  const { database, digests, damaged, telemetry, maxMemoryEntries, release } = parts;
+  const { database, file, digests, damaged, telemetry, maxMemoryEntries, release } = parts;
   const table = createTable(database, digests.rows);
   const logs = createLogs(database, digests.logs);
   const census = createCensus(table.tally());
@@ -148,7 +150,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     watch.look();
     access.retry();
   }, WAL_EVERY_MS).unref();
-  const access = createFileAccess({ database, digests, watch, rolledBack });
+  const access = createFileAccess({ database, file, digests, watch, rolledBack });
   const { read: reading } = access;
   function rolledBack(): void {
     logs.rolledBack();
@@ -216,7 +218,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   /**
    * Memory has the fingerprint of a key, and the file has no row of it: two keys of one fingerprint, or a file that has lost a
-   * row. The whole file is compared (0.4 s for a million rows), once for each key; nobody can choose a collision.
+   * row. The whole file is compared (0.5 s for a million rows), once for each key; nobody can choose a collision.
    * @throws RescindError `denylist_unreadable` for a file that differs from its digests
    */
   function expectCollision(iss: string, claim: string, value: string): void {

@@ -25,6 +25,12 @@ export function addTo(sums: Sums, print: Print): void {
   sums.entries += 1;
 }
 
+/** Adds the rows of another set. */
+export function addSums(sums: Sums, { words, entries }: Sums): void {
+  addTo(sums, words);
+  sums.entries += entries - 1;
+}
+
 function subtractFrom(sums: Sums, print: Print): void {
   for (let at = 0; at < WORDS; at += 1) sums.words[at] = ((sums.words[at] as number) - (print[at] as number)) | 0;
   sums.entries -= 1;

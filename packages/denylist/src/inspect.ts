@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { RescindError } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { openDigests, versionBeside } from './digest.ts';
@@ -11,15 +11,9 @@ export type Damage = 'unreadable' | 'header' | 'schema' | 'structure' | 'content
 /** The first bytes of a file: https://sqlite.org/fileformat2.html#the_database_header */
 const HEADER_BYTES = 100;
 
-/** Reads them before SQLite has the file: to close it later would end the locks that SQLite has on it. */
-export function readHeader(path: string): Buffer {
-  const file = openSync(path, 'r');
-  try {
-    const bytes = Buffer.alloc(HEADER_BYTES);
-    return bytes.subarray(0, readSync(file, bytes));
-  } finally {
-    closeSync(file);
-  }
+export function readHeader(file: number): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES);
+  return bytes.subarray(0, readSync(file, bytes, 0, HEADER_BYTES, 0));
 }
 
 /** Whether the header is one that this project writes. SQLite takes some others for orders: to write nothing, for one. */
@@ -83,16 +77,35 @@ function hasSchemaOf(database: Database, version: number): boolean {
 }
 
 /**
- * Compares everything in the file with its digests, in one pass.
+ * Compares everything in the file with its digests. Reads the pages of the file first; only SQLite can say that they differ.
+ * @param file a descriptor that is open for as long as the database is
  * @returns what is wrong with it, or undefined
  */
-export function compare(database: Database): Damage | undefined {
-  return damageIn(() => (openDigests(database)?.agreeWith(scan(database)) ? undefined : 'content'));
+export function compare(database: Database, file: number): Damage | undefined {
+  return damageIn(() => {
+    const digests = openDigests(database);
+    if (digests === undefined) return 'content';
+    const agrees = (emptyLog(database) && digests.agreeWith(scan(database, file))) || digests.agreeWith(scan(database));
+    return agrees ? undefined : 'content';
+  });
+}
+
+/** Copies the write-ahead log into the file. False: a reader of another process, or the disk, is in the way. */
+function emptyLog(database: Database): boolean {
+  const waits = Number(database.pragma('busy_timeout', { simple: true }));
+  try {
+    database.pragma('busy_timeout = 0');
+    return database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0;
+  } catch {
+    return false;
+  } finally {
+    database.pragma(`busy_timeout = ${waits}`);
+  }
 }
 
 /** As at a start: what SQLite says of its structure, then `compare`. */
-export function compareWhole(database: Database): Damage | undefined {
-  return damageIn(() => (isSound(database) ? compare(database) : 'structure'));
+export function compareWhole(database: Database, file: number): Damage | undefined {
+  return damageIn(() => (isSound(database) ? compare(database, file) : 'structure'));
 }
 
 /** What SQLite says of the system around a file. A file that is shorter than it says is damaged. */

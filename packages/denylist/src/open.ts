@@ -1,4 +1,4 @@
-import { existsSync, renameSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Clock, EpochMillis, Telemetry } from '@rescind/revocation';
 import {
@@ -85,9 +85,18 @@ function openAt(place: string, { clock, telemetry, maxMemoryEntries }: Settings)
   let opened: OpenedFile | undefined;
   try {
     opened = openFile(place, clock, telemetry);
-    return createDenylist({ ...opened, telemetry, maxMemoryEntries, release: lock.release });
+    const { file } = opened;
+    return createDenylist({
+      ...opened,
+      telemetry,
+      maxMemoryEntries,
+      release() {
+        closeSync(file);
+        lock.release();
+      },
+    });
   } catch (error) {
-    opened?.database.close();
+    if (opened !== undefined) close(opened);
     lock.release();
     throw error;
   }
@@ -95,6 +104,8 @@ function openAt(place: string, { clock, telemetry, maxMemoryEntries }: Settings)
 
 interface OpenedFile {
   readonly database: Database.Database;
+  /** Closed after the database: to close it before would end the locks that SQLite has on the file. */
+  readonly file: number;
   readonly digests: Digests;
   /** The name under which a damaged file was set aside. */
   readonly damaged: string | null;
@@ -145,8 +156,7 @@ function shrink(database: Database.Database, telemetry: Telemetry): void {
 function tryFile(place: string): Found {
   createOwnFile(place);
   refuseSecondName(place, 'denylist_locked');
-  const header = readHeader(place);
-  const database = new Database(place, { timeout: BUSY_TIMEOUT_MS });
+  const { file, header, database } = openConnection(place);
   try {
     let isMigrated = false;
     let damage = inspect(database, place, header);
@@ -156,20 +166,36 @@ function tryFile(place: string): Found {
         const version = migrate(database);
         isMigrated = version !== VERSION && version !== 0;
         if (version === 'differs') return 'content';
-        return version === VERSION ? compare(database) : undefined;
+        return version === VERSION ? compare(database, file) : undefined;
       });
     }
     const digests = damage === undefined ? openDigests(database) : undefined;
     if (digests !== undefined) {
       requireWritable(database);
-      return { database, digests, isMigrated };
+      return { database, file, digests, isMigrated };
     }
-    database.close();
+    close({ database, file });
     return { damage: damage ?? 'content' };
   } catch (error) {
-    database.close();
+    close({ database, file });
     throw error;
   }
+}
+
+function openConnection(place: string) {
+  const file = openSync(place, 'r');
+  try {
+    const header = readHeader(file);
+    return { file, header, database: new Database(place, { timeout: BUSY_TIMEOUT_MS }) };
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+function close({ database, file }: Pick<OpenedFile, 'database' | 'file'>): void {
+  database.close();
+  closeSync(file);
 }
 
 /** Renames a file and its write-ahead log, and returns the new name. */

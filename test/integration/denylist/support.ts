@@ -1,6 +1,7 @@
-import { cpSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Denylist } from '@rescind/denylist';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Denylist, DenylistOptions } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
 import type { Cutoff, Denial, LogState } from '@rescind/revocation';
 import { toCutoff } from '@rescind/revocation';
@@ -130,4 +131,24 @@ export function everything(denylist: Denylist) {
   }
   const names = ISSUERS.map((iss) => [...denylist.names(iss)].sort());
   return { rows, names, count: denylist.count(), byClaim: denylist.countByClaim(), owed: denylist.owed() };
+}
+
+export type Open = (options: DenylistOptions) => Denylist;
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+
+/**
+ * `openDenylist` of a copy of the source with one change.
+ * @param from what stands in the source once
+ */
+export async function mutated(file: string, from: string, to: string): Promise<Open> {
+  const directory = temporaryDirectory();
+  cpSync(join(root, 'packages/denylist'), join(directory, 'denylist'), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
+  const path = join(directory, 'denylist/src', file);
+  const source = readFileSync(path, 'utf8');
+  if (source.split(from).length !== 2) throw new Error(`${file} has not once: ${from}`);
+  writeFileSync(path, source.replace(from, to));
+  const module: { openDenylist: Open } = await import(pathToFileURL(join(directory, 'denylist/src/index.ts')).href);
+  return module.openDenylist;
 }
