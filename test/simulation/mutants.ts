@@ -178,12 +178,12 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   ),
   'what is not understood is passed over': shown((record) =>
     record.kind === 'not-understood'
-      ? { ...record, kind: 'event', txn: '', reason: '', type: '', cutoffs: [], kills: [], skipped: 0, clamped: 0 }
+      ? { ...record, kind: 'event', txn: '', reason: '', type: '', cutOffs: [], kills: [], skipped: 0, clamped: 0 }
       : record,
   ),
   'what lies beyond a gap is not applied': shown((record, state) =>
     record.kind === 'event' && isOwn(record, state) && record.seq > state.kept.seq + 1
-      ? { ...record, cutoffs: [] }
+      ? { ...record, cutOffs: [] }
       : record,
   ),
   'a gap is not mended': bent((state) => ({ ...state, repair: { ...state.repair, dueAt: null } })),

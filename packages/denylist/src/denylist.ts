@@ -1,5 +1,5 @@
 import type {
-  Cutoff,
+  CutOffRow,
   EpochMillis,
   Find,
   HealthCheck,
@@ -9,7 +9,7 @@ import type {
   Telemetry,
   WalBound,
 } from '@rescind/revocation';
-import { createWalBound, METRICS, mergeCutoffs, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { createWalBound, METRICS, mergeRows, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { createCensus } from './census.ts';
 import type { Digests } from './digest.ts';
@@ -42,7 +42,7 @@ export interface Denylist extends Find, AsyncDisposable {
    * the file is asked each time (some 5 to 10 µs). When the file cannot be read, an owed row that nothing can exceed still
    * answers.
    */
-  row(iss: string, claim: string, value: string): Cutoff | undefined;
+  row(iss: string, claim: string, value: string): CutOffRow | undefined;
 
   /** What the file holds of a log, or undefined. */
   load(log: string): LogState | undefined;
@@ -177,15 +177,15 @@ export function createDenylist(parts: DenylistParts): Denylist {
   }
   tell(Object.keys(census.countByClaim()));
 
-  function row(iss: string, claim: string, value: string): Cutoff | undefined {
+  function row(iss: string, claim: string, value: string): CutOffRow | undefined {
     const pending = owed.find(iss, claim, value);
     return pending === undefined ? rowOfFile(iss, claim, value) : withRowOfFile(pending);
   }
 
-  function withRowOfFile(pending: Cutoff): Cutoff {
+  function withRowOfFile(pending: CutOffRow): CutOffRow {
     try {
       const held = rowOfFile(pending.iss, pending.claim, pending.value);
-      return held === undefined ? pending : mergeCutoffs(held, pending);
+      return held === undefined ? pending : mergeRows(held, pending);
     } catch (error) {
       // Whatever the file has denies no more than this.
       if (pending.issuedUntil === UNBOUNDED) return pending;
@@ -206,7 +206,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     return all;
   }
 
-  function rowOfFile(iss: string, claim: string, value: string): Cutoff | undefined {
+  function rowOfFile(iss: string, claim: string, value: string): CutOffRow | undefined {
     if (memory.excludes(iss, claim, value)) return undefined;
     const known = database.open ? recent.find(iss, claim, value) : undefined;
     if (known !== undefined) return known;

@@ -1,5 +1,5 @@
-import type { Cutoff, EpochMillis, LogChange, LogState, Quarantined } from '@rescind/revocation';
-import { mergeCutoffs } from '@rescind/revocation';
+import type { CutOffRow, EpochMillis, LogChange, LogState, Quarantined } from '@rescind/revocation';
+import { mergeRows } from '@rescind/revocation';
 
 /** Of one log: the newest state, and what of its quarantine changes with it. */
 interface OwedLog {
@@ -8,7 +8,7 @@ interface OwedLog {
   readonly release: Map<string, Pick<Quarantined, 'epoch' | 'seq'>>;
 }
 
-type Values = Map<string, Cutoff>;
+type Values = Map<string, CutOffRow>;
 
 /**
  * What is enforced and not yet in the file, merged: one row for each key, one state for each log. It is what the next commit
@@ -17,10 +17,10 @@ type Values = Map<string, Cutoff>;
 export interface Owed {
   add(change: LogChange): void;
   /** The row of this key that the file does not have yet. */
-  find(iss: string, claim: string, value: string): Cutoff | undefined;
+  find(iss: string, claim: string, value: string): CutOffRow | undefined;
   /** The claims that some row of this issuer is about: the same array until a claim is added or all is cleared. */
   names(iss: string): readonly string[];
-  rows(): Iterable<Cutoff>;
+  rows(): Iterable<CutOffRow>;
   /** The change of each log without its rows. */
   logs(): LogChange[];
   /** How many rows it holds; an event in quarantine counts as `QUARANTINED_ROWS`, since it may be as large. */
@@ -52,11 +52,11 @@ export function createOwed(): Owed {
     return values;
   }
 
-  function addRow(cutoff: Cutoff): void {
+  function addRow(cutoff: CutOffRow): void {
     const values = valuesOf(cutoff.iss, cutoff.claim);
     const held = values.get(cutoff.value);
     if (held === undefined) count += 1;
-    values.set(cutoff.value, held === undefined ? cutoff : mergeCutoffs(held, cutoff));
+    values.set(cutoff.value, held === undefined ? cutoff : mergeRows(held, cutoff));
   }
 
   function addLog({ state, quarantine = [], release = [] }: LogChange): void {
@@ -76,7 +76,7 @@ export function createOwed(): Owed {
     }
   }
 
-  function* rows(): Generator<Cutoff> {
+  function* rows(): Generator<CutOffRow> {
     for (const claims of issuers.values()) for (const values of claims.values()) yield* values.values();
   }
 

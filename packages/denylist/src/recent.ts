@@ -1,4 +1,4 @@
-import type { Cutoff } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation';
 import type { Changes, RowKey } from './table.ts';
 
 /**
@@ -7,8 +7,8 @@ import type { Changes, RowKey } from './table.ts';
  * again.
  */
 export interface Recent {
-  find(iss: string, claim: string, value: string): Cutoff | undefined;
-  keep(row: Cutoff): void;
+  find(iss: string, claim: string, value: string): CutOffRow | undefined;
+  keep(row: CutOffRow): void;
   /** Forgets what a transaction has changed: in the tick that has committed. */
   committed(changes: Changes): void;
 }
@@ -18,7 +18,7 @@ const MOST = 2_048;
 
 export function createRecent(): Recent {
   // By value alone, so that no key has to be put together: of two rows of one value the later is kept.
-  const rows = new Map<string, Cutoff>();
+  const rows = new Map<string, CutOffRow>();
 
   function forget(keys: readonly RowKey[]): void {
     if (rows.size > 0) for (const { value } of keys) rows.delete(value);

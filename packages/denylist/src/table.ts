@@ -1,5 +1,5 @@
-import type { Cutoff, EpochMillis } from '@rescind/revocation';
-import { mergeCutoffs, UNBOUNDED } from '@rescind/revocation';
+import type { CutOffRow, EpochMillis } from '@rescind/revocation';
+import { mergeRows, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import type { Digest } from './digest.ts';
 import { createRowPrints } from './digest.ts';
@@ -11,7 +11,7 @@ import { restoreText, storeText } from './text.ts';
 import { createOrigins, createWords } from './words.ts';
 
 /** What names a row. */
-export type RowKey = Pick<Cutoff, 'iss' | 'claim' | 'value'>;
+export type RowKey = Pick<CutOffRow, 'iss' | 'claim' | 'value'>;
 
 /** How many rows there are of one (issuer, claim), or how many more. */
 export interface Tally {
@@ -32,13 +32,13 @@ export type Place = readonly [iss: number, claim: number, value: StoredText];
 
 /** The rows in the file. `apply` and `remove` run inside the caller's transaction. */
 export interface Table {
-  row(iss: string, claim: string, value: string): Cutoff | undefined;
+  row(iss: string, claim: string, value: string): CutOffRow | undefined;
   /**
    * Merges rows into those there are.
    * @param mayHold false only for a key that no committed row has: such a row is put in unread
    * @param isBulk whether new rows are put where they go in quickly, to be moved later
    */
-  apply(cutoffs: readonly Cutoff[], mayHold: (key: RowKey) => boolean, isBulk: boolean): Changes;
+  apply(cutoffs: readonly CutOffRow[], mayHold: (key: RowKey) => boolean, isBulk: boolean): Changes;
   /**
    * Moves some of what was put elsewhere, if that is too much.
    * @param anyway whether it is or not
@@ -89,7 +89,7 @@ export function createTable(database: Database, digest: Digest): Table {
     .raw();
   const within = database.prepare<[...StoredKey, ...StoredKey], number>('SELECT (?, ?, ?) <= (?, ?, ?)').pluck();
 
-  function toStored(cutoff: Cutoff): StoredCutoff {
+  function toStored(cutoff: CutOffRow): StoredCutoff {
     return [
       words.add(cutoff.iss),
       words.add(cutoff.claim),
@@ -108,7 +108,7 @@ export function createTable(database: Database, digest: Digest): Table {
     return staging.read(iss, claim, stored, value) ?? select.get(iss, claim, stored);
   }
 
-  function row(iss: string, claim: string, value: string): Cutoff | undefined {
+  function row(iss: string, claim: string, value: string): CutOffRow | undefined {
     const issId = words.find(iss);
     const claimId = words.find(claim);
     if (issId === undefined || claimId === undefined) return undefined;
@@ -128,14 +128,14 @@ export function createTable(database: Database, digest: Digest): Table {
   }
 
   /** Puts in a row of a key that had none before this change. False: it has one of this change. */
-  function addNew(cutoff: Cutoff, isBulk: boolean): boolean {
+  function addNew(cutoff: CutOffRow, isBulk: boolean): boolean {
     const row = toStored(cutoff);
     const isNew = isBulk ? staging.add(cutoff.value, row) : insert.run(...row).changes > 0;
     if (isNew) digest.add(printOfRow(row));
     return isNew;
   }
 
-  function write(cutoff: Cutoff, held: Cutoff | undefined): void {
+  function write(cutoff: CutOffRow, held: CutOffRow | undefined): void {
     const row = toStored(cutoff);
     if (held !== undefined) digest.subtract(printOfRow(toStored(held)));
     digest.add(printOfRow(row));
@@ -166,7 +166,7 @@ export function createTable(database: Database, digest: Digest): Table {
           continue;
         }
         const held = row(cutoff.iss, cutoff.claim, cutoff.value);
-        const merged = held === undefined ? cutoff : mergeCutoffs(held, cutoff);
+        const merged = held === undefined ? cutoff : mergeRows(held, cutoff);
         if (held !== undefined && sameRow(held, merged)) continue;
         write(merged, held);
         (held === undefined ? added : changed).push(cutoff);
@@ -208,7 +208,7 @@ export function createTable(database: Database, digest: Digest): Table {
 }
 
 /** Whether two rows of one key are the same: what comes again is not written again. */
-function sameRow(a: Cutoff, b: Cutoff): boolean {
+function sameRow(a: CutOffRow, b: CutOffRow): boolean {
   return (
     a.issuedUntil === b.issuedUntil &&
     a.expiresAt === b.expiresAt &&

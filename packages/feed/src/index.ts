@@ -1,9 +1,11 @@
 import './errors.ts';
 
+export { writeCutOff } from './event/claims.ts';
 export type { EventDecoder, EventDecoderOptions, EventKeys } from './event/decode.ts';
 export { createEventDecoder, isSigned } from './event/decode.ts';
 export type { EventEncoder, EventEncoderOptions, EventToEncode, HeartbeatToEncode } from './event/encode.ts';
 export { createEventEncoder } from './event/encode.ts';
+export { readOwnEvent } from './event/peek.ts';
 export type {
   BadReason,
   BadRecord,
@@ -13,7 +15,7 @@ export type {
   NotUnderstoodRecord,
   SkippedRecord,
 } from './event/record.ts';
-export { EVENT_KID } from './event/vocabulary.ts';
+export { EVENT_KID, eventTypeName } from './event/vocabulary.ts';
 export type {
   FetchedSet,
   FollowerCore,

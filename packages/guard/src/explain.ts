@@ -1,5 +1,5 @@
 import type { View } from '@rescind/feed';
-import type { Clock, Cutoff, EpochMillis, ErrorCode, RefusingRow } from '@rescind/revocation';
+import type { Clock, CutOffRow, EpochMillis, ErrorCode, RefusingRow } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, issuedAt, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
 import { parseCompactJws } from '@rescind/token';
 import type { Decider } from './decision.ts';
@@ -97,7 +97,7 @@ function explain(claims: Claims, marks: JudgedMarks, trusted: Trusted): Explanat
   return { wrong: null, revoked: verdict.denied, entries: entries.map((row) => toEntry(row, earliest)), issuedAt: at };
 }
 
-const toEntry = (row: Cutoff, earliest: EpochMillis): RefusingEntry => ({
+const toEntry = (row: CutOffRow, earliest: EpochMillis): RefusingEntry => ({
   ...toRefusingRow(row, earliest),
   since: sinceOf(row),
 });

@@ -1,4 +1,4 @@
-import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import { RescindError, revokedAt, UNBOUNDED } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 
@@ -6,7 +6,7 @@ import type { VerifiedToken } from '@rescind/token';
 export interface Revoked {
   readonly token: VerifiedToken;
   /** The row: its `claim` is the scope of the revocation, `txn` its id, `reason` why it was made. */
-  readonly cutoff: Cutoff;
+  readonly cutoff: CutOffRow;
   /** Whether its session has ended too, or only the token: a refresh brings another. */
   readonly endsSession: boolean;
   /** Since when, ms; null where neither the id nor the row says. */
@@ -14,7 +14,7 @@ export interface Revoked {
 }
 
 /** When the revocation was made that a row names: as its id says; else its T, which is the time of a cut-off by time. */
-export function sinceOf({ txn, issuedUntil }: Cutoff): EpochMillis | null {
+export function sinceOf({ txn, issuedUntil }: CutOffRow): EpochMillis | null {
   return revokedAt(txn) ?? (issuedUntil === UNBOUNDED ? null : issuedUntil);
 }
 

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import type { Cutoff, DurationMs, EpochMillis, Find, JudgedToken, Verdict } from '@rescind/revocation';
+import type { CutOffRow, DurationMs, EpochMillis, Find, JudgedToken, Verdict } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, findOnly, judge, RescindError } from '@rescind/revocation';
 import type { JoseHeader, KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
@@ -21,7 +21,7 @@ export interface Trusted {
   /** Whether a cut-off denies it. Of an issuer without a log none does. */
   judge(token: VerifiedToken): Verdict;
   /** The same of claims that nobody signed. @param counts which rows are asked; default all */
-  judgeClaims(claims: Claims, marks: JudgedMarks, counts?: (row: Cutoff) => boolean): Verdict;
+  judgeClaims(claims: Claims, marks: JudgedMarks, counts?: (row: CutOffRow) => boolean): Verdict;
   /** As the cut-offs name its claims. */
   traced(token: VerifiedToken): TracedToken;
   /** The claims that some cut-off is about. */

@@ -1,4 +1,4 @@
-import type { CommittedLog, LastWord, LastWords, LogIdentity, OutboxRow } from '@rescind/issuer/store';
+import type { CommittedLog, EventText, LastWord, LastWords, LogIdentity, OutboxRow } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 import { COLUMNS, PRESENT } from './outbox.ts';
 
@@ -20,8 +20,8 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
   const identity = database.prepare<[], LogIdentity>(
     'SELECT epoch, head, last, floor FROM rescind_meta WHERE epoch IS NOT NULL',
   );
-  const read = database.prepare<[number, number], { seq: number; jws: string }>(
-    `SELECT seq, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ?`,
+  const read = database.prepare<[number, number], EventText>(
+    `SELECT seq, type, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ?`,
   );
   const idAt = database
     .prepare<[number], string>(`SELECT jti FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`)

@@ -1,23 +1,17 @@
 import type { Outbox, OutboxRow } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 
-export const COLUMNS = 'epoch, seq, jti, txn, revocation, expires_at AS expiresAt, appended_at AS appendedAt';
+export const COLUMNS = 'epoch, seq, jti, txn, type, jws, expires_at AS expiresAt, appended_at AS appendedAt';
 /** One statement reads which epoch it is, and its rows. */
 export const PRESENT = 'epoch = (SELECT epoch FROM rescind_meta)';
 
 export function createOutbox(database: Database.Database): Outbox {
   const append = database.prepare(
-    `INSERT INTO rescind_outbox (epoch, seq, jti, txn, jws, revocation, expires_at, appended_at)
-     VALUES (@epoch, @seq, @jti, @txn, @jws, @revocation, @expiresAt, @appendedAt)`,
+    `INSERT INTO rescind_outbox (epoch, seq, jti, txn, type, jws, expires_at, appended_at)
+     VALUES (@epoch, @seq, @jti, @txn, @type, @jws, @expiresAt, @appendedAt)`,
   );
-  const jwsAt = database
-    .prepare<[number], string>(`SELECT jws FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`)
-    .pluck();
   const bottom = database.prepare<[], OutboxRow>(
     `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} ORDER BY seq LIMIT 1`,
-  );
-  const live = database.prepare<[number], OutboxRow>(
-    `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} AND expires_at > ? ORDER BY seq`,
   );
   const liveAfter = database.prepare<[number, number, number], OutboxRow>(
     `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} AND expires_at > ? AND seq > ? ORDER BY seq LIMIT ?`,
@@ -43,9 +37,7 @@ export function createOutbox(database: Database.Database): Outbox {
     async append(row) {
       append.run(row);
     },
-    jwsAt: async (seq) => jwsAt.get(seq),
     bottom: async () => bottom.get(),
-    live: async (at) => live.all(at),
     liveAfter: async (at, after, limit) => liveAfter.all(at, after, limit),
     lowestLive: async (at) => lowestLive.get(at),
     ofTxn: async (txn) => ofTxn.all(txn),

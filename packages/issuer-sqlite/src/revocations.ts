@@ -1,6 +1,6 @@
 import type { OtherIssuers, Revocations } from '@rescind/issuer/store';
-import type { Cutoff } from '@rescind/revocation';
-import { mergeCutoffs } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation';
+import { mergeRows } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
 
 const COLUMNS = `iss, claim, value, issued_until AS issuedUntil, expires_at AS expiresAt, session_until AS sessionUntil, txn,
@@ -19,7 +19,7 @@ export function createRevocations(database: Database.Database): Revocations {
        SELECT claim FROM names WHERE claim IS NOT NULL`,
     )
     .pluck();
-  const row = database.prepare<[string, string, string], Cutoff>(
+  const row = database.prepare<[string, string, string], CutOffRow>(
     `SELECT ${COLUMNS} FROM rescind_revocations WHERE iss = ? AND claim = ? AND value = ?`,
   );
   const put = database.prepare(
@@ -39,7 +39,7 @@ export function createRevocations(database: Database.Database): Revocations {
     row: async (iss, claim, value) => find(iss, claim, value),
     async merge(cutoff) {
       const held = find(cutoff.iss, cutoff.claim, cutoff.value);
-      put.run(held === undefined ? cutoff : mergeCutoffs(held, cutoff));
+      put.run(held === undefined ? cutoff : mergeRows(held, cutoff));
     },
     prune: async (before) => prune.run(before).changes,
   };

@@ -1,5 +1,6 @@
 import { RescindError } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
+import { eventOnce } from './migrations/event-once.ts';
 import { first } from './migrations/first.ts';
 import { keyRotation } from './migrations/key-rotation.ts';
 import { lastWords } from './migrations/last-words.ts';
@@ -11,7 +12,10 @@ import { sessions } from './migrations/sessions.ts';
  * Each entry takes a database from one version to the next, rows and all; never changed once released. The version is
  * kept in a table of ours: `user_version` belongs to the host, whose tables are in the same file.
  */
-const MIGRATIONS: readonly string[] = [first, sessions, keyRotation, lastWords, otherIssuers, outboxKey];
+const MIGRATIONS: readonly (string | ((database: Database.Database) => void))[] = [
+  ...[first, sessions, keyRotation, lastWords, otherIssuers, outboxKey],
+  eventOnce,
+];
 
 /** @throws RescindError `database_newer` */
 export function migrate(database: Database.Database, path: string): void {
@@ -25,7 +29,10 @@ export function migrate(database: Database.Database, path: string): void {
         });
       }
       if (version === MIGRATIONS.length) return;
-      for (const migration of MIGRATIONS.slice(version)) database.exec(migration);
+      for (const migration of MIGRATIONS.slice(version)) {
+        if (typeof migration === 'string') database.exec(migration);
+        else migration(database);
+      }
       database.exec('DELETE FROM rescind_schema');
       database.prepare('INSERT INTO rescind_schema (version) VALUES (?)').run(MIGRATIONS.length);
     })

@@ -1,4 +1,4 @@
-import type { Denial, EpochMillis } from '@rescind/revocation';
+import type { EpochMillis, Revocation } from '@rescind/revocation';
 
 export interface EndSession {
   readonly sid: string;
@@ -55,9 +55,7 @@ export interface CutoffRequest {
 }
 
 /** Where a revocation stands in the log. */
-export interface RevocationRecord {
-  /** The revocation's id, the same however often its event is appended anew. */
-  readonly txn: string;
+export interface RevocationRecord extends Pick<Revocation, 'txn'> {
   readonly epoch: string;
   /** The seq of its (last) event. */
   readonly seq: number;
@@ -86,9 +84,7 @@ export interface Preview {
 }
 
 /** A revocation that still denies something, as it is in the log. */
-export interface RevocationState extends RevocationRecord {
-  readonly reason: string;
-  readonly deny: readonly Denial[];
+export interface RevocationState extends Revocation, RevocationRecord {
   /** When it was appended, the last time. */
   readonly appendedAt: EpochMillis;
   /** Whether the publisher has acknowledged all of it. Without one readers are served from the log itself: true. */

@@ -1,10 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, IssuerClock, Revocation, Telemetry } from '@rescind/revocation';
 import { aliveAt, isLeading, RescindError } from '@rescind/revocation';
 import type { PersistedFloor } from './clock-floor.ts';
 import type { RevocationRecord } from './issuer-revocations.ts';
 import type { HighWaterFile } from './keys/high-water.ts';
-import type { Appender, PlannedEvent, Revocation, SignedEvent } from './log/appender.ts';
+import type { Appender, PlannedEvent, SignedEvent } from './log/appender.ts';
 import { planEvent } from './log/appender.ts';
 import type { WriteGate } from './log/write-gate.ts';
 import type { Storage } from './storage.ts';

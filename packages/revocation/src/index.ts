@@ -21,8 +21,8 @@ export {
   isLeading,
   systemClock,
 } from './clock.ts';
-export type { Cutoff, CutoffOrigin, Denial } from './cutoff.ts';
-export { mergeCutoffs, NEVER, NO_SESSION, toCutoff, UNBOUNDED, UNBOUNDED_CLAIMS } from './cutoff.ts';
+export type { CutOff, CutOffRow, Revocation } from './cut-off.ts';
+export { mergeRows, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from './cut-off.ts';
 export { closeToOthers, createOwnFile, databasePath, makeDirectory, refuseSecondName } from './database-file.ts';
 export type { ErrorCode, RequestIssue, RescindErrorOptions } from './errors.ts';
 export {

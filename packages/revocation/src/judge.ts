@@ -1,11 +1,11 @@
 import type { DurationMs, EpochMillis } from './clock.ts';
-import type { Cutoff } from './cutoff.ts';
+import type { CutOffRow } from './cut-off.ts';
 
 /** What is asked for the rows: synchronous, by (issuer, claim, value), never by a token's text. */
 export interface Find {
   /** The names of claims that some row of this issuer is about: the only ones worth asking. */
   names(iss: string): Iterable<string>;
-  row(iss: string, claim: string, value: string): Cutoff | undefined;
+  row(iss: string, claim: string, value: string): CutOffRow | undefined;
 }
 
 /** A token whose signature, issuer, audience and times have been found good. */
@@ -27,7 +27,7 @@ export type Verdict =
   | {
       readonly denied: true;
       readonly why: 'revoked';
-      readonly cutoff: Cutoff;
+      readonly cutoff: CutOffRow;
       /** Whether that row ends this token's session too, or only the token. */
       readonly endsSession: boolean;
     }
@@ -66,7 +66,7 @@ export function judge(token: JudgedToken, find: Find, options: JudgeOptions = {}
   if (issued === undefined) return { denied: true, why: 'unjudgeable', claim: 'iat' };
   const earliest = issued - (options.skewMs ?? 0);
 
-  let strictest: Cutoff | undefined;
+  let strictest: CutOffRow | undefined;
   for (const claim of find.names(iss)) {
     const held = claim === 'kid' ? token.kid : ownClaim(payload, claim);
     const values = token.inexact?.includes(claim) ? undefined : comparableValues(held);
@@ -116,7 +116,7 @@ function comparable(value: unknown): string | undefined {
   return isExact ? String(value) : undefined;
 }
 
-function isStricter(row: Cutoff, than: Cutoff, issued: EpochMillis): boolean {
+function isStricter(row: CutOffRow, than: CutOffRow, issued: EpochMillis): boolean {
   const ends = issued <= row.sessionUntil;
   if (ends !== issued <= than.sessionUntil) return ends;
   return row.issuedUntil > than.issuedUntil;

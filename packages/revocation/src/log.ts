@@ -1,6 +1,6 @@
 import type { Boot, DurationMs, EpochMillis } from './clock.ts';
 import { CLOCK_TOLERANCE_MS } from './clock.ts';
-import type { Cutoff } from './cutoff.ts';
+import type { CutOffRow } from './cut-off.ts';
 
 /**
  * What a reader keeps of one log, committed with the rows it stands for. A log is the `iss` of its events.
@@ -62,7 +62,7 @@ export interface Quarantined {
 /** What a reader commits in one transaction. */
 export interface LogChange {
   readonly state: LogState;
-  readonly cutoffs: readonly Cutoff[];
+  readonly cutoffs: readonly CutOffRow[];
   readonly quarantine?: readonly Quarantined[];
   /** Quarantined events that have been read or that the floor has passed. */
   readonly release?: readonly Pick<Quarantined, 'epoch' | 'seq'>[];

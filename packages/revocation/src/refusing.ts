@@ -1,6 +1,6 @@
 import type { EpochMillis } from './clock.ts';
-import type { Cutoff } from './cutoff.ts';
-import { NEVER, UNBOUNDED } from './cutoff.ts';
+import type { CutOffRow } from './cut-off.ts';
+import { NEVER, UNBOUNDED } from './cut-off.ts';
 import type { Find, Verdict } from './judge.ts';
 
 /** A row that refuses a token, as whoever runs this is told of it. */
@@ -24,7 +24,7 @@ export interface RefusingRow {
 }
 
 /** @param issued when the token counts as issued, ms: decides whether the row ends its session */
-export function toRefusingRow(row: Cutoff, issued: EpochMillis): RefusingRow {
+export function toRefusingRow(row: CutOffRow, issued: EpochMillis): RefusingRow {
   const { iss, claim, value, txn, reason, epoch, seq, issuedUntil, expiresAt, sessionUntil } = row;
   return {
     ...{ iss, claim, value, txn, reason, epoch, seq },
@@ -35,7 +35,7 @@ export function toRefusingRow(row: Cutoff, issued: EpochMillis): RefusingRow {
 }
 
 /** Of the rows only those that count. */
-export function findOnly(find: Find, counts: (row: Cutoff) => boolean): Find {
+export function findOnly(find: Find, counts: (row: CutOffRow) => boolean): Find {
   return {
     names: (iss) => find.names(iss),
     row(iss, claim, value) {
@@ -50,7 +50,7 @@ export function findOnly(find: Find, counts: (row: Cutoff) => boolean): Find {
  * until none is left.
  * @param judgeBy the judgement, by the rows that count
  */
-export function* refusingRows(judgeBy: (counts: (row: Cutoff) => boolean) => Verdict): Generator<Cutoff> {
+export function* refusingRows(judgeBy: (counts: (row: CutOffRow) => boolean) => Verdict): Generator<CutOffRow> {
   const named = new Set<string>();
   for (;;) {
     const verdict = judgeBy((row) => !named.has(keyOf(row)));
@@ -60,4 +60,4 @@ export function* refusingRows(judgeBy: (counts: (row: Cutoff) => boolean) => Ver
   }
 }
 
-const keyOf = ({ iss, claim, value }: Cutoff) => JSON.stringify([iss, claim, value]);
+const keyOf = ({ iss, claim, value }: CutOffRow) => JSON.stringify([iss, claim, value]);

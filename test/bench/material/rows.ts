@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { Cutoff, LogState } from '@rescind/revocation';
-import { toCutoff } from '@rescind/revocation';
+import type { CutOffRow, LogState } from '@rescind/revocation';
+import { toRow } from '@rescind/revocation';
+import { toCutOff } from '../../support/cut-offs.ts';
 import type { Setting } from '../case.ts';
 
 export const ISSUER = 'https://login.example';
@@ -19,10 +20,10 @@ function orderedId(place: number): string {
   return bytes.toString('base64url');
 }
 
-export function logout(value: string, seq: number, claim = 'sid'): Cutoff {
-  const denial = { iss: ISSUER, claim, value, expiresAt: Date.now() + HOUR_MS, endsSession: true };
-  const bounded = claim === 'sid' || claim === 'jti' ? denial : { ...denial, issuedUntil: Date.now() };
-  return toCutoff(bounded, { txn: newId(), reason: 'logout', epoch: '0000000001-aaaaaaaaaaaaaaaa', seq });
+export function logout(value: string, seq: number, claim = 'sid'): CutOffRow {
+  const issuedUntil = claim === 'sid' || claim === 'jti' ? undefined : Date.now();
+  const entry = { iss: ISSUER, claim, value, issuedUntil, expiresAt: Date.now() + HOUR_MS, endsSession: true };
+  return toRow(toCutOff(entry), { txn: newId(), reason: 'logout', epoch: '0000000001-aaaaaaaaaaaaaaaa', seq });
 }
 
 export function stateAt(seq: number): LogState {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
 import { createEventEncoder } from '@rescind/feed';
 import { createSigner } from '@rescind/token/signing';
+import { toCutOff } from '../../support/cut-offs.ts';
 import { EPOCH, eventId, LENGTH_BYTES, readKey } from '../material/events.ts';
 import { ISSUER, newId } from '../material/rows.ts';
 
@@ -27,7 +28,7 @@ for (let seq = from; seq <= to; seq++) {
     txn: newId(),
     reason: 'logout',
     at,
-    deny: [{ iss: ISSUER, claim: 'sid', value: newId(), expiresAt: at + HOURS_MS, endsSession: true }],
+    cutOffs: [toCutOff({ iss: ISSUER, claim: 'sid', value: newId(), expiresAt: at + HOURS_MS, endsSession: true })],
   });
   const length = Buffer.alloc(LENGTH_BYTES);
   length.writeUInt32LE(jws.length);

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { Cutoff } from '@rescind/revocation';
-import { mergeCutoffs } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation';
+import { mergeRows } from '@rescind/revocation';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -87,14 +87,14 @@ const steps = fc.array(
   { maxLength: 14 },
 );
 
-const keyOf = ({ iss, claim, value }: Cutoff) => JSON.stringify([iss, claim, value]);
+const keyOf = ({ iss, claim, value }: CutOffRow) => JSON.stringify([iss, claim, value]);
 
 class Model {
-  readonly rows = new Map<string, Cutoff>();
-  commit(cutoffs: readonly Cutoff[]): void {
+  readonly rows = new Map<string, CutOffRow>();
+  commit(cutoffs: readonly CutOffRow[]): void {
     for (const row of cutoffs) {
       const held = this.rows.get(keyOf(row));
-      this.rows.set(keyOf(row), held === undefined ? row : mergeCutoffs(held, row));
+      this.rows.set(keyOf(row), held === undefined ? row : mergeRows(held, row));
     }
   }
   /** @param owed whether some of the rows are not in the file yet */
@@ -119,7 +119,7 @@ test('rows that wait and rows that have moved are one table: commits large and s
       let path = nextPath();
       let seq = 0;
       let denylist = openDenylist({ path });
-      const commit = (cutoffs: readonly Cutoff[]) => denylist.commit({ state: stateAt(++seq), cutoffs });
+      const commit = (cutoffs: readonly CutOffRow[]) => denylist.commit({ state: stateAt(++seq), cutoffs });
       for (const step of sequence) {
         if (step.kind === 'many' || step.kind === 'few') {
           commit(step.rows);

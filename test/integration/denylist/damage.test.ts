@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { Cutoff } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -27,7 +27,7 @@ const KEYS = '{"keys":[{"kid":"k1"}]}';
 
 /** Ids of every kind, rows in order and rows that are staged. */
 function fill(denylist: Denylist): void {
-  const rows = (from: number, count: number): Cutoff[] =>
+  const rows = (from: number, count: number): CutOffRow[] =>
     Array.from({ length: count }, (_, index) => {
       const number = from + index;
       const bytes = Buffer.from(String(number).padStart(16, '0')).reverse();

@@ -2,8 +2,8 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { Cutoff, Telemetry } from '@rescind/revocation';
-import { mergeCutoffs, silentTelemetry } from '@rescind/revocation';
+import type { CutOffRow, Telemetry } from '@rescind/revocation';
+import { mergeRows, silentTelemetry } from '@rescind/revocation';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -18,7 +18,7 @@ const untilInMemory = (denylist: Denylist) =>
 /** So many rows that a file is not read in one go. */
 const MANY = 60_000;
 
-function sessions(count: number, from = 0, expiresAt = 2_000): Cutoff[] {
+function sessions(count: number, from = 0, expiresAt = 2_000): CutOffRow[] {
   return Array.from({ length: count }, (_, index) => cutoff({ value: `session-${from + index}`, expiresAt }));
 }
 
@@ -35,7 +35,7 @@ test('memory and file always agree: commits, pruning, opening again, the ceiling
     fc.asyncProperty(fc.array(step, { maxLength: 12 }), fc.constantFrom(5, 20, 1_000), async (steps, most) => {
       const path = join(directory, `${++files}.db`);
       const issuers = [LOG, 'https://other.example'];
-      const rows = new Map<string, Cutoff>();
+      const rows = new Map<string, CutOffRow>();
       let denylist = openDenylist({ path, maxMemoryEntries: most });
       let seq = 0;
       for (const now of steps) {
@@ -44,7 +44,7 @@ test('memory and file always agree: commits, pruning, opening again, the ceiling
           for (const row of now.rows) {
             const key = JSON.stringify([row.iss, row.claim, row.value]);
             const held = rows.get(key);
-            rows.set(key, held === undefined ? row : mergeCutoffs(held, row));
+            rows.set(key, held === undefined ? row : mergeRows(held, row));
           }
         } else if (now.kind === 'prune') {
           denylist.prune(issuers, now.before);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
-import type { Cutoff } from '@rescind/revocation';
-import { mergeCutoffs, NEVER } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation';
+import { mergeRows, NEVER } from '@rescind/revocation';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -12,7 +12,7 @@ const RUNS = { numRuns: 60 };
 let files = 0;
 
 /** A new denylist into which these batches went, one commit each. */
-function filled(directory: string, batches: readonly (readonly Cutoff[])[]) {
+function filled(directory: string, batches: readonly (readonly CutOffRow[])[]) {
   const path = join(directory, `${++files}.db`);
   const denylist = openDenylist({ path });
   batches.forEach((batch, index) => {
@@ -56,11 +56,11 @@ test('the table is what merging by hand gives, and its counts are those of its r
   const directory = temporaryDirectory();
   fc.assert(
     fc.property(cutoffs, (rows) => {
-      const byHand = new Map<string, Cutoff>();
+      const byHand = new Map<string, CutOffRow>();
       for (const row of rows) {
         const key = JSON.stringify([row.iss, row.claim, row.value]);
         const held = byHand.get(key);
-        byHand.set(key, held === undefined ? row : mergeCutoffs(held, row));
+        byHand.set(key, held === undefined ? row : mergeRows(held, row));
       }
       const { denylist } = filled(directory, [rows]);
       for (const row of byHand.values()) expect(denylist.row(row.iss, row.claim, row.value)).toEqual(row);
@@ -110,7 +110,7 @@ test('the row of a revoked key outlives every time', () => {
   denylist.close();
 });
 
-function stateRow(): Cutoff {
+function stateRow(): CutOffRow {
   return {
     iss: 'https://login.example',
     claim: 'sid',

@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Denylist, DenylistOptions } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { Cutoff, Denial, LogState } from '@rescind/revocation';
-import { toCutoff } from '@rescind/revocation';
+import type { CutOffRow, LogState } from '@rescind/revocation';
+import { toRow } from '@rescind/revocation';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { onTestFinished } from 'vitest';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
+import { toCutOff } from '../../support/cut-offs.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 
 export const LOG = 'https://login.example';
@@ -67,9 +69,9 @@ export function stateAt(seq: number, more: Partial<LogState> = {}): LogState {
   };
 }
 
-export function cutoff(more: Partial<Denial> = {}, seq = 1): Cutoff {
+export function cutoff(more: Partial<CutOffEntry> = {}, seq = 1): CutOffRow {
   const denial = { iss: LOG, claim: 'sid', value: 's1', expiresAt: 2_000, endsSession: true, ...more };
-  return toCutoff(denial, { txn: `txn-${seq}`, reason: 'logout', epoch: '0001-a', seq });
+  return toRow(toCutOff(denial), { txn: `txn-${seq}`, reason: 'logout', epoch: '0001-a', seq });
 }
 
 const ISSUERS = [LOG, 'https://other.example'];
@@ -107,7 +109,7 @@ export const cutoffs = fc.array(
       epoch: fc.constantFrom('0001-a', '0002-b'),
     })
     .map(({ issuedUntil, epoch, seq, ...denial }) =>
-      toCutoff(issuedUntil === undefined ? denial : { ...denial, issuedUntil }, {
+      toRow(toCutOff({ ...denial, issuedUntil }), {
         // What has the same place in the log is the same event: of one revocation, for one reason.
         txn: `txn-${epoch}-${seq}`,
         reason: seq % 2 === 0 ? 'logout' : 'password_changed',
@@ -120,7 +122,7 @@ export const cutoffs = fc.array(
 
 /** Everything the denylist says, by its door: each row, the names of claims, the counts. */
 export function everything(denylist: Denylist) {
-  const rows: Cutoff[] = [];
+  const rows: CutOffRow[] = [];
   for (const iss of ISSUERS) {
     for (const claim of CLAIMS) {
       for (const value of VALUES) {

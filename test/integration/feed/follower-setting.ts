@@ -2,7 +2,7 @@ import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
 import type { FeedStore, Follower, FollowerOptions, Way } from '@rescind/feed';
 import { createBasicAuthenticator, createRevocationsHandler, httpWay, openFollower } from '@rescind/feed';
-import type { Cutoff } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation';
 import { onTestFinished } from 'vitest';
 import { createListeningTelemetry } from './recorder.ts';
 import { openServer } from './server.ts';
@@ -66,7 +66,7 @@ export function openInstance(
   return { follower, denylist, heard: telemetry.heard, stop };
 }
 
-export function rowOf({ denylist }: Instance, sid: string): Cutoff {
+export function rowOf({ denylist }: Instance, sid: string): CutOffRow {
   const row = denylist.row(LOG, 'sid', sid);
   if (row === undefined) throw new Error(`${sid} is not denied`);
   return row;

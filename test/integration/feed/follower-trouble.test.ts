@@ -96,7 +96,7 @@ describe('a follower in trouble', () => {
     const thief = createEventEncoder({ log: LOG, sign: createSigner(generateSigningKey(), { typ: 'secevent+jwt' }) });
     const place = { epoch: '0000000001-aaaa', id: 'x', prev: null, txn: 'x', reason: 'logout', at: Date.now() };
     const rubbish = [
-      thief.event({ ...place, seq: 1, deny: [logout('forged')] }),
+      thief.event({ ...place, seq: 1, cutOffs: [logout('forged')] }),
       thief.heartbeat({ epoch: '9999999999-zzzz', head: 99, last: 'x', floor: 99, at: Date.now() }),
       'rubbish',
       '{"alg":"none"}.e30.',

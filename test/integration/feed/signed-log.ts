@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { FetchedSet, FollowerKeys, LogSource } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
-import type { Denial } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
 import type { SigningKey } from '@rescind/token/signing';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
+import { toCutOff } from '../../support/cut-offs.ts';
 
 export const LOG = 'https://issuer.test';
 const HOUR = 3_600_000;
 
 /** A log of record in memory that signs as the issuer does. */
 export interface SignedLog extends LogSource {
-  /** Appends one event: a logout of this session, or these denials. Returns its seq. */
-  append(sid: string | readonly Denial[]): number;
+  /** Appends one event: a logout of this session, or these cut-offs. Returns its seq. */
+  append(sid: string | readonly CutOff[]): number;
   /** Puts the database back to how it was at a seq, as a restored backup does. */
   restoreTo(seq: number): void;
   /** Opens a new epoch with a new key. */
@@ -22,8 +23,8 @@ export interface SignedLog extends LogSource {
   readonly proofs: readonly string[];
 }
 
-export function logout(sid: string): Denial {
-  return { iss: LOG, claim: 'sid', value: sid, expiresAt: Date.now() + HOUR, endsSession: true };
+export function logout(sid: string): CutOff {
+  return toCutOff({ iss: LOG, claim: 'sid', value: sid, expiresAt: Date.now() + HOUR, endsSession: true });
 }
 
 export function createSignedLog(): SignedLog {
@@ -78,7 +79,7 @@ export function createSignedLog(): SignedLog {
         txn: randomUUID(),
         reason: 'logout',
         at: Date.now(),
-        deny: typeof what === 'string' ? [logout(what)] : what,
+        cutOffs: typeof what === 'string' ? [logout(what)] : what,
       });
       rows.push({ seq, id, jws });
       tell();

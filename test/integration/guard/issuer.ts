@@ -2,11 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogSource, RevocationsHandler, Way } from '@rescind/feed';
 import { createBasicAuthenticator, createEventEncoder, createRevocationsHandler, httpWay } from '@rescind/feed';
-import type { Clock, Denial } from '@rescind/revocation';
+import type { Clock } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token/signing';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { onTestFinished } from 'vitest';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
+import { toCutOff } from '../../support/cut-offs.ts';
 import type { TestServer } from '../feed/server.ts';
 import { openServer } from '../feed/server.ts';
 
@@ -29,7 +31,7 @@ export interface TestIssuer {
   /** Signs a payload as it is. */
   sign(payload: object, typ?: string, key?: SigningKey): string;
   readonly key: SigningKey;
-  revoke(denial: Partial<Denial> & Pick<Denial, 'claim' | 'value'>): void;
+  revoke(entry: Partial<CutOffEntry> & Pick<CutOffEntry, 'claim' | 'value'>): void;
   /** From now on signs tokens with a second key; `published`: its set has it. */
   rotate(published: boolean): void;
   publish(): void;
@@ -188,14 +190,14 @@ function createLog(clock: Clock) {
     name(url: string) {
       log = url;
     },
-    append(denial: Partial<Denial> & Pick<Denial, 'claim' | 'value'>) {
+    append(entry: Partial<CutOffEntry> & Pick<CutOffEntry, 'claim' | 'value'>) {
       const at = clock.now();
       const id = randomUUID();
       const last = rows.at(-1);
       const seq = (last?.seq ?? 0) + 1;
-      const full = { iss: log, expiresAt: at + TOKEN_LIFE_MS, endsSession: true, ...denial };
+      const full = { iss: log, expiresAt: at + TOKEN_LIFE_MS, endsSession: true, ...entry };
       const place = { epoch, seq, id, prev: last?.id ?? null, txn: randomUUID(), reason: 'logout', at };
-      rows.push({ seq, id, jws: encoder().event({ ...place, deny: [full] }) });
+      rows.push({ seq, id, jws: encoder().event({ ...place, cutOffs: [toCutOff(full)] }) });
       for (const listener of listeners) listener();
     },
   };

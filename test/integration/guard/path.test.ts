@@ -1,8 +1,8 @@
 import type { GuardOptions } from '@rescind/guard';
 import type { ExpressRoute } from '@rescind/guard/express';
-import type { Denial } from '@rescind/revocation';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { TestIssuer } from './issuer.ts';
 import { openTestIssuer } from './issuer.ts';
@@ -16,9 +16,14 @@ async function openService(options: Partial<GuardOptions> & ExpressRoute = {}) {
 }
 
 /** Revokes, and waits until the instance has applied it. */
-async function revoked(issuer: TestIssuer, url: string, token: string, denial: Partial<Denial> & { claim: string }) {
-  issuer.revoke({ value: '', ...denial });
-  return waitFor(`refused by ${denial.claim}`, async () => {
+async function revoked(
+  issuer: TestIssuer,
+  url: string,
+  token: string,
+  entry: Partial<CutOffEntry> & { claim: string },
+) {
+  issuer.revoke({ value: '', ...entry });
+  return waitFor(`refused by ${entry.claim}`, async () => {
     const answer = await ask(url, token);
     return answer.status === 401 && answer;
   });

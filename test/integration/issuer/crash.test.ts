@@ -44,7 +44,7 @@ test('kill -9 in the midst of logouts: each one that was answered is in the log,
   const events = eventsOf(issuer);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   expect(events.map(({ prev }) => prev)).toEqual([null, ...events.slice(0, -1).map(({ id }) => id)]);
-  const bySeq = new Map(events.map((event) => [event.seq, event.cutoffs[0]?.value]));
+  const bySeq = new Map(events.map((event) => [event.seq, event.cutOffs[0]?.value]));
   for (const { seq, sid } of answered) expect(bySeq.get(seq)).toBe(sid);
   expect(issuer.log.snapshot()).toMatchObject({ head: events.length, last: events.at(-1)?.id });
   // Of three lives at most the last logout of each was durable and not answered any more.

@@ -24,7 +24,7 @@ async function leading(telemetry?: Telemetry) {
   return { issuer, place, logins: { ...logins, over } };
 }
 
-const denied = (issuer: Issuer) => eventsOf(issuer).flatMap(({ cutoffs }) => cutoffs);
+const denied = (issuer: Issuer) => eventsOf(issuer).flatMap(({ cutOffs }) => cutOffs);
 const boundOf = (until: number) => (until === Number.MAX_SAFE_INTEGER ? 'all' : 'T');
 const said = (issuer: Issuer) =>
   denied(issuer).map(({ claim, value, issuedUntil }) => `${claim} ${value} ${boundOf(issuedUntil)}`);

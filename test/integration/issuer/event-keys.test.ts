@@ -28,7 +28,7 @@ test('another event key opens another epoch: what still denies is said anew in i
   await waitFor('readers to be told', () => heard.includes(now.epoch));
   const events = eventsOf(issuer);
   expect(events).toMatchObject([{ seq: 1, prev: null, epoch: now.epoch, txn: before[1]?.txn, reason: 'logout' }]);
-  expect(events[0]?.cutoffs).toMatchObject([{ claim: 'sid', value: ended.sid }]);
+  expect(events[0]?.cutOffs).toMatchObject([{ claim: 'sid', value: ended.sid }]);
   expect(events[0]?.id).not.toBe(before[1]?.id);
   expect(issuer.log.read(0, 10).map(({ jws }) => kidOf(jws))).toEqual([kid]);
   expect(kidOf((await issuer.log.heartbeat()).jws)).toBe(kid);
@@ -77,7 +77,7 @@ test('an epoch of many events is signed bit by bit before it opens, and what com
   const events = eventsOf(issuer);
   expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
   expect(events.map(({ prev }) => prev)).toEqual([null, ...events.slice(0, -1).map(({ id }) => id)]);
-  expect(events.flatMap(({ cutoffs }) => cutoffs.map(({ value }) => value))).toEqual(
+  expect(events.flatMap(({ cutOffs }) => cutOffs.map(({ value }) => value))).toEqual(
     Array.from({ length: 500 }, (_, no) => `key ${no}`),
   );
   expect(new Set(issuer.log.read(0, 1_000).map(({ jws }) => kidOf(jws)))).toEqual(new Set([kid]));
@@ -134,7 +134,7 @@ test('a compromised event key goes at once, and the log goes on in another epoch
   expect(filesOf(place, stolen)).toEqual([]);
   const events = eventsOf(issuer);
   // The epoch begins with the revocation of the key that signed the one before.
-  expect(events.map(({ cutoffs, kills }) => [...kills, ...cutoffs.map(({ claim }) => claim)])).toEqual([
+  expect(events.map(({ cutOffs, kills }) => [...kills, ...cutOffs.map(({ claim }) => claim)])).toEqual([
     [stolen],
     ['sid'],
     ['kid'],
@@ -176,7 +176,7 @@ test('a database from before a rotation is found out by its keys, and a restore 
   expect(report.epoch).toMatch(/^0000000003-/);
   const after = (await keep({ clock }, place)).issuer;
   expect(after.refusingWrites()).toBeNull();
-  const denied = eventsOf(after).flatMap(({ cutoffs }) => cutoffs.map(({ value }) => value));
+  const denied = eventsOf(after).flatMap(({ cutOffs }) => cutOffs.map(({ value }) => value));
   expect(denied).toContain(goes.sid);
   // Both event keys of before are published on, for what the topic remembers.
   expect(after.eventJwks().keys).toHaveLength(3);
@@ -224,7 +224,7 @@ test('a directory of keys that is lost: restore makes new ones, and people log i
   expect(after.refusingWrites()).toBeNull();
   await expect(refresh(after, before)).rejects.toMatchObject({ code: 'grant_invalid' });
   expect(await asked(after, await login(after))).toBe('ok');
-  expect(eventsOf(after).map(({ cutoffs }) => cutoffs[0]?.claim)).toEqual(['sid', 'kid']);
+  expect(eventsOf(after).map(({ cutOffs }) => cutOffs[0]?.claim)).toEqual(['sid', 'kid']);
 });
 
 test('a rotation that was cut short at any file is put right by the next start', async () => {

@@ -38,7 +38,7 @@ test('kill -9 while keys are changed: what was answered holds, keys sign, and no
     expect(issuer.refusingWrites()).toBeNull();
     const events = eventsOf(issuer);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
-    const denied = new Set(events.flatMap(({ cutoffs }) => cutoffs.map(({ claim, value }) => `${claim} ${value}`)));
+    const denied = new Set(events.flatMap(({ cutOffs }) => cutOffs.map(({ claim, value }) => `${claim} ${value}`)));
     expect(answered.filter((answer) => !denied.has(answer))).toEqual([]);
     expect(await asked(issuer, await login(issuer))).toBe('ok');
 

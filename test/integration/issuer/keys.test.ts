@@ -130,7 +130,7 @@ describe('a compromised key', () => {
     expect(revokedKids).not.toContain(signingKid);
     for (const kid of revokedKids) expect(filesOf(place, kid)).toEqual([]);
     const event = eventsOf(issuer).find((one) => one.seq === seq);
-    expect(event?.cutoffs.map(({ claim, value }) => [claim, value])).toEqual(revokedKids.map((kid) => ['kid', kid]));
+    expect(event?.cutOffs.map(({ claim, value }) => [claim, value])).toEqual(revokedKids.map((kid) => ['kid', kid]));
     expect(await asked(issuer, before)).toBe('token_key_unknown');
     expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
     expect(await asked(issuer, await login(issuer))).toBe('ok');

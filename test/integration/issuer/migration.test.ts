@@ -118,12 +118,16 @@ describe('a file of version 5, in its second epoch', () => {
   };
   const outboxOf = (place: House) => rowsOf(place, 'SELECT * FROM rescind_outbox ORDER BY seq');
 
-  test('keeps its events in their order, under the key (epoch, seq)', async () => {
+  test('keeps its events in their order, once each, under the key (epoch, seq)', async () => {
     const { place, given, open } = fileOfVersion(5);
     const before = outboxOf(place);
     expect(before).toHaveLength(given.head);
     const issuer = await open();
-    expect(outboxOf(place)).toEqual(before.map((row) => ({ epoch: given.epoch, ...(row as object) })));
+    const kept = before.map((row) => {
+      const { revocation: _, ...rest } = row as { revocation: string };
+      return { epoch: given.epoch, ...rest, type: expect.stringMatching(/^[a-z-]+$/) };
+    });
+    expect(outboxOf(place)).toEqual(kept);
     const key = "SELECT name FROM pragma_table_info('rescind_outbox') WHERE pk > 0 ORDER BY pk";
     expect(rowsOf(place, key)).toEqual([{ name: 'epoch' }, { name: 'seq' }]);
     expect(issuer.log.snapshot()).toMatchObject({ epoch: given.epoch, head: given.head });

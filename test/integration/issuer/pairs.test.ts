@@ -43,10 +43,10 @@ test.each(scopes)(
     const { clock, issuer } = await scene();
     for (const second of scopes) {
       const answer = await login(issuer, 'ada', { clientId: 'app' });
-      const cutoffs = second === first ? [first] : [first, second];
-      for (const cutoff of cutoffs) await issuer.revoke({ ...cutoff.of(answer), reason: 'because' });
-      const isOver = cutoffs.some(({ endsSession }) => endsSession);
-      const byName = cutoffs.some(({ name }) => name === 'token');
+      const cutOffs = second === first ? [first] : [first, second];
+      for (const cutoff of cutOffs) await issuer.revoke({ ...cutoff.of(answer), reason: 'because' });
+      const isOver = cutOffs.some(({ endsSession }) => endsSession);
+      const byName = cutOffs.some(({ name }) => name === 'token');
       expect(await asked(issuer, answer)).toBe('token_revoked');
       expect(await issuer.introspect(answer.access_token, { clientId: 'rs' })).toEqual({ active: false });
       const renew = () => issuer.renew({ accessToken: answer.access_token, clientId: 'app' });

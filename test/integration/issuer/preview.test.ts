@@ -135,7 +135,7 @@ describe('what has been revoked', () => {
     }));
     const big = await issuer.revoke(many);
     expect(await issuer.revocations.find(big.txn)).toMatchObject({ seq: big.seq, reason: 'x', published: true });
-    expect((await issuer.revocations.find(big.txn))?.deny).toHaveLength(900);
+    expect((await issuer.revocations.find(big.txn))?.cutOffs).toHaveLength(900);
     const all = [...records.map((record) => record?.txn), big.txn].reverse();
     const first = await issuer.revocations.list({ limit: 3 });
     const second = await issuer.revocations.list({ limit: 3, after: first.next ?? '' });

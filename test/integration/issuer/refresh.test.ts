@@ -127,7 +127,7 @@ describe('reuse', () => {
     );
     expect(await codeOf(() => refresh(issuer, third))).toBe('grant_invalid');
     expect(eventsOf(issuer)).toMatchObject([
-      { reason: 'refresh_token_reused', cutoffs: [{ claim: 'sid', value: first.sid }] },
+      { reason: 'refresh_token_reused', cutOffs: [{ claim: 'sid', value: first.sid }] },
     ]);
     clock.advance(DAY);
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_invalid');

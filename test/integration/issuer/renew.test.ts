@@ -58,7 +58,7 @@ describe('renewal by token', () => {
     expect(await codeOf(() => renew(second))).toBe('grant_reused');
     expect(await asked(issuer, third)).toBe('token_revoked');
     expect(eventsOf(issuer)).toMatchObject([
-      { reason: 'access_token_reused', cutoffs: [{ claim: 'sid', value: first.sid }] },
+      { reason: 'access_token_reused', cutOffs: [{ claim: 'sid', value: first.sid }] },
     ]);
   });
 

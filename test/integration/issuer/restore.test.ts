@@ -30,7 +30,7 @@ describe('restore', () => {
     const events = eventsOf(issuer);
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
     expect(events[0]).toMatchObject({ epoch: report.epoch, prev: null });
-    const denied = events.flatMap(({ cutoffs }) => cutoffs.map(({ claim, value }) => `${claim} ${value}`));
+    const denied = events.flatMap(({ cutOffs }) => cutOffs.map(({ claim, value }) => `${claim} ${value}`));
     expect(denied).toEqual([
       `sid ${cutBefore.sid}`,
       `sid ${lost.sid}`,
@@ -87,9 +87,9 @@ describe('restore', () => {
     putBackup(place);
     const issuer = 'https://other.example';
     await restore(place, { publisher: topic.publisher(), otherIssuers: [{ issuer, longestTokenTtlMs: 3_600_000 }] });
-    const cutoffs = eventsOf(await place.open(), [issuer]).flatMap((event) => event.cutoffs);
-    expect(cutoffs).toMatchObject([{ iss: issuer, claim: 'iss', value: issuer }]);
-    expect(cutoffs[0]?.expiresAt).toBeGreaterThan(Date.now() + 3_500_000);
+    const cutOffs = eventsOf(await place.open(), [issuer]).flatMap((event) => event.cutOffs);
+    expect(cutOffs).toMatchObject([{ iss: issuer, claim: 'iss', value: issuer }]);
+    expect(cutOffs[0]?.expiresAt).toBeGreaterThan(Date.now() + 3_500_000);
   });
 
   test('twice, and on a restored restore: each epoch is above all before, and the clock goes on', async () => {
@@ -122,7 +122,7 @@ describe('restore', () => {
     expect(await Promise.all([token, kept].map((answer) => asked(issuer, answer)))).toEqual(
       Array(2).fill('token_key_unknown'),
     );
-    const denied = eventsOf(issuer).flatMap(({ cutoffs }) => cutoffs.map(({ claim, value }) => `${claim} ${value}`));
+    const denied = eventsOf(issuer).flatMap(({ cutOffs }) => cutOffs.map(({ claim, value }) => `${claim} ${value}`));
     for (const kid of [...first.revokedKids, ...second.revokedKids]) expect(denied).toContain(`kid ${kid}`);
     expect(denied).toContain(`sid ${lost.sid}`);
   }, 60_000);

@@ -23,10 +23,10 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(await asked(issuer, second)).toBe('ok');
     expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
     const [event] = eventsOf(issuer);
-    expect(event?.cutoffs).toMatchObject([
+    expect(event?.cutOffs).toMatchObject([
       { claim: 'jti', value: claimsOf(first).jti, issuedUntil: UNBOUNDED, sessionUntil: NO_SESSION },
     ]);
-    expect(event?.cutoffs[0]?.expiresAt).toBe(Number(claimsOf(first).exp) * 1000);
+    expect(event?.cutOffs[0]?.expiresAt).toBe(Number(claimsOf(first).exp) * 1000);
   });
 
   test('sid: one session, its refresh token too', async () => {
@@ -40,7 +40,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const [event] = eventsOf(issuer);
     expect(event).toMatchObject({ reason: 'logout', seq: 1, prev: null });
     expect(event?.type).toMatch(/caep.*session-revoked$/);
-    expect(event?.cutoffs).toMatchObject([
+    expect(event?.cutOffs).toMatchObject([
       { claim: 'sid', value: phone.sid, issuedUntil: UNBOUNDED, sessionUntil: UNBOUNDED },
     ]);
   });
@@ -76,21 +76,21 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(await asked(issuer, kept)).toBe('ok');
     expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(eventsOf(issuer)).toHaveLength(1);
-    expect(eventsOf(issuer)[0]?.cutoffs).toHaveLength(20);
+    expect(eventsOf(issuer)[0]?.cutOffs).toHaveLength(20);
     expect(await issuer.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' })).toBeUndefined();
   });
 
   test('more sids than fit into one event go into several, of one revocation', async () => {
     const { issuer } = await scene();
-    const cutoffs = Array.from({ length: 900 }, (_, index) => ({
+    const cutOffs = Array.from({ length: 900 }, (_, index) => ({
       claim: 'sid',
       value: `${'s'.repeat(60)}${index}`,
       reason: 'logout_others',
     }));
-    const record = await issuer.revoke(cutoffs);
+    const record = await issuer.revoke(cutOffs);
     const events = eventsOf(issuer);
     expect(events.length).toBeGreaterThan(1);
-    expect(events.flatMap((event) => event.cutoffs)).toHaveLength(900);
+    expect(events.flatMap((event) => event.cutOffs)).toHaveLength(900);
     expect(new Set(events.map(({ txn }) => txn))).toEqual(new Set([record.txn]));
     expect(record.seq).toBe(events.length);
   });
@@ -115,7 +115,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(kids).not.toContain(old?.kid);
     expect(await asked(issuer, before)).toBe('token_key_unknown');
     expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
-    expect(eventsOf(issuer)[0]?.cutoffs).toMatchObject([{ claim: 'kid', value: old?.kid, expiresAt: NEVER }]);
+    expect(eventsOf(issuer)[0]?.cutOffs).toMatchObject([{ claim: 'kid', value: old?.kid, expiresAt: NEVER }]);
   });
 
   test('iss: everybody; new logins work at once', async () => {
@@ -151,7 +151,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const strict = await place.open({ clock, accessTokenTtlMs: 1_000 });
     await login(strict);
     await strict.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
-    expect(eventsOf(strict)[0]?.cutoffs[0]?.expiresAt).toBe(Number(claimsOf(long).exp) * 1000);
+    expect(eventsOf(strict)[0]?.cutOffs[0]?.expiresAt).toBe(Number(claimsOf(long).exp) * 1000);
   });
 
   test('another issuer of this log: its own rows, our tokens stay', async () => {
@@ -160,7 +160,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const other = 'https://other.example';
     await issuer.revoke({ issuer: other, claim: 'sub', value: 'ada', reason: 'logout', expiresAt: START + 60_000 });
     expect(await asked(issuer, ours)).toBe('ok');
-    expect(eventsOf(issuer, [other])[0]?.cutoffs).toMatchObject([{ iss: other, claim: 'sub', value: 'ada' }]);
+    expect(eventsOf(issuer, [other])[0]?.cutOffs).toMatchObject([{ iss: other, claim: 'sub', value: 'ada' }]);
   });
 });
 
@@ -183,10 +183,10 @@ describe('a mistaken request is told what would be right, and changes nothing', 
     ['no E for another issuer', { claim: 'sub', value: 'a', issuer: 'https://x.example', reason: 'x' }, /expiresAt/],
     ['an E that is no time', { claim: 'jti', value: 'a', reason: 'x', expiresAt: Number.NaN }, /expiresAt/],
   ];
-  test.each(mistakes)('%s', async (_, cutoffs, message) => {
+  test.each(mistakes)('%s', async (_, cutOffs, message) => {
     const { issuer } = await scene();
-    await expect(issuer.revoke(cutoffs)).rejects.toThrow(TypeError);
-    await expect(issuer.revoke(cutoffs)).rejects.toThrow(message);
+    await expect(issuer.revoke(cutOffs)).rejects.toThrow(TypeError);
+    await expect(issuer.revoke(cutOffs)).rejects.toThrow(message);
     expect(issuer.log.snapshot().head).toBe(0);
   });
 });

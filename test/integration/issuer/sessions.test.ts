@@ -278,7 +278,7 @@ describe('re-authentication (RFC 9470)', () => {
       'ok',
     ]);
     expect(eventsOf(issuer)).toMatchObject([
-      { reason: 'reauthenticated', cutoffs: [{ claim: 'sid', value: before.sid, sessionUntil: -1 }] },
+      { reason: 'reauthenticated', cutOffs: [{ claim: 'sid', value: before.sid, sessionUntil: -1 }] },
     ]);
     expect(eventsOf(issuer)[0]?.type).toMatch(/token-claims-change$/);
     const next = await refresh(issuer, after);

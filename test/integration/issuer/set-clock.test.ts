@@ -113,7 +113,7 @@ describe('setClock', () => {
     const issuer = await place.open({ clock });
     const [first] = eventsOf(issuer, [ISSUER, OTHER, named]);
     expect(first).toMatchObject({ epoch: report.epoch, seq: 1, reason: 'issuer_clock_set' });
-    expect(first?.cutoffs).toMatchObject([
+    expect(first?.cutOffs).toMatchObject([
       { iss: ISSUER, claim: 'kid', expiresAt: NEVER },
       { iss: named, claim: 'iss', value: named, issuedUntil: START + 5_000, expiresAt: START + 5_000 + HOUR_MS },
       { iss: OTHER, claim: 'iss', value: OTHER, issuedUntil: START + 5_000, expiresAt: NEVER },
@@ -131,8 +131,8 @@ describe('setClock', () => {
     });
     await setClock(place, clock);
     const issuer = await place.open({ clock });
-    const said = eventsOf(issuer, [ISSUER, OTHER]).flatMap(({ cutoffs }) =>
-      cutoffs.map(({ claim, value, issuedUntil }) => [claim, value, issuedUntil] as const),
+    const said = eventsOf(issuer, [ISSUER, OTHER]).flatMap(({ cutOffs }) =>
+      cutOffs.map(({ claim, value, issuedUntil }) => [claim, value, issuedUntil] as const),
     );
     expect(said.map(([claim, value]) => `${claim} ${value}`).slice(2)).toEqual([`sid ${did.sid}`, 'tenant t2']);
     expect(said.at(-1)?.[2]).toBe(START + 5_000);

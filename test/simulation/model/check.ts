@@ -1,5 +1,5 @@
 import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed';
-import type { Cutoff, Find } from '@rescind/revocation';
+import type { CutOff, CutOffRow, Find } from '@rescind/revocation';
 import { judge } from '@rescind/revocation';
 import type { Follower, Store } from './follower.ts';
 import type { Rows, Token } from './truth.ts';
@@ -34,7 +34,7 @@ function findOf({ store, disk }: Follower, mutants: LookupMutants): Find {
 }
 
 /** What it has verified it denies from that step on, whatever its disk does. */
-export function checkVerified(follower: Follower, cutoffs: Iterable<Cutoff>, mutants: LookupMutants): void {
+export function checkVerified(follower: Follower, cutoffs: Iterable<CutOff>, mutants: LookupMutants): void {
   const find = findOf(follower, mutants);
   const isNamed = (claim: string) => [...find.names(ISSUER)].includes(claim);
   for (const { iss, claim, value, issuedUntil, expiresAt } of cutoffs) {
@@ -123,7 +123,7 @@ export function checkAll(follower: Follower, owed: readonly { readonly token: To
 /** Tokens not denied, of those named by what a topic held when it was opened. */
 export function checkReady(
   follower: Follower,
-  remembered: readonly Cutoff[],
+  remembered: readonly CutOffRow[],
   tokens: readonly Token[],
   now: number,
 ): void {

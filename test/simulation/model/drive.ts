@@ -1,7 +1,7 @@
 import type { FollowerEffect, FollowerInput, FollowerState, Instant, WayId } from '@rescind/feed';
 import { openMemoryCursor } from '@rescind/feed/testing';
-import type { Cutoff, LogChange } from '@rescind/revocation';
-import { UNBOUNDED } from '@rescind/revocation';
+import type { CutOffRow, LogChange } from '@rescind/revocation';
+import { toRow, UNBOUNDED } from '@rescind/revocation';
 import type { LookupMutants } from './check.ts';
 import {
   checkAge,
@@ -242,7 +242,7 @@ export function payOwed(follower: Follower): void {
   follower.owedRows = 0;
 }
 
-function noteVerified(follower: Follower, { mutants, random }: DriveWorld, cutoffs: readonly Cutoff[]): void {
+function noteVerified(follower: Follower, { mutants, random }: DriveWorld, cutoffs: readonly CutOffRow[]): void {
   const verified = follower.process?.verified;
   if (verified === undefined) return;
   for (const cutoff of cutoffs) putRow(verified, cutoff);
@@ -266,7 +266,7 @@ function noteLive(liveBy: Set<WayId>, input: FollowerInput, before: FollowerStat
 }
 
 /** The denials of this epoch that the topic held when this process first opened it. */
-function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): Cutoff[] {
+function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): CutOffRow[] {
   if (process === null || process.state.way !== TOPIC.name) return [];
   // The issuer has said by its own transport how far its log goes: as far as it knows, if it was restored.
   if (process.liveBy.has('second') && !process.liveBy.has('first')) return [];
@@ -275,7 +275,8 @@ function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: Dri
   const { epoch, floor } = process.state.kept;
   return (process.heldAtOpen ?? []).flatMap((jws) => {
     const record = registry.find(jws);
-    return record?.kind === 'event' && record.epoch === epoch && record.seq >= floor ? record.cutoffs : [];
+    if (record?.kind !== 'event' || record.epoch !== epoch || record.seq < floor) return [];
+    return record.cutOffs.map((cutOff) => toRow(cutOff, { ...record, reason: 'simulated' }));
   });
 }
 

@@ -1,4 +1,4 @@
-import type { Denial } from '@rescind/revocation';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
 import type { IssuerWorld } from './issuer.ts';
 import { fresh } from './issuer.ts';
 import type { Token } from './truth.ts';
@@ -22,7 +22,7 @@ export function mintElsewhere(world: IssuerWorld): void {
 }
 
 /** What the log says of one of its tokens, or of a user of it. */
-export function denialElsewhere({ random, tokens, now }: IssuerWorld, issuedUntil: number): Denial[] {
+export function denialElsewhere({ random, tokens, now }: IssuerWorld, issuedUntil: number): CutOffEntry[] {
   const token = random.pick(tokens.filter(({ payload }) => payload.iss === OTHER).slice(-6));
   if (token === undefined) return [];
   const expiresAt = Math.floor(now()) + LONGEST_MS;

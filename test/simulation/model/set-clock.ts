@@ -1,5 +1,5 @@
-import type { Denial } from '@rescind/revocation';
 import { NEVER } from '@rescind/revocation';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
 import type { Issuer, IssuerWorld } from './issuer.ts';
 import { epochOf, fresh, TOLERANCE_MS } from './issuer.ts';
 import type { Revocation } from './truth.ts';
@@ -29,7 +29,7 @@ export function setClock(issuer: Issuer, world: IssuerWorld): void {
   Object.assign(database, { ...position, kid, timeSince: epoch, clockFloor: at + 1 });
   const kids = older.map((value) => ({ iss: ISSUER, claim: 'kid', value, expiresAt: NEVER, endsSession: false }));
   const other = { iss: OTHER, claim: 'iss', value: OTHER, issuedUntil: at, expiresAt: NEVER, endsSession: true };
-  const deny: Denial[] = [...(mutants.noKidRows ? [] : kids), ...(mutants.othersGoOn ? [] : [other])];
+  const deny: CutOffEntry[] = [...(mutants.noKidRows ? [] : kids), ...(mutants.othersGoOn ? [] : [other])];
   if (deny.length > 0) {
     const revocation: Revocation = { txn: fresh('t'), deny };
     append(issuer, world, revocation, at, NEVER);
@@ -42,8 +42,8 @@ export function setClock(issuer: Issuer, world: IssuerWorld): void {
 }
 
 /** What was cut off by a time that is ahead is not said anew of our own tokens, whose keys are denied. */
-function withinTime<R extends { readonly deny: readonly Denial[] }>(row: R, at: number): R[] {
-  const isBeyond = ({ issuedUntil = 0 }: Denial) => issuedUntil > at;
+function withinTime<R extends { readonly deny: readonly CutOffEntry[] }>(row: R, at: number): R[] {
+  const isBeyond = ({ issuedUntil = 0 }: CutOffEntry) => issuedUntil > at;
   const kept = row.deny.filter((denial) => denial.iss !== ISSUER || !isBeyond(denial));
   const deny = kept.map((denial) => (isBeyond(denial) ? { ...denial, issuedUntil: at } : denial));
   return deny.length === 0 ? [] : [{ ...row, deny }];

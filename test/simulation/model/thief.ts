@@ -64,7 +64,7 @@ interface Forged {
 }
 
 function event(kid: string, epoch: string, forged: Forged): SimRecord {
-  return { kind: 'event', kid, epoch, id: fresh('x'), txn: fresh('t'), cutoffs: [], future: false, ...forged };
+  return { kind: 'event', kid, epoch, id: fresh('x'), txn: fresh('t'), cutOffs: [], future: false, ...forged };
 }
 
 /** A signed text is shown to the issuer: it was restored, or somebody else signs with its key. */

@@ -1,5 +1,6 @@
-import type { Cutoff, Denial } from '@rescind/revocation';
-import { mergeCutoffs, toCutoff } from '@rescind/revocation';
+import type { CutOff, CutOffRow } from '@rescind/revocation';
+import { mergeRows } from '@rescind/revocation';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
 
 /** What a thief calls an epoch: above every one that an issuer opens. */
 export const FORGED_EPOCH = '9999-';
@@ -25,7 +26,7 @@ export interface Token {
 /** A revocation as it was committed. */
 export interface Revocation {
   readonly txn: string;
-  readonly deny: readonly Denial[];
+  readonly deny: readonly CutOffEntry[];
   /** Event keys that it denies. */
   readonly kills?: readonly string[];
 }
@@ -46,7 +47,7 @@ export function forkBranch({ acknowledged, owed, revocations }: Branch): Branch 
   return { acknowledged, owed: [...owed], revocations: [...revocations] };
 }
 
-export function names(denial: Denial, token: Token): boolean {
+export function names(denial: CutOffEntry, token: Token): boolean {
   const held = denial.claim === 'kid' ? token.kid : token.payload[denial.claim];
   if (denial.iss !== token.payload.iss) return false;
   return String(held) === denial.value && token.iatMs <= (denial.issuedUntil ?? Number.POSITIVE_INFINITY);
@@ -75,7 +76,7 @@ export type SimRecord =
       readonly prev: string | null;
       readonly at: number;
       readonly txn: string;
-      readonly cutoffs: readonly Cutoff[];
+      readonly cutOffs: readonly CutOff[];
       /** Of a version that only upgraded followers understand. */
       readonly future: boolean;
     }
@@ -108,23 +109,19 @@ export function createRegistry(): Registry {
   };
 }
 
-export function cutoffsOf({ txn, deny }: Revocation, epoch: string, seq: number): Cutoff[] {
-  return deny.map((denial) => toCutoff(denial, { txn, reason: 'simulated', epoch, seq }));
-}
-
 /** What a simulated run found wrong. */
 export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
 /** Rows by claim, and by value with its issuer where that is another. */
-export type Rows = Map<string, Map<string, Cutoff>>;
+export type Rows = Map<string, Map<string, CutOffRow>>;
 
-export function putRow(rows: Rows, cutoff: Cutoff): void {
-  const values = rows.get(cutoff.claim) ?? new Map<string, Cutoff>();
+export function putRow(rows: Rows, cutoff: CutOffRow): void {
+  const values = rows.get(cutoff.claim) ?? new Map<string, CutOffRow>();
   const key = rowKey(cutoff.iss, cutoff.value);
   const held = values.get(key);
-  values.set(key, held === undefined ? cutoff : mergeCutoffs(held, cutoff));
+  values.set(key, held === undefined ? cutoff : mergeRows(held, cutoff));
   rows.set(cutoff.claim, values);
 }
 

@@ -1,11 +1,12 @@
-import type { Denial } from '@rescind/revocation';
 import { NEVER, RescindError } from '@rescind/revocation';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
+import { toCutOff } from '../../support/cut-offs.ts';
 import { checkMinted } from './comparison.ts';
 import type { Issuer, IssuerWorld, Row, Session } from './issuer.ts';
 import { epochOf, fresh, freshKid, TOLERANCE_MS } from './issuer.ts';
 import { denialElsewhere } from './other-issuer.ts';
 import type { Revocation, Token } from './truth.ts';
-import { cutoffsOf, ISSUER, names, Violation } from './truth.ts';
+import { ISSUER, names, Violation } from './truth.ts';
 
 /** Commits a revocation. What it names must have been minted at or before its T. */
 export function append(
@@ -30,7 +31,7 @@ export function append(
     prev,
     at,
     txn: revocation.txn,
-    cutoffs: cutoffsOf(revocation, epoch, seq),
+    cutOffs: revocation.deny.map(toCutOff),
     future: revocation.kills === undefined && world.random.chance(0.02),
   });
   database.rows.push({ ...revocation, seq, id, jws, at, expiresAt });
@@ -145,7 +146,7 @@ const MOST_SIDS = 8;
  * While the clock leads, a user, a client or everybody is not cut off by a time that readers would keep until the wall clock has
  * passed it.
  */
-function whileLeading(issuer: Issuer, world: IssuerWorld, asked: readonly Denial[]): Denial[] {
+function whileLeading(issuer: Issuer, world: IssuerWorld, asked: readonly CutOffEntry[]): CutOffEntry[] {
   const { database, clock } = issuer;
   if (clock.leadMs() <= 1_000) return [...asked];
   const kids = issuer.kids.map((value) => ({ iss: ISSUER, claim: 'kid', value, expiresAt: NEVER, endsSession: false }));
@@ -161,7 +162,7 @@ function whileLeading(issuer: Issuer, world: IssuerWorld, asked: readonly Denial
   });
 }
 
-function isAbout(denial: Denial, { sid, sub, client }: Session): boolean {
+function isAbout(denial: CutOffEntry, { sid, sub, client }: Session): boolean {
   const held: Record<string, string> = { sid, sub, client_id: client, iss: ISSUER };
   return held[denial.claim] === denial.value;
 }
@@ -171,7 +172,7 @@ export function markHighWater(issuer: Issuer): void {
   issuer.highWater = { epoch, head, id: last };
 }
 
-function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): Denial[] {
+function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): CutOffEntry[] {
   const { random, tokens, mutants } = world;
   const { database } = issuer;
   const token = random.pick(tokens.filter(({ payload }) => payload.iss === ISSUER).slice(-12));

@@ -1,10 +1,12 @@
 import type { DecodedRecord, EventToEncode } from '@rescind/feed';
-import { createEventDecoder, createEventEncoder } from '@rescind/feed';
-import type { Denial } from '@rescind/revocation';
-import { NEVER, UNBOUNDED } from '@rescind/revocation';
+import { createEventDecoder, createEventEncoder, readOwnEvent } from '@rescind/feed';
+import type { CutOff } from '@rescind/revocation';
+import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { describe, expect, it } from 'vitest';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
+import { toCutOff } from '../../support/cut-offs.ts';
 
 const LOG = 'https://users.example';
 const OTHER = 'https://elsewhere.example';
@@ -17,7 +19,8 @@ const encoder = createEventEncoder({ log: LOG, sign });
 const keys = createKeySet(publicJwks([key]));
 const decoder = createEventDecoder({ log: LOG, issuers: [LOG], keys });
 
-const session: Denial = { iss: LOG, claim: 'sid', value: 's1', expiresAt: AT + 900_000, endsSession: true };
+const entry = { iss: LOG, claim: 'sid', value: 's1', expiresAt: AT + 900_000, endsSession: true };
+const session: CutOff = toCutOff(entry);
 
 function event(change: Partial<EventToEncode> = {}): EventToEncode {
   return {
@@ -28,7 +31,7 @@ function event(change: Partial<EventToEncode> = {}): EventToEncode {
     txn: 't2',
     reason: 'logout',
     at: AT,
-    deny: [session],
+    cutOffs: [session],
     ...change,
   };
 }
@@ -53,7 +56,7 @@ function decodeAs<K extends DecodedRecord['kind']>(kind: K, jws: string): Extrac
 const record = (jws: string) => ({ jws, live: true, hint: null });
 
 describe('an event', () => {
-  it('comes back as it was written, as rows', () => {
+  it('comes back as it was written', () => {
     const decoded = decodeAs('event', encoder.event(event()));
     expect(decoded).toMatchObject({
       epoch: EPOCH,
@@ -66,20 +69,23 @@ describe('an event', () => {
       skipped: 0,
       clamped: 0,
     });
-    expect(decoded.cutoffs).toEqual([
-      {
-        iss: LOG,
-        claim: 'sid',
-        value: 's1',
-        issuedUntil: UNBOUNDED,
-        expiresAt: AT + 900_000,
-        sessionUntil: UNBOUNDED,
-        txn: 't2',
-        reason: 'logout',
-        epoch: EPOCH,
-        seq: 2,
-      },
-    ]);
+    const times = { issuedUntil: UNBOUNDED, expiresAt: AT + 900_000, sessionUntil: UNBOUNDED };
+    expect(decoded.cutOffs).toEqual([{ iss: LOG, claim: 'sid', value: 's1', ...times }]);
+    expect(readOwnEvent(decoded.jws)).toMatchObject({ txn: 't2', reason: 'logout', cutOffs: decoded.cutOffs });
+  });
+
+  it('has its cut-offs as the entries of the protocol, and no more members', () => {
+    const soft = { iss: LOG, claim: 'sub', value: 'u', issuedUntil: AT, expiresAt: AT + 1, endsSession: false };
+    const jws = encoder.event(event({ cutOffs: [session, toCutOff(soft)] }));
+    expect(payloadOf(jws).deny).toEqual([entry, soft]);
+    expect(decodeAs('event', jws).cutOffs[1]).toMatchObject({ issuedUntil: AT, sessionUntil: NO_SESSION });
+  });
+
+  it('has a time where it says one, however great', () => {
+    const late = { ...entry, issuedUntil: Number.MAX_SAFE_INTEGER };
+    expect(decodeAs('event', signed({ deny: [late] })).cutOffs[0]).toMatchObject({
+      ...{ issuedUntil: 1_800_000_000_999, sessionUntil: 1_800_000_000_999 },
+    });
   });
 
   it('is a security event token: typ, one event, no sub, no exp, no aud, whole seconds', () => {
@@ -95,8 +101,8 @@ describe('an event', () => {
   const caep = 'https://schemas.openid.net/secevent/caep/event-type';
   const risc = 'https://schemas.openid.net/secevent/risc/event-type';
   const T = { issuedUntil: AT, expiresAt: AT + 1 };
-  const cases: [string, Denial, string, object][] = [
-    ['logout', session, `${caep}/session-revoked`, { format: 'complex', session: { format: 'opaque', id: 's1' } }],
+  const cases: [string, CutOffEntry, string, object][] = [
+    ['logout', entry, `${caep}/session-revoked`, { format: 'complex', session: { format: 'opaque', id: 's1' } }],
     [
       'logout_everywhere',
       { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true },
@@ -165,7 +171,7 @@ describe('an event', () => {
     ],
   ];
   it.each(cases)('%s has the type and the subject of the vocabulary', (reason, denial, type, subject) => {
-    const jws = encoder.event(event({ reason, deny: [denial] }));
+    const jws = encoder.event(event({ reason, cutOffs: [toCutOff(denial)] }));
     const payload = payloadOf(jws);
     expect(Object.keys(payload.events as object)).toEqual([type]);
     expect(payload.events).toMatchObject({ [type]: { reason } });
@@ -175,37 +181,36 @@ describe('an event', () => {
 
   it('keeps T within its own second and E at or after its time', () => {
     const late = { iss: LOG, claim: 'sub', value: 'u', issuedUntil: AT + 5_000, expiresAt: 5, endsSession: true };
-    const decoded = decodeAs('event', signed({ deny: [late, session] }));
+    const decoded = decodeAs('event', signed({ deny: [late, entry] }));
     expect(decoded.clamped).toBe(1);
-    expect(decoded.cutoffs[0]).toMatchObject({ issuedUntil: 1_800_000_000_999, expiresAt: AT });
-    expect(decoded.cutoffs[1]).toMatchObject({ issuedUntil: UNBOUNDED });
+    expect(decoded.cutOffs[0]).toMatchObject({ issuedUntil: 1_800_000_000_999, expiresAt: AT });
+    expect(decoded.cutOffs[1]).toMatchObject({ issuedUntil: UNBOUNDED });
   });
 
   it('of a key never expires', () => {
-    const denial: Denial = { iss: LOG, claim: 'kid', value: 'k', expiresAt: AT, endsSession: false };
-    expect(decodeAs('event', encoder.event(event({ deny: [denial] }))).cutoffs[0]?.expiresAt).toBe(NEVER);
+    const key = { iss: LOG, claim: 'kid', value: 'k', expiresAt: AT, endsSession: false };
+    expect(decodeAs('event', signed({ deny: [key] })).cutOffs[0]?.expiresAt).toBe(NEVER);
   });
 
   it('skips and counts what its log may not speak for', () => {
-    const decoded = decodeAs('event', encoder.event(event({ deny: [{ ...session, iss: OTHER }, session] })));
+    const decoded = decodeAs('event', encoder.event(event({ cutOffs: [{ ...session, iss: OTHER }, session] })));
     expect(decoded.skipped).toBe(1);
-    expect(decoded.cutoffs.map(({ iss }) => iss)).toEqual([LOG]);
+    expect(decoded.cutOffs.map(({ iss }) => iss)).toEqual([LOG]);
   });
 
   it('may speak for another issuer when told so', () => {
     const wider = createEventDecoder({ log: LOG, issuers: [LOG, OTHER], keys });
-    const decoded = wider.decode(encoder.event(event({ deny: [{ ...session, iss: OTHER }] })));
-    expect(decoded).toMatchObject({ kind: 'event', skipped: 0, cutoffs: [{ iss: OTHER }] });
+    const decoded = wider.decode(encoder.event(event({ cutOffs: [{ ...session, iss: OTHER }] })));
+    expect(decoded).toMatchObject({ kind: 'event', skipped: 0, cutOffs: [{ iss: OTHER }] });
   });
 
   it('with an unreadable reason denies all the same', () => {
     const jws = signed({ events: { 'https://x.example/y': { reason: 'no\r\nno' } } });
-    expect(decodeAs('event', jws)).toMatchObject({ reason: 'unspecified', cutoffs: [{ value: 's1' }] });
+    expect(decodeAs('event', jws)).toMatchObject({ reason: 'unspecified', cutOffs: [{ value: 's1' }] });
   });
 });
 
 describe('what is signed and not understood', () => {
-  const entry = { ...session };
   it.each([
     ['a later version', { version: 2 }, 'version'],
     ['two events', { events: { a: {}, b: {} } }, 'events'],
@@ -357,21 +362,23 @@ describe('a batch', () => {
 
 describe('the encoder', () => {
   it.each([
-    ['no denial', { deny: [] }],
-    ['a T beyond its second', { deny: [{ ...session, claim: 'sub', issuedUntil: AT + 1_000 }] }],
-    ['no T where one must be', { deny: [{ ...session, claim: 'sub' }] }],
+    ['no cut-off', { cutOffs: [] }],
+    ['a T beyond its second', { cutOffs: [toCutOff({ ...entry, claim: 'sub', issuedUntil: AT + 1_000 })] }],
+    ['no T where one must be', { cutOffs: [{ ...session, claim: 'sub' }] }],
+    ['merged cut-offs', { cutOffs: [{ ...session, sessionUntil: AT }] }],
+    ['cut-offs of no session and a time', { cutOffs: [{ ...session, issuedUntil: AT }] }],
     ['a reason that is no word', { reason: 'Logged out' }],
     ['seq 1 with a prev', { seq: 1 }],
     [
       'more than fits',
-      { deny: Array.from({ length: 900 }, (_, i) => ({ ...session, value: `${i}`.padStart(80, '0') })) },
+      { cutOffs: Array.from({ length: 900 }, (_, i) => ({ ...session, value: `${i}`.padStart(80, '0') })) },
     ],
   ])('refuses %s', (_, change) => {
     expect(() => encoder.event(event(change))).toThrow(TypeError);
   });
 
   it('fits 200 sessions into one event', () => {
-    const deny = Array.from({ length: 200 }, (_, i) => ({ ...session, value: `${i}`.padStart(36, '0') }));
-    expect(decodeAs('event', encoder.event(event({ deny }))).cutoffs).toHaveLength(200);
+    const cutOffs = Array.from({ length: 200 }, (_, i) => ({ ...session, value: `${i}`.padStart(36, '0') }));
+    expect(decodeAs('event', encoder.event(event({ cutOffs }))).cutOffs).toHaveLength(200);
   });
 });

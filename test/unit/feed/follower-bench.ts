@@ -10,7 +10,7 @@ import type {
   WayId,
 } from '@rescind/feed';
 import { createFollowerCore } from '@rescind/feed';
-import type { Boot, Cutoff, LogState } from '@rescind/revocation';
+import type { Boot, CutOff, LogState } from '@rescind/revocation';
 import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 import { WITHOUT_STANDBY } from '../../support/transports.ts';
 
@@ -34,9 +34,9 @@ const delivered = ({ live = true, hint, epoch = EPOCH, kid = KID }: Delivery) =>
   kid,
 });
 
-function cutoff(seq: number, epoch = EPOCH): Cutoff {
+function cutOff(seq: number): CutOff {
   const times = { issuedUntil: UNBOUNDED, expiresAt: START + 900_000, sessionUntil: NO_SESSION };
-  return { iss: LOG, claim: 'sid', value: `s${seq}`, ...times, txn: `t${seq}`, reason: 'logout', epoch, seq };
+  return { iss: LOG, claim: 'sid', value: `s${seq}`, ...times };
 }
 
 /** The event with this seq; its id is `e<seq>` unless it is of another `branch`. */
@@ -60,7 +60,7 @@ export function event(
     prev,
     at: START,
     ...body,
-    cutoffs: [cutoff(seq, epoch)],
+    cutOffs: [cutOff(seq)],
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Cutoff, Find, JudgedToken } from '@rescind/revocation';
+import type { CutOffRow, Find, JudgedToken } from '@rescind/revocation';
 import { issuedAt, judge } from '@rescind/revocation';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -25,7 +25,7 @@ const token: JudgedToken = {
 };
 
 /** One row for each scope that is about this token. */
-const scopes: Record<string, Cutoff> = {
+const scopes: Record<string, CutOffRow> = {
   token: row({ claim: 'jti', value: 'token-1' }, 1),
   session: row({ claim: 'sid', value: 'session-1', endsSession: true }, 2),
   user: row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS, endsSession: true }, 3),
@@ -43,7 +43,7 @@ const scopes: Record<string, Cutoff> = {
 /** The user's row, softly: claims changed. */
 const softUser = row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS + 50 }, 13);
 
-const others: readonly Cutoff[] = [
+const others: readonly CutOffRow[] = [
   row({ claim: 'jti', value: 'token-2' }),
   row({ claim: 'sid', value: 'session-2', endsSession: true }),
   row({ claim: 'sub', value: 'USER-1', issuedUntil: IAT_MS + 9 }),
@@ -56,11 +56,11 @@ const others: readonly Cutoff[] = [
   row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS - 1, endsSession: true }, 20),
 ];
 
-function strictness(cutoff: Cutoff): readonly [number, number] {
+function strictness(cutoff: CutOffRow): readonly [number, number] {
   return [cutoff.sessionUntil >= IAT_MS ? 1 : 0, cutoff.issuedUntil];
 }
 
-function stricter(a: Cutoff, b: Cutoff): Cutoff {
+function stricter(a: CutOffRow, b: CutOffRow): CutOffRow {
   const [endsA, untilA] = strictness(a);
   const [endsB, untilB] = strictness(b);
   if (endsA !== endsB) return endsA > endsB ? a : b;

@@ -1,23 +1,25 @@
-import type { Cutoff, Denial, Find } from '@rescind/revocation';
-import { mergeCutoffs, toCutoff } from '@rescind/revocation';
+import type { CutOffRow, Find } from '@rescind/revocation';
+import { mergeRows, toRow } from '@rescind/revocation';
 import fc from 'fast-check';
+import type { CutOffEntry } from '../../support/cut-offs.ts';
+import { toCutOff } from '../../support/cut-offs.ts';
 
 export const ISS = 'https://login.example';
 
 /** A row; what matters to a test is said by it. */
-export function row(denial: Partial<Denial> & Pick<Denial, 'claim' | 'value'>, seq = 1): Cutoff {
-  const full = { iss: ISS, expiresAt: 10_000_000, endsSession: false, ...denial };
-  return toCutoff(full, { txn: `txn-${seq}`, reason: `reason-${seq}`, epoch: '0001-a', seq });
+export function row(entry: Partial<CutOffEntry> & Pick<CutOffEntry, 'claim' | 'value'>, seq = 1): CutOffRow {
+  const full = { iss: ISS, expiresAt: 10_000_000, endsSession: false, ...entry };
+  return toRow(toCutOff(full), { txn: `txn-${seq}`, reason: `reason-${seq}`, epoch: '0001-a', seq });
 }
 
 /** Rows, merged, as `judge` asks for them. */
-export function findIn(...rows: readonly Cutoff[]): Find {
-  const table = new Map<string, Cutoff>();
+export function findIn(...rows: readonly CutOffRow[]): Find {
+  const table = new Map<string, CutOffRow>();
   const key = (iss: string, claim: string, value: string) => JSON.stringify([iss, claim, value]);
   for (const one of rows) {
     const at = key(one.iss, one.claim, one.value);
     const held = table.get(at);
-    table.set(at, held === undefined ? one : mergeCutoffs(held, one));
+    table.set(at, held === undefined ? one : mergeRows(held, one));
   }
   return {
     names: (iss) => new Set(rows.filter((one) => one.iss === iss).map((one) => one.claim)),
@@ -28,7 +30,7 @@ export function findIn(...rows: readonly Cutoff[]): Find {
 const time = fc.integer({ min: 0, max: 20 });
 
 /** Rows of one key, of few times and places: ties are the rule. */
-export const rowOfOneKey: fc.Arbitrary<Cutoff> = fc
+export const rowOfOneKey: fc.Arbitrary<CutOffRow> = fc
   .record({
     issuedUntil: fc.option(time, { nil: undefined }),
     expiresAt: time,
@@ -37,7 +39,7 @@ export const rowOfOneKey: fc.Arbitrary<Cutoff> = fc
     seq: fc.integer({ min: 1, max: 4 }),
   })
   .map(({ issuedUntil, expiresAt, endsSession, epoch, seq }) => {
-    const denial = { iss: ISS, claim: 'sid', value: 's', expiresAt, endsSession };
+    const entry = { iss: ISS, claim: 'sid', value: 's', issuedUntil, expiresAt, endsSession };
     const origin = { txn: `txn-${epoch}-${seq}`, reason: 'logout', epoch, seq };
-    return toCutoff(issuedUntil === undefined ? denial : { ...denial, issuedUntil }, origin);
+    return toRow(toCutOff(entry), origin);
   });

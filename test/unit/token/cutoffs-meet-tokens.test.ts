@@ -1,4 +1,4 @@
-import type { Cutoff, Verdict } from '@rescind/revocation';
+import type { CutOffRow, Verdict } from '@rescind/revocation';
 import { judge, NEVER } from '@rescind/revocation';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -16,13 +16,13 @@ function written(claim: string, json: string): string {
   return rawToken(HEADER, JSON.stringify(rest).replace(/\}$/, `,${JSON.stringify(claim)}:${json}}`), ec);
 }
 
-const about = (claim: string, value: string): Cutoff => ({
+const about = (claim: string, value: string): CutOffRow => ({
   ...{ iss: 'https://issuer.example', claim, value, txn: 't', reason: 'logout', epoch: '1-a', seq: 1 },
   ...{ issuedUntil: AT, expiresAt: NEVER, sessionUntil: AT },
 });
 
 /** As every judge of this project asks: with all that the verifier found. */
-function verdictOf(token: string, row: Cutoff): Verdict {
+function verdictOf(token: string, row: CutOffRow): Verdict {
   const { header, payload, inexact } = verifier.verify(token, AT);
   const isIt = (claim: string, value: string) => claim === row.claim && value === row.value;
   return judge(

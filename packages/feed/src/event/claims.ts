@@ -1,5 +1,5 @@
-import type { Denial, EpochMillis } from '@rescind/revocation';
-import { UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
+import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import { HEARTBEAT_TYPE } from './vocabulary.ts';
 
 /** The longest event or heartbeat that is looked into, in bytes of its text. A Kafka broker takes 1 MB by default. */
@@ -22,18 +22,20 @@ type Claims = Readonly<Record<string, unknown>>;
 /** Where and when an event or a heartbeat was made: the part that every version must be able to read. */
 export interface Place {
   readonly epoch: string;
+  /** 1, 2, 3 … gapless within the epoch. */
   readonly seq: number;
+  /** The event's own id (`jti`), at most 128 characters: new for each event, also when a revocation is appended anew. */
   readonly id: string;
+  /** The id of the event before it; null for seq 1. */
   readonly prev: string | null;
+  /** `iat_ms`: when the issuer made it, by the issuer's clock. */
   readonly at: EpochMillis;
 }
 
-/** What an event says, its denials as they were written. */
-export interface EventBody {
-  readonly txn: string;
+/** What an event says, its cut-offs as they were written. */
+export interface EventBody extends Revocation {
+  /** The URI that is the one member of `events`. */
   readonly type: string;
-  readonly reason: string;
-  readonly deny: readonly Denial[];
 }
 
 export interface HeartbeatBody {
@@ -82,13 +84,13 @@ export function readBody(claims: Claims): EventBody | string {
   if (!isText(claims.txn, MAX_ID)) return 'txn';
   const { deny } = claims;
   if (!Array.isArray(deny) || deny.length === 0 || deny.length > MAX_DENIALS) return 'deny';
-  const denials: Denial[] = [];
+  const cutOffs: CutOff[] = [];
   for (const entry of deny) {
-    const denial = readDenial(entry);
-    if (denial === undefined) return 'denial';
-    denials.push(denial);
+    const cutOff = readCutOff(entry);
+    if (cutOff === undefined) return 'denial';
+    cutOffs.push(cutOff);
   }
-  return { txn: claims.txn, type: event.type, reason: readReason(event.object.reason), deny: denials };
+  return { txn: claims.txn, type: event.type, reason: readReason(event.object.reason), cutOffs };
 }
 
 /** `iat_ms`, which must lie within the second of `iat`. */
@@ -108,7 +110,7 @@ function soleEvent({ events }: Claims): { readonly type: string; readonly object
   return { type: member[0], object: member[1] };
 }
 
-/** A denial is worth more than its reason: one that cannot be read takes nothing away from it. */
+/** A cut-off is worth more than its reason: one that cannot be read takes nothing away from it. */
 function readReason(reason: unknown): string {
   return isReason(reason) ? reason : 'unspecified';
 }
@@ -117,17 +119,32 @@ export function isReason(reason: unknown): reason is string {
   return typeof reason === 'string' && REASON.test(reason);
 }
 
-/** Exactly the members we know: one we do not know may narrow or widen what is denied. */
-function readDenial(entry: unknown): Denial | undefined {
+/**
+ * A cut-off as an entry of `deny`: without `issuedUntil` it is unbounded, and what of its sessions ends is a flag.
+ * @throws TypeError for merged cut-offs: an entry has one time
+ */
+export function writeCutOff({ iss, claim, value, issuedUntil, expiresAt, sessionUntil }: CutOff): Claims {
+  const endsSession = sessionUntil === issuedUntil;
+  if (!endsSession && sessionUntil !== NO_SESSION)
+    throw new TypeError('sessionUntil must be issuedUntil or NO_SESSION');
+  const bound = issuedUntil === UNBOUNDED ? {} : { issuedUntil };
+  return { iss, claim, value, ...bound, expiresAt, endsSession };
+}
+
+/** Exactly the members we know: one we do not know may narrow or widen what is denied. A key is denied for good. */
+function readCutOff(entry: unknown): CutOff | undefined {
   if (!isObject(entry)) return undefined;
   const { iss, claim, value, issuedUntil, expiresAt, endsSession, ...others } = entry;
   if (Object.keys(others).length > 0) return undefined;
   if (!isText(iss, MAX_ISSUER) || !isText(claim, MAX_ID) || !isText(value, MAX_VALUE)) return undefined;
   if (!isWhole(expiresAt, 0) || typeof endsSession !== 'boolean') return undefined;
-  if (issuedUntil === undefined) {
-    return UNBOUNDED_CLAIMS.has(claim) ? { iss, claim, value, expiresAt, endsSession } : undefined;
-  }
-  return isWhole(issuedUntil, 0) ? { iss, claim, value, issuedUntil, expiresAt, endsSession } : undefined;
+  const isBounded = issuedUntil !== undefined;
+  if (isBounded && !isWhole(issuedUntil, 0)) return undefined;
+  if (!isBounded && !UNBOUNDED_CLAIMS.has(claim)) return undefined;
+  // A time, however great, is a bound.
+  const until = isBounded ? Math.min(issuedUntil, UNBOUNDED - 1) : UNBOUNDED;
+  const sessionUntil = endsSession ? until : NO_SESSION;
+  return { iss, claim, value, issuedUntil: until, expiresAt: claim === 'kid' ? NEVER : expiresAt, sessionUntil };
 }
 
 function isEpoch(value: unknown): value is string {

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import type { Cutoff, Denial } from '@rescind/revocation';
-import { RescindError, toCutoff } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation';
+import { RescindError, UNBOUNDED } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { VerifiedToken, VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
@@ -202,37 +202,35 @@ function toEvent(
   body: EventBody,
   { log, speaksFor }: SameTexts,
 ): EventRecord {
-  const { txn, reason, type } = body;
-  const cutoffs: Cutoff[] = [];
+  const cutOffs: CutOff[] = [];
   const kills: string[] = [];
   let skipped = 0;
   let clamped = 0;
-  for (const denial of body.deny) {
+  for (const cutOff of body.cutOffs) {
     // Not about tokens: no row of the denylist, whose claims are asked for each request.
-    if (denial.claim === EVENT_KID) {
-      if (denial.iss === log) kills.push(denial.value);
+    if (cutOff.claim === EVENT_KID) {
+      if (cutOff.iss === log) kills.push(cutOff.value);
       else skipped += 1;
       continue;
     }
-    const iss = speaksFor.get(denial.iss);
+    const iss = speaksFor.get(cutOff.iss);
     if (iss === undefined) {
       skipped += 1;
       continue;
     }
-    const bounded = withinBounds(denial, place);
-    if (bounded !== denial) clamped += 1;
-    cutoffs.push(toCutoff({ ...bounded, iss }, { txn, reason, epoch: place.epoch, seq: place.seq }));
+    const bounded = withinBounds(cutOff, iss, place);
+    if (bounded.issuedUntil !== cutOff.issuedUntil || bounded.expiresAt !== cutOff.expiresAt) clamped += 1;
+    cutOffs.push(bounded);
   }
-  return { kind: 'event', ...delivery(record), ...place, txn, reason, type, cutoffs, kills, skipped, clamped };
+  return { kind: 'event', ...delivery(record), ...place, ...body, cutOffs, kills, skipped, clamped };
 }
 
 /** An event cannot deny what is issued after it, nor have been forgotten before it was made. */
-function withinBounds(denial: Denial, { at }: Place): Denial {
-  const latest = latestCutOff(at);
-  let bounded = denial;
-  if (denial.issuedUntil !== undefined && denial.issuedUntil > latest) bounded = { ...bounded, issuedUntil: latest };
-  if (denial.expiresAt < at) bounded = { ...bounded, expiresAt: at };
-  return bounded;
+function withinBounds(cutOff: CutOff, iss: string, { at }: Place): CutOff {
+  const { claim, value } = cutOff;
+  const issuedUntil = cutOff.issuedUntil === UNBOUNDED ? UNBOUNDED : Math.min(cutOff.issuedUntil, latestCutOff(at));
+  const sessionUntil = Math.min(cutOff.sessionUntil, issuedUntil);
+  return { iss, claim, value, issuedUntil, expiresAt: Math.max(cutOff.expiresAt, at), sessionUntil };
 }
 
 function delivery({ jws, live, hint }: WayRecord): WayRecord {

@@ -1,25 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { Denial, EpochMillis } from '@rescind/revocation';
+import type { EpochMillis, Revocation } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import { isReason, MAX_DENIALS, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace } from './claims.ts';
+import type { Place } from './claims.ts';
+import { isReason, MAX_DENIALS, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace, writeCutOff } from './claims.ts';
 import { eventObject, eventType, HEARTBEAT_TYPE, subjectOf } from './vocabulary.ts';
 
-export interface EventToEncode {
-  readonly epoch: string;
-  readonly seq: number;
-  /** This event's id (`jti`): new for each event, also when a revocation is appended anew. At most 128 characters. */
-  readonly id: string;
-  /** The id of the event with the seq before it; null for seq 1. */
-  readonly prev: string | null;
-  /** The revocation's id: the same however often it is appended anew. */
-  readonly txn: string;
-  /** A stable word such as `logout`: lower case letters, digits and underscores, at most 64. */
-  readonly reason: string;
-  /** The time of the issuer's clock at which this event is made: `iat` and `iat_ms`. */
-  readonly at: EpochMillis;
-  /** 1 to 1000, and no more than fit into 64 kB of text (of UUIDs 200 do). The first says whom the event is about. */
-  readonly deny: readonly Denial[];
-}
+/**
+ * A revocation and its place in the log. Of its cut-offs 1 to 1000, and no more than fit into 64 kB of text (of UUIDs 200 do); the
+ * first says whom the event is about.
+ */
+export interface EventToEncode extends Revocation, Place {}
 
 export interface HeartbeatToEncode {
   readonly epoch: string;
@@ -63,7 +54,7 @@ export function createEventEncoder(options: EventEncoderOptions): EventEncoder {
       requireReadable(event, payload);
       const jws = sign(payload);
       if (jws.length > MAX_EVENT_BYTES) {
-        throw new TypeError(`deny must fit into ${MAX_EVENT_BYTES} bytes of text: use several events`);
+        throw new TypeError(`cutOffs must fit into ${MAX_EVENT_BYTES} bytes of text: use several events`);
       }
       return jws;
     },
@@ -76,8 +67,8 @@ export function createEventEncoder(options: EventEncoderOptions): EventEncoder {
 }
 
 function eventClaims(log: string, event: EventToEncode): Record<string, unknown> {
-  const [first] = event.deny;
-  if (first === undefined) throw new TypeError('deny must have at least one entry');
+  const [first] = event.cutOffs;
+  if (first === undefined) throw new TypeError('cutOffs must have at least one');
   const type = eventType(event.reason, first);
   return {
     iss: log,
@@ -90,7 +81,7 @@ function eventClaims(log: string, event: EventToEncode): Record<string, unknown>
     epoch: event.epoch,
     seq: event.seq,
     prev: event.prev,
-    deny: event.deny,
+    deny: event.cutOffs.map(writeCutOff),
   };
 }
 
@@ -120,9 +111,9 @@ function requireReadable(event: EventToEncode, payload: Readonly<Record<string, 
   if (!isReason(event.reason)) throw new TypeError('reason must be a word such as password_changed');
   const body = readBody(payload);
   if (typeof body === 'string') throw new TypeError(`${body} is out of its bounds (deny: 1 to ${MAX_DENIALS} entries)`);
-  for (const { issuedUntil } of event.deny) {
+  for (const { issuedUntil } of event.cutOffs) {
     // A reader would cut it down to there, and tokens between would live.
-    if (issuedUntil !== undefined && issuedUntil > latestCutOff(event.at)) {
+    if (issuedUntil !== UNBOUNDED && issuedUntil > latestCutOff(event.at)) {
       throw new TypeError('issuedUntil must not lie beyond the second in which the event is made');
     }
   }

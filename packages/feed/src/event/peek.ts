@@ -1,4 +1,5 @@
-import { MAX_EVENT_BYTES } from './claims.ts';
+import type { EventBody } from './claims.ts';
+import { MAX_EVENT_BYTES, readBody } from './claims.ts';
 import { HEARTBEAT_TYPE } from './vocabulary.ts';
 
 /** As it stands in a payload: an event that mentions it elsewhere is verified all the same, only not passed over. */
@@ -47,4 +48,15 @@ export function peekPlace(jws: string): { readonly epoch: string | null; readonl
   } catch {
     return undefined;
   }
+}
+
+/**
+ * What an event says that this process wrote itself: nothing is verified.
+ * @throws Error for a text that is no event
+ */
+export function readOwnEvent(jws: string): EventBody {
+  const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
+  const body = readBody(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')));
+  if (typeof body === 'string') throw new Error(`an event of the own log cannot be read: ${body}`);
+  return body;
 }

@@ -1,4 +1,5 @@
-import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { EventBody, Place } from './claims.ts';
 
 /** What any record of a log carries after it was decoded. */
 interface Delivered {
@@ -15,28 +16,12 @@ interface Signed {
   readonly kid: string;
 }
 
-/** Where a signed event stands in its log. */
-interface Placed extends Signed {
-  readonly epoch: string;
-  /** 1, 2, 3 … gapless within the epoch. */
-  readonly seq: number;
-  /** The event's own id (`jti`). */
-  readonly id: string;
-  /** The id of the event before it, null for the first. */
-  readonly prev: string | null;
-  /** `iat_ms`: when the issuer made it, by the issuer's clock. */
-  readonly at: EpochMillis;
-}
-
-/** A verified event, ready to be applied. */
-export interface EventRecord extends Delivered, Placed {
+/**
+ * A verified event, ready to be applied: `cutOffs` are the entries of `deny` that this log may speak for; T and E are within their
+ * bounds.
+ */
+export interface EventRecord extends Delivered, Signed, Place, EventBody {
   readonly kind: 'event';
-  readonly txn: string;
-  readonly reason: string;
-  /** The URI that is the one member of `events`. */
-  readonly type: string;
-  /** One row for each entry of `deny` that this log may speak for; T and E are within their bounds. */
-  readonly cutoffs: readonly Cutoff[];
   /** Event keys that it denies (`event_kid`): what they have signed is not taken any more. */
   readonly kills: readonly string[];
   /** How many entries were skipped: they name a token issuer this log may not speak for. */
@@ -64,7 +49,7 @@ export interface HeartbeatRecord extends Delivered, Signed {
 }
 
 /** Signed by the log, placed in it, and of a version (or a kind of denial) that this one does not know. */
-export interface NotUnderstoodRecord extends Delivered, Placed {
+export interface NotUnderstoodRecord extends Delivered, Signed, Place {
   readonly kind: 'not-understood';
   readonly why: string;
 }

@@ -1,4 +1,5 @@
-import type { Denial, EpochMillis } from '@rescind/revocation';
+import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
+import { NO_SESSION } from '@rescind/revocation';
 
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type';
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type';
@@ -7,7 +8,7 @@ const OWN = 'https://rescind.dev/events';
 /** The one event type that says nothing was revoked: how far the log goes, and when that was so. */
 export const HEARTBEAT_TYPE = `${OWN}/heartbeat`;
 
-/** The claim of a denial that revokes a key of the log's events: no token has it. */
+/** The claim of a cut-off that revokes a key of the log's events: no token has it. */
 export const EVENT_KID = 'event_kid';
 
 /** Reasons for which CAEP 1.0 or RISC 1.0 has a type of its own, if the event is about one user and ends the sessions. */
@@ -23,7 +24,7 @@ const BY_REASON: Readonly<Record<string, string>> = {
   account_deleted: `${RISC}/account-purged`,
 };
 
-/** By the claim of the first denial; what is in neither vocabulary has a word of ours. */
+/** By the claim of the first cut-off; what is in neither vocabulary has a word of ours. */
 const BY_CLAIM: Readonly<Record<string, string>> = {
   jti: `${OWN}/token-revoked`,
   sid: `${CAEP}/session-revoked`,
@@ -35,13 +36,20 @@ const BY_CLAIM: Readonly<Record<string, string>> = {
 };
 
 /** The type of an event: CAEP's or RISC's where one fits, so that an outside receiver of shared signals can read it. */
-export function eventType(reason: string, first: Denial): string {
-  if (!first.endsSession && (first.claim === 'sub' || first.claim === 'sid')) return `${CAEP}/token-claims-change`;
+export function eventType(reason: string, first: CutOff): string {
+  const isSoft = first.sessionUntil === NO_SESSION;
+  if (isSoft && (first.claim === 'sub' || first.claim === 'sid')) return `${CAEP}/token-claims-change`;
   if (first.claim === 'sub') {
     return (Object.hasOwn(BY_REASON, reason) ? BY_REASON[reason] : undefined) ?? `${CAEP}/session-revoked`;
   }
   const byClaim = Object.hasOwn(BY_CLAIM, first.claim) ? BY_CLAIM[first.claim] : undefined;
   return byClaim ?? `${OWN}/claim-revoked`;
+}
+
+/** The last word of an event's type, as metrics name it. */
+export function eventTypeName({ reason, cutOffs: [first] }: Revocation): string {
+  const type = first === undefined ? '' : eventType(reason, first);
+  return type.slice(type.lastIndexOf('/') + 1);
 }
 
 /** What stands under the type: our reason, and what the vocabulary demands of that type. Nothing personal. */
@@ -58,7 +66,7 @@ export function eventObject(type: string, reason: string, at: EpochMillis): Read
 }
 
 /** Whom an event is about, as a subject identifier: RFC 9493, and SSF 1.0 for `jwt_id` and complex subjects. */
-export function subjectOf({ iss, claim, value }: Denial): Readonly<Record<string, unknown>> {
+export function subjectOf({ iss, claim, value }: CutOff): Readonly<Record<string, unknown>> {
   const opaque = { format: 'opaque', id: value };
   switch (claim) {
     case 'sub':

@@ -5,7 +5,17 @@ import { ageAtStart, ageOf } from './core/age.ts';
 import { isHeldByClock } from './core/ahead.ts';
 import { releaseAside } from './core/aside.ts';
 import type { Draft, Settings } from './core/draft.ts';
-import { beginDraft, canStandBy, changeWay, count, finishDraft, log, toSettings, transportOf } from './core/draft.ts';
+import {
+  addRows,
+  beginDraft,
+  canStandBy,
+  changeWay,
+  count,
+  finishDraft,
+  log,
+  toSettings,
+  transportOf,
+} from './core/draft.ts';
 import {
   fetchFailed,
   fetchWhatIsDue,
@@ -191,7 +201,7 @@ function start(
   for (const { epoch, seq, record } of quarantined) {
     if (record.kind !== 'event') continue;
     // This version reads what one before it could not.
-    for (const cutoff of record.cutoffs) draft.cutoffs.push(cutoff);
+    addRows(draft, record);
     releaseAside(draft, (aside) => aside.epoch === epoch && aside.seq === seq);
     log(draft, 'info', 'feed_event_understood', { epoch, seq });
   }

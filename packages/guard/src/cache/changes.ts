@@ -1,4 +1,4 @@
-import type { Cutoff, JudgedToken } from '@rescind/revocation';
+import type { CutOffRow, JudgedToken } from '@rescind/revocation';
 import { comparableValues } from '@rescind/revocation';
 
 /** Where something about a token would be noted: of each of its claims that a cut-off may be about. */
@@ -15,7 +15,7 @@ export type ChangeNumber = number;
 export interface Changes {
   latest(): ChangeNumber;
   /** To be called in the tick that enforces them. */
-  committed(cutoffs: readonly Cutoff[]): void;
+  committed(cutoffs: readonly CutOffRow[]): void;
   /** @param names the claims that the denylist has rows about, now */
   tracesOf(token: TracedToken, names: Iterable<string>): Traces;
   /** Whether something has come after `since` that may concern the token of these traces. */
@@ -65,7 +65,7 @@ export function createChanges(): Changes {
     return places;
   }
 
-  const note = ({ iss, claim, value }: Cutoff) => {
+  const note = ({ iss, claim, value }: CutOffRow) => {
     const { seed, claimSlot } = placesOf(claimsOf(iss), iss, claim);
     latest += 1;
     slots[slotOf(value, seed)] = latest;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, Cutoff, DurationMs } from '@rescind/revocation';
-import { createRevocationId, judge, toCutoff, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { Clock, CutOffRow, DurationMs } from '@rescind/revocation';
+import { createRevocationId, judge, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import type { Fetch, KeySource } from '@rescind/token';
 import { createKeySet, parseCompactJws } from '@rescind/token';
 import type { SigningKey } from '@rescind/token/signing';
@@ -26,7 +26,7 @@ export interface TestTokenIssuer {
   readonly fetch: Fetch;
   token(claims: Claims, typ: string): string;
   /** Returns what makes the row, once it is known where in the log it stands. */
-  revoke(revocation: TestRevocation): (place: { readonly epoch: string; readonly seq: number }) => Cutoff;
+  revoke(revocation: TestRevocation): (place: { readonly epoch: string; readonly seq: number }) => CutOffRow;
 }
 
 interface TestTokenIssuerOptions {
@@ -81,10 +81,12 @@ export function createTestTokenIssuer(options: TestTokenIssuerOptions): TestToke
     revoke({ claim, value, reason = 'logout', endsSession = SESSION_CLAIMS.includes(claim) }) {
       const at = now();
       floor = at + 1;
-      const times = { ...(UNBOUNDED_CLAIMS.has(claim) ? {} : { issuedUntil: at }), expiresAt: at + ttlMs };
+      const issuedUntil = UNBOUNDED_CLAIMS.has(claim) ? UNBOUNDED : at;
+      const times = { issuedUntil, sessionUntil: endsSession ? issuedUntil : NO_SESSION };
+      const expiresAt = claim === 'kid' ? NEVER : at + ttlMs;
       const txn = createRevocationId(at);
       return (place) => {
-        const cutoff = toCutoff({ iss, claim, value, endsSession, ...times }, { txn, reason, ...place });
+        const cutoff = toRow({ iss, claim, value, ...times, expiresAt }, { txn, reason, ...place });
         rows.add(cutoff);
         return cutoff;
       };

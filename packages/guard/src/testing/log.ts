@@ -1,6 +1,6 @@
 import type { Feed, Follower, View } from '@rescind/feed';
 import { createMemoryLog, memoryTransport, openMemoryCursor } from '@rescind/feed/testing';
-import type { Clock, Cutoff, DurationMs, EpochMillis } from '@rescind/revocation';
+import type { Clock, CutOffRow, DurationMs, EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 
 /** A log in memory that an instance hears of at once, or not at all. */
@@ -11,7 +11,7 @@ export interface TestLog {
   readonly follower: Follower;
   readonly epoch: string;
   /** Appends; heard of in the same tick, unless the log is cut off. Returns its place. */
-  append(cutoffOf: (seq: number) => Cutoff): void;
+  append(cutoffOf: (seq: number) => CutOffRow): void;
   /** The instance has heard nothing for so long, and hears nothing more. */
   cutOff(ageMs: DurationMs): void;
   /** It has never caught up, and hears nothing. */
@@ -23,7 +23,7 @@ export interface TestLog {
 const EPOCH = '0000000001-test';
 
 /** @param heard what the instance does with what it hears */
-export function createTestLog(clock: Clock, heard: (cutoff: Cutoff) => void): TestLog {
+export function createTestLog(clock: Clock, heard: (cutoff: CutOffRow) => void): TestLog {
   const records = createMemoryLog(EPOCH);
   const cursor = openMemoryCursor(records, null);
   const feed = { first: memoryTransport({ log: records }) };
@@ -53,7 +53,7 @@ export function createTestLog(clock: Clock, heard: (cutoff: Cutoff) => void): Te
 
   /** One cut-off a record, as text: nobody here would forge a signature. */
   const readOn = () => {
-    for (const { jws } of cursor.take(records.end) ?? []) heard(JSON.parse(jws) as Cutoff);
+    for (const { jws } of cursor.take(records.end) ?? []) heard(JSON.parse(jws) as CutOffRow);
   };
   const lose = (ageMs: DurationMs) => {
     lost = { ageMs, at: clock.monotonic(), logTime: clock.now() - ageMs };

@@ -1,18 +1,10 @@
 import type { EventEncoder } from '@rescind/feed';
-import { EVENT_KID } from '@rescind/feed';
-import type { Denial, EpochMillis } from '@rescind/revocation';
-import { toCutoff } from '@rescind/revocation';
+import { EVENT_KID, eventTypeName } from '@rescind/feed';
+import type { EpochMillis, Revocation } from '@rescind/revocation';
+import { toRow } from '@rescind/revocation';
 import type { RevocationRecord } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
-import type { OutboxRow } from '../store/log.ts';
 import type { StoreTransaction } from '../store/store.ts';
-
-/** What an event says, apart from its place in the log. */
-export interface Revocation {
-  readonly txn: string;
-  readonly reason: string;
-  readonly deny: readonly Denial[];
-}
 
 /** An event that was signed for its place before. */
 export interface SignedEvent {
@@ -71,23 +63,16 @@ export function createAppender(encoderOf: (kid: string | undefined) => EventEnco
       const { epoch } = identity;
       let { head, last } = identity;
       for (const { revocation, at: now, signed, place } of events) {
-        const { txn, reason, deny } = revocation;
+        const { txn, reason, cutOffs } = revocation;
         const seq = head + 1;
         const { id = createId(), at = now } = signed ?? {};
-        const jws = signed?.jws ?? encoder.event({ epoch, seq, id, prev: last, txn, reason, at, deny });
-        await tx.outbox.append({
-          epoch,
-          seq,
-          jti: id,
-          txn,
-          jws,
-          revocation: JSON.stringify({ reason, deny }),
-          expiresAt: Math.max(...deny.map(({ expiresAt }) => expiresAt)),
-          appendedAt: at,
-        });
-        for (const denial of deny) {
-          if (denial.claim !== EVENT_KID) await tx.revocations.merge(toCutoff(denial, { txn, reason, epoch, seq }));
-          if (denial.iss !== own) await tx.otherIssuers.add(denial.iss);
+        const jws = signed?.jws ?? encoder.event({ ...revocation, epoch, seq, id, prev: last, at });
+        const expiresAt = Math.max(...cutOffs.map((cutOff) => cutOff.expiresAt));
+        const type = eventTypeName(revocation);
+        await tx.outbox.append({ epoch, seq, jti: id, txn, type, jws, expiresAt, appendedAt: at });
+        for (const cutOff of cutOffs) {
+          if (cutOff.claim !== EVENT_KID) await tx.revocations.merge(toRow(cutOff, { txn, reason, epoch, seq }));
+          if (cutOff.iss !== own) await tx.otherIssuers.add(cutOff.iss);
         }
         place(epoch, seq);
         [head, last] = [seq, id];
@@ -95,10 +80,4 @@ export function createAppender(encoderOf: (kid: string | undefined) => EventEnco
       await tx.meta.moveHead(head, last ?? '');
     },
   };
-}
-
-/** What a row of the outbox says, to say it anew: the same txn, T and E. */
-export function revocationOf({ txn, revocation }: OutboxRow): Revocation {
-  const { reason, deny } = JSON.parse(revocation);
-  return { txn, reason, deny };
 }

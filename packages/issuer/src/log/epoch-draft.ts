@@ -1,11 +1,11 @@
 import type { EventEncoder } from '@rescind/feed';
-import type { EpochMillis } from '@rescind/revocation';
+import { readOwnEvent } from '@rescind/feed';
+import type { EpochMillis, Revocation } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
-import { isAboutEventKeys } from '../revoke/denials.ts';
+import { isAboutEventKeys } from '../revoke/cut-offs.ts';
 import { createId } from '../session/mint.ts';
 import type { StoreReads } from '../store/store.ts';
-import type { Revocation, SignedEvent } from './appender.ts';
-import { revocationOf } from './appender.ts';
+import type { SignedEvent } from './appender.ts';
 import { counterOf, toEpoch } from './epoch.ts';
 import { denialsOfEventKeys, revokedEventKids } from './event-key-denials.ts';
 
@@ -65,8 +65,8 @@ export async function createEpochDraft({ reads, encoder, now }: DraftOptions): P
       const at = now();
       const rows = await outbox.liveAfter(at - CLOCK_TOLERANCE_MS, upTo, ROWS_AT_ONCE);
       for (const row of rows) {
-        const revocation = revocationOf(row);
-        if (!isAboutEventKeys(revocation.deny)) sign(revocation, at);
+        const revocation = readOwnEvent(row.jws);
+        if (!isAboutEventKeys(revocation)) sign(revocation, at);
         upTo = row.seq;
       }
       rounds += 1;

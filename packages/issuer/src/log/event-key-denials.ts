@@ -1,10 +1,9 @@
-import type { EpochMillis } from '@rescind/revocation';
-import { denyEventKid } from '../revoke/denials.ts';
-import { inParts } from '../revoke/parts.ts';
+import type { EpochMillis, Revocation } from '@rescind/revocation';
+import { inParts } from '../revoke/append.ts';
+import { denyEventKid } from '../revoke/cut-offs.ts';
 import { createId } from '../session/mint.ts';
 import type { StoreReads } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
-import type { Revocation } from './appender.ts';
 
 const REASON = 'event_key_revoked';
 
@@ -19,9 +18,8 @@ export async function denialsOfEventKeys(
   at: EpochMillis,
 ): Promise<Revocation[]> {
   const issuer = (await meta.issuer()) ?? '';
-  const deny = (await revokedEventKids({ keys })).map((kid) => denyEventKid(issuer, kid, at));
-  const txn = createId();
-  return inParts(deny).map((part) => ({ txn, reason: REASON, deny: part }));
+  const cutOffs = (await revokedEventKids({ keys })).map((kid) => denyEventKid(issuer, kid, at));
+  return inParts({ txn: createId(), reason: REASON, cutOffs });
 }
 
 export async function denyRevokedEventKeys(unit: Unit, at: EpochMillis): Promise<void> {
@@ -31,10 +29,9 @@ export async function denyRevokedEventKeys(unit: Unit, at: EpochMillis): Promise
 /** The end of the present epoch: its key revokes itself, signing for the last time. */
 export async function appendLastWord(unit: Unit, kid: string): Promise<void> {
   const { outbox, meta, lastWords } = unit.store;
-  const deny = [denyEventKid((await meta.issuer()) ?? '', kid, unit.now())];
-  const record = unit.append({ txn: createId(), reason: REASON, deny });
+  const cutOffs = [denyEventKid((await meta.issuer()) ?? '', kid, unit.now())];
+  const record = unit.append({ txn: createId(), reason: REASON, cutOffs });
   await unit.flush();
-  const { epoch, seq } = record;
-  const jws = await outbox.jwsAt(seq);
-  if (jws !== undefined) await lastWords.add({ epoch, jws });
+  const { txn, epoch } = record;
+  for (const { jws } of await outbox.ofTxn(txn)) await lastWords.add({ epoch, jws });
 }

@@ -1,8 +1,8 @@
+import { readOwnEvent } from '@rescind/feed';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { Store } from '../store/store.ts';
 import type { Transactions, Unit } from '../transactions.ts';
-import { revocationOf } from './appender.ts';
 
 /** Keeps the log and the tables no longer than they are needed for. */
 export interface Housekeeping {
@@ -59,7 +59,7 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
       if (row === undefined) break;
       if (row.expiresAt > deadBefore(at)) {
         if (row.appendedAt >= staleBefore(at)) break;
-        unit.append(revocationOf(row));
+        unit.append(readOwnEvent(row.jws));
       }
       await outbox.delete(row.seq);
     }

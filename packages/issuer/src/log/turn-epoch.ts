@@ -1,7 +1,7 @@
+import { readOwnEvent } from '@rescind/feed';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
-import { isAboutEventKeys } from '../revoke/denials.ts';
+import { isAboutEventKeys } from '../revoke/cut-offs.ts';
 import type { Unit } from '../transactions.ts';
-import { revocationOf } from './appender.ts';
 import { counterOf, toEpoch } from './epoch.ts';
 import type { EpochDraft } from './epoch-draft.ts';
 import { denyRevokedEventKeys, revokedEventKids } from './event-key-denials.ts';
@@ -20,7 +20,7 @@ export async function turnEpoch(unit: Unit, draft?: EpochDraft): Promise<void> {
   // What is left out stays dead only if the clock never shows an earlier time.
   await meta.raiseClockFloor(at);
   const rest = await outbox.liveAfter(at - CLOCK_TOLERANCE_MS, draft?.upTo ?? 0, Number.MAX_SAFE_INTEGER);
-  const revocations = rest.map(revocationOf).filter(({ deny }) => !isAboutEventKeys(deny));
+  const revocations = rest.map(({ jws }) => readOwnEvent(jws)).filter((revocation) => !isAboutEventKeys(revocation));
   const isDrafted = draft !== undefined;
   await unit.openEpoch(draft?.epoch ?? toEpoch(counterOf(identity.epoch) + 1));
   if (!isDrafted) await denyRevokedEventKeys(unit, at);

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Acknowledgements, LogSource, Publisher, SignedHeartbeat } from '@rescind/feed';
 import type { Clock, DurationMs, HealthCheck, ReferenceClock, Telemetry } from '@rescind/revocation';
-import type { CommittedLog } from '../store/log.ts';
+import type { CommittedLog, EventText } from '../store/log.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import { isTooLate, overdueFrom, usualMs } from './acknowledgements.ts';
 import { createClockComparison } from './comparison.ts';
 import type { RelayEffect, RelayInput, RelaySend, RelayState } from './core.ts';
 import { composeBatch, createRelayCore } from './core.ts';
-import { countPublished } from './published.ts';
 import type { TailCheck } from './tail.ts';
 
 /** Carries the outbox, and a heartbeat each second, to the publisher. */
@@ -148,9 +147,12 @@ export function openRelay(options: RelayOptions): Relay {
       // Another log by now: what was ordered is not in it, and it is ordered anew from its beginning.
       if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
       await sendLastWords();
-      const batch = composeBatch(order, source.read(order.after, order.limit));
+      const rows = log.read(order.after, order.limit);
+      const batch = composeBatch(order, rows);
       const round = comparison.round();
       const tookMs = await publish(batch.records);
+      countPublished(rows);
+      if (batch.withHeartbeat) countPublished([{ type: 'heartbeat' }]);
       lastError = null;
       const { upTo, withHeartbeat } = batch;
       // The topic had nothing to send again, so this was compared: a heartbeat that waits was made before.
@@ -174,7 +176,6 @@ export function openRelay(options: RelayOptions): Relay {
     const begunAt = clock.monotonic();
     input({ kind: 'publishing', now: begunAt });
     await publisher.publish(records);
-    countPublished(telemetry, records);
     const tookMs = clock.monotonic() - begunAt;
     comparison.acknowledged(tookMs);
     return tookMs;
@@ -184,9 +185,15 @@ export function openRelay(options: RelayOptions): Relay {
   async function sendLastWords(): Promise<void> {
     for (const { epoch, jws } of log.unsentLastWords()) {
       await publisher.publish([jws]);
-      countPublished(telemetry, [jws]);
+      countPublished([{ type: 'event-key-revoked' }]);
       await note((tx) => tx.lastWords.markSent(epoch));
     }
+  }
+
+  function countPublished(events: readonly Pick<EventText, 'type'>[]): void {
+    const totals = new Map<string, number>();
+    for (const { type } of events) totals.set(type, (totals.get(type) ?? 0) + 1);
+    for (const [type, total] of totals) telemetry.count('rescind_events_published_total', { type }, total);
   }
 
   function nothingSent({ after }: RelaySend): Outcome {

@@ -67,7 +67,7 @@ export async function gatherEvidence({ decoder, mark, proofs, publisher, ...own 
 /** Its own, or the latest T of what it denies. */
 function latestTimeIn(record: HeartbeatRecord | EventRecord | NotUnderstoodRecord): EpochMillis {
   if (record.kind !== 'event') return record.at;
-  const bounds = record.cutoffs.map(({ issuedUntil }) => issuedUntil).filter((until) => until !== UNBOUNDED);
+  const bounds = record.cutOffs.map(({ issuedUntil }) => issuedUntil).filter((until) => until !== UNBOUNDED);
   return Math.max(record.at, ...bounds);
 }
 

@@ -1,22 +1,20 @@
 import type { EventRecord } from '@rescind/feed';
-import type { ClockFloor, Denial, DurationMs, EpochMillis } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, NEVER, UNBOUNDED } from '@rescind/revocation';
+import { readOwnEvent } from '@rescind/feed';
+import type { ClockFloor, CutOff, DurationMs, EpochMillis, Revocation } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, NEVER, toRow, UNBOUNDED } from '@rescind/revocation';
 import type { OtherIssuer } from '../issuer.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { KeyRoom } from '../keys/changes.ts';
 import { algorithmOf, retirementOf } from '../keys/changes.ts';
 import { EVENT_ALGORITHM } from '../keys/event-signing.ts';
-import type { Revocation } from '../log/appender.ts';
-import { revocationOf } from '../log/appender.ts';
 import { toEpoch } from '../log/epoch.ts';
 import { denyRevokedEventKeys } from '../log/event-key-denials.ts';
-import { denyKid, endsSessions, isAboutEventKeys } from '../revoke/denials.ts';
-import { inParts } from '../revoke/parts.ts';
+import { inParts } from '../revoke/append.ts';
+import { denyKid, endsSessions, isAboutEventKeys } from '../revoke/cut-offs.ts';
 import { createId } from '../session/mint.ts';
 import type { Unit } from '../transactions.ts';
 import type { Evidence } from './evidence.ts';
 import type { RestorePlan } from './plan.ts';
-import { toRevocation } from './plan.ts';
 
 interface Restoring {
   readonly issuer: string;
@@ -66,11 +64,10 @@ export async function openNewEpoch(restoring: Restoring, unit: Unit): Promise<Ne
   if (timeSince !== null) await store.meta.setTimeSince(timeSince);
   const revokedKids = await replaceTokenKeys(unit, keys, signingKid, at);
   const others = await othersToCutOff(restoring, unit);
-  const deny = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...others.map((other) => denyOther(other, unit))];
-  const parts = inParts(deny);
-  const txn = createId();
+  const cutOffs = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...others.map((other) => denyOther(other, unit))];
+  const parts = inParts({ txn: createId(), reason: setsClock ? CLOCK_REASON : REASON, cutOffs });
   const sayWhatDies = () => {
-    for (const part of parts) unit.append({ txn, reason: setsClock ? CLOCK_REASON : REASON, deny: part });
+    for (const part of parts) unit.append(part);
   };
   // After a clock was set first of all: rows that denied these tokens may have been removed by a time that was ahead.
   if (setsClock) sayWhatDies();
@@ -107,19 +104,19 @@ interface CutOffOther {
   readonly ttlMs: DurationMs;
 }
 
-function denyOther({ iss, ttlMs }: CutOffOther, unit: Unit): Denial {
+function denyOther({ iss, ttlMs }: CutOffOther, unit: Unit): CutOff {
   const issuedUntil = unit.cutOffTime();
   const expiresAt = Math.min(NEVER, issuedUntil + ttlMs);
-  return { iss, claim: 'iss', value: iss, issuedUntil, expiresAt, endsSession: true };
+  return { iss, claim: 'iss', value: iss, issuedUntil, expiresAt, sessionUntil: issuedUntil };
 }
 
 /** The sessions it ended, in the database as it is now. Its rows come with the event that says it anew. */
 async function importEvent({ store }: Unit, issuer: string, event: EventRecord, at: EpochMillis): Promise<number> {
   let ended = 0;
-  for (const cutoff of event.cutoffs) {
-    await store.revocations.merge(cutoff);
-    if (cutoff.iss !== issuer || !endsSessions(cutoff.claim)) continue;
-    ended += await store.sessions.end(cutoff.claim, cutoff.value, at, event.reason, cutoff.sessionUntil);
+  for (const cutOff of event.cutOffs) {
+    await store.revocations.merge(toRow(cutOff, event));
+    if (cutOff.iss !== issuer || !endsSessions(cutOff.claim)) continue;
+    ended += await store.sessions.end(cutOff.claim, cutOff.value, at, event.reason, cutOff.sessionUntil);
   }
   return ended;
 }
@@ -144,10 +141,9 @@ async function importRevokedEventKeys({ store: { keys } }: Unit, { events }: Evi
 async function liveRevocations(restoring: Restoring, { store }: Unit, at: EpochMillis): Promise<Revocation[]> {
   const { evidence } = restoring;
   const alive = at - CLOCK_TOLERANCE_MS;
-  const own = (await store.outbox.live(alive)).map(revocationOf).filter(({ deny }) => !isAboutEventKeys(deny));
-  const imported = evidence.events
-    .map(toRevocation)
-    .filter(({ deny }) => deny.some(({ expiresAt }) => expiresAt > alive));
+  const rows = await store.outbox.liveAfter(alive, 0, Number.MAX_SAFE_INTEGER);
+  const own = rows.map(({ jws }) => readOwnEvent(jws)).filter((revocation) => !isAboutEventKeys(revocation));
+  const imported = evidence.events.filter(({ cutOffs }) => cutOffs.some(({ expiresAt }) => expiresAt > alive));
   const all = [...own, ...imported]
     .flatMap((revocation) => withinTime(restoring, revocation, at))
     .map((revocation) => [`${revocation.txn} ${namesOf(revocation)}`, revocation] as const);
@@ -160,14 +156,17 @@ async function liveRevocations(restoring: Restoring, { store }: Unit, at: EpochM
  */
 function withinTime({ issuer, setsClock }: Restoring, revocation: Revocation, at: EpochMillis): Revocation[] {
   if (!setsClock) return [revocation];
-  const isBeyond = ({ issuedUntil = 0 }: Denial) => issuedUntil > at;
-  const kept = revocation.deny.filter((denial) => denial.iss !== issuer || !isBeyond(denial));
-  const deny = kept.map((denial) => (isBeyond(denial) ? { ...denial, issuedUntil: at } : denial));
-  return deny.length === 0 ? [] : [{ ...revocation, deny }];
+  const isBeyond = ({ issuedUntil }: CutOff) => issuedUntil !== UNBOUNDED && issuedUntil > at;
+  const cutOffs = revocation.cutOffs
+    .filter((cutOff) => cutOff.iss !== issuer || !isBeyond(cutOff))
+    .map((cutOff) =>
+      isBeyond(cutOff) ? { ...cutOff, issuedUntil: at, sessionUntil: Math.min(cutOff.sessionUntil, at) } : cutOff,
+    );
+  return cutOffs.length === 0 ? [] : [{ ...revocation, cutOffs }];
 }
 
-function namesOf({ deny }: Revocation): string {
-  return JSON.stringify(deny.map(({ iss, claim, value }) => [iss, claim, value]));
+function namesOf({ cutOffs }: Revocation): string {
+  return JSON.stringify(cutOffs.map(({ iss, claim, value }) => [iss, claim, value]));
 }
 
 /**

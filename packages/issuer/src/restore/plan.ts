@@ -1,8 +1,5 @@
 import type { EventRecord } from '@rescind/feed';
-import type { Cutoff, Denial } from '@rescind/revocation';
-import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 import type { HighWater } from '../keys/high-water.ts';
-import type { Revocation } from '../log/appender.ts';
 import { counterOf } from '../log/epoch.ts';
 import type { LogPoint } from '../log/lineage.ts';
 import { restoredBecause } from '../log/lineage.ts';
@@ -72,14 +69,4 @@ function chainFrom(
     if (following === undefined) return end;
     end = following;
   }
-}
-
-/** What an imported event says, to say it anew. */
-export function toRevocation({ txn, reason, cutoffs }: EventRecord): Revocation {
-  return { txn, reason, deny: cutoffs.map(toDenial) };
-}
-
-function toDenial({ iss, claim, value, issuedUntil, expiresAt, sessionUntil }: Cutoff): Denial {
-  const bound = issuedUntil === UNBOUNDED ? {} : { issuedUntil };
-  return { iss, claim, value, ...bound, expiresAt, endsSession: sessionUntil !== NO_SESSION };
 }

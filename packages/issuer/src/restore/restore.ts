@@ -60,8 +60,8 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
   if (own === undefined) throw new Error('the log has no epoch');
   const now = storedClock.now();
   // What is over, and was pruned here, has nothing to tell; what is beyond the database's head ends sessions too.
-  const isOver = ({ epoch, seq, cutoffs }: EventRecord) =>
-    epoch === own.epoch && seq <= own.head && cutoffs.every(({ expiresAt }) => expiresAt + CLOCK_TOLERANCE_MS < now);
+  const isOver = ({ epoch, seq, cutOffs }: EventRecord) =>
+    epoch === own.epoch && seq <= own.head && cutOffs.every(({ expiresAt }) => expiresAt + CLOCK_TOLERANCE_MS < now);
   const isOurs = ({ epoch, seq, id }: EventRecord) => epoch === own.epoch && store.log.idAt(seq) === id;
   const mark = highWater.read();
   const evidence = await gatherEvidence({

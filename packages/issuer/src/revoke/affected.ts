@@ -1,73 +1,74 @@
-import type { Denial, EpochMillis } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
-import type { Session, SessionClaim } from '../store/sessions.ts';
-import type { StoreReads } from '../store/store.ts';
-import { endsSessions } from './denials.ts';
+import type { Session } from '../store/sessions.ts';
+import { endsSessions } from './cut-offs.ts';
+import type { PlanRoom, SessionSet } from './plan.ts';
 
-export interface AffectedContext {
-  readonly issuer: string;
-  readonly reads: StoreReads & { readonly sql: unknown };
-  readonly at: EpochMillis;
+export interface AffectedContext extends PlanRoom {
   subject(sub: string): Promise<SubjectRecord | undefined>;
   client(clientId: string): Promise<RegisteredClient | undefined>;
 }
 
-/** Sessions whose tokens are denied, and of how many subjects. */
-export interface Affected {
-  readonly affectedSessions: number;
-  readonly affectedSubjects: number;
+/** Live sessions, and of how many subjects they are. */
+export interface SessionCount {
+  readonly sessions: number;
+  /** The first 100 of them. */
+  readonly sids: readonly string[];
+  readonly subjects: number;
 }
 
+/** What is listed by name. */
+const MOST_SIDS = 100;
+
 /**
- * Counts the live sessions that may hold a token which is denied: never fewer than there are, and more only where the
- * session does not say what its token has in a claim. Tokens of other issuers are not known here.
+ * Counts the live sessions that may hold a token with one of these claims, each once: never fewer than there are, and more only
+ * where the session does not say what its token has in a claim.
  */
-export async function countAffected(context: AffectedContext, deny: readonly Denial[]): Promise<Affected> {
-  const { reads, at, issuer } = context;
-  const own = deny.filter(({ iss }) => iss === issuer);
-  const [only] = own;
-  if (own.length === 1 && only !== undefined && endsSessions(only.claim)) {
-    const { sessions, subjects } = await reads.sessions.count(only.claim, only.value, at);
-    return { affectedSessions: sessions, affectedSubjects: subjects };
+export async function countSessions(
+  context: AffectedContext,
+  sets: readonly Pick<CutOff, 'claim' | 'value'>[],
+): Promise<SessionCount> {
+  const { reads, aliveAt } = context;
+  const [only, ...others] = sets;
+  if (only !== undefined && others.length === 0 && isOfSessions(only)) {
+    // Counted by the store: there may be millions.
+    const first = await reads.sessions.live(only.claim, only.value, aliveAt, '', MOST_SIDS);
+    return { ...(await reads.sessions.count(only.claim, only.value, aliveAt)), sids: first.map(({ sid }) => sid) };
   }
   const found = new Map<string, string>();
-  for (const { claim, value } of own) {
-    if (endsSessions(claim)) {
-      for await (const { sid, sub } of eachLive(reads, claim, value, at)) found.set(sid, sub);
-      continue;
-    }
-    const holds = await matcherOf(context, claim, value);
-    for await (const session of eachLive(reads, 'iss', issuer, at)) {
-      if (await holds(session)) found.set(session.sid, session.sub);
-    }
+  for (const set of sets) {
+    const holds = isOfSessions(set) ? () => true : await matcherOf(context, set.claim, set.value);
+    const sessions = eachLive(context, isOfSessions(set) ? set : { claim: 'iss', value: context.issuer });
+    for await (const session of sessions) if (await holds(session)) found.set(session.sid, session.sub);
   }
-  return { affectedSessions: found.size, affectedSubjects: new Set(found.values()).size };
+  const sids = [...found.keys()].slice(0, MOST_SIDS);
+  return { sessions: found.size, sids, subjects: new Set(found.values()).size };
 }
 
+const isOfSessions = (set: Pick<CutOff, 'claim' | 'value'>): set is SessionSet => endsSessions(set.claim);
+
 /**
- * Of these subjects those who may hold a token that is denied, as `countAffected` counts. The issuer knows the `jti` of the
- * newest token of each session only: one that is nobody's newest may be anybody's.
+ * Of these subjects those who may hold a token with one of these claims, as `countSessions` counts. The issuer knows the `jti` of
+ * the newest token of each session only: one that is nobody's newest may be anybody's.
  */
 export async function affectedAmong(
   context: AffectedContext,
-  deny: readonly Denial[],
+  sets: readonly Pick<CutOff, 'claim' | 'value'>[],
   subs: readonly string[],
 ): Promise<readonly string[]> {
-  const { reads, at, issuer } = context;
-  const own = deny.filter(({ iss }) => iss === issuer);
   const matchers: Holds[] = [];
-  for (const { claim, value } of own) {
-    const isUnknownToken = claim === 'jti' && (await reads.sessions.subjectOfNewest(value)) === undefined;
+  for (const { claim, value } of sets) {
+    const isUnknownToken = claim === 'jti' && (await context.reads.sessions.subjectOfNewest(value)) === undefined;
     matchers.push(isUnknownToken ? () => true : await matcherOf(context, claim, value));
   }
   const affected: string[] = [];
-  for (const sub of subs) if (await isAffected(reads, sub, at, matchers)) affected.push(sub);
+  for (const sub of subs) if (await isAffected(context, sub, matchers)) affected.push(sub);
   return affected;
 }
 
-async function isAffected(reads: StoreReads, sub: string, at: EpochMillis, matchers: readonly Holds[]) {
-  for await (const session of eachLive(reads, 'sub', sub, at)) {
+async function isAffected(context: PlanRoom, sub: string, matchers: readonly Holds[]) {
+  for await (const session of eachLive(context, { claim: 'sub', value: sub })) {
     for (const holds of matchers) if (await holds(session)) return true;
   }
   return false;
@@ -77,14 +78,9 @@ async function isAffected(reads: StoreReads, sub: string, at: EpochMillis, match
 const SESSIONS_AT_ONCE = 1_000;
 
 /** Every live session of a claim, in the order of their sid. */
-export async function* eachLive(
-  { sessions }: StoreReads,
-  claim: SessionClaim,
-  value: string,
-  at: EpochMillis,
-): AsyncGenerator<Session> {
+async function* eachLive({ reads, aliveAt }: PlanRoom, { claim, value }: SessionSet): AsyncGenerator<Session> {
   for (let after = ''; ; ) {
-    const page = await sessions.live(claim, value, at, after, SESSIONS_AT_ONCE);
+    const page = await reads.sessions.live(claim, value, aliveAt, after, SESSIONS_AT_ONCE);
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < SESSIONS_AT_ONCE) return;

@@ -1,21 +1,30 @@
-import type { Denial, EpochMillis } from '@rescind/revocation';
+import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
+import { createRevocationId, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 import type { CutoffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
+import type { SessionClaim } from '../store/sessions.ts';
 import type { StoreReads } from '../store/store.ts';
 import type { Unit } from '../transactions.ts';
-import type { DenialTimes } from './denials.ts';
-import { denyKid, denyOlderTokens, toDenial } from './denials.ts';
+import type { CutOffTimes } from './cut-offs.ts';
+import { denyKid, denyOlderTokens, endsSessions, toCutOff } from './cut-offs.ts';
 
-/** What a revocation is to deny: decided in one way for the act and for its preview. */
-export interface RevocationPlan {
-  readonly reason: string;
-  readonly deny: readonly Denial[];
-  /** What was asked for: by it sessions end. */
-  readonly asked: readonly Denial[];
+/** What may be asked for: the argument of `revoke`, `endAllSessions` or `subjectChanged`. */
+export type RevocationRequest = CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange;
+
+/** A revocation to be made: decided in one way for the act and for its preview. */
+export interface RevocationPlan extends Revocation {
+  /** The sessions that end with it: by what was asked for, whatever its cut-offs are by. */
+  readonly endings: readonly SessionSet[];
+}
+
+/** Sessions of this issuer whose claim has this value. */
+export interface SessionSet {
+  readonly claim: SessionClaim;
+  readonly value: string;
 }
 
 /** What deciding needs: it reads, and nothing it does stays. */
-export interface PlanRoom extends DenialTimes {
+export interface PlanRoom extends CutOffTimes {
   readonly issuer: string;
   readonly reads: StoreReads;
   readonly at: EpochMillis;
@@ -53,11 +62,19 @@ export async function planCutoffs(
 ): Promise<RevocationPlan> {
   const requests = isList(cutoffs) ? cutoffs : [cutoffs];
   const reason = requireOneReason(requests);
-  const asked = requests.map((request) => toDenial(request, room.issuer, room));
-  if (!room.leads) return { reason, asked, deny: asked };
-  const deny: Denial[] = [];
-  for (const denial of asked) deny.push(...(await withoutTime(room, denial)));
-  return { reason, asked, deny };
+  const asked = requests.map((request) => toCutOff(request, room.issuer, room));
+  const endings = asked.flatMap(({ iss, claim, value, sessionUntil }) =>
+    iss === room.issuer && sessionUntil !== NO_SESSION && endsSessions(claim) ? [{ claim, value }] : [],
+  );
+  const cutOffs: CutOff[] = [];
+  for (const cutOff of asked) cutOffs.push(...(room.leads ? await withoutTime(room, cutOff) : [cutOff]));
+  return { txn: createRevocationId(room.at), reason, cutOffs, endings };
+}
+
+/** `undefined`: there is nothing to be done. @throws TypeError for what cannot be a cut-off */
+export async function planRevocation(room: PlanRoom, what: RevocationRequest): Promise<RevocationPlan | undefined> {
+  if (isList(what) || 'claim' in what) return planCutoffs(room, what);
+  return 'kind' in what ? planChange(room, what) : planEndAll(room, what);
 }
 
 /** By so many sids at most. */
@@ -68,19 +85,19 @@ const MOST_SIDS = 10_000;
  * So a user or a client is cut off by each of its sessions, also those that have ended and may have left tokens, and everybody by
  * key. A soft cut-off by session keeps its time: what readers keep of it ends with that session.
  */
-async function withoutTime({ issuer, reads }: PlanRoom, denial: Denial): Promise<readonly Denial[]> {
-  const { iss, claim, value, issuedUntil, ...rest } = denial;
-  if (iss !== issuer || !(claim === 'sub' || claim === 'client_id' || claim === 'iss')) return [denial];
+async function withoutTime({ issuer, reads }: PlanRoom, cutOff: CutOff): Promise<readonly CutOff[]> {
+  const { iss, claim, value, sessionUntil } = cutOff;
+  if (iss !== issuer || !(claim === 'sub' || claim === 'client_id' || claim === 'iss')) return [cutOff];
   const sids = claim === 'iss' ? undefined : await reads.sessions.keptSids(claim, value, MOST_SIDS + 1);
   if (sids === undefined || sids.length > MOST_SIDS) {
     const keys = await reads.keys.all('token');
     const signed = keys.filter(({ state }) => state === 'active' || state === 'former');
     return signed.map(({ kid }) => denyKid(issuer, kid));
   }
-  const bound = denial.endsSession || issuedUntil === undefined ? {} : { issuedUntil };
+  const times = sessionUntil === NO_SESSION ? {} : { issuedUntil: UNBOUNDED, sessionUntil: UNBOUNDED };
   // Without any session there is no token; the event names a session that never was.
   const values = sids.length === 0 ? [createId()] : sids;
-  return values.map((sid) => ({ iss, claim: 'sid', value: sid, ...bound, ...rest }));
+  return values.map((sid) => ({ ...cutOff, claim: 'sid', value: sid, ...times }));
 }
 
 /** `undefined`: there is no other session than the one that stays. */
@@ -108,8 +125,8 @@ export async function planChange(
   if (kept?.sub !== sub || kept.endedAt !== null) return planCutoffs(room, { claim: 'sub', value: sub, reason });
   const others = await planEndAll(room, { sub, exceptSid: kept.sid, reason });
   requireReason(reason);
-  const { deny = [], asked = [] } = others ?? {};
-  return { reason, asked, deny: [...deny, denyOlderTokens(room.issuer, kept.sid, room)] };
+  const { txn, cutOffs, endings } = others ?? { txn: createRevocationId(room.at), cutOffs: [], endings: [] };
+  return { txn, reason, cutOffs: [...cutOffs, denyOlderTokens(room.issuer, kept.sid, room)], endings };
 }
 
 function requireOneReason(requests: readonly CutoffRequest[]): string {
@@ -125,6 +142,6 @@ function requireReason(reason: string): string {
   return reason;
 }
 
-function isList(cutoffs: CutoffRequest | readonly CutoffRequest[]): cutoffs is readonly CutoffRequest[] {
-  return Array.isArray(cutoffs);
+function isList(what: RevocationRequest): what is readonly CutoffRequest[] {
+  return Array.isArray(what);
 }

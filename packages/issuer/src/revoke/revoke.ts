@@ -1,4 +1,4 @@
-import type { Denial } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation';
 import { isCallersError, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
 import type {
@@ -15,7 +15,7 @@ import { findPresented } from '../session/presented.ts';
 import type { SessionRoom } from '../session/room.ts';
 import type { Unit } from '../transactions.ts';
 import { appendRevocation } from './append.ts';
-import { denyEventKid, denyKid, endsSessions } from './denials.ts';
+import { denyEventKid, denyKid } from './cut-offs.ts';
 import type { RevocationPlan } from './plan.ts';
 import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
 
@@ -62,21 +62,21 @@ export async function subjectChanged(room: RevocationRoom, unit: Unit, change: S
   return carryOut(room, unit, await planChange(await createPlanRoom(room, unit.store, unit), change));
 }
 
-async function carryOut(room: RevocationRoom, unit: Unit, { reason, deny, asked }: RevocationPlan): Promise<Revoked> {
-  const { issuer } = room.policy;
+async function carryOut(room: RevocationRoom, unit: Unit, plan: RevocationPlan): Promise<Revoked> {
+  const { txn, reason, cutOffs, endings } = plan;
   let endedSessions = 0;
-  for (const denial of asked) {
-    if (denial.iss === issuer) endedSessions += await endSessionsOf(unit, denial, reason);
+  for (const { claim, value } of endings) {
+    endedSessions += await unit.store.sessions.end(claim, value, unit.aliveAt(), reason, UNBOUNDED);
   }
-  const keys = await replaceKeys(room, unit, deny);
-  if (unit.leads()) warnOfTimes(room, unit, deny);
-  return Object.assign(appendRevocation(unit, reason, [...deny, ...keys]), { endedSessions });
+  const keys = await replaceKeys(room, unit, cutOffs);
+  if (unit.leads()) warnOfTimes(room, unit, cutOffs);
+  return Object.assign(appendRevocation(unit, { txn, reason, cutOffs: [...cutOffs, ...keys] }), { endedSessions });
 }
 
 /** What a cut-off by time denies while the clock leads: readers keep it, and no command takes it back. */
-function warnOfTimes({ keys: { settings } }: RevocationRoom, unit: Unit, deny: readonly Denial[]): void {
-  for (const { iss, claim, issuedUntil } of deny) {
-    if (issuedUntil === undefined || claim === 'sid') continue;
+function warnOfTimes({ keys: { settings } }: RevocationRoom, unit: Unit, cutOffs: readonly CutOff[]): void {
+  for (const { iss, claim, issuedUntil } of cutOffs) {
+    if (issuedUntil === UNBOUNDED || claim === 'sid') continue;
     const until = new Date(issuedUntil).toISOString();
     unit.afterCommit(() => settings.telemetry.log('warn', 'cutoff_ahead', { iss, claim, until }));
   }
@@ -131,19 +131,15 @@ async function takeToPresentCredential(room: RevocationRoom, unit: Unit, sub: st
   await unit.store.sessions.setCredentialVersion(sid, subject.credentialVersion);
 }
 
-/** How many there were. */
-async function endSessionsOf(unit: Unit, { claim, value, endsSession }: Denial, reason: string): Promise<number> {
-  if (!endsSession || !endsSessions(claim)) return 0;
-  return unit.store.sessions.end(claim, value, unit.aliveAt(), reason, UNBOUNDED);
-}
-
 /** A revoked key signs nothing any more, from this transaction on. What is to be denied with it. */
 async function replaceKeys(
   { keys, policy }: RevocationRoom,
   unit: Unit,
-  deny: readonly Denial[],
-): Promise<readonly Denial[]> {
-  const revoked = deny.filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer).map(({ value }) => value);
+  cutOffs: readonly CutOff[],
+): Promise<readonly CutOff[]> {
+  const revoked = cutOffs
+    .filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer)
+    .map(({ value }) => value);
   const eventKids: string[] = [];
   for (const kid of revoked) {
     // The epoch that follows the revocation of the key that signs begins with its denial; any other stands in this one.

@@ -1,6 +1,6 @@
+import { readOwnEvent } from '@rescind/feed';
 import { NEVER, RescindError } from '@rescind/revocation';
 import type { IssuerRevocations, RevocationState } from '../issuer-revocations.ts';
-import { revocationOf } from '../log/appender.ts';
 import { pageSize } from '../page.ts';
 import type { OutboxRow } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
@@ -15,13 +15,14 @@ export function createRevocationStates(
     const identity = log.identity();
     if (last === undefined || identity === undefined) return undefined;
     const { epoch } = identity;
+    const parts = rows.map(({ jws }) => readOwnEvent(jws));
     const expiresAt = Math.max(...rows.map((row) => row.expiresAt));
     return {
       txn: last.txn,
       epoch,
       seq: last.seq,
-      reason: revocationOf(last).reason,
-      deny: rows.flatMap((row) => revocationOf(row).deny),
+      reason: parts[0]?.reason ?? '',
+      cutOffs: parts.flatMap(({ cutOffs }) => cutOffs),
       appendedAt: last.appendedAt,
       published: !isPublishing || log.sentSeq(epoch) >= last.seq,
       expiresAt: expiresAt === NEVER ? null : expiresAt,

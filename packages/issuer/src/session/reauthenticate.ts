@@ -1,4 +1,4 @@
-import { RescindError } from '@rescind/revocation';
+import { createRevocationId, RescindError } from '@rescind/revocation';
 import type {
   AccessAnswer,
   Reauthentication,
@@ -8,7 +8,7 @@ import type {
   TokenAnswer,
 } from '../issuer-sessions.ts';
 import { appendRevocation } from '../revoke/append.ts';
-import { denyOlderTokens } from '../revoke/denials.ts';
+import { denyOlderTokens } from '../revoke/cut-offs.ts';
 import { createPlanRoom } from '../revoke/plan.ts';
 import type { Rotation, Session } from '../store/sessions.ts';
 import type { Unit } from '../transactions.ts';
@@ -44,7 +44,8 @@ async function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: R
   const { amr, credentialVersion, resource, scope: narrowedTo = null } = proved;
   const granted = grantAccess(room, { session, subject, client, bound: session.scope, scope: undefined, resource });
   const plans = await createPlanRoom(room, unit.store, unit);
-  appendRevocation(unit, REASON, [denyOlderTokens(room.policy.issuer, session.sid, plans)]);
+  const cutOffs = [denyOlderTokens(room.policy.issuer, session.sid, plans)];
+  appendRevocation(unit, { txn: createRevocationId(unit.now()), reason: REASON, cutOffs });
   const at = unit.mintTime();
   const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
   await sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });

@@ -4,12 +4,12 @@ export type { KeyCause, KeyReads, KeyRow, Keys } from './keys.ts';
 export type {
   CommittedLog,
   CutoffsFound,
+  EventText,
   LastWord,
   LastWords,
   LogIdentity,
   Meta,
   MetaReads,
-  NewOutboxRow,
   OtherIssuerReads,
   OtherIssuers,
   Outbox,

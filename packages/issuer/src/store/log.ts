@@ -1,4 +1,4 @@
-import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import type { SessionClaim } from './sessions.ts';
 
 /** The identity of the log: outlives the outbox rows it was made from. */
@@ -42,30 +42,32 @@ export interface Meta extends MetaReads {
   setSentSeq(epoch: string, seq: number): Promise<void>;
 }
 
-/** A signed event in its place: (`epoch`, `seq`) is its key. */
-export interface OutboxRow {
-  readonly epoch: string;
+/** What the relay publishes of an event, and counts. */
+export interface EventText {
   readonly seq: number;
+  /** The signed text: all that is kept of what the event denies and why. */
+  readonly jws: string;
+  /** The last word of its type. */
+  readonly type: string;
+}
+
+/** A signed event in its place: (`epoch`, `seq`) is its key. */
+export interface OutboxRow extends EventText {
+  readonly epoch: string;
+  /** The event's id. */
   readonly jti: string;
+  /** The revocation that it is, or is a part of. */
   readonly txn: string;
-  /** What it denies and why (JSON), to append it anew. */
-  readonly revocation: string;
   /** The greatest E of what it denies. */
   readonly expiresAt: EpochMillis;
   readonly appendedAt: EpochMillis;
-}
-
-export interface NewOutboxRow extends OutboxRow {
-  readonly jws: string;
 }
 
 /** All of them read rows of the present epoch, that of `Meta.openEpoch`, and no others. */
 export interface OutboxReads {
   /** The row with the lowest seq. */
   bottom(): Promise<OutboxRow | undefined>;
-  /** Every row that still denies at `at`, in order. */
-  live(at: EpochMillis): Promise<OutboxRow[]>;
-  /** The first `limit` of them above `after`. */
+  /** Rows that still deny at `at`, in order: the first `limit` above `after`. */
   liveAfter(at: EpochMillis, after: number, limit: number): Promise<OutboxRow[]>;
   /** The lowest seq that still denies at `at`. */
   lowestLive(at: EpochMillis): Promise<number | undefined>;
@@ -73,13 +75,11 @@ export interface OutboxReads {
   ofTxn(txn: string): Promise<OutboxRow[]>;
   /** Revocations by their last row, downwards from before `seq`. */
   txnsBefore(seq: number, limit: number): Promise<readonly { readonly seq: number; readonly txn: string }[]>;
-  /** The signed text of the event with this seq. */
-  jwsAt(seq: number): Promise<string | undefined>;
 }
 
 export interface Outbox extends OutboxReads {
   /** Of any epoch. Rejects when there is a row with this (epoch, seq), or this id. */
-  append(row: NewOutboxRow): Promise<void>;
+  append(row: OutboxRow): Promise<void>;
   /** Deletes the row of the present epoch with this seq. */
   delete(seq: number): Promise<void>;
   /** Deletes every row that is not of the present epoch. */
@@ -91,19 +91,19 @@ export interface CutoffsFound {
   /** The names of claims that some cut-off of this issuer is about. */
   readonly names: readonly string[];
   /** The cut-offs by one of the values asked for. */
-  readonly rows: readonly Cutoff[];
+  readonly rows: readonly CutOffRow[];
 }
 
 /** The issuer's own cut-offs: they commit in the transaction of the logout, so its answer and its view never differ. */
 export interface RevocationReads {
   /** @param values by the name of a claim: the values that a token has in it */
   about(iss: string, values: (claim: string) => readonly string[]): Promise<CutoffsFound>;
-  row(iss: string, claim: string, value: string): Promise<Cutoff | undefined>;
+  row(iss: string, claim: string, value: string): Promise<CutOffRow | undefined>;
 }
 
 export interface Revocations extends RevocationReads {
-  /** Merges by maximum (`mergeCutoffs` of `@rescind/revocation`) with what is held of the same (iss, claim, value). */
-  merge(cutoff: Cutoff): Promise<void>;
+  /** Merges by maximum (`mergeRows` of `@rescind/revocation`) with what is held of the same (iss, claim, value). */
+  merge(cutoff: CutOffRow): Promise<void>;
   /** Deletes what expired before. Answers how many. */
   prune(before: EpochMillis): Promise<number>;
 }
@@ -151,7 +151,7 @@ export interface LastWords {
  */
 export interface CommittedLog {
   identity(): LogIdentity | undefined;
-  read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
+  read(after: number, limit: number): readonly EventText[];
   /** The id of the event with this seq, as far as its row is there. */
   idAt(seq: number): string | undefined;
   /** The row with the lowest seq. */

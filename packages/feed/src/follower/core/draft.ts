@@ -1,5 +1,15 @@
-import type { CounterName, Cutoff, DurationMs, Fields, LogLevel, MetricLabels, Quarantined } from '@rescind/revocation';
+import type {
+  CounterName,
+  CutOffRow,
+  DurationMs,
+  Fields,
+  LogLevel,
+  MetricLabels,
+  Quarantined,
+} from '@rescind/revocation';
+import { toRow } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
+import type { EventRecord } from '../../event/record.ts';
 import type { TransportSettings } from '../../transport.ts';
 import { feedDescriptionOptions, toTransportSettings } from '../../transport.ts';
 import { countSuspension, savedAge } from './age.ts';
@@ -48,7 +58,7 @@ export interface Draft extends Writable<FollowerState> {
   readonly settings: Settings;
   readonly at: Instant;
   readonly before: FollowerState;
-  readonly cutoffs: Cutoff[];
+  readonly cutoffs: CutOffRow[];
   readonly quarantine: Quarantined[];
   readonly release: { readonly epoch: string; readonly seq: number }[];
   readonly effects: FollowerEffect[];
@@ -136,6 +146,11 @@ function toState(draft: Draft): FollowerState {
   const times = { goodAt, jitterMs, answeredAt };
   const reading = { kept, cause, quarantined, run, beat, age, saved, isBeatAhead };
   return { ...reading, way, ready, ways, ...times, repair, eventKeys, standby };
+}
+
+/** What an event denies, as rows of the denylist. */
+export function addRows({ cutoffs }: Draft, record: EventRecord): void {
+  for (const cutOff of record.cutOffs) cutoffs.push(toRow(cutOff, record));
 }
 
 const NO_LABELS = {};

@@ -2,7 +2,7 @@ import type { LogState } from '@rescind/revocation';
 import type { EventRecord, NotUnderstoodRecord } from '../../event/record.ts';
 import { setAside } from './aside.ts';
 import type { Draft } from './draft.ts';
-import { count, log } from './draft.ts';
+import { addRows, count, log } from './draft.ts';
 import { admits } from './event-keys.ts';
 import { forkFound } from './fork.ts';
 import { isStandby } from './standby.ts';
@@ -11,7 +11,7 @@ import type { WayId } from './types.ts';
 /** Applies an event, wherever it stands: it is idempotent. Only the next one in order moves the position. */
 export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnderstoodRecord): void {
   const isFollowed = admits(draft, record);
-  applyDenials(draft, record);
+  applyCutOffs(draft, record);
   if (!isFollowed || record.epoch < draft.kept.epoch) {
     tell(draft, record, record.epoch < draft.kept.epoch ? 'old_epoch' : 'other_epoch');
     return;
@@ -76,9 +76,9 @@ function moveTo(draft: Draft, seq: number, id: string | null): void {
   draft.beat = { ...beat, agrees: true };
 }
 
-function applyDenials(draft: Draft, record: EventRecord | NotUnderstoodRecord): void {
+function applyCutOffs(draft: Draft, record: EventRecord | NotUnderstoodRecord): void {
   if (record.kind !== 'event') return;
-  for (const cutoff of record.cutoffs) draft.cutoffs.push(cutoff);
+  addRows(draft, record);
   if (record.skipped > 0) count(draft, 'rescind_feed_entries_skipped_total', {}, record.skipped);
   if (record.clamped > 0) count(draft, 'rescind_feed_entries_clamped_total', {}, record.clamped);
   if (!record.live) return;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import type { RegisteredClient } from '../../issuer-clients.ts';
 import type { KeyRow } from '../../store/keys.ts';
-import type { LastWord, LogIdentity, NewOutboxRow } from '../../store/log.ts';
+import type { LastWord, LogIdentity, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 import type { Store, StoreReads } from '../../store/store.ts';
 import { bytes, EPOCH, EXP, ISSUER, LATER_EXP, NEXT_EPOCH, OTHER } from './samples.ts';
@@ -22,8 +22,8 @@ export interface Rows {
   readonly live: Readonly<Record<EpochMillis, readonly string[]>>;
   readonly spent: readonly string[];
   readonly clients: readonly RegisteredClient[];
-  readonly cutoffs: readonly Cutoff[];
-  readonly outbox: readonly NewOutboxRow[];
+  readonly cutoffs: readonly CutOffRow[];
+  readonly outbox: readonly OutboxRow[];
   readonly otherIssuers: readonly string[];
 }
 
@@ -56,13 +56,11 @@ export async function rowsOf(reads: StoreReads): Promise<Rows> {
     if (session !== undefined) found[sid] = session;
     for (const digest of DIGESTS) if (await sessions.isSpent(sid, bytes(digest))) spent.push(`${sid} ${digest}`);
   }
-  const cutoffs: Cutoff[] = [];
+  const cutoffs: CutOffRow[] = [];
   for (const [iss, claim, value] of CUTOFFS) {
     const row = await revocations.row(iss, claim, value);
     if (row !== undefined) cutoffs.push(row);
   }
-  const events: NewOutboxRow[] = [];
-  for (const row of await outbox.live(0)) events.push({ ...row, jws: (await outbox.jwsAt(row.seq)) ?? '' });
   return {
     meta: {
       clockFloor: await meta.clockFloor(),
@@ -77,7 +75,7 @@ export async function rowsOf(reads: StoreReads): Promise<Rows> {
     spent,
     clients: await clients.all(),
     cutoffs,
-    outbox: events,
+    outbox: await outbox.liveAfter(0, 0, 100),
     otherIssuers: await otherIssuers.all(),
   };
 }
@@ -93,7 +91,7 @@ export async function dumpOf({ read, log }: Store): Promise<Dump> {
   assert.equal(log.eventKid(), signing?.kid);
   assert.deepEqual(
     log.read(0, 100),
-    outbox.map(({ seq, jws }) => ({ seq, jws })),
+    outbox.map(({ seq, type, jws }) => ({ seq, type, jws })),
   );
   assert.deepEqual(log.bottom(), await read.outbox.bottom());
   for (const { seq, jti } of outbox) assert.equal(log.idAt(seq), jti);

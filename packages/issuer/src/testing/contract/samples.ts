@@ -1,7 +1,7 @@
-import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import { NO_SESSION } from '@rescind/revocation';
 import type { RegisteredClient } from '../../issuer-clients.ts';
-import type { NewOutboxRow } from '../../store/log.ts';
+import type { OutboxRow } from '../../store/log.ts';
 import type { Minted, NewSession } from '../../store/sessions.ts';
 import type { StoreTransaction } from '../../store/store.ts';
 
@@ -65,7 +65,7 @@ export function client(clientId: string, more: Partial<RegisteredClient> = {}): 
   };
 }
 
-export function cutoff(claim: string, value: string, more: Partial<Cutoff> = {}): Cutoff {
+export function cutoff(claim: string, value: string, more: Partial<CutOffRow> = {}): CutOffRow {
   return {
     ...{ iss: ISSUER, claim, value, issuedUntil: START + 5, expiresAt: EXP, sessionUntil: NO_SESSION },
     ...{ txn: 'txn-b', reason: 'logout', epoch: EPOCH, seq: 2 },
@@ -73,11 +73,10 @@ export function cutoff(claim: string, value: string, more: Partial<Cutoff> = {})
   };
 }
 
-export function event(seq: number, txn: string, more: Partial<NewOutboxRow> = {}): NewOutboxRow {
-  const revocation = JSON.stringify({ reason: 'logout', deny: [] });
-  const at = START + seq;
+export function event(seq: number, txn: string, more: Partial<OutboxRow> = {}): OutboxRow {
+  const [at, type] = [START + seq, 'session-revoked'];
   return {
-    ...{ epoch: EPOCH, seq, jti: `id-${seq}`, txn, revocation, expiresAt: EXP, appendedAt: at, jws: `jws-${seq}` },
+    ...{ epoch: EPOCH, seq, jti: `id-${seq}`, txn, type, jws: `jws-${seq}`, expiresAt: EXP, appendedAt: at },
     ...more,
   };
 }

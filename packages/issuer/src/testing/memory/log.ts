@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import type { CommittedLog, LastWords, LogIdentity, Meta, NewOutboxRow, Outbox, OutboxRow } from '../../store/log.ts';
+import type { CommittedLog, LastWords, LogIdentity, Meta, Outbox, OutboxRow } from '../../store/log.ts';
 import type { Access, MetaRow, State } from './state.ts';
 import { ascending, keyOf } from './state.ts';
 
@@ -43,26 +43,18 @@ export function createMeta({ state, draft }: Access): Meta {
 export function createOutbox({ state, draft }: Access): Outbox {
   const live = (at: EpochMillis) => rowsOf(state()).filter(({ expiresAt }) => expiresAt > at);
   return {
-    async bottom() {
-      return rowsOf(state()).map(withoutJws).at(0);
-    },
-    live: async (at) => live(at).map(withoutJws),
+    bottom: async () => rowsOf(state()).at(0),
     async liveAfter(at, after, limit) {
       const rows = live(at).filter(({ seq }) => seq > after);
-      return rows.slice(0, limit).map(withoutJws);
+      return rows.slice(0, limit);
     },
     lowestLive: async (at) => live(at).at(0)?.seq,
-    async ofTxn(txn) {
-      return rowsOf(state())
-        .filter((row) => row.txn === txn)
-        .map(withoutJws);
-    },
+    ofTxn: async (txn) => rowsOf(state()).filter((row) => row.txn === txn),
     async txnsBefore(before, limit) {
       const last = new Map(rowsOf(state()).map(({ txn, seq }) => [txn, { seq, txn }]));
       const rows = [...last.values()].filter(({ seq }) => seq < before).sort((a, b) => b.seq - a.seq);
       return rows.slice(0, limit);
     },
-    jwsAt: async (seq) => rowAt(state(), seq)?.jws,
     async append(row) {
       const isTaken = ({ epoch, seq, jti }: OutboxRow) => (epoch === row.epoch && seq === row.seq) || jti === row.jti;
       if ([...state().outbox.values()].some(isTaken)) throw new Error(`there is an event ${row.seq} or ${row.jti}`);
@@ -96,10 +88,10 @@ export function createCommittedLog(state: () => State): CommittedLog {
     identity: () => identityOf(state()),
     read(after, limit) {
       const rows = rowsOf(state()).filter(({ seq }) => seq > after);
-      return rows.slice(0, limit).map(({ seq, jws }) => ({ seq, jws }));
+      return rows.slice(0, limit).map(({ seq, type, jws }) => ({ seq, type, jws }));
     },
     idAt: (seq) => rowAt(state(), seq)?.jti,
-    bottom: () => rowsOf(state()).map(withoutJws).at(0),
+    bottom: () => rowsOf(state()).at(0),
     eventKid: () =>
       [...state().keys.values()].find(({ purpose, state: its }) => purpose === 'event' && its === 'active')?.kid,
     timeSince: () => state().meta.timeSince,
@@ -118,14 +110,10 @@ function identityOf({ meta: { epoch, head, last, floor } }: State): LogIdentity 
 }
 
 /** The rows of the present epoch, in order. */
-function rowsOf({ meta, outbox }: State): NewOutboxRow[] {
+function rowsOf({ meta, outbox }: State): OutboxRow[] {
   return [...outbox.values()].filter(({ epoch }) => epoch === meta.epoch).sort((a, b) => a.seq - b.seq);
 }
 
-function rowAt({ meta, outbox }: State, seq: number): NewOutboxRow | undefined {
+function rowAt({ meta, outbox }: State, seq: number): OutboxRow | undefined {
   return meta.epoch === null ? undefined : outbox.get(keyOf(meta.epoch, seq));
-}
-
-function withoutJws({ jws: _, ...row }: NewOutboxRow): OutboxRow {
-  return row;
 }

@@ -1,7 +1,7 @@
-import type { Cutoff, EpochMillis } from '@rescind/revocation';
+import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import type { RegisteredClient } from '../../issuer-clients.ts';
 import type { KeyRow } from '../../store/keys.ts';
-import type { LastWord, NewOutboxRow } from '../../store/log.ts';
+import type { LastWord, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 
 /** A session, and the greatest `exp` of the tokens minted for it. */
@@ -33,9 +33,9 @@ export interface State {
   /** By `keyOf(clientId, digest)`: until when it is remembered. */
   readonly assertions: Map<string, EpochMillis>;
   /** By `keyOf(iss, claim, value)`. */
-  readonly cutoffs: Map<string, Cutoff>;
+  readonly cutoffs: Map<string, CutOffRow>;
   /** By `keyOf(epoch, seq)`. */
-  readonly outbox: Map<string, NewOutboxRow>;
+  readonly outbox: Map<string, OutboxRow>;
   readonly lastWords: Map<string, LastWord & { readonly isSent: boolean }>;
   readonly otherIssuers: Set<string>;
   readonly hostRows: Map<string, unknown>;

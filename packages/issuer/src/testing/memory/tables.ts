@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { mergeCutoffs, UNBOUNDED } from '@rescind/revocation';
+import { mergeRows, UNBOUNDED } from '@rescind/revocation';
 import type { KeyState } from '../../issuer-keys.ts';
 import type { KeyRow, Keys } from '../../store/keys.ts';
 import type { OtherIssuers, Revocations, StoredTimes } from '../../store/log.ts';
@@ -104,7 +104,7 @@ function createRevocations({ state, draft }: Access): Revocations {
     async merge(cutoff) {
       const { iss, claim, value } = cutoff;
       const held = find(iss, claim, value);
-      draft().cutoffs.set(keyOf(iss, claim, value), held === undefined ? cutoff : mergeCutoffs(held, cutoff));
+      draft().cutoffs.set(keyOf(iss, claim, value), held === undefined ? cutoff : mergeRows(held, cutoff));
     },
     async prune(before) {
       const dead = [...state().cutoffs].filter(([, { expiresAt }]) => expiresAt < before);

@@ -1,5 +1,5 @@
 import type { CutoffRequest, Issuer, RevocationState } from '@rescind/issuer';
-import { NEVER, RescindError } from '@rescind/revocation';
+import { NEVER, NO_SESSION, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
 import { pageOf, pageQuery } from '@rescind/service';
 import { z } from 'zod';
@@ -152,14 +152,14 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
 }
 
 /** The greatest number stands for no bound: null says so. */
-const bounded = (at: number | null | undefined) => (at === undefined || at === null || at >= NEVER ? null : at);
+const bounded = (at: number) => (at >= NEVER ? null : at);
 
-function toState({ txn, epoch, seq, reason, deny, appendedAt, published, expiresAt }: RevocationState) {
-  const denied = deny.map(({ iss, claim, value, issuedUntil, expiresAt: until, endsSession }) => ({
+function toState({ cutOffs, ...state }: RevocationState) {
+  const deny = cutOffs.map(({ iss, claim, value, issuedUntil, expiresAt, sessionUntil }) => ({
     ...{ iss, claim, value },
     issuedUntil: bounded(issuedUntil),
-    expiresAt: bounded(until),
-    endsSession,
+    expiresAt: bounded(expiresAt),
+    endsSession: sessionUntil !== NO_SESSION,
   }));
-  return { txn, epoch, seq, reason, deny: denied, appendedAt, published, expiresAt: bounded(expiresAt) };
+  return { ...state, deny };
 }

@@ -1,11 +1,11 @@
 import { EVENT_KID } from '@rescind/feed';
-import type { Denial, EpochMillis } from '@rescind/revocation';
-import { NEVER, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
+import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import type { CutoffRequest } from '../issuer-revocations.ts';
 import type { SessionClaim } from '../store/sessions.ts';
 
-/** What a denial is made with: asked only when it is needed. */
-export interface DenialTimes {
+/** What a cut-off is made with: asked only when it is needed. */
+export interface CutOffTimes {
   /** T of this transaction. */
   cutOffTime(): EpochMillis;
   /** E of whatever was minted here until now. */
@@ -23,48 +23,43 @@ export function endsSessions(claim: string): claim is SessionClaim {
 }
 
 /** @throws TypeError for a request that cannot be a cut-off */
-export function toDenial(request: CutoffRequest, issuer: string, times: DenialTimes): Denial {
+export function toCutOff(request: CutoffRequest, issuer: string, times: CutOffTimes): CutOff {
   requireRequest(request, issuer);
   const { claim, value, endsSession = endsSessions(claim) } = request;
   const iss = request.issuer ?? issuer;
-  return {
-    iss,
-    claim,
-    value,
-    ...(UNBOUNDED_CLAIMS.has(claim) ? {} : { issuedUntil: times.cutOffTime() }),
-    expiresAt: expiryOf(request, iss === issuer, times),
-    endsSession,
-  };
+  const issuedUntil = UNBOUNDED_CLAIMS.has(claim) ? UNBOUNDED : times.cutOffTime();
+  const expiresAt = expiryOf(request, iss === issuer, times);
+  return { iss, claim, value, issuedUntil, expiresAt, sessionUntil: endsSession ? issuedUntil : NO_SESSION };
 }
 
 /**
  * Softly, whatever a session was given until now: its tokens die, and it goes on with those it is given next. Not for
  * others to ask: that somebody's session is to end or not is all they know of it.
  */
-export function denyOlderTokens(iss: string, sid: string, times: DenialTimes): Denial {
+export function denyOlderTokens(iss: string, sid: string, times: CutOffTimes): CutOff {
   const issuedUntil = times.cutOffTime();
-  return { iss, claim: 'sid', value: sid, issuedUntil, expiresAt: times.greatestExp(), endsSession: false };
+  return { iss, claim: 'sid', value: sid, issuedUntil, expiresAt: times.greatestExp(), sessionUntil: NO_SESSION };
 }
 
 /** A revoked key is never good again, and its thief writes any `exp`. */
-export function denyKid(iss: string, kid: string): Denial {
-  return { iss, claim: 'kid', value: kid, expiresAt: NEVER, endsSession: false };
+export function denyKid(iss: string, kid: string): CutOff {
+  return { iss, claim: 'kid', value: kid, issuedUntil: UNBOUNDED, expiresAt: NEVER, sessionUntil: NO_SESSION };
 }
 
 /**
  * An event key that is never to be believed again. A version that does not know this claim takes it for one of tokens, which
  * none has: so it has a time, as such a cut-off must.
  */
-export function denyEventKid(iss: string, kid: string, at: EpochMillis): Denial {
-  return { iss, claim: EVENT_KID, value: kid, issuedUntil: at, expiresAt: NEVER, endsSession: false };
+export function denyEventKid(iss: string, kid: string, at: EpochMillis): CutOff {
+  return { iss, claim: EVENT_KID, value: kid, issuedUntil: at, expiresAt: NEVER, sessionUntil: NO_SESSION };
 }
 
-/** Whether an event denies event keys and nothing else: each epoch begins with all of them. */
-export function isAboutEventKeys(deny: readonly Denial[]): boolean {
-  return deny.every(({ claim }) => claim === EVENT_KID);
+/** Whether it denies event keys and nothing else: each epoch begins with all of them. */
+export function isAboutEventKeys({ cutOffs }: Revocation): boolean {
+  return cutOffs.every(({ claim }) => claim === EVENT_KID);
 }
 
-function expiryOf({ claim, expiresAt }: CutoffRequest, isOurs: boolean, times: DenialTimes): EpochMillis {
+function expiryOf({ claim, expiresAt }: CutoffRequest, isOurs: boolean, times: CutOffTimes): EpochMillis {
   if (claim === 'kid') return NEVER;
   if (expiresAt !== undefined && (claim === 'jti' || !isOurs)) return expiresAt;
   return Math.max(times.greatestExp(), expiresAt ?? 0);

@@ -1,0 +1,74 @@
+import type { EpochMillis } from './clock.ts';
+
+/** The `issuedUntil` of a cut-off that denies whatever was issued, at any time. */
+export const UNBOUNDED: EpochMillis = Number.MAX_SAFE_INTEGER;
+
+/** The `expiresAt` of a cut-off that no time forgets: a revoked key's thief writes any `exp`. */
+export const NEVER: EpochMillis = Number.MAX_SAFE_INTEGER;
+
+/** The `sessionUntil` of a cut-off that ends no session: before every `iat`. */
+export const NO_SESSION: EpochMillis = -1;
+
+/** Claims whose cut-off may be `UNBOUNDED`: their values are never used again for another token. */
+export const UNBOUNDED_CLAIMS: ReadonlySet<string> = new Set(['jti', 'sid', 'kid']);
+
+/**
+ * Refuse every token of `iss` whose claim `claim` has `value` and that was issued at or before `issuedUntil`; forget this after
+ * `expiresAt`. Times are milliseconds of the issuer's clock.
+ */
+export interface CutOff {
+  readonly iss: string;
+  /** A claim's name; `kid` means the header's, `iss` everybody. */
+  readonly claim: string;
+  readonly value: string;
+  /** T; `UNBOUNDED`, which only `jti`, `sid` and `kid` may be: whenever it was issued. */
+  readonly issuedUntil: EpochMillis;
+  /** E; `NEVER` for a key. */
+  readonly expiresAt: EpochMillis;
+  /**
+   * Sessions of tokens that were issued up to here end too (no refresh). Of one cut-off: `issuedUntil`, or `NO_SESSION` for a
+   * soft one. Of merged ones: the greatest.
+   */
+  readonly sessionUntil: EpochMillis;
+}
+
+/** What is revoked together and for one reason: planned, written into events and answered in this one shape. */
+export interface Revocation {
+  /** Its id, the same however often its events are appended anew (RFC 8417 section 2.2). */
+  readonly txn: string;
+  /** A stable word such as `logout` or `password_changed`: lower case letters, digits and underscores, at most 64. */
+  readonly reason: string;
+  readonly cutOffs: readonly CutOff[];
+}
+
+/** A row of a denylist: all cut-offs of one (issuer, claim, value), merged, with the event that the latest of them came from. */
+export interface CutOffRow extends CutOff, Omit<Revocation, 'cutOffs'> {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** The row that one cut-off of an event alone makes. */
+export function toRow(cutOff: CutOff, { txn, reason, epoch, seq }: Omit<CutOffRow, keyof CutOff>): CutOffRow {
+  const { iss, claim, value, issuedUntil, expiresAt, sessionUntil } = cutOff;
+  return { iss, claim, value, issuedUntil, expiresAt, sessionUntil, txn, reason, epoch, seq };
+}
+
+/**
+ * Merges two rows of the same (issuer, claim, value). Idempotent, commutative and associative, so duplicates, replays
+ * and any order give the same row, and nothing can un-revoke.
+ */
+export function mergeRows(a: CutOffRow, b: CutOffRow): CutOffRow {
+  const winner = wins(a, b) ? a : b;
+  return {
+    ...winner,
+    issuedUntil: Math.max(a.issuedUntil, b.issuedUntil),
+    expiresAt: Math.max(a.expiresAt, b.expiresAt),
+    sessionUntil: Math.max(a.sessionUntil, b.sessionUntil),
+  };
+}
+
+function wins(a: CutOffRow, b: CutOffRow): boolean {
+  if (a.issuedUntil !== b.issuedUntil) return a.issuedUntil > b.issuedUntil;
+  if (a.epoch !== b.epoch) return a.epoch > b.epoch;
+  return a.seq >= b.seq;
+}
