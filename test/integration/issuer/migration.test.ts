@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Issuer } from '@rescind/issuer';
-import { createManualClock } from '@rescind/revocation';
+import { createManualClock, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 import { generateSigningKey, signingKeyToPem } from '@rescind/token/signing';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
@@ -103,6 +103,13 @@ describe('a file of version 1', () => {
     const { issuer, given } = await upgraded();
     expect(issuer.log.snapshot()).toMatchObject({ head: 2 });
     expect((await issuer.revocations.list()).items.map(({ reason }) => reason)).toEqual(['roles_changed', 'logout']);
+    // What it kept beside the signed text is read out of that text.
+    expect((await issuer.revocations.list()).items.map(({ cutOffs }) => cutOffs)).toMatchObject([
+      [{ claim: 'sub', value: 'bob', issuedUntil: 1_800_000_122_000, sessionUntil: NO_SESSION }],
+      [{ claim: 'sid', value: given.ended.sid, issuedUntil: UNBOUNDED, sessionUntil: UNBOUNDED }],
+    ]);
+    const types = sqlOf(issuer).prepare('SELECT type FROM rescind_outbox ORDER BY seq').pluck().all();
+    expect(types).toEqual(['session-revoked', 'token-claims-change']);
     await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
     expect(issuer.log.snapshot().head).toBe(3);
     expect(await codeOf(() => use(issuer, given.present, 'app'))).toBe('grant_invalid');
