@@ -5,7 +5,7 @@ import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction, IssuerWrites } from './issuer.ts';
 import type { AccessAnswer } from './issuer-sessions.ts';
 import type { RevocationRoom } from './revoke/revoke.ts';
-import { endAllSessions, endSession, revoke, revokeToken, subjectChanged } from './revoke/revoke.ts';
+import { endSession, revoke, revokeToken } from './revoke/revoke.ts';
 import { beginLogin } from './session/begin.ts';
 import { reauthenticate, reissue, requireReauthentication, stepUp } from './session/reauthenticate.ts';
 import { refresh } from './session/refresh.ts';
@@ -85,9 +85,9 @@ function toTransaction(room: WritingRoom, unit: Unit, call: Call): IssuerTransac
     sql: unit.store.sql,
     beginSession: call((login) => beginLogin(room, unit, login)),
     endSession: call((end) => endSession(room, unit, end)),
-    endAllSessions: call((end) => endAllSessions(room, unit, end)),
+    endAllSessions: call((end) => revoke(room, unit, end)),
     revoke: call((cutoffs) => revoke(room, unit, cutoffs)),
-    subjectChanged: call((change) => subjectChanged(room, unit, change)),
+    subjectChanged: call((change) => revoke(room, unit, change)),
     requireReauthentication: call((demand) => requireReauthentication(unit, demand)),
     reauthenticate: call((proved) => reauthenticate(room, unit, proved)),
     stepUp: call((proved) => stepUp(room, unit, proved)),

@@ -4,17 +4,7 @@ import { NEVER, UNBOUNDED } from './cut-off.ts';
 import type { Find, Verdict } from './judge.ts';
 
 /** A row that refuses a token, as whoever runs this is told of it. */
-export interface RefusingRow {
-  /** Which tokens it is about. */
-  readonly iss: string;
-  readonly claim: string;
-  readonly value: string;
-  /** The revocation: its id, and why it was made. */
-  readonly txn: string;
-  readonly reason: string;
-  /** Its place in the log. */
-  readonly epoch: string;
-  readonly seq: number;
+export interface RefusingRow extends Omit<CutOffRow, 'issuedUntil' | 'expiresAt' | 'sessionUntil'> {
   /** Whether the session has ended too, or only tokens. */
   readonly endsSession: boolean;
   /** It refuses what was issued up to then, ms. Null: whatever was issued. */
@@ -25,9 +15,9 @@ export interface RefusingRow {
 
 /** @param issued when the token counts as issued, ms: decides whether the row ends its session */
 export function toRefusingRow(row: CutOffRow, issued: EpochMillis): RefusingRow {
-  const { iss, claim, value, txn, reason, epoch, seq, issuedUntil, expiresAt, sessionUntil } = row;
+  const { issuedUntil, expiresAt, sessionUntil, ...named } = row;
   return {
-    ...{ iss, claim, value, txn, reason, epoch, seq },
+    ...named,
     endsSession: issued <= sessionUntil,
     issuedUntil: issuedUntil === UNBOUNDED ? null : issuedUntil,
     expiresAt: expiresAt === NEVER ? null : expiresAt,

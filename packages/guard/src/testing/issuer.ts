@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, CutOffRow, DurationMs } from '@rescind/revocation';
+import type { Clock, DurationMs, Revocation } from '@rescind/revocation';
 import { createRevocationId, judge, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
 import type { Fetch, KeySource } from '@rescind/token';
 import { createKeySet, parseCompactJws } from '@rescind/token';
@@ -25,8 +25,7 @@ export interface TestTokenIssuer {
   /** Answers introspection (RFC 7662). */
   readonly fetch: Fetch;
   token(claims: Claims, typ: string): string;
-  /** Returns what makes the row, once it is known where in the log it stands. */
-  revoke(revocation: TestRevocation): (place: { readonly epoch: string; readonly seq: number }) => CutOffRow;
+  revoke(revocation: TestRevocation): Revocation;
 }
 
 interface TestTokenIssuerOptions {
@@ -84,12 +83,10 @@ export function createTestTokenIssuer(options: TestTokenIssuerOptions): TestToke
       const issuedUntil = UNBOUNDED_CLAIMS.has(claim) ? UNBOUNDED : at;
       const times = { issuedUntil, sessionUntil: endsSession ? issuedUntil : NO_SESSION };
       const expiresAt = claim === 'kid' ? NEVER : at + ttlMs;
+      const cutOff = { iss, claim, value, ...times, expiresAt };
       const txn = createRevocationId(at);
-      return (place) => {
-        const cutoff = toRow({ iss, claim, value, ...times, expiresAt }, { txn, reason, ...place });
-        rows.add(cutoff);
-        return cutoff;
-      };
+      rows.add(toRow(cutOff, { txn, reason, epoch: '', seq: 0 }));
+      return { txn, reason, cutOffs: [cutOff] };
     },
   };
 }

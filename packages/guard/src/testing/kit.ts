@@ -82,9 +82,9 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
   const tokens = createTestTokenIssuer({ issuer, audience, key, ttlMs, clock, isReachable });
   const rows = createMemoryRows();
   const changes = createChanges();
-  const log = createTestLog(clock, (cutoff) => {
-    rows.add(cutoff);
-    changes.committed([cutoff]);
+  const log = createTestLog(clock, (heard) => {
+    for (const row of heard) rows.add(row);
+    changes.committed(heard);
   });
   const settings = toSettings({
     telemetry: silentTelemetry,
@@ -105,10 +105,7 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
     guard,
     clock,
     token: (claims = {}, typ = own.typ[0] ?? 'at+jwt') => tokens.token(claims, typ),
-    revoke(revocation) {
-      const cutoffAt = tokens.revoke(revocation);
-      log.append((seq) => cutoffAt({ epoch: log.epoch, seq }));
-    },
+    revoke: (revocation) => log.append(tokens.revoke(revocation)),
     makeStale: (ageMs = settings.maxStalenessMs + 1) => log.cutOff(ageMs),
     makeNotReady: () => log.forget(),
     makeFresh: () => log.catchUp(),

@@ -1,7 +1,7 @@
 import type { Feed, Follower, View } from '@rescind/feed';
 import { createMemoryLog, memoryTransport, openMemoryCursor } from '@rescind/feed/testing';
-import type { Clock, CutOffRow, DurationMs, EpochMillis } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
+import type { Clock, CutOffRow, DurationMs, EpochMillis, Revocation } from '@rescind/revocation';
+import { RescindError, toRow } from '@rescind/revocation';
 
 /** A log in memory that an instance hears of at once, or not at all. */
 export interface TestLog {
@@ -9,9 +9,8 @@ export interface TestLog {
   readonly feed: Feed;
   /** What the guard takes for the follower of its log. */
   readonly follower: Follower;
-  readonly epoch: string;
-  /** Appends; heard of in the same tick, unless the log is cut off. Returns its place. */
-  append(cutoffOf: (seq: number) => CutOffRow): void;
+  /** Appends; heard of in the same tick, unless the log is cut off. */
+  append(revocation: Revocation): void;
   /** The instance has heard nothing for so long, and hears nothing more. */
   cutOff(ageMs: DurationMs): void;
   /** It has never caught up, and hears nothing. */
@@ -23,7 +22,7 @@ export interface TestLog {
 const EPOCH = '0000000001-test';
 
 /** @param heard what the instance does with what it hears */
-export function createTestLog(clock: Clock, heard: (cutoff: CutOffRow) => void): TestLog {
+export function createTestLog(clock: Clock, heard: (rows: readonly CutOffRow[]) => void): TestLog {
   const records = createMemoryLog(EPOCH);
   const cursor = openMemoryCursor(records, null);
   const feed = { first: memoryTransport({ log: records }) };
@@ -51,9 +50,9 @@ export function createTestLog(clock: Clock, heard: (cutoff: CutOffRow) => void):
     };
   }
 
-  /** One cut-off a record, as text: nobody here would forge a signature. */
+  /** The rows of one revocation a record, as text: nobody here would forge a signature. */
   const readOn = () => {
-    for (const { jws } of cursor.take(records.end) ?? []) heard(JSON.parse(jws) as CutOffRow);
+    for (const { jws } of cursor.take(records.end) ?? []) heard(JSON.parse(jws) as CutOffRow[]);
   };
   const lose = (ageMs: DurationMs) => {
     lost = { ageMs, at: clock.monotonic(), logTime: clock.now() - ageMs };
@@ -71,9 +70,9 @@ export function createTestLog(clock: Clock, heard: (cutoff: CutOffRow) => void):
   return {
     feed,
     follower,
-    epoch: EPOCH,
-    append(cutoffOf) {
-      records.append([JSON.stringify(cutoffOf(records.end + 1))], clock.now());
+    append(revocation) {
+      const event = { ...revocation, epoch: EPOCH, seq: records.end + 1 };
+      records.append([JSON.stringify(revocation.cutOffs.map((cutOff) => toRow(cutOff, event)))], clock.now());
       if (lost === undefined) readOn();
     },
     cutOff: lose,

@@ -11,7 +11,7 @@ export interface AffectedContext extends PlanRoom {
 }
 
 /** Live sessions, and of how many subjects they are. */
-export interface SessionCount {
+interface SessionCount {
   readonly sessions: number;
   /** The first 100 of them. */
   readonly sids: readonly string[];

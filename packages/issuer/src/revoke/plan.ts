@@ -101,7 +101,7 @@ async function withoutTime({ issuer, reads }: PlanRoom, cutOff: CutOff): Promise
 }
 
 /** `undefined`: there is no other session than the one that stays. */
-export async function planEndAll(
+async function planEndAll(
   room: PlanRoom,
   { sub, exceptSid, reason }: EndAllSessions,
 ): Promise<RevocationPlan | undefined> {
@@ -114,10 +114,7 @@ export async function planEndAll(
   );
 }
 
-export async function planChange(
-  room: PlanRoom,
-  { sub, kind, reason, exceptSid }: SubjectChange,
-): Promise<RevocationPlan> {
+async function planChange(room: PlanRoom, { sub, kind, reason, exceptSid }: SubjectChange): Promise<RevocationPlan> {
   if (kind === 'soft') return planCutoffs(room, { claim: 'sub', value: sub, reason, endsSession: false });
   if (kind !== 'hard') throw new TypeError('kind must be soft or hard');
   // One that is not theirs keeps nothing.

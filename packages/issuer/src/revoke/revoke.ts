@@ -1,14 +1,7 @@
 import type { CutOff } from '@rescind/revocation';
 import { isCallersError, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
-import type {
-  CutoffRequest,
-  EndAllSessions,
-  EndSession,
-  Revoked,
-  RevokeToken,
-  SubjectChange,
-} from '../issuer-revocations.ts';
+import type { CutoffRequest, EndSession, Revoked, RevokeToken, SubjectChange } from '../issuer-revocations.ts';
 import type { KeyRoom } from '../keys/changes.ts';
 import { replaceRevoked } from '../keys/changes.ts';
 import { findPresented } from '../session/presented.ts';
@@ -16,8 +9,8 @@ import type { SessionRoom } from '../session/room.ts';
 import type { Unit } from '../transactions.ts';
 import { appendRevocation } from './append.ts';
 import { denyEventKid, denyKid } from './cut-offs.ts';
-import type { RevocationPlan } from './plan.ts';
-import { createPlanRoom, planChange, planCutoffs, planEndAll } from './plan.ts';
+import type { RevocationPlan, RevocationRequest } from './plan.ts';
+import { createPlanRoom, planRevocation } from './plan.ts';
 
 /** What revoking works with. */
 export interface RevocationRoom extends SessionRoom {
@@ -26,13 +19,19 @@ export interface RevocationRoom extends SessionRoom {
   readonly keys: KeyRoom;
 }
 
-/** Ends sessions, writes rows and the outbox, for cut-offs of any scope: one revocation. */
+/** Ends sessions, writes rows and the outbox: one revocation. `undefined`: there is no session to end. */
 export async function revoke(
   room: RevocationRoom,
   unit: Unit,
-  cutoffs: CutoffRequest | readonly CutoffRequest[],
-): Promise<Revoked> {
-  return carryOut(room, unit, await planCutoffs(await createPlanRoom(room, unit.store, unit), cutoffs));
+  what: CutoffRequest | readonly CutoffRequest[] | SubjectChange,
+): Promise<Revoked>;
+export async function revoke(room: RevocationRoom, unit: Unit, what: RevocationRequest): Promise<Revoked | undefined>;
+export async function revoke(room: RevocationRoom, unit: Unit, what: RevocationRequest): Promise<Revoked | undefined> {
+  if ('exceptSid' in what && what.exceptSid !== undefined) {
+    await takeToPresentCredential(room, unit, what.sub, what.exceptSid);
+  }
+  const plan = await planRevocation(await createPlanRoom(room, unit.store, unit), what);
+  return plan && (await carryOut(room, unit, plan));
 }
 
 export async function endSession(
@@ -45,21 +44,6 @@ export async function endSession(
   if ((await sessions.count('sid', sid, unit.aliveAt())).sessions === 0) return undefined;
   if (sub !== undefined && (await sessions.find(sid))?.sub !== sub) return undefined;
   return revoke(room, unit, { claim: 'sid', value: sid, reason });
-}
-
-export async function endAllSessions(
-  room: RevocationRoom,
-  unit: Unit,
-  end: EndAllSessions,
-): Promise<Revoked | undefined> {
-  if (end.exceptSid !== undefined) await takeToPresentCredential(room, unit, end.sub, end.exceptSid);
-  const plan = await planEndAll(await createPlanRoom(room, unit.store, unit), end);
-  return plan && (await carryOut(room, unit, plan));
-}
-
-export async function subjectChanged(room: RevocationRoom, unit: Unit, change: SubjectChange): Promise<Revoked> {
-  if (change.exceptSid !== undefined) await takeToPresentCredential(room, unit, change.sub, change.exceptSid);
-  return carryOut(room, unit, await planChange(await createPlanRoom(room, unit.store, unit), change));
 }
 
 async function carryOut(room: RevocationRoom, unit: Unit, plan: RevocationPlan): Promise<Revoked> {
