@@ -39,6 +39,14 @@ describe('while the clock leads', () => {
     for (const session of [ada, phone]) expect(await codeOf(() => refresh(issuer, session))).toBe('grant_invalid');
   });
 
+  test('a preview counts the sessions that the act then ends', async () => {
+    const { issuer } = await leading();
+    const cutoff = { claim: 'sub', value: 'ada', reason: 'fraud' };
+    const { sessions, affectedSessions } = await issuer.preview(cutoff);
+    const { endedSessions } = await issuer.revoke(cutoff);
+    expect([sessions, affectedSessions, endedSessions]).toEqual([3, 3, 3]);
+  });
+
   test('a soft cut-off of a user is by each session with T, and ends none', async () => {
     const { issuer, logins } = await leading();
     await issuer.subjectChanged({ sub: 'bob', kind: 'soft', reason: 'roles_changed' });
