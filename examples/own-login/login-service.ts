@@ -66,7 +66,7 @@ function addLogin(app: Express, issuer: Issuer, users: Users): void {
     const user = await users.prove(String(body.email), String(body.password));
     if (user === undefined) throw new RescindError('credentials_wrong');
     const origin = { address: ip ?? '', userAgent: headers['user-agent'] ?? '' };
-    response.json(await issuer.beginSession({ ...whoProved(user), origin, amr: ['pwd'] }));
+    response.json(await issuer.transaction((tx) => tx.beginSession({ ...whoProved(user), origin, amr: ['pwd'] })));
   });
 
   app.post('/token', async ({ body }, response) => {
@@ -75,7 +75,7 @@ function addLogin(app: Express, issuer: Issuer, users: Users): void {
 
   app.post('/logout', async (request, response) => {
     const { sid } = await caller(issuer, request);
-    await issuer.endSession({ sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid, reason: 'logout' }));
     response.status(204).end();
   });
 

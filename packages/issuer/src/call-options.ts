@@ -1,13 +1,13 @@
 import type { OptionCheck, OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
-import type { ExplainQuestion } from './explain.ts';
 import type { VerifyOptions } from './issuer.ts';
 import type { Client, ClientPolicy, ClientProof, Lifetime, SessionPolicy } from './issuer-clients.ts';
-import type { KeyRevocation, KeyView, RevokeKey, RotateKey } from './issuer-keys.ts';
+import type { RevokeKey, RotateKey } from './issuer-keys.ts';
 import type {
   CutoffRequest,
   EndAllSessions,
   EndSession,
+  ExplainQuestion,
   RevocationQuery,
   RevokeToken,
   SubjectChange,
@@ -208,13 +208,11 @@ export function previewRequest(given: CutoffRequest | readonly CutoffRequest[] |
 export const rotateKeyOptions = optionsOf<RotateKey>('keys.rotate', {
   purpose: required(option.oneOf('token', 'event')),
   alg: option.oneOf('RS256', 'ES256'),
-  along: option.callable<(key: KeyView) => void>(),
 });
 
 export const revokeKeyOptions = optionsOf<RevokeKey>('keys.revoke', {
   kid: required(string),
   reason: required(string),
-  along: option.callable<(revocation: KeyRevocation) => void>(),
 });
 
 export const verifyOptions = optionsOf<VerifyOptions>('verify', { audience: option.text() });

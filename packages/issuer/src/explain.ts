@@ -1,27 +1,10 @@
-import type { EpochMillis, ErrorCode, JudgedToken, RefusingRow } from '@rescind/revocation';
+import type { EpochMillis, JudgedToken } from '@rescind/revocation';
 import { findOnly, issuedAt, judge, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
 import type { Verifier } from '@rescind/token';
+import { explainQuestion } from './call-options.ts';
 import { fetchCutoffs } from './cutoffs.ts';
+import type { ExplainQuestion, Explanation } from './issuer-revocations.ts';
 import type { RevocationReads } from './store/log.ts';
-
-/** A token's text, or what would be in one: whole claims, or some, such as `{ sub, iat }`. `iss` defaults to this issuer. */
-export type ExplainQuestion =
-  | { readonly token: string }
-  | { readonly claims: Readonly<Record<string, unknown>>; readonly kid?: string };
-
-/** Why a token is refused, or that it is not. */
-export interface Explanation {
-  /** What is wrong with it apart from revocation; null: nothing. */
-  readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
-  /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
-  readonly revoked: boolean | null;
-  /** The rows that refuse it, the one that the answer goes by first. */
-  readonly entries: readonly RefusingRow[];
-  /** When it counts as issued, ms; null without a usable `iat`. */
-  readonly issuedAt: EpochMillis | null;
-  /** The claims of a token that this issuer signed; null otherwise. */
-  readonly claims: Readonly<Record<string, unknown>> | null;
-}
 
 interface ExplainerOptions {
   readonly issuer: string;
@@ -33,7 +16,8 @@ interface ExplainerOptions {
 
 /** Explains by the issuer's own rows. Reads only, and throws only what is no RescindError. */
 export function createExplainer({ issuer, verifier, revocations, now }: ExplainerOptions) {
-  return async (question: ExplainQuestion): Promise<Explanation> => {
+  return async (given: ExplainQuestion): Promise<Explanation> => {
+    const question = explainQuestion(given);
     try {
       if ('token' in question) {
         const { header, payload, inexact } = verifier.verify(question.token, now());

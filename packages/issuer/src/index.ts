@@ -1,12 +1,10 @@
 import './errors.ts';
 
 export { InvalidClientError } from './clients/requirements.ts';
-export type { ExplainQuestion, Explanation } from './explain.ts';
 export type {
   Issuer,
   IssuerOptions,
   IssuerTransaction,
-  IssuerWrites,
   OtherIssuer,
   RestoreOptions,
   RestoreReport,
@@ -16,6 +14,7 @@ export type {
 export type {
   Client,
   ClientAuthMethod,
+  ClientDirectory,
   ClientPolicy,
   ClientProof,
   ClientRegistrations,
@@ -28,6 +27,7 @@ export type {
 } from './issuer-clients.ts';
 export type {
   IssuerKeys,
+  KeyCommands,
   KeyPurpose,
   KeyRevocation,
   KeyRotation,
@@ -40,6 +40,8 @@ export type {
   CutoffRequest,
   EndAllSessions,
   EndSession,
+  ExplainQuestion,
+  Explanation,
   IssuerRevocations,
   Preview,
   RevocationPage,

@@ -1,5 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { isCallersError, NEVER } from '@rescind/revocation';
+import { askerOptions } from './call-options.ts';
 import type { Issuer } from './issuer.ts';
 import type { RegisteredClient } from './issuer-clients.ts';
 import type { Introspection } from './issuer-sessions.ts';
@@ -16,7 +17,8 @@ export function createIntrospect(
   verify: Issuer['verify'],
   now: () => EpochMillis,
 ): Issuer['introspect'] {
-  return async (token, { clientId }) => {
+  return async (token, given) => {
+    const { clientId } = askerOptions(given);
     const asker = await room.clients.find(room.store.read.clients, clientId);
     if (asker === undefined || asker.disabled) return INACTIVE;
     try {

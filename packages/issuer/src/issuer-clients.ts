@@ -81,34 +81,38 @@ export type ClientProof =
       readonly clientId?: string;
     };
 
-/** The clients that there are. Of `Issuer` each call is a transaction of its own; inside a transaction it is part of that one. */
-export interface ClientRegistrations {
-  /** Registers it, or replaces what is registered. @throws TypeError for what cannot be a client */
-  put(client: Client): Promise<void>;
+/** Which clients there are: as committed, or, inside a transaction, with what it has changed. */
+export interface ClientDirectory {
   find(clientId: string): Promise<RegisteredClient | undefined>;
   /** By their id. Those of the options are among them. */
   list(): Promise<RegisteredClient[]>;
+}
+
+/** What an administrator does with clients, inside a transaction. */
+export interface ClientRegistrations extends ClientDirectory {
+  /** Registers it, or replaces what is registered. @throws TypeError for what cannot be a client */
+  put(client: Client): Promise<void>;
   /**
    * Whether there was one. Its sessions can refresh no more; to end them, cut off by `client_id`. One of the options comes
    * back as it is there: disable it instead.
    */
   remove(clientId: string): Promise<boolean>;
   /**
-   * Makes a secret and tells it, once. The newest two are good; to drop the older, `put` with the newest hash alone.
+   * Makes a secret and returns it, once. The newest two are good; to drop the older, `put` with the newest hash alone.
    * @throws RescindError `client_unknown`
    * @throws TypeError when it is a client that can have none
    */
   addSecret(clientId: string): Promise<string>;
 }
 
-export interface IssuerClients extends ClientRegistrations {
+export interface IssuerClients extends ClientDirectory {
   /**
    * Replaces the clients of the option `clients`, for as long as the issuer is open: for a host whose configuration is
    * read again. One that is gone gets no token any more; its sessions are not ended. @throws TypeError for what cannot be a client
    */
   replaceConfigured(clients: readonly Client[]): void;
   /**
-   * Who sent this. Takes as long whatever is wrong; an assertion is taken once, also across restarts.
+   * Authenticates the client that sent this. Takes as long whatever is wrong; an assertion is accepted once, also across restarts.
    * @throws RescindError `client_invalid`
    */
   authenticate(proof: ClientProof): Promise<RegisteredClient>;

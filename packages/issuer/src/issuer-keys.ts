@@ -1,5 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import type { SigningAlgorithm } from '@rescind/token/signing';
+import type { RevocationRecord } from './issuer-revocations.ts';
 
 /** `token`: access tokens. `event`: the events and heartbeats of the log. */
 export type KeyPurpose = 'token' | 'event';
@@ -41,44 +42,40 @@ export interface RotateKey {
   readonly purpose: KeyPurpose;
   /** Of this one key. Default: the configured one. */
   readonly alg?: SigningAlgorithm;
-  /** Called inside the transaction: what the host writes then commits with it, or, when this throws, nothing does. */
-  along?(key: KeyView): void | Promise<void>;
 }
 
 export interface RevokeKey {
   readonly kid: string;
   /** A stable word, such as `key_compromised`. */
   readonly reason: string;
-  /** As that of `RotateKey`. */
-  along?(revocation: Omit<KeyRevocation, 'epoch' | 'seq'>): void | Promise<void>;
 }
 
-/** Where the revocation of a key stands in the log, and whom it met. */
-export interface KeyRevocation {
-  readonly txn: string;
-  readonly epoch: string;
-  readonly seq: number;
-  /** The key, and the next one, which lay beside it, if it was the one that signed. */
+/** Where the revocation of a key stands in the log, and which keys it is about. */
+export interface KeyRevocation extends RevocationRecord {
+  /** The key, and the next one, which lay beside it, if it was the one that signs. */
   readonly revokedKids: readonly string[];
   /** The key of this purpose that signs now. */
   readonly signingKid: string;
 }
 
-/** The keys, and what an administrator does with them. */
+/** The keys as they are committed. */
 export interface IssuerKeys {
   /** All that are not forgotten, `active` first. */
   list(): Promise<KeyView[]>;
+}
+
+/** What an administrator does with the keys, inside a transaction. */
+export interface KeyCommands {
   /**
-   * Publishes the next key, which signs after `publishBeforeMs`; nobody is logged out. Answers the one that is published
+   * Publishes the next key, which signs after `publishBeforeMs`; nobody is logged out. Returns the one that is published
    * already, if there is one (of this `alg`, if it was given).
-   * @throws RescindError `database_restored`, `stopping`
    * @throws TypeError for a purpose or an algorithm that is none
    */
   rotate(rotation: RotateKey): Promise<KeyView>;
   /**
    * Revokes a compromised key at once: what it signed is refused by every reader as soon as the event has reached it, and
    * if it is the one that signs, a new one, made now, signs from the same transaction on.
-   * @throws RescindError `key_unknown`, `database_restored`, `stopping`
+   * @throws RescindError `key_unknown`
    */
   revoke(revocation: RevokeKey): Promise<KeyRevocation>;
 }

@@ -1,4 +1,4 @@
-import type { EpochMillis, Revocation } from '@rescind/revocation';
+import type { EpochMillis, ErrorCode, RefusingRow, Revocation } from '@rescind/revocation';
 
 export interface EndSession {
   readonly sid: string;
@@ -111,4 +111,23 @@ export interface IssuerRevocations {
   find(txn: string): Promise<RevocationState | undefined>;
   /** @throws RescindError `request_invalid` for an `after` that is none */
   list(query?: RevocationQuery): Promise<RevocationPage>;
+}
+
+/** A token's text, or what would be in one: whole claims, or some, such as `{ sub, iat }`. `iss` defaults to this issuer. */
+export type ExplainQuestion =
+  | { readonly token: string }
+  | { readonly claims: Readonly<Record<string, unknown>>; readonly kid?: string };
+
+/** Why a token is refused, or that it is not. */
+export interface Explanation {
+  /** What is wrong with it apart from revocation; null: nothing. */
+  readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
+  /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
+  readonly revoked: boolean | null;
+  /** The rows that refuse it, the one that the answer goes by first. */
+  readonly entries: readonly RefusingRow[];
+  /** When it counts as issued, ms; null without a usable `iat`. */
+  readonly issuedAt: EpochMillis | null;
+  /** The claims of a token that this issuer signed; null otherwise. */
+  readonly claims: Readonly<Record<string, unknown>> | null;
 }

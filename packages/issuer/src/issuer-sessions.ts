@@ -201,8 +201,6 @@ export interface IssuerSessions {
   findByRefreshToken(refreshToken: string): Promise<SessionView | undefined>;
   /** Whether the session has neither ended nor passed a deadline. */
   isOpen(sid: string): Promise<boolean>;
-  /** `undefined`: it is not an open session of that subject. */
-  rename(renaming: RenameSession): Promise<SessionView | undefined>;
 }
 
 /** RFC 7662 section 2.2. What is not active says no more than that. */

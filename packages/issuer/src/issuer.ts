@@ -2,13 +2,14 @@ import type { LogSource, Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry, TrustedClock } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 import type { Jwks } from '@rescind/token/signing';
-import type { ExplainQuestion, Explanation } from './explain.ts';
 import type { Client, ClientRegistrations, IssuerClients, ResourceServer } from './issuer-clients.ts';
-import type { IssuerKeys, KeyRotation } from './issuer-keys.ts';
+import type { IssuerKeys, KeyCommands, KeyRotation } from './issuer-keys.ts';
 import type {
   CutoffRequest,
   EndAllSessions,
   EndSession,
+  ExplainQuestion,
+  Explanation,
   IssuerRevocations,
   Preview,
   Revoked,
@@ -101,10 +102,14 @@ export interface IssuerOptions<Sql = unknown> {
 }
 
 /**
- * What writes sessions and the log. Of `Issuer` each call is a transaction of its own, which may also throw `database_restored`,
- * `storage_unavailable` and `stopping`; inside `transaction` it is part of that one.
+ * The one way to write: what may be done inside `Issuer.transaction`. Nothing of it has happened when the transaction rejects. `txn` of
+ * a revocation is known at once, `epoch` and `seq` after the commit: reading them before throws.
+ * All cut-offs by time of one transaction have one time T; a session begun after a cut-off survives it, one begun before does not.
+ * @typeParam Sql what the store gives the host for rows of its own
  */
-export interface IssuerWrites {
+export interface IssuerTransaction<Sql = unknown> {
+  /** The host's rows, in this transaction. */
+  readonly sql: Sql;
   /**
    * @throws RescindError `client_invalid` (not registered, or disabled), `credentials_wrong`, `subject_inactive`,
    *   `scope_invalid`, `target_invalid`, `request_invalid`, `clock_parted`
@@ -116,40 +121,34 @@ export interface IssuerWrites {
   endAllSessions(end: EndAllSessions): Promise<Revoked | undefined>;
   /** One event for all; the requests must have one `reason`. */
   revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Promise<Revoked>;
+  /**
+   * RFC 7009: an access token is cut off by its `jti`, a refresh token ends its session. Unknown, expired and revoked
+   * tokens are fine (`undefined`). @throws RescindError `grant_invalid`
+   */
+  revokeToken(revocation: RevokeToken): Promise<Revoked | undefined>;
   /** A cut-off of a subject by `sub`, or of all its sessions but one. */
   subjectChanged(change: SubjectChange): Promise<Revoked>;
   /**
    * From now on these sessions refresh and renew only after a new login or `reauthenticate`; their access tokens live
-   * to their end, unless they are cut off too. Answers how many there are.
+   * to their end, unless they are cut off too. Returns how many there are.
    */
   requireReauthentication(demand: ReauthenticationDemand): Promise<number>;
   /**
-   * Raises `auth_time`, `amr` and `acr` of a session and answers new tokens; what it had before dies, softly: its refresh
+   * Raises `auth_time`, `amr` and `acr` of a session and returns new tokens; its earlier tokens are cut off softly, and its refresh
    * token is replaced (OWASP ASVS 5.0 section 7.2.4).
    * @throws RescindError `session_ended`, `credentials_wrong`, `subject_inactive`, `scope_invalid`, `target_invalid`,
    *   `clock_parted`, `clock_ahead`
    */
   reauthenticate(proved: Reauthentication): Promise<TokenAnswer>;
-}
-
-/**
- * What may be done inside `transaction`; nothing of it happened when the transaction rejects. `txn` of what is returned is known at once,
- * `epoch` and `seq` after the commit: they throw before.
- * All cut-offs by time of one transaction have one time T; a session begun after a cut-off survives it, one begun
- * before does not.
- */
-export interface IssuerTransaction<Sql = unknown> extends IssuerWrites {
-  /** The host's rows, in this transaction. */
-  readonly sql: Sql;
   /**
-   * As `reauthenticate`, for a caller who has shown an access token: the refresh token of the session stays as it is and
-   * is not answered, and the new access token has no more scope than the one shown.
+   * As `reauthenticate`, for a caller that presented an access token: the refresh token of the session stays as it is and
+   * is not returned, and the new access token has no more scope than the one presented.
    * @throws RescindError as `reauthenticate`
    */
   stepUp(proved: StepUp): Promise<AccessAnswer>;
   /**
-   * Another access token of an open session, with the claims as they are now: what answers a change that the person made
-   * themselves. The refresh token stays.
+   * Another access token of an open session, with the claims as they are now: the answer to a change that the user made.
+   * The refresh token stays.
    * @throws RescindError `session_ended`, `subject_inactive`, `scope_invalid`, `target_invalid`, `clock_parted`
    */
   reissue(of: Reissue): Promise<AccessAnswer>;
@@ -157,15 +156,17 @@ export interface IssuerTransaction<Sql = unknown> extends IssuerWrites {
   renameSession(renaming: RenameSession): Promise<SessionView | undefined>;
   /** Who may hold tokens, with what this transaction has changed. */
   readonly clients: ClientRegistrations;
+  /** The keys that sign. */
+  readonly keys: KeyCommands;
 }
 
 /** @typeParam Sql what the store gives the host for rows of its own */
-export interface Issuer<Sql = unknown> extends IssuerWrites {
+export interface Issuer<Sql = unknown> {
   /**
    * Runs `work` as one transaction, durable when the promise resolves. Transactions run one after another: `work` awaits nothing but
    * `tx`, takes a second at most, and calls no other method of the issuer. While the clock is ahead of the wall a cut-off by time waits
    * (up to 5 s): then `work` is rolled back and called again from the start.
-   * @throws RescindError `clock_ahead`, `database_restored`, `stopping`
+   * @throws RescindError `clock_ahead`, `database_restored`, `storage_unavailable`, `busy`, `stopping`
    * @throws Error inside of another transaction; for `work` that waited for a second
    */
   transaction<T>(work: (tx: IssuerTransaction<Sql>) => T | Promise<T>): Promise<T>;
@@ -193,11 +194,6 @@ export interface Issuer<Sql = unknown> extends IssuerWrites {
    *   not by this client
    */
   renew(request: RenewRequest): Promise<RenewAnswer>;
-  /**
-   * RFC 7009: an access token is cut off by its `jti`, a refresh token ends its session. Unknown, expired and revoked
-   * tokens are fine (`undefined`).
-   */
-  revokeToken(revocation: RevokeToken): Promise<Revoked | undefined>;
   /** What a revocation would do. Reads only. @throws TypeError as the revocation itself */
   preview(what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange): Promise<Preview>;
   /**

@@ -8,9 +8,7 @@ import {
   storageFailureOf,
   storageUnavailable,
 } from '@rescind/revocation';
-import { withCheckedCalls } from './checked-calls.ts';
 import { createAuthenticate } from './clients/authenticate.ts';
-import { createClientAdministration } from './clients/registry.ts';
 import { createPersistedFloor } from './clock-floor.ts';
 import { createExplainer } from './explain.ts';
 import { openFiles } from './files.ts';
@@ -25,7 +23,7 @@ import type { PrivateDirectory } from './keys/directory.ts';
 import { createEventSigning } from './keys/event-signing.ts';
 import { createKeyKeeper } from './keys/keeper.ts';
 import { loadKeyrings } from './keys/keyring.ts';
-import { createKeyManagement } from './keys/management.ts';
+import { createKeyList } from './keys/management.ts';
 import { createAppender } from './log/appender.ts';
 import { createHousekeeping } from './log/housekeeping.ts';
 import { openMaintenance } from './log/maintenance.ts';
@@ -84,7 +82,7 @@ async function openAll(
 ): Promise<Issuer> {
   const files = await openFiles(options, settings.telemetry, openDirectory);
   try {
-    return withCheckedCalls(await assemble(options, settings, files));
+    return await assemble(options, settings, files);
   } catch (error) {
     await files.store.close();
     throw error;
@@ -145,7 +143,7 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
   const group = createGroupCommit(transactions, tokenSigning.whenFewAreLeft);
-  const room = createRoom(options, settings, files);
+  const room = createRoom(options, settings, files, () => keeper.run());
   const verify = createAccessVerifier({
     accepting: room.accepting,
     issuer,
@@ -207,7 +205,9 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   return {
     ...createWrites(room, { transactions, group, signing: tokenSigning }, telemetry),
     clients: {
-      ...createClientAdministration(room.clients, store.read.clients, transactions),
+      find: (clientId) => room.clients.find(store.read.clients, clientId),
+      list: () => room.clients.list(store.read.clients),
+      replaceConfigured: (configured) => room.clients.replaceGiven(configured),
       authenticate: createAuthenticate({
         issuer,
         registry: room.clients,
@@ -216,15 +216,10 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
         now,
       }),
     },
-    sessions: createSessionViews(store, transactions, createTokenSessions(room, now), now),
+    sessions: createSessionViews(store, createTokenSessions(room, now), now),
     revocations: createRevocationStates(store, publisher !== undefined),
     ...createPreview(room, issuerClock),
-    keys: createKeyManagement({
-      room: room.keys,
-      transactions,
-      keeper,
-      revoke: (unit, cutoff) => revoke(room, unit, cutoff),
-    }),
+    keys: createKeyList(room.keys),
     verify,
     introspect: createIntrospect(room, verify, now),
     explain: createExplainer({

@@ -2,6 +2,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import { judge, RescindError } from '@rescind/revocation';
 import type { KeySet, VerifiedToken, Verifier } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
+import { verifyOptions } from './call-options.ts';
 import { fetchCutoffs } from './cutoffs.ts';
 import type { Issuer } from './issuer.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
@@ -45,7 +46,8 @@ export function createAccessVerifier({
     return verifier;
   }
 
-  return async (accessToken, { audience } = {}): Promise<VerifiedToken> => {
+  return async (accessToken, options = {}): Promise<VerifiedToken> => {
+    const { audience } = verifyOptions(options);
     const token = (audience === undefined ? accepting : verifierFor(audience)).verify(accessToken, now());
     await refuseDenied(token, revocations);
     return token;

@@ -1,9 +1,11 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import * as calls from './call-options.ts';
 import { registrationsIn } from './clients/registry.ts';
 import type { GroupCommit } from './group-commit.ts';
-import type { Issuer, IssuerTransaction, IssuerWrites } from './issuer.ts';
+import type { Issuer, IssuerTransaction } from './issuer.ts';
 import type { AccessAnswer } from './issuer-sessions.ts';
+import { keyCommandsIn } from './keys/management.ts';
 import type { RevocationRoom } from './revoke/revoke.ts';
 import { endSession, revoke, revokeToken } from './revoke/revoke.ts';
 import { beginLogin } from './session/begin.ts';
@@ -16,8 +18,6 @@ import { renameSession } from './session/views.ts';
 import type { Session } from './store/sessions.ts';
 import type { Transactions, Unit } from './transactions.ts';
 
-type Writes = IssuerWrites & Pick<Issuer, 'transaction' | 'refresh' | 'renew' | 'revokeToken'>;
-
 export interface WritingRoom extends RevocationRoom, RenewalRoom {}
 
 /** How it is written: alone, or with what else comes at once. */
@@ -27,48 +27,46 @@ interface Ways {
   readonly signing: ThreadSigning;
 }
 
-/** Everything that writes, each in one transaction. */
-export function createWrites(room: WritingRoom, ways: Ways, telemetry: Telemetry): Writes {
-  const { transactions } = ways;
-  const inTime = <T>(work: (tx: IssuerTransaction) => T | Promise<T>) =>
-    transactions.runInTime(async (unit) => {
-      const calls = createCalls();
-      const result = await work(toTransaction(room, unit, calls.made));
-      calls.end();
-      return result;
-    });
+/** The one way to write, and the two exchanges of tokens that share a transaction with whatever else comes at once. */
+export function createWrites(
+  room: WritingRoom,
+  ways: Ways,
+  telemetry: Telemetry,
+): Pick<Issuer, 'transaction' | 'refresh' | 'renew'> {
   return {
-    transaction: inTime,
-    beginSession: (login) => transactions.runInTime((unit) => beginLogin(room, unit, login)),
-    refresh: (request) => exchange(ways, room, telemetry, REFRESH, (unit) => refresh(room, unit, request)),
-    renew: (request) => exchange(ways, room, telemetry, RENEWAL, (unit) => renew(room, unit, request)),
-    reauthenticate: (proved) => inTime((tx) => tx.reauthenticate(proved)),
-    requireReauthentication: (demand) => inTime((tx) => tx.requireReauthentication(demand)),
-    endSession: (end) => inTime((tx) => tx.endSession(end)),
-    endAllSessions: (end) => inTime((tx) => tx.endAllSessions(end)),
-    subjectChanged: (change) => inTime((tx) => tx.subjectChanged(change)),
-    revokeToken: (revocation) => transactions.runInTime((unit) => revokeToken(room, unit, revocation)),
-    revoke: (cutoffs) => inTime((tx) => tx.revoke(cutoffs)),
+    transaction: (work) =>
+      ways.transactions.runInTime(async (unit) => {
+        const pending = createPending();
+        const result = await work(toTransaction(room, unit, pending.call));
+        pending.end();
+        return result;
+      }),
+    async refresh(given) {
+      const request = calls.refreshOptions(given);
+      return exchange(ways, room, telemetry, REFRESH, (unit) => refresh(room, unit, request));
+    },
+    async renew(given) {
+      const request = calls.renewOptions(given);
+      return exchange(ways, room, telemetry, RENEWAL, (unit) => renew(room, unit, request));
+    },
   };
 }
 
-type Call = <A extends unknown[], R>(method: (...given: A) => Promise<R>) => (...given: A) => Promise<R>;
+type Call = <R>(method: () => Promise<R>) => Promise<R>;
 
 /** The calls of one transaction: half of one that nobody awaits must not be committed. */
-function createCalls(): { readonly made: Call; end(): void } {
+function createPending(): { readonly call: Call; end(): void } {
   const pending = new Set<Promise<unknown>>();
   let isOver = false;
   return {
-    made:
-      (method) =>
-      (...given) => {
-        if (isOver) throw new Error('the transaction is over: its work must not go on after it');
-        const call = method(...given);
-        pending.add(call);
-        const settled = () => pending.delete(call);
-        call.then(settled, settled);
-        return call;
-      },
+    call(method) {
+      if (isOver) throw new Error('the transaction is over: its work must not go on after it');
+      const called = method();
+      pending.add(called);
+      const settled = () => pending.delete(called);
+      called.then(settled, settled);
+      return called;
+    },
     /** @throws Error for a call that has not settled: the transaction is rolled back */
     end() {
       isOver = true;
@@ -79,26 +77,37 @@ function createCalls(): { readonly made: Call; end(): void } {
   };
 }
 
+/** Every method of a transaction: the check of what it is given, and what it does. */
 function toTransaction(room: WritingRoom, unit: Unit, call: Call): IssuerTransaction {
+  const method =
+    <A, R>(check: (given: A) => A, work: (room: WritingRoom, unit: Unit, given: A) => Promise<R>) =>
+    (given: A) =>
+      call(async () => work(room, unit, check(given)));
   const clients = registrationsIn(room.clients, unit);
+  const keys = keyCommandsIn(room, unit);
   return {
     sql: unit.store.sql,
-    beginSession: call((login) => beginLogin(room, unit, login)),
-    endSession: call((end) => endSession(room, unit, end)),
-    endAllSessions: call((end) => revoke(room, unit, end)),
-    revoke: call((cutoffs) => revoke(room, unit, cutoffs)),
-    subjectChanged: call((change) => revoke(room, unit, change)),
-    requireReauthentication: call((demand) => requireReauthentication(unit, demand)),
-    reauthenticate: call((proved) => reauthenticate(room, unit, proved)),
-    stepUp: call((proved) => stepUp(room, unit, proved)),
-    reissue: call((of) => reissue(room, unit, of)),
-    renameSession: call((renaming) => renameSession(unit, renaming)),
+    beginSession: method(calls.beginSessionOptions, beginLogin),
+    endSession: method(calls.endSessionOptions, endSession),
+    endAllSessions: method(calls.endAllSessionsOptions, revoke),
+    revoke: method(calls.cutoffRequests, (...given) => revoke(...given)),
+    revokeToken: method(calls.revokeTokenOptions, revokeToken),
+    subjectChanged: method(calls.subjectChangeOptions, (...given) => revoke(...given)),
+    requireReauthentication: method(calls.reauthenticationDemand, requireReauthentication),
+    reauthenticate: method(calls.reauthenticationOptions, reauthenticate),
+    stepUp: method(calls.stepUpOptions, stepUp),
+    reissue: method(calls.reissueOptions, reissue),
+    renameSession: method(calls.renameOptions, renameSession),
     clients: {
-      put: call(clients.put),
-      find: call(clients.find),
-      list: call(clients.list),
-      remove: call(clients.remove),
-      addSecret: call(clients.addSecret),
+      put: (client) => call(() => clients.put(client)),
+      find: (clientId) => call(() => clients.find(clientId)),
+      list: () => call(clients.list),
+      remove: (clientId) => call(() => clients.remove(clientId)),
+      addSecret: (clientId) => call(() => clients.addSecret(clientId)),
+    },
+    keys: {
+      rotate: (rotation) => call(() => keys.rotate(rotation)),
+      revoke: (revocation) => call(() => keys.revoke(revocation)),
     },
   };
 }

@@ -75,7 +75,7 @@ async function logIn(issuer: Issuer, sessions: number) {
   const tokens: string[] = [];
   for (let at = 0; at < sessions; at++) {
     const login = { sub: `user-${at}`, clientId: 'web', audience: AUDIENCE, credentialVersion: 1 };
-    tokens.push((await issuer.beginSession(login)).refresh_token);
+    tokens.push((await issuer.transaction((tx) => tx.beginSession(login))).refresh_token);
   }
   let next = 0;
   async function refreshOne(): Promise<void> {

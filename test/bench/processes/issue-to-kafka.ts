@@ -35,7 +35,7 @@ const server = createServer((_request, response) => {
 server.listen(0, '127.0.0.1', () => process.stdout.write(`${(server.address() as AddressInfo).port}\n`));
 for await (const sid of createInterface(process.stdin)) {
   const began = clockMs();
-  await issuer.revoke({ claim: 'sid', value: sid, reason: 'logout' });
+  await issuer.transaction((tx) => tx.revoke({ claim: 'sid', value: sid, reason: 'logout' }));
   process.stdout.write(`${JSON.stringify({ began, answered: clockMs() })}\n`);
 }
 server.close();

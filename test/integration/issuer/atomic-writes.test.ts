@@ -60,7 +60,7 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     const kids = async () => (await issuer.keys.list()).map(({ kid }) => kid);
     const before = await kids();
     const failing = fail(step, 'token-');
-    expect(await codeOf(() => issuer.keys.rotate({ purpose: 'token' }))).toBeDefined();
+    expect(await codeOf(() => issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' })))).toBeDefined();
     expect(failing.failures()).toBeGreaterThan(0);
     expect(await kids()).toEqual(before);
     failing.restore();
@@ -70,7 +70,7 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     const again = await place.open();
     expect(again.refusingWrites()).toBeNull();
     expect((await again.keys.list()).map(({ kid }) => kid)).toEqual(before);
-    const { kid } = await again.keys.rotate({ purpose: 'token' });
+    const { kid } = await again.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
     expect(readdirSync(place.keysPath)).toContain(`token-${kid}.pem`);
     expect(await asked(again, await login(again))).toBe('ok');
   });
@@ -82,7 +82,7 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     const before = mark();
     const failing = fail(step, MARK);
     const answer = await login(issuer);
-    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
     await waitFor('the write of the mark', () => failing.failures() > 0);
     expect(await asked(issuer, answer)).toBe('token_revoked');
     const { epoch, head } = mark();

@@ -41,9 +41,9 @@ export async function livedOn(topic = new Topic(), options: Partial<IssuerOption
   const place = house();
   const issuer = await place.open({ publisher: topic.publisher(), ...options });
   const [kept, lost, cutBefore] = [await login(issuer), await login(issuer), await login(issuer)];
-  await issuer.endSession({ sid: cutBefore.sid, reason: 'logout' });
+  await issuer.transaction((tx) => tx.endSession({ sid: cutBefore.sid, reason: 'logout' }));
   takeBackup(place, issuer);
-  await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
+  await issuer.transaction((tx) => tx.endSession({ sid: lost.sid, reason: 'device_lost' }));
   const born = await login(issuer);
   const { epoch, head } = issuer.log.snapshot();
   const beat = (await issuer.log.heartbeat()).jws;

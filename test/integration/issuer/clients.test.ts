@@ -24,8 +24,12 @@ describe('the registry', () => {
   test('one that is registered takes the place of one in the options, and is there after a restart', async () => {
     const place = house();
     const first = await place.open();
-    await first.clients.put({ ...secretClient, audience: ['prices'], policy: { refreshIdleTtlMs: 'never' } });
-    await first.clients.put({ clientId: 'web', name: 'Web', authMethod: 'none', disabled: true });
+    await first.transaction((tx) =>
+      tx.clients.put({ ...secretClient, audience: ['prices'], policy: { refreshIdleTtlMs: 'never' } }),
+    );
+    await first.transaction((tx) =>
+      tx.clients.put({ clientId: 'web', name: 'Web', authMethod: 'none', disabled: true }),
+    );
     await first.close();
     const issuer = await place.open();
     expect(await issuer.clients.find('backend')).toMatchObject({
@@ -34,32 +38,37 @@ describe('the registry', () => {
       secretHashes: [],
     });
     expect(await codeOf(() => login(issuer))).toBe('client_invalid');
-    expect(await issuer.clients.remove('web')).toBe(true);
+    expect(await issuer.transaction((tx) => tx.clients.remove('web'))).toBe(true);
     expect(await issuer.clients.find('web')).toMatchObject({ disabled: false });
-    expect(await issuer.clients.remove('nobody')).toBe(false);
+    expect(await issuer.transaction((tx) => tx.clients.remove('nobody'))).toBe(false);
   });
 
   test('one that is disabled or gone neither logs in nor refreshes', async () => {
     const issuer = await house().open();
     const answer = await login(issuer, 'ada', { clientId: 'app' });
-    await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', disabled: true });
+    await issuer.transaction((tx) =>
+      tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', disabled: true }),
+    );
     expect(await codeOf(() => login(issuer, 'ada', { clientId: 'app' }))).toBe('client_invalid');
     expect(await codeOf(() => refresh(issuer, answer, 'app'))).toBe('client_invalid');
     expect(await codeOf(() => login(issuer, 'ada', { clientId: 'nobody' }))).toBe('client_invalid');
-    await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none' });
+    await issuer.transaction((tx) => tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none' }));
     expect((await refresh(issuer, answer, 'app')).sid).toBe(answer.sid);
   });
 
   test('a client has no more than it may ask for', async () => {
     const issuer = await house().open();
-    await issuer.clients.put({
-      clientId: 'app',
-      name: 'App',
-      authMethod: 'none',
-      scope: 'read',
-      audience: ['prices', 'news'],
-    });
-    const begin = (more: object) => issuer.beginSession({ sub: 'ada', clientId: 'app', credentialVersion: 1, ...more });
+    await issuer.transaction((tx) =>
+      tx.clients.put({
+        clientId: 'app',
+        name: 'App',
+        authMethod: 'none',
+        scope: 'read',
+        audience: ['prices', 'news'],
+      }),
+    );
+    const begin = (more: object) =>
+      issuer.transaction((tx) => tx.beginSession({ sub: 'ada', clientId: 'app', credentialVersion: 1, ...more }));
     expect((await begin({})).scope).toBe('read');
     expect((await issuer.verify((await begin({})).access_token)).payload.aud).toEqual(['prices', 'news']);
     expect((await issuer.verify((await begin({ audience: ['orders', 'news'] })).access_token)).payload.aud).toEqual([
@@ -68,7 +77,9 @@ describe('the registry', () => {
     expect(await codeOf(() => begin({ scope: 'read write' }))).toBe('scope_invalid');
     expect(await codeOf(() => begin({ audience: 'orders' }))).toBe('target_invalid');
     const answer = await begin({ scope: 'read' });
-    await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', scope: 'write' });
+    await issuer.transaction((tx) =>
+      tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', scope: 'write' }),
+    );
     expect((await refresh(issuer, answer, 'app')).scope).toBe('');
   });
 
@@ -88,8 +99,12 @@ describe('the registry', () => {
   ];
   test.each(mistakes)('%s: refused, saying what would be right', async (_, wrong, message) => {
     const issuer = await house().open();
-    await expect(issuer.clients.put({ ...secretClient, ...wrong } as Client)).rejects.toThrow(TypeError);
-    await expect(issuer.clients.put({ ...secretClient, ...wrong } as Client)).rejects.toThrow(message);
+    await expect(issuer.transaction((tx) => tx.clients.put({ ...secretClient, ...wrong } as Client))).rejects.toThrow(
+      TypeError,
+    );
+    await expect(issuer.transaction((tx) => tx.clients.put({ ...secretClient, ...wrong } as Client))).rejects.toThrow(
+      message,
+    );
     expect(await issuer.clients.find('backend')).toBeUndefined();
   });
 
@@ -111,10 +126,10 @@ describe('a secret', () => {
 
   test('is told once and kept as a hash; two are good while one takes the place of the other', async () => {
     const issuer = await house().open();
-    await issuer.clients.put(secretClient);
-    const first = await issuer.clients.addSecret('backend');
-    const second = await issuer.clients.addSecret('backend');
-    const third = await issuer.clients.addSecret('backend');
+    await issuer.transaction((tx) => tx.clients.put(secretClient));
+    const first = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
+    const second = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
+    const third = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
     expect(await prove(issuer, first, 'client_secret_basic')).toBe('client_invalid');
     expect(await prove(issuer, second, 'client_secret_basic')).toBeUndefined();
     expect(await prove(issuer, third, 'client_secret_basic')).toBeUndefined();
@@ -123,16 +138,18 @@ describe('a secret', () => {
     expect(client?.secretHashes).toEqual(
       [second, third].map((secret) => createHash('sha256').update(secret).digest('base64url')),
     );
-    await issuer.clients.put({ ...(client as Client), secretHashes: client?.secretHashes.slice(-1) ?? [] });
+    await issuer.transaction((tx) =>
+      tx.clients.put({ ...(client as Client), secretHashes: client?.secretHashes.slice(-1) ?? [] }),
+    );
     expect(await prove(issuer, second, 'client_secret_basic')).toBe('client_invalid');
-    expect(await codeOf(() => issuer.clients.addSecret('nobody'))).toBe('client_unknown');
-    await expect(issuer.clients.addSecret('web')).rejects.toThrow(TypeError);
+    expect(await codeOf(() => issuer.transaction((tx) => tx.clients.addSecret('nobody')))).toBe('client_unknown');
+    await expect(issuer.transaction((tx) => tx.clients.addSecret('web'))).rejects.toThrow(TypeError);
   });
 
   test('of nobody, of a public or a disabled client, or none at all: one answer', async () => {
     const issuer = await house().open();
-    await issuer.clients.put(secretClient);
-    const secret = await issuer.clients.addSecret('backend');
+    await issuer.transaction((tx) => tx.clients.put(secretClient));
+    const secret = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
     for (const wrong of ['', 'x', `${secret} `, createHash('sha256').update(secret).digest('base64url')]) {
       expect(await prove(issuer, wrong, 'client_secret_basic')).toBe('client_invalid');
     }
@@ -143,7 +160,8 @@ describe('a secret', () => {
     ] as const;
     for (const proof of methods) expect(await codeOf(() => issuer.clients.authenticate(proof))).toBe('client_invalid');
     expect((await issuer.clients.authenticate({ method: 'none', clientId: 'web' })).clientId).toBe('web');
-    await issuer.clients.put({ ...((await issuer.clients.find('backend')) as Client), disabled: true });
+    const client = (await issuer.clients.find('backend')) as Client;
+    await issuer.transaction((tx) => tx.clients.put({ ...client, disabled: true }));
     expect(await prove(issuer, secret, 'client_secret_basic')).toBe('client_invalid');
   });
 });
@@ -155,7 +173,9 @@ describe('an assertion (RFC 7523)', () => {
     const clock = createManualClock(START);
     const place = house();
     const issuer = await place.open({ clock });
-    await issuer.clients.put({ clientId: 'robot', name: 'Robot', authMethod: 'private_key_jwt', jwks });
+    await issuer.transaction((tx) =>
+      tx.clients.put({ clientId: 'robot', name: 'Robot', authMethod: 'private_key_jwt', jwks }),
+    );
     return { clock, place, issuer };
   };
   const claims = { iss: 'robot', sub: 'robot', aud: ISSUER, jti: 'one', iat: START / 1000, exp: START / 1000 + 60 };

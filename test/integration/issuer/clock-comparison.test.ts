@@ -5,7 +5,7 @@ import { createManualClock, silentTelemetry, systemClock } from '@rescind/revoca
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import type { House } from './house.ts';
-import { codeOf, house, login, payloadOf, refresh, Topic } from './house.ts';
+import { codeOf, house, login, loginAndLogout, payloadOf, refresh, Topic } from './house.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -43,7 +43,7 @@ async function ranBefore() {
   const issuer = await place.open({ publisher: clockedPublisher(topic) });
   await issuer.ready;
   const session = await login(issuer);
-  await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
+  await loginAndLogout(issuer);
   await waitFor('a heartbeat behind the event', () => topic.records.length > 1 && topic.records.some(isBeat), 20_000);
   await issuer.close();
   return { place, topic, session };
@@ -142,7 +142,7 @@ describe('at a start', () => {
     const { issuer } = await openWrong(place, topic, HOUR_MS);
     await issuer.ready;
     expect(clockOf(issuer)).toMatchObject({ comparison: 'unknown' });
-    await issuer.endSession({ sid: session.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: session.sid, reason: 'logout' }));
     const from = topic.records.length;
     topic.isDown = false;
     await waitFor('a heartbeat', () => topic.records.slice(from).some(isBeat), 20_000);
@@ -172,7 +172,9 @@ describe.each([
     const times = [check?.wallTime, check?.publisherTime].map((time) => Date.parse(String(time)));
     expect(Math.abs(Number(times[0]) - Number(times[1]) - aheadMs)).toBeLessThan(60_000);
     expect(logged('clock_apart')).toMatchObject([['error', 'clock_apart', { trusted: null }]]);
-    expect((await issuer.endSession({ sid: session.sid, reason: 'logout' }))?.seq).toBeGreaterThan(0);
+    expect(
+      (await issuer.transaction((tx) => tx.endSession({ sid: session.sid, reason: 'logout' })))?.seq,
+    ).toBeGreaterThan(0);
   });
 
   test('mints as soon as it agrees, and says so', async () => {

@@ -11,7 +11,9 @@ const issuer = await openIssuer({
   subject: () => ({ claims: {}, credentialVersion: 1, active: true }),
 });
 for (;;) {
-  const { sid } = await issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 });
-  const record = await issuer.endSession({ sid, reason: 'logout' });
+  const { sid } = await issuer.transaction((tx) =>
+    tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 }),
+  );
+  const record = await issuer.transaction((tx) => tx.endSession({ sid, reason: 'logout' }));
   writeSync(1, `${record?.seq} ${sid}\n`);
 }

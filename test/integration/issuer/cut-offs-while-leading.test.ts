@@ -32,7 +32,9 @@ const said = (issuer: Issuer) =>
 describe('while the clock leads', () => {
   test('a user is cut off by each session, also one that is over and whose token may live', async () => {
     const { issuer, logins } = await leading();
-    const { endedSessions } = await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'fraud' });
+    const { endedSessions } = await issuer.transaction((tx) =>
+      tx.revoke({ claim: 'sub', value: 'ada', reason: 'fraud' }),
+    );
     const { ada, phone, over } = logins;
     expect(said(issuer).sort()).toEqual([ada, phone, over].map(({ sid }) => `sid ${sid} all`).sort());
     expect(endedSessions).toBe(3);
@@ -43,13 +45,13 @@ describe('while the clock leads', () => {
     const { issuer } = await leading();
     const cutoff = { claim: 'sub', value: 'ada', reason: 'fraud' };
     const { sessions, affectedSessions } = await issuer.preview(cutoff);
-    const { endedSessions } = await issuer.revoke(cutoff);
+    const { endedSessions } = await issuer.transaction((tx) => tx.revoke(cutoff));
     expect([sessions, affectedSessions, endedSessions]).toEqual([3, 3, 3]);
   });
 
   test('a soft cut-off of a user is by each session with T, and ends none', async () => {
     const { issuer, logins } = await leading();
-    await issuer.subjectChanged({ sub: 'bob', kind: 'soft', reason: 'roles_changed' });
+    await issuer.transaction((tx) => tx.subjectChanged({ sub: 'bob', kind: 'soft', reason: 'roles_changed' }));
     expect(said(issuer)).toHaveLength(2);
     expect(said(issuer)).toContain(`sid ${logins.bob.sid} T`);
     expect((await issuer.sessions.find(logins.bob.sid))?.endedAt).toBeNull();
@@ -58,7 +60,7 @@ describe('while the clock leads', () => {
   test('everybody is cut off by key', async () => {
     const { issuer } = await leading();
     const kid = issuer.jwks().keys[0]?.kid;
-    await issuer.revoke({ claim: 'iss', value: 'https://login.example', reason: 'emergency' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'iss', value: 'https://login.example', reason: 'emergency' }));
     expect(said(issuer)).toEqual([`kid ${kid} all`]);
     expect(issuer.jwks().keys.map((key) => key.kid)).not.toContain(kid);
   });
@@ -71,14 +73,14 @@ describe('while the clock leads', () => {
         greatest_exp, created_at, last_used_at, idle_expires_at)
       SELECT 'copy-' || i, 'eve', 'web', 'null', '[]', 1, ${START}, ${START + HOUR_MS}, ${START}, ${START}, ${START}, ${START + HOUR_MS} FROM n`;
     fileOf(issuer).exec(copies);
-    await issuer.revoke({ claim: 'client_id', value: 'web', reason: 'client_compromised' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'client_id', value: 'web', reason: 'client_compromised' }));
     expect(said(issuer)).toEqual([`kid ${kid} all`]);
     expect((await issuer.sessions.find(logins.bob.sid))?.endReason).toBe('client_compromised');
   });
 
   test('a user without a session is cut off by nothing that denies a later login', async () => {
     const { issuer } = await leading();
-    await issuer.revoke({ claim: 'sub', value: 'nobody', reason: 'fraud' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'sub', value: 'nobody', reason: 'fraud' }));
     expect(denied(issuer)).toMatchObject([{ claim: 'sid' }]);
   });
 
@@ -91,7 +93,7 @@ describe('while the clock leads', () => {
       log: (level, event, fields) => void lines.push([level, event, fields]),
     };
     const { issuer } = await leading(telemetry);
-    await issuer.revoke({ claim: 'tenant', value: 't1', reason: 'closed' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 't1', reason: 'closed' }));
     expect(said(issuer)).toEqual(['tenant t1 T']);
     const until = expect.stringMatching(/^2026-06-01T13:00:0/);
     const line = ['warn', 'cutoff_ahead', { iss: 'https://login.example', claim: 'tenant', until }];
@@ -100,8 +102,12 @@ describe('while the clock leads', () => {
 
   test('a logout and RFC 7009 take for live what is live by the wall clock', async () => {
     const { issuer, logins } = await leading();
-    const revoked = await issuer.revokeToken({ token: logins.ada.access_token, clientId: 'web' });
+    const revoked = await issuer.transaction((tx) =>
+      tx.revokeToken({ token: logins.ada.access_token, clientId: 'web' }),
+    );
     expect(revoked).toMatchObject({ seq: 1 });
-    expect(await issuer.endSession({ sid: logins.over.sid, reason: 'logout' })).toMatchObject({ seq: 2 });
+    expect(await issuer.transaction((tx) => tx.endSession({ sid: logins.over.sid, reason: 'logout' }))).toMatchObject({
+      seq: 2,
+    });
   });
 });

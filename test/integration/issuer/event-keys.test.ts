@@ -6,15 +6,29 @@ import { createKeySet } from '@rescind/token';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { markOf, restore } from './backup.ts';
-import { asked, decoderOf, eventsOf, fileOf, house, ISSUER, login, payloadOf, refresh, Topic } from './house.ts';
+import {
+  asked,
+  decoderOf,
+  eventsOf,
+  fileOf,
+  house,
+  ISSUER,
+  login,
+  loginAndLogout,
+  payloadOf,
+  refresh,
+  Topic,
+} from './house.ts';
 import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, rotate } from './key-house.ts';
 
 test('another event key opens another epoch: what still denies is said anew in it, and nothing else', async () => {
   const kept = await keep();
   const { issuer, clock } = kept;
   const [over, ended, alive] = [await login(issuer), await login(issuer), await login(issuer)];
-  await issuer.revoke({ claim: 'jti', value: 'of-old', expiresAt: clock.now() + MINUTE, reason: 'token_revoked' });
-  await issuer.endSession({ sid: ended.sid, reason: 'logout' });
+  await issuer.transaction((tx) =>
+    tx.revoke({ claim: 'jti', value: 'of-old', expiresAt: clock.now() + MINUTE, reason: 'token_revoked' }),
+  );
+  await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
   const before = eventsOf(issuer);
   const decoder = decoderOf(issuer);
   const { epoch } = issuer.log.snapshot();
@@ -43,9 +57,9 @@ test('the next event key is published before it signs, and a former one as long 
   const retention = DAY;
   const kept = await keep({ eventRetentionMs: retention });
   const { issuer, clock } = kept;
-  await issuer.revoke({ claim: 'kid', value: 'some-key', reason: 'key_compromised' });
+  await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value: 'some-key', reason: 'key_compromised' }));
   const [old = ''] = issuer.log.read(0, 10).map(({ jws }) => jws);
-  const next = await issuer.keys.rotate({ purpose: 'event' });
+  const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'event' }));
   const early = createEventDecoder({ log: ISSUER, issuers: [ISSUER], keys: createKeySet(issuer.eventJwks()) });
   await rotate(kept, 'event');
   expect(early.decode((await issuer.log.heartbeat()).jws)).toMatchObject({ kind: 'heartbeat' });
@@ -67,7 +81,7 @@ test('an epoch of many events is signed bit by bit before it opens, and what com
       }
     });
   await revoke(0, 450);
-  const { kid } = await issuer.keys.rotate({ purpose: 'event' });
+  const { kid } = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'event' }));
   kept.clock.advance(PUBLISH_BEFORE + 1_000);
   await kept.keeperLooked();
   // Of some of them there are signatures by now, and the key of before goes on signing.
@@ -87,7 +101,7 @@ test('an epoch of many events is signed bit by bit before it opens, and what com
 test('what an epoch leaves out stays dead: the clock goes on from there, whatever the wall says after a restart', async () => {
   const kept = await keep();
   const wall = kept.clock.now();
-  await kept.issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+  await kept.issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
   await rotate(kept, 'event');
   expect(kept.issuer.log.snapshot().head).toBe(0);
   const turnedAt = kept.clock.now();
@@ -110,7 +124,7 @@ test('an epoch with nothing in it is the log’s latest state after a restart, t
 test('a crash between the new epoch and the mark beside the keys is no restored database', async () => {
   const kept = await keep();
   const { place } = kept;
-  await kept.issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+  await kept.issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
   const before = JSON.parse(readFileSync(markOf(place), 'utf8'));
   await rotate(kept, 'event');
   const { epoch } = kept.issuer.log.snapshot();
@@ -127,9 +141,11 @@ test('a crash between the new epoch and the mark beside the keys is no restored 
 test('a compromised event key goes at once, and the log goes on in another epoch that says so', async () => {
   const { issuer, place } = await keep();
   const ended = await login(issuer);
-  await issuer.endSession({ sid: ended.sid, reason: 'logout' });
+  await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
   const [{ kid: stolen } = { kid: '' }] = issuer.eventJwks().keys;
-  const { signingKid, epoch, seq } = await issuer.keys.revoke({ kid: stolen, reason: 'key_compromised' });
+  const { signingKid, epoch, seq } = await issuer.transaction((tx) =>
+    tx.keys.revoke({ kid: stolen, reason: 'key_compromised' }),
+  );
   expect(issuer.eventJwks().keys.map(({ kid }) => kid)).toEqual([signingKid]);
   expect(filesOf(place, stolen)).toEqual([]);
   const events = eventsOf(issuer);
@@ -148,12 +164,12 @@ test('a database from before a rotation is found out by its keys, and a restore 
   const kept = await keep({ publisher: topic.publisher() });
   const { issuer, place, clock } = kept;
   const [stays, goes] = [await login(issuer), await login(issuer)];
-  await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
+  await loginAndLogout(issuer);
   const backup = join(place.directory, 'backup.db');
   fileOf(issuer).prepare('VACUUM INTO ?').run(backup);
   await rotate(kept);
   await rotate(kept, 'event');
-  await issuer.endSession({ sid: goes.sid, reason: 'logout' });
+  await issuer.transaction((tx) => tx.endSession({ sid: goes.sid, reason: 'logout' }));
   const { epoch, head } = issuer.log.snapshot();
   await waitFor('the topic to have it all', () => {
     clock.advance(1);
@@ -213,7 +229,7 @@ test.each(['token', 'event'] as const)(
 test('a directory of keys that is lost: restore makes new ones, and people log in again', async () => {
   const { issuer, place } = await keep();
   const before = await login(issuer);
-  await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
+  await loginAndLogout(issuer);
   await issuer.close();
   rmSync(place.keysPath, { recursive: true });
   const refusing = (await keep({}, place)).issuer;
@@ -236,7 +252,7 @@ test('a rotation that was cut short at any file is put right by the next start',
   const spare = house();
   await (await spare.open()).close();
   const [orphan = ''] = filesOf(spare, 'token-');
-  const next = await kept.issuer.keys.rotate({ purpose: 'token' });
+  const next = await kept.issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
   await kept.issuer.close();
   // A key without a row; the next key's file gone; a private half that was to go.
   copyFileSync(join(spare.keysPath, orphan), join(place.keysPath, orphan));

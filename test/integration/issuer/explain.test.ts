@@ -6,8 +6,10 @@ test('names every row that refuses a token, the one that counts first', async ()
   const issuer = await house().open();
   const { access_token: token, sid } = await login(issuer);
   expect(await issuer.explain({ token })).toMatchObject({ wrong: null, revoked: false, entries: [], claims: { sid } });
-  const soft = await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false });
-  const ended = await issuer.endSession({ sid, reason: 'logout' });
+  const soft = await issuer.transaction((tx) =>
+    tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false }),
+  );
+  const ended = await issuer.transaction((tx) => tx.endSession({ sid, reason: 'logout' }));
   const { revoked, entries } = await issuer.explain({ token });
   expect(revoked).toBe(true);
   expect(entries).toMatchObject([
@@ -20,7 +22,7 @@ test('asks by claims as well: without a time whatever is about them, with one wh
   const clock = createManualClock(1_700_000_000_000);
   const issuer = await house().open({ clock });
   await login(issuer);
-  await issuer.revoke({ claim: 'tenant', value: 'acme', reason: 'left' });
+  await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 'acme', reason: 'left' }));
   const at = (iat?: number) => issuer.explain({ claims: { tenant: 'acme', ...(iat === undefined ? {} : { iat }) } });
   expect(await at()).toMatchObject({
     revoked: true,

@@ -34,7 +34,7 @@ describe('the keys', () => {
 
   test('neither set verifies the other’s type', async () => {
     const issuer = await house().open();
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     for (const { jws } of issuer.log.read(0, 1))
       expect(await codeOf(() => issuer.verify(jws))).toBe('token_type_wrong');
     expect(await codeOf(async () => issuer.log.prove((await login(issuer)).access_token))).toBe('event_invalid');
@@ -66,7 +66,7 @@ describe('the keys', () => {
     const place = house();
     const issuer = await place.open();
     const kid = String(issuer.jwks().keys[0]?.kid);
-    await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' }));
     expect(readdirSync(place.keysPath).join()).not.toContain(kid);
     const failing = issuer.transaction(async (tx) => {
       await tx.revoke({ claim: 'kid', value: String(issuer.jwks().keys[0]?.kid), reason: 'key_compromised' });

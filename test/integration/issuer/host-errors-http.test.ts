@@ -34,7 +34,7 @@ async function openHost(subject: () => unknown) {
       id: 'login',
       path: '/login',
       ...more,
-      handle: async (_, response) => void response.json(await issuer.beginSession(begin)),
+      handle: async (_, response) => void response.json(await issuer.transaction((tx) => tx.beginSession(begin))),
     }),
     operation({
       id: 'refresh',

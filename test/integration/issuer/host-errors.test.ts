@@ -71,11 +71,11 @@ test('what cannot be a client is told apart from a mistake of the host', async (
     { policy: { accessTokenTtlMs: 1_500 } },
     { policy: { refreshIdleTtlMs: 0 } },
   ]) {
-    const put = () => issuer.clients.put({ ...client, ...invalid } as Client);
+    const put = () => issuer.transaction((tx) => tx.clients.put({ ...client, ...invalid } as Client));
     expect(await failureOf(put), JSON.stringify(invalid)).toBeInstanceOf(InvalidClientError);
   }
   for (const mistake of [{ clientID: 'shop' }, { name: 5 }, { policy: { storages: 'body' } }, { disabled: 'no' }]) {
-    const error = await failureOf(() => issuer.clients.put({ ...client, ...mistake } as never));
+    const error = await failureOf(() => issuer.transaction((tx) => tx.clients.put({ ...client, ...mistake } as never)));
     expect(error, JSON.stringify(mistake)).toBeInstanceOf(TypeError);
     expect(error).not.toBeInstanceOf(InvalidClientError);
   }

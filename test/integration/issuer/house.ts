@@ -93,13 +93,21 @@ export function login(
   sub = 'ada',
   more: { clientId?: string; credentialVersion?: number } = {},
 ): Promise<TokenAnswer> {
-  return issuer.beginSession({
-    sub,
-    clientId: more.clientId ?? 'web',
-    audience: 'prices',
-    credentialVersion: more.credentialVersion ?? 1,
-    amr: ['pwd'],
-  });
+  return issuer.transaction((tx) =>
+    tx.beginSession({
+      sub,
+      clientId: more.clientId ?? 'web',
+      audience: 'prices',
+      credentialVersion: more.credentialVersion ?? 1,
+      amr: ['pwd'],
+    }),
+  );
+}
+
+/** Logs `ada` in and out again. */
+export async function loginAndLogout(issuer: Issuer) {
+  const { sid } = await login(issuer);
+  return issuer.transaction((tx) => tx.endSession({ sid, reason: 'logout' }));
 }
 
 export function refresh(issuer: Issuer, answer: TokenAnswer, clientId = 'web'): Promise<TokenAnswer> {

@@ -12,7 +12,7 @@ async function scene() {
   const place = house();
   place.users.put('ada', { claims: { scope: 'read', roles: ['auditor'] } });
   const issuer = await place.open({ clock });
-  await issuer.clients.put(resource);
+  await issuer.transaction((tx) => tx.clients.put(resource));
   const ask = (token: string, clientId = 'rs') => issuer.introspect(token, { clientId });
   return { clock, place, issuer, ask };
 }
@@ -39,13 +39,13 @@ describe('introspection (RFC 7662)', () => {
       await login(issuer),
       await login(issuer),
     ];
-    await issuer.endSession({ sid: ended.sid, reason: 'logout' });
-    await issuer.revokeToken({ token: alone.access_token, clientId: 'web' });
+    await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
+    await issuer.transaction((tx) => tx.revokeToken({ token: alone.access_token, clientId: 'web' }));
     const foreign = (await login(others)).access_token;
     for (const token of ['', 'x', 'a.b.c', foreign, `${good.access_token}x`, ended.access_token, alone.access_token]) {
       expect(await ask(token)).toEqual(INACTIVE);
     }
-    await issuer.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' });
+    await issuer.transaction((tx) => tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' }));
     expect(await ask(softly.access_token)).toEqual(INACTIVE);
     const fresh = await refresh(issuer, softly);
     expect(await ask(fresh.access_token)).toMatchObject({ active: true });
@@ -61,11 +61,11 @@ describe('introspection (RFC 7662)', () => {
     expect(await ask(token, 'web')).toMatchObject({ active: true });
     expect(await ask(token, 'app')).toEqual(INACTIVE);
     expect(await ask(token, 'nobody')).toEqual(INACTIVE);
-    await issuer.clients.put({ ...resource, audience: ['orders'] });
+    await issuer.transaction((tx) => tx.clients.put({ ...resource, audience: ['orders'] }));
     expect(await ask(token)).toEqual(INACTIVE);
-    await issuer.clients.put({ ...resource, audience: ['orders', 'prices'] });
+    await issuer.transaction((tx) => tx.clients.put({ ...resource, audience: ['orders', 'prices'] }));
     expect(await ask(token)).toMatchObject({ active: true });
-    await issuer.clients.put({ ...resource, disabled: true });
+    await issuer.transaction((tx) => tx.clients.put({ ...resource, disabled: true }));
     expect(await ask(token)).toEqual(INACTIVE);
   });
 

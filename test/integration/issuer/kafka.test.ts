@@ -27,7 +27,7 @@ test('over a real Kafka: published, found out as restored by the topic’s end, 
   const [backup, mark] = [join(place.directory, 'backup.db'), join(place.keysPath, 'high-water.json')];
   fileOf(issuer).prepare('VACUUM INTO ?').run(backup);
   copyFileSync(mark, `${backup}.json`);
-  await issuer.endSession({ sid: lost.sid, reason: 'device_lost' });
+  await issuer.transaction((tx) => tx.endSession({ sid: lost.sid, reason: 'device_lost' }));
   await waitFor('the event to be sent', () => issuer.health().some(({ sentSeq }) => sentSeq === 1), 30_000);
   await issuer.close();
 

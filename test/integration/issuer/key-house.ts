@@ -41,7 +41,7 @@ export async function keep(options: Parameters<House['open']>[0] = {}, place = h
 
 /** Publishes a key and lets it sign. */
 export async function rotate({ issuer, clock }: Kept, purpose: 'token' | 'event' = 'token'): Promise<KeyView> {
-  const next = await issuer.keys.rotate({ purpose });
+  const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose }));
   clock.advance(PUBLISH_BEFORE + 1_000);
   await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', purpose))?.kid === next.kid);
   return next;

@@ -11,12 +11,12 @@ describe('a rotation by command (security 18)', () => {
     const { issuer, place, clock } = kept;
     const before = await login(issuer);
     const first = kidOf(before.access_token);
-    const next = await issuer.keys.rotate({ purpose: 'token' });
+    const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
     expect(next).toMatchObject({ state: 'next', alg: 'RS256', activatedAt: clock.now() + PUBLISH_BEFORE });
     expect(published(issuer)).toEqual([first, next.kid]);
     expect(kidOf((await login(issuer)).access_token)).toBe(first);
     // Asked again, it is the same one.
-    expect(await issuer.keys.rotate({ purpose: 'token' })).toEqual(next);
+    expect(await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }))).toEqual(next);
 
     await rotate(kept);
     const after = await refresh(issuer, before);
@@ -48,15 +48,13 @@ describe('a rotation by command (security 18)', () => {
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
   });
 
-  test('what the host writes along commits with it, or nothing does', async () => {
+  test('a rotation is rolled back with the transaction of the host', async () => {
     const { issuer, place } = await keep();
-    const refusing = issuer.keys.rotate({
-      purpose: 'token',
-      along() {
-        throw new Error('no room in the audit');
-      },
+    const refusing = issuer.transaction(async (tx) => {
+      await tx.keys.rotate({ purpose: 'token' });
+      throw new Error('the audit is full');
     });
-    await expect(refusing).rejects.toThrow('no room');
+    await expect(refusing).rejects.toThrow('the audit is full');
     expect(published(issuer)).toHaveLength(1);
     await issuer.close();
     await keep({}, place);
@@ -65,9 +63,15 @@ describe('a rotation by command (security 18)', () => {
 
   test('with what is no purpose or no algorithm is a mistake', async () => {
     const { issuer } = await keep();
-    await expect(issuer.keys.rotate({ purpose: 'refresh' as 'token' })).rejects.toThrow(/purpose must be/);
-    await expect(issuer.keys.rotate({ purpose: 'token', alg: 'HS256' as 'RS256' })).rejects.toThrow(/alg must be/);
-    await expect(issuer.keys.rotate({ purpose: 'event', alg: 'ES256' })).rejects.toThrow(/must be RS256/);
+    await expect(issuer.transaction((tx) => tx.keys.rotate({ purpose: 'refresh' as 'token' }))).rejects.toThrow(
+      /purpose must be/,
+    );
+    await expect(
+      issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token', alg: 'HS256' as 'RS256' })),
+    ).rejects.toThrow(/alg must be/);
+    await expect(issuer.transaction((tx) => tx.keys.rotate({ purpose: 'event', alg: 'ES256' }))).rejects.toThrow(
+      /must be RS256/,
+    );
   });
 });
 
@@ -112,7 +116,10 @@ describe('a rotation on schedule', () => {
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
     expect(issuer.jwks().keys.map(({ alg }) => alg)).toEqual(['ES256', 'RS256']);
     // One that was asked for by name stays what it was asked to be.
-    expect(await issuer.keys.rotate({ purpose: 'token', alg: 'RS256' })).toMatchObject({ alg: 'RS256', state: 'next' });
+    expect(await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token', alg: 'RS256' }))).toMatchObject({
+      alg: 'RS256',
+      state: 'next',
+    });
     await keeperLooked();
     expect((await keyOf(issuer, 'next'))?.alg).toBe('RS256');
   });
@@ -123,8 +130,10 @@ describe('a compromised key', () => {
     const { issuer, place } = await keep();
     const before = await login(issuer);
     const first = kidOf(before.access_token);
-    const next = await issuer.keys.rotate({ purpose: 'token' });
-    const { signingKid, revokedKids, seq } = await issuer.keys.revoke({ kid: first, reason: 'key_compromised' });
+    const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
+    const { signingKid, revokedKids, seq } = await issuer.transaction((tx) =>
+      tx.keys.revoke({ kid: first, reason: 'key_compromised' }),
+    );
     expect(revokedKids).toEqual([first, next.kid]);
     expect(published(issuer)).toEqual([signingKid]);
     expect(revokedKids).not.toContain(signingKid);
@@ -141,14 +150,14 @@ describe('a compromised key', () => {
     const { issuer } = kept;
     const [first = ''] = published(issuer);
     const second = await rotate(kept);
-    const next = await issuer.keys.rotate({ purpose: 'token' });
+    const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
     for (const kid of [first, next.kid]) {
-      const revocation = await issuer.keys.revoke({ kid, reason: 'key_compromised' });
+      const revocation = await issuer.transaction((tx) => tx.keys.revoke({ kid, reason: 'key_compromised' }));
       expect(revocation).toMatchObject({ revokedKids: [kid], signingKid: second.kid });
     }
     expect(published(issuer)).toEqual([second.kid]);
     // A next one is made when it is wanted.
-    expect((await issuer.keys.rotate({ purpose: 'token' })).kid).not.toBe(next.kid);
+    expect((await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }))).kid).not.toBe(next.kid);
   });
 
   test('that is revoked while its first signature waits for its turn never signs', async () => {
@@ -173,7 +182,7 @@ describe('a compromised key', () => {
       },
     };
     const { issuer, clock, keeperLooked } = await keep({ store }, place);
-    const next = await issuer.keys.rotate({ purpose: 'token' });
+    const next = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }));
     clock.advance(PUBLISH_BEFORE - 1_000);
     await keeperLooked();
     await keeperLooked();
@@ -181,7 +190,7 @@ describe('a compromised key', () => {
     holding = { promise, resolve, reject: resolve };
     clock.advance(1_000);
     await waitFor('the step that is due', () => isHeld);
-    await issuer.keys.revoke({ kid: next.kid, reason: 'key_compromised' });
+    await issuer.transaction((tx) => tx.keys.revoke({ kid: next.kid, reason: 'key_compromised' }));
     resolve();
     await keeperLooked();
     await keeperLooked();
@@ -191,7 +200,7 @@ describe('a compromised key', () => {
 
   test('that nobody knows is key_unknown', async () => {
     const { issuer } = await keep();
-    const revoking = issuer.keys.revoke({ kid: 'nobody', reason: 'key_compromised' });
+    const revoking = issuer.transaction((tx) => tx.keys.revoke({ kid: 'nobody', reason: 'key_compromised' }));
     await expect(revoking).rejects.toMatchObject({ code: 'key_unknown' });
   });
 });

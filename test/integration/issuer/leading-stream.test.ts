@@ -44,7 +44,7 @@ describe('while the clock of the issuer leads, a stream', () => {
   test('opens by a heartbeat whose time is durable, and each later one names a head that has been sent', async () => {
     const issuer = await leading();
     const response = await fetch(await serve(issuer, () => 'prices'));
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     const records = await read(response, 4);
     const floor = Number(fileOf(issuer).prepare('SELECT clock_floor FROM rescind_meta').pluck().get());
     let sent = 0;

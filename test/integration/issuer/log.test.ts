@@ -23,7 +23,7 @@ describe('the outbox', () => {
 
   test('a transaction that is taken back leaves no hole in the seq', async () => {
     const issuer = await house().open();
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     for (let turn = 0; turn < 3; turn += 1) {
       const failing = issuer.transaction(async (tx) => {
         await tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
@@ -31,7 +31,7 @@ describe('the outbox', () => {
       });
       await expect(failing).rejects.toThrow('changed its mind');
     }
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     const events = eventsOf(issuer);
     expect(events.map(({ seq }) => seq)).toEqual([1, 2]);
     expect(events[1]?.prev).toBe(events[0]?.id);
@@ -78,7 +78,7 @@ describe('the outbox', () => {
       heard += 1;
       expect(issuer.log.snapshot().head).toBe(1);
     });
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     const failing = issuer.transaction(async (tx) => {
       await tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
       throw new Error('no');
@@ -146,8 +146,8 @@ describe('the outbox', () => {
     const issuer = await house().open();
     const answer = await login(issuer);
     const next = await refresh(issuer, answer);
-    await issuer.revokeToken({ token: next.access_token, clientId: 'web' });
-    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.revokeToken({ token: next.access_token, clientId: 'web' }));
+    await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
     const text = issuer.log
       .read(0, 10)
       .map(({ jws }) => JSON.stringify(payloadOf(jws)))
@@ -165,7 +165,7 @@ describe('the issuer’s clock', () => {
     const clock = createManualClock(START);
     const issuer = await place.open({ clock });
     const before = await login(issuer);
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     await issuer.close();
     const again = await place.open({ clock: createManualClock(START - 500) });
     const after = await login(again);
@@ -213,7 +213,7 @@ describe('the issuer’s clock', () => {
     const issuer = await house().open({ clock });
     await login(issuer);
     clock.setWall(START - 30 * SECOND);
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     expect(issuer.log.snapshot().head).toBe(1);
     expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'warn' }));
   });
@@ -221,7 +221,8 @@ describe('the issuer’s clock', () => {
   test('a burst of cut-offs waits for itself: clock_ahead if that takes too long, and when to try again', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock });
-    const cutOff = () => issuer.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' });
+    const cutOff = () =>
+      issuer.transaction((tx) => tx.revoke({ claim: 'sub', value: 'ada', reason: 'logout_everywhere' }));
     for (let count = 0; count <= 1_000; count += 1) await cutOff();
     const ahead = { code: 'clock_ahead', status: 503, retryAfter: 5 };
     await expect(cutOff()).rejects.toMatchObject(ahead);
@@ -236,7 +237,7 @@ describe('the issuer’s clock', () => {
     const answer = await login(issuer);
     clock.setWall(START + 7_200 * SECOND);
     await expect(login(issuer)).rejects.toThrow(expect.objectContaining({ code: 'clock_parted' }));
-    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
     expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'warn' }));
     clock.setWall(START);
     expect((await login(issuer)).token_type).toBe('Bearer');
@@ -252,7 +253,7 @@ describe('nothing is kept longer than it is needed', () => {
     const issuer = await house().open({ clock, accessTokenTtlMs: 10 * SECOND, eventRetentionMs: 86_400 * SECOND });
     const answer = await login(issuer);
     await refresh(issuer, answer);
-    await issuer.endSession({ sid: answer.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
     clock.advance(10 * SECOND + 59 * SECOND);
     const sealed = sqlOf(issuer).prepare('SELECT COUNT(sealed) FROM rescind_sessions').pluck();
     await waitFor('the house to be kept', () => sealed.get() === 0);
@@ -268,7 +269,9 @@ describe('nothing is kept longer than it is needed', () => {
     expect(rows(issuer, 'rescind_sessions')).toBe(0);
     expect(rows(issuer, 'rescind_spent')).toBe(0);
     await login(issuer);
-    expect(await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' })).toMatchObject({ seq: 2 });
+    expect(
+      await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' })),
+    ).toMatchObject({ seq: 2 });
     expect(eventsOf(issuer)).toMatchObject([{ seq: 2, prev: last }]);
   });
 
@@ -276,9 +279,9 @@ describe('nothing is kept longer than it is needed', () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock, accessTokenTtlMs: SECOND, eventRetentionMs: 3_600 * SECOND });
     const kid = String(issuer.jwks().keys[0]?.kid);
-    await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' }));
     await login(issuer);
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     const [first] = eventsOf(issuer);
     clock.advance(1_801 * SECOND);
     await waitFor('the key to be said anew', () => issuer.log.snapshot().floor === 3);

@@ -110,7 +110,7 @@ describe('a file of version 1', () => {
     ]);
     const types = sqlOf(issuer).prepare('SELECT type FROM rescind_outbox ORDER BY seq').pluck().all();
     expect(types).toEqual(['session-revoked', 'token-claims-change']);
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     expect(issuer.log.snapshot().head).toBe(3);
     expect(await codeOf(() => use(issuer, given.present, 'app'))).toBe('grant_invalid');
   });
@@ -148,12 +148,12 @@ describe('a file of version 5, in its second epoch', () => {
     const { given, open } = fileOfVersion(5);
     const issuer = await open();
     expect((await issuer.refresh({ refreshToken: given.refreshToken, clientId: 'web' })).sid).toBe(given.sid);
-    await issuer.endSession({ sid: given.again, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: given.again, reason: 'logout' }));
     expect(issuer.log.snapshot().head).toBe(given.head + 1);
     const [active] = (await issuer.keys.list()).filter(
       ({ purpose, state }) => purpose === 'event' && state === 'active',
     );
-    await issuer.keys.revoke({ kid: String(active?.kid), reason: 'key_compromised' });
+    await issuer.transaction((tx) => tx.keys.revoke({ kid: String(active?.kid), reason: 'key_compromised' }));
     const { epoch, head } = issuer.log.snapshot();
     expect(epoch > given.epoch).toBe(true);
     expect(issuer.log.read(0, 100).map(({ seq }) => seq)).toEqual(Array.from({ length: head }, (_, i) => i + 1));

@@ -81,7 +81,11 @@ async function play(
     else if (one.kind === 'login') {
       const before = minted.length;
       const credentialVersion = verified;
-      await mint(() => issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion }));
+      await mint(() =>
+        issuer.transaction((tx) =>
+          tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion }),
+        ),
+      );
       // What was verified against an old password must not come out.
       expect(minted.length).toBe(verified === version ? before + 1 : before);
     } else if (one.kind === 'refresh' && newest) {
@@ -89,12 +93,16 @@ async function play(
     } else if (one.kind === 'reauthenticate' && newest) {
       for (const other of minted) if (other.answer.sid === newest.answer.sid) other.cut = true;
       const { sid } = newest.answer;
-      await mint(() => issuer.reauthenticate({ sid, sub: 'ada', credentialVersion: version, amr: ['pwd'] }));
+      await mint(() =>
+        issuer.transaction((tx) => tx.reauthenticate({ sid, sub: 'ada', credentialVersion: version, amr: ['pwd'] })),
+      );
     } else if (one.kind === 'soft') {
-      await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false });
+      await issuer.transaction((tx) =>
+        tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false }),
+      );
       cut(false);
     } else if (one.kind === 'everywhere') {
-      await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+      await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
       cut(true);
     } else if (one.kind === 'password') {
       await issuer.transaction(async (tx) => {
@@ -104,7 +112,7 @@ async function play(
       });
       cut(true);
     } else if (one.kind === 'logout' && newest) {
-      await issuer.endSession({ sid: newest.answer.sid, reason: 'logout' });
+      await issuer.transaction((tx) => tx.endSession({ sid: newest.answer.sid, reason: 'logout' }));
       for (const other of minted) {
         if (other.answer.sid !== newest.answer.sid) continue;
         other.cut = true;

@@ -32,8 +32,12 @@ async function scene() {
   const place = house();
   place.users.put('ada', { claims: { scope: 'read', tenant: 'north' } });
   const issuer = await place.open({ clock });
-  await issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true } });
-  await issuer.clients.put({ clientId: 'rs', name: 'RS', authMethod: 'client_secret_basic', mayIntrospect: true });
+  await issuer.transaction((tx) =>
+    tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy: { renewByToken: true } }),
+  );
+  await issuer.transaction((tx) =>
+    tx.clients.put({ clientId: 'rs', name: 'RS', authMethod: 'client_secret_basic', mayIntrospect: true }),
+  );
   return { clock, issuer };
 }
 
@@ -44,7 +48,8 @@ test.each(scopes)(
     for (const second of scopes) {
       const answer = await login(issuer, 'ada', { clientId: 'app' });
       const cutOffs = second === first ? [first] : [first, second];
-      for (const cutoff of cutOffs) await issuer.revoke({ ...cutoff.of(answer), reason: 'because' });
+      for (const cutoff of cutOffs)
+        await issuer.transaction((tx) => tx.revoke({ ...cutoff.of(answer), reason: 'because' }));
       const isOver = cutOffs.some(({ endsSession }) => endsSession);
       const byName = cutOffs.some(({ name }) => name === 'token');
       expect(await asked(issuer, answer)).toBe('token_revoked');

@@ -1,7 +1,7 @@
 import type { CutoffRequest, EndAllSessions, Issuer, SubjectChange } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
-import { codeOf, house, ISSUER, login, sqlOf, Topic } from './house.ts';
+import { codeOf, house, ISSUER, login, loginAndLogout, sqlOf, Topic } from './house.ts';
 
 const START = 1_800_000_000_000;
 
@@ -22,13 +22,15 @@ async function scene() {
     ['eve', 'app'],
   ] as const)
     await login(issuer, sub, { clientId });
-  await issuer.endSession({ sid: gone.sid, reason: 'logout' });
+  await issuer.transaction((tx) => tx.endSession({ sid: gone.sid, reason: 'logout' }));
   return { issuer, kept, one, gone };
 }
 
 const act = (issuer: Issuer, what: Act) => {
-  if (Array.isArray(what) || 'claim' in what) return issuer.revoke(what);
-  return 'kind' in what ? issuer.subjectChanged(what) : issuer.endAllSessions(what);
+  if (Array.isArray(what) || 'claim' in what) return issuer.transaction((tx) => tx.revoke(what));
+  return 'kind' in what
+    ? issuer.transaction((tx) => tx.subjectChanged(what))
+    : issuer.transaction((tx) => tx.endAllSessions(what));
 };
 
 /** The whole database, as text. */
@@ -126,14 +128,14 @@ describe('what has been revoked', () => {
     const issuer = await house().open();
     const records = [];
     for (let at = 0; at < 3; at += 1) {
-      records.push(await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' }));
+      records.push(await loginAndLogout(issuer));
     }
     const many = Array.from({ length: 900 }, (_, at) => ({
       claim: 'sid',
       value: `${'s'.repeat(60)}${at}`,
       reason: 'x',
     }));
-    const big = await issuer.revoke(many);
+    const big = await issuer.transaction((tx) => tx.revoke(many));
     expect(await issuer.revocations.find(big.txn)).toMatchObject({ seq: big.seq, reason: 'x', published: true });
     expect((await issuer.revocations.find(big.txn))?.cutOffs).toHaveLength(900);
     const all = [...records.map((record) => record?.txn), big.txn].reverse();
@@ -149,7 +151,7 @@ describe('what has been revoked', () => {
     const topic = new Topic();
     topic.isDown = true;
     const issuer = await house().open({ publisher: topic.publisher() });
-    const record = await issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
+    const record = await loginAndLogout(issuer);
     expect(await issuer.revocations.find(record?.txn ?? '')).toMatchObject({
       published: false,
       appendedAt: expect.any(Number),

@@ -75,17 +75,21 @@ describe('rotation', () => {
 
   test('security 39: scope can be narrowed for one token, never widened', async () => {
     const { issuer } = await scene();
-    const narrow = await issuer.beginSession({
-      ...{ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 },
-      scope: 'read',
-    });
+    const narrow = await issuer.transaction((tx) =>
+      tx.beginSession({
+        ...{ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 },
+        scope: 'read',
+      }),
+    );
     expect(narrow.scope).toBe('read');
     const ask = (scope: string) => () => issuer.refresh({ refreshToken: narrow.refresh_token, clientId: 'web', scope });
     expect(await codeOf(ask('read write'))).toBe('scope_invalid');
     expect((await ask('read')()).scope).toBe('read');
     expect(
       await codeOf(() =>
-        issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'p', credentialVersion: 1, scope: 'admin' }),
+        issuer.transaction((tx) =>
+          tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'p', credentialVersion: 1, scope: 'admin' }),
+        ),
       ),
     ).toBe('scope_invalid');
   });
@@ -249,7 +253,7 @@ describe('the subject is read again', () => {
   test('security 40: logged out, or another password: refused', async () => {
     const { issuer, place } = await scene();
     const [here, there] = [await login(issuer), await login(issuer)];
-    await issuer.endSession({ sid: here.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: here.sid, reason: 'logout' }));
     expect(await codeOf(() => refresh(issuer, here))).toBe('grant_invalid');
     await issuer.transaction(async (tx) => {
       place.users.put('ada', { credentialVersion: 2 });

@@ -3,16 +3,12 @@ import type { Telemetry } from '@rescind/revocation';
 import { silentTelemetry } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { decoderOf, house, login, payloadOf, Topic } from './house.ts';
+import { decoderOf, house, loginAndLogout, payloadOf, Topic } from './house.ts';
 
 const DEADLINE = 20_000;
 
 function seqsOf(topic: Topic): unknown[] {
   return topic.records.map((jws) => payloadOf(jws).seq).filter((seq) => seq !== undefined);
-}
-
-async function logout(issuer: Issuer): Promise<unknown> {
-  return issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
 }
 
 async function everythingIsThere(issuer: Issuer, topic: Topic): Promise<void> {
@@ -32,7 +28,7 @@ describe('the relay', () => {
       },
     };
     const issuer = await house().open({ publisher: topic.publisher(), telemetry });
-    for (let turn = 0; turn < 5; turn += 1) await logout(issuer);
+    for (let turn = 0; turn < 5; turn += 1) await loginAndLogout(issuer);
     const isBeat = (jws: string) => payloadOf(jws).seq === undefined;
     await waitFor('two heartbeats', () => topic.records.filter(isBeat).length >= 2, DEADLINE);
     expect(seqsOf(topic)).toEqual([1, 2, 3, 4, 5]);
@@ -52,7 +48,7 @@ describe('the relay', () => {
     const topic = new Topic();
     topic.isDown = true;
     const issuer = await house().open({ publisher: topic.publisher() });
-    for (let turn = 0; turn < 3; turn += 1) await logout(issuer);
+    for (let turn = 0; turn < 3; turn += 1) await loginAndLogout(issuer);
     const relay = await waitFor(
       'a failure',
       () => issuer.health().find(({ lastError }) => lastError === 'nobody answers'),
@@ -69,11 +65,11 @@ describe('the relay', () => {
     const topic = new Topic();
     const place = house();
     const first = await place.open({ publisher: topic.publisher() });
-    await logout(first);
+    await loginAndLogout(first);
     await everythingIsThere(first, topic);
     await first.close();
     const second = await place.open({ publisher: topic.publisher() });
-    await logout(second);
+    await loginAndLogout(second);
     await everythingIsThere(second, topic);
     expect([...new Set(seqsOf(topic))]).toEqual([1, 2]);
   });
@@ -81,7 +77,7 @@ describe('the relay', () => {
   test('a topic that was lost gets everything that still denies once more', async () => {
     const topic = new Topic();
     const issuer = await house().open({ publisher: topic.publisher() });
-    for (let turn = 0; turn < 3; turn += 1) await logout(issuer);
+    for (let turn = 0; turn < 3; turn += 1) await loginAndLogout(issuer);
     await everythingIsThere(issuer, topic);
     topic.isDown = true;
     await waitFor('a failure', () => issuer.health().some(({ lastError }) => lastError === 'nobody answers'), DEADLINE);
@@ -93,7 +89,7 @@ describe('the relay', () => {
 
   test('without a publisher the log is there all the same', async () => {
     const issuer = await house().open();
-    await logout(issuer);
+    await loginAndLogout(issuer);
     expect(issuer.log.read(0, 10)).toHaveLength(1);
     expect(issuer.health().map(({ name }) => name)).not.toContain('relay');
   });

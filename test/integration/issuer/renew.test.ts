@@ -11,12 +11,14 @@ async function scene(policy: SessionPolicy = {}) {
   const clock = createManualClock(START);
   const place = house();
   const issuer = await place.open({ clock });
-  await issuer.clients.put({
-    clientId: 'app',
-    name: 'App',
-    authMethod: 'none',
-    policy: { renewByToken: true, ...policy },
-  });
+  await issuer.transaction((tx) =>
+    tx.clients.put({
+      clientId: 'app',
+      name: 'App',
+      authMethod: 'none',
+      policy: { renewByToken: true, ...policy },
+    }),
+  );
   const begin = () => login(issuer, 'ada', { clientId: 'app' });
   const renew = (answer: AccessAnswer, more: object = {}) =>
     issuer.renew({ accessToken: answer.access_token, clientId: 'app', ...more });
@@ -121,12 +123,12 @@ describe('renewal by token', () => {
     const { begin, renew, place, issuer } = await scene();
     const first = await begin();
     place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
-    await issuer.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' });
+    await issuer.transaction((tx) => tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' }));
     expect(await asked(issuer, first)).toBe('token_revoked');
     const second = await renew(first);
     expect(payloadOf(second.access_token)).toMatchObject({ role: 'auditor', scope: 'read' });
     expect(await asked(issuer, second)).toBeUndefined();
-    await issuer.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'suspended' });
+    await issuer.transaction((tx) => tx.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'suspended' }));
     expect(await codeOf(() => renew(second))).toBe('grant_invalid');
   });
 
@@ -134,9 +136,9 @@ describe('renewal by token', () => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
-    await issuer.revokeToken({ token: first.access_token, clientId: 'app' });
+    await issuer.transaction((tx) => tx.revokeToken({ token: first.access_token, clientId: 'app' }));
     expect(await codeOf(() => renew(first))).toBe('grant_invalid');
-    await issuer.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' });
+    await issuer.transaction((tx) => tx.subjectChanged({ sub: 'ada', kind: 'soft', reason: 'roles_changed' }));
     expect(await codeOf(() => renew(first))).toBe('grant_invalid');
   });
 
@@ -169,7 +171,7 @@ describe('renewal by token', () => {
     place.users.put('ada', { active: false, reason: 'banned' });
     await expect(renew(first)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'banned' });
     place.users.put('ada', { active: true });
-    await issuer.requireReauthentication({ sid: first.sid, reason: 'risk' });
+    await issuer.transaction((tx) => tx.requireReauthentication({ sid: first.sid, reason: 'risk' }));
     await expect(renew(first)).rejects.toMatchObject({ code: 'reauthentication_required', detail: 'risk' });
     for (const accessToken of ['', 'x.y.z', first.refresh_token, `${first.access_token}x`]) {
       expect(await codeOf(() => issuer.renew({ accessToken, clientId: 'app' }))).toBe('grant_invalid');

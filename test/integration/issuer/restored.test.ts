@@ -11,7 +11,9 @@ describe('a database that was put back is found out', () => {
     const before = topic.records.length;
     const issuer = await place.open({ publisher: topic.publisher() });
     await expectRefusing(issuer, kept);
-    await expect(issuer.endSession({ sid: kept.sid, reason: 'logout' })).rejects.toMatchObject({ status: 503 });
+    await expect(issuer.transaction((tx) => tx.endSession({ sid: kept.sid, reason: 'logout' }))).rejects.toMatchObject({
+      status: 503,
+    });
     await issuer.close();
     expect(topic.records.length).toBe(before);
   });
@@ -37,7 +39,7 @@ describe('a database that was put back is found out', () => {
       putBackupWithMark(place);
       const issuer = await place.open();
       const stranger = await house().open();
-      await stranger.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+      await stranger.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
       for (const jws of [
         '',
         'a.b.c',
@@ -59,7 +61,8 @@ describe('a database that was put back is found out', () => {
     putBackupWithMark(place);
     const issuer = await place.open();
     // It went on by itself: the same seq, another event.
-    while (issuer.log.snapshot().head <= head) await issuer.endAllSessions({ sub: 'bob', reason: 'logout_everywhere' });
+    while (issuer.log.snapshot().head <= head)
+      await issuer.transaction((tx) => tx.endAllSessions({ sub: 'bob', reason: 'logout_everywhere' }));
     await issuer.log.prove(eventAt(topic, head));
     await expectRefusing(issuer, kept);
   });
@@ -95,7 +98,7 @@ describe('a database that was put back is found out', () => {
     const issuer = await place.open();
     const mark = markOf(place);
     const before = readFileSync(mark);
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     await issuer.close();
     writeFileSync(mark, before);
     const again = await place.open();

@@ -18,7 +18,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const { issuer } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
-    await issuer.revokeToken({ token: first.access_token, clientId: 'web' });
+    await issuer.transaction((tx) => tx.revokeToken({ token: first.access_token, clientId: 'web' }));
     expect(await asked(issuer, first)).toBe('token_revoked');
     expect(await asked(issuer, second)).toBe('ok');
     expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
@@ -33,7 +33,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const { issuer } = await scene();
     const phone = await login(issuer);
     const laptop = await login(issuer);
-    await issuer.endSession({ sid: phone.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: phone.sid, reason: 'logout' }));
     expect(await asked(issuer, phone)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, phone))).toBe('grant_invalid');
     expect(await asked(issuer, laptop)).toBe('ok');
@@ -48,7 +48,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   test('sub, hard: every session of one user', async () => {
     const { issuer } = await scene();
     const [phone, laptop, bob] = [await login(issuer), await login(issuer), await login(issuer, 'bob')];
-    await issuer.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     expect(await Promise.all([phone, laptop, bob].map((answer) => asked(issuer, answer)))).toEqual([
       'token_revoked',
       'token_revoked',
@@ -61,7 +61,9 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   test('sub, soft: old tokens die and refresh goes on, with the new claims', async () => {
     const { issuer } = await scene();
     const before = await login(issuer);
-    await issuer.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false });
+    await issuer.transaction((tx) =>
+      tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false }),
+    );
     expect(await asked(issuer, before)).toBe('token_revoked');
     expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
     expect(eventsOf(issuer)[0]?.type).toMatch(/token-claims-change$/);
@@ -71,13 +73,15 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const { issuer } = await scene();
     const kept = await login(issuer);
     const others = await Promise.all(Array.from({ length: 20 }, () => login(issuer)));
-    await issuer.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' });
+    await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' }));
     expect(await Promise.all(others.map((answer) => asked(issuer, answer)))).toEqual(others.map(() => 'token_revoked'));
     expect(await asked(issuer, kept)).toBe('ok');
     expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(eventsOf(issuer)).toHaveLength(1);
     expect(eventsOf(issuer)[0]?.cutOffs).toHaveLength(20);
-    expect(await issuer.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' })).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', exceptSid: kept.sid, reason: 'logout_others' })),
+    ).toBeUndefined();
   });
 
   test('more sids than fit into one event go into several, of one revocation', async () => {
@@ -87,7 +91,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
       value: `${'s'.repeat(60)}${index}`,
       reason: 'logout_others',
     }));
-    const record = await issuer.revoke(cutOffs);
+    const record = await issuer.transaction((tx) => tx.revoke(cutOffs));
     const events = eventsOf(issuer);
     expect(events.length).toBeGreaterThan(1);
     expect(events.flatMap((event) => event.cutOffs)).toHaveLength(900);
@@ -99,7 +103,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const { issuer } = await scene();
     const web = await login(issuer);
     const app = await login(issuer, 'ada', { clientId: 'app' });
-    await issuer.revoke({ claim: 'client_id', value: 'web', reason: 'client_revoked' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'client_id', value: 'web', reason: 'client_revoked' }));
     expect(await asked(issuer, web)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, web))).toBe('grant_invalid');
     expect(await asked(issuer, await refresh(issuer, app, 'app'))).toBe('ok');
@@ -109,7 +113,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const { issuer } = await scene();
     const before = await login(issuer);
     const [old] = issuer.jwks().keys;
-    await issuer.revoke({ claim: 'kid', value: String(old?.kid), reason: 'key_compromised' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value: String(old?.kid), reason: 'key_compromised' }));
     const kids = issuer.jwks().keys.map(({ kid }) => kid);
     expect(kids).toHaveLength(1);
     expect(kids).not.toContain(old?.kid);
@@ -121,7 +125,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   test('iss: everybody; new logins work at once', async () => {
     const { issuer } = await scene();
     const before = [await login(issuer), await login(issuer, 'bob')];
-    await issuer.revoke({ claim: 'iss', value: ISSUER, reason: 'emergency' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'iss', value: ISSUER, reason: 'emergency' }));
     expect(await Promise.all(before.map((answer) => asked(issuer, answer)))).toEqual([
       'token_revoked',
       'token_revoked',
@@ -136,7 +140,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   test('any other claim: its tokens die, its sessions go on', async () => {
     const { issuer } = await scene();
     const [north, south] = [await login(issuer), await login(issuer, 'bob')];
-    await issuer.revoke({ claim: 'tenant', value: 'north', reason: 'tenant_moved' });
+    await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 'north', reason: 'tenant_moved' }));
     expect(await asked(issuer, north)).toBe('token_revoked');
     expect(await asked(issuer, south)).toBe('ok');
     expect(await asked(issuer, await refresh(issuer, north))).toBe('ok');
@@ -150,7 +154,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     await generous.close();
     const strict = await place.open({ clock, accessTokenTtlMs: 1_000 });
     await login(strict);
-    await strict.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' });
+    await strict.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     expect(eventsOf(strict)[0]?.cutOffs[0]?.expiresAt).toBe(Number(claimsOf(long).exp) * 1000);
   });
 
@@ -158,7 +162,9 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     const { issuer } = await scene();
     const ours = await login(issuer);
     const other = 'https://other.example';
-    await issuer.revoke({ issuer: other, claim: 'sub', value: 'ada', reason: 'logout', expiresAt: START + 60_000 });
+    await issuer.transaction((tx) =>
+      tx.revoke({ issuer: other, claim: 'sub', value: 'ada', reason: 'logout', expiresAt: START + 60_000 }),
+    );
     expect(await asked(issuer, ours)).toBe('ok');
     expect(eventsOf(issuer, [other])[0]?.cutOffs).toMatchObject([{ iss: other, claim: 'sub', value: 'ada' }]);
   });
@@ -185,8 +191,8 @@ describe('a mistaken request is told what would be right, and changes nothing', 
   ];
   test.each(mistakes)('%s', async (_, cutOffs, message) => {
     const { issuer } = await scene();
-    await expect(issuer.revoke(cutOffs)).rejects.toThrow(TypeError);
-    await expect(issuer.revoke(cutOffs)).rejects.toThrow(message);
+    await expect(issuer.transaction((tx) => tx.revoke(cutOffs))).rejects.toThrow(TypeError);
+    await expect(issuer.transaction((tx) => tx.revoke(cutOffs))).rejects.toThrow(message);
     expect(issuer.log.snapshot().head).toBe(0);
   });
 });
@@ -197,7 +203,7 @@ describe('RFC 7009', () => {
     const expired = await login(issuer);
     clock.advance(15 * 60_000 + 60_000);
     for (const token of ['', 'x', 'a.b.c', 'a.b', 'Zm9v.YmFy', expired.access_token, `${expired.access_token}x`]) {
-      expect(await issuer.revokeToken({ token, clientId: 'web' })).toBeUndefined();
+      expect(await issuer.transaction((tx) => tx.revokeToken({ token, clientId: 'web' }))).toBeUndefined();
     }
     expect(issuer.log.snapshot().head).toBe(0);
   });
@@ -206,24 +212,36 @@ describe('RFC 7009', () => {
     const { issuer, clock } = await scene();
     const answer = await login(issuer);
     clock.advance(15 * 60_000 + 30_000);
-    expect(await issuer.revokeToken({ token: answer.access_token, clientId: 'web' })).toMatchObject({ seq: 1 });
+    expect(
+      await issuer.transaction((tx) => tx.revokeToken({ token: answer.access_token, clientId: 'web' })),
+    ).toMatchObject({ seq: 1 });
   });
 
   test('a refresh token ends its session; a second time is fine', async () => {
     const { issuer } = await scene();
     const answer = await login(issuer);
-    expect(await issuer.revokeToken({ token: answer.refresh_token, clientId: 'web' })).toMatchObject({ seq: 1 });
+    expect(
+      await issuer.transaction((tx) => tx.revokeToken({ token: answer.refresh_token, clientId: 'web' })),
+    ).toMatchObject({ seq: 1 });
     expect(await asked(issuer, answer)).toBe('token_revoked');
-    expect(await issuer.revokeToken({ token: answer.refresh_token, clientId: 'web' })).toBeUndefined();
-    expect(await issuer.revokeToken({ token: answer.access_token, clientId: 'web' })).toMatchObject({ seq: 2 });
-    expect(await issuer.revokeToken({ token: answer.access_token, clientId: 'web' })).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.revokeToken({ token: answer.refresh_token, clientId: 'web' })),
+    ).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.revokeToken({ token: answer.access_token, clientId: 'web' })),
+    ).toMatchObject({ seq: 2 });
+    expect(
+      await issuer.transaction((tx) => tx.revokeToken({ token: answer.access_token, clientId: 'web' })),
+    ).toBeUndefined();
   });
 
   test('only the client it was issued to may revoke a token', async () => {
     const { issuer } = await scene();
     const answer = await login(issuer);
     for (const token of [answer.access_token, answer.refresh_token]) {
-      await expect(issuer.revokeToken({ token, clientId: 'other' })).rejects.toMatchObject({ code: 'grant_invalid' });
+      await expect(issuer.transaction((tx) => tx.revokeToken({ token, clientId: 'other' }))).rejects.toMatchObject({
+        code: 'grant_invalid',
+      });
     }
     expect(await asked(issuer, answer)).toBe('ok');
     expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');

@@ -13,7 +13,9 @@ async function scene(options: Partial<IssuerOptions> = {}) {
   place.users.put('bob');
   const issuer = await place.open({ clock, ...options });
   const begin = (more: Partial<BeginSession> = {}) =>
-    issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1, ...more });
+    issuer.transaction((tx) =>
+      tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1, ...more }),
+    );
   return { clock, place, issuer, begin };
 }
 
@@ -76,7 +78,7 @@ describe('devices', () => {
   test('those that are over are listed when asked for', async () => {
     const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
     const [ended, idle] = [await login(issuer), await login(issuer)];
-    await issuer.endSession({ sid: ended.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
     clock.advance(10 * SECOND);
     const open = await login(issuer);
     expect(await sidsOf(issuer, { sub: 'ada' })).toEqual([open.sid]);
@@ -90,31 +92,51 @@ describe('devices', () => {
     const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
     const [one, other] = [await login(issuer), await login(issuer)];
     clock.advance(20 * SECOND);
-    expect(await issuer.revokeToken({ token: one.refresh_token, clientId: 'web' })).toMatchObject({ endedSessions: 1 });
+    expect(
+      await issuer.transaction((tx) => tx.revokeToken({ token: one.refresh_token, clientId: 'web' })),
+    ).toMatchObject({ endedSessions: 1 });
     expect(await asked(issuer, one)).toBe('token_revoked');
-    expect(await issuer.revokeToken({ token: one.refresh_token, clientId: 'web' })).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.revokeToken({ token: one.refresh_token, clientId: 'web' })),
+    ).toBeUndefined();
     clock.advance(1_000 * SECOND);
-    expect(await issuer.endSession({ sid: other.sid, reason: 'logout' })).toBeUndefined();
+    expect(await issuer.transaction((tx) => tx.endSession({ sid: other.sid, reason: 'logout' }))).toBeUndefined();
     expect(issuer.log.snapshot().head).toBe(1);
   });
 
   test('renamed and ended by their owner only', async () => {
     const { issuer } = await scene();
     const [one, other, bobs] = [await login(issuer), await login(issuer), await login(issuer, 'bob')];
-    expect(await issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName: 'Kitchen' })).toMatchObject({
+    expect(
+      await issuer.transaction((tx) => tx.renameSession({ sid: one.sid, sub: 'ada', deviceName: 'Kitchen' })),
+    ).toMatchObject({
       deviceName: 'Kitchen',
     });
     expect((await issuer.sessions.find(one.sid))?.deviceName).toBe('Kitchen');
-    expect(await issuer.sessions.rename({ sid: bobs.sid, sub: 'ada', deviceName: 'Mine' })).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.renameSession({ sid: bobs.sid, sub: 'ada', deviceName: 'Mine' })),
+    ).toBeUndefined();
     for (const deviceName of ['', 'a\nb', 'x'.repeat(129)]) {
-      await expect(issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName })).rejects.toThrow(/deviceName/);
+      await expect(
+        issuer.transaction((tx) => tx.renameSession({ sid: one.sid, sub: 'ada', deviceName })),
+      ).rejects.toThrow(/deviceName/);
     }
-    expect(await issuer.endSession({ sid: bobs.sid, sub: 'ada', reason: 'logout' })).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.endSession({ sid: bobs.sid, sub: 'ada', reason: 'logout' })),
+    ).toBeUndefined();
     expect(await asked(issuer, bobs)).toBe('ok');
-    expect(await issuer.endSession({ sid: one.sid, sub: 'ada', reason: 'logout' })).toMatchObject({ endedSessions: 1 });
-    expect(await issuer.endAllSessions({ sub: 'ada', exceptSid: other.sid, reason: 'logout_others' })).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.endSession({ sid: one.sid, sub: 'ada', reason: 'logout' })),
+    ).toMatchObject({ endedSessions: 1 });
+    expect(
+      await issuer.transaction((tx) =>
+        tx.endAllSessions({ sub: 'ada', exceptSid: other.sid, reason: 'logout_others' }),
+      ),
+    ).toBeUndefined();
     expect(await asked(issuer, one)).toBe('token_revoked');
-    expect(await issuer.sessions.rename({ sid: one.sid, sub: 'ada', deviceName: 'Gone' })).toBeUndefined();
+    expect(
+      await issuer.transaction((tx) => tx.renameSession({ sid: one.sid, sub: 'ada', deviceName: 'Gone' })),
+    ).toBeUndefined();
   });
 
   test('security 48: a login ends the session it takes the place of, of the same user only', async () => {
@@ -134,7 +156,7 @@ describe('devices', () => {
 
 describe('policies', () => {
   const put = (issuer: Issuer, policy: object) =>
-    issuer.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy });
+    issuer.transaction((tx) => tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy }));
 
   test('of a client: token life, idle time, absolute age, grace', async () => {
     const { issuer, clock } = await scene();
@@ -168,7 +190,7 @@ describe('policies', () => {
     const next = await refresh(issuer, forever);
     expect(next.expires_in).toBe(900);
     expect(await asked(issuer, next)).toBe('ok');
-    await issuer.endSession({ sid: forever.sid, reason: 'device_lost' });
+    await issuer.transaction((tx) => tx.endSession({ sid: forever.sid, reason: 'device_lost' }));
     expect(await asked(issuer, next)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, next))).toBe('grant_invalid');
   });
@@ -195,7 +217,7 @@ describe('policies', () => {
       expect(answer.refresh_token).toBe(first.refresh_token);
       expect(await asked(issuer, answer)).toBe('ok');
     }
-    await issuer.revokeToken({ token: first.refresh_token, clientId: 'app' });
+    await issuer.transaction((tx) => tx.revokeToken({ token: first.refresh_token, clientId: 'app' }));
     expect(await codeOf(() => refresh(issuer, first, 'app'))).toBe('grant_invalid');
   });
 
@@ -225,7 +247,9 @@ describe('a login that is asked for again', () => {
   test('refreshing is refused at once, saying why to who has the token; a new login goes on', async () => {
     const { issuer, place, begin } = await scene();
     const [one, other] = [await login(issuer), await login(issuer)];
-    expect(await issuer.requireReauthentication({ sub: 'ada', reason: 'password_reset' })).toBe(2);
+    expect(await issuer.transaction((tx) => tx.requireReauthentication({ sub: 'ada', reason: 'password_reset' }))).toBe(
+      2,
+    );
     for (const answer of [one, other]) {
       await expect(refresh(issuer, answer)).rejects.toMatchObject({
         ...{ code: 'reauthentication_required', status: 400, oauth: 'invalid_grant', detail: 'password_reset' },
@@ -252,7 +276,9 @@ describe('a login that is asked for again', () => {
     expect(await asked(issuer, one)).toBe('token_revoked');
     expect(await codeOf(() => refresh(issuer, one))).toBe('reauthentication_required');
     expect(await asked(issuer, await refresh(issuer, other))).toBe('ok');
-    await expect(issuer.requireReauthentication({ sub: 'ada', reason: 'Because!' })).rejects.toThrow(/reason/);
+    await expect(
+      issuer.transaction((tx) => tx.requireReauthentication({ sub: 'ada', reason: 'Because!' })),
+    ).rejects.toThrow(/reason/);
   });
 });
 
@@ -265,9 +291,9 @@ describe('re-authentication (RFC 9470)', () => {
   test('security 48: raises auth_time of the same session; what it had before dies softly', async () => {
     const { issuer, clock } = await scene();
     const [before, other] = [await login(issuer), await login(issuer)];
-    await issuer.requireReauthentication({ sid: before.sid, reason: 'sensitive' });
+    await issuer.transaction((tx) => tx.requireReauthentication({ sid: before.sid, reason: 'sensitive' }));
     clock.advance(60 * SECOND);
-    const after = await issuer.reauthenticate(proved(before.sid));
+    const after = await issuer.transaction((tx) => tx.reauthenticate(proved(before.sid)));
     expect(after.sid).toBe(before.sid);
     expect(claimsOf(after)).toMatchObject({
       ...{ auth_time: (START + 60 * SECOND) / 1000, amr: ['pwd', 'otp'], acr: 'two-factor' },
@@ -289,7 +315,7 @@ describe('re-authentication (RFC 9470)', () => {
   test('the refresh token of before is refused, and later taken for stolen', async () => {
     const { issuer, clock } = await scene();
     const before = await login(issuer);
-    const after = await issuer.reauthenticate(proved(before.sid));
+    const after = await issuer.transaction((tx) => tx.reauthenticate(proved(before.sid)));
     expect(await codeOf(() => refresh(issuer, before))).toBe('grant_invalid');
     expect(await asked(issuer, after)).toBe('ok');
     clock.advance(11 * SECOND);
@@ -313,15 +339,17 @@ describe('re-authentication (RFC 9470)', () => {
   test('is of an open session of who proved it', async () => {
     const { issuer, place } = await scene();
     const [mine, bobs, over] = [await login(issuer), await login(issuer, 'bob'), await login(issuer)];
-    await issuer.endSession({ sid: over.sid, reason: 'logout' });
+    await issuer.transaction((tx) => tx.endSession({ sid: over.sid, reason: 'logout' }));
     for (const sid of [bobs.sid, over.sid, 'nobody']) {
-      expect(await codeOf(() => issuer.reauthenticate(proved(sid)))).toBe('session_ended');
+      expect(await codeOf(() => issuer.transaction((tx) => tx.reauthenticate(proved(sid))))).toBe('session_ended');
     }
-    expect(await codeOf(() => issuer.reauthenticate(proved(mine.sid, { credentialVersion: 7 })))).toBe(
-      'credentials_wrong',
-    );
+    expect(
+      await codeOf(() => issuer.transaction((tx) => tx.reauthenticate(proved(mine.sid, { credentialVersion: 7 })))),
+    ).toBe('credentials_wrong');
     place.users.put('ada', { active: false });
-    expect(await codeOf(() => issuer.reauthenticate(proved(mine.sid)))).toBe('subject_inactive');
+    expect(await codeOf(() => issuer.transaction((tx) => tx.reauthenticate(proved(mine.sid))))).toBe(
+      'subject_inactive',
+    );
     expect(await asked(issuer, mine)).toBe('ok');
   });
 });
@@ -365,9 +393,13 @@ describe('a subject that changes', () => {
   test('hard, keeping a session that is not theirs: everything ends', async () => {
     const { issuer } = await scene();
     const [ada, bob] = [await login(issuer), await login(issuer, 'bob')];
-    await issuer.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'suspended', exceptSid: bob.sid });
+    await issuer.transaction((tx) =>
+      tx.subjectChanged({ sub: 'ada', kind: 'hard', reason: 'suspended', exceptSid: bob.sid }),
+    );
     expect(await Promise.all([ada, bob].map((answer) => asked(issuer, answer)))).toEqual(['token_revoked', 'ok']);
     expect(await codeOf(() => refresh(issuer, ada))).toBe('grant_invalid');
-    await expect(issuer.subjectChanged({ sub: 'ada', kind: 'x' as never, reason: 'x' })).rejects.toThrow(/kind/);
+    await expect(
+      issuer.transaction((tx) => tx.subjectChanged({ sub: 'ada', kind: 'x' as never, reason: 'x' })),
+    ).rejects.toThrow(/kind/);
   });
 });

@@ -53,7 +53,7 @@ describe.each([
   test('leaves no stored time later than the clock, and moves deadlines by as much', async () => {
     const { place, did, clock } = await ranAhead(aheadMs, async (issuer) => {
       const session = await login(issuer);
-      await issuer.revoke({ claim: 'tenant', value: 't1', reason: 'closed' });
+      await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 't1', reason: 'closed' }));
       return session;
     });
     const { setBackMs } = await setClock(place, clock);
@@ -100,7 +100,9 @@ describe('setClock', () => {
   test('opens an epoch whose first event denies every older key and cuts off every other issuer', async () => {
     const { place, clock } = await ranAhead(HOUR_MS, async (issuer) => {
       const expiresAt = START + 1_000;
-      await issuer.revoke({ claim: 'sub', value: 'eve', issuer: OTHER, expiresAt, reason: 'fraud' });
+      await issuer.transaction((tx) =>
+        tx.revoke({ claim: 'sub', value: 'eve', issuer: OTHER, expiresAt, reason: 'fraud' }),
+      );
       // What was said of it is gone, and its rows with it.
       fileOf(issuer).exec('DELETE FROM rescind_outbox; DELETE FROM rescind_revocations');
       const { epoch } = issuer.log.snapshot();
@@ -123,10 +125,12 @@ describe('setClock', () => {
   test('does not say anew what was cut off by a time beyond, but all else', async () => {
     const { place, did, clock } = await ranAhead(HOUR_MS, async (issuer) => {
       const ended = await login(issuer);
-      await issuer.endSession({ sid: ended.sid, reason: 'logout' });
-      await issuer.revoke({ claim: 'tenant', value: 't1', reason: 'closed' });
+      await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
+      await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 't1', reason: 'closed' }));
       const expiresAt = START + 2 * HOUR_MS;
-      await issuer.revoke({ claim: 'tenant', value: 't2', issuer: OTHER, expiresAt, reason: 'closed' });
+      await issuer.transaction((tx) =>
+        tx.revoke({ claim: 'tenant', value: 't2', issuer: OTHER, expiresAt, reason: 'closed' }),
+      );
       return ended;
     });
     await setClock(place, clock);
@@ -142,7 +146,9 @@ describe('setClock', () => {
   test('ends the sessions that a soft cut-off beyond would deny, and no other', async () => {
     const { place, did, clock } = await ranAhead(HOUR_MS, async (issuer) => {
       const [raised, other] = [await login(issuer), await login(issuer)];
-      await issuer.reauthenticate({ sub: 'ada', sid: raised.sid, credentialVersion: 1, amr: ['pwd'] });
+      await issuer.transaction((tx) =>
+        tx.reauthenticate({ sub: 'ada', sid: raised.sid, credentialVersion: 1, amr: ['pwd'] }),
+      );
       return { raised, other };
     });
     expect(await setClock(place, clock)).toMatchObject({ endedSessions: 1 });
@@ -200,7 +206,7 @@ describe('setClock', () => {
   test('does not start while an issuer runs, and repeats what revoked event keys say', async () => {
     const { place, clock } = await ranAhead(HOUR_MS, async (issuer) => {
       const kid = String(issuer.eventJwks().epoch_kid);
-      await issuer.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
+      await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' }));
       return kid;
     });
     const running = await place.open({ clock });

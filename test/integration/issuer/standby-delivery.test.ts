@@ -3,7 +3,7 @@ import type { Publisher } from '@rescind/feed';
 import type { Issuer } from '@rescind/issuer';
 import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
-import { house, login, Topic } from './house.ts';
+import { house, loginAndLogout, Topic } from './house.ts';
 
 /** A publisher whose acknowledgements take as long as is said. */
 function slowPublisher(topic: Topic, ackMs: { now: number }): Publisher {
@@ -17,7 +17,6 @@ function slowPublisher(topic: Topic, ackMs: { now: number }): Publisher {
   };
 }
 
-const logout = async (issuer: Issuer) => issuer.endSession({ sid: (await login(issuer)).sid, reason: 'logout' });
 const relayOf = (issuer: Issuer) => issuer.health().find(({ name }) => name === 'relay');
 
 describe('the issuer', () => {
@@ -25,10 +24,10 @@ describe('the issuer', () => {
     const topic = new Topic();
     const ackMs = { now: 1 };
     const issuer = await house().open({ publisher: slowPublisher(topic, ackMs) });
-    await logout(issuer);
+    await loginAndLogout(issuer);
     await waitFor('its acknowledgement', () => relayOf(issuer)?.sentSeq === 1, 20_000);
     ackMs.now = 2_500;
-    await logout(issuer);
+    await loginAndLogout(issuer);
     await waitFor('the delivery', () => relayOf(issuer)?.standbyDelivery === true, 20_000);
     expect(relayOf(issuer)?.status).toBe('warn');
     expect(issuer.log.acknowledgements?.overdue()).toMatchObject({ after: 0 });

@@ -115,7 +115,7 @@ test('what the back office changes about a user reaches their tokens', async () 
   onTestFinished(() => service.close());
   const { issuer, users } = service;
   const { id, credential_version: credentialVersion } = await users.add(EMAIL, PASSWORD);
-  const first = await issuer.beginSession({ sub: id, clientId: 'shop', credentialVersion });
+  const first = await issuer.transaction((tx) => tx.beginSession({ sub: id, clientId: 'shop', credentialVersion }));
   await changeRole(service, id, 'admin');
   await expect(issuer.verify(first.access_token)).rejects.toThrow(expect.objectContaining({ code: 'token_revoked' }));
   const second = await issuer.refresh({ refreshToken: first.refresh_token, clientId: 'shop' });

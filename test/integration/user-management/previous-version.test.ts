@@ -73,8 +73,8 @@ test('its log goes on where it was, and its keys have their place in a rotation'
     { kid: given.revokedKid, purpose: 'token', alg: 'RS256', state: 'revoked' },
     { kid: given.eventKid, purpose: 'event', alg: 'RS256', state: 'active' },
   ]);
-  expect(await issuer.keys.rotate({ purpose: 'token' })).toMatchObject({ state: 'next' });
-  await issuer.keys.revoke({ kid: given.eventKid, reason: 'key_compromised' });
+  expect(await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }))).toMatchObject({ state: 'next' });
+  await issuer.transaction((tx) => tx.keys.revoke({ kid: given.eventKid, reason: 'key_compromised' }));
   expect(issuer.log.snapshot().epoch > given.log.epoch).toBe(true);
   const denied = (await issuer.revocations.list()).items.map(({ reason }) => reason);
   expect(denied).toContain('key_compromised');

@@ -10,7 +10,7 @@ describe('an issuer in memory', () => {
   test('logs in, refreshes once, renews nothing that was spent, and logs out', async () => {
     await using kit = await openTestIssuer({ refreshGraceMs: 0 });
     const { issuer } = kit;
-    const first = await issuer.beginSession(ada);
+    const first = await issuer.transaction((tx) => tx.beginSession(ada));
     const second = await issuer.refresh({ refreshToken: first.refresh_token, clientId: 'web' });
     expect(second.sid).toBe(first.sid);
     const again = issuer.refresh({ refreshToken: first.refresh_token, clientId: 'web' });
@@ -26,19 +26,21 @@ describe('an issuer in memory', () => {
   test('changes its keys, in an epoch of its own for those of events', async () => {
     await using kit = await openTestIssuer();
     const { issuer } = kit;
-    const tokens = await issuer.beginSession(ada);
+    const tokens = await issuer.transaction((tx) => tx.beginSession(ada));
     const { epoch } = issuer.log.snapshot();
     for (const { kid, state } of await issuer.keys.list())
-      if (state === 'active') await issuer.keys.revoke({ kid, reason: 'key_compromised' });
+      if (state === 'active') await issuer.transaction((tx) => tx.keys.revoke({ kid, reason: 'key_compromised' }));
     expect(issuer.log.snapshot().epoch > epoch).toBe(true);
     await expect(issuer.verify(tokens.access_token)).rejects.toThrow();
-    expect((await issuer.verify((await issuer.beginSession(ada)).access_token)).payload.sub).toBe('ada');
+    expect(
+      (await issuer.verify((await issuer.transaction((tx) => tx.beginSession(ada))).access_token)).payload.sub,
+    ).toBe('ada');
   });
 
   test('takes back what a transaction that rejects has written, rows of the host too', async () => {
     await using kit = await openTestIssuer();
     const { issuer, rows } = kit;
-    const { access_token: token } = await issuer.beginSession(ada);
+    const { access_token: token } = await issuer.transaction((tx) => tx.beginSession(ada));
     const failing = issuer.transaction(async (tx) => {
       tx.sql.set('a row', 1);
       await tx.endAllSessions({ sub: 'ada', reason: 'logout' });
@@ -54,7 +56,7 @@ describe('an issuer in memory', () => {
   test('each is alone: another one has other keys and other sessions', async () => {
     await using one = await openTestIssuer();
     await using other = await openTestIssuer();
-    const { access_token: token } = await one.issuer.beginSession(ada);
+    const { access_token: token } = await one.issuer.transaction((tx) => tx.beginSession(ada));
     await expect(other.issuer.verify(token)).rejects.toThrow();
   });
 
@@ -73,7 +75,7 @@ describe('a store of maps', () => {
     };
     const issuer = await openIssuer(options);
     await expect(openIssuer(options)).rejects.toThrow('the store is open');
-    const { refresh_token: refreshToken } = await issuer.beginSession(ada);
+    const { refresh_token: refreshToken } = await issuer.transaction((tx) => tx.beginSession(ada));
     await issuer.close();
     await using again = await openIssuer(options);
     expect(await again.refresh({ refreshToken, clientId: 'web' })).toMatchObject({ token_type: 'Bearer' });

@@ -20,7 +20,10 @@ test('logs a suspended user out, and refuses their login', async () => {
   });
   const { issuer, clock } = kit;
   await issuer.transaction((tx) => tx.sql.set('ada', { active: true }));
-  const login = () => issuer.beginSession({ sub: 'ada', clientId: 'web', audience: 'shop', credentialVersion: 1 });
+  const login = () =>
+    issuer.transaction((tx) =>
+      tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'shop', credentialVersion: 1 }),
+    );
 
   const tokens = await login();
   expect((await issuer.verify(tokens.access_token)).payload).toMatchObject({ sub: 'ada', scope: 'read' });

@@ -64,22 +64,13 @@ const renaming = { sid: 'a', sub: 'a', deviceName: 'a' };
 
 /** Every method of the issuer and of its transaction that takes an object, with a right one. */
 export const ISSUER_CALLS: Readonly<Record<string, Call>> = {
-  'issuer.beginSession': [issuer.beginSession, begin],
   'issuer.refresh': [issuer.refresh, { refreshToken: 'a', clientId: 'a', scope: 'a', resource: ['a'], via: 'body' }],
   'issuer.renew': [issuer.renew, { accessToken: 'a', clientId: 'a', scope: 'a', resource: ['a'] }],
-  'issuer.reauthenticate': [issuer.reauthenticate, reauthentication],
-  'issuer.requireReauthentication': [issuer.requireReauthentication, { reason: 'a', sid: 'a' }],
-  'issuer.endSession': [issuer.endSession, { sid: 'a', sub: 'a', reason: 'a' }],
-  'issuer.endAllSessions': [issuer.endAllSessions, endAll],
-  'issuer.subjectChanged': [issuer.subjectChanged, change],
-  'issuer.revokeToken': [issuer.revokeToken, { token: 'a', clientId: 'a', reason: 'a' }],
-  'issuer.revoke': [issuer.revoke, cutoff],
   'issuer.preview': [issuer.preview, cutoff],
   'issuer.affectedSubjects': [(options) => issuer.affectedSubjects(options, []), cutoff],
   'issuer.introspect': [(options) => issuer.introspect('a', options), { clientId: 'a' }],
   'issuer.verify': [(options) => issuer.verify('a', options), { audience: 'a' }],
   'issuer.explain': [issuer.explain, { claims: {}, kid: 'a' }],
-  'issuer.clients.put': [issuer.clients.put, client],
   'issuer.clients.authenticate': [
     issuer.clients.authenticate,
     { method: 'client_secret_basic', clientId: 'a', secret: 'a' },
@@ -88,14 +79,15 @@ export const ISSUER_CALLS: Readonly<Record<string, Call>> = {
     issuer.sessions.list,
     { sub: 'a', clientId: 'a', ended: true, currentSid: 'a', after: 'a', limit: 1 },
   ],
-  'issuer.sessions.rename': [issuer.sessions.rename, renaming],
   'issuer.revocations.list': [issuer.revocations.list, { after: 'a', limit: 1 }],
-  'issuer.keys.rotate': [issuer.keys.rotate, { purpose: 'token', alg: 'RS256', along: () => undefined }],
-  'issuer.keys.revoke': [issuer.keys.revoke, { kid: 'a', reason: 'a', along: () => undefined }],
   'tx.beginSession': [inTransaction((tx, options) => tx.beginSession(options)), begin],
   'tx.endSession': [inTransaction((tx, options) => tx.endSession(options)), { sid: 'a', sub: 'a', reason: 'a' }],
   'tx.endAllSessions': [inTransaction((tx, options) => tx.endAllSessions(options)), endAll],
   'tx.revoke': [inTransaction((tx, options) => tx.revoke(options)), cutoff],
+  'tx.revokeToken': [
+    inTransaction((tx, options) => tx.revokeToken(options)),
+    { token: 'a', clientId: 'a', reason: 'a' },
+  ],
   'tx.subjectChanged': [inTransaction((tx, options) => tx.subjectChanged(options)), change],
   'tx.requireReauthentication': [
     inTransaction((tx, options) => tx.requireReauthentication(options)),
@@ -109,4 +101,6 @@ export const ISSUER_CALLS: Readonly<Record<string, Call>> = {
   ],
   'tx.renameSession': [inTransaction((tx, options) => tx.renameSession(options)), renaming],
   'tx.clients.put': [inTransaction((tx, options) => tx.clients.put(options)), client],
+  'tx.keys.rotate': [inTransaction((tx, options) => tx.keys.rotate(options)), { purpose: 'token', alg: 'RS256' }],
+  'tx.keys.revoke': [inTransaction((tx, options) => tx.keys.revoke(options)), { kid: 'a', reason: 'a' }],
 };

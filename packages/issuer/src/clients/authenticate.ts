@@ -3,6 +3,7 @@ import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, isCallersError, RescindError } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 import { createKeySet, createVerifier, parseCompactJws } from '@rescind/token';
+import { clientProof } from '../call-options.ts';
 import type { ClientProof, RegisteredClient } from '../issuer-clients.ts';
 import type { ClientReads } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
@@ -29,7 +30,8 @@ const NOBODYS_HASH = hashSecret('');
 
 /** Says which client sent a proof. */
 export function createAuthenticate(room: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
-  return async (proof) => {
+  return async (given) => {
+    const proof = clientProof(given);
     const client = await (isAssertion(proof) ? byAssertion(room, proof) : bySecret(room, proof));
     if (client === undefined || client.disabled) throw new RescindError('client_invalid');
     return client;

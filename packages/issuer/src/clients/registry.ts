@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
-import type { Client, ClientRegistrations, IssuerClients, RegisteredClient } from '../issuer-clients.ts';
+import { clientOptions } from '../call-options.ts';
+import type { Client, ClientRegistrations, RegisteredClient } from '../issuer-clients.ts';
 import type { ClientReads } from '../store/store.ts';
-import type { Transactions, Unit } from '../transactions.ts';
+import type { Unit } from '../transactions.ts';
 import { MOST_SECRETS, toRegistered } from './requirements.ts';
 
 /** Which clients there are: those registered, and those of the options that no registered one has replaced. */
@@ -53,7 +54,7 @@ export function hashSecret(secret: string): string {
 /** Of one transaction. */
 export function registrationsIn(registry: ClientRegistry, { store }: Pick<Unit, 'store'>): ClientRegistrations {
   const find = (clientId: string) => registry.find(store.clients, clientId);
-  const put = async (client: Client) => store.clients.put(toRegistered(client));
+  const put = async (client: Client) => store.clients.put(toRegistered(clientOptions(client)));
   return {
     put,
     find,
@@ -66,23 +67,5 @@ export function registrationsIn(registry: ClientRegistry, { store }: Pick<Unit, 
       await put({ ...client, secretHashes: [...client.secretHashes, hashSecret(secret)].slice(-MOST_SECRETS) });
       return secret;
     },
-  };
-}
-
-/** Each call is a transaction of its own. */
-export function createClientAdministration(
-  registry: ClientRegistry,
-  clients: ClientReads,
-  transactions: Pick<Transactions, 'run'>,
-): Omit<IssuerClients, 'authenticate'> {
-  const write = <T>(work: (registrations: ClientRegistrations) => Promise<T>) =>
-    transactions.run((unit) => work(registrationsIn(registry, unit)));
-  return {
-    put: (client) => write(({ put }) => put(client)),
-    find: (clientId) => registry.find(clients, clientId),
-    list: () => registry.list(clients),
-    remove: (clientId) => write(({ remove }) => remove(clientId)),
-    addSecret: (clientId) => write(({ addSecret }) => addSecret(clientId)),
-    replaceConfigured: (configured) => registry.replaceGiven(configured),
   };
 }

@@ -1,70 +1,60 @@
 import { RescindError } from '@rescind/revocation';
-import type { IssuerKeys, KeyPurpose, KeyView } from '../issuer-keys.ts';
-import type { CutoffRequest, RevocationRecord } from '../issuer-revocations.ts';
+import { revokeKeyOptions, rotateKeyOptions } from '../call-options.ts';
+import type { IssuerKeys, KeyCommands, KeyPurpose, KeyView } from '../issuer-keys.ts';
+import type { RevocationRoom } from '../revoke/revoke.ts';
+import { revoke } from '../revoke/revoke.ts';
 import type { KeyReads, KeyRow } from '../store/keys.ts';
-import type { Transactions, Unit } from '../transactions.ts';
+import type { Unit } from '../transactions.ts';
 import type { KeyRoom } from './changes.ts';
 import { algorithmOf, publishNext } from './changes.ts';
-import type { KeyKeeper } from './keeper.ts';
 
-interface ManagementOptions {
-  readonly room: KeyRoom;
-  readonly transactions: Transactions;
-  readonly keeper: KeyKeeper;
-  /** The cut-off by `kid`, which changes the keys in its transaction. */
-  readonly revoke: (unit: Unit, cutoff: CutoffRequest) => Promise<RevocationRecord>;
+export function createKeyList({ store, settings }: KeyRoom): IssuerKeys {
+  const { keys } = store.read;
+  const view = toView(settings.keyRotation.publishBeforeMs);
+  return { list: async () => [...(await keys.all('token')), ...(await keys.all('event'))].map(view) };
 }
 
-/** What an administrator does with the keys. */
-export function createKeyManagement({ room, transactions, keeper, revoke }: ManagementOptions): IssuerKeys {
-  const { keys } = room.store.read;
-  const { publishBeforeMs } = room.settings.keyRotation;
-
-  function toView({ cause: _, ...row }: KeyRow): KeyView {
-    return row.state === 'next' ? { ...row, activatedAt: row.createdAt + publishBeforeMs } : row;
-  }
-
-  async function requireKey(held: KeyReads, kid: string): Promise<KeyRow> {
-    const row = await held.find(kid);
-    if (row === undefined) throw new RescindError('key_unknown');
-    return row;
-  }
-
+/** What an administrator does with the keys, in one transaction. */
+export function keyCommandsIn(context: RevocationRoom, unit: Unit): KeyCommands {
+  const { keys: keyContext, runKeySchedule } = context;
+  const { keys } = unit.store;
+  const view = toView(keyContext.settings.keyRotation.publishBeforeMs);
   return {
-    list: async () => [...(await keys.all('token')), ...(await keys.all('event'))].map(toView),
-    async rotate({ purpose, alg, along }) {
+    async rotate(given) {
+      const { purpose, alg } = rotateKeyOptions(given);
       requirePurpose(purpose);
-      const usual = algorithmOf(purpose, room);
-      const wanted = alg ?? usual;
+      const configured = algorithmOf(purpose, keyContext);
+      const wanted = alg ?? configured;
       requireAlgorithm(purpose, wanted);
-      return transactions.run(async (unit) => {
-        const held = await unit.store.keys.next(purpose);
-        const isOne = held !== undefined && (alg === undefined || held.alg === alg);
-        const cause = wanted === usual ? 'command' : 'choice';
-        const kid = isOne ? held.kid : await publishNext(room, unit, { purpose, alg: wanted, cause });
-        // It counts as published from now on.
-        unit.afterCommit(() => keeper.run());
-        const view = toView(await requireKey(unit.store.keys, kid));
-        await along?.(view);
-        return view;
-      });
+      const next = await keys.next(purpose);
+      const isPublished = next !== undefined && (alg === undefined || next.alg === alg);
+      const cause = wanted === configured ? 'command' : 'choice';
+      const kid = isPublished ? next.kid : await publishNext(keyContext, unit, { purpose, alg: wanted, cause });
+      // It counts as published from now on.
+      unit.afterCommit(runKeySchedule);
+      return view(await requireKey(keys, kid));
     },
-    async revoke({ kid, reason, along }) {
-      const { record, ...revoked } = await transactions.runInTime(async (unit) => {
-        const { keys: held } = unit.store;
-        const { purpose } = await requireKey(held, kid);
-        const next = (await held.next(purpose))?.kid;
-        const record = await revoke(unit, { claim: 'kid', value: kid, reason });
-        const isWithIt = next !== undefined && next !== kid && (await held.find(next))?.state === 'revoked';
-        const revokedKids = isWithIt ? [kid, next] : [kid];
-        const signingKid = (await held.active(purpose)) ?? '';
-        await along?.({ txn: record.txn, revokedKids, signingKid });
-        return { record, revokedKids, signingKid };
-      });
-      const { txn, epoch, seq } = record;
-      return { txn, epoch, seq, ...revoked };
+    async revoke(given) {
+      const { kid, reason } = revokeKeyOptions(given);
+      const { purpose } = await requireKey(keys, kid);
+      const next = (await keys.next(purpose))?.kid;
+      const record = await revoke(context, unit, { claim: 'kid', value: kid, reason });
+      const isNextRevoked = next !== undefined && next !== kid && (await keys.find(next))?.state === 'revoked';
+      const revokedKids = isNextRevoked ? [kid, next] : [kid];
+      return Object.assign(record, { revokedKids, signingKid: (await keys.active(purpose)) ?? '' });
     },
   };
+}
+
+const toView =
+  (publishBeforeMs: number) =>
+  ({ cause: _, ...row }: KeyRow): KeyView =>
+    row.state === 'next' ? { ...row, activatedAt: row.createdAt + publishBeforeMs } : row;
+
+async function requireKey(keys: KeyReads, kid: string): Promise<KeyRow> {
+  const row = await keys.find(kid);
+  if (row === undefined) throw new RescindError('key_unknown');
+  return row;
 }
 
 function requirePurpose(purpose: KeyPurpose): void {

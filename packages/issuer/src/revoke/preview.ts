@@ -1,5 +1,6 @@
 import type { CutOff, IssuerClock } from '@rescind/revocation';
 import { aliveAt, isLeading, NEVER } from '@rescind/revocation';
+import { cutoffRequests, previewRequest, subjects } from '../call-options.ts';
 import type { Issuer } from '../issuer.ts';
 import type { Preview } from '../issuer-revocations.ts';
 import type { SessionRoom } from '../session/room.ts';
@@ -35,7 +36,7 @@ export function createPreview(
   return {
     async preview(what) {
       const room = await begin();
-      const plan = await planRevocation(room, what);
+      const plan = await planRevocation(room, previewRequest(what));
       if (plan === undefined) return NOTHING;
       const affected = await countSessions(room, plan.cutOffs.filter(isOwn));
       const expiresAt = Math.max(...plan.cutOffs.map((cutOff) => cutOff.expiresAt));
@@ -48,8 +49,8 @@ export function createPreview(
     },
     async affectedSubjects(cutoffs, subs) {
       const room = await begin();
-      const { cutOffs } = await planCutoffs(room, cutoffs);
-      return affectedAmong(room, cutOffs.filter(isOwn), subs);
+      const { cutOffs } = await planCutoffs(room, cutoffRequests(cutoffs));
+      return affectedAmong(room, cutOffs.filter(isOwn), subjects(subs));
     },
   };
 }

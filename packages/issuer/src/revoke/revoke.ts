@@ -17,20 +17,22 @@ export interface RevocationRoom extends SessionRoom {
   /** Takes a token for as long as readers might: to its `exp` and their tolerance. */
   readonly revocable: Verifier;
   readonly keys: KeyRoom;
+  /** Does what the schedule of the keys says is due. */
+  readonly runKeySchedule: () => Promise<void>;
 }
 
 /** Ends sessions, writes rows and the outbox: one revocation. `undefined`: there is no session to end. */
 export async function revoke(
   room: RevocationRoom,
   unit: Unit,
-  what: CutoffRequest | readonly CutoffRequest[] | SubjectChange,
+  asked: CutoffRequest | readonly CutoffRequest[] | SubjectChange,
 ): Promise<Revoked>;
-export async function revoke(room: RevocationRoom, unit: Unit, what: RevocationRequest): Promise<Revoked | undefined>;
-export async function revoke(room: RevocationRoom, unit: Unit, what: RevocationRequest): Promise<Revoked | undefined> {
-  if ('exceptSid' in what && what.exceptSid !== undefined) {
-    await takeToPresentCredential(room, unit, what.sub, what.exceptSid);
+export async function revoke(room: RevocationRoom, unit: Unit, asked: RevocationRequest): Promise<Revoked | undefined>;
+export async function revoke(room: RevocationRoom, unit: Unit, asked: RevocationRequest): Promise<Revoked | undefined> {
+  if ('exceptSid' in asked && asked.exceptSid !== undefined) {
+    await takeToPresentCredential(room, unit, asked.sub, asked.exceptSid);
   }
-  const plan = await planRevocation(await createPlanRoom(room, unit.store, unit), what);
+  const plan = await planRevocation(await createPlanRoom(room, unit.store, unit), asked);
   return plan && (await carryOut(room, unit, plan));
 }
 

@@ -1,5 +1,6 @@
 import { readOwnEvent } from '@rescind/feed';
 import { NEVER, RescindError } from '@rescind/revocation';
+import { revocationQuery } from '../call-options.ts';
 import type { IssuerRevocations, RevocationState } from '../issuer-revocations.ts';
 import { pageSize } from '../page.ts';
 import type { OutboxRow } from '../store/log.ts';
@@ -32,7 +33,8 @@ export function createRevocationStates(
   const find = async (txn: string) => toState(await outbox.ofTxn(txn));
   return {
     find,
-    async list({ after, limit } = {}) {
+    async list(query = {}) {
+      const { after, limit } = revocationQuery(query);
       const size = pageSize(limit);
       const rows = await outbox.txnsBefore(after === undefined ? Number.MAX_SAFE_INTEGER : toSeq(after), size + 1);
       const items: RevocationState[] = [];

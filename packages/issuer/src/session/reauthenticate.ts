@@ -79,6 +79,7 @@ const WORD = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** How many sessions go on only after a new login. @throws TypeError */
 export async function requireReauthentication(
+  _room: object,
   { store }: Unit,
   { sid, sub, reason }: ReauthenticationDemand,
 ): Promise<number> {

@@ -1,23 +1,24 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { NEVER, RescindError } from '@rescind/revocation';
+import { sessionQuery } from '../call-options.ts';
 import type { IssuerSessions, RenameSession, SessionView } from '../issuer-sessions.ts';
 import { pageSize } from '../page.ts';
 import type { ListPlace, Session } from '../store/sessions.ts';
 import type { Store } from '../store/store.ts';
-import type { Transactions, Unit } from '../transactions.ts';
+import type { Unit } from '../transactions.ts';
 import { isOver } from './grant.ts';
 import { requireLabel } from './login-options.ts';
 import type { TokenSessions } from './token-session.ts';
 
 export function createSessionViews(
   { read: { sessions } }: Pick<Store, 'read'>,
-  transactions: Pick<Transactions, 'run'>,
   tokenSessions: TokenSessions,
   now: () => EpochMillis,
 ): IssuerSessions {
   const view = (session: Session | undefined) => session && toView(session);
   return {
-    async list({ sub, clientId, ended = false, currentSid, after, limit } = {}) {
+    async list(query = {}) {
+      const { sub, clientId, ended = false, currentSid, after, limit } = sessionQuery(query);
       const size = pageSize(limit);
       const place = after === undefined ? undefined : toPlace(after);
       // One more than a page: whether there is another.
@@ -33,12 +34,12 @@ export function createSessionViews(
       const session = await sessions.find(sid);
       return session !== undefined && !isOver(session, now());
     },
-    rename: (renaming) => transactions.run((unit) => renameSession(unit, renaming)),
   };
 }
 
 /** Inside a transaction. @throws TypeError */
 export async function renameSession(
+  _room: object,
   unit: Unit,
   { sid, sub, deviceName }: RenameSession,
 ): Promise<SessionView | undefined> {

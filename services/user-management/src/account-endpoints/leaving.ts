@@ -84,8 +84,9 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       async handle(request, response, { body }) {
         const session = await sessionToEnd(request, response, body.client_id);
         if (session !== undefined) {
-          const ended = await issuer.endSession({ sid: session.sid, reason: 'logout' });
-          if (ended !== undefined) telemetry.log('info', 'session_logout', { sub: session.sub, scope: 'session' });
+          const { sid, sub } = session;
+          const ended = await issuer.transaction((tx) => tx.endSession({ sid, reason: 'logout' }));
+          if (ended !== undefined) telemetry.log('info', 'session_logout', { sub, scope: 'session' });
         }
         await clearEndedCookies(request, response, sessions, session);
         response.status(204).end();
@@ -104,7 +105,7 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       async handle(request, response: CallerResponse) {
         const { sub, sid } = response.locals.caller;
         const session = await sessions.find(sid);
-        await issuer.endAllSessions({ sub, reason: 'logout_everywhere' });
+        await issuer.transaction((tx) => tx.endAllSessions({ sub, reason: 'logout_everywhere' }));
         await clearEndedCookies(request, response, sessions, session);
         telemetry.log('info', 'session_logout', { sub, scope: 'everywhere' });
         response.status(204).end();

@@ -72,7 +72,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       async handle(request, response: CallerResponse, { params: { sid } }) {
         const { sub, require } = response.locals.caller;
         require(recentLogin);
-        const ended = await issuer.endSession({ sid, sub, reason: 'device_logged_out' });
+        const ended = await issuer.transaction((tx) => tx.endSession({ sid, sub, reason: 'device_logged_out' }));
         if (ended === undefined) throw new RescindError('not_found');
         telemetry.log('info', 'session_logout', { sub, scope: 'device' });
         await clearEndedCookies(request, response, issuer.sessions);
@@ -92,7 +92,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       async handle(request, response: CallerResponse) {
         const { sub, sid, require } = response.locals.caller;
         require(recentLogin);
-        await issuer.endAllSessions({ sub, exceptSid: sid, reason: 'others_logged_out' });
+        await issuer.transaction((tx) => tx.endAllSessions({ sub, exceptSid: sid, reason: 'others_logged_out' }));
         telemetry.log('info', 'session_logout', { sub, scope: 'others' });
         await clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();

@@ -1,4 +1,4 @@
-import type { Client, CutoffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
+import type { Client, ClientDirectory, CutoffRequest, Issuer, RegisteredClient } from '@rescind/issuer';
 import type { Clock } from '@rescind/revocation';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
@@ -40,8 +40,8 @@ interface AudienceOperationsOptions {
 /** Audiences of services: what a client may ask for by `resource` (RFC 8707), and what `aud` may be. */
 export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
   const { issuer, desk, services, configuredClients, recent, requireNoneGreater, clock } = options;
-  const naming = async (audience: string, from: Pick<IssuerTransaction, 'clients'> = issuer) =>
-    (await from.clients.list()).filter((client) => client.audience?.includes(audience));
+  const naming = async (audience: string, { clients }: { readonly clients: ClientDirectory } = issuer) =>
+    (await clients.list()).filter((client) => client.audience?.includes(audience));
   const toView = async (audience: string) => {
     const found = services.find(audience);
     if (found === undefined) throw new RescindError('not_found');

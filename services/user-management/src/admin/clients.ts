@@ -1,4 +1,11 @@
-import type { Client, CutoffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
+import type {
+  Client,
+  ClientDirectory,
+  CutoffRequest,
+  Issuer,
+  IssuerTransaction,
+  RegisteredClient,
+} from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service';
@@ -44,8 +51,11 @@ export function clientOperations(
     await requireNoneGreater(by.administrator, [cutoff]);
     requireConfirmed(by, recent);
   };
-  const found = async (name: string, from: Pick<IssuerTransaction, 'clients'> = issuer): Promise<RegisteredClient> => {
-    const client = await from.clients.find(name);
+  const found = async (
+    name: string,
+    { clients }: { readonly clients: ClientDirectory } = issuer,
+  ): Promise<RegisteredClient> => {
+    const client = await clients.find(name);
     if (client === undefined) throw new RescindError('client_unknown');
     return client;
   };

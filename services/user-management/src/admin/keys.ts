@@ -34,8 +34,11 @@ const revokeBody = bodyWithReason('key_compromised').extend({ confirm });
 const revokedAnswer = z.strictObject({ ...place, revokedKids: z.array(z.string()), signingKid: z.string() });
 
 /** Signing keys: rotated without anybody noticing, revoked with everything they signed. */
-export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk, recent: RequireRecent): Operation[] {
-  const { keys } = issuer;
+export function keyOperations(
+  issuer: Pick<Issuer, 'keys' | 'transaction'>,
+  desk: Desk,
+  recent: RequireRecent,
+): Operation[] {
   return [
     desk.looks({
       id: 'listKeys',
@@ -46,7 +49,7 @@ export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk, recent: 
       scopes: READ,
       answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(key) }) } },
       errors: [],
-      look: async () => ({ items: await keys.list() }),
+      look: async () => ({ items: await issuer.keys.list() }),
     }),
 
     desk.acts({
@@ -61,10 +64,11 @@ export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk, recent: 
       errors: [],
       targets: ({ body }) => [`keys:${body.purpose}`],
       act: ({ body, written }) =>
-        keys.rotate({
-          purpose: body.purpose,
-          ...('alg' in body && body.alg !== undefined ? { alg: body.alg } : {}),
-          along: ({ kid }) => written({ kid }),
+        issuer.transaction(async (tx) => {
+          const alg = 'alg' in body && body.alg !== undefined ? { alg: body.alg } : {};
+          const next = await tx.keys.rotate({ purpose: body.purpose, ...alg });
+          await written({ kid: next.kid });
+          return next;
         }),
     }),
 
@@ -82,10 +86,10 @@ export function keyOperations(issuer: Pick<Issuer, 'keys'>, desk: Desk, recent: 
       targets: ({ params }) => [`kid:${params.kid}`],
       act({ params: { kid }, body: { reason: word, confirm: given }, administrator, written }) {
         requireConfirmed({ administrator, confirm: given }, recent);
-        return keys.revoke({
-          kid,
-          reason: word,
-          along: ({ txn, signingKid }) => written({ txn, signingKid }),
+        return issuer.transaction(async (tx) => {
+          const revocation = await tx.keys.revoke({ kid, reason: word });
+          await written({ txn: revocation.txn, signingKid: revocation.signingKid });
+          return revocation;
         });
       },
     }),

@@ -68,7 +68,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
         const { clientId } = await authenticate(request, form);
         const token = form.token ?? readRefreshCookie(request, clientId);
         if (token === undefined) throw new RequestRefused([{ path: 'token', message: 'must be given' }]);
-        const revoked = await issuer.revokeToken({ token, clientId });
+        const revoked = await issuer.transaction((tx) => tx.revokeToken({ token, clientId }));
         if (revoked !== undefined) telemetry.log('info', 'authn_token_revoked', { clientId });
         const session = await issuer.sessions.findByRefreshToken(token);
         if (form.token === undefined && session === undefined) clearRefreshCookie(response, clientId);
