@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { openDenylist } from '@rescind/denylist';
-import type { Cutoff } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation';
 import { NEVER, NO_SESSION, silentTelemetry, UNBOUNDED } from '@rescind/revocation';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
@@ -12,7 +12,7 @@ import { cutoff, freshPath, mutated, stateAt } from './support.ts';
 // At a start the rows are read from the pages of the file. They are the rows that SQLite finds.
 
 /** A file with these rows, closed. */
-function fileWith(cutoffs: readonly Cutoff[]): string {
+function fileWith(cutoffs: readonly CutOffRow[]): string {
   const path = freshPath();
   const denylist = openDenylist({ path });
   denylist.commit({ state: stateAt(cutoffs.length), cutoffs });
@@ -23,7 +23,7 @@ function fileWith(cutoffs: readonly Cutoff[]): string {
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url'));
 const text = fc.oneof(id, id, fc.uuid(), fc.string({ unit: 'binary', minLength: 1, maxLength: 200 }));
 const time = fc.oneof(fc.nat({ max: 2 ** 31 - 1 }), fc.maxSafeNat(), fc.constantFrom(0, 1, 127, 128, UNBOUNDED));
-const row: fc.Arbitrary<Cutoff> = fc.record({
+const row: fc.Arbitrary<CutOffRow> = fc.record({
   iss: fc.constantFrom('https://a.example', 'https://b.example'),
   claim: fc.constantFrom('sid', 'sub', 'jti'),
   value: text,
