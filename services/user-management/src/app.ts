@@ -1,7 +1,7 @@
 import type { Issuer } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
-import { mountOperations } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { mountOperations } from '@rescind/service/http';
 import type { ErrorRequestHandler, Express } from 'express';
 import express from 'express';
 import { identify } from './http/bearer.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { hasMemberTwice } from '@rescind/service';
 import { ConfigurationError } from '@rescind/service/configuration';
+import { hasMemberTwice } from '@rescind/service/http';
 import type { z } from 'zod';
 
 /** A JSON file of secrets that a variable names. */

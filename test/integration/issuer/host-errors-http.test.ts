@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { SubjectRecord } from '@rescind/issuer';
 import type { Service } from '@rescind/service';
-import { mountOperations, openService, operation } from '@rescind/service';
+import { openService } from '@rescind/service';
 import { processSettings, readConfiguration } from '@rescind/service/configuration';
+import { mountOperations, operation } from '@rescind/service/http';
 import express from 'express';
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';

@@ -38,7 +38,7 @@ function feedOf(transports: readonly ('nats' | 'kafka' | 'http')[], change: obje
   return { made, loads: () => loads };
 }
 
-it('is made of the transports that the variables ask for, in the order of the list', async () => {
+it('creates the transports whose variables are set, in the order of the list', async () => {
   const both = await feedOf(['kafka', 'http']).made;
   expect([both.first[0], both.second?.[0]]).toEqual(['kafka', 'http']);
   expect(both.first[1]).toMatchObject({ brokers: ['kafka:9092'], topic: 'rescind.revocations', clientId: 'prices' });

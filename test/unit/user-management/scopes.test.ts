@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { openApiDocument, operation } from '@rescind/service';
+import { openApiDocument, operation } from '@rescind/service/http';
 import { SCOPES } from '@rescind/user-management';
 import { describe, expect, test } from 'vitest';
 

@@ -1,20 +1,19 @@
 import { isIP } from 'node:net';
-import { editDistance } from './nearest.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** One thing wrong with the environment. */
+/** An error of the environment. */
 export interface ConfigurationProblem {
   readonly variable: string;
-  /** What was given and what would be right; never a secret's value. */
+  /** The given and the valid value; never the value of a secret. */
   readonly problem: string;
 }
 
-/** What is worth a log line about an environment that was accepted. */
+/** Remarks about an accepted environment, for the log. */
 export interface EnvironmentNotes {
   /** Names of service-link variables that were ignored. */
   readonly ignored: readonly string[];
-  /** Variables that are probably misspelt: they have no effect. */
+  /** Variables without effect that are probably misspelt. */
   readonly misspelt: readonly ConfigurationProblem[];
 }
 
@@ -22,8 +21,8 @@ const PROTOCOL_URL = /^(tcp|udp|sctp):\/\/\S+$/;
 const NUMBER = /^\d{1,5}$/;
 
 /**
- * The variables that Kubernetes injects for each Service of a namespace (`enableServiceLinks`, in the format of Docker's
- * links): the end of their names, and what their values look like.
+ * The variables that Kubernetes injects for each Service of a namespace (`enableServiceLinks`, in the format of Docker's links): the end
+ * of their names, and the format of their values.
  * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
  */
 const LINKS: readonly (readonly [name: RegExp, isValue: (value: string) => boolean])[] = [
@@ -36,12 +35,12 @@ const LINKS: readonly (readonly [name: RegExp, isValue: (value: string) => boole
   [/_PORT_\d+_(TCP|UDP|SCTP)_ADDR$/, (value) => isIP(value) !== 0],
 ];
 
-/** Whether a variable is a service link of Kubernetes, by its name and its value. */
+/** Whether a variable has the name and value of a service link of Kubernetes. */
 export function isServiceLink(variable: string, value: string): boolean {
   return LINKS.some(([name, isValue]) => name.test(variable) && isValue(value));
 }
 
-/** Whether a port's value is that of a service link: a Service `management` injects `MANAGEMENT_PORT=tcp://10.0.0.1:80`. */
+/** Whether the value of a port is a service link: a Service `management` injects `MANAGEMENT_PORT=tcp://10.0.0.1:80`. */
 export function isLinkedPort(value: string): boolean {
   return PROTOCOL_URL.test(value);
 }
@@ -61,7 +60,7 @@ const ORDINARY: ReadonlySet<string> = new Set([
   'TZ',
 ]);
 
-/** Variables that are not known and differ by at most two edits from one that is. Values are not shown. */
+/** Finds unknown variables within two edits of a known one. It does not show values. */
 export function findMisspelt(environment: Environment, known: readonly string[]): ConfigurationProblem[] {
   const names = new Set(known);
   return Object.entries(environment).flatMap(([variable, value = '']) => {
@@ -70,4 +69,34 @@ export function findMisspelt(environment: Environment, known: readonly string[])
     if (meant === undefined) return [];
     return [{ variable, problem: `is not a variable of this service and has no effect; ${meant} is one` }];
   });
+}
+
+/** The candidate with the least edit distance to `name`; undefined: all differ in more than half of it. */
+export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
+  let nearest: string | undefined;
+  // A name that differs in more than half is not a misspelling.
+  let least = Math.floor(name.length / 2) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(name, candidate);
+    if (distance < least) [least, nearest] = [distance, candidate];
+  }
+  return nearest;
+}
+
+/**
+ * Levenshtein distance: insertions, deletions and replacements.
+ * @param most a greater distance may be inexact. Default: all are exact
+ */
+function editDistance(from: string, to: string, most = Number.POSITIVE_INFINITY): number {
+  if (Math.abs(from.length - to.length) > most) return Math.abs(from.length - to.length);
+  let above = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= from.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= to.length; column++) {
+      const replaced = (above[column - 1] ?? 0) + (from[row - 1] === to[column - 1] ? 0 : 1);
+      current.push(Math.min(replaced, (above[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    above = current;
+  }
+  return above[to.length] ?? 0;
 }

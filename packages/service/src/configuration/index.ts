@@ -1,10 +1,19 @@
 export type { ConfigurationProblem, Environment } from './environment.ts';
-export type { ConfiguredTransport, TransportContext } from './feed.ts';
-export { configuredFeed, configuredHttpTransport, configuredKafkaTransport } from './feed.ts';
-export { guardOptions, guardSettings } from './guard.ts';
-export type { KafkaConnection } from './kafka.ts';
-export { kafkaConnection, kafkaSettings } from './kafka.ts';
-export { processSettings } from './process.ts';
-export { ConfigurationError, configuredFile, environmentNotes, readConfiguration } from './read.ts';
+export {
+  ConfigurationError,
+  configurationTable,
+  configuredFile,
+  environmentNotes,
+  markdownTable,
+  readConfiguration,
+} from './read.ts';
 export { setting } from './setting.ts';
-export { configurationTable, markdownTable } from './table.ts';
+export { guardOptions, guardSettings, processSettings } from './settings.ts';
+export type { ConfiguredTransport, KafkaConnection, TransportContext } from './transports.ts';
+export {
+  configuredFeed,
+  configuredHttpTransport,
+  configuredKafkaTransport,
+  kafkaConnection,
+  kafkaSettings,
+} from './transports.ts';

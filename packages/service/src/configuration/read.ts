@@ -2,12 +2,11 @@ import { readFileSync, statSync } from 'node:fs';
 import { RescindError } from '@rescind/revocation';
 import type { z } from 'zod';
 import type { ConfigurationProblem, Environment, EnvironmentNotes } from './environment.ts';
-import { findMisspelt, isLinkedPort, isServiceLink } from './environment.ts';
-import { nearestName } from './nearest.ts';
-import type { Settings } from './registry.ts';
-import { metaOf } from './registry.ts';
+import { findMisspelt, isLinkedPort, isServiceLink, nearestName } from './environment.ts';
+import type { Settings } from './setting.ts';
+import { metaOf } from './setting.ts';
 
-/** All that is wrong with the environment, at once. */
+/** All errors of the environment. */
 export class ConfigurationError extends RescindError {
   readonly problems: readonly ConfigurationProblem[];
 
@@ -18,25 +17,25 @@ export class ConfigurationError extends RescindError {
   }
 }
 
-/** Ours by its first letters, so that a name nobody knows is a mistake and not somebody else's. */
+/** Prefix of our variables: an unknown variable with it is an error. */
 const OWN_PREFIX = 'RESCIND_';
 
-/** A value longer than this is not repeated in a message. */
+/** Longest quoted value, in characters. */
 const MAX_SHOWN = 80;
 
 const notes = new WeakMap<object, EnvironmentNotes>();
 const sources = new WeakMap<object, { readonly settings: Settings; readonly environment: Environment }>();
 
 /** A file that holds the value of a variable, named by NAME_FILE. */
-export interface ConfiguredFile {
+interface ConfiguredFile {
   /** NAME_FILE. */
   readonly variable: string;
   readonly path: string;
-  /** Reads the file again. @throws ConfigurationError the file cannot be read, or is no value of the variable */
+  /** Reads the file again. @throws ConfigurationError when it is unreadable, or not a value of the variable */
   read(): string;
 }
 
-/** The file that a text value of a configuration came from; `undefined`: it did not come from a file. */
+/** The file of a text variable; `undefined`: its value did not come from a file. */
 export function configuredFile(configuration: object, name: string): ConfiguredFile | undefined {
   const source = sources.get(configuration);
   const variable = `${name}_FILE`;
@@ -57,16 +56,16 @@ export function configuredFile(configuration: object, name: string): ConfiguredF
   };
 }
 
-/** What is worth a log line about the environment that a configuration was read from. */
+/** Remarks about the environment of a configuration. */
 export function environmentNotes(configuration: object): EnvironmentNotes {
   return notes.get(configuration) ?? { ignored: [], misspelt: [] };
 }
 
 /**
  * Reads a service's settings. An empty variable counts as absent, and so does a service link of Kubernetes, such as
- * `MANAGEMENT_PORT=tcp://10.0.0.1:80`. A secret may be given as NAME_FILE instead, the path of a file that holds it (one
- * line end at its end is dropped).
- * @throws ConfigurationError with everything that is wrong
+ * `MANAGEMENT_PORT=tcp://10.0.0.1:80`. A secret may be given as NAME_FILE, the path of a file with its value (a final line end is
+ * removed).
+ * @throws ConfigurationError with all errors
  */
 export function readConfiguration<S extends Settings>(settings: S, environment: Environment): z.output<S> {
   const names = Object.keys(settings.shape);
@@ -98,7 +97,7 @@ function knownNames(settings: Settings): string[] {
   );
 }
 
-/** Whether a variable is a service link that would be taken for ours: a port of ours, or one with our prefix. */
+/** Whether a variable is a service link with the name of a port of ours, or with our prefix. */
 function isIgnored(settings: Settings, variable: string, environment: Environment): boolean {
   const value = environment[variable] ?? '';
   if (variable in settings.shape) return metaOf(settings, variable).kind === 'port' && isLinkedPort(value);
@@ -132,7 +131,7 @@ function givenValue(
   if (value !== undefined)
     return { variable: name, problem: `is set, and so is ${fileName}; must be one of them only` };
   try {
-    // Reading a pipe waits for ever, and reading a device never ends.
+    // A read of a pipe or a device may never end.
     if (!statSync(path).isFile()) return unreadable(fileName, path, 'not a file');
     return readFileSync(path, 'utf8').replace(/\r?\n$/, '');
   } catch (error) {
@@ -157,7 +156,28 @@ function shown(settings: Settings, name: string, value: string | undefined): str
   return `was given ${JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text)}`;
 }
 
-/** The user information and the query of an address may hold a secret (RFC 3986 sections 3.2.1 and 3.4). */
+/** Removes user information and query of URLs, which may contain secrets (RFC 3986 sections 3.2.1 and 3.4). */
 function withoutCredentials(value: string): string {
   return value.replaceAll(/\/\/[^/\s]*@/g, '//…@').replaceAll(/(\/\/[^?\s]*)\?.*$/gs, '$1?…');
+}
+
+/** A service's variables as a Markdown table: accepted values, default, meaning. */
+export function configurationTable(settings: Settings): string {
+  const rows = Object.keys(settings.shape).map((name) => {
+    const meta = metaOf(settings, name);
+    const variable = meta.fromFile ? `\`${name}\` or \`${name}_FILE\`` : `\`${name}\``;
+    const fallback = meta.default !== undefined ? `\`${meta.default}\`` : meta.required ? '(must be set)' : '(none)';
+    return [variable, meta.kind, meta.accepts, fallback, meta.about];
+  });
+  return markdownTable([['Variable', 'Kind', 'Must be', 'Default', 'What it is'], ...rows]);
+}
+
+/** Formats a Markdown table, header first. Each column is as wide as its widest cell. */
+export function markdownTable([head = [], ...rows]: string[][]): string {
+  const widths = head.map((_, column) =>
+    Math.max(...[head, ...rows].map((cells) => [...(cells[column] ?? '')].length)),
+  );
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - [...cell].length)).join(' | ')} |`;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
 }

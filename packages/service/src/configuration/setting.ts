@@ -1,23 +1,49 @@
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { z } from 'zod';
-import type { Parsed } from './parse.ts';
-import { parseDuration, parseFlag, parseList, parsePem, parseText, parseUrl, parseWholeNumber } from './parse.ts';
-import type { SettingMeta } from './registry.ts';
-import { settingRegistry } from './registry.ts';
 
-/** What every kind takes. `about` is the variable's sentence in docs/configuration.md. */
+/** The description of a setting, for messages and for docs/configuration.md. */
+interface SettingMeta {
+  readonly kind: string;
+  readonly about: string;
+  /** The accepted values; it follows "must be". */
+  readonly accepts: string;
+  /** Its default, as text of the environment. */
+  readonly default?: string;
+  readonly required: boolean;
+  /** Its value is never printed. */
+  readonly hidden: boolean;
+  /** Whether it may be given as NAME_FILE: the path of a file with its value. */
+  readonly fromFile: boolean;
+  /** Variables that are required when this one is set. */
+  readonly needs: readonly string[];
+}
+
+const settingRegistry = z.registry<SettingMeta>();
+
+/** A parser for each variable, by its name. */
+export type Settings = z.ZodObject<Record<string, z.ZodType>>;
+
+/** The description of a setting. @throws TypeError when it was not made by `setting` */
+export function metaOf(settings: Settings, name: string): SettingMeta {
+  const schema = settings.shape[name];
+  const meta = schema === undefined ? undefined : settingRegistry.get(schema);
+  if (meta === undefined) throw new TypeError(`${name} must be made by one of the functions of \`setting\``);
+  return meta;
+}
+
+/** The options of all kinds. `about` is the variable's sentence in docs/configuration.md. */
 interface SettingOptions {
   readonly about: string;
-  /** As it would be written in the environment. Without one, and unless `optional`, the variable must be set. */
+  /** Default, as text of the environment. Without one the variable is required, unless it is `optional`. */
   readonly default?: string;
-  /** Variables that must be given when this one is. */
+  /** Variables that are required when this one is set. */
   readonly needs?: readonly string[];
 }
 
-/** What a text, or each element of a list, must look like, and that in words. */
+/** A pattern of a text, or of each element of a list, and its description. */
 interface Patterned {
   readonly pattern?: RegExp;
-  /** Follows `one line of text` or `a comma-separated list`, with a space before. */
+  /** Appended to `one line of text` or `a comma-separated list`; it begins with a space. */
   readonly such?: string;
 }
 
@@ -86,13 +112,13 @@ function within<T>(parsed: Parsed<T>, holds: (value: T) => boolean): Parsed<T> {
 
 type DurationOptions = SettingOptions & DurationBounds;
 
-/** In milliseconds; the bounds as text too: `atLeast: '1s'`. */
+/** A duration, in ms. Bounds are texts: `atLeast: '1s'`. */
 function duration(options: DurationOptions) {
   const { accepts, parse } = boundedDuration(options);
   return define<number>(options, { kind: 'duration', accepts, parse });
 }
 
-/** The same, or `never`. */
+/** A duration, or `never`. */
 function durationOrNever(options: DurationOptions) {
   const { accepts, parse } = boundedDuration(options);
   return define<number | 'never'>(options, {
@@ -125,7 +151,7 @@ function count(options: SettingOptions & Bounds) {
   });
 }
 
-/** 0 takes a free one. */
+/** A port. 0: any free one. */
 function port(options: SettingOptions) {
   return define<number>(options, {
     kind: 'port',
@@ -134,7 +160,7 @@ function port(options: SettingOptions) {
   });
 }
 
-/** Kept as it is written: an issuer is compared as text (RFC 8414 section 3.3). */
+/** A URL, kept unchanged: issuers are compared as text (RFC 8414 section 3.3). */
 function url(options: SettingOptions) {
   return define<string>(options, {
     kind: 'URL',
@@ -185,8 +211,8 @@ function text(options: SettingOptions & Patterned) {
 }
 
 /**
- * Also as NAME_FILE.
- * @param options.minLength shortest that is taken, in characters; default 16, which is 96 bits of base64
+ * A secret, also as NAME_FILE.
+ * @param options.minLength shortest accepted secret, in characters; default 16, which is 96 bits of base64
  */
 function secret(options: SettingOptions & SecretLength) {
   const minLength = options.minLength ?? 16;
@@ -210,16 +236,16 @@ function pem(options: SettingOptions) {
   });
 }
 
-/** The same setting, which may be absent. */
+/** Makes a setting optional. */
 function optional<T>(schema: z.ZodType<T>): z.ZodType<T | undefined> {
   const meta = settingRegistry.get(schema);
-  if (meta === undefined) throw new TypeError('optional must be given a setting');
+  if (meta === undefined) throw new TypeError('the argument of optional must be a setting');
   const absent = schema.optional();
   settingRegistry.add(absent, { ...meta, required: false });
   return absent;
 }
 
-/** Checks the options of a kind before it is made. @throws TypeError for one that is unknown, missing or wrong */
+/** Checks the options before it makes the setting. @throws TypeError for one that is unknown, missing or wrong */
 function closed<O extends SettingOptions, T>(check: (given: unknown) => unknown, make: (options: O) => T) {
   return (options: O): T => {
     check(options);
@@ -227,7 +253,7 @@ function closed<O extends SettingOptions, T>(check: (given: unknown) => unknown,
   };
 }
 
-/** The kinds of variables a service may have: each gives the parser of one. Their options are closed. */
+/** The kinds of variables. Each function makes the parser of one. Their options are closed. */
 export const setting = {
   choice<const T extends string>(options: SettingOptions & Choices<T>) {
     checkChoice(options);
@@ -247,3 +273,49 @@ export const setting = {
   text: closed(checkPatterned, text),
   url: closed(checkPlain, url),
 };
+
+/** The result of a parser: the value; undefined: the text is not valid. */
+type Parsed<T> = { readonly value: T } | undefined;
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Parses `500ms`, `10s`, `15m`, `1h`, `30d` into ms. A number without a unit is refused. */
+function parseDuration(text: string): Parsed<number> {
+  const match = /^(\d{1,12})(ms|s|m|h|d)$/.exec(text);
+  const unit = UNITS[match?.[2] ?? ''];
+  if (match === null || unit === undefined) return undefined;
+  const value = Number(match[1]) * unit;
+  return Number.isSafeInteger(value) ? { value } : undefined;
+}
+
+function parseWholeNumber(text: string): Parsed<number> {
+  return /^\d{1,15}$/.test(text) ? { value: Number(text) } : undefined;
+}
+
+/** Parses an absolute http or https URL without credentials, query and fragment. Returns the text, since issuers are compared as text. */
+function parseUrl(text: string): Parsed<string> {
+  if (!URL.canParse(text)) return undefined;
+  const url = new URL(text);
+  const plain = url.username === '' && url.password === '' && !text.includes('?') && !text.includes('#');
+  return plain && (url.protocol === 'https:' || url.protocol === 'http:') ? { value: text } : undefined;
+}
+
+/** Parses a comma-separated list. White space around elements is removed; empty and duplicate elements are refused. */
+function parseList(text: string): Parsed<string[]> {
+  const value = text.split(',').map((element) => element.trim());
+  return value.includes('') || new Set(value).size !== value.length ? undefined : { value };
+}
+
+function parseFlag(text: string): Parsed<boolean> {
+  if (text === 'true') return { value: true };
+  return text === 'false' ? { value: false } : undefined;
+}
+
+/** Parses one line of text without control characters. */
+function parseText(text: string): Parsed<string> {
+  return /\p{Cc}/u.test(text) ? undefined : { value: text };
+}
+
+function parsePem(text: string): Parsed<string> {
+  return /^-----BEGIN [A-Z0-9 ]+-----\n[\s\S]+\n-----END [A-Z0-9 ]+-----\n*$/.test(text) ? { value: text } : undefined;
+}

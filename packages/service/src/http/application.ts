@@ -1,34 +1,34 @@
-import type { Clock, Telemetry } from '@rescind/revocation';
-import type { Express, RequestHandler } from 'express';
+import { randomUUID } from 'node:crypto';
+import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { Express, Request, RequestHandler, Response } from 'express';
 import express from 'express';
 import helmet from 'helmet';
-import { allowOrigins } from './cors.ts';
-import { answerErrors } from './errors.ts';
-import { answerOptions, nothingHere } from './methods.ts';
+import { withRequestId } from '../telemetry/telemetry.ts';
+import { errorHandler, sendError } from './errors.ts';
 import { requireUnambiguous } from './request-head.ts';
-import { logRequests } from './requests.ts';
 
 export interface ApplicationOptions {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
-  /** Proxies whose `X-Forwarded-For` is believed. Default: nobody's is. */
+  /** Addresses or networks of proxies whose `X-Forwarded-For` is trusted. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined;
   /**
-   * The path of the service's public address, such as `/tenant`: each address is served below it too, and a well-known one with
-   * it inserted behind (RFC 8414 section 3.1). Default: there is none.
+   * The path of the service's public address, such as `/tenant`. Each route is served below it too, and a well-known one also with the
+   * path inserted behind (RFC 8414 section 3.1). Default: none.
    */
   readonly basePath?: string | undefined;
-  /** Whose pages may read the answers: `https://app.example`. Default: nobody's. */
+  /** Origins whose pages may read the responses, such as `https://app.example`. Default: none. */
   readonly corsOrigins?: readonly string[] | undefined;
 }
 
 /**
- * What every public port has around an application's routes: request ids and log, headers for browsers, 404 and 405,
- * errors as JSON. No banner.
+ * Wraps the routes of a public port: request ids and log, security headers, CORS, 404 and 405, errors as JSON. It sends no
+ * `X-Powered-By` and no `ETag`.
  */
 export function createApplication(routes: Express, options: ApplicationOptions): Express {
   const application = express();
-  // An ETag would be a digest of what must not be stored.
+  // An ETag would be a digest of a response that must not be stored.
   for (const app of [application, routes]) app.disable('x-powered-by').disable('etag');
   application.set('trust proxy', options.trustedProxies === undefined ? false : [...options.trustedProxies]);
   if (options.basePath !== undefined) application.use(withoutBasePath(options.basePath));
@@ -41,8 +41,8 @@ export function createApplication(routes: Express, options: ApplicationOptions):
   application.use(allowOrigins(routes, options.corsOrigins ?? []));
   application.use(answerOptions(routes));
   application.use(routes);
-  application.use(nothingHere(routes));
-  application.use(answerErrors(options.telemetry));
+  application.use(refuseUnrouted(routes));
+  application.use(errorHandler(options.telemetry));
   return application;
 }
 
@@ -53,7 +53,7 @@ const securityHeaders = helmet({
   },
 });
 
-/** A proxy in front may leave the path in the address or take it away. */
+/** Removes the base path, which a proxy may leave in the URL or remove. */
 function withoutBasePath(basePath: string): RequestHandler {
   return (request, _response, next) => {
     const [path = '', ...query] = request.url.split('?');
@@ -69,4 +69,120 @@ function pathBelow(basePath: string, path: string): string {
   if (path.startsWith(`${basePath}/`)) return path.slice(basePath.length);
   const isInserted = path.startsWith(WELL_KNOWN) && path.endsWith(basePath);
   return isInserted ? path.slice(0, -basePath.length) : path;
+}
+
+/** Request headers that a page may send. Requests with a cookie require `X-Rescind-CSRF`. */
+const ALLOWED_HEADERS = 'Authorization, Content-Type, X-Request-Id, X-Rescind-CSRF';
+/** Response headers that a page may read. A client corrects its clock by `Date`. */
+const EXPOSED_HEADERS = 'Date, Retry-After, WWW-Authenticate, X-Request-Id';
+/** How long a browser may cache the response to a preflight. */
+const PREFLIGHT_MAX_AGE_S = 600;
+
+/**
+ * Allows pages of these origins, and no others, to read responses and send credentials (Fetch Standard section 3.3). The header
+ * contains the configured origin, never the one that was sent. Each response has `Vary: Origin`.
+ * @param origins exact: `https://app.example`
+ */
+function allowOrigins(routes: Express, origins: readonly string[]): RequestHandler {
+  return (request, response, next) => {
+    response.vary('Origin');
+    const allowed = origins.find((origin) => origin === request.get('origin'));
+    if (allowed === undefined) return next();
+    response.set('Access-Control-Allow-Origin', allowed).set('Access-Control-Allow-Credentials', 'true');
+    if (isPreflight(request)) answerPreflight(routes, request, response);
+    else {
+      response.set('Access-Control-Expose-Headers', EXPOSED_HEADERS);
+      next();
+    }
+  };
+}
+
+function isPreflight(request: Request): boolean {
+  return request.method === 'OPTIONS' && request.get('access-control-request-method') !== undefined;
+}
+
+function answerPreflight(routes: Express, request: Request, response: Response): void {
+  response
+    .vary('Access-Control-Request-Method')
+    .vary('Access-Control-Request-Headers')
+    .set('Access-Control-Allow-Methods', methodsAt(routes, request.path).join(', '))
+    .set('Access-Control-Allow-Headers', ALLOWED_HEADERS)
+    .set('Access-Control-Max-Age', String(PREFLIGHT_MAX_AGE_S))
+    .status(204)
+    .end();
+}
+
+/** Accepted request ids of clients: too short for a token, without special characters. */
+const ACCEPTED_REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/**
+ * Gives each request an id (`X-Request-Id`, the client's if it is acceptable), which is in all log lines of the request. It logs and
+ * counts the end of the request, with the route's pattern instead of the URL, which may contain secrets.
+ */
+function logRequests(telemetry: Telemetry, clock: Clock): RequestHandler {
+  return (request, response, next) => {
+    const given = request.get('x-request-id');
+    const requestId = given !== undefined && ACCEPTED_REQUEST_ID.test(given) ? given : randomUUID();
+    response.setHeader('X-Request-Id', requestId);
+    const begun = clock.monotonic();
+    const ended = () => logEnd(request, response, clock.monotonic() - begun, telemetry);
+    // The connection may be closed outside of this request, such as by a stop of the service.
+    response.once('close', () => withRequestId(requestId, ended));
+    withRequestId(requestId, next);
+  };
+}
+
+/** nginx's status for a client that closed the connection before the response. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+function logEnd(request: Request, response: Response, ms: DurationMs, telemetry: Telemetry): void {
+  const { method } = request;
+  const isStream = String(response.getHeader('content-type') ?? '').startsWith('text/event-stream');
+  const status = response.headersSent ? response.statusCode : CLIENT_CLOSED_REQUEST;
+  const route = typeof request.route?.path === 'string' ? request.route.path : '(none)';
+  telemetry.count('rescind_http_requests_total', { method, status: String(status) });
+  if (!isStream) telemetry.observe('rescind_http_request_seconds', ms / 1000, { method });
+  telemetry.log('info', 'request', { method, route, status, ms: Math.round(ms * 1000) / 1000 });
+}
+
+/**
+ * Answers OPTIONS at a known path with its methods (RFC 9110 section 9.3.7). It comes before the routes: Express would send a body.
+ */
+function answerOptions(routes: Express): RequestHandler {
+  return (request, response, next) => {
+    const allowed = request.method === 'OPTIONS' ? methodsAt(routes, request.path) : [];
+    if (allowed.length === 0) return next();
+    response.status(204).set('Allow', allowed.join(', ')).end();
+  };
+}
+
+/** Refuses requests without a route: 405 with `Allow` at a known path (RFC 9110 section 15.5.6), else 404. */
+function refuseUnrouted(routes: Express): RequestHandler {
+  return (request, response) => {
+    const allowed = methodsAt(routes, request.path);
+    if (allowed.length === 0) return sendError(request, response, new RescindError('not_found'));
+    response.set('Allow', allowed.join(', '));
+    sendError(request, response, new RescindError('method_wrong'));
+  };
+}
+
+/** The methods at a path. As in OpenAPI, a path without parameters takes precedence over one with parameters. */
+function methodsAt(routes: Express, path: string): string[] {
+  const at = routes.router.stack.flatMap(({ route }) =>
+    route !== undefined && samePath(route.path, path) ? [route] : [],
+  );
+  const literal = at.filter((route) => !route.path.includes(':'));
+  const methods = (literal.length > 0 ? literal : at).flatMap(({ stack }) =>
+    stack.map(({ method }) => method.toUpperCase()),
+  );
+  return [...new Set(methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])))];
+}
+
+/** Compares as Express does: without case and a trailing slash; `:name` matches any segment. */
+function samePath(pattern: string, path: string): boolean {
+  const [expected, given] = [pattern, path].map((text) => text.toLowerCase().replace(/\/$/, '').split('/'));
+  if (expected === undefined || given === undefined || expected.length !== given.length) return false;
+  return expected.every(
+    (segment, index) => segment === given[index] || (segment.startsWith(':') && given[index] !== ''),
+  );
 }

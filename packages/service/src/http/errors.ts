@@ -1,43 +1,42 @@
 import type { Fields, Telemetry } from '@rescind/revocation';
-import { ERRORS, RescindError, storageFailureOf, storageUnavailable } from '@rescind/revocation';
+import { ERRORS, RequestRefused, RescindError, storageFailureOf, storageUnavailable } from '@rescind/revocation';
 import type { ErrorRequestHandler, Request, Response } from 'express';
-import { isOauthPath, refusalOf } from './problem.ts';
-import { requestRefused } from './validated.ts';
+import { requestRefused } from './input.ts';
 
-/** The last handler: a RescindError becomes its status and body (`refusalOf`); anything else a 500 that tells nothing. */
-export function answerErrors(telemetry: Telemetry): ErrorRequestHandler {
+/** The last handler. A RescindError is sent with its status and body (`errorBodyOf`), anything else as a 500 without details. */
+export function errorHandler(telemetry: Telemetry): ErrorRequestHandler {
   return (thrown, request, response, next) => {
     if (response.headersSent) {
       next(thrown);
       return;
     }
     const error = asRescindError(thrown);
-    sayRefusal(error, thrown, telemetry);
+    logRefusal(error, thrown, telemetry);
     send(response, error, request.path, headersOf(error, thrown, request));
   };
 }
 
-const REFUSED_RIGHTS: ReadonlySet<string> = new Set(['scope_insufficient', 'claim_insufficient']);
-const DEAD_TOKENS: ReadonlySet<string> = new Set(['token_revoked', 'token_expired', 'token_inactive']);
+const INSUFFICIENT_RIGHTS: ReadonlySet<string> = new Set(['scope_insufficient', 'claim_insufficient']);
+const ENDED_TOKENS: ReadonlySet<string> = new Set(['token_revoked', 'token_expired', 'token_inactive']);
 
-/** By the names of OWASP's logging vocabulary, where it has one. */
-function sayRefusal(error: RescindError, thrown: unknown, telemetry: Telemetry): void {
+/** Logs by the names of OWASP's logging vocabulary, where it has one. */
+function logRefusal(error: RescindError, thrown: unknown, telemetry: Telemetry): void {
   const { code } = error;
   const isOurs = code === 'internal' || (code === 'storage_unavailable' && thrown !== error);
   if (isOurs) telemetry.log('error', 'request_failed', describeError(thrown));
-  // The detail of a right is the name of a claim.
-  if (REFUSED_RIGHTS.has(code)) telemetry.log('warn', 'authz_fail', { code, detail: error.detail });
-  if (DEAD_TOKENS.has(code)) telemetry.log('info', 'session_use_after_expire', { code, ...revocationOf(error) });
+  // The detail of an insufficient right is the name of a claim.
+  if (INSUFFICIENT_RIGHTS.has(code)) telemetry.log('warn', 'authz_fail', { code, detail: error.detail });
+  if (ENDED_TOKENS.has(code)) telemetry.log('info', 'session_use_after_expire', { code, ...revocationOf(error) });
 }
 
-/** Which revocation it was, as a guard says to whoever runs it (`RevocationSummary`): its scope, never whom it was about. */
+/** The revocation of a token, as a guard logs it (`RevocationSummary`): its scope, never its subject. */
 function revocationOf({ cause }: RescindError): Fields {
   if (typeof cause !== 'object' || cause === null || !('txn' in cause)) return {};
   const { scope, txn, reason, since, endsSession } = cause as Fields;
   return { scope, txn, reason, since, endsSession };
 }
 
-/** Name, message and stack for the log: what a stranger never sees. */
+/** Name, message and stack of an error for the log. Clients never receive these. */
 export function describeError(thrown: unknown): ErrorFields {
   if (!(thrown instanceof Error)) return { name: typeof thrown, message: 'was thrown', stack: undefined };
   const { name, cause } = thrown;
@@ -49,12 +48,12 @@ type ErrorFields = {
   readonly name: string;
   readonly message: string;
   readonly stack: string | undefined;
-  /** Of the error that caused it: its code (errno, SQLite's, ours) and message. */
+  /** Message and code (errno, SQLite's, ours) of its cause. */
   readonly cause?: string;
   readonly causeCode?: string;
 };
 
-/** The innermost cause with a code, else the first: "fetch failed" and the like say nothing by themselves. */
+/** The innermost cause with a code, else the first cause. */
 function causeFields(first: Error): Pick<ErrorFields, 'cause' | 'causeCode'> {
   let found = first;
   for (let one: unknown = first, depth = 0; one instanceof Error && depth < MOST_CAUSES; one = one.cause, depth += 1) {
@@ -64,7 +63,7 @@ function causeFields(first: Error): Pick<ErrorFields, 'cause' | 'causeCode'> {
   return { cause: redacted(found.message), ...code };
 }
 
-/** Messages of libraries repeat what they were given: without user and password of a URL, tokens, and credentials of headers. */
+/** Removes user and password of URLs, tokens, and credentials of headers: messages of libraries may quote them. */
 function redacted(text: string): string {
   return text
     .replaceAll(/:\/\/[^\s/@]*@/g, '://[redacted]@')
@@ -72,7 +71,7 @@ function redacted(text: string): string {
     .replaceAll(/\b(Basic|Bearer|DPoP) +[\w.~+/=-]{8,}/gi, '$1 [redacted]');
 }
 
-/** A chain that leads back to itself ends, too. */
+/** Longest chain of causes that is followed: it may be circular. */
 const MOST_CAUSES = 8;
 
 export function sendError(request: Request, response: Response, error: RescindError): void {
@@ -80,17 +79,17 @@ export function sendError(request: Request, response: Response, error: RescindEr
 }
 
 function send(response: Response, error: RescindError, path: string, headers: Record<string, string>): void {
-  const { type, body } = refusalOf(error, path);
-  // Node's own way: Express would add a charset, which JSON has not.
+  const { type, body } = errorBodyOf(error, path);
+  // By Node's method: Express would add a charset, which JSON does not have.
   response.status(error.status).set(headers).setHeader('Content-Type', type).end(JSON.stringify(body));
 }
 
 function asRescindError(thrown: unknown): RescindError {
   if (thrown instanceof RescindError) return thrown;
-  // What Express itself refuses, such as an address that is not well encoded.
+  // Express refuses some requests itself, such as a malformed URL encoding.
   const status = thrown instanceof Error && 'status' in thrown ? thrown.status : undefined;
   if (typeof status === 'number' && status >= 400 && status < 500) return requestRefused('is malformed');
-  // Such as a page of the database that cannot be read.
+  // Such as an unreadable page of the database.
   if (storageFailureOf(thrown) !== undefined) return storageUnavailable(thrown);
   return new RescindError('internal', { cause: thrown });
 }
@@ -102,13 +101,13 @@ function headersOf(error: RescindError, thrown: unknown, request: Request): Reco
     'Cache-Control': 'no-store',
     ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
     ...(retryAfter === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(retryAfter))) }),
-    // The rest of the body is not read, so the connection cannot be used again.
+    // The rest of the body is not read: the connection cannot be reused.
     ...(error.code === 'body_too_large' ? { Connection: 'close' } : {}),
-    ...ownHeaders(thrown),
+    ...headersOfError(thrown),
   };
 }
 
-/** RFC 6750 section 3: no error code when no token was sent. */
+/** RFC 6750 section 3: the challenge has no error code when no token was sent. */
 function challengeOf(error: RescindError, request: Request): string | undefined {
   if (error.code === 'token_missing') return 'Bearer';
   if (error.code === 'client_invalid') return clientChallenge(request);
@@ -116,18 +115,57 @@ function challengeOf(error: RescindError, request: Request): string | undefined 
   return `Bearer error="${error.oauth}", error_description="${ERRORS[error.code].message}"`;
 }
 
-/** RFC 6749 section 5.2. Elsewhere a browser would ask the person of a page for a name and password. */
+/** RFC 6749 section 5.2. At other paths a browser would show its dialog for name and password. */
 function clientChallenge(request: Request): string | undefined {
-  const wanted = isOauthPath(request.path) || request.get('authorization') !== undefined;
-  return wanted ? 'Basic realm="rescind", charset="UTF-8"' : undefined;
+  const isExpected = isOauthPath(request.path) || request.get('authorization') !== undefined;
+  return isExpected ? 'Basic realm="rescind", charset="UTF-8"' : undefined;
 }
 
-/** A guard says its own, such as the scopes that are needed. */
-function ownHeaders(thrown: unknown): Record<string, string> {
+/** Headers of the thrown error: a guard adds the required scopes. */
+function headersOfError(thrown: unknown): Record<string, string> {
   if (!(thrown instanceof Error) || !('headers' in thrown)) return {};
   const { headers } = thrown;
   if (typeof headers !== 'object' || headers === null) return {};
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
   );
+}
+
+/** The `type` of an error without its code. It is an identifier, which clients do not fetch (RFC 9457 section 3.1.1). */
+const ERROR_TYPES = 'https://rescind.dev/errors#';
+
+/** The body of an error response, with its content type. */
+interface ErrorBody {
+  readonly type: string;
+  readonly body: object;
+}
+
+/** Whether errors at this path have OAuth's format (RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7662 section 2.3). */
+export function isOauthPath(path: string): boolean {
+  return path.toLowerCase().startsWith('/oauth2/');
+}
+
+/** The body of an error: problem details (RFC 9457), or OAuth's at OAuth's endpoints. `code` is in both. */
+function errorBodyOf(error: RescindError, path: string): ErrorBody {
+  const { code, status, publicDetail, reason } = error;
+  const title = ERRORS[code].message;
+  const issues = error instanceof RequestRefused ? { issues: error.issues } : {};
+  const more = { code, ...(reason === undefined ? {} : { reason }), ...issues };
+  if (isOauthPath(path)) {
+    const body = {
+      error: oauthError(error),
+      error_description: publicDetail === undefined ? title : `${title}. ${publicDetail}`,
+      ...more,
+    };
+    return { type: 'application/json', body };
+  }
+  const detail = publicDetail === undefined ? {} : { detail: publicDetail };
+  return { type: 'application/problem+json', body: { type: ERROR_TYPES + code, title, status, ...detail, ...more } };
+}
+
+/** OAuth's error code. For errors of HTTP itself, those of RFC 6749 section 4.1.2.1, which clients know. */
+function oauthError({ oauth, status }: RescindError): string {
+  if (oauth !== undefined) return oauth;
+  if (status === 503 || status === 429) return 'temporarily_unavailable';
+  return status >= 500 ? 'server_error' : 'invalid_request';
 }

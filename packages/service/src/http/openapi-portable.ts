@@ -1,18 +1,17 @@
 type Json = Record<string, unknown>;
 
-/** Properties of characters and look-arounds, which programs in other languages do not know: of a pattern they make an error. */
+/** Character properties and look-arounds: many languages do not support them and refuse the pattern. */
 const UNPORTABLE_PATTERN = /\\p\{|\\P\{|\(\?[=!<]/;
-/** Without a format generators take an integer for one of 32 bits, which milliseconds overflow. */
+/** Without a format, generators use integers of 32 bits, which milliseconds overflow. */
 const MAX_INT32 = 2 ** 31 - 1;
 
-/** Members whose values are no schemas, and members whose values are schemas by a name that may be anything. */
+/** Members whose values are not schemas, and members whose values are schemas by arbitrary names. */
 const VALUES: ReadonlySet<string> = new Set(['const', 'default', 'enum', 'examples', 'required']);
 const NAMED: ReadonlySet<string> = new Set(['$defs', 'patternProperties', 'properties']);
 
 /**
- * The same schema as generators of clients understand it (JSON Schema 2020-12 has several ways to say one thing): what may be
- * null by a list of types, one value by a list of values, long integers by their format, and no pattern that only ECMAScript
- * reads.
+ * Rewrites a JSON Schema 2020-12 into forms that generators of clients support: nullable values by a list of types, a constant by a list
+ * of values, long integers by their format, and no pattern that only ECMAScript supports.
  */
 export function portableSchema(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(portableSchema);
@@ -33,7 +32,7 @@ function mapped(object: Json, change: (value: unknown, name: string) => unknown)
   return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value, name)]));
 }
 
-/** `anyOf: [X, null]` is `type: [X, "null"]`. */
+/** Rewrites `anyOf: [X, null]` as `type: [X, "null"]`. */
 function nullByType(schema: Json): Json {
   const { anyOf, ...rest } = schema;
   if (!Array.isArray(anyOf) || anyOf.length !== 2) return schema;
@@ -44,7 +43,7 @@ function nullByType(schema: Json): Json {
   return { ...other, ...rest, type: [other.type, 'null'], ...values };
 }
 
-/** A boolean of one value is described by its words alone: a type of two values has no list in most languages. */
+/** Rewrites a constant as a list of values; a constant boolean as any boolean, since most languages have no enumeration of booleans. */
 function valuesByEnum(schema: Json): Json {
   if (!('const' in schema)) return schema;
   const { const: value, ...rest } = schema;
@@ -58,16 +57,16 @@ function integersByFormat(schema: Json): Json {
   return isLong ? { ...schema, format: 'int64' } : schema;
 }
 
-/** @example `^\p{L}+$` is in the description, and no constraint */
+/** Moves a pattern that is not portable, such as `^\p{L}+$`, to the description. */
 function patternsOfAll(schema: Json): Json {
   const { pattern, ...rest } = schema;
   if (typeof pattern !== 'string' || !UNPORTABLE_PATTERN.test(pattern)) return schema;
   const { description } = rest;
-  const says = `Of the form \`${pattern}\` (ECMAScript)`;
-  return { ...rest, description: typeof description === 'string' ? `${description}. ${says}` : says };
+  const sentence = `Of the form \`${pattern}\` (ECMAScript)`;
+  return { ...rest, description: typeof description === 'string' ? `${description}. ${sentence}` : sentence };
 }
 
-/** Names are text anyway. */
+/** Removes `propertyNames: { type: string }`, which constrains nothing. */
 function withoutPlainNames(schema: Json): Json {
   const { propertyNames, ...rest } = schema;
   return JSON.stringify(propertyNames) === '{"type":"string"}' ? rest : schema;

@@ -1,6 +1,8 @@
+import type { ErrorCode } from '@rescind/revocation';
+import { CREDENTIAL_REFUSALS, ERRORS, TOKEN_REFUSALS } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { z } from 'zod';
-import { errorResponses, errorSchemas } from './openapi-errors.ts';
+import { isOauthPath } from './errors.ts';
 import { portableSchema } from './openapi-portable.ts';
 import type { Operation, OperationAnswer, OperationSecurity } from './operation.ts';
 
@@ -8,12 +10,12 @@ export interface OpenApiOptions {
   readonly title: string;
   readonly version: string;
   readonly description?: string;
-  /** Where it is served: `http://localhost:3000`. */
+  /** Base addresses, such as `http://localhost:3000`. */
   readonly servers: readonly string[];
   readonly operations: readonly Operation[];
-  /** What the operations of each tag have in common. */
+  /** A description of each tag. Default: its name. */
   readonly tags?: Readonly<Record<string, string>>;
-  /** What each scope lets its holder do: every scope that an operation requires. Default: scopes are not described. */
+  /** A description of each scope that an operation requires. Default: scopes are not described. */
   readonly scopes?: Readonly<Record<string, string>>;
 }
 
@@ -30,8 +32,8 @@ const checkOptions = optionsOf<OpenApiOptions>('openApiDocument', {
 });
 
 /**
- * The OpenAPI 3.1 document of the operations: what they are served by is what it is made of.
- * @throws TypeError for an option that is unknown or wrong, and where an operation requires a scope that `scopes` has not
+ * Generates the OpenAPI 3.1 document of operations, from the same objects that serve them.
+ * @throws TypeError for an option that is unknown or wrong, and when `scopes` lacks a scope that an operation requires
  */
 export function openApiDocument(given: OpenApiOptions): Json {
   const options = checkOptions(given);
@@ -76,7 +78,7 @@ const SECURITY_SCHEMES = {
   feedBasic: { type: 'http', scheme: 'basic', description: 'Id and secret of a service that reads revocations' },
 } as const;
 
-/** `{}`: it may be left out. A client may show its proof in the form instead, which a scheme cannot say. */
+/** `{}`: the scheme is optional. A client may authenticate in the form instead, which OpenAPI has no scheme for. */
 const SECURITY: Readonly<Record<OperationSecurity, (scopes: readonly string[]) => readonly Json[]>> = {
   bearer: (scopes) => [{ accessToken: scopes }],
   session: () => [{ accessToken: [] }, { refreshCookie: [] }],
@@ -86,8 +88,8 @@ const SECURITY: Readonly<Record<OperationSecurity, (scopes: readonly string[]) =
 };
 
 function schemesOf({ operations, scopes }: OpenApiOptions): Json {
-  const wanted = operations.flatMap(({ security }) => (security === undefined ? [] : SECURITY[security]([])));
-  const names = new Set(wanted.flatMap((scheme) => Object.keys(scheme)));
+  const used = operations.flatMap(({ security }) => (security === undefined ? [] : SECURITY[security]([])));
+  const names = new Set(used.flatMap((scheme) => Object.keys(scheme)));
   const schemes: Json = Object.fromEntries(Object.entries(SECURITY_SCHEMES).filter(([name]) => names.has(name)));
   if (scopes === undefined || schemes.accessToken === undefined) return schemes;
   return {
@@ -96,7 +98,7 @@ function schemesOf({ operations, scopes }: OpenApiOptions): Json {
   };
 }
 
-/** The scopes that these operations require, by name. OpenAPI has a place for them in schemes of OAuth flows only. */
+/** The scopes that these operations require, with their descriptions. OpenAPI has a member for them in OAuth flows only. */
 function describedScopes(operations: readonly Operation[], scopes: Readonly<Record<string, string>>): Json {
   const required = new Set(operations.flatMap((each) => each.scopes ?? []));
   for (const scope of required) {
@@ -127,7 +129,7 @@ function parametersOf(each: Operation, schemas: Json): Json {
   return parameters.length === 0 ? {} : { parameters };
 }
 
-/** What a text is read as says more than the text, so it is described by what comes out; needed is what must go in. */
+/** Describes parameters by the schema's output, which has the parsed types; `required` comes from its input. */
 function parametersIn(where: 'path' | 'query', schema: z.ZodType, schemas: Json): Json[] {
   const { properties = {} } = jsonSchema(schema, 'output', schemas) as { properties?: Record<string, Json> };
   const { required = [] } = jsonSchema(schema, 'input', {}) as { required?: string[] };
@@ -143,7 +145,7 @@ function parametersIn(where: 'path' | 'query', schema: z.ZodType, schemas: Json)
 function requestBody({ type, schema, optional = false }: NonNullable<Operation['body']>, schemas: Json): Json {
   const media = type === 'json' ? 'application/json' : 'application/x-www-form-urlencoded';
   const described = jsonSchema(schema, 'input', schemas);
-  // Unknown parameters of a form are ignored, which needs no description (RFC 6749 section 3.2).
+  // Forms may have unknown parameters, which are ignored (RFC 6749 section 3.2).
   if (type === 'form') delete described.additionalProperties;
   return { required: !optional, content: { [media]: { schema: described } } };
 }
@@ -164,7 +166,7 @@ function answerOf({ description, schema, type = 'application/json', headers = {}
   };
 }
 
-/** Schemas that have an id (`.meta({ id })`) go to the document's components. */
+/** Converts a schema. Schemas with an id (`.meta({ id })`) become components of the document. */
 function jsonSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Json): Json {
   const described = z.toJSONSchema(schema, { io, override: ({ jsonSchema: json }) => writeOutPattern(json) });
   const { $schema: _dialect, $defs = {}, ...plain } = described as Json & { $defs?: Json };
@@ -174,7 +176,7 @@ function jsonSchema(schema: z.ZodType, io: 'input' | 'output', schemas: Json): J
   return atComponents(own);
 }
 
-/** A pattern is ECMAScript's, and readers in other languages know no `\u{…}`: the character itself means the same. */
+/** Replaces `\u{…}` by the character itself: regular expressions of other languages do not support it. */
 function writeOutPattern(schema: { pattern?: string | undefined }): void {
   if (schema.pattern === undefined) return;
   schema.pattern = schema.pattern.replaceAll(/\\u\{([0-9a-f]+)\}/gi, (_all, code: string) =>
@@ -184,4 +186,75 @@ function writeOutPattern(schema: { pattern?: string | undefined }): void {
 
 function atComponents(value: Json): Json {
   return JSON.parse(JSON.stringify(value).replaceAll('"#/$defs/', '"#/components/schemas/'));
+}
+
+const TOKEN_ERRORS: readonly ErrorCode[] = [...CREDENTIAL_REFUSALS, ...TOKEN_REFUSALS];
+
+/** The error codes of each kind of security. Operations name the codes of their packages. */
+const SECURITY_ERRORS: Readonly<Record<OperationSecurity, readonly ErrorCode[]>> = {
+  bearer: TOKEN_ERRORS,
+  session: TOKEN_ERRORS,
+  client: ['client_invalid', 'rate_limited'],
+  operator: [...TOKEN_ERRORS, 'rate_limited'],
+  feed: ['client_invalid', 'rate_limited'],
+};
+
+/** All error codes of an operation: its own, and those of its security, scopes and schemas. */
+function codesOf(each: Operation): ErrorCode[] {
+  const codes: ErrorCode[] = [...each.errors, 'internal'];
+  if (each.security !== undefined) codes.push(...SECURITY_ERRORS[each.security]);
+  if ((each.scopes ?? []).length > 0) codes.push('scope_insufficient');
+  if (each.params !== undefined || each.query !== undefined) codes.push('request_invalid');
+  if (each.body !== undefined) codes.push('request_invalid', 'media_type_wrong', 'body_too_large');
+  return [...new Set(codes)];
+}
+
+/** The error responses of an operation, by status. */
+function errorResponses(each: Operation): Json {
+  const byStatus = Map.groupBy(codesOf(each), (code) => ERRORS[code].status);
+  return Object.fromEntries([...byStatus].map(([status, codes]) => [String(status), errorResponse(each, codes)]));
+}
+
+function errorResponse({ path }: Operation, codes: readonly ErrorCode[]): Json {
+  const [type, name] = isOauthPath(path) ? ['application/json', 'OAuthError'] : ['application/problem+json', 'Problem'];
+  const schema = {
+    allOf: [{ $ref: `#/components/schemas/${name}` }, { properties: { code: { type: 'string', enum: codes } } }],
+  };
+  const description = codes.map((code) => `\`${code}\`: ${ERRORS[code].message}`).join('. ');
+  return { description, content: { [type]: { schema } } };
+}
+
+/** RFC 9457 section 3.1 and RFC 6749 section 5.2, each with the member `code`. */
+function errorSchemas(): Json {
+  const code = { type: 'string', description: 'Stable, for programs' };
+  const issue = {
+    type: 'object',
+    properties: { path: { type: 'string' }, message: { type: 'string' } },
+    required: ['path', 'message'],
+  };
+  const issues = { type: 'array', items: issue, description: 'The errors of the request' };
+  const reason = {
+    type: 'string',
+    description: 'The reason, such as `suspended`. Returned only after successful authentication',
+  };
+  return {
+    Problem: {
+      type: 'object',
+      properties: {
+        type: { type: 'string', format: 'uri' },
+        title: { type: 'string' },
+        status: { type: 'integer' },
+        detail: { type: 'string' },
+        code,
+        reason,
+        issues,
+      },
+      required: ['type', 'title', 'status', 'code'],
+    },
+    OAuthError: {
+      type: 'object',
+      properties: { error: { type: 'string' }, error_description: { type: 'string' }, code, reason, issues },
+      required: ['error', 'error_description', 'code'],
+    },
+  };
 }

@@ -3,30 +3,28 @@ import { ERRORS } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
-import { readForm, readJson } from './body.ts';
-import { readParams, readQuery } from './parameters.ts';
-import { validated } from './validated.ts';
+import { readForm, readJson, readParams, readQuery, validated } from './input.ts';
 
 /**
- * Who may use an operation. `bearer`: who has an access token; `session`: who has any token of a session, an expired one or
- * the refresh token in its cookie, which the handler reads itself; `client`: an OAuth client (RFC 6749 section 2.3), which
- * the handler authenticates itself since its proof is in the body; `operator`: who administers, by HTTP Basic or an
- * access token; `feed`: a service that reads revocations, by HTTP Basic.
+ * The authentication of an operation. `bearer`: an access token. `session`: any token of a session, also an expired one or the refresh
+ * token in its cookie, which the handler reads. `client`: an OAuth client (RFC 6749 section 2.3), which the handler authenticates, since
+ * its credentials may be in the body. `operator`: an administrator, by HTTP Basic or an access token. `feed`: a service that reads
+ * revocations, by HTTP Basic.
  */
 export type OperationSecurity = 'bearer' | 'session' | 'client' | 'operator' | 'feed';
 
-/** What is answered when it went well. */
+/** A successful response. */
 export interface OperationAnswer {
   readonly description: string;
-  /** Absent: an answer without a body. */
+  /** The schema of the body. Default: the response has no body. */
   readonly schema?: z.ZodType;
   /** Default `application/json`. */
   readonly type?: string;
-  /** Headers by name, and what each says. */
+  /** A description of each header, by name. */
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** What of a request was checked by the operation's schemas; `undefined` where it has none. */
+/** The validated parts of a request; `undefined` where the operation has no schema. */
 export interface OperationInput<P = unknown, Q = unknown, B = unknown> {
   readonly params: P;
   readonly query: Q;
@@ -36,11 +34,11 @@ export interface OperationInput<P = unknown, Q = unknown, B = unknown> {
 interface OperationBody<B> {
   readonly type: 'json' | 'form';
   readonly schema: z.ZodType<B>;
-  /** Of JSON: no body, whatever the content type, and `null` are read as an empty object. Default false: one is required. */
+  /** Of JSON: whether no body, whatever the content type, and `null` are read as an empty object. Default false. */
   readonly optional?: boolean;
 }
 
-/** One method at one address: what serves it and what the OpenAPI document says of it are the same object. */
+/** One method at one path. It serves requests, and is described in the OpenAPI document. */
 export interface OperationOf<P = unknown, Q = unknown, B = unknown> {
   /** `operationId`, unique: `endSession`. */
   readonly id: string;
@@ -50,23 +48,23 @@ export interface OperationOf<P = unknown, Q = unknown, B = unknown> {
   readonly summary: string;
   readonly description?: string;
   readonly tag: string;
-  /** Absent: everybody may. */
+  /** Default: none, and the operation is public. */
   readonly security?: OperationSecurity | undefined;
-  /** All of them are needed. */
+  /** Required scopes, all of them. Default none. */
   readonly scopes?: readonly string[];
-  /** Of texts. */
+  /** Schema of the path's parameters, which are texts. */
   readonly params?: z.ZodType<P>;
-  /** Of texts, each given once; a strict object refuses parameters that nobody knows. */
+  /** Schema of the query, whose parameters are texts, each given once. A strict object refuses unknown parameters. */
   readonly query?: z.ZodType<Q>;
-  /** JSON as a strict object; a form may have more parameters (RFC 6749 section 3.2). */
+  /** JSON as a strict object, or a form, which may have unknown parameters (RFC 6749 section 3.2). */
   readonly body?: OperationBody<B>;
-  /** By status. */
+  /** Successful responses by status. */
   readonly answers: Readonly<Record<number, OperationAnswer>>;
-  /** Those of its own; what `security`, `params`, `query` and `body` bring along need not be named. */
+  /** Its own error codes. Those of `security`, `params`, `query` and `body` are added. */
   readonly errors: readonly ErrorCode[];
-  /** What comes before anything else, such as a limit. */
+  /** Handlers before authentication, such as a rate limit. Default none. */
   readonly use?: readonly RequestHandler[];
-  /** Called with a request that its security and schemas let pass. The body is `request.body` too. */
+  /** Called after authentication and validation. The body is `request.body` too. */
   handle(request: Request, response: Response, input: OperationInput<P, Q, B>): void | Promise<void>;
 }
 
@@ -74,7 +72,7 @@ export type Operation = OperationOf;
 
 const schema = option.having<z.ZodType>('a schema of zod', 'safeParse');
 
-/** A code of a package that is loaded by now. */
+/** An error code of a loaded package. */
 function errorCode(value: unknown, path: string): ErrorCode {
   return option.oneOf(...(Object.keys(ERRORS) as ErrorCode[]))(value, path);
 }
@@ -111,21 +109,21 @@ const checkOperation = optionsOf<Operation>('operation', {
 });
 
 /**
- * An operation whose handler knows the types of its input.
- * @throws TypeError for a member that is unknown, missing or wrong: a misspelt `scopes` would let everybody in
+ * Defines an operation, whose handler has the types of its input.
+ * @throws TypeError for a member that is unknown, missing or wrong: without this check a misspelt `scopes` would require none
  */
 export function operation<P = undefined, Q = undefined, B = undefined>(definition: OperationOf<P, Q, B>): Operation {
   return checkOperation(definition);
 }
 
-/** What lets a request pass for each kind of security, or throws. */
+/** The handlers that authenticate and authorize for each kind of security; they throw to refuse. */
 export type OperationGuards = Readonly<
   Partial<Record<OperationSecurity, (operation: Operation) => readonly RequestHandler[]>>
 >;
 
 /**
- * Serves operations: in turn what they `use`, their security, their parameters and body by schema, and their handler.
- * @throws TypeError two operations have one id or address, or one wants a security that `guards` has not
+ * Mounts operations. Each runs its `use`, its security, the validation of its parameters and body, and its handler, in this order.
+ * @throws TypeError when two operations have one id or path, or `guards` lacks the security of one
  */
 export function mountOperations(app: Express, operations: readonly Operation[], guards: OperationGuards = {}): void {
   requireDistinct(operations);
@@ -146,7 +144,7 @@ function serve(each: Operation): RequestHandler {
 async function readBody(request: Request, { body }: Operation): Promise<unknown> {
   if (body === undefined) return undefined;
   if (body.optional === true) {
-    // Generated clients of Go send an absent body as null.
+    // Generated clients of Go send `null` for an absent body.
     const given = hasBody(request) ? await readJson(request, body.schema.nullable()) : null;
     return given ?? validated(body.schema, {});
   }
@@ -162,7 +160,8 @@ function hasBody({ headers }: Request): boolean {
 function guardsOf(each: Operation, guards: OperationGuards): readonly RequestHandler[] {
   if (each.security === undefined) return [];
   const guard = guards[each.security];
-  if (guard === undefined) throw new TypeError(`guards must have "${each.security}", which operation ${each.id} wants`);
+  if (guard === undefined)
+    throw new TypeError(`guards must have "${each.security}", which operation ${each.id} requires`);
   return guard(each);
 }
 

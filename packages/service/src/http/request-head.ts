@@ -2,10 +2,9 @@ import type { IncomingMessage, Server } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Telemetry } from '@rescind/revocation';
-import type { ConnectionLimitOptions } from './connections.ts';
-import { requestRefused } from './validated.ts';
+import { requestRefused } from './input.ts';
 
-/** Fields that have one value: of two, a proxy in front may go by one and the service by the other (RFC 9110 section 5.3). */
+/** Fields with one value: of two, a proxy could use one and the service the other (RFC 9110 section 5.3). */
 const SINGULAR: ReadonlySet<string> = new Set([
   'authorization',
   'content-length',
@@ -22,8 +21,8 @@ const SINGULAR: ReadonlySet<string> = new Set([
 const HOST = /^(\[[\da-f:.]+\]|[\w.~%!$&'()*+,;=-]+)(:\d{0,5})?$/i;
 
 /**
- * Refuses a request whose head can be read in two ways: a field that has one value and is sent twice, a `Host` that is none,
- * HTTP/1.1 without one, or a target with another authority than `Host` (RFC 9112 section 3.2).
+ * Refuses a request with an ambiguous head: a single-valued field sent twice, a malformed `Host`, HTTP/1.1 without one, or a target with
+ * another authority than `Host` (RFC 9112 section 3.2).
  * @throws RescindError `request_invalid`
  */
 export function requireUnambiguous(request: IncomingMessage): void {
@@ -36,7 +35,7 @@ export function requireUnambiguous(request: IncomingMessage): void {
     seen.add(name);
   }
   const { host, 'transfer-encoding': coding } = request.headers;
-  // RFC 9112 section 6.1: where the body ends is known for this one only.
+  // Only this coding defines where the body ends (RFC 9112 section 6.1).
   if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
     throw requestRefused('must have no transfer coding but chunked');
   }
@@ -48,7 +47,7 @@ export function requireUnambiguous(request: IncomingMessage): void {
   }
 }
 
-/** The authority of a target in absolute form (RFC 9112 section 3.2.2); of any other there is none. */
+/** The authority of a target in absolute form (RFC 9112 section 3.2.2); undefined for other forms. */
 function authorityOf(target: string): string | undefined {
   return /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(target)?.[1]?.toLowerCase();
 }
@@ -61,15 +60,15 @@ const STATUS: Readonly<Record<string, { readonly status: number; readonly reason
   ERR_HTTP_REQUEST_TIMEOUT: { status: TIMED_OUT, reason: 'timeout' },
 };
 
-/** Answers what is not HTTP, or does not arrive in time, and counts it (`rescind_http_malformed_total`). */
+/** Answers malformed and late requests, and counts them (`rescind_http_malformed_total`). */
 export function answerMalformed(
   server: Server,
-  { listener, telemetry }: { readonly listener: ConnectionLimitOptions['listener']; readonly telemetry: Telemetry },
+  { listener, telemetry }: { readonly listener: string; readonly telemetry: Telemetry },
 ): void {
   for (const reason of REASONS) telemetry.count('rescind_http_malformed_total', { listener, reason }, 0);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
     const { status, reason } = STATUS[error.code ?? ''] ?? { status: 400, reason: 'malformed' as const };
-    // A connection that was cut is no request.
+    // The client has closed the connection.
     if (error.code === 'ECONNRESET' || error.code === 'EPIPE') {
       socket.destroy();
       return;
@@ -92,7 +91,7 @@ export function answerMalformed(
   });
 }
 
-/** Whether a response has begun on the socket: another would be taken for a part of it. */
+/** Whether a response has begun on the socket: the client would read another one as a part of it. */
 function isAnswering(socket: Duplex): boolean {
   const { _httpMessage: response } = socket as Duplex & { readonly _httpMessage?: { readonly headersSent: boolean } };
   return response?.headersSent === true;

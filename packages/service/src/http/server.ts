@@ -1,26 +1,25 @@
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { DurationMs } from '@rescind/revocation';
-import type { ConnectionCount, ConnectionLimitOptions } from './connections.ts';
-import { limitConnections } from './connections.ts';
+import type { AddressInfo, Socket } from 'node:net';
+import { isIPv6 } from 'node:net';
+import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { answerMalformed } from './request-head.ts';
 
 export interface ListeningServer {
-  /** Where it is reached from this machine. */
+  /** Its address from this machine. */
   readonly url: string;
   connections(): ConnectionCount;
   /**
-   * Takes no new connection, lets requests that are being answered finish until the deadline, then cuts them.
-   * @returns how many connections were cut
+   * Accepts no new connection, waits for running requests until the deadline, then closes their connections.
+   * @returns how many connections were closed
    */
   stop(deadlineMs: DurationMs): Promise<number>;
 }
 
-/** A slow sender does not hold a connection: after so long the head of a request must have arrived, and all of it. */
+/** Longest time until the head of a request, and all of it, must have arrived: slow senders do not hold connections. */
 const HEAD_TIMEOUT_MS: DurationMs = 10_000;
 const REQUEST_TIMEOUT_MS: DurationMs = 30_000;
-/** How often that is looked at. */
+/** How often these limits are checked. */
 const TIMEOUT_CHECK_MS: DurationMs = 1_000;
 
 export interface ListenOptions extends ConnectionLimitOptions {
@@ -29,14 +28,14 @@ export interface ListenOptions extends ConnectionLimitOptions {
   readonly host?: string | undefined;
 }
 
-/** @throws Error with the port, when it cannot be had */
+/** @throws Error with the variable of the port, when the port cannot be opened */
 export async function listen(listener: RequestListener, options: ListenOptions): Promise<ListeningServer> {
   const server = createServer(
     {
       headersTimeout: HEAD_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-      // Looked at in `requireUnambiguous`, which answers as other refusals are answered.
+      // `requireUnambiguous` checks it, with the usual error response.
       requireHostHeader: false,
     },
     listener,
@@ -54,7 +53,7 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   return { url: urlOf(server, host), connections, stop: (deadlineMs) => stop(server, deadlineMs) };
 }
 
-/** Names the variable of the port (`PORT`, `MANAGEMENT_PORT`, …), and what would be right. */
+/** An error with the variable of the port (`PORT`, `MANAGEMENT_PORT`, …) and the remedy. */
 function cannotListen(cause: Error, { port, host, listener }: ListenOptions): Error {
   const variable = listener === 'public' ? 'PORT' : `${listener.toUpperCase()}_PORT`;
   const code = 'code' in cause ? String(cause.code) : cause.message;
@@ -77,7 +76,7 @@ function urlOf(server: Server, host: string | undefined): string {
 
 async function stop(server: Server, deadlineMs: DurationMs): Promise<number> {
   let cut = 0;
-  // A kept-alive connection would stay until its time-out: it goes with the answer it is waiting for.
+  // Closes each kept-alive connection with its response; it would stay open until its time-out.
   server.prependListener('request', (_request, response) => {
     if (!response.headersSent) response.setHeader('Connection', 'close');
   });
@@ -92,4 +91,110 @@ async function stop(server: Server, deadlineMs: DurationMs): Promise<number> {
   clearInterval(sweep);
   clearTimeout(deadline);
   return cut;
+}
+
+/** How many connections a port accepts at a time. */
+export interface ConnectionLimits {
+  readonly total: number;
+  /** From one IPv4 address or one IPv6 network of 64 bits. Trusted proxies have no such limit. */
+  readonly perAddress: number;
+}
+
+interface ConnectionLimitOptions {
+  /** The port's name in metrics and logs. */
+  readonly listener: string;
+  readonly limits: ConnectionLimits;
+  /** Whether this is the address of a trusted proxy. Default: none is. */
+  readonly isProxy?: ((address: string) => boolean) | undefined;
+  readonly telemetry: Telemetry;
+}
+
+const REASONS = ['total', 'address'] as const;
+type Reason = (typeof REASONS)[number];
+
+export interface ConnectionCount {
+  readonly open: number;
+  /** Number of refusals since they began; 0 after 10 s without one. */
+  readonly refused: number;
+  readonly refusing: boolean;
+}
+
+/** The check `connections` over the ports of a service: `warn` while one of them refuses connections. */
+export function connectionsCheck(counts: readonly ConnectionCount[]): HealthCheck {
+  const sum = (member: 'open' | 'refused') => counts.reduce((total, count) => total + count[member], 0);
+  const isRefusing = counts.some(({ refusing }) => refusing);
+  return { name: 'connections', status: isRefusing ? 'warn' : 'pass', open: sum('open'), refused: sum('refused') };
+}
+
+/** After this time without a refusal a port counts as accepting again. */
+const QUIET_MS: DurationMs = 10_000;
+
+/**
+ * Closes connections beyond the limits before it reads from them, counts them (`rescind_connections_refused_total`), and logs when
+ * refusals begin and when they have stopped for 10 s.
+ * @returns a function that returns the present counts
+ */
+function limitConnections(server: Server, options: ConnectionLimitOptions): () => ConnectionCount {
+  const { listener, limits, isProxy = () => false, telemetry } = options;
+  const perAddress = new Map<string, number>();
+  let total = 0;
+  let refused = 0;
+  let quiet: NodeJS.Timeout | undefined;
+
+  const refuse = (socket: Socket, reason: Reason) => {
+    socket.destroy();
+    telemetry.count('rescind_connections_refused_total', { listener, reason });
+    refused++;
+    if (quiet === undefined) {
+      telemetry.log('warn', 'connections_refused', { listener, reason, limit: limitOf(limits, reason) });
+      quiet = setTimeout(() => {
+        telemetry.log('info', 'connections_accepted_again', { listener, refused });
+        refused = 0;
+        quiet = undefined;
+      }, QUIET_MS).unref();
+    } else quiet.refresh();
+  };
+
+  const add = (network: string, by: 1 | -1) => {
+    total += by;
+    const count = (perAddress.get(network) ?? 0) + by;
+    if (count === 0) perAddress.delete(network);
+    else perAddress.set(network, count);
+    telemetry.gauge('rescind_connections', total, { listener });
+  };
+
+  telemetry.gauge('rescind_connections', 0, { listener });
+  // At 0 from the start, so that a rate sees the first refusal.
+  for (const reason of REASONS) telemetry.count('rescind_connections_refused_total', { listener, reason }, 0);
+  server.prependListener('connection', (socket: Socket) => {
+    const address = socket.remoteAddress;
+    // The client has closed it already.
+    if (address === undefined) return socket.destroy();
+    const network = networkOf(address);
+    if (total >= limits.total) return refuse(socket, 'total');
+    const isFull = (perAddress.get(network) ?? 0) >= limits.perAddress;
+    if (isFull && !isProxy(address)) return refuse(socket, 'address');
+    add(network, 1);
+    socket.once('close', () => add(network, -1));
+  });
+  server.once('close', () => clearTimeout(quiet));
+  return () => ({ open: total, refused, refusing: quiet !== undefined });
+}
+
+const limitOf = ({ total, perAddress }: ConnectionLimits, reason: Reason) => (reason === 'total' ? total : perAddress);
+
+const IPV4_MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
+/** Groups of 16 bits of an IPv6 address, and how many of them name a network. */
+const GROUPS = 8;
+const NETWORK_GROUPS = 4;
+
+/** The network of an address: a client with one IPv6 address has a network of 64 bits (RFC 6177). */
+function networkOf(address: string): string {
+  const mapped = IPV4_MAPPED.exec(address)?.[1];
+  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
+  const [before = '', after] = address.replace(/%.*$/, '').split('::');
+  const head = before === '' ? [] : before.split(':');
+  const tail = after === undefined || after === '' ? [] : after.split(':');
+  const zeros = Array<string>(Math.max(0, GROUPS - head.length - tail.length)).fill('0');
+  return [...head, ...zeros, ...tail].slice(0, NETWORK_GROUPS).join(':');
 }

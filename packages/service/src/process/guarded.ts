@@ -1,30 +1,29 @@
 import type { HealthCheck, Telemetry } from '@rescind/revocation';
 import type { Express } from 'express';
-import type { ConfiguredTransport } from '../configuration/feed.ts';
-import { configuredFeed } from '../configuration/feed.ts';
-import type { GuardConfiguration } from '../configuration/guard.ts';
-import { guardOptions } from '../configuration/guard.ts';
-import type { ProcessConfiguration } from '../configuration/process.ts';
-import type { Explain } from './explain.ts';
+import type { GuardConfiguration, ProcessConfiguration } from '../configuration/settings.ts';
+import { guardOptions } from '../configuration/settings.ts';
+import type { ConfiguredTransport } from '../configuration/transports.ts';
+import { configuredFeed } from '../configuration/transports.ts';
+import type { Explain } from './management.ts';
 import { reloadedText } from './reloads.ts';
 import type { OpenedParts, ServiceContext } from './service.ts';
 
-/** `Guard` of @rescind/guard, as far as the process uses it. */
+/** The part of `Guard` of @rescind/guard that the process uses. */
 interface ProcessGuard extends AsyncDisposable {
   ready(): Promise<void>;
   health(): HealthCheck[];
   explain: Explain;
 }
 
-/** What the variables of a guarded service are read into. */
+/** The configuration of a guarded service. */
 type GuardedConfiguration = ProcessConfiguration & GuardConfiguration;
 
 /**
- * The libraries of a guarded service, and its routes.
+ * The parts of a guarded service that it brings itself: transports, guard and routes.
  * @typeParam C its configuration @typeParam W a transport of @rescind/feed
  */
 export interface GuardedService<C, W, G extends ProcessGuard> {
-  /** In the order of preference; those count that the configuration asks for. */
+  /** In the order of preference; the configuration selects from them. */
   readonly transports: readonly ConfiguredTransport<C, W>[];
   /** `openGuard` of @rescind/guard. */
   openGuard(
@@ -37,8 +36,8 @@ export interface GuardedService<C, W, G extends ProcessGuard> {
 }
 
 /**
- * Opens a service that is guarded as its variables say: the log comes by the transports that they ask for. A change of the
- * file of FEED_CLIENT_SECRET takes effect at the next request to the issuer.
+ * Opens a guarded service by its configuration, which selects the transports of the log. A change of the file of FEED_CLIENT_SECRET
+ * takes effect at the next request to the issuer.
  */
 export async function openGuarded<C extends GuardedConfiguration, W, G extends ProcessGuard>(
   { configuration, telemetry, keep, reloads }: ServiceContext<C>,

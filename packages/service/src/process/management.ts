@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HealthCheck, Telemetry } from '@rescind/revocation';
 import { RequestRefused, RescindError } from '@rescind/revocation';
-import type { ConnectionLimits } from '../http/connections.ts';
+import { z } from 'zod';
+import { readJson } from '../http/input.ts';
 import { requireUnambiguous } from '../http/request-head.ts';
-import type { ListeningServer } from '../http/server.ts';
+import type { ConnectionLimits, ListeningServer } from '../http/server.ts';
 import { listen } from '../http/server.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Explain } from './explain.ts';
-import { answerExplain } from './explain.ts';
 
-export interface ManagementOptions {
+interface ManagementOptions {
   readonly port: number;
   readonly host?: string | undefined;
   readonly limits: ConnectionLimits;
@@ -18,10 +17,10 @@ export interface ManagementOptions {
   readonly name: string;
   readonly version: string;
   readonly metrics: Metrics;
-  /** Whether it should be given requests: caught up, and not stopping. */
+  /** Whether the service accepts requests: it has caught up, and is not stopping. */
   ready(): boolean;
   health(): readonly HealthCheck[];
-  /** Absent: `/explain` is not there. */
+  /** Default: there is no `/explain`. */
   readonly explain?: Explain | undefined;
 }
 
@@ -33,8 +32,7 @@ interface Answer {
 }
 
 /**
- * Serves `/livez`, `/readyz`, `/metrics` and `/version`, and `/explain` where it is wanted, for those who run the service
- * and nobody else.
+ * Serves `/livez`, `/readyz`, `/metrics` and `/version`, and `/explain` if it is given, on a port for operators only.
  */
 export function openManagement(options: ManagementOptions): Promise<ListeningServer> {
   const pages: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
@@ -65,7 +63,7 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
   );
 }
 
-/** Ready or not is said by the status; a check that is worse than `pass` is said beside it (degraded, still serving). */
+/** The HTTP status is the readiness. The body has the worst status of the checks: a service may be degraded and ready. */
 function readiness({ ready, health }: ManagementOptions): Answer {
   const isReady = ready();
   const checks: HealthCheck[] = [{ name: 'ready', status: isReady ? 'pass' : 'fail' }, ...health()];
@@ -93,4 +91,18 @@ function send(response: ServerResponse, answer: Answer, headOnly: boolean): void
   const headers = { 'Content-Type': type, 'Cache-Control': 'no-store', 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(status, allow === undefined ? headers : { ...headers, Allow: allow });
   response.end(headOnly ? undefined : body);
+}
+
+/** Explains to an operator what refuses a token, or claims. */
+export type Explain = (tokenOrClaims: string | Readonly<Record<string, unknown>>) => object;
+
+const explainBody = z.union(
+  [z.strictObject({ token: z.string().min(1) }), z.strictObject({ claims: z.record(z.string(), z.unknown()) })],
+  { error: 'must be { "token": … } or { "claims": { … } }' },
+);
+
+/** Reads `{ "token" }` or `{ "claims" }` and explains it. @throws RescindError as `readJson` does */
+async function answerExplain(request: IncomingMessage, explain: Explain): Promise<object> {
+  const body = await readJson(request, explainBody);
+  return explain('token' in body ? body.token : body.claims);
 }

@@ -3,18 +3,18 @@ import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import type { ConfigurationProblem } from '../configuration/environment.ts';
 import { ConfigurationError, configuredFile } from '../configuration/read.ts';
 
-/** A file of the configuration that may change while the service runs. */
+/** A configuration file that may change while the service runs. */
 export interface ReloadedFile<T> {
   /** The variable that names the file. */
   readonly variable: string;
   readonly path: string;
   /** Reads the file and checks its content. @throws ConfigurationError */
   read(): T;
-  /** Puts the content into use; called only with a content that was accepted. */
+  /** Uses the content. Called only with content that `read` accepted. */
   apply(content: T): void;
 }
 
-/** Reads files of the configuration again: when they change, and when it is asked to. */
+/** Reads configuration files again when they change, and on SIGHUP. */
 export interface Reloads {
   watch<T>(file: ReloadedFile<T>): void;
 }
@@ -22,36 +22,36 @@ export interface Reloads {
 export interface RunningReloads extends Reloads {
   /** Reads every file again now: for SIGHUP. */
   reload(): void;
-  /** `configuration` fails while the present content of a file is refused; no check where no file is watched. */
+  /** One check, `configuration`: `fail` while the present content of a file is refused. None when no file is watched. */
   health(): HealthCheck[];
   stop(): void;
 }
 
-/** A file that is being written is not read half: it must look the same twice. */
+/** Interval of polls. A file is read when two polls find it alike, so that it is not read half written. */
 const POLL_MS: DurationMs = 1_000;
 
-interface Watched {
+interface WatchedFile {
   readonly file: ReloadedFile<unknown>;
-  /** What the file looked like when it was last read. */
-  read: string;
-  /** What it looked like at the last poll. */
-  seen: string;
-  refused: ConfigurationProblem | null;
+  /** The file's fingerprint when it was last read. */
+  lastRead: string;
+  /** Its fingerprint at the last poll. */
+  lastPolled: string;
+  refused: ConfigurationProblem | undefined;
 }
 
 /**
- * Polls: a secret of Kubernetes changes by a swap of symbolic links, of which a watch of the file hears nothing. A content
- * that is refused changes nothing: the one before stays in use, the refusal is logged once, counted and seen in health.
+ * Polls files. It does not watch them: Kubernetes replaces a secret by a swap of symbolic links, which a watch of the file does not
+ * report. Refused content changes nothing: the former content stays in use, and the refusal is logged once, counted and seen in health.
  */
 export function openReloads(telemetry: Telemetry, pollMs: DurationMs = POLL_MS): RunningReloads {
-  const watched: Watched[] = [];
+  const watched: WatchedFile[] = [];
 
-  function load(one: Watched, looks: string): void {
+  function load(one: WatchedFile, fingerprint: string): void {
     const { variable, path } = one.file;
-    one.read = looks;
+    one.lastRead = fingerprint;
     try {
       one.file.apply(one.file.read());
-      one.refused = null;
+      one.refused = undefined;
       telemetry.count('rescind_configuration_reloads_total', { result: 'applied' });
       telemetry.log('info', 'configuration_reloaded', { variable, path });
     } catch (error) {
@@ -60,26 +60,34 @@ export function openReloads(telemetry: Telemetry, pollMs: DurationMs = POLL_MS):
       telemetry.count('rescind_configuration_reloads_total', { result: 'refused' });
       telemetry.log('error', 'configuration_reload_refused', { variable, path, problem: one.refused.problem });
     }
-    telemetry.gauge('rescind_configuration_files_refused', watched.filter(({ refused }) => refused !== null).length);
+    telemetry.gauge(
+      'rescind_configuration_files_refused',
+      watched.filter(({ refused }) => refused !== undefined).length,
+    );
   }
 
   function poll(): void {
     for (const one of watched) {
-      const looks = appearance(one.file.path);
-      const isSettled = looks === one.seen;
-      one.seen = looks;
-      if (isSettled && looks !== one.read) load(one, looks);
+      const fingerprint = fingerprintOf(one.file.path);
+      const isComplete = fingerprint === one.lastPolled;
+      one.lastPolled = fingerprint;
+      if (isComplete && fingerprint !== one.lastRead) load(one, fingerprint);
     }
   }
 
   const timer = setInterval(poll, pollMs).unref();
   return {
     watch<T>(file: ReloadedFile<T>) {
-      const looks = appearance(file.path);
-      watched.push({ file: file as ReloadedFile<unknown>, read: looks, seen: looks, refused: null });
+      const fingerprint = fingerprintOf(file.path);
+      watched.push({
+        file: file as ReloadedFile<unknown>,
+        lastRead: fingerprint,
+        lastPolled: fingerprint,
+        refused: undefined,
+      });
     },
     reload() {
-      for (const one of watched) load(one, appearance(one.file.path));
+      for (const one of watched) load(one, fingerprintOf(one.file.path));
     },
     health() {
       if (watched.length === 0) return [];
@@ -99,8 +107,8 @@ export function openReloads(telemetry: Telemetry, pollMs: DurationMs = POLL_MS):
   };
 }
 
-/** Follows symbolic links. A file that is not there has an appearance of its own. */
-function appearance(path: string): string {
+/** A text that changes with the file. It follows symbolic links. For a missing file it is the error code. */
+function fingerprintOf(path: string): string {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs } = statSync(path);
     return [dev, ino, size, mtimeMs, ctimeMs].join(' ');
@@ -110,8 +118,8 @@ function appearance(path: string): string {
 }
 
 /**
- * The value of a text variable of a configuration, as it is now: where it came from NAME_FILE, that file is watched.
- * @param onChange called after each change, with the new value in use
+ * Returns a function for the present value of a text variable. If the value came from NAME_FILE, the file is watched.
+ * @param onChange called after each change
  */
 export function reloadedText<N extends string>(
   reloads: Reloads,

@@ -2,24 +2,24 @@ import { constants } from 'node:os';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Environment } from '../configuration/environment.ts';
-import type { ProcessConfiguration } from '../configuration/process.ts';
 import { ConfigurationError } from '../configuration/read.ts';
+import type { ProcessConfiguration } from '../configuration/settings.ts';
 import { describeError } from '../http/errors.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Service, ServiceContext } from './service.ts';
 import { openService } from './service.ts';
 
-/** The process, as far as running a service needs it. */
+/** The part of `process` that `run` uses. */
 export type Host = Pick<NodeJS.Process, 'argv' | 'env' | 'exit' | 'on'>;
 
-/** sysexits.h: the command line, and the configuration, were used wrongly. */
+/** Exit codes of sysexits.h for a wrong command line and a wrong configuration. */
 const EXIT_USAGE = 64;
 const EXIT_CONFIGURATION = 78;
 
 /**
- * Runs a service until it is told to stop (SIGTERM or SIGINT: requests finish, everything is closed, exit 0; a second
- * signal exits at once), or one of its commands. SIGHUP reads the files of the configuration again. What nobody caught is logged and ends the process with 1: its state is
- * not known any more.
+ * Runs a service until SIGTERM or SIGINT, or one of its commands. On the signal requests finish, everything is closed, and the process
+ * exits with 0; a second signal exits at once. SIGHUP reads the configuration files again. An uncaught exception or unhandled
+ * rejection is logged and ends the process with 1, since its state is unknown.
  */
 export async function run<C extends ProcessConfiguration>(service: Service<C>, host: Host): Promise<void> {
   const { telemetry } = createTelemetry({ service: service.name });
@@ -44,16 +44,16 @@ function exitOnUncaught(host: Host, telemetry: Telemetry): void {
 }
 
 async function runUntilSignal<C extends ProcessConfiguration>(service: Service<C>, host: Host): Promise<void> {
-  const asked = signal(host);
+  const stopSignal = firstSignal(host);
   const hangups = reloadOnHangup(host);
   const running = await openService(service, host.env);
   hangups.begin(() => running.reload());
-  await asked;
+  await stopSignal;
   await running.close();
   host.exit(0);
 }
 
-/** SIGHUP reads the files of the configuration again and ends nothing; one that comes during the start is heeded after it. */
+/** SIGHUP reads the configuration files again. One that arrives during the start takes effect after it. */
 function reloadOnHangup(host: Host): { begin(reload: () => void): void } {
   let pending = false;
   let reload = () => {
@@ -68,14 +68,14 @@ function reloadOnHangup(host: Host): { begin(reload: () => void): void } {
   };
 }
 
-/** The first signal; the second one exits at once. */
-function signal(host: Host): Promise<void> {
+/** Resolves at the first signal. A second one exits at once. */
+function firstSignal(host: Host): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let isStopping = false;
     for (const name of ['SIGTERM', 'SIGINT'] as const) {
       host.on(name, () => {
-        if (asked) host.exit(128 + constants.signals[name]);
-        asked = true;
+        if (isStopping) host.exit(128 + constants.signals[name]);
+        isStopping = true;
         resolve();
       });
     }
@@ -103,7 +103,7 @@ async function runCommand<C extends ProcessConfiguration>(
     return;
   }
   const configuration = service.configure(host.env);
-  // A command reads its files once: a hang-up of its terminal ends nothing either.
+  // A command reads its files once, and continues when its terminal hangs up.
   host.on('SIGHUP', () => undefined);
   const reloads = { watch: () => undefined };
   const report = await withResources((keep) =>
@@ -131,7 +131,7 @@ function logStartFailure(telemetry: Telemetry, error: unknown, environment: Envi
   }
 }
 
-/** The variable whose path a message names; the longest, where one path lies in another. */
+/** The variable whose path occurs in a message; the longest path, where one contains another. */
 function pathVariable(environment: Environment, message: string): string | undefined {
   return Object.entries(environment)
     .filter(([name, path]) => /^[A-Z]+_PATH$/.test(name) && path !== undefined && path !== '' && message.includes(path))

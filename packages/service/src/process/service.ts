@@ -1,72 +1,72 @@
 import { readFileSync } from 'node:fs';
-import type { Fields, HealthCheck, MetricGroup, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, Fields, HealthCheck, MetricGroup, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { Express } from 'express';
 import type { DestinationStream } from 'pino';
 import type { Environment } from '../configuration/environment.ts';
-import type { ProcessConfiguration } from '../configuration/process.ts';
 import { environmentNotes } from '../configuration/read.ts';
-import type { ConnectionCount } from '../http/connections.ts';
-import { connectionsCheck } from '../http/connections.ts';
+import type { ProcessConfiguration } from '../configuration/settings.ts';
+import type { ApplicationOptions } from '../http/application.ts';
+import { createApplication } from '../http/application.ts';
 import { describeError } from '../http/errors.ts';
-import { createHealthMetrics } from '../telemetry/health-metrics.ts';
+import type { ConnectionCount, ConnectionLimits, ListeningServer, ListenOptions } from '../http/server.ts';
+import { connectionsCheck, listen } from '../http/server.ts';
+import { createHealthMetrics } from '../telemetry/metrics.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
-import type { Explain } from './explain.ts';
-import type { Listener } from './listeners.ts';
-import { openListeners } from './listeners.ts';
+import type { Explain } from './management.ts';
 import { openManagement } from './management.ts';
 import type { Reloads } from './reloads.ts';
 import { openReloads } from './reloads.ts';
 
-/** What a service is given when it starts. */
+/** What a service uses to open its parts. */
 export interface ServiceContext<C> {
   readonly configuration: C;
   readonly telemetry: Telemetry;
-  /** Closes it when the service stops, in reverse order; also when the start fails half-way. */
+  /** Registers a resource, which is closed when the service stops or its start fails, in reverse order. Returns it. */
   keep<T extends AsyncDisposable>(resource: T): T;
   /** Reads files of the configuration again when they change, and on SIGHUP. */
   readonly reloads: Reloads;
 }
 
-/** What a service has once its parts are open. */
+/** The opened parts of a service. */
 export interface OpenedParts {
   /** The public routes. */
   readonly app: Express;
-  /** The path of its public address, such as `/tenant`, where it has one: the public routes are served below it too. */
+  /** The path of its public address, such as `/tenant`: the public routes are served below it too. Default: none. */
   readonly basePath?: string | undefined;
-  /** More ports, each with routes of its own. Default none. */
+  /** Additional ports with their own routes. Default none. */
   readonly listeners?: readonly Listener[];
-  /** Resolves when it may be given requests; `/readyz` answers 503 until then. */
+  /** Resolves when the service accepts requests. `/readyz` answers 503 until then. */
   readonly ready: Promise<void>;
   health(): HealthCheck[];
-  /** Whether it can do its work at this moment: `/readyz` answers 503 while it cannot. Default: always. */
+  /** Whether the service can work at present; `/readyz` answers 503 while it cannot. Default: always. */
   serving?(): boolean;
-  /** `POST /explain` on the management port: what refuses a token, or claims. Default: it is not there. */
+  /** Serves `POST /explain` on the management port, which explains what refuses a token. Default: there is none. */
   readonly explain?: Explain | undefined;
-  /** Ends streams that would never finish by themselves, when the service stops. */
+  /** Ends endless streams when the service stops. */
   endStreams?(): void;
 }
 
 export interface Service<C extends ProcessConfiguration> {
   readonly name: string;
   readonly version: string;
-  /** What the service is: `issuer`, `guard`. Those metrics are registered when it starts, at 0. */
+  /** Groups of metrics, such as `issuer` or `guard`, that are registered at 0 when the service starts. */
   readonly metrics?: readonly MetricGroup[];
   /** @throws ConfigurationError */
   configure(environment: Environment): C;
   open(context: ServiceContext<C>): Promise<OpenedParts> | OpenedParts;
-  /** What else the process can be started for: `main.js <command>`. */
+  /** Other commands of the process: `main.js <command>`. */
   readonly commands?: Readonly<Record<string, Command<C>>>;
 }
 
 interface Command<C> {
-  /** The words that may follow it, such as `--set-clock`; any other is refused. Default none. */
+  /** Its flags, such as `--set-clock`; others are refused. Default none. */
   readonly flags?: readonly string[];
-  /** @param flags those that were given. What it returns is written as a line `<command>_done`. */
+  /** Runs the command. Its result is logged as `<command>_done`. @param flags the given ones */
   run(context: ServiceContext<C>, flags: ReadonlySet<string>): Promise<Fields>;
 }
 
-/** The version in a package.json: `packageVersion(new URL('../package.json', import.meta.url))`. */
+/** Reads the version from a package.json: `packageVersion(new URL('../package.json', import.meta.url))`. */
 export function packageVersion(manifest: URL): string {
   const { version } = JSON.parse(readFileSync(manifest, 'utf8'));
   return String(version);
@@ -75,17 +75,18 @@ export function packageVersion(manifest: URL): string {
 export interface RunningService {
   readonly url: string;
   readonly managementUrl: string;
-  /** Addresses of the service's further listeners, by their name. */
+  /** Addresses of the additional listeners, by name. */
   readonly listenerUrls: Readonly<Record<string, string>>;
-  /** Reads the files of the configuration again: for SIGHUP. */
+  /** Reads the configuration files again: for SIGHUP. */
   reload(): void;
-  /** `/readyz` answers 503, no new connection is taken, requests finish, then everything is closed. */
+  /** Stops: `/readyz` answers 503, new connections are refused, requests finish, then everything is closed. */
   close(): Promise<void>;
 }
 
 /**
  * Starts a service in this process.
- * @param destination where its log goes; default standard output
+ * @param destination the stream of its log; default standard output
+ * @throws ConfigurationError, or the error of the part that could not be opened
  */
 export async function openService<C extends ProcessConfiguration>(
   service: Service<C>,
@@ -132,7 +133,7 @@ export async function openService<C extends ProcessConfiguration>(
       health,
       explain: parts.explain,
     });
-    // Above the resources: a probe is answered until the last of the requests has been.
+    // After the resources: the stack closes it first, when all requests have finished; probes are answered until then.
     resources.defer(async () => void (await management.stop(0)));
     const { app, basePath, listeners = [] } = parts;
     const servers = await openListeners({ app, basePath, listeners, configuration, telemetry, clock: systemClock });
@@ -185,4 +186,70 @@ function followReadiness(ready: Promise<void>, state: { ready: boolean; stopping
       if (!state.stopping) telemetry.log('error', 'never_ready', describeError(error));
     },
   );
+}
+
+/** Routes on an additional port. */
+export interface Listener {
+  /** One lower-case word, such as `admin`; the log line `listening` has its address as `adminUrl`. */
+  readonly name: string;
+  readonly app: Express;
+  readonly limits: ConnectionLimits;
+  /** 0: any free port. */
+  readonly port: number;
+  /** The address of this machine to listen on. Default: all. */
+  readonly host?: string | undefined;
+}
+
+/** All ports of a service except the management port. */
+interface Listeners {
+  /** The public address. */
+  readonly url: string;
+  /** The addresses of the others, by name. */
+  readonly others: Readonly<Record<string, string>>;
+  connections(): ConnectionCount[];
+  /** Stops all at once, as `ListeningServer.stop` does. @returns how many connections were closed */
+  stop(deadlineMs: DurationMs): Promise<number>;
+}
+
+interface ListenersOptions {
+  readonly app: Express;
+  /** As `OpenedParts.basePath`. */
+  readonly basePath: string | undefined;
+  readonly listeners: readonly Listener[];
+  readonly configuration: ProcessConfiguration;
+  readonly telemetry: Telemetry;
+  readonly clock: Clock;
+}
+
+/** Opens all ports, or none. @throws Error with the variable of a port that cannot be opened */
+async function openListeners(options: ListenersOptions): Promise<Listeners> {
+  const { configuration, telemetry, clock } = options;
+  const { basePath } = options;
+  const { CORS_ORIGINS: corsOrigins, MAX_CONNECTIONS: total, MAX_CONNECTIONS_PER_ADDRESS: perAddress } = configuration;
+  const { PORT: port, HOST: host, TRUSTED_PROXIES: trustedProxies } = configuration;
+  const servers: ListeningServer[] = [];
+  const stop = async (deadlineMs: DurationMs) => {
+    const cut = await Promise.all(servers.map((server) => server.stop(deadlineMs)));
+    return cut.reduce((total, one) => total + one, 0);
+  };
+  type Address = Pick<ListenOptions, 'listener' | 'limits' | 'port' | 'host'>;
+  const open = async (app: Express, at: Address, more: Pick<ApplicationOptions, 'basePath' | 'corsOrigins'> = {}) => {
+    const application = createApplication(app, { telemetry, clock, trustedProxies, ...more });
+    const isTrusted: unknown = application.get('trust proxy fn');
+    const isProxy = (address: string) => typeof isTrusted === 'function' && isTrusted(address, 0) === true;
+    const server = await listen(application, { ...at, isProxy, telemetry });
+    servers.push(server);
+    return server.url;
+  };
+  try {
+    const others: Record<string, string> = {};
+    for (const { name, app, ...at } of options.listeners) others[name] = await open(app, { listener: name, ...at });
+    // The public port is the last one to open: its clients can rely on the others.
+    const limits = { total, perAddress };
+    const url = await open(options.app, { listener: 'public', limits, port, host }, { basePath, corsOrigins });
+    return { url, others, connections: () => servers.map((server) => server.connections()), stop };
+  } catch (error) {
+    await stop(0);
+    throw error;
+  }
 }

@@ -1,9 +1,8 @@
-import type { MetricEntry, MetricGroup, Telemetry } from '@rescind/revocation';
+import type { HealthCheck, MetricEntry, MetricGroup, Telemetry } from '@rescind/revocation';
 import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { WriteLine } from './log.ts';
 
-/** One metric as /metrics exposes it. */
+/** A metric as /metrics exposes it. */
 interface ExposedMetric {
   readonly name: string;
   readonly type: string;
@@ -14,15 +13,15 @@ export interface Metrics extends Pick<Telemetry, 'count' | 'gauge' | 'observe'> 
   readonly contentType: string;
   /** The exposition text of Prometheus. */
   text(): Promise<string>;
-  /** Calls `collect` before each exposition: it sets gauges whose value is computed when it is asked for. */
+  /** Calls `collect` before each scrape, to set gauges that are computed on demand. */
   onScrape(collect: () => void): void;
-  /** The names of all metrics, those of Node.js and of the process included. */
+  /** All metrics, with those of Node.js and of the process. */
   list(): Promise<ExposedMetric[]>;
 }
 
 type Labels = Readonly<Record<string, string>>;
 
-interface Registered {
+interface RegisteredMetric {
   readonly entry: MetricEntry;
   readonly collector: Counter | Gauge | Histogram;
 }
@@ -30,18 +29,18 @@ interface Registered {
 const CATALOGUE: Readonly<Record<string, MetricEntry>> = METRICS;
 
 /**
- * The metrics of the catalogue. Those of the given groups are registered at once, each known label value at 0, so that
- * the first count is an increase; the rest at their first use. Never throws: what does not agree with the catalogue is
- * counted in `rescind_metric_errors_total` and logged once a metric.
+ * Creates the metrics of the catalogue. Those of the given groups are registered at once, with each known label value at 0, so that the
+ * first count is an increase; others at their first use. It never throws: a use that differs from the catalogue is counted in
+ * `rescind_metric_errors_total`, and logged once per metric.
  */
-export function createMetrics(writeLine: WriteLine, groups: readonly MetricGroup[]): Metrics {
+export function createMetrics(writeLine: Telemetry['log'], groups: readonly MetricGroup[]): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const registered = new Map<string, Registered>();
+  const registered = new Map<string, RegisteredMetric>();
   const collects: (() => void)[] = [];
   const reported = new Set<string>();
 
-  const held = (name: string): Registered | undefined => {
+  const registeredMetric = (name: string): RegisteredMetric | undefined => {
     const known = registered.get(name);
     const entry = Object.hasOwn(CATALOGUE, name) ? CATALOGUE[name] : undefined;
     if (known !== undefined || entry === undefined) return known;
@@ -49,24 +48,25 @@ export function createMetrics(writeLine: WriteLine, groups: readonly MetricGroup
     registered.set(name, made);
     return made;
   };
-  for (const group of ['service', ...groups] as const) for (const name of Object.keys(METRIC_GROUPS[group])) held(name);
+  for (const group of ['service', ...groups] as const)
+    for (const name of Object.keys(METRIC_GROUPS[group])) registeredMetric(name);
 
   const report = (metric: string, why: string) => {
-    const errors = held('rescind_metric_errors_total')?.collector;
+    const errors = registeredMetric('rescind_metric_errors_total')?.collector;
     if (errors instanceof Counter) errors.inc();
     if (reported.has(metric)) return;
     reported.add(metric);
     writeLine('error', 'metric_unusable', { metric, why });
   };
 
-  const use = (name: string, type: MetricEntry['type'], labels: Labels, work: (one: Registered) => void) => {
+  const use = (name: string, type: MetricEntry['type'], labels: Labels, work: (one: RegisteredMetric) => void) => {
     try {
-      const one = held(name);
+      const one = registeredMetric(name);
       const why = one === undefined ? 'it is not in the catalogue' : mistakeIn(one.entry, type, labels);
       if (one === undefined || why !== undefined) return report(name, why ?? '');
       work(one);
       const unknown = unknownValue(one.entry, labels);
-      // Counted all the same: a value that is missing in the catalogue is a fault of the catalogue.
+      // It is counted nevertheless: the catalogue lacks the value.
       if (unknown !== undefined) report(name, `the catalogue has no ${unknown}`);
     } catch (error) {
       report(name, error instanceof Error ? error.message : 'unknown');
@@ -80,7 +80,7 @@ export function createMetrics(writeLine: WriteLine, groups: readonly MetricGroup
         try {
           collect();
         } catch (error) {
-          // What cannot be computed is missing; the rest is exposed.
+          // The other metrics are exposed.
           writeLine('error', 'metrics_not_collected', { why: error instanceof Error ? error.message : 'unknown' });
         }
       }
@@ -113,13 +113,13 @@ function create(registry: Registry, name: string, entry: MetricEntry): Counter |
     return counter;
   }
   const gauge = new Gauge(config);
-  // prom-client exposes 0 for a gauge without labels that was never set.
+  // prom-client would expose 0 for a gauge without labels that was never set.
   if (initial === undefined && entry.labels === undefined) gauge.remove();
   if (initial !== undefined) for (const labels of combinations) gauge.set(labels, initial);
   return gauge;
 }
 
-/** Every combination of the known values of its labels; none when those of a label are not known yet. */
+/** All combinations of the known values of its labels; none when the values of a label are not known in advance. */
 function knownLabels({ labels = {} }: MetricEntry): Labels[] {
   return Object.entries(labels).reduce<Labels[]>(
     (combinations, [label, values]) =>
@@ -132,10 +132,10 @@ function knownLabels({ labels = {} }: MetricEntry): Labels[] {
 
 function mistakeIn(entry: MetricEntry, type: MetricEntry['type'], labels: Labels): string | undefined {
   if (entry.type !== type) return `it is a ${entry.type}`;
-  const wanted = Object.keys(entry.labels ?? {});
+  const expected = Object.keys(entry.labels ?? {});
   const given = Object.keys(labels);
-  const same = wanted.length === given.length && wanted.every((label) => Object.hasOwn(labels, label));
-  return same ? undefined : `its labels are ${wanted.join(', ') || 'none'}`;
+  const same = expected.length === given.length && expected.every((label) => Object.hasOwn(labels, label));
+  return same ? undefined : `its labels are ${expected.join(', ') || 'none'}`;
 }
 
 function unknownValue({ labels: known = {} }: MetricEntry, labels: Labels): string | undefined {
@@ -144,4 +144,28 @@ function unknownValue({ labels: known = {} }: MetricEntry, labels: Labels): stri
     if (typeof values === 'object' && !values.includes(value)) return `${label}="${value}"`;
   }
   return undefined;
+}
+
+/** The readiness and the checks of a service. */
+interface HealthSource {
+  ready(): boolean;
+  health(): readonly HealthCheck[];
+}
+
+const STATUSES = ['pass', 'warn', 'fail'] as const;
+
+/** Returns a function that sets `rescind_ready` and `rescind_health_check`, to be called before each scrape. */
+export function createHealthMetrics(telemetry: Telemetry, { ready, health }: HealthSource): () => void {
+  const names = new Set<string>();
+  return () => {
+    telemetry.gauge('rescind_ready', ready() ? 1 : 0);
+    const present = new Map(health().map(({ name, status }) => [name, status]));
+    for (const name of present.keys()) names.add(name);
+    // A check that no longer exists has no status.
+    for (const name of names) {
+      for (const status of STATUSES) {
+        telemetry.gauge('rescind_health_check', present.get(name) === status ? 1 : 0, { name, status });
+      }
+    }
+  };
 }

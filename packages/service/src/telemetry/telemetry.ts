@@ -1,18 +1,19 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { LogLevel, MetricGroup, Telemetry } from '@rescind/revocation';
 import { METRIC_GROUPS } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { DestinationStream } from 'pino';
-import { createLog } from './log.ts';
+import { destination, pino, stdTimeFunctions } from 'pino';
 import type { Metrics } from './metrics.ts';
 import { createMetrics } from './metrics.ts';
 
-export interface TelemetryOptions {
+interface TelemetryOptions {
   readonly service: string;
   /** Default `info`. */
   readonly level?: LogLevel;
-  /** What the process is, beside a service: those metrics are registered at once. Default: neither. */
+  /** Groups of metrics to register at once, beside `service`. Default none. */
   readonly metrics?: readonly MetricGroup[] | undefined;
-  /** Where lines go; default standard output. */
+  /** The stream of log lines. Default: standard output. */
   readonly destination?: DestinationStream | undefined;
 }
 
@@ -23,11 +24,69 @@ const checkOptions = optionsOf<TelemetryOptions>('createTelemetry', {
   destination: option.having<DestinationStream>('a stream', 'write'),
 });
 
-/** The Telemetry of a process: lines by pino, metrics by prom-client. @throws TypeError for an option that is unknown or wrong */
+/** Creates the telemetry of a process: log lines by pino, metrics by prom-client. @throws TypeError for an unknown or wrong option */
 export function createTelemetry(given: TelemetryOptions): { telemetry: Telemetry; metrics: Metrics } {
   const options = checkOptions(given);
   const log = createLog({ level: 'info', ...options });
   const metrics = createMetrics(log, options.metrics ?? []);
   const { count, gauge, observe } = metrics;
   return { telemetry: { log, count, gauge, observe }, metrics };
+}
+
+const STANDARD_OUTPUT = 1;
+
+/** Fields whose value is never logged. Fields are flat: their names suffice. */
+const SECRET_FIELDS = [
+  'access_token',
+  'authorization',
+  'clientSecret',
+  'client_assertion',
+  'client_secret',
+  'cookie',
+  'currentPassword',
+  'newPassword',
+  'not_me',
+  'password',
+  'recoveryCode',
+  'recoveryCodes',
+  'refresh_token',
+  'refreshToken',
+  'resetToken',
+  'reset_token',
+  'secret',
+  'subject_token',
+  'token',
+  'totp',
+];
+
+/** The running request: its id is in the log lines of all packages. */
+const requests = new AsyncLocalStorage<{ readonly requestId: string }>();
+
+/** Runs `work`. All its log lines, also asynchronous ones, have this `requestId`. */
+export function withRequestId<T>(requestId: string, work: () => T): T {
+  return requests.run({ requestId }, work);
+}
+
+/**
+ * Creates a log of JSON lines with UTC time, the level's name, the service and, within a request, its id. Line ends within a value are
+ * escaped.
+ * @param destination default standard output
+ */
+function createLog(options: {
+  readonly service: string;
+  readonly level: LogLevel;
+  readonly destination?: DestinationStream | undefined;
+}): Telemetry['log'] {
+  const settings = {
+    level: options.level,
+    base: { service: options.service },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    // A copy, since pino adds the line's fields to it.
+    mixin: () => ({ ...requests.getStore() }),
+    redact: { paths: SECRET_FIELDS, censor: '[redacted]' },
+  };
+  // Synchronous: otherwise lines that are buffered at an exit would be lost.
+  const logger = pino(settings, options.destination ?? destination({ dest: STANDARD_OUTPUT, sync: true }));
+  return (level, event, fields) => logger[level]({ event, ...fields });
 }

@@ -1,6 +1,6 @@
 import { RequestRefused } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import { ACCESS, LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';
 import { answerAccess, answerTokens } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';

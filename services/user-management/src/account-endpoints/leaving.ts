@@ -1,8 +1,8 @@
 import { readBearerToken } from '@rescind/guard/express';
 import type { SessionView } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import type { Request, Response } from 'express';
 import { WRITES } from '../http/declared.ts';
 import {

@@ -1,4 +1,4 @@
-import type { Operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
 import { requires } from '../scopes.ts';
 import { ownAccountOperations } from './account.ts';
 import { enteringOperations } from './entering.ts';

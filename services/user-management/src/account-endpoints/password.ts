@@ -1,5 +1,5 @@
-import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import { ACCESS, LIMITED, MINTS, WRITES } from '../http/declared.ts';
 import { clearEndedCookies } from '../http/refresh-cookie.ts';
 import { answerAccess } from './answer.ts';

@@ -1,5 +1,5 @@
-import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import { ACCESS, LIMITED, MINTS, NO_STORE, WRITES } from '../http/declared.ts';
 import { answerAccess } from './answer.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';

@@ -1,7 +1,7 @@
 import type { SessionView } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
-import { operation, pageOf, pageQuery } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation, pageOf, pageQuery } from '@rescind/service/http';
 import { NO_STORE, WRITES } from '../http/declared.ts';
 import { clearEndedCookies } from '../http/refresh-cookie.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';

@@ -1,6 +1,6 @@
 import type { ErrorCode, Telemetry } from '@rescind/revocation';
 import { isCallersError } from '@rescind/revocation';
-import type { Operation, OperationGuards } from '@rescind/service';
+import type { Operation, OperationGuards } from '@rescind/service/http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';
 import { UNKNOWN } from '../audit/audit.ts';

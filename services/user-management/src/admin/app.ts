@@ -1,7 +1,7 @@
 import type { Accounts } from '@rescind/accounts';
 import type { Client, Issuer } from '@rescind/issuer';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { mountOperations, openApiDocument } from '@rescind/service';
+import { mountOperations, openApiDocument } from '@rescind/service/http';
 import type { Express } from 'express';
 import express from 'express';
 import { noteStorageErrors } from '../app.ts';

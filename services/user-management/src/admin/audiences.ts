@@ -1,7 +1,7 @@
 import type { Client, ClientDirectory, CutoffRequest, Issuer, RegisteredClient } from '@rescind/issuer';
 import type { Clock } from '@rescind/revocation';
 import { RequestRefused, RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { ServiceAudiences } from '../registered-audiences.ts';
 import { AUDIENCE } from '../resource-servers.ts';

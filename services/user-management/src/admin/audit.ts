@@ -1,5 +1,5 @@
-import type { Operation } from '@rescind/service';
-import { pageOf, pageQuery, wholeNumber } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { pageOf, pageQuery, wholeNumber } from '@rescind/service/http';
 import { z } from 'zod';
 import type { AuditTable } from '../audit/table.ts';
 import { verifyAudit } from '../audit/verify.ts';

@@ -8,7 +8,7 @@ import type {
 } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RequestRefused, RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
 import { scopesOfArea } from '../scopes.ts';

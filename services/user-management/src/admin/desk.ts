@@ -1,7 +1,7 @@
 import type { ErrorCode } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { Operation, OperationInput, OperationOf } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation, OperationInput, OperationOf } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import type { Request, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditDetails, AuditEntry, AuditRecord } from '../audit/entry.ts';

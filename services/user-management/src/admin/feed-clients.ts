@@ -1,7 +1,7 @@
 import type { Issuer } from '@rescind/issuer';
 import type { Clock } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { feedClientId } from '../feed-clients.ts';
 import type { FeedClient, FeedClientTable } from '../registered-feed-clients.ts';

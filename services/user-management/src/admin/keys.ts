@@ -1,5 +1,5 @@
 import type { Issuer } from '@rescind/issuer';
-import type { Operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { scopesOfArea } from '../scopes.ts';
 import type { Desk } from './desk.ts';

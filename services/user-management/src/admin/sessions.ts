@@ -1,7 +1,7 @@
 import type { Issuer, SessionView } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
-import { pageOf, pageQuery } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { pageOf, pageQuery } from '@rescind/service/http';
 import { z } from 'zod';
 import { deviceName } from '../http/bodies.ts';
 import { scopesOfArea } from '../scopes.ts';

@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@rescind/revocation';
-import type { OperationAnswer } from '@rescind/service';
+import type { OperationAnswer } from '@rescind/service/http';
 import { accessAnswer, tokenAnswer } from './bodies.ts';
 
 /** RFC 6749 section 5.1. */

@@ -1,6 +1,6 @@
 import type { RevocationsHandler, RevocationsHandlerOptions } from '@rescind/feed';
-import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { AddressedRequest, FailedCredentials } from './failed-credentials.ts';
 

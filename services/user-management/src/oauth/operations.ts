@@ -1,8 +1,8 @@
 import type { Issuer } from '@rescind/issuer';
 import type { Telemetry } from '@rescind/revocation';
 import { RequestRefused, RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { MINTS, TOKENS, WRITES } from '../http/declared.ts';
 import { clearEndedCookies, clearRefreshCookie, readRefreshCookie, sendTokens } from '../http/refresh-cookie.ts';

@@ -1,5 +1,5 @@
-import type { Operation } from '@rescind/service';
-import { operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { MetadataOptions } from './metadata.ts';
 import { authorizationServerMetadata, openidConfiguration } from './metadata.ts';

@@ -1,5 +1,5 @@
-import type { Operation } from '@rescind/service';
-import { openApiDocument, operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { openApiDocument, operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { SCOPE_DESCRIPTIONS } from '../scopes.ts';
 

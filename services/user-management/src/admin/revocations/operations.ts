@@ -1,7 +1,7 @@
 import type { CutoffRequest, Issuer, RevocationState } from '@rescind/issuer';
 import { NEVER, NO_SESSION, RescindError } from '@rescind/revocation';
-import type { Operation } from '@rescind/service';
-import { pageOf, pageQuery } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { pageOf, pageQuery } from '@rescind/service/http';
 import { z } from 'zod';
 import { scopesOfArea } from '../../scopes.ts';
 import type { Desk } from '../desk.ts';

@@ -1,5 +1,5 @@
 import type { AccountChange } from '@rescind/accounts';
-import type { Operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
 import type { z } from 'zod';
 import type { ActInput, Stated } from '../desk.ts';
 import { reasonedBody, statedBody } from '../schemas.ts';

@@ -1,5 +1,5 @@
-import type { Operation } from '@rescind/service';
-import { pageOf, pageQuery } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
+import { pageOf, pageQuery } from '@rescind/service/http';
 import type { UserParts } from './parts.ts';
 import { params, READ, requireUser, TAG } from './parts.ts';
 import { user, userFilter } from './schemas.ts';

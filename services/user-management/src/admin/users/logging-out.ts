@@ -1,4 +1,4 @@
-import type { Operation } from '@rescind/service';
+import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { Administrator } from '../authentication.ts';
 import { reasonedBody, revoked } from '../schemas.ts';

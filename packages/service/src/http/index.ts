@@ -1,0 +1,12 @@
+export { hasMemberTwice, pageOf, pageQuery, readForm, readJson, wholeNumber } from './input.ts';
+export type { OpenApiOptions } from './openapi.ts';
+export { openApiDocument } from './openapi.ts';
+export type {
+  Operation,
+  OperationAnswer,
+  OperationGuards,
+  OperationInput,
+  OperationOf,
+  OperationSecurity,
+} from './operation.ts';
+export { mountOperations, operation } from './operation.ts';
