@@ -45,7 +45,7 @@ const BASE_ERRORS = {
   token_soft_expired: {
     status: 401,
     oauth: 'invalid_token',
-    message: 'The access token is past its soft limit and wants to be renewed',
+    message: 'The access token is past its soft limit and has to be renewed',
   },
   authentication_insufficient: {
     status: 401,
@@ -74,7 +74,10 @@ const BASE_ERRORS = {
   method_wrong: { status: 405, message: 'This address does not take that method' },
   body_too_large: { status: 413, message: 'The body is too large' },
   media_type_wrong: { status: 415, message: 'The body has the wrong content type' },
-  clock_parted: { status: 503, message: 'The clock of the issuer has jumped: no token is minted until it is mended' },
+  clock_parted: {
+    status: 503,
+    message: 'The clock of the issuer has jumped: no token is minted until it is corrected',
+  },
   clock_ahead: { status: 503, message: 'The clock of the issuer is ahead of the wall clock: the cut-off has to wait' },
   storage_unavailable: { status: 503, message: 'The service cannot write to its storage at the moment' },
   busy: { status: 503, message: 'The service is busy' },

@@ -9,8 +9,7 @@ import { ConfigurationError, configuredFile, setting } from '@rescind/service/co
 export const accountSettings = {
   NEVER_EXPIRING_DEVICES: setting.flag({
     default: 'false',
-    about:
-      'Whether a login may ask, by `neverExpires`, for a session without deadlines: it lives until somebody revokes it',
+    about: 'Whether a login may request, by `neverExpires`, a session without deadlines: it lives until it is revoked',
   }),
   RECENT_LOGIN: setting.optional(
     setting.duration({
@@ -24,18 +23,18 @@ export const accountSettings = {
     default: '24h',
     atLeast: '1m',
     atMost: '30d',
-    about: 'How long a password that was reset may be set anew with the token of the reset',
+    about: 'How long a user may set a new password with a reset token',
   }),
   NOT_ME_TTL: setting.duration({
     default: '7d',
     atLeast: '1m',
     atMost: '30d',
-    about: 'How long the owner may say of a login that it was somebody else’s',
+    about: 'How long the owner of an account may report a login as somebody else’s',
   }),
   WEBHOOK_URL: setting.optional(
     setting.url({
       about:
-        'Where notices for the owners of accounts go (a login from a new device, a reset), signed as Standard Webhooks has it. https, or http on this machine. Without it nobody is told',
+        'Where user-management sends notices for the owners of accounts (a login from a new device, a reset), signed as Standard Webhooks defines. https, or http on this machine. Without it no notices are sent',
       needs: ['WEBHOOK_SECRET'],
     }),
   ),

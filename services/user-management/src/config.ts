@@ -36,7 +36,7 @@ export const settings = z.object({
   FEED_CLIENTS_FILE: setting.optional(
     setting.path({
       about:
-        'A JSON file `{ "<client id>": "<secret>" }`: who may read revocations. Beside it those that an administrator has registered, who take the place of one with the same id',
+        'A JSON file `{ "<client id>": "<secret>" }`: the clients that may read revocations. Readers that an administrator has registered are added, and replace one with the same id',
     }),
   ),
   FEED_READERS_PER_CLIENT: setting.count({
@@ -44,7 +44,7 @@ export const settings = z.object({
     atLeast: 1,
     atMost: 100_000,
     about:
-      'Connections of one client to `/revocations` at a time: the instances of one service, all of which come when Kafka is away',
+      'Connections of one client to `/revocations` at a time: the instances of one service, which all connect when Kafka is down',
   }),
   FEED_STANDBY_PER_CLIENT: setting.count({
     default: '1024',
@@ -70,7 +70,7 @@ export const settings = z.object({
   CLIENTS_FILE: setting.optional(
     setting.path({
       about:
-        'A JSON file `{ "<client id>": { "name", "authMethod", … } }`: applications beside `web` (docs/oauth.md). One registered by an administrator under the same id takes its place',
+        'A JSON file `{ "<client id>": { "name", "authMethod", … } }`: applications in addition to `web` (docs/oauth.md). A client that an administrator registers under the same id replaces it',
     }),
   ),
   PUBLISH_OPENAPI: setting.flag({
@@ -166,7 +166,7 @@ export const settings = z.object({
   ADMIN_OPERATORS_FILE: setting.optional(
     setting.path({
       about:
-        'A JSON file `{ "<name>": { "secret", "scopes" } }`: who may administer by HTTP Basic. Without it only users with an admin scope may',
+        'A JSON file `{ "<name>": { "secret", "scopes" } }`: the operators the operators the operators the operators who may administer by HTTP Basic. Without it only users with an admin scope may',
     }),
   ),
   ADMIN_FAILURES: setting.count({
@@ -179,7 +179,7 @@ export const settings = z.object({
     default: '5m',
     atLeast: '1s',
     about:
-      'How old the login of a user may be who ends the sessions of everybody; at most a third of the life of a token that lives no longer than this',
+      'The maximum age of a user’s login for operations that may concern more than one user; at most a third of the lifetime of a token that lives no longer than this',
   }),
   ...kafkaSettings('user-management'),
 });

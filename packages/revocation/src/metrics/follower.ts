@@ -86,7 +86,7 @@ export const FOLLOWER_METRICS = {
   rescind_feed_epochs_unnamed_total: {
     type: 'counter',
     unit: 'epochs',
-    help: 'Newer epochs that were heard of and that the issuer does not name',
+    help: 'Newer epochs that records announced and that the issuer does not name',
   },
   rescind_event_keys_revoked_total: {
     type: 'counter',

@@ -68,7 +68,7 @@ export const GUARD_METRICS = {
   rescind_token_cache_judged_again_total: {
     type: 'counter',
     unit: 'judgements',
-    help: 'Judgements of a token in the cache because a revocation had come that could concern it',
+    help: 'Judgements of a cached token because a revocation arrived that may concern it',
   },
   rescind_introspections_total: {
     type: 'counter',
@@ -93,7 +93,7 @@ export const GUARD_METRICS = {
   rescind_introspection_seconds: {
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long the issuer took to answer',
+    help: 'How long the issuer took to respond',
     buckets: LATENCY_SECONDS,
   },
   rescind_introspection_circuit: {

@@ -232,7 +232,7 @@ export const ISSUER_METRICS = {
   rescind_event_keys_stolen_total: {
     type: 'counter',
     unit: 'keys',
-    help: 'Times somebody else was found to sign with the event key',
+    help: 'Times the issuer found that somebody else signs with its event key',
   },
   rescind_feed_refused_total: {
     type: 'counter',

@@ -8,10 +8,10 @@ export const SERVICE_METRICS = {
   rescind_build_info: {
     type: 'gauge',
     unit: 'flag',
-    help: 'Always 1; the labels say what runs',
+    help: 'Always 1; the labels have the service and its version',
     labels: { service: 'open', version: 'open' },
   },
-  rescind_ready: { type: 'gauge', unit: 'flag', help: 'Whether /readyz answers 200', initial: 0 },
+  rescind_ready: { type: 'gauge', unit: 'flag', help: 'Whether /readyz responds 200', initial: 0 },
   rescind_health_check: {
     type: 'gauge',
     unit: 'flag',
@@ -56,13 +56,13 @@ export const SERVICE_METRICS = {
   rescind_http_requests_total: {
     type: 'counter',
     unit: 'requests',
-    help: 'Requests answered',
+    help: 'Responses to requests',
     labels: { method: METHODS, status: 'open' },
   },
   rescind_http_request_seconds: {
     type: 'histogram',
     unit: 'seconds',
-    help: 'How long requests took to be answered; streams are not counted',
+    help: 'How long requests took until the response; streams are not counted',
     labels: { method: METHODS },
     buckets: LATENCY_SECONDS,
   },

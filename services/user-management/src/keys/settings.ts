@@ -19,7 +19,8 @@ export const keySettings = {
   EVENT_KEY_ROTATION_INTERVAL: setting.durationOrNever({
     default: '90d',
     atLeast: '3s',
-    about: 'The same for the key of the log’s events. Each change is an epoch, which every reader reads anew',
+    about:
+      'The same for the key of the log’s events. Each change is a new epoch, which every reader reads from its beginning',
   }),
   KEY_PUBLISH_BEFORE: setting.duration({
     default: '10m',
