@@ -73,14 +73,17 @@ export function isLogTimeOld({ logTimeEpoch = '', timeSince = null }: LogTimes):
   return timeSince !== null && logTimeEpoch < timeSince;
 }
 
-type LogTimes = Pick<LogState, 'logTime' | 'logTimeEpoch' | 'timeSince'>;
+type LogTimes = Pick<LogState, 'logTime' | 'logTimeEpoch' | 'timeSince'> & Partial<Pick<LogState, 'epoch'>>;
 
 /**
  * The time before which a row must have expired to be removed: log time less the tolerance, and never later than the wall
- * clock of this machine. 0: nothing may be removed.
+ * clock of this machine. 0: nothing may be removed, as by log time of an epoch before the one followed: rows of later events would go by
+ * a time that may be ahead of them.
  * @param wall of this machine, ms
  */
 export function prunableBefore(times: LogTimes, wall: EpochMillis): EpochMillis {
-  if (isLogTimeOld(times)) return 0;
+  const { epoch, logTimeEpoch = '' } = times;
+  const isOfEarlierEpoch = epoch !== undefined && (epoch === '' || logTimeEpoch < epoch);
+  if (isLogTimeOld(times) || isOfEarlierEpoch) return 0;
   return Math.max(0, Math.min(times.logTime - CLOCK_TOLERANCE_MS, wall));
 }

@@ -154,6 +154,33 @@ describe('log time, after the clock of the issuer was set', () => {
     });
   });
 
+  it('prunes nothing from the first record of the next epoch on, before that tells that the clock was set', () => {
+    const bench = ahead();
+    expect(bench.view().prunableBefore).toBe(START);
+    const first = { ...event(1), epoch: NEXT, id: 'n1', prev: null } as ReturnType<typeof event>;
+    bench.take('first', first);
+    expect(bench.kept.epoch).not.toBe(NEXT);
+    expect(bench.view().prunableBefore).toBe(0);
+    bench.fetched([KID], NEXT);
+    expect(bench.kept).toMatchObject({ epoch: NEXT, logTime: START + HOUR_MS });
+    expect(bench.view().prunableBefore).toBe(0);
+    expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
+    bench.open();
+    bench.take('first', first, { ...nextBeat(2 * HOUR_MS), timeSince: null } as ReturnType<typeof beat>);
+    bench.setWallBack(-2 * HOUR_MS);
+    expect(bench.kept.logTime).toBe(START + HOUR_MS);
+    bench.take('first', { ...nextBeat(2 * HOUR_MS + 1_000), timeSince: null } as ReturnType<typeof beat>);
+    expect(bench.view().prunableBefore).toBe(START + 2 * HOUR_MS + 1_000 - CLOCK_TOLERANCE_MS);
+  });
+
+  it('prunes nothing while no epoch is followed', () => {
+    const bench = ahead();
+    bench.take('first', event(2, { kills: [KID] }));
+    expect(bench.kept.epoch).toBe('');
+    expect(bench.view().prunableBefore).toBe(0);
+    expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
+  });
+
   it('rises again from there, and goes back no more in that epoch', () => {
     const bench = ahead();
     enterNext(bench);

@@ -270,7 +270,8 @@ function viewOf(state: FollowerState, at: Instant): View {
     suspect,
     ageMs: ageOf({ kept, age, at }),
     logTime,
-    prunableBefore: prunableBefore(kept, at.wall),
+    // The denials of an epoch that has been heard of are applied before it is entered, and its time may have been set.
+    prunableBefore: state.eventKeys.epochs.size > 0 ? 0 : prunableBefore(kept, at.wall),
     epoch,
     seq,
     head,
