@@ -18,16 +18,16 @@ async function runMany(count: number, first: number): Promise<readonly Failure[]
   let done = 0;
   const runThread = async () => {
     const worker = new Worker(import.meta.filename, { workerData: 'seeds' });
+    const { promise: broken, reject } = Promise.withResolvers<never>();
+    worker.on('error', reject);
     try {
       while (next < end) {
         const from = next;
         const to = Math.min(end, from + PORTION);
         next = to;
-        const failed = await new Promise<readonly Failure[]>((resolve, reject) => {
-          worker.once('message', resolve);
-          worker.once('error', reject);
-          worker.postMessage([from, to]);
-        });
+        const answered = new Promise<readonly Failure[]>((resolve) => worker.once('message', resolve));
+        worker.postMessage([from, to]);
+        const failed = await Promise.race([answered, broken]);
         for (const [seed, error] of failed) console.error(`seed ${seed}: ${error}`);
         failures.push(...failed);
         done += to - from;
