@@ -1,4 +1,5 @@
-import type { DecodedRecord } from '@rescind/feed';
+import type { DecodedRecord, FollowerState } from '@rescind/feed';
+import type { LogState } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, isLogTimeOld } from '@rescind/revocation';
 import { bent, shown } from './bent-cores.ts';
 import type { Mutants } from './model/setting.ts';
@@ -9,6 +10,8 @@ export const CLOCKS = ['issuer-clock', 'issuer'] as const;
 const LEADS = ['issuer-clock', 'clock-command', 'issuer', 'slow', 'drops', 'broker', 'leaps'] as const;
 /** The same, with readers whose clocks were ahead, too. */
 const BOTH_AHEAD = ['issuer-clock', 'clock-command', 'issuer', 'follower-clock', 'slow', 'leaps'] as const;
+/** Both at once, and mended one after the other. */
+const ONE_SERVER = ['time-server', 'slow', 'drops'] as const;
 
 /** An issuer that starts with a clock that is not the broker's. */
 const APART = ['issuer-clock', 'broker-clock', 'issuer', 'broker'] as const;
@@ -33,6 +36,26 @@ function floorFromAhead(): Mutants {
   };
 }
 
+/** A core whose log time becomes that of the first heartbeat in which the clock was set. */
+function loweredAtOnce(): Mutants {
+  const lowered = (kept: LogState, beat: FollowerState['beat']): LogState =>
+    beat === null || !isLogTimeOld(kept) ? kept : { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch };
+  return {
+    wrap: (core) => ({
+      ...core,
+      step(before, input) {
+        const { state, effects } = core.step(before, input);
+        const kept = lowered(state.kept, state.beat);
+        if (kept === state.kept) return { state, effects };
+        const committed = effects.map((effect) =>
+          effect.kind === 'commit' ? { ...effect, change: { ...effect.change, state: kept } } : effect,
+        );
+        return { state: { ...state, kept }, effects: committed };
+      },
+    }),
+  };
+}
+
 /** Mistakes about the clock of an issuer that leads, and about the command that sets it. */
 export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
   'the clock stands at its floor until the wall clock has passed it': { clockStands: true, only: CLOCKS },
@@ -47,17 +70,11 @@ export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
       const isReached = beat?.agrees === true && kept.seq >= kept.head;
       return isReached && cause === 'epoch' ? { ...state, cause: null } : state;
     }),
-    only: ['issuer-clock', 'event-key', 'slow'],
+    only: ['issuer-clock', 'event-key', 'issuer', 'retention'],
   },
   'rows are pruned by a heartbeat from ahead': { aheadPrunes: true, only: LEADS },
-  'log time is lowered as soon as the epoch is heard of': {
-    ...bent((state) => {
-      const { kept, beat } = state;
-      if (beat === null || !isLogTimeOld(kept)) return state;
-      return { ...state, kept: { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch } };
-    }),
-    only: BOTH_AHEAD,
-  },
+  'log time is lowered as soon as the epoch is heard of': { ...loweredAtOnce(), only: ONE_SERVER },
+  'rows are pruned by the log time of before the clock was set': { prunesBeforeLowering: true, only: ONE_SERVER },
   'log time is never lowered': {
     ...shown((record) => (record.kind === 'heartbeat' ? { ...record, timeSince: null } : record)),
     only: BOTH_AHEAD,

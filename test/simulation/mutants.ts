@@ -135,7 +135,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'the time of pruning is forgotten in a restart': {
     pruningKeepsNoTime: true,
     // The floor is written before each heartbeat of a clock that leads: it takes a crash between a pruning and the next one.
-    only: ['issuer-clock', 'issuer', 'broker'],
+    only: ['excursion', 'issuer', 'broker'],
   },
   'rows that pin the floor are removed instead of appended anew': { neverAppendsAnew: true },
   'a new epoch begins without what still denies': { newEpochIsEmpty: true },
@@ -323,7 +323,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       ...state,
       standby: { ...state.standby, hold: state.standby.hold && { ...state.standby.hold, ms: 0 } },
     })),
-    only: LATE,
+    only: ['sends', 'slow'],
   },
   'an acknowledgement is overdue after 250 ms, however long it usually takes': { fixedPatience: true, steady: 'calm' },
   'a standby stream stays open beside the connection that takes its place': { standbyStays: true, only: LATE },

@@ -55,7 +55,7 @@ function instantAt({ process }: Follower, at: number): number {
   return at - (process?.bornAt ?? at) - (process?.suspendedMs ?? 0);
 }
 
-function instant({ aheadMs, process, boot }: Follower, world: DriveWorld): Instant {
+export function instant({ aheadMs, process, boot }: Follower, world: DriveWorld): Instant {
   const now = world.now();
   return {
     wall: Math.floor(now + aheadMs),
@@ -210,7 +210,8 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   }
   if (change.state.savedAt > world.now() + 1e9) throw new Violation('a time from nowhere');
   if (!isTorn) noteVerified(follower, world, change.cutoffs);
-  if (change.cutoffs.length > 0) checkRows(follower, world);
+  const isLowered = change.state.logTime < (before?.logTime ?? 0);
+  if (change.cutoffs.length > 0 || isLowered) checkRows(follower, world);
   checkClaim(follower, world);
   if (isTorn || world.random.chance(world.faults.crash)) crash(follower, world);
 }

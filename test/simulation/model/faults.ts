@@ -1,12 +1,12 @@
 import { crash, payOwed } from './drive.ts';
 import { copyStore } from './follower.ts';
-import { putBack, takeBackup } from './issuer.ts';
+import { putBack, startIssuer, takeBackup } from './issuer.ts';
 import { operatorRestores, operatorSetsClock, stopIssuer } from './processes.ts';
 import type { Random } from './random.ts';
 import type { Fault, World } from './setting.ts';
 import { actAsThief } from './thief.ts';
 import { lose } from './topic.ts';
-import { revokeFormerEventKey, turnEpoch } from './writes.ts';
+import { keepHouse, revokeFormerEventKey, turnEpoch } from './writes.ts';
 
 /** Something goes wrong, of what may go wrong in this seed. */
 export function provoke(world: World): void {
@@ -82,6 +82,39 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
   },
   'clock-command'(world) {
     if (!world.issuer.database.refusing && world.random.chance(0.3)) operatorSetsClock(world);
+  },
+  /** A process of the issuer starts with a clock that is ahead, cleans up, and ends before it says anything. */
+  excursion(world) {
+    const { issuer, random } = world;
+    if (issuer.database.refusing) return;
+    const { aheadMs } = issuer;
+    if (issuer.up) stopIssuer(world);
+    issuer.aheadMs = 70_000 + random.below(60_000);
+    startIssuer(issuer, world);
+    if (!issuer.database.refusing) keepHouse(issuer, world);
+    issuer.aheadMs = aheadMs;
+    // What it wrote is another lead than the one that was seen.
+    issuer.lead = null;
+    stopIssuer(world);
+  },
+  /** Issuer and readers have their time from one server. Its clock is ahead; the issuer's is mended first, by the command. */
+  'time-server'(world) {
+    const { issuer, followers, random } = world;
+    if (world.timeServer === 'right') {
+      const aheadMs = 70_000 + random.below(200_000);
+      // A process that runs would go by its monotonic clock.
+      if (issuer.up) stopIssuer(world);
+      issuer.aheadMs = aheadMs;
+      for (const follower of followers) if (random.chance(0.8)) follower.aheadMs = aheadMs;
+      world.timeServer = 'wrong';
+    } else if (world.timeServer === 'wrong') {
+      if (issuer.database.refusing) return;
+      operatorSetsClock(world);
+      world.timeServer = 'readers-wrong';
+    } else {
+      for (const follower of followers) follower.aheadMs = 0;
+      world.timeServer = 'right';
+    }
   },
   files(world) {
     const { random, followers } = world;

@@ -29,6 +29,8 @@ export interface World extends Omit<DriveWorld, 'mutants'> {
   /** How probable a login is in a step. */
   busy: number;
   relay: Relay | null;
+  /** What the time server of issuer and readers has done: it was wrong, and then the issuer's clock was set. */
+  timeServer: 'right' | 'wrong' | 'readers-wrong';
   issuerBackAt: number;
   restores: number;
 }
@@ -52,6 +54,8 @@ export const FAULTS = [
   'issuer-clock',
   'clock-command',
   'broker-clock',
+  'excursion',
+  'time-server',
   'files',
   'full-disk',
   'rubbish',

@@ -1,6 +1,6 @@
-import { prunableBefore } from '@rescind/revocation';
+import { isLogTimeOld, prunableBefore } from '@rescind/revocation';
 import { checkAll, checkClaim, checkRows } from './check.ts';
-import { advance, startFollower } from './drive.ts';
+import { advance, instant, startFollower } from './drive.ts';
 import { calmDown, provoke } from './faults.ts';
 import type { Follower, Setup, Store } from './follower.ts';
 import { newFollower } from './follower.ts';
@@ -115,6 +115,7 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
     acknowledgementMs: steady !== null && random.chance(0.5) ? 300 : 0,
     busy: steady === null ? 0.4 : 0.15,
     relay: null,
+    timeServer: 'right',
     issuerBackAt: 0,
     restores: 0,
     forged: new Set(),
@@ -172,7 +173,7 @@ function live(world: World): void {
     if (isSuspended(follower, world)) continue;
     if (follower.process === null && now >= follower.restartAt) startFollower(follower, world);
     advance(follower, world);
-    if (random.chance(0.03)) prune(follower, world);
+    if (random.chance(pruningChance(follower, world))) prune(follower, world);
   }
 }
 
@@ -191,15 +192,18 @@ function isSuspended(follower: Follower, world: World): boolean {
 /** As the guard's process does: by log time, never by its own clock; what is on the disk by the log time on the disk. */
 function prune(follower: Follower, world: World): void {
   const { store, disk, process } = follower;
+  if (process === null) return;
   const ownTime = world.now() + follower.aheadMs;
   const { mutants } = world;
+  const { prunableBefore: prunable } = follower.core.view(process.state, instant(follower, world));
   const beforeOf = ({ state }: Store) => {
     if (mutants.prunesByOwnClock) return ownTime;
-    if (mutants.aheadPrunes && process?.state.beat != null) return process.state.beat.at - TOLERANCE_MS;
+    if (mutants.aheadPrunes && process.state.beat !== null) return process.state.beat.at - TOLERANCE_MS;
     if (state === undefined) return 0;
-    return prunableBefore(mutants.prunesBeforeLowering ? { ...state, timeSince: null } : state, ownTime);
+    if (mutants.prunesBeforeLowering) return prunableBefore({ logTime: state.logTime }, ownTime);
+    return Math.min(prunableBefore(state, ownTime), prunable);
   };
-  if (process !== null) pruneRows(process.verified, beforeOf(store));
+  pruneRows(process.verified, beforeOf(store));
   pruneRows(store.rows, beforeOf(store), disk?.rows);
   if (disk !== null) {
     // The disk may not have heard yet that log time is ahead.
@@ -218,6 +222,12 @@ function pruneRows(rows: Rows, before: number, except?: Rows): void {
       if (row.expiresAt < before && !except?.get(claim)?.has(value)) values.delete(value);
     }
   }
+}
+
+/** Where pruning could do harm it is tried more often: by a time that is ahead, and before it is lowered. */
+function pruningChance({ store: { state } }: Follower, { timeServer }: World): number {
+  if (state !== undefined && isLogTimeOld(state)) return 0.5;
+  return timeServer === 'right' ? 0.03 : 0.2;
 }
 
 /** A reader of Kafka alone cannot mend what Kafka has lost before a new epoch comes. */
