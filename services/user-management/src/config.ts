@@ -166,7 +166,7 @@ export const settings = z.object({
   ADMIN_OPERATORS_FILE: setting.optional(
     setting.path({
       about:
-        'A JSON file `{ "<name>": { "secret", "scopes" } }`: the operators the operators the operators the operators who may administer by HTTP Basic. Without it only users with an admin scope may',
+        'A JSON file `{ "<name>": { "secret", "scopes" } }`: the operators the operators the operators who may administer by HTTP Basic. Without it only users with an admin scope may',
     }),
   ),
   ADMIN_FAILURES: setting.count({
