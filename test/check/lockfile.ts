@@ -8,8 +8,8 @@ interface Manifest {
 }
 
 /**
- * What npm would undo quietly: better-sqlite3's `gypfile: false` (without it `npm ci` wants Python and a compiler), no
- * address of a registry in the lock, and exact versions everywhere.
+ * Checks what npm would silently revert: better-sqlite3's `gypfile: false` (without it `npm ci` requires Python and a
+ * compiler), no address of a registry in the lock file, and exact versions everywhere.
  */
 export function checkLockfile(): string {
   const lock = readLockfile();

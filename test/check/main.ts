@@ -1,13 +1,13 @@
 import { CheckFailed, runTool } from './command.ts';
+import { checkImports } from './imports.ts';
 import { checkLockfile } from './lockfile.ts';
 import { checkProcesses } from './processes.ts';
-import { checkRooms } from './rooms.ts';
 
 const checks: Readonly<Record<string, () => string | undefined | Promise<string>>> = {
   'lock file': checkLockfile,
   'format and lint': () => void runTool('biome', ['ci', '--error-on-warnings', '.']),
   types: () => void runTool('tsc', ['--noEmit', '-p', 'tsconfig.json']),
-  rooms: checkRooms,
+  imports: checkImports,
   processes: checkProcesses,
   'dead exports': () => void runTool('knip', ['--treat-config-hints-as-errors']),
 };

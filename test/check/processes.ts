@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { CheckFailed } from './command.ts';
 
-/** `process.env`, signals and exits belong to the config and the main of a process; everybody else takes parameters. */
+/** Only the `config` and `main` files of a process use `process.env`, signals and exits; all other code has parameters. */
 export function checkProcesses(): string {
   const files = globSync(['packages/*/src/**/*.ts', 'services/*/src/**/*.ts']).filter(
     (file) => !file.startsWith('packages/dev-'),

@@ -1,6 +1,6 @@
 import type { ICruiseOptions, IForbiddenRuleType } from 'dependency-cruiser';
 
-/** Which room may import which: docs/architecture.md draws it. `npm run check` fails when a rule matched no file. */
+/** The packages that each package may import; docs/architecture.md draws them. `npm run check` fails when a rule matches no file. */
 export const may: Readonly<Record<string, readonly string[]>> = {
   revocation: [],
   token: ['revocation'],
@@ -16,7 +16,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   'dev-fleet': ['dev-kafka', 'revocation'],
 };
 
-/** The one room (or the one per side) that may know a library. */
+/** The packages that may import a library: one, or one per side. */
 export const owners: Readonly<Record<string, readonly string[]>> = {
   jsonwebtoken: ['token'],
   kafkajs: ['feed-kafka'],
@@ -27,40 +27,40 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   unhomoglyph: ['accounts'],
 };
 
-const rooms: IForbiddenRuleType[] = Object.entries(may).map(([room, others]) => ({
-  name: `room-${room}`,
+const packages: IForbiddenRuleType[] = Object.entries(may).map(([name, others]) => ({
+  name: `imports-of-${name}`,
   severity: 'error',
-  from: { path: `^packages/${room}/` },
+  from: { path: `^packages/${name}/` },
   to: {
     path: '^(packages|services|test)/',
-    pathNot: `^packages/(${[room, ...others].join('|')})/`,
+    pathNot: `^packages/(${[name, ...others].join('|')})/`,
   },
 }));
 
-const libraries: IForbiddenRuleType[] = Object.entries(owners).map(([library, rooms]) => ({
+const libraries: IForbiddenRuleType[] = Object.entries(owners).map(([library, names]) => ({
   name: `owner-of-${library}`,
   severity: 'error',
-  from: { path: '^(packages|services|examples)/', pathNot: `^packages/(${rooms.join('|')})/` },
+  from: { path: '^(packages|services|examples)/', pathNot: `^packages/(${names.join('|')})/` },
   to: { path: `node_modules/(@types/)?${library}/` },
 }));
 
 export const forbidden: IForbiddenRuleType[] = [
-  ...rooms,
+  ...packages,
   ...libraries,
   {
-    name: 'service-knows-packages-only',
+    name: 'services-import-packages-only',
     severity: 'error',
     from: { path: '^services/([^/]+)/' },
     to: { path: '^(services|test)/', pathNot: '^services/$1/' },
   },
   {
-    name: 'example-knows-packages-only',
+    name: 'examples-import-packages-only',
     severity: 'error',
     from: { path: '^examples/([^/]+)/' },
     to: { path: '^(services|examples|test)/|^packages/dev-', pathNot: '^examples/$1/' },
   },
   {
-    name: 'inside-does-not-import-the-door',
+    name: 'no-import-of-own-entry-point',
     severity: 'error',
     from: { path: '^packages/([^/]+)/src/' },
     to: { path: '^packages/$1/src/index\\.ts$' },
@@ -72,7 +72,7 @@ export const forbidden: IForbiddenRuleType[] = [
     to: { circular: true },
   },
   {
-    name: 'production-needs-no-dev-package',
+    name: 'no-dev-package-in-production',
     severity: 'error',
     from: { path: '^(packages|services)/', pathNot: '^packages/dev-' },
     to: { path: '^packages/dev-' },
