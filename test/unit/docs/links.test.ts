@@ -41,3 +41,16 @@ test('docs/README.md lists each page of docs once', () => {
 test.each(PAGES.map((page) => ({ page, name: relative(ROOT, page) })))('$name: every link has a target', ({ page }) => {
   expect([...brokenLinksOf(page)]).toEqual([]);
 });
+
+/** Files and folders of this repository that a page names as code, without placeholders. */
+function* pathsOf(page: string): Iterable<string> {
+  const text = readFileSync(page, 'utf8').replaceAll(/```.*?```/gs, '');
+  for (const [, path = ''] of text.matchAll(/`((?:packages|services|test|docs|examples)\/[\w./-]+)`/g)) yield path;
+}
+
+test.each(PAGES.map((page) => ({ page, name: relative(ROOT, page) })))(
+  '$name: every path of the repository exists',
+  ({ page }) => {
+    expect([...pathsOf(page)].filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+  },
+);
