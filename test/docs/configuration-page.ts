@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { settings as orders } from '@rescind/orders';
 import { settings as prices } from '@rescind/prices';
-import { configurationTable } from '@rescind/service/configuration';
+import { configurationTable } from '@rescind/service/testing';
 import { settings as userManagement } from '@rescind/user-management';
 
 export const configurationPath = fileURLToPath(new URL('../../docs/configuration.md', import.meta.url));

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { MetricEntry } from '@rescind/revocation';
 import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
 import { createTelemetry } from '@rescind/service';
-import { markdownTable } from '@rescind/service/configuration';
+import { markdownTable } from '@rescind/service/testing';
 
 export const metricsPath = fileURLToPath(new URL('../../docs/metrics.md', import.meta.url));
 

@@ -93,7 +93,7 @@ export function checkConnection(connection: KafkaConnection): CheckedConnection 
 /** Logs a warning when the password is sent without TLS. */
 export function warnOfPlainText({ sasl, ssl }: CheckedConnection, telemetry: Telemetry): void {
   if (sasl === undefined || ssl !== undefined) return;
-  telemetry.log('warn', 'kafka_password_unprotected', { mechanism: sasl.mechanism, wanted: 'ssl' });
+  telemetry.log('warn', 'kafka_password_unprotected', { mechanism: sasl.mechanism, missing: 'ssl' });
 }
 
 function checkAddress(address: unknown, path: string): string {

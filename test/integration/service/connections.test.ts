@@ -84,7 +84,7 @@ describe('connections', () => {
     expect(held.filter(({ isClosed }) => isClosed())).toEqual([]);
   });
 
-  test('that send their request a byte at a time are ended, however long they go on', async () => {
+  test('that send their request byte by byte are closed at the time-out', async () => {
     const service = await started();
     const slow = open(service.url);
     const silent = open(service.url);
@@ -128,7 +128,7 @@ describe('the head of a request', () => {
     ['no HTTP', 'hello\r\n\r\n'],
   ];
 
-  test('is refused with 400 where it can be read in two ways, on every port', async () => {
+  test('is refused with 400 when it is ambiguous, on every port', async () => {
     const service = await started();
     for (const at of [service.url, service.managementUrl]) {
       for (const [what, request] of refused) {
@@ -142,7 +142,7 @@ describe('the head of a request', () => {
     expect(await service.metrics()).toContain('rescind_http_malformed_total{listener="public",reason="malformed"} ');
   });
 
-  test('with one of each is answered, by name, address and port', async () => {
+  test('is answered with one of each field, by name, address and port', async () => {
     const service = await started();
     for (const host of ['here', 'here:80', '127.0.0.1', '[::1]:3000', 'a_b.example', 'xn--bcher-kva.example']) {
       const answer = await answerTo(

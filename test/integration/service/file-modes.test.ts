@@ -22,7 +22,7 @@ function withoutUmask(): void {
   onTestFinished(() => void process.umask(before));
 }
 
-test('what the services make is their owner’s alone, whatever the umask', async () => {
+test('files and directories of the services are accessible to their owner only, whatever the umask', async () => {
   withoutUmask();
   const fleet = await openFleet({ prices: 1, orders: 0 });
   onTestFinished(() => fleet.close());
@@ -40,7 +40,7 @@ test('what the services make is their owner’s alone, whatever the umask', asyn
   expect(openToOthers(fleet.directory)).toEqual([]);
 });
 
-test('a lock file that others can open is closed to them, in directories that are made', async () => {
+test('a lock file that others could open becomes private, in directories that are created', async () => {
   withoutUmask();
   const directory = temporaryDirectory();
   for (const lock of ['issuer.sqlite.lock', 'denylist.sqlite.lock']) {

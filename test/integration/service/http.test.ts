@@ -18,7 +18,7 @@ async function start(environment: Record<string, string> = {}) {
 
 const json = { 'Content-Type': 'application/json' };
 
-test('what a request is refused for', async () => {
+test('refuses malformed requests with their error codes', async () => {
   const { url } = await start();
   const answer = async (path: string, init: RequestInit) => {
     const response = await fetch(`${url}${path}`, init);
@@ -74,7 +74,7 @@ test('what a request is refused for', async () => {
   expect(wrong.headers.get('allow')).toBe('GET, HEAD, DELETE');
 });
 
-test('a body of 100 MB is cut, not read', async () => {
+test('closes the connection of a body of 100 MB without reading it', async () => {
   const { url } = await start();
   const { hostname, port } = new URL(url);
   const sent = await new Promise<number>((resolve) => {
@@ -95,7 +95,7 @@ test('a body of 100 MB is cut, not read', async () => {
   expect(sent).toBeLessThan(20_000_000);
 });
 
-test('security 55: CORS by a fixed list, and never by what was sent', async () => {
+test('security 55: CORS allows the configured origins, and never echoes the sent one', async () => {
   const { url } = await start({ CORS_ORIGINS: 'https://app.example,http://localhost:5173' });
   const ask = async (origin: string, init: RequestInit = {}) => {
     const { status, headers } = await fetch(url, { ...init, headers: { ...init.headers, Origin: origin } });
@@ -135,7 +135,7 @@ test.each(['*', 'null', 'app.example', 'https://app.example/', 'https://*.exampl
   },
 );
 
-test('TRACE and other methods are refused', async () => {
+test('refuses TRACE and other methods', async () => {
   const { url } = await start();
   const status = (method: string) =>
     new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
@@ -149,7 +149,7 @@ test('TRACE and other methods are refused', async () => {
   expect(await status('OPTIONS')).toEqual([204, 'GET, HEAD']);
 });
 
-test('an error nobody expected tells nothing, and the service goes on', async () => {
+test('answers an unexpected error without details, and continues to serve', async () => {
   const { url, events } = await start();
   const response = await fetch(`${url}/things/7`, { headers: { 'X-Request-Id': 'abc-1' } });
   expect(response.status).toBe(500);
@@ -165,7 +165,7 @@ test('an error nobody expected tells nothing, and the service goes on', async ()
   expect((await fetch(url)).status).toBe(200);
 });
 
-test('an error of ours has its status, and keeps its detail', async () => {
+test('answers a RescindError with its status, and without its detail', async () => {
   const { url } = await start();
   const response = await fetch(`${url}/things/7`, { method: 'DELETE' });
   expect(response.status).toBe(503);
@@ -173,7 +173,7 @@ test('an error of ours has its status, and keeps its detail', async () => {
   expect(await response.text()).not.toContain('business');
 });
 
-test('no banner, and headers for browsers', async () => {
+test('sends security headers, and no banner', async () => {
   const { url } = await start();
   const { headers } = await fetch(url);
   expect(headers.get('x-powered-by')).toBeNull();
@@ -183,7 +183,7 @@ test('no banner, and headers for browsers', async () => {
   expect(headers.get('x-content-type-options')).toBe('nosniff');
 });
 
-test('lines are JSON, in UTC, with an id for each request, and no secret', async () => {
+test('logs JSON lines in UTC, with an id for each request, and no secret', async () => {
   const { url, lines, events } = await start();
   const long = 'a'.repeat(65);
   const response = await fetch(`${url}/?access_token=very-secret`, { headers: { 'X-Request-Id': long } });
@@ -199,7 +199,7 @@ test('lines are JSON, in UTC, with an id for each request, and no secret', async
   expect(lines.every((text) => text.trimEnd().split(/[\r\n]/).length === 1)).toBe(true);
 });
 
-test('X-Forwarded-For counts only from a proxy that is known', async () => {
+test('uses X-Forwarded-For of trusted proxies only', async () => {
   const headers = { 'X-Forwarded-For': '203.0.113.9' };
   const plain = await start();
   expect(await (await fetch(`${plain.url}/client`, { headers })).json()).not.toEqual({ address: '203.0.113.9' });
@@ -207,7 +207,7 @@ test('X-Forwarded-For counts only from a proxy that is known', async () => {
   expect(await (await fetch(`${behind.url}/client`, { headers })).json()).toEqual({ address: '203.0.113.9' });
 });
 
-test('the management port has its pages, and the public port none of them', async () => {
+test('serves the management pages on the management port only', async () => {
   const { url, managementUrl } = await start();
   const page = async (base: string, path: string) => {
     const response = await fetch(base + path);

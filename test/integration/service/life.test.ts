@@ -27,7 +27,7 @@ function connecting(url: string): Promise<string> {
   });
 }
 
-test('a stop finishes the request that is being answered, ends streams, and closes in reverse order', async () => {
+test('a stop finishes the running request, ends streams, and closes resources in reverse order', async () => {
   const service = await start();
   const slow = fetch(`${service.url}/slow?ms=500`);
   const stream = await fetch(`${service.url}/stream`);
@@ -43,7 +43,7 @@ test('a stop finishes the request that is being answered, ends streams, and clos
   expect(service.lines.filter(({ event }) => event === 'closed').map(({ name }) => name)).toEqual(['second', 'first']);
 });
 
-test('a second listener has addresses of its own, and a stop finishes what it is answering', async () => {
+test('a second listener has its own address, and a stop finishes its running requests', async () => {
   const service = await start();
   expect((await fetch(`${service.innerUrl}/stream`)).status).toBe(404);
   expect((await fetch(`${service.innerUrl}/slow`, { method: 'POST' })).status).toBe(405);
@@ -75,14 +75,14 @@ test('a second signal exits at once', async () => {
   expect(await service.exit).toBe(143);
 });
 
-test('what nobody caught is logged and ends the process', async () => {
+test('an uncaught error is logged and ends the process', async () => {
   const service = await start();
   fetch(`${service.url}/uncaught`).catch(() => undefined);
   expect(await service.exit).toBe(1);
   expect(await service.line('unhandled_rejection')).toMatchObject({ level: 'error', message: 'nobody caught me' });
 });
 
-test('a wrong configuration is refused with all that is wrong, and no secret', async () => {
+test('a wrong configuration is refused with all its errors, and no secret', async () => {
   const service = startProcess(main, { PORT: '99999', KEY: 'hunter2', RESCIND_PORT: '1' });
   expect(await service.exit).toBe(78);
   const refused = service.lines.filter(({ event }) => event === 'configuration_invalid');
@@ -90,7 +90,7 @@ test('a wrong configuration is refused with all that is wrong, and no secret', a
   expect(service.output()).not.toContain('hunter2');
 });
 
-test('a port that is taken is said', async () => {
+test('a port in use is reported with its variable', async () => {
   const other = createServer().listen(0);
   await waitFor('the port', () => other.listening);
   const { port } = other.address() as AddressInfo;

@@ -23,7 +23,7 @@ test('a service exposes its version, its readiness and the status of each check'
   expect(text).not.toContain('rescind_view_age_seconds');
 });
 
-test('user-management exposes nothing that is not in the catalogue, and counts what happens from 0 on', async () => {
+test('user-management exposes metrics of the catalogue only, with counters from 0', async () => {
   const { managementUrl, register, login, post, lines } = await openUserManagement();
   const before = await scrape(managementUrl);
   expect(before).toContain('rescind_logins_total{result="success"} 0');

@@ -33,7 +33,7 @@ function verifierOf(keys: KeySource) {
 }
 
 describe('a key source', () => {
-  it('fetches the keys, and verifies with them', async () => {
+  it('fetches the keys, which verify tokens', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const { telemetry, fetches, logged } = recordingTelemetry();
     const source = open(server.url, { telemetry });
@@ -48,7 +48,7 @@ describe('a key source', () => {
     ]);
   });
 
-  it('fetches again when the server says that the keys must not be kept for longer', async () => {
+  it('fetches again after the max-age of a server with must-revalidate', async () => {
     const serving = async (cacheControl: string) => {
       const server = await openJwksServer(publicJwks([first]));
       server.answer((_, response) => {
@@ -64,7 +64,7 @@ describe('a key source', () => {
     expect(lenient.requests()).toBe(1);
   });
 
-  it('subtracts the Age of an answer that a cache kept, and leaves a second at least', async () => {
+  it('subtracts the Age of a cached response, and waits a second at least', async () => {
     const serving = async (age: string) => {
       const server = await openJwksServer(publicJwks([first]));
       server.answer((_, response) => {
@@ -85,7 +85,7 @@ describe('a key source', () => {
     expect([fresh.requests(), wrong.requests()]).toEqual([1, 1]);
   });
 
-  it('gives its age by the clock that says more', async () => {
+  it('reports the greater age of the two clocks', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const clock = createManualClock(NOW);
     const source = open(server.url, { clock });
@@ -100,7 +100,7 @@ describe('a key source', () => {
     expect(age()).toBe(60_000);
   });
 
-  it('fetches again and again; a key that is gone stops verifying, a new one begins', async () => {
+  it('fetches periodically: a removed key stops verifying, a new one starts', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const source = open(server.url, { refreshMs: 20 });
     const verifier = verifierOf(source);
@@ -112,7 +112,7 @@ describe('a key source', () => {
     expect(() => verifier.verify(tokenOf(first), NOW)).toThrow(expect.objectContaining({ code: 'token_key_unknown' }));
   });
 
-  it('tries again until the first success, with a growing wait', async () => {
+  it('retries until the first success, with back-off', async () => {
     const server = await openJwksServer('');
     server.answer((_, response) => response.writeHead(503).end());
     const { telemetry, fetches, logged } = recordingTelemetry();
@@ -137,8 +137,8 @@ describe('a key source', () => {
   });
 });
 
-describe('security 4: an address in a header is never asked', () => {
-  it('whatever the token says', async () => {
+describe('security 4: an address in a header is never fetched', () => {
+  it('whatever the token contains', async () => {
     const thief = await openJwksServer(publicJwks([second]));
     const server = await openJwksServer(publicJwks([first]));
     const source = open(server.url);
@@ -150,8 +150,8 @@ describe('security 4: an address in a header is never asked', () => {
   });
 });
 
-describe('security 6: unknown kids cause one fetch in a cool-down', () => {
-  it('10 000 of them, at once and one after the other', async () => {
+describe('security 6: unknown kids cause one fetch per cool-down', () => {
+  it('for 10 000 of them, at once and one after another', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const clock = createManualClock(NOW);
     const source = open(server.url, { clock, cooldownMs: 30_000 });
@@ -170,7 +170,7 @@ describe('security 6: unknown kids cause one fetch in a cool-down', () => {
     expect(server.requests()).toBe(3);
   });
 
-  it('and none while the kid is known', async () => {
+  it('and none for a known kid', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const source = open(server.url);
     await source.ready();
@@ -178,7 +178,7 @@ describe('security 6: unknown kids cause one fetch in a cool-down', () => {
     expect(server.requests()).toBe(1);
   });
 
-  it('which finds a key that was just published, for everybody who waits', async () => {
+  it('which finds a newly published key, for all callers', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const source = open(server.url);
     await source.ready();
@@ -191,14 +191,14 @@ describe('security 6: unknown kids cause one fetch in a cool-down', () => {
     expect(server.requests()).toBe(2);
   });
 
-  it('which is shared with the first fetch while that is under way', async () => {
+  it('which is shared with a running first fetch', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const source = open(server.url);
     expect(await source.ensure(first.kid)).toBe(true);
     expect(server.requests()).toBe(1);
   });
 
-  it('and never two fetches at once, whoever asks', async () => {
+  it('and never two fetches at once', async () => {
     const server = await openJwksServer('');
     const body = JSON.stringify(publicJwks([first]));
     let atOnce = 0;
@@ -218,7 +218,7 @@ describe('security 6: unknown kids cause one fetch in a cool-down', () => {
     expect(most).toBe(1);
   });
 
-  it('and never throws when the fetch fails', async () => {
+  it('and none rejects when the fetch fails', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const { telemetry, fetches } = recordingTelemetry();
     const source = open(server.url, { telemetry });
@@ -248,7 +248,7 @@ describe('new material under an old kid', () => {
     expect(logged('keys_changed')[1]?.fields).toMatchObject({ added: 0, removed: 0, replaced: 1 });
   });
 
-  it('costs one fetch in a cool-down, and holds up none for an unknown kid', async () => {
+  it('causes one fetch per cool-down, and delays none for an unknown kid', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const clock = createManualClock(NOW);
     const source = open(server.url, { clock, cooldownMs: 30_000 });
@@ -315,7 +315,7 @@ describe('why a fetch failed', () => {
     expect(JSON.stringify([lines, source.health()])).not.toContain('a-secret');
   });
 
-  it('nor are kept keys quoted that cannot be read', () => {
+  it('does not quote unreadable stored keys', () => {
     const { telemetry, lines, logged } = recordingTelemetry();
     const documents = documentsInMemory();
     documents.write(`jwks ${unreachable}`, secret);
@@ -325,7 +325,7 @@ describe('why a fetch failed', () => {
   });
 });
 
-describe('a set that cannot be used', () => {
+describe('an unusable set', () => {
   const privateJwk = { ...first.privateKey.export({ format: 'jwk' }), kid: first.kid, alg: 'ES256', use: 'sig' };
 
   it.each([
@@ -353,12 +353,12 @@ describe('a set that cannot be used', () => {
     expect(source.health()).toMatchObject([{ status: 'pass', lastError: null }]);
   });
 
-  it('takes one of exactly 256 kB', async () => {
+  it('is not one of exactly 256 kB', async () => {
     const server = await openJwksServer(JSON.stringify(publicJwks([first])).padEnd(262_144));
     await expect(open(server.url).ready()).resolves.toBeUndefined();
   });
 
-  it('is not read to its end when it has none', async () => {
+  it('is not read to the end when it is endless', async () => {
     const server = await openJwksServer('');
     let sent = 0;
     let closed = false;
@@ -378,7 +378,7 @@ describe('a set that cannot be used', () => {
     expect(sent).toBeLessThan(50_000_000);
   });
 
-  it('is given up when it does not come in time', async () => {
+  it('is aborted after the time-out', async () => {
     const server = await openJwksServer('');
     server.answer((_, response) => response.writeHead(200).write('{'));
     const { telemetry, fetches } = recordingTelemetry();
@@ -387,7 +387,7 @@ describe('a set that cannot be used', () => {
     expect(source.health()).toMatchObject([{ lastError: 'timeout: no answer within 50 ms' }]);
   });
 
-  it('is not looked for behind a redirect', async () => {
+  it('is not fetched from a redirect', async () => {
     const other = await openJwksServer(publicJwks([second]));
     const server = await openJwksServer('');
     server.answer((_, response) => response.writeHead(302, { location: other.url }).end());
@@ -399,7 +399,7 @@ describe('a set that cannot be used', () => {
   });
 });
 
-describe('kept keys', () => {
+describe('stored keys', () => {
   async function keptBy(url: string, at: number) {
     const documents = documentsInMemory();
     const source = openKeySource({ url, documents, clock: createManualClock(at), documentName: 'token keys' });
@@ -408,7 +408,7 @@ describe('kept keys', () => {
     return documents;
   }
 
-  it('are used at once by the next process, with the issuer down', async () => {
+  it('are used at once by the next process while the issuer is down', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const documents = await keptBy(server.url, NOW);
     expect([...documents.texts.keys()]).toEqual(['token keys']);
@@ -421,7 +421,7 @@ describe('kept keys', () => {
     expect(source.health()).toMatchObject([{ status: 'warn', origin: 'kept', ageMs: 3_600_000 }]);
   });
 
-  it('are of unknown age when the wall clock is behind them', async () => {
+  it('have an unknown age when the wall clock is behind their time', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const documents = await keptBy(server.url, NOW);
     server.answer((request) => request.socket.destroy());
@@ -429,7 +429,7 @@ describe('kept keys', () => {
     expect(source.health()).toMatchObject([{ status: 'warn', ageMs: null }]);
   });
 
-  it('give way to the first fetch', async () => {
+  it('are replaced by the first fetch', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const documents = await keptBy(server.url, NOW);
     server.serve(publicJwks([second]));
@@ -459,7 +459,7 @@ describe('kept keys', () => {
     expect(logged('keys_kept_unusable')).toHaveLength(1);
   });
 
-  it('that cannot be read or written are said so, and the fetched ones used', async () => {
+  it('are reported when they cannot be read or written, and the fetched ones are used', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const { telemetry, logged, counted } = recordingTelemetry();
     const documents = {
@@ -482,7 +482,7 @@ describe('kept keys', () => {
 });
 
 describe('health', () => {
-  it('tells the age of the keys by the worse of both clocks', async () => {
+  it('has the greater age of the keys by the two clocks', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const clock = createManualClock(NOW);
     const source = open(server.url, { clock });
@@ -495,7 +495,7 @@ describe('health', () => {
     expect(source.health()).toMatchObject([{ ageMs: 50_000 }]);
   });
 
-  it('names the error of the system when nobody listens', async () => {
+  it('names the system error without a listener', async () => {
     const { telemetry, fetches } = recordingTelemetry();
     const source = open('http://127.0.0.1:9/jwks.json', {
       telemetry,
@@ -510,7 +510,7 @@ describe('health', () => {
 });
 
 describe('closing', () => {
-  it('ends a fetch under way, and whoever waits', async () => {
+  it('ends a running fetch, and rejects waiting callers', async () => {
     const server = await openJwksServer('');
     server.answer(() => undefined);
     const { telemetry, lines } = recordingTelemetry();
@@ -541,7 +541,7 @@ describe('closing', () => {
     expect(server.requests()).toBe(before);
   });
 
-  it('is not needed for a process to end', async () => {
+  it('is not required for a process to end', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const program = `import { openKeySource } from '@rescind/token';
       const source = openKeySource({ url: '${server.url}' });
@@ -556,7 +556,7 @@ describe('closing', () => {
     expect(stdout.trim()).toBe('1');
   });
 
-  it('is not needed to stop waiting: a signal does', async () => {
+  it('is not required to stop waiting: a signal does', async () => {
     const server = await openJwksServer('');
     const source = open(server.url);
     const reason = new Error('enough');
@@ -577,9 +577,12 @@ describe('its options', () => {
     },
   );
 
-  it.each(['cooldownMs', 'refreshMs', 'timeoutMs', 'maxBytes'])('refuses a %s that is no length', (name) => {
-    for (const value of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '5']) {
-      expect(() => openKeySource({ url: unreachable, [name]: value })).toThrow(new RegExp(`^${name} must be`));
-    }
-  });
+  it.each(['cooldownMs', 'refreshMs', 'timeoutMs', 'maxBytes'])(
+    'refuses a %s that is not a duration or size',
+    (name) => {
+      for (const value of [0, -1, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, '5']) {
+        expect(() => openKeySource({ url: unreachable, [name]: value })).toThrow(new RegExp(`^${name} must be`));
+      }
+    },
+  );
 });

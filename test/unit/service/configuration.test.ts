@@ -3,7 +3,6 @@ import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   ConfigurationError,
-  configurationTable,
   guardSettings,
   kafkaConnection,
   kafkaSettings,
@@ -11,6 +10,7 @@ import {
   readConfiguration,
   setting,
 } from '@rescind/service/configuration';
+import { configurationTable } from '@rescind/service/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -86,7 +86,7 @@ describe('what each kind refuses', () => {
     }
   });
 
-  test('credentials and the query of an address are not shown', () => {
+  test('credentials and query of a URL are not shown', () => {
     const settings = z.object({ IT: setting.url({ about }), THESE: setting.optional(setting.list({ about })) });
     for (const text of [
       'http://ada:hunter2@host/a',
@@ -102,7 +102,7 @@ describe('what each kind refuses', () => {
     expect(problem?.problem).not.toContain('hunter2');
   });
 
-  test('what is right is taken', () => {
+  test('accepts valid values', () => {
     const settings = z.object({
       PORT: setting.port({ about }),
       LIST: setting.list({ about }),
@@ -121,13 +121,13 @@ describe('what each kind refuses', () => {
     });
   });
 
-  test('a default that is wrong is refused too', () => {
+  test('refuses an invalid default', () => {
     const settings = z.object({ TTL: setting.duration({ about, default: '15' }) });
     expect(problemsOf(settings, {})).toHaveLength(1);
   });
 });
 
-test('all that is wrong is said at once, by name', () => {
+test('reports all errors at once, by variable', () => {
   const settings = z.object({
     A: setting.url({ about }),
     B: setting.duration({ about }),
@@ -138,7 +138,7 @@ test('all that is wrong is said at once, by name', () => {
   expect(problems[1]?.problem).toMatch(/^is not set; must be an absolute http or https URL/);
 });
 
-describe('names of ours that nobody knows', () => {
+describe('unknown names with our prefix', () => {
   const settings = z.object({
     ...processSettings({ public: 1, management: 2 }),
     ...guardSettings('prices'),
@@ -161,25 +161,25 @@ describe('secrets', () => {
   const settings = z.object({ KEY: setting.secret({ about }) });
   const secret = 'correct-horse-battery-staple';
 
-  test('from a file, without the line end', () => {
+  test('are read from a file, without the final line end', () => {
     const path = join(temporaryDirectory(), 'key');
     writeFileSync(path, `${secret}\n`);
     expect(readConfiguration(settings, { KEY_FILE: path })).toEqual({ KEY: secret });
   });
 
-  test('both at once are refused', () => {
+  test('are refused when both the variable and the file are set', () => {
     const [problem] = problemsOf(settings, { KEY: secret, KEY_FILE: '/nowhere' });
     expect(problem).toEqual({ variable: 'KEY', problem: 'is set, and so is KEY_FILE; must be one of them only' });
   });
 
-  test('a file that is not there is named, once', () => {
+  test('report a missing file once', () => {
     const problems = problemsOf(settings, { KEY_FILE: '/nowhere/key' });
     expect(problems).toHaveLength(1);
     expect(problems[0]?.variable).toBe('KEY_FILE');
     expect(problems[0]?.problem).toContain('(ENOENT)');
   });
 
-  test('a directory, a pipe or a device is not a secret, and is not read', () => {
+  test('are not read from a directory, a pipe or a device', () => {
     const directory = temporaryDirectory();
     chmodSync(directory, 0o700);
     const pipe = join(directory, 'pipe');
@@ -189,7 +189,7 @@ describe('secrets', () => {
     }
   });
 
-  test('its value is in no message', () => {
+  test('are in no message', () => {
     for (const value of ['hunter2', 'correct-horse\nbattery-staple']) {
       const problems = problemsOf(settings, { KEY: value });
       expect(JSON.stringify(problems)).not.toContain(value.slice(0, 7));
@@ -202,11 +202,11 @@ describe('Kafka', () => {
   const settings = z.object(kafkaSettings('prices'));
   const read = (environment: Record<string, string>) => kafkaConnection(readConfiguration(settings, environment));
 
-  test('none without brokers', () => {
+  test('has no connection without brokers', () => {
     expect(read({})).toBeUndefined();
   });
 
-  test('plain', () => {
+  test('connects in plain text by default', () => {
     expect(read({ KAFKA_BROKERS: 'a:1,b:2' })).toEqual({
       brokers: ['a:1', 'b:2'],
       topic: 'rescind.revocations',
@@ -214,7 +214,7 @@ describe('Kafka', () => {
     });
   });
 
-  test('TLS with authorities, and a login', () => {
+  test('connects by TLS with certificate authorities and credentials', () => {
     const pem = '-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----';
     const connection = read({
       KAFKA_BROKERS: 'a:1',
@@ -234,7 +234,7 @@ describe('Kafka', () => {
     );
   });
 
-  test('what belongs together is asked for together', () => {
+  test('requires variables that depend on each other', () => {
     const problems = problemsOf(settings, { KAFKA_SASL_USERNAME: 'prices' });
     expect(problems).toEqual([
       { variable: 'KAFKA_SASL_MECHANISM', problem: 'is not set; must be set when KAFKA_SASL_USERNAME is' },
@@ -242,7 +242,7 @@ describe('Kafka', () => {
   });
 });
 
-test('the table has a row for each variable', () => {
+test('the Markdown table has a row for each variable', () => {
   const table = configurationTable(z.object(guardSettings('prices')));
   expect(table).toMatch(/^\| `FEED_CLIENT_SECRET` or `FEED_CLIENT_SECRET_FILE` \| secret +\|/m);
   expect(table).toMatch(/^\| `MAX_STALENESS` +\| duration \| a number with a unit/m);

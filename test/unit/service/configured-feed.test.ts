@@ -47,7 +47,7 @@ it('creates the transports whose variables are set, in the order of the list', a
   expect([turned.first[0], turned.second?.[0]]).toEqual(['http', 'kafka']);
 });
 
-it('has one only where the variables of the other are not set, and does not load its client', async () => {
+it('creates one transport when the variables of the other are not set, and does not load its client', async () => {
   const { made, loads } = feedOf(['kafka', 'http'], { KAFKA_BROKERS: undefined });
   const feed = await made;
   expect(feed.first[0]).toBe('http');
@@ -55,7 +55,7 @@ it('has one only where the variables of the other are not set, and does not load
   expect(loads()).toBe(0);
 });
 
-it('takes a transport of another package', async () => {
+it('accepts a transport of another package', async () => {
   const feed = await feedOf(['nats', 'kafka', 'http'], { KAFKA_BROKERS: undefined, NATS_URL: 'nats://x' }).made;
   expect([feed.first, feed.second?.[0]]).toEqual([['nats', { NATS_URL: 'nats://x' }], 'http']);
 });

@@ -1,11 +1,11 @@
 import {
   ConfigurationError,
-  environmentNotes,
   guardSettings,
   kafkaSettings,
   processSettings,
   readConfiguration,
 } from '@rescind/service/configuration';
+import { environmentNotes } from '@rescind/service/testing';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 
@@ -52,7 +52,7 @@ describe('service links of Kubernetes', () => {
     },
   );
 
-  test('a port of that shape is ignored, and named', () => {
+  test('are ignored as the value of a port, and reported', () => {
     const linked = {
       PORT: 'tcp://10.0.0.1:80',
       MANAGEMENT_PORT: 'udp://10.0.0.2:53',

@@ -23,7 +23,7 @@ interface Untyped {
 const untyped = (telemetry: Telemetry) => telemetry as unknown as Untyped;
 
 describe('the catalogue', () => {
-  test('is docs/metrics.md, with what Node.js and the process add', async () => {
+  test('agrees with docs/metrics.md, with the metrics of Node.js and of the process', async () => {
     expect(readFileSync(metricsPath, 'utf8'), 'run: npm run docs:metrics').toBe(await metricsPage());
   });
 
@@ -49,7 +49,7 @@ describe('the catalogue', () => {
 });
 
 describe('metrics', () => {
-  test('a process exposes every metric of its parts when it starts, counters at 0', async () => {
+  test('a process exposes all metrics of its parts at its start, counters at 0', async () => {
     const { metrics, lines } = start(['issuer', 'guard']);
     const text = await metrics.text();
     const types = new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name, type]) => [name, type]));
@@ -69,20 +69,20 @@ describe('metrics', () => {
     expect(lines).toEqual([]);
   });
 
-  test('a process does not expose the metrics of what it is not', async () => {
+  test('a process does not expose the metrics of other parts', async () => {
     const { metrics } = start(['issuer']);
     const text = await metrics.text();
     for (const name of Object.keys(METRIC_GROUPS.guard)) expect(text).not.toContain(`# TYPE ${name} `);
   });
 
-  test('every known combination of label values is there', async () => {
+  test('every known combination of label values is exposed', async () => {
     const { seriesOf } = start(['guard']);
     expect(await seriesOf('rescind_view_suspect')).toContain('rescind_view_suspect{why="gap"} 0');
     expect(await seriesOf('rescind_feed_second_way_total')).toContain('rescind_feed_second_way_total{reason="gap"} 0');
     expect(await seriesOf('rescind_decision_seconds_count')).toEqual(['rescind_decision_seconds_count 0']);
   });
 
-  test('a gauge whose value is not known is not exposed, and an unknown age is infinite', async () => {
+  test('a gauge without a value is not exposed, and an unknown age is infinite', async () => {
     const { seriesOf, telemetry } = start(['issuer', 'guard']);
     expect(await seriesOf('rescind_key_age_seconds')).toEqual([]);
     expect(await seriesOf('rescind_kafka_connected')).toEqual([]);
@@ -98,7 +98,7 @@ describe('metrics', () => {
     expect([bounds[0], bounds.at(-2), bounds.at(-1)]).toEqual(['0.001', '10', '+Inf']);
   });
 
-  test('a metric that is not in the catalogue is not kept, and a wrong use never throws', async () => {
+  test('a metric outside of the catalogue is not exposed, and a wrong use never throws', async () => {
     const { telemetry, metrics, lines } = start(['issuer']);
     const loose = untyped(telemetry);
     loose.count('rescind_new_total', { kind: 'a' }, 2);
@@ -132,7 +132,7 @@ describe('metrics', () => {
   });
 });
 
-test('a value that cannot be computed at a scrape leaves the rest exposed', async () => {
+test('a scrape exposes the other metrics when one cannot be computed', async () => {
   const { metrics, seriesOf, lines } = start();
   metrics.onScrape(() => {
     throw new Error('the database is closed');

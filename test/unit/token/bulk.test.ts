@@ -15,7 +15,7 @@ const options = {
   keys: { find: (kid: string) => [rsa, ec].find((key) => key.kid === kid)?.publicKey },
 };
 
-it('answers in order, batch after batch, whichever key', async () => {
+it('answers in order, for several batches and keys', async () => {
   await using bulk = openBulkVerifier({ ...options, telemetry: silentTelemetry });
   const batch = (from: number) =>
     Array.from({ length: 20 }, (_, at) => {
@@ -28,7 +28,7 @@ it('answers in order, batch after batch, whichever key', async () => {
   expect(await bulk.verifyAll([], AT)).toEqual([]);
 });
 
-it('goes on after its thread was closed, with another', async () => {
+it('starts another thread after one was closed', async () => {
   const lines: string[] = [];
   const telemetry: Telemetry = { ...silentTelemetry, log: (_level, event) => void lines.push(event) };
   await using bulk = openBulkVerifier({ ...options, telemetry });
@@ -39,7 +39,7 @@ it('goes on after its thread was closed, with another', async () => {
   expect(lines).toEqual([]);
 });
 
-it('listens to no messages but those of its own thread', async () => {
+it('receives the messages of its own thread only', async () => {
   const code = `import('@rescind/token').then(() => {
     const { parentPort } = require('node:worker_threads');
     parentPort.postMessage(parentPort.listenerCount('message'));
@@ -49,7 +49,7 @@ it('listens to no messages but those of its own thread', async () => {
   await worker.terminate();
 });
 
-it('takes no character for another that has the same lowest byte', async () => {
+it('refuses characters whose lowest byte is that of an accepted one', async () => {
   await using bulk = openBulkVerifier({ ...options, telemetry: silentTelemetry });
   const token = signedToken();
   const at = token.indexOf('.') + 5;
@@ -69,7 +69,7 @@ it('takes no character for another that has the same lowest byte', async () => {
   ]);
 });
 
-it('checks signatures itself where no thread can be had, and says so once', async () => {
+it('verifies in the calling thread when no thread can be started, and logs it once', async () => {
   const script = `
     import { openBulkVerifier } from '@rescind/token';
     import { createPublicKey } from 'node:crypto';
@@ -94,7 +94,7 @@ it('checks signatures itself where no thread can be had, and says so once', asyn
   });
 });
 
-it('tells a time that is none', async () => {
+it('throws a TypeError for an invalid time', async () => {
   await using bulk = openBulkVerifier({ ...options, telemetry: silentTelemetry });
   await expect(bulk.verifyAll([signedToken()], Number.NaN)).rejects.toThrow(TypeError);
 });

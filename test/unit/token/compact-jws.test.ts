@@ -11,16 +11,16 @@ const good = signedToken();
 afterEach(() => vi.restoreAllMocks());
 
 describe('a good token', () => {
-  it('is let through with its header and payload', () => {
+  it('is parsed into header and payload', () => {
     expect(parseCompactJws(good)).toEqual({ text: good, header: goodHeader(), payload: goodClaims() });
   });
 
-  it('may carry any text and any nesting that is reasonable', () => {
+  it('may contain any text, and nesting of ordinary depth', () => {
     const claims = { ...goodClaims(), name: 'Zoë "a:b\\" 🔑\n:', a: [{ b: { 'c:': [1, null, 'x":"y'] } }, {}] };
     expect(parseCompactJws(signedToken(goodHeader(), claims)).payload).toEqual(claims);
   });
 
-  it('shares the header with others of its key, and nobody can change it', () => {
+  it('shares its frozen header with others of its key', () => {
     const one = parseCompactJws(good);
     const other = parseCompactJws(signedToken(goodHeader(), { ...goodClaims(), jti: 'token-2' }));
     expect(other.header).toEqual(one.header);
@@ -29,7 +29,7 @@ describe('a good token', () => {
     expect(parseCompactJws(good).header).toEqual(goodHeader());
   });
 
-  it('is read alike after a flood of other headers', () => {
+  it('is parsed alike after a flood of other headers', () => {
     const [, p, s] = good.split('.');
     for (let n = 0; n < 200; n += 1) {
       const flood = { ...goodHeader(), kid: `kid-${n}` };
@@ -63,13 +63,13 @@ describe('security 8: only three parts, none empty', () => {
     expect(refusal(() => parseCompactJws(text))).toBe('token_malformed');
   });
 
-  it('refuses what is not text', () => {
+  it('refuses values that are not text', () => {
     const things: unknown[] = [undefined, null, 5, {}, [good], { length: 9, toString: () => good }, new String(good)];
     for (const thing of things) expect(refusal(() => parseCompactJws(thing as string))).toBe('token_malformed');
   });
 });
 
-describe('security 9: only one spelling', () => {
+describe('security 9: only one encoding', () => {
   const foreign = ['=', '+', '/', ' ', '\t', '\n', '\r', '\0', '%', ',', ':', '~', '*', 'é', '\u0430', '\u200b', '🔑'];
 
   it('refuses every foreign character, in every part', () => {
@@ -92,7 +92,7 @@ describe('security 9: only one spelling', () => {
     }
   });
 
-  it('refuses every other last character that stands for the same bytes, in every part', () => {
+  it('refuses every other last character that decodes to the same bytes, in every part', () => {
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     let tried = 0;
     // Payloads of three lengths, so that each part has spare bits in some of them.
@@ -111,7 +111,7 @@ describe('security 9: only one spelling', () => {
     expect(tried).toBeGreaterThan(20);
   });
 
-  it('refuses a part whose length no bytes have', () => {
+  it('refuses a part of an impossible length', () => {
     const [h, p, s] = good.split('.');
     const impossible = 'A'.repeat(5);
     for (const text of [`${impossible}.${p}.${s}`, `${h}.${impossible}.${s}`, `${h}.${p}.${impossible}`]) {
@@ -120,7 +120,7 @@ describe('security 9: only one spelling', () => {
   });
 });
 
-describe('security 10: header and payload are JSON objects that every reader reads alike', () => {
+describe('security 10: header and payload are JSON objects that all parsers read alike', () => {
   const wrong: [string, string | Uint8Array][] = [
     ['an array', '[]'],
     ['an array of claims', `[${payload}]`],
@@ -163,7 +163,7 @@ describe('security 10: header and payload are JSON objects that every reader rea
     expect(refusal(() => parseCompactJws(rawToken(header, payloadWith(member))))).toBe('token_malformed');
   });
 
-  it('refuses a name given twice in the header', () => {
+  it('refuses a duplicate member in the header', () => {
     const twice = header.replace('{', '{"alg":"none",');
     expect(refusal(() => parseCompactJws(rawToken(twice, payload)))).toBe('token_malformed');
   });
@@ -176,7 +176,7 @@ describe('security 10: header and payload are JSON objects that every reader rea
     },
   );
 
-  it('takes constructor and prototype for the ordinary names that they are', () => {
+  it('accepts constructor and prototype as ordinary names', () => {
     const { payload: read } = parseCompactJws(
       rawToken(header, payloadWith('"constructor":{"prototype":{"admin":true}}')),
     );
@@ -184,7 +184,7 @@ describe('security 10: header and payload are JSON objects that every reader rea
     expect(({} as Record<string, unknown>).admin).toBeUndefined();
   });
 
-  it.each(['[', '{"a":'])('refuses what is nested beyond 32: %s', (open) => {
+  it.each(['[', '{"a":'])('refuses nesting beyond 32: %s', (open) => {
     const nested = (depth: number) => open.repeat(depth) + (open === '[' ? ']' : '1}').repeat(depth);
     const closed = (depth: number) =>
       open === '[' ? nested(depth) : nested(depth).replaceAll('1}', '}').replace('}', '1}');
@@ -208,18 +208,18 @@ describe('security 10: header and payload are JSON objects that every reader rea
   });
 });
 
-describe('security 11: a token over the cap is not looked into', () => {
+describe('security 11: a token beyond the limit is not parsed', () => {
   function withLength(length: number): string {
     const [h, p] = good.split('.');
     return `${h}.${p}.${'A'.repeat(length - `${h}.${p}.`.length)}`;
   }
 
-  it('takes 8192 bytes and refuses one more', () => {
+  it('accepts 8192 bytes and refuses one more', () => {
     expect(refusal(() => parseCompactJws(withLength(8192)))).toBe('accepted');
     expect(refusal(() => parseCompactJws(withLength(8193)))).toBe('token_malformed');
   });
 
-  it('takes another cap', () => {
+  it('accepts another limit', () => {
     expect(refusal(() => parseCompactJws(good, { maxBytes: good.length }))).toBe('accepted');
     expect(refusal(() => parseCompactJws(good, { maxBytes: good.length - 1 }))).toBe('token_malformed');
   });
@@ -243,7 +243,7 @@ describe('security 11: a token over the cap is not looked into', () => {
 });
 
 describe('its error', () => {
-  it('says what is wrong and quotes nothing of the token', () => {
+  it('names the error and quotes nothing of the token', () => {
     const secret = 'hunter2-hunter2';
     const texts = [
       rawToken(header, `{"password":"${secret}`),

@@ -78,7 +78,7 @@ const scalar = fc.oneof(
 const space = fc.constantFrom('', ' ', '\n', '\t\r');
 const more = fc.array(scalar, { maxLength: 3 });
 
-/** Numbers that readers of JSON make different text of. */
+/** Numbers that JSON parsers convert into different texts. */
 const ODD_NUMBERS = [
   ...['1e2', '1E2', '1e+2', '100.0', '1.0', '0.0', '-0', '-0.0', '1e-7', '0.5', '-1.5', '1e400', '0e0'],
   ...['9007199254740992', '9007199254740993', '-9007199254740992', '12345678901234567890', '1e21'],
@@ -98,7 +98,7 @@ describe('a cut-off', () => {
     );
   });
 
-  it('of one value refuses no token of others', () => {
+  it('of one value refuses no token with another one', () => {
     fc.assert(
       fc.property(claims, scalar, scalar, (claim, value, other) => {
         fc.pre(value.named !== other.named);
@@ -107,7 +107,7 @@ describe('a cut-off', () => {
     );
   });
 
-  it('refuses a token whose claim of that name has no one text', () => {
+  it('refuses a token whose claim of that name has no unambiguous text', () => {
     fc.assert(
       fc.property(claims, fc.constantFrom(...ODD_NUMBERS, ...ODD_SHAPES), more, space, (claim, odd, others, gap) => {
         const list = [...others.map(({ json }) => json), `${gap}${odd}${gap}`].join(',');
@@ -119,7 +119,7 @@ describe('a cut-off', () => {
     );
   });
 
-  it('is about the text as it is: no case is folded, nothing is normalized or trimmed', () => {
+  it('compares texts exactly, without case folding, normalization or trimming', () => {
     for (const [value, other] of [
       ['é', 'e\u0301'],
       ['\u212b', '\u00c5'],
@@ -134,7 +134,7 @@ describe('a cut-off', () => {
   });
 });
 
-describe('what identifies something', () => {
+describe('identifying claims', () => {
   const codeOf = (token: string) => refusal(() => verifier.verify(token, AT));
 
   it.each(['sub', 'sid', 'jti', 'client_id', 'azp', 'iss'])(
@@ -152,7 +152,7 @@ describe('what identifies something', () => {
     },
   );
 
-  it('is what a verifier requires, too, unless it is a time', () => {
+  it('include the required claims of a verifier, except times', () => {
     const requiring = verifierOf({ requiredClaims: ['cid', ['appid', 'auth_time']] });
     const code = (claim: string, json: string) => {
       const { [claim]: _, ...rest } = { ...goodClaims(), cid: 'a', appid: 'b' } as Record<string, unknown>;
@@ -163,14 +163,14 @@ describe('what identifies something', () => {
     expect([code('auth_time', '1893456000.5'), code('cid', '1')]).toEqual(['accepted', 'accepted']);
   });
 
-  it('may stand beside other numbers with a fraction', () => {
+  it('may be beside other numbers with a fraction', () => {
     const token = written('score', '{"lat":48.2,"list":[1e3,0.5]}');
     expect(verifier.verify(token, AT).inexact).toEqual(['score']);
     expect(verifier.verify(written('exp', '1893456900.25'), AT).inexact).toEqual(['exp']);
   });
 });
 
-describe('numbers that look odd and are not', () => {
+describe('unusual exact numbers', () => {
   it.each([
     ['"1e2"', undefined],
     ['["-0","1.5","a\\"1.5"]', undefined],
@@ -182,7 +182,7 @@ describe('numbers that look odd and are not', () => {
     expect(base64url(json)).not.toBe('');
   });
 
-  it('are told from the others as a reader of their text would', () => {
+  it('are distinguished from the others by their text', () => {
     const isExact = (json: string) => String(JSON.parse(json)) === json && Number.isSafeInteger(JSON.parse(json));
     const digits = fc.stringMatching(/^-?(?:0|[1-9][0-9]{0,19})(?:\.[0-9]{1,3})?(?:[eE][+-]?[0-9]{1,2})?$/);
     fc.assert(

@@ -31,7 +31,7 @@ const header = JSON.stringify(goodHeader());
 const payload = JSON.stringify(goodClaims());
 const [h, p, s] = signedToken().split('.') as [string, string, string];
 
-describe('the gate says what is wrong', () => {
+describe('the detail of parseCompactJws names the error', () => {
   it.each([
     ['not text', 5 as unknown as string],
     ['too long', 'A'.repeat(8_193)],
@@ -64,13 +64,13 @@ describe('the gate says what is wrong', () => {
     expect(detailOf(() => parseCompactJws(text))).toBe(detail);
   });
 
-  it('and takes null beside what is nested, and a backslash beside what is no pair', () => {
+  it('accepts null beside nested values, and escapes that are no surrogates', () => {
     const claims = { a: null, b: [null, { c: null }], d: 'C:\\ 🔑 \\u0041' };
     expect(parseCompactJws(signedToken(goodHeader(), claims)).payload).toEqual(claims);
   });
 });
 
-describe('the verifier says what is wrong', () => {
+describe('the detail of a verifier names the error', () => {
   const detail = (text: string, verifier = verifierOf()) => detailOf(() => verifier.verify(text, AT));
   const without = (claim: string) => {
     const { [claim]: _, ...rest } = goodClaims();
@@ -98,7 +98,7 @@ describe('the verifier says what is wrong', () => {
     expect(detail(signedToken(), verifierOf({ expires: 'absent' }))).toBe('exp is present');
   });
 
-  it('of its options by their names', () => {
+  it('names a wrong option', () => {
     expect(() => verifierOf().verify(signedToken(), Number.NaN)).toThrow(/^at must be a finite number .* got NaN$/);
     expect(() => verifierOf({ toleranceMs: 60_001 })).toThrow(/^toleranceMs must be .* at most 60000, got 60001$/);
     expect(() => verifierOf({ expiryToleranceMs: -1 })).toThrow(
@@ -113,7 +113,7 @@ describe('the verifier says what is wrong', () => {
     }
   });
 
-  it('of its algorithms, audience and keys in so many words', () => {
+  it('describes wrong algorithms, audience and keys', () => {
     for (const algorithms of [['RS256', 'none'], ['none', 'RS256'], ['HS256']]) {
       expect(() => verifierOf({ algorithms: algorithms as never })).toThrow(/^algorithms\[\d\] must be RS256 or /);
     }
@@ -126,21 +126,21 @@ describe('the verifier says what is wrong', () => {
     expect(() => verifierOf({ keys: all }).verify(signedToken(nameless), AT)).toThrow(RescindError);
   });
 
-  it('takes application/ for a type only where it begins', () => {
+  it('ignores application/ only at the beginning of a type', () => {
     for (const typ of ['xapplication/at+jwt', 'at+application/jwt', 'x/application/at+jwt']) {
       expect(() => verifierOf().verify(signedToken({ ...goodHeader(), typ }), AT)).toThrow(RescindError);
     }
   });
 
-  it('takes the last second that a date can hold, and none after it', () => {
+  it('accepts the greatest time of a date, and none after it', () => {
     const last = 8.64e12;
     expect(verifierOf().verify(signedToken(goodHeader(), { ...goodClaims(), exp: last }), AT).payload.exp).toBe(last);
     expect(detail(signedToken(goodHeader(), { ...goodClaims(), exp: last + 1 }))).toBe('exp is not a time');
   });
 });
 
-describe('headers that were read before', () => {
-  it('are shared only where nothing in them can be changed', () => {
+describe('cached headers', () => {
+  it('are shared only if nothing in them can be changed', () => {
     const strange = signedToken({ ...goodHeader(), x: { admin: false }, y: 'text' });
     Object.assign(parseCompactJws(strange).header.x as object, { admin: true });
     expect(parseCompactJws(strange).header.x).toEqual({ admin: false });
@@ -149,7 +149,7 @@ describe('headers that were read before', () => {
 });
 
 describe('signatures', () => {
-  it('of ES256 have 64 bytes: one whose s lost its leading zero is refused, though the number is the same', () => {
+  it('of ES256 have 64 bytes: one without a leading zero of s is refused', () => {
     for (let n = 0; ; n += 1) {
       const token = signedToken(goodHeader(ec), { ...goodClaims(), n }, ec);
       const bytes = Buffer.from(token.split('.')[2] ?? '', 'base64url');
@@ -161,7 +161,7 @@ describe('signatures', () => {
     }
   });
 
-  it('of PS256 are judged by the time that is given, not by the clock of the machine', () => {
+  it('of PS256 are verified independently of the clock of the machine', () => {
     const key = generateSigningKey('RS256');
     const [jwk] = publicJwks([key]).keys;
     const keys = createKeySet({ keys: [{ ...jwk, alg: 'PS256' }] });
@@ -182,7 +182,7 @@ describe('signatures', () => {
     expect(() => verifier.verify(rs256, AT)).toThrow(RescindError);
   });
 
-  it('of a payload beside another header or payload are of neither', () => {
+  it('are refused beside another header or payload', () => {
     const [, otherPayload] = rawToken(header, payloadWith('"x":1')).split('.');
     for (const key of [rsa, ec]) {
       const [head, , signature] = signedToken(goodHeader(key), goodClaims(), key).split('.');

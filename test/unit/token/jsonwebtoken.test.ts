@@ -19,7 +19,7 @@ function jsonwebtokenTakes(token: string, key: KeyObject, alg: jwt.Algorithm): b
   }
 }
 
-/** Of a token that passes the gate with a good header: both say the same of its signature. */
+/** For a well-formed token with a valid header both verifiers agree about the signature. */
 function expectSameAnswer(token: string, one: typeof rsa): boolean {
   const mine = refusal(() => verifier.verify(token, AT));
   const theirs = jsonwebtokenTakes(token, one.publicKey, one.alg);
@@ -32,8 +32,8 @@ const bytesOf = (token: string) => Buffer.from(token.split('.')[2] ?? '', 'base6
 const withSignature = (token: string, bytes: Uint8Array) =>
   token.split('.').with(2, Buffer.from(bytes).toString('base64url')).join('.');
 
-describe('a signature is judged as jsonwebtoken judges it', () => {
-  it('when it is good, whatever is in the claims, and the claims are read alike', () => {
+describe('a signature is verified as by jsonwebtoken', () => {
+  it('when it is valid, whatever the claims, which are parsed alike', () => {
     const claims = fc.dictionary(fc.string({ unit: 'grapheme' }), fc.jsonValue({ maxDepth: 3 }), { maxKeys: 6 });
     fc.assert(
       fc.property(anyKey, claims, (one, extra) => {
@@ -47,7 +47,7 @@ describe('a signature is judged as jsonwebtoken judges it', () => {
     );
   });
 
-  it('when a bit of it is another, or bytes are missing, added or repeated', () => {
+  it('when a bit differs, or bytes are missing, added or repeated', () => {
     const good = new Map([rsa, ec].map((one) => [one, signedToken(goodHeader(one), goodClaims(), one)]));
     const change = fc.oneof(
       fc.nat().map((bit) => (bytes: Buffer) => {
@@ -78,7 +78,7 @@ describe('a signature is judged as jsonwebtoken judges it', () => {
     );
   });
 
-  it('when what is signed is another text', () => {
+  it('when another text is signed', () => {
     fc.assert(
       fc.property(anyKey, fc.constantFrom(...Object.keys(goodClaims())), fc.jsonValue(), (one, name, value) => {
         const claims = { ...goodClaims(), [name]: value };
@@ -109,7 +109,7 @@ describe('a signature is judged as jsonwebtoken judges it', () => {
   });
 });
 
-describe('every algorithm that is taken', () => {
+describe('every supported algorithm', () => {
   const rsaPair = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const pairs = {
     RS256: rsaPair,
@@ -137,7 +137,7 @@ describe('every algorithm that is taken', () => {
     }
   });
 
-  it('RS256 and PS256 are not taken for each other, though the key would do', () => {
+  it('RS256 and PS256 are not confused, although the key fits both', () => {
     const { publicKey, privateKey } = rsaPair;
     const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'RS256' };
     const one = verifierOf({ keys: createKeySet({ keys: [jwk] }), algorithms: ['RS256', 'PS256'] });

@@ -25,7 +25,7 @@ function jwkOf(key: SigningKey) {
 }
 
 describe('a signing key', () => {
-  it.each(keyPairs)('is made for %s, and jose takes it', async (alg, key) => {
+  it.each(keyPairs)('is generated for %s, and accepted by jose', async (alg, key) => {
     expect(key.alg).toBe(alg);
     expect(key.privateKey.type).toBe('private');
     expect(key.publicKey.type).toBe('public');
@@ -37,11 +37,11 @@ describe('a signing key', () => {
     expect(() => generateSigningKey('HS256' as 'RS256')).toThrow(TypeError);
   });
 
-  it.each(keyPairs)('is named by its thumbprint as jose computes it: %s', async (_, key) => {
+  it.each(keyPairs)('has the thumbprint that jose computes: %s', async (_, key) => {
     expect(key.kid).toBe(await jose.calculateJwkThumbprint({ ...jwkOf(key) }));
   });
 
-  it.each(keyPairs)('goes through PEM unchanged: %s', async (alg, key) => {
+  it.each(keyPairs)('is unchanged by PEM: %s', async (alg, key) => {
     const pem = signingKeyToPem(key);
     expect(pem).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
     await expect(jose.importPKCS8(pem, alg)).resolves.toBeDefined();
@@ -65,7 +65,7 @@ describe('a signing key', () => {
     expect(() => signingKeyFromPem(key.export({ type: 'pkcs8', format: 'pem' }).toString())).toThrow(TypeError);
   });
 
-  it('is refused without a word about the file', () => {
+  it('is refused without a quote of the file', () => {
     const pem = signingKeyToPem(rsa);
     const publicPem = rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString();
     const locked = rsa.privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' });
@@ -110,7 +110,7 @@ describe('a signer', () => {
     },
   );
 
-  it('refuses what is not an object, and a type that is none', () => {
+  it('refuses payloads that are not objects, and invalid types', () => {
     const sign = createSigner(rsa, { typ: 'at+jwt' });
     for (const payload of [null, [], 'text', 5, undefined]) expect(() => sign(payload as object)).toThrow(TypeError);
     for (const typ of ['', 'a b', 'é', '\n', undefined, 5]) {
@@ -120,7 +120,7 @@ describe('a signer', () => {
 });
 
 describe('a published set', () => {
-  it('has the public members only, in the order given', () => {
+  it('has the public members only, in the given order', () => {
     const { keys } = publicJwks([rsa, ec]);
     expect(keys.map((key) => Object.keys(key).sort())).toEqual([
       ['alg', 'e', 'kid', 'kty', 'n', 'use'],
@@ -132,7 +132,7 @@ describe('a published set', () => {
     ]);
   });
 
-  it('cannot be made of a private key', () => {
+  it('cannot be created from a private key', () => {
     expect(() => publicJwks([{ kid: 'a', alg: 'RS256', publicKey: rsa.privateKey }])).toThrow(TypeError);
     expect(() => publicJwks([{ kid: 'a', alg: 'RS256', publicKey: generateKeyPairSync('ed25519').publicKey }])).toThrow(
       TypeError,
@@ -152,7 +152,7 @@ describe('a key set', () => {
     for (const kid of ['', '__proto__', 'toString', ec.kid]) expect(set.find(kid, 'RS256')).toBeUndefined();
   });
 
-  it('takes the keys of another maker', async () => {
+  it('accepts the keys of another implementation', async () => {
     const { publicKey } = await jose.generateKeyPair('RS256', { extractable: true });
     const set = createKeySet({
       keys: [{ ...(await jose.exportJWK(publicKey)), kid: 'a', alg: 'RS256', use: 'sig', x5t: 'x' }],
@@ -212,7 +212,7 @@ describe('a key set', () => {
     expect(refusal(() => createKeySet({ keys: [bad] }))).toBe('keys_unavailable');
   });
 
-  it('leaves out a name that stands for two keys of one algorithm, in whatever order', () => {
+  it('omits a name of two keys of one algorithm, in any order', () => {
     const other = { ...jwkOf(generateSigningKey()), kid: good.kid };
     for (const keys of [
       [good, other, jwkOf(ec)],

@@ -41,15 +41,15 @@ const tokens = new Map([rsa, ec].map((one) => [one, signed(one)]));
 const goodToken = key.map((one) => tokens.get(one) ?? '');
 
 describe('a good token', () => {
-  it('is accepted by both', async () => {
+  it('is accepted by this verifier and by jose', async () => {
     for (const token of tokens.values()) expect(await acceptedByBoth(token)).toBe(true);
   });
 
-  it('made by jose is accepted by both', async () => {
+  it('made by jose is accepted by this verifier and by jose', async () => {
     const isFree = (name: string) => !Object.hasOwn(goodClaims(), name) && name !== 'nbf';
     const claims = fc
       .dictionary(fc.string({ minLength: 1 }).filter(isFree), fc.jsonValue({ maxDepth: 4 }), { maxKeys: 5 })
-      // The one name that jose takes and the gate does not.
+      // The one name that jose takes and parseCompactJws does not.
       .filter((extra) => !JSON.stringify(extra).includes('__proto__'));
     await fc.assert(
       fc.asyncProperty(key, claims, async (one, extra) => {
@@ -66,8 +66,8 @@ describe('a good token', () => {
   });
 });
 
-describe('a token changed on its way is refused', () => {
-  it('in one character', async () => {
+describe('a changed token is refused', () => {
+  it('when one character differs', async () => {
     const character = fc.oneof(
       fc.constantFrom(...'ABCXYZabcxyz0189-_.=+/ \n\0'),
       fc.string({ minLength: 1, maxLength: 1, unit: 'binary' }),
@@ -83,7 +83,7 @@ describe('a token changed on its way is refused', () => {
     );
   });
 
-  it('in any one part by whatever', async () => {
+  it('when one part is replaced', async () => {
     await fc.assert(
       fc.asyncProperty(goodToken, fc.nat(2), fc.uint8Array({ maxLength: 300 }), async (token, part, bytes) => {
         const changed = token.split('.').with(part, Buffer.from(bytes).toString('base64url')).join('.');
@@ -93,7 +93,7 @@ describe('a token changed on its way is refused', () => {
     );
   });
 
-  it('by cutting, repeating and swapping', async () => {
+  it('when it is truncated, repeated or its parts are swapped', async () => {
     await fc.assert(
       fc.asyncProperty(
         goodToken,
@@ -117,8 +117,8 @@ describe('a token changed on its way is refused', () => {
   });
 });
 
-describe('a token signed with the right key, and strange', () => {
-  it('in its header: never accepted where jose refuses', async () => {
+describe('a malformed token signed with the right key', () => {
+  it('is never accepted where jose refuses its header', async () => {
     const names = fc.constantFrom('alg', 'typ', 'kid', 'crit', 'b64', 'zip', 'jwk', 'jku', 'x5c', 'x5u', 'cty', 'x');
     const values = fc.oneof(
       fc.jsonValue({ maxDepth: 2 }),
@@ -144,7 +144,7 @@ describe('a token signed with the right key, and strange', () => {
     );
   });
 
-  it('in a claim: never accepted where jose refuses', async () => {
+  it('is never accepted where jose refuses a claim', async () => {
     const names = fc.constantFrom(...Object.keys(goodClaims()), 'nbf');
     const times = fc.integer({ min: -120, max: 1_020 }).map((seconds) => AT / 1000 + seconds);
     const values = fc.oneof(fc.jsonValue({ maxDepth: 2 }), times, times.map(String), fc.constant(['prices']));
@@ -156,7 +156,7 @@ describe('a token signed with the right key, and strange', () => {
     );
   });
 
-  it('in the text of its payload: never accepted where jose refuses', async () => {
+  it('is never accepted where jose refuses the text of its payload', async () => {
     const payload = Buffer.from(JSON.stringify(goodClaims()));
     await fc.assert(
       fc.asyncProperty(
@@ -174,8 +174,8 @@ describe('a token signed with the right key, and strange', () => {
   });
 });
 
-describe('the gate', () => {
-  it('takes one of all spellings: what it lets through is its parts in base64url', () => {
+describe('parseCompactJws', () => {
+  it('accepts one encoding only: the accepted text is its parts in base64url', () => {
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(fc.constantFrom(...tokens.values()), bytes, (token, signature) => {
@@ -186,7 +186,7 @@ describe('the gate', () => {
     );
   });
 
-  it('answers whatever text with a token or with token_malformed', () => {
+  it('returns a token or throws token_malformed for every text', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.base64String(),
@@ -202,7 +202,7 @@ describe('the gate', () => {
     );
   });
 
-  it('finds a name given twice wherever it is, and only there', () => {
+  it('finds a duplicate member wherever it is, and nothing else', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 4 }), fc.string(), (value, name) => {
         fc.pre(!JSON.stringify([value, name]).includes('__proto__'));

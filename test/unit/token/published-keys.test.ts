@@ -43,7 +43,7 @@ function verdict(keys: readonly unknown[], token: string, algorithms: readonly A
 describe('a key without alg', () => {
   const keys = [{ ...rsa.jwk, kid: 'a', use: 'sig', x5t: 'x', issuer: 'https://issuer.example' }];
 
-  it('verifies the algorithms that are configured and that its type and curve suit', async () => {
+  it('verifies the configured algorithms that fit its type and curve', async () => {
     for (const alg of ALL) {
       const key = await makeKey(alg);
       const token = await key.sign({ alg, kid: 'a' });
@@ -60,20 +60,20 @@ describe('a key without alg', () => {
     expect(verdict([{ ...ed.jwk, kid: 'a' }], await rsa.sign({ kid: 'a' }))).toBe('token_key_unknown');
   });
 
-  it('is never the secret of an HMAC, whatever is configured', async () => {
+  it('is never used as the secret of an HMAC, whatever is configured', async () => {
     expect(() => verdict(keys, '', ['HS256' as Algorithm])).toThrow(TypeError);
     const set = createKeySet({ keys });
     for (const alg of ['HS256', 'HS512', 'none', '', 'toString']) expect(set.find('a', alg)).toBeUndefined();
   });
 
-  it('with alg verifies that algorithm alone', async () => {
+  it('verifies one algorithm only when it has alg', async () => {
     const bound = [{ ...rsa.jwk, kid: 'a', alg: 'PS256' }];
     expect(verdict(bound, await rsa.sign({ kid: 'a' }))).toBe('token_key_unknown');
   });
 });
 
 describe('a key without kid', () => {
-  it('verifies tokens without kid, and with one that is no key’s', async () => {
+  it('verifies tokens without kid, and with an unknown one', async () => {
     const keys = [rsa.jwk, { ...ec.jwk, kid: 'b', alg: 'ES256' }];
     expect(verdict(keys, await rsa.sign({}))).toBe('accepted');
     expect(verdict(keys, await rsa.sign({ kid: 'any' }))).toBe('accepted');
@@ -92,7 +92,7 @@ describe('a key without kid', () => {
     expect(createKeySet({ keys: [ed.jwk] }).kids()).toEqual([await jose.calculateJwkThumbprint(ed.jwk)]);
   });
 
-  it('is not guessed where there are two', async () => {
+  it('verifies nothing when there are two', async () => {
     expect(verdict([rsa.jwk, otherRsa.jwk], await rsa.sign({}))).toBe('token_key_unknown');
     expect(verdict([rsa.jwk, rsa.jwk], await rsa.sign({}))).toBe('accepted');
     expect(verdict([rsa.jwk, ec.jwk], await ec.sign({}))).toBe('accepted');
@@ -105,14 +105,14 @@ describe('a token without kid', () => {
     { ...ec.jwk, kid: 'b', alg: 'ES256' },
   ];
 
-  it('is verified by the only key that suits its algorithm, which keeps its name', async () => {
+  it('is verified by the only key that fits its algorithm, under the name of the key', async () => {
     expect(verdict(named, await ec.sign({}))).toBe('accepted');
     expect(createKeySet({ keys: named }).nameOf(undefined, 'ES256')).toBe('b');
     const twoOfOne = [...named, { ...otherRsa.jwk, kid: 'c', alg: 'RS256' }];
     expect(verdict(twoOfOne, await rsa.sign({}))).toBe('token_key_unknown');
   });
 
-  it('is refused unless the verifier takes it', async () => {
+  it('is refused unless the verifier accepts it', async () => {
     const verifier = verifierOf({ keys: createKeySet({ keys: named }) });
     const token = await rsa.sign({});
     expect(refusal(() => verifier.verify(token, AT))).toBe('token_key_unknown');
@@ -120,7 +120,7 @@ describe('a token without kid', () => {
 });
 
 describe('one kid for two algorithms', () => {
-  it('stands for both keys, each for its own', async () => {
+  it('names both keys, each for its own algorithm', async () => {
     const keys = [
       { ...rsa.jwk, kid: 'a', alg: 'RS256' },
       { ...otherRsa.jwk, kid: 'a', alg: 'PS256' },
@@ -154,7 +154,7 @@ describe('EdDSA (RFC 8037) and Ed25519 (RFC 9864)', () => {
     }
   });
 
-  it('is verified in bulk, too', async () => {
+  it('are verified by the bulk verifier too', async () => {
     const keys = createKeySet({ keys: [{ ...ed.jwk, kid: 'a', alg: 'EdDSA' }] });
     const options = { keys, issuer: 'https://issuer.example', audience: 'prices', typ: ['at+jwt'] };
     await using bulk = openBulkVerifier({ ...options, algorithms: ['Ed25519'], telemetry: silentTelemetry });
@@ -164,7 +164,7 @@ describe('EdDSA (RFC 8037) and Ed25519 (RFC 9864)', () => {
   });
 });
 
-it('one key that cannot be used takes none of the others away', async () => {
+it('an unusable key does not affect the others', async () => {
   const keys = [
     { ...rsa.jwk, kid: 'enc', use: 'enc', alg: 'RSA-OAEP' },
     { kty: 'AKP', alg: 'ML-DSA-65', kid: 'new', pub: 'AAAA' },
@@ -179,7 +179,7 @@ it('one key that cannot be used takes none of the others away', async () => {
   expect(verdict(keys, await ec.sign({ kid: 'good' }))).toBe('accepted');
 });
 
-it('kidMayBeAbsent and the algorithms are options of a verifier, and checked', () => {
+it('a verifier checks kidMayBeAbsent and algorithms', () => {
   const keys = createKeySet({ keys: [rsa.jwk] });
   const options = { keys, issuer: 'https://issuer.example', audience: 'prices', typ: ['at+jwt'] };
   expect(() => createVerifier({ ...options, algorithms: ['ed25519' as Algorithm] })).toThrow(

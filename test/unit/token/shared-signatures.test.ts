@@ -16,7 +16,7 @@ const sharing = (keys: { find: (kid: string | undefined) => ReturnType<typeof ke
 const claims = (sub: string) => ({ ...goodClaims(), sub });
 
 describe('verifiers that share signatures', () => {
-  it('take a text that another found signed by the same key', () => {
+  it('accept a text that another one verified with the same key', () => {
     const token = signedToken(goodHeader(), claims('shared'));
     const first = sharing(keysOf(rsa).keys).verify(token, AT);
     const { publicKey, keys } = keysOf(rsa);
@@ -25,7 +25,7 @@ describe('verifiers that share signatures', () => {
     expect(equals).toHaveReturnedWith(true);
   });
 
-  it('compute the signature of the same text by another key of the same name', () => {
+  it('compute the signature when another key has the same name', () => {
     const token = signedToken(goodHeader(), claims('other key'));
     sharing(keysOf(rsa).keys).verify(token, AT);
     const other: SigningKey = { ...generateSigningKey('RS256'), kid: rsa.kid };
@@ -46,7 +46,7 @@ describe('verifiers that share signatures', () => {
     }
   });
 
-  it('refuse a text whose key is no longer in the set, and one that is for somebody else', () => {
+  it('refuse a text whose key is no longer in the set, and one for another audience', () => {
     const token = signedToken(goodHeader(), claims('revoked key'));
     sharing(keysOf(rsa).keys).verify(token, AT);
     expect(refusal(() => sharing({ find: () => undefined }).verify(token, AT))).toBe('token_key_unknown');

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 const claims = { iss: 'https://login.example', iat: 1_800_000_000, exp: 1_800_000_900, name: 'Zoë', list: [1, 'two'] };
 
-test('signs in a thread what jsonwebtoken signs, byte by byte', async () => {
+test('signs in a thread with the bytes of jsonwebtoken', async () => {
   const key = generateSigningKey();
   const typ = 'at+jwt';
   const all = Array.from({ length: 8 }, (_, at) => ({ ...claims, at }));
@@ -12,7 +12,7 @@ test('signs in a thread what jsonwebtoken signs, byte by byte', async () => {
   expect(signed).toEqual(all.map(createSigner(key, { typ })));
 });
 
-test('ES256 too, where no two signatures are alike', async () => {
+test('signs ES256, whose signatures are random', async () => {
   const key = generateSigningKey('ES256');
   const keys = createKeySet(publicJwks([key]));
   const verifier = createVerifier({ keys, issuer: claims.iss, audience: null, typ: ['at+jwt'] });
@@ -24,6 +24,6 @@ test('ES256 too, where no two signatures are alike', async () => {
   expect(verifier.verify(ours, claims.iat * 1000).payload).toEqual(claims);
 });
 
-test('a typ that is none is the caller’s mistake', () => {
+test('throws a TypeError for an invalid typ', () => {
   expect(() => createThreadSigner(generateSigningKey('ES256'), { typ: 'a b' })).toThrow(/typ/);
 });

@@ -1,12 +1,5 @@
 export type { ConfigurationProblem, Environment } from './environment.ts';
-export {
-  ConfigurationError,
-  configurationTable,
-  configuredFile,
-  environmentNotes,
-  markdownTable,
-  readConfiguration,
-} from './read.ts';
+export { ConfigurationError, configuredFile, readConfiguration } from './read.ts';
 export { setting } from './setting.ts';
 export { guardOptions, guardSettings, processSettings } from './settings.ts';
 export type { ConfiguredTransport, KafkaConnection, TransportContext } from './transports.ts';

@@ -69,13 +69,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** @throws RescindError `request_invalid` */
+/** Validates the parameters of the path. @throws RescindError `request_invalid` */
 export function readParams<T>(request: Request, schema: z.ZodType<T>): T {
   return validated(schema, { ...request.params });
 }
 
 /**
- * The parameters in the address after `?`. One that is given twice is refused: which counts would be anybody's guess.
+ * Reads and validates the query. A duplicate parameter is refused: parsers differ in which one they keep.
  * @throws RescindError `request_invalid`
  */
 export function readQuery<T>(request: Request, schema: z.ZodType<T>): T {
@@ -84,8 +84,8 @@ export function readQuery<T>(request: Request, schema: z.ZodType<T>): T {
 }
 
 /**
- * The parameters of a form that a schema knows, those without a value left out. @throws RescindError `request_invalid` for
- * one that is given twice and of which the schema has no list
+ * The parameters of a form that the schema has, without those that have no value.
+ * @throws RescindError `request_invalid` for a duplicate parameter, unless the schema has a list
  */
 function formParameters(parameters: URLSearchParams, schema: z.ZodType): Record<string, string | string[]> {
   const known = schema instanceof z.ZodObject ? (schema.shape as Record<string, z.ZodType>) : {};

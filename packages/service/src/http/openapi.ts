@@ -155,9 +155,9 @@ function answersOf(answers: Operation['answers'], schemas: Json): Json {
 }
 
 function answerOf({ description, schema, type = 'application/json', headers = {} }: OperationAnswer, schemas: Json) {
-  const named = Object.entries(headers).map(([name, says]) => [
+  const named = Object.entries(headers).map(([name, text]) => [
     name,
-    { description: says, schema: { type: 'string' } },
+    { description: text, schema: { type: 'string' } },
   ]);
   return {
     description,

@@ -27,8 +27,8 @@ test.each(corpus)('security $security: refuses $what', ({ text, code }) => {
   expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false);
 });
 
-describe('thousands at a time', () => {
-  it('are answered each as it would be alone, whatever stands beside it', async () => {
+describe('the bulk verifier', () => {
+  it('answers each token as the verifier does', async () => {
     const good = [rsa, ec].map((key) => signedToken(goodHeader(key), goodClaims(), key));
     const texts = corpus.flatMap(({ text }, at) => [text, good[at % 2] as string]);
     const answers = await bulk.verifyAll(texts, AT);
@@ -37,7 +37,7 @@ describe('thousands at a time', () => {
     expect(answers[1]).toEqual(verifier.verify(texts[1] as string, AT));
   });
 
-  it('finish when it is closed under way, with the same answers', async () => {
+  it('finishes with the same answers when it is closed meanwhile', async () => {
     const closing = openBulkVerifier({ ...options, telemetry: silentTelemetry });
     const texts = [signedToken(), `${signedToken()} `, signedToken(goodHeader(ec), goodClaims(), rsa)];
     const answering = closing.verifyAll(texts, AT);
@@ -47,20 +47,20 @@ describe('thousands at a time', () => {
   });
 });
 
-describe('what is signed as it should be, and is not wanted', () => {
-  it('security 2: refuses the very token of RFC 7515 A.2 under its own key, for having no name, type and issuer', () => {
+describe('correctly signed tokens that are refused', () => {
+  it('security 2: refuses the token of RFC 7515 A.2 under its own key, without kid, type and issuer', () => {
     const jwk = { ...RFC_7515_A2_KEY, kid: 'rfc', alg: 'RS256', use: 'sig' };
     const keys = createKeySet({ keys: [jwk] });
     const lenient = createVerifier({ ...options, keys, issuer: 'joe', audience: null, requiredClaims: [] });
     expect(refusal(() => lenient.verify(RFC_7515_A2, 1_300_000_000_000))).toBe('token_type_wrong');
   });
 
-  it('security 2: a key of 1 024 bits is none', () => {
+  it('security 2: refuses a key of 1 024 bits', () => {
     const jwk = { ...weakKey().publicKey.export({ format: 'jwk' }), kid: 'weak', alg: 'RS256', use: 'sig' };
     expect(() => createKeySet({ keys: [jwk] })).toThrow('no usable key');
   });
 
-  it('the other signature of ES256 is another text of the same token, with the same claims', () => {
+  it('the second signature of ES256 is another text of the same token, with the same claims', () => {
     const token = signedToken(goodHeader(ec), goodClaims(), ec);
     const twin = otherSignature(token);
     expect(twin).not.toBe(token);
@@ -85,7 +85,7 @@ describe('security 11: the work is bounded by the length', () => {
     expect(workOn(text)).toEqual({ decoded: 0, parsed: 0 });
   });
 
-  it('decodes no character twice and parses two objects at most, whatever comes', () => {
+  it('decodes no character twice and parses two objects at most, for all tokens', () => {
     const texts = corpus.map(({ text }) => text);
     const pieces = fc.constantFrom(...texts.filter((text) => text.length < 9_000), signedToken());
     const spliced = fc.tuple(pieces, pieces, fc.nat(), fc.nat()).map(([a, b, x, y]) => {

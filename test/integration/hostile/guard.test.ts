@@ -35,7 +35,7 @@ const codeOf = (decision: { accepted: true } | { accepted: false; error: { code:
 /** What can be the value of a header at all; the rest no HTTP client sends and no server takes. */
 const fitsAHeader = ({ text }: HostileToken) => /^[\x20-\x7e]+$/.test(text) && text.trim() === text;
 
-test('security 1 to 16: every hostile token is refused by the decision, and by the answer to a request', async () => {
+test('security 1 to 16: decision and request refuse every hostile token', async () => {
   const { good, guard, middleware } = await openService();
   const url = await serveGuarded(middleware);
   for (const { text, what, code, security } of hostileTokens(good)) {
@@ -54,7 +54,7 @@ test('security 1 to 16: every hostile token is refused by the decision, and by t
   );
 });
 
-test('security 4: an address in a header is never asked, whoever signed', async () => {
+test('security 4: an address in a header is never fetched, whoever signed', async () => {
   let requests = 0;
   const listener = createServer((_request, response) => {
     requests += 1;
@@ -98,7 +98,7 @@ test('security 6: 10 000 random kids cause one fetch at most', async () => {
   expect(fetches() - before).toBeLessThanOrEqual(1);
 });
 
-test('security 9 and 17: no text but the exact one that was accepted is taken from the cache', async () => {
+test('security 9 and 17: the cache accepts only the exact text that was verified', async () => {
   const { issuer, good, guard } = await openService();
   const token = signedToken({ alg: 'ES256', typ: 'at+jwt', kid: ec.kid }, good.claims, ec);
   const others = [token, issuer.token()];
@@ -136,7 +136,7 @@ test('security 20: a revoked token is refused in its other signature too', async
   expect(codeOf(guard.decide(`${token.slice(0, -1)}${token.endsWith('A') ? 'B' : 'A'}`))).not.toBe('accepted');
 });
 
-test('security 11: a token over the cap costs no decoding at the guard, seen or not', async () => {
+test('security 11: the guard decodes no token beyond the limit, cached or not', async () => {
   const { guard } = await openService();
   const text = `${'A'.repeat(20_000)}.${'B'.repeat(20_000)}.${'C'.repeat(1_000_000)}`;
   const work = [vi.spyOn(Buffer, 'from'), vi.spyOn(JSON, 'parse')];
