@@ -10,6 +10,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createAdministrator } from '../support/administration.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { checkOf, fleetOf, untilAll, untilWhole } from '../support/fleet.ts';
+import { testTopic } from '../support/kafka-topic.ts';
 import { waitFor } from '../support/wait.ts';
 
 const PRELOAD = fileURLToPath(new URL('../support/wall-clock.mjs', import.meta.url));
@@ -110,6 +111,34 @@ it.each([
     });
   },
 );
+
+it('a topic with the time of its producers gets no event and no comparison until it is corrected', async () => {
+  const { fleet, brokers, setWall, user } = await stoppedFleet();
+  const { client, issuer } = fleet;
+  const topic = testTopic(brokers, fleet.topic);
+  const { settings } = await topic.describe();
+  const names = ['cleanup.policy', 'retention.ms', 'retention.bytes', 'min.insync.replicas', 'compression.type'];
+  const kept = Object.fromEntries(names.map((name) => [name, String(settings[name])]));
+  await topic.set({ ...kept, 'message.timestamp.type': 'CreateTime' });
+  const end = await topic.end();
+  setWall(HOUR_MS);
+  await issuer.start();
+
+  // As while Kafka is away: by its wall clock, and health names the setting.
+  const { access_token } = await client.login(user, 'not compared');
+  expect(Number(decodeJwt(access_token).iat_ms)).toBeGreaterThan(Date.now() + TOLERANCE_MS);
+  expect(await checkOf(issuer, 'clock')).toMatchObject({ status: 'pass', comparison: 'unknown' });
+  const reason = expect.stringContaining('message.timestamp.type is CreateTime, must be LogAppendTime');
+  await waitFor('the setting in health', async () => (await checkOf(issuer, 'kafka'))?.reason !== undefined);
+  expect(await checkOf(issuer, 'kafka')).toMatchObject({ status: 'warn', reason });
+  expect(await topic.end()).toBe(end);
+
+  await topic.set({ ...kept, 'message.timestamp.type': 'LogAppendTime' });
+  const isParted = async () => (await checkOf(issuer, 'clock'))?.comparison === 'parted';
+  await waitFor('the comparison, without a restart', isParted, 40_000);
+  const refused = await tryLogin(fleet, user);
+  expect([refused.status, codeOf(refused)]).toEqual([503, 'clock_parted']);
+});
 
 it('tokens have the time of Kafka while the operator trusts that, and health and log say so', async () => {
   const { fleet, setWall, user } = await stoppedFleet();

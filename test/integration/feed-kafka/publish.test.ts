@@ -203,6 +203,29 @@ test('notices at a later check that the topic has become unsuitable', async () =
   await waitFor('the finding', () => String(publisher.health()[0]?.reason).includes('retention.ms is 60000'), 20_000);
 });
 
+test('returns the time of the broker, and none while the topic keeps that of the producer', async () => {
+  const { topic, publisher } = await open();
+  const before = Date.now();
+  expect(publisher.appendedAt?.()).toBeUndefined();
+  await publisher.publish(['one']);
+  const appendedAt = Number(publisher.appendedAt?.());
+  // The broker runs on this machine; its clock counts whole milliseconds.
+  expect(appendedAt).toBeGreaterThanOrEqual(before - 1);
+  expect(appendedAt).toBeLessThanOrEqual(Date.now() + 1);
+
+  // Not checked again before the next publications.
+  await topic.set({ 'message.timestamp.type': 'CreateTime', 'compression.type': 'producer' });
+  await waitFor('a publication without the time of the broker', async () => {
+    await publisher.publish(['two']);
+    return publisher.appendedAt?.() === undefined;
+  });
+  await topic.set({ 'message.timestamp.type': 'LogAppendTime', 'compression.type': 'producer' });
+  await waitFor('a publication with it', async () => {
+    await publisher.publish(['three']);
+    return Number(publisher.appendedAt?.()) >= appendedAt;
+  });
+});
+
 test('compresses large sends, not small ones', async () => {
   const { publisher, reader } = await open();
   const gunzips = countGunzips();
