@@ -103,12 +103,13 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   const signing = createEventSigning(issuer, keyrings.event);
   const gate = createWriteGate();
   const theft: { kid: string | null } = { kid: null };
+  let startedAt = issuerClock.now();
   const detector = createRestoreDetector({
     ...files,
     decoder: signing.decoder,
     gate,
     telemetry,
-    startedAt: issuerClock.now(),
+    startedAt: () => startedAt,
     async revokeStolenKey(kid) {
       theft.kid = kid;
       await transactions.run((unit) => revoke(room, unit, { claim: 'kid', value: kid, reason: 'event_key_stolen' }));
@@ -189,6 +190,10 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
       reference,
       telemetry,
     });
+  // A wall clock that was ahead at the start would make all that a thief signs look older than this process.
+  void relay?.compared.then(() => {
+    startedAt = Math.min(startedAt, issuerClock.now());
+  });
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {

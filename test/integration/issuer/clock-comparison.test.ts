@@ -3,9 +3,10 @@ import type { Issuer, IssuerOptions } from '@rescind/issuer';
 import type { Telemetry } from '@rescind/revocation';
 import { createManualClock, silentTelemetry, systemClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
+import { stolenKey } from '../../support/thief.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { House } from './house.ts';
-import { codeOf, house, login, loginAndLogout, payloadOf, refresh, Topic } from './house.ts';
+import { codeOf, house, ISSUER, login, loginAndLogout, payloadOf, refresh, Topic } from './house.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -126,6 +127,20 @@ describe('at a start', () => {
     await waitFor('some acknowledgements', () => topic.records.length > length + 2, 20_000);
     expect(logged('clock_not_compared')).toHaveLength(1);
     expect(clockOf(issuer)).toMatchObject({ comparison: 'unknown' });
+  });
+
+  test('a record of a thief is told from a forgotten one by the slower clock', async () => {
+    const { place, topic } = await ranBefore();
+    const { issuer, logged } = await openWrong(place, topic, HOUR_MS);
+    await issuer.ready;
+    const thief = stolenKey(place.keysPath, ISSUER);
+    const { epoch } = issuer.log.snapshot();
+    const at = Date.now() + 1_000;
+    const times = { iat: Math.floor(at / 1_000), iat_ms: at };
+    await issuer.log.prove(thief.heartbeat(epoch, { head: 99, last: 'x', ...times }));
+    expect(logged('event_key_stolen')).toMatchObject([['error', 'event_key_stolen', { kid: thief.kid }]]);
+    expect(logged('database_restored')).toEqual([]);
+    expect(issuer.log.snapshot().epoch > epoch).toBe(true);
   });
 
   test('a login and a refresh wait for the comparison', async () => {

@@ -32,7 +32,7 @@ interface DetectorOptions {
   readonly gate: WriteGate;
   readonly telemetry: Telemetry;
   /** When this process started, by the issuer's clock: what was signed before may be of a forgotten time. */
-  readonly startedAt: EpochMillis;
+  readonly startedAt: () => EpochMillis;
   /** Revokes the event key that signs, at once. */
   readonly revokeStolenKey: (kid: string) => Promise<void>;
 }
@@ -96,7 +96,7 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     if (!isSigned(record) || record.kid !== keyrings.event.activeKid()) return false;
     if (gate.refusing() !== null || behindHighWater(highWater.read()) !== null || behindKeys() !== null) return false;
     if (revokesItself(record)) return true;
-    return record.epoch === store.log.identity()?.epoch && record.at > startedAt;
+    return record.epoch === store.log.identity()?.epoch && record.at > startedAt();
   }
 
   /** A key that had retired when an epoch was opened has signed nothing in it: whoever signs with it is a thief. */
