@@ -10,7 +10,7 @@ import { openCable } from '../support/cable.ts';
 import { checkOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
-// Each cell of the tables in docs/guard.md: a service with a route for each policy, and real things that are away.
+// Tests each cell of the tables in docs/guard.md: a service with a route for each policy, and processes that are really down.
 
 const POLICIES = ['deny', 'allow', 'introspect', 'always'] as const;
 type Policy = (typeof POLICIES)[number];
@@ -18,7 +18,7 @@ type Row = Readonly<Record<Policy, string>>;
 
 const [good, revokedSince] = tablesOf(readFileSync(new URL('../../docs/guard.md', import.meta.url), 'utf8'));
 
-/** The tables that begin with `policy`: by the first cell of a row, what is answered to each policy. */
+/** The tables that begin with `policy`: for the first cell of each row, the response under each policy. */
 function tablesOf(page: string): [ReadonlyMap<string, Row>, ReadonlyMap<string, Row>] {
   const blocks = page.split(/\n\n+/).filter((block) => /^\| policy /.test(block));
   const [first, second] = blocks.map((block) => {
@@ -34,16 +34,16 @@ function toRow(cells: readonly string[]): Row {
   return { deny, allow, introspect, always };
 }
 
-/** Long enough for the second way to be taken (3 s) and for the cells of a condition. */
+/** Long enough for the follower to read the fallback transport (after 3 s) and for the cells of a condition. */
 const MAX_STALENESS_S = 15;
 const MAIN = fileURLToPath(new URL('../support/policies/main.ts', import.meta.url));
 
 let broker: Broker;
 let fleet: Fleet;
-let way: Cable;
+let link: Cable;
 let alive: Tokens;
 let known: Tokens;
-/** Alive, until a condition revokes one. */
+/** Valid until a condition revokes one. */
 const spare: Tokens[] = [];
 
 const instance = () => fleet.instances[0] as ServiceProcess;
@@ -56,8 +56,8 @@ beforeAll(async () => {
     ...{ brokers: broker.brokers, prices: 0, orders: 0, started: false },
     others: ['first', 'second'].map((name) => ({ name, main: MAIN, environment })),
   });
-  way = await openCable(Number(new URL(fleet.issuer.url).port));
-  for (const one of fleet.instances) one.environment.LOG_URL = `http://127.0.0.1:${way.port}`;
+  link = await openCable(Number(new URL(fleet.issuer.url).port));
+  for (const one of fleet.instances) one.environment.LOG_URL = `http://127.0.0.1:${link.port}`;
   await fleet.issuer.start();
   await fleet.issuer.ready();
   await instance().start();
@@ -72,11 +72,11 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await fleet?.close();
-  await way?.close();
+  await link?.close();
   await broker?.close();
 });
 
-/** What a route answers: `200`, or the code. */
+/** The response of a route: `200`, or the error code. */
 async function answerOf(service: ServiceProcess, policy: Policy, { access_token: token }: Tokens): Promise<string> {
   const answer = await request(`${service.url}/${policy}`, bearer(token));
   return answer.status === 200 ? '200' : (codeOf(answer) ?? String(answer.status));
@@ -96,7 +96,7 @@ async function untilAnswered(service: ServiceProcess, policy: Policy, tokens: To
   });
 }
 
-/** Waits for a view that is read by this way, or that is older than it may be. */
+/** Waits for a view that is read by this transport, or that is stale. */
 async function untilView(state: 'kafka' | 'http' | 'stale'): Promise<void> {
   const holds = async () => {
     if (state === 'stale') return (await checkOf(instance(), 'view'))?.freshness === 'stale';
@@ -106,33 +106,33 @@ async function untilView(state: 'kafka' | 'http' | 'stale'): Promise<void> {
   await waitFor(`the view is ${state}`, holds, 60_000);
 }
 
-/** Revokes one more, and says which: where the log goes on the instance has to hear of it first. */
-async function revokeOne(heard: boolean): Promise<Tokens> {
+/** Revokes one more session and returns its tokens. @param reaches waits until the instance has applied the revocation */
+async function revokeOne(reaches: boolean): Promise<Tokens> {
   const gone = spare.pop() as Tokens;
   expect((await fleet.client.logout(gone.access_token)).status).toBe(204);
-  if (heard) await untilAnswered(instance(), 'allow', gone, 'token_revoked');
+  if (reaches) await untilAnswered(instance(), 'allow', gone, 'token_revoked');
   return gone;
 }
 
-/** A test for each cell of a row: a good token, and one that was known to be revoked before. */
+/** A test for each cell of a row: a valid token, and one whose revocation the instance applied before. */
 function cells(condition: string, service: () => ServiceProcess = instance): void {
   const row = good.get(condition);
-  it.each(POLICIES)(`a good token: %s`, async (policy) => {
+  it.each(POLICIES)(`a valid token: %s`, async (policy) => {
     expect(await answerOf(service(), policy, alive)).toBe(row?.[policy]);
   });
   if (service !== instance) return;
-  it.each(POLICIES)(`one known to be revoked: %s`, async (policy) => {
+  it.each(POLICIES)(`a token revoked before: %s`, async (policy) => {
     expect(await answerOf(service(), policy, known)).toBe('token_revoked');
   });
 }
 
 /** A test for each cell of a row of the second table. */
-function revokedCells(condition: string, heard: boolean): void {
+function revokedCells(condition: string, reaches: boolean): void {
   const row = revokedSince.get(condition);
   let gone: Tokens;
   describe('revoked since', () => {
     beforeAll(async () => {
-      gone = await revokeOne(heard);
+      gone = await revokeOne(reaches);
     });
     it.each(POLICIES)('%s', async (policy) => {
       expect(await answerOf(instance(), policy, gone)).toBe(row?.[policy]);
@@ -140,67 +140,67 @@ function revokedCells(condition: string, heard: boolean): void {
   });
 }
 
-describe('all well', () => {
+describe('all up', () => {
   beforeAll(() => untilView('kafka'));
-  cells('all well');
-  revokedCells('all well', true);
+  cells('all up');
+  revokedCells('all up', true);
 });
 
-describe('Kafka away: killed', () => {
+describe('Kafka down: killed', () => {
   beforeAll(async () => {
     await broker.stop();
     await untilView('http');
   });
-  cells('Kafka away');
-  revokedCells('Kafka away', true);
+  cells('Kafka down');
+  revokedCells('Kafka down', true);
   afterAll(async () => {
     await broker.start();
     await untilView('kafka');
   });
 });
 
-describe('user-management away: frozen', () => {
+describe('user-management down: frozen', () => {
   beforeAll(() => fleet.issuer.pause());
-  cells('user-management away');
+  cells('user-management down');
   afterAll(() => fleet.issuer.resume());
 });
 
-describe('both away: Kafka frozen, user-management killed', () => {
+describe('both down: Kafka frozen, user-management killed', () => {
   beforeAll(async () => {
     await untilView('kafka');
     await Promise.all([broker.pause(), fleet.issuer.stop('SIGKILL')]);
   });
-  cells('both away');
+  cells('both down');
   describe('until the view is stale', () => {
     beforeAll(() => untilView('stale'));
-    cells('stale, user-management away');
+    cells('stale, user-management down');
   });
   afterAll(async () => {
     await broker.resume();
     await fleet.issuer.start();
     await untilView('kafka');
-    // The circuit is closed again.
+    // Waits until the circuit breaker is closed again.
     await untilAnswered(instance(), 'always', alive, '200');
   });
 });
 
-describe('the log cut off on both ways, user-management there', () => {
+describe('the log cut off on both transports, user-management up', () => {
   beforeAll(async () => {
-    way.cut();
+    link.cut();
     await broker.pause();
     await starter().start();
     await untilAnswered(starter(), 'deny', alive, 'view_not_ready');
   });
-  describe('starting', () => cells('starting, the log out of reach', starter));
+  describe('starting', () => cells('starting, the log unreachable', starter));
   describe('until the view is stale', () => {
     beforeAll(() => untilView('stale'));
-    cells('stale, user-management can be asked');
-    revokedCells('stale, user-management can be asked', false);
+    cells('stale, user-management up');
+    revokedCells('stale, user-management up', false);
   });
-  it('and everything is made up for when the log is back', async () => {
+  it('applies everything once the log is back', async () => {
     const gone = spare.pop() as Tokens;
     await fleet.client.logout(gone.access_token);
-    way.mend();
+    link.mend();
     await broker.resume();
     await starter().ready(60_000);
     for (const service of fleet.instances) {

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.close());
 
-it('rubbish, tombstones, forged and unsigned events on the topic change nothing and stop nobody', async () => {
+it('invalid records, tombstones, forged and unsigned events on the topic change nothing and stop no reader', async () => {
   const { client, instances, topic, issuer } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
   const user = await client.register();
   const [alive, revoked] = [await client.login(user, 'alive'), await client.login(user, 'revoked')];
@@ -75,7 +75,7 @@ it('rubbish, tombstones, forged and unsigned events on the topic change nothing 
     expect(bad.reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(values.length);
   }
 
-  // A restart reads it all again.
+  // A restarted instance reads all of them again.
   for (const instance of instances) {
     await instance.stop('SIGKILL');
     await instance.start();

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
-it('works without any Kafka: the embedded default', async () => {
+it('a logout reaches every instance without Kafka, the embedded default', async () => {
   const { client, instances } = await fleetOf();
   const user = await client.register();
   const [laptop, phone] = [await client.login(user, 'laptop'), await client.login(user, 'phone')];
@@ -15,7 +15,7 @@ it('works without any Kafka: the embedded default', async () => {
   expect(await verdictsOf(instances, phone.access_token)).toEqual(['200', '200', '200', '200']);
 });
 
-it('the issuer is away: instances go on with what they know, and have everything when it is back', async () => {
+it('instances decide by their view while the issuer is down, and catch up when it is back', async () => {
   const { client, instances, issuer } = await fleetOf({ prices: 1, orders: 1 });
   const user = await client.register();
   const [alive, revoked] = [await client.login(user, 'alive'), await client.login(user, 'revoked')];
@@ -23,7 +23,7 @@ it('the issuer is away: instances go on with what they know, and have everything
   await untilAll(instances, revoked.access_token, 'token_revoked');
   await issuer.stop('SIGKILL');
   await waitFor(
-    'the loss is told in health',
+    'health reports the loss',
     async () => {
       const views = await Promise.all(instances.map((instance) => checkOf(instance, 'view')));
       return views.every((view) => view?.status === 'warn');
@@ -39,7 +39,7 @@ it('the issuer is away: instances go on with what they know, and have everything
   await untilWhole(instances, 'http');
 });
 
-it('is for services with a credential only, and begins with a heartbeat', async () => {
+it('the event stream requires a credential of a service, and begins with a heartbeat', async () => {
   const { client, issuer, directory } = await fleetOf({ prices: 0, orders: 0 });
   const user = await client.register();
   const tokens = await client.login(user, 'laptop');
