@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 
-interface Told {
+interface DemoResult {
   readonly log: string;
   readonly broker: string | null;
   readonly instances: number;
@@ -15,19 +15,19 @@ const demo = (...args: string[]) =>
 it.each([
   { args: ['--once', '--json'], log: 'embedded' },
   { args: ['--once', '--json', '--kafka'], log: 'kafka' },
-])('npm run demo -- $args tells one JSON object, and every step held', ({ args, log }) => {
+])('npm run demo -- $args prints one JSON object, and every step succeeds', ({ args, log }) => {
   const { status, stdout, stderr } = demo(...args);
-  const told = JSON.parse(stdout) as Told;
+  const result = JSON.parse(stdout) as DemoResult;
   expect(
-    told.steps.filter((step) => !step.ok),
+    result.steps.filter((step) => !step.ok),
     stderr,
   ).toEqual([]);
   expect(status).toBe(0);
-  expect(told.log).toBe(log);
-  expect(told.broker === null).toBe(log === 'embedded');
-  expect(told.instances).toBe(4);
-  expect(told.revokedToDenied.samples).toBe(84);
-  expect(told.revokedToDenied.p50Ms).toBeGreaterThan(0);
+  expect(result.log).toBe(log);
+  expect(result.broker === null).toBe(log === 'embedded');
+  expect(result.instances).toBe(4);
+  expect(result.revokedToDenied.samples).toBe(84);
+  expect(result.revokedToDenied.p50Ms).toBeGreaterThan(0);
 });
 
 it('refuses an option it does not know', () => {

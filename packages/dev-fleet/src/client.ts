@@ -68,7 +68,7 @@ export function createFleetClient(issuerUrl: string): FleetClient {
   const refresh = (refreshToken: string, more: Record<string, string> = {}) =>
     form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: 'web', ...more });
   const forAccount = async (refreshToken: string) =>
-    expectOk(await refresh(refreshToken, { resource: `${issuerUrl}/account` }), 200, 'refresh').body as Tokens;
+    requireStatus(await refresh(refreshToken, { resource: `${issuerUrl}/account` }), 200, 'refresh').body as Tokens;
 
   return {
     async register() {
@@ -76,16 +76,16 @@ export function createFleetClient(issuerUrl: string): FleetClient {
         username: `user-${randomBytes(6).toString('hex')}`,
         password: randomBytes(18).toString('base64url'),
       };
-      expectOk(await json('/register', user), 201, 'register');
+      requireStatus(await json('/register', user), 201, 'register');
       return user;
     },
     async login(user, deviceName, resource) {
-      const answer = expectOk(await json('/login', { ...user, deviceName, resource }), 200, 'login');
+      const answer = requireStatus(await json('/login', { ...user, deviceName, resource }), 200, 'login');
       return answer.body as Tokens;
     },
     refresh: (refreshToken) => refresh(refreshToken),
     forAccount,
-    refreshed: async (refreshToken) => expectOk(await refresh(refreshToken), 200, 'refresh').body as Tokens,
+    refreshed: async (refreshToken) => requireStatus(await refresh(refreshToken), 200, 'refresh').body as Tokens,
     logout: (token) => post('/logout', token),
     logoutEverywhere: async ({ refresh_token }) =>
       post('/logout-everywhere', (await forAccount(refresh_token)).access_token),
@@ -93,7 +93,7 @@ export function createFleetClient(issuerUrl: string): FleetClient {
   };
 }
 
-function expectOk(answer: Answer, status: number, what: string): Answer {
+function requireStatus(answer: Answer, status: number, what: string): Answer {
   if (answer.status !== status) {
     throw new Error(`${what} answered ${answer.status} (${codeOf(answer) ?? 'no code'}) instead of ${status}`);
   }

@@ -121,7 +121,7 @@ async function waitForMetadata(address: string, count: number, deadlineMs: numbe
   while (performance.now() < end) {
     check();
     try {
-      if ((await askBrokerCount(address)) >= count) return;
+      if ((await fetchBrokerCount(address)) >= count) return;
       last = undefined;
     } catch (error) {
       last = error;
@@ -145,19 +145,19 @@ function metadataRequest(): Buffer {
   return request;
 }
 
-function askBrokerCount(address: string): Promise<number> {
+function fetchBrokerCount(address: string): Promise<number> {
   const separator = address.lastIndexOf(':');
   const socket = connect({ host: address.slice(0, separator), port: Number(address.slice(separator + 1)) });
   return new Promise<number>((resolve, reject) => {
-    let answer = Buffer.alloc(0);
+    let response = Buffer.alloc(0);
     socket.setTimeout(ATTEMPT_MS, () => reject(new Error('no answer')));
     socket.once('error', reject);
     socket.once('close', () => reject(new Error('the connection was closed')));
     socket.once('connect', () => socket.write(metadataRequest()));
     socket.on('data', (chunk: Buffer) => {
-      answer = Buffer.concat([answer, chunk]);
+      response = Buffer.concat([response, chunk]);
       // Size, correlation id, number of brokers.
-      if (answer.length >= 12) resolve(answer.readInt32BE(8));
+      if (response.length >= 12) resolve(response.readInt32BE(8));
     });
   }).finally(() => socket.destroy());
 }

@@ -100,7 +100,7 @@ const run = promisify(execFile);
 const KAFKA_VERSION = '4.3.0';
 
 /** Brokers of Kafka 4 require Java 17. */
-const LEAST_JAVA = 17;
+const MIN_JAVA_VERSION = 17;
 
 /** Enough for 43 MB on a slow network; a hanging one must not block a test run. */
 const FETCH_LIMIT_MS = 300_000;
@@ -119,7 +119,7 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
 export async function checkJava(cacheDirectory: string): Promise<string | undefined> {
   const version = await javaVersion();
   if (version === undefined) return 'there is no `java`';
-  if (version < LEAST_JAVA) return `\`java\` is version ${version}, Kafka requires ${LEAST_JAVA} or newer`;
+  if (version < MIN_JAVA_VERSION) return `\`java\` is version ${version}, Kafka requires ${MIN_JAVA_VERSION} or newer`;
   if (existsSync(jarsDirectory(cacheDirectory))) return undefined;
   return run('mvn', ['--version']).then(
     () => undefined,

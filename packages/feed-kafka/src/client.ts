@@ -43,7 +43,7 @@ const LEVELS: Readonly<Record<number, LogLevel>> = {
 /** A line is not repeated within this time: while Kafka is unreachable each attempt has a client of its own that logs the same. */
 const REPEAT_AFTER_MS: DurationMs = 600_000;
 /** Greatest number of remembered lines: more than a cluster has brokers and causes. */
-const MOST_REMEMBERED = 200;
+const MAX_REMEMBERED_LINES = 200;
 /** Of each telemetry the monotonic time at which a line was last written. */
 const loggedAt = new WeakMap<Telemetry, Map<string, number>>();
 
@@ -55,7 +55,7 @@ function isRepeated(telemetry: Telemetry, text: string): boolean {
   const now = performance.now();
   const before = times.get(key);
   if (before !== undefined && now - before < REPEAT_AFTER_MS) return true;
-  if (times.size >= MOST_REMEMBERED) times.clear();
+  if (times.size >= MAX_REMEMBERED_LINES) times.clear();
   times.set(key, now);
   return false;
 }
@@ -154,8 +154,8 @@ function createSockets(): Sockets {
 
 const REDACTED = '[secret]';
 /** Shorter secrets, in characters, are not removed: they occur in ordinary words. */
-const LEAST_SECRET = 4;
-const GREATEST_LENGTH = 500;
+const MIN_SECRET_LENGTH = 4;
+const MAX_LINE_LENGTH = 500;
 
 /** Removes secrets from a text of kafkajs, also where they are encoded (Base64, URL, JSON), and truncates it to 500 characters. */
 function createRedactor(secrets: readonly string[]): (text: string) => string {
@@ -163,10 +163,10 @@ function createRedactor(secrets: readonly string[]): (text: string) => string {
     const base64 = Buffer.from(secret).toString('base64');
     return [secret, base64, base64.replace(/=+$/, ''), encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)];
   });
-  const known = [...new Set(spellings)].filter((text) => text.length >= LEAST_SECRET);
+  const known = [...new Set(spellings)].filter((text) => text.length >= MIN_SECRET_LENGTH);
   return (text) => {
     const redacted = known.reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
-    return redacted.slice(0, GREATEST_LENGTH);
+    return redacted.slice(0, MAX_LINE_LENGTH);
   };
 }
 

@@ -64,7 +64,7 @@ function limitGzip(): void {
 
 const MAGIC = 0x184d2204;
 const STORED = 0x80000000;
-const SHORTEST_MATCH = 4;
+const MIN_MATCH_LENGTH = 4;
 
 /** Decompresses an LZ4 frame, as Kafka's clients write it (LZ4 frame format 1.6). It does not verify checksums. */
 function decompressLz4(compressed: Buffer): Buffer {
@@ -105,7 +105,7 @@ function decompressLz4Block(block: Buffer, output: Output): void {
     if (at === block.length) return;
     const distance = block.readUInt16LE(at);
     at += 2;
-    output.repeat(distance, extend(token & 15) + SHORTEST_MATCH);
+    output.repeat(distance, extend(token & 15) + MIN_MATCH_LENGTH);
   }
 }
 

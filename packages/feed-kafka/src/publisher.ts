@@ -53,9 +53,9 @@ const BATCH_BYTES = 262_144;
 /** Greatest number of records in a send. */
 const BATCH_RECORDS = 1_000;
 const FIRST_RETRY_MS: DurationMs = 200;
-const GREATEST_RETRY_MS: DurationMs = 5_000;
+const MAX_RETRY_MS: DurationMs = 5_000;
 /** An operator has to change an unsuitable topic, which takes longer than a failure of the network. */
-const GREATEST_TOPIC_RETRY_MS: DurationMs = 10_000;
+const MAX_TOPIC_RETRY_MS: DurationMs = 10_000;
 /** Longest check of the topic, its creation included. kafkajs alone waits a minute for a frozen broker. */
 const CHECK_LIMIT_MS: DurationMs = 15_000;
 
@@ -113,8 +113,8 @@ export function openPublisher(options: PublisherOptions): KafkaPublisher {
   const { topic } = connection;
   const topicCheck = createTopicCheck({ ...settings, topic });
   const queue = createSendQueue({ records: BATCH_RECORDS, bytes: requirements.batchBytes });
-  const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
-  const topicBackoff = createBackoff(FIRST_RETRY_MS, GREATEST_TOPIC_RETRY_MS);
+  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
+  const topicBackoff = createBackoff(FIRST_RETRY_MS, MAX_TOPIC_RETRY_MS);
   const closing = new AbortController();
   let producer: ProducerConnection | undefined;
   /** Ends the idle wait. */

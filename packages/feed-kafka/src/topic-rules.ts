@@ -30,7 +30,7 @@ export interface TopicProblem {
   readonly why: string;
 }
 
-interface TopicVerdict {
+interface TopicFindings {
   /** With any of these nothing may be published. */
   readonly problems: readonly TopicProblem[];
   readonly warnings: readonly TopicProblem[];
@@ -112,7 +112,7 @@ function minInsync(value: string, requirements: TopicRequirements, facts: TopicF
 const unless = (good: boolean, suitable: string, why: string) => (good ? undefined : { suitable, why });
 
 /** Compares a topic with the requirements. */
-export function judgeTopic(facts: TopicFacts, requirements: TopicRequirements): TopicVerdict {
+export function checkTopic(facts: TopicFacts, requirements: TopicRequirements): TopicFindings {
   const problems: TopicProblem[] = [];
   const warnings: TopicProblem[] = [];
   if (facts.partitions !== 1) {

@@ -5,7 +5,7 @@ import type { Admin } from 'kafkajs';
 import kafkajs from 'kafkajs';
 import { protocolErrors } from './errors.ts';
 import type { TopicFacts, TopicProblem, TopicRequirements } from './topic-rules.ts';
-import { CHECKED_SETTINGS, describeProblems, judgeTopic, settingsFor } from './topic-rules.ts';
+import { CHECKED_SETTINGS, checkTopic, describeProblems, settingsFor } from './topic-rules.ts';
 
 /** A cluster announces a new topic to all brokers within milliseconds; after five seconds the publisher gives up. */
 const APPEARING_MS: DurationMs = 50;
@@ -66,9 +66,9 @@ export function createTopicCheck(options: TopicCheckOptions): TopicCheck {
     async run(admin) {
       if (goodUntil !== undefined && clock.monotonic() < goodUntil) return;
       goodUntil = undefined;
-      const verdict = judgeTopic(await readOrCreate(admin), requirements);
-      warn(verdict.warnings);
-      if (verdict.problems.length > 0) throw unsuitable(describe(verdict.problems));
+      const findings = checkTopic(await readOrCreate(admin), requirements);
+      warn(findings.warnings);
+      if (findings.problems.length > 0) throw unsuitable(describe(findings.problems));
       goodUntil = clock.monotonic() + checkEveryMs;
     },
     invalidate() {

@@ -31,7 +31,7 @@ export const STALL_MS: DurationMs = 5_000;
 export const OPENING_MS: DurationMs = 15_000;
 const FIRST_RETRY_MS: DurationMs = 200;
 /** A longer wait would delay revocations after an outage. */
-const GREATEST_RETRY_MS: DurationMs = 5_000;
+const MAX_RETRY_MS: DurationMs = 5_000;
 /** After a session that lasted longer the first retry is immediate again. */
 const RESET_BACKOFF_AFTER_MS: DurationMs = 5_000;
 /** A client notices a broker that has lost its leader after 21 s, and recovers by itself. */
@@ -76,7 +76,7 @@ export function kafkaTransport(given: KafkaTransportOptions): Way {
 /** Opens a session, and another one whenever it ends, until it is closed. */
 function openReader(settings: SessionSettings, sink: WaySink): WayConnection {
   const { connection, telemetry, clock } = settings;
-  const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
+  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
   let session: Session | undefined;
   /** Monotonic time at which the session joined its group; undefined: it has not. */
   let openedAt: DurationMs | undefined;

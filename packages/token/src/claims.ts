@@ -4,7 +4,7 @@ import { RescindError } from '@rescind/revocation';
 type Claims = Readonly<Record<string, unknown>>;
 
 /** The greatest time of a `Date`, in seconds. Sums in milliseconds of greater ones are not exact. */
-const MAX_SECONDS = 8.64e12;
+const MAX_TIME_SECONDS = 8.64e12;
 
 /** RFC 7519 section 4.1.1. @throws RescindError `token_issuer_unknown` */
 export function requireIssuer(claims: Claims, issuer: string): void {
@@ -26,17 +26,17 @@ export function requireAudience(claims: Claims, audiences: readonly string[], ot
 /** RFC 7519 section 4.1.4: a token is expired at its `exp`, and after. @throws RescindError `token_claim_wrong`, `token_expired` */
 export function requireUnexpired(claims: Claims, at: EpochMillis, toleranceMs: DurationMs): void {
   const exp = numericDate(claims, 'exp');
-  if (exp === undefined) throw wrong('exp is missing');
+  if (exp === undefined) throw invalidClaim('exp is missing');
   if (!(at < exp * 1000 + toleranceMs)) throw new RescindError('token_expired');
 }
 
 /** Refuses `exp` in kinds of token that do not expire. @throws RescindError `token_claim_wrong` */
 export function requireNoExpiry(claims: Claims): void {
-  if (Object.hasOwn(claims, 'exp')) throw wrong('exp is present');
+  if (Object.hasOwn(claims, 'exp')) throw invalidClaim('exp is present');
 }
 
 /** How far each time may be in the future, in ms. */
-export interface BegunTolerances {
+export interface NotBeforeTolerances {
   readonly iat: DurationMs;
   readonly nbf: DurationMs;
 }
@@ -46,14 +46,14 @@ export interface BegunTolerances {
  * @param issuedAt whether `iat` is required: a token without it cannot be compared with a cut-off
  * @throws RescindError `token_claim_wrong`, `token_not_yet_valid`
  */
-export function requireBegun(
+export function requireStarted(
   claims: Claims,
   at: EpochMillis,
-  tolerances: BegunTolerances,
+  tolerances: NotBeforeTolerances,
   issuedAt: 'required' | 'optional',
 ): void {
   const iat = numericDate(claims, 'iat');
-  if (iat === undefined && issuedAt === 'required') throw wrong('iat is missing');
+  if (iat === undefined && issuedAt === 'required') throw invalidClaim('iat is missing');
   const nbf = numericDate(claims, 'nbf');
   const isAhead = (time: number | undefined, toleranceMs: DurationMs) =>
     time !== undefined && !(time * 1000 <= at + toleranceMs);
@@ -71,7 +71,7 @@ export function requireClaims(claims: Claims, required: readonly RequiredClaim[]
       typeof names === 'string'
         ? isIdentifier(claims, names)
         : names.some((name) => isIdentifier(claims, name) || isList(claims, name));
-    if (!isPresent) throw wrong(`${typeof names === 'string' ? names : names.join(' or ')} is missing or wrong`);
+    if (!isPresent) throw invalidClaim(`${typeof names === 'string' ? names : names.join(' or ')} is missing or wrong`);
   }
 }
 
@@ -98,22 +98,22 @@ export function exactClaims(required: readonly RequiredClaim[]): ReadonlySet<str
 /** @param inexact the claims with an inexact number, as `parseCompactJws` returns them. @throws RescindError `token_claim_wrong` */
 export function requireExact(inexact: readonly string[], names: ReadonlySet<string>): void {
   const inexactClaim = inexact.find((name) => names.has(name));
-  if (inexactClaim !== undefined) throw wrong(`${inexactClaim} is a number that JSON parsers read differently`);
+  if (inexactClaim !== undefined) throw invalidClaim(`${inexactClaim} is a number that JSON parsers read differently`);
 }
 
 /** Refuses claims that only other kinds of token have. @throws RescindError `token_claim_wrong` */
 export function requireAbsent(claims: Claims, names: readonly string[]): void {
-  for (const name of names) if (Object.hasOwn(claims, name)) throw wrong(`${name} is present`);
+  for (const name of names) if (Object.hasOwn(claims, name)) throw invalidClaim(`${name} is present`);
 }
 
 /** A NumericDate (RFC 7519 section 2); undefined when absent. JSON.parse reads `1e400` as Infinity. @throws RescindError */
 function numericDate(claims: Claims, name: string): number | undefined {
   if (!Object.hasOwn(claims, name)) return undefined;
   const value = claims[name];
-  if (typeof value !== 'number' || !(Math.abs(value) <= MAX_SECONDS)) throw wrong(`${name} is not a time`);
+  if (typeof value !== 'number' || !(Math.abs(value) <= MAX_TIME_SECONDS)) throw invalidClaim(`${name} is not a time`);
   return value;
 }
 
-function wrong(detail: string): RescindError {
+function invalidClaim(detail: string): RescindError {
   return new RescindError('token_claim_wrong', { detail });
 }

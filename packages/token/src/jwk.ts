@@ -48,7 +48,7 @@ function isAlgorithm(value: unknown): value is Algorithm {
 }
 
 /** Whether this public or private key can be used with the algorithm. */
-function suits(key: KeyObject, alg: Algorithm): boolean {
+function fits(key: KeyObject, alg: Algorithm): boolean {
   const requirement = REQUIREMENTS[alg];
   const details = key.asymmetricKeyDetails;
   if (requirement.kty === 'EC') return key.asymmetricKeyType === 'ec' && details?.namedCurve === requirement.curve;
@@ -62,15 +62,15 @@ function suits(key: KeyObject, alg: Algorithm): boolean {
  * same computation (RFC 9864 section 2.2). Without: all that fit its type and curve; a verifier restricts them by its own list.
  */
 export function algorithmsOf(key: KeyObject, alg: unknown): readonly Algorithm[] {
-  const fitting = ALGORITHMS.filter((candidate) => suits(key, candidate));
+  const fitting = ALGORITHMS.filter((candidate) => fits(key, candidate));
   if (alg === undefined) return fitting;
-  if (!isAlgorithm(alg) || !suits(key, alg)) return [];
+  if (!isAlgorithm(alg) || !fits(key, alg)) return [];
   return REQUIREMENTS[alg].kty === 'OKP' ? fitting : [alg];
 }
 
 /** The signing algorithm of a key; undefined: neither fits. */
 export function signingAlgorithmOf(key: KeyObject): SigningAlgorithm | undefined {
-  return (['RS256', 'ES256'] as const).find((alg) => suits(key, alg));
+  return (['RS256', 'ES256'] as const).find((alg) => fits(key, alg));
 }
 
 /** A public key as JSON (RFC 7517 section 4), with the members that a verifier needs. */

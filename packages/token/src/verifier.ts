@@ -3,16 +3,16 @@ import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { BegunTolerances, RequiredClaim } from './claims.ts';
+import type { NotBeforeTolerances, RequiredClaim } from './claims.ts';
 import {
   exactClaims,
   requireAbsent,
   requireAudience,
-  requireBegun,
   requireClaims,
   requireExact,
   requireIssuer,
   requireNoExpiry,
+  requireStarted,
   requireUnexpired,
 } from './claims.ts';
 import type { CompactJwsParts, JoseHeader, ParsedHeader } from './compact-jws.ts';
@@ -112,7 +112,7 @@ type Profile = Required<
   readonly audiences: readonly string[] | null;
   readonly audienceClaim: string | undefined;
   readonly exactClaims: ReadonlySet<string>;
-  readonly tolerances: BegunTolerances;
+  readonly tolerances: NotBeforeTolerances;
   readonly types: ReadonlySet<string>;
   readonly algorithms: ReadonlySet<string>;
 };
@@ -152,13 +152,14 @@ const isSignedToken = (key: KeyObject, token: CompactJwsParts): boolean =>
 
 /** Recently verified texts, each whole, with the key of its signature. 4 MB at most. */
 const recentlyVerified = new Map<string, KeyObject>();
-const MOST_RECENT = 64;
+const MAX_RECENTLY_VERIFIED = 64;
 
 function isSignedOrRecent(key: KeyObject, token: CompactJwsParts): boolean {
   const by = recentlyVerified.get(token.text);
   if (by !== undefined && isSameKey(key, by)) return true;
   if (!isSignedToken(key, token)) return false;
-  if (recentlyVerified.size >= MOST_RECENT) recentlyVerified.delete(recentlyVerified.keys().next().value ?? '');
+  if (recentlyVerified.size >= MAX_RECENTLY_VERIFIED)
+    recentlyVerified.delete(recentlyVerified.keys().next().value ?? '');
   recentlyVerified.set(token.text, key);
   return true;
 }
@@ -224,7 +225,7 @@ function checkClaims(claims: Readonly<Record<string, unknown>>, at: EpochMillis,
   if (profile.audiences !== null) requireAudience(claims, profile.audiences, profile.audienceClaim);
   if (profile.expires === 'absent') requireNoExpiry(claims);
   else requireUnexpired(claims, at, profile.expiryToleranceMs);
-  requireBegun(claims, at, profile.tolerances, profile.issuedAt);
+  requireStarted(claims, at, profile.tolerances, profile.issuedAt);
   requireClaims(claims, profile.requiredClaims);
   requireAbsent(claims, profile.absentClaims);
 }

@@ -22,11 +22,14 @@ export function functionsThatTakeObjects(): TakesObject[] {
     { ...options, noEmit: true },
   );
   const checker = program.getTypeChecker();
-  const isOurs = (node: ts.Node) => /(^|\/)packages\/[^/]+\/src\//.test(node.getSourceFile().fileName);
+  const isOurs = (node: ts.Node): boolean => /(^|\/)packages\/[^/]+\/src\//.test(node.getSourceFile().fileName);
 
   function isObject(type: ts.Type): boolean {
     if (type.isUnion()) return type.types.some(isObject);
-    if (type.isIntersection()) return type.types.every(isObject);
+    if (type.isIntersection()) {
+      const areObjects = type.types.every(({ flags }) => (flags & ts.TypeFlags.Object) !== 0);
+      return type.types.every(isObject) || (areObjects && type.aliasSymbol?.getDeclarations()?.some(isOurs) === true);
+    }
     if ((type.flags & ts.TypeFlags.TypeParameter) !== 0) {
       const constraint = type.getConstraint();
       return constraint !== undefined && isObject(constraint);

@@ -45,7 +45,7 @@ export function isLinkedPort(value: string): boolean {
   return PROTOCOL_URL.test(value);
 }
 
-const MOST_EDITS = 2;
+const MAX_EDITS = 2;
 
 /** Variables of the operating system and of shells (POSIX.1-2024, Base Definitions, 8.1 and 8.3) near short names of ours. */
 const ORDINARY: ReadonlySet<string> = new Set([
@@ -65,7 +65,7 @@ export function findMisspelt(environment: Environment, known: readonly string[])
   const names = new Set(known);
   return Object.entries(environment).flatMap(([variable, value = '']) => {
     if (names.has(variable) || ORDINARY.has(variable) || isServiceLink(variable, value)) return [];
-    const meant = known.find((name) => editDistance(variable.toUpperCase(), name, MOST_EDITS) <= MOST_EDITS);
+    const meant = known.find((name) => editDistance(variable.toUpperCase(), name, MAX_EDITS) <= MAX_EDITS);
     if (meant === undefined) return [];
     return [{ variable, problem: `is not a variable of this service and has no effect; ${meant} is one` }];
   });

@@ -21,7 +21,7 @@ export class ConfigurationError extends RescindError {
 const OWN_PREFIX = 'RESCIND_';
 
 /** Longest quoted value, in characters. */
-const MAX_SHOWN = 80;
+const MAX_QUOTED_LENGTH = 80;
 
 const notes = new WeakMap<object, EnvironmentNotes>();
 const sources = new WeakMap<object, { readonly settings: Settings; readonly environment: Environment }>();
@@ -51,7 +51,9 @@ export function configuredFile(configuration: object, name: string): ConfiguredF
       const result = settings.shape[name]?.safeParse(given);
       if (result?.success === true && typeof result.data === 'string') return result.data;
       const [issue] = result?.error?.issues ?? [];
-      throw new ConfigurationError([{ variable, problem: `${shown(settings, name, given)}; ${issue?.message ?? ''}` }]);
+      throw new ConfigurationError([
+        { variable, problem: `${describeValue(settings, name, given)}; ${issue?.message ?? ''}` },
+      ]);
     },
   };
 }
@@ -82,7 +84,7 @@ export function readConfiguration<S extends Settings>(settings: S, environment: 
   for (const issue of result.error?.issues ?? []) {
     const variable = String(issue.path[0] ?? '');
     if (unreadable.has(variable)) continue;
-    problems.push({ variable, problem: `${shown(settings, variable, given[variable])}; ${issue.message}` });
+    problems.push({ variable, problem: `${describeValue(settings, variable, given[variable])}; ${issue.message}` });
   }
   if (!result.success || problems.length > 0) throw new ConfigurationError(problems);
   const ignored = Object.keys(environment).filter((name) => isIgnored(settings, name, environment));
@@ -149,11 +151,12 @@ function missingCompanions(settings: Settings, name: string, given: Readonly<Rec
   return missing.map((variable) => ({ variable, problem: `is not set; must be set when ${name} is` }));
 }
 
-function shown(settings: Settings, name: string, value: string | undefined): string {
+/** Describes the given value for a message; it hides secrets and truncates long values. */
+function describeValue(settings: Settings, name: string, value: string | undefined): string {
   if (value === undefined) return 'is not set';
   if (metaOf(settings, name).hidden) return 'was given (not shown)';
   const text = withoutCredentials(value);
-  return `was given ${JSON.stringify(text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text)}`;
+  return `was given ${JSON.stringify(text.length > MAX_QUOTED_LENGTH ? `${text.slice(0, MAX_QUOTED_LENGTH)}…` : text)}`;
 }
 
 /** Removes user information and query of URLs, which may contain secrets (RFC 3986 sections 3.2.1 and 3.4). */

@@ -41,7 +41,7 @@ export function createApplication(routes: Express, options: ApplicationOptions):
   application.use(allowOrigins(routes, options.corsOrigins ?? []));
   application.use(answerOptions(routes));
   application.use(routes);
-  application.use(refuseUnrouted(routes));
+  application.use(notFound(routes));
   application.use(errorHandler(options.telemetry));
   return application;
 }
@@ -157,7 +157,7 @@ function answerOptions(routes: Express): RequestHandler {
 }
 
 /** Refuses requests without a route: 405 with `Allow` at a known path (RFC 9110 section 15.5.6), else 404. */
-function refuseUnrouted(routes: Express): RequestHandler {
+function notFound(routes: Express): RequestHandler {
   return (request, response) => {
     const allowed = methodsAt(routes, request.path);
     if (allowed.length === 0) return sendError(request, response, new RescindError('not_found'));

@@ -56,7 +56,7 @@ type ErrorFields = {
 /** The innermost cause with a code, else the first cause. */
 function causeFields(first: Error): Pick<ErrorFields, 'cause' | 'causeCode'> {
   let found = first;
-  for (let one: unknown = first, depth = 0; one instanceof Error && depth < MOST_CAUSES; one = one.cause, depth += 1) {
+  for (let one: unknown = first, depth = 0; one instanceof Error && depth < MAX_CAUSES; one = one.cause, depth += 1) {
     if ('code' in one && typeof one.code === 'string') found = one;
   }
   const code = 'code' in found && typeof found.code === 'string' ? { causeCode: found.code } : {};
@@ -72,7 +72,7 @@ function redacted(text: string): string {
 }
 
 /** Longest chain of causes that is followed: it may be circular. */
-const MOST_CAUSES = 8;
+const MAX_CAUSES = 8;
 
 export function sendError(request: Request, response: Response, error: RescindError): void {
   send(response, error, request.path, headersOf(error, error, request));

@@ -80,7 +80,10 @@ export function readParams<T>(request: Request, schema: z.ZodType<T>): T {
  */
 export function readQuery<T>(request: Request, schema: z.ZodType<T>): T {
   const start = request.originalUrl.indexOf('?');
-  return validated(schema, onceEach(new URLSearchParams(start === -1 ? '' : request.originalUrl.slice(start))));
+  return validated(
+    schema,
+    withoutDuplicates(new URLSearchParams(start === -1 ? '' : request.originalUrl.slice(start))),
+  );
 }
 
 /**
@@ -106,7 +109,7 @@ function isList(schema: z.ZodType): boolean {
 }
 
 /** @throws RescindError `request_invalid` */
-function onceEach(parameters: URLSearchParams): Record<string, string> {
+function withoutDuplicates(parameters: URLSearchParams): Record<string, string> {
   const names = [...parameters.keys()];
   const repeated = names.find((name, index) => names.indexOf(name) !== index);
   if (repeated !== undefined) throw requestRefused('must not be given twice', repeated);
@@ -124,12 +127,12 @@ export function wholeNumber(least: number, most: number) {
 }
 
 /** Most items of a page: some 100 kB of sessions. */
-const MOST_PER_PAGE = 200;
-const PER_PAGE = 50;
+const MAX_PER_PAGE = 200;
+const DEFAULT_PER_PAGE = 50;
 
 /** The query `?limit=&after=` of a list. `after` is the `next` of the page before. */
 export const pageQuery = z.strictObject({
-  limit: wholeNumber(1, MOST_PER_PAGE).default(PER_PAGE),
+  limit: wholeNumber(1, MAX_PER_PAGE).default(DEFAULT_PER_PAGE),
   after: z.string().min(1).max(256).optional(),
 });
 

@@ -117,7 +117,7 @@ function describe(each: Operation, schemas: Json): Json {
     security: each.security === undefined ? [] : SECURITY[each.security](each.scopes ?? []),
     ...parametersOf(each, schemas),
     ...(each.body === undefined ? {} : { requestBody: requestBody(each.body, schemas) }),
-    responses: { ...answersOf(each.answers, schemas), ...errorResponses(each) },
+    responses: { ...responsesOf(each.answers, schemas), ...errorResponses(each) },
   };
 }
 
@@ -150,11 +150,11 @@ function requestBody({ type, schema, optional = false }: NonNullable<Operation['
   return { required: !optional, content: { [media]: { schema: described } } };
 }
 
-function answersOf(answers: Operation['answers'], schemas: Json): Json {
-  return Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer, schemas)]));
+function responsesOf(answers: Operation['answers'], schemas: Json): Json {
+  return Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, responseOf(answer, schemas)]));
 }
 
-function answerOf({ description, schema, type = 'application/json', headers = {} }: OperationAnswer, schemas: Json) {
+function responseOf({ description, schema, type = 'application/json', headers = {} }: OperationAnswer, schemas: Json) {
   const named = Object.entries(headers).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' } },

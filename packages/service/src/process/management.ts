@@ -24,7 +24,8 @@ interface ManagementOptions {
   readonly explain?: Explain | undefined;
 }
 
-interface Answer {
+/** A response of the management port. */
+interface ManagementResponse {
   readonly status: number;
   readonly allow?: string;
   readonly type?: string;
@@ -35,14 +36,14 @@ interface Answer {
  * Serves `/livez`, `/readyz`, `/metrics` and `/version`, and `/explain` if it is given, on a port for operators only.
  */
 export function openManagement(options: ManagementOptions): Promise<ListeningServer> {
-  const pages: Readonly<Record<string, () => Answer | Promise<Answer>>> = {
+  const pages: Readonly<Record<string, () => ManagementResponse | Promise<ManagementResponse>>> = {
     '/livez': () => json(200, { status: 'pass' }),
     '/readyz': () => readiness(options),
     '/metrics': async () => ({ status: 200, type: options.metrics.contentType, body: await options.metrics.text() }),
     '/version': () => json(200, { name: options.name, version: options.version }),
   };
   const { explain, port, host, limits, telemetry } = options;
-  const answer = async (request: IncomingMessage): Promise<Answer> => {
+  const answer = async (request: IncomingMessage): Promise<ManagementResponse> => {
     requireUnambiguous(request);
     const path = (request.url ?? '').split('?')[0] ?? '';
     if (path === '/explain' && explain !== undefined) {
@@ -64,7 +65,7 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
 }
 
 /** The HTTP status is the readiness. The body has the worst status of the checks: a service may be degraded and ready. */
-function readiness({ ready, health }: ManagementOptions): Answer {
+function readiness({ ready, health }: ManagementOptions): ManagementResponse {
   const isReady = ready();
   const checks: HealthCheck[] = [{ name: 'ready', status: isReady ? 'pass' : 'fail' }, ...health()];
   const worst = checks.some(({ status }) => status === 'fail')
@@ -75,18 +76,18 @@ function readiness({ ready, health }: ManagementOptions): Answer {
   return json(isReady ? 200 : 503, { status: worst, checks });
 }
 
-function json(status: number, body: object): Answer {
+function json(status: number, body: object): ManagementResponse {
   return { status, body: JSON.stringify(body) };
 }
 
-const wrongMethod = (allow: string): Answer => ({ ...json(405, { code: 'method_wrong' }), allow });
+const wrongMethod = (allow: string): ManagementResponse => ({ ...json(405, { code: 'method_wrong' }), allow });
 
-function refused(error: unknown): Answer {
+function refused(error: unknown): ManagementResponse {
   if (!(error instanceof RescindError)) return json(500, { code: 'internal' });
   return json(error.status, { code: error.code, ...(error instanceof RequestRefused && { issues: error.issues }) });
 }
 
-function send(response: ServerResponse, answer: Answer, headOnly: boolean): void {
+function send(response: ServerResponse, answer: ManagementResponse, headOnly: boolean): void {
   const { status, type = 'application/json', body, allow } = answer;
   const headers = { 'Content-Type': type, 'Cache-Control': 'no-store', 'Content-Length': Buffer.byteLength(body) };
   response.writeHead(status, allow === undefined ? headers : { ...headers, Allow: allow });

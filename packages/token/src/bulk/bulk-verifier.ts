@@ -102,7 +102,7 @@ const IDLE_MS: DurationMs = 10_000;
  * The calling thread takes as long for the rest of an event as a thread takes for its signature. A second thread uses what the calling
  * thread leaves of its core, and other cores if there are any; a single core has nothing left.
  */
-const MOST_THREADS = Math.min(2, availableParallelism());
+const MAX_THREADS = Math.min(2, availableParallelism());
 
 function openSignatureThreads(telemetry: Telemetry): SignatureThreads {
   let threads: SignatureThread[] = [];
@@ -135,7 +135,7 @@ function openSignatureThreads(telemetry: Telemetry): SignatureThreads {
   function leastBusy(): SignatureThread {
     const [first, ...others] = threads;
     const least = others.reduce((a, b) => (b.pending() < (a?.pending() ?? 0) ? b : a), first);
-    if (least !== undefined && (least.pending() === 0 || threads.length === MOST_THREADS)) return least;
+    if (least !== undefined && (least.pending() === 0 || threads.length === MAX_THREADS)) return least;
     const started = openSignatureThread({ answered, failed });
     threads.push(started);
     return started;

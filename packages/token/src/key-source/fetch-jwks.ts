@@ -118,7 +118,7 @@ export function describeFetchFailure(error: unknown): string {
 }
 
 /** Shortest time between fetches: the headers of a server with a wrong clock or cache cannot shorten it. */
-const LEAST_FRESH_MS: DurationMs = 1_000;
+const MIN_FRESH_MS: DurationMs = 1_000;
 
 /**
  * How long a response may be used, if it has `max-age` and `must-revalidate` (RFC 9111 section 5.2.2.2), in ms. Undefined: no
@@ -130,14 +130,14 @@ function freshnessOf(headers: Headers): DurationMs | undefined {
   const age = trimmed.map((text) => /^max-age="?(\d{1,9})"?$/.exec(text)?.[1]).find((value) => value !== undefined);
   if (age === undefined || !trimmed.includes('must-revalidate')) return undefined;
   const spent = /^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? '0';
-  return Math.max(LEAST_FRESH_MS, (Number(age) - Number(spent)) * 1000);
+  return Math.max(MIN_FRESH_MS, (Number(age) - Number(spent)) * 1000);
 }
 
 /** The wait after a first failure: about the time in which a service restarts its listener. */
-const FIRST_WAIT_MS: DurationMs = 250;
+const FIRST_RETRY_MS: DurationMs = 250;
 
 /** The longest wait between failing attempts: an instance without keys refuses all requests. */
-const LONGEST_WAIT_MS: DurationMs = 30_000;
+const MAX_RETRY_MS: DurationMs = 30_000;
 
 /**
  * The wait before the next fetch, in ms. Half of it after a failure, and a tenth of it after a success, is random, so that instances
@@ -149,6 +149,6 @@ const LONGEST_WAIT_MS: DurationMs = 30_000;
  */
 export function waitBeforeNext(failures: number, refreshMs: DurationMs, random: number): DurationMs {
   if (failures === 0) return refreshMs * (0.9 + 0.1 * random);
-  const wait = Math.min(FIRST_WAIT_MS * 2 ** (failures - 1), LONGEST_WAIT_MS, refreshMs);
+  const wait = Math.min(FIRST_RETRY_MS * 2 ** (failures - 1), MAX_RETRY_MS, refreshMs);
   return wait * (0.5 + 0.5 * random);
 }
