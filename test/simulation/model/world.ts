@@ -255,8 +255,8 @@ function isSettled(world: World): boolean {
     if (follower.setup === 'topic' || claim === null) continue;
     if (claim.isForged) return false;
     if (claim.branch !== issuer.database.branch) {
-      // Unless that one's clock was ahead: its time stands until the present one has passed it.
-      if (claim.readAt + claim.aheadMs < world.now()) return false;
+      // Unless that one's clock led: views are ordered by its time, which stands until the present one has passed it.
+      if ((state?.wholeAt ?? 0) < world.now()) return false;
       continue;
     }
     checkAll(
