@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
-import { doors, root } from './doors.ts';
+import { entryPoints, root } from './entry-points.ts';
 
 /** The tests that are to notice a mutant of the cache of verified tokens. */
 export default defineConfig({
   root,
-  resolve: { alias: doors() },
+  resolve: { alias: entryPoints() },
   test: {
     // Keys that change and times that pass come from real servers.
     include: ['test/unit/guard/cache*.test.ts', 'test/integration/guard/races.test.ts'],

@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
-import { doors, root } from './doors.ts';
+import { entryPoints, root } from './entry-points.ts';
 
 /** The tests that are to notice a mutant of judge, merge, parser and verifier: fast, and without a broker. */
 export default defineConfig({
   root,
-  resolve: { alias: doors() },
+  resolve: { alias: entryPoints() },
   test: {
     include: ['test/unit/revocation/**/*.test.ts', 'test/unit/token/**/*.test.ts', 'test/unit/hostile/**/*.test.ts'],
     // Thousands of runs a mutant, each with a signature or two: what these find, the others do by name.

@@ -7,18 +7,18 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A port of this machine: whoever connects is told the address of the one Kafka of this run. */
-    kafkaDoor: number;
+    /** A local port that responds to a connection with the address of the one Kafka of this run. */
+    kafkaAddressPort: number;
   }
 }
 
 /**
- * One Kafka for a whole run of tests: started when the first test asks for it, and not at all when none does. Closed
- * when the run ends, in whatever way.
+ * One Kafka for a whole test run. It starts when the first test requires it, and not at all if none does. It is closed
+ * when the run ends, however it ends.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   let opening: Promise<Broker> | undefined;
-  const door = createServer((socket) => {
+  const server = createServer((socket) => {
     socket.on('error', () => undefined);
     opening ??= openBroker({ log: (line) => console.error(line) });
     opening.then(
@@ -26,11 +26,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
       (error: unknown) => socket.end(JSON.stringify({ error: String(error) })),
     );
   });
-  door.listen(0, '127.0.0.1');
-  await once(door, 'listening');
-  project.provide('kafkaDoor', (door.address() as AddressInfo).port);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  project.provide('kafkaAddressPort', (server.address() as AddressInfo).port);
   return async () => {
-    door.close();
+    server.close();
     await (await opening?.catch(() => undefined))?.close();
   };
 }

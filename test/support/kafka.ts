@@ -17,7 +17,7 @@ export function broker(): Promise<Broker> {
 }
 
 async function askForBroker(): Promise<Broker> {
-  const socket = connect({ port: inject('kafkaDoor'), host: '127.0.0.1' });
+  const socket = connect({ port: inject('kafkaAddressPort'), host: '127.0.0.1' });
   const answer = JSON.parse(await text(socket)) as { readonly brokers?: string[]; readonly error?: string };
   if (answer.brokers === undefined) throw new Error(answer.error);
   return openBroker({ environment: { kafkaBrokers: answer.brokers.join(), cacheDirectory: '' } });
