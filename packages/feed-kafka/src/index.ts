@@ -1,5 +1,3 @@
-import './errors.ts';
-
 export type { KafkaConnection, KafkaLogin, KafkaTls } from './connection.ts';
 export type { KafkaPublisher, PublisherOptions } from './publisher.ts';
 export { openPublisher } from './publisher.ts';

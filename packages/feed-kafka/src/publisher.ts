@@ -167,7 +167,7 @@ export function openPublisher(options: PublisherOptions): KafkaPublisher {
     wake = resolve;
     // A publication may have been queued during the check of the topic.
     if (queue.size > 0 || closing.signal.aborted) return;
-    const timer = setTimeout(resolve, limitMs);
+    const timer = setTimeout(resolve, limitMs).unref();
     await promise;
     clearTimeout(timer);
   }
@@ -186,7 +186,7 @@ export function openPublisher(options: PublisherOptions): KafkaPublisher {
       producer = undefined;
     }
     const waitMs = isTopic ? topicBackoff.next() : backoff.next();
-    await delay(waitMs, undefined, { signal: closing.signal }).catch(() => undefined);
+    await delay(waitMs, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
   }
 
   function report(present: RescindError, reason: string): void {

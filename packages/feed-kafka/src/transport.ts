@@ -150,7 +150,7 @@ function openReader(settings: SessionSettings, sink: WaySink): WayConnection {
     if (openedAt !== undefined && clock.monotonic() - openedAt > RESET_BACKOFF_AFTER_MS) backoff.reset();
     closeSession();
     // The next session must neither deliver nor ask for the position while the sink applies the last batch.
-    retryTimer = setTimeout(() => void delivering.then(begin), backoff.next());
+    retryTimer = setTimeout(() => void delivering.then(begin), backoff.next()).unref();
   }
 
   function closeSession(): void {
