@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Answer, FleetOptions, ServiceProcess, Tokens } from '@rescind/dev-fleet';
+import type { FleetOptions, FleetResponse, ServiceProcess, Tokens } from '@rescind/dev-fleet';
 import { codeOf, request } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
@@ -32,7 +32,7 @@ async function fleetOn(directory?: string) {
   const acknowledged: Tokens[] = [];
   /** By session: the refresh token answered last. */
   const alive = new Set<Tokens>();
-  const refused: Answer[] = [];
+  const refused: FleetResponse[] = [];
 
   const login = async () => {
     const answer = await request(`${issuer.url}/login`, {

@@ -1,4 +1,4 @@
-import type { Answer, Fleet, FleetOptions, ServiceProcess } from '@rescind/dev-fleet';
+import type { Fleet, FleetOptions, FleetResponse, ServiceProcess } from '@rescind/dev-fleet';
 import { bearer, codeOf, openFleet, protectedUrl, request } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
@@ -32,7 +32,7 @@ export async function brokerOfOwn(): Promise<Broker> {
 
 /** What an instance answers to a token now: `200`, or the code of the refusal, or `unreachable`. */
 export async function verdictOf(instance: ServiceProcess, token: string): Promise<string> {
-  let answer: Answer;
+  let answer: FleetResponse;
   try {
     answer = await request(protectedUrl(instance), bearer(token));
   } catch {

@@ -1,4 +1,4 @@
-import type { Answer, Fleet, FleetOptions, Tokens, User } from '@rescind/dev-fleet';
+import type { Fleet, FleetOptions, FleetResponse, Tokens, User } from '@rescind/dev-fleet';
 import { bearer, openFleet, request } from '@rescind/dev-fleet';
 import { afterAll, beforeAll } from 'vitest';
 import type { ProvingClient } from './oauth-clients.ts';
@@ -16,15 +16,15 @@ export interface OauthDriver {
   login(more?: object, headers?: Record<string, string>): Promise<Tokens & { readonly sid: string }>;
   /** By a client that proves itself. */
   loginOf(client: ProvingClient): Promise<Tokens & { readonly sid: string }>;
-  form(path: string, fields: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
-  json(path: string, body: object, headers?: Record<string, string>): Promise<Answer>;
-  refresh(token: string, more?: Record<string, string>, headers?: Record<string, string>): Promise<Answer>;
+  form(path: string, fields: Record<string, string>, headers?: Record<string, string>): Promise<FleetResponse>;
+  json(path: string, body: object, headers?: Record<string, string>): Promise<FleetResponse>;
+  refresh(token: string, more?: Record<string, string>, headers?: Record<string, string>): Promise<FleetResponse>;
   /** By the client of HTTP Basic, which may ask about all. */
-  introspect(token: string): Promise<Answer>;
+  introspect(token: string): Promise<FleetResponse>;
   /** The `aud` of tokens for the account endpoints. */
   readonly accountAudience: string;
   /** What user-management answers to a token for accounts where asking changes nothing: 200, or its code. */
-  accepts(token: string): Promise<Answer>;
+  accepts(token: string): Promise<FleetResponse>;
 }
 
 /** RFC 6749 section 2.3.1. */

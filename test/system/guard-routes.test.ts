@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import type { Answer, Tokens } from '@rescind/dev-fleet';
+import type { FleetResponse, Tokens } from '@rescind/dev-fleet';
 import { bearer, codeOf, request } from '@rescind/dev-fleet';
 import { expect, it } from 'vitest';
 import { fleetOf } from '../support/fleet.ts';
@@ -20,7 +20,7 @@ async function openFleet() {
   await service.ready();
   const user = await fleet.client.register();
   const ask = (route: string, { access_token: token }: Tokens) => request(`${service.url}/${route}`, bearer(token));
-  const challengeOf = (answer: Answer) => answer.headers.get('www-authenticate');
+  const challengeOf = (answer: FleetResponse) => answer.headers.get('www-authenticate');
   const refreshed = async ({ refresh_token: token }: Tokens) => (await fleet.client.refresh(token)).body as Tokens;
   return { ...fleet, user, ask, challengeOf, refreshed };
 }

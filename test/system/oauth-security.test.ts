@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
-import type { Answer } from '@rescind/dev-fleet';
+import type { FleetResponse } from '@rescind/dev-fleet';
 import { bearer, codeOf, request } from '@rescind/dev-fleet';
 import { decodeJwt } from 'jose';
 import { describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { basicHeader, oauthFleet } from '../support/oauth-fleet.ts';
 
 const driver = oauthFleet({ prices: 1, orders: 0, environment: { CORS_ORIGINS: 'https://app.example' } });
 
-const errorOf = ({ status, body }: Answer) => [status, (body as { error?: string }).error];
+const errorOf = ({ status, body }: FleetResponse) => [status, (body as { error?: string }).error];
 
 describe('revoking and introspecting', () => {
   test('security 30: revoking again, and what is none, is 200; a refresh token takes its access tokens along', async () => {

@@ -7,7 +7,7 @@ export interface Tokens {
   readonly expires_in: number;
 }
 
-export interface Answer {
+export interface FleetResponse {
   readonly status: number;
   readonly headers: Headers;
   /** The parsed JSON; the text, if it is not JSON. */
@@ -25,20 +25,20 @@ export interface FleetClient {
   register(): Promise<User>;
   /** Logs in. @param resource audience of the access token; default: the services */
   login(user: User, deviceName: string, resource?: string): Promise<Tokens>;
-  refresh(refreshToken: string): Promise<Answer>;
+  refresh(refreshToken: string): Promise<FleetResponse>;
   /** Refreshes. @throws Error for another status than 200 */
   refreshed(refreshToken: string): Promise<Tokens>;
-  logout(accessToken: string): Promise<Answer>;
+  logout(accessToken: string): Promise<FleetResponse>;
   /** Logs out everywhere, with an access token for the account endpoints, which it gets by the refresh token. */
-  logoutEverywhere(tokens: Pick<Tokens, 'refresh_token'>): Promise<Answer>;
+  logoutEverywhere(tokens: Pick<Tokens, 'refresh_token'>): Promise<FleetResponse>;
   /** Exchanges a refresh token, which is used up, for an access token for the account endpoints. */
   forAccount(refreshToken: string): Promise<Tokens>;
   /** Revokes a token (RFC 7009). */
-  revoke(token: string): Promise<Answer>;
+  revoke(token: string): Promise<FleetResponse>;
 }
 
 /** Sends a request, and returns the response whatever its status. @throws Error without a response */
-export async function request(url: string, init: RequestInit = {}): Promise<Answer> {
+export async function request(url: string, init: RequestInit = {}): Promise<FleetResponse> {
   const response = await fetch(url, { ...init, redirect: 'error', signal: init.signal ?? AbortSignal.timeout(15_000) });
   const text = await response.text();
   let body: unknown = text;
@@ -49,7 +49,7 @@ export async function request(url: string, init: RequestInit = {}): Promise<Answ
 export const bearer = (token: string): RequestInit => ({ headers: { authorization: `Bearer ${token}` } });
 
 /** The `code` of an error response; undefined: it has none. */
-export function codeOf({ body }: Answer): string | undefined {
+export function codeOf({ body }: FleetResponse): string | undefined {
   const code = typeof body === 'object' && body !== null && 'code' in body ? body.code : undefined;
   return typeof code === 'string' ? code : undefined;
 }
@@ -93,7 +93,7 @@ export function createFleetClient(issuerUrl: string): FleetClient {
   };
 }
 
-function requireStatus(answer: Answer, status: number, what: string): Answer {
+function requireStatus(answer: FleetResponse, status: number, what: string): FleetResponse {
   if (answer.status !== status) {
     throw new Error(`${what} answered ${answer.status} (${codeOf(answer) ?? 'no code'}) instead of ${status}`);
   }

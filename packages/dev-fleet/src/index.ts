@@ -1,4 +1,4 @@
-export type { Answer, FleetClient, Tokens, User } from './client.ts';
+export type { FleetClient, FleetResponse, Tokens, User } from './client.ts';
 export { bearer, codeOf, createFleetClient, request } from './client.ts';
 export type { Fleet, FleetOperator, FleetOptions } from './fleet.ts';
 export { openFleet, protectedUrl } from './fleet.ts';

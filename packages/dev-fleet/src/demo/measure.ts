@@ -1,4 +1,4 @@
-import type { Answer, Tokens } from '../client.ts';
+import type { FleetResponse, Tokens } from '../client.ts';
 import { bearer, codeOf, request } from '../client.ts';
 import type { Fleet } from '../fleet.ts';
 import { protectedUrl } from '../fleet.ts';
@@ -71,7 +71,7 @@ export async function expectAccepted(instances: readonly ServiceProcess[], token
   if (accepted !== instances.length) throw new Error(`only ${accepted} of ${instances.length} accept it`);
 }
 
-export function expectStatus(answer: Answer, status: number, what: string): void {
+export function expectStatus(answer: FleetResponse, status: number, what: string): void {
   if (answer.status !== status) throw new Error(`${what} answered ${answer.status} instead of ${status}`);
 }
 

@@ -1,5 +1,5 @@
 import type { Broker } from '@rescind/dev-kafka';
-import type { Answer, Tokens, User } from '../client.ts';
+import type { FleetResponse, Tokens, User } from '../client.ts';
 import { request } from '../client.ts';
 import type { Fleet } from '../fleet.ts';
 import { until } from '../service-process.ts';
@@ -215,7 +215,7 @@ async function operatorActs({ fleet, narrator }: Stage, user: User): Promise<voi
   });
 }
 
-function operate({ adminUrl, operator }: Fleet, what: string, body: object): Promise<Answer> {
+function operate({ adminUrl, operator }: Fleet, what: string, body: object): Promise<FleetResponse> {
   const credential = Buffer.from(`${operator.name}:${operator.secret}`).toString('base64');
   return request(`${adminUrl}/admin/${what}`, {
     method: 'POST',
