@@ -27,8 +27,8 @@ const settings = z.object(processSettings({ public: 0, management: 0 }));
 async function openHost(subject: () => unknown) {
   const issuer = await house().open({ subject: () => subject() as SubjectRecord });
   const app = express();
-  const answers = { 200: { description: 'Tokens', schema: z.unknown() } };
-  const more = { method: 'post', summary: 'Tokens', tag: 'tokens', answers, errors: [] } as const;
+  const responses = { 200: { description: 'Tokens', schema: z.unknown() } };
+  const more = { method: 'post', summary: 'Tokens', tag: 'tokens', responses, errors: [] } as const;
   const begin = { sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion: 1 };
   mountOperations(app, [
     operation({

@@ -320,7 +320,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       params: z.object({}),
       query: z.object({}),
       body: { type: 'json', schema: z.object({}), optional: true },
-      answers: { 200: { description: 'a' } },
+      responses: { 200: { description: 'a' } },
       errors: ['internal'],
       use: [method],
       handle: method,

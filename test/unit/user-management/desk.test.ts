@@ -31,7 +31,7 @@ async function act(timesGood: number) {
     path: '/admin/something',
     summary: 'A name',
     tag: 'Something',
-    answers: { 204: { description: 'Renamed' } },
+    responses: { 204: { description: 'Renamed' } },
     errors: [],
     targets: () => [],
     async act({ written }) {

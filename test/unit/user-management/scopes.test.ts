@@ -40,7 +40,7 @@ describe('the scopes of user-management', () => {
         operations: [
           operation({
             ...{ id: 'look', method: 'get', path: '/look', summary: 'Look', tag: 'Test', security: 'bearer' },
-            ...{ scopes: [scope], answers: { 200: { description: 'Seen' } }, errors: [], handle: () => undefined },
+            ...{ scopes: [scope], responses: { 200: { description: 'Seen' } }, errors: [], handle: () => undefined },
           }),
         ],
       });

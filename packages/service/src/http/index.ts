@@ -3,10 +3,10 @@ export type { OpenApiOptions } from './openapi.ts';
 export { openApiDocument } from './openapi.ts';
 export type {
   Operation,
-  OperationAnswer,
   OperationGuards,
   OperationInput,
   OperationOf,
+  OperationResponse,
   OperationSecurity,
 } from './operation.ts';
 export { mountOperations, operation } from './operation.ts';

@@ -4,7 +4,7 @@ import { option, optionsOf, required } from '@rescind/revocation/options';
 import { z } from 'zod';
 import { isOauthPath } from './errors.ts';
 import { portableSchema } from './openapi-portable.ts';
-import type { Operation, OperationAnswer, OperationSecurity } from './operation.ts';
+import type { Operation, OperationResponse, OperationSecurity } from './operation.ts';
 
 export interface OpenApiOptions {
   readonly title: string;
@@ -117,7 +117,7 @@ function describe(each: Operation, schemas: Json): Json {
     security: each.security === undefined ? [] : SECURITY[each.security](each.scopes ?? []),
     ...parametersOf(each, schemas),
     ...(each.body === undefined ? {} : { requestBody: requestBody(each.body, schemas) }),
-    responses: { ...responsesOf(each.answers, schemas), ...errorResponses(each) },
+    responses: { ...responsesOf(each.responses, schemas), ...errorResponses(each) },
   };
 }
 
@@ -150,11 +150,16 @@ function requestBody({ type, schema, optional = false }: NonNullable<Operation['
   return { required: !optional, content: { [media]: { schema: described } } };
 }
 
-function responsesOf(answers: Operation['answers'], schemas: Json): Json {
-  return Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, responseOf(answer, schemas)]));
+function responsesOf(responses: Operation['responses'], schemas: Json): Json {
+  return Object.fromEntries(
+    Object.entries(responses).map(([status, response]) => [status, responseOf(response, schemas)]),
+  );
 }
 
-function responseOf({ description, schema, type = 'application/json', headers = {} }: OperationAnswer, schemas: Json) {
+function responseOf(
+  { description, schema, type = 'application/json', headers = {} }: OperationResponse,
+  schemas: Json,
+) {
   const named = Object.entries(headers).map(([name, text]) => [
     name,
     { description: text, schema: { type: 'string' } },

@@ -14,7 +14,7 @@ import { readForm, readJson, readParams, readQuery, validated } from './input.ts
 export type OperationSecurity = 'bearer' | 'session' | 'client' | 'operator' | 'feed';
 
 /** A successful response. */
-export interface OperationAnswer {
+export interface OperationResponse {
   readonly description: string;
   /** The schema of the body. Default: the response has no body. */
   readonly schema?: z.ZodType;
@@ -59,7 +59,7 @@ export interface OperationOf<P = unknown, Q = unknown, B = unknown> {
   /** JSON as a strict object, or a form, which may have unknown parameters (RFC 6749 section 3.2). */
   readonly body?: OperationBody<B>;
   /** Successful responses by status. */
-  readonly answers: Readonly<Record<number, OperationAnswer>>;
+  readonly responses: Readonly<Record<number, OperationResponse>>;
   /** Its own error codes. Those of `security`, `params`, `query` and `body` are added. */
   readonly errors: readonly ErrorCode[];
   /** Handlers before authentication, such as a rate limit. Default none. */
@@ -93,9 +93,9 @@ const checkOperation = optionsOf<Operation>('operation', {
     schema: required(schema),
     optional: option.flag(),
   }),
-  answers: required(
+  responses: required(
     option.record(
-      optionsOf<OperationAnswer>('answers', {
+      optionsOf<OperationResponse>('responses', {
         description: required(option.text()),
         schema,
         type: option.text(),

@@ -23,7 +23,7 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       summary: 'Your account',
       tag: TAG,
       security: 'bearer',
-      answers: { 200: { description: 'As it is now', schema: accountAnswer } },
+      responses: { 200: { description: 'As it is now', schema: accountAnswer } },
       errors: ['subject_unknown'],
       handle(_request, response: CallerResponse) {
         const { sub, username, claims, createdAt, lastLoginAt, secondFactor } = accounts.view(
@@ -45,7 +45,7 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: accountPatch },
-      answers: { 200: ACCESS },
+      responses: { 200: ACCESS },
       errors: ['session_ended', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body: { phone, ...credentials } }) {
@@ -66,7 +66,7 @@ export function ownAccountOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
-      answers: { 204: { description: 'Durable: no service takes its tokens any more' } },
+      responses: { 204: { description: 'Durable: no service takes its tokens any more' } },
       errors: [...PROVES, ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(request, response: CallerResponse, { body }) {

@@ -32,7 +32,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       summary: 'Make an account',
       tag: 'Accounts',
       body: { type: 'json', schema: registerBody },
-      answers: { 201: { description: 'The account is there', schema: registerAnswer } },
+      responses: { 201: { description: 'The account is there', schema: registerAnswer } },
       errors: ['username_taken', 'password_refused', ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(_request, response, { body: { username, password } }) {
@@ -49,7 +49,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       summary: 'Log in: a session begins',
       tag: 'Sessions',
       body: { type: 'json', schema: loginBody },
-      answers: { 200: TOKENS },
+      responses: { 200: TOKENS },
       errors: ['client_invalid', 'request_invalid', 'scope_invalid', 'target_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response, { body }) {
@@ -82,7 +82,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
       tag: 'Sessions',
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
-      answers: { 200: ACCESS },
+      responses: { 200: ACCESS },
       errors: ['session_ended', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body }) {

@@ -79,7 +79,7 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       tag: 'Sessions',
       security: 'session',
       body: { type: 'json', schema: logoutBody, optional: true },
-      answers: { 204: LOGGED_OUT },
+      responses: { 204: LOGGED_OUT },
       errors: ['csrf_header_missing', 'grant_invalid', ...WRITES],
       async handle(request, response, { body }) {
         const session = await sessionToEnd(request, response, body.client_id);
@@ -100,7 +100,7 @@ export function leavingOperations({ issuer, telemetry }: EndpointRoom): Operatio
       summary: 'End every session of the user',
       tag: 'Sessions',
       security: 'bearer',
-      answers: { 204: LOGGED_OUT },
+      responses: { 204: LOGGED_OUT },
       errors: WRITES,
       async handle(request, response: CallerResponse) {
         const { sub, sid } = response.locals.caller;

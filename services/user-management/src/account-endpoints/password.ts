@@ -24,7 +24,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       tag: 'Accounts',
       security: 'bearer',
       body: { type: 'json', schema: passwordBody },
-      answers: { 200: ACCESS },
+      responses: { 200: ACCESS },
       errors: ['password_refused', 'scope_invalid', 'target_invalid', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response: CallerResponse, { body }) {
@@ -54,7 +54,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       description: 'No session begins: log in with the new password, and the second factor where there is one.',
       tag: 'Accounts',
       body: { type: 'json', schema: passwordResetBody },
-      answers: { 204: { description: 'The new password is good, the token no more' } },
+      responses: { 204: { description: 'The new password is good, the token no more' } },
       errors: ['link_invalid', 'password_refused', ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(request, response, { body: { resetToken, newPassword } }) {
@@ -74,7 +74,7 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
         'With the token of a notice of a new login, good once. How to set a new password is told to the owner by the next notice.',
       tag: 'Accounts',
       body: { type: 'json', schema: notMeBody },
-      answers: { 204: { description: 'Durable: every session has ended, and the password is good for nothing' } },
+      responses: { 204: { description: 'Durable: every session has ended, and the password is good for nothing' } },
       errors: ['link_invalid', 'rate_limited', ...WRITES],
       use: [limits.byAddress],
       async handle(request, response, { body: { token } }) {

@@ -23,7 +23,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
-      answers: { 200: { description: 'Not asked for before it is confirmed', schema: secretAnswer } },
+      responses: { 200: { description: 'Not asked for before it is confirmed', schema: secretAnswer } },
       errors: ['second_factor_state', ...PROVES, ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body }) {
@@ -43,7 +43,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: confirmBody },
-      answers: {
+      responses: {
         200: { ...ACCESS, description: 'An access token of this session, and recovery codes', schema: confirmAnswer },
       },
       errors: ['second_factor_state', 'session_ended', ...PROVES, ...LIMITED, ...MINTS],
@@ -66,7 +66,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
-      answers: { 200: ACCESS },
+      responses: { 200: ACCESS },
       errors: ['second_factor_state', 'session_ended', ...PROVES, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body }) {
@@ -87,7 +87,7 @@ export function secondFactorOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
-      answers: { 200: { description: 'Shown once', schema: recoveryCodesAnswer } },
+      responses: { 200: { description: 'Shown once', schema: recoveryCodesAnswer } },
       errors: ['second_factor_state', ...PROVES, ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body }) {

@@ -24,7 +24,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       query: pageQuery,
-      answers: { 200: { description: 'A page of open sessions', schema: pageOf(sessionAnswer) } },
+      responses: { 200: { description: 'A page of open sessions', schema: pageOf(sessionAnswer) } },
       errors: [],
       async handle(_request, response: CallerResponse, { query }) {
         const { sub, sid: currentSid } = response.locals.caller;
@@ -48,7 +48,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       security: 'bearer',
       params: sidParams,
       body: { type: 'json', schema: renameBody },
-      answers: { 200: { description: 'The session as it is now', schema: sessionAnswer } },
+      responses: { 200: { description: 'The session as it is now', schema: sessionAnswer } },
       errors: ['not_found', ...WRITES],
       async handle(_request, response: CallerResponse, { params: { sid }, body: { deviceName } }) {
         const { sub, sid: currentSid } = response.locals.caller;
@@ -67,7 +67,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       tag: TAG,
       security: 'bearer',
       params: sidParams,
-      answers: { 204: { description: 'Durable: no service takes its tokens any more' } },
+      responses: { 204: { description: 'Durable: no service takes its tokens any more' } },
       errors: ['not_found', 'authentication_insufficient', ...WRITES],
       async handle(request, response: CallerResponse, { params: { sid } }) {
         const { sub, require } = response.locals.caller;
@@ -87,7 +87,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       summary: 'Log every other device out; wants a recent login',
       tag: TAG,
       security: 'bearer',
-      answers: { 204: { description: 'Durable: no service takes their tokens any more' } },
+      responses: { 204: { description: 'Durable: no service takes their tokens any more' } },
       errors: ['authentication_insufficient', ...WRITES],
       async handle(request, response: CallerResponse) {
         const { sub, sid, require } = response.locals.caller;

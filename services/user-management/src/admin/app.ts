@@ -101,7 +101,7 @@ export function createAdminApp(options: AdminOptions): Express {
     path: '/admin/openapi.json',
     summary: 'This document',
     tag: 'Document',
-    answers: { 200: { description: 'OpenAPI 3.1' } },
+    responses: { 200: { description: 'OpenAPI 3.1' } },
     errors: [],
     look: () => document,
   });

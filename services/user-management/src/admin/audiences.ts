@@ -66,7 +66,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       summary: 'Every audience of services, by name',
       tag: TAG,
       scopes: READ,
-      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
+      responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
       errors: [],
       look: async () => ({ items: await Promise.all(services.list().map(({ audience }) => toView(audience))) }),
     }),
@@ -79,7 +79,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       tag: TAG,
       scopes: READ,
       params,
-      answers: { 200: { description: 'The audience', schema: view } },
+      responses: { 200: { description: 'The audience', schema: view } },
       errors: ['not_found'],
       look: (input) => toView(input.params.audience),
     }),
@@ -93,7 +93,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       scopes: WRITE,
       params,
       body: { type: 'json', schema: statedBody },
-      answers: { 200: { description: 'The audience', schema: view } },
+      responses: { 200: { description: 'The audience', schema: view } },
       errors: ['request_invalid', 'authentication_insufficient'],
       targets,
       act({ params: { audience }, administrator, written }) {
@@ -120,7 +120,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       params,
       query: dryRunQuery,
       body: { type: 'json', schema: z.strictObject({ why, confirm }) },
-      answers: {
+      responses: {
         200: {
           description: 'Removed; a dry run: what it would do',
           schema: z.union([z.strictObject({ revocation: revoked, narrowed: z.array(z.string()) }), preview]),

@@ -56,7 +56,7 @@ export function auditOperations(table: AuditTable, desk: Desk): Operation[] {
       tag: TAG,
       scopes: READ,
       query: listQuery,
-      answers: { 200: { description: 'A page of it', schema: pageOf(entry) } },
+      responses: { 200: { description: 'A page of it', schema: pageOf(entry) } },
       errors: [],
       look({ query: { limit, after, ...filter } }) {
         const items = table.latest(filter, { before: after, limit });
@@ -72,7 +72,7 @@ export function auditOperations(table: AuditTable, desk: Desk): Operation[] {
       summary: 'Whether every entry is there as it was written',
       tag: TAG,
       scopes: READ,
-      answers: { 200: { description: 'Whole, or where it breaks', schema: verification } },
+      responses: { 200: { description: 'Whole, or where it breaks', schema: verification } },
       errors: [],
       look: () => verifyAudit(table),
     }),

@@ -70,7 +70,7 @@ export function clientOperations(
       summary: 'Every client, by id',
       tag: TAG,
       scopes: READ,
-      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(clientView) }) } },
+      responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(clientView) }) } },
       errors: [],
       look: async () => ({ items: (await issuer.clients.list()).map(toJson) }),
     }),
@@ -83,7 +83,7 @@ export function clientOperations(
       tag: TAG,
       scopes: READ,
       params,
-      answers: { 200: { description: 'The client', schema: clientView } },
+      responses: { 200: { description: 'The client', schema: clientView } },
       errors: ['client_unknown'],
       look: async (input) => toJson(await found(input.params.clientId)),
     }),
@@ -98,7 +98,7 @@ export function clientOperations(
       params,
       query: dryRunQuery,
       body: { type: 'json', schema: clientBody },
-      answers: {
+      responses: {
         200: {
           description: 'The client as it is now; a dry run: what narrowing it would do',
           schema: z.union([clientView, preview]),
@@ -144,7 +144,7 @@ export function clientOperations(
       scopes: WRITE,
       params,
       body: { type: 'json', schema: statedBody },
-      answers: { 201: { description: 'The secret', schema: z.strictObject({ secret: z.string() }) } },
+      responses: { 201: { description: 'The secret', schema: z.strictObject({ secret: z.string() }) } },
       errors: ['client_unknown', 'client_state'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
@@ -165,7 +165,7 @@ export function clientOperations(
       scopes: WRITE,
       params,
       body: { type: 'json', schema: statedBody },
-      answers: { 200: { description: 'The client as it is now', schema: clientView } },
+      responses: { 200: { description: 'The client as it is now', schema: clientView } },
       errors: ['client_unknown'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
@@ -186,7 +186,7 @@ export function clientOperations(
       scopes: WRITE,
       params,
       body: { type: 'json', schema: disableBody },
-      answers: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
+      responses: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
       errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {
@@ -214,7 +214,7 @@ export function clientOperations(
       scopes: WRITE,
       params,
       body: { type: 'json', schema: statedBody },
-      answers: { 200: { description: 'The client as it is now', schema: clientView } },
+      responses: { 200: { description: 'The client as it is now', schema: clientView } },
       errors: ['client_unknown'],
       targets,
       act: ({ params: { clientId: name }, written }) =>
@@ -234,7 +234,7 @@ export function clientOperations(
       scopes: WRITE,
       params,
       body: { type: 'json', schema: bodyWithReason('client_removed').extend({ confirm }) },
-      answers: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
+      responses: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
       act({ params: { clientId: name }, body, administrator, written }) {

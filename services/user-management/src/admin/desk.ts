@@ -107,8 +107,8 @@ export function createDesk(audit: Audit): Desk {
 }
 
 /** What is answered when it has been done: the greatest status that the operation declares. */
-function statusOf({ answers }: Pick<Operation, 'answers'>): number {
-  return Math.max(...Object.keys(answers).map(Number));
+function statusOf({ responses }: Pick<Operation, 'responses'>): number {
+  return Math.max(...Object.keys(responses).map(Number));
 }
 
 function answer(response: Response, status: number, body: object | undefined): void {

@@ -74,7 +74,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       summary: 'Every reader of the log, by id',
       tag: TAG,
       scopes: READ,
-      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
+      responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
       errors: [],
       look: () => ({ items: ids().map(toView) }),
     }),
@@ -87,7 +87,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       tag: TAG,
       scopes: READ,
       params,
-      answers: { 200: { description: 'The reader', schema: view } },
+      responses: { 200: { description: 'The reader', schema: view } },
       errors: ['client_unknown'],
       look: (input) => toView(input.params.clientId),
     }),
@@ -100,7 +100,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       tag: TAG,
       scopes: WRITE,
       body: { type: 'json', schema: z.strictObject({ clientId: feedClientId, why }) },
-      answers: { 201: { description: 'The reader and its secret', schema: withSecret } },
+      responses: { 201: { description: 'The reader and its secret', schema: withSecret } },
       errors: ['client_state', 'authentication_insufficient'],
       targets: ({ body }) => [`feed_client:${body.clientId}`],
       async act({ body: { clientId }, administrator, written }) {
@@ -128,7 +128,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       scopes: WRITE,
       params,
       body: { type: 'json', schema: statedBody },
-      answers: { 201: { description: 'The reader and its secret', schema: withSecret } },
+      responses: { 201: { description: 'The reader and its secret', schema: withSecret } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
       targets,
       async act({ params: { clientId }, administrator, written }) {
@@ -154,7 +154,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       scopes: WRITE,
       params,
       body: { type: 'json', schema: statedBody },
-      answers: { 200: { description: 'The reader as it is now', schema: view } },
+      responses: { 200: { description: 'The reader as it is now', schema: view } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
       targets,
       async act({ params: { clientId }, administrator, written }) {
@@ -177,7 +177,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       scopes: WRITE,
       params,
       body: { type: 'json', schema: statedBody },
-      answers: { 204: { description: 'Removed' } },
+      responses: { 204: { description: 'Removed' } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
       targets,
       async act({ params: { clientId }, administrator, written }) {

@@ -47,7 +47,7 @@ export function keyOperations(
       summary: 'Keys that are not forgotten',
       tag: TAG,
       scopes: READ,
-      answers: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(key) }) } },
+      responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(key) }) } },
       errors: [],
       look: async () => ({ items: await issuer.keys.list() }),
     }),
@@ -60,7 +60,7 @@ export function keyOperations(
       tag: TAG,
       scopes: WRITE,
       body: { type: 'json', schema: rotateBody },
-      answers: { 200: { description: 'The next key', schema: key } },
+      responses: { 200: { description: 'The next key', schema: key } },
       errors: [],
       targets: ({ body }) => [`keys:${body.purpose}`],
       act: ({ body, written }) =>
@@ -81,7 +81,9 @@ export function keyOperations(
       scopes: WRITE,
       params: z.strictObject({ kid: id }),
       body: { type: 'json', schema: revokeBody },
-      answers: { 201: { description: 'Revoked, and replaced where it was the one that signs', schema: revokedAnswer } },
+      responses: {
+        201: { description: 'Revoked, and replaced where it was the one that signs', schema: revokedAnswer },
+      },
       errors: ['key_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets: ({ params }) => [`kid:${params.kid}`],
       act({ params: { kid }, body: { reason: word, confirm: given }, administrator, written }) {

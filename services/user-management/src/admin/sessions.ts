@@ -79,7 +79,7 @@ export function sessionOperations(
       tag: TAG,
       scopes: READ,
       query: listQuery,
-      answers: { 200: { description: 'A page of them', schema: pageOf(session) } },
+      responses: { 200: { description: 'A page of them', schema: pageOf(session) } },
       errors: [],
       async look({ query: { limit, after, sub, client_id: clientId, ended } }) {
         const { items, next } = await issuer.sessions.list({
@@ -101,7 +101,7 @@ export function sessionOperations(
       tag: TAG,
       scopes: READ,
       params: sidParams,
-      answers: { 200: { description: 'The session', schema: session } },
+      responses: { 200: { description: 'The session', schema: session } },
       errors: ['not_found'],
       look: async ({ params: { sid } }) => toJson(await found(sid)),
     }),
@@ -115,7 +115,7 @@ export function sessionOperations(
       scopes: WRITE,
       params: sidParams,
       body: { type: 'json', schema: bodyWithReason('ended_by_administrator') },
-      answers: {
+      responses: {
         200: { description: 'Ended; null: it had ended before', schema: z.strictObject({ revocation: revoked }) },
       },
       errors: ['not_found'],
@@ -140,7 +140,7 @@ export function sessionOperations(
       scopes: WRITE,
       params: sidParams,
       body: { type: 'json', schema: renameBody },
-      answers: { 200: { description: 'The session as it is now', schema: session } },
+      responses: { 200: { description: 'The session as it is now', schema: session } },
       errors: ['not_found'],
       targets,
       act({ params: { sid }, body: { deviceName }, administrator, written }) {
@@ -163,7 +163,7 @@ export function sessionOperations(
       scopes: WRITE,
       params: sidParams,
       body: { type: 'json', schema: demandBody },
-      answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
+      responses: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
       targets,
       act({ params: { sid }, body: { reason: word }, administrator, written }) {

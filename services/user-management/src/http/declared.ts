@@ -1,19 +1,19 @@
 import type { ErrorCode } from '@rescind/revocation';
-import type { OperationAnswer } from '@rescind/service/http';
+import type { OperationResponse } from '@rescind/service/http';
 import { accessAnswer, tokenAnswer } from './bodies.ts';
 
 /** RFC 6749 section 5.1. */
 export const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' } as const;
 
 /** Tokens, as operations declare them. */
-export const TOKENS: OperationAnswer = {
+export const TOKENS: OperationResponse = {
   description: 'Tokens',
   schema: tokenAnswer,
   headers: { 'Cache-Control': '`no-store`' },
 };
 
 /** An access token alone: what a call by access token is answered. */
-export const ACCESS: OperationAnswer = {
+export const ACCESS: OperationResponse = {
   ...TOKENS,
   description: 'An access token of no more scope than the one sent, and no refresh token',
   schema: accessAnswer,

@@ -30,7 +30,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
       tag: 'OAuth',
       security: 'client',
       body: { type: 'form', schema: tokenForm },
-      answers: { 200: TOKENS },
+      responses: { 200: TOKENS },
       errors: [
         'grant_invalid',
         'grant_reused',
@@ -62,7 +62,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
       tag: 'OAuth',
       security: 'client',
       body: { type: 'form', schema: revocationForm },
-      answers: { 200: { description: 'The token is good no more, if it ever was', schema: z.strictObject({}) } },
+      responses: { 200: { description: 'The token is good no more, if it ever was', schema: z.strictObject({}) } },
       errors: ['grant_invalid', 'csrf_header_missing', ...WRITES],
       async handle(request, response, { body: form }) {
         const { clientId } = await authenticate(request, form);
@@ -88,7 +88,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
       tag: 'OAuth',
       security: 'client',
       body: { type: 'form', schema: shownTokenForm },
-      answers: { 200: { description: 'What is not good says no more than that', schema: introspectionAnswer } },
+      responses: { 200: { description: 'What is not good says no more than that', schema: introspectionAnswer } },
       errors: [],
       async handle(request, response, { body: form }) {
         const { clientId, authMethod } = await authenticate(request, form);

@@ -32,7 +32,7 @@ export function publishedOperations(about: MetadataOptions, keysCacheControl: st
       path: `/.well-known/${path}`,
       summary,
       tag: 'Published',
-      answers: {
+      responses: {
         200: { description: 'To be kept for a minute at most', schema, headers: { 'Cache-Control': 'For how long' } },
       },
       errors: [],

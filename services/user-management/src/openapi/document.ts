@@ -24,7 +24,7 @@ export function documentOperation(
     path: '/openapi.json',
     summary: 'This document',
     tag: 'Published',
-    answers: { 200: { description: 'OpenAPI 3.1', schema: document } },
+    responses: { 200: { description: 'OpenAPI 3.1', schema: document } },
     errors: [],
     handle: (_request, response) => void response.json(described),
   });
@@ -32,7 +32,7 @@ export function documentOperation(
     title: 'Rescind: user-management',
     version: about.version,
     description:
-      'Sessions, tokens and their revocation. Errors: `docs/errors.md`; how every port answers: `docs/http.md`.',
+      'Sessions, tokens and their revocation. Errors: `docs/errors.md`; how every port responses: `docs/http.md`.',
     servers: [about.issuer],
     operations: [...operations, self],
     tags: TAGS,

@@ -14,7 +14,7 @@ export function explainOperation(issuer: Pick<Issuer, 'explain' | 'revocations'>
     tag: 'Revocations',
     scopes: requires('admin:revocations:read'),
     body: { type: 'json', schema: explainBody },
-    answers: { 200: { description: 'What refuses it, if anything does', schema: explanation } },
+    responses: { 200: { description: 'What refuses it, if anything does', schema: explanation } },
     errors: [],
     async look({ body }) {
       const { entries, ...explained } = await issuer.explain(

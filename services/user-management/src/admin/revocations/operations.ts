@@ -66,7 +66,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       scopes: WRITE,
       query: dryRunQuery,
       body: { type: 'json', schema: revocationBody },
-      answers: {
+      responses: {
         200: { description: 'A dry run: what it would do', schema: preview },
         201: { description: 'Durable, and on its way', schema: revocationAnswer },
       },
@@ -90,7 +90,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       tag: TAG,
       scopes: READ,
       body: { type: 'json', schema: previewBody },
-      answers: { 200: { description: 'What it would do', schema: preview } },
+      responses: { 200: { description: 'What it would do', schema: preview } },
       errors: [],
       look: async ({ body: { cutoffs } }) => issuer.preview(await requests(cutoffs)),
     }),
@@ -103,7 +103,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       tag: TAG,
       scopes: READ,
       query: pageQuery,
-      answers: { 200: { description: 'A page of them', schema: pageOf(revocationState) } },
+      responses: { 200: { description: 'A page of them', schema: pageOf(revocationState) } },
       errors: [],
       async look({ query: { limit, after } }) {
         const { items, next } = await issuer.revocations.list({ limit, ...(after === undefined ? {} : { after }) });
@@ -119,7 +119,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       tag: TAG,
       scopes: READ,
       params: z.strictObject({ txn: id }),
-      answers: { 200: { description: 'The revocation', schema: revocationState } },
+      responses: { 200: { description: 'The revocation', schema: revocationState } },
       errors: ['not_found'],
       async look({ params: { txn } }) {
         const state = await issuer.revocations.find(txn);
@@ -136,7 +136,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       tag: TAG,
       scopes: WRITE,
       body: { type: 'json', schema: emergencyBody },
-      answers: { 201: { description: 'Durable, and on its way', schema: revocationAnswer } },
+      responses: { 201: { description: 'Durable, and on its way', schema: revocationAnswer } },
       errors: ['authentication_insufficient'],
       targets: () => ['everybody'],
       act({ body: { reason }, administrator, written }) {

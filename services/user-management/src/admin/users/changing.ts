@@ -31,7 +31,7 @@ export function userChanges({ users, desk, scopesOf }: UserParts): Operation[] {
       scopes: WRITE,
       params,
       body: { type: 'json', schema: of.body },
-      answers: { 200: { description: 'The user as it is now', schema: changed } },
+      responses: { 200: { description: 'The user as it is now', schema: changed } },
       errors: ['subject_unknown'],
       targets,
       async act(input) {

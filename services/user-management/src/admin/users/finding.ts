@@ -15,7 +15,7 @@ export function userLooks({ users, desk }: UserParts): Operation[] {
       tag: TAG,
       scopes: READ,
       query: pageQuery.extend(userFilter),
-      answers: { 200: { description: 'A page of them', schema: pageOf(user) } },
+      responses: { 200: { description: 'A page of them', schema: pageOf(user) } },
       errors: [],
       look({ query: { limit, after, state, username } }) {
         if (username !== undefined) {
@@ -41,7 +41,7 @@ export function userLooks({ users, desk }: UserParts): Operation[] {
       tag: TAG,
       scopes: READ,
       params,
-      answers: { 200: { description: 'The user', schema: user } },
+      responses: { 200: { description: 'The user', schema: user } },
       errors: ['subject_unknown'],
       look: ({ params: { sub } }) => requireUser(users, sub),
     }),

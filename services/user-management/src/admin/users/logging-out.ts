@@ -24,7 +24,7 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       scopes: WRITE,
       params,
       body: { type: 'json', schema: reasonedBody },
-      answers: { 200: { description: 'The token, shown once', schema: resetAnswer } },
+      responses: { 200: { description: 'The token, shown once', schema: resetAnswer } },
       errors: ['subject_unknown'],
       targets,
       async act(input) {
@@ -42,7 +42,7 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       scopes: WRITE,
       params,
       body: { type: 'json', schema: logOutBody },
-      answers: { 200: { description: 'Logged out', schema: z.strictObject({ revocation: revoked }) } },
+      responses: { 200: { description: 'Logged out', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['subject_unknown'],
       targets,
       act({ params: { sub }, body: { reason }, administrator, written }) {
@@ -64,7 +64,7 @@ export function userLogouts({ issuer, users, desk, scopesOf }: UserParts): Opera
       scopes: WRITE,
       params,
       body: { type: 'json', schema: demandBody },
-      answers: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
+      responses: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['subject_unknown'],
       targets,
       act({ params: { sub }, body: { reason }, administrator, written }) {
