@@ -54,3 +54,12 @@ test.each(PAGES.map((page) => ({ page, name: relative(ROOT, page) })))(
     expect([...pathsOf(page)].filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
   },
 );
+
+test.each(globSync('test/mutation/*.stryker.config.json', { cwd: ROOT }))(
+  '%s: every file to mutate exists',
+  (configuration) => {
+    const { mutate } = JSON.parse(readFileSync(join(ROOT, configuration), 'utf8')) as { readonly mutate: string[] };
+    const files = mutate.map((pattern) => pattern.replace(/:[\d:-]+$/, ''));
+    expect(files.filter((file) => globSync(file, { cwd: ROOT }).length === 0)).toEqual([]);
+  },
+);
