@@ -48,7 +48,7 @@ it('ends with everything healthy', () => {
   });
 });
 
-it('a logout reaches every container, and a restart of all of them revives nothing', async () => {
+it('a logout reaches every container, and a restart of all of them makes no revoked token valid', async () => {
   const client = createFleetClient(ISSUER);
   const user = await client.register();
   const [laptop, phone] = [await client.login(user, 'laptop'), await client.login(user, 'phone')];

@@ -2,7 +2,7 @@ import { openBroker } from '@rescind/dev-kafka';
 import { expect, it } from 'vitest';
 import { fleetOf, untilAll, untilWhole } from '../support/fleet.ts';
 
-it('a Kafka in Docker, by Testcontainers, carries the log, and comes back after a kill', async () => {
+it('a Kafka in Docker, by Testcontainers, carries the log, and serves again after a kill', async () => {
   await using broker = await openBroker({ prefer: 'docker' });
   expect(broker.kind).toBe('docker');
   const { client, instances } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });

@@ -78,7 +78,7 @@ async function onePrices(directory?: string, more: Readonly<Record<string, strin
 }
 
 describe.skipIf(!mayBreak)('a file system that becomes read-only under a running instance', () => {
-  it('changes no decision and is reported; the instance does not start on it, and loses nothing when it is repaired', async () => {
+  it('changes no decision and is reported; the instance does not start on it, and loses nothing after the repair', async () => {
     const disk = breakableDisk();
     const { prices, login, logout, expectRevoked } = await onePrices(disk.path);
     const valid = await login();
@@ -106,7 +106,7 @@ describe.skipIf(!mayInject)('system calls of a running instance that fail on its
   const writes = Array.from({ length: 14 }, (_, index) => index + 1);
   const errors = ['EIO', 'ENOSPC', 'EROFS'] as const;
 
-  it('from the N-th write on, and at the N-th alone: each N loses nothing, and needs no restart', async () => {
+  it('from the N-th write on, and at the N-th alone: each N loses nothing and requires no restart', async () => {
     const { prices, files, logout, restart, expectRevoked } = await onePrices();
     let failed = 0;
     for (const write of writes) {
@@ -140,7 +140,7 @@ describe.skipIf(!mayInject)('system calls of a running instance that fail on its
     }
   });
 
-  it('every read: what is denied from memory stays denied, nothing that may be revoked is accepted, and a restart is not needed', async () => {
+  it('every read: memory continues to deny, no token that may be revoked is accepted, and no restart is required', async () => {
     const { prices, path, files, login, logout, revoked, expectRevoked } = await onePrices();
     await logout();
     const valid = await login();
@@ -162,7 +162,7 @@ describe.skipIf(!mayInject)('system calls of a running instance that fail on its
   });
 
   it.each(['fsync,fdatasync', 'ftruncate', 'pwrite64'] as const)(
-    'each %s while it stops: the next start trusts the file',
+    'each %s during its stop: the next start trusts the file',
     async (call) => {
       const { prices, files, logout, expectRevoked } = await onePrices();
       for (let n = 0; n < 3; n += 1) await logout();
@@ -213,7 +213,7 @@ const untilMeasured = (instance: ServiceProcess, path: string) => {
   });
 };
 
-describe('a file that is harmed', () => {
+describe('a damaged file', () => {
   it.each(harms)('under a running instance: it is %s', async (_, harm) => {
     const { prices, path, login, logout, revoked, restart, expectRevoked } = await onePrices();
     for (let n = 0; n < 3; n += 1) await logout();

@@ -108,7 +108,7 @@ it.each(cases)(
   },
 );
 
-it('the event key is revoked twice in a row, with logouts between and behind: none waits', async () => {
+it('two consecutive revocations of the event key delay no logout between or after them', async () => {
   const fleet = await fleetWithCut();
   const { client, instances, away } = fleet;
   const thief = thiefOf(fleet, broker.brokers);
@@ -160,7 +160,7 @@ it('an instance misses two revocations of event keys, and each key is stolen', a
   expect(await epochOf(away)).toBe(await epochOf(stays));
 });
 
-it('four records of unknown keys lie right in front of each real logout: none is dropped', async () => {
+it('four records of unknown keys before each real logout cause no logout to be dropped', async () => {
   const fleet = await fleetWithCut();
   const { client, instances } = fleet;
   const thief = thiefOf(fleet, broker.brokers);

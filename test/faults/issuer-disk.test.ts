@@ -103,7 +103,7 @@ const untilWell = (issuer: ServiceProcess) =>
   waitFor('the storage is well', async () => (await storageOf(issuer)) === 'pass', 30_000);
 
 describe.skipIf(!mayBreak)('a file system that becomes read-only under the issuer', () => {
-  it('is answered 503, and reported; the issuer does not start on it; repaired, it has all that it has answered', async () => {
+  it('is 503 and reported; the issuer does not start on it; after the repair it has everything acknowledged', async () => {
     const disk = breakableDisk();
     const { issuer, use, refused, expectCoded, expectKept } = await fleetOn(disk.path);
     disk.becomeReadOnly();
@@ -122,7 +122,7 @@ describe.skipIf(!mayBreak)('a file system that becomes read-only under the issue
 });
 
 describe.skipIf(!mayMount)('a disk of the issuer that is full', () => {
-  it('is answered 503 until there is room; nothing has to be restarted', async () => {
+  it('is 503 until there is space, without a restart', async () => {
     const disk = smallDisk('8m');
     const { issuer, use, refused, expectCoded, expectKept } = await fleetOn(disk.path);
     disk.fill();
@@ -148,7 +148,7 @@ describe.skipIf(!mayInject)('system calls of the issuer that fail on its databas
   const errorAt = (write: number) => errors[write % errors.length] ?? 'EIO';
   const writes = Array.from({ length: 12 }, (_, index) => index + 1);
 
-  it('from the N-th write on, and at the N-th alone: each N is answered by a code, and ends by itself', async () => {
+  it('from the N-th write on, and at the N-th alone: each N gets an error code and recovers without a restart', async () => {
     const { issuer, use, refused, expectCoded, expectKept, files } = await fleetOn();
     for (const write of writes) {
       for (const when of [`${write}+`, `${write}`]) {
@@ -181,7 +181,7 @@ describe.skipIf(!mayInject)('system calls of the issuer that fail on its databas
     await expectKept();
   });
 
-  it('from the N-th write on, until it is killed: each N leaves what was answered', async () => {
+  it('from the N-th write on, until it is killed: each N leaves everything acknowledged', async () => {
     const { issuer, use, expectCoded, expectKept, files } = await fleetOn();
     for (const write of writes) {
       await injectError(issuer.pid(), { files, error: errorAt(write), when: `${write}+` });

@@ -8,7 +8,7 @@ import { waitFor } from '../support/wait.ts';
 /** Longer than the session that a reader has by default. */
 const STANDSTILL_MS = 35_000;
 
-test('a process that stands still for longer than its session lasts misses nothing', async () => {
+test('a process that is suspended for longer than its session misses no event', async () => {
   const { brokers } = await broker();
   const topic = testTopic(brokers);
   await topic.create();

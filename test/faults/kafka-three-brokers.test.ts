@@ -90,7 +90,7 @@ const disturbances: readonly [string, 'stop' | 'pause', 'start' | 'resume'][] = 
 ];
 
 test.each(disturbances)(
-  'the leader is %s: nothing acknowledged is lost, and the order stays',
+  'while the leader is %s, nothing acknowledged is lost, and the order is kept',
   async (_, disturb, restore) => {
     const { broker, publisher, reader, leader } = await open();
     const count = await publishDuring(publisher, async (more) => {

@@ -46,7 +46,7 @@ const ways: readonly [
   ['frozen', (broker, node) => broker.pause(node), (broker, node) => broker.resume(node)],
 ];
 
-test.each(ways)('the leader is %s: a logout is refused at every instance at once', async (_, disturb, mend) => {
+test.each(ways)('while the leader is %s, a logout reaches every instance at once', async (_, disturb, mend) => {
   const { three, topic, client, instances, issuer } = await open();
   await untilWhole(instances, 'kafka');
   const user = await client.register();
@@ -68,7 +68,7 @@ test.each(ways)('the leader is %s: a logout is refused at every instance at once
   await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 60_000);
 });
 
-test('a wrong feed secret is seen in health while Kafka is well', async () => {
+test('health reports a wrong feed secret while Kafka is up', async () => {
   const { brokers } = await broker();
   const secret = join(temporaryDirectory(), 'wrong-secret');
   writeFileSync(secret, 'a-secret-that-is-not-the-right-one-0123456789', { mode: 0o600 });

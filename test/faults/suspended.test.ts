@@ -65,7 +65,7 @@ function askWithoutPause(ask: () => Promise<string>) {
 const STANDSTILL_MS = 65_000;
 
 it.each(['nothing else happens', 'Kafka is killed', 'the issuer is killed', 'Kafka and the issuer are killed'])(
-  'an instance stands still for 65 s (SIGSTOP), and %s meanwhile: it never accepts what was revoked',
+  'an instance that is suspended for 65 s (SIGSTOP), while %s, never accepts what was revoked',
   async (what) => {
     const own = what.startsWith('Kafka') ? await brokerOfOwn() : broker;
     const { client, issuer, prices, gone, valid } = await onePrices({ brokers: own.brokers });
@@ -93,7 +93,7 @@ it.each(['nothing else happens', 'Kafka is killed', 'the issuer is killed', 'Kaf
   },
 );
 
-it('a machine that was suspended, as its clocks show it: the wall has gone on, the monotonic clock has not', async () => {
+it('a suspended machine, by its clocks: the wall clock has advanced, the monotonic clock has not', async () => {
   const { issuer, prices, setWall, valid } = await onePrices({});
   await issuer.stop('SIGKILL');
   expect(await verdictOf(prices, valid)).toBe('200');

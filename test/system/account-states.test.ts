@@ -40,7 +40,7 @@ async function started() {
   return { ...fleet, tell, loginOf, person };
 }
 
-it('security 24: suspended, banned, reset, deleted: refused at once everywhere, and who proves it learns why', async () => {
+it('security 24: suspended, banned, reset and deleted users are refused everywhere, with the reason only after authentication', async () => {
   const { instances, loginOf, person, tell, client } = await started();
 
   const states: [string, object, string][] = [
@@ -85,7 +85,7 @@ it('security 24: suspended, banned, reset, deleted: refused at once everywhere, 
   await untilAll(instances, successor.access_token, '200');
 });
 
-it('changed claims: every older token dies everywhere, sessions go on, and the next tokens carry the new', async () => {
+it('a change of claims revokes every older token, sessions continue, and the next tokens have the new claims', async () => {
   const { instances, person, tell, client } = await started();
   const { user, tokens, act } = await person();
   const elsewhere = await client.login(user, 'phone');

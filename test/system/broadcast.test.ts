@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.close());
 
-it('tells every instance of every service of a logout, two instances of one service included', async () => {
+it('a logout reaches every instance of every service, including two instances of one service', async () => {
   const { client, instances } = await fleetOf({ brokers: broker.brokers, prices: 2, orders: 2 });
   const user = await client.register();
   const laptop = await client.login(user, 'laptop');
@@ -23,7 +23,7 @@ it('tells every instance of every service of a logout, two instances of one serv
   expect(await verdictsOf(instances, phone.access_token)).toEqual(['200', '200', '200', '200']);
 });
 
-it('tells both of two instances that began with copies of one denylist', async () => {
+it('a logout reaches both of two instances that started with copies of one denylist', async () => {
   const fleet = await fleetOf({ brokers: broker.brokers, prices: 2, orders: 0 });
   const { client, instances, directory } = fleet;
   const [first, second] = instances;
@@ -52,7 +52,7 @@ it('tells both of two instances that began with copies of one denylist', async (
   }
 });
 
-it('refuses a second process on one denylist file, and says so', async () => {
+it('a second process on one denylist file is refused with its reason', async () => {
   const { instances, directory } = await fleetOf({ prices: 2, orders: 0 });
   const [first, second] = instances;
   if (first === undefined || second === undefined) throw new Error('two instances were asked for');

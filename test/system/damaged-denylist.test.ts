@@ -36,7 +36,7 @@ async function onePrices(brokers?: readonly string[]) {
 const isSetAside = async (instance: Parameters<typeof checkOf>[0]) =>
   (await checkOf(instance, 'denylist'))?.setAside !== undefined;
 
-it('one flipped bit in a row: the file is set aside, and what was acknowledged is denied again', async () => {
+it('an instance replaces a file with one flipped bit, and denies everything acknowledged again', async () => {
   const { prices, path, logout } = await onePrices(broker.brokers);
   const token = await logout('1');
   await untilWhole([prices], 'kafka');
@@ -53,7 +53,7 @@ it('one flipped bit in a row: the file is set aside, and what was acknowledged i
   expect(await verdictOf(prices, token)).toBe('token_revoked');
 });
 
-it('a live copy whose log is of another time: it holds all that its position says, or is set aside', async () => {
+it('a live copy with a write-ahead log of another time is complete up to its position, or is replaced', async () => {
   const { prices, path, logout } = await onePrices(broker.brokers);
   const first = await logout('1');
   const early = `${path}.early`;
@@ -74,7 +74,7 @@ it('a live copy whose log is of another time: it holds all that its position say
   for (const token of [first, second]) expect(await verdictOf(prices, token)).toBe('token_revoked');
 });
 
-it('is not ready by age on an empty file that stands for a damaged one', async () => {
+it('an instance is not ready by age on an empty file that replaced a damaged one', async () => {
   const { prices, path, issuer, logout } = await onePrices();
   const token = await logout('1');
   await prices.stop('SIGTERM');

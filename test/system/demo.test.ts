@@ -30,7 +30,7 @@ it.each([
   expect(result.revokedToDenied.p50Ms).toBeGreaterThan(0);
 });
 
-it('refuses an option it does not know', () => {
+it('the demo refuses an unknown option', () => {
   const { status, stderr } = demo('--speed');
   expect(status).toBe(2);
   expect(stderr).toMatch(/usage: npm run demo/);

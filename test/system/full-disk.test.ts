@@ -17,7 +17,7 @@ afterAll(() => broker.close());
 const WAYS = ['kafka', 'http'] as const;
 
 describe.skipIf(!mayMount)('a disk of an instance that is full', () => {
-  it.each(WAYS)('changes no decision, is reported, and takes everything when there is room (%s)', async (way) => {
+  it.each(WAYS)('changes no decision, is reported, and stores everything once there is space (%s)', async (way) => {
     const disk = smallDisk('6m');
     const { client, instances, issuer } = await fleetOf({
       ...(way === 'kafka' && { brokers: broker.brokers }),
@@ -68,7 +68,7 @@ describe.skipIf(!mayMount)('a disk of an instance that is full', () => {
 });
 
 describe.skipIf(!mayLimit)('a file of an instance that may not grow', () => {
-  it('is enforced from memory, with no right to mount anything', async () => {
+  it('is enforced from memory (without the right to mount)', async () => {
     const { client, instances } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 0 });
     const [prices] = instances;
     if (prices === undefined) throw new Error('one instance was asked for');

@@ -25,7 +25,7 @@ async function openFleet() {
   return { ...fleet, user, ask, challengeOf, refreshed };
 }
 
-it('step-up: a login that is too old for a route is asked for again, and then the session goes on', async () => {
+it('step-up: a route requires a new login if the last is too old, and then the session continues', async () => {
   const { client, issuer, user, ask, challengeOf, refreshed } = await openFleet();
   const tokens = await client.login(user, 'laptop');
   await waitFor('the login is too old', async () => (await ask('recent', tokens)).status === 401);
@@ -49,7 +49,7 @@ it('step-up: a login that is too old for a route is asked for again, and then th
   expect((await ask('recent', proved)).status).toBe(200);
 });
 
-it('soft expiry: after so many uses the client renews, and the session goes on', async () => {
+it('soft expiry: the client renews after maxUses uses, and the session continues', async () => {
   const { client, user, ask, refreshed } = await openFleet();
   const tokens = await client.login(user, 'laptop');
   for (let use = 0; use < 3; use += 1) expect((await ask('soft', tokens)).status).toBe(200);
@@ -60,7 +60,7 @@ it('soft expiry: after so many uses the client renews, and the session goes on',
   expect((await ask('soft', await refreshed(tokens))).status).toBe(200);
 });
 
-it('scopes: 403 with all that are needed', async () => {
+it('scopes: a 403 names all required scopes', async () => {
   const { client, user, ask, challengeOf } = await openFleet();
   const answer = await ask('scoped', await client.login(user, 'laptop'));
   expect([answer.status, codeOf(answer)]).toEqual([403, 'scope_insufficient']);

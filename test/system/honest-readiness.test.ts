@@ -18,7 +18,7 @@ async function startAsking(instance: ServiceProcess, token: string): Promise<{ b
 }
 
 it.each(['kafka', 'embedded'])(
-  'is ready only when it has caught up: what was revoked while it was away is never accepted (%s)',
+  'an instance is ready only when it has caught up, and never accepts what was revoked while it was down (%s)',
   async (log) => {
     const broker = log === 'kafka' ? await brokerOfOwn() : undefined;
     const { client, instances } = await fleetOf({ brokers: broker?.brokers, prices: 2, orders: 0 });
@@ -38,7 +38,7 @@ it.each(['kafka', 'embedded'])(
   },
 );
 
-it('starts with an empty file and is not ready before it has read the whole log', async () => {
+it('an instance with an empty file is not ready before it has read the whole log', async () => {
   const broker = await brokerOfOwn();
   const { client, instances, directory } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 0 });
   const [instance] = instances;
@@ -54,7 +54,7 @@ it('starts with an empty file and is not ready before it has read the whole log'
   expect(after).toBe('token_revoked');
 });
 
-it('with neither way answering, an empty file is never ready; a fresh one is, by its persisted age', async () => {
+it('while no transport responds, an instance with an empty file is never ready, one with a fresh file is, by its stored age', async () => {
   const { client, instances, issuer, directory } = await fleetOf({ prices: 2, orders: 0 });
   const [fresh, empty] = instances;
   if (fresh === undefined || empty === undefined) throw new Error('two instances were asked for');
@@ -79,7 +79,7 @@ it('with neither way answering, an empty file is never ready; a fresh one is, by
   expect(await verdictOf(empty, alive.access_token)).toBe('200');
 });
 
-it('with neither way answering, a file older than MAX_STALENESS does not make an instance ready', async () => {
+it('while no transport responds, a file older than MAX_STALENESS does not make an instance ready', async () => {
   const { instances, issuer } = await fleetOf({ prices: 1, orders: 0, guardedEnvironment: { MAX_STALENESS: '1s' } });
   const [instance] = instances;
   if (instance === undefined) throw new Error('one instance was asked for');

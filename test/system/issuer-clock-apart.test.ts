@@ -140,7 +140,7 @@ it('a topic with the time of its producers gets no event and no comparison until
   expect([refused.status, codeOf(refused)]).toEqual([503, 'clock_parted']);
 });
 
-it('tokens have the time of Kafka while the operator trusts that, and health and log say so', async () => {
+it('tokens have the time of Kafka while TRUSTED_CLOCK names it, and health and log report it', async () => {
   const { fleet, setWall, user } = await stoppedFleet();
   const { client, instances, issuer } = fleet;
   setWall(HOUR_MS);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { brokerOfOwn, checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
-it('accepts a logout with Kafka dead, keeps it through a kill -9, and the fleet has it by the second way', async () => {
+it('a logout while Kafka is down survives a kill -9 of the issuer and reaches the fleet by the fallback transport', async () => {
   const broker = await brokerOfOwn();
   const { client, instances, issuer } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
   const user = await client.register();
@@ -31,7 +31,7 @@ it('accepts a logout with Kafka dead, keeps it through a kill -9, and the fleet 
   }
 });
 
-it('starts with Kafka dead, and an instance started meanwhile reads the second way', async () => {
+it('the issuer starts while Kafka is down, and an instance that starts then reads the fallback transport', async () => {
   const broker = await brokerOfOwn();
   const { client, instances, issuer } = await fleetOf({
     brokers: broker.brokers,
@@ -54,7 +54,7 @@ it('starts with Kafka dead, and an instance started meanwhile reads the second w
   await untilWhole(instances, 'kafka');
 });
 
-it('a frozen broker delays nobody for long: the second way is taken, and left when Kafka is whole', async () => {
+it('instances read the fallback transport while a broker is frozen, and return to Kafka when it has recovered', async () => {
   const broker = await brokerOfOwn();
   const { client, instances } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
   const user = await client.register();

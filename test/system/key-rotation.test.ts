@@ -28,7 +28,7 @@ async function untilRefused(instances: readonly ServiceProcess[], token: string)
   });
 }
 
-it('by command, under load: no request is refused, nobody is logged out, and no logout is lost (security 18)', async () => {
+it('a rotation by command under load refuses no request, ends no session and loses no logout (security 18)', async () => {
   const fleet = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1, issuerEnvironment: SOON });
   const { client, instances, issuer } = fleet;
   const keys = administerKeys(fleet);
@@ -57,7 +57,7 @@ it('by command, under load: no request is refused, nobody is logged out, and no 
   }
 });
 
-it('on schedule: keys and epochs change by themselves, and nobody notices', async () => {
+it('scheduled rotations of keys and epochs refuse no request', async () => {
   const issuerEnvironment = {
     ...SOON,
     KEY_PUBLISH_BEFORE: '2s',
@@ -86,7 +86,7 @@ it('on schedule: keys and epochs change by themselves, and nobody notices', asyn
   expect(issuer.line('key_rotated')).toMatchObject({ level: 'info', cause: 'schedule' });
 });
 
-it('a compromised key is refused by every instance, and logins go on', async () => {
+it('every instance refuses tokens of a revoked key, and logins continue', async () => {
   const fleet = await fleetOf({ brokers: broker.brokers, prices: 2, orders: 1 });
   const { client, instances } = fleet;
   const keys = administerKeys(fleet);
@@ -109,7 +109,7 @@ it('a compromised key is refused by every instance, and logins go on', async () 
   await untilWhole(instances, 'kafka');
 });
 
-it('a reader that was away while the event key changed has everything when it is ready', async () => {
+it('a reader that was down while the event key changed has applied everything when it is ready', async () => {
   const fleet = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1, issuerEnvironment: SOON });
   const { client, instances, issuer } = fleet;
   const [away] = instances;
@@ -143,7 +143,7 @@ it('a reader that was away while the event key changed has everything when it is
   await untilWhole(instances, 'kafka');
 });
 
-it('a database from before the rotations is found out, and its restore revives nothing', async () => {
+it('the issuer detects a database from before the rotations, and its restore makes no revoked token valid', async () => {
   const fleet = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 0, issuerEnvironment: SOON });
   const { client, instances, issuer } = fleet;
   const database = issuer.environment.DATABASE_PATH ?? '';

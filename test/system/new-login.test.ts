@@ -6,7 +6,7 @@ import { freePort } from '../support/user-management.ts';
 import { waitFor } from '../support/wait.ts';
 import { webhookReceiver } from '../support/webhook-receiver.ts';
 
-it('a login from a new device reaches its owner, whatever is down meanwhile; "not me" throws everybody out', async () => {
+it('the owner is notified of a login from a new device despite failures, and "not me" ends every session', async () => {
   const receiver = await webhookReceiver(await freePort(), false);
   const fleet = await fleetOf({
     prices: 1,

@@ -24,7 +24,7 @@ async function logOutAll({ client }: Fleet, sessions: readonly Tokens[], acknowl
 }
 
 it.each(['kafka', 'embedded'])(
-  'the issuer is killed (kill -9) again and again in the middle of logouts: each 204 holds (%s)',
+  'every acknowledged logout survives repeated kills (kill -9) of the issuer during logouts (%s)',
   async (log) => {
     const fleet = await fleetOf({ ...(log === 'kafka' && { brokers: broker.brokers }), prices: 1, orders: 1 });
     const { client, instances, issuer } = fleet;
@@ -57,7 +57,7 @@ it.each(['kafka', 'embedded'])(
   },
 );
 
-it('a reader is killed (kill -9) again and again while logouts stream in: it has them all in the end', async () => {
+it('a reader that is killed repeatedly (kill -9) during a stream of logouts applies all of them', async () => {
   const fleet = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 0 });
   const { client, instances } = fleet;
   const [instance] = instances;

@@ -80,7 +80,7 @@ describe.each(CLIENT_IDS)('%s', (clientId) => {
   });
 });
 
-it('both find it as an OpenID provider, too, and the documents say what is served', async () => {
+it('both discover the issuer as an OpenID provider, and the documents list what it serves', async () => {
   const server = await oauth4webapiServer('oidc');
   expect(server.issuer).toBe(issuer);
   expect(

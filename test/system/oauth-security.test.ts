@@ -15,7 +15,7 @@ const driver = oauthFleet({ prices: 1, orders: 0, environment: { CORS_ORIGINS: '
 const errorOf = ({ status, body }: FleetResponse) => [status, (body as { error?: string }).error];
 
 describe('revoking and introspecting', () => {
-  test('security 30: revoking again, and what is none, is 200; a refresh token takes its access tokens along', async () => {
+  test('security 30: revoking twice, or an invalid token, is 200; revoking a refresh token revokes its access tokens', async () => {
     const { form, fleet, login, refresh } = driver();
     const tokens = await login();
     const revoke = (token: string) => form('/oauth2/revoke', { token, client_id: 'web' });
@@ -26,7 +26,7 @@ describe('revoking and introspecting', () => {
     expect(errorOf(await refresh(tokens.refresh_token))).toEqual([400, 'invalid_grant']);
   });
 
-  test('security 31: only its own client revokes a token, and only when it has proved itself', async () => {
+  test('security 31: only its own client can revoke a token, and only authenticated', async () => {
     const { form, accepts, accountAudience, login, basic, refresh } = driver();
     const tokens = await login({ resource: accountAudience });
     const stranger = { authorization: basic.authorization };
@@ -43,7 +43,7 @@ describe('revoking and introspecting', () => {
     expect(errorOf(await form('/oauth2/revoke', { token: 'x', client_id: 'nobody' }))).toEqual([401, 'invalid_client']);
   });
 
-  test('security 32: introspection is for who proves itself, and what is not active is one and the same', async () => {
+  test('security 32: introspection requires authentication, and every inactive token has the same response', async () => {
     const { form, introspect, login, refresh, fleet, basic } = driver();
     for (const fields of [{}, { client_id: 'web' }, { client_id: basic.clientId }, { client_id: 'nobody' }]) {
       expect(errorOf(await form('/oauth2/introspect', { token: 'x', ...fields }))).toEqual([401, 'invalid_client']);
@@ -79,7 +79,7 @@ describe('revoking and introspecting', () => {
 });
 
 describe('client authentication', () => {
-  test('one way a request (RFC 6749 section 2.3)', async () => {
+  test('accepts one method per request (RFC 6749 section 2.3)', async () => {
     const { form, basic, loginOf, client } = driver();
     const { refresh_token } = await loginOf(client(basic.clientId));
     const fields = { grant_type: 'refresh_token', refresh_token };
@@ -115,7 +115,7 @@ describe('client authentication', () => {
     expect((await form('/oauth2/token', fields, headers)).status).toBe(200);
   });
 
-  test('an assertion is good once', async () => {
+  test('accepts an assertion once', async () => {
     const { form, url, client } = driver();
     const client_assertion = await assertionOf(client('backend-ES256'), url);
     const ask = () => form('/oauth2/introspect', { token: 'x', client_assertion, client_assertion_type: JWT_BEARER });
@@ -128,7 +128,7 @@ describe('client authentication', () => {
 });
 
 describe('transport', () => {
-  test('security 50: tokens and errors are not stored', async () => {
+  test('security 50: responses with tokens and errors must not be stored', async () => {
     const { form, json, refresh, login, user } = driver();
     const { refresh_token } = await login();
     const answers = [
@@ -143,7 +143,7 @@ describe('transport', () => {
     for (const { headers } of answers) expect(headers.get('cache-control')).toContain('no-store');
   });
 
-  test('security 51, 52: a token is in the header and nowhere else', async () => {
+  test('security 51, 52: a token is accepted in the header and nowhere else', async () => {
     const { url, fleet, login, accepts, accountAudience } = driver();
     const [instance] = fleet.instances;
     const { access_token } = await login();
@@ -188,7 +188,7 @@ describe('transport', () => {
     }
   });
 
-  test('security 57: bodies have a type, a size and a depth, and each parameter once', async () => {
+  test('security 57: bodies have limits of type, size and depth, and each parameter occurs once', async () => {
     const { url } = driver();
     const post = async (path: string, body: string, type: string) => {
       const answer = await request(url + path, { method: 'POST', body, headers: { 'content-type': type } });
@@ -209,7 +209,7 @@ describe('transport', () => {
     ]);
   });
 
-  test('security 56, 58: forwarded addresses are not believed, nothing of the management port is public, no banner', async () => {
+  test('security 56, 58: forwarded addresses are ignored, the management port is not public, no banner is sent', async () => {
     const { url, fleet } = driver();
     for (const path of ['/metrics', '/readyz', '/livez', '/version', '/openapi.json', '/admin/sessions']) {
       expect([path, (await request(url + path)).status]).toEqual([path, 404]);

@@ -28,7 +28,7 @@ it('an instance restarts with the issuer down: keys and denylist are in its file
   }
 });
 
-it('the issuer restarts: sessions, keys and cut-offs are in its file, and the log goes on', async () => {
+it('the issuer restarts: sessions, keys and cut-offs are in its file, and the log continues', async () => {
   const { client, instances, issuer } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
   const user = await client.register();
   const [laptop, phone] = [await client.login(user, 'laptop'), await client.login(user, 'phone')];
@@ -53,7 +53,7 @@ it('every process stops gracefully, with status 0', async () => {
   expect(await Promise.all([...instances, issuer].map((one) => one.stop('SIGTERM')))).toEqual([0, 0, 0]);
 });
 
-it('a second writer on the issuer database is refused, and the first goes on', async () => {
+it('a second writer on the issuer database is refused, and the first continues', async () => {
   const first = await fleetOf({ prices: 1, orders: 0 });
   const second = await fleetOf({ prices: 0, orders: 0, started: false });
   second.issuer.environment.DATABASE_PATH = first.issuer.environment.DATABASE_PATH ?? '';

@@ -35,7 +35,7 @@ function restore({ issuer }: Fleet): { status: number | null; output: string } {
 }
 
 it.each(['kafka', 'embedded'])(
-  'a restored database refuses writes until it is told, and revives nothing (%s)',
+  'an issuer with a restored database refuses writes until restore has run, and makes no revoked token valid (%s)',
   async (log) => {
     const fleet = await fleetOf({ ...(log === 'kafka' && { brokers: broker.brokers }), prices: 1, orders: 1 });
     const { client, instances, issuer } = fleet;
@@ -80,7 +80,7 @@ it.each(['kafka', 'embedded'])(
   },
 );
 
-it('the high-water file is lost with the database: what the readers hold gives the restored issuer away', async () => {
+it('the evidence of readers reveals a restored issuer whose high-water file was lost with the database', async () => {
   const fleet = await fleetOf({ prices: 1, orders: 0 });
   const { client, instances, issuer, directory } = fleet;
   const database = issuer.environment.DATABASE_PATH ?? '';

@@ -20,7 +20,7 @@ const revokeEventKey = (one: Fleet, kid: string) => administerKeys(one).revoke(k
 const epochOf = async ({ instances: [instance] }: Fleet) =>
   instance && String((await checkOf(instance, 'feed'))?.epoch ?? '');
 
-it('records of keys that nobody has, on the topic, hold up no logout', async () => {
+it('records of unknown keys on the topic delay no logout', async () => {
   const one = await fleet();
   const thief = thiefOf(one, broker.brokers);
   const user = await one.client.register();
@@ -34,7 +34,7 @@ it('records of keys that nobody has, on the topic, hold up no logout', async () 
   }
 });
 
-it('a revoked event key forges nothing: no epoch, no time, no place; logouts go on at once', async () => {
+it('a revoked event key forges no epoch, no time and no position, and logouts are not delayed', async () => {
   const one = await fleet();
   const { client, instances } = one;
   const thief = thiefOf(one, broker.brokers);
@@ -62,7 +62,7 @@ it('a revoked event key forges nothing: no epoch, no time, no place; logouts go 
   await untilWhole(instances, 'kafka');
 });
 
-it('an instance that was away while the event key was revoked leaves its epoch, and follows the new one', async () => {
+it('an instance that was down while the event key was revoked leaves its epoch and follows the new one', async () => {
   const one = await fleet();
   const { client, instances } = one;
   const [away] = instances;
@@ -81,7 +81,7 @@ it('an instance that was away while the event key was revoked leaves its epoch, 
   expect(await epochOf(one)).not.toBe(before);
 });
 
-it('a forged revocation of the active event key is answered: the key goes, and the issuer says that it was stolen', async () => {
+it('the issuer revokes its active event key after a forged revocation of it, and reports that the key was stolen', async () => {
   const one = await fleet();
   const { client, instances, issuer } = one;
   const thief = thiefOf(one, broker.brokers);

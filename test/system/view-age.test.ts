@@ -55,7 +55,7 @@ it.each([
   expect(await verdictsOf(instances, token)).toEqual(['view_not_ready']);
 });
 
-it('an instance that was frozen refuses until it has heard what was revoked meanwhile', async () => {
+it('an instance that was frozen refuses requests until it has applied what was revoked in that time', async () => {
   const { fleet } = await fleetWithWall(0);
   const { client, instances, issuer } = fleet;
   const [instance] = instances;

@@ -44,7 +44,7 @@ it('the issuer clock is set back by 20 s: cut-offs still cover what was minted b
 });
 
 it.each([-3_600_000, 3_600_000])(
-  'the issuer clock jumps by an hour (%i ms): no token is minted, logouts go on, and it ends when mended',
+  'the wall clock of the issuer jumps by an hour (%i ms): no token is minted and logouts continue, until it is corrected',
   async (jump) => {
     const { fleet, setWall } = await fleetWithClock();
     const { client, instances, issuer } = fleet;

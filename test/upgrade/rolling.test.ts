@@ -156,7 +156,7 @@ describe.each(LOGS)('a fleet of two versions (%s)', (log) => {
   );
 });
 
-it('a reader is taken back to the version before: it refuses the newer file by name, and starts without it', async () => {
+it('a downgraded reader refuses the newer file with its error code, and starts without it', async () => {
   const fleet = await fleetOfVersions('kafka', 'present', 'present', 'present');
   const { prices, instances } = fleet;
   const { access_token } = await comeAndGo(fleet, 'laptop');
@@ -172,7 +172,7 @@ it('a reader is taken back to the version before: it refuses the newer file by n
   await comeAndGo(fleet, 'tablet');
 });
 
-it('the issuer is not taken back: the version before refuses its database by name, and this one goes on', async () => {
+it('a downgraded issuer refuses the newer database with its error code, and this version continues', async () => {
   const fleet = await fleetOfVersions('http', 'present', 'before', 'present');
   const { issuer } = fleet;
   const present = issuer.main;
