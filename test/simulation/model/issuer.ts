@@ -134,7 +134,7 @@ export interface Issuer {
   toldAt: number;
   /** The last heartbeat of this process. */
   beatAt: { readonly at: number; readonly real: number } | null;
-  /** How far the clocks were ahead at the last heartbeat, and what the comparison had come to. */
+  /** How far the clocks were ahead at the last heartbeat, what the comparison had come to, and whose clock is trusted. */
   clocks: string;
   /** A lead that was seen, since when in real time, and how the clocks were then. */
   lead: { readonly ms: number; readonly since: number; readonly clocks: string } | null;
@@ -308,7 +308,7 @@ function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
   const state = issuer.comparison?.reference.state();
   // Until then its heartbeats have the time of the floor.
   if (state === 'awaited' || (state === 'unknown' && issuer.comparison?.reference.trusted === 'publisher')) return;
-  const clocks = `${issuer.aheadMs} ${knownAheadMs(issuer, world)} ${state}`;
+  const clocks = `${issuer.aheadMs} ${knownAheadMs(issuer, world)} ${state} ${issuer.comparison?.reference.trusted}`;
   // The slower clock may have taken the place of the one it went by.
   if (issuer.clocks !== clocks) issuer.beatAt = null;
   issuer.clocks = clocks;

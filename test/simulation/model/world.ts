@@ -57,7 +57,11 @@ export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) 
     now += 100;
     live(world);
     if (world.issuer.database.refusing) operatorRestores(world);
-    else if (world.issuer.up && world.issuer.clock.leadMs() > TOLERANCE_MS) operatorSetsClock(world);
+    else if (world.timeServer === 'wrong' || (world.issuer.up && world.issuer.clock.leadMs() > TOLERANCE_MS)) {
+      // Whoever finds the time server wrong sets the clock, although a restart may have hidden the lead.
+      operatorSetsClock(world);
+      world.timeServer = 'right';
+    }
     if (step % 20 === 19 && isSettled(world)) return;
   }
   const still = world.followers.filter((follower) => !isWell(follower, world));
