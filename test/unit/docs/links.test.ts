@@ -63,3 +63,30 @@ test.each(globSync('test/mutation/*.stryker.config.json', { cwd: ROOT }))(
     expect(files.filter((file) => globSync(file, { cwd: ROOT }).length === 0)).toEqual([]);
   },
 );
+
+interface Locked {
+  readonly packages: Readonly<Record<string, { readonly dependencies?: Readonly<Record<string, string>> }>>;
+}
+
+/** Names of the packages that a workspace installs in production, those of this project included. */
+function installedBy(workspace: string): Set<string> {
+  const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8')) as Locked;
+  const found = new Set<string>();
+  const add = (path: string) => {
+    for (const name of Object.keys(packages[path]?.dependencies ?? {})) {
+      if (found.has(name)) continue;
+      found.add(name);
+      add(name.startsWith('@rescind/') ? name.replace('@rescind', 'packages') : `node_modules/${name}`);
+    }
+  };
+  add(workspace);
+  return found;
+}
+
+test('docs/guard.md lists what @rescind/guard installs in production', () => {
+  const [, section = ''] =
+    /## What it installs\n(.*?)\n\nExpress/s.exec(readFileSync(join(ROOT, 'docs/guard.md'), 'utf8')) ?? [];
+  const rows = section.split('\n').filter((line) => line.startsWith('| `'));
+  const listed = rows.flatMap((line) => [...line.matchAll(/`([^`]+)`/g)].map(([, name]) => name));
+  expect(listed.sort()).toEqual([...installedBy('packages/guard')].sort());
+});
