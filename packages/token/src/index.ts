@@ -1,4 +1,4 @@
-export type { BulkVerifier, BulkVerifierOptions } from './bulk/bulk-verifier.ts';
+export type { BulkVerifier } from './bulk/bulk-verifier.ts';
 export { openBulkVerifier } from './bulk/bulk-verifier.ts';
 export type { RequiredClaim } from './claims.ts';
 export type { JoseHeader } from './compact-jws.ts';

@@ -21,7 +21,7 @@ export interface BulkVerifier extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-export interface BulkVerifierOptions extends VerifierOptions {
+interface BulkVerifierOptions extends VerifierOptions {
   /** Counts and logs threads that cannot be started (`rescind_signature_thread_failures_total`). */
   readonly telemetry: Telemetry;
 }
