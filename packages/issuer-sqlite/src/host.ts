@@ -36,7 +36,7 @@ export type MigrationSql = Pick<HostSql, 'prepare' | 'exec'>;
 export type HostMigration = string | ((sql: MigrationSql) => void);
 
 /** Which connection the host's statements run on. */
-export interface HostConnections {
+interface HostConnections {
   readonly writer: Database.Database;
   /** The connection of whoever runs a statement now. */
   current(): Database.Database;

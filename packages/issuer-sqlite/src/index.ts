@@ -1,4 +1,4 @@
-import './errors.ts';
+import './open.ts';
 
 export type { HostMigration, HostSql, HostStatement, MigrationSql } from './host.ts';
 export type { SqliteStore, SqliteStoreOptions } from './open.ts';

@@ -1,14 +1,14 @@
 import type { Store, StoreProvider } from '@rescind/issuer/store';
 import type { Telemetry } from '@rescind/revocation';
 import { createWalBound } from '@rescind/revocation';
+import { registerErrors } from '@rescind/revocation/errors';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import { createCommittedLog } from './committed-log.ts';
 import type { Connection } from './connection.ts';
 import { openConnection, WAL_MOST_BYTES } from './connection.ts';
 import type { HostMigration, HostSql } from './host.ts';
 import { migrateHost } from './host.ts';
-import { createTables } from './tables.ts';
-import { createTransactionQueue } from './transaction.ts';
+import { createCommittedLog } from './log.ts';
+import { createTables, createTransactionQueue } from './transactions.ts';
 
 export interface SqliteStoreOptions {
   /** The SQLite file, made with mode 0600 where there is none. It needs a file system that keeps a write-ahead log. */
@@ -91,4 +91,16 @@ function createStore({ writer, reader, close }: Connection, telemetry: Telemetry
       close();
     },
   };
+}
+
+/** Codes of the database file, on opening it. */
+const ERRORS = registerErrors('@rescind/issuer-sqlite', {
+  database_locked: { status: 500, message: 'Another process is the writer of this database' },
+  database_newer: { status: 500, message: 'The database was written by a newer version' },
+});
+
+type IssuerSqliteErrors = typeof ERRORS;
+
+declare module '@rescind/revocation/errors' {
+  interface ErrorTable extends IssuerSqliteErrors {}
 }

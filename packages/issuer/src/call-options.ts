@@ -142,13 +142,17 @@ export const renameOptions = optionsOf<RenameSession>('rename', {
   deviceName: required(string),
 });
 
+/** Rows of a page where the query has no `limit`. */
+export const DEFAULT_PAGE = 100;
+const limit = option.count({ least: 1, most: 1_000 });
+
 export const sessionQuery = optionsOf<SessionQuery>('sessions.list', {
   sub: string,
   clientId: string,
   ended: flag,
   currentSid: string,
   after: string,
-  limit: option.count({ least: 1, most: 1_000 }),
+  limit,
 });
 
 export const endSessionOptions = optionsOf<EndSession>('endSession', {
@@ -178,7 +182,7 @@ export const revokeTokenOptions = optionsOf<RevokeToken>('revokeToken', {
 
 export const revocationQuery = optionsOf<RevocationQuery>('revocations.list', {
   after: string,
-  limit: option.count({ least: 1, most: 1_000 }),
+  limit,
 });
 
 const cutoff = optionsOf<CutoffRequest>('revoke', {

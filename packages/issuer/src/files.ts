@@ -1,11 +1,17 @@
-import type { Telemetry } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError, storageUnavailable } from '@rescind/revocation';
-import type { Places } from './identity.ts';
-import type { IssuerOptions } from './issuer.ts';
+import type { SigningAlgorithm } from '@rescind/token/signing';
+import type { EventJwks, IssuerOptions } from './issuer.ts';
+import type { KeyPurpose } from './issuer-keys.ts';
 import type { PrivateDirectory } from './keys/directory.ts';
 import { openPrivateDirectory } from './keys/directory.ts';
+import type { HighWaterFile, ProofFile } from './keys/high-water.ts';
 import { createHighWaterFile, createProofFile } from './keys/high-water.ts';
+import type { Keyring } from './keys/keyring.ts';
 import { openKeyring } from './keys/keyring.ts';
+import { FIRST_EPOCH_COUNTER, LOST_EPOCH_COUNTER, toEpoch } from './log/epoch.ts';
+import { EVENT_ALGORITHM } from './log/source.ts';
+import type { Store, StoreTransaction } from './store/store.ts';
 
 /**
  * Opens the store as its only writer, and the keys.
@@ -44,4 +50,85 @@ async function named<T>(what: string, open: () => Promise<T>): Promise<T> {
     if (error instanceof RescindError || !/^(E[A-Z]+|SQLITE_[A-Z_]+)$/.test(code)) throw error;
     throw storageUnavailable(error, `${what} (${code})`);
   }
+}
+
+export interface Places {
+  readonly store: Store;
+  readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
+  readonly highWater: HighWaterFile;
+  readonly proofs: ProofFile;
+}
+
+interface Establishing {
+  readonly issuer: string;
+  /** Of the keys of access tokens. */
+  readonly algorithm: SigningAlgorithm;
+}
+
+/** The first start: an epoch and keys. Inside one transaction; key files are there before the database names them. */
+export async function establish(
+  tx: StoreTransaction,
+  { issuer, algorithm }: Establishing,
+  places: Places,
+  at: EpochMillis,
+): Promise<void> {
+  const { keyrings, highWater, proofs } = places;
+  await requireSameIssuer(issuer, tx);
+  if ((await tx.meta.identity()) !== undefined) return;
+  // The keys' directory remembers a log that this new database does not have: it was lost, and is to be restored.
+  const isLost = highWater.read() !== undefined || proofs.read().length > 0;
+  await tx.meta.openEpoch(toEpoch(isLost ? LOST_EPOCH_COUNTER : FIRST_EPOCH_COUNTER));
+  await adoptKeys({ purpose: 'token', alg: algorithm }, keyrings.token, tx, at);
+  await adoptKeys({ purpose: 'event', alg: EVENT_ALGORITHM }, keyrings.event, tx, at);
+}
+
+/** Files that a first start left behind, cut short before its commit, or a lost database's; else a new key. */
+async function adoptKeys(
+  { purpose, alg }: { readonly purpose: KeyPurpose; readonly alg: SigningAlgorithm },
+  keyring: Keyring,
+  { keys }: StoreTransaction,
+  at: EpochMillis,
+): Promise<void> {
+  const found = keyring.published();
+  const active = found.find((key) => key.alg === alg && keyring.signing(key.kid) !== undefined) ?? keyring.make(alg);
+  const cause = 'start';
+  await keys.insert({ kid: active.kid, purpose, alg, state: 'active', cause, createdAt: at });
+  for (const { kid, alg: held } of found) {
+    if (kid !== active.kid) await keys.insert({ kid, purpose, alg: held, state: 'former', cause, createdAt: at });
+  }
+}
+
+async function requireSameIssuer(issuer: string, { meta }: StoreTransaction): Promise<void> {
+  const known = await meta.issuer();
+  if (known === null) await meta.setIssuer(issuer);
+  else if (known !== issuer) {
+    throw new RescindError('configuration_invalid', {
+      detail: `the database is that of issuer ${known}, not ${issuer}`,
+    });
+  }
+}
+
+/** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
+export function confirm({ store, keyrings, highWater }: Places): void {
+  // Left by a crash between a file and its row, or between a commit and what follows it.
+  for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
+  const identity = store.log.identity();
+  if (identity !== undefined) highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
+}
+
+/** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
+export function eventJwksOf({ store, keyrings }: Places): EventJwks {
+  const published = keyrings.event.jwks();
+  return {
+    ...published,
+    epoch: store.log.identity()?.epoch ?? '',
+    epoch_kid: keyrings.event.active(store.log.eventKid()).kid,
+  };
+}
+
+/** By its first event. Without an event it is new; without its first, old. */
+export function epochAgeOf({ store }: Places, now: EpochMillis): DurationMs {
+  const bottom = store.log.bottom();
+  if (bottom?.seq === 1) return Math.max(0, now - bottom.appendedAt);
+  return store.log.identity()?.head === 0 ? 0 : Number.POSITIVE_INFINITY;
 }

@@ -1,5 +1,6 @@
 import { storageFailureOf, storageUnavailable } from '@rescind/revocation';
-import type { Transactions, Unit } from './transactions.ts';
+import type { Transaction } from './transaction.ts';
+import type { Transactions } from './transactions.ts';
 
 /** Runs works that come at once in one transaction: one wait for the disk answers them all. */
 export interface GroupCommit {
@@ -7,7 +8,7 @@ export interface GroupCommit {
    * Resolves when what `work` wrote is durable. When it rejects, nothing of it happened, and the others' stays.
    * @throws RescindError as `Transactions.run`
    */
-  run<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+  run<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
 
 /** Some milliseconds of work: more at once would keep everybody else waiting for longer than the disk does. */
@@ -17,7 +18,7 @@ type Settle = () => void;
 
 interface Waiting {
   /** Does it, and says how to answer once it is durable. */
-  perform(unit: Unit): Promise<Settle>;
+  perform(tx: Transaction): Promise<Settle>;
   fail(error: unknown): void;
 }
 
@@ -33,27 +34,27 @@ export function createGroupCommit(
     waiting = waiting.slice(MOST_AT_ONCE);
     if (waiting.length > 0) whenIdle(flush);
     try {
-      for (const settle of await transactions.run((unit) => performAll(group, unit))) settle();
+      for (const settle of await transactions.run((tx) => performAll(group, tx))) settle();
     } catch (error) {
       for (const one of group) one.fail(error);
     }
   }
 
   /** One after another: each sees what those before it have written. */
-  async function performAll(group: readonly Waiting[], unit: Unit): Promise<Settle[]> {
+  async function performAll(group: readonly Waiting[], tx: Transaction): Promise<Settle[]> {
     const settles: Settle[] = [];
-    for (const one of group) settles.push(await one.perform(unit));
+    for (const one of group) settles.push(await one.perform(tx));
     return settles;
   }
 
   return {
-    run<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
+    run<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       transactions.requireOutside();
       waiting.push({
-        async perform(unit) {
+        async perform(tx) {
           try {
-            const result = await unit.apart(() => work(unit));
+            const result = await tx.apart(() => work(tx));
             return () => resolve(result);
           } catch (error) {
             return () => reject(storageFailureOf(error) === undefined ? error : storageUnavailable(error));

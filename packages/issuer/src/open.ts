@@ -1,4 +1,3 @@
-import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import {
   CLOCK_TOLERANCE_MS,
   createIssuerClock,
@@ -8,28 +7,22 @@ import {
   storageFailureOf,
   storageUnavailable,
 } from '@rescind/revocation';
+import { createVerifier } from '@rescind/token';
 import { createAuthenticate } from './clients/authenticate.ts';
-import { createPersistedFloor } from './clock-floor.ts';
-import { createExplainer } from './explain.ts';
-import { openFiles } from './files.ts';
-import { createGauges } from './gauges.ts';
+import { createClientRegistry } from './clients/registry.ts';
+import type { IssuerContext } from './context.ts';
+import type { Places } from './files.ts';
+import { confirm, epochAgeOf, establish, eventJwksOf, openFiles } from './files.ts';
 import { createGroupCommit } from './group-commit.ts';
-import { createHealth } from './health.ts';
-import type { Places } from './identity.ts';
-import { establish } from './identity.ts';
-import { createIntrospect } from './introspect.ts';
-import type { EventJwks, Issuer, IssuerOptions } from './issuer.ts';
+import { createGauges, createHealth } from './health.ts';
+import type { Issuer, IssuerOptions, SubjectRecord } from './issuer.ts';
+import { createKeyList } from './keys/commands.ts';
 import type { PrivateDirectory } from './keys/directory.ts';
-import { createEventSigning } from './keys/event-signing.ts';
-import { createKeyKeeper } from './keys/keeper.ts';
 import { loadKeyrings } from './keys/keyring.ts';
-import { createKeyList } from './keys/management.ts';
-import { createAppender } from './log/appender.ts';
-import { createHousekeeping } from './log/housekeeping.ts';
-import { openMaintenance } from './log/maintenance.ts';
-import { createRestoreDetector } from './log/proofs.ts';
-import { createLogSource } from './log/source.ts';
-import { createWriteGate } from './log/write-gate.ts';
+import { createKeyKeeper } from './keys/scheduler.ts';
+import { createHousekeeping, openMaintenance } from './log/maintenance.ts';
+import { createRestoreDetector } from './log/restore-detector.ts';
+import { createEventSigning, createLogSource } from './log/source.ts';
 import type { Settings } from './options.ts';
 import { issuerOptions, toSettings } from './options.ts';
 import type { Relay } from './relay/open.ts';
@@ -38,13 +31,13 @@ import { createTailCheck } from './relay/tail.ts';
 import { createPreview } from './revoke/preview.ts';
 import { revoke } from './revoke/revoke.ts';
 import { createRevocationStates } from './revoke/states.ts';
-import { createRoom } from './room.ts';
+import { createAudiencePolicy } from './session/audience.ts';
+import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
 import { createThreadSigning } from './session/signing.ts';
-import { createTokenSessions } from './session/token-session.ts';
-import { createSessionViews } from './session/views.ts';
-import { createStorage } from './storage.ts';
-import { createTransactions } from './transactions.ts';
-import { createAccessVerifier } from './verify.ts';
+import { createSessionViews, createTokenSessions } from './session/views.ts';
+import { createStorage, createWriteGate } from './storage.ts';
+import { createPersistedFloor, createTransactions } from './transactions.ts';
+import { createAccessVerifier, createExplainer, createIntrospect, REQUIRED_CLAIMS } from './verify.ts';
 import { createWrites } from './writes.ts';
 
 /**
@@ -112,19 +105,18 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
     startedAt: () => startedAt,
     async revokeStolenKey(kid) {
       theft.kid = kid;
-      await transactions.run((unit) => revoke(room, unit, { claim: 'kid', value: kid, reason: 'event_key_stolen' }));
+      await transactions.run((tx) => revoke(context, tx, { claim: 'kid', value: kid, reason: 'event_key_stolen' }));
     },
   });
   detector.checkFiles();
   if (gate.refusing() === null) confirm(files);
 
   const storage = createStorage(telemetry, clock);
-  const appender = createAppender(signing.encoderOf);
   const transactions = createTransactions({
     store,
     issuerClock,
     clockFloor,
-    appender,
+    encoderOf: signing.encoderOf,
     highWater,
     gate,
     storage,
@@ -144,9 +136,9 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
   const group = createGroupCommit(transactions, tokenSigning.whenFewAreLeft);
-  const room = createRoom(options, settings, files, () => keeper.run());
+  const context = createContext(options, settings, files, () => keeper.run());
   const verify = createAccessVerifier({
-    accepting: room.accepting,
+    accepting: context.accepting,
     issuer,
     keys: keyrings.token,
     revocations: store.read.revocations,
@@ -154,7 +146,7 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   });
   const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
   const keeper = createKeyKeeper({
-    room: room.keys,
+    context: context.keys,
     transactions,
     clock,
     now: issuerClock.now,
@@ -208,28 +200,28 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   };
 
   return {
-    ...createWrites(room, { transactions, group, signing: tokenSigning }, telemetry),
+    ...createWrites(context, { transactions, group, signing: tokenSigning }, telemetry),
     clients: {
-      find: (clientId) => room.clients.find(store.read.clients, clientId),
-      list: () => room.clients.list(store.read.clients),
-      replaceConfigured: (configured) => room.clients.replaceGiven(configured),
+      find: (clientId) => context.clients.find(store.read.clients, clientId),
+      list: () => context.clients.list(store.read.clients),
+      replaceConfigured: (configured) => context.clients.replaceGiven(configured),
       authenticate: createAuthenticate({
         issuer,
-        registry: room.clients,
+        registry: context.clients,
         clients: store.read.clients,
         transactions,
         now,
       }),
     },
-    sessions: createSessionViews(store, createTokenSessions(room, now), now),
+    sessions: createSessionViews(store, createTokenSessions(context, now), now),
     revocations: createRevocationStates(store, publisher !== undefined),
-    ...createPreview(room, issuerClock),
-    keys: createKeyList(room.keys),
+    ...createPreview(context, issuerClock),
+    keys: createKeyList(context.keys),
     verify,
-    introspect: createIntrospect(room, verify, now),
+    introspect: createIntrospect(context, verify, now),
     explain: createExplainer({
       issuer,
-      verifier: room.revocable,
+      verifier: context.revocable,
       revocations: store.read.revocations,
       now: issuerClock.now,
     }),
@@ -258,27 +250,47 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   };
 }
 
-/** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
-function confirm({ store, keyrings, highWater }: Places): void {
-  // Left by a crash between a file and its row, or between a commit and what follows it.
-  for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
-  const identity = store.log.identity();
-  if (identity !== undefined) highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
-}
-
-/** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
-function eventJwksOf({ store, keyrings }: Places): EventJwks {
-  const published = keyrings.event.jwks();
+/** What login, refresh and revocation work with. */
+export function createContext(
+  options: IssuerOptions,
+  settings: Settings,
+  { store, keyrings }: Places,
+  runKeySchedule: () => Promise<void>,
+): IssuerContext {
+  const { issuer } = options;
+  const accessTokens = { keys: keyrings.token, issuer, audience: null, typ: [ACCESS_TOKEN_TYPE] };
   return {
-    ...published,
-    epoch: store.log.identity()?.epoch ?? '',
-    epoch_kid: keyrings.event.active(store.log.eventKid()).kid,
+    store,
+    policy: { issuer, ...settings },
+    tokenKeys: keyrings.token,
+    keys: { store, keyrings, settings },
+    runKeySchedule,
+    subject: async (from, sub) => requireSubjectRecord(await options.subject(from, sub)),
+    clients: createClientRegistry(options.clients),
+    audiences: createAudiencePolicy(options.resources),
+    accepting: createVerifier({ ...accessTokens, requiredClaims: REQUIRED_CLAIMS }),
+    // As long as the most lenient reader takes it.
+    revocable: createVerifier({ ...accessTokens, expiryToleranceMs: CLOCK_TOLERANCE_MS }),
   };
 }
 
-/** By its first event. Without an event it is new; without its first, old. */
-function epochAgeOf({ store }: Places, now: EpochMillis): DurationMs {
-  const bottom = store.log.bottom();
-  if (bottom?.seq === 1) return Math.max(0, now - bottom.appendedAt);
-  return store.log.identity()?.head === 0 ? 0 : Number.POSITIVE_INFINITY;
+/**
+ * What the option `subject` returned. A mistake in it is the host's, not a wrong password of whoever logs in.
+ * @throws TypeError for a record with wrong types
+ */
+function requireSubjectRecord(record: SubjectRecord | undefined): SubjectRecord | undefined {
+  if (record === undefined) return undefined;
+  if (typeof record !== 'object' || record === null) throw new TypeError('subject must return a record or undefined');
+  const { claims, credentialVersion, active, reason } = record;
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {
+    throw new TypeError('subject must return a record whose claims are an object');
+  }
+  if (!Number.isSafeInteger(credentialVersion)) {
+    throw new TypeError('subject must return a record whose credentialVersion is a whole number');
+  }
+  if (typeof active !== 'boolean') throw new TypeError('subject must return a record whose active is true or false');
+  if (reason !== undefined && typeof reason !== 'string') {
+    throw new TypeError('subject must return a record whose reason is text, or absent');
+  }
+  return record;
 }

@@ -6,7 +6,6 @@ import { option, optionsOf, required, wrongOption } from '@rescind/revocation/op
 import { clientOptions } from './call-options.ts';
 import type { IssuerOptions, OtherIssuer, RestoreOptions } from './issuer.ts';
 import type { KeyRotation } from './issuer-keys.ts';
-import { toKeyRotation } from './keys/options.ts';
 import type { StoreProvider } from './store/store.ts';
 
 const SECOND_MS: DurationMs = 1_000;
@@ -126,4 +125,38 @@ export function lengthProblem(name: keyof Lengths, value: DurationMs | undefined
   if (name === 'accessTokenTtlMs' && value % SECOND_MS !== 0) return `${name} must be whole seconds, got ${value}`;
   if (Number.isSafeInteger(value) && value >= least && value <= most) return undefined;
   return `${name} must be whole milliseconds from ${least} to ${most}, got ${value}`;
+}
+
+/** A longer interval is a mistake: no rotation is `'never'`. */
+const TEN_YEARS_MS = 3_650 * DAY_MS;
+
+const EVERY_MS = 30 * DAY_MS;
+const EVENT_EVERY_MS = 90 * DAY_MS;
+/** Twice what readers wait between two fetches of the keys: one of them may fail. */
+const PUBLISH_BEFORE_MS = 10 * MINUTE_MS;
+
+/** @throws TypeError naming the option and what would be right */
+function toKeyRotation(options: KeyRotation): Required<KeyRotation> {
+  const { everyMs = EVERY_MS, eventEveryMs = EVENT_EVERY_MS, publishBeforeMs = PUBLISH_BEFORE_MS } = options;
+  const { algorithm = 'RS256' } = options;
+  if (!isWithin(publishBeforeMs, SECOND_MS, DAY_MS)) {
+    throw new TypeError(
+      `keyRotation.publishBeforeMs must be whole milliseconds from ${SECOND_MS} to ${DAY_MS}, got ${publishBeforeMs}`,
+    );
+  }
+  for (const [name, every] of Object.entries({ everyMs, eventEveryMs })) {
+    // A key that is to retire before it has been published for long enough would never sign.
+    if (every === 'never' || isWithin(every, publishBeforeMs + 1, TEN_YEARS_MS)) continue;
+    throw new TypeError(
+      `keyRotation.${name} must be whole milliseconds, more than publishBeforeMs (${publishBeforeMs}), or 'never', got ${every}`,
+    );
+  }
+  if (algorithm !== 'RS256' && algorithm !== 'ES256') {
+    throw new TypeError(`keyRotation.algorithm must be RS256 or ES256, got ${String(algorithm)}`);
+  }
+  return { everyMs, eventEveryMs, publishBeforeMs, algorithm };
+}
+
+function isWithin(value: DurationMs, least: DurationMs, most: DurationMs): boolean {
+  return Number.isSafeInteger(value) && value >= least && value <= most;
 }

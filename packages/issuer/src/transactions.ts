@@ -1,42 +1,38 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { DurationMs, EpochMillis, IssuerClock, Revocation, Telemetry } from '@rescind/revocation';
-import { aliveAt, isLeading, RescindError } from '@rescind/revocation';
-import type { PersistedFloor } from './clock-floor.ts';
-import type { RevocationRecord } from './issuer-revocations.ts';
+import type { EventEncoder } from '@rescind/feed';
+import type { ClockFloor, DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import type { HighWaterFile } from './keys/high-water.ts';
-import type { Appender, PlannedEvent, SignedEvent } from './log/appender.ts';
-import { planEvent } from './log/appender.ts';
-import type { WriteGate } from './log/write-gate.ts';
-import type { Storage } from './storage.ts';
+import type { Storage, WriteGate } from './storage.ts';
 import type { Store, StoreTransaction } from './store/store.ts';
+import type { Transaction } from './transaction.ts';
+import { createTransaction } from './transaction.ts';
 
-/** What the work of one transaction takes its times from, and writes the log with. */
-export interface Unit {
-  readonly store: StoreTransaction;
-  /** The time of a token. @throws RescindError `clock_parted` */
-  mintTime(): EpochMillis;
-  /** T: one a transaction, unless a token was minted after it was taken. @throws RescindError `clock_ahead` */
-  cutOffTime(): EpochMillis;
-  /** The time of whatever denies nothing by it. */
-  now(): EpochMillis;
-  /** `isLeading` of the issuer's clock. */
-  leads(): boolean;
-  /** `aliveAt` of the issuer's clock. */
-  aliveAt(): EpochMillis;
-  /**
-   * Plans an event: it is numbered, signed and inserted last before the commit. `epoch` and `seq` of what is returned are there
-   * after that, and throw before.
-   * @param signed for this very place, by the key of now
-   */
-  append(revocation: Revocation, signed?: SignedEvent): RevocationRecord;
-  /** Numbers, signs and inserts what is planned: before the key that signs changes, and before the outbox is read. */
-  flush(): Promise<void>;
-  /** Begins the log anew: nothing of it is in the outbox, and the next event is the first of this epoch. */
-  openEpoch(epoch: string): Promise<void>;
-  /** When `work` rejects, nothing of it is left, and the rest of the transaction stays. */
-  apart<T>(work: () => Promise<T>): Promise<T>;
-  /** Runs when the transaction is durable. A failure of it is only logged. */
-  afterCommit(work: () => void | Promise<void>): void;
+/**
+ * The floor of the issuer's clock, in memory: each transaction makes it durable before it commits, so that whatever has a time that
+ * was taken inside of it is answered after that time is durable. What was taken inside of one that was rolled back stays: a clock
+ * that is ahead by a millisecond denies nothing wrongly.
+ */
+export interface PersistedFloor extends ClockFloor {
+  /** What is durable of it. */
+  persisted(): EpochMillis;
+  /** To be called after the commit that wrote it. */
+  notePersisted(floor: EpochMillis): void;
+}
+
+/** @param floor what is durable at the start */
+export function createPersistedFloor(floor: EpochMillis): PersistedFloor {
+  let [current, durable] = [floor, floor];
+  return {
+    get: () => current,
+    set(next) {
+      current = Math.max(current, next);
+    },
+    persisted: () => durable,
+    notePersisted(persisted) {
+      durable = Math.max(durable, persisted);
+    },
+  };
 }
 
 export interface Transactions {
@@ -45,9 +41,9 @@ export interface Transactions {
    * @throws RescindError `database_restored`, `stopping`, `busy`, `storage_unavailable`
    * @throws Error inside of another one, and for work that waits for anything but its transaction
    */
-  run<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+  run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
-  runInTime<T>(work: (unit: Unit) => Promise<T>): Promise<T>;
+  runInTime<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** Makes an attempt again, up to 5 s, while it throws `clock_ahead`. @throws what the last attempt throws */
   untilTime<T>(attempt: () => Promise<T>): Promise<T>;
   /** @throws Error inside of a transaction */
@@ -69,7 +65,8 @@ interface TransactionsOptions {
   readonly store: Store;
   readonly issuerClock: IssuerClock;
   readonly clockFloor: PersistedFloor;
-  readonly appender: Appender;
+  /** Of the event key with this kid; undefined: there is none. @throws RescindError `keys_unavailable` */
+  readonly encoderOf: (kid: string | undefined) => EventEncoder;
   readonly highWater: HighWaterFile;
   readonly gate: WriteGate;
   readonly storage: Storage;
@@ -84,7 +81,7 @@ const RETRY_AFTER_SECONDS = 5;
 const LONGEST_TRANSACTION_MS: DurationMs = 1_000;
 
 export function createTransactions(options: TransactionsOptions): Transactions {
-  const { store, gate, highWater, storage, telemetry, issuerClock, clockFloor, appender } = options;
+  const { store, gate, highWater, storage, telemetry, issuerClock, clockFloor, encoderOf } = options;
   const listeners = new Set<() => void>();
   const contexts = new AsyncLocalStorage<{ isOpen: boolean }>();
   let stopped = false;
@@ -141,7 +138,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     }
   }
 
-  async function run<T>(work: (unit: Unit) => Promise<T>): Promise<T> {
+  async function run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     requireOutside();
     requireWrites();
     const after: (() => void | Promise<void>)[] = [];
@@ -151,11 +148,11 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       // It may have waited for others.
       requireWrites();
       const context = { isOpen: true };
-      const unit = createUnit({ tx, issuerClock, appender, announceEpoch, after });
+      const transaction = createTransaction({ tx, issuerClock, encoderOf, announceEpoch, after });
       try {
-        const result = await contexts.run(context, () => inTime(() => work(unit)));
-        await unit.flush();
-        isLogChanged = unit.isLogChanged();
+        const result = await contexts.run(context, () => inTime(() => work(transaction)));
+        await transaction.flush();
+        isLogChanged = transaction.isLogChanged();
         floor = clockFloor.get();
         if (floor > clockFloor.persisted()) await tx.meta.raiseClockFloor(floor);
         return result;
@@ -203,8 +200,8 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     async probe() {
       if (storage.trouble('high_water') !== null) markHighWater();
       if (storage.trouble('database') !== null) {
-        await run(async (unit) => {
-          await unit.store.meta.raiseClockFloor(unit.now());
+        await run(async (transaction) => {
+          await transaction.store.meta.raiseClockFloor(transaction.now());
         });
       }
     },
@@ -215,80 +212,6 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     stop() {
       stopped = true;
     },
-  };
-}
-
-interface UnitOptions {
-  readonly tx: StoreTransaction;
-  readonly issuerClock: IssuerClock;
-  readonly appender: Appender;
-  announceEpoch(epoch: string): void;
-  readonly after: (() => void | Promise<void>)[];
-}
-
-function createUnit({
-  tx,
-  issuerClock,
-  appender,
-  announceEpoch,
-  after,
-}: UnitOptions): Unit & { isLogChanged(): boolean } {
-  let cutOff: EpochMillis | undefined;
-  let isChanged = false;
-  const planned: PlannedEvent[] = [];
-  /** How many events were planned outside of the work that is run apart. */
-  let plannedOutside = 0;
-
-  async function flush(): Promise<void> {
-    // They would be undone with that work.
-    if (plannedOutside > 0) throw new Error('events planned before cannot be written by work that is run apart');
-    if (planned.length > 0) await appender.append(tx, planned.splice(0));
-  }
-
-  return {
-    store: tx,
-    mintTime() {
-      cutOff = undefined;
-      return issuerClock.mint();
-    },
-    cutOffTime() {
-      cutOff ??= issuerClock.cutOff();
-      return cutOff;
-    },
-    now: () => issuerClock.now(),
-    leads: () => isLeading(issuerClock),
-    aliveAt: () => aliveAt(issuerClock),
-    append(revocation, signed) {
-      isChanged = true;
-      const event = planEvent(revocation, issuerClock.now(), signed);
-      planned.push(event);
-      return event.record;
-    },
-    flush,
-    async openEpoch(epoch) {
-      await flush();
-      isChanged = true;
-      announceEpoch(epoch);
-      await tx.meta.openEpoch(epoch);
-      await tx.outbox.deleteOtherEpochs();
-    },
-    async apart(work) {
-      const [events, hooks] = [planned.length, after.length];
-      plannedOutside = events;
-      try {
-        return await tx.apart(work);
-      } catch (error) {
-        planned.length = Math.min(events, planned.length);
-        after.length = hooks;
-        throw error;
-      } finally {
-        plannedOutside = 0;
-      }
-    },
-    afterCommit(work) {
-      after.push(work);
-    },
-    isLogChanged: () => isChanged,
   };
 }
 

@@ -1,12 +1,49 @@
-import type { EpochMillis } from '@rescind/revocation';
-import { judge, RescindError } from '@rescind/revocation';
+import type { EpochMillis, Find, JudgedToken } from '@rescind/revocation';
+import {
+  comparableValues,
+  findOnly,
+  isCallersError,
+  issuedAt,
+  judge,
+  NEVER,
+  RescindError,
+  refusingRows,
+  toRefusingRow,
+} from '@rescind/revocation';
 import type { KeySet, VerifiedToken, Verifier } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
-import { verifyOptions } from './call-options.ts';
-import { fetchCutoffs } from './cutoffs.ts';
+import { askerOptions, explainQuestion, verifyOptions } from './call-options.ts';
+import type { IssuerContext } from './context.ts';
 import type { Issuer } from './issuer.ts';
+import type { RegisteredClient } from './issuer-clients.ts';
+import type { ExplainQuestion, Explanation } from './issuer-revocations.ts';
+import type { Introspection } from './issuer-sessions.ts';
+import { presentScope } from './session/audience.ts';
+import { allowedScope, requireGoingOn } from './session/grant.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
+import { findPresented } from './session/refresh-token.ts';
 import type { RevocationReads } from './store/log.ts';
+
+const NONE: Find = { names: () => [], row: () => undefined };
+
+/**
+ * Fetches the cut-offs that may be about a token, for `judge`, which is synchronous: those of its issuer by the values that it has in
+ * the claims that any cut-off is about.
+ */
+export async function fetchCutoffs(reads: RevocationReads, { kid, payload }: JudgedToken): Promise<Find> {
+  const { iss } = payload;
+  if (typeof iss !== 'string') return NONE;
+  const held = (claim: string) => {
+    if (claim === 'kid') return kid;
+    return Object.hasOwn(payload, claim) ? payload[claim] : undefined;
+  };
+  // What has no comparable values is refused by its name alone.
+  const { names, rows } = await reads.about(iss, (claim) => comparableValues(held(claim)) ?? []);
+  return {
+    names: (of) => (of === iss ? names : []),
+    row: (of, claim, value) => rows.find((row) => row.iss === of && row.claim === claim && row.value === value),
+  };
+}
 
 interface AccessVerifierOptions {
   /** Of any audience. */
@@ -65,4 +102,111 @@ export async function refuseDenied(
   throw verdict.why === 'revoked'
     ? new RescindError('token_revoked', { detail: verdict.cutoff.reason })
     : new RescindError('token_unjudgeable', { detail: verdict.claim });
+}
+
+const INACTIVE: Introspection = { active: false };
+
+/** RFC 7662: unknown, expired, revoked and not the asker's business are one answer (section 4). */
+export function createIntrospect(
+  context: IssuerContext,
+  verify: Issuer['verify'],
+  now: () => EpochMillis,
+): Issuer['introspect'] {
+  return async (token, given) => {
+    const { clientId } = askerOptions(given);
+    const asker = await context.clients.find(context.store.read.clients, clientId);
+    if (asker === undefined || asker.disabled) return INACTIVE;
+    try {
+      return (await aboutRefreshToken(context, token, asker, now())) ?? (await aboutAccessToken(verify, token, asker));
+    } catch (error) {
+      if (isCallersError(error)) return INACTIVE;
+      throw error;
+    }
+  };
+}
+
+async function aboutAccessToken(
+  verify: Issuer['verify'],
+  token: string,
+  asker: RegisteredClient,
+): Promise<Introspection> {
+  const { payload } = await verify(token);
+  if (!isTheirs(payload, asker)) return INACTIVE;
+  // Verified, and minted here: these claims are there, and are text.
+  const { iss, sub, client_id, scope, sid } = payload as Record<'iss' | 'sub' | 'client_id' | 'scope' | 'sid', string>;
+  return { ...payload, iss, sub, client_id, scope, sid, token_type: 'Bearer', active: true };
+}
+
+/** A resource server that took a refresh token for an access token must not be told that it is good. */
+async function aboutRefreshToken(
+  context: IssuerContext,
+  token: string,
+  asker: RegisteredClient,
+  at: EpochMillis,
+): Promise<Introspection | undefined> {
+  const { read } = context.store;
+  const presented = await findPresented(read, token);
+  if (presented === undefined) return undefined;
+  const { session, state } = presented;
+  if (state !== 'present' || session.clientId !== asker.clientId) return INACTIVE;
+  const subject = await requireGoingOn(context, read, session, at);
+  const expires = Math.min(session.idleExpiresAt, session.absoluteExpiresAt);
+  return {
+    active: true,
+    iss: context.policy.issuer,
+    sub: session.sub,
+    client_id: session.clientId,
+    scope: presentScope(session.scope, allowedScope(subject, asker)).join(' '),
+    sid: session.sid,
+    ...(expires === NEVER ? {} : { exp: Math.floor(expires / 1000) }),
+    token_use: 'refresh_token',
+  };
+}
+
+function isTheirs({ client_id, aud }: Readonly<Record<string, unknown>>, asker: RegisteredClient): boolean {
+  if (client_id === asker.clientId) return true;
+  if (!asker.mayIntrospect) return false;
+  return asker.audience === undefined || [aud].flat().some((one) => asker.audience?.includes(String(one)));
+}
+
+interface ExplainerOptions {
+  readonly issuer: string;
+  /** Gate, signature and claims, without the rows. */
+  readonly verifier: Verifier;
+  readonly revocations: RevocationReads;
+  readonly now: () => EpochMillis;
+}
+
+/** Explains by the issuer's own rows. Reads only, and throws only what is no RescindError. */
+export function createExplainer({ issuer, verifier, revocations, now }: ExplainerOptions) {
+  return async (given: ExplainQuestion): Promise<Explanation> => {
+    const question = explainQuestion(given);
+    try {
+      if ('token' in question) {
+        const { header, payload, inexact } = verifier.verify(question.token, now());
+        return { ...(await explain({ kid: header.kid, payload, inexact }, revocations)), claims: payload };
+      }
+      const { claims, kid } = question;
+      // Without a time every row that is about it is named.
+      const explained = await explain({ kid, payload: { iat: 0, iss: issuer, ...claims } }, revocations);
+      return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
+    } catch (error) {
+      if (!(error instanceof RescindError)) throw error;
+      return { ...NOTHING_KNOWN, wrong: { code: error.code, detail: error.detail ?? null } };
+    }
+  };
+}
+
+const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null, claims: null } as const;
+
+async function explain(token: JudgedToken, revocations: RevocationReads): Promise<Explanation> {
+  const find = await fetchCutoffs(revocations, token);
+  const verdict = judge(token, find);
+  const at = issuedAt(token.payload) ?? null;
+  if (verdict.denied && verdict.why === 'unjudgeable') {
+    return { ...NOTHING_KNOWN, wrong: { code: 'token_unjudgeable', detail: verdict.claim }, issuedAt: at };
+  }
+  const refusing = refusingRows((counts) => judge(token, findOnly(find, counts)));
+  const entries = [...refusing].map((row) => toRefusingRow(row, at ?? 0));
+  return { wrong: null, revoked: verdict.denied, entries, issuedAt: at, claims: null };
 }

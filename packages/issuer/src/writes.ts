@@ -2,23 +2,21 @@ import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import * as calls from './call-options.ts';
 import { registrationsIn } from './clients/registry.ts';
+import type { IssuerContext } from './context.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction } from './issuer.ts';
 import type { AccessAnswer } from './issuer-sessions.ts';
-import { keyCommandsIn } from './keys/management.ts';
-import type { RevocationRoom } from './revoke/revoke.ts';
+import { keyCommandsIn } from './keys/commands.ts';
 import { endSession, revoke, revokeToken } from './revoke/revoke.ts';
-import { beginLogin } from './session/begin.ts';
+import { beginLogin } from './session/login.ts';
 import { reauthenticate, reissue, requireReauthentication, stepUp } from './session/reauthenticate.ts';
 import { refresh } from './session/refresh.ts';
-import type { RenewalRoom } from './session/renew.ts';
 import { renew } from './session/renew.ts';
 import type { ThreadSigning, Unsigned } from './session/signing.ts';
 import { renameSession } from './session/views.ts';
 import type { Session } from './store/sessions.ts';
-import type { Transactions, Unit } from './transactions.ts';
-
-export interface WritingRoom extends RevocationRoom, RenewalRoom {}
+import type { Transaction } from './transaction.ts';
+import type { Transactions } from './transactions.ts';
 
 /** How it is written: alone, or with what else comes at once. */
 interface Ways {
@@ -29,25 +27,25 @@ interface Ways {
 
 /** The one way to write, and the two exchanges of tokens that share a transaction with whatever else comes at once. */
 export function createWrites(
-  room: WritingRoom,
+  context: IssuerContext,
   ways: Ways,
   telemetry: Telemetry,
 ): Pick<Issuer, 'transaction' | 'refresh' | 'renew'> {
   return {
     transaction: (work) =>
-      ways.transactions.runInTime(async (unit) => {
+      ways.transactions.runInTime(async (tx) => {
         const pending = createPending();
-        const result = await work(toTransaction(room, unit, pending.call));
+        const result = await work(toTransaction(context, tx, pending.call));
         pending.end();
         return result;
       }),
     async refresh(given) {
       const request = calls.refreshOptions(given);
-      return exchange(ways, room, telemetry, REFRESH, (unit) => refresh(room, unit, request));
+      return exchange(ways, context, telemetry, REFRESH, (tx) => refresh(context, tx, request));
     },
     async renew(given) {
       const request = calls.renewOptions(given);
-      return exchange(ways, room, telemetry, RENEWAL, (unit) => renew(room, unit, request));
+      return exchange(ways, context, telemetry, RENEWAL, (tx) => renew(context, tx, request));
     },
   };
 }
@@ -78,15 +76,15 @@ function createPending(): { readonly call: Call; end(): void } {
 }
 
 /** Every method of a transaction: the check of what it is given, and what it does. */
-function toTransaction(room: WritingRoom, unit: Unit, call: Call): IssuerTransaction {
+function toTransaction(context: IssuerContext, tx: Transaction, call: Call): IssuerTransaction {
   const method =
-    <A, R>(check: (given: A) => A, work: (room: WritingRoom, unit: Unit, given: A) => Promise<R>) =>
+    <A, R>(check: (given: A) => A, work: (context: IssuerContext, tx: Transaction, given: A) => Promise<R>) =>
     (given: A) =>
-      call(async () => work(room, unit, check(given)));
-  const clients = registrationsIn(room.clients, unit);
-  const keys = keyCommandsIn(room, unit);
+      call(async () => work(context, tx, check(given)));
+  const clients = registrationsIn(context.clients, tx);
+  const keys = keyCommandsIn(context, tx);
   return {
-    sql: unit.store.sql,
+    sql: tx.store.sql,
     beginSession: method(calls.beginSessionOptions, beginLogin),
     endSession: method(calls.endSessionOptions, endSession),
     endAllSessions: method(calls.endAllSessionsOptions, revoke),
@@ -128,14 +126,14 @@ const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_to
 /** Exchanges a token for another; one that was spent before ends its session, for all to hear. */
 async function exchange<T extends AccessAnswer>(
   { transactions, group, signing }: Ways,
-  room: RevocationRoom,
+  context: IssuerContext,
   telemetry: Telemetry,
   { metric, reason }: Exchange,
-  work: (unit: Unit) => Promise<Outcome<T>>,
+  work: (tx: Transaction) => Promise<Outcome<T>>,
 ): Promise<T> {
-  const attempt = async (unit: Unit) => {
-    const found = await work(unit);
-    if (found.kind === 'reused') await endSession(room, unit, { sid: found.session.sid, reason });
+  const attempt = async (tx: Transaction) => {
+    const found = await work(tx);
+    if (found.kind === 'reused') await endSession(context, tx, { sid: found.session.sid, reason });
     return found;
   };
   const outcome = await transactions.untilTime(() => group.run(attempt));

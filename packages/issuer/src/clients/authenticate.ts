@@ -29,10 +29,10 @@ const SECRET_METHODS: ReadonlySet<string> = new Set(['client_secret_basic', 'cli
 const NOBODYS_HASH = hashSecret('');
 
 /** Says which client sent a proof. */
-export function createAuthenticate(room: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
+export function createAuthenticate(context: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
   return async (given) => {
     const proof = clientProof(given);
-    const client = await (isAssertion(proof) ? byAssertion(room, proof) : bySecret(room, proof));
+    const client = await (isAssertion(proof) ? byAssertion(context, proof) : bySecret(context, proof));
     if (client === undefined || client.disabled) throw new RescindError('client_invalid');
     return client;
   };
@@ -59,14 +59,14 @@ async function bySecret({ registry, clients }: Authentication, proof: Exclude<Cl
 }
 
 /** RFC 7523 section 3. */
-async function byAssertion(room: Authentication, proof: AssertionProof): Promise<RegisteredClient | undefined> {
+async function byAssertion(context: Authentication, proof: AssertionProof): Promise<RegisteredClient | undefined> {
   const clientId = claimedIssuer(proof.assertion);
   if (clientId === undefined || (proof.clientId !== undefined && proof.clientId !== clientId)) return undefined;
-  const client = await room.registry.find(room.clients, clientId);
+  const client = await context.registry.find(context.clients, clientId);
   if (client?.authMethod !== 'private_key_jwt' || client.disabled) return undefined;
-  const at = room.now();
-  const verified = verify(room, client, proof, at);
-  return verified !== undefined && (await takeOnce(room, verified, clientId, at)) ? client : undefined;
+  const at = context.now();
+  const verified = verify(context, client, proof, at);
+  return verified !== undefined && (await takeOnce(context, verified, clientId, at)) ? client : undefined;
 }
 
 /** Whose keys are to be asked; nothing else is believed before the signature. */
@@ -119,7 +119,7 @@ async function takeOnce(
   if (typeof jti !== 'string' || jti.length > MAX_JTI_LENGTH) return false;
   const digest = createHash('sha256').update(jti).digest();
   const expiresAt = Math.max(Number(exp) * 1000, at);
-  return transactions.run((unit) => unit.store.clients.takeAssertion(clientId, digest, expiresAt));
+  return transactions.run((tx) => tx.store.clients.takeAssertion(clientId, digest, expiresAt));
 }
 
 function refused(error: unknown): undefined {

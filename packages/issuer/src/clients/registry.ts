@@ -3,7 +3,7 @@ import { RescindError } from '@rescind/revocation';
 import { clientOptions } from '../call-options.ts';
 import type { Client, ClientRegistrations, RegisteredClient } from '../issuer-clients.ts';
 import type { ClientReads } from '../store/store.ts';
-import type { Unit } from '../transactions.ts';
+import type { Transaction } from '../transaction.ts';
 import { MOST_SECRETS, toRegistered } from './requirements.ts';
 
 /** Which clients there are: those registered, and those of the options that no registered one has replaced. */
@@ -52,7 +52,7 @@ export function hashSecret(secret: string): string {
 }
 
 /** Of one transaction. */
-export function registrationsIn(registry: ClientRegistry, { store }: Pick<Unit, 'store'>): ClientRegistrations {
+export function registrationsIn(registry: ClientRegistry, { store }: Pick<Transaction, 'store'>): ClientRegistrations {
   const find = (clientId: string) => registry.find(store.clients, clientId);
   const put = async (client: Client) => store.clients.put(toRegistered(clientOptions(client)));
   return {

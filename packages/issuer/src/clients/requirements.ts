@@ -1,7 +1,58 @@
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
-import type { Client, ClientPolicy, RegisteredClient, SessionPolicy } from '../issuer-clients.ts';
+import type {
+  Client,
+  ClientPolicy,
+  Lifetime,
+  RegisteredClient,
+  SessionPolicy,
+  TokenStorage,
+} from '../issuer-clients.ts';
+
 import { lengthProblem } from '../options.ts';
-import { parseScope } from '../session/scope.ts';
+import { parseScope } from '../session/audience.ts';
+
+/** What a session lives by, with nothing left out. */
+export interface FullPolicy {
+  readonly accessTokenTtlMs: DurationMs;
+  readonly refreshTokenTtlMs: Lifetime;
+  readonly refreshIdleTtlMs: Lifetime;
+  readonly refreshGraceMs: DurationMs;
+  readonly rotation: boolean;
+  readonly renewByToken: boolean;
+}
+
+/** What the issuer's options say; its clients and devices may say otherwise. */
+export type PolicyDefaults = Pick<
+  FullPolicy,
+  'accessTokenTtlMs' | 'refreshTokenTtlMs' | 'refreshIdleTtlMs' | 'refreshGraceMs'
+>;
+
+/** The device before the client, the client before the issuer. */
+export function policyOf(
+  { accessTokenTtlMs, refreshTokenTtlMs, refreshIdleTtlMs, refreshGraceMs }: PolicyDefaults,
+  client: ClientPolicy,
+  device: SessionPolicy | null,
+): FullPolicy {
+  return {
+    accessTokenTtlMs: device?.accessTokenTtlMs ?? client.accessTokenTtlMs ?? accessTokenTtlMs,
+    refreshTokenTtlMs: device?.refreshTokenTtlMs ?? client.refreshTokenTtlMs ?? refreshTokenTtlMs,
+    refreshIdleTtlMs: device?.refreshIdleTtlMs ?? client.refreshIdleTtlMs ?? refreshIdleTtlMs,
+    refreshGraceMs: device?.refreshGraceMs ?? client.refreshGraceMs ?? refreshGraceMs,
+    rotation: device?.rotation ?? client.rotation ?? true,
+    renewByToken: device?.renewByToken ?? client.renewByToken ?? false,
+  };
+}
+
+export function deadline(at: EpochMillis, lifetime: Lifetime): EpochMillis {
+  return lifetime === 'never' ? NEVER : at + lifetime;
+}
+
+/** Whether a client's refresh tokens may go this way. */
+export function allowsStorage({ storage = 'either' }: ClientPolicy, way: TokenStorage): boolean {
+  return storage === 'either' || storage === way;
+}
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
 const CLIENT_ID = /^[\x21-\x39\x3b-\x7e]{1,256}$/;

@@ -1,24 +1,14 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { SigningAlgorithm } from '@rescind/token/signing';
+import type { KeyContext } from '../context.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';
-import type { EpochDraft } from '../log/epoch-draft.ts';
-import { appendLastWord } from '../log/event-key-denials.ts';
-import { turnEpoch } from '../log/turn-epoch.ts';
-import type { Settings } from '../options.ts';
-import type { KeyCause, KeyRow } from '../store/keys.ts';
-import type { Store, StoreTransaction } from '../store/store.ts';
-import type { Unit } from '../transactions.ts';
-import { EVENT_ALGORITHM } from './event-signing.ts';
-import type { Keyring } from './keyring.ts';
+import type { EpochDraft } from '../log/epoch.ts';
+import { appendLastWord, turnEpoch } from '../log/epoch.ts';
+import { EVENT_ALGORITHM } from '../log/source.ts';
+import type { KeyCause, KeyRow, StoreTransaction } from '../store/store.ts';
+import type { Transaction } from '../transaction.ts';
 import { loadKeyrings } from './keyring.ts';
-
-/** What the keys are changed with. */
-export interface KeyRoom {
-  readonly store: Pick<Store, 'read'>;
-  readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
-  readonly settings: Pick<Settings, 'keyRotation' | 'eventRetentionMs' | 'telemetry'>;
-}
 
 interface NextKey {
   readonly purpose: KeyPurpose;
@@ -26,19 +16,23 @@ interface NextKey {
   readonly cause: KeyCause;
 }
 
-export function algorithmOf(purpose: KeyPurpose, { settings }: KeyRoom): SigningAlgorithm {
+export function algorithmOf(purpose: KeyPurpose, { settings }: KeyContext): SigningAlgorithm {
   return purpose === 'token' ? settings.keyRotation.algorithm : EVENT_ALGORITHM;
 }
 
 /** Publishes a key that signs nothing yet; one that was to be the next, and is another, is forgotten. */
-export async function publishNext(room: KeyRoom, unit: Unit, { purpose, alg, cause }: NextKey): Promise<string> {
-  const { keys } = unit.store;
+export async function publishNext(
+  context: KeyContext,
+  tx: Transaction,
+  { purpose, alg, cause }: NextKey,
+): Promise<string> {
+  const { keys } = tx.store;
   const dropped = await keys.next(purpose);
   if (dropped !== undefined) await keys.delete(dropped.kid);
-  const { kid } = room.keyrings[purpose].make(alg);
-  await keys.insert({ kid, purpose, alg, state: 'next', cause, createdAt: unit.now() });
-  afterChange(room, unit, purpose, () => {
-    room.settings.telemetry.log('info', 'key_published', { purpose, kid, alg, cause });
+  const { kid } = context.keyrings[purpose].make(alg);
+  await keys.insert({ kid, purpose, alg, state: 'next', cause, createdAt: tx.now() });
+  afterChange(context, tx, purpose, () => {
+    context.settings.telemetry.log('info', 'key_published', { purpose, kid, alg, cause });
   });
   return kid;
 }
@@ -47,17 +41,22 @@ export async function publishNext(room: KeyRoom, unit: Unit, { purpose, alg, cau
  * The next key signs from now on, and the one before stays published. Of events: in an epoch of its own.
  * @param draft of that epoch
  */
-export async function activateNext(room: KeyRoom, unit: Unit, next: KeyRow, draft?: EpochDraft): Promise<void> {
-  const { keys } = unit.store;
+export async function activateNext(
+  context: KeyContext,
+  tx: Transaction,
+  next: KeyRow,
+  draft?: EpochDraft,
+): Promise<void> {
+  const { keys } = tx.store;
   const { kid, purpose } = next;
   // What was planned before is signed by the key of before.
-  await unit.flush();
-  const at = unit.now();
+  await tx.flush();
+  const at = tx.now();
   const former = await keys.active(purpose);
-  if (former !== undefined) await keys.retire(former, await retirementOf(purpose, at, unit.store, room));
+  if (former !== undefined) await keys.retire(former, await retirementOf(purpose, at, tx.store, context));
   await keys.activate(kid, at);
-  if (purpose === 'event') await turnEpoch(unit, draft);
-  afterRotation(room, unit, { ...next, former });
+  if (purpose === 'event') await turnEpoch(tx, draft);
+  afterRotation(context, tx, { ...next, former });
 }
 
 /**
@@ -66,29 +65,29 @@ export async function activateNext(room: KeyRoom, unit: Unit, next: KeyRow, draf
  *
  * @returns the kids that went with it
  */
-export async function replaceRevoked(room: KeyRoom, unit: Unit, kid: string): Promise<string[]> {
-  const { keys } = unit.store;
+export async function replaceRevoked(context: KeyContext, tx: Transaction, kid: string): Promise<string[]> {
+  const { keys } = tx.store;
   const row = await keys.find(kid);
   if (row === undefined || row.state === 'revoked') return [];
   const { purpose, state } = row;
   const next = state === 'active' ? await keys.next(purpose) : undefined;
   const revoked = [row, ...(next === undefined ? [] : [next])];
-  if (purpose === 'event' && state === 'active') await appendLastWord(unit, kid);
+  if (purpose === 'event' && state === 'active') await appendLastWord(tx, kid);
   for (const key of revoked) await keys.revoke(key.kid);
-  if (state === 'active') await replaceActive(room, unit, purpose, kid);
-  afterChange(room, unit, purpose, () => {
-    for (const key of revoked) room.settings.telemetry.log('warn', 'key_revoked', { purpose, kid: key.kid, state });
+  if (state === 'active') await replaceActive(context, tx, purpose, kid);
+  afterChange(context, tx, purpose, () => {
+    for (const key of revoked) context.settings.telemetry.log('warn', 'key_revoked', { purpose, kid: key.kid, state });
   });
   return next === undefined ? [] : [next.kid];
 }
 
-async function replaceActive(room: KeyRoom, unit: Unit, purpose: KeyPurpose, former: string): Promise<void> {
-  const alg = algorithmOf(purpose, room);
-  const { kid } = room.keyrings[purpose].make(alg);
+async function replaceActive(context: KeyContext, tx: Transaction, purpose: KeyPurpose, former: string): Promise<void> {
+  const alg = algorithmOf(purpose, context);
+  const { kid } = context.keyrings[purpose].make(alg);
   const cause = 'revocation';
-  await unit.store.keys.insert({ kid, purpose, alg, state: 'active', cause, createdAt: unit.now() });
-  if (purpose === 'event') await turnEpoch(unit);
-  afterRotation(room, unit, { purpose, kid, alg, cause, former });
+  await tx.store.keys.insert({ kid, purpose, alg, state: 'active', cause, createdAt: tx.now() });
+  if (purpose === 'event') await turnEpoch(tx);
+  afterRotation(context, tx, { purpose, kid, alg, cause, former });
 }
 
 /** A time after which nothing that the key has signed is of use to anybody. */
@@ -96,7 +95,7 @@ export async function retirementOf(
   purpose: KeyPurpose,
   at: EpochMillis,
   tx: StoreTransaction,
-  { settings }: KeyRoom,
+  { settings }: KeyContext,
 ): Promise<EpochMillis> {
   // No token of any key is valid for longer.
   if (purpose === 'token') return Math.max(await tx.meta.greatestExp(), at) + CLOCK_TOLERANCE_MS;
@@ -105,8 +104,13 @@ export async function retirementOf(
 }
 
 /** The keyrings follow what is committed. */
-export function afterChange({ store, keyrings }: KeyRoom, unit: Unit, purpose: KeyPurpose, then: () => void): void {
-  unit.afterCommit(async () => {
+export function afterChange(
+  { store, keyrings }: KeyContext,
+  tx: Transaction,
+  purpose: KeyPurpose,
+  then: () => void,
+): void {
+  tx.afterCommit(async () => {
     await loadKeyrings(store.read.keys, keyrings);
     keyrings[purpose].settle();
     then();
@@ -118,9 +122,9 @@ interface Rotated extends NextKey {
   readonly former: string | undefined;
 }
 
-function afterRotation(room: KeyRoom, unit: Unit, { purpose, kid, alg, cause, former }: Rotated): void {
-  const { telemetry } = room.settings;
-  afterChange(room, unit, purpose, () => {
+function afterRotation(context: KeyContext, tx: Transaction, { purpose, kid, alg, cause, former }: Rotated): void {
+  const { telemetry } = context.settings;
+  afterChange(context, tx, purpose, () => {
     telemetry.count('rescind_key_rotations_total', { purpose, cause });
     telemetry.log('info', 'key_rotated', { purpose, kid, alg, cause, former: former ?? null });
   });

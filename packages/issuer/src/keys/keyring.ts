@@ -1,12 +1,11 @@
 import type { KeyObject } from 'node:crypto';
+import { createPublicKey } from 'node:crypto';
 import { RescindError } from '@rescind/revocation';
 import type { Jwks, PublishedKey, SigningAlgorithm, SigningKey } from '@rescind/token/signing';
-import { generateSigningKey, publicJwks } from '@rescind/token/signing';
+import { generateSigningKey, publicJwks, signingKeyFromPem, signingKeyToPem } from '@rescind/token/signing';
 import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
-import type { KeyReads, KeyRow } from '../store/keys.ts';
+import type { KeyReads, KeyRow } from '../store/store.ts';
 import type { PrivateDirectory } from './directory.ts';
-import type { HeldKey } from './key-files.ts';
-import { createKeyFiles, toHeld } from './key-files.ts';
 
 /**
  * The keys of one purpose. Which of them signs, comes next, has retired or is revoked is in the database, so that it
@@ -142,4 +141,86 @@ export function openKeyring(directory: PrivateDirectory, purpose: KeyPurpose): K
 
 function withoutFile(purpose: KeyPurpose): RescindError {
   return new RescindError('keys_unavailable', { detail: `the ${purpose} key that signs has no file` });
+}
+
+/** A key as its files have it. */
+interface HeldKey extends PublishedKey {
+  /** Undefined once it has been retired: only the public half is left. */
+  readonly signing: SigningKey | undefined;
+}
+
+/** The keys of one purpose, as files: `<purpose>-<kid>.pem`, and `<purpose>-<kid>.public.pem` of a retired one. */
+interface KeyFiles {
+  read(): HeldKey[];
+  write(key: SigningKey): void;
+  /** The private half goes, the public one stays. */
+  retire(key: HeldKey): HeldKey;
+  remove(kid: string): void;
+}
+
+const PRIVATE = '.pem';
+const PUBLIC = '.public.pem';
+
+function createKeyFiles(directory: PrivateDirectory, purpose: KeyPurpose): KeyFiles {
+  const nameOf = (kid: string, ending: string) => `${purpose}-${kid}${ending}`;
+  const textOf = (name: string) => directory.read(name) ?? '';
+
+  function readAll(): HeldKey[] {
+    const held = new Map<string, HeldKey>();
+    const names = directory.names().filter((name) => name.startsWith(`${purpose}-`) && name.endsWith(PRIVATE));
+    for (const name of names.sort()) {
+      const key = name.endsWith(PUBLIC) ? readPublic(name, textOf(name)) : readPrivate(name, textOf(name));
+      const ending = key.signing === undefined ? PUBLIC : PRIVATE;
+      if (nameOf(key.kid, ending) !== name) throw unusable(`the key in ${name} is not the one of that name`);
+      // Both are there when a retirement was cut short: it goes on from the private one.
+      if (held.get(key.kid)?.signing === undefined) held.set(key.kid, key);
+    }
+    return [...held.values()];
+  }
+
+  function readPublic(name: string, pem: string): HeldKey {
+    const kid = name.slice(purpose.length + 1, -PUBLIC.length);
+    const publicKey = parse(name, () => createPublicKey(pem));
+    return { kid, alg: publicKey.asymmetricKeyType === 'ec' ? 'ES256' : 'RS256', publicKey, signing: undefined };
+  }
+
+  return {
+    read: readAll,
+    write(key) {
+      directory.write(nameOf(key.kid, PRIVATE), signingKeyToPem(key));
+    },
+    retire({ kid, alg, publicKey }) {
+      directory.write(nameOf(kid, PUBLIC), publicPem(publicKey));
+      directory.remove(nameOf(kid, PRIVATE));
+      return { kid, alg, publicKey, signing: undefined };
+    },
+    remove(kid) {
+      for (const ending of [PRIVATE, PUBLIC]) directory.remove(nameOf(kid, ending));
+    },
+  };
+}
+
+function toHeld(signing: SigningKey): HeldKey {
+  const { kid, alg, publicKey } = signing;
+  return { kid, alg, publicKey, signing };
+}
+
+function readPrivate(name: string, pem: string): HeldKey {
+  return toHeld(parse(name, () => signingKeyFromPem(pem)));
+}
+
+function publicPem(key: KeyObject): string {
+  return key.export({ type: 'spki', format: 'pem' }).toString();
+}
+
+function parse<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw unusable(`${name} is not a key of ours`, error);
+  }
+}
+
+function unusable(detail: string, cause?: unknown): RescindError {
+  return new RescindError('configuration_invalid', { detail, cause });
 }

@@ -1,4 +1,11 @@
+import type { EventEncoder } from '@rescind/feed';
+import { readOwnEvent } from '@rescind/feed';
+import type { EpochMillis, Revocation } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { denyEventKid, inParts, isAboutEventKeys } from '../revoke/cut-offs.ts';
 import { createId } from '../session/mint.ts';
+import type { StoreReads } from '../store/store.ts';
+import type { SignedEvent, Transaction } from '../transaction.ts';
 
 /** Enough for a restore each second of 300 years. */
 const DIGITS = 10;
@@ -17,3 +24,125 @@ export function counterOf(epoch: string): number {
 /** Of a database that was lost as a whole: below every epoch there was. */
 export const LOST_EPOCH_COUNTER = 0;
 export const FIRST_EPOCH_COUNTER = 1;
+
+const REASON = 'event_key_revoked';
+
+/** Every event key that was ever revoked. */
+async function revokedEventKids({ keys }: Pick<StoreReads, 'keys'>): Promise<string[]> {
+  return (await keys.all('event')).flatMap(({ kid, state }) => (state === 'revoked' ? [kid] : []));
+}
+
+/** What an epoch begins with: a reader that knew one of these keys is not to believe it again. */
+async function denialsOfEventKeys(
+  { keys, meta }: Pick<StoreReads, 'keys' | 'meta'>,
+  at: EpochMillis,
+): Promise<Revocation[]> {
+  const issuer = (await meta.issuer()) ?? '';
+  const cutOffs = (await revokedEventKids({ keys })).map((kid) => denyEventKid(issuer, kid, at));
+  return inParts({ txn: createId(), reason: REASON, cutOffs });
+}
+
+export async function denyRevokedEventKeys(tx: Transaction, at: EpochMillis): Promise<void> {
+  for (const revocation of await denialsOfEventKeys(tx.store, at)) tx.append(revocation);
+}
+
+/** The end of the present epoch: its key revokes itself, signing for the last time. */
+export async function appendLastWord(tx: Transaction, kid: string): Promise<void> {
+  const { outbox, meta, lastWords } = tx.store;
+  const cutOffs = [denyEventKid((await meta.issuer()) ?? '', kid, tx.now())];
+  const record = tx.append({ txn: createId(), reason: REASON, cutOffs });
+  await tx.flush();
+  const { txn, epoch } = record;
+  for (const { jws } of await outbox.ofTxn(txn)) await lastWords.add({ epoch, jws });
+}
+
+/**
+ * The next epoch, signed bit by bit before it is opened: signatures of all that still denies would otherwise stop logins
+ * for as long as they take.
+ */
+export interface EpochDraft {
+  readonly epoch: string;
+  /** What has been signed so far, in order. */
+  readonly events: readonly { readonly revocation: Revocation; readonly signed: SignedEvent }[];
+  /** The event keys that its first events deny. */
+  readonly revokedEventKids: readonly string[];
+  /** The seq, in the present epoch, of the last of them; what follows is yet to be said. */
+  readonly upTo: number;
+  /** Signs some more; true when little is left, or it has been at it for long enough. */
+  advance(): Promise<boolean>;
+}
+
+interface DraftOptions {
+  readonly reads: StoreReads;
+  /** Of the key that will sign then. */
+  readonly encoder: EventEncoder;
+  readonly now: () => EpochMillis;
+}
+
+/** Some 50 ms of signatures at a time. */
+const ROWS_AT_ONCE = 200;
+/** Ten minutes of rounds, a second each: whoever revokes faster than this signs has to wait once. */
+const MOST_ROUNDS = 600;
+
+export async function createEpochDraft({ reads, encoder, now }: DraftOptions): Promise<EpochDraft> {
+  const { meta, outbox } = reads;
+  const former = await meta.identity();
+  if (former === undefined) throw new Error('the log has no epoch');
+  const epoch = toEpoch(counterOf(former.epoch) + 1);
+  const events: { revocation: Revocation; signed: SignedEvent }[] = [];
+  const revokedKids = await revokedEventKids(reads);
+  let upTo = 0;
+  let rounds = 0;
+
+  function sign(revocation: Revocation, at: EpochMillis): void {
+    const id = createId();
+    const place = { epoch, seq: events.length + 1, id, prev: events.at(-1)?.signed.id ?? null };
+    events.push({ revocation, signed: { id, at, jws: encoder.event({ ...revocation, ...place, at }) } });
+  }
+  for (const revocation of await denialsOfEventKeys(reads, now())) sign(revocation, now());
+
+  return {
+    epoch,
+    events,
+    revokedEventKids: revokedKids,
+    get upTo() {
+      return upTo;
+    },
+    async advance() {
+      const at = now();
+      const rows = await outbox.liveAfter(at - CLOCK_TOLERANCE_MS, upTo, ROWS_AT_ONCE);
+      for (const row of rows) {
+        const revocation = readOwnEvent(row.jws);
+        if (!isAboutEventKeys(revocation)) sign(revocation, at);
+        upTo = row.seq;
+      }
+      rounds += 1;
+      return rows.length < ROWS_AT_ONCE || rounds >= MOST_ROUNDS;
+    },
+  };
+}
+
+/**
+ * Opens the epoch after the present one, inside one transaction: what still denies is said anew in it, signed by the
+ * event key of now. What had not been sent of the old epoch need not be: what of it matters stands in the new one.
+ *
+ * @param draft what has been signed of it, by that key
+ */
+export async function turnEpoch(tx: Transaction, draft?: EpochDraft): Promise<void> {
+  const { meta, outbox } = tx.store;
+  const identity = await meta.identity();
+  if (identity === undefined) throw new Error('the log has no epoch');
+  const at = tx.now();
+  // What is left out stays dead only if the clock never shows an earlier time.
+  await meta.raiseClockFloor(at);
+  const rest = await outbox.liveAfter(at - CLOCK_TOLERANCE_MS, draft?.upTo ?? 0, Number.MAX_SAFE_INTEGER);
+  const revocations = rest.map(({ jws }) => readOwnEvent(jws)).filter((revocation) => !isAboutEventKeys(revocation));
+  const isDrafted = draft !== undefined;
+  await tx.openEpoch(draft?.epoch ?? toEpoch(counterOf(identity.epoch) + 1));
+  if (!isDrafted) await denyRevokedEventKeys(tx, at);
+  for (const { revocation, signed } of draft?.events ?? []) tx.append(revocation, signed);
+  // Those that were revoked since the draft was begun.
+  if (isDrafted && draft.revokedEventKids.length < (await revokedEventKids(tx.store)).length)
+    await denyRevokedEventKeys(tx, at);
+  for (const revocation of revocations) tx.append(revocation);
+}

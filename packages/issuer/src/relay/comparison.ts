@@ -2,7 +2,7 @@ import type { Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis, ReferenceClock, ReferenceState, Telemetry } from '@rescind/revocation';
 
 /** Compares the issuer's wall clock with the publisher's, before the first heartbeat and until they agree. */
-export interface ClockComparison {
+interface ClockComparison {
   /** Whether nothing but a record that is there already may be published, because the clocks have not been compared yet. */
   isDue(): boolean;
   /**

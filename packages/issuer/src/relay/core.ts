@@ -81,14 +81,14 @@ interface RelayStep {
 }
 
 /** What one send publishes, in order. */
-export interface RelayBatch {
+interface RelayBatch {
   readonly records: readonly string[];
   /** For the `sent` input. */
   readonly upTo: number;
   readonly withHeartbeat: boolean;
 }
 
-export interface RelayCoreOptions {
+interface RelayCoreOptions {
   /** Events in one send; default 500. */
   readonly limit?: number;
 }

@@ -1,8 +1,8 @@
 import type { EventDecoder, Publisher } from '@rescind/feed';
 import { isSigned } from '@rescind/feed';
-import type { RestoreDetector } from '../log/proofs.ts';
-import { toPoint } from '../log/proofs.ts';
-import type { WriteGate } from '../log/write-gate.ts';
+import type { RestoreDetector } from '../log/restore-detector.ts';
+import { toPoint } from '../log/restore-detector.ts';
+import type { WriteGate } from '../storage.ts';
 import type { CommittedLog } from '../store/log.ts';
 
 /** `newest`: the last record of this log that the topic has; undefined also where it was not looked for. */

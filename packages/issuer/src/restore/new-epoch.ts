@@ -2,26 +2,25 @@ import type { EventRecord } from '@rescind/feed';
 import { readOwnEvent } from '@rescind/feed';
 import type { ClockFloor, CutOff, DurationMs, EpochMillis, Revocation } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, NEVER, toRow, UNBOUNDED } from '@rescind/revocation';
+import type { KeyContext } from '../context.ts';
 import type { OtherIssuer } from '../issuer.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';
-import type { KeyRoom } from '../keys/changes.ts';
 import { algorithmOf, retirementOf } from '../keys/changes.ts';
-import { EVENT_ALGORITHM } from '../keys/event-signing.ts';
-import { toEpoch } from '../log/epoch.ts';
-import { denyRevokedEventKeys } from '../log/event-key-denials.ts';
-import { inParts } from '../revoke/append.ts';
-import { denyKid, endsSessions, isAboutEventKeys } from '../revoke/cut-offs.ts';
+import { denyRevokedEventKeys, toEpoch } from '../log/epoch.ts';
+import { EVENT_ALGORITHM } from '../log/source.ts';
+
+import { denyKid, endsSessions, inParts, isAboutEventKeys } from '../revoke/cut-offs.ts';
+
 import { createId } from '../session/mint.ts';
-import type { Unit } from '../transactions.ts';
-import type { Evidence } from './evidence.ts';
-import type { RestorePlan } from './plan.ts';
+import type { Transaction } from '../transaction.ts';
+import type { Evidence, RestorePlan } from './evidence.ts';
 
 interface Restoring {
   readonly issuer: string;
   /** Of the clock that the transaction takes its times from. */
   readonly clockFloor: ClockFloor;
   readonly otherIssuers: readonly OtherIssuer[];
-  readonly keys: KeyRoom;
+  readonly keys: KeyContext;
   readonly evidence: Evidence;
   readonly plan: RestorePlan;
   /** Made before: its file is there. */
@@ -42,43 +41,43 @@ const REASON = 'issuer_restored';
 const CLOCK_REASON = 'issuer_clock_set';
 
 /** Everything that a restore changes in the database, inside one transaction. */
-export async function openNewEpoch(restoring: Restoring, unit: Unit): Promise<NewEpoch> {
+export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promise<NewEpoch> {
   const { issuer, clockFloor, keys, evidence, plan, signingKid, setsClock } = restoring;
-  const { store } = unit;
+  const { store } = tx;
   if (!setsClock) clockFloor.set(evidence.latest + 1);
-  const at = unit.now();
+  const at = tx.now();
   // What is left out of the new epoch stays dead only if the clock never shows an earlier time.
   clockFloor.set(at);
-  await importRevokedEventKeys(unit, evidence, at);
-  await ensureEventKey(unit, keys, at);
+  await importRevokedEventKeys(tx, evidence, at);
+  await ensureEventKey(tx, keys, at);
   let endedSessions = 0;
-  for (const event of evidence.events) endedSessions += await importEvent(unit, issuer, event, at);
+  for (const event of evidence.events) endedSessions += await importEvent(tx, issuer, event, at);
   // Logouts are missing that nobody can tell: whoever is logged in has to log in again.
   if (!plan.whole) endedSessions += await store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
-  if (setsClock) endedSessions += await lowerTimes(restoring, unit, at);
+  if (setsClock) endedSessions += await lowerTimes(restoring, tx, at);
 
-  const live = await liveRevocations(restoring, unit, at);
+  const live = await liveRevocations(restoring, tx, at);
   const epoch = toEpoch(plan.counter);
-  await unit.openEpoch(epoch);
+  await tx.openEpoch(epoch);
   const timeSince = setsClock ? epoch : evidence.timeSince;
   if (timeSince !== null) await store.meta.setTimeSince(timeSince);
-  const revokedKids = await replaceTokenKeys(unit, keys, signingKid, at);
-  const others = await othersToCutOff(restoring, unit);
-  const cutOffs = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...others.map((other) => denyOther(other, unit))];
+  const revokedKids = await replaceTokenKeys(tx, keys, signingKid, at);
+  const others = await othersToCutOff(restoring, tx);
+  const cutOffs = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...others.map((other) => denyOther(other, tx))];
   const parts = inParts({ txn: createId(), reason: setsClock ? CLOCK_REASON : REASON, cutOffs });
   const sayWhatDies = () => {
-    for (const part of parts) unit.append(part);
+    for (const part of parts) tx.append(part);
   };
   // After a clock was set first of all: rows that denied these tokens may have been removed by a time that was ahead.
   if (setsClock) sayWhatDies();
-  await denyRevokedEventKeys(unit, at);
-  for (const revocation of live) unit.append(revocation);
+  await denyRevokedEventKeys(tx, at);
+  for (const revocation of live) tx.append(revocation);
   if (!setsClock) sayWhatDies();
   return { epoch, endedSessions, revokedKids, signingKid, appendedEvents: live.length + parts.length };
 }
 
 /** The sessions that ended: what they are given next would be denied by a soft cut-off that readers keep. */
-async function lowerTimes({ issuer, keys }: Restoring, { store }: Unit, at: EpochMillis): Promise<number> {
+async function lowerTimes({ issuer, keys }: Restoring, { store }: Transaction, at: EpochMillis): Promise<number> {
   let ended = 0;
   for (const { claim, value } of await store.storedTimes.softBeyond(issuer, at)) {
     ended += await store.sessions.end(claim, value, at, CLOCK_REASON, UNBOUNDED);
@@ -90,7 +89,7 @@ async function lowerTimes({ issuer, keys }: Restoring, { store }: Unit, at: Epoc
 /** Those that were named; when the clock is set, also those that the log has ever spoken of: for ever, where no life of tokens is known. */
 async function othersToCutOff(
   { issuer, otherIssuers, setsClock }: Restoring,
-  { store }: Unit,
+  { store }: Transaction,
 ): Promise<readonly CutOffOther[]> {
   const named = otherIssuers.map((other) => ({ iss: other.issuer, ttlMs: other.longestTokenTtlMs }));
   if (!setsClock) return named;
@@ -104,14 +103,19 @@ interface CutOffOther {
   readonly ttlMs: DurationMs;
 }
 
-function denyOther({ iss, ttlMs }: CutOffOther, unit: Unit): CutOff {
-  const issuedUntil = unit.cutOffTime();
+function denyOther({ iss, ttlMs }: CutOffOther, tx: Transaction): CutOff {
+  const issuedUntil = tx.cutOffTime();
   const expiresAt = Math.min(NEVER, issuedUntil + ttlMs);
   return { iss, claim: 'iss', value: iss, issuedUntil, expiresAt, sessionUntil: issuedUntil };
 }
 
 /** The sessions it ended, in the database as it is now. Its rows come with the event that says it anew. */
-async function importEvent({ store }: Unit, issuer: string, event: EventRecord, at: EpochMillis): Promise<number> {
+async function importEvent(
+  { store }: Transaction,
+  issuer: string,
+  event: EventRecord,
+  at: EpochMillis,
+): Promise<number> {
   let ended = 0;
   for (const cutOff of event.cutOffs) {
     await store.revocations.merge(toRow(cutOff, event));
@@ -122,7 +126,11 @@ async function importEvent({ store }: Unit, issuer: string, event: EventRecord, 
 }
 
 /** What the log has said of event keys since: they stay revoked. */
-async function importRevokedEventKeys({ store: { keys } }: Unit, { events }: Evidence, at: EpochMillis): Promise<void> {
+async function importRevokedEventKeys(
+  { store: { keys } }: Transaction,
+  { events }: Evidence,
+  at: EpochMillis,
+): Promise<void> {
   for (const kid of new Set(events.flatMap(({ kills }) => kills))) {
     if ((await keys.find(kid)) !== undefined) await keys.revoke(kid);
     else
@@ -138,7 +146,7 @@ async function importRevokedEventKeys({ store: { keys } }: Unit, { events }: Evi
 }
 
 /** What still denies, of the database and of the events imported: each once, in the order it was said in. */
-async function liveRevocations(restoring: Restoring, { store }: Unit, at: EpochMillis): Promise<Revocation[]> {
+async function liveRevocations(restoring: Restoring, { store }: Transaction, at: EpochMillis): Promise<Revocation[]> {
   const { evidence } = restoring;
   const alive = at - CLOCK_TOLERANCE_MS;
   const rows = await store.outbox.liveAfter(alive, 0, Number.MAX_SAFE_INTEGER);
@@ -173,11 +181,11 @@ function namesOf({ cutOffs }: Revocation): string {
  * Without its file the key that signed is lost, or has retired since: a new one signs. Others may have signed what readers
  * still have: they stay published for as long as the topic remembers.
  */
-async function ensureEventKey(unit: Unit, room: KeyRoom, at: EpochMillis): Promise<void> {
-  const { keys } = unit.store;
-  const { event } = room.keyrings;
+async function ensureEventKey(tx: Transaction, context: KeyContext, at: EpochMillis): Promise<void> {
+  const { keys } = tx.store;
+  const { event } = context.keyrings;
   event.load(await keys.all('event'));
-  const retiresAt = await retirementOf('event', at, unit.store, room);
+  const retiresAt = await retirementOf('event', at, tx.store, context);
   const active = await keys.active('event');
   const stays = active !== undefined && event.signing(active) !== undefined;
   for (const { kid, alg } of event.published()) {
@@ -189,32 +197,37 @@ async function ensureEventKey(unit: Unit, room: KeyRoom, at: EpochMillis): Promi
   }
   if (stays) return;
   if (active !== undefined) await keys.retire(active, retiresAt);
-  await insertActive(unit, room, 'event', event.make(EVENT_ALGORITHM).kid, at);
+  await insertActive(tx, context, 'event', event.make(EVENT_ALGORITHM).kid, at);
 }
 
 /** Every key that anything in the lost state may have been signed with; those revoked before have their events. */
-async function replaceTokenKeys(unit: Unit, room: KeyRoom, signingKid: string, at: EpochMillis): Promise<string[]> {
-  const { keys } = unit.store;
-  const { token } = room.keyrings;
+async function replaceTokenKeys(
+  tx: Transaction,
+  context: KeyContext,
+  signingKid: string,
+  at: EpochMillis,
+): Promise<string[]> {
+  const { keys } = tx.store;
+  const { token } = context.keyrings;
   const older = token.everyKid().filter((kid) => kid !== signingKid && token.stateOf(kid) !== 'revoked');
   const algorithms = new Map(token.published().map(({ kid, alg }) => [kid, alg]));
   for (const kid of older) {
-    const alg = algorithms.get(kid) ?? algorithmOf('token', room);
+    const alg = algorithms.get(kid) ?? algorithmOf('token', context);
     if ((await keys.find(kid)) === undefined) {
       await keys.insert({ kid, purpose: 'token', alg, state: 'revoked', cause: 'restore', createdAt: at });
     } else await keys.revoke(kid);
   }
-  await insertActive(unit, room, 'token', signingKid, at);
+  await insertActive(tx, context, 'token', signingKid, at);
   return older;
 }
 
 async function insertActive(
-  unit: Unit,
-  room: KeyRoom,
+  tx: Transaction,
+  context: KeyContext,
   purpose: KeyPurpose,
   kid: string,
   createdAt: EpochMillis,
 ): Promise<void> {
-  const alg = algorithmOf(purpose, room);
-  await unit.store.keys.insert({ kid, purpose, alg, state: 'active', cause: 'restore', createdAt });
+  const alg = algorithmOf(purpose, context);
+  await tx.store.keys.insert({ kid, purpose, alg, state: 'active', cause: 'restore', createdAt });
 }

@@ -1,23 +1,18 @@
 import type { EventRecord } from '@rescind/feed';
 import { CLOCK_TOLERANCE_MS, createIssuerClock } from '@rescind/revocation';
-import { createPersistedFloor } from '../clock-floor.ts';
-import { openFiles } from '../files.ts';
-import type { Places } from '../identity.ts';
-import { establish } from '../identity.ts';
+import type { Places } from '../files.ts';
+import { establish, openFiles } from '../files.ts';
 import type { RestoreOptions, RestoreReport } from '../issuer.ts';
-import { createEventSigning } from '../keys/event-signing.ts';
 import { loadKeyrings } from '../keys/keyring.ts';
-import { createAppender } from '../log/appender.ts';
-import { isFormer } from '../log/lineage.ts';
-import { createWriteGate } from '../log/write-gate.ts';
+import { isFormer } from '../log/restore-detector.ts';
+import { createEventSigning } from '../log/source.ts';
 import { restoreOptions, toSettings } from '../options.ts';
-import { createStorage } from '../storage.ts';
-import { createTransactions } from '../transactions.ts';
+import { createStorage, createWriteGate } from '../storage.ts';
+import { createPersistedFloor, createTransactions } from '../transactions.ts';
 import type { Evidence } from './evidence.ts';
-import { gatherEvidence } from './evidence.ts';
+import { gatherEvidence, planRestore } from './evidence.ts';
 import type { NewEpoch } from './new-epoch.ts';
 import { openNewEpoch } from './new-epoch.ts';
-import { planRestore } from './plan.ts';
 
 /**
  * Declares that the database was restored from a backup (or lost), while no issuer runs on it: imports what signed
@@ -79,20 +74,19 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
   const clockFloor = setsClock ? createPersistedFloor(0) : storedFloor;
   const issuerClock = setsClock ? createIssuerClock(clock, clockFloor) : storedClock;
 
-  const appender = createAppender(signing.encoderOf);
   const gate = createWriteGate();
   const storage = createStorage(telemetry, clock);
-  const writing = { store, issuerClock, clockFloor, appender, highWater, gate, storage, telemetry };
+  const writing = { store, issuerClock, clockFloor, encoderOf: signing.encoderOf, highWater, gate, storage, telemetry };
   const transactions = createTransactions(writing);
   const signingKid = keyrings.token.make(algorithm).kid;
   const keys = { store, keyrings, settings };
   const restoring = { issuer, clockFloor, otherIssuers, keys, evidence, plan, signingKid, setsClock };
-  const opened = await transactions.runInTime(async (unit) => {
-    const done = await openNewEpoch(restoring, unit);
+  const opened = await transactions.runInTime(async (tx) => {
+    const done = await openNewEpoch(restoring, tx);
     if (setsClock) {
-      await options.lowerTimes?.(unit.now());
+      await options.lowerTimes?.(tx.now());
       // The floor is where the cut-offs of this transaction have pushed the clock.
-      await unit.store.meta.setClock(unit.now() + 1);
+      await tx.store.meta.setClock(tx.now() + 1);
     }
     return done;
   });

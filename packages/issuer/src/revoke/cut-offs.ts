@@ -1,8 +1,10 @@
-import { EVENT_KID } from '@rescind/feed';
+import { EVENT_KID, writeCutOff } from '@rescind/feed';
 import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
 import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
-import type { CutoffRequest } from '../issuer-revocations.ts';
+import type { CutoffRequest, RevocationRecord } from '../issuer-revocations.ts';
 import type { SessionClaim } from '../store/sessions.ts';
+
+import type { Transaction } from '../transaction.ts';
 
 /** What a cut-off is made with: asked only when it is needed. */
 export interface CutOffTimes {
@@ -86,4 +88,32 @@ function requireRequest({ claim, value, endsSession, expiresAt, issuer: iss }: C
 
 function isText(value: unknown, longest: number): value is string {
   return typeof value === 'string' && value !== '' && value.length <= longest;
+}
+
+/** The cut-offs of one event, as JSON: as text of the event it grows by a third, and readers take 64 kB of that. */
+const MAX_BYTES = 40_000;
+
+/** A revocation as so many events as it takes. */
+export function inParts({ cutOffs, ...revocation }: Revocation): Revocation[] {
+  const parts: CutOff[][] = [];
+  let left = 0;
+  for (const cutOff of cutOffs) {
+    const size = Buffer.byteLength(JSON.stringify(writeCutOff(cutOff))) + 1;
+    left -= size;
+    if (left < 0 || parts.length === 0) {
+      parts.push([]);
+      left = MAX_BYTES - size;
+    }
+    parts.at(-1)?.push(cutOff);
+  }
+  return parts.map((part) => ({ ...revocation, cutOffs: part }));
+}
+
+/** @throws TypeError when it denies nothing */
+export function appendRevocation(tx: Transaction, revocation: Revocation): RevocationRecord {
+  const record = inParts(revocation)
+    .map((part) => tx.append(part))
+    .at(-1);
+  if (record === undefined) throw new TypeError('revoke: at least one cut-off must be given');
+  return record;
 }

@@ -4,7 +4,7 @@ import type { CutoffRequest, EndAllSessions, SubjectChange } from '../issuer-rev
 import { createId } from '../session/mint.ts';
 import type { SessionClaim } from '../store/sessions.ts';
 import type { StoreReads } from '../store/store.ts';
-import type { Unit } from '../transactions.ts';
+import type { Transaction } from '../transaction.ts';
 import type { CutOffTimes } from './cut-offs.ts';
 import { denyKid, denyOlderTokens, endsSessions, toCutOff } from './cut-offs.ts';
 
@@ -24,7 +24,7 @@ export interface SessionSet {
 }
 
 /** What deciding needs: it reads, and nothing it does stays. */
-export interface PlanRoom extends CutOffTimes {
+export interface PlanContext extends CutOffTimes {
   readonly issuer: string;
   readonly reads: StoreReads;
   readonly at: EpochMillis;
@@ -36,20 +36,20 @@ export interface PlanRoom extends CutOffTimes {
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** @param cutOffTime of a preview: any time will do, and no clock is moved for it */
-export async function createPlanRoom(
+export async function createPlanContext(
   { policy: { issuer } }: { readonly policy: { readonly issuer: string } },
   reads: StoreReads,
-  unit: Pick<Unit, 'now' | 'cutOffTime' | 'leads' | 'aliveAt'>,
-): Promise<PlanRoom> {
-  const at = unit.now();
+  tx: Pick<Transaction, 'now' | 'cutOffTime' | 'leads' | 'aliveAt'>,
+): Promise<PlanContext> {
+  const at = tx.now();
   const greatestExp = await reads.meta.greatestExp();
   return {
     issuer,
     reads,
     at,
-    aliveAt: unit.aliveAt(),
-    leads: unit.leads(),
-    cutOffTime: () => unit.cutOffTime(),
+    aliveAt: tx.aliveAt(),
+    leads: tx.leads(),
+    cutOffTime: () => tx.cutOffTime(),
     // Before the first token there is none: then it is over as soon as it is said.
     greatestExp: () => Math.max(greatestExp, at),
   };
@@ -57,24 +57,27 @@ export async function createPlanRoom(
 
 /** @throws TypeError for what cannot be a cut-off */
 export async function planCutoffs(
-  room: PlanRoom,
+  context: PlanContext,
   cutoffs: CutoffRequest | readonly CutoffRequest[],
 ): Promise<RevocationPlan> {
   const requests = isList(cutoffs) ? cutoffs : [cutoffs];
   const reason = requireOneReason(requests);
-  const asked = requests.map((request) => toCutOff(request, room.issuer, room));
+  const asked = requests.map((request) => toCutOff(request, context.issuer, context));
   const endings = asked.flatMap(({ iss, claim, value, sessionUntil }) =>
-    iss === room.issuer && sessionUntil !== NO_SESSION && endsSessions(claim) ? [{ claim, value }] : [],
+    iss === context.issuer && sessionUntil !== NO_SESSION && endsSessions(claim) ? [{ claim, value }] : [],
   );
   const cutOffs: CutOff[] = [];
-  for (const cutOff of asked) cutOffs.push(...(room.leads ? await withoutTime(room, cutOff) : [cutOff]));
-  return { txn: createRevocationId(room.at), reason, cutOffs, endings };
+  for (const cutOff of asked) cutOffs.push(...(context.leads ? await withoutTime(context, cutOff) : [cutOff]));
+  return { txn: createRevocationId(context.at), reason, cutOffs, endings };
 }
 
 /** `undefined`: there is nothing to be done. @throws TypeError for what cannot be a cut-off */
-export async function planRevocation(room: PlanRoom, what: RevocationRequest): Promise<RevocationPlan | undefined> {
-  if (isList(what) || 'claim' in what) return planCutoffs(room, what);
-  return 'kind' in what ? planChange(room, what) : planEndAll(room, what);
+export async function planRevocation(
+  context: PlanContext,
+  what: RevocationRequest,
+): Promise<RevocationPlan | undefined> {
+  if (isList(what) || 'claim' in what) return planCutoffs(context, what);
+  return 'kind' in what ? planChange(context, what) : planEndAll(context, what);
 }
 
 /** By so many sids at most. */
@@ -85,7 +88,7 @@ const MOST_SIDS = 10_000;
  * So a user or a client is cut off by each of its sessions, also those that have ended and may have left tokens, and everybody by
  * key. A soft cut-off by session keeps its time: what readers keep of it ends with that session.
  */
-async function withoutTime({ issuer, reads }: PlanRoom, cutOff: CutOff): Promise<readonly CutOff[]> {
+async function withoutTime({ issuer, reads }: PlanContext, cutOff: CutOff): Promise<readonly CutOff[]> {
   const { iss, claim, value, sessionUntil } = cutOff;
   if (iss !== issuer || !(claim === 'sub' || claim === 'client_id' || claim === 'iss')) return [cutOff];
   const sids = claim === 'iss' ? undefined : await reads.sessions.keptSids(claim, value, MOST_SIDS + 1);
@@ -102,28 +105,31 @@ async function withoutTime({ issuer, reads }: PlanRoom, cutOff: CutOff): Promise
 
 /** `undefined`: there is no other session than the one that stays. */
 async function planEndAll(
-  room: PlanRoom,
+  context: PlanContext,
   { sub, exceptSid, reason }: EndAllSessions,
 ): Promise<RevocationPlan | undefined> {
-  if (exceptSid === undefined) return planCutoffs(room, { claim: 'sub', value: sub, reason });
-  const sids = await room.reads.sessions.liveSids(sub, exceptSid, room.aliveAt);
+  if (exceptSid === undefined) return planCutoffs(context, { claim: 'sub', value: sub, reason });
+  const sids = await context.reads.sessions.liveSids(sub, exceptSid, context.aliveAt);
   if (sids.length === 0) return undefined;
   return planCutoffs(
-    room,
+    context,
     sids.map((value) => ({ claim: 'sid', value, reason })),
   );
 }
 
-async function planChange(room: PlanRoom, { sub, kind, reason, exceptSid }: SubjectChange): Promise<RevocationPlan> {
-  if (kind === 'soft') return planCutoffs(room, { claim: 'sub', value: sub, reason, endsSession: false });
+async function planChange(
+  context: PlanContext,
+  { sub, kind, reason, exceptSid }: SubjectChange,
+): Promise<RevocationPlan> {
+  if (kind === 'soft') return planCutoffs(context, { claim: 'sub', value: sub, reason, endsSession: false });
   if (kind !== 'hard') throw new TypeError('kind must be soft or hard');
   // One that is not theirs keeps nothing.
-  const kept = exceptSid === undefined ? undefined : await room.reads.sessions.find(exceptSid);
-  if (kept?.sub !== sub || kept.endedAt !== null) return planCutoffs(room, { claim: 'sub', value: sub, reason });
-  const others = await planEndAll(room, { sub, exceptSid: kept.sid, reason });
+  const kept = exceptSid === undefined ? undefined : await context.reads.sessions.find(exceptSid);
+  if (kept?.sub !== sub || kept.endedAt !== null) return planCutoffs(context, { claim: 'sub', value: sub, reason });
+  const others = await planEndAll(context, { sub, exceptSid: kept.sid, reason });
   requireReason(reason);
-  const { txn, cutOffs, endings } = others ?? { txn: createRevocationId(room.at), cutOffs: [], endings: [] };
-  return { txn, reason, cutOffs: [...cutOffs, denyOlderTokens(room.issuer, kept.sid, room)], endings };
+  const { txn, cutOffs, endings } = others ?? { txn: createRevocationId(context.at), cutOffs: [], endings: [] };
+  return { txn, reason, cutOffs: [...cutOffs, denyOlderTokens(context.issuer, kept.sid, context)], endings };
 }
 
 function requireOneReason(requests: readonly CutoffRequest[]): string {

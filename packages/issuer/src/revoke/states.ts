@@ -1,8 +1,7 @@
 import { readOwnEvent } from '@rescind/feed';
 import { NEVER, RescindError } from '@rescind/revocation';
-import { revocationQuery } from '../call-options.ts';
+import { DEFAULT_PAGE, revocationQuery } from '../call-options.ts';
 import type { IssuerRevocations, RevocationState } from '../issuer-revocations.ts';
-import { pageSize } from '../page.ts';
 import type { OutboxRow } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
 
@@ -34,8 +33,7 @@ export function createRevocationStates(
   return {
     find,
     async list(query = {}) {
-      const { after, limit } = revocationQuery(query);
-      const size = pageSize(limit);
+      const { after, limit: size = DEFAULT_PAGE } = revocationQuery(query);
       const rows = await outbox.txnsBefore(after === undefined ? Number.MAX_SAFE_INTEGER : toSeq(after), size + 1);
       const items: RevocationState[] = [];
       for (const { txn } of rows.slice(0, size)) {

@@ -1,14 +1,14 @@
 import type { EpochMillis, RescindErrorOptions } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { FullPolicy } from '../clients/policy.ts';
-import { policyOf } from '../clients/policy.ts';
+import type { FullPolicy } from '../clients/requirements.ts';
+import { policyOf } from '../clients/requirements.ts';
+import type { IssuerContext } from '../context.ts';
 import type { SubjectReads, SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { Session } from '../store/sessions.ts';
-import type { Unit } from '../transactions.ts';
+import type { Transaction } from '../transaction.ts';
 import type { Audience } from './audience.ts';
-import type { SessionRoom } from './room.ts';
-import { parseScope, presentScope, requireWithin } from './scope.ts';
+import { parseScope, presentScope, requireWithin } from './audience.ts';
 
 /** A session that goes on, with whose it is and by whose leave, as all of it is now. */
 export interface Grant {
@@ -20,11 +20,11 @@ export interface Grant {
 
 /** The client of a session and what it may, now. @throws RescindError `client_invalid` */
 export async function termsOf(
-  { clients, policy }: SessionRoom,
-  unit: Unit,
+  { clients, policy }: IssuerContext,
+  tx: Transaction,
   session: Session,
 ): Promise<Pick<Grant, 'client' | 'policy'>> {
-  const client = await clients.requireEnabled(unit.store.clients, session.clientId);
+  const client = await clients.requireEnabled(tx.store.clients, session.clientId);
   return { client, policy: policyOf(policy, client.policy, session.policy) };
 }
 
@@ -38,13 +38,13 @@ export function isOver({ endedAt, absoluteExpiresAt, idleExpiresAt }: Session, a
  * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`
  */
 export async function requireGoingOn(
-  room: SessionRoom,
+  context: IssuerContext,
   from: SubjectReads,
   session: Session,
   at: EpochMillis,
 ): Promise<SubjectRecord> {
   if (isOver(session, at)) throw new RescindError('grant_invalid');
-  const subject = await room.subject(from, session.sub);
+  const subject = await context.subject(from, session.sub);
   if (subject === undefined) throw new RescindError('grant_invalid');
   if (!subject.active) throw new RescindError('grant_suspended', because(subject.reason));
   if (subject.credentialVersion !== session.credentialVersion) throw new RescindError('grant_invalid');
@@ -56,11 +56,11 @@ export async function requireGoingOn(
 
 /** What a session that has ended is refused with: who has a token of it may know why. */
 export async function refusalOfEnded(
-  room: SessionRoom,
+  context: IssuerContext,
   from: SubjectReads,
   { sub, endReason }: Session,
 ): Promise<RescindError> {
-  const subject = await room.subject(from, sub);
+  const subject = await context.subject(from, sub);
   if (subject?.active === false) return new RescindError('grant_suspended', because(subject.reason));
   return new RescindError('grant_invalid', because(endReason ?? undefined));
 }
@@ -96,7 +96,7 @@ interface AccessRequest {
  * @throws RescindError `target_invalid`, `scope_invalid`
  */
 export function grantAccess(
-  { audiences }: Pick<SessionRoom, 'audiences'>,
+  { audiences }: Pick<IssuerContext, 'audiences'>,
   { session, subject, client, bound, scope: asked, resource, usual = session.audience ?? undefined }: AccessRequest,
 ): { readonly audience: Audience; readonly scope: readonly string[] } {
   const audience = audiences.choose({ asked: resource, usual: usual ?? null, client });

@@ -1,40 +1,48 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { FullPolicy } from '../clients/policy.ts';
-import { allowsStorage, deadline, policyOf } from '../clients/policy.ts';
+import type { FullPolicy } from '../clients/requirements.ts';
+import { allowsStorage, deadline, policyOf, requireSessionPolicy } from '../clients/requirements.ts';
+import type { IssuerContext } from '../context.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
-import type { BeginSession, TokenAnswer } from '../issuer-sessions.ts';
+import type { BeginSession, Origin, TokenAnswer } from '../issuer-sessions.ts';
+import { endSession } from '../revoke/revoke.ts';
 import type { NewSession } from '../store/sessions.ts';
 import { UNUSED_SESSION } from '../store/sessions.ts';
-import type { Unit } from '../transactions.ts';
-import { answerAccess } from './answer.ts';
+import type { Transaction } from '../transaction.ts';
 import type { Audience } from './audience.ts';
+import { requireWithin } from './audience.ts';
 import { allowedScope, because } from './grant.ts';
-import { requireLogin, toOrigin } from './login-options.ts';
-import { createId } from './mint.ts';
-import type { OpaqueToken } from './opaque.ts';
-import { createOpaqueToken, hashVerifier, toText } from './opaque.ts';
-import type { SessionRoom } from './room.ts';
-import { requireWithin } from './scope.ts';
+import { answerAccess, createId } from './mint.ts';
+import type { OpaqueToken } from './refresh-token.ts';
+import { createOpaqueToken, hashVerifier, toText } from './refresh-token.ts';
+
 import { signNow } from './signing.ts';
 
+/** A login, and the end of the session that it takes the place of (OWASP ASVS 5.0 section 7.2.4). */
+export async function beginLogin(context: IssuerContext, tx: Transaction, login: BeginSession): Promise<TokenAnswer> {
+  const answer = await beginSession(context, tx, login);
+  const { replacesSid: sid, sub } = login;
+  if (sid !== undefined) await endSession(context, tx, { sid, sub, reason: 'replaced' });
+  return answer;
+}
+
 /** Begins a session: everything that the caller found out before is read again, and only then the time. */
-export async function beginSession(room: SessionRoom, unit: Unit, login: BeginSession): Promise<TokenAnswer> {
+async function beginSession(context: IssuerContext, tx: Transaction, login: BeginSession): Promise<TokenAnswer> {
   requireLogin(login);
-  const client = await room.clients.requireEnabled(unit.store.clients, login.clientId);
-  const policy = policyOf(room.policy, client.policy, login.policy ?? null);
-  const subject = requireProved(await room.subject(unit.store, login.sub), login.credentialVersion);
+  const client = await context.clients.requireEnabled(tx.store.clients, login.clientId);
+  const policy = policyOf(context.policy, client.policy, login.policy ?? null);
+  const subject = requireProved(await context.subject(tx.store, login.sub), login.credentialVersion);
   const allowed = allowedScope(subject, client);
-  const audience = audienceOf(room, login, client);
-  const scope = scopeOf(room, login, audience, allowed);
-  const at = unit.mintTime();
+  const audience = audienceOf(context, login, client);
+  const scope = scopeOf(context, login, audience, allowed);
+  const at = tx.mintTime();
   const refreshToken = createOpaqueToken();
   const kept =
-    login.audience === undefined && login.resource === undefined && room.audiences.isLimited ? null : audience;
+    login.audience === undefined && login.resource === undefined && context.audiences.isLimited ? null : audience;
   const session = toSession({ login, client, policy, audience: kept, refreshToken, at });
-  await unit.store.sessions.insert(session);
-  const access = await answerAccess(room, unit, {
+  await tx.store.sessions.insert(session);
+  const access = await answerAccess(context, tx, {
     session: { ...session, ...UNUSED_SESSION },
     subject,
     policy,
@@ -57,7 +65,7 @@ export function requireProved(subject: SubjectRecord | undefined, credentialVers
 }
 
 /** What the client asked for, or else what the login says, as far as the client's tokens may be for it. */
-function audienceOf({ audiences }: SessionRoom, login: BeginSession, client: RegisteredClient): Audience {
+function audienceOf({ audiences }: IssuerContext, login: BeginSession, client: RegisteredClient): Audience {
   const { audience, resource } = login;
   if (audience === undefined && resource === undefined && client.audience === undefined && !audiences.isLimited) {
     throw new TypeError('audience must be given: the client has none');
@@ -67,7 +75,7 @@ function audienceOf({ audiences }: SessionRoom, login: BeginSession, client: Reg
 
 /** @throws RescindError `scope_invalid`: not allowed, or nothing of it belongs to the audience */
 function scopeOf(
-  { audiences }: SessionRoom,
+  { audiences }: IssuerContext,
   login: BeginSession,
   audience: Audience,
   allowed: readonly string[],
@@ -115,4 +123,59 @@ function toSession({ login, client, policy, audience, refreshToken, at }: Beginn
     selector: refreshToken.selector,
     verifierHash: hashVerifier(refreshToken.verifier),
   };
+}
+
+/** What an event can name: a session must not begin that no cut-off could end. */
+const MAX_NAME_LENGTH = 1_024;
+const MAX_LABEL_LENGTH = 128;
+/** An IPv6 address with a zone; a user agent's first words say which it is. */
+const MAX_ADDRESS_LENGTH = 64;
+const MAX_USER_AGENT_LENGTH = 256;
+/** Controls, characters that turn the direction of others or are invisible, and line ends. */
+const NOT_VISIBLE = /[\p{Cc}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u2028\u2029\ufff9-\ufffb]/gu;
+
+/** @throws TypeError for what the host should not have asked */
+function requireLogin(login: BeginSession): void {
+  const { sub, clientId, audience, resource, credentialVersion, deviceName, deviceId, storage, amr, acr, policy } =
+    login;
+  if (!isName(sub)) throw new TypeError(`sub must be text of 1 to ${MAX_NAME_LENGTH} characters`);
+  if (!isName(clientId)) throw new TypeError(`clientId must be text of 1 to ${MAX_NAME_LENGTH} characters`);
+  const audiences = audience === undefined ? undefined : [audience].flat();
+  if (audiences !== undefined && !(audiences.length > 0 && audiences.every((one) => typeof one === 'string' && one))) {
+    throw new TypeError('audience must be text or a list of text');
+  }
+  if (resource !== undefined && !(Array.isArray(resource) && resource.every((one) => typeof one === 'string'))) {
+    throw new TypeError('resource must be a list of text');
+  }
+  if (!Number.isSafeInteger(credentialVersion)) throw new TypeError('credentialVersion must be a whole number');
+  if (deviceName !== undefined) requireLabel('deviceName', deviceName);
+  if (deviceId !== undefined) requireLabel('deviceId', deviceId);
+  if (storage !== undefined && storage !== 'body' && storage !== 'cookie') {
+    throw new TypeError('storage must be body or cookie');
+  }
+  if (amr !== undefined && !(Array.isArray(amr) && amr.every(isName)))
+    throw new TypeError('amr must be a list of text');
+  if (acr !== undefined && !isName(acr)) throw new TypeError('acr must be text');
+  if (policy !== undefined) requireSessionPolicy(policy);
+}
+
+/** @throws TypeError */
+export function requireLabel(name: string, label: string): void {
+  const isVisible = typeof label === 'string' && label.isWellFormed() && label.search(NOT_VISIBLE) < 0;
+  if (isVisible && label !== '' && label.length <= MAX_LABEL_LENGTH) return;
+  throw new TypeError(
+    `${name} must be text of 1 to ${MAX_LABEL_LENGTH} characters without control or invisible characters`,
+  );
+}
+
+/** Strangers write user agents: cut, and nothing in it moves a cursor. */
+function toOrigin({ address, userAgent }: Origin = {}) {
+  return {
+    address: address?.slice(0, MAX_ADDRESS_LENGTH) ?? null,
+    userAgent: userAgent?.toWellFormed().replaceAll(NOT_VISIBLE, ' ').slice(0, MAX_USER_AGENT_LENGTH) ?? null,
+  };
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH;
 }

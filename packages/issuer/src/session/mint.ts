@@ -1,9 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token/signing';
+import { deadline } from '../clients/requirements.ts';
+import type { IssuerContext } from '../context.ts';
 import type { SubjectRecord } from '../issuer.ts';
-import type { Session } from '../store/sessions.ts';
+import type { AccessAnswer } from '../issuer-sessions.ts';
+import type { Rotation, Session } from '../store/sessions.ts';
+
+import type { Transaction } from '../transaction.ts';
 import type { Audience } from './audience.ts';
+import type { Grant } from './grant.ts';
+import type { Unsigned } from './signing.ts';
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
@@ -26,7 +34,7 @@ export interface MintedToken {
   readonly lifeSeconds: number;
 }
 
-export interface Minting {
+interface Minting {
   readonly issuer: string;
   readonly key: SigningKey;
   readonly session: Session;
@@ -46,17 +54,7 @@ export function createId(): string {
 }
 
 /** An access token (RFC 9068). It never outlives its session. */
-export function mintAccessToken({
-  issuer,
-  key,
-  session,
-  subject,
-  audience,
-  scope,
-  jti,
-  at,
-  until,
-}: Minting): MintedToken {
+function mintAccessToken({ issuer, key, session, subject, audience, scope, jti, at, until }: Minting): MintedToken {
   const iat = Math.floor(at / 1000);
   const exp = Math.floor(until / 1000);
   const { amr, acr } = session;
@@ -95,4 +93,60 @@ function hostClaims({ claims }: SubjectRecord): Record<string, unknown> {
     throw new TypeError('subject(): claims.scope must be a space-separated string');
   }
   return { ...claims };
+}
+
+interface Answering extends Omit<Grant, 'client'> {
+  readonly audience: Audience;
+  readonly scope: readonly string[];
+  /** What it was narrowed to; null: it was not. */
+  readonly narrowedTo: string | null;
+  readonly at: EpochMillis;
+  /** Of the session's refresh token. */
+  readonly rotation?: Rotation;
+  /** A token that was minted before and got lost: the same name, and the same end. */
+  readonly again?: { readonly jti: string; readonly expiresAt: EpochMillis };
+}
+
+/** Mints, and remembers how long what was minted may live: no cut-off may be forgotten before. */
+export async function answerAccess(
+  { policy: { issuer }, tokenKeys }: IssuerContext,
+  tx: Transaction,
+  answering: Answering,
+): Promise<Unsigned<AccessAnswer>> {
+  const { sessions, keys } = tx.store;
+  const { session, subject, policy, audience, scope, narrowedTo, at, rotation, again } = answering;
+  const jti = again?.jti ?? createId();
+  const token = mintAccessToken({
+    issuer,
+    key: tokenKeys.requireSigning(await keys.active('token')),
+    session,
+    subject,
+    audience,
+    scope,
+    jti,
+    at,
+    until: Math.min(again?.expiresAt ?? at + policy.accessTokenTtlMs, session.absoluteExpiresAt),
+  });
+  const { expiresAt, lifeSeconds } = token;
+  const minted = {
+    sid: session.sid,
+    at,
+    idleExpiresAt: deadline(at, policy.refreshIdleTtlMs),
+    jti,
+    exp: expiresAt,
+    scope: narrowedTo,
+  };
+  if (rotation === undefined) await sessions.mint(minted);
+  // Somebody else exchanged it first: nothing of this transaction stays.
+  else if (!(await sessions.rotate(minted, rotation))) throw new RescindError('grant_invalid');
+  return {
+    token,
+    rest: {
+      token_type: 'Bearer',
+      expires_in: lifeSeconds,
+      refresh_in: Math.ceil(lifeSeconds / 2),
+      scope: scope.join(' '),
+      sid: session.sid,
+    },
+  };
 }

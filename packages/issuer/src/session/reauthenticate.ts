@@ -1,4 +1,5 @@
 import { createRevocationId, RescindError } from '@rescind/revocation';
+import type { IssuerContext } from '../context.ts';
 import type {
   AccessAnswer,
   Reauthentication,
@@ -7,49 +8,56 @@ import type {
   StepUp,
   TokenAnswer,
 } from '../issuer-sessions.ts';
-import { appendRevocation } from '../revoke/append.ts';
-import { denyOlderTokens } from '../revoke/cut-offs.ts';
-import { createPlanRoom } from '../revoke/plan.ts';
+import { appendRevocation, denyOlderTokens } from '../revoke/cut-offs.ts';
+import { createPlanContext } from '../revoke/plan.ts';
 import type { Rotation, Session } from '../store/sessions.ts';
-import type { Unit } from '../transactions.ts';
-import { answerAccess } from './answer.ts';
+import type { Transaction } from '../transaction.ts';
+import { presentScope } from './audience.ts';
 import { grantAccess, isOver, requireGoingOn, termsOf } from './grant.ts';
 import { requireProved } from './login.ts';
-import { toText } from './opaque.ts';
-import type { SessionRoom } from './room.ts';
-import type { NextToken } from './rotation.ts';
-import { replacementOf } from './rotation.ts';
-import { presentScope } from './scope.ts';
+import { answerAccess } from './mint.ts';
+import type { NextToken } from './refresh-token.ts';
+import { replacementOf, toText } from './refresh-token.ts';
+
 import { signNow } from './signing.ts';
 
 const REASON = 'reauthenticated';
 
 /** Raises what is known of the person of a session; what the session had before dies, softly (ASVS 5.0 section 7.2.4). */
-export async function reauthenticate(room: SessionRoom, unit: Unit, proved: Reauthentication): Promise<TokenAnswer> {
-  const next = replaceRefreshToken(await requireOpen(unit, proved));
-  const answer = await raise(room, unit, proved, next.rotation);
+export async function reauthenticate(
+  context: IssuerContext,
+  tx: Transaction,
+  proved: Reauthentication,
+): Promise<TokenAnswer> {
+  const next = replaceRefreshToken(await requireOpen(tx, proved));
+  const answer = await raise(context, tx, proved, next.rotation);
   return { ...answer, refresh_token: toText(next.token) };
 }
 
 /** The same for a caller who has shown an access token alone: the refresh token stays, and is not answered. */
-export function stepUp(room: SessionRoom, unit: Unit, proved: StepUp): Promise<AccessAnswer> {
-  return raise(room, unit, proved);
+export function stepUp(context: IssuerContext, tx: Transaction, proved: StepUp): Promise<AccessAnswer> {
+  return raise(context, tx, proved);
 }
 
-async function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: Rotation): Promise<AccessAnswer> {
-  const { sessions } = unit.store;
-  const session = await requireOpen(unit, proved);
-  const subject = requireProved(await room.subject(unit.store, proved.sub), proved.credentialVersion);
-  const { client, policy } = await termsOf(room, unit, session);
+async function raise(
+  context: IssuerContext,
+  tx: Transaction,
+  proved: StepUp,
+  rotation?: Rotation,
+): Promise<AccessAnswer> {
+  const { sessions } = tx.store;
+  const session = await requireOpen(tx, proved);
+  const subject = requireProved(await context.subject(tx.store, proved.sub), proved.credentialVersion);
+  const { client, policy } = await termsOf(context, tx, session);
   const { amr, credentialVersion, resource, scope: narrowedTo = null } = proved;
-  const granted = grantAccess(room, { session, subject, client, bound: session.scope, scope: undefined, resource });
-  const plans = await createPlanRoom(room, unit.store, unit);
-  const cutOffs = [denyOlderTokens(room.policy.issuer, session.sid, plans)];
-  appendRevocation(unit, { txn: createRevocationId(unit.now()), reason: REASON, cutOffs });
-  const at = unit.mintTime();
+  const granted = grantAccess(context, { session, subject, client, bound: session.scope, scope: undefined, resource });
+  const plans = await createPlanContext(context, tx.store, tx);
+  const cutOffs = [denyOlderTokens(context.policy.issuer, session.sid, plans)];
+  appendRevocation(tx, { txn: createRevocationId(tx.now()), reason: REASON, cutOffs });
+  const at = tx.mintTime();
   const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
   await sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
-  const access = await answerAccess(room, unit, {
+  const access = await answerAccess(context, tx, {
     session: raised,
     subject,
     policy,
@@ -63,24 +71,24 @@ async function raise(room: SessionRoom, unit: Unit, proved: StepUp, rotation?: R
 }
 
 /** Another access token, with the claims as they are now. */
-export async function reissue(room: SessionRoom, unit: Unit, of: Reissue): Promise<AccessAnswer> {
-  const session = await requireOpen(unit, of);
-  const { client, policy } = await termsOf(room, unit, session);
-  const at = unit.mintTime();
-  const subject = await requireGoingOn(room, unit.store, session, at);
+export async function reissue(context: IssuerContext, tx: Transaction, of: Reissue): Promise<AccessAnswer> {
+  const session = await requireOpen(tx, of);
+  const { client, policy } = await termsOf(context, tx, session);
+  const at = tx.mintTime();
+  const subject = await requireGoingOn(context, tx.store, session, at);
   const { scope, resource } = of;
   const bound = session.newestScope ?? session.scope;
-  const granted = grantAccess(room, { session, subject, client, bound, scope, resource });
+  const granted = grantAccess(context, { session, subject, client, bound, scope, resource });
   const narrowedTo = scope ?? session.newestScope;
-  return signNow(await answerAccess(room, unit, { session, subject, policy, ...granted, narrowedTo, at }));
+  return signNow(await answerAccess(context, tx, { session, subject, policy, ...granted, narrowedTo, at }));
 }
 
 const WORD = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** How many sessions go on only after a new login. @throws TypeError */
 export async function requireReauthentication(
-  _room: object,
-  { store }: Unit,
+  _context: object,
+  { store }: Transaction,
   { sid, sub, reason }: ReauthenticationDemand,
 ): Promise<number> {
   if (!WORD.test(reason)) throw new TypeError('reason must be a word such as password_reset');
@@ -90,9 +98,9 @@ export async function requireReauthentication(
 }
 
 /** @throws RescindError `session_ended` */
-async function requireOpen(unit: Unit, { sid, sub }: { sid: string; sub: string }): Promise<Session> {
-  const session = await unit.store.sessions.find(sid);
-  if (session?.sub === sub && !isOver(session, unit.now())) return session;
+async function requireOpen(tx: Transaction, { sid, sub }: { sid: string; sub: string }): Promise<Session> {
+  const session = await tx.store.sessions.find(sid);
+  if (session?.sub === sub && !isOver(session, tx.now())) return session;
   throw new RescindError('session_ended');
 }
 

@@ -1,18 +1,17 @@
 import { RescindError } from '@rescind/revocation';
+import type { IssuerContext } from '../context.ts';
 import type { RefreshRequest, TokenAnswer } from '../issuer-sessions.ts';
 import type { Session } from '../store/sessions.ts';
-import type { Unit } from '../transactions.ts';
-import { answerAccess } from './answer.ts';
+import type { Transaction } from '../transaction.ts';
 import { grantAccess, refusalOfEnded, requireGoingOn, termsOf } from './grant.ts';
-import { toText } from './opaque.ts';
-import type { PresentedToken } from './presented.ts';
-import { findPresented, retryOf } from './presented.ts';
-import type { SessionRoom } from './room.ts';
-import { exchangeFor } from './rotation.ts';
+import { answerAccess } from './mint.ts';
+import type { PresentedToken } from './refresh-token.ts';
+import { exchangeFor, findPresented, retryOf, toText } from './refresh-token.ts';
+
 import type { Unsigned } from './signing.ts';
 
 /** What came of a refresh. A reuse is an outcome and no error: the end of its session has to commit. */
-export type RefreshOutcome =
+type RefreshOutcome =
   | { readonly kind: 'rotated' | 'repeated' | 'kept'; readonly answer: Unsigned<TokenAnswer> }
   | { readonly kind: 'reused'; readonly session: Session };
 
@@ -21,25 +20,29 @@ export type RefreshOutcome =
  * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`, `client_invalid`, `scope_invalid`,
  *   `target_invalid`
  */
-export async function refresh(room: SessionRoom, unit: Unit, request: RefreshRequest): Promise<RefreshOutcome> {
-  const presented = await requirePresented(room, unit, request);
+export async function refresh(
+  context: IssuerContext,
+  tx: Transaction,
+  request: RefreshRequest,
+): Promise<RefreshOutcome> {
+  const presented = await requirePresented(context, tx, request);
   const { session } = presented;
-  const { client, policy } = await termsOf(room, unit, session);
+  const { client, policy } = await termsOf(context, tx, session);
   // Not the time of a token: a reuse is seen while the clock is parted, too.
-  const retry = presented.state === 'spent' ? retryOf(presented, policy.refreshGraceMs, unit.now()) : undefined;
+  const retry = presented.state === 'spent' ? retryOf(presented, policy.refreshGraceMs, tx.now()) : undefined;
   if (retry?.kind === 'none') return { kind: 'reused', session };
   if (retry?.kind === 'replaced') throw new RescindError('grant_invalid');
 
-  const at = unit.mintTime();
-  const subject = await requireGoingOn(room, unit.store, session, at);
+  const at = tx.mintTime();
+  const subject = await requireGoingOn(context, tx.store, session, at);
   const { resource } = request;
   const bound = session.scope;
-  const granted = grantAccess(room, { session, subject, client, bound, scope: request.scope, resource });
+  const granted = grantAccess(context, { session, subject, client, bound, scope: request.scope, resource });
   const next =
     retry === undefined && policy.rotation
       ? exchangeFor(presented.token, presented.hash, policy.refreshGraceMs)
       : undefined;
-  const { token, rest } = await answerAccess(room, unit, {
+  const { token, rest } = await answerAccess(context, tx, {
     session,
     subject,
     policy,
@@ -55,15 +58,15 @@ export async function refresh(room: SessionRoom, unit: Unit, request: RefreshReq
 
 /** One that may be used by who sent it, and the way it came. What is wrong here does no harm to the session. */
 async function requirePresented(
-  room: SessionRoom,
-  unit: Unit,
+  context: IssuerContext,
+  tx: Transaction,
   { refreshToken, clientId, via }: RefreshRequest,
 ): Promise<PresentedToken> {
-  const presented = await findPresented(unit.store, refreshToken);
+  const presented = await findPresented(tx.store, refreshToken);
   const session = presented?.session;
   const isTheirs = session?.clientId === clientId && (via === undefined || via === session.storage);
   if (presented === undefined || !isTheirs) throw new RescindError('grant_invalid');
-  if (presented.session.endedAt !== null) throw await refusalOfEnded(room, unit.store, presented.session);
+  if (presented.session.endedAt !== null) throw await refusalOfEnded(context, tx.store, presented.session);
   return presented;
 }
 

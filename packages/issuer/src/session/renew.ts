@@ -1,26 +1,19 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { isCallersError, issuedAt, judge, RescindError } from '@rescind/revocation';
-import type { VerifiedToken, Verifier } from '@rescind/token';
-import { fetchCutoffs } from '../cutoffs.ts';
+import type { VerifiedToken } from '@rescind/token';
+import type { IssuerContext } from '../context.ts';
 import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
 import type { Session } from '../store/sessions.ts';
-import type { Unit } from '../transactions.ts';
-import { answerAccess } from './answer.ts';
+import type { Transaction } from '../transaction.ts';
+import { fetchCutoffs } from '../verify.ts';
 import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
 import { grantAccess, requireGoingOn, termsOf } from './grant.ts';
-import { digestOfJti } from './opaque.ts';
-import { isWithinGrace } from './presented.ts';
-import type { SessionRoom } from './room.ts';
+import { answerAccess } from './mint.ts';
+import { digestOfJti, isWithinGrace } from './refresh-token.ts';
 import type { Unsigned } from './signing.ts';
 
-/** What renewing works with. */
-export interface RenewalRoom extends SessionRoom {
-  /** Of access tokens, as every reader has it. */
-  readonly accepting: Verifier;
-}
-
-export type RenewalOutcome =
+type RenewalOutcome =
   | { readonly kind: 'renewed' | 'repeated'; readonly answer: Unsigned<RenewAnswer> }
   | { readonly kind: 'early'; readonly asItIs: RenewAnswer }
   | { readonly kind: 'reused'; readonly session: Session };
@@ -41,44 +34,44 @@ interface Renewable {
  * @throws RescindError `grant_invalid`, `grant_unsupported`, `grant_suspended`, `reauthentication_required`,
  *   `client_invalid`, `scope_invalid`, `target_invalid`
  */
-export async function renew(room: RenewalRoom, unit: Unit, request: RenewRequest): Promise<RenewalOutcome> {
-  const { token, session } = await requireRenewable(room, unit, request);
-  const { client, policy } = await termsOf(room, unit, session);
+export async function renew(context: IssuerContext, tx: Transaction, request: RenewRequest): Promise<RenewalOutcome> {
+  const { token, session } = await requireRenewable(context, tx, request);
+  const { client, policy } = await termsOf(context, tx, session);
   if (!policy.renewByToken) throw new RescindError('grant_unsupported');
-  const now = unit.now();
+  const now = tx.now();
   const isSpent = session.newestJti !== token.jti;
-  if (isSpent && !(await unit.store.sessions.isSpent(session.sid, digestOfJti(token.jti)))) {
+  if (isSpent && !(await tx.store.sessions.isSpent(session.sid, digestOfJti(token.jti)))) {
     throw new RescindError('grant_invalid', { detail: 'the session has a newer access token' });
   }
   if (isSpent && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
 
-  const subject = await requireGoingOn(room, unit.store, session, now);
+  const subject = await requireGoingOn(context, tx.store, session, now);
   const { scope: asked, resource } = request;
   requireNarrower(resource, [token.audience].flat());
   const bound = session.newestScope ?? session.scope;
   const all = { session, subject, client, bound, resource, usual: token.audience };
-  const granted = grantAccess(room, { ...all, scope: undefined });
+  const granted = grantAccess(context, { ...all, scope: undefined });
   const half = token.issued + (token.expires - token.issued) / 2;
   if (!isSpent && !token.isDenied && now < half)
     return { kind: 'early', asItIs: asItIs(token, half, granted.scope, now) };
-  const at = unit.mintTime();
-  const access = asked === undefined ? granted : grantAccess(room, { ...all, scope: asked });
-  if (!isSpent) await spend(unit, token, at);
+  const at = tx.mintTime();
+  const access = asked === undefined ? granted : grantAccess(context, { ...all, scope: asked });
+  if (!isSpent) await spend(tx, token, at);
   const grant = { session, subject, policy, ...access };
-  const { token: next, rest } = await mintNext(room, unit, grant, isSpent, asked, at);
+  const { token: next, rest } = await mintNext(context, tx, grant, isSpent, asked, at);
   return { kind: isSpent ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
 }
 
 /** @throws RescindError `grant_invalid`: whatever is wrong with it, there is nothing to be had for it */
-async function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, clientId }: RenewRequest) {
-  const { header, payload, inexact } = verify(room, accessToken, unit.now());
+async function requireRenewable(context: IssuerContext, tx: Transaction, { accessToken, clientId }: RenewRequest) {
+  const { header, payload, inexact } = verify(context, accessToken, tx.now());
   const token = { kid: header.kid, payload, inexact };
-  const verdict = judge(token, await fetchCutoffs(unit.store.revocations, token));
+  const verdict = judge(token, await fetchCutoffs(tx.store.revocations, token));
   // Its session goes on when it is denied softly, unless it was this very token that was revoked.
   const isSoft = verdict.denied && verdict.why === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
   const { sid, jti, exp, aud, client_id: owner } = payload;
   const issued = issuedAt(payload);
-  const session = typeof sid === 'string' ? await unit.store.sessions.find(sid) : undefined;
+  const session = typeof sid === 'string' ? await tx.store.sessions.find(sid) : undefined;
   const isGood = (!verdict.denied || isSoft) && owner === clientId && session?.endedAt === null;
   if (!isGood || typeof jti !== 'string' || typeof exp !== 'number' || issued === undefined) {
     throw new RescindError('grant_invalid');
@@ -95,7 +88,7 @@ async function requireRenewable(room: RenewalRoom, unit: Unit, { accessToken, cl
   return { token: renewable, session };
 }
 
-function verify({ accepting }: RenewalRoom, accessToken: string, at: EpochMillis): VerifiedToken {
+function verify({ accepting }: IssuerContext, accessToken: string, at: EpochMillis): VerifiedToken {
   try {
     return accepting.verify(accessToken, at);
   } catch (error) {
@@ -118,15 +111,15 @@ function isRetry({ renewedJti, renewedAt }: Session, jti: string, graceMs: numbe
   return graceMs > 0 && renewedJti === jti && renewedAt !== null && isWithinGrace(renewedAt, at, graceMs);
 }
 
-async function spend({ store }: Unit, { sid, jti }: Renewable, at: EpochMillis): Promise<void> {
+async function spend({ store }: Transaction, { sid, jti }: Renewable, at: EpochMillis): Promise<void> {
   // Somebody else was first: nothing of this transaction stays.
   const isFirst = await store.sessions.renew({ sid, presentedJti: jti, presentedDigest: digestOfJti(jti), at });
   if (!isFirst) throw new RescindError('grant_invalid');
 }
 
 function mintNext(
-  room: RenewalRoom,
-  unit: Unit,
+  context: IssuerContext,
+  tx: Transaction,
   grant: Omit<Grant, 'client'> & ReturnType<typeof grantAccess>,
   isRetried: boolean,
   asked: string | undefined,
@@ -136,7 +129,7 @@ function mintNext(
   // A retry gets the successor's name and end, so that it is the same token to whoever spends or revokes it.
   const again = isRetried && newestJti !== null && newestExp !== null ? { jti: newestJti, expiresAt: newestExp } : null;
   const narrowedTo = asked ?? newestScope;
-  return answerAccess(room, unit, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });
+  return answerAccess(context, tx, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });
 }
 
 function asItIs({ text, sid, expires }: Renewable, half: EpochMillis, scope: readonly string[], at: EpochMillis) {

@@ -1,14 +1,16 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { NEVER, RescindError } from '@rescind/revocation';
-import { sessionQuery } from '../call-options.ts';
+import { parseCompactJws } from '@rescind/token';
+import { DEFAULT_PAGE, sessionQuery } from '../call-options.ts';
+import type { IssuerContext } from '../context.ts';
 import type { IssuerSessions, RenameSession, SessionView } from '../issuer-sessions.ts';
-import { pageSize } from '../page.ts';
 import type { ListPlace, Session } from '../store/sessions.ts';
 import type { Store } from '../store/store.ts';
-import type { Unit } from '../transactions.ts';
+import type { Transaction } from '../transaction.ts';
+import { refuseDenied } from '../verify.ts';
 import { isOver } from './grant.ts';
-import { requireLabel } from './login-options.ts';
-import type { TokenSessions } from './token-session.ts';
+import { requireLabel } from './login.ts';
+import { findPresented } from './refresh-token.ts';
 
 export function createSessionViews(
   { read: { sessions } }: Pick<Store, 'read'>,
@@ -18,8 +20,7 @@ export function createSessionViews(
   const view = (session: Session | undefined) => session && toView(session);
   return {
     async list(query = {}) {
-      const { sub, clientId, ended = false, currentSid, after, limit } = sessionQuery(query);
-      const size = pageSize(limit);
+      const { sub, clientId, ended = false, currentSid, after, limit: size = DEFAULT_PAGE } = sessionQuery(query);
       const place = after === undefined ? undefined : toPlace(after);
       // One more than a page: whether there is another.
       const found = await sessions.list({ sub, clientId, ended, after: place, limit: size + 1, at: now() });
@@ -39,14 +40,14 @@ export function createSessionViews(
 
 /** Inside a transaction. @throws TypeError */
 export async function renameSession(
-  _room: object,
-  unit: Unit,
+  _context: object,
+  tx: Transaction,
   { sid, sub, deviceName }: RenameSession,
 ): Promise<SessionView | undefined> {
-  const { sessions } = unit.store;
+  const { sessions } = tx.store;
   requireLabel('deviceName', deviceName);
   const session = await sessions.find(sid);
-  if (session?.sub !== sub || isOver(session, unit.now())) return undefined;
+  if (session?.sub !== sub || isOver(session, tx.now())) return undefined;
   await sessions.rename(sid, deviceName);
   return toView({ ...session, deviceName });
 }
@@ -89,4 +90,30 @@ function toPlace(after: string): ListPlace {
   const [, createdAt, sid] = CURSOR.exec(after) ?? [];
   if (createdAt === undefined || sid === undefined) throw new RescindError('request_invalid', { detail: 'after' });
   return { createdAt: Number(createdAt), sid };
+}
+
+/** Finds the session of a token that may be of no other use any more. */
+interface TokenSessions {
+  byAccessToken(accessToken: string): Promise<Session | undefined>;
+  byRefreshToken(refreshToken: string): Promise<Session | undefined>;
+}
+
+type TokenSessionContext = Pick<IssuerContext, 'store' | 'accepting'>;
+
+export function createTokenSessions(context: TokenSessionContext, now: () => EpochMillis): TokenSessions {
+  const { store, accepting } = context;
+  return {
+    async byAccessToken(accessToken) {
+      const token = accepting.verify(accessToken, beforeItsExpiry(accessToken, now()));
+      await refuseDenied(token, store.read.revocations);
+      return store.read.sessions.find(String(token.payload.sid));
+    },
+    byRefreshToken: async (refreshToken) => (await findPresented(store.read, refreshToken))?.session,
+  };
+}
+
+/** The latest time, up to `at`, at which the token had not expired; what it claims is verified afterwards. */
+function beforeItsExpiry(accessToken: string, at: EpochMillis): EpochMillis {
+  const { exp } = parseCompactJws(accessToken).payload;
+  return typeof exp === 'number' && Number.isFinite(exp) ? Math.min(at, exp * 1_000 - 1) : at;
 }

@@ -1,6 +1,5 @@
 export type { ClientAuthMethod, RegisteredClient, SessionPolicy, TokenStorage } from '../issuer-clients.ts';
 export type { KeyPurpose, KeyState } from '../issuer-keys.ts';
-export type { KeyCause, KeyReads, KeyRow, Keys } from './keys.ts';
 export type {
   CommittedLog,
   CutoffsFound,
@@ -32,6 +31,17 @@ export type {
   Sessions,
   SessionsAsked,
 } from './sessions.ts';
-export type { ClientReads, Clients, Store, StoreProvider, StoreReads, StoreTransaction } from './store.ts';
-export type { TransactionWatch } from './watch-transaction.ts';
-export { TRANSACTION_OVER, watchTransaction } from './watch-transaction.ts';
+export type {
+  ClientReads,
+  Clients,
+  KeyCause,
+  KeyReads,
+  KeyRow,
+  Keys,
+  Store,
+  StoreProvider,
+  StoreReads,
+  StoreTransaction,
+  TransactionWatch,
+} from './store.ts';
+export { TRANSACTION_OVER, watchTransaction } from './store.ts';

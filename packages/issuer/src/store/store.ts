@@ -1,6 +1,7 @@
 import type { EpochMillis, Telemetry } from '@rescind/revocation';
+import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { RegisteredClient } from '../issuer-clients.ts';
-import type { KeyReads, Keys } from './keys.ts';
+import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
 import type {
   CommittedLog,
   LastWords,
@@ -96,4 +97,81 @@ export interface StoreProvider<Sql = unknown> {
    * @throws RescindError `database_locked`, `database_newer`, `configuration_invalid`, `storage_unavailable`
    */
   open(telemetry: Telemetry): Promise<Store<Sql>>;
+}
+
+/** Why a key was made. `choice`: by command, with an algorithm that is not the configured one. */
+export type KeyCause = 'start' | 'schedule' | 'command' | 'choice' | 'algorithm' | 'revocation' | 'restore';
+
+export interface KeyRow {
+  readonly kid: string;
+  readonly purpose: KeyPurpose;
+  readonly alg: SigningAlgorithm;
+  readonly state: KeyState;
+  readonly cause: KeyCause;
+  readonly createdAt: EpochMillis;
+  readonly activatedAt: EpochMillis | null;
+  /** Of a former key; null: not decided yet. */
+  readonly retiresAt: EpochMillis | null;
+}
+
+/** What the store knows of the keys; the keys themselves are files elsewhere. */
+export interface KeyReads {
+  find(kid: string): Promise<KeyRow | undefined>;
+  /** The kid of the one that signs. */
+  active(purpose: KeyPurpose): Promise<string | undefined>;
+  next(purpose: KeyPurpose): Promise<KeyRow | undefined>;
+  /** The active one first, then the next, the former and the revoked; by their age. */
+  all(purpose: KeyPurpose): Promise<KeyRow[]>;
+}
+
+/** Of each purpose at most one key is `active`, and at most one `next`: a second one is rejected. */
+export interface Keys extends KeyReads {
+  /** An `active` one is taken as active from its making on. */
+  insert(key: Omit<KeyRow, 'activatedAt' | 'retiresAt'>): Promise<void>;
+  activate(kid: string, at: EpochMillis): Promise<void>;
+  /** Signs no more. `retiresAt` null: to be decided. */
+  retire(kid: string, retiresAt: EpochMillis | null): Promise<void>;
+  revoke(kid: string): Promise<void>;
+  delete(kid: string): Promise<void>;
+}
+
+/** How far an open transaction is, for the methods of its tables. */
+export interface TransactionWatch {
+  /** False from its end on, however it ended. */
+  isOpen(): boolean;
+  /** Is called with each error of a method. */
+  failed(error: unknown): void;
+}
+
+/** What a call after the end of a transaction is refused with. */
+export const TRANSACTION_OVER = 'the transaction is over: its work must not go on after it';
+
+/**
+ * The same transaction as its work is given it: the methods of its tables reject after its end, when another one may be open, and each
+ * of their errors is reported. `sql` and `apart` stay as they are. For whoever writes a store.
+ */
+export function watchTransaction<Sql>(
+  tx: StoreTransaction<Sql>,
+  { isOpen, failed }: TransactionWatch,
+): StoreTransaction<Sql> {
+  const ofTable: ProxyHandler<object> = {
+    get(methods, name) {
+      const method: unknown = Reflect.get(methods, name);
+      if (typeof method !== 'function') return method;
+      return (...given: unknown[]) => {
+        if (!isOpen()) return Promise.reject(new Error(TRANSACTION_OVER));
+        const result: Promise<unknown> = method(...given);
+        result.catch(failed);
+        return result;
+      };
+    },
+  };
+  // On the path of each refresh, which uses two or three of the tables: nothing is made for the others.
+  return new Proxy(tx, {
+    get(tables, name) {
+      const table: unknown = Reflect.get(tables, name);
+      const isTable = typeof table === 'object' && table !== null && name !== 'sql';
+      return isTable ? new Proxy(table, ofTable) : table;
+    },
+  });
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import type { RegisteredClient } from '../../issuer-clients.ts';
-import type { KeyRow } from '../../store/keys.ts';
 import type { LastWord, LogIdentity, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
-import type { Store, StoreReads } from '../../store/store.ts';
+import type { KeyRow, Store, StoreReads } from '../../store/store.ts';
+
 import { bytes, EPOCH, EXP, ISSUER, LATER_EXP, NEXT_EPOCH, OTHER } from './samples.ts';
 
 /** What reads show of the samples, and of what the operations make of them. */
-export interface Rows {
+interface Rows {
   readonly meta: {
     readonly clockFloor: EpochMillis;
     readonly issuer: string | null;

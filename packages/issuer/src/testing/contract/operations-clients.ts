@@ -1,4 +1,4 @@
-import type { KeyRow } from '../../store/keys.ts';
+import type { KeyRow } from '../../store/store.ts';
 import type { Dump } from './dump.ts';
 import type { Writes } from './operation.ts';
 import { REJECTS } from './operation.ts';

@@ -1,8 +1,8 @@
 import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import type { RegisteredClient } from '../../issuer-clients.ts';
-import type { KeyRow } from '../../store/keys.ts';
 import type { LastWord, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
+import type { KeyRow } from '../../store/store.ts';
 
 /** A session, and the greatest `exp` of the tokens minted for it. */
 export interface SessionRow extends Session {

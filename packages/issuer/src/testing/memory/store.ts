@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Store, StoreProvider, StoreReads, StoreTransaction } from '../../store/store.ts';
-import { TRANSACTION_OVER, watchTransaction } from '../../store/watch-transaction.ts';
+import { TRANSACTION_OVER, watchTransaction } from '../../store/store.ts';
 import { createCommittedLog } from './log.ts';
 import type { Access, State } from './state.ts';
 import { copyState, createState } from './state.ts';

@@ -1,16 +1,16 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { mergeRows, UNBOUNDED } from '@rescind/revocation';
 import type { KeyState } from '../../issuer-keys.ts';
-import type { KeyRow, Keys } from '../../store/keys.ts';
 import type { OtherIssuers, Revocations, StoredTimes } from '../../store/log.ts';
 import type { SessionClaim } from '../../store/sessions.ts';
-import type { Clients, StoreTransaction } from '../../store/store.ts';
+import type { Clients, KeyRow, Keys, StoreTransaction } from '../../store/store.ts';
+
 import { createLastWords, createMeta, createOutbox } from './log.ts';
 import { createSessions } from './sessions.ts';
 import type { Access, SessionRow } from './state.ts';
 import { ascending, keyOf } from './state.ts';
 
-export type Tables = Omit<StoreTransaction, 'sql' | 'apart'>;
+type Tables = Omit<StoreTransaction, 'sql' | 'apart'>;
 
 /** Every table of the issuer. */
 export function createTables(access: Access): Tables {

@@ -3,13 +3,19 @@ import type { StoreTransaction } from '@rescind/issuer/store';
 import { TRANSACTION_OVER, watchTransaction } from '@rescind/issuer/store';
 import { RescindError } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
+import { createClients } from './clients.ts';
 import { isBusy } from './connection.ts';
 import type { HostSql } from './host.ts';
 import { createHostSql } from './host.ts';
-import type { Tables } from './tables.ts';
+import { createKeys } from './keys.ts';
+import { createLastWords, createOutbox } from './log.ts';
+import { createMeta, createStoredTimes } from './meta.ts';
+
+import { createOtherIssuers, createRevocations } from './revocations.ts';
+import { createSessions } from './sessions.ts';
 
 /** The transactions of one connection, one after another. */
-export interface TransactionQueue {
+interface TransactionQueue {
   run<T>(work: (tx: StoreTransaction<HostSql>) => Promise<T>): Promise<T>;
   /** The host's rows: in the transaction of the context that a statement is run in, or as they are committed. */
   readonly sql: HostSql;
@@ -143,3 +149,20 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
 }
 
 type Statement = Database.Statement;
+
+type Tables = Omit<StoreTransaction, 'sql' | 'apart'>;
+
+/** Every table of the issuer, over one connection. */
+export function createTables(database: Database.Database): Tables {
+  return {
+    meta: createMeta(database),
+    keys: createKeys(database),
+    sessions: createSessions(database),
+    clients: createClients(database),
+    revocations: createRevocations(database),
+    outbox: createOutbox(database),
+    lastWords: createLastWords(database),
+    otherIssuers: createOtherIssuers(database),
+    storedTimes: createStoredTimes(database),
+  };
+}

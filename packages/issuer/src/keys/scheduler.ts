@@ -1,15 +1,14 @@
 import type { EventEncoder } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis } from '@rescind/revocation';
-import type { SigningKey } from '@rescind/token/signing';
+import type { SigningAlgorithm, SigningKey } from '@rescind/token/signing';
+import type { KeyContext } from '../context.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';
-import type { EpochDraft } from '../log/epoch-draft.ts';
-import { createEpochDraft } from '../log/epoch-draft.ts';
-import type { KeyRow } from '../store/keys.ts';
-import type { Transactions, Unit } from '../transactions.ts';
-import type { KeyRoom } from './changes.ts';
+import type { EpochDraft } from '../log/epoch.ts';
+import { createEpochDraft } from '../log/epoch.ts';
+import type { KeyCause, KeyRow } from '../store/store.ts';
+import type { Transaction } from '../transaction.ts';
+import type { Transactions } from '../transactions.ts';
 import { activateNext, afterChange, algorithmOf, publishNext, retirementOf } from './changes.ts';
-import type { KeyStep } from './plan.ts';
-import { nextRotationAt, planKeys } from './plan.ts';
 
 /** Keeps the keys as their schedule says. */
 export interface KeyKeeper {
@@ -20,7 +19,7 @@ export interface KeyKeeper {
 }
 
 interface KeeperOptions {
-  readonly room: KeyRoom;
+  readonly context: KeyContext;
   readonly transactions: Transactions;
   readonly clock: Clock;
   readonly now: () => EpochMillis;
@@ -32,8 +31,8 @@ type PreparedStep = KeyStep & { readonly draft?: EpochDraft; readonly from?: str
 
 const PURPOSES: readonly KeyPurpose[] = ['token', 'event'];
 
-export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: KeeperOptions): KeyKeeper {
-  const { store, settings } = room;
+export function createKeyKeeper({ context, transactions, clock, now, encoderFor }: KeeperOptions): KeyKeeper {
+  const { store, settings } = context;
   const { keyRotation, telemetry } = settings;
   /** Monotonic: since when this process publishes what is to sign next. */
   const publishedSince = new Map<string, DurationMs>();
@@ -43,7 +42,7 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
   const timesOf = (purpose: KeyPurpose) => ({
     everyMs: purpose === 'token' ? keyRotation.everyMs : keyRotation.eventEveryMs,
     publishBeforeMs: keyRotation.publishBeforeMs,
-    algorithm: algorithmOf(purpose, room),
+    algorithm: algorithmOf(purpose, context),
     now: now(),
   });
 
@@ -57,7 +56,7 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
   /** What is to be prepared first; undefined: not now. */
   async function prepare(purpose: KeyPurpose, step: KeyStep): Promise<PreparedStep | undefined> {
     if (step.kind !== 'activate') return step;
-    const key = room.keyrings[purpose].signing(step.key.kid);
+    const key = context.keyrings[purpose].signing(step.key.kid);
     // Somebody removed its file: another has to be published for as long.
     if (key === undefined) return { kind: 'publish', cause: step.key.cause };
     if (purpose === 'token') return step;
@@ -71,30 +70,30 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
   }
 
   /** It was planned by rows that others may have changed since: a key that is revoked by now must not sign. */
-  async function isDue(unit: Unit, purpose: KeyPurpose, planned: KeyStep, { draft, from }: PreparedStep) {
-    const rows = await unit.store.keys.all(purpose);
+  async function isDue(tx: Transaction, purpose: KeyPurpose, planned: KeyStep, { draft, from }: PreparedStep) {
+    const rows = await tx.store.keys.all(purpose);
     const steps = planKeys(rows, { ...timesOf(purpose), publishedForMs });
     if (!steps.some((step) => step.kind === planned.kind && kidOf(step) === kidOf(planned))) return false;
-    return draft === undefined || from === (await unit.store.meta.identity())?.epoch;
+    return draft === undefined || from === (await tx.store.meta.identity())?.epoch;
   }
 
   /** @param planned what `step` was prepared for */
   async function take(purpose: KeyPurpose, planned: KeyStep, step: PreparedStep): Promise<void> {
-    const isDone = await transactions.run(async (unit) => {
-      if (!(await isDue(unit, purpose, planned, step))) return false;
+    const isDone = await transactions.run(async (tx) => {
+      if (!(await isDue(tx, purpose, planned, step))) return false;
       switch (step.kind) {
         case 'publish':
-          await publishNext(room, unit, { purpose, alg: algorithmOf(purpose, room), cause: step.cause });
+          await publishNext(context, tx, { purpose, alg: algorithmOf(purpose, context), cause: step.cause });
           break;
         case 'activate':
-          await activateNext(room, unit, step.key, step.draft);
+          await activateNext(context, tx, step.key, step.draft);
           break;
         case 'retire':
-          await unit.store.keys.retire(step.kid, await retirementOf(purpose, unit.now(), unit.store, room));
+          await tx.store.keys.retire(step.kid, await retirementOf(purpose, tx.now(), tx.store, context));
           break;
         case 'forget':
-          await unit.store.keys.delete(step.kid);
-          afterChange(room, unit, purpose, () => {
+          await tx.store.keys.delete(step.kid);
+          afterChange(context, tx, purpose, () => {
             telemetry.log('info', 'key_forgotten', { purpose, kid: step.kid });
           });
       }
@@ -130,11 +129,64 @@ export function createKeyKeeper({ room, transactions, clock, now, encoderFor }: 
       last = running.catch(() => undefined);
       return running;
     },
-    nextRotationAt: (purpose) => nextRotationAt(room.keyrings[purpose].rows(), timesOf(purpose)),
+    nextRotationAt: (purpose) => nextRotationAt(context.keyrings[purpose].rows(), timesOf(purpose)),
   };
 }
 
 function kidOf(step: KeyStep): string | undefined {
   if (step.kind === 'publish') return undefined;
   return step.kind === 'activate' ? step.key.kid : step.kid;
+}
+
+/** What is due for the keys of one purpose. */
+type KeyStep =
+  | { readonly kind: 'publish'; readonly cause: KeyCause }
+  | { readonly kind: 'activate'; readonly key: KeyRow }
+  /** Signs no more, and nobody has said until when it is of use. */
+  | { readonly kind: 'retire'; readonly kid: string }
+  | { readonly kind: 'forget'; readonly kid: string };
+
+interface KeyPlan {
+  readonly everyMs: DurationMs | 'never';
+  readonly publishBeforeMs: DurationMs;
+  readonly algorithm: SigningAlgorithm;
+  readonly now: EpochMillis;
+  /** For how long this process has published it: a wall clock that is set makes no reader fetch anything. */
+  publishedForMs(kid: string): DurationMs;
+}
+
+/** Pure: the same keys at the same time want the same. */
+function planKeys(rows: readonly KeyRow[], plan: KeyPlan): KeyStep[] {
+  const active = rows.find(({ state }) => state === 'active');
+  const next = rows.find(({ state }) => state === 'next');
+  const steps = rows.filter(({ state }) => state === 'former').flatMap((row) => planFormer(row, plan));
+  if (next === undefined) {
+    const cause = active && causeToPublish(active, plan);
+    if (cause !== undefined) steps.push({ kind: 'publish', cause });
+  } else if (isKnownToReaders(next, plan)) steps.push({ kind: 'activate', key: next });
+  return steps;
+}
+
+/** When the active key is to be replaced, as far as is known; null: nobody has said so. */
+function nextRotationAt(rows: readonly KeyRow[], plan: Omit<KeyPlan, 'publishedForMs'>): EpochMillis | null {
+  const next = rows.find(({ state }) => state === 'next');
+  if (next !== undefined) return next.createdAt + plan.publishBeforeMs;
+  const since = rows.find(({ state }) => state === 'active')?.activatedAt;
+  return plan.everyMs === 'never' || since === undefined || since === null ? null : since + plan.everyMs;
+}
+
+function planFormer({ kid, retiresAt }: KeyRow, { now }: KeyPlan): KeyStep[] {
+  if (retiresAt === null) return [{ kind: 'retire', kid }];
+  return retiresAt <= now ? [{ kind: 'forget', kid }] : [];
+}
+
+function causeToPublish(active: KeyRow, { everyMs, publishBeforeMs, algorithm, now }: KeyPlan): KeyCause | undefined {
+  // One that was chosen stays until its time is over.
+  if (active.alg !== algorithm && active.cause !== 'choice') return 'algorithm';
+  const dueAt = everyMs === 'never' ? Number.POSITIVE_INFINITY : (active.activatedAt ?? 0) + everyMs;
+  return now >= dueAt - publishBeforeMs ? 'schedule' : undefined;
+}
+
+function isKnownToReaders({ kid, createdAt }: KeyRow, { now, publishBeforeMs, publishedForMs }: KeyPlan): boolean {
+  return Math.min(now - createdAt, publishedForMs(kid)) >= publishBeforeMs;
 }

@@ -1,23 +1,22 @@
 import { RescindError } from '@rescind/revocation';
 import { revokeKeyOptions, rotateKeyOptions } from '../call-options.ts';
+import type { IssuerContext, KeyContext } from '../context.ts';
 import type { IssuerKeys, KeyCommands, KeyPurpose, KeyView } from '../issuer-keys.ts';
-import type { RevocationRoom } from '../revoke/revoke.ts';
 import { revoke } from '../revoke/revoke.ts';
-import type { KeyReads, KeyRow } from '../store/keys.ts';
-import type { Unit } from '../transactions.ts';
-import type { KeyRoom } from './changes.ts';
+import type { KeyReads, KeyRow } from '../store/store.ts';
+import type { Transaction } from '../transaction.ts';
 import { algorithmOf, publishNext } from './changes.ts';
 
-export function createKeyList({ store, settings }: KeyRoom): IssuerKeys {
+export function createKeyList({ store, settings }: KeyContext): IssuerKeys {
   const { keys } = store.read;
   const view = toView(settings.keyRotation.publishBeforeMs);
   return { list: async () => [...(await keys.all('token')), ...(await keys.all('event'))].map(view) };
 }
 
 /** What an administrator does with the keys, in one transaction. */
-export function keyCommandsIn(context: RevocationRoom, unit: Unit): KeyCommands {
+export function keyCommandsIn(context: IssuerContext, tx: Transaction): KeyCommands {
   const { keys: keyContext, runKeySchedule } = context;
-  const { keys } = unit.store;
+  const { keys } = tx.store;
   const view = toView(keyContext.settings.keyRotation.publishBeforeMs);
   return {
     async rotate(given) {
@@ -29,16 +28,16 @@ export function keyCommandsIn(context: RevocationRoom, unit: Unit): KeyCommands 
       const next = await keys.next(purpose);
       const isPublished = next !== undefined && (alg === undefined || next.alg === alg);
       const cause = wanted === configured ? 'command' : 'choice';
-      const kid = isPublished ? next.kid : await publishNext(keyContext, unit, { purpose, alg: wanted, cause });
+      const kid = isPublished ? next.kid : await publishNext(keyContext, tx, { purpose, alg: wanted, cause });
       // It counts as published from now on.
-      unit.afterCommit(runKeySchedule);
+      tx.afterCommit(runKeySchedule);
       return view(await requireKey(keys, kid));
     },
     async revoke(given) {
       const { kid, reason } = revokeKeyOptions(given);
       const { purpose } = await requireKey(keys, kid);
       const next = (await keys.next(purpose))?.kid;
-      const record = await revoke(context, unit, { claim: 'kid', value: kid, reason });
+      const record = await revoke(context, tx, { claim: 'kid', value: kid, reason });
       const isNextRevoked = next !== undefined && next !== kid && (await keys.find(next))?.state === 'revoked';
       const revokedKids = isNextRevoked ? [kid, next] : [kid];
       return Object.assign(record, { revokedKids, signingKid: (await keys.active(purpose)) ?? '' });

@@ -1,0 +1,158 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { Rotation, Session } from '../store/sessions.ts';
+
+import type { StoreReads } from '../store/store.ts';
+
+/** A refresh token: `selector.verifier`. The selector finds the session; only the verifier's hash is kept. */
+export interface OpaqueToken {
+  readonly selector: string;
+  readonly verifier: string;
+}
+
+const SELECTOR_BYTES = 16;
+/** OWASP ASVS 5.0 section 11.5.1 wants 128 bits from a CSPRNG; twice that costs nothing. */
+const VERIFIER_BYTES = 32;
+const FORM = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
+
+/** @param selector of the session that has one already */
+export function createOpaqueToken(selector = randomBytes(SELECTOR_BYTES).toString('base64url')): OpaqueToken {
+  return { selector, verifier: randomBytes(VERIFIER_BYTES).toString('base64url') };
+}
+
+export function toText({ selector, verifier }: OpaqueToken): string {
+  return `${selector}.${verifier}`;
+}
+
+function parseOpaqueToken(text: string): OpaqueToken | undefined {
+  const [, selector, verifier] = FORM.exec(text) ?? [];
+  return selector === undefined || verifier === undefined ? undefined : { selector, verifier };
+}
+
+/** A plain SHA-256: what is hashed has 256 bits of its own, so nothing is gained by a slow hash. */
+export function hashVerifier(verifier: string): Buffer {
+  return createHash('sha256').update(verifier).digest();
+}
+
+function isSameHash(one: Buffer, other: Buffer): boolean {
+  return timingSafeEqual(one, other);
+}
+
+/** Enough to know a spent one again: nobody finds another text with these 128 bits. */
+const DIGEST_BYTES = 16;
+
+/** What is kept of a refresh token that was spent. */
+function digestOfVerifier(hash: Buffer): Buffer {
+  return hash.subarray(0, DIGEST_BYTES);
+}
+
+/** What is kept of an access token that has bought another. */
+export function digestOfJti(jti: string): Buffer {
+  return createHash('sha256').update(jti).digest().subarray(0, DIGEST_BYTES);
+}
+
+const PURPOSE = 'rescind refresh successor';
+
+/**
+ * Seals the verifier of the successor so that only who presents the predecessor can read it: a one-time pad, since a token
+ * has one successor. That nobody changed it shows in its hash, which is kept beside it.
+ */
+function seal(predecessor: OpaqueToken, successor: OpaqueToken): Buffer {
+  return xor(Buffer.from(successor.verifier, 'base64url'), padOf(predecessor));
+}
+
+function unseal(predecessor: OpaqueToken, selector: string, sealed: Buffer): OpaqueToken {
+  return { selector, verifier: xor(sealed, padOf(predecessor)).toString('base64url') };
+}
+
+/**
+ * The verifier has 256 random bits, so a hash of it is as good as random to who does not know it. The words before it keep
+ * that apart from the hash that is stored.
+ */
+function padOf({ selector, verifier }: OpaqueToken): Buffer {
+  return createHash('sha256').update(`${PURPOSE}:${selector}:${verifier}`).digest();
+}
+
+function xor(one: Buffer, other: Buffer): Buffer {
+  return Buffer.from(one.map((byte, at) => byte ^ (other[at] ?? 0)));
+}
+
+/** The next refresh token of a session, and what its row is to say of it. */
+export interface NextToken {
+  readonly token: OpaqueToken;
+  readonly rotation: Rotation;
+}
+
+/** In exchange for the one presented, which may ask again for as long as the grace. */
+export function exchangeFor(presented: OpaqueToken, presentedHash: Buffer, graceMs: DurationMs): NextToken {
+  const token = createOpaqueToken(presented.selector);
+  return toNext(token, presentedHash, graceMs > 0 ? seal(presented, token) : null);
+}
+
+/** In place of one that nobody presented: it is refused, and used again after the grace it is taken for stolen. */
+export function replacementOf(selector: string, replacedHash: Buffer): NextToken {
+  return toNext(createOpaqueToken(selector), replacedHash, null);
+}
+
+function toNext(token: OpaqueToken, formerHash: Buffer, sealed: Buffer | null): NextToken {
+  const nextHash = hashVerifier(token.verifier);
+  return { token, rotation: { formerHash, formerDigest: digestOfVerifier(formerHash), nextHash, sealed } };
+}
+
+/** A refresh token that was presented, whose verifier is right. */
+export interface PresentedToken {
+  readonly token: OpaqueToken;
+  readonly hash: Buffer;
+  readonly session: Session;
+  /** `present`: its session's; `spent`: one of those before. */
+  readonly state: 'present' | 'spent';
+}
+
+/** Compared with when there is no such selector, so that the answer takes as long. */
+const NOBODYS_HASH = hashVerifier('');
+
+/** The token, if it is one of ours, spent or not. Half a token finds nothing and harms nothing. */
+export async function findPresented(
+  { sessions }: Pick<StoreReads, 'sessions'>,
+  text: string,
+): Promise<PresentedToken | undefined> {
+  const token = parseOpaqueToken(text);
+  if (token === undefined) return undefined;
+  const { selector } = token;
+  const session = (await sessions.findBySelector(selector)) ?? (await sessions.findByFormerSelector(selector));
+  const hash = hashVerifier(token.verifier);
+  const isPresent = isSameHash(hash, session?.verifierHash ?? NOBODYS_HASH);
+  if (session === undefined) return undefined;
+  if (isPresent) return { token, hash, session, state: 'present' };
+  const isSpent = await sessions.isSpent(session.sid, digestOfVerifier(hash));
+  return isSpent ? { token, hash, session, state: 'spent' } : undefined;
+}
+
+/** What a spent token may still get. */
+type Retry =
+  | { readonly kind: 'successor'; readonly token: OpaqueToken }
+  /** It was replaced, not used: what took its place went to whoever proved who they are. */
+  | { readonly kind: 'replaced' }
+  | { readonly kind: 'none' };
+
+/**
+ * Whether a token used at `usedAt` may be used again at `at`. A time before its first use, which a clock that was set back
+ * shows, is no time within the grace: a stolen token would count as a retry until the clock has caught up.
+ */
+export function isWithinGrace(usedAt: EpochMillis, at: EpochMillis, graceMs: DurationMs): boolean {
+  return at >= usedAt && at - usedAt <= graceMs;
+}
+
+/**
+ * The answer to a refresh may have been lost: the last token before the present gets the same successor, within the grace,
+ * while nobody has used that (or it would not be the last). The time runs from its first use, so it cannot be walked forward.
+ */
+export function retryOf({ token, hash, session }: PresentedToken, graceMs: DurationMs, at: EpochMillis): Retry {
+  const { formerHash, rotatedAt, sealed, selector } = session;
+  if (formerHash === null || rotatedAt === null || selector === null || graceMs === 0) return { kind: 'none' };
+  if (!isSameHash(hash, formerHash) || !isWithinGrace(rotatedAt, at, graceMs)) return { kind: 'none' };
+  if (sealed === null) return { kind: 'replaced' };
+  const successor = unseal(token, selector, sealed);
+  const isWhole = session.verifierHash !== null && isSameHash(hashVerifier(successor.verifier), session.verifierHash);
+  return isWhole ? { kind: 'successor', token: successor } : { kind: 'none' };
+}

@@ -1,0 +1,180 @@
+import type { EventEncoder } from '@rescind/feed';
+import { EVENT_KID, eventTypeName } from '@rescind/feed';
+import type { EpochMillis, IssuerClock, Revocation } from '@rescind/revocation';
+import { aliveAt, isLeading, toRow } from '@rescind/revocation';
+import type { RevocationRecord } from './issuer-revocations.ts';
+import { createId } from './session/mint.ts';
+import type { StoreTransaction } from './store/store.ts';
+
+/** An event that was signed for its place before. */
+export interface SignedEvent {
+  readonly id: string;
+  readonly at: EpochMillis;
+  readonly jws: string;
+}
+
+/** An event that has no place in the log yet. */
+interface PlannedEvent {
+  readonly revocation: Revocation;
+  readonly at: EpochMillis;
+  readonly signed: SignedEvent | undefined;
+  /** Its `epoch` and `seq` throw until `place` has been called. */
+  readonly record: RevocationRecord;
+  place(epoch: string, seq: number): void;
+}
+
+function planEvent(revocation: Revocation, at: EpochMillis, signed?: SignedEvent): PlannedEvent {
+  const { txn } = revocation;
+  const later = (name: string) => ({
+    enumerable: true,
+    configurable: true,
+    get(): never {
+      throw new Error(`the ${name} of a revocation is known after the commit: inside the transaction it has its txn`);
+    },
+  });
+  const record = Object.defineProperties({ txn } as RevocationRecord, { epoch: later('epoch'), seq: later('seq') });
+  return {
+    revocation,
+    at,
+    signed,
+    record,
+    place(epoch, seq) {
+      for (const [name, value] of Object.entries({ epoch, seq })) {
+        Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true });
+      }
+    },
+  };
+}
+
+/** What the work of one transaction takes its times from, and writes the log with. */
+export interface Transaction {
+  readonly store: StoreTransaction;
+  /** The time of a token. @throws RescindError `clock_parted` */
+  mintTime(): EpochMillis;
+  /** T: one a transaction, unless a token was minted after it was taken. @throws RescindError `clock_ahead` */
+  cutOffTime(): EpochMillis;
+  /** The time of whatever denies nothing by it. */
+  now(): EpochMillis;
+  /** `isLeading` of the issuer's clock. */
+  leads(): boolean;
+  /** `aliveAt` of the issuer's clock. */
+  aliveAt(): EpochMillis;
+  /**
+   * Plans an event: it is numbered, signed and inserted last before the commit. `epoch` and `seq` of what is returned are there
+   * after that, and throw before.
+   * @param signed for this very place, by the key of now
+   */
+  append(revocation: Revocation, signed?: SignedEvent): RevocationRecord;
+  /** Numbers, signs and inserts what is planned: before the key that signs changes, and before the outbox is read. */
+  flush(): Promise<void>;
+  /** Begins the log anew: nothing of it is in the outbox, and the next event is the first of this epoch. */
+  openEpoch(epoch: string): Promise<void>;
+  /** When `work` rejects, nothing of it is left, and the rest of the transaction stays. */
+  apart<T>(work: () => Promise<T>): Promise<T>;
+  /** Runs when the transaction is durable. A failure of it is only logged. */
+  afterCommit(work: () => void | Promise<void>): void;
+}
+
+interface TransactionOptions {
+  readonly tx: StoreTransaction;
+  readonly issuerClock: IssuerClock;
+  readonly encoderOf: (kid: string | undefined) => EventEncoder;
+  announceEpoch(epoch: string): void;
+  readonly after: (() => void | Promise<void>)[];
+}
+
+export function createTransaction({
+  tx,
+  issuerClock,
+  encoderOf,
+  announceEpoch,
+  after,
+}: TransactionOptions): Transaction & { isLogChanged(): boolean } {
+  let cutOff: EpochMillis | undefined;
+  let isChanged = false;
+  const planned: PlannedEvent[] = [];
+  /** How many events were planned outside of the work that is run apart. */
+  let plannedOutside = 0;
+
+  async function flush(): Promise<void> {
+    // They would be undone with that work.
+    if (plannedOutside > 0) throw new Error('events planned before cannot be written by work that is run apart');
+    if (planned.length > 0) await appendEvents(tx, encoderOf, planned.splice(0));
+  }
+
+  return {
+    store: tx,
+    mintTime() {
+      cutOff = undefined;
+      return issuerClock.mint();
+    },
+    cutOffTime() {
+      cutOff ??= issuerClock.cutOff();
+      return cutOff;
+    },
+    now: () => issuerClock.now(),
+    leads: () => isLeading(issuerClock),
+    aliveAt: () => aliveAt(issuerClock),
+    append(revocation, signed) {
+      isChanged = true;
+      const event = planEvent(revocation, issuerClock.now(), signed);
+      planned.push(event);
+      return event.record;
+    },
+    flush,
+    async openEpoch(epoch) {
+      await flush();
+      isChanged = true;
+      announceEpoch(epoch);
+      await tx.meta.openEpoch(epoch);
+      await tx.outbox.deleteOtherEpochs();
+    },
+    async apart(work) {
+      const [events, hooks] = [planned.length, after.length];
+      plannedOutside = events;
+      try {
+        return await tx.apart(work);
+      } catch (error) {
+        planned.length = Math.min(events, planned.length);
+        after.length = hooks;
+        throw error;
+      } finally {
+        plannedOutside = 0;
+      }
+    },
+    afterCommit(work) {
+      after.push(work);
+    },
+    isLogChanged: () => isChanged,
+  };
+}
+
+/** Numbers events, signs those that are not signed, and inserts them, with their cut-offs, at the head. */
+async function appendEvents(
+  tx: StoreTransaction,
+  encoderOf: TransactionOptions['encoderOf'],
+  events: readonly PlannedEvent[],
+): Promise<void> {
+  const identity = await tx.meta.identity();
+  if (identity === undefined) throw new Error('the log has no epoch');
+  const encoder = encoderOf(await tx.keys.active('event'));
+  const own = await tx.meta.issuer();
+  const { epoch } = identity;
+  let { head, last } = identity;
+  for (const { revocation, at: now, signed, place } of events) {
+    const { txn, reason, cutOffs } = revocation;
+    const seq = head + 1;
+    const { id = createId(), at = now } = signed ?? {};
+    const jws = signed?.jws ?? encoder.event({ ...revocation, epoch, seq, id, prev: last, at });
+    const expiresAt = Math.max(...cutOffs.map((cutOff) => cutOff.expiresAt));
+    const type = eventTypeName(revocation);
+    await tx.outbox.append({ epoch, seq, jti: id, txn, type, jws, expiresAt, appendedAt: at });
+    for (const cutOff of cutOffs) {
+      if (cutOff.claim !== EVENT_KID) await tx.revocations.merge(toRow(cutOff, { txn, reason, epoch, seq }));
+      if (cutOff.iss !== own) await tx.otherIssuers.add(cutOff.iss);
+    }
+    place(epoch, seq);
+    [head, last] = [seq, id];
+  }
+  await tx.meta.moveHead(head, last ?? '');
+}
