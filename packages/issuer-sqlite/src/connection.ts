@@ -16,7 +16,7 @@ const BUSY_TIMEOUT_MS = 2_000;
 /** Sessions are found by random names: what does not fit is read from the file again and again. */
 const CACHE_KIB = 32_768;
 /**
- * Pages of the write-ahead log before they are copied into the file, which everybody waits for: a page that many refreshes
+ * Pages of the write-ahead log before they are copied into the file, which blocks all writers: a page that many refreshes
  * touched is then copied once. 32 MB of disk; a start after a crash reads them.
  */
 const CHECKPOINT_PAGES = 8_000;
@@ -102,7 +102,7 @@ function openDurably(path: string): Database.Database {
   try {
     const mode = database.pragma('journal_mode = WAL', { simple: true });
     if (mode !== 'wal') throw new Error(`${path}: journal_mode is ${String(mode)}, this file system cannot keep a WAL`);
-    // An answered logout must outlive a power cut. WAL falls back to NORMAL unless told.
+    // An acknowledged logout must survive a power cut. WAL defaults to NORMAL.
     database.pragma('synchronous = FULL');
     database.pragma('foreign_keys = ON');
     database.pragma(`cache_size = -${CACHE_KIB}`);

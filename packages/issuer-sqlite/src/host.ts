@@ -22,7 +22,7 @@ export interface HostSql {
   exec(script: string): void;
   /**
    * Runs `work`, which is synchronous, as one transaction of its own: for a host's library that keeps its tables by itself, before
-   * anything is asked of them. @throws Error while a transaction is open
+   * anything reads them. @throws Error while a transaction is open
    */
   migrate(work: (sql: MigrationSql) => void): void;
   /** Reads or sets a PRAGMA of the connection that writes (https://sqlite.org/pragma.html). */
@@ -38,7 +38,7 @@ export type HostMigration = string | ((sql: MigrationSql) => void);
 /** Which connection the host's statements run on. */
 interface HostConnections {
   readonly writer: Database.Database;
-  /** The connection of whoever runs a statement now. */
+  /** The connection for a statement that runs now. */
   current(): Database.Database;
   /** @throws Error where nothing may be written now */
   requireWriter(): Database.Database;

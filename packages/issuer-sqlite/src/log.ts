@@ -18,7 +18,7 @@ export function createOutbox(database: Database.Database): Outbox {
     `INSERT INTO rescind_outbox (epoch, seq, jti, txn, type, jws, expires_at, appended_at)
      VALUES (@epoch, @seq, @jti, @txn, @type, @jws, @expiresAt, @appendedAt)`,
   );
-  const bottom = database.prepare<[], OutboxRow>(
+  const lowest = database.prepare<[], OutboxRow>(
     `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} ORDER BY seq LIMIT 1`,
   );
   const liveAfter = database.prepare<[number, number, number], OutboxRow>(
@@ -45,7 +45,7 @@ export function createOutbox(database: Database.Database): Outbox {
     async append(row) {
       append.run(row);
     },
-    bottom: async () => bottom.get(),
+    lowest: async () => lowest.get(),
     liveAfter: async (at, after, limit) => liveAfter.all(at, after, limit),
     lowestLive: async (at) => lowestLive.get(at),
     ofTxn: async (txn) => ofTxn.all(txn),
@@ -59,7 +59,7 @@ export function createOutbox(database: Database.Database): Outbox {
   };
 }
 
-export function createLastWords(database: Database.Database): LastWords {
+export function createClosingEvents(database: Database.Database): LastWords {
   const insert = database.prepare('INSERT OR REPLACE INTO rescind_last_words (epoch, jws) VALUES (@epoch, @jws)');
   const markSent = database.prepare('UPDATE rescind_last_words SET sent = 1 WHERE epoch = ?');
   return {
@@ -83,7 +83,7 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
   const idAt = database
     .prepare<[number], string>(`SELECT jti FROM rescind_outbox WHERE ${PRESENT} AND seq = ?`)
     .pluck();
-  const bottom = database.prepare<[], OutboxRow>(
+  const lowest = database.prepare<[], OutboxRow>(
     `SELECT ${COLUMNS} FROM rescind_outbox WHERE ${PRESENT} ORDER BY seq LIMIT 1`,
   );
   const eventKid = database
@@ -100,12 +100,12 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
     identity: () => identity.get(),
     read: (after, limit) => read.all(after, limit),
     idAt: (seq) => idAt.get(seq),
-    bottom: () => bottom.get(),
+    lowest: () => lowest.get(),
     eventKid: () => eventKid.get(),
     timeSince: () => timeSince.get() ?? null,
     greatestExp: () => greatestExp.get() ?? 0,
     sentSeq: (epoch) => sentSeq.get(epoch) ?? 0,
-    lastWord: (epoch) => lastWord.get(epoch),
-    unsentLastWords: () => unsent.all(),
+    closingEvent: (epoch) => lastWord.get(epoch),
+    unsentClosingEvents: () => unsent.all(),
   };
 }

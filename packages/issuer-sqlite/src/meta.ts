@@ -64,7 +64,7 @@ export function createStoredTimes(database: Database.Database): StoredTimes {
        AND claim IN ('sid', 'sub', 'client_id', 'iss')`,
   );
   const statements = [
-    // A deadline that never comes stays.
+    // An unbounded deadline stays.
     `UPDATE rescind_sessions SET
        absolute_expires_at = CASE WHEN absolute_expires_at < ${UNBOUNDED}
          THEN absolute_expires_at - MAX(0, created_at - @at) ELSE absolute_expires_at END,

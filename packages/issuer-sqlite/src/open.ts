@@ -85,7 +85,7 @@ function createStore({ writer, reader, close }: Connection, telemetry: Telemetry
     log: createCommittedLog(reader),
     transaction: queue.run,
     maintain: wal.keep,
-    excess: wal.excess,
+    overLimit: wal.excess,
     async close() {
       await queue.idle();
       close();

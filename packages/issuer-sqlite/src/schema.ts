@@ -85,7 +85,7 @@ CREATE TABLE rescind_outbox (
 `;
 
 /**
- * Version 2: clients with policies, and what a session knows of its device. A session has one refresh token at a time, so
+ * Version 2: clients with policies, and the device of a session. A session has one refresh token at a time, so
  * it is kept with the session; of those spent only enough is kept to know them again.
  */
 const sessions = `
@@ -184,7 +184,7 @@ DROP INDEX rescind_sessions_ended;
 CREATE INDEX rescind_outbox_txn ON rescind_outbox (txn, seq);
 `;
 
-/** Version 3: keys that are published before they sign. SQLite changes no CHECK, so the table is made anew. */
+/** Version 3: keys that are published before they sign. SQLite cannot change a CHECK, so the table is created again. */
 const keyRotation = `
 CREATE TABLE rescind_keys_3 (
   kid TEXT PRIMARY KEY,
@@ -214,14 +214,14 @@ CREATE TABLE rescind_last_words (
 ALTER TABLE rescind_meta ADD COLUMN time_since TEXT;
 `;
 
-/** Version 5: every other issuer about whose tokens the log ever said anything, also when that has been forgotten. */
+/** Version 5: every other issuer whose tokens the log ever cut off, also when the rows have been removed. */
 const otherIssuers = `
 CREATE TABLE rescind_other_issuers (iss TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 INSERT INTO rescind_other_issuers (iss)
   SELECT DISTINCT iss FROM rescind_revocations WHERE iss <> (SELECT issuer FROM rescind_meta);
 `;
 
-/** Version 6: events have the key (epoch, seq). SQLite changes no primary key, so the table is made anew. Until now it had rows of the present epoch only. */
+/** Version 6: events have the key (epoch, seq). SQLite cannot change a primary key, so the table is created again. Earlier versions have rows of the present epoch only. */
 const outboxKey = `
 CREATE TABLE rescind_outbox_6 (
   epoch TEXT NOT NULL,
@@ -247,7 +247,7 @@ CREATE INDEX rescind_outbox_txn ON rescind_outbox (txn, epoch, seq);
  * each publication.
  */
 function eventOnce(database: Database.Database): void {
-  // Of what a version before has signed: a row says what its text says.
+  // Reads the type out of the text that an earlier version signed.
   database.function('rescind_event_type', { deterministic: true }, (jws) => {
     const [, payload = ''] = String(jws).split('.');
     const [uri = ''] = Object.keys(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')).events);

@@ -154,7 +154,7 @@ const BY: Readonly<Record<SessionClaim, string>> = {
 const LIVE = `ended_at IS NULL
   AND (idle_expires_at > @at AND absolute_expires_at > @at OR greatest_exp > @at - ${CLOCK_TOLERANCE_MS})`;
 
-type SessionEnds = Pick<Sessions, 'liveSids' | 'keptSids' | 'end' | 'count' | 'live' | 'sweep'>;
+type SessionEnds = Pick<Sessions, 'liveSids' | 'listSids' | 'end' | 'count' | 'live' | 'sweep'>;
 
 /** How sessions end, and are forgotten. */
 function createSessionEnds(database: Database.Database): SessionEnds {
@@ -209,7 +209,7 @@ function createSessionEnds(database: Database.Database): SessionEnds {
 
   return {
     liveSids: async (sub, exceptSid, at) => liveSids.all({ sub, exceptSid, at }),
-    keptSids: async (claim, value, most) => kept[claim].all({ value, most }),
+    listSids: async (claim, value, most) => kept[claim].all({ value, most }),
     end: async (claim, value, at, reason, begunUntil) => end[claim].run({ value, at, reason, begunUntil }).changes,
     count: async (claim, value, at) => count[claim].get({ value, at }) ?? { sessions: 0, subjects: 0 },
     live: async (claim, value, at, after, limit) => live[claim].all({ value, at, after, limit }).map(toSession),

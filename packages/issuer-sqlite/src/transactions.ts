@@ -8,7 +8,7 @@ import { isBusy } from './connection.ts';
 import type { HostSql } from './host.ts';
 import { createHostSql } from './host.ts';
 import { createKeys } from './keys.ts';
-import { createLastWords, createOutbox } from './log.ts';
+import { createClosingEvents, createOutbox } from './log.ts';
 import { createMeta, createStoredTimes } from './meta.ts';
 
 import { createOtherIssuers, createRevocations } from './revocations.ts';
@@ -26,7 +26,7 @@ interface TransactionQueue {
 /** An open transaction, as the code that runs inside of it finds it. */
 interface Open {
   isOpen: boolean;
-  /** The first error of a method or a statement: the transaction is rolled back, whoever catches the error. */
+  /** The first error of a method or a statement: the transaction is rolled back, also when its work catches the error. */
   failure: { readonly error: unknown } | undefined;
 }
 
@@ -38,7 +38,7 @@ interface QueueOptions {
 }
 
 export function createTransactionQueue({ writer, reader, tables }: QueueOptions): TransactionQueue {
-  const [begin, commit, rollback, savepoint, release, undo] = [
+  const [begin, commit, rollback, beginSavepoint, releaseSavepoint, rollbackToSavepoint] = [
     ...['BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK'],
     ...['SAVEPOINT rescind_one', 'RELEASE rescind_one', 'ROLLBACK TO rescind_one'],
   ].map((text) => writer.prepare(text)) as [Statement, Statement, Statement, Statement, Statement, Statement];
@@ -67,16 +67,16 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     },
   );
 
-  async function apart<T>(work: () => Promise<T>): Promise<T> {
+  async function savepoint<T>(work: () => Promise<T>): Promise<T> {
     const open = openNow();
     if (open === undefined) throw new Error(TRANSACTION_OVER);
     const before = open.failure;
-    run(open, savepoint);
+    run(open, beginSavepoint);
     try {
       return await work();
     } catch (error) {
       if (writer.inTransaction) {
-        run(open, undo);
+        run(open, rollbackToSavepoint);
         open.failure = before;
       } else {
         // A full disk undoes the whole transaction, and there is none to go on in.
@@ -85,7 +85,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
       }
       throw error;
     } finally {
-      if (writer.inTransaction) run(open, release);
+      if (writer.inTransaction) run(open, releaseSavepoint);
     }
   }
 
@@ -99,7 +99,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     }
   }
 
-  const unwatched: StoreTransaction<HostSql> = { ...tables, sql, apart };
+  const unwatched: StoreTransaction<HostSql> = { ...tables, sql, savepoint: savepoint };
 
   async function attempt<T>(work: (tx: StoreTransaction<HostSql>) => Promise<T>): Promise<T> {
     const open: Open = { isOpen: true, failure: undefined };
@@ -150,7 +150,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
 
 type Statement = Database.Statement;
 
-type Tables = Omit<StoreTransaction, 'sql' | 'apart'>;
+type Tables = Omit<StoreTransaction, 'sql' | 'savepoint'>;
 
 /** Every table of the issuer, over one connection. */
 export function createTables(database: Database.Database): Tables {
@@ -161,7 +161,7 @@ export function createTables(database: Database.Database): Tables {
     clients: createClients(database),
     revocations: createRevocations(database),
     outbox: createOutbox(database),
-    lastWords: createLastWords(database),
+    closingEvents: createClosingEvents(database),
     otherIssuers: createOtherIssuers(database),
     storedTimes: createStoredTimes(database),
   };

@@ -4,7 +4,7 @@ import type { VerifyOptions } from './issuer.ts';
 import type { Client, ClientPolicy, ClientProof, Lifetime, SessionPolicy } from './issuer-clients.ts';
 import type { RevokeKey, RotateKey } from './issuer-keys.ts';
 import type {
-  CutoffRequest,
+  CutOffRequest,
   EndAllSessions,
   EndSession,
   ExplainQuestion,
@@ -185,7 +185,7 @@ export const revocationQuery = optionsOf<RevocationQuery>('revocations.list', {
   limit,
 });
 
-const cutoff = optionsOf<CutoffRequest>('revoke', {
+const cutoff = optionsOf<CutOffRequest>('revoke', {
   claim: required(string),
   value: required(string),
   reason: required(string),
@@ -195,17 +195,17 @@ const cutoff = optionsOf<CutoffRequest>('revoke', {
 });
 const cutoffs = option.list(cutoff, { least: 0 });
 
-export function cutoffRequests(given: unknown): CutoffRequest | readonly CutoffRequest[] {
+export function cutOffRequests(given: unknown): CutOffRequest | readonly CutOffRequest[] {
   return Array.isArray(given) ? cutoffs(given, 'cutoffs') : cutoff(given);
 }
 
 const subjectList = option.list(string, { least: 0 });
 export const subjects = (given: readonly string[]) => subjectList(given, 'subs');
 
-/** What may be previewed: the argument of `revoke`, `subjectChanged` or `endAllSessions`, told apart by its members. */
-export function previewRequest(given: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange) {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) return cutoffRequests(given);
-  if (Object.hasOwn(given, 'claim')) return cutoffRequests(given);
+/** The argument of `preview`: that of `revoke`, `subjectChanged` or `endAllSessions`, distinguished by its members. */
+export function previewRequest(given: CutOffRequest | readonly CutOffRequest[] | EndAllSessions | SubjectChange) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return cutOffRequests(given);
+  if (Object.hasOwn(given, 'claim')) return cutOffRequests(given);
   return Object.hasOwn(given, 'kind') ? subjectChangeOptions(given) : endAllSessionsOptions(given);
 }
 
@@ -220,7 +220,7 @@ export const revokeKeyOptions = optionsOf<RevokeKey>('keys.revoke', {
 });
 
 export const verifyOptions = optionsOf<VerifyOptions>('verify', { audience: option.text() });
-export const askerOptions = optionsOf<{ readonly clientId: string }>('introspect', { clientId: required(string) });
+export const introspectOptions = optionsOf<{ readonly clientId: string }>('introspect', { clientId: required(string) });
 
 type Proof<M extends ClientProof['method']> = Extract<ClientProof, { readonly method: M }>;
 

@@ -4,7 +4,7 @@ import type { PolicyDefaults } from './clients/requirements.ts';
 import type { SubjectReads, SubjectRecord } from './issuer.ts';
 import type { KeyPurpose } from './issuer-keys.ts';
 import type { Keyring } from './keys/keyring.ts';
-import type { Settings } from './options.ts';
+import type { IssuerSettings } from './options.ts';
 import type { AudiencePolicy } from './session/audience.ts';
 import type { Store } from './store/store.ts';
 
@@ -12,7 +12,7 @@ import type { Store } from './store/store.ts';
 export interface KeyContext {
   readonly store: Pick<Store, 'read'>;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
-  readonly settings: Pick<Settings, 'keyRotation' | 'eventRetentionMs' | 'telemetry'>;
+  readonly settings: Pick<IssuerSettings, 'keyRotation' | 'eventRetentionMs' | 'telemetry'>;
 }
 
 /** The dependencies of login, refresh, renewal and revocation. */

@@ -5,8 +5,8 @@ import type { EventJwks, IssuerOptions } from './issuer.ts';
 import type { KeyPurpose } from './issuer-keys.ts';
 import type { PrivateDirectory } from './keys/directory.ts';
 import { openPrivateDirectory } from './keys/directory.ts';
-import type { HighWaterFile, ProofFile } from './keys/high-water.ts';
-import { createHighWaterFile, createProofFile } from './keys/high-water.ts';
+import type { HighWatermarkFile, ProofFile } from './keys/high-watermark.ts';
+import { createHighWatermarkFile, createProofFile } from './keys/high-watermark.ts';
 import type { Keyring } from './keys/keyring.ts';
 import { openKeyring } from './keys/keyring.ts';
 import { FIRST_EPOCH_COUNTER, LOST_EPOCH_COUNTER, toEpoch } from './log/epoch.ts';
@@ -22,7 +22,7 @@ export async function openFiles(
   { store: provider, keysPath }: Pick<IssuerOptions, 'store' | 'keysPath'>,
   telemetry: Telemetry,
   openDirectory: (path: string) => PrivateDirectory = openPrivateDirectory,
-): Promise<Places> {
+): Promise<IssuerFiles> {
   const store = await named(provider.name, () => provider.open(telemetry));
   try {
     const directory = await named(`keysPath ${keysPath}`, async () => openDirectory(keysPath));
@@ -32,7 +32,7 @@ export async function openFiles(
         token: openKeyring(directory, 'token'),
         event: openKeyring(directory, 'event'),
       },
-      highWater: createHighWaterFile(directory),
+      highWatermark: createHighWatermarkFile(directory),
       proofs: createProofFile(directory),
     };
   } catch (error) {
@@ -52,14 +52,14 @@ async function named<T>(what: string, open: () => Promise<T>): Promise<T> {
   }
 }
 
-export interface Places {
+export interface IssuerFiles {
   readonly store: Store;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
-  readonly highWater: HighWaterFile;
+  readonly highWatermark: HighWatermarkFile;
   readonly proofs: ProofFile;
 }
 
-interface Establishing {
+interface EstablishInput {
   readonly issuer: string;
   /** Of the keys of access tokens. */
   readonly algorithm: SigningAlgorithm;
@@ -68,15 +68,15 @@ interface Establishing {
 /** The first start: an epoch and keys. Inside one transaction; key files are there before the database names them. */
 export async function establish(
   tx: StoreTransaction,
-  { issuer, algorithm }: Establishing,
-  places: Places,
+  { issuer, algorithm }: EstablishInput,
+  places: IssuerFiles,
   at: EpochMillis,
 ): Promise<void> {
-  const { keyrings, highWater, proofs } = places;
+  const { keyrings, highWatermark, proofs } = places;
   await requireSameIssuer(issuer, tx);
   if ((await tx.meta.identity()) !== undefined) return;
   // The keys' directory remembers a log that this new database does not have: it was lost, and is to be restored.
-  const isLost = highWater.read() !== undefined || proofs.read().length > 0;
+  const isLost = highWatermark.read() !== undefined || proofs.read().length > 0;
   await tx.meta.openEpoch(toEpoch(isLost ? LOST_EPOCH_COUNTER : FIRST_EPOCH_COUNTER));
   await adoptKeys({ purpose: 'token', alg: algorithm }, keyrings.token, tx, at);
   await adoptKeys({ purpose: 'event', alg: EVENT_ALGORITHM }, keyrings.event, tx, at);
@@ -109,15 +109,15 @@ async function requireSameIssuer(issuer: string, { meta }: StoreTransaction): Pr
 }
 
 /** On a database that is the log's latest state: the keys that sign have their files, and the mark is where it is. */
-export function confirm({ store, keyrings, highWater }: Places): void {
+export function confirm({ store, keyrings, highWatermark }: IssuerFiles): void {
   // Left by a crash between a file and its row, or between a commit and what follows it.
-  for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
+  for (const keyring of [keyrings.token, keyrings.event]) keyring.reconcileFiles();
   const identity = store.log.identity();
-  if (identity !== undefined) highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
+  if (identity !== undefined) highWatermark.write({ epoch: identity.epoch, head: identity.head, id: identity.last });
 }
 
 /** The published keys, and which epoch the log is in: readers follow no other, and in it what this key has signed. */
-export function eventJwksOf({ store, keyrings }: Places): EventJwks {
+export function eventJwksOf({ store, keyrings }: IssuerFiles): EventJwks {
   const published = keyrings.event.jwks();
   return {
     ...published,
@@ -127,8 +127,8 @@ export function eventJwksOf({ store, keyrings }: Places): EventJwks {
 }
 
 /** By its first event. Without an event it is new; without its first, old. */
-export function epochAgeOf({ store }: Places, now: EpochMillis): DurationMs {
-  const bottom = store.log.bottom();
+export function epochAgeOf({ store }: IssuerFiles, now: EpochMillis): DurationMs {
+  const bottom = store.log.lowest();
   if (bottom?.seq === 1) return Math.max(0, now - bottom.appendedAt);
   return store.log.identity()?.head === 0 ? 0 : Number.POSITIVE_INFINITY;
 }

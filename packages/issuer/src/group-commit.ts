@@ -11,14 +11,14 @@ export interface GroupCommit {
   run<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
 
-/** Some milliseconds of work: more at once would keep everybody else waiting for longer than the disk does. */
-const MOST_AT_ONCE = 64;
+/** Some milliseconds of work: more at once would keep other writers waiting for longer than the disk does. */
+const MAX_WRITES_AT_ONCE = 64;
 
-type Settle = () => void;
+type Resolve = () => void;
 
-interface Waiting {
-  /** Does it, and says how to answer once it is durable. */
-  perform(tx: Transaction): Promise<Settle>;
+interface QueuedWrite {
+  /** Runs it, and returns the function that resolves its promise after the commit. */
+  perform(tx: Transaction): Promise<Resolve>;
   fail(error: unknown): void;
 }
 
@@ -27,24 +27,24 @@ export function createGroupCommit(
   transactions: Pick<Transactions, 'run' | 'requireOutside'>,
   whenIdle: (then: () => void) => void,
 ): GroupCommit {
-  let waiting: Waiting[] = [];
+  let waiting: QueuedWrite[] = [];
 
   async function flush(): Promise<void> {
-    const group = waiting.slice(0, MOST_AT_ONCE);
-    waiting = waiting.slice(MOST_AT_ONCE);
+    const group = waiting.slice(0, MAX_WRITES_AT_ONCE);
+    waiting = waiting.slice(MAX_WRITES_AT_ONCE);
     if (waiting.length > 0) whenIdle(flush);
     try {
-      for (const settle of await transactions.run((tx) => performAll(group, tx))) settle();
+      for (const resolve of await transactions.run((tx) => performAll(group, tx))) resolve();
     } catch (error) {
       for (const one of group) one.fail(error);
     }
   }
 
   /** One after another: each sees what those before it have written. */
-  async function performAll(group: readonly Waiting[], tx: Transaction): Promise<Settle[]> {
-    const settles: Settle[] = [];
-    for (const one of group) settles.push(await one.perform(tx));
-    return settles;
+  async function performAll(group: readonly QueuedWrite[], tx: Transaction): Promise<Resolve[]> {
+    const resolves: Resolve[] = [];
+    for (const one of group) resolves.push(await one.perform(tx));
+    return resolves;
   }
 
   return {
@@ -54,7 +54,7 @@ export function createGroupCommit(
       waiting.push({
         async perform(tx) {
           try {
-            const result = await tx.apart(() => work(tx));
+            const result = await tx.savepoint(() => work(tx));
             return () => resolve(result);
           } catch (error) {
             return () => reject(storageFailureOf(error) === undefined ? error : storageUnavailable(error));

@@ -10,11 +10,11 @@ import type {
 import { CLOCK_TOLERANCE_MS, isLeading } from '@rescind/revocation';
 import type { KeyPurpose, KeyRotation } from './issuer-keys.ts';
 import type { Keyring } from './keys/keyring.ts';
-import type { KeyKeeper } from './keys/scheduler.ts';
+import type { KeyScheduler } from './keys/scheduler.ts';
 import type { Maintenance } from './log/maintenance.ts';
 import { clockTimes } from './relay/comparison.ts';
 import type { Relay } from './relay/open.ts';
-import type { Storage, WriteGate } from './storage.ts';
+import type { ReadOnlyLatch, Storage } from './storage.ts';
 
 import type { Store } from './store/store.ts';
 
@@ -23,17 +23,17 @@ const LATE_MS: DurationMs = 3_600_000;
 
 interface HealthOptions {
   readonly store: Store;
-  readonly gate: WriteGate;
+  readonly latch: ReadOnlyLatch;
   readonly storage: Storage;
   readonly issuerClock: IssuerClock;
   readonly clock: Clock;
   /** The clock of the publisher; undefined: there is none. */
   readonly reference: ReferenceClock | undefined;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
-  readonly keeper: KeyKeeper;
+  readonly scheduler: KeyScheduler;
   readonly maintenance: Maintenance;
   readonly relay: Relay | undefined;
-  /** The event key that somebody else was found to sign with, until the next start. */
+  /** The kid of an event key that another process signed with, until the next start. */
   readonly theft: { readonly kid: string | null };
 }
 
@@ -54,7 +54,7 @@ function checkDatabase({ store, maintenance }: HealthOptions): HealthCheck {
   try {
     const { epoch, head, floor } = store.log.identity() ?? {};
     const lastError = maintenance.lastError();
-    const excess = store.excess();
+    const excess = store.overLimit();
     const status = lastError === null && excess === undefined ? 'pass' : 'warn';
     return { name: 'database', status, epoch, head, floor, lastError, ...excess };
   } catch (error) {
@@ -63,14 +63,14 @@ function checkDatabase({ store, maintenance }: HealthOptions): HealthCheck {
 }
 
 /** Keys, metadata and the log are served all the same. */
-function checkWrites({ gate }: HealthOptions): HealthCheck {
-  const refusing = gate.refusing();
+function checkWrites({ latch }: HealthOptions): HealthCheck {
+  const refusing = latch.refusing();
   return { name: 'writes', status: refusing === null ? 'pass' : 'warn', refusing };
 }
 
 /** Follows the last real write: a login, a revocation, clean-up. `warn`: only the high-water mark could not be written. */
 function checkStorage({ storage }: HealthOptions): HealthCheck {
-  const [database, mark] = [storage.trouble('database'), storage.trouble('high_water')];
+  const [database, mark] = [storage.outage('database'), storage.outage('high_water')];
   const trouble = database ?? mark;
   const damagedSince = timeOf(storage.damagedSince());
   if (trouble === null) return { name: 'storage', status: damagedSince === null ? 'pass' : 'warn', damagedSince };
@@ -87,11 +87,11 @@ function checkStorage({ storage }: HealthOptions): HealthCheck {
   };
 }
 
-function checkKeys({ keyrings, keeper, gate, issuerClock, theft }: HealthOptions): HealthCheck {
+function checkKeys({ keyrings, scheduler, latch, issuerClock, theft }: HealthOptions): HealthCheck {
   try {
-    const { kid, alg } = gate.refusing() === null ? keyrings.token.active() : {};
-    const rotationAt = keeper.nextRotationAt('token');
-    const eventRotationAt = keeper.nextRotationAt('event');
+    const { kid, alg } = latch.refusing() === null ? keyrings.token.active() : {};
+    const rotationAt = scheduler.nextRotationAt('token');
+    const eventRotationAt = scheduler.nextRotationAt('event');
     const isLate = [rotationAt, eventRotationAt].some((at) => at !== null && issuerClock.now() > at + LATE_MS);
     return {
       name: 'keys',
@@ -131,7 +131,7 @@ function checkClock({ issuerClock, reference, clock }: HealthOptions): HealthChe
 
 interface GaugeOptions {
   readonly store: Pick<Store, 'log' | 'maintain'>;
-  readonly gate: WriteGate;
+  readonly latch: ReadOnlyLatch;
   readonly issuerClock: IssuerClock;
   readonly reference: ReferenceClock | undefined;
   readonly keyRotation: Required<KeyRotation>;
@@ -141,7 +141,7 @@ interface GaugeOptions {
 /** Maintains the store's files, and sets the gauges of the log, the clock and the configured rotation: to be called every second. */
 export function createGauges({
   store,
-  gate,
+  latch,
   issuerClock,
   reference,
   keyRotation,
@@ -150,7 +150,7 @@ export function createGauges({
   const secondsOf = (every: number | 'never') => (every === 'never' ? Number.POSITIVE_INFINITY : every / 1_000);
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.everyMs), { purpose: 'token' });
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.eventEveryMs), { purpose: 'event' });
-  telemetry.gauge('rescind_writes_refused', gate.refusing() === null ? 0 : 1, { why: 'database_restored' });
+  telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { why: 'database_restored' });
   return () => {
     store.maintain();
     const partedMs = issuerClock.partedMs();
@@ -160,7 +160,7 @@ export function createGauges({
       'rescind_clock_publisher_apart_seconds',
       (reference?.state() === 'parted' ? reference.apartMs() : 0) / 1_000,
     );
-    telemetry.gauge('rescind_writes_refused', gate.refusing() === null ? 0 : 1, { why: 'database_restored' });
+    telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { why: 'database_restored' });
     const identity = store.log.identity();
     telemetry.gauge('rescind_log_head_seq', identity?.head ?? 0);
     telemetry.gauge('rescind_log_low_watermark_seq', identity?.floor ?? 0);

@@ -1,9 +1,9 @@
 import type { DurationMs } from '@rescind/revocation';
 
-/** How a client proves who it is at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2). */
+/** How a client authenticates at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2). */
 export type ClientAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
 
-/** Which way a refresh token goes to and fro: in a body, or in an HttpOnly cookie that no script reads. */
+/** How a refresh token is transferred: in a body, or in an HttpOnly cookie that no script can read. */
 export type TokenStorage = 'body' | 'cookie';
 
 /** A length of time, or none: what is `never` over can still be revoked. */
@@ -19,7 +19,7 @@ export interface SessionPolicy {
   readonly refreshTokenTtlMs?: Lifetime;
   /** How long a refresh token whose answer was lost may be used again; 0: never; at most 60 s. */
   readonly refreshGraceMs?: DurationMs;
-  /** Default true. False: a refresh token stays the same, and no reuse can be seen (RFC 9700 section 4.14.2 wants true). */
+  /** Default true. False: a refresh token stays the same, and reuse cannot be detected (RFC 9700 section 4.14.2 requires true). */
   readonly rotation?: boolean;
   /** Whether a valid access token buys a new one (`renew`). Default false. */
   readonly renewByToken?: boolean;
@@ -44,7 +44,7 @@ export interface Client {
   readonly mayIntrospect?: boolean;
   /** The most it may ask for, space-separated. Absent: whatever the subject has. */
   readonly scope?: string;
-  /** The most its tokens may be for. Absent: whatever the host declares, or the login says. */
+  /** The audiences that its tokens may have. Absent: those that the host declares, or the login names. */
   readonly audience?: readonly string[];
   readonly policy?: ClientPolicy;
   /** Neither logs in nor refreshes. Its access tokens live on: cut them off by `client_id`. Default false. */
@@ -93,8 +93,8 @@ export interface ClientRegistrations extends ClientDirectory {
   /** Registers it, or replaces what is registered. @throws TypeError for what cannot be a client */
   put(client: Client): Promise<void>;
   /**
-   * Whether there was one. Its sessions can refresh no more; to end them, cut off by `client_id`. One of the options comes
-   * back as it is there: disable it instead.
+   * Returns whether there was one. Its sessions cannot refresh any more; to end them, cut off by `client_id`. A client of the options is
+   * then in effect as configured: disable it instead.
    */
   remove(clientId: string): Promise<boolean>;
   /**
@@ -108,7 +108,7 @@ export interface ClientRegistrations extends ClientDirectory {
 export interface IssuerClients extends ClientDirectory {
   /**
    * Replaces the clients of the option `clients`, for as long as the issuer is open: for a host whose configuration is
-   * read again. One that is gone gets no token any more; its sessions are not ended. @throws TypeError for what cannot be a client
+   * read again. A removed client gets no further tokens; its sessions are not ended. @throws TypeError for what cannot be a client
    */
   replaceConfigured(clients: readonly Client[]): void;
   /**

@@ -12,9 +12,9 @@ export type KeyState = 'next' | 'active' | 'former' | 'revoked';
 
 /** When keys are changed. */
 export interface KeyRotation {
-  /** How long a key of access tokens signs. Default 30 days; `'never'`: until told to. */
+  /** How long a key of access tokens signs. Default 30 days; `'never'`: until `rotate`. */
   readonly everyMs?: DurationMs | 'never';
-  /** How long the key of events signs. Each change opens an epoch, which every reader reads anew. Default 90 days. */
+  /** How long the key of events signs. Each change opens an epoch, which every reader reads from its beginning. Default 90 days. */
   readonly eventEveryMs?: DurationMs | 'never';
   /**
    * How long a key is published before it signs: longer than the caches between here and the readers keep a key set, and
@@ -67,7 +67,7 @@ export interface IssuerKeys {
 /** What an administrator does with the keys, inside a transaction. */
 export interface KeyCommands {
   /**
-   * Publishes the next key, which signs after `publishBeforeMs`; nobody is logged out. Returns the one that is published
+   * Publishes the next key, which signs after `publishBeforeMs`; no session ends. Returns the one that is published
    * already, if there is one (of this `alg`, if it was given).
    * @throws TypeError for a purpose or an algorithm that is none
    */

@@ -2,7 +2,7 @@ import type { EpochMillis, ErrorCode, RefusingRow, Revocation } from '@rescind/r
 
 export interface EndSession {
   readonly sid: string;
-  /** Only if it is this subject's: what an owner asks for. Default: not compared. */
+  /** Only if it is this subject's. Default: not compared. */
   readonly sub?: string;
   /** A stable word, such as `logout`. */
   readonly reason: string;
@@ -37,7 +37,7 @@ export interface RevokeToken {
 }
 
 /** Deny every token of `issuer` whose `claim` has `value` and that was issued until now. */
-export interface CutoffRequest {
+export interface CutOffRequest {
   /** `jti`, `sid`, `sub`, `client_id`, `kid` (the header's), `iss`, or any other claim's name. */
   readonly claim: string;
   readonly value: string;
@@ -45,7 +45,7 @@ export interface CutoffRequest {
   readonly reason: string;
   /**
    * Whether sessions end too: default true for `sid`, `sub`, `client_id` and `iss`, false for all others. Only `sub`,
-   * `client_id` and `iss` leave a choice (false: a soft cut-off, old tokens die and refresh goes on).
+   * `client_id` and `iss` leave a choice (false: a soft cut-off: older tokens are denied, refresh continues).
    */
   readonly endsSession?: boolean;
   /** The `exp` of a `jti`'s token, ms. Default: the greatest `exp` ever minted. */
@@ -124,7 +124,7 @@ export interface Explanation {
   readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
   /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
   readonly revoked: boolean | null;
-  /** The rows that refuse it, the one that the answer goes by first. */
+  /** The rows that refuse it; the first one is in the error response. */
   readonly entries: readonly RefusingRow[];
   /** When it counts as issued, ms; null without a usable `iat`. */
   readonly issuedAt: EpochMillis | null;

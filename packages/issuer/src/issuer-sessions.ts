@@ -1,13 +1,13 @@
 import type { EpochMillis } from '@rescind/revocation';
 import type { SessionPolicy, TokenStorage } from './issuer-clients.ts';
 
-/** Where a session was begun from, as its owner is shown it. */
+/** The origin of a session, as its owner sees it. */
 export interface Origin {
   readonly address?: string;
   readonly userAgent?: string;
 }
 
-/** A login: who was it, for whom, and against which version of the credential was it proved. */
+/** A login: its subject, its client, and the verified version of the credential. */
 export interface BeginSession {
   readonly sub: string;
   /** A registered client. */
@@ -18,7 +18,7 @@ export interface BeginSession {
    */
   readonly audience?: string | readonly string[];
   /**
-   * What the client asked for by `resource` (RFC 8707): `aud` of the access tokens instead, until a refresh asks for
+   * The `resource` of the client's request (RFC 8707): `aud` of the access tokens instead, until a refresh requests
    * another. @throws RescindError `target_invalid`: not one that the client is registered for
    */
   readonly resource?: readonly string[];
@@ -33,9 +33,9 @@ export interface BeginSession {
   readonly deviceId?: string;
   /** Longer text is cut. */
   readonly origin?: Origin;
-  /** The way its refresh tokens go from now on. Default `body`. @throws RescindError `request_invalid`: not this client's */
+  /** How its refresh tokens are transferred. Default `body`. @throws RescindError `request_invalid`: not this client's */
   readonly storage?: TokenStorage;
-  /** For this device, before what the client's policy says: `refreshTokenTtlMs: 'never'`. */
+  /** For this session, with precedence over the client's policy: `refreshTokenTtlMs: 'never'`, for example. */
   readonly policy?: SessionPolicy;
   /** The version that the caller verified the password against, before the transaction. */
   readonly credentialVersion: number;
@@ -58,11 +58,11 @@ export interface RefreshRequest {
    * @throws `target_invalid`
    */
   readonly resource?: readonly string[];
-  /** The way it came. Another than the session's is `grant_invalid`, and nothing happens to it. Default: not compared. */
+  /** How it was transferred. A difference from the session's is `grant_invalid`, and the token stays usable. Default: not compared. */
   readonly via?: TokenStorage;
 }
 
-/** An access token and what comes with it. */
+/** A token response without a refresh token. */
 export interface AccessAnswer {
   readonly access_token: string;
   readonly token_type: 'Bearer';
@@ -96,7 +96,7 @@ export interface RenewAnswer extends AccessAnswer {
   readonly renewed: boolean;
 }
 
-/** The person of a session has proved again who they are (RFC 9470). */
+/** The user of a session has authenticated again (RFC 9470). */
 export interface Reauthentication {
   readonly sid: string;
   readonly sub: string;
@@ -116,7 +116,7 @@ export interface Reissue {
   readonly resource?: readonly string[];
 }
 
-/** The same, by a caller who has shown an access token of the session. */
+/** The same, by a caller that presented an access token of the session. */
 export interface StepUp extends Reauthentication {
   /** The scope of that token, space-separated: the answer has no more. Default: that of the session. */
   readonly scope?: string;
@@ -133,9 +133,9 @@ export interface SessionView {
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;
-  /** What was asked at the login, space-separated; null: everything. */
+  /** The scope requested at the login, space-separated; null: everything. */
   readonly scope: string | null;
-  /** `aud` of its access tokens unless a refresh asks for another; null: the client's that share their tokens. */
+  /** `aud` of its access tokens unless a refresh requests another; null: those of the client that share tokens. */
   readonly audience: string | readonly string[] | null;
   readonly deviceName: string | null;
   readonly deviceId: string | null;
@@ -153,7 +153,7 @@ export interface SessionView {
   readonly absoluteExpiresAt: EpochMillis | null;
   readonly endedAt: EpochMillis | null;
   readonly endReason: string | null;
-  /** Why it goes on only after a new login, or null. */
+  /** Why it continues only after a new login, or null. */
   readonly reauthenticationReason: string | null;
   /** Whether it is `currentSid` of the question. */
   readonly current: boolean;
@@ -193,7 +193,7 @@ export interface IssuerSessions {
   find(sid: string): Promise<SessionView | undefined>;
   /**
    * The session that an access token of this issuer was made for, however long ago it expired: enough to end that session,
-   * never to let somebody in. `undefined`: nothing is known of the session any more.
+   * never to authenticate. `undefined`: nothing is known of the session any more.
    * @throws RescindError `token_malformed`, `token_signature_wrong`, … for what this issuer did not sign, `token_revoked`
    */
   findByAccessToken(accessToken: string): Promise<SessionView | undefined>;
@@ -203,7 +203,7 @@ export interface IssuerSessions {
   isOpen(sid: string): Promise<boolean>;
 }
 
-/** RFC 7662 section 2.2. What is not active says no more than that. */
+/** RFC 7662 section 2.2. An inactive token has no other member. */
 export type Introspection =
   | { readonly active: false }
   | {
@@ -215,7 +215,7 @@ export type Introspection =
       readonly sid: string;
       readonly exp?: number;
       readonly token_type?: 'Bearer';
-      /** Of a refresh token, which only its own client is told of. */
+      /** Of a refresh token, for its own client alone. */
       readonly token_use?: 'refresh_token';
       /** An access token's other claims as they are. */
       readonly [claim: string]: unknown;

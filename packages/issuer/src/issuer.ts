@@ -5,7 +5,7 @@ import type { Jwks } from '@rescind/token/signing';
 import type { Client, ClientRegistrations, IssuerClients, ResourceServer } from './issuer-clients.ts';
 import type { IssuerKeys, KeyCommands, KeyRotation } from './issuer-keys.ts';
 import type {
-  CutoffRequest,
+  CutOffRequest,
   EndAllSessions,
   EndSession,
   ExplainQuestion,
@@ -34,7 +34,7 @@ import type {
 } from './issuer-sessions.ts';
 import type { StoreProvider } from './store/store.ts';
 
-/** What the host knows of a subject now. Read inside the transaction that mints. */
+/** A subject as the host has it now. Read inside the transaction that mints. */
 export interface SubjectRecord {
   /**
    * Claims of its access tokens: `scope` (a space-separated string: all it may have), `roles`, `tenant`, … Names that
@@ -45,7 +45,7 @@ export interface SubjectRecord {
   readonly credentialVersion: number;
   /** False: suspended, banned, … : no login, no refresh. */
   readonly active: boolean;
-  /** Why it is not active: a stable word, shown only to who proved the password or the refresh token. */
+  /** Why it is not active: a stable word, returned only after the right password or with the right refresh token. */
   readonly reason?: string;
 }
 
@@ -68,7 +68,7 @@ export interface IssuerOptions<Sql = unknown> {
    * subject.
    */
   subject(from: SubjectReads<Sql>, sub: string): SubjectRecord | undefined | Promise<SubjectRecord | undefined>;
-  /** Where the relay puts events; closed with the issuer. Without one (embedded) readers take the HTTP way. */
+  /** Where the relay puts events; closed with the issuer. Without one (embedded) readers use the HTTP transport. */
   readonly publisher?: Publisher;
   /**
    * Whose clock counts while the wall clock and the publisher's are more than 60 s apart: the operator names it, while the other one
@@ -85,7 +85,7 @@ export interface IssuerOptions<Sql = unknown> {
   readonly refreshIdleTtlMs?: DurationMs;
   /** How long a refresh token whose answer was lost may be used again. Default 10 s; 0: never; at most 60 s. */
   readonly refreshGraceMs?: DurationMs;
-  /** Retention of the log (the Kafka topic's, or less): what still denies at half of it is appended anew. Default 7 days. */
+  /** Retention of the log (the Kafka topic's, or less): what still denies at half of it is appended again. Default 7 days. */
   readonly eventRetentionMs?: DurationMs;
   /** When keys are changed, and what for. Default: each 30 days (events' each 90), RS256. */
   readonly keyRotation?: KeyRotation;
@@ -120,7 +120,7 @@ export interface IssuerTransaction<Sql = unknown> {
   /** `undefined`: `exceptSid` was the only one. */
   endAllSessions(end: EndAllSessions): Promise<Revoked | undefined>;
   /** One event for all; the requests must have one `reason`. */
-  revoke(cutoffs: CutoffRequest | readonly CutoffRequest[]): Promise<Revoked>;
+  revoke(cutoffs: CutOffRequest | readonly CutOffRequest[]): Promise<Revoked>;
   /**
    * RFC 7009: an access token is cut off by its `jti`, a refresh token ends its session. Unknown, expired and revoked
    * tokens are fine (`undefined`). @throws RescindError `grant_invalid`
@@ -188,20 +188,20 @@ export interface Issuer<Sql = unknown> {
   refresh(request: RefreshRequest): Promise<TokenAnswer>;
   /**
    * Buys a new access token with a valid one, where the client's policy has `renewByToken`: each token once, and only the
-   * newest of its session. One that comes again ends the session, within the grace of `refresh`. Before half of its life
+   * newest of its session. A second use ends the session, except within the grace of `refresh`. Before half of its life
    * is over a token is answered as it is. One that a soft cut-off denies buys a new one at once.
    * @throws RescindError as `refresh`, and `token_malformed`, `token_expired`, `token_revoked`, …; `grant_unsupported`:
    *   not by this client
    */
   renew(request: RenewRequest): Promise<RenewAnswer>;
   /** What a revocation would do. Reads only. @throws TypeError as the revocation itself */
-  preview(what: CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange): Promise<Preview>;
+  preview(what: CutOffRequest | readonly CutOffRequest[] | EndAllSessions | SubjectChange): Promise<Preview>;
   /**
-   * Of these subjects those who may hold a token that `revoke` would deny: those with a live session whose tokens have, or
+   * Returns those of these subjects that may hold a token that `revoke` would deny: those with a live session whose tokens have, or
    * may have, such a claim. Reads only. @throws TypeError as `revoke`
    */
   affectedSubjects(
-    cutoffs: CutoffRequest | readonly CutoffRequest[],
+    cutoffs: CutOffRequest | readonly CutOffRequest[],
     subs: readonly string[],
   ): Promise<readonly string[]>;
   /**
@@ -220,7 +220,7 @@ export interface Issuer<Sql = unknown> {
   jwks(): Jwks;
   /** Public keys of events, former ones included, and the epoch that the log is in: readers follow no other. */
   eventJwks(): EventJwks;
-  /** The log of record, for the HTTP way. */
+  /** The log of record, for the HTTP transport. */
   readonly log: LogSource;
   /** Why every write is refused (`database_restored`), or null. */
   refusingWrites(): string | null;

@@ -11,7 +11,7 @@ import { createVerifier } from '@rescind/token';
 import { createAuthenticate } from './clients/authenticate.ts';
 import { createClientRegistry } from './clients/registry.ts';
 import type { IssuerContext } from './context.ts';
-import type { Places } from './files.ts';
+import type { IssuerFiles } from './files.ts';
 import { confirm, epochAgeOf, establish, eventJwksOf, openFiles } from './files.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createGauges, createHealth } from './health.ts';
@@ -19,23 +19,23 @@ import type { Issuer, IssuerOptions, SubjectRecord } from './issuer.ts';
 import { createKeyList } from './keys/commands.ts';
 import type { PrivateDirectory } from './keys/directory.ts';
 import { loadKeyrings } from './keys/keyring.ts';
-import { createKeyKeeper } from './keys/scheduler.ts';
+import { createKeyScheduler } from './keys/scheduler.ts';
 import { createHousekeeping, openMaintenance } from './log/maintenance.ts';
 import { createRestoreDetector } from './log/restore-detector.ts';
 import { createEventSigning, createLogSource } from './log/source.ts';
-import type { Settings } from './options.ts';
+import type { IssuerSettings } from './options.ts';
 import { issuerOptions, toSettings } from './options.ts';
 import type { Relay } from './relay/open.ts';
 import { openRelay } from './relay/open.ts';
 import { createTailCheck } from './relay/tail.ts';
+import { createRevocationStates } from './revoke/list.ts';
 import { createPreview } from './revoke/preview.ts';
 import { revoke } from './revoke/revoke.ts';
-import { createRevocationStates } from './revoke/states.ts';
 import { createAudiencePolicy } from './session/audience.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
 import { createThreadSigning } from './session/signing.ts';
 import { createSessionViews, createTokenSessions } from './session/views.ts';
-import { createStorage, createWriteGate } from './storage.ts';
+import { createReadOnlyLatch, createStorage } from './storage.ts';
 import { createPersistedFloor, createTransactions } from './transactions.ts';
 import { createAccessVerifier, createExplainer, createIntrospect, REQUIRED_CLAIMS } from './verify.ts';
 import { createWrites } from './writes.ts';
@@ -70,7 +70,7 @@ export async function openWith(
 
 async function openAll(
   options: IssuerOptions,
-  settings: Settings,
+  settings: IssuerSettings,
   openDirectory?: (path: string) => PrivateDirectory,
 ): Promise<Issuer> {
   const files = await openFiles(options, settings.telemetry, openDirectory);
@@ -82,10 +82,10 @@ async function openAll(
   }
 }
 
-async function assemble(options: IssuerOptions, settings: Settings, files: Places): Promise<Issuer> {
+async function assemble(options: IssuerOptions, settings: IssuerSettings, files: IssuerFiles): Promise<Issuer> {
   const { issuer, publisher } = options;
   const { clock, telemetry } = settings;
-  const { store, keyrings, highWater } = files;
+  const { store, keyrings, highWatermark } = files;
 
   const clockFloor = createPersistedFloor(await store.read.meta.clockFloor());
   const reference = publisher?.appendedAt && createReferenceClock(clock, CLOCK_TOLERANCE_MS, options.trustedClock);
@@ -94,13 +94,13 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   await store.transaction((tx) => establish(tx, { issuer, algorithm }, files, issuerClock.now()));
   await loadKeyrings(store.read.keys, keyrings);
   const signing = createEventSigning(issuer, keyrings.event);
-  const gate = createWriteGate();
+  const latch = createReadOnlyLatch();
   const theft: { kid: string | null } = { kid: null };
   let startedAt = issuerClock.now();
   const detector = createRestoreDetector({
     ...files,
     decoder: signing.decoder,
-    gate,
+    latch: latch,
     telemetry,
     startedAt: () => startedAt,
     async revokeStolenKey(kid) {
@@ -109,7 +109,7 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
     },
   });
   detector.checkFiles();
-  if (gate.refusing() === null) confirm(files);
+  if (latch.refusing() === null) confirm(files);
 
   const storage = createStorage(telemetry, clock);
   const transactions = createTransactions({
@@ -117,8 +117,8 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
     issuerClock,
     clockFloor,
     encoderOf: signing.encoderOf,
-    highWater,
-    gate,
+    highWatermark: highWatermark,
+    latch: latch,
     storage,
     telemetry,
   });
@@ -136,7 +136,7 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
   const group = createGroupCommit(transactions, tokenSigning.whenFewAreLeft);
-  const context = createContext(options, settings, files, () => keeper.run());
+  const context = createContext(options, settings, files, () => scheduler.run());
   const verify = createAccessVerifier({
     accepting: context.accepting,
     issuer,
@@ -145,7 +145,7 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
     now,
   });
   const housekeeping = createHousekeeping({ store, transactions, now: issuerClock.now, ...settings });
-  const keeper = createKeyKeeper({
+  const scheduler = createKeyScheduler({
     context: context.keys,
     transactions,
     clock,
@@ -154,11 +154,18 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
   });
   const maintenance = await openMaintenance({
     housekeeping,
-    keeper,
-    gate,
+    scheduler: scheduler,
+    latch: latch,
     probe: transactions.probe,
     isTimeAwaited: () => reference?.state() === 'awaited',
-    measure: createGauges({ store, gate, issuerClock, reference, keyRotation: settings.keyRotation, telemetry }),
+    measure: createGauges({
+      store,
+      latch: latch,
+      issuerClock,
+      reference,
+      keyRotation: settings.keyRotation,
+      telemetry,
+    }),
     telemetry,
   });
   const relay: Relay | undefined =
@@ -172,12 +179,12 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
         publisher,
         decoder: signing.decoder,
         detector,
-        gate,
+        latch: latch,
         log: store.log,
         activeKid: () => keyrings.event.activeKid(),
       }),
       epochAgeMs: () => epochAgeOf(files, issuerClock.now()),
-      isRefusing: () => gate.refusing() !== null,
+      isRefusing: () => latch.refusing() !== null,
       clock,
       reference,
       telemetry,
@@ -228,19 +235,19 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
     jwks: () => keyrings.token.jwks(),
     eventJwks: () => eventJwksOf(files),
     log,
-    refusingWrites: () => gate.refusing(),
-    noteStorageError: (error) => storage.note(error),
-    canWrite: () => storage.trouble('database') === null,
+    refusingWrites: () => latch.refusing(),
+    noteStorageError: (error) => storage.noteError(error),
+    canWrite: () => storage.outage('database') === null,
     ready: relay?.compared ?? Promise.resolve(),
     health: createHealth({
       store,
-      gate,
+      latch: latch,
       storage,
       issuerClock,
       clock,
       reference,
       keyrings,
-      keeper,
+      scheduler: scheduler,
       maintenance,
       relay,
       theft,
@@ -253,8 +260,8 @@ async function assemble(options: IssuerOptions, settings: Settings, files: Place
 /** What login, refresh and revocation work with. */
 export function createContext(
   options: IssuerOptions,
-  settings: Settings,
-  { store, keyrings }: Places,
+  settings: IssuerSettings,
+  { store, keyrings }: IssuerFiles,
   runKeySchedule: () => Promise<void>,
 ): IssuerContext {
   const { issuer } = options;
@@ -275,7 +282,7 @@ export function createContext(
 }
 
 /**
- * What the option `subject` returned. A mistake in it is the host's, not a wrong password of whoever logs in.
+ * Checks what the option `subject` returned. A mistake in it is the host's, not a wrong password.
  * @throws TypeError for a record with wrong types
  */
 function requireSubjectRecord(record: SubjectRecord | undefined): SubjectRecord | undefined {

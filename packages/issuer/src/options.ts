@@ -11,7 +11,7 @@ import type { StoreProvider } from './store/store.ts';
 const SECOND_MS: DurationMs = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const DAY_MS = 24 * 60 * MINUTE_MS;
-/** A session that never expires, as near as a number comes to it. */
+/** The longest finite life of a session. */
 const HUNDRED_YEARS_MS = 36_525 * DAY_MS;
 
 interface Bounds {
@@ -31,7 +31,7 @@ const BOUNDS = {
 
 type Lengths = Record<keyof typeof BOUNDS, DurationMs>;
 
-export interface Settings extends Lengths {
+export interface IssuerSettings extends Lengths {
   readonly keyRotation: Required<KeyRotation>;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -46,7 +46,7 @@ const lengthCheck =
 
 /** The options that opening and restoring have in common. */
 const sharedShape = {
-  // RFC 8414 section 2. `http:` is for a machine of one's own; who deploys it says so by writing it.
+  // RFC 8414 section 2. `http:` is for a local machine; an operator chooses it explicitly.
   issuer: required(option.url()),
   store: required(option.having<StoreProvider>('a store such as sqliteStore({ path })', 'open')),
   keysPath: required(option.filePath('the path of a directory')),
@@ -77,7 +77,7 @@ export const issuerShape = {
   refreshGraceMs: lengthCheck('refreshGraceMs'),
   trustedClock: option.oneOf('issuer', 'publisher'),
   resources: option.callable<NonNullable<IssuerOptions['resources']>>('a function that returns resource servers'),
-  // An empty list says that no client is built in.
+  // An empty list: no client is built in.
   clients: option.list(clientOptions, { least: 0 }),
 } as const;
 
@@ -99,7 +99,7 @@ export const restoreOptions = optionsOf<RestoreOptions>('restoreIssuer', {
 });
 
 /** @throws TypeError naming the option and what would be right */
-export function toSettings(options: Partial<IssuerOptions>): Settings {
+export function toSettings(options: Partial<IssuerOptions>): IssuerSettings {
   const names = Object.keys(BOUNDS) as (keyof Lengths)[];
   const lengths = Object.fromEntries(names.map((name) => [name, lengthOption(name, options[name])])) as Lengths;
   const keyRotation = toKeyRotation(options.keyRotation ?? {});

@@ -2,10 +2,10 @@ import type { Clock, EpochMillis, StorageFailure, Telemetry } from '@rescind/rev
 import { RescindError, storageCodeOf, storageFailureOf, storageUnavailable } from '@rescind/revocation';
 
 /** What the issuer writes. */
-type Written = 'database' | 'high_water';
+type WrittenFile = 'database' | 'high_water';
 
 /** The last failure, while nothing of its kind has been written since. */
-interface StorageTrouble {
+interface StorageOutage {
   readonly why: StorageFailure | 'other';
   /** The code of SQLite or of the operating system. */
   readonly error: string;
@@ -17,46 +17,46 @@ interface StorageTrouble {
 export interface Storage {
   /**
    * Runs a write. One that fails because of the storage is counted, logged once, and thrown as `storage_unavailable`;
-   * anything else is thrown as it is, and says nothing about the storage.
+   * any other error is thrown as it is, and does not change the state of the storage.
    * @throws RescindError `storage_unavailable`
    */
   write<T>(work: () => Promise<T>): Promise<T>;
   /** Takes note of a statement that failed outside a write, where the storage is the cause. Never throws. */
-  note(error: unknown): void;
+  noteError(error: unknown): void;
   /** The same for the high-water mark, which is written after the commit and whose failure fails no request. */
-  mark(work: () => void): void;
+  writeHighWatermark(work: () => void): void;
   /** Null: the last write succeeded, or there was none. */
-  trouble(what: Written): StorageTrouble | null;
+  outage(what: WrittenFile): StorageOutage | null;
   /** Since when a part of the database is known to be damaged. A later write that succeeds does not mend it. */
   damagedSince(): EpochMillis | null;
 }
 
 export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): Storage {
   let damagedSince: EpochMillis | null = null;
-  const troubles: Record<Written, StorageTrouble | null> = { database: null, high_water: null };
+  const outages: Record<WrittenFile, StorageOutage | null> = { database: null, high_water: null };
 
-  function failed(what: Written, why: StorageTrouble['why'], error: unknown): void {
-    const before = troubles[what];
+  function failed(what: WrittenFile, why: StorageOutage['why'], error: unknown): void {
+    const before = outages[what];
     if (why === 'damaged') damagedSince ??= clock.now();
     const code = storageCodeOf(error) ?? (error instanceof Error ? error.name : 'unknown');
-    troubles[what] = { why, error: code, since: before?.since ?? clock.now(), failures: (before?.failures ?? 0) + 1 };
-    // A key is written inside a transaction of the database: its file, not SQLite, says what went wrong.
+    outages[what] = { why, error: code, since: before?.since ?? clock.now(), failures: (before?.failures ?? 0) + 1 };
+    // A key file is written inside a transaction of the database: an error without a code of SQLite is that file's.
     const counted = what === 'database' && !code.startsWith('SQLITE_') ? 'key' : what;
     telemetry.count('rescind_storage_failures_total', { what: counted, why });
     if (before?.why !== why) telemetry.log('error', 'storage_failed', { what: counted, why, error: code });
     refused();
   }
 
-  function succeeded(what: Written): void {
-    const before = troubles[what];
+  function succeeded(what: WrittenFile): void {
+    const before = outages[what];
     if (before === null) return;
-    troubles[what] = null;
+    outages[what] = null;
     telemetry.log('info', 'storage_recovered', { what, failures: before.failures, why: before.why });
     refused();
   }
 
   const refused = () =>
-    telemetry.gauge('rescind_writes_refused', troubles.database === null ? 0 : 1, { why: 'storage_unavailable' });
+    telemetry.gauge('rescind_writes_refused', outages.database === null ? 0 : 1, { why: 'storage_unavailable' });
 
   return {
     async write(work) {
@@ -71,11 +71,11 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
         throw error instanceof RescindError ? error : storageUnavailable(error);
       }
     },
-    note(error) {
+    noteError(error) {
       const why = storageFailureOf(error);
       if (why !== undefined) failed('database', why, error);
     },
-    mark(work) {
+    writeHighWatermark(work) {
       try {
         work();
         succeeded('high_water');
@@ -84,13 +84,13 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
         failed('high_water', storageFailureOf(error) ?? 'other', error);
       }
     },
-    trouble: (what) => troubles[what],
+    outage: (what) => outages[what],
     damagedSince: () => damagedSince,
   };
 }
 
 /** Whether writes are taken. Once a database is known to be restored, only `restore` opens it again. */
-export interface WriteGate {
+export interface ReadOnlyLatch {
   /** Why writes are refused, or null. */
   refusing(): string | null;
   refuse(reason: string): void;
@@ -98,7 +98,7 @@ export interface WriteGate {
   requireOpen(): void;
 }
 
-export function createWriteGate(): WriteGate {
+export function createReadOnlyLatch(): ReadOnlyLatch {
   let refusal: string | null = null;
   return {
     refusing: () => refusal,

@@ -67,10 +67,10 @@ export interface Transaction {
   append(revocation: Revocation, signed?: SignedEvent): RevocationRecord;
   /** Numbers, signs and inserts what is planned: before the key that signs changes, and before the outbox is read. */
   flush(): Promise<void>;
-  /** Begins the log anew: nothing of it is in the outbox, and the next event is the first of this epoch. */
+  /** Begins another epoch: the outbox is empty, and the next event is the first of this epoch. */
   openEpoch(epoch: string): Promise<void>;
   /** When `work` rejects, nothing of it is left, and the rest of the transaction stays. */
-  apart<T>(work: () => Promise<T>): Promise<T>;
+  savepoint<T>(work: () => Promise<T>): Promise<T>;
   /** Runs when the transaction is durable. A failure of it is only logged. */
   afterCommit(work: () => void | Promise<void>): void;
 }
@@ -129,11 +129,11 @@ export function createTransaction({
       await tx.meta.openEpoch(epoch);
       await tx.outbox.deleteOtherEpochs();
     },
-    async apart(work) {
+    async savepoint(work) {
       const [events, hooks] = [planned.length, after.length];
       plannedOutside = events;
       try {
-        return await tx.apart(work);
+        return await tx.savepoint(work);
       } catch (error) {
         planned.length = Math.min(events, planned.length);
         after.length = hooks;

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EventEncoder } from '@rescind/feed';
 import type { ClockFloor, DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { HighWaterFile } from './keys/high-water.ts';
-import type { Storage, WriteGate } from './storage.ts';
+import type { HighWatermarkFile } from './keys/high-watermark.ts';
+import type { ReadOnlyLatch, Storage } from './storage.ts';
 import type { Store, StoreTransaction } from './store/store.ts';
 import type { Transaction } from './transaction.ts';
 import { createTransaction } from './transaction.ts';
@@ -37,19 +37,19 @@ export function createPersistedFloor(floor: EpochMillis): PersistedFloor {
 
 export interface Transactions {
   /**
-   * Runs one transaction, after those that were asked for before.
+   * Runs one transaction, after the earlier calls.
    * @throws RescindError `database_restored`, `stopping`, `busy`, `storage_unavailable`
    * @throws Error inside of another one, and for work that waits for anything but its transaction
    */
   run<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** The same, and while a cut-off has to wait for the wall clock it waits. @throws RescindError also `clock_ahead` */
-  runInTime<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  runAndRetry<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
   /** Makes an attempt again, up to 5 s, while it throws `clock_ahead`. @throws what the last attempt throws */
-  untilTime<T>(attempt: () => Promise<T>): Promise<T>;
+  retryWhileClockAhead<T>(attempt: () => Promise<T>): Promise<T>;
   /** @throws Error inside of a transaction */
   requireOutside(): void;
   /**
-   * Makes a time durable before it is told outside of a transaction, also while other writes are refused.
+   * Makes a time durable before it is published outside of a transaction, also while other writes are refused.
    * @throws RescindError `busy`, `storage_unavailable`
    * @throws Error inside of a transaction
    */
@@ -67,21 +67,21 @@ interface TransactionsOptions {
   readonly clockFloor: PersistedFloor;
   /** Of the event key with this kid; undefined: there is none. @throws RescindError `keys_unavailable` */
   readonly encoderOf: (kid: string | undefined) => EventEncoder;
-  readonly highWater: HighWaterFile;
-  readonly gate: WriteGate;
+  readonly highWatermark: HighWatermarkFile;
+  readonly latch: ReadOnlyLatch;
   readonly storage: Storage;
   readonly telemetry: Telemetry;
 }
 
 /** Longer, and the caller's own caller has given up: better to say when to come again. */
-const LONGEST_WAIT_MS: DurationMs = 5_000;
+const MAX_WAIT_MS: DurationMs = 5_000;
 const WAIT_STEP_MS: DurationMs = 20;
 const RETRY_AFTER_SECONDS = 5;
-/** Everybody else who writes waits meanwhile. */
-const LONGEST_TRANSACTION_MS: DurationMs = 1_000;
+/** All other writers wait meanwhile. */
+const MAX_TRANSACTION_MS: DurationMs = 1_000;
 
 export function createTransactions(options: TransactionsOptions): Transactions {
-  const { store, gate, highWater, storage, telemetry, issuerClock, clockFloor, encoderOf } = options;
+  const { store, latch, highWatermark, storage, telemetry, issuerClock, clockFloor, encoderOf } = options;
   const listeners = new Set<() => void>();
   const contexts = new AsyncLocalStorage<{ isOpen: boolean }>();
   let stopped = false;
@@ -93,20 +93,18 @@ export function createTransactions(options: TransactionsOptions): Transactions {
 
   function requireWrites(): void {
     if (stopped) throw new RescindError('stopping');
-    gate.requireOpen();
+    latch.requireOpen();
   }
 
-  /** Work that waits for something else holds up everybody: it is a mistake of the host, and is undone. */
-  async function inTime<T>(work: () => Promise<T>): Promise<T> {
+  /** Work that waits for anything else blocks all writers: it is a mistake of the host, and is rolled back. */
+  async function withinTimeLimit<T>(work: () => Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      telemetry.log('error', 'transaction_too_long', { mostMs: LONGEST_TRANSACTION_MS });
+      telemetry.log('error', 'transaction_too_long', { mostMs: MAX_TRANSACTION_MS });
       late.reject(
-        new Error(
-          `the work of a transaction waited for ${LONGEST_TRANSACTION_MS} ms: it must await its transaction alone`,
-        ),
+        new Error(`the work of a transaction waited for ${MAX_TRANSACTION_MS} ms: it must await its transaction alone`),
       );
-    }, LONGEST_TRANSACTION_MS);
+    }, MAX_TRANSACTION_MS);
     try {
       return await Promise.race([work(), late.promise]);
     } finally {
@@ -116,17 +114,19 @@ export function createTransactions(options: TransactionsOptions): Transactions {
 
   /** Before the commit: a crash between that and the mark must not look like a database from another time. */
   function announceEpoch(epoch: string): void {
-    const mark = highWater.read();
+    const mark = highWatermark.read();
     const known = mark === undefined || mark === 'unreadable' ? { epoch: '', head: 0, id: null } : mark;
-    highWater.write({ ...known, next: epoch });
+    highWatermark.write({ ...known, next: epoch });
   }
 
   /** Before the answer: a database restored to an earlier state must be found out, whatever was answered. */
-  function markHighWater(): void {
+  function writeHighWatermark(): void {
     const identity = store.log.identity();
     if (identity === undefined) return;
     // Does not throw: the revocation itself is durable, and must be answered as such.
-    storage.mark(() => highWater.write({ epoch: identity.epoch, head: identity.head, id: identity.last }));
+    storage.writeHighWatermark(() =>
+      highWatermark.write({ epoch: identity.epoch, head: identity.head, id: identity.last }),
+    );
   }
 
   /** What is left undone is done at the next start. */
@@ -150,7 +150,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       const context = { isOpen: true };
       const transaction = createTransaction({ tx, issuerClock, encoderOf, announceEpoch, after });
       try {
-        const result = await contexts.run(context, () => inTime(() => work(transaction)));
+        const result = await contexts.run(context, () => withinTimeLimit(() => work(transaction)));
         await transaction.flush();
         isLogChanged = transaction.isLogChanged();
         floor = clockFloor.get();
@@ -162,14 +162,14 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     };
     const result = await storage.write(() => store.transaction(commit));
     clockFloor.notePersisted(floor);
-    if (isLogChanged) markHighWater();
-    // Before anybody is called who reads the log: the keys are those of the epoch that has been opened.
+    if (isLogChanged) writeHighWatermark();
+    // Before listeners read the log: the keyrings must have the keys of the opened epoch.
     for (const then of after) await attempt(then);
     if (isLogChanged) for (const listener of listeners) queueMicrotask(listener);
     return result;
   }
 
-  async function untilTime<T>(work: () => Promise<T>): Promise<T> {
+  async function retryWhileClockAhead<T>(work: () => Promise<T>): Promise<T> {
     for (let waited: DurationMs = 0; ; waited += WAIT_STEP_MS) {
       try {
         requireOutside();
@@ -177,7 +177,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
         return await work();
       } catch (error) {
         if (!(error instanceof RescindError && error.code === 'clock_ahead')) throw error;
-        if (waited >= LONGEST_WAIT_MS) {
+        if (waited >= MAX_WAIT_MS) {
           throw new RescindError('clock_ahead', { retryAfter: RETRY_AFTER_SECONDS, cause: error });
         }
       }
@@ -187,8 +187,8 @@ export function createTransactions(options: TransactionsOptions): Transactions {
 
   return {
     run,
-    runInTime: (work) => untilTime(() => run(work)),
-    untilTime,
+    runAndRetry: (work) => retryWhileClockAhead(() => run(work)),
+    retryWhileClockAhead: retryWhileClockAhead,
     requireOutside,
     async persistTime(at) {
       if (at <= clockFloor.persisted()) return;
@@ -198,8 +198,8 @@ export function createTransactions(options: TransactionsOptions): Transactions {
       clockFloor.notePersisted(at);
     },
     async probe() {
-      if (storage.trouble('high_water') !== null) markHighWater();
-      if (storage.trouble('database') !== null) {
+      if (storage.outage('high_water') !== null) writeHighWatermark();
+      if (storage.outage('database') !== null) {
         await run(async (transaction) => {
           await transaction.store.meta.raiseClockFloor(transaction.now());
         });

@@ -12,14 +12,14 @@ import {
 } from '@rescind/revocation';
 import type { KeySet, VerifiedToken, Verifier } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
-import { askerOptions, explainQuestion, verifyOptions } from './call-options.ts';
+import { explainQuestion, introspectOptions, verifyOptions } from './call-options.ts';
 import type { IssuerContext } from './context.ts';
 import type { Issuer } from './issuer.ts';
 import type { RegisteredClient } from './issuer-clients.ts';
 import type { ExplainQuestion, Explanation } from './issuer-revocations.ts';
 import type { Introspection } from './issuer-sessions.ts';
 import { presentScope } from './session/audience.ts';
-import { allowedScope, requireGoingOn } from './session/grant.ts';
+import { allowedScope, requireContinuing } from './session/grant.ts';
 import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
 import { findPresented } from './session/refresh-token.ts';
 import type { RevocationReads } from './store/log.ts';
@@ -30,7 +30,7 @@ const NONE: Find = { names: () => [], row: () => undefined };
  * Fetches the cut-offs that may be about a token, for `judge`, which is synchronous: those of its issuer by the values that it has in
  * the claims that any cut-off is about.
  */
-export async function fetchCutoffs(reads: RevocationReads, { kid, payload }: JudgedToken): Promise<Find> {
+export async function fetchCutOffs(reads: RevocationReads, { kid, payload }: JudgedToken): Promise<Find> {
   const { iss } = payload;
   if (typeof iss !== 'string') return NONE;
   const held = (claim: string) => {
@@ -97,7 +97,7 @@ export async function refuseDenied(
   revocations: RevocationReads,
 ): Promise<void> {
   const token = { kid: header.kid, payload, inexact };
-  const verdict = judge(token, await fetchCutoffs(revocations, token));
+  const verdict = judge(token, await fetchCutOffs(revocations, token));
   if (!verdict.denied) return;
   throw verdict.why === 'revoked'
     ? new RescindError('token_revoked', { detail: verdict.cutoff.reason })
@@ -113,11 +113,14 @@ export function createIntrospect(
   now: () => EpochMillis,
 ): Issuer['introspect'] {
   return async (token, given) => {
-    const { clientId } = askerOptions(given);
-    const asker = await context.clients.find(context.store.read.clients, clientId);
-    if (asker === undefined || asker.disabled) return INACTIVE;
+    const { clientId } = introspectOptions(given);
+    const caller = await context.clients.find(context.store.read.clients, clientId);
+    if (caller === undefined || caller.disabled) return INACTIVE;
     try {
-      return (await aboutRefreshToken(context, token, asker, now())) ?? (await aboutAccessToken(verify, token, asker));
+      return (
+        (await describeRefreshToken(context, token, caller, now())) ??
+        (await describeAccessToken(verify, token, caller))
+      );
     } catch (error) {
       if (isCallersError(error)) return INACTIVE;
       throw error;
@@ -125,48 +128,48 @@ export function createIntrospect(
   };
 }
 
-async function aboutAccessToken(
+async function describeAccessToken(
   verify: Issuer['verify'],
   token: string,
-  asker: RegisteredClient,
+  caller: RegisteredClient,
 ): Promise<Introspection> {
   const { payload } = await verify(token);
-  if (!isTheirs(payload, asker)) return INACTIVE;
+  if (!isTheirs(payload, caller)) return INACTIVE;
   // Verified, and minted here: these claims are there, and are text.
   const { iss, sub, client_id, scope, sid } = payload as Record<'iss' | 'sub' | 'client_id' | 'scope' | 'sid', string>;
   return { ...payload, iss, sub, client_id, scope, sid, token_type: 'Bearer', active: true };
 }
 
-/** A resource server that took a refresh token for an access token must not be told that it is good. */
-async function aboutRefreshToken(
+/** A refresh token is active for its own client alone: a resource server that got it as an access token must refuse it. */
+async function describeRefreshToken(
   context: IssuerContext,
   token: string,
-  asker: RegisteredClient,
+  caller: RegisteredClient,
   at: EpochMillis,
 ): Promise<Introspection | undefined> {
   const { read } = context.store;
   const presented = await findPresented(read, token);
   if (presented === undefined) return undefined;
   const { session, state } = presented;
-  if (state !== 'present' || session.clientId !== asker.clientId) return INACTIVE;
-  const subject = await requireGoingOn(context, read, session, at);
+  if (state !== 'present' || session.clientId !== caller.clientId) return INACTIVE;
+  const subject = await requireContinuing(context, read, session, at);
   const expires = Math.min(session.idleExpiresAt, session.absoluteExpiresAt);
   return {
     active: true,
     iss: context.policy.issuer,
     sub: session.sub,
     client_id: session.clientId,
-    scope: presentScope(session.scope, allowedScope(subject, asker)).join(' '),
+    scope: presentScope(session.scope, allowedScope(subject, caller)).join(' '),
     sid: session.sid,
     ...(expires === NEVER ? {} : { exp: Math.floor(expires / 1000) }),
     token_use: 'refresh_token',
   };
 }
 
-function isTheirs({ client_id, aud }: Readonly<Record<string, unknown>>, asker: RegisteredClient): boolean {
-  if (client_id === asker.clientId) return true;
-  if (!asker.mayIntrospect) return false;
-  return asker.audience === undefined || [aud].flat().some((one) => asker.audience?.includes(String(one)));
+function isTheirs({ client_id, aud }: Readonly<Record<string, unknown>>, caller: RegisteredClient): boolean {
+  if (client_id === caller.clientId) return true;
+  if (!caller.mayIntrospect) return false;
+  return caller.audience === undefined || [aud].flat().some((one) => caller.audience?.includes(String(one)));
 }
 
 interface ExplainerOptions {
@@ -200,7 +203,7 @@ export function createExplainer({ issuer, verifier, revocations, now }: Explaine
 const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null, claims: null } as const;
 
 async function explain(token: JudgedToken, revocations: RevocationReads): Promise<Explanation> {
-  const find = await fetchCutoffs(revocations, token);
+  const find = await fetchCutOffs(revocations, token);
   const verdict = judge(token, find);
   const at = issuedAt(token.payload) ?? null;
   if (verdict.denied && verdict.why === 'unjudgeable') {

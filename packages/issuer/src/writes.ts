@@ -5,6 +5,8 @@ import { registrationsIn } from './clients/registry.ts';
 import type { IssuerContext } from './context.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction } from './issuer.ts';
+import type { Client } from './issuer-clients.ts';
+import type { RevokeKey, RotateKey } from './issuer-keys.ts';
 import type { AccessAnswer } from './issuer-sessions.ts';
 import { keyCommandsIn } from './keys/commands.ts';
 import { endSession, revoke, revokeToken } from './revoke/revoke.ts';
@@ -18,22 +20,22 @@ import type { Session } from './store/sessions.ts';
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
 
-/** How it is written: alone, or with what else comes at once. */
-interface Ways {
+/** How a write is committed: alone, or together with concurrent ones. */
+interface WriteModes {
   readonly transactions: Transactions;
   readonly group: GroupCommit;
   readonly signing: ThreadSigning;
 }
 
-/** The one way to write, and the two exchanges of tokens that share a transaction with whatever else comes at once. */
+/** The one way to write, and the two exchanges of tokens that share a transaction with concurrent ones. */
 export function createWrites(
   context: IssuerContext,
-  ways: Ways,
+  modes: WriteModes,
   telemetry: Telemetry,
 ): Pick<Issuer, 'transaction' | 'refresh' | 'renew'> {
   return {
     transaction: (work) =>
-      ways.transactions.runInTime(async (tx) => {
+      modes.transactions.runAndRetry(async (tx) => {
         const pending = createPending();
         const result = await work(toTransaction(context, tx, pending.call));
         pending.end();
@@ -41,18 +43,18 @@ export function createWrites(
       }),
     async refresh(given) {
       const request = calls.refreshOptions(given);
-      return exchange(ways, context, telemetry, REFRESH, (tx) => refresh(context, tx, request));
+      return exchange(modes, context, telemetry, REFRESH, (tx) => refresh(context, tx, request));
     },
     async renew(given) {
       const request = calls.renewOptions(given);
-      return exchange(ways, context, telemetry, RENEWAL, (tx) => renew(context, tx, request));
+      return exchange(modes, context, telemetry, RENEWAL, (tx) => renew(context, tx, request));
     },
   };
 }
 
 type Call = <R>(method: () => Promise<R>) => Promise<R>;
 
-/** The calls of one transaction: half of one that nobody awaits must not be committed. */
+/** The calls of one transaction: a part of an unawaited call must not be committed. */
 function createPending(): { readonly call: Call; end(): void } {
   const pending = new Set<Promise<unknown>>();
   let isOver = false;
@@ -81,14 +83,12 @@ function toTransaction(context: IssuerContext, tx: Transaction, call: Call): Iss
     <A, R>(check: (given: A) => A, work: (context: IssuerContext, tx: Transaction, given: A) => Promise<R>) =>
     (given: A) =>
       call(async () => work(context, tx, check(given)));
-  const clients = registrationsIn(context.clients, tx);
-  const keys = keyCommandsIn(context, tx);
   return {
     sql: tx.store.sql,
     beginSession: method(calls.beginSessionOptions, beginLogin),
     endSession: method(calls.endSessionOptions, endSession),
     endAllSessions: method(calls.endAllSessionsOptions, revoke),
-    revoke: method(calls.cutoffRequests, (...given) => revoke(...given)),
+    revoke: method(calls.cutOffRequests, (...given) => revoke(...given)),
     revokeToken: method(calls.revokeTokenOptions, revokeToken),
     subjectChanged: method(calls.subjectChangeOptions, (...given) => revoke(...given)),
     requireReauthentication: method(calls.reauthenticationDemand, requireReauthentication),
@@ -96,16 +96,22 @@ function toTransaction(context: IssuerContext, tx: Transaction, call: Call): Iss
     stepUp: method(calls.stepUpOptions, stepUp),
     reissue: method(calls.reissueOptions, reissue),
     renameSession: method(calls.renameOptions, renameSession),
-    clients: {
-      put: (client) => call(() => clients.put(client)),
-      find: (clientId) => call(() => clients.find(clientId)),
-      list: () => call(clients.list),
-      remove: (clientId) => call(() => clients.remove(clientId)),
-      addSecret: (clientId) => call(() => clients.addSecret(clientId)),
+    get clients() {
+      const clients = registrationsIn(context.clients, tx);
+      return {
+        put: (client: Client) => call(() => clients.put(client)),
+        find: (clientId: string) => call(() => clients.find(clientId)),
+        list: () => call(clients.list),
+        remove: (clientId: string) => call(() => clients.remove(clientId)),
+        addSecret: (clientId: string) => call(() => clients.addSecret(clientId)),
+      };
     },
-    keys: {
-      rotate: (rotation) => call(() => keys.rotate(rotation)),
-      revoke: (revocation) => call(() => keys.revoke(revocation)),
+    get keys() {
+      const keys = keyCommandsIn(context, tx);
+      return {
+        rotate: (rotation: RotateKey) => call(() => keys.rotate(rotation)),
+        revoke: (revocation: RevokeKey) => call(() => keys.revoke(revocation)),
+      };
     },
   };
 }
@@ -125,7 +131,7 @@ const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_to
 
 /** Exchanges a token for another; one that was spent before ends its session, for all to hear. */
 async function exchange<T extends AccessAnswer>(
-  { transactions, group, signing }: Ways,
+  { transactions, group, signing }: WriteModes,
   context: IssuerContext,
   telemetry: Telemetry,
   { metric, reason }: Exchange,
@@ -136,7 +142,7 @@ async function exchange<T extends AccessAnswer>(
     if (found.kind === 'reused') await endSession(context, tx, { sid: found.session.sid, reason });
     return found;
   };
-  const outcome = await transactions.untilTime(() => group.run(attempt));
+  const outcome = await transactions.retryWhileClockAhead(() => group.run(attempt));
   telemetry.count(metric, { result: outcome.kind });
   if (outcome.kind === 'early') return outcome.asItIs;
   if (outcome.kind !== 'reused') return signing.sign(outcome.answer);

@@ -1,10 +1,12 @@
 import { readdirSync } from 'node:fs';
-import type { Issuer, KeyView } from '@rescind/issuer';
+import type { Issuer } from '@rescind/issuer';
 import type { ManualClock } from '@rescind/revocation';
 import { createManualClock, silentTelemetry } from '@rescind/revocation';
 import { waitFor } from '../../support/wait.ts';
 import type { House } from './house.ts';
 import { house } from './house.ts';
+
+type KeyView = Awaited<ReturnType<Issuer['keys']['list']>>[number];
 
 export const MINUTE = 60_000;
 export const DAY = 24 * 60 * MINUTE;

@@ -1,4 +1,4 @@
-import type { CutoffRequest, TokenAnswer } from '@rescind/issuer';
+import type { CutOffRequest, TokenAnswer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { expect, test } from 'vitest';
 import { asked, claimsOf, codeOf, house, ISSUER, login, refresh } from './house.ts';
@@ -6,7 +6,7 @@ import { asked, claimsOf, codeOf, house, ISSUER, login, refresh } from './house.
 interface Scope {
   readonly name: string;
   readonly endsSession: boolean;
-  of(answer: TokenAnswer): Pick<CutoffRequest, 'claim' | 'value' | 'endsSession'>;
+  of(answer: TokenAnswer): Pick<CutOffRequest, 'claim' | 'value' | 'endsSession'>;
 }
 
 const scopes: readonly Scope[] = [

@@ -1,11 +1,13 @@
-import type { CutoffRequest, EndAllSessions, Issuer, SubjectChange } from '@rescind/issuer';
+import type { CutOffRequest, Issuer, IssuerTransaction } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { codeOf, house, ISSUER, login, loginAndLogout, sqlOf, Topic } from './house.ts';
 
 const START = 1_800_000_000_000;
 
-type Act = CutoffRequest | CutoffRequest[] | EndAllSessions | SubjectChange;
+type SubjectChange = Parameters<IssuerTransaction['subjectChanged']>[0];
+type EndAllSessions = Parameters<IssuerTransaction['endAllSessions']>[0];
+type Act = CutOffRequest | CutOffRequest[] | EndAllSessions | SubjectChange;
 
 /** Three users on two clients; one session is over already, one has timed out, and so have its tokens. */
 async function scene() {

@@ -1,4 +1,4 @@
-import type { AccessAnswer, Issuer, SessionPolicy } from '@rescind/issuer';
+import type { AccessAnswer, BeginSession, Issuer } from '@rescind/issuer';
 import { createManualClock } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { codeOf, eventsOf, fileOf, house, login, payloadOf, refresh, sqlOf } from './house.ts';
@@ -7,7 +7,7 @@ const START = 1_800_000_000_000;
 const SECOND = 1_000;
 const LIFE = 900 * SECOND;
 
-async function scene(policy: SessionPolicy = {}) {
+async function scene(policy: NonNullable<BeginSession['policy']> = {}) {
   const clock = createManualClock(START);
   const place = house();
   const issuer = await place.open({ clock });

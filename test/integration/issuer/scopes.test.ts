@@ -1,4 +1,4 @@
-import type { CutoffRequest, Issuer } from '@rescind/issuer';
+import type { CutOffRequest, Issuer } from '@rescind/issuer';
 import { createManualClock, NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { asked, claimsOf, codeOf, eventsOf, house, ISSUER, login, refresh } from './house.ts';
@@ -171,7 +171,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
 });
 
 describe('a mistaken request is told what would be right, and changes nothing', () => {
-  const mistakes: [string, CutoffRequest | CutoffRequest[], RegExp][] = [
+  const mistakes: [string, CutOffRequest | CutOffRequest[], RegExp][] = [
     ['no cut-off', [], /one reason/],
     [
       'two reasons',

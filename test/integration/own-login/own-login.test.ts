@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { httpWay } from '@rescind/feed';
 import { guard } from '@rescind/guard/express';
-import type { SessionPage, TokenAnswer } from '@rescind/issuer';
+import type { SessionView, TokenAnswer } from '@rescind/issuer';
 import express from 'express';
 import { expect, onTestFinished, test } from 'vitest';
 import { openLoginService } from '../../../examples/own-login/login-service.ts';
@@ -84,7 +84,7 @@ test('a login service keeps its users table, and its tokens are revoked everywhe
 
   const refreshed = await read<TokenAnswer>(send(`${url}/token`, { refresh_token: phone.refresh_token }));
   expect(refreshed.sid).toBe(phone.sid);
-  const devices = await read<SessionPage>(ask(`${url}/devices`, laptop.access_token));
+  const devices = await read<{ items: SessionView[] }>(ask(`${url}/devices`, laptop.access_token));
   expect(devices.items).toMatchObject([
     { sid: laptop.sid, current: true },
     { sid: phone.sid, current: false },

@@ -1,5 +1,5 @@
 import type { WayStart } from '@rescind/feed';
-import { createRelayCore } from '@rescind/issuer';
+import { createRelayCore } from '@rescind/issuer/testing';
 import type { Issuer } from './issuer.ts';
 import { heartbeat } from './issuer.ts';
 import type { Relay, RelayWorld } from './relay.ts';

@@ -1,5 +1,5 @@
-import type { RelayEffect, RelayInput, RelaySend, RelayState } from '@rescind/issuer';
-import { composeBatch, createRelayCore } from '@rescind/issuer';
+import type { RelayEffect, RelayInput, RelaySend, RelayState } from '@rescind/issuer/testing';
+import { composeBatch, createRelayCore } from '@rescind/issuer/testing';
 import { checkPublished, compareAppended, slowerTime } from './comparison.ts';
 import type { Issuer, IssuerWorld } from './issuer.ts';
 import { heartbeat } from './issuer.ts';

@@ -7,7 +7,7 @@ const page = (name: string) => readFileSync(new URL(`../../../docs/${name}`, imp
 
 test('docs/issuer-store.md describes every method of a store', async () => {
   const store = await memoryStore().open(silentTelemetry);
-  const names = await store.transaction(async ({ sql: _, apart: __, ...tables }) =>
+  const names = await store.transaction(async ({ sql: _, savepoint: __, ...tables }) =>
     Object.entries(tables).flatMap(([table, methods]) => Object.keys(methods).map((name) => `${table}.${name}`)),
   );
   expect(names.length).toBeGreaterThan(60);

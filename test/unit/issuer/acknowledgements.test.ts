@@ -1,5 +1,5 @@
-import type { RelayInput, RelayState } from '@rescind/issuer';
-import { createRelayCore } from '@rescind/issuer';
+import type { RelayInput, RelayState } from '@rescind/issuer/testing';
+import { createRelayCore } from '@rescind/issuer/testing';
 import { describe, expect, it } from 'vitest';
 
 const EPOCH = '0001-a';

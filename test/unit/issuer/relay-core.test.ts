@@ -1,5 +1,5 @@
-import type { RelayEffect, RelaySend, RelayState } from '@rescind/issuer';
-import { composeBatch, createRelayCore } from '@rescind/issuer';
+import type { RelayEffect, RelaySend, RelayState } from '@rescind/issuer/testing';
+import { composeBatch, createRelayCore } from '@rescind/issuer/testing';
 import { describe, expect, it } from 'vitest';
 
 const EPOCH = '0001-a';

@@ -9,7 +9,7 @@ import type { ClientReads } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
 import type { ClientRegistry } from './registry.ts';
 import { hashSecret } from './registry.ts';
-import { ALGORITHMS, MOST_SECRETS } from './requirements.ts';
+import { ALGORITHMS, MAX_SECRETS } from './requirements.ts';
 
 interface Authentication {
   readonly issuer: string;
@@ -20,13 +20,13 @@ interface Authentication {
 }
 
 /** An assertion is made for one request: what lives longer is worth stealing. */
-const LONGEST_ASSERTION_MS: DurationMs = 5 * 60_000;
+const MAX_ASSERTION_MS: DurationMs = 5 * 60_000;
 const MAX_JTI_LENGTH = 256;
 /** Clients write one, the other, or none (draft-ietf-oauth-rfc7523bis section 4 names the last). */
 const ASSERTION_TYPES = ['JWT', 'client-authentication+jwt'];
 const SECRET_METHODS: ReadonlySet<string> = new Set(['client_secret_basic', 'client_secret_post']);
 /** Compared with where there is no secret, so that the answer takes as long. */
-const NOBODYS_HASH = hashSecret('');
+const DUMMY_HASH = hashSecret('');
 
 /** Says which client sent a proof. */
 export function createAuthenticate(context: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
@@ -44,14 +44,14 @@ function isAssertion(proof: ClientProof): proof is AssertionProof {
   return proof.method === 'private_key_jwt';
 }
 
-/** All the comparisons there can be are made, whoever asks. */
+/** Compares with as many hashes as a client may have, for every client and for unknown ones. */
 async function bySecret({ registry, clients }: Authentication, proof: Exclude<ClientProof, AssertionProof>) {
   const client = await registry.find(clients, proof.clientId);
   const presented = Buffer.from(hashSecret(proof.method === 'none' ? '' : proof.secret));
   let matches = 0;
-  for (let at = 0; at < MOST_SECRETS; at += 1) {
+  for (let at = 0; at < MAX_SECRETS; at += 1) {
     const held = client?.secretHashes[at];
-    const isSame = timingSafeEqual(presented, Buffer.from(held ?? NOBODYS_HASH));
+    const isSame = timingSafeEqual(presented, Buffer.from(held ?? DUMMY_HASH));
     matches += Number(isSame && held !== undefined);
   }
   if (client?.authMethod !== proof.method) return undefined;
@@ -69,7 +69,7 @@ async function byAssertion(context: Authentication, proof: AssertionProof): Prom
   return verified !== undefined && (await takeOnce(context, verified, clientId, at)) ? client : undefined;
 }
 
-/** Whose keys are to be asked; nothing else is believed before the signature. */
+/** The `iss`, to find the client's keys; no other claim is used before the signature is verified. */
 function claimedIssuer(assertion: string): string | undefined {
   try {
     const { iss } = parseCompactJws(assertion).payload;
@@ -99,9 +99,9 @@ function verify(
   try {
     const token = verifier.verify(assertion, at);
     const { sub, exp, aud } = token.payload;
-    // draft-ietf-oauth-rfc7523bis section 4: the issuer and nobody else, so that no other server can use it here.
+    // draft-ietf-oauth-rfc7523bis section 4: the issuer alone, so that no other server can use it here.
     if ([aud].flat().length !== 1) return undefined;
-    const isShort = Number(exp) * 1000 - at <= LONGEST_ASSERTION_MS + CLOCK_TOLERANCE_MS;
+    const isShort = Number(exp) * 1000 - at <= MAX_ASSERTION_MS + CLOCK_TOLERANCE_MS;
     return sub === clientId && isShort ? token : undefined;
   } catch (error) {
     return refused(error);

@@ -4,7 +4,7 @@ import { clientOptions } from '../call-options.ts';
 import type { Client, ClientRegistrations, RegisteredClient } from '../issuer-clients.ts';
 import type { ClientReads } from '../store/store.ts';
 import type { Transaction } from '../transaction.ts';
-import { MOST_SECRETS, toRegistered } from './requirements.ts';
+import { MAX_SECRETS, toRegistered } from './requirements.ts';
 
 /** Which clients there are: those registered, and those of the options that no registered one has replaced. */
 export interface ClientRegistry {
@@ -64,7 +64,7 @@ export function registrationsIn(registry: ClientRegistry, { store }: Pick<Transa
       const secret = randomBytes(SECRET_BYTES).toString('base64url');
       const client = await find(clientId);
       if (client === undefined) throw new RescindError('client_unknown');
-      await put({ ...client, secretHashes: [...client.secretHashes, hashSecret(secret)].slice(-MOST_SECRETS) });
+      await put({ ...client, secretHashes: [...client.secretHashes, hashSecret(secret)].slice(-MAX_SECRETS) });
       return secret;
     },
   };

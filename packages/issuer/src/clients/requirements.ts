@@ -49,9 +49,9 @@ export function deadline(at: EpochMillis, lifetime: Lifetime): EpochMillis {
   return lifetime === 'never' ? NEVER : at + lifetime;
 }
 
-/** Whether a client's refresh tokens may go this way. */
-export function allowsStorage({ storage = 'either' }: ClientPolicy, way: TokenStorage): boolean {
-  return storage === 'either' || storage === way;
+/** Whether a client's refresh tokens may be transferred like this. */
+export function allowsStorage({ storage = 'either' }: ClientPolicy, transfer: TokenStorage): boolean {
+  return storage === 'either' || storage === transfer;
 }
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
@@ -60,7 +60,7 @@ const MAX_NAME_LENGTH = 128;
 /** SHA-256, base64url. */
 const HASH = /^[A-Za-z0-9_-]{43}$/;
 /** The one in use and the one that takes its place. */
-export const MOST_SECRETS = 2;
+export const MAX_SECRETS = 2;
 const METHODS: ReadonlySet<unknown> = new Set<Client['authMethod']>([
   'none',
   'client_secret_basic',
@@ -142,7 +142,7 @@ function requireSecrets(authMethod: Client['authMethod'], hashes: readonly strin
   if (!(Array.isArray(hashes) && hashes.every((hash) => typeof hash === 'string' && HASH.test(hash)))) {
     throw new InvalidClientError('secretHashes must be a list of SHA-256 in base64url');
   }
-  if (hashes.length > MOST_SECRETS) throw new InvalidClientError(`secretHashes must be at most ${MOST_SECRETS}`);
+  if (hashes.length > MAX_SECRETS) throw new InvalidClientError(`secretHashes must be at most ${MAX_SECRETS}`);
   if (hashes.length > 0 && (authMethod === 'none' || authMethod === 'private_key_jwt')) {
     throw new InvalidClientError(
       `secretHashes must be empty: a client that authenticates by ${authMethod} has no secret`,
@@ -167,7 +167,7 @@ function requireKeys(authMethod: Client['authMethod'], jwks: Client['jwks']): vo
   );
 }
 
-/** Registered keys are named and bound to one algorithm, which RFC 7517 leaves to whoever publishes a set. */
+/** Registered keys are named and bound to one algorithm, which RFC 7517 leaves to the publisher of a set. */
 function isNamedForOne(jwk: { readonly kid?: unknown; readonly alg?: unknown }): boolean {
   return typeof jwk.kid === 'string' && typeof jwk.alg === 'string';
 }

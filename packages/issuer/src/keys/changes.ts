@@ -4,7 +4,7 @@ import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { KeyContext } from '../context.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';
 import type { EpochDraft } from '../log/epoch.ts';
-import { appendLastWord, turnEpoch } from '../log/epoch.ts';
+import { appendClosingEvent, openNextEpoch } from '../log/epoch.ts';
 import { EVENT_ALGORITHM } from '../log/source.ts';
 import type { KeyCause, KeyRow, StoreTransaction } from '../store/store.ts';
 import type { Transaction } from '../transaction.ts';
@@ -55,7 +55,7 @@ export async function activateNext(
   const former = await keys.active(purpose);
   if (former !== undefined) await keys.retire(former, await retirementOf(purpose, at, tx.store, context));
   await keys.activate(kid, at);
-  if (purpose === 'event') await turnEpoch(tx, draft);
+  if (purpose === 'event') await openNextEpoch(tx, draft);
   afterRotation(context, tx, { ...next, former });
 }
 
@@ -72,7 +72,7 @@ export async function replaceRevoked(context: KeyContext, tx: Transaction, kid: 
   const { purpose, state } = row;
   const next = state === 'active' ? await keys.next(purpose) : undefined;
   const revoked = [row, ...(next === undefined ? [] : [next])];
-  if (purpose === 'event' && state === 'active') await appendLastWord(tx, kid);
+  if (purpose === 'event' && state === 'active') await appendClosingEvent(tx, kid);
   for (const key of revoked) await keys.revoke(key.kid);
   if (state === 'active') await replaceActive(context, tx, purpose, kid);
   afterChange(context, tx, purpose, () => {
@@ -86,7 +86,7 @@ async function replaceActive(context: KeyContext, tx: Transaction, purpose: KeyP
   const { kid } = context.keyrings[purpose].make(alg);
   const cause = 'revocation';
   await tx.store.keys.insert({ kid, purpose, alg, state: 'active', cause, createdAt: tx.now() });
-  if (purpose === 'event') await turnEpoch(tx);
+  if (purpose === 'event') await openNextEpoch(tx);
   afterRotation(context, tx, { purpose, kid, alg, cause, former });
 }
 
@@ -99,7 +99,7 @@ export async function retirementOf(
 ): Promise<EpochMillis> {
   // No token of any key is valid for longer.
   if (purpose === 'token') return Math.max(await tx.meta.greatestExp(), at) + CLOCK_TOLERANCE_MS;
-  // Kafka forgets by whole segments, so a topic remembers for longer than it is told to.
+  // Kafka deletes whole segments, so a topic retains records for longer than configured.
   return at + 2 * settings.eventRetentionMs + CLOCK_TOLERANCE_MS;
 }
 
@@ -112,7 +112,7 @@ export function afterChange(
 ): void {
   tx.afterCommit(async () => {
     await loadKeyrings(store.read.keys, keyrings);
-    keyrings[purpose].settle();
+    keyrings[purpose].reconcileFiles();
     then();
   });
 }

@@ -29,7 +29,7 @@ const TEMPORARY = '.tmp';
 /** Windows has no such bits; its directories are guarded by inheritance. */
 const HAS_MODES = process.platform !== 'win32';
 
-/** @throws RescindError `configuration_invalid` when somebody else may read or write there, or it is no directory */
+/** @throws RescindError `configuration_invalid` when other users may read or write it, or it is no directory */
 export function openPrivateDirectory(path: string): PrivateDirectory {
   if (!existsSync(path)) {
     makeDirectory(path);

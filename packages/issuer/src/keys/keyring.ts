@@ -44,14 +44,14 @@ export interface Keyring {
    */
   isAhead(): boolean;
   jwks(): Jwks;
-  /** Makes a key and its file. Nothing knows it until the database does. */
+  /** Makes a key and its file. The key is not in use before the database names it. */
   make(alg: SigningAlgorithm): SigningKey;
   /**
-   * Brings the files to what the database says: private halves of retired keys go, and so does all of the revoked ones
+   * Makes the files agree with the database: private halves of retired keys go, and so does all of the revoked ones
    * and of those that it does not know. Only for a database that is the latest: those it does not know are published until
    * then, for they may be what the forgotten time was signed with. @throws RescindError `keys_unavailable` as `active`
    */
-  settle(): void;
+  reconcileFiles(): void;
 }
 
 /** Loads the rows of every key into its keyring. */
@@ -66,14 +66,14 @@ export async function loadKeyrings(
 export function openKeyring(directory: PrivateDirectory, purpose: KeyPurpose): Keyring {
   const files = createKeyFiles(directory, purpose);
   const held = new Map(files.read().map((key) => [key.kid, key]));
-  let isSettled = false;
+  let isReconciled = false;
   let rows = new Map<string, KeyRow>();
   const stateOf = (kid: string) => rows.get(kid)?.state;
   const activeKid = () => [...rows.values()].find(({ state }) => state === 'active')?.kid;
 
   function isPublished(kid: string): boolean {
     const state = stateOf(kid);
-    return state === undefined ? !isSettled : state !== 'revoked';
+    return state === undefined ? !isReconciled : state !== 'revoked';
   }
 
   function published(): HeldKey[] {
@@ -83,7 +83,7 @@ export function openKeyring(directory: PrivateDirectory, purpose: KeyPurpose): K
 
   /** A restored database may name one that has retired since: what is signed then is heartbeats only. */
   function anyThatSigns(): SigningKey | undefined {
-    return isSettled ? undefined : published().find(({ signing }) => signing !== undefined)?.signing;
+    return isReconciled ? undefined : published().find(({ signing }) => signing !== undefined)?.signing;
   }
 
   return {
@@ -124,10 +124,10 @@ export function openKeyring(directory: PrivateDirectory, purpose: KeyPurpose): K
       held.set(key.kid, toHeld(key));
       return key;
     },
-    settle() {
+    reconcileFiles() {
       const signing = activeKid();
       if (signing === undefined || held.get(signing)?.signing === undefined) throw withoutFile(purpose);
-      isSettled = true;
+      isReconciled = true;
       for (const key of held.values()) {
         const state = stateOf(key.kid);
         if (state === undefined || state === 'revoked') {
@@ -153,7 +153,7 @@ interface HeldKey extends PublishedKey {
 interface KeyFiles {
   read(): HeldKey[];
   write(key: SigningKey): void;
-  /** The private half goes, the public one stays. */
+  /** Removes the private half, keeps the public one. */
   retire(key: HeldKey): HeldKey;
   remove(kid: string): void;
 }
@@ -172,7 +172,7 @@ function createKeyFiles(directory: PrivateDirectory, purpose: KeyPurpose): KeyFi
       const key = name.endsWith(PUBLIC) ? readPublic(name, textOf(name)) : readPrivate(name, textOf(name));
       const ending = key.signing === undefined ? PUBLIC : PRIVATE;
       if (nameOf(key.kid, ending) !== name) throw unusable(`the key in ${name} is not the one of that name`);
-      // Both are there when a retirement was cut short: it goes on from the private one.
+      // Both are there when a retirement was interrupted: it continues from the private one.
       if (held.get(key.kid)?.signing === undefined) held.set(key.kid, key);
     }
     return [...held.values()];

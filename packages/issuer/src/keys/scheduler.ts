@@ -10,15 +10,15 @@ import type { Transaction } from '../transaction.ts';
 import type { Transactions } from '../transactions.ts';
 import { activateNext, afterChange, algorithmOf, publishNext, retirementOf } from './changes.ts';
 
-/** Keeps the keys as their schedule says. */
-export interface KeyKeeper {
+/** Publishes, activates and retires keys by their schedule. */
+export interface KeyScheduler {
   /** Does what is due, each step in a transaction of its own; cheap when nothing is. */
   run(): Promise<void>;
-  /** When the active key of this purpose is to be replaced; null: nobody has said so. */
+  /** When the active key of this purpose is to be replaced; null: not scheduled. */
   nextRotationAt(purpose: KeyPurpose): EpochMillis | null;
 }
 
-interface KeeperOptions {
+interface SchedulerOptions {
   readonly context: KeyContext;
   readonly transactions: Transactions;
   readonly clock: Clock;
@@ -31,7 +31,7 @@ type PreparedStep = KeyStep & { readonly draft?: EpochDraft; readonly from?: str
 
 const PURPOSES: readonly KeyPurpose[] = ['token', 'event'];
 
-export function createKeyKeeper({ context, transactions, clock, now, encoderFor }: KeeperOptions): KeyKeeper {
+export function createKeyScheduler({ context, transactions, clock, now, encoderFor }: SchedulerOptions): KeyScheduler {
   const { store, settings } = context;
   const { keyRotation, telemetry } = settings;
   /** Monotonic: since when this process publishes what is to sign next. */
@@ -103,7 +103,7 @@ export function createKeyKeeper({ context, transactions, clock, now, encoderFor 
     if (isDone && kid !== undefined) publishedSince.delete(kid);
   }
 
-  function tellAge(purpose: KeyPurpose, rows: readonly KeyRow[]): void {
+  function recordAge(purpose: KeyPurpose, rows: readonly KeyRow[]): void {
     const since = rows.find(({ state }) => state === 'active')?.activatedAt;
     if (since !== undefined && since !== null) {
       telemetry.gauge('rescind_key_age_seconds', Math.max(0, now() - since) / 1000, { purpose });
@@ -113,7 +113,7 @@ export function createKeyKeeper({ context, transactions, clock, now, encoderFor 
   async function runOnce(): Promise<void> {
     for (const purpose of PURPOSES) {
       const rows = await store.read.keys.all(purpose);
-      tellAge(purpose, rows);
+      recordAge(purpose, rows);
       for (const step of planKeys(rows, { ...timesOf(purpose), publishedForMs })) {
         const prepared = await prepare(purpose, step);
         if (prepared !== undefined) await take(purpose, step, prepared);
@@ -142,7 +142,7 @@ function kidOf(step: KeyStep): string | undefined {
 type KeyStep =
   | { readonly kind: 'publish'; readonly cause: KeyCause }
   | { readonly kind: 'activate'; readonly key: KeyRow }
-  /** Signs no more, and nobody has said until when it is of use. */
+  /** Signs no more, and has no end of its publication yet. */
   | { readonly kind: 'retire'; readonly kid: string }
   | { readonly kind: 'forget'; readonly kid: string };
 
@@ -167,7 +167,7 @@ function planKeys(rows: readonly KeyRow[], plan: KeyPlan): KeyStep[] {
   return steps;
 }
 
-/** When the active key is to be replaced, as far as is known; null: nobody has said so. */
+/** When the active key is to be replaced, as far as is known; null: not scheduled. */
 function nextRotationAt(rows: readonly KeyRow[], plan: Omit<KeyPlan, 'publishedForMs'>): EpochMillis | null {
   const next = rows.find(({ state }) => state === 'next');
   if (next !== undefined) return next.createdAt + plan.publishBeforeMs;

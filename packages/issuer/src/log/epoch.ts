@@ -2,7 +2,7 @@ import type { EventEncoder } from '@rescind/feed';
 import { readOwnEvent } from '@rescind/feed';
 import type { EpochMillis, Revocation } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
-import { denyEventKid, inParts, isAboutEventKeys } from '../revoke/cut-offs.ts';
+import { denyEventKid, isAboutEventKeys, splitRevocation } from '../revoke/cut-offs.ts';
 import { createId } from '../session/mint.ts';
 import type { StoreReads } from '../store/store.ts';
 import type { SignedEvent, Transaction } from '../transaction.ts';
@@ -39,7 +39,7 @@ async function denialsOfEventKeys(
 ): Promise<Revocation[]> {
   const issuer = (await meta.issuer()) ?? '';
   const cutOffs = (await revokedEventKids({ keys })).map((kid) => denyEventKid(issuer, kid, at));
-  return inParts({ txn: createId(), reason: REASON, cutOffs });
+  return splitRevocation({ txn: createId(), reason: REASON, cutOffs });
 }
 
 export async function denyRevokedEventKeys(tx: Transaction, at: EpochMillis): Promise<void> {
@@ -47,8 +47,8 @@ export async function denyRevokedEventKeys(tx: Transaction, at: EpochMillis): Pr
 }
 
 /** The end of the present epoch: its key revokes itself, signing for the last time. */
-export async function appendLastWord(tx: Transaction, kid: string): Promise<void> {
-  const { outbox, meta, lastWords } = tx.store;
+export async function appendClosingEvent(tx: Transaction, kid: string): Promise<void> {
+  const { outbox, meta, closingEvents: lastWords } = tx.store;
   const cutOffs = [denyEventKid((await meta.issuer()) ?? '', kid, tx.now())];
   const record = tx.append({ txn: createId(), reason: REASON, cutOffs });
   await tx.flush();
@@ -66,7 +66,7 @@ export interface EpochDraft {
   readonly events: readonly { readonly revocation: Revocation; readonly signed: SignedEvent }[];
   /** The event keys that its first events deny. */
   readonly revokedEventKids: readonly string[];
-  /** The seq, in the present epoch, of the last of them; what follows is yet to be said. */
+  /** The seq, in the present epoch, of the last of them; later events are not in the draft yet. */
   readonly upTo: number;
   /** Signs some more; true when little is left, or it has been at it for long enough. */
   advance(): Promise<boolean>;
@@ -81,8 +81,8 @@ interface DraftOptions {
 
 /** Some 50 ms of signatures at a time. */
 const ROWS_AT_ONCE = 200;
-/** Ten minutes of rounds, a second each: whoever revokes faster than this signs has to wait once. */
-const MOST_ROUNDS = 600;
+/** Ten minutes of rounds, a second each. If revocations arrive faster than this signs them, writers wait once. */
+const MAX_ROUNDS = 600;
 
 export async function createEpochDraft({ reads, encoder, now }: DraftOptions): Promise<EpochDraft> {
   const { meta, outbox } = reads;
@@ -117,18 +117,18 @@ export async function createEpochDraft({ reads, encoder, now }: DraftOptions): P
         upTo = row.seq;
       }
       rounds += 1;
-      return rows.length < ROWS_AT_ONCE || rounds >= MOST_ROUNDS;
+      return rows.length < ROWS_AT_ONCE || rounds >= MAX_ROUNDS;
     },
   };
 }
 
 /**
- * Opens the epoch after the present one, inside one transaction: what still denies is said anew in it, signed by the
+ * Opens the epoch after the present one, inside one transaction: what still denies is appended again in it, signed by the
  * event key of now. What had not been sent of the old epoch need not be: what of it matters stands in the new one.
  *
  * @param draft what has been signed of it, by that key
  */
-export async function turnEpoch(tx: Transaction, draft?: EpochDraft): Promise<void> {
+export async function openNextEpoch(tx: Transaction, draft?: EpochDraft): Promise<void> {
   const { meta, outbox } = tx.store;
   const identity = await meta.identity();
   if (identity === undefined) throw new Error('the log has no epoch');

@@ -1,8 +1,8 @@
 import { readOwnEvent } from '@rescind/feed';
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
-import type { KeyKeeper } from '../keys/scheduler.ts';
-import type { WriteGate } from '../storage.ts';
+import type { KeyScheduler } from '../keys/scheduler.ts';
+import type { ReadOnlyLatch } from '../storage.ts';
 
 import type { Store } from '../store/store.ts';
 import type { Transaction } from '../transaction.ts';
@@ -21,22 +21,22 @@ interface MaintenanceOptions {
   /** Sets the gauges that only change with time. */
   readonly measure: () => void;
   readonly housekeeping: Housekeeping;
-  readonly keeper: KeyKeeper;
-  readonly gate: WriteGate;
-  /** Whether nobody knows yet what time it is: then nothing is due. */
+  readonly scheduler: KeyScheduler;
+  readonly latch: ReadOnlyLatch;
+  /** Whether the comparison of clocks is pending: until then nothing is due. */
   readonly isTimeAwaited: () => boolean;
   readonly telemetry: Telemetry;
 }
 
 const EVERY_MS: DurationMs = 1_000;
 
-/** Keeps house and keys each second, the keys at once. A failure is seen in health, and tried again. */
+/** Runs cleanup and key rotation every second; key rotation also at the start. A failure is reported in health, and retried. */
 export async function openMaintenance({
   housekeeping,
-  keeper,
+  scheduler,
   probe,
   measure,
-  gate,
+  latch,
   isTimeAwaited,
   telemetry,
 }: MaintenanceOptions): Promise<Maintenance> {
@@ -58,7 +58,7 @@ export async function openMaintenance({
   }
 
   async function keep(...works: (() => Promise<void>)[]): Promise<void> {
-    if (gate.refusing() !== null || isTimeAwaited()) return;
+    if (latch.refusing() !== null || isTimeAwaited()) return;
     const errors: (string | null)[] = [];
     for (const work of works) errors.push(await attempt(work));
     lastError = errors.find((error) => error !== null) ?? null;
@@ -77,14 +77,14 @@ export async function openMaintenance({
     await attempt(measure);
   }
 
-  await run(keeper.run);
+  await run(scheduler.run);
   let running: Promise<void> | undefined;
   const timer = setInterval(() => {
     // One that takes longer than a second is not overtaken.
     running ??= (async () => {
       try {
         await tryToWrite();
-        await run(housekeeping.run, keeper.run);
+        await run(housekeeping.run, scheduler.run);
       } finally {
         running = undefined;
       }
@@ -113,13 +113,13 @@ interface HousekeepingOptions {
   readonly eventRetentionMs: DurationMs;
 }
 
-/** Of one transaction: a signature takes a millisecond, and nobody else writes meanwhile. */
+/** Of one transaction: a signature takes a millisecond, and other writers wait meanwhile. */
 const MAX_ROWS_AT_ONCE = 100;
-/** A few milliseconds of reading; a million sessions are gone through in a few hours. */
+/** A few milliseconds of reading; a million sessions take a few hours. */
 const SESSIONS_AT_ONCE = 5_000;
-/** No policy lets a lost answer be asked for again after it. */
+/** The longest grace that a policy allows for a retry. */
 const LONGEST_GRACE_MS: DurationMs = 60_000;
-/** Of the tables nobody waits for. */
+/** The interval of sweeps of the tables, which are not urgent. */
 const TABLES_EVERY_MS: DurationMs = 60_000;
 
 export function createHousekeeping({ store, transactions, now, ...lengths }: HousekeepingOptions): Housekeeping {
@@ -132,11 +132,10 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
   const staleBefore = (at: EpochMillis) => at - lengths.eventRetentionMs / 2;
 
   async function isLogDue(at: EpochMillis): Promise<boolean> {
-    const bottom = await store.read.outbox.bottom();
-    return bottom !== undefined && (bottom.expiresAt <= deadBefore(at) || bottom.appendedAt < staleBefore(at));
+    const lowest = await store.read.outbox.lowest();
+    return lowest !== undefined && (lowest.expiresAt <= deadBefore(at) || lowest.appendedAt < staleBefore(at));
   }
 
-  /** From the bottom only: what is dead goes; what has been there too long goes to the head, so that it pins no floor. */
   /**
    * What is deleted at a time stays dead only if the clock never shows an earlier one: a wall clock that was ahead across
    * a restart and is set back would let a token of a forgotten row look alive.
@@ -151,7 +150,7 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
     const { meta, outbox } = tx.store;
     const at = await timeOfSweep(tx);
     for (let rows = 0; rows < MAX_ROWS_AT_ONCE; rows += 1) {
-      const row = await outbox.bottom();
+      const row = await outbox.lowest();
       if (row === undefined) break;
       if (row.expiresAt > deadBefore(at)) {
         if (row.appendedAt >= staleBefore(at)) break;

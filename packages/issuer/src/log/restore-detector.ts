@@ -3,15 +3,15 @@ import { isSigned } from '@rescind/feed';
 import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { KeyPurpose } from '../issuer-keys.ts';
-import type { HighWaterFile, ProofFile } from '../keys/high-water.ts';
+import type { HighWatermarkFile, ProofFile } from '../keys/high-watermark.ts';
 import type { Keyring } from '../keys/keyring.ts';
-import type { WriteGate } from '../storage.ts';
+import type { ReadOnlyLatch } from '../storage.ts';
 import type { LogIdentity } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
 import { counterOf } from './epoch.ts';
 
 /**
- * Finds out whether the database is older than the log that was made from it, or somebody else signs with its event key:
+ * Finds out whether the database is older than the log that was made from it, or another process signs with its event key:
  * both show as a signed place that the log does not have.
  */
 export interface RestoreDetector {
@@ -27,9 +27,9 @@ interface DetectorOptions {
   readonly store: Store;
   readonly decoder: EventDecoder;
   readonly keyrings: Readonly<Record<KeyPurpose, Keyring>>;
-  readonly highWater: HighWaterFile;
+  readonly highWatermark: HighWatermarkFile;
   readonly proofs: ProofFile;
-  readonly gate: WriteGate;
+  readonly latch: ReadOnlyLatch;
   readonly telemetry: Telemetry;
   /** When this process started, by the issuer's clock: what was signed before may be of a forgotten time. */
   readonly startedAt: () => EpochMillis;
@@ -38,31 +38,31 @@ interface DetectorOptions {
 }
 
 /** The place in the log that a signed text speaks of; `undefined`: it is not signed by the log. */
-function pointOf(decoder: EventDecoder, jws: string): LogPoint | undefined {
-  return toPoint(decoder.decode(jws));
+function positionIn(decoder: EventDecoder, jws: string): LogPosition | undefined {
+  return toPosition(decoder.decode(jws));
 }
 
-/** A key of which this issuer has said so is not the one that signs any more. */
+/** Whether a record revokes the key that signed it. The issuer's own record of that kind is not signed by the active key any more. */
 function revokesItself(record: DecodedRecord): boolean {
   return record.kind === 'event' && record.kills.includes(record.kid);
 }
 
 /** Where a verified record stands; `undefined`: it is not signed by the log. */
-export function toPoint(record: DecodedRecord): LogPoint | undefined {
+export function toPosition(record: DecodedRecord): LogPosition | undefined {
   if (record.kind === 'heartbeat') return { epoch: record.epoch, seq: record.head, id: record.last };
   if (record.kind === 'event' || record.kind === 'not-understood') return record;
   return undefined;
 }
 
 export function createRestoreDetector({ store, decoder, ...files }: DetectorOptions): RestoreDetector {
-  const { keyrings, highWater, proofs, gate, telemetry, startedAt, revokeStolenKey } = files;
+  const { keyrings, highWatermark, proofs, latch, telemetry, startedAt, revokeStolenKey } = files;
 
-  function because(point: LogPoint): string | null {
+  function because(point: LogPosition): string | null {
     const own = store.log.identity();
-    return own === undefined ? 'the database has no log' : restoredBecause(point, own, store.log.idAt);
+    return own === undefined ? 'the database has no log' : reasonOfRestore(point, own, store.log.idAt);
   }
 
-  function behindHighWater(mark: ReturnType<HighWaterFile['read']>): string | null {
+  function behindHighWater(mark: ReturnType<HighWatermarkFile['read']>): string | null {
     if (mark === 'unreadable') return 'the high-water mark beside the keys cannot be read';
     const own = store.log.identity();
     if (mark === undefined) {
@@ -83,8 +83,8 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
   }
 
   function refuse(reason: string): void {
-    if (gate.refusing() === null) telemetry.log('error', 'database_restored', { reason });
-    gate.refuse(reason);
+    if (latch.refusing() === null) telemetry.log('error', 'database_restored', { reason });
+    latch.refuse(reason);
   }
 
   /**
@@ -94,18 +94,19 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
    */
   function isStolen(record: DecodedRecord): boolean {
     if (!isSigned(record) || record.kid !== keyrings.event.activeKid()) return false;
-    if (gate.refusing() !== null || behindHighWater(highWater.read()) !== null || behindKeys() !== null) return false;
+    if (latch.refusing() !== null || behindHighWater(highWatermark.read()) !== null || behindKeys() !== null)
+      return false;
     if (revokesItself(record)) return true;
     return record.epoch === store.log.identity()?.epoch && record.at > startedAt();
   }
 
-  /** A key that had retired when an epoch was opened has signed nothing in it: whoever signs with it is a thief. */
+  /** A key that had retired when an epoch was opened has signed nothing in it: its later signatures are a thief's. */
   function isOfFormerKey({ kid, epoch }: Extract<DecodedRecord, { kid: string }>): boolean {
     return keyrings.event.stateOf(kid) === 'former' && epoch >= (store.log.identity()?.epoch ?? '');
   }
 
   async function check(jws: string, record: DecodedRecord): Promise<void> {
-    const point = toPoint(record);
+    const point = toPosition(record);
     const reason = point === undefined ? null : because(point);
     const isElsewhere = reason !== null || revokesItself(record);
     if (!isElsewhere || (isSigned(record) && isOfFormerKey(record))) return;
@@ -116,16 +117,16 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
       return;
     }
     if (reason === null) return;
-    // Kept, so that it holds after a restart too, and so that the restore knows how far the log had come.
+    // Stored, so that writes stay refused after a restart, and the restore knows how far the log had come.
     proofs.add(jws);
     refuse(reason);
   }
 
   return {
     checkFiles() {
-      for (const reason of [behindHighWater(highWater.read()), behindKeys()]) if (reason !== null) refuse(reason);
+      for (const reason of [behindHighWater(highWatermark.read()), behindKeys()]) if (reason !== null) refuse(reason);
       for (const jws of proofs.read()) {
-        const point = pointOf(decoder, jws);
+        const point = positionIn(decoder, jws);
         const reason = point === undefined ? null : because(point);
         if (reason !== null) refuse(reason);
       }
@@ -141,8 +142,8 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
   };
 }
 
-/** Somewhere in a log: an event, or the head that a heartbeat or the high-water file tells. */
-export interface LogPoint {
+/** A position in a log: of an event, or the head in a heartbeat or in the high-watermark file. */
+export interface LogPosition {
   readonly epoch: string;
   readonly seq: number;
   /** The id (`jti`) of the event there; null at 0. */
@@ -155,8 +156,8 @@ export interface LogPoint {
  *
  * @param idAt the id of the event with this seq, as far as the outbox still has it
  */
-export function restoredBecause(
-  point: LogPoint,
+export function reasonOfRestore(
+  point: LogPosition,
   own: LogIdentity,
   idAt: (seq: number) => string | undefined,
 ): string | null {

@@ -21,7 +21,7 @@ interface LogSourceOptions {
   readonly acknowledgements: () => Acknowledgements | undefined;
 }
 
-/** The log of record, as those read it who carry it on. */
+/** The log of record, as streams and the relay read it. */
 export function createLogSource(options: LogSourceOptions): LogSource {
   const { log, store, encoder, issuerClock, persistTime, onAppend, prove } = options;
 
@@ -54,7 +54,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
       // A restart must not tell an earlier time than a heartbeat did; while the wall clock leads, it does not.
       return isLeading(issuerClock) ? signDurably(at, wall) : sign(at, wall);
     },
-    lastWord: (epoch) => store.log.lastWord(epoch),
+    lastWord: (epoch) => store.log.closingEvent(epoch),
     onAppend,
     prove,
     get acknowledgements() {

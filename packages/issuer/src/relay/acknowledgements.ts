@@ -40,7 +40,7 @@ const NEW_EPOCH_MS: DurationMs = 10_000;
 const KEPT_MS: DurationMs = 5_000;
 /** Acknowledgements of the same 50 ms count as one. */
 const GRAIN_MS: DurationMs = 50;
-/** Entries of `waiting`; what comes beyond counts as part of the last one. */
+/** Entries of `waiting`; further sends count as part of the last entry. */
 const MOST_WAITING = 256;
 
 /** What a process starts with. @param sentSeq what had been acknowledged before */

@@ -22,7 +22,7 @@ export interface RelayState {
   readonly epoch: string;
   /** Every event up to here has been acknowledged by the publisher. */
   readonly sentSeq: number;
-  /** The last event of the outbox as far as told. */
+  /** The last event of the outbox, by the inputs so far. */
   readonly head: number;
   /** The newest heartbeat not yet sent. */
   readonly heartbeat: PendingHeartbeat | null;
@@ -49,7 +49,7 @@ export type RelayInput =
     }
   /** The send under way is handed to the publisher. */
   | { readonly kind: 'publishing'; readonly now: DurationMs }
-  /** The send under way was acknowledged: hand over what `composeBatch` said. */
+  /** The send under way was acknowledged: its input is what `composeBatch` returned. */
   | {
       readonly kind: 'sent';
       readonly upTo: number;
@@ -122,7 +122,7 @@ const GREATEST_WAIT_MS: DurationMs = 5_000;
 const DEFAULT_LIMIT = 500;
 
 /**
- * Makes the relay's logic. One send at a time, in the order of the outbox; a heartbeat goes out right behind the event
+ * Makes the relay's logic. One send at a time, in the order of the outbox; a heartbeat is sent directly after the event
  * it calls the head. Whatever was not acknowledged is sent again: duplicates are harmless, holes are not.
  *
  * @throws TypeError for an unknown option, and a `limit` that is not a whole number above 0
@@ -211,7 +211,7 @@ function still(state: RelayState): RelayStep {
  * What one send publishes: the heartbeat right behind the event it calls the head, so that a reader at that place finds
  * its view whole; left out while its head is not in the batch. `records` may be empty: then it has been sent as it is.
  *
- * @param rows the outbox above `send.after`, in order, at most `send.limit`; rows that nobody needs any more may be gone
+ * @param rows the outbox above `send.after`, in order, at most `send.limit`; rows that deny nothing any more may be missing
  */
 export function composeBatch(
   send: RelaySend,

@@ -29,7 +29,7 @@ interface RelayOptions {
   readonly tail: TailCheck;
   /** How long ago the epoch was opened. */
   readonly epochAgeMs: () => DurationMs;
-  /** Called before each heartbeat, which tells what it did. */
+  /** Whether writes are refused: then nothing is published. */
   readonly isRefusing: () => boolean;
   readonly clock: Clock;
   /** The clock of the publisher; undefined: it has none. */
@@ -39,11 +39,11 @@ interface RelayOptions {
 
 const HEARTBEAT_MS: DurationMs = 1_000;
 const TICK_MS: DurationMs = 100;
-const GOODBYE_MS: DurationMs = 1_000;
+const CLOSE_TIMEOUT_MS: DurationMs = 1_000;
 /** How late `sent_seq` may be: after a crash so much is sent twice, which is harmless. */
-const MARK_EVERY_MS: DurationMs = 1_000;
+const WATERMARK_INTERVAL_MS: DurationMs = 1_000;
 
-/** Starts at once, and goes on through every failure of the publisher. */
+/** Starts at once, and continues after every failure of the publisher. */
 export function openRelay(options: RelayOptions): Relay {
   const { source, publisher, log, note, tail, isRefusing, clock, telemetry } = options;
   const core = createRelayCore();
@@ -82,7 +82,7 @@ export function openRelay(options: RelayOptions): Relay {
     const from = overdueFrom(state.acknowledgements);
     if (from === null || isDelivering || closed || overdueTimer !== undefined) return;
     overdueTimer = setTimeout(
-      surely(() => {
+      failSafe(() => {
         overdueTimer = undefined;
         passTime();
         watchOverdue();
@@ -95,7 +95,7 @@ export function openRelay(options: RelayOptions): Relay {
   function passTime(): void {
     if (closed || isRefusing()) return;
     const inputTick = () => input({ kind: 'tick', now: clock.monotonic() });
-    if (isTooLate(state.acknowledgements, clock.monotonic())) setImmediate(surely(() => !closed && inputTick()));
+    if (isTooLate(state.acknowledgements, clock.monotonic())) setImmediate(failSafe(() => !closed && inputTick()));
     else inputTick();
   }
 
@@ -120,16 +120,16 @@ export function openRelay(options: RelayOptions): Relay {
   async function send(order: RelaySend): Promise<void> {
     const outcome = await attempt(order);
     if (closed) return;
-    if (outcome.kind === 'again') surely(() => start(outcome.sentSeq))();
+    if (outcome.kind === 'again') failSafe(() => start(outcome.sentSeq))();
     else if (outcome.kind === 'compared') {
-      surely(() => start(outcome.sentSeq))();
-      surely(beat)();
+      failSafe(() => start(outcome.sentSeq))();
+      failSafe(makeHeartbeat)();
     } else input(outcome.input);
   }
 
   type Outcome =
     | { readonly kind: 'again'; readonly sentSeq: number }
-    /** Heartbeats that were made before tell the time of a clock that nobody had compared. */
+    /** Earlier heartbeats have the time of a clock that was not compared. */
     | { readonly kind: 'compared'; readonly sentSeq: number }
     | { readonly kind: 'done'; readonly input: RelayInput };
 
@@ -144,9 +144,9 @@ export function openRelay(options: RelayOptions): Relay {
         return comparedUpTo(order, sentSeq);
       }
       if (found.kind === 'behind') return { kind: 'again', sentSeq: found.sentSeq };
-      // Another log by now: what was ordered is not in it, and it is ordered anew from its beginning.
+      // The epoch has changed: this send is not in it, and the core begins again from the new epoch.
       if (source.snapshot().epoch !== order.epoch) return nothingSent(order);
-      await sendLastWords();
+      await sendClosingEvents();
       const rows = log.read(order.after, order.limit);
       const batch = composeBatch(order, rows);
       const round = comparison.round();
@@ -182,11 +182,11 @@ export function openRelay(options: RelayOptions): Relay {
   }
 
   /** Before anything of the epoch that followed. */
-  async function sendLastWords(): Promise<void> {
-    for (const { epoch, jws } of log.unsentLastWords()) {
+  async function sendClosingEvents(): Promise<void> {
+    for (const { epoch, jws } of log.unsentClosingEvents()) {
       await publisher.publish([jws]);
       countPublished([{ type: 'event-key-revoked' }]);
-      await note((tx) => tx.lastWords.markSent(epoch));
+      await note((tx) => tx.closingEvents.markSent(epoch));
     }
   }
 
@@ -216,7 +216,7 @@ export function openRelay(options: RelayOptions): Relay {
   }
 
   /** The database or a key may fail for a while; the relay stays, and what it missed waits in the outbox. */
-  function surely(work: () => void): () => void {
+  function failSafe(work: () => void): () => void {
     return () => {
       try {
         work();
@@ -226,8 +226,8 @@ export function openRelay(options: RelayOptions): Relay {
     };
   }
 
-  async function keepMark(force: boolean): Promise<void> {
-    if (mark === undefined || (!force && clock.monotonic() - markedAt < MARK_EVERY_MS)) return;
+  async function persistWatermark(force: boolean): Promise<void> {
+    if (mark === undefined || (!force && clock.monotonic() - markedAt < WATERMARK_INTERVAL_MS)) return;
     const { epoch: of, sentSeq } = mark;
     mark = undefined;
     markedAt = clock.monotonic();
@@ -245,12 +245,12 @@ export function openRelay(options: RelayOptions): Relay {
       return;
     }
     passTime();
-    void keepMark(false);
+    void persistWatermark(false);
     telemetry.gauge('rescind_relay_lag_events', lag());
     telemetry.gauge('rescind_relay_acknowledgement_seconds', (usualMs(state.acknowledgements) ?? 0) / 1_000);
   }
 
-  function beat(): void {
+  function makeHeartbeat(): void {
     if (isRefusing()) return;
     const heartbeat = source.heartbeat();
     const round = comparison.round();
@@ -279,14 +279,14 @@ export function openRelay(options: RelayOptions): Relay {
   state = begun.state;
   if (!isRefusing()) follow(begun);
   const stopListening = source.onAppend(
-    surely(() => {
+    failSafe(() => {
       if (closed || isRefusing()) return;
       input({ kind: 'appended', ...source.snapshot(), now: clock.monotonic() });
     }),
   );
-  const timers = [setInterval(surely(tick), TICK_MS), setInterval(surely(beat), HEARTBEAT_MS)];
+  const timers = [setInterval(failSafe(tick), TICK_MS), setInterval(failSafe(makeHeartbeat), HEARTBEAT_MS)];
   // At once, so that what waits for the comparison does not wait for the first second.
-  if (comparison.isDue()) surely(beat)();
+  if (comparison.isDue()) failSafe(makeHeartbeat)();
 
   return {
     compared: comparison.settled,
@@ -320,10 +320,10 @@ export function openRelay(options: RelayOptions): Relay {
       stopListening();
       for (const timer of timers) clearInterval(timer);
       // A send to a Kafka that answers ends soon; one to a Kafka that does not ends with the publisher.
-      await Promise.race([sending, delay(GOODBYE_MS, undefined, { ref: false })]);
+      await Promise.race([sending, delay(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
       await publisher.close();
       await sending;
-      await keepMark(true);
+      await persistWatermark(true);
     },
   };
 }

@@ -1,8 +1,8 @@
 import type { EventDecoder, Publisher } from '@rescind/feed';
 import { isSigned } from '@rescind/feed';
 import type { RestoreDetector } from '../log/restore-detector.ts';
-import { toPoint } from '../log/restore-detector.ts';
-import type { WriteGate } from '../storage.ts';
+import { toPosition } from '../log/restore-detector.ts';
+import type { ReadOnlyLatch } from '../storage.ts';
 import type { CommittedLog } from '../store/log.ts';
 
 /** `newest`: the last record of this log that the topic has; undefined also where it was not looked for. */
@@ -17,7 +17,7 @@ type TailFinding =
 export interface TailCheck {
   /** @throws whatever the publisher throws while it cannot be reached */
   check(epoch: string, sentSeq: number): Promise<TailFinding>;
-  /** The next `check` looks again. */
+  /** The next `check` reads the topic again. */
   again(): void;
 }
 
@@ -25,7 +25,7 @@ interface TailOptions {
   readonly publisher: Publisher;
   readonly decoder: EventDecoder;
   readonly detector: RestoreDetector;
-  readonly gate: WriteGate;
+  readonly latch: ReadOnlyLatch;
   readonly log: CommittedLog;
   /** The event key that signs. */
   readonly activeKid: () => string | undefined;
@@ -34,24 +34,24 @@ interface TailOptions {
 /** Enough to find a record of ours behind what others may have written there. */
 const TAIL_RECORDS = 200;
 
-export function createTailCheck({ publisher, decoder, detector, gate, log, activeKid }: TailOptions): TailCheck {
+export function createTailCheck({ publisher, decoder, detector, latch, log, activeKid }: TailOptions): TailCheck {
   let looked = false;
 
-  /** The greatest seq of this epoch that the topic's end tells of: by an event, or by a heartbeat behind one. */
+  /** The greatest seq of this epoch in the last records of the topic: of an event, or the head in a heartbeat. */
   function reachedBy(records: readonly string[], epoch: string): number {
     const points = records
       .map((jws) => decoder.decode(jws))
       .filter((record) => isSigned(record) && record.epoch === epoch && record.kid === activeKid())
-      .map(toPoint);
+      .map(toPosition);
     return Math.max(0, ...points.map((point) => point?.seq ?? 0));
   }
 
   return {
     async check(epoch, sentSeq) {
-      if (looked) return gate.refusing() === null ? { kind: 'good', newest: undefined } : { kind: 'refused' };
+      if (looked) return latch.refusing() === null ? { kind: 'good', newest: undefined } : { kind: 'refused' };
       const records = await publisher.tail(TAIL_RECORDS);
       await detector.proveAll(records);
-      if (gate.refusing() !== null) return { kind: 'refused' };
+      if (latch.refusing() !== null) return { kind: 'refused' };
       looked = true;
       const floor = log.identity()?.floor ?? 1;
       const newest = records.findLast((jws) => isSigned(decoder.decode(jws)));

@@ -8,32 +8,32 @@ import type {
 } from '@rescind/feed';
 import type { EpochMillis } from '@rescind/revocation';
 import { UNBOUNDED } from '@rescind/revocation';
-import type { HighWater } from '../keys/high-water.ts';
+import type { HighWatermark } from '../keys/high-watermark.ts';
 import { counterOf } from '../log/epoch.ts';
-import type { LogPoint } from '../log/restore-detector.ts';
-import { restoredBecause } from '../log/restore-detector.ts';
+import type { LogPosition } from '../log/restore-detector.ts';
+import { reasonOfRestore } from '../log/restore-detector.ts';
 import type { LogIdentity } from '../store/log.ts';
 
 /** What is known of the log from elsewhere than the database, all of it signed but for the high-water mark. */
 export interface Evidence {
-  readonly points: readonly LogPoint[];
+  readonly points: readonly LogPosition[];
   /** The latest time that the log speaks of since the clock was last set: the clock must not fall behind it. */
   readonly latest: EpochMillis;
-  /** The latest epoch in which the clock was set, as far as anything tells; null: never. */
+  /** The latest epoch in which the clock was set, by the evidence; null: never. */
   readonly timeSince: string | null;
   readonly events: readonly EventRecord[];
   /** What the issuer itself noted at its last answer; undefined: nothing certain. */
-  readonly mark: HighWater | undefined;
+  readonly mark: HighWatermark | undefined;
   /** Why the topic could not be read to its end, or null. */
   readonly replayError: string | null;
 }
 
 interface Sources {
   readonly decoder: EventDecoder;
-  readonly mark: HighWater | undefined;
+  readonly mark: HighWatermark | undefined;
   readonly proofs: readonly string[];
   readonly publisher: Publisher | undefined;
-  /** What the database says of that. */
+  /** The same by the database. */
   readonly timeSince: string | null;
   /** Events the database has already: not kept again. */
   readonly isKnown: (event: EventRecord) => boolean;
@@ -41,7 +41,7 @@ interface Sources {
 
 /** Reads everything there is to read, the topic from its beginning. */
 export async function gatherEvidence({ decoder, mark, proofs, publisher, ...own }: Sources): Promise<Evidence> {
-  const points: LogPoint[] = mark === undefined ? [] : [{ epoch: mark.epoch, seq: mark.head, id: mark.id }];
+  const points: LogPosition[] = mark === undefined ? [] : [{ epoch: mark.epoch, seq: mark.head, id: mark.id }];
   const events = new Map<string, EventRecord>();
   /** By epoch. */
   const latest = new Map<string, EpochMillis>();
@@ -94,13 +94,13 @@ function toRecords(batch: readonly string[]): WayRecord[] {
 /** A topic remembers a heartbeat for each second of a week: only those that tell something are kept. */
 const MOST_POINTS = 10_000;
 
-function keepGreatest(points: LogPoint[]): void {
+function keepGreatest(points: LogPosition[]): void {
   if (points.length <= MOST_POINTS) return;
-  points.sort(comparePoints);
+  points.sort(comparePositions);
   points.splice(0, points.length - MOST_POINTS / 2);
 }
 
-function comparePoints(a: LogPoint, b: LogPoint): number {
+function comparePositions(a: LogPosition, b: LogPosition): number {
   if (a.epoch !== b.epoch) return a.epoch < b.epoch ? -1 : 1;
   return a.seq - b.seq;
 }
@@ -113,8 +113,8 @@ export interface RestorePlan {
   readonly whole: boolean;
 }
 
-/** More epochs than a log opens in a life: one beyond is a thief's, who wants the counter to run out. */
-const MOST_EPOCHS_LOST = 1_000_000;
+/** More epochs than a log ever opens: a later one is a thief's, to exhaust the counter. */
+const MAX_EPOCHS_LOST = 1_000_000;
 
 /** Judges what the evidence and the database come to together. Pure. */
 export function planRestore(
@@ -122,9 +122,9 @@ export function planRestore(
   own: LogIdentity,
   idAt: (seq: number) => string | undefined,
 ): RestorePlan {
-  const ownPoint: LogPoint = { epoch: own.epoch, seq: own.head, id: own.last };
-  const isOfALog = ({ epoch }: LogPoint) => counterOf(epoch) <= counterOf(own.epoch) + MOST_EPOCHS_LOST;
-  const points = [...evidence.points, ...evidence.events, ownPoint].filter(isOfALog).sort(comparePoints);
+  const ownPoint: LogPosition = { epoch: own.epoch, seq: own.head, id: own.last };
+  const isOfALog = ({ epoch }: LogPosition) => counterOf(epoch) <= counterOf(own.epoch) + MAX_EPOCHS_LOST;
+  const points = [...evidence.points, ...evidence.events, ownPoint].filter(isOfALog).sort(comparePositions);
   const greatest = points.at(-1) ?? ownPoint;
   return {
     counter: Math.max(...points.map(({ epoch }) => counterOf(epoch))) + 1,
@@ -136,20 +136,20 @@ export function planRestore(
 function isWhole(
   { mark, points, events }: Evidence,
   own: LogIdentity,
-  greatest: LogPoint,
+  greatest: LogPosition,
   idAt: (seq: number) => string | undefined,
 ): boolean {
-  // Without a mark nobody knows how far the log had come; of an epoch that came after, nobody knows what was before.
+  // Without a watermark the end of the log is unknown; of a later epoch, its earlier events are.
   if (mark === undefined || greatest.epoch !== own.epoch || !isAuthoritative(mark, greatest)) return false;
-  const isBeyond = ({ epoch, seq }: LogPoint) => epoch === own.epoch && seq > own.head;
-  if (points.some((point) => !isBeyond(point) && restoredBecause(point, own, idAt) !== null)) return false;
+  const isBeyond = ({ epoch, seq }: LogPosition) => epoch === own.epoch && seq > own.head;
+  if (points.some((point) => !isBeyond(point) && reasonOfRestore(point, own, idAt) !== null)) return false;
   const end = chainFrom(own, events);
   const ends = [...points, ...events].filter(({ epoch, seq }) => epoch === own.epoch && seq === greatest.seq);
   return end.seq === greatest.seq && ends.every(({ id }) => id === end.id);
 }
 
 /** It is written before anything is sent: a record from beyond it shows that it, too, was put back to an earlier state. */
-function isAuthoritative(mark: HighWater, greatest: LogPoint): boolean {
+function isAuthoritative(mark: HighWatermark, greatest: LogPosition): boolean {
   return mark.epoch === greatest.epoch && mark.head >= greatest.seq;
 }
 

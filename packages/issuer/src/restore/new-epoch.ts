@@ -9,7 +9,7 @@ import { algorithmOf, retirementOf } from '../keys/changes.ts';
 import { denyRevokedEventKeys, toEpoch } from '../log/epoch.ts';
 import { EVENT_ALGORITHM } from '../log/source.ts';
 
-import { denyKid, endsSessions, inParts, isAboutEventKeys } from '../revoke/cut-offs.ts';
+import { denyKid, endsSessions, isAboutEventKeys, splitRevocation } from '../revoke/cut-offs.ts';
 
 import { createId } from '../session/mint.ts';
 import type { Transaction } from '../transaction.ts';
@@ -52,7 +52,7 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   await ensureEventKey(tx, keys, at);
   let endedSessions = 0;
   for (const event of evidence.events) endedSessions += await importEvent(tx, issuer, event, at);
-  // Logouts are missing that nobody can tell: whoever is logged in has to log in again.
+  // Logouts may be missing: every session ends.
   if (!plan.whole) endedSessions += await store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
   if (setsClock) endedSessions += await lowerTimes(restoring, tx, at);
 
@@ -64,7 +64,7 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   const revokedKids = await replaceTokenKeys(tx, keys, signingKid, at);
   const others = await othersToCutOff(restoring, tx);
   const cutOffs = [...revokedKids.map((kid) => denyKid(issuer, kid)), ...others.map((other) => denyOther(other, tx))];
-  const parts = inParts({ txn: createId(), reason: setsClock ? CLOCK_REASON : REASON, cutOffs });
+  const parts = splitRevocation({ txn: createId(), reason: setsClock ? CLOCK_REASON : REASON, cutOffs });
   const sayWhatDies = () => {
     for (const part of parts) tx.append(part);
   };
@@ -109,7 +109,7 @@ function denyOther({ iss, ttlMs }: CutOffOther, tx: Transaction): CutOff {
   return { iss, claim: 'iss', value: iss, issuedUntil, expiresAt, sessionUntil: issuedUntil };
 }
 
-/** The sessions it ended, in the database as it is now. Its rows come with the event that says it anew. */
+/** The sessions it ended, in the database as it is now. Its rows are written with the event that is appended again. */
 async function importEvent(
   { store }: Transaction,
   issuer: string,
@@ -125,7 +125,7 @@ async function importEvent(
   return ended;
 }
 
-/** What the log has said of event keys since: they stay revoked. */
+/** Revokes the event keys that the imported events revoke. */
 async function importRevokedEventKeys(
   { store: { keys } }: Transaction,
   { events }: Evidence,
@@ -145,7 +145,7 @@ async function importRevokedEventKeys(
   }
 }
 
-/** What still denies, of the database and of the events imported: each once, in the order it was said in. */
+/** What still denies, of the database and of the events imported: each once, in the order of the log. */
 async function liveRevocations(restoring: Restoring, { store }: Transaction, at: EpochMillis): Promise<Revocation[]> {
   const { evidence } = restoring;
   const alive = at - CLOCK_TOLERANCE_MS;
@@ -159,8 +159,8 @@ async function liveRevocations(restoring: Restoring, { store }: Transaction, at:
 }
 
 /**
- * What was cut off by a time that is ahead: of our own tokens the keys are denied, so it is not said anew, since it would deny
- * those of the next hours, too. Of other issuers it is said as of now.
+ * What was cut off by a time that is ahead: of our own tokens the keys are denied, so it is not appended again, since it would deny
+ * those of the next hours, too. For other issuers it is appended with the present time.
  */
 function withinTime({ issuer, setsClock }: Restoring, revocation: Revocation, at: EpochMillis): Revocation[] {
   if (!setsClock) return [revocation];

@@ -1,13 +1,13 @@
 import type { EventRecord } from '@rescind/feed';
 import { CLOCK_TOLERANCE_MS, createIssuerClock } from '@rescind/revocation';
-import type { Places } from '../files.ts';
+import type { IssuerFiles } from '../files.ts';
 import { establish, openFiles } from '../files.ts';
 import type { RestoreOptions, RestoreReport } from '../issuer.ts';
 import { loadKeyrings } from '../keys/keyring.ts';
 import { isFormer } from '../log/restore-detector.ts';
 import { createEventSigning } from '../log/source.ts';
 import { restoreOptions, toSettings } from '../options.ts';
-import { createStorage, createWriteGate } from '../storage.ts';
+import { createReadOnlyLatch, createStorage } from '../storage.ts';
 import { createPersistedFloor, createTransactions } from '../transactions.ts';
 import type { Evidence } from './evidence.ts';
 import { gatherEvidence, planRestore } from './evidence.ts';
@@ -37,11 +37,11 @@ export async function restoreIssuer(given: RestoreOptions): Promise<RestoreRepor
   }
 }
 
-async function restore(options: RestoreOptions, files: Places): Promise<RestoreReport> {
+async function restore(options: RestoreOptions, files: IssuerFiles): Promise<RestoreReport> {
   const { issuer, otherIssuers = [], setClock = false } = options;
   const settings = toSettings(options);
   const { clock, telemetry, keyRotation } = settings;
-  const { store, keyrings, highWater, proofs } = files;
+  const { store, keyrings, highWatermark, proofs } = files;
   const formerFloor = await store.read.meta.clockFloor();
   const storedFloor = createPersistedFloor(formerFloor);
   const storedClock = createIssuerClock(clock, storedFloor);
@@ -58,7 +58,7 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
   const isOver = ({ epoch, seq, cutOffs }: EventRecord) =>
     epoch === own.epoch && seq <= own.head && cutOffs.every(({ expiresAt }) => expiresAt + CLOCK_TOLERANCE_MS < now);
   const isOurs = ({ epoch, seq, id }: EventRecord) => epoch === own.epoch && store.log.idAt(seq) === id;
-  const mark = highWater.read();
+  const mark = highWatermark.read();
   const evidence = await gatherEvidence({
     decoder: signing.decoder,
     mark: mark === 'unreadable' ? undefined : mark,
@@ -74,14 +74,23 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
   const clockFloor = setsClock ? createPersistedFloor(0) : storedFloor;
   const issuerClock = setsClock ? createIssuerClock(clock, clockFloor) : storedClock;
 
-  const gate = createWriteGate();
+  const latch = createReadOnlyLatch();
   const storage = createStorage(telemetry, clock);
-  const writing = { store, issuerClock, clockFloor, encoderOf: signing.encoderOf, highWater, gate, storage, telemetry };
+  const writing = {
+    store,
+    issuerClock,
+    clockFloor,
+    encoderOf: signing.encoderOf,
+    highWatermark: highWatermark,
+    latch: latch,
+    storage,
+    telemetry,
+  };
   const transactions = createTransactions(writing);
   const signingKid = keyrings.token.make(algorithm).kid;
   const keys = { store, keyrings, settings };
   const restoring = { issuer, clockFloor, otherIssuers, keys, evidence, plan, signingKid, setsClock };
-  const opened = await transactions.runInTime(async (tx) => {
+  const opened = await transactions.runAndRetry(async (tx) => {
     const done = await openNewEpoch(restoring, tx);
     if (setsClock) {
       await options.lowerTimes?.(tx.now());
@@ -90,12 +99,12 @@ async function restore(options: RestoreOptions, files: Places): Promise<RestoreR
     }
     return done;
   });
-  const failure = storage.trouble('high_water');
+  const failure = storage.outage('high_water');
   if (failure !== null) throw new Error(`the high-water mark cannot be written: ${failure.error}`);
   // Only now: until the mark is of the new epoch, the proofs keep an issuer from writing.
   proofs.clear();
   await loadKeyrings(store.read.keys, keyrings);
-  for (const keyring of [keyrings.token, keyrings.event]) keyring.settle();
+  for (const keyring of [keyrings.token, keyrings.event]) keyring.reconcileFiles();
   telemetry.log('warn', 'database_restored', { formerEpoch: own.epoch, epoch: opened.epoch, whole: plan.whole });
   const setBackMs = setsClock ? Math.max(0, formerFloor - (await store.read.meta.clockFloor())) : 0;
   if (setsClock) telemetry.log('warn', 'clock_set', { epoch: opened.epoch, setBackMs });

@@ -1,12 +1,12 @@
 import { EVENT_KID, writeCutOff } from '@rescind/feed';
 import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
 import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
-import type { CutoffRequest, RevocationRecord } from '../issuer-revocations.ts';
+import type { CutOffRequest, RevocationRecord } from '../issuer-revocations.ts';
 import type { SessionClaim } from '../store/sessions.ts';
 
 import type { Transaction } from '../transaction.ts';
 
-/** What a cut-off is made with: asked only when it is needed. */
+/** The times of a cut-off, read when they are needed. */
 export interface CutOffTimes {
   /** T of this transaction. */
   cutOffTime(): EpochMillis;
@@ -15,7 +15,7 @@ export interface CutOffTimes {
 }
 
 const SESSION_CLAIMS: ReadonlySet<string> = new Set<SessionClaim>(['sid', 'sub', 'client_id', 'iss']);
-/** Of a session nothing is left when its tokens die: there is no soft cut-off of one. */
+/** A cut-off by `sid` ends the session: callers cannot request a soft one. */
 const ALWAYS_ENDS = 'sid';
 const MAX_CLAIM_LENGTH = 128;
 const MAX_VALUE_LENGTH = 1024;
@@ -25,7 +25,7 @@ export function endsSessions(claim: string): claim is SessionClaim {
 }
 
 /** @throws TypeError for a request that cannot be a cut-off */
-export function toCutOff(request: CutoffRequest, issuer: string, times: CutOffTimes): CutOff {
+export function toCutOff(request: CutOffRequest, issuer: string, times: CutOffTimes): CutOff {
   requireRequest(request, issuer);
   const { claim, value, endsSession = endsSessions(claim) } = request;
   const iss = request.issuer ?? issuer;
@@ -35,8 +35,8 @@ export function toCutOff(request: CutoffRequest, issuer: string, times: CutOffTi
 }
 
 /**
- * Softly, whatever a session was given until now: its tokens die, and it goes on with those it is given next. Not for
- * others to ask: that somebody's session is to end or not is all they know of it.
+ * A soft cut-off of one session: it denies the session's tokens until now, and the session continues with later ones.
+ * Callers of `revoke` cannot request it.
  */
 export function denyOlderTokens(iss: string, sid: string, times: CutOffTimes): CutOff {
   const issuedUntil = times.cutOffTime();
@@ -61,13 +61,13 @@ export function isAboutEventKeys({ cutOffs }: Revocation): boolean {
   return cutOffs.every(({ claim }) => claim === EVENT_KID);
 }
 
-function expiryOf({ claim, expiresAt }: CutoffRequest, isOurs: boolean, times: CutOffTimes): EpochMillis {
+function expiryOf({ claim, expiresAt }: CutOffRequest, isOurs: boolean, times: CutOffTimes): EpochMillis {
   if (claim === 'kid') return NEVER;
   if (expiresAt !== undefined && (claim === 'jti' || !isOurs)) return expiresAt;
   return Math.max(times.greatestExp(), expiresAt ?? 0);
 }
 
-function requireRequest({ claim, value, endsSession, expiresAt, issuer: iss }: CutoffRequest, issuer: string): void {
+function requireRequest({ claim, value, endsSession, expiresAt, issuer: iss }: CutOffRequest, issuer: string): void {
   if (!isText(claim, MAX_CLAIM_LENGTH)) throw new TypeError('claim must be the name of a claim');
   if (!isText(value, MAX_VALUE_LENGTH))
     throw new TypeError(`value must be text of 1 to ${MAX_VALUE_LENGTH} characters`);
@@ -94,7 +94,7 @@ function isText(value: unknown, longest: number): value is string {
 const MAX_BYTES = 40_000;
 
 /** A revocation as so many events as it takes. */
-export function inParts({ cutOffs, ...revocation }: Revocation): Revocation[] {
+export function splitRevocation({ cutOffs, ...revocation }: Revocation): Revocation[] {
   const parts: CutOff[][] = [];
   let left = 0;
   for (const cutOff of cutOffs) {
@@ -106,14 +106,14 @@ export function inParts({ cutOffs, ...revocation }: Revocation): Revocation[] {
     }
     parts.at(-1)?.push(cutOff);
   }
-  return parts.map((part) => ({ ...revocation, cutOffs: part }));
+  // Most have one.
+  return parts.length === 1 ? [{ ...revocation, cutOffs }] : parts.map((part) => ({ ...revocation, cutOffs: part }));
 }
 
 /** @throws TypeError when it denies nothing */
 export function appendRevocation(tx: Transaction, revocation: Revocation): RevocationRecord {
-  const record = inParts(revocation)
-    .map((part) => tx.append(part))
-    .at(-1);
+  let record: RevocationRecord | undefined;
+  for (const part of splitRevocation(revocation)) record = tx.append(part);
   if (record === undefined) throw new TypeError('revoke: at least one cut-off must be given');
   return record;
 }

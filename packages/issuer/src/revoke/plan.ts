@@ -1,6 +1,6 @@
 import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
 import { createRevocationId, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
-import type { CutoffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
+import type { CutOffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
 import { createId } from '../session/mint.ts';
 import type { SessionClaim } from '../store/sessions.ts';
 import type { StoreReads } from '../store/store.ts';
@@ -8,12 +8,12 @@ import type { Transaction } from '../transaction.ts';
 import type { CutOffTimes } from './cut-offs.ts';
 import { denyKid, denyOlderTokens, endsSessions, toCutOff } from './cut-offs.ts';
 
-/** What may be asked for: the argument of `revoke`, `endAllSessions` or `subjectChanged`. */
-export type RevocationRequest = CutoffRequest | readonly CutoffRequest[] | EndAllSessions | SubjectChange;
+/** The argument of `revoke`, `endAllSessions` or `subjectChanged`. */
+export type RevocationRequest = CutOffRequest | readonly CutOffRequest[] | EndAllSessions | SubjectChange;
 
-/** A revocation to be made: decided in one way for the act and for its preview. */
+/** A planned revocation: `revoke` and `preview` begin with the same plan. */
 export interface RevocationPlan extends Revocation {
-  /** The sessions that end with it: by what was asked for, whatever its cut-offs are by. */
+  /** The sessions that end with it, by the claim of the request; the cut-offs may be by other claims. */
   readonly endings: readonly SessionSet[];
 }
 
@@ -50,15 +50,15 @@ export async function createPlanContext(
     aliveAt: tx.aliveAt(),
     leads: tx.leads(),
     cutOffTime: () => tx.cutOffTime(),
-    // Before the first token there is none: then it is over as soon as it is said.
+    // Before the first token there is none: then the cut-off expires at once.
     greatestExp: () => Math.max(greatestExp, at),
   };
 }
 
 /** @throws TypeError for what cannot be a cut-off */
-export async function planCutoffs(
+export async function planCutOffs(
   context: PlanContext,
-  cutoffs: CutoffRequest | readonly CutoffRequest[],
+  cutoffs: CutOffRequest | readonly CutOffRequest[],
 ): Promise<RevocationPlan> {
   const requests = isList(cutoffs) ? cutoffs : [cutoffs];
   const reason = requireOneReason(requests);
@@ -76,7 +76,7 @@ export async function planRevocation(
   context: PlanContext,
   what: RevocationRequest,
 ): Promise<RevocationPlan | undefined> {
-  if (isList(what) || 'claim' in what) return planCutoffs(context, what);
+  if (isList(what) || 'claim' in what) return planCutOffs(context, what);
   return 'kind' in what ? planChange(context, what) : planEndAll(context, what);
 }
 
@@ -91,7 +91,7 @@ const MOST_SIDS = 10_000;
 async function withoutTime({ issuer, reads }: PlanContext, cutOff: CutOff): Promise<readonly CutOff[]> {
   const { iss, claim, value, sessionUntil } = cutOff;
   if (iss !== issuer || !(claim === 'sub' || claim === 'client_id' || claim === 'iss')) return [cutOff];
-  const sids = claim === 'iss' ? undefined : await reads.sessions.keptSids(claim, value, MOST_SIDS + 1);
+  const sids = claim === 'iss' ? undefined : await reads.sessions.listSids(claim, value, MOST_SIDS + 1);
   if (sids === undefined || sids.length > MOST_SIDS) {
     const keys = await reads.keys.all('token');
     const signed = keys.filter(({ state }) => state === 'active' || state === 'former');
@@ -108,10 +108,10 @@ async function planEndAll(
   context: PlanContext,
   { sub, exceptSid, reason }: EndAllSessions,
 ): Promise<RevocationPlan | undefined> {
-  if (exceptSid === undefined) return planCutoffs(context, { claim: 'sub', value: sub, reason });
+  if (exceptSid === undefined) return planCutOffs(context, { claim: 'sub', value: sub, reason });
   const sids = await context.reads.sessions.liveSids(sub, exceptSid, context.aliveAt);
   if (sids.length === 0) return undefined;
-  return planCutoffs(
+  return planCutOffs(
     context,
     sids.map((value) => ({ claim: 'sid', value, reason })),
   );
@@ -121,18 +121,18 @@ async function planChange(
   context: PlanContext,
   { sub, kind, reason, exceptSid }: SubjectChange,
 ): Promise<RevocationPlan> {
-  if (kind === 'soft') return planCutoffs(context, { claim: 'sub', value: sub, reason, endsSession: false });
+  if (kind === 'soft') return planCutOffs(context, { claim: 'sub', value: sub, reason, endsSession: false });
   if (kind !== 'hard') throw new TypeError('kind must be soft or hard');
   // One that is not theirs keeps nothing.
   const kept = exceptSid === undefined ? undefined : await context.reads.sessions.find(exceptSid);
-  if (kept?.sub !== sub || kept.endedAt !== null) return planCutoffs(context, { claim: 'sub', value: sub, reason });
+  if (kept?.sub !== sub || kept.endedAt !== null) return planCutOffs(context, { claim: 'sub', value: sub, reason });
   const others = await planEndAll(context, { sub, exceptSid: kept.sid, reason });
   requireReason(reason);
   const { txn, cutOffs, endings } = others ?? { txn: createRevocationId(context.at), cutOffs: [], endings: [] };
   return { txn, reason, cutOffs: [...cutOffs, denyOlderTokens(context.issuer, kept.sid, context)], endings };
 }
 
-function requireOneReason(requests: readonly CutoffRequest[]): string {
+function requireOneReason(requests: readonly CutOffRequest[]): string {
   const reasons = new Set(requests.map(({ reason }) => reason));
   const [reason] = reasons;
   if (reason === undefined || reasons.size > 1)
@@ -145,6 +145,6 @@ function requireReason(reason: string): string {
   return reason;
 }
 
-function isList(what: RevocationRequest): what is readonly CutoffRequest[] {
+function isList(what: RevocationRequest): what is readonly CutOffRequest[] {
   return Array.isArray(what);
 }

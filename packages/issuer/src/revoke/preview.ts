@@ -1,6 +1,6 @@
 import type { CutOff, IssuerClock } from '@rescind/revocation';
 import { aliveAt, isLeading, NEVER } from '@rescind/revocation';
-import { cutoffRequests, previewRequest, subjects } from '../call-options.ts';
+import { cutOffRequests, previewRequest, subjects } from '../call-options.ts';
 import type { IssuerContext } from '../context.ts';
 import type { Issuer, SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
@@ -8,7 +8,7 @@ import type { Preview } from '../issuer-revocations.ts';
 import type { Session } from '../store/sessions.ts';
 import { endsSessions } from './cut-offs.ts';
 import type { PlanContext, SessionSet } from './plan.ts';
-import { createPlanContext, planCutoffs, planRevocation } from './plan.ts';
+import { createPlanContext, planCutOffs, planRevocation } from './plan.ts';
 
 const NOTHING: Preview = {
   ...{ sessions: 0, sids: [], subjects: 0, affectedSessions: 0, affectedSubjects: 0, tokensUntil: 0 },
@@ -51,7 +51,7 @@ export function createPreview(
     },
     async affectedSubjects(cutoffs, subs) {
       const context = await begin();
-      const { cutOffs } = await planCutoffs(context, cutoffRequests(cutoffs));
+      const { cutOffs } = await planCutOffs(context, cutOffRequests(cutoffs));
       return affectedAmong(context, cutOffs.filter(isOwn), subjects(subs));
     },
   };
@@ -71,7 +71,7 @@ interface SessionCount {
 }
 
 /** What is listed by name. */
-const MOST_SIDS = 100;
+const MAX_SIDS = 100;
 
 /**
  * Counts the live sessions that may hold a token with one of these claims, each once: never fewer than there are, and more only
@@ -85,7 +85,7 @@ async function countSessions(
   const [only, ...others] = sets;
   if (only !== undefined && others.length === 0 && isOfSessions(only)) {
     // Counted by the store: there may be millions.
-    const first = await reads.sessions.live(only.claim, only.value, aliveAt, '', MOST_SIDS);
+    const first = await reads.sessions.live(only.claim, only.value, aliveAt, '', MAX_SIDS);
     return { ...(await reads.sessions.count(only.claim, only.value, aliveAt)), sids: first.map(({ sid }) => sid) };
   }
   const found = new Map<string, string>();
@@ -94,7 +94,7 @@ async function countSessions(
     const sessions = eachLive(context, isOfSessions(set) ? set : { claim: 'iss', value: context.issuer });
     for await (const session of sessions) if (await holds(session)) found.set(session.sid, session.sub);
   }
-  const sids = [...found.keys()].slice(0, MOST_SIDS);
+  const sids = [...found.keys()].slice(0, MAX_SIDS);
   return { sessions: found.size, sids, subjects: new Set(found.values()).size };
 }
 
@@ -102,14 +102,14 @@ const isOfSessions = (set: Pick<CutOff, 'claim' | 'value'>): set is SessionSet =
 
 /**
  * Of these subjects those who may hold a token with one of these claims, as `countSessions` counts. The issuer knows the `jti` of
- * the newest token of each session only: one that is nobody's newest may be anybody's.
+ * the newest token of each session only: any other one may belong to any session.
  */
 async function affectedAmong(
   context: AffectedContext,
   sets: readonly Pick<CutOff, 'claim' | 'value'>[],
   subs: readonly string[],
 ): Promise<readonly string[]> {
-  const matchers: Holds[] = [];
+  const matchers: SessionPredicate[] = [];
   for (const { claim, value } of sets) {
     const isUnknownToken = claim === 'jti' && (await context.reads.sessions.subjectOfNewest(value)) === undefined;
     matchers.push(isUnknownToken ? () => true : await matcherOf(context, claim, value));
@@ -119,7 +119,7 @@ async function affectedAmong(
   return affected;
 }
 
-async function isAffected(context: PlanContext, sub: string, matchers: readonly Holds[]) {
+async function isAffected(context: PlanContext, sub: string, matchers: readonly SessionPredicate[]) {
   for await (const session of eachLive(context, { claim: 'sub', value: sub })) {
     for (const holds of matchers) if (await holds(session)) return true;
   }
@@ -140,9 +140,9 @@ async function* eachLive({ reads, aliveAt }: PlanContext, { claim, value }: Sess
   }
 }
 
-type Holds = (session: Session) => boolean | Promise<boolean>;
+type SessionPredicate = (session: Session) => boolean | Promise<boolean>;
 
-async function matcherOf(context: AffectedContext, claim: string, value: string): Promise<Holds> {
+async function matcherOf(context: AffectedContext, claim: string, value: string): Promise<SessionPredicate> {
   if (claim === 'iss') return () => true;
   if (claim === 'sub') return ({ sub }) => sub === value;
   if (claim === 'sid') return ({ sid }) => sid === value;
@@ -170,7 +170,7 @@ const ISSUER_WRITES: ReadonlySet<string> = new Set(['scope', 'iat', 'iat_ms', 'e
 const has = (held: unknown, value: string) => [held].flat().some((one) => String(one) === value);
 
 /** By the time in which the key signs: tokens of a session are from its beginning to its last use. */
-async function signedBy({ reads }: AffectedContext, kid: string): Promise<Holds> {
+async function signedBy({ reads }: AffectedContext, kid: string): Promise<SessionPredicate> {
   const key = await reads.keys.find(kid);
   if (key === undefined || key.purpose !== 'token' || key.activatedAt === null) return () => false;
   const { activatedAt, state } = key;
@@ -181,7 +181,7 @@ async function signedBy({ reads }: AffectedContext, kid: string): Promise<Holds>
   return ({ createdAt, lastUsedAt }) => lastUsedAt >= activatedAt && createdAt <= until;
 }
 
-/** Any of the client's audiences may have been asked for at a refresh. */
+/** A refresh may have requested any audience of the client. */
 async function isFor(
   context: AffectedContext,
   audience: Session['audience'],

@@ -1,7 +1,7 @@
 import type { CutOff } from '@rescind/revocation';
 import { isCallersError, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { IssuerContext } from '../context.ts';
-import type { CutoffRequest, EndSession, Revoked, RevokeToken, SubjectChange } from '../issuer-revocations.ts';
+import type { CutOffRequest, EndSession, Revoked, RevokeToken, SubjectChange } from '../issuer-revocations.ts';
 import { replaceRevoked } from '../keys/changes.ts';
 import { findPresented } from '../session/refresh-token.ts';
 import type { Transaction } from '../transaction.ts';
@@ -14,7 +14,7 @@ import { createPlanContext, planRevocation } from './plan.ts';
 export async function revoke(
   context: IssuerContext,
   tx: Transaction,
-  asked: CutoffRequest | readonly CutoffRequest[] | SubjectChange,
+  asked: CutOffRequest | readonly CutOffRequest[] | SubjectChange,
 ): Promise<Revoked>;
 export async function revoke(
   context: IssuerContext,
@@ -30,7 +30,7 @@ export async function revoke(
     await takeToPresentCredential(context, tx, asked.sub, asked.exceptSid);
   }
   const plan = await planRevocation(await createPlanContext(context, tx.store, tx), asked);
-  return plan && (await carryOut(context, tx, plan));
+  return plan && (await applyPlan(context, tx, plan));
 }
 
 export async function endSession(
@@ -45,7 +45,7 @@ export async function endSession(
   return revoke(context, tx, { claim: 'sid', value: sid, reason });
 }
 
-async function carryOut(context: IssuerContext, tx: Transaction, plan: RevocationPlan): Promise<Revoked> {
+async function applyPlan(context: IssuerContext, tx: Transaction, plan: RevocationPlan): Promise<Revoked> {
   const { txn, reason, cutOffs, endings } = plan;
   let endedSessions = 0;
   for (const { claim, value } of endings) {
@@ -106,7 +106,7 @@ function requireClient(owner: unknown, clientId: string): void {
   if (owner !== clientId) throw new RescindError('grant_invalid', { detail: 'the token was issued to another client' });
 }
 
-/** The one session that stays after a change of the password goes on with the new one. */
+/** Sets the credential version of the session that stays open after a change of the password to the present one. */
 async function takeToPresentCredential(
   context: IssuerContext,
   tx: Transaction,
@@ -125,9 +125,8 @@ async function replaceKeys(
   tx: Transaction,
   cutOffs: readonly CutOff[],
 ): Promise<readonly CutOff[]> {
-  const revoked = cutOffs
-    .filter(({ iss, claim }) => claim === 'kid' && iss === policy.issuer)
-    .map(({ value }) => value);
+  const revoked: string[] = [];
+  for (const { iss, claim, value } of cutOffs) if (claim === 'kid' && iss === policy.issuer) revoked.push(value);
   const eventKids: string[] = [];
   for (const kid of revoked) {
     // The epoch that follows the revocation of the key that signs begins with its denial; any other stands in this one.

@@ -19,7 +19,7 @@ export interface AudiencePolicy {
   choose(request: AudienceRequest): Audience;
   /** Of these scopes those that a token for this audience may have. */
   scopesFor(audience: Audience, scopes: readonly string[]): string[];
-  /** Whether the host says which audiences there are. */
+  /** Whether the host declares the audiences. */
   readonly isLimited: boolean;
   /** Those of a list that the host does not know. */
   unknown(audiences: readonly string[]): string[];
@@ -87,7 +87,7 @@ export function parseScope(text: string): string[] {
   return [...new Set(text.split(' ').filter((token) => token !== ''))];
 }
 
-/** What is asked, if all of it is allowed. @throws RescindError `scope_invalid` */
+/** The requested scope, if all of it is allowed. @throws RescindError `scope_invalid` */
 export function requireWithin(asked: string, allowed: readonly string[]): string[] {
   const tokens = parseScope(asked);
   if (tokens.every((token) => allowed.includes(token))) return tokens;
@@ -95,7 +95,7 @@ export function requireWithin(asked: string, allowed: readonly string[]): string
 }
 
 /**
- * What a session may have now: what was asked at the login (null: everything) and the subject still has. A role that
+ * The scope of a session now: what the login requested (null: everything) and the subject still has. A role that
  * was taken away narrows it without an error.
  */
 export function presentScope(asked: string | null, subjectScope: readonly string[]): string[] {

@@ -10,7 +10,7 @@ import type { Transaction } from '../transaction.ts';
 import type { Audience } from './audience.ts';
 import { parseScope, presentScope, requireWithin } from './audience.ts';
 
-/** A session that goes on, with whose it is and by whose leave, as all of it is now. */
+/** A session that continues, with its subject, its client and its policy as they are now. */
 export interface Grant {
   readonly session: Session;
   readonly subject: SubjectRecord;
@@ -29,43 +29,43 @@ export async function termsOf(
 }
 
 /** Whether a session is past a deadline. A token that would expire in the second it is minted is none. */
-export function isOver({ endedAt, absoluteExpiresAt, idleExpiresAt }: Session, at: EpochMillis): boolean {
+export function hasEnded({ endedAt, absoluteExpiresAt, idleExpiresAt }: Session, at: EpochMillis): boolean {
   return endedAt !== null || at + 1000 > absoluteExpiresAt || at >= idleExpiresAt;
 }
 
 /**
- * The subject of a session that wants another token. Whoever has a token of it may know why not.
+ * The subject of a session, if another token may be minted for it. The holder of a token of the session may learn the reason of a refusal.
  * @throws RescindError `grant_invalid`, `grant_suspended`, `reauthentication_required`
  */
-export async function requireGoingOn(
+export async function requireContinuing(
   context: IssuerContext,
   from: SubjectReads,
   session: Session,
   at: EpochMillis,
 ): Promise<SubjectRecord> {
-  if (isOver(session, at)) throw new RescindError('grant_invalid');
+  if (hasEnded(session, at)) throw new RescindError('grant_invalid');
   const subject = await context.subject(from, session.sub);
   if (subject === undefined) throw new RescindError('grant_invalid');
-  if (!subject.active) throw new RescindError('grant_suspended', because(subject.reason));
+  if (!subject.active) throw new RescindError('grant_suspended', reasonOf(subject.reason));
   if (subject.credentialVersion !== session.credentialVersion) throw new RescindError('grant_invalid');
   if (session.reauthenticationReason !== null) {
-    throw new RescindError('reauthentication_required', because(session.reauthenticationReason));
+    throw new RescindError('reauthentication_required', reasonOf(session.reauthenticationReason));
   }
   return subject;
 }
 
-/** What a session that has ended is refused with: who has a token of it may know why. */
+/** The error for an ended session: the holder of a token of it may learn the reason. */
 export async function refusalOfEnded(
   context: IssuerContext,
   from: SubjectReads,
   { sub, endReason }: Session,
 ): Promise<RescindError> {
   const subject = await context.subject(from, sub);
-  if (subject?.active === false) return new RescindError('grant_suspended', because(subject.reason));
-  return new RescindError('grant_invalid', because(endReason ?? undefined));
+  if (subject?.active === false) return new RescindError('grant_suspended', reasonOf(subject.reason));
+  return new RescindError('grant_invalid', reasonOf(endReason ?? undefined));
 }
 
-export function because(reason: string | undefined): RescindErrorOptions {
+export function reasonOf(reason: string | undefined): RescindErrorOptions {
   return reason === undefined ? {} : { detail: reason, reason };
 }
 
@@ -81,7 +81,7 @@ interface AccessRequest {
   readonly session: Session;
   readonly subject: SubjectRecord;
   readonly client: RegisteredClient;
-  /** What bounds the scope: asked at the login, or of the token before; null: nothing. */
+  /** The bound of the scope: as requested at the login, or that of the previous token; null: none. */
   readonly bound: string | null;
   /** Narrows it further (RFC 6749 section 6). */
   readonly scope: string | undefined;

@@ -12,7 +12,7 @@ import { UNUSED_SESSION } from '../store/sessions.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Audience } from './audience.ts';
 import { requireWithin } from './audience.ts';
-import { allowedScope, because } from './grant.ts';
+import { allowedScope, reasonOf } from './grant.ts';
 import { answerAccess, createId } from './mint.ts';
 import type { OpaqueToken } from './refresh-token.ts';
 import { createOpaqueToken, hashVerifier, toText } from './refresh-token.ts';
@@ -32,7 +32,7 @@ async function beginSession(context: IssuerContext, tx: Transaction, login: Begi
   requireLogin(login);
   const client = await context.clients.requireEnabled(tx.store.clients, login.clientId);
   const policy = policyOf(context.policy, client.policy, login.policy ?? null);
-  const subject = requireProved(await context.subject(tx.store, login.sub), login.credentialVersion);
+  const subject = requireCredentialVersion(await context.subject(tx.store, login.sub), login.credentialVersion);
   const allowed = allowedScope(subject, client);
   const audience = audienceOf(context, login, client);
   const scope = scopeOf(context, login, audience, allowed);
@@ -54,17 +54,17 @@ async function beginSession(context: IssuerContext, tx: Transaction, login: Begi
   return { ...signNow(access), refresh_token: toText(refreshToken) };
 }
 
-/** Whoever proved the credential of this version. @throws RescindError `credentials_wrong`, `subject_inactive` */
-export function requireProved(subject: SubjectRecord | undefined, credentialVersion: number): SubjectRecord {
+/** The subject, if its credential still has the verified version. @throws RescindError `credentials_wrong`, `subject_inactive` */
+export function requireCredentialVersion(subject: SubjectRecord | undefined, credentialVersion: number): SubjectRecord {
   // Deleted, or another password, since the caller looked.
   if (subject === undefined || subject.credentialVersion !== credentialVersion) {
     throw new RescindError('credentials_wrong');
   }
   if (subject.active) return subject;
-  throw new RescindError('subject_inactive', because(subject.reason));
+  throw new RescindError('subject_inactive', reasonOf(subject.reason));
 }
 
-/** What the client asked for, or else what the login says, as far as the client's tokens may be for it. */
+/** The audience that the client requested, or else that of the login, within those of the client. */
 function audienceOf({ audiences }: IssuerContext, login: BeginSession, client: RegisteredClient): Audience {
   const { audience, resource } = login;
   if (audience === undefined && resource === undefined && client.audience === undefined && !audiences.isLimited) {
@@ -87,7 +87,7 @@ function scopeOf(
   return scope;
 }
 
-interface Beginning {
+interface SessionInput {
   readonly login: BeginSession;
   readonly client: RegisteredClient;
   readonly policy: FullPolicy;
@@ -96,7 +96,7 @@ interface Beginning {
   readonly at: EpochMillis;
 }
 
-function toSession({ login, client, policy, audience, refreshToken, at }: Beginning): NewSession {
+function toSession({ login, client, policy, audience, refreshToken, at }: SessionInput): NewSession {
   const { storage = client.policy.storage === 'cookie' ? 'cookie' : 'body' } = login;
   if (!allowsStorage(client.policy, storage)) {
     throw new RescindError('request_invalid', { detail: 'storage: not one that this client may use' });
@@ -134,12 +134,12 @@ const MAX_USER_AGENT_LENGTH = 256;
 /** Controls, characters that turn the direction of others or are invisible, and line ends. */
 const NOT_VISIBLE = /[\p{Cc}\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\u2028\u2029\ufff9-\ufffb]/gu;
 
-/** @throws TypeError for what the host should not have asked */
+/** @throws TypeError for a mistake of the host */
 function requireLogin(login: BeginSession): void {
   const { sub, clientId, audience, resource, credentialVersion, deviceName, deviceId, storage, amr, acr, policy } =
     login;
-  if (!isName(sub)) throw new TypeError(`sub must be text of 1 to ${MAX_NAME_LENGTH} characters`);
-  if (!isName(clientId)) throw new TypeError(`clientId must be text of 1 to ${MAX_NAME_LENGTH} characters`);
+  if (!isValidName(sub)) throw new TypeError(`sub must be text of 1 to ${MAX_NAME_LENGTH} characters`);
+  if (!isValidName(clientId)) throw new TypeError(`clientId must be text of 1 to ${MAX_NAME_LENGTH} characters`);
   const audiences = audience === undefined ? undefined : [audience].flat();
   if (audiences !== undefined && !(audiences.length > 0 && audiences.every((one) => typeof one === 'string' && one))) {
     throw new TypeError('audience must be text or a list of text');
@@ -153,9 +153,9 @@ function requireLogin(login: BeginSession): void {
   if (storage !== undefined && storage !== 'body' && storage !== 'cookie') {
     throw new TypeError('storage must be body or cookie');
   }
-  if (amr !== undefined && !(Array.isArray(amr) && amr.every(isName)))
+  if (amr !== undefined && !(Array.isArray(amr) && amr.every(isValidName)))
     throw new TypeError('amr must be a list of text');
-  if (acr !== undefined && !isName(acr)) throw new TypeError('acr must be text');
+  if (acr !== undefined && !isValidName(acr)) throw new TypeError('acr must be text');
   if (policy !== undefined) requireSessionPolicy(policy);
 }
 
@@ -176,6 +176,6 @@ function toOrigin({ address, userAgent }: Origin = {}) {
   };
 }
 
-function isName(value: unknown): value is string {
+function isValidName(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH;
 }

@@ -15,7 +15,7 @@ import type { Unsigned } from './signing.ts';
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
-/** Claims that are the issuer's to write, never the host's. `scope` is the host's, narrowed by what was asked. */
+/** Claims that the issuer writes; the host must not. `scope` is the host's, narrowed to the requested one. */
 const OUR_CLAIMS = [
   ...['iss', 'sub', 'aud', 'client_id', 'jti', 'sid', 'iat', 'iat_ms', 'exp', 'nbf', 'auth_time', 'amr', 'acr', 'kid'],
 ] as const;
@@ -34,7 +34,7 @@ export interface MintedToken {
   readonly lifeSeconds: number;
 }
 
-interface Minting {
+interface MintInput {
   readonly issuer: string;
   readonly key: SigningKey;
   readonly session: Session;
@@ -54,7 +54,7 @@ export function createId(): string {
 }
 
 /** An access token (RFC 9068). It never outlives its session. */
-function mintAccessToken({ issuer, key, session, subject, audience, scope, jti, at, until }: Minting): MintedToken {
+function mintAccessToken({ issuer, key, session, subject, audience, scope, jti, at, until }: MintInput): MintedToken {
   const iat = Math.floor(at / 1000);
   const exp = Math.floor(until / 1000);
   const { amr, acr } = session;
@@ -68,7 +68,7 @@ function mintAccessToken({ issuer, key, session, subject, audience, scope, jti, 
     jti,
     sid: session.sid,
     iat,
-    // Cut-offs are by the millisecond; whoever knows only `iat` errs on the strict side.
+    // Cut-offs are by the millisecond; a verifier that knows only `iat` errs on the strict side.
     iat_ms: at,
     exp,
     auth_time: Math.floor(session.authTime / 1000),
@@ -95,7 +95,7 @@ function hostClaims({ claims }: SubjectRecord): Record<string, unknown> {
   return { ...claims };
 }
 
-interface Answering extends Omit<Grant, 'client'> {
+interface AnswerInput extends Omit<Grant, 'client'> {
   readonly audience: Audience;
   readonly scope: readonly string[];
   /** What it was narrowed to; null: it was not. */
@@ -111,7 +111,7 @@ interface Answering extends Omit<Grant, 'client'> {
 export async function answerAccess(
   { policy: { issuer }, tokenKeys }: IssuerContext,
   tx: Transaction,
-  answering: Answering,
+  answering: AnswerInput,
 ): Promise<Unsigned<AccessAnswer>> {
   const { sessions, keys } = tx.store;
   const { session, subject, policy, audience, scope, narrowedTo, at, rotation, again } = answering;

@@ -13,8 +13,8 @@ import { createPlanContext } from '../revoke/plan.ts';
 import type { Rotation, Session } from '../store/sessions.ts';
 import type { Transaction } from '../transaction.ts';
 import { presentScope } from './audience.ts';
-import { grantAccess, isOver, requireGoingOn, termsOf } from './grant.ts';
-import { requireProved } from './login.ts';
+import { grantAccess, hasEnded, requireContinuing, termsOf } from './grant.ts';
+import { requireCredentialVersion } from './login.ts';
 import { answerAccess } from './mint.ts';
 import type { NextToken } from './refresh-token.ts';
 import { replacementOf, toText } from './refresh-token.ts';
@@ -27,35 +27,38 @@ const REASON = 'reauthenticated';
 export async function reauthenticate(
   context: IssuerContext,
   tx: Transaction,
-  proved: Reauthentication,
+  authentication: Reauthentication,
 ): Promise<TokenAnswer> {
-  const next = replaceRefreshToken(await requireOpen(tx, proved));
-  const answer = await raise(context, tx, proved, next.rotation);
+  const next = replaceRefreshToken(await requireOpen(tx, authentication));
+  const answer = await raise(context, tx, authentication, next.rotation);
   return { ...answer, refresh_token: toText(next.token) };
 }
 
-/** The same for a caller who has shown an access token alone: the refresh token stays, and is not answered. */
-export function stepUp(context: IssuerContext, tx: Transaction, proved: StepUp): Promise<AccessAnswer> {
-  return raise(context, tx, proved);
+/** The same for a caller that presented an access token alone: the refresh token stays, and is not returned. */
+export function stepUp(context: IssuerContext, tx: Transaction, authentication: StepUp): Promise<AccessAnswer> {
+  return raise(context, tx, authentication);
 }
 
 async function raise(
   context: IssuerContext,
   tx: Transaction,
-  proved: StepUp,
+  authentication: StepUp,
   rotation?: Rotation,
 ): Promise<AccessAnswer> {
   const { sessions } = tx.store;
-  const session = await requireOpen(tx, proved);
-  const subject = requireProved(await context.subject(tx.store, proved.sub), proved.credentialVersion);
+  const session = await requireOpen(tx, authentication);
+  const subject = requireCredentialVersion(
+    await context.subject(tx.store, authentication.sub),
+    authentication.credentialVersion,
+  );
   const { client, policy } = await termsOf(context, tx, session);
-  const { amr, credentialVersion, resource, scope: narrowedTo = null } = proved;
+  const { amr, credentialVersion, resource, scope: narrowedTo = null } = authentication;
   const granted = grantAccess(context, { session, subject, client, bound: session.scope, scope: undefined, resource });
   const plans = await createPlanContext(context, tx.store, tx);
   const cutOffs = [denyOlderTokens(context.policy.issuer, session.sid, plans)];
   appendRevocation(tx, { txn: createRevocationId(tx.now()), reason: REASON, cutOffs });
   const at = tx.mintTime();
-  const raised: Session = { ...session, authTime: at, amr, acr: proved.acr ?? null, credentialVersion };
+  const raised: Session = { ...session, authTime: at, amr, acr: authentication.acr ?? null, credentialVersion };
   await sessions.prove({ sid: session.sid, at, amr, acr: raised.acr, credentialVersion });
   const access = await answerAccess(context, tx, {
     session: raised,
@@ -75,7 +78,7 @@ export async function reissue(context: IssuerContext, tx: Transaction, of: Reiss
   const session = await requireOpen(tx, of);
   const { client, policy } = await termsOf(context, tx, session);
   const at = tx.mintTime();
-  const subject = await requireGoingOn(context, tx.store, session, at);
+  const subject = await requireContinuing(context, tx.store, session, at);
   const { scope, resource } = of;
   const bound = session.newestScope ?? session.scope;
   const granted = grantAccess(context, { session, subject, client, bound, scope, resource });
@@ -100,7 +103,7 @@ export async function requireReauthentication(
 /** @throws RescindError `session_ended` */
 async function requireOpen(tx: Transaction, { sid, sub }: { sid: string; sub: string }): Promise<Session> {
   const session = await tx.store.sessions.find(sid);
-  if (session?.sub === sub && !isOver(session, tx.now())) return session;
+  if (session?.sub === sub && !hasEnded(session, tx.now())) return session;
   throw new RescindError('session_ended');
 }
 

@@ -11,7 +11,7 @@ export interface OpaqueToken {
 }
 
 const SELECTOR_BYTES = 16;
-/** OWASP ASVS 5.0 section 11.5.1 wants 128 bits from a CSPRNG; twice that costs nothing. */
+/** OWASP ASVS 5.0 section 11.5.1 requires 128 bits from a CSPRNG; twice that costs nothing. */
 const VERIFIER_BYTES = 32;
 const FORM = /^([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})$/;
 
@@ -38,7 +38,7 @@ function isSameHash(one: Buffer, other: Buffer): boolean {
   return timingSafeEqual(one, other);
 }
 
-/** Enough to know a spent one again: nobody finds another text with these 128 bits. */
+/** Enough to recognize a used token: finding another text with these 128 bits is infeasible. */
 const DIGEST_BYTES = 16;
 
 /** What is kept of a refresh token that was spent. */
@@ -54,8 +54,8 @@ export function digestOfJti(jti: string): Buffer {
 const PURPOSE = 'rescind refresh successor';
 
 /**
- * Seals the verifier of the successor so that only who presents the predecessor can read it: a one-time pad, since a token
- * has one successor. That nobody changed it shows in its hash, which is kept beside it.
+ * Seals the verifier of the successor so that only the holder of the predecessor can read it: a one-time pad, since a token
+ * has one successor. The stored hash of the verifier detects a change of it.
  */
 function seal(predecessor: OpaqueToken, successor: OpaqueToken): Buffer {
   return xor(Buffer.from(successor.verifier, 'base64url'), padOf(predecessor));
@@ -66,7 +66,7 @@ function unseal(predecessor: OpaqueToken, selector: string, sealed: Buffer): Opa
 }
 
 /**
- * The verifier has 256 random bits, so a hash of it is as good as random to who does not know it. The words before it keep
+ * The verifier has 256 random bits, so its hash is unpredictable without it. The prefix keeps
  * that apart from the hash that is stored.
  */
 function padOf({ selector, verifier }: OpaqueToken): Buffer {
@@ -89,7 +89,7 @@ export function exchangeFor(presented: OpaqueToken, presentedHash: Buffer, grace
   return toNext(token, presentedHash, graceMs > 0 ? seal(presented, token) : null);
 }
 
-/** In place of one that nobody presented: it is refused, and used again after the grace it is taken for stolen. */
+/** Replaces a token that was not presented. The replaced one is refused; a use after the grace counts as theft. */
 export function replacementOf(selector: string, replacedHash: Buffer): NextToken {
   return toNext(createOpaqueToken(selector), replacedHash, null);
 }
@@ -109,7 +109,7 @@ export interface PresentedToken {
 }
 
 /** Compared with when there is no such selector, so that the answer takes as long. */
-const NOBODYS_HASH = hashVerifier('');
+const DUMMY_HASH = hashVerifier('');
 
 /** The token, if it is one of ours, spent or not. Half a token finds nothing and harms nothing. */
 export async function findPresented(
@@ -121,7 +121,7 @@ export async function findPresented(
   const { selector } = token;
   const session = (await sessions.findBySelector(selector)) ?? (await sessions.findByFormerSelector(selector));
   const hash = hashVerifier(token.verifier);
-  const isPresent = isSameHash(hash, session?.verifierHash ?? NOBODYS_HASH);
+  const isPresent = isSameHash(hash, session?.verifierHash ?? DUMMY_HASH);
   if (session === undefined) return undefined;
   if (isPresent) return { token, hash, session, state: 'present' };
   const isSpent = await sessions.isSpent(session.sid, digestOfVerifier(hash));
@@ -131,7 +131,7 @@ export async function findPresented(
 /** What a spent token may still get. */
 type Retry =
   | { readonly kind: 'successor'; readonly token: OpaqueToken }
-  /** It was replaced, not used: what took its place went to whoever proved who they are. */
+  /** It was replaced, not used: its replacement was returned to the re-authenticated caller. */
   | { readonly kind: 'replaced' }
   | { readonly kind: 'none' };
 
@@ -145,7 +145,7 @@ export function isWithinGrace(usedAt: EpochMillis, at: EpochMillis, graceMs: Dur
 
 /**
  * The answer to a refresh may have been lost: the last token before the present gets the same successor, within the grace,
- * while nobody has used that (or it would not be the last). The time runs from its first use, so it cannot be walked forward.
+ * while the successor is unused (or the token would not be the last). The time runs from its first use, so retries cannot extend it.
  */
 export function retryOf({ token, hash, session }: PresentedToken, graceMs: DurationMs, at: EpochMillis): Retry {
   const { formerHash, rotatedAt, sealed, selector } = session;

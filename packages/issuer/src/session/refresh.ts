@@ -3,7 +3,7 @@ import type { IssuerContext } from '../context.ts';
 import type { RefreshRequest, TokenAnswer } from '../issuer-sessions.ts';
 import type { Session } from '../store/sessions.ts';
 import type { Transaction } from '../transaction.ts';
-import { grantAccess, refusalOfEnded, requireGoingOn, termsOf } from './grant.ts';
+import { grantAccess, refusalOfEnded, requireContinuing, termsOf } from './grant.ts';
 import { answerAccess } from './mint.ts';
 import type { PresentedToken } from './refresh-token.ts';
 import { exchangeFor, findPresented, retryOf, toText } from './refresh-token.ts';
@@ -34,7 +34,7 @@ export async function refresh(
   if (retry?.kind === 'replaced') throw new RescindError('grant_invalid');
 
   const at = tx.mintTime();
-  const subject = await requireGoingOn(context, tx.store, session, at);
+  const subject = await requireContinuing(context, tx.store, session, at);
   const { resource } = request;
   const bound = session.scope;
   const granted = grantAccess(context, { session, subject, client, bound, scope: request.scope, resource });
@@ -56,7 +56,7 @@ export async function refresh(
   return { kind: kindOf(retry !== undefined, policy.rotation), answer };
 }
 
-/** One that may be used by who sent it, and the way it came. What is wrong here does no harm to the session. */
+/** The presented token, if this client may use it by this transfer. A refusal here does not change the session. */
 async function requirePresented(
   context: IssuerContext,
   tx: Transaction,

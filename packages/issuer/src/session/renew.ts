@@ -5,10 +5,10 @@ import type { IssuerContext } from '../context.ts';
 import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';
 import type { Session } from '../store/sessions.ts';
 import type { Transaction } from '../transaction.ts';
-import { fetchCutoffs } from '../verify.ts';
+import { fetchCutOffs } from '../verify.ts';
 import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
-import { grantAccess, requireGoingOn, termsOf } from './grant.ts';
+import { grantAccess, requireContinuing, termsOf } from './grant.ts';
 import { answerAccess } from './mint.ts';
 import { digestOfJti, isWithinGrace } from './refresh-token.ts';
 import type { Unsigned } from './signing.ts';
@@ -45,7 +45,7 @@ export async function renew(context: IssuerContext, tx: Transaction, request: Re
   }
   if (isSpent && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
 
-  const subject = await requireGoingOn(context, tx.store, session, now);
+  const subject = await requireContinuing(context, tx.store, session, now);
   const { scope: asked, resource } = request;
   requireNarrower(resource, [token.audience].flat());
   const bound = session.newestScope ?? session.scope;
@@ -56,7 +56,7 @@ export async function renew(context: IssuerContext, tx: Transaction, request: Re
     return { kind: 'early', asItIs: asItIs(token, half, granted.scope, now) };
   const at = tx.mintTime();
   const access = asked === undefined ? granted : grantAccess(context, { ...all, scope: asked });
-  if (!isSpent) await spend(tx, token, at);
+  if (!isSpent) await consume(tx, token, at);
   const grant = { session, subject, policy, ...access };
   const { token: next, rest } = await mintNext(context, tx, grant, isSpent, asked, at);
   return { kind: isSpent ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
@@ -66,8 +66,8 @@ export async function renew(context: IssuerContext, tx: Transaction, request: Re
 async function requireRenewable(context: IssuerContext, tx: Transaction, { accessToken, clientId }: RenewRequest) {
   const { header, payload, inexact } = verify(context, accessToken, tx.now());
   const token = { kid: header.kid, payload, inexact };
-  const verdict = judge(token, await fetchCutoffs(tx.store.revocations, token));
-  // Its session goes on when it is denied softly, unless it was this very token that was revoked.
+  const verdict = judge(token, await fetchCutOffs(tx.store.revocations, token));
+  // A softly denied token leaves its session open, unless this token itself was revoked.
   const isSoft = verdict.denied && verdict.why === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
   const { sid, jti, exp, aud, client_id: owner } = payload;
   const issued = issuedAt(payload);
@@ -111,7 +111,7 @@ function isRetry({ renewedJti, renewedAt }: Session, jti: string, graceMs: numbe
   return graceMs > 0 && renewedJti === jti && renewedAt !== null && isWithinGrace(renewedAt, at, graceMs);
 }
 
-async function spend({ store }: Transaction, { sid, jti }: Renewable, at: EpochMillis): Promise<void> {
+async function consume({ store }: Transaction, { sid, jti }: Renewable, at: EpochMillis): Promise<void> {
   // Somebody else was first: nothing of this transaction stays.
   const isFirst = await store.sessions.renew({ sid, presentedJti: jti, presentedDigest: digestOfJti(jti), at });
   if (!isFirst) throw new RescindError('grant_invalid');
@@ -126,7 +126,7 @@ function mintNext(
   at: EpochMillis,
 ) {
   const { newestJti, newestExp, newestScope } = grant.session;
-  // A retry gets the successor's name and end, so that it is the same token to whoever spends or revokes it.
+  // A retry gets the successor's jti and exp, so that a use or a revocation of either is one of both.
   const again = isRetried && newestJti !== null && newestExp !== null ? { jti: newestJti, expiresAt: newestExp } : null;
   const narrowedTo = asked ?? newestScope;
   return answerAccess(context, tx, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });

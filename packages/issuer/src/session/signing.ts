@@ -4,7 +4,7 @@ import type { AccessAnswer } from '../issuer-sessions.ts';
 import type { MintedToken } from './mint.ts';
 import { ACCESS_TOKEN_TYPE } from './mint.ts';
 
-/** An answer whose access token is decided, and wants its signature. */
+/** A token response whose access token is not signed yet. */
 export interface Unsigned<T extends AccessAnswer> {
   readonly token: MintedToken;
   readonly rest: Omit<T, 'access_token'>;
@@ -34,7 +34,7 @@ export function signNow<T extends AccessAnswer>({ token, rest }: Unsigned<T>): T
 /** Signs in threads. */
 export interface ThreadSigning {
   /**
-   * After the commit: what a token says, its time among it, was decided inside, so a cut-off that comes in between denies it.
+   * Signs after the commit. The transaction has set the claims, its time included, so a cut-off in between denies the token.
    * Nobody waits for the event loop meanwhile.
    */
   sign<T extends AccessAnswer>(unsigned: Unsigned<T>): Promise<T>;
@@ -43,14 +43,14 @@ export interface ThreadSigning {
 }
 
 /** Twice as many as libuv has threads: they never stand still for a commit. */
-const FEW = 8;
+const FEW_SIGNATURES = 8;
 
 export function createThreadSigning(): ThreadSigning {
   let left = 0;
   let waiting: (() => void)[] = [];
 
   function release(): void {
-    if (left > FEW) return;
+    if (left > FEW_SIGNATURES) return;
     for (const then of waiting) setImmediate(then);
     waiting = [];
   }

@@ -4,11 +4,11 @@ import { parseCompactJws } from '@rescind/token';
 import { DEFAULT_PAGE, sessionQuery } from '../call-options.ts';
 import type { IssuerContext } from '../context.ts';
 import type { IssuerSessions, RenameSession, SessionView } from '../issuer-sessions.ts';
-import type { ListPlace, Session } from '../store/sessions.ts';
+import type { ListPosition, Session } from '../store/sessions.ts';
 import type { Store } from '../store/store.ts';
 import type { Transaction } from '../transaction.ts';
 import { refuseDenied } from '../verify.ts';
-import { isOver } from './grant.ts';
+import { hasEnded } from './grant.ts';
 import { requireLabel } from './login.ts';
 import { findPresented } from './refresh-token.ts';
 
@@ -17,23 +17,22 @@ export function createSessionViews(
   tokenSessions: TokenSessions,
   now: () => EpochMillis,
 ): IssuerSessions {
-  const view = (session: Session | undefined) => session && toView(session);
   return {
     async list(query = {}) {
       const { sub, clientId, ended = false, currentSid, after, limit: size = DEFAULT_PAGE } = sessionQuery(query);
-      const place = after === undefined ? undefined : toPlace(after);
+      const position = after === undefined ? undefined : toPosition(after);
       // One more than a page: whether there is another.
-      const found = await sessions.list({ sub, clientId, ended, after: place, limit: size + 1, at: now() });
+      const found = await sessions.list({ sub, clientId, ended, after: position, limit: size + 1, at: now() });
       const items = found.slice(0, size).map((session) => toView(session, currentSid));
       const last = items.at(-1);
       return found.length > size && last !== undefined ? { items, next: toCursor(last) } : { items };
     },
-    find: async (sid) => view(await sessions.find(sid)),
-    findByAccessToken: async (accessToken) => view(await tokenSessions.byAccessToken(accessToken)),
-    findByRefreshToken: async (refreshToken) => view(await tokenSessions.byRefreshToken(refreshToken)),
+    find: async (sid) => toView(await sessions.find(sid)),
+    findByAccessToken: async (accessToken) => toView(await tokenSessions.byAccessToken(accessToken)),
+    findByRefreshToken: async (refreshToken) => toView(await tokenSessions.byRefreshToken(refreshToken)),
     async isOpen(sid) {
       const session = await sessions.find(sid);
-      return session !== undefined && !isOver(session, now());
+      return session !== undefined && !hasEnded(session, now());
     },
   };
 }
@@ -47,12 +46,15 @@ export async function renameSession(
   const { sessions } = tx.store;
   requireLabel('deviceName', deviceName);
   const session = await sessions.find(sid);
-  if (session?.sub !== sub || isOver(session, tx.now())) return undefined;
+  if (session?.sub !== sub || hasEnded(session, tx.now())) return undefined;
   await sessions.rename(sid, deviceName);
   return toView({ ...session, deviceName });
 }
 
-function toView(session: Session, currentSid?: string): SessionView {
+function toView(session: Session, currentSid?: string): SessionView;
+function toView(session: Session | undefined): SessionView | undefined;
+function toView(session: Session | undefined, currentSid?: string): SessionView | undefined {
+  if (session === undefined) return undefined;
   const { address, userAgent } = session;
   return {
     sid: session.sid,
@@ -86,7 +88,7 @@ function toCursor({ createdAt, sid }: SessionView): string {
   return `${createdAt}.${sid}`;
 }
 
-function toPlace(after: string): ListPlace {
+function toPosition(after: string): ListPosition {
   const [, createdAt, sid] = CURSOR.exec(after) ?? [];
   if (createdAt === undefined || sid === undefined) throw new RescindError('request_invalid', { detail: 'after' });
   return { createdAt: Number(createdAt), sid };

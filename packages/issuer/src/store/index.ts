@@ -1,11 +1,11 @@
 export type { ClientAuthMethod, RegisteredClient, SessionPolicy, TokenStorage } from '../issuer-clients.ts';
 export type { KeyPurpose, KeyState } from '../issuer-keys.ts';
 export type {
+  ClosingEvent as LastWord,
+  ClosingEvents as LastWords,
   CommittedLog,
-  CutoffsFound,
+  CutOffsFound as CutoffsFound,
   EventText,
-  LastWord,
-  LastWords,
   LogIdentity,
   Meta,
   MetaReads,
@@ -19,7 +19,7 @@ export type {
   StoredTimes,
 } from './log.ts';
 export type {
-  ListPlace,
+  ListPosition as ListPlace,
   Minted,
   NewSession,
   Proof,

@@ -14,7 +14,7 @@ export interface LogIdentity {
 
 /** What the issuer must never forget. */
 export interface MetaReads {
-  /** No time that the issuer's clock tells is earlier, across restarts. 0 at first. */
+  /** The issuer's clock never returns an earlier time, across restarts. 0 at first. */
   clockFloor(): Promise<EpochMillis>;
   /** The `iss` of the tokens; null before the first start. */
   issuer(): Promise<string | null>;
@@ -66,7 +66,7 @@ export interface OutboxRow extends EventText {
 /** All of them read rows of the present epoch, that of `Meta.openEpoch`, and no others. */
 export interface OutboxReads {
   /** The row with the lowest seq. */
-  bottom(): Promise<OutboxRow | undefined>;
+  lowest(): Promise<OutboxRow | undefined>;
   /** Rows that still deny at `at`, in order: the first `limit` above `after`. */
   liveAfter(at: EpochMillis, after: number, limit: number): Promise<OutboxRow[]>;
   /** The lowest seq that still denies at `at`. */
@@ -87,17 +87,17 @@ export interface Outbox extends OutboxReads {
 }
 
 /** Which cut-offs of an issuer may be about a token. */
-export interface CutoffsFound {
+export interface CutOffsFound {
   /** The names of claims that some cut-off of this issuer is about. */
   readonly names: readonly string[];
-  /** The cut-offs by one of the values asked for. */
+  /** The cut-offs by one of the requested values. */
   readonly rows: readonly CutOffRow[];
 }
 
 /** The issuer's own cut-offs: they commit in the transaction of the logout, so its answer and its view never differ. */
 export interface RevocationReads {
   /** @param values by the name of a claim: the values that a token has in it */
-  about(iss: string, values: (claim: string) => readonly string[]): Promise<CutoffsFound>;
+  about(iss: string, values: (claim: string) => readonly string[]): Promise<CutOffsFound>;
   row(iss: string, claim: string, value: string): Promise<CutOffRow | undefined>;
 }
 
@@ -108,7 +108,7 @@ export interface Revocations extends RevocationReads {
   prune(before: EpochMillis): Promise<number>;
 }
 
-/** Every other issuer about whose tokens the log ever said anything, also when its rows have been removed. */
+/** Every other issuer whose tokens the log ever cut off, also when its rows have been removed. */
 export interface OtherIssuerReads {
   all(): Promise<readonly string[]>;
 }
@@ -127,26 +127,26 @@ export interface StoredTimes {
   ): Promise<readonly { readonly claim: SessionClaim; readonly value: string }[]>;
   /**
    * Makes every stored time that is later than `at` that time. A deadline is moved by as much as the time that it was counted
-   * from. A use of a token that is later is forgotten: nobody may retry it.
+   * from. A later use of a token is deleted: it cannot be retried.
    * @param eventKeysUntil the latest end of the publication of a former event key
    */
   lower(at: EpochMillis, eventKeysUntil: EpochMillis): Promise<void>;
 }
 
 /** The last event of an epoch whose key was revoked. */
-export interface LastWord {
+export interface ClosingEvent {
   readonly epoch: string;
   readonly jws: string;
 }
 
-/** Kept outside the outbox, which an epoch begins anew. */
-export interface LastWords {
-  add(word: LastWord): Promise<void>;
+/** Stored outside the outbox, which each epoch empties. */
+export interface ClosingEvents {
+  add(word: ClosingEvent): Promise<void>;
   markSent(epoch: string): Promise<void>;
 }
 
 /**
- * The log as it is committed, for those who carry it on: heartbeats, streams, the relay, health. Synchronous, and never in an open
+ * The log as it is committed, for heartbeats, streams, the relay and health. Synchronous, and never in an open
  * transaction: on one machine a connection of its own answers from memory or the page cache.
  */
 export interface CommittedLog {
@@ -155,7 +155,7 @@ export interface CommittedLog {
   /** The id of the event with this seq, as far as its row is there. */
   idAt(seq: number): string | undefined;
   /** The row with the lowest seq. */
-  bottom(): OutboxRow | undefined;
+  lowest(): OutboxRow | undefined;
   /** The kid of the event key that signs. */
   eventKid(): string | undefined;
   /** The epoch in which the clock was last set; null: never. */
@@ -163,7 +163,7 @@ export interface CommittedLog {
   greatestExp(): EpochMillis;
   /** The greatest seq of this epoch that the publisher has acknowledged; lags, since duplicates are harmless. */
   sentSeq(epoch: string): number;
-  lastWord(epoch: string): string | undefined;
+  closingEvent(epoch: string): string | undefined;
   /** Those that no publisher has acknowledged yet, oldest first. */
-  unsentLastWords(): readonly LastWord[];
+  unsentClosingEvents(): readonly ClosingEvent[];
 }

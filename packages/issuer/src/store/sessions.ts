@@ -8,7 +8,7 @@ export interface Session {
   readonly clientId: string;
   /** Null: the client's audiences that share their tokens, as they are. */
   readonly audience: string | readonly string[] | null;
-  /** What was asked at the login; null: all the subject may have. */
+  /** The scope requested at the login; null: all that the subject may have. */
   readonly scope: string | null;
   readonly deviceName: string | null;
   readonly deviceId: string | null;
@@ -102,7 +102,7 @@ export interface Proof {
 export type SessionClaim = 'sid' | 'sub' | 'client_id' | 'iss';
 
 /** A place in a list: the newest first. */
-export interface ListPlace {
+export interface ListPosition {
   readonly createdAt: EpochMillis;
   readonly sid: string;
 }
@@ -112,13 +112,13 @@ export interface SessionsAsked {
   readonly clientId: string | undefined;
   readonly ended: boolean;
   /** Only those after this. */
-  readonly after: ListPlace | undefined;
+  readonly after: ListPosition | undefined;
   readonly limit: number;
   readonly at: EpochMillis;
 }
 
 /**
- * Live is a session that can go on, or that is past its deadlines and may have left tokens that somebody accepts:
+ * A session is live if it can continue, or if it is past its deadlines and may have left tokens that readers accept:
  * `endedAt` null, and either both deadlines after `at`, or the greatest `exp` minted for it after `at` - CLOCK_TOLERANCE_MS.
  */
 export interface SessionReads {
@@ -131,7 +131,7 @@ export interface SessionReads {
   /** The live sids of a subject, but for one, in order. */
   liveSids(sub: string, exceptSid: string | null, at: EpochMillis): Promise<string[]>;
   /** Those that are kept, ended ones too, and have had a token: at most `most`, in the order of their sids. */
-  keptSids(claim: SessionClaim, value: string, most: number): Promise<string[]>;
+  listSids(claim: SessionClaim, value: string, most: number): Promise<string[]>;
   /** How many live sessions `end` would end, and of how many subjects they are. */
   count(
     claim: SessionClaim,
@@ -149,13 +149,13 @@ export interface SessionReads {
 export interface Sessions extends SessionReads {
   /** `greatestExp` of a new session is its `createdAt`. */
   insert(session: NewSession): Promise<void>;
-  /** The one write that decides who rotates, with the digest of what was spent: false when somebody else was first. */
+  /** Rotates by one conditional write, and stores the digest of the used token; false: another use was first. */
   rotate(minted: Minted, rotation: Rotation): Promise<boolean>;
-  /** The one write that decides who renews, with the digest of what was spent: false when somebody else was first. */
+  /** Renews by one conditional write, and stores the digest of the used token; false: another use was first. */
   renew(renewal: Renewal): Promise<boolean>;
   /** Leaves in the session what was minted. Raises the greatest `exp` of the session and of the store (`Meta.greatestExp`); so does `rotate`. */
   mint(minted: Minted): Promise<void>;
-  /** The person has proved again who they are. Clears `reauthenticationReason`. */
+  /** Records a re-authentication. Clears `reauthenticationReason`. */
   prove(proof: Proof): Promise<void>;
   setCredentialVersion(sid: string, version: number): Promise<void>;
   rename(sid: string, deviceName: string): Promise<void>;

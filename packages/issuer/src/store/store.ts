@@ -3,8 +3,8 @@ import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
 import type {
+  ClosingEvents,
   CommittedLog,
-  LastWords,
   Meta,
   MetaReads,
   OtherIssuerReads,
@@ -56,7 +56,7 @@ export interface StoreTransaction<Sql = unknown> extends StoreReads {
   readonly clients: Clients;
   readonly revocations: Revocations;
   readonly outbox: Outbox;
-  readonly lastWords: LastWords;
+  readonly closingEvents: ClosingEvents;
   readonly otherIssuers: OtherIssuers;
   readonly storedTimes: StoredTimes;
   /** The host's rows. */
@@ -65,10 +65,10 @@ export interface StoreTransaction<Sql = unknown> extends StoreReads {
    * When `work` rejects, what it wrote is undone, this rejects with the same error, and the rest of the transaction stays. When this
    * fails by itself, the transaction is rolled back.
    */
-  apart<T>(work: () => Promise<T>): Promise<T>;
+  savepoint<T>(work: () => Promise<T>): Promise<T>;
 }
 
-/** A store that the issuer holds open. docs/issuer-store.md says what each operation does; `storeContract` tries it. */
+/** A store that the issuer holds open. docs/issuer-store.md describes each operation; `storeContract` tests it. */
 export interface Store<Sql = unknown> {
   /** Reads of what is committed, never of an open transaction; each is a snapshot of its own. */
   readonly read: StoreReads & { readonly sql: Sql };
@@ -83,7 +83,7 @@ export interface Store<Sql = unknown> {
   /** Keeps the store's own files within bounds. Called every second. Never throws. */
   maintain(): void;
   /** What health reports of the store; absent: nothing is wrong. */
-  excess(): Readonly<Record<string, string | number>> | undefined;
+  overLimit(): Readonly<Record<string, string | number>> | undefined;
   /** Waits for the transaction that runs. After it every call rejects or throws. */
   close(): Promise<void>;
 }
@@ -114,7 +114,7 @@ export interface KeyRow {
   readonly retiresAt: EpochMillis | null;
 }
 
-/** What the store knows of the keys; the keys themselves are files elsewhere. */
+/** The states of the keys; the keys themselves are files elsewhere. */
 export interface KeyReads {
   find(kid: string): Promise<KeyRow | undefined>;
   /** The kid of the one that signs. */
@@ -148,7 +148,7 @@ export const TRANSACTION_OVER = 'the transaction is over: its work must not go o
 
 /**
  * The same transaction as its work is given it: the methods of its tables reject after its end, when another one may be open, and each
- * of their errors is reported. `sql` and `apart` stay as they are. For whoever writes a store.
+ * of their errors is reported. `sql` and `savepoint` stay as they are. For implementations of a store.
  */
 export function watchTransaction<Sql>(
   tx: StoreTransaction<Sql>,

@@ -1,4 +1,4 @@
-import type { Client, ClientDirectory, CutoffRequest, Issuer, RegisteredClient } from '@rescind/issuer';
+import type { Client, CutOffRequest, Issuer, RegisteredClient } from '@rescind/issuer';
 import type { Clock } from '@rescind/revocation';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
@@ -40,8 +40,10 @@ interface AudienceOperationsOptions {
 /** Audiences of services: what a client may ask for by `resource` (RFC 8707), and what `aud` may be. */
 export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
   const { issuer, desk, services, configuredClients, recent, requireNoneGreater, clock } = options;
-  const naming = async (audience: string, { clients }: { readonly clients: ClientDirectory } = issuer) =>
-    (await clients.list()).filter((client) => client.audience?.includes(audience));
+  const naming = async (
+    audience: string,
+    { clients }: { readonly clients: Pick<Issuer['clients'], 'find' | 'list'> } = issuer,
+  ) => (await clients.list()).filter((client) => client.audience?.includes(audience));
   const toView = async (audience: string) => {
     const found = services.find(audience);
     if (found === undefined) throw new RescindError('not_found');
@@ -131,7 +133,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       async act({ params: { audience }, body, query: { dryRun = 'false' }, administrator, written }) {
         const { configured, registered, clients: names } = await toView(audience);
         if (!registered) throw refused('client_state', 'AUDIENCE names it: change the configuration');
-        const cutoff: CutoffRequest = { claim: 'aud', value: audience, reason: 'audience_removed' };
+        const cutoff: CutOffRequest = { claim: 'aud', value: audience, reason: 'audience_removed' };
         if (dryRun !== 'false') return new NotDone(await issuer.preview(cutoff));
         if (configured) {
           recent(administrator);

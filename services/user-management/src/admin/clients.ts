@@ -1,11 +1,4 @@
-import type {
-  Client,
-  ClientDirectory,
-  CutoffRequest,
-  Issuer,
-  IssuerTransaction,
-  RegisteredClient,
-} from '@rescind/issuer';
+import type { Client, CutOffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
@@ -47,13 +40,13 @@ export function clientOperations(
   audiences: () => readonly string[],
 ): Operation[] {
   /** Of what concerns every token of a client. */
-  const requireMayCutOff = async (by: Confirmed, cutoff: CutoffRequest): Promise<void> => {
+  const requireMayCutOff = async (by: Confirmed, cutoff: CutOffRequest): Promise<void> => {
     await requireNoneGreater(by.administrator, [cutoff]);
     requireConfirmed(by, recent);
   };
   const found = async (
     name: string,
-    { clients }: { readonly clients: ClientDirectory } = issuer,
+    { clients }: { readonly clients: Pick<Issuer['clients'], 'find' | 'list'> } = issuer,
   ): Promise<RegisteredClient> => {
     const client = await clients.find(name);
     if (client === undefined) throw new RescindError('client_unknown');
@@ -259,7 +252,7 @@ function requireKnown(asked: readonly string[], known: readonly string[]): void 
 }
 
 /** Every token of the client dies, every session ends. */
-const wholly = (value: string, word: string): CutoffRequest => ({ claim: 'client_id', value, reason: word });
+const wholly = (value: string, word: string): CutOffRequest => ({ claim: 'client_id', value, reason: word });
 
 /** What cannot be a client is a mistake of whoever sent it. Every other error is ours. */
 async function asked<T>(work: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import type { KeyRotation } from '@rescind/issuer';
+import type { IssuerOptions } from '@rescind/issuer';
 import type { DurationMs } from '@rescind/revocation';
 import type { ConfigurationProblem } from '@rescind/service/configuration';
 import { setting } from '@rescind/service/configuration';
@@ -33,7 +33,7 @@ export const keySettings = {
 
 type KeyConfiguration = { readonly [Name in keyof typeof keySettings]: z.output<(typeof keySettings)[Name]> };
 
-export function toKeyRotation(configuration: KeyConfiguration): Required<KeyRotation> {
+export function toKeyRotation(configuration: KeyConfiguration): Required<NonNullable<IssuerOptions['keyRotation']>> {
   return {
     algorithm: configuration.ACCESS_TOKEN_ALGORITHM,
     everyMs: configuration.KEY_ROTATION_INTERVAL,

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { CutoffRequest, Issuer } from '@rescind/issuer';
+import type { CutOffRequest, Issuer } from '@rescind/issuer';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
@@ -69,7 +69,7 @@ export function isNarrowed(before: Bounds, now: Bounds): boolean {
 }
 
 /** Tokens of a client die, its sessions go on. */
-export const narrowing = (value: string): CutoffRequest => ({
+export const narrowing = (value: string): CutOffRequest => ({
   claim: 'client_id',
   value,
   endsSession: false,

@@ -64,7 +64,7 @@ const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = 
     'sessions.insert leaves nothing of a transaction, or of work run apart, that rejects',
   ],
   'leaves what work run apart has written': [
-    bendTables(() => ({ apart: (work) => work() })),
+    bendTables(() => ({ savepoint: (work) => work() })),
     'sessions.insert leaves nothing of a transaction, or of work run apart, that rejects',
   ],
   'runs a transaction inside of another': [

@@ -57,7 +57,7 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
           async () => sessions.rename('s-1', 'late'),
           async () => rename('s-1', 'late'),
           async () => otherIssuers.add('https://late.example'),
-          async () => tx.apart(() => sessions.rename('s-1', 'late')),
+          async () => tx.savepoint(() => sessions.rename('s-1', 'late')),
           async () => tested.writeHostRow(tx.sql, 'late'),
         );
       });
@@ -80,7 +80,7 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
       await assert.rejects(failing, /of the work/);
       await store.transaction(async (tx) => {
         await outcomeOf(() =>
-          tx.apart(async () => {
+          tx.savepoint(async () => {
             await tested.writeHostRow(tx.sql, 'undone');
             throw new Error('of the work');
           }),
@@ -171,7 +171,7 @@ export function transactionCases<Sql>(): Readonly<Record<string, Case<Sql>>> {
     async 'maintain and excess may be called at any time'(tested) {
       const store = await openFilled(tested);
       store.maintain();
-      assert.equal(store.excess(), undefined);
+      assert.equal(store.overLimit(), undefined);
       await store.transaction(async () => store.maintain());
     },
   };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import type { RegisteredClient } from '../../issuer-clients.ts';
-import type { LastWord, LogIdentity, OutboxRow } from '../../store/log.ts';
+import type { ClosingEvent, LogIdentity, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 import type { KeyRow, Store, StoreReads } from '../../store/store.ts';
 
@@ -30,8 +30,8 @@ interface Rows {
 /** All of it, with what only the committed log shows. */
 export interface Dump extends Rows {
   readonly sentSeq: number;
-  readonly lastWords: Readonly<Record<string, string>>;
-  readonly unsent: readonly LastWord[];
+  readonly closingEvents: Readonly<Record<string, string>>;
+  readonly unsent: readonly ClosingEvent[];
 }
 
 export const LIVE_BY_EXP = EXP + 59_999;
@@ -93,14 +93,14 @@ export async function dumpOf({ read, log }: Store): Promise<Dump> {
     log.read(0, 100),
     outbox.map(({ seq, type, jws }) => ({ seq, type, jws })),
   );
-  assert.deepEqual(log.bottom(), await read.outbox.bottom());
+  assert.deepEqual(log.lowest(), await read.outbox.lowest());
   for (const { seq, jti } of outbox) assert.equal(log.idAt(seq), jti);
-  const words = EPOCHS.map((epoch) => [epoch, log.lastWord(epoch)] as const).filter(([, jws]) => jws !== undefined);
+  const words = EPOCHS.map((epoch) => [epoch, log.closingEvent(epoch)] as const).filter(([, jws]) => jws !== undefined);
   return {
     ...rows,
     sentSeq: log.sentSeq(EPOCH),
-    lastWords: Object.fromEntries(words) as Record<string, string>,
-    unsent: log.unsentLastWords(),
+    closingEvents: Object.fromEntries(words) as Record<string, string>,
+    unsent: log.unsentClosingEvents(),
   };
 }
 
@@ -113,6 +113,6 @@ const plain = (rows: object): unknown =>
   JSON.parse(JSON.stringify(rows, (_, value) => (value === undefined ? '(none)' : value)));
 
 /** What the reads show, without what only the committed log does. */
-export function toRows({ sentSeq: _, lastWords: __, unsent: ___, ...rows }: Dump): Rows {
+export function toRows({ sentSeq: _, closingEvents: __, unsent: ___, ...rows }: Dump): Rows {
   return rows;
 }

@@ -7,10 +7,10 @@ import { REJECTS } from './operation.ts';
 import type { Outcome, TestedStore } from './tested-store.ts';
 import { openFilled, openTwo, outcomeOf, whenFree } from './tested-store.ts';
 
-type Law = (tested: TestedStore, operation: Operation) => Promise<void>;
+type Invariant = (tested: TestedStore, operation: Operation) => Promise<void>;
 
 /** What holds for each operation that writes, whatever it is. */
-export const LAWS: Readonly<Record<string, Law>> = {
+export const LAWS: Readonly<Record<string, Invariant>> = {
   'writes what it says and nothing else, and nobody sees it before the commit': writesWhatItSays,
   'leaves nothing of a transaction, or of work run apart, that rejects': leavesNothing,
   'leaves all or nothing when any of its statements fails': survivesFailures,
@@ -71,11 +71,11 @@ async function leavesNothing(tested: TestedStore, operation: Operation): Promise
   assertSame(await dumpOf(store), before, 'after the rollback');
   await store.transaction(async (tx) => {
     await tx.otherIssuers.add('https://before.example');
-    const apart = tx.apart(async () => {
+    const savepoint = tx.savepoint(async () => {
       await operation.run(tx);
       throw ROLLBACK;
     });
-    await assert.rejects(apart, firstOf(operation) === REJECTS ? undefined : ROLLBACK);
+    await assert.rejects(savepoint, firstOf(operation) === REJECTS ? undefined : ROLLBACK);
     await tx.otherIssuers.add('https://behind.example');
   });
   const otherIssuers = [...before.otherIssuers, 'https://before.example', 'https://behind.example'].sort();
@@ -121,11 +121,11 @@ async function failApart(
   const outcome = await outcomeOf(() =>
     store.transaction(async (tx) => {
       const failing = tested.failStatement(number);
-      const apart = await outcomeOf(() => tx.apart(() => operation.run(tx)));
+      const savepoint = await outcomeOf(() => tx.savepoint(() => operation.run(tx)));
       failing.stop();
-      assert.ok('error' in apart || !failing.hasFailed(), `statement ${number} fails, and apart does not reject`);
+      assert.ok('error' in savepoint || !failing.hasFailed(), `statement ${number} fails, and apart does not reject`);
       // To be repeated from the same rows.
-      if (!('error' in apart)) throw ROLLBACK;
+      if (!('error' in savepoint)) throw ROLLBACK;
     }),
   );
   if ('error' in outcome && outcome.error instanceof assert.AssertionError) throw outcome.error;

@@ -53,7 +53,7 @@ export async function keepsMintingOrder(tested: TestedStore): Promise<void> {
   await fc.assert(property, { numRuns: RUNS });
 }
 
-interface Play {
+interface Scenario {
   readonly stores: readonly Store[];
   readonly steps: readonly Step[];
   readonly sub: string;
@@ -62,7 +62,7 @@ interface Play {
   readonly scheduler: Pick<fc.Scheduler, 'waitFor'>;
 }
 
-async function play({ stores, steps, sub, pause, scheduler }: Play): Promise<void> {
+async function play({ stores, steps, sub, pause, scheduler }: Scenario): Promise<void> {
   const [first] = stores as [Store];
   const start = await first.read.meta.clockFloor();
   const committed: Committed[] = [];
@@ -111,7 +111,7 @@ async function moveHead({ meta }: StoreTransaction): Promise<number> {
   return position;
 }
 
-interface Performing {
+interface OperationInput {
   readonly kind: Step['kind'];
   readonly at: EpochMillis;
   readonly position: number;
@@ -121,7 +121,7 @@ interface Performing {
   readonly token: string;
 }
 
-async function perform(tx: StoreTransaction, performing: Performing): Promise<Committed | undefined> {
+async function perform(tx: StoreTransaction, performing: OperationInput): Promise<Committed | undefined> {
   const { kind, at, position, sub, sid, token } = performing;
   if (kind === 'cut off') {
     // Nothing that is minted later has this time.

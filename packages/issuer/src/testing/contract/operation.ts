@@ -19,7 +19,7 @@ export interface Operation {
   changes(before: Dump): Partial<Dump>;
 }
 
-type Tables = Omit<StoreTransaction, 'sql' | 'apart'>;
+type Tables = Omit<StoreTransaction, 'sql' | 'savepoint'>;
 type ReadsOf<T extends keyof Tables> = T extends keyof StoreReads ? keyof StoreReads[T] : 'softBeyond';
 type WriteNames<T extends keyof Tables> = T extends keyof Tables
   ? `${T}.${Exclude<keyof Tables[T], ReadsOf<T>> & string}`

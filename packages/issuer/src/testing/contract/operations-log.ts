@@ -12,7 +12,9 @@ const unchanged = () => ({});
 const BEFORE = '0000000000-before';
 const identity = { epoch: EPOCH, head: 4, last: 'id-4', floor: 1 };
 
-export const logOperations: Writes<'meta' | 'outbox' | 'lastWords' | 'revocations' | 'otherIssuers' | 'storedTimes'> = {
+export const logOperations: Writes<
+  'meta' | 'outbox' | 'closingEvents' | 'revocations' | 'otherIssuers' | 'storedTimes'
+> = {
   'meta.raiseClockFloor': [
     { run: (tx) => tx.meta.raiseClockFloor(START + 99), changes: (before) => meta(before, { clockFloor: START + 99 }) },
     { when: 'to an earlier time', run: (tx) => tx.meta.raiseClockFloor(START), changes: unchanged },
@@ -92,21 +94,21 @@ export const logOperations: Writes<'meta' | 'outbox' | 'lastWords' | 'revocation
       await tx.outbox.deleteOtherEpochs();
       // What was deleted is not there when its epoch opens.
       await tx.meta.openEpoch(NEXT_EPOCH);
-      const bottom = await tx.outbox.bottom();
+      const bottom = await tx.outbox.lowest();
       await tx.meta.openEpoch(EPOCH);
       await tx.meta.moveHead(identity.head, identity.last);
       return bottom;
     },
     changes: unchanged,
   },
-  'lastWords.add': {
-    run: (tx) => tx.lastWords.add({ epoch: EPOCH, jws: 'word' }),
-    changes: ({ lastWords, unsent }) => ({
-      lastWords: { ...lastWords, [EPOCH]: 'word' },
+  'closingEvents.add': {
+    run: (tx) => tx.closingEvents.add({ epoch: EPOCH, jws: 'word' }),
+    changes: ({ closingEvents, unsent }) => ({
+      closingEvents: { ...closingEvents, [EPOCH]: 'word' },
       unsent: [...unsent, { epoch: EPOCH, jws: 'word' }],
     }),
   },
-  'lastWords.markSent': { run: (tx) => tx.lastWords.markSent(BEFORE), changes: () => ({ unsent: [] }) },
+  'closingEvents.markSent': { run: (tx) => tx.closingEvents.markSent(BEFORE), changes: () => ({ unsent: [] }) },
   'revocations.merge': [
     {
       when: 'the first of its value',

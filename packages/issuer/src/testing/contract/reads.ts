@@ -34,8 +34,8 @@ const CHECKS: Readonly<Record<string, Check>> = {
     assert.deepEqual(await live('', 10), ['s-1', 's-3']);
     assert.deepEqual(await live('', 1), ['s-1']);
     assert.deepEqual(await live('s-1', 10), ['s-3']);
-    assert.deepEqual(await sessions.keptSids('client_id', 'web', 10), ['s-1', 's-3', 's-4']);
-    assert.deepEqual(await sessions.keptSids('iss', ISSUER, 2), ['s-1', 's-2']);
+    assert.deepEqual(await sessions.listSids('client_id', 'web', 10), ['s-1', 's-3', 's-4']);
+    assert.deepEqual(await sessions.listSids('iss', ISSUER, 2), ['s-1', 's-2']);
   },
 
   async 'sessions are listed newest first, page by page'({ sessions }) {
@@ -56,7 +56,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   async 'the outbox has the events of the present epoch, in order'({ outbox }) {
     const seqs = (rows: readonly { readonly seq: number }[]) => rows.map(({ seq }) => seq);
     const bottom = event(1, 'txn-a', { expiresAt: START + 1_000 });
-    assertSame((await outbox.bottom()) ?? {}, bottom, 'the bottom');
+    assertSame((await outbox.lowest()) ?? {}, bottom, 'the bottom');
     assert.deepEqual(seqs(await outbox.liveAfter(START, 0, 10)), [1, 2, 3, 4]);
     assert.deepEqual(seqs(await outbox.liveAfter(START + 1_000, 0, 10)), [2, 3, 4]);
     assert.deepEqual(seqs(await outbox.liveAfter(START + 1_000, 2, 10)), [3, 4]);
@@ -109,13 +109,13 @@ async function readEmpty(tested: TestedStore): Promise<void> {
   assert.equal(await read.keys.active('token'), undefined);
   assert.deepEqual(await read.clients.all(), []);
   assert.deepEqual(await read.otherIssuers.all(), []);
-  assert.equal(await read.outbox.bottom(), undefined);
+  assert.equal(await read.outbox.lowest(), undefined);
   assert.equal(log.identity(), undefined);
   assert.deepEqual(log.read(0, 10), []);
-  assert.equal(log.bottom(), undefined);
+  assert.equal(log.lowest(), undefined);
   assert.equal(log.eventKid(), undefined);
   assert.equal(log.sentSeq(EPOCH), 0);
-  assert.deepEqual(log.unsentLastWords(), []);
+  assert.deepEqual(log.unsentClosingEvents(), []);
 }
 
 /** The log in pages, and of no other epoch. */

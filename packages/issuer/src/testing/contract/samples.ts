@@ -83,7 +83,7 @@ export function event(seq: number, txn: string, more: Partial<OutboxRow> = {}): 
 
 /** What every case begins with. */
 export async function fill(tx: StoreTransaction): Promise<void> {
-  const { meta, keys, sessions, clients, revocations, outbox, lastWords, otherIssuers } = tx;
+  const { meta, keys, sessions, clients, revocations, outbox, closingEvents, otherIssuers } = tx;
   await meta.setIssuer(ISSUER);
   await meta.openEpoch(EPOCH);
   await meta.raiseClockFloor(START + 30);
@@ -112,5 +112,5 @@ export async function fill(tx: StoreTransaction): Promise<void> {
   await outbox.append(event(4, 'txn-c'));
   await meta.moveHead(4, 'id-4');
   await meta.setSentSeq(EPOCH, 2);
-  await lastWords.add({ epoch: '0000000000-before', jws: 'last' });
+  await closingEvents.add({ epoch: '0000000000-before', jws: 'last' });
 }

@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import type { CommittedLog, LastWords, LogIdentity, Meta, Outbox, OutboxRow } from '../../store/log.ts';
+import type { ClosingEvents, CommittedLog, LogIdentity, Meta, Outbox, OutboxRow } from '../../store/log.ts';
 import type { Access, MetaRow, State } from './state.ts';
 import { ascending, keyOf } from './state.ts';
 
@@ -43,7 +43,7 @@ export function createMeta({ state, draft }: Access): Meta {
 export function createOutbox({ state, draft }: Access): Outbox {
   const live = (at: EpochMillis) => rowsOf(state()).filter(({ expiresAt }) => expiresAt > at);
   return {
-    bottom: async () => rowsOf(state()).at(0),
+    lowest: async () => rowsOf(state()).at(0),
     async liveAfter(at, after, limit) {
       const rows = live(at).filter(({ seq }) => seq > after);
       return rows.slice(0, limit);
@@ -70,7 +70,7 @@ export function createOutbox({ state, draft }: Access): Outbox {
   };
 }
 
-export function createLastWords({ state, draft }: Access): LastWords {
+export function createLastWords({ state, draft }: Access): ClosingEvents {
   return {
     async add(word) {
       draft().lastWords.set(word.epoch, { ...word, isSent: false });
@@ -91,14 +91,14 @@ export function createCommittedLog(state: () => State): CommittedLog {
       return rows.slice(0, limit).map(({ seq, type, jws }) => ({ seq, type, jws }));
     },
     idAt: (seq) => rowAt(state(), seq)?.jti,
-    bottom: () => rowsOf(state()).at(0),
+    lowest: () => rowsOf(state()).at(0),
     eventKid: () =>
       [...state().keys.values()].find(({ purpose, state: its }) => purpose === 'event' && its === 'active')?.kid,
     timeSince: () => state().meta.timeSince,
     greatestExp: () => state().meta.greatestExp,
     sentSeq: (epoch) => (state().meta.sentEpoch === epoch ? state().meta.sentSeq : 0),
-    lastWord: (epoch) => state().lastWords.get(epoch)?.jws,
-    unsentLastWords() {
+    closingEvent: (epoch) => state().lastWords.get(epoch)?.jws,
+    unsentClosingEvents() {
       const unsent = [...state().lastWords.values()].filter(({ isSent }) => !isSent);
       return unsent.sort((a, b) => ascending(a.epoch, b.epoch)).map(({ epoch, jws }) => ({ epoch, jws }));
     },

@@ -35,7 +35,7 @@ export function createSessions({ state, draft }: Access): Sessions {
     async liveSids(sub, exceptSid, at) {
       return live('sub', sub, at).flatMap(({ sid }) => (sid === exceptSid ? [] : [sid]));
     },
-    async keptSids(claim, value, most) {
+    async listSids(claim, value, most) {
       const rows = of(claim, value).filter(({ greatestExp }) => greatestExp > 0);
       return rows.slice(0, most).map(({ sid }) => sid);
     },

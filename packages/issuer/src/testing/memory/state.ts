@@ -1,6 +1,6 @@
 import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import type { RegisteredClient } from '../../issuer-clients.ts';
-import type { LastWord, OutboxRow } from '../../store/log.ts';
+import type { ClosingEvent, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 import type { KeyRow } from '../../store/store.ts';
 
@@ -36,7 +36,7 @@ export interface State {
   readonly cutoffs: Map<string, CutOffRow>;
   /** By `keyOf(epoch, seq)`. */
   readonly outbox: Map<string, OutboxRow>;
-  readonly lastWords: Map<string, LastWord & { readonly isSent: boolean }>;
+  readonly lastWords: Map<string, ClosingEvent & { readonly isSent: boolean }>;
   readonly otherIssuers: Set<string>;
   readonly hostRows: Map<string, unknown>;
 }

@@ -99,7 +99,7 @@ export function memoryStore(given: MemoryStoreOptions = {}): MemoryStore {
     const tx: StoreTransaction<MemoryRows> = {
       ...createTables({ state: () => open.state, draft: () => draftOf(open) }),
       sql,
-      async apart(work) {
+      async savepoint(work) {
         if (!open.isOpen) throw new Error(TRANSACTION_OVER);
         const before = { state: copyState(open.state), failure: open.failure };
         try {
@@ -123,7 +123,7 @@ export function memoryStore(given: MemoryStoreOptions = {}): MemoryStore {
       return result;
     },
     maintain: () => undefined,
-    excess: () => undefined,
+    overLimit: () => undefined,
     async close() {
       await last;
       isOpen = false;

@@ -10,7 +10,7 @@ import { createSessions } from './sessions.ts';
 import type { Access, SessionRow } from './state.ts';
 import { ascending, keyOf } from './state.ts';
 
-type Tables = Omit<StoreTransaction, 'sql' | 'apart'>;
+type Tables = Omit<StoreTransaction, 'sql' | 'savepoint'>;
 
 /** Every table of the issuer. */
 export function createTables(access: Access): Tables {
@@ -21,7 +21,7 @@ export function createTables(access: Access): Tables {
     clients: createClients(access),
     revocations: createRevocations(access),
     outbox: createOutbox(access),
-    lastWords: createLastWords(access),
+    closingEvents: createLastWords(access),
     otherIssuers: createOtherIssuers(access),
     storedTimes: createStoredTimes(access),
   };

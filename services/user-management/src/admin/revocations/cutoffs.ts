@@ -1,5 +1,5 @@
 import type { Accounts } from '@rescind/accounts';
-import type { CutoffRequest, Issuer } from '@rescind/issuer';
+import type { CutOffRequest, Issuer } from '@rescind/issuer';
 import { RequestRefused, RescindError } from '@rescind/revocation';
 import type { TokenCheck } from '../../http/token-check.ts';
 import { requires } from '../../scopes.ts';
@@ -19,8 +19,8 @@ export async function cutoffRequests(
   bodies: readonly CutoffBody[],
   reason: string,
   source: CutoffSource,
-): Promise<CutoffRequest[]> {
-  const requests: CutoffRequest[] = [];
+): Promise<CutOffRequest[]> {
+  const requests: CutOffRequest[] = [];
   for (const [index, body] of bodies.entries()) {
     const refuse: Refuse = (message, member) => {
       throw new RequestRefused([{ path: `cutoffs.${index}.${member}`, message }]);
@@ -36,7 +36,7 @@ async function cutoffOf(
   body: CutoffBody,
   source: CutoffSource,
   refuse: Refuse,
-): Promise<Omit<CutoffRequest, 'reason'>> {
+): Promise<Omit<CutOffRequest, 'reason'>> {
   if ('token' in body) return byToken(body.token, source, refuse);
   const { claim } = body;
   const issuer = ('issuer' in body ? body.issuer : undefined) ?? source.issuer;
@@ -59,7 +59,7 @@ async function byToken(
   token: string,
   { explain }: CutoffSource,
   refuse: Refuse,
-): Promise<Omit<CutoffRequest, 'reason'>> {
+): Promise<Omit<CutOffRequest, 'reason'>> {
   const { jti, exp } = (await explain({ token })).claims ?? {};
   if (typeof jti !== 'string' || typeof exp !== 'number') {
     return refuse('must be an access token of this issuer that has not expired', 'token');
@@ -113,7 +113,7 @@ interface MeantSource {
   /** Whose the access tokens are that a body has. */
   readonly holders: readonly string[];
   /** Those of the cut-offs that are not by a token: whose they are is to be found out. */
-  readonly others: readonly CutoffRequest[];
+  readonly others: readonly CutOffRequest[];
   /** Refuses what concerns the tokens of a user who has an admin scope that the administrator has not. */
   readonly requireNoneGreater: RequireNoneGreater;
   readonly recent: RequireRecent;
@@ -125,7 +125,7 @@ interface MeantSource {
  * @throws RescindError `scope_insufficient`, `confirmation_missing`, `authentication_insufficient`
  */
 export async function requireMeant(
-  cutoffs: readonly CutoffRequest[],
+  cutoffs: readonly CutOffRequest[],
   by: Confirmed,
   source: MeantSource,
 ): Promise<void> {
@@ -138,7 +138,7 @@ export async function requireMeant(
 }
 
 /** Two cut-offs of one person have the same. */
-async function personOf({ claim, value, issuer }: CutoffRequest, { subOf }: MeantSource): Promise<string> {
+async function personOf({ claim, value, issuer }: CutOffRequest, { subOf }: MeantSource): Promise<string> {
   const ofSession = issuer === undefined && claim === 'sid' ? await subOf(value) : undefined;
   const sub = issuer === undefined && claim === 'sub' ? value : ofSession;
   return JSON.stringify(sub === undefined ? [issuer, claim, value] : [sub]);
@@ -150,7 +150,7 @@ async function personOf({ claim, value, issuer }: CutoffRequest, { subOf }: Mean
  */
 export type RequireNoneGreater = (
   administrator: Administrator,
-  cutoffs: readonly CutoffRequest[],
+  cutoffs: readonly CutOffRequest[],
   holders?: readonly string[],
 ) => Promise<void>;
 

@@ -1,4 +1,4 @@
-import type { CutoffRequest, Issuer, RevocationState } from '@rescind/issuer';
+import type { CutOffRequest, Issuer } from '@rescind/issuer';
 import { NEVER, NO_SESSION, RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
 import { pageOf, pageQuery } from '@rescind/service/http';
@@ -42,7 +42,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
 
   /** @param requireAllowed is asked in the transaction: whom it denies may change until its turn */
   const revoke = (
-    cutoffs: readonly CutoffRequest[],
+    cutoffs: readonly CutOffRequest[],
     requireAllowed: () => Promise<void>,
     written: (details: { txn: string; endedSessions: number }) => Promise<void>,
   ) =>
@@ -154,7 +154,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
 /** The greatest number stands for no bound: null says so. */
 const bounded = (at: number) => (at >= NEVER ? null : at);
 
-function toState({ cutOffs, ...state }: RevocationState) {
+function toState({ cutOffs, ...state }: NonNullable<Awaited<ReturnType<Issuer['revocations']['find']>>>) {
   const deny = cutOffs.map(({ iss, claim, value, issuedUntil, expiresAt, sessionUntil }) => ({
     ...{ iss, claim, value },
     issuedUntil: bounded(issuedUntil),

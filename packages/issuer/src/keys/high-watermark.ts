@@ -1,7 +1,7 @@
 import type { PrivateDirectory } from './directory.ts';
 
 /** How far the log had come when last an answer was given: what a restored database falls behind. */
-export interface HighWater {
+export interface HighWatermark {
   readonly epoch: string;
   readonly head: number;
   readonly id: string | null;
@@ -9,10 +9,10 @@ export interface HighWater {
   readonly next?: string;
 }
 
-export interface HighWaterFile {
+export interface HighWatermarkFile {
   /** `undefined`: none was written. `'unreadable'`: there is one, and it is not ours. */
-  read(): HighWater | undefined | 'unreadable';
-  write(mark: HighWater): void;
+  read(): HighWatermark | undefined | 'unreadable';
+  write(mark: HighWatermark): void;
 }
 
 /** Signed proofs of readers that the database was restored, kept until a new epoch makes them void. */
@@ -27,7 +27,7 @@ const PROOFS = 'proofs.txt';
 /** A few are enough to know that it happened, and how far the log had come. */
 const MAX_PROOFS = 64;
 
-export function createHighWaterFile(directory: PrivateDirectory): HighWaterFile {
+export function createHighWatermarkFile(directory: PrivateDirectory): HighWatermarkFile {
   return {
     read() {
       const text = directory.read(HIGH_WATER);
@@ -46,7 +46,7 @@ export function createProofFile(directory: PrivateDirectory): ProofFile {
     add(jws) {
       const held = read();
       if (held.includes(jws)) return;
-      // The first tells that it happened, the latest how far the log had come.
+      // The first proves the restore, the latest how far the log had come.
       const kept = held.length < MAX_PROOFS ? held : [...held.slice(0, 1), ...held.slice(2)];
       directory.write(PROOFS, `${[...kept, jws].join('\n')}\n`);
     },
@@ -56,7 +56,7 @@ export function createProofFile(directory: PrivateDirectory): ProofFile {
   };
 }
 
-function parse(text: string): HighWater | undefined {
+function parse(text: string): HighWatermark | undefined {
   try {
     const { epoch, head, id, next } = JSON.parse(text);
     const isGood = typeof epoch === 'string' && Number.isSafeInteger(head) && (id === null || typeof id === 'string');
