@@ -82,7 +82,7 @@ export type ClientProof =
     };
 
 /** Which clients there are: as committed, or, inside a transaction, with what it has changed. */
-export interface ClientDirectory {
+interface ClientDirectory {
   find(clientId: string): Promise<RegisteredClient | undefined>;
   /** By their id. Those of the options are among them. */
   list(): Promise<RegisteredClient[]>;

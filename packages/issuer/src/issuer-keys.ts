@@ -51,7 +51,7 @@ export interface RevokeKey {
 }
 
 /** Where the revocation of a key stands in the log, and which keys it is about. */
-export interface KeyRevocation extends RevocationRecord {
+interface KeyRevocation extends RevocationRecord {
   /** The key, and the next one, which lay beside it, if it was the one that signs. */
   readonly revokedKids: readonly string[];
   /** The key of this purpose that signs now. */

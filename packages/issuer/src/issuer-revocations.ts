@@ -101,7 +101,7 @@ export interface RevocationQuery {
 }
 
 /** The newest first; one that went into several events stands on the place of its last. */
-export interface RevocationPage {
+interface RevocationPage {
   readonly items: readonly RevocationState[];
   readonly next?: string;
 }

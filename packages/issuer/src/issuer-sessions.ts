@@ -175,7 +175,7 @@ export interface SessionQuery {
 }
 
 /** The newest first. */
-export interface SessionPage {
+interface SessionPage {
   readonly items: readonly SessionView[];
   /** Where the next page begins; absent on the last. */
   readonly next?: string;

@@ -32,8 +32,8 @@ import { createRevocationStates } from './revoke/list.ts';
 import { createPreview } from './revoke/preview.ts';
 import { revoke } from './revoke/revoke.ts';
 import { createAudiencePolicy } from './session/audience.ts';
-import { ACCESS_TOKEN_TYPE } from './session/mint.ts';
-import { createThreadSigning } from './session/signing.ts';
+import { ACCESS_TOKEN_TYPE, createThreadSigning } from './session/mint.ts';
+
 import { createSessionViews, createTokenSessions } from './session/views.ts';
 import { createReadOnlyLatch, createStorage } from './storage.ts';
 import { createPersistedFloor, createTransactions } from './transactions.ts';
@@ -258,7 +258,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
 }
 
 /** What login, refresh and revocation work with. */
-export function createContext(
+function createContext(
   options: IssuerOptions,
   settings: IssuerSettings,
   { store, keyrings }: IssuerFiles,

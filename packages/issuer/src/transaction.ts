@@ -3,7 +3,7 @@ import { EVENT_KID, eventTypeName } from '@rescind/feed';
 import type { EpochMillis, IssuerClock, Revocation } from '@rescind/revocation';
 import { aliveAt, isLeading, toRow } from '@rescind/revocation';
 import type { RevocationRecord } from './issuer-revocations.ts';
-import { createId } from './session/mint.ts';
+import { createId } from './session/refresh-token.ts';
 import type { StoreTransaction } from './store/store.ts';
 
 /** An event that was signed for its place before. */

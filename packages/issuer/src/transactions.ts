@@ -13,7 +13,7 @@ import { createTransaction } from './transaction.ts';
  * was taken inside of it is answered after that time is durable. What was taken inside of one that was rolled back stays: a clock
  * that is ahead by a millisecond denies nothing wrongly.
  */
-export interface PersistedFloor extends ClockFloor {
+interface PersistedFloor extends ClockFloor {
   /** What is durable of it. */
   persisted(): EpochMillis;
   /** To be called after the commit that wrote it. */

@@ -3,7 +3,7 @@ import { readOwnEvent } from '@rescind/feed';
 import type { EpochMillis, Revocation } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import { denyEventKid, isAboutEventKeys, splitRevocation } from '../revoke/cut-offs.ts';
-import { createId } from '../session/mint.ts';
+import { createId } from '../session/refresh-token.ts';
 import type { StoreReads } from '../store/store.ts';
 import type { SignedEvent, Transaction } from '../transaction.ts';
 

@@ -11,7 +11,7 @@ import { EVENT_ALGORITHM } from '../log/source.ts';
 
 import { denyKid, endsSessions, isAboutEventKeys, splitRevocation } from '../revoke/cut-offs.ts';
 
-import { createId } from '../session/mint.ts';
+import { createId } from '../session/refresh-token.ts';
 import type { Transaction } from '../transaction.ts';
 import type { Evidence, RestorePlan } from './evidence.ts';
 

@@ -1,7 +1,7 @@
 import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
 import { createRevocationId, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
 import type { CutOffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
-import { createId } from '../session/mint.ts';
+import { createId } from '../session/refresh-token.ts';
 import type { SessionClaim } from '../store/sessions.ts';
 import type { StoreReads } from '../store/store.ts';
 import type { Transaction } from '../transaction.ts';

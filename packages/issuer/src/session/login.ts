@@ -13,11 +13,9 @@ import type { Transaction } from '../transaction.ts';
 import type { Audience } from './audience.ts';
 import { requireWithin } from './audience.ts';
 import { allowedScope, reasonOf } from './grant.ts';
-import { answerAccess, createId } from './mint.ts';
+import { answerAccess, signNow } from './mint.ts';
 import type { OpaqueToken } from './refresh-token.ts';
-import { createOpaqueToken, hashVerifier, toText } from './refresh-token.ts';
-
-import { signNow } from './signing.ts';
+import { createId, createOpaqueToken, hashVerifier, toText } from './refresh-token.ts';
 
 /** A login, and the end of the session that it takes the place of (OWASP ASVS 5.0 section 7.2.4). */
 export async function beginLogin(context: IssuerContext, tx: Transaction, login: BeginSession): Promise<TokenAnswer> {

@@ -1,17 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { SigningKey } from '@rescind/token/signing';
+import type { Signer, SigningKey, ThreadSigner } from '@rescind/token/signing';
+import { createSigner, createThreadSigner } from '@rescind/token/signing';
 import { deadline } from '../clients/requirements.ts';
 import type { IssuerContext } from '../context.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { AccessAnswer } from '../issuer-sessions.ts';
 import type { Rotation, Session } from '../store/sessions.ts';
-
 import type { Transaction } from '../transaction.ts';
 import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
-import type { Unsigned } from './signing.ts';
+import { createId } from './refresh-token.ts';
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
@@ -24,10 +23,9 @@ const OUR_CLAIMS = [
 const MAX_TOKEN_BYTES = 8_192;
 /** Header, dots, and the signature of an RSA key of 2048 bits. */
 const BESIDE_CLAIMS_BYTES = 512;
-const ID_BYTES = 16;
 
 /** An access token that lacks its signature only. */
-export interface MintedToken {
+interface MintedToken {
   readonly claims: Readonly<Record<string, unknown>>;
   readonly key: SigningKey;
   readonly expiresAt: EpochMillis;
@@ -46,11 +44,6 @@ interface MintInput {
   readonly at: EpochMillis;
   /** When it ends at the latest. */
   readonly until: EpochMillis;
-}
-
-/** 128 random bits: the name of a session, of a token, of a revocation. */
-export function createId(): string {
-  return randomBytes(ID_BYTES).toString('base64url');
 }
 
 /** An access token (RFC 9068). It never outlives its session. */
@@ -147,6 +140,74 @@ export async function answerAccess(
       refresh_in: Math.ceil(lifeSeconds / 2),
       scope: scope.join(' '),
       sid: session.sid,
+    },
+  };
+}
+
+/** A token response whose access token is not signed yet. */
+export interface Unsigned<T extends AccessAnswer> {
+  readonly token: MintedToken;
+  readonly rest: Omit<T, 'access_token'>;
+}
+
+interface Signers {
+  readonly now: Signer;
+  readonly soon: ThreadSigner;
+}
+
+const signers = new WeakMap<SigningKey, Signers>();
+
+function signersOf(key: SigningKey): Signers {
+  const known = signers.get(key);
+  if (known !== undefined) return known;
+  const options = { typ: ACCESS_TOKEN_TYPE };
+  const made = { now: createSigner(key, options), soon: createThreadSigner(key, options) };
+  signers.set(key, made);
+  return made;
+}
+
+/** Where a transaction is to answer tokens. */
+export function signNow<T extends AccessAnswer>({ token, rest }: Unsigned<T>): T {
+  return { access_token: signersOf(token.key).now(token.claims), ...rest } as T;
+}
+
+/** Signs in threads. */
+export interface ThreadSigning {
+  /**
+   * Signs after the commit. The transaction has set the claims, its time included, so a cut-off in between denies the token.
+   * Nobody waits for the event loop meanwhile.
+   */
+  sign<T extends AccessAnswer>(unsigned: Unsigned<T>): Promise<T>;
+  /** Calls back once few signatures are left to make, in a turn of its own: whatever came before would wait for one anyway. */
+  whenFewAreLeft(then: () => void): void;
+}
+
+/** Twice as many as libuv has threads: they never stand still for a commit. */
+const FEW_SIGNATURES = 8;
+
+export function createThreadSigning(): ThreadSigning {
+  let left = 0;
+  let waiting: (() => void)[] = [];
+
+  function release(): void {
+    if (left > FEW_SIGNATURES) return;
+    for (const then of waiting) setImmediate(then);
+    waiting = [];
+  }
+
+  return {
+    async sign<T extends AccessAnswer>({ token, rest }: Unsigned<T>): Promise<T> {
+      left += 1;
+      try {
+        return { access_token: await signersOf(token.key).soon(token.claims), ...rest } as T;
+      } finally {
+        left -= 1;
+        release();
+      }
+    },
+    whenFewAreLeft(then) {
+      waiting.push(then);
+      release();
     },
   };
 }

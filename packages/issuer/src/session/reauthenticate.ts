@@ -15,11 +15,9 @@ import type { Transaction } from '../transaction.ts';
 import { presentScope } from './audience.ts';
 import { grantAccess, hasEnded, requireContinuing, termsOf } from './grant.ts';
 import { requireCredentialVersion } from './login.ts';
-import { answerAccess } from './mint.ts';
+import { answerAccess, signNow } from './mint.ts';
 import type { NextToken } from './refresh-token.ts';
 import { replacementOf, toText } from './refresh-token.ts';
-
-import { signNow } from './signing.ts';
 
 const REASON = 'reauthenticated';
 

@@ -156,3 +156,10 @@ export function retryOf({ token, hash, session }: PresentedToken, graceMs: Durat
   const isWhole = session.verifierHash !== null && isSameHash(hashVerifier(successor.verifier), session.verifierHash);
   return isWhole ? { kind: 'successor', token: successor } : { kind: 'none' };
 }
+
+const ID_BYTES = 16;
+
+/** 128 random bits: the name of a session, of a token, of a revocation. */
+export function createId(): string {
+  return randomBytes(ID_BYTES).toString('base64url');
+}

@@ -4,11 +4,10 @@ import type { RefreshRequest, TokenAnswer } from '../issuer-sessions.ts';
 import type { Session } from '../store/sessions.ts';
 import type { Transaction } from '../transaction.ts';
 import { grantAccess, refusalOfEnded, requireContinuing, termsOf } from './grant.ts';
+import type { Unsigned } from './mint.ts';
 import { answerAccess } from './mint.ts';
 import type { PresentedToken } from './refresh-token.ts';
 import { exchangeFor, findPresented, retryOf, toText } from './refresh-token.ts';
-
-import type { Unsigned } from './signing.ts';
 
 /** What came of a refresh. A reuse is an outcome and no error: the end of its session has to commit. */
 type RefreshOutcome =

@@ -9,9 +9,9 @@ import { fetchCutOffs } from '../verify.ts';
 import type { Audience } from './audience.ts';
 import type { Grant } from './grant.ts';
 import { grantAccess, requireContinuing, termsOf } from './grant.ts';
+import type { Unsigned } from './mint.ts';
 import { answerAccess } from './mint.ts';
 import { digestOfJti, isWithinGrace } from './refresh-token.ts';
-import type { Unsigned } from './signing.ts';
 
 type RenewalOutcome =
   | { readonly kind: 'renewed' | 'repeated'; readonly answer: Unsigned<RenewAnswer> }
