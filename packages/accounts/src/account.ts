@@ -1,6 +1,7 @@
 import type { SubjectRecord } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation';
+import unhomoglyph from 'unhomoglyph';
 
 /** `deleted` is a tombstone: nothing personal is left in it, and its `sub` is never given again. */
 export type AccountState = 'active' | 'suspended' | 'banned' | 'deleted';
@@ -24,7 +25,7 @@ export interface Account {
   readonly stateReason: string | null;
   /** Why the password was reset; null: it was not. Until another is set, login refuses the account. */
   readonly resetReason: string | null;
-  /** All the scopes the user may have; null: those that everybody has. */
+  /** All the scopes the user may have; null: the default ones. */
   readonly scopes: readonly string[] | null;
   readonly claims: AccountClaims;
   readonly createdAt: EpochMillis;
@@ -173,3 +174,35 @@ function isText(text: unknown): boolean {
 }
 
 const refused = (path: string, message: string) => new RequestRefused([{ path, message }]);
+
+/** Invisible characters (UAX 44, Default_Ignorable_Code_Point): fillers, selectors, joiners, and controls of direction. */
+const INVISIBLE = /\p{Default_Ignorable_Code_Point}/gu;
+
+/** Whether a name has an invisible character. */
+export function hasInvisible(name: string): boolean {
+  return name.search(INVISIBLE) >= 0;
+}
+
+/** By what a name is found: two spellings of one name are the same name. */
+export function nameKey(username: string): string {
+  return username.normalize('NFKC').toLowerCase();
+}
+
+/**
+ * The keys by which names look alike: two names that share one do. Skeletons as UTS 39 section 4 defines them,
+ * of the name in one case, and of the name as it is written and then in one case: `Ian` looks like `lan`, and `ian` does not.
+ */
+export function lookAlikeKeys(username: string): string[] {
+  const name = username.normalize('NFKC');
+  return [...new Set([skeleton(folded(name)), folded(skeleton(name))])];
+}
+
+/** UTS 39 section 4, `skeleton`: data of confusables.txt. */
+function skeleton(name: string): string {
+  return unhomoglyph(name.normalize('NFD').replaceAll(INVISIBLE, '')).normalize('NFD');
+}
+
+/** One case, character by character: the case of none depends on its place, as that of a final sigma would. */
+function folded(name: string): string {
+  return [...name].map((character) => character.toUpperCase().toLowerCase()).join('');
+}

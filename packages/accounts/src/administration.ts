@@ -25,14 +25,14 @@ export interface AccountCommand {
   withinTransaction?(done: AccountChange): void | Promise<void>;
 }
 
-/** A command that keeps somebody from logging in. */
+/** A command that prevents logins to an account. */
 export interface RefusingCommand extends AccountCommand {
   /** A word such as `payment_overdue`, returned after the right password. Default: the state. Not in the event. */
   readonly reason?: string;
 }
 
 export interface AccountPage {
-  /** Those whose `sub` comes after it. Default: from the first. */
+  /** Accounts with a `sub` after it. Default: from the first. */
   readonly after?: string;
   /** 1 to 1 000. */
   readonly limit: number;
@@ -48,7 +48,7 @@ export interface AccountChange {
 }
 
 interface PasswordReset extends AccountChange {
-  /** Good once, for `OwnAccounts.setPassword`; shown once, stored as a hash. */
+  /** Valid once, for `OwnAccounts.setPassword`; returned once, stored as a hash. */
   readonly resetToken: string;
   readonly expiresAt: EpochMillis;
 }
@@ -65,7 +65,7 @@ export interface AccountAdministration {
   findByName(username: string): AccountView | undefined;
   /** By `sub`. */
   list(page: AccountPage): AccountView[];
-  /** The `sub` of everybody who has scopes of their own: administrators are among them. */
+  /** The `sub` of each account with its own scopes: administrators are among them. */
   listScoped(): string[];
   /** Ends every session; refresh and login refuse from now on. */
   suspend(command: RefusingCommand): Promise<AccountChange>;
@@ -180,14 +180,14 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
       const { ttlMs } = command;
       const reason = requireReason(command.reason);
       requireTtl(ttlMs);
-      const link = { resetToken: '', expiresAt: 0 };
+      const oneTimeToken = { resetToken: '', expiresAt: 0 };
       const resetting = apply(command, async (account, tx) => {
         const { revocation, ...made } = await resetPassword(context, tx, account.sub, { reason, ttlMs });
         notifyChange(context, tx, account, 'password');
-        Object.assign(link, made);
+        Object.assign(oneTimeToken, made);
         return revocation;
       });
-      return { ...(await logged('user_updated', REASON.passwordReset, resetting)), ...link };
+      return { ...(await logged('user_updated', REASON.passwordReset, resetting)), ...oneTimeToken };
     },
     setRoles: (command) =>
       changeClaims(command, REASON.rolesChanged, (account) =>
@@ -199,7 +199,7 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
       return changeClaims(command, REASON.scopesChanged, ({ sub, scopes }, tx) => {
         if (JSON.stringify(scopes) === JSON.stringify(next)) return undefined;
         // Whoever got the token of a reset may have fewer scopes than the account has from now on.
-        if (next?.some((scope) => !scopes?.includes(scope))) tx.links.remove(sub, 'password_reset');
+        if (next?.some((scope) => !scopes?.includes(scope))) tx.oneTimeTokens.remove(sub, 'password_reset');
         return { scopes: next };
       });
     },

@@ -10,10 +10,10 @@ import type { FactorRows } from './rows/factors.ts';
 import { createFactorRows } from './rows/factors.ts';
 import type { HistoryRows } from './rows/history.ts';
 import { createHistoryRows } from './rows/history.ts';
-import type { LinkRows } from './rows/links.ts';
-import { createLinkRows } from './rows/links.ts';
 import type { Notice, NoticeRows } from './rows/notices.ts';
 import { createNoticeRows } from './rows/notices.ts';
+import type { OneTimeTokenRows } from './rows/one-time-tokens.ts';
+import { createOneTimeTokenRows } from './rows/one-time-tokens.ts';
 import type { UserRows } from './rows/users.ts';
 import { createUserRows } from './rows/users.ts';
 import type { Sealer } from './sealer.ts';
@@ -22,7 +22,7 @@ import type { Sealer } from './sealer.ts';
 export interface AccountRows {
   readonly users: UserRows;
   readonly factors: FactorRows;
-  readonly links: LinkRows;
+  readonly oneTimeTokens: OneTimeTokenRows;
   readonly devices: DeviceRows;
   readonly history: HistoryRows;
   readonly notices: NoticeRows;
@@ -32,7 +32,7 @@ export interface AccountRows {
 interface AccountReads {
   readonly users: Pick<UserRows, 'bySub' | 'byName' | 'isTaken' | 'list' | 'withScopes'>;
   readonly factors: Pick<FactorRows, 'recoveryCodesLeft'>;
-  readonly links: Pick<LinkRows, 'find'>;
+  readonly oneTimeTokens: Pick<OneTimeTokenRows, 'find'>;
   readonly devices: Pick<DeviceRows, 'find'>;
   readonly notices: Pick<NoticeRows, 'due' | 'nextAt' | 'counts'>;
 }
@@ -60,7 +60,7 @@ export interface AccountContext {
   readonly hasReceiver: boolean;
   /** How long a password may be set after a reset. */
   readonly resetTtlMs: DurationMs;
-  /** How long "this was not me" may be said. */
+  /** How long the owner may use "this was not me". */
   readonly notMeTtlMs: DurationMs;
   readonly accessTokenTtlMs: DurationMs;
   readonly clock: Clock;
@@ -72,7 +72,7 @@ export function createAccountRows(sql: HostSql, sealer: Sealer): AccountRows {
   return {
     users: createUserRows(sql),
     factors,
-    links: createLinkRows(sql),
+    oneTimeTokens: createOneTimeTokenRows(sql),
     devices: createDeviceRows(sql, sealer),
     history: createHistoryRows(sql, sealer, factors),
     notices: createNoticeRows(sql, sealer),

@@ -4,11 +4,11 @@ import { inactiveReason } from './account.ts';
 import { findTotpStep, hashRecoveryCode, isUsedTotp } from './codes.ts';
 import type { AccountContext, AccountTransaction } from './context.ts';
 
-/** The second factor, as it is shown beside the password. */
+/** The second factor, presented together with the password. */
 export interface FactorProof {
   /** Six digits of now. */
   readonly totp?: string | undefined;
-  /** One of those that were shown at the enrolment; good once. */
+  /** One of those returned at the enrolment; valid once. */
   readonly recoveryCode?: string | undefined;
 }
 
@@ -17,7 +17,7 @@ export interface Credentials extends FactorProof {
   readonly password: string;
 }
 
-/** How somebody was authenticated, as tokens have it. */
+/** The authentication of the user, in the claims of tokens. */
 export interface Authentication {
   /** RFC 8176. */
   readonly amr: readonly string[];
@@ -50,7 +50,7 @@ export async function verifyCredentials<T>(
   require?: (account: Account) => void,
 ): Promise<T> {
   const account = await verifyPassword(context, find(), credentials.password);
-  await strengthen(context, account, credentials.password);
+  await upgradeHash(context, account, credentials.password);
   return await verifyFactor(context, account, credentials, work, require);
 }
 
@@ -69,7 +69,7 @@ export async function verifyFactor<T>(
     const reason = inactiveReason(account);
     if (reason !== undefined) throw new RescindError('subject_inactive', { reason });
     require?.(account);
-    return work({ account, authentication: takeProof(tx, sub, proof), tx });
+    return work({ account, authentication: acceptFactor(tx, sub, proof), tx });
   });
 }
 
@@ -80,13 +80,13 @@ export async function verifyPassword(
   password: string,
 ): Promise<Account> {
   const living = account?.state === 'deleted' ? undefined : account;
-  const isRight = await passwords.verify(password, living?.password);
-  if (living === undefined || !isRight) throw new RescindError('credentials_wrong');
+  const isValid = await passwords.verify(password, living?.password);
+  if (living === undefined || !isValid) throw new RescindError('credentials_wrong');
   return living;
 }
 
 /** A hash of a former cost is replaced while the password is at hand; where that fails the next login does it. */
-async function strengthen(context: AccountContext, account: Account, password: string): Promise<void> {
+async function upgradeHash(context: AccountContext, account: Account, password: string): Promise<void> {
   const { transact, passwords, telemetry } = context;
   if (!passwords.isOutdated(account.password)) return;
   const { sub, credentialVersion: ifCredentialVersion } = account;
@@ -104,7 +104,7 @@ async function strengthen(context: AccountContext, account: Account, password: s
  * whoever sends it again has clicked twice, or got no answer, and has guessed nothing.
  * @throws RescindError `second_factor_required`, `second_factor_wrong`, `totp_used`, `recovery_code_used`
  */
-function takeProof({ factors, now }: AccountTransaction, sub: string, proof: FactorProof): Authentication {
+function acceptFactor({ factors, now }: AccountTransaction, sub: string, proof: FactorProof): Authentication {
   const { totp, recoveryCode } = proof;
   const factor = factors.find(sub);
   if (factor === undefined || factor.confirmedAt === null) return PASSWORD_ALONE;

@@ -9,8 +9,8 @@ const AT_ONCE = 100;
 
 /** Inside a transaction: ends every session and erases what is personal; the pseudonym stays, the name is free. */
 export function purgeAccount(tx: AccountTransaction, sub: string): Promise<RevocationRecord | undefined> {
-  const { users, links, factors, devices, history, notices } = tx;
-  links.remove(sub);
+  const { users, oneTimeTokens, factors, devices, history, notices } = tx;
+  oneTimeTokens.remove(sub);
   factors.remove(sub);
   devices.remove(sub);
   history.remove(sub);
@@ -25,7 +25,7 @@ export function purgeAccount(tx: AccountTransaction, sub: string): Promise<Revoc
  * may have its name, and what restores it is kept sealed. Without a receiver of notices it is erased at once.
  */
 export async function deleteAccount(context: AccountContext, tx: AccountTransaction, account: Account): Promise<void> {
-  const { users, links, factors, devices, history, now } = tx;
+  const { users, oneTimeTokens, factors, devices, history, now } = tx;
   const { sub } = account;
   if (!context.hasReceiver) {
     await purgeAccount(tx, sub);
@@ -33,7 +33,7 @@ export async function deleteAccount(context: AccountContext, tx: AccountTransact
   }
   notifyOwner(context, tx, account, 'account.deleted', {});
   history.appendDeleted(account, now);
-  links.remove(sub, 'password_reset');
+  oneTimeTokens.remove(sub, 'password_reset');
   factors.remove(sub);
   devices.remove(sub);
   users.markDeleted(sub, now + context.notMeTtlMs);

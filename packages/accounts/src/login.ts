@@ -3,11 +3,11 @@ import type { Account } from './account.ts';
 import type { AccountContext, AccountTransaction } from './context.ts';
 import type { Verified } from './credentials.ts';
 import { notifyOwner } from './notify.ts';
-import type { DeviceTraits } from './rows/devices.ts';
+import type { DeviceAttributes } from './rows/devices.ts';
 import { coarseAddress } from './rows/devices.ts';
 
 /** For which client, and from where, a session begins. */
-export interface NewLogin extends DeviceTraits {
+export interface NewLogin extends DeviceAttributes {
   readonly clientId: string;
   readonly scope?: string | undefined;
   /** `aud` of the access tokens (RFC 8707). Default: the client's services. */
@@ -46,7 +46,7 @@ function sessionOf(account: Account, login: NewLogin): BeginSession {
   };
 }
 
-function originOf({ address, userAgent }: DeviceTraits): NonNullable<BeginSession['origin']> {
+function originOf({ address, userAgent }: DeviceAttributes): NonNullable<BeginSession['origin']> {
   const network = coarseAddress(address);
   return { ...(network === undefined ? {} : { address: network }), ...(userAgent === undefined ? {} : { userAgent }) };
 }

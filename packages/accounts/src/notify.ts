@@ -2,7 +2,7 @@ import type { Account, AccountClaims } from './account.ts';
 import type { AccountContext, AccountTransaction } from './context.ts';
 import { CONTACT_CLAIMS } from './rows/history.ts';
 
-/** What was changed by somebody who had proved to be the owner. */
+/** What an authenticated user changed. */
 export type ChangedThing = 'password' | 'phone_number' | 'email' | 'second_factor' | 'recovery_codes';
 
 /**
@@ -12,7 +12,7 @@ export type ChangedThing = 'password' | 'phone_number' | 'email' | 'second_facto
  */
 export function notifyOwner(
   { hasReceiver, notMeTtlMs }: AccountContext,
-  { links, history, now, notify }: AccountTransaction,
+  { oneTimeTokens, history, now, notify }: AccountTransaction,
   account: Account,
   type: 'login.new_device' | 'account.changed' | 'account.deleted',
   data: Readonly<Record<string, string | null>>,
@@ -21,7 +21,7 @@ export function notifyOwner(
   const { sub } = account;
   const expiresAt = now + notMeTtlMs;
   const notMe = {
-    not_me: links.issue({ sub, purpose: 'not_me', at: now, expiresAt, position: history.position(sub, now) }),
+    not_me: oneTimeTokens.issue({ sub, purpose: 'not_me', at: now, expiresAt, position: history.position(sub, now) }),
     not_me_expires_at: new Date(expiresAt).toISOString(),
   };
   notify({ sub, type, data: { ...contactOf(account), ...data, ...notMe } });

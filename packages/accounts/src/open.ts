@@ -11,8 +11,6 @@ import { createAccountAdministration } from './administration.ts';
 import { withCheckedAdministration, withCheckedFactors, withCheckedOwn } from './checked-calls.ts';
 import type { AccountContext } from './context.ts';
 import { createAccountRows, createTransact } from './context.ts';
-import type { Courier, Webhook } from './courier.ts';
-import { isSecureUrl, openCourier } from './courier.ts';
 import { eraseDeleted } from './deletion.ts';
 import type { OwnAccounts } from './own-account.ts';
 import { createOwnAccounts } from './own-account.ts';
@@ -24,6 +22,8 @@ import type { Sealer } from './sealer.ts';
 import { createSealer, readSealingKey } from './sealer.ts';
 import type { SecondFactors } from './second-factors.ts';
 import { createSecondFactors } from './second-factors.ts';
+import type { Webhook, WebhookSender } from './webhook-sender.ts';
+import { isSecureUrl, openWebhookSender } from './webhook-sender.ts';
 
 export interface AccountsOptions {
   /** Accounts change in its transactions. */
@@ -62,7 +62,7 @@ export interface Accounts extends AsyncDisposable {
 const HOUR_MS: DurationMs = 3_600_000;
 const DAY_MS: DurationMs = 24 * HOUR_MS;
 const DEFAULTS = { resetTtlMs: DAY_MS, notMeTtlMs: 7 * DAY_MS, accessTokenTtlMs: 900_000 } as const;
-const LONGEST_TTL = { least: 1, most: 30 * DAY_MS } as const;
+const TTL_BOUNDS = { least: 1, most: 30 * DAY_MS } as const;
 
 const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
   issuer: required(option.having<Issuer>('an issuer', 'transaction', 'refusingWrites', 'canWrite')),
@@ -75,9 +75,9 @@ const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
     }),
   ),
   totpIssuer: required(option.text()),
-  resetTtlMs: option.duration(LONGEST_TTL),
-  notMeTtlMs: option.duration(LONGEST_TTL),
-  accessTokenTtlMs: option.duration(LONGEST_TTL),
+  resetTtlMs: option.duration(TTL_BOUNDS),
+  notMeTtlMs: option.duration(TTL_BOUNDS),
+  accessTokenTtlMs: option.duration(TTL_BOUNDS),
   webhook: optionsOf<Webhook>('webhook', {
     url: required((value, path) => {
       const url = option.url({ query: true })(value, path);
@@ -110,8 +110,8 @@ export function openAccounts(given: AccountsOptions): Accounts {
   prepareAccountTables(sql);
   const rows = createAccountRows(sql, openSealer(sql, join(options.keysPath, KEY_FILE)));
   const hasReceiver = webhook !== undefined;
-  let courier: Courier | undefined;
-  const onNotice = () => courier?.wake();
+  let webhookSender: WebhookSender | undefined;
+  const onNotice = () => webhookSender?.wake();
   const context: AccountContext = {
     rows,
     transact: createTransact({ issuer, rows, hasReceiver, clock, onNotice }),
@@ -123,7 +123,7 @@ export function openAccounts(given: AccountsOptions): Accounts {
     clock,
     telemetry,
   };
-  if (webhook !== undefined) courier = openCourier({ issuer, context, webhook, clock, telemetry });
+  if (webhook !== undefined) webhookSender = openWebhookSender({ issuer, context, webhook, clock, telemetry });
   const cleanUp = () => void removeExpired(context);
   const timers = [setTimeout(cleanUp, FIRST_CLEANUP_MS).unref(), setInterval(cleanUp, HOUR_MS).unref()];
 
@@ -132,10 +132,10 @@ export function openAccounts(given: AccountsOptions): Accounts {
     own: withCheckedOwn(createOwnAccounts(context)),
     secondFactors: withCheckedFactors(createSecondFactors(context, options.totpIssuer)),
     administration: withCheckedAdministration(createAccountAdministration(context)),
-    health: () => courier?.health() ?? [],
+    health: () => webhookSender?.health() ?? [],
     async [Symbol.asyncDispose]() {
       for (const timer of timers) clearInterval(timer);
-      await courier?.[Symbol.asyncDispose]();
+      await webhookSender?.[Symbol.asyncDispose]();
     },
   };
 }
@@ -144,9 +144,9 @@ export function openAccounts(given: AccountsOptions): Accounts {
 async function removeExpired(context: AccountContext): Promise<void> {
   try {
     await context.transact(async (tx) => {
-      const { links, history, notices, now } = tx;
+      const { oneTimeTokens, history, notices, now } = tx;
       await eraseDeleted(context, tx);
-      links.prune(now);
+      oneTimeTokens.prune(now);
       history.prune(now);
       notices.prune(now - DEAD_NOTICES_KEPT_MS);
     });

@@ -12,7 +12,7 @@ import type { NewLogin } from './login.ts';
 import { beginLogin } from './login.ts';
 import { notifyChange } from './notify.ts';
 import { recoverAccount, setPassword } from './recovery.ts';
-import type { DeviceTraits } from './rows/devices.ts';
+import type { DeviceAttributes } from './rows/devices.ts';
 
 /** The session of an access token, and what the token is good for. */
 export interface TokenHolder {
@@ -35,7 +35,7 @@ export interface OwnAccounts {
   /** Begins a session. @throws RescindError as `IssuerTransaction.beginSession` */
   login(username: string, credentials: Credentials, login: NewLogin): Promise<TokenAnswer & { readonly sub: string }>;
   /** What identifies a device that has logged in to the account of that name before; undefined: it has not. */
-  knownDevice(username: string, traits: DeviceTraits): string | undefined;
+  knownDevice(username: string, traits: DeviceAttributes): string | undefined;
   /** Raises `auth_time` of the session; its older access tokens die. @throws RescindError `session_ended` */
   reauthenticate(holder: TokenHolder, credentials: Credentials): Promise<AccessAnswer>;
   /**
@@ -52,7 +52,7 @@ export interface OwnAccounts {
   notMe(token: string): Promise<{ readonly sub: string }>;
   /** @throws RescindError `subject_unknown` */
   view(sub: string): AccountView;
-  /** Every older token of the user dies; the session goes on with the answered access token. */
+  /** Denies every older token of the user; the session continues with the returned access token. */
   changePhone(holder: TokenHolder, credentials: Credentials, phone: string | null): Promise<AccessAnswer>;
   /** Deletes the account; its owner can restore it for a while. */
   remove(sub: string, credentials: Credentials): Promise<void>;
@@ -63,7 +63,7 @@ const newSub = () => randomBytes(16).toString('base64url');
 
 export function createOwnAccounts(context: AccountContext): OwnAccounts {
   const { rows, transact, passwords, accessTokenTtlMs } = context;
-  const { users, links, devices } = rows;
+  const { users, oneTimeTokens, devices } = rows;
   const find = (sub: string) => () => users.bySub(sub);
 
   return {
@@ -112,8 +112,8 @@ export function createOwnAccounts(context: AccountContext): OwnAccounts {
     },
 
     async setPassword(resetToken, next) {
-      const link = links.find(resetToken, 'password_reset', context.clock.now());
-      const owner = link && users.bySub(link.sub);
+      const oneTimeToken = oneTimeTokens.find(resetToken, 'password_reset', context.clock.now());
+      const owner = oneTimeToken && users.bySub(oneTimeToken.sub);
       if (owner === undefined) throw new RescindError('link_invalid');
       const password = await passwords.hash(next, owner.username);
       return transact((tx) => setPassword(tx, resetToken, password));

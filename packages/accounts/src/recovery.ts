@@ -8,8 +8,8 @@ import { requireAccount } from './context.ts';
 import { contactOf } from './notify.ts';
 import type { PastState } from './rows/history.ts';
 import { CONTACT_CLAIMS, contactClaims } from './rows/history.ts';
-import type { Link } from './rows/links.ts';
-import { compareLinks } from './rows/links.ts';
+import type { OneTimeToken } from './rows/one-time-tokens.ts';
+import { compareOneTimeTokens } from './rows/one-time-tokens.ts';
 
 interface Reset {
   /** Sets another password, once. */
@@ -27,7 +27,7 @@ interface ResetOptions {
    * The link of "this was not me" that the account goes back to: setting the password spends it, and later ones that were
    * issued before. Default: none.
    */
-  readonly recoversBy?: Pick<Link, 'position'>;
+  readonly recoversBy?: Pick<OneTimeToken, 'position'>;
 }
 
 /**
@@ -40,12 +40,12 @@ export async function resetPassword(
   sub: string,
   { reason = REASON.passwordReset, ttlMs = resetTtlMs, recoversBy }: ResetOptions,
 ): Promise<Reset> {
-  const { users, devices, links, now } = tx;
+  const { users, devices, oneTimeTokens, now } = tx;
   users.update(sub, { resetReason: reason }, { newCredential: true });
   devices.remove(sub);
-  links.remove(sub, 'password_reset');
+  oneTimeTokens.remove(sub, 'password_reset');
   const expiresAt = now + ttlMs;
-  const resetToken = links.issue({
+  const resetToken = oneTimeTokens.issue({
     ...{ sub, purpose: 'password_reset', at: now, expiresAt },
     ...(recoversBy !== undefined && { recovers: true, position: recoversBy.position }),
   });
@@ -59,13 +59,13 @@ export async function resetPassword(
  * @throws RescindError `link_invalid`
  */
 export function setPassword(tx: AccountTransaction, resetToken: string, password: string): { readonly sub: string } {
-  const { users, links, history, now } = tx;
-  const link = links.take(resetToken, 'password_reset', now);
-  if (link === undefined) throw new RescindError('link_invalid');
-  const { sub } = requireAccount(users, link.sub);
+  const { users, oneTimeTokens, history, now } = tx;
+  const oneTimeToken = oneTimeTokens.consume(resetToken, 'password_reset', now);
+  if (oneTimeToken === undefined) throw new RescindError('link_invalid');
+  const { sub } = requireAccount(users, oneTimeToken.sub);
   // The owner has the account again: links of before are spent.
-  if (link.recovers) {
-    links.removeRecovered(link);
+  if (oneTimeToken.recovers) {
+    oneTimeTokens.removeRecovered(oneTimeToken);
     history.prune(now, sub);
   }
   // Its sessions ended with the reset, and none could begin since.
@@ -88,15 +88,15 @@ export async function recoverAccount(
   tx: AccountTransaction,
   token: string,
 ): Promise<{ readonly sub: string }> {
-  const { users, links, history, now } = tx;
-  const used = links.take(token, 'not_me', now);
+  const { users, oneTimeTokens, history, now } = tx;
+  const used = oneTimeTokens.consume(token, 'not_me', now);
   const account = used && users.bySub(used.sub);
   if (used === undefined || account === undefined) throw new RescindError('link_invalid');
   const { sub } = account;
-  const first = oldestThatArrived(tx, account, used);
+  const first = oldestDelivered(tx, account, used);
   const states = history.after(sub, first.position);
-  const owner = goBack(tx, restored(tx, account, states), states);
-  links.removeLater(first);
+  const owner = revertTo(tx, restored(tx, account, states), states);
+  oneTimeTokens.removeLater(first);
   history.prune(now, sub);
   const { resetToken, expiresAt } = await resetPassword(context, tx, sub, { recoversBy: first });
   const data = {
@@ -114,10 +114,14 @@ export async function recoverAccount(
  * after all (a receiver may know the owner by other means) the account goes back to the oldest link there is.
  * @param used was live, and is used up
  */
-function oldestThatArrived({ links, history, now }: AccountTransaction, account: Account, used: Link): Link {
+function oldestDelivered(
+  { oneTimeTokens, history, now }: AccountTransaction,
+  account: Account,
+  used: OneTimeToken,
+): OneTimeToken {
   const { sub, claims } = account;
-  const live = [used, ...links.live(sub, 'not_me', now)].sort(compareLinks);
-  const hasContact = ({ position }: Link) => {
+  const live = [used, ...oneTimeTokens.live(sub, 'not_me', now)].sort(compareOneTimeTokens);
+  const hasContact = ({ position }: OneTimeToken) => {
     const [then] = history.after(sub, position);
     return Object.keys(then === undefined ? contactClaims(claims) : then.contact).length > 0;
   };
@@ -135,7 +139,7 @@ function restored({ users }: AccountTransaction, account: Account, states: reado
 }
 
 /** Undoes what was changed since the first of these states; without one nothing was changed. */
-function goBack({ users, factors }: AccountTransaction, account: Account, states: readonly PastState[]): Account {
+function revertTo({ users, factors }: AccountTransaction, account: Account, states: readonly PastState[]): Account {
   const { sub } = account;
   const [then] = states;
   if (then === undefined) {

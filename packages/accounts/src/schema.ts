@@ -1,7 +1,7 @@
 import type { HostSql, MigrationSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import { lookAlikeKeys } from './names.ts';
+import { lookAlikeKeys } from './account.ts';
 
 /** SQL, or what SQL cannot compute. */
 type Migration = string | ((sql: MigrationSql) => void);

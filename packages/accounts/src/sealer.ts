@@ -8,7 +8,7 @@ export interface Sealer {
   seal(text: string, context: string): Buffer;
   /** @throws Error when it was sealed under another key or for another context */
   open(sealed: Buffer, context: string): string;
-  /** Equal for equal texts; without the key nobody can try texts. */
+  /** Equal for equal texts; guessing texts requires the key. */
   fingerprint(text: string): Buffer;
 }
 

@@ -49,7 +49,7 @@ export function createSecondFactors(context: AccountContext, issuerName: string)
     return codes;
   };
 
-  /** What the other sessions proved is another credential from now on. */
+  /** The other sessions were authenticated by another credential version. */
   const changeFactor = async (
     { tx, account }: Pick<Verified, 'tx' | 'account'>,
     holder: TokenHolder,

@@ -97,18 +97,19 @@ describe('a patch, and what another connection writes between its read and its w
 describe('of two connections that have seen the same one-time thing', () => {
   test.each(['password_reset', 'not_me'] as const)('one takes a link (%s)', async (purpose) => {
     const { one, other } = await twoConnections();
-    const token = one.links.issue({ sub: SUB, purpose, at: NOW, expiresAt: NOW + 1_000 });
-    for (const { links } of [one, other]) expect(links.find(token, purpose, NOW)).toMatchObject({ sub: SUB });
-    expect(other.links.take(token, purpose, NOW)).toMatchObject({ sub: SUB });
-    expect(one.links.take(token, purpose, NOW)).toBeUndefined();
+    const token = one.oneTimeTokens.issue({ sub: SUB, purpose, at: NOW, expiresAt: NOW + 1_000 });
+    for (const { oneTimeTokens: links } of [one, other])
+      expect(links.find(token, purpose, NOW)).toMatchObject({ sub: SUB });
+    expect(other.oneTimeTokens.consume(token, purpose, NOW)).toMatchObject({ sub: SUB });
+    expect(one.oneTimeTokens.consume(token, purpose, NOW)).toBeUndefined();
   });
 
   test('neither takes a link that has expired, or is for another purpose', async () => {
     const { one, other } = await twoConnections();
-    const token = one.links.issue({ sub: SUB, purpose: 'not_me', at: NOW, expiresAt: NOW + 1_000 });
-    expect(other.links.take(token, 'not_me', NOW + 1_000)).toBeUndefined();
-    expect(other.links.take(token, 'password_reset', NOW)).toBeUndefined();
-    expect(one.links.take(token, 'not_me', NOW + 999)).toMatchObject({ sub: SUB });
+    const token = one.oneTimeTokens.issue({ sub: SUB, purpose: 'not_me', at: NOW, expiresAt: NOW + 1_000 });
+    expect(other.oneTimeTokens.consume(token, 'not_me', NOW + 1_000)).toBeUndefined();
+    expect(other.oneTimeTokens.consume(token, 'password_reset', NOW)).toBeUndefined();
+    expect(one.oneTimeTokens.consume(token, 'not_me', NOW + 999)).toMatchObject({ sub: SUB });
   });
 
   test('one uses the step of a one-time code, and each earlier one with it', async () => {

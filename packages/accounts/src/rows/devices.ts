@@ -3,9 +3,9 @@ import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import type { Sealer } from '../sealer.ts';
 
-/** From where and by what device somebody logs in. */
-export interface DeviceTraits {
-  /** Made and kept by the application; whoever has it is the device. */
+/** The network and the device of a login. */
+export interface DeviceAttributes {
+  /** Made and stored by the application; it identifies the device. */
   readonly deviceId?: string | undefined;
   readonly deviceName?: string | undefined;
   readonly userAgent?: string | undefined;
@@ -15,14 +15,14 @@ export interface DeviceTraits {
 /** Devices that have logged in to an account, as fingerprints under a key. Writes are inside transactions. */
 export interface DeviceRows {
   /** Remembers the device. @returns whether it was unknown */
-  add(sub: string, traits: DeviceTraits, at: EpochMillis): boolean;
+  add(sub: string, traits: DeviceAttributes, at: EpochMillis): boolean;
   /** The fingerprint of a known device. */
-  find(sub: string, traits: DeviceTraits): Buffer | undefined;
+  find(sub: string, traits: DeviceAttributes): Buffer | undefined;
   remove(sub: string): void;
 }
 
 /** More than anybody has; beyond, the one that was not seen for longest is removed. */
-const MOST_DEVICES = 50;
+const MAX_DEVICES = 50;
 
 export function createDeviceRows(sql: HostSql, sealer: Sealer): DeviceRows {
   const insert = sql.prepare(
@@ -32,7 +32,7 @@ export function createDeviceRows(sql: HostSql, sealer: Sealer): DeviceRows {
   const see = sql.prepare('UPDATE account_devices SET seen_at = @at WHERE sub = @sub AND fingerprint = @fingerprint');
   const trim = sql.prepare(
     `DELETE FROM account_devices WHERE sub = @sub AND fingerprint IN (
-       SELECT fingerprint FROM account_devices WHERE sub = @sub ORDER BY seen_at DESC LIMIT -1 OFFSET ${MOST_DEVICES}
+       SELECT fingerprint FROM account_devices WHERE sub = @sub ORDER BY seen_at DESC LIMIT -1 OFFSET ${MAX_DEVICES}
      )`,
   );
   const find = sql
@@ -53,14 +53,14 @@ export function createDeviceRows(sql: HostSql, sealer: Sealer): DeviceRows {
 }
 
 /** An id is the device wherever it is; without one a device is its name and program at a place. */
-function describe(sub: string, { deviceId, deviceName, userAgent, address }: DeviceTraits): string {
+function describe(sub: string, { deviceId, deviceName, userAgent, address }: DeviceAttributes): string {
   if (deviceId !== undefined) return JSON.stringify([sub, 'id', deviceId]);
   return JSON.stringify([sub, 'place', deviceName ?? '', userAgent ?? '', coarseAddress(address) ?? '']);
 }
 
 const IPV4_MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 
-/** The network of an address, which says the place and not the household: IPv4 /24, IPv6 /48. */
+/** The network of an address, which shows the region and not the household: IPv4 /24, IPv6 /48. */
 export function coarseAddress(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
   const plain = IPV4_MAPPED.exec(address)?.[1] ?? address;

@@ -6,7 +6,7 @@ interface EnrolledFactor {
   readonly secret: Buffer;
   /** The secret as it is stored: differs with each enrolment. */
   readonly sealed: Buffer;
-  /** Null: no code of it has been shown yet. */
+  /** Null: no code of it has been used yet. */
   readonly confirmedAt: EpochMillis | null;
   /** The step of the last code that was used. */
   readonly lastStep: number;
@@ -76,7 +76,7 @@ export function createFactorRows(sql: HostSql, sealer: Sealer): FactorRows {
   const usedCode = sql.prepare(
     'SELECT 1 FROM account_recovery_codes WHERE sub = ? AND hash = ? AND used_at IS NOT NULL',
   );
-  const goodCodes = sql
+  const validCodes = sql
     .prepare<[string], Buffer>('SELECT hash FROM account_recovery_codes WHERE sub = ? AND used_at IS NULL')
     .pluck();
   const removeCodes = sql.prepare('DELETE FROM account_recovery_codes WHERE sub = ?');
@@ -119,7 +119,7 @@ export function createFactorRows(sql: HostSql, sealer: Sealer): FactorRows {
     state(sub) {
       const { secret, confirmedAt = null, lastStep } = findFactor(sub) ?? {};
       if (secret === undefined || confirmedAt === null || lastStep === undefined) return undefined;
-      return { secret, confirmedAt, lastStep, codes: goodCodes.all(sub) };
+      return { secret, confirmedAt, lastStep, codes: validCodes.all(sub) };
     },
     restore(sub, { secret, confirmedAt, lastStep, codes }) {
       restore.run(sub, seal(sub, secret), confirmedAt, lastStep);

@@ -36,7 +36,7 @@ export interface HistoryRows {
  * States of one account at most, some 50 kB. Beyond, no state is added, and a link that is issued then goes back to the
  * last one there is: to an earlier state, never to a later one.
  */
-const MOST_STATES = 64;
+const MAX_STATES = 64;
 
 interface Sealed {
   readonly contact: AccountClaims;
@@ -75,7 +75,7 @@ export function createHistoryRows(sql: HostSql, sealer: Sealer, factors: Pick<Fa
   };
 
   const isFull = (sub: string, now: EpochMillis) => {
-    const hasMost = () => (counted.get(sub)?.states ?? 0) >= MOST_STATES;
+    const hasMost = () => (counted.get(sub)?.states ?? 0) >= MAX_STATES;
     if (!hasMost()) return false;
     prune(now, sub);
     return hasMost();

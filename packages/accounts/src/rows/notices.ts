@@ -10,13 +10,13 @@ export interface Notice {
   /** The account it is about: the notice is erased with it. */
   readonly sub: string;
   readonly type: NoticeType;
-  /** May be personal, and hold tokens: it is stored sealed and goes to the receiver alone. */
+  /** May be personal, and hold tokens: it is stored sealed and sent to the receiver alone. */
   readonly data: Readonly<Record<string, string | null>>;
 }
 
 /** A notice that has not arrived. */
 export interface PendingNotice {
-  /** The same in every attempt: a receiver knows by it what it has seen. */
+  /** The same in every attempt: receivers recognize repetitions by it. */
   readonly id: string;
   readonly type: string;
   readonly body: string;
@@ -29,11 +29,11 @@ export interface NoticeRows {
   add(notice: Notice, at: EpochMillis): void;
   /** Those whose time has come, the longest waiting first. */
   due(now: EpochMillis, limit: number): PendingNotice[];
-  /** When the next one's time comes. */
+  /** When the next one is due. */
   nextAt(): EpochMillis | undefined;
   arrived(id: string): void;
   retry(id: string, nextAt: EpochMillis): void;
-  giveUp(id: string, at: EpochMillis): void;
+  abandon(id: string, at: EpochMillis): void;
   /** Removes those of an account, dead or not. */
   remove(sub: string): void;
   /** Removes dead ones that were made before. */
@@ -58,9 +58,9 @@ export function createNoticeRows(sql: HostSql, { seal, open }: Sealer): NoticeRo
     'SELECT id, type, sealed, attempts FROM notices WHERE dead_at IS NULL AND next_at <= ? ORDER BY next_at LIMIT ?',
   );
   const next = sql.prepare<[], number | null>('SELECT min(next_at) FROM notices WHERE dead_at IS NULL').pluck();
-  const removeArrived = sql.prepare('DELETE FROM notices WHERE id = ?');
+  const removeDelivered = sql.prepare('DELETE FROM notices WHERE id = ?');
   const retry = sql.prepare('UPDATE notices SET attempts = attempts + 1, next_at = ? WHERE id = ?');
-  const giveUp = sql.prepare('UPDATE notices SET attempts = attempts + 1, dead_at = ? WHERE id = ?');
+  const abandon = sql.prepare('UPDATE notices SET attempts = attempts + 1, dead_at = ? WHERE id = ?');
   const remove = sql.prepare('DELETE FROM notices WHERE sub = ?');
   const prune = sql.prepare('DELETE FROM notices WHERE dead_at IS NOT NULL AND created_at < ?');
   const counts = sql.prepare<[], Counts>(
@@ -76,9 +76,9 @@ export function createNoticeRows(sql: HostSql, { seal, open }: Sealer): NoticeRo
     },
     due: (now, limit) => due.all(now, limit).map(({ sealed, ...row }) => ({ ...row, body: open(sealed, row.id) })),
     nextAt: () => next.get() ?? undefined,
-    arrived: (id) => void removeArrived.run(id),
+    arrived: (id) => void removeDelivered.run(id),
     retry: (id, nextAt) => void retry.run(nextAt, id),
-    giveUp: (id, at) => void giveUp.run(at, id),
+    abandon: (id, at) => void abandon.run(at, id),
     remove: (sub) => void remove.run(sub),
     prune: (before) => void prune.run(before),
     counts: () => counts.get() ?? { waiting: 0, dead: 0, lastDeadAt: null },

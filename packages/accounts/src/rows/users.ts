@@ -2,7 +2,7 @@ import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Account, AccountState } from '../account.ts';
-import { lookAlikeKeys, nameKey } from '../names.ts';
+import { lookAlikeKeys, nameKey } from '../account.ts';
 
 /** Columns of an account that may be changed; names are those of `Account`. */
 export type UserPatch = Partial<
@@ -24,11 +24,11 @@ export interface UserRows {
   /** Tombstones too. */
   bySub(sub: string): Account | undefined;
   byName(username: string): Account | undefined;
-  /** Whether no other account may have this name: there is one that looks like it. */
+  /** Whether the name, or one that looks like it, is in use. */
   isTaken(username: string): boolean;
   /** By `sub`, after `after`; without a state: all but tombstones. */
   list(after: string, limit: number, state: AccountState | undefined): Account[];
-  /** The `sub` of those who have scopes of their own, by `sub`. */
+  /** The `sub` of accounts with their own scopes, by `sub`. */
   withScopes(): string[];
   /** @throws RescindError `username_taken` */
   insert(account: Pick<Account, 'sub' | 'username' | 'password' | 'createdAt'>): void;

@@ -17,7 +17,7 @@ export interface Webhook {
   readonly retryMs: DurationMs;
 }
 
-export interface CourierOptions {
+export interface WebhookSenderOptions {
   readonly issuer: Pick<Issuer, 'refusingWrites' | 'canWrite'>;
   readonly context: Pick<AccountContext, 'transact'> & { readonly rows: Pick<AccountContext['rows'], 'notices'> };
   readonly webhook: Webhook;
@@ -26,7 +26,7 @@ export interface CourierOptions {
 }
 
 /** Sends notices to the receiver, each until it has arrived or is given up. */
-export interface Courier extends AsyncDisposable {
+export interface WebhookSender extends AsyncDisposable {
   /** There may be a new notice. */
   wake(): void;
   health(): HealthCheck[];
@@ -38,10 +38,10 @@ const AT_ONCE = 4;
 const RESPONSE_MS: DurationMs = 15_000;
 /** For so long a notice that was given up is a warning; then it is a number. */
 const DEAD_IS_NEWS_MS: DurationMs = 24 * 3_600_000;
-/** Clocks are set, and timers end at 24 days: the courier looks again after that long at the latest. */
-const LONGEST_SLEEP_MS: DurationMs = 60_000;
+/** Clocks are set, and timers end at 24 days: the sender checks again after this time at the latest. */
+const MAX_SLEEP_MS: DurationMs = 60_000;
 
-export function openCourier(options: CourierOptions): Courier {
+export function openWebhookSender(options: WebhookSenderOptions): WebhookSender {
   const { issuer, context, webhook, clock, telemetry } = options;
   const { attempts, retryMs } = webhook;
   const { notices } = context.rows;
@@ -55,7 +55,7 @@ export function openCourier(options: CourierOptions): Courier {
     const isDead = failure !== undefined && made >= attempts;
     await context.transact((tx) => {
       if (failure === undefined) tx.notices.arrived(notice.id);
-      else if (isDead) tx.notices.giveUp(notice.id, tx.now);
+      else if (isDead) tx.notices.abandon(notice.id, tx.now);
       else tx.notices.retry(notice.id, tx.now + retryDelay(made, retryMs));
     });
     log(notice, failure, isDead, made);
@@ -90,7 +90,7 @@ export function openCourier(options: CourierOptions): Courier {
   const sleep = (ms: DurationMs) => {
     clearTimeout(timer);
     if (closing.signal.aborted) return;
-    timer = setTimeout(wake, Math.min(Math.max(ms, 0), LONGEST_SLEEP_MS)).unref();
+    timer = setTimeout(wake, Math.min(Math.max(ms, 0), MAX_SLEEP_MS)).unref();
   };
 
   const wake = () => {
@@ -131,7 +131,7 @@ export function openCourier(options: CourierOptions): Courier {
 
 /** One attempt. @returns why it did not arrive: never what the receiver answered, which may be anything */
 async function send(
-  { webhook: { url, secret }, clock }: CourierOptions,
+  { webhook: { url, secret }, clock }: WebhookSenderOptions,
   { id, body }: PendingNotice,
   closing: AbortSignal,
 ): Promise<string | undefined> {
@@ -140,7 +140,7 @@ async function send(
       method: 'POST',
       headers: { 'content-type': 'application/json', ...webhookHeaders(secret(), id, body, clock.now()) },
       body,
-      // What is personal goes to the configured address and to no other.
+      // Personal data is sent to the configured address alone.
       redirect: 'manual',
       signal: AbortSignal.any([closing, AbortSignal.timeout(RESPONSE_MS)]),
     });
@@ -152,14 +152,14 @@ async function send(
 }
 
 /** The longest wait: a notice of a login is old news after that. */
-const LONGEST_WAIT_MS: DurationMs = 6 * 3_600_000;
+const MAX_WAIT_MS: DurationMs = 6 * 3_600_000;
 
 /**
  * How long to wait after so many attempts that failed: doubling, and anywhere in the upper half of that, so that notices that
  * failed at one moment do not come back at one moment.
  */
 export function retryDelay(attempts: number, firstMs: DurationMs, random: () => number = Math.random): DurationMs {
-  const ceiling = Math.min(LONGEST_WAIT_MS, firstMs * 2 ** (attempts - 1));
+  const ceiling = Math.min(MAX_WAIT_MS, firstMs * 2 ** (attempts - 1));
   return Math.ceil(ceiling * (0.5 + random() / 2));
 }
 
