@@ -54,6 +54,7 @@ export default defineConfig({
         hookTimeout: 600_000,
         ...alone,
       }),
+      project('install', ['test/install/**/*.test.ts'], { testTimeout: 600_000, hookTimeout: 600_000, ...alone }),
       project('upgrade', ['test/upgrade/**/*.test.ts'], {
         globalSetup: [...kafka.globalSetup, 'test/upgrade/previous-version.ts'],
         testTimeout: 600_000,

@@ -19,7 +19,7 @@ interface Counts {
 /** `npm test`: every test that needs minutes at most. */
 const SHORT = ['unit', 'simulation', 'integration', 'system'];
 /** What `npm run test:ci` runs after those, each suite by itself, in at most 40 minutes together. */
-const LONG = [['faults']];
+const LONG = [['faults'], ['install']];
 const LONG_MINUTES = 40;
 
 const args = process.argv.slice(2);

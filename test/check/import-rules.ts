@@ -12,6 +12,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   accounts: ['issuer', 'issuer-sqlite', 'revocation'],
   guard: ['feed', 'denylist', 'token', 'revocation'],
   service: ['revocation'],
+  'dev-build': ['revocation'],
   'dev-kafka': ['revocation'],
   'dev-fleet': ['dev-kafka', 'revocation'],
 };

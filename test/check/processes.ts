@@ -1,12 +1,12 @@
 import { globSync, readFileSync } from 'node:fs';
 import { CheckFailed } from './command.ts';
 
-/** Only the `config` and `main` files of a process use `process.env`, signals and exits; all other code has parameters. */
+/** Only the `config`, `main` and `start` files of a process use `process.env`, signals and exits; all other code has parameters. */
 export function checkProcesses(): string {
   const files = globSync(['packages/*/src/**/*.ts', 'services/*/src/**/*.ts']).filter(
     (file) => !file.startsWith('packages/dev-'),
   );
-  const allowed = /(^|\/)(config|main|environment)\.ts$/;
+  const allowed = /(^|\/)(config|main|start|environment)\.ts$/;
   const found = files
     .filter((file) => !allowed.test(file))
     .flatMap((file) =>

@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** What of a package.json is read or written here. */
+export interface Manifest {
+  readonly name: string;
+  readonly exports?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  /** Whether the package is for others to install. npm takes no notice of it. */
+  readonly rescind?: { readonly public: boolean };
+  readonly [member: string]: unknown;
+}
+
+export function readManifest(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+}
+
+export const isPublic = (manifest: Manifest): boolean => manifest.rescind?.public === true;
+
+/**
+ * A package.json of the workspace leads to TypeScript and is private, so that no `npm publish` takes it by accident; the one that is
+ * built leads to what was compiled.
+ */
+export function toBuiltManifest(manifest: Manifest): Record<string, unknown> {
+  const { exports = {}, devDependencies: _, rescind: __, private: ___, ...kept } = manifest;
+  return {
+    ...kept,
+    ...(isPublic(manifest)
+      ? { files: ['dist', 'CHANGELOG.md'], publishConfig: { access: 'public' } }
+      : { private: true }),
+    exports: {
+      ...Object.fromEntries(Object.entries(exports).map(([path, source]) => [path, toCompiled(source)])),
+      './package.json': './package.json',
+    },
+  };
+}
+
+function toCompiled(source: string): { readonly types: string; readonly default: string } {
+  const stem = source.replace(/^\.\/src\//, './dist/').replace(/\.[jt]s$/, '');
+  return { types: `${stem}.d.ts`, default: `${stem}.js` };
+}
