@@ -2,7 +2,7 @@ import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed
 import type { CutOff, CutOffRow, Find } from '@rescind/revocation';
 import { judge } from '@rescind/revocation';
 import type { Follower, Store } from './follower.ts';
-import type { Rows, Token } from './truth.ts';
+import type { ClockSet, Rows, Token } from './truth.ts';
 import { ISSUER, putRow, rowKey, Violation } from './truth.ts';
 
 /** Places in which memory is not asked before the file. */
@@ -15,6 +15,7 @@ export interface LookupMutants {
 interface Checked {
   readonly tokens: readonly Token[];
   readonly mutants: LookupMutants;
+  readonly issuer: { readonly clockSet: ClockSet | null };
   now(): number;
 }
 
@@ -55,10 +56,14 @@ function isExpired(token: Token, follower: Follower, now: number): boolean {
 
 const isDenied = (token: Token, find: Find) => judge({ kid: token.kid, payload: token.payload }, find).denied;
 
-/** A row that a restored database has forgotten may name a token that outlives it: such a denial ends by itself. */
-function lasts(token: Token, find: Find): boolean {
+/**
+ * A row that a restored database has forgotten may name a token that outlives it: such a denial ends by itself. So may the denial of
+ * a token that was minted after a clock command, by a row of before.
+ */
+function lasts(token: Token, find: Find, clockSet: ClockSet | null): boolean {
   const verdict = judge({ kid: token.kid, payload: token.payload }, find);
-  return verdict.denied && verdict.why === 'revoked' && verdict.cutoff.expiresAt >= token.expMs;
+  if (!verdict.denied || verdict.why !== 'revoked' || verdict.cutoff.expiresAt < token.expMs) return false;
+  return clockSet === null || token.iatMs <= clockSet.at || verdict.cutoff.epoch >= clockSet.epoch;
 }
 
 function tell(token: Token, { store, aheadMs }: Follower, now: number): string {
@@ -78,7 +83,7 @@ export function checkRows(follower: Follower, world: Checked): void {
   for (const token of world.tokens) {
     const isNow = isDenied(token, find);
     if (isNow && !token.named) throw new Violation(`${follower.name} denies a token that nobody revoked`);
-    if (isNow && !denied.has(token) && lasts(token, find)) denied.add(token);
+    if (isNow && !denied.has(token) && lasts(token, find, world.issuer.clockSet)) denied.add(token);
     if (!isNow && denied.has(token) && !isExpired(token, follower, now)) {
       throw new Violation(`${follower.name} un-revoked a token: ${tell(token, follower, now)}`);
     }
@@ -96,7 +101,7 @@ export function forgetOwed(follower: Follower, { tokens }: Pick<Checked, 'tokens
 }
 
 /** Whole as of a heartbeat: everything acknowledged before its time was read is denied. */
-export function checkClaim(follower: Follower, { mutants, ...world }: Omit<Checked, 'tokens'>): void {
+export function checkClaim(follower: Follower, { mutants, ...world }: Omit<Checked, 'tokens' | 'issuer'>): void {
   const { claim } = follower.store;
   if (claim === null || claim.isForged) return;
   const now = world.now();

@@ -3,7 +3,7 @@ import { createIssuerClock, isLeading } from '@rescind/revocation';
 import type { Comparison } from './comparison.ts';
 import { knownAheadMs, namedBy, newComparison, wrongComparison } from './comparison.ts';
 import type { Random } from './random.ts';
-import type { Branch, Claim, Registry, Revocation, Token } from './truth.ts';
+import type { Branch, Claim, ClockSet, Registry, Revocation, Token } from './truth.ts';
 import { forkBranch, newBranch, Violation } from './truth.ts';
 
 export const TOLERANCE_MS = 60_000;
@@ -121,6 +121,7 @@ export interface Issuer {
   up: boolean;
   /** Whether a backup has ever taken the place of the database. */
   wasPutBack: boolean;
+  clockSet: ClockSet | null;
   clock: IssuerClock;
   /** Of this process; null: it compares with nothing. */
   comparison: Comparison | null;
@@ -186,6 +187,7 @@ export function newIssuer(world: IssuerWorld): Issuer {
     eventKids: [],
     stolen: new Set(),
     toldAt: 0,
+    clockSet: null,
     beatAt: null,
     clocks: '',
     lead: null,

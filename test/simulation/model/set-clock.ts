@@ -22,6 +22,7 @@ export function setClock(issuer: Issuer, world: IssuerWorld): void {
   database.counter += 1;
   const epoch = epochOf(database.counter, world);
   issuer.epochs.push(epoch);
+  issuer.clockSet = { at, epoch };
   const older = issuer.kids;
   const kid = fresh('k');
   issuer.kids = [...older, kid];

@@ -64,6 +64,12 @@ export interface Claim {
   readonly isForged?: boolean;
 }
 
+/** The last clock command: the time it set, and the epoch it opened. It lowers every cut-off of a later time to that time. */
+export interface ClockSet {
+  readonly at: number;
+  readonly epoch: string;
+}
+
 export type SimRecord =
   | {
       readonly kind: 'event';
