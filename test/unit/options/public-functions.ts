@@ -12,7 +12,7 @@ export interface TakesObject {
 /** By the compiler: lists, functions, classes, and types of other libraries are no such objects. */
 export function functionsThatTakeObjects(): TakesObject[] {
   const entries = globSync('packages/*/package.json').flatMap((manifest) => {
-    const { exports } = JSON.parse(readFileSync(manifest, 'utf8')) as { exports: Record<string, string> };
+    const { exports = {} } = JSON.parse(readFileSync(manifest, 'utf8')) as { exports?: Record<string, string> };
     return Object.values(exports).map((file) => join(dirname(manifest), file));
   });
   const { config } = ts.readConfigFile('tsconfig.json', ts.sys.readFile);

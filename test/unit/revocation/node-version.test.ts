@@ -28,8 +28,8 @@ test.each(['22.18.0', '23.0.0', '24.21.0'])('Node.js %s is taken', (version) => 
 });
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const MAINS = globSync('{{packages,services}/*/src/**,examples/*}/main.ts', { cwd: ROOT }).map((main) =>
-  main.replace(/ts$/, 'js'),
+const MAINS = globSync('{{packages,services}/*/src/**,examples/*}/{main,start}.ts', { cwd: ROOT }).map((main) =>
+  join(dirname(main), 'main.js'),
 );
 
 /** An interpreter of this machine that is too old, other than the one of the project. */
