@@ -12,12 +12,13 @@ const kafka = { globalSetup: ['test/support/kafka-for-all.ts'] };
 const LONG = [
   ...[
     ...['damaged-denylist', 'full-disk', 'guard-policies', 'issuer-clock-ahead', 'issuer-clock-apart'],
-    ...['issuer-clock-set', 'key-rotation', 'stolen-event-key', 'view-age'],
+    ...['issuer-clock-set', 'key-rotation', 'restored-issuer', 'stolen-event-key', 'view-age'],
   ].map((name) => `test/system/${name}.test.ts`),
   ...['catch-up', 'damage', 'disk', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
-  ...['dev-kafka/broker', 'feed-kafka/broker-down', 'user-management/recovery', 'user-management/reload'].map(
-    (name) => `test/integration/${name}.test.ts`,
-  ),
+  ...[
+    ...['dev-kafka/broker', 'feed-kafka/broker-down', 'feed-kafka/secure'],
+    ...['user-management/recovery', 'user-management/reload'],
+  ].map((name) => `test/integration/${name}.test.ts`),
 ];
 
 /** What `npm run test:faults` has besides the project `faults`: `npm run test:ci` has 40 minutes for all its long suites. */
