@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import type { Telemetry } from '@rescind/revocation';
 import { storageCodeOf, storageFailureOf } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
+import { PAGE_BYTES } from './pages.ts';
 
 /**
  * What has happened to the file of a denylist that is open. `removed`, `replaced`: the open file has no name any more; it
@@ -75,8 +76,6 @@ export function createFileWatch(database: Database, telemetry: Telemetry): FileW
     isTrusted: () => fault === undefined || isOfTrusted(fault),
   };
 }
-
-const PAGE_BYTES = 4_096;
 
 const isOfTrusted = (fault: FileFault) => fault === 'removed' || fault === 'replaced';
 

@@ -1,5 +1,5 @@
 import { readSync } from 'node:fs';
-import { RescindError } from '@rescind/revocation';
+import { RescindError, truncateWal } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import { openDigests, versionBeside } from './digest.ts';
 import { scan } from './scan.ts';
@@ -90,16 +90,12 @@ export function compare(database: Database, file: number): Damage | undefined {
   });
 }
 
-/** Copies the write-ahead log into the file. False: a reader of another process, or the disk, is in the way. */
+/** False: a reader of another process, or the disk, keeps the write-ahead log from being emptied. */
 function emptyLog(database: Database): boolean {
-  const waits = Number(database.pragma('busy_timeout', { simple: true }));
   try {
-    database.pragma('busy_timeout = 0');
-    return database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0;
+    return truncateWal(database);
   } catch {
     return false;
-  } finally {
-    database.pragma(`busy_timeout = ${waits}`);
   }
 }
 

@@ -3,7 +3,7 @@ import { fstatSync, readSync } from 'node:fs';
 // Tables WITHOUT ROWID as they lie in a file: https://sqlite.org/fileformat2.html, sections 1.6 (b-tree pages) and 2.1 (records).
 
 /** In bytes; the header of a denylist says so. */
-const PAGE_BYTES = 4_096;
+export const PAGE_BYTES = 4_096;
 /** A longer record goes on in other pages. */
 const MOST_RECORD_BYTES = 1_002;
 /** More levels than 2³² pages can have. */

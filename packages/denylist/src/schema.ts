@@ -2,6 +2,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import SQLite from 'better-sqlite3';
 import { openDigests, writeDigests } from './digest.ts';
+import { PAGE_BYTES } from './pages.ts';
 import { scan } from './scan.ts';
 import type { StoredText } from './text.ts';
 import { restoreFirstText, storeText } from './text.ts';
@@ -96,7 +97,6 @@ const STEPS: readonly string[] = [
 
 /** The upper pages of a tree of ten million rows, through which every new row goes. */
 const CACHE_KIB = 12_288;
-const PAGE_BYTES = 4_096;
 /** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
 const CHECKPOINT_PAGES = 4_000;
 /** What the write-ahead log may have: one transaction beyond a checkpoint, and room. */

@@ -100,7 +100,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
   const detector = createRestoreDetector({
     ...files,
     decoder: signing.decoder,
-    latch: latch,
+    latch,
     telemetry,
     startedAt: () => startedAt,
     async revokeStolenKey(kid) {
@@ -117,8 +117,8 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     issuerClock,
     clockFloor,
     encoderOf: signing.encoderOf,
-    highWatermark: highWatermark,
-    latch: latch,
+    highWatermark,
+    latch,
     storage,
     telemetry,
   });
@@ -155,12 +155,12 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
   const maintenance = await openMaintenance({
     housekeeping,
     scheduler: scheduler,
-    latch: latch,
+    latch,
     probe: transactions.probe,
     isTimeAwaited: () => reference?.state() === 'awaited',
     measure: createGauges({
       store,
-      latch: latch,
+      latch,
       issuerClock,
       reference,
       keyRotation: settings.keyRotation,
@@ -179,7 +179,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
         publisher,
         decoder: signing.decoder,
         detector,
-        latch: latch,
+        latch,
         log: store.log,
         activeKid: () => keyrings.event.activeKid(),
       }),
@@ -241,7 +241,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     ready: relay?.compared ?? Promise.resolve(),
     health: createHealth({
       store,
-      latch: latch,
+      latch,
       storage,
       issuerClock,
       clock,

@@ -58,4 +58,4 @@ export { storageCodeOf, storageFailureOf, storageUnavailable } from './storage.t
 export type { Fields, HealthCheck, LogLevel, Telemetry } from './telemetry.ts';
 export { silentTelemetry } from './telemetry.ts';
 export type { WalBound } from './wal.ts';
-export { createWalBound } from './wal.ts';
+export { createWalBound, truncateWal } from './wal.ts';

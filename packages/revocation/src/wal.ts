@@ -34,21 +34,32 @@ export interface WalBound {
   excess(): { readonly walBytes: number; readonly walError?: string } | undefined;
 }
 
+/**
+ * Copies the write-ahead log into the file and truncates it. Waits for nobody.
+ * @returns false: a reader of another process is in the way
+ * @throws the error of SQLite
+ */
+export function truncateWal(database: Pick<WalDatabase, 'pragma'>): boolean {
+  const waits = Number(database.pragma('busy_timeout', { simple: true }));
+  try {
+    database.pragma('busy_timeout = 0');
+    return database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0;
+  } finally {
+    database.pragma(`busy_timeout = ${waits}`);
+  }
+}
+
 export function createWalBound({ database, mostBytes, gauge, telemetry }: WalBoundOptions): WalBound {
   const path = `${database.name}-wal`;
   let excess: { readonly walBytes: number; readonly walError?: string } | undefined;
 
   /** @returns the code of what SQLite could not do, if it threw; a reader in the way is no error */
   function truncate(): string | undefined {
-    const waits = Number(database.pragma('busy_timeout', { simple: true }));
     try {
-      database.pragma('busy_timeout = 0');
-      database.pragma('wal_checkpoint(TRUNCATE)');
+      truncateWal(database);
       return undefined;
     } catch (error) {
       return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    } finally {
-      database.pragma(`busy_timeout = ${waits}`);
     }
   }
 

@@ -81,8 +81,8 @@ async function restore(options: RestoreOptions, files: IssuerFiles): Promise<Res
     issuerClock,
     clockFloor,
     encoderOf: signing.encoderOf,
-    highWatermark: highWatermark,
-    latch: latch,
+    highWatermark,
+    latch,
     storage,
     telemetry,
   };
