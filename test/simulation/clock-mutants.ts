@@ -21,7 +21,7 @@ function floorFromAhead(): Mutants {
   const floorOf = (records: readonly DecodedRecord[], epoch: string, wall: number) =>
     records.map((record) => {
       const isAhead = record.kind === 'heartbeat' && record.at > wall + CLOCK_TOLERANCE_MS;
-      return isAhead && record.epoch === epoch ? record.floor : 0;
+      return isAhead && record.epoch === epoch ? record.lowWatermark : 0;
     });
   return {
     wrap: (core) => ({
@@ -38,14 +38,14 @@ function floorFromAhead(): Mutants {
 
 /** A core whose log time becomes that of the first heartbeat in which the clock was set. */
 function loweredAtOnce(): Mutants {
-  const lowered = (kept: LogState, beat: FollowerState['beat']): LogState =>
+  const lowered = (kept: LogState, beat: FollowerState['heartbeat']): LogState =>
     beat === null || !isLogTimeOld(kept) ? kept : { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch };
   return {
     wrap: (core) => ({
       ...core,
       step(before, input) {
         const { state, effects } = core.step(before, input);
-        const kept = lowered(state.kept, state.beat);
+        const kept = lowered(state.kept, state.heartbeat);
         if (kept === state.kept) return { state, effects };
         const committed = effects.map((effect) =>
           effect.kind === 'commit' ? { ...effect, change: { ...effect.change, state: kept } } : effect,
@@ -66,8 +66,8 @@ export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
   },
   'a heartbeat from ahead completes an epoch': {
     ...bent((state) => {
-      const { kept, beat, cause } = state;
-      const isReached = beat?.agrees === true && kept.seq >= kept.head;
+      const { kept, heartbeat, cause } = state;
+      const isReached = heartbeat?.agrees === true && kept.seq >= kept.head;
       return isReached && cause === 'epoch' ? { ...state, cause: null } : state;
     }),
     only: ['issuer-clock', 'event-key', 'issuer', 'retention'],

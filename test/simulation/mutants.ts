@@ -31,7 +31,8 @@ function standingBy(bend: (step: FollowerStep, input: RecordsInput, before: Foll
       ...core,
       step(before, input) {
         const step = core.step(before, input);
-        const isStandby = input.kind === 'records' && input.way === 'second' && before.ways.second.standby;
+        const isStandby =
+          input.kind === 'records' && input.transport === 'fallback' && before.transports.fallback.standby;
         return isStandby ? bend(step, input, before) : step;
       },
     }),
@@ -46,7 +47,8 @@ function shownStandby(change: (record: DecodedRecord, state: FollowerState) => D
       return {
         ...core,
         step(before, input) {
-          const isStandby = input.kind === 'records' && input.way === 'second' && before.ways.second.standby;
+          const isStandby =
+            input.kind === 'records' && input.transport === 'fallback' && before.transports.fallback.standby;
           return (isStandby ? changed : core).step(before, input);
         },
       };
@@ -111,18 +113,21 @@ const isAgeAlone = ({ state, cutoffs, quarantine = [], release = [] }: LogChange
 const isOwn = (record: DecodedRecord, { kept }: FollowerState) => 'epoch' in record && record.epoch === kept.epoch;
 
 const agreeing = (state: FollowerState): FollowerState =>
-  state.beat === null ? state : { ...state, beat: { ...state.beat, agrees: true } };
+  state.heartbeat === null ? state : { ...state, heartbeat: { ...state.heartbeat, agrees: true } };
 
 function noForkCheck(): Mutants {
   const believing = shown((record, state) => {
     const { seq, id } = state.kept;
     if (!isOwn(record, state)) return record;
     if (record.kind === 'event' && record.seq === seq + 1 && id !== null) return { ...record, prev: id };
-    if (record.kind === 'heartbeat' && record.head === seq && id !== null) return { ...record, last: id };
+    if (record.kind === 'heartbeat' && record.head === seq && id !== null) return { ...record, headId: id };
     return record;
   });
-  const forgetting = bent(({ ways: { first, second }, ...state }) =>
-    agreeing({ ...state, ways: { first: { ...first, asked: null }, second: { ...second, asked: null } } }),
+  const forgetting = bent(({ transports: { primary, fallback }, ...state }) =>
+    agreeing({
+      ...state,
+      transports: { primary: { ...primary, requested: null }, fallback: { ...fallback, requested: null } },
+    }),
   );
   return { wrap: (core) => forgetting.wrap?.(believing.wrap?.(core) ?? core) ?? core };
 }
@@ -168,12 +173,12 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'forks are not looked for': { ...noForkCheck(), only: RESTORES },
   'a late heartbeat makes the view younger': shown((record, state) =>
     record.kind === 'heartbeat' && isOwn(record, state) && record.head < state.kept.head
-      ? { ...record, head: state.kept.head, last: state.kept.id }
+      ? { ...record, head: state.kept.head, headId: state.kept.id }
       : record,
   ),
   'the head is forgotten': shown((record, state) =>
     record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.kept.seq
-      ? { ...record, head: state.kept.seq, last: state.kept.id }
+      ? { ...record, head: state.kept.seq, headId: state.kept.id }
       : record,
   ),
   'what is not understood is passed over': shown((record) =>
@@ -225,7 +230,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       step(before, input) {
         const step = core.step(before, input);
         const { kept } = step.state;
-        if (kept.wholeAt === before.kept.wholeAt || step.state.beat?.isLive !== false) return step;
+        if (kept.wholeAt === before.kept.wholeAt || step.state.heartbeat?.isLive !== false) return step;
         const { wall, monotonic } = input.at;
         return {
           ...step,
@@ -287,7 +292,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'a heartbeat of a standby stream makes the view whole though its head is above the position': {
     ...shownStandby((record, state) =>
       record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.kept.seq
-        ? { ...record, head: state.kept.seq, last: state.kept.id }
+        ? { ...record, head: state.kept.seq, headId: state.kept.id }
         : record,
     ),
     only: LATE,
@@ -297,23 +302,23 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       const isLower = input.records.some((record) => record.kind === 'heartbeat' && record.head < before.kept.head);
       if (!isLower) return step;
       const kept = { ...step.state.kept, seq: 0, id: null };
-      return { ...step, state: { ...step.state, kept, cause: 'fork', beat: null } };
+      return { ...step, state: { ...step.state, kept, cause: 'fork', heartbeat: null } };
     }),
     steady: 'calm',
   },
   'the last event of a standby heartbeat is not compared': {
     ...shownStandby((record, state) =>
       record.kind === 'heartbeat' && isOwn(record, state) && record.head === state.kept.seq
-        ? { ...record, last: state.kept.id }
+        ? { ...record, headId: state.kept.id }
         : record,
     ),
     only: [...RESTORES, 'http'],
   },
   'a delivery begins with what has not been acknowledged': { noMargin: true, steady: 'stalls' },
   'what a standby stream delivers does not move the position': {
-    ...standingBy((step, input, { kept: { seq, id }, beat }) =>
+    ...standingBy((step, input, { kept: { seq, id }, heartbeat }) =>
       input.records.some(({ kind }) => kind === 'event')
-        ? { ...step, state: { ...step.state, kept: { ...step.state.kept, seq, id }, run: null, beat } }
+        ? { ...step, state: { ...step.state, kept: { ...step.state.kept, seq, id }, segment: null, heartbeat } }
         : step,
     ),
     steady: 'stalls',

@@ -1,16 +1,16 @@
 import type { FeedDescription, TransportDescription } from '@rescind/feed';
-import { httpWay } from '@rescind/feed';
+import { httpTransport } from '@rescind/feed';
 
-const { name, abilities } = httpWay({ issuer: 'http://127.0.0.1:9', clientId: 'a', clientSecret: 'b' });
+const { name, abilities } = httpTransport({ issuer: 'http://127.0.0.1:9', clientId: 'a', clientSecret: 'b' });
 
 /** What the core knows of the two transports that exist. test/unit/feed-kafka compares the second with the real one. */
 export const HTTP: TransportDescription = { name, abilities };
 export const KAFKA: TransportDescription = { name: 'kafka', abilities: { stallMs: 30_000 } };
 
 /** Kafka, and an HTTP transport of an issuer that knows standby streams. */
-export const KAFKA_AND_HTTP: FeedDescription = { first: KAFKA, second: HTTP };
+export const KAFKA_AND_HTTP: FeedDescription = { primary: KAFKA, fallback: HTTP };
 /** The second is closed until it is read. */
 export const WITHOUT_STANDBY: FeedDescription = {
-  first: KAFKA,
-  second: { name, abilities: { ...abilities, standby: false } },
+  primary: KAFKA,
+  fallback: { name, abilities: { ...abilities, standby: false } },
 };

@@ -1,5 +1,5 @@
 import type { OptionCheck } from '@rescind/revocation/options';
-import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import { option, optionError, optionsOf, required } from '@rescind/revocation/options';
 import type { ClaimValue } from './account.ts';
 import type { AccountAdministration, AccountCommand, AccountPage, RefusingCommand } from './administration.ts';
 import type { Credentials } from './credentials.ts';
@@ -16,7 +16,7 @@ const texts = option.list(string, { least: 0 });
 
 const number: OptionCheck<number> = (value, path) => {
   if (typeof value === 'number') return value;
-  throw wrongOption(path, 'a number', value);
+  throw optionError(path, 'a number', value);
 };
 
 const claimValue: OptionCheck<ClaimValue | null> = (value, path) => {

@@ -3,7 +3,7 @@ import type { Issuer, SubjectRecord } from '@rescind/issuer';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
-import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import { option, optionError, optionsOf, required } from '@rescind/revocation/options';
 import type { CommonScopes } from './account.ts';
 import { subjectOf } from './account.ts';
 import type { AccountAdministration } from './administration.ts';
@@ -82,7 +82,7 @@ const checkOptions = optionsOf<AccountsOptions>('openAccounts', {
     url: required((value, path) => {
       const url = option.url({ query: true })(value, path);
       if (isSecureUrl(url)) return url;
-      throw wrongOption(path, 'https, or http on this machine: notices are personal', value);
+      throw optionError(path, 'https, or http on this machine: notices are personal', value);
     }),
     secret: required(option.callable<Webhook['secret']>('a function that returns the secret')),
     attempts: required(option.count({ least: 1 })),

@@ -4,7 +4,7 @@ import type { Fingerprint } from './fingerprint.ts';
  * Fingerprints of 64 bits, each as often as it was added: two keys that share one are two entries, so that removing the
  * one leaves the other. Nothing in it for the garbage collector to walk.
  */
-export interface Bag {
+export interface FingerprintSet {
   has(print: Fingerprint): boolean;
   add(print: Fingerprint): void;
   /** Removes one of them, if there is one. */
@@ -21,18 +21,18 @@ export interface Bag {
 const SHARDS = 256;
 const SHARD_SHIFT = 24;
 /** The slots of a shard of size 0; each size has twice as many. */
-const LEAST_SLOTS_LOG2 = 4;
+const MIN_SLOTS_LOG2 = 4;
 /** More than memory can hold. */
 const SIZES = 24;
 /** Open addressing by linear probing: a miss looks at 8.5 slots at this load, at 2.5 when half of them are taken. */
-const FULLEST = 0.75;
-const EMPTIEST = 0.125;
+const MAX_LOAD = 0.75;
+const MIN_LOAD = 0.125;
 
 /**
  * The shards of one size, one behind the other: a look-up that finds nothing of this in the processor's cache waits for
  * memory once, where it would wait three times if each shard were an object of its own.
  */
-interface Tier {
+interface ShardSet {
   /** One byte of each fingerprint, 0 for an empty slot: a miss looks at one cache line of these, and seldom further. */
   readonly tags: Uint8Array;
   /** The fingerprints, two numbers a slot. */
@@ -41,63 +41,63 @@ interface Tier {
   shards: number;
 }
 
-const slotsOf = (size: number) => 1 << (LEAST_SLOTS_LOG2 + size);
+const slotsOf = (size: number) => 1 << (MIN_SLOTS_LOG2 + size);
 
-function createTier(slots: number): Tier {
+function createShardSet(slots: number): ShardSet {
   const all = SHARDS * slots;
   return { tags: new Uint8Array(all), prints: new Int32Array(all * 2), shards: 0 };
 }
 
-const NO_TIER = createTier(0);
+const NO_SHARDS = createShardSet(0);
 
 const shardOf = (second: number) => second >>> SHARD_SHIFT;
 const tagOf = (second: number) => second & 0xff || 1;
 
-export function createBag(): Bag {
+export function createFingerprintSet(): FingerprintSet {
   /** By size; of sizes that no shard has: nothing. */
-  const tiers = new Array<Tier>(SIZES).fill(NO_TIER);
+  const shardSets = new Array<ShardSet>(SIZES).fill(NO_SHARDS);
   /** By shard. */
   const sizes = new Uint8Array(SHARDS);
   const entries = new Int32Array(SHARDS);
   let count = 0;
-  tiers[0] = createTier(slotsOf(0));
-  tiers[0].shards = SHARDS;
+  shardSets[0] = createShardSet(slotsOf(0));
+  shardSets[0].shards = SHARDS;
 
-  const tierOf = (shard: number) => tiers[sizes[shard] as number] as Tier;
+  const shardSetOf = (shard: number) => shardSets[sizes[shard] as number] as ShardSet;
   const slotsIn = (shard: number) => slotsOf(sizes[shard] as number);
 
   function resize(shard: number, size: number): void {
     const slots = slotsIn(shard);
-    const old = tierOf(shard);
+    const old = shardSetOf(shard);
     const first = shard * slots;
-    const tier = enter(shard, size);
+    const shardSet = insertShard(shard, size);
     for (let at = first; at < first + slots; at += 1) {
       if (old.tags[at] === 0) continue;
-      put(tier, shard, slotsOf(size), old.prints[at * 2] as number, old.prints[at * 2 + 1] as number);
+      put(shardSet, shard, slotsOf(size), old.prints[at * 2] as number, old.prints[at * 2 + 1] as number);
     }
-    leave(old, first, slots);
+    removeShard(old, first, slots);
   }
 
-  function enter(shard: number, size: number): Tier {
-    if (tiers[size] === NO_TIER) tiers[size] = createTier(slotsOf(size));
-    const tier = tiers[size] as Tier;
-    tier.shards += 1;
+  function insertShard(shard: number, size: number): ShardSet {
+    if (shardSets[size] === NO_SHARDS) shardSets[size] = createShardSet(slotsOf(size));
+    const shardSet = shardSets[size] as ShardSet;
+    shardSet.shards += 1;
     sizes[shard] = size;
-    return tier;
+    return shardSet;
   }
 
   /** A shard may come back to this size. When all have left, the memory is given back. */
-  function leave(tier: Tier, first: number, slots: number): void {
-    tier.shards -= 1;
-    if (tier.shards === 0) tiers[tiers.indexOf(tier)] = NO_TIER;
-    else tier.tags.fill(0, first, first + slots);
+  function removeShard(shardSet: ShardSet, first: number, slots: number): void {
+    shardSet.shards -= 1;
+    if (shardSet.shards === 0) shardSets[shardSets.indexOf(shardSet)] = NO_SHARDS;
+    else shardSet.tags.fill(0, first, first + slots);
   }
 
   return {
     has(print) {
       const second = print[1] as number;
       const shard = shardOf(second);
-      return find(tierOf(shard), shard, slotsIn(shard), print[0] as number, second) >= 0;
+      return find(shardSetOf(shard), shard, slotsIn(shard), print[0] as number, second) >= 0;
     },
     add(print) {
       const first = print[0] as number;
@@ -105,8 +105,8 @@ export function createBag(): Bag {
       const shard = shardOf(second);
       const size = sizes[shard] as number;
       const after = (entries[shard] as number) + 1;
-      if (after > slotsOf(size) * FULLEST) resize(shard, size + 1);
-      put(tierOf(shard), shard, slotsIn(shard), first, second);
+      if (after > slotsOf(size) * MAX_LOAD) resize(shard, size + 1);
+      put(shardSetOf(shard), shard, slotsIn(shard), first, second);
       entries[shard] = after;
       count++;
     },
@@ -115,35 +115,35 @@ export function createBag(): Bag {
       const second = print[1] as number;
       const shard = shardOf(second);
       const slots = slotsIn(shard);
-      const slot = find(tierOf(shard), shard, slots, first, second);
+      const slot = find(shardSetOf(shard), shard, slots, first, second);
       if (slot < 0) return;
-      vacate(tierOf(shard), shard, slots, slot);
+      emptySlot(shardSetOf(shard), shard, slots, slot);
       count--;
       const after = (entries[shard] as number) - 1;
       entries[shard] = after;
       const size = sizes[shard] as number;
-      if (size > 0 && after < slots * EMPTIEST) resize(shard, size - 1);
+      if (size > 0 && after < slots * MIN_LOAD) resize(shard, size - 1);
     },
     count: () => count,
-    bytes: () => tiers.reduce((sum, { tags, prints }) => sum + tags.byteLength + prints.byteLength, 0),
+    bytes: () => shardSets.reduce((sum, { tags, prints }) => sum + tags.byteLength + prints.byteLength, 0),
   };
 }
 
 /** The slot within the shard, or -1. */
-function find({ tags, prints }: Tier, shard: number, slots: number, first: number, second: number): number {
-  const wanted = tagOf(second);
+function find({ tags, prints }: ShardSet, shard: number, slots: number, first: number, second: number): number {
+  const expectedTag = tagOf(second);
   const mask = slots - 1;
   const base = shard * slots;
   for (let slot = first & mask; ; slot = (slot + 1) & mask) {
     const tag = tags[base + slot];
     if (tag === 0) return -1;
-    if (tag !== wanted) continue;
+    if (tag !== expectedTag) continue;
     const at = (base + slot) * 2;
     if (prints[at] === first && prints[at + 1] === second) return slot;
   }
 }
 
-function put({ tags, prints }: Tier, shard: number, slots: number, first: number, second: number): void {
+function put({ tags, prints }: ShardSet, shard: number, slots: number, first: number, second: number): void {
   const mask = slots - 1;
   const base = shard * slots;
   let slot = first & mask;
@@ -154,7 +154,7 @@ function put({ tags, prints }: Tier, shard: number, slots: number, first: number
 }
 
 /** Empties a slot and moves up what had to go past it, so that no probe ends too early and no tombstones pile up. */
-function vacate({ tags, prints }: Tier, shard: number, slots: number, slot: number): void {
+function emptySlot({ tags, prints }: ShardSet, shard: number, slots: number, slot: number): void {
   const mask = slots - 1;
   const base = shard * slots;
   let hole = slot;

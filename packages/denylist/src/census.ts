@@ -1,7 +1,7 @@
-import type { Changes, RowKey, Tally } from './table.ts';
+import type { Changes, RowCount, RowKey } from './table.ts';
 
 /** How many rows there are of each claim of each issuer, in memory: changed only in the tick that has committed. */
-export interface Census {
+export interface RowCounts {
   names(iss: string): readonly string[];
   count(): number;
   countByClaim(): Record<string, number>;
@@ -11,7 +11,7 @@ export interface Census {
 
 const NO_NAMES: readonly string[] = [];
 
-export function createCensus(start: readonly Tally[]): Census {
+export function createRowCounts(start: readonly RowCount[]): RowCounts {
   const counts = new Map<string, Map<string, number>>();
   const names = new Map<string, readonly string[]>();
   let total = 0;

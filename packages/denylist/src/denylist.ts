@@ -7,21 +7,21 @@ import type {
   LogState,
   Quarantined,
   Telemetry,
-  WalBound,
+  WalLimit,
 } from '@rescind/revocation';
-import { createWalBound, METRICS, mergeRows, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { createWalLimit, METRICS, mergeRows, RescindError, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
-import { createCensus } from './census.ts';
+import { createRowCounts } from './census.ts';
 import type { Digests } from './digest.ts';
 import { createFileAccess, sqliteCodeOf } from './file-access.ts';
 import type { FileWatch } from './file-watch.ts';
 import { createFileWatch } from './file-watch.ts';
-import { createLogs } from './logs.ts';
+import { createLogStates } from './logs.ts';
 import type { Memory } from './memory.ts';
 import { createMemory } from './memory.ts';
-import { createOwed } from './owed.ts';
-import { createRecent } from './recent.ts';
-import { WAL_MOST_BYTES } from './schema.ts';
+import { createPendingWrites } from './owed.ts';
+import { createRowCache } from './recent.ts';
+import { MAX_WAL_BYTES } from './schema.ts';
 import type { Changes, RowKey } from './table.ts';
 import { createTable } from './table.ts';
 
@@ -60,7 +60,7 @@ export interface Denylist extends Find, AsyncDisposable {
    */
   flush(): void;
   /** How many rows are owed. A quarantined event counts as a hundred. */
-  owed(): number;
+  pendingRows(): number;
   /** `enforce`, then `flush`. */
   commit(change: LogChange): void;
 
@@ -81,7 +81,7 @@ export interface Denylist extends Find, AsyncDisposable {
    * the file.
    * @param before log time of the follower less the tolerance, ms
    */
-  pruneOwed(issuers: readonly string[], before: EpochMillis): void;
+  prunePending(issuers: readonly string[], before: EpochMillis): void;
 
   /** How many rows the file has. */
   count(): number;
@@ -112,9 +112,9 @@ export interface DenylistParts {
 }
 
 /** 10 000 rows are removed in some 50 ms. */
-const PRUNE_MOST = 10_000;
+const MAX_PRUNED = 10_000;
 /** So many rows are looked at in some 10 ms. */
-const PRUNE_STRETCH = 100_000;
+const PRUNE_RANGE = 100_000;
 /** However large the table: after so many calls every row has been looked at. */
 const PRUNE_CALLS = 32;
 
@@ -124,36 +124,36 @@ const WAL_EVERY_MS = 1_000;
 /** So many rows in one commit are a catch-up: one event seldom has more than a few. */
 const CATCH_UP_ROWS = 100;
 
-const COLLISIONS_MOST = 1_000;
+const MAX_COLLISIONS = 1_000;
 
 const NOTHING: Changes = { added: [], changed: [], removed: [] };
 
 const LABELS: ReadonlySet<string> = new Set(METRICS.rescind_denylist_entries.labels.claim);
 
 /** The label of a claim: a cut-off may be by any claim, a metric has bounded labels. */
-function labelOf(claim: string): string {
+function metricLabel(claim: string): string {
   return LABELS.has(claim) ? claim : 'other';
 }
 
 export function createDenylist(parts: DenylistParts): Denylist {
   const { database, file, digests, damaged, telemetry, maxMemoryEntries, release } = parts;
   const table = createTable(database, digests.rows);
-  const logs = createLogs(database, digests.logs);
-  const census = createCensus(table.tally());
-  const memory = createMemory({ table, most: maxMemoryEntries, telemetry, count: census.count });
-  const recent = createRecent();
-  const owed = createOwed();
-  const wal = createWalBound({ database, mostBytes: WAL_MOST_BYTES, gauge: 'rescind_denylist_wal_bytes', telemetry });
+  const logStates = createLogStates(database, digests.logs);
+  const rowCounts = createRowCounts(table.countRows());
+  const memory = createMemory({ table, most: maxMemoryEntries, telemetry, count: rowCounts.count });
+  const rowCache = createRowCache();
+  const pending = createPendingWrites();
+  const wal = createWalLimit({ database, maxBytes: MAX_WAL_BYTES, gauge: 'rescind_denylist_wal_bytes', telemetry });
   const watch = createFileWatch(database, telemetry);
   const timer = setInterval(() => {
-    wal.keep();
-    watch.look();
+    wal.enforce();
+    watch.check();
     access.retry();
   }, WAL_EVERY_MS).unref();
   const access = createFileAccess({ database, file, digests, watch, rolledBack });
   const { read: reading } = access;
   function rolledBack(): void {
-    logs.rolledBack();
+    logStates.rolledBack();
     table.rolledBack();
   }
   /** Keys of which memory has the fingerprint, and the file, compared with its digests, no row. */
@@ -161,34 +161,34 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   function writing(work: () => Changes): Changes {
     const changes = access.write(work);
-    const touched = census.committed(changes);
-    recent.committed(changes);
+    const touched = rowCounts.committed(changes);
+    rowCache.committed(changes);
     memory.committed(changes);
-    tell(touched);
+    reportCounts(touched);
     return changes;
   }
 
-  function tell(claims: Iterable<string>): void {
+  function reportCounts(claims: Iterable<string>): void {
     const counts: Record<string, number> = {};
-    for (const [claim, rows] of Object.entries(census.countByClaim()))
-      counts[labelOf(claim)] = (counts[labelOf(claim)] ?? 0) + rows;
-    for (const claim of new Set([...claims].map(labelOf)))
+    for (const [claim, rows] of Object.entries(rowCounts.countByClaim()))
+      counts[metricLabel(claim)] = (counts[metricLabel(claim)] ?? 0) + rows;
+    for (const claim of new Set([...claims].map(metricLabel)))
       telemetry.gauge('rescind_denylist_entries', counts[claim] ?? 0, { claim });
   }
-  tell(Object.keys(census.countByClaim()));
+  reportCounts(Object.keys(rowCounts.countByClaim()));
 
   function row(iss: string, claim: string, value: string): CutOffRow | undefined {
-    const pending = owed.find(iss, claim, value);
-    return pending === undefined ? rowOfFile(iss, claim, value) : withRowOfFile(pending);
+    const pendingRow = pending.find(iss, claim, value);
+    return pendingRow === undefined ? rowOfFile(iss, claim, value) : withRowOfFile(pendingRow);
   }
 
-  function withRowOfFile(pending: CutOffRow): CutOffRow {
+  function withRowOfFile(pendingRow: CutOffRow): CutOffRow {
     try {
-      const held = rowOfFile(pending.iss, pending.claim, pending.value);
-      return held === undefined ? pending : mergeRows(held, pending);
+      const held = rowOfFile(pendingRow.iss, pendingRow.claim, pendingRow.value);
+      return held === undefined ? pendingRow : mergeRows(held, pendingRow);
     } catch (error) {
       // Whatever the file has denies no more than this.
-      if (pending.issuedUntil === UNBOUNDED) return pending;
+      if (pendingRow.issuedUntil === UNBOUNDED) return pendingRow;
       throw error;
     }
   }
@@ -196,22 +196,22 @@ export function createDenylist(parts: DenylistParts): Denylist {
   /** Asked at each look-up for both arrays: put together anew only when one of them is another. */
   const joined = new Map<string, { held: readonly string[]; pending: readonly string[]; all: readonly string[] }>();
   function names(iss: string): readonly string[] {
-    const pending = owed.names(iss);
-    const held = census.names(iss);
-    if (pending.length === 0) return held;
+    const pendingNames = pending.names(iss);
+    const held = rowCounts.names(iss);
+    if (pendingNames.length === 0) return held;
     const known = joined.get(iss);
-    if (known?.held === held && known.pending === pending) return known.all;
-    const all = [...new Set([...held, ...pending])];
-    joined.set(iss, { held, pending, all });
+    if (known?.held === held && known.pending === pendingNames) return known.all;
+    const all = [...new Set([...held, ...pendingNames])];
+    joined.set(iss, { held, pending: pendingNames, all });
     return all;
   }
 
   function rowOfFile(iss: string, claim: string, value: string): CutOffRow | undefined {
     if (memory.excludes(iss, claim, value)) return undefined;
-    const known = database.open ? recent.find(iss, claim, value) : undefined;
+    const known = database.open ? rowCache.find(iss, claim, value) : undefined;
     if (known !== undefined) return known;
     const read = reading(() => table.row(iss, claim, value));
-    if (read !== undefined) recent.keep(read);
+    if (read !== undefined) rowCache.put(read);
     else if (memory.lookups() === 'memory') expectCollision(iss, claim, value);
     return read;
   }
@@ -225,7 +225,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     const key = JSON.stringify([iss, claim, value]);
     if (collisions.has(key)) return;
     access.compare();
-    if (collisions.size >= COLLISIONS_MOST) collisions.clear();
+    if (collisions.size >= MAX_COLLISIONS) collisions.clear();
     collisions.add(key);
   }
 
@@ -250,19 +250,19 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   function enforce(change: LogChange): void {
     if (!database.open) throw new RescindError('denylist_unwritable', { detail: 'closed' });
-    owed.add(change);
+    pending.add(change);
   }
 
   function flush(): void {
-    if (owed.isEmpty()) return;
-    const rows = [...owed.rows()];
+    if (pending.isEmpty()) return;
+    const rows = [...pending.rows()];
     writing(() => {
-      for (const change of owed.logs()) logs.apply(change);
+      for (const change of pending.logs()) logStates.apply(change);
       // What comes one by one is not to wait for it.
       moveSome(rows.length === 0);
       return table.apply(rows, mayHold, rows.length >= CATCH_UP_ROWS);
     });
-    owed.clear();
+    pending.clear();
   }
 
   /** What is lost with this process comes again: the position in the file lies before it. */
@@ -270,8 +270,8 @@ export function createDenylist(parts: DenylistParts): Denylist {
     try {
       flush();
     } catch (error) {
-      telemetry.log('warn', 'denylist_closed_with_owed_rows', { rows: owed.count(), error: sqliteCodeOf(error) });
-      owed.clear();
+      telemetry.log('warn', 'denylist_closed_with_owed_rows', { rows: pending.count(), error: sqliteCodeOf(error) });
+      pending.clear();
     }
   }
 
@@ -288,43 +288,43 @@ export function createDenylist(parts: DenylistParts): Denylist {
   return {
     names,
     row,
-    load: (log) => reading(() => logs.load(log)),
-    quarantined: (log) => reading(() => logs.quarantined(log)),
+    load: (log) => reading(() => logStates.load(log)),
+    quarantined: (log) => reading(() => logStates.quarantined(log)),
     enforce,
     flush,
-    owed: owed.count,
+    pendingRows: pending.count,
     commit(change) {
       enforce(change);
       flush();
     },
-    read: (name) => reading(() => logs.read(name)),
+    read: (name) => reading(() => logStates.read(name)),
     write(name, text) {
       writing(() => {
-        logs.write(name, text);
+        logStates.write(name, text);
         return NOTHING;
       });
     },
-    prune(issuers, before, most = PRUNE_MOST) {
-      const stretch = Math.max(PRUNE_STRETCH, Math.ceil(census.count() / PRUNE_CALLS));
+    prune(issuers, before, most = MAX_PRUNED) {
+      const range = Math.max(PRUNE_RANGE, Math.ceil(rowCounts.count() / PRUNE_CALLS));
       return writing(() => {
         moveSome(true);
         const removed: RowKey[] = [];
-        for (const iss of new Set(issuers)) removed.push(...table.remove(iss, before, most - removed.length, stretch));
+        for (const iss of new Set(issuers)) removed.push(...table.remove(iss, before, most - removed.length, range));
         return { ...NOTHING, removed };
       }).removed.length;
     },
-    pruneOwed: owed.prune,
-    count: census.count,
-    countByClaim: census.countByClaim,
+    prunePending: pending.prune,
+    count: rowCounts.count,
+    countByClaim: rowCounts.countByClaim,
     health: () => {
       const { open } = database;
       return [
         healthOf({
-          entries: census.count(),
-          owed: owed.count(),
+          entries: rowCounts.count(),
+          owed: pending.count(),
           memory,
           damaged,
-          trouble: access.trouble,
+          failure: access.failure,
           wal,
           watch,
           open,
@@ -343,16 +343,16 @@ interface Condition {
   readonly owed: number;
   readonly memory: Memory;
   readonly damaged: string | null;
-  readonly trouble: { readonly read: string; readonly write: string };
-  readonly wal: WalBound;
+  readonly failure: { readonly read: string; readonly write: string };
+  readonly wal: WalLimit;
   readonly watch: FileWatch;
   readonly open: boolean;
 }
 
-function healthOf({ entries, owed, memory, damaged, trouble, wal, watch, open }: Condition): HealthCheck {
-  const error = open ? trouble.read || trouble.write : 'closed';
+function healthOf({ entries, owed, memory, damaged, failure, wal, watch, open }: Condition): HealthCheck {
+  const error = open ? failure.read || failure.write : 'closed';
   const fault = watch.fault();
-  const excess = wal.excess();
+  const excess = wal.overLimit();
   const details = {
     entries,
     owed,
@@ -362,8 +362,8 @@ function healthOf({ entries, owed, memory, damaged, trouble, wal, watch, open }:
     ...(error !== '' && { error }),
     ...excess,
   };
-  if (!open || trouble.read !== '' || !watch.isTrusted()) return { name: 'denylist', status: 'fail', ...details };
+  if (!open || failure.read !== '' || !watch.isTrusted()) return { name: 'denylist', status: 'fail', ...details };
   // A file found damaged means that the disk wants a look, although its rows have been fetched again.
-  const isSound = trouble.write === '' && damaged === null && excess === undefined && fault === undefined;
+  const isSound = failure.write === '' && damaged === null && excess === undefined && fault === undefined;
   return { name: 'denylist', status: isSound ? 'pass' : 'warn', ...details };
 }

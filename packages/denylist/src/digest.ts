@@ -4,60 +4,60 @@ import type { StoredCutoff } from './staging.ts';
 import type { StoredText } from './text.ts';
 
 /** A hash of 128 bits: four words of 32. */
-export type Print = Int32Array & { readonly length: 4 };
+export type RowDigest = Int32Array & { readonly length: 4 };
 
 const WORDS = 4;
-const createPrint = () => new Int32Array(WORDS) as Print;
+const createRowDigest = () => new Int32Array(WORDS) as RowDigest;
 
 /**
  * What a set of rows comes to: four sums, each of one word of their prints modulo 2³², and how many rows there are. Sums and no
  * exclusive-or, under which a row that is there twice would be as one that is not there.
  */
-export interface Sums {
-  readonly words: Print;
+export interface DigestSums {
+  readonly words: RowDigest;
   entries: number;
 }
 
-export const createSums = (): Sums => ({ words: createPrint(), entries: 0 });
+export const createSums = (): DigestSums => ({ words: createRowDigest(), entries: 0 });
 
-export function addTo(sums: Sums, print: Print): void {
-  for (let at = 0; at < WORDS; at += 1) sums.words[at] = ((sums.words[at] as number) + (print[at] as number)) | 0;
+export function addTo(sums: DigestSums, digest: RowDigest): void {
+  for (let at = 0; at < WORDS; at += 1) sums.words[at] = ((sums.words[at] as number) + (digest[at] as number)) | 0;
   sums.entries += 1;
 }
 
 /** Adds the rows of another set. */
-export function addSums(sums: Sums, { words, entries }: Sums): void {
+export function addSums(sums: DigestSums, { words, entries }: DigestSums): void {
   addTo(sums, words);
   sums.entries += entries - 1;
 }
 
-function subtractFrom(sums: Sums, print: Print): void {
-  for (let at = 0; at < WORDS; at += 1) sums.words[at] = ((sums.words[at] as number) - (print[at] as number)) | 0;
+function subtractFrom(sums: DigestSums, digest: RowDigest): void {
+  for (let at = 0; at < WORDS; at += 1) sums.words[at] = ((sums.words[at] as number) - (digest[at] as number)) | 0;
   sums.entries -= 1;
 }
 
-const isSame = (a: Sums, b: Sums): boolean =>
+const isSame = (a: DigestSums, b: DigestSums): boolean =>
   a.entries === b.entries && a.words.every((word, at) => word === b.words[at]);
 
-function assign(sums: Sums, from: Sums): void {
+function assign(sums: DigestSums, from: DigestSums): void {
   sums.words.set(from.words);
   sums.entries = from.entries;
 }
 
 /** The print of a text, or of several: no two lists of texts are written alike. */
-export function printOf(...texts: readonly (string | number)[]): Print {
-  return firstWords(hash('sha256', JSON.stringify(texts), 'buffer'), createPrint());
+export function digestOf(...texts: readonly (string | number)[]): RowDigest {
+  return readWords(hash('sha256', JSON.stringify(texts), 'buffer'), createRowDigest());
 }
 
-function firstWords(bytes: Buffer, into: Int32Array, at = 0): Print {
+function readWords(bytes: Buffer, into: Int32Array, at = 0): RowDigest {
   for (let word = 0; word < WORDS; word += 1) into[at + word] = bytes.readInt32LE(word * 4);
-  return into as Print;
+  return into as RowDigest;
 }
 
 /** The bytes of an id as they are; those of any other text hashed. Texts that differ lie in the file in forms that differ. */
 function putText(stored: StoredText, into: Int32Array, at: number): void {
-  if (typeof stored !== 'string' && stored.length === 16) firstWords(stored, into, at);
-  else into.set(typeof stored === 'string' ? printOf(stored) : printOf(stored.toString('hex'), stored.length), at);
+  if (typeof stored !== 'string' && stored.length === 16) readWords(stored, into, at);
+  else into.set(typeof stored === 'string' ? digestOf(stored) : digestOf(stored.toString('hex'), stored.length), at);
 }
 
 /** Above every whole number that a row has. */
@@ -82,22 +82,22 @@ const SEQ = 30;
 const ROW_WORDS = 32;
 
 /** The prints of what the numbers of a row stand for. */
-export interface PrintsOfNumbers {
+export interface TextDigests {
   /** Of a word. */
-  word(id: number): Print;
+  word(id: number): RowDigest;
   /** Of a pair of a reason and an epoch. */
-  origin(id: number): { readonly reason: Print; readonly epoch: Print };
+  origin(id: number): { readonly reason: RowDigest; readonly epoch: RowDigest };
 }
 
 /** Puts the parts of a row that are words and numbers; `VALUE` and `TXN` are put by the caller. */
 export function putRest(
   into: Int32Array,
   [iss, claim, , issuedUntil, expiresAt, sessionUntil, , origin, seq]: StoredCutoff,
-  prints: PrintsOfNumbers,
+  digests: TextDigests,
 ): void {
-  const { reason, epoch } = prints.origin(origin);
-  into.set(prints.word(iss), ISS);
-  into.set(prints.word(claim), CLAIM);
+  const { reason, epoch } = digests.origin(origin);
+  into.set(digests.word(iss), ISS);
+  into.set(digests.word(claim), CLAIM);
   into.set(reason, REASON);
   into.set(epoch, EPOCH);
   putNumber(issuedUntil, into, ISSUED_UNTIL);
@@ -113,14 +113,14 @@ export function putTimeAndSeq(into: Int32Array, expiresAt: number | null, seq: n
 export const createRowWords = () => new Int32Array(ROW_WORDS);
 
 /** The print of a row: of what it says, whichever table has it, its numbered words as the texts they stand for. */
-export function createRowPrints(prints: PrintsOfNumbers): (row: StoredCutoff) => Print {
+export function createRowDigester(digests: TextDigests): (row: StoredCutoff) => RowDigest {
   const words = createRowWords();
-  const print = createPrint();
+  const digest = createRowDigest();
   return (row) => {
     putText(row[2], words, VALUE);
     putText(row[6], words, TXN);
-    putRest(words, row, prints);
-    return mix(words, print);
+    putRest(words, row, digests);
+    return mix(words, digest);
   };
 }
 
@@ -128,7 +128,7 @@ export function createRowPrints(prints: PrintsOfNumbers): (row: StoredCutoff) =>
  * MurmurHash3 (x86, 128 bits) of whole blocks of four words. It has to tell damage, not an enemy: whoever writes into the file
  * writes the sums, too.
  */
-export function mix(words: Int32Array, into: Print = createPrint()): Print {
+export function mix(words: Int32Array, into: RowDigest = createRowDigest()): RowDigest {
   let h1 = 0;
   let h2 = 0;
   let h3 = 0;
@@ -170,17 +170,17 @@ function finish(word: number): number {
 }
 
 /** What is added when a row comes, and what is subtracted when one goes. */
-export interface Digest {
-  add(print: Print): void;
-  subtract(print: Print): void;
+export interface TableDigest {
+  add(digest: RowDigest): void;
+  subtract(digest: RowDigest): void;
 }
 
 /** Both digests of a file: of its rows, and of its log states, quarantine and documents. */
 export interface Digests {
-  readonly rows: Digest;
-  readonly logs: Digest;
+  readonly rows: TableDigest;
+  readonly logs: TableDigest;
   /** Whether they are what the file comes to. */
-  agreeWith(scanned: { readonly rows: Sums; readonly logs: Sums }): boolean;
+  matches(scanned: { readonly rows: DigestSums; readonly logs: DigestSums }): boolean;
   /** Writes them, inside the caller's transaction. */
   save(): void;
   /** To be called when a transaction has been committed, or was rolled back. */
@@ -199,20 +199,20 @@ export function openDigests(database: Database): Digests | undefined {
   const kept = NAMES.map((name) => ({ name, found: read.get(name), now: createSums(), saved: createSums() }));
   for (const { found, now, saved } of kept) {
     if (found?.sums.length !== WORDS * 4) return undefined;
-    firstWords(found.sums, now.words);
+    readWords(found.sums, now.words);
     now.entries = found.entries;
     assign(saved, now);
   }
-  const [logs, rows] = kept.map(({ now }) => now) as [Sums, Sums];
-  const digestOf = (sums: Sums): Digest => ({
-    add: (print) => addTo(sums, print),
-    subtract: (print) => subtractFrom(sums, print),
+  const [logs, rows] = kept.map(({ now }) => now) as [DigestSums, DigestSums];
+  const tableDigestOf = (sums: DigestSums): TableDigest => ({
+    add: (digest) => addTo(sums, digest),
+    subtract: (digest) => subtractFrom(sums, digest),
   });
   const write = createWriter(database);
   return {
-    rows: digestOf(rows),
-    logs: digestOf(logs),
-    agreeWith: (scanned) => isSame(rows, scanned.rows) && isSame(logs, scanned.logs),
+    rows: tableDigestOf(rows),
+    logs: tableDigestOf(logs),
+    matches: (scanned) => isSame(rows, scanned.rows) && isSame(logs, scanned.logs),
     save() {
       for (const { name, now, saved } of kept) if (!isSame(now, saved)) write(name, now);
     },
@@ -228,7 +228,7 @@ export function openDigests(database: Database): Digests | undefined {
 /** Writes the digests of a file that has none, with the version of the file, inside the caller's transaction. */
 export function writeDigests(
   database: Database,
-  sums: { readonly rows: Sums; readonly logs: Sums },
+  sums: { readonly rows: DigestSums; readonly logs: DigestSums },
   version: number,
 ): void {
   const write = createWriter(database);
@@ -237,7 +237,7 @@ export function writeDigests(
 }
 
 /** The version that was written beside the digests; the header of the file has it, too. */
-export function versionBeside(database: Database): number | undefined {
+export function storedVersion(database: Database): number | undefined {
   const hasDigest = database.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'digest'").get() !== undefined;
   if (!hasDigest) return undefined;
   return database.prepare<[], number>("SELECT entries FROM digest WHERE name = 'version'").pluck().get();
@@ -247,7 +247,7 @@ function createWriter(database: Database) {
   const statement = database.prepare<[string, Buffer, number]>(
     'INSERT OR REPLACE INTO digest (name, sums, entries) VALUES (?, ?, ?)',
   );
-  return (name: string, { words, entries }: Sums) => {
+  return (name: string, { words, entries }: DigestSums) => {
     const bytes = Buffer.alloc(WORDS * 4);
     for (let at = 0; at < WORDS; at += 1) bytes.writeInt32LE(words[at] as number, at * 4);
     statement.run(name, bytes, entries);

@@ -2,7 +2,7 @@ import { RescindError } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
 import type { Digests } from './digest.ts';
 import type { FileWatch } from './file-watch.ts';
-import { compareWhole } from './inspect.ts';
+import { inspectAgain } from './inspect.ts';
 import type { Changes } from './table.ts';
 
 /** Reads and writes of the file. Each turns what SQLite throws into an error with a code, and none trusts a damaged file. */
@@ -22,7 +22,7 @@ export interface FileAccess {
   /** To be called every second: compares a file that is not trusted again, with pauses of up to a minute. Throws nothing. */
   retry(): void;
   /** The codes of what failed last; empty since the next success. */
-  readonly trouble: { readonly read: string; readonly write: string };
+  readonly failure: { readonly read: string; readonly write: string };
 }
 
 export interface FileAccessParts {
@@ -36,10 +36,10 @@ export interface FileAccessParts {
 }
 
 /** In calls of `retry`. A comparison takes 0.5 s for a million rows. */
-const GREATEST_PAUSE = 60;
+const MAX_PAUSE = 60;
 
 export function createFileAccess({ database, file, digests, watch, rolledBack }: FileAccessParts): FileAccess {
-  const trouble = { read: '', write: '' };
+  const failure = { read: '', write: '' };
   /** Whether the table could not read the file anew when a transaction was rolled back. */
   let isBehind = false;
   /** Between two comparisons of a file that is not trusted, and what is left of that, in calls of `retry`. */
@@ -60,7 +60,7 @@ export function createFileAccess({ database, file, digests, watch, rolledBack }:
     isBehind = false;
   }
 
-  function readAnew(): void {
+  function reread(): void {
     try {
       rolledBack();
       isBehind = false;
@@ -74,36 +74,36 @@ export function createFileAccess({ database, file, digests, watch, rolledBack }:
     try {
       requireTrusted();
       const answer = work();
-      trouble.read = '';
+      failure.read = '';
       return answer;
     } catch (cause) {
       watch.note(cause);
-      trouble.read = sqliteCodeOf(cause);
-      throw new RescindError('denylist_unreadable', { detail: trouble.read, cause });
+      failure.read = sqliteCodeOf(cause);
+      throw new RescindError('denylist_unreadable', { detail: failure.read, cause });
     }
   }
 
   return {
-    trouble,
+    failure,
     read,
     write(work) {
       try {
         requireTrusted();
         const changes = inTransaction.immediate(work);
-        trouble.write = '';
+        failure.write = '';
         digests.committed();
         return changes;
       } catch (cause) {
         watch.note(cause);
-        trouble.write = sqliteCodeOf(cause);
+        failure.write = sqliteCodeOf(cause);
         digests.rolledBack();
-        if (database.open) readAnew();
-        throw new RescindError('denylist_unwritable', { detail: trouble.write, cause });
+        if (database.open) reread();
+        throw new RescindError('denylist_unwritable', { detail: failure.write, cause });
       }
     },
     compare: () =>
       read(() => {
-        if (compareWhole(database, file) === undefined) return;
+        if (inspectAgain(database, file) === undefined) return;
         watch.damaged();
         requireTrusted();
       }),
@@ -116,9 +116,9 @@ export function createFileAccess({ database, file, digests, watch, rolledBack }:
       left -= 1;
       if (left > 0 || !database.open || database.inTransaction) return;
       left = pause;
-      pause = Math.min(2 * pause, GREATEST_PAUSE);
+      pause = Math.min(2 * pause, MAX_PAUSE);
       try {
-        if (compareWhole(database, file) !== undefined) return;
+        if (inspectAgain(database, file) !== undefined) return;
       } catch {
         // A disk that cannot be read says nothing of the file.
         return;

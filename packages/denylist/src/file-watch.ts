@@ -16,7 +16,7 @@ type FileFault = 'removed' | 'replaced' | 'truncated' | 'damaged';
  */
 export interface FileWatch {
   /** To be called every second: a `stat` of two files. Throws nothing. */
-  look(): void;
+  check(): void;
   /** Takes note of an error of SQLite: one that only damage explains is a fault. Never throws. */
   note(error: unknown): void;
   /** Says that the file does not hold what was written to it. */
@@ -48,7 +48,7 @@ export function createFileWatch(database: Database, telemetry: Telemetry): FileW
     return bytes < before && bytes < pagesOf(database) * PAGE_BYTES;
   }
 
-  function look(): void {
+  function check(): void {
     if (!database.open || database.inTransaction || fault !== undefined) return;
     try {
       const now = paths.map(identityOf);
@@ -65,7 +65,7 @@ export function createFileWatch(database: Database, telemetry: Telemetry): FileW
   }
 
   return {
-    look,
+    check,
     note,
     damaged: () => found('damaged'),
     recovered() {

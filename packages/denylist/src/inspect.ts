@@ -1,7 +1,7 @@
 import { readSync } from 'node:fs';
 import { RescindError, truncateWal } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
-import { openDigests, versionBeside } from './digest.ts';
+import { openDigests, storedVersion } from './digest.ts';
 import { scan } from './scan.ts';
 import { APPLICATION_ID, FIRST_WITH_DIGESTS, schemaOf, VERSION } from './schema.ts';
 
@@ -44,17 +44,17 @@ export function inspect(database: Database, path: string, header: Buffer): Damag
     const version = Number(database.pragma('user_version', { simple: true }));
     const isEmpty = database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined;
     const isMarked = database.pragma('application_id', { simple: true }) === APPLICATION_ID;
-    const beside = versionBeside(database);
-    const isOurs = isMarked || (beside === VERSION && hasSchemaOf(database, VERSION));
+    const secondVersion = storedVersion(database);
+    const isOurs = isMarked || (secondVersion === VERSION && hasSchemaOf(database, VERSION));
     if (!isEmpty && !isOurs) {
       throw new RescindError('configuration_invalid', { detail: `${path} is the database of another program` });
     }
-    if (version > VERSION && (beside === undefined || beside === version)) {
+    if (version > VERSION && (secondVersion === undefined || secondVersion === version)) {
       throw new RescindError('denylist_newer', { detail: `${path} has version ${version}, known is ${VERSION}` });
     }
     if (!isOwnHeader(header) || (!isEmpty && !isMarked)) return 'header';
     // A file has its version twice from version 5 on.
-    const isOneVersion = beside === version || (beside === undefined && version < FIRST_WITH_DIGESTS);
+    const isOneVersion = secondVersion === version || (secondVersion === undefined && version < FIRST_WITH_DIGESTS);
     if (!isEmpty && !(isOneVersion && version > 0 && hasSchemaOf(database, version))) return 'schema';
     return isSound(database) ? undefined : 'structure';
   });
@@ -85,7 +85,7 @@ export function compare(database: Database, file: number): Damage | undefined {
   return damageIn(() => {
     const digests = openDigests(database);
     if (digests === undefined) return 'content';
-    const agrees = (emptyLog(database) && digests.agreeWith(scan(database, file))) || digests.agreeWith(scan(database));
+    const agrees = (emptyLog(database) && digests.matches(scan(database, file))) || digests.matches(scan(database));
     return agrees ? undefined : 'content';
   });
 }
@@ -100,21 +100,21 @@ function emptyLog(database: Database): boolean {
 }
 
 /** As at a start: what SQLite says of its structure, then `compare`. */
-export function compareWhole(database: Database, file: number): Damage | undefined {
+export function inspectAgain(database: Database, file: number): Damage | undefined {
   return damageIn(() => (isSound(database) ? compare(database, file) : 'structure'));
 }
 
 /** What SQLite says of the system around a file. A file that is shorter than it says is damaged. */
-const OF_THE_SYSTEM =
+const SYSTEM_ERROR =
   /^SQLITE_(IOERR(?!_SHORT_READ)|FULL|BUSY|LOCKED|CANTOPEN|READONLY|NOMEM|PERM|AUTH|PROTOCOL|NOLFS|INTERRUPT|TOOBIG)/;
 
 /** A file that cannot be read by its own rules is damaged; a disk that cannot be read says nothing of the file. */
-export function damageIn(look: () => Damage | undefined): Damage | undefined {
+export function damageIn(check: () => Damage | undefined): Damage | undefined {
   try {
-    return look();
+    return check();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (error instanceof RescindError || OF_THE_SYSTEM.test(code)) throw error;
+    if (error instanceof RescindError || SYSTEM_ERROR.test(code)) throw error;
     return 'unreadable';
   }
 }

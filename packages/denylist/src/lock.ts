@@ -1,4 +1,4 @@
-import { closeToOthers, createOwnFile, RescindError } from '@rescind/revocation';
+import { createOwnFile, RescindError, restrictToOwner } from '@rescind/revocation';
 import Database from 'better-sqlite3';
 
 /** Held as long as the denylist is open. */
@@ -14,10 +14,10 @@ export interface Lock {
  *
  * @throws RescindError `denylist_locked`
  */
-export function takeLock(denylistPath: string): Lock {
+export function acquireLock(denylistPath: string): Lock {
   const path = `${denylistPath}.lock`;
   createOwnFile(path);
-  closeToOthers(path);
+  restrictToOwner(path);
   const database = new Database(path, { timeout: 0 });
   try {
     database.exec('BEGIN EXCLUSIVE');

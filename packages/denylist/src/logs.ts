@@ -1,10 +1,10 @@
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
-import type { Digest, Print } from './digest.ts';
-import { printOf } from './digest.ts';
+import type { RowDigest, TableDigest } from './digest.ts';
+import { digestOf } from './digest.ts';
 
 /** What is known of each log, the events that wait for a version that understands them, and texts kept beside them. */
-export interface Logs {
+export interface LogStates {
   load(log: string): LogState | undefined;
   quarantined(log: string): readonly Quarantined[];
   /** Inside the caller's transaction. */
@@ -17,13 +17,13 @@ export interface Logs {
 }
 
 /** @param digest of all that is in these tables; whatever changes them tells it in the same transaction */
-export function createLogs(database: Database, digest: Digest): Logs {
+export function createLogStates(database: Database, digest: TableDigest): LogStates {
   const select = database.prepare<[string], { state: string }>('SELECT state FROM log WHERE log = ?');
   const save = database.prepare<[string, string]>('INSERT OR REPLACE INTO log (log, state) VALUES (?, ?)');
-  const waiting = database.prepare<[string], Quarantined>(
+  const quarantined = database.prepare<[string], Quarantined>(
     'SELECT log, epoch, seq, jws, why FROM quarantine WHERE log = ? ORDER BY epoch, seq',
   );
-  const waitingAt = database.prepare<[string, string, number], Quarantined>(
+  const quarantinedAt = database.prepare<[string, string, number], Quarantined>(
     'SELECT log, epoch, seq, jws, why FROM quarantine WHERE log = ? AND epoch = ? AND seq = ?',
   );
   const keep = database.prepare<Quarantined>(
@@ -36,29 +36,29 @@ export function createLogs(database: Database, digest: Digest): Logs {
   const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
 
   /** Of the states in the file, as far as they have been read or written: each commit replaces one. */
-  const printsOfStates = new Map<string, Print>();
+  const stateDigests = new Map<string, RowDigest>();
 
-  function printOfHeld(log: string): Print | undefined {
-    const known = printsOfStates.get(log);
+  function digestOfHeld(log: string): RowDigest | undefined {
+    const known = stateDigests.get(log);
     if (known !== undefined) return known;
     const held = select.get(log);
-    return held && printOf('log', log, held.state);
+    return held && digestOf('log', log, held.state);
   }
 
   function saveState(state: LogState): void {
     const text = JSON.stringify(state);
-    const held = printOfHeld(state.log);
+    const held = digestOfHeld(state.log);
     if (held !== undefined) digest.subtract(held);
-    const print = printOf('log', state.log, text);
-    digest.add(print);
+    const added = digestOf('log', state.log, text);
+    digest.add(added);
     save.run(state.log, text);
-    printsOfStates.set(state.log, print);
+    stateDigests.set(state.log, added);
   }
 
   /** Takes an event out of the sums, if it waits. */
   function discount(log: string, epoch: string, seq: number): void {
-    const held = waitingAt.get(log, epoch, seq);
-    if (held !== undefined) digest.subtract(printOfEvent(held));
+    const held = quarantinedAt.get(log, epoch, seq);
+    if (held !== undefined) digest.subtract(digestOfEvent(held));
   }
 
   return {
@@ -66,12 +66,12 @@ export function createLogs(database: Database, digest: Digest): Logs {
       const held = select.get(log);
       return held === undefined ? undefined : (JSON.parse(held.state) as LogState);
     },
-    quarantined: (log) => waiting.all(log),
+    quarantined: (log) => quarantined.all(log),
     apply({ state, quarantine = [], release = [] }) {
       saveState(state);
       for (const { log, epoch, seq, jws, why } of quarantine) {
         discount(log, epoch, seq);
-        digest.add(printOfEvent({ log, epoch, seq, jws, why }));
+        digest.add(digestOfEvent({ log, epoch, seq, jws, why }));
         keep.run({ log, epoch, seq, jws, why });
       }
       for (const { epoch, seq } of release) {
@@ -82,12 +82,12 @@ export function createLogs(database: Database, digest: Digest): Logs {
     read: (name) => selectDocument.get(name),
     write(name, text) {
       const held = selectDocument.get(name);
-      if (held !== undefined) digest.subtract(printOf('document', name, held));
-      digest.add(printOf('document', name, text));
+      if (held !== undefined) digest.subtract(digestOf('document', name, held));
+      digest.add(digestOf('document', name, text));
       saveDocument.run(name, text);
     },
-    rolledBack: () => printsOfStates.clear(),
+    rolledBack: () => stateDigests.clear(),
   };
 }
 
-const printOfEvent = ({ log, epoch, seq, jws, why }: Quarantined) => printOf('quarantine', log, epoch, seq, jws, why);
+const digestOfEvent = ({ log, epoch, seq, jws, why }: Quarantined) => digestOf('quarantine', log, epoch, seq, jws, why);

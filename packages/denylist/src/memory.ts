@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Telemetry } from '@rescind/revocation';
-import type { Bag } from './bag.ts';
-import { createBag } from './bag.ts';
+import type { FingerprintSet } from './bag.ts';
+import { createFingerprintSet } from './bag.ts';
 import type { FingerprintKey } from './fingerprint.ts';
 import { createFingerprint, fingerprint } from './fingerprint.ts';
-import type { Changes, Place, RowKey, Table } from './table.ts';
+import type { Changes, RowKey, RowPosition, Table } from './table.ts';
 
 /** Who answers a look-up: memory, or the file; the file too while memory is being filled from it. */
 type Lookups = 'memory' | 'file' | 'filling';
@@ -23,7 +23,7 @@ export interface Memory {
 }
 
 export interface MemoryOptions {
-  readonly table: Pick<Table, 'after' | 'isWithin' | 'waiting'>;
+  readonly table: Pick<Table, 'after' | 'isAtMost' | 'waiting'>;
   /** More rows than this are not kept in memory: the file answers. */
   readonly most: number;
   readonly telemetry: Telemetry;
@@ -43,14 +43,14 @@ const RETRY_MS = 1_000;
 export function createMemory({ table, most, telemetry, count }: MemoryOptions): Memory {
   const keys = createKeys();
   const print = createFingerprint();
-  let bag: Bag = createBag();
+  let fingerprints: FingerprintSet = createFingerprintSet();
   let lookups: Lookups = 'file';
   /** While filling: up to where the file has been read. */
-  let place: Place | undefined;
+  let position: RowPosition | undefined;
   let immediate: NodeJS.Immediate | undefined;
   let retry: NodeJS.Timeout | undefined;
 
-  function turn(to: Lookups): void {
+  function setLookups(to: Lookups): void {
     lookups = to;
     telemetry.gauge('rescind_denylist_in_memory', to === 'memory' ? 1 : 0);
   }
@@ -58,29 +58,29 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
   function stopFilling(): void {
     clearImmediate(immediate);
     clearTimeout(retry);
-    place = undefined;
+    position = undefined;
   }
 
-  function leaveToFile(): void {
+  function evictToFile(): void {
     stopFilling();
-    bag = createBag();
-    turn('file');
+    fingerprints = createFingerprintSet();
+    setLookups('file');
   }
 
   function fill(): void {
-    bag = createBag();
-    turn('filling');
+    fingerprints = createFingerprintSet();
+    setLookups('filling');
     for (const key of table.waiting()) add(key);
     step();
   }
 
   function step(): void {
-    const next = table.after(place, FILL_STEP);
+    const next = table.after(position, FILL_STEP);
     for (const key of next.keys) add(key);
-    if (next.last !== undefined) place = next.last;
+    if (next.last !== undefined) position = next.last;
     if (next.keys.length === FILL_STEP) return;
-    place = undefined;
-    turn('memory');
+    position = undefined;
+    setLookups('memory');
   }
 
   function stepLater(): void {
@@ -98,26 +98,26 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
 
   function add({ iss, claim, value }: RowKey): void {
     fingerprint(value, keys.of(iss, claim), print);
-    bag.add(print);
+    fingerprints.add(print);
   }
 
   function remove({ iss, claim, value }: RowKey): void {
     fingerprint(value, keys.of(iss, claim), print);
-    bag.remove(print);
+    fingerprints.remove(print);
   }
 
   /** Whether memory is to know of this key now; what lies beyond the place that has been read will be read there. */
-  function known(key: RowKey): boolean {
-    return lookups === 'memory' || (place !== undefined && table.isWithin(key, place));
+  function isKnown(key: RowKey): boolean {
+    return lookups === 'memory' || (position !== undefined && table.isAtMost(key, position));
   }
 
   const fits = () => count() <= most;
   const isFilling = () => lookups === 'filling';
   if (fits()) {
     fill();
-    while (isFilling() && bag.count() < FILL_AT_ONCE) step();
+    while (isFilling() && fingerprints.count() < FILL_AT_ONCE) step();
     if (isFilling()) stepLater();
-  } else turn('file');
+  } else setLookups('file');
 
   return {
     excludes(iss, claim, value) {
@@ -125,7 +125,7 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
       const key = keys.find(iss, claim);
       if (key === undefined) return true;
       fingerprint(value, key, print);
-      return !bag.has(print);
+      return !fingerprints.has(print);
     },
     committed({ added, removed }) {
       if (lookups === 'file') {
@@ -135,14 +135,14 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
         return;
       }
       if (!fits()) {
-        leaveToFile();
+        evictToFile();
         return;
       }
-      for (const key of added) if (known(key)) add(key);
-      for (const key of removed) if (known(key)) remove(key);
+      for (const key of added) if (isKnown(key)) add(key);
+      for (const key of removed) if (isKnown(key)) remove(key);
     },
     lookups: () => lookups,
-    bytes: () => bag.bytes(),
+    bytes: () => fingerprints.bytes(),
     close() {
       stopFilling();
       lookups = 'file';
@@ -157,8 +157,8 @@ function createKeys() {
   function of(iss: string, claim: string): FingerprintKey {
     const ofIssuer = all.get(iss) ?? new Map<string, FingerprintKey>();
     all.set(iss, ofIssuer);
-    const known = ofIssuer.get(claim);
-    if (known !== undefined) return known;
+    const isKnown = ofIssuer.get(claim);
+    if (isKnown !== undefined) return isKnown;
     const secret = randomBytes(8);
     const key = { k0: secret.readInt32LE(0), k1: secret.readInt32LE(4) };
     ofIssuer.set(claim, key);

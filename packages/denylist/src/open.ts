@@ -19,8 +19,8 @@ import type { Digests } from './digest.ts';
 import { openDigests } from './digest.ts';
 import type { Damage } from './inspect.ts';
 import { compare, damageIn, inspect, readHeader } from './inspect.ts';
-import { takeLock } from './lock.ts';
-import { migrate, settle, VERSION } from './schema.ts';
+import { acquireLock } from './lock.ts';
+import { configureConnection, migrate, VERSION } from './schema.ts';
 
 export interface DenylistOptions {
   /** The SQLite file, on a local file system; it and its directory are made if need be. One process a file. */
@@ -78,13 +78,13 @@ export function openDenylist(options: DenylistOptions): Denylist {
 
 const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : 'unknown error');
 
-type Settings = Required<Omit<DenylistOptions, 'path'>>;
+type DenylistSettings = Required<Omit<DenylistOptions, 'path'>>;
 
-function openAt(place: string, { clock, telemetry, maxMemoryEntries }: Settings): Denylist {
-  const lock = takeLock(place);
+function openAt(path: string, { clock, telemetry, maxMemoryEntries }: DenylistSettings): Denylist {
+  const lock = acquireLock(path);
   let opened: OpenedFile | undefined;
   try {
-    opened = openFile(place, clock, telemetry);
+    opened = openFile(path, clock, telemetry);
     const { file } = opened;
     return createDenylist({
       ...opened,
@@ -113,18 +113,18 @@ interface OpenedFile {
 
 type Found = (Omit<OpenedFile, 'damaged'> & { readonly isMigrated: boolean }) | { readonly damage: Damage };
 
-function openFile(place: string, clock: Clock, telemetry: Telemetry): OpenedFile {
-  const found = tryFile(place);
+function openFile(path: string, clock: Clock, telemetry: Telemetry): OpenedFile {
+  const found = tryFile(path);
   if (!('damage' in found)) {
     if (found.isMigrated) shrink(found.database, telemetry);
     return { ...found, damaged: null };
   }
-  const name = basename(setAside(place, clock.now()));
+  const name = basename(replaceFile(path, clock.now()));
   telemetry.count('rescind_denylist_set_aside_total');
-  telemetry.log('error', 'denylist_set_aside', { path: place, name, damage: found.damage });
-  const started = tryFile(place);
+  telemetry.log('error', 'denylist_set_aside', { path: path, name, damage: found.damage });
+  const started = tryFile(path);
   if ('damage' in started) {
-    throw new Error(`${place}: an empty database was found damaged (${started.damage}): the disk cannot be trusted`);
+    throw new Error(`${path}: an empty database was found damaged (${started.damage}): the disk cannot be trusted`);
   }
   return { ...started, damaged: name };
 }
@@ -153,15 +153,15 @@ function shrink(database: Database.Database, telemetry: Telemetry): void {
 }
 
 /** Nothing is taken from a file before all of it has been compared with its digests. */
-function tryFile(place: string): Found {
-  createOwnFile(place);
-  refuseSecondName(place, 'denylist_locked');
-  const { file, header, database } = openConnection(place);
+function tryFile(path: string): Found {
+  createOwnFile(path);
+  refuseSecondName(path, 'denylist_locked');
+  const { file, header, database } = openConnection(path);
   try {
     let isMigrated = false;
-    let damage = inspect(database, place, header);
+    let damage = inspect(database, path, header);
     if (damage === undefined) {
-      settle(database, place);
+      configureConnection(database, path);
       damage = damageIn(() => {
         const version = migrate(database);
         isMigrated = version !== VERSION && version !== 0;
@@ -182,11 +182,11 @@ function tryFile(place: string): Found {
   }
 }
 
-function openConnection(place: string) {
-  const file = openSync(place, 'r');
+function openConnection(path: string) {
+  const file = openSync(path, 'r');
   try {
     const header = readHeader(file);
-    return { file, header, database: new Database(place, { timeout: BUSY_TIMEOUT_MS }) };
+    return { file, header, database: new Database(path, { timeout: BUSY_TIMEOUT_MS }) };
   } catch (error) {
     closeSync(file);
     throw error;
@@ -199,7 +199,7 @@ function close({ database, file }: Pick<OpenedFile, 'database' | 'file'>): void 
 }
 
 /** Renames a file and its write-ahead log, and returns the new name. */
-function setAside(path: string, at: EpochMillis): string {
+function replaceFile(path: string, at: EpochMillis): string {
   const stamp = new Date(at).toISOString().replaceAll(/[-:.]/g, '');
   let name = `${path}.damaged-${stamp}`;
   for (let again = 2; existsSync(name); again++) name = `${path}.damaged-${stamp}-${again}`;

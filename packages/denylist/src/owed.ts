@@ -2,7 +2,7 @@ import type { CutOffRow, EpochMillis, LogChange, LogState, Quarantined } from '@
 import { mergeRows } from '@rescind/revocation';
 
 /** Of one log: the newest state, and what of its quarantine changes with it. */
-interface OwedLog {
+interface PendingLog {
   state: LogState;
   readonly quarantine: Map<string, Quarantined>;
   readonly release: Map<string, Pick<Quarantined, 'epoch' | 'seq'>>;
@@ -14,7 +14,7 @@ type Values = Map<string, CutOffRow>;
  * What is enforced and not yet in the file, merged: one row for each key, one state for each log. It is what the next commit
  * writes, all of it in one transaction.
  */
-export interface Owed {
+export interface PendingWrites {
   add(change: LogChange): void;
   /** The row of this key that the file does not have yet. */
   find(iss: string, claim: string, value: string): CutOffRow | undefined;
@@ -36,10 +36,10 @@ const QUARANTINED_ROWS = 100;
 
 const NO_NAMES: readonly string[] = [];
 
-export function createOwed(): Owed {
+export function createPendingWrites(): PendingWrites {
   const issuers = new Map<string, Map<string, Values>>();
   const names = new Map<string, readonly string[]>();
-  const logs = new Map<string, OwedLog>();
+  const logs = new Map<string, PendingLog>();
   let count = 0;
 
   function valuesOf(iss: string, claim: string): Values {

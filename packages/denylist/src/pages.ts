@@ -5,9 +5,9 @@ import { fstatSync, readSync } from 'node:fs';
 /** In bytes; the header of a denylist says so. */
 export const PAGE_BYTES = 4_096;
 /** A longer record goes on in other pages. */
-const MOST_RECORD_BYTES = 1_002;
+const MAX_RECORD_BYTES = 1_002;
 /** More levels than 2³² pages can have. */
-const MOST_LEVELS = 20;
+const MAX_LEVELS = 20;
 const LEAF = 10;
 const INTERIOR = 2;
 
@@ -29,7 +29,7 @@ export function visitRecords(file: number, root: number, visit: (page: Buffer, a
     const isShort = first < 128;
     const bytes = isShort ? first : ((first & 127) << 7) | page.readUInt8(at + 1);
     const start = at + (isShort ? 1 : 2);
-    if (bytes > MOST_RECORD_BYTES || start + bytes > PAGE_BYTES) throw new RangeError('a record of several pages');
+    if (bytes > MAX_RECORD_BYTES || start + bytes > PAGE_BYTES) throw new RangeError('a record of several pages');
     visit(page, start);
   }
 
@@ -37,7 +37,7 @@ export function visitRecords(file: number, root: number, visit: (page: Buffer, a
     pages[level] ??= Buffer.allocUnsafe(PAGE_BYTES);
     const page = pages[level];
     left -= 1;
-    if (left < 0 || level > MOST_LEVELS) throw new RangeError('pages that lead to each other');
+    if (left < 0 || level > MAX_LEVELS) throw new RangeError('pages that lead to each other');
     if (readSync(file, page, 0, PAGE_BYTES, (number - 1) * PAGE_BYTES) < PAGE_BYTES)
       throw new RangeError('no such page');
     const isLeaf = page[0] === LEAF;

@@ -6,17 +6,17 @@ import type { Changes, RowKey } from './table.ts';
  * each request until it expires, those of everybody a cut-off of everybody, and a revoked token may be shown again and
  * again.
  */
-export interface Recent {
+export interface RowCache {
   find(iss: string, claim: string, value: string): CutOffRow | undefined;
-  keep(row: CutOffRow): void;
+  put(row: CutOffRow): void;
   /** Forgets what a transaction has changed: in the tick that has committed. */
   committed(changes: Changes): void;
 }
 
 /** Half a megabyte. */
-const MOST = 2_048;
+const MAX_ROWS = 2_048;
 
-export function createRecent(): Recent {
+export function createRowCache(): RowCache {
   // By value alone, so that no key has to be put together: of two rows of one value the later is kept.
   const rows = new Map<string, CutOffRow>();
 
@@ -29,8 +29,8 @@ export function createRecent(): Recent {
       const row = rows.get(value);
       return row !== undefined && row.claim === claim && row.iss === iss ? row : undefined;
     },
-    keep(row) {
-      if (rows.size >= MOST) rows.clear();
+    put(row) {
+      if (rows.size >= MAX_ROWS) rows.clear();
       rows.set(row.value, row);
     },
     committed({ changed, removed }) {

@@ -1,13 +1,13 @@
 import type { Database } from 'better-sqlite3';
-import type { Print, Sums } from './digest.ts';
+import type { DigestSums, RowDigest } from './digest.ts';
 import {
   addSums,
   addTo,
-  createRowPrints,
+  createRowDigester,
   createRowWords,
   createSums,
+  digestOf,
   mix,
-  printOf,
   putRest,
   putTimeAndSeq,
   TXN,
@@ -16,12 +16,12 @@ import {
 import { NUMBER_BYTES, readNumber, readRecord, visitRecords } from './pages.ts';
 import type { StoredCutoff } from './staging.ts';
 import { COLUMNS, TABLES } from './staging.ts';
-import { createOrigins, createWords } from './words.ts';
+import { createOrigins, createStringTable } from './words.ts';
 
 /** What the digests of a file must be, according to everything in it. */
 export interface Scanned {
-  readonly rows: Sums;
-  readonly logs: Sums;
+  readonly rows: DigestSums;
+  readonly logs: DigestSums;
 }
 
 /**
@@ -36,19 +36,19 @@ export function scan(database: Database, pages?: number): Scanned {
 
 const STAGED = Array.from({ length: TABLES }, (_, table) => `staged_${table}`);
 
-function scanTables(database: Database, tables: readonly string[]): Sums {
+function scanTables(database: Database, tables: readonly string[]): DigestSums {
   const sums = createSums();
-  const print = createRowPrints(printsIn(database));
+  const digest = createRowDigester(textDigestsIn(database));
   for (const table of tables) {
     const rows = database.prepare<[], StoredCutoff>(`SELECT ${COLUMNS} FROM ${table}`).raw();
-    for (const row of rows.iterate()) addTo(sums, print(row));
+    for (const row of rows.iterate()) addTo(sums, digest(row));
   }
   return sums;
 }
 
-function printsIn(database: Database) {
-  const words = createWords(database);
-  return { word: words.print, origin: createOrigins(database, words).prints };
+function textDigestsIn(database: Database) {
+  const strings = createStringTable(database);
+  return { word: strings.digest, origin: createOrigins(database, strings).digests };
 }
 
 /** The header of a record of `COLUMNS`: its length, and the types of nine columns. */
@@ -57,7 +57,7 @@ const HEADER_BYTES = 10;
 const ID = 44;
 
 /** The rows of `cutoff`. Undefined: its pages are other than expected. */
-function scanPages(database: Database, pages: number): Sums | undefined {
+function scanPages(database: Database, pages: number): DigestSums | undefined {
   const root = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'cutoff'").pluck().get();
   const sums = createSums();
   try {
@@ -69,18 +69,18 @@ function scanPages(database: Database, pages: number): Sums | undefined {
   }
 }
 
-function createRecordAdder(database: Database, sums: Sums) {
-  const prints = printsIn(database);
-  const print = createRowPrints(prints);
-  const words = createRowWords();
-  const mixed = mix(words);
+function createRecordAdder(database: Database, sums: DigestSums) {
+  const digests = textDigestsIn(database);
+  const digest = createRowDigester(digests);
+  const strings = createRowWords();
+  const mixed = mix(strings);
   /** The numbers of the row before: most rows differ from it in ids, time and seq alone. */
   let known: readonly (number | null)[] = [];
 
   /** Nearly all rows have ids of 16 bytes as value and `txn`. */
   return (page: Buffer, at: number): void => {
     if (page[at] !== HEADER_BYTES || page[at + 3] !== ID || page[at + 7] !== ID) {
-      addTo(sums, print(readRecord(page, at) as unknown as StoredCutoff));
+      addTo(sums, digest(readRecord(page, at) as unknown as StoredCutoff));
       return;
     }
     let body = at + HEADER_BYTES;
@@ -91,7 +91,7 @@ function createRecordAdder(database: Database, sums: Sums) {
       return value;
     };
     const id = (word: number) => {
-      for (let next = word; next < word + 4; next += 1, body += 4) words[next] = page.readInt32LE(body);
+      for (let next = word; next < word + 4; next += 1, body += 4) strings[next] = page.readInt32LE(body);
     };
     const iss = number(1) as number;
     const claim = number(2) as number;
@@ -109,25 +109,25 @@ function createRecordAdder(database: Database, sums: Sums) {
       known[3] === sessionUntil &&
       known[4] === origin
     ) {
-      putTimeAndSeq(words, expiresAt, seq);
+      putTimeAndSeq(strings, expiresAt, seq);
     } else {
-      putRest(words, [iss, claim, '', issuedUntil, expiresAt, sessionUntil, '', origin, seq], prints);
+      putRest(strings, [iss, claim, '', issuedUntil, expiresAt, sessionUntil, '', origin, seq], digests);
       known = [iss, claim, issuedUntil, sessionUntil, origin];
     }
-    addTo(sums, mix(words, mixed));
+    addTo(sums, mix(strings, mixed));
   };
 }
 
-function scanLogs(database: Database): Sums {
+function scanLogs(database: Database): DigestSums {
   const sums = createSums();
-  for (const [sql, print] of LOG_TABLES) {
-    for (const row of database.prepare<[], (string | number)[]>(sql).raw().iterate()) addTo(sums, print(...row));
+  for (const [sql, digest] of LOG_TABLES) {
+    for (const row of database.prepare<[], (string | number)[]>(sql).raw().iterate()) addTo(sums, digest(...row));
   }
   return sums;
 }
 
-const LOG_TABLES: readonly (readonly [sql: string, print: (...row: (string | number)[]) => Print])[] = [
-  ['SELECT log, state FROM log', (...row) => printOf('log', ...row)],
-  ['SELECT name, text FROM document', (...row) => printOf('document', ...row)],
-  ['SELECT log, epoch, seq, jws, why FROM quarantine', (...row) => printOf('quarantine', ...row)],
+const LOG_TABLES: readonly (readonly [sql: string, print: (...row: (string | number)[]) => RowDigest])[] = [
+  ['SELECT log, state FROM log', (...row) => digestOf('log', ...row)],
+  ['SELECT name, text FROM document', (...row) => digestOf('document', ...row)],
+  ['SELECT log, epoch, seq, jws, why FROM quarantine', (...row) => digestOf('quarantine', ...row)],
 ];

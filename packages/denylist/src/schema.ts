@@ -100,7 +100,7 @@ const CACHE_KIB = 12_288;
 /** How large the write-ahead log becomes before it is copied into the file: 16 MB, which is a pause of some 50 ms. */
 const CHECKPOINT_PAGES = 4_000;
 /** What the write-ahead log may have: one transaction beyond a checkpoint, and room. */
-export const WAL_MOST_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
+export const MAX_WAL_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
 
 export const VERSION = STEPS.length;
 /** From this version on a file has digests, and its version beside them. */
@@ -129,7 +129,7 @@ export function schemaOf(of: Database | number): string[] {
 }
 
 /** Ends the transaction of a migration: the rows are not those of the digests. */
-class Differs extends Error {
+class DigestMismatch extends Error {
   override readonly name = 'Differs';
 }
 
@@ -145,7 +145,7 @@ export function migrate(database: Database): number | 'differs' {
     runSteps(database, version, VERSION);
     const digests = version < FIRST_WITH_DIGESTS ? undefined : openDigests(database);
     const scanned = scan(database);
-    if (digests?.agreeWith(scanned) === false) throw new Differs();
+    if (digests?.matches(scanned) === false) throw new DigestMismatch();
     writeDigests(database, scanned, VERSION);
     database.pragma(`application_id = ${APPLICATION_ID}`);
     database.pragma(`user_version = ${VERSION}`);
@@ -153,7 +153,7 @@ export function migrate(database: Database): number | 'differs' {
   try {
     run.immediate();
   } catch (error) {
-    if (error instanceof Differs) return 'differs';
+    if (error instanceof DigestMismatch) return 'differs';
     throw error;
   }
   return version;
@@ -164,7 +164,7 @@ export function migrate(database: Database): number | 'differs' {
  * and position together, the log gives again.
  * @throws RescindError `configuration_invalid` where the file system cannot do it
  */
-export function settle(database: Database, path: string): void {
+export function configureConnection(database: Database, path: string): void {
   database.pragma('journal_mode = WAL');
   database.pragma('synchronous = NORMAL');
   database.pragma(`cache_size = -${CACHE_KIB}`);

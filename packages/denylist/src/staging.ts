@@ -29,7 +29,7 @@ export type StoredCutoff = [
 ];
 
 /** How many rows there are of one issuer and claim, which are told by their numbers. */
-export interface StoredTally {
+export interface StoredRowCount {
   readonly iss: number;
   readonly claim: number;
   readonly rows: number;
@@ -60,7 +60,7 @@ export interface Staging {
   move(anyway: boolean): void;
   moveAll(): void;
   waiting(): Iterable<WaitingKey>;
-  tally(): Iterable<StoredTally>;
+  countRows(): Iterable<StoredRowCount>;
   /** Reads anew what waits: after a transaction that failed, memory must not know what the file does not. */
   reload(): void;
 }
@@ -69,7 +69,7 @@ export interface Staging {
  * More rows than this do not wait: some 8 MB of memory. The longest table has some 8 000 of them then, which move in 15 ms; with
  * a million rows in `cutoff` that is eight rows for each page that is written.
  */
-const MOST = 65_536;
+const MAX_STAGED = 65_536;
 /** As many tables as there are values of four bits; each is made as `cutoff` is, without its order. */
 export const TABLES = 16;
 
@@ -88,7 +88,7 @@ export function createStaging(database: Database): Staging {
 
   function move(anyway: boolean): void {
     if (anyway && rows() > 0) longest().move();
-    while (rows() > MOST) longest().move();
+    while (rows() > MAX_STAGED) longest().move();
   }
 
   return {
@@ -102,8 +102,8 @@ export function createStaging(database: Database): Staging {
     *waiting() {
       for (const table of tables) yield* table.keys();
     },
-    *tally() {
-      for (const table of tables) yield* table.tally();
+    *countRows() {
+      for (const table of tables) yield* table.countRows();
     },
     reload() {
       for (const table of tables) table.reload();
@@ -112,13 +112,13 @@ export function createStaging(database: Database): Staging {
 }
 
 /** By value, of one issuer and claim: the id of the row. */
-type Places = Map<string, number>;
+type RowIds = Map<string, number>;
 
 /** One of the tables, with an index of it in memory. */
 class WaitingTable {
   rows = 0;
   /** By the number of the issuer, then that of the claim. */
-  #places: (Places | undefined)[][] = [];
+  #places: (RowIds | undefined)[][] = [];
   readonly #put;
   readonly #select;
   readonly #all;
@@ -141,23 +141,23 @@ class WaitingTable {
   }
 
   read(iss: number, claim: number, value: string): StoredRow | undefined {
-    const place = this.#places[iss]?.[claim]?.get(value);
-    return place === undefined ? undefined : this.#select.get(place);
+    const rowId = this.#places[iss]?.[claim]?.get(value);
+    return rowId === undefined ? undefined : this.#select.get(rowId);
   }
 
   add(value: string, row: StoredCutoff): boolean {
-    const places = this.#placesOf(row[0], row[1]);
-    if (places.has(value)) return false;
+    const rowIds = this.#placesOf(row[0], row[1]);
+    if (rowIds.has(value)) return false;
     this.rows += 1;
     this.#put.run(this.rows, ...row);
-    places.set(value, this.rows);
+    rowIds.set(value, this.rows);
     return true;
   }
 
   replace(value: string, row: StoredCutoff): boolean {
-    const place = this.#places[row[0]]?.[row[1]]?.get(value);
-    if (place === undefined) return false;
-    this.#put.run(place, ...row);
+    const rowId = this.#places[row[0]]?.[row[1]]?.get(value);
+    if (rowId === undefined) return false;
+    this.#put.run(rowId, ...row);
     return true;
   }
 
@@ -168,23 +168,23 @@ class WaitingTable {
   }
 
   *keys(): Generator<WaitingKey> {
-    for (const { iss, claim, places } of this.#kinds()) for (const value of places.keys()) yield [iss, claim, value];
+    for (const { iss, claim, rowIds } of this.#kinds()) for (const value of rowIds.keys()) yield [iss, claim, value];
   }
 
-  *tally(): Generator<StoredTally> {
-    for (const { iss, claim, places } of this.#kinds()) yield { iss, claim, rows: places.size };
+  *countRows(): Generator<StoredRowCount> {
+    for (const { iss, claim, rowIds } of this.#kinds()) yield { iss, claim, rows: rowIds.size };
   }
 
   *#kinds() {
     for (const [iss, ofIssuer] of this.#places.entries()) {
-      for (const [claim, places] of ofIssuer?.entries() ?? []) if (places !== undefined) yield { iss, claim, places };
+      for (const [claim, rowIds] of ofIssuer?.entries() ?? []) if (rowIds !== undefined) yield { iss, claim, rowIds };
     }
   }
 
   reload(): void {
     this.#forget();
-    for (const [place, iss, claim, stored] of this.#all.iterate()) {
-      this.#placesOf(iss, claim).set(restoreText(stored), place);
+    for (const [rowId, iss, claim, stored] of this.#all.iterate()) {
+      this.#placesOf(iss, claim).set(restoreText(stored), rowId);
       this.rows += 1;
     }
   }
@@ -194,7 +194,7 @@ class WaitingTable {
     this.#places = [];
   }
 
-  #placesOf(iss: number, claim: number): Places {
+  #placesOf(iss: number, claim: number): RowIds {
     const ofIssuer = this.#places[iss] ?? [];
     const ofClaim = ofIssuer[claim] ?? new Map<string, number>();
     this.#places[iss] = ofIssuer;

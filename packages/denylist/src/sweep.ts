@@ -5,7 +5,7 @@ import { COLUMNS } from './staging.ts';
 import type { StoredText } from './text.ts';
 
 /** A row of one issuer, in the order of the file. */
-type Spot = [claim: number, value: StoredText];
+type SweepPosition = [claim: number, value: StoredText];
 
 /**
  * Finds what has expired by going through the table, a stretch at a time. An index by expiry would find it at once, and would
@@ -13,46 +13,50 @@ type Spot = [claim: number, value: StoredText];
  */
 export interface Sweep {
   /** Removes at most `most` rows, having looked at some `stretch`, and goes on from there the next time. */
-  remove(iss: number, before: EpochMillis, most: number, stretch: number): StoredCutoff[];
-  startAnew(): void;
+  remove(iss: number, before: EpochMillis, most: number, range: number): StoredCutoff[];
+  restart(): void;
 }
 
-const FIRST: Spot = [-1, ''];
+const FIRST: SweepPosition = [-1, ''];
 
-const spotOf = (row: StoredCutoff | undefined): Spot | undefined => row && [row[1], row[2]];
+const positionOf = (row: StoredCutoff | undefined): SweepPosition | undefined => row && [row[1], row[2]];
 
 export function createSweep(database: Database): Sweep {
   const end = database
-    .prepare<[number, ...Spot, number], Spot>(
+    .prepare<[number, ...SweepPosition, number], SweepPosition>(
       `SELECT claim, value FROM cutoff WHERE iss = ? AND (claim, value) > (?, ?)
         ORDER BY claim, value LIMIT 1 OFFSET ?`,
     )
     .raw();
-  const expired = (upTo: string) =>
-    `SELECT ${COLUMNS} FROM cutoff WHERE iss = ? AND (claim, value) > (?, ?) ${upTo} AND expires_at < ?
+  const expired = (limit: string) =>
+    `SELECT ${COLUMNS} FROM cutoff WHERE iss = ? AND (claim, value) > (?, ?) ${limit} AND expires_at < ?
       ORDER BY claim, value LIMIT ?`;
   const within = database
-    .prepare<[number, ...Spot, ...Spot, number, number], StoredCutoff>(expired('AND (claim, value) <= (?, ?)'))
+    .prepare<[number, ...SweepPosition, ...SweepPosition, number, number], StoredCutoff>(
+      expired('AND (claim, value) <= (?, ?)'),
+    )
     .raw();
-  const toTheEnd = database.prepare<[number, ...Spot, number, number], StoredCutoff>(expired('')).raw();
-  const erase = database.prepare<[number, ...Spot]>('DELETE FROM cutoff WHERE iss = ? AND claim = ? AND value = ?');
+  const toTheEnd = database.prepare<[number, ...SweepPosition, number, number], StoredCutoff>(expired('')).raw();
+  const erase = database.prepare<[number, ...SweepPosition]>(
+    'DELETE FROM cutoff WHERE iss = ? AND claim = ? AND value = ?',
+  );
   /** Where the next stretch of an issuer begins: after this row. */
-  const spots = new Map<number, Spot>();
+  const positions = new Map<number, SweepPosition>();
 
   return {
-    startAnew: () => spots.clear(),
-    remove(iss, before, most, stretch) {
+    restart: () => positions.clear(),
+    remove(iss, before, most, range) {
       if (most <= 0) return [];
-      const start = spots.get(iss) ?? FIRST;
-      const last = end.get(iss, ...start, stretch - 1);
+      const start = positions.get(iss) ?? FIRST;
+      const last = end.get(iss, ...start, range - 1);
       const found =
         last === undefined
           ? toTheEnd.all(iss, ...start, before, most)
           : within.all(iss, ...start, ...last, before, most);
       for (const [, claim, value] of found) erase.run(iss, claim, value);
-      const next = found.length === most ? spotOf(found.at(-1)) : last;
-      if (next === undefined) spots.delete(iss);
-      else spots.set(iss, next);
+      const next = found.length === most ? positionOf(found.at(-1)) : last;
+      if (next === undefined) positions.delete(iss);
+      else positions.set(iss, next);
       return found;
     },
   };

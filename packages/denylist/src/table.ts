@@ -1,20 +1,20 @@
 import type { CutOffRow, EpochMillis } from '@rescind/revocation';
 import { mergeRows, UNBOUNDED } from '@rescind/revocation';
 import type { Database } from 'better-sqlite3';
-import type { Digest } from './digest.ts';
-import { createRowPrints } from './digest.ts';
-import type { StoredCutoff, StoredKey, StoredRow, StoredTally } from './staging.ts';
+import type { TableDigest } from './digest.ts';
+import { createRowDigester } from './digest.ts';
+import type { StoredCutoff, StoredKey, StoredRow, StoredRowCount } from './staging.ts';
 import { COLUMNS, createStaging } from './staging.ts';
 import { createSweep } from './sweep.ts';
 import type { StoredText } from './text.ts';
 import { restoreText, storeText } from './text.ts';
-import { createOrigins, createWords } from './words.ts';
+import { createOrigins, createStringTable } from './words.ts';
 
 /** What names a row. */
 export type RowKey = Pick<CutOffRow, 'iss' | 'claim' | 'value'>;
 
 /** How many rows there are of one (issuer, claim), or how many more. */
-export interface Tally {
+export interface RowCount {
   readonly iss: string;
   readonly claim: string;
   readonly rows: number;
@@ -28,7 +28,7 @@ export interface Changes {
 }
 
 /** A place in the order in which the file keeps its rows. */
-export type Place = readonly [iss: number, claim: number, value: StoredText];
+export type RowPosition = readonly [iss: number, claim: number, value: StoredText];
 
 /** The rows in the file. `apply` and `remove` run inside the caller's transaction. */
 export interface Table {
@@ -51,12 +51,15 @@ export interface Table {
    * Removes at most `most` rows of an issuer that expired before a time. Of a large table it looks at some `stretch` rows,
    * and goes on from there the next time.
    */
-  remove(iss: string, before: EpochMillis, most: number, stretch: number): RowKey[];
-  tally(): Tally[];
+  remove(iss: string, before: EpochMillis, most: number, range: number): RowKey[];
+  countRows(): RowCount[];
   /** The next rows after a place (undefined: from the first), in the order of the file. Those that wait are none of them. */
-  after(place: Place | undefined, most: number): { readonly keys: readonly RowKey[]; readonly last: Place | undefined };
+  after(
+    position: RowPosition | undefined,
+    most: number,
+  ): { readonly keys: readonly RowKey[]; readonly last: RowPosition | undefined };
   /** Whether a key lies at or before a place. */
-  isWithin(key: RowKey, place: Place): boolean;
+  isAtMost(key: RowKey, position: RowPosition): boolean;
   /** To be called when a transaction was rolled back. */
   rolledBack(): void;
 }
@@ -65,10 +68,10 @@ const storeTime = (at: EpochMillis) => (at === UNBOUNDED ? null : at);
 const restoreTime = (stored: number | null) => stored ?? UNBOUNDED;
 
 /** @param digest of all rows, staged or not; whatever changes a row tells it in the same transaction */
-export function createTable(database: Database, digest: Digest): Table {
-  const words = createWords(database);
-  const origins = createOrigins(database, words);
-  const printOfRow = createRowPrints({ word: words.print, origin: origins.prints });
+export function createTable(database: Database, digest: TableDigest): Table {
+  const strings = createStringTable(database);
+  const origins = createOrigins(database, strings);
+  const digestOfRow = createRowDigester({ word: strings.digest, origin: origins.digests });
   const sweep = createSweep(database);
   const staging = createStaging(database);
   const select = database.prepare<StoredKey, StoredRow>(
@@ -79,7 +82,7 @@ export function createTable(database: Database, digest: Digest): Table {
   const insert = database.prepare(
     `INSERT INTO cutoff (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (iss, claim, value) DO NOTHING`,
   );
-  const counts = database.prepare<[], StoredTally>(
+  const counts = database.prepare<[], StoredRowCount>(
     'SELECT iss, claim, count(*) AS rows FROM cutoff GROUP BY iss, claim',
   );
   const following = database
@@ -91,8 +94,8 @@ export function createTable(database: Database, digest: Digest): Table {
 
   function toStored(cutoff: CutOffRow): StoredCutoff {
     return [
-      words.add(cutoff.iss),
-      words.add(cutoff.claim),
+      strings.add(cutoff.iss),
+      strings.add(cutoff.claim),
       storeText(cutoff.value),
       storeTime(cutoff.issuedUntil),
       storeTime(cutoff.expiresAt),
@@ -109,8 +112,8 @@ export function createTable(database: Database, digest: Digest): Table {
   }
 
   function row(iss: string, claim: string, value: string): CutOffRow | undefined {
-    const issId = words.find(iss);
-    const claimId = words.find(claim);
+    const issId = strings.find(iss);
+    const claimId = strings.find(claim);
     if (issId === undefined || claimId === undefined) return undefined;
     const stored = read(issId, claimId, value);
     if (stored === undefined) return undefined;
@@ -131,26 +134,26 @@ export function createTable(database: Database, digest: Digest): Table {
   function addNew(cutoff: CutOffRow, isBulk: boolean): boolean {
     const row = toStored(cutoff);
     const isNew = isBulk ? staging.add(cutoff.value, row) : insert.run(...row).changes > 0;
-    if (isNew) digest.add(printOfRow(row));
+    if (isNew) digest.add(digestOfRow(row));
     return isNew;
   }
 
   function write(cutoff: CutOffRow, held: CutOffRow | undefined): void {
     const row = toStored(cutoff);
-    if (held !== undefined) digest.subtract(printOfRow(toStored(held)));
-    digest.add(printOfRow(row));
+    if (held !== undefined) digest.subtract(digestOfRow(toStored(held)));
+    digest.add(digestOfRow(row));
     if (!staging.replace(cutoff.value, row)) replace.run(...row);
   }
 
   function* waiting(): Generator<RowKey> {
     for (const [iss, claim, value] of staging.waiting()) {
-      yield { iss: words.word(iss), claim: words.word(claim), value };
+      yield { iss: strings.word(iss), claim: strings.word(claim), value };
     }
   }
 
-  const restoreKey = ([iss, claim, value]: Place): RowKey => ({
-    iss: words.word(iss),
-    claim: words.word(claim),
+  const restoreKey = ([iss, claim, value]: RowPosition): RowKey => ({
+    iss: strings.word(iss),
+    claim: strings.word(claim),
     value: restoreText(value),
   });
 
@@ -173,36 +176,36 @@ export function createTable(database: Database, digest: Digest): Table {
       }
       return { added, changed, removed: [] };
     },
-    remove(iss, before, most, stretch) {
-      const id = words.find(iss);
+    remove(iss, before, most, range) {
+      const id = strings.find(iss);
       if (id === undefined) return [];
-      const removed = sweep.remove(id, before, most, stretch);
-      for (const row of removed) digest.subtract(printOfRow(row));
+      const removed = sweep.remove(id, before, most, range);
+      for (const row of removed) digest.subtract(digestOfRow(row));
       return removed.map(([, claim, value]) => restoreKey([id, claim, value]));
     },
-    tally: () =>
-      [...counts.all(), ...staging.tally()].map(({ iss, claim, rows }) => ({
-        iss: words.word(iss),
-        claim: words.word(claim),
+    countRows: () =>
+      [...counts.all(), ...staging.countRows()].map(({ iss, claim, rows }) => ({
+        iss: strings.word(iss),
+        claim: strings.word(claim),
         rows,
       })),
-    after(place, most) {
-      const [iss, claim, value] = place ?? [-1, -1, ''];
+    after(position, most) {
+      const [iss, claim, value] = position ?? [-1, -1, ''];
       const stored = following.all(iss, claim, value, most);
       return { keys: stored.map(restoreKey), last: stored.at(-1) };
     },
-    isWithin({ iss, claim, value }, [placeIss, placeClaim, placeValue]) {
-      const key: StoredKey = [words.add(iss), words.add(claim), storeText(value)];
-      return within.get(...key, placeIss, placeClaim, placeValue) === 1;
+    isAtMost({ iss, claim, value }, [lastIss, lastClaim, lastValue]) {
+      const key: StoredKey = [strings.add(iss), strings.add(claim), storeText(value)];
+      return within.get(...key, lastIss, lastClaim, lastValue) === 1;
     },
     moveSome: staging.move,
     moveAll: staging.moveAll,
     waiting,
     rolledBack() {
-      words.reload();
+      strings.reload();
       origins.reload();
       staging.reload();
-      sweep.startAnew();
+      sweep.restart();
     },
   };
 }

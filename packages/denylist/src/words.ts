@@ -1,18 +1,18 @@
 import type { Database } from 'better-sqlite3';
-import type { Print } from './digest.ts';
-import { printOf } from './digest.ts';
+import type { RowDigest } from './digest.ts';
+import { digestOf } from './digest.ts';
 import type { StoredText } from './text.ts';
 import { restoreText, storeText } from './text.ts';
 
 /** The words that come again and again, each with its number in the file; all of them are in memory. */
-export interface Words {
+export interface StringTable {
   /** The number of a word, if it has one. */
   find(word: string): number | undefined;
   /** The number of a word, given now if it has none: inside a transaction. */
   add(word: string): number;
   word(id: number): string;
   /** The print of the text that a number stands for. */
-  print(id: number): Print;
+  digest(id: number): RowDigest;
   /** Reads them anew: after a transaction that failed, memory must not know what the file does not. */
   reload(): void;
 }
@@ -23,7 +23,7 @@ export interface Origins {
   add(reason: string, epoch: string): number;
   origin(id: number): Origin;
   /** The prints of the texts that a number stands for. */
-  prints(id: number): { readonly reason: Print; readonly epoch: Print };
+  digests(id: number): { readonly reason: RowDigest; readonly epoch: RowDigest };
   /** Reads them anew, after `Words.reload`. */
   reload(): void;
 }
@@ -33,37 +33,37 @@ interface Origin {
   readonly epoch: string;
 }
 
-export function createWords(database: Database): Words {
+export function createStringTable(database: Database): StringTable {
   // By the table: `integrity_check` has found its index to say the same.
   const all = database.prepare<[], { id: number; text: StoredText }>('SELECT id, text FROM word NOT INDEXED');
   const insert = database.prepare<[StoredText]>('INSERT INTO word (text) VALUES (?)');
   const ids = new Map<string, number>();
-  const words = new Map<number, string>();
-  const prints = new Map<number, Print>();
+  const texts = new Map<number, string>();
+  const digests = new Map<number, RowDigest>();
 
   const remember = (id: number, word: string) => {
     ids.set(word, id);
-    words.set(id, word);
+    texts.set(id, word);
   };
   const reload = () => {
     ids.clear();
-    words.clear();
-    prints.clear();
+    texts.clear();
+    digests.clear();
     for (const { id, text } of all.iterate()) remember(id, restoreText(text));
   };
   reload();
 
   function word(id: number): string {
-    const known = words.get(id);
+    const known = texts.get(id);
     if (known === undefined) throw new Error(`the denylist has no word ${id}`);
     return known;
   }
 
-  function print(id: number): Print {
-    const known = prints.get(id);
+  function digest(id: number): RowDigest {
+    const known = digests.get(id);
     if (known !== undefined) return known;
-    const made = printOf(word(id));
-    prints.set(id, made);
+    const made = digestOf(word(id));
+    digests.set(id, made);
     return made;
   }
 
@@ -78,11 +78,11 @@ export function createWords(database: Database): Words {
       return id;
     },
     word,
-    print,
+    digest,
   };
 }
 
-export function createOrigins(database: Database, words: Pick<Words, 'add' | 'word'>): Origins {
+export function createOrigins(database: Database, strings: Pick<StringTable, 'add' | 'word'>): Origins {
   const all = database
     .prepare<[], [id: number, reason: number, epoch: number]>('SELECT id, reason, epoch FROM origin NOT INDEXED')
     .raw();
@@ -90,7 +90,7 @@ export function createOrigins(database: Database, words: Pick<Words, 'add' | 'wo
   /** By epoch, then by reason: most rows are of one epoch. */
   const ids = new Map<string, Map<string, number>>();
   const origins = new Map<number, Origin>();
-  const prints = new Map<number, { readonly reason: Print; readonly epoch: Print }>();
+  const digests = new Map<number, { readonly reason: RowDigest; readonly epoch: RowDigest }>();
 
   function remember(id: number, reason: string, epoch: string): void {
     const ofEpoch = ids.get(epoch) ?? new Map<string, number>();
@@ -101,8 +101,8 @@ export function createOrigins(database: Database, words: Pick<Words, 'add' | 'wo
   function reload(): void {
     ids.clear();
     origins.clear();
-    prints.clear();
-    for (const [id, reason, epoch] of all.iterate()) remember(id, words.word(reason), words.word(epoch));
+    digests.clear();
+    for (const [id, reason, epoch] of all.iterate()) remember(id, strings.word(reason), strings.word(epoch));
   }
   reload();
 
@@ -117,17 +117,17 @@ export function createOrigins(database: Database, words: Pick<Words, 'add' | 'wo
     add(reason, epoch) {
       const known = ids.get(epoch)?.get(reason);
       if (known !== undefined) return known;
-      const id = Number(insert.run(words.add(reason), words.add(epoch)).lastInsertRowid);
+      const id = Number(insert.run(strings.add(reason), strings.add(epoch)).lastInsertRowid);
       remember(id, reason, epoch);
       return id;
     },
     origin,
-    prints(id) {
-      const known = prints.get(id);
+    digests(id) {
+      const known = digests.get(id);
       if (known !== undefined) return known;
       const { reason, epoch } = origin(id);
-      const made = { reason: printOf(reason), epoch: printOf(epoch) };
-      prints.set(id, made);
+      const made = { reason: digestOf(reason), epoch: digestOf(epoch) };
+      digests.set(id, made);
       return made;
     },
   };

@@ -2,7 +2,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { createSecureContext } from 'node:tls';
 import type { Telemetry } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
-import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import { option, optionError, optionsOf, required } from '@rescind/revocation/options';
 
 /** TLS to the brokers. Values are PEM texts, not paths. */
 export interface KafkaTls {
@@ -59,7 +59,7 @@ export const connectionShape: OptionShape<KafkaConnection> = {
   brokers: required(option.list(checkAddress)),
   topic: (value, path) => {
     const topic = name(value, path);
-    if (/^\.{1,2}$/.test(topic)) throw wrongOption(path, 'another name than . and ..', value);
+    if (/^\.{1,2}$/.test(topic)) throw optionError(path, 'another name than . and ..', value);
     return topic;
   },
   clientId: required(name),
@@ -99,7 +99,7 @@ export function warnOfPlainText({ sasl, ssl }: CheckedConnection, telemetry: Tel
 function checkAddress(address: unknown, path: string): string {
   const port = typeof address === 'string' ? ADDRESS.exec(address)?.[2] : undefined;
   if (port !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return String(address);
-  throw wrongOption(path, 'an address like kafka-1.example.com:9092', address);
+  throw optionError(path, 'an address like kafka-1.example.com:9092', address);
 }
 
 function checkTls(ssl: boolean | KafkaTls | undefined): ConnectionOptions | undefined {

@@ -1,4 +1,4 @@
-import type { Way, WayConnection, WaySink } from '@rescind/feed';
+import type { Transport, TransportConnection, TransportSink } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
@@ -54,7 +54,7 @@ const kafkaTransportOptions = optionsOf<KafkaTransportOptions>('kafkaTransport',
  *
  * @throws TypeError an option is missing or wrong
  */
-export function kafkaTransport(given: KafkaTransportOptions): Way {
+export function kafkaTransport(given: KafkaTransportOptions): Transport {
   const options = kafkaTransportOptions(given);
   const settings: SessionSettings = {
     connection: checkConnection(options),
@@ -74,7 +74,7 @@ export function kafkaTransport(given: KafkaTransportOptions): Way {
 }
 
 /** Opens a session, and another one whenever it ends, until it is closed. */
-function openReader(settings: SessionSettings, sink: WaySink): WayConnection {
+function openReader(settings: SessionSettings, sink: TransportSink): TransportConnection {
   const { connection, telemetry, clock } = settings;
   const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
   let session: Session | undefined;

@@ -12,8 +12,8 @@ export type {
   DecodedRecord,
   EventRecord,
   HeartbeatRecord,
-  NotUnderstoodRecord,
   SkippedRecord,
+  UnknownVersionRecord,
 } from './event/record.ts';
 export { EVENT_KID, eventTypeName } from './event/vocabulary.ts';
 export type {
@@ -24,10 +24,10 @@ export type {
   FollowerInput,
   FollowerState,
   FollowerStep,
-  Instant,
+  InputTime,
   QuarantinedAgain,
+  TransportRole,
   View,
-  WayId,
 } from './follower/core.ts';
 export { createFollowerCore } from './follower/core.ts';
 export type { FollowerKeys } from './follower/link.ts';
@@ -37,8 +37,8 @@ export type { FollowerOptions } from './follower/options.ts';
 export { createBasicAuthenticator } from './http/basic.ts';
 export type { RevocationsHandler, RevocationsHandlerOptions } from './http/handler.ts';
 export { createRevocationsHandler } from './http/handler.ts';
-export type { HttpWayOptions } from './http/way.ts';
-export { httpWay } from './http/way.ts';
+export type { HttpTransportOptions } from './http/way.ts';
+export { httpTransport } from './http/way.ts';
 export type {
   Acknowledgements,
   DocumentStore,
@@ -47,12 +47,12 @@ export type {
   LogSource,
   Publisher,
   SignedHeartbeat,
+  StartPosition,
+  Transport,
   TransportAbilities,
-  Way,
-  WayConnection,
-  WayRecord,
-  WaySink,
-  WayStart,
+  TransportConnection,
+  TransportRecord,
+  TransportSink,
 } from './ports.ts';
 export type { FeedDescription, TransportDescription } from './transport.ts';
 export { feedOptions } from './transport.ts';

@@ -1,41 +1,41 @@
 import type { DurationMs, EpochMillis, LogChange, LogState, Quarantined } from '@rescind/revocation';
 
-/** A record as a way delivers it: not yet verified. */
-export interface WayRecord {
+/** A record as a transport delivers it: not yet verified. */
+export interface TransportRecord {
   /** Compact serialization of a signed event or heartbeat; whatever was there, if it is rubbish. */
   readonly jws: string;
-  /** Where this way could start again after this record (for Kafka an offset). Only a hint. */
+  /** Where this transport could start again after this record (for Kafka an offset). Only a hint. */
   readonly hint: string | null;
   /**
    * Whether it was read at or beyond the end captured when the connection was opened: a heartbeat that is speaks of
    * now, not of what a topic remembers.
    */
   readonly live: boolean;
-  /** Whether the way itself says that it is an event and no heartbeat, which proves nothing. Absent: it cannot tell. */
+  /** Whether the transport itself says that it is an event and no heartbeat, which proves nothing. Absent: it cannot tell. */
   readonly isEvent?: boolean;
 }
 
-/** From where a way is asked to read: just after this position. A way that cannot find it starts earlier, never later. */
-export interface WayStart {
+/** From where a transport is asked to read: just after this position. A transport that cannot find it starts earlier, never later. */
+export interface StartPosition {
   readonly epoch: string;
   readonly seq: number;
   readonly hint: string | null;
 }
 
-/** What a way tells. Calls come in order; a way waits for the promise of `records` before it delivers more. */
-export interface WaySink {
+/** What a transport tells. Calls come in order; a transport waits for the promise of `records` before it delivers more. */
+export interface TransportSink {
   /** A connection is open, again after each loss. */
   opened(): void;
-  records(batch: readonly WayRecord[]): Promise<void>;
-  /** A connection was lost or could not be made. The way goes on by itself, with back-off. */
+  records(batch: readonly TransportRecord[]): Promise<void>;
+  /** A connection was lost or could not be made. The transport goes on by itself, with back-off. */
   lost(reason: string): void;
   /** Asked at each (re)connection: the position to start from. */
-  start(): WayStart;
+  start(): StartPosition;
   /** Of a standby stream: the server does not know of any. It is asked again from time to time. */
   unsupported?(): void;
 }
 
-export interface WayConnection {
+export interface TransportConnection {
   /** Drops what is open and starts again from `sink.start()`: a stalled connection, or a replay. */
   restart(reason: string): void;
   close(): Promise<void>;
@@ -61,11 +61,11 @@ export interface TransportAbilities {
   readonly standbyStallMs?: DurationMs | undefined;
 }
 
-/** One way on which the log reaches a reader. Holds nothing until opened. */
-export interface Way {
+/** A transport by which the log reaches a reader. Holds nothing until opened. */
+export interface Transport {
   /**
    * `kafka`, `http`, …: a lower-case letter, then up to 31 lower-case letters, digits and `_`. Unique in a feed. It is a label of metrics,
-   * stands in logs and in `View.way`, and its health check is `transport_<name>`.
+   * stands in logs and in `View.transport`, and its health check is `transport_<name>`.
    */
   readonly name: string;
   /** Default: none of them. */
@@ -76,16 +76,16 @@ export interface Way {
    * Opens a connection, which is made again by itself, with back-off, until it is closed.
    * @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late
    */
-  open(sink: WaySink, options?: { readonly standby?: boolean }): WayConnection;
+  open(sink: TransportSink, options?: { readonly standby?: boolean }): TransportConnection;
   /** Hands the issuer a signed event or heartbeat that lies beyond its outbox. Absent: there is no way back to the issuer. */
-  prove?(jws: string): Promise<void>;
+  submitEvidence?(jws: string): Promise<void>;
 }
 
 /** The transports of one log, in the order of preference. One only repairs itself. */
 export interface Feed {
-  readonly first: Way;
+  readonly primary: Transport;
   /** Read when the first is silent, late or has a gap; until then it stands by. */
-  readonly second?: Way;
+  readonly fallback?: Transport;
 }
 
 /**
@@ -102,7 +102,7 @@ export interface FeedStore {
   /** Makes all that is owed durable. @throws what the disk refuses: all of it stays owed and enforced */
   flush(): void;
   /** How many rows are owed. */
-  owed(): number;
+  pendingRows(): number;
 }
 
 /** Text kept beside the denylist: key sets, so that a restart needs nobody. */
@@ -118,11 +118,16 @@ export interface SignedHeartbeat {
   readonly head: number;
 }
 
-/** The log of record, as the relay and the HTTP way read it. */
+/** The log of record, as the relay and the HTTP transport read it. */
 export interface LogSource {
   readonly log: string;
   /** The identity of the outbox now, in one snapshot. */
-  snapshot(): { readonly epoch: string; readonly head: number; readonly last: string | null; readonly floor: number };
+  snapshot(): {
+    readonly epoch: string;
+    readonly head: number;
+    readonly headId: string | null;
+    readonly lowWatermark: number;
+  };
   /** Events with a seq above `after`, in order. */
   read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
   /**
@@ -136,9 +141,9 @@ export interface LogSource {
    * The last event of an epoch that ended because its key was revoked: signed by that key, it denies it. Undefined: the epoch
    * did not end so. Absent: no epoch does.
    */
-  lastWord?(epoch: string): string | undefined;
+  closingEvent?(epoch: string): string | undefined;
   /** Takes a reader's proof that this database was restored. @throws RescindError `event_invalid` */
-  prove(jws: string): void | Promise<void>;
+  receiveEvidence(jws: string): void | Promise<void>;
   /** What the publisher has acknowledged. Absent: there is none. */
   readonly acknowledgements?: Acknowledgements | undefined;
 }

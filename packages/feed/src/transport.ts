@@ -1,19 +1,19 @@
 import type { DurationMs } from '@rescind/revocation';
 import type { OptionCheck } from '@rescind/revocation/options';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { Feed, TransportAbilities, Way } from './ports.ts';
+import type { Feed, Transport, TransportAbilities } from './ports.ts';
 
 const STALL_MS: DurationMs = 30_000;
 /** A heartbeat each 10 s. */
 const STANDBY_STALL_MS: DurationMs = 25_000;
 
 /** What the follower's core knows of a transport. */
-export type TransportDescription = Pick<Way, 'name' | 'abilities'>;
+export type TransportDescription = Pick<Transport, 'name' | 'abilities'>;
 
 /** The transports of a feed as the core knows them. */
 export interface FeedDescription {
-  readonly first: TransportDescription;
-  readonly second?: TransportDescription | undefined;
+  readonly primary: TransportDescription;
+  readonly fallback?: TransportDescription | undefined;
 }
 
 /** A name and every ability. */
@@ -50,18 +50,18 @@ const abilityOptions = optionsOf<TransportAbilities>('a transport', {
   standbyStallMs: option.duration(),
 });
 const endpointOption = option.record(option.string(), { least: 0 });
-const proveOption = option.callable('a function that hands the issuer a signed record');
+const evidenceOption = option.callable('a function that hands the issuer a signed record');
 
-const EXPECTED = 'a transport such as httpWay(…) or kafkaTransport(…)';
+const EXPECTED = 'a transport such as httpTransport(…) or kafkaTransport(…)';
 
 /** A transport is used as it is; what it says of itself is checked. */
-function described<T extends TransportDescription>(check: OptionCheck<T & Partial<Way>>): OptionCheck<T> {
+function described<T extends TransportDescription>(check: OptionCheck<T & Partial<Transport>>): OptionCheck<T> {
   return (value, path) => {
     const transport = check(value, path);
     nameOption(transport.name, `${path}.name`);
     if (transport.abilities !== undefined) abilityOptions(transport.abilities, `${path}.abilities`);
     if (transport.endpoint !== undefined) endpointOption(transport.endpoint, `${path}.endpoint`);
-    if (transport.prove !== undefined) proveOption(transport.prove, `${path}.prove`);
+    if (transport.submitEvidence !== undefined) evidenceOption(transport.submitEvidence, `${path}.submitEvidence`);
     return transport;
   };
 }
@@ -69,20 +69,20 @@ function described<T extends TransportDescription>(check: OptionCheck<T & Partia
 function distinct<T extends FeedDescription>(check: OptionCheck<Readonly<T>>): OptionCheck<Readonly<T>> {
   return (value, path) => {
     const feed = check(value, path);
-    if (feed.second?.name !== feed.first.name) return feed;
-    throw new TypeError(`${path}.second must have another name than ${path}.first, which is ${feed.first.name}`);
+    if (feed.fallback?.name !== feed.primary.name) return feed;
+    throw new TypeError(`${path}.fallback must have another name than ${path}.primary, which is ${feed.primary.name}`);
   };
 }
 
-const transportOption = described(option.having<Way>(EXPECTED, 'open'));
+const transportOption = described(option.having<Transport>(EXPECTED, 'open'));
 const descriptionOption = described(option.having<TransportDescription>(EXPECTED));
 
 /** The check of the option `feed`. */
 export const feedOptions = distinct(
-  optionsOf<Feed>('feed', { first: required(transportOption), second: transportOption }),
+  optionsOf<Feed>('feed', { primary: required(transportOption), fallback: transportOption }),
 );
 
 /** The same for the core, which opens nothing. */
 export const feedDescriptionOptions = distinct(
-  optionsOf<FeedDescription>('feed', { first: required(descriptionOption), second: descriptionOption }),
+  optionsOf<FeedDescription>('feed', { primary: required(descriptionOption), fallback: descriptionOption }),
 );

@@ -1,13 +1,13 @@
 import type { View } from '@rescind/feed';
-import type { Clock, CutOffRow, EpochMillis, ErrorCode, RefusingRow } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, issuedAt, RescindError, refusingRows, toRefusingRow } from '@rescind/revocation';
+import type { Clock, CutOffRow, DenyingRow, EpochMillis, ErrorCode } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, denyingRows, issuedAt, RescindError, toDenyingRow } from '@rescind/revocation';
 import { parseCompactJws } from '@rescind/token';
 import type { Decider } from './decision.ts';
 import { sinceOf } from './revoked.ts';
 import type { Claims, JudgedMarks, Trusted } from './trusted.ts';
 
 /** A row of the denylist that refuses a token. */
-export interface RefusingEntry extends RefusingRow {
+export interface RefusingEntry extends DenyingRow {
   /** Since when it refuses, ms; null where neither the revocation's id nor the row says. */
   readonly since: EpochMillis | null;
 }
@@ -92,13 +92,13 @@ function explain(claims: Claims, marks: JudgedMarks, trusted: Trusted): Explanat
   if (verdict.denied && verdict.why === 'unjudgeable') {
     return { wrong: { code: 'token_unjudgeable', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
   }
-  const entries = [...refusingRows((counts) => trusted.judgeClaims(claims, marks, counts))];
+  const entries = [...denyingRows((counts) => trusted.judgeClaims(claims, marks, counts))];
   const earliest = (at ?? 0) - trusted.settings.skewMs;
   return { wrong: null, revoked: verdict.denied, entries: entries.map((row) => toEntry(row, earliest)), issuedAt: at };
 }
 
 const toEntry = (row: CutOffRow, earliest: EpochMillis): RefusingEntry => ({
-  ...toRefusingRow(row, earliest),
+  ...toDenyingRow(row, earliest),
   since: sinceOf(row),
 });
 

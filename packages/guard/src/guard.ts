@@ -79,7 +79,7 @@ const ANY_ROUTE: RoutePolicy = Object.freeze({});
 /** Without a log there is nothing to wait for, and no age. */
 const NO_VIEW: View = {
   ready: true,
-  whole: false,
+  complete: false,
   suspect: null,
   ageMs: Number.POSITIVE_INFINITY,
   logTime: 0,
@@ -88,7 +88,7 @@ const NO_VIEW: View = {
   seq: 0,
   head: 0,
   lag: 0,
-  way: null,
+  transport: null,
 };
 
 /** The guard over parts that are open, which it closes. */

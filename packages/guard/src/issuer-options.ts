@@ -1,7 +1,7 @@
 import type { DurationMs } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { OptionCheck, OptionShape } from '@rescind/revocation/options';
-import { option, required, wrongOption } from '@rescind/revocation/options';
+import { option, optionError, required } from '@rescind/revocation/options';
 import type { Algorithm, RequiredClaim } from '@rescind/token';
 import { ALGORITHMS } from '@rescind/token';
 import type { IntrospectionOptions, IntrospectionSettings } from './introspection/options.ts';
@@ -97,7 +97,7 @@ const ANY_TYPE = ['JWT', 'at+jwt'];
 /** The check of a value that a claim must have. */
 export const claimValueOption: OptionCheck<ClaimValue> = (value, path) => {
   if (typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return value as ClaimValue;
-  throw wrongOption(path, 'text, a finite number or a boolean', value);
+  throw optionError(path, 'text, a finite number or a boolean', value);
 };
 
 /** Each option of an issuer with its check. */

@@ -169,7 +169,7 @@ function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings,
   const [{ issuer, issuerUrl }] = issuers;
   if (feed === undefined) {
     throw new TypeError(
-      "feed must be { first, second? }, transports such as httpWay(…) or kafkaTransport(…); for an issuer that has no log say revocation: 'none'",
+      "feed must be { primary, fallback? }, transports such as httpTransport(…) or kafkaTransport(…); for an issuer that has no log say revocation: 'none'",
     );
   }
   if (denylistPath === undefined) {

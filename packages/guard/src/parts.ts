@@ -14,7 +14,7 @@ import type { Trusted } from './trusted.ts';
 import { createTokenVerifier, createTrusted } from './trusted.ts';
 
 /** What of a denylist a guard asks, beside its rows. */
-export interface Rows extends Find, Pick<Denylist, 'load' | 'prune' | 'pruneOwed'> {
+export interface Rows extends Find, Pick<Denylist, 'load' | 'prune' | 'prunePending'> {
   health(): HealthCheck[];
   close(): void;
 }
@@ -102,7 +102,7 @@ function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
       changes.committed(change.cutoffs);
     },
     flush: () => store.flush(),
-    owed: () => store.owed(),
+    pendingRows: () => store.pendingRows(),
   };
 }
 

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { CutOffRow, DurationMs, EpochMillis, Find, JudgedToken, Verdict } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, findOnly, judge, RescindError } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, filterRows, judge, RescindError } from '@rescind/revocation';
 import type { JoseHeader, KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { TracedToken } from './cache/changes.ts';
@@ -77,7 +77,7 @@ export function createTrusted(settings: IssuerSettings, keys: KeySource, denylis
     },
     judge: (token) => judgeBy(find, token.payload, marksOf(token)),
     judgeClaims: (claims, marks, counts) =>
-      judgeBy(counts === undefined ? find : findOnly(find, counts), claims, marks),
+      judgeBy(counts === undefined ? find : filterRows(find, counts), claims, marks),
     traced: (token) => ({ iss: issuer, ...asJudged(token.payload, marksOf(token)) }),
     names: () => find.names(issuer),
     keyOf: ({ header: { kid, alg } }) => keys.find(kid, alg),

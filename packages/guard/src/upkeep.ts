@@ -33,7 +33,7 @@ export function knownAge({ ageMs }: View): DurationMs | null {
 /** The log that is followed. */
 export interface UpkeepLog {
   readonly settings: LogSettings;
-  readonly denylist: Pick<Denylist, 'load' | 'prune' | 'pruneOwed'>;
+  readonly denylist: Pick<Denylist, 'load' | 'prune' | 'prunePending'>;
   view(): View;
 }
 
@@ -65,7 +65,7 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
   function prune({ denylist, settings: followed, view }: UpkeepLog): void {
     if (clock.monotonic() < pruneAt) return;
     // In memory the follower's own time counts: what it drops with its rows is the position before them, in a restart.
-    denylist.pruneOwed(followed.issuers, view().prunableBefore);
+    denylist.prunePending(followed.issuers, view().prunableBefore);
     const removed = pruneByLogTime(denylist, followed, view(), clock.now());
     if (removed < PRUNE_MOST) pruneAt = clock.monotonic() + PRUNE_MS;
     if (removed > 0) telemetry.count('rescind_denylist_pruned_total', {}, removed);

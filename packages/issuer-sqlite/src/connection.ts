@@ -1,4 +1,4 @@
-import { closeToOthers, createOwnFile, databasePath, RescindError, refuseSecondName } from '@rescind/revocation';
+import { createOwnFile, databasePath, RescindError, refuseSecondName, restrictToOwner } from '@rescind/revocation';
 import Database from 'better-sqlite3';
 import { migrate } from './schema.ts';
 
@@ -59,7 +59,7 @@ export function openConnection(path: string): Connection {
  */
 function takeLock(lockPath: string, path: string): Database.Database {
   createOwnFile(lockPath);
-  closeToOthers(lockPath);
+  restrictToOwner(lockPath);
   const lock = new Database(lockPath, { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');

@@ -1,6 +1,6 @@
 import type { Store, StoreProvider } from '@rescind/issuer/store';
 import type { Telemetry } from '@rescind/revocation';
-import { createWalBound } from '@rescind/revocation';
+import { createWalLimit } from '@rescind/revocation';
 import { registerErrors } from '@rescind/revocation/errors';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Connection } from './connection.ts';
@@ -73,9 +73,9 @@ export function sqliteStore(given: SqliteStoreOptions): SqliteStore {
 }
 
 function createStore({ writer, reader, close }: Connection, telemetry: Telemetry): Store<HostSql> {
-  const wal = createWalBound({
+  const wal = createWalLimit({
     database: writer,
-    mostBytes: WAL_MOST_BYTES,
+    maxBytes: WAL_MOST_BYTES,
     gauge: 'rescind_database_wal_bytes',
     telemetry,
   });
@@ -84,8 +84,8 @@ function createStore({ writer, reader, close }: Connection, telemetry: Telemetry
     read: { ...createTables(reader), sql: queue.sql },
     log: createCommittedLog(reader),
     transaction: queue.run,
-    maintain: wal.keep,
-    overLimit: wal.excess,
+    maintain: wal.enforce,
+    overLimit: wal.overLimit,
     async close() {
       await queue.idle();
       close();

@@ -1,5 +1,5 @@
 import type { OptionCheck, OptionShape } from '@rescind/revocation/options';
-import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import { option, optionError, optionsOf, required } from '@rescind/revocation/options';
 import type { VerifyOptions } from './issuer.ts';
 import type { Client, ClientPolicy, ClientProof, Lifetime, SessionPolicy } from './issuer-clients.ts';
 import type { RevokeKey, RotateKey } from './issuer-keys.ts';
@@ -39,7 +39,7 @@ const lifetime: OptionCheck<Lifetime> = option.either('never', number);
 /** How long is for the policy's own rules. */
 function number(value: unknown, path: string): number {
   if (typeof value === 'number') return value;
-  throw wrongOption(path, 'a number', value);
+  throw optionError(path, 'a number', value);
 }
 
 const sessionPolicyShape: OptionShape<SessionPolicy> = {

@@ -116,14 +116,14 @@ const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).to
  * Nothing is minted while the clocks are apart; logouts go on. `warn` also while the operator trusts one of two clocks: that is to end.
  */
 function checkClock({ issuerClock, reference, clock }: HealthOptions): HealthCheck {
-  const partedMs = issuerClock.partedMs();
+  const partedMs = issuerClock.clockDifferenceMs();
   const leadMs = issuerClock.leadMs();
   const comparison = reference?.state();
   const { trusted } = reference ?? {};
   const isApart = comparison === 'parted' || (comparison === 'unknown' && trusted === 'publisher');
   // Nobody can log in until the clock is right: until the wall clock has caught up, or agrees with the publisher's.
-  const isFailed = leadMs > CLOCK_TOLERANCE_MS || (isApart && issuerClock.isParted());
-  const isDoubtful = issuerClock.isParted() || isLeading(issuerClock) || trusted !== undefined;
+  const isFailed = leadMs > CLOCK_TOLERANCE_MS || (isApart && issuerClock.isMintingBlocked());
+  const isDoubtful = issuerClock.isMintingBlocked() || isLeading(issuerClock) || trusted !== undefined;
   const status = isFailed ? 'fail' : isDoubtful ? 'warn' : 'pass';
   const times = reference !== undefined && (isApart || trusted !== undefined) ? clockTimes(reference, clock.now()) : {};
   return { name: 'clock', status, partedMs, leadMs, ...(comparison === undefined ? {} : { comparison }), ...times };
@@ -153,12 +153,12 @@ export function createGauges({
   telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { why: 'database_restored' });
   return () => {
     store.maintain();
-    const partedMs = issuerClock.partedMs();
+    const partedMs = issuerClock.clockDifferenceMs();
     telemetry.gauge('rescind_clock_parted_seconds', partedMs / 1_000);
-    telemetry.gauge('rescind_writes_refused', issuerClock.isParted() ? 1 : 0, { why: 'clock_parted' });
+    telemetry.gauge('rescind_writes_refused', issuerClock.isMintingBlocked() ? 1 : 0, { why: 'clock_parted' });
     telemetry.gauge(
       'rescind_clock_publisher_apart_seconds',
-      (reference?.state() === 'parted' ? reference.apartMs() : 0) / 1_000,
+      (reference?.state() === 'parted' ? reference.differenceMs() : 0) / 1_000,
     );
     telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { why: 'database_restored' });
     const identity = store.log.identity();

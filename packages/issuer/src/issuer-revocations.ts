@@ -1,4 +1,4 @@
-import type { EpochMillis, ErrorCode, RefusingRow, Revocation } from '@rescind/revocation';
+import type { DenyingRow, EpochMillis, ErrorCode, Revocation } from '@rescind/revocation';
 
 export interface EndSession {
   readonly sid: string;
@@ -125,7 +125,7 @@ export interface Explanation {
   /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
   readonly revoked: boolean | null;
   /** The rows that refuse it; the first one is in the error response. */
-  readonly entries: readonly RefusingRow[];
+  readonly entries: readonly DenyingRow[];
   /** When it counts as issued, ms; null without a usable `iat`. */
   readonly issuedAt: EpochMillis | null;
   /** The claims of a token that this issuer signed; null otherwise. */

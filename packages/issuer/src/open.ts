@@ -129,7 +129,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     issuerClock,
     persistTime: transactions.persistTime,
     onAppend: transactions.onAppend,
-    prove: detector.prove,
+    receiveEvidence: detector.prove,
     // The relay reads this log.
     acknowledgements: () => relay?.acknowledgements,
   });

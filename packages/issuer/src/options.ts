@@ -2,7 +2,7 @@ import type { Publisher } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { OptionCheck } from '@rescind/revocation/options';
-import { option, optionsOf, required, wrongOption } from '@rescind/revocation/options';
+import { option, optionError, optionsOf, required } from '@rescind/revocation/options';
 import { clientOptions } from './call-options.ts';
 import type { IssuerOptions, OtherIssuer, RestoreOptions } from './issuer.ts';
 import type { KeyRotation } from './issuer-keys.ts';
@@ -40,7 +40,7 @@ export interface IssuerSettings extends Lengths {
 const lengthCheck =
   (name: keyof Lengths): OptionCheck<DurationMs> =>
   (value, path) => {
-    if (typeof value !== 'number') throw wrongOption(path, 'a number of milliseconds', value);
+    if (typeof value !== 'number') throw optionError(path, 'a number of milliseconds', value);
     return lengthOption(name, value);
   };
 
@@ -64,7 +64,7 @@ const sharedShape = {
 
 function intervalOption(value: unknown, path: string): DurationMs | 'never' {
   if (value === 'never' || typeof value === 'number') return value;
-  throw wrongOption(path, "a number of milliseconds, or 'never'", value);
+  throw optionError(path, "a number of milliseconds, or 'never'", value);
 }
 
 /** The options of `openIssuer`. */

@@ -173,7 +173,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     for (let waited: DurationMs = 0; ; waited += WAIT_STEP_MS) {
       try {
         requireOutside();
-        issuerClock.requireCompared();
+        issuerClock.requireComparison();
         return await work();
       } catch (error) {
         if (!(error instanceof RescindError && error.code === 'clock_ahead')) throw error;

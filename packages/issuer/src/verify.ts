@@ -1,14 +1,14 @@
 import type { EpochMillis, Find, JudgedToken } from '@rescind/revocation';
 import {
   comparableValues,
-  findOnly,
+  denyingRows,
+  filterRows,
   isCallersError,
   issuedAt,
   judge,
   NEVER,
   RescindError,
-  refusingRows,
-  toRefusingRow,
+  toDenyingRow,
 } from '@rescind/revocation';
 import type { KeySet, VerifiedToken, Verifier } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
@@ -209,7 +209,7 @@ async function explain(token: JudgedToken, revocations: RevocationReads): Promis
   if (verdict.denied && verdict.why === 'unjudgeable') {
     return { ...NOTHING_KNOWN, wrong: { code: 'token_unjudgeable', detail: verdict.claim }, issuedAt: at };
   }
-  const refusing = refusingRows((counts) => judge(token, findOnly(find, counts)));
-  const entries = [...refusing].map((row) => toRefusingRow(row, at ?? 0));
+  const refusing = denyingRows((counts) => judge(token, filterRows(find, counts)));
+  const entries = [...refusing].map((row) => toDenyingRow(row, at ?? 0));
   return { wrong: null, revoked: verdict.denied, entries, issuedAt: at, claims: null };
 }

@@ -97,9 +97,9 @@ export interface ReferenceClock {
   /** The publisher's time now, or earlier by the length of one acknowledgement; undefined: it has told none. */
   now(): EpochMillis | undefined;
   /** How far the wall clock was ahead of the publisher's clock at the last comparison, at least, in ms; negative: behind. */
-  apartMs(): number;
+  differenceMs(): number;
   /** No comparison can be made for now, such as while the publisher is away. */
-  giveUp(): void;
+  abandon(): void;
   /**
    * Compares the clocks: to be called when an acknowledgement comes.
    * @param appendedAt when the publisher appended, by its clock
@@ -138,15 +138,15 @@ export interface IssuerClock {
    */
   heartbeat(): { readonly at: EpochMillis; readonly wall: EpochMillis };
   /** How far the wall clock and the monotonic one have parted since the start, in ms; positive: the wall is ahead. */
-  partedMs(): number;
+  clockDifferenceMs(): number;
   /** The wall clock, or the slower one while it and another clock have parted by more than the tolerance. */
   wall(): EpochMillis;
   /** How far the time told is ahead of `wall`, ms; 0: not at all. */
   leadMs(): DurationMs;
   /** Whether a clock that disagrees stops minting. */
-  isParted(): boolean;
+  isMintingBlocked(): boolean;
   /** @throws RescindError `clock_ahead` while a reference clock is awaited: nothing that depends on the time is done before */
-  requireCompared(): void;
+  requireComparison(): void;
 }
 
 /** Whether an issuer's clock leads by more than a burst of cut-offs explains: the wall clock was ahead. */
@@ -174,12 +174,12 @@ export function createIssuerClock(
     throw new TypeError(`toleranceMs must be between 0 and ${CLOCK_TOLERANCE_MS}, got ${toleranceMs}`);
   }
   let anchor = { wall: clock.now(), monotonic: clock.monotonic() };
-  let told = { at: 0, monotonic: anchor.monotonic };
+  let latest = { at: 0, monotonic: anchor.monotonic };
   let referenceState = reference?.state();
 
   const expectedWall = () => anchor.wall + Math.floor(clock.monotonic() - anchor.monotonic);
-  const partedMs = () => clock.now() - expectedWall();
-  const hasParted = () => Math.abs(partedMs()) > toleranceMs;
+  const clockDifferenceMs = () => clock.now() - expectedWall();
+  const clocksDiffer = () => Math.abs(clockDifferenceMs()) > toleranceMs;
 
   /** Follows the reference clock; undefined: there is none. */
   const compared = () => {
@@ -189,10 +189,11 @@ export function createIssuerClock(
     if (referenceState === before || at === undefined) return referenceState;
     const isRight = Math.abs(clock.now() - at) <= toleranceMs;
     // The wall clock was wrong at the start: two clocks agree now that it is not.
-    if (referenceState === 'agreed' && isRight && hasParted())
+    if (referenceState === 'agreed' && isRight && clocksDiffer())
       anchor = { wall: clock.now(), monotonic: clock.monotonic() };
     // The time told by a wall clock that is found to be ahead counts for nothing; what was written is in the floor.
-    if (reference?.trusted !== 'issuer' && told.at > at + toleranceMs) told = { at: 0, monotonic: clock.monotonic() };
+    if (reference?.trusted !== 'issuer' && latest.at > at + toleranceMs)
+      latest = { at: 0, monotonic: clock.monotonic() };
     return referenceState;
   };
   /** The time of the reference clock, where it counts: alone or as the slower one. */
@@ -204,24 +205,24 @@ export function createIssuerClock(
   const wall = () => {
     const at = referenceTime();
     if (at !== undefined && reference?.trusted === 'publisher') return at;
-    const own = hasParted() ? Math.min(clock.now(), expectedWall()) : clock.now();
+    const own = clocksDiffer() ? Math.min(clock.now(), expectedWall()) : clock.now();
     return at === undefined ? own : Math.min(own, at);
   };
   const now = () => {
     const slower = wall();
     const monotonic = clock.monotonic();
-    const slowly = told.at + Math.floor((monotonic - told.monotonic) / 2);
+    const slowly = latest.at + Math.floor((monotonic - latest.monotonic) / 2);
     const at = Math.max(slower, floor.get(), slowly);
-    if (at > told.at) told = { at, monotonic };
+    if (at > latest.at) latest = { at, monotonic };
     return at;
   };
   const leadMs = () => Math.max(0, now() - wall());
 
-  const isParted = () => {
+  const isMintingBlocked = () => {
     const state = compared();
     if (state === 'parted' && reference?.trusted !== 'issuer') return reference?.trusted === undefined;
     if (state === 'unknown' && reference?.trusted === 'publisher') return true;
-    return hasParted();
+    return clocksDiffer();
   };
 
   /** What cut-offs have pushed the clock ahead by, and the clock has not caught up with since. */
@@ -230,18 +231,18 @@ export function createIssuerClock(
     const passed = clock.monotonic() - burst.monotonic;
     return Math.max(0, burst.ms - (leadMs() > CUT_OFF_LEAD_MS ? passed / 2 : passed));
   };
-  const requireCompared = () => {
+  const requireComparison = () => {
     if (compared() === 'awaited')
       throw new RescindError('clock_ahead', { detail: 'it is compared with Kafka’s first' });
   };
 
   return {
     now,
-    partedMs,
+    clockDifferenceMs,
     wall,
     leadMs,
-    isParted,
-    requireCompared,
+    isMintingBlocked,
+    requireComparison,
     heartbeat() {
       const state = compared();
       const isUnknown = state === 'awaited' || (state === 'unknown' && reference?.trusted === 'publisher');
@@ -250,14 +251,14 @@ export function createIssuerClock(
       return at > 0 ? { at, wall: Math.min(at, wall()) } : { at: now(), wall: wall() };
     },
     mint() {
-      requireCompared();
+      requireComparison();
       const at = now();
-      if (isParted() || at - wall() > toleranceMs) throw new RescindError('clock_parted');
+      if (isMintingBlocked() || at - wall() > toleranceMs) throw new RescindError('clock_parted');
       floor.set(at);
       return at;
     },
     cutOff() {
-      requireCompared();
+      requireComparison();
       const at = now();
       const pushed = burstMs();
       if (pushed > CUT_OFF_LEAD_MS) throw new RescindError('clock_ahead');

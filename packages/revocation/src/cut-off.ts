@@ -58,7 +58,7 @@ export function toRow(cutOff: CutOff, { txn, reason, epoch, seq }: Omit<CutOffRo
  * and any order give the same row, and nothing can un-revoke.
  */
 export function mergeRows(a: CutOffRow, b: CutOffRow): CutOffRow {
-  const winner = wins(a, b) ? a : b;
+  const winner = compareCutOffs(a, b) ? a : b;
   return {
     ...winner,
     issuedUntil: Math.max(a.issuedUntil, b.issuedUntil),
@@ -67,7 +67,7 @@ export function mergeRows(a: CutOffRow, b: CutOffRow): CutOffRow {
   };
 }
 
-function wins(a: CutOffRow, b: CutOffRow): boolean {
+function compareCutOffs(a: CutOffRow, b: CutOffRow): boolean {
   if (a.issuedUntil !== b.issuedUntil) return a.issuedUntil > b.issuedUntil;
   if (a.epoch !== b.epoch) return a.epoch > b.epoch;
   return a.seq >= b.seq;

@@ -58,7 +58,7 @@ export function createOwnFile(path: string): void {
 }
 
 /** Takes a lock file of an earlier version, which others could open and hold, away from them. */
-export function closeToOthers(path: string): void {
+export function restrictToOwner(path: string): void {
   if ((statSync(path).mode & OTHERS) === 0) return;
   try {
     chmodSync(path, 0o600);

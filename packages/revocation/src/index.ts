@@ -23,7 +23,7 @@ export {
 } from './clock.ts';
 export type { CutOff, CutOffRow, Revocation } from './cut-off.ts';
 export { mergeRows, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from './cut-off.ts';
-export { closeToOthers, createOwnFile, databasePath, makeDirectory, refuseSecondName } from './database-file.ts';
+export { createOwnFile, databasePath, makeDirectory, refuseSecondName, restrictToOwner } from './database-file.ts';
 export type { ErrorCode, RequestIssue, RescindErrorOptions } from './errors.ts';
 export {
   CREDENTIAL_REFUSALS,
@@ -49,13 +49,13 @@ export type {
 export { METRIC_GROUPS, METRICS } from './metrics/catalogue.ts';
 export type { MetricEntry } from './metrics/entry.ts';
 export { createReferenceClock } from './reference-clock.ts';
-export type { RefusingRow } from './refusing.ts';
-export { findOnly, refusingRows, toRefusingRow } from './refusing.ts';
+export type { DenyingRow } from './refusing.ts';
+export { denyingRows, filterRows, toDenyingRow } from './refusing.ts';
 export { createRevocationId, revokedAt } from './revocation-id.ts';
 export { createStandardErrorTelemetry, standardErrorTelemetry } from './standard-error.ts';
 export type { StorageFailure } from './storage.ts';
 export { storageCodeOf, storageFailureOf, storageUnavailable } from './storage.ts';
 export type { Fields, HealthCheck, LogLevel, Telemetry } from './telemetry.ts';
 export { silentTelemetry } from './telemetry.ts';
-export type { WalBound } from './wal.ts';
-export { createWalBound, truncateWal } from './wal.ts';
+export type { WalLimit } from './wal.ts';
+export { createWalLimit, truncateWal } from './wal.ts';

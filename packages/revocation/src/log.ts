@@ -24,14 +24,14 @@ export interface LogState {
   readonly floor: number;
   /**
    * The greatest `iat_ms` of a heartbeat applied; prunes the rows. Goes back only when the issuer's clock was set, in the commit
-   * that makes the view whole in that epoch or a later one.
+   * that makes the view complete in that epoch or a later one.
    */
   readonly logTime: EpochMillis;
   /** The epoch of the heartbeat that `logTime` is of. Absent: written by a version that did not keep it. */
   readonly logTimeEpoch?: string;
   /** The latest epoch in which the issuer's clock was set, as far as is known; null or absent: never. */
   readonly timeSince?: string | null;
-  /** The `iat_ms` as of which the view was last whole; 0: never. */
+  /** The `iat_ms` as of which the view was last complete; 0: never. */
   readonly wholeAt: EpochMillis;
   /** The issuer's wall clock in the heartbeat of `wholeAt`: the age goes by the lesser. Absent: `wholeAt`. */
   readonly wholeWall?: EpochMillis;
@@ -45,7 +45,7 @@ export interface LogState {
   readonly suspect: string | null;
   /** The signed event or heartbeat with the greatest (epoch, seq or head): proof for an issuer that was restored. */
   readonly proof: string | null;
-  /** Where a way may start reading (for Kafka an offset). Only a hint. */
+  /** Where a transport may start reading (for Kafka an offset). Only a hint. */
   readonly hint: string | null;
 }
 
@@ -68,7 +68,7 @@ export interface LogChange {
   readonly release?: readonly Pick<Quarantined, 'epoch' | 'seq'>[];
 }
 
-/** Whether log time is of before the issuer's clock was last set: it may be ahead, until the view is whole in a later epoch. */
+/** Whether log time is of before the issuer's clock was last set: it may be ahead, until the view is complete in a later epoch. */
 export function isLogTimeOld({ logTimeEpoch = '', timeSince = null }: LogTimes): boolean {
   return timeSince !== null && logTimeEpoch < timeSince;
 }

@@ -9,15 +9,16 @@ export function createReferenceClock(
   clock: Clock,
   toleranceMs: DurationMs,
   trusted: TrustedClock | undefined,
-  awaitMs: DurationMs = 3_000,
+  waitMs: DurationMs = 3_000,
 ): ReferenceClock {
-  const awaitedUntil = clock.monotonic() + awaitMs;
-  let isAwaited = trusted !== 'issuer';
-  let told: { readonly at: EpochMillis; readonly monotonic: DurationMs } | undefined;
+  const waitUntil = clock.monotonic() + waitMs;
+  let isPending = trusted !== 'issuer';
+  let appended: { readonly at: EpochMillis; readonly monotonic: DurationMs } | undefined;
   let hasAgreed = false;
-  let apartMs = 0;
+  let differenceMs = 0;
 
-  const now = () => (told === undefined ? undefined : told.at + Math.floor(clock.monotonic() - told.monotonic));
+  const now = () =>
+    appended === undefined ? undefined : appended.at + Math.floor(clock.monotonic() - appended.monotonic);
   const isNear = (at: EpochMillis) => Math.abs(clock.now() - at) <= toleranceMs;
 
   return {
@@ -25,23 +26,23 @@ export function createReferenceClock(
     state() {
       if (hasAgreed) return 'agreed';
       const at = now();
-      if (at === undefined) return isAwaited && clock.monotonic() < awaitedUntil ? 'awaited' : 'unknown';
+      if (at === undefined) return isPending && clock.monotonic() < waitUntil ? 'awaited' : 'unknown';
       // A wall clock that was mended meanwhile agrees without another acknowledgement.
-      hasAgreed = apartMs === 0 || isNear(at);
+      hasAgreed = differenceMs === 0 || isNear(at);
       return hasAgreed ? 'agreed' : 'parted';
     },
     now,
-    apartMs: () => (hasAgreed ? 0 : apartMs),
-    giveUp() {
-      isAwaited = false;
+    differenceMs: () => (hasAgreed ? 0 : differenceMs),
+    abandon() {
+      isPending = false;
     },
     compare(appendedAt, tookMs) {
       if (hasAgreed) return;
       const wall = clock.now();
       const sentAt = wall - Math.ceil(tookMs);
       const distance = Math.max(0, sentAt - appendedAt) - Math.max(0, appendedAt - wall);
-      apartMs = Math.abs(distance) > toleranceMs ? distance : 0;
-      told = { at: appendedAt, monotonic: clock.monotonic() };
+      differenceMs = Math.abs(distance) > toleranceMs ? distance : 0;
+      appended = { at: appendedAt, monotonic: clock.monotonic() };
     },
   };
 }

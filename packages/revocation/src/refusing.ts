@@ -4,7 +4,7 @@ import { NEVER, UNBOUNDED } from './cut-off.ts';
 import type { Find, Verdict } from './judge.ts';
 
 /** A row that refuses a token, as whoever runs this is told of it. */
-export interface RefusingRow extends Omit<CutOffRow, 'issuedUntil' | 'expiresAt' | 'sessionUntil'> {
+export interface DenyingRow extends Omit<CutOffRow, 'issuedUntil' | 'expiresAt' | 'sessionUntil'> {
   /** Whether the session has ended too, or only tokens. */
   readonly endsSession: boolean;
   /** It refuses what was issued up to then, ms. Null: whatever was issued. */
@@ -14,7 +14,7 @@ export interface RefusingRow extends Omit<CutOffRow, 'issuedUntil' | 'expiresAt'
 }
 
 /** @param issued when the token counts as issued, ms: decides whether the row ends its session */
-export function toRefusingRow(row: CutOffRow, issued: EpochMillis): RefusingRow {
+export function toDenyingRow(row: CutOffRow, issued: EpochMillis): DenyingRow {
   const { issuedUntil, expiresAt, sessionUntil, ...named } = row;
   return {
     ...named,
@@ -25,7 +25,7 @@ export function toRefusingRow(row: CutOffRow, issued: EpochMillis): RefusingRow 
 }
 
 /** Of the rows only those that count. */
-export function findOnly(find: Find, counts: (row: CutOffRow) => boolean): Find {
+export function filterRows(find: Find, counts: (row: CutOffRow) => boolean): Find {
   return {
     names: (iss) => find.names(iss),
     row(iss, claim, value) {
@@ -40,7 +40,7 @@ export function findOnly(find: Find, counts: (row: CutOffRow) => boolean): Find 
  * until none is left.
  * @param judgeBy the judgement, by the rows that count
  */
-export function* refusingRows(judgeBy: (counts: (row: CutOffRow) => boolean) => Verdict): Generator<CutOffRow> {
+export function* denyingRows(judgeBy: (counts: (row: CutOffRow) => boolean) => Verdict): Generator<CutOffRow> {
   const named = new Set<string>();
   for (;;) {
     const verdict = judgeBy((row) => !named.has(keyOf(row)));

@@ -53,28 +53,28 @@ const ENDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** More troubles at once than a process has sources of them. */
-const MOST_TROUBLES = 256;
+const MAX_ERRORS = 256;
 
 /**
  * The telemetry of whoever gives none: warnings and errors are lines for a person, each once until it changes or ends. Metrics are
  * kept nowhere, and what is not a warning is not written.
  */
 export function createStandardErrorTelemetry(write: WriteLine): Telemetry {
-  const told = new Map<string, string>();
+  const logged = new Map<string, string>();
 
-  function tell(level: LogLevel, event: string, fields: Fields): void {
+  function writeLog(level: LogLevel, event: string, fields: Fields): void {
     const key = keyOf(event, fields);
     const state = stateOf(fields);
-    if (told.get(key) === state) return;
-    const [oldest] = told.keys();
-    if (told.size >= MOST_TROUBLES && oldest !== undefined) told.delete(oldest);
-    told.set(key, state);
-    write(lineOf(level, event, fields));
+    if (logged.get(key) === state) return;
+    const [oldest] = logged.keys();
+    if (logged.size >= MAX_ERRORS && oldest !== undefined) logged.delete(oldest);
+    logged.set(key, state);
+    write(formatLine(level, event, fields));
   }
 
   function end(event: string, fields: Fields): void {
-    const ended = (ENDS[event] ?? []).filter((trouble) => told.delete(keyOf(trouble, fields)));
-    if (ended.length > 0) write(lineOf('info', event, fields));
+    const ended = (ENDS[event] ?? []).filter((error) => logged.delete(keyOf(error, fields)));
+    if (ended.length > 0) write(formatLine('info', event, fields));
   }
 
   return {
@@ -82,7 +82,7 @@ export function createStandardErrorTelemetry(write: WriteLine): Telemetry {
     gauge: () => undefined,
     observe: () => undefined,
     log(level, event, fields = {}) {
-      if (level === 'warn' || level === 'error') tell(level, event, fields);
+      if (level === 'warn' || level === 'error') writeLog(level, event, fields);
       else end(event, fields);
     },
   };
@@ -100,10 +100,10 @@ function stateOf(fields: Fields): string {
   return JSON.stringify(Object.entries(fields).filter(([, value]) => typeof value !== 'number'));
 }
 
-function lineOf(level: LogLevel, event: string, fields: Fields): string {
+function formatLine(level: LogLevel, event: string, fields: Fields): string {
   const word = level === 'warn' ? 'warning' : level;
-  const said = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
-  const plain = () => said.map(([name, value]) => `${name}=${value}`).join(' ');
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
+  const plain = () => present.map(([name, value]) => `${name}=${value}`).join(' ');
   const text = `rescind: ${word}: ${TEXTS[event]?.(fields) ?? plain()} [${event}]`;
   // One line, whatever is in a field.
   return text

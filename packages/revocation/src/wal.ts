@@ -9,11 +9,11 @@ interface WalDatabase {
   pragma(source: string, options?: { readonly simple?: boolean }): unknown;
 }
 
-export interface WalBoundOptions {
+export interface WalLimitOptions {
   /** The only writer of its file, outside a transaction whenever `keep` is called. */
   readonly database: WalDatabase;
   /** The write-ahead log may have so many bytes; more than what a checkpoint waits for. */
-  readonly mostBytes: number;
+  readonly maxBytes: number;
   /** Set to the size of the write-ahead log in bytes. */
   readonly gauge: 'rescind_database_wal_bytes' | 'rescind_denylist_wal_bytes';
   readonly telemetry: Telemetry;
@@ -24,14 +24,14 @@ export interface WalBoundOptions {
  * SQLite from starting the log anew (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files); nothing shrinks the
  * file after that until somebody writes.
  */
-export interface WalBound {
+export interface WalLimit {
   /**
    * Measures the log, and truncates it when it is beyond the bound. Waits for nobody. To be called every second; costs one
    * `stat` otherwise. Throws nothing.
    */
-  keep(): void;
+  enforce(): void;
   /** Its bytes, if it is beyond the bound although truncating was tried. */
-  excess(): { readonly walBytes: number; readonly walError?: string } | undefined;
+  overLimit(): { readonly walBytes: number; readonly walError?: string } | undefined;
 }
 
 /**
@@ -49,9 +49,9 @@ export function truncateWal(database: Pick<WalDatabase, 'pragma'>): boolean {
   }
 }
 
-export function createWalBound({ database, mostBytes, gauge, telemetry }: WalBoundOptions): WalBound {
+export function createWalLimit({ database, maxBytes, gauge, telemetry }: WalLimitOptions): WalLimit {
   const path = `${database.name}-wal`;
-  let excess: { readonly walBytes: number; readonly walError?: string } | undefined;
+  let overLimit: { readonly walBytes: number; readonly walError?: string } | undefined;
 
   /** @returns the code of what SQLite could not do, if it threw; a reader in the way is no error */
   function truncate(): string | undefined {
@@ -64,21 +64,21 @@ export function createWalBound({ database, mostBytes, gauge, telemetry }: WalBou
   }
 
   function note(walBytes: number, walError: string | undefined): void {
-    const before = excess;
+    const before = overLimit;
     telemetry.gauge(gauge, walBytes);
-    excess = walBytes > mostBytes ? { walBytes, ...(walError !== undefined && { walError }) } : undefined;
-    if (before === undefined && excess !== undefined)
-      telemetry.log('warn', 'wal_too_large', { path, mostBytes, ...excess });
-    if (before !== undefined && excess === undefined) telemetry.log('info', 'wal_truncated', { path, walBytes });
+    overLimit = walBytes > maxBytes ? { walBytes, ...(walError !== undefined && { walError }) } : undefined;
+    if (before === undefined && overLimit !== undefined)
+      telemetry.log('warn', 'wal_too_large', { path, mostBytes: maxBytes, ...overLimit });
+    if (before !== undefined && overLimit === undefined) telemetry.log('info', 'wal_truncated', { path, walBytes });
   }
 
   return {
-    keep() {
+    enforce() {
       if (!database.open || database.inTransaction) return;
-      const error = bytesOf(path) > mostBytes ? truncate() : undefined;
+      const error = bytesOf(path) > maxBytes ? truncate() : undefined;
       note(bytesOf(path), error);
     },
-    excess: () => excess,
+    overLimit: () => overLimit,
   };
 }
 

@@ -1,4 +1,4 @@
-import { httpWay } from '@rescind/feed';
+import { httpTransport } from '@rescind/feed';
 import { openGuard } from '@rescind/guard';
 import type { Service } from '@rescind/service';
 import { openGuarded, packageVersion } from '@rescind/service';
@@ -8,7 +8,10 @@ import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
 
 /** In the order of preference. */
-const transports = [configuredKafkaTransport(() => import('@rescind/feed-kafka')), configuredHttpTransport(httpWay)];
+const transports = [
+  configuredKafkaTransport(() => import('@rescind/feed-kafka')),
+  configuredHttpTransport(httpTransport),
+];
 
 /** An ordinary service, guarded. */
 export const orders: Service<Configuration> = {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { openSync, readSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { httpWay } from '@rescind/feed';
+import { httpTransport } from '@rescind/feed';
 import type { Guard } from '@rescind/guard';
 import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
@@ -75,7 +75,7 @@ const optionsOf = (issuerUrl: string, denylistPath: string) => ({
   issuerUrl,
   audience: AUDIENCE,
   denylistPath,
-  feed: { first: httpWay({ issuer: issuerUrl, clientId: 'bench', clientSecret: 'bench-secret' }) },
+  feed: { primary: httpTransport({ issuer: issuerUrl, clientId: 'bench', clientSecret: 'bench-secret' }) },
 });
 
 const readKeyOf = (directory: string) => createSigner(readKey(directory, 'token'), { typ: 'at+jwt' })(newClaims());

@@ -1,4 +1,4 @@
-import type { Feed, WayConnection } from '@rescind/feed';
+import type { Feed, TransportConnection } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
 import type { Guard } from '@rescind/guard';
 import { openGuard } from '@rescind/guard';
@@ -14,11 +14,11 @@ const eventKey = generateSigningKey();
 function heartbeatsOnly(): Feed {
   const encoder = createEventEncoder({ log: ISSUER, sign: createSigner(eventKey, { typ: 'secevent+jwt' }) });
   const { epoch } = stateAt(0);
-  const jws = () => encoder.heartbeat({ epoch, head: 0, last: null, floor: 1, at: Date.now() });
+  const jws = () => encoder.heartbeat({ epoch, head: 0, headId: null, lowWatermark: 1, at: Date.now() });
   return {
-    first: {
+    primary: {
       name: 'kafka',
-      open(sink): WayConnection {
+      open(sink): TransportConnection {
         const beat = () => void sink.records([{ jws: jws(), hint: null, live: true }]);
         setImmediate(() => {
           sink.opened();

@@ -33,7 +33,7 @@ const opened = await Promise.all(
   Array.from({ length: instances }, async (_, instance) => {
     const denylist = openDenylist({ path: join(directory, `denylist-${instance}.db`) });
     const keys = openKeySource({ url: `${issuerUrl}/event-jwks`, documents: denylist, name: 'event_keys' });
-    const feed = { first: kafkaTransport({ brokers: brokers.split(','), topic, clientId: `instance-${instance}` }) };
+    const feed = { primary: kafkaTransport({ brokers: brokers.split(','), topic, clientId: `instance-${instance}` }) };
     const follower = openFollower({ log: ISSUER, issuers: [ISSUER], feed, store: noting(denylist, instance), keys });
     await follower.ready();
     return { denylist, keys, follower };

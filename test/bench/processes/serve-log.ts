@@ -37,7 +37,7 @@ const encoder = createEventEncoder({
   log: ISSUER,
   sign: createSigner(readKey(directory, 'event'), { typ: 'secevent+jwt' }),
 });
-const snapshot = () => ({ epoch: EPOCH, head: events, last: eventId(events), floor: 1 });
+const snapshot = () => ({ epoch: EPOCH, head: events, headId: eventId(events), lowWatermark: 1 });
 const source: LogSource = {
   log: ISSUER,
   snapshot,
@@ -47,7 +47,7 @@ const source: LogSource = {
     }),
   heartbeat: () => ({ jws: encoder.heartbeat({ ...snapshot(), at: Date.now() }), epoch: EPOCH, head: events }),
   onAppend: () => () => undefined,
-  prove: () => undefined,
+  receiveEvidence: () => undefined,
 };
 const handler = createRevocationsHandler({ source, authenticate: createBasicAuthenticator({ bench: 'bench-secret' }) });
 const keys = {

@@ -170,7 +170,7 @@ test('a row of a change that failed is written as a new one by the next', () => 
   expect(() => denylist.commit(change)).toThrow();
   accept();
   denylist.flush();
-  expect([denylist.owed(), denylist.count()]).toEqual([0, 3]);
+  expect([denylist.pendingRows(), denylist.count()]).toEqual([0, 3]);
   expect(denylist.row(LOG, 'sid', 's2')).toEqual(cutoff({ value: 's2' }, 2));
 });
 

@@ -132,7 +132,7 @@ export function everything(denylist: Denylist) {
     }
   }
   const names = ISSUERS.map((iss) => [...denylist.names(iss)].sort());
-  return { rows, names, count: denylist.count(), byClaim: denylist.countByClaim(), owed: denylist.owed() };
+  return { rows, names, count: denylist.count(), byClaim: denylist.countByClaim(), owed: denylist.pendingRows() };
 }
 
 export type Open = (options: DenylistOptions) => Denylist;

@@ -1,4 +1,4 @@
-import type { Way, WayConnection, WayRecord } from '@rescind/feed';
+import type { Transport, TransportConnection, TransportRecord } from '@rescind/feed';
 import type { Fields, LogLevel, Telemetry } from '@rescind/revocation';
 import { onTestFinished } from 'vitest';
 
@@ -40,18 +40,18 @@ export function createRecorder(): Recorder {
 
 /** A sink that records all calls, and keeps its position as a follower does. */
 export interface Collector {
-  readonly records: WayRecord[];
+  readonly records: TransportRecord[];
   readonly texts: () => string[];
   readonly losses: string[];
   readonly opened: () => number;
-  readonly connection: WayConnection;
+  readonly connection: TransportConnection;
   hint: string | null;
   /** Called with each batch before it is recorded. */
-  apply: (batch: readonly WayRecord[]) => void | Promise<void>;
+  apply: (batch: readonly TransportRecord[]) => void | Promise<void>;
 }
 
-export function collect(way: Way, hint: string | null = null): Collector {
-  const records: WayRecord[] = [];
+export function collect(transport: Transport, hint: string | null = null): Collector {
+  const records: TransportRecord[] = [];
   const losses: string[] = [];
   let opened = 0;
   const collector: Omit<Collector, 'connection'> = {
@@ -62,7 +62,7 @@ export function collect(way: Way, hint: string | null = null): Collector {
     hint,
     apply: () => undefined,
   };
-  const connection = way.open({
+  const connection = transport.open({
     start: () => ({ epoch: '', seq: 0, hint: collector.hint }),
     opened: () => {
       opened += 1;

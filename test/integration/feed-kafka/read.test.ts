@@ -14,15 +14,15 @@ async function open(more: object = {}) {
   const { brokers } = await broker();
   const topic = testTopic(brokers);
   const telemetry = createRecorder();
-  const way = kafkaTransport({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more });
-  return { topic, way, telemetry };
+  const transport = kafkaTransport({ brokers, topic: topic.name, clientId: 'reader', telemetry, ...more });
+  return { topic, transport, telemetry };
 }
 
 test('reads all records in order, from the earliest one, and marks the live ones', async () => {
-  const { topic, way } = await open();
+  const { topic, transport } = await open();
   await topic.create();
   await topic.write(...numbered(1, 700));
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('what was there', () => reader.records.length === 700);
   await topic.write(...numbered(701, 710));
   await waitFor('what came later', () => reader.records.length === 710);
@@ -33,14 +33,14 @@ test('reads all records in order, from the earliest one, and marks the live ones
 });
 
 test('resumes just after the record of its hint', async () => {
-  const { topic, way } = await open();
+  const { topic, transport } = await open();
   await topic.create();
   await topic.write(...numbered(1, 20));
-  const first = collect(way);
+  const first = collect(transport);
   await waitFor('the first reading', () => first.records.length === 20);
   await first.connection.close();
 
-  const second = collect(way, first.records[9]?.hint ?? null);
+  const second = collect(transport, first.records[9]?.hint ?? null);
   await waitFor('the rest', () => second.records.length === 10);
   await topic.write('event-21');
   await waitFor('a new one', () => second.records.length === 11);
@@ -48,9 +48,9 @@ test('resumes just after the record of its hint', async () => {
 });
 
 test('delivers all records to each of two readers with one client id', async () => {
-  const { topic, way } = await open();
+  const { topic, transport } = await open();
   await topic.create();
-  const readers = [collect(way), collect(way)];
+  const readers = [collect(transport), collect(transport)];
   await waitFor('both open', () => readers.every((reader) => reader.opened() === 1));
   for (const text of numbered(1, 50)) await topic.write(text);
   await waitFor('all at both', () => readers.every((reader) => reader.records.length === 50));
@@ -58,12 +58,12 @@ test('delivers all records to each of two readers with one client id', async () 
 });
 
 test('delivers malformed records as text and continues: no value, binary, empty, compressed', async () => {
-  const { topic, way, telemetry } = await open();
+  const { topic, transport, telemetry } = await open();
   await topic.create({ 'compression.type': 'producer' });
   await topic.write('first', null, Buffer.from([0, 255, 254, 128]), '', '{not json');
   await topic.writePacked(1, numbered(1, 300));
   await topic.write('last');
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('all', () => reader.records.length === 306);
   expect(reader.texts()[1]).toBe('');
   expect(reader.texts().slice(3, 5)).toEqual(['', '{not json']);
@@ -74,13 +74,13 @@ test('delivers malformed records as text and continues: no value, binary, empty,
 test.each(['lz4', 'snappy', 'zstd', 'uncompressed'])(
   'reads a topic that the broker compresses with %s',
   async (codec) => {
-    const { topic, way, telemetry } = await open();
+    const { topic, transport, telemetry } = await open();
     await topic.create({ 'compression.type': codec });
     const long = randomBytes(100_000).toString('base64');
     await topic.write(...numbered(1, 2_000));
     await topic.write(long, 'a'.repeat(200_000), `${long}${long}`);
     await topic.write('last');
-    const reader = collect(way);
+    const reader = collect(transport);
     await waitFor('all', () => reader.records.length === 2_004);
     expect(reader.texts().slice(0, 2_000)).toEqual(numbered(1, 2_000));
     expect(reader.texts().slice(2_000)).toEqual([long, 'a'.repeat(200_000), `${long}${long}`, 'last']);
@@ -89,10 +89,10 @@ test.each(['lz4', 'snappy', 'zstd', 'uncompressed'])(
 );
 
 test('refuses a batch that decompresses to more than the limit', async () => {
-  const { topic, way, telemetry } = await open();
+  const { topic, transport, telemetry } = await open();
   await topic.create({ 'compression.type': 'producer' });
   await topic.write('event-1');
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('the first', () => reader.records.length === 1);
   await topic.writePacked(1, ['a'.repeat(70_000_000)]);
   await waitFor('the refusal', () => telemetry.total('rescind_kafka_rebuilds_total') >= 1);
@@ -100,8 +100,8 @@ test('refuses a batch that decompresses to more than the limit', async () => {
 });
 
 test('waits for a missing topic, and does not create it', async () => {
-  const { topic, way, telemetry } = await open();
-  const reader = collect(way);
+  const { topic, transport, telemetry } = await open();
+  const reader = collect(transport);
   await waitFor('some attempts', () => telemetry.total('rescind_kafka_rebuilds_total', 'topic_missing') >= 3);
   expect(reader.losses).toContain('topic_missing');
   // One log line, not one for each attempt.
@@ -117,37 +117,37 @@ test('waits for a missing topic, and does not create it', async () => {
 });
 
 test('refuses a topic of two partitions', async () => {
-  const { topic, way } = await open();
+  const { topic, transport } = await open();
   await topic.create({}, 2);
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('the refusal', () => reader.losses.includes('partitions_wrong'));
   expect(reader.opened()).toBe(0);
 });
 
 test('starts from the earliest record when its hint lies beyond the end', async () => {
-  const { topic, way, telemetry } = await open();
+  const { topic, transport, telemetry } = await open();
   await topic.create();
   await topic.write(...numbered(1, 5));
-  const reader = collect(way, '1000@1700000000000');
+  const reader = collect(transport, '1000@1700000000000');
   await waitFor('everything', () => reader.records.length === 5);
   expect(telemetry.total('rescind_kafka_hints_discarded_total', 'beyond_end')).toBe(1);
 });
 
 test('starts from the earliest record when the record before its hint differs (the topic was created again)', async () => {
-  const { topic, way, telemetry } = await open();
+  const { topic, transport, telemetry } = await open();
   await topic.create();
   await topic.write(...numbered(1, 30));
-  const reader = collect(way, '20@1700000000000');
+  const reader = collect(transport, '20@1700000000000');
   await waitFor('everything', () => reader.records.length === 30, 20_000);
   expect(reader.texts()).toEqual(numbered(1, 30));
   expect(telemetry.total('rescind_kafka_rebuilds_total', 'topic_recreated')).toBe(1);
 });
 
 test('reads a topic that is deleted and created again while it reads, from the first record', async () => {
-  const { topic, way } = await open();
+  const { topic, transport } = await open();
   await topic.create();
   await topic.write(...numbered(1, 10));
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('the first topic', () => reader.records.length === 10);
   await topic.remove();
   await waitFor('the loss', () => reader.losses.length > 0, 30_000);
@@ -158,9 +158,9 @@ test('reads a topic that is deleted and created again while it reads, from the f
 });
 
 test('delivers the next batch after the promise of the last one resolves', async () => {
-  const { topic, way } = await open();
+  const { topic, transport } = await open();
   await topic.create();
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('open', () => reader.opened() === 1);
   let at = 0;
   let most = 0;
@@ -177,9 +177,9 @@ test('delivers the next batch after the promise of the last one resolves', async
 });
 
 test('delivers records again when the sink rejects them', async () => {
-  const { topic, way, telemetry } = await open();
+  const { topic, transport, telemetry } = await open();
   await topic.create();
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('open', () => reader.opened() === 1);
   let failures = 2;
   reader.apply = () => {
@@ -193,10 +193,10 @@ test('delivers records again when the sink rejects them', async () => {
 });
 
 test('restarts from the position of the sink', async () => {
-  const { topic, way, telemetry } = await open();
+  const { topic, transport, telemetry } = await open();
   await topic.create();
   await topic.write(...numbered(1, 5));
-  const reader = collect(way);
+  const reader = collect(transport);
   await waitFor('all', () => reader.records.length === 5);
   reader.hint = null;
   reader.connection.restart('replay');
@@ -209,10 +209,10 @@ test('restarts from the position of the sink', async () => {
 test('closes at once while it connects, reads or waits', async () => {
   const { brokers } = await broker();
   const nowhere = collect(kafkaTransport({ brokers: ['127.0.0.1:9'], topic: 'none', clientId: 'reader' }));
-  const { topic, way } = await open();
+  const { topic, transport } = await open();
   await topic.create();
-  const connecting = collect(way);
-  const reading = collect(way);
+  const connecting = collect(transport);
+  const reading = collect(transport);
   const waiting = collect(kafkaTransport({ brokers, topic: 'not-there', clientId: 'reader' }));
   await waitFor('open', () => reading.opened() === 1 && waiting.losses.length > 0 && nowhere.losses.length > 0, 30_000);
   const startedAt = performance.now();

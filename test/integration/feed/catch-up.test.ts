@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { FeedStore, Way, WayRecord, WaySink } from '@rescind/feed';
+import type { FeedStore, Transport, TransportRecord, TransportSink } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { HTTP } from '../../support/transports.ts';
@@ -20,7 +20,7 @@ function longLog(): SignedLog {
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
 /** Six thousand signatures are a second and a half: made once. */
 const log = longLog();
-const record = (jws: string): WayRecord => ({ jws, hint: null, live: false });
+const record = (jws: string): TransportRecord => ({ jws, hint: null, live: false });
 
 /** Remembers up to where each commit went. */
 function seqsOf(seqs: number[]) {
@@ -32,7 +32,7 @@ function seqsOf(seqs: number[]) {
       store.flush();
       seqs.push(store.load(LOG)?.seq ?? 0);
     },
-    owed: () => store.owed(),
+    pendingRows: () => store.pendingRows(),
   });
 }
 
@@ -54,7 +54,7 @@ describe('a catch-up of thousands', () => {
     const other = createSignedLog();
     other.append('stranger');
     const [stranger] = other.read(0, 1);
-    const way = openWayOf((after) => {
+    const transport = openWayOf((after) => {
       const rows = log.read(after, 200).map(({ jws }) => record(jws));
       const bad = [
         record('rubbish'),
@@ -64,7 +64,7 @@ describe('a catch-up of thousands', () => {
       ];
       return rows.flatMap((row, at) => (at % 50 === 0 ? [...bad, row] : [row]));
     });
-    const instance = openInstance(log, way, newPath());
+    const instance = openInstance(log, transport, newPath());
     await instance.follower.ready();
     await waitFor('all of it in the file', () => instance.denylist.count() === EVENTS);
     expect(isDenied(instance, 'stranger')).toBe(false);
@@ -74,7 +74,7 @@ describe('a catch-up of thousands', () => {
 
   it('goes on from its position when the connection is asked anew with slices under way', async () => {
     const starts: number[] = [];
-    const way: Way = {
+    const transport: Transport = {
       ...HTTP,
       open(sink) {
         let closed = false;
@@ -105,7 +105,7 @@ describe('a catch-up of thousands', () => {
       },
     };
     const seqs: number[] = [];
-    const instance = openInstance(log, way, newPath(), { wrap: seqsOf(seqs) });
+    const instance = openInstance(log, transport, newPath(), { wrap: seqsOf(seqs) });
     await instance.follower.ready();
     await waitFor('all of it in the file', () => instance.denylist.count() === EVENTS);
     expect(instance.follower.view()).toMatchObject({ seq: EVENTS, suspect: null });
@@ -125,7 +125,7 @@ describe('a catch-up of thousands', () => {
   });
 });
 
-async function deliverAll(sink: WaySink, read: (after: number) => readonly WayRecord[]): Promise<void> {
+async function deliverAll(sink: TransportSink, read: (after: number) => readonly TransportRecord[]): Promise<void> {
   const beat = async () => ({ jws: (await log.heartbeat()).jws, hint: null, live: true });
   const { seq } = sink.start();
   sink.opened();
@@ -134,8 +134,8 @@ async function deliverAll(sink: WaySink, read: (after: number) => readonly WayRe
   await sink.records([await beat()]);
 }
 
-/** A way that delivers two hundred events at a time, with what else `read` puts between them. */
-function openWayOf(read: (after: number) => readonly WayRecord[]): Way {
+/** A transport that delivers two hundred events at a time, with what else `read` puts between them. */
+function openWayOf(read: (after: number) => readonly TransportRecord[]): Transport {
   return {
     ...HTTP,
     open(sink) {

@@ -1,7 +1,7 @@
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { FeedStore, Follower, FollowerOptions, Way } from '@rescind/feed';
-import { createBasicAuthenticator, createRevocationsHandler, httpWay, openFollower } from '@rescind/feed';
+import type { FeedStore, Follower, FollowerOptions, Transport } from '@rescind/feed';
+import { createBasicAuthenticator, createRevocationsHandler, httpTransport, openFollower } from '@rescind/feed';
 import type { CutOffRow } from '@rescind/revocation';
 import { onTestFinished } from 'vitest';
 import { createListeningTelemetry } from './recorder.ts';
@@ -27,8 +27,8 @@ export async function serve(log: SignedLog, port?: number) {
   return { handler, server, stop };
 }
 
-export function wayTo(url: string, clientSecret = SECRET): Way {
-  return httpWay({ issuer: url, clientId: 'prices', clientSecret });
+export function wayTo(url: string, clientSecret = SECRET): Transport {
+  return httpTransport({ issuer: url, clientId: 'prices', clientSecret });
 }
 
 export interface Instance {
@@ -41,7 +41,7 @@ export interface Instance {
 /** A follower over a denylist of its own; the file stays when it is stopped. */
 export function openInstance(
   log: SignedLog,
-  way: Way,
+  transport: Transport,
   path: string,
   options: Partial<FollowerOptions> & { readonly wrap?: (store: FeedStore) => FeedStore } = {},
 ): Instance {
@@ -51,7 +51,7 @@ export function openInstance(
   const follower = openFollower({
     log: LOG,
     issuers: [LOG],
-    feed: { first: way },
+    feed: { primary: transport },
     store: wrap(denylist),
     keys: log.keys,
     telemetry,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { FeedStore, LogSource, WayRecord } from '@rescind/feed';
+import type { FeedStore, LogSource, TransportRecord } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
 import { createSigner, generateSigningKey } from '@rescind/token/signing';
 import { describe, expect, it } from 'vitest';
@@ -21,7 +21,7 @@ function fullWhile(full: () => boolean) {
       if (full()) throw new Error('database or disk is full');
       store.flush();
     },
-    owed: () => store.owed(),
+    pendingRows: () => store.pendingRows(),
   });
 }
 
@@ -42,7 +42,7 @@ describe('a follower in trouble', () => {
     for (let i = 0; i < 50; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
     expect(storeOf(instance)).toMatchObject({ name: 'feed_store', status: 'warn', owed: 50 });
     expect([instance.denylist.count(), instance.denylist.load(LOG)?.seq]).toEqual([0, 0]);
-    await waitFor('a whole view', () => instance.follower.view().whole);
+    await waitFor('a whole view', () => instance.follower.view().complete);
 
     full = false;
     await waitFor('all of it in the file', () => instance.denylist.count() === 50);
@@ -97,23 +97,23 @@ describe('a follower in trouble', () => {
     const place = { epoch: '0000000001-aaaa', id: 'x', prev: null, txn: 'x', reason: 'logout', at: Date.now() };
     const rubbish = [
       thief.event({ ...place, seq: 1, cutOffs: [logout('forged')] }),
-      thief.heartbeat({ epoch: '9999999999-zzzz', head: 99, last: 'x', floor: 99, at: Date.now() }),
+      thief.heartbeat({ epoch: '9999999999-zzzz', head: 99, headId: 'x', lowWatermark: 99, at: Date.now() }),
       'rubbish',
       '{"alg":"none"}.e30.',
       'x'.repeat(70_000),
     ];
     const { server } = await serve(log);
-    const way = wayTo(server.url);
+    const transport = wayTo(server.url);
     let sent = false;
     const instance = openInstance(
       log,
       {
-        ...way,
+        ...transport,
         open: (sink) =>
-          way.open({
+          transport.open({
             ...sink,
             async records(batch) {
-              const forged = rubbish.map((jws): WayRecord => ({ jws, hint: null, live: true }));
+              const forged = rubbish.map((jws): TransportRecord => ({ jws, hint: null, live: true }));
               await sink.records(sent ? batch : [...forged, ...batch]);
               sent = true;
             },
@@ -141,7 +141,7 @@ describe('a follower in trouble', () => {
     await waitFor('the new one', () => isDenied(instance, 'new'));
     await waitFor('a whole view of it', () => {
       const view = instance.follower.view();
-      return view.epoch === '0000000002-bbbb' && view.whole && view.suspect === null;
+      return view.epoch === '0000000002-bbbb' && view.complete && view.suspect === null;
     });
     expect(isDenied(instance, 'old')).toBe(true);
   });
@@ -183,8 +183,8 @@ describe('a follower in trouble', () => {
     log.append('three');
     await waitFor('the one that was lost', () => isDenied(instance, 'two'), 20_000);
     await waitFor('a whole view', () => {
-      const { seq, whole, suspect } = instance.follower.view();
-      return seq === 3 && whole && suspect === null;
+      const { seq, complete, suspect } = instance.follower.view();
+      return seq === 3 && complete && suspect === null;
     });
   });
 });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Way } from '@rescind/feed';
+import type { Transport } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -10,15 +10,15 @@ import { createSignedLog } from './signed-log.ts';
 
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
 
-/** A first way that is served by another server, so that one of the two can die. */
-const asFirst = (way: Way): Way => ({ name: 'kafka', open: way.open });
+/** A primary transport that is served by another server, so that one of the two can die. */
+const asFirst = (transport: Transport): Transport => ({ name: 'kafka', open: transport.open });
 
 async function setUp(silenceMs = 500) {
   const log = createSignedLog();
   const one = await serve(log);
   const two = await serve(log);
-  const feed = { first: asFirst(wayTo(one.server.url)), second: wayTo(two.server.url) };
-  const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs });
+  const feed = { primary: asFirst(wayTo(one.server.url)), fallback: wayTo(two.server.url) };
+  const instance = openInstance(log, feed.primary, newPath(), { feed, silenceMs });
   await instance.follower.ready();
   return { log, one, two, instance };
 }
@@ -38,8 +38,8 @@ describe('a follower whose issuer knows no standby streams', () => {
     const log = createSignedLog();
     const one = await serve(log);
     const two = await serveWithoutStandby(log);
-    const feed = { first: asFirst(wayTo(one.server.url)), second: wayTo(two.server.url) };
-    const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs: 1_000 });
+    const feed = { primary: asFirst(wayTo(one.server.url)), fallback: wayTo(two.server.url) };
+    const instance = openInstance(log, feed.primary, newPath(), { feed, silenceMs: 1_000 });
     await instance.follower.ready();
     const check = () => instance.follower.health().find(({ name }) => name === 'transport_http');
     await waitFor('the answer', () => check()?.standby === 'not_supported');
@@ -57,7 +57,7 @@ describe('a follower whose issuer knows no standby streams', () => {
   });
 });
 
-describe('a follower with two ways', () => {
+describe('a follower with two transports', () => {
   it('reads by the first while that is good, and keeps the second as a standby stream', async () => {
     const { log, two, instance } = await setUp(60_000);
     log.append('one');
@@ -65,7 +65,7 @@ describe('a follower with two ways', () => {
     await waitFor('the standby stream', () => two.handler.standbyStreams() === 1);
     expect(two.server.requests.map(({ url }) => url)).toEqual(['/revocations?quiet']);
     expect(two.handler.readers()).toBe(0);
-    expect(instance.follower.view().way).toBe('kafka');
+    expect(instance.follower.view().transport).toBe('kafka');
   });
 
   it('takes the second when the first is silent, and leaves it when the first is back', async () => {
@@ -73,7 +73,10 @@ describe('a follower with two ways', () => {
     await one.stop();
     log.append('by the second');
     await waitFor('the event', () => isDenied(instance, 'by the second'));
-    await waitFor('a whole view', () => instance.follower.view().whole && instance.follower.view().way === 'http');
+    await waitFor(
+      'a whole view',
+      () => instance.follower.view().complete && instance.follower.view().transport === 'http',
+    );
     await waitFor('the standby stream to be replaced', () => two.handler.standbyStreams() === 0);
     expect(two.handler.readers()).toBe(1);
 
@@ -82,15 +85,15 @@ describe('a follower with two ways', () => {
     await waitFor('it to stand by', () => two.handler.standbyStreams() === 1);
     log.append('by the first');
     await waitFor('the event', () => isDenied(instance, 'by the first'));
-    expect(instance.follower.view()).toMatchObject({ whole: true, suspect: null, seq: 2 });
+    expect(instance.follower.view()).toMatchObject({ complete: true, suspect: null, seq: 2 });
   });
 
   it('is ready by the second when the first never comes', async () => {
     const log = createSignedLog();
     log.append('one');
     const { server } = await serve(log);
-    const feed = { first: asFirst(wayTo('http://127.0.0.1:9')), second: wayTo(server.url) };
-    const instance = openInstance(log, feed.first, newPath(), { feed, silenceMs: 300 });
+    const feed = { primary: asFirst(wayTo('http://127.0.0.1:9')), fallback: wayTo(server.url) };
+    const instance = openInstance(log, feed.primary, newPath(), { feed, silenceMs: 300 });
     await instance.follower.ready(AbortSignal.timeout(10_000));
     expect(isDenied(instance, 'one')).toBe(true);
   });

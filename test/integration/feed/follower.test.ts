@@ -15,12 +15,18 @@ describe('a follower', () => {
     log.append('before');
     const { server } = await serve(log);
     const instance = openInstance(log, wayTo(server.url), newPath());
-    expect(instance.follower.view()).toMatchObject({ ready: false, whole: false, ageMs: Number.POSITIVE_INFINITY });
+    expect(instance.follower.view()).toMatchObject({ ready: false, complete: false, ageMs: Number.POSITIVE_INFINITY });
     expect(instance.follower.health()[0]).toMatchObject({ name: 'feed', status: 'fail', ageMs: null });
 
     await instance.follower.ready();
     expect(isDenied(instance, 'before')).toBe(true);
-    expect(instance.follower.view()).toMatchObject({ ready: true, whole: true, suspect: null, lag: 0, way: 'http' });
+    expect(instance.follower.view()).toMatchObject({
+      ready: true,
+      complete: true,
+      suspect: null,
+      lag: 0,
+      transport: 'http',
+    });
     expect(instance.follower.health()[0]).toMatchObject({ status: 'pass', seq: 1, head: 1 });
 
     const took: number[] = [];
@@ -75,7 +81,7 @@ describe('a follower', () => {
     expect(instance.follower.view().ready).toBe(true);
     await serve(log, served.server.port);
     await waitFor('what it missed', () => isDenied(instance, 'meanwhile'));
-    await waitFor('a young view', () => instance.follower.view().whole && instance.follower.view().ageMs < 500);
+    await waitFor('a young view', () => instance.follower.view().complete && instance.follower.view().ageMs < 500);
   });
 
   it('catches up with thousands of events without holding up the process', async () => {
@@ -161,13 +167,13 @@ describe('a follower', () => {
     const path = newPath();
     const first = openInstance(log, wayTo(server.url), path);
     log.append('one');
-    await waitFor('it whole with the event', () => first.follower.view().whole && first.follower.view().seq === 1);
+    await waitFor('it whole with the event', () => first.follower.view().complete && first.follower.view().seq === 1);
     await first.stop();
     await stop();
 
     const young = openInstance(log, wayTo(server.url), path);
     await young.follower.ready(AbortSignal.timeout(15_000));
-    expect(young.follower.view().whole).toBe(false);
+    expect(young.follower.view().complete).toBe(false);
     expect(young.follower.view().ageMs).toBeGreaterThan(4_000);
     expect(isDenied(young, 'one')).toBe(true);
     await young.stop();
@@ -179,15 +185,15 @@ describe('a follower', () => {
 
 describe('its options', () => {
   const log = createSignedLog();
-  const way = wayTo('http://127.0.0.1:9');
+  const transport = wayTo('http://127.0.0.1:9');
   it.each([
     ['log', { log: '' }],
     ['issuers', { issuers: [] }],
-    ['feed.second', { feed: { first: way, second: way } }],
+    ['feed.fallback', { feed: { primary: transport, fallback: transport } }],
     ['silenceMs', { silenceMs: -1 }],
     ['maxStalenessMs', { maxStalenessMs: Number.NaN }],
   ])('says that %s is wrong', (name, wrong) => {
-    expect(() => openInstance(log, way, newPath(), { log: LOG, ...wrong })).toThrow(name);
+    expect(() => openInstance(log, transport, newPath(), { log: LOG, ...wrong })).toThrow(name);
   });
 });
 

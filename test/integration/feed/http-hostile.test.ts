@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { request as rawRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { connect } from 'node:net';
-import { createBasicAuthenticator, createRevocationsHandler, httpWay } from '@rescind/feed';
+import { createBasicAuthenticator, createRevocationsHandler, httpTransport } from '@rescind/feed';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { createPlainLog } from './plain-log.ts';
@@ -17,8 +17,14 @@ const eventStream = (response: ServerResponse) => response.writeHead(200, { 'Con
 async function readFrom(handle: Handle, options: { stallMs?: number } = {}) {
   const telemetry = createListeningTelemetry();
   const server = await openServer(handle);
-  const way = httpWay({ issuer: server.url, clientId: 'prices', clientSecret: SECRET, telemetry, ...options });
-  return { server, telemetry, reader: record(way) };
+  const transport = httpTransport({
+    issuer: server.url,
+    clientId: 'prices',
+    clientSecret: SECRET,
+    telemetry,
+    ...options,
+  });
+  return { server, telemetry, reader: record(transport) };
 }
 
 /** Writes as fast as it may, without an end. */
@@ -252,7 +258,7 @@ describe('a server before a client that is wrong', () => {
     expect((await call('/revocations/other')).status).toBe(404);
   });
 
-  it('answers what must not be kept or held back on the way', async () => {
+  it('answers what must not be kept or held back on the transport', async () => {
     const { call } = await open();
     const gone = new AbortController();
     const response = await call('/revocations', { signal: gone.signal });
@@ -344,7 +350,7 @@ describe('a server before a client that is wrong', () => {
     });
     onTestFinished(() => handler.close());
     const server = await openServer(handler.handle);
-    const reader = record(httpWay({ issuer: server.url, clientId: 'prices', clientSecret: SECRET }));
+    const reader = record(httpTransport({ issuer: server.url, clientId: 'prices', clientSecret: SECRET }));
     await waitFor('a refusal', () => reader.lost.length > 0);
     expect(reader.lost[0]).toBe('status_500');
     broken = false;

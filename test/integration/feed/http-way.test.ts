@@ -1,4 +1,4 @@
-import { createBasicAuthenticator, createRevocationsHandler, httpWay } from '@rescind/feed';
+import { createBasicAuthenticator, createRevocationsHandler, httpTransport } from '@rescind/feed';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import type { PlainLog } from './plain-log.ts';
@@ -16,16 +16,16 @@ async function serve(log: PlainLog, options: { heartbeatMs?: number; port?: numb
   });
   onTestFinished(() => handler.close());
   const server = await openServer(handler.handle, options.port);
-  const way = httpWay({ issuer: server.url, clientId: 'prices', clientSecret: SECRET });
-  return { handler, server, way };
+  const transport = httpTransport({ issuer: server.url, clientId: 'prices', clientSecret: SECRET });
+  return { handler, server, transport };
 }
 
-describe('the HTTP way', () => {
+describe('the HTTP transport', () => {
   it('opens with a heartbeat of the present head, then sends what is there, then what comes', async () => {
     const log = createPlainLog();
     log.append(2);
-    const { way } = await serve(log);
-    const reader = record(way);
+    const { transport } = await serve(log);
+    const reader = record(transport);
     await waitFor('both events', () => reader.records.length === 3);
     log.append();
     await waitFor('the third', () => reader.records.length === 4);
@@ -38,8 +38,8 @@ describe('the HTTP way', () => {
   it('resumes after the position it is asked for', async () => {
     const log = createPlainLog();
     log.append(5);
-    const { way, server } = await serve(log);
-    const reader = record(way, { epoch: '0001-a', seq: 3 });
+    const { transport, server } = await serve(log);
+    const reader = record(transport, { epoch: '0001-a', seq: 3 });
     await waitFor('the rest', () => reader.records.length === 3);
 
     expect(reader.texts().slice(1)).toEqual(['event.0001-a.4', 'event.0001-a.5']);
@@ -56,8 +56,8 @@ describe('the HTTP way', () => {
     const log = createPlainLog();
     log.append(6);
     log.raiseFloor(5);
-    const { way } = await serve(log);
-    const reader = record(way, { epoch, seq });
+    const { transport } = await serve(log);
+    const reader = record(transport, { epoch, seq });
     await waitFor('events', () => reader.records.length === 3);
 
     expect(reader.texts()).toEqual(['heartbeat.0001-a.6', 'event.0001-a.5', 'event.0001-a.6']);
@@ -65,8 +65,8 @@ describe('the HTTP way', () => {
 
   it('sends a heartbeat only once its head has been sent on that connection', async () => {
     const log = createPlainLog({ padding: 2_000 });
-    const { way } = await serve(log, { heartbeatMs: 20 });
-    const reader = record(way);
+    const { transport } = await serve(log, { heartbeatMs: 20 });
+    const reader = record(transport);
     await waitFor('a start', () => reader.records.length > 0);
     for (let i = 1; i <= 20; i += 1) {
       log.append(100);
@@ -85,19 +85,19 @@ describe('the HTTP way', () => {
   it('signs one heartbeat for all connections', async () => {
     const log = createPlainLog();
     log.append(3);
-    const { way } = await serve(log);
-    const readers = Array.from({ length: 20 }, () => record(way));
+    const { transport } = await serve(log);
+    const readers = Array.from({ length: 20 }, () => record(transport));
     await waitFor('all have it all', () => readers.every(({ records }) => records.length === 4));
     expect(log.heartbeatsSigned()).toBe(1);
   });
 
   it('opens with a new heartbeat when something has been appended since the last', async () => {
     const log = createPlainLog();
-    const { way } = await serve(log);
-    const first = record(way);
+    const { transport } = await serve(log);
+    const first = record(transport);
     await waitFor('the first is open', () => first.records.length === 1);
     log.append();
-    const second = record(way);
+    const second = record(transport);
     await waitFor('the second is whole', () => second.records.length === 2);
     expect(second.texts()[0]).toBe('heartbeat.0001-a.1');
   });
@@ -105,8 +105,8 @@ describe('the HTTP way', () => {
   it('ends connections when the epoch changes, and readers come back by themselves', async () => {
     const log = createPlainLog();
     log.append(2);
-    const { way } = await serve(log);
-    const reader = record(way);
+    const { transport } = await serve(log);
+    const reader = record(transport);
     await waitFor('the old epoch', () => reader.records.length === 3);
     log.changeEpoch('0002-b');
     log.append();
@@ -118,8 +118,8 @@ describe('the HTTP way', () => {
   it('comes back when the server was killed', async () => {
     const log = createPlainLog();
     log.append();
-    const { way, server, handler } = await serve(log);
-    const reader = record(way);
+    const { transport, server, handler } = await serve(log);
+    const reader = record(transport);
     await waitFor('the first event', () => reader.records.length === 2);
     await server.kill();
     await waitFor('the loss', () => reader.lost.length >= 2);
@@ -134,8 +134,8 @@ describe('the HTTP way', () => {
   it('starts again from the position it is told', async () => {
     const log = createPlainLog();
     log.append(4);
-    const { way } = await serve(log);
-    const reader = record(way);
+    const { transport } = await serve(log);
+    const reader = record(transport);
     await waitFor('all of it', () => reader.records.length === 5);
     reader.startAt({ epoch: '0001-a', seq: 2 });
     reader.connection.restart('replay');
@@ -148,18 +148,18 @@ describe('the HTTP way', () => {
     const log = createPlainLog({ padding: 20_000 });
     log.append(2_000);
     const reads: number[] = [];
-    const { way } = await serve({
+    const { transport } = await serve({
       ...log,
       read: (after, limit) => {
         reads.push(after);
         return log.read(after, limit);
       },
     });
-    const reader = record(way);
+    const reader = record(transport);
     reader.hold(true);
     await waitFor('a first batch', () => reader.records.length > 0);
     // Another reader, of another server in the same process, takes all there is: this one had as many turns.
-    const other = record((await serve(log)).way);
+    const other = record((await serve(log)).transport);
     await waitFor('all of it elsewhere', () => other.records.length === 2_001, 30_000);
     // What the kernel's buffers hold, and no more: 2 000 events are 40 MB.
     expect(Math.max(...reads)).toBeLessThan(500);
@@ -169,8 +169,8 @@ describe('the HTTP way', () => {
   });
 
   it('closes while it waits for a server that is not there', async () => {
-    const way = httpWay({ issuer: 'http://127.0.0.1:9', clientId: 'prices', clientSecret: SECRET });
-    const reader = record(way);
+    const transport = httpTransport({ issuer: 'http://127.0.0.1:9', clientId: 'prices', clientSecret: SECRET });
+    const reader = record(transport);
     await waitFor('a loss', () => reader.lost.length > 0);
     await reader.connection.close();
     expect(reader.lost[0]).toBe('unreachable');
@@ -178,10 +178,10 @@ describe('the HTTP way', () => {
 
   it('hands in a proof', async () => {
     const log = createPlainLog();
-    const { way } = await serve(log);
-    await way.prove?.('an.event.from-beyond');
+    const { transport } = await serve(log);
+    await transport.submitEvidence?.('an.event.from-beyond');
     expect(log.proofs).toEqual(['an.event.from-beyond']);
-    await expect(way.prove?.('bad')).rejects.toMatchObject({ code: 'event_invalid' });
+    await expect(transport.submitEvidence?.('bad')).rejects.toMatchObject({ code: 'event_invalid' });
   });
 });
 
@@ -194,7 +194,7 @@ describe('its options', () => {
     ['clientSecret', { ...good, clientSecret: '' }],
     ['stallMs', { ...good, stallMs: Number.NaN }],
   ])('says that %s is wrong', (name, options) => {
-    expect(() => httpWay(options)).toThrow(TypeError);
-    expect(() => httpWay(options)).toThrow(name);
+    expect(() => httpTransport(options)).toThrow(TypeError);
+    expect(() => httpTransport(options)).toThrow(name);
   });
 });

@@ -3,14 +3,14 @@ import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LogSource, Way, WayConnection, WaySink } from '@rescind/feed';
+import type { LogSource, Transport, TransportConnection, TransportSink } from '@rescind/feed';
 import { onTestFinished } from 'vitest';
 
 /**
  * A transport of one's own, made by docs/transports.md alone: lines over a TCP socket. The reader sends `<secret> <epoch>:<seq>`;
  * the issuer answers with a heartbeat, then each event from there on, and a heartbeat now and then.
  */
-export function lineTransport({ port, secret }: { readonly port: number; readonly secret: string }): Way {
+export function lineTransport({ port, secret }: { readonly port: number; readonly secret: string }): Transport {
   return {
     name: 'lines',
     abilities: { fromIssuer: true, opensWithHeartbeat: true, stallMs: 5_000 },
@@ -21,7 +21,7 @@ export function lineTransport({ port, secret }: { readonly port: number; readonl
 
 const GREATEST_RETRY_MS = 1_000;
 
-function openConnection({ port, secret }: { port: number; secret: string }, sink: WaySink): WayConnection {
+function openConnection({ port, secret }: { port: number; secret: string }, sink: TransportSink): TransportConnection {
   const closing = new AbortController();
   let attempt = new AbortController();
   let failures = 0;

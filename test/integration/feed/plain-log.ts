@@ -1,7 +1,7 @@
 import type { LogSource } from '@rescind/feed';
 import { RescindError } from '@rescind/revocation';
 
-/** A log of record in memory whose "signed" texts are plain: for what the HTTP way does without looking into them. */
+/** A log of record in memory whose "signed" texts are plain: for what the HTTP transport does without looking into them. */
 export interface PlainLog extends LogSource {
   append(count?: number): void;
   changeEpoch(epoch: string): void;
@@ -18,14 +18,14 @@ export function createPlainLog(options: { epoch?: string; padding?: number } = {
   let epoch = options.epoch ?? '0001-a';
   let rows: { seq: number; jws: string }[] = [];
   let head = 0;
-  let floor = 1;
+  let lowWatermark = 1;
   let signed = 0;
   const tell = () => {
     for (const listener of listeners) listener();
   };
   return {
     log: 'https://issuer.test',
-    snapshot: () => ({ epoch, head, last: head === 0 ? null : `id-${head}`, floor }),
+    snapshot: () => ({ epoch, head, headId: head === 0 ? null : `id-${head}`, lowWatermark }),
     read: (after, limit) => {
       const from = rows.findIndex(({ seq }) => seq > after);
       return from === -1 ? [] : rows.slice(from, from + limit);
@@ -38,7 +38,7 @@ export function createPlainLog(options: { epoch?: string; padding?: number } = {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    prove(jws) {
+    receiveEvidence(jws) {
       if (jws === 'bad') throw new RescindError('event_invalid');
       proofs.push(jws);
     },
@@ -53,12 +53,12 @@ export function createPlainLog(options: { epoch?: string; padding?: number } = {
       epoch = next;
       rows = [];
       head = 0;
-      floor = 1;
+      lowWatermark = 1;
       tell();
     },
     raiseFloor(next) {
-      floor = next;
-      rows = rows.filter(({ seq }) => seq >= floor);
+      lowWatermark = next;
+      rows = rows.filter(({ seq }) => seq >= lowWatermark);
     },
     heartbeatsSigned: () => signed,
     proofs,

@@ -1,28 +1,28 @@
-import type { Way, WayConnection, WayRecord, WaySink, WayStart } from '@rescind/feed';
+import type { StartPosition, Transport, TransportConnection, TransportRecord, TransportSink } from '@rescind/feed';
 import type { Telemetry } from '@rescind/revocation';
 import { onTestFinished } from 'vitest';
 
-/** The other end of a way, which writes down what it is told. */
+/** The other end of a transport, which writes down what it is told. */
 export interface Recorder {
-  readonly connection: WayConnection;
-  readonly records: readonly WayRecord[];
+  readonly connection: TransportConnection;
+  readonly records: readonly TransportRecord[];
   readonly texts: () => readonly string[];
   readonly opened: () => number;
   readonly lost: readonly string[];
   /** From now on `start()` answers this. */
-  startAt(start: Partial<WayStart>): void;
+  startAt(start: Partial<StartPosition>): void;
   /** Holds back what `records` promises, until called again with `false`. */
   hold(held: boolean): void;
 }
 
-export function record(way: Way, start: Partial<WayStart> = {}): Recorder {
-  let from: WayStart = { epoch: '', seq: 0, hint: null, ...start };
-  const records: WayRecord[] = [];
+export function record(transport: Transport, start: Partial<StartPosition> = {}): Recorder {
+  let from: StartPosition = { epoch: '', seq: 0, hint: null, ...start };
+  const records: TransportRecord[] = [];
   const lost: string[] = [];
   let opened = 0;
   let gate = Promise.resolve();
   let release = () => {};
-  const sink: WaySink = {
+  const sink: TransportSink = {
     opened: () => {
       opened += 1;
     },
@@ -33,7 +33,7 @@ export function record(way: Way, start: Partial<WayStart> = {}): Recorder {
     lost: (reason) => lost.push(reason),
     start: () => from,
   };
-  const connection = way.open(sink);
+  const connection = transport.open(sink);
   const recorder: Recorder = {
     connection,
     records,

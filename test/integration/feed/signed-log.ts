@@ -47,7 +47,7 @@ export function createSignedLog(): SignedLog {
   }
   const snapshot = () => {
     const last = rows.at(-1);
-    return { epoch, head: last?.seq ?? 0, last: last?.id ?? null, floor: 1 };
+    return { epoch, head: last?.seq ?? 0, headId: last?.id ?? null, lowWatermark: 1 };
   };
   const tell = () => {
     for (const listener of listeners) listener();
@@ -66,7 +66,7 @@ export function createSignedLog(): SignedLog {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    prove: (jws) => void proofs.push(jws),
+    receiveEvidence: (jws) => void proofs.push(jws),
     append(what) {
       const last = rows.at(-1);
       const seq = (last?.seq ?? 0) + 1;

@@ -173,7 +173,10 @@ describe('a standby stream', () => {
 
   it('ends with its epoch, with the last word of it', async () => {
     const log = createPlainLog();
-    const { url } = await serve({ ...log, lastWord: (epoch) => (epoch === '0001-a' ? 'the last word' : undefined) });
+    const { url } = await serve({
+      ...log,
+      closingEvent: (epoch) => (epoch === '0001-a' ? 'the last word' : undefined),
+    });
     const stream = await listen(url);
     await waitFor('the opening heartbeat', () => stream.heard.length === 1);
     log.changeEpoch('0002-b');

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Way, WayConnection, WayRecord, WayStart } from '@rescind/feed';
+import type { StartPosition, Transport, TransportConnection, TransportRecord } from '@rescind/feed';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 
@@ -7,7 +7,7 @@ const PATIENCE_MS = 30_000;
 
 /** A log with a transport that reads it. Its texts are `event.<epoch>.<seq>`, from seq 1 on; any other text is a heartbeat. */
 export interface LogUnderTest {
-  readonly transport: Way;
+  readonly transport: Transport;
   /** Appends that many events, whose numbers go on. */
   append(count: number): Promise<void>;
   /** Ends every connection; the log can be reached again at once. Absent: the test beside it has that. */
@@ -20,9 +20,9 @@ const EVENT = /^event\.([\w-]+)\.(\d+)$/;
 const eventsUpTo = (to: number, from = 1) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 /** The other end of a transport: keeps the position as a follower does, and writes down every call. */
-function readBy(transport: Way, options: { start?: WayStart; standby?: boolean } = {}) {
-  let start: WayStart = options.start ?? { epoch: '', seq: 0, hint: null };
-  const records: WayRecord[] = [];
+function readBy(transport: Transport, options: { start?: StartPosition; standby?: boolean } = {}) {
+  let start: StartPosition = options.start ?? { epoch: '', seq: 0, hint: null };
+  const records: TransportRecord[] = [];
   const calls: string[] = [];
   const overlaps: number[] = [];
   let underWay = 0;
@@ -31,17 +31,17 @@ function readBy(transport: Way, options: { start?: WayStart; standby?: boolean }
     calls,
     overlaps,
     /** Called with each batch before it counts as applied. */
-    apply: async (_batch: readonly WayRecord[]): Promise<void> => undefined,
+    apply: async (_batch: readonly TransportRecord[]): Promise<void> => undefined,
     events: () => records.flatMap(({ jws }) => Number(EVENT.exec(jws)?.[2] ?? []) || []),
     has: (count: number) =>
       waitFor(`${count} events`, () => reader.events().length >= count && reader.events(), PATIENCE_MS),
     opened: (times = 1) =>
       waitFor('the opening', () => calls.filter((call) => call === 'opened').length >= times, PATIENCE_MS),
     start: () => start,
-    startAt(next: WayStart) {
+    startAt(next: StartPosition) {
       start = next;
     },
-    connection: undefined as unknown as WayConnection,
+    connection: undefined as unknown as TransportConnection,
   };
   const sink = {
     start: () => {
@@ -50,7 +50,7 @@ function readBy(transport: Way, options: { start?: WayStart; standby?: boolean }
     },
     opened: () => void calls.push('opened'),
     lost: (reason: string) => void calls.push(`lost ${reason}`),
-    async records(batch: readonly WayRecord[]) {
+    async records(batch: readonly TransportRecord[]) {
       underWay += 1;
       overlaps.push(underWay);
       try {

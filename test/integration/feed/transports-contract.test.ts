@@ -1,4 +1,4 @@
-import { createBasicAuthenticator, createRevocationsHandler, httpWay } from '@rescind/feed';
+import { createBasicAuthenticator, createRevocationsHandler, httpTransport } from '@rescind/feed';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
 import { onTestFinished } from 'vitest';
 import { lineTransport, serveLines } from './line-transport.ts';
@@ -14,7 +14,7 @@ describeTransport('http', ['interrupted', 'standby'], async () => {
   onTestFinished(() => handler.close());
   const server = await openServer(handler.handle);
   return {
-    transport: httpWay({ issuer: server.url, clientId: 'prices', clientSecret: SECRET }),
+    transport: httpTransport({ issuer: server.url, clientId: 'prices', clientSecret: SECRET }),
     secret: SECRET,
     append: async (count) => source.append(count),
     async interrupt() {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Way } from '@rescind/feed';
+import type { Transport } from '@rescind/feed';
 import type { HealthCheck } from '@rescind/revocation';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
@@ -14,15 +14,19 @@ const checkOf = ({ follower }: Instance, name: string): HealthCheck | undefined 
   follower.health().find((check) => check.name === name);
 
 /** A first transport that is served by another server; it cannot stand by, as Kafka cannot. */
-const asFirst = (way: Way): Way => ({ name: 'kafka', open: way.open, endpoint: { topic: 'revocations' } });
+const asFirst = (transport: Transport): Transport => ({
+  name: 'kafka',
+  open: transport.open,
+  endpoint: { topic: 'revocations' },
+});
 
 async function setUp(secondSecret?: string) {
   const log = createSignedLog();
   const one = await serve(log);
   const two = await serve(log);
-  const feed = { first: asFirst(wayTo(one.server.url)), second: wayTo(two.server.url, secondSecret) };
+  const feed = { primary: asFirst(wayTo(one.server.url)), fallback: wayTo(two.server.url, secondSecret) };
   const path = join(temporaryDirectory(), 'denylist.db');
-  const instance = openInstance(log, feed.first, path, { feed, silenceMs: 60_000 });
+  const instance = openInstance(log, feed.primary, path, { feed, silenceMs: 60_000 });
   return { log, one, two, instance };
 }
 

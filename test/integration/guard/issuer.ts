@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { LogSource, RevocationsHandler, Way } from '@rescind/feed';
-import { createBasicAuthenticator, createEventEncoder, createRevocationsHandler, httpWay } from '@rescind/feed';
+import type { LogSource, RevocationsHandler, Transport } from '@rescind/feed';
+import { createBasicAuthenticator, createEventEncoder, createRevocationsHandler, httpTransport } from '@rescind/feed';
 import type { Clock } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token/signing';
@@ -46,7 +46,7 @@ export interface TestIssuer {
   /** Is gone, connections and all, until it is started again at the same address. */
   stop(): Promise<void>;
   start(): Promise<void>;
-  way(): Way;
+  way(): Transport;
   /** The log itself, for a server of another protocol. */
   source(): LogSource;
 }
@@ -133,7 +133,7 @@ export async function openTestIssuer(clock: Clock = systemClock): Promise<TestIs
     stop,
     start,
     source: () => log.source(url),
-    way: () => httpWay({ issuer: url, clientId: 'prices', clientSecret: SECRET, clock }),
+    way: () => httpTransport({ issuer: url, clientId: 'prices', clientSecret: SECRET, clock }),
   };
   await start();
   onTestFinished(stop);
@@ -166,7 +166,7 @@ function createLog(clock: Clock) {
   const encoder = () => createEventEncoder({ log, sign });
   const snapshot = () => {
     const last = rows.at(-1);
-    return { epoch, head: last?.seq ?? 0, last: last?.id ?? null, floor: 1 };
+    return { epoch, head: last?.seq ?? 0, headId: last?.id ?? null, lowWatermark: 1 };
   };
 
   const source = (name: string): LogSource => ({
@@ -182,7 +182,7 @@ function createLog(clock: Clock) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    prove: () => undefined,
+    receiveEvidence: () => undefined,
   });
 
   return {

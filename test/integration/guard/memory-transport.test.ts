@@ -33,7 +33,7 @@ async function setUp() {
   relay(issuer.source(), log);
   const denylistPath = freshPath();
   const open = (more: Partial<GuardOptions> = {}) => {
-    const feed = { first: memoryTransport({ log }) };
+    const feed = { primary: memoryTransport({ log }) };
     const base = { issuer: issuer.url, audience: AUDIENCE, telemetry: silentTelemetry };
     const guard = openGuard({ ...base, denylistPath, feed, ...more });
     onTestFinished(() => guard.close());
@@ -57,24 +57,24 @@ it('a guard follows a log in memory by its real follower, and a restart goes on 
   await second.ready(AbortSignal.timeout(20_000));
   for (const sid of ['gone', 'later']) expect(second.decide(issuer.token({ sid })).accepted).toBe(false);
   expect(second.decide(issuer.token({ sid: 'other' })).accepted).toBe(true);
-  expect(second.view()).toMatchObject({ whole: true, suspect: null, seq: 2, way: 'memory' });
+  expect(second.view()).toMatchObject({ complete: true, suspect: null, seq: 2, transport: 'memory' });
 });
 
 it('and by two of them at a time, where each has a name of its own', async () => {
   const { issuer, log, open } = await setUp();
   const other = createMemoryLog();
   relay(issuer.source(), other);
-  const feed = { first: memoryTransport({ log }), second: memoryTransport({ log: other, name: 'memory_2' }) };
-  expect(() => open({ feed: { first: feed.first, second: memoryTransport({ log: other }) } })).toThrow(
-    /^feed\.second /,
+  const feed = { primary: memoryTransport({ log }), fallback: memoryTransport({ log: other, name: 'memory_2' }) };
+  expect(() => open({ feed: { primary: feed.primary, fallback: memoryTransport({ log: other }) } })).toThrow(
+    /^feed\.fallback /,
   );
   const guard = open({ feed });
   await guard.ready(AbortSignal.timeout(20_000));
   log.isUp = false;
   issuer.revoke({ claim: 'sid', value: 'gone' });
   await waitFor('the revocation', () => !guard.decide(issuer.token({ sid: 'gone' })).accepted, 20_000);
-  expect(guard.view().way).toBe('memory_2');
+  expect(guard.view().transport).toBe('memory_2');
   expect(guard.health().find(({ name }) => name === 'transport_memory')).toMatchObject({ state: 'away' });
   log.isUp = true;
-  await waitFor('the first again', () => guard.view().whole && guard.view().way === 'memory', 20_000);
+  await waitFor('the first again', () => guard.view().complete && guard.view().transport === 'memory', 20_000);
 });

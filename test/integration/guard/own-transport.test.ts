@@ -20,7 +20,7 @@ async function openOver(fallback: boolean) {
   const server = await serveLines(issuer.source(), SECRET);
   const { telemetry, metrics, lines } = createRealTelemetry();
   const lineFeed = lineTransport({ port: server.port, secret: SECRET });
-  const feed = fallback ? { first: lineFeed, second: issuer.way() } : { first: lineFeed };
+  const feed = fallback ? { primary: lineFeed, fallback: issuer.way() } : { primary: lineFeed };
   const options = { issuer: issuer.url, audience: AUDIENCE, denylistPath: freshPath(), telemetry };
   const guard = openGuard({ ...options, feed });
   onTestFinished(() => guard.close());
@@ -44,7 +44,7 @@ it('a guard works over a transport that nobody here knows by name', async () => 
   issuer.revoke({ claim: 'sid', value: 'gone' });
   await waitFor('the revocation', () => !guard.decide(token).accepted);
   expect(guard.decide(token)).toMatchObject({ error: { code: 'token_revoked' } });
-  expect(guard.view()).toMatchObject({ whole: true, way: 'lines', seq: 1 });
+  expect(guard.view()).toMatchObject({ complete: true, transport: 'lines', seq: 1 });
   expect(check(opened, 'feed')).toMatchObject({ status: 'pass', way: 'lines' });
   expect(check(opened, 'transport_lines')).toMatchObject({
     status: 'pass',
@@ -55,7 +55,7 @@ it('a guard works over a transport that nobody here knows by name', async () => 
 
   await server.interrupt();
   issuer.revoke({ claim: 'sid', value: 'other' });
-  await waitFor('what it missed', () => guard.view().seq === 2 && guard.view().whole);
+  await waitFor('what it missed', () => guard.view().seq === 2 && guard.view().complete);
   expect(check(opened, 'transport_lines')).toMatchObject({ status: 'pass', lastError: 'ended' });
   expect(await series()).toContain('rescind_metric_errors_total 0');
   expect(JSON.stringify([guard.health(), lines])).not.toContain(SECRET);
@@ -68,7 +68,7 @@ it('and the fallback is read while that transport is away', async () => {
   await waitFor('the standby stream', () => check(opened, 'transport_http')?.state === 'standing_by');
   server.close();
   await server.interrupt();
-  await waitFor('the fallback', () => guard.view().way === 'http' && guard.view().whole, 20_000);
+  await waitFor('the fallback', () => guard.view().transport === 'http' && guard.view().complete, 20_000);
   issuer.revoke({ claim: 'sid', value: 'gone' });
   await waitFor('the revocation', () => !guard.decide(issuer.token({ sid: 'gone' })).accepted);
   expect(check(opened, 'transport_lines')).toMatchObject({ status: 'warn', state: 'away' });

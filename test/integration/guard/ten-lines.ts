@@ -1,11 +1,11 @@
 import type { AddressInfo } from 'node:net';
-import { httpWay } from '@rescind/feed';
+import { httpTransport } from '@rescind/feed';
 import { answerErrors, guard } from '@rescind/guard/express';
 import express from 'express';
 
 /** The ten lines of the README as a process; its options are the first argument, as JSON. */
 const { issuer, audience, clientSecret, denylistPath } = JSON.parse(process.argv[2] ?? '{}');
-const feed = { first: httpWay({ issuer, clientId: 'prices', clientSecret }) };
+const feed = { primary: httpTransport({ issuer, clientId: 'prices', clientSecret }) };
 const app = express();
 app.use(guard({ issuer, audience, feed, denylistPath }));
 app.get('/prices', (request, response) => response.json({ for: request.auth?.payload.sub }));

@@ -137,7 +137,7 @@ describe('at a start', () => {
     const { epoch } = issuer.log.snapshot();
     const at = Date.now() + 1_000;
     const times = { iat: Math.floor(at / 1_000), iat_ms: at };
-    await issuer.log.prove(thief.heartbeat(epoch, { head: 99, last: 'x', ...times }));
+    await issuer.log.receiveEvidence(thief.heartbeat(epoch, { head: 99, last: 'x', ...times }));
     expect(logged('event_key_stolen')).toMatchObject([['error', 'event_key_stolen', { kid: thief.kid }]]);
     expect(logged('database_restored')).toEqual([]);
     expect(issuer.log.snapshot().epoch > epoch).toBe(true);

@@ -37,7 +37,9 @@ describe('the keys', () => {
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     for (const { jws } of issuer.log.read(0, 1))
       expect(await codeOf(() => issuer.verify(jws))).toBe('token_type_wrong');
-    expect(await codeOf(async () => issuer.log.prove((await login(issuer)).access_token))).toBe('event_invalid');
+    expect(await codeOf(async () => issuer.log.receiveEvidence((await login(issuer)).access_token))).toBe(
+      'event_invalid',
+    );
   });
 
   test('a directory or a file that others may read is refused, and what to do is said', async () => {

@@ -46,12 +46,12 @@ describe('a database that was put back is found out', () => {
         ...stranger.log.read(0, 9).map((row) => row.jws),
         (await stranger.log.heartbeat()).jws,
       ]) {
-        expect(await codeOf(() => issuer.log.prove(jws))).toBe('event_invalid');
+        expect(await codeOf(() => issuer.log.receiveEvidence(jws))).toBe('event_invalid');
       }
-      for (const { jws } of issuer.log.read(0, 9)) await issuer.log.prove(jws);
-      await issuer.log.prove((await issuer.log.heartbeat()).jws);
+      for (const { jws } of issuer.log.read(0, 9)) await issuer.log.receiveEvidence(jws);
+      await issuer.log.receiveEvidence((await issuer.log.heartbeat()).jws);
       expect(issuer.refusingWrites()).toBeNull();
-      await issuer.log.prove(which === 'event' ? eventAt(topic, head) : beat);
+      await issuer.log.receiveEvidence(which === 'event' ? eventAt(topic, head) : beat);
       await expectRefusing(issuer, kept);
     }
   });
@@ -63,7 +63,7 @@ describe('a database that was put back is found out', () => {
     // It went on by itself: the same seq, another event.
     while (issuer.log.snapshot().head <= head)
       await issuer.transaction((tx) => tx.endAllSessions({ sub: 'bob', reason: 'logout_everywhere' }));
-    await issuer.log.prove(eventAt(topic, head));
+    await issuer.log.receiveEvidence(eventAt(topic, head));
     await expectRefusing(issuer, kept);
   });
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { httpWay } from '@rescind/feed';
+import { httpTransport } from '@rescind/feed';
 import { guard } from '@rescind/guard/express';
 import type { SessionView, TokenAnswer } from '@rescind/issuer';
 import express from 'express';
@@ -44,7 +44,7 @@ async function openTown() {
   const guarded = guard({
     issuer: url,
     audience: 'orders',
-    feed: { first: httpWay({ issuer: url, clientId: 'orders', clientSecret: SECRET }) },
+    feed: { primary: httpTransport({ issuer: url, clientId: 'orders', clientSecret: SECRET }) },
     denylistPath: join(directory, 'denylist.sqlite'),
   });
   const app = express();

@@ -200,10 +200,10 @@ interface Steady {
 /** The second transport is read for 10 s at least when the position stayed behind, twice as long each time soon after. */
 export function checkOpening(
   { name, process }: Follower,
-  { way, standby }: Extract<FollowerEffect, { kind: 'open' }>,
+  { transport, standby }: Extract<FollowerEffect, { kind: 'open' }>,
   world: Steady & { now(): number },
 ): void {
-  if (way !== 'second' || process === null) return;
+  if (transport !== 'fallback' || process === null) return;
   if (!standby && world.steady !== null) throw new Violation(`${name} asks for the log although nothing is wrong`);
   const { hold } = process.state.standby;
   const now = world.now();
@@ -225,7 +225,7 @@ export function checkStandby(
   before: FollowerState,
   after: FollowerState,
 ): void {
-  const isStandby = input.kind === 'records' && input.way === 'second' && before.ways.second.standby;
+  const isStandby = input.kind === 'records' && input.transport === 'fallback' && before.transports.fallback.standby;
   if (isStandby && after.cause === 'gap' && before.cause !== 'gap') {
     throw new Violation(`${name} takes a standby stream's word for it that something was lost`);
   }
@@ -233,6 +233,6 @@ export function checkStandby(
 
 /** A standby stream is replaced by a connection that is read, and the other way round. */
 export function checkConnections({ name, process }: Follower): void {
-  const { connection, beside } = process?.ways.second ?? {};
+  const { connection, beside } = process?.transports.fallback ?? {};
   if (connection != null && beside != null) throw new Violation(`${name} has two connections to the issuer`);
 }

@@ -1,4 +1,4 @@
-import type { FollowerEffect, FollowerInput, FollowerState, Instant, WayId } from '@rescind/feed';
+import type { FollowerEffect, FollowerInput, FollowerState, InputTime, TransportRole } from '@rescind/feed';
 import { openMemoryCursor } from '@rescind/feed/testing';
 import type { CutOffRow, LogChange } from '@rescind/revocation';
 import { toRow, UNBOUNDED } from '@rescind/revocation';
@@ -48,14 +48,14 @@ export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
   readonly faults: { crash: number; drop: number; slow: number; coalesce: number };
 }
 
-type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
+type Unstamped<Input> = Input extends { readonly at: InputTime } ? Omit<Input, 'at'> : never;
 
 /** The monotonic time of a process at a real time. */
 function instantAt({ process }: Follower, at: number): number {
   return at - (process?.bornAt ?? at) - (process?.suspendedMs ?? 0);
 }
 
-export function instant({ aheadMs, process, boot }: Follower, world: DriveWorld): Instant {
+export function instant({ aheadMs, process, boot }: Follower, world: DriveWorld): InputTime {
   const now = world.now();
   return {
     wall: Math.floor(now + aheadMs),
@@ -85,7 +85,7 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
   const { state, effects } = core.start(store.state, again, instant(follower, world));
   follower.process = {
     state,
-    ways: newWays(),
+    transports: newWays(),
     bornAt: world.now(),
     suspendedMs: 0,
     heldAtOpen: null,
@@ -146,13 +146,17 @@ function carryOut(follower: Follower, world: DriveWorld, effects: readonly Follo
         break;
       case 'open':
         checkOpening(follower, effect, world);
-        openClient(process.ways[effect.way], effect.standby, world);
+        openClient(process.transports[effect.transport], effect.standby, world);
         break;
       case 'close':
-        Object.assign(process.ways[effect.way], { phase: 'closed', connection: null });
+        Object.assign(process.transports[effect.transport], { phase: 'closed', connection: null });
         break;
       case 'restart':
-        Object.assign(process.ways[effect.way], { phase: 'idle', retryAt: world.now() + 50, connection: null });
+        Object.assign(process.transports[effect.transport], {
+          phase: 'idle',
+          retryAt: world.now() + 50,
+          connection: null,
+        });
         break;
       case 'fetchKeys':
         process.wantsKeys = true;
@@ -182,7 +186,7 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   owe(follower, world, change);
   applyChange(store, isTorn || isDropped ? { ...change, cutoffs: [] } : change);
   if (world.mutants.lowersT && change.state.logTime < (before?.logTime ?? 0)) lowerT(store, change.state.logTime);
-  const beat = follower.process?.state.beat;
+  const beat = follower.process?.state.heartbeat;
   const { epoch, wholeAt, wholeWall = wholeAt, suspect } = change.state;
   // Another history's time may happen to be the same.
   const isAnothers = before?.epoch !== epoch || before.suspect === 'epoch' || before.suspect === 'fork';
@@ -192,7 +196,7 @@ function commit(follower: Follower, world: DriveWorld, effect: Extract<FollowerE
   // A view whose epoch was left gets no younger.
   if (suspect !== 'epoch' && (isSame || wholeAt !== (before?.wholeAt ?? 0))) {
     const claim = world.claims.get(
-      claimKey(epoch, { at: wholeAt, wall: wholeWall }, beat?.head ?? -1, beat?.last ?? null),
+      claimKey(epoch, { at: wholeAt, wall: wholeWall }, beat?.head ?? -1, beat?.headId ?? null),
     );
     if (claim === undefined) throw new Violation(`${follower.name} is whole as of a time of which nothing was said`);
     const hasPredecessor = beat?.isLive === false && store.claim !== null;
@@ -257,20 +261,25 @@ function takeProof(world: DriveWorld, jws: string): void {
   if (record !== undefined) world.proven(record);
 }
 
-function noteLive(liveBy: Set<WayId>, input: FollowerInput, before: FollowerState, { kept }: FollowerState): void {
-  if (input.kind !== 'records' || (input.way === 'second' && before.ways.second.standby)) return;
+function noteLive(
+  liveBy: Set<TransportRole>,
+  input: FollowerInput,
+  before: FollowerState,
+  { kept }: FollowerState,
+): void {
+  if (input.kind !== 'records' || (input.transport === 'fallback' && before.transports.fallback.standby)) return;
   const isLive = input.records.some(
     (record) =>
       record.kind === 'heartbeat' && record.live && record.epoch === kept.epoch && record.kid === kept.epochKid,
   );
-  if (isLive) liveBy.add(input.way);
+  if (isLive) liveBy.add(input.transport);
 }
 
 /** The denials of this epoch that the topic held when this process first opened it. */
 function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): CutOffRow[] {
-  if (process === null || process.state.way !== TOPIC.name) return [];
+  if (process === null || process.state.transport !== TOPIC.name) return [];
   // The issuer has said by its own transport how far its log goes: as far as it knows, if it was restored.
-  if (process.liveBy.has('second') && !process.liveBy.has('first')) return [];
+  if (process.liveBy.has('fallback') && !process.liveBy.has('primary')) return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
   if (deafUntil >= process.bornAt || topic.hasLost) return [];
   const { epoch, floor } = process.state.kept;
@@ -312,28 +321,28 @@ export function advance(follower: Follower, world: DriveWorld): void {
   if (follower.owedRows >= OWED_MOST && !world.mutants.ceilingDropsRows) return;
   // Records wait for the first set.
   if (follower.store.keys === null) return;
-  for (const way of ['first', 'second'] as const) {
-    const client = follower.process?.ways[way];
+  for (const transport of ['primary', 'fallback'] as const) {
+    const client = follower.process?.transports[transport];
     if (client === undefined || client.phase === 'closed') continue;
-    if (client.phase === 'open') deliver(follower, world, way, client);
-    else if (world.now() >= client.retryAt) connect(follower, world, way, client);
+    if (client.phase === 'open') deliver(follower, world, transport, client);
+    else if (world.now() >= client.retryAt) connect(follower, world, transport, client);
   }
   submit(follower, world, { kind: 'tick' });
 }
 
-function connect(follower: Follower, world: DriveWorld, way: WayId, client: Client): void {
+function connect(follower: Follower, world: DriveWorld, transport: TransportRole, client: Client): void {
   const { random, topic, issuer } = world;
   if (client.phase === 'idle') {
-    submit(follower, world, { kind: 'asked', way });
+    submit(follower, world, { kind: 'asked', transport });
     if (follower.process === null) return;
-    client.asked = follower.core.startOf(follower.process.state, way);
+    client.asked = follower.core.startOf(follower.process.state, transport);
     client.phase = 'asked';
     client.retryAt = world.now() + random.below(150);
     return;
   }
-  const isOfTopic = readsTopic(follower, way);
+  const isOfTopic = readsTopic(follower, transport);
   if (!(isOfTopic ? topic.log.isUp : issuer.up && world.httpUp) || client.asked === null) {
-    lose(follower, world, way, client);
+    lose(follower, world, transport, client);
     return;
   }
   client.phase = 'open';
@@ -345,29 +354,33 @@ function connect(follower: Follower, world: DriveWorld, way: WayId, client: Clie
     client.connection = accept(issuer, world, client.asked, client.standby);
     checkConnections(follower);
   }
-  submit(follower, world, { kind: 'opened', way });
+  submit(follower, world, { kind: 'opened', transport });
 }
 
-function lose(follower: Follower, world: DriveWorld, way: WayId, client: Client): void {
+function lose(follower: Follower, world: DriveWorld, transport: TransportRole, client: Client): void {
   client.phase = 'idle';
   client.connection = null;
   client.retryAt = world.now() + 100 + world.random.below(1_500);
-  submit(follower, world, { kind: 'lost', way, reason: 'simulated' });
+  submit(follower, world, { kind: 'lost', transport, reason: 'simulated' });
 }
 
-function deliver(follower: Follower, world: DriveWorld, way: WayId, client: Client): void {
+function deliver(follower: Follower, world: DriveWorld, transport: TransportRole, client: Client): void {
   const { random, faults } = world;
   const isLost = random.chance(faults.drop);
-  const batch = isLost ? 'lost' : readsTopic(follower, way) ? fetchTopic(world, client) : fetchHttp(world, client);
+  const batch = isLost
+    ? 'lost'
+    : readsTopic(follower, transport)
+      ? fetchTopic(world, client)
+      : fetchHttp(world, client);
   if (batch === 'lost') {
-    lose(follower, world, way, client);
+    lose(follower, world, transport, client);
     return;
   }
   if (batch.length === 0) return;
   const { upgraded } = follower;
   const kids = follower.store.keys ?? [];
   const records = decodeBatch(batch, world.registry, { upgraded, isKeyUnknown: (kid) => !kids.includes(kid) });
-  submit(follower, world, { kind: 'records', way, records });
+  submit(follower, world, { kind: 'records', transport, records });
 }
 
 function fetchTopic(world: DriveWorld, { cursor }: Client) {

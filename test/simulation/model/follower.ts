@@ -1,4 +1,4 @@
-import type { DecodedRecord, FollowerCore, FollowerState, WayId } from '@rescind/feed';
+import type { DecodedRecord, FollowerCore, FollowerState, TransportRole } from '@rescind/feed';
 import { createFollowerCore } from '@rescind/feed';
 import type { MemoryCursor } from '@rescind/feed/testing';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
@@ -56,7 +56,7 @@ export function copyStore(store: Store): Store {
   };
 }
 
-/** One way's connection, from the follower's side. */
+/** A transport's connection, from the follower's side. */
 export interface Client {
   phase: 'closed' | 'idle' | 'asked' | 'open';
   /** Not before then does it try again. */
@@ -85,7 +85,7 @@ const newClient = (): Client => ({
 
 interface Process {
   state: FollowerState;
-  readonly ways: Record<WayId, Client>;
+  readonly transports: Record<TransportRole, Client>;
   /** The fetch of the key set that is under way, and whether another one is asked for. */
   fetching: { readonly begunAt: number; readonly due: number; readonly isAsked: boolean } | null;
   wantsKeys: boolean;
@@ -98,7 +98,7 @@ interface Process {
   readonly verified: Rows;
   hasCommitted: boolean;
   /** The transports that have brought a live heartbeat of the epoch followed, as one that is read and not a standby stream. */
-  readonly liveBy: Set<WayId>;
+  readonly liveBy: Set<TransportRole>;
   /** When the second transport was last read because the position stayed behind, and how often in a row. */
   behind: { at: number; times: number } | null;
 }
@@ -109,9 +109,9 @@ export type Setup = 'topic+http' | 'http' | 'topic';
 export const TOPIC = memoryTransport({ log: createMemoryLog() });
 
 const FEEDS = {
-  'topic+http': { first: TOPIC, second: HTTP },
-  topic: { first: TOPIC },
-  http: { first: HTTP },
+  'topic+http': { primary: TOPIC, fallback: HTTP },
+  topic: { primary: TOPIC },
+  http: { primary: HTTP },
 };
 
 export interface Follower {
@@ -168,11 +168,11 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
   };
 }
 
-export const newWays = (): Record<WayId, Client> => ({ first: newClient(), second: newClient() });
+export const newWays = (): Record<TransportRole, Client> => ({ primary: newClient(), fallback: newClient() });
 
 /** Whether a client reads the topic, not the issuer's server. */
-export function readsTopic({ setup }: Follower, way: WayId): boolean {
-  return setup !== 'http' && way === 'first';
+export function readsTopic({ setup }: Follower, transport: TransportRole): boolean {
+  return setup !== 'http' && transport === 'primary';
 }
 
 /** Applies a commit to the disk, all of it. */

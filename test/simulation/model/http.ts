@@ -1,10 +1,10 @@
-import type { WayStart } from '@rescind/feed';
+import type { StartPosition } from '@rescind/feed';
 import { createRelayCore } from '@rescind/issuer/testing';
 import type { Issuer } from './issuer.ts';
 import { heartbeat } from './issuer.ts';
 import type { Relay, RelayWorld } from './relay.ts';
 
-/** One connection of the second way, from the server's side. What it wrote is read by the client some time later. */
+/** One connection of the fallback transport, from the server's side. What it wrote is read by the client some time later. */
 export interface Connection {
   readonly epoch: string;
   sent: number;
@@ -23,7 +23,7 @@ export interface Connection {
 }
 
 /** Answers a request: a heartbeat made now opens it; what is not of this log, or below its floor, starts at the floor. */
-export function accept(issuer: Issuer, world: RelayWorld, start: WayStart, standby: boolean): Connection {
+export function accept(issuer: Issuer, world: RelayWorld, start: StartPosition, standby: boolean): Connection {
   const { epoch, head, floor } = issuer.database;
   const isOurs = start.epoch === epoch && start.seq >= floor - 1 && start.seq <= head;
   const opening = heartbeat(issuer, world);

@@ -98,7 +98,7 @@ function finish(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySend
     if (sent.kind === 'compared') beat(relay, issuer, world);
   } else if (sent.kind === 'failed') {
     relay.looked = false;
-    issuer.comparison?.reference.giveUp();
+    issuer.comparison?.reference.abandon();
     input(relay, issuer, world, { kind: 'failed', now });
   } else if (sent.kind === 'sent') input(relay, issuer, world, { ...sent, tookMs, now });
 }
@@ -154,7 +154,7 @@ function compare(issuer: Issuer, world: RelayWorld, tookMs: number): boolean {
     compareAppended(issuer, world, tookMs);
   }
   if (issuer.comparison !== null) issuer.comparison.isDue = false;
-  issuer.comparison?.reference.giveUp();
+  issuer.comparison?.reference.abandon();
   return true;
 }
 
@@ -174,5 +174,5 @@ function look(relay: Relay, issuer: Issuer, { topic, registry, proven }: RelayWo
 }
 
 export function placeOf(record: SimRecord): [epoch: string, seq: number, id: string | null] {
-  return record.kind === 'event' ? [record.epoch, record.seq, record.id] : [record.epoch, record.head, record.last];
+  return record.kind === 'event' ? [record.epoch, record.seq, record.id] : [record.epoch, record.head, record.headId];
 }

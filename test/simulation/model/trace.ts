@@ -5,11 +5,11 @@ import type { Follower } from './follower.ts';
 export function tellStep(
   { name }: Follower,
   input: FollowerInput,
-  { kept, beat }: FollowerState,
+  { kept, heartbeat }: FollowerState,
   effects: readonly FollowerEffect[],
 ): string {
   const { epoch, seq, id, head, floor, wholeAt, logTime, logTimeEpoch, timeSince, suspect } = kept;
-  const way = 'way' in input ? ` ${input.way}` : '';
+  const transport = 'transport' in input ? ` ${input.transport}` : '';
   const records = input.kind === 'records' ? ` ${input.records.map(tellRecord).join(' ')}` : '';
   const done = effects.flatMap((effect) => (SAID.has(effect.kind) ? [JSON.stringify(effect)] : [])).join(' ');
   const { savedAt, savedAgeMs } = kept;
@@ -26,9 +26,9 @@ export function tellStep(
     suspect,
     savedAt,
     savedAgeMs,
-    beat,
+    beat: heartbeat,
   });
-  return `${name}: ${input.kind}${way}${records} => ${state} ${done}`;
+  return `${name}: ${input.kind}${transport}${records} => ${state} ${done}`;
 }
 
 const SAID = new Set(['open', 'close', 'restart', 'prove', 'ready']);
@@ -38,8 +38,8 @@ type Told = Extract<FollowerInput, { kind: 'records' }>['records'][number];
 function tellRecord(record: Told): string {
   const live = record.live ? '' : ' (old)';
   if (record.kind === 'heartbeat') {
-    const { epoch, head, last, floor, at } = record;
-    return `[heartbeat ${epoch} head ${head} ${last} floor ${floor} at ${at}${live}]`;
+    const { epoch, head, headId, lowWatermark, at } = record;
+    return `[heartbeat ${epoch} head ${head} ${headId} floor ${lowWatermark} at ${at}${live}]`;
   }
   if (record.kind === 'bad' || record.kind === 'skipped') return `[${record.kind}${live}]`;
   const { kind, epoch, seq, id, prev } = record;

@@ -91,8 +91,8 @@ export type SimRecord =
       readonly kid: string;
       readonly epoch: string;
       readonly head: number;
-      readonly last: string | null;
-      readonly floor: number;
+      readonly headId: string | null;
+      readonly lowWatermark: number;
       readonly at: number;
       readonly wall: number;
       readonly timeSince: string | null;

@@ -72,8 +72,8 @@ export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) 
 
 function describe({ name, setup, process }: Follower): string {
   if (process === null) return `${name} (${setup}) down`;
-  const { kept, beat, ready, run: ahead } = process.state;
-  return `${name} (${setup}) ${JSON.stringify({ ...kept, proof: undefined, beat, ready, ahead })}`;
+  const { kept, heartbeat, ready, segment: ahead } = process.state;
+  return `${name} (${setup}) ${JSON.stringify({ ...kept, proof: undefined, beat: heartbeat, ready, ahead })}`;
 }
 
 /** A third of what may go wrong: a run in which everything does shows little of anything. */
@@ -202,7 +202,7 @@ function prune(follower: Follower, world: World): void {
   const { prunableBefore: prunable } = follower.core.view(process.state, instant(follower, world));
   const beforeOf = ({ state }: Store) => {
     if (mutants.prunesByOwnClock) return ownTime;
-    if (mutants.aheadPrunes && process.state.beat !== null) return process.state.beat.at - TOLERANCE_MS;
+    if (mutants.aheadPrunes && process.state.heartbeat !== null) return process.state.heartbeat.at - TOLERANCE_MS;
     if (state === undefined) return 0;
     if (mutants.prunesBeforeLowering) return prunableBefore({ logTime: state.logTime }, ownTime);
     return Math.min(prunableBefore(state, ownTime), prunable);
@@ -241,7 +241,7 @@ function isWell(follower: Follower, world: World): boolean {
   if (process === null) return false;
   const at = { wall: world.now(), monotonic: world.now() - process.bornAt - process.suspendedMs, random: 0 };
   const view = follower.core.view(process.state, at);
-  return view.ready && view.whole && view.suspect === null;
+  return view.ready && view.complete && view.suspect === null;
 }
 
 function isSettled(world: World): boolean {

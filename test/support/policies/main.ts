@@ -1,4 +1,4 @@
-import { httpWay } from '@rescind/feed';
+import { httpTransport } from '@rescind/feed';
 import type { Guard, RoutePolicy } from '@rescind/guard';
 import { openGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
@@ -47,7 +47,7 @@ const policies: Service<Configuration> = {
   configure: (environment: Environment) => readConfiguration(settings, environment),
   async open({ configuration, telemetry, keep }) {
     const feed = await configuredFeed(
-      [configuredKafkaTransport(() => import('@rescind/feed-kafka')), configuredHttpTransport(httpWay)],
+      [configuredKafkaTransport(() => import('@rescind/feed-kafka')), configuredHttpTransport(httpTransport)],
       {
         configuration: { ...configuration, ISSUER_URL: configuration.LOG_URL },
         telemetry,

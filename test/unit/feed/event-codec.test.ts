@@ -290,34 +290,36 @@ describe('what is not signed by the log', () => {
 });
 
 describe('a heartbeat', () => {
-  const beat = { epoch: EPOCH, head: 7, last: 'e7', floor: 3, at: AT };
+  const heartbeat = { epoch: EPOCH, head: 7, headId: 'e7', lowWatermark: 3, at: AT };
 
   it('comes back as it was written', () => {
-    expect(decodeAs('heartbeat', encoder.heartbeat(beat))).toMatchObject(beat);
-    expect(decodeAs('heartbeat', encoder.heartbeat({ ...beat, head: 0, last: null, floor: 1 }))).toMatchObject({
+    expect(decodeAs('heartbeat', encoder.heartbeat(heartbeat))).toMatchObject(heartbeat);
+    expect(
+      decodeAs('heartbeat', encoder.heartbeat({ ...heartbeat, head: 0, headId: null, lowWatermark: 1 })),
+    ).toMatchObject({
       head: 0,
     });
   });
 
   it.each([
-    ['a floor beyond the head', { floor: 9 }],
-    ['no last', { last: null }],
-    ['a last of nothing', { head: 0, floor: 1 }],
-    ['a floor of 0', { floor: 0 }],
-    ['half a head', { head: 1.5 }],
-  ])('with %s is neither written nor read', (_, change) => {
-    expect(() => encoder.heartbeat({ ...beat, ...change })).toThrow(TypeError);
-    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(beat)), ...change })).why).toBe('not_placed');
+    ['a low watermark beyond the head', { lowWatermark: 9 }, { floor: 9 }],
+    ['no id of its head', { headId: null }, { last: null }],
+    ['the id of no event', { head: 0, lowWatermark: 1 }, { head: 0, floor: 1 }],
+    ['a low watermark of 0', { lowWatermark: 0 }, { floor: 0 }],
+    ['half a head', { head: 1.5 }, { head: 1.5 }],
+  ])('with %s is neither written nor read', (_, change, claims) => {
+    expect(() => encoder.heartbeat({ ...heartbeat, ...change })).toThrow(TypeError);
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), ...claims })).why).toBe('not_placed');
   });
 
   it('of a later version is not read', () => {
-    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(beat)), version: 2 })).why).toBe('not_placed');
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), version: 2 })).why).toBe('not_placed');
   });
 });
 
 describe('a batch', () => {
   const beats = [1, 2, 3, 4].map((head) =>
-    encoder.heartbeat({ epoch: EPOCH, head, last: `e${head}`, floor: 1, at: AT + head }),
+    encoder.heartbeat({ epoch: EPOCH, head, headId: `e${head}`, lowWatermark: 1, at: AT + head }),
   ) as [string, string, string, string];
   const one = encoder.event(event());
 
@@ -328,7 +330,7 @@ describe('a batch', () => {
     expect(kinds).toEqual(['heartbeat', 'event', 'skipped', 'skipped', 'heartbeat']);
   });
 
-  it('is read for what it is, whatever the way says that it is', () => {
+  it('is read for what it is, whatever the transport says that it is', () => {
     const named = [beats[0], one, beats[1], beats[2]];
     const batch = named.map((jws) => ({ ...record(jws), isEvent: true }));
     expect(decoder.decodeBatch(batch).map(({ kind }) => kind)).toEqual([
@@ -347,7 +349,7 @@ describe('a batch', () => {
     expect(decoded.map(({ kind }) => kind)).toEqual(['bad', 'heartbeat', 'skipped', 'heartbeat', 'bad']);
   });
 
-  it('keeps the order, and what the way said', () => {
+  it('keeps the order, and what the transport said', () => {
     const decoded = decoder.decodeBatch([
       { jws: 'x', live: false, hint: '1' },
       { jws: one, live: true, hint: '2' },

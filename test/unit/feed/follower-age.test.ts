@@ -8,10 +8,10 @@ const BOOT = { id: 'boot-1', uptimeMs: 1_000_000 };
 function wholeWith(aheadMs: number, boot = BOOT) {
   const bench = createBench({ wallMs: START, boot });
   bench.open();
-  bench.take('first', event(1), beat(1, 0));
-  expect(bench.view()).toMatchObject({ whole: true, seq: 1 });
+  bench.take('primary', event(1), beat(1, 0));
+  expect(bench.view()).toMatchObject({ complete: true, seq: 1 });
   bench.setWallBack(-aheadMs);
-  if (aheadMs !== 0) bench.take('first', beat(1, 1));
+  if (aheadMs !== 0) bench.take('primary', beat(1, 1));
   return bench;
 }
 
@@ -31,7 +31,7 @@ describe('the age of a view', () => {
   it('is saved with each commit, not only with a heartbeat', () => {
     const bench = wholeWith(-120_000);
     bench.pass(30_000);
-    bench.take('first', event(2));
+    bench.take('primary', event(2));
     expect(bench.kept).toMatchObject({ savedAgeMs: 30_000, savedAt: START - 90_000 });
     expect(restarted(bench.kept, START - 80_000)).toBe(40_000);
   });
@@ -76,18 +76,18 @@ describe('the age of a view', () => {
   it('loses by a heartbeat of the backlog only the difference of the two times', () => {
     const bench = wholeWith(-120_000);
     bench.pass(50_000);
-    bench.take('first', beat(1, 20_001, { live: false }));
+    bench.take('primary', beat(1, 20_001, { live: false }));
     expect(bench.kept.wholeAt).toBe(START + 20_001);
     expect(bench.view().ageMs).toBe(30_000);
-    bench.take('first', beat(1, 49_000));
+    bench.take('primary', beat(1, 49_000));
     expect(bench.view().ageMs).toBe(0);
   });
 
   it('counts from when the heartbeat was heard, if the view became whole by it later', () => {
     const bench = wholeWith(-120_000);
-    bench.take('first', beat(2, 1_000));
+    bench.take('primary', beat(2, 1_000));
     bench.pass(9_000);
-    bench.take('first', event(2));
+    bench.take('primary', event(2));
     expect(bench.kept.wholeAt).toBe(START + 1_000);
     expect(bench.view().ageMs).toBe(9_000);
   });

@@ -4,10 +4,10 @@ import type {
   FollowerEffect,
   FollowerInput,
   FollowerState,
-  Instant,
+  InputTime,
   QuarantinedAgain,
+  TransportRole,
   View,
-  WayId,
 } from '@rescind/feed';
 import { createFollowerCore } from '@rescind/feed';
 import type { Boot, CutOff, LogState } from '@rescind/revocation';
@@ -48,11 +48,11 @@ export function event(
   const id = `e${seq}${branch}`;
   const prev = options.prev === undefined ? (seq === 1 ? null : `e${seq - 1}${branch}`) : options.prev;
   const body = { txn: `t${seq}`, reason: 'logout', type: 'x', skipped: 0, clamped: 0, kills: options.kills ?? [] };
-  const { epoch, kid, ...way } = delivered(options);
+  const { epoch, kid, ...transport } = delivered(options);
   return {
     kind: 'event',
     jws: `event ${id}`,
-    ...way,
+    ...transport,
     epoch,
     kid,
     seq,
@@ -75,15 +75,15 @@ export function beat(
   after: number,
   options: Delivery & { branch?: string; floor?: number; leadMs?: number; timeSince?: string } = {},
 ): DecodedRecord {
-  const { branch = '', floor = 1, leadMs = 0, timeSince = null } = options;
-  const last = head === 0 ? null : `e${head}${branch}`;
+  const { branch = '', floor: lowWatermark = 1, leadMs = 0, timeSince = null } = options;
+  const headId = head === 0 ? null : `e${head}${branch}`;
   return {
     kind: 'heartbeat',
     jws: `beat ${head}${branch}`,
     ...delivered(options),
     head,
-    last,
-    floor,
+    headId,
+    lowWatermark,
     at: START + after + leadMs,
     wall: START + after,
     timeSince,
@@ -104,14 +104,14 @@ export interface Bench {
   setWallBack(ms: number): void;
   /** The machine is suspended: its monotonic clock stands still. */
   suspend(ms: number): void;
-  open(way?: WayId): void;
+  open(transport?: TransportRole): void;
   /** The issuer answers the fetch that was asked for: with these kids, and the epoch it is in. */
   fetched(kids: readonly string[], epoch?: string | null, epochKid?: string | null): readonly FollowerEffect[];
-  take(way: WayId, ...records: DecodedRecord[]): readonly FollowerEffect[];
+  take(transport: TransportRole, ...records: DecodedRecord[]): readonly FollowerEffect[];
   happens(input: Happening): readonly FollowerEffect[];
 }
 
-type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
+type Unstamped<Input> = Input extends { readonly at: InputTime } ? Omit<Input, 'at'> : never;
 type Happening = Unstamped<FollowerInput>;
 
 /** Nothing has been read yet, but the epoch is known. */
@@ -136,7 +136,7 @@ export function createBench(
   let monotonic = 0;
   let suspendedMs = 0;
   const uptime = () => boot && { id: boot.id, uptimeMs: boot.uptimeMs + monotonic + suspendedMs };
-  const at = (): Instant => ({ wall, monotonic, boot: uptime(), random: 0 });
+  const at = (): InputTime => ({ wall, monotonic, boot: uptime(), random: 0 });
   const rows = new Set<string>();
   let { state, effects } = core.start(kept, quarantined, at());
 
@@ -180,13 +180,13 @@ export function createBench(
       wall += ms;
       suspendedMs += ms;
     },
-    open(way = 'first') {
-      happens({ kind: 'asked', way });
-      happens({ kind: 'opened', way });
+    open(transport = 'primary') {
+      happens({ kind: 'asked', transport });
+      happens({ kind: 'opened', transport });
     },
     fetched: (kids, epoch = EPOCH, epochKid = kids.at(-1) ?? null) =>
       happens({ kind: 'keys', set: { kids, epoch, epochKid, begunAt: monotonic } }),
-    take: (way, ...records) => happens({ kind: 'records', way, records }),
+    take: (transport, ...records) => happens({ kind: 'records', transport, records }),
     happens,
   };
 }
@@ -194,7 +194,7 @@ export function createBench(
 export const kinds = (effects: readonly FollowerEffect[]) =>
   effects.flatMap((effect) => {
     if (effect.kind === 'open' || effect.kind === 'close' || effect.kind === 'restart') {
-      return [`${effect.kind} ${effect.way}${effect.kind === 'open' && effect.standby ? ' standby' : ''}`];
+      return [`${effect.kind} ${effect.transport}${effect.kind === 'open' && effect.standby ? ' standby' : ''}`];
     }
     return effect.kind === 'prove' || effect.kind === 'ready' || effect.kind === 'fetchKeys' ? [effect.kind] : [];
   });

@@ -10,8 +10,8 @@ const NEXT = '0002-next';
 function wholeBefore(): Bench {
   const bench = createBench();
   bench.open();
-  bench.take('first', event(1), beat(1, 0));
-  expect(bench.view()).toMatchObject({ whole: true, suspect: null, logTime: START });
+  bench.take('primary', event(1), beat(1, 0));
+  expect(bench.view()).toMatchObject({ complete: true, suspect: null, logTime: START });
   return bench;
 }
 
@@ -19,10 +19,10 @@ function wholeBefore(): Bench {
 function enterNext(bench: Bench): void {
   const place = { epoch: NEXT, seq: 1, id: 'n1', prev: null } as const;
   const first = { ...event(1), ...place } as ReturnType<typeof event>;
-  bench.take('first', first);
+  bench.take('primary', first);
   bench.fetched([KID], NEXT);
   bench.open();
-  bench.take('first', first);
+  bench.take('primary', first);
 }
 
 /** A record of a key that is not known yet. */
@@ -37,21 +37,21 @@ const unknownKey = (kid: string) =>
   }) as unknown as ReturnType<typeof event>;
 
 const nextBeat = (after: number, more: { leadMs?: number; live?: boolean } = {}) =>
-  ({ ...beat(1, after, { timeSince: NEXT, ...more }), epoch: NEXT, last: 'n1' }) as ReturnType<typeof beat>;
+  ({ ...beat(1, after, { timeSince: NEXT, ...more }), epoch: NEXT, headId: 'n1' }) as ReturnType<typeof beat>;
 
 describe('a heartbeat from ahead', () => {
   it('moves neither log time nor the floor, and a view that was whole goes on by it', () => {
     const bench = wholeBefore();
     bench.pass(5_000);
-    bench.take('first', event(2), beat(2, 5_000, { leadMs: HOUR_MS, floor: 2 }));
+    bench.take('primary', event(2), beat(2, 5_000, { leadMs: HOUR_MS, floor: 2 }));
     expect(bench.kept).toMatchObject({ logTime: START, floor: 1, seq: 2 });
-    expect(bench.view()).toMatchObject({ whole: true, suspect: null, ageMs: 0 });
+    expect(bench.view()).toMatchObject({ complete: true, suspect: null, ageMs: 0 });
   });
 
   it('is as old as the wall clock of the issuer says', () => {
     const bench = wholeBefore();
     bench.pass(30_000);
-    bench.take('first', beat(1, 10_000, { leadMs: HOUR_MS }));
+    bench.take('primary', beat(1, 10_000, { leadMs: HOUR_MS }));
     expect(bench.view().ageMs).toBe(20_000);
     bench.happens({ kind: 'stop' });
     const restarted = createBench({ kept: bench.kept, wallMs: START + 40_000 });
@@ -61,53 +61,53 @@ describe('a heartbeat from ahead', () => {
   it('completes no first reading: the view is suspect, and the instance not ready', () => {
     const bench = createBench();
     bench.open();
-    const effects = bench.take('first', event(1), beat(1, 0, { leadMs: HOUR_MS }));
-    expect(bench.view()).toMatchObject({ whole: false, suspect: 'clock', ready: false, seq: 1 });
+    const effects = bench.take('primary', event(1), beat(1, 0, { leadMs: HOUR_MS }));
+    expect(bench.view()).toMatchObject({ complete: false, suspect: 'clock', ready: false, seq: 1 });
     expect(effects).toContainEqual(expect.objectContaining({ kind: 'log', event: 'feed_heartbeat_ahead' }));
     expect(effects).toContainEqual(
       expect.objectContaining({ metric: 'rescind_heartbeats_total', labels: { result: 'ahead' } }),
     );
-    const agreed = bench.take('first', beat(1, 1_000, { leadMs: CLOCK_TOLERANCE_MS - 1_000 }));
-    expect(bench.view()).toMatchObject({ whole: true, suspect: null, ready: true });
+    const agreed = bench.take('primary', beat(1, 1_000, { leadMs: CLOCK_TOLERANCE_MS - 1_000 }));
+    expect(bench.view()).toMatchObject({ complete: true, suspect: null, ready: true });
     expect(agreed).toContainEqual(expect.objectContaining({ kind: 'log', event: 'feed_heartbeat_agrees' }));
-    expect(kinds(agreed)).not.toContain('restart first');
+    expect(kinds(agreed)).not.toContain('restart primary');
   });
 
   it('completes no new epoch, over a restart either', () => {
     const bench = wholeBefore();
     enterNext(bench);
-    bench.take('first', nextBeat(1_000, { leadMs: HOUR_MS }));
-    expect(bench.view()).toMatchObject({ epoch: NEXT, seq: 1, whole: false, suspect: 'clock' });
+    bench.take('primary', nextBeat(1_000, { leadMs: HOUR_MS }));
+    expect(bench.view()).toMatchObject({ epoch: NEXT, seq: 1, complete: false, suspect: 'clock' });
     const again = createBench({ kept: bench.kept, wallMs: START + 2_000 });
     again.open();
-    again.take('first', nextBeat(2_000, { leadMs: HOUR_MS }));
-    expect(again.view()).toMatchObject({ whole: false, suspect: 'clock' });
-    again.take('first', nextBeat(2_000));
-    expect(again.view()).toMatchObject({ whole: true, suspect: null });
+    again.take('primary', nextBeat(2_000, { leadMs: HOUR_MS }));
+    expect(again.view()).toMatchObject({ complete: false, suspect: 'clock' });
+    again.take('primary', nextBeat(2_000));
+    expect(again.view()).toMatchObject({ complete: true, suspect: null });
   });
 
   it('completes no first reading when it has waited for the keys', () => {
     const bench = createBench();
     bench.open();
-    bench.take('first', event(1), unknownKey('a'), beat(1, 0, { leadMs: HOUR_MS }));
-    const begunAt = bench.state.eventKeys.asked?.since ?? 0;
+    bench.take('primary', event(1), unknownKey('a'), beat(1, 0, { leadMs: HOUR_MS }));
+    const begunAt = bench.state.eventKeys.requested?.since ?? 0;
     // Another one comes while the set is fetched: it is not decided by that set.
     bench.pass(100);
-    bench.take('first', unknownKey('b'));
+    bench.take('primary', unknownKey('b'));
     bench.happens({ kind: 'keys', set: { kids: [KID], epoch: bench.kept.epoch, epochKid: KID, begunAt } });
     expect(bench.state.eventKeys.unknown.size).toBe(1);
     expect(bench.kept.wholeAt).toBe(0);
-    expect(bench.view()).toMatchObject({ whole: false, ready: false });
+    expect(bench.view()).toMatchObject({ complete: false, ready: false });
   });
 
   it('gives its time to the log when the wall clock is set and the view becomes whole by it', () => {
     const bench = wholeBefore();
     enterNext(bench);
     // The clock of the issuer was not set: the time of the epoch before counts on.
-    bench.take('first', { ...nextBeat(1_000, { leadMs: HOUR_MS }), timeSince: null } as ReturnType<typeof beat>);
+    bench.take('primary', { ...nextBeat(1_000, { leadMs: HOUR_MS }), timeSince: null } as ReturnType<typeof beat>);
     expect(bench.kept.logTime).toBe(START);
     bench.setWallBack(-HOUR_MS);
-    bench.take('first', { ...event(2), epoch: NEXT, id: 'n2', prev: 'n1' } as ReturnType<typeof event>);
+    bench.take('primary', { ...event(2), epoch: NEXT, id: 'n2', prev: 'n1' } as ReturnType<typeof event>);
     expect(bench.view()).toMatchObject({ epoch: NEXT, suspect: null });
     expect(bench.kept).toMatchObject({ logTime: START + 1_000 + HOUR_MS, logTimeEpoch: NEXT });
     bench.setWallBack(HOUR_MS);
@@ -116,13 +116,13 @@ describe('a heartbeat from ahead', () => {
 
   it('completes no other history', () => {
     const bench = wholeBefore();
-    bench.take('first', beat(1, 1_000, { branch: 'x' }));
+    bench.take('primary', beat(1, 1_000, { branch: 'x' }));
     expect(bench.view().suspect).toBe('fork');
     bench.open();
-    bench.take('first', event(1), beat(1, 2_000, { leadMs: HOUR_MS }));
-    expect(bench.view()).toMatchObject({ whole: false, suspect: 'clock' });
-    bench.take('first', beat(1, 3_000));
-    expect(bench.view()).toMatchObject({ whole: true, suspect: null });
+    bench.take('primary', event(1), beat(1, 2_000, { leadMs: HOUR_MS }));
+    expect(bench.view()).toMatchObject({ complete: false, suspect: 'clock' });
+    bench.take('primary', beat(1, 3_000));
+    expect(bench.view()).toMatchObject({ complete: true, suspect: null });
   });
 });
 
@@ -131,7 +131,7 @@ describe('log time, after the clock of the issuer was set', () => {
   function ahead(): Bench {
     const bench = createBench({ wallMs: START + HOUR_MS });
     bench.open();
-    bench.take('first', event(1), beat(1, 0, { leadMs: HOUR_MS }));
+    bench.take('primary', event(1), beat(1, 0, { leadMs: HOUR_MS }));
     expect(bench.kept.logTime).toBe(START + HOUR_MS);
     bench.setWallBack(HOUR_MS);
     return bench;
@@ -140,14 +140,14 @@ describe('log time, after the clock of the issuer was set', () => {
   it('stays until the view is whole in that epoch, and then becomes the time of the heartbeat', () => {
     const bench = ahead();
     enterNext(bench);
-    const notYet = { ...nextBeat(1_000), head: 2, last: 'n2' } as ReturnType<typeof beat>;
-    bench.take('first', notYet);
+    const notYet = { ...nextBeat(1_000), head: 2, headId: 'n2' } as ReturnType<typeof beat>;
+    bench.take('primary', notYet);
     expect(bench.kept).toMatchObject({ epoch: NEXT, timeSince: NEXT, logTime: START + HOUR_MS });
     expect(bench.view().prunableBefore).toBe(0);
     expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
     const second = { ...event(2), epoch: NEXT, seq: 2, id: 'n2', prev: 'n1' } as ReturnType<typeof event>;
-    const effects = bench.take('first', second);
-    expect(bench.view()).toMatchObject({ whole: true, logTime: START + 1_000 });
+    const effects = bench.take('primary', second);
+    expect(bench.view()).toMatchObject({ complete: true, logTime: START + 1_000 });
     expect(effects[0]).toMatchObject({
       kind: 'commit',
       change: { state: { logTime: START + 1_000, logTimeEpoch: NEXT, wholeAt: START + 1_000 } },
@@ -158,7 +158,7 @@ describe('log time, after the clock of the issuer was set', () => {
     const bench = ahead();
     expect(bench.view().prunableBefore).toBe(START);
     const first = { ...event(1), epoch: NEXT, id: 'n1', prev: null } as ReturnType<typeof event>;
-    bench.take('first', first);
+    bench.take('primary', first);
     expect(bench.kept.epoch).not.toBe(NEXT);
     expect(bench.view().prunableBefore).toBe(0);
     bench.fetched([KID], NEXT);
@@ -166,16 +166,16 @@ describe('log time, after the clock of the issuer was set', () => {
     expect(bench.view().prunableBefore).toBe(0);
     expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
     bench.open();
-    bench.take('first', first, { ...nextBeat(2 * HOUR_MS), timeSince: null } as ReturnType<typeof beat>);
+    bench.take('primary', first, { ...nextBeat(2 * HOUR_MS), timeSince: null } as ReturnType<typeof beat>);
     bench.setWallBack(-2 * HOUR_MS);
     expect(bench.kept.logTime).toBe(START + HOUR_MS);
-    bench.take('first', { ...nextBeat(2 * HOUR_MS + 1_000), timeSince: null } as ReturnType<typeof beat>);
+    bench.take('primary', { ...nextBeat(2 * HOUR_MS + 1_000), timeSince: null } as ReturnType<typeof beat>);
     expect(bench.view().prunableBefore).toBe(START + 2 * HOUR_MS + 1_000 - CLOCK_TOLERANCE_MS);
   });
 
   it('prunes nothing while no epoch is followed', () => {
     const bench = ahead();
-    bench.take('first', event(2, { kills: [KID] }));
+    bench.take('primary', event(2, { kills: [KID] }));
     expect(bench.kept.epoch).toBe('');
     expect(bench.view().prunableBefore).toBe(0);
     expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
@@ -184,21 +184,21 @@ describe('log time, after the clock of the issuer was set', () => {
   it('rises again from there, and goes back no more in that epoch', () => {
     const bench = ahead();
     enterNext(bench);
-    bench.take('first', nextBeat(1_000));
-    bench.take('first', nextBeat(5_000));
+    bench.take('primary', nextBeat(1_000));
+    bench.take('primary', nextBeat(5_000));
     expect(bench.kept.logTime).toBe(START + 5_000);
-    bench.take('first', nextBeat(4_000));
+    bench.take('primary', nextBeat(4_000));
     expect(bench.kept.logTime).toBe(START + 5_000);
   });
 
   it('of a file of a version that did not keep its epoch is set, too', () => {
     const bench = ahead();
     enterNext(bench);
-    bench.take('first', nextBeat(1_000));
+    bench.take('primary', nextBeat(1_000));
     const { logTimeEpoch: _, timeSince: __, wholeWall: ___, ...before } = bench.kept;
     const upgraded = createBench({ kept: { ...before, logTime: START + HOUR_MS }, wallMs: START + 2_000 });
     upgraded.open();
-    upgraded.take('first', nextBeat(2_000));
+    upgraded.take('primary', nextBeat(2_000));
     expect(upgraded.kept).toMatchObject({ logTime: START + 2_000, logTimeEpoch: NEXT });
   });
 

@@ -7,16 +7,16 @@ import { beat, createBench, EPOCH, event, KID, kinds, notUnderstood, START } fro
 function wholeAtThree(options: Parameters<typeof createBench>[0] = {}) {
   const bench = createBench(options);
   bench.open();
-  bench.take('first', event(1), event(2), event(3), beat(3, 0));
-  expect(bench.view()).toMatchObject({ whole: true, ready: true, seq: 3, head: 3 });
+  bench.take('primary', event(1), event(2), event(3), beat(3, 0));
+  expect(bench.view()).toMatchObject({ complete: true, ready: true, seq: 3, head: 3 });
   return bench;
 }
 
-/** The same with its second way open, after the first fell silent. */
+/** The same with its fallback transport open, after the first fell silent. */
 function withSecond() {
   const bench = wholeAtThree();
-  expect(kinds(bench.pass(3_600))).toEqual(['open second']);
-  bench.open('second');
+  expect(kinds(bench.pass(3_600))).toEqual(['open fallback']);
+  bench.open('fallback');
   return bench;
 }
 
@@ -24,7 +24,7 @@ describe('the position', () => {
   it('moves with each event in order, and is committed with its rows', () => {
     const bench = createBench();
     bench.open();
-    const [commit] = bench.take('first', event(1, { hint: '11' }), event(2, { hint: '12' }));
+    const [commit] = bench.take('primary', event(1, { hint: '11' }), event(2, { hint: '12' }));
     expect(commit).toMatchObject({
       kind: 'commit',
       change: { state: { epoch: EPOCH, seq: 2, id: 'e2', head: 2, hint: '12', proof: 'event e2' } },
@@ -36,49 +36,49 @@ describe('the position', () => {
   it('does not move for what comes again, which is applied', () => {
     const bench = wholeAtThree();
     bench.rows.clear();
-    bench.take('first', event(2));
+    bench.take('primary', event(2));
     expect(bench.kept.seq).toBe(3);
     expect(bench.rows.has(`${EPOCH}:2`)).toBe(true);
   });
 
   it('does not move over a gap; what lies beyond is applied, and counts once the gap is closed', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(5), event(6));
+    bench.take('primary', event(5), event(6));
     expect(bench.kept).toMatchObject({ seq: 3, head: 6, suspect: 'gap' });
     expect(bench.rows.has(`${EPOCH}:6`)).toBe(true);
-    bench.take('first', event(4));
+    bench.take('primary', event(4));
     expect(bench.kept).toMatchObject({ seq: 6, id: 'e6', suspect: null });
   });
 
   it('does not pass over what is not chained to it', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(5, { branch: 'x' }));
-    bench.take('first', event(4));
+    bench.take('primary', event(5, { branch: 'x' }));
+    bench.take('primary', event(4));
     expect(bench.kept.suspect).toBe('fork');
   });
 
   it('below the floor jumps to it, not knowing the id there until it is told', () => {
     const bench = createBench();
-    bench.open('first');
-    bench.take('first', beat(7, 0, { floor: 6, live: false }));
+    bench.open('primary');
+    bench.take('primary', beat(7, 0, { floor: 6, live: false }));
     expect(bench.kept).toMatchObject({ seq: 5, id: null, floor: 6 });
-    bench.take('first', event(6, { prev: 'whatever' }), event(7), beat(7, 100));
-    expect(bench.view()).toMatchObject({ seq: 7, whole: true });
+    bench.take('primary', event(6, { prev: 'whatever' }), event(7), beat(7, 100));
+    expect(bench.view()).toMatchObject({ seq: 7, complete: true });
   });
 
   it('learns the id from the heartbeat when nothing denies any more', () => {
     const bench = createBench();
     bench.open();
-    bench.take('first', beat(7, 0, { floor: 8 }));
+    bench.take('primary', beat(7, 0, { floor: 8 }));
     expect(bench.kept).toMatchObject({ seq: 7, id: 'e7' });
-    expect(bench.view().whole).toBe(true);
+    expect(bench.view().complete).toBe(true);
   });
 
-  it('needs no second way to read a topic that begins in the middle', () => {
+  it('needs no fallback transport to read a topic that begins in the middle', () => {
     const bench = createBench();
     bench.open();
     const done = bench.take(
-      'first',
+      'primary',
       beat(4, 0, { floor: 2, live: false }),
       ...[5, 6, 7].map((seq) => event(seq, { live: false })),
       beat(7, 500, { floor: 6, live: false }),
@@ -91,22 +91,22 @@ describe('the position', () => {
 describe('a view', () => {
   it('is not whole below the greatest head seen', () => {
     const bench = createBench();
-    bench.open('first');
-    bench.take('first', event(1), beat(2, 0, { live: false }));
-    expect(bench.view()).toMatchObject({ whole: false, lag: 1, ageMs: Number.POSITIVE_INFINITY });
-    bench.take('first', event(2));
+    bench.open('primary');
+    bench.take('primary', event(1), beat(2, 0, { live: false }));
+    expect(bench.view()).toMatchObject({ complete: false, lag: 1, ageMs: Number.POSITIVE_INFINITY });
+    bench.take('primary', event(2));
     // How old a heartbeat of the backlog is, only the wall clock says: not enough for a first view.
-    expect(bench.view()).toMatchObject({ whole: true, lag: 0, ageMs: Number.POSITIVE_INFINITY });
-    bench.take('first', beat(2, 1_000));
-    expect(bench.view()).toMatchObject({ whole: true, lag: 0, ageMs: 0 });
+    expect(bench.view()).toMatchObject({ complete: true, lag: 0, ageMs: Number.POSITIVE_INFINITY });
+    bench.take('primary', beat(2, 1_000));
+    expect(bench.view()).toMatchObject({ complete: true, lag: 0, ageMs: 0 });
   });
 
   it('grows no younger by a late heartbeat', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(4));
-    bench.take('first', beat(3, 900));
+    bench.take('primary', event(4));
+    bench.take('primary', beat(3, 900));
     expect(bench.kept.wholeAt).toBe(START);
-    bench.take('first', beat(4, 1_000));
+    bench.take('primary', beat(4, 1_000));
     expect(bench.kept.wholeAt).toBe(START + 1_000);
   });
 
@@ -122,49 +122,49 @@ describe('a view', () => {
 
   it('prunes by log time, which never goes back', () => {
     const bench = wholeAtThree();
-    bench.take('first', beat(3, 5_000));
-    bench.take('first', beat(2, 9_000), beat(3, 4_000));
+    bench.take('primary', beat(3, 5_000));
+    bench.take('primary', beat(2, 9_000), beat(3, 4_000));
     expect(bench.kept.logTime).toBe(START + 9_000);
   });
 
   it('is not whole by a heartbeat whose last is not what was read, whichever came first', () => {
     const bench = wholeAtThree();
-    bench.take('first', beat(4, 1_000, { branch: 'x' }));
+    bench.take('primary', beat(4, 1_000, { branch: 'x' }));
     // Of another branch: it chains to what was read, and is not what the heartbeat meant.
-    bench.take('first', event(4));
+    bench.take('primary', event(4));
     expect(bench.kept.wholeAt).toBe(START);
-    expect(bench.view()).toMatchObject({ whole: false, suspect: 'fork' });
+    expect(bench.view()).toMatchObject({ complete: false, suspect: 'fork' });
   });
 });
 
 describe('what is not understood', () => {
   it('is kept aside, moves the position, and stops the view from growing younger', () => {
     const bench = wholeAtThree();
-    const [commit] = bench.take('first', notUnderstood(4), beat(4, 1_000));
+    const [commit] = bench.take('primary', notUnderstood(4), beat(4, 1_000));
     expect(commit).toMatchObject({ change: { quarantine: [{ epoch: EPOCH, seq: 4, jws: 'event e4' }] } });
     expect(bench.kept).toMatchObject({ seq: 4, wholeAt: START, suspect: 'not_understood' });
-    expect(bench.view().whole).toBe(false);
+    expect(bench.view().complete).toBe(false);
   });
 
   it('is let go when the floor has passed it', () => {
     const bench = wholeAtThree();
-    bench.take('first', notUnderstood(4));
-    const [commit] = bench.take('first', beat(4, 1_000, { floor: 5 }));
+    bench.take('primary', notUnderstood(4));
+    const [commit] = bench.take('primary', beat(4, 1_000, { floor: 5 }));
     expect(commit).toMatchObject({ change: { release: [{ epoch: EPOCH, seq: 4 }] } });
-    expect(bench.view()).toMatchObject({ whole: true, suspect: null });
+    expect(bench.view()).toMatchObject({ complete: true, suspect: null });
   });
 
   it('is let go when a newer epoch is whole, not before', () => {
     const bench = wholeAtThree();
-    bench.take('first', notUnderstood(4));
-    bench.take('first', event(1, { epoch: '0002-b' }));
+    bench.take('primary', notUnderstood(4));
+    bench.take('primary', event(1, { epoch: '0002-b' }));
     bench.fetched([KID], '0002-b');
     bench.open();
-    bench.take('first', event(1, { epoch: '0002-b' }));
+    bench.take('primary', event(1, { epoch: '0002-b' }));
     expect(bench.state.quarantined.size).toBe(1);
-    bench.take('first', beat(1, 2_000, { epoch: '0002-b' }));
+    bench.take('primary', beat(1, 2_000, { epoch: '0002-b' }));
     expect(bench.state.quarantined.size).toBe(0);
-    expect(bench.view()).toMatchObject({ whole: true, epoch: '0002-b' });
+    expect(bench.view()).toMatchObject({ complete: true, epoch: '0002-b' });
   });
 
   it('is read at the start by a version that understands it', () => {
@@ -181,21 +181,21 @@ describe('epochs', () => {
   it('a newer one starts the position anew and is suspect until whole', () => {
     const bench = wholeAtThree();
     const next = { epoch: '0002-b', kid: 'key-2' };
-    expect(kinds(bench.take('first', event(1, next)))).toEqual(['fetchKeys']);
+    expect(kinds(bench.take('primary', event(1, next)))).toEqual(['fetchKeys']);
     expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3 });
     expect(bench.rows.has('0002-b:1')).toBe(true);
-    expect(kinds(bench.fetched([KID, 'key-2'], '0002-b'))).toEqual(['restart first']);
+    expect(kinds(bench.fetched([KID, 'key-2'], '0002-b'))).toEqual(['restart primary']);
     bench.open();
-    bench.take('first', event(1, next));
+    bench.take('primary', event(1, next));
     expect(bench.kept).toMatchObject({ epoch: '0002-b', seq: 1, head: 1, suspect: 'epoch', wholeAt: START });
-    bench.take('first', beat(1, 1_000, next));
+    bench.take('primary', beat(1, 1_000, next));
     expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
   });
 
   it('a lower one denies, and nothing else', () => {
     const bench = wholeAtThree();
     const before = bench.kept;
-    bench.take('first', event(9, { epoch: '0000-z' }), beat(9, 9_000, { epoch: '0000-z' }));
+    bench.take('primary', event(9, { epoch: '0000-z' }), beat(9, 9_000, { epoch: '0000-z' }));
     expect(bench.rows.has('0000-z:9')).toBe(true);
     expect({ ...bench.kept, savedAt: 0 }).toEqual({ ...before, savedAt: 0 });
   });
@@ -204,62 +204,62 @@ describe('epochs', () => {
 describe('a fork', () => {
   it('is seen by a prev that is not what was read: all is read again, and the proof is offered', () => {
     const bench = wholeAtThree();
-    const done = [...bench.take('first', event(4, { branch: 'x' })), ...bench.pass(200)];
-    expect(kinds(done)).toEqual(['open second', 'prove']);
+    const done = [...bench.take('primary', event(4, { branch: 'x' })), ...bench.pass(200)];
+    expect(kinds(done)).toEqual(['open fallback', 'prove']);
     expect(bench.kept).toMatchObject({ seq: 0, id: null, head: 0, suspect: 'fork', wholeAt: START });
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
   });
 
   it('is seen by the last of a heartbeat', () => {
     const bench = wholeAtThree();
-    bench.take('first', beat(3, 1_000, { branch: 'x' }));
+    bench.take('primary', beat(3, 1_000, { branch: 'x' }));
     expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
   });
 
-  it('is seen by a second way that opens below what was known when it was asked', () => {
+  it('is seen by a fallback transport that opens below what was known when it was asked', () => {
     const bench = withSecond();
-    bench.take('second', beat(2, 4_000));
+    bench.take('fallback', beat(2, 4_000));
     expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
     expect(kinds(bench.effects)).toContain('prove');
   });
 
-  it('is not seen when the first way was faster than the answer', () => {
+  it('is not seen when the primary transport was faster than the answer', () => {
     const bench = wholeAtThree();
     bench.pass(3_600);
-    bench.open('second');
-    bench.take('first', event(4));
-    bench.take('second', beat(3, 4_000));
+    bench.open('fallback');
+    bench.take('primary', event(4));
+    bench.take('fallback', beat(3, 4_000));
     expect(bench.kept).toMatchObject({ seq: 4, suspect: null });
   });
 
   it('is not seen in a late heartbeat of a topic', () => {
     const bench = wholeAtThree();
-    bench.take('first', beat(1, 900), beat(2, 1_000));
+    bench.take('primary', beat(1, 900), beat(2, 1_000));
     expect(bench.kept.suspect).toBe(null);
   });
 
   it('is suspected of an issuer that is back in an older epoch, and nothing is read again', () => {
     const bench = withSecond();
-    bench.take('second', beat(9, 4_000, { epoch: '0000-z' }));
+    bench.take('fallback', beat(9, 4_000, { epoch: '0000-z' }));
     expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, suspect: 'fork' });
     expect(kinds(bench.effects)).toContain('prove');
   });
 
   it('ends when the present log has been read from its floor', () => {
     const bench = withSecond();
-    const found = bench.take('second', beat(3, 4_000, { branch: 'x' }));
-    expect(kinds([...found, ...bench.pass(300)])).toContain('restart second');
-    bench.open('second');
+    const found = bench.take('fallback', beat(3, 4_000, { branch: 'x' }));
+    expect(kinds([...found, ...bench.pass(300)])).toContain('restart fallback');
+    bench.open('fallback');
     const x = { branch: 'x' };
-    bench.take('second', beat(3, 4_500, x), event(1, x), event(2, x));
+    bench.take('fallback', beat(3, 4_500, x), event(1, x), event(2, x));
     // What the topic still has of the lost branch chains to nothing.
-    bench.take('first', event(3));
-    bench.take('second', event(3, x), beat(3, 5_000, x));
+    bench.take('primary', event(3));
+    bench.take('fallback', event(3, x), beat(3, 5_000, x));
     expect(bench.kept.suspect).toBe('fork');
     bench.pass(2_000);
-    bench.open('second');
-    bench.take('second', beat(3, 6_000, x), event(1, x), event(2, x), event(3, x));
-    expect(bench.view()).toMatchObject({ whole: true, suspect: null, seq: 3 });
+    bench.open('fallback');
+    bench.take('fallback', beat(3, 6_000, x), event(1, x), event(2, x), event(3, x));
+    expect(bench.view()).toMatchObject({ complete: true, suspect: null, seq: 3 });
     expect(bench.kept.wholeAt).toBe(START + 6_000);
   });
 
@@ -268,11 +268,11 @@ describe('a fork', () => {
     const restarts: number[] = [];
     for (let passed = 0; passed < 60_000; passed += 100) {
       // Two issuers, one with the topic, one with the server.
-      const found = bench.take('first', beat(3, passed, { branch: 'x' }));
-      if (!kinds([...found, ...bench.pass(100)]).includes('restart second')) continue;
+      const found = bench.take('primary', beat(3, passed, { branch: 'x' }));
+      if (!kinds([...found, ...bench.pass(100)]).includes('restart fallback')) continue;
       restarts.push(passed);
-      bench.open('second');
-      bench.take('second', beat(3, passed), event(1), event(2), event(3));
+      bench.open('fallback');
+      bench.take('fallback', beat(3, passed), event(1), event(2), event(3));
     }
     expect(restarts.length).toBeGreaterThan(2);
     expect(restarts.length).toBeLessThan(12);
@@ -280,7 +280,7 @@ describe('a fork', () => {
 
   it('offers its proof again after 30 s, not at every step', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(4, { branch: 'x' }));
+    bench.take('primary', event(4, { branch: 'x' }));
     const proofs = bench.pass(65_000).filter(({ kind }) => kind === 'prove');
     expect(proofs).toEqual([
       { kind: 'prove', jws: 'event e3' },
@@ -289,46 +289,46 @@ describe('a fork', () => {
   });
 });
 
-describe('the second way', () => {
+describe('the fallback transport', () => {
   it('is taken after 3 s of silence, and left by a fresh heartbeat of the first', () => {
     const bench = wholeAtThree();
     expect(kinds(bench.pass(2_900))).toEqual([]);
-    expect(kinds(bench.pass(200))).toEqual(['open second']);
-    bench.open('second');
-    bench.take('second', beat(3, 3_100), event(4), beat(4, 4_100));
-    expect(bench.view()).toMatchObject({ whole: true, way: 'http' });
-    expect(kinds(bench.take('first', beat(3, 4_000)))).toEqual([]);
-    expect(kinds(bench.take('first', beat(4, 100, { live: false })))).toEqual([]);
-    expect(kinds(bench.take('first', event(4), beat(4, 5_000)))).toEqual(['close second']);
+    expect(kinds(bench.pass(200))).toEqual(['open fallback']);
+    bench.open('fallback');
+    bench.take('fallback', beat(3, 3_100), event(4), beat(4, 4_100));
+    expect(bench.view()).toMatchObject({ complete: true, transport: 'http' });
+    expect(kinds(bench.take('primary', beat(3, 4_000)))).toEqual([]);
+    expect(kinds(bench.take('primary', beat(4, 100, { live: false })))).toEqual([]);
+    expect(kinds(bench.take('primary', event(4), beat(4, 5_000)))).toEqual(['close fallback']);
   });
 
   it('is taken at a gap, and left when that is closed', () => {
     const bench = wholeAtThree();
-    bench.take('first', beat(5, 1_000));
-    expect(kinds(bench.effects)).toEqual(['open second']);
-    bench.open('second');
-    expect(kinds(bench.take('first', beat(5, 2_000)))).toEqual([]);
-    bench.take('second', beat(5, 2_100), event(4), event(5));
-    expect(bench.view()).toMatchObject({ whole: true, suspect: null });
-    expect(kinds(bench.take('first', beat(5, 3_000)))).toEqual(['close second']);
+    bench.take('primary', beat(5, 1_000));
+    expect(kinds(bench.effects)).toEqual(['open fallback']);
+    bench.open('fallback');
+    expect(kinds(bench.take('primary', beat(5, 2_000)))).toEqual([]);
+    bench.take('fallback', beat(5, 2_100), event(4), event(5));
+    expect(bench.view()).toMatchObject({ complete: true, suspect: null });
+    expect(kinds(bench.take('primary', beat(5, 3_000)))).toEqual(['close fallback']);
   });
 
   it('is not a gap when it opens with a head that is still to come', () => {
     const bench = withSecond();
-    bench.take('second', beat(9, 4_000));
+    bench.take('fallback', beat(9, 4_000));
     expect(bench.kept).toMatchObject({ head: 9, suspect: null });
   });
 
   it('is restarted when it does not get on, with growing waits', () => {
     const bench = wholeAtThree();
-    bench.take('first', beat(5, 1_000));
-    bench.open('second');
+    bench.take('primary', beat(5, 1_000));
+    bench.open('fallback');
     let restarts = 0;
     for (let second = 0; second < 30; second += 1) {
-      bench.take('second', beat(5, 2_000 + second * 1_000));
-      if (kinds(bench.pass(1_000)).includes('restart second')) {
+      bench.take('fallback', beat(5, 2_000 + second * 1_000));
+      if (kinds(bench.pass(1_000)).includes('restart fallback')) {
         restarts += 1;
-        bench.open('second');
+        bench.open('fallback');
       }
     }
     expect(restarts).toBeGreaterThan(2);
@@ -339,31 +339,31 @@ describe('the second way', () => {
     const bench = createBench();
     bench.open();
     for (let seq = 1; seq <= 80; seq += 1) {
-      bench.take('first', event(seq, { live: false }));
+      bench.take('primary', event(seq, { live: false }));
       expect(kinds(bench.pass(100))).toEqual([]);
     }
   });
 });
 
-describe('one way only', () => {
+describe('one transport only', () => {
   it('repairs itself by starting again', () => {
-    const bench = createBench({ feed: { first: HTTP } });
+    const bench = createBench({ feed: { primary: HTTP } });
     bench.open();
-    bench.take('first', beat(0, 0), event(1, { live: true, hint: 'h' }), event(3));
-    expect(kinds([...bench.effects, ...bench.pass(300)])).toEqual(['restart first']);
-    const core = createFollowerCore({ log: 'l', feed: { first: HTTP } });
-    expect(core.startOf(bench.state, 'first')).toEqual({ epoch: EPOCH, seq: 1, hint: null });
+    bench.take('primary', beat(0, 0), event(1, { live: true, hint: 'h' }), event(3));
+    expect(kinds([...bench.effects, ...bench.pass(300)])).toEqual(['restart primary']);
+    const core = createFollowerCore({ log: 'l', feed: { primary: HTTP } });
+    expect(core.startOf(bench.state, 'primary')).toEqual({ epoch: EPOCH, seq: 1, hint: null });
     bench.open();
-    bench.take('first', beat(3, 1_000), event(2));
-    expect(bench.view()).toMatchObject({ whole: true, seq: 3 });
+    bench.take('primary', beat(3, 1_000), event(2));
+    expect(bench.view()).toMatchObject({ complete: true, seq: 3 });
   });
 
   it('is restarted when it says nothing for 10 s', () => {
-    const bench = createBench({ feed: { first: HTTP } });
+    const bench = createBench({ feed: { primary: HTTP } });
     bench.open();
-    bench.take('first', beat(0, 0));
+    bench.take('primary', beat(0, 0));
     expect(kinds(bench.pass(9_900))).toEqual([]);
-    expect(kinds(bench.pass(200))).toEqual(['restart first']);
+    expect(kinds(bench.pass(200))).toEqual(['restart primary']);
   });
 });
 
@@ -372,25 +372,25 @@ describe('ready', () => {
     const topic = [event(3, { live: false }), event(4, { live: false }), beat(4, 1_000, { live: false })] as const;
     const bench = createBench();
     bench.open();
-    bench.take('first', event(1, { live: false }));
-    expect(kinds(bench.pass(3_600))).toContain('open second');
-    bench.open('second');
+    bench.take('primary', event(1, { live: false }));
+    expect(kinds(bench.pass(3_600))).toContain('open fallback');
+    bench.open('fallback');
     // What it claims to be the present is less than the topic tells of a second after the start.
-    bench.take('second', beat(2, 5_000));
-    const effects = bench.take('first', event(2, { live: false }), ...topic);
+    bench.take('fallback', beat(2, 5_000));
+    const effects = bench.take('primary', event(2, { live: false }), ...topic);
     expect(kinds(effects)).not.toContain('ready');
     expect(bench.view()).toMatchObject({ ready: false, seq: 4, head: 4 });
     expect(bench.kept.wholeAt).toBe(START + 1_000);
-    expect(kinds(bench.take('second', beat(2, 6_000)))).not.toContain('ready');
-    expect(kinds(bench.take('first', beat(4, 7_000)))).toContain('ready');
+    expect(kinds(bench.take('fallback', beat(2, 6_000)))).not.toContain('ready');
+    expect(kinds(bench.take('primary', beat(4, 7_000)))).toContain('ready');
   });
 
   it('is not by what a topic remembers', () => {
     const bench = createBench();
     bench.open();
-    bench.take('first', event(1, { live: false }), beat(1, 0, { live: false }));
-    expect(bench.view()).toMatchObject({ whole: true, ready: false });
-    expect(kinds(bench.take('first', beat(1, 1_000)))).toEqual(['ready']);
+    bench.take('primary', event(1, { live: false }), beat(1, 0, { live: false }));
+    expect(bench.view()).toMatchObject({ complete: true, ready: false });
+    expect(kinds(bench.take('primary', beat(1, 1_000)))).toEqual(['ready']);
   });
 
   it('stays, once it is', () => {
@@ -405,7 +405,7 @@ describe('ready', () => {
     const bench = createBench({ kept: kept(), wallMs: START + 200_000 });
     expect(bench.pass(4_900).filter(({ kind }) => kind === 'ready')).toEqual([]);
     expect(bench.pass(200)).toContainEqual({ kind: 'ready', by: 'age' });
-    expect(bench.view()).toMatchObject({ ready: true, whole: false, ageMs: 205_100 });
+    expect(bench.view()).toMatchObject({ ready: true, complete: false, ageMs: 205_100 });
   });
 
   it('is not when that age is beyond maxStaleness', () => {
@@ -419,7 +419,7 @@ describe('ready', () => {
     bench.pass(20_000);
     expect(bench.view()).toMatchObject({ ready: false, ageMs: Number.POSITIVE_INFINITY });
     bench.open();
-    bench.take('first', beat(3, 18_000));
+    bench.take('primary', beat(3, 18_000));
     expect(bench.view()).toMatchObject({ ready: true, ageMs: 1_000 });
   });
 
@@ -427,7 +427,7 @@ describe('ready', () => {
     const bench = createBench({ kept: kept() });
     bench.open();
     for (let seq = 4; seq < 60; seq += 1) {
-      bench.take('first', event(seq, { live: false }));
+      bench.take('primary', event(seq, { live: false }));
       bench.pass(200);
     }
     expect(bench.view().ready).toBe(false);
@@ -438,7 +438,7 @@ describe('a loss', () => {
   it('is said aloud once, not at every try to mend it', () => {
     const bench = wholeAtThree();
     const levelOfLoss = () => {
-      const effects = bench.happens({ kind: 'lost', way: 'first', reason: 'refused' });
+      const effects = bench.happens({ kind: 'lost', transport: 'primary', reason: 'refused' });
       return effects.flatMap((effect) => (effect.kind === 'log' && effect.event === 'feed_lost' ? effect.level : []));
     };
     expect([levelOfLoss(), levelOfLoss(), levelOfLoss()]).toEqual([['warn'], ['debug'], ['debug']]);
@@ -451,7 +451,7 @@ describe('bad records', () => {
   it('are counted and change nothing', () => {
     const bench = wholeAtThree();
     const before = bench.kept;
-    const done = bench.take('first', { kind: 'bad', why: 'signature', jws: 'x', live: true, hint: '9' });
+    const done = bench.take('primary', { kind: 'bad', why: 'signature', jws: 'x', live: true, hint: '9' });
     expect(done).toContainEqual({
       kind: 'count',
       metric: 'rescind_events_applied_total',

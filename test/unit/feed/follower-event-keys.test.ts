@@ -7,8 +7,8 @@ const FORGED = { epoch: '9999-x', kid: KID };
 function wholeAtThree() {
   const bench = createBench();
   bench.open();
-  bench.take('first', event(1), event(2), event(3), beat(3, 0));
-  expect(bench.view()).toMatchObject({ whole: true, seq: 3 });
+  bench.take('primary', event(1), event(2), event(3), beat(3, 0));
+  expect(bench.view()).toMatchObject({ complete: true, seq: 3 });
   return bench;
 }
 
@@ -25,7 +25,7 @@ const unknown = (kid: string, epoch = '0002-b') => ({
 describe('an event key that revokes itself', () => {
   it('is believed no more from that step on, and its epoch is left: rows stay, the age stands still', () => {
     const bench = wholeAtThree();
-    const done = bench.take('first', event(4, { kills: [KID] }), event(5), beat(5, 1_000), event(1, FORGED));
+    const done = bench.take('primary', event(4, { kills: [KID] }), event(5), beat(5, 1_000), event(1, FORGED));
     expect(kinds(done)).toEqual(['fetchKeys', 'prove']);
     expect(bench.kept).toMatchObject({ epoch: '', seq: 0, suspect: 'epoch', wholeAt: START, revokedEventKids: [KID] });
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
@@ -33,31 +33,31 @@ describe('an event key that revokes itself', () => {
     expect(bench.rows.has('9999-x:1')).toBe(false);
   });
 
-  it('counts on the other way and after a restart, too', () => {
+  it('counts on the other transport and after a restart, too', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(4, { kills: [KID] }));
+    bench.take('primary', event(4, { kills: [KID] }));
     const again = createBench({ kept: bench.kept });
     again.open();
-    again.take('first', event(4), beat(4, 1_000));
-    expect(again.view()).toMatchObject({ epoch: '', whole: false, suspect: 'epoch' });
+    again.take('primary', event(4), beat(4, 1_000));
+    expect(again.view()).toMatchObject({ epoch: '', complete: false, suspect: 'epoch' });
   });
 
   it('counts in whatever epoch it stands', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(9, { epoch: '0000-z', kills: [KID] }));
+    bench.take('primary', event(9, { epoch: '0000-z', kills: [KID] }));
     expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
   });
 
   it('that is named by another key counts only if the set that is fetched then lacks it', () => {
     const bench = wholeAtThree();
-    const done = bench.take('first', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
+    const done = bench.take('primary', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
     expect(kinds(done)).toEqual(['fetchKeys']);
     expect(bench.kept.epoch).toBe(EPOCH);
     bench.fetched([KID, 'key-0'], EPOCH, KID);
     expect(bench.kept).toMatchObject({ epoch: EPOCH });
     expect(bench.kept.revokedEventKids).toBeUndefined();
     bench.pass(1_100);
-    bench.take('first', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
+    bench.take('primary', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
     bench.fetched(['key-2', 'key-0'], '0002-b', 'key-2');
     expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
   });
@@ -68,8 +68,8 @@ describe('an event key that revokes itself', () => {
     it('makes the reader leave when the issuer goes on signing with it, and show the issuer the event', () => {
       const bench = wholeAtThree();
       bench.pass(500);
-      expect(kinds(bench.take('first', lastWord, event(4), beat(4, 500)))).toEqual(['fetchKeys']);
-      expect(bench.view()).toMatchObject({ epoch: EPOCH, seq: 4, whole: true });
+      expect(kinds(bench.take('primary', lastWord, event(4), beat(4, 500)))).toEqual(['fetchKeys']);
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, seq: 4, complete: true });
       const effects = bench.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid);
       expect(effects).toContainEqual({ kind: 'prove', jws: lastWord.jws });
       expect(bench.kept).toMatchObject({ epoch: '', suspect: 'epoch', wholeAt: START + 500 });
@@ -78,10 +78,10 @@ describe('an event key that revokes itself', () => {
 
     it('is judged after a restart, too', () => {
       const bench = wholeAtThree();
-      bench.take('first', lastWord);
+      bench.take('primary', lastWord);
       const again = createBench({ kept: bench.kept });
       again.open();
-      again.take('first', event(6, NEXT));
+      again.take('primary', event(6, NEXT));
       expect(again.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid)).toContainEqual({
         kind: 'prove',
         jws: lastWord.jws,
@@ -91,20 +91,20 @@ describe('an event key that revokes itself', () => {
 
     it('changes nothing when the issuer knows of it, or signs an epoch of before with it', () => {
       const bench = wholeAtThree();
-      bench.take('first', lastWord);
+      bench.take('primary', lastWord);
       bench.fetched([KID], EPOCH, KID);
-      expect(bench.view()).toMatchObject({ epoch: EPOCH, whole: true, suspect: null });
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, complete: true, suspect: null });
       bench.fetched([KID, NEXT.kid], '0000-z', NEXT.kid);
-      expect(bench.view()).toMatchObject({ epoch: EPOCH, whole: true, suspect: null });
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, complete: true, suspect: null });
     });
 
     it('is not judged by a set whose fetch began before the event came', () => {
       const bench = wholeAtThree();
       bench.pass(100);
-      bench.take('first', lastWord);
+      bench.take('primary', lastWord);
       const set = { kids: [KID, NEXT.kid], epoch: NEXT.epoch, epochKid: NEXT.kid, begunAt: 0 };
       bench.happens({ kind: 'keys', set });
-      expect(bench.view()).toMatchObject({ epoch: EPOCH, whole: true });
+      expect(bench.view()).toMatchObject({ epoch: EPOCH, complete: true });
     });
   });
 
@@ -118,64 +118,64 @@ describe('an event key that revokes itself', () => {
 describe('an epoch', () => {
   it('is entered only when a set fetched after it was heard of names it, with the key that signs it', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(1, FORGED), beat(1, 9_000, FORGED));
+    bench.take('primary', event(1, FORGED), beat(1, 9_000, FORGED));
     bench.fetched([KID], EPOCH);
     expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, wholeAt: START });
     expect(bench.rows.has('9999-x:1')).toBe(true);
 
-    bench.take('first', event(1, { ...NEXT, kid: KID }));
+    bench.take('primary', event(1, { ...NEXT, kid: KID }));
     bench.fetched([KID, 'key-2'], NEXT.epoch, 'key-2');
     bench.open();
     // A former key denies in it, and does no more.
-    bench.take('first', event(1, { ...NEXT, kid: KID }), beat(1, 9_000, { ...NEXT, kid: KID }));
+    bench.take('primary', event(1, { ...NEXT, kid: KID }), beat(1, 9_000, { ...NEXT, kid: KID }));
     expect(bench.kept).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2', seq: 0 });
-    bench.take('first', event(1, NEXT), beat(1, 1_000, NEXT));
-    expect(bench.view()).toMatchObject({ whole: true, epoch: NEXT.epoch, suspect: null });
+    bench.take('primary', event(1, NEXT), beat(1, 1_000, NEXT));
+    expect(bench.view()).toMatchObject({ complete: true, epoch: NEXT.epoch, suspect: null });
   });
 
   it('is not entered by a set whose fetch began before it was heard of', () => {
     const bench = wholeAtThree();
     bench.pass(500);
-    bench.take('first', event(1, NEXT));
+    bench.take('primary', event(1, NEXT));
     bench.happens({ kind: 'keys', set: { kids: [KID, 'key-2'], epoch: '0002-b', epochKid: 'key-2', begunAt: 400 } });
     expect(bench.kept.epoch).toBe(EPOCH);
   });
 
   it('of an issuer of the version before, which names none, is the greatest of a published key', () => {
     const bench = wholeAtThree();
-    bench.take('first', event(1, NEXT));
+    bench.take('primary', event(1, NEXT));
     bench.fetched([KID, 'key-2'], null, null);
     expect(bench.kept).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2' });
   });
 
   it('is read again from before its first record', () => {
     const bench = wholeAtThree();
-    bench.take('first', beat(3, 500, { hint: '10' }));
-    bench.take('first', event(1, { ...NEXT, hint: '11' }), event(2, { ...NEXT, hint: '12' }));
+    bench.take('primary', beat(3, 500, { hint: '10' }));
+    bench.take('primary', event(1, { ...NEXT, hint: '11' }), event(2, { ...NEXT, hint: '12' }));
     expect(bench.kept.hint).toBe('10');
-    expect(kinds(bench.fetched([KID, 'key-2'], NEXT.epoch))).toEqual(['restart first']);
+    expect(kinds(bench.fetched([KID, 'key-2'], NEXT.epoch))).toEqual(['restart primary']);
   });
 });
 
 describe('a key that is not known', () => {
   it('makes the view suspect until a fetch has succeeded; then it is remembered as absent', () => {
     const bench = wholeAtThree();
-    expect(kinds(bench.take('first', unknown('a')))).toEqual(['fetchKeys']);
-    bench.take('first', beat(3, 1_000));
+    expect(kinds(bench.take('primary', unknown('a')))).toEqual(['fetchKeys']);
+    bench.take('primary', beat(3, 1_000));
     expect(bench.kept).toMatchObject({ suspect: 'keys', wholeAt: START });
     bench.happens({ kind: 'keysFailed' });
     expect(bench.kept.suspect).toBe('keys');
     expect(kinds(bench.pass(2_000))).toEqual(['fetchKeys']);
     bench.fetched([KID]);
     expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
-    expect(kinds(bench.take('first', unknown('a')))).toEqual([]);
+    expect(kinds(bench.take('primary', unknown('a')))).toEqual([]);
     expect(bench.kept.suspect).toBe(null);
   });
 
   it('has its records read again when the set has it', () => {
     const bench = wholeAtThree();
-    bench.take('first', unknown('a'));
-    expect(kinds(bench.fetched([KID, 'a'.padEnd(43, '_')], EPOCH, KID))).toEqual(['restart first']);
+    bench.take('primary', unknown('a'));
+    expect(kinds(bench.fetched([KID, 'a'.padEnd(43, '_')], EPOCH, KID))).toEqual(['restart primary']);
     expect(bench.kept.suspect).toBe(null);
   });
 
@@ -184,7 +184,7 @@ describe('a key that is not known', () => {
     ['stands in no newer epoch', unknown('a', EPOCH)],
   ])('on the topic that %s is rubbish at once', (_, record) => {
     const bench = wholeAtThree();
-    expect(kinds(bench.take('first', record))).toEqual([]);
+    expect(kinds(bench.take('primary', record))).toEqual([]);
     expect(bench.kept.suspect).toBe(null);
   });
 
@@ -192,7 +192,7 @@ describe('a key that is not known', () => {
     const bench = wholeAtThree();
     let fetches = 0;
     for (let n = 0; n < 400; n += 1) {
-      const done = [...bench.take('first', unknown(`k${n}`), event(4 + n)), ...bench.pass(100)];
+      const done = [...bench.take('primary', unknown(`k${n}`), event(4 + n)), ...bench.pass(100)];
       for (const kind of kinds(done)) if (kind === 'fetchKeys') fetches += 1;
       bench.fetched([KID]);
       expect(bench.kept.seq).toBe(4 + n);
@@ -204,11 +204,11 @@ describe('a key that is not known', () => {
   it('of a flood that does not end keeps the view no older than the last fetch', () => {
     const bench = wholeAtThree();
     for (let n = 0; n < 60; n += 1) {
-      bench.take('first', unknown(`k${n}`), beat(3, n * 500));
-      const begunAt = bench.state.eventKeys.asked?.since;
+      bench.take('primary', unknown(`k${n}`), beat(3, n * 500));
+      const begunAt = bench.state.eventKeys.requested?.since;
       // Another one comes while the set is fetched: it is not decided by that set.
       bench.pass(100);
-      bench.take('first', unknown(`late${n}`));
+      bench.take('primary', unknown(`late${n}`));
       bench.pass(400);
       const set = { kids: [KID], epoch: EPOCH, epochKid: KID, begunAt: begunAt ?? 0 };
       if (begunAt !== undefined) bench.happens({ kind: 'keys', set });
@@ -220,9 +220,9 @@ describe('a key that is not known', () => {
   it('sent by the issuer itself costs nothing of that, once a second', () => {
     const bench = wholeAtThree();
     bench.pass(3_600);
-    bench.open('second');
+    bench.open('fallback');
     for (let n = 0; n < 8; n += 1) {
-      bench.take('second', unknown(`k${n}`, EPOCH));
+      bench.take('fallback', unknown(`k${n}`, EPOCH));
       bench.pass(1_000);
       bench.fetched([KID]);
     }

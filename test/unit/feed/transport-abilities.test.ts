@@ -1,4 +1,4 @@
-import type { FeedDescription, TransportAbilities, Way } from '@rescind/feed';
+import type { FeedDescription, Transport, TransportAbilities } from '@rescind/feed';
 import { createFollowerCore, feedOptions } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
 import { HTTP, KAFKA, KAFKA_AND_HTTP } from '../../support/transports.ts';
@@ -6,30 +6,30 @@ import { beat, createBench, event, kinds } from './follower-bench.ts';
 
 /** A bench with one transport of these abilities, open and whole at three events. */
 function wholeBy(abilities: TransportAbilities) {
-  const bench = createBench({ feed: { first: { name: 'nats', abilities } } });
+  const bench = createBench({ feed: { primary: { name: 'nats', abilities } } });
   bench.open();
-  bench.take('first', beat(3, 0), event(1), event(2), event(3), beat(3, 10));
-  expect(bench.view()).toMatchObject({ whole: true, way: 'nats', seq: 3 });
+  bench.take('primary', beat(3, 0), event(1), event(2), event(3), beat(3, 10));
+  expect(bench.view()).toMatchObject({ complete: true, transport: 'nats', seq: 3 });
   return bench;
 }
 
 describe('the core decides by abilities', () => {
   it('does the same under any names', () => {
-    const renamed: FeedDescription = { first: { ...KAFKA, name: 'http' }, second: { ...HTTP, name: 'kafka' } };
+    const renamed: FeedDescription = { primary: { ...KAFKA, name: 'http' }, fallback: { ...HTTP, name: 'kafka' } };
     const runs = [KAFKA_AND_HTTP, renamed].map((feed) => {
       const bench = createBench({ feed });
       bench.open();
-      bench.open('second');
+      bench.open('fallback');
       const effects = [
-        ...bench.take('second', beat(5, 0)),
-        ...bench.take('first', event(1), event(2), beat(2, 100)),
+        ...bench.take('fallback', beat(5, 0)),
+        ...bench.take('primary', event(1), event(2), beat(2, 100)),
         ...bench.pass(40_000),
-        ...bench.take('second', event(3), event(5)),
+        ...bench.take('fallback', event(3), event(5)),
         ...bench.pass(2_000),
       ];
       return kinds(effects);
     });
-    expect(runs[0]).toContain('open second');
+    expect(runs[0]).toContain('open fallback');
     expect(runs[1]).toEqual(runs[0]);
   });
 
@@ -51,70 +51,81 @@ describe('the core decides by abilities', () => {
   ])('restarts a silent connection after the time of the transport: %j', (abilities, stallMs) => {
     const bench = wholeBy(abilities);
     expect(kinds(bench.pass(stallMs - 200))).toEqual([]);
-    expect(kinds(bench.pass(400))).toContain('restart first');
+    expect(kinds(bench.pass(400))).toContain('restart primary');
   });
 
   it('fetches an unknown key that the issuer itself sends, and no other that is not of its shape', () => {
     const unknown = { kind: 'bad', jws: 'x', live: true, hint: null, why: 'key_unknown' } as const;
     const record = { ...unknown, claimed: { kid: 'short', epoch: null } };
-    expect(kinds(wholeBy({ fromIssuer: true }).take('first', record))).toEqual(['fetchKeys']);
-    expect(kinds(wholeBy({}).take('first', record))).toEqual([]);
+    expect(kinds(wholeBy({ fromIssuer: true }).take('primary', record))).toEqual(['fetchKeys']);
+    expect(kinds(wholeBy({}).take('primary', record))).toEqual([]);
   });
 
   it('keeps the second open where it can stand by', () => {
     const opened = (abilities: TransportAbilities) => {
-      const core = createFollowerCore({ log: 'l', feed: { first: KAFKA, second: { name: 'nats', abilities } } });
+      const core = createFollowerCore({ log: 'l', feed: { primary: KAFKA, fallback: { name: 'nats', abilities } } });
       return kinds(core.start(undefined, [], { wall: 1, monotonic: 0, random: 0 }).effects);
     };
-    expect(opened({ standby: true })).toEqual(['open first', 'open second standby']);
-    expect(opened({ standby: false })).toEqual(['open first']);
+    expect(opened({ standby: true })).toEqual(['open primary', 'open fallback standby']);
+    expect(opened({ standby: false })).toEqual(['open primary']);
   });
 });
 
 /** The connection is made again, and its first heartbeat knows less than was known. */
 function reopenedBehind(abilities: TransportAbilities) {
   const bench = wholeBy(abilities);
-  bench.happens({ kind: 'lost', way: 'first', reason: 'ended' });
+  bench.happens({ kind: 'lost', transport: 'primary', reason: 'ended' });
   bench.open();
-  return { bench, effects: kinds([...bench.take('first', beat(1, 20)), ...bench.pass(500)]) };
+  return { bench, effects: kinds([...bench.take('primary', beat(1, 20)), ...bench.pass(500)]) };
 }
 
 describe('a feed is refused', () => {
-  const open: Way['open'] = () => ({ restart: () => undefined, close: async () => undefined });
-  const good: Way = { name: 'nats', abilities: { standby: true, stallMs: 5 }, endpoint: { url: 'nats://x' }, open };
+  const open: Transport['open'] = () => ({ restart: () => undefined, close: async () => undefined });
+  const good: Transport = {
+    name: 'nats',
+    abilities: { standby: true, stallMs: 5 },
+    endpoint: { url: 'nats://x' },
+    open,
+  };
 
   it.each([
     [
       'with a name of other letters',
       { ...good, name: 'Redis Streams' },
-      /^feed\.first\.name must be a lower-case letter/,
+      /^feed\.primary\.name must be a lower-case letter/,
     ],
-    ['with an empty name', { ...good, name: '' }, /^feed\.first\.name /],
-    ['with a name that is too long', { ...good, name: 'n'.repeat(33) }, /^feed\.first\.name /],
-    ['without a name', { open }, /^feed\.first\.name /],
-    ['without open', { name: 'nats' }, /^feed\.first must be a transport/],
+    ['with an empty name', { ...good, name: '' }, /^feed\.primary\.name /],
+    ['with a name that is too long', { ...good, name: 'n'.repeat(33) }, /^feed\.primary\.name /],
+    ['without a name', { open }, /^feed\.primary\.name /],
+    ['without open', { name: 'nats' }, /^feed\.primary must be a transport/],
     [
       'with an ability that is none',
       { ...good, abilities: { standBy: true } },
-      /^feed\.first\.abilities\.standBy .*standby/,
+      /^feed\.primary\.abilities\.standBy .*standby/,
     ],
-    ['with a wrong ability', { ...good, abilities: { stallMs: 0 } }, /^feed\.first\.abilities\.stallMs /],
-    ['with a proof that is no function', { ...good, prove: 'yes' }, /^feed\.first\.prove must be a function/],
-    ['with an endpoint that is no text', { ...good, endpoint: { port: 1 } }, /^feed\.first\.endpoint\.port /],
+    ['with a wrong ability', { ...good, abilities: { stallMs: 0 } }, /^feed\.primary\.abilities\.stallMs /],
+    [
+      'with a proof that is no function',
+      { ...good, submitEvidence: 'yes' },
+      /^feed\.primary\.submitEvidence must be a function/,
+    ],
+    ['with an endpoint that is no text', { ...good, endpoint: { port: 1 } }, /^feed\.primary\.endpoint\.port /],
   ])('%s', (_, first, message) => {
-    const check = () => feedOptions({ first }, 'feed');
+    const check = () => feedOptions({ primary: first }, 'feed');
     expect(check).toThrow(TypeError);
     expect(check).toThrow(message);
   });
 
   it('with two transports of one name', () => {
-    expect(() => feedOptions({ first: good, second: { ...good } }, 'feed')).toThrow(/^feed\.second .* which is nats$/);
-    const feed = { first: KAFKA, second: KAFKA };
+    expect(() => feedOptions({ primary: good, fallback: { ...good } }, 'feed')).toThrow(
+      /^feed\.fallback .* which is nats$/,
+    );
+    const feed = { primary: KAFKA, fallback: KAFKA };
     expect(() => createFollowerCore({ log: 'l', feed })).toThrow(TypeError);
   });
 
   it('and taken as it is when nothing is wrong', () => {
-    const feed = feedOptions({ first: good, second: { ...good, name: 'nats_2' } }, 'feed');
-    expect(feed.first).toBe(good);
+    const feed = feedOptions({ primary: good, fallback: { ...good, name: 'nats_2' } }, 'feed');
+    expect(feed.primary).toBe(good);
   });
 });

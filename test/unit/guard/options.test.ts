@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Way } from '@rescind/feed';
+import type { Transport } from '@rescind/feed';
 import { openGuard, requireOfRoute } from '@rescind/guard';
 import type { ExpressRoute } from '@rescind/guard/express';
 import { claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
@@ -8,7 +8,7 @@ import { openTestKit } from '@rescind/guard/testing';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 
-const unopened: Way = {
+const unopened: Transport = {
   name: 'http',
   open: () => {
     throw new Error('must not be opened');
@@ -17,7 +17,7 @@ const unopened: Way = {
 
 test('a wrong option is told by name, before a file is opened', () => {
   const denylistPath = join(temporaryDirectory(), 'denylist.db');
-  const right = { issuer: 'https://login.example', audience: 'prices', feed: { first: unopened }, denylistPath };
+  const right = { issuer: 'https://login.example', audience: 'prices', feed: { primary: unopened }, denylistPath };
   const wrong: [RegExp, object][] = [
     [/^issuer /, { issuer: 'login.example' }],
     [/^issuer /, { issuer: 'ftp://login.example' }],
@@ -27,8 +27,8 @@ test('a wrong option is told by name, before a file is opened', () => {
     [/^audience /, { audience: '' }],
     [/^audience /, { audience: [] }],
     [/^feed /, { feed: undefined }],
-    [/^feed\.first /, { feed: {} }],
-    [/^feed\.third is not an option of feed/, { feed: { first: unopened, third: unopened } }],
+    [/^feed\.primary /, { feed: {} }],
+    [/^feed\.third is not an option of feed/, { feed: { primary: unopened, third: unopened } }],
     [/^denylistPath /, { denylistPath: '' }],
     [/^stale /, { stale: 'maybe' }],
     [/^maxStalenessMs /, { maxStalenessMs: Number.POSITIVE_INFINITY }],

@@ -30,14 +30,14 @@ it('stale: what is revoked meanwhile only the issuer knows, until the log is bac
   const [token, other] = [kit.token({ sid: 'gone' }), kit.token()];
   kit.makeStale();
   kit.revoke({ claim: 'sid', value: 'gone' });
-  expect(kit.guard.view()).toMatchObject({ ready: true, whole: false, lag: 1 });
+  expect(kit.guard.view()).toMatchObject({ ready: true, complete: false, lag: 1 });
   expect(codeOf(kit.guard.decide(token, { stale: 'allow' }))).toBe('accepted');
   expect(codeOf(await kit.guard.decideOnline(token))).toBe('token_inactive');
   expect(codeOf(await kit.guard.decideOnline(other))).toBe('accepted');
   kit.issuerIsReachable = false;
   expect(codeOf(await kit.guard.decideOnline(other))).toBe('introspection_unavailable');
   kit.makeFresh();
-  expect(kit.guard.view()).toMatchObject({ whole: true, lag: 0 });
+  expect(kit.guard.view()).toMatchObject({ complete: true, lag: 0 });
   expect(codeOf(kit.guard.decide(token))).toBe('token_revoked');
   expect(codeOf(kit.guard.decide(other))).toBe('accepted');
 });

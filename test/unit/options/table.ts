@@ -10,7 +10,7 @@ import {
   createEventEncoder,
   createFollowerCore,
   createRevocationsHandler,
-  httpWay,
+  httpTransport,
   openFollower,
 } from '@rescind/feed';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
@@ -40,7 +40,7 @@ const clock = systemClock;
 const telemetry = silentTelemetry;
 const ISSUER = 'https://login.example';
 const NOWHERE = join(DIRECTORY, 'denylist.db');
-const way = { name: 'http', open: method };
+const transport = { name: 'http', open: method };
 const keys = { find: method, kids: method };
 const store = { load: method, quarantined: method, commit: method, enforce: method, flush: method, owed: method };
 const source = { log: ISSUER, snapshot: method, read: method, heartbeat: method, onAppend: method, prove: method };
@@ -89,7 +89,14 @@ const route = {
 };
 const expressRoute = { ...route, optional: true, getToken: method, onRevoked: method };
 const guardOptions = {
-  ...{ issuer: ISSUER, audience: 'prices', feed: { first: way }, denylistPath: NOWHERE, ...profile, introspection },
+  ...{
+    issuer: ISSUER,
+    audience: 'prices',
+    feed: { primary: transport },
+    denylistPath: NOWHERE,
+    ...profile,
+    introspection,
+  },
   ...{
     maxMemoryEntries: 1,
     eventJwksUrl: ISSUER,
@@ -155,7 +162,10 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   ],
   memoryStore: [memoryStore, { beforeStatement: method }],
   openTestKit: [openTestKit, { at: 1, ttlMs: 1, issuer: ISSUER, audience: 'a' }],
-  httpWay: [httpWay, { issuer: ISSUER, clientId: 'a', clientSecret: 'b', fetch: method, clock, telemetry, stallMs: 1 }],
+  httpTransport: [
+    httpTransport,
+    { issuer: ISSUER, clientId: 'a', clientSecret: 'b', fetch: method, clock, telemetry, stallMs: 1 },
+  ],
   createRevocationsHandler: [
     createRevocationsHandler,
     {
@@ -175,14 +185,14 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   memoryTransport: [memoryTransport, { log: createMemoryLog(), name: 'memory', abilities: { stallMs: 1 } }],
   createFollowerCore: [
     createFollowerCore,
-    { log: ISSUER, feed: { first: way, second: { ...way, name: 'other' } }, silenceMs: 1 },
+    { log: ISSUER, feed: { primary: transport, fallback: { ...transport, name: 'other' } }, silenceMs: 1 },
   ],
   openFollower: [
     openFollower,
     {
       log: ISSUER,
       issuers: [ISSUER],
-      feed: { first: way },
+      feed: { primary: transport },
       store,
       keys,
       clock,

@@ -29,13 +29,13 @@ describe('before the comparison', () => {
     const { clock } = setUp(HOUR_MS, { floor: START - 5_000 });
     expect(() => clock.mint()).toThrow(code('clock_ahead'));
     expect(() => clock.cutOff()).toThrow(code('clock_ahead'));
-    expect(() => clock.requireCompared()).toThrow(code('clock_ahead'));
+    expect(() => clock.requireComparison()).toThrow(code('clock_ahead'));
     expect(clock.heartbeat()).toEqual({ at: START - 5_000, wall: START - 5_000 });
   });
 
   test.each([
     ['3 s later', (set: ReturnType<typeof setUp>) => set.wall.advance(3_000)],
-    ['when the publisher is away', (set: ReturnType<typeof setUp>) => set.reference.giveUp()],
+    ['when the publisher is away', (set: ReturnType<typeof setUp>) => set.reference.abandon()],
   ])('it is waited for no longer %s', (_, happens) => {
     const set = setUp(0);
     happens(set);
@@ -46,7 +46,7 @@ describe('before the comparison', () => {
 
   test('the time told meanwhile by a clock that is found to be ahead counts for nothing', () => {
     const { clock, reference, acknowledge, rightTime } = setUp(HOUR_MS);
-    reference.giveUp();
+    reference.abandon();
     expect(clock.now()).toBe(START + HOUR_MS);
     acknowledge();
     expect(clock.now()).toBe(rightTime());
@@ -62,7 +62,7 @@ describe('before the comparison', () => {
 
   test('what was minted meanwhile is in the floor, below which no time is told', () => {
     const { clock, reference, acknowledge } = setUp(HOUR_MS);
-    reference.giveUp();
+    reference.abandon();
     const minted = clock.mint();
     acknowledge();
     expect(clock.now()).toBe(minted);
@@ -81,9 +81,9 @@ describe.each([
     acknowledge();
     wall.advance(1_000);
     expect(() => clock.mint()).toThrow(code('clock_parted'));
-    expect(clock.isParted()).toBe(true);
+    expect(clock.isMintingBlocked()).toBe(true);
     expect(clock.now()).toBe(START + 1_000 + Math.min(0, aheadMs));
-    expect(Math.abs(reference.apartMs() - aheadMs)).toBeLessThanOrEqual(2);
+    expect(Math.abs(reference.differenceMs() - aheadMs)).toBeLessThanOrEqual(2);
     expect(clock.cutOff()).toBe(START + 1_000 + Math.min(0, aheadMs));
   });
 
@@ -93,7 +93,7 @@ describe.each([
     wall.advance(10_000);
     wall.setWall(rightTime());
     expect(clock.mint()).toBe(rightTime());
-    expect([reference.state(), reference.apartMs(), clock.partedMs()]).toEqual(['agreed', 0, 0]);
+    expect([reference.state(), reference.differenceMs(), clock.clockDifferenceMs()]).toEqual(['agreed', 0, 0]);
   });
 
   test('is minted by when an acknowledgement shows that the publisher’s clock was wrong', () => {

@@ -40,24 +40,24 @@ function feedOf(transports: readonly ('nats' | 'kafka' | 'http')[], change: obje
 
 it('creates the transports whose variables are set, in the order of the list', async () => {
   const both = await feedOf(['kafka', 'http']).made;
-  expect([both.first[0], both.second?.[0]]).toEqual(['kafka', 'http']);
-  expect(both.first[1]).toMatchObject({ brokers: ['kafka:9092'], topic: 'rescind.revocations', clientId: 'prices' });
-  expect(both.second?.[1]).toMatchObject({ issuer: 'https://login.example', clientSecret: 'a-secret-of-the-reader' });
+  expect([both.primary[0], both.fallback?.[0]]).toEqual(['kafka', 'http']);
+  expect(both.primary[1]).toMatchObject({ brokers: ['kafka:9092'], topic: 'rescind.revocations', clientId: 'prices' });
+  expect(both.fallback?.[1]).toMatchObject({ issuer: 'https://login.example', clientSecret: 'a-secret-of-the-reader' });
   const turned = await feedOf(['http', 'kafka']).made;
-  expect([turned.first[0], turned.second?.[0]]).toEqual(['http', 'kafka']);
+  expect([turned.primary[0], turned.fallback?.[0]]).toEqual(['http', 'kafka']);
 });
 
 it('creates one transport when the variables of the other are not set, and does not load its client', async () => {
   const { made, loads } = feedOf(['kafka', 'http'], { KAFKA_BROKERS: undefined });
   const feed = await made;
-  expect(feed.first[0]).toBe('http');
+  expect(feed.primary[0]).toBe('http');
   expect(feed).not.toHaveProperty('second');
   expect(loads()).toBe(0);
 });
 
 it('accepts a transport of another package', async () => {
   const feed = await feedOf(['nats', 'kafka', 'http'], { KAFKA_BROKERS: undefined, NATS_URL: 'nats://x' }).made;
-  expect([feed.first, feed.second?.[0]]).toEqual([['nats', { NATS_URL: 'nats://x' }], 'http']);
+  expect([feed.primary, feed.fallback?.[0]]).toEqual([['nats', { NATS_URL: 'nats://x' }], 'http']);
 });
 
 it.each([

@@ -1,7 +1,7 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { openBulkVerifier } from '@rescind/token';
-import type { WayRecord } from '../ports.ts';
+import type { TransportRecord } from '../ports.ts';
 import { MAX_EVENT_BYTES } from './claims.ts';
 import type { EventDecoder, EventDecoderOptions } from './decode.ts';
 import { bad, badBecause, createReading, decodeHeartbeats, NO_TIME } from './decode.ts';
@@ -10,7 +10,7 @@ import type { DecodedRecord } from './record.ts';
 /** Reads batch after batch of a catch-up: the signatures of the next are computed in other threads meanwhile. */
 export interface BulkDecoder {
   /** As `EventDecoder.decodeBatch`. Never rejects. */
-  decodeBatch(records: readonly WayRecord[]): Promise<DecodedRecord[]>;
+  decodeBatch(records: readonly TransportRecord[]): Promise<DecodedRecord[]>;
   close(): Promise<void>;
 }
 
@@ -21,16 +21,16 @@ export function openBulkDecoder(
 ): BulkDecoder {
   const reading = createReading(options);
   const verifier = openBulkVerifier({ ...reading.verifier, telemetry });
-  const decodeAlone = ({ jws, hint, live }: WayRecord): DecodedRecord => ({ ...decoder.decode(jws), hint, live });
+  const decodeAlone = ({ jws, hint, live }: TransportRecord): DecodedRecord => ({ ...decoder.decode(jws), hint, live });
 
-  async function decodeAll(records: readonly WayRecord[]): Promise<DecodedRecord[]> {
-    const beats = decodeHeartbeats(records, decodeAlone);
-    const isToVerify = (record: WayRecord, index: number) =>
-      beats[index] === undefined && record.jws.length <= MAX_EVENT_BYTES;
+  async function decodeAll(records: readonly TransportRecord[]): Promise<DecodedRecord[]> {
+    const heartbeats = decodeHeartbeats(records, decodeAlone);
+    const isToVerify = (record: TransportRecord, index: number) =>
+      heartbeats[index] === undefined && record.jws.length <= MAX_EVENT_BYTES;
     const texts = records.filter(isToVerify).map(({ jws }) => jws);
     const verified = (await verifier.verifyAll(texts, NO_TIME)).values();
     return records.map((record, index) => {
-      if (!isToVerify(record, index)) return beats[index] ?? bad(record, 'too_large');
+      if (!isToVerify(record, index)) return heartbeats[index] ?? bad(record, 'too_large');
       const token = verified.next().value;
       if (token === undefined || token instanceof RescindError) return badBecause(record, token);
       return reading.read(record, token);

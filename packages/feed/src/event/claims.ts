@@ -20,7 +20,7 @@ const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 type Claims = Readonly<Record<string, unknown>>;
 
 /** Where and when an event or a heartbeat was made: the part that every version must be able to read. */
-export interface Place {
+export interface LogPosition {
   readonly epoch: string;
   /** 1, 2, 3 … gapless within the epoch. */
   readonly seq: number;
@@ -41,8 +41,8 @@ export interface EventBody extends Revocation {
 export interface HeartbeatBody {
   readonly epoch: string;
   readonly head: number;
-  readonly last: string | null;
-  readonly floor: number;
+  readonly headId: string | null;
+  readonly lowWatermark: number;
   readonly at: EpochMillis;
   /** Of a version that does not tell it: `at`. */
   readonly wall: EpochMillis;
@@ -55,10 +55,10 @@ export function looksLikeHeartbeat(claims: Claims): boolean {
 }
 
 /** Reads the place of an event; undefined when it has none that can be told. */
-export function readPlace(claims: Claims): Place | undefined {
+export function readPosition(claims: Claims): LogPosition | undefined {
   const { epoch, seq, jti: id, prev } = claims;
   const at = readTime(claims);
-  if (!isEpoch(epoch) || !isWhole(seq, 1) || !isText(id, MAX_ID) || at === undefined) return undefined;
+  if (!isEpoch(epoch) || !isInteger(seq, 1) || !isText(id, MAX_ID) || at === undefined) return undefined;
   // The first has none before it, every other one has.
   if (seq === 1 ? prev !== null : !isText(prev, MAX_ID)) return undefined;
   return { epoch, seq, id, prev: prev as string | null, at };
@@ -66,20 +66,21 @@ export function readPlace(claims: Claims): Place | undefined {
 
 /** Reads a heartbeat; undefined when anything is not as it must be. */
 export function readHeartbeat(claims: Claims): HeartbeatBody | undefined {
-  const { epoch, head, last, floor, time_since: timeSince = null } = claims;
+  const { epoch, head, last, floor: lowWatermark, time_since: timeSince = null } = claims;
   const at = readTime(claims);
   const wall = claims.wall_ms ?? at;
-  if (!isFirstVersion(claims) || soleEvent(claims) === undefined || at === undefined) return undefined;
-  if (!isEpoch(epoch) || !isWhole(head, 0) || !isWhole(floor, 1) || floor > head + 1) return undefined;
+  if (!isFirstVersion(claims) || singleEvent(claims) === undefined || at === undefined) return undefined;
+  if (!isEpoch(epoch) || !isInteger(head, 0) || !isInteger(lowWatermark, 1) || lowWatermark > head + 1)
+    return undefined;
   if (head === 0 ? last !== null : !isText(last, MAX_ID)) return undefined;
-  if (!isWhole(wall, 0) || !(timeSince === null || (isEpoch(timeSince) && timeSince <= epoch))) return undefined;
-  return { epoch, head, last: last as string | null, floor, at, wall, timeSince };
+  if (!isInteger(wall, 0) || !(timeSince === null || (isEpoch(timeSince) && timeSince <= epoch))) return undefined;
+  return { epoch, head, headId: last as string | null, lowWatermark, at, wall, timeSince };
 }
 
 /** Reads what an event says, or tells in a few words why this version does not understand it. */
 export function readBody(claims: Claims): EventBody | string {
   if (!isFirstVersion(claims)) return 'version';
-  const event = soleEvent(claims);
+  const event = singleEvent(claims);
   if (event === undefined) return 'events';
   if (!isText(claims.txn, MAX_ID)) return 'txn';
   const { deny } = claims;
@@ -95,7 +96,7 @@ export function readBody(claims: Claims): EventBody | string {
 
 /** `iat_ms`, which must lie within the second of `iat`. */
 function readTime({ iat, iat_ms: at }: Claims): EpochMillis | undefined {
-  return isWhole(iat, 0) && isWhole(at, 0) && Math.floor(at / 1000) === iat ? at : undefined;
+  return isInteger(iat, 0) && isInteger(at, 0) && Math.floor(at / 1000) === iat ? at : undefined;
 }
 
 /** A later version says so; ours, the first, says nothing. */
@@ -103,7 +104,7 @@ function isFirstVersion(claims: Claims): boolean {
   return claims.version === undefined || claims.version === 1;
 }
 
-function soleEvent({ events }: Claims): { readonly type: string; readonly object: Claims } | undefined {
+function singleEvent({ events }: Claims): { readonly type: string; readonly object: Claims } | undefined {
   if (!isObject(events)) return undefined;
   const [member, ...others] = Object.entries(events);
   if (member === undefined || others.length > 0 || !isObject(member[1])) return undefined;
@@ -137,9 +138,9 @@ function readCutOff(entry: unknown): CutOff | undefined {
   const { iss, claim, value, issuedUntil, expiresAt, endsSession, ...others } = entry;
   if (Object.keys(others).length > 0) return undefined;
   if (!isText(iss, MAX_ISSUER) || !isText(claim, MAX_ID) || !isText(value, MAX_VALUE)) return undefined;
-  if (!isWhole(expiresAt, 0) || typeof endsSession !== 'boolean') return undefined;
+  if (!isInteger(expiresAt, 0) || typeof endsSession !== 'boolean') return undefined;
   const isBounded = issuedUntil !== undefined;
-  if (isBounded && !isWhole(issuedUntil, 0)) return undefined;
+  if (isBounded && !isInteger(issuedUntil, 0)) return undefined;
   if (!isBounded && !UNBOUNDED_CLAIMS.has(claim)) return undefined;
   // A time, however great, is a bound.
   const until = isBounded ? Math.min(issuedUntil, UNBOUNDED - 1) : UNBOUNDED;
@@ -155,7 +156,7 @@ function isText(value: unknown, most: number): value is string {
   return typeof value === 'string' && value !== '' && value.length <= most;
 }
 
-function isWhole(value: unknown, least: number): value is number {
+function isInteger(value: unknown, least: number): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= least;
 }
 

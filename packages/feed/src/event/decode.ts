@@ -4,18 +4,18 @@ import { RescindError, UNBOUNDED } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { VerifiedToken, VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
-import type { WayRecord } from '../ports.ts';
-import type { EventBody, Place } from './claims.ts';
-import { looksLikeHeartbeat, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace } from './claims.ts';
+import type { TransportRecord } from '../ports.ts';
+import type { EventBody, LogPosition } from './claims.ts';
+import { looksLikeHeartbeat, MAX_EVENT_BYTES, readBody, readHeartbeat, readPosition } from './claims.ts';
 import { latestCutOff } from './encode.ts';
-import { peekIsHeartbeat, peekKid, peekPlace } from './peek.ts';
+import { peekIsHeartbeat, peekKid, peekPosition } from './peek.ts';
 import type {
   BadReason,
   BadRecord,
   DecodedRecord,
   EventRecord,
   HeartbeatRecord,
-  NotUnderstoodRecord,
+  UnknownVersionRecord,
 } from './record.ts';
 import { EVENT_KID } from './vocabulary.ts';
 
@@ -39,7 +39,7 @@ export interface EventDecoder {
    * Decodes and verifies a batch, in order, one result a record. Of the heartbeats of each key only the first that verifies
    * (it opens a connection), the last and the newest by its epoch and time are; the others come back as `skipped`.
    */
-  decodeBatch(records: readonly WayRecord[]): DecodedRecord[];
+  decodeBatch(records: readonly TransportRecord[]): DecodedRecord[];
   /** Decodes and verifies one signed text alone: a proof, an outbox row, a quarantined event. */
   decode(jws: string): DecodedRecord;
 }
@@ -48,7 +48,7 @@ export interface EventDecoder {
 export interface Reading {
   readonly verifier: VerifierOptions;
   /** What a verified payload says. */
-  read(record: WayRecord, token: VerifiedToken): DecodedRecord;
+  read(record: TransportRecord, token: VerifiedToken): DecodedRecord;
 }
 
 const decoderOptions = optionsOf<EventDecoderOptions>('createEventDecoder', {
@@ -89,7 +89,7 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
   const reading = createReading(options);
   const verifier = createVerifier({ ...reading.verifier, sharesSignatures: true });
 
-  const decodeRecord = (record: WayRecord): DecodedRecord => {
+  const decodeRecord = (record: TransportRecord): DecodedRecord => {
     if (record.jws.length > MAX_EVENT_BYTES) return bad(record, 'too_large');
     try {
       return reading.read(record, verifier.verify(record.jws, NO_TIME));
@@ -100,8 +100,8 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
 
   return {
     decodeBatch(records) {
-      const beats = decodeHeartbeats(records, decodeRecord);
-      return records.map((record, index) => beats[index] ?? decodeRecord(record));
+      const heartbeats = decodeHeartbeats(records, decodeRecord);
+      return records.map((record, index) => heartbeats[index] ?? decodeRecord(record));
     },
     decode: (jws) => decodeRecord({ jws, hint: null, live: false }),
   };
@@ -109,8 +109,8 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
 
 /** What becomes of the records that look like heartbeats, at their places: see `decodeBatch`. */
 export function decodeHeartbeats(
-  records: readonly WayRecord[],
-  decodeRecord: (record: WayRecord) => DecodedRecord,
+  records: readonly TransportRecord[],
+  decodeRecord: (record: TransportRecord) => DecodedRecord,
 ): (DecodedRecord | undefined)[] {
   const decoded = records.map((record): DecodedRecord | undefined =>
     !record.isEvent && peekIsHeartbeat(record.jws) ? { kind: 'skipped', ...delivery(record) } : undefined,
@@ -126,32 +126,35 @@ export function decodeHeartbeats(
     }
   };
   // Each key for itself: a key that turns out to be revoked must not hide what another has signed.
-  for (const beats of heartbeatsByKey(records, decoded)) {
-    decodeFirst(beats);
-    if (beats.length === 1) continue;
-    decodeFirst(beats.toReversed());
-    if (beats.length > 2) decodeFirst(newestFirst(records, beats));
+  for (const heartbeats of heartbeatsByKey(records, decoded)) {
+    decodeFirst(heartbeats);
+    if (heartbeats.length === 1) continue;
+    decodeFirst(heartbeats.toReversed());
+    if (heartbeats.length > 2) decodeFirst(newestFirst(records, heartbeats));
   }
   return decoded;
 }
 
-function heartbeatsByKey(records: readonly WayRecord[], decoded: readonly (DecodedRecord | undefined)[]): number[][] {
+function heartbeatsByKey(
+  records: readonly TransportRecord[],
+  decoded: readonly (DecodedRecord | undefined)[],
+): number[][] {
   const byKey = new Map<string, number[]>();
   decoded.forEach((one, index) => {
     const jws = records[index]?.jws;
     if (one === undefined || jws === undefined) return;
     const header = jws.slice(0, jws.indexOf('.'));
-    const beats = byKey.get(header);
-    if (beats === undefined) byKey.set(header, [index]);
-    else beats.push(index);
+    const heartbeats = byKey.get(header);
+    if (heartbeats === undefined) byKey.set(header, [index]);
+    else heartbeats.push(index);
   });
   return [...byKey.values()];
 }
 
 /** By the epoch and the time that each claims: a time of an earlier epoch may be ahead. */
-function newestFirst(records: readonly WayRecord[], beats: readonly number[]): number[] {
-  const claimed = beats.map((index) => {
-    const { epoch = null, at = 0 } = peekPlace(records[index]?.jws ?? '') ?? {};
+function newestFirst(records: readonly TransportRecord[], heartbeats: readonly number[]): number[] {
+  const claimed = heartbeats.map((index) => {
+    const { epoch = null, at = 0 } = peekPosition(records[index]?.jws ?? '') ?? {};
     return { index, epoch: epoch ?? '', at };
   });
   const byTime = claimed.toSorted((a, b) => (a.epoch === b.epoch ? b.at - a.at : a.epoch < b.epoch ? 1 : -1));
@@ -176,11 +179,11 @@ function createSameText(): (text: string) => string {
 }
 
 /** Whether a decoded record is signed by the log, so that it proves something. */
-export function isSigned(record: DecodedRecord): record is EventRecord | HeartbeatRecord | NotUnderstoodRecord {
+export function isSigned(record: DecodedRecord): record is EventRecord | HeartbeatRecord | UnknownVersionRecord {
   return record.kind === 'event' || record.kind === 'heartbeat' || record.kind === 'not-understood';
 }
 
-function read(record: WayRecord, { header, payload }: VerifiedToken, same: SameTexts): DecodedRecord {
+function read(record: TransportRecord, { header, payload }: VerifiedToken, same: SameTexts): DecodedRecord {
   const kid = same.kidAs(header.kid ?? '');
   if (looksLikeHeartbeat(payload)) {
     const heartbeat = readHeartbeat(payload);
@@ -188,7 +191,7 @@ function read(record: WayRecord, { header, payload }: VerifiedToken, same: SameT
       ? bad(record, 'not_placed')
       : { kind: 'heartbeat', ...delivery(record), kid, ...heartbeat };
   }
-  const found = readPlace(payload);
+  const found = readPosition(payload);
   if (found === undefined) return bad(record, 'not_placed');
   const place = { ...found, kid, epoch: same.epochAs(found.epoch) };
   const body = readBody(payload);
@@ -197,8 +200,8 @@ function read(record: WayRecord, { header, payload }: VerifiedToken, same: SameT
 }
 
 function toEvent(
-  record: WayRecord,
-  place: Place & { readonly kid: string },
+  record: TransportRecord,
+  place: LogPosition & { readonly kid: string },
   body: EventBody,
   { log, speaksFor }: SameTexts,
 ): EventRecord {
@@ -226,27 +229,27 @@ function toEvent(
 }
 
 /** An event cannot deny what is issued after it, nor have been forgotten before it was made. */
-function withinBounds(cutOff: CutOff, iss: string, { at }: Place): CutOff {
+function withinBounds(cutOff: CutOff, iss: string, { at }: LogPosition): CutOff {
   const { claim, value } = cutOff;
   const issuedUntil = cutOff.issuedUntil === UNBOUNDED ? UNBOUNDED : Math.min(cutOff.issuedUntil, latestCutOff(at));
   const sessionUntil = Math.min(cutOff.sessionUntil, issuedUntil);
   return { iss, claim, value, issuedUntil, expiresAt: Math.max(cutOff.expiresAt, at), sessionUntil };
 }
 
-function delivery({ jws, live, hint }: WayRecord): WayRecord {
+function delivery({ jws, live, hint }: TransportRecord): TransportRecord {
   return { jws, live, hint };
 }
 
-export function bad(record: WayRecord, why: BadReason): BadRecord {
+export function bad(record: TransportRecord, why: BadReason): BadRecord {
   return { kind: 'bad', ...delivery(record), why };
 }
 
 /** One whose key is not known says which that is: it may be worth asking for. */
-export function badBecause(record: WayRecord, error: unknown): BadRecord {
+export function badBecause(record: TransportRecord, error: unknown): BadRecord {
   const why = badReason(error);
   const kid = why === 'key_unknown' ? peekKid(record.jws) : undefined;
   if (kid === undefined) return bad(record, why);
-  return { ...bad(record, why), claimed: { kid, epoch: peekPlace(record.jws)?.epoch ?? null } };
+  return { ...bad(record, why), claimed: { kid, epoch: peekPosition(record.jws)?.epoch ?? null } };
 }
 
 function badReason(error: unknown): BadReason {

@@ -2,21 +2,29 @@ import { randomUUID } from 'node:crypto';
 import type { EpochMillis, Revocation } from '@rescind/revocation';
 import { UNBOUNDED } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { Place } from './claims.ts';
-import { isReason, MAX_DENIALS, MAX_EVENT_BYTES, readBody, readHeartbeat, readPlace, writeCutOff } from './claims.ts';
+import type { LogPosition } from './claims.ts';
+import {
+  isReason,
+  MAX_DENIALS,
+  MAX_EVENT_BYTES,
+  readBody,
+  readHeartbeat,
+  readPosition,
+  writeCutOff,
+} from './claims.ts';
 import { eventObject, eventType, HEARTBEAT_TYPE, subjectOf } from './vocabulary.ts';
 
 /**
  * A revocation and its place in the log. Of its cut-offs 1 to 1000, and no more than fit into 64 kB of text (of UUIDs 200 do); the
  * first says whom the event is about.
  */
-export interface EventToEncode extends Revocation, Place {}
+export interface EventToEncode extends Revocation, LogPosition {}
 
 export interface HeartbeatToEncode {
   readonly epoch: string;
   readonly head: number;
-  readonly last: string | null;
-  readonly floor: number;
+  readonly headId: string | null;
+  readonly lowWatermark: number;
   /** Read from the issuer's clock BEFORE head, last and floor were read in one snapshot. */
   readonly at: EpochMillis;
   /** The issuer's wall clock at the same moment; default `at`. Less than `at` while the issuer's clock leads. */
@@ -87,7 +95,7 @@ function eventClaims(log: string, event: EventToEncode): Record<string, unknown>
 
 function heartbeatClaims(
   log: string,
-  { epoch, head, last, floor, at, wall = at, timeSince = null }: HeartbeatToEncode,
+  { epoch, head, headId, lowWatermark, at, wall = at, timeSince = null }: HeartbeatToEncode,
 ): Record<string, unknown> {
   return {
     iss: log,
@@ -98,8 +106,8 @@ function heartbeatClaims(
     events: { [HEARTBEAT_TYPE]: {} },
     epoch,
     head,
-    last,
-    floor,
+    last: headId,
+    floor: lowWatermark,
     wall_ms: wall,
     ...(timeSince === null ? {} : { time_since: timeSince }),
   };
@@ -107,7 +115,7 @@ function heartbeatClaims(
 
 /** The reader's own rules, so that the two cannot part. */
 function requireReadable(event: EventToEncode, payload: Readonly<Record<string, unknown>>): void {
-  if (readPlace(payload) === undefined) throw new TypeError('epoch, seq, id, prev or at is out of its bounds');
+  if (readPosition(payload) === undefined) throw new TypeError('epoch, seq, id, prev or at is out of its bounds');
   if (!isReason(event.reason)) throw new TypeError('reason must be a word such as password_changed');
   const body = readBody(payload);
   if (typeof body === 'string') throw new TypeError(`${body} is out of its bounds (deny: 1 to ${MAX_DENIALS} entries)`);

@@ -39,7 +39,7 @@ export function peekKid(jws: string): string | undefined {
 }
 
 /** Where a text says that it stands and when it was made; undefined where it says nothing usable. Proves nothing. */
-export function peekPlace(jws: string): { readonly epoch: string | null; readonly at: number } | undefined {
+export function peekPosition(jws: string): { readonly epoch: string | null; readonly at: number } | undefined {
   if (jws.length > MAX_EVENT_BYTES) return undefined;
   try {
     const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));

@@ -1,12 +1,12 @@
 import type { EpochMillis } from '@rescind/revocation';
-import type { EventBody, Place } from './claims.ts';
+import type { EventBody, LogPosition } from './claims.ts';
 
 /** What any record of a log carries after it was decoded. */
 interface Delivered {
   readonly jws: string;
-  /** As the way said: read at or beyond the end captured when the connection was opened. */
+  /** As the transport said: read at or beyond the end captured when the connection was opened. */
   readonly live: boolean;
-  /** Where the way could start again after this record; only a hint. */
+  /** Where the transport could start again after this record; only a hint. */
   readonly hint: string | null;
 }
 
@@ -20,7 +20,7 @@ interface Signed {
  * A verified event, ready to be applied: `cutOffs` are the entries of `deny` that this log may speak for; T and E are within their
  * bounds.
  */
-export interface EventRecord extends Delivered, Signed, Place, EventBody {
+export interface EventRecord extends Delivered, Signed, LogPosition, EventBody {
   readonly kind: 'event';
   /** Event keys that it denies (`event_kid`): what they have signed is not taken any more. */
   readonly kills: readonly string[];
@@ -37,9 +37,9 @@ export interface HeartbeatRecord extends Delivered, Signed {
   /** The seq of the last event there was when it was made; 0 before the first. */
   readonly head: number;
   /** The id of that event, null when there was none. */
-  readonly last: string | null;
+  readonly headId: string | null;
   /** The lowest seq that still denies anything; head + 1 if none does. */
-  readonly floor: number;
+  readonly lowWatermark: number;
   /** `iat_ms`: read before `head`, so whatever was acknowledged before it lies at or below `head`. */
   readonly at: EpochMillis;
   /** `wall_ms`: the issuer's wall clock then. Of an issuer that does not tell it: `at`. */
@@ -49,7 +49,7 @@ export interface HeartbeatRecord extends Delivered, Signed {
 }
 
 /** Signed by the log, placed in it, and of a version (or a kind of denial) that this one does not know. */
-export interface NotUnderstoodRecord extends Delivered, Signed, Place {
+export interface UnknownVersionRecord extends Delivered, Signed, LogPosition {
   readonly kind: 'not-understood';
   readonly why: string;
 }
@@ -70,5 +70,5 @@ export interface SkippedRecord extends Delivered {
   readonly kind: 'skipped';
 }
 
-/** A record of a way, decoded and verified. */
-export type DecodedRecord = EventRecord | HeartbeatRecord | NotUnderstoodRecord | BadRecord | SkippedRecord;
+/** A record of a transport, decoded and verified. */
+export type DecodedRecord = EventRecord | HeartbeatRecord | UnknownVersionRecord | BadRecord | SkippedRecord;

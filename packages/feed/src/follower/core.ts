@@ -1,36 +1,36 @@
 import type { LogState } from '@rescind/revocation';
 import { prunableBefore } from '@rescind/revocation';
-import type { WayStart } from '../ports.ts';
+import type { StartPosition } from '../ports.ts';
 import { ageAtStart, ageOf } from './core/age.ts';
 import { isHeldByClock } from './core/ahead.ts';
-import { releaseAside } from './core/aside.ts';
-import type { Draft, Settings } from './core/draft.ts';
+import { releaseQuarantined } from './core/aside.ts';
+import type { Draft, FollowerSettings } from './core/draft.ts';
 import {
   addRows,
   beginDraft,
   canStandBy,
-  changeWay,
+  changeTransport,
   count,
   finishDraft,
   log,
-  toSettings,
+  toFollowerSettings,
   transportOf,
 } from './core/draft.ts';
 import {
+  applyKeySet,
   fetchFailed,
   fetchWhatIsDue,
   isAwaitingKeys,
   isRevoked,
   newEventKeys,
-  takeKeySet,
-  takeUnknownKey,
+  noteUnknownKey,
 } from './core/event-keys.ts';
-import { offerProof } from './core/fork.ts';
-import { takeHeartbeat } from './core/heartbeat.ts';
-import { takeEvent } from './core/position.ts';
+import { offerEvidence } from './core/fork.ts';
+import { applyHeartbeat } from './core/heartbeat.ts';
+import { applyEvent } from './core/position.ts';
 import { repairWhatIsDue, scheduleRepair } from './core/repair.ts';
-import { settle } from './core/settle.ts';
-import { NO_STANDBY, noteFirst } from './core/standby.ts';
+import { evaluate } from './core/settle.ts';
+import { NO_STANDBY, notePrimary } from './core/standby.ts';
 import { passTime } from './core/time.ts';
 import type {
   Cause,
@@ -39,11 +39,11 @@ import type {
   FollowerInput,
   FollowerState,
   FollowerStep,
-  Instant,
+  InputTime,
   QuarantinedAgain,
+  TransportRole,
+  TransportState,
   View,
-  WayId,
-  WayState,
 } from './core/types.ts';
 import { markGood } from './core/ways.ts';
 
@@ -55,10 +55,10 @@ export type {
   FollowerInput,
   FollowerState,
   FollowerStep,
-  Instant,
+  InputTime,
   QuarantinedAgain,
+  TransportRole,
   View,
-  WayId,
 } from './core/types.ts';
 
 /**
@@ -68,58 +68,58 @@ export type {
  * @throws TypeError for an option that is missing or out of its range
  */
 export function createFollowerCore(options: FollowerCoreOptions): FollowerCore {
-  const settings = toSettings(options);
+  const settings = toFollowerSettings(options);
   return {
     start: (kept, quarantined, at) => start(settings, kept, quarantined, at),
     step(state, input) {
       const draft = beginDraft(settings, state, input.at);
-      takeInput(draft, input);
+      applyInput(draft, input);
       repairWhatIsDue(draft);
       fetchWhatIsDue(draft);
-      offerProof(draft);
+      offerEvidence(draft);
       return finishDraft(draft);
     },
-    startOf: (state, way) => startOf(settings, state, way),
+    startOf: (state, transport) => startOf(settings, state, transport),
     view: viewOf,
   };
 }
 
-function takeInput(draft: Draft, input: FollowerInput): void {
+function applyInput(draft: Draft, input: FollowerInput): void {
   switch (input.kind) {
     case 'asked': {
       const { epoch, head } = draft.kept;
-      const { opensWithHeartbeat: opening } = transportOf(draft.settings, input.way);
-      changeWay(draft, input.way, { opening, asked: { epoch, head } });
+      const { opensWithHeartbeat: opening } = transportOf(draft.settings, input.transport);
+      changeTransport(draft, input.transport, { opening, requested: { epoch, head } });
       return;
     }
     case 'opened':
-      // Once: a way that comes and goes has not answered.
-      if (draft.ways[input.way].openings === 0) draft.answeredAt = input.at.monotonic;
-      changeWay(draft, input.way, {
+      // Once: a transport that comes and goes has not answered.
+      if (draft.transports[input.transport].openings === 0) draft.answeredAt = input.at.monotonic;
+      changeTransport(draft, input.transport, {
         open: true,
         lost: false,
-        openings: draft.ways[input.way].openings + 1,
+        openings: draft.transports[input.transport].openings + 1,
         since: input.at.monotonic,
       });
-      log(draft, 'info', 'feed_opened', { way: transportOf(draft.settings, input.way).name });
+      log(draft, 'info', 'feed_opened', { way: transportOf(draft.settings, input.transport).name });
       return;
     case 'lost':
       // Said aloud once a loss; every try after it is for who looks closer.
-      log(draft, draft.ways[input.way].lost ? 'debug' : 'warn', 'feed_lost', {
-        way: transportOf(draft.settings, input.way).name,
+      log(draft, draft.transports[input.transport].lost ? 'debug' : 'warn', 'feed_lost', {
+        way: transportOf(draft.settings, input.transport).name,
         reason: input.reason,
       });
-      changeWay(draft, input.way, { open: false, opening: false, lost: true });
+      changeTransport(draft, input.transport, { open: false, opening: false, lost: true });
       return;
     case 'records':
-      takeRecords(draft, input);
+      applyRecords(draft, input);
       return;
     case 'tick':
       passTime(draft);
       return;
     case 'keys':
-      takeKeySet(draft, input.set);
-      settle(draft);
+      applyKeySet(draft, input.set);
+      evaluate(draft);
       return;
     case 'keysFailed':
       fetchFailed(draft);
@@ -129,8 +129,8 @@ function takeInput(draft: Draft, input: FollowerInput): void {
   }
 }
 
-function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, { kind: 'records' }>): void {
-  if (!draft.ways[way].taken && !draft.ways[way].standby) return;
+function applyRecords(draft: Draft, { transport, records, at }: Extract<FollowerInput, { kind: 'records' }>): void {
+  if (!draft.transports[transport].isRead && !draft.transports[transport].standby) return;
   let hint: string | null = null;
   let heard = false;
   let caughtUp = false;
@@ -140,7 +140,7 @@ function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, 
     hint = record.hint ?? hint;
     if (record.kind === 'bad') {
       count(draft, 'rescind_events_applied_total', { result: `bad_${record.why}` });
-      if (record.why === 'key_unknown') takeUnknownKey(draft, way, record);
+      if (record.why === 'key_unknown') noteUnknownKey(draft, transport, record);
       continue;
     }
     if (record.kind === 'skipped') continue;
@@ -151,32 +151,33 @@ function takeRecords(draft: Draft, { way, records, at }: Extract<FollowerInput, 
     }
     heard = true;
     caughtUp ||= !record.live;
-    if (record.kind === 'heartbeat') takeHeartbeat(draft, way, record);
+    if (record.kind === 'heartbeat') applyHeartbeat(draft, transport, record);
     else {
-      takeEvent(draft, way, record);
+      applyEvent(draft, transport, record);
       // The standby stream may have delivered it before.
-      if (way === 'first' && record.live && noteFirst(draft, record)) getsOn = true;
+      if (transport === 'primary' && record.live && notePrimary(draft, record)) getsOn = true;
     }
   }
-  tellBad(draft, way, records.filter((record) => record.kind === 'bad').length);
+  logBadRecords(draft, transport, records.filter((record) => record.kind === 'bad').length);
   if (heard) {
-    changeWay(draft, way, { heardAt: at.monotonic, stalls: 0 });
+    changeTransport(draft, transport, { heardAt: at.monotonic, stalls: 0 });
     draft.answeredAt = at.monotonic;
   }
-  if (way === 'first') {
+  if (transport === 'primary') {
     if (hint !== null && hint !== draft.kept.hint && !isAwaitingKeys(draft)) draft.kept = { ...draft.kept, hint };
-    // A first way that is catching up is not silent, though it says nothing of now.
+    // A primary transport that is catching up is not silent, though it says nothing of now.
     if (caughtUp || getsOn || draft.kept.seq > seqBefore) markGood(draft);
   }
-  settle(draft);
+  evaluate(draft);
 }
 
-function tellBad(draft: Draft, way: WayId, bad: number): void {
-  if (bad > 0) log(draft, 'warn', 'feed_records_bad', { way: transportOf(draft.settings, way).name, records: bad });
+function logBadRecords(draft: Draft, transport: TransportRole, bad: number): void {
+  if (bad > 0)
+    log(draft, 'warn', 'feed_records_bad', { way: transportOf(draft.settings, transport).name, records: bad });
 }
 
-const NO_WAY: WayState = {
-  taken: false,
+const CLOSED_TRANSPORT: TransportState = {
+  isRead: false,
   standby: false,
   open: false,
   lost: false,
@@ -184,37 +185,37 @@ const NO_WAY: WayState = {
   since: 0,
   heardAt: 0,
   opening: false,
-  asked: null,
+  requested: null,
   stalls: 0,
 };
 
 function start(
-  settings: Settings,
+  settings: FollowerSettings,
   kept: LogState | undefined,
   quarantined: readonly QuarantinedAgain[],
-  at: Instant,
+  at: InputTime,
 ): FollowerStep {
   const draft = beginDraft(settings, firstState(settings, kept, quarantined, at), at);
   markGood(draft);
-  draft.effects.push({ kind: 'open', way: 'first', standby: false });
-  if (canStandBy(settings)) draft.effects.push({ kind: 'open', way: 'second', standby: true });
+  draft.effects.push({ kind: 'open', transport: 'primary', standby: false });
+  if (canStandBy(settings)) draft.effects.push({ kind: 'open', transport: 'fallback', standby: true });
   for (const { epoch, seq, record } of quarantined) {
     if (record.kind !== 'event') continue;
     // This version reads what one before it could not.
     addRows(draft, record);
-    releaseAside(draft, (aside) => aside.epoch === epoch && aside.seq === seq);
+    releaseQuarantined(draft, (event) => event.epoch === epoch && event.seq === seq);
     log(draft, 'info', 'feed_event_understood', { epoch, seq });
   }
-  // With one way only, it starts from the right place as it is.
-  if (settings.second !== null && (draft.cause === 'gap' || draft.cause === 'fork')) scheduleRepair(draft, 'first');
+  // With one transport only, it starts from the right place as it is.
+  if (settings.fallback !== null && (draft.cause === 'gap' || draft.cause === 'fork')) scheduleRepair(draft, 'primary');
   return finishDraft(draft);
 }
 
 function firstState(
-  settings: Settings,
+  settings: FollowerSettings,
   kept: LogState | undefined,
   quarantined: readonly QuarantinedAgain[],
-  at: Instant,
+  at: InputTime,
 ): FollowerState {
   const state = kept ?? nothingKept(settings.log);
   const now = at.monotonic;
@@ -222,22 +223,22 @@ function firstState(
     kept: state,
     cause: toCause(state.suspect),
     quarantined: new Map(quarantined.map(({ epoch, seq }) => [`${epoch}:${seq}`, { epoch, seq }])),
-    run: null,
-    beat: null,
+    segment: null,
+    heartbeat: null,
     age: ageAtStart(state, at),
     // The first tick commits the age as this process found it: a clock that is set later is measured against that.
     saved: { wall: Number.NEGATIVE_INFINITY, monotonic: now, boot: at.boot },
-    isBeatAhead: false,
-    way: null,
+    isHeartbeatFromFuture: false,
+    transport: null,
     ready: false,
-    ways: {
-      first: { ...NO_WAY, taken: true, since: now, heardAt: now },
-      second: { ...NO_WAY, standby: canStandBy(settings), since: now, heardAt: now },
+    transports: {
+      primary: { ...CLOSED_TRANSPORT, isRead: true, since: now, heardAt: now },
+      fallback: { ...CLOSED_TRANSPORT, standby: canStandBy(settings), since: now, heardAt: now },
     },
     goodAt: now,
     jitterMs: 0,
     answeredAt: now,
-    repair: { dueAt: null, must: false, attempts: 0, seq: 0, mendedAt: now, provedAt: null },
+    repair: { dueAt: null, must: false, attempts: 0, seq: 0, mendedAt: now, submittedAt: null },
     eventKeys: newEventKeys(now),
     standby: NO_STANDBY,
   };
@@ -253,20 +254,20 @@ function toCause(suspect: string | null): Cause | null {
   return suspect === 'gap' || suspect === 'fork' || suspect === 'epoch' ? suspect : null;
 }
 
-/** A way without a second to mend it reads all it has when something is to be mended. */
-function startOf(settings: Settings, { kept, cause }: FollowerState, way: WayId): WayStart {
+/** A transport without a second to mend it reads all it has when something is to be mended. */
+function startOf(settings: FollowerSettings, { kept, cause }: FollowerState, transport: TransportRole): StartPosition {
   const { epoch, seq, hint } = kept;
-  const isHintGood = way === 'first' && !(settings.second === null && cause !== null);
+  const isHintGood = transport === 'primary' && !(settings.fallback === null && cause !== null);
   return { epoch, seq, hint: isHintGood ? hint : null };
 }
 
-function viewOf(state: FollowerState, at: Instant): View {
-  const { kept, ready, beat, way, age } = state;
+function viewOf(state: FollowerState, at: InputTime): View {
+  const { kept, ready, heartbeat, transport, age } = state;
   const { logTime, epoch, seq, head } = kept;
   const suspect = isHeldByClock(state, at.wall) ? 'clock' : kept.suspect;
   return {
     ready,
-    whole: beat?.agrees === true && seq >= head && suspect === null,
+    complete: heartbeat?.agrees === true && seq >= head && suspect === null,
     suspect,
     ageMs: ageOf({ kept, age, at }),
     logTime,
@@ -276,6 +277,6 @@ function viewOf(state: FollowerState, at: Instant): View {
     seq,
     head,
     lag: Math.max(0, head - seq),
-    way,
+    transport,
   };
 }

@@ -1,11 +1,11 @@
 import type { Boot, Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { createBackoff } from '../backoff.ts';
-import type { FeedStore, WayStart } from '../ports.ts';
-import type { FollowerCore, FollowerEffect, FollowerInput, FollowerState, Instant, WayId } from './core.ts';
+import type { FeedStore, StartPosition } from '../ports.ts';
+import type { FollowerCore, FollowerEffect, FollowerInput, FollowerState, InputTime, TransportRole } from './core.ts';
 
 /** A full disk is not helped by haste. */
 const FIRST_RETRY_MS: DurationMs = 100;
-const GREATEST_RETRY_MS: DurationMs = 5_000;
+const MAX_RETRY_MS: DurationMs = 5_000;
 /**
  * How long a change may wait for others to be committed with it. What denies is enforced already, so nobody waits for it: a
  * restart reads that much again.
@@ -14,11 +14,11 @@ const COMMIT_DELAY_MS: DurationMs = 50;
 /** So many rows are committed without delay: one slice of a catch-up, a pause of some 5 ms. */
 const COMMIT_ROWS = 256;
 /** With so many rows owed (some 60 MB) nothing more is stepped. */
-const OWED_MOST = 100_000;
+const MAX_PENDING_ROWS = 100_000;
 
-type Unstamped<Input> = Input extends { readonly at: Instant } ? Omit<Input, 'at'> : never;
+type WithoutTime<Input> = Input extends { readonly at: InputTime } ? Omit<Input, 'at'> : never;
 /** An input whose time is taken when its turn comes. */
-type Happening = Unstamped<FollowerInput>;
+type UntimedInput = WithoutTime<FollowerInput>;
 
 /** What is left to do of a step once its commit has been. */
 export type Effect = Exclude<FollowerEffect, { readonly kind: 'commit' }>;
@@ -29,18 +29,18 @@ export interface EngineOptions {
   readonly store: FeedStore;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly carryOut: (effect: Effect) => void;
+  readonly runEffect: (effect: Effect) => void;
   /** Called when a step has changed what is enforced or known. */
   readonly onChange: () => void;
 }
 
 /** What keeps the store from being written, for health. */
-export interface Trouble {
+export interface StoreFailure {
   /** Failures in a row; 0: none. */
   readonly failures: number;
   readonly error: string | null;
   /** Rows that are enforced and not durable. */
-  readonly owed: number;
+  readonly pendingRows: number;
   /** Whether so many are that no step is taken: the view grows old. */
   readonly isFull: boolean;
 }
@@ -53,60 +53,60 @@ export interface Trouble {
  */
 export interface Engine {
   state(): FollowerState;
-  now(): Instant;
-  /** The answer to a way that asks from where to start: at once, whatever is waiting. */
-  ask(way: WayId): WayStart;
+  now(): InputTime;
+  /** The answer to a transport that asks from where to start: at once, whatever is waiting. */
+  requestStart(transport: TransportRole): StartPosition;
   /** Resolves when the step has been taken, or when it is no longer wanted (`isStale`, or closed). */
-  submit(happening: Happening, isStale?: () => boolean): Promise<void>;
+  submit(input: UntimedInput, isStale?: () => boolean): Promise<void>;
   /** Carries out the effects of the start. */
   begin(effects: readonly FollowerEffect[]): void;
   /** Whether something waits: a tick may be left out then. */
   busy(): boolean;
-  trouble(): Trouble;
+  storeFailure(): StoreFailure;
   close(): void;
 }
 
-interface Waiting {
-  readonly happening: Happening;
+interface PendingInput {
+  readonly input: UntimedInput;
   readonly isStale: () => boolean;
   readonly done: () => void;
 }
 
 export function createEngine(options: EngineOptions): Engine {
   const { core, store, clock, telemetry } = options;
-  const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
-  const waiting: Waiting[] = [];
+  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
+  const pending: PendingInput[] = [];
   const effects: Effect[] = [];
   let state = options.state;
-  let trouble: { failures: number; error: string | null } = { failures: 0, error: null };
+  let storeFailure: { failures: number; error: string | null } = { failures: 0, error: null };
   let commitTimer: NodeJS.Timeout | undefined;
   /** Whether a step could not be taken and waits to be tried again. */
-  let isHeldUp = false;
+  let isStepFailing = false;
   let draining = false;
-  let carrying = false;
+  let isRunning = false;
   let closed = false;
 
-  const now = (): Instant => ({ wall: clock.now(), monotonic: clock.monotonic(), random: Math.random() });
+  const now = (): InputTime => ({ wall: clock.now(), monotonic: clock.monotonic(), random: Math.random() });
   const boot = createBootReader(clock);
-  const stamp = (): Instant => ({ ...now(), boot: boot() });
+  const stamp = (): InputTime => ({ ...now(), boot: boot() });
 
-  const carryOutAll = () => {
-    if (carrying) return;
-    carrying = true;
+  const runEffects = () => {
+    if (isRunning) return;
+    isRunning = true;
     for (let effect = effects.shift(); effect !== undefined; effect = effects.shift()) {
       try {
-        options.carryOut(effect);
+        options.runEffect(effect);
       } catch (error) {
         telemetry.count('rescind_feed_errors_total', { what: effect.kind });
         telemetry.log('error', 'feed_effect_failed', { effect: effect.kind, error: String(error) });
       }
     }
-    carrying = false;
+    isRunning = false;
   };
 
   /** @throws what the store throws: the step has not happened then */
-  const take = (happening: Happening) => {
-    const step = core.step(state, { ...happening, at: stamp() } as FollowerInput);
+  const take = (input: UntimedInput) => {
+    const step = core.step(state, { ...input, at: stamp() } as FollowerInput);
     adopt(step.effects, step.state);
   };
 
@@ -116,16 +116,16 @@ export function createEngine(options: EngineOptions): Engine {
     state = next;
     for (const effect of wanted) if (effect.kind !== 'commit') effects.push(effect);
     if (first?.kind === 'commit') options.onChange();
-    carryOutAll();
+    runEffects();
     if (first?.kind === 'commit') commitSoon();
   };
 
-  const isFull = () => store.owed() >= OWED_MOST;
+  const isFull = () => store.pendingRows() >= MAX_PENDING_ROWS;
 
   /** Not while one that failed waits to be tried again: what comes meanwhile is committed with it. */
   const commitSoon = () => {
-    if (closed || trouble.failures > 0) return;
-    if (store.owed() >= COMMIT_ROWS) commit();
+    if (closed || storeFailure.failures > 0) return;
+    if (store.pendingRows() >= COMMIT_ROWS) commit();
     else commitTimer ??= setTimeout(commit, COMMIT_DELAY_MS);
   };
 
@@ -142,46 +142,46 @@ export function createEngine(options: EngineOptions): Engine {
   };
 
   const failed = (error: unknown, what = 'commit') => {
-    trouble = { failures: trouble.failures + 1, error: String(error) };
+    storeFailure = { failures: storeFailure.failures + 1, error: String(error) };
     telemetry.count('rescind_feed_errors_total', { what });
-    telemetry.log('error', `feed_${what}_failed`, { ...trouble, owed: store.owed() });
+    telemetry.log('error', `feed_${what}_failed`, { ...storeFailure, owed: store.pendingRows() });
     clearTimeout(commitTimer);
     commitTimer = undefined;
     if (closed) return;
     commitTimer = setTimeout(() => {
-      isHeldUp = false;
+      isStepFailing = false;
       commit();
       drain();
     }, backoff.next());
   };
 
   const succeeded = () => {
-    if (trouble.failures === 0) return;
-    telemetry.log('info', 'feed_commit_recovered', { failures: trouble.failures });
-    trouble = { failures: 0, error: null };
+    if (storeFailure.failures === 0) return;
+    telemetry.log('info', 'feed_commit_recovered', { failures: storeFailure.failures });
+    storeFailure = { failures: 0, error: null };
     backoff.reset();
   };
 
   /** A step that cannot be taken (the store is closed, a mistake of ours) is not skipped, and not tried without a pause. */
-  const holdUp = (error: unknown) => {
-    isHeldUp = true;
+  const retryStep = (error: unknown) => {
+    isStepFailing = true;
     failed(error, 'step');
   };
 
   const drain = () => {
-    if (draining || isHeldUp) return;
+    if (draining || isStepFailing) return;
     draining = true;
-    for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+    for (let next = pending[0]; next !== undefined; next = pending[0]) {
       if (!closed && !next.isStale()) {
         if (isFull()) break;
         try {
-          take(next.happening);
+          take(next.input);
         } catch (error) {
-          holdUp(error);
+          retryStep(error);
           break;
         }
       }
-      waiting.shift();
+      pending.shift();
       next.done();
     }
     draining = false;
@@ -190,26 +190,26 @@ export function createEngine(options: EngineOptions): Engine {
   return {
     state: () => state,
     now,
-    busy: () => waiting.length > 0,
-    trouble: () => ({ ...trouble, owed: store.owed(), isFull: isFull() }),
-    ask(way) {
+    busy: () => pending.length > 0,
+    storeFailure: () => ({ ...storeFailure, pendingRows: store.pendingRows(), isFull: isFull() }),
+    requestStart(transport) {
       try {
-        if (!closed) take({ kind: 'asked', way });
+        if (!closed) take({ kind: 'asked', transport });
       } catch (error) {
-        holdUp(error);
+        retryStep(error);
       }
-      return core.startOf(state, way);
+      return core.startOf(state, transport);
     },
-    submit(happening, isStale = () => false) {
+    submit(input, isStale = () => false) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      waiting.push({ happening, isStale, done: resolve });
+      pending.push({ input, isStale, done: resolve });
       drain();
       return promise;
     },
     begin: (wanted) => adopt(wanted, state),
     close() {
       if (closed) return;
-      isHeldUp = false;
+      isStepFailing = false;
       void this.submit({ kind: 'stop' });
       closed = true;
       // What the disk does not take now comes again: the next start knows the age of the last commit.

@@ -1,39 +1,45 @@
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Feed } from '../ports.ts';
-import type { WayId } from './core.ts';
-import type { Link, LinkOptions } from './link.ts';
-import { openLink } from './link.ts';
+import type { TransportRole } from './core.ts';
+import type { FollowerConnection, FollowerConnectionOptions } from './link.ts';
+import { openFollowerConnection } from './link.ts';
 import type { Transports } from './transports.ts';
 
-/** The ways of a follower, those that are open. */
-export interface Links {
+/** The transports of a follower, those that are open. */
+export interface FollowerConnections {
   /** In place of what is open. @param standby whether as a standby stream */
-  open(id: WayId, standby: boolean): void;
-  close(id: WayId): void;
-  restart(id: WayId, reason: string): void;
-  /** Hands the issuer a proof, by the way that can. Never throws: a failure is counted and logged. */
-  prove(jws: string): Promise<void>;
+  open(id: TransportRole, standby: boolean): void;
+  close(id: TransportRole): void;
+  restart(id: TransportRole, reason: string): void;
+  /** Hands the issuer a proof, by the transport that can. Never throws: a failure is counted and logged. */
+  submitEvidence(jws: string): Promise<void>;
   /** Closes all and waits for those that were closed before, too. */
   closeAll(): Promise<void>;
 }
 
-export interface LinksOptions extends Omit<LinkOptions, 'id' | 'way' | 'standby' | 'transports'> {
+export interface FollowerConnectionsOptions
+  extends Omit<FollowerConnectionOptions, 'id' | 'transport' | 'standby' | 'transports'> {
   readonly feed: Feed;
   readonly telemetry: Telemetry;
   readonly transports: Transports;
 }
 
-export function createLinks({ feed, telemetry, transports, ...parts }: LinksOptions): Links {
-  const links = new Map<WayId, Link>();
+export function createFollowerConnections({
+  feed,
+  telemetry,
+  transports,
+  ...parts
+}: FollowerConnectionsOptions): FollowerConnections {
+  const connections = new Map<TransportRole, FollowerConnection>();
   const ending = new Set<Promise<void>>();
 
-  const close = (id: WayId) => {
-    const link = links.get(id);
-    if (link === undefined) return;
-    links.delete(id);
+  const close = (id: TransportRole) => {
+    const connection = connections.get(id);
+    if (connection === undefined) return;
+    connections.delete(id);
     transports.use(id, null);
-    const ended = link
+    const ended = connection
       .close()
       .catch((error: unknown) => telemetry.log('error', 'feed_close_failed', { way: id, error: String(error) }))
       .finally(() => ending.delete(ended));
@@ -43,21 +49,22 @@ export function createLinks({ feed, telemetry, transports, ...parts }: LinksOpti
   return {
     close,
     open(id, standby) {
-      const way = id === 'first' ? feed.first : feed.second;
-      if (way === undefined || parts.closing.aborted) return;
+      const transport = id === 'primary' ? feed.primary : feed.fallback;
+      if (transport === undefined || parts.closing.aborted) return;
       close(id);
       transports.use(id, standby ? 'standby' : 'reading');
-      links.set(id, openLink({ ...parts, id, way, standby, transports }));
+      connections.set(id, openFollowerConnection({ ...parts, id, transport, standby, transports }));
     },
     restart(id, reason) {
       transports.lost(id, reason);
-      links.get(id)?.restart(reason);
+      connections.get(id)?.restart(reason);
     },
-    async prove(jws) {
-      const way = [feed.second, feed.first].find((candidate) => candidate?.prove !== undefined);
+    async submitEvidence(jws) {
+      const transport = [feed.fallback, feed.primary].find((candidate) => candidate?.submitEvidence !== undefined);
       try {
-        if (way?.prove === undefined) throw new RescindError('busy', { detail: 'no way takes a proof' });
-        await way.prove(jws);
+        if (transport?.submitEvidence === undefined)
+          throw new RescindError('busy', { detail: 'no transport takes a proof' });
+        await transport.submitEvidence(jws);
         telemetry.count('rescind_feed_proofs_total', { result: 'taken' });
       } catch (error) {
         telemetry.count('rescind_feed_proofs_total', { result: 'failed' });
@@ -65,7 +72,7 @@ export function createLinks({ feed, telemetry, transports, ...parts }: LinksOpti
       }
     },
     async closeAll() {
-      for (const id of [...links.keys()]) close(id);
+      for (const id of [...connections.keys()]) close(id);
       await Promise.all(ending);
     },
   };

@@ -8,9 +8,9 @@ import type { View } from './core.ts';
 import { createFollowerCore } from './core.ts';
 import type { Effect } from './engine.ts';
 import { createEngine } from './engine.ts';
-import { clockAheadOf, clockDiffers, followerHealth, tellView } from './health.ts';
-import type { Links } from './links.ts';
-import { createLinks } from './links.ts';
+import { clockAheadOf, clockDiffers, followerHealth, reportView } from './health.ts';
+import type { FollowerConnections } from './links.ts';
+import { createFollowerConnections } from './links.ts';
 import type { FollowerOptions } from './options.ts';
 import { checkFollowerOptions } from './options.ts';
 import { openTransports } from './transports.ts';
@@ -20,7 +20,7 @@ const TICK_MS: DurationMs = 100;
 /** Gauges are scraped every few seconds. */
 const TICKS_PER_GAUGE = 10;
 
-/** Follows one log into a store, by both ways of its feed, for as long as it is open. */
+/** Follows one log into a store, by both transports of its feed, for as long as it is open. */
 export interface Follower extends AsyncDisposable {
   /**
    * Resolves, once and for good, when the log has been caught up with.
@@ -33,7 +33,7 @@ export interface Follower extends AsyncDisposable {
   health(): HealthCheck[];
   /** Calls `listener` after each step that changed something, and when the follower becomes ready. Returns what ends that. */
   onChange(listener: () => void): () => void;
-  /** Closes both ways and waits for what is under way. */
+  /** Closes both transports and waits for what is under way. */
   close(): Promise<void>;
 }
 
@@ -68,17 +68,26 @@ export function openFollower(options: FollowerOptions): Follower {
     clock,
     telemetry,
     onChange: listeners.tell,
-    carryOut(effect) {
+    runEffect(effect) {
       if (effect.kind === 'fetchKeys') void fetchKeys();
       else
-        carryOut(effect, links, telemetry, () => {
+        runEffect(effect, connections, telemetry, () => {
           readiness.reached();
           listeners.tell();
         });
     },
   });
   const transports = openTransports({ feed, clock, telemetry });
-  const links = createLinks({ feed, telemetry, transports, engine, decoder, bulk, keys, closing: closing.signal });
+  const connections = createFollowerConnections({
+    feed,
+    telemetry,
+    transports,
+    engine,
+    decoder,
+    bulk,
+    keys,
+    closing: closing.signal,
+  });
   const stopListening = keys.onFetched((set) => void engine.submit({ kind: 'keys', set }));
   async function fetchKeys(): Promise<void> {
     if (!(await keys.refetch())) await engine.submit({ kind: 'keysFailed' });
@@ -98,7 +107,7 @@ export function openFollower(options: FollowerOptions): Follower {
   const timer = setInterval(() => {
     if (!engine.busy()) void engine.submit({ kind: 'tick' });
     if (ticks++ % TICKS_PER_GAUGE !== 0) return;
-    tellView(telemetry, view(), engine.trouble());
+    reportView(telemetry, view(), engine.storeFailure());
     logClock();
   }, TICK_MS);
 
@@ -108,13 +117,16 @@ export function openFollower(options: FollowerOptions): Follower {
     stopListening();
     engine.close();
     readiness.given();
-    await Promise.all([links.closeAll(), bulk.close()]);
+    await Promise.all([connections.closeAll(), bulk.close()]);
   };
   return {
     view,
     close,
     ready: readiness.wait,
-    health: () => [...followerHealth(view(), engine.trouble(), clockAheadOf(engine.state())), ...transports.health()],
+    health: () => [
+      ...followerHealth(view(), engine.storeFailure(), clockAheadOf(engine.state())),
+      ...transports.health(),
+    ],
     onChange: listeners.add,
     [Symbol.asyncDispose]: close,
   };
@@ -124,24 +136,24 @@ function quarantinedAgain(store: FeedStore, log: string, decoder: EventDecoder) 
   return store.quarantined(log).map(({ epoch, seq, jws }) => ({ epoch, seq, record: decoder.decode(jws) }));
 }
 
-function carryOut(
+function runEffect(
   effect: Exclude<Effect, { kind: 'fetchKeys' }>,
-  links: Links,
+  connections: FollowerConnections,
   telemetry: Telemetry,
   onReady: () => void,
 ): void {
   switch (effect.kind) {
     case 'open':
-      links.open(effect.way, effect.standby);
+      connections.open(effect.transport, effect.standby);
       break;
     case 'close':
-      links.close(effect.way);
+      connections.close(effect.transport);
       break;
     case 'restart':
-      links.restart(effect.way, effect.reason);
+      connections.restart(effect.transport, effect.reason);
       break;
     case 'prove':
-      void links.prove(effect.jws);
+      void connections.submitEvidence(effect.jws);
       break;
     case 'ready':
       telemetry.log('info', 'feed_ready', { by: effect.by });

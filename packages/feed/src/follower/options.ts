@@ -16,7 +16,7 @@ export interface FollowerOptions {
   readonly keys: FollowerKeys;
   readonly clock?: Clock | undefined;
   readonly telemetry?: Telemetry | undefined;
-  /** How long the first way may be silent, in ms, before the second is taken. Default 3 000. */
+  /** How long the primary transport may be silent, in ms, before the second is taken. Default 3 000. */
   readonly silenceMs?: DurationMs | undefined;
   /** The age, in ms, up to which what a restart finds is good enough when nobody answers. Default 300 000. */
   readonly maxStalenessMs?: DurationMs | undefined;
@@ -28,7 +28,7 @@ export const checkFollowerOptions = optionsOf<FollowerOptions>('openFollower', {
   issuers: required(option.list(option.text())),
   feed: required(feedOptions),
   store: required(
-    option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'owed'),
+    option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'pendingRows'),
   ),
   keys: required(option.having<FollowerKeys>('a source of event keys', 'find', 'refetch', 'onFetched')),
   clock: option.clock,

@@ -1,22 +1,22 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { WayRecord } from '../ports.ts';
+import type { TransportRecord } from '../ports.ts';
 
 /** Says whether something has come between that makes it unwanted. */
 export type IsStale = () => boolean;
 
 /** Records that came in one go, or several of those behind each other. */
-export interface Slice {
-  readonly records: readonly WayRecord[];
+export interface RecordBatch {
+  readonly records: readonly TransportRecord[];
   readonly isStale: IsStale;
 }
 
 /** Work on one slice: what is prepared side by side with others gives what is then done in order, one after the other. */
-type Prepare = (slice: Slice) => Promise<() => Promise<void> | undefined>;
+type Prepare = (batch: RecordBatch) => Promise<() => Promise<void> | undefined>;
 
 /** A catch-up: slice after slice, some of them being prepared while one is applied. What comes meanwhile is put together. */
 export interface Pipeline {
   /** Resolves when there is room for more. */
-  add(slice: Slice): Promise<void>;
+  add(batch: RecordBatch): Promise<void>;
   /** Whether nothing is under way. */
   isEmpty(): boolean;
 }
@@ -24,35 +24,35 @@ export interface Pipeline {
 export function createPipeline(most: number, ahead: number, prepare: Prepare): Pipeline {
   let last: Promise<void> = Promise.resolve();
   let underWay = 0;
-  /** Came meanwhile; all of it as stale as the others, since a question empties the ways. */
-  let waiting: Slice[] = [];
+  /** Came meanwhile; all of it as stale as the others, since a question empties the transports. */
+  let pending: RecordBatch[] = [];
   let freed: (() => void)[] = [];
 
-  const countWaiting = () => waiting.reduce((sum, { records }) => sum + records.length, 0);
+  const countPending = () => pending.reduce((sum, { records }) => sum + records.length, 0);
 
-  function begin(slice: Slice): void {
+  function begin(batch: RecordBatch): void {
     underWay += 1;
-    const prepared = prepare(slice);
+    const prepared = prepare(batch);
     last = last.then(async () => {
       await (await prepared)();
       // Answers of the other thread come several at a time: whoever else waits for this one has a turn between two slices.
       await turn();
       underWay -= 1;
-      beginWaiting();
+      beginPending();
     });
   }
 
   /** Full slices as long as there is room; less than that only when nothing else is to be done. */
-  function beginWaiting(): void {
-    while (waiting.length > 0 && underWay < ahead && (underWay === 0 || countWaiting() >= most)) begin(takeSlice());
-    if (countWaiting() >= most) return;
+  function beginPending(): void {
+    while (pending.length > 0 && underWay < ahead && (underWay === 0 || countPending() >= most)) begin(takeBatch());
+    if (countPending() >= most) return;
     for (const resolve of freed) resolve();
     freed = [];
   }
 
   /** At most `most` of what waits, and none that is not of the same connection. */
-  function takeSlice(): Slice {
-    const [first, ...others] = waiting as [Slice, ...Slice[]];
+  function takeBatch(): RecordBatch {
+    const [first, ...others] = pending as [RecordBatch, ...RecordBatch[]];
     let { records } = first;
     const { isStale } = first;
     let taken = 0;
@@ -62,16 +62,16 @@ export function createPipeline(most: number, ahead: number, prepare: Prepare): P
       taken += 1;
     }
     const rest = records.slice(most);
-    waiting = [...(rest.length > 0 ? [{ records: rest, isStale }] : []), ...others.slice(taken)];
+    pending = [...(rest.length > 0 ? [{ records: rest, isStale }] : []), ...others.slice(taken)];
     return { records: records.slice(0, most), isStale };
   }
 
   return {
     isEmpty: () => underWay === 0,
-    add(slice) {
-      waiting.push(slice);
-      beginWaiting();
-      return countWaiting() < most ? Promise.resolve() : new Promise((resolve) => freed.push(resolve));
+    add(batch) {
+      pending.push(batch);
+      beginPending();
+      return countPending() < most ? Promise.resolve() : new Promise((resolve) => freed.push(resolve));
     },
   };
 }

@@ -1,23 +1,23 @@
 import type { Clock, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import { METRICS } from '@rescind/revocation';
-import type { Feed, Way } from '../ports.ts';
-import type { WayId } from './core.ts';
+import type { Feed, Transport } from '../ports.ts';
+import type { TransportRole } from './core.ts';
 
 /** What is known of each transport of a feed, by using it. */
 export interface Transports {
-  opened(id: WayId): void;
-  lost(id: WayId, reason: string): void;
+  opened(id: TransportRole): void;
+  lost(id: TransportRole, reason: string): void;
   /** It was reached, and its server knows no standby streams: an issuer of an earlier version. */
-  unsupported(id: WayId): void;
+  unsupported(id: TransportRole): void;
   /** What its connection is kept open for; null: there is none. */
-  use(id: WayId, use: Use): void;
+  use(id: TransportRole, use: ConnectionMode): void;
   /** One check a transport, `transport_<name>`. */
   health(): HealthCheck[];
 }
 
 const RESTARTED = METRICS.rescind_feed_restarts_total.labels.reason;
 
-type Use = 'reading' | 'standby' | null;
+type ConnectionMode = 'reading' | 'standby' | null;
 
 interface TransportsOptions {
   readonly feed: Feed;
@@ -26,8 +26,8 @@ interface TransportsOptions {
 }
 
 interface State {
-  readonly way: Way;
-  use: Use;
+  readonly transport: Transport;
+  use: ConnectionMode;
   /** Null: it has not been tried yet. */
   works: boolean | null;
   /** Since when `works` is as it is. */
@@ -39,16 +39,16 @@ interface State {
 }
 
 export function openTransports({ feed, clock, telemetry }: TransportsOptions): Transports {
-  const states = new Map<WayId, State>();
-  for (const [id, way] of [['first', feed.first] as const, ['second', feed.second] as const]) {
-    if (way === undefined) continue;
+  const states = new Map<TransportRole, State>();
+  for (const [id, transport] of [['primary', feed.primary] as const, ['fallback', feed.fallback] as const]) {
+    if (transport === undefined) continue;
     const unknown = { works: null, since: null, lastError: null, lastErrorAt: null, knowsStandby: null };
-    states.set(id, { way, use: null, ...unknown });
-    telemetry.gauge('rescind_transport_connected', 0, { transport: way.name });
-    for (const reason of RESTARTED) telemetry.count('rescind_feed_restarts_total', { way: way.name, reason }, 0);
+    states.set(id, { transport, use: null, ...unknown });
+    telemetry.gauge('rescind_transport_connected', 0, { transport: transport.name });
+    for (const reason of RESTARTED) telemetry.count('rescind_feed_restarts_total', { way: transport.name, reason }, 0);
   }
 
-  function note(id: WayId, works: boolean, reason: string | null): State | undefined {
+  function note(id: TransportRole, works: boolean, reason: string | null): State | undefined {
     const state = states.get(id);
     if (state === undefined) return undefined;
     if (state.works !== works) state.since = clock.now();
@@ -57,7 +57,7 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
       state.lastError = reason;
       state.lastErrorAt = clock.now();
     }
-    telemetry.gauge('rescind_transport_connected', works ? 1 : 0, { transport: state.way.name });
+    telemetry.gauge('rescind_transport_connected', works ? 1 : 0, { transport: state.transport.name });
     return state;
   }
 
@@ -71,7 +71,10 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
       const state = note(id, true, null);
       if (state === undefined) return;
       if (state.knowsStandby !== false) {
-        telemetry.log('info', 'standby_not_supported', { transport: state.way.name, ...state.way.endpoint });
+        telemetry.log('info', 'standby_not_supported', {
+          transport: state.transport.name,
+          ...state.transport.endpoint,
+        });
       }
       state.knowsStandby = false;
     },
@@ -84,11 +87,11 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
 }
 
 /** `warn` while it does not work, and until it has been tried: what has not been exercised is not known to work. */
-function checkOf({ way, use, works, since, lastError, lastErrorAt, knowsStandby }: State): HealthCheck {
+function checkOf({ transport, use, works, since, lastError, lastErrorAt, knowsStandby }: State): HealthCheck {
   const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
   const isRead = use === 'reading';
   const check: HealthCheck = {
-    name: `transport_${way.name}`,
+    name: `transport_${transport.name}`,
     status: works === true ? 'pass' : 'warn',
     state: works === null ? 'not_yet_tried' : works ? (isRead ? 'connected' : 'standing_by') : 'away',
     connected: works === true && (isRead || (use === 'standby' && knowsStandby === true)),
@@ -98,5 +101,5 @@ function checkOf({ way, use, works, since, lastError, lastErrorAt, knowsStandby 
     lastErrorAt: timeOf(lastErrorAt),
   };
   // What a transport says of itself replaces nothing.
-  return { ...check, ...way.endpoint, ...check };
+  return { ...check, ...transport.endpoint, ...check };
 }

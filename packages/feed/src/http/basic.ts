@@ -25,7 +25,7 @@ export function createBasicAuthenticator(
     if (id === '' || id.includes(':')) throw new TypeError('clients must have ids without a colon');
     known.set(id, digest(secret));
   }
-  const nobody = digest('');
+  const dummyDigest = digest('');
   return (request) => {
     const encoded = /^Basic ([A-Za-z0-9+/]{1,2048}={0,2})$/i.exec(request.headers.authorization ?? '')?.[1];
     if (encoded === undefined) return undefined;
@@ -34,7 +34,7 @@ export function createBasicAuthenticator(
     if (colon < 1) return undefined;
     const id = text.slice(0, colon);
     const expected = known.get(id);
-    const same = timingSafeEqual(digest(text.slice(colon + 1)), expected ?? nobody);
+    const same = timingSafeEqual(digest(text.slice(colon + 1)), expected ?? dummyDigest);
     return same && expected !== undefined ? id : undefined;
   };
 }

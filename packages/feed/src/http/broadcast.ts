@@ -9,10 +9,10 @@ import { EVENT_NAME, HEARTBEAT_NAME } from './stream.ts';
 /** Events read at a time for one reader, as far as they fit into its buffer. */
 const READ_LIMIT = 100;
 /** The pieces of a delivery to the standby streams, at 131 kB. */
-const KEPT_PIECES = 32;
+const MAX_CHUNKS = 32;
 
 /** Part of the log, as it is written to a connection; empty at its end. */
-interface Piece {
+interface Chunk {
   readonly epoch: string;
   readonly text: string;
   /** The last seq in it. */
@@ -33,7 +33,7 @@ export interface Broadcast {
   /** To be called when the buffer of a listener has changed by so many bytes. */
   bufferChanged(by: number): void;
   /** The events after a position, at most so many; readers at the same one share the reading. */
-  piece(after: number, most?: number): Piece;
+  chunk(after: number, most?: number): Chunk;
   close(): void;
 }
 
@@ -55,7 +55,7 @@ interface BroadcastOptions {
 export function createBroadcast(options: BroadcastOptions): Broadcast {
   const { source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes } = options;
   const listeners = new Set<Listener>();
-  const pieces = new Map<string, Piece>();
+  const chunks = new Map<string, Chunk>();
   const heartbeats = createHeartbeats(source, clock, heartbeatMs);
   const standby = createStandbyStreams({ source, telemetry, current: heartbeats.current });
   let buffered = 0;
@@ -63,21 +63,21 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   let unsubscribe: (() => void) | undefined;
 
   const appended = () => {
-    pieces.clear();
+    chunks.clear();
     for (const listener of [...listeners]) listener.appended();
     standby.appended();
   };
   const send = (heartbeat: SignedHeartbeat) => {
     for (const listener of [...listeners]) listener.heartbeat(heartbeat);
-    standby.beat(heartbeat);
+    standby.heartbeat(heartbeat);
   };
   /** Without heartbeats the readers see their view age, which is the truth; they are not cut off from events. */
   const failed = (error: unknown) => {
     telemetry.count('rescind_feed_heartbeat_errors_total');
     telemetry.log('error', 'feed_heartbeat_failed', { error: String(error) });
   };
-  const beat = () => {
-    pieces.clear();
+  const sendHeartbeat = () => {
+    chunks.clear();
     telemetry.gauge('rescind_feed_buffered_bytes', buffered);
     try {
       whenSigned(heartbeats.sign(), send)?.catch(failed);
@@ -87,7 +87,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   };
   const start = () => {
     if (timer !== undefined) return;
-    timer = setInterval(beat, heartbeatMs);
+    timer = setInterval(sendHeartbeat, heartbeatMs);
     unsubscribe = source.onAppend(appended);
   };
   const stop = () => {
@@ -95,7 +95,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     timer = undefined;
     unsubscribe?.();
     unsubscribe = undefined;
-    pieces.clear();
+    chunks.clear();
     telemetry.gauge('rescind_feed_buffered_bytes', buffered);
   };
   const stopIfIdle = () => {
@@ -138,16 +138,16 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       buffered += by;
       if (by > 0 && buffered > bufferBytes) shed();
     },
-    piece(after, most = READ_LIMIT) {
+    chunk(after, most = READ_LIMIT) {
       const limit = Math.min(READ_LIMIT, most);
       const key = `${after} ${limit}`;
-      const known = pieces.get(key);
+      const known = chunks.get(key);
       if (known !== undefined) return known;
-      const piece = readPiece(source, after, limit, readerBufferBytes);
+      const chunk = readChunk(source, after, limit, readerBufferBytes);
       // Readers that catch up are each somewhere else: only the end of the log is worth keeping, until it moves. Standby
       // streams begin a delivery all at the same place.
-      if (!piece.full || (standby.isDelivering() && pieces.size < KEPT_PIECES)) pieces.set(key, piece);
-      return piece;
+      if (!chunk.full || (standby.isDelivering() && chunks.size < MAX_CHUNKS)) chunks.set(key, chunk);
+      return chunk;
     },
     close() {
       standby.close();
@@ -157,7 +157,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   };
 }
 
-function readPiece(source: LogSource, after: number, limit: number, most: number): Piece {
+function readChunk(source: LogSource, after: number, limit: number, most: number): Chunk {
   const read = source.read(after, limit);
   const rows = withinBytes(read, most);
   const { epoch } = source.snapshot();
@@ -194,8 +194,8 @@ function createHeartbeats(source: LogSource, clock: Clock, heartbeatMs: Duration
   let newest: { heartbeat: SignedHeartbeat; at: DurationMs; state: string } | undefined;
   let pending: Promise<SignedHeartbeat> | undefined;
   const stateNow = () => {
-    const { epoch, head, last, floor } = source.snapshot();
-    return JSON.stringify([epoch, head, last, floor]);
+    const { epoch, head, headId, lowWatermark } = source.snapshot();
+    return JSON.stringify([epoch, head, headId, lowWatermark]);
   };
   const keep = (heartbeat: SignedHeartbeat, state: string): SignedHeartbeat => {
     newest = { heartbeat, at: clock.monotonic(), state };

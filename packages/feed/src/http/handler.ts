@@ -11,7 +11,7 @@ import {
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
-import { receiveProof } from './proof.ts';
+import { receiveEvidence } from './proof.ts';
 import type { Reader } from './reader.ts';
 import { openReader } from './reader.ts';
 import { STANDBY_QUERY } from './stream.ts';
@@ -64,7 +64,7 @@ export interface RevocationsHandler {
 
 const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHandler', {
   source: required(
-    option.having<LogSource>('the log of an issuer', 'snapshot', 'read', 'heartbeat', 'onAppend', 'prove'),
+    option.having<LogSource>('the log of an issuer', 'snapshot', 'read', 'heartbeat', 'onAppend', 'receiveEvidence'),
   ),
   authenticate: required(option.callable<RevocationsHandlerOptions['authenticate']>()),
   clock: option.clock,
@@ -78,7 +78,7 @@ const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHa
 });
 
 /**
- * The server's side of the HTTP way: the log as `text/event-stream`, resumed by `Last-Event-ID: <epoch>:<seq>`, opened
+ * The server's side of the HTTP transport: the log as `text/event-stream`, resumed by `Last-Event-ID: <epoch>:<seq>`, opened
  * by a heartbeat; a position that is not of this log, or below its floor, starts from the floor. When the epoch changes
  * its connections end, and readers open new ones. `GET …/revocations?quiet` is a standby stream: a heartbeat at once and each
  * 10 s, and events only while Kafka does not acknowledge them in time.
@@ -120,7 +120,7 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       reader.start();
       if (isStandby) broadcast.standby.started(reader);
     };
-    connections.requireRoom(client);
+    connections.requireCapacity(client);
     const opening = broadcast.opening();
     if (!(opening instanceof Promise)) return open(opening);
     return opening.then((heartbeat) => {
@@ -129,7 +129,7 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       // What was checked before it waited may have changed: a client whose secret is gone has no connections to end yet.
       requireOpen();
       if (requireClient(request, response) !== client) throw new RescindError('client_invalid');
-      connections.requireRoom(client);
+      connections.requireCapacity(client);
       open(heartbeat);
     });
   };
@@ -155,7 +155,7 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       throw new RescindError('method_wrong');
     }
     const client = requireClient(request, response);
-    return allowed === 'GET' ? stream(client, request, response) : receiveProof(source, request, response);
+    return allowed === 'GET' ? stream(client, request, response) : receiveEvidence(source, request, response);
   };
 
   return {
@@ -199,7 +199,7 @@ function createConnections(mostPerClient: number) {
   return {
     of: (client: string): Iterable<Reader> => byClient.get(client) ?? [],
     /** @throws RescindError `rate_limited` */
-    requireRoom(client: string): void {
+    requireCapacity(client: string): void {
       if ((byClient.get(client)?.size ?? 0) >= mostPerClient) throw new RescindError('rate_limited', { retryAfter: 5 });
     },
     add: (client: string, reader: Reader): void =>
@@ -225,7 +225,7 @@ function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry):
   response.writeHead(known.status, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
   const { code, status } = known;
   const type = `https://rescind.dev/errors#${code}`;
-  response.end(JSON.stringify({ type, title: ERRORS[code].message, status, code } satisfies Refusal));
+  response.end(JSON.stringify({ type, title: ERRORS[code].message, status, code } satisfies ProblemBody));
 }
 
 function toKnown(error: unknown): RescindError {
@@ -236,7 +236,7 @@ function toKnown(error: unknown): RescindError {
 }
 
 /** RFC 9457 section 3. */
-interface Refusal {
+interface ProblemBody {
   readonly type: string;
   readonly title: string;
   readonly status: number;

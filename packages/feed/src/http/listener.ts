@@ -25,7 +25,7 @@ export interface StandbyListener extends Listener {
   /** Writes the events after a position as well. */
   deliver(from: Delivery): void;
   /** Heartbeats only, from now on. */
-  quiet(): void;
+  standBy(): void;
   /** The epoch of the log: another than the one of this connection ends it. */
   epochIs(now: string): void;
 }

@@ -9,7 +9,7 @@ const MEDIA_TYPE = /^application\/secevent\+jwt\s*(;|$)/i;
 const BODY_TIMEOUT_MS: DurationMs = 10_000;
 
 /** `POST …/revocations/proof`: a signed event or heartbeat from beyond the outbox. Answers 204 when it was taken. */
-export async function receiveProof(
+export async function receiveEvidence(
   source: LogSource,
   request: IncomingMessage,
   response: ServerResponse,
@@ -20,7 +20,7 @@ export async function receiveProof(
     response.setHeader('Connection', 'close');
     throw error;
   });
-  await source.prove(jws);
+  await source.receiveEvidence(jws);
   response.writeHead(204, { 'Cache-Control': 'no-store' });
   response.end();
 }

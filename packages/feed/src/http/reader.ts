@@ -75,8 +75,8 @@ export function openReader(options: ReaderOptions): Reader {
 
   /** A reader that hears nothing more from this epoch is to hear first that its key was revoked. */
   const endEpoch = () => {
-    const lastWord = source.lastWord?.(epoch);
-    if (lastWord !== undefined) response.write(eventText(lastWord));
+    const closingEvent = source.closingEvent?.(epoch);
+    if (closingEvent !== undefined) response.write(eventText(closingEvent));
     end('epoch_changed');
   };
 
@@ -105,11 +105,11 @@ export function openReader(options: ReaderOptions): Reader {
         sent = Math.max(sent, skipped.resume);
         skipped = undefined;
       }
-      const piece = broadcast.piece(sent, skipped && skipped.until - sent);
-      if (piece.epoch !== epoch) return endEpoch();
-      if (piece.text === '') break;
-      sent = piece.upTo;
-      write(piece.text);
+      const chunk = broadcast.chunk(sent, skipped && skipped.until - sent);
+      if (chunk.epoch !== epoch) return endEpoch();
+      if (chunk.text === '') break;
+      sent = chunk.upTo;
+      write(chunk.text);
       sendDueHeartbeats();
     }
     if (!over) sendDueHeartbeats();
@@ -135,7 +135,7 @@ export function openReader(options: ReaderOptions): Reader {
     epochIs(now) {
       if (now !== epoch) endEpoch();
     },
-    quiet() {
+    standBy() {
       isReading = false;
       skipped = undefined;
       guardedPump();
@@ -173,8 +173,8 @@ export function openReader(options: ReaderOptions): Reader {
 
 /** The position to send from. One that is not of this log, or below its floor, is the floor's. */
 function startOf(lastEventId: string | string[] | undefined, source: LogSource): number {
-  const { epoch, head, floor } = source.snapshot();
-  const lowest = floor - 1;
+  const { epoch, head, lowWatermark } = source.snapshot();
+  const lowest = lowWatermark - 1;
   const parts = /^([!-~]{1,200}):(\d{1,15})$/.exec(typeof lastEventId === 'string' ? lastEventId : '');
   if (parts === null || parts[1] !== epoch) return lowest;
   const seq = Number(parts[2]);

@@ -21,7 +21,7 @@ export interface StandbyStreams {
   started(stream: StandbyListener): void;
   appended(): void;
   /** Once a second. */
-  beat(heartbeat: SignedHeartbeat): void;
+  heartbeat(heartbeat: SignedHeartbeat): void;
   all(): readonly StandbyListener[];
   close(): void;
 }
@@ -55,7 +55,7 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
   const changed = () => {
     if (streams.size === 0) return;
     if (overdue() === null) {
-      for (const stream of [...streams.keys()]) stream.quiet();
+      for (const stream of [...streams.keys()]) stream.standBy();
       return;
     }
     try {
@@ -104,7 +104,7 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
         else stream.appended();
       }
     },
-    beat(heartbeat) {
+    heartbeat(heartbeat) {
       slot = (slot + 1) % SLOTS;
       const isOverdue = overdue() !== null;
       // An epoch that was too young for events may be old enough now.

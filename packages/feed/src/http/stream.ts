@@ -1,6 +1,6 @@
 import type { DurationMs } from '@rescind/revocation';
 import { createParser } from 'eventsource-parser';
-import type { WayRecord } from '../ports.ts';
+import type { TransportRecord } from '../ports.ts';
 
 /** The names of the server-sent events. */
 export const EVENT_NAME = 'revocation';
@@ -52,7 +52,7 @@ export function createStallTimer(ms: DurationMs, monotonic: () => DurationMs, on
 }
 
 export interface StreamHandlers {
-  records(batch: readonly WayRecord[]): Promise<void>;
+  records(batch: readonly TransportRecord[]): Promise<void>;
   /** A server-sent event that is neither an event nor a heartbeat. */
   ignored(): void;
   /** Around each wait for bytes. */
@@ -66,7 +66,7 @@ export interface StreamHandlers {
  * @throws ConnectionLost `oversized`
  */
 export async function readEventStream(body: ReadableStream<Uint8Array>, handlers: StreamHandlers): Promise<void> {
-  let pending: WayRecord[] = [];
+  let pending: TransportRecord[] = [];
   let live = false;
   let oversized = false;
   const parser = createParser({

@@ -3,7 +3,7 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createBackoff } from '../backoff.ts';
-import type { Way, WayConnection, WaySink } from '../ports.ts';
+import type { Transport, TransportConnection, TransportSink } from '../ports.ts';
 import { basicAuthorization } from './basic.ts';
 import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUERY, STREAM_HEADER } from './stream.ts';
 
@@ -17,12 +17,12 @@ const REFUSED_RETRY_MS: DurationMs = 10_000;
 const UNSUPPORTED_RETRY_MS: DurationMs = 60_000;
 const FIRST_RETRY_MS: DurationMs = 100;
 /** Longer would cost revocations their speed after an outage; a fleet of hundreds makes this a hundred requests a second. */
-const GREATEST_RETRY_MS: DurationMs = 5_000;
+const MAX_RETRY_MS: DurationMs = 5_000;
 /** A server that answers and hangs up at once, or a reader that keeps starting again, is slowed down all the same. */
 const GOOD_AFTER_MS: DurationMs = 900;
-const PROOF_TIMEOUT_MS: DurationMs = 10_000;
+const EVIDENCE_TIMEOUT_MS: DurationMs = 10_000;
 
-export interface HttpWayOptions {
+export interface HttpTransportOptions {
   /** Base URL under which the issuer is reached; `/revocations` is appended. */
   readonly issuer: string;
   /** The reader's credential (HTTP Basic, RFC 7617). The id has no colon. */
@@ -37,7 +37,7 @@ export interface HttpWayOptions {
   readonly stallMs?: DurationMs | undefined;
 }
 
-interface Settings {
+interface HttpTransportSettings {
   readonly url: string;
   readonly clientId: string;
   readonly authorization: () => string;
@@ -55,7 +55,7 @@ interface Settings {
  * connection on which nothing has come for 5 s, and reads no faster than its records are taken.
  * @throws TypeError an option is missing or wrong
  */
-export function httpWay(options: HttpWayOptions): Way {
+export function httpTransport(options: HttpTransportOptions): Transport {
   const settings = checkOptions(options);
   return {
     name: 'http',
@@ -68,11 +68,11 @@ export function httpWay(options: HttpWayOptions): Way {
       stallMs: 10_000,
     },
     open: (sink, { standby = false } = {}) => openConnection(standby ? asStandby(settings) : settings, sink),
-    prove: (jws) => prove(settings, jws),
+    submitEvidence: (jws) => submitEvidence(settings, jws),
   };
 }
 
-const httpWayOptions = optionsOf<HttpWayOptions>('httpWay', {
+const httpTransportOptions = optionsOf<HttpTransportOptions>('httpTransport', {
   issuer: required(option.url()),
   clientId: required(option.text('text without a colon', /^[^:]+$/)),
   clientSecret: required(option.textOrSource()),
@@ -82,8 +82,8 @@ const httpWayOptions = optionsOf<HttpWayOptions>('httpWay', {
   stallMs: option.duration({ most: 2 ** 31 - 1 }),
 });
 
-function checkOptions(given: HttpWayOptions): Settings {
-  const options = httpWayOptions(given);
+function checkOptions(given: HttpTransportOptions): HttpTransportSettings {
+  const options = httpTransportOptions(given);
   const { issuer, clientId, clientSecret, stallMs = STALL_MS } = options;
   return {
     url: `${issuer.replace(/\/+$/, '')}/revocations`,
@@ -98,7 +98,7 @@ function checkOptions(given: HttpWayOptions): Settings {
   };
 }
 
-function asStandby(settings: Settings): Settings {
+function asStandby(settings: HttpTransportSettings): HttpTransportSettings {
   return {
     ...settings,
     isStandby: true,
@@ -106,9 +106,9 @@ function asStandby(settings: Settings): Settings {
   };
 }
 
-function openConnection(settings: Settings, sink: WaySink): WayConnection {
+function openConnection(settings: HttpTransportSettings, sink: TransportSink): TransportConnection {
   const { telemetry, url, clientId, isStandby } = settings;
-  const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
+  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
   const closing = new AbortController();
   let attempt = new AbortController();
   let lastReason: string | undefined;
@@ -128,7 +128,7 @@ function openConnection(settings: Settings, sink: WaySink): WayConnection {
     }
   };
 
-  const tell = (reason: string) => {
+  const reportLost = (reason: string) => {
     telemetry.count('rescind_feed_connections_lost_total', { way: 'http', reason: labelOf(reason) });
     // A server that is away for an hour is one line, not thousands.
     if (reason !== lastReason) telemetry.log('warn', 'feed_connection_lost', { way: 'http', reason, url, clientId });
@@ -141,7 +141,7 @@ function openConnection(settings: Settings, sink: WaySink): WayConnection {
       const reason = await attemptOnce();
       if (closing.signal.aborted) return;
       if (reason === UNSUPPORTED) sink.unsupported?.();
-      else if (reason !== RESTART) tell(reason);
+      else if (reason !== RESTART) reportLost(reason);
       await sleep(waitAfter(reason), undefined, { signal: closing.signal }).catch(() => undefined);
     }
   };
@@ -179,8 +179,8 @@ const OWN_REASONS: ReadonlySet<string> = new Set([
 
 /** One connection from its request to its end. `onHeard` is called with each batch. */
 async function readOnce(
-  settings: Settings,
-  sink: WaySink,
+  settings: HttpTransportSettings,
+  sink: TransportSink,
   attempt: AbortController,
   onHeard: () => void,
 ): Promise<void> {
@@ -207,7 +207,11 @@ async function readOnce(
   }
 }
 
-async function request(settings: Settings, sink: WaySink, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+async function request(
+  settings: HttpTransportSettings,
+  sink: TransportSink,
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
   const { url, isStandby } = settings;
   const { epoch, seq } = sink.start();
   const response = await settings.fetch(isStandby ? `${url}?${STANDBY_QUERY}` : url, {
@@ -255,13 +259,13 @@ function reasonOf(error: unknown, signal: AbortSignal): string {
   return cause instanceof ConnectionLost ? cause.reason : 'unreachable';
 }
 
-async function prove(settings: Settings, jws: string): Promise<void> {
+async function submitEvidence(settings: HttpTransportSettings, jws: string): Promise<void> {
   const response = await settings.fetch(`${settings.url}/proof`, {
     method: 'POST',
     headers: { 'content-type': 'application/secevent+jwt', authorization: settings.authorization() },
     body: jws,
     redirect: 'manual',
-    signal: AbortSignal.timeout(PROOF_TIMEOUT_MS),
+    signal: AbortSignal.timeout(EVIDENCE_TIMEOUT_MS),
   });
   await response.body?.cancel();
   if (response.ok) return;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
-import type { WayRecord } from '../ports.ts';
+import type { TransportRecord } from '../ports.ts';
 
 /** A record as a log in memory keeps it. */
 export interface MemoryRecord {
@@ -94,7 +94,7 @@ export interface MemoryCursor {
   /** The number of the next record that is taken. */
   readonly next: number;
   /** Up to `most` records; undefined: the log does not have this place any more. */
-  take(most: number): readonly WayRecord[] | undefined;
+  take(most: number): readonly TransportRecord[] | undefined;
 }
 
 const HINT = /^(.*):(\d{1,15})$/s;

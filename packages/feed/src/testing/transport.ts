@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createBackoff } from '../backoff.ts';
-import type { TransportAbilities, Way, WayConnection, WaySink } from '../ports.ts';
+import type { Transport, TransportAbilities, TransportConnection, TransportSink } from '../ports.ts';
 import type { MemoryLog } from './memory.ts';
 import { openMemoryCursor } from './memory.ts';
 
@@ -16,7 +16,7 @@ export interface MemoryTransportOptions {
 /** Records handed over at a time. */
 const BATCH = 256;
 const FIRST_RETRY_MS = 10;
-const GREATEST_RETRY_MS = 500;
+const MAX_RETRY_MS = 500;
 
 const memoryTransportOptions = optionsOf<MemoryTransportOptions>('memoryTransport', {
   log: required(option.having<MemoryLog>('a log that createMemoryLog has made', 'append', 'onChange')),
@@ -29,7 +29,7 @@ const memoryTransportOptions = optionsOf<MemoryTransportOptions>('memoryTranspor
  * tests: no broker, no port, no thread.
  * @throws TypeError an option is missing or wrong
  */
-export function memoryTransport(given: MemoryTransportOptions): Way {
+export function memoryTransport(given: MemoryTransportOptions): Transport {
   const { log, name = 'memory', abilities } = memoryTransportOptions(given);
   return { name, abilities, endpoint: { log: log.id }, open: (sink) => openConnection(log, sink) };
 }
@@ -37,8 +37,8 @@ export function memoryTransport(given: MemoryTransportOptions): Way {
 const RESTART = 'restart';
 const UNREACHABLE = 'unreachable';
 
-function openConnection(log: MemoryLog, sink: WaySink): WayConnection {
-  const backoff = createBackoff(FIRST_RETRY_MS, GREATEST_RETRY_MS);
+function openConnection(log: MemoryLog, sink: TransportSink): TransportConnection {
+  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
   const closing = new AbortController();
   /** Why the present connection is to end; null: it is to go on. */
   let ending: string | null = null;

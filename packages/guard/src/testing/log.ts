@@ -25,7 +25,7 @@ const EPOCH = '0000000001-test';
 export function createTestLog(clock: Clock, heard: (rows: readonly CutOffRow[]) => void): TestLog {
   const records = createMemoryLog(EPOCH);
   const cursor = openMemoryCursor(records, null);
-  const feed = { first: memoryTransport({ log: records }) };
+  const feed = { primary: memoryTransport({ log: records }) };
   let ready = true;
   /** Undefined while everything is heard. */
   let lost: { readonly ageMs: DurationMs; readonly at: DurationMs; readonly logTime: EpochMillis } | undefined;
@@ -33,11 +33,11 @@ export function createTestLog(clock: Clock, heard: (rows: readonly CutOffRow[]) 
   caughtUp.resolve();
 
   function view(): View {
-    const whole = ready && lost === undefined;
+    const complete = ready && lost === undefined;
     const ageMs = lost === undefined ? 0 : lost.ageMs + clock.monotonic() - lost.at;
     return {
       ready,
-      whole,
+      complete,
       suspect: null,
       ageMs: ready ? ageMs : Number.POSITIVE_INFINITY,
       logTime: lost?.logTime ?? clock.now(),
@@ -46,7 +46,7 @@ export function createTestLog(clock: Clock, heard: (rows: readonly CutOffRow[]) 
       seq: cursor.next,
       head: records.end,
       lag: records.end - cursor.next,
-      way: feed.first.name,
+      transport: feed.primary.name,
     };
   }
 

@@ -26,7 +26,7 @@ export function createMemoryRows(): MemoryRows {
     },
     load: () => undefined,
     prune: () => 0,
-    pruneOwed: () => undefined,
+    prunePending: () => undefined,
     health: () => [{ name: 'denylist', status: 'pass' }],
     close: () => undefined,
   };

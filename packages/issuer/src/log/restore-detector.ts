@@ -49,7 +49,7 @@ function revokesItself(record: DecodedRecord): boolean {
 
 /** Where a verified record stands; `undefined`: it is not signed by the log. */
 export function toPosition(record: DecodedRecord): LogPosition | undefined {
-  if (record.kind === 'heartbeat') return { epoch: record.epoch, seq: record.head, id: record.last };
+  if (record.kind === 'heartbeat') return { epoch: record.epoch, seq: record.head, id: record.headId };
   if (record.kind === 'event' || record.kind === 'not-understood') return record;
   return undefined;
 }

@@ -5,7 +5,6 @@ import { isLeading } from '@rescind/revocation';
 import type { SigningAlgorithm, SigningKey } from '@rescind/token/signing';
 import { createSigner } from '@rescind/token/signing';
 import type { Keyring } from '../keys/keyring.ts';
-import type { LogIdentity } from '../store/log.ts';
 import type { Store } from '../store/store.ts';
 import type { Transactions } from '../transactions.ts';
 
@@ -17,26 +16,27 @@ interface LogSourceOptions {
   readonly issuerClock: Pick<IssuerClock, 'heartbeat' | 'leadMs'>;
   readonly persistTime: Transactions['persistTime'];
   readonly onAppend: LogSource['onAppend'];
-  readonly prove: LogSource['prove'];
+  readonly receiveEvidence: LogSource['receiveEvidence'];
   readonly acknowledgements: () => Acknowledgements | undefined;
 }
 
 /** The log of record, as streams and the relay read it. */
 export function createLogSource(options: LogSourceOptions): LogSource {
-  const { log, store, encoder, issuerClock, persistTime, onAppend, prove } = options;
+  const { log, store, encoder, issuerClock, persistTime, onAppend, receiveEvidence } = options;
 
-  function snapshot(): LogIdentity {
+  function snapshot(): ReturnType<LogSource['snapshot']> {
     const identity = store.log.identity();
     if (identity === undefined) throw new Error('the log has no epoch');
-    return identity;
+    const { epoch, head, last, floor } = identity;
+    return { epoch, head, headId: last, lowWatermark: floor };
   }
 
   function sign(at: EpochMillis, wall: EpochMillis) {
-    const { epoch, head, last, floor } = snapshot();
+    const { epoch, head, headId, lowWatermark } = snapshot();
     const timeSince = store.log.timeSince();
     // By the key of this very epoch, whatever has been committed while the time was made durable.
     const encode = encoder(store.log.eventKid());
-    return { jws: encode.heartbeat({ epoch, head, last, floor, at, wall, timeSince }), epoch, head };
+    return { jws: encode.heartbeat({ epoch, head, headId, lowWatermark, at, wall, timeSince }), epoch, head };
   }
 
   async function signDurably(at: EpochMillis, wall: EpochMillis) {
@@ -54,9 +54,9 @@ export function createLogSource(options: LogSourceOptions): LogSource {
       // A restart must not tell an earlier time than a heartbeat did; while the wall clock leads, it does not.
       return isLeading(issuerClock) ? signDurably(at, wall) : sign(at, wall);
     },
-    lastWord: (epoch) => store.log.closingEvent(epoch),
+    closingEvent: (epoch) => store.log.closingEvent(epoch),
     onAppend,
-    prove,
+    receiveEvidence,
     get acknowledgements() {
       return options.acknowledgements();
     },

@@ -81,12 +81,12 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
       }
       isDue = false;
       round += 1;
-      reference.giveUp();
+      reference.abandon();
       settle();
     },
     acknowledged,
     failed() {
-      reference.giveUp();
+      reference.abandon();
       settle();
     },
   };
@@ -98,7 +98,7 @@ export function clockTimes(reference: ReferenceClock, wall: EpochMillis) {
   return {
     wallTime: new Date(wall).toISOString(),
     publisherTime: publisherAt === undefined ? null : new Date(publisherAt).toISOString(),
-    apartMs: reference.apartMs(),
+    apartMs: reference.differenceMs(),
     trusted: reference.trusted ?? null,
   };
 }

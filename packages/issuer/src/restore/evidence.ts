@@ -2,9 +2,9 @@ import type {
   EventDecoder,
   EventRecord,
   HeartbeatRecord,
-  NotUnderstoodRecord,
   Publisher,
-  WayRecord,
+  TransportRecord,
+  UnknownVersionRecord,
 } from '@rescind/feed';
 import type { EpochMillis } from '@rescind/revocation';
 import { UNBOUNDED } from '@rescind/revocation';
@@ -47,12 +47,12 @@ export async function gatherEvidence({ decoder, mark, proofs, publisher, ...own 
   const latest = new Map<string, EpochMillis>();
   let { timeSince } = own;
 
-  function take(records: readonly WayRecord[]): void {
+  function take(records: readonly TransportRecord[]): void {
     for (const record of decoder.decodeBatch(records)) {
       if (record.kind === 'bad' || record.kind === 'skipped') continue;
       latest.set(record.epoch, Math.max(latest.get(record.epoch) ?? 0, latestTimeIn(record)));
       if (record.kind === 'heartbeat') {
-        points.push({ epoch: record.epoch, seq: record.head, id: record.last });
+        points.push({ epoch: record.epoch, seq: record.head, id: record.headId });
         if ((record.timeSince ?? '') > (timeSince ?? '')) ({ timeSince } = record);
       } else points.push({ epoch: record.epoch, seq: record.seq, id: record.id });
       if (record.kind === 'event' && !own.isKnown(record)) events.set(record.id, record);
@@ -68,7 +68,7 @@ export async function gatherEvidence({ decoder, mark, proofs, publisher, ...own 
 }
 
 /** Its own, or the latest T of what it denies. */
-function latestTimeIn(record: HeartbeatRecord | EventRecord | NotUnderstoodRecord): EpochMillis {
+function latestTimeIn(record: HeartbeatRecord | EventRecord | UnknownVersionRecord): EpochMillis {
   if (record.kind !== 'event') return record.at;
   const bounds = record.cutOffs.map(({ issuedUntil }) => issuedUntil).filter((until) => until !== UNBOUNDED);
   return Math.max(record.at, ...bounds);
@@ -87,7 +87,7 @@ async function replay(
   }
 }
 
-function toRecords(batch: readonly string[]): WayRecord[] {
+function toRecords(batch: readonly string[]): TransportRecord[] {
   return batch.map((jws) => ({ jws, hint: null, live: false }));
 }
 

@@ -15,7 +15,7 @@ export interface NumberBounds {
   readonly most?: number;
 }
 
-export function wrongOption(path: string, expected: string, value: unknown): TypeError {
+export function optionError(path: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${path} must be ${expected}, got ${describeValue(value)}`);
 }
 
@@ -24,7 +24,7 @@ const isText = (value: unknown): value is string => typeof value === 'string' &&
 function text(expected = 'text that is not empty', pattern?: RegExp): OptionCheck<string> {
   return (value, path) => {
     if (isText(value) && (pattern === undefined || pattern.test(value))) return value;
-    throw wrongOption(path, expected, value);
+    throw optionError(path, expected, value);
   };
 }
 
@@ -32,7 +32,7 @@ function text(expected = 'text that is not empty', pattern?: RegExp): OptionChec
 function string(): OptionCheck<string> {
   return (value, path) => {
     if (typeof value === 'string') return value;
-    throw wrongOption(path, 'text', value);
+    throw optionError(path, 'text', value);
   };
 }
 
@@ -41,7 +41,7 @@ function textOrSource(): OptionCheck<string | (() => string)> {
   return (value, path) => {
     if (isText(value)) return value;
     if (typeof value === 'function') return value as () => string;
-    throw wrongOption(path, 'text that is not empty, or a function that returns it', value);
+    throw optionError(path, 'text that is not empty, or a function that returns it', value);
   };
 }
 
@@ -49,7 +49,7 @@ function textOrSource(): OptionCheck<string | (() => string)> {
 function filePath(expected = 'the path of a file', refused: readonly string[] = []): OptionCheck<string> {
   return (value, path) => {
     if (isText(value) && !value.includes('\0') && !refused.includes(value)) return value;
-    throw wrongOption(path, expected, value);
+    throw optionError(path, expected, value);
   };
 }
 
@@ -73,7 +73,7 @@ function url({ query = false }: { readonly query?: boolean } = {}): OptionCheck<
 function flag(): OptionCheck<boolean> {
   return (value, path) => {
     if (typeof value === 'boolean') return value;
-    throw wrongOption(path, 'true or false', value);
+    throw optionError(path, 'true or false', value);
   };
 }
 
@@ -83,7 +83,7 @@ function count({ least = 0, most = Number.MAX_SAFE_INTEGER }: NumberBounds = {})
     most === Number.MAX_SAFE_INTEGER ? `a whole number, ${least} or more` : `a whole number from ${least} to ${most}`;
   return (value, path) => {
     if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
-    throw wrongOption(path, expected, value);
+    throw optionError(path, expected, value);
   };
 }
 
@@ -94,7 +94,7 @@ function duration({ least, most = Number.MAX_SAFE_INTEGER }: NumberBounds = {}):
   return (value, path) => {
     const isRight = typeof value === 'number' && (least === undefined ? value > 0 : value >= least) && value <= most;
     if (isRight) return value;
-    throw wrongOption(path, expected, value);
+    throw optionError(path, expected, value);
   };
 }
 
@@ -111,7 +111,7 @@ function oneOf<const T extends string | number | boolean>(...allowed: readonly T
 function list<T>(element: OptionCheck<T>, { least = 1 }: { readonly least?: number } = {}): OptionCheck<readonly T[]> {
   return (value, path) => {
     if (!Array.isArray(value) || value.length < least) {
-      throw wrongOption(path, least === 0 ? 'a list' : `a list of at least ${least}`, value);
+      throw optionError(path, least === 0 ? 'a list' : `a list of at least ${least}`, value);
     }
     return Object.freeze(Array.from(value as readonly unknown[], (one, at) => element(one, `${path}[${at}]`)));
   };
@@ -133,14 +133,14 @@ function record<T>(
     const copy: Record<string, T> = Object.create(null);
     for (const [name, one] of found) copy[name] = element(one, `${path}.${name}`);
     if (found.size >= least) return Object.freeze(copy);
-    throw wrongOption(path, `an object with at least ${least} name`, {});
+    throw optionError(path, `an object with at least ${least} name`, {});
   };
 }
 
 function callable<T>(expected = 'a function'): OptionCheck<T> {
   return (value, path) => {
     if (typeof value === 'function') return value as T;
-    throw wrongOption(path, expected, value);
+    throw optionError(path, expected, value);
   };
 }
 

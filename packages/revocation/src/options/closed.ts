@@ -1,5 +1,5 @@
 import type { OptionCheck } from './checks.ts';
-import { nearestOption } from './nearest.ts';
+import { suggestOption } from './nearest.ts';
 import { ownValues } from './values.ts';
 
 /** An option that has to be given: its check is called with `undefined` where it is absent. */
@@ -59,7 +59,7 @@ export function optionsOf<T extends object>(owner: string, shape: OptionShape<T>
   }
 
   function unknownOption(path: string, name: string): TypeError {
-    const nearest = nearestOption(name, names);
+    const nearest = suggestOption(name, names);
     return new TypeError(
       nearest === undefined
         ? `${path} is not an option of ${owner}, which has none`

@@ -3,7 +3,7 @@
  * edit distance. Upper and lower case, `_` and `-` make no difference.
  * @returns undefined only without candidates
  */
-export function nearestOption(name: string, candidates: readonly string[]): string | undefined {
+export function suggestOption(name: string, candidates: readonly string[]): string | undefined {
   const wanted = normalized(name);
   let nearest: string | undefined;
   let least = Number.POSITIVE_INFINITY;

@@ -56,15 +56,15 @@ export function configuredHttpTransport<W>(
 export async function configuredFeed<C, W>(
   transports: readonly ConfiguredTransport<C, W>[],
   context: TransportContext<C>,
-): Promise<{ readonly first: W; readonly second?: W }> {
+): Promise<{ readonly primary: W; readonly fallback?: W }> {
   const made = await Promise.all(transports.map((make) => make(context)));
-  const [first, second, ...more] = made.filter((transport) => transport !== undefined);
-  if (first === undefined || more.length > 0) {
-    const count = first === undefined ? 'no transport' : `${more.length + 2} transports`;
+  const [primary, fallback, ...others] = made.filter((transport) => transport !== undefined);
+  if (primary === undefined || others.length > 0) {
+    const count = primary === undefined ? 'no transport' : `${others.length + 2} transports`;
     const detail = `the variables configure ${count} of the log; must be one or two`;
     throw new RescindError('configuration_invalid', { detail });
   }
-  return second === undefined ? { first } : { first, second };
+  return fallback === undefined ? { primary } : { primary, fallback };
 }
 
 /** What Kafka takes for a name. */

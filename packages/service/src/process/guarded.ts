@@ -28,7 +28,7 @@ export interface GuardedService<C, W, G extends ProcessGuard> {
   /** `openGuard` of @rescind/guard. */
   openGuard(
     options: ReturnType<typeof guardOptions> & {
-      readonly feed: { readonly first: W; readonly second?: W };
+      readonly feed: { readonly primary: W; readonly fallback?: W };
       readonly telemetry: Telemetry;
     },
   ): G;

@@ -1,7 +1,7 @@
 import type { Boot, DurationMs, EpochMillis, LogState } from '@rescind/revocation';
-import type { AgeAt, FollowerState, Instant } from './types.ts';
+import type { AgeSample, FollowerState, InputTime } from './types.ts';
 
-type Beat = NonNullable<FollowerState['beat']>;
+type KnownHeartbeat = NonNullable<FollowerState['heartbeat']>;
 
 /** A wall clock that has moved by so much more or less than the monotonic one was set, or the machine was suspended. */
 const WALL_SET_MS: DurationMs = 1_000;
@@ -9,49 +9,54 @@ const WALL_SET_MS: DurationMs = 1_000;
 /** Less is how exactly the kernel tells how long it has been up. */
 const SUSPENDED_MS: DurationMs = 100;
 
-/** The time as of which a view is whole, or that a heartbeat is of: an issuer's clock that leads tells a later one. */
+/** The time as of which a view is complete, or that a heartbeat is of: an issuer's clock that leads tells a later one. */
 export function asOf(kept: Pick<LogState, 'wholeAt' | 'wholeWall'>): EpochMillis {
   return Math.min(kept.wholeAt, kept.wholeWall ?? kept.wholeAt);
 }
 
-interface Aged extends Pick<FollowerState, 'kept' | 'age'> {
-  readonly at: Instant;
+interface AgeInput extends Pick<FollowerState, 'kept' | 'age'> {
+  readonly at: InputTime;
 }
 
 /**
  * How old the view may be at most: by the wall clock since `wholeAt`, and by what each of the two clocks has counted since
  * the age was last known. The monotonic clock stands still while the machine is suspended, the wall clock may be set.
  */
-export function ageOf({ kept, age, at }: Aged): DurationMs {
+export function ageOf({ kept, age, at }: AgeInput): DurationMs {
   if (kept.wholeAt === 0) return Number.POSITIVE_INFINITY;
-  return Math.max(0, at.wall - asOf(kept), grown(age, at));
+  return Math.max(0, at.wall - asOf(kept), currentAge(age, at));
 }
 
-function grown({ ageMs, wall, monotonic }: AgeAt, at: Instant): DurationMs {
+function currentAge({ ageMs, wall, monotonic }: AgeSample, at: InputTime): DurationMs {
   return ageMs + Math.max(0, at.monotonic - monotonic, at.wall - wall);
 }
 
 /**
- * The age as the view becomes whole by a heartbeat. One that is live is as old as this process has known it, if the wall
+ * The age as the view becomes complete by a heartbeat. One that is live is as old as this process has known it, if the wall
  * clock does not say more. Of one that is not live nobody knows how old it is: it makes the view younger than the one
  * before by the difference of their times only, by the clock of the issuer that counted less.
  */
-export function ageByBeat({ kept, age, at }: Aged, beat: Beat): AgeAt {
+export function ageByHeartbeat({ kept, age, at }: AgeInput, heartbeat: KnownHeartbeat): AgeSample {
   const { wall, monotonic, boot } = at;
-  const sinceHeard = Math.max(monotonic - beat.heard.monotonic, wall - beat.heard.wall);
-  const passed = Math.min(beat.at - kept.wholeAt, beat.wall - (kept.wholeWall ?? kept.wholeAt));
-  const byPredecessor = beat.isLive ? 0 : ageOf({ kept, age, at }) - passed;
-  return { ageMs: Math.max(0, wall - Math.min(beat.at, beat.wall), sinceHeard, byPredecessor), wall, monotonic, boot };
+  const sinceHeard = Math.max(monotonic - heartbeat.heard.monotonic, wall - heartbeat.heard.wall);
+  const passed = Math.min(heartbeat.at - kept.wholeAt, heartbeat.wall - (kept.wholeWall ?? kept.wholeAt));
+  const byPredecessor = heartbeat.isLive ? 0 : ageOf({ kept, age, at }) - passed;
+  return {
+    ageMs: Math.max(0, wall - Math.min(heartbeat.at, heartbeat.wall), sinceHeard, byPredecessor),
+    wall,
+    monotonic,
+    boot,
+  };
 }
 
-/** The age when the time as of which the view was whole is taken for an earlier one. */
-export function asOfEarlier(aged: Aged, byMs: DurationMs): AgeAt {
+/** The age when the time as of which the view was complete is taken for an earlier one. */
+export function asOfEarlier(aged: AgeInput, byMs: DurationMs): AgeSample {
   const { wall, monotonic, boot } = aged.at;
   return { ageMs: ageOf(aged) + byMs, wall, monotonic, boot };
 }
 
 /** The age at the start of a process. A wall clock behind the one at the last commit has been set back by an unknown time. */
-export function ageAtStart(kept: LogState, { wall, monotonic, boot }: Instant): AgeAt {
+export function ageAtStart(kept: LogState, { wall, monotonic, boot }: InputTime): AgeSample {
   const isKnown = kept.wholeAt > 0 && wall >= kept.savedAt;
   // A version that did not keep the age kept the greatest wall clock.
   const { savedAgeMs = Math.max(0, kept.savedAt - asOf(kept)), savedBoot } = kept;
@@ -66,7 +71,7 @@ function upSince(before: Boot | null | undefined, boot: Boot | undefined): Durat
 }
 
 /** Adds what a suspension has hidden from the other two clocks: the wall clock may have been set back meanwhile. */
-export function countSuspension(age: AgeAt, at: Instant): AgeAt {
+export function countSuspension(age: AgeSample, at: InputTime): AgeSample {
   const slept = upSince(age.boot, at.boot) - Math.max(at.monotonic - age.monotonic, at.wall - age.wall);
   if (slept <= SUSPENDED_MS) return age;
   const { wall, monotonic, boot } = at;
@@ -74,14 +79,14 @@ export function countSuspension(age: AgeAt, at: Instant): AgeAt {
 }
 
 /** What a commit keeps of the age: as it is, so that a clock that is set later hides nothing of it. */
-export function savedAge(aged: Aged): Required<Pick<LogState, 'savedAt' | 'savedAgeMs' | 'savedBoot'>> {
+export function savedAge(aged: AgeInput): Required<Pick<LogState, 'savedAt' | 'savedAgeMs' | 'savedBoot'>> {
   const ageMs = ageOf(aged);
   const { wall, boot = null } = aged.at;
   return { savedAt: wall, savedAgeMs: Number.isFinite(ageMs) ? ageMs : null, savedBoot: boot };
 }
 
 /** Whether the wall clock has been set, or the machine suspended, since the age was last committed. */
-export function isWallSet({ saved, at }: Pick<FollowerState, 'saved'> & { readonly at: Instant }): boolean {
+export function isWallSet({ saved, at }: Pick<FollowerState, 'saved'> & { readonly at: InputTime }): boolean {
   const byWall = at.wall - saved.wall;
   if (Math.abs(byWall - (at.monotonic - saved.monotonic)) > WALL_SET_MS) return true;
   // A suspension as long as the clock was set back hides it from the monotonic clock.

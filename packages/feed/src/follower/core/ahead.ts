@@ -4,23 +4,23 @@ import type { Draft } from './draft.ts';
 import type { FollowerState } from './types.ts';
 
 /** Whether a heartbeat tells a time that no clock within the tolerance shows yet: the issuer's clock leads, or this one is behind. */
-export function isFromAhead({ at }: { readonly at: EpochMillis }, wall: EpochMillis): boolean {
+export function isFromFuture({ at }: { readonly at: EpochMillis }, wall: EpochMillis): boolean {
   return at > wall + CLOCK_TOLERANCE_MS;
 }
 
 /**
- * Whether the view would be whole by its newest heartbeat, were that not from ahead: it completes no first reading, no new
- * epoch and no other history. A reader that was whole in the epoch before goes on by it.
+ * Whether the view would be complete by its newest heartbeat, were that not from ahead: it completes no first reading, no new
+ * epoch and no other history. A reader that was complete in the epoch before goes on by it.
  */
 export function isHeldByClock(
-  { beat, kept, cause }: Pick<FollowerState, 'beat' | 'kept' | 'cause'>,
+  { heartbeat, kept, cause }: Pick<FollowerState, 'heartbeat' | 'kept' | 'cause'>,
   wall: EpochMillis,
 ): boolean {
-  if (beat === null || !beat.agrees || kept.seq < kept.head || !isFromAhead(beat, wall)) return false;
+  if (heartbeat === null || !heartbeat.agrees || kept.seq < kept.head || !isFromFuture(heartbeat, wall)) return false;
   return kept.wholeAt === 0 || cause === 'epoch' || cause === 'fork';
 }
 
-/** Takes the time of a heartbeat of the present epoch. A time of before the issuer's clock was set stays until the view is whole. */
+/** Takes the time of a heartbeat of the present epoch. A time of before the issuer's clock was set stays until the view is complete. */
 export function raiseLogTime(draft: Draft, at: EpochMillis): void {
   const { kept } = draft;
   if (isLogTimeOld(kept) || at <= kept.logTime) return;

@@ -18,9 +18,9 @@ import type {
   FollowerEffect,
   FollowerState,
   FollowerStep,
-  Instant,
-  WayId,
-  WayState,
+  InputTime,
+  TransportRole,
+  TransportState,
 } from './types.ts';
 
 const coreOptions = optionsOf<FollowerCoreOptions>('createFollowerCore', {
@@ -31,23 +31,23 @@ const coreOptions = optionsOf<FollowerCoreOptions>('createFollowerCore', {
 });
 
 /** The options with their defaults filled in. */
-export interface Settings {
+export interface FollowerSettings {
   readonly log: string;
-  readonly first: TransportSettings;
-  readonly second: TransportSettings | null;
+  readonly primary: TransportSettings;
+  readonly fallback: TransportSettings | null;
   readonly silenceMs: DurationMs;
   readonly maxStalenessMs: DurationMs;
 }
 
-export function toSettings(options: FollowerCoreOptions): Settings {
+export function toFollowerSettings(options: FollowerCoreOptions): FollowerSettings {
   const { log, feed, silenceMs = 3_000, maxStalenessMs = 300_000 } = coreOptions(options);
-  const second = feed.second === undefined ? null : toTransportSettings(feed.second);
-  return { log, first: toTransportSettings(feed.first), second, silenceMs, maxStalenessMs };
+  const fallback = feed.fallback === undefined ? null : toTransportSettings(feed.fallback);
+  return { log, primary: toTransportSettings(feed.primary), fallback, silenceMs, maxStalenessMs };
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
-interface Counted {
+interface CountedMetric {
   readonly metric: CounterName;
   readonly labels: Readonly<Record<string, string>>;
   by: number;
@@ -55,28 +55,28 @@ interface Counted {
 
 /** One step in the making: a copy of the state to write to, and what is to be done about it. */
 export interface Draft extends Writable<FollowerState> {
-  readonly settings: Settings;
-  readonly at: Instant;
+  readonly settings: FollowerSettings;
+  readonly at: InputTime;
   readonly before: FollowerState;
   readonly cutoffs: CutOffRow[];
   readonly quarantine: Quarantined[];
   readonly release: { readonly epoch: string; readonly seq: number }[];
   readonly effects: FollowerEffect[];
   /** Counts of this step, told together at its end. */
-  readonly counts: Map<string, Counted>;
+  readonly counts: Map<string, CountedMetric>;
   /** What was counted last: mostly the same again. */
-  lastCounted: Counted | null;
-  /** The way on which something was seen in this step that cannot be there unless something else was lost. */
-  gapOn: WayId | null;
-  /** Whether a fresh heartbeat of the first way was as far as the position. */
-  firstIsGood: boolean;
-  /** A heartbeat that the view may become whole by although newer records wait for a key. */
-  settledBeat: FollowerState['beat'];
+  lastCounted: CountedMetric | null;
+  /** The transport on which something was seen in this step that cannot be there unless something else was lost. */
+  gapOn: TransportRole | null;
+  /** Whether a fresh heartbeat of the primary transport was as far as the position. */
+  isPrimaryGood: boolean;
+  /** A heartbeat that the view may become complete by although newer records wait for a key. */
+  awaitedHeartbeat: FollowerState['heartbeat'];
   /** Whether the age is to be committed although nothing else has changed. */
   isAgeToSave: boolean;
 }
 
-export function beginDraft(settings: Settings, before: FollowerState, at: Instant): Draft {
+export function beginDraft(settings: FollowerSettings, before: FollowerState, at: InputTime): Draft {
   return {
     ...before,
     age: countSuspension(before.age, at),
@@ -90,9 +90,9 @@ export function beginDraft(settings: Settings, before: FollowerState, at: Instan
     counts: new Map(),
     lastCounted: null,
     gapOn: null,
-    firstIsGood: false,
+    isPrimaryGood: false,
     isAgeToSave: false,
-    settledBeat: null,
+    awaitedHeartbeat: null,
   };
 }
 
@@ -141,11 +141,25 @@ function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeTo
 }
 
 function toState(draft: Draft): FollowerState {
-  const { kept, cause, quarantined, run, beat, age, saved, way, ready, ways, goodAt, jitterMs, answeredAt } = draft;
-  const { isBeatAhead, repair, eventKeys, standby } = draft;
+  const {
+    kept,
+    cause,
+    quarantined,
+    segment,
+    heartbeat,
+    age,
+    saved,
+    transport,
+    ready,
+    transports,
+    goodAt,
+    jitterMs,
+    answeredAt,
+  } = draft;
+  const { isHeartbeatFromFuture, repair, eventKeys, standby } = draft;
   const times = { goodAt, jitterMs, answeredAt };
-  const reading = { kept, cause, quarantined, run, beat, age, saved, isBeatAhead };
-  return { ...reading, way, ready, ways, ...times, repair, eventKeys, standby };
+  const reading = { kept, cause, quarantined, segment, heartbeat, age, saved, isHeartbeatFromFuture };
+  return { ...reading, transport, ready, transports, ...times, repair, eventKeys, standby };
 }
 
 /** What an event denies, as rows of the denylist. */
@@ -167,7 +181,7 @@ export function count<M extends CounterName>(
   draft.lastCounted = counted;
 }
 
-function countedFor({ counts }: Draft, metric: CounterName, labels: Readonly<Record<string, string>>): Counted {
+function countedFor({ counts }: Draft, metric: CounterName, labels: Readonly<Record<string, string>>): CountedMetric {
   const key = `${metric} ${Object.values(labels).join(' ')}`;
   const counted = counts.get(key) ?? { metric, labels, by: 0 };
   counts.set(key, counted);
@@ -178,16 +192,16 @@ export function log(draft: Draft, level: LogLevel, event: string, fields: Fields
   draft.effects.push({ kind: 'log', level, event, fields: { log: draft.settings.log, ...fields } });
 }
 
-export function changeWay(draft: Draft, way: WayId, change: Partial<WayState>): void {
-  draft.ways = { ...draft.ways, [way]: { ...draft.ways[way], ...change } };
+export function changeTransport(draft: Draft, transport: TransportRole, change: Partial<TransportState>): void {
+  draft.transports = { ...draft.transports, [transport]: { ...draft.transports[transport], ...change } };
 }
 
 /** Where there is one only, it is the first. */
-export function transportOf({ first, second }: Settings, way: WayId): TransportSettings {
-  return way === 'second' ? (second ?? first) : first;
+export function transportOf({ primary, fallback }: FollowerSettings, transport: TransportRole): TransportSettings {
+  return transport === 'fallback' ? (fallback ?? primary) : primary;
 }
 
 /** Whether the second transport is kept open as a standby stream while the first is read. */
-export function canStandBy({ second }: Settings): boolean {
-  return second?.standby === true;
+export function canStandBy({ fallback }: FollowerSettings): boolean {
+  return fallback?.standby === true;
 }

@@ -33,8 +33,8 @@ export function leaveEpoch(draft: Draft, why: 'key_revoked' | 'key_withdrawn'): 
 const NO_POSITION = { seq: 0, id: null, head: 0, floor: 0 } as const;
 
 function forgetPosition(draft: Draft): void {
-  draft.run = null;
-  draft.beat = null;
-  draft.settledBeat = null;
-  draft.repair = { ...draft.repair, dueAt: null, must: false, provedAt: null };
+  draft.segment = null;
+  draft.heartbeat = null;
+  draft.awaitedHeartbeat = null;
+  draft.repair = { ...draft.repair, dueAt: null, must: false, submittedAt: null };
 }

@@ -1,9 +1,9 @@
 import type { DurationMs } from '@rescind/revocation';
-import type { BadRecord, EventRecord, HeartbeatRecord, NotUnderstoodRecord } from '../../event/record.ts';
+import type { BadRecord, EventRecord, HeartbeatRecord, UnknownVersionRecord } from '../../event/record.ts';
 import type { Draft } from './draft.ts';
 import { count, log, transportOf } from './draft.ts';
 import { enterEpoch, leaveEpoch } from './epoch.ts';
-import type { EventKeysState, FetchedSet, FollowerState, Heard, WayId } from './types.ts';
+import type { AnnouncedEpoch, EventKeysState, FetchedSet, FollowerState, TransportRole } from './types.ts';
 import { restart } from './ways.ts';
 
 /** Fetches that records may cause at once, and how long it takes until one more may be. */
@@ -14,16 +14,16 @@ const SPREAD_MS: DurationMs = 250;
 /** What the issuer's own server sends, and the first sight of a revocation, cost nothing of the bucket. */
 const FREE_EVERY_MS: DurationMs = 1_000;
 const FIRST_RETRY_MS: DurationMs = 1_000;
-const GREATEST_RETRY_MS: DurationMs = 30_000;
+const MAX_RETRY_MS: DurationMs = 30_000;
 /** Kids that the issuer's set did not have: neither asked for nor suspected again for so long. */
-const MOST_ABSENT = 256;
+const MAX_ABSENT = 256;
 const ABSENT_MS: DurationMs = 600_000;
 /** A flood of made-up kids or epochs must not become a list as long as the flood. */
-const MOST_HEARD = 64;
+const MAX_ANNOUNCED = 64;
 /** A key id of ours is an RFC 7638 thumbprint: SHA-256 as base64url. */
-const OUR_KID = /^[A-Za-z0-9_-]{43}$/;
+const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
-type SignedRecord = EventRecord | HeartbeatRecord | NotUnderstoodRecord;
+type SignedRecord = EventRecord | HeartbeatRecord | UnknownVersionRecord;
 
 export function newEventKeys(now: DurationMs): EventKeysState {
   return {
@@ -37,7 +37,7 @@ export function newEventKeys(now: DurationMs): EventKeysState {
     freeAt: Number.NEGATIVE_INFINITY,
     isFree: false,
     dueAt: null,
-    asked: null,
+    requested: null,
     failures: 0,
   };
 }
@@ -46,7 +46,7 @@ export function isRevoked({ kept }: Pick<FollowerState, 'kept'>, kid: string): b
   return kept.revokedEventKids?.includes(kid) === true;
 }
 
-/** Whether something is waited for that may make the first way's records be read again: its hint stays until then. */
+/** Whether something is waited for that may make the primary transport's records be read again: its hint stays until then. */
 export function isAwaitingKeys({ eventKeys: { epochs, unknown } }: Draft): boolean {
   return epochs.size + unknown.size > 0;
 }
@@ -55,11 +55,11 @@ export function isAwaitingKeys({ eventKeys: { epochs, unknown } }: Draft): boole
  * Takes what a verified record says of event keys, and tells whether it may do more than deny: it is of the epoch that is
  * followed, and signed by that epoch's key.
  */
-export function admits(draft: Draft, record: SignedRecord): boolean {
-  if (record.kind === 'event') for (const kid of record.kills) takeRevocation(draft, record, kid);
+export function acceptsKey(draft: Draft, record: SignedRecord): boolean {
+  if (record.kind === 'event') for (const kid of record.kills) applyKeyRevocation(draft, record, kid);
   const { kept } = draft;
   if (kept.epoch === '' || record.epoch > kept.epoch) {
-    if (!isRevoked(draft, record.kid)) hearEpoch(draft, record);
+    if (!isRevoked(draft, record.kid)) noteAnnouncedEpoch(draft, record);
     return false;
   }
   if (record.epoch < kept.epoch) return true;
@@ -72,7 +72,7 @@ export function admits(draft: Draft, record: SignedRecord): boolean {
  * One that names the key it is signed by counts at once, wherever it stands: only who holds the key can say so. One that
  * names another key is a reason to ask the issuer: else a thief of one key could revoke all others.
  */
-function takeRevocation(draft: Draft, record: EventRecord, kid: string): void {
+function applyKeyRevocation(draft: Draft, record: EventRecord, kid: string): void {
   if (isRevoked(draft, kid)) return;
   if (kid === record.kid) {
     // Shown to the issuer, which may not know of it: then somebody else has signed it.
@@ -83,13 +83,13 @@ function takeRevocation(draft: Draft, record: EventRecord, kid: string): void {
       draft.eventKeys = { ...draft.eventKeys, selfRevoked: { kid, jws: record.jws, since: draft.at.monotonic } };
     }
     revokeKey(draft, kid);
-    wantFetch(draft, true);
+    requestFetch(draft, true);
     return;
   }
   const { doubted } = draft.eventKeys;
-  if (doubted.has(kid) || doubted.size >= MOST_HEARD) return;
+  if (doubted.has(kid) || doubted.size >= MAX_ANNOUNCED) return;
   draft.eventKeys = { ...draft.eventKeys, doubted: new Map(doubted).set(kid, draft.at.monotonic) };
-  wantFetch(draft, true);
+  requestFetch(draft, true);
 }
 
 function revokeKey(draft: Draft, kid: string): void {
@@ -97,34 +97,34 @@ function revokeKey(draft: Draft, kid: string): void {
   draft.kept = { ...draft.kept, revokedEventKids: [...revokedEventKids, kid] };
   count(draft, 'rescind_event_keys_revoked_total');
   log(draft, 'warn', 'event_key_revoked', { kid, epoch: draft.kept.epoch });
-  const isElse = ([, heard]: readonly [string, Heard]) => heard.kid !== kid;
+  const isElse = ([, heard]: readonly [string, AnnouncedEpoch]) => heard.kid !== kid;
   draft.eventKeys = { ...draft.eventKeys, epochs: new Map([...draft.eventKeys.epochs].filter(isElse)) };
   if (epochKid === kid && draft.kept.epoch !== '') leaveEpoch(draft, 'key_revoked');
 }
 
-function hearEpoch(draft: Draft, { epoch, kid, jws }: SignedRecord): void {
+function noteAnnouncedEpoch(draft: Draft, { epoch, kid, jws }: SignedRecord): void {
   const { epochs } = draft.eventKeys;
-  if (epochs.has(epoch) || epochs.size >= MOST_HEARD) return;
+  if (epochs.has(epoch) || epochs.size >= MAX_ANNOUNCED) return;
   draft.eventKeys = { ...draft.eventKeys, epochs: new Map(epochs).set(epoch, { kid, jws, since: draft.at.monotonic }) };
-  wantFetch(draft, false);
+  requestFetch(draft, false);
 }
 
 /** A record whose key is not known may be one of the next epoch, or rubbish: the view is suspect until the issuer has said. */
-export function takeUnknownKey(draft: Draft, way: WayId, { claimed }: BadRecord): void {
+export function noteUnknownKey(draft: Draft, transport: TransportRole, { claimed }: BadRecord): void {
   if (claimed === undefined || isRevoked(draft, claimed.kid)) return;
   const { kid, epoch } = claimed;
   const { unknown, absent } = draft.eventKeys;
   const now = draft.at.monotonic;
   if (unknown.has(kid) || (absent.get(kid) ?? Number.NEGATIVE_INFINITY) > now) return;
-  const { fromIssuer } = transportOf(draft.settings, way);
-  const isOurs = OUR_KID.test(kid) && epoch !== null && epoch > draft.kept.epoch;
-  if ((!fromIssuer && !isOurs) || unknown.size >= MOST_HEARD) return;
+  const { fromIssuer } = transportOf(draft.settings, transport);
+  const isOurs = THUMBPRINT.test(kid) && epoch !== null && epoch > draft.kept.epoch;
+  if ((!fromIssuer && !isOurs) || unknown.size >= MAX_ANNOUNCED) return;
   draft.eventKeys = { ...draft.eventKeys, unknown: new Map(unknown).set(kid, now) };
   log(draft, 'info', 'event_key_unknown', { kid });
-  wantFetch(draft, fromIssuer);
+  requestFetch(draft, fromIssuer);
 }
 
-function wantFetch(draft: Draft, isFree: boolean): void {
+function requestFetch(draft: Draft, isFree: boolean): void {
   if (isFree) draft.eventKeys = { ...draft.eventKeys, isFree: true };
 }
 
@@ -134,19 +134,19 @@ export function fetchWhatIsDue(draft: Draft): void {
   const { eventKeys, at } = draft;
   const { dueAt } = eventKeys;
   if (dueAt === null || at.monotonic < dueAt) return;
-  const { beat, kept } = draft;
+  const { heartbeat, kept } = draft;
   // Of what was known when it was asked: a flood of kids that goes on must not keep the view from growing younger.
-  const asOf = beat?.agrees === true && kept.seq >= kept.head && draft.cause !== 'gap' ? beat : null;
-  draft.eventKeys = { ...eventKeys, dueAt: null, asked: { since: at.monotonic, beat: asOf } };
+  const asOf = heartbeat?.agrees === true && kept.seq >= kept.head && draft.cause !== 'gap' ? heartbeat : null;
+  draft.eventKeys = { ...eventKeys, dueAt: null, requested: { since: at.monotonic, heartbeat: asOf } };
   draft.effects.push({ kind: 'fetchKeys' });
 }
 
 function scheduleFetch(draft: Draft): void {
   const { eventKeys, at } = draft;
-  const { dueAt, asked, epochs, unknown, doubted } = eventKeys;
-  if (dueAt !== null || asked !== null) return;
-  const isWanted = epochs.size + unknown.size + doubted.size > 0 || isLost(draft) || eventKeys.isFree;
-  if (!isWanted) return;
+  const { dueAt, requested, epochs, unknown, doubted } = eventKeys;
+  if (dueAt !== null || requested !== null) return;
+  const isNeeded = epochs.size + unknown.size + doubted.size > 0 || isLost(draft) || eventKeys.isFree;
+  if (!isNeeded) return;
   const now = at.monotonic;
   // A fleet that follows the log hears of the same change at the same moment; an instance that is not ready has just started.
   const spread = draft.ready ? at.random * SPREAD_MS : 0;
@@ -167,17 +167,17 @@ const isLost = ({ kept, eventKeys }: Draft) => kept.epoch === '' && eventKeys.ep
 /** A fetch that was asked for has failed: what waits for it goes on waiting. */
 export function fetchFailed(draft: Draft): void {
   const { eventKeys, at } = draft;
-  if (eventKeys.asked === null) return;
+  if (eventKeys.requested === null) return;
   const failures = eventKeys.failures + 1;
-  const wait = Math.min(GREATEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1)) * (0.75 + at.random / 2);
-  draft.eventKeys = { ...eventKeys, asked: null, failures, dueAt: at.monotonic + wait };
+  const wait = Math.min(MAX_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1)) * (0.75 + at.random / 2);
+  draft.eventKeys = { ...eventKeys, requested: null, failures, dueAt: at.monotonic + wait };
 }
 
 /** A set has been fetched: what was heard before that fetch began is decided by it. */
-export function takeKeySet(draft: Draft, set: FetchedSet): void {
-  const { asked } = draft.eventKeys;
-  if (asked !== null && set.begunAt >= asked.since) {
-    draft.eventKeys = { ...draft.eventKeys, asked: null, failures: 0 };
+export function applyKeySet(draft: Draft, set: FetchedSet): void {
+  const { requested } = draft.eventKeys;
+  if (requested !== null && set.begunAt >= requested.since) {
+    draft.eventKeys = { ...draft.eventKeys, requested: null, failures: 0 };
   }
   decideDoubted(draft, set);
   const { epoch, epochKid } = draft.kept;
@@ -186,7 +186,7 @@ export function takeKeySet(draft: Draft, set: FetchedSet): void {
   const isKeyFound = decideUnknown(draft, set);
   const isEntered = decideEpochs(draft, set);
   if (isKeyFound || isEntered) readAgain(draft, isEntered ? 'epoch' : 'keys');
-  else if (asked !== null && draft.eventKeys.unknown.size > 0) draft.settledBeat = asked.beat;
+  else if (requested !== null && draft.eventKeys.unknown.size > 0) draft.awaitedHeartbeat = requested.heartbeat;
 }
 
 function decideDoubted(draft: Draft, set: FetchedSet): void {
@@ -227,7 +227,7 @@ function decideUnknown(draft: Draft, set: FetchedSet): boolean {
     if (set.kids.includes(kid)) isFound = true;
     else remembered.set(kid, draft.at.monotonic + ABSENT_MS);
   }
-  for (const oldest of [...remembered.keys()].slice(0, Math.max(0, remembered.size - MOST_ABSENT))) {
+  for (const oldest of [...remembered.keys()].slice(0, Math.max(0, remembered.size - MAX_ABSENT))) {
     remembered.delete(oldest);
   }
   draft.eventKeys = { ...draft.eventKeys, unknown: left, absent: remembered };
@@ -257,9 +257,9 @@ function decideEpochs(draft: Draft, set: FetchedSet): boolean {
 
 /** What was read before its key or its epoch was known did not move the position. */
 function readAgain(draft: Draft, reason: 'epoch' | 'keys'): void {
-  for (const way of ['first', 'second'] as const) {
-    const { open, standby } = draft.ways[way];
+  for (const transport of ['primary', 'fallback'] as const) {
+    const { open, standby } = draft.transports[transport];
     // A standby stream has nothing to read again but what it delivered under the key that was not known.
-    if (open && !(standby && reason === 'epoch')) restart(draft, way, reason);
+    if (open && !(standby && reason === 'epoch')) restart(draft, transport, reason);
   }
 }

@@ -1,56 +1,56 @@
 import type { HeartbeatRecord } from '../../event/record.ts';
-import { isFromAhead, raiseLogTime } from './ahead.ts';
-import { releaseAside } from './aside.ts';
+import { isFromFuture, raiseLogTime } from './ahead.ts';
+import { releaseQuarantined } from './aside.ts';
 import type { Draft } from './draft.ts';
-import { changeWay, count, log, transportOf } from './draft.ts';
-import { admits } from './event-keys.ts';
+import { changeTransport, count, log, transportOf } from './draft.ts';
+import { acceptsKey } from './event-keys.ts';
 import { forkFound, suspectFork } from './fork.ts';
-import { isIdKnown, jumpToFloor, raiseHead } from './position.ts';
+import { isIdKnown, jumpToLowWatermark, raiseHead } from './position.ts';
 import { isStandby } from './standby.ts';
-import type { WayId } from './types.ts';
+import type { TransportRole } from './types.ts';
 import { markGood } from './ways.ts';
 
 /** Takes a heartbeat: how far the log went, what of it still denies, and when that was so. */
-export function takeHeartbeat(draft: Draft, way: WayId, record: HeartbeatRecord): void {
-  if (!admits(draft, record)) {
+export function applyHeartbeat(draft: Draft, transport: TransportRole, record: HeartbeatRecord): void {
+  if (!acceptsKey(draft, record)) {
     count(draft, 'rescind_heartbeats_total', { result: 'other_epoch' });
     return;
   }
-  const { opening, asked } = draft.ways[way];
-  if (opening) changeWay(draft, way, { opening: false });
+  const { opening, requested } = draft.transports[transport];
+  if (opening) changeTransport(draft, transport, { opening: false });
   if (record.epoch < draft.kept.epoch) {
     count(draft, 'rescind_heartbeats_total', { result: 'old_epoch' });
     // Made after we asked, by an issuer that does not know what it said before we asked.
-    if (opening && asked !== null && record.epoch < asked.epoch) suspectFork(draft, 'epoch');
+    if (opening && requested !== null && record.epoch < requested.epoch) suspectFork(draft, 'epoch');
     return;
   }
-  if (opening && asked !== null && asked.epoch === record.epoch && record.head < asked.head) {
+  if (opening && requested !== null && requested.epoch === record.epoch && record.head < requested.head) {
     forkFound(draft, 'head');
     return;
   }
-  const isAhead = isFromAhead(record, draft.at.wall);
-  tellAhead(draft, record, isAhead);
-  takeTimes(draft, record, isAhead);
-  releaseBelowFloor(draft);
-  jumpToFloor(draft);
-  if (!agreesOnLast(draft, record)) {
+  const isFuture = isFromFuture(record, draft.at.wall);
+  logFutureHeartbeat(draft, record, isFuture);
+  applyTimes(draft, record, isFuture);
+  releaseBelowLowWatermark(draft);
+  jumpToLowWatermark(draft);
+  if (!agreesOnHeadId(draft, record)) {
     forkFound(draft, 'last');
     return;
   }
-  takeAge(draft, way, record, isAhead);
-  // On each way a heartbeat follows the head it names, but for the one that opens a connection.
+  applyAge(draft, transport, record, isFuture);
+  // On each transport a heartbeat follows the head it names, but for the one that opens a connection.
   // A standby stream says how far the log goes, and not that something was lost.
-  const isInOrder = !opening && !isStandby(draft, way) && record.live;
-  if (record.head > draft.kept.seq && isInOrder) draft.gapOn = way;
+  const isInOrder = !opening && !isStandby(draft, transport) && record.live;
+  if (record.head > draft.kept.seq && isInOrder) draft.gapOn = transport;
 }
 
 /** One from ahead moves neither log time nor the floor: a clock that was set for a moment must not forget rows for good. */
-function takeTimes(draft: Draft, record: HeartbeatRecord, isAhead: boolean): void {
+function applyTimes(draft: Draft, record: HeartbeatRecord, isFuture: boolean): void {
   const { kept } = draft;
   const timeSince = latestEpoch(kept.timeSince ?? null, record.timeSince);
   draft.kept = { ...kept, timeSince };
-  if (isAhead) return;
-  draft.kept = { ...draft.kept, floor: Math.max(kept.floor, record.floor) };
+  if (isFuture) return;
+  draft.kept = { ...draft.kept, floor: Math.max(kept.floor, record.lowWatermark) };
   raiseLogTime(draft, record.at);
 }
 
@@ -60,19 +60,19 @@ function latestEpoch(one: string | null, other: string | null): string | null {
 }
 
 /** Logged when it begins and when it is over. */
-function tellAhead(draft: Draft, { at, epoch }: HeartbeatRecord, isAhead: boolean): void {
-  if (isAhead === draft.isBeatAhead) return;
-  draft.isBeatAhead = isAhead;
-  if (isAhead) log(draft, 'warn', 'feed_heartbeat_ahead', { epoch, aheadMs: Math.round(at - draft.at.wall) });
+function logFutureHeartbeat(draft: Draft, { at, epoch }: HeartbeatRecord, isFuture: boolean): void {
+  if (isFuture === draft.isHeartbeatFromFuture) return;
+  draft.isHeartbeatFromFuture = isFuture;
+  if (isFuture) log(draft, 'warn', 'feed_heartbeat_ahead', { epoch, aheadMs: Math.round(at - draft.at.wall) });
   else log(draft, 'info', 'feed_heartbeat_agrees', { epoch });
 }
 
 /** The id at the position must be the one the heartbeat names, and is learnt from it after a jump. */
-function agreesOnLast(draft: Draft, { head, last }: HeartbeatRecord): boolean {
+function agreesOnHeadId(draft: Draft, { head, headId }: HeartbeatRecord): boolean {
   const { kept } = draft;
   if (head !== kept.seq) return true;
-  if (isIdKnown(kept)) return kept.id === last;
-  draft.kept = { ...kept, id: last };
+  if (isIdKnown(kept)) return kept.id === headId;
+  draft.kept = { ...kept, id: headId };
   return true;
 }
 
@@ -80,13 +80,13 @@ function agreesOnLast(draft: Draft, { head, last }: HeartbeatRecord): boolean {
  * One with a head below what is known is late: it says nothing about how old the view is. In one log a later time never
  * goes with a lower head, so an issuer that was restored cannot pass its younger times off on what it has forgotten.
  */
-function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord, isAhead: boolean): void {
-  const { settings, beat } = draft;
-  if (way === 'first') {
-    if (record.live && !draft.standby.isFirstLive) draft.standby = { ...draft.standby, isFirstLive: true };
-    const isFresh = beat === null || record.at >= beat.at - settings.silenceMs;
+function applyAge(draft: Draft, transport: TransportRole, record: HeartbeatRecord, isFuture: boolean): void {
+  const { settings, heartbeat } = draft;
+  if (transport === 'primary') {
+    if (record.live && !draft.standby.isPrimaryLive) draft.standby = { ...draft.standby, isPrimaryLive: true };
+    const isFresh = heartbeat === null || record.at >= heartbeat.at - settings.silenceMs;
     if (record.live && isFresh && record.head >= draft.kept.seq) {
-      draft.firstIsGood = true;
+      draft.isPrimaryGood = true;
       markGood(draft);
     }
   }
@@ -94,26 +94,26 @@ function takeAge(draft: Draft, way: WayId, record: HeartbeatRecord, isAhead: boo
     count(draft, 'rescind_heartbeats_total', { result: 'late' });
     return;
   }
-  count(draft, 'rescind_heartbeats_total', { result: isAhead ? 'ahead' : 'applied' });
+  count(draft, 'rescind_heartbeats_total', { result: isFuture ? 'ahead' : 'applied' });
   raiseHead(draft, record.head, record.jws);
-  if (!isStandby(draft, way) || draft.way === null) draft.way = transportOf(settings, way).name;
-  const { at, wall: told, head, last } = record;
+  if (!isStandby(draft, transport) || draft.transport === null) draft.transport = transportOf(settings, transport).name;
+  const { at, wall: told, head, headId } = record;
   const agrees = head === draft.kept.seq;
   const { wall, monotonic } = draft.at;
   const heard = { wall, monotonic };
   // A time that one claimed from ahead, whoever signed it, does not outdo those that agree with this clock.
-  const isOutdone = beat !== null && !isAhead && isFromAhead(beat, wall);
+  const isOutdone = heartbeat !== null && !isFuture && isFromFuture(heartbeat, wall);
   // A standby stream makes no instance ready: the first transport may hold more, which this instance has not read.
-  const isReadBy = record.live && !isStandby(draft, way);
+  const isReadBy = record.live && !isStandby(draft, transport);
   // An earlier time with a greater head: the one that claimed to be newer is of an issuer that was restored, and late.
-  const isLate = beat !== null && at < beat.at && head > beat.head;
-  if (beat === null || !beat.agrees || at > beat.at || isOutdone || isLate) {
-    const live = isReadBy || (beat?.live === true && !isLate);
-    draft.beat = { at, wall: told, head, last, agrees, live, isLive: record.live, heard };
-  } else if (isReadBy && agrees && !beat.live) draft.beat = { ...beat, live: true };
+  const isLate = heartbeat !== null && at < heartbeat.at && head > heartbeat.head;
+  if (heartbeat === null || !heartbeat.agrees || at > heartbeat.at || isOutdone || isLate) {
+    const live = isReadBy || (heartbeat?.live === true && !isLate);
+    draft.heartbeat = { at, wall: told, head, headId, agrees, live, isLive: record.live, heard };
+  } else if (isReadBy && agrees && !heartbeat.live) draft.heartbeat = { ...heartbeat, live: true };
 }
 
-function releaseBelowFloor(draft: Draft): void {
+function releaseBelowLowWatermark(draft: Draft): void {
   const { epoch, floor } = draft.kept;
-  releaseAside(draft, (aside) => aside.epoch === epoch && aside.seq < floor);
+  releaseQuarantined(draft, (event) => event.epoch === epoch && event.seq < floor);
 }

@@ -1,35 +1,35 @@
 import type { LogState } from '@rescind/revocation';
-import type { EventRecord, NotUnderstoodRecord } from '../../event/record.ts';
-import { setAside } from './aside.ts';
+import type { EventRecord, UnknownVersionRecord } from '../../event/record.ts';
+import { quarantineEvent } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { addRows, count, log } from './draft.ts';
-import { admits } from './event-keys.ts';
+import { acceptsKey } from './event-keys.ts';
 import { forkFound } from './fork.ts';
 import { isStandby } from './standby.ts';
-import type { WayId } from './types.ts';
+import type { TransportRole } from './types.ts';
 
 /** Applies an event, wherever it stands: it is idempotent. Only the next one in order moves the position. */
-export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnderstoodRecord): void {
-  const isFollowed = admits(draft, record);
+export function applyEvent(draft: Draft, transport: TransportRole, record: EventRecord | UnknownVersionRecord): void {
+  const isFollowed = acceptsKey(draft, record);
   applyCutOffs(draft, record);
   if (!isFollowed || record.epoch < draft.kept.epoch) {
-    tell(draft, record, record.epoch < draft.kept.epoch ? 'old_epoch' : 'other_epoch');
+    countEvent(draft, record, record.epoch < draft.kept.epoch ? 'old_epoch' : 'other_epoch');
     return;
   }
-  if (record.kind === 'not-understood') setAside(draft, record);
+  if (record.kind === 'not-understood') quarantineEvent(draft, record);
   if (record.seq <= draft.kept.seq) {
-    tell(draft, record, 'again');
+    countEvent(draft, record, 'again');
     return;
   }
   if (record.seq > draft.kept.seq + 1) {
-    tell(draft, record, 'beyond_gap');
+    countEvent(draft, record, 'beyond_gap');
     raiseHead(draft, record.seq, record.jws);
-    extendRun(draft, record);
+    extendSegment(draft, record);
     // Before what speaks of now, what is missing is missing, not merely yet to be read.
-    if (record.live && !isStandby(draft, way)) draft.gapOn = way;
+    if (record.live && !isStandby(draft, transport)) draft.gapOn = transport;
     return;
   }
-  tell(draft, record, 'applied');
+  countEvent(draft, record, 'applied');
   if (isIdKnown(draft.kept) && record.prev !== draft.kept.id) {
     // Before it becomes the proof: what it contradicts is worth more to the issuer.
     forkFound(draft, 'prev');
@@ -37,16 +37,16 @@ export function takeEvent(draft: Draft, way: WayId, record: EventRecord | NotUnd
   }
   raiseHead(draft, record.seq, record.jws);
   moveTo(draft, record.seq, record.id);
-  adoptRun(draft);
+  adoptSegment(draft);
 }
 
 /** Below the floor nothing denies any more, so the position may go there, whoever stood in between. */
-export function jumpToFloor(draft: Draft): void {
+export function jumpToLowWatermark(draft: Draft): void {
   const below = draft.kept.floor - 1;
   if (draft.kept.seq >= below) return;
   log(draft, 'info', 'feed_jumped_to_floor', { from: draft.kept.seq, to: below });
   moveTo(draft, below, null);
-  adoptRun(draft);
+  adoptSegment(draft);
 }
 
 /** Notes that the log goes this far; what says so proves it to an issuer that has been restored. */
@@ -66,17 +66,17 @@ export function isIdKnown({ seq, id }: LogState): boolean {
 /** Moves the position; where it meets the head of a heartbeat heard before, the ids must be the same. */
 function moveTo(draft: Draft, seq: number, id: string | null): void {
   draft.kept = { ...draft.kept, seq, id };
-  const { beat } = draft;
-  if (beat === null || beat.agrees || beat.head !== seq) return;
-  if (id !== null && id !== beat.last) {
+  const { heartbeat } = draft;
+  if (heartbeat === null || heartbeat.agrees || heartbeat.head !== seq) return;
+  if (id !== null && id !== heartbeat.headId) {
     forkFound(draft, 'last');
     return;
   }
-  draft.kept = { ...draft.kept, id: beat.last };
-  draft.beat = { ...beat, agrees: true };
+  draft.kept = { ...draft.kept, id: heartbeat.headId };
+  draft.heartbeat = { ...heartbeat, agrees: true };
 }
 
-function applyCutOffs(draft: Draft, record: EventRecord | NotUnderstoodRecord): void {
+function applyCutOffs(draft: Draft, record: EventRecord | UnknownVersionRecord): void {
   if (record.kind !== 'event') return;
   addRows(draft, record);
   if (record.skipped > 0) count(draft, 'rescind_feed_entries_skipped_total', {}, record.skipped);
@@ -97,7 +97,7 @@ const RESULTS = {
   not_understood: { result: 'not_understood' },
 } as const;
 
-function tell(draft: Draft, record: EventRecord | NotUnderstoodRecord, result: keyof typeof RESULTS): void {
+function countEvent(draft: Draft, record: EventRecord | UnknownVersionRecord, result: keyof typeof RESULTS): void {
   count(draft, 'rescind_events_applied_total', RESULTS[record.kind === 'event' ? result : 'not_understood']);
 }
 
@@ -106,21 +106,21 @@ function tell(draft: Draft, record: EventRecord | NotUnderstoodRecord, result: k
  * over them together once it gets there: else a reader of a topic that begins in the middle would have to fetch again
  * all it has.
  */
-function extendRun(draft: Draft, { seq, id, prev }: EventRecord | NotUnderstoodRecord): void {
-  const { run } = draft;
-  if (run !== null && seq <= run.to) return;
-  const isNext = run !== null && seq === run.to + 1 && prev === run.id;
-  draft.run = isNext ? { ...run, to: seq, id } : { from: seq, prev, to: seq, id };
+function extendSegment(draft: Draft, { seq, id, prev }: EventRecord | UnknownVersionRecord): void {
+  const { segment } = draft;
+  if (segment !== null && seq <= segment.to) return;
+  const isNext = segment !== null && seq === segment.to + 1 && prev === segment.id;
+  draft.segment = isNext ? { ...segment, to: seq, id } : { from: seq, prev, to: seq, id };
 }
 
-function adoptRun(draft: Draft): void {
-  const { run, kept } = draft;
-  if (run === null || run.from > kept.seq + 1) return;
-  draft.run = null;
-  if (run.to <= kept.seq) return;
-  if (run.from === kept.seq + 1 && isIdKnown(kept) && run.prev !== kept.id) {
+function adoptSegment(draft: Draft): void {
+  const { segment, kept } = draft;
+  if (segment === null || segment.from > kept.seq + 1) return;
+  draft.segment = null;
+  if (segment.to <= kept.seq) return;
+  if (segment.from === kept.seq + 1 && isIdKnown(kept) && segment.prev !== kept.id) {
     forkFound(draft, 'prev');
     return;
   }
-  moveTo(draft, run.to, run.id);
+  moveTo(draft, segment.to, segment.id);
 }

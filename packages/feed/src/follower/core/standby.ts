@@ -1,8 +1,8 @@
 import type { DurationMs } from '@rescind/revocation';
-import type { EventRecord, NotUnderstoodRecord } from '../../event/record.ts';
+import type { EventRecord, UnknownVersionRecord } from '../../event/record.ts';
 import type { Draft } from './draft.ts';
-import type { StandbyState, WayId } from './types.ts';
-import { openSecond } from './ways.ts';
+import type { StandbyState, TransportRole } from './types.ts';
+import { openFallback } from './ways.ts';
 
 /** How long the position may stay below the head, and by how much longer: not the whole fleet asks at once. */
 const UNMOVED_MS: DurationMs = 300;
@@ -16,14 +16,14 @@ const HOLD_MS: DurationMs = 10_000;
 const SOON_MS: DurationMs = 300_000;
 
 export const NO_STANDBY: StandbyState = {
-  isFirstLive: false,
-  firstAt: { epoch: '', seq: 0 },
+  isPrimaryLive: false,
+  primaryAt: { epoch: '', seq: 0 },
   behind: null,
   hold: null,
 };
 
-export function isStandby({ ways }: Draft, way: WayId): boolean {
-  return way === 'second' && ways.second.standby;
+export function isStandby({ transports }: Draft, transport: TransportRole): boolean {
+  return transport === 'fallback' && transports.fallback.standby;
 }
 
 /**
@@ -31,9 +31,9 @@ export function isStandby({ ways }: Draft, way: WayId): boolean {
  * move. Not before the first has come to the present: it may be catching up. Called with each tick.
  */
 export function readWhenBehind(draft: Draft): void {
-  const { kept, ways, standby, at, cause } = draft;
-  const { second } = ways;
-  const isBehind = second.standby && standby.isFirstLive && cause === null && kept.seq < kept.head;
+  const { kept, transports, standby, at, cause } = draft;
+  const { fallback } = transports;
+  const isBehind = fallback.standby && standby.isPrimaryLive && cause === null && kept.seq < kept.head;
   const { behind } = standby;
   const now = at.monotonic;
   if (!isBehind) {
@@ -45,7 +45,7 @@ export function readWhenBehind(draft: Draft): void {
     draft.standby = { ...standby, behind: { seq: kept.seq, passedMs: 0, checkedAt: now, waitMs } };
     return;
   }
-  const counted = now - second.since < OPENING_MS ? 0 : Math.min(TICK_MS, now - behind.checkedAt);
+  const counted = now - fallback.since < OPENING_MS ? 0 : Math.min(TICK_MS, now - behind.checkedAt);
   const passedMs = behind.passedMs + counted;
   draft.standby = { ...standby, behind: { ...behind, passedMs, checkedAt: now } };
   if (passedMs < behind.waitMs) return;
@@ -53,15 +53,15 @@ export function readWhenBehind(draft: Draft): void {
   const isSoon = hold !== null && now - hold.takenAt - hold.ms <= SOON_MS;
   const ms = isSoon ? Math.min(SOON_MS, 2 * hold.ms) : HOLD_MS;
   draft.standby = { ...standby, behind: null, hold: { takenAt: now, ms } };
-  openSecond(draft, 'behind');
+  openFallback(draft, 'behind');
 }
 
 /** Notes an event that the first transport has brought. @returns whether it is a later one, though it may be known */
-export function noteFirst(draft: Draft, { epoch, seq, kid }: EventRecord | NotUnderstoodRecord): boolean {
+export function notePrimary(draft: Draft, { epoch, seq, kid }: EventRecord | UnknownVersionRecord): boolean {
   const { kept, standby } = draft;
   if (epoch !== kept.epoch || kid !== kept.epochKid) return false;
-  if (standby.firstAt.epoch === epoch && seq <= standby.firstAt.seq) return false;
-  draft.standby = { ...standby, firstAt: { epoch, seq } };
+  if (standby.primaryAt.epoch === epoch && seq <= standby.primaryAt.seq) return false;
+  draft.standby = { ...standby, primaryAt: { epoch, seq } };
   return true;
 }
 

@@ -10,14 +10,14 @@ import type {
   LogState,
 } from '@rescind/revocation';
 import type { DecodedRecord } from '../../event/record.ts';
-import type { WayStart } from '../../ports.ts';
+import type { StartPosition } from '../../ports.ts';
 import type { FeedDescription } from '../../transport.ts';
 
-/** The first way of a feed, or the one taken when the first is silent or has a gap. */
-export type WayId = 'first' | 'second';
+/** The primary transport of a feed, or the one taken when the first is silent or has a gap. */
+export type TransportRole = 'primary' | 'fallback';
 
 /** The time of an input, and a random number, so that nothing in the core asks for either. */
-export interface Instant {
+export interface InputTime {
   readonly wall: EpochMillis;
   readonly monotonic: DurationMs;
   /** How long the machine has been up. Absent: unknown. */
@@ -28,20 +28,25 @@ export interface Instant {
 
 /** What happened. The driver hands over one at a time and carries out the effects before the next. */
 export type FollowerInput =
-  /** The way asked from where to start: its answer is `startOf(state, way)` of the state AFTER this step. */
-  | { readonly kind: 'asked'; readonly way: WayId; readonly at: Instant }
-  | { readonly kind: 'opened'; readonly way: WayId; readonly at: Instant }
-  | { readonly kind: 'lost'; readonly way: WayId; readonly reason: string; readonly at: Instant }
-  /** A batch in the order of the way. Nothing of a way that has been closed or restarted meanwhile. */
-  | { readonly kind: 'records'; readonly way: WayId; readonly records: readonly DecodedRecord[]; readonly at: Instant }
+  /** The transport asked from where to start: its answer is `startOf(state, transport)` of the state AFTER this step. */
+  | { readonly kind: 'asked'; readonly transport: TransportRole; readonly at: InputTime }
+  | { readonly kind: 'opened'; readonly transport: TransportRole; readonly at: InputTime }
+  | { readonly kind: 'lost'; readonly transport: TransportRole; readonly reason: string; readonly at: InputTime }
+  /** A batch in the order of the transport. Nothing of a transport that has been closed or restarted meanwhile. */
+  | {
+      readonly kind: 'records';
+      readonly transport: TransportRole;
+      readonly records: readonly DecodedRecord[];
+      readonly at: InputTime;
+    }
   /** Time passes: every 100 ms or so. */
-  | { readonly kind: 'tick'; readonly at: Instant }
+  | { readonly kind: 'tick'; readonly at: InputTime }
   /** A set of event keys was fetched, whatever for. */
-  | { readonly kind: 'keys'; readonly set: FetchedSet; readonly at: Instant }
+  | { readonly kind: 'keys'; readonly set: FetchedSet; readonly at: InputTime }
   /** The fetch of a `fetchKeys` effect has failed. */
-  | { readonly kind: 'keysFailed'; readonly at: Instant }
+  | { readonly kind: 'keysFailed'; readonly at: InputTime }
   /** The process ends: the age of now is committed. */
-  | { readonly kind: 'stop'; readonly at: Instant };
+  | { readonly kind: 'stop'; readonly at: InputTime };
 
 /** The kids of a set of event keys, and the epoch it names with the key that signs it; null: an issuer of a version that names none. */
 export interface FetchedSet {
@@ -63,16 +68,16 @@ export type FollowerEffect =
    * Open this transport's connection, in place of the one that is open. `first` once, at the start; `second` to be read, or to
    * stand by.
    */
-  | { readonly kind: 'open'; readonly way: WayId; readonly standby: boolean }
-  /** Close the second way's connection; what it still delivers is dropped. */
-  | { readonly kind: 'close'; readonly way: WayId }
+  | { readonly kind: 'open'; readonly transport: TransportRole; readonly standby: boolean }
+  /** Close the fallback transport's connection; what it still delivers is dropped. */
+  | { readonly kind: 'close'; readonly transport: TransportRole }
   /** Drop what is open and start again from `startOf`. */
-  | { readonly kind: 'restart'; readonly way: WayId; readonly reason: string }
+  | { readonly kind: 'restart'; readonly transport: TransportRole; readonly reason: string }
   /** Fetch the set of event keys now, past every cache; `keys` or `keysFailed` answers. One at a time. */
   | { readonly kind: 'fetchKeys' }
-  /** Hand this to the issuer, by whichever way can; a failure is counted, and asked for again by the core. */
+  /** Hand this to the issuer, by whichever transport can; a failure is counted, and asked for again by the core. */
   | { readonly kind: 'prove'; readonly jws: string }
-  /** The instance is ready, once: a live heartbeat made the view whole, or nobody answers and the kept view is young. */
+  /** The instance is ready, once: a live heartbeat made the view complete, or nobody answers and the kept view is young. */
   | { readonly kind: 'ready'; readonly by: 'heartbeat' | 'age' }
   /** For the telemetry port, as it is. */
   | {
@@ -89,10 +94,10 @@ export interface View {
   /** Once true, true for the life of the process. */
   readonly ready: boolean;
   /** The position has reached the greatest head seen, by a heartbeat heard since the start, and nothing is suspect. */
-  readonly whole: boolean;
+  readonly complete: boolean;
   /** `gap`, `fork`, `epoch`, `not_understood`, `keys` or `clock`: why the view is not to be trusted to be complete; else null. */
   readonly suspect: string | null;
-  /** How old the view may be at most: since the time as of which it was whole, by the worst of the clocks. Infinity: unknown. */
+  /** How old the view may be at most: since the time as of which it was complete, by the worst of the clocks. Infinity: unknown. */
   readonly ageMs: DurationMs;
   /** The greatest time of a heartbeat applied: prunes the rows, and is compared with `exp`. 0: none yet. */
   readonly logTime: EpochMillis;
@@ -104,14 +109,14 @@ export interface View {
   /** Events known of and not yet in order applied: head − seq. */
   readonly lag: number;
   /** The name of the transport that the newest good heartbeat came by. */
-  readonly way: string | null;
+  readonly transport: string | null;
 }
 
 export interface FollowerCoreOptions {
   readonly log: string;
   /** The transports by name and abilities, in the order of preference. One only repairs itself. */
   readonly feed: FeedDescription;
-  /** How long the first way may be silent before the second is taken; default 3 000. */
+  /** How long the primary transport may be silent before the second is taken; default 3 000. */
   readonly silenceMs?: DurationMs | undefined;
   /** The age up to which a kept view makes an instance ready when nobody answers; default 300 000. */
   readonly maxStalenessMs?: DurationMs | undefined;
@@ -123,11 +128,11 @@ export interface FollowerCore {
    * @param kept what the store has of this log
    * @param quarantined what the store keeps aside, decoded again by `EventDecoder.decode`: a newer version may read it
    */
-  start(kept: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: Instant): FollowerStep;
+  start(kept: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: InputTime): FollowerStep;
   step(state: FollowerState, input: FollowerInput): FollowerStep;
-  /** From where a way is to read. */
-  startOf(state: FollowerState, way: WayId): WayStart;
-  view(state: FollowerState, at: Instant): View;
+  /** From where a transport is to read. */
+  startOf(state: FollowerState, transport: TransportRole): StartPosition;
+  view(state: FollowerState, at: InputTime): View;
 }
 
 export interface FollowerStep {
@@ -142,10 +147,10 @@ export interface QuarantinedAgain {
   readonly record: DecodedRecord;
 }
 
-/** One way, as the core sees it. */
-export interface WayState {
+/** A transport, as the core sees it. */
+export interface TransportState {
   /** Whether the log is read by it. */
-  readonly taken: boolean;
+  readonly isRead: boolean;
   /** Whether it is kept open as a standby stream. */
   readonly standby: boolean;
   /** Whether a connection is open. */
@@ -161,7 +166,7 @@ export interface WayState {
   /** Whether the next heartbeat is the one that opens the connection, made after the reader asked. */
   readonly opening: boolean;
   /** What was known when it asked from where to start: an opening heartbeat from the same log cannot know less. */
-  readonly asked: { readonly epoch: string; readonly head: number } | null;
+  readonly requested: { readonly epoch: string; readonly head: number } | null;
   /** Restarts because of silence in a row. */
   readonly stalls: number;
 }
@@ -169,9 +174,9 @@ export interface WayState {
 /** When the second transport is read in place of its standby stream. Times are monotonic ms. */
 export interface StandbyState {
   /** Whether the first transport has come to the present since the process started. */
-  readonly isFirstLive: boolean;
+  readonly isPrimaryLive: boolean;
   /** The last event of this epoch that the first transport has brought: it is not silent while it brings later ones. */
-  readonly firstAt: { readonly epoch: string; readonly seq: number };
+  readonly primaryAt: { readonly epoch: string; readonly seq: number };
   /** The position that stays below the head; how long it has, and after how long the log is read by the second. */
   readonly behind: {
     readonly seq: number;
@@ -187,7 +192,7 @@ export interface StandbyState {
 export type Cause = 'gap' | 'fork' | 'epoch';
 
 /** A run of events beyond a gap, applied and chained by `prev`: the position passes over it once it gets there. */
-interface Run {
+interface Segment {
   readonly from: number;
   readonly prev: string | null;
   readonly to: number;
@@ -195,19 +200,19 @@ interface Run {
 }
 
 /** A time by the clocks of this process. */
-interface Moment {
+interface ClockReading {
   readonly wall: EpochMillis;
   readonly monotonic: DurationMs;
 }
 
 /** The age of a view at a time; it grows with the faster of the clocks. Infinity: unknown. */
-export interface AgeAt extends Moment {
+export interface AgeSample extends ClockReading {
   readonly ageMs: DurationMs;
   readonly boot: Boot | undefined;
 }
 
-/** A heartbeat that the view may become whole by. */
-interface Beat {
+/** A heartbeat that the view may become complete by. */
+interface KnownHeartbeat {
   readonly at: EpochMillis;
   /** The issuer's wall clock then. */
   readonly wall: EpochMillis;
@@ -216,9 +221,9 @@ interface Beat {
   /** Whether this one was live: else it says nothing of how old it is. */
   readonly isLive: boolean;
   /** When it was heard, by both clocks of this process. */
-  readonly heard: Moment;
+  readonly heard: ClockReading;
   readonly head: number;
-  readonly last: string | null;
+  readonly headId: string | null;
   /** Whether `last` was the id held when the position was at `head`: only then is it the same log that was read. */
   readonly agrees: boolean;
 }
@@ -230,22 +235,22 @@ export interface FollowerState {
   readonly cause: Cause | null;
   /** What is kept aside and not understood, by `epoch:seq`. */
   readonly quarantined: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>;
-  readonly run: Run | null;
+  readonly segment: Segment | null;
   /** The newest heartbeat of this process and epoch that had the greatest head known. Cleared by a fork. */
-  readonly beat: Beat | null;
-  /** The age when the view became whole, or when this process started. */
-  readonly age: AgeAt;
+  readonly heartbeat: KnownHeartbeat | null;
+  /** The age when the view became complete, or when this process started. */
+  readonly age: AgeSample;
   /** The time of the last commit of this process; wall −∞: none yet. The wall clock that was saved then: one that was set since is noticed by it. */
-  readonly saved: Moment & { readonly boot: Boot | undefined };
+  readonly saved: ClockReading & { readonly boot: Boot | undefined };
   /** Whether the last heartbeat of the epoch was from ahead. */
-  readonly isBeatAhead: boolean;
-  readonly way: string | null;
+  readonly isHeartbeatFromFuture: boolean;
+  readonly transport: string | null;
   readonly ready: boolean;
-  readonly ways: Readonly<Record<WayId, WayState>>;
-  /** When the first way was last good, and how much longer than `silenceMs` its silence is borne. */
+  readonly transports: Readonly<Record<TransportRole, TransportState>>;
+  /** When the primary transport was last good, and how much longer than `silenceMs` its silence is borne. */
   readonly goodAt: DurationMs;
   readonly jitterMs: DurationMs;
-  /** When a way last answered: puts off readiness by age. */
+  /** When a transport last answered: puts off readiness by age. */
   readonly answeredAt: DurationMs;
   readonly repair: RepairState;
   readonly eventKeys: EventKeysState;
@@ -253,7 +258,7 @@ export interface FollowerState {
 }
 
 /** A newer epoch that was heard of: the key that signed what was heard, and when that was, monotonic ms. */
-export interface Heard {
+export interface AnnouncedEpoch {
   readonly kid: string;
   /** The text itself: it proves to an issuer that was restored that there was this epoch. */
   readonly jws: string;
@@ -262,7 +267,7 @@ export interface Heard {
 
 /** What waits for a set of event keys, each with the monotonic time at which it was heard. */
 export interface EventKeysState {
-  readonly epochs: ReadonlyMap<string, Heard>;
+  readonly epochs: ReadonlyMap<string, AnnouncedEpoch>;
   /** Kids of records that could not be verified. */
   readonly unknown: ReadonlyMap<string, DurationMs>;
   /** Kids that an event signed by another key calls revoked. */
@@ -277,17 +282,17 @@ export interface EventKeysState {
   /** Whether the next fetch costs no token. */
   readonly isFree: boolean;
   readonly dueAt: DurationMs | null;
-  /** The fetch under way, and the heartbeat as of which the view would have been whole then. */
-  readonly asked: { readonly since: DurationMs; readonly beat: Beat | null } | null;
+  /** The fetch under way, and the heartbeat as of which the view would have been complete then. */
+  readonly requested: { readonly since: DurationMs; readonly heartbeat: KnownHeartbeat | null } | null;
   /** In a row. */
   readonly failures: number;
 }
 
-/** The mending of a gap or a fork: by the second way where there is one. */
+/** The mending of a gap or a fork: by the fallback transport where there is one. */
 interface RepairState {
   /** When the next attempt is due, monotonic ms; null: nothing to mend. */
   readonly dueAt: DurationMs | null;
-  /** Whether that attempt must restart the way even if it gets on: it reads from the wrong place. */
+  /** Whether that attempt must restart the transport even if it gets on: it reads from the wrong place. */
   readonly must: boolean;
   /** Attempts in a row; they count from 0 again after a quiet time. */
   readonly attempts: number;
@@ -296,5 +301,5 @@ interface RepairState {
   /** When the last one was mended, monotonic ms. */
   readonly mendedAt: DurationMs;
   /** When the proof was last offered, monotonic ms; null: not for this fork. */
-  readonly provedAt: DurationMs | null;
+  readonly submittedAt: DurationMs | null;
 }
