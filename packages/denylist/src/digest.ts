@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Database } from 'better-sqlite3';
 import type { StoredCutoff } from './staging.ts';
-import type { StoredText } from './text.ts';
+import type { StoredText } from './stored-text.ts';
 
 /** A hash of 128 bits: four words of 32. */
 export type RowDigest = Int32Array & { readonly length: 4 };

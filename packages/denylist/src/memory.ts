@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import type { Telemetry } from '@rescind/revocation';
-import type { FingerprintSet } from './bag.ts';
-import { createFingerprintSet } from './bag.ts';
-import type { FingerprintKey } from './fingerprint.ts';
-import { createFingerprint, fingerprint } from './fingerprint.ts';
-import type { Changes, RowKey, RowPosition, Table } from './table.ts';
+import type { CutOffRow, Telemetry } from '@rescind/revocation';
+import type { FingerprintKey, FingerprintSet } from './fingerprint-set.ts';
+import { createFingerprint, createFingerprintSet, fingerprint } from './fingerprint-set.ts';
+import type { Changes, RowCount, RowKey, RowPosition, Table } from './table.ts';
 
 /** Who answers a look-up: memory, or the file; the file too while memory is being filled from it. */
 type Lookups = 'memory' | 'file' | 'filling';
@@ -166,4 +164,100 @@ function createKeys() {
   }
 
   return { of, find: (iss: string, claim: string) => all.get(iss)?.get(claim) };
+}
+
+/** How many rows there are of each claim of each issuer, in memory: changed only in the tick that has committed. */
+export interface RowCounts {
+  names(iss: string): readonly string[];
+  count(): number;
+  countByClaim(): Record<string, number>;
+  /** @returns the claims whose numbers have changed */
+  committed(changes: Changes): ReadonlySet<string>;
+}
+
+const NO_NAMES: readonly string[] = [];
+
+export function createRowCounts(start: readonly RowCount[]): RowCounts {
+  const counts = new Map<string, Map<string, number>>();
+  const names = new Map<string, readonly string[]>();
+  let total = 0;
+
+  function add(iss: string, claim: string, rows: number): void {
+    const ofIssuer = counts.get(iss) ?? new Map<string, number>();
+    counts.set(iss, ofIssuer);
+    const before = ofIssuer.get(claim) ?? 0;
+    const after = before + rows;
+    total += rows;
+    if (after === 0) ofIssuer.delete(claim);
+    else ofIssuer.set(claim, after);
+    if ((before === 0) !== (after === 0)) names.set(iss, [...ofIssuer.keys()]);
+  }
+
+  for (const { iss, claim, rows } of start) add(iss, claim, rows);
+
+  function addAll(keys: readonly RowKey[], rows: number, touched: Set<string>): void {
+    for (const { iss, claim } of keys) {
+      add(iss, claim, rows);
+      touched.add(claim);
+    }
+  }
+
+  function countByClaim(): Record<string, number> {
+    const byClaim = new Map<string, number>();
+    for (const ofIssuer of counts.values()) {
+      for (const [claim, rows] of ofIssuer) byClaim.set(claim, (byClaim.get(claim) ?? 0) + rows);
+    }
+    return Object.fromEntries(byClaim);
+  }
+
+  return {
+    committed({ added, removed }) {
+      const touched = new Set<string>();
+      addAll(added, 1, touched);
+      addAll(removed, -1, touched);
+      return touched;
+    },
+    countByClaim,
+    names: (iss) => names.get(iss) ?? NO_NAMES,
+    count: () => total,
+  };
+}
+
+/**
+ * Rows that were found lately. Most tokens find none; but those of a person whose password was changed find that one at
+ * each request until it expires, those of everybody a cut-off of everybody, and a revoked token may be shown again and
+ * again.
+ */
+export interface RowCache {
+  find(iss: string, claim: string, value: string): CutOffRow | undefined;
+  put(row: CutOffRow): void;
+  /** Forgets what a transaction has changed: in the tick that has committed. */
+  committed(changes: Changes): void;
+}
+
+/** Half a megabyte. */
+const MAX_ROWS = 2_048;
+
+export function createRowCache(): RowCache {
+  // By value alone, so that no key has to be put together: of two rows of one value the later is kept.
+  const rows = new Map<string, CutOffRow>();
+
+  function forget(keys: readonly RowKey[]): void {
+    if (rows.size > 0) for (const { value } of keys) rows.delete(value);
+  }
+
+  return {
+    find(iss, claim, value) {
+      const row = rows.get(value);
+      return row !== undefined && row.claim === claim && row.iss === iss ? row : undefined;
+    },
+    put(row) {
+      if (rows.size >= MAX_ROWS) rows.clear();
+      rows.set(row.value, row);
+    },
+    committed({ changed, removed }) {
+      forget(changed);
+      forget(removed);
+    },
+  };
 }

@@ -6,6 +6,7 @@ import {
   databasePath,
   RescindError,
   refuseSecondName,
+  restrictToOwner,
   standardErrorTelemetry,
   storageCodeOf,
   storageFailureOf,
@@ -19,7 +20,6 @@ import type { Digests } from './digest.ts';
 import { openDigests } from './digest.ts';
 import type { Damage } from './inspect.ts';
 import { compare, damageIn, inspect, readHeader } from './inspect.ts';
-import { acquireLock } from './lock.ts';
 import { configureConnection, migrate, VERSION } from './schema.ts';
 
 export interface DenylistOptions {
@@ -207,4 +207,32 @@ function replaceFile(path: string, at: EpochMillis): string {
     if (existsSync(path + part)) renameSync(path + part, name + part);
   }
   return name;
+}
+
+/** Held as long as the denylist is open. */
+interface Lock {
+  release(): void;
+}
+
+/**
+ * Refuses a second owner of a denylist, in this process or another. An empty SQLite file beside the denylist is held
+ * in an exclusive transaction: a lock of the operating system, so it ends with its process, however that ends, and
+ * SQLite keeps it apart within one process too. The file stays when the lock is released: removing it would let two
+ * owners hold two files of one name.
+ *
+ * @throws RescindError `denylist_locked`
+ */
+function acquireLock(denylistPath: string): Lock {
+  const path = `${denylistPath}.lock`;
+  createOwnFile(path);
+  restrictToOwner(path);
+  const database = new Database(path, { timeout: 0 });
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+  } catch (cause) {
+    database.close();
+    const isHeld = cause instanceof Database.SqliteError && cause.code === 'SQLITE_BUSY';
+    throw isHeld ? new RescindError('denylist_locked', { detail: denylistPath, cause }) : cause;
+  }
+  return { release: () => void database.close() };
 }

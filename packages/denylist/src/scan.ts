@@ -16,7 +16,7 @@ import {
 import { NUMBER_BYTES, readNumber, readRecord, visitRecords } from './pages.ts';
 import type { StoredCutoff } from './staging.ts';
 import { COLUMNS, TABLES } from './staging.ts';
-import { createOrigins, createStringTable } from './words.ts';
+import { createOrigins, createStringTable } from './string-table.ts';
 
 /** What the digests of a file must be, according to everything in it. */
 export interface Scanned {

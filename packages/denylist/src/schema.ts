@@ -4,8 +4,8 @@ import SQLite from 'better-sqlite3';
 import { openDigests, writeDigests } from './digest.ts';
 import { PAGE_BYTES } from './pages.ts';
 import { scan } from './scan.ts';
-import type { StoredText } from './text.ts';
-import { restoreFirstText, storeText } from './text.ts';
+import type { StoredText } from './stored-text.ts';
+import { restoreFirstText, storeText } from './stored-text.ts';
 
 /** "RDNY": marks a file as a denylist, so that no other program's database is taken for one. */
 export const APPLICATION_ID = 0x52444e59;
@@ -44,7 +44,7 @@ const STEPS: readonly string[] = [
    ) STRICT;
    CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT`,
   `CREATE INDEX cutoff_expiry ON cutoff (iss, expires_at) WHERE expires_at IS NOT NULL`,
-  // Ids take the bytes they stand for, and what has expired is found without an index (`sweep.ts`).
+  // Ids take the bytes they stand for, and what has expired is found without an index (`table.ts`).
   `DROP INDEX cutoff_expiry;
    UPDATE word SET text = stored_anew(text);
    ALTER TABLE cutoff RENAME TO cutoff_before;

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3';
-import type { StoredText } from './text.ts';
-import { restoreText } from './text.ts';
+import type { StoredText } from './stored-text.ts';
+import { restoreText } from './stored-text.ts';
 
 /** Of `cutoff` and of what waits for it. */
 export const COLUMNS = 'iss, claim, value, issued_until, expires_at, session_until, txn, origin, seq';

@@ -16,6 +16,7 @@ export type {
   UnknownVersionRecord,
 } from './event/record.ts';
 export { EVENT_KID, eventTypeName } from './event/vocabulary.ts';
+export type { FollowerKeys } from './follower/connections.ts';
 export type {
   FetchedSet,
   FollowerCore,
@@ -30,15 +31,13 @@ export type {
   View,
 } from './follower/core.ts';
 export { createFollowerCore } from './follower/core.ts';
-export type { FollowerKeys } from './follower/link.ts';
-export type { Follower } from './follower/open.ts';
+export type { Follower, FollowerOptions } from './follower/open.ts';
 export { openFollower } from './follower/open.ts';
-export type { FollowerOptions } from './follower/options.ts';
 export { createBasicAuthenticator } from './http/basic.ts';
 export type { RevocationsHandler, RevocationsHandlerOptions } from './http/handler.ts';
 export { createRevocationsHandler } from './http/handler.ts';
-export type { HttpTransportOptions } from './http/way.ts';
-export { httpTransport } from './http/way.ts';
+export type { HttpTransportOptions } from './http/transport.ts';
+export { httpTransport } from './http/transport.ts';
 export type {
   Acknowledgements,
   DocumentStore,

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, existsSync, mkdirSync, openSync, realpathSync, st
 import { basename, dirname, join, resolve } from 'node:path';
 import type { ErrorCode } from './errors.ts';
 import { RescindError } from './errors.ts';
+import type { Telemetry } from './telemetry.ts';
 
 const OTHERS = 0o077;
 
@@ -80,3 +81,139 @@ export function refuseSecondName(path: string, code: ErrorCode): void {
 }
 
 const hasCode = (error: unknown, code: string) => error instanceof Error && 'code' in error && error.code === code;
+
+/** What of a better-sqlite3 connection is used. */
+interface WalDatabase {
+  readonly name: string;
+  readonly open: boolean;
+  readonly inTransaction: boolean;
+  pragma(source: string, options?: { readonly simple?: boolean }): unknown;
+}
+
+export interface WalLimitOptions {
+  /** The only writer of its file, outside a transaction whenever `enforce` is called. */
+  readonly database: WalDatabase;
+  /** The write-ahead log may have so many bytes; more than what a checkpoint waits for. */
+  readonly maxBytes: number;
+  /** Set to the size of the write-ahead log in bytes. */
+  readonly gauge: 'rescind_database_wal_bytes' | 'rescind_denylist_wal_bytes';
+  readonly telemetry: Telemetry;
+}
+
+/**
+ * Keeps a write-ahead log within a bound. A reader of another process, such as a backup tool, that holds a snapshot keeps
+ * SQLite from starting the log anew (https://sqlite.org/wal.html#avoiding_excessively_large_wal_files); nothing shrinks the
+ * file after that until somebody writes.
+ */
+export interface WalLimit {
+  /**
+   * Measures the log, and truncates it when it is beyond the bound. Waits for nobody. To be called every second; costs one
+   * `stat` otherwise. Throws nothing.
+   */
+  enforce(): void;
+  /** Its bytes, if it is beyond the bound although truncating was tried. */
+  overLimit(): { readonly walBytes: number; readonly walError?: string } | undefined;
+}
+
+/**
+ * Copies the write-ahead log into the file and truncates it. Waits for nobody.
+ * @returns false: a reader of another process is in the way
+ * @throws the error of SQLite
+ */
+export function truncateWal(database: Pick<WalDatabase, 'pragma'>): boolean {
+  const waits = Number(database.pragma('busy_timeout', { simple: true }));
+  try {
+    database.pragma('busy_timeout = 0');
+    return database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0;
+  } finally {
+    database.pragma(`busy_timeout = ${waits}`);
+  }
+}
+
+export function createWalLimit({ database, maxBytes, gauge, telemetry }: WalLimitOptions): WalLimit {
+  const path = `${database.name}-wal`;
+  let overLimit: { readonly walBytes: number; readonly walError?: string } | undefined;
+
+  /** @returns the code of what SQLite could not do, if it threw; a reader in the way is no error */
+  function truncate(): string | undefined {
+    try {
+      truncateWal(database);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    }
+  }
+
+  function note(walBytes: number, walError: string | undefined): void {
+    const before = overLimit;
+    telemetry.gauge(gauge, walBytes);
+    overLimit = walBytes > maxBytes ? { walBytes, ...(walError !== undefined && { walError }) } : undefined;
+    if (before === undefined && overLimit !== undefined)
+      telemetry.log('warn', 'wal_too_large', { path, mostBytes: maxBytes, ...overLimit });
+    if (before !== undefined && overLimit === undefined) telemetry.log('info', 'wal_truncated', { path, walBytes });
+  }
+
+  return {
+    enforce() {
+      if (!database.open || database.inTransaction) return;
+      const error = bytesOf(path) > maxBytes ? truncate() : undefined;
+      note(bytesOf(path), error);
+    },
+    overLimit: () => overLimit,
+  };
+}
+
+/** 0: there is none, as of a database in memory. */
+function bytesOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** Why a file could not be written or read: a word of a bounded set, for labels, health and logs. */
+export type StorageFailure = 'full' | 'read_only' | 'io_error' | 'damaged';
+
+/** Error codes of the operating system (errno) and result codes of SQLite (https://sqlite.org/rescode.html), by prefix. */
+const CODES: readonly (readonly [prefix: string, failure: StorageFailure])[] = [
+  ['SQLITE_FULL', 'full'],
+  ['SQLITE_READONLY', 'read_only'],
+  ['SQLITE_PERM', 'read_only'],
+  ['SQLITE_CORRUPT', 'damaged'],
+  ['SQLITE_NOTADB', 'damaged'],
+  ['SQLITE_IOERR', 'io_error'],
+  ['SQLITE_CANTOPEN', 'io_error'],
+  ['ENOSPC', 'full'],
+  ['EDQUOT', 'full'],
+  ['EFBIG', 'full'],
+  ['EROFS', 'read_only'],
+  ['EACCES', 'read_only'],
+  ['EPERM', 'read_only'],
+  ['EIO', 'io_error'],
+  ['EMFILE', 'io_error'],
+  ['ENFILE', 'io_error'],
+];
+
+const RETRY_AFTER_SECONDS = 5;
+
+/** The code of the operating system or of SQLite that an error carries; `undefined`: it is not about storage. */
+export function storageCodeOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && CODES.some(([prefix]) => code.startsWith(prefix)) ? code : undefined;
+}
+
+/** What kept a file from being written or read; `undefined`: the error is not about storage. */
+export function storageFailureOf(error: unknown): StorageFailure | undefined {
+  const code = storageCodeOf(error);
+  return CODES.find(([prefix]) => code?.startsWith(prefix))?.[1];
+}
+
+/** The error that callers get instead: 503 with Retry-After. @param detail what was written, and the code */
+export function storageUnavailable(cause: unknown, detail = storageCodeOf(cause)): RescindError {
+  return new RescindError('storage_unavailable', {
+    cause,
+    retryAfter: RETRY_AFTER_SECONDS,
+    ...(detail === undefined ? {} : { detail }),
+  });
+}

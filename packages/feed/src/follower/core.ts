@@ -2,8 +2,6 @@ import type { LogState } from '@rescind/revocation';
 import { prunableBefore } from '@rescind/revocation';
 import type { StartPosition } from '../ports.ts';
 import { ageAtStart, ageOf } from './core/age.ts';
-import { isHeldByClock } from './core/ahead.ts';
-import { releaseQuarantined } from './core/aside.ts';
 import type { Draft, FollowerSettings } from './core/draft.ts';
 import {
   addRows,
@@ -16,6 +14,7 @@ import {
   toFollowerSettings,
   transportOf,
 } from './core/draft.ts';
+import { evaluate, passTime } from './core/evaluate.ts';
 import {
   applyKeySet,
   fetchFailed,
@@ -25,13 +24,10 @@ import {
   newEventKeys,
   noteUnknownKey,
 } from './core/event-keys.ts';
-import { offerEvidence } from './core/fork.ts';
-import { applyHeartbeat } from './core/heartbeat.ts';
-import { applyEvent } from './core/position.ts';
-import { repairWhatIsDue, scheduleRepair } from './core/repair.ts';
-import { evaluate } from './core/settle.ts';
-import { NO_STANDBY, notePrimary } from './core/standby.ts';
-import { passTime } from './core/time.ts';
+import { applyHeartbeat, isHeldByClock } from './core/heartbeat.ts';
+import { applyEvent, releaseQuarantined } from './core/position.ts';
+import { offerEvidence, repairWhatIsDue, scheduleRepair } from './core/repair.ts';
+import { markGood, NO_STANDBY, notePrimary } from './core/transports.ts';
 import type {
   Cause,
   FollowerCore,
@@ -45,7 +41,6 @@ import type {
   TransportState,
   View,
 } from './core/types.ts';
-import { markGood } from './core/ways.ts';
 
 export type {
   FetchedSet,

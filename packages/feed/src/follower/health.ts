@@ -1,6 +1,7 @@
-import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import { METRICS } from '@rescind/revocation';
-import type { FollowerState, View } from './core.ts';
+import type { Feed, Transport } from '../ports.ts';
+import type { FollowerState, TransportRole, View } from './core.ts';
 import type { StoreFailure } from './engine.ts';
 
 /** Ten heartbeats missed: no jitter does that. */
@@ -62,4 +63,105 @@ export function reportView(telemetry: Telemetry, view: View, { pendingRows }: St
   telemetry.gauge('rescind_feed_head_seq', view.head);
   telemetry.gauge('rescind_view_age_seconds', view.ageMs / 1000);
   telemetry.gauge('rescind_feed_lag_events', view.lag);
+}
+
+/** What is known of each transport of a feed, by using it. */
+export interface Transports {
+  opened(id: TransportRole): void;
+  lost(id: TransportRole, reason: string): void;
+  /** It was reached, and its server knows no standby streams: an issuer of an earlier version. */
+  unsupported(id: TransportRole): void;
+  /** What its connection is kept open for; null: there is none. */
+  use(id: TransportRole, use: ConnectionMode): void;
+  /** One check a transport, `transport_<name>`. */
+  health(): HealthCheck[];
+}
+
+const RESTARTED = METRICS.rescind_feed_restarts_total.labels.reason;
+
+type ConnectionMode = 'reading' | 'standby' | null;
+
+interface TransportsOptions {
+  readonly feed: Feed;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly telemetry: Telemetry;
+}
+
+interface State {
+  readonly transport: Transport;
+  use: ConnectionMode;
+  /** Null: it has not been tried yet. */
+  works: boolean | null;
+  /** Since when `works` is as it is. */
+  since: EpochMillis | null;
+  lastError: string | null;
+  lastErrorAt: EpochMillis | null;
+  /** Whether its server knows standby streams; null: it has not been asked for one. */
+  knowsStandby: boolean | null;
+}
+
+export function openTransports({ feed, clock, telemetry }: TransportsOptions): Transports {
+  const states = new Map<TransportRole, State>();
+  for (const [id, transport] of [['primary', feed.primary] as const, ['fallback', feed.fallback] as const]) {
+    if (transport === undefined) continue;
+    const unknown = { works: null, since: null, lastError: null, lastErrorAt: null, knowsStandby: null };
+    states.set(id, { transport, use: null, ...unknown });
+    telemetry.gauge('rescind_transport_connected', 0, { transport: transport.name });
+    for (const reason of RESTARTED) telemetry.count('rescind_feed_restarts_total', { way: transport.name, reason }, 0);
+  }
+
+  function note(id: TransportRole, works: boolean, reason: string | null): State | undefined {
+    const state = states.get(id);
+    if (state === undefined) return undefined;
+    if (state.works !== works) state.since = clock.now();
+    state.works = works;
+    if (reason !== null) {
+      state.lastError = reason;
+      state.lastErrorAt = clock.now();
+    }
+    telemetry.gauge('rescind_transport_connected', works ? 1 : 0, { transport: state.transport.name });
+    return state;
+  }
+
+  return {
+    opened(id) {
+      const state = note(id, true, null);
+      if (state?.use === 'standby') state.knowsStandby = true;
+    },
+    lost: (id, reason) => void note(id, false, reason),
+    unsupported(id) {
+      const state = note(id, true, null);
+      if (state === undefined) return;
+      if (state.knowsStandby !== false) {
+        telemetry.log('info', 'standby_not_supported', {
+          transport: state.transport.name,
+          ...state.transport.endpoint,
+        });
+      }
+      state.knowsStandby = false;
+    },
+    use(id, use) {
+      const state = states.get(id);
+      if (state !== undefined) state.use = use;
+    },
+    health: () => [...states.values()].map(checkOf),
+  };
+}
+
+/** `warn` while it does not work, and until it has been tried: what has not been exercised is not known to work. */
+function checkOf({ transport, use, works, since, lastError, lastErrorAt, knowsStandby }: State): HealthCheck {
+  const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
+  const isRead = use === 'reading';
+  const check: HealthCheck = {
+    name: `transport_${transport.name}`,
+    status: works === true ? 'pass' : 'warn',
+    state: works === null ? 'not_yet_tried' : works ? (isRead ? 'connected' : 'standing_by') : 'away',
+    connected: works === true && (isRead || (use === 'standby' && knowsStandby === true)),
+    ...(knowsStandby !== null && { standby: knowsStandby ? 'supported' : 'not_supported' }),
+    since: timeOf(since),
+    lastError,
+    lastErrorAt: timeOf(lastErrorAt),
+  };
+  // What a transport says of itself replaces nothing.
+  return { ...check, ...transport.endpoint, ...check };
 }

@@ -1,19 +1,18 @@
-import type { CounterName, DurationMs, HealthCheck, MetricLabels, Telemetry } from '@rescind/revocation';
+import type { Clock, CounterName, DurationMs, HealthCheck, MetricLabels, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import { openBulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder } from '../event/decode.ts';
 import { createEventDecoder } from '../event/decode.ts';
-import type { FeedStore } from '../ports.ts';
+import type { Feed, FeedStore } from '../ports.ts';
+import { feedOptions } from '../transport.ts';
+import type { FollowerConnections, FollowerKeys } from './connections.ts';
+import { createFollowerConnections } from './connections.ts';
 import type { View } from './core.ts';
 import { createFollowerCore } from './core.ts';
 import type { Effect } from './engine.ts';
 import { createEngine } from './engine.ts';
-import { clockAheadOf, clockDiffers, followerHealth, reportView } from './health.ts';
-import type { FollowerConnections } from './links.ts';
-import { createFollowerConnections } from './links.ts';
-import type { FollowerOptions } from './options.ts';
-import { checkFollowerOptions } from './options.ts';
-import { openTransports } from './transports.ts';
+import { clockAheadOf, clockDiffers, followerHealth, openTransports, reportView } from './health.ts';
 
 /** A silence of 3 s is noticed 0.1 s late, which is less than its jitter. */
 const TICK_MS: DurationMs = 100;
@@ -208,3 +207,36 @@ function createReadiness() {
     },
   };
 }
+
+export interface FollowerOptions {
+  /** The log to follow: the `iss` of its events. */
+  readonly log: string;
+  /** The token issuers this log may speak for; entries about others are skipped and counted. */
+  readonly issuers: readonly string[];
+  readonly feed: Feed;
+  /** Where rows are enforced, and committed with the position; a denylist is one. */
+  readonly store: FeedStore;
+  /** The keys of the log's events, never those of tokens: a key source of @rescind/token. */
+  readonly keys: FollowerKeys;
+  readonly clock?: Clock | undefined;
+  readonly telemetry?: Telemetry | undefined;
+  /** How long the primary transport may be silent, in ms, before the second is taken. Default 3 000. */
+  readonly silenceMs?: DurationMs | undefined;
+  /** The age, in ms, up to which what a restart finds is good enough when nobody answers. Default 300 000. */
+  readonly maxStalenessMs?: DurationMs | undefined;
+}
+
+/** Checks and copies the options. @throws TypeError naming the option */
+const checkFollowerOptions = optionsOf<FollowerOptions>('openFollower', {
+  log: required(option.text('the issuer of the events')),
+  issuers: required(option.list(option.text())),
+  feed: required(feedOptions),
+  store: required(
+    option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'pendingRows'),
+  ),
+  keys: required(option.having<FollowerKeys>('a source of event keys', 'find', 'refetch', 'onFetched')),
+  clock: option.clock,
+  telemetry: option.telemetry,
+  silenceMs: option.duration(),
+  maxStalenessMs: option.duration(),
+});

@@ -1,9 +1,7 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
-import type { Listener, StandbyListener } from './listener.ts';
-import { whenSigned } from './listener.ts';
-import type { StandbyStreams } from './standby.ts';
-import { createStandbyStreams } from './standby.ts';
+import type { Listener, StandbyListener, StandbyStreams } from './standby.ts';
+import { createStandbyStreams, whenSigned } from './standby.ts';
 import { EVENT_NAME, HEARTBEAT_NAME } from './stream.ts';
 
 /** Events read at a time for one reader, as far as they fit into its buffer. */

@@ -3,7 +3,7 @@ import type { DurationMs, Telemetry } from '@rescind/revocation';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
 import type { Broadcast } from './broadcast.ts';
 import { eventText, heartbeatText } from './broadcast.ts';
-import type { Delivery, StandbyListener } from './listener.ts';
+import type { Delivery, StandbyListener } from './standby.ts';
 import { STANDBY, STREAM_HEADER } from './stream.ts';
 
 /** How long an ended connection has to take the rest before it is cut. */

@@ -1,14 +1,13 @@
+import type { EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, isLogTimeOld } from '@rescind/revocation';
 import type { HeartbeatRecord } from '../../event/record.ts';
-import { isFromFuture, raiseLogTime } from './ahead.ts';
-import { releaseQuarantined } from './aside.ts';
 import type { Draft } from './draft.ts';
 import { changeTransport, count, log, transportOf } from './draft.ts';
 import { acceptsKey } from './event-keys.ts';
-import { forkFound, suspectFork } from './fork.ts';
-import { isIdKnown, jumpToLowWatermark, raiseHead } from './position.ts';
-import { isStandby } from './standby.ts';
-import type { TransportRole } from './types.ts';
-import { markGood } from './ways.ts';
+import { isIdKnown, jumpToLowWatermark, raiseHead, releaseQuarantined } from './position.ts';
+import { forkFound, suspectFork } from './repair.ts';
+import { isStandby, markGood } from './transports.ts';
+import type { FollowerState, TransportRole } from './types.ts';
 
 /** Takes a heartbeat: how far the log went, what of it still denies, and when that was so. */
 export function applyHeartbeat(draft: Draft, transport: TransportRole, record: HeartbeatRecord): void {
@@ -116,4 +115,28 @@ function applyAge(draft: Draft, transport: TransportRole, record: HeartbeatRecor
 function releaseBelowLowWatermark(draft: Draft): void {
   const { epoch, floor } = draft.kept;
   releaseQuarantined(draft, (event) => event.epoch === epoch && event.seq < floor);
+}
+
+/** Whether a heartbeat tells a time that no clock within the tolerance shows yet: the issuer's clock leads, or this one is behind. */
+export function isFromFuture({ at }: { readonly at: EpochMillis }, wall: EpochMillis): boolean {
+  return at > wall + CLOCK_TOLERANCE_MS;
+}
+
+/**
+ * Whether the view would be complete by its newest heartbeat, were that not from ahead: it completes no first reading, no new
+ * epoch and no other history. A reader that was complete in the epoch before goes on by it.
+ */
+export function isHeldByClock(
+  { heartbeat, kept, cause }: Pick<FollowerState, 'heartbeat' | 'kept' | 'cause'>,
+  wall: EpochMillis,
+): boolean {
+  if (heartbeat === null || !heartbeat.agrees || kept.seq < kept.head || !isFromFuture(heartbeat, wall)) return false;
+  return kept.wholeAt === 0 || cause === 'epoch' || cause === 'fork';
+}
+
+/** Takes the time of a heartbeat of the present epoch. A time of before the issuer's clock was set stays until the view is complete. */
+export function raiseLogTime(draft: Draft, at: EpochMillis): void {
+  const { kept } = draft;
+  if (isLogTimeOld(kept) || at <= kept.logTime) return;
+  draft.kept = { ...kept, logTime: at, logTimeEpoch: kept.epoch };
 }

@@ -1,8 +1,8 @@
 import type { Database } from 'better-sqlite3';
 import type { RowDigest } from './digest.ts';
 import { digestOf } from './digest.ts';
-import type { StoredText } from './text.ts';
-import { restoreText, storeText } from './text.ts';
+import type { StoredText } from './stored-text.ts';
+import { restoreText, storeText } from './stored-text.ts';
 
 /** The words that come again and again, each with its number in the file; all of them are in memory. */
 export interface StringTable {
