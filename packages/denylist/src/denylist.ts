@@ -56,7 +56,7 @@ export interface Denylist extends Find, AsyncDisposable {
    * @throws RescindError `denylist_unwritable`
    */
   flush(): void;
-  /** How many rows are owed. A quarantined event counts as a hundred. */
+  /** How many rows are enforced and not yet in the file. A quarantined event counts as a hundred. */
   pendingRows(): number;
   /** `enforce`, then `flush`. */
   commit(change: LogChange): void;
@@ -100,7 +100,7 @@ export interface DenylistParts {
   readonly file: number;
   /** Of its file. */
   readonly digests: Digests;
-  /** The name of the file that was set aside at the start, if one was. */
+  /** The name under which a damaged file was moved away at the start, if one was. */
   readonly damaged: string | null;
   readonly telemetry: Telemetry;
   readonly maxMemoryEntries: number;

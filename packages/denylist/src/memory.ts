@@ -4,7 +4,7 @@ import type { FingerprintKey, FingerprintSet } from './fingerprint-set.ts';
 import { createFingerprint, createFingerprintSet, fingerprint } from './fingerprint-set.ts';
 import type { Changes, RowCount, RowKey, RowPosition, Table } from './table.ts';
 
-/** Who answers a look-up: memory, or the file; the file too while memory is being filled from it. */
+/** Where look-ups are answered: in memory, or in the file; also in the file while memory is being filled from it. */
 type Lookups = 'memory' | 'file' | 'filling';
 
 /**
@@ -224,9 +224,9 @@ export function createRowCounts(start: readonly RowCount[]): RowCounts {
 }
 
 /**
- * Rows that were found lately. Most tokens find none; but those of a person whose password was changed find that one at
- * each request until it expires, those of everybody a cut-off of everybody, and a revoked token may be shown again and
- * again.
+ * Rows that were found recently. Most tokens find none. Tokens of a user whose password was changed find that row at each
+ * request until they expire, all tokens find a cut-off of all tokens of the issuer, and a revoked token may be presented
+ * repeatedly.
  */
 export interface RowCache {
   find(iss: string, claim: string, value: string): CutOffRow | undefined;

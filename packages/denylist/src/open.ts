@@ -51,7 +51,7 @@ const BUSY_TIMEOUT_MS = 2_000;
 const MAX_MEMORY_ENTRIES = 16_000_000;
 
 /**
- * Opens the denylist of this process, or makes an empty one. A damaged file is set aside under another name (counted,
+ * Opens the denylist of this process, or makes an empty one. A damaged file is replaced and kept under another name (counted,
  * logged, seen in `health()`) and an empty one started: the log fills it again.
  *
  * @throws RescindError `denylist_locked` when another owner has it, `denylist_newer` when a newer version wrote it,
@@ -107,7 +107,7 @@ interface OpenedFile {
   /** Closed after the database: to close it before would end the locks that SQLite has on the file. */
   readonly file: number;
   readonly digests: Digests;
-  /** The name under which a damaged file was set aside. */
+  /** The name under which a damaged file was moved away. */
   readonly damaged: string | null;
 }
 

@@ -4,11 +4,11 @@ import { digestOf } from './digest.ts';
 import type { StoredText } from './stored-text.ts';
 import { restoreText, storeText } from './stored-text.ts';
 
-/** The words that come again and again, each with its number in the file; all of them are in memory. */
+/** The strings that repeat, each with its number in the file. All of them are in memory. */
 export interface StringTable {
-  /** The number of a word, if it has one. */
+  /** The number of a string, if it has one. */
   find(word: string): number | undefined;
-  /** The number of a word, given now if it has none: inside a transaction. */
+  /** The number of a string; assigns one if it has none. Inside a transaction. */
   add(word: string): number;
   word(id: number): string;
   /** The print of the text that a number stands for. */

@@ -1,8 +1,8 @@
 import type { DurationMs, EpochMillis, LogChange, LogState, Quarantined } from '@rescind/revocation';
 
-/** A record as a transport delivers it: not yet verified. */
+/** A record that a transport delivers. It is not verified yet. */
 export interface TransportRecord {
-  /** Compact serialization of a signed event or heartbeat; whatever was there, if it is rubbish. */
+  /** Compact serialization of a signed event or heartbeat, or the text of an invalid record. */
   readonly jws: string;
   /** Where this transport could start again after this record (for Kafka an offset). Only a hint. */
   readonly hint: string | null;
@@ -11,27 +11,27 @@ export interface TransportRecord {
    * now, not of what a topic remembers.
    */
   readonly live: boolean;
-  /** Whether the transport itself says that it is an event and no heartbeat, which proves nothing. Absent: it cannot tell. */
+  /** Whether the transport calls it an event, not a heartbeat. This proves nothing. Absent: the transport does not know. */
   readonly isEvent?: boolean;
 }
 
-/** From where a transport is asked to read: just after this position. A transport that cannot find it starts earlier, never later. */
+/** The position after which a transport starts to read. A transport that cannot find it starts earlier, never later. */
 export interface StartPosition {
   readonly epoch: string;
   readonly seq: number;
   readonly hint: string | null;
 }
 
-/** What a transport tells. Calls come in order; a transport waits for the promise of `records` before it delivers more. */
+/** Receives what a transport delivers. Calls are in order. A transport waits for the promise of `records` before it delivers more. */
 export interface TransportSink {
   /** A connection is open, again after each loss. */
   opened(): void;
   records(batch: readonly TransportRecord[]): Promise<void>;
-  /** A connection was lost or could not be made. The transport goes on by itself, with back-off. */
+  /** A connection was lost or could not be made. The transport tries again automatically, with back-off. */
   lost(reason: string): void;
-  /** Asked at each (re)connection: the position to start from. */
+  /** Returns the position to start from. A transport calls it at each connection. */
   start(): StartPosition;
-  /** Of a standby stream: the server does not know of any. It is asked again from time to time. */
+  /** The server does not support standby streams. The transport tries again periodically. */
   unsupported?(): void;
 }
 
@@ -41,7 +41,7 @@ export interface TransportConnection {
   close(): Promise<void>;
 }
 
-/** What a transport is able to do, and how long it may be silent. The follower decides by these, never by the name. */
+/** The abilities of a transport, and how long it may be silent. The follower decides by these, never by the name. */
 export interface TransportAbilities {
   /**
    * Its records come from the issuer's own server, which it authenticates: nobody else can add one. An unknown key in such a record
@@ -77,20 +77,20 @@ export interface Transport {
    * @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late
    */
   open(sink: TransportSink, options?: { readonly standby?: boolean }): TransportConnection;
-  /** Hands the issuer a signed event or heartbeat that lies beyond its outbox. Absent: there is no way back to the issuer. */
+  /** Submits to the issuer a signed event or heartbeat beyond its outbox. Absent: the transport has no connection to the issuer. */
   submitEvidence?(jws: string): Promise<void>;
 }
 
-/** The transports of one log, in the order of preference. One only repairs itself. */
+/** The transports of one log. A primary transport without a fallback repairs itself. */
 export interface Feed {
   readonly primary: Transport;
-  /** Read when the first is silent, late or has a gap; until then it stands by. */
+  /** The follower reads it while the primary transport is silent, late or has a gap; otherwise it stands by. */
   readonly fallback?: Transport;
 }
 
 /**
  * Where a reader keeps what it has applied; the denylist is one. A change is enforced at once and durable later, by one
- * transaction with all other changes that are owed. All of it synchronous.
+ * transaction with all other pending changes. All calls are synchronous.
  */
 export interface FeedStore {
   /** The state of a log that is durable. */
@@ -99,19 +99,19 @@ export interface FeedStore {
   quarantined(log: string): readonly Quarantined[];
   /** Denies what the change denies, from memory, whatever the disk does. */
   enforce(change: LogChange): void;
-  /** Makes all that is owed durable. @throws what the disk refuses: all of it stays owed and enforced */
+  /** Makes all pending changes durable. @throws the error of the disk: all of them stay pending and enforced */
   flush(): void;
-  /** How many rows are owed. */
+  /** How many rows are enforced and not yet durable. */
   pendingRows(): number;
 }
 
-/** Text kept beside the denylist: key sets, so that a restart needs nobody. */
+/** Texts stored beside the denylist: key sets, so that a restart needs no connection. */
 export interface DocumentStore {
   read(name: string): string | undefined;
   write(name: string, text: string): void;
 }
 
-/** A signed heartbeat, and what it says of the log. */
+/** A signed heartbeat with the epoch and head that it states. */
 export interface SignedHeartbeat {
   readonly jws: string;
   readonly epoch: string;
@@ -142,7 +142,7 @@ export interface LogSource {
    * did not end so. Absent: no epoch does.
    */
   closingEvent?(epoch: string): string | undefined;
-  /** Takes a reader's proof that this database was restored. @throws RescindError `event_invalid` */
+  /** Receives a signed record that shows that this database was restored. @throws RescindError `event_invalid` */
   receiveEvidence(jws: string): void | Promise<void>;
   /** What the publisher has acknowledged. Absent: there is none. */
   readonly acknowledgements?: Acknowledgements | undefined;
@@ -154,11 +154,11 @@ export interface Acknowledgements {
   readUpTo(): number;
   /** While something waits too long: the standby streams deliver the events after `after`, or heartbeats only. */
   overdue(): { readonly after: number; readonly withEvents: boolean } | null;
-  /** Called when `overdue` becomes null, or ceases to be. Returns what ends that. */
+  /** Calls `listener` when `overdue` becomes null or stops being null. Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void;
 }
 
-/** Where the relay puts signed events. One call at a time, in order; resolves when acknowledged by all. */
+/** Publishes signed events for the relay. One call at a time, in order. Resolves when all replicas have acknowledged. */
 export interface Publisher {
   publish(batch: readonly string[]): Promise<void>;
   /**
@@ -168,7 +168,7 @@ export interface Publisher {
   appendedAt?(): EpochMillis | undefined;
   /** The last records of the topic, newest last, however they were made: the caller verifies. */
   tail(most: number): Promise<readonly string[]>;
-  /** Everything the topic remembers, oldest first, in batches. */
+  /** All records that the topic retains, oldest first, in batches. */
   replay(): AsyncIterable<readonly string[]>;
   close(): Promise<void>;
 }

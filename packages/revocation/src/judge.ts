@@ -123,11 +123,11 @@ function isStricter(row: CutOffRow, than: CutOffRow, issued: EpochMillis): boole
   return row.issuedUntil > than.issuedUntil;
 }
 
-/** A row that refuses a token, as whoever runs this is told of it. */
+/** A row that denies a token, in the form that operators see. */
 export interface DenyingRow extends Omit<CutOffRow, 'issuedUntil' | 'expiresAt' | 'sessionUntil'> {
   /** Whether the session has ended too, or only tokens. */
   readonly endsSession: boolean;
-  /** It refuses what was issued up to then, ms. Null: whatever was issued. */
+  /** It denies tokens issued up to then, ms. Null: all tokens. */
   readonly issuedUntil: EpochMillis | null;
   /** When it will be forgotten, ms. Null: never. */
   readonly expiresAt: EpochMillis | null;
@@ -144,7 +144,7 @@ export function toDenyingRow(row: CutOffRow, issued: EpochMillis): DenyingRow {
   };
 }
 
-/** Of the rows only those that count. */
+/** Returns a `Find` that has only the rows for which `counts` is true. */
 export function filterRows(find: Find, counts: (row: CutOffRow) => boolean): Find {
   return {
     names: (iss) => find.names(iss),

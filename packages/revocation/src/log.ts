@@ -45,11 +45,11 @@ export interface LogState {
   readonly suspect: string | null;
   /** The signed event or heartbeat with the greatest (epoch, seq or head): proof for an issuer that was restored. */
   readonly proof: string | null;
-  /** Where a transport may start reading (for Kafka an offset). Only a hint. */
+  /** Where the primary transport may start reading (for Kafka an offset). Only a hint. */
   readonly hint: string | null;
 }
 
-/** A signed event that this version does not understand, kept until a version that does reads it. */
+/** A signed event that this version does not understand, stored until a version that does reads it. */
 export interface Quarantined {
   readonly log: string;
   readonly epoch: string;

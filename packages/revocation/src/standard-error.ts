@@ -43,7 +43,7 @@ const TEXTS: Readonly<Record<string, Text>> = {
   feed_commit_failed: ({ error }) => `the denylist cannot be written: ${error}`,
 };
 
-/** Which troubles the event of an improvement ends. */
+/** Which errors the event of an improvement ends. */
 const ENDS: Readonly<Record<string, readonly string[]>> = {
   feed_connected: ['feed_connection_lost'],
   keys_fetched_again: ['keys_fetch_failed'],
@@ -52,11 +52,11 @@ const ENDS: Readonly<Record<string, readonly string[]>> = {
   kafka_connected: ['kafka_lost'],
 };
 
-/** More troubles at once than a process has sources of them. */
+/** More errors at once than a process has sources of them. */
 const MAX_ERRORS = 256;
 
 /**
- * The telemetry of whoever gives none: warnings and errors are lines for a person, each once until it changes or ends. Metrics are
+ * The default telemetry. Warnings and errors are lines for a person, each once until it changes or ends. Metrics are
  * kept nowhere, and what is not a warning is not written.
  */
 export function createStandardErrorTelemetry(write: WriteLine): Telemetry {

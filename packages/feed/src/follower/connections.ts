@@ -127,7 +127,7 @@ export interface FollowerConnections {
   open(id: TransportRole, standby: boolean): void;
   close(id: TransportRole): void;
   restart(id: TransportRole, reason: string): void;
-  /** Hands the issuer a proof, by the transport that can. Never throws: a failure is counted and logged. */
+  /** Submits evidence of a restore to the issuer, by a transport that can. Never throws: a failure is counted and logged. */
   submitEvidence(jws: string): Promise<void>;
   /** Closes all and waits for those that were closed before, too. */
   closeAll(): Promise<void>;

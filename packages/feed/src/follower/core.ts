@@ -99,7 +99,7 @@ function applyInput(draft: Draft, input: FollowerInput): void {
       log(draft, 'info', 'feed_opened', { way: transportOf(draft.settings, input.transport).name });
       return;
     case 'lost':
-      // Said aloud once a loss; every try after it is for who looks closer.
+      // A loss is a warning once; further attempts are debug lines.
       log(draft, draft.transports[input.transport].lost ? 'debug' : 'warn', 'feed_lost', {
         way: transportOf(draft.settings, input.transport).name,
         reason: input.reason,
@@ -249,7 +249,7 @@ function toCause(suspect: string | null): Cause | null {
   return suspect === 'gap' || suspect === 'fork' || suspect === 'epoch' ? suspect : null;
 }
 
-/** A transport without a second to mend it reads all it has when something is to be mended. */
+/** A transport without a fallback reads all of its records when there is something to repair. */
 function startOf(settings: FollowerSettings, { kept, cause }: FollowerState, transport: TransportRole): StartPosition {
   const { epoch, seq, hint } = kept;
   const isHintGood = transport === 'primary' && !(settings.fallback === null && cause !== null);

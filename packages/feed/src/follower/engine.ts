@@ -13,7 +13,7 @@ const MAX_RETRY_MS: DurationMs = 5_000;
 const COMMIT_DELAY_MS: DurationMs = 50;
 /** So many rows are committed without delay: one slice of a catch-up, a pause of some 5 ms. */
 const COMMIT_ROWS = 256;
-/** With so many rows owed (some 60 MB) nothing more is stepped. */
+/** With so many pending rows (some 60 MB) no further step is taken. */
 const MAX_PENDING_ROWS = 100_000;
 
 type WithoutTime<Input> = Input extends { readonly at: InputTime } ? Omit<Input, 'at'> : never;
@@ -54,7 +54,7 @@ export interface StoreFailure {
 export interface Engine {
   state(): FollowerState;
   now(): InputTime;
-  /** The answer to a transport that asks from where to start: at once, whatever is waiting. */
+  /** Returns the position from which a transport starts, without waiting for pending inputs. */
   requestStart(transport: TransportRole): StartPosition;
   /** Resolves when the step has been taken, or when it is no longer wanted (`isStale`, or closed). */
   submit(input: UntimedInput, isStale?: () => boolean): Promise<void>;

@@ -19,7 +19,7 @@ const TICK_MS: DurationMs = 100;
 /** Gauges are scraped every few seconds. */
 const TICKS_PER_GAUGE = 10;
 
-/** Follows one log into a store, by both transports of its feed, for as long as it is open. */
+/** Follows one log into a store, by the transports of its feed, until it is closed. */
 export interface Follower extends AsyncDisposable {
   /**
    * Resolves, once and for good, when the log has been caught up with.
@@ -32,7 +32,7 @@ export interface Follower extends AsyncDisposable {
   health(): HealthCheck[];
   /** Calls `listener` after each step that changed something, and when the follower becomes ready. Returns what ends that. */
   onChange(listener: () => void): () => void;
-  /** Closes both transports and waits for what is under way. */
+  /** Closes the transports and waits for running work. */
   close(): Promise<void>;
 }
 
@@ -220,9 +220,9 @@ export interface FollowerOptions {
   readonly keys: FollowerKeys;
   readonly clock?: Clock | undefined;
   readonly telemetry?: Telemetry | undefined;
-  /** How long the primary transport may be silent, in ms, before the second is taken. Default 3 000. */
+  /** How long the primary transport may be silent, in ms, before the fallback is read. Default 3 000. */
   readonly silenceMs?: DurationMs | undefined;
-  /** The age, in ms, up to which what a restart finds is good enough when nobody answers. Default 300 000. */
+  /** The age, in ms, up to which a stored view makes an instance ready when no transport responds. Default 300 000. */
   readonly maxStalenessMs?: DurationMs | undefined;
 }
 

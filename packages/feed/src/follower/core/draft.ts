@@ -68,7 +68,7 @@ export interface Draft extends Writable<FollowerState> {
   lastCounted: CountedMetric | null;
   /** The transport on which something was seen in this step that cannot be there unless something else was lost. */
   gapOn: TransportRole | null;
-  /** Whether a fresh heartbeat of the primary transport was as far as the position. */
+  /** Whether a fresh heartbeat of the primary transport has reached the position. */
   isPrimaryGood: boolean;
   /** A heartbeat that the view may become complete by although newer records wait for a key. */
   awaitedHeartbeat: FollowerState['heartbeat'];
@@ -196,12 +196,12 @@ export function changeTransport(draft: Draft, transport: TransportRole, change: 
   draft.transports = { ...draft.transports, [transport]: { ...draft.transports[transport], ...change } };
 }
 
-/** Where there is one only, it is the first. */
+/** A single transport is the primary. */
 export function transportOf({ primary, fallback }: FollowerSettings, transport: TransportRole): TransportSettings {
   return transport === 'fallback' ? (fallback ?? primary) : primary;
 }
 
-/** Whether the second transport is kept open as a standby stream while the first is read. */
+/** Whether the fallback transport has a standby stream while the primary is read. */
 export function canStandBy({ fallback }: FollowerSettings): boolean {
   return fallback?.standby === true;
 }

@@ -28,11 +28,11 @@ function becomeComplete(draft: Draft): void {
   releaseQuarantined(draft, (event) => event.epoch < kept.epoch);
   lowerAge(draft, heartbeat, cause);
   setLogTime(draft, heartbeat);
-  // One that was from ahead when it came, and is no more: this clock was set.
+  // It was from the future when it arrived and is not any more: the local clock was set.
   if (!isFromFuture(heartbeat, draft.at.wall)) raiseLogTime(draft, heartbeat.at);
 }
 
-/** A heartbeat that waited for the keys completes a first reading as little as any other that is from ahead. */
+/** A heartbeat that waited for the keys does not complete a first reading if it is from the future, as no other does. */
 function becomeYoungerByAwaited(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat']>): void {
   if (draft.kept.wholeAt === 0 && isFromFuture(heartbeat, draft.at.wall)) return;
   lowerAge(draft, heartbeat, null);
@@ -52,7 +52,7 @@ function setLogTime(draft: Draft, heartbeat: NonNullable<FollowerState['heartbea
 /** @param cause why the view was suspect until now */
 function lowerAge(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat']>, cause: Cause | null): void {
   const { kept } = draft;
-  // What is kept aside may deny anything: the view gets no younger.
+  // A quarantined event may deny anything: the age of the view does not fall.
   if (draft.quarantined.size > 0) return;
   // Of another epoch, or of a log that was read again, the time counts as it is: the old one was another's.
   if (cause === 'epoch' || cause === 'fork' || heartbeat.at > kept.wholeAt) {

@@ -43,7 +43,7 @@ export function applyHeartbeat(draft: Draft, transport: TransportRole, record: H
   if (record.head > draft.kept.seq && isInOrder) draft.gapOn = transport;
 }
 
-/** One from ahead moves neither log time nor the floor: a clock that was set for a moment must not forget rows for good. */
+/** A heartbeat from the future moves neither log time nor the low watermark: a clock that was set for a moment must not remove rows for good. */
 function applyTimes(draft: Draft, record: HeartbeatRecord, isFuture: boolean): void {
   const { kept } = draft;
   const timeSince = latestEpoch(kept.timeSince ?? null, record.timeSince);
@@ -100,9 +100,9 @@ function applyAge(draft: Draft, transport: TransportRole, record: HeartbeatRecor
   const agrees = head === draft.kept.seq;
   const { wall, monotonic } = draft.at;
   const heard = { wall, monotonic };
-  // A time that one claimed from ahead, whoever signed it, does not outdo those that agree with this clock.
+  // The time of a heartbeat from the future does not outdo those that agree with the local clock.
   const isOutdone = heartbeat !== null && !isFuture && isFromFuture(heartbeat, wall);
-  // A standby stream makes no instance ready: the first transport may hold more, which this instance has not read.
+  // A standby stream makes no instance ready: the primary transport may have more, which this instance has not read.
   const isReadBy = record.live && !isStandby(draft, transport);
   // An earlier time with a greater head: the one that claimed to be newer is of an issuer that was restored, and late.
   const isLate = heartbeat !== null && at < heartbeat.at && head > heartbeat.head;
@@ -117,13 +117,13 @@ function releaseBelowLowWatermark(draft: Draft): void {
   releaseQuarantined(draft, (event) => event.epoch === epoch && event.seq < floor);
 }
 
-/** Whether a heartbeat tells a time that no clock within the tolerance shows yet: the issuer's clock leads, or this one is behind. */
+/** Whether the time of a heartbeat is later than the local wall clock by more than the tolerance: the issuer's clock leads, or the local one is behind. */
 export function isFromFuture({ at }: { readonly at: EpochMillis }, wall: EpochMillis): boolean {
   return at > wall + CLOCK_TOLERANCE_MS;
 }
 
 /**
- * Whether the view would be complete by its newest heartbeat, were that not from ahead: it completes no first reading, no new
+ * Whether the view would be complete by its newest heartbeat, if that were not from the future: it completes no first reading, no new
  * epoch and no other history. A reader that was complete in the epoch before goes on by it.
  */
 export function isHeldByClock(

@@ -124,7 +124,7 @@ function adoptSegment(draft: Draft): void {
   moveTo(draft, segment.to, segment.id);
 }
 
-/** Kept for a version that understands it; until then nobody knows what it denies. */
+/** Quarantines an event for a version that understands it. Until then its denials are unknown. */
 function quarantineEvent(draft: Draft, { epoch, seq, jws, why }: UnknownVersionRecord): void {
   const key = `${epoch}:${seq}`;
   if (seq < draft.kept.floor || draft.quarantined.has(key)) return;
@@ -133,7 +133,7 @@ function quarantineEvent(draft: Draft, { epoch, seq, jws, why }: UnknownVersionR
   log(draft, 'error', 'feed_event_not_understood', { epoch, seq, why });
 }
 
-/** Lets go of what is kept aside and can deny nothing any more. */
+/** Releases the quarantined events that match: they deny nothing any more, or were understood. */
 export function releaseQuarantined(draft: Draft, gone: (event: { epoch: string; seq: number }) => boolean): void {
   const released = [...draft.quarantined].filter(([, event]) => gone(event));
   if (released.length === 0) return;

@@ -100,7 +100,7 @@ export function suspectFork(draft: Draft, by: 'prev' | 'last' | 'head' | 'epoch'
 }
 
 /**
- * While in a fork, hands the issuer what it has forgotten: it refuses to write until its operator has told it what happened.
+ * In a fork, submits to the issuer a record that it has forgotten: the issuer refuses writes until its operator has run `restore`.
  * Without an epoch, because the key of the last one revoked itself: hands it that event, which may be a thief's.
  */
 export function offerEvidence(draft: Draft): void {

@@ -15,12 +15,12 @@ export function markGood(draft: Draft): void {
   draft.jitterMs = draft.at.random * SILENCE_SPREAD_MS;
 }
 
-/** Whether the primary transport has been silent for longer than is borne. */
+/** Whether the primary transport has been silent for longer than `silenceMs` and its jitter. */
 export function isPrimarySilent(draft: Draft): boolean {
   return draft.at.monotonic - draft.goodAt >= draft.settings.silenceMs + draft.jitterMs;
 }
 
-/** Reads the log by the second transport: from the position, and in place of its standby stream. */
+/** Reads the log by the fallback transport, from the position, in place of its standby stream. */
 export function openFallback(draft: Draft, reason: string): void {
   changeTransport(draft, 'fallback', { ...NOT_OPEN, isRead: true, standby: false, since: draft.at.monotonic });
   draft.effects.push({ kind: 'open', transport: 'fallback', standby: false });
@@ -28,7 +28,7 @@ export function openFallback(draft: Draft, reason: string): void {
   log(draft, 'warn', 'feed_second_way_taken', { reason });
 }
 
-/** Ends the reading of the second transport; it stands by where it can. */
+/** Stops reading the fallback transport, which stands by if it can. */
 export function closeFallback(draft: Draft): void {
   const standby = canStandBy(draft.settings);
   changeTransport(draft, 'fallback', { ...NOT_OPEN, isRead: false, standby, since: draft.at.monotonic, stalls: 0 });
@@ -50,11 +50,11 @@ export function restart(draft: Draft, transport: TransportRole, reason: string):
 /** How long the position may stay below the head, and by how much longer: not the whole fleet asks at once. */
 const UNMOVED_MS: DurationMs = 300;
 const SPREAD_MS: DurationMs = 250;
-/** The opening heartbeat speaks of events that may still be on their way by the first transport; beyond this the issuer delivers them. */
+/** The opening heartbeat speaks of events that may still be on their way by the primary transport; after this time the issuer delivers them. */
 const OPENING_MS: DurationMs = 1_000;
 /** What one tick counts for at most: what has arrived while the process stood still has its turn first. */
 const TICK_MS: DurationMs = 150;
-/** How long the log is read by the second transport at least, doubled when that was needed again soon. */
+/** How long the log is read by the fallback transport at least, doubled when that was needed again soon. */
 const HOLD_MS: DurationMs = 10_000;
 const SOON_MS: DurationMs = 300_000;
 
@@ -70,8 +70,8 @@ export function isStandby({ transports }: Draft, transport: TransportRole): bool
 }
 
 /**
- * Reads the log by the second transport, in place of its standby stream, when the position is below the head and does not
- * move. Not before the first has come to the present: it may be catching up. Called with each tick.
+ * Reads the log by the fallback transport, in place of its standby stream, when the position is below the head and does not
+ * move. Not before the primary has reached the present: it may be catching up. Called with each tick.
  */
 export function readWhenBehind(draft: Draft): void {
   const { kept, transports, standby, at, cause } = draft;
@@ -108,7 +108,7 @@ export function notePrimary(draft: Draft, { epoch, seq, kid }: EventRecord | Unk
   return true;
 }
 
-/** Whether the second transport has been read for long enough. */
+/** Whether the fallback transport has been read for long enough. */
 export function mayStandBy({ standby: { hold }, at }: Draft): boolean {
   return hold === null || at.monotonic - hold.takenAt >= hold.ms;
 }

@@ -13,7 +13,7 @@ import type { DecodedRecord } from '../../event/record.ts';
 import type { StartPosition } from '../../ports.ts';
 import type { FeedDescription } from '../../transport.ts';
 
-/** The primary transport of a feed, or the one taken when the first is silent or has a gap. */
+/** The primary transport of a feed, or the fallback, which is read when the primary is silent or has a gap. */
 export type TransportRole = 'primary' | 'fallback';
 
 /** The time of an input, and a random number, so that nothing in the core asks for either. */
@@ -26,7 +26,7 @@ export interface InputTime {
   readonly random: number;
 }
 
-/** What happened. The driver hands over one at a time and carries out the effects before the next. */
+/** An input. The driver submits one at a time and runs its effects before the next. */
 export type FollowerInput =
   /** The transport asked from where to start: its answer is `startOf(state, transport)` of the state AFTER this step. */
   | { readonly kind: 'asked'; readonly transport: TransportRole; readonly at: InputTime }
@@ -57,7 +57,7 @@ export interface FetchedSet {
   readonly begunAt: DurationMs;
 }
 
-/** What the driver is to do, in order. */
+/** The effects that the driver runs, in order. */
 export type FollowerEffect =
   /**
    * At most one, and the first. The step counts once what the change denies is enforced; the rows and the state become durable
@@ -65,7 +65,7 @@ export type FollowerEffect =
    */
   | { readonly kind: 'commit'; readonly change: LogChange }
   /**
-   * Open this transport's connection, in place of the one that is open. `first` once, at the start; `second` to be read, or to
+   * Open this transport's connection, in place of the one that is open. `primary` once, at the start; `fallback` to be read, or to
    * stand by.
    */
   | { readonly kind: 'open'; readonly transport: TransportRole; readonly standby: boolean }
@@ -75,9 +75,9 @@ export type FollowerEffect =
   | { readonly kind: 'restart'; readonly transport: TransportRole; readonly reason: string }
   /** Fetch the set of event keys now, past every cache; `keys` or `keysFailed` answers. One at a time. */
   | { readonly kind: 'fetchKeys' }
-  /** Hand this to the issuer, by whichever transport can; a failure is counted, and asked for again by the core. */
+  /** Submit this to the issuer by a transport that can. A failure is counted; the core submits again. */
   | { readonly kind: 'prove'; readonly jws: string }
-  /** The instance is ready, once: a live heartbeat made the view complete, or nobody answers and the kept view is young. */
+  /** The instance is ready, once: a live heartbeat completed the view, or no transport responds and the stored view is young. */
   | { readonly kind: 'ready'; readonly by: 'heartbeat' | 'age' }
   /** For the telemetry port, as it is. */
   | {
@@ -93,9 +93,9 @@ export type FollowerEffect =
 export interface View {
   /** Once true, true for the life of the process. */
   readonly ready: boolean;
-  /** The position has reached the greatest head seen, by a heartbeat heard since the start, and nothing is suspect. */
+  /** The position has reached the greatest known head, by a heartbeat received since the start, and nothing is suspect. */
   readonly complete: boolean;
-  /** `gap`, `fork`, `epoch`, `not_understood`, `keys` or `clock`: why the view is not to be trusted to be complete; else null. */
+  /** `gap`, `fork`, `epoch`, `not_understood`, `keys` or `clock`: why the view may be incomplete; otherwise null. */
   readonly suspect: string | null;
   /** How old the view may be at most: since the time as of which it was complete, by the worst of the clocks. Infinity: unknown. */
   readonly ageMs: DurationMs;
@@ -116,17 +116,17 @@ export interface FollowerCoreOptions {
   readonly log: string;
   /** The transports by name and abilities, in the order of preference. One only repairs itself. */
   readonly feed: FeedDescription;
-  /** How long the primary transport may be silent before the second is taken; default 3 000. */
+  /** How long the primary transport may be silent, in ms, before the fallback is read; default 3 000. */
   readonly silenceMs?: DurationMs | undefined;
-  /** The age up to which a kept view makes an instance ready when nobody answers; default 300 000. */
+  /** The age, in ms, up to which a stored view makes an instance ready when no transport responds; default 300 000. */
   readonly maxStalenessMs?: DurationMs | undefined;
 }
 
 /** The follower's logic: pure. State and input give state and effects. */
 export interface FollowerCore {
   /**
-   * @param kept what the store has of this log
-   * @param quarantined what the store keeps aside, decoded again by `EventDecoder.decode`: a newer version may read it
+   * @param kept the stored state of this log
+   * @param quarantined the quarantined events, decoded again by `EventDecoder.decode`: a newer version may understand them
    */
   start(kept: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: InputTime): FollowerStep;
   step(state: FollowerState, input: FollowerInput): FollowerStep;
@@ -171,11 +171,11 @@ export interface TransportState {
   readonly stalls: number;
 }
 
-/** When the second transport is read in place of its standby stream. Times are monotonic ms. */
+/** When the fallback transport is read in place of its standby stream. Times are monotonic ms. */
 export interface StandbyState {
-  /** Whether the first transport has come to the present since the process started. */
+  /** Whether the primary transport has reached the present since the process started. */
   readonly isPrimaryLive: boolean;
-  /** The last event of this epoch that the first transport has brought: it is not silent while it brings later ones. */
+  /** The last event of this epoch that the primary transport delivered: it is not silent while it delivers later ones. */
   readonly primaryAt: { readonly epoch: string; readonly seq: number };
   /** The position that stays below the head; how long it has, and after how long the log is read by the second. */
   readonly behind: {
@@ -188,10 +188,10 @@ export interface StandbyState {
   readonly hold: { readonly takenAt: DurationMs; readonly ms: DurationMs } | null;
 }
 
-/** Why a view is suspect, apart from what is kept aside. */
+/** Why a view is suspect, quarantined events and unknown keys excepted. */
 export type Cause = 'gap' | 'fork' | 'epoch';
 
-/** A run of events beyond a gap, applied and chained by `prev`: the position passes over it once it gets there. */
+/** Consecutive events beyond a gap, applied and chained by `prev`. The position passes over them when it reaches them. */
 interface Segment {
   readonly from: number;
   readonly prev: string | null;
@@ -233,7 +233,7 @@ export interface FollowerState {
   /** What is committed next, and the newest hint. */
   readonly kept: LogState;
   readonly cause: Cause | null;
-  /** What is kept aside and not understood, by `epoch:seq`. */
+  /** The quarantined events, by `epoch:seq`. */
   readonly quarantined: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>;
   readonly segment: Segment | null;
   /** The newest heartbeat of this process and epoch that had the greatest head known. Cleared by a fork. */
@@ -242,7 +242,7 @@ export interface FollowerState {
   readonly age: AgeSample;
   /** The time of the last commit of this process; wall −∞: none yet. The wall clock that was saved then: one that was set since is noticed by it. */
   readonly saved: ClockReading & { readonly boot: Boot | undefined };
-  /** Whether the last heartbeat of the epoch was from ahead. */
+  /** Whether the last heartbeat of the epoch was from the future. */
   readonly isHeartbeatFromFuture: boolean;
   readonly transport: string | null;
   readonly ready: boolean;
@@ -250,14 +250,14 @@ export interface FollowerState {
   /** When the primary transport was last good, and how much longer than `silenceMs` its silence is borne. */
   readonly goodAt: DurationMs;
   readonly jitterMs: DurationMs;
-  /** When a transport last answered: puts off readiness by age. */
+  /** When a transport last responded. This delays readiness by age. */
   readonly answeredAt: DurationMs;
   readonly repair: RepairState;
   readonly eventKeys: EventKeysState;
   readonly standby: StandbyState;
 }
 
-/** A newer epoch that was heard of: the key that signed what was heard, and when that was, monotonic ms. */
+/** A newer epoch that a record announced: the key that signed the record, and when it was received, monotonic ms. */
 export interface AnnouncedEpoch {
   readonly kid: string;
   /** The text itself: it proves to an issuer that was restored that there was this epoch. */
@@ -288,7 +288,7 @@ export interface EventKeysState {
   readonly failures: number;
 }
 
-/** The mending of a gap or a fork: by the fallback transport where there is one. */
+/** The repair of a gap or a fork, by the fallback transport if there is one. */
 interface RepairState {
   /** When the next attempt is due, monotonic ms; null: nothing to mend. */
   readonly dueAt: DurationMs | null;
@@ -300,6 +300,6 @@ interface RepairState {
   readonly seq: number;
   /** When the last one was mended, monotonic ms. */
   readonly mendedAt: DurationMs;
-  /** When the proof was last offered, monotonic ms; null: not for this fork. */
+  /** When the evidence was last submitted, monotonic ms; null: not for this fork. */
   readonly submittedAt: DurationMs | null;
 }
