@@ -37,7 +37,7 @@ function seqsOf(seqs: number[]) {
 }
 
 describe('a catch-up of thousands', () => {
-  it('arrives whole and in order, over a real connection', async () => {
+  it('arrives complete and in order, over a real connection', async () => {
     const { server } = await serve(log);
     const seqs: number[] = [];
     const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: seqsOf(seqs) });

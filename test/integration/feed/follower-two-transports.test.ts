@@ -34,7 +34,7 @@ async function serveWithoutStandby(log: SignedLog) {
 }
 
 describe('a follower whose issuer knows no standby streams', () => {
-  it('says so in its health and in its log, hangs up, and takes the second when the first is silent', async () => {
+  it('reports it in health and log, disconnects, and reads the fallback when the primary is silent', async () => {
     const log = createSignedLog();
     const one = await serve(log);
     const two = await serveWithoutStandby(log);
@@ -52,13 +52,13 @@ describe('a follower whose issuer knows no standby streams', () => {
     await waitFor('the event', () => isDenied(instance, 'by the second'));
     expect(two.handler.readers()).toBe(1);
     await serve(log, one.server.port);
-    await waitFor('the second to be left', () => two.handler.readers() === 0);
+    await waitFor('the fallback to be left', () => two.handler.readers() === 0);
     expect(check()).toMatchObject({ status: 'pass', standby: 'not_supported' });
   });
 });
 
 describe('a follower with two transports', () => {
-  it('reads by the first while that is good, and keeps the second as a standby stream', async () => {
+  it('reads the primary while it is good, and keeps the fallback as a standby stream', async () => {
     const { log, two, instance } = await setUp(60_000);
     log.append('one');
     await waitFor('the event', () => isDenied(instance, 'one'));
@@ -68,7 +68,7 @@ describe('a follower with two transports', () => {
     expect(instance.follower.view().transport).toBe('kafka');
   });
 
-  it('takes the second when the first is silent, and leaves it when the first is back', async () => {
+  it('reads the fallback when the primary is silent, and leaves it when the primary is back', async () => {
     const { log, one, two, instance } = await setUp();
     await one.stop();
     log.append('by the second');
@@ -81,14 +81,14 @@ describe('a follower with two transports', () => {
     expect(two.handler.readers()).toBe(1);
 
     await serve(log, one.server.port);
-    await waitFor('the second to be left', () => two.handler.readers() === 0);
+    await waitFor('the fallback to be left', () => two.handler.readers() === 0);
     await waitFor('it to stand by', () => two.handler.standbyStreams() === 1);
     log.append('by the first');
     await waitFor('the event', () => isDenied(instance, 'by the first'));
     expect(instance.follower.view()).toMatchObject({ complete: true, suspect: null, seq: 2 });
   });
 
-  it('is ready by the second when the first never comes', async () => {
+  it('is ready by the fallback when the primary never connects', async () => {
     const log = createSignedLog();
     log.append('one');
     const { server } = await serve(log);
@@ -107,7 +107,7 @@ describe('a follower with two transports', () => {
     await waitFor('nobody', () => two.handler.readers() + two.handler.standbyStreams() === 0);
   });
 
-  it('hands a proof in by the second', async () => {
+  it('submits evidence by the fallback', async () => {
     const { log, one, two, instance } = await setUp();
     for (let i = 1; i <= 4; i += 1) log.append(`sid-${i}`);
     await waitFor('all four', () => instance.follower.view().seq === 4);

@@ -38,7 +38,7 @@ describe('the checks of the transports', () => {
     }
   });
 
-  it('pass when the first is connected and the second stands by', async () => {
+  it('pass when the primary is connected and the fallback stands by', async () => {
     const { instance, two } = await setUp();
     await instance.follower.ready();
     await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.status === 'pass');
@@ -60,7 +60,7 @@ describe('the checks of the transports', () => {
     });
   });
 
-  it('show a wrong secret of the second while the first is well', async () => {
+  it('show a wrong secret of the fallback while the primary works', async () => {
     const { instance } = await setUp(WRONG);
     await instance.follower.ready();
     await waitFor('the refusal', () => checkOf(instance, 'transport_http')?.lastError === 'unauthorized');
@@ -74,7 +74,7 @@ describe('the checks of the transports', () => {
     expect(instance.heard()).not.toContain(WRONG);
   });
 
-  it('show that the second is away as soon as its server is, with the first well', async () => {
+  it('show that the fallback is away as soon as its server is, while the primary works', async () => {
     const { instance, two } = await setUp();
     await instance.follower.ready();
     await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.state === 'standing_by');
@@ -84,7 +84,7 @@ describe('the checks of the transports', () => {
     expect(checkOf(instance, 'feed')?.status).toBe('pass');
   });
 
-  it('show the first that is away', async () => {
+  it('show a primary that is away', async () => {
     const { instance, one } = await setUp();
     await instance.follower.ready();
     await one.stop();

@@ -83,7 +83,7 @@ describe('the age of a view', () => {
     expect(bench.view().ageMs).toBe(0);
   });
 
-  it('counts from when the heartbeat was heard, if the view became whole by it later', () => {
+  it('counts from when the heartbeat was heard, if the view became complete by it later', () => {
     const bench = wholeWith(-120_000);
     bench.take('primary', beat(2, 1_000));
     bench.pass(9_000);

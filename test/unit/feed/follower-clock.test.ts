@@ -40,7 +40,7 @@ const nextBeat = (after: number, more: { leadMs?: number; live?: boolean } = {})
   ({ ...beat(1, after, { timeSince: NEXT, ...more }), epoch: NEXT, headId: 'n1' }) as ReturnType<typeof beat>;
 
 describe('a heartbeat from ahead', () => {
-  it('moves neither log time nor the floor, and a view that was whole goes on by it', () => {
+  it('moves neither log time nor the low watermark, and a view that was complete goes on by it', () => {
     const bench = wholeBefore();
     bench.pass(5_000);
     bench.take('primary', event(2), beat(2, 5_000, { leadMs: HOUR_MS, floor: 2 }));
@@ -100,7 +100,7 @@ describe('a heartbeat from ahead', () => {
     expect(bench.view()).toMatchObject({ complete: false, ready: false });
   });
 
-  it('gives its time to the log when the wall clock is set and the view becomes whole by it', () => {
+  it('gives its time to the log when the wall clock is set and the view becomes complete by it', () => {
     const bench = wholeBefore();
     enterNext(bench);
     // The clock of the issuer was not set: the time of the epoch before counts on.
@@ -137,7 +137,7 @@ describe('log time, after the clock of the issuer was set', () => {
     return bench;
   }
 
-  it('stays until the view is whole in that epoch, and then becomes the time of the heartbeat', () => {
+  it('stays until the view is complete in that epoch, and then becomes the time of the heartbeat', () => {
     const bench = ahead();
     enterNext(bench);
     const notYet = { ...nextBeat(1_000), head: 2, headId: 'n2' } as ReturnType<typeof beat>;

@@ -89,7 +89,7 @@ describe('the position', () => {
 });
 
 describe('a view', () => {
-  it('is not whole below the greatest head seen', () => {
+  it('is not complete below the greatest head seen', () => {
     const bench = createBench();
     bench.open('primary');
     bench.take('primary', event(1), beat(2, 0, { live: false }));
@@ -127,7 +127,7 @@ describe('a view', () => {
     expect(bench.kept.logTime).toBe(START + 9_000);
   });
 
-  it('is not whole by a heartbeat whose last is not what was read, whichever came first', () => {
+  it('is not complete by a heartbeat whose head id is not what was read, whichever came first', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(4, 1_000, { branch: 'x' }));
     // Of another branch: it chains to what was read, and is not what the heartbeat meant.
@@ -154,7 +154,7 @@ describe('what is not understood', () => {
     expect(bench.view()).toMatchObject({ complete: true, suspect: null });
   });
 
-  it('is let go when a newer epoch is whole, not before', () => {
+  it('is let go when a newer epoch is complete, not before', () => {
     const bench = wholeAtThree();
     bench.take('primary', notUnderstood(4));
     bench.take('primary', event(1, { epoch: '0002-b' }));
@@ -178,7 +178,7 @@ describe('what is not understood', () => {
 });
 
 describe('epochs', () => {
-  it('a newer one starts the position anew and is suspect until whole', () => {
+  it('a newer one starts the position anew and is suspect until complete', () => {
     const bench = wholeAtThree();
     const next = { epoch: '0002-b', kid: 'key-2' };
     expect(kinds(bench.take('primary', event(1, next)))).toEqual(['fetchKeys']);
@@ -290,7 +290,7 @@ describe('a fork', () => {
 });
 
 describe('the fallback transport', () => {
-  it('is taken after 3 s of silence, and left by a fresh heartbeat of the first', () => {
+  it('is taken after 3 s of silence, and left by a fresh heartbeat of the primary transport', () => {
     const bench = wholeAtThree();
     expect(kinds(bench.pass(2_900))).toEqual([]);
     expect(kinds(bench.pass(200))).toEqual(['open fallback']);
@@ -335,7 +335,7 @@ describe('the fallback transport', () => {
     expect(restarts).toBeLessThan(8);
   });
 
-  it('is not taken while the first is catching up', () => {
+  it('is not taken while the primary transport is catching up', () => {
     const bench = createBench();
     bench.open();
     for (let seq = 1; seq <= 80; seq += 1) {

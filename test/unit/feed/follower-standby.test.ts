@@ -27,7 +27,7 @@ function passWithBeats(bench: ReturnType<typeof createBench>, seconds: number, h
 }
 
 describe('a standby stream', () => {
-  it('is opened with the first transport, and asks for nothing while all is well', () => {
+  it('is opened with the primary transport, and asks for nothing while all is well', () => {
     const core = createFollowerCore({ log: 'l', feed: KAFKA_AND_HTTP });
     const { effects } = core.start(undefined, [], { wall: 1, monotonic: 0, random: 0 });
     expect(kinds(effects)).toEqual(['open primary', 'open fallback standby']);
@@ -60,7 +60,7 @@ describe('a standby stream', () => {
     expect(bench.view()).toMatchObject({ complete: true, suspect: null });
   });
 
-  it('makes the view whole at its head only, with the same last event', () => {
+  it('makes the view complete at its head only, with the same last event', () => {
     const bench = standingBy();
     const { wholeAt } = bench.kept;
     bench.take('fallback', beat(4, 5_000));
@@ -83,7 +83,7 @@ describe('a standby stream', () => {
     expect(bench.kept.suspect).toBe('fork');
   });
 
-  it('makes no instance ready: the first transport may hold more', () => {
+  it('makes no instance ready: the primary transport may hold more', () => {
     const bench = createBench({ feed: KAFKA_AND_HTTP });
     bench.open();
     bench.open('fallback');
@@ -93,7 +93,7 @@ describe('a standby stream', () => {
     expect(kinds(bench.take('primary', event(2), beat(2, 1_000)))).toEqual(['ready']);
   });
 
-  it('does not make the first transport fresh, which is silent after 3 s', () => {
+  it('does not make the primary transport fresh, which is silent after 3 s', () => {
     const bench = standingBy();
     const seen: string[] = [];
     for (let second = 1; second <= 4; second += 1) {
@@ -128,7 +128,7 @@ describe('a standby stream', () => {
 });
 
 describe('a position that stays below the head', () => {
-  it('makes the log be read by the second transport after 300 ms', () => {
+  it('makes the log be read by the fallback transport after 300 ms', () => {
     const bench = standingBy();
     bench.take('fallback', beat(5, 1_100));
     expect(kinds(bench.pass(300))).toEqual([]);
@@ -138,7 +138,7 @@ describe('a position that stays below the head', () => {
     expect(bench.view()).toMatchObject({ complete: true, transport: 'http', seq: 5 });
   });
 
-  it('does not while the first transport moves it', () => {
+  it('does not while the primary transport moves it', () => {
     const bench = standingBy();
     bench.take('fallback', beat(20, 1_100));
     const seen: string[] = [];
@@ -149,7 +149,7 @@ describe('a position that stays below the head', () => {
     expect(seen).toEqual([]);
   });
 
-  it('does not before the first transport has come to the present', () => {
+  it('does not before the primary transport has come to the present', () => {
     const bench = createBench({ feed: KAFKA_AND_HTTP });
     bench.open('fallback');
     bench.take('fallback', beat(9, 0));

@@ -61,7 +61,7 @@ describe('the core decides by abilities', () => {
     expect(kinds(wholeBy({}).take('primary', record))).toEqual([]);
   });
 
-  it('keeps the second open where it can stand by', () => {
+  it('keeps the fallback open where it can stand by', () => {
     const opened = (abilities: TransportAbilities) => {
       const core = createFollowerCore({ log: 'l', feed: { primary: KAFKA, fallback: { name: 'nats', abilities } } });
       return kinds(core.start(undefined, [], { wall: 1, monotonic: 0, random: 0 }).effects);

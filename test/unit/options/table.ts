@@ -42,7 +42,14 @@ const ISSUER = 'https://login.example';
 const NOWHERE = join(DIRECTORY, 'denylist.db');
 const transport = { name: 'http', open: method };
 const keys = { find: method, kids: method };
-const store = { load: method, quarantined: method, commit: method, enforce: method, flush: method, owed: method };
+const store = {
+  load: method,
+  quarantined: method,
+  commit: method,
+  enforce: method,
+  flush: method,
+  pendingRows: method,
+};
 const source = { log: ISSUER, snapshot: method, read: method, heartbeat: method, onAppend: method, prove: method };
 const publisher = { publish: method, tail: method, replay: method, close: method };
 const kafka = {
