@@ -3,16 +3,16 @@ import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';
-import type { Seen } from './cache/seen.ts';
+import type { VerifiedTokenCache } from './cache/seen.ts';
 import type { GuardSettings } from './options.ts';
 import { requireOfCheckedRoute } from './requirements.ts';
 import type { Revoked } from './revoked.ts';
 import { revokedError, sinceOf } from './revoked.ts';
 import type { RoutePolicy, StalePolicy } from './route.ts';
 import type { SoftLimits } from './soft-expiry.ts';
-import type { TroubleLog } from './trouble.ts';
+import type { FailureLog } from './trouble.ts';
 import { createDifferenceLog } from './trouble.ts';
-import type { Trusted } from './trusted.ts';
+import type { TrustedIssuer } from './trusted.ts';
 
 export interface Accepted {
   readonly accepted: true;
@@ -40,10 +40,10 @@ export interface DeciderParts {
     'maxStalenessMs' | 'criticalStalenessMs' | 'stale' | 'softExpiry' | 'clock' | 'telemetry'
   >;
   /** By their `iss`; one at least. */
-  readonly trusted: ReadonlyMap<string, Trusted>;
-  readonly seen: Seen;
+  readonly trusted: ReadonlyMap<string, TrustedIssuer>;
+  readonly seen: VerifiedTokenCache;
   readonly softLimits: SoftLimits;
-  readonly trouble: TroubleLog;
+  readonly trouble: FailureLog;
   view(): View;
 }
 
@@ -65,7 +65,7 @@ export interface Decider {
   /** After its issuer has said that the token is active: what is known here has the last word. */
   decideIntrospected(text: string): Decision;
   /** Which issuer a token says it is of. @throws RescindError `token_malformed`, `token_issuer_unknown` */
-  trustedOf(text: string): Trusted;
+  trustedOf(text: string): TrustedIssuer;
 }
 
 export function createDecider(parts: DeciderParts): Decider {
@@ -87,7 +87,7 @@ export function createDecider(parts: DeciderParts): Decider {
     return refusal;
   }
 
-  function trustedOf(text: string): Trusted {
+  function trustedOf(text: string): TrustedIssuer {
     if (only !== undefined) return only;
     const { iss } = parseCompactJws(text, { maxBytes }).payload;
     const found = typeof iss === 'string' ? trusted.get(iss) : undefined;
@@ -139,7 +139,7 @@ export function createDecider(parts: DeciderParts): Decider {
 /** Verified, and denied by nothing. */
 interface Examined {
   readonly token: VerifiedToken;
-  readonly trusted: Trusted;
+  readonly trusted: TrustedIssuer;
 }
 
 /** What a token is asked for, and when. */
@@ -149,7 +149,7 @@ interface Asked {
   readonly at: EpochMillis;
 }
 
-function denial(trusted: Trusted, token: VerifiedToken): Refused | undefined {
+function denial(trusted: TrustedIssuer, token: VerifiedToken): Refused | undefined {
   const verdict = trusted.judge(token);
   if (!verdict.denied) return undefined;
   if (verdict.why === 'unjudgeable') throw new RescindError('token_unjudgeable', { detail: verdict.claim });
@@ -195,7 +195,7 @@ function toRefusal(
   error: unknown,
   { trouble }: DeciderParts,
   text: string,
-  trustedOf: (text: string) => Trusted,
+  trustedOf: (text: string) => TrustedIssuer,
 ): RescindError {
   if (!(error instanceof RescindError)) {
     // Closed, not open: what was not foreseen is no reason to let somebody in.

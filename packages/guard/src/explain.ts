@@ -4,7 +4,7 @@ import { CLOCK_TOLERANCE_MS, denyingRows, issuedAt, RescindError, toDenyingRow }
 import { parseCompactJws } from '@rescind/token';
 import type { Decider } from './decision.ts';
 import { sinceOf } from './revoked.ts';
-import type { Claims, JudgedMarks, Trusted } from './trusted.ts';
+import type { Claims, JudgedMarks, TrustedIssuer } from './trusted.ts';
 
 /** A row of the denylist that refuses a token. */
 export interface RefusingEntry extends DenyingRow {
@@ -40,7 +40,7 @@ export function explainToken(text: string, { decider, view, clock }: ExplainPart
   }
 }
 
-function explainVerified(text: string, trusted: Trusted, at: EpochMillis): Explanation {
+function explainVerified(text: string, trusted: TrustedIssuer, at: EpochMillis): Explanation {
   try {
     const token = trusted.verify(text, at);
     const { kid, inexact } = trusted.traced(token);
@@ -52,7 +52,7 @@ function explainVerified(text: string, trusted: Trusted, at: EpochMillis): Expla
 }
 
 /** A key that was revoked is soon no longer published either: then its name, which anybody may write, is all there is. */
-function explainKey(text: string, trusted: Trusted): Pick<Explanation, 'revoked' | 'entries'> {
+function explainKey(text: string, trusted: TrustedIssuer): Pick<Explanation, 'revoked' | 'entries'> {
   const { kid } = parseCompactJws(text, { maxBytes: text.length }).header;
   const verdict = trusted.judgeClaims(
     { iss: trusted.settings.issuer, iat: ANY_TIME_S },
@@ -67,7 +67,7 @@ function explainKey(text: string, trusted: Trusted): Pick<Explanation, 'revoked'
  * The rows that refuse whoever has these claims: whole ones of a token, or some, such as `{ iss, sub, iat }`. Without `iat`
  * every row that is about them is named, whatever its time.
  */
-export function explainClaims(claims: Claims, trusted: ReadonlyMap<string, Trusted>): Explanation {
+export function explainClaims(claims: Claims, trusted: ReadonlyMap<string, TrustedIssuer>): Explanation {
   const [first] = trusted.values();
   const { iss = first?.settings.issuer } = claims;
   const one = typeof iss === 'string' ? trusted.get(iss) : undefined;
@@ -86,7 +86,7 @@ const ANY_TIME_S = CLOCK_TOLERANCE_MS / 1000;
 
 const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null } as const;
 
-function explain(claims: Claims, marks: JudgedMarks, trusted: Trusted): Explanation {
+function explain(claims: Claims, marks: JudgedMarks, trusted: TrustedIssuer): Explanation {
   const verdict = trusted.judgeClaims(claims, marks);
   const at = issuedAt(claims) ?? null;
   if (verdict.denied && verdict.why === 'unjudgeable') {

@@ -1,6 +1,6 @@
 import type { View } from '@rescind/feed';
 import type { HealthCheck } from '@rescind/revocation';
-import { createSeen } from './cache/seen.ts';
+import { createVerifiedTokenCache } from './cache/seen.ts';
 import type { Decision } from './decision.ts';
 import { createDecider, unavailable } from './decision.ts';
 import type { Explanation } from './explain.ts';
@@ -8,15 +8,15 @@ import { explainClaims, explainToken } from './explain.ts';
 import { createOnline } from './online.ts';
 import type { GuardOptions, GuardSettings } from './options.ts';
 import { toSettings } from './options.ts';
-import type { GuardParts } from './parts.ts';
-import { openParts } from './parts.ts';
+import type { GuardContext } from './parts.ts';
+import { openContext } from './parts.ts';
 import type { RoutePolicy } from './route.ts';
 import { checkedRoute } from './route.ts';
 import { createSoftLimits } from './soft-expiry.ts';
-import { createTally } from './tally.ts';
-import { createTroubleLog } from './trouble.ts';
+import { createDecisionMetrics } from './tally.ts';
+import { createFailureLog } from './trouble.ts';
 import type { Claims } from './trusted.ts';
-import { freshnessOf, knownAge, startUpkeep } from './upkeep.ts';
+import { freshnessOf, knownAge, startMaintenance } from './upkeep.ts';
 
 /** Verifies access tokens and refuses the revoked ones, from what this instance holds. */
 export interface Guard extends AsyncDisposable {
@@ -71,7 +71,7 @@ export interface Guard extends AsyncDisposable {
  */
 export function openGuard(options: GuardOptions): Guard {
   const settings = toSettings(options);
-  return createGuard(settings, openParts(settings));
+  return createGuardOver(settings, openContext(settings));
 }
 
 const ANY_ROUTE: RoutePolicy = Object.freeze({});
@@ -92,17 +92,17 @@ const NO_VIEW: View = {
 };
 
 /** The guard over parts that are open, which it closes. */
-export function createGuard(settings: GuardSettings, parts: GuardParts): Guard {
+export function createGuardOver(settings: GuardSettings, parts: GuardContext): Guard {
   const { trusted, changes, log } = parts;
   const { clock, telemetry } = settings;
   const view = log === undefined ? () => NO_VIEW : () => log.follower.view();
-  const seen = createSeen({ limits: settings.cache, changes });
-  const tally = createTally(settings, seen);
-  const trouble = createTroubleLog(telemetry, clock);
+  const seen = createVerifiedTokenCache({ limits: settings.cache, changes });
+  const tally = createDecisionMetrics(settings, seen);
+  const trouble = createFailureLog(telemetry, clock);
   const decider = createDecider({ settings, trusted, seen, softLimits: createSoftLimits(), trouble, view });
   const online = createOnline({ settings, decider, trouble });
   const followed = log && settings.log && { settings: settings.log, denylist: log.denylist, view };
-  const upkeep = startUpkeep(settings, followed, () => {
+  const upkeep = startMaintenance(settings, followed, () => {
     tally.flush();
     online.measure();
   });

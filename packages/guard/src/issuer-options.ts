@@ -125,7 +125,7 @@ export const issuerShape: OptionShape<IssuerOptions> = {
  */
 export function toIssuerSettings(options: IssuerOptions, isOwn: boolean): IssuerSettings {
   const { issuer, audience, issuerUrl = issuer, revocation = 'log' } = options;
-  requireTold(options);
+  requireDistinguishable(options);
   const skewMs = options.skewMs ?? (isOwn || revocation === 'none' ? 0 : FOREIGN_SKEW_MS);
   const isComparedWithSkew = isOwn ? skewMs > 0 : options.skewMs !== undefined || revocation === 'log';
   return {
@@ -150,7 +150,7 @@ export function toIssuerSettings(options: IssuerOptions, isOwn: boolean): Issuer
 }
 
 /** @throws TypeError where an ID token of the same issuer and key would do as well */
-function requireTold({ typ, claimValues, absentClaims }: IssuerOptions): void {
+function requireDistinguishable({ typ, claimValues, absentClaims }: IssuerOptions): void {
   if (typ !== null || claimValues !== undefined || absentClaims !== undefined) return;
   throw new TypeError(
     'typ must be a list of types, or null beside claimValues or absentClaims that tell access tokens from ID tokens',

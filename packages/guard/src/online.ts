@@ -9,7 +9,7 @@ import type { IntrospectionAnswer } from './introspection/request.ts';
 import type { GuardSettings } from './options.ts';
 import type { RoutePolicy } from './route.ts';
 import { requireIntrospection } from './route.ts';
-import type { TroubleLog } from './trouble.ts';
+import type { FailureLog } from './trouble.ts';
 
 /** New keys may make another decision of these. */
 const KEYS_MAY_HELP: ReadonlySet<ErrorCode> = new Set(['token_key_unknown', 'token_signature_wrong']);
@@ -31,7 +31,7 @@ export interface Online {
 export interface OnlineParts {
   readonly settings: GuardSettings;
   readonly decider: Decider;
-  readonly trouble: TroubleLog;
+  readonly trouble: FailureLog;
 }
 
 export function createOnline({ settings, decider, trouble }: OnlineParts): Online {
@@ -81,7 +81,7 @@ export function createOnline({ settings, decider, trouble }: OnlineParts): Onlin
 
 function openIntrospections(
   { issuers, fetch, clock, telemetry }: GuardSettings,
-  trouble: TroubleLog,
+  trouble: FailureLog,
 ): Map<string, Introspection> {
   const [own] = issuers;
   const opened = new Map<string, Introspection>();

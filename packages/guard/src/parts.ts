@@ -6,12 +6,12 @@ import type { Find, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { EventKeySource, KeySource } from '@rescind/token';
 import { openKeySource } from '@rescind/token';
-import type { Changes } from './cache/changes.ts';
-import { createChanges } from './cache/changes.ts';
+import type { InvalidationIndex } from './cache/changes.ts';
+import { createInvalidationIndex } from './cache/changes.ts';
 import type { GuardSettings, LogSettings } from './options.ts';
 import { openTokenKeys } from './token-keys.ts';
-import type { Trusted } from './trusted.ts';
-import { createTokenVerifier, createTrusted } from './trusted.ts';
+import type { TrustedIssuer } from './trusted.ts';
+import { createTokenVerifier, createTrustedIssuer } from './trusted.ts';
 
 /** What of a denylist a guard asks, beside its rows. */
 export interface Rows extends Find, Pick<Denylist, 'load' | 'prune' | 'prunePending'> {
@@ -20,7 +20,7 @@ export interface Rows extends Find, Pick<Denylist, 'load' | 'prune' | 'prunePend
 }
 
 /** The log that is followed, and where its rows are. */
-interface LogParts {
+interface LogContext {
   readonly denylist: Rows;
   readonly follower: Follower;
   /** Of the log's events: a set of its own, neither verifies the other's type. */
@@ -28,19 +28,19 @@ interface LogParts {
 }
 
 /** What a guard holds, and closes. */
-export interface GuardParts {
+export interface GuardContext {
   /** By their `iss`. */
-  readonly trusted: ReadonlyMap<string, Trusted>;
-  readonly changes: Changes;
+  readonly trusted: ReadonlyMap<string, TrustedIssuer>;
+  readonly changes: InvalidationIndex;
   /** Undefined: the issuers have no log. */
-  readonly log: LogParts | undefined;
+  readonly log: LogContext | undefined;
 }
 
 /** Opens all of them, or none. */
-export function openParts(settings: GuardSettings): GuardParts {
+export function openContext(settings: GuardSettings): GuardContext {
   // Wrong options are to be told before a file is opened.
   for (const issuer of settings.issuers) createTokenVerifier(issuer, { find: () => undefined });
-  const changes = createChanges();
+  const changes = createInvalidationIndex();
   if (settings.log === undefined) return { changes, log: undefined, trusted: openTrusted(settings, undefined) };
   const denylist = openRows(settings, settings.log);
   const opened: KeySource[] = [];
@@ -80,20 +80,20 @@ function openEventKeys(
   return openKeySource({ url: log.eventJwksUrl, documents, name: 'event_keys', fetch, clock, telemetry });
 }
 
-function openTrusted(settings: GuardSettings, denylist: Denylist | undefined): Map<string, Trusted> {
+function openTrusted(settings: GuardSettings, denylist: Denylist | undefined): Map<string, TrustedIssuer> {
   const { issuers, fetch, clock, telemetry } = settings;
   const [own] = issuers;
   return new Map(
     issuers.map((issuer) => {
       const name = issuer === own ? 'token_keys' : `token_keys ${issuer.issuer}`;
       const keys = openTokenKeys({ issuer, name, documents: denylist, fetch, clock, telemetry });
-      return [issuer.issuer, createTrusted(issuer, keys, denylist)];
+      return [issuer.issuer, createTrustedIssuer(issuer, keys, denylist)];
     }),
   );
 }
 
 /** The cache of tokens learns of a change in the tick that enforces it: no request is decided between the two. */
-function tellingChanges(store: FeedStore, changes: Changes): FeedStore {
+function tellingChanges(store: FeedStore, changes: InvalidationIndex): FeedStore {
   return {
     load: (log) => store.load(log),
     quarantined: (log) => store.quarantined(log),

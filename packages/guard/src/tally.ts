@@ -1,10 +1,10 @@
 import type { DurationMs } from '@rescind/revocation';
-import type { Seen } from './cache/seen.ts';
+import type { VerifiedTokenCache } from './cache/seen.ts';
 import type { Decision } from './decision.ts';
 import type { GuardSettings } from './options.ts';
 
 /** Counts decisions, and measures how long they took. */
-export interface Tally {
+export interface DecisionMetrics {
   /** Of one that took from `startedAt` (monotonic ms) on. */
   given(decision: Decision, startedAt: DurationMs): Decision;
   /** Of one that came from the cache: added up, and told by `flush`. */
@@ -13,7 +13,7 @@ export interface Tally {
   flush(): void;
 }
 
-export function createTally({ telemetry, clock }: GuardSettings, seen: Seen): Tally {
+export function createDecisionMetrics({ telemetry, clock }: GuardSettings, seen: VerifiedTokenCache): DecisionMetrics {
   let accepted = 0;
   let stale = 0;
   let before = seen.counts();

@@ -31,11 +31,11 @@ export function openTokenKeys(options: TokenKeysOptions): KeySource {
   const { issuer, documents, fetch, clock, telemetry, name } = options;
   const open = (url: string) => openKeySource({ url, documents, fetch, clock, telemetry, name });
   if (issuer.jwksUrl !== undefined) return open(issuer.jwksUrl);
-  return new LocatedKeys(open, createKeptPlace(options), (signal) => placesOf(options, signal), name);
+  return new LocatedKeys(open, openCachedLocation(options), (signal) => placesOf(options, signal), name);
 }
 
 /** Where keys may be. */
-interface Place {
+interface KeyLocation {
   readonly url: string;
   /** Whether the issuer says so. Else it is where keys usually are. */
   readonly certain: boolean;
@@ -43,14 +43,14 @@ interface Place {
   readonly trouble: string | undefined;
 }
 
-interface KeptPlace {
+interface CachedLocation {
   readonly url: string | undefined;
   keep(url: string): void;
 }
 
 class LocatedKeys implements KeySource {
   readonly #open: (url: string) => KeySource;
-  readonly #kept: KeptPlace;
+  readonly #kept: CachedLocation;
   readonly #name: string;
   readonly #closing = new AbortController();
   readonly #located = Promise.withResolvers<void>();
@@ -62,8 +62,8 @@ class LocatedKeys implements KeySource {
 
   constructor(
     open: (url: string) => KeySource,
-    kept: KeptPlace,
-    places: (signal: AbortSignal) => AsyncIterable<Place>,
+    kept: CachedLocation,
+    places: (signal: AbortSignal) => AsyncIterable<KeyLocation>,
     name: string,
   ) {
     this.#name = name;
@@ -125,7 +125,7 @@ class LocatedKeys implements KeySource {
     return this.close();
   }
 
-  async #follow(places: AsyncIterable<Place>): Promise<void> {
+  async #follow(places: AsyncIterable<KeyLocation>): Promise<void> {
     for await (const { url, certain, trouble } of places) {
       this.#trouble = trouble;
       if (this.#source === undefined) this.#start(url);
@@ -158,7 +158,7 @@ class LocatedKeys implements KeySource {
 }
 
 /** Asks the issuer until it says where its keys are, or that it has no metadata. */
-async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncGenerator<Place> {
+async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncGenerator<KeyLocation> {
   const { fetch, issuer } = options;
   const usual = new URL(`${issuer.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
   const report = createReport(options);
@@ -188,7 +188,7 @@ function createReport({ telemetry, name: source }: TokenKeysOptions): (error: un
   };
 }
 
-function createKeptPlace({ issuer, telemetry, documents, name: source }: TokenKeysOptions): KeptPlace {
+function openCachedLocation({ issuer, telemetry, documents, name: source }: TokenKeysOptions): CachedLocation {
   const name = `jwks_uri ${issuer.issuer}`;
   const url = documents?.read(name);
   return {

@@ -1,12 +1,12 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 
 /** Trouble that comes with each request is one line now and then, and a count of all. */
-export type TroubleLog = (
+export type FailureLog = (
   event: 'decision_failed' | 'denylist_unreadable' | 'introspection_failed',
   error: string,
 ) => void;
 
-const SAY_AGAIN_MS: DurationMs = 10_000;
+const REPEAT_LOG_AFTER_MS: DurationMs = 10_000;
 
 /** Which claim of a token with a good signature is not what is configured: a mistake in the options, most often. */
 const DIFFERENCES = {
@@ -21,7 +21,7 @@ export function createDifferenceLog(telemetry: Telemetry, clock: Clock) {
     if (code !== 'token_issuer_unknown' && code !== 'token_audience_wrong') return;
     const [claim, event] = DIFFERENCES[code];
     const now = clock.monotonic();
-    if (now - (loggedAt.get(event) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS) return;
+    if (now - (loggedAt.get(event) ?? Number.NEGATIVE_INFINITY) < REPEAT_LOG_AFTER_MS) return;
     loggedAt.set(event, now);
     const configured = JSON.stringify(claim === 'iss' ? issuer : audience);
     telemetry.log('warn', event, { configured, found: JSON.stringify(payload[claim] ?? null).slice(0, 256) });
@@ -33,11 +33,11 @@ interface Configured {
   readonly audience: string | readonly string[];
 }
 
-export function createTroubleLog(telemetry: Telemetry, clock: Clock): TroubleLog {
+export function createFailureLog(telemetry: Telemetry, clock: Clock): FailureLog {
   const saidAt = new Map<string, DurationMs>();
   return (event, error) => {
     const now = clock.monotonic();
-    if (now - (saidAt.get(event) ?? Number.NEGATIVE_INFINITY) < SAY_AGAIN_MS) return;
+    if (now - (saidAt.get(event) ?? Number.NEGATIVE_INFINITY) < REPEAT_LOG_AFTER_MS) return;
     saidAt.set(event, now);
     telemetry.log('error', event, { error });
   };

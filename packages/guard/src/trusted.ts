@@ -3,11 +3,11 @@ import type { CutOffRow, DurationMs, EpochMillis, Find, JudgedToken, Verdict } f
 import { CLOCK_TOLERANCE_MS, filterRows, judge, RescindError } from '@rescind/revocation';
 import type { JoseHeader, KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
-import type { TracedToken } from './cache/changes.ts';
+import type { IndexedToken } from './cache/changes.ts';
 import type { IssuerSettings } from './issuer-options.ts';
 
 /** An issuer whose tokens are taken, with all that is asked about them. */
-export interface Trusted {
+export interface TrustedIssuer {
   readonly settings: IssuerSettings;
   readonly keys: KeySource;
   /** Everything but revocation, the view and what a route wants. @throws RescindError as `Verifier.verify` does */
@@ -23,7 +23,7 @@ export interface Trusted {
   /** The same of claims that nobody signed. @param counts which rows are asked; default all */
   judgeClaims(claims: Claims, marks: JudgedMarks, counts?: (row: CutOffRow) => boolean): Verdict;
   /** As the cut-offs name its claims. */
-  traced(token: VerifiedToken): TracedToken;
+  traced(token: VerifiedToken): IndexedToken;
   /** The claims that some cut-off is about. */
   names(): Iterable<string>;
   keyOf(token: VerifiedToken): KeyObject | undefined;
@@ -39,7 +39,11 @@ const NOTHING: Find = { names: () => [], row: () => undefined };
 const ACCEPTED: Verdict = { denied: false };
 
 /** @throws TypeError for settings that no verifier takes */
-export function createTrusted(settings: IssuerSettings, keys: KeySource, denylist: Find | undefined): Trusted {
+export function createTrustedIssuer(
+  settings: IssuerSettings,
+  keys: KeySource,
+  denylist: Find | undefined,
+): TrustedIssuer {
   const { issuer, skewMs, claimNames } = settings;
   const options = { skewMs };
   const verifier = createTokenVerifier(settings, keys);

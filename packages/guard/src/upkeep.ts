@@ -5,13 +5,13 @@ import { prunableBefore } from '@rescind/revocation';
 import type { GuardSettings, LogSettings } from './options.ts';
 
 /** How often the view is looked at: as often as heartbeats come. */
-const LOOK_MS: DurationMs = 1_000;
+const CHECK_INTERVAL_MS: DurationMs = 1_000;
 /** An instance that is not ready by then says so, once: a catch-up of thousands of events takes less. */
 const LATE_MS: DurationMs = 5_000;
 /** Rows live a minute longer than the tokens they deny; another one costs nothing. */
 const PRUNE_MS: DurationMs = 60_000;
 /** So many rows at once are a pause of some 50 ms at most; what is left follows in the next look. */
-const PRUNE_MOST = 5_000;
+const MAX_PRUNED_ROWS = 5_000;
 
 /** How the view stands, from the best to the worst. */
 export type Freshness = 'fresh' | 'degraded' | 'stale' | 'not_ready';
@@ -31,25 +31,29 @@ export function knownAge({ ageMs }: View): DurationMs | null {
 }
 
 /** The log that is followed. */
-export interface UpkeepLog {
+export interface MaintainedLog {
   readonly settings: LogSettings;
   readonly denylist: Pick<Denylist, 'load' | 'prune' | 'prunePending'>;
   view(): View;
 }
 
 /** What a guard does by itself, on timers that keep no process alive. */
-export interface Upkeep {
+export interface Maintenance {
   stop(): void;
 }
 
 /** @param log undefined where none is followed: then there is no view, and nothing to forget */
-export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined, also: () => void): Upkeep {
+export function startMaintenance(
+  settings: GuardSettings,
+  log: MaintainedLog | undefined,
+  also: () => void,
+): Maintenance {
   const { telemetry, clock } = settings;
   let freshness: Freshness = 'not_ready';
   let pruneAt = clock.monotonic() + PRUNE_MS;
   let lateAt = clock.monotonic() + LATE_MS;
 
-  function look({ view }: UpkeepLog): void {
+  function look({ view }: MaintainedLog): void {
     const seen = view();
     const now = freshnessOf(seen, settings);
     if (now === 'not_ready' && clock.monotonic() >= lateAt) {
@@ -62,12 +66,12 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
     freshness = now;
   }
 
-  function prune({ denylist, settings: followed, view }: UpkeepLog): void {
+  function prune({ denylist, settings: followed, view }: MaintainedLog): void {
     if (clock.monotonic() < pruneAt) return;
     // In memory the follower's own time counts: what it drops with its rows is the position before them, in a restart.
     denylist.prunePending(followed.issuers, view().prunableBefore);
     const removed = pruneByLogTime(denylist, followed, view(), clock.now());
-    if (removed < PRUNE_MOST) pruneAt = clock.monotonic() + PRUNE_MS;
+    if (removed < MAX_PRUNED_ROWS) pruneAt = clock.monotonic() + PRUNE_MS;
     if (removed > 0) telemetry.count('rescind_denylist_pruned_total', {}, removed);
   }
 
@@ -81,7 +85,7 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
       pruneAt = clock.monotonic() + PRUNE_MS;
       telemetry.log('error', 'denylist_not_pruned', { error: error instanceof Error ? error.message : 'unknown' });
     }
-  }, LOOK_MS).unref();
+  }, CHECK_INTERVAL_MS).unref();
   return { stop: () => clearInterval(timer) };
 }
 
@@ -90,7 +94,7 @@ export function startUpkeep(settings: GuardSettings, log: UpkeepLog | undefined,
  * that is behind it removes less; none removes more.
  */
 function pruneByLogTime(
-  denylist: UpkeepLog['denylist'],
+  denylist: MaintainedLog['denylist'],
   { issuer, issuers }: LogSettings,
   view: View,
   wall: EpochMillis,
@@ -98,5 +102,5 @@ function pruneByLogTime(
   const state = denylist.load(issuer);
   // The file may not have heard yet that log time is ahead.
   const before = state === undefined ? 0 : Math.min(prunableBefore(state, wall), view.prunableBefore);
-  return before === 0 ? 0 : denylist.prune(issuers, before, PRUNE_MOST);
+  return before === 0 ? 0 : denylist.prune(issuers, before, MAX_PRUNED_ROWS);
 }

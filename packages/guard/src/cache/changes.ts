@@ -2,7 +2,7 @@ import type { CutOffRow, JudgedToken } from '@rescind/revocation';
 import { comparableValues } from '@rescind/revocation';
 
 /** Where something about a token would be noted: of each of its claims that a cut-off may be about. */
-export type Traces = readonly number[];
+export type InvalidationSlots = readonly number[];
 
 /** A moment in the sequence of changes. */
 export type ChangeNumber = number;
@@ -12,18 +12,18 @@ export type ChangeNumber = number;
  * in the slot of its (issuer, claim, value). A token looks into the slots of its own claims; what shares a slot is asked
  * about in vain, at worst.
  */
-export interface Changes {
+export interface InvalidationIndex {
   latest(): ChangeNumber;
   /** To be called in the tick that enforces them. */
   committed(cutoffs: readonly CutOffRow[]): void;
   /** @param names the claims that the denylist has rows about, now */
-  tracesOf(token: TracedToken, names: Iterable<string>): Traces;
+  tracesOf(token: IndexedToken, names: Iterable<string>): InvalidationSlots;
   /** Whether something has come after `since` that may concern the token of these traces. */
-  isTouched(traces: Traces, since: ChangeNumber): boolean;
+  isTouched(traces: InvalidationSlots, since: ChangeNumber): boolean;
 }
 
 /** A token as `judge` is given it. */
-export interface TracedToken extends JudgedToken {
+export interface IndexedToken extends JudgedToken {
   readonly iss: string;
 }
 
@@ -38,7 +38,7 @@ interface ClaimPlaces {
   readonly claimSlot: number;
 }
 
-export function createChanges(): Changes {
+export function createInvalidationIndex(): InvalidationIndex {
   /** The number of the last change in each slot. Doubles: 32 bits would come round. */
   const slots = new Float64Array(SLOTS + CLAIM_SLOTS);
   const issuers = new Map<string, Map<string, ClaimPlaces>>();

@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
-import type { Trusted } from '../trusted.ts';
-import type { ChangeNumber, Changes, Traces } from './changes.ts';
+import type { TrustedIssuer } from '../trusted.ts';
+import type { ChangeNumber, InvalidationIndex, InvalidationSlots } from './changes.ts';
 import type { TokenCacheLimits } from './token-cache.ts';
 import { createTokenCache } from './token-cache.ts';
 
@@ -11,7 +11,7 @@ interface SeenOnce {
   readonly text: string;
   readonly bytes: number;
   readonly token: undefined;
-  readonly trusted: Trusted;
+  readonly trusted: TrustedIssuer;
   readonly key: KeyObject;
 }
 
@@ -20,14 +20,14 @@ interface SeenToken {
   readonly text: string;
   readonly bytes: number;
   readonly token: VerifiedToken;
-  readonly trusted: Trusted;
+  readonly trusted: TrustedIssuer;
   /** The times in which it is good: from, and up to but not at. */
   readonly from: EpochMillis;
   readonly until: EpochMillis;
   /** The key that its signature was verified with. */
   key: KeyObject;
   /** Where cut-offs that concern it leave a trace, and up to which of them it was judged. */
-  traces: Traces;
+  traces: InvalidationSlots;
   judgedAt: ChangeNumber;
 }
 
@@ -37,11 +37,11 @@ interface SeenToken {
  * key, and whether a cut-off has come that may concern the token; what does not hold any more is gone, and decided about
  * anew.
  */
-export interface Seen {
+export interface VerifiedTokenCache {
   /** The token, if all of that still holds at this time. */
   find(text: string, at: EpochMillis): SeenToken | undefined;
   /** To be called when the token was verified, and judged. */
-  keep(token: VerifiedToken, trusted: Trusted): void;
+  keep(token: VerifiedToken, trusted: TrustedIssuer): void;
   counts(): SeenCounts;
 }
 
@@ -62,16 +62,17 @@ const ONCE_OVERHEAD_BYTES = 192;
 
 const bytesOf = ({ length }: string) => length * BYTES_A_CHARACTER + OVERHEAD_BYTES;
 
-export interface SeenOptions {
+export interface VerifiedTokenCacheOptions {
   readonly limits: TokenCacheLimits;
-  readonly changes: Changes;
+  readonly changes: InvalidationIndex;
 }
 
-export function createSeen({ limits, changes }: SeenOptions): Seen {
+export function createVerifiedTokenCache({ limits, changes }: VerifiedTokenCacheOptions): VerifiedTokenCache {
   const cache = createTokenCache<SeenOnce | SeenToken>(limits);
   let judgedAgain = 0;
 
-  const tracesOf = (token: VerifiedToken, trusted: Trusted) => changes.tracesOf(trusted.traced(token), trusted.names());
+  const tracesOf = (token: VerifiedToken, trusted: TrustedIssuer) =>
+    changes.tracesOf(trusted.traced(token), trusted.names());
 
   /** Judges again a token that a change may concern. What the denylist throws is for the caller. */
   function isStillGood(seen: SeenToken): boolean {
@@ -125,7 +126,12 @@ export function createSeen({ limits, changes }: SeenOptions): Seen {
 }
 
 /** What is wrong with it, if something is, is said by who looks at it from the start. */
-function verifyAgain(trusted: Trusted, text: string, at: EpochMillis, signedBy: KeyObject): VerifiedToken | undefined {
+function verifyAgain(
+  trusted: TrustedIssuer,
+  text: string,
+  at: EpochMillis,
+  signedBy: KeyObject,
+): VerifiedToken | undefined {
   try {
     return trusted.verifyAgain(text, at, signedBy);
   } catch {

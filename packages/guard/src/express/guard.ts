@@ -14,7 +14,7 @@ import type { RoutePolicy } from '../route.ts';
 import { requireIntrospection, routeShape } from '../route.ts';
 import { toRequestError } from './answer.ts';
 import { readBearerToken } from './credentials.ts';
-import { requireNone } from './required.ts';
+import { requireNoMoreArguments } from './required.ts';
 
 declare global {
   namespace Express {
@@ -75,7 +75,7 @@ export function guard(
   more: ExpressRoute = {},
   ...surplus: readonly unknown[]
 ): ExpressGuard {
-  requireNone(surplus, 'guard must be given one route: put all requirements into it');
+  requireNoMoreArguments(surplus, 'guard must be given one route: put all requirements into it');
   const ofRoute = routeOptions(more);
   const options = isGuard(given) ? undefined : allOptions(given);
   const route: ExpressRoute = { ...options, ...ofRoute };

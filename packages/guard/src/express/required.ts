@@ -24,7 +24,7 @@ export function requiredScopes(...scopes: string[]): RequestHandler {
  * @throws TypeError for a claim without a name, a value that is no text, finite number, boolean or null, or a second value
  */
 export function claimEquals(claim: string, value: ClaimValue | null, ...surplus: readonly never[]): RequestHandler {
-  requireNone(surplus, 'claimEquals must be given one value: use claimIncludes, claimCheck, or it twice');
+  requireNoMoreArguments(surplus, 'claimEquals must be given one value: use claimIncludes, claimCheck, or it twice');
   return requiring({ claimEquals: { [requireName(claim)]: value } });
 }
 
@@ -41,13 +41,13 @@ export function claimIncludes(claim: string, ...values: ClaimValue[]): RequestHa
  * @throws TypeError for what is no function, or a second one
  */
 export function claimCheck(isGood: (claims: Claims) => boolean, ...surplus: readonly never[]): RequestHandler {
-  requireNone(surplus, 'claimCheck must be given one function: use it twice');
+  requireNoMoreArguments(surplus, 'claimCheck must be given one function: use it twice');
   if (isGood === undefined) throw new TypeError('claimCheck must be given a function of the claims');
   return requiring({ claimCheck: isGood });
 }
 
 /** @throws TypeError for arguments that would have no effect */
-export function requireNone(surplus: readonly unknown[], problem: string): void {
+export function requireNoMoreArguments(surplus: readonly unknown[], problem: string): void {
   if (surplus.length > 0) throw new TypeError(problem);
 }
 

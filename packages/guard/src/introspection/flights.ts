@@ -2,7 +2,7 @@
  * One flight per key. Whoever comes while it waits for its turn shares it; whoever comes when it has been sent shares the
  * next one, which starts when that is back: nobody is given an answer that is older than the question.
  */
-export interface Flights<T> {
+export interface SingleFlight<T> {
   ask(key: string): Promise<T>;
   /** How many keys are being asked about. */
   count(): number;
@@ -15,7 +15,7 @@ interface Flight<T> {
 }
 
 /** @param fly asks; calls `sent` when the question leaves, in the same tick or later */
-export function createFlights<T>(fly: (key: string, sent: () => void) => Promise<T>): Flights<T> {
+export function createSingleFlight<T>(fly: (key: string, sent: () => void) => Promise<T>): SingleFlight<T> {
   const flights = new Map<string, Flight<T>>();
 
   function start(key: string): Flight<T> {

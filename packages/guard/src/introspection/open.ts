@@ -2,16 +2,16 @@ import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocat
 import type { Fetch } from '@rescind/token';
 import type { IssuerSettings } from '../issuer-options.ts';
 import { findEndpoint } from '../metadata.ts';
-import type { TroubleLog } from '../trouble.ts';
+import type { FailureLog } from '../trouble.ts';
 import type { Breaker } from './breaker.ts';
 import { createBreaker } from './breaker.ts';
 import { IntrospectionFailure } from './failure.ts';
-import { createFlights } from './flights.ts';
+import { createSingleFlight } from './flights.ts';
 import type { IntrospectionSettings } from './options.ts';
 import type { IntrospectionAnswer } from './request.ts';
 import { askIssuer } from './request.ts';
-import type { Turns } from './turns.ts';
-import { createTurns } from './turns.ts';
+import type { Semaphore } from './turns.ts';
+import { createSemaphore } from './turns.ts';
 
 /** Asks an issuer about its tokens. Nothing of an answer is kept. */
 export interface Introspection {
@@ -32,7 +32,7 @@ export interface IntrospectionParts {
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
-  readonly trouble: TroubleLog;
+  readonly trouble: FailureLog;
 }
 
 /** Metrics: `rescind_introspections_total{result}`, `rescind_introspection_seconds`. Log lines: `introspection_failed`. */
@@ -40,7 +40,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
   const { clock, telemetry, trouble, name } = parts;
   const closing = new AbortController();
   const breaker = createBreaker(settings, clock);
-  const turns = createTurns(settings);
+  const turns = createSemaphore(settings);
   let lastError: string | null = null;
   let isTried = false;
   let found = settings.url;
@@ -51,7 +51,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     return found;
   }
 
-  const flights = createFlights(async (token, sent) => {
+  const flights = createSingleFlight(async (token, sent) => {
     const askedAt = clock.monotonic();
     const leave = await takeTurn(turns);
     try {
@@ -132,7 +132,7 @@ async function within<T>(limitMs: DurationMs, answer: Promise<T>): Promise<T> {
   }
 }
 
-async function takeTurn(turns: Turns): Promise<() => void> {
+async function takeTurn(turns: Semaphore): Promise<() => void> {
   const leave = await turns.take();
   if (leave === undefined) throw new IntrospectionFailure('busy', 'too many questions are waiting');
   return leave;

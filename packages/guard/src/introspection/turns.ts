@@ -1,11 +1,17 @@
 /** Lets so many go at once, and so many wait. */
-export interface Turns {
+export interface Semaphore {
   /** Resolves when it is one's turn, with what ends it. Undefined at once when there are too many. */
   take(): Promise<() => void> | undefined;
   waiting(): number;
 }
 
-export function createTurns({ maxConcurrent, maxWaiting }: { maxConcurrent: number; maxWaiting: number }): Turns {
+export function createSemaphore({
+  maxConcurrent,
+  maxWaiting,
+}: {
+  maxConcurrent: number;
+  maxWaiting: number;
+}): Semaphore {
   let going = 0;
   const waiting: (() => void)[] = [];
 

@@ -2,13 +2,13 @@ import type { DurationMs, EpochMillis, ManualClock } from '@rescind/revocation';
 import { createManualClock, silentTelemetry } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
 import { generateSigningKey } from '@rescind/token/signing';
-import { createChanges } from '../cache/changes.ts';
+import { createInvalidationIndex } from '../cache/changes.ts';
 import type { Guard } from '../guard.ts';
-import { createGuard } from '../guard.ts';
+import { createGuardOver } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
 import { guardShape, toSettings } from '../options.ts';
 import type { Claims } from '../trusted.ts';
-import { createTrusted } from '../trusted.ts';
+import { createTrustedIssuer } from '../trusted.ts';
 import type { TestRevocation } from './issuer.ts';
 import { createTestTokenIssuer } from './issuer.ts';
 import { createTestLog } from './log.ts';
@@ -81,7 +81,7 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
   const isReachable = () => state.reachable;
   const tokens = createTestTokenIssuer({ issuer, audience, key, ttlMs, clock, isReachable });
   const rows = createMemoryRows();
-  const changes = createChanges();
+  const changes = createInvalidationIndex();
   const log = createTestLog(clock, (heard) => {
     for (const row of heard) rows.add(row);
     changes.committed(heard);
@@ -95,9 +95,9 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
     denylistPath: 'none',
   });
   const [own] = settings.issuers;
-  const guard = createGuard(settings, {
+  const guard = createGuardOver(settings, {
     changes,
-    trusted: new Map([[issuer, createTrusted(own, tokens.keys, rows)]]),
+    trusted: new Map([[issuer, createTrustedIssuer(own, tokens.keys, rows)]]),
     log: { denylist: rows, follower: log.follower, eventKeys: NO_KEYS },
   });
 
