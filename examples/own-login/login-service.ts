@@ -49,7 +49,7 @@ export async function openLoginService(options: LoginServiceOptions): Promise<Lo
   addDocuments(app, issuer, url);
   app.get('/revocations', (request, response) => revocations.handle(request, response));
   app.post('/revocations/proof', (request, response) => revocations.handle(request, response));
-  app.use(answerErrors(log));
+  app.use(errorHandler(log));
   return {
     app,
     issuer,
@@ -123,7 +123,7 @@ async function caller(issuer: Issuer, request: Request): Promise<{ sub: string; 
 }
 
 /** Only errors of the issuer have a code for the caller; the others are ours, and are logged. */
-function answerErrors(log: (error: unknown) => void): ErrorRequestHandler {
+function errorHandler(log: (error: unknown) => void): ErrorRequestHandler {
   return (error, _request, response, _next) => {
     const { status, code } = error instanceof RescindError ? error : new RescindError('internal');
     if (code === 'internal') log(error);

@@ -69,7 +69,7 @@ const app = express();
 app.get('/prices', guard(kit.guard, { scopes: ['prices:read'] }), (request, response) => {
   response.json({ for: request.auth?.payload.sub });
 });
-app.use(answerErrors());
+app.use(errorHandler());
 const server = app.listen(0, async () => {
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
@@ -86,11 +86,11 @@ const server = app.listen(0, async () => {
 `;
 
 const IMPORTS = `import express from 'express';
-import { answerErrors, guard } from '@rescind/guard/express';
+import { errorHandler, guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';`;
 
 const REQUIRES = `const express = require('express');
-const { answerErrors, guard } = require('@rescind/guard/express');
+const { errorHandler, guard } = require('@rescind/guard/express');
 const { openTestKit } = require('@rescind/guard/testing');`;
 
 /** Imports every entry point of every package. */

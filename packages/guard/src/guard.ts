@@ -69,7 +69,7 @@ export interface Guard extends AsyncDisposable {
  * @throws TypeError for an option that is missing or wrong
  * @throws RescindError `denylist_locked`, `denylist_newer`, `denylist_unreadable`, `configuration_invalid`
  */
-export function openGuard(options: GuardOptions): Guard {
+export function createGuard(options: GuardOptions): Guard {
   const settings = toSettings(options);
   return createGuardOver(settings, openContext(settings));
 }

@@ -2,7 +2,7 @@ export { challengeOf } from './challenge.ts';
 export type { Accepted, Decision, Refused } from './decision.ts';
 export type { Explanation, RefusingEntry } from './explain.ts';
 export type { Guard } from './guard.ts';
-export { openGuard } from './guard.ts';
+export { createGuard } from './guard.ts';
 export type { IntrospectionOptions } from './introspection/options.ts';
 export type { ClaimValue, IssuerOptions } from './issuer-options.ts';
 export type { CacheOptions, GuardOptions } from './options.ts';

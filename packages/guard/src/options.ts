@@ -119,7 +119,7 @@ export const guardShape: OptionShape<GuardOptions> = {
   telemetry: option.telemetry,
 };
 
-const guardOptions = optionsOf<GuardOptions>('openGuard', guardShape);
+const guardOptions = optionsOf<GuardOptions>('createGuard', guardShape);
 
 /** @throws TypeError naming the option and what would be right */
 export function toSettings(given: GuardOptions): GuardSettings {

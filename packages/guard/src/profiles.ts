@@ -12,7 +12,7 @@ const KEYCLOAK_ALGORITHMS: readonly Algorithm[] = [
 const OF_OTHER_TOKENS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'typ'] as const;
 
 /**
- * How the access tokens of some issuers look: `openGuard({ ...profiles.keycloak, issuer, audience, … })`. Each takes their access
+ * How the access tokens of some issuers look: `createGuard({ ...profiles.keycloak, issuer, audience, … })`. Each takes their access
  * tokens and refuses their ID tokens, refresh tokens and logout tokens, which have the same issuer and key.
  */
 export const profiles = {

@@ -1,5 +1,5 @@
 import { httpTransport } from '@rescind/feed';
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import type { Service } from '@rescind/service';
 import { openGuarded, packageVersion } from '@rescind/service';
 import { configuredHttpTransport, configuredKafkaTransport } from '@rescind/service/configuration';
@@ -19,5 +19,5 @@ export const prices: Service<Configuration> = {
   version: packageVersion(new URL('../package.json', import.meta.url)),
   metrics: ['guard'],
   configure: readSettings,
-  open: (context) => openGuarded(context, { transports, openGuard, createApp }),
+  open: (context) => openGuarded(context, { transports, createGuard, createApp }),
 };

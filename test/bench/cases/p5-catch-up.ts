@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { httpTransport } from '@rescind/feed';
 import type { Guard } from '@rescind/guard';
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { createSigner } from '@rescind/token/signing';
 import express from 'express';
@@ -34,7 +34,7 @@ export const p5: Case = {
     const verifyMany = rawVerification(files);
     await using issuer = startChild('serve-log.ts', [directory, String(events)]);
     const issuerUrl = `http://127.0.0.1:${await issuer.line()}`;
-    const open = (name: string) => openGuard(optionsOf(issuerUrl, join(directory, name)));
+    const open = (name: string) => createGuard(optionsOf(issuerUrl, join(directory, name)));
 
     const raw = [verifyMany(), verifyMany()];
     const catchUps: number[] = [];

@@ -1,7 +1,7 @@
 import type { Feed, TransportConnection } from '@rescind/feed';
 import { createEventEncoder } from '@rescind/feed';
 import type { Guard } from '@rescind/guard';
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import type { SigningKey } from '@rescind/token/signing';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { ISSUER, stateAt, untilInMemory } from './rows.ts';
@@ -43,7 +43,7 @@ const guardOptions = (denylistPath: string, tokenKey: SigningKey) => ({
 
 /** Opens a guard over a denylist that was filled, and resolves when it decides from memory. */
 export async function openLiveGuard(denylistPath: string, tokenKey = signingKey): Promise<Guard> {
-  const guard = openGuard(guardOptions(denylistPath, tokenKey));
+  const guard = createGuard(guardOptions(denylistPath, tokenKey));
   await guard.ready();
   await untilInMemory(() => guard.health().find(({ name }) => name === 'denylist')?.lookups);
   return guard;

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Revoked } from '@rescind/guard';
 import type { ExpressRoute } from '@rescind/guard/express';
-import { answerErrors, claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
+import { errorHandler, claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import express from 'express';
 import { expect, test } from 'vitest';
@@ -104,7 +104,7 @@ test('scopes: of the route, and of requiredScopes', async () => {
   application.get('/alone', requiredScopes('prices:write'), (_request, response) => {
     response.json({});
   });
-  application.use(answerErrors());
+  application.use(errorHandler());
   const url = await serve(application);
 
   const reader = issuer.token({ scope: 'prices:read' });
@@ -163,7 +163,7 @@ test('claims: of the route, and behind the guard', async () => {
   application.get('/includes', claimIncludes('roles', 'admin', 'editor'), done);
   const check = claimCheck(({ age }) => typeof age === 'number' && age >= 18);
   application.get('/check', check, done);
-  application.use(answerErrors());
+  application.use(errorHandler());
   const url = await serve(application);
 
   const good = issuer.token({ tier: 'gold', roles: ['editor', 'admin', 'user'], age: 18 });
@@ -247,7 +247,7 @@ test("without any error handler Express's own answers with status and challenge"
   expect(response.headers.get('www-authenticate')).toBe('Bearer');
 });
 
-test("answerErrors leaves others' errors alone, and tells no detail", async () => {
+test("errorHandler leaves others' errors alone, and tells no detail", async () => {
   const application = express();
   application.get('/', () => {
     throw Object.assign(new Error('mine'), { status: 418 });
@@ -255,6 +255,6 @@ test("answerErrors leaves others' errors alone, and tells no detail", async () =
   const others: ErrorRequestHandler = (error, _request, response, _next) => {
     response.status(error.status).json({ message: error.message });
   };
-  const url = await serve(application.use(answerErrors()).use(others));
+  const url = await serve(application.use(errorHandler()).use(others));
   expect(await ask(url)).toMatchObject({ status: 418, body: { message: 'mine' } });
 });

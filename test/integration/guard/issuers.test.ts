@@ -1,5 +1,5 @@
 import type { Decision, GuardOptions, IssuerOptions } from '@rescind/guard';
-import { openGuard, profiles } from '@rescind/guard';
+import { createGuard, profiles } from '@rescind/guard';
 import { createManualClock } from '@rescind/revocation';
 import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
@@ -104,7 +104,7 @@ test('an iat ahead is taken by no more than cut-offs allow for', async () => {
 test('a token that is in the cache is of its time there, too', async () => {
   const clock = createManualClock(Math.ceil(Date.now() / 1000) * 1000);
   const other = await openTestIssuer();
-  await using opened = openGuard({
+  await using opened = createGuard({
     ...profiles.keycloak,
     ...{ issuer: other.url, audience: AUDIENCE, revocation: 'none', clock },
   });

@@ -1,6 +1,6 @@
 import type { LogSource } from '@rescind/feed';
 import type { GuardOptions } from '@rescind/guard';
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import type { MemoryLog } from '@rescind/guard/testing';
 import { createMemoryLog, memoryTransport } from '@rescind/guard/testing';
 import { silentTelemetry } from '@rescind/revocation';
@@ -35,7 +35,7 @@ async function setUp() {
   const open = (more: Partial<GuardOptions> = {}) => {
     const feed = { primary: memoryTransport({ log }) };
     const base = { issuer: issuer.url, audience: AUDIENCE, telemetry: silentTelemetry };
-    const guard = openGuard({ ...base, denylistPath, feed, ...more });
+    const guard = createGuard({ ...base, denylistPath, feed, ...more });
     onTestFinished(() => guard.close());
     return guard;
   };

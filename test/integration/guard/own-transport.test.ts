@@ -1,4 +1,4 @@
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import { createTelemetry } from '@rescind/service';
 import { expect, it, onTestFinished } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
@@ -22,7 +22,7 @@ async function openOver(fallback: boolean) {
   const lineFeed = lineTransport({ port: server.port, secret: SECRET });
   const feed = fallback ? { primary: lineFeed, fallback: issuer.way() } : { primary: lineFeed };
   const options = { issuer: issuer.url, audience: AUDIENCE, denylistPath: freshPath(), telemetry };
-  const guard = openGuard({ ...options, feed });
+  const guard = createGuard({ ...options, feed });
   onTestFinished(() => guard.close());
   const series = async () => (await metrics.text()).split('\n').filter((line) => line.startsWith('rescind_'));
   return { issuer, server, guard, series, lines };

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { Decision, GuardOptions } from '@rescind/guard';
-import { openGuard, profiles } from '@rescind/guard';
+import { createGuard, profiles } from '@rescind/guard';
 import * as jose from 'jose';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
@@ -51,7 +51,7 @@ async function serveIssuer(recorded: RecordedIssuer) {
 async function openFor(recorded: RecordedIssuer, more: Partial<GuardOptions> = {}) {
   const served = await serveIssuer(recorded);
   const options = { ...profiles[recorded.profile], issuer: served.issuer, audience: recorded.audience };
-  const opened = openGuard({ ...options, revocation: 'none', ...more });
+  const opened = createGuard({ ...options, revocation: 'none', ...more });
   onTestFinished(() => opened.close());
   await opened.ready();
   return { ...served, opened, decide: async (token: Recorded) => codeOf(opened.decide(await served.sign(token))) };
@@ -114,7 +114,7 @@ describe.each(RECORDED.map((recorded) => [recorded.profile, recorded] as const))
 test('typ: null takes a token without typ, and needs claims that tell it from an ID token', async () => {
   const [recorded] = RECORDED as readonly [RecordedIssuer];
   const options = { issuer: 'https://login.example', audience: 'prices', revocation: 'none', typ: null } as const;
-  expect(() => openGuard(options)).toThrow(/^typ must be/);
+  expect(() => createGuard(options)).toThrow(/^typ must be/);
   const { decide } = await openFor(recorded, { typ: null });
   const [token] = recorded.accessTokens as readonly [Recorded];
   for (const [typ, expected] of [
@@ -147,7 +147,7 @@ describe('metadata', () => {
     });
     const { telemetry, lines, counts } = createRemembering();
     const issuer = `${server.url}/tenant`;
-    const opened = openGuard({ issuer, audience: 'prices', revocation: 'none', telemetry });
+    const opened = createGuard({ issuer, audience: 'prices', revocation: 'none', telemetry });
     onTestFinished(() => opened.close());
     return { asked, opened, lines, counts, issuer, url: server.url };
   }

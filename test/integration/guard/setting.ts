@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { GuardOptions } from '@rescind/guard';
 import type { ExpressGuard, ExpressRoute } from '@rescind/guard/express';
-import { answerErrors, guard } from '@rescind/guard/express';
+import { errorHandler, guard } from '@rescind/guard/express';
 import type { Telemetry } from '@rescind/revocation';
 import { silentTelemetry } from '@rescind/revocation';
 import type { Express } from 'express';
@@ -40,7 +40,7 @@ export async function serveGuarded(middleware: ExpressGuard): Promise<string> {
   application.all('/', (request, response) => {
     response.json({ sub: request.auth?.payload.sub ?? null });
   });
-  application.use(answerErrors());
+  application.use(errorHandler());
   return serve(application);
 }
 

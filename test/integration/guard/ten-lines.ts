@@ -1,6 +1,6 @@
 import type { AddressInfo } from 'node:net';
 import { httpTransport } from '@rescind/feed';
-import { answerErrors, guard } from '@rescind/guard/express';
+import { errorHandler, guard } from '@rescind/guard/express';
 import express from 'express';
 
 /** The ten lines of the README as a process; its options are the first argument, as JSON. */
@@ -9,7 +9,7 @@ const feed = { primary: httpTransport({ issuer, clientId: 'prices', clientSecret
 const app = express();
 app.use(guard({ issuer, audience, feed, denylistPath }));
 app.get('/prices', (request, response) => response.json({ for: request.auth?.payload.sub }));
-app.use(answerErrors());
+app.use(errorHandler());
 const server = app.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
   process.stdout.write(`${JSON.stringify({ event: 'listening', level: 'info', url: `http://127.0.0.1:${port}` })}\n`);

@@ -1,6 +1,6 @@
 import { httpTransport } from '@rescind/feed';
 import type { Guard, RoutePolicy } from '@rescind/guard';
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import type { Service } from '@rescind/service';
 import { run } from '@rescind/service';
@@ -53,7 +53,7 @@ const policies: Service<Configuration> = {
         telemetry,
       },
     );
-    const opened = keep(openGuard({ ...guardOptions(configuration), feed, telemetry }));
+    const opened = keep(createGuard({ ...guardOptions(configuration), feed, telemetry }));
     return { app: createApp(opened), ready: opened.ready(), health: () => opened.health() };
   },
 };

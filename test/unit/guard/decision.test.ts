@@ -1,5 +1,5 @@
 import type { Decision, Guard, RoutePolicy } from '@rescind/guard';
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import type { TestKit, TestKitOptions } from '@rescind/guard/testing';
 import { openTestKit } from '@rescind/guard/testing';
 import type { ErrorCode } from '@rescind/revocation';
@@ -161,7 +161,7 @@ describe('the age of the view', () => {
   });
 
   it('is of no concern to issuers without a log', () => {
-    const opened = openGuard({ issuer: 'https://login.example', audience: 'a', revocation: 'none', fetch: never });
+    const opened = createGuard({ issuer: 'https://login.example', audience: 'a', revocation: 'none', fetch: never });
     onTestFinished(() => opened.close());
     expect(opened.view()).toMatchObject({ ready: true, ageMs: Number.POSITIVE_INFINITY });
     expect(opened.health().map(({ name }) => name)).not.toContain('view');

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Transport } from '@rescind/feed';
-import { openGuard, requireOfRoute } from '@rescind/guard';
+import { createGuard, requireOfRoute } from '@rescind/guard';
 import type { ExpressRoute } from '@rescind/guard/express';
 import { claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
@@ -64,12 +64,12 @@ test('a wrong option is told by name, before a file is opened', () => {
     [/^issuers /, { issuers: [{ issuer: 'https://login.example', audience: 'prices' }] }],
     [/^issuers\[0\]\.audience /, { issuers: [{ issuer: 'https://other.example' }] }],
     [/^feed must be left out/, { revocation: 'none' }],
-    [/^maxStalenesMs is not an option of openGuard; the nearest is maxStalenessMs/, { maxStalenesMs: 5 }],
+    [/^maxStalenesMs is not an option of createGuard; the nearest is maxStalenessMs/, { maxStalenesMs: 5 }],
     [/^issuers /, { revocation: 'none', issuers: [{ issuer: 'https://other.example', audience: 'prices' }] }],
   ];
   for (const [message, options] of wrong) {
-    expect(() => openGuard({ ...right, ...options }), JSON.stringify(options)).toThrow(message);
-    expect(() => openGuard({ ...right, ...options })).toThrow(TypeError);
+    expect(() => createGuard({ ...right, ...options }), JSON.stringify(options)).toThrow(message);
+    expect(() => createGuard({ ...right, ...options })).toThrow(TypeError);
   }
   const wrongRoutes: [RegExp, object][] = [
     [/^scopes\[0\] /, { scopes: ['two words'] }],

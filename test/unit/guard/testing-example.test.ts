@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import type { Guard } from '@rescind/guard';
-import { answerErrors, guard } from '@rescind/guard/express';
+import { errorHandler, guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
 import express from 'express';
 import { expect, test } from 'vitest';
@@ -12,7 +12,7 @@ function createApp(opened: Guard) {
   app.get('/prices', guard(opened, { scopes: ['prices:read'] }), (request, response) => {
     response.json({ for: request.auth?.payload.sub });
   });
-  return app.use(answerErrors());
+  return app.use(errorHandler());
 }
 
 test('refuses the token of a session that has logged out', async () => {

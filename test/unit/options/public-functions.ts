@@ -4,7 +4,7 @@ import ts from 'typescript';
 
 /** Functions that the entry points of the packages export, and that take an object with named members. */
 export interface TakesObject {
-  /** As the caller writes it: `openGuard`, `setting.port`. */
+  /** As the caller writes it: `createGuard`, `setting.port`. */
   readonly name: string;
   readonly parameter: string;
 }

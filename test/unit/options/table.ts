@@ -15,7 +15,7 @@ import {
 } from '@rescind/feed';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
 import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
-import { openGuard } from '@rescind/guard';
+import { createGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
@@ -150,7 +150,7 @@ const kit = openTestKit();
 
 /** Every public function that takes an options object, with right options. Each is called with wrong ones alone. */
 export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never) => unknown, right: Options]>> = {
-  openGuard: [openGuard, guardOptions],
+  createGuard: [createGuard, guardOptions],
   'guard(options)': [(options) => guard(options), { ...guardOptions, ...expressRoute }],
   'guard(opened, route)': [(options) => guard(kit.guard, options), expressRoute],
   'decide(token, route)': [(options) => kit.guard.decide('', options), route],

@@ -28,7 +28,7 @@ export interface ErrorBody {
  * Middleware, after the routes, that answers the errors of the guard as JSON `{ error?, code, message }`, with their
  * status and headers and `Cache-Control: no-store`. Every other error goes on to the next error handler.
  */
-export function answerErrors(): ErrorRequestHandler {
+export function errorHandler(): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
     if (!(error instanceof RescindError) || response.headersSent) {
       next(error);

@@ -6,7 +6,7 @@ import type { VerifiedToken } from '@rescind/token';
 import type { NextFunction, Request, RequestHandler } from 'express';
 import type { Decision } from '../decision.ts';
 import type { Guard } from '../guard.ts';
-import { openGuard } from '../guard.ts';
+import { createGuard } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
 import { guardShape, toSettings } from '../options.ts';
 import type { Revoked } from '../revoked.ts';
@@ -60,13 +60,13 @@ export interface ExpressGuard extends RequestHandler, AsyncDisposable {
 /**
  * Middleware that lets a request pass only with an access token that is good and not revoked, and puts that on
  * `req.auth`. Answers as RFC 6750 section 3 says, by `next(error)`: an error has `status`, `code` and `headers`;
- * `answerErrors()` writes it.
+ * `errorHandler()` writes it.
  *
  * `app.use(guard({ issuer, audience, feed, denylistPath }))` opens a guard, which the middleware's `close()` closes. Give an
  * opened one to share it between routes: `app.post('/transfer', guard(opened, { critical: true }), …)`.
  *
  * @throws TypeError for an option that is missing or wrong, and for a third argument: a second route would have no effect
- * @throws RescindError as `openGuard` does
+ * @throws RescindError as `createGuard` does
  */
 export function guard(options: GuardOptions & ExpressRoute, route?: ExpressRoute): ExpressGuard;
 export function guard(opened: Guard, route?: ExpressRoute): ExpressGuard;
@@ -116,7 +116,7 @@ function checked(opened: Guard, route: RoutePolicy): Guard {
 /** A wrong route is to be told before a file is opened. */
 function openFor(options: GuardOptions, route: RoutePolicy): Guard {
   requireIntrospection(route, toSettings(options).issuers);
-  return openGuard(options);
+  return createGuard(options);
 }
 
 /** The token; or undefined, when the request has been answered or passed on. */

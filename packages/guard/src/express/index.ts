@@ -1,5 +1,5 @@
 export type { ErrorBody, RequestError } from './answer.ts';
-export { answerErrors, toRequestError } from './answer.ts';
+export { errorHandler, toRequestError } from './answer.ts';
 export { readBearerToken } from './credentials.ts';
 export type { ExpressGuard, ExpressRoute } from './guard.ts';
 export { guard } from './guard.ts';

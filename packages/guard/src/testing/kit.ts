@@ -24,7 +24,7 @@ type Wired =
   | 'fetch'
   | 'clock';
 
-/** All that `openGuard` takes, apart from what the kit is in the place of. */
+/** All that `createGuard` takes, apart from what the kit is in the place of. */
 export interface TestKitOptions
   extends Omit<Partial<GuardOptions>, Wired | 'issuers' | 'introspection' | 'revocation'> {
   /** The time at which the clock stands. Default: now. */

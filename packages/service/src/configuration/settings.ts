@@ -118,7 +118,7 @@ export interface GuardConfiguration {
   readonly MANAGEMENT_EXPLAIN: boolean;
 }
 
-/** Converts the configuration into options of `openGuard` of @rescind/guard. */
+/** Converts the configuration into options of `createGuard` of @rescind/guard. */
 export function guardOptions(
   configuration: GuardConfiguration,
   clientSecret: string | (() => string) = configuration.FEED_CLIENT_SECRET,

@@ -25,8 +25,8 @@ type GuardedConfiguration = ProcessConfiguration & GuardConfiguration;
 export interface GuardedService<C, W, G extends ProcessGuard> {
   /** In the order of preference; the configuration selects from them. */
   readonly transports: readonly ConfiguredTransport<C, W>[];
-  /** `openGuard` of @rescind/guard. */
-  openGuard(
+  /** `createGuard` of @rescind/guard. */
+  createGuard(
     options: ReturnType<typeof guardOptions> & {
       readonly feed: { readonly primary: W; readonly fallback?: W };
       readonly telemetry: Telemetry;
@@ -41,11 +41,11 @@ export interface GuardedService<C, W, G extends ProcessGuard> {
  */
 export async function openGuarded<C extends GuardedConfiguration, W, G extends ProcessGuard>(
   { configuration, telemetry, keep, reloads }: ServiceContext<C>,
-  { transports, openGuard, createApp }: GuardedService<C, W, G>,
+  { transports, createGuard, createApp }: GuardedService<C, W, G>,
 ): Promise<OpenedParts> {
   const clientSecret = reloadedText(reloads, configuration, 'FEED_CLIENT_SECRET');
   const feed = await configuredFeed(transports, { configuration, telemetry, clientSecret });
-  const guard = keep(openGuard({ ...guardOptions(configuration, clientSecret), feed, telemetry }));
+  const guard = keep(createGuard({ ...guardOptions(configuration, clientSecret), feed, telemetry }));
   return {
     app: createApp(guard),
     ready: guard.ready(),
