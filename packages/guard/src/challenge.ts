@@ -3,11 +3,11 @@ import { ERRORS } from '@rescind/revocation';
 import type { RoutePolicy } from './route.ts';
 
 /**
- * The value of `WWW-Authenticate` for a refused token (RFC 6750 section 3, RFC 9470 section 3), or undefined where there is
- * nothing the client could do about it.
+ * Builds the value of `WWW-Authenticate` for a refused token (RFC 6750 section 3, RFC 9470 section 3).
+ * @returns undefined if the client cannot correct the cause
  */
 export function challengeOf({ code, oauth, publicDetail }: RescindError, route: RoutePolicy = {}): string | undefined {
-  // No error code where no token was sent.
+  // RFC 6750 section 3.1: no error code if the request has no token.
   if (code === 'token_missing') return 'Bearer';
   if (oauth === undefined) return undefined;
   const parts = [`error="${oauth}"`, `error_description="${describe(ERRORS[code].message, publicDetail)}"`];

@@ -1,38 +1,47 @@
 import type { View } from '@rescind/feed';
-import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import { RescindError } from '@rescind/revocation';
+import type { CutOffRow, DurationMs, EpochMillis } from '@rescind/revocation';
+import { RescindError, revokedAt, UNBOUNDED } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';
-import type { VerifiedTokenCache } from './cache/seen.ts';
+import type { VerifiedTokenCache } from './cache/verified-token-cache.ts';
+import type { FailureLog } from './failure-log.ts';
+import { createDifferenceLog } from './failure-log.ts';
 import type { GuardSettings } from './options.ts';
-import { requireOfCheckedRoute } from './requirements.ts';
-import type { Revoked } from './revoked.ts';
-import { revokedError, sinceOf } from './revoked.ts';
 import type { RoutePolicy, StalePolicy } from './route.ts';
+import { requireOfCheckedRoute } from './route.ts';
 import type { SoftLimits } from './soft-expiry.ts';
-import type { FailureLog } from './trouble.ts';
-import { createDifferenceLog } from './trouble.ts';
-import type { TrustedIssuer } from './trusted.ts';
+import type { TrustedIssuer } from './trusted-issuer.ts';
 
 export interface Accepted {
   readonly accepted: true;
-  /** Frozen: requests with the same token are given the same object. */
+  /** Frozen: requests with the same token get the same object. */
   readonly token: VerifiedToken;
-  /** Accepted although the view was older than allowed: the policy is `allow`. */
+  /** Accepted although the view was too old, because the policy is `allow`. */
   readonly stale: boolean;
-  /** There when its issuer was asked, and said that it is active. */
+  /** Present if introspection reported the token as active. */
   readonly introspected?: true;
 }
 
 export interface Refused {
   readonly accepted: false;
-  /** Its `status` and `code` are the answer; its `detail` and `cause` are for whoever runs this. */
+  /** Its `status` and `code` are for the response; its `detail` and `cause` are for operators. */
   readonly error: RescindError;
   /** With `token_revoked` only. */
   readonly revoked?: Revoked;
 }
 
 export type Decision = Accepted | Refused;
+
+/** What denied a token: for operators, never for a response. */
+export interface Revoked {
+  readonly token: VerifiedToken;
+  /** The row: its `claim` is the scope of the revocation, `txn` its id, `reason` its reason. */
+  readonly cutoff: CutOffRow;
+  /** Whether its session has ended too. If not, a refresh gets another token. */
+  readonly endsSession: boolean;
+  /** The time of the revocation, ms; null if neither its id nor the row has it. */
+  readonly since: EpochMillis | null;
+}
 
 export interface DeciderParts {
   readonly settings: Pick<
@@ -41,13 +50,13 @@ export interface DeciderParts {
   >;
   /** By their `iss`; one at least. */
   readonly trusted: ReadonlyMap<string, TrustedIssuer>;
-  readonly seen: VerifiedTokenCache;
+  readonly cache: VerifiedTokenCache;
   readonly softLimits: SoftLimits;
-  readonly trouble: FailureLog;
+  readonly logFailure: FailureLog;
   view(): View;
 }
 
-/** How soon trying again makes sense, in seconds: a catch-up takes a moment, an outage longer. */
+/** When a retry makes sense, in seconds: a catch-up takes a moment, an outage longer. */
 const RETRY_AFTER_S = {
   view_not_ready: 1,
   view_stale: 5,
@@ -57,19 +66,19 @@ const RETRY_AFTER_S = {
   stopping: 1,
 } as const;
 
-/** Decides about tokens. Synchronous, no I/O but the denylist's; never throws. */
+/** Decides about tokens. Synchronous, without I/O except the denylist's; never throws. */
 export interface Decider {
   decide(text: string, route: RoutePolicy): Decision;
-  /** When the last decision began, in monotonic ms, if it was about a token that had not been seen. */
+  /** When the last decision began, in monotonic ms, if its token was not cached. */
   examinedAt(): DurationMs | undefined;
-  /** After its issuer has said that the token is active: what is known here has the last word. */
+  /** Decides after introspection reported the token as active: the rows decide last. */
   decideIntrospected(text: string): Decision;
-  /** Which issuer a token says it is of. @throws RescindError `token_malformed`, `token_issuer_unknown` */
+  /** The issuer that a token names. @throws RescindError `token_malformed`, `token_issuer_unknown` */
   trustedOf(text: string): TrustedIssuer;
 }
 
 export function createDecider(parts: DeciderParts): Decider {
-  const { trusted, seen, view } = parts;
+  const { trusted, cache, view } = parts;
   const { clock } = parts.settings;
   const [first] = trusted.values();
   const only = trusted.size === 1 ? first : undefined;
@@ -79,7 +88,7 @@ export function createDecider(parts: DeciderParts): Decider {
 
   function refusalOf(error: unknown, text: string): RescindError {
     const refusal = toRefusal(error, parts, text, trustedOf);
-    // Found after the signature: the key is one of the issuer's. Of several issuers the token has named one itself.
+    // The signature was valid, so the key is the issuer's. With several issuers the token names its issuer itself.
     const isDifference = refusal.code === 'token_audience_wrong' || refusal.code === 'token_issuer_unknown';
     if (isDifference && only !== undefined) {
       logDifference(refusal.code, parseCompactJws(text, { maxBytes }).payload, only.settings);
@@ -95,17 +104,17 @@ export function createDecider(parts: DeciderParts): Decider {
     return found;
   }
 
-  // Rows are forgotten by log time, so a clock that lags behind it must not take for alive what they denied.
+  // Rows are pruned by log time, so a clock behind it must not accept a token that a pruned row denied.
   const timeOf = (now: View): EpochMillis => Math.max(clock.now(), now.logTime);
 
-  /** A token seen for the first time: everything, or what denies it. */
+  /** Verifies a token that is not cached. Returns a refusal if a row denies it. */
   function examine(text: string, at: EpochMillis): Examined | Refused {
     examinedAt = clock.monotonic();
     const one = trustedOf(text);
     const token = one.verify(text, at);
     const refused = denial(one, token);
     if (refused !== undefined) return refused;
-    seen.keep(token, one);
+    cache.keep(token, one);
     return { token, trusted: one };
   }
 
@@ -114,8 +123,8 @@ export function createDecider(parts: DeciderParts): Decider {
     try {
       const now = view();
       const at = timeOf(now);
-      const examined = seen.find(text, at) ?? examine(text, at);
-      // A row is true however old the view: it answers before anything is asked about the view.
+      const examined = cache.find(text, at) ?? examine(text, at);
+      // A row is valid however old the view, so it decides before the view is checked.
       return 'accepted' in examined ? examined : admit(parts, examined, { route, view: now, at });
     } catch (error) {
       return { accepted: false, error: refusalOf(error, text) };
@@ -125,7 +134,7 @@ export function createDecider(parts: DeciderParts): Decider {
   function decideIntrospected(text: string): Decision {
     try {
       const at = timeOf(view());
-      const examined = seen.find(text, at) ?? examine(text, at);
+      const examined = cache.find(text, at) ?? examine(text, at);
       if ('accepted' in examined) return examined;
       return { accepted: true, token: examined.token, stale: false, introspected: true };
     } catch (error) {
@@ -136,14 +145,14 @@ export function createDecider(parts: DeciderParts): Decider {
   return { decide, decideIntrospected, trustedOf, examinedAt: () => examinedAt };
 }
 
-/** Verified, and denied by nothing. */
+/** A verified token that no row denies. */
 interface Examined {
   readonly token: VerifiedToken;
   readonly trusted: TrustedIssuer;
 }
 
-/** What a token is asked for, and when. */
-interface Asked {
+/** The route, the view and the time of a decision. */
+interface DecisionContext {
   readonly route: RoutePolicy;
   readonly view: View;
   readonly at: EpochMillis;
@@ -158,18 +167,18 @@ function denial(trusted: TrustedIssuer, token: VerifiedToken): Refused | undefin
   return { accepted: false, error: revokedError(revoked), revoked };
 }
 
-function admit(parts: DeciderParts, { token, trusted }: Examined, { route, view, at }: Asked): Decision {
+function admit(parts: DeciderParts, { token, trusted }: Examined, { route, view, at }: DecisionContext): Decision {
   const { settings, softLimits } = parts;
   const stale = trusted.settings.revocation === 'log' && isStale(view, route, settings);
   const policy = route.stale ?? settings.stale;
-  // Who asks its issuer each time needs no view.
-  const asks = route.introspect === 'always' || (stale && policy === 'introspect');
-  if (stale && !asks) requireAllowed(policy, view);
+  // A route that introspects each token requires no fresh view.
+  const introspects = route.introspect === 'always' || (stale && policy === 'introspect');
+  if (stale && !introspects) requireAllowed(policy, view);
   const softly = route.softExpiry ?? settings.softExpiry;
   if (softly !== false) softLimits.require(token.payload, softly, at);
   requireOfCheckedRoute(token.payload, route, at);
-  // Last, since it takes somebody else: only about tokens that would do.
-  if (asks) throw unavailable('introspection_unavailable', 'it was not asked');
+  // The last check, since it calls the issuer: only tokens that pass all others.
+  if (introspects) throw unavailable('introspection_unavailable', 'this call does not introspect');
   return { accepted: true, token, stale };
 }
 
@@ -178,7 +187,7 @@ function isStale(view: View, route: RoutePolicy, settings: DeciderParts['setting
   return view.ageMs > (route.critical ? settings.criticalStalenessMs : settings.maxStalenessMs);
 }
 
-/** What is older than nobody knows is not a view: `allow` speaks of known ages. */
+/** A view of unknown age does not satisfy `stale: 'allow'`. */
 function requireAllowed(policy: StalePolicy, view: View): void {
   if (policy === 'allow' && view.ageMs !== Number.POSITIVE_INFINITY) return;
   throw unavailable('view_stale', ageOf(view));
@@ -186,31 +195,59 @@ function requireAllowed(policy: StalePolicy, view: View): void {
 
 const ageOf = ({ ageMs }: View) => `${Math.round(ageMs / 1000)} s`;
 
-/** Whether asking the issuer would make another decision of this one. */
-export function wantsIntrospection(decision: Decision): boolean {
+/** Whether introspection may change this decision. */
+export function needsIntrospection(decision: Decision): boolean {
   return !decision.accepted && decision.error.code === 'introspection_unavailable';
 }
 
 function toRefusal(
   error: unknown,
-  { trouble }: DeciderParts,
+  { logFailure }: DeciderParts,
   text: string,
   trustedOf: (text: string) => TrustedIssuer,
 ): RescindError {
   if (!(error instanceof RescindError)) {
-    // Closed, not open: what was not foreseen is no reason to let somebody in.
-    trouble('decision_failed', error instanceof Error ? error.message : 'unknown');
+    // Fails closed: an unexpected error lets no request pass.
+    logFailure('decision_failed', error instanceof Error ? error.message : 'unknown');
     return new RescindError('internal', { cause: error });
   }
   if (error.code === 'token_key_unknown' && trustedOf(text).keys.kids().length === 0) {
     return unavailable('keys_unavailable');
   }
   if (error.code !== 'denylist_unreadable') return error;
-  trouble('denylist_unreadable', error.detail ?? 'unknown');
+  logFailure('denylist_unreadable', error.detail ?? 'unknown');
   return unavailable('denylist_unreadable', error.detail);
 }
 
 export function unavailable(code: keyof typeof RETRY_AFTER_S, detail?: string): RescindError {
   const retryAfter = RETRY_AFTER_S[code];
   return new RescindError(code, detail === undefined ? { retryAfter } : { retryAfter, detail });
+}
+
+/** The time of a row's revocation: that of its id, else its T, which is the time of a cut-off by time. */
+export function sinceOf({ txn, issuedUntil }: CutOffRow): EpochMillis | null {
+  return revokedAt(txn) ?? (issuedUntil === UNBOUNDED ? null : issuedUntil);
+}
+
+/** The part of a revocation that may be logged: no claim's value, no token. */
+interface RevocationSummary {
+  readonly scope: string;
+  readonly txn: string;
+  readonly reason: string;
+  /** ISO 8601. */
+  readonly since: string | null;
+  readonly endsSession: boolean;
+}
+
+/** The error of a revoked token. Its `cause` is the summary; message and `detail` contain neither user nor token. */
+function revokedError({ cutoff, endsSession, since }: Revoked): RescindError {
+  const { claim: scope, txn, reason } = cutoff;
+  const cause: RevocationSummary = {
+    scope,
+    txn,
+    reason,
+    since: since === null ? null : new Date(since).toISOString(),
+    endsSession,
+  };
+  return new RescindError('token_revoked', { cause });
 }

@@ -3,24 +3,24 @@ import type { Clock, CutOffRow, DenyingRow, EpochMillis, ErrorCode } from '@resc
 import { CLOCK_TOLERANCE_MS, denyingRows, issuedAt, RescindError, toDenyingRow } from '@rescind/revocation';
 import { parseCompactJws } from '@rescind/token';
 import type { Decider } from './decision.ts';
-import { sinceOf } from './revoked.ts';
-import type { Claims, JudgedMarks, TrustedIssuer } from './trusted.ts';
+import { sinceOf } from './decision.ts';
+import type { Claims, JudgedMarks, TrustedIssuer } from './trusted-issuer.ts';
 
-/** A row of the denylist that refuses a token. */
-export interface RefusingEntry extends DenyingRow {
-  /** Since when it refuses, ms; null where neither the revocation's id nor the row says. */
+/** A row of the denylist that denies a token. */
+interface RefusingEntry extends DenyingRow {
+  /** The time of the revocation, ms; null if neither its id nor the row has it. */
   readonly since: EpochMillis | null;
 }
 
-/** Why a token is refused, or that it is not. */
+/** Why the guard refuses a token, or that it does not. */
 export interface Explanation {
-  /** What is wrong with it apart from revocation, as the answer says it, with what the answer leaves out; null: nothing. */
+  /** What else is wrong with the token: the code of the response, and the detail that the response omits. Null: nothing. */
   readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
-  /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
+  /** Whether a row denies the token. Null: unknown, because its claims are not verified. */
   readonly revoked: boolean | null;
-  /** The rows that refuse it, the one that the answer goes by first. */
+  /** The rows that deny it. The first one decides the response. */
   readonly entries: readonly RefusingEntry[];
-  /** When it counts as issued, ms; null without a usable `iat`. */
+  /** The time at which it was issued, ms; null without a usable `iat`. */
   readonly issuedAt: EpochMillis | null;
 }
 
@@ -30,7 +30,7 @@ interface ExplainParts {
   readonly clock: Clock;
 }
 
-/** Everything about a token but the view and what a route wants. Never throws. */
+/** Checks everything about a token but the view and the requirements of a route. Never throws. */
 export function explainToken(text: string, { decider, view, clock }: ExplainParts): Explanation {
   try {
     const trusted = decider.trustedOf(text);
@@ -43,7 +43,7 @@ export function explainToken(text: string, { decider, view, clock }: ExplainPart
 function explainVerified(text: string, trusted: TrustedIssuer, at: EpochMillis): Explanation {
   try {
     const token = trusted.verify(text, at);
-    const { kid, inexact } = trusted.traced(token);
+    const { kid, inexact } = trusted.toIndexed(token);
     return explain(token.payload, { kid, inexact }, trusted);
   } catch (error) {
     if (!(error instanceof RescindError) || error.code !== 'token_key_unknown') throw error;
@@ -51,7 +51,7 @@ function explainVerified(text: string, trusted: TrustedIssuer, at: EpochMillis):
   }
 }
 
-/** A key that was revoked is soon no longer published either: then its name, which anybody may write, is all there is. */
+/** A revoked key is no longer published, so its name is all that can be compared, without a verified signature. */
 function explainKey(text: string, trusted: TrustedIssuer): Pick<Explanation, 'revoked' | 'entries'> {
   const { kid } = parseCompactJws(text, { maxBytes: text.length }).header;
   const verdict = trusted.judgeClaims(
@@ -64,8 +64,8 @@ function explainKey(text: string, trusted: TrustedIssuer): Pick<Explanation, 're
 }
 
 /**
- * The rows that refuse whoever has these claims: whole ones of a token, or some, such as `{ iss, sub, iat }`. Without `iat`
- * every row that is about them is named, whatever its time.
+ * Returns the rows that deny a token with these claims: all claims of a token, or some, such as `{ iss, sub, iat }`. Without `iat` it
+ * returns every row about them, whatever its time.
  */
 export function explainClaims(claims: Claims, trusted: ReadonlyMap<string, TrustedIssuer>): Explanation {
   const [first] = trusted.values();

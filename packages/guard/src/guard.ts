@@ -1,65 +1,65 @@
 import type { View } from '@rescind/feed';
 import type { HealthCheck } from '@rescind/revocation';
-import { createVerifiedTokenCache } from './cache/seen.ts';
+import { createVerifiedTokenCache } from './cache/verified-token-cache.ts';
+import type { GuardContext } from './context.ts';
+import { openContext } from './context.ts';
 import type { Decision } from './decision.ts';
 import { createDecider, unavailable } from './decision.ts';
+import { createDecisionMetrics } from './decision-metrics.ts';
 import type { Explanation } from './explain.ts';
 import { explainClaims, explainToken } from './explain.ts';
+import { createFailureLog } from './failure-log.ts';
+import { freshnessOf, knownAge, startMaintenance } from './maintenance.ts';
 import { createOnline } from './online.ts';
 import type { GuardOptions, GuardSettings } from './options.ts';
 import { toSettings } from './options.ts';
-import type { GuardContext } from './parts.ts';
-import { openContext } from './parts.ts';
 import type { RoutePolicy } from './route.ts';
 import { checkedRoute } from './route.ts';
 import { createSoftLimits } from './soft-expiry.ts';
-import { createDecisionMetrics } from './tally.ts';
-import { createFailureLog } from './trouble.ts';
-import type { Claims } from './trusted.ts';
-import { freshnessOf, knownAge, startMaintenance } from './upkeep.ts';
+import type { Claims } from './trusted-issuer.ts';
 
-/** Verifies access tokens and refuses the revoked ones, from what this instance holds. */
+/** Verifies access tokens and refuses revoked ones, from the memory and the file of this instance. */
 export interface Guard extends AsyncDisposable {
   /**
-   * Decides about one token: synchronous, no network; whatever the token, it does not throw. In this order: malformed, signature, issuer, audience
-   * and times, revoked (true however old the view), not ready, view too old, soft expiry, then what the route wants. What is
-   * good so far and is to be asked of its issuer is refused with `introspection_unavailable`.
-   * @param route checked once, by its identity: keep the object, and change nothing in it
+   * Decides about one token: synchronous, without network. It does not throw, whatever the token. The order of the checks: form, signature,
+   * issuer, audience and times, revocation (however old the view), readiness, age of the view, soft expiry, requirements of the route.
+   * A token that requires introspection is refused with `introspection_unavailable`.
+   * @param route checked once, by its identity: keep the object, and do not change it
    * @throws TypeError for a route with an unknown name or a wrong value
    */
   decide(token: string, route?: RoutePolicy): Decision;
   /**
-   * The same; a promise where somebody has to be asked: for keys, when the token's is not known (at most one fetch in 30 s,
-   * whatever comes), or the issuer, when the route wants that. Never rejects.
+   * As `decide`. It returns a promise if it fetches keys, because the token's key is not known (at most one fetch in 30 s, whatever clients
+   * send), or if it introspects the token, because the route requires it. The promise never rejects.
    * @throws TypeError as `decide` does
    */
   decideOnline(token: string, route?: RoutePolicy): Decision | Promise<Decision>;
   /**
-   * Checks what a route wants, once, when it is made.
-   * @throws TypeError naming what is wrong, or that no issuer can be asked
+   * Checks the requirements of a route, once, when the route is created.
+   * @throws TypeError with what is wrong, or that no issuer has introspection
    */
   checkRoute(route: RoutePolicy): void;
   /**
-   * Which cut-offs refuse a token, or claims (of a session, a person), and since when. For operators: an answer to the
-   * outside never says this.
+   * Returns the cut-offs that deny a token, or claims (of a session, a user), with their times. For operators: no response to a client
+   * contains it.
    */
   explain(tokenOrClaims: string | Claims): Explanation;
   /**
-   * Resolves when the instance has caught up with the log and has keys: once, for the life of the process.
+   * Resolves when the instance has caught up with the log and has keys, once in the life of the process.
    * @throws RescindError `stopping` once closed
    */
   ready(signal?: AbortSignal): Promise<void>;
-  /** What the instance knows of the log, and how old that is. Without a log: of no age. */
+  /** What the instance knows of the log, and the age of it. Infinity without a log. */
   view(): View;
-  /** `view`: whether it is ready and fresh; then those of the follower, the keys, the denylist and introspection. */
+  /** The check `view`, whether it is ready and fresh, then those of the follower, the keys, the denylist and introspection. */
   health(): HealthCheck[];
-  /** Stops following and gives the denylist back. Idempotent. */
+  /** Stops the follower, writes what is pending and releases the denylist file. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the guard of the tokens of one issuer, or of several: the denylist, the follower of the log that fills it, and the
- * keys. Returns at once and catches up in the background; until it has, tokens that nothing denies are refused with
+ * Creates the guard of the tokens of one issuer, or of several. It opens the denylist, the follower of the log that fills it, and the
+ * keys. It returns at once and catches up in the background; until then it refuses tokens that no row denies with
  * `view_not_ready`.
  *
  * Metrics: `rescind_decisions_total{result}`; `rescind_decision_seconds`, of tokens not in the cache;
@@ -76,7 +76,7 @@ export function createGuard(options: GuardOptions): Guard {
 
 const ANY_ROUTE: RoutePolicy = Object.freeze({});
 
-/** Without a log there is nothing to wait for, and no age. */
+/** Without a log there is nothing to catch up with, and no age. */
 const NO_VIEW: View = {
   ready: true,
   complete: false,
@@ -91,19 +91,19 @@ const NO_VIEW: View = {
   transport: null,
 };
 
-/** The guard over parts that are open, which it closes. */
+/** Creates a guard over open resources, which it closes. */
 export function createGuardOver(settings: GuardSettings, parts: GuardContext): Guard {
   const { trusted, changes, log } = parts;
   const { clock, telemetry } = settings;
   const view = log === undefined ? () => NO_VIEW : () => log.follower.view();
-  const seen = createVerifiedTokenCache({ limits: settings.cache, changes });
-  const tally = createDecisionMetrics(settings, seen);
-  const trouble = createFailureLog(telemetry, clock);
-  const decider = createDecider({ settings, trusted, seen, softLimits: createSoftLimits(), trouble, view });
-  const online = createOnline({ settings, decider, trouble });
+  const cache = createVerifiedTokenCache({ limits: settings.cache, changes });
+  const metrics = createDecisionMetrics(settings, cache);
+  const logFailure = createFailureLog(telemetry, clock);
+  const decider = createDecider({ settings, trusted, cache, softLimits: createSoftLimits(), logFailure, view });
+  const online = createOnline({ settings, decider, logFailure });
   const followed = log && settings.log && { settings: settings.log, denylist: log.denylist, view };
-  const upkeep = startMaintenance(settings, followed, () => {
-    tally.flush();
+  const maintenance = startMaintenance(settings, followed, () => {
+    metrics.flush();
     online.measure();
   });
   online.measure();
@@ -114,21 +114,21 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
 
   function count(decision: Decision): Decision {
     const examinedAt = closing === undefined ? decider.examinedAt() : undefined;
-    return examinedAt === undefined ? tally.hit(decision) : tally.given(decision, examinedAt);
+    return examinedAt === undefined ? metrics.countHit(decision) : metrics.count(decision, examinedAt);
   }
 
   async function considerOnline(token: string, route: RoutePolicy, first: Decision): Promise<Decision> {
     const startedAt = clock.monotonic();
     const decision = await online.ask(token, first, () => consider(token, route));
-    return tally.given(decision, startedAt);
+    return metrics.count(decision, startedAt);
   }
 
   async function closeAll(): Promise<void> {
-    upkeep.stop();
+    maintenance.stop();
     online.close();
-    tally.flush();
+    metrics.flush();
     const keys = [...trusted.values()].map((one) => one.keys.close());
-    // The denylist last: the others write into it until they have stopped.
+    // The denylist is the last one: the others write into it until they have stopped.
     await Promise.allSettled([log?.follower.close(), log?.eventKeys.close(), ...keys]);
     log?.denylist.close();
   }
@@ -142,7 +142,7 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
     decideOnline(token, given) {
       const route = given === undefined ? ANY_ROUTE : checkedRoute(given);
       const decision = consider(token, route);
-      return online.wants(decision) ? considerOnline(token, route, decision) : count(decision);
+      return online.mayChange(decision) ? considerOnline(token, route, decision) : count(decision);
     },
     checkRoute: (route) => online.requireRoute(checkedRoute(route)),
     explain: (given) =>
@@ -164,7 +164,7 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
 
 const STATUS = { fresh: 'pass', degraded: 'warn', stale: 'warn', not_ready: 'fail' } as const;
 
-/** Staleness makes no instance unready: that would take away the ones that still know of most revocations. */
+/** A stale instance stays ready: without it, fewer instances would know the revocations so far. */
 function viewHealth(view: View, settings: GuardSettings): HealthCheck {
   const freshness = freshnessOf(view, settings);
   const { maxStalenessMs, degradedAfterMs } = settings;

@@ -7,62 +7,62 @@ import { ALGORITHMS } from '@rescind/token';
 import type { IntrospectionOptions, IntrospectionSettings } from './introspection/options.ts';
 import { introspectionOptions, toIntrospectionSettings } from './introspection/options.ts';
 
-/** A value that a claim can have and a configuration can name. */
+/** A value of a claim that a configuration can contain. */
 export type ClaimValue = string | number | boolean;
 
-/** An issuer whose tokens are taken, and how they look: its profile. */
+/** An issuer whose tokens the guard accepts, and their form: its profile. */
 export interface IssuerOptions {
   /** The `iss` of its tokens. An http(s) URL (RFC 8414 section 2). */
   readonly issuer: string;
-  /** What `aud` must contain: this, or one of these (RFC 9068 section 4). */
+  /** The value that `aud` must contain, or several of which it must contain one (RFC 9068 section 4). */
   readonly audience: string | readonly string[];
-  /** Where the issuer is reached, when that is not `issuer`. */
+  /** The address of the issuer, if it is not `issuer`. */
   readonly issuerUrl?: string | undefined;
   /**
-   * Where the keys of access tokens are. Default: as its metadata say (RFC 8414, or OpenID Connect Discovery), else
+   * The address of the keys of access tokens. Default: the one in its metadata (RFC 8414, or OpenID Connect Discovery), else
    * `{issuerUrl}/.well-known/jwks.json`.
    */
   readonly jwksUrl?: string | undefined;
   /**
-   * `log` (default): the guard's log tells which of its tokens are revoked. `none`: it has no log, and its tokens are taken
-   * until they expire; this has to be said.
+   * `log` (default): the guard's log has the revocations of its tokens. `none`: the issuer has no log, and the guard accepts its
+   * tokens until they expire.
    */
   readonly revocation?: 'log' | 'none' | undefined;
 
   /**
-   * Values of the header's `typ` that are taken. Default `at+jwt` (RFC 9068 section 2.1). `null`, for an issuer that writes none: a
-   * token without it is taken, and `JWT` and `at+jwt`. Claims must then tell its access tokens from its other tokens, by
-   * `claimValues` or `absentClaims`.
+   * The accepted values of the header's `typ`. Default `at+jwt` (RFC 9068 section 2.1). `null`, for an issuer that writes none: accepts
+   * a token without it, and `JWT` and `at+jwt`. Then `claimValues` or `absentClaims` must distinguish its access tokens from its
+   * other tokens.
    */
   readonly typ?: readonly string[] | null | undefined;
   /**
-   * Default `RS256` and `ES256`. A key of its set is for the one algorithm that it names; one that names none is for all of these that
-   * suit its type and curve (RFC 7517 section 4.4).
+   * The accepted algorithms. Default `RS256` and `ES256`. A key verifies the one algorithm that it names; one that names none verifies all
+   * of these that fit its type and curve (RFC 7517 section 4.4).
    */
   readonly algorithms?: readonly Algorithm[] | undefined;
-  /** The claim that is compared with `audience` where a token has no `aud`. Default none: such a token is refused. */
+  /** The claim that the guard compares with `audience` if a token has no `aud`. Default none: it refuses such a token. */
   readonly audienceClaim?: string | undefined;
   /**
-   * Beside `iss`, `aud`, `exp` and `iat`, which always must be there, as text or a number. Of a list one at least, which may be a list
-   * such as `permissions`. Default `sub`, `jti` and `client_id` (RFC 9068).
+   * Claims that a token must have as text or a number, in addition to `iss`, `aud`, `exp` and `iat`. Of a list it must have one, whose
+   * value may be a list such as `permissions`. Default `sub`, `jti` and `client_id` (RFC 9068).
    */
   readonly requiredClaims?: readonly RequiredClaim[] | undefined;
-  /** Claims that its other tokens have and its access tokens have not, such as `nonce` of an ID token. Default none. */
+  /** Claims that its other tokens have and its access tokens do not have, such as `nonce` of an ID token. Default none. */
   readonly absentClaims?: readonly string[] | undefined;
-  /** Claims that must have exactly this value, such as Keycloak's `typ: 'Bearer'`, which an ID token has not. */
+  /** Claims that must have exactly this value, such as Keycloak's `typ: 'Bearer'`, which an ID token does not have. */
   readonly claimValues?: Readonly<Record<string, ClaimValue>> | undefined;
-  /** By the name that cut-offs use the name that this issuer uses: `{ client_id: 'azp' }`. */
+  /** The names that this issuer uses, by the name in cut-offs: `{ client_id: 'azp' }`. */
   readonly claimNames?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /**
-   * How far its clock may be ahead of that of the log, in ms, 0 to 60 000: a cut-off by time also denies what it issued so
-   * much later, and an `iat` further ahead is refused. Default 0 for the issuer that writes the log, whose `iat` may be ahead of
-   * this machine's clock by 60 000; 1 000 for others. Of one without a log (`revocation: 'none'`) that gives none, `iat` may
-   * be ahead by 60 000, since no cut-off is compared with it.
+   * How far its clock may be ahead of the log's, in ms, 0 to 60 000. A cut-off by time also denies tokens that it issued up to that
+   * much later, and the guard refuses an `iat` further ahead. Default 1 000; 0 for the issuer that writes the log, whose `iat` may be
+   * ahead of this machine's clock by 60 000. For an issuer with `revocation: 'none'` the default also permits an `iat` 60 000 ahead,
+   * since no cut-off is compared with it.
    */
   readonly skewMs?: DurationMs | undefined;
-  /** Longest token that is looked into, in bytes. Default 8 192. */
+  /** The longest accepted token, in bytes. Default 8 192. */
   readonly maxTokenBytes?: number | undefined;
-  /** How it is asked about its tokens, for routes that want it (RFC 7662). Default: not at all. */
+  /** How the guard introspects its tokens, for routes that require it (RFC 7662). Default: not at all. */
   readonly introspection?: IntrospectionOptions | undefined;
 }
 
@@ -82,16 +82,16 @@ export interface IssuerSettings {
   readonly claimValues: Readonly<Record<string, ClaimValue>>;
   readonly claimNames: Readonly<Record<string, string | readonly string[]>>;
   readonly skewMs: DurationMs;
-  /** How far ahead its `iat` may be, in ms. */
+  /** How far `iat` may be ahead, in ms. */
   readonly iatToleranceMs: DurationMs;
   readonly maxTokenBytes: number;
   readonly introspection: IntrospectionSettings | undefined;
 }
 
 const MAX_TOKEN_BYTES = 8_192;
-/** A second each way: both machines ask a time server, and one of the answers was late. */
+/** A second in each direction: the clocks of both machines are set by time servers, with some delay. */
 export const FOREIGN_SKEW_MS: DurationMs = 1_000;
-/** Types that say no more than that it is a JWT (RFC 7519 section 5.1), or that it is what is wanted. */
+/** Types that do not exclude an access token (RFC 7519 section 5.1, RFC 9068 section 2.1). */
 const ANY_TYPE = ['JWT', 'at+jwt'];
 
 /** The check of a value that a claim must have. */
@@ -121,7 +121,7 @@ export const issuerShape: OptionShape<IssuerOptions> = {
 
 /**
  * @param options checked
- * @param isOwn whether it is the first issuer of a guard: with a log, it is the one that writes it
+ * @param isOwn whether it is the first issuer of a guard, which writes the log if there is one
  */
 export function toIssuerSettings(options: IssuerOptions, isOwn: boolean): IssuerSettings {
   const { issuer, audience, issuerUrl = issuer, revocation = 'log' } = options;
@@ -149,7 +149,7 @@ export function toIssuerSettings(options: IssuerOptions, isOwn: boolean): Issuer
   };
 }
 
-/** @throws TypeError where an ID token of the same issuer and key would do as well */
+/** @throws TypeError if the options would also accept an ID token of the same issuer and key */
 function requireDistinguishable({ typ, claimValues, absentClaims }: IssuerOptions): void {
   if (typ !== null || claimValues !== undefined || absentClaims !== undefined) return;
   throw new TypeError(

@@ -1,23 +1,23 @@
 import type { Fetch } from '@rescind/token';
 import { describeFetchFailure } from '@rescind/token';
 
-/** Where to look, and how long and how far. */
+/** The issuer whose metadata are read, and by which fetch. */
 export interface MetadataRequest {
   readonly issuer: string;
-  /** Where the issuer is reached. */
+  /** The address of the issuer. */
   readonly issuerUrl: string;
   readonly fetch: Fetch;
   readonly signal: AbortSignal;
 }
 
 const TIMEOUT_MS = 5_000;
-/** Metadata of the largest known issuers take 5 kB. */
+/** Metadata of the largest known issuers have 5 kB. */
 const MAX_BYTES = 65_536;
 
-/** No address had metadata that can be used. Its message names each address with what was wrong there. */
+/** No address had usable metadata. The message has each address with its cause. */
 export class MetadataUnavailable extends Error {
   override readonly name = 'MetadataUnavailable';
-  /** `unreachable`: some address could not be asked, or answered 5xx or 429, so that asking again may help. */
+  /** `unreachable`: an address could not be reached, or its response was 5xx or 429, so a retry may help. */
   readonly result: 'unusable' | 'unreachable';
 
   constructor(result: MetadataUnavailable['result'], causes: readonly string[]) {
@@ -26,7 +26,7 @@ export class MetadataUnavailable extends Error {
   }
 }
 
-/** What is looked for: members of RFC 8414 section 2. */
+/** Members of RFC 8414 section 2. */
 export type Endpoint = 'jwks_uri' | 'introspection_endpoint';
 
 /** What was wrong at one address. */
@@ -40,12 +40,12 @@ class AddressFailure extends Error {
 }
 
 /**
- * Asks the issuer's metadata where something of it is: those of RFC 8414, else those of OpenID Connect Discovery. Whatever is
- * wrong at one address, the next is asked.
+ * Reads the address of an endpoint from the issuer's metadata: those of RFC 8414, else those of OpenID Connect Discovery. If one
+ * address fails, it reads the next.
  *
- * @returns undefined when they do not say, or there are none: each address without them answered 404 or 410
+ * @returns undefined if the metadata have no such member, or every address responded 404 or 410
  * @throws MetadataUnavailable
- * @throws the reason of `signal` when that is aborted
+ * @throws the reason of `signal` if it is aborted
  */
 export async function findEndpoint(name: Endpoint, request: MetadataRequest): Promise<string | undefined> {
   const failures: AddressFailure[] = [];
@@ -67,7 +67,7 @@ export async function findEndpoint(name: Endpoint, request: MetadataRequest): Pr
   );
 }
 
-/** @param error another than AddressFailure comes of the fetch itself */
+/** @param error an AddressFailure, or an error of the fetch */
 function toFailure(url: string, error: unknown): AddressFailure {
   const result = error instanceof AddressFailure ? error.result : 'unreachable';
   return new AddressFailure(
@@ -93,8 +93,8 @@ async function fetchMetadata(url: string, request: MetadataRequest): Promise<Rec
 const ABSENT: ReadonlySet<number> = new Set([404, 410]);
 
 /**
- * RFC 8414 section 3.1: the well-known part goes between host and path. OpenID Connect Discovery section 4: behind the path; so
- * do issuers of before RFC 8414 with its name (section 5).
+ * RFC 8414 section 3.1 puts the well-known part between host and path, OpenID Connect Discovery section 4 after the path. Older issuers
+ * put the name of RFC 8414 after the path too (section 5).
  */
 function metadataUrls(issuerUrl: string): Iterable<string> {
   const { origin, pathname } = new URL(issuerUrl);
@@ -122,7 +122,7 @@ function parse(body: Buffer): Record<string, unknown> {
     const value: unknown = JSON.parse(body.toString('utf8'));
     if (typeof value === 'object' && value !== null) return { ...value };
   } catch {
-    // Said below: what was sent is not repeated.
+    // The error below does not quote the response.
   }
   throw new AddressFailure('unusable', 'not a JSON object');
 }
@@ -132,7 +132,7 @@ function endpointOf(
   metadata: Record<string, unknown>,
   { issuer, issuerUrl }: MetadataRequest,
 ): string | undefined {
-  // RFC 8414 section 3.3: else anybody's metadata would do.
+  // RFC 8414 section 3.3: metadata of another issuer are refused.
   if (metadata.issuer !== issuer) {
     throw new AddressFailure('unusable', `of the issuer ${printable(metadata.issuer)}, not of ${issuer}`);
   }
@@ -148,13 +148,13 @@ function endpointOf(
   return url.href;
 }
 
-/** An issuer's name is public, and may be anything here. */
+/** The name of an issuer is public, but this value may be anything. */
 function printable(issuer: unknown): string {
   const isUrl = typeof issuer === 'string' && issuer.length <= 256 && /^https?:\/\/[^\s@?#]+$/.test(issuer);
   return isUrl ? issuer : 'no http or https URL';
 }
 
-/** An issuer that is reached by another address than its name speaks of its name. */
+/** Metadata contain the name of the issuer. It is replaced where the issuer has another address. */
 function rebase(uri: string, issuer: string, issuerUrl: string): string {
   const base = issuer.replace(/\/+$/, '');
   return uri.startsWith(`${base}/`) ? issuerUrl.replace(/\/+$/, '') + uri.slice(base.length) : uri;

@@ -13,56 +13,56 @@ import { requireIntrospection, stalePolicyOption } from './route.ts';
 import type { SoftExpiry } from './soft-expiry.ts';
 import { softExpiryOption } from './soft-expiry.ts';
 
-/** Bounds of the cache of verified tokens. */
-export interface CacheOptions {
-  /** Most tokens kept. Default 32 768. */
+/** Limits of the cache of verified tokens. */
+interface CacheOptions {
+  /** The largest number of tokens. Default 32 768. */
   readonly maxEntries?: number | undefined;
-  /** What they may take, in bytes, estimated from their length. Default 128 MiB: 32 768 tokens of 1 000 characters. */
+  /** The largest memory, in bytes, estimated from their length. Default 128 MiB: 32 768 tokens of 1 000 characters. */
   readonly maxBytes?: number | undefined;
 }
 
-/** What a guard is opened with: the issuer whose log it follows, and the rest. */
+/** The options of a guard: the issuer whose log it follows, and everything else. */
 export interface GuardOptions extends IssuerOptions {
-  /** The ways of the issuer's revocation log. Not with `revocation: 'none'`. */
+  /** The transports of the issuer's revocation log. Not with `revocation: 'none'`. */
   readonly feed?: Feed | undefined;
-  /** The SQLite file of the denylist; one process a file. Not with `revocation: 'none'`. */
+  /** The SQLite file of the denylist, which one process uses. Not with `revocation: 'none'`. */
   readonly denylistPath?: string | undefined;
-  /** More rows than this are not kept in memory, and are looked up in the file. Default: the denylist's, 16 million. */
+  /** With more rows than this the guard reads rows from the file. Default 16 million. */
   readonly maxMemoryEntries?: number | undefined;
-  /** Where the keys of the log's events are. Default `{issuerUrl}/.well-known/event-jwks.json`. */
+  /** The address of the keys of the log's events. Default `{issuerUrl}/.well-known/event-jwks.json`. */
   readonly eventJwksUrl?: string | undefined;
   /**
-   * Other issuers whose tokens are taken here too. With `revocation: 'log'` it is the log of the first issuer that tells which of
-   * their tokens are revoked; a log of their own wants a guard of its own.
+   * Other issuers whose tokens the guard accepts too. With `revocation: 'log'` the log of the first issuer has the revocations of their
+   * tokens. An issuer with its own log requires a guard of its own.
    */
   readonly issuers?: readonly IssuerOptions[] | undefined;
-  /** For keys, metadata and introspection. Default: the global one. */
+  /** Fetches keys, metadata and introspection. Default: the global one. */
   readonly fetch?: Fetch | undefined;
 
   /** Beyond this age of the view the stale policy decides, in ms. Default 300 000. */
   readonly maxStalenessMs?: DurationMs | undefined;
   /** The same on routes marked critical. Default 10 000. */
   readonly criticalStalenessMs?: DurationMs | undefined;
-  /** Beyond this age the view is degraded: said by health, log and metrics, and nothing is refused. Default 10 000. */
+  /** Beyond this age the view is degraded, in ms: health, log and metrics report it, and nothing is refused. Default 10 000. */
   readonly degradedAfterMs?: DurationMs | undefined;
   /** The stale policy of routes that have none of their own. Default `deny`: 503 with Retry-After. */
   readonly stale?: StalePolicy | undefined;
-  /** How long the first way may be silent before the second is taken, in ms. Default: the follower's, 3 000. */
+  /** How long the primary transport may be silent before the fallback is read, in ms. Default 3 000. */
   readonly silenceMs?: DurationMs | undefined;
 
-  /** When tokens that are still good are to be renewed. Default: as their claim `soft_exp` says. `false`: never. */
+  /** When the guard requires the renewal of a valid token. Default: at the time in its claim `soft_exp`. `false`: never. */
   readonly softExpiry?: SoftExpiry | false | undefined;
-  /** The cache of verified tokens. `false`: none, each signature is verified each time. */
+  /** The cache of verified tokens. `false`: none, the guard verifies each signature each time. */
   readonly cache?: CacheOptions | false | undefined;
 
   readonly clock?: Clock | undefined;
   readonly telemetry?: Telemetry | undefined;
 }
 
-/** The log that a guard follows. */
+/** The log that the guard follows. */
 export interface LogSettings {
   readonly issuer: string;
-  /** The token issuers it speaks for. */
+  /** The issuers of tokens whose revocations it has. */
   readonly issuers: readonly string[];
   readonly feed: Feed;
   readonly denylistPath: string;
@@ -73,9 +73,9 @@ export interface LogSettings {
 
 /** The options with their defaults. */
 export interface GuardSettings {
-  /** The first is the guard's own. */
+  /** The first one writes the log. */
   readonly issuers: readonly [IssuerSettings, ...IssuerSettings[]];
-  /** Undefined: the tokens' issuers have none. */
+  /** Undefined: the issuers have none. */
   readonly log: LogSettings | undefined;
   readonly fetch: Fetch;
   readonly maxStalenessMs: DurationMs;
@@ -88,11 +88,11 @@ export interface GuardSettings {
   readonly telemetry: Telemetry;
 }
 
-/** Long enough for a restart of the issuer or of the brokers, a third of a token's usual life: what is missed is bounded. */
+/** Long enough for a restart of the issuer or of the brokers, and a third of a token's usual life. */
 const MAX_STALENESS_MS: DurationMs = 300_000;
-/** Ten heartbeats missed: no jitter does that. */
+/** Ten missed heartbeats: jitter does not explain them. */
 const DEGRADED_AFTER_MS: DurationMs = 10_000;
-/** The people who are there at one time, at one instance. A token that is not in it costs what it cost the first time. */
+/** The number of users at one time, at one instance. A token that is not cached costs another verification. */
 const CACHE_ENTRIES = 32_768;
 const CACHE_BYTES = 128 * 1024 * 1024;
 
@@ -150,7 +150,7 @@ function toOthers({ issuers = [] }: GuardOptions, own: IssuerSettings): IssuerSe
   if (new Set(names).size !== names.length) throw new TypeError('issuers must name each issuer once');
   if (own.revocation === 'none' && others.some(({ revocation }) => revocation === 'log')) {
     throw new TypeError(
-      "issuers must have revocation: 'none' where the first has: there is no log that speaks for them",
+      "issuers must have revocation: 'none' where the first has: there is no log with their revocations",
     );
   }
   return others;
@@ -158,7 +158,7 @@ function toOthers({ issuers = [] }: GuardOptions, own: IssuerSettings): IssuerSe
 
 const LOG_OPTIONS = ['feed', 'denylistPath', 'maxMemoryEntries', 'eventJwksUrl', 'silenceMs'] as const;
 
-/** An option that has no effect is a mistake of whoever gave it. */
+/** An option without effect is a mistake of the caller. */
 function requireNoLog(options: GuardOptions): undefined {
   const given = LOG_OPTIONS.find((name) => options[name] !== undefined);
   if (given !== undefined) throw new TypeError(`${given} must be left out with revocation: 'none': no log is followed`);
@@ -169,7 +169,7 @@ function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings,
   const [{ issuer, issuerUrl }] = issuers;
   if (feed === undefined) {
     throw new TypeError(
-      "feed must be { primary, fallback? }, transports such as httpTransport(…) or kafkaTransport(…); for an issuer that has no log say revocation: 'none'",
+      "feed must be { primary, fallback? }, transports such as httpTransport(…) or kafkaTransport(…); for an issuer without a log set revocation: 'none'",
     );
   }
   if (denylistPath === undefined) {

@@ -2,21 +2,21 @@ import type { Algorithm } from '@rescind/token';
 import type { IssuerOptions } from './issuer-options.ts';
 import { FOREIGN_SKEW_MS } from './issuer-options.ts';
 
-/** What Keycloak offers for a client's access tokens. Each of its keys names the one it is for. */
+/** The algorithms that Keycloak offers for access tokens. Each of its keys names its own. */
 const KEYCLOAK_ALGORITHMS: readonly Algorithm[] = [
   ...(['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'] as const),
   ...(['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'] as const),
 ];
 
-/** Claims of an ID token (OpenID Connect Core sections 2 and 3.3.2.11) or a logout token that an access token has not. */
+/** Claims that an ID token (OpenID Connect Core sections 2 and 3.3.2.11) or a logout token has, and an access token does not. */
 const OF_OTHER_TOKENS = ['nonce', 'at_hash', 'c_hash', 's_hash', 'events', 'typ'] as const;
 
 /**
- * How the access tokens of some issuers look: `createGuard({ ...profiles.keycloak, issuer, audience, … })`. Each takes their access
- * tokens and refuses their ID tokens, refresh tokens and logout tokens, which have the same issuer and key.
+ * The form of the access tokens of some issuers: `createGuard({ ...profiles.keycloak, issuer, audience, … })`. Each profile accepts their
+ * access tokens and refuses their ID tokens, refresh tokens and logout tokens, which have the same issuer and key.
  */
 export const profiles = {
-  /** Keycloak, as of 26. The claim `typ` tells its tokens apart: `Bearer`, `ID`, `Refresh`, `Offline`, `Logout`. */
+  /** Keycloak, as of 26. The claim `typ` distinguishes its tokens: `Bearer`, `ID`, `Refresh`, `Offline`, `Logout`. */
   keycloak: {
     typ: ['JWT', 'at+jwt'],
     algorithms: KEYCLOAK_ALGORITHMS,
@@ -39,7 +39,7 @@ export const profiles = {
   },
   /**
    * Microsoft Entra ID, versions 1.0 and 2.0 of its tokens, whose keys name no algorithm. An ID token has `roles`, too, but
-   * neither a client nor how that authenticated. A token without `scp` and `roles` says nothing about what its client may do.
+   * neither a client nor its authentication. A token without `scp` and `roles` contains no permission of its client.
    */
   entra: {
     typ: ['JWT', 'at+jwt'],
@@ -59,8 +59,8 @@ export const profiles = {
     skewMs: FOREIGN_SKEW_MS,
   },
   /**
-   * Amazon Cognito user pools. Its tokens have no `typ`, and no `aud` unless a resource was asked for: `audience` is then an
-   * app client's id.
+   * Amazon Cognito user pools. Its tokens have no `typ`, and no `aud` unless a resource was requested. `audience` is then the id of
+   * an app client.
    */
   cognito: {
     typ: null,

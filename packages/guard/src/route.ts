@@ -1,46 +1,53 @@
+import type { EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
 import { checkedOnce, option, optionsOf } from '@rescind/revocation/options';
 import type { ClaimValue } from './issuer-options.ts';
 import { claimValueOption } from './issuer-options.ts';
-import { scopeOption } from './scope.ts';
 import type { SoftExpiry } from './soft-expiry.ts';
 import { softExpiryOption } from './soft-expiry.ts';
-import type { Claims } from './trusted.ts';
+import type { Claims } from './trusted-issuer.ts';
 
 /**
- * What a route does with a token that nothing denies when the view is older than it may be: refuse it (503), take it, or
- * ask its issuer (RFC 7662).
+ * What a route does with a token that no row denies if the view is too old: refuse it (503), accept it, or introspect it at
+ * its issuer (RFC 7662).
  */
 export type StalePolicy = 'deny' | 'allow' | 'introspect';
 
-/** What one route wants of a token. */
+/** What one route requires of a token. */
 export interface RoutePolicy {
   /** Default: the guard's. */
   readonly stale?: StalePolicy | undefined;
   /** Whether the view may be no older than `criticalStalenessMs`. Default false. */
   readonly critical?: boolean | undefined;
-  /** `always`: the issuer is asked about every token that is good by what is known here (RFC 7662). Default: not. */
+  /** `always`: introspects every token that passes the other checks (RFC 7662). Default: only as `stale` says. */
   readonly introspect?: 'always' | undefined;
 
-  /** Scopes that are all needed. Default none. */
+  /** Scopes that the token must have, all of them. Default none. */
   readonly scopes?: readonly string[] | undefined;
   /** Claims that must have this value. */
   readonly claimEquals?: Readonly<Record<string, ClaimValue | null>> | undefined;
   /** Claims, lists or text with spaces, that must have all of these. */
   readonly claimIncludes?: Readonly<Record<string, readonly ClaimValue[]>> | undefined;
-  /** Anything else about the claims. What it throws is answered 500. */
+  /** Any other condition on the claims. If it throws, the response is 500. */
   readonly claimCheck?: ((claims: Claims) => boolean) | undefined;
 
-  /** How long ago the person may have authenticated (`auth_time`), in seconds: RFC 9470. */
+  /** The longest time since the user authenticated (`auth_time`), in seconds: RFC 9470. */
   readonly maxAuthAgeSeconds?: number | undefined;
-  /** One of which `acr` must be: RFC 9470. */
+  /** The values of which `acr` must be one: RFC 9470. */
   readonly acrValues?: readonly string[] | undefined;
-  /** Default: the guard's. `false`: none here. */
+  /** Default: the guard's. `false`: none on this route. */
   readonly softExpiry?: SoftExpiry | false | undefined;
 }
 
 /** The check of the option `stale`, of a guard and of a route. */
 export const stalePolicyOption = option.oneOf<StalePolicy>('deny', 'allow', 'introspect');
+
+/** The check of one scope (RFC 6749 section 3.3). */
+const scopeOption = option.text(
+  'a scope of visible ASCII without space, " and \\ (RFC 6749 section 3.3)',
+  /^[\x21\x23-\x5b\x5d-\x7e]+$/,
+);
 
 /** Each option of a route with its check. */
 export const routeShape: OptionShape<RoutePolicy> = {
@@ -52,25 +59,82 @@ export const routeShape: OptionShape<RoutePolicy> = {
   claimIncludes: option.record(option.list(claimValueOption)),
   claimCheck: option.callable<(claims: Claims) => boolean>('a function of the claims'),
   maxAuthAgeSeconds: option.count(),
-  // They are separated by spaces in the challenge (RFC 9470 section 3).
+  // The challenge separates them by spaces (RFC 9470 section 3).
   acrValues: option.list(option.text('visible ASCII without space, " and \\', /^[\x21\x23-\x5b\x5d-\x7e]+$/)),
   softExpiry: softExpiryOption,
 };
 
 /**
- * Checks a route, and copies it. An object that is given with every decision is checked once.
+ * Checks a route, and copies it. It checks the same object once only.
  * @throws TypeError naming what is wrong
  */
 export const checkedRoute = checkedOnce(optionsOf<RoutePolicy>('a route', routeShape));
 
-/** @throws TypeError when an issuer is to be asked and none can be */
+/** @throws TypeError if the policy introspects and no issuer has introspection */
 export function requireIntrospection(
   { stale, introspect }: Pick<RoutePolicy, 'stale' | 'introspect'>,
   issuers: readonly { readonly introspection: unknown }[],
 ): void {
   if (stale !== 'introspect' && introspect !== 'always') return;
   if (issuers.some(({ introspection }) => introspection !== undefined)) return;
-  throw new TypeError(
-    'introspection must be { clientId, clientSecret, … } where the issuer is to be asked about tokens',
-  );
+  throw new TypeError('introspection must be { clientId, clientSecret, … } where a policy introspects tokens');
+}
+
+/**
+ * Checks the claims of a valid token against the requirements of a route. It reads no file and calls no process.
+ *
+ * @param route checked once, by its identity: keep the object, and do not change it
+ * @throws RescindError `authentication_insufficient`, `scope_insufficient`, `claim_insufficient`
+ * @throws TypeError for a route with an unknown name or a wrong value
+ */
+export function requireOfRoute(claims: Claims, route: RoutePolicy, at: EpochMillis): void {
+  requireOfCheckedRoute(claims, checkedRoute(route), at);
+}
+
+/** As `requireOfRoute`, for a route that has been checked. */
+export function requireOfCheckedRoute(claims: Claims, route: RoutePolicy, at: EpochMillis): void {
+  // First the authentication: a user who lacks a scope learns that only after the step-up.
+  if (!isRecent(claims, route, at) || !isStrong(claims, route)) throw new RescindError('authentication_insufficient');
+  requireRights(claims, route);
+}
+
+/** As `requireOfRoute`, without the authentication. @throws RescindError `scope_insufficient`, `claim_insufficient` */
+export function requireRights(claims: Claims, route: RoutePolicy): void {
+  if (route.scopes !== undefined && !hasScopes(claims, route.scopes)) throw new RescindError('scope_insufficient');
+  const lacking = lackingClaim(claims, route);
+  if (lacking !== undefined) throw new RescindError('claim_insufficient', { detail: lacking });
+}
+
+function isRecent({ auth_time: authTime }: Claims, { maxAuthAgeSeconds }: RoutePolicy, at: EpochMillis): boolean {
+  if (maxAuthAgeSeconds === undefined) return true;
+  if (typeof authTime !== 'number') return false;
+  const age = at - authTime * 1000;
+  return age <= maxAuthAgeSeconds * 1000 && age >= -CLOCK_TOLERANCE_MS;
+}
+
+function isStrong({ acr }: Claims, { acrValues }: RoutePolicy): boolean {
+  return acrValues === undefined || (typeof acr === 'string' && acrValues.includes(acr));
+}
+
+/** The name of the first claim that does not meet the requirements. */
+function lackingClaim(claims: Claims, { claimEquals, claimIncludes, claimCheck }: RoutePolicy): string | undefined {
+  for (const name in claimEquals) if (ownClaim(claims, name) !== claimEquals[name]) return name;
+  for (const name in claimIncludes) if (!includesAll(ownClaim(claims, name), claimIncludes[name] ?? [])) return name;
+  return claimCheck === undefined || claimCheck(claims) === true ? undefined : 'claimCheck';
+}
+
+function includesAll(held: unknown, wanted: readonly unknown[]): boolean {
+  const values: readonly unknown[] = Array.isArray(held) ? held : typeof held === 'string' ? held.split(' ') : [];
+  return wanted.every((value) => values.includes(value));
+}
+
+function ownClaim(claims: Claims, name: string): unknown {
+  return Object.hasOwn(claims, name) ? claims[name] : undefined;
+}
+
+/** Whether a token has all of these scopes: `scope` is text with spaces (RFC 9068 section 2.2.3), or a list. */
+function hasScopes(payload: Readonly<Record<string, unknown>>, scopes: readonly string[]): boolean {
+  const { scope } = payload;
+  const held: readonly unknown[] = typeof scope === 'string' ? scope.split(' ') : Array.isArray(scope) ? scope : [];
+  return scopes.every((one) => held.includes(one));
 }

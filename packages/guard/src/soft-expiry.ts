@@ -1,29 +1,29 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { issuedAt, RescindError } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
-import type { Claims } from './trusted.ts';
+import type { Claims } from './trusted-issuer.ts';
 
-/** When a token that is still good is to be renewed: 401 `token_soft_expired`, and the client renews without a word. */
+/** When a valid token must be renewed: 401 `token_soft_expired`, and the client renews without its user. */
 export interface SoftExpiry {
-  /** The claim that says from when on, in seconds like `exp`. A token without it has no such time. Default `soft_exp`. */
+  /** The claim with the time, in seconds like `exp`. A token without it has no such time. Default `soft_exp`. */
   readonly claim?: string | undefined;
-  /** So long after it was issued, in ms. Default: never. */
+  /** The age from which it must be renewed, in ms. Default: none. */
   readonly maxAgeMs?: DurationMs | undefined;
   /**
-   * After so many uses at this instance, by its `jti`, which it must have. Default: never. Counted in memory: forgotten by a
-   * restart, and for the tokens longest unused when there are more than 100 000.
+   * The number of uses at this instance after which it must be renewed. Default: no limit. The guard counts by `jti`, which the token must
+   * have, in memory: a restart resets the counts, and so do more than 100 000 tokens for those longest unused.
    */
   readonly maxUses?: number | undefined;
 }
 
-/** Remembers uses. */
+/** Counts uses. */
 export interface SoftLimits {
   /** Counts this use of a token. @throws RescindError `token_soft_expired`, or `token_claim_wrong` */
   require(claims: Claims, limit: SoftExpiry, at: EpochMillis): void;
 }
 
 const DEFAULT_CLAIM = 'soft_exp';
-/** Twice as many are remembered: those of this generation and those of the one before. */
+/** Twice as many are counted: those of this generation and those of the previous one. */
 const GENERATION = 50_000;
 
 /** The check of the option `softExpiry`. */

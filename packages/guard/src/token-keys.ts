@@ -10,12 +10,12 @@ import { findEndpoint, MetadataUnavailable } from './metadata.ts';
 const FIRST_RETRY_MS: DurationMs = 500;
 const LONGEST_RETRY_MS: DurationMs = 30_000;
 
-/** Whose keys, and with what they are found, fetched and kept. */
+/** The issuer of the keys, and what finds, fetches and stores them. */
 export interface TokenKeysOptions {
   readonly issuer: Pick<IssuerSettings, 'issuer' | 'issuerUrl' | 'jwksUrl'>;
-  /** Of the health check. */
+  /** The name of the health check. */
   readonly name: string;
-  /** Undefined: they are not kept, and a restart needs the issuer. */
+  /** Undefined: the keys are not stored, and a restart requires the issuer. */
   readonly documents: DocumentStore | undefined;
   readonly fetch: Fetch;
   readonly clock: Clock;
@@ -23,9 +23,9 @@ export interface TokenKeysOptions {
 }
 
 /**
- * The keys of an issuer's access tokens, from `jwksUrl` if that was given. Else from where the issuer's metadata were
- * last seen to say, so that a restart needs nobody, or from where they say now; or from the usual address, where there
- * are none or nobody answers. A place that turns out to be another is taken as soon as there are keys to be had.
+ * Opens the keys of an issuer's access tokens: at `jwksUrl` if it is given, else at the address that the issuer's metadata last had
+ * (which is stored, so a restart does not require the issuer), else at the address that they have now, else at the usual
+ * address. If the address changes, the keys of the new one replace the others once they are fetched.
  */
 export function openTokenKeys(options: TokenKeysOptions): KeySource {
   const { issuer, documents, fetch, clock, telemetry, name } = options;
@@ -34,12 +34,12 @@ export function openTokenKeys(options: TokenKeysOptions): KeySource {
   return new LocatedKeys(open, openCachedLocation(options), (signal) => placesOf(options, signal), name);
 }
 
-/** Where keys may be. */
+/** An address of keys. */
 interface KeyLocation {
   readonly url: string;
-  /** Whether the issuer says so. Else it is where keys usually are. */
+  /** Whether the issuer's metadata have it. Else it is the usual address. */
   readonly certain: boolean;
-  /** Why the issuer does not say so: each address with its cause. */
+  /** Why the metadata could not be read: each address with its cause. */
   readonly trouble: string | undefined;
 }
 
@@ -69,7 +69,7 @@ class LocatedKeys implements KeySource {
     this.#name = name;
     this.#open = open;
     this.#kept = kept;
-    // Nobody has to wait for it.
+    // The promise may reject without a handler.
     this.#located.promise.catch(() => undefined);
     if (kept.url !== undefined) this.#start(kept.url);
     this.#following = this.#follow(places(this.#closing.signal));
@@ -93,7 +93,7 @@ class LocatedKeys implements KeySource {
     try {
       await source?.ready(signal);
     } catch (error) {
-      // It was closed because another place was taken.
+      // The source was closed because the keys moved to another address.
       if (source === this.#source || this.#closing.signal.aborted) throw error;
       await this.ready(signal);
     }
@@ -140,7 +140,7 @@ class LocatedKeys implements KeySource {
     this.#located.resolve();
   }
 
-  /** Whether there were keys before this was closed. */
+  /** Returns whether the new address had keys before this source was closed. */
   async #move(url: string): Promise<boolean> {
     const next = this.#open(url);
     try {
@@ -157,7 +157,7 @@ class LocatedKeys implements KeySource {
   }
 }
 
-/** Asks the issuer until it says where its keys are, or that it has no metadata. */
+/** Reads the metadata until they have the address of the keys, or the issuer has none. */
 async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncGenerator<KeyLocation> {
   const { fetch, issuer } = options;
   const usual = new URL(`${issuer.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
@@ -175,7 +175,7 @@ async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncG
   }
 }
 
-/** Counts each failure, and logs it where it is another than the last. Returns what is wrong. */
+/** Counts each failure, logs it if it differs from the last one, and returns its message. */
 function createReport({ telemetry, name: source }: TokenKeysOptions): (error: unknown) => string {
   let last: string | undefined;
   return (error) => {
@@ -199,7 +199,7 @@ function openCachedLocation({ issuer, telemetry, documents, name: source }: Toke
       try {
         documents?.write(name, now);
       } catch (error) {
-        // What cannot be kept is asked again after the next start.
+        // The address is read from the metadata again after the next start.
         telemetry.log('error', 'keys_not_kept', { source, error: messageOf(error) });
       }
     },

@@ -9,7 +9,7 @@ import { freshPath, openMiddleware } from './setting.ts';
 
 const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
 
-test('a token in the cache whose claim has no one text is refused by the first cut-off of a name that had been forgotten', async () => {
+test('the first cut-off of a pruned name refuses a cached token whose claim has no unambiguous text', async () => {
   const clock = createManualClock(Date.now());
   const issuer = await openTestIssuer(clock);
   const middleware = openMiddleware(issuer, { denylistPath: freshPath(), clock });
@@ -30,7 +30,7 @@ test('a token in the cache whose claim has no one text is refused by the first c
   await waitFor('it cannot be compared', () => decide(token) === 'token_unjudgeable');
 });
 
-test('a token without kid, or of a key without one, is refused by the cut-off of its key', async () => {
+test('a cut-off of a key refuses a token without kid, and one of a key without kid', async () => {
   const issuer = await openTestIssuer();
   const payload = () => Buffer.from(issuer.token().split('.')[1] ?? '', 'base64url').toString();
   const signed = (header: object) =>

@@ -3,7 +3,7 @@ import { createConnection } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Revoked } from '@rescind/guard';
 import type { ExpressRoute } from '@rescind/guard/express';
-import { errorHandler, claimCheck, claimEquals, claimIncludes, guard, requiredScopes } from '@rescind/guard/express';
+import { claimCheck, claimEquals, claimIncludes, errorHandler, guard, requiredScopes } from '@rescind/guard/express';
 import type { ErrorRequestHandler, RequestHandler } from 'express';
 import express from 'express';
 import { expect, test } from 'vitest';
@@ -18,7 +18,7 @@ async function openService(route: ExpressRoute = {}) {
   return { issuer, middleware, url: await serveGuarded(middleware) };
 }
 
-test('no token: a challenge without an error', async () => {
+test('a request without a token gets a challenge without an error', async () => {
   const { url } = await openService();
   for (const authorization of [undefined, 'Basic dXNlcjpzZWNyZXQ=', 'Bearerabc', '']) {
     const answer = await ask(url, undefined, authorization === undefined ? {} : { headers: { authorization } });
@@ -28,7 +28,7 @@ test('no token: a challenge without an error', async () => {
   }
 });
 
-test('a token in the address or in the body, or two of them: 400', async () => {
+test('a token in the address or in the body, or two tokens, get 400', async () => {
   const { issuer, url } = await openService();
   const token = issuer.token();
   const form = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -72,7 +72,7 @@ test('a token that is bound to a key of its client is refused, sent as a bearer 
   }
 });
 
-test('two Authorization headers: 400, whatever is in them', async () => {
+test('two Authorization headers get 400, whatever they contain', async () => {
   const { issuer, url } = await openService();
   const { port } = new URL(url);
   const socket = createConnection(Number(port), '127.0.0.1');
@@ -82,14 +82,14 @@ test('two Authorization headers: 400, whatever is in them', async () => {
   expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 .*"code":"request_invalid"/s);
 });
 
-test('a body of another kind may have a member of that name', async () => {
+test('a JSON body may have a member access_token', async () => {
   const { issuer, url } = await openService();
   const headers = { 'content-type': 'application/json' };
   const body = JSON.stringify({ access_token: 'a column of mine' });
   expect((await ask(url, issuer.token(), { method: 'POST', headers, body })).status).toBe(200);
 });
 
-test('scopes: of the route, and of requiredScopes', async () => {
+test('a missing scope gets 403, by the route and by requiredScopes', async () => {
   const issuer = await openTestIssuer();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
   await middleware.ready();
@@ -129,7 +129,7 @@ test('scopes: of the route, and of requiredScopes', async () => {
   expect((await ask(`${url}/alone`, writer)).body.code).toBe('token_missing');
 });
 
-test('step-up: the challenge says what the client has to ask for (RFC 9470)', async () => {
+test('the challenge of a step-up has max_age and acr_values (RFC 9470)', async () => {
   const { issuer, url } = await openService({ maxAuthAgeSeconds: 300, acrValues: ['phr', 'mfa'], scopes: ['never'] });
   const now = Math.floor(Date.now() / 1000);
   const description = 'error_description="A more recent or a stronger authentication is needed here"';
@@ -151,7 +151,7 @@ test('step-up: the challenge says what the client has to ask for (RFC 9470)', as
   expect(await ask(url, strong)).toMatchObject({ status: 403, body: { code: 'scope_insufficient' } });
 });
 
-test('claims: of the route, and behind the guard', async () => {
+test('a missing claim gets 403, by the route and by claim middleware', async () => {
   const issuer = await openTestIssuer();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
   await middleware.ready();
@@ -183,21 +183,21 @@ test('claims: of the route, and behind the guard', async () => {
     expect(wrong).toThrow(TypeError);
 });
 
-test('soft expiry: 401 with a code of its own, so that the client renews', async () => {
+test('soft expiry gets 401 with a code of its own', async () => {
   const { issuer, url } = await openService({ softExpiry: { maxUses: 2 } });
   const token = issuer.token();
   for (const status of [200, 200, 401]) expect((await ask(url, token)).status).toBe(status);
   expect(await ask(url, token)).toMatchObject({ body: { error: 'invalid_token', code: 'token_soft_expired' } });
 });
 
-test('optional: nobody passes, a bad token does not', async () => {
+test('optional: a request without a token passes, one with an invalid token does not', async () => {
   const { issuer, url } = await openService({ optional: true });
   expect(await ask(url)).toMatchObject({ status: 200, body: { sub: null } });
   expect(await ask(url, issuer.token())).toMatchObject({ status: 200, body: { sub: 'user-1' } });
   expect((await ask(url, issuer.token({ aud: 'orders' }))).status).toBe(401);
 });
 
-test('getToken: from where the service says', async () => {
+test('getToken reads the token from elsewhere', async () => {
   const { issuer, url } = await openService({
     getToken: ({ headers }) => (typeof headers['x-token'] === 'string' ? headers['x-token'] : undefined),
   });
@@ -205,7 +205,7 @@ test('getToken: from where the service says', async () => {
   expect((await ask(url, issuer.token())).body.code).toBe('token_missing');
 });
 
-test('onRevoked is told who was refused, and by what', async () => {
+test('onRevoked gets the request and the revocation', async () => {
   const told: Revoked[] = [];
   const { issuer, url } = await openService({ onRevoked: (_request, revoked) => void told.push(revoked) });
   const token = issuer.token();
@@ -223,7 +223,7 @@ test('onRevoked is told who was refused, and by what', async () => {
   expect(JSON.stringify(answer)).not.toMatch(/session-1|logout|sid/);
 });
 
-test('an error given to next has status, code and headers', async () => {
+test('next gets an error with status, code and headers', async () => {
   const issuer = await openTestIssuer();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
   await middleware.ready();
@@ -238,7 +238,7 @@ test('an error given to next has status, code and headers', async () => {
   expect(seen[0]).toMatchObject({ status: 401, code: 'token_missing', headers: { 'WWW-Authenticate': 'Bearer' } });
 });
 
-test("without any error handler Express's own answers with status and challenge", async () => {
+test('without an error handler Express sends status and challenge', async () => {
   const issuer = await openTestIssuer();
   const application = express().use(openMiddleware(issuer, { denylistPath: freshPath() }));
   application.set('env', 'test');
@@ -247,7 +247,7 @@ test("without any error handler Express's own answers with status and challenge"
   expect(response.headers.get('www-authenticate')).toBe('Bearer');
 });
 
-test("errorHandler leaves others' errors alone, and tells no detail", async () => {
+test('errorHandler passes other errors on, and omits the detail', async () => {
   const application = express();
   application.get('/', () => {
     throw Object.assign(new Error('mine'), { status: 418 });

@@ -33,7 +33,7 @@ function createGate(server: IntrospectionServer) {
   return { waiting: gates, open: () => gates.shift()?.() };
 }
 
-test('asks as RFC 7662 says, with the credential encoded as RFC 6749 section 2.3.1 says', async () => {
+test('the request is that of RFC 7662, with the credential in the encoding of RFC 6749 section 2.3.1', async () => {
   const { server, issuer, url } = await openService(ALWAYS, { clientId: 'prices:eu', clientSecret: 'päss +%/word' });
   const token = issuer.token();
   expect(await ask(url, token)).toMatchObject({ status: 200, body: { sub: 'user-1' } });
@@ -49,7 +49,7 @@ test('asks as RFC 7662 says, with the credential encoded as RFC 6749 section 2.3
   expect(credential).toBe('prices%3Aeu:p%C3%A4ss+%2B%25%2Fword');
 });
 
-describe('where it is asked, when nobody said', () => {
+describe('the endpoint without the option url', () => {
   const questionsOf = async (metadata: (url: string) => Record<string, unknown> | undefined) => {
     const server = await openIntrospectionServer();
     const issuer = await openTestIssuer();
@@ -61,7 +61,7 @@ describe('where it is asked, when nobody said', () => {
     return { server, issuer, opened, decide };
   };
 
-  test('as its metadata say', async () => {
+  test('is the one in the metadata', async () => {
     const { server, issuer, decide } = await questionsOf((url) => ({ introspection_endpoint: url }));
     expect(await decide()).toBe('accepted');
     issuer.metadata = undefined;
@@ -69,14 +69,14 @@ describe('where it is asked, when nobody said', () => {
     expect(server.questions).toHaveLength(2);
   });
 
-  test('by new metadata, when it has moved', async () => {
+  test('is read from the metadata again when it has moved', async () => {
     const { server, issuer, decide } = await questionsOf(() => ({ introspection_endpoint: 'http://127.0.0.1:1/old' }));
     expect(await decide()).toBe('introspection_unavailable');
     issuer.metadata = { introspection_endpoint: server.options().url };
     expect(await decide()).toBe('accepted');
   });
 
-  test('nowhere, when the metadata are of another issuer or lead astray', async () => {
+  test('is unknown if the metadata are of another issuer or have a wrong address', async () => {
     for (const more of [{ issuer: 'https://other.example' }, { introspection_endpoint: 'file:///etc/passwd' }]) {
       const { server, opened, decide } = await questionsOf((url) => ({ introspection_endpoint: url, ...more }));
       expect(await decide()).toBe('introspection_unavailable');
@@ -86,7 +86,7 @@ describe('where it is asked, when nobody said', () => {
     }
   });
 
-  test('at the usual address, when they do not say', async () => {
+  test('is the usual address if the metadata have none', async () => {
     for (const metadata of [undefined, {}]) {
       const { issuer, decide } = await questionsOf(() => metadata);
       let asked = 0;
@@ -100,7 +100,7 @@ describe('where it is asked, when nobody said', () => {
   });
 });
 
-test('an inactive token: 401, and the answer to the next question is another', async () => {
+test('refuses an inactive token with 401, and introspects again at the next request', async () => {
   const { server, issuer, url, counts } = await openService();
   const token = issuer.token();
   for (const reply of [ACTIVE, INACTIVE, ACTIVE, INACTIVE]) {
@@ -116,7 +116,7 @@ test('an inactive token: 401, and the answer to the next question is another', a
   expect(counts.get('rescind_decisions_total accepted_introspected')).toBe(2);
 });
 
-test('an active token that its issuer says is bound to a key of the client: 401', async () => {
+test('refuses an active token that is bound to a key of the client with 401', async () => {
   const { server, issuer, url, counts } = await openService();
   const bound = [{ cnf: { jkt: 'a' } }, { cnf: { 'x5t#S256': 'a' } }, { token_type: 'DPoP' }];
   for (const more of bound) {
@@ -128,7 +128,7 @@ test('an active token that its issuer says is bound to a key of the client: 401'
   expect(counts.get('rescind_introspections_total bound')).toBe(3);
 });
 
-test('is not asked about what is refused here anyway', async () => {
+test('does not introspect a token that another check refuses', async () => {
   const { server, issuer, url } = await openService({ ...ALWAYS, scopes: ['prices:read'] });
   const revoked = issuer.token({ sid: 'gone' });
   issuer.revoke({ claim: 'sid', value: 'gone' });
@@ -145,7 +145,7 @@ test('is not asked about what is refused here anyway', async () => {
   expect(server.questions).toHaveLength(asked);
 });
 
-test('one flight: who comes while a question is on its way waits for the next, all of them for the same', async () => {
+test('single flight: calls that arrive during a request share the next one', async () => {
   const { server, issuer, url } = await openService();
   const gate = createGate(server);
   const token = issuer.token();
@@ -166,7 +166,7 @@ test('one flight: who comes while a question is on its way waits for the next, a
   expect(server.questions).toHaveLength(3);
 });
 
-test('who does not answer in time: 503, and nobody is let in', async () => {
+test('refuses with 503 if the issuer does not respond in time', async () => {
   const { server, issuer, url, lines } = await openService(ALWAYS, { timeoutMs: 100 });
   server.reply = () => new Promise(() => undefined);
   const answer = await ask(url, issuer.token());
@@ -176,7 +176,7 @@ test('who does not answer in time: 503, and nobody is let in', async () => {
   expect(lines).toContain('error introspection_failed');
 });
 
-test('who shares a flight that began earlier waits no longer than others', async () => {
+test('a call that shares a request waits no longer than others', async () => {
   const { server, issuer, middleware } = await openService(ALWAYS, { timeoutMs: 300 });
   server.reply = () => new Promise(() => undefined);
   const token = issuer.token();
@@ -189,7 +189,7 @@ test('who shares a flight that began earlier waits no longer than others', async
   expect(codeOf(await first)).toBe('introspection_unavailable');
 });
 
-describe('what is not a clear answer lets nobody in', () => {
+describe('refuses the token if the response is not clear', () => {
   const unclear: readonly [string, string, IntrospectionServer['reply']][] = [
     ['an error', 'status_wrong', () => ({ status: 500, body: '{"active":true}' })],
     ['a refused credential', 'refused', () => ({ status: 401, body: '{"active":true}' })],
@@ -214,7 +214,7 @@ describe('what is not a clear answer lets nobody in', () => {
   });
 });
 
-test('what is known here has the last word, also when it came while the issuer was asked', async () => {
+test('a row decides last, also one that arrived during the introspection', async () => {
   const { server, issuer, url } = await openService();
   const gate = createGate(server);
   const token = issuer.token({ sid: 'gone' });
@@ -226,7 +226,7 @@ test('what is known here has the last word, also when it came while the issuer w
   expect((await waiting).body.code).toBe('token_revoked');
 });
 
-describe('the circuit', () => {
+describe('the circuit breaker', () => {
   async function openFrozen() {
     const clock: ManualClock = createManualClock(Date.now(), 1_000);
     const opened = await openService({ ...ALWAYS, clock }, { breakAfter: 3, breakMs: 5_000 });
@@ -236,7 +236,7 @@ describe('the circuit', () => {
     return { ...opened, clock, decide, circuit };
   }
 
-  test('opens after failures in a row, lets one try after a while, and closes by its success', async () => {
+  test('opens after consecutive failures, admits one call later, and closes by its success', async () => {
     const { server, clock, decide, circuit, counts } = await openFrozen();
     const broken = () => ({ status: 500, body: '' });
     server.reply = broken;
@@ -264,7 +264,7 @@ describe('the circuit', () => {
     expect(await decide()).toBe('accepted');
   });
 
-  test('half open, exactly one tries', async () => {
+  test('admits exactly one call when it is half open', async () => {
     const { server, clock, decide, issuer, middleware } = await openFrozen();
     server.reply = () => ({ status: 500, body: '' });
     for (let time = 0; time < 3; time += 1) await decide();
@@ -282,7 +282,7 @@ describe('the circuit', () => {
   });
 });
 
-test('so many at once, so many in the queue, the others are told at once', async () => {
+test('limits running and waiting calls, and refuses others at once', async () => {
   const { server, issuer, middleware, counts } = await openService(ALWAYS, { maxConcurrent: 2, maxWaiting: 1 });
   const gate = createGate(server);
   const decisions = Array.from({ length: 5 }, async () =>
@@ -296,7 +296,7 @@ test('so many at once, so many in the queue, the others are told at once', async
   expect((await Promise.all(decisions)).filter((code) => code === 'accepted')).toHaveLength(3);
 });
 
-describe('one slot', () => {
+describe('a place of the semaphore', () => {
   async function openOne() {
     const limits = { maxConcurrent: 1, maxWaiting: 2, timeoutMs: 20_000, breakAfter: 100 };
     const opened = await openService(ALWAYS, limits);
@@ -308,7 +308,7 @@ describe('one slot', () => {
     return { ...opened, gate, decide, asked, waiting };
   }
 
-  test('is handed on to the next that waits, in order, and nobody comes between', async () => {
+  test('passes to the next waiting call, in order, before new ones', async () => {
     const { server, gate, decide, asked, waiting } = await openOne();
     const first = decide();
     await asked(1);
@@ -332,7 +332,7 @@ describe('one slot', () => {
     expect(server.questions).toHaveLength(4);
   });
 
-  test('is given back when nobody waits, once', async () => {
+  test('is released once if no call waits', async () => {
     const { server, gate, decide, asked, waiting } = await openOne();
     for (const count of [1, 2, 3]) {
       const alone = decide();
@@ -353,7 +353,7 @@ describe('one slot', () => {
     await waiting(0);
   });
 
-  test('is given back by a question that fails, too', async () => {
+  test('is released by a call that fails', async () => {
     const { server, decide } = await openOne();
     for (const reply of [{ status: 500, body: '' }, { body: 'no JSON' }, { status: 401, body: '' }]) {
       server.reply = () => reply;
@@ -367,7 +367,7 @@ describe('one slot', () => {
   });
 });
 
-test('closing ends what is under way', async () => {
+test('close() aborts running calls', async () => {
   const { server, issuer, middleware } = await openService();
   createGate(server);
   const waiting = middleware.opened.decideOnline(issuer.token(), ALWAYS);
@@ -376,7 +376,7 @@ test('closing ends what is under way', async () => {
   expect(codeOf(await waiting)).toBe('introspection_unavailable');
 });
 
-test('nothing of it is possible where it was not configured, and that is told when the route is made', async () => {
+test('a route that introspects is refused at its creation if no issuer has introspection', async () => {
   const issuer = await openTestIssuer();
   const { opened } = openMiddleware(issuer, { denylistPath: freshPath() });
   for (const route of [ALWAYS, { stale: 'introspect' } as const]) {

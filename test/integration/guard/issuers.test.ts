@@ -35,7 +35,7 @@ async function openTwo(second: Partial<IssuerOptions> = {}, options: Partial<Gua
   return { own, other, opened, decide };
 }
 
-test('tokens of each by its own profile and its own keys', async () => {
+test('verifies the tokens of each issuer by its own profile and keys', async () => {
   const { own, other, decide, opened } = await openTwo();
   expect(decide(own.token())).toBe('accepted');
   expect(decide(keycloakToken(other))).toBe('accepted');
@@ -56,7 +56,7 @@ test('tokens of each by its own profile and its own keys', async () => {
   );
 });
 
-test('the log of the first speaks for the others too, by the names that cut-offs use, a second of skew on the strict side', async () => {
+test('the log of the first issuer denies tokens of the others, by the names that cut-offs use, with a second of skew', async () => {
   const { own, other, decide } = await openTwo();
   const now = Math.floor(Date.now() / 1000);
   const token = keycloakToken(other, { iat: now - 10 });
@@ -75,7 +75,7 @@ test('the log of the first speaks for the others too, by the names that cut-offs
   expect(decide(own.token({ sid: 'gone' }))).toBe('accepted');
 });
 
-test('an iat ahead is taken by no more than cut-offs allow for', async () => {
+test('accepts an iat ahead by the skew of cut-offs at most', async () => {
   const clock = createManualClock(Math.ceil(Date.now() / 1000) * 1000);
   const now = clock.now() / 1000;
   const cases: [Partial<IssuerOptions>, number, number][] = [
@@ -101,7 +101,7 @@ test('an iat ahead is taken by no more than cut-offs allow for', async () => {
   }
 });
 
-test('a token that is in the cache is of its time there, too', async () => {
+test('checks the times of a cached token', async () => {
   const clock = createManualClock(Math.ceil(Date.now() / 1000) * 1000);
   const other = await openTestIssuer();
   await using opened = createGuard({
@@ -116,7 +116,7 @@ test('a token that is in the cache is of its time there, too', async () => {
   expect(decide()).toBe('token_not_yet_valid');
 });
 
-test('no token with the value of a cut-off comes from before it: whatever iat is taken, the cut-off shifts as far', async () => {
+test('a cut-off denies every accepted iat from before it, whatever the skew', async () => {
   const { own, other, decide } = await openTwo();
   const at = Date.now();
   own.revoke({ iss: other.url, claim: 'sub', value: 'user-1', issuedUntil: at });
@@ -130,7 +130,7 @@ test('no token with the value of a cut-off comes from before it: whatever iat is
   }
 });
 
-test('a claim that a cut-off names, and that has no one text: refused, however its number is written', async () => {
+test('refuses a claim that a cut-off names if it has no unambiguous text, in every spelling of its number', async () => {
   const { own, decide } = await openTwo();
   const payload = JSON.stringify({
     ...JSON.parse(Buffer.from(own.token().split('.')[1] ?? '', 'base64url').toString()),
@@ -145,7 +145,7 @@ test('a claim that a cut-off names, and that has no one text: refused, however i
   expect(decide(written('101'))).toBe('accepted');
 });
 
-test('an issuer without a log: its tokens are taken until they expire, however old the view', async () => {
+test('accepts the tokens of an issuer without a log until they expire, however old the view', async () => {
   const { own, other, decide } = await openTwo({ revocation: 'none' }, { maxStalenessMs: 200 });
   const token = keycloakToken(other, { sid: 'gone' });
   own.revoke({ iss: other.url, claim: 'sid', value: 'gone' });
@@ -157,7 +157,7 @@ test('an issuer without a log: its tokens are taken until they expire, however o
   expect(decide(token)).toBe('accepted');
 });
 
-test('each is asked about its own tokens, and about no others', async () => {
+test('introspects a token at its own issuer only', async () => {
   const server = await openIntrospectionServer();
   const { own, other, opened } = await openTwo({ introspection: server.options() });
   const route = { introspect: 'always' } as const;
@@ -166,7 +166,7 @@ test('each is asked about its own tokens, and about no others', async () => {
   expect(server.questions).toHaveLength(1);
 });
 
-test('the length that is looked into is the issuer’s own', async () => {
+test('applies the token length limit of each issuer', async () => {
   const { own, other, decide } = await openTwo({ maxTokenBytes: 20_000 });
   const filling = 'x'.repeat(9_000);
   expect(decide(keycloakToken(other, { filling }))).toBe('accepted');

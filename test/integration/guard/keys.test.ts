@@ -4,7 +4,7 @@ import { waitFor } from '../../support/wait.ts';
 import { openTestIssuer } from './issuer.ts';
 import { ask, createRemembering, freshPath, openMiddleware, serveGuarded } from './setting.ts';
 
-test('a token of a new key is decided after one fetch, and rubbish costs no more than that', async () => {
+test('a token of a new key is decided after one fetch, and invalid tokens cause no more fetches', async () => {
   const issuer = await openTestIssuer();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
   await middleware.ready();
@@ -24,7 +24,7 @@ test('a token of a new key is decided after one fetch, and rubbish costs no more
   expect(issuer.keyRequests()).toBe(requests + 1);
 });
 
-test('new material under an old kid is fetched when a signature is wrong, and forgeries cost no more than that', async () => {
+test('new key material under an old kid is fetched when a signature is wrong, and forged tokens cause no more fetches', async () => {
   const issuer = await openTestIssuer();
   const { key } = issuer;
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
@@ -63,7 +63,7 @@ test('new material under an old kid is fetched when a signature is wrong, and fo
 
 const decoded = (token: string) => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString());
 
-test('keys are where the metadata say, also after a restart without them', async () => {
+test('keys come from the address in the metadata, also after a restart without metadata', async () => {
   const issuer = await openTestIssuer();
   const { key } = issuer;
   issuer.rotate(false);
@@ -83,7 +83,7 @@ test('keys are where the metadata say, also after a restart without them', async
   expect(second.opened.decide(token).accepted).toBe(true);
 });
 
-test('metadata of another issuer, or that say nothing usable, move nothing', async () => {
+test('metadata of another issuer, and unusable ones, change no address', async () => {
   const issuer = await openTestIssuer();
   for (const metadata of [
     { issuer: 'https://other.example', jwks_uri: `${issuer.url}/keys` },
@@ -102,7 +102,7 @@ test('metadata of another issuer, or that say nothing usable, move nothing', asy
   }
 });
 
-test('where keys have moved, they are fetched from the new place while the old ones serve', async () => {
+test('keys that moved are fetched from the new address while the old ones verify', async () => {
   const issuer = await openTestIssuer();
   const denylistPath = freshPath();
   const first = openMiddleware(issuer, { denylistPath });
@@ -118,7 +118,7 @@ test('where keys have moved, they are fetched from the new place while the old o
   await waitFor('the new place is taken', async () => (await second.opened.decideOnline(token)).accepted);
 });
 
-test('an issuer reached by another address than its name', async () => {
+test('an issuer has another address than its name', async () => {
   const issuer = await openTestIssuer();
   const name = 'https://login.example';
   issuer.metadata = { issuer: name, jwks_uri: `${name}/keys` };
@@ -140,7 +140,7 @@ test('an issuer reached by another address than its name', async () => {
   expect(code()).toBe('view_not_ready');
 });
 
-test('keys at an address that was given are asked for nowhere else', async () => {
+test('keys with a configured address are fetched from no other', async () => {
   const issuer = await openTestIssuer();
   issuer.documents.set('/mine', () => publicJwks([issuer.key]));
   const middleware = openMiddleware(issuer, { denylistPath: freshPath(), jwksUrl: `${issuer.url}/mine` });

@@ -42,7 +42,7 @@ async function setUp() {
   return { issuer, log, open };
 }
 
-it('a guard follows a log in memory by its real follower, and a restart goes on from its position', async () => {
+it('a guard follows a log in memory by its real follower, and continues from its position after a restart', async () => {
   const { issuer, log, open } = await setUp();
   const first = open();
   await first.ready(AbortSignal.timeout(20_000));
@@ -60,7 +60,7 @@ it('a guard follows a log in memory by its real follower, and a restart goes on 
   expect(second.view()).toMatchObject({ complete: true, suspect: null, seq: 2, transport: 'memory' });
 });
 
-it('and by two of them at a time, where each has a name of its own', async () => {
+it('and by two transports with different names', async () => {
   const { issuer, log, open } = await setUp();
   const other = createMemoryLog();
   relay(issuer.source(), other);

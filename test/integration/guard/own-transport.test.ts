@@ -31,7 +31,7 @@ async function openOver(fallback: boolean) {
 const check = ({ guard }: Awaited<ReturnType<typeof openOver>>, name: string) =>
   guard.health().find((one) => one.name === name);
 
-it('a guard works over a transport that nobody here knows by name', async () => {
+it('a guard works over a transport with a name of its own', async () => {
   const opened = await openOver(false);
   const { issuer, guard, server, series, lines } = opened;
   // Before anything has happened, its series are there, and none of a transport that it does not have.
@@ -61,7 +61,7 @@ it('a guard works over a transport that nobody here knows by name', async () => 
   expect(JSON.stringify([guard.health(), lines])).not.toContain(SECRET);
 });
 
-it('and the fallback is read while that transport is away', async () => {
+it('and reads the fallback while that transport is down', async () => {
   const opened = await openOver(true);
   const { issuer, guard, server } = opened;
   await guard.ready(AbortSignal.timeout(20_000));

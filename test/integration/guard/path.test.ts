@@ -29,12 +29,12 @@ async function revoked(
   });
 }
 
-test('a good token passes, and what it says is on the request', async () => {
+test('a valid token passes, and request.auth has its claims', async () => {
   const { issuer, url } = await openService();
   expect(await ask(url, issuer.token())).toMatchObject({ status: 200, body: { sub: 'user-1' } });
 });
 
-test('after a logout the same token is refused, and the other device goes on', async () => {
+test('after a logout the guard refuses the token, and the session on the other device continues', async () => {
   const { issuer, url } = await openService();
   const phone = issuer.token({ sid: 'phone' });
   const laptop = issuer.token({ sid: 'laptop' });
@@ -47,7 +47,7 @@ test('after a logout the same token is refused, and the other device goes on', a
   expect(await ask(url, laptop)).toMatchObject({ status: 200 });
 });
 
-test('every scope of a cut-off refuses its tokens and no others', async () => {
+test('a cut-off of each scope refuses its tokens and no others', async () => {
   const { issuer, url } = await openService();
   const held = { sid: 's', sub: 'u', jti: 'j', client_id: 'c', tenant: 't', groups: ['g', 'h'] };
   for (const claim of ['jti', 'sid', 'sub', 'client_id', 'tenant', 'groups'] as const) {
@@ -62,7 +62,7 @@ test('every scope of a cut-off refuses its tokens and no others', async () => {
   }
 });
 
-test('a cut-off of everybody, and one of a key: new tokens work at once', async () => {
+test('new tokens pass at once after a cut-off of the issuer, and of a key', async () => {
   const { issuer, url } = await openService();
   const old = issuer.token();
   const at = Date.now();
@@ -77,7 +77,7 @@ test('a cut-off of everybody, and one of a key: new tokens work at once', async 
   expect((await ask(url, issuer.token(later))).status).toBe(200);
 });
 
-test('in the same second: a token of before the cut-off is refused, one of after it works', async () => {
+test('within one second the guard refuses a token from before the cut-off, and accepts one from after it', async () => {
   const { issuer, url } = await openService();
   const at = Math.floor(Date.now() / 1000) * 1000 - 500;
   const iat = Math.floor(at / 1000);
@@ -87,7 +87,7 @@ test('in the same second: a token of before the cut-off is refused, one of after
   expect((await ask(url, after)).status).toBe(200);
 });
 
-test('a revoked token in any other spelling is refused too', async () => {
+test('a revoked token is refused in every other spelling', async () => {
   const { issuer, url } = await openService();
   const token = issuer.token();
   await revoked(issuer, url, token, { claim: 'sid', value: 'session-1' });
@@ -122,7 +122,7 @@ test('a revoked token in any other spelling is refused too', async () => {
   }
 });
 
-test('what is wrong about a token is said by its code', async () => {
+test('the code of the response names the error of the token', async () => {
   const { issuer, url } = await openService();
   const now = Math.floor(Date.now() / 1000);
   const wrong: [string, string][] = [
@@ -156,7 +156,7 @@ test('decisions are counted by their result', async () => {
   expect(counts.get('rescind_decisions_total token_malformed')).toBe(1);
 });
 
-test('whatever text comes is refused, and nothing is thrown', async () => {
+test('every other text is refused, and the guard does not throw', async () => {
   const { issuer, middleware } = await openService();
   const token = issuer.token();
   const cut = fc.tuple(fc.nat(token.length), fc.nat(token.length), fc.string({ maxLength: 3 }));

@@ -58,14 +58,14 @@ async function openFor(recorded: RecordedIssuer, more: Partial<GuardOptions> = {
 }
 
 describe.each(RECORDED.map((recorded) => [recorded.profile, recorded] as const))('%s', (_name, recorded) => {
-  test('its access tokens are accepted, by the keys that its metadata name', async () => {
+  test('accepts its access tokens by the keys in its metadata', async () => {
     const { decide, asked } = await openFor(recorded);
     for (const token of recorded.accessTokens) expect(await decide(token), token.what).toBe('accepted');
     expect(asked).toContain(recorded.metadataAt);
     expect(asked.at(-1)).toBe(recorded.jwksPath);
   });
 
-  test('its other tokens are refused, also where their audience is the configured one', async () => {
+  test('refuses its other tokens, also with the configured audience', async () => {
     const { decide, opened, sign } = await openFor(recorded);
     for (const { what, header, payload } of recorded.otherTokens) {
       for (const claims of [
@@ -81,7 +81,7 @@ describe.each(RECORDED.map((recorded) => [recorded.profile, recorded] as const))
     }
   });
 
-  test('a token for somebody else, or of another key, is refused', async () => {
+  test('refuses a token of another audience or key', async () => {
     const { decide, opened, sign } = await openFor(recorded);
     const [token] = recorded.accessTokens as readonly [Recorded];
     const claim = token.payload.aud === undefined ? 'client_id' : 'aud';
@@ -93,7 +93,7 @@ describe.each(RECORDED.map((recorded) => [recorded.profile, recorded] as const))
     expect(await decide(typed)).toBe('token_type_wrong');
   });
 
-  test('a cut-off of a client refuses its tokens, whatever the issuer calls it', async () => {
+  test("refuses the tokens of a client by a cut-off, whatever the issuer's name of the claim", async () => {
     const own = await openTestIssuer();
     const served = await serveIssuer(recorded);
     const { profile, audience } = recorded;
@@ -111,7 +111,7 @@ describe.each(RECORDED.map((recorded) => [recorded.profile, recorded] as const))
     [azp, appid, cid, id].includes(recorded.client);
 });
 
-test('typ: null takes a token without typ, and needs claims that tell it from an ID token', async () => {
+test('typ: null accepts a token without typ, and requires claims that distinguish it from an ID token', async () => {
   const [recorded] = RECORDED as readonly [RecordedIssuer];
   const options = { issuer: 'https://login.example', audience: 'prices', revocation: 'none', typ: null } as const;
   expect(() => createGuard(options)).toThrow(/^typ must be/);
@@ -188,7 +188,7 @@ describe('metadata', () => {
     }
   });
 
-  test('where no address has them, each is named with its cause, and they are asked again', async () => {
+  test('are read again if no address has them, and health has each address with its cause', async () => {
     const answers: [Answer, Answer, Answer] = [status(400), html, foreign];
     const { opened, lines, counts, url } = await openWith(answers);
     const check = () => opened.health().find(({ name }) => name === 'token_keys');

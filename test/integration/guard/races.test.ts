@@ -30,7 +30,7 @@ async function flood(
   return decisions;
 }
 
-test('a revocation: refused from the tick on in which the view has it, while the others go on', async () => {
+test('a revoked token is refused from the tick on in which the view has the revocation', async () => {
   const issuer = await openTestIssuer();
   const { telemetry, counts } = createRemembering();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath(), telemetry });
@@ -78,7 +78,7 @@ test('a revocation: refused from the tick on in which the view has it, while the
   expect(counts.get('rescind_decisions_total token_revoked')).toBeGreaterThan(0);
 });
 
-test('an expiry: refused from its millisecond on, wherever the clock is then set', async () => {
+test('an expired token is refused from its millisecond on, wherever the clock is set later', async () => {
   const start = Date.UTC(2026, 10, 23, 12);
   const clock = createManualClock(start, 1_000);
   const issuer = await openTestIssuer(clock);
@@ -108,7 +108,7 @@ test('an expiry: refused from its millisecond on, wherever the clock is then set
   expect(new Set(tokens.map((token) => codeOf(opened.decide(token))))).toEqual(new Set(['token_expired']));
 });
 
-test('a key that is not published any more: refused from the fetch on that shows it', async () => {
+test('a token is refused from the fetch on that no longer has its key', async () => {
   const issuer = await openTestIssuer();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
   await middleware.ready();
@@ -139,7 +139,7 @@ test('a key that is not published any more: refused from the fetch on that shows
   expect(codes()).toEqual(new Set(['token_key_unknown']));
 });
 
-test('a key that is read again from a newly fetched set is the same key', async () => {
+test('an equal key of a newly fetched set is the same key', async () => {
   const issuer = await openTestIssuer();
   const { telemetry, counts } = createRemembering();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath(), telemetry });
@@ -156,7 +156,7 @@ test('a key that is read again from a newly fetched set is the same key', async 
   expect(counts.get('rescind_token_cache_hits_total')).toBe(1 + 5 * 2);
 });
 
-test('a key that is revoked: refused from the tick on in which the view has it, published or not', async () => {
+test('a token of a revoked key is refused from the tick on in which the view has it, published or not', async () => {
   const issuer = await openTestIssuer();
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
   await middleware.ready();

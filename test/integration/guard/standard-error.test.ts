@@ -59,7 +59,7 @@ describe('the ten lines write the reason to standard error', () => {
     expect(service.output()).not.toContain('mistyped-secret');
   });
 
-  test('a port on which nobody listens', async () => {
+  test('a port without a listener', async () => {
     const service = start(await openTestIssuer(), { issuer: 'http://127.0.0.1:9' });
     await lineWith(service, 'http://127.0.0.1:9', 'cannot be fetched', 'check issuer');
     await lineWith(service, 'http://127.0.0.1:9/revocations', 'cannot be reached');
@@ -105,7 +105,7 @@ describe('the ten lines write the reason to standard error', () => {
     await lineWith(start(await openTestIssuer(clock)), '3600 s', word, '[clock_differs]');
   });
 
-  test('a denylist that cannot be made, with option, path and code', async () => {
+  test('a denylist that cannot be created, with option, path and code', async () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, 'file'), '');
     const denylistPath = join(directory, 'file', 'denylist.db');

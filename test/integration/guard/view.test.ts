@@ -22,7 +22,7 @@ async function applied(issuer: TestIssuer, url: string, token: string, sid: stri
   await waitFor('the revocation is applied', async () => (await ask(url, token)).status === 401);
 }
 
-test('until it has caught up an instance says so, whatever is asked; then it decides', async () => {
+test('an instance refuses every token with view_not_ready until it has caught up', async () => {
   const issuer = await openTestIssuer();
   issuer.feedIsOpen = false;
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });
@@ -43,7 +43,7 @@ test('until it has caught up an instance says so, whatever is asked; then it dec
   expect(middleware.health()[0]).toMatchObject({ status: 'pass', freshness: 'fresh' });
 });
 
-test('without keys nobody is told that a token is bad', async () => {
+test('without keys the guard refuses no token as invalid', async () => {
   const issuer = await openTestIssuer();
   const token = issuer.token();
   await issuer.stop();
@@ -52,7 +52,7 @@ test('without keys nobody is told that a token is bad', async () => {
   expect(answer).toMatchObject({ status: 503, body: { code: 'keys_unavailable' }, retryAfter: '5', challenge: null });
 });
 
-test('a restart with the issuer gone goes on refusing what it knew, and lets nobody in before it is ready', async () => {
+test('after a restart without the issuer the guard still refuses revoked tokens, and accepts none before it is ready', async () => {
   const clock = createManualClock(START, 1_000);
   const issuer = await openTestIssuer(clock);
   const denylistPath = freshPath();
@@ -76,7 +76,7 @@ test('a restart with the issuer gone goes on refusing what it knew, and lets nob
   expect((await ask(url, revoked)).body.code).toBe('token_revoked');
 });
 
-test('a view that is too old: denied by default, allowed where the route says so, sooner on critical routes', async () => {
+test("a stale view: denied by default, accepted by the route's policy, earlier on critical routes", async () => {
   const { clock, issuer, middleware } = await openFrozen();
   const { opened } = middleware;
   const revoked = issuer.token({ sid: 'gone' });
@@ -107,7 +107,7 @@ test('a view that is too old: denied by default, allowed where the route says so
   expect(answer).toMatchObject({ status: 503, body: { code: 'view_stale' }, retryAfter: '5', challenge: null });
 });
 
-test("a guard's own policy holds where the route has none, and its bound is its own", async () => {
+test('the policy and limit of the guard apply to routes without one', async () => {
   const { clock, issuer, middleware } = await openFrozen({ maxStalenessMs: 1_000, stale: 'allow' });
   const token = issuer.token();
   await issuer.stop();
@@ -116,7 +116,7 @@ test("a guard's own policy holds where the route has none, and its bound is its 
   expect(middleware.opened.decide(token, { stale: 'deny' })).toMatchObject({ error: { code: 'view_stale' } });
 });
 
-test('time is the later of the own clock and the log: a clock set back revives no expired token', async () => {
+test('time is the later of clock and log: a clock that is set back makes no expired token valid', async () => {
   const { clock, issuer, middleware } = await openFrozen();
   const { opened } = middleware;
   const token = issuer.token();
@@ -126,7 +126,7 @@ test('time is the later of the own clock and the log: a clock set back revives n
   expect(opened.decide(token)).toMatchObject({ error: { code: 'token_expired' } });
 });
 
-test('rows are forgotten by the time of the log, a minute after their last token', async () => {
+test('rows are pruned by the time of the log, a minute after their last token', async () => {
   const { telemetry, counts } = createRemembering();
   const { clock, issuer, middleware } = await openFrozen({ telemetry });
   issuer.revoke({ claim: 'sid', value: 'oldest', expiresAt: START + TOKEN_LIFE_MS - 2_000 });
@@ -154,7 +154,7 @@ function dropRows(denylistPath: string): void {
   execFileSync(process.execPath, ['--no-warnings', '-e', script, denylistPath]);
 }
 
-test('a denylist that cannot be read lets nobody in, where the file is asked', async () => {
+test('an unreadable denylist refuses every token whose rows are in the file', async () => {
   const issuer = await openTestIssuer();
   const denylistPath = freshPath();
   const { telemetry, lines } = createRemembering();
@@ -173,7 +173,7 @@ test('a denylist that cannot be read lets nobody in, where the file is asked', a
   expect(middleware.health()).toContainEqual(expect.objectContaining({ name: 'denylist', status: 'fail' }));
 });
 
-test('a file that is gone revives nobody whom memory knows to be denied', async () => {
+test('a deleted file makes no token valid that memory denies', async () => {
   const issuer = await openTestIssuer();
   const denylistPath = freshPath();
   const middleware = openMiddleware(issuer, { denylistPath });
@@ -197,7 +197,7 @@ test('freshness is logged when it changes', async () => {
   await waitFor('it is stale', () => lines.includes('warn view_stale'));
 });
 
-test('a closed guard lets nobody in and gives its file back', async () => {
+test('a closed guard accepts no token and releases its file', async () => {
   const issuer = await openTestIssuer();
   const denylistPath = freshPath();
   const middleware = openMiddleware(issuer, { denylistPath, clock: systemClock });
@@ -207,7 +207,7 @@ test('a closed guard lets nobody in and gives its file back', async () => {
   await openMiddleware(issuer, { denylistPath }).ready();
 });
 
-test('one that is closed before it was ready tells those who wait', async () => {
+test('ready() rejects if the guard is closed before', async () => {
   const issuer = await openTestIssuer();
   issuer.feedIsOpen = false;
   const middleware = openMiddleware(issuer, { denylistPath: freshPath() });

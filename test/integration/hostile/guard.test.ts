@@ -54,7 +54,7 @@ test('security 1 to 16: decision and request refuse every hostile token', async 
   );
 });
 
-test('security 4: an address in a header is never fetched, whoever signed', async () => {
+test('security 4: an address in a header is never fetched, whatever the signature', async () => {
   let requests = 0;
   const listener = createServer((_request, response) => {
     requests += 1;

@@ -26,7 +26,7 @@ it.each([
   expect([token, other].map(isAccepted)).toEqual([false, true]);
 });
 
-it('another text with the same end is another token', () => {
+it('treats another text with the same end as another token', () => {
   const { kit, isAccepted } = open();
   const token = kit.token();
   expect(isAccepted(token)).toBe(true);

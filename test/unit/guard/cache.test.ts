@@ -107,7 +107,7 @@ const steps = fc.array(
   { minLength: 5, maxLength: 30 },
 );
 
-describe('security 17: what comes from the cache is what verifying and judging anew says', () => {
+describe('security 17: the cache decides as verification and judgement would', () => {
   it.each([
     ['of any size', {}],
     ['of three tokens', { maxEntries: 3 }],
@@ -136,7 +136,7 @@ describe('security 17: what comes from the cache is what verifying and judging a
   });
 });
 
-it('answers what was seen before, and nothing but that', async () => {
+it('returns a cached token for its exact text only', async () => {
   const { kit, closed } = kitOf();
   const tokens = Array.from({ length: 20 }, () => kit.token());
   for (const token of tokens) expect(codeOf(kit.guard.decide(token))).toBe('accepted');
@@ -150,7 +150,7 @@ it('answers what was seen before, and nothing but that', async () => {
   expect(await closed()).toMatchObject({ entries: 20, hits: 20, evicted: 0 });
 });
 
-describe('a token that was seen once', () => {
+describe('a token that was presented once', () => {
   const CHANGES: [what: string, change: (kit: TestKit) => void, code: string][] = [
     ['is revoked', (kit) => kit.revoke({ claim: 'sid', value: 'session-1' }), 'token_revoked'],
     [
@@ -164,7 +164,7 @@ describe('a token that was seen once', () => {
   ];
   const kidOf = (kit: TestKit) => claimOf(kit.token(), 'kid') ?? '';
 
-  it.each(CHANGES)('%s before it is seen again', async (_what, change, code) => {
+  it.each(CHANGES)('is refused if %s before it is presented again', async (_what, change, code) => {
     const { kit, closed } = kitOf();
     const [once, twice] = [kit.token({ color: 'red' }), kit.token({ color: 'red', jti: 'another' })];
     for (const token of [once, twice, twice]) expect(codeOf(kit.guard.decide(token))).toBe('accepted');
@@ -173,7 +173,7 @@ describe('a token that was seen once', () => {
     expect(await closed()).toMatchObject({ entries: 0, bytes: 0, hits: 1 });
   });
 
-  it('is found by its exact text only, and is answered with the same claims, frozen', () => {
+  it('is found by its exact text only, with the same claims, frozen', () => {
     const { kit } = kitOf();
     const token = kit.token({ roles: ['a', 'b'] });
     const first = kit.guard.decide(token);
@@ -186,7 +186,7 @@ describe('a token that was seen once', () => {
     expect(second.accepted && Object.isFrozen(second.token.payload.roles)).toBe(true);
   });
 
-  it('takes less than one that was seen again', async () => {
+  it('takes less memory than one that was presented again', async () => {
     const bytesAfter = async (times: number) => {
       const { kit, closed } = kitOf();
       const token = kit.token();
@@ -200,7 +200,7 @@ describe('a token that was seen once', () => {
   });
 });
 
-it('one of many is revoked: it alone is refused, at once', () => {
+it('refuses the one revoked token of many at once, and no other', () => {
   const { kit } = kitOf();
   const tokens = Array.from({ length: 500 }, (_, index) => kit.token({ sid: `s-${index}`, sub: `u-${index % 50}` }));
   for (const token of tokens) kit.guard.decide(token);
@@ -214,7 +214,7 @@ it('one of many is revoked: it alone is refused, at once', () => {
   }
 });
 
-it('the first cut-off about a claim that nothing was about finds the tokens seen before', () => {
+it('the first cut-off of a claim denies the tokens that are cached already', () => {
   const { kit } = kitOf();
   const inTenant = kit.token({ tenant: 'acme' });
   const inGroups = kit.token({ groups: ['staff', 'night shift'] });
@@ -225,7 +225,7 @@ it('the first cut-off about a claim that nothing was about finds the tokens seen
   expect(codeOf(kit.guard.decide(inGroups))).toBe('token_revoked');
 });
 
-describe('is judged again when a cut-off has come that may concern it', () => {
+describe('a cached token is judged again', () => {
   const open = () => {
     const { kit, closed } = kitOf();
     const tokens = Array.from({ length: 200 }, (_, index) =>
@@ -238,7 +238,7 @@ describe('is judged again when a cut-off has come that may concern it', () => {
     return { kit, closed, decideAll };
   };
 
-  it('and not for any other, nor twice for the same', async () => {
+  it('once for a cut-off that may concern it, and for no other', async () => {
     const { kit, closed, decideAll } = open();
     for (let index = 0; index < 10; index += 1) kit.revoke({ claim: 'sid', value: `s-${index}` });
     for (let time = 0; time < 4; time += 1) expect(decideAll().filter((code) => code !== 'accepted')).toHaveLength(10);
@@ -248,14 +248,14 @@ describe('is judged again when a cut-off has come that may concern it', () => {
     expect(judgedAgain).toBeLessThanOrEqual(20);
   });
 
-  it('by an element of a list as well', async () => {
+  it('for a cut-off of an element of its list', async () => {
     const { kit, closed, decideAll } = open();
     kit.revoke({ claim: 'groups', value: 'g-7' });
     expect(decideAll().filter((code) => code !== 'accepted')).toHaveLength(1);
     expect((await closed()).judgedAgain).toBeLessThanOrEqual(5);
   });
 
-  it('all of them once, when it is about a claim that nothing was about', async () => {
+  it('once, with all others, for the first cut-off of a claim', async () => {
     const { kit, closed, decideAll } = open();
     kit.revoke({ claim: 'color', value: 'red' });
     for (let time = 0; time < 4; time += 1) expect(new Set(decideAll())).toEqual(new Set(['accepted']));
@@ -263,7 +263,7 @@ describe('is judged again when a cut-off has come that may concern it', () => {
     expect(await closed()).toMatchObject({ judgedAgain: 200, hits: 200 * (2 + 4) });
   });
 
-  it('hardly any, when it is about a value that nobody has', async () => {
+  it('rarely for a cut-off of a value that no token has', async () => {
     const { kit, closed, decideAll } = open();
     decideAll();
     kit.revoke({ claim: 'sid', value: 'nobody' });
@@ -272,8 +272,8 @@ describe('is judged again when a cut-off has come that may concern it', () => {
   });
 });
 
-describe('when there is no room', () => {
-  it('those make it that were not asked for again, the oldest first', async () => {
+describe('a full cache', () => {
+  it('evicts the tokens that were not presented again, the oldest first', async () => {
     const { kit, closed } = kitOf({ cache: { maxEntries: 4 } });
     const [a, b, c, d, e, f] = Array.from({ length: 6 }, () => kit.token()) as [
       string,
@@ -290,7 +290,7 @@ describe('when there is no room', () => {
     expect(await closed()).toMatchObject({ entries: 4, hits: 2 + 4, evicted: 2 });
   });
 
-  it('what fits exactly is kept', async () => {
+  it('keeps what fits exactly', async () => {
     const { length } = kitOf().kit.token();
     const maxBytes = length * 3 + 1_024;
     const { kit, closed } = kitOf({ cache: { maxBytes } });
@@ -299,14 +299,14 @@ describe('when there is no room', () => {
     expect(await closed()).toMatchObject({ entries: 1, bytes: maxBytes, hits: 2, evicted: 0 });
   });
 
-  it('one that goes gives its bytes back', async () => {
+  it('releases the bytes of an evicted token', async () => {
     const { kit, closed } = kitOf({ cache: { maxEntries: 1 } });
     const tokens = Array.from({ length: 5 }, (_, index) => kit.token({ filling: 'x'.repeat(index * 50) }));
     for (const token of tokens) kit.guard.decide(token);
     expect(await closed()).toMatchObject({ entries: 1, bytes: (tokens[4]?.length ?? 0) + 192, evicted: 4 });
   });
 
-  it('one that has grown by being asked for again drives others out', async () => {
+  it('evicts others for a token that grows when it is presented again', async () => {
     const { length } = kitOf().kit.token();
     const room = length * 3 + 1_024 + (length + 192) + 100;
     const { kit, closed } = kitOf({ cache: { maxBytes: room } });
@@ -319,7 +319,7 @@ describe('when there is no room', () => {
   });
 });
 
-it('more values than can be judged: refused as soon as a cut-off is about that claim', () => {
+it('refuses a token with more values than can be judged once a cut-off names that claim', () => {
   const { kit } = kitOf();
   const many = kit.token({ groups: Array.from({ length: 257 }, (_, index) => `g${index}`) });
   expect(codeOf(kit.guard.decide(many))).toBe('accepted');
@@ -327,8 +327,8 @@ it('more values than can be judged: refused as soon as a cut-off is about that c
   expect(codeOf(kit.guard.decide(many))).toBe('token_unjudgeable');
 });
 
-describe('bounded', () => {
-  it('in entries, whatever comes; what is asked for again and again stays', async () => {
+describe('the cache is limited', () => {
+  it('in entries; tokens that are presented repeatedly stay', async () => {
     const { kit, closed } = kitOf({ cache: { maxEntries: 10 } });
     const regulars = Array.from({ length: 5 }, () => kit.token());
     for (let round = 0; round < 40; round += 1) {
@@ -350,7 +350,7 @@ describe('bounded', () => {
     expect(entries).toBe(100 - (evicted ?? 0));
   });
 
-  it('one that is larger than all of it is not kept; nor is any, when there is to be none', async () => {
+  it('and caches no token larger than its limit, and none if it is off', async () => {
     for (const cache of [{ maxBytes: 1_000 }, false] as const) {
       const { kit, closed } = kitOf({ cache });
       const token = kit.token();
@@ -359,7 +359,7 @@ describe('bounded', () => {
     }
   });
 
-  it('what is refused is never kept', async () => {
+  it('and caches no refusal', async () => {
     const { kit, closed } = kitOf();
     const expired = kit.token({ exp: AT / 1000 - 1 });
     const revoked = kit.token();
@@ -370,7 +370,7 @@ describe('bounded', () => {
     expect(await closed()).toMatchObject({ entries: 0, bytes: 0 });
   });
 
-  it('options that bound nothing are told', () => {
+  it('and refuses limits of nothing', () => {
     for (const cache of [{ maxEntries: 0 }, { maxEntries: 1.5 }, { maxBytes: Number.POSITIVE_INFINITY }]) {
       expect(() => openTestKit({ cache })).toThrow(/^cache\.max/);
     }

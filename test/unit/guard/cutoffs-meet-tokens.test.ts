@@ -32,8 +32,8 @@ const odd = fc.constantFrom<unknown>(
 /** How often it is used before: not at all, once (its text is known), or in the cache. */
 const uses = fc.integer({ min: 0, max: 3 });
 
-describe('a cut-off meets every token with its value', () => {
-  it('that is new, or seen, or in the cache', () => {
+describe('a cut-off denies every token with its value', () => {
+  it('that is new, was presented once, or is cached', () => {
     fc.assert(
       fc.property(claims, value, uses, fc.boolean(), (claim, held, times, isKnown) => {
         const { kit, codeOf } = open();
@@ -52,7 +52,7 @@ describe('a cut-off meets every token with its value', () => {
     );
   });
 
-  it('or refuses it where that has no one text', () => {
+  it('or that has no unambiguous text', () => {
     fc.assert(
       fc.property(claims, odd, uses, (claim, held, times) => {
         const { kit, codeOf } = open();
@@ -66,7 +66,7 @@ describe('a cut-off meets every token with its value', () => {
   });
 });
 
-it('times and other claims may have a fraction while no cut-off names them', () => {
+it('accepts fractions in times and other claims that no cut-off names', () => {
   const { kit, codeOf } = open();
   const iat = Math.floor(kit.clock.now() / 1000) + 0.25;
   const token = kit.token({ iat, iat_ms: undefined, auth_time: iat, score: 0.87 });
@@ -76,7 +76,7 @@ it('times and other claims may have a fraction while no cut-off names them', () 
   expect(kit.guard.explain(token)).toMatchObject({ wrong: { code: 'token_unjudgeable', detail: 'score' } });
 });
 
-it('a name that a profile gives a claim is judged by the name that cut-offs use', () => {
+it('judges a claim that a profile renames by the name that cut-offs use', () => {
   const kit = openTestKit({ claimNames: { client_id: ['azp', 'appid'] }, requiredClaims: ['sub'] });
   onTestFinished(() => kit.close());
   const codeOf = (token: string) => kit.guard.decide(token).accepted;
@@ -88,7 +88,7 @@ it('a name that a profile gives a claim is judged by the name that cut-offs use'
   for (const token of [ofBoth, strange, score]) expect(codeOf(token)).toBe(false);
 });
 
-it('a key that is revoked refuses whatever it signed', () => {
+it('refuses every token of a revoked key', () => {
   const { kit, codeOf } = open();
   const token = kit.token();
   const { kid } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
@@ -98,7 +98,7 @@ it('a key that is revoked refuses whatever it signed', () => {
 });
 
 describe('a token that is bound to a key of its client', () => {
-  it('is refused, whatever cnf says', () => {
+  it('is refused, whatever its cnf contains', () => {
     const { kit, codeOf } = open();
     for (const cnf of [{ jkt: 'a' }, { 'x5t#S256': 'a' }, { jwk: {} }, {}, null, '', []]) {
       const token = kit.token({ cnf });

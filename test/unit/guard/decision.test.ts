@@ -22,7 +22,7 @@ function verdict(decision: Decision): string {
 
 const ask = ({ guard }: { guard: Guard }, token: string, route?: RoutePolicy) => verdict(guard.decide(token, route));
 
-describe('in this order: signature, issuer, audience and times, revoked, ready, fresh, soft expiry, the route', () => {
+describe('the guard checks in order: signature, issuer, audience and times, revocation, readiness, freshness, soft expiry, the route', () => {
   const steps: readonly [ErrorCode, (kit: TestKit) => string][] = [
     ['token_malformed', (kit) => `${kit.token()}=`],
     ['token_type_wrong', (kit) => kit.token({}, 'JWT')],
@@ -37,7 +37,7 @@ describe('in this order: signature, issuer, audience and times, revoked, ready, 
   ];
   const strict: RoutePolicy = { scopes: ['never'], softExpiry: { maxAgeMs: 1 }, maxAuthAgeSeconds: 0 };
 
-  it.each(steps)('%s, whatever the view is and the route wants', (code, tokenOf) => {
+  it.each(steps)('refuses with %s, whatever the view and the route', (code, tokenOf) => {
     const kit = kitOf();
     const token = tokenOf(kit);
     kit.clock.advance(1_000);
@@ -50,7 +50,7 @@ describe('in this order: signature, issuer, audience and times, revoked, ready, 
     expect([...told]).toEqual([code]);
   });
 
-  it('then whether it has caught up, then how old the view is, then the token, then the person, then what he may', () => {
+  it('checks the readiness, then the age of the view, the soft expiry, the authentication, the scopes', () => {
     const kit = kitOf();
     const token = kit.token({ scope: 'prices:read', tier: 'basic' });
     kit.clock.advance(5_000);
@@ -79,8 +79,8 @@ function revokedToken(kit: TestKit): string {
   return token;
 }
 
-describe('revoked', () => {
-  it('tells scope, id, reason and since when to whoever runs it, and nothing of that to the answer', () => {
+describe('a revoked token', () => {
+  it('has scope, id, reason and time for operators, and none of them in the response', () => {
     const kit = kitOf();
     const decision = kit.guard.decide(revokedToken(kit));
     expect(decision).toMatchObject({
@@ -99,7 +99,7 @@ describe('revoked', () => {
     expect(JSON.stringify(decision.error)).not.toMatch(/session-1|logout/);
   });
 
-  it('softly: the session goes on', () => {
+  it('is refused by a soft cut-off, which does not end the session', () => {
     const kit = kitOf();
     const token = kit.token();
     kit.revoke({ claim: 'sub', value: 'user-1', reason: 'roles_changed', endsSession: false });
@@ -107,7 +107,7 @@ describe('revoked', () => {
     expect(ask(kit, kit.token())).toBe('accepted');
   });
 
-  it.each(['jti', 'sid', 'sub', 'client_id', 'iss', 'kid', 'tenant'])('by %s', (claim) => {
+  it.each(['jti', 'sid', 'sub', 'client_id', 'iss', 'kid', 'tenant'])('is refused by a cut-off of its %s', (claim) => {
     const kit = kitOf();
     const token = kit.token({ tenant: 'acme' });
     const bystander = kit.token({ sid: 'other', sub: 'other', client_id: 'other', tenant: 'other' });
@@ -128,7 +128,7 @@ function decodeToken(token: string): { header: Record<string, unknown>; payload:
 }
 
 describe('the age of the view', () => {
-  it('up to and beyond the limit, by policy', () => {
+  it('decides by policy beyond the limit, not up to it', () => {
     const kit = kitOf({ maxStalenessMs: 60_000, criticalStalenessMs: 5_000 });
     const token = kit.token();
     kit.makeStale(5_000);
@@ -148,7 +148,7 @@ describe('the age of the view', () => {
     expect(ask(kit, token, { stale: 'allow' })).toBe('view_stale');
   });
 
-  it('503 with Retry-After, and no word of OAuth that a client could take for a logout', () => {
+  it('causes 503 with Retry-After, without an OAuth error that a client would take for a logout', () => {
     const kit = kitOf();
     const token = kit.token();
     for (const turn of [kit.makeStale, kit.makeNotReady]) {
@@ -160,7 +160,7 @@ describe('the age of the view', () => {
     }
   });
 
-  it('is of no concern to issuers without a log', () => {
+  it('does not matter for issuers without a log', () => {
     const opened = createGuard({ issuer: 'https://login.example', audience: 'a', revocation: 'none', fetch: never });
     onTestFinished(() => opened.close());
     expect(opened.view()).toMatchObject({ ready: true, ageMs: Number.POSITIVE_INFINITY });
@@ -171,7 +171,7 @@ describe('the age of the view', () => {
 const never = () => Promise.reject(new TypeError('fetch failed'));
 
 describe('soft expiry', () => {
-  it('by the claim soft_exp, from that second on; another code than expired', () => {
+  it('applies from the second in the claim soft_exp on, with a code of its own', () => {
     const kit = kitOf();
     const token = kit.token({ soft_exp: Math.floor(AT / 1000) + 10 });
     kit.clock.advance(9_749);
@@ -184,7 +184,7 @@ describe('soft expiry', () => {
     expect(ask(kit, kit.token({ soft_exp: 'soon' }))).toBe('token_claim_wrong');
   });
 
-  it('by age', () => {
+  it('applies from an age on', () => {
     const kit = kitOf({ softExpiry: { maxAgeMs: 1_000 } });
     const token = kit.token();
     kit.clock.advance(999);
@@ -193,13 +193,13 @@ describe('soft expiry', () => {
     expect(ask(kit, token)).toBe('token_soft_expired');
   });
 
-  it('by uses, which takes a token that has a name', () => {
+  it('requires a jti to count uses', () => {
     const kit = kitOf({ softExpiry: { maxUses: 1 }, requiredClaims: ['sub'] });
     for (const jti of [undefined, '', 7]) expect(ask(kit, kit.token({ jti }))).toBe('token_claim_wrong');
     expect(ask(kit, kit.token())).toBe('accepted');
   });
 
-  it('by uses, each token for itself; a use that is refused for another reason is none', () => {
+  it('counts the uses of each token alone, and no use that another check refuses', () => {
     const kit = kitOf({ softExpiry: { maxUses: 3 } });
     const [token, other] = [kit.token(), kit.token()];
     kit.makeStale();
@@ -212,8 +212,8 @@ describe('soft expiry', () => {
   });
 });
 
-describe('what the route wants', () => {
-  it('all the scopes, text or list, in any order', () => {
+describe('the requirements of a route', () => {
+  it('all scopes, as text or list, in any order', () => {
     const kit = kitOf();
     const route = { scopes: ['prices:read', 'prices:write'] };
     for (const scope of ['prices:write x prices:read', ['prices:read', 'prices:write']]) {
@@ -282,7 +282,7 @@ describe('what the route wants', () => {
     expect(ask(kit, kit.token({ age: 18 }), young)).toBe('claim_insufficient');
   });
 
-  it('a check that throws lets nobody in', () => {
+  it('refuses the request if the check throws', () => {
     const kit = kitOf();
     const claimCheck = () => {
       throw new Error('a mistake');
@@ -291,7 +291,7 @@ describe('what the route wants', () => {
   });
 });
 
-it('does not let one request change what the next is given', () => {
+it('keeps a request from changing the token of the next one', () => {
   const kit = kitOf();
   const token = kit.token({ roles: ['user'] });
   const decision = kit.guard.decide(token);
@@ -303,7 +303,7 @@ it('does not let one request change what the next is given', () => {
   }).toThrow(TypeError);
 });
 
-it('closed: nobody', async () => {
+it('a closed guard accepts no token', async () => {
   const kit = kitOf();
   const token = kit.token();
   await kit.close();

@@ -10,12 +10,12 @@ function kitOf(): TestKit {
   return kit;
 }
 
-it('a good token: nothing is wrong, and nothing refuses it', () => {
+it('reports no error and no row for a valid token', () => {
   const { guard, token } = kitOf();
   expect(guard.explain(token())).toEqual({ wrong: null, revoked: false, entries: [], issuedAt: AT });
 });
 
-it('names the row, its revocation and since when; the one that the answer goes by first', () => {
+it('returns the denying rows with their revocation and time, the deciding one first', () => {
   const kit = kitOf();
   const token = kit.token({ tenant: 'acme' });
   kit.clock.advance(1_000);
@@ -41,7 +41,7 @@ it('names the row, its revocation and since when; the one that the answer goes b
   expect(decision).toMatchObject({ revoked: { cutoff: { txn: entries[0]?.txn }, since: entries[0]?.since } });
 });
 
-it('claims alone, as far as they are known', () => {
+it('explains claims without a token, also incomplete ones', () => {
   const kit = kitOf();
   kit.revoke({ claim: 'sub', value: 'user-1', reason: 'password_changed' });
   const rows = (claims: object) => kit.guard.explain({ ...claims }).entries.map(({ claim }) => claim);
@@ -58,14 +58,14 @@ it('claims alone, as far as they are known', () => {
   expect(rows({ kid: 'key-1' })).toEqual(['kid']);
 });
 
-it('a soft cut-off ends no session, by whatever skew', () => {
+it('reports that a soft cut-off ends no session, whatever the skew', () => {
   const kit = openTestKit({ at: AT, skewMs: 60_000 });
   onTestFinished(() => kit.close());
   kit.revoke({ claim: 'sub', value: 'user-1', endsSession: false });
   expect(kit.guard.explain({ sub: 'user-1' }).entries).toMatchObject([{ endsSession: false }]);
 });
 
-it('what is wrong otherwise, with what the answer leaves out', () => {
+it('reports other errors with the detail that the response omits', () => {
   const kit = kitOf();
   const wrongOf = (token: string) => kit.guard.explain(token).wrong;
   expect(wrongOf('rubbish')).toEqual({ code: 'token_malformed', detail: 'not three parts' });
@@ -77,7 +77,7 @@ it('what is wrong otherwise, with what the answer leaves out', () => {
   expect(kit.guard.explain('rubbish')).toMatchObject({ revoked: null, entries: [], issuedAt: null });
 });
 
-it('what cannot be judged is neither revoked nor not', () => {
+it('reports `revoked: null` for a token that cannot be judged', () => {
   const kit = kitOf();
   kit.revoke({ claim: 'groups', value: 'g-1' });
   const groups = Array.from({ length: 257 }, (_, index) => `g-${index}`);
@@ -90,7 +90,7 @@ it('what cannot be judged is neither revoked nor not', () => {
   }
 });
 
-it('a key that is not published any more, because it was revoked', () => {
+it('reports the revocation of a key that is no longer published', () => {
   const kit = kitOf();
   const stranger = openTestKit({ at: AT });
   onTestFinished(() => stranger.close());
@@ -105,7 +105,7 @@ it('a key that is not published any more, because it was revoked', () => {
   });
 });
 
-it('changes nothing, and says the same however old the view is', () => {
+it('changes no state, and returns the same for a view of any age', () => {
   const kit = openTestKit({ at: AT, softExpiry: { maxUses: 1 } });
   onTestFinished(() => kit.close());
   const token = kit.token();

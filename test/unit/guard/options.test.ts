@@ -15,7 +15,7 @@ const unopened: Transport = {
   },
 };
 
-test('a wrong option is told by name, before a file is opened', () => {
+test('createGuard names a wrong option before it opens a file', () => {
   const denylistPath = join(temporaryDirectory(), 'denylist.db');
   const right = { issuer: 'https://login.example', audience: 'prices', feed: { primary: unopened }, denylistPath };
   const wrong: [RegExp, object][] = [
@@ -103,7 +103,7 @@ test('a wrong option is told by name, before a file is opened', () => {
   expect(existsSync(denylistPath)).toBe(false);
 });
 
-test('a guard that is open refuses a wrong route when the route is made, and when it decides', async () => {
+test('a guard refuses a wrong route when the route is created, and when it decides', async () => {
   await using kit = openTestKit();
   const wrong = [
     { scope: 'a' },
@@ -123,7 +123,7 @@ test('a guard that is open refuses a wrong route when the route is made, and whe
   }
 });
 
-test('a route does not change after it was checked', async () => {
+test('a route does not change after its check', async () => {
   await using kit = openTestKit();
   const route = { scopes: ['prices:premium'] };
   expect(kit.guard.decide(kit.token(), route).accepted).toBe(false);
@@ -131,7 +131,7 @@ test('a route does not change after it was checked', async () => {
   expect(kit.guard.decide(kit.token(), route).accepted).toBe(false);
 });
 
-test('requireOfRoute refuses a route that would let everybody pass', () => {
+test('requireOfRoute refuses a route that every token would satisfy', () => {
   for (const route of [{ scope: 'prices:premium' }, { scopes: [] }, { roles: ['admin'] }]) {
     expect(() => requireOfRoute({}, route as never, 0)).toThrow(TypeError);
   }
@@ -139,12 +139,12 @@ test('requireOfRoute refuses a route that would let everybody pass', () => {
   expect(() => requireOfRoute({ scope: 'prices:premium' }, { scopes: ['prices:premium'] }, 0)).not.toThrow();
 });
 
-test('requiredScopes wants scopes that are scopes', () => {
+test('requiredScopes refuses a text that is no scope', () => {
   expect(() => requiredScopes()).toThrow(TypeError);
   for (const scope of ['', 'a b', 'a"b', 'a\\b', 'ü', 'a\r\nb']) expect(() => requiredScopes(scope)).toThrow(TypeError);
 });
 
-test('middleware that requires claims refuses what would let everybody pass', () => {
+test('middleware that requires claims refuses a condition that every token would satisfy', () => {
   expect(() => claimEquals('', 'x')).toThrow(/^claim /);
   expect(() => claimEquals('tier', ['gold'] as never)).toThrow(/^claimEquals\.tier /);
   expect(() => claimEquals('tier', undefined as never)).toThrow(TypeError);
@@ -157,7 +157,7 @@ test('middleware that requires claims refuses what would let everybody pass', ()
   expect(() => claimCheck(() => true, (() => false) as never)).toThrow(/one function/);
 });
 
-test('a second route, which would have no effect, is refused', async () => {
+test('guard() refuses a second route, which would have no effect', async () => {
   await using kit = openTestKit();
   const twoRoutes = guard as (...given: readonly unknown[]) => unknown;
   expect(() => twoRoutes(kit.guard, {}, { scopes: ['a'] })).toThrow(/one route/);

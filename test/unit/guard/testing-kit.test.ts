@@ -7,12 +7,12 @@ import { expect, it } from 'vitest';
 const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
 const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
 
-it('has the example of docs/testing.md as the test beside this one', () => {
+it('the example of docs/testing.md is testing-example.test.ts', () => {
   const [, example] = /```ts\n(.*?)```/s.exec(read('../../../docs/testing.md')) ?? [];
   expect(example).toBe(read('./testing-example.test.ts'));
 });
 
-it('tokens minted after a cut-off are good, although the clock stands still; those of before are not', async () => {
+it('the guard accepts tokens minted after a cut-off, and refuses earlier ones, although the clock does not move', async () => {
   await using kit = openTestKit();
   const before = kit.token();
   kit.revoke({ claim: 'sub', value: 'user-1' });
@@ -25,7 +25,7 @@ it('tokens minted after a cut-off are good, although the clock stands still; tho
   ]);
 });
 
-it('stale: what is revoked meanwhile only the issuer knows, until the log is back', async () => {
+it('makeStale: only the issuer knows later revocations, until the log is restored', async () => {
   await using kit = openTestKit({ stale: 'introspect' });
   const [token, other] = [kit.token({ sid: 'gone' }), kit.token()];
   kit.makeStale();
@@ -42,7 +42,7 @@ it('stale: what is revoked meanwhile only the issuer knows, until the log is bac
   expect(codeOf(kit.guard.decide(other))).toBe('accepted');
 });
 
-it('ages with its clock, and expires tokens by it', async () => {
+it('the view ages, and tokens expire, by the clock of the kit', async () => {
   await using kit = openTestKit({ ttlMs: 60_000, maxStalenessMs: 10_000 });
   const token = kit.token();
   kit.makeStale(9_000);
@@ -54,7 +54,7 @@ it('ages with its clock, and expires tokens by it', async () => {
   expect(codeOf(kit.guard.decide(token))).toBe('token_expired');
 });
 
-it('is ready when it has caught up', async () => {
+it('the guard is ready once it has caught up', async () => {
   const kit = openTestKit();
   await kit.guard.ready();
   kit.makeNotReady();
@@ -70,7 +70,7 @@ it('is ready when it has caught up', async () => {
   await told;
 });
 
-it('takes a profile, and tokens of another kit are those of a stranger', async () => {
+it('the kit accepts a profile, and refuses tokens of another kit', async () => {
   await using kit = openTestKit({ ...profiles.keycloak, issuer: 'https://keycloak.test/realms/a', audience: 'prices' });
   await using stranger = openTestKit({ issuer: 'https://keycloak.test/realms/a', audience: 'prices' });
   const claims = { typ: 'Bearer', client_id: undefined, azp: 'app-7' };
@@ -82,6 +82,6 @@ it('takes a profile, and tokens of another kit are those of a stranger', async (
   expect(codeOf(kit.guard.decide(token))).toBe('token_revoked');
 });
 
-it('tells a wrong option', () => {
+it('openTestKit names a wrong option', () => {
   expect(() => openTestKit({ maxStalenessMs: -1 })).toThrow(/^maxStalenessMs /);
 });

@@ -1,8 +1,8 @@
-/** What a cache of tokens keeps of one. */
+/** An entry of a token cache. */
 export interface CachedText {
-  /** The token: the only spelling of it that is found. */
+  /** The token. Another spelling of it is another entry. */
   readonly text: string;
-  /** What it takes, about. */
+  /** Its estimated memory. */
   readonly bytes: number;
 }
 
@@ -11,25 +11,25 @@ export interface TokenCacheLimits {
   readonly maxBytes: number;
 }
 
-/** Entries by the exact text of a token; bounded in number and bytes. */
+/** Entries by the exact text of a token, limited in number and bytes. */
 export interface TokenCache<T extends CachedText> {
   get(text: string): T | undefined;
   /**
-   * Makes room first, at the cost of those that were not asked for since the last time somebody had to go.
-   * @param isAsked whether it counts as asked for already; default false
+   * Evicts entries first if there is no room: those that were not read since the last eviction.
+   * @param isRead whether the entry counts as read already; default false
    */
-  add(entry: T, isAsked?: boolean): void;
+  add(entry: T, isRead?: boolean): void;
   delete(entry: T): void;
   size(): number;
   bytes(): number;
-  /** How many have had to make room. */
+  /** The number of evicted entries. */
   evicted(): number;
 }
 
-/** Characters from the end that make the hash: of a signature, so nobody chooses them. */
+/** The number of characters that are hashed, from the end: they belong to a signature, so no client chooses them. */
 const HASHED = 12;
 
-/** Another than the one that `Map` would compute of all 900 characters, each time the text comes from a socket. */
+/** Hashes the end only. `Map` would hash all 900 characters of each text that comes from a socket. */
 function hashOf(text: string): number {
   let hash = text.length;
   for (let at = Math.max(0, text.length - HASHED); at < text.length; at += 1) {
@@ -39,75 +39,75 @@ function hashOf(text: string): number {
 }
 
 /**
- * Second chance: a hand goes round, and takes the first entry that was not asked for since it came by. A flood of tokens
- * that are never seen again passes through without driving out those that are.
+ * Second-chance (CLOCK) eviction: the hand moves round the ring and evicts the first entry that was not read since its last pass. A flood of
+ * tokens that are presented once does not evict tokens that are presented again.
  *
- * Numbers in tables, and no object of its own for each entry: what a flood leaves behind is for the garbage collector.
+ * It stores numbers in tables and no object per entry, so a flood leaves less for the garbage collector.
  */
 export function createTokenCache<T extends CachedText>({ maxEntries, maxBytes }: TokenCacheLimits): TokenCache<T> {
-  // Where in the ring the entry of a hash is. Two texts of one hash take turns: of 16 000 that happens to two, in one process
-  // of thirty.
-  const places = new Map<number, number>();
+  // The slot in the ring of the entry with a hash. Two texts with one hash replace each other: among 16 000 texts this happens in one
+  // process of thirty.
+  const slots = new Map<number, number>();
   const ring: (T | undefined)[] = [];
-  const asked: boolean[] = [];
+  const isReadAt: boolean[] = [];
   const free: number[] = [];
   let hand = 0;
   let bytes = 0;
   let evicted = 0;
 
-  function drop(entry: T, place: number): void {
-    places.delete(hashOf(entry.text));
-    ring[place] = undefined;
-    free.push(place);
+  function drop(entry: T, slot: number): void {
+    slots.delete(hashOf(entry.text));
+    ring[slot] = undefined;
+    free.push(slot);
     bytes -= entry.bytes;
   }
 
   function evictOne(): void {
     for (;;) {
-      const place = hand;
-      // On, in any case: what takes this place is the newest.
+      const slot = hand;
+      // The hand moves on in any case: the newest entry takes this slot.
       hand = (hand + 1) % ring.length;
-      const entry = ring[place];
+      const entry = ring[slot];
       if (entry === undefined) continue;
-      if (!asked[place]) {
-        drop(entry, place);
+      if (!isReadAt[slot]) {
+        drop(entry, slot);
         evicted += 1;
         return;
       }
-      asked[place] = false;
+      isReadAt[slot] = false;
     }
   }
 
   function makeRoom(hash: number, wanted: number): void {
-    const before = places.get(hash);
+    const before = slots.get(hash);
     if (before !== undefined) drop(ring[before] as T, before);
-    while (places.size >= maxEntries || bytes + wanted > maxBytes) evictOne();
+    while (slots.size >= maxEntries || bytes + wanted > maxBytes) evictOne();
   }
 
   return {
     get(text) {
-      const place = places.get(hashOf(text));
-      if (place === undefined) return undefined;
-      const entry = ring[place] as T;
+      const slot = slots.get(hashOf(text));
+      if (slot === undefined) return undefined;
+      const entry = ring[slot] as T;
       if (entry.text !== text) return undefined;
-      if (!asked[place]) asked[place] = true;
+      if (!isReadAt[slot]) isReadAt[slot] = true;
       return entry;
     },
-    add(entry, isAsked = false) {
+    add(entry, isRead = false) {
       if (entry.bytes > maxBytes || maxEntries < 1) return;
       const hash = hashOf(entry.text);
       makeRoom(hash, entry.bytes);
-      const place = free.pop() ?? ring.length;
-      ring[place] = entry;
-      asked[place] = isAsked;
-      places.set(hash, place);
+      const slot = free.pop() ?? ring.length;
+      ring[slot] = entry;
+      isReadAt[slot] = isRead;
+      slots.set(hash, slot);
       bytes += entry.bytes;
     },
     delete(entry) {
-      const place = places.get(hashOf(entry.text));
-      if (place !== undefined && ring[place] === entry) drop(entry, place);
+      const slot = slots.get(hashOf(entry.text));
+      if (slot !== undefined && ring[slot] === entry) drop(entry, slot);
     },
-    size: () => places.size,
+    size: () => slots.size,
     bytes: () => bytes,
     evicted: () => evicted,
   };

@@ -4,10 +4,10 @@ import type { ErrorRequestHandler } from 'express';
 import { challengeOf } from '../challenge.ts';
 import type { RoutePolicy } from '../route.ts';
 
-/** An error for `next(error)`: Express's own last handler sends its `status` and `headers` too. */
+/** An error for `next(error)`: Express's default handler sends its `status` and `headers` too. */
 export type RequestError = RescindError & { readonly headers: Readonly<Record<string, string>> };
 
-/** @param route what it wanted: the challenge says that */
+/** @param route the requirements, which the challenge contains */
 export function toRequestError(error: RescindError, route?: RoutePolicy): RequestError {
   const headers: Record<string, string> = { 'Cache-Control': 'no-store' };
   const challenge = challengeOf(error, route);
@@ -16,17 +16,17 @@ export function toRequestError(error: RescindError, route?: RoutePolicy): Reques
   return Object.assign(error, { headers });
 }
 
-/** What a refused request is answered. */
+/** The body of the response to a refused request. */
 export interface ErrorBody {
-  /** OAuth's word (RFC 6750 section 3.1), where it has one. */
+  /** The error code of OAuth (RFC 6750 section 3.1), if there is one. */
   readonly error?: string;
   readonly code: ErrorCode;
   readonly message: string;
 }
 
 /**
- * Middleware, after the routes, that answers the errors of the guard as JSON `{ error?, code, message }`, with their
- * status and headers and `Cache-Control: no-store`. Every other error goes on to the next error handler.
+ * Creates an error handler, for use after the routes, that writes the errors of the guard as JSON `{ error?, code, message }`, with their
+ * status and headers and `Cache-Control: no-store`. It passes every other error to the next error handler.
  */
 export function errorHandler(): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
@@ -36,7 +36,7 @@ export function errorHandler(): ErrorRequestHandler {
     }
     const { code, oauth } = error;
     const { headers } = 'headers' in error ? (error as RequestError) : toRequestError(error);
-    // Without the detail: that is for whoever runs this.
+    // Without the detail, which is for operators.
     const body: ErrorBody = { ...(oauth !== undefined && { error: oauth }), code, message: ERRORS[code].message };
     response.status(error.status).set(headers).json(body);
   };

@@ -2,12 +2,12 @@ import { RescindError } from '@rescind/revocation';
 import type { Request } from 'express';
 
 /**
- * The access token of a request, from its `Authorization` header and nowhere else (RFC 6750 section 2.1): addresses end
- * up in logs and histories.
+ * Reads the access token of a request from its `Authorization` header only (RFC 6750 section 2.1), because logs and histories contain
+ * addresses.
  *
- * @returns undefined when none was sent
- * @throws RescindError `request_invalid` for two of them, or one in the address or the body; `token_sender_constrained` for one
- * that is sent with the scheme `DPoP` (RFC 9449 section 7.1): it counts as sent where a token is optional, too
+ * @returns undefined if the request has none
+ * @throws RescindError `request_invalid` for two tokens, or one in the address or the body; `token_sender_constrained` for one with
+ * the scheme `DPoP` (RFC 9449 section 7.1), also where a token is optional
  */
 export function readBearerToken(request: Request): string | undefined {
   if (isInAddress(request)) throw new RescindError('request_invalid', { detail: 'a token in the address' });
@@ -25,7 +25,7 @@ export function readBearerToken(request: Request): string | undefined {
 
 const NAME = 'authorization';
 
-/** `headers.authorization` is only the first of several, and `headersDistinct` makes a list of each of the others too. */
+/** `headers.authorization` is the first of several only, and `headersDistinct` creates a list for every header. */
 function oneAuthorization({ rawHeaders }: Request): string {
   let found: string | undefined;
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -43,7 +43,7 @@ function isInAddress(request: Request): boolean {
   return query !== -1 && new URLSearchParams(originalUrl.slice(query)).has('access_token');
 }
 
-/** Seen only if the form was parsed before: then the handler behind would see it too. */
+/** Detects it only if the form was parsed before. Otherwise the handler does not see it either. */
 function isInBody(request: Request): boolean {
   const body: unknown = request.body;
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'access_token')) return false;

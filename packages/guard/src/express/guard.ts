@@ -4,12 +4,11 @@ import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { VerifiedToken } from '@rescind/token';
 import type { NextFunction, Request, RequestHandler } from 'express';
-import type { Decision } from '../decision.ts';
+import type { Decision, Revoked } from '../decision.ts';
 import type { Guard } from '../guard.ts';
 import { createGuard } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
 import { guardShape, toSettings } from '../options.ts';
-import type { Revoked } from '../revoked.ts';
 import type { RoutePolicy } from '../route.ts';
 import { requireIntrospection, routeShape } from '../route.ts';
 import { toRequestError } from './answer.ts';
@@ -25,16 +24,16 @@ declare global {
   }
 }
 
-/** What a route behind the guard wants. */
+/** What a guarded route requires. */
 export interface ExpressRoute extends RoutePolicy {
-  /** Whether requests without a token pass, without `req.auth`. One with a token that is refused is. Default false. */
+  /** Whether a request without a token passes, without `req.auth`. One with an invalid token is refused. Default false. */
   readonly optional?: boolean | undefined;
   /**
-   * Takes the token from elsewhere, such as a cookie, instead of the `Authorization` header. Undefined: none was sent.
-   * A cookie wants a defence against forged requests, which this is not.
+   * Reads the token from elsewhere, such as a cookie, instead of the `Authorization` header. Undefined: the request has none.
+   * A cookie requires a defence against CSRF, which the guard does not have.
    */
   readonly getToken?: ((request: Request) => string | undefined) | undefined;
-  /** Told of each request refused because its token was revoked, before the answer. What it throws goes to `next`. */
+  /** Called for each request that is refused because its token was revoked, before the response. An error it throws goes to `next`. */
   readonly onRevoked?: ((request: Request, revoked: Revoked) => void) | undefined;
 }
 
@@ -47,10 +46,10 @@ const expressShape: OptionShape<ExpressRoute> = {
 const routeOptions = optionsOf<ExpressRoute>('guard', expressShape);
 const allOptions = optionsOf<GuardOptions & ExpressRoute>('guard', { ...guardShape, ...expressShape });
 
-/** The middleware, with the guard it opened or was given. */
+/** The middleware, with its guard. */
 export interface ExpressGuard extends RequestHandler, AsyncDisposable {
   readonly opened: Guard;
-  /** Resolves when the guard has caught up; until then the middleware answers 503. */
+  /** Resolves when the guard has caught up. Until then the middleware responds 503. */
   ready(signal?: AbortSignal): Promise<void>;
   health(): HealthCheck[];
   /** Closes the guard. */
@@ -58,12 +57,11 @@ export interface ExpressGuard extends RequestHandler, AsyncDisposable {
 }
 
 /**
- * Middleware that lets a request pass only with an access token that is good and not revoked, and puts that on
- * `req.auth`. Answers as RFC 6750 section 3 says, by `next(error)`: an error has `status`, `code` and `headers`;
- * `errorHandler()` writes it.
+ * Creates middleware that passes a request with a valid access token that is not revoked, and sets `req.auth`. It refuses other requests as
+ * RFC 6750 section 3 defines, by `next(error)`: the error has `status`, `code` and `headers`, and `errorHandler()` writes it.
  *
- * `app.use(guard({ issuer, audience, feed, denylistPath }))` opens a guard, which the middleware's `close()` closes. Give an
- * opened one to share it between routes: `app.post('/transfer', guard(opened, { critical: true }), …)`.
+ * `app.use(guard({ issuer, audience, feed, denylistPath }))` creates a guard, which the middleware's `close()` closes. Pass a guard to
+ * share it between routes: `app.post('/transfer', guard(created, { critical: true }), …)`.
  *
  * @throws TypeError for an option that is missing or wrong, and for a third argument: a second route would have no effect
  * @throws RescindError as `createGuard` does
@@ -103,7 +101,7 @@ function isGuard(given: unknown): given is Guard {
   return typeof given === 'object' && given !== null && 'decide' in given && typeof given.decide === 'function';
 }
 
-/** Of the options those that a shape names. */
+/** The options that a shape has. */
 function only<T extends object>(options: Readonly<Record<string, unknown>> | object, shape: OptionShape<T>): T {
   return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(shape, name))) as T;
 }
@@ -113,13 +111,13 @@ function checked(opened: Guard, route: RoutePolicy): Guard {
   return opened;
 }
 
-/** A wrong route is to be told before a file is opened. */
+/** Reports a wrong route before it opens a file. */
 function openFor(options: GuardOptions, route: RoutePolicy): Guard {
   requireIntrospection(route, toSettings(options).issuers);
   return createGuard(options);
 }
 
-/** The token; or undefined, when the request has been answered or passed on. */
+/** Returns the token, or undefined if it called `next`. */
 function readToken(request: Request, next: NextFunction, route: ExpressRoute): string | undefined {
   try {
     const token = (route.getToken ?? readBearerToken)(request);

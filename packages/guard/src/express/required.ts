@@ -2,17 +2,16 @@ import { RescindError } from '@rescind/revocation';
 import { option } from '@rescind/revocation/options';
 import type { RequestHandler } from 'express';
 import type { ClaimValue } from '../issuer-options.ts';
-import { requireRights } from '../requirements.ts';
 import type { RoutePolicy } from '../route.ts';
-import { checkedRoute } from '../route.ts';
-import type { Claims } from '../trusted.ts';
+import { checkedRoute, requireRights } from '../route.ts';
+import type { Claims } from '../trusted-issuer.ts';
 import { toRequestError } from './answer.ts';
 
 /**
- * Middleware behind `guard()`: only tokens with all of these scopes pass; others are answered 403 `scope_insufficient` with
- * the scopes that are needed (RFC 6750 section 3.1).
+ * Creates middleware for use after `guard()`: passes tokens with all of these scopes, and refuses others with 403 `scope_insufficient` and
+ * the required scopes (RFC 6750 section 3.1).
  *
- * @throws TypeError for no scope at all, or for what is none
+ * @throws TypeError without a scope, or for a text that is no scope
  */
 export function requiredScopes(...scopes: string[]): RequestHandler {
   if (scopes.length === 0) throw new TypeError('requiredScopes must be given at least one scope');
@@ -20,7 +19,7 @@ export function requiredScopes(...scopes: string[]): RequestHandler {
 }
 
 /**
- * The same: only tokens whose claim has this value; others are answered 403 `claim_insufficient`.
+ * As `requiredScopes`: passes tokens whose claim has this value, and refuses others with 403 `claim_insufficient`.
  * @throws TypeError for a claim without a name, a value that is no text, finite number, boolean or null, or a second value
  */
 export function claimEquals(claim: string, value: ClaimValue | null, ...surplus: readonly never[]): RequestHandler {
@@ -29,7 +28,7 @@ export function claimEquals(claim: string, value: ClaimValue | null, ...surplus:
 }
 
 /**
- * The same: only tokens whose claim, a list or text with spaces, has all of these.
+ * As `claimEquals`: passes tokens whose claim, a list or text with spaces, contains all of these.
  * @throws TypeError for a claim without a name, for no value at all, or one that is no text, finite number or boolean
  */
 export function claimIncludes(claim: string, ...values: ClaimValue[]): RequestHandler {
@@ -37,8 +36,8 @@ export function claimIncludes(claim: string, ...values: ClaimValue[]): RequestHa
 }
 
 /**
- * The same: only tokens of whose claims this is true. What it throws goes to `next`.
- * @throws TypeError for what is no function, or a second one
+ * As `claimEquals`: passes tokens for whose claims the function returns true. An error it throws goes to `next`.
+ * @throws TypeError for a value that is no function, or a second one
  */
 export function claimCheck(isGood: (claims: Claims) => boolean, ...surplus: readonly never[]): RequestHandler {
   requireNoMoreArguments(surplus, 'claimCheck must be given one function: use it twice');
@@ -46,7 +45,7 @@ export function claimCheck(isGood: (claims: Claims) => boolean, ...surplus: read
   return requiring({ claimCheck: isGood });
 }
 
-/** @throws TypeError for arguments that would have no effect */
+/** @throws TypeError for arguments without effect */
 export function requireNoMoreArguments(surplus: readonly unknown[], problem: string): void {
   if (surplus.length > 0) throw new TypeError(problem);
 }

@@ -1,31 +1,31 @@
 import type { DurationMs } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 
-/** How an issuer is asked about its tokens (RFC 7662). */
+/** How the guard introspects the tokens of an issuer (RFC 7662). */
 export interface IntrospectionOptions {
-  /** This service's client credential, sent as HTTP Basic, encoded as RFC 6749 section 2.3.1 says. */
+  /** The client credential of this service, sent as HTTP Basic in the encoding of RFC 6749 section 2.3.1. */
   readonly clientId: string;
-  /** A function is called before each request: for a secret that is rotated while the guard runs. */
+  /** The guard calls a function before each request, so that a secret can change while the guard runs. */
   readonly clientSecret: string | (() => string);
-  /** Default: as the issuer's metadata say (RFC 8414), else `{issuerUrl}/oauth2/introspect`. */
+  /** Default: the address in the issuer's metadata (RFC 8414), else `{issuerUrl}/oauth2/introspect`. */
   readonly url?: string | undefined;
-  /** Longest time a request waits for the answer, its turn included, in ms. Default 2 000. */
+  /** How long a request waits for the response, including the wait for a place, in ms. Default 2 000. */
   readonly timeoutMs?: DurationMs | undefined;
-  /** Most questions under way at once. Default 32. */
+  /** How many introspections run at once. Default 32. */
   readonly maxConcurrent?: number | undefined;
-  /** Most questions that wait for their turn; beyond, 503 at once. Default 256. */
+  /** How many introspections wait; further ones get 503 at once. Default 256. */
   readonly maxWaiting?: number | undefined;
-  /** So many failures one after the other open the circuit: nobody is asked for a while. Default 5. */
+  /** How many consecutive failures open the circuit. While it is open, introspections fail at once. Default 5. */
   readonly breakAfter?: number | undefined;
-  /** How long it stays open before one question tries again, in ms. Default 5 000. */
+  /** How long the circuit stays open before one introspection tests it, in ms. Default 5 000. */
   readonly breakMs?: DurationMs | undefined;
 }
 
 /** The options with their defaults. */
 export interface IntrospectionSettings {
-  /** Undefined: as the metadata say. */
+  /** Undefined: the address in the metadata. */
   readonly url: string | undefined;
-  /** Where it is when they do not say. */
+  /** The address if the metadata have none. */
   readonly usualUrl: string;
   /** The value of the `Authorization` header. */
   readonly authorization: () => string;
@@ -36,7 +36,7 @@ export interface IntrospectionSettings {
   readonly breakMs: DurationMs;
 }
 
-/** Timers take 31 bits: beyond, they would fire at once. */
+/** A timer of more than 31 bits would fire at once. */
 const LONGEST_TIMER_MS: DurationMs = 2 ** 31 - 1;
 
 export const introspectionOptions = optionsOf<IntrospectionOptions>('introspection', {
@@ -66,5 +66,5 @@ function authorizationOf({ clientId, clientSecret }: IntrospectionOptions): stri
   return `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(secret)}`).toString('base64')}`;
 }
 
-/** application/x-www-form-urlencoded, so that a colon in the id ends nothing. */
+/** application/x-www-form-urlencoded, so that a colon in the id does not end it. */
 const formEncoded = (text: string) => new URLSearchParams([['', text]]).toString().slice(1);

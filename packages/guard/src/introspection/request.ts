@@ -1,34 +1,58 @@
 import type { Fetch } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';
 import { MetadataUnavailable } from '../metadata.ts';
-import { IntrospectionFailure } from './failure.ts';
 import type { IntrospectionSettings } from './options.ts';
 
-/** An answer with all claims of a token takes 2 kB. */
+/** The result of an introspection: the label `result` of `rescind_introspections_total`. */
+export type IntrospectionResult =
+  | 'active'
+  | 'inactive'
+  | 'bound'
+  | 'unreachable'
+  | 'timeout'
+  | 'refused'
+  | 'status_wrong'
+  | 'unusable'
+  | 'busy'
+  | 'open'
+  | 'stopping';
+
+/** Why an introspection has no result. The message quotes neither the token nor the credential. */
+export class IntrospectionFailure extends Error {
+  override readonly name = 'IntrospectionFailure';
+  readonly result: IntrospectionResult;
+
+  constructor(result: IntrospectionResult, detail: string) {
+    super(detail);
+    this.result = result;
+  }
+}
+
+/** A response with all claims of a token has 2 kB. */
 const MAX_BYTES = 65_536;
 
 interface Asking {
   readonly fetch: Fetch;
   readonly signal: AbortSignal;
-  /** Where the endpoint is. */
-  place(signal: AbortSignal): Promise<string>;
+  /** The address of the endpoint. */
+  findUrl(signal: AbortSignal): Promise<string>;
 }
 
-/** `bound`: active, and bound to a key of the client (RFC 8705 section 3.2, RFC 9449 section 6.2), which nobody verifies here. */
+/** `bound`: active, and bound to a key of the client (RFC 8705 section 3.2, RFC 9449 section 6.2). The guard verifies no such proof. */
 export type IntrospectionAnswer = 'active' | 'inactive' | 'bound';
 
 /**
  * Asks once whether a token is active (RFC 7662 section 2).
  *
- * @throws IntrospectionFailure whatever is not a clear answer
+ * @throws IntrospectionFailure for every response that is not clear
  */
 export async function askIssuer(
   { authorization }: IntrospectionSettings,
   token: string,
-  { fetch, signal, place }: Asking,
+  { fetch, signal, findUrl }: Asking,
 ): Promise<IntrospectionAnswer> {
   try {
-    const response = await fetch(await place(signal), {
+    const response = await fetch(await findUrl(signal), {
       method: 'POST',
       redirect: 'error',
       signal,
@@ -74,7 +98,7 @@ function parse(text: string): Record<string, unknown> {
     const value: unknown = JSON.parse(text);
     if (typeof value === 'object' && value !== null) return { ...value };
   } catch {
-    // Said below: what was sent is not repeated.
+    // The error below does not quote the response.
   }
   throw new IntrospectionFailure('unusable', 'not a JSON object');
 }
@@ -82,7 +106,7 @@ function parse(text: string): Record<string, unknown> {
 function readAnswer(answer: Record<string, unknown>, token: string): IntrospectionAnswer {
   const { active } = answer;
   if (typeof active !== 'boolean') throw new IntrospectionFailure('unusable', 'active is not true or false');
-  // Something between that mixes up answers must let nobody in.
+  // A proxy that mixes up responses must not let a request pass.
   if (active && !isAbout(answer, token)) throw new IntrospectionFailure('unusable', 'it is about another token');
   if (!active) return 'inactive';
   return isBound(answer) ? 'bound' : 'active';
@@ -98,7 +122,7 @@ function isAbout(answer: Record<string, unknown>, token: string): boolean {
   return ['iss', 'sub', 'jti'].every((name) => answer[name] === undefined || answer[name] === payload[name]);
 }
 
-/** The system's word, such as ECONNREFUSED: the fetch itself only says that it failed. */
+/** The code of the system, such as ECONNREFUSED. The message of fetch has no cause. */
 function causeOf(error: unknown): string {
   const cause = error instanceof Error ? error.cause : undefined;
   if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code;

@@ -5,24 +5,24 @@ import type { Fetch, KeySource } from '@rescind/token';
 import { createKeySet, parseCompactJws } from '@rescind/token';
 import type { SigningKey } from '@rescind/token/signing';
 import { createSigner, publicJwks } from '@rescind/token/signing';
-import type { Claims } from '../trusted.ts';
-import { createMemoryRows } from './rows.ts';
+import type { Claims } from '../trusted-issuer.ts';
+import { createMemoryRows } from './log.ts';
 
-/** What is to be denied. */
+/** A revocation of the test kit. */
 export interface TestRevocation {
   /** `sid`, `sub`, `jti`, `client_id`, `iss`, `kid`, or any other claim. */
   readonly claim: string;
   readonly value: string;
-  /** A word such as `password_changed`. Default `logout`. */
+  /** Such as `password_changed`. Default `logout`. */
   readonly reason?: string | undefined;
-  /** Whether the session ends, or only tokens. Default: by `sid`, `sub`, `client_id` and `iss` it does. */
+  /** Whether the session ends, or tokens only. Default: true for `sid`, `sub`, `client_id` and `iss`. */
   readonly endsSession?: boolean | undefined;
 }
 
 /** An issuer of tokens without a network. */
 export interface TestTokenIssuer {
   readonly keys: KeySource;
-  /** Answers introspection (RFC 7662). */
+  /** Responds to introspection (RFC 7662). */
   readonly fetch: Fetch;
   token(claims: Claims, typ: string): string;
   revoke(revocation: TestRevocation): Revocation;
@@ -43,7 +43,7 @@ export function createTestTokenIssuer(options: TestTokenIssuerOptions): TestToke
   const { issuer: iss, audience, key, ttlMs, clock, isReachable } = options;
   const rows = createMemoryRows();
   let floor = 0;
-  // Never back, and on with each cut-off: tokens minted after one work, although the clock stands still.
+  // It never goes back, and each cut-off moves it: tokens minted afterwards are valid although the clock does not move.
   const now = () => {
     floor = Math.max(floor, clock.now());
     return floor;
@@ -91,7 +91,7 @@ export function createTestTokenIssuer(options: TestTokenIssuerOptions): TestToke
   };
 }
 
-/** Keys that are there, and never change. */
+/** Keys that never change. */
 function keysOf(key: SigningKey): KeySource {
   const set = createKeySet(publicJwks([key]));
   const close = async () => undefined;

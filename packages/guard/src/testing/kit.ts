@@ -2,17 +2,16 @@ import type { DurationMs, EpochMillis, ManualClock } from '@rescind/revocation';
 import { createManualClock, silentTelemetry } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
 import { generateSigningKey } from '@rescind/token/signing';
-import { createInvalidationIndex } from '../cache/changes.ts';
+import { createInvalidationIndex } from '../cache/invalidation-index.ts';
 import type { Guard } from '../guard.ts';
 import { createGuardOver } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
 import { guardShape, toSettings } from '../options.ts';
-import type { Claims } from '../trusted.ts';
-import { createTrustedIssuer } from '../trusted.ts';
+import type { Claims } from '../trusted-issuer.ts';
+import { createTrustedIssuer } from '../trusted-issuer.ts';
 import type { TestRevocation } from './issuer.ts';
 import { createTestTokenIssuer } from './issuer.ts';
-import { createTestLog } from './log.ts';
-import { createMemoryRows } from './rows.ts';
+import { createMemoryRows, createTestLog } from './log.ts';
 
 type Wired =
   | 'feed'
@@ -24,35 +23,35 @@ type Wired =
   | 'fetch'
   | 'clock';
 
-/** All that `createGuard` takes, apart from what the kit is in the place of. */
+/** The options of `createGuard`, except those that the kit provides. */
 export interface TestKitOptions
   extends Omit<Partial<GuardOptions>, Wired | 'issuers' | 'introspection' | 'revocation'> {
-  /** The time at which the clock stands. Default: now. */
+  /** The time of the clock, ms. Default: now. */
   readonly at?: EpochMillis | undefined;
-  /** How long tokens live, in ms. Default 900 000. */
+  /** The lifetime of tokens, in ms. Default 900 000. */
   readonly ttlMs?: DurationMs | undefined;
 }
 
-/** A guard with an issuer and a log, all in memory: no broker, no file, no network, and a clock that stands still. */
+/** A guard with an issuer and a log, all in memory: no broker, no file, no network, and a clock that moves only by `advance`. */
 export interface TestKit extends AsyncDisposable {
-  /** The real guard, ready, with a fresh view. `guard(kit.guard)` makes the middleware. */
+  /** The real guard, ready, with a fresh view. `guard(kit.guard)` creates the middleware. */
   readonly guard: Guard;
-  /** Of issuer and guard. Stands still until `advance(ms)`. */
+  /** The clock of issuer and guard. `advance(ms)` moves it. */
   readonly clock: ManualClock;
   /**
-   * Mints a token of `user-1`, `session-1`, `app-1` for the audience; claims given replace those, and `undefined` leaves one out.
-   * @param typ the header's; default the first that the guard takes
+   * Mints a token of `user-1`, `session-1`, `app-1` for the audience. Given claims replace those, and `undefined` omits one.
+   * @param typ the header's; default the first that the guard accepts
    */
   token(claims?: Claims, typ?: string): string;
-  /** Revokes: the guard knows when this returns, unless the view is stale. Tokens minted later are good. */
+  /** Revokes. The guard has applied it when this returns, unless the view is stale. Tokens minted later are valid. */
   revoke(revocation: TestRevocation): void;
-  /** The log is cut off: the view is so old (default: just beyond `maxStalenessMs`) and gets older with the clock. */
+  /** Cuts the log off: the view has this age (default: just beyond `maxStalenessMs`) and ages with the clock. */
   makeStale(ageMs?: DurationMs): void;
-  /** As an instance that has just started and has not caught up. */
+  /** Makes the guard one that has just started and has not caught up. */
   makeNotReady(): void;
-  /** The log is heard of again, with all that was missed. */
+  /** Restores the log, with everything that the guard missed. */
   makeFresh(): void;
-  /** Whether the issuer answers introspection. Default true. */
+  /** Whether the issuer responds to introspection. Default true. */
   issuerIsReachable: boolean;
   close(): Promise<void>;
 }
@@ -82,9 +81,9 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
   const tokens = createTestTokenIssuer({ issuer, audience, key, ttlMs, clock, isReachable });
   const rows = createMemoryRows();
   const changes = createInvalidationIndex();
-  const log = createTestLog(clock, (heard) => {
-    for (const row of heard) rows.add(row);
-    changes.committed(heard);
+  const log = createTestLog(clock, (applied) => {
+    for (const row of applied) rows.add(row);
+    changes.committed(applied);
   });
   const settings = toSettings({
     telemetry: silentTelemetry,
@@ -120,5 +119,5 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
   };
 }
 
-/** Nothing is signed here but tokens. */
+/** The kit signs tokens only. */
 const NO_KEYS = { health: () => [], close: async () => undefined };

@@ -1,33 +1,34 @@
 import type { Feed, Follower, View } from '@rescind/feed';
 import { createMemoryLog, memoryTransport, openMemoryCursor } from '@rescind/feed/testing';
-import type { Clock, CutOffRow, DurationMs, EpochMillis, Revocation } from '@rescind/revocation';
-import { RescindError, toRow } from '@rescind/revocation';
+import type { Clock, CutOffRow, DurationMs, EpochMillis, Find, Revocation } from '@rescind/revocation';
+import { mergeRows, RescindError, toRow } from '@rescind/revocation';
+import type { Rows } from '../context.ts';
 
-/** A log in memory that an instance hears of at once, or not at all. */
+/** A log in memory that the instance reads at once, or not at all. */
 export interface TestLog {
   /** The log in memory, with the transport that reads it. */
   readonly feed: Feed;
-  /** What the guard takes for the follower of its log. */
+  /** The follower of the guard. */
   readonly follower: Follower;
-  /** Appends; heard of in the same tick, unless the log is cut off. */
+  /** Appends an event. The instance applies it in the same tick, unless the log is cut off. */
   append(revocation: Revocation): void;
-  /** The instance has heard nothing for so long, and hears nothing more. */
+  /** From now on the instance reads nothing, and its view has this age. */
   cutOff(ageMs: DurationMs): void;
-  /** It has never caught up, and hears nothing. */
+  /** From now on the instance has never caught up, and reads nothing. */
   forget(): void;
-  /** It hears everything there is, and goes on hearing. */
+  /** The instance applies everything that it missed, and continues to read. */
   catchUp(): void;
 }
 
 const EPOCH = '0000000001-test';
 
-/** @param heard what the instance does with what it hears */
-export function createTestLog(clock: Clock, heard: (rows: readonly CutOffRow[]) => void): TestLog {
+/** @param apply applies rows at the instance */
+export function createTestLog(clock: Clock, apply: (rows: readonly CutOffRow[]) => void): TestLog {
   const records = createMemoryLog(EPOCH);
   const cursor = openMemoryCursor(records, null);
   const feed = { primary: memoryTransport({ log: records }) };
   let ready = true;
-  /** Undefined while everything is heard. */
+  /** Undefined while the instance reads everything. */
   let lost: { readonly ageMs: DurationMs; readonly at: DurationMs; readonly logTime: EpochMillis } | undefined;
   let caughtUp = createWaiting();
   caughtUp.resolve();
@@ -50,9 +51,9 @@ export function createTestLog(clock: Clock, heard: (rows: readonly CutOffRow[]) 
     };
   }
 
-  /** The rows of one revocation a record, as text: nobody here would forge a signature. */
+  /** A record has the rows of one revocation as text, without a signature. */
   const readOn = () => {
-    for (const { jws } of cursor.take(records.end) ?? []) heard(JSON.parse(jws) as CutOffRow[]);
+    for (const { jws } of cursor.take(records.end) ?? []) apply(JSON.parse(jws) as CutOffRow[]);
   };
   const lose = (ageMs: DurationMs) => {
     lost = { ageMs, at: clock.monotonic(), logTime: clock.now() - ageMs };
@@ -92,7 +93,37 @@ export function createTestLog(clock: Clock, heard: (rows: readonly CutOffRow[]) 
 
 function createWaiting(): PromiseWithResolvers<void> {
   const waiting = Promise.withResolvers<void>();
-  // Nobody has to wait for it.
+  // The promise may reject without a handler.
   waiting.promise.catch(() => undefined);
   return waiting;
+}
+
+/** Rows in memory, without a file. They are never pruned. */
+export interface MemoryRows extends Rows {
+  add(cutoff: CutOffRow): void;
+}
+
+export function createMemoryRows(): MemoryRows {
+  const issuers = new Map<string, Map<string, Map<string, CutOffRow>>>();
+  const claimsOf = (iss: string) => issuers.get(iss) ?? new Map<string, Map<string, CutOffRow>>();
+  const find: Find = {
+    names: (iss) => claimsOf(iss).keys(),
+    row: (iss, claim, value) => claimsOf(iss).get(claim)?.get(value),
+  };
+  return {
+    ...find,
+    add(cutoff) {
+      const { iss, claim, value } = cutoff;
+      const claims = claimsOf(iss);
+      const rows = claims.get(claim) ?? new Map<string, CutOffRow>();
+      const before = rows.get(value);
+      rows.set(value, before === undefined ? cutoff : mergeRows(before, cutoff));
+      issuers.set(iss, claims.set(claim, rows));
+    },
+    load: () => undefined,
+    prune: () => 0,
+    prunePending: () => undefined,
+    health: () => [{ name: 'denylist', status: 'pass' }],
+    close: () => undefined,
+  };
 }

@@ -3,36 +3,36 @@ import type { CutOffRow, DurationMs, EpochMillis, Find, JudgedToken, Verdict } f
 import { CLOCK_TOLERANCE_MS, filterRows, judge, RescindError } from '@rescind/revocation';
 import type { JoseHeader, KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
-import type { IndexedToken } from './cache/changes.ts';
+import type { IndexedToken } from './cache/invalidation-index.ts';
 import type { IssuerSettings } from './issuer-options.ts';
 
-/** An issuer whose tokens are taken, with all that is asked about them. */
+/** An issuer whose tokens the guard accepts, with the checks of a token. */
 export interface TrustedIssuer {
   readonly settings: IssuerSettings;
   readonly keys: KeySource;
-  /** Everything but revocation, the view and what a route wants. @throws RescindError as `Verifier.verify` does */
+  /** Checks everything but revocation, the view and the requirements of a route. @throws RescindError as `Verifier.verify` does */
   verify(text: string, at: EpochMillis): VerifiedToken;
   /**
-   * The same for a text, to the letter, that was verified before: everything but the signature.
-   * @param signedBy the key that it was found signed by
-   * @returns undefined when the token's key is another now
+   * As `verify`, without the signature, for exactly a text that was verified before.
+   * @param signedBy the key that verified its signature
+   * @returns undefined if the token's key has changed
    */
   verifyAgain(text: string, at: EpochMillis, signedBy: KeyObject): VerifiedToken | undefined;
-  /** Whether a cut-off denies it. Of an issuer without a log none does. */
+  /** Whether a cut-off denies the token. None does if the issuer has no log. */
   judge(token: VerifiedToken): Verdict;
-  /** The same of claims that nobody signed. @param counts which rows are asked; default all */
+  /** As `judge`, for claims without a signature. @param counts which rows count; default all */
   judgeClaims(claims: Claims, marks: JudgedMarks, counts?: (row: CutOffRow) => boolean): Verdict;
-  /** As the cut-offs name its claims. */
-  traced(token: VerifiedToken): IndexedToken;
-  /** The claims that some cut-off is about. */
+  /** The token with its claims under the names that cut-offs use. */
+  toIndexed(token: VerifiedToken): IndexedToken;
+  /** The claims for which there are cut-offs. */
   names(): Iterable<string>;
   keyOf(token: VerifiedToken): KeyObject | undefined;
-  /** From when on, and up to when, its times are good. */
+  /** The times between which the token is valid. */
   timesOf(token: VerifiedToken): { readonly from: EpochMillis; readonly until: EpochMillis };
 }
 
 export type Claims = Readonly<Record<string, unknown>>;
-/** What is judged beside the claims. */
+/** What the judge reads in addition to the claims. */
 export type JudgedMarks = Pick<JudgedToken, 'kid' | 'inexact'>;
 
 const NOTHING: Find = { names: () => [], row: () => undefined };
@@ -52,7 +52,7 @@ export function createTrustedIssuer(
 
   const asJudged = (payload: Claims, { kid, inexact }: JudgedMarks): JudgedToken =>
     renames
-      ? { kid, payload: asCutoffsNameThem(payload, claimNames), inexact: inexact && renamedToo(inexact, claimNames) }
+      ? { kid, payload: withCutOffNames(payload, claimNames), inexact: inexact && renamedToo(inexact, claimNames) }
       : { kid, payload, inexact };
   const judgeBy = (rows: Find, claims: Claims, marks: JudgedMarks) =>
     find === NOTHING ? ACCEPTED : judge(asJudged(claims, marks), rows, options);
@@ -63,7 +63,7 @@ export function createTrustedIssuer(
     return freeze(token);
   }
 
-  /** The key's own name too, where the header has none or another: leaving it out evades no cut-off. */
+  /** Includes the key's own name if the header has none or another one, so a token without `kid` evades no cut-off. */
   function kidsOf({ kid, alg }: JoseHeader): JudgedToken['kid'] {
     const name = keys.nameOf(kid, alg);
     if (name === kid || name === undefined) return kid;
@@ -82,7 +82,7 @@ export function createTrustedIssuer(
     judge: (token) => judgeBy(find, token.payload, marksOf(token)),
     judgeClaims: (claims, marks, counts) =>
       judgeBy(counts === undefined ? find : filterRows(find, counts), claims, marks),
-    traced: (token) => ({ iss: issuer, ...asJudged(token.payload, marksOf(token)) }),
+    toIndexed: (token) => ({ iss: issuer, ...asJudged(token.payload, marksOf(token)) }),
     names: () => find.names(issuer),
     keyOf: ({ header: { kid, alg } }) => keys.find(kid, alg),
     timesOf: ({ payload }) => timesOf(payload, settings.iatToleranceMs),
@@ -99,7 +99,7 @@ export function createTokenVerifier(settings: IssuerSettings, keys: Pick<KeySour
     typ: settings.typ,
     typMayBeAbsent: settings.typMayBeAbsent,
     algorithms: settings.algorithms,
-    // An issuer with one key may leave its name out (RFC 7515 section 4.1.4).
+    // An issuer with one key may omit its name (RFC 7515 section 4.1.4).
     kidMayBeAbsent: true,
     iatToleranceMs: settings.iatToleranceMs,
     requiredClaims: settings.requiredClaims,
@@ -109,10 +109,10 @@ export function createTokenVerifier(settings: IssuerSettings, keys: Pick<KeySour
 }
 
 /**
- * Cut-offs are about `client_id`, and some issuers write `azp`: the values of both are asked, so that a claim that is there
- * under either name is never overlooked.
+ * Cut-offs use the name `client_id`, and some issuers write `azp`. The judge gets the values of both, so that a claim under
+ * either name is compared.
  */
-function asCutoffsNameThem(claims: Claims, names: IssuerSettings['claimNames']): Claims {
+function withCutOffNames(claims: Claims, names: IssuerSettings['claimNames']): Claims {
   const added = Object.entries(names)
     .map(([ours, theirs]) => [ours, [theirs].flat().filter((name) => Object.hasOwn(claims, name))] as const)
     .filter(([, theirs]) => theirs.length > 0)
@@ -120,7 +120,7 @@ function asCutoffsNameThem(claims: Claims, names: IssuerSettings['claimNames']):
   return added.length === 0 ? claims : { ...claims, ...Object.fromEntries(added) };
 }
 
-/** The same of the names of claims whose numbers are inexact. */
+/** The names of claims whose numbers are inexact, under the names that cut-offs use too. */
 function renamedToo(inexact: readonly string[], names: IssuerSettings['claimNames']): readonly string[] {
   const ours = Object.entries(names).filter(([, theirs]) => [theirs].flat().some((name) => inexact.includes(name)));
   return [...inexact, ...ours.map(([name]) => name)];
@@ -133,8 +133,8 @@ function valuesOf(claims: Claims, name: string): unknown[] {
 }
 
 /**
- * RFC 7800 section 3.1: who presents a token with `cnf` has to prove the possession of a key (DPoP, RFC 9449; mutual TLS, RFC
- * 8705). No proof is verified here, and without one a stolen token would be as good as the client's own.
+ * RFC 7800 section 3.1: a client that presents a token with `cnf` must prove possession of a key (DPoP, RFC 9449; mutual TLS, RFC
+ * 8705). The guard verifies no such proof, and without it a stolen token would pass.
  */
 function requireBearer(claims: Claims): void {
   if (Object.hasOwn(claims, 'cnf')) throw new RescindError('token_sender_constrained');
@@ -147,13 +147,13 @@ function requireValues(claims: Claims, values: Claims): void {
   }
 }
 
-/** As the verifier compares them: no tolerance after `exp`, the clocks' before `iat` and `nbf`. */
+/** As the verifier compares them: no tolerance after `exp`; before `iat` and `nbf` that of the clocks. */
 function timesOf({ exp, iat, nbf }: Claims, iatToleranceMs: DurationMs): { from: EpochMillis; until: EpochMillis } {
   const begins = typeof nbf === 'number' ? nbf * 1000 - CLOCK_TOLERANCE_MS : Number.NEGATIVE_INFINITY;
   return { from: Math.max(Number(iat) * 1000 - iatToleranceMs, begins), until: Number(exp) * 1000 };
 }
 
-/** Many requests are given the same object: what one of them changed, the others would believe. */
+/** Requests with the same token share the object, so no request may change it. */
 function freeze(token: VerifiedToken): VerifiedToken {
   freezeDeeply(token.payload);
   if (!Object.isFrozen(token.header)) freezeDeeply(token.header);
@@ -161,7 +161,7 @@ function freeze(token: VerifiedToken): VerifiedToken {
 }
 
 function freezeDeeply(value: object): void {
-  // Not `for … in`: on objects that were never walked before it costs several µs.
+  // Not `for … in`: on a new object it costs several µs.
   for (const member of Object.values(value)) {
     if (typeof member === 'object' && member !== null) freezeDeeply(member);
   }

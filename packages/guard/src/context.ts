@@ -6,39 +6,39 @@ import type { Find, HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { EventKeySource, KeySource } from '@rescind/token';
 import { openKeySource } from '@rescind/token';
-import type { InvalidationIndex } from './cache/changes.ts';
-import { createInvalidationIndex } from './cache/changes.ts';
+import type { InvalidationIndex } from './cache/invalidation-index.ts';
+import { createInvalidationIndex } from './cache/invalidation-index.ts';
 import type { GuardSettings, LogSettings } from './options.ts';
 import { openTokenKeys } from './token-keys.ts';
-import type { TrustedIssuer } from './trusted.ts';
-import { createTokenVerifier, createTrustedIssuer } from './trusted.ts';
+import type { TrustedIssuer } from './trusted-issuer.ts';
+import { createTokenVerifier, createTrustedIssuer } from './trusted-issuer.ts';
 
-/** What of a denylist a guard asks, beside its rows. */
+/** The part of a denylist that a guard uses. */
 export interface Rows extends Find, Pick<Denylist, 'load' | 'prune' | 'prunePending'> {
   health(): HealthCheck[];
   close(): void;
 }
 
-/** The log that is followed, and where its rows are. */
+/** The log that the guard follows, and the denylist with its rows. */
 interface LogContext {
   readonly denylist: Rows;
   readonly follower: Follower;
-  /** Of the log's events: a set of its own, neither verifies the other's type. */
+  /** The keys of the log's events. They verify no access token, and token keys verify no event. */
   readonly eventKeys: Pick<KeySource, 'health' | 'close'>;
 }
 
-/** What a guard holds, and closes. */
+/** The resources of a guard. The guard closes them. */
 export interface GuardContext {
   /** By their `iss`. */
   readonly trusted: ReadonlyMap<string, TrustedIssuer>;
   readonly changes: InvalidationIndex;
-  /** Undefined: the issuers have no log. */
+  /** Undefined if the issuers have no log. */
   readonly log: LogContext | undefined;
 }
 
-/** Opens all of them, or none. */
+/** Opens all resources, or none. @throws what `createGuard` throws */
 export function openContext(settings: GuardSettings): GuardContext {
-  // Wrong options are to be told before a file is opened.
+  // Reports wrong options before it opens a file.
   for (const issuer of settings.issuers) createTokenVerifier(issuer, { find: () => undefined });
   const changes = createInvalidationIndex();
   if (settings.log === undefined) return { changes, log: undefined, trusted: openTrusted(settings, undefined) };
@@ -49,7 +49,7 @@ export function openContext(settings: GuardSettings): GuardContext {
     opened.push(eventKeys);
     const trusted = openTrusted(settings, denylist);
     opened.push(...[...trusted.values()].map(({ keys }) => keys));
-    const store = tellingChanges(denylist, changes);
+    const store = withInvalidation(denylist, changes);
     const follower = openLogFollower(settings, settings.log, { store, keys: eventKeys });
     return { changes, trusted, log: { denylist, follower, eventKeys } };
   } catch (error) {
@@ -67,7 +67,7 @@ function openRows(
     return openDenylist({ path, clock, telemetry, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
   } catch (error) {
     if (!(error instanceof RescindError)) throw error;
-    // The option as whoever opens the guard wrote it.
+    // Names the option by the path that the caller gave.
     throw new RescindError(error.code, { detail: `denylistPath ${error.detail ?? path}`, cause: error });
   }
 }
@@ -92,8 +92,8 @@ function openTrusted(settings: GuardSettings, denylist: Denylist | undefined): M
   );
 }
 
-/** The cache of tokens learns of a change in the tick that enforces it: no request is decided between the two. */
-function tellingChanges(store: FeedStore, changes: InvalidationIndex): FeedStore {
+/** Invalidates cached tokens in the tick that enforces a change, so no request is decided between the two. */
+function withInvalidation(store: FeedStore, changes: InvalidationIndex): FeedStore {
   return {
     load: (log) => store.load(log),
     quarantined: (log) => store.quarantined(log),

@@ -1,50 +1,50 @@
 import type { DurationMs } from '@rescind/revocation';
-import type { VerifiedTokenCache } from './cache/seen.ts';
+import type { VerifiedTokenCache } from './cache/verified-token-cache.ts';
 import type { Decision } from './decision.ts';
 import type { GuardSettings } from './options.ts';
 
-/** Counts decisions, and measures how long they took. */
+/** Counts decisions, and measures their duration. */
 export interface DecisionMetrics {
-  /** Of one that took from `startedAt` (monotonic ms) on. */
-  given(decision: Decision, startedAt: DurationMs): Decision;
-  /** Of one that came from the cache: added up, and told by `flush`. */
-  hit(decision: Decision): Decision;
-  /** To be called every second or so. */
+  /** Counts a decision that began at `startedAt` (monotonic ms). */
+  count(decision: Decision, startedAt: DurationMs): Decision;
+  /** Counts a decision about a cached token. `flush` reports it. */
+  countHit(decision: Decision): Decision;
+  /** Reports the counts. The guard calls it every second. */
   flush(): void;
 }
 
-export function createDecisionMetrics({ telemetry, clock }: GuardSettings, seen: VerifiedTokenCache): DecisionMetrics {
+export function createDecisionMetrics({ telemetry, clock }: GuardSettings, cache: VerifiedTokenCache): DecisionMetrics {
   let accepted = 0;
   let stale = 0;
-  let before = seen.counts();
+  let before = cache.counts();
 
-  function tell(result: string, times: number): void {
+  function report(result: string, times: number): void {
     if (times > 0) telemetry.count('rescind_decisions_total', { result }, times);
   }
 
-  function more(what: 'hits' | 'evicted' | 'judged_again', times: number): void {
+  function reportCache(what: 'hits' | 'evicted' | 'judged_again', times: number): void {
     if (times > 0) telemetry.count(`rescind_token_cache_${what}_total`, {}, times);
   }
 
   return {
-    given(decision, startedAt) {
+    count(decision, startedAt) {
       telemetry.count('rescind_decisions_total', { result: resultOf(decision) });
       telemetry.observe('rescind_decision_seconds', (clock.monotonic() - startedAt) / 1000);
       return decision;
     },
-    hit(decision) {
+    countHit(decision) {
       if (!decision.accepted) telemetry.count('rescind_decisions_total', { result: resultOf(decision) });
       else if (decision.stale) stale += 1;
       else accepted += 1;
       return decision;
     },
     flush() {
-      const counts = seen.counts();
-      tell('accepted', accepted);
-      tell('accepted_stale', stale);
-      more('hits', accepted + stale);
-      more('evicted', counts.evicted - before.evicted);
-      more('judged_again', counts.judgedAgain - before.judgedAgain);
+      const counts = cache.counts();
+      report('accepted', accepted);
+      report('accepted_stale', stale);
+      reportCache('hits', accepted + stale);
+      reportCache('evicted', counts.evicted - before.evicted);
+      reportCache('judged_again', counts.judgedAgain - before.judgedAgain);
       telemetry.gauge('rescind_token_cache_entries', counts.entries);
       telemetry.gauge('rescind_token_cache_bytes', counts.bytes);
       accepted = 0;
@@ -54,7 +54,7 @@ export function createDecisionMetrics({ telemetry, clock }: GuardSettings, seen:
   };
 }
 
-/** The label of a decision: what was refused by its code. */
+/** The label of a decision: its code, if it is a refusal. */
 function resultOf(decision: Decision): string {
   if (!decision.accepted) return decision.error.code;
   if (decision.introspected) return 'accepted_introspected';

@@ -1,6 +1,6 @@
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 
-/** Trouble that comes with each request is one line now and then, and a count of all. */
+/** Logs failures that may occur with each request, at most one line in ten seconds. Metrics count all of them. */
 export type FailureLog = (
   event: 'decision_failed' | 'denylist_unreadable' | 'introspection_failed',
   error: string,
@@ -8,13 +8,13 @@ export type FailureLog = (
 
 const REPEAT_LOG_AFTER_MS: DurationMs = 10_000;
 
-/** Which claim of a token with a good signature is not what is configured: a mistake in the options, most often. */
+/** Claims of a token with a valid signature that differ from the options, which is often a mistake in the options. */
 const DIFFERENCES = {
   token_issuer_unknown: ['iss', 'token_issuer_differs'],
   token_audience_wrong: ['aud', 'token_audience_differs'],
 } as const;
 
-/** Logs both values when the tokens of the configured keys are of another issuer or for another audience; seldom. */
+/** Logs both values if a token of the configured keys has another issuer or audience, at most once in ten seconds. */
 export function createDifferenceLog(telemetry: Telemetry, clock: Clock) {
   const loggedAt = new Map<string, DurationMs>();
   return (code: string, payload: Readonly<Record<string, unknown>>, { issuer, audience }: Configured): void => {
@@ -34,11 +34,11 @@ interface Configured {
 }
 
 export function createFailureLog(telemetry: Telemetry, clock: Clock): FailureLog {
-  const saidAt = new Map<string, DurationMs>();
+  const loggedAt = new Map<string, DurationMs>();
   return (event, error) => {
     const now = clock.monotonic();
-    if (now - (saidAt.get(event) ?? Number.NEGATIVE_INFINITY) < REPEAT_LOG_AFTER_MS) return;
-    saidAt.set(event, now);
+    if (now - (loggedAt.get(event) ?? Number.NEGATIVE_INFINITY) < REPEAT_LOG_AFTER_MS) return;
+    loggedAt.set(event, now);
     telemetry.log('error', event, { error });
   };
 }

@@ -1,12 +1,12 @@
 import type { KeyObject } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
 import type { VerifiedToken } from '@rescind/token';
-import type { TrustedIssuer } from '../trusted.ts';
-import type { ChangeNumber, InvalidationIndex, InvalidationSlots } from './changes.ts';
+import type { TrustedIssuer } from '../trusted-issuer.ts';
+import type { ChangeNumber, InvalidationIndex, InvalidationSlots } from './invalidation-index.ts';
 import type { TokenCacheLimits } from './token-cache.ts';
 import { createTokenCache } from './token-cache.ts';
 
-/** A text that was seen once: whose signature it bears, and no more. */
+/** A token that was presented once: its text, its issuer and the key of its signature. */
 interface SeenOnce {
   readonly text: string;
   readonly bytes: number;
@@ -15,32 +15,31 @@ interface SeenOnce {
   readonly key: KeyObject;
 }
 
-/** A token that was verified and that nothing denied, with what tells on every hit whether both still hold. */
+/** A token that is verified and not denied, with what is checked on every hit. */
 interface SeenToken {
   readonly text: string;
   readonly bytes: number;
   readonly token: VerifiedToken;
   readonly trusted: TrustedIssuer;
-  /** The times in which it is good: from, and up to but not at. */
+  /** The times in which it is valid: from `from` on, before `until`. */
   readonly from: EpochMillis;
   readonly until: EpochMillis;
-  /** The key that its signature was verified with. */
+  /** The key that verified its signature. */
   key: KeyObject;
-  /** Where cut-offs that concern it leave a trace, and up to which of them it was judged. */
-  traces: InvalidationSlots;
+  /** The slots that a cut-off about it writes, and the last change that it was judged by. */
+  slots: InvalidationSlots;
   judgedAt: ChangeNumber;
 }
 
 /**
- * Tokens seen before, by their exact text. Only acceptance is kept. Of one that was seen once there is only its text and its
- * key: the second time everything but the signature is asked anew, and kept. From then on each hit asks for the time, the
- * key, and whether a cut-off has come that may concern the token; what does not hold any more is gone, and decided about
- * anew.
+ * Verified tokens by their exact text. It caches acceptance only. After the first presentation it has the text and the key only. At the
+ * second one it checks everything but the signature, and caches the result. From then on each hit checks the time, the key, and whether
+ * a cut-off has arrived that may concern the token. If one of them no longer holds, the entry is deleted and the token is verified again.
  */
 export interface VerifiedTokenCache {
-  /** The token, if all of that still holds at this time. */
+  /** Returns the token if all of that holds at this time. */
   find(text: string, at: EpochMillis): SeenToken | undefined;
-  /** To be called when the token was verified, and judged. */
+  /** The caller calls it after it has verified and judged the token. */
   keep(token: VerifiedToken, trusted: TrustedIssuer): void;
   counts(): SeenCounts;
 }
@@ -48,16 +47,16 @@ export interface VerifiedTokenCache {
 interface SeenCounts {
   readonly entries: number;
   readonly bytes: number;
-  /** How many have had to make room. */
+  /** The number of evicted entries. */
   readonly evicted: number;
-  /** How often one was judged again, because a cut-off had come that could concern it. */
+  /** How often a token was judged again because a cut-off could concern it. */
   readonly judgedAgain: number;
 }
 
-/** Beside the text: its claims as objects, the entry, its places in tables. Measured: 2.4 times the text, and this. */
+/** In addition to the text: the claims as objects, the entry and its table slots. Measured: 2.4 times the text, and this. */
 const OVERHEAD_BYTES = 1_024;
 const BYTES_A_CHARACTER = 3;
-/** The same of one that was seen once: the entry and its places. */
+/** For a token that was presented once: the entry and its table slots. */
 const ONCE_OVERHEAD_BYTES = 192;
 
 const bytesOf = ({ length }: string) => length * BYTES_A_CHARACTER + OVERHEAD_BYTES;
@@ -71,31 +70,31 @@ export function createVerifiedTokenCache({ limits, changes }: VerifiedTokenCache
   const cache = createTokenCache<SeenOnce | SeenToken>(limits);
   let judgedAgain = 0;
 
-  const tracesOf = (token: VerifiedToken, trusted: TrustedIssuer) =>
-    changes.tracesOf(trusted.traced(token), trusted.names());
+  const slotsOf = (token: VerifiedToken, trusted: TrustedIssuer) =>
+    changes.slotsOf(trusted.toIndexed(token), trusted.names());
 
-  /** Judges again a token that a change may concern. What the denylist throws is for the caller. */
+  /** Judges a token again if a change may concern it. @throws what the denylist throws */
   function isStillGood(seen: SeenToken): boolean {
     const { token, trusted } = seen;
     const latest = changes.latest();
-    if (changes.isTouched(seen.traces, seen.judgedAt)) {
+    if (changes.isTouched(seen.slots, seen.judgedAt)) {
       judgedAgain += 1;
       if (trusted.judge(token).denied) return false;
-      seen.traces = tracesOf(token, trusted);
+      seen.slots = slotsOf(token, trusted);
     }
     seen.judgedAt = latest;
     return true;
   }
 
-  /** Everything but the signature, in this tick. */
+  /** Checks everything but the signature, in this tick. */
   function examine({ text, trusted, key: signedBy }: SeenOnce, at: EpochMillis): SeenToken | undefined {
     const token = verifyAgain(trusted, text, at, signedBy);
     if (token === undefined || trusted.judge(token).denied) return undefined;
     const key = trusted.keyOf(token);
     if (key === undefined) return undefined;
-    const traces = tracesOf(token, trusted);
+    const slots = slotsOf(token, trusted);
     const judgedAt = changes.latest();
-    return { text, bytes: bytesOf(text), token, trusted, ...trusted.timesOf(token), key, traces, judgedAt };
+    return { text, bytes: bytesOf(text), token, trusted, ...trusted.timesOf(token), key, slots, judgedAt };
   }
 
   function again(once: SeenOnce, at: EpochMillis): SeenToken | undefined {
@@ -117,7 +116,7 @@ export function createVerifiedTokenCache({ limits, changes }: VerifiedTokenCache
     keep(token, trusted) {
       const key = trusted.keyOf(token);
       const { token: text } = token;
-      // What there will never be room for is not begun.
+      // A token that exceeds the limit is not cached.
       if (key === undefined || bytesOf(text) > limits.maxBytes) return;
       cache.add({ text, bytes: text.length + ONCE_OVERHEAD_BYTES, token: undefined, trusted, key });
     },
@@ -125,7 +124,7 @@ export function createVerifiedTokenCache({ limits, changes }: VerifiedTokenCache
   };
 }
 
-/** What is wrong with it, if something is, is said by who looks at it from the start. */
+/** Returns undefined for an invalid token: the full decision reports the error. */
 function verifyAgain(
   trusted: TrustedIssuer,
   text: string,
@@ -139,7 +138,7 @@ function verifyAgain(
   }
 }
 
-/** Whether its key is still one of the issuer's; the same key read again from a newly fetched set is. */
+/** Whether its key is still one of the issuer's, also as an equal key of a newly fetched set. */
 function hasKey(seen: SeenToken): boolean {
   const key = seen.trusted.keyOf(seen.token);
   if (key === seen.key) return true;
