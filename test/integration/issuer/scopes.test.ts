@@ -66,7 +66,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     );
     expect(await asked(issuer, before)).toBe('token_revoked');
     expect(await asked(issuer, await refresh(issuer, before))).toBe('ok');
-    expect(eventsOf(issuer)[0]?.type).toMatch(/token-claims-change$/);
+    expect(eventsOf(issuer)[0]?.type).toMatch(/user-tokens-revoked$/);
   });
 
   test('everybody but this session: many sids in one event', async () => {

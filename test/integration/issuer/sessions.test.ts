@@ -306,7 +306,7 @@ describe('re-authentication (RFC 9470)', () => {
     expect(eventsOf(issuer)).toMatchObject([
       { reason: 'reauthenticated', cutOffs: [{ claim: 'sid', value: before.sid, sessionUntil: -1 }] },
     ]);
-    expect(eventsOf(issuer)[0]?.type).toMatch(/token-claims-change$/);
+    expect(eventsOf(issuer)[0]?.type).toMatch(/session-tokens-revoked$/);
     const next = await refresh(issuer, after);
     expect(claimsOf(next).auth_time).toBe(claimsOf(after).auth_time);
     expect(await issuer.sessions.find(before.sid)).toMatchObject({ reauthenticationReason: null, createdAt: START });

@@ -130,8 +130,26 @@ describe('an event', () => {
     [
       'roles_changed',
       { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: false },
-      `${caep}/token-claims-change`,
+      'https://rescind.dev/events/user-tokens-revoked',
       { format: 'iss_sub' },
+    ],
+    [
+      'credential_changed',
+      { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true },
+      `${caep}/session-revoked`,
+      { format: 'iss_sub' },
+    ],
+    [
+      'hijacking',
+      { iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true },
+      `${risc}/account-disabled`,
+      { format: 'iss_sub' },
+    ],
+    [
+      'reauthenticated',
+      { iss: LOG, claim: 'sid', value: 's', ...T, endsSession: false },
+      'https://rescind.dev/events/session-tokens-revoked',
+      { format: 'complex', session: { format: 'opaque', id: 's' } },
     ],
     [
       'token_revoked',
@@ -154,7 +172,7 @@ describe('an event', () => {
     [
       'client_withdrawn',
       { iss: LOG, claim: 'client_id', value: 'c', ...T, endsSession: true },
-      `${caep}/session-revoked`,
+      'https://rescind.dev/events/client-revoked',
       { format: 'complex', application: { format: 'opaque', id: 'c' } },
     ],
     [
@@ -174,9 +192,43 @@ describe('an event', () => {
     const jws = encoder.event(event({ reason, cutOffs: [toCutOff(denial)] }));
     const payload = payloadOf(jws);
     expect(Object.keys(payload.events as object)).toEqual([type]);
-    expect(payload.events).toMatchObject({ [type]: { reason } });
-    expect(payload.sub_id).toMatchObject(subject);
+    expect(payload).toMatchObject({ reason, sub_id: subject });
+    expect(payload.events).toEqual({ [type]: membersOf(type, reason) });
     expect(decodeAs('event', jws)).toMatchObject({ reason, type });
+  });
+
+  /** What CAEP 1.0 and RISC 1.0 define for a type, and a reason of ours for our own types. */
+  function membersOf(type: string, reason: string): object {
+    if (type === `${risc}/account-disabled`) return reason === 'hijacking' ? { reason } : {};
+    if (type === `${risc}/account-purged`) return {};
+    if (!type.startsWith(caep)) return { reason };
+    const credential = { credential_type: 'password', change_type: 'update' };
+    return { event_timestamp: Math.floor(AT / 1000), ...(type.endsWith('/credential-change') ? credential : {}) };
+  }
+
+  it('writes RISC’s word for bulk accounts', () => {
+    const cutOffs = [toCutOff({ iss: LOG, claim: 'sub', value: 'u', ...T, endsSession: true })];
+    expect(payloadOf(encoder.event(event({ reason: 'bulk_account', cutOffs }))).events).toEqual({
+      [`${risc}/account-disabled`]: { reason: 'bulk-account' },
+    });
+  });
+
+  it('has a type of its own and no subject for several cut-offs, whatever the reason', () => {
+    const sub = (value: string) => toCutOff({ iss: LOG, claim: 'sub', value, ...T, endsSession: true });
+    for (const reason of ['logout', 'password_changed', 'suspended', 'deleted']) {
+      const payload = payloadOf(encoder.event(event({ reason, cutOffs: [sub('u'), sub('v')] })));
+      expect(payload.events).toEqual({ 'https://rescind.dev/events/several-revoked': { reason } });
+      expect(payload).not.toHaveProperty('sub_id');
+    }
+  });
+
+  it.each<[string, { readonly reason: string }]>([
+    ['session-revoked', { reason: 'logged_out' }],
+    ['token-claims-change', { reason: 'roles_changed', ...{ claims: {} } }],
+    ['credential-change', { reason: 'credential_changed', ...{ credential_type: 'password', change_type: 'update' } }],
+  ])('reads the reason of %s where the version before wrote it', (name, object) => {
+    const jws = signed({ events: { [`${caep}/${name}`]: { event_timestamp: 1, ...object } } }, ['reason']);
+    expect(decodeAs('event', jws)).toMatchObject({ reason: object.reason, type: `${caep}/${name}` });
   });
 
   it('keeps T within its own second and E at or after its time', () => {
@@ -205,7 +257,7 @@ describe('an event', () => {
   });
 
   it('with an unreadable reason denies all the same', () => {
-    const jws = signed({ events: { 'https://x.example/y': { reason: 'no\r\nno' } } });
+    const jws = signed({ reason: 7, events: { 'https://x.example/y': { reason: 'no\r\nno' } } });
     expect(decodeAs('event', jws)).toMatchObject({ reason: 'unspecified', cutOffs: [{ value: 's1' }] });
   });
 });

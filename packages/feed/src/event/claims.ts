@@ -91,7 +91,8 @@ export function readBody(claims: Claims): EventBody | string {
     if (cutOff === undefined) return 'denial';
     cutOffs.push(cutOff);
   }
-  return { txn: claims.txn, type: event.type, reason: readReason(event.object.reason), cutOffs };
+  // The version before wrote it as a member of the type.
+  return { txn: claims.txn, type: event.type, reason: readReason(claims.reason ?? event.object.reason), cutOffs };
 }
 
 /** `iat_ms`, which must lie within the second of `iat`. */

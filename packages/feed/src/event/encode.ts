@@ -15,8 +15,7 @@ import {
 import { eventObject, eventType, HEARTBEAT_TYPE, subjectOf } from './vocabulary.ts';
 
 /**
- * A revocation and its place in the log. Of its cut-offs 1 to 1000, and no more than fit into 64 kB of text (of UUIDs 200 do); the
- * first says whom the event is about.
+ * A revocation and its position in the log. It has 1 to 1000 cut-offs, and no more than fit into 64 kB of text: 200 of UUIDs.
  */
 export interface EventToEncode extends Revocation, LogPosition {}
 
@@ -75,16 +74,17 @@ export function createEventEncoder(options: EventEncoderOptions): EventEncoder {
 }
 
 function eventClaims(log: string, event: EventToEncode): Record<string, unknown> {
-  const [first] = event.cutOffs;
-  if (first === undefined) throw new TypeError('cutOffs must have at least one');
-  const type = eventType(event.reason, first);
+  if (event.cutOffs.length === 0) throw new TypeError('cutOffs must have at least one');
+  const type = eventType(event);
+  const subject = subjectOf(event.cutOffs);
   return {
     iss: log,
     iat: Math.floor(event.at / 1000),
     iat_ms: event.at,
     jti: event.id,
     txn: event.txn,
-    sub_id: subjectOf(first),
+    ...(subject !== undefined && { sub_id: subject }),
+    reason: event.reason,
     events: { [type]: eventObject(type, event.reason, event.at) },
     epoch: event.epoch,
     seq: event.seq,

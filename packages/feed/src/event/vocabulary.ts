@@ -11,62 +11,81 @@ export const HEARTBEAT_TYPE = `${OWN}/heartbeat`;
 /** The claim of a cut-off that revokes a key of the log's events: no token has it. */
 export const EVENT_KID = 'event_kid';
 
-/** Reasons for which CAEP 1.0 or RISC 1.0 has a type of its own, if the event is about one user and ends the sessions. */
+/** Types of CAEP 1.0 and RISC 1.0 for some reasons, if an event ends all sessions of one user. */
 const BY_REASON: Readonly<Record<string, string>> = {
   password_changed: `${CAEP}/credential-change`,
   password_reset: `${CAEP}/credential-change`,
-  credential_changed: `${CAEP}/credential-change`,
   suspended: `${RISC}/account-disabled`,
   blocked: `${RISC}/account-disabled`,
   banned: `${RISC}/account-disabled`,
   account_disabled: `${RISC}/account-disabled`,
+  hijacking: `${RISC}/account-disabled`,
+  bulk_account: `${RISC}/account-disabled`,
   deleted: `${RISC}/account-purged`,
   account_deleted: `${RISC}/account-purged`,
 };
 
-/** By the claim of the first cut-off; what is in neither vocabulary has a word of ours. */
-const BY_CLAIM: Readonly<Record<string, string>> = {
-  jti: `${OWN}/token-revoked`,
-  sid: `${CAEP}/session-revoked`,
-  sub: `${CAEP}/session-revoked`,
-  client_id: `${CAEP}/session-revoked`,
-  kid: `${OWN}/key-revoked`,
-  event_kid: `${OWN}/event-key-revoked`,
-  iss: `${OWN}/issuer-revoked`,
+/** The members of a type other than `event_timestamp`. A type without an entry has none. */
+const MEMBERS: Readonly<Record<string, (reason: string) => Readonly<Record<string, unknown>>>> = {
+  // CAEP 1.0 section 3.3.1: both are required. The type is used for passwords only.
+  [`${CAEP}/credential-change`]: () => ({ credential_type: 'password', change_type: 'update' }),
+  // RISC 1.0 section 2.3: optional, one of these two.
+  [`${RISC}/account-disabled`](reason) {
+    if (reason === 'hijacking') return { reason };
+    return reason === 'bulk_account' ? { reason: 'bulk-account' } : {};
+  },
 };
 
-/** The type of an event: CAEP's or RISC's where one fits, so that an outside receiver of shared signals can read it. */
-export function eventType(reason: string, first: CutOff): string {
+const SESSION_REVOKED = `${CAEP}/session-revoked`;
+
+/** By the claim of the cut-off, and whether sessions end. Neither vocabulary has a type for these that this log can conform to. */
+const OWN_BY_CLAIM: Readonly<Record<string, string>> = {
+  jti: 'token-revoked',
+  client_id: 'client-revoked',
+  kid: 'key-revoked',
+  event_kid: 'event-key-revoked',
+  iss: 'issuer-revoked',
+};
+
+/**
+ * The type of an event. It is one of CAEP 1.0 or RISC 1.0 only if the event conforms to it: one subject, every required member known.
+ * `token-claims-change` of CAEP requires the new values of claims, which the log does not have.
+ */
+export function eventType({ reason, cutOffs: [first, ...others] }: Pick<Revocation, 'reason' | 'cutOffs'>): string {
+  if (first === undefined || others.length > 0) return `${OWN}/several-revoked`;
+  const { claim } = first;
   const isSoft = first.sessionUntil === NO_SESSION;
-  if (isSoft && (first.claim === 'sub' || first.claim === 'sid')) return `${CAEP}/token-claims-change`;
-  if (first.claim === 'sub') {
-    return (Object.hasOwn(BY_REASON, reason) ? BY_REASON[reason] : undefined) ?? `${CAEP}/session-revoked`;
-  }
-  const byClaim = Object.hasOwn(BY_CLAIM, first.claim) ? BY_CLAIM[first.claim] : undefined;
-  return byClaim ?? `${OWN}/claim-revoked`;
+  if (claim === 'sid') return isSoft ? `${OWN}/session-tokens-revoked` : SESSION_REVOKED;
+  if (claim === 'sub') return isSoft ? `${OWN}/user-tokens-revoked` : (ownMember(BY_REASON, reason) ?? SESSION_REVOKED);
+  return `${OWN}/${ownMember(OWN_BY_CLAIM, claim) ?? 'claim-revoked'}`;
+}
+
+function ownMember<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** The last word of an event's type, as metrics name it. */
-export function eventTypeName({ reason, cutOffs: [first] }: Revocation): string {
-  const type = first === undefined ? '' : eventType(reason, first);
+export function eventTypeName(revocation: Revocation): string {
+  const type = eventType(revocation);
   return type.slice(type.lastIndexOf('/') + 1);
 }
 
-/** What stands under the type: our reason, and what the vocabulary demands of that type. Nothing personal. */
+/** The value of the type: the members that its vocabulary defines. Nothing personal. */
 export function eventObject(type: string, reason: string, at: EpochMillis): Readonly<Record<string, unknown>> {
-  const object: Record<string, unknown> = { reason };
+  // For readers of the version before, which read the reason here only.
+  if (type.startsWith(OWN)) return { reason };
+  const members = ownMember(MEMBERS, type)?.(reason) ?? {};
   // CAEP 1.0 section 2: a NumericDate.
-  if (type.startsWith(CAEP)) object.event_timestamp = Math.floor(at / 1000);
-  // CAEP 1.0 section 3.3.1: both are required.
-  if (type === `${CAEP}/credential-change`)
-    Object.assign(object, { credential_type: 'password', change_type: 'update' });
-  // CAEP 1.0 section 3.2.1: required; the new values would be personal, so none is named.
-  if (type === `${CAEP}/token-claims-change`) object.claims = {};
-  return object;
+  return type.startsWith(CAEP) ? { event_timestamp: Math.floor(at / 1000), ...members } : members;
 }
 
-/** Whom an event is about, as a subject identifier: RFC 9493, and SSF 1.0 for `jwt_id` and complex subjects. */
-export function subjectOf({ iss, claim, value }: CutOff): Readonly<Record<string, unknown>> {
+/**
+ * The subject of an event with one cut-off, as a subject identifier: RFC 9493, and SSF 1.0 for `jwt_id` and complex subjects. Undefined for
+ * several cut-offs: `sub_id` names one subject.
+ */
+export function subjectOf([first, ...others]: readonly CutOff[]): Readonly<Record<string, unknown>> | undefined {
+  if (first === undefined || others.length > 0) return undefined;
+  const { iss, claim, value } = first;
   const opaque = { format: 'opaque', id: value };
   switch (claim) {
     case 'sub':

@@ -152,6 +152,10 @@ export const ISSUER_METRICS = {
       type: [
         'heartbeat',
         'session-revoked',
+        'session-tokens-revoked',
+        'user-tokens-revoked',
+        'several-revoked',
+        'client-revoked',
         'token-revoked',
         'key-revoked',
         'event-key-revoked',
