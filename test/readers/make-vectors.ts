@@ -1,74 +1,41 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EventToEncode, HeartbeatToEncode } from '@rescind/feed';
-import { createEventEncoder } from '@rescind/feed';
-import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
-import type { CutOffEntry } from '../support/cut-offs.ts';
-import { toCutOff } from '../support/cut-offs.ts';
-import type { TokenVector, Vector } from './vector.ts';
+import {
+  AT,
+  by,
+  changed,
+  dead,
+  deny,
+  E1,
+  E2,
+  EXPIRES,
+  event,
+  FORGED,
+  former,
+  heartbeat,
+  LOG,
+  next,
+  OTHER,
+  part,
+  present,
+  s,
+  served,
+  setOf,
+  stranger,
+  token,
+  USUAL,
+  until,
+  withHeader,
+} from './signed-log.ts';
+import type { Vector } from './vector.ts';
 
 /**
- * Writes docs/vectors: signed logs, and what a reader has to conclude from each. The keys are generated here and not stored; only public keys
- * and signed texts are. Apart from keys, signatures and the `jti` of heartbeats, each run writes the same.
+ * Writes docs/vectors: signed logs, and what a reader has to conclude from each. Apart from keys, signatures and the `jti` of heartbeats, each
+ * run writes the same.
  */
-const LOG = 'https://login.example';
-const OTHER = 'https://partner.example';
-const AT = 1_800_000_000_500;
-const EXPIRES = AT + 3_600_000;
-const [E1, E2, FORGED] = ['000001-a', '000002-b', '999999-x'];
+const CAEP = 'https://schemas.openid.net/secevent/caep/event-type';
 
-const [former, present, next, stranger] = [0, 1, 2, 3].map(() => generateSigningKey());
-if (!former || !present || !next || !stranger) throw new Error('no keys');
-type Key = typeof present;
-
-const signerOf = (key: Key) => createSigner(key, { typ: 'secevent+jwt' });
-const encoderOf = (key: Key) => createEventEncoder({ log: LOG, sign: signerOf(key) });
-const setOf = (epoch: string, signing: Key, ...others: Key[]) => ({
-  keys: { ...publicJwks([signing, ...others]), epoch, epoch_kid: signing.kid },
-});
-const USUAL = setOf(E1, present, former);
-
-function deny(claim: string, value: string, change: Partial<CutOffEntry> = {}): CutOffEntry {
-  return { iss: LOG, claim, value, expiresAt: EXPIRES, endsSession: true, ...change };
-}
-const until = (issuedUntil: number, endsSession = true) => ({ issuedUntil, endsSession });
-
-function event(seq: number, entries: CutOffEntry[], change: Partial<EventToEncode> = {}, key: Key = present as Key) {
-  const place = { epoch: E1, seq, id: `e${seq}`, prev: seq === 1 ? null : `e${seq - 1}`, at: AT };
-  const body = { txn: `t${seq}`, reason: 'logout', cutOffs: entries.map(toCutOff) };
-  return encoderOf(key).event({ ...place, ...body, ...change });
-}
-
-function heartbeat(head: number, change: Partial<HeartbeatToEncode> = {}, key: Key = present as Key) {
-  const last = head === 0 ? null : `e${head}`;
-  return encoderOf(key).heartbeat({ epoch: E1, head, last, floor: 1, at: AT + 1_000, ...change });
-}
-
-const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
-const payloadOf = (jws: string): object => JSON.parse(Buffer.from(jws.split('.')[1] ?? '', 'base64url').toString());
-
-/** Signs what the encoder refuses to encode. */
-const changed = (jws: string, change: object, key: Key = present as Key, typ = 'secevent+jwt') =>
-  createSigner(key, { typ })({ ...payloadOf(jws), ...change });
-
-const withHeader = (jws: string, header: object) => [part(header), ...jws.split('.').slice(1)].join('.');
-
-/** A token of the log's own issuer; `by` names the cut-off that denies it. */
-function token(payload: object, by: TokenVector['by'] = null, endsSession = true, kid = 'token-key'): TokenVector {
-  const iat = Math.floor(AT / 1000);
-  return {
-    kid,
-    payload: { iss: LOG, iat, iat_ms: AT, ...payload },
-    denied: by !== null,
-    by,
-    ...(by !== null && !('unjudgeable' in by) ? { endsSession } : {}),
-  };
-}
-const by = (claim: string, value: string, iss = LOG) => ({ iss, claim, value });
-
-const s = (seq: number) => event(seq, [deny('sid', `s${seq}`)]);
-const dead = (seq: number) => token({ sid: `s${seq}` }, by('sid', `s${seq}`));
-const complete = (seq: number, at = AT + 1_000, epoch = E1) => ({
+const complete = (seq: number, at = AT + 1_000, epoch: string = E1) => ({
   ...{ epoch, seq, head: seq, complete: true, completeAt: at, suspect: null },
 });
 
@@ -119,6 +86,35 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
     ],
   },
   {
+    name: 'earlier-types',
+    about:
+      'Events as earlier versions wrote them: other types, the reason inside them, a subject although there are two cut-offs.',
+    steps: [
+      USUAL,
+      {
+        records: [
+          changed(event(1, [deny('sub', 'soft', until(AT, false))]), {
+            ...{
+              reason: undefined,
+              events: { [`${CAEP}/token-claims-change`]: { reason: 'roles_changed', claims: {} } },
+            },
+          }),
+          changed(event(2, [deny('sid', 'a'), deny('sid', 'b')]), {
+            ...{ reason: undefined, events: { [`${CAEP}/session-revoked`]: { reason: 'device_lost' } } },
+            sub_id: { format: 'complex', session: { format: 'opaque', id: 'a' } },
+          }),
+          heartbeat(2),
+        ],
+      },
+    ],
+    expected: complete(2),
+    tokens: [
+      token({ sub: 'soft' }, by('sub', 'soft'), false),
+      token({ sid: 'a' }, by('sid', 'a')),
+      token({ sid: 'b' }, by('sid', 'b')),
+    ],
+  },
+  {
     name: 'merge',
     about: 'Cut-offs of one value merge by the greatest of each time, whatever their order; duplicates change nothing.',
     steps: [
@@ -165,7 +161,7 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
   {
     name: 'fork-last',
     about: 'A heartbeat names another event at its head than the one that was read.',
-    steps: [USUAL, { records: [s(1), s(2), heartbeat(2), heartbeat(2, { last: 'other', at: AT + 2_000 })] }],
+    steps: [USUAL, { records: [s(1), s(2), heartbeat(2), heartbeat(2, { headId: 'other', at: AT + 2_000 })] }],
     expected: { epoch: E1, complete: false, completeAt: AT + 1_000, suspect: 'fork' },
     tokens: [dead(2)],
   },
@@ -219,16 +215,39 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
     tokens: [token({ sid: 's1' })],
   },
   {
+    name: 'malformed',
+    about:
+      'Signed events of which the position can be read and the denials cannot: each moves the position and is quarantined.',
+    steps: [
+      USUAL,
+      {
+        records: [
+          s(1),
+          ...[null, 5, 'x', {}, [], [null], [7], [{ ...deny('sid', 's1'), value: 7 }]].map((entries, index) =>
+            changed(s(index + 2), { deny: entries }),
+          ),
+          ...[null, 7, ''].map((txn, index) => changed(s(index + 10), { txn })),
+          ...[null, 7, [], {}, { a: 1 }, { a: {}, b: {} }].map((events, index) => changed(s(index + 13), { events })),
+          ...[null, true, '1', 0].map((version, index) => changed(s(index + 19), { version })),
+          s(23),
+          heartbeat(23),
+        ],
+      },
+    ],
+    expected: { epoch: E1, seq: 23, head: 23, complete: false, completeAt: 0, suspect: 'not_understood' },
+    tokens: [dead(1), token({ sid: 's2' }), token({ sid: 's22' }), dead(23)],
+  },
+  {
     name: 'unknown-version-passed',
     about: 'The low watermark passes the quarantined event: it denies nothing any more, and the view is complete.',
-    steps: [USUAL, { records: [changed(s(1), { version: 2 }), s(2), heartbeat(2, { floor: 2 })] }],
+    steps: [USUAL, { records: [changed(s(1), { version: 2 }), s(2), heartbeat(2, { lowWatermark: 2 })] }],
     expected: complete(2),
     tokens: [dead(2)],
   },
   {
     name: 'low-watermark',
     about: 'The topic begins with event 5. Nothing below still denies, so the position jumps to 4.',
-    steps: [USUAL, { records: [s(5), s(6), heartbeat(6, { floor: 5 })] }],
+    steps: [USUAL, { records: [s(5), s(6), heartbeat(6, { lowWatermark: 5 })] }],
     expected: complete(6),
     tokens: [dead(5), dead(6)],
   },
@@ -275,8 +294,8 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
         records: [
           s(1),
           event(1, [deny('sid', 'denied')], { epoch: FORGED, id: 'x1' }, former),
-          heartbeat(1, { epoch: FORGED, last: 'x1', at: AT + 3_000 }, former),
-          heartbeat(7, { last: 'x7', at: AT + 3_000 }, former),
+          heartbeat(1, { epoch: FORGED, headId: 'x1', at: AT + 3_000 }, former),
+          heartbeat(7, { headId: 'x7', at: AT + 3_000 }, former),
           heartbeat(1),
         ],
       },
@@ -316,7 +335,7 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
           event(2, [deny('sid', 'new')], { epoch: E2, id: 'n2', prev: 'n1' }, next),
           s(4),
           heartbeat(9, { at: AT + 9_000 }),
-          heartbeat(2, { epoch: E2, last: 'n2', at: AT + 5_000 }, next),
+          heartbeat(2, { epoch: E2, headId: 'n2', at: AT + 5_000 }, next),
         ],
       },
     ],
@@ -333,13 +352,29 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
       {
         records: [
           event(1, [deny('sid', 'new')], { epoch: E2, id: 'n1' }, next),
-          heartbeat(1, { epoch: E2, last: 'n1', at: AT + 5_000 }, next),
+          heartbeat(1, { epoch: E2, headId: 'n1', at: AT + 5_000 }, next),
           s(2),
         ],
       },
     ],
     expected: complete(1, AT + 5_000, E2),
     tokens: [dead(1), dead(2), token({ sid: 'new' }, by('sid', 'new'))],
+  },
+  {
+    name: 'epoch-before-its-records',
+    about:
+      'A set names the epoch of a planned rotation, and no record of that epoch has arrived: the reader stays where it is.',
+    steps: [USUAL, { records: [s(1), heartbeat(1)] }, setOf(E2, next, present), { records: [s(2)] }],
+    expected: { epoch: E1, seq: 2, head: 2, completeAt: AT + 1_000 },
+    tokens: [dead(1), dead(2)],
+  },
+  {
+    name: 'epoch-of-an-earlier-fetch',
+    about:
+      'The set that was fetched before the first record names its epoch; a set that is fetched after the record does not, since the key was revoked. The reader does not enter the epoch.',
+    steps: [USUAL, served(setOf(E2, next, former)), { records: [s(1), heartbeat(1)] }],
+    expected: { epoch: '', seq: 0, complete: false, completeAt: 0 },
+    tokens: [dead(1)],
   },
 ];
 

@@ -17,7 +17,7 @@ export interface TokenVector {
 }
 
 /** A response of `/.well-known/event-jwks.json`. */
-interface KeySet {
+export interface KeySet {
   readonly keys: readonly { readonly kid: string }[];
   readonly epoch: string;
   readonly epoch_kid: string;
@@ -31,8 +31,15 @@ export interface Vector {
   readonly issuers: readonly string[];
   /** The reader's wall clock, ms since 1970. */
   readonly wall: number;
-  /** In order: a set of event keys that was fetched, or records that a transport delivered live. */
-  readonly steps: readonly ({ readonly keys: KeySet } | { readonly records: readonly string[] })[];
+  /**
+   * In order: `served`, the set of event keys that the issuer responds with from here on; `keys`, the same, and the reader fetches it here
+   * by its own schedule; `records`, which a transport delivers live.
+   */
+  readonly steps: readonly (
+    | { readonly keys: KeySet }
+    | { readonly served: KeySet }
+    | { readonly records: readonly string[] }
+  )[];
   /** Members that are absent are not compared. */
   readonly expected: {
     readonly epoch?: string;
