@@ -1,23 +1,25 @@
-import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
 import type { Issuer } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
+import type { VerifiedResponse } from '@rescind/issuer/express';
+import { accessToken, errorHandler, issuerRouter } from '@rescind/issuer/express';
 import { sqliteStore } from '@rescind/issuer-sqlite';
-import { RescindError } from '@rescind/revocation';
-import type { ErrorRequestHandler, Express, Request } from 'express';
+import type { Telemetry } from '@rescind/revocation';
+import { RequestRefused, RescindError, standardErrorTelemetry } from '@rescind/revocation';
+import type { Express } from 'express';
 import express from 'express';
 import type { User, Users } from './users.ts';
 import { createUsers, hashPassword, TABLE, toSubject } from './users.ts';
 
 export interface LoginServiceOptions {
-  /** Where this is reached: the `iss` of its tokens. */
+  /** The URL of this service: the `iss` of its tokens. */
   readonly url: string;
   /** The team's database. The issuer adds tables of its own, named `rescind_…`. */
   readonly databasePath: string;
   readonly keysPath: string;
-  /** Who may read the log of revocations: client ids and secrets. */
+  /** The services that may read the log of revocations: client ids and secrets. */
   readonly feedClients: Readonly<Record<string, string>>;
-  /** Called with each error that is answered 500. Default: it is written to standard error. */
-  readonly log?: (error: unknown) => void;
+  /** Default: lines of JSON on standard error. */
+  readonly telemetry?: Telemetry;
 }
 
 export interface LoginService {
@@ -27,69 +29,70 @@ export interface LoginService {
   close(): Promise<void>;
 }
 
-/** A login service that has its own users, and takes the rest from the issuer. */
+/** A login service with its own table of users. The router of the issuer serves tokens, keys, metadata and the log. */
 export async function openLoginService(options: LoginServiceOptions): Promise<LoginService> {
-  const { url, databasePath, keysPath, feedClients, log = console.error } = options;
+  const { url, databasePath, keysPath, feedClients, telemetry = standardErrorTelemetry } = options;
   const store = sqliteStore({ path: databasePath, schema: [TABLE] });
   const issuer = await openIssuer({
     issuer: url,
     store,
     keysPath,
+    telemetry,
     subject: (_from, id) => toSubject(users.byId(id)),
     clients: [{ clientId: 'shop', name: 'The shop', authMethod: 'none', audience: ['orders'] }],
   });
   const users = createUsers(store.sql, issuer);
-  const revocations = createRevocationsHandler({
-    source: issuer.log,
-    authenticate: createBasicAuthenticator(feedClients),
+  const router = issuerRouter(issuer, {
+    feedClients,
+    defaultClientId: 'shop',
+    scopes: ['orders', 'orders:write'],
+    telemetry,
   });
   const app = express();
-  app.use(express.json());
+  app.use(router, express.json());
   addLogin(app, issuer, users);
-  addDocuments(app, issuer, url);
-  app.get('/revocations', (request, response) => revocations.handle(request, response));
-  app.post('/revocations/proof', (request, response) => revocations.handle(request, response));
-  app.use(errorHandler(log));
+  app.use(errorHandler({ telemetry }));
   return {
     app,
     issuer,
     users,
     async close() {
-      revocations.close();
+      router.close();
       await issuer.close();
     },
   };
 }
 
 function addLogin(app: Express, issuer: Issuer, users: Users): void {
+  const signedIn = accessToken(issuer);
+  const caller = ({ locals }: VerifiedResponse) => {
+    const { sub, sid } = locals.token.payload;
+    return { sub: String(sub), sid: String(sid) };
+  };
+
   app.post('/login', async ({ body, ip, headers }, response) => {
-    const user = await users.prove(String(body.email), String(body.password));
-    if (user === undefined) throw new RescindError('credentials_wrong');
+    const user = await verified(users, textOf(body, 'email'), textOf(body, 'password'));
     const origin = { address: ip ?? '', userAgent: headers['user-agent'] ?? '' };
-    response.json(await issuer.transaction((tx) => tx.beginSession({ ...whoProved(user), origin, amr: ['pwd'] })));
+    const { id: sub, credential_version: credentialVersion } = user;
+    const login = { sub, clientId: 'shop', credentialVersion, origin, amr: ['pwd'] };
+    response.set('Cache-Control', 'no-store').json(await issuer.transaction((tx) => tx.beginSession(login)));
   });
 
-  app.post('/token', async ({ body }, response) => {
-    response.json(await issuer.refresh({ refreshToken: String(body.refresh_token), clientId: 'shop' }));
-  });
-
-  app.post('/logout', async (request, response) => {
-    const { sid } = await caller(issuer, request);
-    await issuer.transaction((tx) => tx.endSession({ sid, reason: 'logout' }));
+  app.post('/logout', signedIn, async (_request, response: VerifiedResponse) => {
+    await issuer.transaction((tx) => tx.endSession({ sid: caller(response).sid, reason: 'logout' }));
     response.status(204).end();
   });
 
-  app.get('/devices', async (request, response) => {
-    const { sub, sid } = await caller(issuer, request);
+  app.get('/devices', signedIn, async (_request, response: VerifiedResponse) => {
+    const { sub, sid } = caller(response);
     response.json(await issuer.sessions.list({ sub, currentSid: sid }));
   });
 
   // The new password and the end of the other sessions commit together, or not at all.
-  app.post('/password', async (request, response) => {
-    const { sub, sid } = await caller(issuer, request);
-    const user = await users.prove(String(users.byId(sub)?.email), String(request.body.current));
-    if (user === undefined) throw new RescindError('credentials_wrong');
-    const hashed = await hashPassword(String(request.body.next));
+  app.post('/password', signedIn, async ({ body }, response: VerifiedResponse) => {
+    const { sub, sid } = caller(response);
+    await verified(users, users.byId(sub)?.email ?? '', textOf(body, 'current'));
+    const hashed = await hashPassword(textOf(body, 'next'));
     await issuer.transaction(async (tx) => {
       users.setPassword(sub, hashed);
       await tx.endAllSessions({ sub, exceptSid: sid, reason: 'password_changed' });
@@ -98,35 +101,16 @@ function addLogin(app: Express, issuer: Issuer, users: Users): void {
   });
 }
 
-/** What the guards of other services fetch: keys, and where they are. */
-function addDocuments(app: Express, issuer: Issuer, url: string): void {
-  app.get('/.well-known/jwks.json', (_request, response) => void response.json(issuer.jwks()));
-  app.get('/.well-known/event-jwks.json', (_request, response) => void response.json(issuer.eventJwks()));
-  app.get('/.well-known/oauth-authorization-server', (_request, response) => {
-    response.json({
-      issuer: url,
-      jwks_uri: `${url}/.well-known/jwks.json`,
-      event_jwks_uri: `${url}/.well-known/event-jwks.json`,
-      revocations_endpoint: `${url}/revocations`,
-    });
-  });
+/** @throws RescindError `credentials_wrong` */
+async function verified(users: Users, email: string, password: string): Promise<User> {
+  const user = await users.verify(email, password);
+  if (user === undefined) throw new RescindError('credentials_wrong');
+  return user;
 }
 
-const whoProved = (user: User) => ({ sub: user.id, clientId: 'shop', credentialVersion: user.credential_version });
-
-/** @throws RescindError `token_missing`, `token_expired`, `token_revoked`, … */
-async function caller(issuer: Issuer, request: Request): Promise<{ sub: string; sid: string }> {
-  const [, token] = /^Bearer (.+)$/.exec(request.headers.authorization ?? '') ?? [];
-  if (token === undefined) throw new RescindError('token_missing');
-  const { sub, sid } = (await issuer.verify(token)).payload;
-  return { sub: String(sub), sid: String(sid) };
-}
-
-/** Only errors of the issuer have a code for the caller; the others are ours, and are logged. */
-function errorHandler(log: (error: unknown) => void): ErrorRequestHandler {
-  return (error, _request, response, _next) => {
-    const { status, code } = error instanceof RescindError ? error : new RescindError('internal');
-    if (code === 'internal') log(error);
-    response.status(status).json({ code });
-  };
+/** @throws RescindError `request_invalid` naming the member */
+function textOf(body: unknown, name: string): string {
+  const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
+  if (typeof value !== 'string') throw new RequestRefused([{ path: name, message: 'must be text' }]);
+  return value;
 }

@@ -11,7 +11,7 @@ const service = await openLoginService({
 if (process.env.FIRST_USER !== undefined) {
   const [email = '', ...words] = process.env.FIRST_USER.split(' ');
   const password = words.join(' ');
-  if ((await service.users.prove(email, password)) === undefined) await service.users.add(email, password);
+  if ((await service.users.verify(email, password)) === undefined) await service.users.add(email, password);
 }
 const server = service.app.listen(port, () => console.log(`listening on ${port}`));
 process.once('SIGTERM', () => {

@@ -28,8 +28,8 @@ export interface User {
 
 export interface Users {
   add(email: string, password: string): Promise<User>;
-  /** Who has this address and password. */
-  prove(email: string, password: string): Promise<User | undefined>;
+  /** The user with this address and password. */
+  verify(email: string, password: string): Promise<User | undefined>;
   byId(id: string): User | undefined;
   /** What these three write belongs into `issuer.transaction`, with what it cuts off. */
   setPassword(id: string, hashed: HashedPassword): void;
@@ -59,7 +59,7 @@ export function createUsers(sql: HostSql, { transaction }: Pick<Issuer, 'transac
   );
   const setRole = sql.prepare('UPDATE users SET role = ? WHERE id = ?');
   const suspend = sql.prepare('UPDATE users SET suspended = 1 WHERE id = ?');
-  const nobody = { password: randomBytes(KEY_BYTES), salt: randomBytes(16) };
+  const dummy = { password: randomBytes(KEY_BYTES), salt: randomBytes(16) };
 
   return {
     async add(email, password) {
@@ -68,10 +68,10 @@ export function createUsers(sql: HostSql, { transaction }: Pick<Issuer, 'transac
       await transaction(() => insert.run(id, email, hashed.password, hashed.salt));
       return byId.get(id) as User;
     },
-    async prove(email, password) {
+    async verify(email, password) {
       const user = byEmail.get(email);
-      // Whoever it is, it takes as long.
-      const { password: expected, salt } = user ?? nobody;
+      // An unknown address takes the same time.
+      const { password: expected, salt } = user ?? dummy;
       const given = await hashPassword(password, Buffer.from(salt));
       return timingSafeEqual(given.password, expected) ? user : undefined;
     },

@@ -1,6 +1,7 @@
 import type { SubjectRecord } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation';
+import { scopeToken } from '@rescind/revocation/http';
 import unhomoglyph from 'unhomoglyph';
 
 /** `deleted` is a tombstone: nothing personal is left in it, and its `sub` is never given again. */
@@ -117,7 +118,7 @@ const RESERVED: ReadonlySet<string> = new Set([
 
 const CLAIM_NAME = /^[A-Za-z][\w:/.-]{0,63}$/;
 /** RFC 6749 section 3.3. */
-const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
+const SCOPE = scopeToken(128);
 const MAX_TEXT_LENGTH = 256;
 /** Of one list: a verifier looks up each of its elements. */
 const MAX_ELEMENTS = 64;

@@ -12,4 +12,4 @@ export { createPasswords, createSemaphore } from './passwords.ts';
 export { coarseAddress } from './rows/devices.ts';
 export { lowerAccountTimes } from './schema.ts';
 export { createSealer } from './sealer.ts';
-export { isSecureUrl, parseWebhookSecret, retryDelay, webhookHeaders } from './webhook-sender.ts';
+export { parseWebhookSecret, retryDelay, webhookHeaders } from './webhook-sender.ts';

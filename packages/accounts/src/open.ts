@@ -3,6 +3,7 @@ import type { Issuer, SubjectRecord } from '@rescind/issuer';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { isSecureUrl } from '@rescind/revocation/http';
 import { option, optionError, optionsOf, required } from '@rescind/revocation/options';
 import type { CommonScopes } from './account.ts';
 import { subjectOf } from './account.ts';
@@ -23,7 +24,7 @@ import { createSealer, readSealingKey } from './sealer.ts';
 import type { SecondFactors } from './second-factors.ts';
 import { createSecondFactors } from './second-factors.ts';
 import type { Webhook, WebhookSender } from './webhook-sender.ts';
-import { isSecureUrl, openWebhookSender } from './webhook-sender.ts';
+import { openWebhookSender } from './webhook-sender.ts';
 
 export interface AccountsOptions {
   /** Accounts change in its transactions. */

@@ -1,3 +1,4 @@
+import { isHttpUrl, readBody } from '@rescind/revocation/http';
 import type { Fetch } from '@rescind/token';
 import { describeFetchFailure } from '@rescind/token';
 
@@ -83,7 +84,11 @@ async function fetchMetadata(url: string, request: MetadataRequest): Promise<Rec
     headers: { accept: 'application/json' },
   });
   const { status } = response;
-  if (status === 200) return parse(await readBody(response));
+  if (status === 200) {
+    const body = await readBody(response.body, { mostBytes: MAX_BYTES });
+    if (body === undefined) throw new AddressFailure('unusable', `more than ${MAX_BYTES} bytes`);
+    return parse(body);
+  }
   await response.body?.cancel();
   const result = ABSENT.has(status) ? 'absent' : status >= 500 || status === 429 ? 'unreachable' : 'unusable';
   throw new AddressFailure(result, `answered ${status}`);
@@ -104,17 +109,6 @@ function metadataUrls(issuerUrl: string): Iterable<string> {
     `${origin}${path}/.well-known/openid-configuration`,
     `${origin}${path}/.well-known/oauth-authorization-server`,
   ]);
-}
-
-async function readBody(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_BYTES) throw new AddressFailure('unusable', `more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }
 
 function parse(body: Buffer): Record<string, unknown> {
@@ -138,10 +132,11 @@ function endpointOf(
   }
   const { [name]: uri } = metadata;
   if (uri === undefined) return undefined;
-  const url = typeof uri === 'string' ? URL.parse(rebase(uri, issuer, issuerUrl)) : null;
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
-    throw new AddressFailure('unusable', `${name} is no http or https URL without a user and a password`);
+  const text = typeof uri === 'string' ? rebase(uri, issuer, issuerUrl) : '';
+  if (!isHttpUrl(text, { query: true })) {
+    throw new AddressFailure('unusable', `${name} is no http or https URL without a user, a password and a fragment`);
   }
+  const url = new URL(text);
   if (new URL(issuerUrl).protocol === 'https:' && url.protocol !== 'https:') {
     throw new AddressFailure('unusable', `${name} is not https, and the issuer is`);
   }

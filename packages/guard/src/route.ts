@@ -1,5 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import { scopeToken } from '@rescind/revocation/http';
 import type { OptionShape } from '@rescind/revocation/options';
 import { checkedOnce, option, optionsOf } from '@rescind/revocation/options';
 import type { ClaimValue } from './issuer-options.ts';
@@ -46,7 +47,7 @@ export const stalePolicyOption = option.oneOf<StalePolicy>('deny', 'allow', 'int
 /** The check of one scope (RFC 6749 section 3.3). */
 const scopeOption = option.text(
   'a scope of visible ASCII without space, " and \\ (RFC 6749 section 3.3)',
-  /^[\x21\x23-\x5b\x5d-\x7e]+$/,
+  scopeToken(),
 );
 
 /** Each option of a route with its check. */
@@ -60,7 +61,7 @@ export const routeShape: OptionShape<RoutePolicy> = {
   claimCheck: option.callable<(claims: Claims) => boolean>('a function of the claims'),
   maxAuthAgeSeconds: option.count(),
   // The challenge separates them by spaces (RFC 9470 section 3).
-  acrValues: option.list(option.text('visible ASCII without space, " and \\', /^[\x21\x23-\x5b\x5d-\x7e]+$/)),
+  acrValues: option.list(option.text('visible ASCII without space, " and \\', scopeToken())),
   softExpiry: softExpiryOption,
 };
 

@@ -24,6 +24,11 @@ const ERRORS = registerErrors('@rescind/issuer', {
   credentials_wrong: { status: 401, message: 'The name or the password is wrong' },
   session_ended: { status: 401, message: 'The session has ended' },
   subject_inactive: { status: 403, message: 'This account is not active' },
+  csrf_header_missing: {
+    status: 403,
+    oauth: 'invalid_request',
+    message: 'A call by cookie needs the header X-Rescind-CSRF',
+  },
   client_unknown: { status: 404, message: 'There is no such client' },
   database_restored: {
     status: 503,

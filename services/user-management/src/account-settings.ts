@@ -1,6 +1,7 @@
 import type { AccountsOptions } from '@rescind/accounts';
-import { isSecureUrl, parseWebhookSecret } from '@rescind/accounts';
+import { parseWebhookSecret } from '@rescind/accounts';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
+import { isSecureUrl } from '@rescind/revocation/http';
 import type { Reloads } from '@rescind/service';
 import type { ConfigurationProblem } from '@rescind/service/configuration';
 import { ConfigurationError, configuredFile, setting } from '@rescind/service/configuration';

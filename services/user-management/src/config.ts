@@ -1,4 +1,5 @@
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { scopeToken } from '@rescind/revocation/http';
 import type { ConfigurationProblem, Environment } from '@rescind/service/configuration';
 import {
   ConfigurationError,
@@ -22,7 +23,7 @@ export const settings = z.object({
   DEFAULT_SCOPES: setting.list({
     default: 'prices:read,orders:read',
     about: 'The scopes every user has',
-    pattern: /^[\x21\x23-\x5b\x5d-\x7e]+$/,
+    pattern: scopeToken(),
     such: ' of scopes (RFC 6749 section 3.3)',
   }),
   DATABASE_PATH: setting.path({
@@ -166,7 +167,7 @@ export const settings = z.object({
   ADMIN_OPERATORS_FILE: setting.optional(
     setting.path({
       about:
-        'A JSON file `{ "<name>": { "secret", "scopes" } }`: the operators the operators the operators who may administer by HTTP Basic. Without it only users with an admin scope may',
+        'A JSON file `{ "<name>": { "secret", "scopes" } }`: the operators who may administer by HTTP Basic. Without it only users with an admin scope may',
     }),
   ),
   ADMIN_FAILURES: setting.count({

@@ -1,12 +1,7 @@
 import { registerErrors } from '@rescind/revocation/errors';
 
-/** Codes of administration, and of calls by cookie. */
+/** Codes of administration. */
 const ERRORS = registerErrors('@rescind/user-management', {
-  csrf_header_missing: {
-    status: 403,
-    oauth: 'invalid_request',
-    message: 'A call by cookie needs the header X-Rescind-CSRF',
-  },
   operator_invalid: { status: 401, message: 'The name or the secret of the administrator is wrong' },
   client_state: { status: 409, message: 'The client is not in the state that this operation requires' },
   confirmation_missing: { status: 400, message: 'This may concern more than one person and has to be confirmed' },

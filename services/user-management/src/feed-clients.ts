@@ -1,11 +1,10 @@
+import { clientIdPattern } from '@rescind/revocation/http';
 import { z } from 'zod';
 import { readPrivateJson } from './private-file.ts';
 import { secretText } from './secret-text.ts';
 
 /** RFC 6749 appendix A.1, and a colon would end it in HTTP Basic. A secret of 16 characters of base64 has 96 bits. */
-export const feedClientId = z
-  .string()
-  .regex(/^[\x21-\x39\x3b-\x7e]{1,64}$/, 'must be 1 to 64 visible ASCII characters');
+export const feedClientId = z.string().regex(clientIdPattern(64), 'must be 1 to 64 visible ASCII characters');
 const clients = z.record(feedClientId, secretText(16));
 
 /**

@@ -2,6 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { RevocationsHandlerOptions } from '@rescind/feed';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
+import { oneHeader, readBasic } from '@rescind/revocation/http';
 
 /** A reader of the log that an administrator has registered. */
 export interface FeedClient {
@@ -64,12 +65,11 @@ export function createReaderAuthentication(
   registered: Pick<FeedClientTable, 'find'>,
 ): Authenticate {
   return (request) => {
-    const encoded = /^Basic ([A-Za-z0-9+/]{1,2048}={0,2})$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
-    const [clientId = '', ...rest] = Buffer.from(encoded, 'base64').toString('utf8').split(':');
-    const client = registered.find(clientId);
+    const { id, secret } = readBasic(oneHeader(request.rawHeaders, 'authorization')) ?? { id: '', secret: '' };
+    const client = registered.find(id);
     if (client === undefined) return configured(request);
-    const presented = Buffer.from(hashSecret(rest.join(':')));
+    const presented = Buffer.from(hashSecret(secret));
     const matching = client.secretHashes.filter((held) => timingSafeEqual(presented, Buffer.from(held)));
-    return matching.length > 0 ? clientId : undefined;
+    return matching.length > 0 ? id : undefined;
   };
 }

@@ -1,10 +1,11 @@
 import type { ResourceServer } from '@rescind/issuer';
+import { scopeToken } from '@rescind/revocation/http';
 import type { ConfigurationProblem } from '@rescind/service/configuration';
 import { setting } from '@rescind/service/configuration';
 import { ownScopesOf } from './scopes.ts';
 
 /** Visible ASCII without `"` and `\`: audiences are quoted in challenges (RFC 6750 section 3). */
-export const AUDIENCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,256}$/;
+export const AUDIENCE = scopeToken(256);
 const SUCH = ', 1 to 256 visible ASCII characters without " and \\';
 
 /** The variables that name audiences. */

@@ -4,6 +4,7 @@ import type { Accounts } from '@rescind/accounts';
 import { lowerAccountTimes, openAccounts } from '@rescind/accounts';
 import { createRevocationsHandler } from '@rescind/feed';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
+import { createIssuerEndpoints } from '@rescind/issuer/http';
 import { systemClock } from '@rescind/revocation';
 import type { OpenedParts, Service, ServiceContext } from '@rescind/service';
 import { packageVersion } from '@rescind/service';
@@ -19,8 +20,7 @@ import { readSettings } from './config.ts';
 import { createFailedCredentials } from './http/failed-credentials.ts';
 import { countingFailures, revocationsOperations } from './http/revocations.ts';
 import { prepareIssuer } from './issuer.ts';
-import { keysCacheControl } from './keys/settings.ts';
-import { createClientAuthentication } from './oauth/authenticate.ts';
+import { DEFAULT_CLIENT_ID } from './oauth/clients-file.ts';
 import { issuerPath } from './oauth/metadata.ts';
 import { createAppliedClients, cutOffNarrowed, keepingApplied, narrowedClients } from './oauth/narrowed-clients.ts';
 import { oauthOperations } from './oauth/operations.ts';
@@ -93,7 +93,13 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     clock: systemClock,
     telemetry,
   });
-  const authenticateClient = createClientAuthentication({ clients: issuer.clients, failedCredentials, telemetry });
+  const endpoints = createIssuerEndpoints(issuer, {
+    scopes: [...scopes, ...SCOPES.map((scope) => scope.name)],
+    publishBeforeMs: configuration.KEY_PUBLISH_BEFORE,
+    defaultClientId: DEFAULT_CLIENT_ID,
+    onClientRefused: (request, { clientId }) => failedCredentials.count(request, clientId),
+    telemetry,
+  });
   const revocations = createRevocationsHandler({
     source: issuer.log,
     authenticate: countingFailures(files.authenticateReader, failedCredentials),
@@ -110,17 +116,14 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
       accounts: accounts.own,
       secondFactors: accounts.secondFactors,
       limits,
-      authenticateClient,
+      endpoints,
       recentLoginMs: recentLoginMs(configuration),
       neverExpiring: configuration.NEVER_EXPIRING_DEVICES,
       clock: systemClock,
       telemetry,
     }),
-    ...oauthOperations({ issuer, authenticate: authenticateClient, telemetry }),
-    ...publishedOperations(
-      { issuer, name, scopes: [...scopes, ...SCOPES.map((scope) => scope.name)] },
-      keysCacheControl(configuration),
-    ),
+    ...oauthOperations(endpoints),
+    ...publishedOperations(endpoints),
     ...revocationsOperations(revocations),
   ];
   const described = documentOperation(operations, { issuer: name, version: userManagement.version });

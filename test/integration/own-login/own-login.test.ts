@@ -82,7 +82,12 @@ test('a login service keeps its users table, and its tokens are revoked everywhe
   const answer = await ask(orders, phone.access_token);
   expect([answer.status, await answer.json()]).toEqual([200, { role: 'customer' }]);
 
-  const refreshed = await read<TokenAnswer>(send(`${url}/token`, { refresh_token: phone.refresh_token }));
+  const refresh = (token: string) =>
+    fetch(`${url}/oauth2/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: token }),
+    });
+  const refreshed = await read<TokenAnswer>(refresh(phone.refresh_token));
   expect(refreshed.sid).toBe(phone.sid);
   const devices = await read<{ items: SessionView[] }>(ask(`${url}/devices`, laptop.access_token));
   expect(devices.items).toMatchObject([
@@ -98,8 +103,16 @@ test('a login service keeps its users table, and its tokens are revoked everywhe
   const change = { current: PASSWORD, next: 'another correct horse' };
   expect((await send(`${url}/password`, change, laptop.access_token)).status).toBe(204);
   await waitFor('the change to arrive', async () => (await ask(orders, tablet.access_token)).status === 401);
-  expect((await send(`${url}/token`, { refresh_token: laptop.refresh_token })).status).toBe(200);
-  expect((await send(`${url}/token`, { refresh_token: tablet.refresh_token })).status).toBe(400);
+  expect((await refresh(laptop.refresh_token)).status).toBe(200);
+  const refused = await refresh(tablet.refresh_token);
+  expect([refused.status, await refused.json()]).toMatchObject([400, { error: 'invalid_grant' }]);
+  const malformed = await fetch(`${url}/oauth2/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: '' }),
+  });
+  expect([malformed.status, await malformed.json()]).toMatchObject([400, { error: 'invalid_request' }]);
+  const nothing = await send(`${url}/login`, { email: ['a'] });
+  expect([nothing.status, await nothing.json()]).toMatchObject([400, { code: 'request_invalid' }]);
   login.kill('SIGTERM');
   expect(await login.exit).toBe(0);
 });

@@ -6,6 +6,7 @@ const DATA = 'data that another function of ours made';
 const PORT = 'a port that the host implements, with methods';
 const ROUTE = 'a route that the guard checked when it was given';
 const SETTINGS = 'settings that readConfiguration has read, or the schema of them';
+const REQUEST = 'the parts of a request, which come from the network';
 const MECHANISM = 'the options of the mechanism itself, which the packages write as literals';
 
 /** Parameters that are objects and no options of a caller, each with the reason why nothing closes them. */
@@ -50,8 +51,21 @@ const OTHERS: Readonly<Record<string, string>> = {
   'option.list(__1)': MECHANISM,
   'option.record(__1)': MECHANISM,
   'composeBatch(send)': DATA,
-  'challengeOf(__0)': DATA,
-  'challengeOf(route)': ROUTE,
+  'challengeOf(error)': DATA,
+  'challengeOf(required)': ROUTE,
+  'bearerChallenge(error)': DATA,
+  'bearerChallenge(required)': ROUTE,
+  'errorResponse(error)': DATA,
+  'errorResponse(options)': MECHANISM,
+  'corsHeaders(__0)': REQUEST,
+  'readBearer(__0)': REQUEST,
+  'isHttpUrl(__1)': MECHANISM,
+  'readBody(__1)': MECHANISM,
+  'readText(__2)': MECHANISM,
+  'readRefreshCookie(request)': REQUEST,
+  'hasCsrfHeader(__0)': REQUEST,
+  'refreshCookieClients(request)': REQUEST,
+  'clearedEndedCookies(request)': REQUEST,
   'requireOfRoute(route)': 'test/unit/guard/options.test.ts calls it with a wrong route',
   'watchTransaction(tx)': PORT,
   'watchTransaction(__1)': PORT,

@@ -19,6 +19,8 @@ import { createGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
 import { openTestKit } from '@rescind/guard/testing';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
+import { accessToken, errorHandler, issuerRouter } from '@rescind/issuer/express';
+import { createIssuerEndpoints, createIssuerHandler } from '@rescind/issuer/http';
 import { createRelayCore, memoryStore, openTestIssuer } from '@rescind/issuer/testing';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import { silentTelemetry, systemClock } from '@rescind/revocation';
@@ -147,6 +149,15 @@ const places = {
 };
 const plain = { about: 'a', default: 'a', needs: ['A'] };
 const kit = openTestKit();
+const { issuer } = await openTestIssuer();
+const issuerEndpoints = {
+  scopes: ['a'],
+  publishBeforeMs: 1,
+  defaultClientId: 'a',
+  onClientRefused: method,
+  telemetry,
+};
+const issuerHttp = { ...issuerEndpoints, feedClients: { a: 'b' }, cors: ['https://app.example'], clock };
 
 /** Every public function that takes an options object, with right options. Each is called with wrong ones alone. */
 export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never) => unknown, right: Options]>> = {
@@ -259,6 +270,11 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       clients: [{ clientId: 'a', name: 'A', authMethod: 'none' }],
     },
   ],
+  issuerRouter: [(options) => issuerRouter(issuer, options), issuerHttp],
+  createIssuerHandler: [(options) => createIssuerHandler(issuer, options), issuerHttp],
+  createIssuerEndpoints: [(options) => createIssuerEndpoints(issuer, options), issuerEndpoints],
+  accessToken: [(options) => accessToken(issuer, options), { audience: 'a' }],
+  errorHandler: [(options) => errorHandler(options), { telemetry }],
   openAccounts: [
     openAccounts,
     {

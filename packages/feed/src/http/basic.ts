@@ -1,11 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { oneHeader, readBasic } from '@rescind/revocation/http';
 import { option } from '@rescind/revocation/options';
-
-/** The value of `Authorization` (RFC 7617, UTF-8). */
-export function basicAuthorization(clientId: string, clientSecret: string): string {
-  return `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString('base64')}`;
-}
 
 const digest = (text: string) => createHash('sha256').update(text).digest();
 
@@ -13,7 +9,7 @@ const secretsById = option.record(option.text('a secret that is not empty'), { l
 
 /**
  * Tells whose credential (HTTP Basic, RFC 7617) a request carries: for `createRevocationsHandler`. Takes the same time
- * for an unknown client as for a wrong secret.
+ * for an unknown client as for a wrong secret. The returned function throws RescindError `request_invalid` for two `Authorization` headers.
  * @param clients client ids and their secrets
  * @throws TypeError a client id with a colon or an empty secret
  */
@@ -27,14 +23,11 @@ export function createBasicAuthenticator(
   }
   const dummyDigest = digest('');
   return (request) => {
-    const encoded = /^Basic ([A-Za-z0-9+/]{1,2048}={0,2})$/i.exec(request.headers.authorization ?? '')?.[1];
-    if (encoded === undefined) return undefined;
-    const text = Buffer.from(encoded, 'base64').toString('utf8');
-    const colon = text.indexOf(':');
-    if (colon < 1) return undefined;
-    const id = text.slice(0, colon);
+    const credentials = readBasic(oneHeader(request.rawHeaders, 'authorization'));
+    if (credentials === undefined) return undefined;
+    const { id, secret } = credentials;
     const expected = known.get(id);
-    const same = timingSafeEqual(digest(text.slice(colon + 1)), expected ?? dummyDigest);
+    const same = timingSafeEqual(digest(secret), expected ?? dummyDigest);
     return same && expected !== undefined ? id : undefined;
   };
 }

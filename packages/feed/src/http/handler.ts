@@ -1,13 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import {
-  ERRORS,
   RescindError,
   standardErrorTelemetry,
   storageFailureOf,
   storageUnavailable,
   systemClock,
 } from '@rescind/revocation';
+import { basicChallenge, errorResponse, readBody } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
@@ -140,7 +140,7 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
   const requireClient = (request: IncomingMessage, response: ServerResponse): string => {
     const client = authenticate(request);
     if (client !== undefined) return client;
-    response.setHeader('WWW-Authenticate', 'Basic realm="revocations", charset="UTF-8"');
+    response.setHeader('WWW-Authenticate', basicChallenge('revocations'));
     throw new RescindError('client_invalid');
   };
 
@@ -219,12 +219,8 @@ function refuse(response: ServerResponse, error: unknown, telemetry: Telemetry):
     response.destroy();
     return;
   }
-  if (known.retryAfter !== undefined)
-    response.setHeader('Retry-After', String(Math.max(1, Math.ceil(known.retryAfter))));
-  response.writeHead(known.status, { 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' });
-  const { code, status } = known;
-  const type = `https://rescind.dev/errors#${code}`;
-  response.end(JSON.stringify({ type, title: ERRORS[code].message, status, code } satisfies ProblemBody));
+  const { status, headers, body } = errorResponse(known);
+  response.writeHead(status, headers).end(body);
 }
 
 function toKnown(error: unknown): RescindError {
@@ -234,14 +230,6 @@ function toKnown(error: unknown): RescindError {
     : storageUnavailable(error);
 }
 
-/** RFC 9457 section 3. */
-interface ProblemBody {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly code: ErrorCode;
-}
-
 /** RFC 8417 section 7.2. */
 const MEDIA_TYPE = /^application\/secevent\+jwt\s*(;|$)/i;
 const BODY_TIMEOUT_MS: DurationMs = 10_000;
@@ -249,32 +237,15 @@ const BODY_TIMEOUT_MS: DurationMs = 10_000;
 /** `POST …/revocations/proof`: a signed event or heartbeat from beyond the outbox. Answers 204 when it was taken. */
 async function receiveEvidence(source: LogSource, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (!MEDIA_TYPE.test(request.headers['content-type'] ?? '')) throw new RescindError('media_type_wrong');
-  const jws = await readBody(request).catch((error: unknown) => {
-    // What is still coming is not read to its end.
-    response.setHeader('Connection', 'close');
-    throw error;
-  });
-  await source.receiveEvidence(jws);
+  const body = await readBody(request, { mostBytes: MAX_EVENT_CHARS, timeoutMs: BODY_TIMEOUT_MS }).catch(
+    (error: unknown) => {
+      // The rest of the body is not read.
+      response.setHeader('Connection', 'close');
+      throw error instanceof RescindError ? error : new RescindError('request_invalid');
+    },
+  );
+  if (body === undefined) throw new RescindError('body_too_large');
+  await source.receiveEvidence(body.toString('utf8'));
   response.writeHead(204, { 'Cache-Control': 'no-store' });
   response.end();
-}
-
-function readBody(request: IncomingMessage): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const refuse = (error: RescindError) => {
-    request.pause();
-    reject(error);
-  };
-  const timer = setTimeout(() => refuse(new RescindError('request_invalid')), BODY_TIMEOUT_MS);
-  request.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > MAX_EVENT_CHARS) refuse(new RescindError('body_too_large'));
-    else chunks.push(chunk);
-  });
-  request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
-  request.on('error', () => reject(new RescindError('request_invalid')));
-  request.on('close', () => reject(new RescindError('request_invalid')));
-  return promise.finally(() => clearTimeout(timer));
 }

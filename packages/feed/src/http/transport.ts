@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { createBackoff } from '../backoff.ts';
 import type { Transport, TransportConnection, TransportSink } from '../ports.ts';
-import { basicAuthorization } from './basic.ts';
 import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUERY, STREAM_HEADER } from './stream.ts';
 
 /** Heartbeats come every second: five missed ones are no jitter. */

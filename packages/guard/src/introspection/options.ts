@@ -1,4 +1,5 @@
 import type { DurationMs } from '@rescind/revocation';
+import { basicAuthorization } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 
 /** How the guard introspects the tokens of an issuer (RFC 7662). */
@@ -63,7 +64,7 @@ export function toIntrospectionSettings(options: IntrospectionOptions, issuerUrl
 
 function authorizationOf({ clientId, clientSecret }: IntrospectionOptions): string {
   const secret = typeof clientSecret === 'function' ? clientSecret() : clientSecret;
-  return `Basic ${Buffer.from(`${formEncoded(clientId)}:${formEncoded(secret)}`).toString('base64')}`;
+  return basicAuthorization(formEncoded(clientId), formEncoded(secret));
 }
 
 /** application/x-www-form-urlencoded, so that a colon in the id does not end it. */

@@ -1,3 +1,4 @@
+import { readBody } from '@rescind/revocation/http';
 import type { Fetch } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';
 import { MetadataUnavailable } from '../metadata.ts';
@@ -83,14 +84,9 @@ async function readObject(response: Response): Promise<Record<string, unknown>> 
     }
     throw new IntrospectionFailure('status_wrong', `answered ${status}`);
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_BYTES) throw new IntrospectionFailure('unusable', `more than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return parse(Buffer.concat(chunks).toString('utf8'));
+  const body = await readBody(response.body, { mostBytes: MAX_BYTES });
+  if (body === undefined) throw new IntrospectionFailure('unusable', `more than ${MAX_BYTES} bytes`);
+  return parse(body.toString('utf8'));
 }
 
 function parse(text: string): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import { NEVER } from '@rescind/revocation';
+import { clientIdPattern } from '@rescind/revocation/http';
 import { createKeySet } from '@rescind/token';
 import type {
   Client,
@@ -55,7 +56,7 @@ export function allowsStorage({ storage = 'either' }: ClientPolicy, transfer: To
 }
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
-const CLIENT_ID = /^[\x21-\x39\x3b-\x7e]{1,256}$/;
+const CLIENT_ID = clientIdPattern(256);
 const MAX_NAME_LENGTH = 128;
 /** SHA-256, base64url. */
 const HASH = /^[A-Za-z0-9_-]{43}$/;

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts';
+import { isHttpUrl } from '../http/request.ts';
 import type { Telemetry } from '../telemetry.ts';
 
 /**
@@ -55,15 +56,7 @@ function filePath(expected = 'the path of a file', refused: readonly string[] = 
 /** An absolute http(s) URL without credentials and fragment; without a query too, unless `query` is true. */
 function url({ query = false }: { readonly query?: boolean } = {}): OptionCheck<string> {
   return (value, path) => {
-    const parsed = typeof value === 'string' ? URL.parse(value) : null;
-    const isRight =
-      parsed !== null &&
-      /^https?:$/.test(parsed.protocol) &&
-      parsed.username === '' &&
-      parsed.password === '' &&
-      !String(value).includes('#') &&
-      (query || !String(value).includes('?'));
-    if (isRight) return value as string;
+    if (typeof value === 'string' && isHttpUrl(value, { query })) return value;
     const without = query ? 'credentials and fragment' : 'credentials, query and fragment';
     throw new TypeError(`${path} must be an http or https URL without ${without}, got ${describeValue(value)}`);
   };

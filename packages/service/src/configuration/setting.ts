@@ -1,3 +1,4 @@
+import { isHttpUrl } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { z } from 'zod';
 
@@ -294,10 +295,7 @@ function parseWholeNumber(text: string): Parsed<number> {
 
 /** Parses an absolute http or https URL without credentials, query and fragment. Returns the text, since issuers are compared as text. */
 function parseUrl(text: string): Parsed<string> {
-  if (!URL.canParse(text)) return undefined;
-  const url = new URL(text);
-  const plain = url.username === '' && url.password === '' && !text.includes('?') && !text.includes('#');
-  return plain && (url.protocol === 'https:' || url.protocol === 'http:') ? { value: text } : undefined;
+  return isHttpUrl(text) ? { value: text } : undefined;
 }
 
 /** Parses a comma-separated list. White space around elements is removed; empty and duplicate elements are refused. */

@@ -1,3 +1,4 @@
+import { ORIGIN } from '@rescind/revocation/http';
 import { setting } from './setting.ts';
 
 const CONNECTIONS = { atLeast: 1, atMost: 1_000_000 };
@@ -49,8 +50,7 @@ export const processSettings = (ports: { readonly public: number; readonly manag
     setting.list({
       about:
         'Origins whose pages may read the responses of the public port, such as `https://app.example`; without it none',
-      // In the form of browsers: lower case, and a port only if it is not the default one.
-      pattern: /^https?:\/\/(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/,
+      pattern: ORIGIN,
       such: ' of origins (scheme, host and port, no path)',
     }),
   ),

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import { corsHeaders, pathBelow } from '@rescind/revocation/http';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import express from 'express';
 import helmet from 'helmet';
@@ -62,54 +63,16 @@ function withoutBasePath(basePath: string): RequestHandler {
   };
 }
 
-const WELL_KNOWN = '/.well-known/';
-
-function pathBelow(basePath: string, path: string): string {
-  if (path === basePath) return '/';
-  if (path.startsWith(`${basePath}/`)) return path.slice(basePath.length);
-  const isInserted = path.startsWith(WELL_KNOWN) && path.endsWith(basePath);
-  return isInserted ? path.slice(0, -basePath.length) : path;
-}
-
-/** Request headers that a page may send. Requests with a cookie require `X-Rescind-CSRF`. */
-const ALLOWED_HEADERS = 'Authorization, Content-Type, X-Request-Id, X-Rescind-CSRF';
-/** Response headers that a page may read. A client corrects its clock by `Date`. */
-const EXPOSED_HEADERS = 'Date, Retry-After, WWW-Authenticate, X-Request-Id';
-/** How long a browser may cache the response to a preflight. */
-const PREFLIGHT_MAX_AGE_S = 600;
-
-/**
- * Allows pages of these origins, and no others, to read responses and send credentials (Fetch Standard section 3.3). The header
- * contains the configured origin, never the one that was sent. Each response has `Vary: Origin`.
- * @param origins exact: `https://app.example`
- */
+/** Allows pages of these origins, and no others, to read responses (`corsHeaders`). */
 function allowOrigins(routes: Express, origins: readonly string[]): RequestHandler {
   return (request, response, next) => {
-    response.vary('Origin');
-    const allowed = origins.find((origin) => origin === request.get('origin'));
-    if (allowed === undefined) return next();
-    response.set('Access-Control-Allow-Origin', allowed).set('Access-Control-Allow-Credentials', 'true');
-    if (isPreflight(request)) answerPreflight(routes, request, response);
-    else {
-      response.set('Access-Control-Expose-Headers', EXPOSED_HEADERS);
-      next();
-    }
+    const { method } = request;
+    const [origin, requestedMethod] = [request.get('origin'), request.get('access-control-request-method')];
+    const answer = corsHeaders({ method, origin, requestedMethod }, origins, () => methodsAt(routes, request.path));
+    response.set(answer.headers);
+    if (answer.isPreflight) response.status(204).end();
+    else next();
   };
-}
-
-function isPreflight(request: Request): boolean {
-  return request.method === 'OPTIONS' && request.get('access-control-request-method') !== undefined;
-}
-
-function answerPreflight(routes: Express, request: Request, response: Response): void {
-  response
-    .vary('Access-Control-Request-Method')
-    .vary('Access-Control-Request-Headers')
-    .set('Access-Control-Allow-Methods', methodsAt(routes, request.path).join(', '))
-    .set('Access-Control-Allow-Headers', ALLOWED_HEADERS)
-    .set('Access-Control-Max-Age', String(PREFLIGHT_MAX_AGE_S))
-    .status(204)
-    .end();
 }
 
 /** Accepted request ids of clients: too short for a token, without special characters. */

@@ -1,9 +1,10 @@
 import type { Fields, Telemetry } from '@rescind/revocation';
-import { ERRORS, RequestRefused, RescindError, storageFailureOf, storageUnavailable } from '@rescind/revocation';
+import { RescindError, storageFailureOf, storageUnavailable } from '@rescind/revocation';
+import { basicChallenge, bearerChallenge, errorResponse } from '@rescind/revocation/http';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { requestRefused } from './input.ts';
 
-/** The last handler. A RescindError is sent with its status and body (`errorBodyOf`), anything else as a 500 without details. */
+/** The last handler. A RescindError is sent with its status and body (`errorResponse`), anything else as a 500 without details. */
 export function errorHandler(telemetry: Telemetry): ErrorRequestHandler {
   return (thrown, request, response, next) => {
     if (response.headersSent) {
@@ -12,7 +13,7 @@ export function errorHandler(telemetry: Telemetry): ErrorRequestHandler {
     }
     const error = asRescindError(thrown);
     logRefusal(error, thrown, telemetry);
-    send(response, error, request.path, headersOf(error, thrown, request));
+    send(request, response, error, headersOfError(thrown));
   };
 }
 
@@ -75,13 +76,16 @@ function redacted(text: string): string {
 const MAX_CAUSES = 8;
 
 export function sendError(request: Request, response: Response, error: RescindError): void {
-  send(response, error, request.path, headersOf(error, error, request));
+  send(request, response, error, {});
 }
 
-function send(response: Response, error: RescindError, path: string, headers: Record<string, string>): void {
-  const { type, body } = errorBodyOf(error, path);
+/** @param more headers that replace those of the error */
+function send(request: Request, response: Response, error: RescindError, more: Record<string, string>): void {
+  const format = isOauthPath(request.path) ? 'oauth' : 'problem';
+  const { status, headers, body } = errorResponse(error, { format, challenge: challengeOf(error, request) });
+  const { 'Content-Type': type = '', ...others } = headers;
   // By Node's method: Express would add a charset, which JSON does not have.
-  response.status(error.status).set(headers).setHeader('Content-Type', type).end(JSON.stringify(body));
+  response.status(status).set(others).set(more).setHeader('Content-Type', type).end(body);
 }
 
 function asRescindError(thrown: unknown): RescindError {
@@ -94,31 +98,16 @@ function asRescindError(thrown: unknown): RescindError {
   return new RescindError('internal', { cause: thrown });
 }
 
-function headersOf(error: RescindError, thrown: unknown, request: Request): Record<string, string> {
-  const challenge = challengeOf(error, request);
-  const retryAfter = error.retryAfter ?? (error.status === 503 ? 1 : undefined);
-  return {
-    'Cache-Control': 'no-store',
-    ...(challenge === undefined ? {} : { 'WWW-Authenticate': challenge }),
-    ...(retryAfter === undefined ? {} : { 'Retry-After': String(Math.max(1, Math.ceil(retryAfter))) }),
-    // The rest of the body is not read: the connection cannot be reused.
-    ...(error.code === 'body_too_large' ? { Connection: 'close' } : {}),
-    ...headersOfError(thrown),
-  };
-}
-
-/** RFC 6750 section 3: the challenge has no error code when no token was sent. */
 function challengeOf(error: RescindError, request: Request): string | undefined {
-  if (error.code === 'token_missing') return 'Bearer';
   if (error.code === 'client_invalid') return clientChallenge(request);
-  if (error.oauth !== 'invalid_token' && error.oauth !== 'insufficient_scope') return undefined;
-  return `Bearer error="${error.oauth}", error_description="${ERRORS[error.code].message}"`;
+  const isOfToken = error.oauth === 'invalid_token' || error.oauth === 'insufficient_scope';
+  return isOfToken || error.code === 'token_missing' ? bearerChallenge(error) : undefined;
 }
 
 /** RFC 6749 section 5.2. At other paths a browser would show its dialog for name and password. */
 function clientChallenge(request: Request): string | undefined {
   const isExpected = isOauthPath(request.path) || request.get('authorization') !== undefined;
-  return isExpected ? 'Basic realm="rescind", charset="UTF-8"' : undefined;
+  return isExpected ? basicChallenge('rescind') : undefined;
 }
 
 /** Headers of the thrown error: a guard adds the required scopes. */
@@ -131,41 +120,7 @@ function headersOfError(thrown: unknown): Record<string, string> {
   );
 }
 
-/** The `type` of an error without its code. It is an identifier, which clients do not fetch (RFC 9457 section 3.1.1). */
-const ERROR_TYPES = 'https://rescind.dev/errors#';
-
-/** The body of an error response, with its content type. */
-interface ErrorBody {
-  readonly type: string;
-  readonly body: object;
-}
-
 /** Whether errors at this path have OAuth's format (RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 7662 section 2.3). */
 export function isOauthPath(path: string): boolean {
   return path.toLowerCase().startsWith('/oauth2/');
-}
-
-/** The body of an error: problem details (RFC 9457), or OAuth's at OAuth's endpoints. `code` is in both. */
-function errorBodyOf(error: RescindError, path: string): ErrorBody {
-  const { code, status, publicDetail, reason } = error;
-  const title = ERRORS[code].message;
-  const issues = error instanceof RequestRefused ? { issues: error.issues } : {};
-  const more = { code, ...(reason === undefined ? {} : { reason }), ...issues };
-  if (isOauthPath(path)) {
-    const body = {
-      error: oauthError(error),
-      error_description: publicDetail === undefined ? title : `${title}. ${publicDetail}`,
-      ...more,
-    };
-    return { type: 'application/json', body };
-  }
-  const detail = publicDetail === undefined ? {} : { detail: publicDetail };
-  return { type: 'application/problem+json', body: { type: ERROR_TYPES + code, title, status, ...detail, ...more } };
-}
-
-/** OAuth's error code. For errors of HTTP itself, those of RFC 6749 section 4.1.2.1, which clients know. */
-function oauthError({ oauth, status }: RescindError): string {
-  if (oauth !== undefined) return oauth;
-  if (status === 503 || status === 429) return 'temporarily_unavailable';
-  return status >= 500 ? 'server_error' : 'invalid_request';
 }

@@ -1,4 +1,4 @@
-export { hasMemberTwice, pageOf, pageQuery, readForm, readJson, wholeNumber } from './input.ts';
+export { hasMemberTwice, pageOf, pageQuery, readJson, wholeNumber } from './input.ts';
 export type { OpenApiOptions } from './openapi.ts';
 export { openApiDocument } from './openapi.ts';
 export type {

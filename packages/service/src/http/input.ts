@@ -1,11 +1,12 @@
 import type { IncomingMessage } from 'node:http';
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation';
+import { readText } from '@rescind/revocation/http';
 import type { Request } from 'express';
 import { z } from 'zod';
 
 /** Longest accepted body, in bytes: many times the longest password with a few names. */
 const MAX_BODY_BYTES = 16_384;
-/** A longer body is read and dropped up to this size, so that the client receives the response; then the connection is closed. */
+/** A longer body is read and dropped up to this size. */
 const MAX_DROPPED_BYTES = 1_048_576;
 /** Deepest accepted nesting of a JSON body: all schemas here are nearly flat. */
 const MAX_JSON_DEPTH = 8;
@@ -16,48 +17,15 @@ const MAX_JSON_DEPTH = 8;
  * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`
  */
 export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
-  requireType(request, 'application/json');
-  const text = await readText(request);
+  const text = await readText(request.rawHeaders, request, {
+    type: 'application/json',
+    mostBytes: MAX_BODY_BYTES,
+    mostDroppedBytes: MAX_DROPPED_BYTES,
+  });
   if (jsonDepth(text) > MAX_JSON_DEPTH) throw requestRefused(`must not be nested deeper than ${MAX_JSON_DEPTH}`);
   const value = parseJson(text);
   if (hasMemberTwice(text, value)) throw requestRefused('must not have a member twice');
   return validated(schema, value);
-}
-
-/**
- * Reads the form of a request (`application/x-www-form-urlencoded`) and validates it. A parameter without a value counts as absent.
- * A duplicate parameter of the schema is refused, unless the schema has a list, which receives all values. Unknown parameters are
- * ignored (RFC 6749 section 3.2, RFC 8707 section 2).
- * @throws RescindError `media_type_wrong`, `body_too_large`, `request_invalid`
- */
-export async function readForm<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
-  requireType(request, 'application/x-www-form-urlencoded');
-  return validated(schema, formParameters(new URLSearchParams(await readText(request)), schema));
-}
-
-function requireType(request: IncomingMessage, type: string): void {
-  const [given = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';');
-  const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
-  const plain = charset === undefined || /^charset="?utf-8"?$/.test(charset);
-  const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (given.trim() !== type || !plain || encoding !== 'identity') throw new RescindError('media_type_wrong');
-}
-
-async function readText(request: IncomingMessage): Promise<string> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_DROPPED_BYTES) throw new RescindError('body_too_large');
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_DROPPED_BYTES) break;
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
-  }
-  if (size > MAX_BODY_BYTES) throw new RescindError('body_too_large');
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
-  } catch {
-    throw requestRefused('must be UTF-8');
-  }
 }
 
 function parseJson(text: string): unknown {
@@ -84,28 +52,6 @@ export function readQuery<T>(request: Request, schema: z.ZodType<T>): T {
     schema,
     withoutDuplicates(new URLSearchParams(start === -1 ? '' : request.originalUrl.slice(start))),
   );
-}
-
-/**
- * The parameters of a form that the schema has, without those that have no value.
- * @throws RescindError `request_invalid` for a duplicate parameter, unless the schema has a list
- */
-function formParameters(parameters: URLSearchParams, schema: z.ZodType): Record<string, string | string[]> {
-  const known = schema instanceof z.ZodObject ? (schema.shape as Record<string, z.ZodType>) : {};
-  const read: Record<string, string | string[]> = {};
-  for (const [name, member] of Object.entries(known)) {
-    const all = parameters.getAll(name);
-    const given = all.filter((value) => value !== '');
-    if (isList(member)) {
-      if (given.length > 0) read[name] = given;
-    } else if (all.length > 1) throw requestRefused('must not be given twice', name);
-    else if (given[0] !== undefined) read[name] = given[0];
-  }
-  return read;
-}
-
-function isList(schema: z.ZodType): boolean {
-  return schema instanceof z.ZodOptional ? isList(schema.unwrap() as z.ZodType) : schema instanceof z.ZodArray;
 }
 
 /** @throws RescindError `request_invalid` */

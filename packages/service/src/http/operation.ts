@@ -3,7 +3,7 @@ import { ERRORS } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';
-import { readForm, readJson, readParams, readQuery, validated } from './input.ts';
+import { readJson, readParams, readQuery, validated } from './input.ts';
 
 /**
  * The authentication of an operation. `bearer`: an access token. `session`: any token of a session, also an expired one or the refresh
@@ -32,6 +32,7 @@ export interface OperationInput<P = unknown, Q = unknown, B = unknown> {
 }
 
 interface OperationBody<B> {
+  /** `form`: the handler reads and validates it; the schema only describes it. */
   readonly type: 'json' | 'form';
   readonly schema: z.ZodType<B>;
   /** Of JSON: whether no body, whatever the content type, and `null` are read as an empty object. Default false. */
@@ -56,7 +57,7 @@ export interface OperationOf<P = unknown, Q = unknown, B = unknown> {
   readonly params?: z.ZodType<P>;
   /** Schema of the query, whose parameters are texts, each given once. A strict object refuses unknown parameters. */
   readonly query?: z.ZodType<Q>;
-  /** JSON as a strict object, or a form, which may have unknown parameters (RFC 6749 section 3.2). */
+  /** JSON as a strict object; or a form (RFC 6749 section 3.2), which the handler reads. */
   readonly body?: OperationBody<B>;
   /** Successful responses by status. */
   readonly responses: Readonly<Record<number, OperationResponse>>;
@@ -142,13 +143,13 @@ function serve(each: Operation): RequestHandler {
 }
 
 async function readBody(request: Request, { body }: Operation): Promise<unknown> {
-  if (body === undefined) return undefined;
+  if (body === undefined || body.type === 'form') return undefined;
   if (body.optional === true) {
     // Generated clients of Go send `null` for an absent body.
     const given = hasBody(request) ? await readJson(request, body.schema.nullable()) : null;
     return given ?? validated(body.schema, {});
   }
-  request.body = await (body.type === 'json' ? readJson(request, body.schema) : readForm(request, body.schema));
+  request.body = await readJson(request, body.schema);
   return request.body;
 }
 

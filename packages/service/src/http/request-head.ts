@@ -2,6 +2,8 @@ import type { IncomingMessage, Server } from 'node:http';
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { errorResponse } from '@rescind/revocation/http';
 import { requestRefused } from './input.ts';
 
 /** Fields with one value: of two, a proxy could use one and the service the other (RFC 9110 section 5.3). */
@@ -79,13 +81,11 @@ export function answerMalformed(
       socket.destroy();
       return;
     }
-    const body = JSON.stringify({ error: 'invalid_request', code: 'request_invalid', status });
+    const { headers, body } = errorResponse(new RescindError('request_invalid'), { status });
+    const fields = { ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' };
     const head = [
       `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-      'Content-Type: application/json',
-      'Cache-Control: no-store',
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      'Connection: close',
+      ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
     ];
     socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
   });

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HealthCheck, Telemetry } from '@rescind/revocation';
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { errorResponse } from '@rescind/revocation/http';
 import { z } from 'zod';
 import { readJson } from '../http/input.ts';
 import { requireUnambiguous } from '../http/request-head.ts';
@@ -27,8 +28,7 @@ interface ManagementOptions {
 /** A response of the management port. */
 interface ManagementResponse {
   readonly status: number;
-  readonly allow?: string;
-  readonly type?: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
 }
 
@@ -39,7 +39,11 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
   const pages: Readonly<Record<string, () => ManagementResponse | Promise<ManagementResponse>>> = {
     '/livez': () => json(200, { status: 'pass' }),
     '/readyz': () => readiness(options),
-    '/metrics': async () => ({ status: 200, type: options.metrics.contentType, body: await options.metrics.text() }),
+    '/metrics': async () => ({
+      status: 200,
+      headers: { 'Content-Type': options.metrics.contentType },
+      body: await options.metrics.text(),
+    }),
     '/version': () => json(200, { name: options.name, version: options.version }),
   };
   const { explain, port, host, limits, telemetry } = options;
@@ -50,7 +54,7 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
       return request.method === 'POST' ? json(200, await answerExplain(request, explain)) : wrongMethod('POST');
     }
     const page = pages[path];
-    if (page === undefined) return json(404, { code: 'not_found' });
+    if (page === undefined) return refused(new RescindError('not_found'));
     return request.method === 'GET' || request.method === 'HEAD' ? await page() : wrongMethod('GET, HEAD');
   };
   return listen(
@@ -77,20 +81,19 @@ function readiness({ ready, health }: ManagementOptions): ManagementResponse {
 }
 
 function json(status: number, body: object): ManagementResponse {
-  return { status, body: JSON.stringify(body) };
+  return { status, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
 }
 
-const wrongMethod = (allow: string): ManagementResponse => ({ ...json(405, { code: 'method_wrong' }), allow });
+const wrongMethod = (allow: string) => refused(new RescindError('method_wrong'), { Allow: allow });
 
-function refused(error: unknown): ManagementResponse {
-  if (!(error instanceof RescindError)) return json(500, { code: 'internal' });
-  return json(error.status, { code: error.code, ...(error instanceof RequestRefused && { issues: error.issues }) });
+function refused(thrown: unknown, more: Readonly<Record<string, string>> = {}): ManagementResponse {
+  const error = thrown instanceof RescindError ? thrown : new RescindError('internal', { cause: thrown });
+  const { status, headers, body } = errorResponse(error);
+  return { status, headers: { ...headers, ...more }, body };
 }
 
-function send(response: ServerResponse, answer: ManagementResponse, headOnly: boolean): void {
-  const { status, type = 'application/json', body, allow } = answer;
-  const headers = { 'Content-Type': type, 'Cache-Control': 'no-store', 'Content-Length': Buffer.byteLength(body) };
-  response.writeHead(status, allow === undefined ? headers : { ...headers, Allow: allow });
+function send(response: ServerResponse, { status, headers, body }: ManagementResponse, headOnly: boolean): void {
+  response.writeHead(status, { 'Cache-Control': 'no-store', ...headers, 'Content-Length': Buffer.byteLength(body) });
   response.end(headOnly ? undefined : body);
 }
 

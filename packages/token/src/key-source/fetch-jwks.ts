@@ -1,5 +1,6 @@
 import type { DurationMs } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import { readBody } from '@rescind/revocation/http';
 import type { KeySet } from '../key-set.ts';
 import { createKeySet } from '../key-set.ts';
 
@@ -63,7 +64,7 @@ export async function fetchJwks(
       headers: { accept: 'application/jwk-set+json, application/json', ...headers },
     });
     const freshForMs = freshnessOf(response.headers);
-    return { ...toKeys(await readBody(response, limits.maxBytes)), freshForMs };
+    return { ...toKeys(await readSet(response, limits.maxBytes)), freshForMs };
   } catch (error) {
     if (error instanceof FetchFailure) throw error;
     if (timeout.aborted) throw new FetchFailure('timeout', `no answer within ${limits.timeoutMs} ms`);
@@ -71,20 +72,14 @@ export async function fetchJwks(
   }
 }
 
-async function readBody(response: Response, maxBytes: number): Promise<Buffer> {
+async function readSet(response: Response, maxBytes: number): Promise<Buffer> {
   if (response.status !== 200) {
     await response.body?.cancel();
     throw new FetchFailure('status_wrong', `answered ${response.status}`);
   }
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  // An exit of the loop cancels the body: the rest of a set that is too large is not read.
-  for await (const chunk of response.body ?? []) {
-    size += chunk.byteLength;
-    if (size > maxBytes) throw new FetchFailure('too_large', `more than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+  const body = await readBody(response.body, { mostBytes: maxBytes });
+  if (body === undefined) throw new FetchFailure('too_large', `more than ${maxBytes} bytes`);
+  return body;
 }
 
 function toKeys(body: Buffer): Omit<FetchedKeys, 'freshForMs'> {

@@ -1,23 +1,24 @@
-import type { AccessAnswer, Issuer, TokenAnswer } from '@rescind/issuer';
+import type { AccessAnswer, TokenAnswer } from '@rescind/issuer';
+import type { IssuerEndpoints } from '@rescind/issuer/http';
 import type { Telemetry } from '@rescind/revocation';
 import type { Response } from 'express';
 import { NO_STORE } from '../http/declared.ts';
-import { sendTokens } from '../http/refresh-cookie.ts';
+import { sendAnswer } from '../http/refresh-cookie.ts';
 
 interface AnswerContext {
-  readonly issuer: Issuer;
+  readonly endpoints: IssuerEndpoints;
   readonly telemetry: Telemetry;
 }
 
 /** Answers a login: the refresh token goes into the body or into a cookie, as the session has chosen. */
 export async function answerTokens(
-  { issuer, telemetry }: AnswerContext,
+  { endpoints, telemetry }: AnswerContext,
   response: Response,
   sub: string,
   tokens: TokenAnswer,
 ): Promise<void> {
   telemetry.log('info', 'authn_token_created', { sub, sid: tokens.sid });
-  await sendTokens(response, issuer, tokens);
+  sendAnswer(response, await endpoints.tokens(tokens));
 }
 
 /**

@@ -10,7 +10,7 @@ import { credentialsBody, loginBody, registerAnswer, registerBody } from './sche
 
 /** Registering, logging in, and proving again who one is. */
 export function enteringOperations(room: EndpointRoom): Operation[] {
-  const { accounts, authenticateClient, limits, neverExpiring, telemetry } = room;
+  const { accounts, endpoints, limits, neverExpiring, telemetry } = room;
   const said = sayingFailures(telemetry);
 
   const counted = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -60,7 +60,7 @@ export function enteringOperations(room: EndpointRoom): Operation[] {
           throw new RequestRefused([{ path: 'neverExpires', message: 'must be false: it is not offered here' }]);
         }
         const { sub, ...tokens } = await counted(async () => {
-          const { clientId } = await authenticateClient(request, client);
+          const { clientId } = await endpoints.authenticate(request, client);
           const device = { deviceName, deviceId, storage, neverExpires };
           const login = { clientId, scope, resource, ...device, ...placeOf(request) };
           const known = accounts.knownDevice(username, login);

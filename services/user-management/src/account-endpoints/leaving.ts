@@ -1,18 +1,13 @@
 import { readBearerToken } from '@rescind/guard/express';
 import type { SessionView } from '@rescind/issuer';
+import { hasCsrfHeader, readRefreshCookie, refreshCookieClients } from '@rescind/issuer/http';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import type { Request, Response } from 'express';
 import { WRITES } from '../http/declared.ts';
-import {
-  clearEndedCookies,
-  clearRefreshCookie,
-  hasCsrfHeader,
-  readRefreshCookie,
-  refreshCookieClients,
-} from '../http/refresh-cookie.ts';
-import { DEFAULT_CLIENT_ID } from '../oauth/client-proof.ts';
+import { clearEndedCookies, clearRefreshCookie } from '../http/refresh-cookie.ts';
+import { DEFAULT_CLIENT_ID } from '../oauth/clients-file.ts';
 import type { CallerResponse, EndpointRoom } from './room.ts';
 import { logoutBody } from './schemas.ts';
 

@@ -1,9 +1,9 @@
 import type { Accounts } from '@rescind/accounts';
 import type { Issuer } from '@rescind/issuer';
+import type { IssuerEndpoints } from '@rescind/issuer/http';
 import type { Clock, DurationMs, ErrorCode, Telemetry } from '@rescind/revocation';
 import type { Request, Response } from 'express';
 import type { CallerLocals } from '../http/bearer.ts';
-import type { AuthenticateClient } from '../oauth/authenticate.ts';
 import type { LoginLimits } from './limits.ts';
 
 /** What the endpoints of persons work with. */
@@ -12,7 +12,7 @@ export interface EndpointRoom {
   readonly accounts: Accounts['own'];
   readonly secondFactors: Accounts['secondFactors'];
   readonly limits: LoginLimits;
-  readonly authenticateClient: AuthenticateClient;
+  readonly endpoints: IssuerEndpoints;
   /** How long after a login devices may be logged out. */
   readonly recentLoginMs: DurationMs;
   /** Whether a login may ask for a session without deadlines. */

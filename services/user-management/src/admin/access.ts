@@ -8,7 +8,7 @@ import type { FailedCredentials } from '../http/failed-credentials.ts';
 import { missingScopes } from '../scopes.ts';
 import type { Administrator, Authenticate } from './authentication.ts';
 import { readCredentials } from './credentials.ts';
-import { nobodyShown, scopeMissing } from './refusals.ts';
+import { missingCredentials, scopeMissing } from './refusals.ts';
 
 /** Where the guard leaves who it let in. */
 export interface AdministratorLocals {
@@ -31,7 +31,7 @@ export function createAdminGuards(options: AccessOptions): OperationGuards {
 
   const identify = async (request: Request, response: Response, operation: Operation): Promise<Administrator> => {
     const credentials = readCredentials(request);
-    if (credentials === undefined) throw nobodyShown();
+    if (credentials === undefined) throw missingCredentials();
     try {
       return await authenticate(credentials);
     } catch (error) {

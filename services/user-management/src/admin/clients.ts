@@ -1,6 +1,7 @@
 import type { Client, CutOffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
 import { RequestRefused, RescindError } from '@rescind/revocation';
+import { clientIdPattern } from '@rescind/revocation/http';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
@@ -17,7 +18,7 @@ const TAG = 'Clients';
 const { READ, WRITE } = scopesOfArea('admin:clients');
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
-const clientId = z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
+const clientId = z.string().regex(clientIdPattern(128), 'must be 1 to 128 visible ASCII characters');
 const params = z.strictObject({ clientId });
 const disableBody = z.strictObject({
   reason: reason.default('client_disabled'),

@@ -1,6 +1,6 @@
-import { challengeOf } from '@rescind/guard';
 import type { ErrorCode } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import { basicChallenge, bearerChallenge } from '@rescind/revocation/http';
 
 /** A refusal with the challenge that says how to do better. */
 class ChallengedError extends RescindError {
@@ -12,10 +12,10 @@ class ChallengedError extends RescindError {
   }
 }
 
-const BASIC = 'Basic realm="rescind admin", charset="UTF-8"';
+const BASIC = basicChallenge('rescind admin');
 
-/** Nothing was shown: both ways are named (RFC 9110 section 11.6.1), and no error code (RFC 6750 section 3.1). */
-export const nobodyShown = () => new ChallengedError('token_missing', `${BASIC}, Bearer`);
+/** No credentials: both schemes are named (RFC 9110 section 11.6.1), and no error code (RFC 6750 section 3.1). */
+export const missingCredentials = () => new ChallengedError('token_missing', `${BASIC}, Bearer`);
 
 /** RFC 7617 section 2. */
 export const operatorWrong = () => new ChallengedError('operator_invalid', BASIC);
@@ -24,5 +24,5 @@ export const operatorWrong = () => new ChallengedError('operator_invalid', BASIC
 export const scopeMissing = (needed: readonly string[]) =>
   new ChallengedError(
     'scope_insufficient',
-    challengeOf(new RescindError('scope_insufficient'), { scopes: needed }) ?? 'Bearer',
+    bearerChallenge(new RescindError('scope_insufficient'), { scopes: needed }) ?? 'Bearer',
   );

@@ -1,11 +1,8 @@
+import { SCOPE_LIST } from '@rescind/revocation/http';
 import { z } from 'zod';
 
 /** RFC 6749 section 3.3. */
-export const scope = z
-  .string()
-  .max(1_000)
-  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/, 'must be scopes with one space between')
-  .optional();
+export const scope = z.string().max(1_000).regex(SCOPE_LIST, 'must be scopes with one space between').optional();
 
 /** The name of an audience (RFC 8707 section 2). */
 export const resource = z.string().min(1).max(256);

@@ -18,7 +18,7 @@ export interface FailedCredentials {
    * @param name of whom it was sent: the client id or the operator's name
    * @throws RescindError `rate_limited` when there have been too many of that name from this address, or from this address
    */
-  count(request: AddressedRequest, name: string): void;
+  count(request: Pick<AddressedRequest, 'ip'>, name: string): void;
 }
 
 export interface FailedCredentialsOptions {

@@ -1,4 +1,5 @@
 import type { RevocationsHandler, RevocationsHandlerOptions } from '@rescind/feed';
+import { readBasic } from '@rescind/revocation/http';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import { z } from 'zod';
@@ -16,16 +17,10 @@ export function countingFailures(
     // Without credentials nothing has been guessed.
     const { authorization } = request.headers;
     if (client === undefined && authorization !== undefined) {
-      failedCredentials.count(request, claimedName(authorization));
+      failedCredentials.count(request, readBasic(authorization)?.id ?? '');
     }
     return client;
   };
-}
-
-/** Of HTTP Basic (RFC 7617 section 2), whether or not it is right. */
-function claimedName(authorization: string): string {
-  const encoded = /^Basic +(\S+)$/i.exec(authorization)?.[1] ?? '';
-  return Buffer.from(encoded, 'base64').toString('utf8').split(':', 1)[0] ?? '';
 }
 
 /** The log, for services: it authenticates them and answers their errors itself. */

@@ -1,5 +1,4 @@
 import type { IssuerOptions } from '@rescind/issuer';
-import type { DurationMs } from '@rescind/revocation';
 import type { ConfigurationProblem } from '@rescind/service/configuration';
 import { setting } from '@rescind/service/configuration';
 import type { z } from 'zod';
@@ -48,14 +47,4 @@ export function* keyProblems(configuration: KeyConfiguration): Iterable<Configur
     if (every === 'never' || every > configuration.KEY_PUBLISH_BEFORE) continue;
     yield { variable, problem: 'must be longer than KEY_PUBLISH_BEFORE, or never' };
   }
-}
-
-const MOST_KEPT_MS: DurationMs = 60_000;
-/** Readers fetch the keys each 5 minutes if nobody tells them otherwise, and one fetch of theirs may fail. */
-const ENOUGH_MS: DurationMs = 600_000;
-
-/** How long others may keep the keys, so that they know each before it signs (RFC 9111 section 5.2.2). */
-export function keysCacheControl({ KEY_PUBLISH_BEFORE }: Pick<KeyConfiguration, 'KEY_PUBLISH_BEFORE'>): string {
-  const seconds = Math.max(1, Math.floor(Math.min(MOST_KEPT_MS, KEY_PUBLISH_BEFORE / 4) / 1000));
-  return `public, max-age=${seconds}${KEY_PUBLISH_BEFORE < ENOUGH_MS ? ', must-revalidate' : ''}`;
 }

@@ -1,10 +1,13 @@
 import type { Client } from '@rescind/issuer';
+import { clientIdPattern } from '@rescind/revocation/http';
 import { z } from 'zod';
 import { readPrivateJson } from '../private-file.ts';
 import { hashSecret } from '../registered-feed-clients.ts';
 import { secretText } from '../secret-text.ts';
 import { clientJwks, clientMembers } from './client-members.ts';
-import { DEFAULT_CLIENT_ID } from './client-proof.ts';
+
+/** The client of a request that names none: the first-party application, which is public. */
+export const DEFAULT_CLIENT_ID = 'web';
 
 /** First-party and public: it runs where its users are and can keep no secret (RFC 6749 section 2.1). */
 const WEB: Client = { clientId: DEFAULT_CLIENT_ID, name: 'Web', authMethod: 'none' };
@@ -13,7 +16,7 @@ const WEB: Client = { clientId: DEFAULT_CLIENT_ID, name: 'Web', authMethod: 'non
 const secret = secretText(32);
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
-const clientId = z.string().regex(/^[\x21-\x39\x3b-\x7e]{1,128}$/, 'must be 1 to 128 visible ASCII characters');
+const clientId = z.string().regex(clientIdPattern(128), 'must be 1 to 128 visible ASCII characters');
 
 const members = { ...clientMembers, disabled: z.boolean().optional() };
 const client = z.discriminatedUnion('authMethod', [

@@ -1,8 +1,6 @@
+import { RENEWAL_GRANT } from '@rescind/issuer/http';
 import { z } from 'zod';
 import { clientId, MOST_RESOURCES, resource, scope } from '../http/bodies.ts';
-
-/** A way of one's own to renew: see `token`. */
-export const RENEWAL_GRANT = 'urn:rescind:params:oauth:grant-type:renewal';
 
 /** How a client authenticates in a body (RFC 6749 section 2.3.1, RFC 7523 section 2.2). */
 export const clientForm = {
@@ -54,9 +52,6 @@ export const shownTokenForm = z
     ...clientForm,
   })
   .catchall(z.string());
-
-export type ClientForm = Pick<z.output<typeof shownTokenForm>, keyof typeof clientForm>;
-export type TokenForm = z.output<typeof tokenForm>;
 
 /** RFC 7662 section 2.2. Of what is not active there is no other member. */
 export const introspectionAnswer = z

@@ -1,24 +1,13 @@
-import type { Issuer } from '@rescind/issuer';
-import type { Telemetry } from '@rescind/revocation';
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import type { IssuerEndpoints } from '@rescind/issuer/http';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { MINTS, TOKENS, WRITES } from '../http/declared.ts';
-import { clearEndedCookies, clearRefreshCookie, readRefreshCookie, sendTokens } from '../http/refresh-cookie.ts';
-import type { AuthenticateClient } from './authenticate.ts';
+import { sendAnswer } from '../http/refresh-cookie.ts';
 import { introspectionAnswer, revocationForm, shownTokenForm, tokenForm } from './forms.ts';
-import { createGrants } from './grants.ts';
 
-interface OauthOperationsOptions {
-  readonly issuer: Issuer;
-  readonly authenticate: AuthenticateClient;
-  readonly telemetry: Telemetry;
-}
-
-/** What a client application does by OAuth. */
-export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperationsOptions): Operation[] {
-  const grants = createGrants(issuer);
+/** The OAuth endpoints of the issuer, described. */
+export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
   return [
     operation({
       id: 'token',
@@ -42,14 +31,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
         'target_invalid',
         ...MINTS,
       ],
-      async handle(request, response, { body: form }) {
-        const { clientId } = await authenticate(request, form);
-        const grant = grants.get(form.grant_type);
-        if (grant === undefined) throw new RescindError('grant_unsupported');
-        const tokens = await grant({ request, response, form, clientId });
-        telemetry.log('info', 'authn_token_created', { sid: tokens.sid, clientId });
-        await sendTokens(response, issuer, tokens);
-      },
+      handle: async (request, response) => sendAnswer(response, await endpoints.token(request, request)),
     }),
 
     operation({
@@ -64,18 +46,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
       body: { type: 'form', schema: revocationForm },
       responses: { 200: { description: 'The token is good no more, if it ever was', schema: z.strictObject({}) } },
       errors: ['grant_invalid', 'csrf_header_missing', ...WRITES],
-      async handle(request, response, { body: form }) {
-        const { clientId } = await authenticate(request, form);
-        const token = form.token ?? readRefreshCookie(request, clientId);
-        if (token === undefined) throw new RequestRefused([{ path: 'token', message: 'must be given' }]);
-        const revoked = await issuer.transaction((tx) => tx.revokeToken({ token, clientId }));
-        if (revoked !== undefined) telemetry.log('info', 'authn_token_revoked', { clientId });
-        const session = await issuer.sessions.findByRefreshToken(token);
-        if (form.token === undefined && session === undefined) clearRefreshCookie(response, clientId);
-        await clearEndedCookies(request, response, issuer.sessions, session);
-        // RFC 7009 section 2.2 gives the body no meaning, and clients read JSON.
-        response.status(200).set('Cache-Control', 'no-store').json({});
-      },
+      handle: async (request, response) => sendAnswer(response, await endpoints.revoke(request, request)),
     }),
 
     operation({
@@ -90,12 +61,7 @@ export function oauthOperations({ issuer, authenticate, telemetry }: OauthOperat
       body: { type: 'form', schema: shownTokenForm },
       responses: { 200: { description: 'What is not good says no more than that', schema: introspectionAnswer } },
       errors: [],
-      async handle(request, response, { body: form }) {
-        const { clientId, authMethod } = await authenticate(request, form);
-        // RFC 7662 section 2.1: who may ask must have proved who it is, or anybody could try out tokens.
-        if (authMethod === 'none') throw new RescindError('client_invalid');
-        response.set('Cache-Control', 'no-store').json(await issuer.introspect(form.token, { clientId }));
-      },
+      handle: async (request, response) => sendAnswer(response, await endpoints.introspect(request, request)),
     }),
   ];
 }

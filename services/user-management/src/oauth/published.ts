@@ -1,11 +1,8 @@
+import type { IssuerEndpoints, IssuerResponse } from '@rescind/issuer/http';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import { z } from 'zod';
-import type { MetadataOptions } from './metadata.ts';
-import { authorizationServerMetadata, openidConfiguration } from './metadata.ts';
-
-/** Metadata change when somebody changes the configuration. */
-const METADATA_CACHE_CONTROL = 'public, max-age=60';
+import { sendAnswer } from '../http/refresh-cookie.ts';
 
 const jwks = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) });
 const eventJwks = jwks.extend({ epoch: z.string(), epoch_kid: z.string() });
@@ -16,16 +13,12 @@ interface Published {
   readonly path: string;
   readonly summary: string;
   readonly schema: z.ZodType;
-  readonly cacheControl: string;
-  readonly document: () => object;
+  readonly document: () => IssuerResponse;
 }
 
-/**
- * What everybody may know of this issuer: its keys and its metadata.
- * @param keysCacheControl for how long others may keep the keys: less than a key is published before it signs
- */
-export function publishedOperations(about: MetadataOptions, keysCacheControl: string): Operation[] {
-  const published = ({ id, path, summary, schema, cacheControl, document }: Published) =>
+/** The public documents of the issuer: its keys and its metadata. */
+export function publishedOperations(endpoints: IssuerEndpoints): Operation[] {
+  const published = ({ id, path, summary, schema, document }: Published) =>
     operation({
       id,
       method: 'get',
@@ -36,41 +29,36 @@ export function publishedOperations(about: MetadataOptions, keysCacheControl: st
         200: { description: 'To be kept for a minute at most', schema, headers: { 'Cache-Control': 'For how long' } },
       },
       errors: [],
-      handle(_request, response) {
-        response.set('Cache-Control', cacheControl).json(document());
-      },
+      handle: (_request, response) => sendAnswer(response, document()),
     });
-  const keys = { schema: jwks, cacheControl: keysCacheControl };
-  const metadata = { schema: metadataDocument, cacheControl: METADATA_CACHE_CONTROL };
   return [
     published({
-      ...keys,
+      schema: jwks,
       id: 'jwks',
       path: 'jwks.json',
       summary: 'Keys of access tokens (RFC 7517)',
-      document: () => about.issuer.jwks(),
+      document: () => endpoints.jwks(),
     }),
     published({
-      ...keys,
       schema: eventJwks,
       id: 'eventJwks',
       path: 'event-jwks.json',
       summary: 'Keys of the log’s events',
-      document: () => about.issuer.eventJwks(),
+      document: () => endpoints.eventJwks(),
     }),
     published({
-      ...metadata,
+      schema: metadataDocument,
       id: 'metadata',
       path: 'oauth-authorization-server',
       summary: 'Metadata (RFC 8414)',
-      document: () => authorizationServerMetadata(about),
+      document: () => endpoints.metadata(),
     }),
     published({
-      ...metadata,
+      schema: metadataDocument,
       id: 'openidConfiguration',
       path: 'openid-configuration',
       summary: 'The same, as OpenID Connect Discovery has it',
-      document: () => openidConfiguration(about),
+      document: () => endpoints.openidConfiguration(),
     }),
   ];
 }

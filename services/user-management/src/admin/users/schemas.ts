@@ -1,8 +1,9 @@
+import { scopeToken } from '@rescind/revocation/http';
 import { z } from 'zod';
 import { bodyWithReason, millis, reason, revoked, why } from '../schemas.ts';
 
 const state = z.enum(['active', 'suspended', 'banned', 'deleted']);
-const scopeWord = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/, 'must be a scope (RFC 6749 section 3.3)');
+const scopeWord = z.string().regex(scopeToken(128), 'must be a scope (RFC 6749 section 3.3)');
 const claimName = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_:/.-]{0,63}$/, 'must be a name of 1 to 64 letters, digits, _ : / . -');
