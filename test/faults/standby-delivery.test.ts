@@ -37,7 +37,7 @@ async function leaderOf({ brokers }: Broker, topic: string): Promise<number> {
   }
 }
 
-const ways: readonly [
+const DISTURBANCES: readonly [
   string,
   (broker: Broker, node: number) => Promise<void>,
   (broker: Broker, node: number) => Promise<void>,
@@ -46,7 +46,7 @@ const ways: readonly [
   ['frozen', (broker, node) => broker.pause(node), (broker, node) => broker.resume(node)],
 ];
 
-test.each(ways)('while the leader is %s, a logout reaches every instance at once', async (_, disturb, mend) => {
+test.each(DISTURBANCES)('while the leader is %s, a logout reaches every instance at once', async (_, disturb, mend) => {
   const { three, topic, client, instances, issuer } = await open();
   await untilWhole(instances, 'kafka');
   const user = await client.register();

@@ -323,7 +323,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     ),
     steady: 'stalls',
   },
-  'the second transport is left as soon as the first is good': {
+  'the fallback transport is left as soon as the primary is good': {
     ...bent((state) => ({
       ...state,
       standby: { ...state.standby, hold: state.standby.hold && { ...state.standby.hold, ms: 0 } },

@@ -83,17 +83,17 @@ export async function checkOf(
   return body.checks?.find((check) => check.name === name);
 }
 
-/** Waits until every instance has a whole view that it reads this way. */
+/** Waits until every instance has a complete view that it reads by this transport. */
 export async function untilWhole(
   instances: readonly ServiceProcess[],
-  way: 'kafka' | 'http',
+  transport: 'kafka' | 'http',
   deadlineMs = 60_000,
 ): Promise<void> {
   await waitFor(
-    `every instance has a whole view, read by ${way}`,
+    `every instance has a complete view, read by ${transport}`,
     async () => {
       const views = await Promise.all(instances.map((instance) => checkOf(instance, 'feed')));
-      return views.every((view) => view?.status === 'pass' && view.way === way && view.lag === 0);
+      return views.every((view) => view?.status === 'pass' && view.way === transport && view.lag === 0);
     },
     deadlineMs,
   );

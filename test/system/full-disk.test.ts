@@ -6,7 +6,7 @@ import { checkOf, fleetOf, untilAll, untilWhole, verdictOf, verdictsOf } from '.
 import { limitFileSize, mayLimit, mayMount, smallDisk } from '../support/small-disk.ts';
 import { waitFor } from '../support/wait.ts';
 
-// A revocation that was received and verified is enforced, whatever the disk of the instance does, by both ways of the log.
+// A revocation that was received and verified is enforced, whatever the disk of the instance does, by both transports of the log.
 
 let broker: Broker;
 beforeAll(async () => {
@@ -14,13 +14,13 @@ beforeAll(async () => {
 });
 afterAll(() => broker.close());
 
-const WAYS = ['kafka', 'http'] as const;
+const TRANSPORTS = ['kafka', 'http'] as const;
 
 describe.skipIf(!mayMount)('a disk of an instance that is full', () => {
-  it.each(WAYS)('changes no decision, is reported, and stores everything once there is space (%s)', async (way) => {
+  it.each(TRANSPORTS)('changes no decision, is reported, and stores everything once there is space (%s)', async (transport) => {
     const disk = smallDisk('6m');
     const { client, instances, issuer } = await fleetOf({
-      ...(way === 'kafka' && { brokers: broker.brokers }),
+      ...(transport === 'kafka' && { brokers: broker.brokers }),
       prices: 1,
       orders: 1,
       started: false,
@@ -63,7 +63,7 @@ describe.skipIf(!mayMount)('a disk of an instance that is full', () => {
       Array(3).fill('token_revoked'),
     );
     await untilAll(instances, four, '200');
-    await untilWhole(instances, way);
+    await untilWhole(instances, transport);
   });
 });
 

@@ -28,8 +28,8 @@ it.each([
   ['a day', 86_400_000, 'kafka'],
 ] as const)(
   'an issuer that ran %s ahead (%i ms, %s) works at once when its clock is set by the command',
-  async (_, ahead, way) => {
-    const brokers: readonly string[] | undefined = way === 'kafka' ? (await brokerOfThisTest()).brokers : undefined;
+  async (_, ahead, transport) => {
+    const brokers: readonly string[] | undefined = transport === 'kafka' ? (await brokerOfThisTest()).brokers : undefined;
     const file = join(temporaryDirectory(), 'offset');
     const setWall = (ms: number) => writeFileSync(file, String(ms));
     setWall(0);
@@ -47,7 +47,7 @@ it.each([
 
     setWall(ahead);
     // Otherwise its clock would be found to be wrong.
-    if (way === 'kafka') issuer.environment.TRUSTED_CLOCK = 'issuer';
+    if (transport === 'kafka') issuer.environment.TRUSTED_CLOCK = 'issuer';
     await issuer.start();
     const stolen = await client.login(user, 'while the clock is ahead');
     expect((await client.refresh(stolen.refresh_token)).status).toBe(200);
@@ -64,7 +64,7 @@ it.each([
     await issuer.start();
     await issuer.ready();
     expect(await checkOf(issuer, 'clock')).toMatchObject({ status: 'pass' });
-    await untilWhole(instances, way);
+    await untilWhole(instances, transport);
 
     const fresh = await client.login(user, 'fresh');
     await untilAll(instances, fresh.access_token, '200');

@@ -26,12 +26,12 @@ function watch(ask: () => Promise<string[]>): { stop(): Promise<string[]> } {
 }
 
 it.each([
-  { way: 'kafka' as const, how: 'SIGKILL' as const },
-  { way: 'kafka' as const, how: 'SIGTERM' as const },
-  { way: 'http' as const, how: 'SIGKILL' as const },
-])('never accepts a revoked token again while instances are restarted ($how, by $way)', async ({ way, how }) => {
+  { transport: 'kafka' as const, how: 'SIGKILL' as const },
+  { transport: 'kafka' as const, how: 'SIGTERM' as const },
+  { transport: 'http' as const, how: 'SIGKILL' as const },
+])('never accepts a revoked token again while instances are restarted ($how, by $transport)', async ({ transport, how }) => {
   const { client, instances, issuer } = await fleetOf({
-    ...(way === 'kafka' && { brokers: broker.brokers }),
+    ...(transport === 'kafka' && { brokers: broker.brokers }),
     prices: 2,
     orders: 1,
   });
@@ -47,7 +47,7 @@ it.each([
     await instance.start();
     await instance.ready();
   }
-  await untilWhole(instances, way);
+  await untilWhole(instances, transport);
   expect(await watching.stop()).toEqual([]);
   expect(await verdictsOf(instances, alive.access_token)).toEqual(['200', '200', '200']);
 });

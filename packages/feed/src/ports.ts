@@ -53,7 +53,7 @@ export interface TransportAbilities {
    * that the issuer was restored. Default false: the first heartbeat may be an old one.
    */
   readonly opensWithHeartbeat?: boolean | undefined;
-  /** `open` takes `standby: true`. Default false: a second transport is opened only when it is read. */
+  /** `open` takes `standby: true`. Default false: a fallback transport is opened only when it is read. */
   readonly standby?: boolean | undefined;
   /** How long an open connection may bring no signed record until it is restarted, in ms. Default 30 000. */
   readonly stallMs?: DurationMs | undefined;

@@ -8,7 +8,7 @@ import { createSigner, publicJwks } from '@rescind/token/signing';
 import { EPOCH, eventId, LENGTH_BYTES, partsOf, readKey } from '../material/events.ts';
 import { ISSUER } from '../material/rows.ts';
 
-/** The issuer's side of the HTTP way over the files, as a process of its own. Prints its port, and ends with its input. */
+/** The issuer's side of the HTTP transport over the files, as a process of its own. Prints its port, and ends with its input. */
 const [directory = '', count = ''] = process.argv.slice(2);
 const events = Number(count);
 const contents: Buffer[] = [];

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { HTTP } from '../../support/transports.ts';
 import { waitFor } from '../../support/wait.ts';
-import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import { isDenied, openInstance, serve, transportTo } from './follower-setting.ts';
 import type { SignedLog } from './signed-log.ts';
 import { createSignedLog, LOG } from './signed-log.ts';
 
@@ -40,7 +40,7 @@ describe('a catch-up of thousands', () => {
   it('arrives complete and in order, over a real connection', async () => {
     const { server } = await serve(log);
     const seqs: number[] = [];
-    const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: seqsOf(seqs) });
+    const instance = openInstance(log, transportTo(server.url), newPath(), { wrap: seqsOf(seqs) });
     await instance.follower.ready();
     await waitFor('all of it in the file', () => instance.denylist.count() === EVENTS);
     expect(instance.follower.view()).toMatchObject({ seq: EVENTS, head: EVENTS, lag: 0, suspect: null });
@@ -54,7 +54,7 @@ describe('a catch-up of thousands', () => {
     const other = createSignedLog();
     other.append('stranger');
     const [stranger] = other.read(0, 1);
-    const transport = openWayOf((after) => {
+    const transport = transportOf((after) => {
       const rows = log.read(after, 200).map(({ jws }) => record(jws));
       const bad = [
         record('rubbish'),
@@ -116,10 +116,10 @@ describe('a catch-up of thousands', () => {
   it('ends at once when it is closed, and the next one goes on from there', async () => {
     const { server } = await serve(log);
     const path = newPath();
-    const first = openInstance(log, wayTo(server.url), path);
+    const first = openInstance(log, transportTo(server.url), path);
     await waitFor('it is under way', () => first.follower.view().seq > 0);
     await first.stop();
-    const second = openInstance(log, wayTo(server.url), path);
+    const second = openInstance(log, transportTo(server.url), path);
     await second.follower.ready();
     await waitFor('all of it in the file', () => second.denylist.count() === EVENTS);
   });
@@ -135,7 +135,7 @@ async function deliverAll(sink: TransportSink, read: (after: number) => readonly
 }
 
 /** A transport that delivers two hundred events at a time, with what else `read` puts between them. */
-function openWayOf(read: (after: number) => readonly TransportRecord[]): Transport {
+function transportOf(read: (after: number) => readonly TransportRecord[]): Transport {
   return {
     ...HTTP,
     open(sink) {

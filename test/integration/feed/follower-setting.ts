@@ -27,7 +27,7 @@ export async function serve(log: SignedLog, port?: number) {
   return { handler, server, stop };
 }
 
-export function wayTo(url: string, clientSecret = SECRET): Transport {
+export function transportTo(url: string, clientSecret = SECRET): Transport {
   return httpTransport({ issuer: url, clientId: 'prices', clientSecret });
 }
 

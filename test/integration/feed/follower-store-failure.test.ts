@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { Instance } from './follower-setting.ts';
-import { isDenied, openInstance, rowOf, serve, wayTo } from './follower-setting.ts';
+import { isDenied, openInstance, rowOf, serve, transportTo } from './follower-setting.ts';
 import { createSignedLog, LOG, logout } from './signed-log.ts';
 
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
@@ -32,7 +32,7 @@ describe('a follower in trouble', () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     let full = false;
-    const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: fullWhile(() => full) });
+    const instance = openInstance(log, transportTo(server.url), newPath(), { wrap: fullWhile(() => full) });
     await instance.follower.ready();
     await waitFor('a first commit', () => instance.denylist.load(LOG) !== undefined);
     full = true;
@@ -56,7 +56,7 @@ describe('a follower in trouble', () => {
     const { server } = await serve(log);
     let full = false;
     const filler = Array.from({ length: 100_000 }, (_, at) => `filler-${at}`);
-    const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: fullWhile(() => full) });
+    const instance = openInstance(log, transportTo(server.url), newPath(), { wrap: fullWhile(() => full) });
     await instance.follower.ready();
     await waitFor('a first commit', () => instance.denylist.load(LOG) !== undefined);
     full = true;
@@ -83,7 +83,7 @@ describe('a follower in trouble', () => {
     const log = createSignedLog();
     log.append('one');
     const { server } = await serve(log);
-    const instance = openInstance(log, wayTo(server.url), newPath(), { wrap: fullWhile(() => true) });
+    const instance = openInstance(log, transportTo(server.url), newPath(), { wrap: fullWhile(() => true) });
     await waitFor('a failure', () => (storeOf(instance)?.failures as number) >= 1);
     await instance.follower.ready();
     expect(isDenied(instance, 'one')).toBe(true);
@@ -103,7 +103,7 @@ describe('a follower in trouble', () => {
       'x'.repeat(70_000),
     ];
     const { server } = await serve(log);
-    const transport = wayTo(server.url);
+    const transport = transportTo(server.url);
     let sent = false;
     const instance = openInstance(
       log,
@@ -134,7 +134,7 @@ describe('a follower in trouble', () => {
     const log = createSignedLog();
     log.append('old');
     const { server } = await serve(log);
-    const instance = openInstance(log, wayTo(server.url), newPath());
+    const instance = openInstance(log, transportTo(server.url), newPath());
     await instance.follower.ready();
     log.changeEpoch('0000000002-bbbb');
     log.append('new');
@@ -150,7 +150,7 @@ describe('a follower in trouble', () => {
     const log = createSignedLog();
     for (let i = 1; i <= 5; i += 1) log.append(`sid-${i}`);
     const { server, handler, stop } = await serve(log);
-    const instance = openInstance(log, wayTo(server.url), newPath());
+    const instance = openInstance(log, transportTo(server.url), newPath());
     await instance.follower.ready();
     expect(handler.readers()).toBe(1);
     await stop();
@@ -175,7 +175,7 @@ describe('a follower in trouble', () => {
       },
     };
     const { server } = await serve({ ...log, ...source });
-    const instance = openInstance(log, wayTo(server.url), newPath());
+    const instance = openInstance(log, transportTo(server.url), newPath());
     await instance.follower.ready();
     log.append('one');
     await waitFor('the first', () => isDenied(instance, 'one'));

@@ -3,7 +3,7 @@ import type { Transport } from '@rescind/feed';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
-import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import { isDenied, openInstance, serve, transportTo } from './follower-setting.ts';
 import { openServer } from './server.ts';
 import type { SignedLog } from './signed-log.ts';
 import { createSignedLog } from './signed-log.ts';
@@ -17,7 +17,7 @@ async function setUp(silenceMs = 500) {
   const log = createSignedLog();
   const one = await serve(log);
   const two = await serve(log);
-  const feed = { primary: asFirst(wayTo(one.server.url)), fallback: wayTo(two.server.url) };
+  const feed = { primary: asFirst(transportTo(one.server.url)), fallback: transportTo(two.server.url) };
   const instance = openInstance(log, feed.primary, newPath(), { feed, silenceMs });
   await instance.follower.ready();
   return { log, one, two, instance };
@@ -38,7 +38,7 @@ describe('a follower whose issuer knows no standby streams', () => {
     const log = createSignedLog();
     const one = await serve(log);
     const two = await serveWithoutStandby(log);
-    const feed = { primary: asFirst(wayTo(one.server.url)), fallback: wayTo(two.server.url) };
+    const feed = { primary: asFirst(transportTo(one.server.url)), fallback: transportTo(two.server.url) };
     const instance = openInstance(log, feed.primary, newPath(), { feed, silenceMs: 1_000 });
     await instance.follower.ready();
     const check = () => instance.follower.health().find(({ name }) => name === 'transport_http');
@@ -92,7 +92,7 @@ describe('a follower with two transports', () => {
     const log = createSignedLog();
     log.append('one');
     const { server } = await serve(log);
-    const feed = { primary: asFirst(wayTo('http://127.0.0.1:9')), fallback: wayTo(server.url) };
+    const feed = { primary: asFirst(transportTo('http://127.0.0.1:9')), fallback: transportTo(server.url) };
     const instance = openInstance(log, feed.primary, newPath(), { feed, silenceMs: 300 });
     await instance.follower.ready(AbortSignal.timeout(10_000));
     expect(isDenied(instance, 'one')).toBe(true);

@@ -4,7 +4,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
-import { isDenied, openInstance, serve, wayTo } from './follower-setting.ts';
+import { isDenied, openInstance, serve, transportTo } from './follower-setting.ts';
 import { createSignedLog, LOG } from './signed-log.ts';
 
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
@@ -14,7 +14,7 @@ describe('a follower', () => {
     const log = createSignedLog();
     log.append('before');
     const { server } = await serve(log);
-    const instance = openInstance(log, wayTo(server.url), newPath());
+    const instance = openInstance(log, transportTo(server.url), newPath());
     expect(instance.follower.view()).toMatchObject({ ready: false, complete: false, ageMs: Number.POSITIVE_INFINITY });
     expect(instance.follower.health()[0]).toMatchObject({ name: 'feed', status: 'fail', ageMs: null });
 
@@ -45,7 +45,7 @@ describe('a follower', () => {
   it('reaches every instance', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
-    const instances = Array.from({ length: 5 }, () => openInstance(log, wayTo(server.url), newPath()));
+    const instances = Array.from({ length: 5 }, () => openInstance(log, transportTo(server.url), newPath()));
     await Promise.all(instances.map(({ follower }) => follower.ready()));
     log.append('gone');
     await waitFor('all of them', () => instances.every((instance) => isDenied(instance, 'gone')));
@@ -55,13 +55,13 @@ describe('a follower', () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     const path = newPath();
-    const first = openInstance(log, wayTo(server.url), path);
+    const first = openInstance(log, transportTo(server.url), path);
     log.append('one');
     await waitFor('the first', () => isDenied(first, 'one') && first.follower.view().seq === 1);
     await first.stop();
     log.append('two');
 
-    const second = openInstance(log, wayTo(server.url), path);
+    const second = openInstance(log, transportTo(server.url), path);
     expect(isDenied(second, 'one')).toBe(true);
     expect(second.follower.view().ready).toBe(false);
     await second.follower.ready();
@@ -72,7 +72,7 @@ describe('a follower', () => {
   it('goes on when the server was killed and comes back', async () => {
     const log = createSignedLog();
     const served = await serve(log);
-    const instance = openInstance(log, wayTo(served.server.url), newPath());
+    const instance = openInstance(log, transportTo(served.server.url), newPath());
     await instance.follower.ready();
     await served.stop();
     log.append('meanwhile');
@@ -90,7 +90,7 @@ describe('a follower', () => {
     const { server } = await serve(log);
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
-    const instance = openInstance(log, wayTo(server.url), newPath());
+    const instance = openInstance(log, transportTo(server.url), newPath());
     await instance.follower.ready(AbortSignal.timeout(30_000));
     delay.disable();
     // Denied from memory by now; the last of them are committed a moment later.
@@ -104,7 +104,7 @@ describe('a follower', () => {
   it('tells a listener after each commit, until it is told to stop', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
-    const { follower } = openInstance(log, wayTo(server.url), newPath());
+    const { follower } = openInstance(log, transportTo(server.url), newPath());
     let told = 0;
     follower.onChange(() => {
       throw new Error('a bad listener');
@@ -124,7 +124,7 @@ describe('a follower', () => {
   it('answers what it knows in microseconds', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
-    const { follower } = openInstance(log, wayTo(server.url), newPath());
+    const { follower } = openInstance(log, transportTo(server.url), newPath());
     await follower.ready();
     const from = performance.now();
     for (let i = 0; i < 10_000; i += 1) follower.view();
@@ -134,7 +134,7 @@ describe('a follower', () => {
   it('closes, once or twice, and lets go of the connection', async () => {
     const log = createSignedLog();
     const { server, handler } = await serve(log);
-    const { follower } = openInstance(log, wayTo(server.url), newPath());
+    const { follower } = openInstance(log, transportTo(server.url), newPath());
     await follower.ready();
     await Promise.all([follower.close(), follower.close()]);
     await waitFor('the connection gone', () => handler.readers() === 0);
@@ -143,7 +143,7 @@ describe('a follower', () => {
 
   it('stops waiting for readiness when it is told to, or closed', async () => {
     const log = createSignedLog();
-    const { follower } = openInstance(log, wayTo('http://127.0.0.1:9'), newPath());
+    const { follower } = openInstance(log, transportTo('http://127.0.0.1:9'), newPath());
     await expect(follower.ready(AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
     await expect(follower.ready(AbortSignal.abort(new Error('no')))).rejects.toThrow('no');
     const waiting = follower.ready();
@@ -155,7 +155,7 @@ describe('a follower', () => {
     const log = createSignedLog();
     log.append('one');
     const { server } = await serve(log);
-    const instance = openInstance(log, wayTo(server.url, 'wrong'), newPath());
+    const instance = openInstance(log, transportTo(server.url, 'wrong'), newPath());
     await waitFor('two attempts', () => server.requests.length >= 2);
     expect(instance.follower.view().ready).toBe(false);
     expect(instance.denylist.count()).toBe(0);
@@ -165,27 +165,27 @@ describe('a follower', () => {
     const log = createSignedLog();
     const { server, stop } = await serve(log);
     const path = newPath();
-    const first = openInstance(log, wayTo(server.url), path);
+    const first = openInstance(log, transportTo(server.url), path);
     log.append('one');
     await waitFor('it whole with the event', () => first.follower.view().complete && first.follower.view().seq === 1);
     await first.stop();
     await stop();
 
-    const young = openInstance(log, wayTo(server.url), path);
+    const young = openInstance(log, transportTo(server.url), path);
     await young.follower.ready(AbortSignal.timeout(15_000));
     expect(young.follower.view().complete).toBe(false);
     expect(young.follower.view().ageMs).toBeGreaterThan(4_000);
     expect(isDenied(young, 'one')).toBe(true);
     await young.stop();
 
-    const old = openInstance(log, wayTo(server.url), path, { maxStalenessMs: 1_000 });
+    const old = openInstance(log, transportTo(server.url), path, { maxStalenessMs: 1_000 });
     await expect(old.follower.ready(AbortSignal.timeout(7_000))).rejects.toMatchObject({ name: 'TimeoutError' });
   });
 });
 
 describe('its options', () => {
   const log = createSignedLog();
-  const transport = wayTo('http://127.0.0.1:9');
+  const transport = transportTo('http://127.0.0.1:9');
   it.each([
     ['log', { log: '' }],
     ['issuers', { issuers: [] }],

@@ -258,7 +258,7 @@ describe('a server before a client that is wrong', () => {
     expect((await call('/revocations/other')).status).toBe(404);
   });
 
-  it('answers what must not be kept or held back on the transport', async () => {
+  it('tells caches and proxies neither to store nor to buffer the stream', async () => {
     const { call } = await open();
     const gone = new AbortController();
     const response = await call('/revocations', { signal: gone.signal });

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import type { Instance } from './follower-setting.ts';
-import { openInstance, serve, wayTo } from './follower-setting.ts';
+import { openInstance, serve, transportTo } from './follower-setting.ts';
 import { createSignedLog } from './signed-log.ts';
 
 const WRONG = 'a-secret-that-is-wrong';
@@ -13,7 +13,7 @@ const WRONG = 'a-secret-that-is-wrong';
 const checkOf = ({ follower }: Instance, name: string): HealthCheck | undefined =>
   follower.health().find((check) => check.name === name);
 
-/** A first transport that is served by another server; it cannot stand by, as Kafka cannot. */
+/** A primary transport that is served by another server; it cannot stand by, as Kafka cannot. */
 const asFirst = (transport: Transport): Transport => ({
   name: 'kafka',
   open: transport.open,
@@ -24,7 +24,7 @@ async function setUp(secondSecret?: string) {
   const log = createSignedLog();
   const one = await serve(log);
   const two = await serve(log);
-  const feed = { primary: asFirst(wayTo(one.server.url)), fallback: wayTo(two.server.url, secondSecret) };
+  const feed = { primary: asFirst(transportTo(one.server.url)), fallback: transportTo(two.server.url, secondSecret) };
   const path = join(temporaryDirectory(), 'denylist.db');
   const instance = openInstance(log, feed.primary, path, { feed, silenceMs: 60_000 });
   return { log, one, two, instance };

@@ -46,7 +46,7 @@ export interface TestIssuer {
   /** Is gone, connections and all, until it is started again at the same address. */
   stop(): Promise<void>;
   start(): Promise<void>;
-  way(): Transport;
+  transport(): Transport;
   /** The log itself, for a server of another protocol. */
   source(): LogSource;
 }
@@ -133,7 +133,7 @@ export async function openTestIssuer(clock: Clock = systemClock): Promise<TestIs
     stop,
     start,
     source: () => log.source(url),
-    way: () => httpTransport({ issuer: url, clientId: 'prices', clientSecret: SECRET, clock }),
+    transport: () => httpTransport({ issuer: url, clientId: 'prices', clientSecret: SECRET, clock }),
   };
   await start();
   onTestFinished(stop);

@@ -20,7 +20,7 @@ async function openOver(fallback: boolean) {
   const server = await serveLines(issuer.source(), SECRET);
   const { telemetry, metrics, lines } = createRealTelemetry();
   const lineFeed = lineTransport({ port: server.port, secret: SECRET });
-  const feed = fallback ? { primary: lineFeed, fallback: issuer.way() } : { primary: lineFeed };
+  const feed = fallback ? { primary: lineFeed, fallback: issuer.transport() } : { primary: lineFeed };
   const options = { issuer: issuer.url, audience: AUDIENCE, denylistPath: freshPath(), telemetry };
   const guard = createGuard({ ...options, feed });
   onTestFinished(() => guard.close());

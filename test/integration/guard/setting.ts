@@ -19,7 +19,7 @@ export function freshPath(): string {
 
 /** The guard's middleware over the issuer's log, closed when the test has finished. */
 export function openMiddleware(issuer: TestIssuer, options: Partial<GuardOptions> & ExpressRoute): ExpressGuard {
-  const opened = guard({ issuer: issuer.url, audience: AUDIENCE, feed: { primary: issuer.way() }, ...options });
+  const opened = guard({ issuer: issuer.url, audience: AUDIENCE, feed: { primary: issuer.transport() }, ...options });
   onTestFinished(() => opened.close());
   return opened;
 }

@@ -197,7 +197,7 @@ interface Steady {
   readonly steady: 'calm' | 'stalls' | null;
 }
 
-/** The second transport is read for 10 s at least when the position stayed behind, twice as long each time soon after. */
+/** The fallback transport is read for 10 s at least when the position stayed behind, twice as long each time soon after. */
 export function checkOpening(
   { name, process }: Follower,
   { transport, standby }: Extract<FollowerEffect, { kind: 'open' }>,

@@ -18,7 +18,7 @@ import {
   slackOf,
 } from './check.ts';
 import type { Client, Follower } from './follower.ts';
-import { applyChange, copyStore, decodeBatch, newWays, readsTopic, TOPIC } from './follower.ts';
+import { applyChange, copyStore, decodeBatch, newClients, readsTopic, TOPIC } from './follower.ts';
 import { accept, endEpoch, pump, pumpStandby } from './http.ts';
 import type { Issuer } from './issuer.ts';
 import { claimKey, fresh, keySetOf } from './issuer.ts';
@@ -85,7 +85,7 @@ export function startFollower(follower: Follower, world: DriveWorld): void {
   const { state, effects } = core.start(store.state, again, instant(follower, world));
   follower.process = {
     state,
-    transports: newWays(),
+    transports: newClients(),
     bornAt: world.now(),
     suspendedMs: 0,
     heldAtOpen: null,

@@ -99,7 +99,7 @@ interface Process {
   hasCommitted: boolean;
   /** The transports that have brought a live heartbeat of the epoch followed, as one that is read and not a standby stream. */
   readonly liveBy: Set<TransportRole>;
-  /** When the second transport was last read because the position stayed behind, and how often in a row. */
+  /** When the fallback transport was last read because the position stayed behind, and how often in a row. */
   behind: { at: number; times: number } | null;
 }
 
@@ -168,7 +168,7 @@ export function newFollower(name: string, setup: Setup, wrap: (core: FollowerCor
   };
 }
 
-export const newWays = (): Record<TransportRole, Client> => ({ primary: newClient(), fallback: newClient() });
+export const newClients = (): Record<TransportRole, Client> => ({ primary: newClient(), fallback: newClient() });
 
 /** Whether a client reads the topic, not the issuer's server. */
 export function readsTopic({ setup }: Follower, transport: TransportRole): boolean {

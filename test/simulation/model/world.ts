@@ -136,7 +136,7 @@ function newWorld(random: Random, mutants: Mutants, now: () => number): World {
   return world;
 }
 
-/** A broker elects a leader: shorter than the silence after which the second transport is read. */
+/** A broker elects a leader: shorter than the silence after which the fallback transport is read. */
 function stallNowAndThen({ topic, random }: World, now: number): void {
   if (now < FIRST_STALL_MS || START + now < topic.stalledUntil + 5_000 || !random.chance(0.02)) return;
   topic.stalledUntil = START + now + 500 + random.below(1_000);

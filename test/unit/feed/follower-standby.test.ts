@@ -16,7 +16,7 @@ function standingBy() {
   return bench;
 }
 
-/** The first transport brings its heartbeat each second. */
+/** The primary transport delivers its heartbeat each second. */
 function passWithBeats(bench: ReturnType<typeof createBench>, seconds: number, head: number, from: number) {
   const seen: string[] = [];
   for (let second = 1; second <= seconds; second += 1) {

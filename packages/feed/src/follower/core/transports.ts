@@ -99,7 +99,7 @@ export function readWhenBehind(draft: Draft): void {
   openFallback(draft, 'behind');
 }
 
-/** Notes an event that the first transport has brought. @returns whether it is a later one, though it may be known */
+/** Notes an event that the primary transport delivered. @returns whether it is a later one, though it may be known */
 export function notePrimary(draft: Draft, { epoch, seq, kid }: EventRecord | UnknownVersionRecord): boolean {
   const { kept, standby } = draft;
   if (epoch !== kept.epoch || kid !== kept.epochKid) return false;
