@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { METRICS } from '@rescind/revocation';
+import { METRICS } from '@rescind/revocation/metrics';
 import { createTelemetry } from '@rescind/service';
 import { CASES, series } from './cases.ts';
 import { readAlarms, rulesFile } from './rules.ts';

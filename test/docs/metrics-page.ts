@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
-import type { MetricEntry } from '@rescind/revocation';
-import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
+import type { MetricEntry } from '@rescind/revocation/metrics';
+import { METRIC_GROUPS, METRICS } from '@rescind/revocation/metrics';
 import { createTelemetry } from '@rescind/service';
 import { markdownTable } from '@rescind/service/testing';
 

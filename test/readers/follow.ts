@@ -1,7 +1,9 @@
-import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed';
-import { createEventDecoder, createFollowerCore } from '@rescind/feed';
-import type { CutOffRow, Find } from '@rescind/revocation';
-import { mergeRows } from '@rescind/revocation';
+import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed/core';
+import { createFollowerCore } from '@rescind/feed/core';
+import { createEventDecoder } from '@rescind/feed/event';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import type { Find } from '@rescind/revocation/judge';
+import { mergeRows } from '@rescind/revocation/cut-off';
 import { createKeySet } from '@rescind/token';
 import type { KeySet, Vector } from './vector.ts';
 

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { globSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Verdict } from '@rescind/revocation';
-import { judge } from '@rescind/revocation';
+import type { Verdict } from '@rescind/revocation/judge';
+import { judge } from '@rescind/revocation/judge';
 import { expect, it } from 'vitest';
 import { temporaryDirectory } from '../support/directory.ts';
 import { follow } from './follow.ts';

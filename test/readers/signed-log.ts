@@ -1,5 +1,5 @@
-import type { EventToEncode, HeartbeatToEncode } from '@rescind/feed';
-import { createEventEncoder } from '@rescind/feed';
+import type { EventToEncode, HeartbeatToEncode } from '@rescind/feed/event';
+import { createEventEncoder } from '@rescind/feed/event';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import type { CutOffEntry } from '../support/cut-offs.ts';
 import { toCutOff } from '../support/cut-offs.ts';

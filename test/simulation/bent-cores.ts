@@ -1,4 +1,5 @@
-import type { DecodedRecord, FollowerCore, FollowerState } from '@rescind/feed';
+import type { FollowerCore, FollowerState } from '@rescind/feed/core';
+import type { DecodedRecord } from '@rescind/feed/event';
 import type { Mutants } from './model/setting.ts';
 
 /** A core that is shown every record alone, and as `change` would have it. */

@@ -1,6 +1,8 @@
-import type { DecodedRecord, FollowerState } from '@rescind/feed';
-import type { LogState } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, isLogTimeOld } from '@rescind/revocation';
+import type { FollowerState } from '@rescind/feed/core';
+import type { DecodedRecord } from '@rescind/feed/event';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { LogState } from '@rescind/revocation/log-state';
+import { isLogTimeOld } from '@rescind/revocation/log-state';
 import { bent, shown } from './bent-cores.ts';
 import type { Mutants } from './model/setting.ts';
 

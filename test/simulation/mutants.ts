@@ -1,5 +1,6 @@
-import type { DecodedRecord, FetchedSet, FollowerInput, FollowerState, FollowerStep } from '@rescind/feed';
-import type { LogChange, LogState } from '@rescind/revocation';
+import type { FetchedSet, FollowerInput, FollowerState, FollowerStep } from '@rescind/feed/core';
+import type { DecodedRecord } from '@rescind/feed/event';
+import type { LogChange, LogState } from '@rescind/revocation/log-state';
 import { bent, shown } from './bent-cores.ts';
 import { CLOCK_MUTANTS, CLOCKS } from './clock-mutants.ts';
 import type { Mutants } from './model/setting.ts';

@@ -1,5 +1,5 @@
-import type { CutOff } from '@rescind/revocation';
-import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation/cut-off';
+import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 
 /** A cut-off as an entry of `deny` says it: unbounded without a time, and whether sessions end as a flag. */
 export interface CutOffEntry extends Omit<CutOff, 'issuedUntil' | 'sessionUntil'> {

@@ -1,5 +1,5 @@
-import type { FeedDescription, TransportDescription } from '@rescind/feed';
 import { httpTransport } from '@rescind/feed';
+import type { FeedDescription, TransportDescription } from '@rescind/feed/core';
 
 const { name, abilities } = httpTransport({ issuer: 'http://127.0.0.1:9', clientId: 'a', clientSecret: 'b' });
 

@@ -1,6 +1,6 @@
 import type { SubjectRecord } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
-import { RequestRefused } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import { scopeToken } from '@rescind/revocation/http';
 import unhomoglyph from 'unhomoglyph';
 

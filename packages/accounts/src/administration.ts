@@ -1,6 +1,6 @@
 import type { RevocationRecord } from '@rescind/issuer';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import { RequestRefused } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import type { Account, AccountClaims, AccountState, AccountView, ClaimValue } from './account.ts';
 import { changedClaims, REASON, requireScopes, sameClaims, viewOf } from './account.ts';
 import type { AccountContext, AccountTransaction } from './context.ts';

@@ -1,15 +1,12 @@
-import type {
-  CutOffRow,
-  EpochMillis,
-  Find,
-  HealthCheck,
-  LogChange,
-  LogState,
-  Quarantined,
-  Telemetry,
-  WalLimit,
-} from '@rescind/revocation';
-import { createWalLimit, METRICS, mergeRows, RescindError, UNBOUNDED } from '@rescind/revocation';
+import type { EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows, UNBOUNDED } from '@rescind/revocation/cut-off';
+import type { Find } from '@rescind/revocation/judge';
+import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
+import { METRICS } from '@rescind/revocation/metrics';
+import type { WalLimit } from '@rescind/revocation/storage';
+import { createWalLimit } from '@rescind/revocation/storage';
 import type { Database } from 'better-sqlite3';
 import type { Digests } from './digest.ts';
 import type { FileWatch } from './file-access.ts';

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Telemetry } from '@rescind/revocation';
-import { RescindError, storageCodeOf, storageFailureOf } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { storageCodeOf, storageFailureOf } from '@rescind/revocation/storage';
 import type { Database } from 'better-sqlite3';
 import type { Digests } from './digest.ts';
 import { inspectAgain } from './inspect.ts';

@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs';
-import { RescindError, truncateWal } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { truncateWal } from '@rescind/revocation/storage';
 import type { Database } from 'better-sqlite3';
 import { openDigests, storedVersion } from './digest.ts';
 import { scan } from './scan.ts';

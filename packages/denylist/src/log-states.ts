@@ -1,4 +1,4 @@
-import type { LogChange, LogState, Quarantined } from '@rescind/revocation';
+import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
 import type { Database } from 'better-sqlite3';
 import type { RowDigest, TableDigest } from './digest.ts';
 import { digestOf } from './digest.ts';

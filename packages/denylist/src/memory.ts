@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { CutOffRow, Telemetry } from '@rescind/revocation';
+import type { Telemetry } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
 import type { FingerprintKey, FingerprintSet } from './fingerprint-set.ts';
 import { createFingerprint, createFingerprintSet, fingerprint } from './fingerprint-set.ts';
 import type { Changes, RowCount, RowKey, RowPosition, Table } from './table.ts';

@@ -1,18 +1,16 @@
 import { closeSync, existsSync, openSync, renameSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Clock, EpochMillis, Telemetry } from '@rescind/revocation';
+import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { option, optionsOf, required } from '@rescind/revocation/options';
 import {
   createOwnFile,
   databasePath,
-  RescindError,
   refuseSecondName,
   restrictToOwner,
-  standardErrorTelemetry,
   storageCodeOf,
   storageFailureOf,
-  systemClock,
-} from '@rescind/revocation';
-import { option, optionsOf, required } from '@rescind/revocation/options';
+} from '@rescind/revocation/storage';
 import Database from 'better-sqlite3';
 import type { Denylist } from './denylist.ts';
 import { createDenylist } from './denylist.ts';

@@ -1,5 +1,7 @@
-import type { CutOffRow, EpochMillis, LogChange, LogState, Quarantined } from '@rescind/revocation';
-import { mergeRows } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows } from '@rescind/revocation/cut-off';
+import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
 
 /** Of one log: the newest state, and what of its quarantine changes with it. */
 interface PendingLog {

@@ -1,5 +1,6 @@
-import type { CutOffRow, EpochMillis } from '@rescind/revocation';
-import { mergeRows, UNBOUNDED } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { Database } from 'better-sqlite3';
 import type { TableDigest } from './digest.ts';
 import { createRowDigester } from './digest.ts';

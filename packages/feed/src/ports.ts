@@ -1,4 +1,5 @@
-import type { DurationMs, EpochMillis, LogChange, LogState, Quarantined } from '@rescind/revocation';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
 
 /** A record that a transport delivers. It is not verified yet. */
 export interface TransportRecord {

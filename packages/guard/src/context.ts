@@ -1,9 +1,10 @@
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { FeedStore, Follower } from '@rescind/feed';
-import { openFollower } from '@rescind/feed';
-import type { Find, HealthCheck } from '@rescind/revocation';
+import type { FeedStore, Follower } from '@rescind/feed/follower';
+import { openFollower } from '@rescind/feed/follower';
+import type { HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { Find } from '@rescind/revocation/judge';
 import type { EventKeySource, KeySource } from '@rescind/token';
 import { openKeySource } from '@rescind/token';
 import type { InvalidationIndex } from './cache/invalidation-index.ts';

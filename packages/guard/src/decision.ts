@@ -1,6 +1,8 @@
-import type { View } from '@rescind/feed';
-import type { CutOffRow, DurationMs, EpochMillis } from '@rescind/revocation';
-import { RescindError, revokedAt, UNBOUNDED } from '@rescind/revocation';
+import type { View } from '@rescind/feed/follower';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { RescindError } from '@rescind/revocation';
+import { revokedAt, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { VerifiedToken } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';
 import type { VerifiedTokenCache } from './cache/verified-token-cache.ts';

@@ -1,6 +1,9 @@
-import type { View } from '@rescind/feed';
-import type { Clock, CutOffRow, DenyingRow, EpochMillis, ErrorCode } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, denyingRows, issuedAt, RescindError, toDenyingRow } from '@rescind/revocation';
+import type { View } from '@rescind/feed/follower';
+import type { Clock, EpochMillis, ErrorCode } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import type { DenyingRow } from '@rescind/revocation/judge';
+import { denyingRows, issuedAt, toDenyingRow } from '@rescind/revocation/judge';
 import { parseCompactJws } from '@rescind/token';
 import type { Decider } from './decision.ts';
 import { sinceOf } from './decision.ts';

@@ -1,4 +1,4 @@
-import type { View } from '@rescind/feed';
+import type { View } from '@rescind/feed/follower';
 import type { HealthCheck } from '@rescind/revocation';
 import { createVerifiedTokenCache } from './cache/verified-token-cache.ts';
 import type { GuardContext } from './context.ts';

@@ -1,7 +1,7 @@
 import type { Denylist } from '@rescind/denylist';
-import type { View } from '@rescind/feed';
+import type { View } from '@rescind/feed/follower';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import { prunableBefore } from '@rescind/revocation';
+import { prunableBefore } from '@rescind/revocation/log-state';
 import type { GuardSettings, LogSettings } from './options.ts';
 
 /** How often the view is checked: as often as heartbeats arrive. */

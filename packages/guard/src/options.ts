@@ -1,5 +1,5 @@
 import type { Feed } from '@rescind/feed';
-import { feedOptions } from '@rescind/feed';
+import { feedOptions } from '@rescind/feed/follower';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';

@@ -1,5 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import { issuedAt, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { issuedAt } from '@rescind/revocation/judge';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Claims } from './trusted-issuer.ts';
 

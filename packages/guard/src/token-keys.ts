@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DocumentStore } from '@rescind/feed';
+import type { DocumentStore } from '@rescind/feed/follower';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Fetch, KeySource } from '@rescind/token';

@@ -1,6 +1,9 @@
 import type { KeyObject } from 'node:crypto';
-import type { CutOffRow, DurationMs, EpochMillis, Find, JudgedToken, Verdict } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, filterRows, judge, RescindError } from '@rescind/revocation';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import type { Find, JudgedToken, Verdict } from '@rescind/revocation/judge';
+import { filterRows, judge } from '@rescind/revocation/judge';
 import type { JoseHeader, KeySource, VerifiedToken } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import type { IndexedToken } from './cache/invalidation-index.ts';

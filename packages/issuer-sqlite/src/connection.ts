@@ -1,4 +1,5 @@
-import { createOwnFile, databasePath, RescindError, refuseSecondName, restrictToOwner } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { createOwnFile, databasePath, refuseSecondName, restrictToOwner } from '@rescind/revocation/storage';
 import Database from 'better-sqlite3';
 import { migrate } from './schema.ts';
 

@@ -1,5 +1,5 @@
 import type { LogIdentity, Meta, SessionClaim, StoredTimes } from '@rescind/issuer/store';
-import { UNBOUNDED } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import type Database from 'better-sqlite3';
 
 export function createMeta(database: Database.Database): Meta {

@@ -1,8 +1,8 @@
 import type { Store, StoreProvider } from '@rescind/issuer/store';
 import type { Telemetry } from '@rescind/revocation';
-import { createWalLimit } from '@rescind/revocation';
 import { registerErrors } from '@rescind/revocation/errors';
 import { option, optionsOf, required } from '@rescind/revocation/options';
+import { createWalLimit } from '@rescind/revocation/storage';
 import type { Connection } from './connection.ts';
 import { openConnection, WAL_MOST_BYTES } from './connection.ts';
 import type { HostMigration, HostSql } from './host.ts';

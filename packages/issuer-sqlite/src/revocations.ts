@@ -1,6 +1,6 @@
 import type { OtherIssuers, Revocations } from '@rescind/issuer/store';
-import type { CutOffRow } from '@rescind/revocation';
-import { mergeRows } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows } from '@rescind/revocation/cut-off';
 import type Database from 'better-sqlite3';
 
 const COLUMNS = `iss, claim, value, issued_until AS issuedUntil, expires_at AS expiresAt, session_until AS sessionUntil, txn,

@@ -1,5 +1,6 @@
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
-import { RescindError, storageUnavailable } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { storageUnavailable } from '@rescind/revocation/storage';
 import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { EventJwks, IssuerOptions } from './issuer.ts';
 import type { KeyPurpose } from './issuer-keys.ts';

@@ -1,4 +1,4 @@
-import { storageFailureOf, storageUnavailable } from '@rescind/revocation';
+import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
 

@@ -1,13 +1,7 @@
-import type {
-  Clock,
-  DurationMs,
-  EpochMillis,
-  HealthCheck,
-  IssuerClock,
-  ReferenceClock,
-  Telemetry,
-} from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, isLeading } from '@rescind/revocation';
+import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { IssuerClock, ReferenceClock } from '@rescind/revocation/issuer-clock';
+import { isLeading } from '@rescind/revocation/issuer-clock';
 import type { KeyPurpose, KeyRotation } from './issuer-keys.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { KeyScheduler } from './keys/scheduler.ts';

@@ -1,4 +1,6 @@
-import type { DenyingRow, EpochMillis, ErrorCode, Revocation } from '@rescind/revocation';
+import type { EpochMillis, ErrorCode } from '@rescind/revocation';
+import type { Revocation } from '@rescind/revocation/cut-off';
+import type { DenyingRow } from '@rescind/revocation/judge';
 
 export interface EndSession {
   readonly sid: string;

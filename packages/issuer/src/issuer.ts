@@ -1,5 +1,6 @@
 import type { LogSource, Publisher } from '@rescind/feed';
-import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry, TrustedClock } from '@rescind/revocation';
+import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { TrustedClock } from '@rescind/revocation/issuer-clock';
 import type { VerifiedToken } from '@rescind/token';
 import type { Jwks } from '@rescind/token/signing';
 import type { Client, ClientRegistrations, IssuerClients, ResourceServer } from './issuer-clients.ts';

@@ -1,12 +1,6 @@
-import {
-  CLOCK_TOLERANCE_MS,
-  createIssuerClock,
-  createReferenceClock,
-  RescindError,
-  storageCodeOf,
-  storageFailureOf,
-  storageUnavailable,
-} from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import { createIssuerClock, createReferenceClock } from '@rescind/revocation/issuer-clock';
+import { storageCodeOf, storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import { createVerifier } from '@rescind/token';
 import { createAuthenticate } from './clients/authenticate.ts';
 import { createClientRegistry } from './clients/registry.ts';

@@ -1,5 +1,7 @@
-import type { Clock, EpochMillis, StorageFailure, Telemetry } from '@rescind/revocation';
-import { RescindError, storageCodeOf, storageFailureOf, storageUnavailable } from '@rescind/revocation';
+import type { Clock, EpochMillis, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { StorageFailure } from '@rescind/revocation/storage';
+import { storageCodeOf, storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 
 /** What the issuer writes. */
 type WrittenFile = 'database' | 'high_water';

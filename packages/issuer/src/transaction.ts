@@ -1,7 +1,10 @@
-import type { EventEncoder } from '@rescind/feed';
-import { EVENT_KID, eventTypeName } from '@rescind/feed';
-import type { EpochMillis, IssuerClock, Revocation } from '@rescind/revocation';
-import { aliveAt, isLeading, toRow } from '@rescind/revocation';
+import type { EventEncoder } from '@rescind/feed/event';
+import { EVENT_KID, eventTypeName } from '@rescind/feed/event';
+import type { EpochMillis } from '@rescind/revocation';
+import type { Revocation } from '@rescind/revocation/cut-off';
+import { toRow } from '@rescind/revocation/cut-off';
+import type { IssuerClock } from '@rescind/revocation/issuer-clock';
+import { aliveAt, isLeading } from '@rescind/revocation/issuer-clock';
 import type { RevocationRecord } from './issuer-revocations.ts';
 import { createId } from './session/refresh-token.ts';
 import type { StoreTransaction } from './store/store.ts';

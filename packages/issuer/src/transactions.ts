@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { EventEncoder } from '@rescind/feed';
-import type { ClockFloor, DurationMs, EpochMillis, IssuerClock, Telemetry } from '@rescind/revocation';
+import type { EventEncoder } from '@rescind/feed/event';
+import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { ClockFloor, IssuerClock } from '@rescind/revocation/issuer-clock';
 import type { HighWatermarkFile } from './keys/high-watermark.ts';
 import type { ReadOnlyLatch, Storage } from './storage.ts';
 import type { Store, StoreTransaction } from './store/store.ts';

@@ -1,15 +1,9 @@
-import type { EpochMillis, Find, JudgedToken } from '@rescind/revocation';
-import {
-  comparableValues,
-  denyingRows,
-  filterRows,
-  isCallersError,
-  issuedAt,
-  judge,
-  NEVER,
-  RescindError,
-  toDenyingRow,
-} from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation/cut-off';
+import { isCallersError } from '@rescind/revocation/errors';
+import type { Find, JudgedToken } from '@rescind/revocation/judge';
+import { comparableValues, denyingRows, filterRows, issuedAt, judge, toDenyingRow } from '@rescind/revocation/judge';
 import type { KeySet, VerifiedToken, Verifier } from '@rescind/token';
 import { createVerifier } from '@rescind/token';
 import { explainQuestion, introspectOptions, verifyOptions } from './call-options.ts';

@@ -1,3 +1,5 @@
+import './require-node.ts';
+
 /** What a code means to HTTP and to OAuth. `oauth` is the `error` of RFC 6749 section 5.2, RFC 6750 section 3.1 or RFC 9470 section 3. */
 export interface ErrorEntry {
   readonly status: number;

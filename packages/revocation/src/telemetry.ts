@@ -34,3 +34,105 @@ export interface HealthCheck {
   readonly status: 'pass' | 'warn' | 'fail';
   readonly [detail: string]: string | number | boolean | null | undefined;
 }
+
+type Text = (fields: Fields) => string;
+
+const NOT_REACHED = 'check issuer and issuerUrl, with their port, and that the issuer runs';
+
+/** What a reason of `feed_connection_lost` means, and what would be right. */
+const CONNECTION_REASONS: Readonly<Record<string, Text>> = {
+  unauthorized: ({ clientId }) =>
+    `the issuer refused the credential (401): check clientId (${clientId}) and clientSecret, which must be those that the issuer knows`,
+  forbidden: ({ clientId }) => `the issuer does not let the client ${clientId} read the log (403)`,
+  not_found: () => 'there is no log at this address (404): check issuer, which must be the base URL of the issuer',
+  content_type_wrong: () => 'what answered is no revocation log: check issuer, with its port',
+  redirect_refused: () => 'the issuer redirects, which is not followed: give issuer as it is after the redirect',
+  unreachable: () => `it cannot be reached: ${NOT_REACHED}`,
+  too_many_connections: ({ clientId }) => `the client ${clientId} has too many connections (429)`,
+};
+
+/** The events that whoever starts a service meets first. Every other event is written with its fields. */
+const TEXTS: Readonly<Record<string, Text>> = {
+  feed_connection_lost: (fields) => {
+    const why = CONNECTION_REASONS[String(fields.reason)]?.(fields) ?? String(fields.reason);
+    return `the revocation log ${fields.url ?? ''} is not read: ${why}`;
+  },
+  keys_fetch_failed: ({ source, url, error }) =>
+    `the keys (${source}) cannot be fetched from ${url}: ${error}: ${NOT_REACHED}`,
+  metadata_unusable: ({ error }) => `the metadata of the issuer cannot be used: ${error}`,
+  token_issuer_differs: ({ configured, found }) =>
+    `a token with a good signature is refused: its iss is ${found}, and issuer is configured as ${configured}; they must be equal, character for character`,
+  token_audience_differs: ({ configured, found }) =>
+    `a token with a good signature is refused: its aud is ${found}, and audience is configured as ${configured}; one must be the same`,
+  view_not_ready: () =>
+    'the revocation log has not been caught up with: tokens are refused with 503 until it has; a line about keys or the log says why',
+  view_degraded: ({ ageMs }) => `the view of revocations is ${seconds(ageMs)} old: tokens are taken for now`,
+  view_stale: ({ ageMs }) =>
+    `the view of revocations is ${seconds(ageMs)} old: tokens are treated by the stale policy (by default refused with 503)`,
+  clock_differs: ({ aheadMs }) =>
+    `the clock of this machine is ${seconds(Math.abs(Number(aheadMs)))} ${Number(aheadMs) > 0 ? 'ahead of' : 'behind'} the issuer's: set both by a time server`,
+  kafka_lost: ({ reason }) => `Kafka is not read (${reason}): check brokers, ssl and sasl, and that the topic is there`,
+  feed_commit_failed: ({ error }) => `the denylist cannot be written: ${error}`,
+};
+
+/** Which errors the event of an improvement ends. */
+const ENDS: Readonly<Record<string, readonly string[]>> = {
+  feed_connected: ['feed_connection_lost'],
+  keys_fetched_again: ['keys_fetch_failed'],
+  view_fresh: ['view_not_ready', 'view_degraded', 'view_stale'],
+  clock_agrees: ['clock_differs'],
+  kafka_connected: ['kafka_lost'],
+};
+
+/** More errors at once than a process has sources of them. */
+const MAX_ERRORS = 256;
+
+const logged = new Map<string, string>();
+
+function writeLog(level: LogLevel, event: string, fields: Fields): void {
+  const key = keyOf(event, fields);
+  const state = stateOf(fields);
+  if (logged.get(key) === state) return;
+  const [oldest] = logged.keys();
+  if (logged.size >= MAX_ERRORS && oldest !== undefined) logged.delete(oldest);
+  logged.set(key, state);
+  process.stderr.write(`${formatLine(level, event, fields)}\n`);
+}
+
+function endErrors(event: string, fields: Fields): void {
+  const ended = (ENDS[event] ?? []).filter((error) => logged.delete(keyOf(error, fields)));
+  if (ended.length > 0) process.stderr.write(`${formatLine('info', event, fields)}\n`);
+}
+
+/**
+ * The default of every package. Warnings and errors are lines for a person, each once until it changes or ends: one telemetry for
+ * the process, so that the parts of a guard do not repeat each other. Metrics are kept nowhere, and what is not a warning is not written.
+ */
+export const standardErrorTelemetry: Telemetry = {
+  ...silentTelemetry,
+  log(level, event, fields = {}) {
+    if (level === 'warn' || level === 'error') writeLog(level, event, fields);
+    else endErrors(event, fields);
+  },
+};
+
+const keyOf = (event: string, { source, url, way }: Fields) => `${event} ${source ?? ''} ${url ?? ''} ${way ?? ''}`;
+
+/** Numbers that count up or grow older are no change. */
+function stateOf(fields: Fields): string {
+  return JSON.stringify(Object.entries(fields).filter(([, value]) => typeof value !== 'number'));
+}
+
+function formatLine(level: LogLevel, event: string, fields: Fields): string {
+  const word = level === 'warn' ? 'warning' : level;
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
+  const plain = () => present.map(([name, value]) => `${name}=${value}`).join(' ');
+  const text = `rescind: ${word}: ${TEXTS[event]?.(fields) ?? plain()} [${event}]`;
+  // One line, whatever is in a field.
+  return text
+    .replaceAll(/\p{Cc}+/gu, ' ')
+    .replaceAll(/ {2,}/g, ' ')
+    .slice(0, 1_000);
+}
+
+const seconds = (ms: unknown) => (typeof ms === 'number' ? `${Math.round(ms / 1000)} s` : 'unknown time');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
-import { judge } from '@rescind/revocation';
+import { judge } from '@rescind/revocation/judge';
 import type { Case } from '../case.ts';
 import { fillFile, untilInMemory } from '../material/rows.ts';
 import { newClaims } from '../material/tokens.ts';

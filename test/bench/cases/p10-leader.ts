@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { patchRequestQueue } from '@rescind/feed-kafka/testing';
-import { METRICS } from '@rescind/revocation';
+import { METRICS } from '@rescind/revocation/metrics';
 import kafkajs from 'kafkajs';
 import { waitFor } from '../../support/wait.ts';
 import type { Case } from '../case.ts';

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Fleet, FleetOptions, ServiceProcess, User } from '@rescind/dev-fleet';
 import { bearer, openFleet, protectedUrl, request } from '@rescind/dev-fleet';
-import type { MetricName } from '@rescind/revocation';
+import type { MetricName } from '@rescind/revocation/metrics';
 import { waitFor } from '../../support/wait.ts';
 import { clockMs } from './arrivals.ts';
 

@@ -1,5 +1,5 @@
 import type { Feed, TransportConnection } from '@rescind/feed';
-import { createEventEncoder } from '@rescind/feed';
+import { createEventEncoder } from '@rescind/feed/event';
 import type { Guard } from '@rescind/guard';
 import { createGuard } from '@rescind/guard';
 import type { SigningKey } from '@rescind/token/signing';

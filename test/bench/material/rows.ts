@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { CutOffRow, LogState } from '@rescind/revocation';
-import { toRow } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { toRow } from '@rescind/revocation/cut-off';
+import type { LogState } from '@rescind/revocation/log-state';
 import { toCutOff } from '../../support/cut-offs.ts';
 import type { Setting } from '../case.ts';
 

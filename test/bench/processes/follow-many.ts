@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { FeedStore } from '@rescind/feed';
-import { openFollower } from '@rescind/feed';
+import type { FeedStore } from '@rescind/feed/follower';
+import { openFollower } from '@rescind/feed/follower';
 import { kafkaTransport } from '@rescind/feed-kafka';
 import { openKeySource } from '@rescind/token';
 import { createArrivals } from '../material/arrivals.ts';

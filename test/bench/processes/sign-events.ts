@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { workerData } from 'node:worker_threads';
-import { createEventEncoder } from '@rescind/feed';
+import { createEventEncoder } from '@rescind/feed/event';
 import { createSigner } from '@rescind/token/signing';
 import { toCutOff } from '../../support/cut-offs.ts';
 import { EPOCH, eventId, LENGTH_BYTES, readKey } from '../material/events.ts';

@@ -2,7 +2,8 @@
 // to write each, prints what came of it and ends; else it holds the denylist until it is killed.
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import { NEVER, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { NEVER, UNBOUNDED } from '@rescind/revocation/cut-off';
 
 const [path = '', commit, rows] = process.argv.slice(2);
 const denylist = commit === 'fill' ? fill(Number(rows)) : openDenylist({ path });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { openDenylist } from '@rescind/denylist';
-import type { CutOffRow } from '@rescind/revocation';
-import { mergeRows, NEVER } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows, NEVER } from '@rescind/revocation/cut-off';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';

@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { openDenylist } from '@rescind/denylist';
-import type { CutOffRow } from '@rescind/revocation';
-import { NEVER, NO_SESSION, silentTelemetry, UNBOUNDED } from '@rescind/revocation';
+import { silentTelemetry } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import type { FeedStore, Transport, TransportRecord, TransportSink } from '@rescind/feed';
+import type { Transport, TransportRecord, TransportSink } from '@rescind/feed';
+import type { FeedStore } from '@rescind/feed/follower';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { HTTP } from '../../support/transports.ts';

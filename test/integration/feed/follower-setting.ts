@@ -1,8 +1,10 @@
 import type { Denylist } from '@rescind/denylist';
 import { openDenylist } from '@rescind/denylist';
-import type { FeedStore, Follower, FollowerOptions, Transport } from '@rescind/feed';
-import { createBasicAuthenticator, createRevocationsHandler, httpTransport, openFollower } from '@rescind/feed';
-import type { CutOffRow } from '@rescind/revocation';
+import type { Transport } from '@rescind/feed';
+import { createBasicAuthenticator, createRevocationsHandler, httpTransport } from '@rescind/feed';
+import type { FeedStore, Follower, FollowerOptions } from '@rescind/feed/follower';
+import { openFollower } from '@rescind/feed/follower';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
 import { onTestFinished } from 'vitest';
 import { createListeningTelemetry } from './recorder.ts';
 import { openServer } from './server.ts';

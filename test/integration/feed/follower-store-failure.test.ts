@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import type { FeedStore, LogSource, TransportRecord } from '@rescind/feed';
-import { createEventEncoder } from '@rescind/feed';
+import type { LogSource, TransportRecord } from '@rescind/feed';
+import { createEventEncoder } from '@rescind/feed/event';
+import type { FeedStore } from '@rescind/feed/follower';
 import { createSigner, generateSigningKey } from '@rescind/token/signing';
 import { describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';

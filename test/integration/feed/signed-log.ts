@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { FetchedSet, FollowerKeys, LogSource } from '@rescind/feed';
-import { createEventEncoder } from '@rescind/feed';
-import type { CutOff } from '@rescind/revocation';
+import type { LogSource } from '@rescind/feed';
+import type { FetchedSet } from '@rescind/feed/core';
+import { createEventEncoder } from '@rescind/feed/event';
+import type { FollowerKeys } from '@rescind/feed/follower';
+import type { CutOff } from '@rescind/revocation/cut-off';
 import { createKeySet } from '@rescind/token';
 import type { SigningKey } from '@rescind/token/signing';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';

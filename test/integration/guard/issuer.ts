@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { LogSource, RevocationsHandler, Transport } from '@rescind/feed';
-import { createBasicAuthenticator, createEventEncoder, createRevocationsHandler, httpTransport } from '@rescind/feed';
+import { createBasicAuthenticator, createRevocationsHandler, httpTransport } from '@rescind/feed';
+import { createEventEncoder } from '@rescind/feed/event';
 import type { Clock } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { SigningKey } from '@rescind/token/signing';

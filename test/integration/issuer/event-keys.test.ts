@@ -1,6 +1,6 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createEventDecoder } from '@rescind/feed';
+import { createEventDecoder } from '@rescind/feed/event';
 import { createManualClock } from '@rescind/revocation';
 import { createKeySet } from '@rescind/token';
 import { expect, test } from 'vitest';

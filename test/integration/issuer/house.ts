@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import type { DecodedRecord, EventDecoder, Publisher } from '@rescind/feed';
-import { createEventDecoder } from '@rescind/feed';
+import type { Publisher } from '@rescind/feed';
+import type { DecodedRecord, EventDecoder } from '@rescind/feed/event';
+import { createEventDecoder } from '@rescind/feed/event';
 import type { AccessAnswer, Issuer, IssuerOptions, SubjectRecord, TokenAnswer } from '@rescind/issuer';
 import { openIssuer } from '@rescind/issuer';
 import type { HostSql, SqliteStore } from '@rescind/issuer-sqlite';

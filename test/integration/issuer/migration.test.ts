@@ -1,7 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Issuer } from '@rescind/issuer';
-import { createManualClock, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import { createManualClock } from '@rescind/revocation';
+import { NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import { generateSigningKey, signingKeyToPem } from '@rescind/token/signing';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';

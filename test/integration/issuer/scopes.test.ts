@@ -1,5 +1,6 @@
 import type { CutOffRequest, Issuer } from '@rescind/issuer';
-import { createManualClock, NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import { createManualClock } from '@rescind/revocation';
+import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import { describe, expect, test } from 'vitest';
 import { asked, claimsOf, codeOf, eventsOf, house, ISSUER, login, refresh } from './house.ts';
 

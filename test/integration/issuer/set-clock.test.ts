@@ -1,7 +1,8 @@
 import type { Issuer, RestoreOptions } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 import type { ManualClock } from '@rescind/revocation';
-import { createManualClock, NEVER } from '@rescind/revocation';
+import { createManualClock } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation/cut-off';
 import { describe, expect, test } from 'vitest';
 import { livedOn, putBackup, restore } from './backup.ts';
 import type { House } from './house.ts';

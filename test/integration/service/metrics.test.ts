@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { METRICS } from '@rescind/revocation';
+import { METRICS } from '@rescind/revocation/metrics';
 import { expect, test } from 'vitest';
 import { startProcess } from '../../support/process.ts';
 import { openUserManagement } from '../../support/user-management.ts';

@@ -1,6 +1,7 @@
-import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed';
-import type { CutOff, CutOffRow, Find } from '@rescind/revocation';
-import { judge } from '@rescind/revocation';
+import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed/core';
+import type { CutOff, CutOffRow } from '@rescind/revocation/cut-off';
+import type { Find } from '@rescind/revocation/judge';
+import { judge } from '@rescind/revocation/judge';
 import type { Follower, Store } from './follower.ts';
 import type { ClockSet, Rows, Token } from './truth.ts';
 import { ISSUER, putRow, rowKey, Violation } from './truth.ts';

@@ -1,5 +1,5 @@
-import type { IssuerClock, ReferenceClock } from '@rescind/revocation';
-import { createReferenceClock } from '@rescind/revocation';
+import type { IssuerClock, ReferenceClock } from '@rescind/revocation/issuer-clock';
+import { createReferenceClock } from '@rescind/revocation/issuer-clock';
 import type { Random } from './random.ts';
 import { Violation } from './truth.ts';
 

@@ -1,7 +1,8 @@
-import type { FollowerEffect, FollowerInput, FollowerState, InputTime, TransportRole } from '@rescind/feed';
+import type { FollowerEffect, FollowerInput, FollowerState, InputTime, TransportRole } from '@rescind/feed/core';
 import { openMemoryCursor } from '@rescind/feed/testing';
-import type { CutOffRow, LogChange } from '@rescind/revocation';
-import { toRow, UNBOUNDED } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { toRow, UNBOUNDED } from '@rescind/revocation/cut-off';
+import type { LogChange } from '@rescind/revocation/log-state';
 import type { LookupMutants } from './check.ts';
 import {
   checkAge,

@@ -1,8 +1,9 @@
-import type { DecodedRecord, FollowerCore, FollowerState, TransportRole } from '@rescind/feed';
-import { createFollowerCore } from '@rescind/feed';
+import type { FollowerCore, FollowerState, TransportRole } from '@rescind/feed/core';
+import { createFollowerCore } from '@rescind/feed/core';
+import type { DecodedRecord } from '@rescind/feed/event';
 import type { MemoryCursor } from '@rescind/feed/testing';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
-import type { LogChange, LogState } from '@rescind/revocation';
+import type { LogChange, LogState } from '@rescind/revocation/log-state';
 import { HTTP } from '../../support/transports.ts';
 import type { Connection } from './http.ts';
 import type { Claim, Registry, Rows, SimRecord, Token } from './truth.ts';

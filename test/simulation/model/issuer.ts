@@ -1,5 +1,5 @@
-import type { IssuerClock } from '@rescind/revocation';
-import { createIssuerClock, isLeading } from '@rescind/revocation';
+import type { IssuerClock } from '@rescind/revocation/issuer-clock';
+import { createIssuerClock, isLeading } from '@rescind/revocation/issuer-clock';
 import type { Comparison } from './comparison.ts';
 import { knownAheadMs, namedBy, newComparison, wrongComparison } from './comparison.ts';
 import type { Random } from './random.ts';

@@ -1,4 +1,4 @@
-import { NEVER } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation/cut-off';
 import type { CutOffEntry } from '../../support/cut-offs.ts';
 import type { Issuer, IssuerWorld } from './issuer.ts';
 import { epochOf, fresh, TOLERANCE_MS } from './issuer.ts';

@@ -1,4 +1,4 @@
-import type { FollowerCore } from '@rescind/feed';
+import type { FollowerCore } from '@rescind/feed/core';
 import type { DriveWorld } from './drive.ts';
 import type { Follower } from './follower.ts';
 import type { Relay } from './relay.ts';

@@ -1,4 +1,4 @@
-import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed';
+import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed/core';
 import type { Follower } from './follower.ts';
 
 /** One step in one line, for whoever looks for what went wrong in a seed. */

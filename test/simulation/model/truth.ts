@@ -1,5 +1,5 @@
-import type { CutOff, CutOffRow } from '@rescind/revocation';
-import { mergeRows } from '@rescind/revocation';
+import type { CutOff, CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows } from '@rescind/revocation/cut-off';
 import type { CutOffEntry } from '../../support/cut-offs.ts';
 
 /** What a thief calls an epoch: above every one that an issuer opens. */

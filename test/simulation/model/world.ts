@@ -1,4 +1,4 @@
-import { isLogTimeOld, prunableBefore } from '@rescind/revocation';
+import { isLogTimeOld, prunableBefore } from '@rescind/revocation/log-state';
 import { checkAll, checkClaim, checkRows } from './check.ts';
 import { advance, instant, startFollower } from './drive.ts';
 import { calmDown, provoke } from './faults.ts';

@@ -1,4 +1,5 @@
-import { NEVER, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation/cut-off';
 import type { CutOffEntry } from '../../support/cut-offs.ts';
 import { toCutOff } from '../../support/cut-offs.ts';
 import { checkMinted } from './comparison.ts';

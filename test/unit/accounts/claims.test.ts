@@ -1,5 +1,5 @@
 import { changedClaims } from '@rescind/accounts';
-import { RequestRefused } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import { describe, expect, test } from 'vitest';
 
 describe('claims of an account', () => {

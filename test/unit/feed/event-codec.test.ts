@@ -1,7 +1,7 @@
-import type { DecodedRecord, EventToEncode } from '@rescind/feed';
-import { createEventDecoder, createEventEncoder, readOwnEvent } from '@rescind/feed';
-import type { CutOff } from '@rescind/revocation';
-import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import type { DecodedRecord, EventToEncode } from '@rescind/feed/event';
+import { createEventDecoder, createEventEncoder, readOwnEvent } from '@rescind/feed/event';
+import type { CutOff } from '@rescind/revocation/cut-off';
+import { NEVER, NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import { createKeySet } from '@rescind/token';
 import { createSigner, generateSigningKey, publicJwks } from '@rescind/token/signing';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-import type { LogState } from '@rescind/revocation';
+import type { LogState } from '@rescind/revocation/log-state';
 import { describe, expect, it } from 'vitest';
 import { beat, createBench, event, START } from './follower-bench.ts';
 

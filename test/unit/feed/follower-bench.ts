@@ -1,5 +1,4 @@
 import type {
-  DecodedRecord,
   FollowerCoreOptions,
   FollowerEffect,
   FollowerInput,
@@ -7,11 +6,14 @@ import type {
   InputTime,
   QuarantinedAgain,
   TransportRole,
-  View,
-} from '@rescind/feed';
-import { createFollowerCore } from '@rescind/feed';
-import type { Boot, CutOff, LogState } from '@rescind/revocation';
-import { NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+} from '@rescind/feed/core';
+import { createFollowerCore } from '@rescind/feed/core';
+import type { DecodedRecord } from '@rescind/feed/event';
+import type { View } from '@rescind/feed/follower';
+import type { Boot } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation/cut-off';
+import { NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
+import type { LogState } from '@rescind/revocation/log-state';
 import { WITHOUT_STANDBY } from '../../support/transports.ts';
 
 const LOG = 'https://users.example';

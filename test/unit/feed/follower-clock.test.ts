@@ -1,4 +1,5 @@
-import { CLOCK_TOLERANCE_MS, prunableBefore } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { prunableBefore } from '@rescind/revocation/log-state';
 import { describe, expect, it } from 'vitest';
 import type { Bench } from './follower-bench.ts';
 import { beat, createBench, event, KID, kinds, START } from './follower-bench.ts';

@@ -1,4 +1,4 @@
-import { createFollowerCore } from '@rescind/feed';
+import { createFollowerCore } from '@rescind/feed/core';
 import { describe, expect, it } from 'vitest';
 import { HTTP, KAFKA_AND_HTTP } from '../../support/transports.ts';
 import { beat, createBench, EPOCH, event, KID, kinds, notUnderstood, START } from './follower-bench.ts';

@@ -1,5 +1,7 @@
-import type { FeedDescription, Transport, TransportAbilities } from '@rescind/feed';
-import { createFollowerCore, feedOptions } from '@rescind/feed';
+import type { Transport, TransportAbilities } from '@rescind/feed';
+import type { FeedDescription } from '@rescind/feed/core';
+import { createFollowerCore } from '@rescind/feed/core';
+import { feedOptions } from '@rescind/feed/follower';
 import { describe, expect, it } from 'vitest';
 import { HTTP, KAFKA, KAFKA_AND_HTTP } from '../../support/transports.ts';
 import { beat, createBench, event, kinds } from './follower-bench.ts';

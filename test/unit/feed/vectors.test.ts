@@ -1,4 +1,4 @@
-import { judge } from '@rescind/revocation';
+import { judge } from '@rescind/revocation/judge';
 import { describe, expect, it } from 'vitest';
 import { follow } from '../../readers/follow.ts';
 import { readVectors } from '../../readers/vector.ts';

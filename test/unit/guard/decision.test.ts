@@ -3,7 +3,8 @@ import { createGuard } from '@rescind/guard';
 import type { TestKit, TestKitOptions } from '@rescind/guard/testing';
 import { openTestKit } from '@rescind/guard/testing';
 import type { ErrorCode } from '@rescind/revocation';
-import { ERRORS, revokedAt } from '@rescind/revocation';
+import { revokedAt } from '@rescind/revocation/cut-off';
+import { ERRORS } from '@rescind/revocation/errors';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 const AT = Date.UTC(2026, 10, 23, 12, 0, 0, 250);

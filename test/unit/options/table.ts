@@ -5,14 +5,10 @@ import { openAccounts } from '@rescind/accounts';
 import { openDenylist } from '@rescind/denylist';
 import { openFleet } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
-import {
-  createEventDecoder,
-  createEventEncoder,
-  createFollowerCore,
-  createRevocationsHandler,
-  httpTransport,
-  openFollower,
-} from '@rescind/feed';
+import { createRevocationsHandler, httpTransport } from '@rescind/feed';
+import { createFollowerCore } from '@rescind/feed/core';
+import { createEventDecoder, createEventEncoder } from '@rescind/feed/event';
+import { openFollower } from '@rescind/feed/follower';
 import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
 import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
 import { createGuard } from '@rescind/guard';

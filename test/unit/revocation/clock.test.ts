@@ -1,5 +1,7 @@
-import type { ClockFloor, EpochMillis } from '@rescind/revocation';
-import { createIssuerClock, createManualClock } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import { createManualClock } from '@rescind/revocation';
+import type { ClockFloor } from '@rescind/revocation/issuer-clock';
+import { createIssuerClock } from '@rescind/revocation/issuer-clock';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 

@@ -4,15 +4,16 @@ import '@rescind/denylist';
 import '@rescind/feed-kafka';
 import '@rescind/issuer-sqlite';
 import '@rescind/user-management';
+import { RescindError } from '@rescind/revocation';
 import {
   CREDENTIAL_REFUSALS,
   DECISION_REFUSALS,
   ERRORS,
-  METRICS,
-  RescindError,
+  errorsByOwner,
+  registerErrors,
   TOKEN_REFUSALS,
-} from '@rescind/revocation';
-import { errorsByOwner, registerErrors } from '@rescind/revocation/errors';
+} from '@rescind/revocation/errors';
+import { METRICS } from '@rescind/revocation/metrics';
 import { expect, test } from 'vitest';
 
 const text = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8');

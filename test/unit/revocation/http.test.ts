@@ -1,20 +1,7 @@
 import { Readable } from 'node:stream';
-import { RequestRefused, RescindError } from '@rescind/revocation';
-import {
-  basicAuthorization,
-  bearerChallenge,
-  corsHeaders,
-  errorResponse,
-  isHttpUrl,
-  isSecureUrl,
-  oneHeader,
-  pathBelow,
-  readBasic,
-  readBearer,
-  readBody,
-  readCookies,
-  readText,
-} from '@rescind/revocation/http';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
+import { basicAuthorization, bearerChallenge, corsHeaders, errorResponse, isHttpUrl, isSecureUrl, oneHeader, pathBelow, readBasic, readBearer, readBody, readCookies, readText } from '@rescind/revocation/http';
 import { describe, expect, test } from 'vitest';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');

@@ -1,5 +1,6 @@
-import type { CutOffRow, Find, JudgedToken } from '@rescind/revocation';
-import { issuedAt, judge } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import type { Find, JudgedToken } from '@rescind/revocation/judge';
+import { issuedAt, judge } from '@rescind/revocation/judge';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { findIn, ISS, row } from './rows.ts';

@@ -1,5 +1,5 @@
-import type { CutOffRow } from '@rescind/revocation';
-import { mergeRows, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation/cut-off';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ISS, row, rowOfOneKey } from './rows.ts';

@@ -1,5 +1,7 @@
-import type { EpochMillis, TrustedClock } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, createIssuerClock, createManualClock, createReferenceClock } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, createManualClock } from '@rescind/revocation';
+import type { TrustedClock } from '@rescind/revocation/issuer-clock';
+import { createIssuerClock, createReferenceClock } from '@rescind/revocation/issuer-clock';
 import { describe, expect, test } from 'vitest';
 
 const START = 1_700_000_000_000;

@@ -1,4 +1,4 @@
-import { createRevocationId, revokedAt } from '@rescind/revocation';
+import { createRevocationId, revokedAt } from '@rescind/revocation/cut-off';
 import { expect, it } from 'vitest';
 
 const AT = Date.UTC(2026, 10, 23, 12, 0, 0, 123);

@@ -1,5 +1,6 @@
-import type { CutOffRow, Find } from '@rescind/revocation';
-import { mergeRows, toRow } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { mergeRows, toRow } from '@rescind/revocation/cut-off';
+import type { Find } from '@rescind/revocation/judge';
 import fc from 'fast-check';
 import type { CutOffEntry } from '../../support/cut-offs.ts';
 import { toCutOff } from '../../support/cut-offs.ts';

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { MetricEntry, Telemetry } from '@rescind/revocation';
-import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
+import type { Telemetry } from '@rescind/revocation';
+import type { MetricEntry } from '@rescind/revocation/metrics';
+import { METRIC_GROUPS, METRICS } from '@rescind/revocation/metrics';
 import { createTelemetry } from '@rescind/service';
 import { describe, expect, test } from 'vitest';
 import { metricsPage, metricsPath } from '../../docs/metrics-page.ts';

@@ -1,5 +1,7 @@
-import type { CutOffRow, Verdict } from '@rescind/revocation';
-import { judge, NEVER } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { NEVER } from '@rescind/revocation/cut-off';
+import type { Verdict } from '@rescind/revocation/judge';
+import { judge } from '@rescind/revocation/judge';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AT, base64url, ec, goodClaims, goodHeader, rawToken, verifierOf } from './raw-tokens.ts';

@@ -1,5 +1,6 @@
-import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
-import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOff, Revocation } from '@rescind/revocation/cut-off';
+import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation/cut-off';
 import { HEARTBEAT_TYPE } from './vocabulary.ts';
 
 /** The longest event or heartbeat that is looked into, in bytes of its text. A Kafka broker takes 1 MB by default. */

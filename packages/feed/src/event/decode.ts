@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
-import type { CutOff } from '@rescind/revocation';
-import { RescindError, UNBOUNDED } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation/cut-off';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { VerifiedToken, VerifierOptions } from '@rescind/token';
 import { createVerifier } from '@rescind/token';

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { EpochMillis, Revocation } from '@rescind/revocation';
-import { UNBOUNDED } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { Revocation } from '@rescind/revocation/cut-off';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { LogPosition } from './claims.ts';
 import {

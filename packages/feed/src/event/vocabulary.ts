@@ -1,5 +1,6 @@
-import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
-import { NO_SESSION } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOff, Revocation } from '@rescind/revocation/cut-off';
+import { NO_SESSION } from '@rescind/revocation/cut-off';
 
 const CAEP = 'https://schemas.openid.net/secevent/caep/event-type';
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type';

@@ -1,5 +1,5 @@
-import type { LogState } from '@rescind/revocation';
-import { prunableBefore } from '@rescind/revocation';
+import type { LogState } from '@rescind/revocation/log-state';
+import { prunableBefore } from '@rescind/revocation/log-state';
 import type { StartPosition } from '../ports.ts';
 import { ageAtStart, ageOf } from './core/age.ts';
 import type { Draft, FollowerSettings } from './core/draft.ts';
@@ -42,6 +42,7 @@ import type {
   View,
 } from './core/types.ts';
 
+export type { FeedDescription, TransportDescription } from '../transport.ts';
 export type {
   FetchedSet,
   FollowerCore,

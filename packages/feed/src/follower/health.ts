@@ -1,5 +1,5 @@
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
-import { METRICS } from '@rescind/revocation';
+import { METRICS } from '@rescind/revocation/metrics';
 import type { Feed, Transport } from '../ports.ts';
 import type { FollowerState, TransportRole, View } from './core.ts';
 import type { StoreFailure } from './engine.ts';

@@ -1,5 +1,6 @@
-import type { Clock, CounterName, DurationMs, HealthCheck, MetricLabels, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import type { CounterName, MetricLabels } from '@rescind/revocation/metrics';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { openBulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder } from '../event/decode.ts';

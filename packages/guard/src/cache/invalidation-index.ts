@@ -1,5 +1,6 @@
-import type { CutOffRow, JudgedToken } from '@rescind/revocation';
-import { comparableValues } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import type { JudgedToken } from '@rescind/revocation/judge';
+import { comparableValues } from '@rescind/revocation/judge';
 
 /** The slots of a token: one for each of its claims that a cut-off may match. */
 export type InvalidationSlots = readonly number[];

@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@rescind/revocation';
-import { ERRORS, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { ERRORS } from '@rescind/revocation/errors';
 import type { ErrorRequestHandler } from 'express';
 import { challengeOf } from '../challenge.ts';
 import type { RoutePolicy } from '../route.ts';

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import type { Clock, DurationMs, Revocation } from '@rescind/revocation';
-import { createRevocationId, judge, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import type { Clock, DurationMs } from '@rescind/revocation';
+import type { Revocation } from '@rescind/revocation/cut-off';
+import { createRevocationId, NEVER, NO_SESSION, toRow, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation/cut-off';
+import { judge } from '@rescind/revocation/judge';
 import type { Fetch, KeySource } from '@rescind/token';
 import { createKeySet, parseCompactJws } from '@rescind/token';
 import type { SigningKey } from '@rescind/token/signing';

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, isCallersError, RescindError } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
+import { isCallersError } from '@rescind/revocation/errors';
 import type { VerifiedToken } from '@rescind/token';
 import { createKeySet, createVerifier, parseCompactJws } from '@rescind/token';
 import { clientProof } from '../call-options.ts';

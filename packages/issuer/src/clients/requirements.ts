@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import { NEVER } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation/cut-off';
 import { clientIdPattern } from '@rescind/revocation/http';
 import { createKeySet } from '@rescind/token';
 import type {

@@ -1,7 +1,8 @@
 import '../errors.ts';
 
 import type { Telemetry } from '@rescind/revocation';
-import { RequestRefused, RescindError, standardErrorTelemetry } from '@rescind/revocation';
+import { RescindError, standardErrorTelemetry } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import { bearerChallenge, errorResponse, oneHeader, readBearer } from '@rescind/revocation/http';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { VerifiedToken } from '@rescind/token';

@@ -1,4 +1,5 @@
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import { oneHeader, readBasic, readText, SCOPE_LIST } from '@rescind/revocation/http';
 import type { ClientProof } from '../issuer-clients.ts';
 

@@ -1,4 +1,5 @@
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import { oneHeader, readCookies } from '@rescind/revocation/http';
 import type { Issuer } from '../issuer.ts';
 import type { SessionView } from '../issuer-sessions.ts';

@@ -1,13 +1,8 @@
 import type { RevocationsHandler } from '@rescind/feed';
 import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
 import type { Clock } from '@rescind/revocation';
-import {
-  RescindError,
-  standardErrorTelemetry,
-  storageFailureOf,
-  storageUnavailable,
-  systemClock,
-} from '@rescind/revocation';
+import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import { basicChallenge, corsHeaders, errorResponse, ORIGIN, oneHeader, pathBelow } from '@rescind/revocation/http';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Issuer } from '../issuer.ts';

@@ -13,7 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { makeDirectory, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { makeDirectory } from '@rescind/revocation/storage';
 
 /** A directory that only its owner may look into, of small files that are whole or not there. */
 export interface PrivateDirectory {

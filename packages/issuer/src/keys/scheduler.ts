@@ -1,4 +1,4 @@
-import type { EventEncoder } from '@rescind/feed';
+import type { EventEncoder } from '@rescind/feed/event';
 import type { Clock, DurationMs, EpochMillis } from '@rescind/revocation';
 import type { SigningAlgorithm, SigningKey } from '@rescind/token/signing';
 import type { KeyContext } from '../context.ts';

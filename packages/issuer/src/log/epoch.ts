@@ -1,7 +1,8 @@
-import type { EventEncoder } from '@rescind/feed';
-import { readOwnEvent } from '@rescind/feed';
-import type { EpochMillis, Revocation } from '@rescind/revocation';
+import type { EventEncoder } from '@rescind/feed/event';
+import { readOwnEvent } from '@rescind/feed/event';
+import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { Revocation } from '@rescind/revocation/cut-off';
 import { denyEventKid, isAboutEventKeys, splitRevocation } from '../revoke/cut-offs.ts';
 import { createId } from '../session/refresh-token.ts';
 import type { StoreReads } from '../store/store.ts';

@@ -1,4 +1,4 @@
-import { readOwnEvent } from '@rescind/feed';
+import { readOwnEvent } from '@rescind/feed/event';
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS, RescindError } from '@rescind/revocation';
 import type { KeyScheduler } from '../keys/scheduler.ts';

@@ -1,5 +1,5 @@
-import type { DecodedRecord, EventDecoder } from '@rescind/feed';
-import { isSigned } from '@rescind/feed';
+import type { DecodedRecord, EventDecoder } from '@rescind/feed/event';
+import { isSigned } from '@rescind/feed/event';
 import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { KeyPurpose } from '../issuer-keys.ts';

@@ -1,7 +1,9 @@
-import type { Acknowledgements, EventDecoder, EventEncoder, LogSource } from '@rescind/feed';
-import { createEventDecoder, createEventEncoder } from '@rescind/feed';
-import type { EpochMillis, IssuerClock } from '@rescind/revocation';
-import { isLeading } from '@rescind/revocation';
+import type { Acknowledgements, LogSource } from '@rescind/feed';
+import type { EventDecoder, EventEncoder } from '@rescind/feed/event';
+import { createEventDecoder, createEventEncoder } from '@rescind/feed/event';
+import type { EpochMillis } from '@rescind/revocation';
+import type { IssuerClock } from '@rescind/revocation/issuer-clock';
+import { isLeading } from '@rescind/revocation/issuer-clock';
 import type { SigningAlgorithm, SigningKey } from '@rescind/token/signing';
 import { createSigner } from '@rescind/token/signing';
 import type { Keyring } from '../keys/keyring.ts';

@@ -1,5 +1,6 @@
 import type { Publisher } from '@rescind/feed';
-import type { Clock, DurationMs, EpochMillis, ReferenceClock, ReferenceState, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
+import type { ReferenceClock, ReferenceState } from '@rescind/revocation/issuer-clock';
 
 /** Compares the issuer's wall clock with the publisher's, before the first heartbeat and until they agree. */
 interface ClockComparison {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Acknowledgements, LogSource, Publisher, SignedHeartbeat } from '@rescind/feed';
-import type { Clock, DurationMs, HealthCheck, ReferenceClock, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { ReferenceClock } from '@rescind/revocation/issuer-clock';
 import type { CommittedLog, EventText } from '../store/log.ts';
 import type { StoreTransaction } from '../store/store.ts';
 import { isTooLate, overdueFrom, usualMs } from './acknowledgements.ts';

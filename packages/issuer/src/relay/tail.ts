@@ -1,5 +1,6 @@
-import type { EventDecoder, Publisher } from '@rescind/feed';
-import { isSigned } from '@rescind/feed';
+import type { Publisher } from '@rescind/feed';
+import type { EventDecoder } from '@rescind/feed/event';
+import { isSigned } from '@rescind/feed/event';
 import type { RestoreDetector } from '../log/restore-detector.ts';
 import { toPosition } from '../log/restore-detector.ts';
 import type { ReadOnlyLatch } from '../storage.ts';

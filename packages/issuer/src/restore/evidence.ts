@@ -1,13 +1,7 @@
-import type {
-  EventDecoder,
-  EventRecord,
-  HeartbeatRecord,
-  Publisher,
-  TransportRecord,
-  UnknownVersionRecord,
-} from '@rescind/feed';
+import type { Publisher, TransportRecord } from '@rescind/feed';
+import type { EventDecoder, EventRecord, HeartbeatRecord, UnknownVersionRecord } from '@rescind/feed/event';
 import type { EpochMillis } from '@rescind/revocation';
-import { UNBOUNDED } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { HighWatermark } from '../keys/high-watermark.ts';
 import { counterOf } from '../log/epoch.ts';
 import type { LogPosition } from '../log/restore-detector.ts';

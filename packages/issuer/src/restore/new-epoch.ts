@@ -1,7 +1,10 @@
-import type { EventRecord } from '@rescind/feed';
-import { readOwnEvent } from '@rescind/feed';
-import type { ClockFloor, CutOff, DurationMs, EpochMillis, Revocation } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, NEVER, toRow, UNBOUNDED } from '@rescind/revocation';
+import type { EventRecord } from '@rescind/feed/event';
+import { readOwnEvent } from '@rescind/feed/event';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import type { CutOff, Revocation } from '@rescind/revocation/cut-off';
+import { NEVER, toRow, UNBOUNDED } from '@rescind/revocation/cut-off';
+import type { ClockFloor } from '@rescind/revocation/issuer-clock';
 import type { KeyContext } from '../context.ts';
 import type { OtherIssuer } from '../issuer.ts';
 import type { KeyPurpose } from '../issuer-keys.ts';

@@ -1,5 +1,6 @@
-import type { EventRecord } from '@rescind/feed';
-import { CLOCK_TOLERANCE_MS, createIssuerClock } from '@rescind/revocation';
+import type { EventRecord } from '@rescind/feed/event';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { createIssuerClock } from '@rescind/revocation/issuer-clock';
 import type { IssuerFiles } from '../files.ts';
 import { establish, openFiles } from '../files.ts';
 import type { RestoreOptions, RestoreReport } from '../issuer.ts';

@@ -1,6 +1,7 @@
-import { EVENT_KID, writeCutOff } from '@rescind/feed';
-import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
-import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation';
+import { EVENT_KID, writeCutOff } from '@rescind/feed/event';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOff, Revocation } from '@rescind/revocation/cut-off';
+import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation/cut-off';
 import type { CutOffRequest, RevocationRecord } from '../issuer-revocations.ts';
 import type { SessionClaim } from '../store/sessions.ts';
 

@@ -1,5 +1,6 @@
-import { readOwnEvent } from '@rescind/feed';
-import { NEVER, RescindError } from '@rescind/revocation';
+import { readOwnEvent } from '@rescind/feed/event';
+import { RescindError } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation/cut-off';
 import { DEFAULT_PAGE, revocationQuery } from '../call-options.ts';
 import type { IssuerRevocations, RevocationState } from '../issuer-revocations.ts';
 import type { OutboxRow } from '../store/log.ts';

@@ -1,5 +1,6 @@
-import type { CutOff, EpochMillis, Revocation } from '@rescind/revocation';
-import { createRevocationId, NO_SESSION, UNBOUNDED } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOff, Revocation } from '@rescind/revocation/cut-off';
+import { createRevocationId, NO_SESSION, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { CutOffRequest, EndAllSessions, SubjectChange } from '../issuer-revocations.ts';
 import { createId } from '../session/refresh-token.ts';
 import type { SessionClaim } from '../store/sessions.ts';

@@ -1,5 +1,7 @@
-import type { CutOff, IssuerClock } from '@rescind/revocation';
-import { aliveAt, isLeading, NEVER } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation/cut-off';
+import { NEVER } from '@rescind/revocation/cut-off';
+import type { IssuerClock } from '@rescind/revocation/issuer-clock';
+import { aliveAt, isLeading } from '@rescind/revocation/issuer-clock';
 import { cutOffRequests, previewRequest, subjects } from '../call-options.ts';
 import type { IssuerContext } from '../context.ts';
 import type { Issuer, SubjectRecord } from '../issuer.ts';

@@ -1,5 +1,7 @@
-import type { CutOff } from '@rescind/revocation';
-import { isCallersError, RescindError, UNBOUNDED } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { CutOff } from '@rescind/revocation/cut-off';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
+import { isCallersError } from '@rescind/revocation/errors';
 import type { IssuerContext } from '../context.ts';
 import type { CutOffRequest, EndSession, Revoked, RevokeToken, SubjectChange } from '../issuer-revocations.ts';
 import { replaceRevoked } from '../keys/changes.ts';

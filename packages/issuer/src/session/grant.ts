@@ -1,5 +1,6 @@
-import type { EpochMillis, RescindErrorOptions } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
+import type { RescindErrorOptions } from '@rescind/revocation/errors';
 import type { FullPolicy } from '../clients/requirements.ts';
 import { policyOf } from '../clients/requirements.ts';
 import type { IssuerContext } from '../context.ts';

@@ -1,4 +1,5 @@
-import { createRevocationId, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { createRevocationId } from '@rescind/revocation/cut-off';
 import type { IssuerContext } from '../context.ts';
 import type {
   AccessAnswer,

@@ -1,5 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { isCallersError, issuedAt, judge, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { isCallersError } from '@rescind/revocation/errors';
+import { issuedAt, judge } from '@rescind/revocation/judge';
 import type { VerifiedToken } from '@rescind/token';
 import type { IssuerContext } from '../context.ts';
 import type { RenewAnswer, RenewRequest } from '../issuer-sessions.ts';

@@ -1,5 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { NEVER, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { NEVER } from '@rescind/revocation/cut-off';
 import { parseCompactJws } from '@rescind/token';
 import { DEFAULT_PAGE, sessionQuery } from '../call-options.ts';
 import type { IssuerContext } from '../context.ts';

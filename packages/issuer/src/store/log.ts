@@ -1,4 +1,5 @@
-import type { CutOffRow, EpochMillis } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
 import type { SessionClaim } from './sessions.ts';
 
 /** The identity of the log: outlives the outbox rows it was made from. */

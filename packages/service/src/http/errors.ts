@@ -1,5 +1,6 @@
 import type { Fields, Telemetry } from '@rescind/revocation';
-import { RescindError, storageFailureOf, storageUnavailable } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import { basicChallenge, bearerChallenge, errorResponse } from '@rescind/revocation/http';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { requestRefused } from './input.ts';

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { RequestRefused } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import { readText } from '@rescind/revocation/http';
 import type { Request } from 'express';
 import { z } from 'zod';

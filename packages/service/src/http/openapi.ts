@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@rescind/revocation';
-import { CREDENTIAL_REFUSALS, ERRORS, TOKEN_REFUSALS } from '@rescind/revocation';
+import { CREDENTIAL_REFUSALS, ERRORS, TOKEN_REFUSALS } from '@rescind/revocation/errors';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { z } from 'zod';
 import { isOauthPath } from './errors.ts';

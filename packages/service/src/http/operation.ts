@@ -1,5 +1,5 @@
 import type { ErrorCode } from '@rescind/revocation';
-import { ERRORS } from '@rescind/revocation';
+import { ERRORS } from '@rescind/revocation/errors';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import type { z } from 'zod';

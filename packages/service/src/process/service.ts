@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import type { Clock, DurationMs, Fields, HealthCheck, MetricGroup, Telemetry } from '@rescind/revocation';
+import type { Clock, DurationMs, Fields, HealthCheck, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
+import type { MetricGroup } from '@rescind/revocation/metrics';
 import type { Express } from 'express';
 import type { DestinationStream } from 'pino';
 import type { Environment } from '../configuration/environment.ts';

@@ -1,5 +1,6 @@
-import type { HealthCheck, MetricEntry, MetricGroup, Telemetry } from '@rescind/revocation';
-import { METRIC_GROUPS, METRICS } from '@rescind/revocation';
+import type { HealthCheck, Telemetry } from '@rescind/revocation';
+import type { MetricEntry, MetricGroup } from '@rescind/revocation/metrics';
+import { METRIC_GROUPS, METRICS } from '@rescind/revocation/metrics';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 /** A metric as /metrics exposes it. */

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { LogLevel, MetricGroup, Telemetry } from '@rescind/revocation';
-import { METRIC_GROUPS } from '@rescind/revocation';
+import type { LogLevel, Telemetry } from '@rescind/revocation';
+import type { MetricGroup } from '@rescind/revocation/metrics';
+import { METRIC_GROUPS } from '@rescind/revocation/metrics';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { DestinationStream } from 'pino';
 import { destination, pino, stdTimeFunctions } from 'pino';

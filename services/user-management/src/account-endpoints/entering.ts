@@ -1,4 +1,4 @@
-import { RequestRefused } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import { ACCESS, LIMITED, MINTS, TOKENS, WRITES } from '../http/declared.ts';

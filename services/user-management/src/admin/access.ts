@@ -1,5 +1,5 @@
 import type { ErrorCode, Telemetry } from '@rescind/revocation';
-import { isCallersError } from '@rescind/revocation';
+import { isCallersError } from '@rescind/revocation/errors';
 import type { Operation, OperationGuards } from '@rescind/service/http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';

@@ -1,6 +1,7 @@
 import type { Client, CutOffRequest, Issuer, RegisteredClient } from '@rescind/issuer';
 import type { Clock } from '@rescind/revocation';
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { ServiceAudiences } from '../registered-audiences.ts';

@@ -1,6 +1,7 @@
 import type { Client, CutOffRequest, Issuer, IssuerTransaction, RegisteredClient } from '@rescind/issuer';
 import { InvalidClientError } from '@rescind/issuer';
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import { clientIdPattern } from '@rescind/revocation/http';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';

@@ -1,4 +1,5 @@
-import type { Boot, DurationMs, EpochMillis, LogState } from '@rescind/revocation';
+import type { Boot, DurationMs, EpochMillis } from '@rescind/revocation';
+import type { LogState } from '@rescind/revocation/log-state';
 import type { AgeSample, FollowerState, InputTime } from './types.ts';
 
 type KnownHeartbeat = NonNullable<FollowerState['heartbeat']>;

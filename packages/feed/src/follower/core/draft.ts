@@ -1,13 +1,8 @@
-import type {
-  CounterName,
-  CutOffRow,
-  DurationMs,
-  Fields,
-  LogLevel,
-  MetricLabels,
-  Quarantined,
-} from '@rescind/revocation';
-import { toRow } from '@rescind/revocation';
+import type { DurationMs, Fields, LogLevel } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { toRow } from '@rescind/revocation/cut-off';
+import type { Quarantined } from '@rescind/revocation/log-state';
+import type { CounterName, MetricLabels } from '@rescind/revocation/metrics';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { EventRecord } from '../../event/record.ts';
 import type { TransportSettings } from '../../transport.ts';

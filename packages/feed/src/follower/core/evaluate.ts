@@ -1,5 +1,5 @@
 import type { DurationMs } from '@rescind/revocation';
-import { isLogTimeOld } from '@rescind/revocation';
+import { isLogTimeOld } from '@rescind/revocation/log-state';
 import { ageByHeartbeat, ageOf, isWallSet } from './age.ts';
 import type { Draft } from './draft.ts';
 import { changeTransport, log, transportOf } from './draft.ts';

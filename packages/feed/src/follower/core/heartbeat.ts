@@ -1,5 +1,6 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { CLOCK_TOLERANCE_MS, isLogTimeOld } from '@rescind/revocation';
+import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
+import { isLogTimeOld } from '@rescind/revocation/log-state';
 import type { HeartbeatRecord } from '../../event/record.ts';
 import type { Draft } from './draft.ts';
 import { changeTransport, count, log, transportOf } from './draft.ts';

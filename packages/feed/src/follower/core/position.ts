@@ -1,4 +1,4 @@
-import type { LogState } from '@rescind/revocation';
+import type { LogState } from '@rescind/revocation/log-state';
 import type { EventRecord, UnknownVersionRecord } from '../../event/record.ts';
 import type { Draft } from './draft.ts';
 import { addRows, count, log } from './draft.ts';

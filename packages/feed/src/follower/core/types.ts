@@ -1,14 +1,6 @@
-import type {
-  Boot,
-  CounterName,
-  DurationMs,
-  EpochMillis,
-  Fields,
-  HistogramName,
-  LogChange,
-  LogLevel,
-  LogState,
-} from '@rescind/revocation';
+import type { Boot, DurationMs, EpochMillis, Fields, LogLevel } from '@rescind/revocation';
+import type { LogChange, LogState } from '@rescind/revocation/log-state';
+import type { CounterName, HistogramName } from '@rescind/revocation/metrics';
 import type { DecodedRecord } from '../../event/record.ts';
 import type { StartPosition } from '../../ports.ts';
 import type { FeedDescription } from '../../transport.ts';

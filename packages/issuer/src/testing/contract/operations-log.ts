@@ -1,4 +1,4 @@
-import { UNBOUNDED } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { Dump } from './dump.ts';
 import type { Writes } from './operation.ts';
 import { REJECTS } from './operation.ts';

@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { UNBOUNDED } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { Minted, Session } from '../../store/sessions.ts';
 import type { Dump } from './dump.ts';
 import { LIVE_BY_EXP, LIVE_BY_LATER_EXP } from './dump.ts';

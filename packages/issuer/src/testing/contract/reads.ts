@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { UNBOUNDED } from '@rescind/revocation';
+import { UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { SessionsAsked } from '../../store/sessions.ts';
 import type { Store, StoreReads } from '../../store/store.ts';
 import { assertSame } from './dump.ts';

@@ -1,5 +1,6 @@
-import type { CutOffRow, EpochMillis } from '@rescind/revocation';
-import { NO_SESSION } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
+import { NO_SESSION } from '@rescind/revocation/cut-off';
 import type { RegisteredClient } from '../../issuer-clients.ts';
 import type { OutboxRow } from '../../store/log.ts';
 import type { Minted, NewSession } from '../../store/sessions.ts';

@@ -1,4 +1,5 @@
-import type { CutOffRow, EpochMillis } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
 import type { RegisteredClient } from '../../issuer-clients.ts';
 import type { ClosingEvent, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';

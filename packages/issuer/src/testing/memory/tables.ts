@@ -1,5 +1,5 @@
 import type { EpochMillis } from '@rescind/revocation';
-import { mergeRows, UNBOUNDED } from '@rescind/revocation';
+import { mergeRows, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { KeyState } from '../../issuer-keys.ts';
 import type { OtherIssuers, Revocations, StoredTimes } from '../../store/log.ts';
 import type { SessionClaim } from '../../store/sessions.ts';

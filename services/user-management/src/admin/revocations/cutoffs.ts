@@ -1,6 +1,7 @@
 import type { Accounts } from '@rescind/accounts';
 import type { CutOffRequest, Issuer } from '@rescind/issuer';
-import { RequestRefused, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { RequestRefused } from '@rescind/revocation/errors';
 import type { TokenCheck } from '../../http/token-check.ts';
 import { requires } from '../../scopes.ts';
 import type { Administrator } from '../authentication.ts';

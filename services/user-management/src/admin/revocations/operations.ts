@@ -1,5 +1,6 @@
 import type { CutOffRequest, Issuer } from '@rescind/issuer';
-import { NEVER, NO_SESSION, RescindError } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import { NEVER, NO_SESSION } from '@rescind/revocation/cut-off';
 import type { Operation } from '@rescind/service/http';
 import { pageOf, pageQuery } from '@rescind/service/http';
 import { z } from 'zod';

@@ -1,0 +1,8 @@
+import '../errors.ts';
+
+export type { DocumentStore, FeedStore } from '../ports.ts';
+export { feedOptions } from '../transport.ts';
+export type { FollowerKeys } from './connections.ts';
+export type { View } from './core.ts';
+export type { Follower, FollowerOptions } from './open.ts';
+export { openFollower } from './open.ts';
