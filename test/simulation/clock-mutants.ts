@@ -60,9 +60,9 @@ function loweredAtOnce(): Mutants {
 
 /** Mistakes about the clock of an issuer that leads, and about the command that sets it. */
 export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
-  'the clock stands at its floor until the wall clock has passed it': { clockStands: true, only: CLOCKS },
-  'a clock that leads goes on at full speed': { fullSpeed: true, only: ['issuer-clock', 'leaps'] },
-  'a heartbeat from ahead moves the floor': {
+  'the clock stops at its floor until the wall clock has passed it': { clockStands: true, only: CLOCKS },
+  'a leading clock runs at full speed': { fullSpeed: true, only: ['issuer-clock', 'leaps'] },
+  'a heartbeat from ahead moves the low watermark': {
     ...floorFromAhead(),
     only: ['issuer-clock', 'issuer', 'slow', 'drops', 'http', 'broker'],
   },
@@ -75,19 +75,19 @@ export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
     only: ['issuer-clock', 'event-key', 'issuer', 'retention'],
   },
   'rows are pruned by a heartbeat from ahead': { aheadPrunes: true, only: LEADS },
-  'log time is lowered as soon as the epoch is heard of': { ...loweredAtOnce(), only: ONE_SERVER },
-  'rows are pruned by the log time of before the clock was set': { prunesBeforeLowering: true, only: ONE_SERVER },
+  'log time is lowered at the first record of the epoch': { ...loweredAtOnce(), only: ONE_SERVER },
+  'rows are pruned by the log time before the clock was set': { prunesBeforeLowering: true, only: ONE_SERVER },
   'log time is never lowered': {
     ...shown((record) => (record.kind === 'heartbeat' ? { ...record, timeSince: null } : record)),
     only: BOTH_AHEAD,
   },
   'T of rows is lowered with log time': { lowersT: true, only: BOTH_AHEAD },
-  'the clock is set, and older keys are not denied': { noKidRows: true, only: LEADS },
-  'the clock is set, and other issuers are not cut off': { othersGoOn: true, only: LEADS },
-  'a user is cut off by the sessions that are open only': { liveSidsOnly: true, only: CLOCKS },
+  'setting the clock denies no older keys': { noKidRows: true, only: LEADS },
+  'setting the clock cuts off no other issuers': { othersGoOn: true, only: LEADS },
+  'a cut-off of a user names open sessions only': { liveSidsOnly: true, only: CLOCKS },
   'the clocks of issuer and broker are never compared': { neverCompared: true, only: APART },
-  'of the clocks of issuer and broker the faster one is taken': { takesFaster: true, only: APART },
-  'the slower clock is taken although the floor is above it': { belowFloor: true, only: APART },
+  'the faster of the clocks of issuer and broker is used': { takesFaster: true, only: APART },
+  'the slower clock is used although the floor is above it': { belowFloor: true, only: APART },
   'tokens are minted while the clocks of issuer and broker are apart': { mintsWhileParted: true, only: APART },
   'a heartbeat made before the clocks were compared is published after': {
     publishesEarlierHeartbeats: true,

@@ -136,30 +136,30 @@ function noForkCheck(): Mutants {
 /** One mistake each, that a hasty builder could make. The simulation must notice every one of them. */
 export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'the issuer reads the head of a heartbeat before its time': { headBeforeTime: true },
-  'the floor lies above what still denies': { floorTooHigh: true },
+  'the low watermark lies above a row that still denies': { floorTooHigh: true },
   'the issuer removes rows before they have ceased to deny': { prunesByWall: true },
-  'the time of pruning is forgotten in a restart': {
+  'the time of pruning is lost in a restart': {
     pruningKeepsNoTime: true,
     // The floor is written before each heartbeat of a clock that leads: it takes a crash between a pruning and the next one.
     only: ['excursion', 'issuer', 'broker'],
   },
-  'rows that pin the floor are removed instead of appended anew': { neverAppendsAnew: true },
-  'a new epoch begins without what still denies': { newEpochIsEmpty: true },
+  'rows that hold the low watermark are removed instead of appended again': { neverAppendsAnew: true },
+  'a new epoch begins without the rows that still deny': { newEpochIsEmpty: true },
   'a new epoch sorts below the old one': { epochSortsBelow: true },
-  'an epoch of another event key begins without what still denies': { turnForgetsAll: true, only: TURNS },
-  'what was not sent in the old epoch is not said in the new one': { turnForgetsUnsent: true, only: TURNS },
+  'an epoch of another event key begins without the rows that still deny': { turnForgetsAll: true, only: TURNS },
+  'events unsent in the old epoch are missing in the new one': { turnForgetsUnsent: true, only: TURNS },
   'an epoch of another event key sorts below the old one': { turnSortsBelow: true, only: TURNS },
   'tokens are minted by the wall clock': { mintsByWall: true },
-  'the floor is not written down while the clock leads': { unwrittenFloor: true, only: CLOCKS },
-  'a denial is forgotten before the last token it denies': { shortE: true },
+  'the floor is not stored while the clock leads': { unwrittenFloor: true, only: CLOCKS },
+  'a denial expires before the last token it denies': { shortE: true },
   'the position is committed without the rows': { forgetsRows: true },
-  'names are those of the file, not of what is owed to it': { namesOfFileOnly: true, only: DISKS },
-  'a row that is only owed is excluded': { excludesByFileOnly: true, only: DISKS },
-  'a row found lately hides what is owed to it': { recentOfFileOnly: true, only: DISKS },
-  'the position on the disk moves while rows are owed': { positionMovesWhileOwed: true, only: DISKS },
-  'beyond the ceiling rows are dropped instead of waited for': { ceilingDropsRows: true, only: DISKS },
-  'rows are pruned by the own clock': { prunesByOwnClock: true },
-  'whatever is read counts as live': { allIsLive: true },
+  'names are those of the file without pending rows': { namesOfFileOnly: true, only: DISKS },
+  'memory excludes a pending row': { excludesByFileOnly: true, only: DISKS },
+  'a cached row hides a pending one': { recentOfFileOnly: true, only: DISKS },
+  'the position on the disk moves while rows are pending': { positionMovesWhileOwed: true, only: DISKS },
+  'rows beyond the limit are dropped instead of delayed': { ceilingDropsRows: true, only: DISKS },
+  "rows are pruned by the reader's own clock": { prunesByOwnClock: true },
+  'every record counts as live': { allIsLive: true },
   'heartbeats of a lower epoch count': {
     ...shown((record, { kept }) =>
       record.kind === 'heartbeat' && record.epoch < kept.epoch ? { ...record, epoch: kept.epoch } : record,
@@ -171,7 +171,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       ? { ...record, seq: state.kept.seq + 1, prev: state.kept.id }
       : record,
   ),
-  'forks are not looked for': { ...noForkCheck(), only: RESTORES },
+  'forks are not detected': { ...noForkCheck(), only: RESTORES },
   'a late heartbeat makes the view younger': shown((record, state) =>
     record.kind === 'heartbeat' && isOwn(record, state) && record.head < state.kept.head
       ? { ...record, head: state.kept.head, headId: state.kept.id }
@@ -182,17 +182,17 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       ? { ...record, head: state.kept.seq, headId: state.kept.id }
       : record,
   ),
-  'what is not understood is passed over': shown((record) =>
+  'an event of an unknown version is skipped': shown((record) =>
     record.kind === 'not-understood'
       ? { ...record, kind: 'event', txn: '', reason: '', type: '', cutOffs: [], kills: [], skipped: 0, clamped: 0 }
       : record,
   ),
-  'what lies beyond a gap is not applied': shown((record, state) =>
+  'events beyond a gap are not applied': shown((record, state) =>
     record.kind === 'event' && isOwn(record, state) && record.seq > state.kept.seq + 1
       ? { ...record, cutOffs: [] }
       : record,
   ),
-  'a gap is not mended': bent((state) => ({ ...state, repair: { ...state.repair, dueAt: null } })),
+  'a gap is not repaired': bent((state) => ({ ...state, repair: { ...state.repair, dueAt: null } })),
   'the age goes by the wall clock alone': {
     wrap: (core) => ({
       ...core,
@@ -202,18 +202,18 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       },
     }),
   },
-  'the wall clock kept is the greater one': {
+  'the greater wall clock is stored': {
     ...committing((change, before) => ({
       ...change,
       state: { ...change.state, savedAt: Math.max(change.state.savedAt, before?.savedAt ?? 0) },
     })),
     only: AGES,
   },
-  'a wall clock that was set is not written down': {
+  'a set wall clock is not stored': {
     ...committing((change, before) => (isAgeAlone(change, before) ? null : change)),
     only: AGES,
   },
-  'the age does not go by the own wall clock': {
+  "the age ignores the reader's wall clock": {
     wrap: (core) => ({
       ...core,
       view(state, at) {
@@ -225,7 +225,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     }),
     only: AGES,
   },
-  'a heartbeat that is not live is as old as it says': {
+  'a heartbeat that is not live is as old as its time': {
     wrap: (core) => ({
       ...core,
       step(before, input) {
@@ -259,16 +259,16 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     lastWordIsLost: true,
     only: THEFTS,
   },
-  'an epoch is entered that nobody names': {
+  'an epoch is entered that the key set does not name': {
     ...keySets((set) => ({ ...set, epoch: null, epochKid: null })),
     only: THEFTS,
   },
-  'a record of an unknown key is ignored, and the last word is lost': {
+  'a record of an unknown key is ignored, and the closing event is lost': {
     ...shown((record) => (record.kind === 'bad' ? { ...record, why: 'malformed' } : record)),
     lastWordIsLost: true,
     only: ['event-key', 'deaf', 'sends', 'slow'],
   },
-  'a view is suspect for ever because of an unknown key': {
+  'an unknown key makes a view suspect for ever': {
     ...bent((state) => ({
       ...state,
       eventKeys: { ...state.eventKeys, unknown: new Map([...state.eventKeys.unknown].map(([kid]) => [kid, 1e12])) },
@@ -276,21 +276,21 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     only: THEFTS,
   },
   'a forged revocation of the key that signs is not answered': { stolenKeyStays: true, only: THEFTS },
-  'a revocation is forgotten in a restart': {
+  'a revocation is lost in a restart': {
     wrap: (core) => ({
       ...core,
       start: (kept, quarantined, at) => core.start(kept && { ...kept, revokedEventKids: [] }, quarantined, at),
     }),
     only: [...THEFTS, 'crashes', 'files'],
   },
-  'a heartbeat of a standby stream says that something was lost': {
+  'a heartbeat of a standby stream reports a gap': {
     ...standingBy((step, input) => {
       const isAhead = input.records.some((record) => record.kind === 'heartbeat' && record.head > step.state.kept.seq);
       return isAhead && step.state.cause === null ? { ...step, state: { ...step.state, cause: 'gap' } } : step;
     }),
     only: LATE,
   },
-  'a heartbeat of a standby stream makes the view whole though its head is above the position': {
+  'a heartbeat of a standby stream makes the view complete though its head is above the position': {
     ...shownStandby((record, state) =>
       record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.kept.seq
         ? { ...record, head: state.kept.seq, headId: state.kept.id }
@@ -315,8 +315,8 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     ),
     only: [...RESTORES, 'http'],
   },
-  'a delivery begins with what has not been acknowledged': { noMargin: true, steady: 'stalls' },
-  'what a standby stream delivers does not move the position': {
+  'a delivery begins with the first unacknowledged event': { noMargin: true, steady: 'stalls' },
+  'events of a standby stream do not move the position': {
     ...standingBy((step, input, { kept: { seq, id }, heartbeat }) =>
       input.records.some(({ kind }) => kind === 'event')
         ? { ...step, state: { ...step.state, kept: { ...step.state.kept, seq, id }, segment: null, heartbeat } }

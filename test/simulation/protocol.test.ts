@@ -24,9 +24,9 @@ function firstFailure(from: number, to: number, mutants = {}): { seed: number; e
   return undefined;
 }
 
-describe('a follower that calls its view whole denies all that was acknowledged by then, and comes to that when all is well', () => {
+describe('a follower with a complete view denies every acknowledged revocation, and its view becomes complete once faults end', () => {
   const starts = Array.from({ length: SEEDS / SEEDS_A_TEST }, (_, i) => 1 + i * SEEDS_A_TEST);
-  it.each(starts)('from seed %i on', (from) => {
+  it.each(starts)('holds from seed %i on', (from) => {
     const failure = firstFailure(from, from + SEEDS_A_TEST);
     if (failure !== undefined) {
       throw new Error(`seed ${failure.seed}: node test/simulation/replay.ts ${failure.seed}`, { cause: failure.error });
@@ -42,7 +42,7 @@ describe('the simulation notices that', () => {
 });
 
 describe('a seed', () => {
-  it('gives the same run again', () => {
+  it('reproduces its run', () => {
     const runs = [1, 2].map(() => {
       const lines: string[] = [];
       replay(7, undefined, (line) => lines.push(line));

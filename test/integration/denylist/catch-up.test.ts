@@ -109,7 +109,7 @@ class Model {
   }
 }
 
-test('rows that wait and rows that have moved are one table: commits large and small, failures, starts, a kill, the ceiling', () => {
+test('staged and moved rows are one table through commits, failures, restarts, a kill and the memory limit', () => {
   const directory = temporaryDirectory();
   let files = 0;
   const nextPath = () => join(directory, `${++files}.db`);
@@ -161,7 +161,7 @@ test('rows that wait and rows that have moved are one table: commits large and s
 const MAKE = [() => randomBytes(16).toString('base64url'), () => randomUUID(), (index: number) => `session-${index}`];
 
 test.each(MAKE)(
-  'of a hundred thousand rows some wait, few at a time, until there is nothing else to do (%#)',
+  'some of a hundred thousand rows stay staged, few at a time, until the denylist is idle (%#)',
   (make) => {
     const path = freshPath();
     const denylist = open(path);
@@ -195,7 +195,7 @@ test.each(MAKE)(
   },
 );
 
-test('what waited when the process was killed is counted and found when the file has been opened again', () => {
+test('staged rows of a killed process are counted and found after the next open', () => {
   const path = freshPath();
   const first = open(path);
   const cutoffs = Array.from({ length: 200 }, (_, index) => cutoff({ value: `session-${index}` }));
@@ -209,7 +209,7 @@ test('what waited when the process was killed is counted and found when the file
   expect(tablesOf(left)).toEqual({ waiting: 0, moved: 200, inBoth: 0 });
 });
 
-test('a file that was closed has all rows in order', () => {
+test('a closed file has all rows in order', () => {
   const path = freshPath();
   const first = openDenylist({ path });
   const cutoffs = Array.from({ length: 2_000 }, (_, index) => cutoff({ value: KINDS[index % 4]?.(index) ?? '' }));
@@ -219,7 +219,7 @@ test('a file that was closed has all rows in order', () => {
   expect(tablesOf(path)).toEqual({ waiting: 0, moved: 2_000, inBoth: 0 });
 });
 
-test('while a large file is read into memory nothing is moved, and what waits is known afterwards', async () => {
+test('no row is moved while a large file is read into memory, and staged rows are known afterwards', async () => {
   const filled = freshPath();
   const first = openDenylist({ path: filled });
   const values = Array.from({ length: 100_000 }, () => randomBytes(16).toString('base64url'));
@@ -246,7 +246,7 @@ test('while a large file is read into memory nothing is moved, and what waits is
   expect(again.count()).toBe(0);
 });
 
-test('memory that is filled again knows of the rows that wait', async () => {
+test('refilled memory knows the staged rows', async () => {
   const path = freshPath();
   const denylist = openDenylist({ path, maxMemoryEntries: 1_000 });
   onTestFinished(() => denylist.close());
@@ -265,7 +265,7 @@ test('memory that is filled again knows of the rows that wait', async () => {
   expect(tablesOf(path).inBoth).toBe(0);
 });
 
-test('pruning comes to rows that wait', () => {
+test('pruning removes staged rows', () => {
   const denylist = open(freshPath());
   const cutoffs = Array.from({ length: 2_000 }, (_, index) => cutoff({ value: KINDS[index % 4]?.(index) ?? '' }));
   denylist.commit({ state: stateAt(2_000), cutoffs });

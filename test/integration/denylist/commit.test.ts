@@ -4,7 +4,7 @@ import { silentTelemetry } from '@rescind/revocation';
 import { expect, onTestFinished, test } from 'vitest';
 import { cutoff, freshPath, LOG, leftByKill, open, REFUSED, refuseRows, stateAt } from './support.ts';
 
-test('a new denylist knows nothing', () => {
+test('a new denylist is empty', () => {
   const denylist = open(freshPath());
   expect(denylist.load(LOG)).toBeUndefined();
   expect(denylist.quarantined(LOG)).toEqual([]);
@@ -14,7 +14,7 @@ test('a new denylist knows nothing', () => {
   expect(denylist.health()).toEqual([{ name: 'denylist', status: 'pass', entries: 0, owed: 0, lookups: 'memory' }]);
 });
 
-test('rows, position and quarantine are kept together, over a restart too', async () => {
+test('rows, position and quarantine are stored together, and survive a restart', async () => {
   const path = freshPath();
   const state = stateAt(7, { logTime: 123_456, suspect: 'an event of a newer version', hint: '41' });
   const kept = { log: LOG, epoch: '0001-a', seq: 6, jws: 'a.b.c', why: 'its type is not known' };
@@ -32,7 +32,7 @@ test('rows, position and quarantine are kept together, over a restart too', asyn
   expect(denylist.quarantined(LOG)).toEqual([]);
 });
 
-test('a change that cannot be written is enforced, and nothing of it is in the file', () => {
+test('a change that cannot be written is enforced, and no part of it is in the file', () => {
   const path = freshPath();
   const denylist = open(path);
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
@@ -66,7 +66,7 @@ test('a change that cannot be written is enforced, and nothing of it is in the f
   expect(again.load(LOG)).toEqual(stateAt(3));
 });
 
-test('what is owed when the denylist is closed is written then; what cannot be written is logged', () => {
+test('closing writes pending rows, and logs those that cannot be written', () => {
   const path = freshPath();
   const events: string[] = [];
   const telemetry: Telemetry = { ...silentTelemetry, log: (level, event) => void events.push(`${level} ${event}`) };
@@ -83,7 +83,7 @@ test('what is owed when the denylist is closed is written then; what cannot be w
   expect(open(path).load(LOG)).toEqual(stateAt(1));
 });
 
-test('a row is removed after its time, not at it', () => {
+test('a row is removed after its expiry, not at it', () => {
   const denylist = open(freshPath());
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff({ expiresAt: 2_000 })] });
   expect(denylist.prune([LOG], 2_000)).toBe(0);
@@ -92,7 +92,7 @@ test('a row is removed after its time, not at it', () => {
   expect(denylist.names(LOG)).toEqual([]);
 });
 
-test('logs and issuers are kept apart', () => {
+test('logs and issuers are separate', () => {
   const denylist = open(freshPath());
   const other = 'https://other.example';
   denylist.commit({ state: stateAt(3), cutoffs: [cutoff()] });
@@ -104,7 +104,7 @@ test('logs and issuers are kept apart', () => {
   expect(denylist.row(other, 'sid', 's1')).toBeUndefined();
 });
 
-test('texts are kept beside the rows', () => {
+test('documents are stored beside the rows', () => {
   const path = freshPath();
   const first = openDenylist({ path });
   first.write('keys', '{"keys":[]}');
@@ -115,7 +115,7 @@ test('texts are kept beside the rows', () => {
   expect(denylist.read('others')).toBeUndefined();
 });
 
-test('the number of entries by claim is measured, at the start too', () => {
+test('the entries of each claim are measured, also at the start', () => {
   const path = freshPath();
   const gauges: Record<string, number> = {};
   const telemetry: Telemetry = {
@@ -136,7 +136,7 @@ test('the number of entries by claim is measured, at the start too', () => {
   expect(gauges['rescind_denylist_entries sid']).toBe(1);
 });
 
-test('entries by claims that have no label of their own are counted together', () => {
+test('entries by claims without a label of their own are counted together', () => {
   const gauges: Record<string, number> = {};
   const telemetry: Telemetry = {
     ...silentTelemetry,
@@ -153,7 +153,7 @@ test('entries by claims that have no label of their own are counted together', (
   expect(gauges).toEqual({ 'rescind_denylist_entries sid': 0, 'rescind_denylist_entries other': 0 });
 });
 
-test('a closed denylist is unreadable, says so, and closes again without a word', () => {
+test('a closed denylist is unreadable, reports it, and may be closed again', () => {
   const denylist = openDenylist({ path: freshPath() });
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
   denylist.close();

@@ -88,7 +88,7 @@ beforeAll(() => {
   copyFileSync(whole, closed);
 });
 
-test('a file that nothing has happened to is never set aside', () => {
+test('an intact file is never set aside', () => {
   expect(Object.keys(before.count).sort()).toEqual(['jti', 'sid', 'sub']);
   const again = nextPath();
   leftByKill(killed, again);
@@ -125,7 +125,7 @@ describe('one flipped bit', () => {
     );
   });
 
-  test('in the bytes of a row: it is set aside, whether memory or the file answers', () => {
+  test('in the bytes of a row: the file is set aside, whether memory or the file answers', () => {
     const bytes = readFileSync(closed);
     for (const text of ['user-', 'token-', 'txn-', 'a.b.c', KEYS.slice(2, 8), 'logout']) {
       const at = bytes.lastIndexOf(text);
@@ -195,7 +195,7 @@ describe('a copy of a live file', () => {
       truncateSync(`${to}-wal`, Math.floor(readFileSync(`${to}-wal`).length / 2));
     },
   };
-  test.each(Object.entries(copies))('%s holds all that its position says, or is set aside', (_, copy) => {
+  test.each(Object.entries(copies))('%s holds every row of its position, or is set aside', (_, copy) => {
     const { early, late, id } = twoTimes();
     const torn = freshPath();
     copy({ early, late }, torn);
@@ -203,7 +203,7 @@ describe('a copy of a live file', () => {
   });
 });
 
-test('a file that was cut off anywhere is set aside', () => {
+test('a file that is truncated anywhere is set aside', () => {
   const { length } = readFileSync(closed);
   for (let bytes = 4_096; bytes < length; bytes += 4_096 * 7 + 13) {
     const path = nextPath();

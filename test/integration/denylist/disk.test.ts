@@ -48,7 +48,7 @@ function expectSafe(path: string, report: Report): void {
 }
 
 describe.skipIf(!mayLimit)('a file that may not grow', () => {
-  test('by any page: all is denied, and the file is of one moment', () => {
+  test('by any page: everything is denied, and the file is consistent', () => {
     let failed = 0;
     for (let pages = 1; pages <= 120; pages += 7) {
       const path = freshPath();
@@ -79,7 +79,7 @@ describe.skipIf(!mayTrace)('a disk that fails', () => {
     expect(failed).toBeGreaterThan(3);
   });
 
-  test('at one write only: the next try has everything', () => {
+  test('at one write only: the next attempt stores everything', () => {
     const made = freshPath();
     openDenylist({ path: made }).close();
     for (const write of [4, 9, 20]) {
@@ -127,7 +127,7 @@ describe.skipIf(!mayMount)('a file system that is full', () => {
   });
 });
 
-test('the process that fills a file on a good disk says so', () => {
+test('the process that fills a file on an intact disk reports success', () => {
   const path = freshPath();
   expect(runOn(path, [])).toEqual({ failures: 0, denied: ROWS });
   expectConsistent(open(path));

@@ -24,8 +24,8 @@ import { cutoff, freshPath, LOG, open, stateAt } from './support.ts';
 
 const locked = expect.objectContaining({ code: 'denylist_locked' });
 
-describe('one owner', () => {
-  test('a second one in the same process is refused, whichever way it comes', () => {
+describe('the owner of a denylist', () => {
+  test('a second owner in the same process is refused, by whichever path', () => {
     const directory = temporaryDirectory();
     const path = join(directory, 'denylist.db');
     const first = open(path);
@@ -41,13 +41,13 @@ describe('one owner', () => {
     expect(first.count()).toBe(1);
   });
 
-  test('it may be opened again when it was closed', () => {
+  test('a closed denylist may be opened again', () => {
     const path = freshPath();
     openDenylist({ path }).close();
     open(path);
   });
 
-  test('a second process is refused, and the lock of one that was killed is gone', async () => {
+  test('a second process is refused, and the lock of a killed one is gone', async () => {
     const path = freshPath();
     const holder = spawn(process.execPath, [fileURLToPath(new URL('hold.ts', import.meta.url)), path]);
     onTestFinished(() => void holder.kill('SIGKILL'));
@@ -59,7 +59,7 @@ describe('one owner', () => {
     open(path);
   });
 
-  test('a copy in another place opens beside the first, with what it held', () => {
+  test('a copy at another path opens beside the first, with its rows', () => {
     const path = freshPath();
     const first = openDenylist({ path });
     first.commit({ state: stateAt(4), cutoffs: [cutoff()] });
@@ -71,19 +71,19 @@ describe('one owner', () => {
   });
 });
 
-test('its owner alone reads the files', () => {
+test('only its owner may read the files', () => {
   const path = freshPath();
   const denylist = open(path);
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
   for (const file of [path, `${path}-wal`, `${path}.lock`]) expect(statSync(file).mode & 0o077).toBe(0);
 });
 
-test('its directory is made', () => {
+test('the directory is created', () => {
   const path = join(temporaryDirectory(), 'a', 'b', 'denylist.db');
   expect(open(path).count()).toBe(0);
 });
 
-test('a path where no file can be is refused with its code', () => {
+test('a path where no file can exist is refused with a code', () => {
   const directory = temporaryDirectory();
   writeFileSync(join(directory, 'file'), 'not a directory');
   const below = [join(directory, 'file', 'denylist.db'), ...(existsSync('/proc/self') ? ['/proc/rescind/a/b.db'] : [])];
@@ -92,7 +92,7 @@ test('a path where no file can be is refused with its code', () => {
   }
 });
 
-test.each(['a directory', 'a pipe', 'a device'])('%s is refused as such', (kind) => {
+test.each(['a directory', 'a pipe', 'a device'])('%s is refused by its kind', (kind) => {
   const path = kind === 'a device' ? '/dev/null' : join(temporaryDirectory(), 'denylist.db');
   if (kind === 'a directory') mkdirSync(path);
   if (kind === 'a pipe') execFileSync('mkfifo', [path]);
@@ -102,7 +102,7 @@ test.each(['a directory', 'a pipe', 'a device'])('%s is refused as such', (kind)
 });
 
 describe('versions', () => {
-  test('ids that the version before wrote as text and as bare UUIDs are found after it', () => {
+  test('ids that an earlier version wrote as text and as bare UUIDs are found', () => {
     const path = freshPath();
     const old = new DatabaseSync(path);
     old.exec(`
@@ -156,7 +156,7 @@ describe('versions', () => {
     now.close();
   });
 
-  test('a newer file is refused and left as it is', () => {
+  test('a newer file is refused and left unchanged', () => {
     const path = freshPath();
     openDenylist({ path }).close();
     const newer = new DatabaseSync(path);
@@ -167,7 +167,7 @@ describe('versions', () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
-  test("another program's database is refused and left as it is", () => {
+  test("another program's database is refused and left unchanged", () => {
     const path = freshPath();
     const other = new DatabaseSync(path);
     other.exec('CREATE TABLE account (name TEXT)');
@@ -216,7 +216,7 @@ describe('a damaged file', () => {
     });
   }
 
-  test('what one that is not damaged is never is', () => {
+  test('reports an intact file as intact', () => {
     const path = freshPath();
     openDenylist({ path }).close();
     openDenylist({ path }).close();
@@ -224,7 +224,7 @@ describe('a damaged file', () => {
   });
 });
 
-test('what was committed before the process was killed is there when it starts again', async () => {
+test('rows committed before the process was killed are there after a restart', async () => {
   const path = freshPath();
   const first = openDenylist({ path });
   first.commit({ state: stateAt(3), cutoffs: [cutoff()] });

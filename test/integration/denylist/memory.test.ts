@@ -24,7 +24,7 @@ function sessions(count: number, from = 0, expiresAt = 2_000): CutOffRow[] {
   return Array.from({ length: count }, (_, index) => cutoff({ value: `session-${from + index}`, expiresAt }));
 }
 
-test('memory and file always agree: commits, pruning, opening again, the ceiling crossed up and down', async () => {
+test('memory and file agree through commits, pruning, reopening, and the memory limit crossed in both directions', async () => {
   const directory = temporaryDirectory();
   let files = 0;
   const step = fc.oneof(
@@ -66,7 +66,7 @@ test('memory and file always agree: commits, pruning, opening again, the ceiling
   );
 });
 
-test('a large file is read between the turns of the event loop, and what changes meanwhile is known', async () => {
+test('a large file is read between turns of the event loop, and changes made meanwhile are known', async () => {
   const path = freshPath();
   const first = openDenylist({ path });
   first.commit({ state: stateAt(1), cutoffs: sessions(MANY) });
@@ -121,7 +121,7 @@ test('a hundred thousand ids of every kind are found, and a hundred thousand oth
   for (let index = 0; index < 100_000; index++) expect(denylist.row(LOG, 'sid', make(index))).toBeUndefined();
 });
 
-test('above the ceiling the file answers, says so, and gives it back to memory when rows have gone', async () => {
+test('above the memory limit the file answers, reports it, and memory answers again after rows are removed', async () => {
   const gauges: Record<string, number> = {};
   const telemetry: Telemetry = {
     ...silentTelemetry,
@@ -149,7 +149,7 @@ test('above the ceiling the file answers, says so, and gives it back to memory w
   expect(denylist.row(LOG, 'sid', 'session-1000')?.expiresAt).toBe(9_000);
 });
 
-test('a row that is found again and again is never older than the file', () => {
+test('a cached row is never older than the file', () => {
   const denylist = open(freshPath());
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff({ claim: 'sub', value: 'u', issuedUntil: 1_000 })] });
   const rowOf = () => denylist.row(LOG, 'sub', 'u');
@@ -163,7 +163,7 @@ test('a row that is found again and again is never older than the file', () => {
   expect(rowOf()).toBeUndefined();
 });
 
-test('a row of a change that failed is written as a new one by the next', () => {
+test('a row of a failed change is written as a new one by the next', () => {
   const path = freshPath();
   const denylist = open(path);
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });
@@ -176,7 +176,7 @@ test('a row of a change that failed is written as a new one by the next', () => 
   expect(denylist.row(LOG, 'sid', 's2')).toEqual(cutoff({ value: 's2' }, 2));
 });
 
-test('pruning a large table comes to every row, a stretch at a time', () => {
+test('pruning a large table reaches every row, one range at a time', () => {
   const denylist = open(freshPath());
   // Every 50th of them has expired.
   for (let from = 0; from < 250_000; from += 5_000) {
@@ -191,14 +191,14 @@ test('pruning a large table comes to every row, a stretch at a time', () => {
   expect(denylist.prune([LOG], 2_000)).toBe(0);
 });
 
-test('the names of claims are given without making anything', () => {
+test('the names of claims are returned without an allocation', () => {
   const denylist = open(freshPath());
   expect(denylist.names('https://nobody.example')).toBe(denylist.names('https://nobody.example'));
   denylist.commit({ state: stateAt(1), cutoffs: [cutoff(), cutoff({ claim: 'sub', value: 'u', issuedUntil: 1 })] });
   expect(denylist.names(LOG)).toBe(denylist.names(LOG));
 });
 
-test('a ceiling that is no number of rows is refused', () => {
+test('a memory limit that is no number of rows is refused', () => {
   for (const maxMemoryEntries of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     expect(() => openDenylist({ path: freshPath(), maxMemoryEntries })).toThrow(/maxMemoryEntries/);
   }

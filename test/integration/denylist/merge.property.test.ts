@@ -52,7 +52,7 @@ test('any order, any duplication and any split into batches give the same table,
   );
 });
 
-test('the table is what merging by hand gives, and its counts are those of its rows', () => {
+test('the table equals the merge of its rows, and its counts are those of the rows', () => {
   const directory = temporaryDirectory();
   fc.assert(
     fc.property(cutoffs, (rows) => {

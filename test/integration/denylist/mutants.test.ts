@@ -52,7 +52,7 @@ const SCENARIOS: Readonly<Record<string, (open: Open) => void>> = {
     );
     expect(both).toEqual(one?.map((sum, at) => (sum + (other?.[at] ?? 0)) % 2 ** 32));
   },
-  'a file left by a kill is kept': (open) => {
+  'a file left by a kill is intact': (open) => {
     const path = freshPath();
     const denylist = open({ path });
     denylist.commit({ state: stateAt(200), cutoffs: sessions(200) });
@@ -60,7 +60,7 @@ const SCENARIOS: Readonly<Record<string, (open: Open) => void>> = {
     denylist.close();
     kept(left, open, (again) => expect(again.count()).toBe(200));
   },
-  'merged rows, pruned rows, states, events and documents leave a file that is kept': (open) => {
+  'merged and pruned rows, states, events and documents leave an intact file': (open) => {
     const event = { log: LOG, epoch: '0001-a', seq: 1, jws: 'a.b.c', why: 'version' };
     const path = freshPath();
     const denylist = open({ path });
@@ -79,7 +79,7 @@ const SCENARIOS: Readonly<Record<string, (open: Open) => void>> = {
     denylist.close();
     for (const most of [0, 1_000]) kept(path, open, (again) => expect(again.count()).toBe(2), most);
   },
-  'a row that was changed or is missing is noticed, whether memory or the file answers': (open) => {
+  'a changed or missing row is noticed, whether memory or the file answers': (open) => {
     for (const most of [0, 1_000]) {
       for (const sql of [
         "DELETE FROM cutoff WHERE value = 's1'",
@@ -93,7 +93,7 @@ const SCENARIOS: Readonly<Record<string, (open: Open) => void>> = {
       }
     }
   },
-  'a state, an event or a document that was changed is noticed': (open) => {
+  'a changed state, event or document is noticed': (open) => {
     const event = { log: LOG, epoch: '0001-a', seq: 1, jws: 'a.b.c', why: 'version' };
     for (const sql of [
       `UPDATE log SET state = replace(state, '"seq":3', '"seq":4')`,
@@ -111,7 +111,7 @@ const SCENARIOS: Readonly<Record<string, (open: Open) => void>> = {
       isSetAside(path, open, 1_000);
     }
   },
-  'what is owed is asked first, in every mode': (open) => {
+  'pending rows are found first, in every mode': (open) => {
     for (const most of [0, 1_000]) {
       const path = filled(open, {
         state: stateAt(1),
@@ -140,39 +140,39 @@ test.each(Object.entries(SCENARIOS))('%s', (_, scenario) => scenario(openDenylis
 const MUTANTS: Readonly<Record<string, readonly [file: string, from: string, to: string]>> = {
   'an exclusive-or instead of a sum': [
     'digest.ts',
-    '((sums.words[at] as number) + (print[at] as number)) | 0',
-    '(sums.words[at] as number) ^ (print[at] as number)',
+    '((sums.words[at] as number) + (digest[at] as number)) | 0',
+    '(sums.words[at] as number) ^ (digest[at] as number)',
   ],
   'staged rows are not counted': ['scan.ts', 'length: TABLES', 'length: 0'],
   'a merged row is not subtracted': [
     'table.ts',
-    'if (held !== undefined) digest.subtract(printOfRow(toStored(held)));',
+    'if (held !== undefined) digest.subtract(digestOfRow(toStored(held)));',
     '',
   ],
-  'a pruned row is not subtracted': ['table.ts', 'for (const row of removed) digest.subtract(printOfRow(row));', ''],
-  'a changed state is not subtracted': ['logs.ts', 'if (held !== undefined) digest.subtract(held);', ''],
+  'a pruned row is not subtracted': ['table.ts', 'for (const row of removed) digest.subtract(digestOfRow(row));', ''],
+  'a changed state is not subtracted': ['log-states.ts', 'if (held !== undefined) digest.subtract(held);', ''],
   'a changed document is not subtracted': [
-    'logs.ts',
-    "if (held !== undefined) digest.subtract(printOf('document', name, held));",
+    'log-states.ts',
+    "if (held !== undefined) digest.subtract(digestOf('document', name, held));",
     '',
   ],
-  'a failed commit stays in the prints of states': ['denylist.ts', 'logs.rolledBack();', ''],
-  'an event is not subtracted': ['logs.ts', 'if (held !== undefined) digest.subtract(printOfEvent(held));', ''],
+  'a failed commit stays in the digests of states': ['denylist.ts', 'logStates.rolledBack();', ''],
+  'an event is not subtracted': ['log-states.ts', 'if (held !== undefined) digest.subtract(digestOfEvent(held));', ''],
   'a failed commit stays in the digest': ['file-access.ts', 'digests.rolledBack();', ''],
-  'the times of a row are not in its print': ['digest.ts', '  putTimeAndSeq(into, expiresAt, seq);', ''],
+  'the times of a row are not in its digest': ['digest.ts', '  putTimeAndSeq(into, expiresAt, seq);', ''],
   'the file is not compared': ['open.ts', 'version === VERSION ? compare(database, file) : undefined', 'void compare'],
   'a file above the ceiling of memory is not compared': ['inspect.ts', 'return agrees ?', 'return agrees || true ?'],
   'log states are not compared': ['digest.ts', ' && isSame(logs, scanned.logs)', ''],
-  'names are those of the file': ['denylist.ts', '    names,\n', '    names: census.names,\n'],
-  'memory excludes what is owed': [
+  'names are those of the file': ['denylist.ts', '    names,\n', '    names: rowCounts.names,\n'],
+  'memory excludes pending rows': [
     'denylist.ts',
-    'const pending = owed.find(iss, claim, value);',
-    'const pending = memory.excludes(iss, claim, value) ? undefined : owed.find(iss, claim, value);',
+    'const pendingRow = pending.find(iss, claim, value);',
+    'const pendingRow = memory.excludes(iss, claim, value) ? undefined : pending.find(iss, claim, value);',
   ],
-  'a row found lately hides what is owed': [
+  'a cached row hides a pending one': [
     'denylist.ts',
-    'return pending === undefined ? rowOfFile(iss, claim, value) : withRowOfFile(pending);',
-    'return rowOfFile(iss, claim, value) ?? (pending && withRowOfFile(pending));',
+    'return pendingRow === undefined ? rowOfFile(iss, claim, value) : withRowOfFile(pendingRow);',
+    'return rowOfFile(iss, claim, value) ?? (pendingRow && withRowOfFile(pendingRow));',
   ],
 };
 

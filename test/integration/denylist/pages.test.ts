@@ -60,13 +60,13 @@ test('the pages of a tree of several levels are read', async () => {
   expect(isTrusted(await byPagesAlone(), path)).toBe(true);
 });
 
-test('a row that goes on in another page is left to SQLite', async () => {
+test('a row that continues on another page is read by SQLite', async () => {
   const rows = [cutoff({ value: 'x'.repeat(5_000) }, 1), cutoff({ value: 'y' }, 2)];
   expect(isTrusted(openDenylist, fileWith(rows))).toBe(true);
   expect(isTrusted(await byPagesAlone(), fileWith(rows))).toBe(false);
 });
 
-test('a file whose write-ahead log another process holds is compared by SQLite', () => {
+test('SQLite compares a file whose write-ahead log another process holds', () => {
   const path = fileWith([cutoff({ value: 'a' }, 1)]);
   const reader = new Database(path);
   onTestFinished(() => void reader.close());
@@ -83,7 +83,7 @@ test('a file whose write-ahead log another process holds is compared by SQLite',
   expect(again.health()[0]).toMatchObject({ status: 'pass' });
 });
 
-test('an open denylist keeps the locks of SQLite: a process that looks into its file leaves its write-ahead log', () => {
+test('an open denylist keeps the locks of SQLite: a process that reads its file leaves its write-ahead log', () => {
   const path = fileWith([cutoff({ value: 'a' }, 1)]);
   const denylist = openDenylist({ path });
   onTestFinished(() => denylist.close());

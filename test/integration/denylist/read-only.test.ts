@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { mayMount, smallDisk } from '../../support/small-disk.ts';
 
 describe.skipIf(!mayMount)('a denylist on a file system that is read-only at start', () => {
-  test.each(['with a file', 'without a file'])('is not opened for reading alone: %s', (state) => {
+  test.each(['with a file', 'without a file'])('is not opened read-only: %s', (state) => {
     const disk = smallDisk('4m');
     const path = join(disk.path, 'denylist.sqlite');
     if (state === 'with a file') openDenylist({ path }).close();

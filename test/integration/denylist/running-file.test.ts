@@ -46,7 +46,7 @@ function flipBitOf(path: string, text: string): void {
 const rowOf = (denylist: Denylist, n: number) => denylist.row(LOG, 'sid', `session-${n}`);
 
 describe('a file whose bit flips while its denylist is open', () => {
-  test('is not asked any more: the row is not taken for one that is not there', () => {
+  test('is not read any more: the lost row is not taken for an absent one', () => {
     const { path, denylist, events, check } = opened();
     flipBitOf(path, 'session-2');
     expect(() => rowOf(denylist, 2)).toThrow(UNREADABLE);
@@ -63,7 +63,7 @@ describe('a file whose bit flips while its denylist is open', () => {
     expect(check()).toMatchObject({ owed: 1 });
   });
 
-  test('is asked again when it is found to hold what was written', async () => {
+  test('is read again when it equals its digests', async () => {
     const { path, denylist, events, check, forgetPages } = opened();
     flipBitOf(path, 'session-2');
     expect(() => rowOf(denylist, 2)).toThrow(UNREADABLE);
@@ -130,7 +130,7 @@ test.each([
 /** The file is looked at each second, when the write-ahead log has been measured. */
 const isLook = (event: string) => event === 'rescind_denylist_wal_bytes';
 
-test('a VACUUM of another process is no fault', async () => {
+test('a VACUUM of another process is not reported as a fault', async () => {
   const { path, denylist, check, events } = opened();
   const rows = Array.from({ length: 2_000 }, (_, n) => cutoff({ value: `${n}`, expiresAt: 1_000 }, 4));
   denylist.commit({ state: stateAt(4), cutoffs: rows });

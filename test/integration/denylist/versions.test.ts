@@ -140,7 +140,7 @@ function read(path: string, sql: string): unknown[] {
 }
 
 describe.each(VERSIONS)('a file of version %s', (version) => {
-  test('is brought to this version with everything in it, once', () => {
+  test('is migrated to this version with all rows, once', () => {
     const path = fileOf(version);
     for (let opening = 1; opening <= 2; opening += 1) expectAll(path);
     expectAll(path, 0);
@@ -153,7 +153,7 @@ describe.each(VERSIONS)('a file of version %s', (version) => {
     ]);
   });
 
-  test('has no room left over afterwards, and takes new rows', () => {
+  test('has no free pages after the migration, and accepts new rows', () => {
     const path = fileOf(version);
     const file = new DatabaseSync(path);
     const many = file.prepare("INSERT INTO cutoff VALUES (1, 2, ?, NULL, 2000, NULL, 'txn-1', 3, 4, 1)");
@@ -181,7 +181,7 @@ test.each([
   ['a row of another reason', "UPDATE cutoff SET reason = 6 WHERE value = 's1'"],
   ['a row of a word that there is not', "UPDATE cutoff SET epoch = 99 WHERE value = 's1'"],
   ['another state of the log', "UPDATE log SET state = replace(state, '5', '6')"],
-])('a file of version 5 with %s is set aside as it is', (_, sql) => {
+])('a file of version 5 with %s is set aside unchanged', (_, sql) => {
   const path = fileOf(5);
   const file = new DatabaseSync(path);
   file.exec(sql);

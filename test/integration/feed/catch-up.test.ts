@@ -51,7 +51,7 @@ describe('a catch-up of thousands', () => {
     for (const seq of [1, EVENTS / 2, EVENTS]) expect(isDenied(instance, `sid-${seq}`)).toBe(true);
   });
 
-  it('with rubbish and strangers in it: those are counted, everything else is applied', async () => {
+  it('counts invalid records and events of unknown keys, and applies everything else', async () => {
     const other = createSignedLog();
     other.append('stranger');
     const [stranger] = other.read(0, 1);
@@ -73,7 +73,7 @@ describe('a catch-up of thousands', () => {
       expect(instance.heard()).toContain(`bad_${why}`);
   });
 
-  it('goes on from its position when the connection is asked anew with slices under way', async () => {
+  it('continues from its position when the connection restarts during the work', async () => {
     const starts: number[] = [];
     const transport: Transport = {
       ...HTTP,
@@ -114,7 +114,7 @@ describe('a catch-up of thousands', () => {
     expect(starts).toEqual([...starts].sort((a, b) => a - b));
   });
 
-  it('ends at once when it is closed, and the next one goes on from there', async () => {
+  it('ends at once when the follower closes, and the next follower continues from there', async () => {
     const { server } = await serve(log);
     const path = newPath();
     const first = openInstance(log, transportTo(server.url), path);

@@ -28,8 +28,8 @@ function fullWhile(full: () => boolean) {
 
 const storeOf = ({ follower }: Instance) => follower.health().find(({ name }) => name === 'feed_store');
 
-describe('a follower in trouble', () => {
-  it('enforces what it receives while its disk is full, and says so', async () => {
+describe('a follower whose store fails', () => {
+  it('enforces what it receives while its disk is full, and reports it in health', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     let full = false;
@@ -52,7 +52,7 @@ describe('a follower in trouble', () => {
     expect(instance.denylist.load(LOG)?.seq).toBe(50);
   });
 
-  it('takes no step while too much is owed, and holds what it has', async () => {
+  it('stops at the limit of pending rows, and keeps enforcing what it has', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     let full = false;
@@ -92,7 +92,7 @@ describe('a follower in trouble', () => {
     expect(instance.heard()).toContain('feed_commit_failed');
   });
 
-  it('ignores and counts what the log has not signed, and applies what comes after', async () => {
+  it('ignores and counts records that the log has not signed, and applies later events', async () => {
     const log = createSignedLog();
     const thief = createEventEncoder({ log: LOG, sign: createSigner(generateSigningKey(), { typ: 'secevent+jwt' }) });
     const place = { epoch: '0000000001-aaaa', id: 'x', prev: null, txn: 'x', reason: 'logout', at: Date.now() };
@@ -131,7 +131,7 @@ describe('a follower in trouble', () => {
     expect(instance.heard()).not.toContain('forged');
   });
 
-  it('fetches the keys of a new epoch before it calls its events bad', async () => {
+  it('fetches the keys of a new epoch before it rejects its events', async () => {
     const log = createSignedLog();
     log.append('old');
     const { server } = await serve(log);
@@ -147,7 +147,7 @@ describe('a follower in trouble', () => {
     expect(isDenied(instance, 'old')).toBe(true);
   });
 
-  it('finds out that the issuer was restored, proves it, and un-revokes nothing', async () => {
+  it('detects a restored issuer, submits evidence, and un-revokes nothing', async () => {
     const log = createSignedLog();
     for (let i = 1; i <= 5; i += 1) log.append(`sid-${i}`);
     const { server, handler, stop } = await serve(log);
@@ -163,7 +163,7 @@ describe('a follower in trouble', () => {
     expect(instance.follower.health()[0]).toMatchObject({ status: 'warn' });
   });
 
-  it('mends a gap by asking again from its position', async () => {
+  it('repairs a gap by requesting the events after its position', async () => {
     const log = createSignedLog();
     let dropped = false;
     const source: LogSource = {

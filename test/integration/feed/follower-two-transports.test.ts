@@ -98,7 +98,7 @@ describe('a follower with two transports', () => {
     expect(isDenied(instance, 'one')).toBe(true);
   });
 
-  it('closes both', async () => {
+  it('closes both transports', async () => {
     const { log, one, two, instance } = await setUp();
     await one.stop();
     log.append('one');

@@ -10,7 +10,7 @@ import { createSignedLog, LOG } from './signed-log.ts';
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
 
 describe('a follower', () => {
-  it('is ready when it has caught up, and applies what comes within milliseconds', async () => {
+  it('is ready when it has caught up, and applies new events within milliseconds', async () => {
     const log = createSignedLog();
     log.append('before');
     const { server } = await serve(log);
@@ -42,7 +42,7 @@ describe('a follower', () => {
     expect(instance.heard()).toContain('rescind_events_applied_total');
   });
 
-  it('reaches every instance', async () => {
+  it('delivers each event to every instance', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     const instances = Array.from({ length: 5 }, () => openInstance(log, transportTo(server.url), newPath()));
@@ -51,7 +51,7 @@ describe('a follower', () => {
     await waitFor('all of them', () => instances.every((instance) => isDenied(instance, 'gone')));
   });
 
-  it('resumes from its file, and is ready again only when it has what it missed', async () => {
+  it('resumes from its file, and is ready again only after it has applied the missed events', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     const path = newPath();
@@ -69,7 +69,7 @@ describe('a follower', () => {
     expect(server.requests.at(-1)?.headers['last-event-id']).toBe('0000000001-aaaa:1');
   });
 
-  it('goes on when the server was killed and comes back', async () => {
+  it('continues when a killed server is back', async () => {
     const log = createSignedLog();
     const served = await serve(log);
     const instance = openInstance(log, transportTo(served.server.url), newPath());
@@ -84,7 +84,7 @@ describe('a follower', () => {
     await waitFor('a young view', () => instance.follower.view().complete && instance.follower.view().ageMs < 500);
   });
 
-  it('catches up with thousands of events without holding up the process', async () => {
+  it('catches up with thousands of events without blocking the event loop', async () => {
     const log = createSignedLog();
     for (let i = 0; i < 3_000; i += 1) log.append(`sid-${i}`);
     const { server } = await serve(log);
@@ -101,7 +101,7 @@ describe('a follower', () => {
     expect(delay.max / 1e6).toBeLessThan(500);
   });
 
-  it('tells a listener after each commit, until it is told to stop', async () => {
+  it('calls a listener after each change until the listener is removed', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     const { follower } = openInstance(log, transportTo(server.url), newPath());
@@ -121,7 +121,7 @@ describe('a follower', () => {
     expect(told).toBe(before);
   });
 
-  it('answers what it knows in microseconds', async () => {
+  it('returns its view within microseconds', async () => {
     const log = createSignedLog();
     const { server } = await serve(log);
     const { follower } = openInstance(log, transportTo(server.url), newPath());
@@ -131,7 +131,7 @@ describe('a follower', () => {
     expect((performance.now() - from) / 10_000).toBeLessThan(0.05);
   });
 
-  it('closes, once or twice, and lets go of the connection', async () => {
+  it('closes its connection, and may be closed twice', async () => {
     const log = createSignedLog();
     const { server, handler } = await serve(log);
     const { follower } = openInstance(log, transportTo(server.url), newPath());
@@ -141,7 +141,7 @@ describe('a follower', () => {
     await expect(follower.ready()).resolves.toBeUndefined();
   });
 
-  it('stops waiting for readiness when it is told to, or closed', async () => {
+  it('stops waiting for readiness when the signal aborts or the follower closes', async () => {
     const log = createSignedLog();
     const { follower } = openInstance(log, transportTo('http://127.0.0.1:9'), newPath());
     await expect(follower.ready(AbortSignal.timeout(50))).rejects.toMatchObject({ name: 'TimeoutError' });
@@ -161,7 +161,7 @@ describe('a follower', () => {
     expect(instance.denylist.count()).toBe(0);
   });
 
-  it('is ready by the age of its file when nobody answers, and not when that is too old', async () => {
+  it('is ready by the stored age when no transport responds, unless that age is above the limit', async () => {
     const log = createSignedLog();
     const { server, stop } = await serve(log);
     const path = newPath();
@@ -192,7 +192,7 @@ describe('its options', () => {
     ['feed.fallback', { feed: { primary: transport, fallback: transport } }],
     ['silenceMs', { silenceMs: -1 }],
     ['maxStalenessMs', { maxStalenessMs: Number.NaN }],
-  ])('says that %s is wrong', (name, wrong) => {
+  ])('refuses a wrong %s', (name, wrong) => {
     expect(() => openInstance(log, transport, newPath(), { log: LOG, ...wrong })).toThrow(name);
   });
 });

@@ -36,7 +36,7 @@ function pour(response: ServerResponse, text: string): void {
   more();
 }
 
-describe('a reader before a server that is wrong', () => {
+describe('a reader of a faulty server', () => {
   it.each([
     ['unauthorized', 401],
     ['forbidden', 403],
@@ -44,7 +44,7 @@ describe('a reader before a server that is wrong', () => {
     ['too_many_connections', 429],
     ['unavailable', 503],
     ['status_418', 418],
-  ])('tells %s for %i', async (reason, status) => {
+  ])('reports %s for status %i', async (reason, status) => {
     const { reader, telemetry } = await readFrom((_, response) => response.writeHead(status).end('<html>no</html>'));
     await waitFor('two attempts', () => reader.lost.length >= 2);
     expect(new Set(reader.lost)).toEqual(new Set([reason]));
@@ -68,7 +68,7 @@ describe('a reader before a server that is wrong', () => {
     expect(elsewhere).toEqual([]);
   });
 
-  it.each(['text/html', 'application/json', 'text/event-streams', undefined])('takes no %s', async (type) => {
+  it.each(['text/html', 'application/json', 'text/event-streams', undefined])('refuses the content type %s', async (type) => {
     const { reader } = await readFrom((_, response) => {
       if (type !== undefined) response.setHeader('Content-Type', type);
       response.end('event: heartbeat\ndata: x\n\n');
@@ -91,7 +91,7 @@ describe('a reader before a server that is wrong', () => {
     expect(reader.records).toEqual([]);
   });
 
-  it('keeps nothing of an endless field that means nothing', async () => {
+  it('discards an endless unknown field', async () => {
     const { reader, server } = await readFrom((_, response) => {
       eventStream(response).write('event: heartbeat\ndata: first\n\n');
       pour(response, 'rubbish '.repeat(8_000));
@@ -102,7 +102,7 @@ describe('a reader before a server that is wrong', () => {
     expect(reader.texts()).toEqual(['first']);
   });
 
-  it('passes rubbish on for the codec to judge, ignores events of other names, and reads on', async () => {
+  it('passes invalid records on to the decoder, ignores events of other names, and continues', async () => {
     const { reader, telemetry } = await readFrom((_, response) => {
       eventStream(response).write(
         [
@@ -125,20 +125,20 @@ describe('a reader before a server that is wrong', () => {
     expect(telemetry.heard().split('rescind_feed_ignored_total')).toHaveLength(3);
   });
 
-  it('drops and reopens a connection on which nothing comes', async () => {
+  it('reopens a connection without traffic', async () => {
     const { reader, server } = await readFrom((_, response) => eventStream(response).flushHeaders(), { stallMs: 100 });
     await waitFor('two connections', () => reader.opened() >= 2);
     expect(reader.lost[0]).toBe('stalled');
     await waitFor('the old ones gone', () => server.sockets.size <= 1);
   });
 
-  it('drops a connection on which no answer comes', async () => {
+  it('closes a connection without a response', async () => {
     const { reader } = await readFrom(() => {}, { stallMs: 100 });
     await waitFor('a loss', () => reader.lost.length > 0);
     expect(reader.lost[0]).toBe('stalled');
   });
 
-  it('is not stalled while it is busy itself', async () => {
+  it('does not count its own work as a stall', async () => {
     let sent = 0;
     const { reader } = await readFrom(
       (_, response) => {
@@ -162,7 +162,7 @@ describe('a reader before a server that is wrong', () => {
     expect(reader.lost).toEqual([]);
   });
 
-  it('survives a connection that is cut anywhere', async () => {
+  it('loses nothing when the connection is cut at any byte', async () => {
     let requests = 0;
     const text = 'event: heartbeat\ndata: whole\n\nevent: revocation\ndata: cut';
     const { reader } = await readFrom((_, response) => {
@@ -173,7 +173,7 @@ describe('a reader before a server that is wrong', () => {
     expect(new Set(reader.texts())).toEqual(new Set(['whole']));
   });
 
-  it('slows down before a server that hangs up at once', async () => {
+  it('backs off from a server that closes each connection at once', async () => {
     let ticks = 0;
     let last = 0;
     let longest = 0;
@@ -193,7 +193,7 @@ describe('a reader before a server that is wrong', () => {
   });
 });
 
-describe('a server before a client that is wrong', () => {
+describe('a server with faulty clients', () => {
   async function open({
     padding = 0,
     ...options
@@ -244,7 +244,7 @@ describe('a server before a client that is wrong', () => {
     expect(handler.readers()).toBe(0);
   });
 
-  it('takes GET for the stream and POST for a proof, and nothing else', async () => {
+  it('accepts GET for the stream, POST for evidence, and no other method', async () => {
     const { call } = await open();
     for (const [path, methods, allowed] of [
       ['/revocations', ['POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS'], 'GET'],
@@ -268,7 +268,7 @@ describe('a server before a client that is wrong', () => {
     gone.abort();
   });
 
-  it('bounds the connections of one client, and counts those that left', async () => {
+  it('limits the connections of one client, and frees those that were closed', async () => {
     const { call, handler, server } = await open({ readersPerClient: 2 });
     const gone = new AbortController();
     await call('/revocations', { signal: gone.signal });
@@ -288,7 +288,7 @@ describe('a server before a client that is wrong', () => {
     again.abort();
   });
 
-  it('drops a reader that is stuck', async () => {
+  it('disconnects a reader that stops reading', async () => {
     const { log, server, handler, authorization } = await open({ stuckMs: 200, padding: 20_000 });
     log.append(2_000);
     const socket: Socket = connect(server.port, '127.0.0.1');
@@ -300,7 +300,7 @@ describe('a server before a client that is wrong', () => {
     await waitFor('the socket is gone', () => server.sockets.size === 0);
   });
 
-  it('refuses a proof of the wrong type or size, and one that is no proof', async () => {
+  it('refuses evidence of the wrong type, of the wrong size, and without meaning', async () => {
     const { call, log, authorization } = await open();
     const post = (type: string, body: string) =>
       call('/revocations/proof', { method: 'POST', headers: { authorization, 'content-type': type }, body });
@@ -312,7 +312,7 @@ describe('a server before a client that is wrong', () => {
     expect(log.proofs).toEqual(['good']);
   });
 
-  it('does not read a proof without an end', async () => {
+  it('stops reading endless evidence', async () => {
     const { server, authorization } = await open();
     const request = rawRequest(`${server.url}/revocations/proof`, {
       method: 'POST',
@@ -335,7 +335,7 @@ describe('a server before a client that is wrong', () => {
     request.destroy();
   });
 
-  it('says 500 and goes on when the log cannot be read', async () => {
+  it('responds 500 while the log cannot be read, and recovers', async () => {
     const log = createPlainLog();
     let broken = true;
     const handler = createRevocationsHandler({
@@ -357,7 +357,7 @@ describe('a server before a client that is wrong', () => {
     await waitFor('a heartbeat', () => reader.records.length > 0);
   });
 
-  it('ends everything when it closes, and takes nobody afterwards', async () => {
+  it('ends all connections when it closes, and accepts none afterwards', async () => {
     const { call, handler, server } = await open();
     const response = await call('/revocations');
     handler.close();
@@ -368,7 +368,7 @@ describe('a server before a client that is wrong', () => {
     await server.kill();
   });
 
-  it('says no secret in what it logs', async () => {
+  it('logs no secret', async () => {
     const { call, telemetry } = await open();
     await call('/revocations', { headers: { authorization: `Basic ${btoa('prices:nearly-the-secret')}` } });
     expect(telemetry.heard()).toContain('client_invalid');

@@ -21,7 +21,7 @@ async function serve(log: PlainLog, options: { heartbeatMs?: number; port?: numb
 }
 
 describe('the HTTP transport', () => {
-  it('opens with a heartbeat of the present head, then sends what is there, then what comes', async () => {
+  it('sends a heartbeat of the present head, then the stored events, then new ones', async () => {
     const log = createPlainLog();
     log.append(2);
     const { transport } = await serve(log);
@@ -35,7 +35,7 @@ describe('the HTTP transport', () => {
     expect(reader.opened()).toBe(1);
   });
 
-  it('resumes after the position it is asked for', async () => {
+  it('resumes after the requested position', async () => {
     const log = createPlainLog();
     log.append(5);
     const { transport, server } = await serve(log);
@@ -52,7 +52,7 @@ describe('the HTTP transport', () => {
     ['of an unknown epoch', '0002-b', 6],
     ['beyond the head', '0001-a', 99],
     ['that is no position', 'a\u00e9', 5],
-  ])('sends from the floor to a position %s', async (_, epoch, seq) => {
+  ])('sends from the low watermark for a position %s', async (_, epoch, seq) => {
     const log = createPlainLog();
     log.append(6);
     log.raiseFloor(5);
@@ -102,7 +102,7 @@ describe('the HTTP transport', () => {
     expect(second.texts()[0]).toBe('heartbeat.0001-a.1');
   });
 
-  it('ends connections when the epoch changes, and readers come back by themselves', async () => {
+  it('ends connections when the epoch changes, and readers reconnect', async () => {
     const log = createPlainLog();
     log.append(2);
     const { transport } = await serve(log);
@@ -115,7 +115,7 @@ describe('the HTTP transport', () => {
     expect(reader.texts().slice(3)).toEqual(['heartbeat.0002-b.1', 'event.0002-b.1']);
   });
 
-  it('comes back when the server was killed', async () => {
+  it('reconnects after the server was killed', async () => {
     const log = createPlainLog();
     log.append();
     const { transport, server, handler } = await serve(log);
@@ -131,7 +131,7 @@ describe('the HTTP transport', () => {
     expect(reader.texts().filter((text) => text.startsWith('event'))).toEqual(['event.0001-a.1', 'event.0001-a.2']);
   });
 
-  it('starts again from the position it is told', async () => {
+  it('restarts from the position that the sink returns', async () => {
     const log = createPlainLog();
     log.append(4);
     const { transport } = await serve(log);
@@ -144,7 +144,7 @@ describe('the HTTP transport', () => {
     expect(reader.lost).toEqual([]);
   });
 
-  it('stops reading from the log for a reader that takes nothing, and goes on when it does', async () => {
+  it('stops reading the log for a reader that does not read, and continues when it does', async () => {
     const log = createPlainLog({ padding: 20_000 });
     log.append(2_000);
     const reads: number[] = [];
@@ -168,7 +168,7 @@ describe('the HTTP transport', () => {
     expect(reader.lost).toEqual([]);
   });
 
-  it('closes while it waits for a server that is not there', async () => {
+  it('closes while it waits for an unreachable server', async () => {
     const transport = httpTransport({ issuer: 'http://127.0.0.1:9', clientId: 'prices', clientSecret: SECRET });
     const reader = record(transport);
     await waitFor('a loss', () => reader.lost.length > 0);
@@ -176,7 +176,7 @@ describe('the HTTP transport', () => {
     expect(reader.lost[0]).toBe('unreachable');
   });
 
-  it('hands in a proof', async () => {
+  it('submits evidence', async () => {
     const log = createPlainLog();
     const { transport } = await serve(log);
     await transport.submitEvidence?.('an.event.from-beyond');
@@ -193,7 +193,7 @@ describe('its options', () => {
     ['clientId', { ...good, clientId: 'a:b' }],
     ['clientSecret', { ...good, clientSecret: '' }],
     ['stallMs', { ...good, stallMs: Number.NaN }],
-  ])('says that %s is wrong', (name, options) => {
+  ])('refuses a wrong %s', (name, options) => {
     expect(() => httpTransport(options)).toThrow(TypeError);
     expect(() => httpTransport(options)).toThrow(name);
   });

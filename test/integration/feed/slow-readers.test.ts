@@ -47,7 +47,7 @@ function slowReader(port: number, lastEventId?: string): { socket: Socket; text:
   return { socket, text: () => text };
 }
 
-test('what waits for slow readers is bounded in bytes for each of them', async () => {
+test('the buffer of each slow reader is limited in bytes', async () => {
   const { source, handler, buffered } = open({ readerBufferBytes: 131_072 });
   const { port } = await openServer(handler.handle);
   source.append(400);
@@ -67,7 +67,7 @@ test('what waits for slow readers is bounded in bytes for each of them', async (
   );
 });
 
-test('beyond the bound of all together the reader that holds most is disconnected, and resumes where it was', async () => {
+test('at the limit of all buffers the reader with the largest is disconnected, and resumes from its position', async () => {
   const { source, handler, ended, buffered } = open({ readerBufferBytes: 200_000, bufferBytes: 500_000 });
   const { port } = await openServer(handler.handle);
   source.append(400);
@@ -85,7 +85,7 @@ test('beyond the bound of all together the reader that holds most is disconnecte
   expect(again.text()).not.toContain('id: 0001-a:398\n');
 });
 
-test('an event that is larger than the bound of a reader still reaches it', async () => {
+test('an event larger than the buffer of a reader reaches it', async () => {
   const { source, handler } = open({ readerBufferBytes: 1_024 });
   const { port } = await openServer(handler.handle);
   source.append(3);
@@ -94,7 +94,7 @@ test('an event that is larger than the bound of a reader still reaches it', asyn
   await waitFor('all events', () => reader.text().includes('id: 0001-a:3\n'));
 });
 
-test('the readers of one client are ended and nobody else’s', async () => {
+test('ending the readers of one client leaves the readers of others connected', async () => {
   const { handler, ended } = open({});
   const { port } = await openServer(handler.handle);
   slowReader(port);

@@ -78,7 +78,7 @@ async function listen(url: string, query = '?quiet') {
 const eventsOf = (heard: readonly string[]) => heard.filter((text) => text.startsWith('event'));
 
 describe('a standby stream', () => {
-  it('says in a header that it is one, and a stream that is read does not', async () => {
+  it('has a header that other streams do not have', async () => {
     const { url } = await serve();
     for (const query of ['?quiet', '?quiet=1', '?a=b&quiet']) {
       expect((await listen(url, query)).response.headers.get('rescind-stream')).toBe('quiet');
@@ -88,7 +88,7 @@ describe('a standby stream', () => {
     }
   });
 
-  it('carries a heartbeat at once and in each tenth beat, and no events', async () => {
+  it('carries a heartbeat at once and every tenth heartbeat, and no events', async () => {
     const { log, publisher, url } = await serve();
     log.append(2);
     publisher.acknowledge(2);
@@ -102,7 +102,7 @@ describe('a standby stream', () => {
     expect(heard.slice(0, 3)).toEqual(['heartbeat.0001-a.2', 'heartbeat.0001-a.3', 'heartbeat.0001-a.3']);
   });
 
-  it('speaks of a head once Kafka has acknowledged it for a second', async () => {
+  it('announces a head a second after Kafka acknowledged it', async () => {
     const { log, publisher, url } = await serve();
     const { heard } = await listen(url);
     await waitFor('a heartbeat after the opening one', () => heard.length > 1);
@@ -113,7 +113,7 @@ describe('a standby stream', () => {
     await waitFor('one of the new head', () => heard.at(-1) === 'heartbeat.0001-a.1');
   });
 
-  it('delivers what was appended after the acknowledged events, a heartbeat behind it, and what comes, while that is overdue', async () => {
+  it('delivers the events after the acknowledged ones, a heartbeat behind them, and new events, while acknowledgements are overdue', async () => {
     const { log, publisher, url } = await serve();
     log.append(5);
     publisher.acknowledge(4);
@@ -138,7 +138,7 @@ describe('a standby stream', () => {
     expect(eventsOf(heard)).toHaveLength(4);
   });
 
-  it('delivers to one that is opened meanwhile', async () => {
+  it('delivers to a stream that is opened during a delivery', async () => {
     const { log, publisher, url } = await serve();
     log.append(3);
     publisher.overdue({ after: 1, withEvents: true });
@@ -147,7 +147,7 @@ describe('a standby stream', () => {
     expect(heard[0]).toBe('heartbeat.0001-a.3');
   });
 
-  it('delivers a thousand events from before, and none between them and what comes', async () => {
+  it('delivers a thousand stored events, then only new ones', async () => {
     const { log, publisher, url } = await serve();
     log.append(2_500);
     const { heard } = await listen(url);
@@ -171,7 +171,7 @@ describe('a standby stream', () => {
     await waitFor('events', () => eventsOf(heard).length === 2);
   });
 
-  it('ends with its epoch, with the last word of it', async () => {
+  it('ends with its epoch, after the closing event', async () => {
     const log = createPlainLog();
     const { url } = await serve({
       ...log,
@@ -184,7 +184,7 @@ describe('a standby stream', () => {
     expect(stream.heard.at(-1)).toBe('the last word');
   });
 
-  it('is counted apart from readers, within a limit of its own', async () => {
+  it('has a limit of its own, apart from that of readers', async () => {
     const { url, handler, gauges } = await serve(createPlainLog(), { standbyPerClient: 2 });
     const first = await listen(url);
     await listen(url);

@@ -78,7 +78,7 @@ type Able = 'interrupted' | 'standby';
 /** What every transport does, whatever it reads. A test of a transport of one's own calls this. */
 export function describeTransport(name: string, able: readonly Able[], open: () => Promise<LogUnderTest>): void {
   describe(`the transport ${name}`, () => {
-    it('reads from the beginning, in order, and then what comes', async () => {
+    it('reads from the beginning, in order, and then new records', async () => {
       const log = await open();
       await log.append(300);
       const reader = readBy(log.transport);
@@ -88,7 +88,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       expect(reader.calls).toEqual(['start', 'opened']);
     });
 
-    it('says what is live: what comes after the opening, and where the issuer answers everything', async () => {
+    it('marks as live what is appended after the opening, and every record of the issuer’s own server', async () => {
       const log = await open();
       await log.append(5);
       const reader = readBy(log.transport);
@@ -100,7 +100,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       expect(live).toEqual([...Array(5).fill(isServed), ...Array(5).fill(true)]);
     });
 
-    it('opens with a heartbeat where it says so', async () => {
+    it('opens with a heartbeat if it has `opensWithHeartbeat`', async () => {
       const log = await open();
       await log.append(2);
       const reader = readBy(log.transport);
@@ -109,7 +109,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       expect(isHeartbeat).toBe(log.transport.abilities?.opensWithHeartbeat === true);
     });
 
-    it('resumes just after the position that it is given', async () => {
+    it('resumes just after the given position', async () => {
       const log = await open();
       await log.append(20);
       const first = readBy(log.transport);
@@ -120,7 +120,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       expect(await second.has(5)).toEqual(eventsUpTo(25, 21));
     });
 
-    it('begins anew where the position is one of another log', async () => {
+    it('starts from the beginning for a position of another log', async () => {
       const [log, other] = [await open(), await open()];
       await other.append(3);
       const stranger = readBy(other.transport);
@@ -131,7 +131,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       expect(await reader.has(8)).toEqual(eventsUpTo(8));
     });
 
-    it('gives two readers everything', async () => {
+    it('delivers everything to each of two readers', async () => {
       const log = await open();
       const readers = [readBy(log.transport), readBy(log.transport)];
       for (const reader of readers) await reader.opened();
@@ -139,7 +139,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       for (const reader of readers) expect(await reader.has(30)).toEqual(eventsUpTo(30));
     });
 
-    it('waits for what it has handed over before it hands over more', async () => {
+    it('waits for the promise of a batch before it delivers the next', async () => {
       const log = await open();
       const reader = readBy(log.transport);
       await reader.opened();
@@ -149,7 +149,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       expect(Math.max(...reader.overlaps)).toBe(1);
     });
 
-    it('brings again what could not be applied, and says the loss once', async () => {
+    it('delivers a rejected batch again, and reports one loss', async () => {
       const log = await open();
       const reader = readBy(log.transport);
       await reader.opened();
@@ -164,7 +164,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
     });
 
     if (able.includes('interrupted')) {
-      it('comes back after a loss, from the position, and says the loss once', async () => {
+      it('reconnects after a loss from the position, and reports one loss', async () => {
         const log = await open();
         const reader = readBy(log.transport);
         await log.append(3);
@@ -177,7 +177,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       });
     }
 
-    it('starts again from where it is told to, which is no loss', async () => {
+    it('restarts from the position that the sink returns, without a loss', async () => {
       const log = await open();
       await log.append(5);
       const reader = readBy(log.transport);
@@ -188,7 +188,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       expect(losses(reader.calls)).toEqual([]);
     });
 
-    it('closes, and calls nobody afterwards', async () => {
+    it('closes, and calls the sink no more', async () => {
       const log = await open();
       await log.append(5);
       const [reader, connecting, other] = [readBy(log.transport), readBy(log.transport), readBy(log.transport)];
@@ -202,7 +202,7 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
     });
 
     if (able.includes('standby')) {
-      it('stands by: heartbeats, and no event', async () => {
+      it('delivers heartbeats and no events on a standby stream', async () => {
         const log = await open();
         await log.append(2);
         const standby = readBy(log.transport, { standby: true });
@@ -214,11 +214,11 @@ export function describeTransport(name: string, able: readonly Able[], open: () 
       });
     }
 
-    it('says whether it can stand by', async () => {
+    it('reports whether it supports standby streams', async () => {
       expect((await open()).transport.abilities?.standby ?? false).toBe(able.includes('standby'));
     });
 
-    it('has a name that a metric can have, and says nothing secret of itself', async () => {
+    it('has a name that suits a metric label, and exposes no secret', async () => {
       const { transport, secret = 'no secret' } = await open();
       expect(transport.name).toMatch(/^[a-z][a-z0-9_]{0,31}$/);
       expect(JSON.stringify(transport)).not.toContain(secret);

@@ -31,7 +31,7 @@ async function setUp(secondSecret?: string) {
 }
 
 describe('the checks of the transports', () => {
-  it('say that nothing has been tried until it has', async () => {
+  it('report `not_yet_tried` before the first attempt', async () => {
     const { instance } = await setUp();
     for (const name of ['transport_kafka', 'transport_http']) {
       expect(checkOf(instance, name)).toMatchObject({ status: 'warn', state: 'not_yet_tried', connected: false });

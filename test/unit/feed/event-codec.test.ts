@@ -56,7 +56,7 @@ function decodeAs<K extends DecodedRecord['kind']>(kind: K, jws: string): Extrac
 const record = (jws: string) => ({ jws, live: true, hint: null });
 
 describe('an event', () => {
-  it('comes back as it was written', () => {
+  it('is decoded as it was encoded', () => {
     const decoded = decodeAs('event', encoder.event(event()));
     expect(decoded).toMatchObject({
       epoch: EPOCH,
@@ -74,14 +74,14 @@ describe('an event', () => {
     expect(readOwnEvent(decoded.jws)).toMatchObject({ txn: 't2', reason: 'logout', cutOffs: decoded.cutOffs });
   });
 
-  it('has its cut-offs as the entries of the protocol, and no more members', () => {
+  it('has its cut-offs as the entries that the protocol defines, with no other member', () => {
     const soft = { iss: LOG, claim: 'sub', value: 'u', issuedUntil: AT, expiresAt: AT + 1, endsSession: false };
     const jws = encoder.event(event({ cutOffs: [session, toCutOff(soft)] }));
     expect(payloadOf(jws).deny).toEqual([entry, soft]);
     expect(decodeAs('event', jws).cutOffs[1]).toMatchObject({ issuedUntil: AT, sessionUntil: NO_SESSION });
   });
 
-  it('has a time where it says one, however great', () => {
+  it('keeps a time, however great', () => {
     const late = { ...entry, issuedUntil: Number.MAX_SAFE_INTEGER };
     expect(decodeAs('event', signed({ deny: [late] })).cutOffs[0]).toMatchObject({
       ...{ issuedUntil: 1_800_000_000_999, sessionUntil: 1_800_000_000_999 },
@@ -231,7 +231,7 @@ describe('an event', () => {
     expect(decodeAs('event', jws)).toMatchObject({ reason: object.reason, type: `${caep}/${name}` });
   });
 
-  it('keeps T within its own second and E at or after its time', () => {
+  it('limits T to its own second, and E to its time or later', () => {
     const late = { iss: LOG, claim: 'sub', value: 'u', issuedUntil: AT + 5_000, expiresAt: 5, endsSession: true };
     const decoded = decodeAs('event', signed({ deny: [late, entry] }));
     expect(decoded.clamped).toBe(1);
@@ -239,30 +239,30 @@ describe('an event', () => {
     expect(decoded.cutOffs[1]).toMatchObject({ issuedUntil: UNBOUNDED });
   });
 
-  it('of a key never expires', () => {
+  it('never expires if it revokes a key', () => {
     const key = { iss: LOG, claim: 'kid', value: 'k', expiresAt: AT, endsSession: false };
     expect(decodeAs('event', signed({ deny: [key] })).cutOffs[0]?.expiresAt).toBe(NEVER);
   });
 
-  it('skips and counts what its log may not speak for', () => {
+  it('skips and counts entries about untrusted issuers', () => {
     const decoded = decodeAs('event', encoder.event(event({ cutOffs: [{ ...session, iss: OTHER }, session] })));
     expect(decoded.skipped).toBe(1);
     expect(decoded.cutOffs.map(({ iss }) => iss)).toEqual([LOG]);
   });
 
-  it('may speak for another issuer when told so', () => {
+  it('is applied for another issuer that the options name', () => {
     const wider = createEventDecoder({ log: LOG, issuers: [LOG, OTHER], keys });
     const decoded = wider.decode(encoder.event(event({ cutOffs: [{ ...session, iss: OTHER }] })));
     expect(decoded).toMatchObject({ kind: 'event', skipped: 0, cutOffs: [{ iss: OTHER }] });
   });
 
-  it('with an unreadable reason denies all the same', () => {
+  it('denies although its reason is unreadable', () => {
     const jws = signed({ reason: 7, events: { 'https://x.example/y': { reason: 'no\r\nno' } } });
     expect(decodeAs('event', jws)).toMatchObject({ reason: 'unspecified', cutOffs: [{ value: 's1' }] });
   });
 });
 
-describe('what is signed and not understood', () => {
+describe('a signed event of an unknown version', () => {
   it.each([
     ['a later version', { version: 2 }, 'version'],
     ['two events', { events: { a: {}, b: {} } }, 'events'],
@@ -280,7 +280,7 @@ describe('what is signed and not understood', () => {
     ['a value too long', { deny: [{ ...entry, value: 'v'.repeat(1025) }] }, 'denial'],
     ['an empty claim', { deny: [{ ...entry, claim: '' }] }, 'denial'],
     ['no endsSession', { deny: [{ ...entry, endsSession: 'yes' }] }, 'denial'],
-  ])('%s keeps its place', (_, change, why) => {
+  ])('%s keeps its position', (_, change, why) => {
     expect(decodeAs('not-understood', signed(change))).toMatchObject({
       epoch: EPOCH,
       seq: 2,
@@ -300,12 +300,12 @@ describe('what is signed and not understood', () => {
     ['no iat_ms', {}, ['iat_ms']],
     ['an iat_ms of another second', { iat_ms: AT + 1_000 }, []],
     ['an id too long', { jti: 'j'.repeat(129) }, []],
-  ])('%s cannot be placed', (_, change, without) => {
+  ])('%s has no position', (_, change, without) => {
     expect(decodeAs('bad', signed(change, without)).why).toBe('not_placed');
   });
 });
 
-describe('what is not signed by the log', () => {
+describe('a record that the log has not signed', () => {
   const good = encoder.event(event());
   const [header, payload, signature] = good.split('.') as [string, string, string];
   const strangerKey = generateSigningKey();
@@ -333,7 +333,7 @@ describe('what is not signed by the log', () => {
     expect(decodeAs('bad', jws).why).toBe(why);
   });
 
-  it('says which key it was that is not known, and in which epoch, as it claims itself', () => {
+  it('reports the unknown key and the epoch that it claims', () => {
     const claimed = { kid: expect.any(String), epoch: EPOCH };
     expect(decodeAs('bad', stranger(payloadOf(good)))).toMatchObject({ why: 'key_unknown', claimed });
     const rubbish = `${Buffer.from('{"alg":"RS256","typ":"secevent+jwt","kid":"k1"}').toString('base64url')}.e30.AA`;
@@ -344,7 +344,7 @@ describe('what is not signed by the log', () => {
 describe('a heartbeat', () => {
   const heartbeat = { epoch: EPOCH, head: 7, headId: 'e7', lowWatermark: 3, at: AT };
 
-  it('comes back as it was written', () => {
+  it('is decoded as it was encoded', () => {
     expect(decodeAs('heartbeat', encoder.heartbeat(heartbeat))).toMatchObject(heartbeat);
     expect(
       decodeAs('heartbeat', encoder.heartbeat({ ...heartbeat, head: 0, headId: null, lowWatermark: 1 })),
@@ -359,12 +359,12 @@ describe('a heartbeat', () => {
     ['the id of no event', { head: 0, lowWatermark: 1 }, { head: 0, floor: 1 }],
     ['a low watermark of 0', { lowWatermark: 0 }, { floor: 0 }],
     ['half a head', { head: 1.5 }, { head: 1.5 }],
-  ])('with %s is neither written nor read', (_, change, claims) => {
+  ])('with %s is neither encoded nor decoded', (_, change, claims) => {
     expect(() => encoder.heartbeat({ ...heartbeat, ...change })).toThrow(TypeError);
     expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), ...claims })).why).toBe('not_placed');
   });
 
-  it('of a later version is not read', () => {
+  it('of a later version is not decoded', () => {
     expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), version: 2 })).why).toBe('not_placed');
   });
 });
@@ -382,7 +382,7 @@ describe('a batch', () => {
     expect(kinds).toEqual(['heartbeat', 'event', 'skipped', 'skipped', 'heartbeat']);
   });
 
-  it('is read for what it is, whatever the transport says that it is', () => {
+  it('is decoded by its content, whatever the transport claims', () => {
     const named = [beats[0], one, beats[1], beats[2]];
     const batch = named.map((jws) => ({ ...record(jws), isEvent: true }));
     expect(decoder.decodeBatch(batch).map(({ kind }) => kind)).toEqual([
@@ -395,13 +395,13 @@ describe('a batch', () => {
     expect(decoder.decodeBatch(denied).map(({ kind }) => kind)).toEqual(['heartbeat', 'event', 'skipped', 'heartbeat']);
   });
 
-  it('is not deceived by a heartbeat nobody signed', () => {
+  it('ignores an unsigned heartbeat', () => {
     const forged = `${beats[3].slice(0, beats[3].lastIndexOf('.'))}.${'A'.repeat(342)}`;
     const decoded = decoder.decodeBatch([forged, beats[0], beats[1], beats[2], forged].map(record));
     expect(decoded.map(({ kind }) => kind)).toEqual(['bad', 'heartbeat', 'skipped', 'heartbeat', 'bad']);
   });
 
-  it('keeps the order, and what the transport said', () => {
+  it('keeps the order, hint and liveness of the transport', () => {
     const decoded = decoder.decodeBatch([
       { jws: 'x', live: false, hint: '1' },
       { jws: one, live: true, hint: '2' },

@@ -28,7 +28,7 @@ describe('the age of a view', () => {
     expect(restarted(bench.kept, START - 120_000 + 46_000)).toBe(46_000);
   });
 
-  it('is saved with each commit, not only with a heartbeat', () => {
+  it('is stored with each commit, not only with a heartbeat', () => {
     const bench = wholeWith(-120_000);
     bench.pass(30_000);
     bench.take('primary', event(2));
@@ -36,7 +36,7 @@ describe('the age of a view', () => {
     expect(restarted(bench.kept, START - 80_000)).toBe(40_000);
   });
 
-  it('counts the time the machine was up between two processes, whatever was done to the wall clock', () => {
+  it('counts the uptime of the machine between two processes, however the wall clock was set', () => {
     const bench = wholeWith(0);
     bench.happens({ kind: 'stop' });
     const later = { id: BOOT.id, uptimeMs: BOOT.uptimeMs + 70_000 };
@@ -55,7 +55,7 @@ describe('the age of a view', () => {
     expect(restarted(second.kept, START + 60_000)).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('is saved when the wall clock is set: a clock set back hides nothing after a restart', () => {
+  it('is stored when the wall clock is set, so a clock set back hides nothing after a restart', () => {
     const bench = wholeWith(0);
     bench.pass(60_000);
     bench.setWallBack(50_000);
@@ -64,7 +64,7 @@ describe('the age of a view', () => {
     expect(restarted(bench.kept, START + 15_100)).toBe(65_100);
   });
 
-  it('counts a suspension, which only the wall clock and the machine have seen', () => {
+  it('counts a suspension that only the wall and boot clocks show', () => {
     const bench = wholeWith(-120_000);
     bench.suspend(45_000);
     expect(bench.view().ageMs).toBe(45_000);
@@ -73,7 +73,7 @@ describe('the age of a view', () => {
     expect(bench.view().ageMs).toBe(45_100);
   });
 
-  it('loses by a heartbeat of the backlog only the difference of the two times', () => {
+  it('decreases by a stored heartbeat only by the difference of the two times', () => {
     const bench = wholeWith(-120_000);
     bench.pass(50_000);
     bench.take('primary', beat(1, 20_001, { live: false }));
@@ -83,7 +83,7 @@ describe('the age of a view', () => {
     expect(bench.view().ageMs).toBe(0);
   });
 
-  it('counts from when the heartbeat was heard, if the view became complete by it later', () => {
+  it('counts from the receipt of the heartbeat, if the view became complete by it later', () => {
     const bench = wholeWith(-120_000);
     bench.take('primary', beat(2, 1_000));
     bench.pass(9_000);
@@ -92,7 +92,7 @@ describe('the age of a view', () => {
     expect(bench.view().ageMs).toBe(9_000);
   });
 
-  it('of a file of the version before is what that version would have said', () => {
+  it('of a file of the previous version is as that version computed it', () => {
     const { savedAgeMs: _, savedBoot: __, ...kept } = wholeWith(0).kept;
     expect(restarted({ ...kept, savedAt: START + 3_000 }, START + 8_000)).toBe(8_000);
     expect(restarted({ ...kept, savedAt: START + 9_000 }, START + 8_000)).toBe(Number.POSITIVE_INFINITY);

@@ -41,7 +41,7 @@ const nextBeat = (after: number, more: { leadMs?: number; live?: boolean } = {})
   ({ ...beat(1, after, { timeSince: NEXT, ...more }), epoch: NEXT, headId: 'n1' }) as ReturnType<typeof beat>;
 
 describe('a heartbeat from ahead', () => {
-  it('moves neither log time nor the low watermark, and a view that was complete goes on by it', () => {
+  it('moves neither log time nor the low watermark, and keeps a complete view complete', () => {
     const bench = wholeBefore();
     bench.pass(5_000);
     bench.take('primary', event(2), beat(2, 5_000, { leadMs: HOUR_MS, floor: 2 }));
@@ -49,7 +49,7 @@ describe('a heartbeat from ahead', () => {
     expect(bench.view()).toMatchObject({ complete: true, suspect: null, ageMs: 0 });
   });
 
-  it('is as old as the wall clock of the issuer says', () => {
+  it('is as old as the wall clock of the issuer shows', () => {
     const bench = wholeBefore();
     bench.pass(30_000);
     bench.take('primary', beat(1, 10_000, { leadMs: HOUR_MS }));
@@ -59,7 +59,7 @@ describe('a heartbeat from ahead', () => {
     expect(restarted.view().ageMs).toBe(30_000);
   });
 
-  it('completes no first reading: the view is suspect, and the instance not ready', () => {
+  it('completes no first view: the view is suspect, and the instance not ready', () => {
     const bench = createBench();
     bench.open();
     const effects = bench.take('primary', event(1), beat(1, 0, { leadMs: HOUR_MS }));
@@ -74,7 +74,7 @@ describe('a heartbeat from ahead', () => {
     expect(kinds(agreed)).not.toContain('restart primary');
   });
 
-  it('completes no new epoch, over a restart either', () => {
+  it('completes no new epoch, nor after a restart', () => {
     const bench = wholeBefore();
     enterNext(bench);
     bench.take('primary', nextBeat(1_000, { leadMs: HOUR_MS }));
@@ -87,7 +87,7 @@ describe('a heartbeat from ahead', () => {
     expect(again.view()).toMatchObject({ complete: true, suspect: null });
   });
 
-  it('completes no first reading when it has waited for the keys', () => {
+  it('completes no first view after a wait for the keys', () => {
     const bench = createBench();
     bench.open();
     bench.take('primary', event(1), unknownKey('a'), beat(1, 0, { leadMs: HOUR_MS }));
@@ -101,7 +101,7 @@ describe('a heartbeat from ahead', () => {
     expect(bench.view()).toMatchObject({ complete: false, ready: false });
   });
 
-  it('gives its time to the log when the wall clock is set and the view becomes complete by it', () => {
+  it('sets log time when the wall clock is corrected and the view becomes complete by it', () => {
     const bench = wholeBefore();
     enterNext(bench);
     // The clock of the issuer was not set: the time of the epoch before counts on.
@@ -155,7 +155,7 @@ describe('log time, after the clock of the issuer was set', () => {
     });
   });
 
-  it('prunes nothing from the first record of the next epoch on, before that tells that the clock was set', () => {
+  it('prunes nothing from the first record of the next epoch until that epoch reports the set clock', () => {
     const bench = ahead();
     expect(bench.view().prunableBefore).toBe(START);
     const first = { ...event(1), epoch: NEXT, id: 'n1', prev: null } as ReturnType<typeof event>;
@@ -182,7 +182,7 @@ describe('log time, after the clock of the issuer was set', () => {
     expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
   });
 
-  it('rises again from there, and goes back no more in that epoch', () => {
+  it('rises again, and never falls in that epoch', () => {
     const bench = ahead();
     enterNext(bench);
     bench.take('primary', nextBeat(1_000));
@@ -192,7 +192,7 @@ describe('log time, after the clock of the issuer was set', () => {
     expect(bench.kept.logTime).toBe(START + 5_000);
   });
 
-  it('of a file of a version that did not keep its epoch is set, too', () => {
+  it('is set also in a file without its epoch', () => {
     const bench = ahead();
     enterNext(bench);
     bench.take('primary', nextBeat(1_000));
@@ -203,7 +203,7 @@ describe('log time, after the clock of the issuer was set', () => {
     expect(upgraded.kept).toMatchObject({ logTime: START + 2_000, logTimeEpoch: NEXT });
   });
 
-  it('never lets more be pruned than the wall clock of this machine allows', () => {
+  it('prunes no more than the wall clock of this machine allows', () => {
     const times = { logTime: START + HOUR_MS, logTimeEpoch: NEXT, timeSince: NEXT };
     expect(prunableBefore(times, START)).toBe(START);
     expect(prunableBefore(times, START + 2 * HOUR_MS)).toBe(START + HOUR_MS - CLOCK_TOLERANCE_MS);

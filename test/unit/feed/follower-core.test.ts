@@ -33,7 +33,7 @@ describe('the position', () => {
     expect([...bench.rows]).toEqual([`${EPOCH}:1`, `${EPOCH}:2`]);
   });
 
-  it('does not move for what comes again, which is applied', () => {
+  it('does not move for a repeated event, which is applied', () => {
     const bench = wholeAtThree();
     bench.rows.clear();
     bench.take('primary', event(2));
@@ -41,7 +41,7 @@ describe('the position', () => {
     expect(bench.rows.has(`${EPOCH}:2`)).toBe(true);
   });
 
-  it('does not move over a gap; what lies beyond is applied, and counts once the gap is closed', () => {
+  it('does not move over a gap; events beyond it are applied, and count once the gap is closed', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(5), event(6));
     expect(bench.kept).toMatchObject({ seq: 3, head: 6, suspect: 'gap' });
@@ -50,14 +50,14 @@ describe('the position', () => {
     expect(bench.kept).toMatchObject({ seq: 6, id: 'e6', suspect: null });
   });
 
-  it('does not pass over what is not chained to it', () => {
+  it('does not pass over events that are not chained to it', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(5, { branch: 'x' }));
     bench.take('primary', event(4));
     expect(bench.kept.suspect).toBe('fork');
   });
 
-  it('below the floor jumps to it, not knowing the id there until it is told', () => {
+  it('below the low watermark jumps to it, with an unknown id until a heartbeat names it', () => {
     const bench = createBench();
     bench.open('primary');
     bench.take('primary', beat(7, 0, { floor: 6, live: false }));
@@ -66,7 +66,7 @@ describe('the position', () => {
     expect(bench.view()).toMatchObject({ seq: 7, complete: true });
   });
 
-  it('learns the id from the heartbeat when nothing denies any more', () => {
+  it('takes the id from the heartbeat when no event denies any more', () => {
     const bench = createBench();
     bench.open();
     bench.take('primary', beat(7, 0, { floor: 8 }));
@@ -89,7 +89,7 @@ describe('the position', () => {
 });
 
 describe('a view', () => {
-  it('is not complete below the greatest head seen', () => {
+  it('is not complete below the greatest known head', () => {
     const bench = createBench();
     bench.open('primary');
     bench.take('primary', event(1), beat(2, 0, { live: false }));
@@ -101,7 +101,7 @@ describe('a view', () => {
     expect(bench.view()).toMatchObject({ complete: true, lag: 0, ageMs: 0 });
   });
 
-  it('grows no younger by a late heartbeat', () => {
+  it('gets no younger by a late heartbeat', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(4));
     bench.take('primary', beat(3, 900));
@@ -110,7 +110,7 @@ describe('a view', () => {
     expect(bench.kept.wholeAt).toBe(START + 1_000);
   });
 
-  it('is as old as the worse of two clocks says', () => {
+  it('is as old as the slower of two clocks shows', () => {
     const bench = wholeAtThree();
     bench.pass(2_000);
     expect(bench.view().ageMs).toBe(2_000);
@@ -120,14 +120,14 @@ describe('a view', () => {
     expect(bench.view().ageMs).toBe(32_000);
   });
 
-  it('prunes by log time, which never goes back', () => {
+  it('prunes by log time, which never falls', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(3, 5_000));
     bench.take('primary', beat(2, 9_000), beat(3, 4_000));
     expect(bench.kept.logTime).toBe(START + 9_000);
   });
 
-  it('is not complete by a heartbeat whose head id is not what was read, whichever came first', () => {
+  it('is not complete by a heartbeat with another head id, whichever came first', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(4, 1_000, { branch: 'x' }));
     // Of another branch: it chains to what was read, and is not what the heartbeat meant.
@@ -137,8 +137,8 @@ describe('a view', () => {
   });
 });
 
-describe('what is not understood', () => {
-  it('is kept aside, moves the position, and stops the view from growing younger', () => {
+describe('a quarantined event', () => {
+  it('is stored, moves the position, and keeps the view suspect', () => {
     const bench = wholeAtThree();
     const [commit] = bench.take('primary', notUnderstood(4), beat(4, 1_000));
     expect(commit).toMatchObject({ change: { quarantine: [{ epoch: EPOCH, seq: 4, jws: 'event e4' }] } });
@@ -146,7 +146,7 @@ describe('what is not understood', () => {
     expect(bench.view().complete).toBe(false);
   });
 
-  it('is let go when the floor has passed it', () => {
+  it('is released when the low watermark has passed it', () => {
     const bench = wholeAtThree();
     bench.take('primary', notUnderstood(4));
     const [commit] = bench.take('primary', beat(4, 1_000, { floor: 5 }));
@@ -154,7 +154,7 @@ describe('what is not understood', () => {
     expect(bench.view()).toMatchObject({ complete: true, suspect: null });
   });
 
-  it('is let go when a newer epoch is complete, not before', () => {
+  it('is released when a newer epoch is complete, not before', () => {
     const bench = wholeAtThree();
     bench.take('primary', notUnderstood(4));
     bench.take('primary', event(1, { epoch: '0002-b' }));
@@ -167,7 +167,7 @@ describe('what is not understood', () => {
     expect(bench.view()).toMatchObject({ complete: true, epoch: '0002-b' });
   });
 
-  it('is read at the start by a version that understands it', () => {
+  it('is applied at the start by a version that knows it', () => {
     const { kept } = wholeAtThree();
     const bench = createBench({ kept, quarantined: [{ epoch: EPOCH, seq: 2, record: event(2) }] });
     expect(bench.effects[0]).toMatchObject({
@@ -178,7 +178,7 @@ describe('what is not understood', () => {
 });
 
 describe('epochs', () => {
-  it('a newer one starts the position anew and is suspect until complete', () => {
+  it('a newer epoch resets the position, and the view is suspect until complete', () => {
     const bench = wholeAtThree();
     const next = { epoch: '0002-b', kid: 'key-2' };
     expect(kinds(bench.take('primary', event(1, next)))).toEqual(['fetchKeys']);
@@ -192,7 +192,7 @@ describe('epochs', () => {
     expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
   });
 
-  it('a lower one denies, and nothing else', () => {
+  it('events of a lower epoch deny, and change nothing else', () => {
     const bench = wholeAtThree();
     const before = bench.kept;
     bench.take('primary', event(9, { epoch: '0000-z' }), beat(9, 9_000, { epoch: '0000-z' }));
@@ -202,7 +202,7 @@ describe('epochs', () => {
 });
 
 describe('a fork', () => {
-  it('is seen by a prev that is not what was read: all is read again, and the proof is offered', () => {
+  it('is detected by a different `prev`: everything is read again, and evidence is submitted', () => {
     const bench = wholeAtThree();
     const done = [...bench.take('primary', event(4, { branch: 'x' })), ...bench.pass(200)];
     expect(kinds(done)).toEqual(['open fallback', 'prove']);
@@ -210,20 +210,20 @@ describe('a fork', () => {
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
   });
 
-  it('is seen by the last of a heartbeat', () => {
+  it('is detected by the head id of a heartbeat', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(3, 1_000, { branch: 'x' }));
     expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
   });
 
-  it('is seen by a fallback transport that opens below what was known when it was asked', () => {
+  it('is detected by a fallback transport that opens below the head known at its request', () => {
     const bench = withSecond();
     bench.take('fallback', beat(2, 4_000));
     expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
     expect(kinds(bench.effects)).toContain('prove');
   });
 
-  it('is not seen when the primary transport was faster than the answer', () => {
+  it('is not detected when the primary transport was faster than the response', () => {
     const bench = wholeAtThree();
     bench.pass(3_600);
     bench.open('fallback');
@@ -232,20 +232,20 @@ describe('a fork', () => {
     expect(bench.kept).toMatchObject({ seq: 4, suspect: null });
   });
 
-  it('is not seen in a late heartbeat of a topic', () => {
+  it('is not detected in a late heartbeat of a topic', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(1, 900), beat(2, 1_000));
     expect(bench.kept.suspect).toBe(null);
   });
 
-  it('is suspected of an issuer that is back in an older epoch, and nothing is read again', () => {
+  it('is suspected when the issuer is back in an older epoch, and nothing is read again', () => {
     const bench = withSecond();
     bench.take('fallback', beat(9, 4_000, { epoch: '0000-z' }));
     expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, suspect: 'fork' });
     expect(kinds(bench.effects)).toContain('prove');
   });
 
-  it('ends when the present log has been read from its floor', () => {
+  it('ends when the present log has been read from its low watermark', () => {
     const bench = withSecond();
     const found = bench.take('fallback', beat(3, 4_000, { branch: 'x' }));
     expect(kinds([...found, ...bench.pass(300)])).toContain('restart fallback');
@@ -263,7 +263,7 @@ describe('a fork', () => {
     expect(bench.kept.wholeAt).toBe(START + 6_000);
   });
 
-  it('found again and again is read again with growing waits', () => {
+  it('that is detected repeatedly is repaired with growing waits', () => {
     const bench = withSecond();
     const restarts: number[] = [];
     for (let passed = 0; passed < 60_000; passed += 100) {
@@ -278,7 +278,7 @@ describe('a fork', () => {
     expect(restarts.length).toBeLessThan(12);
   });
 
-  it('offers its proof again after 30 s, not at every step', () => {
+  it('submits its evidence again after 30 s, not at every step', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(4, { branch: 'x' }));
     const proofs = bench.pass(65_000).filter(({ kind }) => kind === 'prove');
@@ -290,7 +290,7 @@ describe('a fork', () => {
 });
 
 describe('the fallback transport', () => {
-  it('is taken after 3 s of silence, and left by a fresh heartbeat of the primary transport', () => {
+  it('is read after 3 s of silence, until a fresh heartbeat of the primary transport', () => {
     const bench = wholeAtThree();
     expect(kinds(bench.pass(2_900))).toEqual([]);
     expect(kinds(bench.pass(200))).toEqual(['open fallback']);
@@ -302,7 +302,7 @@ describe('the fallback transport', () => {
     expect(kinds(bench.take('primary', event(4), beat(4, 5_000)))).toEqual(['close fallback']);
   });
 
-  it('is taken at a gap, and left when that is closed', () => {
+  it('is read at a gap, until the gap is closed', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(5, 1_000));
     expect(kinds(bench.effects)).toEqual(['open fallback']);
@@ -313,13 +313,13 @@ describe('the fallback transport', () => {
     expect(kinds(bench.take('primary', beat(5, 3_000)))).toEqual(['close fallback']);
   });
 
-  it('is not a gap when it opens with a head that is still to come', () => {
+  it('reports no gap when it opens with a head of events that follow', () => {
     const bench = withSecond();
     bench.take('fallback', beat(9, 4_000));
     expect(bench.kept).toMatchObject({ head: 9, suspect: null });
   });
 
-  it('is restarted when it does not get on, with growing waits', () => {
+  it('is restarted when it makes no progress, with growing waits', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(5, 1_000));
     bench.open('fallback');
@@ -335,7 +335,7 @@ describe('the fallback transport', () => {
     expect(restarts).toBeLessThan(8);
   });
 
-  it('is not taken while the primary transport is catching up', () => {
+  it('is not read while the primary transport is catching up', () => {
     const bench = createBench();
     bench.open();
     for (let seq = 1; seq <= 80; seq += 1) {
@@ -345,8 +345,8 @@ describe('the fallback transport', () => {
   });
 });
 
-describe('one transport only', () => {
-  it('repairs itself by starting again', () => {
+describe('a single transport', () => {
+  it('repairs a gap by a restart', () => {
     const bench = createBench({ feed: { primary: HTTP } });
     bench.open();
     bench.take('primary', beat(0, 0), event(1, { live: true, hint: 'h' }), event(3));
@@ -358,7 +358,7 @@ describe('one transport only', () => {
     expect(bench.view()).toMatchObject({ complete: true, seq: 3 });
   });
 
-  it('is restarted when it says nothing for 10 s', () => {
+  it('is restarted after 10 s of silence', () => {
     const bench = createBench({ feed: { primary: HTTP } });
     bench.open();
     bench.take('primary', beat(0, 0));
@@ -367,8 +367,8 @@ describe('one transport only', () => {
   });
 });
 
-describe('ready', () => {
-  it('is not reached by an issuer that was restored, in whichever order its topic and its word of a lower head are read', () => {
+describe('readiness', () => {
+  it('is not reached with a restored issuer, in whichever order its topic and its lower head are read', () => {
     const topic = [event(3, { live: false }), event(4, { live: false }), beat(4, 1_000, { live: false })] as const;
     const bench = createBench();
     bench.open();
@@ -378,22 +378,22 @@ describe('ready', () => {
     // What it claims to be the present is less than the topic tells of a second after the start.
     bench.take('fallback', beat(2, 5_000));
     const effects = bench.take('primary', event(2, { live: false }), ...topic);
-    expect(kinds(effects)).not.toContain('ready');
+    expect(kinds(effects)).not.toContain('readiness');
     expect(bench.view()).toMatchObject({ ready: false, seq: 4, head: 4 });
     expect(bench.kept.wholeAt).toBe(START + 1_000);
-    expect(kinds(bench.take('fallback', beat(2, 6_000)))).not.toContain('ready');
-    expect(kinds(bench.take('primary', beat(4, 7_000)))).toContain('ready');
+    expect(kinds(bench.take('fallback', beat(2, 6_000)))).not.toContain('readiness');
+    expect(kinds(bench.take('primary', beat(4, 7_000)))).toContain('readiness');
   });
 
-  it('is not by what a topic remembers', () => {
+  it('is not reached by stored records of a topic', () => {
     const bench = createBench();
     bench.open();
     bench.take('primary', event(1, { live: false }), beat(1, 0, { live: false }));
     expect(bench.view()).toMatchObject({ complete: true, ready: false });
-    expect(kinds(bench.take('primary', beat(1, 1_000)))).toEqual(['ready']);
+    expect(kinds(bench.take('primary', beat(1, 1_000)))).toEqual(['readiness']);
   });
 
-  it('stays, once it is', () => {
+  it('is kept once reached', () => {
     const bench = wholeAtThree();
     bench.pass(600_000);
     expect(bench.view().ready).toBe(true);
@@ -401,20 +401,20 @@ describe('ready', () => {
 
   const kept = () => wholeAtThree().kept;
 
-  it('is by the kept age when nobody answers within 5 s', () => {
+  it('is reached by the stored age when no transport responds within 5 s', () => {
     const bench = createBench({ kept: kept(), wallMs: START + 200_000 });
-    expect(bench.pass(4_900).filter(({ kind }) => kind === 'ready')).toEqual([]);
-    expect(bench.pass(200)).toContainEqual({ kind: 'ready', by: 'age' });
+    expect(bench.pass(4_900).filter(({ kind }) => kind === 'readiness')).toEqual([]);
+    expect(bench.pass(200)).toContainEqual({ kind: 'readiness', by: 'age' });
     expect(bench.view()).toMatchObject({ ready: true, complete: false, ageMs: 205_100 });
   });
 
-  it('is not when that age is beyond maxStaleness', () => {
+  it('is not reached when that age is above maxStaleness', () => {
     const bench = createBench({ kept: kept(), wallMs: START + 299_000 });
     bench.pass(20_000);
     expect(bench.view().ready).toBe(false);
   });
 
-  it('is not when the wall clock is behind the kept one: the age is unknown', () => {
+  it('is not reached when the wall clock is behind the stored one: the age is unknown', () => {
     const bench = createBench({ kept: kept(), wallMs: START - 1_000 });
     bench.pass(20_000);
     expect(bench.view()).toMatchObject({ ready: false, ageMs: Number.POSITIVE_INFINITY });
@@ -423,7 +423,7 @@ describe('ready', () => {
     expect(bench.view()).toMatchObject({ ready: true, ageMs: 1_000 });
   });
 
-  it('waits while something answers', () => {
+  it('waits while a transport responds', () => {
     const bench = createBench({ kept: kept() });
     bench.open();
     for (let seq = 4; seq < 60; seq += 1) {
@@ -434,8 +434,8 @@ describe('ready', () => {
   });
 });
 
-describe('a loss', () => {
-  it('is said aloud once, not at every try to mend it', () => {
+describe('a lost connection', () => {
+  it('is logged as a warning once, not at every attempt', () => {
     const bench = wholeAtThree();
     const levelOfLoss = () => {
       const effects = bench.happens({ kind: 'lost', transport: 'primary', reason: 'refused' });

@@ -23,7 +23,7 @@ const unknown = (kid: string, epoch = '0002-b') => ({
 });
 
 describe('an event key that revokes itself', () => {
-  it('is believed no more from that step on, and its epoch is left: rows stay, the age stands still', () => {
+  it('signs nothing valid from that step on, and its epoch is left: rows stay, the age stops', () => {
     const bench = wholeAtThree();
     const done = bench.take('primary', event(4, { kills: [KID] }), event(5), beat(5, 1_000), event(1, FORGED));
     expect(kinds(done)).toEqual(['fetchKeys', 'prove']);
@@ -33,7 +33,7 @@ describe('an event key that revokes itself', () => {
     expect(bench.rows.has('9999-x:1')).toBe(false);
   });
 
-  it('counts on the other transport and after a restart, too', () => {
+  it('stays revoked on the other transport and after a restart', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(4, { kills: [KID] }));
     const again = createBench({ kept: bench.kept });
@@ -42,13 +42,13 @@ describe('an event key that revokes itself', () => {
     expect(again.view()).toMatchObject({ epoch: '', complete: false, suspect: 'epoch' });
   });
 
-  it('counts in whatever epoch it stands', () => {
+  it('is revoked in whatever epoch the event is', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(9, { epoch: '0000-z', kills: [KID] }));
     expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
   });
 
-  it('that is named by another key counts only if the set that is fetched then lacks it', () => {
+  it('that another key revokes is revoked only if the set fetched then lacks it', () => {
     const bench = wholeAtThree();
     const done = bench.take('primary', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
     expect(kinds(done)).toEqual(['fetchKeys']);
@@ -62,10 +62,10 @@ describe('an event key that revokes itself', () => {
     expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
   });
 
-  describe('and is the key of a later epoch than the one followed', () => {
+  describe('and signs a later epoch than the followed one', () => {
     const lastWord = event(5, { ...NEXT, kills: [NEXT.kid] });
 
-    it('makes the reader leave when the issuer goes on signing with it, and show the issuer the event', () => {
+    it('makes the reader leave while the issuer still signs with it, and submit the event as evidence', () => {
       const bench = wholeAtThree();
       bench.pass(500);
       expect(kinds(bench.take('primary', lastWord, event(4), beat(4, 500)))).toEqual(['fetchKeys']);
@@ -76,7 +76,7 @@ describe('an event key that revokes itself', () => {
       expect(bench.pass(30_100)).toContainEqual({ kind: 'prove', jws: lastWord.jws });
     });
 
-    it('is judged after a restart, too', () => {
+    it('is decided after a restart, too', () => {
       const bench = wholeAtThree();
       bench.take('primary', lastWord);
       const again = createBench({ kept: bench.kept });
@@ -89,7 +89,7 @@ describe('an event key that revokes itself', () => {
       expect(again.kept).toMatchObject({ epoch: '', suspect: 'epoch' });
     });
 
-    it('changes nothing when the issuer knows of it, or signs an epoch of before with it', () => {
+    it('changes nothing when the issuer knows of it, or signs an earlier epoch with it', () => {
       const bench = wholeAtThree();
       bench.take('primary', lastWord);
       bench.fetched([KID], EPOCH, KID);
@@ -98,7 +98,7 @@ describe('an event key that revokes itself', () => {
       expect(bench.view()).toMatchObject({ epoch: EPOCH, complete: true, suspect: null });
     });
 
-    it('is not judged by a set whose fetch began before the event came', () => {
+    it('is not decided by a set whose fetch began before the event arrived', () => {
       const bench = wholeAtThree();
       bench.pass(100);
       bench.take('primary', lastWord);
@@ -108,7 +108,7 @@ describe('an event key that revokes itself', () => {
     });
   });
 
-  it('whose last event is lost is noticed by the set that lacks it', () => {
+  it('whose closing event is lost is noticed by the set that lacks it', () => {
     const bench = wholeAtThree();
     bench.fetched(['key-2'], '0002-b');
     expect(bench.kept).toMatchObject({ epoch: '', suspect: 'epoch' });
@@ -116,7 +116,7 @@ describe('an event key that revokes itself', () => {
 });
 
 describe('an epoch', () => {
-  it('is entered only when a set fetched after it was heard of names it, with the key that signs it', () => {
+  it('is entered only when a set fetched after its first record names it, with the key that signs it', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(1, FORGED), beat(1, 9_000, FORGED));
     bench.fetched([KID], EPOCH);
@@ -133,7 +133,7 @@ describe('an epoch', () => {
     expect(bench.view()).toMatchObject({ complete: true, epoch: NEXT.epoch, suspect: null });
   });
 
-  it('is not entered by a set whose fetch began before it was heard of', () => {
+  it('is not entered by a set whose fetch began before its first record was received', () => {
     const bench = wholeAtThree();
     bench.pass(500);
     bench.take('primary', event(1, NEXT));
@@ -141,7 +141,7 @@ describe('an epoch', () => {
     expect(bench.kept.epoch).toBe(EPOCH);
   });
 
-  it('of an issuer of the version before, which names none, is the greatest of a published key', () => {
+  it('of an issuer of the previous version, which names none, is the greatest with a published key', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(1, NEXT));
     bench.fetched([KID, 'key-2'], null, null);
@@ -157,7 +157,7 @@ describe('an epoch', () => {
   });
 });
 
-describe('a key that is not known', () => {
+describe('an unknown key', () => {
   it('makes the view suspect until a fetch has succeeded; then it is remembered as absent', () => {
     const bench = wholeAtThree();
     expect(kinds(bench.take('primary', unknown('a')))).toEqual(['fetchKeys']);
@@ -172,7 +172,7 @@ describe('a key that is not known', () => {
     expect(bench.kept.suspect).toBe(null);
   });
 
-  it('has its records read again when the set has it', () => {
+  it('is fetched, and its records are read again when the set has it', () => {
     const bench = wholeAtThree();
     bench.take('primary', unknown('a'));
     expect(kinds(bench.fetched([KID, 'a'.padEnd(43, '_')], EPOCH, KID))).toEqual(['restart primary']);
@@ -188,7 +188,7 @@ describe('a key that is not known', () => {
     expect(bench.kept.suspect).toBe(null);
   });
 
-  it('costs five fetches at once and one more each 10 s, however many strangers make up; real events go on meanwhile', () => {
+  it('causes five fetches at once and one more every 10 s, however many are made up; real events are applied meanwhile', () => {
     const bench = wholeAtThree();
     let fetches = 0;
     for (let n = 0; n < 400; n += 1) {
@@ -201,7 +201,7 @@ describe('a key that is not known', () => {
     expect(fetches).toBeLessThanOrEqual(9);
   });
 
-  it('of a flood that does not end keeps the view no older than the last fetch', () => {
+  it('keeps the view no older than the last fetch, also in an endless flood', () => {
     const bench = wholeAtThree();
     for (let n = 0; n < 60; n += 1) {
       bench.take('primary', unknown(`k${n}`), beat(3, n * 500));
@@ -217,7 +217,7 @@ describe('a key that is not known', () => {
     expect(bench.view().ageMs).toBeLessThan(12_000);
   });
 
-  it('sent by the issuer itself costs nothing of that, once a second', () => {
+  it('from the issuer itself causes a fetch apart from that limit, once a second', () => {
     const bench = wholeAtThree();
     bench.pass(3_600);
     bench.open('fallback');

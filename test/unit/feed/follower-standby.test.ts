@@ -27,7 +27,7 @@ function passWithBeats(bench: ReturnType<typeof createBench>, seconds: number, h
 }
 
 describe('a standby stream', () => {
-  it('is opened with the primary transport, and asks for nothing while all is well', () => {
+  it('is opened with the primary transport, and requests nothing while the primary works', () => {
     const core = createFollowerCore({ log: 'l', feed: KAFKA_AND_HTTP });
     const { effects } = core.start(undefined, [], { wall: 1, monotonic: 0, random: 0 });
     expect(kinds(effects)).toEqual(['open primary', 'open fallback standby']);
@@ -40,7 +40,7 @@ describe('a standby stream', () => {
     expect(seen).toEqual([]);
   });
 
-  it('is not opened where there is one transport only', () => {
+  it('is not opened with a single transport', () => {
     const core = createFollowerCore({ log: 'l', feed: { primary: HTTP } });
     expect(kinds(core.start(undefined, [], { wall: 1, monotonic: 0, random: 0 }).effects)).toEqual(['open primary']);
   });
@@ -51,7 +51,7 @@ describe('a standby stream', () => {
     expect(passWithBeats(bench, 2, 3, 24_000)).toEqual(['restart fallback']);
   });
 
-  it('raises the head, and says no gap', () => {
+  it('raises the head, and reports no gap', () => {
     const bench = standingBy();
     bench.take('fallback', beat(5, 2_000));
     expect(bench.kept).toMatchObject({ seq: 3, head: 5, suspect: null });
@@ -60,7 +60,7 @@ describe('a standby stream', () => {
     expect(bench.view()).toMatchObject({ complete: true, suspect: null });
   });
 
-  it('makes the view complete at its head only, with the same last event', () => {
+  it('makes the view complete only at its head, with the same head id', () => {
     const bench = standingBy();
     const { wholeAt } = bench.kept;
     bench.take('fallback', beat(4, 5_000));
@@ -73,7 +73,7 @@ describe('a standby stream', () => {
     expect(bench.kept.suspect).toBe('fork');
   });
 
-  it('is late with a lower head, but for the heartbeat that opens it', () => {
+  it('counts as late with a lower head, except the heartbeat that opens it', () => {
     const bench = standingBy();
     const { wholeAt } = bench.kept;
     bench.take('fallback', beat(2, 5_000));
@@ -90,10 +90,10 @@ describe('a standby stream', () => {
     bench.take('fallback', beat(1, 0));
     bench.take('primary', event(1, { live: false }), beat(1, 0, { live: false }));
     expect(bench.view()).toMatchObject({ complete: true, ready: false });
-    expect(kinds(bench.take('primary', event(2), beat(2, 1_000)))).toEqual(['ready']);
+    expect(kinds(bench.take('primary', event(2), beat(2, 1_000)))).toEqual(['readiness']);
   });
 
-  it('does not make the primary transport fresh, which is silent after 3 s', () => {
+  it('does not make the primary transport fresh, which counts as silent after 3 s', () => {
     const bench = standingBy();
     const seen: string[] = [];
     for (let second = 1; second <= 4; second += 1) {
@@ -107,7 +107,7 @@ describe('a standby stream', () => {
     expect(kinds(bench.take('primary', beat(3, 7_000)))).toEqual(['open fallback standby']);
   });
 
-  it('delivers events that move the position, and no request is made', () => {
+  it('delivers events that move the position, without a request', () => {
     const bench = standingBy();
     bench.take('fallback', event(2), event(3), event(4), beat(4, 1_500));
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
@@ -117,7 +117,7 @@ describe('a standby stream', () => {
     expect(bench.view()).toMatchObject({ complete: true, seq: 4, suspect: null });
   });
 
-  it('delivers events beyond the position, which passes over them when it gets there', () => {
+  it('delivers events beyond the position, which later passes over them', () => {
     const bench = standingBy();
     bench.take('fallback', event(6), event(7));
     expect(bench.rows.has(`${EPOCH}:7`)).toBe(true);
@@ -128,7 +128,7 @@ describe('a standby stream', () => {
 });
 
 describe('a position that stays below the head', () => {
-  it('makes the log be read by the fallback transport after 300 ms', () => {
+  it('causes a read by the fallback transport after 300 ms', () => {
     const bench = standingBy();
     bench.take('fallback', beat(5, 1_100));
     expect(kinds(bench.pass(300))).toEqual([]);
@@ -138,7 +138,7 @@ describe('a position that stays below the head', () => {
     expect(bench.view()).toMatchObject({ complete: true, transport: 'http', seq: 5 });
   });
 
-  it('does not while the primary transport moves it', () => {
+  it('causes no read while the primary transport moves it', () => {
     const bench = standingBy();
     bench.take('fallback', beat(20, 1_100));
     const seen: string[] = [];
@@ -149,14 +149,14 @@ describe('a position that stays below the head', () => {
     expect(seen).toEqual([]);
   });
 
-  it('does not before the primary transport has come to the present', () => {
+  it('causes no read before the primary transport has reached the present', () => {
     const bench = createBench({ feed: KAFKA_AND_HTTP });
     bench.open('fallback');
     bench.take('fallback', beat(9, 0));
     expect(kinds(bench.pass(2_900))).toEqual([]);
   });
 
-  it('does not at once when the process stood still', () => {
+  it('causes no read at once after the process stood still', () => {
     const bench = standingBy();
     bench.take('fallback', beat(4, 1_100));
     bench.pass(100);
@@ -164,7 +164,7 @@ describe('a position that stays below the head', () => {
     expect(kinds(bench.pass(100))).toEqual([]);
   });
 
-  it('is read by it for 10 s, twice as long each time within 5 minutes, and for 5 minutes at most', () => {
+  it('is read by the fallback for 10 s, twice as long each time within 5 minutes, and for 5 minutes at most', () => {
     const bench = standingBy();
     let head = 3;
     let from = 1_000;

@@ -16,7 +16,7 @@ function wholeBy(abilities: TransportAbilities) {
 }
 
 describe('the core decides by abilities', () => {
-  it('does the same under any names', () => {
+  it('behaves alike under any names', () => {
     const renamed: FeedDescription = { primary: { ...KAFKA, name: 'http' }, fallback: { ...HTTP, name: 'kafka' } };
     const runs = [KAFKA_AND_HTTP, renamed].map((feed) => {
       const bench = createBench({ feed });
@@ -35,12 +35,12 @@ describe('the core decides by abilities', () => {
     expect(runs[1]).toEqual(runs[0]);
   });
 
-  it('compares the first heartbeat with what was known, of a transport that opens with one', () => {
+  it('compares the first heartbeat with the known head if the transport opens with one', () => {
     const { effects } = reopenedBehind({ opensWithHeartbeat: true });
     expect(effects).toContain('prove');
   });
 
-  it('takes a lower head for a late one, of any other transport', () => {
+  it('treats a lower head as late on any other transport', () => {
     const { bench, effects } = reopenedBehind({});
     expect(effects).not.toContain('prove');
     expect(bench.kept.suspect).toBe(null);
@@ -56,7 +56,7 @@ describe('the core decides by abilities', () => {
     expect(kinds(bench.pass(400))).toContain('restart primary');
   });
 
-  it('fetches an unknown key that the issuer itself sends, and no other that is not of its shape', () => {
+  it('fetches an unknown key from the issuer itself, and elsewhere only one of the expected shape', () => {
     const unknown = { kind: 'bad', jws: 'x', live: true, hint: null, why: 'key_unknown' } as const;
     const record = { ...unknown, claimed: { kid: 'short', epoch: null } };
     expect(kinds(wholeBy({ fromIssuer: true }).take('primary', record))).toEqual(['fetchKeys']);
@@ -126,7 +126,7 @@ describe('a feed is refused', () => {
     expect(() => createFollowerCore({ log: 'l', feed })).toThrow(TypeError);
   });
 
-  it('and taken as it is when nothing is wrong', () => {
+  it('unless nothing is wrong: then it is used as it is', () => {
     const feed = feedOptions({ primary: good, fallback: { ...good, name: 'nats_2' } }, 'feed');
     expect(feed.primary).toBe(good);
   });

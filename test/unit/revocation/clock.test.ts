@@ -27,7 +27,7 @@ function setUp(toleranceMs?: number) {
 const code = (expected: string) => expect.objectContaining({ code: expected });
 
 describe("the issuer's clock", () => {
-  test('whatever is minted before a cut-off is at or before it, whatever is minted after is later', () => {
+  test('tokens minted before a cut-off are at or before it, tokens minted after it are later', () => {
     const steps = fc.array(
       fc.oneof(
         fc.constant('mint' as const),
@@ -73,14 +73,14 @@ describe("the issuer's clock", () => {
     );
   });
 
-  test('never goes back below what was persisted, in another process either', () => {
+  test('never goes below the persisted floor, also in another process', () => {
     const floor = keptFloor(START + 20_000);
     const clock = createIssuerClock(createManualClock(START), floor);
     expect(clock.now()).toBe(START + 20_000);
     expect(clock.mint()).toBe(START + 20_000);
   });
 
-  test('in one millisecond: mint, cut-off, mint', () => {
+  test('orders mint, cut-off and mint within one millisecond', () => {
     const { clock } = setUp();
     const before = clock.mint();
     const cut = clock.cutOff();
@@ -88,7 +88,7 @@ describe("the issuer's clock", () => {
     expect([before, cut, after]).toEqual([START, START, START + 1]);
   });
 
-  test('mints no more when wall and monotonic clock have parted by more than the tolerance', () => {
+  test('stops minting when wall and monotonic clock differ by more than the tolerance', () => {
     const { wall, clock } = setUp(5_000);
     wall.setWall(START + 5_000);
     expect(clock.clockDifferenceMs()).toBe(5_000);
@@ -99,7 +99,7 @@ describe("the issuer's clock", () => {
     expect(() => clock.mint()).toThrow(code('clock_parted'));
   });
 
-  test('of two clocks that have parted the slower is taken, and cut-offs go on', () => {
+  test('uses the slower of two clocks that differ, and continues cut-offs', () => {
     const { wall, clock } = setUp(5_000);
     wall.advance(1_000);
     wall.setWall(START + 3_600_000);
@@ -107,7 +107,7 @@ describe("the issuer's clock", () => {
     expect(clock.cutOff()).toBe(START + 1_000);
   });
 
-  test('lets cut-offs wait when a burst of them has pushed it a second ahead of the wall', () => {
+  test('delays cut-offs when a burst has pushed it a second ahead of the wall clock', () => {
     const { wall, clock } = setUp();
     for (let index = 0; index <= 1_000; index++) clock.cutOff();
     expect(() => clock.cutOff()).toThrow(code('clock_ahead'));
@@ -115,7 +115,7 @@ describe("the issuer's clock", () => {
     expect(clock.cutOff()).toBe(START + 1_001);
   });
 
-  test('that leads goes on at half speed, so that the wall clock catches up in twice the lead', () => {
+  test('runs at half speed while it leads, so that the wall clock catches up in twice the lead', () => {
     const wall = createManualClock(START);
     const clock = createIssuerClock(wall, keptFloor(START + 3_600_000));
     expect(clock.leadMs()).toBe(3_600_000);
@@ -127,7 +127,7 @@ describe("the issuer's clock", () => {
     expect(clock.now()).toBe(START + 7_200_000);
   });
 
-  test('that leads lets cut-offs pass all the same, and mints nothing', () => {
+  test('allows cut-offs while it leads, and mints nothing', () => {
     const wall = createManualClock(START);
     const clock = createIssuerClock(wall, keptFloor(START + 3_600_000));
     for (let index = 0; index < 500; index++) expect(clock.cutOff()).toBe(START + 3_600_000 + index);
@@ -138,7 +138,7 @@ describe("the issuer's clock", () => {
     expect(() => clock.mint()).toThrow(code('clock_parted'));
   });
 
-  test('a tolerance of more than a minute, or that is no length, is refused', () => {
+  test('refuses a tolerance above a minute, and one that is no duration', () => {
     for (const tolerance of [60_001, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect(() => setUp(tolerance)).toThrow(TypeError);
     }

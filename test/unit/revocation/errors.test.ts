@@ -61,7 +61,7 @@ test('docs/errors.md has an action for each error', () => {
   }
 });
 
-test('an error has what its code has', () => {
+test('an error has the status and message of its code', () => {
   const error = new RescindError('view_stale', { detail: '301 s', retryAfter: 5, cause: 'why' });
   expect(error).toBeInstanceOf(Error);
   expect(error).toMatchObject({ name: 'RescindError', code: 'view_stale', status: 503, retryAfter: 5, cause: 'why' });
@@ -92,7 +92,7 @@ test.each([
   for (const code of Object.keys(errors)) expect(ERRORS).not.toHaveProperty(code);
 });
 
-test('an error of a code that nobody has registered is a mistake of the caller', () => {
+test('an error with an unregistered code is a TypeError', () => {
   expect(() => new RescindError('no_such_code' as 'internal')).toThrow(TypeError);
 });
 
@@ -133,7 +133,7 @@ function codesIn(room: string): Set<string> {
   return new Set(texts.filter((text): text is string => text !== undefined && Object.hasOwn(ERRORS, text)));
 }
 
-test('the lists of refusals name every code that guard and verifier answer, and no other', () => {
+test('the lists of refusals have exactly the codes that guard and verifier return', () => {
   // `readBearer` of @rescind/revocation/http refuses requests with this code.
   const written = new Set([...codesIn('guard'), ...codesIn('token'), 'request_invalid']);
   // The result of an introspection has this name, too; no request is answered with it.
@@ -146,7 +146,7 @@ test('a decision is counted under its code', () => {
   expect(result.filter((value) => !value.startsWith('accepted'))).toEqual([...DECISION_REFUSALS]);
 });
 
-test('an operation with an access token documents what verifier and judgement refuse', () => {
+test('an operation with an access token documents the refusals of verifier and judge', () => {
   const verified = [...codesIn('token')].filter((code) => code.startsWith('token_'));
   const judged = ['token_revoked', 'token_unjudgeable', 'token_sender_constrained'];
   expect([...verified, ...judged].sort()).toEqual([...TOKEN_REFUSALS].sort());

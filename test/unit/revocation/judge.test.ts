@@ -68,7 +68,7 @@ function stricter(a: CutOffRow, b: CutOffRow): CutOffRow {
   return untilA >= untilB ? a : b;
 }
 
-test('a token that no row is about is accepted', () => {
+test('a token without a matching row is accepted', () => {
   expect(judge(token, findIn())).toEqual({ denied: false });
   expect(judge(token, findIn(...others))).toEqual({ denied: false });
 });
@@ -100,7 +100,7 @@ describe('every scope', () => {
     });
   }
 
-  test('soft and hard of one user: what is between the two loses the token, not the session', () => {
+  test('between a soft and a hard cut-off of one user the token is denied, not the session', () => {
     const find = findIn(
       row({ claim: 'sub', value: 'user-1', issuedUntil: IAT_MS - 1, endsSession: true }, 1),
       softUser,
@@ -108,7 +108,7 @@ describe('every scope', () => {
     expect(judge(token, find)).toMatchObject({ denied: true, endsSession: false });
   });
 
-  test('adding rows never lets a token through', () => {
+  test('adding rows never accepts a denied token', () => {
     const known = [...Object.values(scopes), softUser, ...others];
     fc.assert(
       fc.property(fc.subarray(known), fc.subarray(known), (some, more) => {
@@ -121,7 +121,7 @@ describe('every scope', () => {
 describe('the key', () => {
   const find = findIn(row({ claim: 'kid', value: 'key-1' }));
 
-  test("is the header's, never the payload's", () => {
+  test("is read from the header, never from the payload", () => {
     expect(judge({ kid: 'key-1', payload: { ...token.payload, kid: 'key-2' } }, find).denied).toBe(true);
     expect(judge({ kid: 'key-2', payload: { ...token.payload, kid: 'key-1' } }, find).denied).toBe(false);
     expect(judge({ payload: { ...token.payload, kid: 'key-1' } }, find).denied).toBe(false);
@@ -129,14 +129,14 @@ describe('the key', () => {
 });
 
 describe('values', () => {
-  test('of more elements than are asked: refused, never judged by some of them', () => {
+  test('of more elements than the limit are refused, never judged in part', () => {
     const find = findIn(row({ claim: 'groups', value: 'nobody', issuedUntil: 0 }));
     const withGroups = (count: number) => ({ payload: { ...token.payload, groups: Array(count).fill('g') } });
     expect(judge(withGroups(256), find)).toEqual({ denied: false });
     expect(judge(withGroups(257), find)).toEqual({ denied: true, why: 'unjudgeable', claim: 'groups' });
   });
 
-  test('without one text are refused as soon as a cut-off is about their claim, alone and in a list', () => {
+  test('without an unambiguous text are refused if a cut-off concerns their claim, alone and in a list', () => {
     const find = findIn(row({ claim: 'groups', value: 'nobody', issuedUntil: 0 }));
     const refused = { denied: true, why: 'unjudgeable', claim: 'groups' };
     const numbers = [2 ** 53, -(2 ** 53), 0.5, -0, 1e21, Number.NaN, Number.POSITIVE_INFINITY];
@@ -151,7 +151,7 @@ describe('values', () => {
     }
   });
 
-  test('that readers of JSON disagree about are refused, as whoever read them says', () => {
+  test('that JSON parsers read differently are refused, if the parser reports them', () => {
     const find = findIn(row({ claim: 'level', value: '100', issuedUntil: 0 }));
     const payload = { ...token.payload, level: 100 };
     expect(judge({ payload }, find)).toEqual({ denied: false });
@@ -159,7 +159,7 @@ describe('values', () => {
     expect(judge({ payload, inexact: ['level'] }, find)).toEqual({ denied: true, why: 'unjudgeable', claim: 'level' });
   });
 
-  test('are asked for as they are written, without normalization', () => {
+  test('are looked up as written, without normalization', () => {
     const asked: string[] = [];
     const find: Find = {
       names: () => ['sub', 'groups', 'missing', 'kid'],
@@ -172,14 +172,14 @@ describe('values', () => {
     expect(asked).toEqual(['\u00e9', 'e\u0301', '', ' g', 'G', '5', 'true']);
   });
 
-  test('of which two are denied alike: the one that was asked first is named', () => {
+  test('of which two are denied alike: the first one is named', () => {
     const rows = ['sub', 'sid'].map((claim, at) => row({ claim, value: 'v', issuedUntil: IAT_MS }, at + 1));
     const find = findIn(...rows);
     const verdict = judge({ payload: { iss: ISS, iat: IAT, sub: 'v', sid: 'v' } }, find);
     expect(verdict).toMatchObject({ cutoff: { claim: 'sub', txn: 'txn-1' } });
   });
 
-  test('that a payload does not own are not asked', () => {
+  test('that a payload inherits are ignored', () => {
     const find = findIn(row({ claim: 'sid', value: 'inherited' }));
     const payload = Object.assign(Object.create({ sid: 'inherited' }), { iss: ISS, iat: IAT });
     expect(judge({ payload }, find)).toEqual({ denied: false });
@@ -190,7 +190,7 @@ describe('the time of issue', () => {
   const cutoffAt = (issuedUntil: number) => findIn(row({ claim: 'sub', value: 'user-1', issuedUntil }));
   const issued = (times: object) => ({ payload: { iss: ISS, sub: 'user-1', ...times } });
 
-  test('to the millisecond: at the cut-off denied, one after it accepted', () => {
+  test('counts to the millisecond: denied at the cut-off, accepted one later', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 999 }), fc.integer({ min: -2, max: 2 }), (ms, apart) => {
         const at = IAT * 1000 + ms;
@@ -200,21 +200,21 @@ describe('the time of issue', () => {
     );
   });
 
-  test("without iat_ms is the start of its second: another issuer's whole second is denied", () => {
+  test("without iat_ms is the start of its second, so the whole second of another issuer is denied", () => {
     expect(judge(issued({ iat: IAT }), cutoffAt(IAT * 1000)).denied).toBe(true);
     expect(judge(issued({ iat: IAT }), cutoffAt(IAT * 1000 + 999)).denied).toBe(true);
     expect(judge(issued({ iat: IAT + 1 }), cutoffAt(IAT * 1000 + 999)).denied).toBe(false);
     expect(judge(issued({ iat: IAT + 0.9 }), cutoffAt(IAT * 1000)).denied).toBe(true);
   });
 
-  test('an iat_ms outside its second, or that is no whole number, is not believed', () => {
+  test('ignores an iat_ms outside its second, and one that is no integer', () => {
     for (const iatMs of [IAT * 1000 + 1_000, IAT * 1000 - 1, IAT * 1000 + 0.5, String(IAT_MS), null]) {
       expect(issuedAt({ iat: IAT, iat_ms: iatMs })).toBe(IAT * 1000);
     }
     expect(issuedAt({ iat: IAT, iat_ms: IAT_MS })).toBe(IAT_MS);
   });
 
-  test('is needed: without a usable iat, or without iss, a token is refused', () => {
+  test('is required: a token without a usable iat or iss is refused', () => {
     for (const iat of [undefined, null, String(IAT), Number.NaN, Number.POSITIVE_INFINITY]) {
       const verdict = judge({ payload: { ...token.payload, iat } }, findIn());
       expect(verdict).toEqual({ denied: true, why: 'unjudgeable', claim: 'iat' });
@@ -223,7 +223,7 @@ describe('the time of issue', () => {
     expect(verdict).toEqual({ denied: true, why: 'unjudgeable', claim: 'iss' });
   });
 
-  test("errs on the strict side by another issuer's skew", () => {
+  test("is earlier by another issuer's skew", () => {
     const at = IAT * 1000;
     const times = issued({ iat: IAT + 2 });
     expect(judge(times, cutoffAt(at), { skewMs: 1_999 }).denied).toBe(false);

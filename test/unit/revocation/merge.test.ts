@@ -29,7 +29,7 @@ describe('merging rows of one key', () => {
     );
   });
 
-  test('takes nothing back: no time of either becomes smaller', () => {
+  test('never decreases a time of either row', () => {
     fc.assert(
       fc.property(rowOfOneKey, rowOfOneKey, (a, b) => {
         const merged = mergeRows(a, b);
@@ -42,13 +42,13 @@ describe('merging rows of one key', () => {
     );
   });
 
-  test('keeps a hard cut-off and a later soft one apart, and names the later', () => {
+  test('keeps a hard cut-off beside a later soft one, and names the later', () => {
     const hard = row({ claim: 'sub', value: 'u', issuedUntil: 100, endsSession: true }, 1);
     const soft = row({ claim: 'sub', value: 'u', issuedUntil: 200 }, 2);
     expect(mergeRows(hard, soft)).toMatchObject({ issuedUntil: 200, sessionUntil: 100, txn: 'txn-2' });
   });
 
-  test('names, of two equal in time, the one later in the log', () => {
+  test('names the one later in the log, of two equal in time', () => {
     const early = row({ claim: 'sub', value: 'u', issuedUntil: 100 }, 9);
     const late = { ...row({ claim: 'sub', value: 'u', issuedUntil: 100 }, 3), epoch: '0002-a' };
     expect(mergeRows(early, late)).toMatchObject({ epoch: '0002-a', seq: 3 });
@@ -56,14 +56,14 @@ describe('merging rows of one key', () => {
   });
 });
 
-describe('the name of the winner', () => {
+describe('the event that a merged row names', () => {
   const at = (issuedUntil: number, epoch: string, seq: number) => ({
     ...row({ claim: 'sub', value: 'u', issuedUntil }, seq),
     epoch,
   });
   const winner = (a: CutOffRow, b: CutOffRow) => [mergeRows(a, b), mergeRows(b, a)].map(({ txn }) => txn);
 
-  test('is that of the later time, wherever it stands in the log', () => {
+  test('is that of the later time, at any position in the log', () => {
     expect(winner(at(200, '0001-a', 1), at(100, '0002-a', 9))).toEqual(['txn-1', 'txn-1']);
     expect(winner(at(200, '0001-a', 1), at(100, '0001-a', 9))).toEqual(['txn-1', 'txn-1']);
   });
@@ -74,7 +74,7 @@ describe('the name of the winner', () => {
   });
 });
 
-test('what the values of a table mean', () => {
+test('the special times have their meanings', () => {
   expect([...UNBOUNDED_CLAIMS]).toEqual(['jti', 'sid', 'kid']);
   // Before every time of issue, 1970 included.
   expect(NO_SESSION).toBeLessThan(0);

@@ -23,7 +23,7 @@ test.each(['20.20.2', '18.0.0', '22.17.1'])(
   },
 );
 
-test.each(['22.18.0', '23.0.0', '24.21.0'])('Node.js %s is taken', (version) => {
+test.each(['22.18.0', '23.0.0', '24.21.0'])('Node.js %s is accepted', (version) => {
   expect(importAs(version)).toContain('imported');
 });
 

@@ -42,7 +42,7 @@ test('an option with the value undefined counts as absent', () => {
   expect(() => check({ issuer: undefined })).toThrow(/^issuer must be an http or https URL/);
 });
 
-test('what a prototype provides is refused, whatever it is', () => {
+test('properties of a prototype are refused', () => {
   class Configuration {
     readonly issuer = issuer;
     get optional() {
@@ -72,7 +72,7 @@ test('a property added to every object reaches no option', () => {
   expect(optional).toBeUndefined();
 });
 
-test('an object without a prototype is taken, an own __proto__ and a symbol are not', () => {
+test('an object without a prototype is accepted, an own __proto__ and a symbol are refused', () => {
   expect(check(Object.assign(Object.create(null), { issuer })).issuer).toBe(issuer);
   expect(() => check(JSON.parse(`{"issuer":"${issuer}","__proto__":{"optional":true}}`))).toThrow(/^__proto__ is not/);
   expect(() => check({ issuer, [Symbol('optional')]: true })).toThrow(/Symbol\(optional\)/);

@@ -38,7 +38,7 @@ describe('before the comparison', () => {
   test.each([
     ['3 s later', (set: ReturnType<typeof setUp>) => set.wall.advance(3_000)],
     ['when the publisher is away', (set: ReturnType<typeof setUp>) => set.reference.abandon()],
-  ])('it is waited for no longer %s', (_, happens) => {
+  ])('the wait ends %s', (_, happens) => {
     const set = setUp(0);
     happens(set);
     expect(set.reference.state()).toBe('unknown');
@@ -46,7 +46,7 @@ describe('before the comparison', () => {
     expect(set.clock.heartbeat().at).toBe(set.wall.now());
   });
 
-  test('the time told meanwhile by a clock that is found to be ahead counts for nothing', () => {
+  test('a time returned before the comparison does not count if the clock was ahead', () => {
     const { clock, reference, acknowledge, rightTime } = setUp(HOUR_MS);
     reference.abandon();
     expect(clock.now()).toBe(START + HOUR_MS);
@@ -54,7 +54,7 @@ describe('before the comparison', () => {
     expect(clock.now()).toBe(rightTime());
   });
 
-  test('and so it is when the wall clock is mended at the same moment', () => {
+  test('a time returned before the comparison does not count if the wall clock is corrected at that moment', () => {
     const { wall, clock, acknowledge, rightTime } = setUp(HOUR_MS);
     expect(clock.now()).toBe(START + HOUR_MS);
     acknowledge();
@@ -62,7 +62,7 @@ describe('before the comparison', () => {
     expect([clock.mint(), clock.leadMs()]).toEqual([rightTime(), 0]);
   });
 
-  test('what was minted meanwhile is in the floor, below which no time is told', () => {
+  test('the floor has what was minted meanwhile, and no time is below it', () => {
     const { clock, reference, acknowledge } = setUp(HOUR_MS);
     reference.abandon();
     const minted = clock.mint();
@@ -78,7 +78,7 @@ describe.each([
   ['61 s ahead of', 61_000],
   ['61 s behind', -61_000],
 ])('a wall clock that is %s the publisher’s', (_, aheadMs) => {
-  test('is not minted by; the slower of the two is taken', () => {
+  test('blocks minting, and the slower of the two is used', () => {
     const { wall, clock, reference, acknowledge } = setUp(aheadMs);
     acknowledge();
     wall.advance(1_000);
@@ -89,7 +89,7 @@ describe.each([
     expect(clock.cutOff()).toBe(START + 1_000 + Math.min(0, aheadMs));
   });
 
-  test('is minted by as soon as it agrees, without another acknowledgement', () => {
+  test('permits minting as soon as it agrees, without another acknowledgement', () => {
     const { wall, clock, reference, acknowledge, rightTime } = setUp(aheadMs);
     acknowledge();
     wall.advance(10_000);
@@ -98,21 +98,21 @@ describe.each([
     expect([reference.state(), reference.differenceMs(), clock.clockDifferenceMs()]).toEqual(['agreed', 0, 0]);
   });
 
-  test('is minted by when an acknowledgement shows that the publisher’s clock was wrong', () => {
+  test('permits minting when an acknowledgement shows that the publisher’s clock was wrong', () => {
     const { wall, clock, reference, acknowledge } = setUp(aheadMs);
     acknowledge();
     reference.compare(wall.now(), 2);
     expect(clock.mint()).toBe(wall.now());
   });
 
-  test('counts while the operator trusts the issuer', () => {
+  test('is used while the operator trusts the issuer', () => {
     const { wall, clock, acknowledge } = setUp(aheadMs, { trusted: 'issuer' });
     expect(clock.mint()).toBe(wall.now());
     acknowledge();
     expect(clock.mint()).toBe(wall.now());
   });
 
-  test('does not count while the operator trusts the publisher, whose time is minted by', () => {
+  test('is ignored while the operator trusts the publisher, whose time is used for minting', () => {
     const { wall, clock, acknowledge, rightTime } = setUp(aheadMs, { trusted: 'publisher' });
     wall.advance(10_000);
     expect(() => clock.mint()).toThrow(code('clock_parted'));
@@ -135,14 +135,14 @@ describe('clocks that agree', () => {
     },
   );
 
-  test('an acknowledgement that took long is no difference', () => {
+  test('a slow acknowledgement is not taken for a difference', () => {
     const { wall, reference } = setUp(0);
     wall.advance(90_000);
     reference.compare(START + 1_000, 90_000);
     expect(reference.state()).toBe('agreed');
   });
 
-  test('a wall clock that jumps later is found by the monotonic clock, as ever', () => {
+  test('the monotonic clock shows a later jump of the wall clock', () => {
     const { wall, clock, acknowledge } = setUp(0);
     acknowledge();
     wall.setWall(START + HOUR_MS);
