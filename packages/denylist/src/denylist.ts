@@ -28,28 +28,27 @@ import { createTable } from './table.ts';
  * than it holds, since rows and position are written by the same transaction.
  */
 export interface Denylist extends Find, AsyncDisposable {
-  /** The claims that some row of this issuer is about, in the file or owed to it. From memory, allocating nothing. */
+  /** The claims of the rows of this issuer, in the file or pending. Reads memory, allocates nothing. */
   names(iss: string): readonly string[];
   /**
-   * The row of this key: that of the file, merged with what is owed to it. That there is none comes from memory, in some
-   * 0.1 µs; one that there is comes from the file. With more rows than `maxMemoryEntries`, and for a moment after the start,
-   * the file is asked each time (some 5 to 10 µs). When the file cannot be read, an owed row that nothing can exceed still
-   * answers.
+   * The row of this key: that of the file, merged with the pending one. Memory answers that there is none, in some 0.1 µs; the file
+   * returns a row. With more rows than `maxMemoryEntries`, and for a moment after the start, each call reads the file (some 5 to
+   * 10 µs). While the file cannot be read, a pending row that nothing can exceed is returned.
    */
   row(iss: string, claim: string, value: string): CutOffRow | undefined;
 
-  /** What the file holds of a log, or undefined. */
+  /** The stored state of a log, or undefined. */
   load(log: string): LogState | undefined;
   /** The quarantined events of a log in the file, in order. */
   quarantined(log: string): readonly Quarantined[];
   /**
-   * Denies what the change denies from this call on, whatever the disk does; the change is owed to the file.
+   * Enforces the change from this call on, whatever the disk does. The change is pending until it is in the file.
    * @throws RescindError `denylist_unwritable` only when the denylist is closed
    */
   enforce(change: LogChange): void;
   /**
-   * Writes everything that is owed, in one transaction. What cannot be written stays owed and enforced; the position in the
-   * file stays with the rows that are in the file.
+   * Writes all pending changes in one transaction. If that fails they stay pending and enforced, and the position in the file stays
+   * with the rows in the file.
    * @throws RescindError `denylist_unwritable`
    */
   flush(): void;
@@ -58,20 +57,20 @@ export interface Denylist extends Find, AsyncDisposable {
   /** `enforce`, then `flush`. */
   commit(change: LogChange): void;
 
-  /** A text kept beside the rows, such as a key set. */
+  /** A document stored beside the rows, such as a key set. */
   read(name: string): string | undefined;
   write(name: string, text: string): void;
 
   /**
-   * Removes rows of these issuers whose `expiresAt` lies before a time, never one that is to stay for good. Looks at 100 000
-   * rows, or a 32nd of the table if that is more, and goes on from there at the next call: call it once a minute.
+   * Removes rows of these issuers whose `expiresAt` lies before a time, never one that is to stay for good. Examines
+   * 100 000 rows, or a 32nd of the table if that is more. The next call continues there: call it once a minute.
    * @param before log time in the file less the tolerance, ms
    * @param most the greatest number of rows removed at once (default 10 000): a longer pause would be felt
    * @returns how many were removed from the file; call again soon when it is `most`
    */
   prune(issuers: readonly string[], before: EpochMillis, most?: number): number;
   /**
-   * Drops owed rows of these issuers whose `expiresAt` lies before a time: a row that denies no token any more need not reach
+   * Drops pending rows of these issuers whose `expiresAt` lies before a time: a row that denies no token any more need not reach
    * the file.
    * @param before log time of the follower less the tolerance, ms
    */
@@ -83,11 +82,11 @@ export interface Denylist extends Find, AsyncDisposable {
   countByClaim(): Record<string, number>;
 
   /**
-   * `denylist`: the rows of its file and those owed to it, whether look-ups are answered by `memory` or the `file`, and what is
-   * wrong with it.
+   * The check `denylist`: how many rows the file has and how many are pending, whether `memory` or the `file` answers look-ups, and
+   * any fault of the file.
    */
   health(): HealthCheck[];
-  /** Writes what is owed, if it can: what it cannot is logged, and comes again from the log. Idempotent. */
+  /** Writes pending changes if possible. Others are logged, and the log delivers them again. Idempotent. */
   close(): void;
 }
 
@@ -107,9 +106,9 @@ export interface DenylistParts {
 
 /** 10 000 rows are removed in some 50 ms. */
 const MAX_PRUNED = 10_000;
-/** So many rows are looked at in some 10 ms. */
+/** Rows examined by one call: some 10 ms. */
 const PRUNE_RANGE = 100_000;
-/** However large the table: after so many calls every row has been looked at. */
+/** After so many calls every row has been examined, however large the table. */
 const PRUNE_CALLS = 32;
 
 /** How often the write-ahead log is measured, in ms. */
@@ -181,13 +180,13 @@ export function createDenylist(parts: DenylistParts): Denylist {
       const held = rowOfFile(pendingRow.iss, pendingRow.claim, pendingRow.value);
       return held === undefined ? pendingRow : mergeRows(held, pendingRow);
     } catch (error) {
-      // Whatever the file has denies no more than this.
+      // A row of the file denies no more than this.
       if (pendingRow.issuedUntil === UNBOUNDED) return pendingRow;
       throw error;
     }
   }
 
-  /** Asked at each look-up for both arrays: put together anew only when one of them is another. */
+  /** Called at each look-up. The two arrays are joined again only when one of them has been replaced. */
   const joined = new Map<string, { held: readonly string[]; pending: readonly string[]; all: readonly string[] }>();
   function names(iss: string): readonly string[] {
     const pendingNames = pending.names(iss);
@@ -212,7 +211,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   /**
    * Memory has the fingerprint of a key, and the file has no row of it: two keys of one fingerprint, or a file that has lost a
-   * row. The whole file is compared (0.5 s for a million rows), once for each key; nobody can choose a collision.
+   * row. The whole file is compared (0.5 s for a million rows), once for each key. A client cannot choose a collision.
    * @throws RescindError `denylist_unreadable` for a file that differs from its digests
    */
   function expectCollision(iss: string, claim: string, value: string): void {
@@ -230,7 +229,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
 
   const mayHold = ({ iss, claim, value }: RowKey) => !memory.excludes(iss, claim, value);
 
-  /** So that the next start finds all rows in order. What cannot be moved is as durable where it is. */
+  /** The next start then finds all rows in order. Rows that cannot be moved are as durable where they are. */
   function moveAll(): void {
     try {
       access.write(() => {
@@ -252,14 +251,14 @@ export function createDenylist(parts: DenylistParts): Denylist {
     const rows = [...pending.rows()];
     writing(() => {
       for (const change of pending.logs()) logStates.apply(change);
-      // What comes one by one is not to wait for it.
+      // A single event must not wait for it.
       moveSome(rows.length === 0);
       return table.apply(rows, mayHold, rows.length >= CATCH_UP_ROWS);
     });
     pending.clear();
   }
 
-  /** What is lost with this process comes again: the position in the file lies before it. */
+  /** The log delivers again what is lost with this process: the position in the file is before it. */
   function flushLast(): void {
     try {
       flush();
@@ -357,7 +356,7 @@ function healthOf({ entries, owed, memory, damaged, failure, wal, watch, open }:
     ...excess,
   };
   if (!open || failure.read !== '' || !watch.isTrusted()) return { name: 'denylist', status: 'fail', ...details };
-  // A file found damaged means that the disk wants a look, although its rows have been fetched again.
+  // A damaged file means that the disk must be examined, although its rows have been fetched again.
   const isSound = failure.write === '' && damaged === null && excess === undefined && fault === undefined;
   return { name: 'denylist', status: isSound ? 'pass' : 'warn', ...details };
 }

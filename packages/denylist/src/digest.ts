@@ -10,7 +10,7 @@ const WORDS = 4;
 const createRowDigest = () => new Int32Array(WORDS) as RowDigest;
 
 /**
- * What a set of rows comes to: four sums, each of one word of their prints modulo 2³², and how many rows there are. Sums and no
+ * The digest of a set of rows: four sums, each of one word of the digests of the rows modulo 2³², and the number of rows. Sums and no
  * exclusive-or, under which a row that is there twice would be as one that is not there.
  */
 export interface DigestSums {
@@ -44,7 +44,7 @@ function assign(sums: DigestSums, from: DigestSums): void {
   sums.entries = from.entries;
 }
 
-/** The print of a text, or of several: no two lists of texts are written alike. */
+/** The digest of a text or a list of texts. No two lists have the same encoding. */
 export function digestOf(...texts: readonly (string | number)[]): RowDigest {
   return readWords(hash('sha256', JSON.stringify(texts), 'buffer'), createRowDigest());
 }
@@ -81,7 +81,7 @@ const SESSION_UNTIL = 28;
 const SEQ = 30;
 const ROW_WORDS = 32;
 
-/** The prints of what the numbers of a row stand for. */
+/** The digests of the texts that the numbers of a row stand for. */
 export interface TextDigests {
   /** Of a word. */
   word(id: number): RowDigest;
@@ -112,7 +112,7 @@ export function putTimeAndSeq(into: Int32Array, expiresAt: number | null, seq: n
 
 export const createRowWords = () => new Int32Array(ROW_WORDS);
 
-/** The print of a row: of what it says, whichever table has it, its numbered words as the texts they stand for. */
+/** The digest of a row: of its content, in whichever table, with the texts that its numbers stand for. */
 export function createRowDigester(digests: TextDigests): (row: StoredCutoff) => RowDigest {
   const words = createRowWords();
   const digest = createRowDigest();

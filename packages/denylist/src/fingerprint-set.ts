@@ -167,7 +167,7 @@ function emptySlot({ tags, prints }: ShardSet, shard: number, slots: number, slo
   tags[base + hole] = 0;
 }
 
-/** The secret of a process under which texts of one kind are hashed: nobody outside can make two that collide. */
+/** The secret of a process under which texts of one kind are hashed, so that a client cannot make two that collide. */
 export interface FingerprintKey {
   readonly k0: number;
   readonly k1: number;

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3';
 import type { RowDigest, TableDigest } from './digest.ts';
 import { digestOf } from './digest.ts';
 
-/** What is known of each log, the events that wait for a version that understands them, and texts kept beside them. */
+/** The state of each log, the quarantined events, and documents stored beside them. */
 export interface LogStates {
   load(log: string): LogState | undefined;
   quarantined(log: string): readonly Quarantined[];
@@ -16,7 +16,7 @@ export interface LogStates {
   rolledBack(): void;
 }
 
-/** @param digest of all that is in these tables; whatever changes them tells it in the same transaction */
+/** @param digest the digest of these tables, updated in the transaction that changes them */
 export function createLogStates(database: Database, digest: TableDigest): LogStates {
   const select = database.prepare<[string], { state: string }>('SELECT state FROM log WHERE log = ?');
   const save = database.prepare<[string, string]>('INSERT OR REPLACE INTO log (log, state) VALUES (?, ?)');
@@ -35,7 +35,7 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
   const selectDocument = database.prepare<[string], string>('SELECT text FROM document WHERE name = ?').pluck();
   const saveDocument = database.prepare<[string, string]>('INSERT OR REPLACE INTO document (name, text) VALUES (?, ?)');
 
-  /** Of the states in the file, as far as they have been read or written: each commit replaces one. */
+  /** The digests of the states that have been read or written: each commit replaces one. */
   const stateDigests = new Map<string, RowDigest>();
 
   function digestOfHeld(log: string): RowDigest | undefined {
@@ -55,7 +55,7 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
     stateDigests.set(state.log, added);
   }
 
-  /** Takes an event out of the sums, if it waits. */
+  /** Subtracts a quarantined event from the sums, if it is stored. */
   function discount(log: string, epoch: string, seq: number): void {
     const held = quarantinedAt.get(log, epoch, seq);
     if (held !== undefined) digest.subtract(digestOfEvent(held));

@@ -88,7 +88,7 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
         step();
         if (isFilling()) stepLater();
       } catch (error) {
-        // The file still answers, as far as it can be read; what cannot be is said by its look-ups.
+        // The file still answers as far as it can be read. A look-up that fails throws.
         telemetry.log('error', 'denylist_memory_not_filled', { error: error instanceof Error ? error.message : '' });
         retry = setTimeout(stepLater, RETRY_MS).unref();
       }
@@ -240,7 +240,7 @@ export interface RowCache {
 const MAX_ROWS = 2_048;
 
 export function createRowCache(): RowCache {
-  // By value alone, so that no key has to be put together: of two rows of one value the later is kept.
+  // By value alone, so that no key is concatenated. Of two rows of one value the later stays.
   const rows = new Map<string, CutOffRow>();
 
   function forget(keys: readonly RowKey[]): void {

@@ -49,8 +49,8 @@ const BUSY_TIMEOUT_MS = 2_000;
 const MAX_MEMORY_ENTRIES = 16_000_000;
 
 /**
- * Opens the denylist of this process, or makes an empty one. A damaged file is replaced and kept under another name (counted,
- * logged, seen in `health()`) and an empty one started: the log fills it again.
+ * Opens the denylist of this process, or creates an empty one. A damaged file is renamed (counted, logged, seen in `health()`) and
+ * replaced by an empty one, which the log fills again.
  *
  * @throws RescindError `denylist_locked` when another owner has it, `denylist_newer` when a newer version wrote it,
  *   `configuration_invalid` when it is no file, another program's, or its file system will not do, `denylist_unwritable` when it may
@@ -128,9 +128,9 @@ function openFile(path: string, clock: Clock, telemetry: Telemetry): OpenedFile 
 }
 
 /**
- * Writes the header again. A file that cannot be written is opened by SQLite for reading alone, without a word, and stays
- * so when its file system becomes writable: better no start than an instance that keeps nothing. A full disk is another
- * matter: it has room again some time.
+ * Writes the header again. SQLite opens a file that cannot be written as read-only, without an error, and keeps it so when the file
+ * system becomes writable: the start then fails, since an instance that stores nothing is worse. A full disk does not fail the
+ * start: it will have space again.
  */
 function requireWritable(database: Database.Database): void {
   const version = Number(database.pragma('user_version', { simple: true }));
@@ -141,7 +141,7 @@ function requireWritable(database: Database.Database): void {
   }
 }
 
-/** Gives back the pages that a migration has left free. Where there is no room for that, later rows take them. */
+/** Returns the pages that a migration has left free. If that fails, later rows use them. */
 function shrink(database: Database.Database, telemetry: Telemetry): void {
   try {
     database.exec('VACUUM');
@@ -150,7 +150,7 @@ function shrink(database: Database.Database, telemetry: Telemetry): void {
   }
 }
 
-/** Nothing is taken from a file before all of it has been compared with its digests. */
+/** Compares the whole file with its digests before anything of it is used. */
 function tryFile(path: string): Found {
   createOwnFile(path);
   refuseSecondName(path, 'denylist_locked');

@@ -2,9 +2,9 @@ import { fstatSync, readSync } from 'node:fs';
 
 // Tables WITHOUT ROWID as they lie in a file: https://sqlite.org/fileformat2.html, sections 1.6 (b-tree pages) and 2.1 (records).
 
-/** In bytes; the header of a denylist says so. */
+/** In bytes, as the header of a denylist file has it. */
 export const PAGE_BYTES = 4_096;
-/** A longer record goes on in other pages. */
+/** A longer record continues on other pages. */
 const MAX_RECORD_BYTES = 1_002;
 /** More levels than 2³² pages can have. */
 const MAX_LEVELS = 20;
@@ -18,7 +18,7 @@ const INTERIOR = 2;
  *   that would end SQLite's locks.
  * @param root the number of the table's first page
  * @param visit is called with a page, which is used again afterwards, and where in it a record begins
- * @throws Error if anything is other than expected: damage, or a record that goes on in another page
+ * @throws Error if anything is other than expected: damage, or a record that continues on another page
  */
 export function visitRecords(file: number, root: number, visit: (page: Buffer, at: number) => void): void {
   const pages: Buffer[] = [];

@@ -25,7 +25,7 @@ const copyWithOrigins = (from: string, to: string, order: string) => `
  * Each step leads from the version of its index to the next; a file's version is its `user_version`. Steps are only
  * ever added.
  *
- * Words that come again and again (issuers, claim names, reasons, epochs) are kept once, and so is each pair of a reason and an
+ * Repeated strings (issuers, claim names, reasons, epochs) are stored once, and so is each pair of a reason and an
  * epoch (`origin`). In `cutoff`, the greatest
  * time there is (`UNBOUNDED`, `NEVER`) is NULL, which takes no room and which no comparison with a time removes.
  */

@@ -28,7 +28,7 @@ export type StoredCutoff = [
   seq: number,
 ];
 
-/** How many rows there are of one issuer and claim, which are told by their numbers. */
+/** How many rows there are of one issuer and claim, named by their numbers. */
 export interface StoredRowCount {
   readonly iss: number;
   readonly claim: number;
@@ -41,7 +41,7 @@ type WaitingKey = readonly [iss: number, claim: number, value: string];
 /**
  * Rows of a catch-up, still in the order in which they came. Of random ids nearly every row belongs to another page of
  * `cutoff`, and each page is 4 kB written to the log and 4 kB copied into the file. So rows wait in a few tables, by the
- * beginning of their value, and the longest of these moves into its part of `cutoff` in one go, in order: several rows a page.
+ * beginning of their value. The longest of these moves into its part of `cutoff` as a whole, in order: several rows a page.
  * A row is in one table, never in two.
  *
  * All of it runs inside the caller's transaction.
@@ -76,7 +76,7 @@ export const TABLES = 16;
 /** By the first bits of what `cutoff` is ordered by: of an id they are random. */
 function tableOf(stored: StoredText): number {
   if (typeof stored === 'string') return stored.charCodeAt(0) % TABLES || 0;
-  // Of odd lengths the first byte tells the kind.
+  // With an odd length the first byte is the kind.
   return (stored[stored.length % 2] ?? 0) >> 4;
 }
 

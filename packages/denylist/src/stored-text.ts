@@ -7,7 +7,7 @@ const BASE64URL_128 = /^[\w-]{21}[AQgw]$/;
 const BASE64URL_256 = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** First bytes of those that are told by it: their lengths are odd, so none is taken for bare bits. */
+/** First bytes that mark a kind. Such values have odd lengths, so none is read as bare bits. */
 const UTF16 = 0;
 const UUID_BITS = 1;
 

@@ -11,20 +11,20 @@ export interface StringTable {
   /** The number of a string; assigns one if it has none. Inside a transaction. */
   add(word: string): number;
   word(id: number): string;
-  /** The print of the text that a number stands for. */
+  /** The digest of the text that a number stands for. */
   digest(id: number): RowDigest;
-  /** Reads them anew: after a transaction that failed, memory must not know what the file does not. */
+  /** Reads them again after a rolled back transaction: memory must not have what the file has not. */
   reload(): void;
 }
 
 /** The pairs of a reason and an epoch that rows come from, each with its number in the file; all of them are in memory. */
 export interface Origins {
-  /** The number of a pair, given now if it has none: inside a transaction. */
+  /** The number of a pair; assigns one if it has none. Inside a transaction. */
   add(reason: string, epoch: string): number;
   origin(id: number): Origin;
-  /** The prints of the texts that a number stands for. */
+  /** The digests of the texts that a number stands for. */
   digests(id: number): { readonly reason: RowDigest; readonly epoch: RowDigest };
-  /** Reads them anew, after `Words.reload`. */
+  /** Reads them again, after `StringTable.reload`. */
   reload(): void;
 }
 

@@ -27,7 +27,7 @@ export interface Changes {
   readonly removed: readonly RowKey[];
 }
 
-/** A place in the order in which the file keeps its rows. */
+/** A position in the order in which the file has its rows. */
 export type RowPosition = readonly [iss: number, claim: number, value: StoredText];
 
 /** The rows in the file. `apply` and `remove` run inside the caller's transaction. */
@@ -35,30 +35,30 @@ export interface Table {
   row(iss: string, claim: string, value: string): CutOffRow | undefined;
   /**
    * Merges rows into those there are.
-   * @param mayHold false only for a key that no committed row has: such a row is put in unread
-   * @param isBulk whether new rows are put where they go in quickly, to be moved later
+   * @param mayHold false only for a key that no committed row has: such a row is inserted without a read
+   * @param isBulk whether new rows are staged, to be moved later
    */
   apply(cutoffs: readonly CutOffRow[], mayHold: (key: RowKey) => boolean, isBulk: boolean): Changes;
   /**
-   * Moves some of what was put elsewhere, if that is too much.
-   * @param anyway whether it is or not
+   * Moves some staged rows if there are too many.
+   * @param anyway moves some in any case
    */
   moveSome(anyway: boolean): void;
   moveAll(): void;
-  /** The keys of all that was put elsewhere and has not moved. None is told twice. */
+  /** The keys of all staged rows, each once. */
   waiting(): Iterable<RowKey>;
   /**
-   * Removes at most `most` rows of an issuer that expired before a time. Of a large table it looks at some `stretch` rows,
-   * and goes on from there the next time.
+   * Removes at most `most` rows of an issuer that expired before a time. Of a large table it examines some `range` rows, and the next
+   * call continues there.
    */
   remove(iss: string, before: EpochMillis, most: number, range: number): RowKey[];
   countRows(): RowCount[];
-  /** The next rows after a place (undefined: from the first), in the order of the file. Those that wait are none of them. */
+  /** The next rows after a position (undefined: from the first), in the order of the file, without staged ones. */
   after(
     position: RowPosition | undefined,
     most: number,
   ): { readonly keys: readonly RowKey[]; readonly last: RowPosition | undefined };
-  /** Whether a key lies at or before a place. */
+  /** Whether a key lies at or before a position. */
   isAtMost(key: RowKey, position: RowPosition): boolean;
   /** To be called when a transaction was rolled back. */
   rolledBack(): void;
@@ -67,7 +67,7 @@ export interface Table {
 const storeTime = (at: EpochMillis) => (at === UNBOUNDED ? null : at);
 const restoreTime = (stored: number | null) => stored ?? UNBOUNDED;
 
-/** @param digest of all rows, staged or not; whatever changes a row tells it in the same transaction */
+/** @param digest the digest of all rows, staged or not, updated in the transaction that changes a row */
 export function createTable(database: Database, digest: TableDigest): Table {
   const strings = createStringTable(database);
   const origins = createOrigins(database, strings);
@@ -130,7 +130,7 @@ export function createTable(database: Database, digest: TableDigest): Table {
     };
   }
 
-  /** Puts in a row of a key that had none before this change. False: it has one of this change. */
+  /** Inserts a row of a key that had none before this change. False: this change has inserted one. */
   function addNew(cutoff: CutOffRow, isBulk: boolean): boolean {
     const row = toStored(cutoff);
     const isNew = isBulk ? staging.add(cutoff.value, row) : insert.run(...row).changes > 0;
@@ -227,11 +227,11 @@ function sameRow(a: CutOffRow, b: CutOffRow): boolean {
 type SweepPosition = [claim: number, value: StoredText];
 
 /**
- * Finds what has expired by going through the table, a stretch at a time. An index by expiry would find it at once, and would
- * be half as large as the table itself and a second tree for each new row to go into.
+ * Finds expired rows by reading the table, one range at a time. An index by expiry would find them at once, would be half as large as
+ * the table itself, and would be a second tree that each new row enters.
  */
 interface Sweep {
-  /** Removes at most `most` rows, having looked at some `stretch`, and goes on from there the next time. */
+  /** Examines some `range` rows and removes at most `most`. The next call continues there. */
   remove(iss: number, before: EpochMillis, most: number, range: number): StoredCutoff[];
   restart(): void;
 }
@@ -259,7 +259,7 @@ function createSweep(database: Database): Sweep {
   const erase = database.prepare<[number, ...SweepPosition]>(
     'DELETE FROM cutoff WHERE iss = ? AND claim = ? AND value = ?',
   );
-  /** Where the next stretch of an issuer begins: after this row. */
+  /** The next range of an issuer begins after this row. */
   const positions = new Map<number, SweepPosition>();
 
   return {

@@ -45,7 +45,7 @@ export interface TransportConnection {
 /** The abilities of a transport, and how long it may be silent. The follower decides by these, never by the name. */
 export interface TransportAbilities {
   /**
-   * Its records come from the issuer's own server, which it authenticates: nobody else can add one. An unknown key in such a record
+   * Its records come from the issuer's own server, which it authenticates, so no other party can add one. An unknown key in such a record
    * is fetched at once; elsewhere these fetches are limited. Default false: whoever can write there may have written it.
    */
   readonly fromIssuer?: boolean | undefined;
@@ -132,8 +132,8 @@ export interface LogSource {
   /** Events with a seq above `after`, in order. */
   read(after: number, limit: number): readonly { readonly seq: number; readonly jws: string }[];
   /**
-   * Signs a heartbeat: the time is read first, then head and floor in one snapshot. A promise where that time has to be durable
-   * before it is told: the snapshot is then of the moment at which it is.
+   * Signs a heartbeat: reads the time first, then head and low watermark in one snapshot. A promise if that time must be durable before
+   * it is published: the snapshot is then of the moment at which it is durable.
    */
   heartbeat(): SignedHeartbeat | Promise<SignedHeartbeat>;
   /** Called in the tick after a commit that appended, and when the epoch changes. */

@@ -15,7 +15,7 @@ export interface Boot {
   readonly uptimeMs: DurationMs;
 }
 
-/** The two clocks of a process. Everything that asks the time takes one. */
+/** The clocks of a process, a parameter of everything that reads the time. */
 export interface Clock {
   /** The wall clock, whole milliseconds. May go back. */
   now(): EpochMillis;
@@ -34,7 +34,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** Empty where the kernel tells none: only Linux does. */
+/** Empty without one: only Linux has it. */
 let bootId: string | undefined;
 
 function readBootId(): string {
@@ -45,11 +45,11 @@ function readBootId(): string {
   }
 }
 
-/** A clock that moves only when told to: for tests and for simulations. */
+/** A clock that moves only by its methods: for tests and simulations. */
 export interface ManualClock extends Clock {
   /** Time passes: both clocks move. */
   advance(ms: DurationMs): void;
-  /** Somebody sets the wall clock: the monotonic one does not move. */
+  /** Sets the wall clock: the monotonic one does not move. */
   setWall(at: EpochMillis): void;
 }
 
@@ -67,5 +67,5 @@ export function createManualClock(wall: EpochMillis, monotonic: DurationMs = 0):
   };
 }
 
-/** Greatest difference of clocks that is taken for honest. RFC 7519 section 4.1.4: "no more than a few minutes". */
+/** Greatest difference of clocks that is tolerated. RFC 7519 section 4.1.4: "no more than a few minutes". */
 export const CLOCK_TOLERANCE_MS: DurationMs = 60_000;

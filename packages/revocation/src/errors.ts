@@ -190,7 +190,7 @@ export function isCallersError(error: unknown): error is RescindError {
   return error instanceof RescindError && error.status < 500;
 }
 
-/** Every error that a caller may want to tell apart has a stable `code`; its `status` is what HTTP answers. */
+/** An error with a stable `code`, by which callers distinguish it, and the `status` of an HTTP response. */
 export class RescindError extends Error {
   override readonly name = 'RescindError';
   readonly code: ErrorCode;

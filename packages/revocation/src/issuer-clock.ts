@@ -25,7 +25,7 @@ export interface ReferenceClock {
   /** The operator's choice; undefined: none, so nothing is minted while the clocks are apart. */
   readonly trusted: TrustedClock | undefined;
   state(): ReferenceState;
-  /** The publisher's time now, or earlier by the length of one acknowledgement; undefined: it has told none. */
+  /** The publisher's time now, or earlier by the length of one acknowledgement; undefined: unknown. */
   now(): EpochMillis | undefined;
   /** How far the wall clock was ahead of the publisher's clock at the last comparison, at least, in ms; negative: behind. */
   differenceMs(): number;
@@ -51,8 +51,8 @@ export interface ClockFloor {
  */
 export interface IssuerClock {
   /**
-   * The time: heartbeats, `iat` of events and pruning. The greatest of the wall clock, the persisted floor, and the last time
-   * told with half of what has passed since: a clock that leads goes on, and the wall clock catches up with it in twice the lead.
+   * The time: heartbeats, `iat` of events and pruning. The greatest of the wall clock, the persisted floor, and the last
+   * returned time plus half of what has passed since: a leading clock runs at half speed, and the wall clock catches up in twice the lead.
    */
   now(): EpochMillis;
   /** The time of a token. @throws RescindError `clock_parted`; `clock_ahead` while the reference clock is awaited */
@@ -64,15 +64,15 @@ export interface IssuerClock {
    */
   cutOff(): EpochMillis;
   /**
-   * The times of a heartbeat. Until a reference clock that is awaited has told its time they are the persisted floor, since nobody
-   * knows whether the wall clock is right: a heartbeat may tell an earlier time, never a later one.
+   * The times of a heartbeat. While a reference clock is awaited they are the persisted floor, since the wall clock may be wrong: a
+   * heartbeat may state an earlier time, never a later one.
    */
   heartbeat(): { readonly at: EpochMillis; readonly wall: EpochMillis };
   /** How far the wall clock and the monotonic one have parted since the start, in ms; positive: the wall is ahead. */
   clockDifferenceMs(): number;
   /** The wall clock, or the slower one while it and another clock have parted by more than the tolerance. */
   wall(): EpochMillis;
-  /** How far the time told is ahead of `wall`, ms; 0: not at all. */
+  /** How far the issuer's clock is ahead of `wall`, ms; 0: not at all. */
   leadMs(): DurationMs;
   /** Whether a clock that disagrees stops minting. */
   isMintingBlocked(): boolean;
@@ -122,7 +122,7 @@ export function createIssuerClock(
     // The wall clock was wrong at the start: two clocks agree now that it is not.
     if (referenceState === 'agreed' && isRight && clocksDiffer())
       anchor = { wall: clock.now(), monotonic: clock.monotonic() };
-    // The time told by a wall clock that is found to be ahead counts for nothing; what was written is in the floor.
+    // A time of a wall clock that turns out to be ahead does not count; a written one is in the floor.
     if (reference?.trusted !== 'issuer' && latest.at > at + toleranceMs)
       latest = { at: 0, monotonic: clock.monotonic() };
     return referenceState;
@@ -132,7 +132,7 @@ export function createIssuerClock(
     compared() === 'parted' && reference?.trusted !== 'issuer' ? reference?.now() : undefined;
 
   // Of two clocks that disagree the slower is taken: a time too early makes views look old, one too late would put
-  // tokens out of reach of the next cut-off once the clock is mended.
+  // tokens out of reach of the next cut-off once the clock is corrected.
   const wall = () => {
     const at = referenceTime();
     if (at !== undefined && reference?.trusted === 'publisher') return at;
@@ -202,7 +202,7 @@ export function createIssuerClock(
 
 /**
  * @param toleranceMs how far the clocks may be apart
- * @param awaitMs how long the first comparison is waited for, in ms, unless `giveUp` is called before. Default 3 000: an issuer whose
+ * @param waitMs how long the first comparison is awaited, in ms, unless `abandon` is called before. Default 3 000: an issuer whose
  *   Kafka is away serves after that
  */
 export function createReferenceClock(
@@ -227,7 +227,7 @@ export function createReferenceClock(
       if (hasAgreed) return 'agreed';
       const at = now();
       if (at === undefined) return isPending && clock.monotonic() < waitUntil ? 'awaited' : 'unknown';
-      // A wall clock that was mended meanwhile agrees without another acknowledgement.
+      // A wall clock that was corrected meanwhile agrees without another acknowledgement.
       hasAgreed = differenceMs === 0 || isNear(at);
       return hasAgreed ? 'agreed' : 'parted';
     },

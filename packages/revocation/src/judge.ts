@@ -2,7 +2,7 @@ import type { DurationMs, EpochMillis } from './clock.ts';
 import type { CutOffRow } from './cut-off.ts';
 import { NEVER, UNBOUNDED } from './cut-off.ts';
 
-/** What is asked for the rows: synchronous, by (issuer, claim, value), never by a token's text. */
+/** Finds rows: synchronously, by (issuer, claim, value), never by a token's text. */
 export interface Find {
   /** The names of claims that some row of this issuer is about: the only ones worth asking. */
   names(iss: string): Iterable<string>;
@@ -38,7 +38,7 @@ export type Verdict =
    */
   | { readonly denied: true; readonly why: 'unjudgeable'; readonly claim: string };
 
-/** Most values of one claim that are asked. A token with more is refused, never judged by some of them. */
+/** Most values of one claim that are looked up. A token with more is refused, never judged in part. */
 const MAX_CLAIM_VALUES = 256;
 
 const ACCEPTED: Verdict = { denied: false };

@@ -3,7 +3,7 @@ import { CLOCK_TOLERANCE_MS } from './clock.ts';
 import type { CutOffRow } from './cut-off.ts';
 
 /**
- * What a reader keeps of one log, committed with the rows it stands for. A log is the `iss` of its events.
+ * The state of one log at a reader, committed with the rows that it stands for. A log is the `iss` of its events.
  * Fields marked (epoch) start anew with a newer epoch.
  */
 export interface LogState {
@@ -12,7 +12,7 @@ export interface LogState {
   readonly epoch: string;
   /** (epoch) The key that signs it. Absent: written by a version that did not keep it. */
   readonly epochKid?: string | null;
-  /** Event keys that have been revoked: kept for ever. */
+  /** Event keys that have been revoked: stored for ever. */
   readonly revokedEventKids?: readonly string[];
   /** (epoch) The greatest seq up to which every event has been applied. */
   readonly seq: number;

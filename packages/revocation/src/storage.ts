@@ -107,7 +107,7 @@ export interface WalLimitOptions {
  */
 export interface WalLimit {
   /**
-   * Measures the log, and truncates it when it is beyond the bound. Waits for nobody. To be called every second; costs one
+   * Measures the log, and truncates it when it is beyond the limit. Waits for no lock. To be called every second; costs one
    * `stat` otherwise. Throws nothing.
    */
   enforce(): void;
@@ -116,7 +116,7 @@ export interface WalLimit {
 }
 
 /**
- * Copies the write-ahead log into the file and truncates it. Waits for nobody.
+ * Copies the write-ahead log into the file and truncates it. Waits for no lock.
  * @returns false: a reader of another process is in the way
  * @throws the error of SQLite
  */
@@ -203,7 +203,7 @@ export function storageCodeOf(error: unknown): string | undefined {
   return typeof code === 'string' && CODES.some(([prefix]) => code.startsWith(prefix)) ? code : undefined;
 }
 
-/** What kept a file from being written or read; `undefined`: the error is not about storage. */
+/** Why a file could not be written or read; `undefined`: the error is not about storage. */
 export function storageFailureOf(error: unknown): StorageFailure | undefined {
   const code = storageCodeOf(error);
   return CODES.find(([prefix]) => code?.startsWith(prefix))?.[1];

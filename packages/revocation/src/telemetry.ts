@@ -8,7 +8,7 @@ export type Fields = Readonly<Record<string, string | number | boolean | null | 
 
 /**
  * Where a package reports what it does. Metrics are those of the catalogue (`METRICS`, docs/metrics.md) and no others: a
- * name or a label that is not in it does not compile. A service gives an implementation; without one nothing is kept.
+ * name or a label that is not in it does not compile. The default is `standardErrorTelemetry`.
  */
 export interface Telemetry {
   /** Adds `by` (default 1) to a counter. */
@@ -106,7 +106,7 @@ function endErrors(event: string, fields: Fields): void {
 
 /**
  * The default of every package. Warnings and errors are lines for a person, each once until it changes or ends: one telemetry for
- * the process, so that the parts of a guard do not repeat each other. Metrics are kept nowhere, and what is not a warning is not written.
+ * the process, so that the parts of a guard do not repeat each other. It keeps no metrics and writes no other lines.
  */
 export const standardErrorTelemetry: Telemetry = {
   ...silentTelemetry,

@@ -4,7 +4,7 @@ import type { SignedParts } from './signature.ts';
 import type { JsonObject, StrictObject } from './strict-json.ts';
 import { parseStrictObject } from './strict-json.ts';
 
-/** A JOSE header (RFC 7515 section 4.1). The named members are acted on; all others are kept and ignored. */
+/** A JOSE header (RFC 7515 section 4.1). The named members have an effect; others are ignored. */
 export interface JoseHeader {
   readonly alg: string;
   readonly kid?: string;

@@ -196,7 +196,7 @@ export function createVerification(options: VerifierOptions): Verification {
   };
 }
 
-/** Finds the key before the signature is computed. What a header brings along as a key (`jwk`, `jku`, `x5u`, `x5c`) is never looked at. */
+/** Finds the key before the signature is computed. A key in a header (`jwk`, `jku`, `x5u`, `x5c`) is never used. */
 function findKey(header: JoseHeader, profile: Profile): KeyObject {
   if (!profile.algorithms.has(header.alg)) {
     throw new RescindError('token_signature_wrong', { detail: 'alg is not one of those allowed' });

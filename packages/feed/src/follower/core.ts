@@ -58,8 +58,8 @@ export type {
 } from './core/types.ts';
 
 /**
- * Makes the follower's logic for one log. It holds nothing, asks no clock and does nothing: the same state and input
- * give the same state and effects. docs/protocol.md tells it in words.
+ * Creates the follower's logic for one log. It has no state, reads no clock and runs no effect: the same state and input give the same
+ * state and effects. docs/protocol.md describes it.
  *
  * @throws TypeError for an option that is missing or out of its range
  */
@@ -89,7 +89,7 @@ function applyInput(draft: Draft, input: FollowerInput): void {
       return;
     }
     case 'opened':
-      // Once: a transport that comes and goes has not answered.
+      // The first time only: a transport that connects repeatedly has delivered nothing.
       if (draft.transports[input.transport].openings === 0) draft.answeredAt = input.at.monotonic;
       changeTransport(draft, input.transport, {
         open: true,
@@ -161,7 +161,7 @@ function applyRecords(draft: Draft, { transport, records, at }: Extract<Follower
   }
   if (transport === 'primary') {
     if (hint !== null && hint !== draft.kept.hint && !isAwaitingKeys(draft)) draft.kept = { ...draft.kept, hint };
-    // A primary transport that is catching up is not silent, though it says nothing of now.
+    // A primary transport that is catching up is not silent, although it delivers no live record.
     if (caughtUp || getsOn || draft.kept.seq > seqBefore) markGood(draft);
   }
   evaluate(draft);
@@ -197,12 +197,12 @@ function start(
   if (canStandBy(settings)) draft.effects.push({ kind: 'open', transport: 'fallback', standby: true });
   for (const { epoch, seq, record } of quarantined) {
     if (record.kind !== 'event') continue;
-    // This version reads what one before it could not.
+    // This version decodes what an earlier one could not.
     addRows(draft, record);
     releaseQuarantined(draft, (event) => event.epoch === epoch && event.seq === seq);
     log(draft, 'info', 'feed_event_understood', { epoch, seq });
   }
-  // With one transport only, it starts from the right place as it is.
+  // A single transport starts from the right position anyway.
   if (settings.fallback !== null && (draft.cause === 'gap' || draft.cause === 'fork')) scheduleRepair(draft, 'primary');
   return finishDraft(draft);
 }

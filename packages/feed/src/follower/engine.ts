@@ -3,12 +3,11 @@ import { createBackoff } from '../backoff.ts';
 import type { FeedStore, StartPosition } from '../ports.ts';
 import type { FollowerCore, FollowerEffect, FollowerInput, FollowerState, InputTime, TransportRole } from './core.ts';
 
-/** A full disk is not helped by haste. */
+/** A full disk gains nothing from fast retries. */
 const FIRST_RETRY_MS: DurationMs = 100;
 const MAX_RETRY_MS: DurationMs = 5_000;
 /**
- * How long a change may wait for others to be committed with it. What denies is enforced already, so nobody waits for it: a
- * restart reads that much again.
+ * How long a change may wait for others to be committed with it. It is enforced already; a restart reads that much again.
  */
 const COMMIT_DELAY_MS: DurationMs = 50;
 /** So many rows are committed without delay: one slice of a catch-up, a pause of some 5 ms. */
@@ -20,7 +19,7 @@ type WithoutTime<Input> = Input extends { readonly at: InputTime } ? Omit<Input,
 /** An input whose time is taken when its turn comes. */
 type UntimedInput = WithoutTime<FollowerInput>;
 
-/** What is left to do of a step once its commit has been. */
+/** An effect that runs after the commit of its step. */
 export type Effect = Exclude<FollowerEffect, { readonly kind: 'commit' }>;
 
 export interface EngineOptions {
@@ -41,15 +40,15 @@ export interface StoreFailure {
   readonly error: string | null;
   /** Rows that are enforced and not durable. */
   readonly pendingRows: number;
-  /** Whether so many are that no step is taken: the view grows old. */
+  /** Whether there are so many that no step is taken and the view gets older. */
   readonly isFull: boolean;
 }
 
 /**
  * Takes the core's steps, one at a time. The change of a step is enforced before the step counts, and committed a moment later
- * with those of other steps. A commit that throws (a full disk) changes nothing of that: what is owed is committed as one with
- * the next try, with back-off, and steps go on until too much is owed. The position on the disk moves only with the rows
- * before it, so a restart reads again what only memory had.
+ * with those of other steps. If a commit throws (a full disk), pending changes stay enforced and are committed by the next attempt, with
+ * back-off; steps continue up to a limit of pending rows. The position on the disk moves only with the rows before it, so a restart
+ * reads again what only memory had.
  */
 export interface Engine {
   state(): FollowerState;
@@ -58,9 +57,9 @@ export interface Engine {
   requestStart(transport: TransportRole): StartPosition;
   /** Resolves when the step has been taken, or when it is no longer wanted (`isStale`, or closed). */
   submit(input: UntimedInput, isStale?: () => boolean): Promise<void>;
-  /** Carries out the effects of the start. */
+  /** Runs the effects of the start. */
   begin(effects: readonly FollowerEffect[]): void;
-  /** Whether something waits: a tick may be left out then. */
+  /** Whether inputs are pending: a tick may be omitted then. */
   busy(): boolean;
   storeFailure(): StoreFailure;
   close(): void;
@@ -122,7 +121,7 @@ export function createEngine(options: EngineOptions): Engine {
 
   const isFull = () => store.pendingRows() >= MAX_PENDING_ROWS;
 
-  /** Not while one that failed waits to be tried again: what comes meanwhile is committed with it. */
+  /** Not while a failed commit waits for its retry, which commits later changes too. */
   const commitSoon = () => {
     if (closed || storeFailure.failures > 0) return;
     if (store.pendingRows() >= COMMIT_ROWS) commit();
@@ -212,14 +211,14 @@ export function createEngine(options: EngineOptions): Engine {
       isStepFailing = false;
       void this.submit({ kind: 'stop' });
       closed = true;
-      // What the disk does not take now comes again: the next start knows the age of the last commit.
+      // Changes that the disk does not accept now are delivered again after the next start.
       commit();
       drain();
     },
   };
 }
 
-/** Asked for at each step, and read once a tick: in between the monotonic clock counts. */
+/** The boot clock is read once a tick; in between the monotonic clock counts. */
 const READ_BOOT_EVERY_MS: DurationMs = 100;
 
 function createBootReader(clock: Clock): () => Boot | undefined {

@@ -47,7 +47,7 @@ export function followerHealth(view: View, storeFailure: StoreFailure, aheadMs: 
   ];
 }
 
-/** A store that fails still enforces what was received, until too much is owed: then the view only grows old. */
+/** A failing store still enforces new changes up to the limit of pending rows; then the view only gets older. */
 function storeHealth({ failures, error, pendingRows, isFull }: StoreFailure): HealthCheck {
   const status = isFull ? 'fail' : failures > 0 ? 'warn' : 'pass';
   return { name: 'feed_store', status, failures, error, owed: pendingRows };
@@ -65,13 +65,13 @@ export function reportView(telemetry: Telemetry, view: View, { pendingRows }: St
   telemetry.gauge('rescind_feed_lag_events', view.lag);
 }
 
-/** What is known of each transport of a feed, by using it. */
+/** The observed state of each transport of a feed. */
 export interface Transports {
   opened(id: TransportRole): void;
   lost(id: TransportRole, reason: string): void;
   /** It was reached, and its server knows no standby streams: an issuer of an earlier version. */
   unsupported(id: TransportRole): void;
-  /** What its connection is kept open for; null: there is none. */
+  /** The purpose of its connection; null: there is none. */
   use(id: TransportRole, use: ConnectionMode): void;
   /** One check a transport, `transport_<name>`. */
   health(): HealthCheck[];
@@ -148,7 +148,7 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
   };
 }
 
-/** `warn` while it does not work, and until it has been tried: what has not been exercised is not known to work. */
+/** `warn` while it does not work, and until its first attempt: an untried transport is not known to work. */
 function checkOf({ transport, use, works, since, lastError, lastErrorAt, knowsStandby }: State): HealthCheck {
   const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
   const isRead = use === 'reading';
@@ -162,6 +162,6 @@ function checkOf({ transport, use, works, since, lastError, lastErrorAt, knowsSt
     lastError,
     lastErrorAt: timeOf(lastErrorAt),
   };
-  // What a transport says of itself replaces nothing.
+  // The endpoint that a transport states replaces no member.
   return { ...check, ...transport.endpoint, ...check };
 }

@@ -27,18 +27,18 @@ export interface Follower extends AsyncDisposable {
    * @throws the signal's reason, or RescindError `stopping` when closed before
    */
   ready(signal?: AbortSignal): Promise<void>;
-  /** What is known, and how old that is: computed from memory, cheap enough for every request. */
+  /** The view and its age, computed from memory: cheap enough for every request. */
   view(): View;
-  /** `feed`: how the view stands; `feed_store`: whether commits succeed, and how many rows are owed to the store. */
+  /** `feed`: the state of the view; `feed_store`: whether commits succeed, and how many rows are pending; `clock`, and one check a transport. */
   health(): HealthCheck[];
-  /** Calls `listener` after each step that changed something, and when the follower becomes ready. Returns what ends that. */
+  /** Calls `listener` after each step that changed something, and when the follower becomes ready. Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void;
   /** Closes the transports and waits for running work. */
   close(): Promise<void>;
 }
 
 /**
- * Opens a follower: resumes from the position in the store. Never throws later on because of what the log says.
+ * Opens a follower, which resumes from the position in the store. It never throws later because of the content of the log.
  *
  * Metrics: `rescind_events_applied_total{result}`, `rescind_propagation_seconds`, `rescind_feed_lag_events`,
  * `rescind_view_age_seconds`, `rescind_feed_owed_rows`, `rescind_feed_proofs_total{result}`, `rescind_feed_errors_total{what}`.
@@ -178,7 +178,7 @@ function createListeners(telemetry: Telemetry) {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    /** What a listener throws is its own affair, and must not undo a step. */
+    /** An exception of a listener is logged, and must not undo a step. */
     tell() {
       for (const listener of [...listeners]) {
         try {
@@ -193,7 +193,7 @@ function createListeners(telemetry: Telemetry) {
 
 function createReadiness() {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  // Nobody has to wait for it.
+  // Without a waiting caller a rejection is no error.
   promise.catch(() => undefined);
   return {
     reached: () => resolve(),

@@ -48,7 +48,7 @@ interface BroadcastOptions {
 
 /**
  * What all connections share: one subscription to the log, one heartbeat a second however many they are, one reading
- * of what has just been appended. Holds nothing while nobody is connected.
+ * of what has just been appended. Without connections it holds nothing.
  */
 export function createBroadcast(options: BroadcastOptions): Broadcast {
   const { source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes } = options;
@@ -69,7 +69,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     for (const listener of [...listeners]) listener.heartbeat(heartbeat);
     standby.heartbeat(heartbeat);
   };
-  /** Without heartbeats the readers see their view age, which is the truth; they are not cut off from events. */
+  /** Without heartbeats the views of readers get older, as they should; readers still receive events. */
   const failed = (error: unknown) => {
     telemetry.count('rescind_feed_heartbeat_errors_total');
     telemetry.log('error', 'feed_heartbeat_failed', { error: String(error) });
@@ -100,7 +100,7 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     if (listeners.size + standby.size() === 0) stop();
   };
 
-  /** The readers that hold most go first: one that takes what it gets holds next to nothing. */
+  /** Disconnects the reader with the largest buffer first: one that reads has a small one. */
   const shed = () => {
     while (buffered > bufferBytes) {
       const [largest] = [...listeners, ...standby.all()].sort((a, b) => b.buffered() - a.buffered());

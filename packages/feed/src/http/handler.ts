@@ -118,9 +118,9 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
     const opening = broadcast.opening();
     if (!(opening instanceof Promise)) return open(opening);
     return opening.then((heartbeat) => {
-      // Nothing says any more that it has ended.
+      // Its `close` event has been emitted already.
       if (response.destroyed) return;
-      // What was checked before it waited may have changed: a client whose secret is gone has no connections to end yet.
+      // The checks may be outdated after the wait: a client whose secret was removed had no connection to end.
       requireOpen();
       if (requireClient(request, response) !== client) throw new RescindError('client_invalid');
       connections.requireCapacity(client);
@@ -175,7 +175,7 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
   };
 }
 
-/** The path as it was asked for: Express takes the mount's part off `url`. */
+/** The requested path: Express removes the mount path from `url`. */
 function pathOf(request: IncomingMessage & { readonly originalUrl?: string }): string {
   const [path = ''] = (request.originalUrl ?? request.url ?? '').split('?');
   return path.replace(/\/+$/, '');

@@ -69,7 +69,7 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
 
   /**
    * The newest heartbeat whose head Kafka has acknowledged a second ago: readers have that event. One that is ahead of them
-   * would make them ask for what is on its way.
+   * would make them request events that Kafka is about to deliver.
    */
   const covered = (heartbeat: SignedHeartbeat): SignedHeartbeat => {
     const readUpTo = source.acknowledgements?.readUpTo() ?? Number.POSITIVE_INFINITY;
@@ -127,7 +127,7 @@ export function whenSigned(
   return heartbeat instanceof Promise ? heartbeat.then(then) : then(heartbeat);
 }
 
-/** What a connected reader is told. */
+/** A connected reader. */
 export interface Listener {
   /** Events may have been appended, or the epoch may have changed. */
   appended(): void;

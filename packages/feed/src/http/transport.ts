@@ -11,7 +11,7 @@ import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUE
 const STALL_MS: DurationMs = 5_000;
 /** A standby stream has a heartbeat each 10 s. */
 const STANDBY_STALL_TIMES = 5;
-/** What a server refuses it refuses again: wrong credentials are not sent without end. */
+/** A refusal is repeated: wrong credentials are not sent in a fast loop. */
 const REFUSED_RETRY_MS: DurationMs = 10_000;
 /** An issuer of a version that knows no standby streams may be replaced by one that does. */
 const UNSUPPORTED_RETRY_MS: DurationMs = 60_000;
@@ -45,7 +45,7 @@ interface HttpTransportSettings {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly stallMs: DurationMs;
-  /** Whether a standby stream is asked for. */
+  /** Whether to request a standby stream. */
   readonly isStandby: boolean;
 }
 

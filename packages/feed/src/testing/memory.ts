@@ -14,11 +14,11 @@ export interface MemoryRecord {
  * records under the same numbers. For tests: synchronous, and as bad as the test makes it.
  */
 export interface MemoryLog {
-  /** The number of the oldest record that is kept. */
+  /** The number of the oldest stored record. */
   readonly first: number;
   /** The number of the next record. */
   readonly end: number;
-  /** Those that are kept, oldest first. */
+  /** The stored records, oldest first. */
   readonly records: readonly MemoryRecord[];
   /** What hints of this log begin with. */
   readonly id: string;

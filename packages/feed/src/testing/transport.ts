@@ -40,7 +40,7 @@ const UNREACHABLE = 'unreachable';
 function openConnection(log: MemoryLog, sink: TransportSink): TransportConnection {
   const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
   const closing = new AbortController();
-  /** Why the present connection is to end; null: it is to go on. */
+  /** Why the present connection is to end; null: it stays. */
   let ending: string | null = null;
   let wake: () => void = () => undefined;
   const changed = () => new Promise<void>((resolve) => (wake = resolve));

@@ -136,7 +136,7 @@ function callable<T>(expected = 'a function'): OptionCheck<T> {
   };
 }
 
-/** An object with these methods, used as it is: what it has beside them is its own affair. */
+/** An object with these methods, used as it is; other members are not checked. */
 function having<T>(expected: string, ...methods: readonly (keyof T & string)[]): OptionCheck<T> {
   return (value, path) => {
     const held = value as Readonly<Record<string, unknown>> | null | undefined;

@@ -7,10 +7,10 @@ type KnownHeartbeat = NonNullable<FollowerState['heartbeat']>;
 /** A wall clock that has moved by so much more or less than the monotonic one was set, or the machine was suspended. */
 const WALL_SET_MS: DurationMs = 1_000;
 
-/** Less is how exactly the kernel tells how long it has been up. */
+/** The boot clock is no more exact than this. */
 const SUSPENDED_MS: DurationMs = 100;
 
-/** The time as of which a view is complete, or that a heartbeat is of: an issuer's clock that leads tells a later one. */
+/** The time as of which a view is complete: the lesser of the issuer's clock, which may lead, and its wall clock. */
 export function asOf(kept: Pick<LogState, 'wholeAt' | 'wholeWall'>): EpochMillis {
   return Math.min(kept.wholeAt, kept.wholeWall ?? kept.wholeAt);
 }
@@ -34,8 +34,8 @@ function currentAge({ ageMs, wall, monotonic }: AgeSample, at: InputTime): Durat
 
 /**
  * The age as the view becomes complete by a heartbeat. One that is live is as old as this process has known it, if the wall
- * clock does not say more. Of one that is not live nobody knows how old it is: it makes the view younger than the one
- * before by the difference of their times only, by the clock of the issuer that counted less.
+ * clock does not show more. The age of one that is not live is unknown: it makes the view younger than its predecessor did by the
+ * difference of their times only, by the clock of the issuer that counted less.
  */
 export function ageByHeartbeat({ kept, age, at }: AgeInput, heartbeat: KnownHeartbeat): AgeSample {
   const { wall, monotonic, boot } = at;
@@ -59,19 +59,19 @@ export function asOfEarlier(aged: AgeInput, byMs: DurationMs): AgeSample {
 /** The age at the start of a process. A wall clock behind the one at the last commit has been set back by an unknown time. */
 export function ageAtStart(kept: LogState, { wall, monotonic, boot }: InputTime): AgeSample {
   const isKnown = kept.wholeAt > 0 && wall >= kept.savedAt;
-  // A version that did not keep the age kept the greatest wall clock.
+  // A version that did not store the age stored the greatest wall clock.
   const { savedAgeMs = Math.max(0, kept.savedAt - asOf(kept)), savedBoot } = kept;
   if (!isKnown || savedAgeMs === null) return { ageMs: Number.POSITIVE_INFINITY, wall, monotonic, boot };
   const elapsed = Math.max(wall - kept.savedAt, upSince(savedBoot, boot));
   return { ageMs: Math.max(0, wall - asOf(kept), savedAgeMs + elapsed), wall, monotonic, boot };
 }
 
-/** What the machine's own clock has counted; 0 after another start of it, or where it tells nothing. */
+/** What the boot clock has counted; 0 after a reboot, or without a boot clock. */
 function upSince(before: Boot | null | undefined, boot: Boot | undefined): DurationMs {
   return boot !== undefined && before?.id === boot.id ? boot.uptimeMs - before.uptimeMs : 0;
 }
 
-/** Adds what a suspension has hidden from the other two clocks: the wall clock may have been set back meanwhile. */
+/** Adds a suspension that the other two clocks do not show: the wall clock may have been set back meanwhile. */
 export function countSuspension(age: AgeSample, at: InputTime): AgeSample {
   const slept = upSince(age.boot, at.boot) - Math.max(at.monotonic - age.monotonic, at.wall - age.wall);
   if (slept <= SUSPENDED_MS) return age;
@@ -79,7 +79,7 @@ export function countSuspension(age: AgeSample, at: InputTime): AgeSample {
   return { ageMs: age.ageMs + upSince(age.boot, boot), wall, monotonic, boot };
 }
 
-/** What a commit keeps of the age: as it is, so that a clock that is set later hides nothing of it. */
+/** The age as a commit stores it, so that a clock that is set later hides nothing of it. */
 export function savedAge(aged: AgeInput): Required<Pick<LogState, 'savedAt' | 'savedAgeMs' | 'savedBoot'>> {
   const ageMs = ageOf(aged);
   const { wall, boot = null } = aged.at;

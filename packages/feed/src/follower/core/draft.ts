@@ -48,7 +48,7 @@ interface CountedMetric {
   by: number;
 }
 
-/** One step in the making: a copy of the state to write to, and what is to be done about it. */
+/** A step under construction: a writable copy of the state, and the effects. */
 export interface Draft extends Writable<FollowerState> {
   readonly settings: FollowerSettings;
   readonly at: InputTime;
@@ -57,11 +57,11 @@ export interface Draft extends Writable<FollowerState> {
   readonly quarantine: Quarantined[];
   readonly release: { readonly epoch: string; readonly seq: number }[];
   readonly effects: FollowerEffect[];
-  /** Counts of this step, told together at its end. */
+  /** Counts of this step, which become effects at its end. */
   readonly counts: Map<string, CountedMetric>;
-  /** What was counted last: mostly the same again. */
+  /** The last counted metric, which is mostly counted again. */
   lastCounted: CountedMetric | null;
-  /** The transport on which something was seen in this step that cannot be there unless something else was lost. */
+  /** The transport on which this step found a gap: it delivered something that only follows lost records. */
   gapOn: TransportRole | null;
   /** Whether a fresh heartbeat of the primary transport has reached the position. */
   isPrimaryGood: boolean;
@@ -113,7 +113,7 @@ function suspectOf({ quarantined, eventKeys }: Draft): string | null {
   return eventKeys.unknown.size > 0 ? 'keys' : null;
 }
 
-/** A hint alone is not worth a transaction: it goes with the next one. */
+/** A hint alone causes no transaction: the next one stores it. */
 function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeToSave }: Draft): boolean {
   if (isAgeToSave || cutoffs.length + quarantine.length + release.length > 0) return true;
   const old = before.kept;

@@ -76,7 +76,7 @@ function mend(draft: Draft): void {
 /** How often the time after which a silent connection is made anew is doubled at most. */
 const MAX_STALLS_COUNTED = 4;
 
-/** Without an answer for so long, a kept view that is young enough will do. */
+/** Without a response for so long, a stored view that is young enough makes the instance ready. */
 const UNANSWERED_MS: DurationMs = 5_000;
 
 /** What time alone brings about. */
@@ -85,7 +85,7 @@ export function passTime(draft: Draft): void {
   const isSilent = isPrimarySilent(draft);
   readWhenBehind(draft);
   if (settings.fallback !== null && !draft.transports.fallback.isRead && isSilent) openFallback(draft, 'silence');
-  // A head that was only remembered and that nobody brings.
+  // A stored head that no transport delivers.
   if (isSilent && kept.seq < kept.head && draft.cause === null) gapFound(draft, 'primary');
   for (const transport of ['primary', 'fallback'] as const) restartIfStalled(draft, transport);
   if (kept.wholeAt > 0 && isWallSet(draft)) draft.isAgeToSave = true;

@@ -9,13 +9,13 @@ import type { AnnouncedEpoch, EventKeysState, FetchedSet, FollowerState, Transpo
 /** Fetches that records may cause at once, and how long it takes until one more may be. */
 const BUCKET = 5;
 const REFILL_MS: DurationMs = 10_000;
-/** A whole fleet hears the same at the same moment. */
+/** A whole fleet receives the same record at the same moment. */
 const SPREAD_MS: DurationMs = 250;
-/** What the issuer's own server sends, and the first sight of a revocation, cost nothing of the bucket. */
+/** Records of the issuer's own server, and the first record of a revocation, take no token of the bucket. */
 const FREE_EVERY_MS: DurationMs = 1_000;
 const FIRST_RETRY_MS: DurationMs = 1_000;
 const MAX_RETRY_MS: DurationMs = 30_000;
-/** Kids that the issuer's set did not have: neither asked for nor suspected again for so long. */
+/** Kids that the issuer's set did not have: neither fetched again nor a reason for suspicion for so long. */
 const MAX_ABSENT = 256;
 const ABSENT_MS: DurationMs = 600_000;
 /** A flood of made-up kids or epochs must not become a list as long as the flood. */
@@ -52,8 +52,8 @@ export function isAwaitingKeys({ eventKeys: { epochs, unknown } }: Draft): boole
 }
 
 /**
- * Takes what a verified record says of event keys, and tells whether it may do more than deny: it is of the epoch that is
- * followed, and signed by that epoch's key.
+ * Applies what a verified record states about event keys. @returns whether the record may do more than deny: it is of the followed
+ * epoch, and signed by the key of that epoch
  */
 export function acceptsKey(draft: Draft, record: SignedRecord): boolean {
   if (record.kind === 'event') for (const kid of record.kills) applyKeyRevocation(draft, record, kid);
@@ -69,13 +69,13 @@ export function acceptsKey(draft: Draft, record: SignedRecord): boolean {
 }
 
 /**
- * One that names the key it is signed by counts at once, wherever it stands: only who holds the key can say so. One that
- * names another key is a reason to ask the issuer: else a thief of one key could revoke all others.
+ * A revocation of the key that signs it counts at once, at any position: only the holder of the key can sign it. One of another key
+ * causes a fetch: otherwise a thief of one key could revoke all others.
  */
 function applyKeyRevocation(draft: Draft, record: EventRecord, kid: string): void {
   if (isRevoked(draft, kid)) return;
   if (kid === record.kid) {
-    // Shown to the issuer, which may not know of it: then somebody else has signed it.
+    // Submitted to the issuer as evidence: if the issuer does not know the event, a thief has signed it.
     const { epoch, epochKid } = draft.kept;
     const isFurther = kid === epochKid || epoch === '' || (record.epoch > epoch && draft.cause !== 'fork');
     if (isFurther) draft.kept = { ...draft.kept, proof: record.jws };
@@ -109,7 +109,7 @@ function noteAnnouncedEpoch(draft: Draft, { epoch, kid, jws }: SignedRecord): vo
   requestFetch(draft, false);
 }
 
-/** A record whose key is not known may be one of the next epoch, or rubbish: the view is suspect until the issuer has said. */
+/** A record of an unknown key may be of the next epoch, or invalid: the view is suspect until the issuer's set decides. */
 export function noteUnknownKey(draft: Draft, transport: TransportRole, { claimed }: BadRecord): void {
   if (claimed === undefined || isRevoked(draft, claimed.kid)) return;
   const { kid, epoch } = claimed;
@@ -128,14 +128,14 @@ function requestFetch(draft: Draft, isFree: boolean): void {
   if (isFree) draft.eventKeys = { ...draft.eventKeys, isFree: true };
 }
 
-/** Asks for the set when something waits for one that has not been asked for, within the limits. At the end of every step. */
+/** Requests a fetch of the set, within the limits, if something waits for it. Called at the end of every step. */
 export function fetchWhatIsDue(draft: Draft): void {
   scheduleFetch(draft);
   const { eventKeys, at } = draft;
   const { dueAt } = eventKeys;
   if (dueAt === null || at.monotonic < dueAt) return;
   const { heartbeat, kept } = draft;
-  // Of what was known when it was asked: a flood of kids that goes on must not keep the view from growing younger.
+  // By what was known at the request: an endless flood of kids must not keep the view from getting younger.
   const asOf = heartbeat?.agrees === true && kept.seq >= kept.head && draft.cause !== 'gap' ? heartbeat : null;
   draft.eventKeys = { ...eventKeys, dueAt: null, requested: { since: at.monotonic, heartbeat: asOf } };
   draft.effects.push({ kind: 'fetchKeys' });
@@ -148,7 +148,7 @@ function scheduleFetch(draft: Draft): void {
   const isNeeded = epochs.size + unknown.size + doubted.size > 0 || isLost(draft) || eventKeys.isFree;
   if (!isNeeded) return;
   const now = at.monotonic;
-  // A fleet that follows the log hears of the same change at the same moment; an instance that is not ready has just started.
+  // A fleet receives the same change at the same moment; an instance that is not ready has just started.
   const spread = draft.ready ? at.random * SPREAD_MS : 0;
   if (eventKeys.isFree && now - eventKeys.freeAt >= FREE_EVERY_MS) {
     draft.eventKeys = { ...eventKeys, isFree: false, freeAt: now, dueAt: now + spread };
@@ -161,10 +161,10 @@ function scheduleFetch(draft: Draft): void {
   draft.eventKeys = { ...eventKeys, tokens: tokens - 1, refilledAt, dueAt: now + spread };
 }
 
-/** Without an epoch only the set tells which is to be followed. */
+/** Without an epoch only the key set names the one to follow. */
 const isLost = ({ kept, eventKeys }: Draft) => kept.epoch === '' && eventKeys.epochs.size > 0;
 
-/** A fetch that was asked for has failed: what waits for it goes on waiting. */
+/** A requested fetch has failed: what waits for it keeps waiting. */
 export function fetchFailed(draft: Draft): void {
   const { eventKeys, at } = draft;
   if (eventKeys.requested === null) return;
@@ -173,7 +173,7 @@ export function fetchFailed(draft: Draft): void {
   draft.eventKeys = { ...eventKeys, requested: null, failures, dueAt: at.monotonic + wait };
 }
 
-/** A set has been fetched: what was heard before that fetch began is decided by it. */
+/** Applies a fetched set: it decides about what was received before the fetch began. */
 export function applyKeySet(draft: Draft, set: FetchedSet): void {
   const { requested } = draft.eventKeys;
   if (requested !== null && set.begunAt >= requested.since) {
@@ -255,11 +255,11 @@ function decideEpochs(draft: Draft, set: FetchedSet): boolean {
   return true;
 }
 
-/** What was read before its key or its epoch was known did not move the position. */
+/** Restarts the transports: records read before their key or epoch was known did not move the position. */
 function readAgain(draft: Draft, reason: 'epoch' | 'keys'): void {
   for (const transport of ['primary', 'fallback'] as const) {
     const { open, standby } = draft.transports[transport];
-    // A standby stream has nothing to read again but what it delivered under the key that was not known.
+    // A standby stream repeats only what it delivered under the unknown key.
     if (open && !(standby && reason === 'epoch')) restart(draft, transport, reason);
   }
 }
@@ -267,7 +267,7 @@ function readAgain(draft: Draft, reason: 'epoch' | 'keys'): void {
 /** A newer identity of the log, named by the set of event keys: the position starts anew, what was denied stays denied. */
 function enterEpoch(draft: Draft, epoch: string, kid: string, proof: string): void {
   const { kept } = draft;
-  // The very first is no surprise to anyone.
+  // The first epoch of a new file is expected.
   if (kept.epoch !== '' || kept.wholeAt > 0) draft.cause = 'epoch';
   if (draft.cause === 'epoch') {
     count(draft, 'rescind_feed_epochs_total');

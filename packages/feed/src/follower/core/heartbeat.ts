@@ -10,7 +10,7 @@ import { forkFound, suspectFork } from './repair.ts';
 import { isStandby, markGood } from './transports.ts';
 import type { FollowerState, TransportRole } from './types.ts';
 
-/** Takes a heartbeat: how far the log went, what of it still denies, and when that was so. */
+/** Applies a heartbeat: the head, the low watermark, and the time of both. */
 export function applyHeartbeat(draft: Draft, transport: TransportRole, record: HeartbeatRecord): void {
   if (!acceptsKey(draft, record)) {
     count(draft, 'rescind_heartbeats_total', { result: 'other_epoch' });
@@ -20,7 +20,7 @@ export function applyHeartbeat(draft: Draft, transport: TransportRole, record: H
   if (opening) changeTransport(draft, transport, { opening: false });
   if (record.epoch < draft.kept.epoch) {
     count(draft, 'rescind_heartbeats_total', { result: 'old_epoch' });
-    // Made after we asked, by an issuer that does not know what it said before we asked.
+    // Made after the request, by an issuer that has forgotten what it sent before the request.
     if (opening && requested !== null && record.epoch < requested.epoch) suspectFork(draft, 'epoch');
     return;
   }
@@ -125,7 +125,7 @@ export function isFromFuture({ at }: { readonly at: EpochMillis }, wall: EpochMi
 
 /**
  * Whether the view would be complete by its newest heartbeat, if that were not from the future: it completes no first reading, no new
- * epoch and no other history. A reader that was complete in the epoch before goes on by it.
+ * epoch and no other history. A reader that was complete in the epoch before stays complete by it.
  */
 export function isHeldByClock(
   { heartbeat, kept, cause }: Pick<FollowerState, 'heartbeat' | 'kept' | 'cause'>,

@@ -24,13 +24,13 @@ export function applyEvent(draft: Draft, transport: TransportRole, record: Event
     countEvent(draft, record, 'beyond_gap');
     raiseHead(draft, record.seq, record.jws);
     extendSegment(draft, record);
-    // Before what speaks of now, what is missing is missing, not merely yet to be read.
+    // Before a live record a missing event is lost, not merely unread.
     if (record.live && !isStandby(draft, transport)) draft.gapOn = transport;
     return;
   }
   countEvent(draft, record, 'applied');
   if (isIdKnown(draft.kept) && record.prev !== draft.kept.id) {
-    // Before it becomes the proof: what it contradicts is worth more to the issuer.
+    // Before it replaces the evidence: the record that it contradicts is worth more to the issuer.
     forkFound(draft, 'prev');
     return;
   }
@@ -39,7 +39,7 @@ export function applyEvent(draft: Draft, transport: TransportRole, record: Event
   adoptSegment(draft);
 }
 
-/** Below the floor nothing denies any more, so the position may go there, whoever stood in between. */
+/** Moves the position to the low watermark: the events below it deny nothing any more. */
 export function jumpToLowWatermark(draft: Draft): void {
   const below = draft.kept.floor - 1;
   if (draft.kept.seq >= below) return;
@@ -48,21 +48,21 @@ export function jumpToLowWatermark(draft: Draft): void {
   adoptSegment(draft);
 }
 
-/** Notes that the log goes this far; what says so proves it to an issuer that has been restored. */
+/** Raises the known head. The record that states it is evidence for an issuer that has been restored. */
 export function raiseHead(draft: Draft, head: number, jws: string): void {
   const { kept } = draft;
   if (head <= kept.head && kept.proof !== null) return;
-  // In a fork the proof of the lost branch is what counts.
+  // In a fork the evidence of the lost branch counts.
   const proof = draft.cause === 'fork' && kept.proof !== null ? kept.proof : jws;
   draft.kept = { ...kept, head: Math.max(kept.head, head), proof };
 }
 
-/** At 0 there is none, which is known. */
+/** At seq 0 there is none, which is known. */
 export function isIdKnown({ seq, id }: LogState): boolean {
   return seq === 0 || id !== null;
 }
 
-/** Moves the position; where it meets the head of a heartbeat heard before, the ids must be the same. */
+/** Moves the position. If it reaches the head of an earlier heartbeat, the ids must be equal. */
 function moveTo(draft: Draft, seq: number, id: string | null): void {
   draft.kept = { ...draft.kept, seq, id };
   const { heartbeat } = draft;

@@ -9,10 +9,10 @@ const SPREAD_MS: DurationMs = 250;
 /** How long an attempt may take to get on, doubled from attempt to attempt up to the greatest. */
 const ATTEMPT_MS: DurationMs = 1_000;
 const MAX_ATTEMPT_MS: DurationMs = 60_000;
-/** After so long without anything to mend, the next attempt is a first one. */
+/** After so long without a repair, the next attempt counts as the first. */
 const QUIET_MS: DurationMs = 60_000;
 
-/** Something is missing on a transport that keeps the order: it is fetched, and until then the view is suspect. */
+/** Events are missing on a transport that keeps the order: they are requested, and until then the view is suspect. */
 export function gapFound(draft: Draft, on: TransportRole): void {
   if (draft.cause === null) {
     draft.cause = 'gap';
@@ -23,13 +23,13 @@ export function gapFound(draft: Draft, on: TransportRole): void {
   scheduleRepair(draft, on);
 }
 
-/** Notes that something must be mended, seen on this transport. While an attempt is under way it takes its time. */
+/** Schedules a repair of what this transport lost, unless one is scheduled. */
 export function scheduleRepair(draft: Draft, on: TransportRole): void {
-  // A fallback transport that is open already brings what the first has lost; one that has lost something reads it again.
+  // An open fallback already delivers what the primary lost; a transport that lost something itself must read it again.
   schedule(draft, on === repairTransport(draft));
 }
 
-/** The same when everything has to be read again, from another place than the transport is at. */
+/** The same if everything must be read again, from another position than that of the transport. */
 function scheduleReplay(draft: Draft): void {
   schedule(draft, true);
   draft.repair = { ...draft.repair, must: true };
@@ -44,7 +44,7 @@ function schedule(draft: Draft, must: boolean): void {
   draft.repair = { ...repair, attempts, dueAt: now + delay, must, seq: draft.kept.seq };
 }
 
-/** Does what is due about a gap or a fork. Called at the end of every step. */
+/** Runs the repair of a gap or a fork when it is due. Called at the end of every step. */
 export function repairWhatIsDue(draft: Draft): void {
   const { repair } = draft;
   const now = draft.at.monotonic;
@@ -54,7 +54,7 @@ export function repairWhatIsDue(draft: Draft): void {
   const getsOn = draft.kept.seq > repair.seq && !repair.must;
   const isFirstTry = repair.attempts === 0 && !repair.must;
   if (!isRead) openFallback(draft, draft.cause ?? 'gap');
-  // One that has no connection asks by itself where to start as soon as it has one.
+  // A transport without a connection requests its start position when it connects.
   else if (open && !getsOn && !isFirstTry) restart(draft, transport, draft.cause ?? 'gap');
   const attempts = getsOn ? repair.attempts : repair.attempts + 1;
   const dueAt = now + attemptMs(attempts, draft.at.random);
@@ -74,14 +74,14 @@ function attemptMs(attempts: number, random: number): DurationMs {
   return doubled * (0.75 + random / 2);
 }
 
-/** How long an issuer that was away has until the proof is offered again. */
+/** The evidence is submitted again after this time. */
 const EVIDENCE_INTERVAL_MS: DurationMs = 30_000;
 
 /**
  * The log is not the one that was read: the issuer's database was restored. Everything is read again from the floor;
  * what was applied stays, the age stands still.
  *
- * @param by what gave it away
+ * @param by what revealed it
  */
 export function forkFound(draft: Draft, by: 'prev' | 'last' | 'head'): void {
   suspectFork(draft, by);
@@ -90,7 +90,7 @@ export function forkFound(draft: Draft, by: 'prev' | 'last' | 'head'): void {
   scheduleReplay(draft);
 }
 
-/** The issuer is behind what it once said, and what it says now is of no use: nothing to read again. */
+/** The issuer is behind what it once sent, and its present log is of no use: nothing is read again. */
 export function suspectFork(draft: Draft, by: 'prev' | 'last' | 'head' | 'epoch'): void {
   const { epoch, seq, head } = draft.kept;
   count(draft, 'rescind_feed_forks_total');
@@ -101,7 +101,7 @@ export function suspectFork(draft: Draft, by: 'prev' | 'last' | 'head' | 'epoch'
 
 /**
  * In a fork, submits to the issuer a record that it has forgotten: the issuer refuses writes until its operator has run `restore`.
- * Without an epoch, because the key of the last one revoked itself: hands it that event, which may be a thief's.
+ * Without an epoch, because the key of the last one revoked itself, it submits that event, which may be a thief's.
  */
 export function offerEvidence(draft: Draft): void {
   const { proof, epoch } = draft.kept;

@@ -9,7 +9,7 @@ const SILENCE_SPREAD_MS: DurationMs = 500;
 
 const NOT_OPEN = { open: false, opening: false, requested: null } as const;
 
-/** Notes that the primary transport is as it should be. */
+/** Notes that the primary transport works. */
 export function markGood(draft: Draft): void {
   draft.goodAt = draft.at.monotonic;
   draft.jitterMs = draft.at.random * SILENCE_SPREAD_MS;
@@ -47,12 +47,12 @@ export function restart(draft: Draft, transport: TransportRole, reason: string):
   log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', { way: name, reason, seq: draft.kept.seq });
 }
 
-/** How long the position may stay below the head, and by how much longer: not the whole fleet asks at once. */
+/** How long the position may stay below the head, and the random part of it: the fleet must not request at once. */
 const UNMOVED_MS: DurationMs = 300;
 const SPREAD_MS: DurationMs = 250;
-/** The opening heartbeat speaks of events that may still be on their way by the primary transport; after this time the issuer delivers them. */
+/** The opening heartbeat may name events that the primary transport has not delivered yet; after this time the issuer delivers them. */
 const OPENING_MS: DurationMs = 1_000;
-/** What one tick counts for at most: what has arrived while the process stood still has its turn first. */
+/** The most that one tick counts: records that arrived while the process stood still are applied first. */
 const TICK_MS: DurationMs = 150;
 /** How long the log is read by the fallback transport at least, doubled when that was needed again soon. */
 const HOLD_MS: DurationMs = 10_000;

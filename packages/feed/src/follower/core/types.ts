@@ -20,7 +20,7 @@ export interface InputTime {
 
 /** An input. The driver submits one at a time and runs its effects before the next. */
 export type FollowerInput =
-  /** The transport asked from where to start: its answer is `startOf(state, transport)` of the state AFTER this step. */
+  /** The transport requested its start position: the response is `startOf(state, transport)` of the state AFTER this step. */
   | { readonly kind: 'asked'; readonly transport: TransportRole; readonly at: InputTime }
   | { readonly kind: 'opened'; readonly transport: TransportRole; readonly at: InputTime }
   | { readonly kind: 'lost'; readonly transport: TransportRole; readonly reason: string; readonly at: InputTime }
@@ -61,7 +61,7 @@ export type FollowerEffect =
    * stand by.
    */
   | { readonly kind: 'open'; readonly transport: TransportRole; readonly standby: boolean }
-  /** Close the fallback transport's connection; what it still delivers is dropped. */
+  /** Close the fallback transport's connection. What it still delivers is dropped. */
   | { readonly kind: 'close'; readonly transport: TransportRole }
   /** Drop what is open and start again from `startOf`. */
   | { readonly kind: 'restart'; readonly transport: TransportRole; readonly reason: string }
@@ -220,7 +220,7 @@ interface KnownHeartbeat {
   readonly agrees: boolean;
 }
 
-/** All the core knows. Plain data; nothing outside the core looks into it, except `kept`. */
+/** The state of the core, as plain data. Only `kept` is read outside the core. */
 export interface FollowerState {
   /** What is committed next, and the newest hint. */
   readonly kept: LogState;
@@ -252,12 +252,12 @@ export interface FollowerState {
 /** A newer epoch that a record announced: the key that signed the record, and when it was received, monotonic ms. */
 export interface AnnouncedEpoch {
   readonly kid: string;
-  /** The text itself: it proves to an issuer that was restored that there was this epoch. */
+  /** The record itself: evidence of this epoch for an issuer that was restored. */
   readonly jws: string;
   readonly since: DurationMs;
 }
 
-/** What waits for a set of event keys, each with the monotonic time at which it was heard. */
+/** What waits for a set of event keys, each with the monotonic time of its receipt. */
 export interface EventKeysState {
   readonly epochs: ReadonlyMap<string, AnnouncedEpoch>;
   /** Kids of records that could not be verified. */
@@ -266,7 +266,7 @@ export interface EventKeysState {
   readonly doubted: ReadonlyMap<string, DurationMs>;
   /** The last event by which a key that is not the one followed revoked itself, until a set fetched since shows who signs. */
   readonly selfRevoked: { readonly kid: string; readonly jws: string; readonly since: DurationMs } | null;
-  /** Kids that a set did not have, until when they are not asked for again. */
+  /** Kids that a set did not have, until when they are not fetched again. */
   readonly absent: ReadonlyMap<string, DurationMs>;
   readonly tokens: number;
   readonly refilledAt: DurationMs;
@@ -282,15 +282,15 @@ export interface EventKeysState {
 
 /** The repair of a gap or a fork, by the fallback transport if there is one. */
 interface RepairState {
-  /** When the next attempt is due, monotonic ms; null: nothing to mend. */
+  /** When the next attempt is due, monotonic ms; null: nothing is to be repaired. */
   readonly dueAt: DurationMs | null;
-  /** Whether that attempt must restart the transport even if it gets on: it reads from the wrong place. */
+  /** Whether that attempt must restart the transport even if it makes progress: it reads from the wrong position. */
   readonly must: boolean;
-  /** Attempts in a row; they count from 0 again after a quiet time. */
+  /** Consecutive attempts, from 0 again after a quiet time. */
   readonly attempts: number;
-  /** The position at the last attempt: one that gets on is left alone. */
+  /** The position at the last attempt: one that makes progress is not restarted. */
   readonly seq: number;
-  /** When the last one was mended, monotonic ms. */
+  /** When the last repair ended, monotonic ms. */
   readonly mendedAt: DurationMs;
   /** When the evidence was last submitted, monotonic ms; null: not for this fork. */
   readonly submittedAt: DurationMs | null;
