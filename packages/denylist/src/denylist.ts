@@ -5,14 +5,11 @@ import { mergeRows, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { Find } from '@rescind/revocation/judge';
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
 import { METRICS } from '@rescind/revocation/metrics';
-import type { WalLimit } from '@rescind/revocation/storage';
 import { createWalLimit } from '@rescind/revocation/storage';
 import type { Database } from 'better-sqlite3';
 import type { Digests } from './digest.ts';
-import type { FileWatch } from './file-access.ts';
 import { createFileAccess, createFileWatch, sqliteCodeOf } from './file-access.ts';
 import { createLogStates } from './log-states.ts';
-import type { Memory } from './memory.ts';
 import { createMemory, createRowCache, createRowCounts } from './memory.ts';
 import { createPendingWrites } from './pending-writes.ts';
 import { MAX_WAL_BYTES } from './schema.ts';
@@ -278,6 +275,27 @@ export function createDenylist(parts: DenylistParts): Denylist {
     release();
   }
 
+  function health(): HealthCheck {
+    const { failure } = access;
+    const error = database.open ? failure.read || failure.write : 'closed';
+    const fault = watch.fault();
+    const excess = wal.overLimit();
+    const details = {
+      entries: rowCounts.count(),
+      owed: pending.count(),
+      lookups: memory.lookups(),
+      ...(damaged !== null && { setAside: damaged }),
+      ...(fault !== undefined && { fault }),
+      ...(error !== '' && { error }),
+      ...excess,
+    };
+    if (!database.open || failure.read !== '' || !watch.isTrusted())
+      return { name: 'denylist', status: 'fail', ...details };
+    // A damaged file means that the disk must be examined, although its rows have been fetched again.
+    const isSound = failure.write === '' && damaged === null && excess === undefined && fault === undefined;
+    return { name: 'denylist', status: isSound ? 'pass' : 'warn', ...details };
+  }
+
   return {
     names,
     row,
@@ -309,54 +327,10 @@ export function createDenylist(parts: DenylistParts): Denylist {
     prunePending: pending.prune,
     count: rowCounts.count,
     countByClaim: rowCounts.countByClaim,
-    health: () => {
-      const { open } = database;
-      return [
-        healthOf({
-          entries: rowCounts.count(),
-          owed: pending.count(),
-          memory,
-          damaged,
-          failure: access.failure,
-          wal,
-          watch,
-          open,
-        }),
-      ];
-    },
+    health: () => [health()],
     close,
     async [Symbol.asyncDispose]() {
       close();
     },
   };
-}
-
-interface Condition {
-  readonly entries: number;
-  readonly owed: number;
-  readonly memory: Memory;
-  readonly damaged: string | null;
-  readonly failure: { readonly read: string; readonly write: string };
-  readonly wal: WalLimit;
-  readonly watch: FileWatch;
-  readonly open: boolean;
-}
-
-function healthOf({ entries, owed, memory, damaged, failure, wal, watch, open }: Condition): HealthCheck {
-  const error = open ? failure.read || failure.write : 'closed';
-  const fault = watch.fault();
-  const excess = wal.overLimit();
-  const details = {
-    entries,
-    owed,
-    lookups: memory.lookups(),
-    ...(damaged !== null && { setAside: damaged }),
-    ...(fault !== undefined && { fault }),
-    ...(error !== '' && { error }),
-    ...excess,
-  };
-  if (!open || failure.read !== '' || !watch.isTrusted()) return { name: 'denylist', status: 'fail', ...details };
-  // A damaged file means that the disk must be examined, although its rows have been fetched again.
-  const isSound = failure.write === '' && damaged === null && excess === undefined && fault === undefined;
-  return { name: 'denylist', status: isSound ? 'pass' : 'warn', ...details };
 }

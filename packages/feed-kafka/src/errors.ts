@@ -1,4 +1,5 @@
 import { registerErrors } from '@rescind/revocation/errors';
+import type { KafkaFailure } from '@rescind/revocation/metrics';
 
 /** Error codes of this package. */
 const ERRORS = registerErrors('@rescind/feed-kafka', {
@@ -11,17 +12,6 @@ type FeedKafkaErrors = typeof ERRORS;
 declare module '@rescind/revocation/errors' {
   interface ErrorTable extends FeedKafkaErrors {}
 }
-
-/** Why Kafka failed: a bounded set, for metric labels and health. */
-type FailureReason =
-  | 'topic_missing'
-  | 'unauthorized'
-  | 'authentication_failed'
-  | 'certificate_refused'
-  | 'undecodable'
-  | 'coordinator_unavailable'
-  | 'unreachable'
-  | 'failed';
 
 interface KafkaError {
   readonly name?: string;
@@ -51,7 +41,7 @@ export function protocolErrors(error: unknown): string[] {
   return [...chain(error)].flatMap(({ type }) => (typeof type === 'string' ? type : []));
 }
 
-const BY_TYPE: ReadonlyMap<string, FailureReason> = new Map([
+const BY_TYPE: ReadonlyMap<string, KafkaFailure> = new Map([
   ['UNKNOWN_TOPIC_OR_PARTITION', 'topic_missing'],
   ['TOPIC_AUTHORIZATION_FAILED', 'unauthorized'],
   ['GROUP_AUTHORIZATION_FAILED', 'unauthorized'],
@@ -63,7 +53,7 @@ const BY_TYPE: ReadonlyMap<string, FailureReason> = new Map([
   ['UNSUPPORTED_SASL_MECHANISM', 'authentication_failed'],
 ]);
 
-const BY_NAME: ReadonlyMap<string, FailureReason> = new Map([
+const BY_NAME: ReadonlyMap<string, KafkaFailure> = new Map([
   ['KafkaJSSASLAuthenticationError', 'authentication_failed'],
   ['KafkaJSNotImplemented', 'undecodable'],
   ['KafkaJSPartialMessageError', 'undecodable'],
@@ -82,7 +72,7 @@ const BY_NAME: ReadonlyMap<string, FailureReason> = new Map([
 const CERTIFICATE = /certificate|self-signed|altname|wrong version number|alert/i;
 
 /** Classifies an error of kafkajs. */
-export function reasonOf(error: unknown): FailureReason {
+export function reasonOf(error: unknown): KafkaFailure {
   const errors = [...chain(error)];
   for (const { type } of errors) {
     const reason = type === undefined ? undefined : BY_TYPE.get(type);

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
+import type { METRICS } from '@rescind/revocation/metrics';
 import type { Batch, ConsumerGroupJoinEvent, KafkaMessage } from 'kafkajs';
 import type { KafkaClient } from './client.ts';
 import { createClient, RETRY } from './client.ts';
@@ -53,18 +54,11 @@ export interface SessionListener {
   ended(reason: SessionEnd): void;
 }
 
-/** Why a session ended: the label `reason` of `rescind_kafka_rebuilds_total`. */
-export type SessionEnd =
-  | ReturnType<typeof reasonOf>
-  | 'partitions_wrong'
-  | 'assignment_wrong'
-  | 'topic_recreated'
-  | 'offset_reset'
-  | 'crashed'
-  | 'stopped'
-  | 'stalled'
-  | 'opening_timeout'
-  | 'sink_failed';
+/** Why a session ended. */
+export type SessionEnd = Exclude<
+  (typeof METRICS)['rescind_kafka_rebuilds_total']['labels']['reason'][number],
+  'restart'
+>;
 
 export interface Session {
   /** Resolves when the consumer has left its group, or 1.5 s later. */

@@ -106,12 +106,6 @@ export interface FeedStore {
   pendingRows(): number;
 }
 
-/** Texts stored beside the denylist: key sets, so that a restart needs no connection. */
-export interface DocumentStore {
-  read(name: string): string | undefined;
-  write(name: string, text: string): void;
-}
-
 /** A signed heartbeat with the epoch and head that it states. */
 export interface SignedHeartbeat {
   readonly jws: string;

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { DocumentStore } from '@rescind/feed/follower';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { Fetch, KeySource } from '@rescind/token';
+import type { Fetch, KeyDocuments, KeySource } from '@rescind/token';
 import { describeFetchFailure, openKeySource } from '@rescind/token';
 import type { IssuerSettings } from './issuer-options.ts';
 import { findEndpoint, MetadataUnavailable } from './metadata.ts';
@@ -16,7 +15,7 @@ export interface TokenKeysOptions {
   /** The name of the health check. */
   readonly name: string;
   /** Undefined: the keys are not stored, and a restart requires the issuer. */
-  readonly documents: DocumentStore | undefined;
+  readonly documents: KeyDocuments | undefined;
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly telemetry: Telemetry;

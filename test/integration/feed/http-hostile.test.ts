@@ -68,15 +68,18 @@ describe('a reader of a faulty server', () => {
     expect(elsewhere).toEqual([]);
   });
 
-  it.each(['text/html', 'application/json', 'text/event-streams', undefined])('refuses the content type %s', async (type) => {
-    const { reader } = await readFrom((_, response) => {
-      if (type !== undefined) response.setHeader('Content-Type', type);
-      response.end('event: heartbeat\ndata: x\n\n');
-    });
-    await waitFor('a loss', () => reader.lost.length > 0);
-    expect(reader.lost[0]).toBe('content_type_wrong');
-    expect(reader.records).toEqual([]);
-  });
+  it.each(['text/html', 'application/json', 'text/event-streams', undefined])(
+    'refuses the content type %s',
+    async (type) => {
+      const { reader } = await readFrom((_, response) => {
+        if (type !== undefined) response.setHeader('Content-Type', type);
+        response.end('event: heartbeat\ndata: x\n\n');
+      });
+      await waitFor('a loss', () => reader.lost.length > 0);
+      expect(reader.lost[0]).toBe('content_type_wrong');
+      expect(reader.records).toEqual([]);
+    },
+  );
 
   it.each([
     ['a line without an end', 'data: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx', ''],

@@ -9,8 +9,8 @@ export interface TakesObject {
   readonly parameter: string;
 }
 
-/** By the compiler: lists, functions, classes, and types of other libraries are no such objects. */
-export function functionsThatTakeObjects(): TakesObject[] {
+/** The entry points of the packages, as `exports` of each package.json names them, and the compiler's view of them. */
+function readEntryPoints() {
   const entries = globSync('packages/*/package.json').flatMap((manifest) => {
     const { exports = {} } = JSON.parse(readFileSync(manifest, 'utf8')) as { exports?: Record<string, string> };
     return Object.values(exports).map((file) => join(dirname(manifest), file));
@@ -22,6 +22,24 @@ export function functionsThatTakeObjects(): TakesObject[] {
     { ...options, noEmit: true },
   );
   const checker = program.getTypeChecker();
+  const modules = entries.flatMap((entry) => {
+    const source = program.getSourceFile(entry);
+    const module = source && checker.getSymbolAtLocation(source);
+    return source === undefined || module === undefined
+      ? []
+      : { entry, source, exports: checker.getExportsOfModule(module) };
+  });
+  return { checker, modules };
+}
+
+/** How many names each entry point exports, types included. */
+export function countExports(): { readonly entry: string; readonly names: number }[] {
+  return readEntryPoints().modules.map(({ entry, exports }) => ({ entry, names: exports.length }));
+}
+
+/** By the compiler: lists, functions, classes, and types of other libraries are no such objects. */
+export function functionsThatTakeObjects(): TakesObject[] {
+  const { checker, modules } = readEntryPoints();
   const isOurs = (node: ts.Node): boolean => /(^|\/)packages\/[^/]+\/src\//.test(node.getSourceFile().fileName);
 
   function isObject(type: ts.Type): boolean {
@@ -47,11 +65,8 @@ export function functionsThatTakeObjects(): TakesObject[] {
       .map((parameter) => ({ name, parameter: parameter.name }));
   }
 
-  const found = entries.flatMap((entry) => {
-    const source = program.getSourceFile(entry);
-    const module = source && checker.getSymbolAtLocation(source);
-    if (source === undefined || module === undefined) return [];
-    return checker.getExportsOfModule(module).flatMap((exported) => {
+  const found = modules.flatMap(({ source, exports }) =>
+    exports.flatMap((exported) => {
       const symbol = (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported);
       if ((symbol.flags & ts.SymbolFlags.Value) === 0 || (symbol.flags & ts.SymbolFlags.Class) !== 0) return [];
       const type = checker.getTypeOfSymbolAtLocation(symbol, source);
@@ -63,8 +78,8 @@ export function functionsThatTakeObjects(): TakesObject[] {
           taking(`${exported.name}.${member.name}`, checker.getTypeOfSymbolAtLocation(member, source), source),
         ),
       ];
-    });
-  });
+    }),
+  );
   return found.filter(
     ({ name, parameter }, at) => at === found.findIndex((one) => one.name === name && one.parameter === parameter),
   );

@@ -39,14 +39,20 @@ export interface EventBody extends Revocation {
   readonly type: string;
 }
 
+/** What a heartbeat states. */
 export interface HeartbeatBody {
   readonly epoch: string;
+  /** The seq of the last event there was when it was made; 0 before the first. */
   readonly head: number;
+  /** The id of that event, null when there was none. */
   readonly headId: string | null;
+  /** The lowest seq that still denies anything; head + 1 if none does. */
   readonly lowWatermark: number;
+  /** `iat_ms`: read before `head`, so whatever was acknowledged before it lies at or below `head`. */
   readonly at: EpochMillis;
-  /** Of a version that does not tell it: `at`. */
+  /** `wall_ms`: the issuer's wall clock then. Without this member: `at`. */
   readonly wall: EpochMillis;
+  /** `time_since`: the epoch in which the issuer's clock was last set; times of earlier epochs may be ahead. Null: never. */
   readonly timeSince: string | null;
 }
 

@@ -1,5 +1,4 @@
-import type { EpochMillis } from '@rescind/revocation';
-import type { EventBody, LogPosition } from './claims.ts';
+import type { EventBody, HeartbeatBody, LogPosition } from './claims.ts';
 
 /** What any record of a log carries after it was decoded. */
 interface Delivered {
@@ -31,21 +30,8 @@ export interface EventRecord extends Delivered, Signed, LogPosition, EventBody {
 }
 
 /** A verified heartbeat. */
-export interface HeartbeatRecord extends Delivered, Signed {
+export interface HeartbeatRecord extends Delivered, Signed, HeartbeatBody {
   readonly kind: 'heartbeat';
-  readonly epoch: string;
-  /** The seq of the last event there was when it was made; 0 before the first. */
-  readonly head: number;
-  /** The id of that event, null when there was none. */
-  readonly headId: string | null;
-  /** The lowest seq that still denies anything; head + 1 if none does. */
-  readonly lowWatermark: number;
-  /** `iat_ms`: read before `head`, so whatever was acknowledged before it lies at or below `head`. */
-  readonly at: EpochMillis;
-  /** `wall_ms`: the issuer's wall clock then. Of an issuer that does not tell it: `at`. */
-  readonly wall: EpochMillis;
-  /** `time_since`: the epoch in which the issuer's clock was last set; times of earlier epochs may be ahead. Null: never. */
-  readonly timeSince: string | null;
 }
 
 /** Signed by the log, placed in it, and of a version (or a kind of denial) that this one does not know. */

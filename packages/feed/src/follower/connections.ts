@@ -1,25 +1,21 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { BulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder, EventKeys } from '../event/decode.ts';
 import type { DecodedRecord } from '../event/record.ts';
-import type { Feed, Transport, TransportConnection, TransportSink } from '../ports.ts';
+import type { Feed, Transport, TransportConnection, TransportRecord, TransportSink } from '../ports.ts';
 import type { FetchedSet, TransportRole } from './core.ts';
 import type { Engine } from './engine.ts';
 import type { Transports } from './health.ts';
-import type { IsStale, RecordBatch } from './pipeline.ts';
-import { createPipeline } from './pipeline.ts';
 
-/**
- * Records committed in one go: enough for a fast catch-up, few enough (some 5 ms) that requests are answered between two
- * of them.
- */
+/** Records of one commit: enough for a fast catch-up, few enough (some 5 ms) that requests are answered between two commits. */
 const BATCH_RECORDS = 256;
-/** So many at once are part of a catch-up: for fewer, a thread costs more than it takes off this one. */
+/** So many at once are part of a catch-up: for fewer, a thread costs more than it saves. */
 const BULK_RECORDS = 16;
 /**
- * Slices under way at once: the others are verified in another thread while one is committed in this. Enough (80 ms of
- * signatures, 5 MB) that it has something to do while SQLite copies its log into the file.
+ * Concurrent batches: others are verified in another thread while this one commits. Enough (80 ms of signatures, 5 MB) that the other
+ * thread has work while SQLite copies its log into the file.
  */
 const CONCURRENT_BATCHES = 16;
 
@@ -27,16 +23,16 @@ const CONCURRENT_BATCHES = 16;
 export interface FollowerKeys extends EventKeys {
   /** Resolves when there are keys. */
   ready(signal?: AbortSignal): Promise<void>;
-  /** Fetches the set once, past every cache, beginning after this call. Whether that succeeded. Never rejects. */
+  /** Fetches the set once, past every cache, beginning after this call. Resolves to whether that succeeded; never rejects. */
   refetch(): Promise<boolean>;
-  /** Calls `listener` after each fetch that succeeded, whatever caused it. Returns what ends that. */
+  /** Calls `listener` after each successful fetch, whatever caused it. Returns a function that unsubscribes. */
   onFetched(listener: (set: FetchedSet) => void): () => void;
 }
 
 interface FollowerConnectionOptions {
   readonly id: TransportRole;
   readonly transport: Transport;
-  /** Whether it is opened as a standby stream. */
+  /** Whether to open it as a standby stream. */
   readonly standby: boolean;
   readonly engine: Engine;
   readonly decoder: EventDecoder;
@@ -49,7 +45,7 @@ interface FollowerConnectionOptions {
 
 /** A transport's connection to the engine. */
 interface FollowerConnection {
-  /** Drops what is open and what it has delivered and is not applied yet. */
+  /** Drops the open connection, and what it has delivered that is not applied yet. */
   restart(reason: string): void;
   close(): Promise<void>;
 }
@@ -58,13 +54,13 @@ function openFollowerConnection(options: FollowerConnectionOptions): FollowerCon
   const { id, transport, standby, engine, decoder, bulk, keys, transports, closing } = options;
   let connection: TransportConnection | undefined;
   let gone = false;
-  /** Grows with each restart. Between a restart and the question that follows it, nothing that comes is wanted. */
+  /** Grows with each restart. Records between a restart and the request that follows it are dropped. */
   let generation = 0;
   let requestedIn = 0;
-  /** Grows with each question: what came before it and is not applied comes again. */
+  /** Grows with each request: what arrived before it and is not applied is delivered again. */
   let requests = 0;
 
-  /** Whether what comes now will have been overtaken. */
+  /** Returns the test whether records that arrive now have become obsolete. */
   function staleness(): IsStale {
     const of = generation;
     const request = requests;
@@ -121,15 +117,15 @@ function openFollowerConnection(options: FollowerConnectionOptions): FollowerCon
   };
 }
 
-/** The transports of a follower, those that are open. */
+/** The open transports of a follower. */
 export interface FollowerConnections {
-  /** In place of what is open. @param standby whether as a standby stream */
+  /** Opens a connection in place of the open one. @param standby whether as a standby stream */
   open(id: TransportRole, standby: boolean): void;
   close(id: TransportRole): void;
   restart(id: TransportRole, reason: string): void;
   /** Submits evidence of a restore to the issuer, by a transport that can. Never throws: a failure is counted and logged. */
   submitEvidence(jws: string): Promise<void>;
-  /** Closes all and waits for those that were closed before, too. */
+  /** Closes all, and waits for those that were closed before, too. */
   closeAll(): Promise<void>;
 }
 
@@ -189,6 +185,81 @@ export function createFollowerConnections({
     async closeAll() {
       for (const id of [...connections.keys()]) close(id);
       await Promise.all(ending);
+    },
+  };
+}
+
+/** Whether a later restart or request has made the records obsolete. */
+type IsStale = () => boolean;
+
+/** The records of one delivery, or of several consecutive ones. */
+interface RecordBatch {
+  readonly records: readonly TransportRecord[];
+  readonly isStale: IsStale;
+}
+
+/** Prepares one batch, concurrently with others; returns the work that then runs in order. */
+type Prepare = (batch: RecordBatch) => Promise<() => Promise<void> | undefined>;
+
+/** Applies batches in order while later ones are being prepared, and joins the records that arrive meanwhile. */
+interface Pipeline {
+  /** Resolves when there is room for more. */
+  add(batch: RecordBatch): Promise<void>;
+  /** Whether nothing is under way. */
+  isEmpty(): boolean;
+}
+
+function createPipeline(most: number, ahead: number, prepare: Prepare): Pipeline {
+  let last: Promise<void> = Promise.resolve();
+  let underWay = 0;
+  /** Arrived meanwhile. All of it is equally stale, since a request for the start position empties the transports. */
+  let pending: RecordBatch[] = [];
+  let freed: (() => void)[] = [];
+
+  const countPending = () => pending.reduce((sum, { records }) => sum + records.length, 0);
+
+  function begin(batch: RecordBatch): void {
+    underWay += 1;
+    const prepared = prepare(batch);
+    last = last.then(async () => {
+      await (await prepared)();
+      // The other thread returns several results at a time: other work of this thread runs between two batches.
+      await turn();
+      underWay -= 1;
+      beginPending();
+    });
+  }
+
+  /** Begins full batches as long as there is room, and a smaller one only when nothing else is under way. */
+  function beginPending(): void {
+    while (pending.length > 0 && underWay < ahead && (underWay === 0 || countPending() >= most)) begin(takeBatch());
+    if (countPending() >= most) return;
+    for (const resolve of freed) resolve();
+    freed = [];
+  }
+
+  /** Takes at most `most` pending records, all of one connection. */
+  function takeBatch(): RecordBatch {
+    const [first, ...others] = pending as [RecordBatch, ...RecordBatch[]];
+    let { records } = first;
+    const { isStale } = first;
+    let taken = 0;
+    for (const other of others) {
+      if (records.length + other.records.length > most || other.isStale() !== isStale()) break;
+      records = [...records, ...other.records];
+      taken += 1;
+    }
+    const rest = records.slice(most);
+    pending = [...(rest.length > 0 ? [{ records: rest, isStale }] : []), ...others.slice(taken)];
+    return { records: records.slice(0, most), isStale };
+  }
+
+  return {
+    isEmpty: () => underWay === 0,
+    add(batch) {
+      pending.push(batch);
+      beginPending();
+      return countPending() < most ? Promise.resolve() : new Promise((resolve) => freed.push(resolve));
     },
   };
 }

@@ -29,8 +29,6 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly runEffect: (effect: Effect) => void;
-  /** Called when a step has changed what is enforced or known. */
-  readonly onChange: () => void;
 }
 
 /** What keeps the store from being written, for health. */
@@ -114,7 +112,6 @@ export function createEngine(options: EngineOptions): Engine {
     if (first?.kind === 'commit') store.enforce(first.change);
     state = next;
     for (const effect of wanted) if (effect.kind !== 'commit') effects.push(effect);
-    if (first?.kind === 'commit') options.onChange();
     runEffects();
     if (first?.kind === 'commit') commitSoon();
   };

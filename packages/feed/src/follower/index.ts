@@ -1,6 +1,6 @@
 import '../errors.ts';
 
-export type { DocumentStore, FeedStore } from '../ports.ts';
+export type { FeedStore } from '../ports.ts';
 export { feedOptions } from '../transport.ts';
 export type { FollowerKeys } from './connections.ts';
 export type { View } from './core.ts';

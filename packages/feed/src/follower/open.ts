@@ -1,4 +1,4 @@
-import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import type { Clock, HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { CounterName, MetricLabels } from '@rescind/revocation/metrics';
 import { option, optionsOf, required } from '@rescind/revocation/options';
@@ -9,14 +9,14 @@ import type { Feed, FeedStore } from '../ports.ts';
 import { feedOptions } from '../transport.ts';
 import type { FollowerConnections, FollowerKeys } from './connections.ts';
 import { createFollowerConnections } from './connections.ts';
-import type { View } from './core.ts';
+import type { FollowerCoreOptions, View } from './core.ts';
 import { createFollowerCore } from './core.ts';
 import type { Effect } from './engine.ts';
 import { createEngine } from './engine.ts';
 import { clockAheadOf, clockDiffers, followerHealth, openTransports, reportView } from './health.ts';
 
 /** A silence of 3 s is noticed 0.1 s late, which is less than its jitter. */
-const TICK_MS: DurationMs = 100;
+const TICK_MS = 100;
 /** Gauges are scraped every few seconds. */
 const TICKS_PER_GAUGE = 10;
 
@@ -29,10 +29,8 @@ export interface Follower extends AsyncDisposable {
   ready(signal?: AbortSignal): Promise<void>;
   /** The view and its age, computed from memory: cheap enough for every request. */
   view(): View;
-  /** `feed`: the state of the view; `feed_store`: whether commits succeed, and how many rows are pending; `clock`, and one check a transport. */
+  /** The checks `feed` (the state of the view), `clock`, `feed_store` (commits, and pending rows), and one of each transport. */
   health(): HealthCheck[];
-  /** Calls `listener` after each step that changed something, and when the follower becomes ready. Returns a function that unsubscribes. */
-  onChange(listener: () => void): () => void;
   /** Closes the transports and waits for running work. */
   close(): Promise<void>;
 }
@@ -50,7 +48,6 @@ export function openFollower(options: FollowerOptions): Follower {
   const { clock = systemClock, telemetry = standardErrorTelemetry } = options;
   const closing = new AbortController();
   const readiness = createReadiness();
-  const listeners = createListeners(telemetry);
   const decoder = createEventDecoder({ log, issuers, keys });
   const bulk = openBulkDecoder({ log, issuers, keys, telemetry }, decoder);
   const core = createFollowerCore({ log, feed, silenceMs, maxStalenessMs });
@@ -67,14 +64,9 @@ export function openFollower(options: FollowerOptions): Follower {
     store,
     clock,
     telemetry,
-    onChange: listeners.tell,
     runEffect(effect) {
       if (effect.kind === 'fetchKeys') void fetchKeys();
-      else
-        runEffect(effect, connections, telemetry, () => {
-          readiness.reached();
-          listeners.tell();
-        });
+      else runEffect(effect, connections, telemetry, readiness.reached);
     },
   });
   const transports = openTransports({ feed, clock, telemetry });
@@ -127,7 +119,6 @@ export function openFollower(options: FollowerOptions): Follower {
       ...followerHealth(view(), engine.storeFailure(), clockAheadOf(engine.state())),
       ...transports.health(),
     ],
-    onChange: listeners.add,
     [Symbol.asyncDispose]: close,
   };
 }
@@ -171,26 +162,6 @@ function runEffect(
   }
 }
 
-function createListeners(telemetry: Telemetry) {
-  const listeners = new Set<() => void>();
-  return {
-    add(listener: () => void) {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
-    },
-    /** An exception of a listener is logged, and must not undo a step. */
-    tell() {
-      for (const listener of [...listeners]) {
-        try {
-          listener();
-        } catch (error) {
-          telemetry.log('error', 'feed_listener_failed', { error: String(error) });
-        }
-      }
-    },
-  };
-}
-
 function createReadiness() {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   // Without a waiting caller a rejection is no error.
@@ -209,7 +180,7 @@ function createReadiness() {
   };
 }
 
-export interface FollowerOptions {
+export interface FollowerOptions extends Pick<FollowerCoreOptions, 'silenceMs' | 'maxStalenessMs'> {
   /** The log to follow: the `iss` of its events. */
   readonly log: string;
   /** The token issuers this log may speak for; entries about others are skipped and counted. */
@@ -221,10 +192,6 @@ export interface FollowerOptions {
   readonly keys: FollowerKeys;
   readonly clock?: Clock | undefined;
   readonly telemetry?: Telemetry | undefined;
-  /** How long the primary transport may be silent, in ms, before the fallback is read. Default 3 000. */
-  readonly silenceMs?: DurationMs | undefined;
-  /** The age, in ms, up to which a stored view makes an instance ready when no transport responds. Default 300 000. */
-  readonly maxStalenessMs?: DurationMs | undefined;
 }
 
 /** Checks and copies the options. @throws TypeError naming the option */

@@ -68,7 +68,6 @@ export function createTestLog(clock: Clock, apply: (rows: readonly CutOffRow[]) 
     close,
     ready: () => caughtUp.promise,
     health: () => [{ name: 'feed', status: ready ? (lost === undefined ? 'pass' : 'warn') : 'fail' }],
-    onChange: () => () => undefined,
     [Symbol.asyncDispose]: close,
   };
 

@@ -22,7 +22,7 @@ export type MetricCatalogue = Readonly<Record<string, MetricEntry>>;
 /** From a good local network to the patience of a person: 1 ms to 10 s. */
 export const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
 
-/** Why a connection to Kafka failed (`FailureReason` of @rescind/feed-kafka). */
+/** Why a connection to Kafka failed. */
 export const KAFKA_FAILURES = [
   'topic_missing',
   'unauthorized',
@@ -33,3 +33,5 @@ export const KAFKA_FAILURES = [
   'unreachable',
   'failed',
 ] as const;
+
+export type KafkaFailure = (typeof KAFKA_FAILURES)[number];

@@ -44,10 +44,6 @@ export function openKeySource(options: KeySourceOptions): EventKeySource {
   let lastError: string | null = null;
   let running: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  /** Monotonic time of the last fetch for an unknown name. */
-  let ensuredAt = Number.NEGATIVE_INFINITY;
-  /** Monotonic time of the last fetch for a wrong signature. */
-  let renewedAt = Number.NEGATIVE_INFINITY;
   /** Wakes the callers of `ready`. */
   const waiting = new Set<() => void>();
   const listeners = new Set<(set: FetchedKeySet) => void>();
@@ -69,19 +65,18 @@ export function openKeySource(options: KeySourceOptions): EventKeySource {
     return byWall < 0 ? null : byWall;
   }
 
-  function fetchForUnknown(): Promise<void> | undefined {
-    const now = clock.monotonic();
-    if (now - ensuredAt < cooldownMs) return undefined;
-    ensuredAt = now;
-    return refresh();
+  /** Fetches at most once per cool-down. Undefined, at once: it may not fetch now. */
+  function limited(): () => Promise<void> | undefined {
+    let last = Number.NEGATIVE_INFINITY;
+    return () => {
+      const now = clock.monotonic();
+      if (now - last < cooldownMs) return undefined;
+      last = now;
+      return refresh();
+    };
   }
-
-  function fetchForSignature(): Promise<void> | undefined {
-    const now = clock.monotonic();
-    if (now - renewedAt < cooldownMs) return undefined;
-    renewedAt = now;
-    return refresh();
-  }
+  const fetchForUnknown = limited();
+  const fetchForSignature = limited();
 
   /** Fetches once; callers during a fetch share it. Never rejects. */
   function refresh(headers: Readonly<Record<string, string>> = {}): Promise<void> {
