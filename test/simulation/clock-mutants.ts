@@ -12,7 +12,7 @@ export const CLOCKS = ['issuer-clock', 'issuer'] as const;
 const LEADS = ['issuer-clock', 'clock-command', 'issuer', 'slow', 'drops', 'broker', 'leaps'] as const;
 /** The same, with readers whose clocks were ahead, too. */
 const BOTH_AHEAD = ['issuer-clock', 'clock-command', 'issuer', 'follower-clock', 'slow', 'leaps'] as const;
-/** Both at once, and mended one after the other. */
+/** Both at once, and corrected one after the other. */
 const ONE_SERVER = ['time-server', 'slow', 'drops'] as const;
 
 /** An issuer that starts with a clock that is not the broker's. */

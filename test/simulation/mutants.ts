@@ -68,7 +68,7 @@ function keySets(change: (set: FetchedSet, state: FollowerState) => FetchedSet):
   };
 }
 
-/** A core that goes on where it was when the key of its epoch is found to be revoked. */
+/** A core that stays in its epoch when the key of that epoch is revoked. */
 function neverLeaving(): Mutants {
   return {
     wrap: (core) => ({

@@ -5,8 +5,8 @@ import { replay } from './replay.ts';
 
 /**
  * The protocol as a whole: the relay's core, the follower's core, the merge, the judge and the issuer's clock as they
- * are, on an issuer, a topic, connections, disks and clocks that fail in every way there is. A seed that fails is
- * named, and `replay(seed)` tells it step by step: `node test/simulation/replay.ts <seed>`.
+ * are, on an issuer, a topic, connections, disks and clocks that fail in every way there is. The error
+ * names a failing seed, and `node test/simulation/replay.ts <seed>` prints its steps.
  */
 const SEEDS = 4_000;
 const SEEDS_A_TEST = 500;

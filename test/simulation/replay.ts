@@ -2,7 +2,7 @@ import { run } from './model/world.ts';
 import { MUTANTS } from './mutants.ts';
 
 /**
- * Runs one seed and tells every step of every follower: `node test/simulation/replay.ts <seed> [mutant]`.
+ * Runs one seed and prints every step of every follower: `node test/simulation/replay.ts <seed> [mutant]`.
  *
  * @throws what is wrong with it
  */

@@ -97,7 +97,7 @@ class Model {
       this.rows.set(keyOf(row), held === undefined ? row : mergeRows(held, row));
     }
   }
-  /** @param owed whether some of the rows are not in the file yet */
+  /** @param owed whether some of the rows are pending */
   check(denylist: Denylist, { owed = false } = {}): void {
     for (const row of this.rows.values()) expect(denylist.row(row.iss, row.claim, row.value)).toEqual(row);
     if (!owed) expect(denylist.count()).toBe(this.rows.size);

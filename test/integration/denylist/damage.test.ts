@@ -41,7 +41,7 @@ function fill(denylist: Denylist): void {
   denylist.write('keys', KEYS);
 }
 
-/** All that can be asked. */
+/** Every row and every document of a denylist. */
 function answers(denylist: Denylist) {
   const rows = Array.from({ length: 400 }, (_, number) => {
     const value = Buffer.from(String(number).padStart(16, '0')).reverse().toString('base64url');
@@ -57,7 +57,7 @@ function answers(denylist: Denylist) {
 
 const setAside = (denylist: Denylist) => denylist.health()[0]?.setAside !== undefined;
 
-/** Opens it: what it answers, or that it was set aside and an empty one started. */
+/** Opens a file and returns its content, or that it was set aside and replaced by an empty one. */
 function outcomeOf(path: string, maxMemoryEntries?: number) {
   const denylist = openDenylist({ path, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
   try {

@@ -127,7 +127,7 @@ test.each([
   expect(rowOf(denylist, 4)).toBeUndefined();
 });
 
-/** The file is looked at each second, when the write-ahead log has been measured. */
+/** The file is checked every second, when the write-ahead log has been measured. */
 const isLook = (event: string) => event === 'rescind_denylist_wal_bytes';
 
 test('a VACUUM of another process is not reported as a fault', async () => {

@@ -12,7 +12,7 @@ import { createSignedLog, LOG, logout } from './signed-log.ts';
 
 const newPath = () => join(temporaryDirectory(), 'denylist.db');
 
-/** A store whose disk is full while `full` says so. */
+/** A store whose disk is full while `full` returns true. */
 function fullWhile(full: () => boolean) {
   return (store: FeedStore): FeedStore => ({
     load: (log) => store.load(log),

@@ -2,7 +2,7 @@ import type { StartPosition, Transport, TransportConnection, TransportRecord, Tr
 import type { Telemetry } from '@rescind/revocation';
 import { onTestFinished } from 'vitest';
 
-/** The other end of a transport, which writes down what it is told. */
+/** A sink that records the calls of a transport. */
 export interface Recorder {
   readonly connection: TransportConnection;
   readonly records: readonly TransportRecord[];

@@ -8,18 +8,18 @@ const PATIENCE_MS = 30_000;
 /** A log with a transport that reads it. Its texts are `event.<epoch>.<seq>`, from seq 1 on; any other text is a heartbeat. */
 export interface LogUnderTest {
   readonly transport: Transport;
-  /** Appends that many events, whose numbers go on. */
+  /** Appends that many events, with consecutive numbers. */
   append(count: number): Promise<void>;
   /** Ends every connection; the log can be reached again at once. Absent: the test beside it has that. */
   interrupt?(): Promise<void>;
-  /** A secret that is in nothing which the transport says of itself. */
+  /** A secret that the transport must not expose. */
   readonly secret?: string;
 }
 
 const EVENT = /^event\.([\w-]+)\.(\d+)$/;
 const eventsUpTo = (to: number, from = 1) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-/** The other end of a transport: keeps the position as a follower does, and writes down every call. */
+/** A sink that keeps the position as a follower does, and records every call. */
 function readBy(transport: Transport, options: { start?: StartPosition; standby?: boolean } = {}) {
   let start: StartPosition = options.start ?? { epoch: '', seq: 0, hint: null };
   const records: TransportRecord[] = [];
@@ -72,10 +72,10 @@ function readBy(transport: Transport, options: { start?: StartPosition; standby?
 
 const losses = (calls: readonly string[]) => calls.filter((call) => call.startsWith('lost'));
 
-/** What not every transport can do, or not in a test: each makes one test more. */
+/** Abilities that not every transport has, or not in a test: each adds one test. */
 type Able = 'interrupted' | 'standby';
 
-/** What every transport does, whatever it reads. A test of a transport of one's own calls this. */
+/** The contract of every transport. The test of another transport calls this. */
 export function describeTransport(name: string, able: readonly Able[], open: () => Promise<LogUnderTest>): void {
   describe(`the transport ${name}`, () => {
     it('reads from the beginning, in order, and then new records', async () => {

@@ -93,7 +93,7 @@ describe('a key source', () => {
     const age = () => source.health()[0]?.ageMs;
     clock.advance(5_000);
     expect(age()).toBe(5_000);
-    // Somebody sets the wall clock: back, the other clock still tells; ahead, the keys are taken for older than they are.
+    // The wall clock is set: back, and the monotonic clock still counts; ahead, and the keys count as older than they are.
     clock.setWall(NOW - 3_600_000);
     expect(age()).toBe(5_000);
     clock.setWall(NOW + 60_000);

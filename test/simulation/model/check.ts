@@ -20,7 +20,7 @@ interface Checked {
   now(): number;
 }
 
-/** As a follower's denylist answers: what is owed to the disk is asked first. */
+/** Answers as a follower's denylist: pending rows first. */
 function findOf({ store, disk }: Follower, mutants: LookupMutants): Find {
   const all = findIn(store.rows);
   if (disk === null) return all;
@@ -149,7 +149,7 @@ export function checkReady(
 /** A suspension as short as that may be hidden by a wall clock that was set meanwhile. */
 const EXACT_MS = 110;
 
-/** The age told must not be less than the age that is, but for what the clocks are apart. */
+/** The reported age must not be less than the true one, except by the difference of the clocks. */
 export function checkAge(follower: Follower, state: FollowerState, ageMs: number, now: number): void {
   const { claim, slackMs } = follower.store;
   if (claim === null) {
@@ -163,7 +163,7 @@ export function checkAge(follower: Follower, state: FollowerState, ageMs: number
   }
 }
 
-/** A restart forgets nothing of the age told at the last commit, and what has passed since is added to it. */
+/** A restart keeps the age of the last commit, and adds the time since. */
 export function checkRestart(follower: Follower, ageMs: number, setBackMs: number, now: number): void {
   const { saved } = follower.store;
   if (saved === null || ageMs >= saved.ageMs + now - saved.at - setBackMs - EXACT_MS) return;
@@ -232,7 +232,7 @@ export function checkStandby(
   }
 }
 
-/** A standby stream is replaced by a connection that is read, and the other way round. */
+/** A standby stream is replaced by a connection that is read, and the reverse. */
 export function checkConnections({ name, process }: Follower): void {
   const { connection, beside } = process?.transports.fallback ?? {};
   if (connection != null && beside != null) throw new Violation(`${name} has two connections to the issuer`);

@@ -73,7 +73,7 @@ export function knownAheadMs({ comparison }: Issuer, { now }: IssuerWorld): numb
 const wallOf = ({ aheadMs }: Pick<Issuer, 'aheadMs'>, { now }: Pick<IssuerWorld, 'now'>) => Math.floor(now() + aheadMs);
 const brokerTime = ({ broker, now }: Pick<IssuerWorld, 'broker' | 'now'>) => Math.floor(now() + broker.aheadMs);
 
-/** Whether nobody has named a clock, and this process has never seen the two agree. */
+/** Whether no clock is trusted by the operator, and the two have never agreed in this process. */
 function isOpen({ comparison }: Issuer, world: IssuerWorld): boolean {
   if (!world.comparesClocks) return false;
   return (
@@ -81,7 +81,7 @@ function isOpen({ comparison }: Issuer, world: IssuerWorld): boolean {
   );
 }
 
-/** The slower one of the two clocks. That of the broker may have been set since it was last told. */
+/** The slower of the two clocks. That of the broker may have been set since its last acknowledgement. */
 export function slowerTime(issuer: Issuer, world: IssuerWorld): number {
   const told = issuer.comparison?.reference.now() ?? 0;
   return Math.min(wallOf(issuer, world), Math.max(brokerTime(world), told));

@@ -37,7 +37,7 @@ interface FollowerMutants extends LookupMutants {
   readonly lowersT: boolean;
 }
 
-/** With so many rows owed nothing more is stepped. */
+/** With so many pending rows no step is taken. */
 const OWED_MOST = 12;
 
 export interface DriveWorld extends Omit<RelayWorld, 'mutants'> {
@@ -230,7 +230,7 @@ function lowerT({ rows }: Follower['store'], logTime: number): void {
   }
 }
 
-/** Brings a change to the disk with all that is owed, or leaves it owed: because the disk is full, or for a moment. */
+/** Writes a change with all pending ones to the disk, or leaves it pending: for a moment, or because the disk is full. */
 function owe(follower: Follower, { random, faults, mutants }: DriveWorld, { state, cutoffs }: LogChange): void {
   const isDurable = !follower.isDiskFull && !random.chance(faults.coalesce);
   if (isDurable) {
@@ -242,7 +242,7 @@ function owe(follower: Follower, { random, faults, mutants }: DriveWorld, { stat
   if (mutants.positionMovesWhileOwed) follower.disk.state = state;
 }
 
-/** All that is owed is on the disk. */
+/** All pending changes are on the disk. */
 export function payOwed(follower: Follower): void {
   follower.disk = null;
   follower.owedRows = 0;
@@ -279,7 +279,7 @@ function noteLive(
 /** The denials of this epoch that the topic held when this process first opened it. */
 function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: DriveWorld): CutOffRow[] {
   if (process === null || process.state.transport !== TOPIC.name) return [];
-  // The issuer has said by its own transport how far its log goes: as far as it knows, if it was restored.
+  // The issuer has sent its head by its own transport: the head that it knows, if it was restored.
   if (process.liveBy.has('fallback') && !process.liveBy.has('primary')) return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
   if (deafUntil >= process.bornAt || topic.hasLost) return [];

@@ -97,7 +97,7 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     issuer.lead = null;
     stopIssuer(world);
   },
-  /** Issuer and readers have their time from one server. Its clock is ahead; the issuer's is mended first, by the command. */
+  /** Issuer and readers have their time from one server. Its clock is ahead; the issuer's is corrected first, by the command. */
   'time-server'(world) {
     const { issuer, followers, random } = world;
     if (world.timeServer === 'right') {

@@ -26,7 +26,7 @@ export interface Store {
   saved: SavedAge | null;
 }
 
-/** The age told at a commit, and the clocks by which it was told. */
+/** The age at a commit, and the clocks at that time. */
 interface SavedAge {
   readonly ageMs: number;
   readonly at: number;
@@ -87,7 +87,7 @@ const newClient = (): Client => ({
 interface Process {
   state: FollowerState;
   readonly transports: Record<TransportRole, Client>;
-  /** The fetch of the key set that is under way, and whether another one is asked for. */
+  /** The fetch of the key set that is under way, and whether another one is requested. */
   fetching: { readonly begunAt: number; readonly due: number; readonly isAsked: boolean } | null;
   wantsKeys: boolean;
   readonly bornAt: number;
@@ -121,9 +121,9 @@ export interface Follower {
   readonly core: FollowerCore;
   /** What the process enforces and knows; what it finds on the disk at its start. */
   store: Store;
-  /** What the disk has, while something is owed to it; null: all of `store`. */
+  /** The content of the disk while changes are pending; null: all of `store`. */
   disk: Store | null;
-  /** How many rows are owed. */
+  /** How many rows are pending. */
   owedRows: number;
   /** Whether the disk takes nothing. */
   isDiskFull: boolean;
@@ -191,7 +191,7 @@ interface Raw {
   readonly hint: string | null;
 }
 
-/** As the codec does: of the heartbeats of a key in a batch only the first, the last and the newest are looked at. */
+/** As the decoder: of the heartbeats of a key in a batch only the first, the last and the newest are verified. */
 export function decodeBatch(
   batch: readonly Raw[],
   registry: Registry,

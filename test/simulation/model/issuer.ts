@@ -13,7 +13,7 @@ export interface Session {
   readonly sub: string;
   readonly client: string;
   readonly ended: boolean;
-  /** When its refresh token was last exchanged, by the issuer's clock; null: nobody may retry that. */
+  /** When its refresh token was last exchanged, by the issuer's clock; null: no retry is permitted. */
   readonly rotatedAt: number | null;
   readonly rotatedReal: number;
 }
@@ -131,7 +131,7 @@ export interface Issuer {
   /** Every event key there ever was, and those that a thief has. */
   eventKids: string[];
   stolen: Set<string>;
-  /** The last time it told while its clock led: none may be earlier, after a restart either. */
+  /** The last time that it used while its clock led: none may be earlier, nor after a restart. */
   toldAt: number;
   /** The last heartbeat of this process. */
   beatAt: { readonly at: number; readonly real: number } | null;
@@ -304,7 +304,7 @@ export function heartbeat(
   };
 }
 
-/** A clock that leads goes on, and leads no more after twice the lead, unless the wall clock is set again. */
+/** A leading clock runs on, and leads no more after twice the lead, unless the wall clock is set again. */
 function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
   const now = world.now();
   const state = issuer.comparison?.reference.state();
@@ -365,7 +365,7 @@ function copyDatabase(database: Database): Database {
     revokedEventKids: [...database.revokedEventKids],
     lastWords: database.lastWords.map((word) => ({ ...word })),
     sessions: new Map(database.sessions),
-    // The branch goes on growing; what it was is remembered by its lengths.
+    // The branch grows further; its lengths record what it was.
     branch: forkBranch(database.branch),
   };
 }

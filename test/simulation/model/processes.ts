@@ -28,7 +28,7 @@ export function bringIssuerBack(world: World): void {
   world.relay = startRelay(world.issuer, world);
 }
 
-/** The operator has been told that the database is not the latest, and says so. */
+/** The operator learns that the database is not the latest, and confirms it. */
 export function operatorRestores(world: World): void {
   world.restores += 1;
   if (world.restores > MOST_RESTORES) throw new Violation('the operator restores and restores, and it is never right');
@@ -41,7 +41,7 @@ export function operatorRestores(world: World): void {
   const records = topic.log.records.flatMap(({ jws }) => registry.find(jws) ?? []);
   const told = records.flatMap(timeSinceOf);
   const since = [...told, timeSince ?? ''].toSorted().at(-1) ?? '';
-  // The clock goes on from the latest time that anything tells of since it was last set.
+  // The clock continues from the latest recorded time since it was last set.
   const times = records.filter(({ epoch }) => epoch >= since && !epoch.startsWith(FORGED_EPOCH)).map(({ at }) => at);
   issuer.database.clockFloor = Math.max(issuer.database.clockFloor, ...times);
   // That may be another lead than the one that was seen.
@@ -55,7 +55,7 @@ export function operatorRestores(world: World): void {
 const timeSinceOf = (record: SimRecord) =>
   record.kind === 'heartbeat' && record.timeSince !== null ? [record.timeSince] : [];
 
-/** The wall clock has been mended, and the issuer's clock is set by it. */
+/** The wall clock has been corrected, and the issuer's clock is set by it. */
 export function operatorSetsClock(world: World): void {
   stopIssuer(world);
   setClock(world.issuer, world);

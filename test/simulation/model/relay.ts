@@ -11,7 +11,7 @@ export interface RelayWorld extends IssuerWorld {
   readonly topic: Topic;
   /** How probable it is that a send goes wrong in some way. */
   readonly sendFaults: number;
-  /** Nothing is wrong, but for stalls of the broker: nobody asks for anything but a standby stream. Null: much may be wrong. */
+  /** Nothing fails but the broker, which stalls: readers request nothing but a standby stream. Null: much may fail. */
   steady: 'calm' | 'stalls' | null;
   /** How long an acknowledgement takes at least. */
   readonly acknowledgementMs: number;
@@ -138,7 +138,7 @@ function attempt(relay: Relay, issuer: Issuer, world: RelayWorld, send: RelaySen
     if (isFoundApart && !world.mutants.publishesEarlierHeartbeats) return { kind: 'compared', upTo };
     return { kind: 'sent', upTo, withHeartbeat };
   }
-  // Acknowledged by nobody: it arrived, or will, or never does.
+  // Without an acknowledgement: it arrived, will arrive, or never does.
   if (random.chance(0.4)) topic.log.append(records, now);
   else if (random.chance(0.6)) topic.late.push({ batch: records, due: now + random.below(8_000) });
   return FAILED;

@@ -6,7 +6,7 @@ import type { Revocation } from './truth.ts';
 import { ISSUER, OTHER } from './truth.ts';
 import { acknowledge, append, commit, denyEventKeys, markHighWater } from './writes.ts';
 
-/** The operator has mended the wall clock and sets the issuer's clock by it, while no issuer runs. */
+/** The operator has corrected the wall clock and sets the issuer's clock by it, while no issuer runs. */
 export function setClock(issuer: Issuer, world: IssuerWorld): void {
   const { database } = issuer;
   const { mutants } = world;

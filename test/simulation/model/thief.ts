@@ -15,7 +15,7 @@ export function actAsThief(world: World): void {
   }
   const active = issuer.database.eventKid;
   const kid = random.pick([...issuer.stolen]);
-  // While the key signs, nothing tells its thief from the issuer but the places that the issuer does not have.
+  // While the key signs, only positions that the issuer does not have distinguish its thief from the issuer.
   if (kid === undefined || (kid === active && !random.chance(0.1))) return;
   const record = kid === active ? ownRevocation(world, kid) : forge(world, kid);
   world.forged.add(record);

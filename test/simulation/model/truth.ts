@@ -98,7 +98,7 @@ export type SimRecord =
       readonly timeSince: string | null;
     };
 
-/** Everything ever signed. A text is worth what is found under it: nobody can forge one. */
+/** Everything ever signed, by text: a text cannot be forged. */
 export interface Registry {
   sign(record: SimRecord): string;
   find(jws: string): SimRecord | undefined;

@@ -38,7 +38,7 @@ const CALM_STEPS = 1_500;
  * Runs one seed.
  *
  * @param mutants what is wrong from the start
- * @param trace is told of each step of a follower
+ * @param trace is called for each step of a follower
  * @throws Violation when a promise was broken
  */
 export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) => void): void {
@@ -153,7 +153,7 @@ function live(world: World): void {
   const { random, issuer, topic } = world;
   const now = world.now();
   passTime(topic, now, world.retentionMs);
-  // What nobody can use any more need not be looked at again.
+  // What cannot be used any more is not checked again.
   while ((world.tokens[0]?.expMs ?? now) < now - 30_000) world.tokens.shift();
   if (!issuer.up && now >= world.issuerBackAt) bringIssuerBack(world);
   if (issuer.up) {
@@ -181,7 +181,7 @@ function live(world: World): void {
   }
 }
 
-/** Its clocks go on, but for the monotonic one. */
+/** Its clocks run on, except the monotonic one. */
 function isSuspended(follower: Follower, world: World): boolean {
   if (follower.suspendedUntil <= follower.seenAt) {
     follower.seenAt = world.now();
@@ -234,7 +234,7 @@ function pruningChance({ store: { state } }: Follower, { timeServer }: World): n
   return timeServer === 'right' ? 0.03 : 0.2;
 }
 
-/** A reader of Kafka alone cannot mend what Kafka has lost before a new epoch comes. */
+/** Until a new epoch, a reader of Kafka alone cannot repair what Kafka has lost. */
 function isWell(follower: Follower, world: World): boolean {
   if (follower.setup === 'topic') return true;
   const { process } = follower;

@@ -48,7 +48,7 @@ export function commit(issuer: Issuer, world: IssuerWorld, revocation: Revocatio
   }
 }
 
-/** From now on it is owed to whoever asked for it. */
+/** From now on the acknowledgement binds the issuer. */
 export function acknowledge(issuer: Issuer, world: IssuerWorld, revocation: Revocation): void {
   const { branch } = issuer.database;
   for (const token of world.tokens) {
@@ -123,7 +123,7 @@ export function revoke(issuer: Issuer, world: IssuerWorld, answered: boolean): v
     database.kid = fresh('k');
     issuer.kids.push(database.kid);
   }
-  // Nothing of what was asked may have left a token that lives.
+  // No acknowledged revocation may have left a live token.
   if (deny.length === 0) return;
   const revocation: Revocation = { txn: fresh('t'), deny };
   append(issuer, world, revocation, cutOff, Math.max(...deny.map(({ expiresAt }) => expiresAt)));

@@ -107,7 +107,7 @@ export interface Bench {
   /** The machine is suspended: its monotonic clock stands still. */
   suspend(ms: number): void;
   open(transport?: TransportRole): void;
-  /** The issuer answers the fetch that was asked for: with these kids, and the epoch it is in. */
+  /** The issuer answers the requested fetch, with these kids and its present epoch. */
   fetched(kids: readonly string[], epoch?: string | null, epochKid?: string | null): readonly FollowerEffect[];
   take(transport: TransportRole, ...records: DecodedRecord[]): readonly FollowerEffect[];
   happens(input: Happening): readonly FollowerEffect[];

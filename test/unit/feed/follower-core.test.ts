@@ -12,7 +12,7 @@ function wholeAtThree(options: Parameters<typeof createBench>[0] = {}) {
   return bench;
 }
 
-/** The same with its fallback transport open, after the first fell silent. */
+/** The same with its fallback transport open, after the primary fell silent. */
 function withSecond() {
   const bench = wholeAtThree();
   expect(kinds(bench.pass(3_600))).toEqual(['open fallback']);
@@ -375,7 +375,7 @@ describe('readiness', () => {
     bench.take('primary', event(1, { live: false }));
     expect(kinds(bench.pass(3_600))).toContain('open fallback');
     bench.open('fallback');
-    // What it claims to be the present is less than the topic tells of a second after the start.
+    // Its head is below the one that the topic shows a second after the start.
     bench.take('fallback', beat(2, 5_000));
     const effects = bench.take('primary', event(2, { live: false }), ...topic);
     expect(kinds(effects)).not.toContain('readiness');

@@ -7,7 +7,7 @@ import { toCutOff } from '../../support/cut-offs.ts';
 
 export const ISS = 'https://login.example';
 
-/** A row; what matters to a test is said by it. */
+/** A row with defaults; a test gives the members that matter to it. */
 export function row(entry: Partial<CutOffEntry> & Pick<CutOffEntry, 'claim' | 'value'>, seq = 1): CutOffRow {
   const full = { iss: ISS, expiresAt: 10_000_000, endsSession: false, ...entry };
   return toRow(toCutOff(full), { txn: `txn-${seq}`, reason: `reason-${seq}`, epoch: '0001-a', seq });

@@ -16,7 +16,7 @@ import {
   verifierOf,
 } from './raw-tokens.ts';
 
-/** What is said to whoever runs a service about a token that was refused. */
+/** The detail of a refusal, for operators. */
 function detailOf(attempt: () => unknown): string | undefined {
   try {
     attempt();

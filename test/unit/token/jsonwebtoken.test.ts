@@ -9,7 +9,7 @@ import { refusal } from './refusals.ts';
 
 const verifier = verifierOf();
 
-/** Whether jsonwebtoken takes the signature; it is told the one algorithm that the key is for, as the verifier tells itself. */
+/** Whether jsonwebtoken accepts the signature, with the one algorithm of the key, as the verifier uses it. */
 function jsonwebtokenTakes(token: string, key: KeyObject, alg: jwt.Algorithm): boolean {
   try {
     jwt.verify(token, key, { algorithms: [alg], ignoreExpiration: true, ignoreNotBefore: true });

@@ -360,7 +360,7 @@ describe('security 15: times are enforced, with a tolerance of 60 s at most', ()
 
 describe('a text that was verified before', () => {
   const again = (text: string, key = rsa.publicKey, at = AT, by = verifier) => by.verifyAgain(text, at, key);
-  /** Nobody signed it: what is answered shows whether the signature was asked. */
+  /** An unsigned text: the result shows whether the signature was verified. */
   const unsigned = (claims: Record<string, unknown> = {}, header: Record<string, unknown> = {}) => {
     const token = signedToken({ ...goodHeader(), ...header }, { ...goodClaims(), ...claims });
     return token.split('.').with(2, 'A'.repeat(342)).join('.');
