@@ -400,9 +400,10 @@ describe('an unusable set', () => {
 });
 
 describe('stored keys', () => {
+  const documentOf = (url: string) => `jwks ${new URL(url).href}`;
   async function keptBy(url: string, at: number) {
     const documents = documentsInMemory();
-    const source = openKeySource({ url, documents, clock: createManualClock(at), documentName: 'token keys' });
+    const source = openKeySource({ url, documents, clock: createManualClock(at) });
     await source.ready();
     await source.close();
     return documents;
@@ -411,10 +412,10 @@ describe('stored keys', () => {
   it('are used at once by the next process while the issuer is down', async () => {
     const server = await openJwksServer(publicJwks([first]));
     const documents = await keptBy(server.url, NOW);
-    expect([...documents.texts.keys()]).toEqual(['token keys']);
+    expect([...documents.texts.keys()]).toEqual([documentOf(server.url)]);
     server.answer((request) => request.socket.destroy());
     const clock = createManualClock(NOW + 3_600_000);
-    const source = open(server.url, { documents, documentName: 'token keys', clock });
+    const source = open(server.url, { documents, clock });
     expect(source.kids()).toEqual([first.kid]);
     await source.ready();
     expect(verifierOf(source).verify(tokenOf(first), NOW).header.kid).toBe(first.kid);
@@ -425,7 +426,7 @@ describe('stored keys', () => {
     const server = await openJwksServer(publicJwks([first]));
     const documents = await keptBy(server.url, NOW);
     server.answer((request) => request.socket.destroy());
-    const source = open(server.url, { documents, documentName: 'token keys', clock: createManualClock(NOW - 1) });
+    const source = open(server.url, { documents, clock: createManualClock(NOW - 1) });
     expect(source.health()).toMatchObject([{ status: 'warn', ageMs: null }]);
   });
 
@@ -433,11 +434,11 @@ describe('stored keys', () => {
     const server = await openJwksServer(publicJwks([first]));
     const documents = await keptBy(server.url, NOW);
     server.serve(publicJwks([second]));
-    const source = open(server.url, { documents, documentName: 'token keys' });
+    const source = open(server.url, { documents });
     expect(source.kids()).toEqual([first.kid]);
     await waitFor('the second key', () => source.kids().includes(second.kid));
     expect(source.kids()).toEqual([second.kid]);
-    expect(documents.texts.get('token keys')).toContain(second.kid);
+    expect(documents.texts.get(documentOf(server.url))).toContain(second.kid);
   });
 
   it.each([
@@ -450,11 +451,11 @@ describe('stored keys', () => {
     ],
     ['no time', JSON.stringify({ url: unreachable, jwks: publicJwks([first]) })],
     ['no keys', JSON.stringify({ url: unreachable, fetchedAt: NOW, jwks: { keys: [] } })],
-  ])('are left alone, and said so, when they are %s', async (_, text) => {
+  ])('are reported and not used when they are %s', async (_, text) => {
     const { telemetry, logged } = recordingTelemetry();
     const documents = documentsInMemory();
-    documents.write('d', text);
-    const source = open(unreachable, { documents, documentName: 'd', telemetry });
+    documents.write(documentOf(unreachable), text);
+    const source = open(unreachable, { documents, telemetry });
     expect(source.kids()).toEqual([]);
     expect(logged('keys_kept_unusable')).toHaveLength(1);
   });

@@ -239,7 +239,6 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
     {
       url: ISSUER,
       documents: { read: method, write: method },
-      documentName: 'a',
       name: 'a',
       fetch: method,
       clock,

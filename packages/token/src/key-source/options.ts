@@ -51,10 +51,8 @@ export interface EventKeySource extends KeySource {
 export interface KeySourceOptions {
   /** Address of the JWK Set, http or https, without user and password. */
   readonly url: string;
-  /** Where the set is stored, so that a restart depends on no server. Default: nowhere. */
+  /** Where the set is stored, as `jwks <url>`, so that a restart depends on no server. Default: nowhere. */
   readonly documents?: KeyDocuments | undefined;
-  /** The name of the stored document. Default `jwks <url>`. */
-  readonly documentName?: string | undefined;
   /** The name of the health check, and `source` in log lines. Default `keys`. */
   readonly name?: string | undefined;
   /** Default: the global one. */
@@ -78,7 +76,6 @@ export interface KeySourceSettings {
   readonly url: string;
   readonly name: string;
   readonly documents: KeyDocuments | undefined;
-  readonly documentName: string;
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
@@ -93,7 +90,6 @@ const timer = option.duration({ most: 2 ** 31 - 1 });
 const keySourceOptions = optionsOf<KeySourceOptions>('openKeySource', {
   url: required(option.url({ query: true })),
   documents: option.having<KeyDocuments>('a store of documents', 'read', 'write'),
-  documentName: option.text(),
   name: option.text(),
   fetch: option.callable<Fetch>(),
   clock: option.clock,
@@ -108,13 +104,12 @@ const keySourceOptions = optionsOf<KeySourceOptions>('openKeySource', {
 export function toSettings(given: KeySourceOptions): KeySourceSettings {
   const options = keySourceOptions(given);
   const url = new URL(options.url).href;
-  const { name = 'keys', documents, documentName = `jwks ${url}` } = options;
+  const { name = 'keys', documents } = options;
   const { cooldownMs = 30_000, refreshMs = 300_000, timeoutMs = 5_000, maxBytes = 262_144 } = options;
   return {
     url,
     name,
     documents,
-    documentName,
     fetch: options.fetch ?? ((address, init) => globalThis.fetch(address, init)),
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? standardErrorTelemetry,

@@ -34,13 +34,13 @@ interface KeyStoreOptions {
   /** The address of the set: a stored set of another address is not used. */
   readonly url: string;
   readonly documents: KeyDocuments | undefined;
-  readonly documentName: string;
   /** `source` in log lines. */
   readonly name: string;
   readonly telemetry: Telemetry;
 }
 
-export function createKeyStore({ url, documents, documentName, name, telemetry }: KeyStoreOptions): KeyStore {
+export function createKeyStore({ url, documents, name, telemetry }: KeyStoreOptions): KeyStore {
+  const documentName = `jwks ${url}`;
   let isStored: boolean | undefined;
   const count = (result: string) => telemetry.count('rescind_key_documents_total', { result });
   return {
