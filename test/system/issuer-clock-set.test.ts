@@ -29,7 +29,8 @@ it.each([
 ] as const)(
   'an issuer that ran %s ahead (%i ms, %s) works at once when its clock is set by the command',
   async (_, ahead, transport) => {
-    const brokers: readonly string[] | undefined = transport === 'kafka' ? (await brokerOfThisTest()).brokers : undefined;
+    const brokers: readonly string[] | undefined =
+      transport === 'kafka' ? (await brokerOfThisTest()).brokers : undefined;
     const file = join(temporaryDirectory(), 'offset');
     const setWall = (ms: number) => writeFileSync(file, String(ms));
     setWall(0);

@@ -29,28 +29,31 @@ it.each([
   { transport: 'kafka' as const, how: 'SIGKILL' as const },
   { transport: 'kafka' as const, how: 'SIGTERM' as const },
   { transport: 'http' as const, how: 'SIGKILL' as const },
-])('never accepts a revoked token again while instances are restarted ($how, by $transport)', async ({ transport, how }) => {
-  const { client, instances, issuer } = await fleetOf({
-    ...(transport === 'kafka' && { brokers: broker.brokers }),
-    prices: 2,
-    orders: 1,
-  });
-  const user = await client.register();
-  const revoked = await client.login(user, 'revoked');
-  const alive = await client.login(user, 'alive');
-  await client.logout(revoked.access_token);
-  await untilAll(instances, revoked.access_token, 'token_revoked');
+])(
+  'never accepts a revoked token again while instances are restarted ($how, by $transport)',
+  async ({ transport, how }) => {
+    const { client, instances, issuer } = await fleetOf({
+      ...(transport === 'kafka' && { brokers: broker.brokers }),
+      prices: 2,
+      orders: 1,
+    });
+    const user = await client.register();
+    const revoked = await client.login(user, 'revoked');
+    const alive = await client.login(user, 'alive');
+    await client.logout(revoked.access_token);
+    await untilAll(instances, revoked.access_token, 'token_revoked');
 
-  const watching = watch(() => verdictsOf(instances, revoked.access_token));
-  for (const instance of [...instances, issuer]) {
-    await instance.stop(how);
-    await instance.start();
-    await instance.ready();
-  }
-  await untilWhole(instances, transport);
-  expect(await watching.stop()).toEqual([]);
-  expect(await verdictsOf(instances, alive.access_token)).toEqual(['200', '200', '200']);
-});
+    const watching = watch(() => verdictsOf(instances, revoked.access_token));
+    for (const instance of [...instances, issuer]) {
+      await instance.stop(how);
+      await instance.start();
+      await instance.ready();
+    }
+    await untilWhole(instances, transport);
+    expect(await watching.stop()).toEqual([]);
+    expect(await verdictsOf(instances, alive.access_token)).toEqual(['200', '200', '200']);
+  },
+);
 
 it('refuses a token that was revoked by its jti, its session and its user, each alone, after every restart', async () => {
   const { client, instances } = await fleetOf({ prices: 1, orders: 0 });

@@ -8,8 +8,6 @@ export interface FingerprintSet {
   /** Removes one of them, if there is one. */
   remove(print: Fingerprint): void;
   count(): number;
-  /** What it takes, in bytes. */
-  bytes(): number;
 }
 
 /**
@@ -123,7 +121,6 @@ export function createFingerprintSet(): FingerprintSet {
       if (size > 0 && after < slots * MIN_LOAD) resize(shard, size - 1);
     },
     count: () => count,
-    bytes: () => shardSets.reduce((sum, { tags, prints }) => sum + tags.byteLength + prints.byteLength, 0),
   };
 }
 

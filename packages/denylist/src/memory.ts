@@ -16,8 +16,6 @@ export interface Memory {
   excludes(iss: string, claim: string, value: string): boolean;
   committed(changes: Changes): void;
   lookups(): Lookups;
-  /** What it takes, in bytes. */
-  bytes(): number;
   close(): void;
 }
 
@@ -141,7 +139,6 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
       for (const key of removed) if (isKnown(key)) remove(key);
     },
     lookups: () => lookups,
-    bytes: () => fingerprints.bytes(),
     close() {
       stopFilling();
       lookups = 'file';

@@ -121,7 +121,7 @@ describe('every scope', () => {
 describe('the key', () => {
   const find = findIn(row({ claim: 'kid', value: 'key-1' }));
 
-  test("is read from the header, never from the payload", () => {
+  test('is read from the header, never from the payload', () => {
     expect(judge({ kid: 'key-1', payload: { ...token.payload, kid: 'key-2' } }, find).denied).toBe(true);
     expect(judge({ kid: 'key-2', payload: { ...token.payload, kid: 'key-1' } }, find).denied).toBe(false);
     expect(judge({ payload: { ...token.payload, kid: 'key-1' } }, find).denied).toBe(false);
@@ -200,7 +200,7 @@ describe('the time of issue', () => {
     );
   });
 
-  test("without iat_ms is the start of its second, so the whole second of another issuer is denied", () => {
+  test('without iat_ms is the start of its second, so the whole second of another issuer is denied', () => {
     expect(judge(issued({ iat: IAT }), cutoffAt(IAT * 1000)).denied).toBe(true);
     expect(judge(issued({ iat: IAT }), cutoffAt(IAT * 1000 + 999)).denied).toBe(true);
     expect(judge(issued({ iat: IAT + 1 }), cutoffAt(IAT * 1000 + 999)).denied).toBe(false);
