@@ -64,7 +64,13 @@ export const forbidden: IForbiddenRuleType[] = [
     name: 'no-import-of-own-entry-point',
     severity: 'error',
     from: { path: '^packages/([^/]+)/src/' },
-    to: { path: '^packages/$1/src/(.+/)?index\\.ts$' },
+    to: {
+      path: [
+        '^packages/$1/src/index\\.ts$',
+        '^packages/$1/src/[^/]+/index\\.ts$',
+        '^packages/$1/src/[^/]+/[^/]+/index\\.ts$',
+      ],
+    },
   },
   {
     name: 'no-cycles',

@@ -378,11 +378,11 @@ describe('readiness', () => {
     // Its head is below the one that the topic shows a second after the start.
     bench.take('fallback', beat(2, 5_000));
     const effects = bench.take('primary', event(2, { live: false }), ...topic);
-    expect(kinds(effects)).not.toContain('readiness');
+    expect(kinds(effects)).not.toContain('ready');
     expect(bench.view()).toMatchObject({ ready: false, seq: 4, head: 4 });
     expect(bench.kept.wholeAt).toBe(START + 1_000);
-    expect(kinds(bench.take('fallback', beat(2, 6_000)))).not.toContain('readiness');
-    expect(kinds(bench.take('primary', beat(4, 7_000)))).toContain('readiness');
+    expect(kinds(bench.take('fallback', beat(2, 6_000)))).not.toContain('ready');
+    expect(kinds(bench.take('primary', beat(4, 7_000)))).toContain('ready');
   });
 
   it('is not reached by stored records of a topic', () => {
@@ -390,7 +390,7 @@ describe('readiness', () => {
     bench.open();
     bench.take('primary', event(1, { live: false }), beat(1, 0, { live: false }));
     expect(bench.view()).toMatchObject({ complete: true, ready: false });
-    expect(kinds(bench.take('primary', beat(1, 1_000)))).toEqual(['readiness']);
+    expect(kinds(bench.take('primary', beat(1, 1_000)))).toEqual(['ready']);
   });
 
   it('is kept once reached', () => {
@@ -403,8 +403,8 @@ describe('readiness', () => {
 
   it('is reached by the stored age when no transport responds within 5 s', () => {
     const bench = createBench({ kept: kept(), wallMs: START + 200_000 });
-    expect(bench.pass(4_900).filter(({ kind }) => kind === 'readiness')).toEqual([]);
-    expect(bench.pass(200)).toContainEqual({ kind: 'readiness', by: 'age' });
+    expect(bench.pass(4_900).filter(({ kind }) => kind === 'ready')).toEqual([]);
+    expect(bench.pass(200)).toContainEqual({ kind: 'ready', by: 'age' });
     expect(bench.view()).toMatchObject({ ready: true, complete: false, ageMs: 205_100 });
   });
 

@@ -90,7 +90,7 @@ describe('a standby stream', () => {
     bench.take('fallback', beat(1, 0));
     bench.take('primary', event(1, { live: false }), beat(1, 0, { live: false }));
     expect(bench.view()).toMatchObject({ complete: true, ready: false });
-    expect(kinds(bench.take('primary', event(2), beat(2, 1_000)))).toEqual(['readiness']);
+    expect(kinds(bench.take('primary', event(2), beat(2, 1_000)))).toEqual(['ready']);
   });
 
   it('does not make the primary transport fresh, which counts as silent after 3 s', () => {

@@ -52,7 +52,7 @@ export interface BadRecord extends Delivered {
 }
 
 /** A heartbeat of a batch that was not worth verifying: a later one of the same batch was. */
-export interface SkippedRecord extends Delivered {
+interface SkippedRecord extends Delivered {
   readonly kind: 'skipped';
 }
 
