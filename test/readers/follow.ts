@@ -2,8 +2,8 @@ import type { FollowerEffect, FollowerInput, FollowerState } from '@rescind/feed
 import { createFollowerCore } from '@rescind/feed/core';
 import { createEventDecoder } from '@rescind/feed/event';
 import type { CutOffRow } from '@rescind/revocation/cut-off';
-import type { Find } from '@rescind/revocation/judge';
 import { mergeRows } from '@rescind/revocation/cut-off';
+import type { Find } from '@rescind/revocation/judge';
 import { createKeySet } from '@rescind/token';
 import type { KeySet, Vector } from './vector.ts';
 

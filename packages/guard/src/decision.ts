@@ -1,7 +1,7 @@
 import type { View } from '@rescind/feed/follower';
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
-import type { CutOffRow } from '@rescind/revocation/cut-off';
 import { RescindError } from '@rescind/revocation';
+import type { CutOffRow } from '@rescind/revocation/cut-off';
 import { revokedAt, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { VerifiedToken } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';

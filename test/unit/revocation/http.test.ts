@@ -1,7 +1,21 @@
 import { Readable } from 'node:stream';
 import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
-import { basicAuthorization, bearerChallenge, corsHeaders, errorResponse, isHttpUrl, isSecureUrl, oneHeader, pathBelow, readBasic, readBearer, readBody, readCookies, readText } from '@rescind/revocation/http';
+import {
+  basicAuthorization,
+  bearerChallenge,
+  corsHeaders,
+  errorResponse,
+  isHttpUrl,
+  isSecureUrl,
+  oneHeader,
+  pathBelow,
+  readBasic,
+  readBearer,
+  readBody,
+  readCookies,
+  readText,
+} from '@rescind/revocation/http';
 import { describe, expect, test } from 'vitest';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');

@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
-import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import { basicChallenge, errorResponse, readBody } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
+import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { Reader } from './reader.ts';

@@ -2,10 +2,10 @@ import type { Feed } from '@rescind/feed';
 import type { Follower, View } from '@rescind/feed/follower';
 import { createMemoryLog, memoryTransport, openMemoryCursor } from '@rescind/feed/testing';
 import type { Clock, DurationMs, EpochMillis } from '@rescind/revocation';
-import type { CutOffRow, Revocation } from '@rescind/revocation/cut-off';
-import type { Find } from '@rescind/revocation/judge';
 import { RescindError } from '@rescind/revocation';
+import type { CutOffRow, Revocation } from '@rescind/revocation/cut-off';
 import { mergeRows, toRow } from '@rescind/revocation/cut-off';
+import type { Find } from '@rescind/revocation/judge';
 import type { Rows } from '../context.ts';
 
 /** A log in memory that the instance reads at once, or not at all. */

@@ -1,7 +1,7 @@
 import type { Fields, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import { basicChallenge, bearerChallenge, errorResponse } from '@rescind/revocation/http';
+import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import type { ErrorRequestHandler, Request, Response } from 'express';
 import { requestRefused } from './input.ts';
 
