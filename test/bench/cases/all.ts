@@ -21,6 +21,7 @@ export const cases: readonly Listed[] = [
   { id: 'P9-25', load: async () => (await import('./p9-fleet.ts')).p9Profile },
   { id: 'P10', load: async () => (await import('./p10-leader.ts')).p10 },
   { id: 'P10-late', load: async () => (await import('./p10-leader.ts')).p10Late },
+  { id: 'P13', load: async () => (await import('./p13-lean.ts')).p13 },
   { id: 'standby', load: async () => (await import('./standby.ts')).standby },
   { id: 'lookup', load: async () => (await import('./lookup.ts')).lookup },
   { id: 'judge', load: async () => (await import('./judge.ts')).judging },
