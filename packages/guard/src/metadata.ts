@@ -1,6 +1,6 @@
 import { isHttpUrl, readBody } from '@rescind/revocation/http';
 import type { Fetch } from '@rescind/token';
-import { describeFetchFailure } from '@rescind/token';
+import { describeFetchFailure } from '@rescind/token/fetch';
 
 /** The issuer whose metadata are read, and by which fetch. */
 export interface MetadataRequest {

@@ -5,6 +5,7 @@ import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Fetch } from '@rescind/token';
+import { nodeFetch } from '@rescind/token/fetch';
 import type { TokenCacheLimits } from './cache/token-cache.ts';
 import type { IssuerOptions, IssuerSettings } from './issuer-options.ts';
 import { issuerShape, toIssuerSettings } from './issuer-options.ts';
@@ -134,7 +135,7 @@ export function toSettings(given: GuardOptions): GuardSettings {
     log,
     stale,
     softExpiry,
-    fetch: options.fetch ?? ((url, init) => globalThis.fetch(url, init)),
+    fetch: options.fetch ?? nodeFetch,
     maxStalenessMs: options.maxStalenessMs ?? MAX_STALENESS_MS,
     criticalStalenessMs: options.criticalStalenessMs ?? DEGRADED_AFTER_MS,
     degradedAfterMs: options.degradedAfterMs ?? DEGRADED_AFTER_MS,

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Fetch, KeyDocuments, KeySource } from '@rescind/token';
-import { describeFetchFailure, openKeySource } from '@rescind/token';
+import { openKeySource } from '@rescind/token';
+import { describeFetchFailure } from '@rescind/token/fetch';
 import type { IssuerSettings } from './issuer-options.ts';
 import { findEndpoint, MetadataUnavailable } from './metadata.ts';
 

@@ -65,7 +65,7 @@ export interface StreamHandlers {
  * heartbeat that opens the connection on.
  * @throws ConnectionLost `oversized`
  */
-export async function readEventStream(body: ReadableStream<Uint8Array>, handlers: StreamHandlers): Promise<void> {
+export async function readEventStream(body: AsyncIterable<Uint8Array>, handlers: StreamHandlers): Promise<void> {
   let pending: TransportRecord[] = [];
   let live = false;
   let oversized = false;
@@ -85,11 +85,11 @@ export async function readEventStream(body: ReadableStream<Uint8Array>, handlers
     },
   });
   const decoder = new TextDecoder();
-  const reader = body.getReader();
+  const reader = body[Symbol.asyncIterator]();
   try {
     for (;;) {
       handlers.waiting();
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.next();
       handlers.arrived();
       if (done) return;
       parser.feed(decoder.decode(value, { stream: true }));
@@ -100,7 +100,7 @@ export async function readEventStream(body: ReadableStream<Uint8Array>, handlers
     }
   } finally {
     handlers.arrived();
-    // Resolves at once or rejects because the body has failed already: either way nothing is left to read.
-    reader.cancel().catch(() => undefined);
+    // Closes the connection, or rejects because it has failed already: either way nothing is left to read.
+    reader.return?.()?.catch(() => undefined);
   }
 }

@@ -3,6 +3,8 @@ import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { basicAuthorization } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
+import type { Fetch, FetchBody, FetchResponse } from '@rescind/token/fetch';
+import { nodeFetch } from '@rescind/token/fetch';
 import { createBackoff } from '../backoff.ts';
 import type { Transport, TransportConnection, TransportSink } from '../ports.ts';
 import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUERY, STREAM_HEADER } from './stream.ts';
@@ -29,8 +31,8 @@ export interface HttpTransportOptions {
   readonly clientId: string;
   /** A function is called before each request: for a secret that is rotated while the reader runs. */
   readonly clientSecret: string | (() => string);
-  /** Default: the global one. */
-  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** Default: one by `node:http` and `node:https`. The global one does as well. */
+  readonly fetch?: Fetch | undefined;
   readonly clock?: Clock | undefined;
   readonly telemetry?: Telemetry | undefined;
   /** After how many ms without a byte a connection is dropped. Default 5 000. */
@@ -41,7 +43,7 @@ interface HttpTransportSettings {
   readonly url: string;
   readonly clientId: string;
   readonly authorization: () => string;
-  readonly fetch: typeof globalThis.fetch;
+  readonly fetch: Fetch;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly stallMs: DurationMs;
@@ -76,7 +78,7 @@ const httpTransportOptions = optionsOf<HttpTransportOptions>('httpTransport', {
   issuer: required(option.url()),
   clientId: required(option.text('text without a colon', /^[^:]+$/)),
   clientSecret: required(option.textOrSource()),
-  fetch: option.callable<typeof globalThis.fetch>(),
+  fetch: option.callable<Fetch>(),
   clock: option.clock,
   telemetry: option.telemetry,
   stallMs: option.duration({ most: 2 ** 31 - 1 }),
@@ -90,7 +92,7 @@ function checkOptions(given: HttpTransportOptions): HttpTransportSettings {
     clientId,
     authorization: () =>
       basicAuthorization(clientId, typeof clientSecret === 'function' ? clientSecret() : clientSecret),
-    fetch: options.fetch ?? globalThis.fetch,
+    fetch: options.fetch ?? nodeFetch,
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? standardErrorTelemetry,
     stallMs,
@@ -207,11 +209,7 @@ async function readOnce(
   }
 }
 
-async function request(
-  settings: HttpTransportSettings,
-  sink: TransportSink,
-  signal: AbortSignal,
-): Promise<ReadableStream<Uint8Array>> {
+async function request(settings: HttpTransportSettings, sink: TransportSink, signal: AbortSignal): Promise<FetchBody> {
   const { url, isStandby } = settings;
   const { epoch, seq } = sink.start();
   const response = await settings.fetch(isStandby ? `${url}?${STANDBY_QUERY}` : url, {
@@ -241,13 +239,14 @@ const REASONS: Readonly<Record<number, string>> = {
   503: 'unavailable',
 };
 
-function refusalOf(response: Response): string | undefined {
+function refusalOf(response: FetchResponse): string | undefined {
   const { status } = response;
   if (status === 200) {
     const type = response.headers.get('content-type') ?? '';
     return /^text\/event-stream\s*(;|$)/i.test(type) ? undefined : 'content_type_wrong';
   }
-  if (response.type === 'opaqueredirect' || (status >= 300 && status < 400)) return 'redirect_refused';
+  // 0: the global one in a browser's manner.
+  if (status === 0 || (status >= 300 && status < 400)) return 'redirect_refused';
   return REASONS[status] ?? `status_${status}`;
 }
 
@@ -268,7 +267,7 @@ async function submitEvidence(settings: HttpTransportSettings, jws: string): Pro
     signal: AbortSignal.timeout(EVIDENCE_TIMEOUT_MS),
   });
   await response.body?.cancel();
-  if (response.ok) return;
+  if (response.status >= 200 && response.status < 300) return;
   const detail = `the issuer answered ${response.status} to a proof`;
   if (response.status === 400) throw new RescindError('event_invalid', { detail });
   if (response.status === 401) throw new RescindError('client_invalid', { detail });

@@ -1,6 +1,7 @@
 import { readBody } from '@rescind/revocation/http';
-import type { Fetch } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';
+import type { Fetch, FetchResponse } from '@rescind/token/fetch';
+import { describeFetchFailure } from '@rescind/token/fetch';
 import { MetadataUnavailable } from '../metadata.ts';
 import type { IntrospectionSettings } from './options.ts';
 
@@ -71,11 +72,11 @@ export async function askIssuer(
       throw new IntrospectionFailure(error.result, `metadata: ${error.message}`);
     }
     if (signal.aborted) throw new IntrospectionFailure('timeout', 'no answer in time');
-    throw new IntrospectionFailure('unreachable', causeOf(error));
+    throw new IntrospectionFailure('unreachable', describeFetchFailure(error));
   }
 }
 
-async function readObject(response: Response): Promise<Record<string, unknown>> {
+async function readObject(response: FetchResponse): Promise<Record<string, unknown>> {
   if (response.status !== 200) {
     await response.body?.cancel();
     const { status } = response;
@@ -116,11 +117,4 @@ function isBound(answer: Record<string, unknown>): boolean {
 function isAbout(answer: Record<string, unknown>, token: string): boolean {
   const { payload } = parseCompactJws(token, { maxBytes: token.length });
   return ['iss', 'sub', 'jti'].every((name) => answer[name] === undefined || answer[name] === payload[name]);
-}
-
-/** The code of the system, such as ECONNREFUSED. The message of fetch has no cause. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code;
-  return error instanceof Error ? error.name : 'unknown';
 }

@@ -1,21 +1,10 @@
 import type { DurationMs } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { readBody } from '@rescind/revocation/http';
+import type { Fetch, FetchResponse } from '../fetch.ts';
+import { describeFetchFailure } from '../fetch.ts';
 import type { KeySet } from '../key-set.ts';
 import { createKeySet } from '../key-set.ts';
-
-/** The part of `fetch` that is used: the global one, or one with a proxy, an agent or certificate authorities. */
-export type Fetch = (url: string, init: FetchInit) => Promise<Response>;
-
-/** The request: it follows no redirect, and `signal` aborts it. */
-interface FetchInit {
-  /** Absent: GET. */
-  readonly method?: 'POST';
-  readonly body?: string;
-  readonly redirect: 'error';
-  readonly signal: AbortSignal;
-  readonly headers: Readonly<Record<string, string>>;
-}
 
 export interface FetchedKeys {
   readonly keys: KeySet;
@@ -72,7 +61,7 @@ export async function fetchJwks(
   }
 }
 
-async function readSet(response: Response, maxBytes: number): Promise<Buffer> {
+async function readSet(response: FetchResponse, maxBytes: number): Promise<Buffer> {
   if (response.status !== 200) {
     await response.body?.cancel();
     throw new FetchFailure('status_wrong', `answered ${response.status}`);
@@ -97,21 +86,6 @@ function toKeys(body: Buffer): Omit<FetchedKeys, 'freshForMs'> {
   }
 }
 
-/**
- * Describes a failed `fetch`: the code beneath undici's "fetch failed", such as `ECONNREFUSED`, or the name of the error's class. It
- * never returns a message, which could quote a header or an address.
- */
-export function describeFetchFailure(error: unknown): string {
-  let name = 'unknown';
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ('code' in cause && typeof cause.code === 'string' && /^[A-Z][A-Z0-9_]*$/.test(cause.code)) return cause.code;
-    // undici has no code for this one.
-    if (cause.message === 'unexpected redirect') return 'redirect';
-    name = cause.name;
-  }
-  return /^[A-Za-z]+$/.test(name) ? name : 'unknown';
-}
-
 /** Shortest time between fetches: the headers of a server with a wrong clock or cache cannot shorten it. */
 const MIN_FRESH_MS: DurationMs = 1_000;
 
@@ -119,7 +93,7 @@ const MIN_FRESH_MS: DurationMs = 1_000;
  * How long a response may be used, if it has `max-age` and `must-revalidate` (RFC 9111 section 5.2.2.2), in ms. Undefined: no
  * limit, also with `max-age` alone.
  */
-function freshnessOf(headers: Headers): DurationMs | undefined {
+function freshnessOf(headers: FetchResponse['headers']): DurationMs | undefined {
   const directives = (headers.get('cache-control') ?? '').toLowerCase().split(',');
   const trimmed = directives.map((directive) => directive.trim());
   const age = trimmed.map((text) => /^max-age="?(\d{1,9})"?$/.exec(text)?.[1]).find((value) => value !== undefined);

@@ -1,8 +1,10 @@
 import type { Clock, DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
+import type { Fetch } from '../fetch.ts';
+import { nodeFetch } from '../fetch.ts';
 import type { KeySet } from '../key-set.ts';
-import type { Fetch, FetchLimits } from './fetch-jwks.ts';
+import type { FetchLimits } from './fetch-jwks.ts';
 import type { KeyDocuments } from './stored-keys.ts';
 
 /** The keys at an address, as of the last fetch. A key that is removed from the set verifies nothing after the next fetch. */
@@ -110,7 +112,7 @@ export function toSettings(given: KeySourceOptions): KeySourceSettings {
     url,
     name,
     documents,
-    fetch: options.fetch ?? ((address, init) => globalThis.fetch(address, init)),
+    fetch: options.fetch ?? nodeFetch,
     clock: options.clock ?? systemClock,
     telemetry: options.telemetry ?? standardErrorTelemetry,
     cooldownMs,
