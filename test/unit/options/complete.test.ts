@@ -58,6 +58,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'errorResponse(error)': DATA,
   'errorResponse(options)': MECHANISM,
   'corsHeaders(__0)': REQUEST,
+  'nodeFetch(init)': 'a part of what fetch takes, which the packages write as a literal',
   'readBearer(__0)': REQUEST,
   'isHttpUrl(__1)': MECHANISM,
   'readBody(__1)': MECHANISM,
