@@ -36,7 +36,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'lowerAccountTimes(sql)': PORT,
   'toRow(cutOff)': DATA,
   'writeCutOff(__0)': DATA,
-  'eventTypeName(__0)': DATA,
+  'eventTypeName(revocation)': DATA,
   'judge(token)': DATA,
   'judge(find)': PORT,
   'judge(options)': 'called for each request, with skewMs that the guard has checked',
