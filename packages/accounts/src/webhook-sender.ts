@@ -166,7 +166,7 @@ export function retryDelay(attempts: number, firstMs: DurationMs, random: () => 
 /** The prefix of a secret of Standard Webhooks; what follows is base64. */
 const PREFIX = 'whsec_';
 /** Standard Webhooks, "Signature scheme": 24 to 64 bytes. */
-const [LEAST_BYTES, MOST_BYTES] = [24, 64];
+const [MIN_BYTES, MAX_BYTES] = [24, 64];
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /** The bytes of `whsec_…`; undefined for any other text. */
@@ -174,7 +174,7 @@ export function parseWebhookSecret(text: string): Buffer | undefined {
   const encoded = text.startsWith(PREFIX) ? text.slice(PREFIX.length) : text;
   if (!BASE64.test(encoded)) return undefined;
   const bytes = Buffer.from(encoded, 'base64');
-  return bytes.length >= LEAST_BYTES && bytes.length <= MOST_BYTES ? bytes : undefined;
+  return bytes.length >= MIN_BYTES && bytes.length <= MAX_BYTES ? bytes : undefined;
 }
 
 /** The headers of one delivery: the id is the notice's, the time and the signature are this attempt's. */

@@ -72,7 +72,7 @@ export function recentLoginMs({ RECENT_LOGIN, ACCESS_TOKEN_TTL }: LoginAge): Dur
   return RECENT_LOGIN ?? Math.min(RECENT_AT_MOST_MS, Math.ceil(ACCESS_TOKEN_TTL / 3));
 }
 
-/** A login that is recent for as long as its access token lives tells a stolen token from nothing. */
+/** A login that is recent for as long as its access token lives would not stop a stolen token. */
 export function* recentLoginProblems({ RECENT_LOGIN, ACCESS_TOKEN_TTL }: LoginAge): Iterable<ConfigurationProblem> {
   if (RECENT_LOGIN === undefined || RECENT_LOGIN < ACCESS_TOKEN_TTL) return;
   yield {
@@ -81,7 +81,7 @@ export function* recentLoginProblems({ RECENT_LOGIN, ACCESS_TOKEN_TTL }: LoginAg
   };
 }
 
-/** What each variable alone cannot be wrong about. */
+/** Problems of variables that depend on each other. */
 export function* webhookProblems(configuration: {
   readonly WEBHOOK_URL?: string | undefined;
   readonly WEBHOOK_SECRET?: string | undefined;
@@ -110,7 +110,7 @@ export function configuredWebhook(
   const { WEBHOOK_URL: url, WEBHOOK_SECRET: secretText = '', WEBHOOK_ATTEMPTS, WEBHOOK_RETRY } = configuration;
   const secret = parseWebhookSecret(secretText);
   if (url === undefined || secret === undefined) {
-    // New logins are in the log then, and their owners hear of none.
+    // New logins are in the log; their owners get no notice.
     telemetry.log('info', 'notices_off');
     return undefined;
   }

@@ -1,11 +1,12 @@
 import type { Issuer } from '@rescind/issuer';
 import type { EpochMillis } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
-import { mountOperations } from '@rescind/service/http';
+import { mountOperations, openApiDocument, operation } from '@rescind/service/http';
 import type { ErrorRequestHandler, Express } from 'express';
 import express from 'express';
-import { identify } from './http/bearer.ts';
-import { createTokenCheck } from './http/token-check.ts';
+import { z } from 'zod';
+import { createTokenCheck, identify } from './http/caller.ts';
+import { SCOPE_DESCRIPTIONS } from './scopes.ts';
 
 export interface PublicAppOptions {
   readonly issuer: Issuer;
@@ -15,13 +16,13 @@ export interface PublicAppOptions {
   readonly now: () => EpochMillis;
 }
 
-/** Every public address of user-management. */
+/** Every public endpoint of user-management. */
 export function createApp({ issuer, operations, accountAudience, now }: PublicAppOptions): Express {
   const app = express();
   const accountTokens = createTokenCheck(issuer, now, accountAudience);
   mountOperations(app, operations, {
     bearer: ({ scopes = [] }) => [identify(accountTokens, scopes)],
-    // Their handlers do it: a client's proof may be in the body, and the log has an answer of its own.
+    // Their handlers authenticate: a client's credentials may be in the body, and the log sends its own errors.
     client: () => [],
     session: () => [],
     feed: () => [],
@@ -30,10 +31,48 @@ export function createApp({ issuer, operations, accountAudience, now }: PublicAp
   return app;
 }
 
-/** Reads are not made by the issuer: it learns here of one that the storage made fail. */
+/** Reports errors of the storage that reads of the host caused to the issuer. */
 export function noteStorageErrors(issuer: Pick<Issuer, 'noteStorageError'>): ErrorRequestHandler {
   return (error, _request, _response, next) => {
     issuer.noteStorageError(error);
     next(error);
   };
+}
+
+const TAGS = {
+  Accounts: 'Of a person: making an account, passwords, the second factor',
+  Sessions: 'Logging in and out, here and elsewhere',
+  OAuth: 'What a client application does (RFC 6749, RFC 7009, RFC 7662)',
+  Published: 'What everybody may know',
+  Log: 'For the services that keep a denylist',
+};
+
+const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) });
+
+/** The operation that answers the OpenAPI document of `operations`, and of itself. */
+export function documentOperation(
+  operations: readonly Operation[],
+  about: { readonly issuer: string; readonly version: string },
+): Operation {
+  const self: Operation = operation({
+    id: 'openapi',
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This document',
+    tag: 'Published',
+    responses: { 200: { description: 'OpenAPI 3.1', schema: document } },
+    errors: [],
+    handle: (_request, response) => void response.json(described),
+  });
+  const described = openApiDocument({
+    title: 'Rescind: user-management',
+    version: about.version,
+    description:
+      'Sessions, tokens and their revocation. Errors: `docs/errors.md`; how every port responses: `docs/http.md`.',
+    servers: [about.issuer],
+    operations: [...operations, self],
+    tags: TAGS,
+    scopes: SCOPE_DESCRIPTIONS,
+  });
+  return self;
 }

@@ -10,8 +10,8 @@ import {
 } from '@rescind/service/configuration';
 import { z } from 'zod';
 import { accountSettings, recentLoginProblems, webhookProblems } from './account-settings.ts';
-import { keyProblems, keySettings } from './keys/settings.ts';
-import { audienceProblems, audienceSettings } from './resource-servers.ts';
+import { audienceProblems, audienceSettings } from './audiences.ts';
+import { keyProblems, keySettings } from './key-settings.ts';
 
 /** Every variable of user-management. */
 export const settings = z.object({

@@ -1,7 +1,7 @@
-export { createFailureLimit } from './account-endpoints/failures.ts';
-export { createDesk } from './admin/desk.ts';
-export { createAllowance } from './audit/allowance.ts';
-export type { AuditRecord } from './audit/entry.ts';
+export { createFailureLimit } from './account-endpoints/failure-limit.ts';
+export { createAdminRouter } from './admin/router.ts';
+export { createMinuteLimit } from './audit/audit.ts';
+export type { AuditRecord } from './audit/table.ts';
 export { settings } from './config.ts';
 export type { Scope } from './scopes.ts';
 export { SCOPES } from './scopes.ts';

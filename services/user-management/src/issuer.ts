@@ -5,13 +5,13 @@ import type { Clock, HealthCheck } from '@rescind/revocation';
 import type { ServiceContext } from '@rescind/service';
 import { kafkaConnection } from '@rescind/service/configuration';
 import type { Configuration } from './config.ts';
-import { toKeyRotation } from './keys/settings.ts';
+import { toKeyRotation } from './key-settings.ts';
 import { SCHEMA } from './schema.ts';
 
-/** What serving and restoring open alike. */
+/** The options that serving and restoring share. */
 export interface IssuerBase {
   readonly options: Omit<IssuerOptions, 'subject'> & { readonly store: SqliteStore };
-  /** Whether the topic can be published to; nothing to say without Kafka. */
+  /** Whether the topic can be published to; empty without Kafka. */
   kafkaHealth(): HealthCheck[];
 }
 
@@ -53,4 +53,9 @@ export async function prepareIssuer(
     options: { ...options, publisher, ...(trustedClock === undefined ? {} : { trustedClock }) },
     kafkaHealth: () => publisher.health(),
   };
+}
+
+/** The path of the issuer's address without a slash at its end; undefined when it has none. */
+export function issuerPath(issuer: string): string | undefined {
+  return new URL(issuer).pathname.replace(/\/+$/, '') || undefined;
 }

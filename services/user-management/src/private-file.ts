@@ -1,20 +1,20 @@
 import { readFileSync, statSync } from 'node:fs';
 import { ConfigurationError } from '@rescind/service/configuration';
 import { hasMemberTwice } from '@rescind/service/http';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** A JSON file of secrets that a variable names. */
 interface PrivateFile<T> {
   readonly variable: string;
   readonly path: string;
   readonly schema: z.ZodType<T>;
-  /** What the file must be, in words, after "must be". */
+  /** The content that the file must have, after "must be". */
   readonly shape: string;
-  /** Whether names of members and what is wrong with them are said; never a value. Default false. */
+  /** Whether errors name the wrong members; they never contain a value. Default false. */
   readonly saysWhatIsWrong?: boolean;
 }
 
-/** Who may read anything of others in a file's mode. */
+/** The permissions of others in a file's mode. */
 const OTHERS = 0o007;
 
 /** @throws ConfigurationError the file cannot be read, is open to others, or is not of that shape; never with a secret */
@@ -24,7 +24,7 @@ export function readPrivateJson<T>({ variable, path, schema, shape, saysWhatIsWr
   let text: string;
   try {
     const found = statSync(path);
-    // Reading a pipe waits for ever.
+    // Reading a pipe could wait forever.
     if (!found.isFile()) throw refuse('is no file', 'the path of a file');
     if ((found.mode & OTHERS) !== 0) throw refuse('everybody may open', 'closed to others: chmod o= the file');
     text = readFileSync(path, 'utf8');
@@ -52,4 +52,19 @@ function parsed(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Random texts of 32 hex digits nearly always have more different ones; `aaaa…` and `changeme-changeme-…` have fewer. */
+const MIN_DIFFERENT = 9;
+/** Longer secrets are no stronger, and are hashed at each use. */
+const MAX_CHARACTERS = 256;
+
+/** A secret in a file: long enough, one line, and random. */
+export function secretText(minCharacters: number): z.ZodType<string> {
+  return z
+    .string()
+    .min(minCharacters, `must have at least ${minCharacters} characters`)
+    .max(MAX_CHARACTERS, `must have at most ${MAX_CHARACTERS} characters`)
+    .regex(/^[^\p{Cc}]+$/u, 'must be one line')
+    .refine((text) => new Set(text).size >= MIN_DIFFERENT, 'must be random');
 }

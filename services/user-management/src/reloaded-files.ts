@@ -2,15 +2,14 @@ import type { RevocationsHandlerOptions } from '@rescind/feed';
 import { createBasicAuthenticator } from '@rescind/feed';
 import type { Client, Issuer } from '@rescind/issuer';
 import type { Reloads } from '@rescind/service';
-import type { Operator } from './admin/operators.ts';
-import { readOperators } from './admin/operators.ts';
-import { readFeedClients } from './feed-clients.ts';
+import type { Operator } from './admin/administrators.ts';
+import { readOperators } from './admin/administrators.ts';
+import type { FeedClientTable } from './feed-clients.ts';
+import { createReaderAuthentication, hashSecret, readFeedClients } from './feed-clients.ts';
 import type { FileClient } from './oauth/clients-file.ts';
 import { readClientsFile, toClients } from './oauth/clients-file.ts';
 import type { ClientsSource, NarrowedParts } from './oauth/narrowed-clients.ts';
 import { cutOffNarrowed, narrowedClients } from './oauth/narrowed-clients.ts';
-import type { FeedClientTable } from './registered-feed-clients.ts';
-import { createReaderAuthentication, hashSecret } from './registered-feed-clients.ts';
 
 interface Paths {
   readonly FEED_CLIENTS_FILE?: string | undefined;
@@ -18,18 +17,18 @@ interface Paths {
   readonly ADMIN_OPERATORS_FILE?: string | undefined;
 }
 
-/** Who may do what by a file: the content that was accepted last. */
+/** Clients, readers and operators of the configured files, as last accepted. */
 export interface ReloadedFiles {
   /** The clients of the files, as the issuer takes them. */
   clients(): readonly Client[];
   operators(): ReadonlyMap<string, Operator>;
   /** Of FEED_CLIENTS_FILE. */
   readerIds(): string[];
-  /** By FEED_CLIENTS_FILE as it is now, and as administrators have registered. */
+  /** Authenticates by the present FEED_CLIENTS_FILE, and by what administrators have registered. */
   readonly authenticateReader: RevocationsHandlerOptions['authenticate'];
-  /** Takes over what administrators have registered; tokens of a reader that is gone are cut off. */
+  /** Applies changed registrations; the tokens of a removed reader are cut off. */
   registeredChanged(parts: Omit<FollowingParts, 'endReaders'>): void;
-  /** Follows the files from now on. Tokens of clients that lose something by a change are cut off. */
+  /** Watches the files. The tokens of clients that lose rights by a change are cut off. */
   follow(reloads: Reloads, parts: FollowingParts): void;
 }
 
@@ -47,7 +46,7 @@ interface FollowingParts extends NarrowedParts {
 
 /**
  * Reads the files.
- * @param registered what administrators have registered, as it is now
+ * @param registered reads what administrators have registered
  * @throws ConfigurationError
  */
 export function openReloadedFiles(paths: Paths, registered: Registered): ReloadedFiles {
@@ -67,7 +66,7 @@ export function openReloadedFiles(paths: Paths, registered: Registered): Reloade
     next: readonly Client[],
     source: ClientsSource,
   ): void {
-    // Each list is of the clients that are configured when it is asked for.
+    // Each call returns the clients that are configured at that time.
     const before = issuer.clients.list();
     issuer.clients.replaceConfigured(next);
     const narrowed = Promise.all([before, issuer.clients.list()]).then(([old, present]) =>
@@ -98,7 +97,7 @@ export function openReloadedFiles(paths: Paths, registered: Registered): Reloade
           variable: 'FEED_CLIENTS_FILE',
           path: FEED_CLIENTS_FILE,
           read: () => readFeedClients(FEED_CLIENTS_FILE),
-          // A connection lives no longer than the secret that opened it.
+          // A connection ends with the secret that opened it.
           apply(next) {
             for (const client of useFeedClients(next, parts)) parts.endReaders(client);
           },

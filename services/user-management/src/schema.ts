@@ -30,7 +30,7 @@ WHEN EXISTS (SELECT 1 FROM admin_audit WHERE seq = NEW.seq)
 BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
 `;
 
-/** What administrators register beside the configuration. Of a secret there is its SHA-256 alone. */
+/** What administrators register beside the configuration. Secrets are stored as SHA-256. */
 const REGISTRATIONS = `
 CREATE TABLE service_audiences (
   audience TEXT PRIMARY KEY,

@@ -1,11 +1,11 @@
-/** Which of user-management's own audiences has a scope: no token for another one has it. */
+/** The audience of user-management whose tokens alone have a scope. */
 type OwnAudience = 'account' | 'admin';
 
 interface Entry {
   readonly audience: OwnAudience;
   /** `everybody`: every user has it. `granted`: users and operators to whom it is given. */
   readonly holders: 'everybody' | 'granted';
-  /** What it lets its holder do. With `writes` it has halves, `<name>:read` and `<name>:write`; whoever may write may read. */
+  /** What it permits. With `writes` it has the halves `<name>:read` and `<name>:write`, of which the second includes the first. */
   readonly reads: string;
   readonly writes?: string;
 }
@@ -67,13 +67,13 @@ export const SCOPE_DESCRIPTIONS: Readonly<Record<string, string>> = Object.fromE
 
 const namesOf = (isMeant: (scope: Scope) => boolean) => SCOPES.filter(isMeant).map(({ name }) => name);
 
-/** Those that every user has. */
+/** The scopes that every user has. */
 export const EVERYBODYS_SCOPES: readonly string[] = namesOf(({ holders }) => holders === 'everybody');
 
-/** Those of administrators: nobody gives one that they have not. */
+/** The scopes of administrators, who cannot give a scope that they lack. */
 export const GRANTABLE_SCOPES: ReadonlySet<string> = new Set(namesOf(({ holders }) => holders === 'granted'));
 
-/** Scopes of an area that are not there yet belong to its audience already: an older token must not gain one. */
+/** Future scopes of an area belong to its audience already, so that an older token never gains one. */
 const RESERVED: Readonly<Record<OwnAudience, readonly string[]>> = { account: [], admin: ['admin:*'] };
 
 /** What tokens for an audience alone have, as `ResourceServer.ownScopes`. */
@@ -92,7 +92,7 @@ export function scopesOfArea(area: Halved): { readonly READ: readonly string[]; 
   return { READ: [`${area}:read`], WRITE: [`${area}:write`] };
 }
 
-/** Which of the scopes that an operation needs are not held. */
+/** The scopes of an operation that are not held. */
 export function missingScopes(held: ReadonlySet<string>, needed: readonly string[]): string[] {
   return needed.filter((scope) => !implying(scope).some((one) => held.has(one)));
 }

@@ -8,34 +8,29 @@ import { createIssuerEndpoints } from '@rescind/issuer/http';
 import { systemClock } from '@rescind/revocation';
 import type { OpenedParts, Service, ServiceContext } from '@rescind/service';
 import { packageVersion } from '@rescind/service';
-import { createLoginLimits } from './account-endpoints/limits.ts';
+import { createLoginLimits } from './account-endpoints/login-limits.ts';
 import { personOperations } from './account-endpoints/operations.ts';
 import { configuredWebhook, recentLoginMs } from './account-settings.ts';
 import { createAdminApp } from './admin/app.ts';
-import { createApp } from './app.ts';
+import { createApp, documentOperation } from './app.ts';
+import { audiencesOf, createServiceAudiences } from './audiences.ts';
 import { createAudit } from './audit/audit.ts';
 import { createAuditTable } from './audit/table.ts';
 import type { Configuration } from './config.ts';
 import { readSettings } from './config.ts';
-import { createFailedCredentials } from './http/failed-credentials.ts';
-import { countingFailures, revocationsOperations } from './http/revocations.ts';
-import { prepareIssuer } from './issuer.ts';
+import { createFeedClientTable } from './feed-clients.ts';
+import { countingFailures, createFailedCredentials, revocationsOperations } from './http/feed.ts';
+import { issuerPath, prepareIssuer } from './issuer.ts';
 import { DEFAULT_CLIENT_ID } from './oauth/clients-file.ts';
-import { issuerPath } from './oauth/metadata.ts';
 import { createAppliedClients, cutOffNarrowed, keepingApplied, narrowedClients } from './oauth/narrowed-clients.ts';
-import { oauthOperations } from './oauth/operations.ts';
-import { publishedOperations } from './oauth/published.ts';
-import { documentOperation } from './openapi/document.ts';
-import { createServiceAudiences } from './registered-audiences.ts';
-import { createFeedClientTable } from './registered-feed-clients.ts';
+import { oauthOperations, publishedOperations } from './oauth/operations.ts';
 import { openReloadedFiles } from './reloaded-files.ts';
-import { audiencesOf } from './resource-servers.ts';
 import { lowerTimes } from './schema.ts';
 import { EVERYBODYS_SCOPES, SCOPES } from './scopes.ts';
 
 const SET_CLOCK = '--set-clock';
 
-/** Users and passwords, and thin HTTP over the issuer. */
+/** Accounts, and HTTP over them and the issuer. */
 export const userManagement: Service<Configuration> = {
   name: 'user-management',
   version: packageVersion(new URL('../package.json', import.meta.url)),
@@ -50,7 +45,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const audiences = audiencesOf(configuration);
   const { options, kafkaHealth } = await prepareIssuer(context, systemClock);
   const { ISSUER: name, DEFAULT_SCOPES: scopes } = configuration;
-  // The issuer reads subjects in its transactions, and their accounts are in its file.
+  // The accounts are in the file of the issuer, which reads them in its transactions.
   const subject = (_from: unknown, sub: string) => accounts.subject(sub);
   const issuer = keep(await openIssuer({ ...options, subject, resources: () => services.servers() }));
   const { sql } = options.store;
@@ -78,7 +73,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
   const auditTable = createAuditTable(sql);
   const audit = createAudit({ issuer, table: auditTable, clock: systemClock, telemetry });
   const narrowed = { applied, audit, telemetry };
-  // What was changed while the service was stopped. It tries again where the database refuses writes.
+  // Cuts off what was narrowed while the service was stopped. It tries again while the database refuses writes.
   void cutOffNarrowed(issuer, narrowedClients(applied.list(), await issuer.clients.list()), narrowed, 'start');
   const limits = createLoginLimits({
     telemetry,
@@ -153,7 +148,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     defaultScopes: configuration.DEFAULT_SCOPES,
     operators: files.operators,
     stepUpMs: configuration.ADMIN_STEP_UP,
-    mostFailures: configuration.ADMIN_FAILURES,
+    maxFailures: configuration.ADMIN_FAILURES,
     version: userManagement.version,
     clock: systemClock,
     telemetry,
@@ -182,7 +177,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
 }
 
 /**
- * `main.js restore`: tells a database that came from a backup so, and opens a new epoch of its log. With `--set-clock` the issuer's
+ * `main.js restore`: marks a database from a backup as restored, and opens a new epoch of its log. With `--set-clock` the issuer's
  * clock goes back to the wall clock.
  */
 async function restore(context: ServiceContext<Configuration>, flags: ReadonlySet<string>) {

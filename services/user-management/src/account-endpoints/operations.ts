@@ -1,22 +1,99 @@
 import type { Operation } from '@rescind/service/http';
+import { operation } from '@rescind/service/http';
+import { ACCESS, clearEndedCookies, LIMITED, MINTS, NO_STORE, WRITES } from '../http/responses.ts';
 import { requires } from '../scopes.ts';
-import { ownAccountOperations } from './account.ts';
-import { enteringOperations } from './entering.ts';
-import { leavingOperations } from './leaving.ts';
-import { passwordOperations } from './password.ts';
-import type { EndpointRoom } from './room.ts';
-import { secondFactorOperations } from './second-factor.ts';
+import type { CallerResponse, EndpointContext } from './context.ts';
+import { answerAccess, CREDENTIAL_ERRORS, callerSession, createFailureLog } from './context.ts';
+import { loginOperations } from './login.ts';
+import { logoutOperations } from './logout.ts';
+import { passwordOperations, secondFactorOperations } from './password.ts';
+import { accountAnswer, accountPatch, credentialsBody } from './schemas.ts';
 import { ownSessionOperations } from './sessions.ts';
 
-/** What persons do. Whatever takes an access token requires the scope of accounts. */
-export function personOperations(room: EndpointRoom): Operation[] {
+/** The operations of users. Each that takes an access token requires the scope `account`. */
+export function personOperations(room: EndpointContext): Operation[] {
   const operations = [
-    ...enteringOperations(room),
-    ...leavingOperations(room),
+    ...loginOperations(room),
+    ...logoutOperations(room),
     ...ownSessionOperations(room),
     ...passwordOperations(room),
     ...secondFactorOperations(room),
     ...ownAccountOperations(room),
   ];
   return operations.map((each) => (each.security === 'bearer' ? { ...each, scopes: requires('account') } : each));
+}
+
+const TAG = 'Accounts';
+
+/** Reads, changes and deletes the user's own account. */
+function ownAccountOperations(room: EndpointContext): Operation[] {
+  const { issuer, accounts, secondFactors, limits, telemetry } = room;
+  const logFailure = createFailureLog(telemetry);
+
+  return [
+    operation({
+      id: 'getAccount',
+      method: 'get',
+      path: '/account',
+      summary: 'Your account',
+      tag: TAG,
+      security: 'bearer',
+      responses: { 200: { description: 'As it is now', schema: accountAnswer } },
+      errors: ['subject_unknown'],
+      handle(_request, response: CallerResponse) {
+        const { sub, username, claims, createdAt, lastLoginAt, secondFactor } = accounts.view(
+          response.locals.caller.sub,
+        );
+        const recoveryCodesLeft = secondFactors.recoveryCodesLeft(sub);
+        const answer = { sub, username, claims, createdAt, lastLoginAt, secondFactor, recoveryCodesLeft };
+        response.set(NO_STORE).json(answer);
+      },
+    }),
+
+    operation({
+      id: 'changeAccount',
+      method: 'patch',
+      path: '/account',
+      summary: 'Change your phone number: older tokens die, sessions go on',
+      description:
+        'Answers an access token of this session that has the new claim; the other sessions get it when they refresh.',
+      tag: TAG,
+      security: 'bearer',
+      body: { type: 'json', schema: accountPatch },
+      responses: { 200: ACCESS },
+      errors: ['session_ended', ...CREDENTIAL_ERRORS, ...LIMITED, ...MINTS],
+      use: [limits.byAddress],
+      async handle(_request, response: CallerResponse, { body: { phone, ...credentials } }) {
+        const { caller } = response.locals;
+        const tokens = await logFailure('user_update_fail', () =>
+          limits.confirm(caller.sid, credentials, () =>
+            accounts.changePhone(callerSession(caller), credentials, phone),
+          ),
+        );
+        telemetry.log('info', 'user_updated', { sub: caller.sub, what: 'phone' });
+        answerAccess(room, response, caller.sub, tokens);
+      },
+    }),
+
+    operation({
+      id: 'deleteAccount',
+      method: 'delete',
+      path: '/account',
+      summary: 'Delete your account: every session ends, everything personal is erased',
+      tag: TAG,
+      security: 'bearer',
+      body: { type: 'json', schema: credentialsBody },
+      responses: { 204: { description: 'Durable: no service takes its tokens any more' } },
+      errors: [...CREDENTIAL_ERRORS, ...LIMITED, ...WRITES],
+      use: [limits.byAddress],
+      async handle(request, response: CallerResponse, { body }) {
+        const { sub, sid } = response.locals.caller;
+        const session = await issuer.sessions.find(sid);
+        await logFailure('user_delete_fail', () => limits.confirm(sid, body, () => accounts.remove(sub, body)));
+        telemetry.log('info', 'user_deleted', { sub, what: 'deleted' });
+        await clearEndedCookies(request, response, issuer.sessions, session);
+        response.status(204).end();
+      },
+    }),
+  ];
 }

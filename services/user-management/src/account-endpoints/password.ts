@@ -1,17 +1,23 @@
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
-import { ACCESS, LIMITED, MINTS, WRITES } from '../http/declared.ts';
-import { clearEndedCookies } from '../http/refresh-cookie.ts';
-import { answerAccess } from './answer.ts';
-import type { CallerResponse, EndpointRoom } from './room.ts';
-import { PROVES, placeOf } from './room.ts';
-import { sayingFailures } from './said.ts';
-import { notMeBody, passwordBody, passwordResetBody } from './schemas.ts';
+import { ACCESS, clearEndedCookies, LIMITED, MINTS, NO_STORE, WRITES } from '../http/responses.ts';
+import type { CallerResponse, EndpointContext } from './context.ts';
+import { answerAccess, CREDENTIAL_ERRORS, callerSession, createFailureLog, originOf } from './context.ts';
+import {
+  confirmAnswer,
+  confirmBody,
+  credentialsBody,
+  notMeBody,
+  passwordBody,
+  passwordResetBody,
+  recoveryCodesAnswer,
+  secretAnswer,
+} from './schemas.ts';
 
-/** Changing the password, setting it anew after a reset, and "this was not me". */
-export function passwordOperations(room: EndpointRoom): Operation[] {
+/** Changes the password, sets it after a reset, and handles "this was not me". */
+export function passwordOperations(room: EndpointContext): Operation[] {
   const { issuer, accounts, limits, telemetry } = room;
-  const said = sayingFailures(telemetry);
+  const logFailure = createFailureLog(telemetry);
 
   return [
     operation({
@@ -25,17 +31,17 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       security: 'bearer',
       body: { type: 'json', schema: passwordBody },
       responses: { 200: ACCESS },
-      errors: ['password_refused', 'scope_invalid', 'target_invalid', ...PROVES, ...LIMITED, ...MINTS],
+      errors: ['password_refused', 'scope_invalid', 'target_invalid', ...CREDENTIAL_ERRORS, ...LIMITED, ...MINTS],
       use: [limits.byAddress],
       async handle(request, response: CallerResponse, { body }) {
         const { caller } = response.locals;
         const { currentPassword: password, newPassword, deviceName, deviceId, ...proof } = body;
         const { clientId, scope, audience: resource } = caller;
-        // Of the kind that the client may have.
+        // The storage that the client may have.
         const session = await issuer.sessions.find(caller.sid);
         const storage = session?.storage;
-        const login = { clientId, scope, resource, deviceName, deviceId, storage, ...placeOf(request) };
-        const tokens = await said('authn_password_change_fail', () =>
+        const login = { clientId, scope, resource, deviceName, deviceId, storage, ...originOf(request) };
+        const tokens = await logFailure('authn_password_change_fail', () =>
           limits.confirm(caller.sid, proof, () =>
             accounts.changePassword(caller.sub, { password, ...proof }, newPassword, login),
           ),
@@ -58,7 +64,9 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       errors: ['link_invalid', 'password_refused', ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(request, response, { body: { resetToken, newPassword } }) {
-        const { sub } = await said('authn_password_change_fail', () => accounts.setPassword(resetToken, newPassword));
+        const { sub } = await logFailure('authn_password_change_fail', () =>
+          accounts.setPassword(resetToken, newPassword),
+        );
         telemetry.log('info', 'authn_password_change', { sub, reset: true });
         await clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
@@ -78,10 +86,105 @@ export function passwordOperations(room: EndpointRoom): Operation[] {
       errors: ['link_invalid', 'rate_limited', ...WRITES],
       use: [limits.byAddress],
       async handle(request, response, { body: { token } }) {
-        const { sub } = await said('authn_not_me_fail', () => accounts.notMe(token));
+        const { sub } = await logFailure('authn_not_me_fail', () => accounts.notMe(token));
         telemetry.log('warn', 'authn_not_me', { sub });
         await clearEndedCookies(request, response, issuer.sessions);
         response.status(204).end();
+      },
+    }),
+  ];
+}
+
+const TAG = 'Accounts';
+
+/** Operations of one-time codes by an authenticator application (RFC 6238). */
+export function secondFactorOperations(room: EndpointContext): Operation[] {
+  const { secondFactors, limits, telemetry } = room;
+  const logFailure = createFailureLog(telemetry);
+
+  return [
+    operation({
+      id: 'enrolTotp',
+      method: 'post',
+      path: '/totp',
+      summary: 'Begin with one-time codes: a secret, shown once',
+      tag: TAG,
+      security: 'bearer',
+      body: { type: 'json', schema: credentialsBody },
+      responses: { 200: { description: 'Not asked for before it is confirmed', schema: secretAnswer } },
+      errors: ['second_factor_state', ...CREDENTIAL_ERRORS, ...LIMITED, ...WRITES],
+      use: [limits.byAddress],
+      async handle(_request, response: CallerResponse, { body }) {
+        const { caller } = response.locals;
+        const secret = await logFailure('authn_second_factor_change_fail', () =>
+          limits.confirm(caller.sid, body, () => secondFactors.enrol(callerSession(caller), body)),
+        );
+        response.set(NO_STORE).json(secret);
+      },
+    }),
+
+    operation({
+      id: 'confirmTotp',
+      method: 'post',
+      path: '/totp/confirm',
+      summary: 'Show a code of the new secret: it is asked for from now on, and every other session ends',
+      tag: TAG,
+      security: 'bearer',
+      body: { type: 'json', schema: confirmBody },
+      responses: {
+        200: { ...ACCESS, description: 'An access token of this session, and recovery codes', schema: confirmAnswer },
+      },
+      errors: ['second_factor_state', 'session_ended', ...CREDENTIAL_ERRORS, ...LIMITED, ...MINTS],
+      use: [limits.byAddress],
+      async handle(_request, response: CallerResponse, { body }) {
+        const { caller } = response.locals;
+        const { tokens, recoveryCodes } = await logFailure('authn_second_factor_change_fail', () =>
+          limits.confirm(caller.sid, body, () => secondFactors.confirm(callerSession(caller), body)),
+        );
+        telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'confirmed' });
+        answerAccess(room, response, caller.sub, tokens, { recoveryCodes });
+      },
+    }),
+
+    operation({
+      id: 'removeTotp',
+      method: 'delete',
+      path: '/totp',
+      summary: 'No more one-time codes: every other session ends',
+      tag: TAG,
+      security: 'bearer',
+      body: { type: 'json', schema: credentialsBody },
+      responses: { 200: ACCESS },
+      errors: ['second_factor_state', 'session_ended', ...CREDENTIAL_ERRORS, ...LIMITED, ...MINTS],
+      use: [limits.byAddress],
+      async handle(_request, response: CallerResponse, { body }) {
+        const { caller } = response.locals;
+        const tokens = await logFailure('authn_second_factor_change_fail', () =>
+          limits.confirm(caller.sid, body, () => secondFactors.remove(callerSession(caller), body)),
+        );
+        telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'removed' });
+        answerAccess(room, response, caller.sub, tokens);
+      },
+    }),
+
+    operation({
+      id: 'renewRecoveryCodes',
+      method: 'post',
+      path: '/totp/recovery-codes',
+      summary: 'New recovery codes in place of those there are',
+      tag: TAG,
+      security: 'bearer',
+      body: { type: 'json', schema: credentialsBody },
+      responses: { 200: { description: 'Shown once', schema: recoveryCodesAnswer } },
+      errors: ['second_factor_state', ...CREDENTIAL_ERRORS, ...LIMITED, ...WRITES],
+      use: [limits.byAddress],
+      async handle(_request, response: CallerResponse, { body }) {
+        const { sub, sid } = response.locals.caller;
+        const recoveryCodes = await logFailure('authn_second_factor_change_fail', () =>
+          limits.confirm(sid, body, () => secondFactors.renewRecoveryCodes(sub, body)),
+        );
+        telemetry.log('info', 'authn_second_factor_changed', { sub, what: 'recovery_codes' });
+        response.set(NO_STORE).json({ recoveryCodes });
       },
     }),
   ];

@@ -1,7 +1,7 @@
 import { hasInvisible } from '@rescind/accounts';
 import { z } from 'zod';
-import { accessAnswer, clientId, deviceName, MOST_RESOURCES, resource, scope } from '../http/bodies.ts';
-import { clientForm } from '../oauth/forms.ts';
+import { accessAnswer, clientId, deviceName, MAX_RESOURCES, resource, scope } from '../http/schemas.ts';
+import { clientForm } from '../oauth/operations.ts';
 
 /** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
 const username = z.string().regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, 'must be 1 to 64 letters, digits or . _ @ + -');
@@ -34,7 +34,7 @@ export const loginBody = z.strictObject({
   ...clientForm,
   scope,
   resource: z
-    .union([resource.transform((one) => [one]), z.array(resource).min(1).max(MOST_RESOURCES)])
+    .union([resource.transform((one) => [one]), z.array(resource).min(1).max(MAX_RESOURCES)])
     .optional()
     .describe('RFC 8707: the audiences of the access tokens, in place of the services of the client'),
   neverExpires: z

@@ -2,15 +2,14 @@ import type { SessionView } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
 import { operation, pageOf, pageQuery } from '@rescind/service/http';
-import { NO_STORE, WRITES } from '../http/declared.ts';
-import { clearEndedCookies } from '../http/refresh-cookie.ts';
-import type { CallerResponse, EndpointRoom } from './room.ts';
+import { clearEndedCookies, NO_STORE, WRITES } from '../http/responses.ts';
+import type { CallerResponse, EndpointContext } from './context.ts';
 import { renameBody, sessionAnswer, sidParams } from './schemas.ts';
 
 const TAG = 'Sessions';
 
-/** The devices one is logged in on: seen, named, and thrown out. */
-export function ownSessionOperations(room: EndpointRoom): Operation[] {
+/** Lists, names and ends the user's own sessions. */
+export function ownSessionOperations(room: EndpointContext): Operation[] {
   const { issuer, recentLoginMs, telemetry } = room;
   // A stolen token must not end the sessions of its owner, or keep the owner out (OWASP ASVS 5.0 section 7.5.2).
   const recentLogin = { maxAuthAgeSeconds: Math.ceil(recentLoginMs / 1_000) };
@@ -53,7 +52,7 @@ export function ownSessionOperations(room: EndpointRoom): Operation[] {
       async handle(_request, response: CallerResponse, { params: { sid }, body: { deviceName } }) {
         const { sub, sid: currentSid } = response.locals.caller;
         const renamed = await issuer.transaction((tx) => tx.renameSession({ sid, sub, deviceName }));
-        // Somebody else's is not told from one that is not there.
+        // Another user's session and an unknown one get the same response.
         if (renamed === undefined) throw new RescindError('not_found');
         response.set(NO_STORE).json(toJson({ ...renamed, current: sid === currentSid }));
       },

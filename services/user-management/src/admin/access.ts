@@ -4,13 +4,12 @@ import type { Operation, OperationGuards } from '@rescind/service/http';
 import type { Request, RequestHandler, Response } from 'express';
 import type { Audit } from '../audit/audit.ts';
 import { UNKNOWN } from '../audit/audit.ts';
-import type { FailedCredentials } from '../http/failed-credentials.ts';
+import type { FailedCredentials } from '../http/feed.ts';
 import { missingScopes } from '../scopes.ts';
-import type { Administrator, Authenticate } from './authentication.ts';
-import { readCredentials } from './credentials.ts';
-import { missingCredentials, scopeMissing } from './refusals.ts';
+import type { Administrator, Authenticate } from './administrators.ts';
+import { missingCredentials, readCredentials, scopeMissing } from './administrators.ts';
 
-/** Where the guard leaves who it let in. */
+/** The locals of a response after authentication. */
 export interface AdministratorLocals {
   administrator: Administrator;
 }
@@ -22,10 +21,10 @@ interface AccessOptions {
   readonly telemetry: Telemetry;
 }
 
-/** A token that was good once is nobody's guess: its holder is to refresh, not to wait. */
+/** A token that was valid before is no guess: its holder must refresh, not wait. */
 const WAS_GOOD: ReadonlySet<ErrorCode> = new Set(['token_expired', 'token_revoked', 'token_not_yet_valid']);
 
-/** Lets a request pass with an administrator's credentials and every scope of its operation. */
+/** Requires the credentials of an administrator with each scope of the operation. */
 export function createAdminGuards(options: AccessOptions): OperationGuards {
   const { authenticate, audit, failedCredentials, telemetry } = options;
 

@@ -5,29 +5,26 @@ import { mountOperations, openApiDocument } from '@rescind/service/http';
 import type { Express } from 'express';
 import express from 'express';
 import { noteStorageErrors } from '../app.ts';
+import type { ServiceAudiences } from '../audiences.ts';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditTable } from '../audit/table.ts';
-import { createFailedCredentials } from '../http/failed-credentials.ts';
-import { createTokenCheck } from '../http/token-check.ts';
-import type { ServiceAudiences } from '../registered-audiences.ts';
+import { createTokenCheck } from '../http/caller.ts';
+import { createFailedCredentials } from '../http/feed.ts';
 import { SCOPE_DESCRIPTIONS } from '../scopes.ts';
 import { createAdminGuards } from './access.ts';
+import type { Operator } from './administrators.ts';
+import { createAuthentication } from './administrators.ts';
 import { audienceOperations } from './audiences.ts';
 import { auditOperations } from './audit.ts';
-import { createAuthentication } from './authentication.ts';
 import { clientOperations } from './clients.ts';
-import { createDesk } from './desk.ts';
 import type { FeedClientParts } from './feed-clients.ts';
 import { feedClientOperations } from './feed-clients.ts';
 import { keyOperations } from './keys.ts';
-import type { Operator } from './operators.ts';
-import { createRecentLogin, createRequireNoneGreater } from './revocations/cutoffs.ts';
-import { explainOperation } from './revocations/explain.ts';
-import { revocationOperations } from './revocations/operations.ts';
+import { createRecentLogin, createRequireNoneGreater } from './revocation-rights.ts';
+import { explainOperation, revocationOperations } from './revocations.ts';
+import { createAdminRouter } from './router.ts';
 import { sessionOperations } from './sessions.ts';
-import { userChanges } from './users/changing.ts';
-import { userLooks } from './users/finding.ts';
-import { userLogouts } from './users/logging-out.ts';
+import { userCommands, userLogoutCommands, userQueries } from './users.ts';
 
 export interface AdminOptions {
   readonly issuer: Issuer;
@@ -39,33 +36,33 @@ export interface AdminOptions {
   readonly audit: Audit;
   readonly auditTable: AuditTable;
   readonly services: ServiceAudiences;
-  /** Those of the configuration's files. */
+  /** The clients of the configuration's files. */
   configuredClients(): readonly Client[];
   readonly feedClients: FeedClientParts;
-  /** Of users who have none of their own. */
+  /** The scopes of users without scopes of their own. */
   readonly defaultScopes: readonly string[];
-  /** As they are now. */
+  /** The operators there are now. */
   readonly operators: () => ReadonlyMap<string, Operator>;
-  /** How old the login of a user may be who does something to everybody. */
+  /** The maximum age of a user's login for a command that affects more than one user. In ms. */
   readonly stepUpMs: DurationMs;
-  /** Failed authentications that one address may have in a minute. */
-  readonly mostFailures: number;
+  /** Failed authentications of one address that are permitted in a minute. */
+  readonly maxFailures: number;
   readonly version: string;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
 }
 
-/** Every address of the administrator's port, and the document that describes them. */
+/** Every endpoint of the administrator's port, and its OpenAPI document. */
 export function createAdminApp(options: AdminOptions): Express {
-  const { issuer, name, audience, users, audit, mostFailures, clock, telemetry } = options;
+  const { issuer, name, audience, users, audit, maxFailures, clock, telemetry } = options;
   const failedCredentials = createFailedCredentials({
     what: 'administrator',
-    perName: mostFailures,
-    perAddress: mostFailures,
+    perName: maxFailures,
+    perAddress: maxFailures,
     clock,
     telemetry,
   });
-  const desk = createDesk(audit);
+  const router = createAdminRouter(audit);
   const tokens = createTokenCheck(issuer, () => clock.now(), audience);
   const recent = createRecentLogin(tokens, Math.floor(options.stepUpMs / 1_000));
 
@@ -74,19 +71,19 @@ export function createAdminApp(options: AdminOptions): Express {
     return account === undefined ? [] : (account.scopes ?? options.defaultScopes);
   };
   const requireNoneGreater = createRequireNoneGreater({ users, issuer, scopesOf });
-  const parts = { issuer, users, desk, scopesOf };
+  const parts = { issuer, users, router, scopesOf };
   const operations = [
-    ...revocationOperations({ issuer, name, desk, recent, requireNoneGreater }),
-    explainOperation(issuer, desk),
-    ...userLooks(parts),
-    ...userChanges(parts),
-    ...userLogouts(parts),
-    ...sessionOperations(issuer, desk, scopesOf),
-    ...clientOperations(issuer, desk, { recent, requireNoneGreater }, () => options.services.names()),
-    ...audienceOperations({ ...options, desk, recent, requireNoneGreater }),
-    ...feedClientOperations({ ...options.feedClients, issuer, desk, recent, clock }),
-    ...keyOperations(issuer, desk, recent),
-    ...auditOperations(options.auditTable, desk),
+    ...revocationOperations({ issuer, name, router, recent, requireNoneGreater }),
+    explainOperation(issuer, router),
+    ...userQueries(parts),
+    ...userCommands(parts),
+    ...userLogoutCommands(parts),
+    ...sessionOperations(issuer, router, scopesOf),
+    ...clientOperations(issuer, router, { recent, requireNoneGreater }, () => options.services.names()),
+    ...audienceOperations({ ...options, router, recent, requireNoneGreater }),
+    ...feedClientOperations({ ...options.feedClients, issuer, router, recent, clock }),
+    ...keyOperations(issuer, router, recent),
+    ...auditOperations(options.auditTable, router),
   ];
   const document = openApiDocument({
     title: 'Rescind: administration of user-management',
@@ -95,7 +92,7 @@ export function createAdminApp(options: AdminOptions): Express {
     operations,
     scopes: SCOPE_DESCRIPTIONS,
   });
-  const described = desk.looks({
+  const described = router.query({
     id: 'getDocument',
     method: 'get',
     path: '/admin/openapi.json',
@@ -103,7 +100,7 @@ export function createAdminApp(options: AdminOptions): Express {
     tag: 'Document',
     responses: { 200: { description: 'OpenAPI 3.1' } },
     errors: [],
-    look: () => document,
+    read: () => document,
   });
 
   const app = express();

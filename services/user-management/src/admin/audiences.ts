@@ -4,15 +4,15 @@ import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
-import type { ServiceAudiences } from '../registered-audiences.ts';
-import { AUDIENCE } from '../resource-servers.ts';
+import type { ServiceAudiences } from '../audiences.ts';
+import { AUDIENCE } from '../audiences.ts';
 import { scopesOfArea } from '../scopes.ts';
-import type { Desk } from './desk.ts';
-import { NotDone } from './desk.ts';
-import { dryRunQuery, preview } from './revocations/bodies.ts';
-import type { RequireNoneGreater, RequireRecent } from './revocations/cutoffs.ts';
-import { requireConfirmed } from './revocations/cutoffs.ts';
-import { confirm, revoked, statedBody, why } from './schemas.ts';
+import type { RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
+import { requireConfirmed } from './revocation-rights.ts';
+import { dryRunQuery, preview } from './revocation-schemas.ts';
+import type { AdminRouter } from './router.ts';
+import { DryRun } from './router.ts';
+import { confirm, reasonlessBody, revoked, why } from './schemas.ts';
 
 const TAG = 'Audiences';
 const { READ, WRITE } = scopesOfArea('admin:clients');
@@ -29,18 +29,18 @@ const view = z
 
 interface AudienceOperationsOptions {
   readonly issuer: Issuer;
-  readonly desk: Desk;
+  readonly router: AdminRouter;
   readonly services: ServiceAudiences;
-  /** Those of the configuration's files. */
+  /** The clients of the configuration's files. */
   configuredClients(): readonly Client[];
   readonly recent: RequireRecent;
   readonly requireNoneGreater: RequireNoneGreater;
   readonly clock: Clock;
 }
 
-/** Audiences of services: what a client may ask for by `resource` (RFC 8707), and what `aud` may be. */
+/** Audiences of services: the values of `resource` (RFC 8707) and `aud`. */
 export function audienceOperations(options: AudienceOperationsOptions): Operation[] {
-  const { issuer, desk, services, configuredClients, recent, requireNoneGreater, clock } = options;
+  const { issuer, router, services, configuredClients, recent, requireNoneGreater, clock } = options;
   const naming = async (
     audience: string,
     { clients }: { readonly clients: Pick<Issuer['clients'], 'find' | 'list'> } = issuer,
@@ -51,7 +51,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
     return { ...found, clients: (await naming(audience)).map(({ clientId }) => clientId) };
   };
   const targets = (input: { readonly params: { readonly audience: string } }) => [`audience:${input.params.audience}`];
-  /** What is declared is what the rows say, also where the transaction was rolled back. */
+  /** Reloads the declared audiences if the transaction was rolled back. */
   const changing = async <T>(work: Parameters<typeof issuer.transaction<T>>[0]): Promise<T> => {
     try {
       return await issuer.transaction(work);
@@ -62,7 +62,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
   };
 
   return [
-    desk.looks({
+    router.query({
       id: 'listAudiences',
       method: 'get',
       path: '/admin/audiences',
@@ -71,10 +71,10 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
       errors: [],
-      look: async () => ({ items: await Promise.all(services.list().map(({ audience }) => toView(audience))) }),
+      read: async () => ({ items: await Promise.all(services.list().map(({ audience }) => toView(audience))) }),
     }),
 
-    desk.looks({
+    router.query({
       id: 'getAudience',
       method: 'get',
       path: '/admin/audiences/{audience}',
@@ -84,10 +84,10 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       params,
       responses: { 200: { description: 'The audience', schema: view } },
       errors: ['not_found'],
-      look: (input) => toView(input.params.audience),
+      read: (input) => toView(input.params.audience),
     }),
 
-    desk.acts({
+    router.command({
       id: 'putAudience',
       method: 'put',
       path: '/admin/audiences/{audience}',
@@ -95,24 +95,24 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: statedBody },
+      body: { type: 'json', schema: reasonlessBody },
       responses: { 200: { description: 'The audience', schema: view } },
       errors: ['request_invalid', 'authentication_insufficient'],
       targets,
-      act({ params: { audience }, administrator, written }) {
+      execute({ params: { audience }, administrator, writeAudit }) {
         if (services.isOwn(audience)) {
           throw new RequestRefused([{ path: 'audience', message: 'must not be one of user-management itself' }]);
         }
         recent(administrator);
         return changing(async () => {
           services.add(audience, clock.now());
-          await written();
+          await writeAudit();
           return toView(audience);
         });
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'removeAudience',
       method: 'delete',
       path: '/admin/audiences/{audience}',
@@ -131,16 +131,16 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       },
       errors: ['not_found', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      async act({ params: { audience }, body, query: { dryRun = 'false' }, administrator, written }) {
+      async execute({ params: { audience }, body, query: { dryRun = 'false' }, administrator, writeAudit }) {
         const { configured, registered, clients: names } = await toView(audience);
         if (!registered) throw refused('client_state', 'AUDIENCE names it: change the configuration');
         const cutoff: CutOffRequest = { claim: 'aud', value: audience, reason: 'audience_removed' };
-        if (dryRun !== 'false') return new NotDone(await issuer.preview(cutoff));
+        if (dryRun !== 'false') return new DryRun(await issuer.preview(cutoff));
         if (configured) {
           recent(administrator);
           return changing(async () => {
             services.remove(audience);
-            await written();
+            await writeAudit();
             return { revocation: null, narrowed: [] };
           });
         }
@@ -155,7 +155,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
           }
           services.remove(audience);
           const revocation = await tx.revoke(cutoff);
-          await written({ txn: revocation.txn, narrowed: narrowed.length });
+          await writeAudit({ txn: revocation.txn, narrowed: narrowed.length });
           return { revocation, narrowed: narrowed.map(({ clientId }) => clientId) };
         });
       },

@@ -2,9 +2,9 @@ import type { Operation } from '@rescind/service/http';
 import { pageOf, pageQuery, wholeNumber } from '@rescind/service/http';
 import { z } from 'zod';
 import type { AuditTable } from '../audit/table.ts';
-import { verifyAudit } from '../audit/verify.ts';
+import { verifyAudit } from '../audit/table.ts';
 import { scopesOfArea } from '../scopes.ts';
-import type { Desk } from './desk.ts';
+import type { AdminRouter } from './router.ts';
 import { id, millis } from './schemas.ts';
 
 const TAG = 'Audit';
@@ -45,10 +45,10 @@ const verification = z.strictObject({
   broken: z.strictObject({ seq: z.int(), why: z.enum(['missing', 'altered']) }).nullable(),
 });
 
-/** What administrators did, and whether all of it is still there. */
-export function auditOperations(table: AuditTable, desk: Desk): Operation[] {
+/** Lists the audit, and verifies that it is complete and unchanged. */
+export function auditOperations(table: AuditTable, router: AdminRouter): Operation[] {
   return [
-    desk.looks({
+    router.query({
       id: 'listAudit',
       method: 'get',
       path: '/admin/audit',
@@ -58,14 +58,14 @@ export function auditOperations(table: AuditTable, desk: Desk): Operation[] {
       query: listQuery,
       responses: { 200: { description: 'A page of it', schema: pageOf(entry) } },
       errors: [],
-      look({ query: { limit, after, ...filter } }) {
+      read({ query: { limit, after, ...filter } }) {
         const items = table.latest(filter, { before: after, limit });
         const last = items.length === limit ? items.at(-1)?.seq : undefined;
         return { items, ...(last === undefined ? {} : { next: String(last) }) };
       },
     }),
 
-    desk.looks({
+    router.query({
       id: 'verifyAudit',
       method: 'get',
       path: '/admin/audit/verification',
@@ -74,7 +74,7 @@ export function auditOperations(table: AuditTable, desk: Desk): Operation[] {
       scopes: READ,
       responses: { 200: { description: 'Whole, or where it breaks', schema: verification } },
       errors: [],
-      look: () => verifyAudit(table),
+      read: () => verifyAudit(table),
     }),
   ];
 }

@@ -7,13 +7,12 @@ import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
 import { scopesOfArea } from '../scopes.ts';
-import { clientBody, clientView } from './client-schemas.ts';
-import type { Desk } from './desk.ts';
-import { NotDone } from './desk.ts';
-import { dryRunQuery, preview } from './revocations/bodies.ts';
-import type { Confirmed, RequireNoneGreater, RequireRecent } from './revocations/cutoffs.ts';
-import { requireConfirmed } from './revocations/cutoffs.ts';
-import { bodyWithReason, confirm, reason, revoked, statedBody, why } from './schemas.ts';
+import type { Confirmed, RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
+import { requireConfirmed } from './revocation-rights.ts';
+import { dryRunQuery, preview } from './revocation-schemas.ts';
+import type { AdminRouter } from './router.ts';
+import { DryRun } from './router.ts';
+import { bodyWithReason, clientBody, clientView, confirm, reason, reasonlessBody, revoked, why } from './schemas.ts';
 
 const TAG = 'Clients';
 const { READ, WRITE } = scopesOfArea('admin:clients');
@@ -34,14 +33,14 @@ interface ClientRules {
   readonly requireNoneGreater: RequireNoneGreater;
 }
 
-/** Applications that may hold tokens: registered, given secrets, disabled. */
+/** Registers clients, makes their secrets, and disables them. */
 export function clientOperations(
   issuer: Issuer,
-  desk: Desk,
+  router: AdminRouter,
   { recent, requireNoneGreater }: ClientRules,
   audiences: () => readonly string[],
 ): Operation[] {
-  /** Of what concerns every token of a client. */
+  /** Requires the rights for a cut-off of every token of a client. */
   const requireMayCutOff = async (by: Confirmed, cutoff: CutOffRequest): Promise<void> => {
     await requireNoneGreater(by.administrator, [cutoff]);
     requireConfirmed(by, recent);
@@ -58,7 +57,7 @@ export function clientOperations(
   const cutOff = (tx: IssuerTransaction, name: string, word: string) => tx.revoke(wholly(name, word));
 
   return [
-    desk.looks({
+    router.query({
       id: 'listClients',
       method: 'get',
       path: '/admin/clients',
@@ -67,10 +66,10 @@ export function clientOperations(
       scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(clientView) }) } },
       errors: [],
-      look: async () => ({ items: (await issuer.clients.list()).map(toJson) }),
+      read: async () => ({ items: (await issuer.clients.list()).map(toJson) }),
     }),
 
-    desk.looks({
+    router.query({
       id: 'getClient',
       method: 'get',
       path: '/admin/clients/{clientId}',
@@ -80,10 +79,10 @@ export function clientOperations(
       params,
       responses: { 200: { description: 'The client', schema: clientView } },
       errors: ['client_unknown'],
-      look: async (input) => toJson(await found(input.params.clientId)),
+      read: async (input) => toJson(await found(input.params.clientId)),
     }),
 
-    desk.acts({
+    router.command({
       id: 'putClient',
       method: 'put',
       path: '/admin/clients/{clientId}',
@@ -101,36 +100,36 @@ export function clientOperations(
       },
       errors: ['request_invalid', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      async act({
+      async execute({
         params: { clientId: name },
         body: { why: _why, confirm: confirmation, ...members },
         query: { dryRun = 'false' },
         administrator,
-        written,
+        writeAudit,
       }) {
         requireKnown(members.audience ?? [], audiences());
-        if (dryRun !== 'false') return new NotDone(await issuer.preview(narrowing(name)));
+        if (dryRun !== 'false') return new DryRun(await issuer.preview(narrowing(name)));
         return issuer.transaction(async (tx) => {
           // An audience may have been removed while this waited for its turn.
           requireKnown(members.audience ?? [], audiences());
           const before = await tx.clients.find(name);
           const { secretHashes: held = [], disabled = false } = before ?? {};
           const isNarrower = before !== undefined && isNarrowed(before, members);
-          // A client that has to authenticate in another way than it does neither logs in nor refreshes.
+          // A client whose authentication method changes neither logs in nor refreshes until it is changed, too.
           const isLockedOut = before !== undefined && before.authMethod !== members.authMethod;
           if (isNarrower || isLockedOut)
             await requireMayCutOff({ administrator, confirm: confirmation }, narrowing(name));
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
           await asked(() => tx.clients.put({ ...given(members), clientId: name, secretHashes, disabled }));
-          // Its tokens of before have what it may have no more; sessions go on with what it may.
+          // Its earlier tokens have rights that the client lost; its sessions continue with the others.
           const revocation = isNarrower ? await tx.revoke(narrowing(name)) : undefined;
-          await written({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
+          await writeAudit({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
           return toJson(await found(name, tx));
         });
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'addClientSecret',
       method: 'post',
       path: '/admin/clients/{clientId}/secrets',
@@ -138,20 +137,20 @@ export function clientOperations(
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: statedBody },
+      body: { type: 'json', schema: reasonlessBody },
       responses: { 201: { description: 'The secret', schema: z.strictObject({ secret: z.string() }) } },
       errors: ['client_unknown', 'client_state'],
       targets,
-      act: ({ params: { clientId: name }, written }) =>
+      execute: ({ params: { clientId: name }, writeAudit }) =>
         issuer.transaction(async (tx) => {
           if (!(await found(name, tx)).authMethod.startsWith('client_secret')) throw new RescindError('client_state');
           const secret = await tx.clients.addSecret(name);
-          await written();
+          await writeAudit();
           return { secret };
         }),
     }),
 
-    desk.acts({
+    router.command({
       id: 'dropOlderSecrets',
       method: 'post',
       path: '/admin/clients/{clientId}/secrets/drop-older',
@@ -159,20 +158,20 @@ export function clientOperations(
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: statedBody },
+      body: { type: 'json', schema: reasonlessBody },
       responses: { 200: { description: 'The client as it is now', schema: clientView } },
       errors: ['client_unknown'],
       targets,
-      act: ({ params: { clientId: name }, written }) =>
+      execute: ({ params: { clientId: name }, writeAudit }) =>
         issuer.transaction(async (tx) => {
           const client = await found(name, tx);
           await tx.clients.put({ ...client, secretHashes: client.secretHashes.slice(-1) });
-          await written();
+          await writeAudit();
           return toJson(await found(name, tx));
         }),
     }),
 
-    desk.acts({
+    router.command({
       id: 'disableClient',
       method: 'post',
       path: '/admin/clients/{clientId}/disable',
@@ -184,7 +183,7 @@ export function clientOperations(
       responses: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
       errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      act({ params: { clientId: name }, body, administrator, written }) {
+      execute({ params: { clientId: name }, body, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           if (body.endSessions)
             await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
@@ -194,13 +193,13 @@ export function clientOperations(
           }
           await tx.clients.put({ ...(await found(name, tx)), disabled: true });
           const revocation = body.endSessions ? await cutOff(tx, name, body.reason) : null;
-          await written({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
+          await writeAudit({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
           return { client: toJson(await found(name, tx)), revocation };
         });
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'enableClient',
       method: 'post',
       path: '/admin/clients/{clientId}/enable',
@@ -208,19 +207,19 @@ export function clientOperations(
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: statedBody },
+      body: { type: 'json', schema: reasonlessBody },
       responses: { 200: { description: 'The client as it is now', schema: clientView } },
       errors: ['client_unknown'],
       targets,
-      act: ({ params: { clientId: name }, written }) =>
+      execute: ({ params: { clientId: name }, writeAudit }) =>
         issuer.transaction(async (tx) => {
           await tx.clients.put({ ...(await found(name, tx)), disabled: false });
-          await written();
+          await writeAudit();
           return toJson(await found(name, tx));
         }),
     }),
 
-    desk.acts({
+    router.command({
       id: 'removeClient',
       method: 'post',
       path: '/admin/clients/{clientId}/remove',
@@ -232,13 +231,13 @@ export function clientOperations(
       responses: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
-      act({ params: { clientId: name }, body, administrator, written }) {
+      execute({ params: { clientId: name }, body, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));
           await found(name, tx);
           if (!(await tx.clients.remove(name))) throw new RescindError('client_state');
           const revocation = await cutOff(tx, name, body.reason);
-          await written({ txn: revocation.txn, endedSessions: revocation.endedSessions });
+          await writeAudit({ txn: revocation.txn, endedSessions: revocation.endedSessions });
           return { revocation };
         });
       },
@@ -256,7 +255,7 @@ function requireKnown(asked: readonly string[], known: readonly string[]): void 
 /** Every token of the client dies, every session ends. */
 const wholly = (value: string, word: string): CutOffRequest => ({ claim: 'client_id', value, reason: word });
 
-/** What cannot be a client is a mistake of whoever sent it. Every other error is ours. */
+/** Turns the error of an invalid client into one of the request. */
 async function asked<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -271,7 +270,7 @@ function given(members: Omit<z.output<typeof clientBody>, 'why'>): Omit<Client, 
   return JSON.parse(JSON.stringify(members));
 }
 
-/** How many secrets there are may be seen; not even their hashes may. */
+/** Shows the number of secrets, not their hashes. */
 function toJson({ secretHashes, ...client }: RegisteredClient) {
   return { ...client, secrets: secretHashes.length };
 }

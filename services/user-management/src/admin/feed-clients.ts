@@ -3,13 +3,12 @@ import type { Clock } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
-import { feedClientId } from '../feed-clients.ts';
-import type { FeedClient, FeedClientTable } from '../registered-feed-clients.ts';
-import { makeSecret } from '../registered-feed-clients.ts';
+import type { FeedClient, FeedClientTable } from '../feed-clients.ts';
+import { feedClientId, makeSecret } from '../feed-clients.ts';
 import { scopesOfArea } from '../scopes.ts';
-import type { Desk } from './desk.ts';
-import type { RequireRecent } from './revocations/cutoffs.ts';
-import { statedBody, why } from './schemas.ts';
+import type { RequireRecent } from './revocation-rights.ts';
+import type { AdminRouter } from './router.ts';
+import { reasonlessBody, why } from './schemas.ts';
 
 const TAG = 'Feed clients';
 const { READ, WRITE } = scopesOfArea('admin:clients');
@@ -38,14 +37,14 @@ export interface FeedClientParts {
 
 interface FeedClientOperationsOptions extends FeedClientParts {
   readonly issuer: Pick<Issuer, 'transaction'>;
-  readonly desk: Desk;
+  readonly router: AdminRouter;
   readonly recent: RequireRecent;
   readonly clock: Clock;
 }
 
-/** Who may read the log of revocations over HTTP: services, each by a secret that is kept as a hash. */
+/** Services that may read the log of revocations over HTTP, each by a secret, which is stored as a hash. */
 export function feedClientOperations(options: FeedClientOperationsOptions): Operation[] {
-  const { issuer, desk, recent, clock, table, configured, changed } = options;
+  const { issuer, router, recent, clock, table, configured, changed } = options;
   const toView = (clientId: string) => {
     const registered = table.find(clientId);
     const isConfigured = configured().includes(clientId);
@@ -67,7 +66,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
   ];
 
   return [
-    desk.looks({
+    router.query({
       id: 'listFeedClients',
       method: 'get',
       path: '/admin/feed-clients',
@@ -76,10 +75,10 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
       errors: [],
-      look: () => ({ items: ids().map(toView) }),
+      read: () => ({ items: ids().map(toView) }),
     }),
 
-    desk.looks({
+    router.query({
       id: 'getFeedClient',
       method: 'get',
       path: '/admin/feed-clients/{clientId}',
@@ -89,10 +88,10 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       params,
       responses: { 200: { description: 'The reader', schema: view } },
       errors: ['client_unknown'],
-      look: (input) => toView(input.params.clientId),
+      read: (input) => toView(input.params.clientId),
     }),
 
-    desk.acts({
+    router.command({
       id: 'createFeedClient',
       method: 'post',
       path: '/admin/feed-clients',
@@ -103,7 +102,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       responses: { 201: { description: 'The reader and its secret', schema: withSecret } },
       errors: ['client_state', 'authentication_insufficient'],
       targets: ({ body }) => [`feed_client:${body.clientId}`],
-      async act({ body: { clientId }, administrator, written }) {
+      async execute({ body: { clientId }, administrator, writeAudit }) {
         recent(administrator);
         const secret = await issuer.transaction(async () => {
           if (table.find(clientId) !== undefined) {
@@ -111,7 +110,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
           }
           const made = makeSecret([]);
           table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
-          await written();
+          await writeAudit();
           return made.secret;
         });
         changed(clientId, true);
@@ -119,7 +118,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'addFeedClientSecret',
       method: 'post',
       path: '/admin/feed-clients/{clientId}/secrets',
@@ -127,17 +126,17 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: statedBody },
+      body: { type: 'json', schema: reasonlessBody },
       responses: { 201: { description: 'The reader and its secret', schema: withSecret } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
       targets,
-      async act({ params: { clientId }, administrator, written }) {
+      async execute({ params: { clientId }, administrator, writeAudit }) {
         recent(administrator);
         const { secret, isOneDropped } = await issuer.transaction(async () => {
           const { secretHashes: before } = found(clientId);
           const made = makeSecret(before);
           table.put({ clientId, secretHashes: made.secretHashes }, clock.now());
-          await written();
+          await writeAudit();
           return { secret: made.secret, isOneDropped: before.some((hash) => !made.secretHashes.includes(hash)) };
         });
         changed(clientId, isOneDropped);
@@ -145,7 +144,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'dropOlderFeedClientSecrets',
       method: 'post',
       path: '/admin/feed-clients/{clientId}/secrets/drop-older',
@@ -153,22 +152,22 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: statedBody },
+      body: { type: 'json', schema: reasonlessBody },
       responses: { 200: { description: 'The reader as it is now', schema: view } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
       targets,
-      async act({ params: { clientId }, administrator, written }) {
+      async execute({ params: { clientId }, administrator, writeAudit }) {
         recent(administrator);
         await issuer.transaction(async () => {
           table.put({ clientId, secretHashes: found(clientId).secretHashes.slice(-1) }, clock.now());
-          await written();
+          await writeAudit();
         });
         changed(clientId, true);
         return toView(clientId);
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'removeFeedClient',
       method: 'delete',
       path: '/admin/feed-clients/{clientId}',
@@ -176,16 +175,16 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       tag: TAG,
       scopes: WRITE,
       params,
-      body: { type: 'json', schema: statedBody },
+      body: { type: 'json', schema: reasonlessBody },
       responses: { 204: { description: 'Removed' } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
       targets,
-      async act({ params: { clientId }, administrator, written }) {
+      async execute({ params: { clientId }, administrator, writeAudit }) {
         recent(administrator);
         await issuer.transaction(async () => {
           found(clientId);
           table.remove(clientId);
-          await written();
+          await writeAudit();
         });
         changed(clientId, true);
         return undefined;

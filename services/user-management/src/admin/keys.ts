@@ -2,10 +2,10 @@ import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { scopesOfArea } from '../scopes.ts';
-import type { Desk } from './desk.ts';
-import type { RequireRecent } from './revocations/cutoffs.ts';
-import { requireConfirmed } from './revocations/cutoffs.ts';
-import { bodyWithReason, confirm, id, millis, place, why } from './schemas.ts';
+import type { RequireRecent } from './revocation-rights.ts';
+import { requireConfirmed } from './revocation-rights.ts';
+import type { AdminRouter } from './router.ts';
+import { bodyWithReason, confirm, id, logPosition, millis, why } from './schemas.ts';
 
 const TAG = 'Keys';
 const { READ, WRITE } = scopesOfArea('admin:keys');
@@ -31,16 +31,16 @@ const rotateBody = z.union([
   z.strictObject({ purpose: z.literal('event'), why }),
 ]);
 const revokeBody = bodyWithReason('key_compromised').extend({ confirm });
-const revokedAnswer = z.strictObject({ ...place, revokedKids: z.array(z.string()), signingKid: z.string() });
+const revokedAnswer = z.strictObject({ ...logPosition, revokedKids: z.array(z.string()), signingKid: z.string() });
 
-/** Signing keys: rotated without anybody noticing, revoked with everything they signed. */
+/** Rotates signing keys, and revokes them with every token that they signed. */
 export function keyOperations(
   issuer: Pick<Issuer, 'keys' | 'transaction'>,
-  desk: Desk,
+  router: AdminRouter,
   recent: RequireRecent,
 ): Operation[] {
   return [
-    desk.looks({
+    router.query({
       id: 'listKeys',
       method: 'get',
       path: '/admin/keys',
@@ -49,10 +49,10 @@ export function keyOperations(
       scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(key) }) } },
       errors: [],
-      look: async () => ({ items: await issuer.keys.list() }),
+      read: async () => ({ items: await issuer.keys.list() }),
     }),
 
-    desk.acts({
+    router.command({
       id: 'rotateKey',
       method: 'post',
       path: '/admin/keys/rotate',
@@ -63,16 +63,16 @@ export function keyOperations(
       responses: { 200: { description: 'The next key', schema: key } },
       errors: [],
       targets: ({ body }) => [`keys:${body.purpose}`],
-      act: ({ body, written }) =>
+      execute: ({ body, writeAudit }) =>
         issuer.transaction(async (tx) => {
           const alg = 'alg' in body && body.alg !== undefined ? { alg: body.alg } : {};
           const next = await tx.keys.rotate({ purpose: body.purpose, ...alg });
-          await written({ kid: next.kid });
+          await writeAudit({ kid: next.kid });
           return next;
         }),
     }),
 
-    desk.acts({
+    router.command({
       id: 'revokeKey',
       method: 'post',
       path: '/admin/keys/{kid}/revoke',
@@ -86,11 +86,11 @@ export function keyOperations(
       },
       errors: ['key_unknown', 'confirmation_missing', 'authentication_insufficient'],
       targets: ({ params }) => [`kid:${params.kid}`],
-      act({ params: { kid }, body: { reason: word, confirm: given }, administrator, written }) {
+      execute({ params: { kid }, body: { reason: word, confirm: given }, administrator, writeAudit }) {
         requireConfirmed({ administrator, confirm: given }, recent);
         return issuer.transaction(async (tx) => {
           const revocation = await tx.keys.revoke({ kid, reason: word });
-          await written({ txn: revocation.txn, signingKid: revocation.signingKid });
+          await writeAudit({ txn: revocation.txn, signingKid: revocation.signingKid });
           return revocation;
         });
       },

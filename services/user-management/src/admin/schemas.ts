@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { clientJwks, clientMembers, clientPolicy } from '../oauth/clients-file.ts';
 
-/** In the administrator's own words. Only the audit has it: never the event, never the log. */
+/** The administrator's explanation. It is in the audit only, neither in the event nor in the log. */
 export const why = z
   .string()
   .min(1)
@@ -10,20 +11,20 @@ export const why = z
   .refine((text) => text.isWellFormed(), 'must be text')
   .describe('Why, in your own words: kept in the audit and nowhere else');
 
-/** A stable word: in the event, in answers to clients, in metrics. */
+/** A stable word for the event, responses to clients, and metrics. */
 export const reason = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be a word such as roles_changed')
   .describe('A stable word that stands in the event: lower case letters, digits, underscores');
 
-/** What an act wants that has nothing else to be told. */
-export const statedBody = z.strictObject({ why });
+/** The body of a command without further members. */
+export const reasonlessBody = z.strictObject({ why });
 export const reasonedBody = z.strictObject({ reason: reason.optional(), why });
 
-/** The same where the word stands in the event: this one where none is given. */
+/** The same with a default for `reason`, which is in the event. */
 export const bodyWithReason = (word: string) => z.strictObject({ reason: reason.default(word), why });
 
-/** Required where an act may concern the tokens of more than one person. */
+/** Required for a command that may affect the tokens of more than one user. */
 export const confirm = z
   .literal('everybody')
   .optional()
@@ -34,12 +35,38 @@ export const id = z.string().min(1).max(256);
 /** Milliseconds since 1970. */
 export const millis = z.int().min(0).describe('Milliseconds since 1970-01-01T00:00:00Z');
 
-/** Where a revocation stands in the log. */
-export const place = {
+/** The position of a revocation in the log. */
+export const logPosition = {
   txn: z.string().describe('The id of the revocation'),
   epoch: z.string(),
   seq: z.int(),
 };
 
-/** The revocation that an act brought about; null: there was nothing to cut off. */
-export const revoked = z.strictObject({ ...place, endedSessions: z.int().optional() }).nullable();
+/** The revocation that a command made; null: there was nothing to cut off. */
+export const revoked = z.strictObject({ ...logPosition, endedSessions: z.int().optional() }).nullable();
+
+/** By its authentication method: only `private_key_jwt` has keys. */
+export const clientBody = z.discriminatedUnion('authMethod', [
+  z.strictObject({
+    ...clientMembers,
+    authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post']),
+    why,
+    confirm,
+  }),
+  z.strictObject({ ...clientMembers, authMethod: z.literal('private_key_jwt'), jwks: clientJwks, why, confirm }),
+]);
+
+export const clientView = z
+  .strictObject({
+    clientId: z.string(),
+    name: z.string(),
+    authMethod: z.enum(['none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']),
+    jwks: z.looseObject({ keys: z.array(z.looseObject({})) }).optional(),
+    mayIntrospect: z.boolean(),
+    scope: z.string().optional(),
+    audience: z.array(z.string()).optional(),
+    policy: clientPolicy,
+    disabled: z.boolean(),
+    secrets: z.int().describe('How many secrets are good: two while they are being rotated'),
+  })
+  .meta({ id: 'Client' });

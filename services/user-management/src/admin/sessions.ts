@@ -3,12 +3,12 @@ import { RescindError } from '@rescind/revocation';
 import type { Operation } from '@rescind/service/http';
 import { pageOf, pageQuery } from '@rescind/service/http';
 import { z } from 'zod';
-import { deviceName } from '../http/bodies.ts';
+import { deviceName } from '../http/schemas.ts';
 import { scopesOfArea } from '../scopes.ts';
-import type { Administrator } from './authentication.ts';
-import type { Desk } from './desk.ts';
+import type { Administrator } from './administrators.ts';
+import { requireWithin } from './administrators.ts';
+import type { AdminRouter } from './router.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
-import { requireWithin } from './standing.ts';
 
 const TAG = 'Sessions';
 const { READ, WRITE } = scopesOfArea('admin:sessions');
@@ -48,10 +48,10 @@ const listQuery = pageQuery.extend({
 const renameBody = z.strictObject({ deviceName, why });
 const demandBody = z.strictObject({ reason, why });
 
-/** Logins on devices, as an administrator sees and ends them. */
+/** Lists, renames and ends sessions. */
 export function sessionOperations(
   issuer: Issuer,
-  desk: Desk,
+  router: AdminRouter,
   scopesOf: (sub: string) => readonly string[],
 ): Operation[] {
   const found = async (sid: string): Promise<SessionView> => {
@@ -59,7 +59,7 @@ export function sessionOperations(
     if (view === undefined) throw new RescindError('not_found');
     return view;
   };
-  /** A session of a person who has no more admin scopes than the administrator: asked in the transaction that acts. */
+  /** Requires that the user of the session has no admin scope that the administrator lacks. Call it in the transaction of the command. */
   const actable = async (administrator: Administrator, sid: string): Promise<SessionView> => {
     const view = await found(sid);
     requireWithin(administrator, scopesOf(view.sub));
@@ -71,7 +71,7 @@ export function sessionOperations(
   };
 
   return [
-    desk.looks({
+    router.query({
       id: 'listSessions',
       method: 'get',
       path: '/admin/sessions',
@@ -81,7 +81,7 @@ export function sessionOperations(
       query: listQuery,
       responses: { 200: { description: 'A page of them', schema: pageOf(session) } },
       errors: [],
-      async look({ query: { limit, after, sub, client_id: clientId, ended } }) {
+      async read({ query: { limit, after, sub, client_id: clientId, ended } }) {
         const { items, next } = await issuer.sessions.list({
           limit,
           ended: ended === 'true',
@@ -93,7 +93,7 @@ export function sessionOperations(
       },
     }),
 
-    desk.looks({
+    router.query({
       id: 'getSession',
       method: 'get',
       path: '/admin/sessions/{sid}',
@@ -103,10 +103,10 @@ export function sessionOperations(
       params: sidParams,
       responses: { 200: { description: 'The session', schema: session } },
       errors: ['not_found'],
-      look: async ({ params: { sid } }) => toJson(await found(sid)),
+      read: async ({ params: { sid } }) => toJson(await found(sid)),
     }),
 
-    desk.acts({
+    router.command({
       id: 'endSession',
       method: 'post',
       path: '/admin/sessions/{sid}/end',
@@ -120,18 +120,18 @@ export function sessionOperations(
       },
       errors: ['not_found'],
       targets,
-      async act({ params: { sid }, body: { reason: word }, administrator, written }) {
+      async execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
         const revocation = await issuer.transaction(async (tx) => {
           await actable(administrator, sid);
           const done = await tx.endSession({ sid, reason: word });
-          await written({ txn: done?.txn ?? null });
+          await writeAudit({ txn: done?.txn ?? null });
           return done;
         });
         return { revocation: revocation ?? null };
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'renameSession',
       method: 'patch',
       path: '/admin/sessions/{sid}',
@@ -143,18 +143,18 @@ export function sessionOperations(
       responses: { 200: { description: 'The session as it is now', schema: session } },
       errors: ['not_found'],
       targets,
-      act({ params: { sid }, body: { deviceName }, administrator, written }) {
+      execute({ params: { sid }, body: { deviceName }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           const { sub } = await actable(administrator, sid);
           const view = await tx.renameSession({ sid, sub, deviceName });
           if (view === undefined) throw new RescindError('not_found');
-          await written();
+          await writeAudit();
           return toJson(view);
         });
       },
     }),
 
-    desk.acts({
+    router.command({
       id: 'requireSessionLogin',
       method: 'post',
       path: '/admin/sessions/{sid}/require-login',
@@ -166,11 +166,11 @@ export function sessionOperations(
       responses: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
       targets,
-      act({ params: { sid }, body: { reason: word }, administrator, written }) {
+      execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           await actable(administrator, sid);
           const sessions = await tx.requireReauthentication({ sid, reason: word });
-          await written({ sessions });
+          await writeAudit({ sessions });
           return { sessions };
         });
       },
@@ -178,7 +178,7 @@ export function sessionOperations(
   ];
 }
 
-/** What a client calls its device by is the client's. */
+/** Without the device id, which belongs to the client. */
 function toJson({ deviceId: _deviceId, current: _current, ...view }: SessionView) {
   return view;
 }

@@ -1,18 +1,66 @@
 import type { Client } from '@rescind/issuer';
 import { clientIdPattern } from '@rescind/revocation/http';
 import { z } from 'zod';
-import { readPrivateJson } from '../private-file.ts';
-import { hashSecret } from '../registered-feed-clients.ts';
-import { secretText } from '../secret-text.ts';
-import { clientJwks, clientMembers } from './client-members.ts';
+import { hashSecret } from '../feed-clients.ts';
+import { scope } from '../http/schemas.ts';
+import { readPrivateJson, secretText } from '../private-file.ts';
+
+const SECOND_MS = 1_000;
+const DAY_MS = 86_400_000;
+
+const accessTokenTtlMs = z.int().min(SECOND_MS).max(DAY_MS).multipleOf(SECOND_MS);
+const lifetime = z.union([
+  z
+    .int()
+    .min(SECOND_MS)
+    .max(36_525 * DAY_MS),
+  z.literal('never'),
+]);
+
+/** Absent members are those of the service's configuration. */
+export const clientPolicy = z
+  .strictObject({
+    accessTokenTtlMs: accessTokenTtlMs.optional().describe('Whole seconds, in milliseconds'),
+    refreshIdleTtlMs: lifetime.optional().describe('A session not used for so long ends'),
+    refreshTokenTtlMs: lifetime.optional().describe('Absolute age of a session'),
+    refreshGraceMs: z.int().min(0).max(60_000).optional(),
+    rotation: z.boolean().optional().describe('Default true'),
+    renewByToken: z.boolean().optional().describe('Whether a valid access token buys a new one. Default false'),
+    storage: z.enum(['body', 'cookie', 'either']).optional(),
+  })
+  .meta({ id: 'ClientPolicy' });
+
+/** Public keys only. */
+const jwk = z.strictObject({
+  kty: z.enum(['RSA', 'EC']),
+  kid: z.string().min(1).max(256),
+  alg: z.enum(['RS256', 'ES256']),
+  use: z.literal('sig').optional(),
+  n: z.string().max(2_048).optional(),
+  e: z.string().max(16).optional(),
+  crv: z.literal('P-256').optional(),
+  x: z.string().max(128).optional(),
+  y: z.string().max(128).optional(),
+});
+
+export const clientJwks = z.strictObject({ keys: z.array(jwk).min(1).max(10) }).describe('For `private_key_jwt`');
+
+/** The members of every client, for each authentication method. */
+export const clientMembers = {
+  name: z.string().min(1).max(128).describe('For people'),
+  mayIntrospect: z.boolean().optional().describe('Whether it may ask about tokens of others. Default false'),
+  scope: scope.describe('The most it may ask for'),
+  audience: z.array(z.string().min(1).max(256)).min(1).max(32).optional().describe('The most its tokens may be for'),
+  policy: clientPolicy.optional(),
+};
 
 /** The client of a request that names none: the first-party application, which is public. */
 export const DEFAULT_CLIENT_ID = 'web';
 
-/** First-party and public: it runs where its users are and can keep no secret (RFC 6749 section 2.1). */
+/** First-party and public: it runs on the devices of users and can keep no secret (RFC 6749 section 2.1). */
 const WEB: Client = { clientId: DEFAULT_CLIENT_ID, name: 'Web', authMethod: 'none' };
 
-/** 32 characters of base64 have 192 bits: nobody tries them out (RFC 6749 section 10.10). */
+/** 32 characters of base64 have 192 bits: they cannot be guessed (RFC 6749 section 10.10). */
 const secret = secretText(32);
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
@@ -48,7 +96,7 @@ export type FileClient = z.output<typeof client>;
 function registered(clientId: string, given: FileClient): Client {
   const secretHashes = 'secrets' in given ? given.secrets.map(hashSecret) : [];
   const { secrets: _told, ...rest } = { secrets: [], ...given };
-  // What was left out is absent, not undefined.
+  // Absent members are left out, not undefined.
   return { ...JSON.parse(JSON.stringify(rest)), clientId, secretHashes };
 }
 

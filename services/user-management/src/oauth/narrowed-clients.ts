@@ -5,19 +5,19 @@ import type { DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Audit } from '../audit/audit.ts';
 import { CONFIGURATION } from '../audit/audit.ts';
-import type { AuditEntry } from '../audit/entry.ts';
-import { boundedTargets } from '../audit/entry.ts';
+import type { AuditEntry } from '../audit/table.ts';
+import { boundedTargets } from '../audit/table.ts';
 
 /** Between attempts while the database cannot be written. */
 const RETRY_MS: DurationMs = 1_000;
 
-/** What of a client decides what its tokens may have. */
+/** The members of a client that bound its tokens. */
 interface KnownClient extends Bounds {
   readonly clientId: string;
   readonly disabled: boolean;
 }
 
-/** The clients as they were when tokens of before were last cut off: kept, for what a start finds changed. */
+/** The clients at the last cut-off of their earlier tokens: a start compares them with the present ones. */
 export interface AppliedClients {
   list(): KnownClient[];
   /** Inside a transaction. */
@@ -40,8 +40,8 @@ export function createAppliedClients(sql: HostSql): AppliedClients {
 }
 
 /**
- * The issuer as administrators use it: what a transaction of theirs changes of clients is kept in the same transaction, since
- * they cut off what they narrow themselves.
+ * The issuer for administrators: each transaction stores the clients that it changes as applied, since its command cuts off what it
+ * narrows.
  */
 export function keepingApplied(issuer: Issuer, applied: AppliedClients): Issuer {
   return {
@@ -61,14 +61,14 @@ interface Bounds {
   readonly audience?: readonly string[] | undefined;
 }
 
-/** Whether a client may have less than before: absent is everything. */
+/** Whether a client lost a scope or an audience. An absent bound permits all. */
 export function isNarrowed(before: Bounds, now: Bounds): boolean {
   const lacks = (held: readonly string[] | undefined, next: readonly string[] | undefined) =>
     next !== undefined && (held === undefined || held.some((one) => !next.includes(one)));
   return lacks(before.audience, now.audience) || lacks(before.scope?.split(' '), now.scope?.split(' '));
 }
 
-/** Tokens of a client die, its sessions go on. */
+/** Denies the tokens of a client; its sessions continue. */
 export const narrowing = (value: string): CutOffRequest => ({
   claim: 'client_id',
   value,
@@ -76,7 +76,7 @@ export const narrowing = (value: string): CutOffRequest => ({
   reason: 'client_narrowed',
 });
 
-/** The ids of the clients that may have less now, or nothing: gone or disabled. */
+/** The ids of the clients that lost rights: narrowed, removed or disabled. */
 export function narrowedClients(before: readonly KnownClient[], now: readonly KnownClient[]): string[] {
   const byId = new Map(now.map((client) => [client.clientId, client]));
   return before.flatMap((client) => {
@@ -92,7 +92,7 @@ function isApplied(clients: readonly KnownClient[], applied: AppliedClients): bo
   return bounds(applied.list()) === bounds(clients);
 }
 
-/** What made clients other than the ones that were kept: a file that was read again, the start, or a reader that an administrator changed. */
+/** The cause of changed clients: a file that was read again, the start, or a reader that an administrator changed. */
 export type ClientsSource = 'CLIENTS_FILE' | 'FEED_CLIENTS_FILE' | 'start' | 'registered_readers';
 
 export interface NarrowedParts {
@@ -102,8 +102,8 @@ export interface NarrowedParts {
 }
 
 /**
- * Cuts off the tokens of before of these clients, which `source` has changed, writes that into the audit, and keeps how
- * clients are now, in one transaction. While the database cannot be written it tries again, and logs that once. Never rejects.
+ * Cuts off the earlier tokens of these clients, which `source` has changed, writes that into the audit, and stores the present clients as
+ * applied, in one transaction. While the database cannot be written it tries again, and logs that once. Never rejects.
  */
 export async function cutOffNarrowed(
   issuer: Pick<Issuer, 'transaction' | 'clients'>,

@@ -1,10 +1,10 @@
-import type { IssuerEndpoints } from '@rescind/issuer/http';
+import type { IssuerEndpoints, IssuerResponse } from '@rescind/issuer/http';
+import { RENEWAL_GRANT } from '@rescind/issuer/http';
 import type { Operation } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import { z } from 'zod';
-import { MINTS, TOKENS, WRITES } from '../http/declared.ts';
-import { sendAnswer } from '../http/refresh-cookie.ts';
-import { introspectionAnswer, revocationForm, shownTokenForm, tokenForm } from './forms.ts';
+import { MINTS, sendAnswer, TOKENS, WRITES } from '../http/responses.ts';
+import { clientId, MAX_RESOURCES, resource, scope } from '../http/schemas.ts';
 
 /** The OAuth endpoints of the issuer, described. */
 export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
@@ -65,3 +65,128 @@ export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
     }),
   ];
 }
+
+const jwks = z.object({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) });
+const eventJwks = jwks.extend({ epoch: z.string(), epoch_kid: z.string() });
+const metadataDocument = z.looseObject({ issuer: z.string(), jwks_uri: z.string(), token_endpoint: z.string() });
+
+interface Published {
+  readonly id: string;
+  readonly path: string;
+  readonly summary: string;
+  readonly schema: z.ZodType;
+  readonly document: () => IssuerResponse;
+}
+
+/** The public documents of the issuer: its keys and its metadata. */
+export function publishedOperations(endpoints: IssuerEndpoints): Operation[] {
+  const published = ({ id, path, summary, schema, document }: Published) =>
+    operation({
+      id,
+      method: 'get',
+      path: `/.well-known/${path}`,
+      summary,
+      tag: 'Published',
+      responses: {
+        200: { description: 'To be kept for a minute at most', schema, headers: { 'Cache-Control': 'For how long' } },
+      },
+      errors: [],
+      handle: (_request, response) => sendAnswer(response, document()),
+    });
+  return [
+    published({
+      schema: jwks,
+      id: 'jwks',
+      path: 'jwks.json',
+      summary: 'Keys of access tokens (RFC 7517)',
+      document: () => endpoints.jwks(),
+    }),
+    published({
+      schema: eventJwks,
+      id: 'eventJwks',
+      path: 'event-jwks.json',
+      summary: 'Keys of the log’s events',
+      document: () => endpoints.eventJwks(),
+    }),
+    published({
+      schema: metadataDocument,
+      id: 'metadata',
+      path: 'oauth-authorization-server',
+      summary: 'Metadata (RFC 8414)',
+      document: () => endpoints.metadata(),
+    }),
+    published({
+      schema: metadataDocument,
+      id: 'openidConfiguration',
+      path: 'openid-configuration',
+      summary: 'The same, as OpenID Connect Discovery has it',
+      document: () => endpoints.openidConfiguration(),
+    }),
+  ];
+}
+
+/** How a client authenticates in a body (RFC 6749 section 2.3.1, RFC 7523 section 2.2). */
+export const clientForm = {
+  client_id: clientId,
+  client_secret: z.string().max(1_024).optional(),
+  client_assertion_type: z.string().max(256).optional(),
+  client_assertion: z.string().max(4_096).optional(),
+};
+
+/** The longest access token that is looked at is shorter, and the body of a request not much longer. */
+const token = z.string({ error: 'must be given' }).min(1).max(10_240);
+
+/** Unknown parameters are ignored (RFC 6749 section 3.2). */
+const tokenForm = z
+  .object({
+    grant_type: z
+      .string({ error: 'must be given' })
+      .min(1)
+      .max(256)
+      .describe(`\`refresh_token\`, or \`${RENEWAL_GRANT}\``),
+    refresh_token: z.string().max(512).optional().describe('For `refresh_token`; absent: it is in the cookie'),
+    subject_token: token.optional().describe('For the renewal: a valid access token'),
+    scope,
+    resource: z
+      .array(resource)
+      .max(MAX_RESOURCES)
+      .optional()
+      .describe('RFC 8707, may be repeated: the audiences of the access token. A renewal narrows them only'),
+    ...clientForm,
+  })
+  .catchall(z.string());
+
+/** RFC 7009 section 2.1. Without a token that of the cookie is meant. */
+const revocationForm = z
+  .object({
+    token: token
+      .optional()
+      .describe('Absent: the refresh token in the cookie is meant, which requires `X-Rescind-CSRF`'),
+    token_type_hint: z.string().max(256).optional(),
+    ...clientForm,
+  })
+  .catchall(z.string());
+
+/** RFC 7662 section 2.1. */
+const shownTokenForm = z
+  .object({
+    token,
+    token_type_hint: z.string().max(256).optional(),
+    ...clientForm,
+  })
+  .catchall(z.string());
+
+/** RFC 7662 section 2.2. Of what is not active there is no other member. */
+const introspectionAnswer = z
+  .looseObject({
+    active: z.boolean(),
+    iss: z.string().optional(),
+    sub: z.string().optional(),
+    client_id: z.string().optional(),
+    scope: z.string().optional(),
+    sid: z.string().optional().describe('The session'),
+    exp: z.int().optional().describe('Seconds; absent where there is none'),
+    token_type: z.literal('Bearer').optional(),
+    token_use: z.literal('refresh_token').optional(),
+  })
+  .meta({ id: 'Introspection' });

@@ -1,0 +1,109 @@
+import type { AccountChange, Accounts, AccountView } from '@rescind/accounts';
+import type { Issuer } from '@rescind/issuer';
+import { RescindError } from '@rescind/revocation';
+import { scopeToken } from '@rescind/revocation/http';
+import { z } from 'zod';
+import { scopesOfArea } from '../scopes.ts';
+import { requireWithin } from './administrators.ts';
+import type { AdminRouter, CommandInput } from './router.ts';
+import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
+
+/** The dependencies of the operations of users. */
+export interface UserContext {
+  readonly issuer: Issuer;
+  readonly users: Accounts['administration'];
+  readonly router: AdminRouter;
+  /** All scopes of a user; the default ones if the account has none. */
+  scopesOf(sub: string): readonly string[];
+}
+
+export const TAG = 'Users';
+export const { READ, WRITE } = scopesOfArea('admin:users');
+export const params = z.strictObject({ sub: id });
+export type Params = z.output<typeof params>;
+
+export const targets = ({ params: { sub } }: { readonly params: Params }) => [`sub:${sub}`];
+
+/** @throws RescindError `subject_unknown` */
+export function requireUser(users: Pick<Accounts['administration'], 'find'>, sub: string): AccountView {
+  const account = users.find(sub);
+  if (account === undefined) throw new RescindError('subject_unknown');
+  return account;
+}
+
+export interface UserCommand {
+  readonly sub: string;
+  requireAllowed(): void;
+  withinTransaction(done: AccountChange): Promise<void>;
+}
+
+/**
+ * The part of a command that runs in the transaction of the change: it requires every admin scope of the user, and writes the audit.
+ */
+export function commandOf(
+  {
+    params: { sub },
+    administrator,
+    writeAudit,
+  }: Pick<CommandInput<Params, unknown, unknown>, 'params' | 'administrator' | 'writeAudit'>,
+  scopesOf: UserContext['scopesOf'],
+): UserCommand {
+  return {
+    sub,
+    requireAllowed: () => requireWithin(administrator, scopesOf(sub)),
+    withinTransaction: ({ revocation }) => writeAudit({ txn: revocation?.txn ?? null }),
+  };
+}
+
+export const reasonOf = ({ reason }: { readonly reason?: string | undefined }) =>
+  reason === undefined ? {} : { reason };
+
+export function toChange({ account, revocation }: AccountChange) {
+  return { user: account, revocation: revocation ?? null };
+}
+
+const state = z.enum(['active', 'suspended', 'banned', 'deleted']);
+const scopeWord = z.string().regex(scopeToken(128), 'must be a scope (RFC 6749 section 3.3)');
+const claimName = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_:/.-]{0,63}$/, 'must be a name of 1 to 64 letters, digits, _ : / . -');
+const claimText = z.string().min(1).max(256);
+const claimValue = z.union([claimText, z.number(), z.boolean(), z.array(claimText).max(64)]);
+
+export const user = z
+  .strictObject({
+    sub: z.string(),
+    username: z.string().describe('Empty when the account is deleted'),
+    state,
+    stateReason: z.string().nullable(),
+    resetReason: z.string().nullable(),
+    scopes: z.array(z.string()).nullable().describe('All the user may have; null: what everybody has'),
+    claims: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
+    createdAt: millis,
+    lastLoginAt: millis.nullable(),
+    secondFactor: z.boolean(),
+  })
+  .meta({ id: 'User' });
+
+/** `state` filters; `username` asks for one name, as people write it. */
+export const userFilter = { state: state.optional(), username: z.string().min(1).max(64).optional() };
+
+export const changed = z.strictObject({ user, revocation: revoked });
+export const resetAnswer = z.strictObject({
+  user,
+  revocation: revoked,
+  resetToken: z.string().describe('Good once, at POST /password/reset; shown once'),
+  expiresAt: millis,
+});
+
+export const rolesBody = z.strictObject({ roles: z.array(z.string().min(1).max(128)).max(64), why });
+export const scopesBody = z.strictObject({
+  scopes: z.array(scopeWord).max(64).nullable().describe('null: what everybody has'),
+  why,
+});
+export const claimsBody = z.strictObject({
+  claims: z.record(claimName, claimValue.nullable()).describe('null removes'),
+  why,
+});
+export const logOutBody = bodyWithReason('logged_out_by_administrator');
+export const demandBody = z.strictObject({ reason, why });

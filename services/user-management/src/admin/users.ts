@@ -1,0 +1,242 @@
+import type { AccountChange } from '@rescind/accounts';
+import type { Operation } from '@rescind/service/http';
+import { pageOf, pageQuery } from '@rescind/service/http';
+import { z } from 'zod';
+import type { Administrator } from './administrators.ts';
+import { requireWithin } from './administrators.ts';
+import type { CommandInput, CommandReason } from './router.ts';
+import { reasonedBody, reasonlessBody, revoked } from './schemas.ts';
+import type { Params, UserCommand, UserContext } from './user-context.ts';
+import {
+  changed,
+  claimsBody,
+  commandOf,
+  demandBody,
+  logOutBody,
+  params,
+  READ,
+  reasonOf,
+  requireUser,
+  resetAnswer,
+  rolesBody,
+  scopesBody,
+  TAG,
+  targets,
+  toChange,
+  user,
+  userFilter,
+  WRITE,
+} from './user-context.ts';
+
+/** Queries of accounts. */
+export function userQueries({ users, router }: UserContext): Operation[] {
+  return [
+    router.query({
+      id: 'listUsers',
+      method: 'get',
+      path: '/admin/users',
+      summary: 'Users by their pseudonym, or the one with this name; deleted ones only where asked for',
+      tag: TAG,
+      scopes: READ,
+      query: pageQuery.extend(userFilter),
+      responses: { 200: { description: 'A page of them', schema: pageOf(user) } },
+      errors: [],
+      read({ query: { limit, after, state, username } }) {
+        if (username !== undefined) {
+          const account = users.findByName(username);
+          const wanted = account !== undefined && (state === undefined || account.state === state);
+          return { items: wanted ? [account] : [] };
+        }
+        const items = users.list({
+          limit,
+          ...(after === undefined ? {} : { after }),
+          ...(state === undefined ? {} : { state }),
+        });
+        const next = items.length === limit ? items.at(-1)?.sub : undefined;
+        return { items, ...(next === undefined ? {} : { next }) };
+      },
+    }),
+
+    router.query({
+      id: 'getUser',
+      method: 'get',
+      path: '/admin/users/{sub}',
+      summary: 'One user',
+      tag: TAG,
+      scopes: READ,
+      params,
+      responses: { 200: { description: 'The user', schema: user } },
+      errors: ['subject_unknown'],
+      read: ({ params: { sub } }) => requireUser(users, sub),
+    }),
+  ];
+}
+
+/** Commands that change an account, and cut off its earlier tokens. */
+export function userCommands({ users, router, scopesOf }: UserContext): Operation[] {
+  /** A change of one account whose user has no admin scope that the administrator lacks. The response is the changed account. */
+  const change = <B extends CommandReason>(of: {
+    readonly id: string;
+    readonly method?: 'post' | 'put' | 'patch';
+    readonly path: string;
+    readonly summary: string;
+    readonly body: z.ZodType<B>;
+    readonly does: (
+      command: UserCommand & { readonly body: B },
+      input: CommandInput<Params, undefined, B>,
+    ) => Promise<AccountChange>;
+  }) =>
+    router.command<Params, undefined, B>({
+      id: of.id,
+      method: of.method ?? 'post',
+      path: `/admin/users/{sub}${of.path}`,
+      summary: of.summary,
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: of.body },
+      responses: { 200: { description: 'The user as it is now', schema: changed } },
+      errors: ['subject_unknown'],
+      targets,
+      async execute(input) {
+        return toChange(await of.does({ ...commandOf(input, scopesOf), body: input.body }, input));
+      },
+    });
+
+  return [
+    change({
+      id: 'suspendUser',
+      path: '/suspend',
+      summary: 'Suspend: every session ends; login and refresh refuse, saying why to who proves the password',
+      body: reasonedBody,
+      does: ({ body, ...command }) => users.suspend({ ...command, ...reasonOf(body) }),
+    }),
+    change({
+      id: 'banUser',
+      path: '/ban',
+      summary: 'Ban: as suspended, and not meant to pass',
+      body: reasonedBody,
+      does: ({ body, ...command }) => users.ban({ ...command, ...reasonOf(body) }),
+    }),
+    change({
+      id: 'reinstateUser',
+      path: '/reinstate',
+      summary: 'Let a suspended or banned user log in again; old tokens stay dead',
+      body: reasonlessBody,
+      does: ({ body: _body, ...command }) => users.reinstate(command),
+    }),
+    change({
+      id: 'deleteUser',
+      path: '/delete',
+      summary: 'Delete: every session ends, everything personal is erased, the name is free again',
+      body: reasonlessBody,
+      does: ({ body: _body, ...command }) => users.remove(command),
+    }),
+    change({
+      id: 'removeSecondFactor',
+      path: '/remove-second-factor',
+      summary: 'For who lost it: every session ends, the password alone is enough again',
+      body: reasonlessBody,
+      does: ({ body: _body, ...command }) => users.removeSecondFactor(command),
+    }),
+    change({
+      id: 'setRoles',
+      method: 'put',
+      path: '/roles',
+      summary: 'Set the claim `roles`: older tokens die, sessions go on',
+      body: rolesBody,
+      does: ({ body: { roles }, ...command }) => users.setRoles({ ...command, roles }),
+    }),
+    change({
+      id: 'setScopes',
+      method: 'put',
+      path: '/scopes',
+      summary: 'Set all the scopes a user may have: older tokens die, sessions go on. Nobody gives what they have not',
+      body: scopesBody,
+      does({ body: { scopes }, ...command }, { administrator }) {
+        requireWithin(administrator, scopes ?? []);
+        return users.setScopes({ ...command, scopes });
+      },
+    }),
+    change({
+      id: 'setClaims',
+      method: 'patch',
+      path: '/claims',
+      summary: 'Set or remove claims of the access tokens: older tokens die, sessions go on',
+      body: claimsBody,
+      does: ({ body: { claims }, ...command }) => users.setClaims({ ...command, claims }),
+    }),
+  ];
+}
+
+/** Commands after which a user must log in again. */
+export function userLogoutCommands({ issuer, users, router, scopesOf }: UserContext): Operation[] {
+  const requireActable = (administrator: Administrator, sub: string) => {
+    requireUser(users, sub);
+    requireWithin(administrator, scopesOf(sub));
+  };
+
+  return [
+    router.command({
+      id: 'resetPassword',
+      method: 'post',
+      path: '/admin/users/{sub}/reset-password',
+      summary: 'Reset: every session ends; another password is set with the token that this answers',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: reasonedBody },
+      responses: { 200: { description: 'The token, shown once', schema: resetAnswer } },
+      errors: ['subject_unknown'],
+      targets,
+      async execute(input) {
+        const done = await users.resetPassword({ ...commandOf(input, scopesOf), ...reasonOf(input.body) });
+        return { ...toChange(done), resetToken: done.resetToken, expiresAt: done.expiresAt };
+      },
+    }),
+
+    router.command({
+      id: 'logOutUser',
+      method: 'post',
+      path: '/admin/users/{sub}/log-out',
+      summary: 'End every session of a user; logging in again works at once',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: logOutBody },
+      responses: { 200: { description: 'Logged out', schema: z.strictObject({ revocation: revoked }) } },
+      errors: ['subject_unknown'],
+      targets,
+      execute({ params: { sub }, body: { reason }, administrator, writeAudit }) {
+        return issuer.transaction(async (tx) => {
+          requireActable(administrator, sub);
+          const revocation = await tx.endAllSessions({ sub, reason });
+          await writeAudit({ txn: revocation?.txn ?? null, endedSessions: revocation?.endedSessions ?? 0 });
+          return { revocation: revocation ?? null };
+        });
+      },
+    }),
+
+    router.command({
+      id: 'requireUserLogin',
+      method: 'post',
+      path: '/admin/users/{sub}/require-login',
+      summary: 'Let the sessions of a user go on only after a new login; access tokens live to their end',
+      tag: TAG,
+      scopes: WRITE,
+      params,
+      body: { type: 'json', schema: demandBody },
+      responses: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
+      errors: ['subject_unknown'],
+      targets,
+      execute({ params: { sub }, body: { reason }, administrator, writeAudit }) {
+        return issuer.transaction(async (tx) => {
+          requireActable(administrator, sub);
+          const sessions = await tx.requireReauthentication({ sub, reason });
+          await writeAudit({ sessions });
+          return { sessions };
+        });
+      },
+    }),
+  ];
+}

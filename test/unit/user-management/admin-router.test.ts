@@ -1,0 +1,70 @@
+import { RescindError } from '@rescind/revocation';
+import type { AuditRecord } from '@rescind/user-management';
+import { createAdminRouter } from '@rescind/user-management';
+import type { Request, Response } from 'express';
+import { expect, test } from 'vitest';
+
+const ENTRY = { seq: 1, at: 0, hash: '' };
+
+/** Runs a command of an administrator whose token is accepted so many times, with an audit that is a list. */
+async function run(timesGood: number) {
+  const entries: AuditRecord[] = [];
+  const router = createAdminRouter({
+    record(record) {
+      entries.push(record);
+      return { ...record, ...ENTRY };
+    },
+    committed: () => undefined,
+    refused: async (record) => void entries.push(record),
+  });
+  let asked = 0;
+  const administrator = {
+    who: 'sub:ada',
+    scopes: new Set<string>(),
+    async confirm() {
+      if (++asked > timesGood) throw new RescindError('token_revoked');
+    },
+  };
+  const { handle } = router.command({
+    id: 'renameSomething',
+    method: 'post',
+    path: '/admin/something',
+    summary: 'A name',
+    tag: 'Something',
+    responses: { 204: { description: 'Renamed' } },
+    errors: [],
+    targets: () => [],
+    async execute({ writeAudit }) {
+      await writeAudit({ name: 'new' });
+      return undefined;
+    },
+  });
+  const response = {
+    locals: { administrator },
+    getHeader: () => 'r1',
+    set: () => response,
+    status: () => response,
+    end: () => response,
+  };
+  const input = { params: undefined, query: undefined, body: { why: 'a test' } };
+  let error: unknown;
+  try {
+    await handle({} as Request, response as unknown as Response, input);
+  } catch (thrown) {
+    error = thrown;
+  }
+  return { error, results: entries.map(({ result, details }) => ({ result, details })) };
+}
+
+test('writes a command into the audit', async () => {
+  expect(await run(2)).toEqual({ error: undefined, results: [{ result: 'done', details: { name: 'new' } }] });
+});
+
+test.each([
+  ['before the command', 0],
+  ['while its transaction waited', 1],
+])('refuses a command whose token was revoked %s', async (_when, timesGood) => {
+  const { error, results } = await run(timesGood);
+  expect(error).toMatchObject({ code: 'token_revoked' });
+  expect(results).toEqual([{ result: 'token_revoked', details: {} }]);
+});
