@@ -97,6 +97,7 @@ export const refreshOptions = optionsOf<RefreshRequest>('refresh', {
   scope: string,
   resource,
   via: option.oneOf('body', 'cookie'),
+  onRecovered: option.callable<NonNullable<RefreshRequest['onRecovered']>>('a function that takes a recovered session'),
 });
 
 export const renewOptions = optionsOf<RenewRequest>('renew', {

@@ -60,6 +60,20 @@ export interface RefreshRequest {
   readonly resource?: readonly string[];
   /** How it was transferred. A difference from the session's is `grant_invalid`, and the token stays usable. Default: not compared. */
   readonly via?: TokenStorage;
+  /**
+   * Called once the exchange is durable, if the token was used before and gets its successor again after the grace (`refreshRecoveryMs`):
+   * the owner may want to know.
+   */
+  onRecovered?(recovered: RecoveredSession): void;
+}
+
+/** A session whose last response was lost, or whose refresh token somebody has copied. */
+export interface RecoveredSession {
+  readonly sid: string;
+  readonly sub: string;
+  readonly clientId: string;
+  /** Where it began, as the login named it. */
+  readonly address: string | null;
 }
 
 /** A token response without a refresh token. */

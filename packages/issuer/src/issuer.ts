@@ -86,6 +86,11 @@ export interface IssuerOptions<Sql = unknown> {
   readonly refreshIdleTtlMs?: DurationMs;
   /** How long a refresh token whose answer was lost may be used again. Default 10 s; 0: never; at most 60 s. */
   readonly refreshGraceMs?: DurationMs;
+  /**
+   * How long the same is possible beyond the grace, while the successor has never been used: for a client that lost the response and
+   * then slept. Default 24 h; 0: never; at most 7 days. A policy with a grace of 0 has none.
+   */
+  readonly refreshRecoveryMs?: DurationMs;
   /** Retention of the log (the Kafka topic's, or less): what still denies at half of it is appended again. Default 7 days. */
   readonly eventRetentionMs?: DurationMs;
   /** When keys are changed, and what for. Default: each 30 days (events' each 90), RS256. */

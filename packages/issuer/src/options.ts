@@ -26,6 +26,8 @@ const BOUNDS = {
   refreshIdleTtlMs: { least: SECOND_MS, most: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
   // A minute covers any lost answer; each second more is one for a thief (RFC 9700 section 4.14.2).
   refreshGraceMs: { least: 0, most: MINUTE_MS, default: 10 * SECOND_MS },
+  // A laptop that is closed over a weekend, at most.
+  refreshRecoveryMs: { least: 0, most: 7 * DAY_MS, default: DAY_MS },
   eventRetentionMs: { least: MINUTE_MS, most: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
 } as const satisfies Record<string, Bounds>;
 
@@ -75,6 +77,7 @@ export const issuerShape = {
   refreshTokenTtlMs: lengthCheck('refreshTokenTtlMs'),
   refreshIdleTtlMs: lengthCheck('refreshIdleTtlMs'),
   refreshGraceMs: lengthCheck('refreshGraceMs'),
+  refreshRecoveryMs: lengthCheck('refreshRecoveryMs'),
   trustedClock: option.oneOf('issuer', 'publisher'),
   resources: option.callable<NonNullable<IssuerOptions['resources']>>('a function that returns resource servers'),
   // An empty list: no client is built in.

@@ -7,7 +7,7 @@ import type { GroupCommit } from './group-commit.ts';
 import type { Issuer, IssuerTransaction } from './issuer.ts';
 import type { Client } from './issuer-clients.ts';
 import type { RevokeKey, RotateKey } from './issuer-keys.ts';
-import type { AccessAnswer } from './issuer-sessions.ts';
+import type { AccessAnswer, RefreshRequest } from './issuer-sessions.ts';
 import { keyCommandsIn } from './keys/commands.ts';
 import { endSession, revoke, revokeToken } from './revoke/revoke.ts';
 import { beginLogin } from './session/login.ts';
@@ -43,7 +43,8 @@ export function createWrites(
       }),
     async refresh(given) {
       const request = calls.refreshOptions(given);
-      return exchange(modes, context, telemetry, REFRESH, (tx) => refresh(context, tx, request));
+      const attempt = (tx: Transaction) => refresh(context, tx, request);
+      return exchange(modes, context, telemetry, { ...REFRESH, onRecovered: request.onRecovered }, attempt);
     },
     async renew(given) {
       const request = calls.renewOptions(given);
@@ -118,12 +119,14 @@ function toTransaction(context: IssuerContext, tx: Transaction, call: Call): Iss
 
 type Outcome<T extends AccessAnswer> =
   | { readonly kind: 'rotated' | 'kept' | 'renewed' | 'repeated'; readonly answer: Unsigned<T> }
+  | { readonly kind: 'recovered'; readonly answer: Unsigned<T>; readonly session: Session }
   | { readonly kind: 'early'; readonly asItIs: T }
   | { readonly kind: 'reused'; readonly session: Session };
 
 interface Exchange {
   readonly metric: 'rescind_refresh_total' | 'rescind_renewals_total';
   readonly reason: string;
+  readonly onRecovered?: RefreshRequest['onRecovered'] | undefined;
 }
 
 const REFRESH: Exchange = { metric: 'rescind_refresh_total', reason: 'refresh_token_reused' };
@@ -134,7 +137,7 @@ async function exchange<T extends AccessAnswer>(
   { transactions, group, signing }: WriteModes,
   context: IssuerContext,
   telemetry: Telemetry,
-  { metric, reason }: Exchange,
+  { metric, reason, onRecovered }: Exchange,
   work: (tx: Transaction) => Promise<Outcome<T>>,
 ): Promise<T> {
   const attempt = async (tx: Transaction) => {
@@ -145,6 +148,11 @@ async function exchange<T extends AccessAnswer>(
   const outcome = await transactions.retryWhileClockAhead(() => group.run(attempt));
   telemetry.count(metric, { result: outcome.kind });
   if (outcome.kind === 'early') return outcome.asItIs;
+  if (outcome.kind === 'recovered') {
+    const { sid, sub, clientId, address } = outcome.session;
+    telemetry.log('info', 'authn_token_recovered', { sid, sub, clientId });
+    onRecovered?.({ sid, sub, clientId, address });
+  }
   if (outcome.kind !== 'reused') return signing.sign(outcome.answer);
   const { sid, sub, clientId } = outcome.session;
   telemetry.count('rescind_refresh_reuse_total');

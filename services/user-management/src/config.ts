@@ -99,6 +99,12 @@ export const settings = z.object({
     atMost: '60s',
     about: 'How long a refresh token whose answer was lost may be sent again',
   }),
+  REFRESH_RECOVERY: setting.duration({
+    default: '24h',
+    atMost: '7d',
+    about:
+      'How long the same is possible while the successor has never been used: for clients that lost the answer and slept; 0s: never ([what it costs](sessions.md#what-recovery-costs))',
+  }),
   EVENT_RETENTION: setting.duration({
     default: '7d',
     atLeast: '1h',

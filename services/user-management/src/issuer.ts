@@ -28,6 +28,7 @@ export async function prepareIssuer(
     refreshTokenTtlMs: configuration.REFRESH_TOKEN_TTL,
     refreshIdleTtlMs: configuration.REFRESH_IDLE_TTL,
     refreshGraceMs: configuration.REFRESH_GRACE,
+    refreshRecoveryMs: configuration.REFRESH_RECOVERY,
     eventRetentionMs: configuration.EVENT_RETENTION,
     keyRotation: toKeyRotation(configuration),
     clock,

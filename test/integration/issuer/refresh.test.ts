@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Issuer, TokenAnswer } from '@rescind/issuer';
+import type { Issuer, IssuerOptions, TokenAnswer } from '@rescind/issuer';
 import { createManualClock, RescindError } from '@rescind/revocation';
 import { describe, expect, test } from 'vitest';
 import { asked, claimsOf, codeOf, eventsOf, fileOf, house, login, refresh, sqlOf } from './house.ts';
@@ -9,10 +9,13 @@ const START = 1_800_000_000_123;
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
 
-async function scene(options: { refreshGraceMs?: number; refreshIdleTtlMs?: number; refreshTokenTtlMs?: number } = {}) {
+type Durations = 'refreshGraceMs' | 'refreshRecoveryMs' | 'refreshIdleTtlMs' | 'refreshTokenTtlMs';
+
+/** Without recovery, which has tests of its own. */
+async function scene(options: Pick<IssuerOptions, Durations> = {}) {
   const clock = createManualClock(START);
   const place = house();
-  return { clock, place, issuer: await place.open({ clock, ...options }) };
+  return { clock, place, issuer: await place.open({ clock, refreshRecoveryMs: 0, ...options }) };
 }
 
 /** What the database still has sealed. */
@@ -246,6 +249,102 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(winners).toHaveLength(1);
     expect(await Promise.all(winners.map(({ value }) => asked(issuer, value)))).toEqual(['token_revoked']);
     expect(issuer.log.snapshot().head).toBe(1);
+  });
+});
+
+describe('recovery: a lost response can be requested again after the grace', () => {
+  const HOUR = 3_600 * SECOND;
+  const recoverable = () => scene({ refreshRecoveryMs: 24 * HOUR });
+
+  test('security 37: the same successor for as long as the recovery, while it has never been used', async () => {
+    const { issuer, clock } = await recoverable();
+    const first = await login(issuer);
+    const second = await refresh(issuer, first);
+    clock.advance(HOUR);
+    const recovered: unknown[] = [];
+    const request = { refreshToken: first.refresh_token, clientId: 'web' };
+    const again = await issuer.refresh({ ...request, onRecovered: (session) => void recovered.push(session) });
+    expect(again.refresh_token).toBe(second.refresh_token);
+    expect(again.access_token).not.toBe(second.access_token);
+    expect(recovered).toEqual([{ sid: first.sid, sub: 'ada', clientId: 'web', address: null }]);
+    clock.advance(22 * HOUR);
+    expect((await refresh(issuer, first)).refresh_token).toBe(second.refresh_token);
+    expect(await asked(issuer, await refresh(issuer, again))).toBe('ok');
+  });
+
+  test('the first use of the successor closes it: an earlier token is a reuse as before', async () => {
+    const { issuer, clock } = await recoverable();
+    const first = await login(issuer);
+    const second = await refresh(issuer, first);
+    const third = await refresh(issuer, second);
+    clock.advance(60 * SECOND);
+    expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+    expect(await asked(issuer, third)).toBe('token_revoked');
+  });
+
+  test('security 37: the time runs from the first use: recoveries cannot extend it', async () => {
+    const { issuer, clock } = await recoverable();
+    const first = await login(issuer);
+    await refresh(issuer, first);
+    for (let hour = 0; hour < 24; hour += 1) {
+      clock.advance(HOUR);
+      await refresh(issuer, first);
+    }
+    clock.advance(1);
+    expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+  });
+
+  test('security 37: never past the idle and the absolute deadline', async () => {
+    const { issuer, clock } = await scene({ refreshRecoveryMs: 24 * HOUR, refreshTokenTtlMs: 2 * HOUR });
+    const first = await login(issuer);
+    await refresh(issuer, first);
+    clock.advance(3 * HOUR);
+    expect(await codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
+    const idle = await scene({ refreshRecoveryMs: 24 * HOUR, refreshIdleTtlMs: 2 * HOUR });
+    const session = await login(idle.issuer);
+    await refresh(idle.issuer, session);
+    idle.clock.advance(3 * HOUR);
+    expect(await codeOf(() => refresh(idle.issuer, session))).toBe('grant_invalid');
+  });
+
+  test('a token that was replaced by an authentication has the grace alone', async () => {
+    const { issuer, clock } = await recoverable();
+    const first = await login(issuer);
+    const proof = { sid: first.sid, sub: 'ada', credentialVersion: 1, amr: ['pwd'] };
+    await issuer.transaction((tx) => tx.reauthenticate(proof));
+    clock.advance(HOUR);
+    expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+  });
+
+  test('0 is none, and a grace of 0 has none either', async () => {
+    for (const options of [{ refreshRecoveryMs: 0 }, { refreshRecoveryMs: 24 * HOUR, refreshGraceMs: 0 }]) {
+      const { issuer, clock } = await scene(options);
+      const first = await login(issuer);
+      await refresh(issuer, first);
+      clock.advance(HOUR);
+      expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+    }
+  });
+
+  test('a session that ended meanwhile gets nothing', async () => {
+    const { issuer, clock } = await recoverable();
+    const first = await login(issuer);
+    await refresh(issuer, first);
+    clock.advance(HOUR);
+    await issuer.transaction((tx) => tx.endSession({ sid: first.sid, reason: 'logout' }));
+    expect(await codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
+  });
+
+  test('a thief that uses the successor first shows at the second use of the owner', async () => {
+    const { issuer, clock } = await recoverable();
+    const stolen = await login(issuer);
+    const owners = await refresh(issuer, stolen);
+    clock.advance(60 * SECOND);
+    const thiefs = await refresh(issuer, stolen);
+    const next = await refresh(issuer, await refresh(issuer, thiefs));
+    clock.advance(60 * SECOND);
+    expect(await codeOf(() => refresh(issuer, owners))).toBe('grant_reused');
+    expect(await asked(issuer, next)).toBe('token_revoked');
   });
 });
 

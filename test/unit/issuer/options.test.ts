@@ -24,6 +24,8 @@ const mistakes: [keyof IssuerOptions, unknown][] = [
   ['refreshIdleTtlMs', Number.POSITIVE_INFINITY],
   ['refreshGraceMs', -1],
   ['refreshGraceMs', 60_001],
+  ['refreshRecoveryMs', -1],
+  ['refreshRecoveryMs', 7 * 86_400_000 + 1],
   ['eventRetentionMs', 1],
   ['keyRotation', { publishBeforeMs: 999 }],
   ['keyRotation', { publishBeforeMs: 86_400_001 }],

@@ -20,6 +20,7 @@ export interface FullPolicy {
   readonly refreshTokenTtlMs: Lifetime;
   readonly refreshIdleTtlMs: Lifetime;
   readonly refreshGraceMs: DurationMs;
+  readonly refreshRecoveryMs: DurationMs;
   readonly rotation: boolean;
   readonly renewByToken: boolean;
 }
@@ -27,12 +28,12 @@ export interface FullPolicy {
 /** What the issuer's options say; its clients and devices may say otherwise. */
 export type PolicyDefaults = Pick<
   FullPolicy,
-  'accessTokenTtlMs' | 'refreshTokenTtlMs' | 'refreshIdleTtlMs' | 'refreshGraceMs'
+  'accessTokenTtlMs' | 'refreshTokenTtlMs' | 'refreshIdleTtlMs' | 'refreshGraceMs' | 'refreshRecoveryMs'
 >;
 
 /** The device before the client, the client before the issuer. */
 export function policyOf(
-  { accessTokenTtlMs, refreshTokenTtlMs, refreshIdleTtlMs, refreshGraceMs }: PolicyDefaults,
+  { accessTokenTtlMs, refreshTokenTtlMs, refreshIdleTtlMs, refreshGraceMs, refreshRecoveryMs }: PolicyDefaults,
   client: ClientPolicy,
   device: SessionPolicy | null,
 ): FullPolicy {
@@ -41,6 +42,7 @@ export function policyOf(
     refreshTokenTtlMs: device?.refreshTokenTtlMs ?? client.refreshTokenTtlMs ?? refreshTokenTtlMs,
     refreshIdleTtlMs: device?.refreshIdleTtlMs ?? client.refreshIdleTtlMs ?? refreshIdleTtlMs,
     refreshGraceMs: device?.refreshGraceMs ?? client.refreshGraceMs ?? refreshGraceMs,
+    refreshRecoveryMs,
     rotation: device?.rotation ?? client.rotation ?? true,
     renewByToken: device?.renewByToken ?? client.renewByToken ?? false,
   };

@@ -111,6 +111,7 @@ interface HousekeepingOptions {
   readonly transactions: Transactions;
   readonly now: () => EpochMillis;
   readonly eventRetentionMs: DurationMs;
+  readonly refreshRecoveryMs: DurationMs;
 }
 
 /** Of one transaction: a signature takes a millisecond, and other writers wait meanwhile. */
@@ -168,7 +169,8 @@ export function createHousekeeping({ store, transactions, now, ...lengths }: Hou
     const at = await timeOfSweep(tx);
     await revocations.prune(deadBefore(at));
     await clients.pruneAssertions(deadBefore(at));
-    sweptTo = await sessions.sweep(sweptTo, SESSIONS_AT_ONCE, deadBefore(at), at - LONGEST_GRACE_MS);
+    const sealedBefore = at - Math.max(LONGEST_GRACE_MS, lengths.refreshRecoveryMs);
+    sweptTo = await sessions.sweep(sweptTo, SESSIONS_AT_ONCE, deadBefore(at), sealedBefore);
   }
 
   return {

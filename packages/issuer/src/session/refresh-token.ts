@@ -130,7 +130,7 @@ export async function findPresented(
 
 /** What a spent token may still get. */
 type Retry =
-  | { readonly kind: 'successor'; readonly token: OpaqueToken }
+  | { readonly kind: 'successor'; readonly token: OpaqueToken; readonly isRecovery: boolean }
   /** It was replaced, not used: its replacement was returned to the re-authenticated caller. */
   | { readonly kind: 'replaced' }
   | { readonly kind: 'none' };
@@ -143,18 +143,30 @@ export function isWithinGrace(usedAt: EpochMillis, at: EpochMillis, graceMs: Dur
   return at >= usedAt && at - usedAt <= graceMs;
 }
 
+interface RetryPolicy {
+  readonly refreshGraceMs: DurationMs;
+  readonly refreshRecoveryMs: DurationMs;
+}
+
 /**
- * The answer to a refresh may have been lost: the last token before the present gets the same successor, within the grace,
- * while the successor is unused (or the token would not be the last). The time runs from its first use, so retries cannot extend it.
+ * The answer to a refresh may have been lost: the last token before the present gets the same successor, within the grace or the
+ * recovery, while the successor is unused (or the token would not be the last). The time runs from its first use, so retries cannot
+ * extend it. A token that was replaced without being presented has the grace alone.
  */
-export function retryOf({ token, hash, session }: PresentedToken, graceMs: DurationMs, at: EpochMillis): Retry {
+export function retryOf(
+  { token, hash, session }: PresentedToken,
+  { refreshGraceMs: graceMs, refreshRecoveryMs }: RetryPolicy,
+  at: EpochMillis,
+): Retry {
   const { formerHash, rotatedAt, sealed, selector } = session;
   if (formerHash === null || rotatedAt === null || selector === null || graceMs === 0) return { kind: 'none' };
-  if (!isSameHash(hash, formerHash) || !isWithinGrace(rotatedAt, at, graceMs)) return { kind: 'none' };
-  if (sealed === null) return { kind: 'replaced' };
+  const isRecovery = !isWithinGrace(rotatedAt, at, graceMs);
+  if (!isSameHash(hash, formerHash)) return { kind: 'none' };
+  if (isRecovery && !isWithinGrace(rotatedAt, at, refreshRecoveryMs)) return { kind: 'none' };
+  if (sealed === null) return { kind: isRecovery ? 'none' : 'replaced' };
   const successor = unseal(token, selector, sealed);
   const isWhole = session.verifierHash !== null && isSameHash(hashVerifier(successor.verifier), session.verifierHash);
-  return isWhole ? { kind: 'successor', token: successor } : { kind: 'none' };
+  return isWhole ? { kind: 'successor', token: successor, isRecovery } : { kind: 'none' };
 }
 
 const ID_BYTES = 16;

@@ -12,6 +12,7 @@ import { exchangeFor, findPresented, retryOf, toText } from './refresh-token.ts'
 /** What came of a refresh. A reuse is an outcome and no error: the end of its session has to commit. */
 type RefreshOutcome =
   | { readonly kind: 'rotated' | 'repeated' | 'kept'; readonly answer: Unsigned<TokenAnswer> }
+  | { readonly kind: 'recovered'; readonly answer: Unsigned<TokenAnswer>; readonly session: Session }
   | { readonly kind: 'reused'; readonly session: Session };
 
 /**
@@ -28,7 +29,7 @@ export async function refresh(
   const { session } = presented;
   const { client, policy } = await termsOf(context, tx, session);
   // Not the time of a token: a reuse is seen while the clock is parted, too.
-  const retry = presented.state === 'spent' ? retryOf(presented, policy.refreshGraceMs, tx.now()) : undefined;
+  const retry = presented.state === 'spent' ? retryOf(presented, policy, tx.now()) : undefined;
   if (retry?.kind === 'none') return { kind: 'reused', session };
   if (retry?.kind === 'replaced') throw new RescindError('grant_invalid');
 
@@ -52,6 +53,7 @@ export async function refresh(
   });
   const refreshToken = next?.token ?? retry?.token ?? presented.token;
   const answer = { token, rest: { ...rest, refresh_token: toText(refreshToken) } };
+  if (retry?.isRecovery) return { kind: 'recovered', answer, session };
   return { kind: kindOf(retry !== undefined, policy.rotation), answer };
 }
 

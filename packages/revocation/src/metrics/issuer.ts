@@ -33,7 +33,7 @@ export const ISSUER_METRICS = {
     type: 'counter',
     unit: 'refreshes',
     help: 'Uses of refresh tokens',
-    labels: { result: ['rotated', 'kept', 'repeated', 'reused'] },
+    labels: { result: ['rotated', 'kept', 'repeated', 'recovered', 'reused'] },
   },
   rescind_renewals_total: {
     type: 'counter',
