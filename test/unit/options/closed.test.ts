@@ -54,6 +54,7 @@ const SEVERAL: ReadonlySet<string> = new Set([
   'issuer',
   'clients',
   'proofs',
+  'apis',
   'resource',
   'secretHashes',
   'amr',

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccounts } from '@rescind/accounts';
+import { createSession } from '@rescind/client';
 import { openDenylist } from '@rescind/denylist';
 import { openFleet } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
@@ -158,6 +159,25 @@ const issuerHttp = { ...issuerEndpoints, feedClients: { a: 'b' }, cors: ['https:
 /** Every public function that takes an options object, with right options. Each is called with wrong ones alone. */
 export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never) => unknown, right: Options]>> = {
   createGuard: [createGuard, guardOptions],
+  createSession: [
+    createSession,
+    {
+      issuer: ISSUER,
+      clientId: 'web',
+      mode: 'body',
+      storage: { name: 'a', read: method, replace: method },
+      apis: [ISSUER],
+      accountAudience: 'a',
+      leadMs: 1,
+      inactivityMs: 1,
+      fetch: method,
+      clock: { now: method, monotonic: method, setTimeout: method, clearTimeout: method },
+      random: method,
+      lifecycle: { onWake: method, onActivity: method },
+      lock: method,
+    },
+  ],
+  openGuard: [openGuard, guardOptions],
   'guard(options)': [(options) => guard(options), { ...guardOptions, ...expressRoute }],
   'guard(opened, route)': [(options) => guard(kit.guard, options), expressRoute],
   'decide(token, route)': [(options) => kit.guard.decide('', options), route],
@@ -261,6 +281,7 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       refreshTokenTtlMs: 60_000,
       refreshIdleTtlMs: 60_000,
       refreshGraceMs: 1,
+      refreshRecoveryMs: 1,
       trustedClock: 'issuer',
       clients: [{ clientId: 'a', name: 'A', authMethod: 'none' }],
     },

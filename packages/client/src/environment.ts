@@ -1,0 +1,156 @@
+/** The clocks and timers of a session. */
+export interface Clock {
+  /** Wall time in ms since 1970. */
+  now(): number;
+  /** Ms since an arbitrary start; never goes back. */
+  monotonic(): number;
+  setTimeout(callback: () => void, delayMs: number): unknown;
+  clearTimeout(timer: unknown): void;
+}
+
+/** When the application becomes active again, and when its user does something. React Native and others bring their own. */
+export interface Lifecycle {
+  /** Calls `wake` when the page is shown, thawed, or connected again. @returns a function that stops it */
+  onWake(wake: () => void): () => void;
+  /** Calls `active` at input of the user. @returns a function that stops it */
+  onActivity(active: () => void): () => void;
+}
+
+/** Runs `work` while no other tab runs work of that name. May run it without, when the lock is not to be had in time. */
+export type Lock = <T>(name: string, work: () => Promise<T>) => Promise<T>;
+
+interface Target {
+  addEventListener(type: string, listener: () => void, options?: object): void;
+  removeEventListener(type: string, listener: () => void, options?: object): void;
+}
+
+/** What a browser has and this package looks for. Elsewhere, and where a page may not use it, reading it fails. */
+interface Globals {
+  readonly document?: Target & { readonly visibilityState: string; readonly baseURI: string };
+  readonly addEventListener?: Target['addEventListener'];
+  readonly removeEventListener?: Target['removeEventListener'];
+  readonly location?: { readonly origin: string };
+  readonly localStorage: {
+    getItem(key: string): string | null;
+    setItem(key: string, value: string): void;
+    removeItem(key: string): void;
+  };
+  readonly navigator: {
+    readonly locks: {
+      request(name: string, options: { signal: AbortSignal }, work: () => Promise<unknown>): Promise<unknown>;
+    };
+  };
+  readonly BroadcastChannel: new (name: string) => Channel;
+  reportError?(error: unknown): void;
+}
+
+/** A `BroadcastChannel`; Node.js adds `unref`. */
+export interface Channel {
+  onmessage: ((event: { readonly data: unknown }) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+  unref?(): void;
+}
+
+export const ignore = (): void => undefined;
+
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => void clock.setTimeout(resolve, ms));
+}
+
+/** @returns what `work` resolves to, or undefined once `ms` have passed */
+export async function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
+  let timer: unknown;
+  const late = new Promise<undefined>((resolve) => {
+    timer = clock.setTimeout(() => resolve(undefined), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clock.clearTimeout(timer);
+  }
+}
+
+export const globals = globalThis as unknown as Globals;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimeout(callback, delayMs) {
+    const timer: unknown = setTimeout(callback, delayMs);
+    // No timer keeps a process alive.
+    if (typeof timer === 'object') (timer as { unref?(): void }).unref?.();
+    return timer;
+  },
+  clearTimeout: (timer) => clearTimeout(timer as number),
+};
+
+/** Of a page; outside a browser nothing wakes. */
+export const pageLifecycle: Lifecycle = {
+  onWake(wake) {
+    const { document } = globals;
+    const shown = () => document?.visibilityState === 'visible' && wake();
+    const stops = [listen(document, ['visibilitychange'], shown), listen(globals, ['pageshow', 'online'], wake)];
+    return () => stops.forEach((stop) => void stop());
+  },
+  onActivity(active) {
+    return listen(globals, ['pointerdown', 'keydown', 'wheel'], active);
+  },
+};
+
+function listen(target: Partial<Target> | undefined, types: readonly string[], listener: () => void): () => void {
+  for (const type of types) target?.addEventListener?.(type, listener);
+  return () => types.forEach((type) => void target?.removeEventListener?.(type, listener));
+}
+
+/** Less than the grace of an issuer (10 s): a tab that was frozen while it held the lock delays the others, and stops none. */
+const LOCK_WAIT_MS = 5_000;
+
+/**
+ * Web Locks, as a hint: without them, or when the lock is not granted in time, the work runs nevertheless. The store and the
+ * grace of the issuer keep that harmless. A lock is never stolen.
+ */
+export const webLock: Lock = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  let granted: Promise<T> | undefined;
+  try {
+    const options = { signal: AbortSignal.timeout(LOCK_WAIT_MS) };
+    await globals.navigator.locks.request(name, options, () => {
+      granted = work();
+      // The lock is released, whatever comes of the work.
+      return granted.catch(ignore);
+    });
+  } catch {
+    // There are no locks, this origin may not use them, or another tab keeps this one.
+  }
+  return granted ?? work();
+};
+
+/** Tells other tabs that something changed: a hint, on which they read the store. */
+export function openTabChannel(name: string, received: (hint: unknown) => void): Channel | undefined {
+  try {
+    const channel = new globals.BroadcastChannel(name);
+    channel.onmessage = ({ data }) => received(data);
+    channel.unref?.();
+    return channel;
+  } catch {
+    // There are none, or this origin may not use them. Tabs then learn of changes when they wake.
+    return undefined;
+  }
+}
+
+/**
+ * Whether a page of this client had a session: saves visitors without one a refused request at each load.
+ * @param had to be written
+ * @returns undefined: unknown
+ */
+export function loginHint(name: string, had?: boolean): boolean | undefined {
+  try {
+    const { localStorage } = globals;
+    if (had === undefined) return localStorage.getItem(name) !== null;
+    if (had) localStorage.setItem(name, '1');
+    else localStorage.removeItem(name);
+  } catch {
+    // Storage is denied to this page.
+  }
+  return undefined;
+}

@@ -1,0 +1,12 @@
+export type { SessionFetch, StepUpHandler } from './authorized-fetch.ts';
+export type { StepUpRequirement } from './challenge.ts';
+export type { Clock, Lifecycle, Lock } from './environment.ts';
+export type { SessionErrorCode } from './error.ts';
+export { SessionError } from './error.ts';
+export type { LoginCredentials, TokenResponse } from './issuer-calls.ts';
+export type { SessionOptions } from './options.ts';
+export type { EndReason, SessionRecord, SessionStore } from './record.ts';
+export { memoryStore } from './record.ts';
+export type { Session, TokenRequest } from './session.ts';
+export { createSession } from './session.ts';
+export type { SessionEnd, SessionSnapshot } from './state.ts';

@@ -1,0 +1,292 @@
+import type { SessionFetch, StepUpHandler } from './authorized-fetch.ts';
+import { abortable, createAuthorizedFetch } from './authorized-fetch.ts';
+import { createBackground } from './background.ts';
+import { globals, ignore, loginHint, pageLifecycle, systemClock, webLock, within } from './environment.ts';
+import { SessionError } from './error.ts';
+import type { LoginCredentials, TokenResponse } from './issuer-calls.ts';
+import { createIssuerCalls, isTokenResponse, recordOf } from './issuer-calls.ts';
+import type { SessionOptions } from './options.ts';
+import { checkOptions } from './options.ts';
+import type { Held, SessionRecord, SessionStore } from './record.ts';
+import { ageOf, hold, memoryStore, remainingMs } from './record.ts';
+import { createRenewal, endedRecord } from './renewal.ts';
+import type { SessionEnd, SessionSnapshot, SessionState } from './state.ts';
+import { createState, LOADING } from './state.ts';
+
+/** Which token, and how long the caller needs it. */
+export interface TokenRequest {
+  /** Renews first if the token expires sooner, in ms. Default 5 000, at most a quarter of the token's life. */
+  readonly minValidityMs?: number;
+  /** The audience of the token (RFC 8707). Default: the session's own. */
+  readonly resource?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** `pending`: the issuer could not be reached; the session ends there as soon as it can. */
+interface LogoutResult {
+  readonly server: 'done' | 'pending';
+}
+
+/** A login of one user. All methods can be passed on without their object. */
+export interface Session {
+  /**
+   * `fetch` with the access token, for the origins of `apis`; other requests are sent as they are. A 401 response that names the token is
+   * answered by one renewal and one repetition.
+   * @throws SessionError `session_ended`, `offline`, `unavailable`, `body_not_repeatable`, `wrong_setup`, before or instead of a 401
+   */
+  readonly fetch: SessionFetch;
+  /**
+   * @returns an access token that is valid for a while
+   * @throws SessionError `not_logged_in`, `session_ended`, `offline`, `unavailable`, `wrong_setup`
+   */
+  getAccessToken(request?: TokenRequest): Promise<string>;
+  /** Whether `session.fetch` sends the access token to this address. */
+  isApi(url: string): boolean;
+  /** Logs in, or takes over the response of a login. @throws SessionError `login_refused`, `offline`, `unavailable` */
+  login(login: LoginCredentials | TokenResponse): Promise<void>;
+  /** Authenticates again in the same session (RFC 9470). @throws SessionError `login_refused`, `session_ended`, … */
+  reauthenticate(credentials: object): Promise<void>;
+  /** Ends the session here and in other tabs at once, and then at the issuer. Never throws. */
+  logout(): Promise<LogoutResult>;
+  /**
+   * Gets a newer access token, with the claims as they are now.
+   * @param failedToken a token that was refused: nothing is done if a newer one is in use
+   * @throws SessionError as `getAccessToken`
+   */
+  renew(failedToken?: string): Promise<void>;
+  /** Sets what authenticates again when a route requires it; the request is repeated afterwards. */
+  stepUp(handler: StepUpHandler | undefined): void;
+  getSnapshot(): SessionSnapshot;
+  /** For rendering on a server: `loading`. */
+  getServerSnapshot(): SessionSnapshot;
+  /** Calls `listener` after each change of the snapshot. @returns a function that stops it */
+  subscribe(listener: () => void): () => void;
+  /** Calls `listener` once when the session ends. @returns a function that stops it */
+  onSessionEnd(listener: (end: SessionEnd) => void): () => void;
+  /** Renews on time from now on and listens to other tabs. A page starts at the first use, other processes do not start. */
+  start(): void;
+  /** Clears timers and listeners; requests still renew when they have to. */
+  stop(): void;
+  [Symbol.dispose](): void;
+}
+
+const DEFAULT_VALIDITY_MS = 5_000;
+const DEFAULT_LEAD_MS = 60_000;
+/** How long a logout waits for a refresh that is on its way: its cookie would outlive the logout. */
+const FLIGHT_WAIT_MS = 2_000;
+
+/**
+ * Creates the session of this application. Nothing is read or sent before its first use.
+ * @throws TypeError naming the option that is wrong, and what would be right
+ */
+export function createSession(given: SessionOptions): Session {
+  const options = checkOptions(given);
+  const isPage = globals.document !== undefined;
+  const { clientId = 'web', mode = isPage ? 'cookie' : 'body', storage = 'memory', clock = systemClock } = options;
+  const { random = Math.random, lifecycle = pageLifecycle, lock = webLock, leadMs = DEFAULT_LEAD_MS } = options;
+  const issuer = options.issuer.replace(/\/$/, '');
+  // As it is now: an application may wrap the global one with this session.
+  const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
+  const state = createState({ clock, leadMs, random });
+  const store = guardedStore(storage === 'memory' ? memoryStore() : storage, state);
+  const name = `rescind ${issuer} ${clientId}`;
+  const lockName = store.name || (mode === 'cookie' && isPage) ? `${name} ${store.name}` : '';
+  const calls = createIssuerCalls({ issuer, clientId, mode, fetch, clock });
+  const changed = () => {
+    background.post('changed');
+    background.reschedule();
+  };
+  const renewal = createRenewal({ state, store, calls, mode, clock, random, lock, lockName, changed });
+  const { location = { origin: issuer } } = globals;
+  const origins = new Set([...[issuer, location.origin].map((url) => new URL(url).origin), ...(options.apis ?? [])]);
+  const forResource = new Map<string, Held>();
+  let stepUpHandler: StepUpHandler | undefined;
+
+  const resume = async () => void (await finishLogout(await store.read()));
+  const { inactivityMs } = options;
+  const background = createBackground({ renewal, clock, lifecycle, inactivityMs, channelName: lockName, resume });
+  state.subscribe(() => {
+    const { status } = state.snapshot;
+    if (isPage) loginHint(name, status === 'active' || status === 'waiting');
+    background.reschedule();
+  });
+  state.onEnd(() => forResource.clear());
+
+  let loading: Promise<void> | undefined;
+  function load(): Promise<void> {
+    if (isPage) background.start();
+    loading ??= readInitial();
+    return loading;
+  }
+
+  async function readInitial(): Promise<void> {
+    const epoch = state.epoch;
+    const stored = await store.read();
+    if (state.epoch !== epoch || state.held) return;
+    if (stored && !stored.ended) return state.adopt(stored);
+    void finishLogout(stored);
+    const mayHaveCookie = mode === 'cookie' && isPage && !stored && loginHint(name) !== false;
+    if (mayHaveCookie) await renewal.renew().catch(ignore);
+    state.anonymous();
+  }
+
+  /** Sends the revocation of a logout, which may have had no connection. */
+  async function finishLogout(ended: SessionRecord | undefined): Promise<boolean> {
+    if (!ended?.pendingRevocation) return true;
+    try {
+      await calls.revoke(ended.pendingRevocation);
+      await store.replace(ended, { ...ended, generation: ended.generation + 1, pendingRevocation: undefined });
+      return true;
+    } catch {
+      // The next start or the next wake tries again.
+      return false;
+    }
+  }
+
+  /** @returns a token other than `failedToken`; undefined: nobody is logged in */
+  async function tokenFor(
+    minValidityMs?: number,
+    resource?: string,
+    failedToken?: string,
+  ): Promise<string | undefined> {
+    await load();
+    const held = resource ? forResource.get(resource) : state.held;
+    if (held && held.record.accessToken !== failedToken) {
+      const neededMs = minValidityMs ?? Math.min(DEFAULT_VALIDITY_MS, held.record.expiresInMs / 4);
+      if (remainingMs(held, clock) > neededMs) {
+        // Nobody waits for a renewal that is early.
+        if (!resource && ageOf(held, clock) >= held.dueMs) void renewal.renew().catch(ignore);
+        return held.record.accessToken;
+      }
+    }
+    if (resource) {
+      const requestedAt = clock.now();
+      const tokens = await renewal.issueFor(resource);
+      const record = recordOf(tokens, mode, requestedAt);
+      if (state.held) forResource.set(resource, hold(record, clock, { leadMs, random }, true));
+      return tokens.access_token;
+    }
+    if (state.snapshot.status === 'anonymous') return undefined;
+    const isAlive = () => state.held && remainingMs(state.held, clock) > 0;
+    // What another tab stored, or what arrived after a sleep, may have expired.
+    for (let attempt = 0; attempt < 2 && (attempt === 0 || !isAlive()); attempt += 1) {
+      try {
+        await renewal.renew(attempt === 0 ? failedToken : undefined);
+      } catch (error) {
+        if (failedToken || !isAlive()) throw error;
+      }
+    }
+    return state.held?.record.accessToken;
+  }
+
+  function isApi(url: string): boolean {
+    const base = globals.document?.baseURI;
+    return URL.canParse(url, base) && origins.has(new URL(url, base).origin);
+  }
+
+  /** @param next makes the record from the one that is stored; undefined: nothing is written */
+  async function write(next: (stored: SessionRecord | undefined) => SessionRecord | undefined): Promise<void> {
+    for (let record: SessionRecord | undefined; ; ) {
+      const stored = await store.read();
+      record = next(stored);
+      if (!record || (await store.replace(stored, record))) return;
+    }
+  }
+
+  return {
+    fetch: createAuthorizedFetch({ fetch, clock, isApi, tokenFor, stepUpHandler: () => stepUpHandler }),
+    async getAccessToken({ minValidityMs, resource, signal } = {}) {
+      const token = await abortable(tokenFor(minValidityMs, resource), signal);
+      if (!token) throw new SessionError('not_logged_in', 'there is no session');
+      return token;
+    },
+    isApi,
+    async login(login) {
+      if (isPage) background.start();
+      const requestedAt = clock.now();
+      const tokens = isTokenResponse(login) ? login : await calls.login('/login', login);
+      if (mode === 'body' && !tokens.refresh_token) throw new SessionError('wrong_setup', 'there is no refresh token');
+      const held = state.held;
+      const former = held && held.record.sid !== tokens.sid ? held.record : undefined;
+      if (former || !held) state.end({ reason: 'replaced', code: '', here: true });
+      loading = Promise.resolve();
+      const record = recordOf(tokens, mode, requestedAt, held && !former ? held.record : undefined);
+      await write(() => record);
+      state.adopt(record, true);
+      changed();
+      if (former) void calls.revoke(former.refreshToken ?? former.accessToken).catch(ignore);
+    },
+    async reauthenticate(credentials) {
+      const { accountAudience = `${issuer}/account` } = options;
+      await calls.login('/reauthenticate', credentials, await tokenFor(undefined, accountAudience));
+      // The tokens before it are refused from now on.
+      forResource.clear();
+      await renewal.renew();
+    },
+    async logout() {
+      await load();
+      const record = state.held?.record;
+      const flight = renewal.settled();
+      state.end({ reason: 'logout', code: '', here: true });
+      if (!record) return { server: 'done' };
+      let ended = endedRecord(record, 'logout', record.refreshToken ?? record.accessToken);
+      await write((stored) => {
+        // Another tab has logged in again: that session is not this one.
+        if (stored && stored.sid !== record.sid) return undefined;
+        ended = { ...ended, generation: Math.max(ended.generation, (stored?.generation ?? 0) + 1) };
+        return ended;
+      });
+      background.post('ended');
+      if (mode === 'cookie') await within(clock, FLIGHT_WAIT_MS, flight);
+      return { server: (await finishLogout(ended)) ? 'done' : 'pending' };
+    },
+    async renew(failedToken) {
+      await load();
+      await renewal.renew(failedToken);
+    },
+    stepUp(handler) {
+      stepUpHandler = handler;
+    },
+    getSnapshot() {
+      void load();
+      return state.snapshot;
+    },
+    getServerSnapshot: () => LOADING,
+    subscribe(listener) {
+      void load();
+      return state.subscribe(listener);
+    },
+    onSessionEnd: state.onEnd,
+    start() {
+      background.start();
+      void load();
+    },
+    stop: background.stop,
+    [Symbol.dispose]: background.stop,
+  };
+}
+
+/** A store whose failures leave the session in memory. A reload then uses the grace of the issuer. */
+function guardedStore(store: SessionStore, state: SessionState): SessionStore {
+  const guard = async <T>(work: () => Promise<T>, otherwise: () => T): Promise<T> => {
+    try {
+      return await work();
+    } catch {
+      state.problem('storage_unavailable');
+      return otherwise();
+    }
+  };
+  return {
+    name: store.name,
+    read: () =>
+      guard(
+        () => store.read(),
+        () => state.held?.record,
+      ),
+    replace: (expected, next) =>
+      guard(
+        () => store.replace(expected, next),
+        () => true,
+      ),
+  };
+}
