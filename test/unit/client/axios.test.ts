@@ -5,7 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { API, createFakeIssuer, createTestClock, LOGIN } from '../../support/client.ts';
 
 /** An axios instance whose requests reach the fake API. */
-async function loggedIn() {
+function started() {
   const time = createTestClock();
   const issuer = createFakeIssuer(time);
   const session = createSession({
@@ -15,10 +15,15 @@ async function loggedIn() {
     fetch: issuer.fetch,
     clock: time.clock,
   });
-  await session.login(LOGIN);
   const instance = axios.create({ adapter: 'fetch', baseURL: API, env: { fetch: issuer.fetch } });
   const detach = attachSession(instance, session);
-  return { issuer, session, instance, detach, time };
+  return { issuer, session, instance, detach };
+}
+
+async function loggedIn() {
+  const all = started();
+  await all.session.login(LOGIN);
+  return all;
 }
 
 const refusal = (code: string) => () =>
@@ -76,4 +81,10 @@ test('the fetch adapter of axios takes the fetch of a session as it is', async (
   issuer.apiFaults.push(refusal('token_expired'));
   expect((await instance.post(prices, { name: 'value' })).status).toBe(200);
   await vi.waitFor(() => expect(issuer.count(prices)).toBe(2));
+});
+
+test('whoever is not logged in sends no token', async () => {
+  const { instance, issuer } = started();
+  await expect(instance.get('/prices')).rejects.toThrow('401');
+  expect([issuer.requests.length, issuer.requests[0]?.authorization]).toEqual([1, null]);
 });

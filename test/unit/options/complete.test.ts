@@ -11,7 +11,6 @@ const MECHANISM = 'the options of the mechanism itself, which the packages write
 
 /** Parameters that are objects and no options of a caller, each with the reason why nothing closes them. */
 const OTHERS: Readonly<Record<string, string>> = {
-  'attachSession(axios)': PORT,
   'attachSession(session)': DATA,
   'signingKeyToPem(key)': DATA,
   'reloadedText(reloads)': DATA,

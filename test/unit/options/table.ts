@@ -177,7 +177,6 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       lock: method,
     },
   ],
-  openGuard: [openGuard, guardOptions],
   'guard(options)': [(options) => guard(options), { ...guardOptions, ...expressRoute }],
   'guard(opened, route)': [(options) => guard(kit.guard, options), expressRoute],
   'decide(token, route)': [(options) => kit.guard.decide('', options), route],

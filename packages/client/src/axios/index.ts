@@ -1,29 +1,7 @@
+import type { AxiosError, AxiosInstance, AxiosResponse, InternalAxiosRequestConfig } from 'axios';
 import { challengeOf, codeOf } from '../challenge.ts';
+import { SessionError } from '../error.ts';
 import type { Session } from '../session.ts';
-
-/** What of a request of axios is used here, so that this package requires no axios. */
-interface RequestConfig {
-  url?: string | undefined;
-  baseURL?: string | undefined;
-  headers: { get(name: string): unknown; set(name: string, value: string): unknown };
-}
-
-interface ErrorResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly data?: unknown;
-}
-
-interface Interceptors<T> {
-  use(fulfilled: ((value: T) => T | Promise<T>) | null, rejected?: (error: unknown) => unknown): number;
-  eject(id: number): void;
-}
-
-/** An instance of axios 1. */
-export interface AxiosInstance {
-  readonly interceptors: { readonly request: Interceptors<never>; readonly response: Interceptors<never> };
-  request(config: never): Promise<unknown>;
-}
 
 /**
  * Makes an axios instance send the access token of a session, and repeat a request once that was refused because of its token.
@@ -33,33 +11,33 @@ export interface AxiosInstance {
  * @returns a function that removes the interceptors
  */
 export function attachSession(axios: AxiosInstance, session: Session): () => void {
-  const interceptors = axios.interceptors as unknown as {
-    readonly request: Interceptors<RequestConfig>;
-    readonly response: Interceptors<unknown>;
-  };
-  /** The token of each request, and whether it is a repetition. */
+  const { interceptors } = axios;
+  /** The token of each request. A repetition has none here, so it is not repeated. */
   const sent = new WeakMap<object, string>();
-  const repeated = new WeakSet<object>();
 
   const requestId = interceptors.request.use(async (config) => {
     if (config.headers.get('Authorization') || !session.isApi(addressOf(config))) return config;
-    const { status } = session.getSnapshot();
-    if (status === 'anonymous') return config;
-    const token = await session.getAccessToken();
+    let token: string;
+    try {
+      token = await session.getAccessToken();
+    } catch (error) {
+      // Whoever is not logged in sends no token.
+      if (error instanceof SessionError && error.code === 'not_logged_in') return config;
+      throw error;
+    }
     config.headers.set('Authorization', `Bearer ${token}`);
     sent.set(config, token);
     return config;
   });
 
-  const responseId = interceptors.response.use(null, async (error) => {
-    const { config, response } = error as { readonly config?: RequestConfig; readonly response?: ErrorResponse };
+  const responseId = interceptors.response.use(null, async (error: AxiosError) => {
+    const { config, response } = error;
     const token = config === undefined ? undefined : sent.get(config);
-    if (config === undefined || token === undefined || repeated.has(config) || response?.status !== 401) throw error;
-    if (challengeOf(headerOf(response), codeOf(response.data))?.kind !== 'renew' || isStream(config)) throw error;
+    if (config === undefined || token === undefined || response?.status !== 401) throw error;
+    if (challengeOf(headerOf(response), codeOf(response.data))?.kind !== 'renew' || isStream(config.data)) throw error;
     await session.renew(token);
     config.headers.set('Authorization', `Bearer ${await session.getAccessToken()}`);
-    repeated.add(config);
-    return axios.request(config as never);
+    return axios.request(config);
   });
 
   return () => {
@@ -69,16 +47,14 @@ export function attachSession(axios: AxiosInstance, session: Session): () => voi
 }
 
 /** Axios puts a relative address behind `baseURL`. */
-function addressOf({ url = '', baseURL = '' }: RequestConfig): string {
+function addressOf({ url = '', baseURL = '' }: InternalAxiosRequestConfig): string {
   return /^([a-z][a-z\d+.-]*:)?\/\//i.test(url) ? url : `${baseURL.replace(/\/+$/, '')}/${url.replace(/^\/+/, '')}`;
 }
 
-const headerOf = ({ headers }: ErrorResponse): string | null => {
-  const header = headers['www-authenticate'];
+const headerOf = ({ headers }: AxiosResponse): string | null => {
+  const header: unknown = headers['www-authenticate'];
   return typeof header === 'string' ? header : null;
 };
 
-const isStream = (config: object): boolean => {
-  const data: unknown = Reflect.get(config, 'data');
-  return typeof data === 'object' && data !== null && ('getReader' in data || 'pipe' in data);
-};
+const isStream = (data: unknown): boolean =>
+  typeof data === 'object' && data !== null && ('getReader' in data || 'pipe' in data);
