@@ -159,7 +159,7 @@ describe('policies', () => {
     issuer.transaction((tx) => tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy }));
 
   test('of a client: token life, idle time, absolute age, grace', async () => {
-    const { issuer, clock } = await scene();
+    const { issuer, clock } = await scene({ refreshRecoveryMs: 0 });
     await put(issuer, {
       ...{ accessTokenTtlMs: 60 * SECOND, refreshIdleTtlMs: 120 * SECOND, refreshTokenTtlMs: 300 * SECOND },
       refreshGraceMs: 1 * SECOND,
