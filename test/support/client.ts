@@ -210,7 +210,6 @@ export function createFakeIssuer({ clock }: TestClock, { life = 900, mode = 'bod
   };
 }
 
-
 /** A clock, an issuer, and as many tabs as a test opens. */
 export function scene(options: { life?: number; mode?: 'body' | 'cookie' } = {}) {
   const time = createTestClock();
