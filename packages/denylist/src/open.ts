@@ -12,9 +12,8 @@ import {
   storageFailureOf,
 } from '@rescind/revocation/storage';
 import Database from 'better-sqlite3';
-import type { Denylist } from './denylist.ts';
+import type { Denylist, DenylistParts } from './denylist.ts';
 import { createDenylist } from './denylist.ts';
-import type { Digests } from './digest.ts';
 import { openDigests } from './digest.ts';
 import type { Damage } from './inspect.ts';
 import { compare, damageIn, inspect, readHeader } from './inspect.ts';
@@ -100,14 +99,8 @@ function openAt(path: string, { clock, telemetry, maxMemoryEntries }: DenylistSe
   }
 }
 
-interface OpenedFile {
-  readonly database: Database.Database;
-  /** Closed after the database: to close it before would end the locks that SQLite has on the file. */
-  readonly file: number;
-  readonly digests: Digests;
-  /** The name under which a damaged file was moved away. */
-  readonly damaged: string | null;
-}
+/** Its descriptor is closed after the database: to close it before would end the locks that SQLite has on the file. */
+type OpenedFile = Pick<DenylistParts, 'database' | 'file' | 'digests' | 'damaged'>;
 
 type Found = (Omit<OpenedFile, 'damaged'> & { readonly isMigrated: boolean }) | { readonly damage: Damage };
 

@@ -16,7 +16,6 @@ declare module '@rescind/revocation/errors' {
 interface KafkaError {
   readonly name?: string;
   readonly type?: string;
-  readonly code?: string;
   readonly message?: string;
   readonly cause?: unknown;
   readonly errors?: readonly unknown[];

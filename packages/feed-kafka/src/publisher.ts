@@ -35,15 +35,12 @@ export interface PublisherOptions extends KafkaConnection {
 }
 
 /** The checked options of a publisher, with defaults. */
-interface PublisherSettings {
+interface PublisherSettings
+  extends Required<
+    Pick<PublisherOptions, 'log' | 'createTopic' | 'publishTimeoutMs' | 'checkEveryMs' | 'clock' | 'telemetry'>
+  > {
   readonly connection: CheckedConnection;
-  readonly log: string;
   readonly requirements: TopicRequirements;
-  readonly createTopic: boolean;
-  readonly publishTimeoutMs: DurationMs;
-  readonly checkEveryMs: DurationMs;
-  readonly clock: Clock;
-  readonly telemetry: Telemetry;
 }
 
 const PUBLISH_TIMEOUT_MS: DurationMs = 30_000;

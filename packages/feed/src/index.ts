@@ -1,8 +1,7 @@
 import './errors.ts';
 
-export { createBasicAuthenticator } from './http/basic.ts';
 export type { RevocationsHandler, RevocationsHandlerOptions } from './http/handler.ts';
-export { createRevocationsHandler } from './http/handler.ts';
+export { createBasicAuthenticator, createRevocationsHandler } from './http/handler.ts';
 export type { HttpTransportOptions } from './http/transport.ts';
 export { httpTransport } from './http/transport.ts';
 export type {

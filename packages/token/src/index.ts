@@ -9,7 +9,6 @@ export { ALGORITHMS } from './jwk.ts';
 export type { KeySet } from './key-set.ts';
 export { createKeySet } from './key-set.ts';
 export { openKeySource } from './key-source/key-source.ts';
-export type { EventKeySource, KeySource, KeySourceOptions } from './key-source/options.ts';
-export type { KeyDocuments } from './key-source/stored-keys.ts';
+export type { EventKeySource, KeyDocuments, KeySource, KeySourceOptions } from './key-source/options.ts';
 export type { VerifiedToken, Verifier, VerifierOptions } from './verifier.ts';
 export { createVerifier } from './verifier.ts';

@@ -20,11 +20,9 @@ interface Chunk {
 }
 
 export interface Broadcast {
-  add(listener: Listener): void;
-  remove(listener: Listener): void;
+  add(listener: StandbyListener, isStandby: boolean): void;
+  remove(listener: StandbyListener, isStandby: boolean): void;
   size(): number;
-  addStandby(stream: StandbyListener): void;
-  removeStandby(stream: StandbyListener): void;
   readonly standby: Pick<StandbyStreams, 'size' | 'started'>;
   /** A heartbeat that speaks of the log as it is now: to open a connection with. */
   opening(): SignedHeartbeat | Promise<SignedHeartbeat>;
@@ -96,9 +94,6 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
     chunks.clear();
     telemetry.gauge('rescind_feed_buffered_bytes', buffered);
   };
-  const stopIfIdle = () => {
-    if (listeners.size + standby.size() === 0) stop();
-  };
 
   /** Disconnects the reader with the largest buffer first: one that reads has a small one. */
   const shed = () => {
@@ -113,23 +108,17 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
   return {
     size: () => listeners.size,
     opening: heartbeats.current,
-    add(listener) {
-      listeners.add(listener);
+    add(listener, isStandby) {
+      if (isStandby) standby.add(listener);
+      else listeners.add(listener);
       telemetry.gauge('rescind_feed_readers', listeners.size);
       start();
     },
-    remove(listener) {
-      listeners.delete(listener);
+    remove(listener, isStandby) {
+      if (isStandby) standby.remove(listener);
+      else listeners.delete(listener);
       telemetry.gauge('rescind_feed_readers', listeners.size);
-      stopIfIdle();
-    },
-    addStandby(stream) {
-      standby.add(stream);
-      start();
-    },
-    removeStandby(stream) {
-      standby.remove(stream);
-      stopIfIdle();
+      if (listeners.size + standby.size() === 0) stop();
     },
     standby,
     bufferChanged(by) {

@@ -1,7 +1,8 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
-import { basicChallenge, errorResponse, readBody } from '@rescind/revocation/http';
+import { basicChallenge, errorResponse, oneHeader, readBasic, readBody } from '@rescind/revocation/http';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
@@ -104,13 +105,11 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
         stuckMs,
         onEnd() {
           connections.remove(client, reader);
-          if (isStandby) broadcast.removeStandby(reader);
-          else broadcast.remove(reader);
+          broadcast.remove(reader, isStandby);
         },
       });
       connections.add(client, reader);
-      if (isStandby) broadcast.addStandby(reader);
-      else broadcast.add(reader);
+      broadcast.add(reader, isStandby);
       reader.start();
       if (isStandby) broadcast.standby.started(reader);
     };
@@ -243,4 +242,33 @@ async function receiveEvidence(source: LogSource, request: IncomingMessage, resp
   await source.receiveEvidence(body.toString('utf8'));
   response.writeHead(204, { 'Cache-Control': 'no-store' });
   response.end();
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest();
+
+const secretsById = option.record(option.text('a secret that is not empty'), { least: 0 });
+
+/**
+ * Tells whose credential (HTTP Basic, RFC 7617) a request carries: for `createRevocationsHandler`. Takes the same time
+ * for an unknown client as for a wrong secret. The returned function throws RescindError `request_invalid` for two `Authorization` headers.
+ * @param clients client ids and their secrets
+ * @throws TypeError a client id with a colon or an empty secret
+ */
+export function createBasicAuthenticator(
+  clients: Readonly<Record<string, string>>,
+): (request: IncomingMessage) => string | undefined {
+  const known = new Map<string, Buffer>();
+  for (const [id, secret] of Object.entries(secretsById(clients, 'clients'))) {
+    if (id === '' || id.includes(':')) throw new TypeError('clients must have ids without a colon');
+    known.set(id, digest(secret));
+  }
+  const dummyDigest = digest('');
+  return (request) => {
+    const credentials = readBasic(oneHeader(request.rawHeaders, 'authorization'));
+    if (credentials === undefined) return undefined;
+    const { id, secret } = credentials;
+    const expected = known.get(id);
+    const same = timingSafeEqual(digest(secret), expected ?? dummyDigest);
+    return same && expected !== undefined ? id : undefined;
+  };
 }

@@ -5,7 +5,6 @@ import type { Fetch } from '../fetch.ts';
 import { nodeFetch } from '../fetch.ts';
 import type { KeySet } from '../key-set.ts';
 import type { FetchLimits } from './fetch-jwks.ts';
-import type { KeyDocuments } from './stored-keys.ts';
 
 /** The keys at an address, as of the last fetch. A key that is removed from the set verifies nothing after the next fetch. */
 export interface KeySource extends KeySet, AsyncDisposable {
@@ -48,6 +47,12 @@ export interface EventKeySource extends KeySource {
   refetch(): Promise<boolean>;
   /** Calls `listener` after each successful fetch. Returns a function that removes the listener. */
   onFetched(listener: (set: FetchedKeySet) => void): () => void;
+}
+
+/** A store of named texts that survives restarts. A denylist is one. */
+export interface KeyDocuments {
+  read(name: string): string | undefined;
+  write(name: string, text: string): void;
 }
 
 export interface KeySourceOptions {

@@ -1,12 +1,7 @@
-import type { EpochMillis, Telemetry } from '@rescind/revocation';
+import type { EpochMillis } from '@rescind/revocation';
 import type { KeySet } from '../key-set.ts';
 import { createKeySet } from '../key-set.ts';
-
-/** A store of named texts that survives restarts. A denylist is one. */
-export interface KeyDocuments {
-  read(name: string): string | undefined;
-  write(name: string, text: string): void;
-}
+import type { KeySourceSettings } from './options.ts';
 
 /** Keys of an earlier fetch. */
 interface StoredKeys {
@@ -30,14 +25,7 @@ interface KeyStore {
   isStored(): boolean | undefined;
 }
 
-interface KeyStoreOptions {
-  /** The address of the set: a stored set of another address is not used. */
-  readonly url: string;
-  readonly documents: KeyDocuments | undefined;
-  /** `source` in log lines. */
-  readonly name: string;
-  readonly telemetry: Telemetry;
-}
+type KeyStoreOptions = Pick<KeySourceSettings, 'url' | 'documents' | 'name' | 'telemetry'>;
 
 export function createKeyStore({ url, documents, name, telemetry }: KeyStoreOptions): KeyStore {
   const documentName = `jwks ${url}`;
