@@ -3,8 +3,6 @@ import { GUARD_METRICS } from './guard.ts';
 import { ISSUER_METRICS } from './issuer.ts';
 import { SERVICE_METRICS } from './service.ts';
 
-export type { KafkaFailure, MetricEntry } from './entry.ts';
-
 /** The catalogues by what a process is: a process registers those of its parts at start. */
 export const METRIC_GROUPS = { service: SERVICE_METRICS, issuer: ISSUER_METRICS, guard: GUARD_METRICS } as const;
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { errorResponse } from '@rescind/revocation/http';
+import { readinessReport } from '@rescind/revocation/metrics';
 import { z } from 'zod';
 import { readJson } from '../http/input.ts';
 import { requireUnambiguous } from '../http/request-head.ts';
@@ -68,16 +69,10 @@ export function openManagement(options: ManagementOptions): Promise<ListeningSer
   );
 }
 
-/** The HTTP status is the readiness. The body has the worst status of the checks: a service may be degraded and ready. */
-function readiness({ ready, health }: ManagementOptions): ManagementResponse {
-  const isReady = ready();
-  const checks: HealthCheck[] = [{ name: 'ready', status: isReady ? 'pass' : 'fail' }, ...health()];
-  const worst = checks.some(({ status }) => status === 'fail')
-    ? 'fail'
-    : checks.some(({ status }) => status === 'warn')
-      ? 'warn'
-      : 'pass';
-  return json(isReady ? 200 : 503, { status: worst, checks });
+/** The HTTP status is the readiness. */
+function readiness(source: ManagementOptions): ManagementResponse {
+  const { status, body } = readinessReport(source);
+  return json(status, body);
 }
 
 function json(status: number, body: object): ManagementResponse {
