@@ -11,7 +11,7 @@ import { openSession } from './session.ts';
 export interface KafkaTransportOptions extends KafkaConnection {
   /** Default: the system's. */
   readonly clock?: Clock;
-  /** Default: warnings and errors are written to standard error. */
+  /** Default: that of the reader which opens the transport. */
   readonly telemetry?: Telemetry;
   /**
    * After how long without a heartbeat to the group the broker takes the partition away, in ms; a process that stands
@@ -56,10 +56,9 @@ const kafkaTransportOptions = optionsOf<KafkaTransportOptions>('kafkaTransport',
  */
 export function kafkaTransport(given: KafkaTransportOptions): Transport {
   const options = kafkaTransportOptions(given);
-  const settings: SessionSettings = {
+  const settings: Omit<SessionSettings, 'telemetry'> = {
     connection: checkConnection(options),
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? standardErrorTelemetry,
     sessionTimeoutMs: options.sessionTimeoutMs ?? SESSION_TIMEOUT_MS,
     stallMs: options.stallMs ?? STALL_MS,
     openingMs: options.openingMs ?? OPENING_MS,
@@ -69,7 +68,8 @@ export function kafkaTransport(given: KafkaTransportOptions): Transport {
     name: 'kafka',
     abilities: { stallMs: FEED_STALL_MS },
     endpoint: { brokers: brokers.join(','), topic, clientId },
-    open: (sink) => openReader(settings, sink),
+    open: (sink, { telemetry = standardErrorTelemetry } = {}) =>
+      openReader({ ...settings, telemetry: options.telemetry ?? telemetry }, sink),
   };
 }
 

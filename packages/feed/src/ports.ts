@@ -1,4 +1,4 @@
-import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
 
 /** A record that a transport delivers. It is not verified yet. */
@@ -75,9 +75,13 @@ export interface Transport {
   readonly endpoint?: Readonly<Record<string, string>> | undefined;
   /**
    * Opens a connection, which is made again by itself, with back-off, until it is closed.
-   * @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late
+   * @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late;
+   *   `telemetry`: that of the reader, for a transport without one of its own
    */
-  open(sink: TransportSink, options?: { readonly standby?: boolean }): TransportConnection;
+  open(
+    sink: TransportSink,
+    options?: { readonly standby?: boolean; readonly telemetry?: Telemetry },
+  ): TransportConnection;
   /** Submits to the issuer a signed event or heartbeat beyond its outbox. Absent: the transport has no connection to the issuer. */
   submitEvidence?(jws: string): Promise<void>;
 }

@@ -12,6 +12,8 @@ export interface FetchInit {
   /** Aborts the request, and the response while its body is read. */
   readonly signal: AbortSignal;
   readonly headers: Readonly<Record<string, string>>;
+  /** Whether the connection keeps no process alive: for streams without an end. Another fetch ignores it. Default false. */
+  readonly background?: boolean;
 }
 
 /** What is used of a `Response`. */
@@ -60,7 +62,10 @@ export const nodeFetch: Fetch = async (url, init) => {
 /** The server closed a connection that was kept alive, before it responded to this request. */
 class StaleConnection extends Error {}
 
-async function send(url: string, { method, body, signal, headers }: FetchInit): Promise<IncomingMessage> {
+async function send(
+  url: string,
+  { method, body, signal, headers, background = false }: FetchInit,
+): Promise<IncomingMessage> {
   const { request } = await (new URL(url).protocol === 'https:' ? import('node:https') : import('node:http'));
   const options: RequestOptions = { method, signal, headers: { 'accept-encoding': 'identity', ...headers } };
   return await new Promise((resolve, reject) => {
@@ -69,6 +74,7 @@ async function send(url: string, { method, body, signal, headers }: FetchInit): 
       const isStale = sent.reusedSocket && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
       reject(isStale ? new StaleConnection(error.message, { cause: error }) : error);
     });
+    if (background) sent.on('socket', (socket) => socket.unref());
     sent.end(body);
   });
 }

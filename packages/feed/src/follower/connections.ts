@@ -39,6 +39,8 @@ interface FollowerConnectionOptions {
   readonly bulk: BulkDecoder;
   readonly keys: FollowerKeys;
   readonly transports: Pick<Transports, 'opened' | 'lost' | 'unsupported'>;
+  /** For a transport without one of its own. */
+  readonly telemetry: Telemetry;
   /** Aborts when the follower closes. */
   readonly closing: AbortSignal;
 }
@@ -51,7 +53,7 @@ interface FollowerConnection {
 }
 
 function openFollowerConnection(options: FollowerConnectionOptions): FollowerConnection {
-  const { id, transport, standby, engine, decoder, bulk, keys, transports, closing } = options;
+  const { id, transport, standby, engine, decoder, bulk, keys, transports, closing, telemetry } = options;
   let connection: TransportConnection | undefined;
   let gone = false;
   /** Grows with each restart. Records between a restart and the request that follows it are dropped. */
@@ -103,7 +105,7 @@ function openFollowerConnection(options: FollowerConnectionOptions): FollowerCon
       if (!gone) transports.unsupported(id);
     },
   };
-  connection = transport.open(sink, { standby });
+  connection = transport.open(sink, { standby, telemetry });
 
   return {
     restart(reason) {
@@ -164,7 +166,7 @@ export function createFollowerConnections({
       if (transport === undefined || parts.closing.aborted) return;
       close(id);
       transports.use(id, standby ? 'standby' : 'reading');
-      connections.set(id, openFollowerConnection({ ...parts, id, transport, standby, transports }));
+      connections.set(id, openFollowerConnection({ ...parts, telemetry, id, transport, standby, transports }));
     },
     restart(id, reason) {
       transports.lost(id, reason);

@@ -148,7 +148,7 @@ export function createEngine(options: EngineOptions): Engine {
       isStepFailing = false;
       commit();
       drain();
-    }, backoff.next());
+    }, backoff.next()).unref();
   };
 
   const succeeded = () => {

@@ -101,7 +101,7 @@ export function openFollower(options: FollowerOptions): Follower {
     if (ticks++ % TICKS_PER_GAUGE !== 0) return;
     reportView(telemetry, view(), engine.storeFailure());
     logClock();
-  }, TICK_MS);
+  }, TICK_MS).unref();
 
   const close = async () => {
     closing.abort();

@@ -39,7 +39,7 @@ export function createStallTimer(ms: DurationMs, monotonic: () => DurationMs, on
       const late = monotonic() - due;
       if (late > ms / 4) arm(ms / 2);
       else onStall();
-    }, wait);
+    }, wait).unref();
   };
   const stop = () => clearTimeout(timer);
   return {

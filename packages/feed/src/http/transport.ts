@@ -34,6 +34,7 @@ export interface HttpTransportOptions {
   /** Default: one by `node:http` and `node:https`. The global one does as well. */
   readonly fetch?: Fetch | undefined;
   readonly clock?: Clock | undefined;
+  /** Default: that of the reader which opens the transport. */
   readonly telemetry?: Telemetry | undefined;
   /** After how many ms without a byte a connection is dropped. Default 5 000. */
   readonly stallMs?: DurationMs | undefined;
@@ -45,7 +46,8 @@ interface HttpTransportSettings {
   readonly authorization: () => string;
   readonly fetch: Fetch;
   readonly clock: Clock;
-  readonly telemetry: Telemetry;
+  /** Undefined: that of the reader. */
+  readonly telemetry: Telemetry | undefined;
   readonly stallMs: DurationMs;
   /** Whether to request a standby stream. */
   readonly isStandby: boolean;
@@ -69,7 +71,10 @@ export function httpTransport(options: HttpTransportOptions): Transport {
       // Heartbeats come every second.
       stallMs: 10_000,
     },
-    open: (sink, { standby = false } = {}) => openConnection(standby ? asStandby(settings) : settings, sink),
+    open(sink, { standby = false, telemetry = standardErrorTelemetry } = {}) {
+      const chosen = { ...settings, telemetry: settings.telemetry ?? telemetry };
+      return openConnection(standby ? asStandby(chosen) : chosen, sink);
+    },
     submitEvidence: (jws) => submitEvidence(settings, jws),
   };
 }
@@ -94,13 +99,18 @@ function checkOptions(given: HttpTransportOptions): HttpTransportSettings {
       basicAuthorization(clientId, typeof clientSecret === 'function' ? clientSecret() : clientSecret),
     fetch: options.fetch ?? nodeFetch,
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? standardErrorTelemetry,
+    telemetry: options.telemetry,
     stallMs,
     isStandby: false,
   };
 }
 
-function asStandby(settings: HttpTransportSettings): HttpTransportSettings {
+/** The settings of a connection. */
+interface ConnectionSettings extends HttpTransportSettings {
+  readonly telemetry: Telemetry;
+}
+
+function asStandby(settings: ConnectionSettings): ConnectionSettings {
   return {
     ...settings,
     isStandby: true,
@@ -108,7 +118,7 @@ function asStandby(settings: HttpTransportSettings): HttpTransportSettings {
   };
 }
 
-function openConnection(settings: HttpTransportSettings, sink: TransportSink): TransportConnection {
+function openConnection(settings: ConnectionSettings, sink: TransportSink): TransportConnection {
   const { telemetry, url, clientId, isStandby } = settings;
   const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
   const closing = new AbortController();
@@ -144,7 +154,7 @@ function openConnection(settings: HttpTransportSettings, sink: TransportSink): T
       if (closing.signal.aborted) return;
       if (reason === UNSUPPORTED) sink.unsupported?.();
       else if (reason !== RESTART) reportLost(reason);
-      await sleep(waitAfter(reason), undefined, { signal: closing.signal }).catch(() => undefined);
+      await sleep(waitAfter(reason), undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
     }
   };
   const waitAfter = (reason: string): DurationMs => {
@@ -181,7 +191,7 @@ const OWN_REASONS: ReadonlySet<string> = new Set([
 
 /** One connection from its request to its end. `onHeard` is called with each batch. */
 async function readOnce(
-  settings: HttpTransportSettings,
+  settings: ConnectionSettings,
   sink: TransportSink,
   attempt: AbortController,
   onHeard: () => void,
@@ -222,6 +232,7 @@ async function request(settings: HttpTransportSettings, sink: TransportSink, sig
     },
     // A redirect would carry the credential to where somebody else says.
     redirect: 'manual',
+    background: true,
     signal,
   });
   const refusal =
