@@ -11,7 +11,7 @@ import { waitFor } from '../support/wait.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** The block as a user would paste it, with the address of the fleet, and with a line that listens. */
+/** The block as a user would paste it, with the address of the fleet, on any free port. */
 function tenLines(issuer: string, clientSecret: string): string {
   const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
   const [, block] = /## Ten lines to guard a service\s+```ts\n(.*?)```/s.exec(readme) ?? [];
@@ -19,8 +19,8 @@ function tenLines(issuer: string, clientSecret: string): string {
   const adapted = block.replace("'http://localhost:3000'", JSON.stringify(issuer));
   if (adapted === block) throw new Error('the block names no issuer to replace');
   return [
-    `const clientSecret = ${JSON.stringify(clientSecret)};`,
-    adapted,
+    `process.env.FEED_CLIENT_SECRET = ${JSON.stringify(clientSecret)};`,
+    adapted.replace('app.listen(8000);', ''),
     "const server = app.listen(0, '127.0.0.1', () => console.log(JSON.stringify(server.address())));",
   ].join('\n');
 }
@@ -43,13 +43,14 @@ it('the ten lines of the README guard a service', async () => {
   const url = `http://127.0.0.1:${JSON.parse(line).port}`;
   const responseTo = (path: string, token?: string) => request(url + path, token === undefined ? {} : bearer(token));
 
-  expect((await responseTo('/')).status).toBe(200);
+  expect((await responseTo('/livez')).status).toBe(200);
   expect((await responseTo('/prices')).status).toBe(401);
   const tokens = await client.login(await client.register(), 'laptop');
   await waitFor(
     'the service has caught up',
     async () => (await responseTo('/prices', tokens.access_token)).status === 200,
   );
+  expect((await responseTo('/readyz')).status).toBe(200);
   const premium = await responseTo('/prices/premium', tokens.access_token);
   expect([premium.status, codeOf(premium)]).toEqual([403, 'scope_insufficient']);
   await client.logout(tokens.access_token);

@@ -69,7 +69,9 @@ function openRows(
   } catch (error) {
     if (!(error instanceof RescindError)) throw error;
     // Names the option by the path that the caller gave.
-    throw new RescindError(error.code, { detail: `denylistPath ${error.detail ?? path}`, cause: error });
+    const advice =
+      error.code === 'denylist_locked' ? ': each process requires a file of its own, such as data/{worker}.sqlite' : '';
+    throw new RescindError(error.code, { detail: `denylistPath ${error.detail ?? path}${advice}`, cause: error });
   }
 }
 

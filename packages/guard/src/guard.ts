@@ -1,5 +1,6 @@
 import type { View } from '@rescind/feed/follower';
 import type { HealthCheck } from '@rescind/revocation';
+import { createHealthMetrics } from '@rescind/revocation/metrics';
 import { createVerifiedTokenCache } from './cache/verified-token-cache.ts';
 import type { GuardContext } from './context.ts';
 import { openContext } from './context.ts';
@@ -13,6 +14,8 @@ import { freshnessOf, knownAge, startMaintenance } from './maintenance.ts';
 import { createOnline } from './online.ts';
 import type { GuardOptions, GuardSettings } from './options.ts';
 import { toSettings } from './options.ts';
+import type { ProbeResponse } from './probes.ts';
+import { createProbe } from './probes.ts';
 import type { RoutePolicy } from './route.ts';
 import { checkedRoute } from './route.ts';
 import { createSoftLimits } from './soft-expiry.ts';
@@ -45,7 +48,8 @@ export interface Guard extends AsyncDisposable {
    */
   explain(tokenOrClaims: string | Claims): Explanation;
   /**
-   * Resolves when the instance has caught up with the log and has keys, once in the life of the process.
+   * Resolves when the instance has caught up with the log and has keys, once in the life of the process. A pending
+   * promise keeps the process alive.
    * @throws RescindError `stopping` once closed
    */
   ready(signal?: AbortSignal): Promise<void>;
@@ -53,14 +57,23 @@ export interface Guard extends AsyncDisposable {
   view(): View;
   /** The check `view`, whether it is ready and fresh, then those of the follower, the keys, the denylist and introspection. */
   health(): HealthCheck[];
-  /** Stops the follower, writes what is pending and releases the denylist file. Idempotent. */
+  /**
+   * Responds to `GET` of `/livez`, `/readyz` and `/metrics`. The adapters serve it.
+   * @param path without query
+   * @returns undefined for every other path, and for `/metrics` if `telemetry` is an implementation of `Telemetry`, which has the metrics
+   */
+  probe(path: string): Promise<ProbeResponse> | undefined;
+  /**
+   * Stops the follower, writes what is pending and releases the denylist file, so that another guard can open it. Idempotent. A
+   * process that ends need not call it.
+   */
   close(): Promise<void>;
 }
 
 /**
  * Creates the guard of the tokens of one issuer, or of several. It opens the denylist, the follower of the log that fills it, and the
  * keys. It returns at once and catches up in the background; until then it refuses tokens that no row denies with
- * `view_not_ready`.
+ * `view_not_ready`. Its sockets and timers keep no process alive, except those of a transport such as Kafka's.
  *
  * Metrics: `rescind_decisions_total{result}`; `rescind_decision_seconds`, of tokens not in the cache;
  * `rescind_token_cache_entries`, `…_bytes`, `…_hits_total`, `…_evicted_total`, `…_judged_again_total`; `rescind_introspections_total{result}`,
@@ -73,6 +86,9 @@ export function createGuard(options: GuardOptions): Guard {
   const settings = toSettings(options);
   return createGuardOver(settings, openContext(settings));
 }
+
+/** Timers have 31 bits. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const ANY_ROUTE: RoutePolicy = Object.freeze({});
 
@@ -102,12 +118,11 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
   const decider = createDecider({ settings, trusted, cache, softLimits: createSoftLimits(), logFailure, view });
   const online = createOnline({ settings, decider, logFailure });
   const followed = log && settings.log && { settings: settings.log, denylist: log.denylist, view };
-  const maintenance = startMaintenance(settings, followed, () => {
-    metrics.flush();
-    online.measure();
-  });
-  online.measure();
   let closing: Promise<void> | undefined;
+  let hasCaughtUp = false;
+  const catchUp = async (signal?: AbortSignal) => {
+    await Promise.all([log?.follower.ready(signal), ...[...trusted.values()].map(({ keys }) => keys.ready(signal))]);
+  };
 
   const consider = (token: string, route: RoutePolicy): Decision =>
     closing === undefined ? decider.decide(token, route) : { accepted: false, error: unavailable('stopping') };
@@ -132,6 +147,29 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
     await Promise.allSettled([log?.follower.close(), log?.eventKeys.close(), ...keys]);
     log?.denylist.close();
   }
+  const health = () => [
+    ...(log === undefined ? [] : [viewHealth(view(), settings), ...log.follower.health()]),
+    ...[...trusted.values()].flatMap(({ keys }) => keys.health()),
+    ...(log === undefined ? [] : [...log.eventKeys.health(), ...log.denylist.health()]),
+    ...online.health(),
+  ];
+  const source = { health, ready: () => closing === undefined && hasCaughtUp && view().ready };
+  // A `Telemetry` of the caller has a readiness and checks of its own.
+  const measureHealth = settings.metrics === undefined ? () => undefined : createHealthMetrics(telemetry, source);
+  function measure(): void {
+    metrics.flush();
+    online.measure();
+    measureHealth();
+  }
+  const maintenance = startMaintenance(settings, followed, measure);
+  measure();
+  catchUp().then(
+    () => {
+      hasCaughtUp = true;
+      measureHealth();
+    },
+    () => undefined,
+  );
   const close = () => {
     closing ??= closeAll();
     return closing;
@@ -148,15 +186,16 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
     explain: (given) =>
       typeof given === 'string' ? explainToken(given, { decider, view: view(), clock }) : explainClaims(given, trusted),
     async ready(signal) {
-      await Promise.all([log?.follower.ready(signal), ...[...trusted.values()].map(({ keys }) => keys.ready(signal))]);
+      const hold = setInterval(() => undefined, LONGEST_TIMER_MS);
+      try {
+        await catchUp(signal);
+      } finally {
+        clearInterval(hold);
+      }
     },
     view,
-    health: () => [
-      ...(log === undefined ? [] : [viewHealth(view(), settings), ...log.follower.health()]),
-      ...[...trusted.values()].flatMap(({ keys }) => keys.health()),
-      ...(log === undefined ? [] : [...log.eventKeys.health(), ...log.denylist.health()]),
-      ...online.health(),
-    ],
+    health,
+    probe: createProbe({ ...source, metrics: settings.metrics, measure }),
     close,
     [Symbol.asyncDispose]: close,
   };

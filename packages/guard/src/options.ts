@@ -1,18 +1,21 @@
 import type { Feed } from '@rescind/feed';
 import { feedOptions } from '@rescind/feed/follower';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
-import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
+import { systemClock } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Fetch } from '@rescind/token';
 import { nodeFetch } from '@rescind/token/fetch';
 import type { TokenCacheLimits } from './cache/token-cache.ts';
+import { workerName } from './environment.ts';
 import type { IssuerOptions, IssuerSettings } from './issuer-options.ts';
 import { issuerShape, toIssuerSettings } from './issuer-options.ts';
 import type { StalePolicy } from './route.ts';
 import { requireIntrospection, stalePolicyOption } from './route.ts';
 import type { SoftExpiry } from './soft-expiry.ts';
 import { softExpiryOption } from './soft-expiry.ts';
+import type { ExposedMetrics, TelemetryOption } from './telemetry.ts';
+import { telemetryOption, toGuardTelemetry } from './telemetry.ts';
 
 /** Limits of the cache of verified tokens. */
 interface CacheOptions {
@@ -26,7 +29,10 @@ interface CacheOptions {
 export interface GuardOptions extends IssuerOptions {
   /** The transports of the issuer's revocation log. Not with `revocation: 'none'`. */
   readonly feed?: Feed | undefined;
-  /** The SQLite file of the denylist, which one process uses. Not with `revocation: 'none'`. */
+  /**
+   * The SQLite file of the denylist, which one process uses. `{worker}` in it is replaced by the name of the process: `NODE_APP_INSTANCE` (pm2),
+   * else the id of the cluster worker, else 0. Not with `revocation: 'none'`.
+   */
   readonly denylistPath?: string | undefined;
   /** With more rows than this the guard reads rows from the file. Default 16 million. */
   readonly maxMemoryEntries?: number | undefined;
@@ -57,7 +63,11 @@ export interface GuardOptions extends IssuerOptions {
   readonly cache?: CacheOptions | false | undefined;
 
   readonly clock?: Clock | undefined;
-  readonly telemetry?: Telemetry | undefined;
+  /**
+   * A pino logger, a registry of prom-client, `{ logger, registry }`, or an implementation of `Telemetry`. Default: warnings and errors go to standard error,
+   * and metrics stay in memory for `/metrics`.
+   */
+  readonly telemetry?: TelemetryOption | undefined;
 }
 
 /** The log that the guard follows. */
@@ -87,6 +97,8 @@ export interface GuardSettings {
   readonly cache: TokenCacheLimits;
   readonly clock: Clock;
   readonly telemetry: Telemetry;
+  /** Undefined: the caller's `Telemetry` has the metrics. */
+  readonly metrics: ExposedMetrics | undefined;
 }
 
 /** Long enough for a restart of the issuer or of the brokers, and a third of a token's usual life. */
@@ -96,6 +108,9 @@ const DEGRADED_AFTER_MS: DurationMs = 10_000;
 /** The number of users at one time, at one instance. A token that is not cached costs another verification. */
 const CACHE_ENTRIES = 32_768;
 const CACHE_BYTES = 128 * 1024 * 1024;
+
+/** The part of `denylistPath` that differs between the processes of one service. */
+const WORKER = '{worker}';
 
 /** Each option of a guard with its check. */
 export const guardShape: OptionShape<GuardOptions> = {
@@ -117,7 +132,7 @@ export const guardShape: OptionShape<GuardOptions> = {
     optionsOf<CacheOptions>('cache', { maxEntries: option.count({ least: 1 }), maxBytes: option.count({ least: 1 }) }),
   ),
   clock: option.clock,
-  telemetry: option.telemetry,
+  telemetry: telemetryOption,
 };
 
 const guardOptions = optionsOf<GuardOptions>('createGuard', guardShape);
@@ -141,7 +156,7 @@ export function toSettings(given: GuardOptions): GuardSettings {
     degradedAfterMs: options.degradedAfterMs ?? DEGRADED_AFTER_MS,
     cache: toCacheLimits(options.cache ?? {}),
     clock: options.clock ?? systemClock,
-    telemetry: options.telemetry ?? standardErrorTelemetry,
+    ...toGuardTelemetry(options.telemetry),
   };
 }
 
@@ -180,7 +195,7 @@ function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings,
     issuer,
     issuers: issuers.filter(({ revocation }) => revocation === 'log').map((one) => one.issuer),
     feed,
-    denylistPath,
+    denylistPath: denylistPath.includes(WORKER) ? denylistPath.replaceAll(WORKER, workerName()) : denylistPath,
     maxMemoryEntries,
     eventJwksUrl: eventJwksUrl ?? `${issuerUrl.replace(/\/+$/, '')}/.well-known/event-jwks.json`,
     silenceMs,

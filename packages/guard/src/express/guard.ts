@@ -4,9 +4,10 @@ import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { VerifiedToken } from '@rescind/token';
 import type { NextFunction, Request, RequestHandler } from 'express';
+import { openContext } from '../context.ts';
 import type { Decision, Revoked } from '../decision.ts';
 import type { Guard } from '../guard.ts';
-import { createGuard } from '../guard.ts';
+import { createGuardOver } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
 import { guardShape, toSettings } from '../options.ts';
 import type { RoutePolicy } from '../route.ts';
@@ -52,6 +53,8 @@ export interface ExpressGuard extends RequestHandler, AsyncDisposable {
   /** Resolves when the guard has caught up. Until then the middleware responds 503. */
   ready(signal?: AbortSignal): Promise<void>;
   health(): HealthCheck[];
+  /** Middleware that responds to `GET` of `/livez`, `/readyz` and `/metrics`. Install it before the guard. */
+  router(): RequestHandler;
   /** Closes the guard. */
   close(): Promise<void>;
 }
@@ -92,6 +95,7 @@ export function guard(
     opened,
     ready: (signal?: AbortSignal) => opened.ready(signal),
     health: () => opened.health(),
+    router: () => probes(opened),
     close,
     [Symbol.asyncDispose]: close,
   });
@@ -113,8 +117,9 @@ function checked(opened: Guard, route: RoutePolicy): Guard {
 
 /** Reports a wrong route before it opens a file. */
 function openFor(options: GuardOptions, route: RoutePolicy): Guard {
-  requireIntrospection(route, toSettings(options).issuers);
-  return createGuard(options);
+  const settings = toSettings(options);
+  requireIntrospection(route, settings.issuers);
+  return createGuardOver(settings, openContext(settings));
 }
 
 /** Returns the token, or undefined if it called `next`. */
@@ -144,4 +149,13 @@ function conclude(decision: Decision, request: Request, next: NextFunction, rout
     return;
   }
   next(toRequestError(decision.error, route));
+}
+
+function probes(guard: Guard): RequestHandler {
+  return (request, response, next) => {
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const found = isRead ? guard.probe(request.path) : undefined;
+    if (found === undefined) return next();
+    found.then(({ status, headers, body }) => response.status(status).set(headers).send(body)).catch(next);
+  };
 }

@@ -1,5 +1,5 @@
 import type { DurationMs, EpochMillis, ManualClock } from '@rescind/revocation';
-import { createManualClock, silentTelemetry } from '@rescind/revocation';
+import { createManualClock } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
 import { generateSigningKey } from '@rescind/token/signing';
 import { createInvalidationIndex } from '../cache/invalidation-index.ts';
@@ -86,7 +86,7 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
     changes.committed(applied);
   });
   const settings = toSettings({
-    telemetry: silentTelemetry,
+    telemetry: { logger: SILENT },
     ...more,
     ...{ issuer, audience, clock, fetch: tokens.fetch },
     introspection: { clientId: 'kit', clientSecret: 'kit', url: `${issuer}/oauth2/introspect` },
@@ -118,6 +118,10 @@ export function openTestKit(given: TestKitOptions = {}): TestKit {
     [Symbol.asyncDispose]: () => guard.close(),
   };
 }
+
+/** A logger that writes nothing. */
+const silent = () => undefined;
+const SILENT = { debug: silent, info: silent, warn: silent, error: silent };
 
 /** The kit signs tokens only. */
 const NO_KEYS = { health: () => [], close: async () => undefined };

@@ -1,0 +1,101 @@
+import type { Fields, LogLevel, Telemetry } from '@rescind/revocation';
+import { standardErrorTelemetry } from '@rescind/revocation';
+import type { MetricStore } from '@rescind/revocation/metrics';
+import { createMetricStore, METRICS_CONTENT_TYPE } from '@rescind/revocation/metrics';
+import type { OptionCheck } from '@rescind/revocation/options';
+import { optionError } from '@rescind/revocation/options';
+
+/** A logger such as that of pino: methods by level, with an object of fields. */
+type Logger = { readonly [Level in LogLevel]: (fields: object) => void };
+
+/** A registry of prom-client, such as its `register`. */
+interface MetricRegistry {
+  readonly contentType: string;
+  registerMetric(metric: never): void;
+  metrics(): Promise<string>;
+}
+
+/**
+ * What the option `telemetry` accepts: a logger, a registry, both, or an implementation of `Telemetry`. Without a logger, warnings and errors are
+ * written to standard error. Without a registry, the guard keeps metrics in memory for `/metrics`.
+ */
+export type TelemetryOption =
+  | Telemetry
+  | Logger
+  | MetricRegistry
+  | { readonly logger?: Logger | undefined; readonly registry?: MetricRegistry | undefined };
+
+/** The metrics that `/metrics` exposes. */
+export interface ExposedMetrics {
+  readonly contentType: string;
+  text(): string | Promise<string>;
+}
+
+export interface GuardTelemetry {
+  readonly telemetry: Telemetry;
+  /** Undefined: the caller's `Telemetry` has the metrics. */
+  readonly metrics: ExposedMetrics | undefined;
+}
+
+function has(value: unknown, ...methods: readonly string[]): boolean {
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return false;
+  return methods.every((name) => typeof (value as Readonly<Record<string, unknown>>)[name] === 'function');
+}
+
+const isTelemetry = (value: unknown): value is Telemetry => has(value, 'count', 'gauge', 'observe', 'log');
+const isLogger = (value: unknown): value is Logger => has(value, 'debug', 'info', 'warn', 'error');
+const isRegistry = (value: unknown): value is MetricRegistry => has(value, 'registerMetric', 'metrics');
+
+const EXPECTED =
+  'a pino logger, a registry of prom-client, { logger, registry }, or an object with count, gauge, observe and log';
+
+/** The check of the option `telemetry`. */
+export const telemetryOption: OptionCheck<TelemetryOption> = (value, path) => {
+  if (isTelemetry(value) || isLogger(value) || isRegistry(value)) return value;
+  const pair: Readonly<Record<string, unknown>> = typeof value === 'object' && value !== null ? { ...value } : {};
+  const { logger, registry, ...others } = pair;
+  const isPair = (logger ?? registry) !== undefined && Object.keys(others).length === 0;
+  const isRight = (logger === undefined || isLogger(logger)) && (registry === undefined || isRegistry(registry));
+  if (isPair && isRight) return value as TelemetryOption;
+  throw optionError(path, EXPECTED, value);
+};
+
+/** @param given checked */
+export function toGuardTelemetry(given: TelemetryOption = {}): GuardTelemetry {
+  if (isTelemetry(given)) return { telemetry: given, metrics: undefined };
+  const { logger, registry } = isLogger(given)
+    ? { logger: given, registry: undefined }
+    : isRegistry(given)
+      ? { logger: undefined, registry: given }
+      : given;
+  const log = logger === undefined ? standardErrorTelemetry.log : logBy(logger);
+  const store = registry === undefined ? createStore(log) : storeOf(registry, log);
+  const { count, gauge, observe } = store;
+  const metrics =
+    registry === undefined
+      ? { contentType: METRICS_CONTENT_TYPE, text: store.text }
+      : { contentType: registry.contentType, text: () => registry.metrics() };
+  return { telemetry: { log, count, gauge, observe }, metrics };
+}
+
+/** `event` is a field and no message, so that a search by it finds every line. */
+function logBy(logger: Logger): Telemetry['log'] {
+  return (level: LogLevel, event: string, fields?: Fields) => logger[level]({ event, ...fields });
+}
+
+function createStore(log: Telemetry['log'], registry?: MetricRegistry): MetricStore {
+  return createMetricStore({
+    groups: ['guard'],
+    onRegister: registry && ((family) => registry.registerMetric(family as never)),
+    onMisuse: (metric, why) => log('error', 'metric_unusable', { metric, why }),
+  });
+}
+
+/** Guards with one registry share its metrics: a registry refuses a second metric of one name. */
+const stores = new WeakMap<MetricRegistry, MetricStore>();
+
+function storeOf(registry: MetricRegistry, log: Telemetry['log']): MetricStore {
+  const store = stores.get(registry) ?? createStore(log, registry);
+  stores.set(registry, store);
+  return store;
+}
