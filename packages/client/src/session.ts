@@ -169,13 +169,14 @@ export function createSession(given: SessionOptions): Session {
     if (state.snapshot.status === 'anonymous') return undefined;
     const isAlive = () => state.held && remainingMs(state.held, clock) > 0;
     // What another tab stored, or what arrived after a sleep, may have expired.
-    for (let attempt = 0; attempt < 2 && (attempt === 0 || !isAlive()); attempt += 1) {
+    for (let attempt = 0; attempt < 3 && (attempt === 0 || !isAlive()); attempt += 1) {
       try {
         await renewal.renew(attempt === 0 ? failedToken : undefined);
       } catch (error) {
         if (failedToken || !isAlive()) throw error;
       }
     }
+    if (state.held && !isAlive()) throw new SessionError('unavailable', 'the token expired on its way');
     return state.held?.record.accessToken;
   }
 
