@@ -1,5 +1,7 @@
+import { RescindError } from '@rescind/revocation';
 import type { Account, AccountClaims } from './account.ts';
 import type { AccountContext, AccountTransaction } from './context.ts';
+import { coarseAddress } from './rows/devices.ts';
 import { CONTACT_CLAIMS } from './rows/history.ts';
 
 /** What an authenticated user changed. */
@@ -14,7 +16,7 @@ export function notifyOwner(
   { hasReceiver, notMeTtlMs }: AccountContext,
   { oneTimeTokens, history, now, notify }: AccountTransaction,
   account: Account,
-  type: 'login.new_device' | 'account.changed' | 'account.deleted',
+  type: 'login.new_device' | 'account.changed' | 'account.deleted' | 'session.recovered',
   data: Readonly<Record<string, string | null>>,
 ): void {
   if (!hasReceiver) return;
@@ -48,6 +50,37 @@ export function notifyContactChange(
 ): void {
   const changed = CONTACT_CLAIMS.find((name) => claims !== undefined && claims[name] !== before.claims[name]);
   if (changed !== undefined) notifyChange(context, tx, before, changed);
+}
+
+/** A session whose refresh token got its successor again, after the grace. */
+export interface RecoveredSession {
+  readonly sid: string;
+  readonly sub: string;
+  /** The network of its login; null: unknown. */
+  readonly address: string | null;
+}
+
+/**
+ * Notifies the owner of a session that was recovered from another network than that of its login: a thief may have the token. Never
+ * rejects; a failure is logged.
+ * @param sender the address of the request
+ */
+export async function notifyRecovery(
+  context: AccountContext,
+  { sid, sub, address }: RecoveredSession,
+  sender: string | undefined,
+): Promise<void> {
+  const place = coarseAddress(sender);
+  if (!context.hasReceiver || place === undefined || address === null || place === address) return;
+  try {
+    await context.transact((tx) => {
+      const account = tx.users.bySub(sub);
+      if (account !== undefined) notifyOwner(context, tx, account, 'session.recovered', { sid, place });
+    });
+  } catch (error) {
+    const code = error instanceof RescindError ? error.code : 'internal';
+    context.telemetry.log('warn', 'recovery_notice_failed', { sid, code });
+  }
 }
 
 /** By what the receiver of notices may find the owner, if it has no list of its own. */

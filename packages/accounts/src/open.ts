@@ -13,6 +13,8 @@ import { withCheckedAdministration, withCheckedFactors, withCheckedOwn } from '.
 import type { AccountContext } from './context.ts';
 import { createAccountRows, createTransact } from './context.ts';
 import { eraseDeleted } from './deletion.ts';
+import type { RecoveredSession } from './notify.ts';
+import { notifyRecovery } from './notify.ts';
 import type { OwnAccounts } from './own-account.ts';
 import { createOwnAccounts } from './own-account.ts';
 import { createPasswords } from './passwords.ts';
@@ -56,6 +58,8 @@ export interface Accounts extends AsyncDisposable {
   readonly own: OwnAccounts;
   readonly secondFactors: SecondFactors;
   readonly administration: AccountAdministration;
+  /** Notifies the owner of a session that was recovered from another network than that of its login. Never rejects. */
+  notifyRecovery(recovered: RecoveredSession, sender: string | undefined): Promise<void>;
   /** Notices that wait or were given up; empty without a webhook. */
   health(): HealthCheck[];
 }
@@ -133,6 +137,7 @@ export function openAccounts(given: AccountsOptions): Accounts {
     own: withCheckedOwn(createOwnAccounts(context)),
     secondFactors: withCheckedFactors(createSecondFactors(context, options.totpIssuer)),
     administration: withCheckedAdministration(createAccountAdministration(context)),
+    notifyRecovery: (recovered, sender) => notifyRecovery(context, recovered, sender),
     health: () => webhookSender?.health() ?? [],
     async [Symbol.asyncDispose]() {
       for (const timer of timers) clearInterval(timer);

@@ -68,7 +68,7 @@ export interface RefreshRequest {
 }
 
 /** A session whose last response was lost, or whose refresh token somebody has copied. */
-interface RecoveredSession {
+export interface RecoveredSession {
   readonly sid: string;
   readonly sub: string;
   readonly clientId: string;

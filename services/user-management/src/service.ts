@@ -93,6 +93,7 @@ async function open(context: ServiceContext<Configuration>): Promise<OpenedParts
     publishBeforeMs: configuration.KEY_PUBLISH_BEFORE,
     defaultClientId: DEFAULT_CLIENT_ID,
     onClientRefused: (request, { clientId }) => failedCredentials.count(request, clientId),
+    onRecovered: ({ ip }, recovered) => void accounts.notifyRecovery(recovered, ip),
     telemetry,
   });
   const revocations = createRevocationsHandler({

@@ -231,3 +231,22 @@ test('no token of a notice is in the database as it is, nor is the secret of a s
   const secrets = [data.not_me, body.secret, 'login.new_device","timestamp', receiver.secret];
   for (const secret of secrets) expect(before.includes(String(secret))).toBe(false);
 });
+
+test('a session that is recovered from another network is reported to its owner; from its own it is not', async () => {
+  const service = await started({ REFRESH_GRACE: '1ms', TRUSTED_PROXIES: 'loopback' });
+  const { refresh, answer } = await service.login(LAPTOP);
+  const successor = service.tokensOf(await service.refresh(refresh)).refresh;
+  const recover = async (headers: Record<string, string>) => {
+    const form = { grant_type: 'refresh_token', refresh_token: refresh };
+    expect(service.tokensOf(await service.form('/oauth2/token', form, headers)).refresh).toBe(successor);
+  };
+  const rotatedAt = Date.now();
+  await waitFor('the grace is over', () => Date.now() > rotatedAt + 1);
+  await recover({});
+  await recover({ 'X-Forwarded-For': '203.0.113.9' });
+  const { data } = await service.receiver.notice('session.recovered');
+  expect(data).toMatchObject({ username: USER.username, sid: answer.sid, place: '203.0.113.0/24' });
+  expect(data.not_me).toEqual(expect.any(String));
+  await waitFor('it is settled', async () => (await service.health())?.waiting === 0);
+  expect(service.receiver.requests()).toBe(1);
+});

@@ -152,6 +152,7 @@ const issuerEndpoints = {
   publishBeforeMs: 1,
   defaultClientId: 'a',
   onClientRefused: method,
+  onRecovered: method,
   telemetry,
 };
 const issuerHttp = { ...issuerEndpoints, feedClients: { a: 'b' }, cors: ['https://app.example'], clock };

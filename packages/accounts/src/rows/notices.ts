@@ -4,7 +4,12 @@ import type { EpochMillis } from '@rescind/revocation';
 import type { Sealer } from '../sealer.ts';
 
 /** What a notice is about. */
-type NoticeType = 'login.new_device' | 'account.changed' | 'account.deleted' | 'account.password_reset';
+type NoticeType =
+  | 'login.new_device'
+  | 'account.changed'
+  | 'account.deleted'
+  | 'account.password_reset'
+  | 'session.recovered';
 
 export interface Notice {
   /** The account it is about: the notice is erased with it. */

@@ -5,7 +5,7 @@ import type { OptionShape } from '@rescind/revocation/options';
 import { option, optionsOf } from '@rescind/revocation/options';
 import type { Issuer } from '../issuer.ts';
 import type { ClientProof, RegisteredClient } from '../issuer-clients.ts';
-import type { AccessAnswer, TokenAnswer } from '../issuer-sessions.ts';
+import type { AccessAnswer, RecoveredSession, TokenAnswer } from '../issuer-sessions.ts';
 import {
   authorizationServerMetadata,
   keysCacheControl,
@@ -43,6 +43,10 @@ export interface EndpointOptions {
    * the response then. Default: nothing.
    */
   readonly onClientRefused?: ((request: IssuerRequest, refused: RefusedClient) => void) | undefined;
+  /**
+   * Called when a refresh token that was used before got its successor again after the grace: the owner may want to know. Default: nothing.
+   */
+  readonly onRecovered?: ((request: IssuerRequest, recovered: RecoveredSession) => void) | undefined;
   readonly telemetry?: Telemetry | undefined;
 }
 
@@ -51,6 +55,7 @@ export const endpointShape: OptionShape<EndpointOptions> = {
   publishBeforeMs: option.duration(),
   defaultClientId: option.text(),
   onClientRefused: option.callable<NonNullable<EndpointOptions['onClientRefused']>>(),
+  onRecovered: option.callable<NonNullable<EndpointOptions['onRecovered']>>(),
   telemetry: option.telemetry,
 };
 
@@ -118,7 +123,7 @@ export function createIssuerEndpoints(issuer: Issuer, given: EndpointOptions = {
     return { status: 200, headers, body: { ...rest, ...more } };
   };
 
-  const grants = createGrants(issuer);
+  const grants = createGrants(issuer, options.onRecovered);
 
   return {
     authenticate,
@@ -178,7 +183,7 @@ function document(body: object, cacheControl: string): IssuerResponse {
 type Grant = (request: IssuerRequest, form: Form, clientId: string) => Promise<TokenAnswer | AccessAnswer>;
 
 /** The grants of the token endpoint, by `grant_type`. */
-function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
+function createGrants(issuer: Issuer, onRecovered: EndpointOptions['onRecovered']): ReadonlyMap<string, Grant> {
   const isContinuing = async (refreshToken: string) => {
     const session = await issuer.sessions.findByRefreshToken(refreshToken);
     return session !== undefined && (await issuer.sessions.isOpen(session.sid));
@@ -191,7 +196,10 @@ function createGrants(issuer: Issuer): ReadonlyMap<string, Grant> {
     if (refreshToken === undefined) throw refused('refresh_token', 'must be given');
     const via = inForm === undefined ? 'cookie' : 'body';
     try {
-      return await issuer.refresh({ refreshToken, clientId, via, ...narrowingOf(form) });
+      return await issuer.refresh({
+        ...{ refreshToken, clientId, via, ...narrowingOf(form) },
+        onRecovered: (session) => onRecovered?.(request, session),
+      });
     } catch (error) {
       if (via === 'body' || !(error instanceof RescindError) || error.oauth !== 'invalid_grant') throw error;
       throw (await isContinuing(refreshToken)) ? error : withCookie(error, clearedRefreshCookie(clientId));
