@@ -109,7 +109,7 @@ export const guardSettings = (service: string) => ({
 export interface GuardConfiguration {
   readonly ISSUER: string;
   readonly ISSUER_URL?: string | undefined;
-  readonly AUDIENCE: string;
+  readonly AUDIENCE: string | readonly string[];
   readonly DENYLIST_PATH: string;
   readonly FEED_CLIENT_ID: string;
   readonly FEED_CLIENT_SECRET: string;

@@ -1,7 +1,9 @@
+import { once } from 'node:events';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { isIPv6 } from 'node:net';
+import { connect, isIPv6 } from 'node:net';
 import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import { answerMalformed } from './request-head.ts';
 
@@ -23,12 +25,16 @@ const REQUEST_TIMEOUT_MS: DurationMs = 30_000;
 const TIMEOUT_CHECK_MS: DurationMs = 1_000;
 
 export interface ListenOptions extends ConnectionLimitOptions {
-  readonly port: number;
+  /** Default 0: any free one. */
+  readonly port?: number | undefined;
   /** Default: all addresses of this machine. */
   readonly host?: string | undefined;
 }
 
-/** @throws Error with the variable of the port, when the port cannot be opened */
+/** Mode of a Unix socket: processes of the same user or group may connect. */
+const SOCKET_MODE = 0o660;
+
+/** @throws Error with the variable of the port or socket, when it cannot be opened */
 export async function listen(listener: RequestListener, options: ListenOptions): Promise<ListeningServer> {
   const server = createServer(
     {
@@ -40,29 +46,46 @@ export async function listen(listener: RequestListener, options: ListenOptions):
     },
     listener,
   );
-  const { port, host } = options;
+  const { port, host, socketPath } = options;
   const connections = limitConnections(server, options);
   answerMalformed(server, options);
+  if (socketPath !== undefined) await removeStaleSocket(socketPath);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: Error) => reject(cannotListen(error, options)));
-    server.listen({ port, ...(host === undefined ? {} : { host }) }, () => {
+    server.listen(socketPath === undefined ? { port: port ?? 0, host } : { path: socketPath }, () => {
       server.removeAllListeners('error');
       resolve();
     });
   });
-  return { url: urlOf(server, host), connections, stop: (deadlineMs) => stop(server, deadlineMs) };
+  if (socketPath !== undefined) chmodSync(socketPath, SOCKET_MODE);
+  const url = socketPath === undefined ? urlOf(server, host) : `unix:${socketPath}`;
+  return { url, connections, stop: (deadlineMs) => stop(server, deadlineMs) };
 }
 
-/** An error with the variable of the port (`PORT`, `MANAGEMENT_PORT`, …) and the remedy. */
-function cannotListen(cause: Error, { port, host, listener }: ListenOptions): Error {
-  const variable = listener === 'public' ? 'PORT' : `${listener.toUpperCase()}_PORT`;
+/** Removes the socket of a process that was killed. One on which a process listens remains, so that `listen` fails. */
+async function removeStaleSocket(path: string): Promise<void> {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+  const connection = connect(path);
+  try {
+    await once(connection, 'connect');
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') unlinkSync(path);
+  } finally {
+    connection.destroy();
+  }
+}
+
+/** An error with the variable of the port (`PORT`, `MANAGEMENT_PORT`, …) or socket (`SOCKET_PATH`), and the remedy. */
+function cannotListen(cause: Error, { port, host, listener, socketPath }: ListenOptions): Error {
+  const kind = socketPath === undefined ? 'PORT' : 'PATH';
+  const variable = listener === 'public' ? kind : `${listener.toUpperCase()}_${kind}`;
   const code = 'code' in cause ? String(cause.code) : cause.message;
   const hints: Readonly<Record<string, string>> = {
     EADDRINUSE: 'another process listens there: choose another port, or 0 for any free one',
     EACCES: 'this user may not listen there: choose a port above 1023',
     EADDRNOTAVAIL: 'this machine does not have the address',
   };
-  const where = host === undefined ? String(port) : `${host}:${port}`;
+  const where = socketPath ?? (host === undefined ? String(port) : `${host}:${port}`);
   const hint = hints[code] === undefined ? '' : `; ${hints[code]}`;
   return Object.assign(new Error(`${variable} ${where} cannot be listened on (${code})${hint}`, { cause }), { code });
 }
@@ -104,6 +127,8 @@ interface ConnectionLimitOptions {
   /** The port's name in metrics and logs. */
   readonly listener: string;
   readonly limits: ConnectionLimits;
+  /** A Unix socket to listen on, in place of a port. Its connections have no address, so only the total is limited. */
+  readonly socketPath?: string | undefined;
   /** Whether this is the address of a trusted proxy. Default: none is. */
   readonly isProxy?: ((address: string) => boolean) | undefined;
   readonly telemetry: Telemetry;
@@ -135,7 +160,7 @@ const QUIET_MS: DurationMs = 10_000;
  * @returns a function that returns the present counts
  */
 function limitConnections(server: Server, options: ConnectionLimitOptions): () => ConnectionCount {
-  const { listener, limits, isProxy = () => false, telemetry } = options;
+  const { listener, limits, socketPath, isProxy = () => false, telemetry } = options;
   const perAddress = new Map<string, number>();
   let total = 0;
   let refused = 0;
@@ -167,13 +192,13 @@ function limitConnections(server: Server, options: ConnectionLimitOptions): () =
   // At 0 from the start, so that a rate sees the first refusal.
   for (const reason of REASONS) telemetry.count('rescind_connections_refused_total', { listener, reason }, 0);
   server.prependListener('connection', (socket: Socket) => {
-    const address = socket.remoteAddress;
+    const address = socketPath ?? socket.remoteAddress;
     // The client has closed it already.
     if (address === undefined) return socket.destroy();
     const network = networkOf(address);
     if (total >= limits.total) return refuse(socket, 'total');
     const isFull = (perAddress.get(network) ?? 0) >= limits.perAddress;
-    if (isFull && !isProxy(address)) return refuse(socket, 'address');
+    if (isFull && socketPath === undefined && !isProxy(address)) return refuse(socket, 'address');
     add(network, 1);
     socket.once('close', () => add(network, -1));
   });

@@ -189,16 +189,18 @@ function followReadiness(ready: Promise<void>, state: { ready: boolean; stopping
   );
 }
 
-/** Routes on an additional port. */
+/** Routes on an additional port, or on a Unix socket. */
 export interface Listener {
   /** One lower-case word, such as `admin`; the log line `listening` has its address as `adminUrl`. */
   readonly name: string;
   readonly app: Express;
   readonly limits: ConnectionLimits;
-  /** 0: any free port. */
-  readonly port: number;
+  /** Default 0: any free port. */
+  readonly port?: number | undefined;
   /** The address of this machine to listen on. Default: all. */
   readonly host?: string | undefined;
+  /** The path of a Unix socket to listen on, in place of a port. */
+  readonly socketPath?: string | undefined;
 }
 
 /** All ports of a service except the management port. */
@@ -233,7 +235,7 @@ async function openListeners(options: ListenersOptions): Promise<Listeners> {
     const cut = await Promise.all(servers.map((server) => server.stop(deadlineMs)));
     return cut.reduce((total, one) => total + one, 0);
   };
-  type Address = Pick<ListenOptions, 'listener' | 'limits' | 'port' | 'host'>;
+  type Address = Pick<ListenOptions, 'listener' | 'limits' | 'port' | 'host' | 'socketPath'>;
   const open = async (app: Express, at: Address, more: Pick<ApplicationOptions, 'basePath' | 'corsOrigins'> = {}) => {
     const application = createApplication(app, { telemetry, clock, trustedProxies, ...more });
     const isTrusted: unknown = application.get('trust proxy fn');
