@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { settings as gate } from '@rescind/gate';
 import { settings as orders } from '@rescind/orders';
 import { settings as prices } from '@rescind/prices';
 import { configurationTable } from '@rescind/service/testing';
@@ -8,7 +9,7 @@ export const configurationPath = fileURLToPath(new URL('../../docs/configuration
 
 /** docs/configuration.md, from the services' schemas. */
 export function configurationPage(): string {
-  const sections = Object.entries({ 'user-management': userManagement, prices, orders }).map(
+  const sections = Object.entries({ 'user-management': userManagement, prices, orders, gate }).map(
     ([service, settings]) => `## ${service}\n\n${configurationTable(settings)}\n`,
   );
   return `${INTRODUCTION}\n${sections.join('\n')}`;
