@@ -18,6 +18,8 @@ export interface KafkaClient {
 
 const CONNECTION_TIMEOUT_MS: DurationMs = 3_000;
 const REQUEST_TIMEOUT_MS: DurationMs = 10_000;
+/** Of each wait before another client: half, since a new client costs the brokers several connections. */
+export const RANDOM_SHARE = 0.5;
 
 /**
  * kafkajs retries what passes by itself within a second or two, such as the election of a coordinator. The session's owner retries
@@ -167,28 +169,6 @@ function createRedactor(secrets: readonly string[]): (text: string) => string {
   return (text) => {
     const redacted = known.reduce((left, secret) => left.replaceAll(secret, REDACTED), text);
     return redacted.slice(0, MAX_LINE_LENGTH);
-  };
-}
-
-/** Waits between attempts: doubled each time, and half of each is random, so that the instances of a fleet do not retry together. */
-interface Backoff {
-  /** The wait before the next attempt, in ms. */
-  next(): DurationMs;
-  /** Starts again with the first wait. */
-  reset(): void;
-}
-
-export function createBackoff(firstMs: DurationMs, greatestMs: DurationMs): Backoff {
-  let attempt = 0;
-  return {
-    next() {
-      const most = Math.min(firstMs * 2 ** attempt, greatestMs);
-      attempt = Math.min(attempt + 1, 30);
-      return most / 2 + (Math.random() * most) / 2;
-    },
-    reset() {
-      attempt = 0;
-    },
   };
 }
 

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Publisher } from '@rescind/feed';
+import { createBackoff } from '@rescind/feed';
 import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@rescind/revocation';
 import { RescindError, standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import { createBackoff, within } from './client.ts';
+import { RANDOM_SHARE, within } from './client.ts';
 import type { CheckedConnection, KafkaConnection } from './connection.ts';
 import { checkConnection, connectionShape, warnOfPlainText } from './connection.ts';
 import { protocolErrors, reasonOf } from './errors.ts';
@@ -110,8 +111,8 @@ export function openPublisher(options: PublisherOptions): KafkaPublisher {
   const { topic } = connection;
   const topicCheck = createTopicCheck({ ...settings, topic });
   const queue = createSendQueue({ records: BATCH_RECORDS, bytes: requirements.batchBytes });
-  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
-  const topicBackoff = createBackoff(FIRST_RETRY_MS, MAX_TOPIC_RETRY_MS);
+  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS, RANDOM_SHARE);
+  const topicBackoff = createBackoff(FIRST_RETRY_MS, MAX_TOPIC_RETRY_MS, RANDOM_SHARE);
   const closing = new AbortController();
   let producer: ProducerConnection | undefined;
   /** Ends the idle wait. */

@@ -1,8 +1,9 @@
 import type { Transport, TransportConnection, TransportSink } from '@rescind/feed';
+import { createBackoff } from '@rescind/feed';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { standardErrorTelemetry, systemClock } from '@rescind/revocation';
 import { option, optionsOf } from '@rescind/revocation/options';
-import { createBackoff } from './client.ts';
+import { RANDOM_SHARE } from './client.ts';
 import type { KafkaConnection } from './connection.ts';
 import { checkConnection, connectionShape, warnOfPlainText } from './connection.ts';
 import type { KafkaRecord, Session, SessionEnd, SessionSettings, StartingPoint, Watermarks } from './session.ts';
@@ -76,7 +77,7 @@ export function kafkaTransport(given: KafkaTransportOptions): Transport {
 /** Opens a session, and another one whenever it ends, until it is closed. */
 function openReader(settings: SessionSettings, sink: TransportSink): TransportConnection {
   const { connection, telemetry, clock } = settings;
-  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS);
+  const backoff = createBackoff(FIRST_RETRY_MS, MAX_RETRY_MS, RANDOM_SHARE);
   let session: Session | undefined;
   /** Monotonic time at which the session joined its group; undefined: it has not. */
   let openedAt: DurationMs | undefined;

@@ -1,25 +1,23 @@
 import type { DurationMs } from '@rescind/revocation';
 
+/** The waits between the attempts of a transport. */
 export interface Backoff {
-  /** How long to wait before the next attempt. */
+  /** The wait before the next attempt, in ms. */
   next(): DurationMs;
-  /** An attempt went well: the next one is the first again. */
+  /** Starts again with the first wait, after a success. */
   reset(): void;
 }
 
 /**
- * Exponential back-off with full jitter: the ceiling doubles with each attempt, the wait is anywhere below it, so that
- * a fleet that lost its server at one moment does not come back at one moment.
+ * Creates an exponential back-off: the greatest wait doubles with each attempt, and a part of each wait is random, so that the instances
+ * of a fleet that lost their server together do not return together.
+ * @param randomShare the random part, from 0 to 1. Default 1: any wait up to the greatest
  */
-export function createBackoff(
-  firstMs: DurationMs,
-  greatestMs: DurationMs,
-  random: () => number = Math.random,
-): Backoff {
+export function createBackoff(firstMs: DurationMs, greatestMs: DurationMs, randomShare = 1): Backoff {
   let ceiling = firstMs;
   return {
     next() {
-      const wait = random() * ceiling;
+      const wait = ceiling * (1 - randomShare * Math.random());
       ceiling = Math.min(greatestMs, ceiling * 2);
       return wait;
     },

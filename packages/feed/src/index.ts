@@ -1,5 +1,7 @@
 import './errors.ts';
 
+export type { Backoff } from './backoff.ts';
+export { createBackoff } from './backoff.ts';
 export type { RevocationsHandler, RevocationsHandlerOptions } from './http/handler.ts';
 export { createBasicAuthenticator, createRevocationsHandler } from './http/handler.ts';
 export type { HttpTransportOptions } from './http/transport.ts';
