@@ -7,6 +7,9 @@ from urllib.parse import unquote
 
 class Orders(BaseHTTPRequestHandler):
     def do_GET(self):
+        if not self.headers["Rescind-Subject"]:  # the proxy did not set it, or another one removed it
+            self.send_error(403)
+            return
         identity = {"subject": unquote(self.headers["Rescind-Subject"]), "scopes": self.headers["Rescind-Scope"].split(" ")}
         body = json.dumps({"path": self.path, **identity}).encode()
         self.send_response(200)

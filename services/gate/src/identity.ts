@@ -6,7 +6,8 @@ type Claims = Readonly<Record<string, unknown>>;
 /** The headers that carry the identity of an accepted token to the service behind the proxy. */
 export interface Identity {
   /**
-   * Refuses a request of a client that has sent one of these headers itself: a service would take it for ours.
+   * Refuses a request in which the client has sent one of these headers, or has named one in `Connection`, so that a proxy removes it
+   * (RFC 9110 section 7.6.1).
    * @throws RescindError `request_invalid`
    */
   requireAbsent(request: Request): void;
@@ -25,12 +26,12 @@ export function createIdentity(entries: readonly string[]): Identity {
     throw new RescindError('configuration_invalid', { detail: 'IDENTITY_HEADERS must name each header once' });
   }
   return {
-    requireAbsent({ rawHeaders }) {
-      for (let at = 0; at < rawHeaders.length; at += 2) {
-        const name = rawHeaders[at] ?? '';
-        if (!names.has(comparedName(name))) continue;
-        throw new RescindError('request_invalid', { publicDetail: `A client must not send the header ${name}` });
-      }
+    requireAbsent({ rawHeaders, headers: { connection = '' } }) {
+      const sent = rawHeaders.filter((_, at) => at % 2 === 0);
+      const named = connection.split(',').map((name) => name.trim());
+      const found = [...sent, ...named].find((name) => names.has(comparedName(name)));
+      if (found === undefined) return;
+      throw new RescindError('request_invalid', { publicDetail: `A client must not send the header ${found}` });
     },
     headersOf: (claims) => Object.fromEntries([...claimOf].map(([header, claim]) => [header, toText(claims, claim)])),
   };

@@ -100,6 +100,8 @@ describe('nothing that a client sends widens a check', () => {
       expect([forged.status, forged.body.code], name).toEqual([400, 'request_invalid']);
       expect(forged.headers['rescind-subject']).toBeUndefined();
     }
+    const removed = await ask(gate.address, '/auth', [...bearer(access), ['Connection', 'close, rescind-subject']]);
+    expect([removed.status, removed.body.code]).toEqual([400, 'request_invalid']);
   });
 
   it('requires REQUIRED_SCOPES whatever the check URL says', async () => {
