@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { RescindError } from '@rescind/revocation';
 import { RequestRefused } from '@rescind/revocation/errors';
+import pLimit from 'p-limit';
 
 export interface Passwords {
   /** The PHC string to store of a new password. @throws RescindError `password_refused`, `busy` */
@@ -138,21 +139,9 @@ type Semaphore = <T>(work: () => Promise<T>) => Promise<T>;
  * @param queue how many may wait; more are refused with RescindError `busy`
  */
 export function createSemaphore(limit: number, queue: number): Semaphore {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  const release = () => {
-    const next = waiting.shift();
-    if (next === undefined) running--;
-    else next();
-  };
+  const run = pLimit(limit);
   return async (work) => {
-    if (running < limit) running++;
-    else if (waiting.length >= queue) throw new RescindError('busy', { retryAfter: 1 });
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      release();
-    }
+    if (run.activeCount + run.pendingCount >= limit + queue) throw new RescindError('busy', { retryAfter: 1 });
+    return run(work);
   };
 }

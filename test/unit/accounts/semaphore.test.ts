@@ -1,7 +1,7 @@
 import { createSemaphore } from '@rescind/accounts';
 import { expect, test } from 'vitest';
 
-test('security 49: so many hashes at once and no more, so many wait, and the rest are told to come again', async () => {
+test('security 49: runs the permitted number of hashes at once, lets the permitted number wait, and refuses the others', async () => {
   const semaphore = createSemaphore(2, 100);
   let [running, most] = [0, 0];
   const hash = async () => {
@@ -15,13 +15,13 @@ test('security 49: so many hashes at once and no more, so many wait, and the res
   expect(answers.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'busy' } });
 });
 
-test('what fails gives its place back', async () => {
+test('runs other work after work that failed', async () => {
   const semaphore = createSemaphore(1, 10);
   await expect(semaphore(() => Promise.reject(new Error('no')))).rejects.toThrow('no');
   expect(await semaphore(async () => 'yes')).toBe('yes');
 });
 
-/** Work that ends when it is told to, and what is running. */
+/** Work that ends on demand, and the names of running work. */
 function heldWork() {
   const running: string[] = [];
   const ends = new Map<string, () => void>();
@@ -36,7 +36,7 @@ function heldWork() {
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a place that is free is handed to the one who has waited longest, and to that one alone', async () => {
+test('runs the work that has waited longest next, and no other', async () => {
   const semaphore = createSemaphore(1, 10);
   const { running, work, end } = heldWork();
   const all = ['first', 'second', 'third'].map((name) => semaphore(work(name)));
@@ -52,7 +52,7 @@ test('a place that is free is handed to the one who has waited longest, and to t
   expect(await Promise.all(all)).toEqual(['first', 'second', 'third']);
 });
 
-test('places that nobody waits for are given back: as many run at once as before, and no more', async () => {
+test('runs the permitted number at once again after all work has ended', async () => {
   const semaphore = createSemaphore(2, 10);
   for (let round = 0; round < 3; round++) {
     const { running, work, end } = heldWork();
@@ -70,7 +70,7 @@ test('places that nobody waits for are given back: as many run at once as before
   }
 });
 
-test('as many wait as may, not one more, and a place in the queue is given back too', async () => {
+test('refuses work beyond the queue, and accepts it after the queue was shortened', async () => {
   const semaphore = createSemaphore(1, 1);
   const { running, work, end } = heldWork();
   for (let round = 0; round < 2; round++) {
@@ -86,7 +86,7 @@ test('as many wait as may, not one more, and a place in the queue is given back 
   }
 });
 
-test('what fails hands its place on', async () => {
+test('runs waiting work after work that failed', async () => {
   const semaphore = createSemaphore(1, 10);
   const failing = semaphore(() => Promise.reject(new Error('no')));
   const waiting = semaphore(async () => 'yes');

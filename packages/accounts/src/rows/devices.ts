@@ -1,6 +1,7 @@
-import { isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import type { HostSql } from '@rescind/issuer-sqlite';
 import type { EpochMillis } from '@rescind/revocation';
+import ipaddr from 'ipaddr.js';
 import type { Sealer } from '../sealer.ts';
 
 /** The network and the device of a login. */
@@ -58,16 +59,11 @@ function describe(sub: string, { deviceId, deviceName, userAgent, address }: Dev
   return JSON.stringify([sub, 'place', deviceName ?? '', userAgent ?? '', coarseAddress(address) ?? '']);
 }
 
-const IPV4_MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-
 /** The network of an address, which shows the region and not the household: IPv4 /24, IPv6 /48. */
 export function coarseAddress(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
-  const plain = IPV4_MAPPED.exec(address)?.[1] ?? address;
-  if (!isIPv6(plain)) return plain.replace(/\.\d+$/, '.0/24');
-  const [head = '', tail] = (plain.split('%')[0] ?? '').split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length);
-  const network = [...groups, ...Array(missing).fill('0'), ...(tail ?? '').split(':')].slice(0, 3);
-  return `${network.map((group) => Number.parseInt(group || '0', 16).toString(16)).join(':')}::/48`;
+  const parsed = isIP(address) === 0 ? undefined : ipaddr.process(address);
+  if (parsed === undefined || !('parts' in parsed)) return (parsed?.toString() ?? address).replace(/\.\d+$/, '.0/24');
+  const network = parsed.parts.slice(0, 3);
+  return `${network.map((group) => group.toString(16)).join(':')}::/48`;
 }

@@ -3,8 +3,9 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { connect, isIPv6 } from 'node:net';
+import { connect, isIP } from 'node:net';
 import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
+import ipaddr from 'ipaddr.js';
 import { answerMalformed } from './request-head.ts';
 
 export interface ListeningServer {
@@ -208,18 +209,12 @@ function limitConnections(server: Server, options: ConnectionLimitOptions): () =
 
 const limitOf = ({ total, perAddress }: ConnectionLimits, reason: Reason) => (reason === 'total' ? total : perAddress);
 
-const IPV4_MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
-/** Groups of 16 bits of an IPv6 address, and how many of them name a network. */
-const GROUPS = 8;
+/** Groups of 16 bits that name the network of an IPv6 address. */
 const NETWORK_GROUPS = 4;
 
 /** The network of an address: a client with one IPv6 address has a network of 64 bits (RFC 6177). */
 function networkOf(address: string): string {
-  const mapped = IPV4_MAPPED.exec(address)?.[1];
-  if (mapped !== undefined || !isIPv6(address)) return mapped ?? address;
-  const [before = '', after] = address.replace(/%.*$/, '').split('::');
-  const head = before === '' ? [] : before.split(':');
-  const tail = after === undefined || after === '' ? [] : after.split(':');
-  const zeros = Array<string>(Math.max(0, GROUPS - head.length - tail.length)).fill('0');
-  return [...head, ...zeros, ...tail].slice(0, NETWORK_GROUPS).join(':');
+  if (isIP(address) === 0) return address;
+  const parsed = ipaddr.process(address);
+  return 'parts' in parsed ? parsed.parts.slice(0, NETWORK_GROUPS).join(':') : parsed.toString();
 }
