@@ -1,6 +1,17 @@
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, extname, join, relative } from 'node:path';
 import ts from 'typescript';
+import { bundle } from './bundle.ts';
 import type { Manifest } from './manifest.ts';
 import { isPublic, readManifest, toBuiltManifest } from './manifest.ts';
 
@@ -14,11 +25,12 @@ interface Part {
  * Compiles every package and service but the `dev-*` ones into `build/`, with the folders of the workspace: `dist/` has JavaScript and
  * type declarations where `src/` has TypeScript, and the `exports` of each package.json lead to them. Within `build/` the packages
  * find each other, so its services run as they are; a package's folder is what `npm pack` and `npm publish` take.
+ * The JavaScript of each is bundled, by entry.
  * @param root the folder of the workspace, absolute
  * @returns the names of the packages and services
  * @throws Error with the compiler's diagnostics, or with the place of an import that only TypeScript could resolve
  */
-export function build(root: string): string[] {
+export async function build(root: string): Promise<string[]> {
   const out = join(root, 'build');
   rmSync(out, { recursive: true, force: true });
   const parts = ['packages', 'services'].flatMap((kind) => partsIn(root, kind));
@@ -31,7 +43,27 @@ export function build(root: string): string[] {
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(relative(dirname(link), join(out, part.folder)), link);
   }
+  for (const part of parts) await bundlePart(out, part);
   return parts.map(({ manifest }) => manifest.name);
+}
+
+/** What a service takes into its own files: of zod and OpenTelemetry most is never used. Their other users import them. */
+const INLINED: ReadonlySet<string> = new Set([
+  '@rescind/service',
+  'zod',
+  'prom-client',
+  'tdigest',
+  'bintrees',
+  '@opentelemetry/api',
+]);
+
+function bundlePart(out: string, { folder, manifest }: Part): Promise<void> {
+  const dist = join(out, folder, 'dist');
+  const exported = Object.values(manifest.exports ?? {}).map((source) =>
+    source.replace(/^\.\/src\/(.*)\.[jt]s$/, '$1.js'),
+  );
+  const isInlined = (name: string) => folder.startsWith('services/') && INLINED.has(name);
+  return bundle(dist, [...exported, ...globSync('**/main.js', { cwd: dist })], isInlined);
 }
 
 function partsIn(root: string, kind: string): Part[] {

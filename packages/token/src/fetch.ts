@@ -66,7 +66,8 @@ async function send(
   url: string,
   { method, body, signal, headers, background = false }: FetchInit,
 ): Promise<IncomingMessage> {
-  const { request } = await (new URL(url).protocol === 'https:' ? import('node:https') : import('node:http'));
+  // An import of node:http evaluates its getters, among them that of WebSocket, which loads undici.
+  const { request } = process.getBuiltinModule(new URL(url).protocol === 'https:' ? 'node:https' : 'node:http');
   const options: RequestOptions = { method, signal, headers: { 'accept-encoding': 'identity', ...headers } };
   return await new Promise((resolve, reject) => {
     const sent = request(url, options, resolve);

@@ -1,5 +1,5 @@
-export type { BulkVerifier } from './bulk/bulk-verifier.ts';
-export { openBulkVerifier } from './bulk/bulk-verifier.ts';
+export type { BulkVerifier } from './bulk-verifier.ts';
+export { openBulkVerifier } from './bulk-verifier.ts';
 export type { RequiredClaim } from './claims.ts';
 export type { JoseHeader } from './compact-jws.ts';
 export { parseCompactJws } from './compact-jws.ts';

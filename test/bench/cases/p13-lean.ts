@@ -70,7 +70,7 @@ export const p13: Case = {
   pinned: false,
   async prepare({ say }) {
     say('npm run build …');
-    build(ROOT);
+    await build(ROOT);
   },
   async run({ quick, directory }) {
     const [rounds, idleMs] = quick ? [2, 2_000] : [7, 10_000];

@@ -1,10 +1,12 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { errorResponse } from '@rescind/revocation/http';
 import { requestRefused } from './input.ts';
+
+// Not by `import`: see docs/decisions/token-fetch.md.
+const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
 /** Fields with one value: of two, a proxy could use one and the service the other (RFC 9110 section 5.3). */
 const SINGULAR: ReadonlySet<string> = new Set([

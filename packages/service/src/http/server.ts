@@ -1,12 +1,14 @@
 import { once } from 'node:events';
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
-import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, isIP } from 'node:net';
 import type { DurationMs, HealthCheck, Telemetry } from '@rescind/revocation';
 import ipaddr from 'ipaddr.js';
 import { answerMalformed } from './request-head.ts';
+
+// Not by `import`: see docs/decisions/token-fetch.md.
+const { createServer } = process.getBuiltinModule('node:http');
 
 export interface ListeningServer {
   /** Its address from this machine. */

@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
-import { isSignedBy } from '../signature.ts';
+import { isSignedBy } from './signature.ts';
 import type { SignatureRequest, SignatureResponse, ThreadKey } from './thread.ts';
 import { NUMBERS_PER_PAIR } from './thread.ts';
 

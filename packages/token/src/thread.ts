@@ -1,8 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import type { Algorithm } from '../jwk.ts';
-import type { SignedParts } from '../signature.ts';
-import { isSignedBy, signingInput } from '../signature.ts';
+import type { Algorithm } from './jwk.ts';
+import type { SignedParts } from './signature.ts';
+import { isSignedBy, signingInput } from './signature.ts';
 
 /** A token whose header was parsed, with the key that must have signed it. Its encoding has not been checked. */
 export interface SignatureToCheck extends Omit<SignedParts, 'signature'> {

@@ -2,11 +2,11 @@ import { availableParallelism } from 'node:os';
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import { option, optionsOf, required } from '@rescind/revocation/options';
-import type { Algorithm } from '../jwk.ts';
-import type { VerifiedToken, VerifierOptions } from '../verifier.ts';
-import { createVerification, verifierShape, verifyWith } from '../verifier.ts';
+import type { Algorithm } from './jwk.ts';
 import type { SignatureResults, SignatureThread, SignatureToCheck } from './thread.ts';
 import { checkHere, openSignatureThread } from './thread.ts';
+import type { VerifiedToken, VerifierOptions } from './verifier.ts';
+import { createVerification, verifierShape, verifyWith } from './verifier.ts';
 
 /** A verifier for thousands of tokens at a time. Other threads compute the signatures. */
 export interface BulkVerifier extends AsyncDisposable {

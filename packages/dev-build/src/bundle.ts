@@ -1,0 +1,60 @@
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { rolldown } from 'rolldown';
+
+/**
+ * Joins the compiled files of one package or service into one file for each entry, with the code that entries share in files of their
+ * own: a process starts with a tenth of the files (docs/decisions/build-bundles.md). Type declarations stay as they are.
+ * @param dist the folder of the compiled files, absolute
+ * @param entries paths in `dist` that stay where they are: what package.json exports, and main files
+ * @param inlined whether the code of this other package becomes part of the files; otherwise the import stays
+ * @throws Error with the place of a `new URL('…', import.meta.url)` that no longer leads to a file
+ */
+export async function bundle(
+  dist: string,
+  entries: readonly string[],
+  inlined: (name: string) => boolean,
+): Promise<void> {
+  const compiled = globSync('**/*.js', { cwd: dist });
+  const threads = compiled.flatMap((file) => [...urlsIn(join(dist, file))].filter((url) => url.endsWith('.js')));
+  const inputs = [...new Set([...entries.map((entry) => join(dist, entry)), ...threads])];
+  const bundled = await rolldown({
+    input: Object.fromEntries(inputs.map((file) => [relative(dist, file).replace(/\.js$/, ''), file])),
+    platform: 'node',
+    external: (id, _importer, isResolved) => !isResolved && /^[^./]/.test(id) && !inlined(packageOf(id)),
+    onLog(level, { message }) {
+      if (level === 'warn') throw new Error(message);
+    },
+  });
+  try {
+    const { output } = await bundled.generate({
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: '[name]-[hash].js',
+    });
+    for (const file of compiled) rmSync(join(dist, file));
+    for (const file of output) {
+      if (file.type !== 'chunk') throw new Error(`${file.fileName} of ${dist} is no code`);
+      const path = join(dist, file.fileName);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, file.code);
+    }
+    for (const { fileName } of output) requireUrls(join(dist, fileName));
+  } finally {
+    await bundled.close();
+  }
+}
+
+/** `@scope/name` or `name` of an import of it or of one of its subpaths. */
+const packageOf = (id: string): string => id.split('/', id.startsWith('@') ? 2 : 1).join('/');
+
+const URLS = /new URL\(['"]([^'"]+)['"], import\.meta\.url\)/g;
+
+/** The files, absolute, that a file of code finds beside itself. */
+function* urlsIn(file: string): Iterable<string> {
+  for (const [, path = ''] of readFileSync(file, 'utf8').matchAll(URLS)) yield join(dirname(file), path);
+}
+
+function requireUrls(file: string): void {
+  for (const url of urlsIn(file)) if (!existsSync(url)) throw new Error(`${file} finds no ${url}`);
+}
