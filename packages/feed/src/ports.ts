@@ -8,8 +8,8 @@ export interface TransportRecord {
   /** Where this transport could start again after this record (for Kafka an offset). Only a hint. */
   readonly hint: string | null;
   /**
-   * Whether it was read at or beyond the end captured when the connection was opened: a heartbeat that is speaks of
-   * now, not of what a topic remembers.
+   * Whether it was read at or beyond the end of the log as of the opening of the connection. A live heartbeat states the present, not
+   * what a topic has stored.
    */
   readonly live: boolean;
   /** Whether the transport calls it an event, not a heartbeat. This proves nothing. Absent: the transport does not know. */
@@ -62,7 +62,7 @@ export interface TransportAbilities {
   readonly standbyStallMs?: DurationMs | undefined;
 }
 
-/** A transport by which the log reaches a reader. Holds nothing until opened. */
+/** A transport of the log to a reader. It holds nothing until it is opened. */
 export interface Transport {
   /**
    * `kafka`, `http`, …: a lower-case letter, then up to 31 lower-case letters, digits and `_`. Unique in a feed. It is a label of metrics,
@@ -74,7 +74,7 @@ export interface Transport {
   /** Where it reads, for health and logs: addresses and names, nothing secret. */
   readonly endpoint?: Readonly<Record<string, string>> | undefined;
   /**
-   * Opens a connection, which is made again by itself, with back-off, until it is closed.
+   * Opens a connection. The transport reconnects automatically, with back-off, until the connection is closed.
    * @param options `standby`: as a standby stream, which carries heartbeats, and events only when another transport is late;
    *   `telemetry`: that of the reader, for a transport without one of its own
    */
@@ -94,15 +94,15 @@ export interface Feed {
 }
 
 /**
- * Where a reader keeps what it has applied; the denylist is one. A change is enforced at once and durable later, by one
- * transaction with all other pending changes. All calls are synchronous.
+ * Stores what a reader has applied; the denylist is one. A change is enforced at once and durable later, in one transaction with all
+ * other pending changes. All calls are synchronous.
  */
 export interface FeedStore {
   /** The state of a log that is durable. */
   load(log: string): LogState | undefined;
   /** The quarantined events of a log that are durable. */
   quarantined(log: string): readonly Quarantined[];
-  /** Denies what the change denies, from memory, whatever the disk does. */
+  /** Enforces a change from memory, whatever the disk does. */
   enforce(change: LogChange): void;
   /** Makes all pending changes durable. @throws the error of the disk: all of them stay pending and enforced */
   flush(): void;
@@ -149,9 +149,9 @@ export interface LogSource {
 
 /** What the publisher of a log has acknowledged. */
 export interface Acknowledgements {
-  /** Up to which seq of the present epoch readers have read, unless they do not read: it was acknowledged a second ago. */
+  /** The seq of the present epoch that connected readers have read: it was acknowledged a second ago. */
   readUpTo(): number;
-  /** While something waits too long: the standby streams deliver the events after `after`, or heartbeats only. */
+  /** While an acknowledgement is overdue, the standby streams deliver the events after `after`, or heartbeats only. */
   overdue(): { readonly after: number; readonly withEvents: boolean } | null;
   /** Calls `listener` when `overdue` becomes null or stops being null. Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void;
@@ -161,11 +161,11 @@ export interface Acknowledgements {
 export interface Publisher {
   publish(batch: readonly string[]): Promise<void>;
   /**
-   * When the last record that was acknowledged was appended, by the clock of whoever appended it (Kafka's `LogAppendTime`), in ms since
-   * 1970; undefined: that is not known. Absent: there is no such clock.
+   * When the last acknowledged record was appended, by the broker's clock (Kafka's `LogAppendTime`), in ms since 1970; undefined:
+   * unknown. Absent: there is no such clock.
    */
   appendedAt?(): EpochMillis | undefined;
-  /** The last records of the topic, newest last, however they were made: the caller verifies. */
+  /** The last records of the topic, newest last, unverified. */
   tail(most: number): Promise<readonly string[]>;
   /** All records that the topic retains, oldest first, in batches. */
   replay(): AsyncIterable<readonly string[]>;

@@ -54,7 +54,7 @@ const evidenceOption = option.callable('a function that hands the issuer a signe
 
 const EXPECTED = 'a transport such as httpTransport(…) or kafkaTransport(…)';
 
-/** A transport is used as it is; what it says of itself is checked. */
+/** Checks the description of a transport. The transport is used as it is. */
 function described<T extends TransportDescription>(check: OptionCheck<T & Partial<Transport>>): OptionCheck<T> {
   return (value, path) => {
     const transport = check(value, path);

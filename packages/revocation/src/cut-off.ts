@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { EpochMillis } from './clock.ts';
 
-/** The `issuedUntil` of a cut-off that denies whatever was issued, at any time. */
+/** The `issuedUntil` of a cut-off that denies tokens issued at any time. */
 export const UNBOUNDED: EpochMillis = Number.MAX_SAFE_INTEGER;
 
-/** The `expiresAt` of a cut-off that no time forgets: a revoked key's thief writes any `exp`. */
+/** The `expiresAt` of a cut-off that never expires: a thief of a key may write any `exp`. */
 export const NEVER: EpochMillis = Number.MAX_SAFE_INTEGER;
 
 /** The `sessionUntil` of a cut-off that ends no session: before every `iat`. */
@@ -14,15 +14,15 @@ export const NO_SESSION: EpochMillis = -1;
 export const UNBOUNDED_CLAIMS: ReadonlySet<string> = new Set(['jti', 'sid', 'kid']);
 
 /**
- * Refuse every token of `iss` whose claim `claim` has `value` and that was issued at or before `issuedUntil`; forget this after
+ * Denies every token of `iss` whose claim `claim` has `value` and that was issued at or before `issuedUntil`. It expires after
  * `expiresAt`. Times are milliseconds of the issuer's clock.
  */
 export interface CutOff {
   readonly iss: string;
-  /** A claim's name; `kid` means the header's, `iss` everybody. */
+  /** The name of a claim; `kid` is that of the header, and `iss` denies all tokens of the issuer. */
   readonly claim: string;
   readonly value: string;
-  /** T; `UNBOUNDED`, which only `jti`, `sid` and `kid` may be: whenever it was issued. */
+  /** T; only of `jti`, `sid` and `kid` it may be `UNBOUNDED`: issued at any time. */
   readonly issuedUntil: EpochMillis;
   /** E; `NEVER` for a key. */
   readonly expiresAt: EpochMillis;
@@ -33,9 +33,9 @@ export interface CutOff {
   readonly sessionUntil: EpochMillis;
 }
 
-/** What is revoked together and for one reason: planned, written into events and answered in this one shape. */
+/** What one act revokes, for one reason. Plans, events and responses have this shape. */
 export interface Revocation {
-  /** Its id, the same however often its events are appended anew (RFC 8417 section 2.2). */
+  /** Its id, which stays the same when its events are appended again (RFC 8417 section 2.2). */
   readonly txn: string;
   /** A stable word such as `logout` or `password_changed`: lower case letters, digits and underscores, at most 64. */
   readonly reason: string;
@@ -48,7 +48,7 @@ export interface CutOffRow extends CutOff, Omit<Revocation, 'cutOffs'> {
   readonly seq: number;
 }
 
-/** The row that one cut-off of an event alone makes. */
+/** The row of a single cut-off of an event. */
 export function toRow(cutOff: CutOff, { txn, reason, epoch, seq }: Omit<CutOffRow, keyof CutOff>): CutOffRow {
   const { iss, claim, value, issuedUntil, expiresAt, sessionUntil } = cutOff;
   return { iss, claim, value, issuedUntil, expiresAt, sessionUntil, txn, reason, epoch, seq };
@@ -80,7 +80,7 @@ const VERSION_AT = 6;
 const VARIANT_AT = 8;
 
 /**
- * Makes the id of a revocation, its `txn`: the bits of a UUID of version 7 (RFC 9562 section 5.7) as base64url. It begins with the
+ * Creates the id of a revocation, its `txn`: the bits of a UUID of version 7 (RFC 9562 section 5.7) as base64url. It begins with the
  * time, so whoever holds a row can say since when, also of a row that denies whatever was issued.
  */
 export function createRevocationId(at: EpochMillis): string {

@@ -8,7 +8,7 @@ export interface ErrorEntry {
 }
 
 const BASE_ERRORS = {
-  // What an access token is refused for (RFC 6750 section 3), by a guard and by the issuer.
+  // Refusals of an access token (RFC 6750 section 3), by a guard and by the issuer.
   token_missing: { status: 401, message: 'No access token was sent' },
   request_invalid: { status: 400, oauth: 'invalid_request', message: 'The request is malformed' },
   token_malformed: { status: 401, oauth: 'invalid_token', message: 'The access token is malformed' },
@@ -69,7 +69,7 @@ const BASE_ERRORS = {
   introspection_unavailable: { status: 503, message: 'The issuer could not be asked about the access token' },
   keys_unavailable: { status: 503, message: 'The keys of the issuer could not be read' },
   denylist_unreadable: { status: 503, message: 'The denylist could not be read' },
-  // What every process of Rescind may answer, over HTTP and in code.
+  // Errors of every process, over HTTP and in code.
   client_invalid: { status: 401, oauth: 'invalid_client', message: 'Client authentication failed' },
   rate_limited: { status: 429, message: 'Too many requests' },
   not_found: { status: 404, message: 'There is nothing at this address' },
@@ -135,7 +135,7 @@ export function errorsByOwner(): ReadonlyMap<string, Entries> {
 
 registerErrors('@rescind/revocation', BASE_ERRORS);
 
-/** What is wrong with an access token itself: verification and revocation, by the guard and by the issuer. */
+/** Refusals of the access token itself, by verification or revocation, at the guard and at the issuer. */
 export const TOKEN_REFUSALS = [
   'token_malformed',
   'token_type_wrong',
@@ -168,23 +168,23 @@ export const DECISION_REFUSALS = [
   'internal',
 ] as const satisfies readonly ErrorCode[];
 
-/** What refuses a request before there is a token to decide about. */
+/** Refusals of a request before there is a token to decide about. */
 export const CREDENTIAL_REFUSALS = ['token_missing', 'request_invalid'] as const satisfies readonly ErrorCode[];
 
-/** Extra words for whoever runs this; never a token, a password or a key, and never shown to a stranger. */
+/** Details for operators: never a token, a password or a key, and never in a response. */
 export interface RescindErrorOptions extends ErrorOptions {
   readonly detail?: string;
-  /** What is wrong with this very request and what would be right, for whoever sent it: nothing secret, nothing of others. */
+  /** What is wrong with the request and what would be right, for its sender: nothing secret, nothing about others. */
   readonly publicDetail?: string;
-  /** A stable word for whoever asked, such as `suspended`: given only where they proved the password or a token. */
+  /** A stable word for the sender, such as `suspended`: given only after a successful authentication. */
   readonly reason?: string;
-  /** Seconds after which trying again makes sense: `Retry-After` (RFC 9110 section 10.2.3). */
+  /** Seconds after which a retry makes sense: `Retry-After` (RFC 9110 section 10.2.3). */
   readonly retryAfter?: number;
 }
 
 /**
- * Whether an error is about what somebody sent: coded, and answered below 500. Everything else (a mistake in code, a full disk,
- * a service that stops) is no statement about a token, and must not be answered as one.
+ * Whether an error concerns the caller's input: coded, with a status below 500. Any other error (a bug, a full disk, a stopping service)
+ * states nothing about a token, and no response may treat it so.
  */
 export function isCallersError(error: unknown): error is RescindError {
   return error instanceof RescindError && error.status < 500;
@@ -215,14 +215,14 @@ export class RescindError extends Error {
   }
 }
 
-/** One thing that is wrong with a request, in words that whoever sent it may see: never the value. */
+/** One fault of a request, in words that its sender may see: never the value. */
 export interface RequestIssue {
   /** Such as `deviceName`; empty: the request as a whole. */
   readonly path: string;
   readonly message: string;
 }
 
-/** A refusal that names what would be right. */
+/** A refusal with the faults of the request, each with what would be right. */
 export class RequestRefused extends RescindError {
   readonly issues: readonly RequestIssue[];
 
@@ -233,7 +233,7 @@ export class RequestRefused extends RescindError {
   }
 }
 
-/** Names come from the sender: a message stays a message. */
+/** Limits names, which come from the sender. */
 function shortened(text: string): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -4,17 +4,17 @@ import { NEVER, UNBOUNDED } from './cut-off.ts';
 
 /** Finds rows: synchronously, by (issuer, claim, value), never by a token's text. */
 export interface Find {
-  /** The names of claims that some row of this issuer is about: the only ones worth asking. */
+  /** The claims of the rows of this issuer: the only ones to look up. */
   names(iss: string): Iterable<string>;
   row(iss: string, claim: string, value: string): CutOffRow | undefined;
 }
 
-/** A token whose signature, issuer, audience and times have been found good. */
+/** A token whose signature, issuer, audience and times have been verified. */
 export interface JudgedToken {
-  /** The header's `kid`, and the name of its key where that is another. A payload's is never asked. */
+  /** The header's `kid`, and the name of its key where that is another. That of the payload is never used. */
   readonly kid?: string | readonly string[] | undefined;
   readonly payload: Readonly<Record<string, unknown>>;
-  /** Claims with a number that readers of JSON disagree about (RFC 7493 section 2.2). */
+  /** Claims with a number that JSON parsers read differently (RFC 7493 section 2.2). */
   readonly inexact?: readonly string[] | undefined;
 }
 

@@ -7,7 +7,7 @@ import type { EventDecoder, EventDecoderOptions } from './decode.ts';
 import { bad, badBecause, createReading, decodeHeartbeats, NO_TIME } from './decode.ts';
 import type { DecodedRecord } from './record.ts';
 
-/** Reads batch after batch of a catch-up: the signatures of the next are computed in other threads meanwhile. */
+/** Decodes the batches of a catch-up. Other threads compute the signatures of the next batch meanwhile. */
 export interface BulkDecoder {
   /** As `EventDecoder.decodeBatch`. Never rejects. */
   decodeBatch(records: readonly TransportRecord[]): Promise<DecodedRecord[]>;
@@ -38,7 +38,7 @@ export function openBulkDecoder(
   }
 
   return {
-    // What fails as a whole is looked at one by one: no record may hide another.
+    // If the batch fails as a whole, each record is decoded alone: no record may hide another.
     decodeBatch: (records) => decodeAll(records).catch(() => decoder.decodeBatch(records)),
     close: verifier.close,
   };

@@ -3,19 +3,19 @@ import type { CutOff, Revocation } from '@rescind/revocation/cut-off';
 import { NEVER, NO_SESSION, UNBOUNDED, UNBOUNDED_CLAIMS } from '@rescind/revocation/cut-off';
 import { HEARTBEAT_TYPE } from './vocabulary.ts';
 
-/** The longest event or heartbeat that is looked into, in bytes of its text. A Kafka broker takes 1 MB by default. */
+/** The longest event or heartbeat that is decoded, in bytes of its text. A Kafka broker accepts 1 MB by default. */
 export const MAX_EVENT_BYTES = 65_536;
-/** Most entries of one `deny`. Fewer fit when they are long: the text has a cap of its own. */
+/** Most entries of one `deny`. Fewer fit when they are long: the text has a limit of its own. */
 export const MAX_DENIALS = 1_000;
-/** An id is a UUID or a digest; an epoch a counter and randomness. */
+/** An id is a UUID or a digest, an epoch a counter with random characters. */
 const MAX_ID = 128;
-/** An issuer is a URL: what browsers and proxies take. */
+/** An issuer is a URL, of the length that browsers and proxies accept. */
 const MAX_ISSUER = 2_048;
 /** A claim's value may be another system's identifier: URLs and distinguished names. */
 const MAX_VALUE = 1_024;
 
 const EPOCH = /^[0-9A-Za-z._-]{1,128}$/;
-/** Reasons go into answers, metrics and logs as they are. */
+/** Responses, metrics and logs contain reasons unchanged. */
 const REASON = /^[a-z][a-z0-9_]{0,63}$/;
 
 type Claims = Readonly<Record<string, unknown>>;
@@ -33,7 +33,7 @@ export interface LogPosition {
   readonly at: EpochMillis;
 }
 
-/** What an event says, its cut-offs as they were written. */
+/** The content of an event, with its cut-offs as they were encoded. */
 export interface EventBody extends Revocation {
   /** The URI that is the one member of `events`. */
   readonly type: string;
@@ -56,22 +56,22 @@ export interface HeartbeatBody {
   readonly timeSince: string | null;
 }
 
-/** Whether a verified payload is a heartbeat: nothing else has no `seq`. */
+/** Whether a verified payload is a heartbeat: only a heartbeat has no `seq`. */
 export function looksLikeHeartbeat(claims: Claims): boolean {
   return claims.seq === undefined && isObject(claims.events) && Object.hasOwn(claims.events, HEARTBEAT_TYPE);
 }
 
-/** Reads the place of an event; undefined when it has none that can be told. */
+/** Reads the position of an event; undefined without a valid one. */
 export function readPosition(claims: Claims): LogPosition | undefined {
   const { epoch, seq, jti: id, prev } = claims;
   const at = readTime(claims);
   if (!isEpoch(epoch) || !isInteger(seq, 1) || !isText(id, MAX_ID) || at === undefined) return undefined;
-  // The first has none before it, every other one has.
+  // Only the first event has no predecessor.
   if (seq === 1 ? prev !== null : !isText(prev, MAX_ID)) return undefined;
   return { epoch, seq, id, prev: prev as string | null, at };
 }
 
-/** Reads a heartbeat; undefined when anything is not as it must be. */
+/** Reads a heartbeat; undefined when any member is invalid. */
 export function readHeartbeat(claims: Claims): HeartbeatBody | undefined {
   const { epoch, head, last, floor: lowWatermark, time_since: timeSince = null } = claims;
   const at = readTime(claims);
@@ -84,7 +84,7 @@ export function readHeartbeat(claims: Claims): HeartbeatBody | undefined {
   return { epoch, head, headId: last as string | null, lowWatermark, at, wall, timeSince };
 }
 
-/** Reads what an event says, or tells in a few words why this version does not understand it. */
+/** Reads the content of an event. @returns a text, the invalid member, when this version does not know the event */
 export function readBody(claims: Claims): EventBody | string {
   if (!isFirstVersion(claims)) return 'version';
   const event = singleEvent(claims);
@@ -107,7 +107,7 @@ function readTime({ iat, iat_ms: at }: Claims): EpochMillis | undefined {
   return isInteger(iat, 0) && isInteger(at, 0) && Math.floor(at / 1000) === iat ? at : undefined;
 }
 
-/** A later version says so; ours, the first, says nothing. */
+/** A later version has this member; the first version has none. */
 function isFirstVersion(claims: Claims): boolean {
   return claims.version === undefined || claims.version === 1;
 }
@@ -119,7 +119,7 @@ function singleEvent({ events }: Claims): { readonly type: string; readonly obje
   return { type: member[0], object: member[1] };
 }
 
-/** A cut-off is worth more than its reason: one that cannot be read takes nothing away from it. */
+/** An invalid reason does not invalidate the cut-offs. */
 function readReason(reason: unknown): string {
   return isReason(reason) ? reason : 'unspecified';
 }
@@ -129,7 +129,7 @@ export function isReason(reason: unknown): reason is string {
 }
 
 /**
- * A cut-off as an entry of `deny`: without `issuedUntil` it is unbounded, and what of its sessions ends is a flag.
+ * A cut-off as an entry of `deny`: without `issuedUntil` it is unbounded, and `endsSession` is a flag.
  * @throws TypeError for merged cut-offs: an entry has one time
  */
 export function writeCutOff({ iss, claim, value, issuedUntil, expiresAt, sessionUntil }: CutOff): Claims {
@@ -140,7 +140,7 @@ export function writeCutOff({ iss, claim, value, issuedUntil, expiresAt, session
   return { iss, claim, value, ...bound, expiresAt, endsSession };
 }
 
-/** Exactly the members we know: one we do not know may narrow or widen what is denied. A key is denied for good. */
+/** Requires exactly the known members: an unknown one may narrow or widen what is denied. A key is denied for ever. */
 function readCutOff(entry: unknown): CutOff | undefined {
   if (!isObject(entry)) return undefined;
   const { iss, claim, value, issuedUntil, expiresAt, endsSession, ...others } = entry;

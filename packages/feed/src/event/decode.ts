@@ -20,35 +20,35 @@ import type {
 } from './record.ts';
 import { EVENT_KID } from './vocabulary.ts';
 
-/** The keys of the log's events, as @rescind/token has them. Asked at every record: keys may come and go. */
+/** The keys of the log's events, such as a key source of @rescind/token. Looked up for every record, since keys change. */
 export interface EventKeys {
   find(kid: string, alg: string): KeyObject | undefined;
   kids(): Iterable<string>;
 }
 
 export interface EventDecoderOptions {
-  /** The `iss` the events must have. */
+  /** The required `iss` of the events. */
   readonly log: string;
   /** The token issuers this log may speak for; entries about others are skipped and counted. */
   readonly issuers: readonly string[];
   readonly keys: EventKeys;
 }
 
-/** Reads the signed events of one log. Holds nothing; never throws because of a record. */
+/** Decodes the signed events of one log. It has no state, and never throws because of a record. */
 export interface EventDecoder {
   /**
    * Decodes and verifies a batch, in order, one result a record. Of the heartbeats of each key only the first that verifies
    * (it opens a connection), the last and the newest by its epoch and time are; the others come back as `skipped`.
    */
   decodeBatch(records: readonly TransportRecord[]): DecodedRecord[];
-  /** Decodes and verifies one signed text alone: a proof, an outbox row, a quarantined event. */
+  /** Decodes and verifies one signed text alone: evidence, an outbox row, a quarantined event. */
   decode(jws: string): DecodedRecord;
 }
 
-/** What is the same for one record and for thousands. */
+/** The part that the decoders of single records and of batches share. */
 export interface Reading {
   readonly verifier: VerifierOptions;
-  /** What a verified payload says. */
+  /** Decodes a verified payload. */
   read(record: TransportRecord, token: VerifiedToken): DecodedRecord;
 }
 
@@ -78,11 +78,11 @@ export function createReading(options: EventDecoderOptions): Reading {
   };
 }
 
-/** Compared with no time: what a log says is as true on a machine whose clock is wrong. */
+/** Disables the comparison with the time: events are valid also on a machine with a wrong clock. */
 export const NO_TIME = Number.MAX_SAFE_INTEGER;
 
 /**
- * Makes the reader's side of the event codec.
+ * Creates the reader's side of the event codec.
  *
  * @throws TypeError for an option that is missing or out of its range
  */
@@ -108,7 +108,7 @@ export function createEventDecoder(options: EventDecoderOptions): EventDecoder {
   };
 }
 
-/** What becomes of the records that look like heartbeats, at their places: see `decodeBatch`. */
+/** The results of the records that look like heartbeats, at their indexes: see `decodeBatch`. */
 export function decodeHeartbeats(
   records: readonly TransportRecord[],
   decodeRecord: (record: TransportRecord) => DecodedRecord,
@@ -116,7 +116,7 @@ export function decodeHeartbeats(
   const decoded = records.map((record): DecodedRecord | undefined =>
     !record.isEvent && peekIsHeartbeat(record.jws) ? { kind: 'skipped', ...delivery(record) } : undefined,
   );
-  /** Up to the first that verifies: rubbish must not hide a good one. */
+  /** Decodes up to the first that verifies: an invalid heartbeat must not hide a valid one. */
   const decodeFirst = (order: Iterable<number>): void => {
     for (const index of order) {
       const record = records[index];
@@ -126,7 +126,7 @@ export function decodeHeartbeats(
       if (result.kind !== 'bad') return;
     }
   };
-  // Each key for itself: a key that turns out to be revoked must not hide what another has signed.
+  // Each key separately: heartbeats of a revoked key must not hide those of another.
   for (const heartbeats of heartbeatsByKey(records, decoded)) {
     decodeFirst(heartbeats);
     if (heartbeats.length === 1) continue;
@@ -152,7 +152,7 @@ function heartbeatsByKey(
   return [...byKey.values()];
 }
 
-/** By the epoch and the time that each claims: a time of an earlier epoch may be ahead. */
+/** Sorts by the claimed epoch, then by the claimed time: a time of an earlier epoch may be ahead. */
 function newestFirst(records: readonly TransportRecord[], heartbeats: readonly number[]): number[] {
   const claimed = heartbeats.map((index) => {
     const { epoch = null, at = 0 } = peekPosition(records[index]?.jws ?? '') ?? {};
@@ -162,7 +162,7 @@ function newestFirst(records: readonly TransportRecord[], heartbeats: readonly n
   return byTime.map(({ index }) => index);
 }
 
-/** Texts that are the same from record to record, each as one object: tables then find it without reading it. */
+/** Returns equal texts of consecutive records as one object: maps then find it without comparing characters. */
 interface SameTexts {
   readonly log: string;
   readonly speaksFor: ReadonlyMap<string, string>;
@@ -170,7 +170,7 @@ interface SameTexts {
   kidAs(kid: string): string;
 }
 
-/** The text that was given last, when it is the same. */
+/** Returns the previous text if it is equal. */
 function createSameText(): (text: string) => string {
   let last = '';
   return (text) => {
@@ -179,7 +179,7 @@ function createSameText(): (text: string) => string {
   };
 }
 
-/** Whether a decoded record is signed by the log, so that it proves something. */
+/** Whether a decoded record is signed by the log, so that it is evidence. */
 export function isSigned(record: DecodedRecord): record is EventRecord | HeartbeatRecord | UnknownVersionRecord {
   return record.kind === 'event' || record.kind === 'heartbeat' || record.kind === 'not-understood';
 }
@@ -211,7 +211,7 @@ function toEvent(
   let skipped = 0;
   let clamped = 0;
   for (const cutOff of body.cutOffs) {
-    // Not about tokens: no row of the denylist, whose claims are asked for each request.
+    // It concerns no token, so it becomes no row: each request looks up the claims of rows.
     if (cutOff.claim === EVENT_KID) {
       if (cutOff.iss === log) kills.push(cutOff.value);
       else skipped += 1;
@@ -229,7 +229,7 @@ function toEvent(
   return { kind: 'event', ...delivery(record), ...place, ...body, cutOffs, kills, skipped, clamped };
 }
 
-/** An event cannot deny what is issued after it, nor have been forgotten before it was made. */
+/** Limits T to the second of the event, and E to its time or later. */
 function withinBounds(cutOff: CutOff, iss: string, { at }: LogPosition): CutOff {
   const { claim, value } = cutOff;
   const issuedUntil = cutOff.issuedUntil === UNBOUNDED ? UNBOUNDED : Math.min(cutOff.issuedUntil, latestCutOff(at));
@@ -245,7 +245,7 @@ export function bad(record: TransportRecord, why: BadReason): BadRecord {
   return { kind: 'bad', ...delivery(record), why };
 }
 
-/** One whose key is not known says which that is: it may be worth asking for. */
+/** A record of an unknown key has the claimed key, which the follower may fetch. */
 export function badBecause(record: TransportRecord, error: unknown): BadRecord {
   const why = badReason(error);
   const kid = why === 'key_unknown' ? peekKid(record.jws) : undefined;

@@ -25,7 +25,7 @@ export interface HeartbeatToEncode {
   readonly head: number;
   readonly headId: string | null;
   readonly lowWatermark: number;
-  /** Read from the issuer's clock BEFORE head, last and floor were read in one snapshot. */
+  /** Read from the issuer's clock BEFORE head, head id and low watermark were read in one snapshot. */
   readonly at: EpochMillis;
   /** The issuer's wall clock at the same moment; default `at`. Less than `at` while the issuer's clock leads. */
   readonly wall?: EpochMillis;
@@ -33,9 +33,9 @@ export interface HeartbeatToEncode {
   readonly timeSince?: string | null;
 }
 
-/** Makes the signed events of one log: Security Event Tokens (RFC 8417), typ `secevent+jwt`. */
+/** Signs the events of one log: Security Event Tokens (RFC 8417), typ `secevent+jwt`. */
 export interface EventEncoder {
-  /** @throws TypeError when a reader would not take it: nothing unreadable must reach the log */
+  /** @throws TypeError for an event that a reader would not accept: nothing undecodable must reach the log */
   event(event: EventToEncode): string;
   /** @throws TypeError as above */
   heartbeat(heartbeat: HeartbeatToEncode): string;
@@ -44,7 +44,7 @@ export interface EventEncoder {
 export interface EventEncoderOptions {
   /** The `iss` of the events. */
   readonly log: string;
-  /** Signs a payload as it is: `createSigner(key, { typ: 'secevent+jwt' })` of @rescind/token. */
+  /** Signs a payload unchanged: `createSigner(key, { typ: 'secevent+jwt' })` of @rescind/token. */
   readonly sign: (payload: object) => string;
 }
 
@@ -102,7 +102,7 @@ function heartbeatClaims(
     iss: log,
     iat: Math.floor(at / 1000),
     iat_ms: at,
-    // RFC 8417 section 2.2 requires one; nothing of ours compares it.
+    // RFC 8417 section 2.2 requires one; nothing here compares it.
     jti: randomUUID(),
     events: { [HEARTBEAT_TYPE]: {} },
     epoch,
@@ -114,14 +114,14 @@ function heartbeatClaims(
   };
 }
 
-/** The reader's own rules, so that the two cannot part. */
+/** Applies the reader's own rules, so that the two cannot differ. */
 function requireReadable(event: EventToEncode, payload: Readonly<Record<string, unknown>>): void {
   if (readPosition(payload) === undefined) throw new TypeError('epoch, seq, id, prev or at is out of its bounds');
   if (!isReason(event.reason)) throw new TypeError('reason must be a word such as password_changed');
   const body = readBody(payload);
   if (typeof body === 'string') throw new TypeError(`${body} is out of its bounds (deny: 1 to ${MAX_DENIALS} entries)`);
   for (const { issuedUntil } of event.cutOffs) {
-    // A reader would cut it down to there, and tokens between would live.
+    // A reader would limit it to that second, and tokens after it would stay valid.
     if (issuedUntil !== UNBOUNDED && issuedUntil > latestCutOff(event.at)) {
       throw new TypeError('issuedUntil must not lie beyond the second in which the event is made');
     }

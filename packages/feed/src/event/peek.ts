@@ -2,12 +2,12 @@ import type { EventBody } from './claims.ts';
 import { MAX_EVENT_BYTES, readBody } from './claims.ts';
 import { HEARTBEAT_TYPE } from './vocabulary.ts';
 
-/** As it stands in a payload: an event that mentions it elsewhere is verified all the same, only not passed over. */
+/** The member as a payload has it. An event that contains this text elsewhere is verified, too. */
 const HEARTBEAT_MEMBER = `{"${HEARTBEAT_TYPE}":`;
 
 /**
- * The member as base64url has it, where it begins with the first, second or third of three bytes; without the characters
- * that hold bits of what stands beside it. Most texts have none of these, and need not be decoded.
+ * The member in base64url, for each of the three byte offsets at which it may begin, without the characters that share bits with
+ * neighbouring text. Most texts contain none of these, and need not be decoded.
  */
 const ENCODED_MEMBERS = [0, 1, 2].map((before) => {
   const text = Buffer.from(`${' '.repeat(before)}${HEARTBEAT_MEMBER}`).toString('base64url');
@@ -15,17 +15,17 @@ const ENCODED_MEMBERS = [0, 1, 2].map((before) => {
   return text.slice(before === 0 ? 0 : before + 1, whole);
 });
 
-/** Longer than any header of ours: one that names a key in more has made it up. */
+/** Longer than any valid header: a longer one names no key of the log. */
 const MAX_HEADER = 1_024;
 
-/** Whether a text looks like a heartbeat. Cheap, and proves nothing: only says whether it is worth verifying. */
+/** Whether a text looks like a heartbeat. Cheap, and unverified. */
 export function peekIsHeartbeat(jws: string): boolean {
   if (jws.length > MAX_EVENT_BYTES || !ENCODED_MEMBERS.some((member) => jws.includes(member))) return false;
   const payload = jws.slice(jws.indexOf('.') + 1, jws.lastIndexOf('.'));
   return Buffer.from(payload, 'base64url').toString('latin1').includes(HEARTBEAT_MEMBER);
 }
 
-/** The key id a text names; undefined when it names none. Proves nothing. */
+/** The claimed key id of a text, unverified; undefined without one. */
 export function peekKid(jws: string): string | undefined {
   const end = jws.indexOf('.');
   if (end <= 0 || end > MAX_HEADER) return undefined;
@@ -38,7 +38,7 @@ export function peekKid(jws: string): string | undefined {
   }
 }
 
-/** Where a text says that it stands and when it was made; undefined where it says nothing usable. Proves nothing. */
+/** The claimed epoch and time of a text, unverified; undefined without usable ones. */
 export function peekPosition(jws: string): { readonly epoch: string | null; readonly at: number } | undefined {
   if (jws.length > MAX_EVENT_BYTES) return undefined;
   try {
@@ -51,7 +51,7 @@ export function peekPosition(jws: string): { readonly epoch: string | null; read
 }
 
 /**
- * What an event says that this process wrote itself: nothing is verified.
+ * Decodes an event that this process encoded itself, without verification.
  * @throws Error for a text that is no event
  */
 export function readOwnEvent(jws: string): EventBody {

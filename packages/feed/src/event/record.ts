@@ -1,15 +1,15 @@
 import type { EventBody, HeartbeatBody, LogPosition } from './claims.ts';
 
-/** What any record of a log carries after it was decoded. */
+/** The members of every decoded record. */
 interface Delivered {
   readonly jws: string;
-  /** As the transport said: read at or beyond the end captured when the connection was opened. */
+  /** As the transport states: read at or beyond the end of the log as of the opening of the connection. */
   readonly live: boolean;
   /** Where the transport could start again after this record; only a hint. */
   readonly hint: string | null;
 }
 
-/** What a record carries whose signature was verified. */
+/** The members of every verified record. */
 interface Signed {
   /** The key that signed it. */
   readonly kid: string;
@@ -21,7 +21,7 @@ interface Signed {
  */
 export interface EventRecord extends Delivered, Signed, LogPosition, EventBody {
   readonly kind: 'event';
-  /** Event keys that it denies (`event_kid`): what they have signed is not taken any more. */
+  /** Event keys that it denies (`event_kid`): records signed by them are refused from then on. */
   readonly kills: readonly string[];
   /** How many entries were skipped: they name a token issuer this log may not speak for. */
   readonly skipped: number;
@@ -34,24 +34,24 @@ export interface HeartbeatRecord extends Delivered, Signed, HeartbeatBody {
   readonly kind: 'heartbeat';
 }
 
-/** Signed by the log, placed in it, and of a version (or a kind of denial) that this one does not know. */
+/** Signed by the log, with a valid position, and of a version (or a kind of denial) that this one does not know. */
 export interface UnknownVersionRecord extends Delivered, Signed, LogPosition {
   readonly kind: 'not-understood';
   readonly why: string;
 }
 
-/** Why a record was ignored. `key_unknown` may mend itself: fetch the keys and decode again. */
+/** Why a record was ignored. After `key_unknown`, fetch the keys and decode it again. */
 export type BadReason = 'too_large' | 'malformed' | 'key_unknown' | 'signature' | 'claims' | 'not_placed';
 
-/** Not signed by the log, or signed and still no event nor heartbeat of it: counted, reported and ignored. */
+/** A record that is not signed by the log, or neither an event nor a heartbeat: counted, reported and ignored. */
 export interface BadRecord extends Delivered {
   readonly kind: 'bad';
   readonly why: BadReason;
-  /** With `key_unknown`: what it claims of itself, unverified. */
+  /** With `key_unknown`: its claimed key and epoch, unverified. */
   readonly claimed?: { readonly kid: string; readonly epoch: string | null };
 }
 
-/** A heartbeat of a batch that was not worth verifying: a later one of the same batch was. */
+/** A heartbeat that was not verified, since a later one of the same batch was. */
 interface SkippedRecord extends Delivered {
   readonly kind: 'skipped';
 }

@@ -6,7 +6,7 @@ const CAEP = 'https://schemas.openid.net/secevent/caep/event-type';
 const RISC = 'https://schemas.openid.net/secevent/risc/event-type';
 const OWN = 'https://rescind.dev/events';
 
-/** The one event type that says nothing was revoked: how far the log goes, and when that was so. */
+/** The event type that revokes nothing: it states the head of the log, and the time of that. */
 export const HEARTBEAT_TYPE = `${OWN}/heartbeat`;
 
 /** The claim of a cut-off that revokes a key of the log's events: no token has it. */
@@ -65,7 +65,7 @@ function ownMember<T>(table: Readonly<Record<string, T>>, name: string): T | und
   return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
-/** The last word of an event's type, as metrics name it. */
+/** The last segment of an event's type: the label of metrics. */
 export function eventTypeName(revocation: Revocation): string {
   const type = eventType(revocation);
   return type.slice(type.lastIndexOf('/') + 1);

@@ -4,12 +4,12 @@ import type { Listener, StandbyListener, StandbyStreams } from './standby.ts';
 import { createStandbyStreams, whenSigned } from './standby.ts';
 import { EVENT_NAME, HEARTBEAT_NAME } from './stream.ts';
 
-/** Events read at a time for one reader, as far as they fit into its buffer. */
+/** Events of one read for one reader, if they fit into its buffer. */
 const READ_LIMIT = 100;
-/** The pieces of a delivery to the standby streams, at 131 kB. */
+/** Chunks kept during a delivery to the standby streams, of 131 kB each. */
 const MAX_CHUNKS = 32;
 
-/** Part of the log, as it is written to a connection; empty at its end. */
+/** A part of the log as it is written to a connection; empty at the end of the log. */
 interface Chunk {
   readonly epoch: string;
   readonly text: string;
@@ -24,11 +24,11 @@ export interface Broadcast {
   remove(listener: StandbyListener, isStandby: boolean): void;
   size(): number;
   readonly standby: Pick<StandbyStreams, 'size' | 'started'>;
-  /** A heartbeat that speaks of the log as it is now: to open a connection with. */
+  /** A heartbeat of the present log, which opens a connection. */
   opening(): SignedHeartbeat | Promise<SignedHeartbeat>;
   /** To be called when the buffer of a listener has changed by so many bytes. */
   bufferChanged(by: number): void;
-  /** The events after a position, at most so many; readers at the same one share the reading. */
+  /** The events after a position, at most `most`; readers at the same position share one read. */
   chunk(after: number, most?: number): Chunk;
   close(): void;
 }
@@ -38,15 +38,15 @@ interface BroadcastOptions {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   readonly heartbeatMs: DurationMs;
-  /** The most text of one piece; one event is always in it. */
+  /** Most characters of a chunk; it has at least one event. */
   readonly readerBufferBytes: number;
-  /** The most that may wait for all readers together. */
+  /** Most bytes that may be buffered for all readers together. */
   readonly bufferBytes: number;
 }
 
 /**
- * What all connections share: one subscription to the log, one heartbeat a second however many they are, one reading
- * of what has just been appended. Without connections it holds nothing.
+ * Shared by all connections: one subscription to the log, one heartbeat a second, one read of what has just been appended. Without
+ * connections it holds nothing.
  */
 export function createBroadcast(options: BroadcastOptions): Broadcast {
   const { source, clock, telemetry, heartbeatMs, readerBufferBytes, bufferBytes } = options;
@@ -131,8 +131,8 @@ export function createBroadcast(options: BroadcastOptions): Broadcast {
       const known = chunks.get(key);
       if (known !== undefined) return known;
       const chunk = readChunk(source, after, limit, readerBufferBytes);
-      // Readers that catch up are each somewhere else: only the end of the log is worth keeping, until it moves. Standby
-      // streams begin a delivery all at the same place.
+      // Readers that catch up have different positions, so only the end of the log is kept, until it moves. All standby streams
+      // begin a delivery at the same position.
       if (!chunk.full || (standby.isDelivering() && chunks.size < MAX_CHUNKS)) chunks.set(key, chunk);
       return chunk;
     },
@@ -157,7 +157,7 @@ function readChunk(source: LogSource, after: number, limit: number, most: number
   };
 }
 
-/** As many rows from the first on as fit; the first in any case. */
+/** The first rows that fit, at least one. */
 function withinBytes<R extends { readonly jws: string }>(rows: readonly R[], most: number): readonly R[] {
   let bytes = 0;
   const beyond = rows.findIndex(({ jws }, index) => {
@@ -176,7 +176,7 @@ export function heartbeatText(heartbeat: SignedHeartbeat): string {
   return `event: ${HEARTBEAT_NAME}\ndata: ${heartbeat.jws}\n\n`;
 }
 
-/** Signs heartbeats, and as few as possible: a signature costs a millisecond of the process that takes the logins. */
+/** Signs as few heartbeats as possible: a signature costs the process that serves logins a millisecond. */
 function createHeartbeats(source: LogSource, clock: Clock, heartbeatMs: DurationMs) {
   let newest: { heartbeat: SignedHeartbeat; at: DurationMs; state: string } | undefined;
   let pending: Promise<SignedHeartbeat> | undefined;
@@ -189,7 +189,7 @@ function createHeartbeats(source: LogSource, clock: Clock, heartbeatMs: Duration
     return heartbeat;
   };
   const sign = (): SignedHeartbeat | Promise<SignedHeartbeat> => {
-    // What it speaks of the log is read when it is signed, which is yet to come.
+    // It has not been signed yet, so it will state the present log.
     if (pending !== undefined) return pending;
     const state = stateNow();
     const heartbeat = source.heartbeat();
@@ -205,7 +205,7 @@ function createHeartbeats(source: LogSource, clock: Clock, heartbeatMs: Duration
   };
   return {
     sign,
-    // Nothing has been appended since that one was signed, so it says what a new one would, up to a second earlier.
+    // Nothing has been appended since it was signed, so it states what a new one would, up to a second earlier.
     current: (): SignedHeartbeat | Promise<SignedHeartbeat> =>
       newest !== undefined && clock.monotonic() - newest.at <= heartbeatMs && newest.state === stateNow()
         ? newest.heartbeat

@@ -18,7 +18,7 @@ const READERS_PER_CLIENT = 1_024;
 const READER_BUFFER_BYTES = 131_072;
 /** A tenth of the memory of a small machine. */
 const BUFFER_BYTES = 67_108_864;
-/** A reader that takes nothing for so long comes back by itself when it can. */
+/** A disconnected reader reconnects by itself. */
 const STUCK_MS: DurationMs = 30_000;
 
 export interface RevocationsHandlerOptions {
@@ -31,23 +31,23 @@ export interface RevocationsHandlerOptions {
   readonly heartbeatMs?: DurationMs | undefined;
   /** Most connections of one client at a time; one more is answered 429. Default 1 024. */
   readonly readersPerClient?: number | undefined;
-  /** Most standby streams of one client at a time, counted apart; one more is answered 429. Default 1 024. */
+  /** Most standby streams of one client at a time, in addition; one more is answered 429. Default 1 024. */
   readonly standbyPerClient?: number | undefined;
   /**
-   * How many bytes are read from the log for one reader at a time, and wait for it if it is slow; an event that is larger goes
-   * alone. Default 131 072.
+   * How many bytes are read from the log for one reader at a time, and buffered if it is slow; a larger event is sent alone. Default
+   * 131 072.
    */
   readonly readerBufferBytes?: number | undefined;
-  /** Most bytes that wait for all readers together: beyond, the one that holds most is disconnected. Default 67 108 864. */
+  /** Most bytes buffered for all readers together; at the limit the one with the largest buffer is disconnected. Default 67 108 864. */
   readonly bufferBytes?: number | undefined;
-  /** After how many ms a reader that takes nothing is dropped. Default 30 000. */
+  /** After how many ms a reader that reads nothing is disconnected. Default 30 000. */
   readonly stuckMs?: DurationMs | undefined;
 }
 
 export interface RevocationsHandler {
   /** Answers `GET …/revocations` and `POST …/revocations/proof`; by the end of the path, so it can be mounted anywhere. */
   handle(request: IncomingMessage, response: ServerResponse): void;
-  /** Ends every connection of a client, such as one whose secret is no longer good. @returns how many there were */
+  /** Ends every connection of a client, such as one with a removed secret. @returns how many there were */
   endReaders(client: string): number;
   /** How many readers are connected, standby streams left out. */
   readers(): number;
@@ -74,7 +74,7 @@ const handlerOptions = optionsOf<RevocationsHandlerOptions>('createRevocationsHa
 
 /**
  * The server's side of the HTTP transport: the log as `text/event-stream`, resumed by `Last-Event-ID: <epoch>:<seq>`, opened
- * by a heartbeat; a position that is not of this log, or below its floor, starts from the floor. When the epoch changes
+ * by a heartbeat; a position of another log, or below the low watermark, starts from the low watermark. When the epoch changes
  * its connections end, and readers open new ones. `GET …/revocations?quiet` is a standby stream: a heartbeat at once and each
  * 10 s, and events only while Kafka does not acknowledge them in time.
  * @throws TypeError an option is wrong
@@ -228,7 +228,7 @@ function toKnown(error: unknown): RescindError {
 const MEDIA_TYPE = /^application\/secevent\+jwt\s*(;|$)/i;
 const BODY_TIMEOUT_MS: DurationMs = 10_000;
 
-/** `POST …/revocations/proof`: a signed event or heartbeat from beyond the outbox. Answers 204 when it was taken. */
+/** `POST …/revocations/proof`: a signed event or heartbeat from beyond the outbox. Responds 204 if it is accepted. */
 async function receiveEvidence(source: LogSource, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (!MEDIA_TYPE.test(request.headers['content-type'] ?? '')) throw new RescindError('media_type_wrong');
   const body = await readBody(request, { mostBytes: MAX_EVENT_CHARS, timeoutMs: BODY_TIMEOUT_MS }).catch(
@@ -249,8 +249,8 @@ const digest = (text: string) => createHash('sha256').update(text).digest();
 const secretsById = option.record(option.text('a secret that is not empty'), { least: 0 });
 
 /**
- * Tells whose credential (HTTP Basic, RFC 7617) a request carries: for `createRevocationsHandler`. Takes the same time
- * for an unknown client as for a wrong secret. The returned function throws RescindError `request_invalid` for two `Authorization` headers.
+ * Creates the option `authenticate` of `createRevocationsHandler` for HTTP Basic (RFC 7617). An unknown client takes the same time as a
+ * wrong secret. The returned function throws RescindError `request_invalid` for two `Authorization` headers.
  * @param clients client ids and their secrets
  * @throws TypeError a client id with a colon or an empty secret
  */

@@ -6,7 +6,7 @@ import { eventText, heartbeatText } from './broadcast.ts';
 import type { Delivery, StandbyListener } from './standby.ts';
 import { STANDBY, STREAM_HEADER } from './stream.ts';
 
-/** How long an ended connection has to take the rest before it is cut. */
+/** How long a client may still read after the end of its connection. */
 const LINGER_MS: DurationMs = 2_000;
 
 interface ReaderOptions {
@@ -19,7 +19,7 @@ interface ReaderOptions {
   readonly isStandby: boolean;
   readonly telemetry: Telemetry;
   readonly stuckMs: DurationMs;
-  /** Called once, when the connection is over for whatever reason. */
+  /** Called once, at the end of the connection, for any reason. */
   onEnd(): void;
 }
 
@@ -28,9 +28,9 @@ export interface Reader extends StandbyListener {
 }
 
 /**
- * One connection, which reads the log or stands by. It reads from the log only what the socket takes: while a reader is slow nothing is read for it, and
- * one that takes nothing for 30 s is dropped. A heartbeat is sent once the head it speaks of has been sent here; only
- * the opening one comes before, so that the reader knows at once how far it is behind, or that it is ahead.
+ * One connection, which reads the log or stands by. It reads the log no faster than its client, and disconnects a client that reads
+ * nothing for 30 s. A heartbeat is sent after the events up to its head; only the opening one is sent before them, so that the client
+ * knows at once how far it is behind or ahead.
  */
 export function openReader(options: ReaderOptions): Reader {
   const { response, source, broadcast, opening, telemetry } = options;
@@ -42,7 +42,7 @@ export function openReader(options: ReaderOptions): Reader {
   let due: SignedHeartbeat[] = [];
   let stuck: NodeJS.Timeout | undefined;
   let over = false;
-  /** What of `broadcast`'s total is this reader's. */
+  /** The part of `broadcast`'s buffered bytes that is this reader's. */
   let held = 0;
 
   const account = () => {
@@ -73,7 +73,7 @@ export function openReader(options: ReaderOptions): Reader {
     response.destroy();
   };
 
-  /** A reader that hears nothing more from this epoch is to hear first that its key was revoked. */
+  /** Sends the closing event, if any, before the connection of an ended epoch ends. */
   const endEpoch = () => {
     const closingEvent = source.closingEvent?.(epoch);
     if (closingEvent !== undefined) response.write(eventText(closingEvent));
@@ -171,7 +171,7 @@ export function openReader(options: ReaderOptions): Reader {
   };
 }
 
-/** The position to send from. One that is not of this log, or below its floor, is the floor's. */
+/** The position to send from: the low watermark for one of another log, or below it. */
 function startOf(lastEventId: string | string[] | undefined, source: LogSource): number {
   const { epoch, head, lowWatermark } = source.snapshot();
   const lowest = lowWatermark - 1;

@@ -1,9 +1,9 @@
 import type { Telemetry } from '@rescind/revocation';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
 
-/** A standby stream has a heartbeat in each tenth of the beats: every 10 s, and not all of them at once. */
+/** Each standby stream gets every tenth heartbeat, one each 10 s, in ten groups. */
 const SLOTS = 10;
-/** Most events of one delivery from before it began. */
+/** Most events that a delivery sends from before its begin. */
 const DELIVERED_EVENTS = 1_000;
 
 /**
@@ -27,7 +27,7 @@ export interface StandbyStreams {
 interface StandbyOptions {
   readonly source: LogSource;
   readonly telemetry: Telemetry;
-  /** A heartbeat that speaks of the log as it is now. */
+  /** A heartbeat of the present log. */
   readonly current: () => SignedHeartbeat | Promise<SignedHeartbeat>;
 }
 
@@ -105,7 +105,7 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
     heartbeat(heartbeat) {
       slot = (slot + 1) % SLOTS;
       const isOverdue = overdue() !== null;
-      // An epoch that was too young for events may be old enough now.
+      // A young epoch may be old enough for events now.
       if (isOverdue) begin([...streams.keys()]);
       recent = [...recent, heartbeat].slice(-2 * SLOTS);
       const told = isOverdue ? heartbeat : covered(heartbeat);
@@ -119,7 +119,7 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
   };
 }
 
-/** Calls `then` with a heartbeat: at once where it is there. */
+/** Calls `then` with a heartbeat, at once if it is signed already. */
 export function whenSigned(
   heartbeat: SignedHeartbeat | Promise<SignedHeartbeat>,
   then: (heartbeat: SignedHeartbeat) => void,
@@ -132,9 +132,9 @@ export interface Listener {
   /** Events may have been appended, or the epoch may have changed. */
   appended(): void;
   heartbeat(heartbeat: SignedHeartbeat): void;
-  /** Bytes that wait for the reader to take them. */
+  /** The buffered bytes of the reader. */
   buffered(): number;
-  /** Disconnects at once; the reader resumes where it was. */
+  /** Disconnects at once; the reader resumes from its position. */
   cut(reason: string): void;
   end(reason?: string): void;
 }
@@ -145,11 +145,11 @@ export interface StandbyListener extends Listener {
   deliver(from: Delivery): void;
   /** Heartbeats only, from now on. */
   standBy(): void;
-  /** The epoch of the log: another than the one of this connection ends it. */
+  /** The present epoch of the log: the connection ends if it has another. */
   epochIs(now: string): void;
 }
 
-/** The events that a standby stream is to write: those after `after`; those from `until` to `resume` are left out. */
+/** The events that a standby stream writes: those after `after`, without those from `until` to `resume`. */
 export interface Delivery {
   readonly after: number;
   readonly until: number;

@@ -14,7 +14,7 @@ export const STANDBY = 'quiet';
 /** Most characters of one server-sent event. A signed event of a thousand entries has about as many; more is an attack. */
 export const MAX_EVENT_CHARS = 256 * 1024;
 
-/** Records handed over at a time: bounds the memory of one step, and the length of the transaction it becomes. */
+/** Records delivered at a time: limits the memory of a step and the length of its transaction. */
 const BATCH = 500;
 
 /** Why a connection was lost: stable words, for logs and health. */
@@ -28,8 +28,8 @@ export class ConnectionLost extends Error {
 }
 
 /**
- * Fires when nothing has come for `ms`. A process that itself stood still is not the server's fault: when the timer is
- * late, what has arrived meanwhile gets its turn first.
+ * Fires when nothing has arrived for `ms`. If the timer itself is late, because the process stood still, it waits for data that has
+ * arrived meanwhile.
  */
 export function createStallTimer(ms: DurationMs, monotonic: () => DurationMs, onStall: () => void) {
   let timer: NodeJS.Timeout | undefined;
@@ -61,8 +61,8 @@ export interface StreamHandlers {
 }
 
 /**
- * Reads one answer to its end, and reads on only when the batch before has been taken. Records count as live from the
- * heartbeat that opens the connection on.
+ * Reads a response to its end. It reads more only after the previous batch was accepted. Records are live from the opening heartbeat
+ * on.
  * @throws ConnectionLost `oversized`
  */
 export async function readEventStream(body: AsyncIterable<Uint8Array>, handlers: StreamHandlers): Promise<void> {

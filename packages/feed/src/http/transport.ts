@@ -9,7 +9,7 @@ import { createBackoff } from '../backoff.ts';
 import type { Transport, TransportConnection, TransportSink } from '../ports.ts';
 import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUERY, STREAM_HEADER } from './stream.ts';
 
-/** Heartbeats come every second: five missed ones are no jitter. */
+/** A heartbeat is sent every second: five missed ones are not jitter. */
 const STALL_MS: DurationMs = 5_000;
 /** A standby stream has a heartbeat each 10 s. */
 const STANDBY_STALL_TIMES = 5;
@@ -20,7 +20,7 @@ const UNSUPPORTED_RETRY_MS: DurationMs = 60_000;
 const FIRST_RETRY_MS: DurationMs = 100;
 /** Longer would cost revocations their speed after an outage; a fleet of hundreds makes this a hundred requests a second. */
 const MAX_RETRY_MS: DurationMs = 5_000;
-/** A server that answers and hangs up at once, or a reader that keeps starting again, is slowed down all the same. */
+/** A connection that ends earlier does not reset the back-off. */
 const GOOD_AFTER_MS: DurationMs = 900;
 const EVIDENCE_TIMEOUT_MS: DurationMs = 10_000;
 
@@ -56,7 +56,7 @@ interface HttpTransportSettings {
 /**
  * The log as server-sent events of the issuer: `GET {issuer}/revocations`, resumed by `Last-Event-ID: <epoch>:<seq>`.
  * Reconnects by itself with exponential back-off and full jitter (0.1 s to 5 s), follows no redirect, drops a
- * connection on which nothing has come for 5 s, and reads no faster than its records are taken.
+ * connection without data for 5 s, and reads no faster than its sink.
  * @throws TypeError an option is missing or wrong
  */
 export function httpTransport(options: HttpTransportOptions): Transport {
@@ -142,7 +142,7 @@ function openConnection(settings: ConnectionSettings, sink: TransportSink): Tran
 
   const reportLost = (reason: string) => {
     telemetry.count('rescind_feed_connections_lost_total', { way: 'http', reason: labelOf(reason) });
-    // A server that is away for an hour is one line, not thousands.
+    // An outage of an hour is one log line, not thousands.
     if (reason !== lastReason) telemetry.log('warn', 'feed_connection_lost', { way: 'http', reason, url, clientId });
     lastReason = reason;
     sink.lost(reason);
@@ -179,7 +179,7 @@ function openConnection(settings: ConnectionSettings, sink: TransportSink): Tran
 
 const RESTART = 'restarted';
 const UNSUPPORTED = 'standby_not_supported';
-/** Those that are no refusal by the server. */
+/** Reasons that are not refusals of the server. */
 const OWN_REASONS: ReadonlySet<string> = new Set([
   RESTART,
   'unreachable',
@@ -230,7 +230,7 @@ async function request(settings: HttpTransportSettings, sink: TransportSink, sig
       'cache-control': 'no-store',
       ...(epoch === '' ? {} : { 'last-event-id': `${epoch}:${seq}` }),
     },
-    // A redirect would carry the credential to where somebody else says.
+    // A redirect would send the credential to another address.
     redirect: 'manual',
     background: true,
     signal,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { EpochMillis } from '@rescind/revocation';
 import type { TransportRecord } from '../ports.ts';
 
-/** A record as a log in memory keeps it. */
+/** A record of a log in memory. */
 export interface MemoryRecord {
   readonly jws: string;
   /** When it was appended. */
@@ -10,8 +10,8 @@ export interface MemoryRecord {
 }
 
 /**
- * Records in order, each with a number, as a topic of one partition keeps them: the oldest may go, and a log that is made anew has other
- * records under the same numbers. For tests: synchronous, and as bad as the test makes it.
+ * Numbered records in order, like a topic of one partition: the oldest may be removed, and a recreated log has other records under the
+ * same numbers. For tests: it is synchronous, and fails only as the test requires.
  */
 export interface MemoryLog {
   /** The number of the oldest stored record. */
@@ -20,18 +20,18 @@ export interface MemoryLog {
   readonly end: number;
   /** The stored records, oldest first. */
   readonly records: readonly MemoryRecord[];
-  /** What hints of this log begin with. */
+  /** The beginning of the hints of this log. */
   readonly id: string;
-  /** Whether it answers. Set to false, it ends every connection and takes no new one. Default true. */
+  /** Whether it is reachable. Setting false ends every connection and refuses new ones. Default true. */
   isUp: boolean;
   append(texts: readonly string[], at?: EpochMillis): void;
   /** Removes the oldest records, as retention does. */
   removeOldest(count: number): void;
   /** Removes the newest records, as an unclean election does: the next one has the number of the first that was removed. */
   removeNewest(count: number): void;
-  /** Removes all and begins at number 0. @param id default: another one; the one of before hides it from readers */
+  /** Removes all and begins at number 0. @param id default: another one; with the same id readers cannot notice it */
   recreate(id?: string): void;
-  /** Calls `listener` after each change. Returns what ends that. */
+  /** Calls `listener` after each change. Returns a function that unsubscribes. */
   onChange(listener: () => void): () => void;
 }
 
@@ -89,18 +89,18 @@ export function createMemoryLog(id: string = randomUUID()): MemoryLog {
   };
 }
 
-/** A place in a log from which records are taken, one after the other. */
+/** A position in a log, from which records are read in order. */
 export interface MemoryCursor {
-  /** The number of the next record that is taken. */
+  /** The number of the next record. */
   readonly next: number;
-  /** Up to `most` records; undefined: the log does not have this place any more. */
+  /** Reads up to `most` records; undefined: the log does not have this position any more. */
   take(most: number): readonly TransportRecord[] | undefined;
 }
 
 const HINT = /^(.*):(\d{1,15})$/s;
 
 /**
- * Begins just after the record whose hint is given, or with the oldest record where the hint is not of this log or leads nowhere.
+ * Begins just after the record of the hint, or with the oldest record if the hint is of another log or of a removed record.
  * Records from the present end on are live.
  */
 export function openMemoryCursor(log: MemoryLog, hint: string | null): MemoryCursor {

@@ -13,7 +13,7 @@ export interface MemoryTransportOptions {
   readonly abilities?: Pick<TransportAbilities, 'stallMs'> | undefined;
 }
 
-/** Records handed over at a time. */
+/** Records delivered at a time. */
 const BATCH = 256;
 const FIRST_RETRY_MS = 10;
 const MAX_RETRY_MS = 500;
@@ -48,7 +48,7 @@ function openConnection(log: MemoryLog, sink: TransportSink): TransportConnectio
     ending ??= reason;
     wake();
   };
-  // A log that is back in the same tick has ended its connections all the same.
+  // A log that is up again in the same tick has ended its connections nevertheless.
   const stopListening = log.onChange(() => (log.isUp ? wake() : end(UNREACHABLE)));
 
   /** One connection from its beginning to its end. Returns why it ended. */
@@ -74,7 +74,7 @@ function openConnection(log: MemoryLog, sink: TransportSink): TransportConnectio
   };
 
   const run = async () => {
-    // The caller of `open` has its connection first.
+    // `open` returns the connection before the first call of the sink.
     await Promise.resolve();
     while (!closing.signal.aborted) {
       const reason = log.isUp ? await readOnce() : UNREACHABLE;
