@@ -1,7 +1,7 @@
 import type { StepUpRequirement } from './challenge.ts';
 import { readChallenge } from './challenge.ts';
 import type { Clock } from './environment.ts';
-import { ignore } from './environment.ts';
+import { ignore, listen, race } from './environment.ts';
 import { SessionError } from './error.ts';
 
 type FetchInput = Parameters<typeof globalThis.fetch>[0];
@@ -69,7 +69,7 @@ export function createAuthorizedFetch(options: Options): SessionFetch {
       if (challenge.required) await abortable(Promise.resolve(handler?.(challenge.required)), signal);
       const next = await abortable(tokenFor(undefined, resource, first), signal);
       if (isStream || !next) {
-        throw new SessionError('body_not_repeatable', 'the token is renewed; send a new stream', { status: 401 });
+        throw new SessionError('body_not_repeatable', { status: 401 });
       }
       discard(response);
       const body = copy ?? input;
@@ -85,11 +85,12 @@ export function createAuthorizedFetch(options: Options): SessionFetch {
 
 /** Whether a body is consumed by sending it: a stream, or (in Node.js) an iterator. */
 function isReadOnce(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && ('getReader' in body || Symbol.asyncIterator in body);
+  const { getReader, [Symbol.asyncIterator]: iterator } = Object(body);
+  return Boolean(getReader ?? iterator);
 }
 
 const isLong = (request: Request | undefined): boolean =>
-  Number(request?.headers.get('content-length') ?? 0) > LONGEST_COPY_BYTES;
+  Number(request?.headers.get('content-length')) > LONGEST_COPY_BYTES;
 
 /** Frees a body that nobody reads. */
 function discard({ body }: Request | Response): void {
@@ -97,17 +98,7 @@ function discard({ body }: Request | Response): void {
 }
 
 /** A caller that aborts leaves alone: the renewal that it waited for goes on for the others. */
-export async function abortable<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
-  if (!signal) return work;
-  signal.throwIfAborted();
-  let stop = ignore;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener('abort', stop);
-  });
-  try {
-    return await Promise.race([work, aborted]);
-  } finally {
-    signal.removeEventListener('abort', stop);
-  }
+export async function abortable<T>(work: Promise<T>, signal?: AbortSignal | null): Promise<T | undefined> {
+  signal?.throwIfAborted();
+  return race(work, (_, reject) => listen(signal, ['abort'], () => reject(signal?.reason)));
 }

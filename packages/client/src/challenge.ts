@@ -8,10 +8,10 @@ export interface StepUpRequirement {
   readonly maxAge: number | undefined;
 }
 
-/** What a 401 response asks for. */
-type Challenge =
-  | { readonly kind: 'renew'; readonly required?: undefined }
-  | { readonly kind: 'step_up'; readonly required: StepUpRequirement };
+/** What a 401 response asks for: another token, or if there is something `required`, another authentication. */
+interface Challenge {
+  readonly required?: StepUpRequirement;
+}
 
 /** Refusals that another access token of the same session can mend. */
 const RENEWABLE: ReadonlySet<string> = new Set([
@@ -28,18 +28,15 @@ const RENEWABLE: ReadonlySet<string> = new Set([
  * @returns undefined: it is not about the token, or another token would not help
  */
 export function challengeOf(header: string | null, code: string | undefined): Challenge | undefined {
-  if (header !== null && !/(^|[,\s])Bearer\b/i.test(header)) return undefined;
+  if (header && !/\bBearer\b/i.test(header)) return undefined;
   const parameter = (name: string) => new RegExp(`\\b${name}="?([^",]*)`).exec(header ?? '')?.[1];
   const error = parameter('error');
   if (error === 'insufficient_user_authentication' || code === 'authentication_insufficient') {
     const age = parameter('max_age');
-    return {
-      kind: 'step_up',
-      required: { acrValues: parameter('acr_values')?.split(' '), maxAge: age === undefined ? age : Number(age) },
-    };
+    return { required: { acrValues: parameter('acr_values')?.split(' '), maxAge: age ? Number(age) : undefined } };
   }
   const mayRenew = code === undefined ? error === 'invalid_token' : RENEWABLE.has(code);
-  return mayRenew ? { kind: 'renew' } : undefined;
+  return mayRenew ? {} : undefined;
 }
 
 const BODY_TIME_MS = 2_000;

@@ -8,33 +8,28 @@ export interface Clock {
   clearTimeout(timer: unknown): void;
 }
 
-/** When the application becomes active again, and when its user does something. React Native and others bring their own. */
+/** When the application becomes active again. React Native and others bring their own. */
 export interface Lifecycle {
-  /** Calls `wake` when the page is shown, thawed, or connected again. @returns a function that stops it */
+  /** Calls `wake` when the page is shown or hidden, thawed, or connected again. @returns a function that stops it */
   onWake(wake: () => void): () => void;
-  /** Calls `active` at input of the user. @returns a function that stops it */
-  onActivity(active: () => void): () => void;
+  /** Whether the user is there: otherwise nothing is renewed on time. Default: always. See `@rescind/client/inactivity` */
+  isActive?(): boolean;
 }
 
 /** Runs `work` while no other tab runs work of that name. May run it without, when the lock is not to be had in time. */
 export type Lock = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
 interface Target {
-  addEventListener(type: string, listener: () => void, options?: object): void;
-  removeEventListener(type: string, listener: () => void, options?: object): void;
+  addEventListener(type: string, listener: () => void): void;
+  removeEventListener(type: string, listener: () => void): void;
 }
 
 /** What a browser has and this package looks for. Elsewhere, and where a page may not use it, reading it fails. */
 interface Globals {
-  readonly document?: Target & { readonly visibilityState: string; readonly baseURI: string };
+  readonly document?: Target & { readonly baseURI: string };
   readonly addEventListener?: Target['addEventListener'];
   readonly removeEventListener?: Target['removeEventListener'];
   readonly location?: { readonly origin: string };
-  readonly localStorage: {
-    getItem(key: string): string | null;
-    setItem(key: string, value: string): void;
-    removeItem(key: string): void;
-  };
   readonly navigator: {
     readonly locks: {
       request(name: string, options: { signal: AbortSignal }, work: () => Promise<unknown>): Promise<unknown>;
@@ -58,18 +53,31 @@ export function pause(clock: Clock, ms: number): Promise<void> {
   return new Promise((resolve) => void clock.setTimeout(resolve, ms));
 }
 
-/** @returns what `work` resolves to, or undefined once `ms` have passed */
-export async function within<T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> {
-  let timer: unknown;
-  const late = new Promise<undefined>((resolve) => {
-    timer = clock.setTimeout(() => resolve(undefined), ms);
+/**
+ * Waits for `work`, or for what `arm` sets off.
+ * @param arm returns what disarms it
+ */
+export async function race<T>(
+  work: Promise<T>,
+  arm: (resolve: (value?: undefined) => void, reject: (error: unknown) => void) => () => void,
+): Promise<T | undefined> {
+  let disarm = ignore;
+  const other = new Promise<undefined>((resolve, reject) => {
+    disarm = arm(resolve, reject);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work, other]);
   } finally {
-    clock.clearTimeout(timer);
+    disarm();
   }
 }
+
+/** @returns what `work` resolves to, or undefined once `ms` have passed */
+export const within = <T>(clock: Clock, ms: number, work: Promise<T>): Promise<T | undefined> =>
+  race(work, (resolve) => {
+    const timer = clock.setTimeout(resolve, ms);
+    return () => clock.clearTimeout(timer);
+  });
 
 export const globals = globalThis as unknown as Globals;
 
@@ -77,9 +85,9 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimeout(callback, delayMs) {
-    const timer: unknown = setTimeout(callback, delayMs);
-    // No timer keeps a process alive.
-    if (typeof timer === 'object') (timer as { unref?(): void }).unref?.();
+    const timer: { unref?(): unknown } = setTimeout(callback, delayMs);
+    // No timer keeps a process alive; that of a browser is a number.
+    timer.unref?.();
     return timer;
   },
   clearTimeout: (timer) => clearTimeout(timer as number),
@@ -88,17 +96,16 @@ export const systemClock: Clock = {
 /** Of a page; outside a browser nothing wakes. */
 export const pageLifecycle: Lifecycle = {
   onWake(wake) {
-    const { document } = globals;
-    const shown = () => document?.visibilityState === 'visible' && wake();
-    const stops = [listen(document, ['visibilitychange'], shown), listen(globals, ['pageshow', 'online'], wake)];
+    const stops = [listen(globals.document, ['visibilitychange'], wake), listen(globals, ['pageshow', 'online'], wake)];
     return () => stops.forEach((stop) => void stop());
-  },
-  onActivity(active) {
-    return listen(globals, ['pointerdown', 'keydown', 'wheel'], active);
   },
 };
 
-function listen(target: Partial<Target> | undefined, types: readonly string[], listener: () => void): () => void {
+export function listen(
+  target: Partial<Target> | null | undefined,
+  types: readonly string[],
+  listener: () => void,
+): () => void {
   for (const type of types) target?.addEventListener?.(type, listener);
   return () => types.forEach((type) => void target?.removeEventListener?.(type, listener));
 }
@@ -136,21 +143,4 @@ export function openTabChannel(name: string, received: (hint: unknown) => void):
     // There are none, or this origin may not use them. Tabs then learn of changes when they wake.
     return undefined;
   }
-}
-
-/**
- * Whether a page of this client had a session: saves visitors without one a refused request at each load.
- * @param had to be written
- * @returns undefined: unknown
- */
-export function loginHint(name: string, had?: boolean): boolean | undefined {
-  try {
-    const { localStorage } = globals;
-    if (had === undefined) return localStorage.getItem(name) !== null;
-    if (had) localStorage.setItem(name, '1');
-    else localStorage.removeItem(name);
-  } catch {
-    // Storage is denied to this page.
-  }
-  return undefined;
 }

@@ -29,7 +29,10 @@ interface SessionErrorDetails extends ErrorOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
-/** Every error of a session that a program may want to distinguish. A mistake of the programmer is a `TypeError`. */
+/**
+ * Every error of a session that a program may want to distinguish. Its message is the code, and that of the issuer. A mistake of the
+ * programmer is a `TypeError`.
+ */
 export class SessionError extends Error {
   override readonly name = 'SessionError';
   readonly code: SessionErrorCode;
@@ -42,11 +45,11 @@ export class SessionError extends Error {
   /** After how many ms another attempt makes sense, if the issuer named a time. */
   declare readonly retryAfterMs: number | undefined;
 
-  constructor(code: SessionErrorCode, message: string, details?: SessionErrorDetails) {
-    super(`${code}: ${message}`);
+  constructor(code: SessionErrorCode, details?: SessionErrorDetails) {
+    super(`${code} ${details?.serverCode ?? ''}`.trim());
     this.code = code;
     Object.assign(this, details);
   }
 }
 
-export const sessionOver = (): SessionError => new SessionError('session_ended', 'the session is over');
+export const sessionOver = (): SessionError => new SessionError('session_ended');

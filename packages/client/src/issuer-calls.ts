@@ -1,4 +1,5 @@
 import type { Clock } from './environment.ts';
+import { ignore } from './environment.ts';
 import type { SessionErrorCode } from './error.ts';
 import { SessionError } from './error.ts';
 import type { EndReason, SessionRecord } from './record.ts';
@@ -79,10 +80,11 @@ export function createIssuerCalls({ issuer, clientId, mode, fetch, clock }: Opti
           ...(accessToken && { Authorization: `Bearer ${accessToken}` }),
         },
       });
-      const data = objectOf(await response.text());
+      // Of a proxy, or cut, it may be no JSON: the status says enough.
+      const data = Object(await response.json().catch(ignore));
       return { status: response.status, data, retryAfterMs: retryAfterOf(response.headers, clock) };
     } catch (cause) {
-      throw new SessionError('offline', `no response from ${issuer} (or its CORS_ORIGINS lacks this page)`, { cause });
+      throw new SessionError('offline', { cause });
     } finally {
       clock.clearTimeout(timer);
     }
@@ -102,7 +104,7 @@ export function createIssuerCalls({ issuer, clientId, mode, fetch, clock }: Opti
       const answer = await post(path, { ...more, ...credentials }, accessToken);
       const tokens = tokensOf(answer);
       if (tokens) return tokens;
-      throw failureOf(answer, isClientError(answer.status) ? 'login_refused' : 'unavailable');
+      throw failureOf(answer, answer.status < 500 ? 'login_refused' : 'unavailable');
     },
     async revoke(token) {
       // The cookie is cleared by a logout.
@@ -110,7 +112,7 @@ export function createIssuerCalls({ issuer, clientId, mode, fetch, clock }: Opti
         ? post('/logout', { client_id: clientId }, token)
         : post('/oauth2/revoke', { token }));
       // 401: it was revoked before.
-      if (answer.status === 429 || answer.status >= 500) throw failureOf(answer, 'unavailable');
+      if (answer.status >= 429) throw failureOf(answer, 'unavailable');
     },
   };
 }
@@ -131,24 +133,21 @@ function refreshResult(answer: Answer, byCookie: boolean): RefreshResult {
   if (tokens) return { tokens };
   const { status, data } = answer;
   const code = codeIn(data) ?? '';
-  const ended = (reason: EndReason, why: string) => ({ end: { reason, code: why, here: true } }) as const;
-  if (status === 400 && data.error === 'invalid_grant') {
+  if (data.error === 'invalid_grant') {
     const reason = textOf(data.reason);
     const byReason = !reason ? 'expired' : reason.startsWith('logout') ? 'logout' : 'revoked';
-    return ended(ENDED[code] ?? byReason, code);
+    return { end: { reason: ENDED[code] ?? byReason, code, here: true } };
   }
   if (status === 400 && byCookie && JSON.stringify(data).includes('"path":"refresh_token"')) {
-    return ended('expired', 'cookie_missing');
+    return { end: { reason: 'expired', code: 'cookie_missing', here: true } };
   }
-  const isRefused = code && isClientError(status) && status !== 408 && status !== 429;
+  const isRefused = code && [400, 401, 403].includes(status);
   throw failureOf(answer, isRefused ? 'wrong_setup' : 'unavailable');
 }
 
-const isClientError = (status: number): boolean => status >= 400 && status < 500;
-
 function failureOf({ status, data, retryAfterMs }: Answer, code: SessionErrorCode): SessionError {
   const serverCode = codeIn(data);
-  return new SessionError(code, `the issuer responded ${status} ${serverCode}`, {
+  return new SessionError(code, {
     status,
     serverCode,
     reason: textOf(data.reason),
@@ -188,15 +187,6 @@ export function recordOf(
   };
 }
 
-function objectOf(text: string): Answer['data'] {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    // Of a proxy, or cut: the status says enough.
-    return {};
-  }
-}
-
 /** RFC 9110 section 10.2.3: seconds or a date. */
 function retryAfterOf(headers: Headers, clock: Clock): number | undefined {
   const text = String(headers.get('retry-after'));
@@ -205,4 +195,5 @@ function retryAfterOf(headers: Headers, clock: Clock): number | undefined {
 }
 
 const codeIn = (data: Answer['data']): string | undefined => textOf(data.code) ?? textOf(data.error);
-const textOf = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
+export const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : undefined;

@@ -33,10 +33,8 @@ export interface Renewal {
   issueFor(resource: string): Promise<TokenResponse>;
   /** Adopts what another tab has stored. Never throws. */
   sync(): Promise<void>;
-  /** Ms until the next scheduled attempt; undefined: nobody is logged in. */
-  dueInMs(): number | undefined;
-  /** Whether the last attempt failed. */
-  isFailing(): boolean;
+  /** Ms until the next scheduled attempt, or the next one at all; undefined: nobody is logged in. */
+  dueInMs(isWake?: boolean): number | undefined;
   /** Resolves when nothing is on its way to the issuer any more. */
   settled(): Promise<unknown>;
 }
@@ -107,16 +105,6 @@ export function createRenewal(options: RenewalOptions): Renewal {
     return other.end ? other : { ...other, tokens };
   }
 
-  function apply(outcome: Outcome): void {
-    failures = 0;
-    lastError = undefined;
-    if (outcome.end) {
-      state.end(outcome.end);
-      state.anonymous();
-    } else state.adopt(outcome.record, outcome.isReceived);
-    changed();
-  }
-
   async function run(resource?: string): Promise<Outcome | undefined> {
     if (lastError && clock.monotonic() - failedAt < (lastError.retryAfterMs ?? Math.min(COOL_DOWN_MS, pauseMs))) {
       throw lastError;
@@ -126,15 +114,18 @@ export function createRenewal(options: RenewalOptions): Renewal {
     try {
       const outcome = await (lockName ? lock(lockName, work) : work());
       // A logout may have come between the write and now: it has replaced what was written.
+      failures = 0;
+      lastError = undefined;
       if (!outcome || state.epoch !== epoch) return undefined;
-      apply(outcome);
+      if (outcome.end) state.end(outcome.end);
+      else state.adopt(outcome.record, outcome.isReceived);
+      changed();
       return outcome;
     } catch (error) {
       failures += 1;
       failedAt = clock.monotonic();
       // Such as one of the application's own lock.
-      lastError =
-        error instanceof SessionError ? error : new SessionError('unavailable', 'the renewal failed', { cause: error });
+      lastError = error instanceof SessionError ? error : new SessionError('unavailable', { cause: error });
       // Not all tabs at once; never sooner than the issuer asked for.
       const backoff = Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), LONGEST_BACKOFF_MS);
       pauseMs = (lastError.retryAfterMs ?? backoff) * (1 + random() * 0.5);
@@ -148,7 +139,7 @@ export function createRenewal(options: RenewalOptions): Renewal {
     if (state.held) return;
     const { status } = state.snapshot;
     if (status === 'ended') throw sessionOver();
-    if (mode === 'body') throw new SessionError('not_logged_in', 'there is no session');
+    if (mode === 'body') throw new SessionError('not_logged_in');
   }
 
   /** One exchange after another: each consumes the token that the one before has received. */
@@ -185,12 +176,11 @@ export function createRenewal(options: RenewalOptions): Renewal {
       else if (found) state.adopt(found.record);
       else if (stored && !stored.ended && state.snapshot.status === 'anonymous') state.adopt(stored);
     },
-    isFailing: () => lastError !== undefined,
     settled: () => last,
-    dueInMs() {
-      const held = state.held;
-      if (!held) return undefined;
-      return lastError ? failedAt + pauseMs - clock.monotonic() : held.dueMs - ageOf(held, clock);
+    dueInMs(isWake) {
+      const { held } = state;
+      const isPausing = lastError && !isWake;
+      return held && (isPausing ? failedAt + pauseMs - clock.monotonic() : held.dueMs - ageOf(held, clock));
     },
   };
 }

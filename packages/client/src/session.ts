@@ -1,7 +1,7 @@
 import type { SessionFetch, StepUpHandler } from './authorized-fetch.ts';
 import { abortable, createAuthorizedFetch } from './authorized-fetch.ts';
 import { createBackground } from './background.ts';
-import { globals, ignore, loginHint, pageLifecycle, systemClock, webLock, within } from './environment.ts';
+import { globals, ignore, pageLifecycle, systemClock, webLock, within } from './environment.ts';
 import { SessionError } from './error.ts';
 import type { LoginCredentials, TokenResponse } from './issuer-calls.ts';
 import { createIssuerCalls, isTokenResponse, recordOf } from './issuer-calls.ts';
@@ -89,8 +89,7 @@ export function createSession(given: SessionOptions): Session {
   const fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   const state = createState({ clock, leadMs, random });
   const store = guardedStore(storage === 'memory' ? memoryStore() : storage, state);
-  const name = `rescind ${issuer} ${clientId}`;
-  const lockName = store.name || (mode === 'cookie' && isPage) ? `${name} ${store.name}` : '';
+  const lockName = store.name || (mode === 'cookie' && isPage) ? `rescind ${issuer} ${clientId} ${store.name}` : '';
   const calls = createIssuerCalls({ issuer, clientId, mode, fetch, clock });
   const changed = () => {
     background.post('changed');
@@ -103,14 +102,8 @@ export function createSession(given: SessionOptions): Session {
   let stepUpHandler: StepUpHandler | undefined;
 
   const resume = async () => void (await finishLogout(await store.read()));
-  const { inactivityMs } = options;
-  const background = createBackground({ renewal, clock, lifecycle, inactivityMs, channelName: lockName, resume });
-  state.subscribe(() => {
-    const { status } = state.snapshot;
-    if (isPage) loginHint(name, status === 'active' || status === 'waiting');
-    background.reschedule();
-  });
-  state.onEnd(() => forResource.clear());
+  const background = createBackground({ renewal, clock, lifecycle, channelName: lockName, resume });
+  state.subscribe(() => background.reschedule());
 
   let loading: Promise<void> | undefined;
   function load(): Promise<void> {
@@ -125,22 +118,22 @@ export function createSession(given: SessionOptions): Session {
     if (state.epoch !== epoch || state.held) return;
     if (stored && !stored.ended) return state.adopt(stored);
     void finishLogout(stored);
-    const mayHaveCookie = mode === 'cookie' && isPage && !stored && loginHint(name) !== false;
-    if (mayHaveCookie) await renewal.renew().catch(ignore);
+    // A store that outlives the page says whether there was a session; memory does not.
+    if (mode === 'cookie' && isPage && !store.name) await renewal.renew().catch(ignore);
     state.anonymous();
   }
 
   /** Sends the revocation of a logout, which may have had no connection. */
-  async function finishLogout(ended: SessionRecord | undefined): Promise<boolean> {
+  async function finishLogout(ended?: SessionRecord): Promise<boolean> {
     if (!ended?.pendingRevocation) return true;
     try {
       await calls.revoke(ended.pendingRevocation);
-      await store.replace(ended, { ...ended, generation: ended.generation + 1, pendingRevocation: undefined });
-      return true;
     } catch {
       // The next start or the next wake tries again.
       return false;
     }
+    await store.replace(ended, { ...ended, generation: ended.generation + 1, pendingRevocation: undefined });
+    return true;
   }
 
   /** @returns a token other than `failedToken`; undefined: nobody is logged in */
@@ -150,8 +143,9 @@ export function createSession(given: SessionOptions): Session {
     failedToken?: string,
   ): Promise<string | undefined> {
     await load();
-    const held = resource ? forResource.get(resource) : state.held;
-    if (held && held.record.accessToken !== failedToken) {
+    const { held: own } = state;
+    const held = resource ? forResource.get(resource) : own;
+    if (held && held.record.sid === own?.record.sid && held.record.accessToken !== failedToken) {
       const neededMs = minValidityMs ?? Math.min(DEFAULT_VALIDITY_MS, held.record.expiresInMs / 4);
       if (remainingMs(held, clock) > neededMs) {
         // Nobody waits for a renewal that is early.
@@ -162,22 +156,18 @@ export function createSession(given: SessionOptions): Session {
     if (resource) {
       const requestedAt = clock.now();
       const tokens = await renewal.issueFor(resource);
-      const record = recordOf(tokens, mode, requestedAt);
-      if (state.held) forResource.set(resource, hold(record, clock, { leadMs, random }, true));
+      forResource.set(resource, hold(recordOf(tokens, mode, requestedAt), clock, { leadMs, random }, true));
       return tokens.access_token;
     }
     if (state.snapshot.status === 'anonymous') return undefined;
-    const isAlive = () => state.held && remainingMs(state.held, clock) > 0;
     // What another tab stored, or what arrived after a sleep, may have expired.
-    for (let attempt = 0; attempt < 3 && (attempt === 0 || !isAlive()); attempt += 1) {
-      try {
-        await renewal.renew(attempt === 0 ? failedToken : undefined);
-      } catch (error) {
-        if (failedToken || !isAlive()) throw error;
-      }
+    for (let attempt = 0, failed = failedToken; attempt < 3; attempt += 1, failed = undefined) {
+      const failure = await renewal.renew(failed).catch((error: unknown) => error);
+      const isAlive = state.held && remainingMs(state.held, clock) > 0;
+      if (failure && (failed || !isAlive)) throw failure;
+      if (isAlive) return state.held?.record.accessToken;
     }
-    if (state.held && !isAlive()) throw new SessionError('unavailable', 'the token expired on its way');
-    return state.held?.record.accessToken;
+    throw new SessionError('unavailable');
   }
 
   function isApi(url: string): boolean {
@@ -185,12 +175,12 @@ export function createSession(given: SessionOptions): Session {
     return URL.canParse(url, base) && origins.has(new URL(url, base).origin);
   }
 
-  /** @param next makes the record from the one that is stored; undefined: nothing is written */
-  async function write(next: (stored: SessionRecord | undefined) => SessionRecord | undefined): Promise<void> {
-    for (let record: SessionRecord | undefined; ; ) {
+  /** Stores a record, whatever there is now; but where another tab has logged in since, a session that ended is not stored. */
+  async function write(record: SessionRecord): Promise<void> {
+    for (let isDone = false; !isDone; ) {
       const stored = await store.read();
-      record = next(stored);
-      if (!record || (await store.replace(stored, record))) return;
+      const isOther = record.ended && stored && stored.sid !== record.sid;
+      isDone = isOther || (await store.replace(stored, record));
     }
   }
 
@@ -198,7 +188,7 @@ export function createSession(given: SessionOptions): Session {
     fetch: createAuthorizedFetch({ fetch, clock, isApi, tokenFor, stepUpHandler: () => stepUpHandler }),
     async getAccessToken({ minValidityMs, resource, signal } = {}) {
       const token = await abortable(tokenFor(minValidityMs, resource), signal);
-      if (!token) throw new SessionError('not_logged_in', 'there is no session');
+      if (!token) throw new SessionError('not_logged_in');
       return token;
     },
     isApi,
@@ -206,16 +196,17 @@ export function createSession(given: SessionOptions): Session {
       if (isPage) background.start();
       const requestedAt = clock.now();
       const tokens = isTokenResponse(login) ? login : await calls.login('/login', login);
-      if (mode === 'body' && !tokens.refresh_token) throw new SessionError('wrong_setup', 'there is no refresh token');
-      const held = state.held;
-      const former = held && held.record.sid !== tokens.sid ? held.record : undefined;
-      if (former || !held) state.end({ reason: 'replaced', code: '', here: true });
+      if (mode === 'body' && !tokens.refresh_token)
+        throw new SessionError('wrong_setup', { serverCode: 'refresh_token_missing' });
+      const former = state.held?.record;
+      const isSame = former?.sid === tokens.sid;
+      if (!isSame) state.end({ reason: 'replaced', code: '', here: true });
       loading = Promise.resolve();
-      const record = recordOf(tokens, mode, requestedAt, held && !former ? held.record : undefined);
-      await write(() => record);
+      const record = recordOf(tokens, mode, requestedAt, isSame ? former : undefined);
+      await write(record);
       state.adopt(record, true);
       changed();
-      if (former) void calls.revoke(former.refreshToken ?? former.accessToken).catch(ignore);
+      if (former && !isSame) void calls.revoke(former.refreshToken ?? former.accessToken).catch(ignore);
     },
     async reauthenticate(credentials) {
       const { accountAudience = `${issuer}/account` } = options;
@@ -230,13 +221,8 @@ export function createSession(given: SessionOptions): Session {
       const flight = renewal.settled();
       state.end({ reason: 'logout', code: '', here: true });
       if (!record) return { server: 'done' };
-      let ended = endedRecord(record, 'logout', record.refreshToken ?? record.accessToken);
-      await write((stored) => {
-        // Another tab has logged in again: that session is not this one.
-        if (stored && stored.sid !== record.sid) return undefined;
-        ended = { ...ended, generation: Math.max(ended.generation, (stored?.generation ?? 0) + 1) };
-        return ended;
-      });
+      const ended = endedRecord(record, 'logout', record.refreshToken ?? record.accessToken);
+      await write(ended);
       background.post('ended');
       if (mode === 'cookie') await within(clock, FLIGHT_WAIT_MS, flight);
       return { server: (await finishLogout(ended)) ? 'done' : 'pending' };
@@ -269,25 +255,15 @@ export function createSession(given: SessionOptions): Session {
 
 /** A store whose failures leave the session in memory. A reload then uses the grace of the issuer. */
 function guardedStore(store: SessionStore, state: SessionState): SessionStore {
-  const guard = async <T>(work: () => Promise<T>, otherwise: () => T): Promise<T> => {
-    try {
-      return await work();
-    } catch {
+  const failed =
+    <T>(value: T) =>
+    (): T => {
       state.problem('storage_unavailable');
-      return otherwise();
-    }
-  };
+      return value;
+    };
   return {
     name: store.name,
-    read: () =>
-      guard(
-        () => store.read(),
-        () => state.held?.record,
-      ),
-    replace: (expected, next) =>
-      guard(
-        () => store.replace(expected, next),
-        () => true,
-      ),
+    read: async () => store.read().catch(failed(state.held?.record)),
+    replace: async (expected, next) => store.replace(expected, next).catch(failed(true)),
   };
 }

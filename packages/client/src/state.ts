@@ -55,7 +55,7 @@ interface Options {
   readonly random: () => number;
 }
 
-export const LOADING: SessionSnapshot = Object.freeze({ status: 'loading', claims: Object.freeze({}) });
+export const LOADING: SessionSnapshot = Object.freeze({ status: 'loading', claims: {} });
 
 export function createState(options: Options): SessionState {
   const listeners = new Set<() => void>();
@@ -82,7 +82,7 @@ export function createState(options: Options): SessionState {
       if (!state.held) return;
       state.held = undefined;
       show({ ...LOADING, status: 'ended', endedBy: end.reason });
-      call(endListeners, Object.freeze(end));
+      call(endListeners, end);
     },
     anonymous() {
       if (state.snapshot === LOADING) show({ ...LOADING, status: 'anonymous' });
@@ -100,7 +100,7 @@ export function createState(options: Options): SessionState {
 }
 
 function add<T>(to: Set<T>, listener: T): () => void {
-  if (typeof listener !== 'function') throw new TypeError('a listener is a function');
+  if (typeof listener !== 'function') throw new TypeError('not a function');
   to.add(listener);
   return () => void to.delete(listener);
 }

@@ -6,22 +6,22 @@ const ISSUER = 'https://login.example';
 
 describe('a wrong set-up', () => {
   test.each([
-    [{ issuer: undefined }, 'createSession: issuer must be an https: URL'],
-    [{ issuer: 'login.example' }, 'createSession: issuer must be an https: URL'],
-    [{ issuer: 'http://localhost.evil.example' }, 'http: on this machine only'],
-    [{ issuer: 'http://login.example' }, 'http: on this machine only'],
-    [{ issuer: 'https://login.example/?tenant=1' }, 'issuer must be an https: URL'],
-    [{ issuer: 'https://ada:secret@login.example' }, 'issuer must be'],
-    [{ apis: ['https://api.example/v1'] }, 'apis must be a list of origins'],
-    [{ apis: 'https://api.example' }, 'apis must be object'],
-    [{ storage: 'localStorage' }, 'storage must be object'],
-    [{ storage: { getItem: () => null, setItem: () => undefined } }, "storage must be 'memory' or a store"],
-    [{ mode: 'cookie' }, "mode must be 'body' outside of a browser"],
+    [{ issuer: undefined }, 'createSession: issuer must be https: or local'],
+    [{ issuer: 'login.example' }, 'createSession: issuer must be https: or local'],
+    [{ issuer: 'http://localhost.evil.example' }, 'issuer must be https: or local'],
+    [{ issuer: 'http://login.example' }, 'issuer must be https: or local'],
+    [{ issuer: 'https://login.example/?tenant=1' }, 'issuer must be https: or local'],
+    [{ issuer: 'https://ada:secret@login.example' }, 'issuer must be https: or local'],
+    [{ apis: ['https://api.example/v1'] }, 'apis must be origins'],
+    [{ apis: 'https://api.example' }, 'apis must be origins'],
+    [{ storage: 'localStorage' }, 'storage must be a SessionStore'],
+    [{ storage: { getItem: () => null, setItem: () => undefined } }, 'storage must be a SessionStore'],
+    [{ mode: 'cookie' }, "mode must be 'body' here"],
     [{ mode: 'header' }, "mode must be 'cookie' or 'body'"],
-    [{ leadMs: '60s' }, 'leadMs must be number'],
-    [{ leadMs: -1 }, 'leadMs must be number'],
-    [{ clientID: 'web' }, 'no option of createSession: clientID, but clientId'],
-    [{ api: [] }, 'no option of createSession: api, but apis'],
+    [{ leadMs: '60s' }, 'leadMs must be milliseconds'],
+    [{ leadMs: -1 }, 'leadMs must be milliseconds'],
+    [{ clientID: 'web' }, 'clientID must be clientId'],
+    [{ api: [] }, 'api must be apis'],
   ])('%j is refused in words', (wrong, message) => {
     const call = () => createSession({ issuer: ISSUER, ...wrong } as never);
     expect(call).toThrow(TypeError);

@@ -1,4 +1,5 @@
-import { describe, expect, test, vi } from 'vitest';
+import { inactiveAfter } from '@rescind/client/inactivity';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { API, LOGIN, scene, settle } from '../../support/client.ts';
 
 const TOKEN = '/oauth2/token';
@@ -64,24 +65,24 @@ describe('renewing on time', () => {
     expect([status, issuer.count(TOKEN)]).toEqual([200, 1]);
   });
 
-  test('stops renewing without input, and resumes at the next input', async () => {
-    const { open, issuer, advance } = scene();
-    let active: () => void = () => undefined;
-    const lifecycle = {
-      onWake: () => () => undefined,
-      onActivity(listener: () => void) {
-        active = listener;
-        return () => undefined;
-      },
-    };
-    const session = open({ inactivityMs: 10 * MINUTE, lifecycle });
+  test('stops renewing without input in any tab, and resumes at the next input', async () => {
+    const { open, issuer, advance, clock } = scene();
+    const page = new EventTarget();
+    vi.stubGlobal('addEventListener', page.addEventListener.bind(page));
+    vi.stubGlobal('removeEventListener', page.removeEventListener.bind(page));
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const session = open({ lifecycle: inactiveAfter(10 * MINUTE, clock.monotonic) });
     session.start();
     await session.login(LOGIN);
     await advance(60 * MINUTE);
     expect(issuer.count(TOKEN)).toBe(1);
-    active();
-    await settle();
-    expect(issuer.count(TOKEN)).toBe(2);
+    const other = inactiveAfter(10 * MINUTE, clock.monotonic);
+    const stop = other.onWake(() => undefined);
+    page.dispatchEvent(new Event('keydown'));
+    await vi.waitFor(() => expect(issuer.count(TOKEN)).toBe(2));
+    expect(other.isActive?.()).toBe(true);
+    stop();
+    expect(() => inactiveAfter(0)).toThrow(TypeError);
   });
 });
 
@@ -196,7 +197,6 @@ describe('what is not a logout', () => {
         wake = listener;
         return () => undefined;
       },
-      onActivity: () => () => undefined,
     };
     const session = open({ lifecycle });
     session.start();

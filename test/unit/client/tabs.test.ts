@@ -94,7 +94,6 @@ describe('two tabs', () => {
         wakes.push(listener);
         return () => undefined;
       },
-      onActivity: () => () => undefined,
     };
     const a = open();
     await a.login(LOGIN);

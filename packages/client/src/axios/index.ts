@@ -34,7 +34,8 @@ export function attachSession(axios: AxiosInstance, session: Session): () => voi
     const { config, response } = error;
     const token = config === undefined ? undefined : sent.get(config);
     if (config === undefined || token === undefined || response?.status !== 401) throw error;
-    if (challengeOf(headerOf(response), codeOf(response.data))?.kind !== 'renew' || isStream(config.data)) throw error;
+    const challenge = challengeOf(headerOf(response), codeOf(response.data));
+    if (challenge === undefined || challenge.required !== undefined || isStream(config.data)) throw error;
     await session.renew(token);
     config.headers.set('Authorization', `Bearer ${await session.getAccessToken()}`);
     return axios.request(config);
