@@ -46,7 +46,7 @@ test('kill -9 in the midst of logouts: each one that was answered is in the log,
   expect(events.map(({ prev }) => prev)).toEqual([null, ...events.slice(0, -1).map(({ id }) => id)]);
   const bySeq = new Map(events.map((event) => [event.seq, event.cutOffs[0]?.value]));
   for (const { seq, sid } of answered) expect(bySeq.get(seq)).toBe(sid);
-  expect(issuer.log.snapshot()).toMatchObject({ head: events.length, last: events.at(-1)?.id });
+  expect(issuer.log.snapshot()).toMatchObject({ head: events.length, headId: events.at(-1)?.id });
   // Of three lives at most the last logout of each was durable and not answered any more.
   expect(events.length - answered.length).toBeLessThanOrEqual(3);
   const ended = 'SELECT COUNT(*) FROM rescind_sessions WHERE ended_at IS NOT NULL';

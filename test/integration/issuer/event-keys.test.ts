@@ -95,7 +95,7 @@ test('an epoch of many events is signed bit by bit before it opens, and what com
     Array.from({ length: 500 }, (_, no) => `key ${no}`),
   );
   expect(new Set(issuer.log.read(0, 1_000).map(({ jws }) => kidOf(jws)))).toEqual(new Set([kid]));
-  expect(issuer.log.snapshot()).toMatchObject({ head: 500, floor: 1, last: events.at(-1)?.id });
+  expect(issuer.log.snapshot()).toMatchObject({ head: 500, lowWatermark: 1, headId: events.at(-1)?.id });
 });
 
 test('what an epoch leaves out stays dead: the clock goes on from there, whatever the wall says after a restart', async () => {
@@ -114,7 +114,7 @@ test('an epoch with nothing in it is the log’s latest state after a restart, t
   const kept = await keep();
   await rotate(kept, 'event');
   const snapshot = kept.issuer.log.snapshot();
-  expect(snapshot).toMatchObject({ head: 0, last: null, floor: 1 });
+  expect(snapshot).toMatchObject({ head: 0, headId: null, lowWatermark: 1 });
   await kept.issuer.close();
   const { issuer } = await keep({ clock: kept.clock }, kept.place);
   expect(issuer.refusingWrites()).toBeNull();

@@ -16,9 +16,9 @@ async function beatOf(issuer: Issuer) {
 describe('the outbox', () => {
   test('a new one has head 0, no last and floor 1', async () => {
     const issuer = await house().open();
-    expect(issuer.log.snapshot()).toMatchObject({ head: 0, last: null, floor: 1 });
+    expect(issuer.log.snapshot()).toMatchObject({ head: 0, headId: null, lowWatermark: 1 });
     expect(issuer.log.snapshot().epoch).toMatch(/^0000000001-/);
-    expect(await beatOf(issuer)).toMatchObject({ head: 0, last: null, floor: 1 });
+    expect(await beatOf(issuer)).toMatchObject({ head: 0, headId: null, lowWatermark: 1 });
   });
 
   test('a transaction that is taken back leaves no hole in the seq', async () => {
@@ -250,19 +250,24 @@ describe('nothing is kept longer than it is needed', () => {
 
   test('rows go at E + 60 s, from the bottom; head and last outlive them, and the floor follows', async () => {
     const clock = createManualClock(START);
-    const issuer = await house().open({ clock, accessTokenTtlMs: 10 * SECOND, eventRetentionMs: 86_400 * SECOND });
+    const issuer = await house().open({
+      clock,
+      accessTokenTtlMs: 10 * SECOND,
+      eventRetentionMs: 86_400 * SECOND,
+      refreshRecoveryMs: 0,
+    });
     const answer = await login(issuer);
     await refresh(issuer, answer);
     await issuer.transaction((tx) => tx.endSession({ sid: answer.sid, reason: 'logout' }));
     clock.advance(10 * SECOND + 59 * SECOND);
     const sealed = sqlOf(issuer).prepare('SELECT COUNT(sealed) FROM rescind_sessions').pluck();
     await waitFor('the house to be kept', () => sealed.get() === 0);
-    expect(issuer.log.snapshot()).toMatchObject({ head: 1, floor: 1 });
+    expect(issuer.log.snapshot()).toMatchObject({ head: 1, lowWatermark: 1 });
     expect(rows(issuer, 'rescind_outbox')).toBe(1);
     clock.advance(2 * SECOND);
     const { headId } = issuer.log.snapshot();
     await waitFor('the row to go', () => rows(issuer, 'rescind_outbox') === 0);
-    expect(issuer.log.snapshot()).toMatchObject({ head: 1, last: headId, floor: 2 });
+    expect(issuer.log.snapshot()).toMatchObject({ head: 1, headId, lowWatermark: 2 });
     expect(headId).not.toBeNull();
     clock.advance(60 * SECOND);
     await waitFor('the tables to be swept', () => rows(issuer, 'rescind_revocations') === 0);
