@@ -14,6 +14,7 @@ import type {
 } from './issuer-revocations.ts';
 import type {
   BeginSession,
+  ClientTokenRequest,
   Origin,
   Reauthentication,
   ReauthenticationDemand,
@@ -65,6 +66,7 @@ export const clientOptions = optionsOf<Client>('a client', {
   policy: optionsOf<ClientPolicy>('policy', {
     ...sessionPolicyShape,
     storage: option.oneOf('body', 'cookie', 'either'),
+    clientCredentials: flag,
   }),
   disabled: flag,
 });
@@ -89,6 +91,12 @@ export const beginSessionOptions = optionsOf<BeginSession>('beginSession', {
   amr: option.list(option.text(), { least: 0 }),
   acr: option.text(),
   replacesSid: string,
+});
+
+export const clientTokenOptions = optionsOf<ClientTokenRequest>('issueClientToken', {
+  clientId: required(string),
+  scope: string,
+  resource,
 });
 
 export const refreshOptions = optionsOf<RefreshRequest>('refresh', {

@@ -14,6 +14,11 @@ const ERRORS = registerErrors('@rescind/issuer', {
     oauth: 'invalid_grant',
     message: 'The session goes on only after a new login',
   },
+  client_unauthorized: {
+    status: 400,
+    oauth: 'unauthorized_client',
+    message: 'The client may not use this grant type',
+  },
   grant_unsupported: { status: 400, oauth: 'unsupported_grant_type', message: 'This grant type is not offered' },
   scope_invalid: { status: 400, oauth: 'invalid_scope', message: 'The scope is unknown or exceeds what was granted' },
   target_invalid: {

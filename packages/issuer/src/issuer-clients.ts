@@ -28,6 +28,11 @@ export interface SessionPolicy {
 export interface ClientPolicy extends SessionPolicy {
   /** Which ways its refresh tokens may go. Default `either`. */
   readonly storage?: TokenStorage | 'either';
+  /**
+   * Whether the client may have access tokens of its own (RFC 6749 section 4.4), of its registered `scope` and `audience`. It must
+   * authenticate, and have an `audience`. Default false.
+   */
+  readonly clientCredentials?: boolean;
 }
 
 /** An application that may hold tokens (RFC 6749 section 2). */

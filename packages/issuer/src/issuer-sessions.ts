@@ -47,6 +47,16 @@ export interface BeginSession {
   readonly replacesSid?: string;
 }
 
+/** An access token that a client requests for itself (RFC 6749 section 4.4). */
+export interface ClientTokenRequest {
+  /** The authenticated client. */
+  readonly clientId: string;
+  /** Default: the registered scope of the client. @throws `scope_invalid` when it exceeds that. */
+  readonly scope?: string;
+  /** `aud` (RFC 8707), among the registered audiences. Default: all of them that share tokens. @throws `target_invalid` */
+  readonly resource?: readonly string[];
+}
+
 export interface RefreshRequest {
   readonly refreshToken: string;
   /** The authenticated client. A token of another client is `grant_invalid`, and stays as it is. */

@@ -20,6 +20,7 @@ import type {
 import type {
   AccessAnswer,
   BeginSession,
+  ClientTokenRequest,
   Introspection,
   IssuerSessions,
   Reauthentication,
@@ -121,6 +122,13 @@ export interface IssuerTransaction<Sql = unknown> {
    *   `scope_invalid`, `target_invalid`, `request_invalid`, `clock_parted`
    */
   beginSession(login: BeginSession): Promise<TokenAnswer>;
+  /**
+   * Issues an access token of a client itself, with `sub` the client id (RFC 9068 section 3), without a refresh token and without
+   * `auth_time`. Its session ends with it. A cut-off by `client_id` denies it. No subject of the host may have the id of such a client.
+   * @throws RescindError `client_unauthorized` (its policy has no `clientCredentials`), `client_invalid`, `scope_invalid`,
+   *   `target_invalid`, `clock_parted`
+   */
+  issueClientToken(request: ClientTokenRequest): Promise<AccessAnswer>;
   /** `undefined`: unknown, ended before, or another subject's. */
   endSession(end: EndSession): Promise<Revoked | undefined>;
   /** `undefined`: `exceptSid` was the only one. */

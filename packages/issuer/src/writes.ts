@@ -10,7 +10,7 @@ import type { RevokeKey, RotateKey } from './issuer-keys.ts';
 import type { AccessAnswer, RefreshRequest } from './issuer-sessions.ts';
 import { keyCommandsIn } from './keys/commands.ts';
 import { endSession, revoke, revokeToken } from './revoke/revoke.ts';
-import { beginLogin } from './session/login.ts';
+import { beginLogin, issueClientToken } from './session/login.ts';
 import type { ThreadSigning, Unsigned } from './session/mint.ts';
 import { reauthenticate, reissue, requireReauthentication, stepUp } from './session/reauthenticate.ts';
 import { refresh } from './session/refresh.ts';
@@ -95,6 +95,7 @@ function toTransaction(context: IssuerContext, tx: Transaction, call: Call): Iss
     requireReauthentication: method(calls.reauthenticationDemand, requireReauthentication),
     reauthenticate: method(calls.reauthenticationOptions, reauthenticate),
     stepUp: method(calls.stepUpOptions, stepUp),
+    issueClientToken: method(calls.clientTokenOptions, issueClientToken),
     reissue: method(calls.reissueOptions, reissue),
     renameSession: method(calls.renameOptions, renameSession),
     get clients() {

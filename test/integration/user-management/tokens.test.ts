@@ -140,7 +140,7 @@ describe('what is published', () => {
     const { body } = await service.send('/.well-known/oauth-authorization-server');
     expect(body).toMatchObject({
       issuer: service.url,
-      grant_types_supported: ['refresh_token', 'urn:rescind:params:oauth:grant-type:renewal'],
+      grant_types_supported: ['refresh_token', 'client_credentials', 'urn:rescind:params:oauth:grant-type:renewal'],
       scopes_supported: expect.arrayContaining(['prices:read', 'orders:read', 'account', 'admin:users:read']),
     });
     for (const name of [

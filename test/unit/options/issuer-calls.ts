@@ -94,6 +94,10 @@ export const ISSUER_CALLS: Readonly<Record<string, Call>> = {
     { reason: 'a', sid: 'a' },
   ],
   'tx.reauthenticate': [inTransaction((tx, options) => tx.reauthenticate(options)), reauthentication],
+  'tx.issueClientToken': [
+    inTransaction((tx, options) => tx.issueClientToken(options)),
+    { clientId: 'web', scope: 'a', resource: ['a'] },
+  ],
   'tx.stepUp': [inTransaction((tx, options) => tx.stepUp(options)), { ...reauthentication, scope: 'a' }],
   'tx.reissue': [
     inTransaction((tx, options) => tx.reissue(options)),

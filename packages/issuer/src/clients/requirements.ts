@@ -108,6 +108,11 @@ export function toRegistered(client: Client): RegisteredClient {
     throw new InvalidClientError('audience must be a list of text');
   }
   requireClientPolicy(policy);
+  if (policy.clientCredentials === true && (authMethod === 'none' || audience === undefined)) {
+    throw new InvalidClientError(
+      'policy.clientCredentials must be false for a client that does not authenticate or has no audience',
+    );
+  }
   return {
     clientId,
     name,
@@ -134,7 +139,8 @@ export function requireSessionPolicy(policy: SessionPolicy): void {
   for (const name of FLAGS) flag(name, policy[name]);
 }
 
-function requireClientPolicy({ storage, ...policy }: ClientPolicy): void {
+function requireClientPolicy({ storage, clientCredentials, ...policy }: ClientPolicy): void {
+  flag('policy.clientCredentials', clientCredentials);
   if (storage !== undefined && !STORAGES.has(storage)) {
     throw new InvalidClientError('policy.storage must be body, cookie or either');
   }

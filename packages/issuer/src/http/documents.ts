@@ -43,7 +43,7 @@ export function authorizationServerMetadata({ name, scopes }: MetadataOptions): 
     introspection_endpoint_auth_methods_supported: AUTHENTICATING_METHODS,
     introspection_endpoint_auth_signing_alg_values_supported: ASSERTION_ALGORITHMS,
     jwks_uri: at(PATHS.jwks),
-    grant_types_supported: ['refresh_token', RENEWAL_GRANT],
+    grant_types_supported: ['refresh_token', 'client_credentials', RENEWAL_GRANT],
     // Required, and no list may be empty (RFC 8414 sections 2 and 3.2). There is no authorization endpoint: `none` answers nothing.
     response_types_supported: ['none'],
     ...(scopes.length === 0 ? {} : { scopes_supported: scopes }),

@@ -63,7 +63,7 @@ type Endpoint = (request: IssuerRequest, body: RequestBody) => Promise<IssuerRes
 
 /** The endpoints of an issuer, for a host with a framework of its own. Each throws RescindError for a request that it refuses. */
 export interface IssuerEndpoints {
-  /** `POST /oauth2/token`: RFC 6749 section 6, and the renewal of an access token. */
+  /** `POST /oauth2/token`: RFC 6749 sections 4.4 and 6, and the renewal of an access token. */
   readonly token: Endpoint;
   /** `POST /oauth2/revoke`: RFC 7009. */
   readonly revoke: Endpoint;
@@ -217,8 +217,13 @@ function createGrants(issuer: Issuer, onRecovered: EndpointOptions['onRecovered'
     }
   };
 
+  /** RFC 6749 section 4.4. */
+  const issueToClient: Grant = (_request, form, clientId) =>
+    issuer.transaction((tx) => tx.issueClientToken({ clientId, ...narrowingOf(form) }));
+
   return new Map([
     ['refresh_token', refresh],
+    ['client_credentials', issueToClient],
     [RENEWAL_GRANT, renew],
   ]);
 }

@@ -5,7 +5,7 @@ import { allowsStorage, deadline, policyOf, requireSessionPolicy } from '../clie
 import type { IssuerContext } from '../context.ts';
 import type { SubjectRecord } from '../issuer.ts';
 import type { RegisteredClient } from '../issuer-clients.ts';
-import type { BeginSession, Origin, TokenAnswer } from '../issuer-sessions.ts';
+import type { AccessAnswer, BeginSession, ClientTokenRequest, Origin, TokenAnswer } from '../issuer-sessions.ts';
 import { endSession } from '../revoke/revoke.ts';
 import type { NewSession } from '../store/sessions.ts';
 import { UNUSED_SESSION } from '../store/sessions.ts';
@@ -50,6 +50,40 @@ async function beginSession(context: IssuerContext, tx: Transaction, login: Begi
     at,
   });
   return { ...signNow(access), refresh_token: toText(refreshToken) };
+}
+
+/**
+ * Issues an access token of a client itself (RFC 6749 section 4.4). Its session ends with it and has no refresh token that anybody
+ * knows, so every cut-off of sessions and tokens applies to it.
+ */
+export async function issueClientToken(
+  context: IssuerContext,
+  tx: Transaction,
+  { clientId, scope: requested, resource }: ClientTokenRequest,
+): Promise<AccessAnswer> {
+  const client = await context.clients.requireEnabled(tx.store.clients, clientId);
+  if (client.policy.clientCredentials !== true) throw new RescindError('client_unauthorized');
+  const given = policyOf(context.policy, client.policy, null);
+  const { accessTokenTtlMs: ttlMs } = given;
+  const policy = { ...given, refreshTokenTtlMs: ttlMs, refreshIdleTtlMs: ttlMs, renewByToken: false };
+  const subject: SubjectRecord = { claims: { scope: client.scope ?? '' }, credentialVersion: 0, active: true };
+  const login: BeginSession = {
+    ...{ sub: clientId, clientId, credentialVersion: 0 },
+    ...(requested === undefined ? {} : { scope: requested }),
+    ...(resource === undefined ? {} : { resource }),
+  };
+  const audience = audienceOf(context, login, client);
+  const scope = scopeOf(context, login, audience, allowedScope(subject, client));
+  const at = tx.mintTime();
+  const storage = client.policy.storage === 'cookie' ? 'cookie' : 'body';
+  const refreshToken = createOpaqueToken();
+  const session = toSession({ login: { ...login, storage }, client, policy, audience, refreshToken, at });
+  await tx.store.sessions.insert(session);
+  const access = await answerAccess(context, tx, {
+    session: { ...session, ...UNUSED_SESSION },
+    ...{ subject, policy, audience, scope, narrowedTo: null, at, isOfClient: true },
+  });
+  return signNow(access);
 }
 
 /** The subject, if its credential still has the verified version. @throws RescindError `credentials_wrong`, `subject_inactive` */

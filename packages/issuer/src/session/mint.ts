@@ -44,10 +44,13 @@ interface MintInput {
   readonly at: EpochMillis;
   /** When it ends at the latest. */
   readonly until: EpochMillis;
+  /** Whether the token is of the client itself: then no user has authenticated (RFC 9068 section 2.2.1). */
+  readonly isOfClient: boolean;
 }
 
 /** An access token (RFC 9068). It never outlives its session. */
-function mintAccessToken({ issuer, key, session, subject, audience, scope, jti, at, until }: MintInput): MintedToken {
+function mintAccessToken(input: MintInput): MintedToken {
+  const { issuer, key, session, subject, audience, scope, jti, at, until, isOfClient } = input;
   const iat = Math.floor(at / 1000);
   const exp = Math.floor(until / 1000);
   const { amr, acr } = session;
@@ -64,7 +67,7 @@ function mintAccessToken({ issuer, key, session, subject, audience, scope, jti, 
     // Cut-offs are by the millisecond; a verifier that knows only `iat` errs on the strict side.
     iat_ms: at,
     exp,
-    auth_time: Math.floor(session.authTime / 1000),
+    ...(isOfClient ? {} : { auth_time: Math.floor(session.authTime / 1000) }),
     ...(amr.length > 0 ? { amr } : {}),
     ...(acr === null ? {} : { acr }),
   };
@@ -98,6 +101,8 @@ interface AnswerInput extends Omit<Grant, 'client'> {
   readonly rotation?: Rotation;
   /** A token that was minted before and got lost: the same name, and the same end. */
   readonly again?: { readonly jti: string; readonly expiresAt: EpochMillis };
+  /** Whether the token is of the client itself. Default false. */
+  readonly isOfClient?: boolean;
 }
 
 /** Mints, and remembers how long what was minted may live: no cut-off may be forgotten before. */
@@ -107,7 +112,7 @@ export async function answerAccess(
   answering: AnswerInput,
 ): Promise<Unsigned<AccessAnswer>> {
   const { sessions, keys } = tx.store;
-  const { session, subject, policy, audience, scope, narrowedTo, at, rotation, again } = answering;
+  const { session, subject, policy, audience, scope, narrowedTo, at, rotation, again, isOfClient = false } = answering;
   const jti = again?.jti ?? createId();
   const token = mintAccessToken({
     issuer,
@@ -119,6 +124,7 @@ export async function answerAccess(
     jti,
     at,
     until: Math.min(again?.expiresAt ?? at + policy.accessTokenTtlMs, session.absoluteExpiresAt),
+    isOfClient,
   });
   const { expiresAt, lifeSeconds } = token;
   const minted = {

@@ -27,6 +27,10 @@ export const clientPolicy = z
     rotation: z.boolean().optional().describe('Default true'),
     renewByToken: z.boolean().optional().describe('Whether a valid access token buys a new one. Default false'),
     storage: z.enum(['body', 'cookie', 'either']).optional(),
+    clientCredentials: z
+      .boolean()
+      .optional()
+      .describe('Whether it may have tokens of its own (RFC 6749 section 4.4); requires an `audience`. Default false'),
   })
   .meta({ id: 'ClientPolicy' });
 
@@ -124,7 +128,11 @@ export function readClientsFile(
     variable: 'CLIENTS_FILE',
     path,
     schema: z.record(clientId, client).superRefine((clients, context) => {
-      for (const [id, { audience = [] }] of Object.entries(clients)) {
+      for (const [id, { audience = [], authMethod, policy }] of Object.entries(clients)) {
+        if (policy?.clientCredentials === true && (authMethod === 'none' || audience.length === 0)) {
+          const message = 'must be false for a client that does not authenticate or has no audience';
+          context.addIssue({ code: 'custom', path: [id, 'policy', 'clientCredentials'], message });
+        }
         if (audience.every((one) => audiences.includes(one))) continue;
         const message = `must be of ${audiences.join(', ')}`;
         context.addIssue({ code: 'custom', path: [id, 'audience'], message });

@@ -13,7 +13,7 @@ export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
       id: 'token',
       method: 'post',
       path: '/oauth2/token',
-      summary: 'Exchange a refresh token (RFC 6749 section 6), or renew an access token',
+      summary: 'Exchange a refresh token (RFC 6749 section 6), renew an access token, or get one for the client itself',
       description:
         'By `refresh_token` the token is spent: the answer has the next. Without one the cookie is taken, which wants the header `X-Rescind-CSRF`. The renewal is for clients that may.',
       tag: 'OAuth',
@@ -25,6 +25,7 @@ export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
         'grant_reused',
         'grant_suspended',
         'grant_unsupported',
+        'client_unauthorized',
         'reauthentication_required',
         'csrf_header_missing',
         'scope_invalid',
@@ -143,7 +144,7 @@ const tokenForm = z
       .string({ error: 'must be given' })
       .min(1)
       .max(256)
-      .describe(`\`refresh_token\`, or \`${RENEWAL_GRANT}\``),
+      .describe(`\`refresh_token\`, \`client_credentials\` (RFC 6749 section 4.4), or \`${RENEWAL_GRANT}\``),
     refresh_token: z.string().max(512).optional().describe('For `refresh_token`; absent: it is in the cookie'),
     subject_token: token.optional().describe('For the renewal: a valid access token'),
     scope,
