@@ -89,7 +89,7 @@ export interface TextDigests {
   origin(id: number): { readonly reason: RowDigest; readonly epoch: RowDigest };
 }
 
-/** Puts the parts of a row that are words and numbers; `VALUE` and `TXN` are put by the caller. */
+/** Writes the parts of a row that are strings and numbers; the caller writes `VALUE` and `TXN`. */
 export function putRest(
   into: Int32Array,
   [iss, claim, , issuedUntil, expiresAt, sessionUntil, , origin, seq]: StoredCutoff,
@@ -169,7 +169,7 @@ function finish(word: number): number {
   return mixed ^ (mixed >>> 16);
 }
 
-/** What is added when a row comes, and what is subtracted when one goes. */
+/** The sums to which new rows are added, and from which removed rows are subtracted. */
 export interface TableDigest {
   add(digest: RowDigest): void;
   subtract(digest: RowDigest): void;
@@ -179,7 +179,7 @@ export interface TableDigest {
 export interface Digests {
   readonly rows: TableDigest;
   readonly logs: TableDigest;
-  /** Whether they are what the file comes to. */
+  /** Whether they equal the sums of the file. */
   matches(scanned: { readonly rows: DigestSums; readonly logs: DigestSums }): boolean;
   /** Writes them, inside the caller's transaction. */
   save(): void;

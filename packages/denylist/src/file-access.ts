@@ -8,7 +8,7 @@ import { inspectAgain } from './inspect.ts';
 import { PAGE_BYTES } from './pages.ts';
 import type { Changes } from './table.ts';
 
-/** Reads and writes of the file. Each turns what SQLite throws into an error with a code, and none trusts a damaged file. */
+/** Reads and writes of the file. Each converts errors of SQLite into coded ones, and none trusts a damaged file. */
 export interface FileAccess {
   /** @throws RescindError `denylist_unreadable` */
   read<T>(work: () => T): T;
@@ -24,7 +24,7 @@ export interface FileAccess {
   compare(): void;
   /** To be called every second: compares a file that is not trusted again, with pauses of up to a minute. Throws nothing. */
   retry(): void;
-  /** The codes of what failed last; empty since the next success. */
+  /** The codes of the last failures; empty after the next success. */
   readonly failure: { readonly read: string; readonly write: string };
 }
 
@@ -34,7 +34,7 @@ export interface FileAccessParts {
   readonly file: number;
   readonly digests: Digests;
   readonly watch: FileWatch;
-  /** Reads anew what memory has of the file, after a transaction that was rolled back. */
+  /** Reloads the content of the file into memory, after a transaction that was rolled back. */
   rolledBack(): void;
 }
 
@@ -43,9 +43,9 @@ const MAX_PAUSE = 60;
 
 export function createFileAccess({ database, file, digests, watch, rolledBack }: FileAccessParts): FileAccess {
   const failure = { read: '', write: '' };
-  /** Whether the table could not read the file anew when a transaction was rolled back. */
+  /** Whether the reload after a rolled back transaction has failed. */
   let isBehind = false;
-  /** Between two comparisons of a file that is not trusted, and what is left of that, in calls of `retry`. */
+  /** The pause between two comparisons of an untrusted file, and the rest of it, in calls of `retry`. */
   let pause = 1;
   let left = 0;
   const inTransaction = database.transaction((work: () => Changes) => {
@@ -54,7 +54,7 @@ export function createFileAccess({ database, file, digests, watch, rolledBack }:
     return changes;
   });
 
-  /** A table that is behind would say that it has no rows. */
+  /** Without a reload the table would report that it has no rows. */
   function requireTrusted(): void {
     const fault = watch.fault();
     if (fault !== undefined && !watch.isTrusted()) throw new FileFaultError(fault);
@@ -123,7 +123,7 @@ export function createFileAccess({ database, file, digests, watch, rolledBack }:
       try {
         if (inspectAgain(database, file) !== undefined) return;
       } catch {
-        // A disk that cannot be read says nothing of the file.
+        // An unreadable disk does not show whether the file is damaged.
         return;
       }
       watch.recovered();
@@ -142,7 +142,7 @@ class FileFaultError extends Error {
   }
 }
 
-/** SQLite's own word for what went wrong; never the statement's values. */
+/** SQLite's code of an error; never the values of the statement. */
 export function sqliteCodeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   return error instanceof Error ? error.message : String(error);
@@ -161,14 +161,14 @@ type FileFault = 'removed' | 'replaced' | 'truncated' | 'damaged';
 export interface FileWatch {
   /** To be called every second: a `stat` of two files. Throws nothing. */
   check(): void;
-  /** Takes note of an error of SQLite: one that only damage explains is a fault. Never throws. */
+  /** Notes an error of SQLite: one that only damage explains is a fault. Never throws. */
   note(error: unknown): void;
-  /** Says that the file does not hold what was written to it. */
+  /** Notes that the content of the file differs from what was written. */
   damaged(): void;
-  /** Says that the whole file was found to hold what was written to it. */
+  /** Notes that the whole file equals what was written. */
   recovered(): void;
   fault(): FileFault | undefined;
-  /** Whether what the file says can be trusted. */
+  /** Whether the content of the file can be trusted. */
   isTrusted(): boolean;
 }
 

@@ -82,7 +82,7 @@ export function createFingerprintSet(): FingerprintSet {
     return shardSet;
   }
 
-  /** A shard may come back to this size. When all have left, the memory is given back. */
+  /** A shard may return to this size. The memory is released when no shard has it. */
   function removeShard(shardSet: ShardSet, first: number, slots: number): void {
     shardSet.shards -= 1;
     if (shardSet.shards === 0) shardSets[shardSets.indexOf(shardSet)] = NO_SHARDS;
@@ -148,7 +148,7 @@ function put({ tags, prints }: ShardSet, shard: number, slots: number, first: nu
   prints[(base + slot) * 2 + 1] = second;
 }
 
-/** Empties a slot and moves up what had to go past it, so that no probe ends too early and no tombstones pile up. */
+/** Empties a slot and moves the entries that were probed past it, so that no probe ends too early and no tombstones accumulate. */
 function emptySlot({ tags, prints }: ShardSet, shard: number, slots: number, slot: number): void {
   const mask = slots - 1;
   const base = shard * slots;
@@ -170,12 +170,12 @@ export interface FingerprintKey {
   readonly k1: number;
 }
 
-/** Where a fingerprint is put, so that none is allocated: two whole numbers of 32 bits. */
+/** A reused buffer for a fingerprint, so that none is allocated: two integers of 32 bits. */
 export type Fingerprint = Int32Array & { readonly length: 2 };
 
 export const createFingerprint = () => new Int32Array(2) as Fingerprint;
 
-/** Tells texts of wide characters from those of narrow ones, whose characters are packed otherwise. */
+/** Distinguishes texts of wide characters from those of narrow ones, which are packed differently. */
 const WIDE = 0x57494445;
 
 /**

@@ -17,7 +17,7 @@ export function readHeader(file: number): Buffer {
   return bytes.subarray(0, readSync(file, bytes, 0, HEADER_BYTES, 0));
 }
 
-/** Whether the header is one that this project writes. SQLite takes some others for orders: to write nothing, for one. */
+/** Whether this project writes such a header. SQLite obeys some other headers, for instance one that forbids writing. */
 function isOwnHeader(header: Buffer): boolean {
   if (header.length < HEADER_BYTES) return header.length === 0;
   const areZero = (from: number, to: number) => header.subarray(from, to).every((byte) => byte === 0);
@@ -71,7 +71,7 @@ function isSound(database: Database): boolean {
     .every((check) => database.pragma(check, { simple: true }) === 'ok');
 }
 
-/** Whether it has all that a version has; what somebody has added is his own. */
+/** Whether a database has the whole schema of a version. Additional tables are ignored. */
 function hasSchemaOf(database: Database, version: number): boolean {
   const found = new Set(schemaOf(database));
   return schemaOf(version).every((entry) => found.has(entry));
@@ -91,7 +91,7 @@ export function compare(database: Database, file: number): Damage | undefined {
   });
 }
 
-/** False: a reader of another process, or the disk, keeps the write-ahead log from being emptied. */
+/** Empties the write-ahead log. False: a reader of another process, or the disk, prevents it. */
 function emptyLog(database: Database): boolean {
   try {
     return truncateWal(database);
@@ -100,16 +100,16 @@ function emptyLog(database: Database): boolean {
   }
 }
 
-/** As at a start: what SQLite says of its structure, then `compare`. */
+/** As at the start: checks the structure by SQLite, then runs `compare`. */
 export function inspectAgain(database: Database, file: number): Damage | undefined {
   return damageIn(() => (isSound(database) ? compare(database, file) : 'structure'));
 }
 
-/** What SQLite says of the system around a file. A file that is shorter than it says is damaged. */
+/** SQLite's codes of failures of the system, not of the file. A file that is shorter than its header states is damaged. */
 const SYSTEM_ERROR =
   /^SQLITE_(IOERR(?!_SHORT_READ)|FULL|BUSY|LOCKED|CANTOPEN|READONLY|NOMEM|PERM|AUTH|PROTOCOL|NOLFS|INTERRUPT|TOOBIG)/;
 
-/** A file that cannot be read by its own rules is damaged; a disk that cannot be read says nothing of the file. */
+/** A file that violates the format is damaged. An unreadable disk does not show whether the file is. */
 export function damageIn(check: () => Damage | undefined): Damage | undefined {
   try {
     return check();

@@ -21,7 +21,7 @@ export interface Memory {
 
 export interface MemoryOptions {
   readonly table: Pick<Table, 'after' | 'isAtMost' | 'waiting'>;
-  /** More rows than this are not kept in memory: the file answers. */
+  /** With more rows than this the file answers instead of memory. */
   readonly most: number;
   readonly telemetry: Telemetry;
   /** How many rows there are. */
@@ -103,7 +103,7 @@ export function createMemory({ table, most, telemetry, count }: MemoryOptions): 
     fingerprints.remove(print);
   }
 
-  /** Whether memory is to know of this key now; what lies beyond the place that has been read will be read there. */
+  /** Whether memory must have this key now. Keys beyond the position of the filling will be read there. */
   function isKnown(key: RowKey): boolean {
     return lookups === 'memory' || (position !== undefined && table.isAtMost(key, position));
   }
@@ -229,7 +229,7 @@ export function createRowCounts(start: readonly RowCount[]): RowCounts {
 export interface RowCache {
   find(iss: string, claim: string, value: string): CutOffRow | undefined;
   put(row: CutOffRow): void;
-  /** Forgets what a transaction has changed: in the tick that has committed. */
+  /** Removes the rows that a transaction has changed, in the tick of its commit. */
   committed(changes: Changes): void;
 }
 

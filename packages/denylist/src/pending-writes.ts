@@ -3,7 +3,7 @@ import type { CutOffRow } from '@rescind/revocation/cut-off';
 import { mergeRows } from '@rescind/revocation/cut-off';
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
 
-/** Of one log: the newest state, and what of its quarantine changes with it. */
+/** The pending change of one log: its newest state, and the changes of its quarantine. */
 interface PendingLog {
   state: LogState;
   readonly quarantine: Map<string, Quarantined>;

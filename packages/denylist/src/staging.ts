@@ -2,10 +2,10 @@ import type { Database } from 'better-sqlite3';
 import type { StoredText } from './stored-text.ts';
 import { restoreText } from './stored-text.ts';
 
-/** Of `cutoff` and of what waits for it. */
+/** The columns of `cutoff` and of the staging tables. */
 export const COLUMNS = 'iss, claim, value, issued_until, expires_at, session_until, txn, origin, seq';
 
-/** What of a row its key does not say, as it lies in the file. */
+/** The columns of a row beside its key, as the file has them. */
 export interface StoredRow {
   readonly issued_until: number | null;
   readonly expires_at: number | null;
@@ -35,7 +35,7 @@ export interface StoredRowCount {
   readonly rows: number;
 }
 
-/** Of a row that waits: the numbers of its words, and its value. */
+/** The key of a staged row: the numbers of its issuer and claim, and its value. */
 type WaitingKey = readonly [iss: number, claim: number, value: string];
 
 /**
@@ -47,33 +47,33 @@ type WaitingKey = readonly [iss: number, claim: number, value: string];
  * All of it runs inside the caller's transaction.
  */
 export interface Staging {
-  /** The row of this key, if it waits. */
+  /** The staged row of this key. */
   read(iss: number, claim: number, stored: StoredText, value: string): StoredRow | undefined;
-  /** Adds a row of a key that `cutoff` does not have. False: one waits already. */
+  /** Stages a row of a key that `cutoff` does not have. False: one is staged already. */
   add(value: string, row: StoredCutoff): boolean;
-  /** Puts another row of the same key in the place of the one that waits. False: none does. */
+  /** Replaces the staged row of a key. False: none is staged. */
   replace(value: string, row: StoredCutoff): boolean;
   /**
-   * Moves the longest table, as long as more rows wait than may.
-   * @param anyway once in any case, if a row waits
+   * Moves the longest table while too many rows are staged.
+   * @param anyway moves one in any case, if a row is staged
    */
   move(anyway: boolean): void;
   moveAll(): void;
   waiting(): Iterable<WaitingKey>;
   countRows(): Iterable<StoredRowCount>;
-  /** Reads anew what waits: after a transaction that failed, memory must not know what the file does not. */
+  /** Reloads the staged rows after a failed transaction: memory must not have what the file has not. */
   reload(): void;
 }
 
 /**
- * More rows than this do not wait: some 8 MB of memory. The longest table has some 8 000 of them then, which move in 15 ms; with
+ * The greatest number of staged rows: some 8 MB of memory. The longest table has some 8 000 of them then, which move in 15 ms; with
  * a million rows in `cutoff` that is eight rows for each page that is written.
  */
 const MAX_STAGED = 65_536;
 /** As many tables as there are values of four bits; each is made as `cutoff` is, without its order. */
 export const TABLES = 16;
 
-/** By the first bits of what `cutoff` is ordered by: of an id they are random. */
+/** The table of a value, by the first bits of the order of `cutoff`: those of an id are random. */
 function tableOf(stored: StoredText): number {
   if (typeof stored === 'string') return stored.charCodeAt(0) % TABLES || 0;
   // With an odd length the first byte is the kind.

@@ -34,7 +34,7 @@ export type RowPosition = readonly [iss: number, claim: number, value: StoredTex
 export interface Table {
   row(iss: string, claim: string, value: string): CutOffRow | undefined;
   /**
-   * Merges rows into those there are.
+   * Merges rows into the stored ones.
    * @param mayHold false only for a key that no committed row has: such a row is inserted without a read
    * @param isBulk whether new rows are staged, to be moved later
    */
@@ -210,7 +210,7 @@ export function createTable(database: Database, digest: TableDigest): Table {
   };
 }
 
-/** Whether two rows of one key are the same: what comes again is not written again. */
+/** Whether two rows of one key are equal: a repeated row is not written again. */
 function sameRow(a: CutOffRow, b: CutOffRow): boolean {
   return (
     a.issuedUntil === b.issuedUntil &&
