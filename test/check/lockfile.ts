@@ -29,7 +29,8 @@ export function checkLockfile(): string {
     const file = workspace === '' ? 'package.json' : `${workspace}/package.json`;
     const manifest = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
     for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
-      if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) complaints.push(`${file}: ${name} is not pinned: ${version}`);
+      if (!/^(npm:[\w@/.-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
+        complaints.push(`${file}: ${name} is not pinned: ${version}`);
     }
   }
   if (workspaces.length < 2) complaints.push('package-lock.json: no workspace was found, so nothing was checked');

@@ -49,6 +49,16 @@ beforeAll(() => {
 });
 
 const FRAMEWORK = { express: '5.3.0' };
+/** The optional peers of @rescind/guard and @rescind/client. */
+const PEERS = {
+  axios: '1.21.1',
+  '@nestjs/common': '12.5.1',
+  '@nestjs/core': '12.5.1',
+  fastify: '5.12.8',
+  graphql: '17.1.0',
+  'reflect-metadata': '0.2.2',
+  rxjs: '7.8.2',
+};
 const TYPES = { '@types/express': '5.0.6', '@types/node': '24.19.2', typescript: '6.0.3' };
 
 /** An empty project. */
@@ -93,6 +103,24 @@ const REQUIRES = `const express = require('express');
 const { errorHandler, guard } = require('@rescind/guard/express');
 const { openTestKit } = require('@rescind/guard/testing');`;
 
+/** The same for Fastify. */
+const FASTIFY_SERVICE = `import { requireToken } from '@rescind/guard/fastify';
+import { openTestKit } from '@rescind/guard/testing';
+import { fastify } from 'fastify';
+const kit = openTestKit({ audience: 'prices' });
+const app = fastify();
+app.get('/prices', { onRequest: requireToken(kit.guard, { scopes: ['prices:read'] }) }, (request) => ({
+  for: request.auth?.payload.sub,
+}));
+const headers = { authorization: 'Bearer ' + kit.token({ sid: 'laptop', scope: 'prices:read' }) };
+const ask = async () => (await app.inject({ url: '/prices', headers })).statusCode;
+const before = await ask();
+kit.revoke({ claim: 'sid', value: 'laptop' });
+console.log(before, await ask());
+await app.close();
+await kit.close();
+`;
+
 /** Imports every entry point of every package. */
 function everyEntryPoint(): string {
   const entries = packages.flatMap((name) =>
@@ -109,9 +137,10 @@ describe('a TypeScript project', () => {
   test('compiles every declaration and guards an Express application', () => {
     const path = project(
       'typescript',
-      { type: 'module', dependencies: { ...archives, ...FRAMEWORK }, devDependencies: TYPES },
+      { type: 'module', dependencies: { ...archives, ...FRAMEWORK, ...PEERS }, devDependencies: TYPES },
       {
         'service.ts': service(IMPORTS),
+        'fastify.ts': FASTIFY_SERVICE,
         'entries.ts': everyEntryPoint(),
         'tsconfig.json': JSON.stringify({
           compilerOptions: {
@@ -131,6 +160,7 @@ describe('a TypeScript project', () => {
     run(path, 'npx', 'tsc');
     run(path, process.execPath, 'out/entries.js');
     expect(run(path, process.execPath, 'out/service.js').trim()).toBe('200 401');
+    expect(run(path, process.execPath, 'out/fastify.js').trim()).toBe('200 401');
   });
 });
 

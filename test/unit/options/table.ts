@@ -14,6 +14,12 @@ import { createMemoryLog, memoryTransport } from '@rescind/feed/testing';
 import { kafkaTransport, openPublisher } from '@rescind/feed-kafka';
 import { createGuard } from '@rescind/guard';
 import { guard } from '@rescind/guard/express';
+import { isRevoked } from '@rescind/guard/express-jwt';
+import { requireToken } from '@rescind/guard/fastify';
+import { guarded, requireToken as requireTokenOfRequest } from '@rescind/guard/fetch';
+import { guardContext, requireAuth } from '@rescind/guard/graphql';
+import { tokenGuard } from '@rescind/guard/nestjs';
+import { guardStrategy } from '@rescind/guard/passport';
 import { openTestKit } from '@rescind/guard/testing';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
 import { accessToken, errorHandler, issuerRouter } from '@rescind/issuer/express';
@@ -179,6 +185,17 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   ],
   'guard(options)': [(options) => guard(options), { ...guardOptions, ...expressRoute }],
   'guard(opened, route)': [(options) => guard(kit.guard, options), expressRoute],
+  'requireToken(guard, route) of Fastify': [(options) => requireToken(kit.guard, options), expressRoute],
+  'requireToken(guard, route) of fetch': [(options) => requireTokenOfRequest(kit.guard, options), expressRoute],
+  'guarded(guard, route)': [(options) => guarded(kit.guard, options, () => new Response()), expressRoute],
+  'isRevoked(guard, route)': [(options) => isRevoked(kit.guard, options), expressRoute],
+  'guardStrategy(guard, options)': [
+    (options) => guardStrategy(kit.guard, options),
+    { ...expressRoute, name: 'a', findUser: method },
+  ],
+  'tokenGuard(guard, route)': [(options) => tokenGuard(kit.guard, options), expressRoute],
+  'guardContext(guard, route)': [(options) => guardContext(kit.guard, options), expressRoute],
+  'requireAuth(context, route)': [(options) => requireAuth({ auth: undefined }, options), route],
   'decide(token, route)': [(options) => kit.guard.decide('', options), route],
   'checkRoute(route)': [(options) => kit.guard.checkRoute(options), route],
   openTestIssuer: [

@@ -1,19 +1,19 @@
 import type { HealthCheck } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
-import type { OptionShape } from '@rescind/revocation/options';
-import { option, optionsOf } from '@rescind/revocation/options';
+import { optionsOf } from '@rescind/revocation/options';
 import type { VerifiedToken } from '@rescind/token';
-import type { NextFunction, Request, RequestHandler } from 'express';
+import type { ErrorRequestHandler, NextFunction, Request, RequestHandler } from 'express';
+import type { AdapterRoute, Admission } from '../adapters/admission.ts';
+import { adapterShape, admitBy, isGuard, only, policyOf } from '../adapters/admission.ts';
+import { readBearerToken } from '../adapters/credentials.ts';
+import { refusalOf } from '../adapters/refusal.ts';
 import { openContext } from '../context.ts';
-import type { Decision, Revoked } from '../decision.ts';
 import type { Guard } from '../guard.ts';
 import { createGuardOver } from '../guard.ts';
 import type { GuardOptions } from '../options.ts';
 import { guardShape, toSettings } from '../options.ts';
 import type { RoutePolicy } from '../route.ts';
-import { requireIntrospection, routeShape } from '../route.ts';
-import { toRequestError } from './answer.ts';
-import { readBearerToken } from './credentials.ts';
+import { requireIntrospection } from '../route.ts';
 import { requireNoMoreArguments } from './required.ts';
 
 declare global {
@@ -26,26 +26,10 @@ declare global {
 }
 
 /** What a guarded route requires. */
-export interface ExpressRoute extends RoutePolicy {
-  /** Whether a request without a token passes, without `req.auth`. One with an invalid token is refused. Default false. */
-  readonly optional?: boolean | undefined;
-  /**
-   * Reads the token from elsewhere, such as a cookie, instead of the `Authorization` header. Undefined: the request has none.
-   * A cookie requires a defence against CSRF, which the guard does not have.
-   */
-  readonly getToken?: ((request: Request) => string | undefined) | undefined;
-  /** Called for each request that is refused because its token was revoked, before the response. An error it throws goes to `next`. */
-  readonly onRevoked?: ((request: Request, revoked: Revoked) => void) | undefined;
-}
+export interface ExpressRoute extends AdapterRoute<Request> {}
 
-const expressShape: OptionShape<ExpressRoute> = {
-  ...routeShape,
-  optional: option.flag(),
-  getToken: option.callable<(request: Request) => string | undefined>(),
-  onRevoked: option.callable<(request: Request, revoked: Revoked) => void>(),
-};
-const routeOptions = optionsOf<ExpressRoute>('guard', expressShape);
-const allOptions = optionsOf<GuardOptions & ExpressRoute>('guard', { ...guardShape, ...expressShape });
+const routeOptions = optionsOf<ExpressRoute>('guard', adapterShape<Request>());
+const allOptions = optionsOf<GuardOptions & ExpressRoute>('guard', { ...guardShape, ...adapterShape<Request>() });
 
 /** The middleware, with its guard. */
 export interface ExpressGuard extends RequestHandler, AsyncDisposable {
@@ -80,16 +64,19 @@ export function guard(
   const ofRoute = routeOptions(more);
   const options = isGuard(given) ? undefined : allOptions(given);
   const route: ExpressRoute = { ...options, ...ofRoute };
-  const policy: RoutePolicy = only(route, routeShape);
+  const policy: RoutePolicy = policyOf(route);
   const opened = isGuard(given) ? checked(given, policy) : openFor(only({ ...options }, guardShape), policy);
   const close = () => opened.close();
+  const admit = admitBy(opened, route, policy, readBearerToken);
 
   const handler: RequestHandler = (request, _response, next) => {
-    const token = readToken(request, next, route);
-    if (token === undefined) return;
-    const decision = opened.decideOnline(token, policy);
-    if (!(decision instanceof Promise)) conclude(decision, request, next, route);
-    else decision.then((later) => conclude(later, request, next, route)).catch(next);
+    try {
+      const admission = admit(request);
+      if (admission instanceof Promise) admission.then((later) => conclude(later, request, next)).catch(next);
+      else conclude(admission, request, next);
+    } catch (error) {
+      next(error);
+    }
   };
   return Object.assign(handler, {
     opened,
@@ -99,15 +86,6 @@ export function guard(
     close,
     [Symbol.asyncDispose]: close,
   });
-}
-
-function isGuard(given: unknown): given is Guard {
-  return typeof given === 'object' && given !== null && 'decide' in given && typeof given.decide === 'function';
-}
-
-/** The options that a shape has. */
-function only<T extends object>(options: Readonly<Record<string, unknown>> | object, shape: OptionShape<T>): T {
-  return Object.fromEntries(Object.entries(options).filter(([name]) => Object.hasOwn(shape, name))) as T;
 }
 
 function checked(opened: Guard, route: RoutePolicy): Guard {
@@ -122,33 +100,13 @@ function openFor(options: GuardOptions, route: RoutePolicy): Guard {
   return createGuardOver(settings, openContext(settings));
 }
 
-/** Returns the token, or undefined if it called `next`. */
-function readToken(request: Request, next: NextFunction, route: ExpressRoute): string | undefined {
-  try {
-    const token = (route.getToken ?? readBearerToken)(request);
-    if (token !== undefined) return token;
-  } catch (error) {
-    next(error instanceof RescindError ? toRequestError(error) : error);
-    return undefined;
-  }
-  if (route.optional) next();
-  else next(toRequestError(new RescindError('token_missing')));
-  return undefined;
-}
-
-function conclude(decision: Decision, request: Request, next: NextFunction, route: ExpressRoute): void {
-  if (decision.accepted) {
-    request.auth = decision.token;
-    next();
+function conclude(admission: Admission, request: Request, next: NextFunction): void {
+  if (admission.error !== undefined) {
+    next(admission.error);
     return;
   }
-  try {
-    if (decision.revoked !== undefined) route.onRevoked?.(request, decision.revoked);
-  } catch (error) {
-    next(error);
-    return;
-  }
-  next(toRequestError(decision.error, route));
+  if (admission.auth !== undefined) request.auth = admission.auth;
+  next();
 }
 
 function probes(guard: Guard): RequestHandler {
@@ -157,5 +115,20 @@ function probes(guard: Guard): RequestHandler {
     const found = isRead ? guard.probe(request.path) : undefined;
     if (found === undefined) return next();
     found.then(({ status, headers, body }) => response.status(status).set(headers).send(body)).catch(next);
+  };
+}
+
+/**
+ * Creates an error handler, for use after the routes, that writes the errors of the guard as JSON `{ error?, code, message }`, with their
+ * status and headers and `Cache-Control: no-store`. It passes every other error to the next error handler.
+ */
+export function errorHandler(): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (!(error instanceof RescindError) || response.headersSent) {
+      next(error);
+      return;
+    }
+    const { status, headers, body } = refusalOf(error);
+    response.status(status).set(headers).json(body);
   };
 }

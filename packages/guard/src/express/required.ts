@@ -1,11 +1,11 @@
 import { RescindError } from '@rescind/revocation';
 import { option } from '@rescind/revocation/options';
 import type { RequestHandler } from 'express';
+import { toRequestError } from '../adapters/refusal.ts';
 import type { ClaimValue } from '../issuer-options.ts';
 import type { RoutePolicy } from '../route.ts';
 import { checkedRoute, requireRights } from '../route.ts';
 import type { Claims } from '../trusted-issuer.ts';
-import { toRequestError } from './answer.ts';
 
 /**
  * Creates middleware for use after `guard()`: passes tokens with all of these scopes, and refuses others with 403 `scope_insufficient` and

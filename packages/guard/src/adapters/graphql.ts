@@ -1,0 +1,56 @@
+import { RescindError, systemClock } from '@rescind/revocation';
+import type { VerifiedToken } from '@rescind/token';
+import { GraphQLError } from 'graphql';
+import type { Guard } from '../guard.ts';
+import type { RoutePolicy } from '../route.ts';
+import { checkedRoute, requireOfRoute } from '../route.ts';
+import { createAdmit } from './admission.ts';
+import { readFetchToken } from './credentials.ts';
+import type { FetchRoute } from './fetch.ts';
+import { refusalOf, toRequestError } from './refusal.ts';
+
+/** The context of a GraphQL operation behind the guard. */
+export interface GuardContext {
+  /** The access token of the request. Undefined only with `optional`. */
+  readonly auth: VerifiedToken | undefined;
+}
+
+/**
+ * Creates the option `context` of GraphQL Yoga, which decides about each operation: `createYoga({ schema, context: guardContext(guard) })`. Of Apollo Server call it with
+ * `{ request }`, a `Request` of the Fetch standard.
+ * @throws TypeError for a wrong guard or route. The function throws a `GraphQLError` with status and headers for a request that is refused
+ */
+export function guardContext(
+  guard: Guard,
+  route: FetchRoute = {},
+): (initial: { readonly request: Request }) => Promise<GuardContext> {
+  const admit = createAdmit('guardContext', guard, route, readFetchToken);
+  return async ({ request }) => {
+    const admission = await admit(request);
+    if (admission.error !== undefined) throw toGraphQLError(admission.error);
+    return { auth: admission.auth };
+  };
+}
+
+/**
+ * Checks the requirements of one field in its resolver: `requireAuth(context, { scopes: ['prices:write'] })`.
+ * @param route scopes, claims, `maxAuthAgeSeconds` and `acrValues`: keep the object, it is checked once
+ * @returns the token
+ * @throws TypeError for a wrong route
+ * @throws GraphQLError with status and headers: 401 without a token or with an old authentication, 403 without the scopes or claims
+ */
+export function requireAuth({ auth }: GuardContext, route: RoutePolicy = {}): VerifiedToken {
+  checkedRoute(route);
+  try {
+    if (auth === undefined) throw new RescindError('token_missing');
+    requireOfRoute(auth.payload, route, systemClock.now());
+    return auth;
+  } catch (error) {
+    throw error instanceof RescindError ? toGraphQLError(toRequestError(error, route)) : error;
+  }
+}
+
+function toGraphQLError(error: RescindError): GraphQLError {
+  const { status, headers, body } = refusalOf(error);
+  return new GraphQLError(body.message, { extensions: { code: body.code, http: { status, headers } } });
+}
