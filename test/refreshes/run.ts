@@ -1,4 +1,4 @@
-import type { Clock, Session, SessionEnd, SessionRecord, SessionStore } from '@rescind/client';
+import type { Clock, Lock, Session, SessionEnd, SessionRecord, SessionStore } from '@rescind/client';
 import { createSession, memoryStore } from '@rescind/client';
 import { openTestIssuer } from '@rescind/issuer/testing';
 import type { Telemetry } from '@rescind/revocation';
@@ -143,6 +143,25 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
     }) as typeof globalThis.fetch;
 
   const shared = memoryStore(`refreshes ${seed}`);
+  let holder: Promise<unknown> | undefined;
+  /** As Web Locks, by the time of this run: a tab waits five seconds for another one that keeps the lock, and goes on. */
+  const lock: Lock = async (_, work) => {
+    const until = time.clock.monotonic() + 5 * SECOND;
+    while (holder !== undefined && time.clock.monotonic() < until) {
+      const waited = Promise.withResolvers<void>();
+      const timer = time.clock.setTimeout(waited.resolve, until - time.clock.monotonic());
+      await Promise.race([holder, waited.promise]);
+      time.clock.clearTimeout(timer);
+    }
+    const running = work();
+    const released = running
+      .catch(() => undefined)
+      .then(() => {
+        if (holder === released) holder = undefined;
+      });
+    holder = released;
+    return running;
+  };
   function openTab(isLocked: boolean): Tab {
     let isAlive = true;
     const store: SessionStore = {
@@ -161,7 +180,7 @@ export async function runRefreshes(seed: number, refreshes: number): Promise<Ref
       fetch: networkOf(() => isAlive),
       clock: time.clock,
       random,
-      ...(isLocked ? {} : { lock: <T>(__: string, work: () => Promise<T>) => work() }),
+      lock: isLocked ? lock : (_, work) => work(),
     });
     session.onSessionEnd((end: SessionEnd) => {
       if (isAlive) violations.push(`logged out: ${end.reason} ${end.code} (after ${count()})`);
