@@ -82,6 +82,9 @@ describe('a file of version 1', () => {
     expect((await use(issuer, present, 'app')).sid).toBe(given.present.sid);
     expect(await codeOf(() => use(issuer, given.ended))).toBe('grant_invalid');
     clock.advance(11_000);
+    // Its successor has not been used: the response may have been lost (REFRESH_RECOVERY).
+    expect((await use(issuer, given.fresh)).sid).toBe(given.fresh.sid);
+    await use(issuer, fresh);
     expect(await codeOf(() => use(issuer, given.fresh))).toBe('grant_reused');
   });
 
