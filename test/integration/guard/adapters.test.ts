@@ -134,9 +134,10 @@ describe.each(Object.entries(FRAMEWORKS))('%s', (name, serve) => {
     expect(answer).toMatchObject({ status: 503, retryAfter: '1', challenge: null });
   });
 
-  test.skipIf(FOREIGN.has(name))('refuses a request without a token, and one with a token in the address', async () => {
+  test('refuses a request without a token, and one with a token in the address', async () => {
     const { issuer, guard } = await openGuarded();
     const url = `${await serve(guard, issuer)}/prices`;
+    if (FOREIGN.has(name)) return expect((await fetch(url)).status).toBe(401);
     expect(await ask(url)).toMatchObject({ status: 401, body: { code: 'token_missing' }, challenge: 'Bearer' });
     expect(await ask(`${url}?access_token=${issuer.token()}`, issuer.token())).toMatchObject({
       status: 400,
