@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { cpus, platform, release, totalmem } from 'node:os';
 
 export interface Machine {
@@ -15,3 +16,9 @@ export const machine = (): Machine => ({
   system: `${platform()} ${release()}`,
   node: process.version,
 });
+
+/** Resident memory of a process in MB. */
+export function residentMegabytes(pid: number): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return (Number(kilobytes) * 1_024) / 1e6;
+}

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import { build } from '@rescind/dev-build';
 import type { ServiceProcess } from '@rescind/dev-fleet';
 import { openFleet } from '@rescind/dev-fleet';
 import type { Case } from '../case.ts';
+import { residentMegabytes } from '../machine.ts';
 import { clockMs } from '../material/arrivals.ts';
 import { middle, spreadOf } from '../race.ts';
 
@@ -47,9 +48,7 @@ async function startOnce({ name, main, environment }: Contestant, idleMs: number
     const startMs = await listens;
     child.stdout.resume();
     await delay(idleMs);
-    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
-    const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
-    return { startMs, megabytes: (Number(kilobytes) * 1_024) / 1e6 };
+    return { startMs, megabytes: residentMegabytes(child.pid ?? 0) };
   } finally {
     child.kill('SIGKILL');
     await ended;

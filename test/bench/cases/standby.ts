@@ -5,6 +5,7 @@ import type { ServiceProcess } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
 import { waitFor } from '../../support/wait.ts';
 import type { Case } from '../case.ts';
+import { residentMegabytes } from '../machine.ts';
 import { clockMs } from '../material/arrivals.ts';
 import { startChild } from '../material/child.ts';
 import { openBenchFleet, sumOf } from '../material/fleet.ts';
@@ -26,12 +27,6 @@ function cpuSeconds(pid: number): number {
   // The name is in parentheses, and may have spaces in it; utime and stime are fields 14 and 15.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-/** Resident memory of a process in MB. */
-function residentMegabytes(pid: number): number {
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return (Number(kilobytes) * 1_024) / 1e6;
 }
 
 /** What a process uses that has nothing else to do: CPU over a while, then memory after a collection. */
