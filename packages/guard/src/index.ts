@@ -1,5 +1,5 @@
+export { bearerChallenge as challengeOf } from '@rescind/revocation/http';
 export type { VerifiedToken } from '@rescind/token';
-export { challengeOf } from './challenge.ts';
 export type { Accepted, Decision, Refused, Revoked } from './decision.ts';
 export type { Explanation } from './explain.ts';
 export type { Guard } from './guard.ts';

@@ -1,6 +1,6 @@
 import type { ErrorCode, RescindError } from '@rescind/revocation';
 import { ERRORS } from '@rescind/revocation/errors';
-import { challengeOf } from '../challenge.ts';
+import { bearerChallenge } from '@rescind/revocation/http';
 import type { RoutePolicy } from '../route.ts';
 
 /** An error with the headers of its response. The default handlers of Express and Fastify send its `status` and `headers` too. */
@@ -9,7 +9,7 @@ export type RequestError = RescindError & { readonly headers: Readonly<Record<st
 /** @param route the requirements, which the challenge contains */
 export function toRequestError(error: RescindError, route?: RoutePolicy): RequestError {
   const headers: Record<string, string> = { 'Cache-Control': 'no-store' };
-  const challenge = challengeOf(error, route);
+  const challenge = bearerChallenge(error, route);
   if (challenge !== undefined) headers['WWW-Authenticate'] = challenge;
   if (error.retryAfter !== undefined) headers['Retry-After'] = String(error.retryAfter);
   return Object.assign(error, { headers });

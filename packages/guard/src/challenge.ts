@@ -1,1 +1,0 @@
-export { bearerChallenge as challengeOf } from '@rescind/revocation/http';
