@@ -42,7 +42,7 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     },
   );
 
-  test('of the first high-water mark does not make the next start a restored one', async () => {
+  test('of the first high-water mark does not make the next start detect a restored database', async () => {
     const place = house();
     const failing = fail(step, MARK);
     const code = await codeOf(async () => (await place.open()).close());
@@ -75,7 +75,7 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
     expect(await asked(again, await login(again))).toBe('ok');
   });
 
-  test('leaves the high-water mark of before or the new one, and what was answered holds', async () => {
+  test('leaves the former or the new high-water mark, and keeps every acknowledged write', async () => {
     const place = house();
     const issuer = await place.open();
     const mark = () => JSON.parse(readFileSync(join(place.keysPath, MARK), 'utf8'));
@@ -98,7 +98,7 @@ describe.each(WRITE_STEPS)('a write of which %s fails', (step) => {
   });
 });
 
-test('a temporary file that a killed process left is no key, and is removed at the next start', async () => {
+test('ignores and removes the temporary file of a killed process at the next start', async () => {
   const place = house();
   const issuer = await place.open();
   const kids = (await issuer.keys.list()).map(({ kid }) => kid);

@@ -13,7 +13,7 @@ const SECOND = 1_000;
 const secretClient: Client = { clientId: 'backend', name: 'Backend', authMethod: 'client_secret_basic' };
 
 describe('the registry', () => {
-  test('web is there by itself, until the host says otherwise', async () => {
+  test('has the client web unless the host configures other clients', async () => {
     const own = await house().open({ clients: [{ clientId: 'spa', name: 'Shop', authMethod: 'none' }] });
     expect((await own.clients.list()).map(({ clientId }) => clientId)).toEqual(['spa']);
     expect(await own.clients.find('web')).toBeUndefined();
@@ -21,7 +21,7 @@ describe('the registry', () => {
     expect(await byDefault.clients.list()).toMatchObject([{ clientId: 'web', authMethod: 'none', disabled: false }]);
   });
 
-  test('one that is registered takes the place of one in the options, and is there after a restart', async () => {
+  test('prefers a registered client to one in the options, also after a restart', async () => {
     const place = house();
     const first = await place.open();
     await first.transaction((tx) =>
@@ -43,7 +43,7 @@ describe('the registry', () => {
     expect(await issuer.transaction((tx) => tx.clients.remove('nobody'))).toBe(false);
   });
 
-  test('one that is disabled or gone neither logs in nor refreshes', async () => {
+  test('refuses login and refresh of a disabled or deleted client', async () => {
     const issuer = await house().open();
     const answer = await login(issuer, 'ada', { clientId: 'app' });
     await issuer.transaction((tx) =>
@@ -56,7 +56,7 @@ describe('the registry', () => {
     expect((await refresh(issuer, answer, 'app')).sid).toBe(answer.sid);
   });
 
-  test('a client has no more than it may ask for', async () => {
+  test('limits the scope of a session to the scope of the client', async () => {
     const issuer = await house().open();
     await issuer.transaction((tx) =>
       tx.clients.put({
@@ -97,7 +97,7 @@ describe('the registry', () => {
     ['an unknown policy', { policy: { sliding: true } }, /sliding/],
     ['a storage that is none', { policy: { storage: 'url' } }, /storage/],
   ];
-  test.each(mistakes)('%s: refused, saying what would be right', async (_, wrong, message) => {
+  test.each(mistakes)('refuses %s and names the accepted values', async (_, wrong, message) => {
     const issuer = await house().open();
     await expect(issuer.transaction((tx) => tx.clients.put({ ...secretClient, ...wrong } as Client))).rejects.toThrow(
       TypeError,
@@ -108,7 +108,7 @@ describe('the registry', () => {
     expect(await issuer.clients.find('backend')).toBeUndefined();
   });
 
-  test('what a transaction did to clients goes back with it', async () => {
+  test('rolls changes of clients back with their transaction', async () => {
     const issuer = await house().open();
     const failing = issuer.transaction(async (tx) => {
       await tx.clients.put(secretClient);
@@ -124,7 +124,7 @@ describe('a secret', () => {
   const prove = (issuer: Issuer, secret: string, method: 'client_secret_basic' | 'client_secret_post') =>
     codeOf(() => issuer.clients.authenticate({ method, clientId: 'backend', secret }));
 
-  test('is told once and kept as a hash; two are good while one takes the place of the other', async () => {
+  test('is returned once and stored as a hash; both secrets work during a rotation', async () => {
     const issuer = await house().open();
     await issuer.transaction((tx) => tx.clients.put(secretClient));
     const first = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
@@ -146,7 +146,7 @@ describe('a secret', () => {
     await expect(issuer.transaction((tx) => tx.clients.addSecret('web'))).rejects.toThrow(TypeError);
   });
 
-  test('of nobody, of a public or a disabled client, or none at all: one answer', async () => {
+  test('gets the same response when missing, or of an unknown, public or disabled client', async () => {
     const issuer = await house().open();
     await issuer.transaction((tx) => tx.clients.put(secretClient));
     const secret = await issuer.transaction((tx) => tx.clients.addSecret('backend'));
@@ -184,7 +184,7 @@ describe('an assertion (RFC 7523)', () => {
   const prove = (issuer: Issuer, assertion: string, more: object = {}) =>
     codeOf(() => issuer.clients.authenticate({ method: 'private_key_jwt', assertion, ...more }));
 
-  test('is taken once, after a restart too', async () => {
+  test('is accepted once, also after a restart', async () => {
     const { issuer, place, clock } = await scene();
     expect(await prove(issuer, assertionOf())).toBeUndefined();
     expect(await prove(issuer, assertionOf())).toBe('client_invalid');
@@ -195,13 +195,13 @@ describe('an assertion (RFC 7523)', () => {
     expect(await prove(again, assertionOf({ jti: 'two' }))).toBeUndefined();
   });
 
-  test('may leave out what kind of token it is, as other makers do', async () => {
+  test('is accepted without typ, as other libraries send it', async () => {
     const { issuer } = await scene();
     const untyped = await new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid: key.kid }).sign(key.privateKey);
     expect(await prove(issuer, untyped)).toBeUndefined();
   });
 
-  test('is for the issuer alone, as a text or a list of one', async () => {
+  test('requires the issuer as its only audience, as a string or a list of one', async () => {
     const { issuer } = await scene();
     const endpoint = `${ISSUER}/oauth2/token`;
     const others = [
@@ -219,7 +219,7 @@ describe('an assertion (RFC 7523)', () => {
     expect(await prove(issuer, assertionOf({ jti: 'two' }))).toBeUndefined();
   });
 
-  test('may leave out when it was made, and is refused where that or its beginning is ahead', async () => {
+  test('is accepted without iat, and refused when iat or nbf is in the future', async () => {
     const { issuer } = await scene();
     const { iat: _made, ...undated } = claims;
     const sign = (more: object) =>
@@ -231,7 +231,7 @@ describe('an assertion (RFC 7523)', () => {
     expect(await prove(issuer, await sign({}))).toBeUndefined();
   });
 
-  test('with another thing wrong is refused, and does not use up its jti', async () => {
+  test('does not consume its jti when it is refused for another reason', async () => {
     const { issuer, clock } = await scene();
     const unsigned = `${assertionOf().split('.').slice(0, 2).join('.')}.`;
     const wrong: [string, object?][] = [

@@ -63,7 +63,7 @@ async function openWrong(place: House, topic: Topic, aheadMs: number, more: Part
 }
 
 describe('at a start', () => {
-  test('the last record of the topic is sent again before anything else, once', async () => {
+  test('sends the last record of the topic once more before any other record', async () => {
     const { place, topic } = await ranBefore();
     const before = [...topic.records];
     const { issuer } = await openWrong(place, topic, 0);
@@ -74,7 +74,7 @@ describe('at a start', () => {
     expect(clockOf(issuer)).toMatchObject({ status: 'pass', comparison: 'agreed' });
   });
 
-  test('records that this log has not signed are not sent again', async () => {
+  test('sends no record that this log has not signed', async () => {
     const { place, topic } = await ranBefore();
     topic.records.push('rubbish', 'a.b.c');
     const last = topic.records.at(-3);
@@ -85,7 +85,7 @@ describe('at a start', () => {
     expect(topic.records.slice(from)).not.toContain('rubbish');
   });
 
-  test('an empty topic has nothing to send: the first acknowledgement is compared', async () => {
+  test('compares the first acknowledgement when the topic is empty', async () => {
     const { issuer, logged } = await openWrong(house(), new Topic(), HOUR_MS);
     await issuer.ready;
     await waitFor('the comparison', () => clockOf(issuer)?.comparison === 'parted', 20_000);
@@ -93,7 +93,7 @@ describe('at a start', () => {
     expect(logged('clock_apart')).toHaveLength(1);
   });
 
-  test('no heartbeat that was made before the comparison is published after it, to an empty topic neither', async () => {
+  test('publishes no heartbeat that is older than the comparison, also to an empty topic', async () => {
     const { place, topic } = await ranBefore();
     topic.records.length = 0;
     const clocked = clockedPublisher(topic);
@@ -117,7 +117,7 @@ describe('at a start', () => {
     expect(published().filter(isAhead)).toEqual([]);
   });
 
-  test('a topic without the time of the broker is said once, and hinders nobody', async () => {
+  test('logs a topic without broker timestamps once, and continues to mint', async () => {
     const { place, topic } = await ranBefore();
     const publisher = clockedPublisher(topic, () => undefined);
     const { issuer, logged } = await openWrong(place, topic, HOUR_MS, { publisher });
@@ -129,7 +129,7 @@ describe('at a start', () => {
     expect(clockOf(issuer)).toMatchObject({ comparison: 'unknown' });
   });
 
-  test('a record of a thief is told from a forgotten one by the slower clock', async () => {
+  test('distinguishes a forged record from a forgotten one by the slower clock', async () => {
     const { place, topic } = await ranBefore();
     const { issuer, logged } = await openWrong(place, topic, HOUR_MS);
     await issuer.ready;
@@ -143,7 +143,7 @@ describe('at a start', () => {
     expect(issuer.log.snapshot().epoch > epoch).toBe(true);
   });
 
-  test('a login and a refresh wait for the comparison', async () => {
+  test('holds a login and a refresh until the comparison has ended', async () => {
     const { place, topic, session } = await ranBefore();
     const { issuer } = await openWrong(place, topic, 0);
     const [begun, refreshed] = await Promise.all([login(issuer), refresh(issuer, session)]);
@@ -151,7 +151,7 @@ describe('at a start', () => {
     expect([begun.sid, refreshed.sid]).toEqual([expect.any(String), session.sid]);
   });
 
-  test('a publisher that is away is waited for no longer than its first failure', async () => {
+  test('waits for an unreachable publisher until its first failure only', async () => {
     const { place, topic, session } = await ranBefore();
     topic.isDown = true;
     const { issuer } = await openWrong(place, topic, HOUR_MS);
@@ -172,7 +172,7 @@ describe.each([
   ['ahead', HOUR_MS],
   ['behind', -HOUR_MS],
 ])('an issuer whose wall clock is an hour %s of the broker’s', (_, aheadMs) => {
-  test('mints nothing, tells the slower time and no less than its floor, and names both', async () => {
+  test('mints nothing while the clocks differ, reports the slower time, at least the clock floor, and names both', async () => {
     const { place, topic, session } = await ranBefore();
     const floor = Date.now();
     const { issuer, logged } = await openWrong(place, topic, aheadMs);
@@ -192,7 +192,7 @@ describe.each([
     ).toBeGreaterThan(0);
   });
 
-  test('mints as soon as it agrees, and says so', async () => {
+  test('mints as soon as the clocks agree, and logs it', async () => {
     const { place, topic } = await ranBefore();
     const { issuer, set, logged } = await openWrong(place, topic, aheadMs);
     await issuer.ready;
@@ -223,7 +223,7 @@ describe.each([
   );
 });
 
-test('without a publisher that has a clock nothing is compared, and nothing waits', async () => {
+test('compares nothing and delays nothing without a publisher that has a clock', async () => {
   const issuer = await house().open({ publisher: new Topic().publisher(), clock: createManualClock(HOUR_MS) });
   expect(await codeOf(() => login(issuer))).toBeUndefined();
   expect(clockOf(issuer)).toEqual({ name: 'clock', status: 'pass', partedMs: 0, leadMs: 0 });

@@ -34,7 +34,7 @@ async function runAndKill(place: ReturnType<typeof house>, logouts: number): Pro
   return lines.map((line) => line.split(' ')).map(([seq, sid = '']) => ({ seq: Number(seq), sid }));
 }
 
-test('kill -9 in the midst of logouts: each one that was answered is in the log, in its place, and none is doubled', async () => {
+test('keeps each acknowledged logout once and in order after kill -9', async () => {
   const place = house();
   const answered: { seq: number; sid: string }[] = [];
   for (const logouts of [1, 7, 40]) answered.push(...(await runAndKill(place, logouts)));
@@ -53,7 +53,7 @@ test('kill -9 in the midst of logouts: each one that was answered is in the log,
   expect(sqlOf(issuer).prepare(ended).pluck().get()).toBe(events.length);
 });
 
-test('a second writer is refused while the first lives, and not a moment longer', async () => {
+test('refuses a second writer exactly as long as the first lives', async () => {
   const place = house();
   const first = await place.open();
   expect(await codeOf(() => place.open())).toBe('database_locked');
@@ -75,7 +75,7 @@ test('a second writer is refused while the first lives, and not a moment longer'
   expect((await place.open()).refusingWrites()).toBeNull();
 });
 
-test('another name of the same file finds the same lock', async () => {
+test('finds the same lock by another name of the file', async () => {
   const place = house();
   const first = await place.open();
   const link = join(place.directory, 'link.db');

@@ -30,7 +30,7 @@ const said = (issuer: Issuer) =>
   denied(issuer).map(({ claim, value, issuedUntil }) => `${claim} ${value} ${boundOf(issuedUntil)}`);
 
 describe('while the clock leads', () => {
-  test('a user is cut off by each session, also one that is over and whose token may live', async () => {
+  test('cuts a user off by each session, also by an ended one whose token may live', async () => {
     const { issuer, logins } = await leading();
     const { endedSessions } = await issuer.transaction((tx) =>
       tx.revoke({ claim: 'sub', value: 'ada', reason: 'fraud' }),
@@ -41,7 +41,7 @@ describe('while the clock leads', () => {
     for (const session of [ada, phone]) expect(await codeOf(() => refresh(issuer, session))).toBe('grant_invalid');
   });
 
-  test('a preview counts the sessions that the act then ends', async () => {
+  test('previews the number of sessions that the revocation then ends', async () => {
     const { issuer } = await leading();
     const cutoff = { claim: 'sub', value: 'ada', reason: 'fraud' };
     const { sessions, affectedSessions } = await issuer.preview(cutoff);
@@ -49,7 +49,7 @@ describe('while the clock leads', () => {
     expect([sessions, affectedSessions, endedSessions]).toEqual([3, 3, 3]);
   });
 
-  test('a soft cut-off of a user is by each session with T, and ends none', async () => {
+  test('cuts a user off softly by each session with T, and ends none', async () => {
     const { issuer, logins } = await leading();
     await issuer.transaction((tx) => tx.subjectChanged({ sub: 'bob', kind: 'soft', reason: 'roles_changed' }));
     expect(said(issuer)).toHaveLength(2);
@@ -57,7 +57,7 @@ describe('while the clock leads', () => {
     expect((await issuer.sessions.find(logins.bob.sid))?.endedAt).toBeNull();
   });
 
-  test('everybody is cut off by key', async () => {
+  test('cuts off all tokens of the issuer by key', async () => {
     const { issuer } = await leading();
     const kid = issuer.jwks().keys[0]?.kid;
     await issuer.transaction((tx) => tx.revoke({ claim: 'iss', value: 'https://login.example', reason: 'emergency' }));
@@ -65,7 +65,7 @@ describe('while the clock leads', () => {
     expect(issuer.jwks().keys.map((key) => key.kid)).not.toContain(kid);
   });
 
-  test('a client with too many sessions is cut off by key, and its sessions end', async () => {
+  test('cuts a client with too many sessions off by key, and ends its sessions', async () => {
     const { issuer, logins } = await leading();
     const kid = issuer.jwks().keys[0]?.kid;
     const copies = `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
@@ -78,13 +78,13 @@ describe('while the clock leads', () => {
     expect((await issuer.sessions.find(logins.bob.sid))?.endReason).toBe('client_compromised');
   });
 
-  test('a user without a session is cut off by nothing that denies a later login', async () => {
+  test('denies no later login when it cuts off a user without a session', async () => {
     const { issuer } = await leading();
     await issuer.transaction((tx) => tx.revoke({ claim: 'sub', value: 'nobody', reason: 'fraud' }));
     expect(denied(issuer)).toMatchObject([{ claim: 'sid' }]);
   });
 
-  test('any other claim is cut off by T, and the log says until when it denies', async () => {
+  test('cuts any other claim off by T, and logs until when it denies', async () => {
     const lines: unknown[] = [];
     const telemetry: Telemetry = {
       count: () => undefined,
@@ -100,7 +100,7 @@ describe('while the clock leads', () => {
     expect(lines).toContainEqual(line);
   });
 
-  test('a logout and RFC 7009 take for live what is live by the wall clock', async () => {
+  test('treats a token as live by the wall clock at a logout and at RFC 7009', async () => {
     const { issuer, logins } = await leading();
     const revoked = await issuer.transaction((tx) =>
       tx.revokeToken({ token: logins.ada.access_token, clientId: 'web' }),

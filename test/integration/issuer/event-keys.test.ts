@@ -21,7 +21,7 @@ import {
 } from './house.ts';
 import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, rotate } from './key-house.ts';
 
-test('another event key opens another epoch: what still denies is said anew in it, and nothing else', async () => {
+test('opens an epoch with another event key, and repeats in it only the rows that still deny', async () => {
   const kept = await keep();
   const { issuer, clock } = kept;
   const [over, ended, alive] = [await login(issuer), await login(issuer), await login(issuer)];
@@ -53,7 +53,7 @@ test('another event key opens another epoch: what still denies is said anew in i
   expect(await asked(issuer, ended)).toBe('token_revoked');
 });
 
-test('the next event key is published before it signs, and a former one as long as the topic remembers', async () => {
+test('publishes the next event key before it signs, and a former one as long as the topic retains its records', async () => {
   const retention = DAY;
   const kept = await keep({ eventRetentionMs: retention });
   const { issuer, clock } = kept;
@@ -71,7 +71,7 @@ test('the next event key is published before it signs, and a former one as long 
   expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'bad', why: 'key_unknown' });
 });
 
-test('an epoch of many events is signed bit by bit before it opens, and what comes meanwhile is in it, too', async () => {
+test('signs an epoch of many events in parts before it opens, and includes revocations of that time', async () => {
   const kept = await keep();
   const { issuer } = kept;
   const revoke = (from: number, count: number) =>
@@ -98,7 +98,7 @@ test('an epoch of many events is signed bit by bit before it opens, and what com
   expect(issuer.log.snapshot()).toMatchObject({ head: 500, lowWatermark: 1, headId: events.at(-1)?.id });
 });
 
-test('what an epoch leaves out stays dead: the clock goes on from there, whatever the wall says after a restart', async () => {
+test('never accepts a token whose row an epoch omits: the clock continues from there, whatever the wall clock is after a restart', async () => {
   const kept = await keep();
   const wall = kept.clock.now();
   await kept.issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
@@ -110,7 +110,7 @@ test('what an epoch leaves out stays dead: the clock goes on from there, whateve
   expect(payloadOf((await issuer.log.heartbeat()).jws).iat_ms).toBeGreaterThanOrEqual(turnedAt);
 });
 
-test('an epoch with nothing in it is the log’s latest state after a restart, too', async () => {
+test('keeps an empty epoch as the latest state of the log after a restart', async () => {
   const kept = await keep();
   await rotate(kept, 'event');
   const snapshot = kept.issuer.log.snapshot();
@@ -121,7 +121,7 @@ test('an epoch with nothing in it is the log’s latest state after a restart, t
   expect(issuer.log.snapshot()).toEqual(snapshot);
 });
 
-test('a crash between the new epoch and the mark beside the keys is no restored database', async () => {
+test('detects no restored database after a crash between the new epoch and the high-water mark', async () => {
   const kept = await keep();
   const { place } = kept;
   await kept.issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
@@ -138,7 +138,7 @@ test('a crash between the new epoch and the mark beside the keys is no restored 
   expect((await keep({ clock: kept.clock }, place)).issuer.refusingWrites()).toContain('another epoch');
 });
 
-test('a compromised event key goes at once, and the log goes on in another epoch that says so', async () => {
+test('removes a compromised event key at once, and denies it in the next epoch', async () => {
   const { issuer, place } = await keep();
   const ended = await login(issuer);
   await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
@@ -159,7 +159,7 @@ test('a compromised event key goes at once, and the log goes on in another epoch
   expect(await asked(issuer, await login(issuer))).toBe('ok');
 });
 
-test('a database from before a rotation is found out by its keys, and a restore brings the log of both epochs together', async () => {
+test('detects a database from before a rotation by its keys, and restore merges the logs of both epochs', async () => {
   const topic = new Topic();
   const kept = await keep({ publisher: topic.publisher() });
   const { issuer, place, clock } = kept;
@@ -226,7 +226,7 @@ test.each(['token', 'event'] as const)(
   },
 );
 
-test('a directory of keys that is lost: restore makes new ones, and people log in again', async () => {
+test('restores with new keys after the key directory was lost, and users log in again', async () => {
   const { issuer, place } = await keep();
   const before = await login(issuer);
   await loginAndLogout(issuer);
@@ -243,7 +243,7 @@ test('a directory of keys that is lost: restore makes new ones, and people log i
   expect(eventsOf(after).map(({ cutOffs }) => cutOffs[0]?.claim)).toEqual(['sid', 'kid']);
 });
 
-test('a rotation that was cut short at any file is put right by the next start', async () => {
+test('completes a rotation that was interrupted at any file at the next start', async () => {
   const kept = await keep();
   const { place } = kept;
   await rotate(kept);

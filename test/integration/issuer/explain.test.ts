@@ -2,7 +2,7 @@ import { createManualClock } from '@rescind/revocation';
 import { expect, test } from 'vitest';
 import { house, ISSUER, login } from './house.ts';
 
-test('names every row that refuses a token, the one that counts first', async () => {
+test('names every row that denies a token, the deciding one first', async () => {
   const issuer = await house().open();
   const { access_token: token, sid } = await login(issuer);
   expect(await issuer.explain({ token })).toMatchObject({ wrong: null, revoked: false, entries: [], claims: { sid } });
@@ -18,7 +18,7 @@ test('names every row that refuses a token, the one that counts first', async ()
   ]);
 });
 
-test('asks by claims as well: without a time whatever is about them, with one what denies then', async () => {
+test('explains claims: all matching rows without a time, the denying rows with one', async () => {
   const clock = createManualClock(1_700_000_000_000);
   const issuer = await house().open({ clock });
   await login(issuer);
@@ -41,7 +41,7 @@ test('asks by claims as well: without a time whatever is about them, with one wh
   });
 });
 
-test('says what is wrong with what is not to be trusted, and nothing of it', async () => {
+test('returns why a token is not trusted, and none of its claims', async () => {
   const issuer = await house().open();
   const { access_token: token } = await login(issuer);
   for (const [text, code] of [

@@ -7,7 +7,7 @@ import { asked, codeOf, fileOf, house, login, sqlOf } from './house.ts';
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8);
 
 describe('the keys', () => {
-  test('one for access tokens and one for events, readable by their owner only', async () => {
+  test('are one for access tokens and one for events, readable by their owner only', async () => {
     const place = house();
     const issuer = await place.open();
     const names = readdirSync(place.keysPath);
@@ -21,7 +21,7 @@ describe('the keys', () => {
     expect(JSON.stringify([issuer.jwks(), issuer.eventJwks()])).not.toMatch(/"(d|p|q|k)"/);
   });
 
-  test('stay over a restart', async () => {
+  test('are kept over a restart', async () => {
     const place = house();
     const issuer = await place.open();
     const answer = await login(issuer);
@@ -32,7 +32,7 @@ describe('the keys', () => {
     expect(await asked(again, answer)).toBe('ok');
   });
 
-  test('neither set verifies the other’s type', async () => {
+  test('verify their own token type only', async () => {
     const issuer = await house().open();
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     for (const { jws } of issuer.log.read(0, 1))
@@ -42,7 +42,7 @@ describe('the keys', () => {
     );
   });
 
-  test('a directory or a file that others may read is refused, and what to do is said', async () => {
+  test('are refused in a directory or file that others may read, with the remedy in the error', async () => {
     const open = house();
     mkdirSync(open.keysPath, { mode: 0o755 });
     chmodSync(open.keysPath, 0o755);
@@ -57,14 +57,14 @@ describe('the keys', () => {
     expect((await place.open()).refusingWrites()).toBeNull();
   });
 
-  test('that are gone are not silently made anew', async () => {
+  test('are not silently replaced when they are missing', async () => {
     const place = house();
     await (await place.open()).close();
     rmSync(place.keysPath, { recursive: true });
     expect(await codeOf(() => place.open())).toBe('keys_unavailable');
   });
 
-  test('the private half of a revoked key does not stay', async () => {
+  test('include no private part of a revoked key', async () => {
     const place = house();
     const issuer = await place.open();
     const kid = String(issuer.jwks().keys[0]?.kid);
@@ -82,14 +82,14 @@ describe('the keys', () => {
 });
 
 describe('the database', () => {
-  test('is written so that what was answered outlives a power cut', async () => {
+  test('is written so that acknowledged writes survive a power cut', async () => {
     const issuer = await house().open();
     expect(sqlOf(issuer).pragma('synchronous', { simple: true })).toBe(2);
     expect(sqlOf(issuer).pragma('journal_mode', { simple: true })).toBe('wal');
     expect(sqlOf(issuer).pragma('foreign_keys', { simple: true })).toBe(1);
   });
 
-  test('of a newer version is not touched', async () => {
+  test('is not changed when its version is newer', async () => {
     const place = house();
     const issuer = await place.open();
     fileOf(issuer).exec('UPDATE rescind_schema SET version = 99');
@@ -99,7 +99,7 @@ describe('the database', () => {
     expect(readFileSync(place.databasePath).equals(before)).toBe(true);
   });
 
-  test('of another issuer is refused', async () => {
+  test('is refused when it is of another issuer', async () => {
     const place = house();
     await (await place.open()).close();
     await expect(place.open({ issuer: 'https://other.example' })).rejects.toThrow(/login\.example/);
@@ -116,7 +116,7 @@ describe('the database', () => {
     expect((await login(again)).token_type).toBe('Bearer');
   });
 
-  test('after close nothing is written any more', async () => {
+  test('is not written after close', async () => {
     const issuer = await house().open();
     await issuer.close();
     await issuer.close();

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { asked, codeOf, fileOf, house, login, refresh } from './house.ts';
 
-describe('refreshes that come at once', () => {
-  test('each has its own outcome: what fails takes nothing of the others back', async () => {
+describe('concurrent refreshes', () => {
+  test('succeed or fail independently of each other', async () => {
     const place = house();
     const issuer = await place.open({ refreshGraceMs: 0 });
     const [one, reused, wide, other] = [
@@ -27,7 +27,7 @@ describe('refreshes that come at once', () => {
     expect(await codeOf(() => refresh(issuer, one))).toBe('grant_reused');
   });
 
-  test('a failure of the host’s is that of its own request', async () => {
+  test('fail alone when the function of the host fails', async () => {
     const place = house();
     const issuer = await place.open({
       subject: (_from, sub) => {
@@ -44,7 +44,7 @@ describe('refreshes that come at once', () => {
     expect(good.status).toBe('fulfilled');
   });
 
-  test('more than one transaction takes are all answered, and none after the end', async () => {
+  test('are all answered when they exceed one transaction, and none after the end', async () => {
     const issuer = await house().open();
     const all = await Promise.all(Array.from({ length: 150 }, () => login(issuer)));
     const answers = await Promise.all(all.map((answer) => refresh(issuer, answer)));
@@ -56,7 +56,7 @@ describe('refreshes that come at once', () => {
 });
 
 describe('the work of a transaction', () => {
-  test('that does not await what it calls is rolled back, and nothing of the call stays', async () => {
+  test('is rolled back when it does not await its calls', async () => {
     const issuer = await house().open();
     const answer = await login(issuer);
     const hasty = issuer.transaction((tx) => {
@@ -68,7 +68,7 @@ describe('the work of a transaction', () => {
     expect(await asked(issuer, answer)).toBe('ok');
   });
 
-  test('that calls after its end gets an error, and nothing is written', async () => {
+  test('gets an error and writes nothing when it calls after its end', async () => {
     const issuer = await house().open();
     const { sid } = await login(issuer);
     const late: (() => unknown)[] = [];

@@ -16,7 +16,7 @@ async function failureOf(work: () => unknown): Promise<unknown> {
   throw new Error('nothing was thrown');
 }
 
-describe('a mistake of the host in `subject` is a TypeError, and no wrong credentials', () => {
+describe('a mistake of the host in `subject` throws a TypeError, not invalid_grant', () => {
   const wrong: [string, unknown][] = [
     ['a promise of text', () => Promise.resolve('ada')],
     ['null', null],
@@ -59,7 +59,7 @@ describe('a mistake of the host in `subject` is a TypeError, and no wrong creden
   });
 });
 
-test('what cannot be a client is told apart from a mistake of the host', async () => {
+test('distinguishes an invalid client from a mistake of the host', async () => {
   const issuer = await house().open();
   const client: Client = { clientId: 'shop', name: 'Shop', authMethod: 'none' };
   for (const invalid of [
@@ -82,7 +82,7 @@ test('what cannot be a client is told apart from a mistake of the host', async (
   expect(await issuer.clients.find('shop')).toBeUndefined();
 });
 
-test('an error that is no statement about a token is not answered as one', async () => {
+test('does not report an unrelated error as an invalid token', async () => {
   const issuer = await house().open();
   const { access_token: token } = await login(issuer);
   expect((await issuer.introspect(token, { clientId: 'web' })).active).toBe(true);

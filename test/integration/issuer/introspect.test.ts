@@ -18,7 +18,7 @@ async function scene() {
 }
 
 describe('introspection (RFC 7662)', () => {
-  test('of a good access token says all that is in it', async () => {
+  test('returns all claims of a valid access token', async () => {
     const { issuer, ask } = await scene();
     const answer = await login(issuer);
     expect(await ask(answer.access_token)).toEqual({ active: true, token_type: 'Bearer', ...claimsOf(answer) });
@@ -30,7 +30,7 @@ describe('introspection (RFC 7662)', () => {
     });
   });
 
-  test('security 32: unknown, expired, revoked and foreign tokens are one answer', async () => {
+  test('security 32: gives the same response for unknown, expired, revoked and foreign tokens', async () => {
     const { issuer, clock, place, ask } = await scene();
     const others = await house().open({ clock });
     const [ended, softly, alone, good] = [
@@ -54,7 +54,7 @@ describe('introspection (RFC 7662)', () => {
     expect(place.databasePath).not.toBe('');
   });
 
-  test('is for those who may; others learn of their own tokens alone', async () => {
+  test('requires the permission for tokens of other clients', async () => {
     const { issuer, ask } = await scene();
     const answer = await login(issuer);
     const { access_token: token } = answer;
@@ -69,7 +69,7 @@ describe('introspection (RFC 7662)', () => {
     expect(await ask(token)).toEqual(INACTIVE);
   });
 
-  test('a refresh token is never mistaken for an access token: only its own client is told of it', async () => {
+  test('never reports a refresh token as an access token, and reports it to its own client only', async () => {
     const { issuer, clock, place, ask } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -86,7 +86,7 @@ describe('introspection (RFC 7662)', () => {
     expect(await ask(second.refresh_token, 'web')).toEqual(INACTIVE);
   });
 
-  test('goes on inside a transaction', async () => {
+  test('works inside a transaction', async () => {
     const { issuer, ask } = await scene();
     const answer = await login(issuer);
     const open = issuer.transaction(() => ask(answer.access_token));

@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { codeOf, fileOf, house, ISSUER, login, refresh } from './house.ts';
 
-test('over a real Kafka: published, found out as restored by the topic’s end, and imported from it', async () => {
+test('publishes to a real Kafka, detects a restored database by the end of the topic, and imports from it', async () => {
   await using broker = await openBroker();
   const topic = `rescind.revocations.${process.pid}.${Date.now()}`;
   const open = () =>

@@ -28,7 +28,7 @@ async function runAndKill(place: House, answers: number): Promise<string[]> {
   return output.slice(0, output.lastIndexOf('\n')).split('\n');
 }
 
-test('kill -9 while keys are changed: what was answered holds, keys sign, and nothing is left over', async () => {
+test('keeps acknowledged changes of keys, signs and leaves no file over after kill -9', async () => {
   const place = house();
   const answered: string[] = [];
   for (const answers of [1, 2, 3, 6, 11, 24]) {

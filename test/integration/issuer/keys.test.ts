@@ -6,7 +6,7 @@ import { asked, claimsOf, eventsOf, house, login, refresh } from './house.ts';
 import { DAY, filesOf, keep, keyOf, kidOf, MINUTE, PUBLISH_BEFORE, published, rotate } from './key-house.ts';
 
 describe('a rotation by command (security 18)', () => {
-  test('the next key is published first, signs later, and the one before stays until its last token is dead', async () => {
+  test('publishes the next key before it signs, and the former one until its last token has expired', async () => {
     const kept = await keep();
     const { issuer, place, clock } = kept;
     const before = await login(issuer);
@@ -37,7 +37,7 @@ describe('a rotation by command (security 18)', () => {
     expect((await issuer.keys.list()).map(({ state }) => state)).toEqual(['active', 'active']);
   });
 
-  test('tokens of both keys are good meanwhile, over a restart too', async () => {
+  test('accepts tokens of both keys meanwhile, also after a restart', async () => {
     const kept = await keep();
     const before = await login(kept.issuer);
     await rotate(kept);
@@ -48,7 +48,7 @@ describe('a rotation by command (security 18)', () => {
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
   });
 
-  test('a rotation is rolled back with the transaction of the host', async () => {
+  test('is rolled back with the transaction of the host', async () => {
     const { issuer, place } = await keep();
     const refusing = issuer.transaction(async (tx) => {
       await tx.keys.rotate({ purpose: 'token' });
@@ -61,7 +61,7 @@ describe('a rotation by command (security 18)', () => {
     expect(filesOf(place)).toHaveLength(2);
   });
 
-  test('with what is no purpose or no algorithm is a mistake', async () => {
+  test('refuses an unknown purpose or algorithm', async () => {
     const { issuer } = await keep();
     await expect(issuer.transaction((tx) => tx.keys.rotate({ purpose: 'refresh' as 'token' }))).rejects.toThrow(
       /purpose must be/,
@@ -76,7 +76,7 @@ describe('a rotation by command (security 18)', () => {
 });
 
 describe('a rotation on schedule', () => {
-  test('publishes in time, and a wall clock that is set brings no key forward', async () => {
+  test('publishes in time, and advances no key when the wall clock is set', async () => {
     const { issuer, clock, keeperLooked } = await keep({ keyRotation: { everyMs: 30 * DAY, eventEveryMs: 'never' } });
     const [first] = published(issuer);
     const at = new Date(clock.now() + 30 * DAY).toISOString();
@@ -97,7 +97,7 @@ describe('a rotation on schedule', () => {
     await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active'))?.kid === next.kid);
   });
 
-  test('another algorithm is a rotation: both verify while tokens of both live', async () => {
+  test('rotates to another algorithm, and both verify while tokens of both live', async () => {
     const rsa = await keep();
     const before = await login(rsa.issuer);
     await rsa.issuer.close();
@@ -126,7 +126,7 @@ describe('a rotation on schedule', () => {
 });
 
 describe('a compromised key', () => {
-  test('that signs is replaced in the transaction that denies it, and so is the next one beside it', async () => {
+  test('is replaced in the transaction that denies it, with the next key', async () => {
     const { issuer, place } = await keep();
     const before = await login(issuer);
     const first = kidOf(before.access_token);
@@ -145,7 +145,7 @@ describe('a compromised key', () => {
     expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
-  test('of before, or one that is yet to sign: the one that signs goes on', async () => {
+  test('leaves the signing key in place when it is a former or a next key', async () => {
     const kept = await keep();
     const { issuer } = kept;
     const [first = ''] = published(issuer);
@@ -160,7 +160,7 @@ describe('a compromised key', () => {
     expect((await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'token' }))).kid).not.toBe(next.kid);
   });
 
-  test('that is revoked while its first signature waits for its turn never signs', async () => {
+  test('never signs when it is revoked while its first signature is queued', async () => {
     const place = house();
     const inner = sqliteStore({ path: place.databasePath });
     let holding: PromiseWithResolvers<void> | undefined;
@@ -198,7 +198,7 @@ describe('a compromised key', () => {
     expect(kidOf((await login(issuer)).access_token)).not.toBe(next.kid);
   });
 
-  test('that nobody knows is key_unknown', async () => {
+  test('is key_unknown when it is unknown', async () => {
     const { issuer } = await keep();
     const revoking = issuer.transaction((tx) => tx.keys.revoke({ kid: 'nobody', reason: 'key_compromised' }));
     await expect(revoking).rejects.toMatchObject({ code: 'key_unknown' });

@@ -14,14 +14,14 @@ async function beatOf(issuer: Issuer) {
 }
 
 describe('the outbox', () => {
-  test('a new one has head 0, no last and floor 1', async () => {
+  test('begins with head 0, no last id and low watermark 1', async () => {
     const issuer = await house().open();
     expect(issuer.log.snapshot()).toMatchObject({ head: 0, headId: null, lowWatermark: 1 });
     expect(issuer.log.snapshot().epoch).toMatch(/^0000000001-/);
     expect(await beatOf(issuer)).toMatchObject({ head: 0, headId: null, lowWatermark: 1 });
   });
 
-  test('a transaction that is taken back leaves no hole in the seq', async () => {
+  test('has no gap in seq after a rolled back transaction', async () => {
     const issuer = await house().open();
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
     for (let turn = 0; turn < 3; turn += 1) {
@@ -37,7 +37,7 @@ describe('the outbox', () => {
     expect(events[1]?.prev).toBe(events[0]?.id);
   });
 
-  test('the host’s own tables commit and fail with ours', async () => {
+  test('commits and rolls back together with the tables of the host', async () => {
     const issuer = await house().open();
     fileOf(issuer).exec('CREATE TABLE users (name TEXT)');
     const insert = sqlOf(issuer).prepare('INSERT INTO users VALUES (?)');
@@ -54,7 +54,7 @@ describe('the outbox', () => {
     expect(issuer.log.snapshot().head).toBe(1);
   });
 
-  test('one T a transaction; a session begun after it lives, one begun before does not', async () => {
+  test('has one T per transaction: an earlier session ends, a later one lives', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock });
     const before = await login(issuer);
@@ -71,7 +71,7 @@ describe('the outbox', () => {
     expect((await refresh(issuer, after)).sid).toBe(after.sid);
   });
 
-  test('whoever listens hears of a commit, and not of what was taken back', async () => {
+  test('notifies listeners of a commit, and not of a rollback', async () => {
     const issuer = await house().open();
     let heard = 0;
     const stop = issuer.log.onAppend(() => {
@@ -89,7 +89,7 @@ describe('the outbox', () => {
     stop();
   });
 
-  test('while a transaction is open the log is as it was before', async () => {
+  test('is unchanged while a transaction is open', async () => {
     const issuer = await house().open();
     await issuer.transaction(async (tx) => {
       await tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed' });
@@ -100,7 +100,7 @@ describe('the outbox', () => {
     expect(issuer.log.snapshot().head).toBe(1);
   });
 
-  test('inside a transaction no other one begins', async () => {
+  test('begins no transaction inside another', async () => {
     const issuer = await house().open();
     const ada = await login(issuer);
     await issuer.transaction(async () => {
@@ -111,7 +111,7 @@ describe('the outbox', () => {
     expect(await asked(issuer, await refresh(issuer, ada))).toBe('ok');
   });
 
-  test('where a revocation stands in the log is known after the commit', async () => {
+  test('returns the position of a revocation after the commit', async () => {
     const issuer = await house().open();
     const revoked = await issuer.transaction(async (tx) => {
       const planned = await tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed' });
@@ -123,7 +123,7 @@ describe('the outbox', () => {
     expect(revoked).toMatchObject({ seq: 1, epoch: issuer.log.snapshot().epoch, endedSessions: 0 });
   });
 
-  test('work that waits for anything but its transaction is undone after a second, and the next ones go on', async () => {
+  test('rolls back after a second work that awaits anything but its transaction, and runs the next', async () => {
     const issuer = await house().open();
     const ada = await login(issuer);
     const released = Promise.withResolvers<void>();
@@ -142,7 +142,7 @@ describe('the outbox', () => {
     expect(await asked(issuer, ada)).toBe('ok');
   });
 
-  test('nothing secret is in an event', async () => {
+  test('has no secret in an event', async () => {
     const issuer = await house().open();
     const answer = await login(issuer);
     const next = await refresh(issuer, answer);
@@ -160,7 +160,7 @@ describe('the outbox', () => {
 });
 
 describe('the issuer’s clock', () => {
-  test('set back, also over a restart: tokens, cut-offs and heartbeats go on from where they were', async () => {
+  test('never goes back for tokens, cut-offs and heartbeats when the wall clock is set back, also after a restart', async () => {
     const place = house();
     const clock = createManualClock(START);
     const issuer = await place.open({ clock });
@@ -174,7 +174,7 @@ describe('the issuer’s clock', () => {
     expect((await beatOf(again)).at).toBeGreaterThan(START);
   });
 
-  test('while it leads, a heartbeat tells a time that is durable, and a restart tells no earlier one', async () => {
+  test('publishes durable times only while it leads, and no earlier one after a restart', async () => {
     const place = house();
     const ahead = await place.open({ clock: createManualClock(START + 60_000) });
     await login(ahead);
@@ -195,7 +195,7 @@ describe('the issuer’s clock', () => {
     expect((await beatOf(await place.open({ clock }))).at).toBeGreaterThanOrEqual(told);
   });
 
-  test('while it leads and its time cannot be made durable, there is no heartbeat', async () => {
+  test('publishes no heartbeat while it leads and its time cannot be made durable', async () => {
     const place = house();
     const ahead = await place.open({ clock: createManualClock(START + 60_000) });
     await login(ahead);
@@ -208,7 +208,7 @@ describe('the issuer’s clock', () => {
     await expect(issuer.log.heartbeat()).rejects.toThrow('no room');
   });
 
-  test('a cut-off does not wait for a wall clock that is far behind', async () => {
+  test('does not delay a cut-off when the wall clock is far behind', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock });
     await login(issuer);
@@ -218,7 +218,7 @@ describe('the issuer’s clock', () => {
     expect(issuer.health()).toContainEqual(expect.objectContaining({ name: 'clock', status: 'warn' }));
   });
 
-  test('a burst of cut-offs waits for itself: clock_ahead if that takes too long, and when to try again', async () => {
+  test('delays a burst of cut-offs, and answers clock_ahead with the time to retry when it is too long', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock });
     const cutOff = () =>
@@ -231,7 +231,7 @@ describe('the issuer’s clock', () => {
     expect(await waiting).toMatchObject({ seq: 1_002 });
   });
 
-  test('set forward by hours: nothing is minted, logouts go on, health tells', async () => {
+  test('mints nothing when it is set forward by hours, accepts logouts, and is reported in health', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock });
     const answer = await login(issuer);
@@ -244,11 +244,11 @@ describe('the issuer’s clock', () => {
   });
 });
 
-describe('nothing is kept longer than it is needed', () => {
+describe('pruning', () => {
   const rows = (issuer: Issuer, table: string) =>
     Number(sqlOf(issuer).prepare(`SELECT COUNT(*) FROM ${table}`).pluck().get());
 
-  test('rows go at E + 60 s, from the bottom; head and last outlive them, and the floor follows', async () => {
+  test('removes rows at E + 60 s in order, keeps head and last id, and raises the low watermark', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({
       clock,
@@ -280,7 +280,7 @@ describe('nothing is kept longer than it is needed', () => {
     expect(eventsOf(issuer)).toMatchObject([{ seq: 2, prev: headId }]);
   });
 
-  test('a row that denies for ever is said anew at half the retention, and pins no floor', async () => {
+  test('repeats a row without expiry at half the retention, and lets the low watermark rise', async () => {
     const clock = createManualClock(START);
     const issuer = await house().open({ clock, accessTokenTtlMs: SECOND, eventRetentionMs: 3_600 * SECOND });
     const kid = String(issuer.jwks().keys[0]?.kid);

@@ -51,7 +51,7 @@ const use = (issuer: Issuer, { refresh_token: refreshToken }: { refresh_token: s
   issuer.refresh({ refreshToken, clientId });
 
 describe('a file of version 1', () => {
-  test('is taken to the present version, and opened again', async () => {
+  test('is migrated to the present version, and opened again', async () => {
     const { issuer, place, clock } = await upgraded();
     const version = sqlOf(issuer).prepare('SELECT version FROM rescind_schema').pluck().get();
     expect(version).toBeGreaterThanOrEqual(2);
@@ -61,7 +61,7 @@ describe('a file of version 1', () => {
     expect((await place.open({ clock })).refusingWrites()).toBeNull();
   });
 
-  test('its sessions are there, with what was known of them', async () => {
+  test('keeps its sessions with their attributes', async () => {
     const { issuer, given } = await upgraded();
     expect(await issuer.sessions.find(given.present.sid)).toMatchObject({
       ...{ sub: 'ada', clientId: 'app', deviceName: 'ada at app', amr: ['pwd'], storage: 'body', endedAt: null },
@@ -73,7 +73,7 @@ describe('a file of version 1', () => {
     expect((await issuer.clients.list()).map(({ clientId }) => clientId)).toEqual(['app', 'web']);
   });
 
-  test('refresh tokens go on, and rotate as they did', async () => {
+  test('keeps its refresh tokens, which rotate as before', async () => {
     const { issuer, given, clock } = await upgraded();
     const fresh = await use(issuer, given.fresh);
     expect(fresh).toMatchObject({ sid: given.fresh.sid, scope: 'read' });
@@ -97,13 +97,13 @@ describe('a file of version 1', () => {
     expect((await issuer.sessions.find(given.present.sid))?.endReason).toBe('refresh_token_reused');
   });
 
-  test('an answer that was lost in the last seconds of it costs a login, and no session', async () => {
+  test('does not keep the retry grace: a response lost in its last seconds requires a login', async () => {
     const { issuer, given } = await upgraded();
     expect(await codeOf(() => use(issuer, given.lost))).toBe('grant_invalid');
     expect((await use(issuer, given.answer)).sid).toBe(given.answer.sid);
   });
 
-  test('its cut-offs and its log go on', async () => {
+  test('keeps its cut-offs and its log', async () => {
     const { issuer, given } = await upgraded();
     expect(issuer.log.snapshot()).toMatchObject({ head: 2 });
     expect((await issuer.revocations.list()).items.map(({ reason }) => reason)).toEqual(['roles_changed', 'logout']);
@@ -148,7 +148,7 @@ describe('a file of version 5, in its second epoch', () => {
     ]);
   });
 
-  test('goes on: refresh tokens, the log, the next epoch, and another start', async () => {
+  test('continues with refresh tokens, the log, the next epoch and another start', async () => {
     const { given, open } = fileOfVersion(5);
     const issuer = await open();
     expect((await issuer.refresh({ refreshToken: given.refreshToken, clientId: 'web' })).sid).toBe(given.sid);
@@ -165,7 +165,7 @@ describe('a file of version 5, in its second epoch', () => {
     expect((await open()).log.snapshot()).toMatchObject({ epoch, head });
   });
 
-  test('stays as it is when its migration fails, and is migrated by the next start', async () => {
+  test('is unchanged when its migration fails, and is migrated by the next start', async () => {
     const { place, open, given } = fileOfVersion(5);
     const database = new Database(place.databasePath);
     // The last statement of the migration fails.

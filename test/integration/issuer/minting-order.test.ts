@@ -132,7 +132,7 @@ const stores: readonly (readonly [name: string, open: Opening])[] = [
 ];
 
 test.each(stores)(
-  'in %s no token minted before a cut-off survives it, and every one minted after works, in the same millisecond too',
+  'denies in %s each token minted before a cut-off, and none minted after it, also in the same millisecond',
   async (_, open) => {
     const place = house();
     const clock = createManualClock(START);

@@ -78,7 +78,7 @@ describe('a dry run', () => {
     ['a change, soft', () => ({ sub: 'ada', kind: 'soft', reason }), 0, 0],
   ];
 
-  test.each(acts)('%s: says what the act then does, and writes nothing', async (_, of, sessions, subjects) => {
+  test.each(acts)('predicts the effect of %s, and writes nothing', async (_, of, sessions, subjects) => {
     const { issuer, kept, one, gone } = await scene();
     const what = of({ kept: kept.sid, one: one.sid, gone: gone.sid });
     const before = dump(issuer);
@@ -102,7 +102,7 @@ describe('a dry run', () => {
     expect(new Set(preview.sids).size).toBe(100);
   });
 
-  test('of nothing, and of what cannot be', async () => {
+  test('returns zero without a match, and refuses invalid input', async () => {
     const { issuer, kept } = await scene();
     expect(
       await issuer.preview({
@@ -125,8 +125,8 @@ describe('a dry run', () => {
   });
 });
 
-describe('what has been revoked', () => {
-  test('is found by its txn and listed, the newest first, each once', async () => {
+describe('past revocations', () => {
+  test('are found by txn and listed once each, the newest first', async () => {
     const issuer = await house().open();
     const records = [];
     for (let at = 0; at < 3; at += 1) {
@@ -149,7 +149,7 @@ describe('what has been revoked', () => {
     expect(await codeOf(() => issuer.revocations.list({ after: 'x' }))).toBe('request_invalid');
   });
 
-  test('says whether Kafka has it', async () => {
+  test('include whether Kafka has acknowledged them', async () => {
     const topic = new Topic();
     topic.isDown = true;
     const issuer = await house().open({ publisher: topic.publisher() });

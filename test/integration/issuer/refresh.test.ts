@@ -25,7 +25,7 @@ function sealedIn(issuer: Issuer): number {
 }
 
 describe('rotation', () => {
-  test('security 35: each use gives another token of the same session, and the claims as they are now', async () => {
+  test('security 35: returns another token of the same session with the present claims at each use', async () => {
     const { issuer, place, clock } = await scene();
     const first = await login(issuer);
     place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
@@ -39,7 +39,7 @@ describe('rotation', () => {
     expect(claims.jti).not.toBe(claimsOf(first).jti);
   });
 
-  test('security 34: opaque, of 256 random bits, and kept only as a hash', async () => {
+  test('security 34: returns opaque tokens of 256 random bits, and stores hashes only', async () => {
     const { issuer, place } = await scene();
     const first = await login(issuer);
     const tokens = [first, await refresh(issuer, first)].map((answer) => answer.refresh_token);
@@ -55,7 +55,7 @@ describe('rotation', () => {
     expect(file.includes(hash.digest())).toBe(true);
   });
 
-  test('security 39: another client gets nothing and destroys nothing, with a used token too', async () => {
+  test('security 39: gives another client nothing and ends nothing, also for a used token', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -65,7 +65,7 @@ describe('rotation', () => {
     expect(await asked(issuer, await refresh(issuer, second))).toBe('ok');
   });
 
-  test('security 41: half a token neither works nor does harm', async () => {
+  test('security 41: refuses part of a token without an effect', async () => {
     const { issuer } = await scene();
     const answer = await login(issuer);
     const [selector, verifier = ''] = answer.refresh_token.split('.');
@@ -76,7 +76,7 @@ describe('rotation', () => {
     expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 
-  test('security 39: scope can be narrowed for one token, never widened', async () => {
+  test('security 39: narrows the scope for one token, and never widens it', async () => {
     const { issuer } = await scene();
     const narrow = await issuer.transaction((tx) =>
       tx.beginSession({
@@ -99,7 +99,7 @@ describe('rotation', () => {
 });
 
 describe('deadlines', () => {
-  test('security 38: a session not refreshed for the idle time is over; each use moves that deadline', async () => {
+  test('security 38: end a session that is idle too long; each use moves the idle deadline', async () => {
     const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
     let answer = await login(issuer);
     for (let turn = 0; turn < 3; turn += 1) {
@@ -110,7 +110,7 @@ describe('deadlines', () => {
     expect(await codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');
   });
 
-  test('security 38: no rotation moves the absolute age, and no access token outlives it', async () => {
+  test('security 38: never move for the absolute age, and no access token outlives it', async () => {
     const { issuer, clock } = await scene({ refreshTokenTtlMs: 100 * SECOND });
     const first = await login(issuer);
     expect(first.expires_in).toBeLessThanOrEqual(100);
@@ -123,7 +123,7 @@ describe('deadlines', () => {
 });
 
 describe('reuse', () => {
-  test('security 35: of a used token ends the session, access tokens included, and publishes it', async () => {
+  test('security 35: ends the session with its access tokens, and publishes that', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -141,7 +141,7 @@ describe('reuse', () => {
     expect(issuer.log.snapshot().head).toBe(1);
   });
 
-  test('security 35: of an ancestor, a sibling or a descendant, whoever of two holders comes first', async () => {
+  test('security 35: is detected for an ancestor, a sibling and a descendant, whichever holder comes first', async () => {
     const { issuer, clock } = await scene();
     for (const who of ['ancestor', 'sibling', 'descendant']) {
       const stolen = await login(issuer);
@@ -160,7 +160,7 @@ describe('reuse', () => {
     }
   });
 
-  test('after the grace, of the last one too', async () => {
+  test('is detected for the last token too after the grace', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -169,7 +169,7 @@ describe('reuse', () => {
     expect(await codeOf(() => refresh(issuer, second))).toBe('grant_invalid');
   });
 
-  test.each([1, 5 * SECOND, DAY])('a use whose first use is %i ms later, by a clock that was set back', async (ms) => {
+  test.each([1, 5 * SECOND, DAY])('is detected %i ms before the first use, by a clock that was set back', async (ms) => {
     const { issuer } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -178,7 +178,7 @@ describe('reuse', () => {
     expect(await asked(issuer, second)).toBe('token_revoked');
   });
 
-  test('is seen while the clock is parted and nothing can be minted', async () => {
+  test('is detected while the clocks differ and nothing can be minted', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);
     await refresh(issuer, await refresh(issuer, first));
@@ -188,8 +188,8 @@ describe('reuse', () => {
   });
 });
 
-describe('grace: a lost answer can be asked for again', () => {
-  test('security 42: the same successor, until it is used; what was sealed for that is wiped then', async () => {
+describe('grace: a client that lost the response can request it again', () => {
+  test('security 42: returns the same successor until it is used, and then deletes the sealed copy', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -203,7 +203,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('security 37: it cannot be walked forward: the time runs from the first use', async () => {
+  test('security 37: counts from the first use, so that no request extends it', async () => {
     const { issuer, clock } = await scene();
     const first = await login(issuer);
     await refresh(issuer, first);
@@ -213,7 +213,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('security 37: 0 is none, and seals nothing', async () => {
+  test('security 37: is off with 0, and seals nothing', async () => {
     const { issuer } = await scene({ refreshGraceMs: 0 });
     const first = await login(issuer);
     await refresh(issuer, first);
@@ -221,7 +221,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('security 37: never beyond the absolute age', async () => {
+  test('security 37: ends with the absolute age', async () => {
     const { issuer, clock } = await scene({ refreshTokenTtlMs: 100 * SECOND });
     const first = await login(issuer);
     clock.advance(95 * SECOND);
@@ -230,7 +230,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
   });
 
-  test('security 36: 50 parallel uses of one token fork nothing', async () => {
+  test('security 36: returns one successor to 50 parallel uses of one token', async () => {
     const { issuer } = await scene();
     const first = await login(issuer);
     const answers = await Promise.all(Array.from({ length: 50 }, async () => refresh(issuer, first)));
@@ -239,7 +239,7 @@ describe('grace: a lost answer can be asked for again', () => {
     expect(await Promise.all(answers.map((answer) => asked(issuer, answer)))).toEqual(answers.map(() => 'ok'));
   });
 
-  test('security 36: 50 parallel uses without grace: one succeeds, and the session ends', async () => {
+  test('security 36: lets one of 50 parallel uses succeed without grace, and ends the session', async () => {
     const { issuer } = await scene({ refreshGraceMs: 0 });
     const first = await login(issuer);
     const outcomes = await Promise.allSettled(Array.from({ length: 50 }, async () => refresh(issuer, first)));
@@ -252,11 +252,11 @@ describe('grace: a lost answer can be asked for again', () => {
   });
 });
 
-describe('recovery: a lost response can be requested again after the grace', () => {
+describe('recovery: a client that lost the response can request it again after the grace', () => {
   const HOUR = 3_600 * SECOND;
   const recoverable = () => scene({ refreshRecoveryMs: 24 * HOUR });
 
-  test('security 37: the same successor for as long as the recovery, while it has never been used', async () => {
+  test('security 37: returns the same successor during the recovery time, while it is unused', async () => {
     const { issuer, clock } = await recoverable();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -272,7 +272,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
     expect(await asked(issuer, await refresh(issuer, again))).toBe('ok');
   });
 
-  test('the first use of the successor closes it: an earlier token is a reuse as before', async () => {
+  test('ends with the first use of the successor: an earlier token is then a reuse', async () => {
     const { issuer, clock } = await recoverable();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -282,7 +282,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
     expect(await asked(issuer, third)).toBe('token_revoked');
   });
 
-  test('security 37: the time runs from the first use: recoveries cannot extend it', async () => {
+  test('security 37: counts from the first use, so that no recovery extends it', async () => {
     const { issuer, clock } = await recoverable();
     const first = await login(issuer);
     await refresh(issuer, first);
@@ -294,7 +294,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('security 37: never past the idle and the absolute deadline', async () => {
+  test('security 37: ends with the idle and the absolute deadline', async () => {
     const { issuer, clock } = await scene({ refreshRecoveryMs: 24 * HOUR, refreshTokenTtlMs: 2 * HOUR });
     const first = await login(issuer);
     await refresh(issuer, first);
@@ -307,7 +307,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
     expect(await codeOf(() => refresh(idle.issuer, session))).toBe('grant_invalid');
   });
 
-  test('a token that was replaced by an authentication has the grace alone', async () => {
+  test('is off for a token that an authentication replaced', async () => {
     const { issuer, clock } = await recoverable();
     const first = await login(issuer);
     const proof = { sid: first.sid, sub: 'ada', credentialVersion: 1, amr: ['pwd'] };
@@ -316,7 +316,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
   });
 
-  test('0 is none, and a grace of 0 has none either', async () => {
+  test('is off with 0, and with a grace of 0', async () => {
     for (const options of [{ refreshRecoveryMs: 0 }, { refreshRecoveryMs: 24 * HOUR, refreshGraceMs: 0 }]) {
       const { issuer, clock } = await scene(options);
       const first = await login(issuer);
@@ -326,7 +326,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
     }
   });
 
-  test('a session that ended meanwhile gets nothing', async () => {
+  test('returns nothing for a session that has ended', async () => {
     const { issuer, clock } = await recoverable();
     const first = await login(issuer);
     await refresh(issuer, first);
@@ -335,7 +335,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
     expect(await codeOf(() => refresh(issuer, first))).toBe('grant_invalid');
   });
 
-  test('a thief that uses the successor first shows at the second use of the owner', async () => {
+  test('reveals an attacker’s use of the successor at the second use of the owner', async () => {
     const { issuer, clock } = await recoverable();
     const stolen = await login(issuer);
     const owners = await refresh(issuer, stolen);
@@ -349,7 +349,7 @@ describe('recovery: a lost response can be requested again after the grace', () 
 });
 
 describe('the subject is read again', () => {
-  test('security 40: logged out, or another password: refused', async () => {
+  test('security 40: refuses after a logout or a change of the password', async () => {
     const { issuer, place } = await scene();
     const [here, there] = [await login(issuer), await login(issuer)];
     await issuer.transaction((tx) => tx.endSession({ sid: here.sid, reason: 'logout' }));
@@ -361,7 +361,7 @@ describe('the subject is read again', () => {
     expect(await codeOf(() => refresh(issuer, there))).toBe('grant_invalid');
   });
 
-  test('suspended: no login and no refresh; the reason to who proved who they are', async () => {
+  test('refuses login and refresh of a suspended subject, with the reason only after authentication', async () => {
     const { issuer, place } = await scene();
     const answer = await login(issuer);
     place.users.put('ada', { active: false, reason: 'suspended' });
@@ -373,7 +373,7 @@ describe('the subject is read again', () => {
     expect(await asked(issuer, await refresh(issuer, answer))).toBe('ok');
   });
 
-  test('deleted, or another password since: refused', async () => {
+  test('refuses a deleted subject, and one whose password has changed', async () => {
     const { issuer, place } = await scene();
     const answer = await login(issuer);
     place.users.put('ada', { credentialVersion: 2 });
@@ -384,7 +384,7 @@ describe('the subject is read again', () => {
     expect(await codeOf(() => login(issuer))).toBe('credentials_wrong');
   });
 
-  test('the session that is kept at a change of the password goes on with the new one', async () => {
+  test('continues the session that a change of the password keeps', async () => {
     const { issuer, place } = await scene();
     const [kept, other] = [await login(issuer), await login(issuer)];
     await issuer.transaction(async (tx) => {
@@ -395,7 +395,7 @@ describe('the subject is read again', () => {
     expect(await codeOf(() => refresh(issuer, other))).toBe('grant_invalid');
   });
 
-  test('claims that are the issuer’s to write are the host’s mistake, and nothing was minted', async () => {
+  test('throws a TypeError and mints nothing when the host returns claims reserved for the issuer', async () => {
     const { issuer, place } = await scene();
     place.users.put('ada', { claims: { sid: 'mine', exp: 4_000_000_000 } });
     await expect(login(issuer)).rejects.toThrow(/sid, exp/);
@@ -405,7 +405,7 @@ describe('the subject is read again', () => {
   });
 });
 
-test('an error of the host inside a transaction takes everything back', async () => {
+test('rolls the transaction back at an error of the host', async () => {
   const { issuer } = await scene();
   const answer = await login(issuer);
   const failing = issuer.transaction(async (tx) => {

@@ -44,7 +44,7 @@ describe('the relay', () => {
     expect(counted.filter((type) => type === 'heartbeat').length).toBeGreaterThan(0);
   });
 
-  test('logouts are answered while nobody takes them, and go out when somebody does', async () => {
+  test('accepts logouts while the publisher is unreachable, and publishes them afterwards', async () => {
     const topic = new Topic();
     topic.isDown = true;
     const issuer = await house().open({ publisher: topic.publisher() });
@@ -61,7 +61,7 @@ describe('the relay', () => {
     await waitFor('health', () => issuer.health().every(({ status }) => status === 'pass'), DEADLINE);
   });
 
-  test('a restart goes on where it was, give or take what is sent twice', async () => {
+  test('continues after a restart at the last acknowledged event or a little before', async () => {
     const topic = new Topic();
     const place = house();
     const first = await place.open({ publisher: topic.publisher() });
@@ -74,7 +74,7 @@ describe('the relay', () => {
     expect([...new Set(seqsOf(topic))]).toEqual([1, 2]);
   });
 
-  test('a topic that was lost gets everything that still denies once more', async () => {
+  test('publishes every event that still denies again to a topic that was lost', async () => {
     const topic = new Topic();
     const issuer = await house().open({ publisher: topic.publisher() });
     for (let turn = 0; turn < 3; turn += 1) await loginAndLogout(issuer);
@@ -87,7 +87,7 @@ describe('the relay', () => {
     expect(seqsOf(topic)).toEqual([1, 2, 3]);
   });
 
-  test('without a publisher the log is there all the same', async () => {
+  test('keeps the log without a publisher', async () => {
     const issuer = await house().open();
     await loginAndLogout(issuer);
     expect(issuer.log.read(0, 10)).toHaveLength(1);

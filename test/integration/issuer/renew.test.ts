@@ -28,7 +28,7 @@ async function scene(policy: NonNullable<BeginSession['policy']> = {}) {
 const asked = (issuer: Issuer, answer: AccessAnswer) => codeOf(() => issuer.verify(answer.access_token));
 
 describe('renewal by token', () => {
-  test('in the first half of its life a token is good, and renewing says so', async () => {
+  test('returns the same token in the first half of its life', async () => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2 - 1);
@@ -43,7 +43,7 @@ describe('renewal by token', () => {
     expect(await asked(issuer, late)).toBeUndefined();
   });
 
-  test('each token once; a lost answer can be asked for again, and is the same token by name and end', async () => {
+  test('renews each token once; a repeated request returns a token with the same jti and exp', async () => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
@@ -64,7 +64,7 @@ describe('renewal by token', () => {
     ]);
   });
 
-  test('security 36: 50 parallel renewals fork nothing', async () => {
+  test('security 36: returns one successor to 50 parallel renewals', async () => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
@@ -73,7 +73,7 @@ describe('renewal by token', () => {
     expect(sqlOf(issuer).prepare('SELECT COUNT(*) FROM rescind_spent').pluck().get()).toBe(1);
   });
 
-  test('a reuse after the grace, or without one, ends the session', async () => {
+  test('ends the session at a reuse after the grace, or without one', async () => {
     const { clock, begin, renew } = await scene({ refreshGraceMs: 0 });
     const first = await begin();
     clock.advance(LIFE / 2);
@@ -82,7 +82,7 @@ describe('renewal by token', () => {
     expect(await codeOf(() => renew(first))).toBe('grant_invalid');
   });
 
-  test.each([1, 5 * SECOND, LIFE])('a use whose first use is %i ms later ends the session', async (ms) => {
+  test.each([1, 5 * SECOND, LIFE])('ends the session at a use %i ms before the first use', async (ms) => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
@@ -94,7 +94,7 @@ describe('renewal by token', () => {
     expect(await asked(issuer, second)).toBe('token_revoked');
   });
 
-  test('only the newest token of a session buys another, so that there is one line of them', async () => {
+  test('renews the newest token of a session only', async () => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
@@ -106,7 +106,7 @@ describe('renewal by token', () => {
     expect((await renew(refreshed)).renewed).toBe(true);
   });
 
-  test('never past the absolute age, and it slides the idle time', async () => {
+  test('moves the idle deadline, and never passes the absolute age', async () => {
     const { clock, begin, renew } = await scene({ refreshTokenTtlMs: 2 * LIFE, refreshIdleTtlMs: LIFE });
     let answer: AccessAnswer = await begin();
     for (let turn = 0; turn < 3; turn += 1) {
@@ -119,7 +119,7 @@ describe('renewal by token', () => {
     expect(await codeOf(() => renew(answer))).toBe('grant_invalid');
   });
 
-  test('after a soft cut-off it buys a new one at once, with the new claims; after a hard one nothing', async () => {
+  test('renews at once with the new claims after a soft cut-off, and refuses after a hard one', async () => {
     const { begin, renew, place, issuer } = await scene();
     const first = await begin();
     place.users.put('ada', { claims: { scope: 'read', role: 'auditor' } });
@@ -132,7 +132,7 @@ describe('renewal by token', () => {
     expect(await codeOf(() => renew(second))).toBe('grant_invalid');
   });
 
-  test('a token that was revoked alone buys nothing', async () => {
+  test('refuses a token that was revoked alone', async () => {
     const { clock, begin, renew, issuer } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
@@ -142,7 +142,7 @@ describe('renewal by token', () => {
     expect(await codeOf(() => renew(first))).toBe('grant_invalid');
   });
 
-  test('its scope only shrinks', async () => {
+  test('never widens the scope', async () => {
     const { clock, begin, renew } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);
@@ -153,7 +153,7 @@ describe('renewal by token', () => {
     expect((await renew(narrow)).scope).toBe('read');
   });
 
-  test('is off by default, and for no other client’s tokens', async () => {
+  test('is off by default, and refuses tokens of another client', async () => {
     const { clock, issuer, begin, renew } = await scene();
     const [web, app] = [await login(issuer), await begin()];
     clock.advance(LIFE / 2);
@@ -164,7 +164,7 @@ describe('renewal by token', () => {
     expect((await renew(app)).renewed).toBe(true);
   });
 
-  test('refused like a refresh: suspended, asked to log in again, expired, no token at all', async () => {
+  test('refuses a suspended subject, a required login, an expired and a missing token, as a refresh does', async () => {
     const { clock, issuer, place, begin, renew } = await scene();
     const first = await begin();
     clock.advance(LIFE / 2);

@@ -4,7 +4,7 @@ import { livedOn, putBackup, putBackupWithMark, restore } from './backup.ts';
 import { asked, codeOf, eventsOf, house, login, payloadOf, refresh } from './house.ts';
 
 describe('restore', () => {
-  test('imports what the topic remembers, opens a new epoch, and every older token dies', async () => {
+  test('imports the events of the topic, opens a new epoch, and denies every older token', async () => {
     const { place, topic, kept, lost, cutBefore, born, epoch, head } = await livedOn();
     putBackup(place);
     const report = await restore(place, { publisher: topic.publisher() });
@@ -44,7 +44,7 @@ describe('restore', () => {
     );
   });
 
-  test('what cannot be imported whole: everybody logs in again', async () => {
+  test('ends all sessions when the import is incomplete', async () => {
     const { place, topic, kept, head } = await livedOn();
     putBackup(place);
     topic.records = topic.records.filter((jws) => payloadOf(jws).seq !== head);
@@ -55,7 +55,7 @@ describe('restore', () => {
     expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
-  test('a mark that was put back, too, tells nothing: everybody logs in again', async () => {
+  test('ends all sessions when the high-water mark was restored too', async () => {
     const { place, topic, kept } = await livedOn();
     putBackupWithMark(place);
     const report = await restore(place, { publisher: topic.publisher() });
@@ -63,7 +63,7 @@ describe('restore', () => {
     expect(await codeOf(async () => refresh(await place.open(), kept))).toBe('grant_invalid');
   });
 
-  test('with a Kafka that does not answer it says so, and ends all sessions', async () => {
+  test('reports a Kafka that does not answer, and ends all sessions', async () => {
     const { place, topic, kept } = await livedOn();
     putBackup(place);
     topic.isDown = true;
@@ -72,7 +72,7 @@ describe('restore', () => {
     expect(await codeOf(async () => refresh(await place.open(), kept))).toBe('grant_invalid');
   });
 
-  test('proofs of readers are imported like the topic', async () => {
+  test('imports the restore evidence of readers', async () => {
     const { place, topic, kept, lost } = await livedOn();
     putBackup(place);
     const report = await restore(place, { proofs: topic.records });
@@ -82,7 +82,7 @@ describe('restore', () => {
     expect(await codeOf(() => refresh(issuer, lost))).toBe('grant_invalid');
   });
 
-  test('other issuers of this log are cut off by iss', async () => {
+  test('cuts off other issuers of this log by iss', async () => {
     const { place, topic } = await livedOn();
     putBackup(place);
     const issuer = 'https://other.example';
@@ -92,7 +92,7 @@ describe('restore', () => {
     expect(cutOffs[0]?.expiresAt).toBeGreaterThan(Date.now() + 3_500_000);
   });
 
-  test('twice, and on a restored restore: each epoch is above all before, and the clock goes on', async () => {
+  test('opens a higher epoch at each restore, also of a restored restore, and keeps the clock', async () => {
     const { place, topic, kept, lost } = await livedOn();
     putBackup(place);
     const first = await restore(place, { publisher: topic.publisher() });
@@ -127,13 +127,13 @@ describe('restore', () => {
     expect(denied).toContain(`sid ${lost.sid}`);
   }, 60_000);
 
-  test('a restore does not start while an issuer runs', async () => {
+  test('refuses to start while an issuer runs', async () => {
     const place = house();
     await place.open();
     await expect(restore(place)).rejects.toMatchObject({ code: 'database_locked' });
   });
 
-  test('on a database that is whole it keeps the sessions', async () => {
+  test('keeps the sessions of a complete database', async () => {
     const place = house();
     const issuer = await place.open();
     const answer = await login(issuer);

@@ -4,8 +4,8 @@ import { waitFor } from '../../support/wait.ts';
 import { eventAt, expectRefusing, livedOn, markOf, putBackup, putBackupWithMark, restore } from './backup.ts';
 import { asked, codeOf, house, login } from './house.ts';
 
-describe('a database that was put back is found out', () => {
-  test('by the high-water mark beside the keys; reads, keys and heartbeats go on', async () => {
+describe('a restored database is detected', () => {
+  test('by the high-water mark beside the keys; reads, keys and heartbeats continue', async () => {
     const { place, kept, topic } = await livedOn();
     putBackup(place);
     const before = topic.records.length;
@@ -33,7 +33,7 @@ describe('a database that was put back is found out', () => {
     await expectRefusing(await place.open(), kept);
   });
 
-  test('by a reader’s proof, an event or a heartbeat, and by nothing that the log did not sign', async () => {
+  test('by the restore evidence of a reader, and by nothing that the log did not sign', async () => {
     for (const which of ['event', 'heartbeat'] as const) {
       const { place, kept, topic, beat, head } = await livedOn();
       putBackupWithMark(place);
@@ -56,7 +56,7 @@ describe('a database that was put back is found out', () => {
     }
   });
 
-  test('by another event in the place of one of its own: a fork', async () => {
+  test('by a fork: another event with the seq of one of its own', async () => {
     const { place, kept, topic, head } = await livedOn();
     putBackupWithMark(place);
     const issuer = await place.open();
@@ -67,7 +67,7 @@ describe('a database that was put back is found out', () => {
     await expectRefusing(issuer, kept);
   });
 
-  test('a database that is gone, beside keys that are not', async () => {
+  test('when the database is missing beside existing keys', async () => {
     const { place, born, topic, epoch } = await livedOn();
     for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
     const issuer = await place.open({ publisher: topic.publisher() });
@@ -80,7 +80,7 @@ describe('a database that was put back is found out', () => {
     expect(await asked(await place.open(), born)).not.toBe('ok');
   });
 
-  test('a database and a mark that are gone: the topic’s end tells, whichever of the two epochs sorts higher', async () => {
+  test('by the end of the topic when database and mark are missing, whichever epoch is higher', async () => {
     const { place, topic } = await livedOn();
     for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
     rmSync(markOf(place));
@@ -93,7 +93,7 @@ describe('a database that was put back is found out', () => {
     expect((await place.open()).refusingWrites()).toBeNull();
   });
 
-  test('a crash between commit and mark is no restore', async () => {
+  test('but not after a crash between commit and mark', async () => {
     const place = house();
     const issuer = await place.open();
     const mark = markOf(place);
@@ -106,7 +106,7 @@ describe('a database that was put back is found out', () => {
     await again.close();
   });
 
-  test('a mark that is missing or no mark', async () => {
+  test('when the mark is missing or invalid', async () => {
     for (const [damage, message] of [
       [(mark: string) => writeFileSync(mark, '{'), /cannot be read/],
       [(mark: string) => rmSync(mark), /missing/],
@@ -120,7 +120,7 @@ describe('a database that was put back is found out', () => {
     }
   });
 
-  test('a first start that was cut short before its mark is none', async () => {
+  test('but not after a first start that was interrupted before its mark', async () => {
     const place = house();
     await (await place.open()).close();
     rmSync(markOf(place));

@@ -14,8 +14,8 @@ async function scene(): Promise<{ issuer: Issuer; clock: ReturnType<typeof creat
   return { issuer: await place.open({ clock }), clock };
 }
 
-describe('a cut-off of each scope denies what it names, and nothing else', () => {
-  test('jti: one token; its session goes on', async () => {
+describe('a cut-off of each scope denies its tokens only', () => {
+  test('jti: denies one token; its session continues', async () => {
     const { issuer } = await scene();
     const first = await login(issuer);
     const second = await refresh(issuer, first);
@@ -30,7 +30,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(event?.cutOffs[0]?.expiresAt).toBe(Number(claimsOf(first).exp) * 1000);
   });
 
-  test('sid: one session, its refresh token too', async () => {
+  test('sid: ends one session with its refresh token', async () => {
     const { issuer } = await scene();
     const phone = await login(issuer);
     const laptop = await login(issuer);
@@ -46,7 +46,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     ]);
   });
 
-  test('sub, hard: every session of one user', async () => {
+  test('sub, hard: ends every session of one user', async () => {
     const { issuer } = await scene();
     const [phone, laptop, bob] = [await login(issuer), await login(issuer), await login(issuer, 'bob')];
     await issuer.transaction((tx) => tx.endAllSessions({ sub: 'ada', reason: 'logout_everywhere' }));
@@ -59,7 +59,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
-  test('sub, soft: old tokens die and refresh goes on, with the new claims', async () => {
+  test('sub, soft: denies old tokens, and a refresh returns the new claims', async () => {
     const { issuer } = await scene();
     const before = await login(issuer);
     await issuer.transaction((tx) =>
@@ -70,7 +70,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(eventsOf(issuer)[0]?.type).toMatch(/user-tokens-revoked$/);
   });
 
-  test('everybody but this session: many sids in one event', async () => {
+  test('denies all sessions but one by many sids in one event', async () => {
     const { issuer } = await scene();
     const kept = await login(issuer);
     const others = await Promise.all(Array.from({ length: 20 }, () => login(issuer)));
@@ -85,7 +85,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     ).toBeUndefined();
   });
 
-  test('more sids than fit into one event go into several, of one revocation', async () => {
+  test('splits more sids than fit into one event into several events of one revocation', async () => {
     const { issuer } = await scene();
     const cutOffs = Array.from({ length: 900 }, (_, index) => ({
       claim: 'sid',
@@ -100,7 +100,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(record.seq).toBe(events.length);
   });
 
-  test('client_id: every session of one application', async () => {
+  test('client_id: ends every session of one application', async () => {
     const { issuer } = await scene();
     const web = await login(issuer);
     const app = await login(issuer, 'ada', { clientId: 'app' });
@@ -110,7 +110,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(await asked(issuer, await refresh(issuer, app, 'app'))).toBe('ok');
   });
 
-  test('kid: the key is gone at once, another signs, sessions go on', async () => {
+  test('kid: removes the key at once, another signs, and sessions continue', async () => {
     const { issuer } = await scene();
     const before = await login(issuer);
     const [old] = issuer.jwks().keys;
@@ -123,7 +123,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(eventsOf(issuer)[0]?.cutOffs).toMatchObject([{ claim: 'kid', value: old?.kid, expiresAt: NEVER }]);
   });
 
-  test('iss: everybody; new logins work at once', async () => {
+  test('iss: denies all tokens of the issuer; new logins work at once', async () => {
     const { issuer } = await scene();
     const before = [await login(issuer), await login(issuer, 'bob')];
     await issuer.transaction((tx) => tx.revoke({ claim: 'iss', value: ISSUER, reason: 'emergency' }));
@@ -138,7 +138,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(await asked(issuer, await login(issuer))).toBe('ok');
   });
 
-  test('any other claim: its tokens die, its sessions go on', async () => {
+  test('any other claim: denies its tokens, and sessions continue', async () => {
     const { issuer } = await scene();
     const [north, south] = [await login(issuer), await login(issuer, 'bob')];
     await issuer.transaction((tx) => tx.revoke({ claim: 'tenant', value: 'north', reason: 'tenant_moved' }));
@@ -147,7 +147,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(await asked(issuer, await refresh(issuer, north))).toBe('ok');
   });
 
-  test('E is the greatest exp ever minted, not what the settings say today', async () => {
+  test('sets E to the greatest exp ever minted, whatever the present settings are', async () => {
     const clock = createManualClock(START);
     const place = house();
     const generous = await place.open({ clock, accessTokenTtlMs: 3_600_000 });
@@ -159,7 +159,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
     expect(eventsOf(strict)[0]?.cutOffs[0]?.expiresAt).toBe(Number(claimsOf(long).exp) * 1000);
   });
 
-  test('another issuer of this log: its own rows, our tokens stay', async () => {
+  test('another issuer of this log: writes its own rows, and denies no token of this issuer', async () => {
     const { issuer } = await scene();
     const ours = await login(issuer);
     const other = 'https://other.example';
@@ -171,7 +171,7 @@ describe('a cut-off of each scope denies what it names, and nothing else', () =>
   });
 });
 
-describe('a mistaken request is told what would be right, and changes nothing', () => {
+describe('an invalid request is refused with the accepted values, and changes nothing', () => {
   const mistakes: [string, CutOffRequest | CutOffRequest[], RegExp][] = [
     ['no cut-off', [], /one reason/],
     [
@@ -199,7 +199,7 @@ describe('a mistaken request is told what would be right, and changes nothing', 
 });
 
 describe('RFC 7009', () => {
-  test('what cannot be accepted anywhere needs no revocation', async () => {
+  test('writes no revocation for a token that no reader accepts', async () => {
     const { issuer, clock } = await scene();
     const expired = await login(issuer);
     clock.advance(15 * 60_000 + 60_000);
@@ -209,7 +209,7 @@ describe('RFC 7009', () => {
     expect(issuer.log.snapshot().head).toBe(0);
   });
 
-  test('a token that lenient readers may still take is revoked', async () => {
+  test('revokes a token that lenient readers may still accept', async () => {
     const { issuer, clock } = await scene();
     const answer = await login(issuer);
     clock.advance(15 * 60_000 + 30_000);
@@ -218,7 +218,7 @@ describe('RFC 7009', () => {
     ).toMatchObject({ seq: 1 });
   });
 
-  test('a refresh token ends its session; a second time is fine', async () => {
+  test('ends the session of a refresh token, and accepts a repetition', async () => {
     const { issuer } = await scene();
     const answer = await login(issuer);
     expect(
@@ -236,7 +236,7 @@ describe('RFC 7009', () => {
     ).toBeUndefined();
   });
 
-  test('only the client it was issued to may revoke a token', async () => {
+  test('refuses to revoke a token of another client', async () => {
     const { issuer } = await scene();
     const answer = await login(issuer);
     for (const token of [answer.access_token, answer.refresh_token]) {

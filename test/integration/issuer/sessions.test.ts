@@ -23,7 +23,7 @@ const sidsOf = async (issuer: Issuer, query: Parameters<Issuer['sessions']['list
   (await issuer.sessions.list(query)).items.map(({ sid }) => sid);
 
 describe('devices', () => {
-  test('a session knows its device, where it began, and when it was used last', async () => {
+  test('stores the device of a session, its origin and its last use', async () => {
     const { issuer, clock, begin } = await scene();
     const answer = await begin({
       deviceName: 'Ada’s phone',
@@ -48,7 +48,7 @@ describe('devices', () => {
     expect(await issuer.sessions.find('nobody')).toBeUndefined();
   });
 
-  test('listed newest first, by page, for one user, one client, or all', async () => {
+  test('lists sessions newest first, by page, for one user, one client, or all', async () => {
     const { issuer, clock } = await scene();
     const all: string[] = [];
     for (let at = 0; at < 7; at += 1) {
@@ -75,7 +75,7 @@ describe('devices', () => {
     await expect(issuer.sessions.list({ limit: 0 })).rejects.toThrow(/limit/);
   });
 
-  test('those that are over are listed when asked for', async () => {
+  test('lists ended sessions on request', async () => {
     const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
     const [ended, idle] = [await login(issuer), await login(issuer)];
     await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
@@ -88,7 +88,7 @@ describe('devices', () => {
     expect(await issuer.sessions.find(ended.sid)).toMatchObject({ endReason: 'logout', endedAt: expect.any(Number) });
   });
 
-  test('one that has timed out can be ended while its tokens live, once; afterwards there is nothing to say', async () => {
+  test('ends a timed out session once, while its tokens live', async () => {
     const { issuer, clock } = await scene({ refreshIdleTtlMs: 10 * SECOND });
     const [one, other] = [await login(issuer), await login(issuer)];
     clock.advance(20 * SECOND);
@@ -104,7 +104,7 @@ describe('devices', () => {
     expect(issuer.log.snapshot().head).toBe(1);
   });
 
-  test('renamed and ended by their owner only', async () => {
+  test('lets only their owner rename and end them', async () => {
     const { issuer } = await scene();
     const [one, other, bobs] = [await login(issuer), await login(issuer), await login(issuer, 'bob')];
     expect(
@@ -139,7 +139,7 @@ describe('devices', () => {
     ).toBeUndefined();
   });
 
-  test('security 48: a login ends the session it takes the place of, of the same user only', async () => {
+  test('security 48: ends the session that a login replaces, of the same user only', async () => {
     const { issuer, begin } = await scene();
     const [before, bobs] = [await login(issuer), await login(issuer, 'bob')];
     const after = await begin({ replacesSid: before.sid });
@@ -158,7 +158,7 @@ describe('policies', () => {
   const put = (issuer: Issuer, policy: object) =>
     issuer.transaction((tx) => tx.clients.put({ clientId: 'app', name: 'App', authMethod: 'none', policy }));
 
-  test('of a client: token life, idle time, absolute age, grace', async () => {
+  test('apply by client: token life, idle time, absolute age, grace', async () => {
     const { issuer, clock } = await scene({ refreshRecoveryMs: 0 });
     await put(issuer, {
       ...{ accessTokenTtlMs: 60 * SECOND, refreshIdleTtlMs: 120 * SECOND, refreshTokenTtlMs: 300 * SECOND },
@@ -179,7 +179,7 @@ describe('policies', () => {
     expect(await codeOf(() => refresh(issuer, third, 'app'))).toBe('grant_invalid');
   });
 
-  test('never expires, and is revoked all the same', async () => {
+  test('allow a session that never expires, and that can be revoked', async () => {
     const { issuer, clock, begin } = await scene();
     const forever = await begin({
       policy: { refreshIdleTtlMs: 'never', refreshTokenTtlMs: 'never' },
@@ -195,7 +195,7 @@ describe('policies', () => {
     expect(await codeOf(() => refresh(issuer, next))).toBe('grant_invalid');
   });
 
-  test('of a device goes before that of its client, and is what it was at the login', async () => {
+  test('prefer that of the device to that of the client, as of the login', async () => {
     const { issuer, clock, begin } = await scene();
     await put(issuer, { refreshIdleTtlMs: 60 * SECOND });
     const kiosk = await begin({ clientId: 'app', policy: { refreshIdleTtlMs: 10 * SECOND } });
@@ -207,7 +207,7 @@ describe('policies', () => {
     await expect(begin({ policy: { refreshGraceMs: -1 } })).rejects.toThrow(/refreshGraceMs/);
   });
 
-  test('without rotation a refresh token stays, and still slides and ends', async () => {
+  test('keep the refresh token without rotation, with idle and absolute deadlines', async () => {
     const { issuer, clock } = await scene();
     await put(issuer, { rotation: false, refreshIdleTtlMs: 60 * SECOND });
     const first = await login(issuer, 'ada', { clientId: 'app' });
@@ -221,7 +221,7 @@ describe('policies', () => {
     expect(await codeOf(() => refresh(issuer, first, 'app'))).toBe('grant_invalid');
   });
 
-  test('a refresh token goes the way it went at the login', async () => {
+  test('return a refresh token by the carrier that the login used', async () => {
     const { issuer, begin } = await scene();
     const use = (refreshToken: string, via: 'cookie' | 'body') =>
       issuer.refresh({ refreshToken, clientId: 'web', via });
@@ -235,7 +235,7 @@ describe('policies', () => {
     expect((await use(body.refresh_token, 'body')).sid).toBe(body.sid);
   });
 
-  test('a client may be held to one way', async () => {
+  test('restrict a client to one carrier', async () => {
     const { issuer, begin } = await scene();
     await put(issuer, { storage: 'cookie' });
     expect((await issuer.sessions.find((await begin({ clientId: 'app' })).sid))?.storage).toBe('cookie');
@@ -243,8 +243,8 @@ describe('policies', () => {
   });
 });
 
-describe('a login that is asked for again', () => {
-  test('refreshing is refused at once, saying why to who has the token; a new login goes on', async () => {
+describe('a required re-authentication', () => {
+  test('refuses a refresh at once, with the reason for the holder of the token; a new login continues the session', async () => {
     const { issuer, place, begin } = await scene();
     const [one, other] = [await login(issuer), await login(issuer)];
     expect(await issuer.transaction((tx) => tx.requireReauthentication({ sub: 'ada', reason: 'password_reset' }))).toBe(
@@ -266,7 +266,7 @@ describe('a login that is asked for again', () => {
     await expect(refresh(issuer, anew)).rejects.toMatchObject({ code: 'grant_suspended', detail: 'banned' });
   });
 
-  test('of one session, with its tokens cut off in the same transaction', async () => {
+  test('cuts off the tokens of one session in the same transaction', async () => {
     const { issuer } = await scene();
     const [one, other] = [await login(issuer), await login(issuer)];
     await issuer.transaction(async (tx) => {
@@ -288,7 +288,7 @@ describe('re-authentication (RFC 9470)', () => {
     ...more,
   });
 
-  test('security 48: raises auth_time of the same session; what it had before dies softly', async () => {
+  test('security 48: raises auth_time of the same session, and cuts its earlier tokens off softly', async () => {
     const { issuer, clock } = await scene();
     const [before, other] = [await login(issuer), await login(issuer)];
     await issuer.transaction((tx) => tx.requireReauthentication({ sid: before.sid, reason: 'sensitive' }));
@@ -312,7 +312,7 @@ describe('re-authentication (RFC 9470)', () => {
     expect(await issuer.sessions.find(before.sid)).toMatchObject({ reauthenticationReason: null, createdAt: START });
   });
 
-  test('the refresh token of before is refused, and later taken for stolen', async () => {
+  test('refuses the former refresh token, and treats it later as reused', async () => {
     const { issuer, clock } = await scene();
     const before = await login(issuer);
     const after = await issuer.transaction((tx) => tx.reauthenticate(proved(before.sid)));
@@ -323,7 +323,7 @@ describe('re-authentication (RFC 9470)', () => {
     expect(await asked(issuer, after)).toBe('token_revoked');
   });
 
-  test('a caller with an access token alone gains no refresh token and no scope, and that of the session stays', async () => {
+  test('returns no refresh token and no scope to a caller with an access token alone', async () => {
     const { issuer } = await scene();
     const before = await login(issuer);
     const scope = before.scope.split(' ')[0] ?? '';
@@ -336,7 +336,7 @@ describe('re-authentication (RFC 9470)', () => {
     expect(claimsOf(next)).toMatchObject({ acr: 'two-factor', scope: before.scope });
   });
 
-  test('is of an open session of who proved it', async () => {
+  test('requires an open session of the same user', async () => {
     const { issuer, place } = await scene();
     const [mine, bobs, over] = [await login(issuer), await login(issuer, 'bob'), await login(issuer)];
     await issuer.transaction((tx) => tx.endSession({ sid: over.sid, reason: 'logout' }));
@@ -355,7 +355,7 @@ describe('re-authentication (RFC 9470)', () => {
 });
 
 describe('a subject that changes', () => {
-  test('softly: older tokens die, and the answer to their own change carries the new claims', async () => {
+  test('softly denies older tokens, and the response to the change has the new claims', async () => {
     const { issuer, place } = await scene();
     const [here, there] = [await login(issuer), await login(issuer)];
     const answer = await issuer.transaction(async (tx) => {
@@ -373,7 +373,7 @@ describe('a subject that changes', () => {
     );
   });
 
-  test('hard: sessions end, but for one, whose older tokens die too', async () => {
+  test('hard ends all sessions but one, whose older tokens are denied too', async () => {
     const { issuer, place } = await scene();
     const [kept, other] = [await login(issuer), await login(issuer)];
     const revoked = await issuer.transaction((tx) => {
@@ -390,7 +390,7 @@ describe('a subject that changes', () => {
     expect(eventsOf(issuer)).toHaveLength(1);
   });
 
-  test('hard, keeping a session that is not theirs: everything ends', async () => {
+  test('ends all sessions when the session to keep is another user’s', async () => {
     const { issuer } = await scene();
     const [ada, bob] = [await login(issuer), await login(issuer, 'bob')];
     await issuer.transaction((tx) =>

@@ -82,7 +82,7 @@ describe.each([
     expect(setBackMs).toBeGreaterThan(aheadMs - 10_000);
   });
 
-  test('takes a token that was exchanged while the clock was ahead for a stolen one, then and when the time has come', async () => {
+  test('treats a token that was exchanged while the clock was ahead as reused, at once and later', async () => {
     const { place, did, clock } = await ranAhead(aheadMs, async (issuer) => {
       const [early, late] = [await login(issuer), await login(issuer)];
       await refresh(issuer, early);
@@ -123,7 +123,7 @@ describe('setClock', () => {
     ]);
   });
 
-  test('does not say anew what was cut off by a time beyond, but all else', async () => {
+  test('repeats every cut-off but those by a later time', async () => {
     const { place, did, clock } = await ranAhead(HOUR_MS, async (issuer) => {
       const ended = await login(issuer);
       await issuer.transaction((tx) => tx.endSession({ sid: ended.sid, reason: 'logout' }));
@@ -158,7 +158,7 @@ describe('setClock', () => {
     expect(await asked(issuer, await refresh(issuer, did.other))).toBe('ok');
   });
 
-  test('is named in each heartbeat, and holds after a later restore from a backup that does not know of it', async () => {
+  test('is named in each heartbeat, and remains in force after a restore from an older backup', async () => {
     const { place, topic } = await livedOn(new Topic(), { clock: createManualClock(START + HOUR_MS) });
     const clock = createManualClock(START);
     const { epoch } = await setClock(place, clock, { publisher: topic.publisher() });
@@ -204,7 +204,7 @@ describe('setClock', () => {
     ).toBe(START + 5_000);
   });
 
-  test('does not start while an issuer runs, and repeats what revoked event keys say', async () => {
+  test('does not start while an issuer runs, and repeats the denials of revoked event keys', async () => {
     const { place, clock } = await ranAhead(HOUR_MS, async (issuer) => {
       const kid = String(issuer.eventJwks().epoch_kid);
       await issuer.transaction((tx) => tx.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' }));

@@ -20,7 +20,7 @@ function slowPublisher(topic: Topic, ackMs: { now: number }): Publisher {
 const relayOf = (issuer: Issuer) => issuer.health().find(({ name }) => name === 'relay');
 
 describe('the issuer', () => {
-  test('delivers while nothing is acknowledged, says so in its health, and stops 10 s after', async () => {
+  test('delivers while nothing is acknowledged, reports that in its health, and stops 10 s later', async () => {
     const topic = new Topic();
     const ackMs = { now: 1 };
     const issuer = await house().open({ publisher: slowPublisher(topic, ackMs) });

@@ -10,7 +10,7 @@ function fill(database: { pragma(source: string, options?: { simple: boolean }):
   return () => void database.pragma('max_page_count = 1073741823');
 }
 
-test('a write that does not fit is storage_unavailable, and the check follows the last write', async () => {
+test('answers storage_unavailable to a write that does not fit, and the check reports the last write', async () => {
   const { telemetry, counts, lines } = createRemembering();
   const issuer = await house().open({ telemetry });
   await login(issuer);
@@ -34,7 +34,7 @@ test('a write that does not fit is storage_unavailable, and the check follows th
   expect(lines).toContain('info storage_recovered');
 });
 
-test('refreshes that come at once and do not fit are storage_unavailable, each of them, and none has happened', async () => {
+test('answers storage_unavailable to each concurrent refresh that does not fit, and applies none', async () => {
   const issuer = await house().open();
   const all = await Promise.all(Array.from({ length: 40 }, () => login(issuer)));
   const free = fill(sqlOf(issuer));
@@ -44,7 +44,7 @@ test('refreshes that come at once and do not fit are storage_unavailable, each o
   for (const one of all) expect(await codeOf(() => refresh(issuer, one))).toBeUndefined();
 });
 
-test('an error of the host in a transaction says nothing about the storage', async () => {
+test('does not change the storage check at an error of the host in a transaction', async () => {
   const issuer = await house().open();
   const failure = issuer.transaction(() => {
     throw new Error('a mistake of the host');

@@ -30,7 +30,7 @@ async function startSecond(place: House, refreshToken: string) {
   };
 }
 
-test('security 36: two processes on one file, whose lock was taken away, fork nothing either', async () => {
+test('security 36: returns one successor when two processes write one file without its lock', async () => {
   const place = house();
   const issuer = await place.open();
   const { refresh_token: refreshToken, sid } = await login(issuer);

@@ -51,7 +51,7 @@ async function expectBoundKept(writer: Writer, lines: readonly string[], gauges:
   expect(lines.filter((line) => line.includes('wal_'))).toEqual(['warn wal_too_large', 'info wal_truncated']);
 }
 
-test('the write-ahead log of an issuer is within its bound after a reader that held it', async () => {
+test('bounds the write-ahead log of an issuer after a reader that held it', async () => {
   const { telemetry, gauges, lines } = createRemembering();
   const place = house();
   const issuer = await place.open({ telemetry });
@@ -69,7 +69,7 @@ test('the write-ahead log of an issuer is within its bound after a reader that h
   await expectBoundKept(writer, lines, gauges);
 });
 
-test('the write-ahead log of a denylist is within its bound after a reader that held it', async () => {
+test('bounds the write-ahead log of a denylist after a reader that held it', async () => {
   const { telemetry, gauges, lines } = createRemembering();
   const path = join(temporaryDirectory(), 'denylist.db');
   const denylist = openDenylist({ path, telemetry });
