@@ -45,7 +45,7 @@ const checkOptions = optionsOf<BrokerOptions>('openBroker', {
  * (jars from Maven Central, fetched once). The broker does not create topics by itself. Processes, containers and files are removed at
  * the end, also if this process is killed.
  *
- * @throws Error that names what to install when no Kafka can be run
+ * @throws Error that names the missing software when no Kafka can be run
  * @throws TypeError for an option that is unknown or wrong
  */
 export async function openBroker(given: BrokerOptions = {}): Promise<Broker> {

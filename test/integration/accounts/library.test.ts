@@ -30,7 +30,7 @@ async function open(directory = temporaryDirectory(), more: object = {}) {
 }
 
 describe('accounts as a library', () => {
-  test('register, log in, suspend: the transaction of the issuer has it all', async () => {
+  test('register, log in and suspend within the transaction of the issuer', async () => {
     const { accounts, issuer } = await open();
     const { sub } = await accounts.own.register(ADA.username, ADA.password);
     const tokens = await accounts.own.login(ADA.username, ADA_PROOF, { clientId: 'web' });
@@ -47,7 +47,7 @@ describe('accounts as a library', () => {
     });
   });
 
-  test('nothing happens when what runs within the transaction throws', async () => {
+  test('change nothing when work within the transaction throws', async () => {
     const { accounts, issuer } = await open();
     const { sub } = await accounts.own.register(ADA.username, ADA.password);
     const withinTransaction = () => {
@@ -58,7 +58,7 @@ describe('accounts as a library', () => {
     expect(issuer.log.snapshot().head).toBe(0);
   });
 
-  test('who may command it is decided in the transaction, by what those before it have changed', async () => {
+  test('check permissions in the transaction, by what earlier ones have changed', async () => {
     const { accounts, issuer } = await open();
     const { sub } = await accounts.own.register(ADA.username, ADA.password);
     const requireAllowed = ({ scopes }: AccountView) => {
@@ -75,7 +75,7 @@ describe('accounts as a library', () => {
     expect(issuer.log.snapshot().head).toBe(3);
   });
 
-  test('a view has no password hash', async () => {
+  test('return no password hash in a view', async () => {
     const { accounts } = await open();
     const registered = await accounts.own.register(ADA.username, ADA.password);
     const views = [registered, accounts.own.view(registered.sub), accounts.administration.find(registered.sub)];
@@ -97,7 +97,7 @@ describe('accounts as a library', () => {
     await expect(open(temporaryDirectory(), more)).rejects.toThrow(message);
   });
 
-  test('a misspelt name, and a value of a wrong type, are a TypeError of each call', async () => {
+  test('throw a TypeError for a misspelt name and a value of a wrong type in each call', async () => {
     const { accounts } = await open();
     const { own, secondFactors, administration } = accounts;
     const holder = { sub: 'a', sid: 'b', audience: [] };
@@ -121,7 +121,7 @@ describe('accounts as a library', () => {
     expect(() => administration.list({ limit: 0 })).toThrow(TypeError);
   });
 
-  test('tables of a newer version are refused', async () => {
+  test('refuse tables of a newer version', async () => {
     const directory = temporaryDirectory();
     const { accounts, issuer, databasePath } = await open(directory);
     await accounts[Symbol.asyncDispose]();

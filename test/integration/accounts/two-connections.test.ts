@@ -35,8 +35,8 @@ async function twoConnections() {
   return { one, other };
 }
 
-describe('a patch, and what another connection writes between its read and its write', () => {
-  test('the time of a login does not end a suspension', async () => {
+describe('a patch, while another connection writes between its read and its write', () => {
+  test('does not end a suspension by the time of a login', async () => {
     const { one, other } = await twoConnections();
     expect(one.users.bySub(SUB)).toMatchObject({ state: 'active' });
     other.users.update(SUB, { state: 'suspended', stateReason: 'payment_overdue' });
@@ -55,7 +55,7 @@ describe('a patch, and what another connection writes between its read and its w
     { password: '$argon2id$other' },
   ] as const;
 
-  test('each column is left as it is by a patch of any other', async () => {
+  test('leaves every other column unchanged', async () => {
     const { one, other } = await twoConnections();
     const pairs = patches.flatMap((mine) =>
       patches.filter((theirs) => theirs !== mine).map((theirs) => [mine, theirs]),
@@ -70,14 +70,14 @@ describe('a patch, and what another connection writes between its read and its w
     }
   });
 
-  test('two changes of the credential raise its version twice', async () => {
+  test('raises the credential version twice for two changes', async () => {
     const { one, other } = await twoConnections();
     const version = one.users.bySub(SUB)?.credentialVersion ?? 0;
     expect(other.users.update(SUB, {}, { newCredential: true })).toBe(version + 1);
     expect(one.users.update(SUB, { password: '$argon2id$2' }, { newCredential: true })).toBe(version + 2);
   });
 
-  test('a patch for one version of the credential does not reach the next', async () => {
+  test('does not change the next credential version', async () => {
     const { one, other } = await twoConnections();
     const ifCredentialVersion = one.users.bySub(SUB)?.credentialVersion ?? 0;
     other.users.update(SUB, { password: '$argon2id$new' }, { newCredential: true });
@@ -85,7 +85,7 @@ describe('a patch, and what another connection writes between its read and its w
     expect(other.users.bySub(SUB)).toMatchObject({ password: '$argon2id$new' });
   });
 
-  test('a deleted account stays deleted', async () => {
+  test('does not restore a deleted account', async () => {
     const { one, other } = await twoConnections();
     expect(one.users.bySub(SUB)).toBeDefined();
     other.users.markDeleted(SUB, null);
@@ -94,7 +94,7 @@ describe('a patch, and what another connection writes between its read and its w
   });
 });
 
-describe('of two connections that have seen the same one-time thing', () => {
+describe('of two connections that read the same one-time value', () => {
   test.each(['password_reset', 'not_me'] as const)('one takes a link (%s)', async (purpose) => {
     const { one, other } = await twoConnections();
     const token = one.oneTimeTokens.issue({ sub: SUB, purpose, at: NOW, expiresAt: NOW + 1_000 });
@@ -104,7 +104,7 @@ describe('of two connections that have seen the same one-time thing', () => {
     expect(one.oneTimeTokens.consume(token, purpose, NOW)).toBeUndefined();
   });
 
-  test('neither takes a link that has expired, or is for another purpose', async () => {
+  test('neither accepts an expired link, or one for another purpose', async () => {
     const { one, other } = await twoConnections();
     const token = one.oneTimeTokens.issue({ sub: SUB, purpose: 'not_me', at: NOW, expiresAt: NOW + 1_000 });
     expect(other.oneTimeTokens.consume(token, 'not_me', NOW + 1_000)).toBeUndefined();
@@ -122,7 +122,7 @@ describe('of two connections that have seen the same one-time thing', () => {
     expect(one.factors.use(SUB, mine, 102)).toBe(true);
   });
 
-  test('a code of a factor that was replaced uses up no step of the new one', async () => {
+  test('a code of a replaced factor consumes no step of the new one', async () => {
     const { one, other } = await enrolled();
     const former = one.factors.find(SUB);
     if (former === undefined) throw new Error('no factor');
@@ -145,7 +145,7 @@ describe('of two connections that have seen the same one-time thing', () => {
     expect(other.factors.remove(SUB)).toBe(false);
   });
 
-  test('one uses a recovery code, which then is known as used', async () => {
+  test('one uses a recovery code, which is then recorded as used', async () => {
     const { one, other } = await enrolled();
     const [code, unknown] = [randomBytes(32), randomBytes(32)];
     one.factors.setRecoveryCodes(SUB, [code]);
@@ -163,7 +163,7 @@ describe('of two connections that have seen the same one-time thing', () => {
     expect(one.devices.add(SUB, device, NOW + 1)).toBe(false);
   });
 
-  test('one registers a name, or one that looks like it', async () => {
+  test('one registers a name, or one that resembles it', async () => {
     const { one, other } = await twoConnections();
     for (const { users } of [one, other]) expect(users.isTaken('scope')).toBe(false);
     other.users.insert({ sub: 'first', username: 'scope', password: '$argon2id$', createdAt: NOW });

@@ -41,7 +41,7 @@ test('keeps its addresses and data after it is killed and started again', async 
   await broker.close();
 });
 
-test('creates no topic by itself', async () => {
+test('creates no topic automatically', async () => {
   await using broker = await openBroker({ prefer: 'java' });
   const topic = testTopic(broker.brokers);
   await expect(topic.write('one')).rejects.toThrow();
@@ -83,7 +83,7 @@ test('ends on Ctrl-C', async () => {
   expect(await listens(address)).toBe(false);
 });
 
-test('names what to install when no Kafka can be run', async () => {
+test('names the missing software when no Kafka can be run', async () => {
   // Without Docker, Java and Maven on the path; a cache without jars.
   const directory = temporaryDirectory();
   const bin = join(directory, 'bin');

@@ -169,14 +169,19 @@ describe('reuse', () => {
     expect(await codeOf(() => refresh(issuer, second))).toBe('grant_invalid');
   });
 
-  test.each([1, 5 * SECOND, DAY])('is detected %i ms before the first use, by a clock that was set back', async (ms) => {
-    const { issuer } = await scene();
-    const first = await login(issuer);
-    const second = await refresh(issuer, first);
-    fileOf(issuer).prepare('UPDATE rescind_sessions SET rotated_at = rotated_at + ? WHERE sid = ?').run(ms, first.sid);
-    expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
-    expect(await asked(issuer, second)).toBe('token_revoked');
-  });
+  test.each([1, 5 * SECOND, DAY])(
+    'is detected %i ms before the first use, by a clock that was set back',
+    async (ms) => {
+      const { issuer } = await scene();
+      const first = await login(issuer);
+      const second = await refresh(issuer, first);
+      fileOf(issuer)
+        .prepare('UPDATE rescind_sessions SET rotated_at = rotated_at + ? WHERE sid = ?')
+        .run(ms, first.sid);
+      expect(await codeOf(() => refresh(issuer, first))).toBe('grant_reused');
+      expect(await asked(issuer, second)).toBe('token_revoked');
+    },
+  );
 
   test('is detected while the clocks differ and nothing can be minted', async () => {
     const { issuer, clock } = await scene();

@@ -50,7 +50,7 @@ describe('at the same moment', () => {
     expect([after.status, after.body.reason]).toEqual([reason === undefined ? 401 : 403, reason]);
   });
 
-  test('"not me" is said once, and a reset is used once', async () => {
+  test('accepts one "not me" and one use of a reset', async () => {
     const service = await started();
     await service.login({ deviceId: 'a-laptop-of-ada-0001' });
     const { answer } = await service.login({ deviceId: 'a-laptop-of-eve-0001' });
@@ -72,7 +72,7 @@ describe('at the same moment', () => {
     expect((await service.post('/login', { ...USER, password: `password of mine ${winner}` })).status).toBe(200);
   });
 
-  test('a second factor is confirmed once, and a recovery code is good once', async () => {
+  test('confirms a second factor once, and accepts a recovery code once', async () => {
     const service = await started();
     const { access } = await service.login();
     const { body } = await service.post('/totp', { password: USER.password }, service.asBearer(access));
@@ -86,7 +86,7 @@ describe('at the same moment', () => {
     expect(logins.filter(({ status }) => status === 200)).toHaveLength(1);
   });
 
-  test('changes of claims: none is lost', async () => {
+  test('loses no change of claims', async () => {
     const service = await started();
     const { refresh } = await service.login();
     const set = (claims: object) => service.ada.patch(`/admin/users/${service.sub}/claims`, { claims, why: 'a race' });

@@ -15,8 +15,8 @@ import { temporaryDirectory } from '../../support/directory.ts';
 import { createClient, freePort, issuerEnvironment } from '../../support/user-management.ts';
 import { waitFor } from '../../support/wait.ts';
 
-describe('who administers', () => {
-  test('security 58: nothing of it is on the public port, and its document wants authentication', async () => {
+describe('administrators', () => {
+  test('security 58: have no endpoint on the public port, and must authenticate to read the document', async () => {
     const { url, adminUrl, ada, send } = await openAdministered();
     for (const path of ['/admin/audit', '/admin/openapi.json', '/admin/emergency']) {
       expect((await fetch(url + path, { headers: basic('ada') })).status, path).toBe(404);
@@ -30,7 +30,7 @@ describe('who administers', () => {
     expect((await send('/readyz')).status).toBe(404);
   });
 
-  test('nobody: 401 that names both ways; a stranger and a wrong secret are answered alike', async () => {
+  test('get a 401 with both challenges; an unknown name and a wrong secret get the same response', async () => {
     const { adminUrl } = await openAdministered();
     const ask = async (headers: Record<string, string>) => {
       const { status, body, headers: answered } = await createAdministrator(adminUrl, headers).get('/admin/audit');
@@ -52,7 +52,7 @@ describe('who administers', () => {
     expect([inAddress.status, inAddress.body.code]).toEqual([400, 'request_invalid']);
   });
 
-  test('security 56: failures are throttled, by the address that is believed; the right secret is let in all the same', async () => {
+  test('security 56: are throttled by their trusted address after failures, and admitted with the right secret', async () => {
     const { adminUrl, ada, lines } = await openAdministered();
     const wrong = (from = 0) =>
       createAdministrator(adminUrl, { ...basic('ada', 'wrong'), 'X-Forwarded-For': `203.0.113.${from}` });
@@ -67,7 +67,7 @@ describe('who administers', () => {
     expect(lines.join('')).not.toContain(secretOf('ada'));
   });
 
-  test('scopes are per operation: 403 names what is wanted; who may write may read', async () => {
+  test('have scopes per operation: a 403 names the required one; write permission includes read', async () => {
     const { as } = await openAdministered();
     const refused = await as('reader').post('/admin/emergency', { confirm: 'everybody', why: 'I may not' });
     expect([refused.status, refused.body.code]).toEqual([403, 'scope_insufficient']);
@@ -135,7 +135,7 @@ interface Paths {
   };
 }
 
-test('security 66: what breaks a line or a terminal reaches neither the log nor the audit', async () => {
+test('security 66: writes no control character into the log or the audit', async () => {
   const { adminUrl, ada, lines } = await openAdministered();
   const name = 'eve\r\nforged\u001b[31m';
   await createAdministrator(adminUrl, { ...basic(name), 'X-Request-Id': 'a b[31m' }).get('/admin/audit');
@@ -147,7 +147,7 @@ test('security 66: what breaks a line or a terminal reaches neither the log nor 
 });
 
 describe('a user who administers', () => {
-  test('does so with an access token of an admin scope, and loses it with the scope', async () => {
+  test('requires an access token with an admin scope, and loses access with the scope', async () => {
     const { adminUrl, adminAudience, ada, subOf, login, refresh, asBearer } = await openAdministered();
     const sub = await subOf();
     const before = await login({ resource: adminAudience });
@@ -166,7 +166,7 @@ describe('a user who administers', () => {
     expect((await asUser(token).get('/admin/users')).body.code).toBe('token_revoked');
   });
 
-  test('whose token dies while a body is on its way does nothing any more', async () => {
+  test('has no effect when the token is revoked while the body is sent', async () => {
     const { adminUrl, adminAudience, ada, subOf, login } = await openAdministered();
     const sub = await subOf();
     await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:revocations'], why: 'on call' });
@@ -192,7 +192,7 @@ describe('a user who administers', () => {
     expect(items).toMatchObject([{ who: `sub:${sub}`, result: 'token_revoked' }]);
   });
 
-  test('needs a recent login for what ends the sessions of everybody (RFC 9470); an operator does not', async () => {
+  test('needs a recent login to end all sessions (RFC 9470); an operator does not', async () => {
     const { adminUrl, adminAudience, ada, subOf, login, asBearer } = await openAdministered({ ADMIN_STEP_UP: '1s' });
     const sub = await subOf();
     await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:revocations'], why: 'on call' });
@@ -239,7 +239,7 @@ describe('ADMIN_OPERATORS_FILE', () => {
     expect(String(error)).not.toMatch(/hunter2|changeme|battery/);
   });
 
-  test('without one no operator is there', async () => {
+  test('has no operator when it is absent', async () => {
     const { adminUrl } = await openAdministered({ ADMIN_OPERATORS_FILE: '' });
     const { status } = await createClient(adminUrl).send('/admin/audit', { headers: basic('ada') });
     expect(status).toBe(401);

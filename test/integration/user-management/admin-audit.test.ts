@@ -34,7 +34,7 @@ async function started() {
 }
 
 describe('the audit', () => {
-  test('says who did what to whom, why, when and how it ended, the latest first', async () => {
+  test('lists actor, operation, target, reason, time and outcome, the latest first', async () => {
     const { audit, revoke, ada, as } = await started();
     const from = Date.now();
     const { body, headers } = await revoke('acme');
@@ -64,7 +64,7 @@ describe('the audit', () => {
     expect((await ada.get('/admin/audit?limit=0')).status).toBe(400);
   });
 
-  test('is written if and only if the act happens', async () => {
+  test('is written if and only if the command succeeds', async () => {
     const { audit, ada } = await started();
     const before = (await audit()).length;
     const half = { kty: 'RSA', kid: 'k', alg: 'RS256' };
@@ -87,7 +87,7 @@ describe('the audit', () => {
     ]);
   });
 
-  test('what cannot be written into it does not happen', async () => {
+  test('prevents a command whose entry cannot be written', async () => {
     const { ada, revoke, tamper, subOf, login, accepts } = await started();
     const sub = await subOf();
     const { access } = await login();
@@ -105,7 +105,7 @@ describe('the audit', () => {
     expect(await accepts(access)).toBe(401);
   });
 
-  test('SQLite itself refuses to change, remove or replace an entry', async () => {
+  test('cannot be changed, removed or replaced in SQLite', async () => {
     const { revoke, tamper, verify } = await started();
     await revoke('acme');
     for (const sql of [
@@ -134,7 +134,7 @@ describe('the audit', () => {
     expect(await verify()).toMatchObject({ whole: false, broken });
   });
 
-  test('refusals are bounded, and those of strangers crowd nobody out', async () => {
+  test('bounds refusals, and those of unauthenticated clients displace no other entry', async () => {
     const { audit, adminUrl, as } = await started();
     const before = (await audit()).length;
     const stranger = createAdministrator(adminUrl, basic('ada', 'wrong'));
@@ -147,7 +147,7 @@ describe('the audit', () => {
     expect((await as('reader').get('/admin/audit')).status).toBe(200);
   });
 
-  test('security 65, 66: nothing secret and no name is in it, nor in the log', async () => {
+  test('security 65, 66: has no secret and no name, and neither has the log', async () => {
     const { ada, audit, subOf, lines, login } = await started();
     const sub = await subOf();
     const { access } = await login();

@@ -6,7 +6,7 @@ import { openAdministered, secretOf } from '../../support/administration.ts';
 
 const PAGE = new URL('../../../docs/administration.md', import.meta.url);
 
-test('every command of docs/administration.md runs, one after the other', async () => {
+test('runs every command of docs/administration.md in order', async () => {
   const { adminUrl, login } = await openAdministered();
   await login();
   const blocks = [...readFileSync(PAGE, 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block);

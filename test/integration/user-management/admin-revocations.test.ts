@@ -11,7 +11,7 @@ async function started() {
 }
 
 describe('POST /admin/revocations', () => {
-  test('security 25: a dry run tells what the act then does, for every scope that ends sessions', async () => {
+  test('security 25: predicts the effect in a dry run for every scope that ends sessions', async () => {
     const { login, revoke, preview, ada, subOf } = await started();
     const sub = await subOf();
     const scopes: ((sid: string) => { cutoffs: object[]; sessions: number })[] = [
@@ -37,7 +37,7 @@ describe('POST /admin/revocations', () => {
     }
   });
 
-  test('cuts off by token, jti, session, user, client, key and any claim: the token is dead here at once', async () => {
+  test('cuts off by token, jti, session, user, client, key and any claim at once', async () => {
     const { login, revoke, accepts, refresh } = await started();
     type Tokens = Awaited<ReturnType<typeof login>>;
     const claims = ({ access }: Tokens) => decodeJwt(access);
@@ -68,7 +68,7 @@ describe('POST /admin/revocations', () => {
     }
   });
 
-  test('many in one call are one event, whose state can be asked', async () => {
+  test('writes one event for many cut-offs of a call, and reports its state', async () => {
     const { login, revoke, ada } = await started();
     const sids = await Promise.all([1, 2, 3].map(async () => String((await login()).answer.sid)));
     const cutoffs = sids.map((value) => ({ claim: 'sid', value }));
@@ -84,7 +84,7 @@ describe('POST /admin/revocations', () => {
     expect((await ada.get('/admin/revocations/nonsense')).status).toBe(404);
   });
 
-  test('why is for the audit alone: neither the event nor the log has it', async () => {
+  test('writes the reason text to the audit only, not to the event or the log', async () => {
     const { revoke, ada, lines } = await started();
     const { body } = await revoke([{ claim: 'tenant', value: 'acme' }], { why: 'told by Ms Lovelace, ticket 4711' });
     const state = await ada.get(`/admin/revocations/${String(body.txn)}`);
@@ -92,7 +92,7 @@ describe('POST /admin/revocations', () => {
     expect((await ada.get('/admin/audit?operation=createRevocation')).text).toContain('Lovelace');
   });
 
-  test('security 57: what cannot be is refused, and says which', async () => {
+  test('security 57: refuses impossible cut-offs and names them', async () => {
     const { revoke, ada } = await started();
     const { items } = (await ada.get('/admin/keys')).body as { items: { kid: string; purpose: string }[] };
     const eventKid = items.find(({ purpose }) => purpose === 'event')?.kid;
@@ -123,7 +123,7 @@ describe('POST /admin/revocations', () => {
   });
 });
 
-test('POST /admin/emergency ends everybody, and a new login works at once', async () => {
+test('POST /admin/emergency ends all sessions, and a new login works at once', async () => {
   const { ada, login, accepts, refresh } = await started();
   const tokens = [await login(), await login()];
   expect((await ada.post('/admin/emergency', { why: 'no word that it is meant' })).status).toBe(400);
@@ -137,7 +137,7 @@ test('POST /admin/emergency ends everybody, and a new login works at once', asyn
 });
 
 describe('POST /admin/explain', () => {
-  test('names the rows that refuse a token, of which revocation, and since when', async () => {
+  test('names the rows that deny a token, with revocation and time', async () => {
     const { ada, login, revoke, subOf } = await started();
     const sub = await subOf();
     const { access } = await login();
@@ -160,7 +160,7 @@ describe('POST /admin/explain', () => {
     expect(await explain({ claims: { sub, iat: later } })).toMatchObject({ revoked: false });
   });
 
-  test('says what is wrong with what is no token of ours', async () => {
+  test('returns the problem of a token that this issuer did not sign', async () => {
     const { ada, login } = await started();
     const { access } = await login();
     const flipped = `${access.slice(0, -5)}AAAAA`;

@@ -18,7 +18,7 @@ async function withGreaterUser() {
   return { ...service, sub, older: older.access, newest: String(newest), bob };
 }
 
-test('no cut-off denies a token of a user who has an admin scope that the administrator has not', async () => {
+test('refuses a cut-off of a user who has an admin scope that the administrator lacks', async () => {
   const { as, ada, sub, older, newest, bob, login } = await withGreaterUser();
   const [jti, olderJti] = [newest, older].map((token) => String(decodeJwt(token).jti));
   const expiresAt = Date.now() + 60_000;
@@ -68,7 +68,7 @@ test('no cut-off denies a token of a user who has an admin scope that the admini
   }
 });
 
-test('an administrator of revocations alone ends all sessions where no user has more admin scopes', async () => {
+test('lets an administrator of revocations end all sessions where no user has more admin scopes', async () => {
   const { as, login } = await openAdministered();
   await login();
   expect((await as('revoker').post('/admin/emergency', CONFIRMED)).status).toBe(201);

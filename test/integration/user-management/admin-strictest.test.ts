@@ -14,7 +14,7 @@ const CUTOFFS: Readonly<Record<string, { of(claims: Claims): object; ends: boole
   everybody: { of: () => ({ claim: 'iss' }), ends: true },
 };
 
-test('security 22: of two cut-offs, in either order, the stricter is what counts', async () => {
+test('security 22: applies the stricter of two cut-offs, in either order', async () => {
   const { ada, login, refresh, accepts, form } = await openAdministered();
   await ada.put('/admin/clients/api', {
     name: 'API',

@@ -34,7 +34,7 @@ describe('users', () => {
     },
   );
 
-  test('security 24: a deleted user is gone, everything personal with them, and the name is free', async () => {
+  test('security 24: are deleted with all personal data, and their name is free', async () => {
     const { act, ada, sub, login, accepts, register, subOf } = await started();
     const { access } = await login();
     expect((await act('delete')).status).toBe(200);
@@ -47,7 +47,7 @@ describe('users', () => {
     expect(await subOf()).not.toBe(sub);
   });
 
-  test('roles, scopes and claims: older tokens die, the session goes on with the new ones', async () => {
+  test('lose older tokens at a change of roles, scopes or claims, and keep their session', async () => {
     const { ada, sub, login, accepts, refresh } = await started();
     const { access, refresh: token } = await login();
     const at = `/admin/users/${sub}`;
@@ -67,7 +67,7 @@ describe('users', () => {
     );
   });
 
-  test('a reset ends every session and answers a token, once', async () => {
+  test('get one reset token, which ends every session once', async () => {
     const { act, login, accepts, post } = await started();
     const { access } = await login();
     const { status, body } = await act('reset-password');
@@ -77,7 +77,7 @@ describe('users', () => {
     expect((await post('/login', USER)).status).not.toBe(200);
   });
 
-  test('nobody gives a scope they have not, nor gets at who has one', async () => {
+  test('are safe from administrators who lack their scopes', async () => {
     const { as, ada, sub } = await started();
     const at = `/admin/users/${sub}`;
     const helpdesk = as('helpdesk');
@@ -93,7 +93,7 @@ describe('users', () => {
     expect((await ada.post(`${at}/suspend`, { why: 'looks hacked' })).status).toBe(200);
   });
 
-  test('security 25: lists, pages and filters; every session of one user ends', async () => {
+  test('security 25: are listed by page and filter, and lose every session by one call', async () => {
     const { ada, act, register, login, accepts, sub } = await started();
     for (const name of ['bob', 'eve']) await register({ username: name, password: 'correct horse battery' });
     const first = (await ada.get('/admin/users?limit=2')).body as { items: { sub: string }[]; next: string };
@@ -113,7 +113,7 @@ describe('users', () => {
 });
 
 describe('sessions', () => {
-  test('security 25: are listed, renamed, made to log in anew, and ended', async () => {
+  test('security 25: are listed, renamed, made to log in again, and ended', async () => {
     const { ada, login, accepts, refresh, sub } = await started();
     const tokens = await login({ deviceName: 'telephone' });
     const other = await login();
@@ -140,7 +140,7 @@ describe('clients', () => {
   const member = { name: 'Reports', authMethod: 'client_secret_basic', mayIntrospect: true, why: 'a test' };
   const at = '/admin/clients/reports';
 
-  test('are registered, given secrets that are shown once, disabled and forgotten', async () => {
+  test('are registered, given secrets that are returned once, disabled and deleted', async () => {
     const { ada, adminUrl } = await started();
     expect((await ada.get(at)).status).toBe(404);
     const put = await ada.put(at, { ...member, policy: { refreshTokenTtlMs: 'never', renewByToken: true } });
@@ -167,7 +167,7 @@ describe('clients', () => {
     expect((await createAdministrator(adminUrl, {}).get('/admin/clients')).status).toBe(401);
   });
 
-  test('one that is disabled has no session left, and begins none', async () => {
+  test('lose their sessions when disabled, and begin none', async () => {
     const { ada, login, accepts, refresh, post } = await started();
     const tokens = await login();
     const { body } = await ada.post('/admin/clients/web/disable', { why: 'leaked', confirm: 'everybody' });
@@ -181,7 +181,7 @@ describe('clients', () => {
     expect(await accepts((await login()).access)).toBe(400);
   });
 
-  test('what cannot be a client is refused, and says why', async () => {
+  test('are refused with the reason when they are invalid', async () => {
     const { ada } = await started();
     const privateKey = { kty: 'EC', crv: 'P-256', kid: 'k', alg: 'ES256', x: 'x', y: 'y', d: 'secret' };
     for (const wrong of [
@@ -200,7 +200,7 @@ describe('clients', () => {
 });
 
 describe('keys', () => {
-  test('are rotated without anybody noticing, and revoked with what they signed', async () => {
+  test('are rotated without an effect on users, and revoked with the tokens they signed', async () => {
     const { ada, login, accepts, refresh } = await started();
     const tokens = await login();
     type Keys = { items: { kid: string; purpose: string; state: string }[] };

@@ -76,7 +76,7 @@ describe('bodies', () => {
     expect([answer.status, answer.body.code]).toEqual([415, 'media_type_wrong']);
   });
 
-  test('the address is no place for credentials', async () => {
+  test('refuses credentials in the address', async () => {
     const service = await openUserManagement();
     await service.register();
     const { refresh } = await service.login();
@@ -107,7 +107,7 @@ describe('addresses and methods', () => {
     ['/revocations/proof', 'POST'],
   ];
 
-  test('another method is answered 405 with those that there are; TRACE too', async () => {
+  test('answers 405 with the known methods to another method, TRACE included', async () => {
     const { url } = await openUserManagement();
     const ask = (method: string, path: string) =>
       new Promise<[number | undefined, string | undefined]>((resolve, reject) => {
@@ -124,7 +124,7 @@ describe('addresses and methods', () => {
     }
   });
 
-  test('what is not there is 404, and says nothing', async () => {
+  test('answers 404 without details to an unknown address', async () => {
     const service = await openUserManagement();
     for (const path of [
       '/',
@@ -146,7 +146,7 @@ describe('addresses and methods', () => {
     }
   });
 
-  test('no origin is let in from elsewhere', async () => {
+  test('admits no foreign origin', async () => {
     const service = await openUserManagement();
     const headers = { ...json, Origin: 'https://evil.example' };
     const answer = await service.send('/login', { method: 'POST', headers, body: login });

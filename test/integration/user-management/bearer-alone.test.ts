@@ -46,7 +46,7 @@ const CHANGES: readonly (readonly [string, string, (proof: object) => object])[]
 const SHORT_LIVED = { short: { name: 'Short', authMethod: 'none', policy: { accessTokenTtlMs: 15_000 } } };
 
 describe('an access token alone', () => {
-  test('logs no device out for as long as it lives, whatever life its client gives it', async () => {
+  test('logs no device out while it lives, whatever its lifetime', async () => {
     const clients = join(temporaryDirectory(), 'clients.json');
     writeFileSync(clients, JSON.stringify(SHORT_LIVED), { mode: 0o600 });
     const { ask, login, accepts } = await started({ CLIENTS_FILE: clients });
@@ -124,7 +124,7 @@ describe('an access token alone', () => {
     }
   });
 
-  test('is answered no more scope than it has, and for its own audience', async () => {
+  test('gets no more scope than it has, and its own audience only', async () => {
     const { ask, login, form, tokensOf, accountAudience: resource } = await started();
     const { refresh } = await login({ resource: undefined });
     const fields = { grant_type: 'refresh_token', client_id: 'web', refresh_token: refresh, resource };
@@ -146,7 +146,7 @@ describe('an access token alone', () => {
     expect(scopes).toEqual(Array(5).fill(['account', resource]));
   });
 
-  test('is described as answering no refresh token, at every address', async () => {
+  test('is described at every address as getting no refresh token', async () => {
     const { send } = await started({ PUBLISH_OPENAPI: 'true' });
     const { paths } = (await send('/openapi.json')).body as { paths: Record<string, Record<string, Described>> };
     const byToken = Object.values(paths)
@@ -170,7 +170,7 @@ interface Described {
   readonly responses: object;
 }
 
-test('security 40: a refresh token of before a new password is refused, and the session of the answer ends with it', async () => {
+test('security 40: refuses a refresh token from before a new password, and ends the session of the response', async () => {
   const { ask, login, refresh, tokensOf } = await started();
   const before = await login();
   const change = { currentPassword: USER.password, newPassword: 'another correct horse' };
@@ -181,7 +181,7 @@ test('security 40: a refresh token of before a new password is refused, and the 
   expect(Math.floor(Number(body.absoluteExpiresAt) / 1_000)).toBe(exp);
 });
 
-test('each change is a notice to the owner', async () => {
+test('notifies the owner of each change', async () => {
   const receiver = await webhookReceiver(0);
   const { ask, login } = await started(receiver.environment);
   const proof = { password: USER.password };

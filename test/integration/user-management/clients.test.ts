@@ -50,25 +50,25 @@ describe('CLIENTS_FILE', () => {
     await running.close();
   };
 
-  test.each(wrong)('with %s is refused, and says what is wrong', async (_what, content, problem) => {
+  test.each(wrong)('is refused with %s, and the error names the problem', async (_what, content, problem) => {
     const error = await startWith(clientsFile(content)).catch((caught: Error) => caught);
     expect(error).toMatchObject({ code: 'configuration_invalid', problems: [{ variable: 'CLIENTS_FILE' }] });
     expect(String(error)).toMatch(problem);
     expect(String(error)).not.toMatch(/hunter2|a-secret-of/);
   });
 
-  test('an audience that nobody declares is refused at the start', async () => {
+  test('refuses an undeclared audience at the start', async () => {
     await expect(startWith(clientsFile({ a: { ...none, audience: ['prices', 'nobody'] } }))).rejects.toMatchObject({
       code: 'configuration_invalid',
       problems: [{ variable: 'CLIENTS_FILE', problem: expect.stringContaining('a.audience') }],
     });
   });
 
-  test('open to everybody is refused', async () => {
+  test('is refused when all users may read it', async () => {
     await expect(startWith(clientsFile({ a: none }, 0o604))).rejects.toMatchObject({ code: 'configuration_invalid' });
   });
 
-  test('has the policy of each client', async () => {
+  test('sets the policy of each client', async () => {
     const service = await startedWith({
       short: { ...none, policy: { accessTokenTtlMs: 60_000, rotation: false } },
       narrow: { ...none, scope: 'prices:read', audience: ['prices'] },
@@ -89,7 +89,7 @@ describe('CLIENTS_FILE', () => {
   });
 });
 
-test('a service that reads revocations may introspect with the same secret', async () => {
+test('lets a service that reads revocations introspect with the same secret', async () => {
   const service = await startedWith({});
   const { access } = await service.login();
   const answer = await service.form('/oauth2/introspect', { token: access }, basic('prices', FEED_SECRET));
@@ -99,7 +99,7 @@ test('a service that reads revocations may introspect with the same secret', asy
 describe('renewal by token', () => {
   const renewing = { name: 'x', authMethod: 'none', policy: { renewByToken: true, accessTokenTtlMs: 4_000 } };
 
-  test('before half of its life the same token is good; after it buys another, once', async () => {
+  test('returns the same token before half of its life, and one other afterwards', async () => {
     const service = await startedWith({ web: renewing });
     const { access } = await service.login();
     const renew = (token: string) =>
@@ -118,7 +118,7 @@ describe('renewal by token', () => {
     expect(again?.jti).toBe(first?.jti);
   });
 
-  test('is for clients that may, with a token that is good and theirs', async () => {
+  test('requires the permission and a valid token of the same client', async () => {
     const service = await startedWith({ own: renewing });
     const { access } = await service.login();
     const renew = async (fields: Record<string, string>) => {

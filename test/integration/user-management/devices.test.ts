@@ -45,7 +45,7 @@ describe('security 25: an owner', () => {
     expect((next.body.items as Listed[]).map(({ deviceName }) => deviceName)).toEqual(['laptop']);
   });
 
-  test('names a device, ends one, ends all others: their own and nobody else’s', async () => {
+  test('names a device, ends one and all others, of the own account only', async () => {
     const service = await started();
     const [here, there, third] = [await service.login(), await service.login(), await service.login()];
     const sidOf = ({ answer }: { answer: Record<string, unknown> }) => String(answer.sid);
@@ -75,7 +75,7 @@ describe('security 25: an owner', () => {
     expect(await service.accepts(stranger.access)).toBe(400);
   });
 
-  test('ends devices after a recent login alone; proving again who one is goes on with the same session', async () => {
+  test('ends devices only after a recent login; re-authentication continues the session', async () => {
     const service = await started({ RECENT_LOGIN: '2s' });
     const [here, there] = [await service.login(), await service.login()];
     const end = (access: string, sid = there.answer.sid) => service.ask('DELETE', `/sessions/${sid}`, access);
@@ -107,7 +107,7 @@ describe('security 25: an owner', () => {
   });
 });
 
-test('a device that never expires has no deadline, and can be revoked; it is for who runs this to offer', async () => {
+test('gives a device that never expires no deadline, where the configuration permits it, and lets its owner revoke it', async () => {
   const strict = await started();
   const refused = await strict.post('/login', { ...USER, neverExpires: true });
   expect([refused.status, refused.body.code]).toEqual([400, 'request_invalid']);
@@ -126,7 +126,7 @@ test('a device that never expires has no deadline, and can be revoked; it is for
   expect((await service.refresh(refreshed.refresh)).status).toBe(400);
 });
 
-test('security 48: each login has a session id of its own', async () => {
+test('security 48: gives each login its own session id', async () => {
   const service = await started();
   const sids = [await service.login(), await service.login()].map(({ answer }) => answer.sid);
   expect(new Set(sids).size).toBe(2);
@@ -134,7 +134,7 @@ test('security 48: each login has a session id of its own', async () => {
   expect([grant.status, grant.body.error]).toEqual([400, 'unsupported_grant_type']);
 });
 
-test('a session that was begun with a cookie is never answered in a body', async () => {
+test('never returns the refresh token of a cookie session in a body', async () => {
   const service = await started();
   const resource = service.accountAudience;
   const answer = await service.post('/login', { ...USER, storage: 'cookie', resource });

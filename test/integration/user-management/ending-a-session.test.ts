@@ -85,7 +85,7 @@ describe('/logout', () => {
     expect([again.status, cleared(again)]).toEqual([204, ['__Host-refresh-web']]);
   });
 
-  test('takes null for a body that is absent, as generated clients send it, and refuses another', async () => {
+  test('accepts null as an absent body, as generated clients send it, and refuses other bodies', async () => {
     const { login, call, asBearer } = await started();
     const logout = async (body: string) => {
       const headers = { ...asBearer((await login()).access), 'Content-Type': 'application/json' };
@@ -117,7 +117,7 @@ describe('/logout', () => {
     }
   });
 
-  test('requires the CSRF header where the cookie alone says which session ends', async () => {
+  test('requires the CSRF header where the cookie alone names the session', async () => {
     const { cookieLogin, call, asBearer, refreshByCookie } = await started();
     const { access, cookie } = await cookieLogin();
     const without = await call('/logout', { Cookie: cookie });
@@ -127,7 +127,7 @@ describe('/logout', () => {
     expect((await refreshByCookie(cookie)).status).toBe(200);
   });
 
-  test('does not clear the cookie of another session, and clears that of its own', async () => {
+  test('clears the cookie of its own session, and not that of another', async () => {
     const { cookieLogin, login, call, asBearer, refreshByCookie } = await started();
     const inCookie = await cookieLogin();
     const other = await login();
@@ -140,13 +140,13 @@ describe('/logout', () => {
     expect([own.status, cleared(own)]).toEqual([204, ['__Host-refresh-web']]);
   });
 
-  test('clears a cookie that is of no session any more', async () => {
+  test('clears the cookie of a session that no longer exists', async () => {
     const { call } = await started();
     const out = await call('/logout', { Cookie: '__Host-refresh-web=nonsense', ...CSRF });
     expect([out.status, cleared(out)]).toEqual([204, ['__Host-refresh-web']]);
   });
 
-  test('takes the cookie of the application that is named where there are several', async () => {
+  test('uses the cookie of the named application where there are several', async () => {
     const { cookieLogin, call, refreshByCookie } = await started();
     const { cookie } = await cookieLogin();
     const both = `${cookie}; __Host-refresh-other=nonsense`;
@@ -162,7 +162,7 @@ describe('/logout', () => {
 });
 
 describe('/oauth2/revoke', () => {
-  test('revokes the refresh token of the cookie, with the CSRF header, and answers JSON', async () => {
+  test('revokes the refresh token of the cookie, with the CSRF header, and returns JSON', async () => {
     const { cookieLogin, revokeByCookie, refreshByCookie } = await started();
     const { cookie } = await cookieLogin();
     const without = await revokeByCookie(cookie, {});
@@ -192,7 +192,7 @@ describe('/oauth2/revoke', () => {
 });
 
 describe('the cookie', () => {
-  test('is cleared with every invalid_grant of a session that is over, and stays while the session goes on', async () => {
+  test('is cleared with every invalid_grant of an ended session, and kept while the session lives', async () => {
     const { cookieLogin, form, login, refreshByCookie, call, asBearer } = await started({ REFRESH_GRACE: '0s' });
     const unknown = await refreshByCookie('__Host-refresh-web=nonsense');
     expect([unknown.body.error, cleared(unknown)]).toEqual(['invalid_grant', ['__Host-refresh-web']]);
@@ -209,7 +209,7 @@ describe('the cookie', () => {
     expect((await form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: refresh })).status).toBe(200);
   });
 
-  test('is cleared by whatever else ends its session, and by nothing that ends another', async () => {
+  test('is cleared when another request ends its session, and not when one ends another session', async () => {
     const { cookieLogin, send, call, asBearer } = await started();
     const present = await cookieLogin();
     const another = await cookieLogin();

@@ -53,7 +53,7 @@ test.each([
   expect(await statuses(5, path, client, secret)).toEqual(Array(5).fill(right));
 });
 
-test('counts the guesses at one client together, wherever they are sent, and no other client', async () => {
+test('counts the guesses at one client together over all endpoints, and apart from other clients', async () => {
   const { statuses, post } = await started();
   for (const path of OAUTH) expect(await statuses(1, path, 'prices', WRONG)).toEqual([401]);
   expect(await statuses(1, '/revocations', 'prices', WRONG)).toEqual([429]);
@@ -62,7 +62,7 @@ test('counts the guesses at one client together, wherever they are sent, and no 
   expect(await statuses(1, '/revocations', 'orders', WRONG)).toEqual([401]);
 });
 
-test('counts by address: guesses from elsewhere cost nobody else an answer', async () => {
+test('counts by address: guesses from one address delay no other address', async () => {
   const { statuses } = await started({ TRUSTED_PROXIES: 'loopback' });
   const from = (address: string) => ({ 'X-Forwarded-For': address });
   expect(await statuses(4, '/revocations', 'prices', WRONG, from('192.0.2.1'))).toEqual([401, 401, 401, 429]);
@@ -74,7 +74,7 @@ test('counts by address: guesses from elsewhere cost nobody else an answer', asy
   expect(answered).toEqual([401, 401, 401, 429]);
 });
 
-test('counts an address over all names, and writes of a flood one line', async () => {
+test('counts an address over all names, and logs one line for a flood', async () => {
   const service = await started({ CLIENT_FAILURES_PER_ADDRESS: '5' });
   const answered = await Promise.all(
     Array.from({ length: 200 }, (_none, at) => service.statuses(1, '/oauth2/introspect', `client-${at}`, WRONG)),
@@ -89,7 +89,7 @@ test('counts an address over all names, and writes of a flood one line', async (
   expect(service.lines.join('')).not.toContain(WRONG);
 });
 
-test('limits the guesses at an operator’s secret, and lets the operator in', async () => {
+test('limits the guesses at an operator’s secret, and admits the operator', async () => {
   const { adminUrl } = await openAdministered({ ADMIN_FAILURES: '3' });
   const ask = async (headers: Record<string, string>) =>
     (await fetch(`${adminUrl}/admin/openapi.json`, { headers })).status;

@@ -28,7 +28,7 @@ test.each(['/tenant', '/a/b-c', '/tenant/'])('clients find, and use, an issuer a
   }
 });
 
-test('what a proxy leaves in the address, and what it takes away, is the same', async () => {
+test('serves the same whether a proxy keeps or removes the path', async () => {
   const { issuer, send, below } = await started('/tenant');
   const { origin } = new URL(issuer);
   const inserted = createClient(`${origin}/.well-known`);
@@ -56,7 +56,7 @@ test('what a proxy leaves in the address, and what it takes away, is the same', 
   expect((await send('/tenants/oauth2/token', { method: 'POST' })).status).toBe(404);
 });
 
-test('no list of the metadata is empty (RFC 8414 section 3.2)', async () => {
+test('has no empty list in the metadata (RFC 8414 section 3.2)', async () => {
   const { send } = await openUserManagement();
   for (const name of ['oauth-authorization-server', 'openid-configuration']) {
     const { body } = await send(`/.well-known/${name}`);

@@ -9,7 +9,7 @@ import { waitFor } from '../../support/wait.ts';
 const SETS = ['jwks.json', 'event-jwks.json'];
 const BASE = { ISSUER: 'http://127.0.0.1:1' };
 
-test('a key set is kept for less than a key is published before it signs (security 18)', async () => {
+test('limits caching of the key set to less than the time between publication and signing (security 18)', async () => {
   const usual = await openUserManagement();
   const hasty = await openUserManagement({ KEY_PUBLISH_BEFORE: '8s' });
   const cacheOf = async ({ send }: typeof usual, path: string) =>
@@ -21,7 +21,7 @@ test('a key set is kept for less than a key is published before it signs (securi
   }
 });
 
-test('an interval that a key could not be published before is refused', () => {
+test('refuses a rotation interval that is too short to publish a key before it signs', () => {
   for (const variable of ['KEY_ROTATION_INTERVAL', 'EVENT_KEY_ROTATION_INTERVAL']) {
     const configure = (interval: string) => userManagement.configure({ ...BASE, [variable]: interval });
     expect(() => configure('10m')).toThrow(new RegExp(`${variable}.*longer than KEY_PUBLISH_BEFORE`));
@@ -30,7 +30,7 @@ test('an interval that a key could not be published before is refused', () => {
   }
 });
 
-test('ACCESS_TOKEN_ALGORITHM is that of the first key, and of the tokens', async () => {
+test('uses ACCESS_TOKEN_ALGORITHM for the first key and the tokens', async () => {
   const { register, login, send, accepts } = await openUserManagement({ ACCESS_TOKEN_ALGORITHM: 'ES256' });
   await register();
   const { access } = await login();
@@ -42,7 +42,7 @@ test('ACCESS_TOKEN_ALGORITHM is that of the first key, and of the tokens', async
   expect(await accepts(access)).toBe(400);
 });
 
-test('an administrator rotates by one call, and everybody stays logged in', async () => {
+test('rotates by one call of an administrator, and keeps all sessions', async () => {
   const { ada, login, refresh, accepts, accountAudience, tokensOf, send } = await openAdministered({
     KEY_PUBLISH_BEFORE: '2s',
   });

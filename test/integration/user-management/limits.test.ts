@@ -4,7 +4,7 @@ import { openUserManagement, USER } from '../../support/user-management.ts';
 const wrong = { ...USER, password: 'not the password' };
 const from = (address: string) => ({ 'X-Forwarded-For': address });
 
-test('security 47: an address may try so often in a minute', async () => {
+test('security 47: limits the attempts of an address in a minute', async () => {
   const service = await openUserManagement({ LOGINS_PER_MINUTE: '3' });
   await service.register();
   const answers = [];
@@ -17,7 +17,7 @@ test('security 47: an address may try so often in a minute', async () => {
   expect(service.lines.join('')).toContain('excess_rate_limit_exceeded');
 });
 
-test('an address that nobody vouches for is not believed', async () => {
+test('ignores a forwarded address from an untrusted proxy', async () => {
   const service = await openUserManagement({ LOGINS_PER_MINUTE: '3' });
   await service.register();
   const statuses = [];
@@ -27,7 +27,7 @@ test('an address that nobody vouches for is not believed', async () => {
   expect(statuses).toEqual([200, 200, 429, 429]);
 });
 
-test('security 47: guesses from one address lock nobody out of another, however often they are repeated', async () => {
+test('security 47: locks no other address out, however many guesses one address makes', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '3', TRUSTED_PROXIES: 'loopback' });
   await service.register();
   const guess = (address: string, body: object = wrong) => service.post('/login', body, from(address));
@@ -45,7 +45,7 @@ test('security 47: guesses from one address lock nobody out of another, however 
   expect(service.lines.join('')).toContain('authn_login_lock');
 });
 
-test('security 47: guesses from everywhere go on slowly after so many, and where the account is known nobody waits', async () => {
+test('security 47: slows guesses from many addresses down, and not logins from known addresses', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '1', TRUSTED_PROXIES: 'loopback' });
   await service.register();
   expect((await service.post('/login', USER, from('198.51.100.1'))).status).toBe(200);
@@ -64,7 +64,7 @@ test('security 47: guesses from everywhere go on slowly after so many, and where
   expect((await service.post('/login', other, from('203.0.113.1'))).status).toBe(200);
 });
 
-test('a device that is known has its way in beside somebody who guesses from the same address', async () => {
+test('admits a known device while an attacker guesses from the same address', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '2' });
   await service.register();
   const device = { ...USER, deviceId: 'a-telephone-of-ada-01' };
@@ -74,7 +74,7 @@ test('a device that is known has its way in beside somebody who guesses from the
   expect((await service.post('/login', device)).status).toBe(200);
 });
 
-test('a success resets the count of that account at that address, and of nobody else', async () => {
+test('resets the count of one account at one address on success, and no other', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '3' });
   await service.register();
   const mallory = { username: 'mallory', password: 'another password' };
@@ -88,7 +88,7 @@ test('a success resets the count of that account at that address, and of nobody 
   expect((await service.post('/login', wrong)).status).toBe(429);
 });
 
-test('a known address may not guess for ever either, nor somebody with a stolen token', async () => {
+test('limits the guesses of a known address and of a stolen token too', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '2' });
   await service.register();
   const { access } = await service.login();
@@ -104,7 +104,7 @@ test('a known address may not guess for ever either, nor somebody with a stolen 
   expect(changes).toEqual([401, 401, 429]);
 });
 
-test('guesses with a stolen token lock the owner out of no other session', async () => {
+test('locks the owner out of no other session when a stolen token guesses', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '2' });
   await service.register();
   const [stolen, own] = [await service.login(), await service.login()];
@@ -115,7 +115,7 @@ test('guesses with a stolen token lock the owner out of no other session', async
   expect((await prove(own.access, USER.password)).status).toBe(200);
 });
 
-test('security 47: a device that has logged in before gets in from anywhere, while somebody guesses from everywhere', async () => {
+test('security 47: admits a known device from any address while an attacker guesses from many', async () => {
   const service = await openUserManagement({ LOGIN_FAILURES: '2', TRUSTED_PROXIES: 'loopback' });
   await service.register();
   const device = { ...USER, deviceId: 'a-telephone-of-ada-01' };

@@ -30,7 +30,7 @@ function keptSecrets() {
   };
 }
 
-test('security 64, 65: what happened is logged by OWASP’s names, and no secret of the whole run is', async () => {
+test('security 64, 65: logs OWASP’s event names, and no secret of the run', async () => {
   const receiver = await webhookReceiver(0);
   const service = await openAdministered({ LOG_LEVEL: 'debug', REFRESH_GRACE: '0s', ...receiver.environment });
   const { secrets, selectors, keep, add } = keptSecrets();
@@ -135,7 +135,7 @@ test('security 64, 65: what happened is logged by OWASP’s names, and no secret
   }
 });
 
-test('security 66: nothing that a stranger sends breaks a line, or moves a terminal', async () => {
+test('security 66: escapes line breaks and terminal sequences of unauthenticated clients', async () => {
   const service = await openUserManagement({ LOG_LEVEL: 'debug' });
   const hostile = ['ada\r\n{"event":"authn_login_success"}', '\u001b[31mada', '\u009b31mada', 'ada\u2028', '‮ada'];
   for (const text of hostile) {

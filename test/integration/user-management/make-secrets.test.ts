@@ -31,7 +31,7 @@ function contentOf(directory: string, file: string): unknown {
 
 const cases = FILES.flatMap((file) => WRITE_STEPS.map((step): [file: string, step: WriteStep] => [file, step]));
 
-test.each(cases)('%s is whole or absent when %s fails or ends the process', async (file, step) => {
+test.each(cases)('leaves %s complete or absent when %s fails or ends the process', async (file, step) => {
   const name = file.slice(file.lastIndexOf('/') + 1);
   const directory = temporaryDirectory();
   mkdirSync(join(directory, 'orders'));

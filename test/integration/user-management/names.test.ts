@@ -5,7 +5,7 @@ import { openUserManagement } from '../../support/user-management.ts';
 
 const password = 'correct horse battery';
 
-describe('a name that looks like one that is taken', () => {
+describe('a name that resembles a registered one', () => {
   test.each([
     ['another case', 'Scope', 'sCOPE'],
     ['a whole script that looks like another', 'scope', 'ѕсоре'],
@@ -48,13 +48,13 @@ describe('a name that looks like one that is taken', () => {
     expect((await register({ username, password })).status).toBe(400);
   });
 
-  test('of two that look alike one is registered, when both are at once', async () => {
+  test('is registered once when two similar names are sent concurrently', async () => {
     const { register } = await openUserManagement();
     const answers = await Promise.all(['scope', 'ѕсоре', 'scоpe'].map((username) => register({ username, password })));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409]);
   });
 
-  test('is free again once the account has been deleted', async () => {
+  test('is available again after the account was deleted', async () => {
     const service = await openUserManagement();
     await service.register({ username: 'scope', password });
     const { access } = await service.login({ username: 'scope', password });
@@ -64,7 +64,7 @@ describe('a name that looks like one that is taken', () => {
     expect((await service.register({ username: 'ѕсоре', password })).status).toBe(201);
   });
 
-  test('stays with the accounts of an older version, which log in as before; no other may have it', async () => {
+  test('remains with accounts of an older version, which log in as before, and is refused to others', async () => {
     const before = await openUserManagement();
     for (const username of ['scope', 'other']) await before.register({ username, password });
     await before.close();

@@ -25,7 +25,7 @@ async function started(environment: Record<string, string> = {}) {
 }
 
 describe('a login', () => {
-  test('from a new device is told to the owner; the first of all, and one from a device that is known, is not', async () => {
+  test('notifies the owner of a new device, except of the first one and of known ones', async () => {
     const service = await started();
     await service.login(LAPTOP);
     await service.login({ ...LAPTOP, deviceName: 'renamed' });
@@ -43,7 +43,7 @@ describe('a login', () => {
     expect(await service.health()).toMatchObject({ status: 'pass', dead: 0 });
   });
 
-  test('that fails tells nobody, and so does a wrong scope', async () => {
+  test('sends no notice when it fails or the scope is wrong', async () => {
     const service = await started();
     await service.login(LAPTOP);
     await service.post('/login', { ...USER, ...STRANGER, password: 'not the password' });
@@ -54,7 +54,7 @@ describe('a login', () => {
 });
 
 describe('"this was not me"', () => {
-  test('resets and logs out everywhere, once; the owner is told how to go on', async () => {
+  test('resets and logs out everywhere once, and sends the owner a reset link', async () => {
     const service = await started();
     const own = await service.login(LAPTOP);
     const theirs = await service.login(STRANGER);
@@ -94,7 +94,7 @@ describe('"this was not me"', () => {
     await service.receiver.notice('login.new_device', 2);
   });
 
-  test('throws out a second factor and a telephone that the thief has added', async () => {
+  test('removes a second factor and a telephone that an attacker added', async () => {
     const service = await started();
     const own = await service.login(LAPTOP);
     const patch = (access: string, phone: string) =>
@@ -128,7 +128,7 @@ describe('"this was not me"', () => {
     expect((await service.post('/login', { ...USER, ...LAPTOP, password })).status).toBe(200);
   });
 
-  test('undoes a second factor of the owner that is younger than the oldest live link, too', async () => {
+  test('also removes a second factor that the owner added after the oldest live link', async () => {
     const service = await started();
     const own = await service.login(LAPTOP);
     const { body } = await service.post('/totp', { password: USER.password }, service.asBearer(own.access));
@@ -146,7 +146,7 @@ describe('"this was not me"', () => {
     expect((await service.post('/login', login)).status).toBe(200);
   });
 
-  test('is offered for what an administrator changes, too', async () => {
+  test('is offered for changes by an administrator too', async () => {
     const receiver = await webhookReceiver(0);
     const service = await openAdministered(receiver.environment);
     await service.ada.post(`/admin/users/${await service.subOf()}/reset-password`, { why: 'a call by telephone' });
@@ -157,7 +157,7 @@ describe('"this was not me"', () => {
     await receiver.notice('account.password_reset');
   });
 
-  test('can be said for a while', async () => {
+  test('is accepted until the link expires', async () => {
     const service = await started({ NOT_ME_TTL: '1m' });
     await service.login(LAPTOP);
     await service.login(STRANGER);
@@ -167,7 +167,7 @@ describe('"this was not me"', () => {
 });
 
 describe('the receiver', () => {
-  test('may be away, ill, or elsewhere: nothing is given up, nothing is sent on', async () => {
+  test('may be unreachable, fail or redirect: deliveries are retried, and no redirect is followed', async () => {
     const service = await started();
     await service.login(LAPTOP);
     service.receiver.answer(503);
@@ -182,7 +182,7 @@ describe('the receiver', () => {
     expect(service.receiver.notices).toHaveLength(0);
   });
 
-  test('that never takes it makes it dead: counted, logged, seen', async () => {
+  test('that never accepts a notice makes it undeliverable: counted, logged, reported in health', async () => {
     const service = await started({ WEBHOOK_ATTEMPTS: '3' });
     await service.login(LAPTOP);
     service.receiver.answer(500);
@@ -212,7 +212,7 @@ describe('the receiver', () => {
   });
 });
 
-test('no token of a notice is in the database as it is, nor is the secret of a second factor', async () => {
+test('stores no token of a notice and no secret of a second factor in plain text', async () => {
   const port = await freePort();
   const receiver = await webhookReceiver(port, false);
   const service = await openUserManagement({ ...receiver.environment, WEBHOOK_RETRY: '10ms' });
@@ -232,7 +232,7 @@ test('no token of a notice is in the database as it is, nor is the secret of a s
   for (const secret of secrets) expect(before.includes(String(secret))).toBe(false);
 });
 
-test('a session that is recovered from another network is reported to its owner; from its own it is not', async () => {
+test('notifies the owner of a session recovered from another network, and not from its own', async () => {
   const service = await started({ REFRESH_GRACE: '1ms', TRUSTED_PROXIES: 'loopback' });
   const { refresh, answer } = await service.login(LAPTOP);
   const successor = service.tokensOf(await service.refresh(refresh)).refresh;

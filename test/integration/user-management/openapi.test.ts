@@ -22,13 +22,13 @@ async function published(): Promise<{ readonly url: string; readonly document: D
   return { url, document: body as unknown as Described };
 }
 
-test('security 58: the document is there when it is asked for', async () => {
+test('security 58: does not serve the document by default', async () => {
   const { send } = await openUserManagement();
   expect((await send('/openapi.json')).status).toBe(404);
 });
 
 describe('the document', () => {
-  test('says what is served: each address takes the methods it has there, and no others', async () => {
+  test('matches the server: each address accepts the documented methods and no others', async () => {
     const { url, document } = await published();
     expect(document.openapi).toMatch(/^3\.1\./);
     for (const [path, operations] of Object.entries(document.paths)) {
@@ -43,7 +43,7 @@ describe('the document', () => {
     }
   });
 
-  test('is written so that generators of clients in other languages understand it', async () => {
+  test('is valid for client generators of other languages', async () => {
     const { ada } = await openAdministered();
     const { document } = await published();
     for (const each of [document, (await ada.get('/admin/openapi.json')).body]) {
@@ -73,7 +73,7 @@ describe('the document', () => {
     expect(missing).toEqual([]);
   });
 
-  test('lets no JSON body have members that nobody knows', async () => {
+  test('closes every JSON body to unknown members', async () => {
     const { document } = await published();
     const open = Object.values(document.paths)
       .flatMap((operations) => Object.values(operations))
@@ -82,7 +82,7 @@ describe('the document', () => {
     expect(open).toEqual([]);
   });
 
-  test('passes the recommended rules of another maker’s linter', async () => {
+  test('passes the recommended rules of an independent linter', async () => {
     const { document } = await published();
     const file = join(temporaryDirectory(), 'openapi.json');
     writeFileSync(file, JSON.stringify(document));

@@ -31,7 +31,7 @@ function filesOfVersion1() {
   return { databasePath, keysPath, given: { ...JSON.parse(fixture('version-1.json')), signingKid, eventKid } };
 }
 
-test('a database of version 1 is opened as it is: its users and their sessions go on', async () => {
+test('opens a database of version 1, and keeps its users and sessions', async () => {
   const { databasePath, keysPath, given } = filesOfVersion1();
   const service = await openUserManagement({
     ISSUER: given.issuer,
@@ -53,7 +53,7 @@ test('a database of version 1 is opened as it is: its users and their sessions g
   expect(keys.map(({ kid }) => kid)).toEqual([given.signingKid]);
 });
 
-test('its log goes on where it was, and its keys have their place in a rotation', async () => {
+test('continues its log, and includes its keys in the rotation', async () => {
   const { databasePath, keysPath, given } = filesOfVersion1();
   const keyRotation = { everyMs: 'never', eventEveryMs: 'never' } as const;
   const subject = () => ({ claims: {}, credentialVersion: 1, active: true });
@@ -94,7 +94,7 @@ const tablesOf = (path: string) => {
   return { tables, version };
 };
 
-test.each([1, 2, 3, 4, 5, 6])('accounts of version %i become those of now, and stay so', async (version) => {
+test.each([1, 2, 3, 4, 5, 6])('migrates accounts of version %i, once', async (version) => {
   const password = 'correct horse battery';
   const fresh = await openUserManagement();
   const directory = temporaryDirectory();

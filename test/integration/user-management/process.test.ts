@@ -21,7 +21,7 @@ async function stopped(service: ServiceProcess) {
   expect(await service.exit, service.output()).toBe(0);
 }
 
-test('a second process on the same database is refused', async () => {
+test('refuses a second process on the same database', async () => {
   const directory = temporaryDirectory();
   const environment = issuerEnvironment(directory, await freePort());
   const first = await start(environment);
@@ -31,7 +31,7 @@ test('a second process on the same database is refused', async () => {
   expect((await first.register()).status).toBe(201);
 });
 
-test('a stop finishes a login that has begun', async () => {
+test('finishes a login in progress at a stop', async () => {
   const service = await start(issuerEnvironment(temporaryDirectory(), await freePort()));
   await service.register();
   const logins = Array.from({ length: 8 }, () => service.post('/login', USER));
@@ -44,7 +44,7 @@ test('a stop finishes a login that has begun', async () => {
   expect(await service.exit).toBe(0);
 });
 
-test('what was answered survives a kill -9', async () => {
+test('keeps acknowledged writes after kill -9', async () => {
   const environment = issuerEnvironment(temporaryDirectory(), await freePort());
   const first = await start(environment);
   await first.register();
@@ -61,7 +61,7 @@ test('what was answered survives a kill -9', async () => {
   await stopped(second);
 });
 
-test('a database from a backup takes no writes until it is told; keys, metadata and health go on', async () => {
+test('refuses writes to a database from a backup until restore has run, and serves keys, metadata and health', async () => {
   const directory = temporaryDirectory();
   const backup = temporaryDirectory();
   const environment = issuerEnvironment(directory, await freePort());
@@ -112,7 +112,7 @@ function hasLoaded(directory: string, module: string): boolean {
   return readdirSync(directory).some((name) => readFileSync(join(directory, name), 'utf8').includes(`/${module}/`));
 }
 
-test('without Kafka its client is not loaded', async () => {
+test('does not load the client of Kafka without brokers', async () => {
   const coverage = temporaryDirectory();
   const environment = issuerEnvironment(temporaryDirectory(), await freePort());
   await stopped(await start({ ...environment, NODE_V8_COVERAGE: coverage }));
@@ -120,7 +120,7 @@ test('without Kafka its client is not loaded', async () => {
   expect(hasLoaded(coverage, 'kafkajs')).toBe(false);
 });
 
-test('with Kafka down it starts, is ready, and a logout is accepted and in force', async () => {
+test('starts, becomes ready and enforces a logout while Kafka is down', async () => {
   const environment = issuerEnvironment(temporaryDirectory(), await freePort());
   const nobody = `127.0.0.1:${await freePort()}`;
   const coverage = temporaryDirectory();

@@ -99,7 +99,7 @@ async function stolen({ factor = false, environment = {} as Record<string, strin
 
 type Stolen = Awaited<ReturnType<typeof stolen>>;
 
-describe('whatever a thief has changed, in whatever order, the oldest link undoes', () => {
+describe('the oldest link undoes an attacker’s changes in any order', () => {
   const orders: Record<string, (of: Stolen) => Promise<unknown>> = {
     'the telephone': ({ thief, thiefs }) => thief.changePhone(thiefs, THIEFS_PHONE),
     'the telephone, twice': async ({ thief, thiefs }) =>
@@ -138,7 +138,7 @@ describe('whatever a thief has changed, in whatever order, the oldest link undoe
   });
 
   test.each(Object.keys(orders))(
-    '%s: so does any later link, and the oldest stays good until the password is set',
+    '%s: any later link too, and the oldest is valid until the password is set',
     async (order) => {
       const of = await stolen();
       await orders[order]?.(of);
@@ -158,8 +158,8 @@ describe('whatever a thief has changed, in whatever order, the oldest link undoe
   );
 });
 
-describe('a thief who uses links', () => {
-  test('gains nothing by the ones that reach him: the reset goes to the owner', async () => {
+describe('an attacker who uses links', () => {
+  test('gains nothing by received links: the reset goes to the owner', async () => {
     const of = await stolen();
     const access = await of.thief.changePhone(of.thiefs, THIEFS_PHONE);
     await of.thief.changePhone(access, '+4915188888888');
@@ -174,7 +174,7 @@ describe('a thief who uses links', () => {
     await of.regained(2);
   });
 
-  test('and one used many times at once, or with another at once, recovers once each', async () => {
+  test('recovers once per link when links are used concurrently', async () => {
     const of = await stolen();
     await of.thief.changePhone(of.thiefs, THIEFS_PHONE);
     const later = await of.link('account.changed');
@@ -185,7 +185,7 @@ describe('a thief who uses links', () => {
     await of.regained(good);
   });
 
-  test('cannot crowd out the oldest with others', async () => {
+  test('cannot displace the oldest link by other links', async () => {
     const of = await stolen();
     const access = await of.thief.changePhone(of.thiefs, THIEFS_PHONE);
     const database = new Database(`${of.service.directory}/user-management.sqlite`);
@@ -202,7 +202,7 @@ describe('a thief who uses links', () => {
     await of.regained();
   });
 
-  test('cannot crowd out what the oldest goes back to with changes', async () => {
+  test('cannot displace the state of the oldest link by changes', async () => {
     const of = await stolen({ environment: { LOGINS_PER_MINUTE: '10000' } });
     let access = of.thiefs;
     for (let index = 0; index < 70; index++) access = await of.thief.changePhone(access, `+49151999${10_000 + index}`);
@@ -220,8 +220,8 @@ describe('a thief who uses links', () => {
   });
 });
 
-describe('the second factor that the owner had', () => {
-  test('comes back with its recovery codes, but those that were used', async () => {
+describe('the second factor of the owner', () => {
+  test('is restored with its unused recovery codes', async () => {
     const of = await stolen({ factor: true });
     const [, second, third, fourth] = of.codes;
     let access = await of.thief.changePhone(of.thiefs, THIEFS_PHONE, { recoveryCode: second });
@@ -238,7 +238,7 @@ describe('the second factor that the owner had', () => {
     expect((await login({ totp: of.authenticator?.code() })).status).toBe(200);
   });
 
-  test('comes back with the recovery codes of then when the thief has made others', async () => {
+  test('is restored with its former recovery codes when an attacker made others', async () => {
     const of = await stolen({ factor: true });
     const proof = { password: USER.password, recoveryCode: of.codes[1] };
     const renewed = await of.thief.ask('POST', '/totp/recovery-codes', of.thiefs, proof);
@@ -252,7 +252,7 @@ describe('the second factor that the owner had', () => {
     expect((await login(of.codes[2])).status).toBe(200);
   });
 
-  test('comes back after an administrator was talked into removing it, and into another telephone', async () => {
+  test('is restored after an administrator was deceived into removing it and changing the telephone', async () => {
     const of = await stolen({ factor: true });
     const sub = await of.service.subOf();
     await of.service.ada.post(`/admin/users/${sub}/remove-second-factor`, { why: 'a call' });
@@ -265,7 +265,7 @@ describe('the second factor that the owner had', () => {
   });
 });
 
-describe('an account that had no contact when its first links were made', () => {
+describe('an account without a contact when its first links were made', () => {
   /** Its owner logs in and gives the first telephone number; then a thief does something. */
   async function young() {
     const receiver = await webhookReceiver(0);
@@ -289,7 +289,7 @@ describe('an account that had no contact when its first links were made', () => 
     };
   }
 
-  test('goes back to the contact that its owner gave, not to none', async () => {
+  test('is restored to the contact that its owner gave, not to none', async () => {
     const { receiver, thief, thiefs, notMe, regained, first } = await young();
     const { access } = await thief.enrol(await thief.changePhone(thiefs, THIEFS_PHONE)).catch(() => ({ access: '' }));
     expect(access).not.toBe('');
@@ -300,7 +300,7 @@ describe('an account that had no contact when its first links were made', () => 
     expect((await notMe(first)).body.code).toBe('link_invalid');
   });
 
-  test('goes back to having none where such a link arrived after all', async () => {
+  test('is restored to no contact where such a link was delivered', async () => {
     const { service, receiver, thief, thiefs, notMe, unreached } = await young();
     await thief.changePhone(thiefs, THIEFS_PHONE);
     expect((await notMe(unreached)).status).toBe(204);
@@ -309,7 +309,7 @@ describe('an account that had no contact when its first links were made', () => 
     expect((await service.post('/login', { ...USER, ...THIEF })).body.code).toBe('subject_inactive');
   });
 
-  test('keeps such a link when a later one is used, by a thief whose number was the first', async () => {
+  test('keeps such a link when an attacker whose number was the first uses a later one', async () => {
     const receiver = await webhookReceiver(0);
     const service = await openAdministered(receiver.environment);
     const { thief, notMe } = { thief: acting(service), ...recovering(service, receiver) };
@@ -328,7 +328,7 @@ describe('an account that had no contact when its first links were made', () => 
 });
 
 describe('a deleted account', () => {
-  test('is there for nobody, keeps its name until it is erased, and an administrator may erase it at once', async () => {
+  test('admits no login, keeps its name until it is erased, and can be erased at once by an administrator', async () => {
     const of = await stolen();
     const sub = await of.service.subOf();
     await of.thief.ask('DELETE', '/account', of.thiefs, { password: USER.password });
@@ -343,7 +343,7 @@ describe('a deleted account', () => {
     expect((await of.service.register()).status).toBe(201);
   });
 
-  test('does not take along notices that have not arrived', async () => {
+  test('keeps undelivered notices', async () => {
     const of = await stolen();
     of.receiver.answer(503);
     const access = await of.thief.changePhone(of.thiefs, THIEFS_PHONE);
@@ -356,7 +356,7 @@ describe('a deleted account', () => {
   });
 });
 
-test('a reset that an administrator was talked into spends no link of the owner', async () => {
+test('consumes no link of the owner at a reset by a deceived administrator', async () => {
   const of = await stolen();
   const { body } = await of.service.ada.post(`/admin/users/${await of.service.subOf()}/reset-password`, {
     why: 'a call',
@@ -366,7 +366,7 @@ test('a reset that an administrator was talked into spends no link of the owner'
   await of.regained();
 });
 
-test('nothing of the history is in the database as it is', async () => {
+test('stores no part of the history in plain text', async () => {
   const of = await stolen();
   await of.thief.changePhone(of.thiefs, THIEFS_PHONE);
   const database = new Database(`${of.service.directory}/user-management.sqlite`, { readonly: true });

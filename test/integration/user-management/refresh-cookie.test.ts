@@ -21,7 +21,7 @@ function cookieOf({ headers }: Answer): string {
   return cookie?.split(';')[0] ?? '';
 }
 
-test('security 53: the refresh token is in a cookie of this host that no script reads, and in no body', async () => {
+test('security 53: sets the refresh token in a host-only HttpOnly cookie, and in no body', async () => {
   const service = await started();
   const first = await service.loginByCookie();
   expect(first.status).toBe(200);
@@ -44,7 +44,7 @@ test('security 53: the refresh token is in a cookie of this host that no script 
   expect(first.text + second.text + service.lines.join('')).not.toContain(value);
 });
 
-test('security 53: a call by cookie says that a page of ours made it', async () => {
+test('security 53: requires the CSRF header for a request by cookie', async () => {
   const service = await started();
   const cookie = cookieOf(await service.loginByCookie());
   const forged = await service.refreshByCookie(cookie, {});
@@ -54,7 +54,7 @@ test('security 53: a call by cookie says that a page of ours made it', async () 
   expect((await service.refreshByCookie(cookie)).status).toBe(200);
 });
 
-test('the token of a cookie is no good in a body, nor the other way round', async () => {
+test('refuses the token of a cookie in a body, and that of a body in a cookie', async () => {
   const service = await started();
   const first = await service.loginByCookie();
   const [name = '', value = ''] = cookieOf(first).split('=');
@@ -66,7 +66,7 @@ test('the token of a cookie is no good in a body, nor the other way round', asyn
   expect((await service.refresh(native.refresh)).status).toBe(200);
 });
 
-test('a logout takes the cookie away, and so does a reuse', async () => {
+test('clears the cookie at a logout and at a reuse', async () => {
   const service = await started({ REFRESH_GRACE: '0s' });
   const first = await service.loginByCookie();
   const { access_token } = first.body;
@@ -86,7 +86,7 @@ test('a logout takes the cookie away, and so does a reuse', async () => {
   expect([reused.status, reused.body.code, cookieOf(reused)]).toEqual([400, 'grant_reused', '__Host-refresh-web=']);
 });
 
-test('a call by access token is handed no cookie and no refresh token', async () => {
+test('returns no cookie and no refresh token to a request by access token', async () => {
   const service = await started();
   const { body } = await service.loginByCookie();
   const changed = await service.post(

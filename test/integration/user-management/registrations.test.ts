@@ -24,7 +24,7 @@ async function started(directory = temporaryDirectory()) {
   return { ...service, active, read, status };
 }
 
-test('an audience that is added is good for clients and resource at once; removed, its tokens die and clients are narrowed', async () => {
+test('accepts an added audience at once; its removal denies its tokens and narrows clients', async () => {
   const { ada, as, post, login, refresh, active } = await started();
   const app = { name: 'App', authMethod: 'none', audience: ['stock', 'prices'], ...WHY };
   expect((await ada.put('/admin/clients/app', app)).status).toBe(400);
@@ -63,7 +63,7 @@ test('an audience that is added is good for clients and resource at once; remove
   expect(items).toEqual([expect.objectContaining({ targets: ['audience:stock'] })]);
 });
 
-test('an audience of user-management is not added, one of the configuration is not removed', async () => {
+test('refuses to add an audience of user-management, and to remove one of the configuration', async () => {
   const { ada, accountAudience, adminAudience } = await started();
   for (const own of [accountAudience, adminAudience]) {
     expect((await ada.put(`/admin/audiences/${encodeURIComponent(own)}`, WHY)).status).toBe(400);
@@ -75,7 +75,7 @@ test('an audience of user-management is not added, one of the configuration is n
   expect((await ada.put(`/admin/audiences/${encodeURIComponent(url)}`, WHY)).body.audience).toBe(url);
 });
 
-test('a reader that is registered reads and introspects at once; without its secret its streams end', async () => {
+test('lets a registered reader read and introspect at once, and ends its streams with its secret', async () => {
   const { ada, as, read, status, form } = await started();
   expect((await as('reader').post('/admin/feed-clients', { clientId: 'stock', ...WHY })).status).toBe(403);
   const { body } = await ada.post('/admin/feed-clients', { clientId: 'stock', ...WHY });
@@ -101,7 +101,7 @@ test('a reader that is registered reads and introspects at once; without its sec
   expect((await ada.get('/admin/audit')).text).not.toContain(second);
 });
 
-test('a registered reader takes the place of one of the file, which counts again when it is removed', async () => {
+test('prefers a registered reader to one of the file, which applies again after its removal', async () => {
   const { ada, status } = await started();
   expect((await ada.post('/admin/feed-clients/prices/secrets', WHY)).body.code).toBe('client_state');
   const secret = String((await ada.post('/admin/feed-clients', { clientId: 'prices', ...WHY })).body.secret);
@@ -110,7 +110,7 @@ test('a registered reader takes the place of one of the file, which counts again
   expect([await status('prices', secret), await status('prices', FEED_SECRET)]).toEqual([401, 200]);
 });
 
-test('what was registered is there after a restart, and of a secret there is no trace in the files', async () => {
+test('keeps registrations over a restart, and stores no secret in plain text', async () => {
   const directory = temporaryDirectory();
   const before = await started(directory);
   await before.ada.put('/admin/audiences/stock', WHY);
@@ -130,7 +130,7 @@ test('what was registered is there after a restart, and of a secret there is no 
   await expect(openUserManagement({ ...environment, ACCOUNT_AUDIENCE: 'stock' }, directory)).rejects.toThrow();
 });
 
-test('a client that CLIENTS_FILE narrows while the service is stopped: its tokens are cut off at the start', async () => {
+test('cuts off at the start the tokens of a client that CLIENTS_FILE narrowed while the service was stopped', async () => {
   const directory = temporaryDirectory();
   const file = join(directory, 'clients.json');
   const app = { name: 'App', authMethod: 'none' };
@@ -155,7 +155,7 @@ test('a client that CLIENTS_FILE narrows while the service is stopped: its token
   expect(body.active).toBe(true);
 });
 
-test('a client that an administrator has narrowed: a restart cuts off nothing more', async () => {
+test('cuts off nothing more at a restart for a client that an administrator narrowed', async () => {
   const directory = temporaryDirectory();
   const app = { name: 'App', authMethod: 'none', audience: ['prices', 'orders'], ...WHY };
   const first = await started(directory);

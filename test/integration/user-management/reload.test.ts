@@ -51,7 +51,7 @@ const count = ({ lines }: ServiceProcess, event: string) => lines.filter((line) 
 const writeSecrets = (path: string, content: object | string) =>
   writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content), { mode: 0o600 });
 
-test('SIGHUP ends nothing and reads the files again: a removed client’s stream ends, a rotated secret is good at once', async () => {
+test('reads the files again at SIGHUP: ends the stream of a removed client, and accepts a rotated secret at once', async () => {
   const issuer = await startIssuer();
   const file = join(issuer.directory, 'feed-clients.json');
   const stream = await fetch(`${issuer.url}/revocations`, { headers: basic('orders', FEED_SECRET) });
@@ -113,7 +113,7 @@ test.each([
   expect((await checkOf(issuer.managementUrl, 'configuration')).check?.status).toBe('pass');
 });
 
-test('operators and clients are read again when their files change', async () => {
+test('reads operators and clients again when their files change', async () => {
   const directory = temporaryDirectory();
   const [operators, clients] = [join(directory, 'operators.json'), join(directory, 'clients.json')];
   writeSecrets(operators, { ada: { secret: OPERATOR, scopes: ['admin:clients:read'] } });
@@ -130,7 +130,7 @@ test('operators and clients are read again when their files change', async () =>
   await waitFor('the removed operator', async () => (await list()).status === 401, 10_000);
 });
 
-test('tokens of a client that a file takes something from, or takes out, are cut off; those of others go on', async () => {
+test('cuts off the tokens of a client that a file narrows or removes, and no others', async () => {
   const clients = join(temporaryDirectory(), 'clients.json');
   const [mobile, desktop] = [
     { name: 'Mobile', authMethod: 'none' },
@@ -172,7 +172,7 @@ test('tokens of a client that a file takes something from, or takes out, are cut
   expect(acts.map(({ auditSeq }) => auditSeq)).toEqual([1, 2]);
 });
 
-test('a guarded service reads its feed secret again when Kubernetes swaps the mounted directory', async () => {
+test('reads the feed secret of a guarded service again when Kubernetes swaps the mounted directory', async () => {
   const issuer = await startIssuer();
   const mounted = join(temporaryDirectory(), 'secrets');
   // As kubelet does it: the file is a link into `..data`, which is a link that is replaced.

@@ -42,7 +42,7 @@ async function started() {
   return { ...service, sub, routes, ask, login };
 }
 
-test('every address that takes a token refuses tokens of every other audience, and refresh tokens', async () => {
+test('refuses tokens of every other audience and refresh tokens at every address that takes a token', async () => {
   const { routes, ask, login, url, accountAudience, adminAudience } = await started();
   const services = await login({ resource: undefined });
   const [one, account, admin] = [
@@ -64,7 +64,7 @@ test('every address that takes a token refuses tokens of every other audience, a
   }
 });
 
-test('a login without resource is for the services, with no scope of accounts or administrators', async () => {
+test('issues a token for the services, with no scope of accounts or administrators, at a login without resource', async () => {
   const { login, refresh, accountAudience, adminAudience } = await started();
   const plain = await login({ resource: undefined });
   expect(decodeJwt(plain.access)).toMatchObject({ aud: ['prices', 'orders'], scope: 'prices:read' });
@@ -82,7 +82,7 @@ test('a login without resource is for the services, with no scope of accounts or
   expect(decodeJwt(String(again.body.access_token)).aud).toEqual(['prices', 'orders']);
 });
 
-test('what is unknown, not registered, or beside an audience that stands alone is invalid_target', async () => {
+test('answers invalid_target for an unknown, an unregistered and a wrongly combined audience', async () => {
   const { ada, post, form, login, refresh, accountAudience, adminAudience } = await started();
   const narrow = { name: 'Narrow', authMethod: 'none', audience: ['orders'], why: 'a test' };
   expect((await ada.put('/admin/clients/narrow', narrow)).status).toBe(200);
@@ -106,7 +106,7 @@ test('what is unknown, not registered, or beside an audience that stands alone i
   expect((await form('/oauth2/token', { grant_type: 'refresh_token', refresh_token: token })).status).toBe(200);
 });
 
-test('a client that loses an audience or a scope: its tokens die, its sessions go on with what is left', async () => {
+test('denies the tokens of a client that loses an audience or a scope, and continues its sessions with the rest', async () => {
   const { ada, login, refresh, accepts, introspects, accountAudience } = await withIntrospection();
   const client = { name: 'App', authMethod: 'none', why: 'a test' };
   await ada.put('/admin/clients/app', client);
@@ -138,7 +138,7 @@ async function withIntrospection() {
   return { ...service, introspects };
 }
 
-test('whatever may concern more than one person is confirmed, and previews count whom it concerns', async () => {
+test('requires a confirmation for changes that concern several users, and counts them in previews', async () => {
   const { ada, as, login, register, accountAudience } = await openAdministered();
   const bob = { username: 'bob', password: 'another password' };
   await register(bob);
@@ -171,7 +171,7 @@ test('whatever may concern more than one person is confirmed, and previews count
   expect((await as('revoker').post('/admin/revocations', keys)).body.code).toBe('scope_insufficient');
 });
 
-test('nobody acts on a person who has an admin scope that they have not', async () => {
+test('refuses commands on a user who has an admin scope that the administrator lacks', async () => {
   const { as, ada, subOf, login } = await openAdministered();
   const sub = await subOf();
   await ada.put(`/admin/users/${sub}/scopes`, { scopes: ['admin:keys'], why: 'key holder' });
@@ -198,7 +198,7 @@ test('nobody acts on a person who has an admin scope that they have not', async 
   expect((await ada.post(`/admin/users/${sub}/log-out`, { why: 'asked for it' })).status).toBe(200);
 });
 
-test('nor after it was deleted by its own password, until it is erased', async () => {
+test('refuses them also after the user deleted the account, until it is erased', async () => {
   const receiver = await webhookReceiver(0);
   const { as, ada, subOf, login, send, asBearer } = await openAdministered(receiver.environment);
   const sub = await subOf();
@@ -216,7 +216,7 @@ test('nor after it was deleted by its own password, until it is erased', async (
   expect((await ada.get(`/admin/users/${sub}`)).body).toMatchObject({ state: 'deleted', scopes: null });
 });
 
-test('a reset of before gives nobody the account that has got more scopes since', async () => {
+test('refuses a reset token from before the account was given more scopes', async () => {
   const { as, ada, subOf, post } = await openAdministered();
   const sub = await subOf();
   const reset = async () =>
@@ -232,7 +232,7 @@ test('a reset of before gives nobody the account that has got more scopes since'
   expect(await set(after)).toBe(204);
 });
 
-test('a client that would have to authenticate in another way is changed with a confirmation only', async () => {
+test('requires a confirmation to change how a client authenticates', async () => {
   const { ada, refresh, login } = await openAdministered();
   const change = (more: object) =>
     ada.put('/admin/clients/web', { name: 'Web', authMethod: 'client_secret_basic', why: 'x', ...more });

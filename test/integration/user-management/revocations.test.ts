@@ -20,7 +20,7 @@ function follow(response: Response): { text(): string; ended: Promise<void> } {
 }
 
 describe('GET /revocations', () => {
-  test('is for those who have a secret', async () => {
+  test('requires a secret', async () => {
     const { url } = await openUserManagement();
     const ask = async (headers: Record<string, string>) => {
       const response = await fetch(`${url}/revocations`, { headers });
@@ -34,7 +34,7 @@ describe('GET /revocations', () => {
     expect(await ask(basic('orders', FEED_SECRET))).toEqual([200, undefined]);
   });
 
-  test('tells a logout as a signed event, and ends when the service stops', async () => {
+  test('streams a logout as a signed event, and ends when the service stops', async () => {
     const service = await openUserManagement();
     await service.register();
     const { access } = await service.login();
@@ -55,7 +55,7 @@ describe('GET /revocations', () => {
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  test('a proof that is none is refused', async () => {
+  test('refuses invalid restore evidence', async () => {
     const { url } = await openUserManagement();
     const answer = await fetch(`${url}/revocations/proof`, {
       method: 'POST',
@@ -92,11 +92,11 @@ describe('FEED_CLIENTS_FILE', () => {
     expect(String(error)).not.toMatch(/hunter2|feed-secret/);
   });
 
-  test('that a group may read, as mounted secrets often are, is taken', async () => {
+  test('is accepted when a group may read it, as mounted secrets often are', async () => {
     await startWith(good, 0o640);
   });
 
-  test('without one nobody reads', async () => {
+  test('admits no reader when it is absent', async () => {
     const { url } = await openUserManagement({ FEED_CLIENTS_FILE: '' });
     const answer = await fetch(`${url}/revocations`, { headers: basic('prices', FEED_SECRET) });
     expect(answer.status).toBe(401);

@@ -37,7 +37,7 @@ async function enrolled(environment?: Record<string, string>) {
 }
 
 describe('a second factor', () => {
-  test('counts from when it is confirmed, and is said in the tokens', async () => {
+  test('applies from its confirmation, and is named in the tokens', async () => {
     const service = await started();
     const { access } = await service.login();
     expect(decodeJwt(access)).toMatchObject({ amr: ['pwd'], acr: 'aal1' });
@@ -68,14 +68,14 @@ describe('a second factor', () => {
     expect([again.status, again.body.code]).toEqual([409, 'second_factor_state']);
   });
 
-  test('without the right password says nothing of itself', async () => {
+  test('is not revealed without the right password', async () => {
     const service = await enrolled();
     const wrong = await service.post('/login', { ...USER, password: 'not the password' });
     const unknown = await service.post('/login', { ...USER, username: 'nobody', totp: '123456' });
     expect([wrong.status, wrong.text]).toEqual([unknown.status, unknown.text]);
   });
 
-  test('takes a code once', async () => {
+  test('accepts a code once', async () => {
     const service = await enrolled();
     const replayed = await service.post('/login', { ...USER, totp: service.authenticator.sameCode() });
     expect([replayed.status, replayed.body.code]).toEqual([401, 'totp_used']);
@@ -85,7 +85,7 @@ describe('a second factor', () => {
     expect(answers.filter(({ body }) => body.code === 'totp_used')).toHaveLength(3);
   });
 
-  test('is stood in for by a recovery code while guesses of its codes are refused', async () => {
+  test('is replaced by a recovery code while guesses of its codes are refused', async () => {
     const service = await enrolled({ TRUSTED_PROXIES: 'loopback' });
     const from = (address: string) => ({ 'X-Forwarded-For': address });
     const [good = '', another = ''] = service.recoveryCodes;
@@ -104,7 +104,7 @@ describe('a second factor', () => {
     expect((await prove({ recoveryCode: another })).status).toBe(200);
   });
 
-  test('is stood in for by a recovery code, each once, however it is typed', async () => {
+  test('is replaced by a recovery code, each once, however it is typed', async () => {
     const service = await enrolled();
     const [first = '', second = ''] = service.recoveryCodes;
     const login = await service.login({ recoveryCode: first.toLowerCase().replaceAll('-', ' ') });
@@ -121,7 +121,7 @@ describe('a second factor', () => {
     expect((await service.post('/login', { ...USER, recoveryCode: fresh })).status).toBe(200);
   });
 
-  test('is removed by who shows password and code, and by nobody else', async () => {
+  test('is removed only with password and code', async () => {
     const service = await enrolled();
     const { access } = service.confirmed;
     const [code = ''] = service.recoveryCodes;
@@ -135,7 +135,7 @@ describe('a second factor', () => {
     expect([gone.status, gone.body.code]).toEqual([409, 'second_factor_state']);
   });
 
-  test('is guessed five times an hour, by who has the password', async () => {
+  test('limits guesses with the right password to five an hour', async () => {
     const service = await enrolled();
     const guesses = [];
     for (let index = 0; index < 7; index++) {
@@ -146,8 +146,8 @@ describe('a second factor', () => {
   });
 });
 
-describe('what is sent twice', () => {
-  test('counts against nobody: codes that were used, by login and by token', async () => {
+describe('repeated requests', () => {
+  test('do not count as guesses for used codes, by login and by token', async () => {
     const service = await enrolled();
     const [first, second] = service.recoveryCodes;
     const { access } = await service.login({ recoveryCode: first });
@@ -166,7 +166,7 @@ describe('what is sent twice', () => {
     expect((await prove({ ...PROOF, recoveryCode: second })).status).toBe(200);
   });
 
-  test('counts against nobody: changes of the password and the factor that came twice at once', async () => {
+  test('do not count as guesses for concurrent changes of the password and the factor', async () => {
     const service = await enrolled();
     const { access } = service.confirmed;
     const codes = [...service.recoveryCodes];
@@ -183,7 +183,7 @@ describe('what is sent twice', () => {
     expect((await service.login({ password: change.newPassword })).answer.sid).toBeDefined();
   });
 
-  test('from a new place beside somebody who guesses codes with the password: the owner gets in', async () => {
+  test('admit the owner from a new address while an attacker with the password guesses codes', async () => {
     const service = await enrolled({ TRUSTED_PROXIES: 'loopback' });
     const login = (address: string, totp: string) =>
       service.post('/login', { ...USER, totp }, { 'X-Forwarded-For': address });
@@ -195,7 +195,7 @@ describe('what is sent twice', () => {
 });
 
 describe('security 24: a change of the second factor', () => {
-  test('ends every other session, and this one goes on', async () => {
+  test('ends every other session, and continues this one', async () => {
     const service = await started();
     const [here, elsewhere] = [await service.login(), await service.login()];
     const { body } = await service.post('/totp', PROOF, service.asBearer(here.access));
@@ -218,7 +218,7 @@ describe('security 24: a change of the second factor', () => {
 });
 
 describe('the key that seals secrets', () => {
-  test('is its owner’s alone, and nothing starts without it once something is sealed', async () => {
+  test('is readable by its owner only, and required at the start once a secret is sealed', async () => {
     const service = await started();
     const { access } = await service.login();
     const file = join(service.directory, 'keys', 'account-secrets.key');

@@ -37,18 +37,18 @@ async function startWith(variable: string, content: object, mode: number): Promi
   }
 }
 
-describe('security 68: secrets come from files of their owner, and are refused when anybody could guess them', () => {
+describe('security 68: secrets come from files of their owner, and are refused when they are easy to guess', () => {
   describe.each(Object.entries(FILES))('%s', (variable, make) => {
-    test('a good one is taken', async () => {
+    test('is accepted when it is valid', async () => {
       expect(await startWith(variable, make(GOOD), 0o600)).toBe('started');
     });
 
-    test.each(BAD)('one that is %s is not', async (_what, secret, mode) => {
+    test.each(BAD)('is refused when it is %s', async (_what, secret, mode) => {
       expect(await startWith(variable, make(secret), mode)).toBe(variable);
     });
   });
 
-  test('a secret of notices that is short is refused, and so is one that is no base64', async () => {
+  test('refuses a webhook secret that is short or no base64', async () => {
     for (const secret of ['whsec_c2hvcnQ=', `whsec_${'!'.repeat(40)}`]) {
       const starting = openUserManagement({ WEBHOOK_URL: 'http://127.0.0.1:9/', WEBHOOK_SECRET: secret });
       const error = await starting.catch((caught: Error) => caught);
@@ -57,7 +57,7 @@ describe('security 68: secrets come from files of their owner, and are refused w
     }
   });
 
-  test('private keys are made for their owner alone, at the first start, and a directory that others may open is refused', async () => {
+  test('creates private keys readable by their owner only, and refuses a directory that others may open', async () => {
     const directory = temporaryDirectory();
     const keysPath = join(directory, 'keys');
     mkdirSync(keysPath, { mode: 0o755 });

@@ -26,14 +26,14 @@ describe('logging in', () => {
     expect(JSON.stringify(claims)).not.toContain(USER.username);
   });
 
-  test('narrows the scope when asked, and refuses more than there is', async () => {
+  test('narrows the scope on request, and refuses a wider one', async () => {
     const { post } = await started();
     expect((await post('/login', { ...USER, scope: 'prices:read' })).body.scope).toBe('prices:read');
     const refused = await post('/login', { ...USER, scope: 'prices:read prices:premium' });
     expect([refused.status, refused.body.code]).toEqual([400, 'scope_invalid']);
   });
 
-  test('security 46: a wrong password and a name nobody has are answered alike', async () => {
+  test('security 46: gives the same response to a wrong password and an unknown name', async () => {
     const { post } = await started();
     const wrong = await post('/login', { ...USER, password: 'correct horse batterx' });
     const unknown = await post('/login', { ...USER, username: 'nobody' });
@@ -42,13 +42,13 @@ describe('logging in', () => {
     expect([unknown.status, unknown.text]).toEqual([wrong.status, wrong.text]);
   });
 
-  test('a client nobody knows is refused', async () => {
+  test('refuses an unknown client', async () => {
     const { post } = await started();
     const refused = await post('/login', { ...USER, client_id: 'another' });
     expect([refused.status, refused.body.code]).toEqual([401, 'client_invalid']);
   });
 
-  test('security 49: 200 at once all end well, and tokens are checked and refreshed meanwhile', async () => {
+  test('security 49: serves 200 concurrent logins, and checks and refreshes tokens meanwhile', async () => {
     const service = await started({ LOGINS_PER_MINUTE: '1000' });
     const { access, refresh } = await service.login();
     let ended = 0;
@@ -72,7 +72,7 @@ describe('logging in', () => {
 });
 
 describe('registering', () => {
-  test('security 45: nobody is there before somebody registers', async () => {
+  test('security 45: starts without any account', async () => {
     const { directory, close } = await openUserManagement();
     await close();
     const database = new Database(join(directory, 'user-management.sqlite'), { readonly: true });
@@ -80,7 +80,7 @@ describe('registering', () => {
     expect(database.prepare('SELECT count(*) FROM accounts').pluck().get()).toBe(0);
   });
 
-  test('a name is taken once, however it is written', async () => {
+  test('registers a name once, however it is written', async () => {
     const { register } = await started();
     for (const username of ['ada', 'ADA', 'ａｄａ']) {
       const answer = await register({ username, password: 'another password' });
@@ -88,7 +88,7 @@ describe('registering', () => {
     }
   });
 
-  test('of two at the same moment one is taken', async () => {
+  test('registers one of two concurrent requests for a name', async () => {
     const { register } = await openUserManagement();
     const answers = await Promise.all(Array.from({ length: 4 }, () => register()));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
@@ -108,7 +108,7 @@ describe('registering', () => {
     expect(answer.body.issues).toEqual([{ path: 'password', message: expect.stringMatching(/^must /) }]);
   });
 
-  test('security 44: any Unicode is a password, whole, and the same from another keyboard', async () => {
+  test('security 44: accepts any Unicode password without truncation, normalized over keyboards', async () => {
     const { register, post } = await openUserManagement();
     const password = `${'🐎'.repeat(120)} Ångström`;
     expect((await register({ username: 'ada', password: password.normalize('NFD') })).status).toBe(400);
@@ -121,7 +121,7 @@ describe('registering', () => {
 });
 
 describe('logging out', () => {
-  test('ends that session: its access token and its refresh token, and no other', async () => {
+  test('ends that session with its access token and refresh token, and no other', async () => {
     const service = await started();
     const [laptop, phone] = [await service.login(), await service.login()];
     const answer = await service.send('/logout', { method: 'POST', headers: service.asBearer(laptop.access) });
@@ -135,7 +135,7 @@ describe('logging out', () => {
     expect([again.status, again.body.code]).toEqual([401, 'token_revoked']);
   });
 
-  test('everywhere ends all, and a login in the same second is good', async () => {
+  test('ends all sessions everywhere, and not a login in the same second', async () => {
     const service = await started();
     const before = [await service.login(), await service.login()];
     const headers = service.asBearer(before[0]?.access ?? '');
@@ -149,7 +149,7 @@ describe('logging out', () => {
     expect((await service.refresh(after.refresh)).status).toBe(200);
   });
 
-  test('no token, two of them, one in the address: RFC 6750 section 3', async () => {
+  test('refuses no token, two tokens, and one in the address (RFC 6750 section 3)', async () => {
     const service = await started();
     const { access } = await service.login();
     const none = await service.send('/logout', { method: 'POST' });
@@ -168,7 +168,7 @@ describe('logging out', () => {
 describe('changing the password', () => {
   const next = 'another correct horse';
 
-  test('ends every session, answers an access token, and the old password is no more', async () => {
+  test('ends every session, returns an access token, and invalidates the old password', async () => {
     const service = await started();
     const [here, elsewhere] = [await service.login(), await service.login({ scope: 'prices:read account' })];
     const changed = await service.post(
@@ -188,7 +188,7 @@ describe('changing the password', () => {
     expect((await service.post('/login', { ...USER, password: next })).status).toBe(200);
   });
 
-  test('wants the current password, and a good new one', async () => {
+  test('requires the current password, and a valid new one', async () => {
     const service = await started();
     const { access } = await service.login();
     const change = (currentPassword: string, newPassword: string) =>
@@ -200,7 +200,7 @@ describe('changing the password', () => {
     expect((await service.post('/login', USER)).status).toBe(200);
   });
 
-  test('of two at the same moment one wins', async () => {
+  test('applies one of two concurrent changes', async () => {
     const service = await started();
     const [first, second] = [await service.login(), await service.login()];
     const answers = await Promise.all(
@@ -215,7 +215,7 @@ describe('changing the password', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 401]);
   });
 
-  test('a login with the old password that races it gains nothing', async () => {
+  test('ends the session of a concurrent login with the old password', async () => {
     const service = await started();
     const { access } = await service.login();
     const [changed, ...logins] = await Promise.all([

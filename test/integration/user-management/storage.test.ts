@@ -31,7 +31,7 @@ const metric = async ({ managementUrl }: Opened, series: string) => {
 const logged = ({ lines }: Opened, event: string) => lines.filter((line) => line.includes(`"event":"${event}"`));
 
 describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
-  test('answers each write 503 with a code, is not ready, and is well again by itself', async () => {
+  test('answers each write 503 with a code, is not ready, and recovers automatically', async () => {
     const disk = smallDisk('6m');
     const service = await openUserManagement({}, disk.path);
     await service.register();
@@ -64,7 +64,7 @@ describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
     expect(logged(service, 'storage_recovered').length).toBeGreaterThan(0);
   });
 
-  test('says so of the disk of the keys and the high-water mark, and goes on answering what is durable', async () => {
+  test('reports a full disk of the keys and the high-water mark, and continues to serve durable state', async () => {
     const disk = smallDisk('1m');
     const service = await openUserManagement({ KEYS_PATH: join(disk.path, 'keys') });
     await service.register();
@@ -116,7 +116,7 @@ function damageTable(path: string, table: string): void {
   closeSync(file);
 }
 
-test('an issuer whose database is damaged answers 503 and says so, and does not call itself well', async () => {
+test('answers 503 with the reason and is unhealthy when the database is damaged', async () => {
   const directory = temporaryDirectory();
   const same = { ISSUER: 'https://issuer.example', PORT: '0' };
   const sound = await openUserManagement(same, directory);

@@ -11,7 +11,7 @@ async function started(environment?: Record<string, string>) {
 }
 
 describe('refreshing (RFC 6749 section 6)', () => {
-  test('rotates, and a used token ends the session', async () => {
+  test('rotates, and ends the session at a reuse', async () => {
     const service = await started({ REFRESH_GRACE: '0s' });
     const { refresh } = await service.login();
     const second = await service.refresh(refresh, { client_id: 'web' });
@@ -23,7 +23,7 @@ describe('refreshing (RFC 6749 section 6)', () => {
     expect((await service.refresh(pair.refresh)).status).toBe(400);
   });
 
-  test('a lost answer may be asked for again', async () => {
+  test('repeats a lost response', async () => {
     const service = await started();
     const { refresh } = await service.login();
     const answers = await Promise.all(Array.from({ length: 10 }, () => service.refresh(refresh)));
@@ -46,7 +46,7 @@ describe('refreshing (RFC 6749 section 6)', () => {
     expect(answer.headers.get('cache-control')).toBe('no-store');
   });
 
-  test('may narrow the scope, never widen it', async () => {
+  test('narrows the scope, and never widens it', async () => {
     const service = await started();
     const { refresh } = await service.login({ resource: undefined });
     const narrowed = await service.refresh(refresh, { scope: 'orders:read' });
@@ -55,7 +55,7 @@ describe('refreshing (RFC 6749 section 6)', () => {
     expect([wider.status, wider.body.error]).toEqual([400, 'invalid_scope']);
   });
 
-  test('a public client that authenticates all the same is refused', async () => {
+  test('refuses a public client that authenticates', async () => {
     const service = await started();
     const { refresh } = await service.login();
     const fields = { grant_type: 'refresh_token', refresh_token: refresh };
@@ -80,7 +80,7 @@ test('ignores parameters that it does not know, however often they are given, an
 });
 
 describe('revoking (RFC 7009)', () => {
-  test('an access token dies alone', async () => {
+  test('denies an access token alone', async () => {
     const service = await started();
     const { access, refresh } = await service.login();
     const answer = await service.form('/oauth2/revoke', { token: access, token_type_hint: 'access_token' });
@@ -90,7 +90,7 @@ describe('revoking (RFC 7009)', () => {
     expect((await service.refresh(refresh)).status).toBe(200);
   });
 
-  test('a refresh token takes its access tokens along', async () => {
+  test('denies the access tokens of a refresh token', async () => {
     const service = await started();
     const { access, refresh } = await service.login();
     expect((await service.form('/oauth2/revoke', { token: refresh, client_id: 'web' })).status).toBe(200);
@@ -98,7 +98,7 @@ describe('revoking (RFC 7009)', () => {
     expect((await service.refresh(refresh)).status).toBe(400);
   });
 
-  test('twice, unknown, or nonsense: 200', async () => {
+  test('answers 200 to a repeated, an unknown and an invalid token', async () => {
     const service = await started();
     const { access, refresh } = await service.login();
     for (const token of [access, access, refresh, refresh, 'nonsense', 'a.b.c', '💥', 'x'.repeat(10_000)]) {
@@ -106,7 +106,7 @@ describe('revoking (RFC 7009)', () => {
     }
   });
 
-  test('without a token, or by a client nobody knows: OAuth’s errors', async () => {
+  test('answers OAuth errors without a token and to an unknown client', async () => {
     const service = await openUserManagement();
     expect((await service.form('/oauth2/revoke', {})).body.error).toBe('invalid_request');
     expect((await service.form('/oauth2/revoke', { token: '' })).body.error).toBe('invalid_request');
@@ -115,8 +115,8 @@ describe('revoking (RFC 7009)', () => {
   });
 });
 
-describe('what is published', () => {
-  test('another library verifies a token by the keys that are published', async () => {
+describe('published keys and metadata', () => {
+  test('let another library verify a token', async () => {
     const service = await started();
     const { access } = await service.login({ resource: undefined });
     const keys = createRemoteJWKSet(new URL(`${service.url}/.well-known/jwks.json`));
@@ -126,7 +126,7 @@ describe('what is published', () => {
     await expect(jwtVerify(access, eventKeys)).rejects.toThrow();
   });
 
-  test('keys and metadata may be kept for a minute; nothing private is in them', async () => {
+  test('may be cached for a minute, and have no private part', async () => {
     const service = await openUserManagement();
     for (const name of ['jwks.json', 'event-jwks.json', 'oauth-authorization-server', 'openid-configuration']) {
       const answer = await service.send(`/.well-known/${name}`);
@@ -135,7 +135,7 @@ describe('what is published', () => {
     }
   });
 
-  test('metadata of RFC 8414 whose addresses are there', async () => {
+  test('name addresses that exist (RFC 8414)', async () => {
     const service = await openUserManagement();
     const { body } = await service.send('/.well-known/oauth-authorization-server');
     expect(body).toMatchObject({

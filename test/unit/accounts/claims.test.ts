@@ -30,7 +30,7 @@ describe('claims of an account', () => {
     },
   );
 
-  test('leave room in the token', () => {
+  test('leave space in the token for other claims', () => {
     const wide = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`c${index}`, 'x'.repeat(250)]));
     expect(() => changedClaims({}, wide)).toThrow(/3072 bytes/);
   });

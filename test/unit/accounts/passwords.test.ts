@@ -35,7 +35,7 @@ describe('passwords', () => {
     },
   );
 
-  test('security 46: nobody’s password is never right, and costs as much as somebody’s', async () => {
+  test('security 46: refuse the password of an unknown user, at the cost of a known one', async () => {
     expect(await passwords.verify('correct horse', undefined)).toBe(false);
     // It takes its turn among the hashes, as somebody's does: here behind two that are under way.
     const stored = await passwords.hash('correct horse', 'ada');

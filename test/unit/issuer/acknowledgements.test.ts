@@ -55,7 +55,7 @@ function usually(tookMs: number) {
   return bench;
 }
 
-describe('what waits for an acknowledgement', () => {
+describe('unacknowledged events', () => {
   it.each([
     [10, 250],
     [80, 250],

@@ -34,7 +34,7 @@ const mistakes: [keyof IssuerOptions, unknown][] = [
   ['keyRotation', { algorithm: 'HS256' }],
 ];
 
-test.each(mistakes)('a wrong %s (%s) is told by its name, and nothing is made', async (name, value) => {
+test.each(mistakes)('refuses a wrong %s (%s) by its name, and creates nothing', async (name, value) => {
   const directory = temporaryDirectory();
   const path = join(directory, 'users.db');
   const good = {

@@ -21,7 +21,7 @@ const heartbeat = (head: number, now = 0) =>
 const appended = (head: number, now = 0, epoch = EPOCH) => ({ kind: 'appended', epoch, head, now }) as const;
 
 describe('the relay', () => {
-  it('starts behind what has been sent, and from the first row of another epoch', () => {
+  it('starts after the last acknowledged row, and at the first row of another epoch', () => {
     expect(sendOf(core.start({ epoch: EPOCH, head: 9 }, { epoch: EPOCH, sentSeq: 4 }, 0).effects)?.after).toBe(4);
     expect(sendOf(core.start({ epoch: EPOCH, head: 9 }, { epoch: '0000-z', sentSeq: 4 }, 0).effects)?.after).toBe(0);
     expect(sendOf(core.start({ epoch: EPOCH, head: 9 }, undefined, 0).effects)?.after).toBe(0);
@@ -40,7 +40,7 @@ describe('the relay', () => {
     ]);
   });
 
-  it('sends again what was not acknowledged, after a wait that grows to 5 s', () => {
+  it('sends unacknowledged rows again, after a delay that grows to 5 s', () => {
     let { state, effects } = core.step(idleAt(4), appended(5));
     let now = 0;
     const waits: number[] = [];
@@ -66,7 +66,7 @@ describe('the relay', () => {
     expect(sendOf(effects)?.heartbeat?.jws).toBe('beat 5 2');
   });
 
-  it('keeps a heartbeat that came while an older one was under way', () => {
+  it('keeps a heartbeat that was made while an older one was being sent', () => {
     const sending = core.step(idleAt(4), heartbeat(4, 1)).state;
     const { state } = core.step(sending, heartbeat(4, 2));
     const next = core.step(state, { kind: 'sent', upTo: 4, withHeartbeat: true, now: 3 });
@@ -75,7 +75,7 @@ describe('the relay', () => {
     expect(last).toMatchObject({ state: { heartbeat: null, inFlight: null }, effects: [] });
   });
 
-  it('begins anew with another epoch, once what is under way has ended', () => {
+  it('begins again with another epoch, once the current send has ended', () => {
     const busy = core.step(core.step(idleAt(4), appended(5)).state, heartbeat(5, 1)).state;
     const turned = core.step(busy, appended(2, 0, '0002-b'));
     expect(turned.effects).toEqual([]);
@@ -84,7 +84,7 @@ describe('the relay', () => {
     expect(state.sentSeq).toBe(0);
   });
 
-  it('does not mind an answer nobody waits for', () => {
+  it('ignores an unexpected acknowledgement', () => {
     const idle = idleAt(4);
     expect(core.step(idle, { kind: 'sent', upTo: 9, withHeartbeat: true, now: 0 })).toEqual({
       state: idle,

@@ -23,7 +23,7 @@ describe('an issuer in memory', () => {
     expect(issuer.health().every(({ status }) => status === 'pass')).toBe(true);
   });
 
-  test('changes its keys, in an epoch of its own for those of events', async () => {
+  test('changes its keys, and opens an epoch for a new event key', async () => {
     await using kit = await openTestIssuer();
     const { issuer } = kit;
     const tokens = await issuer.transaction((tx) => tx.beginSession(ada));
@@ -37,7 +37,7 @@ describe('an issuer in memory', () => {
     ).toBe('ada');
   });
 
-  test('takes back what a transaction that rejects has written, rows of the host too', async () => {
+  test('rolls back a transaction that rejects, with the rows of the host', async () => {
     await using kit = await openTestIssuer();
     const { issuer, rows } = kit;
     const { access_token: token } = await issuer.transaction((tx) => tx.beginSession(ada));

@@ -62,7 +62,7 @@ describe('durations', () => {
   });
 });
 
-describe('what each kind refuses', () => {
+describe('invalid values of each kind', () => {
   test.each([
     ['port', setting.port({ about }), ['-1', '65536', '80a', '8e3', '0x50', ' 80']],
     ['count', setting.count({ about, atLeast: 1, atMost: 9 }), ['0', '10', '1.5', 'many']],

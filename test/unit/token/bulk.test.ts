@@ -39,7 +39,7 @@ it('starts another thread after one was closed', async () => {
   expect(lines).toEqual([]);
 });
 
-it('receives the messages of its own thread only', async () => {
+it('receives only the messages of its thread', async () => {
   const code = `import('@rescind/token').then(() => {
     const { parentPort } = require('node:worker_threads');
     parentPort.postMessage(parentPort.listenerCount('message'));

@@ -84,7 +84,7 @@ describe('a signing key', () => {
 });
 
 describe('a signer', () => {
-  it.each(keyPairs)('signs what jose verifies: %s', async (alg, key) => {
+  it.each(keyPairs)('signs tokens that jose verifies: %s', async (alg, key) => {
     const token = createSigner(key, { typ: 'at+jwt' })(goodClaims());
     const { payload, protectedHeader } = await jose.jwtVerify(
       token,

@@ -87,7 +87,7 @@ describe('security 2: each key is for one algorithm', () => {
     expect(refusal(() => both.verify(signedToken(), AT))).toBe('token_key_unknown');
   });
 
-  it('refuses the kid of the EC key with the algorithm of RSA, and the other way round', () => {
+  it('refuses the kid of the EC key with an RSA algorithm, and that of the RSA key with an EC algorithm', () => {
     expect(verdict(signedToken({ ...goodHeader(), kid: ec.kid }))).toBe('token_key_unknown');
     expect(verdict(signedToken({ ...goodHeader(ec), kid: rsa.kid }, goodClaims(), ec))).toBe('token_key_unknown');
   });
