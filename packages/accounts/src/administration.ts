@@ -14,8 +14,8 @@ import type { UserPatch } from './rows/users.ts';
 export interface AccountCommand {
   readonly sub: string;
   /**
-   * Runs in the transaction of the command, before the change, with the account as it is: what it throws refuses the command.
-   * Whoever decides before the transaction decides by what others may have changed when its turn comes.
+   * Runs in the transaction of the command, before the change, with the present account. An error that it throws refuses the command.
+   * A check before the transaction would use a state that other transactions may have changed since.
    */
   requireAllowed?(before: AccountView): void | Promise<void>;
   /**
@@ -84,8 +84,8 @@ export interface AccountAdministration {
   /** The claim `roles`. Old tokens die, sessions go on. @throws RescindError also `request_invalid` */
   setRoles(command: AccountCommand & { readonly roles: readonly string[] }): Promise<AccountChange>;
   /**
-   * All the scopes the user may have; null: those that everybody has. As `setRoles`. With a scope more than before an
-   * outstanding reset token dies: whoever made it may have fewer scopes.
+   * All the scopes the user may have; null: the default scopes of every user. As `setRoles`. A scope that the user did not have
+   * before invalidates an outstanding reset token, because the administrator who created it may lack that scope.
    */
   setScopes(command: AccountCommand & { readonly scopes: readonly string[] | null }): Promise<AccountChange>;
   /** Sets claims by name (`tenant`, `groups`, `phone_number`, …), removes those that are null. As `setRoles`. */
@@ -198,7 +198,7 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
       requireScopes(next ?? []);
       return changeClaims(command, REASON.scopesChanged, ({ sub, scopes }, tx) => {
         if (JSON.stringify(scopes) === JSON.stringify(next)) return undefined;
-        // Whoever got the token of a reset may have fewer scopes than the account has from now on.
+        // The administrator who received the reset token may have fewer scopes than the account has now.
         if (next?.some((scope) => !scopes?.includes(scope))) tx.oneTimeTokens.remove(sub, 'password_reset');
         return { scopes: next };
       });

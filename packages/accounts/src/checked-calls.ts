@@ -8,8 +8,8 @@ import type { OwnAccounts, TokenHolder } from './own-account.ts';
 import type { SecondFactors } from './second-factors.ts';
 
 /**
- * The objects that the methods of accounts take: their names and types. Text of theirs may come from a stranger's request, so
- * what is wrong inside of it is for the method to answer with a coded error.
+ * The objects that the methods of accounts take: their names and types. Their texts may come from an
+ * unauthenticated request, so the method itself answers invalid text with a coded error.
  */
 const string = option.string();
 const texts = option.list(string, { least: 0 });

@@ -50,8 +50,8 @@ export interface AccountTransaction extends AccountRows {
 export interface AccountContext {
   readonly rows: AccountReads;
   /**
-   * The one way to write: runs `work` in one transaction of the issuer. It may be called again when the transaction has to
-   * wait for the clock, so it does nothing but read and write rows.
+   * The only function that writes: runs `work` in one transaction of the issuer. `work` may be called again when the transaction has to
+   * wait for the clock, so it only reads and writes rows.
    * @throws RescindError as `Issuer.transaction`
    */
   transact<T>(work: (tx: AccountTransaction) => T | Promise<T>): Promise<T>;

@@ -100,8 +100,8 @@ async function upgradeHash(context: AccountContext, account: Account, password: 
 }
 
 /**
- * Uses up the proof of an account's second factor, if it has one. A proof that was good once differs from one that never was:
- * whoever sends it again has clicked twice, or got no answer, and has guessed nothing.
+ * Consumes the code of an account's second factor, if it has one. A code that was already used has an error code of its own, because
+ * it is a repeated request and no guess.
  * @throws RescindError `second_factor_required`, `second_factor_wrong`, `totp_used`, `recovery_code_used`
  */
 function acceptFactor({ factors, now }: AccountTransaction, sub: string, proof: FactorProof): Authentication {

@@ -20,9 +20,9 @@ export function purgeAccount(tx: AccountTransaction, sub: string): Promise<Revoc
 }
 
 /**
- * Inside a transaction: deletes an account for somebody who has shown its password, who may be a thief. The owner is
- * notified, and for as long as "this was not me" may be said the account is not erased: nobody can log in to it, no other account
- * may have its name, and what restores it is kept sealed. Without a receiver of notices it is erased at once.
+ * Inside a transaction: deletes an account after a request with its password, which an attacker may have sent. The owner is
+ * notified. The account is erased only after the "this was not me" link has expired: until then it admits no login, no other account
+ * can take its name, and the data that restores it is stored encrypted. Without a receiver of notices it is erased at once.
  */
 export async function deleteAccount(context: AccountContext, tx: AccountTransaction, account: Account): Promise<void> {
   const { users, oneTimeTokens, factors, devices, history, now } = tx;

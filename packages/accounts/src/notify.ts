@@ -8,9 +8,9 @@ import { CONTACT_CLAIMS } from './rows/history.ts';
 export type ChangedThing = 'password' | 'phone_number' | 'email' | 'second_factor' | 'recovery_codes';
 
 /**
- * Inside a transaction: writes a notice to the owner, with the link by which they say "this was not me". Without a receiver
+ * Inside a transaction: writes a notice to the owner, with the link that reports "this was not me". Without a receiver
  * nothing is written.
- * @param account as it was before: a new phone number may be a thief's
+ * @param account as it was before the change: a new phone number may be an attacker's
  */
 export function notifyOwner(
   { hasReceiver, notMeTtlMs }: AccountContext,
@@ -61,7 +61,7 @@ export interface RecoveredSession {
 }
 
 /**
- * Notifies the owner of a session that was recovered from another network than that of its login: a thief may have the token. Never
+ * Notifies the owner of a session that was recovered from another network than that of its login: an attacker may have the token. Never
  * rejects; a failure is logged.
  * @param sender the address of the request
  */

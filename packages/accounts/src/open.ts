@@ -40,7 +40,7 @@ export interface AccountsOptions {
   readonly totpIssuer: string;
   /** How long a password may be set after a reset. Default 24 h. */
   readonly resetTtlMs?: DurationMs;
-  /** How long an owner may say "this was not me" of a notice. Default 7 d. */
+  /** How long the "this was not me" link of a notice is valid. Default 7 d. */
   readonly notMeTtlMs?: DurationMs;
   /** The life of the session that a change of the password begins. Default 15 min. */
   readonly accessTokenTtlMs?: DurationMs;

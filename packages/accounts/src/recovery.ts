@@ -32,7 +32,7 @@ interface ResetOptions {
 
 /**
  * Inside a transaction: every session ends, login refuses the account until another password is set, and no device is known any
- * more. A second factor stays: if a reset removed it, whoever can reset the password would not need it.
+ * more. The second factor remains: otherwise a reset of the password would bypass it.
  */
 export async function resetPassword(
   { resetTtlMs }: AccountContext,
@@ -74,13 +74,13 @@ export function setPassword(tx: AccountTransaction, resetToken: string, password
 }
 
 /**
- * "This was not me", inside a transaction. A thief can make links and changes, and use the links that reach them; so it does
- * not matter which link is used: the account goes back to how it was at the oldest link that is live. Second factors,
- * recovery codes and the contact that were changed since are undone, a deletion too; every session ends, the password is
- * reset, and how to go on is sent to the contact of then.
- * Links from before the account had a contact are left out where the one that was used is not of that time.
- * The link that was used and every later one are spent. The oldest one, where another was used, stays good until
- * the password has been set: it is the owner's, whoever used the other.
+ * "This was not me", inside a transaction. An attacker can create links, change the account, and use links that the attacker receives.
+ * So whichever link is used, the account is restored to its state at the oldest live link: later changes of second factors,
+ * recovery codes and the contact are undone, a deletion too. Every session ends, the password is
+ * reset, and the reset token is sent to the contact of that state.
+ * Links from before the account had a contact are ignored unless the used link is of that time.
+ * The used link and every later one are consumed. The oldest one, if another was used, is valid until
+ * the password has been set, because it was sent to the owner.
  * @throws RescindError `link_invalid`
  */
 export async function recoverAccount(
@@ -109,10 +109,10 @@ export async function recoverAccount(
 }
 
 /**
- * The oldest live link of those that could arrive: of an account with a telephone number or an address, links from before it
- * had either went to nobody, and going back to one would leave the owner without a way in. Where a link of that time is used
- * after all (a receiver may know the owner by other means) the account goes back to the oldest link there is.
- * @param used was live, and is used up
+ * The oldest live link that could be delivered. Links from before the account had a telephone number or an address were sent to no
+ * contact, and restoring that state would lock the owner out. If a link of that time is used
+ * (a receiver may know the owner by other means), the account is restored to its oldest link.
+ * @param used was live, and is now consumed
  */
 function oldestDelivered(
   { oneTimeTokens, history, now }: AccountTransaction,

@@ -120,7 +120,7 @@ function addNameKeys(sql: MigrationSql): void {
   }
 }
 
-/** Tables and columns that each version added: files that were written before `account_schema` are told apart by them. */
+/** Tables and columns that each version added: they identify the version of files from before `account_schema`. */
 const SIGNS: readonly (readonly [table: string, column: string])[] = [
   ['accounts', 'sub'],
   ['accounts', 'state'],

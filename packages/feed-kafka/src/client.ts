@@ -22,7 +22,7 @@ const REQUEST_TIMEOUT_MS: DurationMs = 10_000;
 export const RANDOM_SHARE = 0.5;
 
 /**
- * kafkajs retries what passes by itself within a second or two, such as the election of a coordinator. The session's owner retries
+ * kafkajs retries errors that pass within a second or two, such as the election of a coordinator. The session's owner retries
  * what takes longer. All values are given, since kafkajs has other defaults when NODE_ENV is `test`.
  */
 export const RETRY: RetryOptions = {

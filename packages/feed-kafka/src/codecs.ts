@@ -49,7 +49,7 @@ function isKnown(codec: (() => Codec) | undefined): boolean {
   }
 }
 
-/** Limits the size to which kafkajs decompresses gzip; by itself it has no limit. */
+/** Limits the size to which kafkajs decompresses gzip; kafkajs has no limit. */
 function limitGzip(): void {
   const codecs: Record<number, () => Codec> = kafkajs.CompressionCodecs;
   const own = codecs[GZIP]?.();

@@ -21,7 +21,7 @@ const SEND_LIMIT_MS: DurationMs = 10_000;
 /** A frozen broker accepts a connection and does not answer: the next client begins with another broker. */
 const CONNECT_LIMIT_MS: DurationMs = 5_000;
 const DISCONNECT_MS: DurationMs = 1_000;
-/** kafkajs retries what passes by itself, such as a leader that has just moved; after that the publisher retries. */
+/** kafkajs retries transient errors, such as a leader that has just moved; after that the publisher retries. */
 const SEND_RETRIES = 3;
 /**
  * Sends of at least this many bytes, some 16 events, are compressed: readers that were away for long fetch these. Smaller ones are

@@ -35,7 +35,7 @@ const FIRST_RETRY_MS: DurationMs = 200;
 const MAX_RETRY_MS: DurationMs = 5_000;
 /** After a session that lasted longer the first retry is immediate again. */
 const RESET_BACKOFF_AFTER_MS: DurationMs = 5_000;
-/** A client notices a broker that has lost its leader after 21 s, and recovers by itself. */
+/** A client notices a broker that has lost its leader after 21 s, and reconnects. */
 const FEED_STALL_MS: DurationMs = 30_000;
 
 const timer = option.duration({ most: 2 ** 31 - 1 });

@@ -88,8 +88,8 @@ export function isBusy(error: unknown): boolean {
 }
 
 /**
- * Writes the header again. A file that cannot be written is opened by SQLite for reading alone, without a word, and stays
- * so when its file system becomes writable: better no start than one whose every write fails.
+ * Writes the header again. SQLite silently opens a file that it cannot write as read-only, and keeps it so
+ * when its file system becomes writable. A failed start is better than one whose every write fails.
  */
 function requireWritable(database: Database.Database): void {
   const version = Number(database.pragma('user_version', { simple: true }));

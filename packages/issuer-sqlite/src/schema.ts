@@ -243,7 +243,7 @@ CREATE INDEX rescind_outbox_txn ON rescind_outbox (txn, epoch, seq);
 `;
 
 /**
- * Version 7: the outbox has an event once, as its signed text, and the last word of its type, which was read out of that text for
+ * Version 7: the outbox has an event once, as its signed text, and the last segment of its type, which was parsed from that text for
  * each publication.
  */
 function eventOnce(database: Database.Database): void {

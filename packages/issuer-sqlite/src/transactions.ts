@@ -50,7 +50,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     const open = contexts.getStore();
     return open?.isOpen === true ? open : undefined;
   };
-  /** A full disk rolls a transaction back by itself: what was written after it would be committed at once. */
+  /** SQLite rolls a transaction back when the disk is full. Statements after that would be committed at once. */
   const isWriting = () => writer.inTransaction;
   const sql = createHostSql(
     {
@@ -79,7 +79,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
         run(open, rollbackToSavepoint);
         open.failure = before;
       } else {
-        // A full disk undoes the whole transaction, and there is none to go on in.
+        // A full disk rolls the transaction itself back, so it cannot continue.
         open.failure = { error };
         open.isOpen = false;
       }
@@ -119,7 +119,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
       commit.run();
       return result;
     } catch (thrown) {
-      // One that was rolled back by itself ended by its first error; what came after it was refused because of that.
+      // A transaction that SQLite rolled back ended with its first error, which caused the later ones.
       const error = writer.inTransaction ? thrown : (open.failure?.error ?? thrown);
       if (writer.inTransaction) rollback.run();
       throw isBusy(error) ? new RescindError('busy', { cause: error }) : error;
@@ -133,7 +133,7 @@ export function createTransactionQueue({ writer, reader, tables }: QueueOptions)
     run<T>(work: (tx: StoreTransaction<HostSql>) => Promise<T>): Promise<T> {
       if (openNow() !== undefined) return Promise.reject(new Error('a transaction of this store is open: use its tx'));
       waiting += 1;
-      // Nobody waits most of the time: then it begins at once.
+      // Usually no other transaction waits: then this one begins at once.
       const result = waiting === 1 ? attempt(work) : last.then(() => attempt(work));
       last = result.then(leave, leave);
       return result;

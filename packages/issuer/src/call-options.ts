@@ -27,12 +27,12 @@ import type {
 } from './issuer-sessions.ts';
 
 /**
- * The objects that the issuer's methods take: their names and types. Text of theirs may come from a stranger's request, so
- * what is wrong inside of it, empty text included, is for the method to answer with a coded error.
+ * The objects that the issuer's methods take: their names and types. Their texts may come from an
+ * unauthenticated request, so the method itself answers invalid text, empty text included, with a coded error.
  */
 const string = option.string();
 const flag = option.flag();
-/** RFC 8707: which of them are right is for the client's registration to say. */
+/** RFC 8707: the client's registration decides which of them are valid. */
 const resource = option.list(string, { least: 0 });
 
 const lifetime: OptionCheck<Lifetime> = option.either('never', number);
@@ -71,7 +71,7 @@ export const clientOptions = optionsOf<Client>('a client', {
   disabled: flag,
 });
 
-/** A JSON Web Key has members of every kind (RFC 7517 section 4): what they are is for the key set to say. */
+/** A JSON Web Key has members of every kind (RFC 7517 section 4); the key set checks them. */
 function keyOption(value: unknown, path: string): object {
   return { ...option.having<object>('a public key as JSON (RFC 7517)')(value, path) };
 }

@@ -107,7 +107,7 @@ function checkKeys({ keyrings, scheduler, latch, issuerClock, theft }: HealthOpt
 const timeOf = (at: EpochMillis | null) => (at === null ? null : new Date(at).toISOString());
 
 /**
- * Nothing is minted while the clocks are apart; logouts go on. `warn` also while the operator trusts one of two clocks: that is to end.
+ * Nothing is minted while the clocks differ; logouts continue. `warn` also while `trustedClock` is set, which is meant to be temporary.
  */
 function checkClock({ issuerClock, reference, clock }: HealthOptions): HealthCheck {
   const partedMs = issuerClock.clockDifferenceMs();
@@ -115,7 +115,7 @@ function checkClock({ issuerClock, reference, clock }: HealthOptions): HealthChe
   const comparison = reference?.state();
   const { trusted } = reference ?? {};
   const isApart = comparison === 'parted' || (comparison === 'unknown' && trusted === 'publisher');
-  // Nobody can log in until the clock is right: until the wall clock has caught up, or agrees with the publisher's.
+  // No login succeeds until the wall clock has caught up, or agrees with the publisher's.
   const isFailed = leadMs > CLOCK_TOLERANCE_MS || (isApart && issuerClock.isMintingBlocked());
   const isDoubtful = issuerClock.isMintingBlocked() || isLeading(issuerClock) || trusted !== undefined;
   const status = isFailed ? 'fail' : isDoubtful ? 'warn' : 'pass';

@@ -9,7 +9,7 @@ export type TokenStorage = 'body' | 'cookie';
 /** A length of time, or none: what is `never` over can still be revoked. */
 export type Lifetime = DurationMs | 'never';
 
-/** How sessions live. What is left out is as the issuer's options say. */
+/** Lifetimes of sessions. An absent member has the value of the issuer's options. */
 export interface SessionPolicy {
   /** Whole seconds, 1 s to 24 h. */
   readonly accessTokenTtlMs?: DurationMs;
@@ -26,7 +26,7 @@ export interface SessionPolicy {
 }
 
 export interface ClientPolicy extends SessionPolicy {
-  /** Which ways its refresh tokens may go. Default `either`. */
+  /** Where its refresh tokens may be carried. Default `either`. */
   readonly storage?: TokenStorage | 'either';
   /**
    * Whether the client may have access tokens of its own (RFC 6749 section 4.4), of its registered `scope` and `audience`. It must
@@ -45,9 +45,9 @@ export interface Client {
   readonly secretHashes?: readonly string[];
   /** Its public keys (RFC 7517), for `private_key_jwt`. Each has a `kid` and an `alg`. */
   readonly jwks?: { readonly keys: readonly object[] };
-  /** Whether it may ask about tokens of other clients (RFC 7662). Default false. */
+  /** Whether it may introspect tokens of other clients (RFC 7662). Default false. */
   readonly mayIntrospect?: boolean;
-  /** The most it may ask for, space-separated. Absent: whatever the subject has. */
+  /** The scopes that it may request, space-separated. Absent: all of the subject's. */
   readonly scope?: string;
   /** The audiences that its tokens may have. Absent: those that the host declares, or the login names. */
   readonly audience?: readonly string[];
@@ -58,7 +58,7 @@ export interface Client {
 
 /** A service that takes access tokens (RFC 6749 section 1.1), as the host declares it. */
 export interface ResourceServer {
-  /** Its name in `aud`, which clients ask for by `resource` (RFC 8707). */
+  /** Its name in `aud`, which clients request by `resource` (RFC 8707). */
   readonly audience: string;
   /**
    * Scopes that only this resource server takes: names, or prefixes followed by `*` such as `admin:*`. With them a token

@@ -81,7 +81,7 @@ export interface Preview {
   readonly affectedSessions: number;
   /** Of how many subjects those are. */
   readonly affectedSubjects: number;
-  /** When the last token that it denies would have expired by itself; null: a key's, never. */
+  /** When the last token that it denies expires; null for a key, whose row never expires. */
   readonly tokensUntil: EpochMillis | null;
 }
 
@@ -115,14 +115,14 @@ export interface IssuerRevocations {
   list(query?: RevocationQuery): Promise<RevocationPage>;
 }
 
-/** A token's text, or what would be in one: whole claims, or some, such as `{ sub, iat }`. `iss` defaults to this issuer. */
+/** A token's text, or claims, all or some, such as `{ sub, iat }`. `iss` defaults to this issuer. */
 export type ExplainQuestion =
   | { readonly token: string }
   | { readonly claims: Readonly<Record<string, unknown>>; readonly kid?: string };
 
 /** Why a token is refused, or that it is not. */
 export interface Explanation {
-  /** What is wrong with it apart from revocation; null: nothing. */
+  /** The problem of the token other than a revocation; null: none. */
   readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
   /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
   readonly revoked: boolean | null;

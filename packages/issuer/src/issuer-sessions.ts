@@ -77,7 +77,7 @@ export interface RefreshRequest {
   onRecovered?(recovered: RecoveredSession): void;
 }
 
-/** A session whose last response was lost, or whose refresh token somebody has copied. */
+/** A session whose client lost the last response, or whose refresh token was copied. */
 export interface RecoveredSession {
   readonly sid: string;
   readonly sub: string;

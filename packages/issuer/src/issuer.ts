@@ -73,8 +73,8 @@ export interface IssuerOptions<Sql = unknown> {
   /** Where the relay puts events; closed with the issuer. Without one (embedded) readers use the HTTP transport. */
   readonly publisher?: Publisher;
   /**
-   * Whose clock counts while the wall clock and the publisher's are more than 60 s apart: the operator names it, while the other one
-   * is mended. Default: neither, so the slower one is taken and no token is minted until they agree.
+   * The clock that applies while the wall clock and the publisher's differ by more than 60 s. The operator sets it while the other one
+   * is corrected. Default: neither, so the slower one applies and no token is minted until they agree.
    */
   readonly trustedClock?: TrustedClock;
   readonly clock?: Clock;
@@ -85,7 +85,7 @@ export interface IssuerOptions<Sql = unknown> {
   readonly refreshTokenTtlMs?: DurationMs;
   /** A session not refreshed for so long ends. Default 7 days. */
   readonly refreshIdleTtlMs?: DurationMs;
-  /** How long a refresh token whose answer was lost may be used again. Default 10 s; 0: never; at most 60 s. */
+  /** How long a refresh token whose response was lost may be used again. Default 10 s; 0: never; at most 60 s. */
   readonly refreshGraceMs?: DurationMs;
   /**
    * How long the same is possible beyond the grace, while the successor has never been used: for a client that lost the response and
@@ -109,8 +109,8 @@ export interface IssuerOptions<Sql = unknown> {
 }
 
 /**
- * The one way to write: what may be done inside `Issuer.transaction`. Nothing of it has happened when the transaction rejects. `txn` of
- * a revocation is known at once, `epoch` and `seq` after the commit: reading them before throws.
+ * The operations of `Issuer.transaction`, which is the only function that writes. When the transaction rejects, none of them has an
+ * effect. `txn` of a revocation is known at once, `epoch` and `seq` after the commit: reading them before throws.
  * All cut-offs by time of one transaction have one time T; a session begun after a cut-off survives it, one begun before does not.
  * @typeParam Sql what the store gives the host for rows of its own
  */
@@ -168,7 +168,7 @@ export interface IssuerTransaction<Sql = unknown> {
   reissue(of: Reissue): Promise<AccessAnswer>;
   /** `undefined`: it is not an open session of that subject. */
   renameSession(renaming: RenameSession): Promise<SessionView | undefined>;
-  /** Who may hold tokens, with what this transaction has changed. */
+  /** The registered clients, including changes of this transaction. */
   readonly clients: ClientRegistrations;
   /** The keys that sign. */
   readonly keys: KeyCommands;
@@ -184,9 +184,9 @@ export interface Issuer<Sql = unknown> {
    * @throws Error inside of another transaction; for `work` that waited for a second
    */
   transaction<T>(work: (tx: IssuerTransaction<Sql>) => T | Promise<T>): Promise<T>;
-  /** Who may hold tokens, and on what terms. */
+  /** The registered clients and their policies. */
   readonly clients: IssuerClients;
-  /** Who is logged in, and where. */
+  /** The sessions. */
   readonly sessions: IssuerSessions;
   /** What has been revoked, and still denies something. */
   readonly revocations: IssuerRevocations;
@@ -240,7 +240,7 @@ export interface Issuer<Sql = unknown> {
   refusingWrites(): string | null;
   /**
    * Whether the last write reached the storage. While it is false every write throws `storage_unavailable`; the issuer
-   * tries again by itself each second.
+   * retries each second.
    */
   canWrite(): boolean;
   /**

@@ -183,7 +183,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
       reference,
       telemetry,
     });
-  // A wall clock that was ahead at the start would make all that a thief signs look older than this process.
+  // With a wall clock that was ahead at the start every forged record would look older than this process.
   void relay?.compared.then(() => {
     startedAt = Math.min(startedAt, issuerClock.now());
   });

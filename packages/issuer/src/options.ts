@@ -24,7 +24,7 @@ const BOUNDS = {
   accessTokenTtlMs: { least: SECOND_MS, most: DAY_MS, default: 15 * MINUTE_MS },
   refreshTokenTtlMs: { least: SECOND_MS, most: HUNDRED_YEARS_MS, default: 30 * DAY_MS },
   refreshIdleTtlMs: { least: SECOND_MS, most: HUNDRED_YEARS_MS, default: 7 * DAY_MS },
-  // A minute covers any lost answer; each second more is one for a thief (RFC 9700 section 4.14.2).
+  // A minute covers any lost response; each further second helps an attacker (RFC 9700 section 4.14.2).
   refreshGraceMs: { least: 0, most: MINUTE_MS, default: 10 * SECOND_MS },
   // A laptop that is closed over a weekend, at most.
   refreshRecoveryMs: { least: 0, most: 7 * DAY_MS, default: DAY_MS },

@@ -96,7 +96,7 @@ export function createTransaction({
   let cutOff: EpochMillis | undefined;
   let isChanged = false;
   const planned: PlannedEvent[] = [];
-  /** How many events were planned outside of the work that is run apart. */
+  /** The number of events that were planned outside of the savepoint. */
   let plannedOutside = 0;
 
   async function flush(): Promise<void> {

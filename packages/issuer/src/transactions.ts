@@ -74,7 +74,7 @@ interface TransactionsOptions {
   readonly telemetry: Telemetry;
 }
 
-/** Longer, and the caller's own caller has given up: better to say when to come again. */
+/** After a longer wait the client has timed out: an error with the time to retry is better. */
 const MAX_WAIT_MS: DurationMs = 5_000;
 const WAIT_STEP_MS: DurationMs = 20;
 const RETRY_AFTER_SECONDS = 5;

@@ -27,7 +27,7 @@ interface WriteModes {
   readonly signing: ThreadSigning;
 }
 
-/** The one way to write, and the two exchanges of tokens that share a transaction with concurrent ones. */
+/** The only functions that write: a transaction, and the two exchanges of tokens that share a transaction with concurrent ones. */
 export function createWrites(
   context: IssuerContext,
   modes: WriteModes,

@@ -38,7 +38,7 @@ export const DEFAULT_MAX_TOKEN_BYTES = 8_192;
 
 /**
  * Parsed headers by their encoded text: all tokens of one key have the same header. It holds only headers whose members are all
- * strings, frozen. An attacker who fills it makes the next token's header be parsed again, nothing else.
+ * strings, frozen. An attacker who fills it causes one more parse of the next token's header, and nothing else.
  */
 const headerCache = createHeaderCache({ entries: 64, longestKey: 512 });
 

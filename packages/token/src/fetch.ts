@@ -33,7 +33,7 @@ export interface FetchBody extends AsyncIterable<Uint8Array> {
  * (docs/decisions/token-fetch.md). Follows no redirect, asks for no compression, and sends a request once more if a kept-alive
  * connection has been closed by the server meanwhile.
  * @throws Error with the `code` of the system, such as `ECONNREFUSED`; `AbortError` after `signal`; `CONTENT_ENCODING` for a
- * response that is compressed although nobody asked for that
+ * response that is compressed although the request did not accept that
  */
 export const nodeFetch: Fetch = async (url, init) => {
   let response: IncomingMessage;

@@ -55,7 +55,7 @@ export interface SignatureThread {
 interface ThreadListener {
   /** Called after each answer. */
   answered(): void;
-  /** Called once, when the thread has ended by itself. */
+  /** Called once, when the thread has ended without `stop`. */
   failed(error: string): void;
 }
 

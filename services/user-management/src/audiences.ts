@@ -117,7 +117,7 @@ export function createServiceAudiences(sql: HostSql, configured: Audiences): Ser
   const all = sql.prepare<[], string>('SELECT audience FROM service_audiences ORDER BY audience').pluck();
   const insert = sql.prepare('INSERT OR IGNORE INTO service_audiences (audience, added_at) VALUES (?, ?)');
   const remove = sql.prepare('DELETE FROM service_audiences WHERE audience = ?');
-  // Logins and refreshes ask for them.
+  // Logins and refreshes read them.
   let registered: readonly string[] = [];
   let servers: readonly ResourceServer[] = [];
   const reload = () => {

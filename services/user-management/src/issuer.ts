@@ -15,7 +15,7 @@ export interface IssuerBase {
   kafkaHealth(): HealthCheck[];
 }
 
-/** Kafka's client is loaded only where there is a Kafka. It connects by itself, now or when the brokers are back. */
+/** Loads Kafka's client only where brokers are configured. It connects in the background, and retries until they are reachable. */
 export async function prepareIssuer(
   { configuration, telemetry, keep }: ServiceContext<Configuration>,
   clock: Clock,

@@ -47,7 +47,7 @@ CREATE TABLE applied_clients (
 ) STRICT, WITHOUT ROWID;
 `;
 
-/** What versions 1, 2, 4 and 5 changed are tables of accounts, whose versions packages/accounts counts by itself. */
+/** What versions 1, 2, 4 and 5 changed are tables of accounts, whose versions packages/accounts counts separately. */
 const OF_ACCOUNTS = '-- packages/accounts';
 
 /**

@@ -22,7 +22,7 @@ export interface DeviceRows {
   remove(sub: string): void;
 }
 
-/** More than anybody has; beyond, the one that was not seen for longest is removed. */
+/** Devices per account. Beyond it the least recently seen one is removed. */
 const MAX_DEVICES = 50;
 
 export function createDeviceRows(sql: HostSql, sealer: Sealer): DeviceRows {

@@ -8,7 +8,7 @@ import type { DeletedAccount } from './users.ts';
 /** Claims by which an owner is reached (OpenID Connect Core 1.0 section 5.1): a change of one is a change of the contact. */
 export const CONTACT_CLAIMS = ['phone_number', 'email'] as const;
 
-/** How an account was at one time, as far as its owner, or a thief, could change it. */
+/** The state of an account at one time: everything that a request with its password can change. */
 export interface PastState {
   readonly contact: AccountClaims;
   /** Null: there was no second factor, or none that was confirmed. */

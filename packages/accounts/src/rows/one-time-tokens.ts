@@ -47,8 +47,8 @@ export interface OneTimeTokenRows {
 
 const TOKEN_BYTES = 32;
 /**
- * Tokens of one purpose that are stored for an account: so many of the oldest, and as many of the newest. A thief who makes many loses
- * those between, never the owner's oldest.
+ * Tokens of one purpose that are stored for an account: this number of the oldest, and as many of the newest. An attacker who creates
+ * many displaces those between, never the owner's oldest.
  */
 const MAX_AT_EACH_END = 50;
 

@@ -90,7 +90,7 @@ export function createUserRows(sql: HostSql): UserRows {
   const addKey = sql.prepare('INSERT OR IGNORE INTO account_name_keys (key, sub) VALUES (?, ?)');
   const removeKeys = sql.prepare('DELETE FROM account_name_keys WHERE sub = ?');
   const { updateOf } = createUpdates(sql);
-  // A name has no colon: nobody can register a tombstone's key, and anybody the name that it frees.
+  // A name has no colon, so no account can register a tombstone's key. The freed name can be registered again.
   const markDeleted = sql.prepare(
     `UPDATE accounts SET username = '', password = '', state = 'deleted', erase_at = @eraseAt,
        name_key = CASE WHEN @eraseAt IS NULL THEN 'deleted:' || sub ELSE name_key END,

@@ -29,7 +29,7 @@ const SECRET_METHODS: ReadonlySet<string> = new Set(['client_secret_basic', 'cli
 /** Compared with where there is no secret, so that the answer takes as long. */
 const DUMMY_HASH = hashSecret('');
 
-/** Says which client sent a proof. */
+/** Returns a function that finds the client by its credentials. */
 export function createAuthenticate(context: Authentication): (proof: ClientProof) => Promise<RegisteredClient> {
   return async (given) => {
     const proof = clientProof(given);

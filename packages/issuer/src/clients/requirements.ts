@@ -25,7 +25,7 @@ export interface FullPolicy {
   readonly renewByToken: boolean;
 }
 
-/** What the issuer's options say; its clients and devices may say otherwise. */
+/** The issuer's options, which policies of clients and devices override. */
 export type PolicyDefaults = Pick<
   FullPolicy,
   'accessTokenTtlMs' | 'refreshTokenTtlMs' | 'refreshIdleTtlMs' | 'refreshGraceMs' | 'refreshRecoveryMs'

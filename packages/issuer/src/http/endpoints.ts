@@ -163,7 +163,7 @@ export function createIssuerEndpoints(issuer: Issuer, given: EndpointOptions = {
       const form = await readForm(request, body, PARAMETERS.introspect);
       if (form.token === undefined) throw refused('token', 'must be given');
       const { clientId, authMethod } = await authenticate(request, form);
-      // RFC 7662 section 2.1: without authentication anybody could try out tokens.
+      // RFC 7662 section 2.1: without authentication any client could probe tokens.
       if (authMethod === 'none') throw new RescindError('client_invalid');
       const answer = await issuer.introspect(form.token, { clientId });
       return { status: 200, headers: { 'Cache-Control': 'no-store' }, body: answer };

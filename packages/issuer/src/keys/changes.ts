@@ -90,7 +90,7 @@ async function replaceActive(context: KeyContext, tx: Transaction, purpose: KeyP
   afterRotation(context, tx, { purpose, kid, alg, cause, former });
 }
 
-/** A time after which nothing that the key has signed is of use to anybody. */
+/** Returns a time after which no reader accepts anything that the key has signed. */
 export async function retirementOf(
   purpose: KeyPurpose,
   at: EpochMillis,

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { RescindError } from '@rescind/revocation';
 import { makeDirectory } from '@rescind/revocation/storage';
 
-/** A directory that only its owner may look into, of small files that are whole or not there. */
+/** A directory that only its owner can read, of small files that are written atomically. */
 export interface PrivateDirectory {
   names(): string[];
   read(name: string): string | undefined;

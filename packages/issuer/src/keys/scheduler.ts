@@ -57,7 +57,7 @@ export function createKeyScheduler({ context, transactions, clock, now, encoderF
   async function prepare(purpose: KeyPurpose, step: KeyStep): Promise<PreparedStep | undefined> {
     if (step.kind !== 'activate') return step;
     const key = context.keyrings[purpose].signing(step.key.kid);
-    // Somebody removed its file: another has to be published for as long.
+    // Its file was removed: another key has to be published for as long.
     if (key === undefined) return { kind: 'publish', cause: step.key.cause };
     if (purpose === 'token') return step;
     const epoch = (await store.read.meta.identity())?.epoch;

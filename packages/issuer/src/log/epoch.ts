@@ -12,7 +12,7 @@ import type { SignedEvent, Transaction } from '../transaction.ts';
 const DIGITS = 10;
 const SHAPE = /^(\d{10})-/;
 
-/** Sorts, as text, above every epoch with a lower counter; the randomness keeps two restores of one backup apart. */
+/** Sorts, as text, above every epoch with a lower counter; the random part distinguishes two restores of one backup. */
 export function toEpoch(counter: number): string {
   return `${String(counter).padStart(DIGITS, '0')}-${createId()}`;
 }
@@ -22,7 +22,7 @@ export function counterOf(epoch: string): number {
   return Number(SHAPE.exec(epoch)?.[1] ?? 0);
 }
 
-/** Of a database that was lost as a whole: below every epoch there was. */
+/** Of a database that was lost completely: below every former epoch. */
 export const LOST_EPOCH_COUNTER = 0;
 export const FIRST_EPOCH_COUNTER = 1;
 

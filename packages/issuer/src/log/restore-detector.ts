@@ -100,7 +100,7 @@ export function createRestoreDetector({ store, decoder, ...files }: DetectorOpti
     return record.epoch === store.log.identity()?.epoch && record.at > startedAt();
   }
 
-  /** A key that had retired when an epoch was opened has signed nothing in it: its later signatures are a thief's. */
+  /** A key that had retired when an epoch was opened has signed nothing in it: its later signatures are forged. */
   function isOfFormerKey({ kid, epoch }: Extract<DecodedRecord, { kid: string }>): boolean {
     return keyrings.event.stateOf(kid) === 'former' && epoch >= (store.log.identity()?.epoch ?? '');
   }

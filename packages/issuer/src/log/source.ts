@@ -53,7 +53,8 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     heartbeat() {
       // First, so that whatever was acknowledged before this time is at or below the head.
       const { at, wall } = issuerClock.heartbeat();
-      // A restart must not tell an earlier time than a heartbeat did; while the wall clock leads, it does not.
+      // No heartbeat after a restart may have an earlier time than one before. While the issuer's clock leads, that requires a
+      // durable time.
       return isLeading(issuerClock) ? signDurably(at, wall) : sign(at, wall);
     },
     closingEvent: (epoch) => store.log.closingEvent(epoch),

@@ -13,7 +13,7 @@ interface ClockComparison {
   make(record: string | undefined): Promise<void>;
   /** The publisher has acknowledged what was handed to it `tookMs` ago. */
   acknowledged(tookMs: DurationMs): void;
-  /** Grows when the comparison was made and when the clocks are found apart: no heartbeat of an earlier round is published. */
+  /** Increases when the comparison was made and when the clocks are found to differ: no heartbeat of an earlier round is published. */
   round(): number;
   /** The publisher could not be reached. */
   failed(): void;

@@ -85,7 +85,7 @@ function toRecords(batch: readonly string[]): TransportRecord[] {
   return batch.map((jws) => ({ jws, hint: null, live: false }));
 }
 
-/** A topic remembers a heartbeat for each second of a week: only those that tell something are kept. */
+/** A topic retains a heartbeat for each second of a week: only those with new information are stored. */
 const MOST_POINTS = 10_000;
 
 function keepGreatest(points: LogPosition[]): void {
@@ -107,7 +107,7 @@ export interface RestorePlan {
   readonly whole: boolean;
 }
 
-/** More epochs than a log ever opens: a later one is a thief's, to exhaust the counter. */
+/** More epochs than a log ever opens: a later one is forged to exhaust the counter. */
 const MAX_EPOCHS_LOST = 1_000_000;
 
 /** Judges what the evidence and the database come to together. Pure. */

@@ -16,8 +16,8 @@ import type { NewEpoch } from './new-epoch.ts';
 import { openNewEpoch } from './new-epoch.ts';
 
 /**
- * Declares that the database was restored from a backup (or lost), while no issuer runs on it: imports what signed
- * events tell of the time since, and opens a new epoch with a new token key, every older one revoked. Closes the
+ * Declares that the database was restored from a backup (or lost), while no issuer runs on it: imports the signed
+ * events of the time since, and opens a new epoch with a new token key, every older one revoked. Closes the
  * publisher. May be run again after a failure.
  *
  * With `setClock` the issuer's clock, and every stored time with it, goes back to the wall clock: after a wall clock that was
@@ -55,7 +55,7 @@ async function restore(options: RestoreOptions, files: IssuerFiles): Promise<Res
   const own = store.log.identity();
   if (own === undefined) throw new Error('the log has no epoch');
   const now = storedClock.now();
-  // What is over, and was pruned here, has nothing to tell; what is beyond the database's head ends sessions too.
+  // An expired event that was pruned here has no effect; an event beyond the database's head also ends sessions.
   const isOver = ({ epoch, seq, cutOffs }: EventRecord) =>
     epoch === own.epoch && seq <= own.head && cutOffs.every(({ expiresAt }) => expiresAt + CLOCK_TOLERANCE_MS < now);
   const isOurs = ({ epoch, seq, id }: EventRecord) => epoch === own.epoch && store.log.idAt(seq) === id;

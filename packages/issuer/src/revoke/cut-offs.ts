@@ -44,7 +44,7 @@ export function denyOlderTokens(iss: string, sid: string, times: CutOffTimes): C
   return { iss, claim: 'sid', value: sid, issuedUntil, expiresAt: times.greatestExp(), sessionUntil: NO_SESSION };
 }
 
-/** A revoked key is never good again, and its thief writes any `exp`. */
+/** A revoked key is never valid again, and whoever stole it can sign any `exp`. */
 export function denyKid(iss: string, kid: string): CutOff {
   return { iss, claim: 'kid', value: kid, issuedUntil: UNBOUNDED, expiresAt: NEVER, sessionUntil: NO_SESSION };
 }

@@ -86,8 +86,8 @@ const MOST_SIDS = 10_000;
 
 /**
  * While the clock leads, a cut-off by time would deny what is issued until the wall clock has passed it, and readers never lower it.
- * So a user or a client is cut off by each of its sessions, also those that have ended and may have left tokens, and everybody by
- * key. A soft cut-off by session keeps its time: what readers keep of it ends with that session.
+ * So a user or a client is cut off by each of its sessions, also by ended ones whose tokens may live, and all tokens of the issuer by
+ * key. A soft cut-off by session keeps its time, because readers delete its row with that session.
  */
 async function withoutTime({ issuer, reads }: PlanContext, cutOff: CutOff): Promise<readonly CutOff[]> {
   const { iss, claim, value, sessionUntil } = cutOff;

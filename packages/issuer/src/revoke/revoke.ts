@@ -41,7 +41,7 @@ export async function endSession(
   { sid, sub, reason }: EndSession,
 ): Promise<Revoked | undefined> {
   const { sessions } = tx.store;
-  // Of one that is over and has left nothing, there is nothing to say.
+  // An ended session without live tokens needs no revocation.
   if ((await sessions.count('sid', sid, tx.aliveAt())).sessions === 0) return undefined;
   if (sub !== undefined && (await sessions.find(sid))?.sub !== sub) return undefined;
   return revoke(context, tx, { claim: 'sid', value: sid, reason });

@@ -53,8 +53,8 @@ async function beginSession(context: IssuerContext, tx: Transaction, login: Begi
 }
 
 /**
- * Issues an access token of a client itself (RFC 6749 section 4.4). Its session ends with it and has no refresh token that anybody
- * knows, so every cut-off of sessions and tokens applies to it.
+ * Issues an access token of a client itself (RFC 6749 section 4.4). Its session ends with it and its refresh token is
+ * never returned, so every cut-off of sessions and tokens applies to it.
  */
 export async function issueClientToken(
   context: IssuerContext,
@@ -200,7 +200,7 @@ export function requireLabel(name: string, label: string): void {
   );
 }
 
-/** Strangers write user agents: cut, and nothing in it moves a cursor. */
+/** Clients choose their user agent: it is truncated, and terminal sequences are removed. */
 function toOrigin({ address, userAgent }: Origin = {}) {
   return {
     address: address?.slice(0, MAX_ADDRESS_LENGTH) ?? null,

@@ -136,7 +136,7 @@ export async function answerAccess(
     scope: narrowedTo,
   };
   if (rotation === undefined) await sessions.mint(minted);
-  // Somebody else exchanged it first: nothing of this transaction stays.
+  // A concurrent request exchanged it first: this transaction is rolled back.
   else if (!(await sessions.rotate(minted, rotation))) throw new RescindError('grant_invalid');
   return {
     token,
@@ -181,7 +181,7 @@ export function signNow<T extends AccessAnswer>({ token, rest }: Unsigned<T>): T
 export interface ThreadSigning {
   /**
    * Signs after the commit. The transaction has set the claims, its time included, so a cut-off in between denies the token.
-   * Nobody waits for the event loop meanwhile.
+   * The event loop is not blocked meanwhile.
    */
   sign<T extends AccessAnswer>(unsigned: Unsigned<T>): Promise<T>;
   /** Calls back once few signatures are left to make, in a turn of its own: whatever came before would wait for one anyway. */

@@ -66,8 +66,8 @@ function unseal(predecessor: OpaqueToken, selector: string, sealed: Buffer): Opa
 }
 
 /**
- * The verifier has 256 random bits, so its hash is unpredictable without it. The prefix keeps
- * that apart from the hash that is stored.
+ * The verifier has 256 random bits, so its hash is unpredictable without it. The prefix makes it
+ * differ from the stored hash.
  */
 function padOf({ selector, verifier }: OpaqueToken): Buffer {
   return createHash('sha256').update(`${PURPOSE}:${selector}:${verifier}`).digest();
@@ -77,13 +77,13 @@ function xor(one: Buffer, other: Buffer): Buffer {
   return Buffer.from(one.map((byte, at) => byte ^ (other[at] ?? 0)));
 }
 
-/** The next refresh token of a session, and what its row is to say of it. */
+/** The next refresh token of a session, and the columns of its row. */
 export interface NextToken {
   readonly token: OpaqueToken;
   readonly rotation: Rotation;
 }
 
-/** In exchange for the one presented, which may ask again for as long as the grace. */
+/** The successor of the presented token, which is returned again to a repeated request within the grace. */
 export function exchangeFor(presented: OpaqueToken, presentedHash: Buffer, graceMs: DurationMs): NextToken {
   const token = createOpaqueToken(presented.selector);
   return toNext(token, presentedHash, graceMs > 0 ? seal(presented, token) : null);

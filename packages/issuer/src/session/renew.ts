@@ -114,7 +114,7 @@ function isRetry({ renewedJti, renewedAt }: Session, jti: string, graceMs: numbe
 }
 
 async function consume({ store }: Transaction, { sid, jti }: Renewable, at: EpochMillis): Promise<void> {
-  // Somebody else was first: nothing of this transaction stays.
+  // A concurrent request renewed it first: this transaction is rolled back.
   const isFirst = await store.sessions.renew({ sid, presentedJti: jti, presentedDigest: digestOfJti(jti), at });
   if (!isFirst) throw new RescindError('grant_invalid');
 }

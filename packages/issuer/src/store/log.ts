@@ -48,7 +48,7 @@ export interface EventText {
   readonly seq: number;
   /** The signed text: all that is kept of what the event denies and why. */
   readonly jws: string;
-  /** The last word of its type. */
+  /** The last segment of its type. */
   readonly type: string;
 }
 

@@ -45,7 +45,7 @@ export interface StoreReads {
 
 /**
  * One transaction: what it reads includes what it has written. After an error of one of its methods it can only be rolled back, also
- * when its work catches the error, unless the method was called inside `apart`. After its end its methods reject, also those that
+ * when its work catches the error, unless the method was called inside `savepoint`. After its end its methods reject, also those that
  * were taken from it before: `watchTransaction` does both.
  * @typeParam Sql what the store gives its host for rows of its own
  */
@@ -62,8 +62,8 @@ export interface StoreTransaction<Sql = unknown> extends StoreReads {
   /** The host's rows. */
   readonly sql: Sql;
   /**
-   * When `work` rejects, what it wrote is undone, this rejects with the same error, and the rest of the transaction stays. When this
-   * fails by itself, the transaction is rolled back.
+   * When `work` rejects, what it wrote is undone, this rejects with the same error, and the rest of the transaction remains. When the
+   * savepoint itself fails, the transaction is rolled back.
    */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
 }

@@ -8,7 +8,7 @@ import { issuerShape } from '../options.ts';
 import type { MemoryRows } from './memory/store.ts';
 import { memoryStore } from './memory/store.ts';
 
-/** All that `openIssuer` takes, apart from what the kit is in the place of. */
+/** The options of `openIssuer`, except those that the kit sets itself. */
 export interface TestIssuerOptions extends Partial<Omit<IssuerOptions<MemoryRows>, 'store' | 'keysPath' | 'clock'>> {
   /** The time at which the clock stands. Default: now. */
   readonly at?: EpochMillis | undefined;
@@ -38,7 +38,7 @@ const testIssuerOptions = optionsOf<TestIssuerOptions>('openTestIssuer', {
 const everybody = () => ({ claims: {}, credentialVersion: 1, active: true });
 
 /**
- * Opens an issuer without a file, for the tests of whoever has one inside. Its keys are ES256 unless `keyRotation` says otherwise.
+ * Opens an issuer without a file, for tests of hosts that embed one. Its keys are ES256 unless `keyRotation` sets another algorithm.
  * @throws TypeError for an option that is wrong
  */
 export async function openTestIssuer(given: TestIssuerOptions = {}): Promise<TestIssuer> {

@@ -109,7 +109,7 @@ function logEnd(request: Request, response: Response, ms: DurationMs, telemetry:
 }
 
 /**
- * Answers OPTIONS at a known path with its methods (RFC 9110 section 9.3.7). It comes before the routes: Express would send a body.
+ * Answers OPTIONS at a known path with its methods (RFC 9110 section 9.3.7). It runs before the routes, because Express would send a body.
  */
 function answerOptions(routes: Express): RequestHandler {
   return (request, response, next) => {

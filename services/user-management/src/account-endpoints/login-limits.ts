@@ -17,7 +17,7 @@ export interface LoginLimits {
    */
   login<T>(request: Request, attempt: LoginAttempt, login: () => Promise<T>): Promise<T>;
   /**
-   * Runs an operation of a logged-in user that requires the password. Each session is counted by itself, so that a stolen access
+   * Runs an operation of a logged-in user that requires the password. Each session has its own count, so that a stolen access
    * token does not block another session. @throws as `login`
    */
   confirm<T>(sid: string, shown: FactorProof, work: () => Promise<T>): Promise<T>;

@@ -245,7 +245,7 @@ export function clientOperations(
   ];
 }
 
-/** @throws RequestRefused naming the audience that nobody declares */
+/** @throws RequestRefused naming the undeclared audience */
 function requireKnown(asked: readonly string[], known: readonly string[]): void {
   const unknown = asked.findIndex((audience) => !known.includes(audience));
   if (unknown === -1) return;

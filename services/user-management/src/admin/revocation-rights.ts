@@ -15,7 +15,7 @@ export interface CutoffSource {
   readonly keys: Pick<Issuer['keys'], 'list'>;
 }
 
-/** The cut-offs that a body asks for. @throws RescindError `request_invalid` naming the one that cannot be */
+/** The cut-offs that a body requests. @throws RescindError `request_invalid` naming the invalid one */
 export async function cutoffRequests(
   bodies: readonly CutoffBody[],
   reason: string,

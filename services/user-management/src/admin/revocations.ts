@@ -43,7 +43,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
   const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
     cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
 
-  /** @param requireAllowed is asked in the transaction: whom it denies may change until its turn */
+  /** @param requireAllowed is called in the transaction, because the affected users may change before it begins */
   const revoke = (
     cutoffs: readonly CutOffRequest[],
     requireAllowed: () => Promise<void>,
@@ -52,7 +52,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
     issuer.transaction(async (tx) => {
       await requireAllowed();
       const done = await tx.revoke(cutoffs);
-      // Where it stands in the log is known after the commit: whoever reads the audit finds it by its txn.
+      // Its position in the log is known after the commit: readers of the audit find it by its txn.
       await written({ txn: done.txn, endedSessions: done.endedSessions });
       return done;
     });
@@ -154,7 +154,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
   ];
 }
 
-/** The greatest number stands for no bound: null says so. */
+/** The greatest number means no bound, which is null in the response. */
 const bounded = (at: number) => (at >= NEVER ? null : at);
 
 function toState({ cutOffs, ...state }: NonNullable<Awaited<ReturnType<Issuer['revocations']['find']>>>) {

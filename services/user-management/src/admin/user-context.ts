@@ -85,7 +85,7 @@ export const user = z
   })
   .meta({ id: 'User' });
 
-/** `state` filters; `username` asks for one name, as people write it. */
+/** `state` filters; `username` selects one name, in any spelling. */
 export const userFilter = { state: state.optional(), username: z.string().min(1).max(64).optional() };
 
 export const changed = z.strictObject({ user, revocation: revoked });

@@ -104,13 +104,13 @@ async function survivesFailures(tested: TestedStore, operation: Operation): Prom
   assert.fail(`more than ${MOST_STATEMENTS} statements`);
 }
 
-/** The store goes on after all these failures. */
+/** The store continues to work after all these failures. */
 async function afterTheLast(store: Store, operation: Operation, before: Dump, outcome: Outcome): Promise<void> {
   assert.ok(isOutcome(outcome, firstOf(operation)), `the answer after failures is ${shown(outcome)}`);
   assertSame(await dumpOf(store), expectedOf(operation, before), 'after failures');
 }
 
-/** A failure inside of work run apart undoes that work alone; one of `apart` itself may undo the transaction. */
+/** A failure of the work of a savepoint undoes that work alone; one of `savepoint` itself may undo the transaction. */
 async function failApart(
   tested: TestedStore,
   store: Store,

@@ -57,7 +57,7 @@ interface Scenario {
   readonly stores: readonly Store[];
   readonly steps: readonly Step[];
   readonly sub: string;
-  /** Lets anybody else go on before this one. */
+  /** Lets the other operations continue before this one. */
   pause(): Promise<unknown>;
   readonly scheduler: Pick<fc.Scheduler, 'waitFor'>;
 }
