@@ -56,6 +56,7 @@ export default defineConfig({
         ...alone,
       }),
       project('gate', ['test/gate/**/*.test.ts'], { testTimeout: 120_000, ...alone }),
+      project('redis', ['test/redis/**/*.test.ts'], { testTimeout: 120_000, ...alone }),
       project('readers', ['test/readers/**/*.test.ts'], { testTimeout: 90_000 }),
       project('install', ['test/install/**/*.test.ts'], { testTimeout: 600_000, hookTimeout: 600_000, ...alone }),
       project('upgrade', ['test/upgrade/**/*.test.ts'], {
