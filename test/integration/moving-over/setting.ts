@@ -1,3 +1,4 @@
+import type { JsonWebKey } from 'node:crypto';
 import { createPublicKey } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
