@@ -94,7 +94,7 @@ class Reader:
         reached = self.newest is not None and self.seq == self.head == self.newest["head"]
         ahead = reached and self.complete_at == 0 and self.newest["iat_ms"] > self.wall + 60_000
         reasons = {"epoch": not self.epoch, "fork": self.fork, "gap": self.seq < self.head, "clock": ahead}
-        reasons.update(not_understood=self.quarantined, keys=self.unknown)
+        reasons.update(quarantined=self.quarantined, keys=self.unknown)
         suspect = next((reason for reason, holds in reasons.items() if holds), None)
         state = {"complete": reached and suspect is None, "completeAt": self.complete_at, "suspect": suspect}
         return {"epoch": self.epoch, "seq": self.seq, "head": self.head, **state}

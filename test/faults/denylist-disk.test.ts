@@ -24,7 +24,7 @@ const untilStored = (instance: ServiceProcess) =>
     'everything is in the file',
     async () => {
       const store = await storeOf(instance);
-      return store?.status === 'pass' && store.owed === 0;
+      return store?.status === 'pass' && store.pendingRows === 0;
     },
     30_000,
   );
@@ -126,7 +126,7 @@ describe.skipIf(!mayInject)('system calls of a running instance that fail on its
     await expectRevoked();
     await restart();
     await expectRevoked();
-    expect(await checkOf(prices, 'denylist')).not.toHaveProperty('setAside');
+    expect(await checkOf(prices, 'denylist')).not.toHaveProperty('replaced');
   });
 
   it('from the N-th write on, until it is killed: each N leaves a file that a restart can trust', async () => {
@@ -136,7 +136,7 @@ describe.skipIf(!mayInject)('system calls of a running instance that fail on its
       await logout();
       await restart();
       await expectRevoked();
-      expect(await checkOf(prices, 'denylist')).not.toHaveProperty('setAside');
+      expect(await checkOf(prices, 'denylist')).not.toHaveProperty('replaced');
     }
   });
 

@@ -55,7 +55,7 @@ test.each(DISTURBANCES)('while the leader is %s, a logout reaches every instance
   for (const instance of instances) {
     await waitFor(
       `the standby stream of ${instance.name}`,
-      async () => (await checkOf(instance, 'transport_http'))?.state === 'standing_by',
+      async () => (await checkOf(instance, 'transport_http'))?.state === 'standby',
     );
   }
   const node = await leaderOf(three, topic);
@@ -86,7 +86,7 @@ test('health reports a wrong feed secret while Kafka is up', async () => {
     );
     expect(await checkOf(instance, 'transport_http')).toMatchObject({
       status: 'warn',
-      state: 'away',
+      state: 'disconnected',
       connected: false,
     });
     await untilWhole(instances, 'kafka');

@@ -204,14 +204,14 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
       USUAL,
       { records: [s(1), heartbeat(1), changed(s(2), { version: 2 }), s(3), heartbeat(3, { at: AT + 2_000 })] },
     ],
-    expected: { epoch: E1, seq: 3, head: 3, complete: false, completeAt: AT + 1_000, suspect: 'not_understood' },
+    expected: { epoch: E1, seq: 3, head: 3, complete: false, completeAt: AT + 1_000, suspect: 'quarantined' },
     tokens: [dead(1), token({ sid: 's2' }), dead(3)],
   },
   {
     name: 'unknown-denial',
     about: 'An entry of deny with a member that this version does not know quarantines the whole event.',
     steps: [USUAL, { records: [changed(s(1), { deny: [{ ...deny('sid', 's1'), scope: 'read' }] }), heartbeat(1)] }],
-    expected: { epoch: E1, seq: 1, head: 1, complete: false, completeAt: 0, suspect: 'not_understood' },
+    expected: { epoch: E1, seq: 1, head: 1, complete: false, completeAt: 0, suspect: 'quarantined' },
     tokens: [token({ sid: 's1' })],
   },
   {
@@ -234,7 +234,7 @@ const vectors: Omit<Vector, 'log' | 'issuers' | 'wall'>[] = [
         ],
       },
     ],
-    expected: { epoch: E1, seq: 23, head: 23, complete: false, completeAt: 0, suspect: 'not_understood' },
+    expected: { epoch: E1, seq: 23, head: 23, complete: false, completeAt: 0, suspect: 'quarantined' },
     tokens: [dead(1), token({ sid: 's2' }), token({ sid: 's22' }), dead(23)],
   },
   {

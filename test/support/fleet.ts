@@ -49,7 +49,9 @@ export async function untilWritten(instances: readonly ServiceProcess[]): Promis
   for (const instance of instances) {
     await waitFor(`${instance.name} owes its file nothing`, async () => {
       const { checks = [] } = (await instance.health()).body;
-      return checks.find(({ name }) => name === 'denylist')?.owed === 0;
+      const check = checks.find(({ name }) => name === 'denylist');
+      // An instance of the version before reports `owed`.
+      return (check?.pendingRows ?? check?.owed) === 0;
     });
   }
 }
@@ -93,7 +95,10 @@ export async function untilWhole(
     `every instance has a complete view, read by ${transport}`,
     async () => {
       const views = await Promise.all(instances.map((instance) => checkOf(instance, 'feed')));
-      return views.every((view) => view?.status === 'pass' && view.way === transport && view.lag === 0);
+      // An instance of the version before reports `way`.
+      return views.every(
+        (view) => view?.status === 'pass' && (view.transport ?? view.way) === transport && view.lag === 0,
+      );
     },
     deadlineMs,
   );

@@ -29,12 +29,12 @@ async function onePrices(brokers?: readonly string[]) {
     return access_token;
   };
   const untilStored = () =>
-    waitFor('all is in the file', async () => (await checkOf(prices, 'feed_store'))?.owed === 0, 20_000);
+    waitFor('all is in the file', async () => (await checkOf(prices, 'feed_store'))?.pendingRows === 0, 20_000);
   return { ...fleet, prices, path, logout };
 }
 
 const isSetAside = async (instance: Parameters<typeof checkOf>[0]) =>
-  (await checkOf(instance, 'denylist'))?.setAside !== undefined;
+  (await checkOf(instance, 'denylist'))?.replaced !== undefined;
 
 it('an instance replaces a file with one flipped bit, and denies everything acknowledged again', async () => {
   const { prices, path, logout } = await onePrices(broker.brokers);
@@ -49,7 +49,7 @@ it('an instance replaces a file with one flipped bit, and denies everything ackn
   await prices.start();
   await prices.ready();
   expect(await isSetAside(prices)).toBe(true);
-  expect(prices.line('denylist_set_aside')).toMatchObject({ damage: expect.stringMatching(/^(structure|content)$/) });
+  expect(prices.line('denylist_replaced')).toMatchObject({ damage: expect.stringMatching(/^(structure|content)$/) });
   expect(await verdictOf(prices, token)).toBe('token_revoked');
 });
 

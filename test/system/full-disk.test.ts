@@ -38,7 +38,7 @@ describe.skipIf(!mayMount)('a disk of an instance that is full', () => {
       const [one = '', two = '', three = '', four = ''] = tokens;
       await client.logout(one);
       await untilAll(instances, one, 'token_revoked');
-      await untilStored(prices, { status: 'pass', owed: 0 });
+      await untilStored(prices, { status: 'pass', pendingRows: 0 });
 
       disk.fill();
       await client.logout(two);
@@ -57,7 +57,7 @@ describe.skipIf(!mayMount)('a disk of an instance that is full', () => {
       expect(await verdictsOf([prices], one)).toEqual(['token_revoked']);
 
       disk.free();
-      await untilStored(prices, { status: 'pass', owed: 0 });
+      await untilStored(prices, { status: 'pass', pendingRows: 0 });
       await prices.stop('SIGKILL');
       await prices.start();
       await prices.ready();
@@ -84,7 +84,7 @@ describe.skipIf(!mayLimit)('a file of an instance that may not grow', () => {
     await untilStored(prices, { status: 'warn' });
     expect(await verdictOf(prices, second.access_token)).toBe('200');
     limitFileSize(prices.pid(), 'unlimited');
-    await untilStored(prices, { status: 'pass', owed: 0 });
+    await untilStored(prices, { status: 'pass', pendingRows: 0 });
   });
 });
 

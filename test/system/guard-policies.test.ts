@@ -101,7 +101,7 @@ async function untilView(state: 'kafka' | 'http' | 'stale'): Promise<void> {
   const holds = async () => {
     if (state === 'stale') return (await checkOf(instance(), 'view'))?.freshness === 'stale';
     const feed = await checkOf(instance(), 'feed');
-    return feed?.status === 'pass' && feed.way === state && feed.lag === 0;
+    return feed?.status === 'pass' && feed.transport === state && feed.lag === 0;
   };
   await waitFor(`the view is ${state}`, holds, 60_000);
 }

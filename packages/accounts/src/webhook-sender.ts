@@ -66,7 +66,7 @@ export function openWebhookSender(options: WebhookSenderOptions): WebhookSender 
     telemetry.count('rescind_notices_total', { result });
     lastError = failure ?? null;
     if (failure === undefined) telemetry.log('info', 'notice_arrived', { id, type, attempts: made });
-    else telemetry.log(isDead ? 'error' : 'warn', `notice_${result}`, { id, type, attempts: made, why: failure });
+    else telemetry.log(isDead ? 'error' : 'warn', `notice_${result}`, { id, type, attempts: made, reason: failure });
   };
 
   const attempt = async (notice: PendingNotice): Promise<void> => {

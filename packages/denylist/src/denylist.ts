@@ -260,7 +260,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     try {
       flush();
     } catch (error) {
-      telemetry.log('warn', 'denylist_closed_with_owed_rows', { rows: pending.count(), error: sqliteCodeOf(error) });
+      telemetry.log('warn', 'denylist_closed_with_pending_rows', { rows: pending.count(), error: sqliteCodeOf(error) });
       pending.clear();
     }
   }
@@ -282,9 +282,9 @@ export function createDenylist(parts: DenylistParts): Denylist {
     const excess = wal.overLimit();
     const details = {
       entries: rowCounts.count(),
-      owed: pending.count(),
+      pendingRows: pending.count(),
       lookups: memory.lookups(),
-      ...(damaged !== null && { setAside: damaged }),
+      ...(damaged !== null && { replaced: damaged }),
       ...(fault !== undefined && { fault }),
       ...(error !== '' && { error }),
       ...excess,

@@ -111,8 +111,8 @@ function openFile(path: string, clock: Clock, telemetry: Telemetry): OpenedFile 
     return { ...found, damaged: null };
   }
   const name = basename(replaceFile(path, clock.now()));
-  telemetry.count('rescind_denylist_set_aside_total');
-  telemetry.log('error', 'denylist_set_aside', { path: path, name, damage: found.damage });
+  telemetry.count('rescind_denylist_replaced_total');
+  telemetry.log('error', 'denylist_replaced', { path: path, name, damage: found.damage });
   const started = tryFile(path);
   if ('damage' in started) {
     throw new Error(`${path}: an empty database was found damaged (${started.damage}): the disk cannot be trusted`);

@@ -66,7 +66,7 @@ export function createClient(connection: CheckedConnection, telemetry: Telemetry
   registerCodecs();
   if (!patchRequestQueue())
     telemetry.log('warn', 'kafka_client_unknown', {
-      why: 'this version of kafkajs runs a timer every millisecond on Node 24',
+      reason: 'this version of kafkajs runs a timer every millisecond on Node 24',
     });
   const sockets = createSockets();
   const redact = createRedactor(connection.secrets);

@@ -87,7 +87,7 @@ function createStore(log: Telemetry['log'], registry?: MetricRegistry): MetricSt
   return createMetricStore({
     groups: ['guard'],
     onRegister: registry && ((family) => registry.registerMetric(family as never)),
-    onMisuse: (metric, why) => log('error', 'metric_unusable', { metric, why }),
+    onMisuse: (metric, reason) => log('error', 'metric_unusable', { metric, reason }),
   });
 }
 

@@ -200,7 +200,7 @@ function openCachedLocation({ issuer, telemetry, documents, name: source }: Toke
         documents?.write(name, now);
       } catch (error) {
         // The address is read from the metadata again after the next start.
-        telemetry.log('error', 'keys_not_kept', { source, error: messageOf(error) });
+        telemetry.log('error', 'keys_not_stored', { source, error: messageOf(error) });
       }
     },
   };

@@ -68,12 +68,12 @@ function checkStorage({ storage }: HealthOptions): HealthCheck {
   const trouble = database ?? mark;
   const damagedSince = timeOf(storage.damagedSince());
   if (trouble === null) return { name: 'storage', status: damagedSince === null ? 'pass' : 'warn', damagedSince };
-  const { why, error, since, failures } = trouble;
+  const { reason, error, since, failures } = trouble;
   return {
     name: 'storage',
     status: database === null ? 'warn' : 'fail',
-    what: database === null ? 'high_water' : 'database',
-    why,
+    file: database === null ? 'high_water' : 'database',
+    reason,
     lastError: error,
     since: timeOf(since),
     failures,
@@ -144,17 +144,17 @@ export function createGauges({
   const secondsOf = (every: number | 'never') => (every === 'never' ? Number.POSITIVE_INFINITY : every / 1_000);
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.everyMs), { purpose: 'token' });
   telemetry.gauge('rescind_key_interval_seconds', secondsOf(keyRotation.eventEveryMs), { purpose: 'event' });
-  telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { why: 'database_restored' });
+  telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { reason: 'database_restored' });
   return () => {
     store.maintain();
     const partedMs = issuerClock.clockDifferenceMs();
     telemetry.gauge('rescind_clock_parted_seconds', partedMs / 1_000);
-    telemetry.gauge('rescind_writes_refused', issuerClock.isMintingBlocked() ? 1 : 0, { why: 'clock_parted' });
+    telemetry.gauge('rescind_writes_refused', issuerClock.isMintingBlocked() ? 1 : 0, { reason: 'clock_parted' });
     telemetry.gauge(
       'rescind_clock_publisher_apart_seconds',
       (reference?.state() === 'parted' ? reference.differenceMs() : 0) / 1_000,
     );
-    telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { why: 'database_restored' });
+    telemetry.gauge('rescind_writes_refused', latch.refusing() === null ? 0 : 1, { reason: 'database_restored' });
     const identity = store.log.identity();
     telemetry.gauge('rescind_log_head_seq', identity?.head ?? 0);
     telemetry.gauge('rescind_log_low_watermark_seq', identity?.floor ?? 0);

@@ -8,7 +8,7 @@ type WrittenFile = 'database' | 'high_water';
 
 /** The last failure, while nothing of its kind has been written since. */
 interface StorageOutage {
-  readonly why: StorageFailure | 'other';
+  readonly reason: StorageFailure | 'other';
   /** The code of SQLite or of the operating system. */
   readonly error: string;
   readonly since: EpochMillis;
@@ -37,15 +37,15 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
   let damagedSince: EpochMillis | null = null;
   const outages: Record<WrittenFile, StorageOutage | null> = { database: null, high_water: null };
 
-  function failed(what: WrittenFile, why: StorageOutage['why'], error: unknown): void {
+  function failed(what: WrittenFile, reason: StorageOutage['reason'], error: unknown): void {
     const before = outages[what];
-    if (why === 'damaged') damagedSince ??= clock.now();
+    if (reason === 'damaged') damagedSince ??= clock.now();
     const code = storageCodeOf(error) ?? (error instanceof Error ? error.name : 'unknown');
-    outages[what] = { why, error: code, since: before?.since ?? clock.now(), failures: (before?.failures ?? 0) + 1 };
+    outages[what] = { reason, error: code, since: before?.since ?? clock.now(), failures: (before?.failures ?? 0) + 1 };
     // A key file is written inside a transaction of the database: an error without a code of SQLite is that file's.
     const counted = what === 'database' && !code.startsWith('SQLITE_') ? 'key' : what;
-    telemetry.count('rescind_storage_failures_total', { what: counted, why });
-    if (before?.why !== why) telemetry.log('error', 'storage_failed', { what: counted, why, error: code });
+    telemetry.count('rescind_storage_failures_total', { file: counted, reason });
+    if (before?.reason !== reason) telemetry.log('error', 'storage_failed', { file: counted, reason, error: code });
     refused();
   }
 
@@ -53,12 +53,12 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
     const before = outages[what];
     if (before === null) return;
     outages[what] = null;
-    telemetry.log('info', 'storage_recovered', { what, failures: before.failures, why: before.why });
+    telemetry.log('info', 'storage_recovered', { file: what, failures: before.failures, reason: before.reason });
     refused();
   }
 
   const refused = () =>
-    telemetry.gauge('rescind_writes_refused', outages.database === null ? 0 : 1, { why: 'storage_unavailable' });
+    telemetry.gauge('rescind_writes_refused', outages.database === null ? 0 : 1, { reason: 'storage_unavailable' });
 
   return {
     async write(work) {
@@ -67,15 +67,15 @@ export function createStorage(telemetry: Telemetry, clock: Pick<Clock, 'now'>): 
         succeeded('database');
         return result;
       } catch (error) {
-        const why = storageFailureOf(error);
-        if (why === undefined) throw error;
-        failed('database', why, error);
+        const reason = storageFailureOf(error);
+        if (reason === undefined) throw error;
+        failed('database', reason, error);
         throw error instanceof RescindError ? error : storageUnavailable(error);
       }
     },
     noteError(error) {
-      const why = storageFailureOf(error);
-      if (why !== undefined) failed('database', why, error);
+      const reason = storageFailureOf(error);
+      if (reason !== undefined) failed('database', reason, error);
     },
     writeHighWatermark(work) {
       try {

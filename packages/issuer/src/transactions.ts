@@ -101,7 +101,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
   async function withinTimeLimit<T>(work: () => Promise<T>): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      telemetry.log('error', 'transaction_too_long', { mostMs: MAX_TRANSACTION_MS });
+      telemetry.log('error', 'transaction_too_long', { maxMs: MAX_TRANSACTION_MS });
       late.reject(
         new Error(`the work of a transaction waited for ${MAX_TRANSACTION_MS} ms: it must await its transaction alone`),
       );

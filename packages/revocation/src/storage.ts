@@ -149,7 +149,7 @@ export function createWalLimit({ database, maxBytes, gauge, telemetry }: WalLimi
     telemetry.gauge(gauge, walBytes);
     overLimit = walBytes > maxBytes ? { walBytes, ...(walError !== undefined && { walError }) } : undefined;
     if (before === undefined && overLimit !== undefined)
-      telemetry.log('warn', 'wal_too_large', { path, mostBytes: maxBytes, ...overLimit });
+      telemetry.log('warn', 'wal_too_large', { path, maxBytes, ...overLimit });
     if (before !== undefined && overLimit === undefined) telemetry.log('info', 'wal_truncated', { path, walBytes });
   }
 

@@ -116,7 +116,8 @@ export const standardErrorTelemetry: Telemetry = {
   },
 };
 
-const keyOf = (event: string, { source, url, way }: Fields) => `${event} ${source ?? ''} ${url ?? ''} ${way ?? ''}`;
+const keyOf = (event: string, { source, url, transport }: Fields) =>
+  `${event} ${source ?? ''} ${url ?? ''} ${transport ?? ''}`;
 
 /** Numbers that count up or grow older are no change. */
 function stateOf(fields: Fields): string {

@@ -19,7 +19,7 @@ const MEND_LIMIT_MS = 120_000;
 const LATE_MS = 300;
 
 /** Why a reader reads the fallback transport. */
-const REASONS = METRICS.rescind_feed_second_way_total.labels.reason;
+const REASONS = METRICS.rescind_feed_fallback_total.labels.reason;
 
 const DISTURBANCES = [
   { name: 'killed', disturb: 'stop', mend: 'start' },
@@ -54,9 +54,7 @@ export const p10: Case = {
     const user = await fleet.client.register();
     await delay(OLD_ENOUGH_MS);
     const switches = () =>
-      Promise.all(
-        REASONS.map((reason) => sumOf(fleet.instances, 'rescind_feed_second_way_total', `reason="${reason}"`)),
-      );
+      Promise.all(REASONS.map((reason) => sumOf(fleet.instances, 'rescind_feed_fallback_total', `reason="${reason}"`)));
     const before = await switches();
     const seconds = new Map<string, number[]>(DISTURBANCES.map(({ name }) => [name, []]));
     for (let round = 0; round < rounds; round += 1) {
@@ -110,7 +108,7 @@ export const p10Late: Case = {
       await delay(Math.random() * PAUSE_MS);
     }
     // Since the start of each process, not since the fleet was calm.
-    const switches = await sumOf(fleet.instances, 'rescind_feed_second_way_total');
+    const switches = await sumOf(fleet.instances, 'rescind_feed_fallback_total');
     const acknowledgementMs = Number((await checkOf(fleet.issuer, 'relay'))?.acknowledgementMs);
     if (!(acknowledgementMs >= LATE_MS)) throw new Error(`acknowledgements take ${acknowledgementMs} ms`);
     return {

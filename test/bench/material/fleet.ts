@@ -29,7 +29,7 @@ export async function checkOf(service: ServiceProcess, name: string) {
 export async function untilCalm({ issuer, instances }: Fleet): Promise<void> {
   const isCalm = async (instance: ServiceProcess) => {
     const [feed, http] = [await checkOf(instance, 'feed'), await checkOf(instance, 'transport_http')];
-    return feed?.status === 'pass' && feed.way === 'kafka' && feed.lag === 0 && http?.state === 'standing_by';
+    return feed?.status === 'pass' && feed.transport === 'kafka' && feed.lag === 0 && http?.state === 'standby';
   };
   const isRelayCalm = async () => {
     const relay = await checkOf(issuer, 'relay');

@@ -97,10 +97,10 @@ class Model {
       this.rows.set(keyOf(row), held === undefined ? row : mergeRows(held, row));
     }
   }
-  /** @param owed whether some of the rows are pending */
-  check(denylist: Denylist, { owed = false } = {}): void {
+  /** @param pending whether some of the rows are pending */
+  check(denylist: Denylist, { pending = false } = {}): void {
     for (const row of this.rows.values()) expect(denylist.row(row.iss, row.claim, row.value)).toEqual(row);
-    if (!owed) expect(denylist.count()).toBe(this.rows.size);
+    if (!pending) expect(denylist.count()).toBe(this.rows.size);
     for (const iss of ISSUERS) {
       const names = new Set([...this.rows.values()].filter((row) => row.iss === iss).map(({ claim }) => claim));
       expect(new Set(denylist.names(iss))).toEqual(names);
@@ -131,7 +131,7 @@ test('staged and moved rows are one table through commits, failures, restarts, a
           expect(() => commit(failing)).toThrow();
           accept();
           model.commit(failing);
-          model.check(denylist, { owed: true });
+          model.check(denylist, { pending: true });
           denylist.flush();
         } else if (step.kind === 'open') {
           denylist.close();

@@ -11,7 +11,9 @@ test('a new denylist is empty', () => {
   expect(denylist.names(LOG)).toEqual([]);
   expect(denylist.row(LOG, 'sid', 's1')).toBeUndefined();
   expect(denylist.count()).toBe(0);
-  expect(denylist.health()).toEqual([{ name: 'denylist', status: 'pass', entries: 0, owed: 0, lookups: 'memory' }]);
+  expect(denylist.health()).toEqual([
+    { name: 'denylist', status: 'pass', entries: 0, pendingRows: 0, lookups: 'memory' },
+  ]);
 });
 
 test('rows, position and quarantine are stored together, and survive a restart', async () => {
@@ -47,7 +49,7 @@ test('a change that cannot be written is enforced, and no part of it is in the f
   expect(denylist.row(LOG, 'group', REFUSED)).toEqual(refused);
   expect(denylist.row(LOG, 'sid', 's1')).toEqual(cutoff());
   expect(denylist.load(LOG)).toEqual(stateAt(1));
-  expect(denylist.health()[0]).toMatchObject({ status: 'warn', entries: 1, owed: 2 });
+  expect(denylist.health()[0]).toMatchObject({ status: 'warn', entries: 1, pendingRows: 2 });
 
   accept();
   // A restart knows what the file had, and its position lies before what is missing.
@@ -57,7 +59,7 @@ test('a change that cannot be written is enforced, and no part of it is in the f
   expect(restarted.row(LOG, 'tenant', 't1')).toBeUndefined();
 
   denylist.commit({ state: stateAt(3), cutoffs: [] });
-  expect(denylist.health()[0]).toMatchObject({ status: 'pass', entries: 3, owed: 0 });
+  expect(denylist.health()[0]).toMatchObject({ status: 'pass', entries: 3, pendingRows: 0 });
   expect(denylist.load(LOG)).toEqual(stateAt(3));
   denylist.close();
   const again = open(path);
@@ -79,7 +81,7 @@ test('closing writes pending rows, and logs those that cannot be written', () =>
   second.enforce({ state: stateAt(2), cutoffs: [cutoff({ value: REFUSED })] });
   second.close();
   accept();
-  expect(events).toEqual(['warn denylist_closed_with_owed_rows']);
+  expect(events).toEqual(['warn denylist_closed_with_pending_rows']);
   expect(open(path).load(LOG)).toEqual(stateAt(1));
 });
 

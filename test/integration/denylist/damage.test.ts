@@ -21,7 +21,7 @@ import { cutoff, everything, freshPath, LOG, leftByKill, open, stateAt } from '.
 // A file says where the log was read up to, and vouches so for every row before. Whatever happens to its bytes, it is either set
 // aside, or it answers as it did.
 
-const STATE = stateAt(400, { logTime: 1_000, suspect: 'not_understood' });
+const STATE = stateAt(400, { logTime: 1_000, suspect: 'quarantined' });
 const QUARANTINED = { log: LOG, epoch: '0001-a', seq: 7, jws: 'a.b.c', why: 'version' };
 const KEYS = '{"keys":[{"kid":"k1"}]}';
 
@@ -55,13 +55,13 @@ function answers(denylist: Denylist) {
   return { rows, texts, names: [...denylist.names(LOG)].sort(), count: denylist.countByClaim() };
 }
 
-const setAside = (denylist: Denylist) => denylist.health()[0]?.setAside !== undefined;
+const isReplaced = (denylist: Denylist) => denylist.health()[0]?.replaced !== undefined;
 
 /** Opens a file and returns its content, or that it was set aside and replaced by an empty one. */
 function outcomeOf(path: string, maxMemoryEntries?: number) {
   const denylist = openDenylist({ path, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
   try {
-    if (!setAside(denylist)) return answers(denylist);
+    if (!isReplaced(denylist)) return answers(denylist);
     expect([denylist.load(LOG), denylist.count(), denylist.quarantined(LOG)]).toEqual([undefined, 0, []]);
     return 'set aside';
   } finally {
@@ -217,5 +217,5 @@ test('an empty file is a new one', () => {
   const path = nextPath();
   writeFileSync(path, '');
   const denylist = open(path);
-  expect([denylist.count(), setAside(denylist), everything(denylist).rows]).toEqual([0, false, []]);
+  expect([denylist.count(), isReplaced(denylist), everything(denylist).rows]).toEqual([0, false, []]);
 });

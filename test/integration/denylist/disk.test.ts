@@ -42,7 +42,7 @@ function expectSafe(path: string, report: Report): void {
   if (report.refused === undefined) expect(report.denied).toBe(ROWS);
   else expect(report.refused).toMatch(/^denylist_un(readable|writable)$/);
   const denylist = openDenylist({ path });
-  expect(denylist.health()[0]).not.toHaveProperty('setAside');
+  expect(denylist.health()[0]).not.toHaveProperty('replaced');
   expectConsistent(denylist);
   denylist.close();
 }
@@ -112,12 +112,12 @@ describe.skipIf(!mayMount)('a file system that is full', () => {
       for (let row = 0; row < 3_000; row += 1) enforceNext();
     }).toThrow(full);
     expect(first.row(LOG, 'sid', `row-${seq}`)).toBeDefined();
-    expect(first.health()[0]).toMatchObject({ status: 'warn', owed: 1, error: 'SQLITE_FULL' });
+    expect(first.health()[0]).toMatchObject({ status: 'warn', pendingRows: 1, error: 'SQLITE_FULL' });
     first.close();
 
     const second = openDenylist({ path });
     onTestFinished(() => second.close());
-    expect(second.health()[0]).not.toHaveProperty('setAside');
+    expect(second.health()[0]).not.toHaveProperty('replaced');
     expectConsistent(second);
     const position = second.load(LOG)?.seq ?? 0;
     disk.free();

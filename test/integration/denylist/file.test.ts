@@ -207,9 +207,9 @@ describe('a damaged file', () => {
       };
       const denylist = openDenylist({ path, telemetry, clock: createManualClock(Date.UTC(2026, 10, 23)) });
       onTestFinished(() => denylist.close());
-      expect(seen).toEqual(['rescind_denylist_set_aside_total', 'error denylist_set_aside']);
+      expect(seen).toEqual(['rescind_denylist_replaced_total', 'error denylist_replaced']);
       const name = 'denylist.db.damaged-20261123T000000000Z';
-      expect(denylist.health()).toMatchObject([{ name: 'denylist', status: 'warn', entries: 0, setAside: name }]);
+      expect(denylist.health()).toMatchObject([{ name: 'denylist', status: 'warn', entries: 0, replaced: name }]);
       expect(denylist.load(LOG)).toBeUndefined();
       expect(readFileSync(join(path, '..', name))).toEqual(damaged);
       denylist.commit({ state: stateAt(1), cutoffs: [cutoff()] });

@@ -11,7 +11,7 @@ import { cutoff, freshPath, LOG, leftByKill, mutated, REFUSED, refuseRows, state
 const kept = (path: string, open: Open, check: (denylist: Denylist) => void, maxMemoryEntries = 1_000) => {
   const denylist = open({ path, maxMemoryEntries });
   try {
-    expect(denylist.health()[0]).not.toHaveProperty('setAside');
+    expect(denylist.health()[0]).not.toHaveProperty('replaced');
     check(denylist);
   } finally {
     denylist.close();
@@ -22,7 +22,7 @@ const isSetAside = (path: string, open: Open, maxMemoryEntries: number) => {
   const denylist = open({ path, maxMemoryEntries });
   const [check] = denylist.health();
   denylist.close();
-  expect(check).toHaveProperty('setAside');
+  expect(check).toHaveProperty('replaced');
 };
 
 const sessions = (count: number, from = 0) =>

@@ -44,7 +44,7 @@ function isTrusted(open: Open, path: string): boolean {
   const denylist = open({ path, telemetry: silentTelemetry });
   const [check] = denylist.health();
   denylist.close();
-  return check?.setAside === undefined;
+  return check?.replaced === undefined;
 }
 
 test('the pages have the values that SQLite reads, of rows of every kind', async () => {

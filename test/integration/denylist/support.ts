@@ -133,7 +133,13 @@ export function everything(denylist: Denylist) {
     }
   }
   const names = ISSUERS.map((iss) => [...denylist.names(iss)].sort());
-  return { rows, names, count: denylist.count(), byClaim: denylist.countByClaim(), owed: denylist.pendingRows() };
+  return {
+    rows,
+    names,
+    count: denylist.count(),
+    byClaim: denylist.countByClaim(),
+    pendingRows: denylist.pendingRows(),
+  };
 }
 
 export type Open = (options: DenylistOptions) => Denylist;

@@ -116,7 +116,7 @@ function fileOf(version: number): string {
 function expectAll(path: string, maxMemoryEntries?: number): void {
   const denylist = openDenylist({ path, ...(maxMemoryEntries !== undefined && { maxMemoryEntries }) });
   try {
-    expect(denylist.health()[0]).not.toHaveProperty('setAside');
+    expect(denylist.health()[0]).not.toHaveProperty('replaced');
     expect(denylist.count()).toBe(ROWS.length);
     for (const row of ROWS) expect(denylist.row(LOG, row.claim, row.value)).toEqual(row);
     expect(denylist.load(LOG)).toEqual(STATE);
@@ -190,7 +190,7 @@ test.each([
   const before = rows(path);
   const denylist = open(path);
   expect(denylist.count()).toBe(0);
-  const name = denylist.health()[0]?.setAside;
+  const name = denylist.health()[0]?.replaced;
   const aside = path.replace('denylist.db', String(name));
   expect([rows(aside), read(aside, 'PRAGMA user_version')]).toEqual([before, [{ user_version: 5 }]]);
   expect(() => readFileSync(aside)).not.toThrow();

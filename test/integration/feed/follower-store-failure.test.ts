@@ -41,14 +41,14 @@ describe('a follower whose store fails', () => {
     await waitFor('three failures', () => (storeOf(instance)?.failures as number) >= 3);
     await waitFor('all of it', () => instance.follower.view().seq === 50);
     for (let i = 0; i < 50; i += 1) expect(isDenied(instance, `sid-${i}`)).toBe(true);
-    expect(storeOf(instance)).toMatchObject({ name: 'feed_store', status: 'warn', owed: 50 });
+    expect(storeOf(instance)).toMatchObject({ name: 'feed_store', status: 'warn', pendingRows: 50 });
     expect([instance.denylist.count(), instance.denylist.load(LOG)?.seq]).toEqual([0, 0]);
     await waitFor('a whole view', () => instance.follower.view().complete);
 
     full = false;
     await waitFor('all of it in the file', () => instance.denylist.count() === 50);
     await waitFor('no trouble', () => storeOf(instance)?.status === 'pass');
-    expect(storeOf(instance)).toMatchObject({ failures: 0, error: null, owed: 0 });
+    expect(storeOf(instance)).toMatchObject({ failures: 0, error: null, pendingRows: 0 });
     expect(instance.denylist.load(LOG)?.seq).toBe(50);
   });
 

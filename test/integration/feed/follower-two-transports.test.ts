@@ -43,7 +43,7 @@ describe('a follower whose issuer knows no standby streams', () => {
     await instance.follower.ready();
     const check = () => instance.follower.health().find(({ name }) => name === 'transport_http');
     await waitFor('the answer', () => check()?.standby === 'not_supported');
-    expect(check()).toMatchObject({ status: 'pass', state: 'standing_by', connected: false });
+    expect(check()).toMatchObject({ status: 'pass', state: 'standby', connected: false });
     expect(instance.heard()).toContain('["info","standby_not_supported"');
     await waitFor('the end of its connection', () => two.handler.readers() === 0);
 

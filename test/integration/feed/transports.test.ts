@@ -44,7 +44,7 @@ describe('the checks of the transports', () => {
     await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.status === 'pass');
     await waitFor('the first', () => checkOf(instance, 'transport_kafka')?.status === 'pass');
     expect(checkOf(instance, 'transport_http')).toMatchObject({
-      state: 'standing_by',
+      state: 'standby',
       standby: 'supported',
       connected: true,
       lastError: null,
@@ -64,12 +64,16 @@ describe('the checks of the transports', () => {
     const { instance } = await setUp(WRONG);
     await instance.follower.ready();
     await waitFor('the refusal', () => checkOf(instance, 'transport_http')?.lastError === 'unauthorized');
-    expect(checkOf(instance, 'transport_http')).toMatchObject({ status: 'warn', state: 'away', clientId: 'prices' });
+    expect(checkOf(instance, 'transport_http')).toMatchObject({
+      status: 'warn',
+      state: 'disconnected',
+      clientId: 'prices',
+    });
     expect(checkOf(instance, 'transport_kafka')?.status).toBe('pass');
     expect(checkOf(instance, 'feed')?.status).toBe('pass');
     expect(JSON.stringify(instance.follower.health())).not.toContain(WRONG);
     expect(instance.heard()).toContain(
-      '"feed_lost",{"log":"https://issuer.test","way":"http","reason":"unauthorized"}',
+      '"feed_lost",{"log":"https://issuer.test","transport":"http","reason":"unauthorized"}',
     );
     expect(instance.heard()).not.toContain(WRONG);
   });
@@ -77,9 +81,9 @@ describe('the checks of the transports', () => {
   it('show that the fallback is away as soon as its server is, while the primary works', async () => {
     const { instance, two } = await setUp();
     await instance.follower.ready();
-    await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.state === 'standing_by');
+    await waitFor('the standby stream', () => checkOf(instance, 'transport_http')?.state === 'standby');
     await two.stop();
-    await waitFor('its loss', () => checkOf(instance, 'transport_http')?.state === 'away');
+    await waitFor('its loss', () => checkOf(instance, 'transport_http')?.state === 'disconnected');
     expect(checkOf(instance, 'transport_http')).toMatchObject({ status: 'warn', connected: false });
     expect(checkOf(instance, 'feed')?.status).toBe('pass');
   });
@@ -89,6 +93,6 @@ describe('the checks of the transports', () => {
     await instance.follower.ready();
     await one.stop();
     await waitFor('the loss', () => checkOf(instance, 'transport_kafka')?.status === 'warn');
-    expect(checkOf(instance, 'transport_kafka')).toMatchObject({ state: 'away', connected: false });
+    expect(checkOf(instance, 'transport_kafka')).toMatchObject({ state: 'disconnected', connected: false });
   });
 });

@@ -185,7 +185,7 @@ test('a call that shares a request waits no longer than others', async () => {
   const second = await middleware.opened.decideOnline(token, ALWAYS);
   expect(codeOf(second)).toBe('introspection_unavailable');
   // The flight that it waited for has begun, and is not over.
-  expect(middleware.health().find(({ name }) => name === 'introspection')?.underWay).toBe(1);
+  expect(middleware.health().find(({ name }) => name === 'introspection')?.running).toBe(1);
   expect(codeOf(await first)).toBe('introspection_unavailable');
 });
 

@@ -74,7 +74,7 @@ it('and by two transports with different names', async () => {
   issuer.revoke({ claim: 'sid', value: 'gone' });
   await waitFor('the revocation', () => !guard.decide(issuer.token({ sid: 'gone' })).accepted, 20_000);
   expect(guard.view().transport).toBe('memory_2');
-  expect(guard.health().find(({ name }) => name === 'transport_memory')).toMatchObject({ state: 'away' });
+  expect(guard.health().find(({ name }) => name === 'transport_memory')).toMatchObject({ state: 'disconnected' });
   log.isUp = true;
   await waitFor('the first again', () => guard.view().complete && guard.view().transport === 'memory', 20_000);
 });

@@ -35,7 +35,7 @@ it('a guard works over a transport with a name of its own', async () => {
   const opened = await openOver(false);
   const { issuer, guard, server, series, lines } = opened;
   // Before anything has happened, its series are there, and none of a transport that it does not have.
-  expect(await series()).toContain('rescind_feed_restarts_total{way="lines",reason="stalled"} 0');
+  expect(await series()).toContain('rescind_feed_restarts_total{transport="lines",reason="stalled"} 0');
   expect((await series()).filter((line) => /="kafka"/.test(line))).toEqual([]);
   await guard.ready(AbortSignal.timeout(20_000));
   const token = issuer.token({ sid: 'gone' });
@@ -45,7 +45,7 @@ it('a guard works over a transport with a name of its own', async () => {
   await waitFor('the revocation', () => !guard.decide(token).accepted);
   expect(guard.decide(token)).toMatchObject({ error: { code: 'token_revoked' } });
   expect(guard.view()).toMatchObject({ complete: true, transport: 'lines', seq: 1 });
-  expect(check(opened, 'feed')).toMatchObject({ status: 'pass', way: 'lines' });
+  expect(check(opened, 'feed')).toMatchObject({ status: 'pass', transport: 'lines' });
   expect(check(opened, 'transport_lines')).toMatchObject({
     status: 'pass',
     state: 'connected',
@@ -65,11 +65,11 @@ it('and reads the fallback while that transport is down', async () => {
   const opened = await openOver(true);
   const { issuer, guard, server } = opened;
   await guard.ready(AbortSignal.timeout(20_000));
-  await waitFor('the standby stream', () => check(opened, 'transport_http')?.state === 'standing_by');
+  await waitFor('the standby stream', () => check(opened, 'transport_http')?.state === 'standby');
   server.close();
   await server.interrupt();
   await waitFor('the fallback', () => guard.view().transport === 'http' && guard.view().complete, 20_000);
   issuer.revoke({ claim: 'sid', value: 'gone' });
   await waitFor('the revocation', () => !guard.decide(issuer.token({ sid: 'gone' })).accepted);
-  expect(check(opened, 'transport_lines')).toMatchObject({ status: 'warn', state: 'away' });
+  expect(check(opened, 'transport_lines')).toMatchObject({ status: 'warn', state: 'disconnected' });
 });

@@ -146,7 +146,9 @@ test('rows are pruned by the time of the log, a minute after their last token', 
 /** So many rows, and none in memory alone. */
 const untilInFile = ({ opened }: ReturnType<typeof openMiddleware>, rows: number) =>
   waitFor(`${rows} rows are in the file`, () =>
-    opened.health().some(({ name, entries, owed }) => name === 'denylist' && entries === rows && owed === 0),
+    opened
+      .health()
+      .some(({ name, entries, pendingRows }) => name === 'denylist' && entries === rows && pendingRows === 0),
   );
 
 function dropRows(denylistPath: string): void {

@@ -125,7 +125,7 @@ describe('a key source', () => {
         keys: 0,
         origin: 'none',
         ageMs: null,
-        kept: null,
+        stored: null,
         failures: 2,
         lastError: 'status_wrong: answered 503',
       },
@@ -320,7 +320,7 @@ describe('why a fetch failed', () => {
     const documents = documentsInMemory();
     documents.write(`jwks ${unreachable}`, secret);
     open(unreachable, { telemetry, documents });
-    expect(logged('keys_kept_unusable')).toHaveLength(1);
+    expect(logged('stored_keys_unusable')).toHaveLength(1);
     expect(JSON.stringify(lines)).not.toContain('a-secret');
   });
 });
@@ -419,7 +419,7 @@ describe('stored keys', () => {
     expect(source.kids()).toEqual([first.kid]);
     await source.ready();
     expect(verifierOf(source).verify(tokenOf(first), NOW).header.kid).toBe(first.kid);
-    expect(source.health()).toMatchObject([{ status: 'warn', origin: 'kept', ageMs: 3_600_000 }]);
+    expect(source.health()).toMatchObject([{ status: 'warn', origin: 'stored', ageMs: 3_600_000 }]);
   });
 
   it('have an unknown age when the wall clock is behind their time', async () => {
@@ -457,7 +457,7 @@ describe('stored keys', () => {
     documents.write(documentOf(unreachable), text);
     const source = open(unreachable, { documents, telemetry });
     expect(source.kids()).toEqual([]);
-    expect(logged('keys_kept_unusable')).toHaveLength(1);
+    expect(logged('stored_keys_unusable')).toHaveLength(1);
   });
 
   it('are reported when they cannot be read or written, and the fetched ones are used', async () => {
@@ -474,9 +474,9 @@ describe('stored keys', () => {
     const source = open(server.url, { documents, telemetry });
     await source.ready();
     expect(source.kids()).toEqual([first.kid]);
-    expect(source.health()).toMatchObject([{ status: 'warn', kept: false }]);
-    expect(logged('keys_kept_unusable')).toHaveLength(1);
-    expect(logged('keys_not_kept')).toHaveLength(1);
+    expect(source.health()).toMatchObject([{ status: 'warn', stored: false }]);
+    expect(logged('stored_keys_unusable')).toHaveLength(1);
+    expect(logged('keys_not_stored')).toHaveLength(1);
     expect(counted('rescind_key_documents_total', { result: 'unusable' })).toBe(1);
     expect(counted('rescind_key_documents_total', { result: 'not_written' })).toBe(1);
   });

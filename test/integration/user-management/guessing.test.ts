@@ -85,7 +85,7 @@ test('counts an address over all names, and logs one line for a flood', async ()
   expect(events.filter((event) => event === 'authn_client_fail')).toHaveLength(5);
   expect(events.filter((event) => event === 'excess_rate_limit_exceeded')).toHaveLength(1);
   const metrics = await (await fetch(`${service.managementUrl}/metrics`)).text();
-  expect(metrics).toContain('rescind_rate_limited_total{what="client"} 195');
+  expect(metrics).toContain('rescind_rate_limited_total{limit="client"} 195');
   expect(service.lines.join('')).not.toContain(WRONG);
 });
 

@@ -14,7 +14,7 @@ type Opened = Awaited<ReturnType<typeof openUserManagement>>;
 
 async function readiness({ managementUrl }: Opened) {
   const response = await fetch(`${managementUrl}/readyz`);
-  const { checks } = (await response.json()) as { checks: { name: string; status: string; why?: string }[] };
+  const { checks } = (await response.json()) as { checks: { name: string; status: string; reason?: string }[] };
   return { status: response.status, storage: checks.find(({ name }) => name === 'storage') };
 }
 
@@ -49,9 +49,9 @@ describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
       expect([answer.status, answer.body.code, answer.text]).toEqual([503, 'storage_unavailable', expect.anything()]);
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
     }
-    expect(await readiness(service)).toMatchObject({ status: 503, storage: { status: 'fail', why: 'full' } });
-    expect(await metric(service, 'rescind_writes_refused{why="storage_unavailable"}')).toBe(1);
-    expect(await metric(service, 'rescind_storage_failures_total{what="database",why="full"}')).toBeGreaterThan(4);
+    expect(await readiness(service)).toMatchObject({ status: 503, storage: { status: 'fail', reason: 'full' } });
+    expect(await metric(service, 'rescind_writes_refused{reason="storage_unavailable"}')).toBe(1);
+    expect(await metric(service, 'rescind_storage_failures_total{file="database",reason="full"}')).toBeGreaterThan(4);
     expect(await metric(service, 'rescind_health_check{name="storage",status="fail"}')).toBe(1);
     expect((await service.send('/.well-known/jwks.json')).status).toBe(200);
     expect(logged(service, 'storage_failed').filter((line) => line.includes('"database"'))).toHaveLength(1);
@@ -59,7 +59,7 @@ describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
     disk.free();
     await waitFor('the storage to be well', async () => (await readiness(service)).storage?.status === 'pass', 10_000);
     expect((await readiness(service)).status).toBe(200);
-    expect(await metric(service, 'rescind_writes_refused{why="storage_unavailable"}')).toBe(0);
+    expect(await metric(service, 'rescind_writes_refused{reason="storage_unavailable"}')).toBe(0);
     expect((await service.refresh(before.refresh)).status).toBe(200);
     expect(logged(service, 'storage_recovered').length).toBeGreaterThan(0);
   });
@@ -71,8 +71,8 @@ describe.skipIf(!mayMount)('an issuer on a disk that becomes full', () => {
     const { access } = await service.login();
     disk.fill();
     expect((await service.post('/logout-everywhere', {}, service.asBearer(access))).status).toBe(204);
-    expect(await readiness(service)).toMatchObject({ status: 200, storage: { status: 'warn', why: 'full' } });
-    expect(await metric(service, 'rescind_storage_failures_total{what="high_water",why="full"}')).toBeGreaterThan(0);
+    expect(await readiness(service)).toMatchObject({ status: 200, storage: { status: 'warn', reason: 'full' } });
+    expect(await metric(service, 'rescind_storage_failures_total{file="high_water",reason="full"}')).toBeGreaterThan(0);
     disk.free();
     await waitFor('the mark to be written', async () => (await readiness(service)).storage?.status === 'pass', 10_000);
   });

@@ -162,7 +162,7 @@ function carryOut(follower: Follower, world: DriveWorld, effects: readonly Follo
       case 'fetchKeys':
         process.wantsKeys = true;
         break;
-      case 'prove':
+      case 'submitEvidence':
         if (world.issuer.up && world.httpUp) takeProof(world, effect.jws);
         break;
       case 'ready':

@@ -31,7 +31,7 @@ export function tellStep(
   return `${name}: ${input.kind}${transport}${records} => ${state} ${done}`;
 }
 
-const SAID = new Set(['open', 'close', 'restart', 'prove', 'ready']);
+const SAID = new Set(['open', 'close', 'restart', 'submitEvidence', 'ready']);
 
 type Told = Extract<FollowerInput, { kind: 'records' }>['records'][number];
 

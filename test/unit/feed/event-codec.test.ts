@@ -301,7 +301,7 @@ describe('a signed event of an unknown version', () => {
     ['an iat_ms of another second', { iat_ms: AT + 1_000 }, []],
     ['an id too long', { jti: 'j'.repeat(129) }, []],
   ])('%s has no position', (_, change, without) => {
-    expect(decodeAs('bad', signed(change, without)).why).toBe('not_placed');
+    expect(decodeAs('bad', signed(change, without)).why).toBe('no_position');
   });
 });
 
@@ -361,11 +361,11 @@ describe('a heartbeat', () => {
     ['half a head', { head: 1.5 }, { head: 1.5 }],
   ])('with %s is neither encoded nor decoded', (_, change, claims) => {
     expect(() => encoder.heartbeat({ ...heartbeat, ...change })).toThrow(TypeError);
-    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), ...claims })).why).toBe('not_placed');
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), ...claims })).why).toBe('no_position');
   });
 
   it('of a later version is not decoded', () => {
-    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), version: 2 })).why).toBe('not_placed');
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), version: 2 })).why).toBe('no_position');
   });
 });
 

@@ -198,5 +198,7 @@ export const kinds = (effects: readonly FollowerEffect[]) =>
     if (effect.kind === 'open' || effect.kind === 'close' || effect.kind === 'restart') {
       return [`${effect.kind} ${effect.transport}${effect.kind === 'open' && effect.standby ? ' standby' : ''}`];
     }
-    return effect.kind === 'prove' || effect.kind === 'ready' || effect.kind === 'fetchKeys' ? [effect.kind] : [];
+    return effect.kind === 'submitEvidence' || effect.kind === 'ready' || effect.kind === 'fetchKeys'
+      ? [effect.kind]
+      : [];
   });

@@ -142,7 +142,7 @@ describe('a quarantined event', () => {
     const bench = wholeAtThree();
     const [commit] = bench.take('primary', notUnderstood(4), beat(4, 1_000));
     expect(commit).toMatchObject({ change: { quarantine: [{ epoch: EPOCH, seq: 4, jws: 'event e4' }] } });
-    expect(bench.kept).toMatchObject({ seq: 4, wholeAt: START, suspect: 'not_understood' });
+    expect(bench.kept).toMatchObject({ seq: 4, wholeAt: START, suspect: 'quarantined' });
     expect(bench.view().complete).toBe(false);
   });
 
@@ -205,7 +205,7 @@ describe('a fork', () => {
   it('is detected by a different `prev`: everything is read again, and evidence is submitted', () => {
     const bench = wholeAtThree();
     const done = [...bench.take('primary', event(4, { branch: 'x' })), ...bench.pass(200)];
-    expect(kinds(done)).toEqual(['open fallback', 'prove']);
+    expect(kinds(done)).toEqual(['open fallback', 'submitEvidence']);
     expect(bench.kept).toMatchObject({ seq: 0, id: null, head: 0, suspect: 'fork', wholeAt: START });
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
   });
@@ -220,7 +220,7 @@ describe('a fork', () => {
     const bench = withSecond();
     bench.take('fallback', beat(2, 4_000));
     expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
-    expect(kinds(bench.effects)).toContain('prove');
+    expect(kinds(bench.effects)).toContain('submitEvidence');
   });
 
   it('is not detected when the primary transport was faster than the response', () => {
@@ -242,7 +242,7 @@ describe('a fork', () => {
     const bench = withSecond();
     bench.take('fallback', beat(9, 4_000, { epoch: '0000-z' }));
     expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, suspect: 'fork' });
-    expect(kinds(bench.effects)).toContain('prove');
+    expect(kinds(bench.effects)).toContain('submitEvidence');
   });
 
   it('ends when the present log has been read from its low watermark', () => {
@@ -281,10 +281,10 @@ describe('a fork', () => {
   it('submits its evidence again after 30 s, not at every step', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(4, { branch: 'x' }));
-    const proofs = bench.pass(65_000).filter(({ kind }) => kind === 'prove');
+    const proofs = bench.pass(65_000).filter(({ kind }) => kind === 'submitEvidence');
     expect(proofs).toEqual([
-      { kind: 'prove', jws: 'event e3' },
-      { kind: 'prove', jws: 'event e3' },
+      { kind: 'submitEvidence', jws: 'event e3' },
+      { kind: 'submitEvidence', jws: 'event e3' },
     ]);
   });
 });

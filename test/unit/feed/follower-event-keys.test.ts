@@ -26,7 +26,7 @@ describe('an event key that revokes itself', () => {
   it('signs nothing valid from that step on, and its epoch is left: rows stay, the age stops', () => {
     const bench = wholeAtThree();
     const done = bench.take('primary', event(4, { kills: [KID] }), event(5), beat(5, 1_000), event(1, FORGED));
-    expect(kinds(done)).toEqual(['fetchKeys', 'prove']);
+    expect(kinds(done)).toEqual(['fetchKeys', 'submitEvidence']);
     expect(bench.kept).toMatchObject({ epoch: '', seq: 0, suspect: 'epoch', wholeAt: START, revokedEventKids: [KID] });
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
     expect(bench.rows.has(`${EPOCH}:5`)).toBe(false);
@@ -71,9 +71,9 @@ describe('an event key that revokes itself', () => {
       expect(kinds(bench.take('primary', lastWord, event(4), beat(4, 500)))).toEqual(['fetchKeys']);
       expect(bench.view()).toMatchObject({ epoch: EPOCH, seq: 4, complete: true });
       const effects = bench.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid);
-      expect(effects).toContainEqual({ kind: 'prove', jws: lastWord.jws });
+      expect(effects).toContainEqual({ kind: 'submitEvidence', jws: lastWord.jws });
       expect(bench.kept).toMatchObject({ epoch: '', suspect: 'epoch', wholeAt: START + 500 });
-      expect(bench.pass(30_100)).toContainEqual({ kind: 'prove', jws: lastWord.jws });
+      expect(bench.pass(30_100)).toContainEqual({ kind: 'submitEvidence', jws: lastWord.jws });
     });
 
     it('is decided after a restart, too', () => {
@@ -83,7 +83,7 @@ describe('an event key that revokes itself', () => {
       again.open();
       again.take('primary', event(6, NEXT));
       expect(again.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid)).toContainEqual({
-        kind: 'prove',
+        kind: 'submitEvidence',
         jws: lastWord.jws,
       });
       expect(again.kept).toMatchObject({ epoch: '', suspect: 'epoch' });

@@ -37,12 +37,12 @@ describe('the core decides by abilities', () => {
 
   it('compares the first heartbeat with the known head if the transport opens with one', () => {
     const { effects } = reopenedBehind({ opensWithHeartbeat: true });
-    expect(effects).toContain('prove');
+    expect(effects).toContain('submitEvidence');
   });
 
   it('treats a lower head as late on any other transport', () => {
     const { bench, effects } = reopenedBehind({});
-    expect(effects).not.toContain('prove');
+    expect(effects).not.toContain('submitEvidence');
     expect(bench.kept.suspect).toBe(null);
   });
 

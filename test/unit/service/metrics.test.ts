@@ -78,8 +78,8 @@ describe('metrics', () => {
 
   test('every known combination of label values is exposed', async () => {
     const { seriesOf } = start(['guard']);
-    expect(await seriesOf('rescind_view_suspect')).toContain('rescind_view_suspect{why="gap"} 0');
-    expect(await seriesOf('rescind_feed_second_way_total')).toContain('rescind_feed_second_way_total{reason="gap"} 0');
+    expect(await seriesOf('rescind_view_suspect')).toContain('rescind_view_suspect{reason="gap"} 0');
+    expect(await seriesOf('rescind_feed_fallback_total')).toContain('rescind_feed_fallback_total{reason="gap"} 0');
     expect(await seriesOf('rescind_decision_seconds_count')).toEqual(['rescind_decision_seconds_count 0']);
   });
 
@@ -128,7 +128,7 @@ describe('metrics', () => {
     expect(await seriesOf('rescind_notices_total')).toContain('rescind_notices_total{result="lost"} 1');
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({
       event: 'metric_unusable',
-      why: expect.stringContaining('lost'),
+      reason: expect.stringContaining('lost'),
     });
   });
 });

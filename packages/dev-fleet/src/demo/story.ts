@@ -160,7 +160,7 @@ async function completeByKafka({ instances }: Fleet): Promise<number> {
   const answers = await Promise.all(instances.map((instance) => instance.health()));
   return answers.filter(({ status, body }) => {
     const feed = body.checks?.find(({ name }) => name === 'feed');
-    return status === 200 && feed?.status === 'pass' && feed.way === 'kafka' && feed.lag === 0;
+    return status === 200 && feed?.status === 'pass' && feed.transport === 'kafka' && feed.lag === 0;
   }).length;
 }
 

@@ -189,11 +189,11 @@ function read(record: TransportRecord, { header, payload }: VerifiedToken, same:
   if (looksLikeHeartbeat(payload)) {
     const heartbeat = readHeartbeat(payload);
     return heartbeat === undefined
-      ? bad(record, 'not_placed')
+      ? bad(record, 'no_position')
       : { kind: 'heartbeat', ...delivery(record), kid, ...heartbeat };
   }
   const found = readPosition(payload);
-  if (found === undefined) return bad(record, 'not_placed');
+  if (found === undefined) return bad(record, 'no_position');
   const place = { ...found, kid, epoch: same.epochAs(found.epoch) };
   const body = readBody(payload);
   if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, why: body };

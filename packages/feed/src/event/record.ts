@@ -41,7 +41,7 @@ export interface UnknownVersionRecord extends Delivered, Signed, LogPosition {
 }
 
 /** Why a record was ignored. After `key_unknown`, fetch the keys and decode it again. */
-export type BadReason = 'too_large' | 'malformed' | 'key_unknown' | 'signature' | 'claims' | 'not_placed';
+export type BadReason = 'too_large' | 'malformed' | 'key_unknown' | 'signature' | 'claims' | 'no_position';
 
 /** A record that is not signed by the log, or neither an event nor a heartbeat: counted, reported and ignored. */
 export interface BadRecord extends Delivered {

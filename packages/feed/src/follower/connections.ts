@@ -154,7 +154,7 @@ export function createFollowerConnections({
     transports.use(id, null);
     const ended = connection
       .close()
-      .catch((error: unknown) => telemetry.log('error', 'feed_close_failed', { way: id, error: String(error) }))
+      .catch((error: unknown) => telemetry.log('error', 'feed_close_failed', { transport: id, error: String(error) }))
       .finally(() => ending.delete(ended));
     ending.add(ended);
   };
@@ -178,10 +178,10 @@ export function createFollowerConnections({
         if (transport?.submitEvidence === undefined)
           throw new RescindError('busy', { detail: 'no transport takes a proof' });
         await transport.submitEvidence(jws);
-        telemetry.count('rescind_feed_proofs_total', { result: 'taken' });
+        telemetry.count('rescind_feed_evidence_total', { result: 'accepted' });
       } catch (error) {
-        telemetry.count('rescind_feed_proofs_total', { result: 'failed' });
-        telemetry.log('warn', 'feed_proof_failed', { error: String(error) });
+        telemetry.count('rescind_feed_evidence_total', { result: 'failed' });
+        telemetry.log('warn', 'feed_evidence_failed', { error: String(error) });
       }
     },
     async closeAll() {

@@ -97,12 +97,12 @@ function applyInput(draft: Draft, input: FollowerInput): void {
         openings: draft.transports[input.transport].openings + 1,
         since: input.at.monotonic,
       });
-      log(draft, 'info', 'feed_opened', { way: transportOf(draft.settings, input.transport).name });
+      log(draft, 'info', 'feed_opened', { transport: transportOf(draft.settings, input.transport).name });
       return;
     case 'lost':
       // A loss is a warning once; further attempts are debug lines.
       log(draft, draft.transports[input.transport].lost ? 'debug' : 'warn', 'feed_lost', {
-        way: transportOf(draft.settings, input.transport).name,
+        transport: transportOf(draft.settings, input.transport).name,
         reason: input.reason,
       });
       changeTransport(draft, input.transport, { open: false, opening: false, lost: true });
@@ -169,7 +169,7 @@ function applyRecords(draft: Draft, { transport, records, at }: Extract<Follower
 
 function logBadRecords(draft: Draft, transport: TransportRole, bad: number): void {
   if (bad > 0)
-    log(draft, 'warn', 'feed_records_bad', { way: transportOf(draft.settings, transport).name, records: bad });
+    log(draft, 'warn', 'feed_records_bad', { transport: transportOf(draft.settings, transport).name, records: bad });
 }
 
 const CLOSED_TRANSPORT: TransportState = {
@@ -200,7 +200,7 @@ function start(
     // This version decodes what an earlier one could not.
     addRows(draft, record);
     releaseQuarantined(draft, (event) => event.epoch === epoch && event.seq === seq);
-    log(draft, 'info', 'feed_event_understood', { epoch, seq });
+    log(draft, 'info', 'feed_event_released', { epoch, seq });
   }
   // A single transport starts from the right position anyway.
   if (settings.fallback !== null && (draft.cause === 'gap' || draft.cause === 'fork')) scheduleRepair(draft, 'primary');

@@ -94,7 +94,7 @@ export function createEngine(options: EngineOptions): Engine {
       try {
         options.runEffect(effect);
       } catch (error) {
-        telemetry.count('rescind_feed_errors_total', { what: effect.kind });
+        telemetry.count('rescind_feed_errors_total', { step: labelOf(effect.kind) });
         telemetry.log('error', 'feed_effect_failed', { effect: effect.kind, error: String(error) });
       }
     }
@@ -137,10 +137,10 @@ export function createEngine(options: EngineOptions): Engine {
     succeeded();
   };
 
-  const failed = (error: unknown, what = 'commit') => {
+  const failed = (error: unknown, step: 'commit' | 'step' = 'commit') => {
     storeFailure = { failures: storeFailure.failures + 1, error: String(error) };
-    telemetry.count('rescind_feed_errors_total', { what });
-    telemetry.log('error', `feed_${what}_failed`, { ...storeFailure, owed: store.pendingRows() });
+    telemetry.count('rescind_feed_errors_total', { step });
+    telemetry.log('error', `feed_${step}_failed`, { ...storeFailure, pendingRows: store.pendingRows() });
     clearTimeout(commitTimer);
     commitTimer = undefined;
     if (closed) return;
@@ -214,6 +214,9 @@ export function createEngine(options: EngineOptions): Engine {
     },
   };
 }
+
+/** The kind of an effect as a value of the label `step`. */
+const labelOf = (kind: string) => kind.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** The boot clock is read once a tick; in between the monotonic clock counts. */
 const READ_BOOT_EVERY_MS: DurationMs = 100;

@@ -26,7 +26,7 @@ export function followerHealth(view: View, storeFailure: StoreFailure, aheadMs: 
       name: 'feed',
       status: view.ready ? (good ? 'pass' : 'warn') : 'fail',
       ready: view.ready,
-      whole: view.complete,
+      complete: view.complete,
       suspect: view.suspect,
       // JSON has no infinity: null is "unknown".
       ageMs: Number.isFinite(view.ageMs) ? Math.round(view.ageMs) : null,
@@ -34,12 +34,12 @@ export function followerHealth(view: View, storeFailure: StoreFailure, aheadMs: 
       epoch: view.epoch,
       seq: view.seq,
       head: view.head,
-      way: view.transport,
+      transport: view.transport,
     },
     {
       name: 'clock',
       status: clockDiffers(aheadMs) ? 'warn' : 'pass',
-      state: aheadMs === null ? 'not_yet_heard' : 'compared',
+      state: aheadMs === null ? 'not_compared' : 'compared',
       aheadMs,
       allowedMs: CLOCK_DIFFERS_MS,
     },
@@ -50,15 +50,15 @@ export function followerHealth(view: View, storeFailure: StoreFailure, aheadMs: 
 /** A failing store still enforces new changes up to the limit of pending rows; then the view only gets older. */
 function storeHealth({ failures, error, pendingRows, isFull }: StoreFailure): HealthCheck {
   const status = isFull ? 'fail' : failures > 0 ? 'warn' : 'pass';
-  return { name: 'feed_store', status, failures, error, owed: pendingRows };
+  return { name: 'feed_store', status, failures, error, pendingRows };
 }
 
-const SUSPECT = METRICS.rescind_view_suspect.labels.why;
+const SUSPECT = METRICS.rescind_view_suspect.labels.reason;
 
 export function reportView(telemetry: Telemetry, view: View, { pendingRows }: StoreFailure): void {
-  telemetry.gauge('rescind_feed_owed_rows', pendingRows);
+  telemetry.gauge('rescind_feed_pending_rows', pendingRows);
   telemetry.gauge('rescind_view_ready', view.ready ? 1 : 0);
-  for (const why of SUSPECT) telemetry.gauge('rescind_view_suspect', why === view.suspect ? 1 : 0, { why });
+  for (const reason of SUSPECT) telemetry.gauge('rescind_view_suspect', reason === view.suspect ? 1 : 0, { reason });
   telemetry.gauge('rescind_feed_position_seq', view.seq);
   telemetry.gauge('rescind_feed_head_seq', view.head);
   telemetry.gauge('rescind_view_age_seconds', view.ageMs / 1000);
@@ -107,7 +107,8 @@ export function openTransports({ feed, clock, telemetry }: TransportsOptions): T
     const unknown = { works: null, since: null, lastError: null, lastErrorAt: null, knowsStandby: null };
     states.set(id, { transport, use: null, ...unknown });
     telemetry.gauge('rescind_transport_connected', 0, { transport: transport.name });
-    for (const reason of RESTARTED) telemetry.count('rescind_feed_restarts_total', { way: transport.name, reason }, 0);
+    for (const reason of RESTARTED)
+      telemetry.count('rescind_feed_restarts_total', { transport: transport.name, reason }, 0);
   }
 
   function note(id: TransportRole, works: boolean, reason: string | null): State | undefined {
@@ -155,7 +156,7 @@ function checkOf({ transport, use, works, since, lastError, lastErrorAt, knowsSt
   const check: HealthCheck = {
     name: `transport_${transport.name}`,
     status: works === true ? 'pass' : 'warn',
-    state: works === null ? 'not_yet_tried' : works ? (isRead ? 'connected' : 'standing_by') : 'away',
+    state: works === null ? 'not_yet_tried' : works ? (isRead ? 'connected' : 'standby') : 'disconnected',
     connected: works === true && (isRead || (use === 'standby' && knowsStandby === true)),
     ...(knowsStandby !== null && { standby: knowsStandby ? 'supported' : 'not_supported' }),
     since: timeOf(since),

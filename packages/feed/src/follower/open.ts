@@ -39,7 +39,7 @@ export interface Follower extends AsyncDisposable {
  * Opens a follower, which resumes from the position in the store. It never throws later because of the content of the log.
  *
  * Metrics: `rescind_events_applied_total{result}`, `rescind_propagation_seconds`, `rescind_feed_lag_events`,
- * `rescind_view_age_seconds`, `rescind_feed_owed_rows`, `rescind_feed_proofs_total{result}`, `rescind_feed_errors_total{what}`.
+ * `rescind_view_age_seconds`, `rescind_feed_pending_rows`, `rescind_feed_evidence_total{result}`, `rescind_feed_errors_total{step}`.
  * @throws TypeError an option is missing or wrong
  * @throws what the store throws when it cannot be read
  */
@@ -143,7 +143,7 @@ function runEffect(
     case 'restart':
       connections.restart(effect.transport, effect.reason);
       break;
-    case 'prove':
+    case 'submitEvidence':
       void connections.submitEvidence(effect.jws);
       break;
     case 'ready':

@@ -130,7 +130,7 @@ function openConnection(settings: ConnectionSettings, sink: TransportSink): Tran
     const startedAt = settings.clock.monotonic();
     try {
       await readOnce(settings, sink, attempt, () => {
-        if (lastReason !== undefined) telemetry.log('info', 'feed_connected', { way: 'http', url });
+        if (lastReason !== undefined) telemetry.log('info', 'feed_connected', { transport: 'http', url });
         lastReason = undefined;
         if (settings.clock.monotonic() - startedAt > GOOD_AFTER_MS) backoff.reset();
       });
@@ -141,9 +141,10 @@ function openConnection(settings: ConnectionSettings, sink: TransportSink): Tran
   };
 
   const reportLost = (reason: string) => {
-    telemetry.count('rescind_feed_connections_lost_total', { way: 'http', reason: labelOf(reason) });
+    telemetry.count('rescind_feed_connections_lost_total', { transport: 'http', reason: labelOf(reason) });
     // An outage of an hour is one log line, not thousands.
-    if (reason !== lastReason) telemetry.log('warn', 'feed_connection_lost', { way: 'http', reason, url, clientId });
+    if (reason !== lastReason)
+      telemetry.log('warn', 'feed_connection_lost', { transport: 'http', reason, url, clientId });
     lastReason = reason;
     sink.lost(reason);
   };
@@ -166,7 +167,7 @@ function openConnection(settings: ConnectionSettings, sink: TransportSink): Tran
 
   return {
     restart(reason) {
-      telemetry.log('info', 'feed_connection_restarted', { way: 'http', reason });
+      telemetry.log('info', 'feed_connection_restarted', { transport: 'http', reason });
       attempt.abort(new ConnectionLost(RESTART));
     },
     async close() {
@@ -206,7 +207,7 @@ async function readOnce(
     await readEventStream(body, {
       waiting: stall.start,
       arrived: stall.stop,
-      ignored: () => settings.telemetry.count('rescind_feed_ignored_total', { way: 'http' }),
+      ignored: () => settings.telemetry.count('rescind_feed_ignored_total', { transport: 'http' }),
       records: async (batch) => {
         attempt.signal.throwIfAborted();
         onHeard();

@@ -105,8 +105,8 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     health() {
       const circuit = breaker.state();
       const status = circuit === 'closed' && lastError === null ? 'pass' : 'warn';
-      const state = isTried ? 'asked' : 'not_yet_tried';
-      return [{ name, status, state, circuit, underWay: requests.count(), waiting: semaphore.waiting(), lastError }];
+      const state = isTried ? 'tried' : 'not_yet_tried';
+      return [{ name, status, state, circuit, running: requests.count(), waiting: semaphore.waiting(), lastError }];
     },
     close: () => closing.abort(),
   };

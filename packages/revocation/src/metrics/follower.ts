@@ -22,8 +22,8 @@ export const FOLLOWER_METRICS = {
   rescind_view_suspect: {
     type: 'gauge',
     unit: 'flag',
-    help: 'Whether the view may be incomplete, by why',
-    labels: { why: ['gap', 'fork', 'epoch', 'not_understood'] },
+    help: 'Whether the view may be incomplete, by reason',
+    labels: { reason: ['gap', 'fork', 'epoch', 'quarantined'] },
     initial: 0,
   },
   rescind_feed_position_seq: { type: 'gauge', unit: 'seq', help: 'The seq up to which the log is applied', initial: 0 },
@@ -41,18 +41,18 @@ export const FOLLOWER_METRICS = {
     labels: {
       result: [
         'applied',
-        'again',
+        'duplicate',
         'beyond_gap',
         'old_epoch',
         'other_epoch',
-        'not_understood',
+        'quarantined',
         'bad_key_revoked',
         'bad_too_large',
         'bad_malformed',
         'bad_key_unknown',
         'bad_signature',
         'bad_claims',
-        'bad_not_placed',
+        'bad_no_position',
       ],
     },
   },
@@ -81,7 +81,7 @@ export const FOLLOWER_METRICS = {
     type: 'counter',
     unit: 'epochs',
     help: 'Epochs left because their key was revoked, or is published no more',
-    labels: { why: ['key_revoked', 'key_withdrawn'] },
+    labels: { reason: ['key_revoked', 'key_withdrawn'] },
   },
   rescind_feed_epochs_unnamed_total: {
     type: 'counter',
@@ -110,24 +110,24 @@ export const FOLLOWER_METRICS = {
     help: 'Whether a transport of the log works: it is read, or its standby stream is open',
     labels: { transport: 'transport' },
   },
-  rescind_feed_second_way_total: {
+  rescind_feed_fallback_total: {
     type: 'counter',
     unit: 'times',
     help: 'Times the log was read by the fallback transport',
-    labels: { reason: ['silence', 'behind', 'gap', 'fork', 'epoch', 'not_understood'] },
+    labels: { reason: ['silence', 'behind', 'gap', 'fork', 'epoch', 'quarantined'] },
   },
   rescind_feed_restarts_total: {
     type: 'counter',
     unit: 'restarts',
     help: 'Times a transport was restarted',
-    labels: { way: 'transport', reason: ['stalled', 'gap', 'fork', 'epoch', 'not_understood', 'keys'] },
+    labels: { transport: 'transport', reason: ['stalled', 'gap', 'fork', 'epoch', 'quarantined', 'keys'] },
   },
   rescind_feed_connections_lost_total: {
     type: 'counter',
     unit: 'connections',
     help: 'Connections of a transport that were lost or could not be made',
     labels: {
-      way: ['http'],
+      transport: ['http'],
       reason: [
         'unreachable',
         'unauthorized',
@@ -149,15 +149,15 @@ export const FOLLOWER_METRICS = {
     type: 'counter',
     unit: 'messages',
     help: 'Messages of a transport that are neither event nor heartbeat',
-    labels: { way: ['http'] },
+    labels: { transport: ['http'] },
   },
-  rescind_feed_proofs_total: {
+  rescind_feed_evidence_total: {
     type: 'counter',
-    unit: 'proofs',
-    help: 'Proofs of a restored issuer handed to it',
-    labels: { result: ['taken', 'failed'] },
+    unit: 'submissions',
+    help: 'Submissions of restore evidence to the issuer: signed events that prove its database is older than its log',
+    labels: { result: ['accepted', 'failed'] },
   },
-  rescind_feed_owed_rows: {
+  rescind_feed_pending_rows: {
     type: 'gauge',
     unit: 'rows',
     help: 'Rows enforced from memory that the denylist file does not have yet',
@@ -168,7 +168,19 @@ export const FOLLOWER_METRICS = {
     unit: 'steps',
     help: 'Steps of the follower that failed and were tried again',
     labels: {
-      what: ['commit', 'step', 'open', 'close', 'restart', 'fetchKeys', 'prove', 'ready', 'count', 'observe', 'log'],
+      step: [
+        'commit',
+        'step',
+        'open',
+        'close',
+        'restart',
+        'fetch_keys',
+        'submit_evidence',
+        'ready',
+        'count',
+        'observe',
+        'log',
+      ],
     },
   },
   rescind_kafka_connected: {
@@ -199,7 +211,7 @@ export const FOLLOWER_METRICS = {
   rescind_kafka_hints_discarded_total: {
     type: 'counter',
     unit: 'hints',
-    help: 'Kept offsets that the topic did not have',
+    help: 'Stored offsets that the topic did not have',
     labels: { reason: ['beyond_end', 'unreadable'] },
   },
 } as const satisfies MetricCatalogue;

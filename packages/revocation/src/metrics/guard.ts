@@ -24,7 +24,7 @@ export const GUARD_METRICS = {
   rescind_key_documents_total: {
     type: 'counter',
     unit: 'operations',
-    help: 'Reads and writes of the kept key sets',
+    help: 'Reads and writes of the stored key sets',
     labels: { result: ['written', 'not_written', 'unusable'] },
   },
   rescind_metadata_failures_total: {
@@ -130,7 +130,7 @@ export const GUARD_METRICS = {
     help: 'Times the file of a running denylist was found removed, replaced, truncated or damaged',
     labels: { fault: ['removed', 'replaced', 'truncated', 'damaged'] },
   },
-  rescind_denylist_set_aside_total: {
+  rescind_denylist_replaced_total: {
     type: 'counter',
     unit: 'files',
     help: 'Denylist files that could not be used and were replaced',

@@ -68,13 +68,13 @@ export const ISSUER_METRICS = {
     type: 'counter',
     unit: 'requests',
     help: 'Requests refused because there were too many',
-    labels: { what: ['account', 'address', 'administrator', 'client'] },
+    labels: { limit: ['account', 'address', 'administrator', 'client'] },
   },
   rescind_audit_dropped_total: {
     type: 'counter',
     unit: 'entries',
     help: 'Refused requests of administrators that the audit did not record',
-    labels: { why: ['too_many', 'storage_unavailable', 'database_restored', 'busy', 'stopping', 'internal'] },
+    labels: { reason: ['too_many', 'storage_unavailable', 'database_restored', 'busy', 'stopping', 'internal'] },
   },
   rescind_key_rotations_total: {
     type: 'counter',
@@ -101,17 +101,17 @@ export const ISSUER_METRICS = {
   rescind_writes_refused: {
     type: 'gauge',
     unit: 'flag',
-    help: 'Whether the issuer refuses writes, by why',
-    labels: { why: ['database_restored', 'storage_unavailable', 'clock_parted'] },
+    help: 'Whether the issuer refuses writes, by reason',
+    labels: { reason: ['database_restored', 'storage_unavailable', 'clock_parted'] },
     initial: 0,
   },
   rescind_storage_failures_total: {
     type: 'counter',
     unit: 'writes',
-    help: 'Writes of the issuer that failed, by what was written and why',
+    help: 'Writes of the issuer that failed, by file and reason',
     labels: {
-      what: ['database', 'high_water', 'key'],
-      why: ['full', 'read_only', 'io_error', 'damaged', 'other'],
+      file: ['database', 'high_water', 'key'],
+      reason: ['full', 'read_only', 'io_error', 'damaged', 'other'],
     },
   },
   rescind_clock_parted_seconds: {

@@ -37,7 +37,7 @@ export interface MetricStoreOptions {
   /** Called with each metric when it is registered. Default: none. */
   readonly onRegister?: ((family: MetricFamily) => void) | undefined;
   /** Called once for each metric whose use differs from the catalogue. Default: none. */
-  readonly onMisuse?: ((metric: string, why: string) => void) | undefined;
+  readonly onMisuse?: ((metric: string, reason: string) => void) | undefined;
 }
 
 /** The media type of `text()`. */
@@ -72,19 +72,19 @@ export function createMetricStore({ groups, onRegister, onMisuse }: MetricStoreO
   }
   for (const group of groups) for (const name of Object.keys(METRIC_GROUPS[group])) registeredMetric(name);
 
-  function report(name: string, why: string): void {
+  function report(name: string, reason: string): void {
     registeredMetric('rescind_metric_errors_total')?.use({}, 1);
     if (reported.has(name)) return;
     reported.add(name);
-    onMisuse?.(name, why);
+    onMisuse?.(name, reason);
   }
 
   function use(name: string, type: MetricEntry['type'], labels: Labels, value: number): void {
     try {
       const metric = registeredMetric(name);
-      const why = metric === undefined ? 'it is not in the catalogue' : mistakeIn(metric, type, labels);
-      if (metric === undefined || why !== undefined) {
-        report(name, why ?? '');
+      const mistake = metric === undefined ? 'it is not in the catalogue' : mistakeIn(metric, type, labels);
+      if (metric === undefined || mistake !== undefined) {
+        report(name, mistake ?? '');
         return;
       }
       metric.use(labels, value);

@@ -34,7 +34,7 @@ export function createMetrics(writeLine: Telemetry['log'], groups: readonly Metr
     groups: ['service', ...groups],
     // prom-client reads the name and the samples of a metric, and nothing else.
     onRegister: (family) => registry.registerMetric(family as unknown as Metric),
-    onMisuse: (metric, why) => writeLine('error', 'metric_unusable', { metric, why }),
+    onMisuse: (metric, reason) => writeLine('error', 'metric_unusable', { metric, reason }),
   });
 
   return {
@@ -45,7 +45,7 @@ export function createMetrics(writeLine: Telemetry['log'], groups: readonly Metr
           collect();
         } catch (error) {
           // The other metrics are exposed.
-          writeLine('error', 'metrics_not_collected', { why: error instanceof Error ? error.message : 'unknown' });
+          writeLine('error', 'metrics_not_collected', { error: error instanceof Error ? error.message : 'unknown' });
         }
       }
       return registry.metrics();

@@ -27,7 +27,7 @@ const NO_CACHE = { 'cache-control': 'no-cache' };
  * failed fetch changes nothing.
  *
  * Metrics: `rescind_key_fetches_total{result}`, `rescind_key_documents_total{result}` (`written`, `not_written`,
- * `unusable`). Log lines: `keys_changed`, `keys_fetch_failed`, `keys_kept_unusable`, `keys_not_kept`.
+ * `unusable`). Log lines: `keys_changed`, `keys_fetch_failed`, `stored_keys_unusable`, `keys_not_stored`.
  *
  * @throws TypeError for an option out of its range
  */
@@ -163,9 +163,9 @@ export function openKeySource(options: KeySourceOptions): EventKeySource {
         name,
         status: held === undefined ? 'fail' : isWell ? 'pass' : 'warn',
         keys: kids().length,
-        origin: held === undefined ? 'none' : held.fetchedMonotonic === undefined ? 'kept' : 'fetched',
+        origin: held === undefined ? 'none' : held.fetchedMonotonic === undefined ? 'stored' : 'fetched',
         ageMs: age === null ? null : Math.round(age),
-        kept: isStored ?? null,
+        stored: isStored ?? null,
         failures,
         lastError,
       },

@@ -42,7 +42,7 @@ export function createKeyStore({ url, documents, name, telemetry }: KeyStoreOpti
         return stored;
       } catch (error) {
         count('unusable');
-        telemetry.log('warn', 'keys_kept_unusable', { source: name, error: messageOf(error) });
+        telemetry.log('warn', 'stored_keys_unusable', { source: name, error: messageOf(error) });
         return undefined;
       }
     },
@@ -56,7 +56,7 @@ export function createKeyStore({ url, documents, name, telemetry }: KeyStoreOpti
       } catch (error) {
         isStored = false;
         count('not_written');
-        telemetry.log('error', 'keys_not_kept', { source: name, error: messageOf(error) });
+        telemetry.log('error', 'keys_not_stored', { source: name, error: messageOf(error) });
       }
     },
   };

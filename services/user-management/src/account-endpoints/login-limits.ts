@@ -82,7 +82,7 @@ export function createLoginLimits(options: {
   const known = new Set<string>();
 
   const reportLimit = (what: string) => {
-    telemetry.count('rescind_rate_limited_total', { what });
+    telemetry.count('rescind_rate_limited_total', { limit: what });
     telemetry.log('warn', 'excess_rate_limit_exceeded', { what });
   };
 

@@ -42,7 +42,7 @@ export function createAudit({ issuer, table, clock, telemetry }: AuditOptions): 
   const committed = ({ seq, hash, who, operation, result }: AuditEntry) =>
     telemetry.log(result === 'done' ? 'info' : 'warn', 'admin_act', { who, operation, result, auditSeq: seq, hash });
 
-  const dropped = (why: string) => telemetry.count('rescind_audit_dropped_total', { why });
+  const dropped = (reason: string) => telemetry.count('rescind_audit_dropped_total', { reason });
 
   return {
     record,

@@ -26,7 +26,7 @@ export interface FailedCredentials {
 }
 
 export interface FailedCredentialsOptions {
-  /** The label `what` of `rescind_rate_limited_total`. */
+  /** The label `limit` of `rescind_rate_limited_total`. */
   readonly what: 'client' | 'administrator';
   /** Most in a minute for one name from one address. */
   readonly perName: number;
@@ -50,7 +50,7 @@ export function createFailedCredentials(options: FailedCredentialsOptions): Fail
       const results = [byAddress(address), byName(digest(`${address}\n${name}`))];
       const retryAfterMs = Math.max(...results.map(({ waitMs }) => waitMs));
       if (retryAfterMs === 0) return;
-      telemetry.count('rescind_rate_limited_total', { what });
+      telemetry.count('rescind_rate_limited_total', { limit: what });
       // At most once a minute, so that guesses do not flood the log.
       if (results.some(({ isFirst }) => isFirst)) telemetry.log('warn', 'excess_rate_limit_exceeded', { what });
       throw new RescindError('rate_limited', { retryAfter: retryAfterMs / 1_000 });

@@ -109,7 +109,7 @@ export function finishDraft(draft: Draft): FollowerStep {
 }
 
 function suspectOf({ quarantined, eventKeys }: Draft): string | null {
-  if (quarantined.size > 0) return 'not_understood';
+  if (quarantined.size > 0) return 'quarantined';
   return eventKeys.unknown.size > 0 ? 'keys' : null;
 }
 

@@ -67,7 +67,7 @@ function lowerAge(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat'
 
 function mend(draft: Draft): void {
   const { epoch, seq } = draft.kept;
-  log(draft, 'info', 'feed_mended', { cause: draft.cause, epoch, seq });
+  log(draft, 'info', 'feed_repaired', { cause: draft.cause, epoch, seq });
   draft.cause = null;
   noteMended(draft);
   for (const transport of ['primary', 'fallback'] as const) changeTransport(draft, transport, { stalls: 0 });

@@ -281,10 +281,10 @@ function enterEpoch(draft: Draft, epoch: string, kid: string, proof: string): vo
  * Leaves the epoch whose key is revoked or published no more: what stands in it may be a thief's. What was applied stays;
  * the view is as old as it is, and no younger than this machine's own clock allows.
  */
-function leaveEpoch(draft: Draft, why: 'key_revoked' | 'key_withdrawn'): void {
+function leaveEpoch(draft: Draft, reason: 'key_revoked' | 'key_withdrawn'): void {
   const { kept, at } = draft;
-  count(draft, 'rescind_feed_epochs_left_total', { why });
-  log(draft, 'warn', 'feed_epoch_left', { why, epoch: kept.epoch, seq: kept.seq });
+  count(draft, 'rescind_feed_epochs_left_total', { reason });
+  log(draft, 'warn', 'feed_epoch_left', { reason, epoch: kept.epoch, seq: kept.seq });
   draft.cause = 'epoch';
   const wholeAt = Math.min(asOf(kept), at.wall);
   draft.age = asOfEarlier(draft, asOf(kept) - wholeAt);

@@ -17,7 +17,7 @@ export function applyEvent(draft: Draft, transport: TransportRole, record: Event
   }
   if (record.kind === 'not-understood') quarantineEvent(draft, record);
   if (record.seq <= draft.kept.seq) {
-    countEvent(draft, record, 'again');
+    countEvent(draft, record, 'duplicate');
     return;
   }
   if (record.seq > draft.kept.seq + 1) {
@@ -43,7 +43,7 @@ export function applyEvent(draft: Draft, transport: TransportRole, record: Event
 export function jumpToLowWatermark(draft: Draft): void {
   const below = draft.kept.floor - 1;
   if (draft.kept.seq >= below) return;
-  log(draft, 'info', 'feed_jumped_to_floor', { from: draft.kept.seq, to: below });
+  log(draft, 'info', 'feed_jumped_to_low_watermark', { from: draft.kept.seq, to: below });
   moveTo(draft, below, null);
   adoptSegment(draft);
 }
@@ -89,15 +89,15 @@ function applyCutOffs(draft: Draft, record: EventRecord | UnknownVersionRecord):
 
 const RESULTS = {
   applied: { result: 'applied' },
-  again: { result: 'again' },
+  duplicate: { result: 'duplicate' },
   beyond_gap: { result: 'beyond_gap' },
   old_epoch: { result: 'old_epoch' },
   other_epoch: { result: 'other_epoch' },
-  not_understood: { result: 'not_understood' },
+  quarantined: { result: 'quarantined' },
 } as const;
 
 function countEvent(draft: Draft, record: EventRecord | UnknownVersionRecord, result: keyof typeof RESULTS): void {
-  count(draft, 'rescind_events_applied_total', RESULTS[record.kind === 'event' ? result : 'not_understood']);
+  count(draft, 'rescind_events_applied_total', RESULTS[record.kind === 'event' ? result : 'quarantined']);
 }
 
 /**
@@ -130,7 +130,7 @@ function quarantineEvent(draft: Draft, { epoch, seq, jws, why }: UnknownVersionR
   if (seq < draft.kept.floor || draft.quarantined.has(key)) return;
   draft.quarantined = new Map(draft.quarantined).set(key, { epoch, seq });
   draft.quarantine.push({ log: draft.settings.log, epoch, seq, jws, why });
-  log(draft, 'error', 'feed_event_not_understood', { epoch, seq, why });
+  log(draft, 'error', 'feed_event_quarantined', { epoch, seq, reason: why });
 }
 
 /** Releases the quarantined events that match: they deny nothing any more, or were understood. */

@@ -17,7 +17,7 @@ export function gapFound(draft: Draft, on: TransportRole): void {
   if (draft.cause === null) {
     draft.cause = 'gap';
     const { epoch, seq, head } = draft.kept;
-    log(draft, 'warn', 'feed_gap', { epoch, seq, head, way: on });
+    log(draft, 'warn', 'feed_gap', { epoch, seq, head, transport: on });
     draft.effects.push({ kind: 'count', metric: 'rescind_feed_gaps_total', labels: {}, by: 1 });
   }
   scheduleRepair(draft, on);
@@ -110,5 +110,5 @@ export function offerEvidence(draft: Draft): void {
   const { submittedAt } = draft.repair;
   if (proof === null || (submittedAt !== null && now - submittedAt < EVIDENCE_INTERVAL_MS)) return;
   draft.repair = { ...draft.repair, submittedAt: now };
-  draft.effects.push({ kind: 'prove', jws: proof });
+  draft.effects.push({ kind: 'submitEvidence', jws: proof });
 }

@@ -24,8 +24,8 @@ export function isPrimarySilent(draft: Draft): boolean {
 export function openFallback(draft: Draft, reason: string): void {
   changeTransport(draft, 'fallback', { ...NOT_OPEN, isRead: true, standby: false, since: draft.at.monotonic });
   draft.effects.push({ kind: 'open', transport: 'fallback', standby: false });
-  draft.effects.push({ kind: 'count', metric: 'rescind_feed_second_way_total', labels: { reason }, by: 1 });
-  log(draft, 'warn', 'feed_second_way_taken', { reason });
+  draft.effects.push({ kind: 'count', metric: 'rescind_feed_fallback_total', labels: { reason }, by: 1 });
+  log(draft, 'warn', 'feed_fallback_started', { reason });
 }
 
 /** Stops reading the fallback transport, which stands by if it can. */
@@ -35,16 +35,21 @@ export function closeFallback(draft: Draft): void {
   draft.effects.push(
     standby ? { kind: 'open', transport: 'fallback', standby } : { kind: 'close', transport: 'fallback' },
   );
-  log(draft, 'info', 'feed_second_way_left', {});
+  log(draft, 'info', 'feed_fallback_ended', {});
 }
 
 export function restart(draft: Draft, transport: TransportRole, reason: string): void {
   changeTransport(draft, transport, { open: false, since: draft.at.monotonic, opening: false, requested: null });
   draft.effects.push({ kind: 'restart', transport, reason });
   const { name } = transportOf(draft.settings, transport);
-  draft.effects.push({ kind: 'count', metric: 'rescind_feed_restarts_total', labels: { way: name, reason }, by: 1 });
+  draft.effects.push({
+    kind: 'count',
+    metric: 'rescind_feed_restarts_total',
+    labels: { transport: name, reason },
+    by: 1,
+  });
   // Entering an epoch is no trouble: it is what follows a start, and each change of the event key.
-  log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', { way: name, reason, seq: draft.kept.seq });
+  log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', { transport: name, reason, seq: draft.kept.seq });
 }
 
 /** How long the position may stay below the head, and the random part of it: the fleet must not request at once. */

@@ -68,7 +68,7 @@ export type FollowerEffect =
   /** Fetch the set of event keys now, past every cache; `keys` or `keysFailed` answers. One at a time. */
   | { readonly kind: 'fetchKeys' }
   /** Submit this to the issuer by a transport that can. A failure is counted; the core submits again. */
-  | { readonly kind: 'prove'; readonly jws: string }
+  | { readonly kind: 'submitEvidence'; readonly jws: string }
   /** The instance is ready, once: a live heartbeat completed the view, or no transport responds and the stored view is young. */
   | { readonly kind: 'ready'; readonly by: 'heartbeat' | 'age' }
   /** For the telemetry port, as it is. */
@@ -87,7 +87,7 @@ export interface View {
   readonly ready: boolean;
   /** The position has reached the greatest known head, by a heartbeat received since the start, and nothing is suspect. */
   readonly complete: boolean;
-  /** `gap`, `fork`, `epoch`, `not_understood`, `keys` or `clock`: why the view may be incomplete; otherwise null. */
+  /** `gap`, `fork`, `epoch`, `quarantined`, `keys` or `clock`: why the view may be incomplete; otherwise null. */
   readonly suspect: string | null;
   /** How old the view may be at most: since the time as of which it was complete, by the worst of the clocks. Infinity: unknown. */
   readonly ageMs: DurationMs;
