@@ -13,6 +13,32 @@ export const APPLICATION_ID = 0x52444e59;
 /** The tables for the rows of a catch-up: see `staging.ts`. */
 const STAGED = Array.from({ length: 16 }, (_, number) => `staged_${number}`);
 
+const WORD = `CREATE TABLE word (id INTEGER PRIMARY KEY, text ANY NOT NULL UNIQUE) STRICT`;
+const SMALL_TABLES = `CREATE TABLE log (log TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE quarantine (
+     log TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, jws TEXT NOT NULL, why TEXT NOT NULL,
+     PRIMARY KEY (log, epoch, seq)
+   ) STRICT;
+   CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT`;
+const DIGEST = `CREATE TABLE digest (name TEXT PRIMARY KEY, sums BLOB NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID`;
+const ORIGIN = `CREATE TABLE origin (
+     id INTEGER PRIMARY KEY, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, UNIQUE (reason, epoch)
+   ) STRICT`;
+const CUTOFF = `CREATE TABLE cutoff (
+     iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+     txn ANY NOT NULL, origin INTEGER NOT NULL, seq INTEGER NOT NULL,
+     PRIMARY KEY (iss, claim, value)
+   ) STRICT, WITHOUT ROWID`;
+const stagedTable = (table: string) => `CREATE TABLE ${table} (
+     id INTEGER PRIMARY KEY, iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
+     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
+     txn ANY NOT NULL, origin INTEGER NOT NULL, seq INTEGER NOT NULL
+   ) STRICT`;
+
+/** The tables of this version, as the steps leave them: a new file starts with them, instead of with the steps. */
+const CURRENT = [WORD, SMALL_TABLES, DIGEST, ORIGIN, CUTOFF, ...STAGED.map(stagedTable)].join(';');
+
 /** Copies the rows of a table of version 5 into one of version 6, in an order. */
 const copyWithOrigins = (from: string, to: string, order: string) => `
   INSERT INTO ${to} (iss, claim, value, issued_until, expires_at, session_until, txn, origin, seq)
@@ -30,19 +56,14 @@ const copyWithOrigins = (from: string, to: string, order: string) => `
  * time there is (`UNBOUNDED`, `NEVER`) is NULL, which takes no room and which no comparison with a time removes.
  */
 const STEPS: readonly string[] = [
-  `CREATE TABLE word (id INTEGER PRIMARY KEY, text ANY NOT NULL UNIQUE) STRICT;
+  `${WORD};
    CREATE TABLE cutoff (
      iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
      issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
      txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL,
      PRIMARY KEY (iss, claim, value)
    ) STRICT, WITHOUT ROWID;
-   CREATE TABLE log (log TEXT PRIMARY KEY, state TEXT NOT NULL) STRICT, WITHOUT ROWID;
-   CREATE TABLE quarantine (
-     log TEXT NOT NULL, epoch TEXT NOT NULL, seq INTEGER NOT NULL, jws TEXT NOT NULL, why TEXT NOT NULL,
-     PRIMARY KEY (log, epoch, seq)
-   ) STRICT;
-   CREATE TABLE document (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT`,
+   ${SMALL_TABLES}`,
   `CREATE INDEX cutoff_expiry ON cutoff (iss, expires_at) WHERE expires_at IS NOT NULL`,
   // Ids take the bytes they stand for, and what has expired is found without an index (`table.ts`).
   `DROP INDEX cutoff_expiry;
@@ -67,29 +88,18 @@ const STEPS: readonly string[] = [
    ) STRICT`,
   ).join(';'),
   // What the rows come to, and the states, quarantine and documents: four sums of 32 bits, little-endian (`digest.ts`).
-  `CREATE TABLE digest (name TEXT PRIMARY KEY, sums BLOB NOT NULL, entries INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  DIGEST,
   // One number for the reason and the epoch of a row takes two bytes less of each. What a row says stays, and so its digest.
   [
-    `CREATE TABLE origin (
-     id INTEGER PRIMARY KEY, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, UNIQUE (reason, epoch)
-   ) STRICT;
+    `${ORIGIN};
    INSERT INTO origin (reason, epoch)
      ${['cutoff', ...STAGED].map((table) => `SELECT reason, epoch FROM ${table}`).join(' UNION ')};
    ALTER TABLE cutoff RENAME TO cutoff_before;
-   CREATE TABLE cutoff (
-     iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
-     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
-     txn ANY NOT NULL, origin INTEGER NOT NULL, seq INTEGER NOT NULL,
-     PRIMARY KEY (iss, claim, value)
-   ) STRICT, WITHOUT ROWID`,
+   ${CUTOFF}`,
     copyWithOrigins('cutoff_before', 'cutoff', 'iss, claim, value'),
     ...STAGED.map(
       (table) => `ALTER TABLE ${table} RENAME TO staged_before;
-   CREATE TABLE ${table} (
-     id INTEGER PRIMARY KEY, iss INTEGER NOT NULL, claim INTEGER NOT NULL, value ANY NOT NULL,
-     issued_until INTEGER, expires_at INTEGER, session_until INTEGER,
-     txn ANY NOT NULL, origin INTEGER NOT NULL, seq INTEGER NOT NULL
-   ) STRICT;
+   ${stagedTable(table)};
    ${copyWithOrigins('staged_before', table, 'id')}`,
     ),
   ].join(';'),
@@ -108,7 +118,8 @@ export const FIRST_WITH_DIGESTS = 5;
 
 function runSteps(database: Database, from: number, to: number): void {
   database.function('stored_anew', (stored) => storeText(restoreFirstText(stored as StoredText)));
-  for (const step of STEPS.slice(from, to)) database.exec(step);
+  if (from === 0 && to === VERSION) database.exec(CURRENT);
+  else for (const step of STEPS.slice(from, to)) database.exec(step);
 }
 
 /** What a database has, or what a version of the file has: a line for each table and each index. */

@@ -153,6 +153,16 @@ describe.each(VERSIONS)('a file of version %s', (version) => {
     ]);
   });
 
+  test('has the tables of a new file after the migration', () => {
+    const [path, fresh] = [fileOf(version), freshPath()];
+    for (const file of [path, fresh]) openDenylist({ path: file }).close();
+    const tables = (file: string) =>
+      read(file, 'SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').map((row) =>
+        JSON.stringify(row).replaceAll(/(?:\\n|\s)+/g, ' '),
+      );
+    expect(tables(path)).toEqual(tables(fresh));
+  });
+
   test('has no free pages after the migration, and accepts new rows', () => {
     const path = fileOf(version);
     const file = new DatabaseSync(path);
