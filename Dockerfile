@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc tsconfig.json LICENSE ./
 COPY packages packages
 COPY services services
 RUN npm ci && npm run build \
-  && npm ci --omit=dev -w services/user-management -w services/prices -w services/orders -w services/gate \
+  && npm ci --omit=dev -w services/user-management -w services/prices -w services/orders -w services/gate -w services/web \
   && rm -rf node_modules/@rescind
 
 FROM node:24-bookworm-slim

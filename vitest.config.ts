@@ -24,8 +24,13 @@ const LONG = [
 /** What `npm run test:faults` has besides the project `faults`: `npm run test:ci` has 40 minutes for all its long suites. */
 const LONGEST = ['event-key-away', 'issuer-disk', 'suspended'].map((name) => `test/faults/${name}.test.ts`);
 
+/** Of the project `browser`, what `npm test` has too where there is a Chromium. */
+const SHORT_IN_BROWSER = ['page', 'tabs'].map((name) => `test/browser/${name}.test.ts`);
+
 /** Each file by itself, after all others: they start fleets of processes. */
 const alone = { fileParallelism: false, sequence: { groupOrder: 1 } };
+
+const browser = { ...alone, testTimeout: 120_000, hookTimeout: 120_000 };
 
 const faults = { ...kafka, ...alone, testTimeout: 600_000, hookTimeout: 300_000 };
 
@@ -57,6 +62,8 @@ export default defineConfig({
       }),
       project('gate', ['test/gate/**/*.test.ts'], { testTimeout: 120_000, ...alone }),
       project('redis', ['test/redis/**/*.test.ts'], { testTimeout: 120_000, ...alone }),
+      project('browser', ['test/browser/**/*.test.ts'], browser),
+      project('browser-short', SHORT_IN_BROWSER, browser),
       project('readers', ['test/readers/**/*.test.ts'], { testTimeout: 90_000 }),
       project('install', ['test/install/**/*.test.ts'], { testTimeout: 600_000, hookTimeout: 600_000, ...alone }),
       project('upgrade', ['test/upgrade/**/*.test.ts'], {

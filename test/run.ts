@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { findChromium } from './support/chromium.ts';
 
 interface Report {
   readonly numPassedTests: number;
@@ -16,8 +17,14 @@ interface Counts {
   readonly skipped: number;
 }
 
-/** `npm test`: every test that needs minutes at most. */
-const SHORT = ['unit', 'simulation', 'integration', 'system'];
+/** `npm test`: every test that needs minutes at most; those in a browser where there is a Chromium. */
+const SHORT = [
+  'unit',
+  'simulation',
+  'integration',
+  'system',
+  ...(findChromium() === undefined ? [] : ['browser-short']),
+];
 /** What `npm run test:ci` runs after those, each suite by itself, in at most 40 minutes together. */
 const LONG = [['faults'], ['install']];
 const LONG_MINUTES = 40;

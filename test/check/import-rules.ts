@@ -15,7 +15,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   service: ['revocation'],
   'dev-build': ['revocation'],
   'dev-kafka': ['revocation'],
-  'dev-fleet': ['dev-kafka', 'revocation'],
+  'dev-fleet': ['dev-build', 'dev-kafka', 'revocation'],
 };
 
 /** The packages that may import a library: one, or one per side. */

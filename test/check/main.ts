@@ -7,6 +7,8 @@ const checks: Readonly<Record<string, () => string | undefined | Promise<string>
   'lock file': checkLockfile,
   'format and lint': () => void runTool('biome', ['ci', '--error-on-warnings', '.']),
   types: () => void runTool('tsc', ['--noEmit', '-p', 'tsconfig.json']),
+  'types of pages': () => void runTool('tsc', ['--noEmit', '-p', 'services/web/page']),
+  'types of browser tests': () => void runTool('tsc', ['--noEmit', '-p', 'test/browser']),
   imports: checkImports,
   processes: checkProcesses,
   'dead exports': () => void runTool('knip', ['--treat-config-hints-as-errors']),

@@ -4,12 +4,13 @@ import { settings as orders } from '@rescind/orders';
 import { settings as prices } from '@rescind/prices';
 import { configurationTable } from '@rescind/service/testing';
 import { settings as userManagement } from '@rescind/user-management';
+import { settings as web } from '@rescind/web';
 
 export const configurationPath = fileURLToPath(new URL('../../docs/configuration.md', import.meta.url));
 
 /** docs/configuration.md, from the services' schemas. */
 export function configurationPage(): string {
-  const sections = Object.entries({ 'user-management': userManagement, prices, orders, gate }).map(
+  const sections = Object.entries({ 'user-management': userManagement, prices, orders, gate, web }).map(
     ([service, settings]) => `## ${service}\n\n${configurationTable(settings)}\n`,
   );
   return `${INTRODUCTION}\n${sections.join('\n')}`;

@@ -14,6 +14,7 @@ import ts from 'typescript';
 import { bundle } from './bundle.ts';
 import type { Manifest } from './manifest.ts';
 import { isPublic, readManifest, toBuiltManifest } from './manifest.ts';
+import { buildPage } from './page/page.ts';
 
 /** A package or a service of the workspace, by its folder below the root: `packages/guard`. */
 interface Part {
@@ -25,7 +26,7 @@ interface Part {
  * Compiles every package and service but the `dev-*` ones into `build/`, with the folders of the workspace: `dist/` has JavaScript and
  * type declarations where `src/` has TypeScript, and the `exports` of each package.json lead to them. Within `build/` the packages
  * find each other, so its services run as they are; a package's folder is what `npm pack` and `npm publish` take.
- * The JavaScript of each is bundled, by entry.
+ * The JavaScript of each is bundled, by entry; the page of a service is bundled into its `dist/page`.
  * @param root the folder of the workspace, absolute
  * @returns the names of the packages and services
  * @throws Error with the compiler's diagnostics, or with the place of an import that only TypeScript could resolve
@@ -37,6 +38,8 @@ export async function build(root: string): Promise<string[]> {
   compile(root, out, parts);
   for (const part of parts) {
     copyAssets(root, out, part);
+    const page = join(root, part.folder, 'page');
+    if (existsSync(page)) await buildPage(page, join(out, part.folder, 'dist', 'page'));
     const manifest = toBuiltManifest(part.manifest);
     writeFileSync(join(out, part.folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
     const link = join(out, 'node_modules', part.manifest.name);

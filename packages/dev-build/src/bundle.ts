@@ -15,7 +15,8 @@ export async function bundle(
   entries: readonly string[],
   inlined: (name: string) => boolean,
 ): Promise<void> {
-  const compiled = globSync('**/*.js', { cwd: dist });
+  // A page is bundled already.
+  const compiled = globSync('**/*.js', { cwd: dist, exclude: ['page/**'] });
   const threads = compiled.flatMap((file) => [...urlsIn(join(dist, file))].filter((url) => url.endsWith('.js')));
   const inputs = [...new Set([...entries.map((entry) => join(dist, entry)), ...threads])];
   const bundled = await rolldown({

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildPage } from '@rescind/dev-build/page';
 import { freePorts, openWatchdog } from '@rescind/dev-kafka';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { FleetClient } from './client.ts';
@@ -27,6 +29,8 @@ export interface FleetOptions {
   readonly others?: readonly OtherService[];
   /** OAuth clients, as in CLIENTS_FILE, beside `web`, which may renew by its access token. Default none. */
   readonly clients?: Readonly<Record<string, object>> | undefined;
+  /** Whether the page of services/web is bundled and served too; it may call user-management and prices. Default false. */
+  readonly web?: boolean;
   /** Whether the processes are started and ready. Default true. */
   readonly started?: boolean;
 }
@@ -49,6 +53,8 @@ export interface Fleet extends AsyncDisposable {
   readonly issuer: ServiceProcess;
   /** prices-1, prices-2, … orders-1, … */
   readonly instances: readonly ServiceProcess[];
+  /** services/web, if the fleet has it. */
+  readonly web: ServiceProcess | undefined;
   readonly client: FleetClient;
   /** Address of the administration of user-management. */
   readonly adminUrl: string;
@@ -77,6 +83,13 @@ interface Kind extends Partial<OtherService> {
 
 const variables = option.record(option.string(), { least: 0 });
 
+const pricesUrlOf = (instances: readonly ServiceProcess[]): Record<string, string> => {
+  const prices = instances.find(({ service }) => service === 'prices');
+  return prices === undefined ? {} : { PRICES_URL: prices.url };
+};
+
+const PAGE_SOURCE = fileURLToPath(new URL('../../../services/web/page', import.meta.url));
+
 const checkOptions = optionsOf<FleetOptions>('openFleet', {
   brokers: option.list(option.text()),
   topic: option.text(),
@@ -94,6 +107,7 @@ const checkOptions = optionsOf<FleetOptions>('openFleet', {
     { least: 0 },
   ),
   clients: option.record(option.having<object>('an object'), { least: 0 }),
+  web: option.flag(),
   started: option.flag(),
 });
 
@@ -112,7 +126,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     ...Array.from({ length: options.orders ?? 2 }, (_, index) => ({ service: 'orders', name: `orders-${index + 1}` })),
     ...(options.others ?? []).map((other) => ({ service: 'prices', ...other })),
   ];
-  const ports = await freePorts(2 * (kinds.length + 1) + 1);
+  const ports = await freePorts(2 * (kinds.length + 2) + 1);
   const nextPort = () => ports.pop() ?? 0;
 
   const watchdog = openWatchdog();
@@ -127,7 +141,10 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
   const operatorsFile = writeOperators(directory, operator);
   const kafka: Record<string, string> =
     options.brokers === undefined ? {} : { KAFKA_BROKERS: options.brokers.join(','), KAFKA_TOPIC: topic };
-  const everyone = { LOG_LEVEL: 'info', ...kafka, ...options.environment };
+  const webPort = nextPort();
+  const webUrl = `http://127.0.0.1:${webPort}`;
+  const cors: Record<string, string> = options.web ? { CORS_ORIGINS: webUrl } : {};
+  const everyone = { LOG_LEVEL: 'info', ...kafka, ...cors, ...options.environment };
 
   const issuerPort = nextPort();
   const issuerUrl = `http://127.0.0.1:${issuerPort}`;
@@ -172,8 +189,25 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     }),
   );
 
+  const web = options.web
+    ? createServiceProcess({
+        service: 'web',
+        name: 'web',
+        port: webPort,
+        managementPort: nextPort(),
+        started,
+        environment: {
+          LOG_LEVEL: 'info',
+          ISSUER: issuerUrl,
+          SESSION_MODES: 'cookie,body',
+          PAGE_PATH: join(directory, 'page'),
+          ...pricesUrlOf(instances),
+        },
+      })
+    : undefined;
+
   const close = async () => {
-    await Promise.all([issuer, ...instances].map((one) => one.stop('SIGKILL')));
+    await Promise.all([issuer, ...instances, ...(web ? [web] : [])].map((one) => one.stop('SIGKILL')));
     rmSync(directory, { recursive: true, force: true });
     watchdog.set(':');
     await watchdog.close();
@@ -184,6 +218,10 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
       await issuer.ready();
       await Promise.all(instances.map((one) => one.start()));
       await Promise.all(instances.map((one) => one.ready()));
+      if (web) {
+        await buildPage(PAGE_SOURCE, join(directory, 'page'));
+        await web.start();
+      }
     }
   } catch (error) {
     await close();
@@ -192,6 +230,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
   return {
     issuer,
     instances,
+    web,
     client: createFleetClient(issuerUrl),
     adminUrl: `http://127.0.0.1:${adminPort}`,
     operator,

@@ -1,0 +1,12 @@
+import type { Browser } from 'playwright-core';
+import { chromium } from 'playwright-core';
+import { findChromium } from '../../support/chromium.ts';
+
+/** @throws Error that names what to install */
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = findChromium();
+  if (executablePath === undefined)
+    throw new Error('there is no Chromium: `apt-get install chromium`, or set CHROMIUM to the path of one');
+  // Root has no sandbox of its own in a container.
+  return chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+}
