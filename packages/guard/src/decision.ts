@@ -5,7 +5,7 @@ import type { CutOffRow } from '@rescind/revocation/cut-off';
 import { revokedAt, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { VerifiedToken } from '@rescind/token';
 import { parseCompactJws } from '@rescind/token';
-import type { VerifiedTokenCache } from './cache/verified-token-cache.ts';
+import type { SeenToken, VerifiedTokenCache } from './cache/verified-token-cache.ts';
 import type { FailureLog } from './failure-log.ts';
 import { createDifferenceLog } from './failure-log.ts';
 import type { GuardSettings } from './options.ts';
@@ -73,6 +73,10 @@ export interface Decider {
   decide(text: string, route: RoutePolicy): Decision;
   /** When the last decision began, in monotonic ms, if its token was not cached. */
   examinedAt(): DurationMs | undefined;
+  /** Decides again about a token that is followed: without its signature, as about a cached one. */
+  decideFollowed(seen: SeenToken, route: RoutePolicy): Decision;
+  /** The time by which tokens are judged: the wall clock, or the log's if that is ahead. */
+  time(): EpochMillis;
   /** Decides after introspection reported the token as active: the rows decide last. */
   decideIntrospected(text: string): Decision;
   /** The issuer that a token names. @throws RescindError `token_malformed`, `token_issuer_unknown` */
@@ -133,6 +137,18 @@ export function createDecider(parts: DeciderParts): Decider {
     }
   }
 
+  function decideFollowed(seen: SeenToken, route: RoutePolicy): Decision {
+    examinedAt = undefined;
+    try {
+      const now = view();
+      const at = timeOf(now);
+      const examined = cache.isValid(seen, at) ? seen : examine(seen.text, at);
+      return 'accepted' in examined ? examined : admit(parts, examined, { route, view: now, at });
+    } catch (error) {
+      return { accepted: false, error: refusalOf(error, seen.text) };
+    }
+  }
+
   function decideIntrospected(text: string): Decision {
     try {
       const at = timeOf(view());
@@ -144,7 +160,9 @@ export function createDecider(parts: DeciderParts): Decider {
     }
   }
 
-  return { decide, decideIntrospected, trustedOf, examinedAt: () => examinedAt };
+  const time = () => timeOf(view());
+
+  return { decide, decideFollowed, decideIntrospected, trustedOf, time, examinedAt: () => examinedAt };
 }
 
 /** A verified token that no row denies. */
@@ -160,7 +178,8 @@ interface DecisionContext {
   readonly at: EpochMillis;
 }
 
-function denial(trusted: TrustedIssuer, token: VerifiedToken): Refused | undefined {
+/** The refusal of a token that a row denies. @throws RescindError `token_unjudgeable`, or what the denylist throws */
+export function denial(trusted: TrustedIssuer, token: VerifiedToken): Refused | undefined {
   const verdict = trusted.judge(token);
   if (!verdict.denied) return undefined;
   if (verdict.why === 'unjudgeable') throw new RescindError('token_unjudgeable', { detail: verdict.claim });

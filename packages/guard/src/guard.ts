@@ -1,6 +1,7 @@
 import type { View } from '@rescind/feed/follower';
 import type { HealthCheck } from '@rescind/revocation';
 import { createHealthMetrics } from '@rescind/revocation/metrics';
+import type { VerifiedToken } from '@rescind/token';
 import { createVerifiedTokenCache } from './cache/verified-token-cache.ts';
 import type { GuardContext } from './context.ts';
 import { openContext } from './context.ts';
@@ -18,6 +19,8 @@ import type { ProbeResponse } from './probes.ts';
 import { createProbe } from './probes.ts';
 import type { RoutePolicy } from './route.ts';
 import { checkedRoute } from './route.ts';
+import type { TokenWatcher, WatchedToken } from './sockets/live-tokens.ts';
+import { createLiveTokens } from './sockets/live-tokens.ts';
 import { createSoftLimits } from './soft-expiry.ts';
 import type { Claims } from './trusted-issuer.ts';
 
@@ -42,6 +45,14 @@ export interface Guard extends AsyncDisposable {
    * @throws TypeError with what is wrong, or that no issuer has introspection
    */
   checkRoute(route: RoutePolicy): void;
+  /**
+   * Follows a token that has just been accepted, for a connection that lives longer than a request: the watcher is called when the token
+   * is revoked, expires or has to be renewed. A revocation finds its tokens without a scan. The adapters for sockets and streams use it.
+   * @param route decides in `WatchedToken.decide`
+   * @throws RescindError `stopping`, or `token_key_unknown` if its key has been withdrawn since
+   * @throws TypeError for a route with an unknown name or a wrong value
+   */
+  watch(token: VerifiedToken, watcher: TokenWatcher, route?: RoutePolicy): WatchedToken;
   /**
    * Returns the cut-offs that deny a token, or claims (of a session, a user), with their times. For operators: no response to a client
    * contains it.
@@ -116,6 +127,10 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
   const metrics = createDecisionMetrics(settings, cache);
   const logFailure = createFailureLog(telemetry, clock);
   const decider = createDecider({ settings, trusted, cache, softLimits: createSoftLimits(), logFailure, view });
+  const live = createLiveTokens({
+    ...{ decider, cache, telemetry, softExpiry: settings.softExpiry },
+    onCommitted: (listener) => changes.onCommitted(listener),
+  });
   const online = createOnline({ settings, decider, logFailure });
   const followed = log && settings.log && { settings: settings.log, denylist: log.denylist, view };
   let closing: Promise<void> | undefined;
@@ -140,6 +155,7 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
 
   async function closeAll(): Promise<void> {
     maintenance.stop();
+    live.close();
     online.close();
     metrics.flush();
     const keys = [...trusted.values()].map((one) => one.keys.close());
@@ -159,6 +175,7 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
   function measure(): void {
     metrics.flush();
     online.measure();
+    live.tick();
     measureHealth();
   }
   const maintenance = startMaintenance(settings, followed, measure);
@@ -183,6 +200,7 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
       return online.mayChange(decision) ? considerOnline(token, route, decision) : count(decision);
     },
     checkRoute: (route) => online.requireRoute(checkedRoute(route)),
+    watch: (token, watcher, route = ANY_ROUTE) => live.watch(token, watcher, checkedRoute(route)),
     explain: (given) =>
       typeof given === 'string' ? explainToken(given, { decider, view: view(), clock }) : explainClaims(given, trusted),
     async ready(signal) {

@@ -61,6 +61,13 @@ export function createSoftLimits(): SoftLimits {
   };
 }
 
+/** The time from which the guard requires the renewal of a token, ms; Infinity: never. Uses are not counted. */
+export function softExpiryTime(claims: Claims, { claim = DEFAULT_CLAIM, maxAgeMs }: SoftExpiry): EpochMillis {
+  const limit = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
+  const ofClaim = typeof limit === 'number' ? limit * 1000 : Number.POSITIVE_INFINITY;
+  return Math.min(ofClaim, maxAgeMs === undefined ? Number.POSITIVE_INFINITY : (issuedAt(claims) ?? 0) + maxAgeMs);
+}
+
 function isPastClaim(claims: Claims, name: string, at: EpochMillis): boolean {
   if (!Object.hasOwn(claims, name)) return false;
   const limit = claims[name];

@@ -69,6 +69,7 @@ const SEVERAL: ReadonlySet<string> = new Set([
   'pattern',
   'metrics',
   'use',
+  'origins',
 ]);
 
 test.each(Object.entries({ ...FUNCTIONS, ...ISSUER_CALLS }))(

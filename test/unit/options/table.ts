@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccounts } from '@rescind/accounts';
@@ -20,6 +21,7 @@ import { guarded, requireToken as requireTokenOfRequest } from '@rescind/guard/f
 import { guardContext, requireAuth } from '@rescind/guard/graphql';
 import { tokenGuard } from '@rescind/guard/nestjs';
 import { guardStrategy } from '@rescind/guard/passport';
+import { guardSockets } from '@rescind/guard/socket.io';
 import { openTestKit } from '@rescind/guard/testing';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
 import { accessToken, errorHandler, issuerRouter } from '@rescind/issuer/express';
@@ -32,6 +34,7 @@ import { setting } from '@rescind/service/configuration';
 import { openApiDocument, operation } from '@rescind/service/http';
 import { createVerifier, openBulkVerifier, openKeySource, parseCompactJws } from '@rescind/token';
 import { createSigner, createThreadSigner, generateSigningKey } from '@rescind/token/signing';
+import { Server } from 'socket.io';
 import { afterAll } from 'vitest';
 import { z } from 'zod';
 
@@ -100,6 +103,16 @@ const route = {
   softExpiry,
 };
 const expressRoute = { ...route, optional: true, getToken: method, onRevoked: method };
+const socketOptions = {
+  ...route,
+  onEnd: method,
+  origins: ['https://app.example'],
+  allowNoOrigin: true,
+  maxMessageBytes: 1,
+  maxMessagesPerSecond: 1,
+  maxBufferedBytes: 1,
+};
+const io = new Server(createServer());
 const guardOptions = {
   ...{
     issuer: ISSUER,
@@ -196,6 +209,10 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   'tokenGuard(guard, route)': [(options) => tokenGuard(kit.guard, options), expressRoute],
   'guardContext(guard, route)': [(options) => guardContext(kit.guard, options), expressRoute],
   'requireAuth(context, route)': [(options) => requireAuth({ auth: undefined }, options), route],
+  'guardSockets(io, guard, options)': [
+    (options) => guardSockets(io, kit.guard, options),
+    { ...socketOptions, polling: true },
+  ],
   'decide(token, route)': [(options) => kit.guard.decide('', options), route],
   'checkRoute(route)': [(options) => kit.guard.checkRoute(options), route],
   openTestIssuer: [

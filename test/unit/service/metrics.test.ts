@@ -65,7 +65,6 @@ describe('metrics', () => {
       'rescind_http_malformed_total',
       'rescind_http_requests_total',
       'rescind_feed_restarts_total',
-      'rescind_sockets_ended_total',
     ]);
     expect(lines).toEqual([]);
   });

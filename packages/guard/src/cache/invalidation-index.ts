@@ -18,6 +18,8 @@ export interface InvalidationIndex {
   committed(cutoffs: readonly CutOffRow[]): void;
   /** @param names the claims for which the denylist has rows now */
   slotsOf(token: IndexedToken, names: Iterable<string>): InvalidationSlots;
+  /** Calls the listener with each change, after it has been noted, in the tick that enforces it. The listener must not throw. */
+  onCommitted(listener: (cutoffs: readonly CutOffRow[]) => void): void;
   /** Whether a change after `since` may concern the token with these slots. */
   isTouched(slots: InvalidationSlots, since: ChangeNumber): boolean;
 }
@@ -42,6 +44,7 @@ export function createInvalidationIndex(): InvalidationIndex {
   /** The number of the last change in each slot. Doubles: 32 bits would overflow. */
   const changes = new Float64Array(SLOTS + CLAIM_SLOTS);
   const issuers = new Map<string, Map<string, ClaimSlots>>();
+  const listeners: ((cutoffs: readonly CutOffRow[]) => void)[] = [];
   let claimCount = 0;
   let latest: ChangeNumber = 0;
   /** The last change that may concern every token. */
@@ -76,7 +79,9 @@ export function createInvalidationIndex(): InvalidationIndex {
     latest: () => latest,
     committed(cutoffs) {
       for (const cutoff of cutoffs) note(cutoff);
+      for (const listener of listeners) listener(cutoffs);
     },
+    onCommitted: (listener) => void listeners.push(listener),
     slotsOf({ iss, kid, payload, inexact }, names) {
       const claims = claimsOf(iss);
       for (const name of names) claimSlotsOf(claims, iss, name);

@@ -16,7 +16,7 @@ interface SeenOnce {
 }
 
 /** A token that is verified and not denied, with what is checked on every hit. */
-interface SeenToken {
+export interface SeenToken {
   readonly text: string;
   readonly bytes: number;
   readonly token: VerifiedToken;
@@ -41,6 +41,14 @@ export interface VerifiedTokenCache {
   find(text: string, at: EpochMillis): SeenToken | undefined;
   /** The caller calls it after it has verified and judged the token. */
   keep(token: VerifiedToken, trusted: TrustedIssuer): void;
+  /**
+   * Returns an entry that is in no cache, for a token that somebody follows for its whole life. The caller calls it in the tick in which the
+   * token was verified and judged, or judges it again.
+   * @returns undefined if its key is not the issuer's any more
+   */
+  follow(token: VerifiedToken, trusted: TrustedIssuer): SeenToken | undefined;
+  /** Whether all that is checked on every hit holds at this time. @throws what the denylist throws */
+  isValid(seen: SeenToken, at: EpochMillis): boolean;
   counts(): SeenCounts;
 }
 
@@ -86,12 +94,20 @@ export function createVerifiedTokenCache({ limits, changes }: VerifiedTokenCache
     return true;
   }
 
+  const isValid = (seen: SeenToken, at: EpochMillis) =>
+    at >= seen.from && at < seen.until && hasKey(seen) && isStillGood(seen);
+
   /** Checks everything but the signature, in this tick. */
   function examine({ text, trusted, key: signedBy }: SeenOnce, at: EpochMillis): SeenToken | undefined {
     const token = verifyAgain(trusted, text, at, signedBy);
     if (token === undefined || trusted.judge(token).denied) return undefined;
+    return follow(token, trusted);
+  }
+
+  function follow(token: VerifiedToken, trusted: TrustedIssuer): SeenToken | undefined {
     const key = trusted.keyOf(token);
     if (key === undefined) return undefined;
+    const { token: text } = token;
     const slots = slotsOf(token, trusted);
     const judgedAt = changes.latest();
     return { text, bytes: bytesOf(text), token, trusted, ...trusted.timesOf(token), key, slots, judgedAt };
@@ -109,7 +125,7 @@ export function createVerifiedTokenCache({ limits, changes }: VerifiedTokenCache
       const seen = cache.get(text);
       if (seen === undefined) return undefined;
       if (seen.token === undefined) return again(seen, at);
-      if (at >= seen.from && at < seen.until && hasKey(seen) && isStillGood(seen)) return seen;
+      if (isValid(seen, at)) return seen;
       cache.delete(seen);
       return undefined;
     },
@@ -120,6 +136,8 @@ export function createVerifiedTokenCache({ limits, changes }: VerifiedTokenCache
       if (key === undefined || bytesOf(text) > limits.maxBytes) return;
       cache.add({ text, bytes: text.length + ONCE_OVERHEAD_BYTES, token: undefined, trusted, key });
     },
+    follow,
+    isValid,
     counts: () => ({ entries: cache.size(), bytes: cache.bytes(), evicted: cache.evicted(), judgedAgain }),
   };
 }

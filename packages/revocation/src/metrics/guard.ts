@@ -139,6 +139,18 @@ export const GUARD_METRICS = {
     type: 'counter',
     unit: 'sockets',
     help: 'Live sockets ended',
-    labels: { reason: 'open' },
+    labels: {
+      reason: [
+        ...['session_ended', 'not_allowed', 'request_invalid', 'token_expired', 'step_up', 'view_stale', 'unavailable'],
+        ...['message_too_large', 'rate_limited', 'too_slow'],
+      ],
+    },
+  },
+  rescind_live_tokens: { type: 'gauge', unit: 'tokens', help: 'Tokens of live connections', initial: 0 },
+  rescind_live_connections: {
+    type: 'gauge',
+    unit: 'connections',
+    help: 'Live connections that end with their tokens: sockets, streams, long polls',
+    initial: 0,
   },
 } as const satisfies MetricCatalogue;
