@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc tsconfig.json LICENSE ./
 COPY packages packages
 COPY services services
 RUN npm ci && npm run build \
-  && npm ci --omit=dev -w services/user-management -w services/prices -w services/orders -w services/gate -w services/web \
+  && npm ci --omit=dev -w services/user-management -w services/prices -w services/orders -w services/gate -w services/game -w services/web \
   && rm -rf node_modules/@rescind
 
 FROM node:24-bookworm-slim
@@ -13,9 +13,9 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/build .
-RUN mkdir -p /data /keys /secrets /secrets-prices /secrets-orders \
-  && chown node:node /data /keys /secrets /secrets-prices /secrets-orders \
-  && chmod 0700 /data /keys /secrets /secrets-prices /secrets-orders
+RUN mkdir -p /data /keys /secrets /secrets-prices /secrets-orders /secrets-game \
+  && chown node:node /data /keys /secrets /secrets-prices /secrets-orders /secrets-game \
+  && chmod 0700 /data /keys /secrets /secrets-prices /secrets-orders /secrets-game
 # Root owns the code and a process of ours cannot change it.
 USER node
 STOPSIGNAL SIGTERM

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { settings as game } from '@rescind/game';
 import { settings as gate } from '@rescind/gate';
 import { settings as orders } from '@rescind/orders';
 import { settings as prices } from '@rescind/prices';
@@ -10,7 +11,7 @@ export const configurationPath = fileURLToPath(new URL('../../docs/configuration
 
 /** docs/configuration.md, from the services' schemas. */
 export function configurationPage(): string {
-  const sections = Object.entries({ 'user-management': userManagement, prices, orders, gate, web }).map(
+  const sections = Object.entries({ 'user-management': userManagement, prices, orders, gate, game, web }).map(
     ([service, settings]) => `## ${service}\n\n${configurationTable(settings)}\n`,
   );
   return `${INTRODUCTION}\n${sections.join('\n')}`;

@@ -32,6 +32,8 @@ export interface ListenOptions extends ConnectionLimitOptions {
   readonly port?: number | undefined;
   /** Default: all addresses of this machine. */
   readonly host?: string | undefined;
+  /** Adds what the server does beside HTTP, such as WebSockets, before it listens. */
+  readonly attach?: ((server: Server) => void) | undefined;
 }
 
 /** Mode of a Unix socket: processes of the same user or group may connect. */
@@ -52,6 +54,7 @@ export async function listen(listener: RequestListener, options: ListenOptions):
   const { port, host, socketPath } = options;
   const connections = limitConnections(server, options);
   answerMalformed(server, options);
+  options.attach?.(server);
   if (socketPath !== undefined) await removeStaleSocket(socketPath);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: Error) => reject(cannotListen(error, options)));

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import type { Server } from 'node:http';
 import type { Clock, DurationMs, Fields, HealthCheck, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { MetricGroup } from '@rescind/revocation/metrics';
@@ -35,6 +36,8 @@ export interface OpenedParts {
   readonly app: Express;
   /** The path of its public address, such as `/tenant`: the public routes are served below it too. Default: none. */
   readonly basePath?: string | undefined;
+  /** Adds WebSockets to the server of the public routes, before it listens. */
+  readonly attach?: ((server: Server) => void) | undefined;
   /** Additional ports with their own routes. Default none. */
   readonly listeners?: readonly Listener[];
   /** Resolves when the service accepts requests. `/readyz` answers 503 until then. */
@@ -136,8 +139,16 @@ export async function openService<C extends ProcessConfiguration>(
     });
     // After the resources: the stack closes it first, when all requests have finished; probes are answered until then.
     resources.defer(async () => void (await management.stop(0)));
-    const { app, basePath, listeners = [] } = parts;
-    const servers = await openListeners({ app, basePath, listeners, configuration, telemetry, clock: systemClock });
+    const { app, basePath, attach, listeners = [] } = parts;
+    const servers = await openListeners({
+      app,
+      basePath,
+      attach,
+      listeners,
+      configuration,
+      telemetry,
+      clock: systemClock,
+    });
     const { url, others: listenerUrls } = servers;
     ports.push(() => [management.connections(), ...servers.connections()]);
     const namedUrls = Object.fromEntries(Object.entries(listenerUrls).map(([name, at]) => [`${name}Url`, at]));
@@ -201,6 +212,8 @@ export interface Listener {
   readonly host?: string | undefined;
   /** The path of a Unix socket to listen on, in place of a port. */
   readonly socketPath?: string | undefined;
+  /** Adds WebSockets to its server, before it listens. */
+  readonly attach?: ((server: Server) => void) | undefined;
 }
 
 /** All ports of a service except the management port. */
@@ -218,6 +231,8 @@ interface ListenersOptions {
   readonly app: Express;
   /** As `OpenedParts.basePath`. */
   readonly basePath: string | undefined;
+  /** As `OpenedParts.attach`. */
+  readonly attach: OpenedParts['attach'];
   readonly listeners: readonly Listener[];
   readonly configuration: ProcessConfiguration;
   readonly telemetry: Telemetry;
@@ -235,7 +250,7 @@ async function openListeners(options: ListenersOptions): Promise<Listeners> {
     const cut = await Promise.all(servers.map((server) => server.stop(deadlineMs)));
     return cut.reduce((total, one) => total + one, 0);
   };
-  type Address = Pick<ListenOptions, 'listener' | 'limits' | 'port' | 'host' | 'socketPath'>;
+  type Address = Pick<ListenOptions, 'listener' | 'limits' | 'port' | 'host' | 'socketPath' | 'attach'>;
   const open = async (app: Express, at: Address, more: Pick<ApplicationOptions, 'basePath' | 'corsOrigins'> = {}) => {
     const application = createApplication(app, { telemetry, clock, trustedProxies, ...more });
     const isTrusted: unknown = application.get('trust proxy fn');
@@ -249,7 +264,8 @@ async function openListeners(options: ListenersOptions): Promise<Listeners> {
     for (const { name, app, ...at } of options.listeners) others[name] = await open(app, { listener: name, ...at });
     // The public port is the last one to open: its clients can rely on the others.
     const limits = { total, perAddress };
-    const url = await open(options.app, { listener: 'public', limits, port, host }, { basePath, corsOrigins });
+    const at = { listener: 'public', limits, port, host, attach: options.attach };
+    const url = await open(options.app, at, { basePath, corsOrigins });
     return { url, others, connections: () => servers.map((server) => server.connections()), stop };
   } catch (error) {
     await stop(0);

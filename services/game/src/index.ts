@@ -1,0 +1,2 @@
+export { settings } from './config.ts';
+export { game } from './service.ts';
