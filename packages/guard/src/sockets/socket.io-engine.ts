@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Server, Socket } from 'socket.io';
+import type { SocketOptions } from './options.ts';
 import { CLOSE_MS, DEFAULT_MESSAGE_BYTES, HANDSHAKE_MS, isAllowedOrigin } from './options.ts';
-import type { SocketIoOptions } from './socket.io.ts';
 
 /** The packets of the Socket.IO protocol, version 5. */
 export const PACKET = {
@@ -82,12 +82,17 @@ type AllowRequest = (
 ) => void;
 type EngineRequest = IncomingMessage & { readonly _query?: Readonly<Record<string, string>> };
 
+/** Limits of connections, of `guardSockets`. */
+interface EngineOptions extends SocketOptions<Socket> {
+  readonly polling?: boolean | undefined;
+}
+
 /**
  * Sets the transports, the largest message and the check of the Origin of each request, before the one that the server has.
  * @param isAlive whether a connection of Engine.IO may go on
  * @throws TypeError for a server that is not attached, or that cannot be guarded
  */
-export function limitEngine(io: Server, options: SocketIoOptions, isAlive: (conn: object) => boolean): void {
+export function limitEngine(io: Server, options: EngineOptions, isAlive: (conn: object) => boolean): void {
   const engine = io.engine as unknown as Engine | undefined;
   if (engine === undefined)
     throw new TypeError('guardSockets must be given a server that is attached: new Server(httpServer)');
