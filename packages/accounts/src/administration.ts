@@ -71,7 +71,7 @@ export interface AccountAdministration {
   suspend(command: RefusingCommand): Promise<AccountChange>;
   /** As `suspend`, under another name: it is meant to be permanent. */
   ban(command: RefusingCommand): Promise<AccountChange>;
-  /** Makes a suspended or banned account active again. Its old sessions and tokens stay dead. */
+  /** Makes a suspended or banned account active again. Its earlier sessions and tokens stay revoked. */
   reinstate(command: AccountCommand): Promise<AccountChange>;
   /** Deletes: ends every session, erases everything personal, leaves a tombstone, frees the name. Also what its owner has deleted. */
   remove(command: AccountCommand): Promise<AccountChange>;
@@ -81,7 +81,7 @@ export interface AccountAdministration {
    * @throws RescindError also `request_invalid` where `ttlMs` (default: as configured) is not whole milliseconds up to 30 d
    */
   resetPassword(command: RefusingCommand & { readonly ttlMs?: DurationMs }): Promise<PasswordReset>;
-  /** The claim `roles`. Old tokens die, sessions go on. @throws RescindError also `request_invalid` */
+  /** The claim `roles`. Earlier tokens are denied, sessions continue. @throws RescindError also `request_invalid` */
   setRoles(command: AccountCommand & { readonly roles: readonly string[] }): Promise<AccountChange>;
   /**
    * All the scopes the user may have; null: the default scopes of every user. As `setRoles`. A scope that the user did not have

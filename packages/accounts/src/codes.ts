@@ -25,7 +25,7 @@ export function totpCode(secret: Buffer, step: number): string {
 }
 
 /**
- * The step of time whose code this is, if it is of now and later than `lastStep`: a code is good once (RFC 6238
+ * The step of time whose code this is, if it is of now and later than `lastStep`: a code is valid once (RFC 6238
  * section 5.2), and so is every earlier one.
  */
 export function findTotpStep(secret: Buffer, code: string, now: EpochMillis, lastStep: number): number | undefined {
@@ -90,7 +90,7 @@ const RECOVERY_CODES = 10;
 /** 80 bits: beyond guessing, hashed or not. */
 const RECOVERY_CODE_BYTES = 10;
 
-/** Such as `ABCD-EFGH-IJKL-MNOP`; each is good once. */
+/** Such as `ABCD-EFGH-IJKL-MNOP`; each is valid once. */
 export function createRecoveryCodes(): string[] {
   return Array.from({ length: RECOVERY_CODES }, () => {
     const groups = base32(randomBytes(RECOVERY_CODE_BYTES)).match(/.{4}/g) ?? [];

@@ -14,7 +14,7 @@ import { notifyChange } from './notify.ts';
 import { recoverAccount, setPassword } from './recovery.ts';
 import type { DeviceAttributes } from './rows/devices.ts';
 
-/** The session of an access token, and what the token is good for. */
+/** The session of an access token, with the scope and audience of the token. */
 export interface TokenHolder {
   readonly sub: string;
   readonly sid: string;
@@ -36,7 +36,7 @@ export interface OwnAccounts {
   login(username: string, credentials: Credentials, login: NewLogin): Promise<TokenAnswer & { readonly sub: string }>;
   /** What identifies a device that has logged in to the account of that name before; undefined: it has not. */
   knownDevice(username: string, traits: DeviceAttributes): string | undefined;
-  /** Raises `auth_time` of the session; its older access tokens die. @throws RescindError `session_ended` */
+  /** Raises `auth_time` of the session; its earlier access tokens are denied. @throws RescindError `session_ended` */
   reauthenticate(holder: TokenHolder, credentials: Credentials): Promise<AccessAnswer>;
   /**
    * Stores another password and ends every session. The answered access token is of a new session that ends with it.

@@ -91,7 +91,7 @@ function requireUsable(password: string, username: string): void {
   if (lengthOf(password) > MAX_LENGTH) throw refuse(`must have at most ${MAX_LENGTH} characters`);
   if (!password.isWellFormed()) throw refuse('must be Unicode text');
   if (password.toLowerCase() === username.toLowerCase()) throw refuse('must not be the name');
-  if (isCommonPassword(password)) throw refuse('must not be one of those that everybody tries first');
+  if (isCommonPassword(password)) throw refuse('must not be a common password');
 }
 
 /** OWASP ASVS 5.0 section 6.2.4 requires the 3 000 most common that are long enough; the file has more. */

@@ -133,7 +133,7 @@ function restored({ users }: AccountTransaction, account: Account, states: reado
   if (account.state !== 'deleted') return account;
   const kept = states.findLast((state) => state.account !== null)?.account;
   const undeleted = kept && users.undelete(account.sub, kept);
-  // Erased for good.
+  // It has been erased.
   if (!undeleted) throw new RescindError('link_invalid');
   return undeleted;
 }

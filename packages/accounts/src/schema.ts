@@ -180,7 +180,7 @@ const TIMES: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * Makes every time in the tables of accounts that is later than `at` that time, inside the transaction in which the issuer's clock
- * is set. A link is good for as long as it was, and one-time codes are taken at once.
+ * is set. The remaining life of a link stays the same, and one-time codes are accepted at once.
  */
 export function lowerAccountTimes(sql: HostSql, at: EpochMillis): void {
   const columnsOf = (table: string) =>

@@ -23,7 +23,7 @@ export interface SecondFactors {
   /** A new secret, which login does not require until it is confirmed. @throws RescindError `second_factor_state`: there is one */
   enrol(holder: TokenHolder, credentials: Credentials): Promise<NewSecret>;
   /**
-   * With a code of the new secret login requires it from now on: every other session ends, this one goes on with the answered
+   * With a code of the new secret login requires it from now on: every other session ends, this one continues with the returned
    * access token.
    * @throws RescindError `second_factor_wrong`, `second_factor_state`: nothing to confirm
    */

@@ -1,10 +1,11 @@
-import type { ClientAuthMethod, Clients, RegisteredClient } from '@rescind/issuer/store';
+import type { RegisteredClient } from '@rescind/issuer';
+import type { Clients } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 
 interface ClientRow {
   readonly clientId: string;
   readonly name: string;
-  readonly authMethod: ClientAuthMethod;
+  readonly authMethod: RegisteredClient['authMethod'];
   readonly secretHashes: string;
   readonly jwks: string | null;
   readonly mayIntrospect: number;

@@ -23,7 +23,7 @@ const CACHE_KIB = 32_768;
 const CHECKPOINT_PAGES = 8_000;
 /** SQLite's default. */
 const PAGE_BYTES = 4_096;
-/** What the write-ahead log may have: one transaction beyond a checkpoint, and room. */
+/** The largest write-ahead log: one transaction beyond a checkpoint, with a margin. */
 export const WAL_MOST_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES;
 /** `PRAGMA synchronous`: 2 is FULL. */
 const SYNCHRONOUS_FULL = 2;

@@ -1,12 +1,4 @@
-import type {
-  CommittedLog,
-  EventText,
-  LastWord,
-  LastWords,
-  LogIdentity,
-  Outbox,
-  OutboxRow,
-} from '@rescind/issuer/store';
+import type { ClosingEvents, CommittedLog, LogIdentity, Outbox, OutboxRow } from '@rescind/issuer/store';
 import type Database from 'better-sqlite3';
 
 const COLUMNS = 'epoch, seq, jti, txn, type, jws, expires_at AS expiresAt, appended_at AS appendedAt';
@@ -59,7 +51,7 @@ export function createOutbox(database: Database.Database): Outbox {
   };
 }
 
-export function createClosingEvents(database: Database.Database): LastWords {
+export function createClosingEvents(database: Database.Database): ClosingEvents {
   const insert = database.prepare('INSERT OR REPLACE INTO rescind_last_words (epoch, jws) VALUES (@epoch, @jws)');
   const markSent = database.prepare('UPDATE rescind_last_words SET sent = 1 WHERE epoch = ?');
   return {
@@ -77,7 +69,7 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
   const identity = database.prepare<[], LogIdentity>(
     'SELECT epoch, head, last, floor FROM rescind_meta WHERE epoch IS NOT NULL',
   );
-  const read = database.prepare<[number, number], EventText>(
+  const read = database.prepare<[number, number], Pick<OutboxRow, 'seq' | 'type' | 'jws'>>(
     `SELECT seq, type, jws FROM rescind_outbox WHERE ${PRESENT} AND seq > ? ORDER BY seq LIMIT ?`,
   );
   const idAt = database
@@ -92,8 +84,8 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
   const timeSince = database.prepare<[], string | null>('SELECT time_since FROM rescind_meta').pluck();
   const greatestExp = database.prepare<[], number>('SELECT greatest_exp FROM rescind_meta').pluck();
   const sentSeq = database.prepare<[string], number>('SELECT sent_seq FROM rescind_meta WHERE sent_epoch = ?').pluck();
-  const lastWord = database.prepare<[string], string>('SELECT jws FROM rescind_last_words WHERE epoch = ?').pluck();
-  const unsent = database.prepare<[], LastWord>(
+  const closingEvent = database.prepare<[string], string>('SELECT jws FROM rescind_last_words WHERE epoch = ?').pluck();
+  const unsent = database.prepare<[], { epoch: string; jws: string }>(
     'SELECT epoch, jws FROM rescind_last_words WHERE sent = 0 ORDER BY epoch',
   );
   return {
@@ -105,7 +97,7 @@ export function createCommittedLog(database: Database.Database): CommittedLog {
     timeSince: () => timeSince.get() ?? null,
     greatestExp: () => greatestExp.get() ?? 0,
     sentSeq: (epoch) => sentSeq.get(epoch) ?? 0,
-    closingEvent: (epoch) => lastWord.get(epoch),
+    closingEvent: (epoch) => closingEvent.get(epoch),
     unsentClosingEvents: () => unsent.all(),
   };
 }

@@ -205,7 +205,7 @@ CREATE UNIQUE INDEX rescind_keys_next ON rescind_keys (purpose) WHERE state = 'n
 `;
 
 /** Version 4: since which epoch the times of the log are right, and the last event of each epoch that ended because its key was revoked. Opening an epoch clears the outbox. */
-const lastWords = `
+const closingEvents = `
 CREATE TABLE rescind_last_words (
   epoch TEXT PRIMARY KEY,
   jws TEXT NOT NULL,
@@ -265,7 +265,7 @@ function eventOnce(database: Database.Database): void {
  * kept in a table of ours: `user_version` belongs to the host, whose tables are in the same file.
  */
 const MIGRATIONS: readonly (string | ((database: Database.Database) => void))[] = [
-  ...[first, sessions, keyRotation, lastWords, otherIssuers, outboxKey],
+  ...[first, sessions, keyRotation, closingEvents, otherIssuers, outboxKey],
   eventOnce,
 ];
 

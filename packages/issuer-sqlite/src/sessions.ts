@@ -1,4 +1,4 @@
-import type { ListPlace, Session, SessionClaim, Sessions } from '@rescind/issuer/store';
+import type { Session, SessionClaim, Sessions } from '@rescind/issuer/store';
 import type { EpochMillis } from '@rescind/revocation';
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type Database from 'better-sqlite3';
@@ -121,7 +121,8 @@ export function createSessions(database: Database.Database): Sessions {
 
 const orNone = (row: SessionRow | undefined) => row && toSession(row);
 
-const FIRST: ListPlace = { createdAt: Number.MAX_SAFE_INTEGER, sid: '' };
+/** Before every session of a list. */
+const FIRST = { createdAt: Number.MAX_SAFE_INTEGER, sid: '' };
 
 function createSessionList(database: Database.Database): Sessions['list'] {
   const listing = (where: string, ended: boolean) =>
@@ -132,13 +133,13 @@ function createSessionList(database: Database.Database): Sessions['list'] {
          ORDER BY created_at DESC, sid DESC LIMIT @limit`,
     );
   const both = (where: string) => ({ open: listing(where, false), all: listing(where, true) });
-  const everybody = both('');
+  const ofAll = both('');
   const bySub = both('sub = @sub AND');
   const byClient = both('client_id = @clientId AND');
   const bySubAndClient = both('sub = @sub AND client_id = @clientId AND');
 
   return async ({ sub, clientId, ended, after = FIRST, limit, at }) => {
-    const lists = sub === undefined ? (clientId === undefined ? everybody : byClient) : bySub;
+    const lists = sub === undefined ? (clientId === undefined ? ofAll : byClient) : bySub;
     const list = sub !== undefined && clientId !== undefined ? bySubAndClient : lists;
     const values = { sub, clientId, createdAt: after.createdAt, after: after.sid, limit, at };
     return (ended ? list.all : list.open).all(values).map(toSession);

@@ -6,13 +6,13 @@ const ERRORS = registerErrors('@rescind/issuer', {
   grant_reused: {
     status: 400,
     oauth: 'invalid_grant',
-    message: 'The refresh token had been used: its session has ended',
+    message: 'The refresh token was used before: its session has ended',
   },
   grant_suspended: { status: 400, oauth: 'invalid_grant', message: 'The account of this session is not active' },
   reauthentication_required: {
     status: 400,
     oauth: 'invalid_grant',
-    message: 'The session goes on only after a new login',
+    message: 'The session continues only after a new login',
   },
   client_unauthorized: {
     status: 400,
@@ -32,7 +32,7 @@ const ERRORS = registerErrors('@rescind/issuer', {
   csrf_header_missing: {
     status: 403,
     oauth: 'invalid_request',
-    message: 'A call by cookie needs the header X-Rescind-CSRF',
+    message: 'A request by cookie requires the header X-Rescind-CSRF',
   },
   client_unknown: { status: 404, message: 'There is no such client' },
   database_restored: {

@@ -79,7 +79,7 @@ export type ClientProof =
       readonly method: 'private_key_jwt';
       /**
        * RFC 7523 section 3: `iss` and `sub` the client, `aud` the issuer alone (draft-ietf-oauth-rfc7523bis section 4), a `jti` that
-       * is good once, an `exp` within five minutes, a `kid` in the header.
+       * is accepted once, an `exp` within five minutes, a `kid` in the header.
        */
       readonly assertion: string;
       /** `client_id` where the request has it, too; another than the assertion's is refused. */
@@ -103,7 +103,7 @@ export interface ClientRegistrations extends ClientDirectory {
    */
   remove(clientId: string): Promise<boolean>;
   /**
-   * Makes a secret and returns it, once. The newest two are good; to drop the older, `put` with the newest hash alone.
+   * Makes a secret and returns it, once. The newest two are valid; to drop the older, `put` with the newest hash alone.
    * @throws RescindError `client_unknown`
    * @throws TypeError when it is a client that can have none
    */

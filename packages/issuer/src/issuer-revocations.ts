@@ -18,15 +18,15 @@ export interface EndAllSessions {
 }
 
 /**
- * Something about a subject is another than it was. `soft`: every older token dies, sessions go on, and the next refresh
- * carries the new claims. `hard`: sessions end too (all but `exceptSid`).
+ * A change of a subject. `soft`: every earlier token is denied, sessions continue, and tokens of the next refresh have the new
+ * claims. `hard`: sessions end too (all but `exceptSid`).
  */
 export interface SubjectChange {
   readonly sub: string;
   readonly kind: 'soft' | 'hard';
   /** A stable word, such as `roles_changed` or `suspended`. */
   readonly reason: string;
-  /** Of a `hard` one: this session stays, its older tokens die. */
+  /** Of a `hard` one: this session continues, its earlier tokens are denied. */
   readonly exceptSid?: string;
 }
 
@@ -77,7 +77,7 @@ export interface Preview {
   readonly sids: readonly string[];
   /** Of how many subjects. */
   readonly subjects: number;
-  /** How many sessions hold tokens that would be denied, whether they end or go on: never fewer than there are. */
+  /** How many sessions hold tokens that would be denied, whether they end or continue: an upper bound. */
   readonly affectedSessions: number;
   /** Of how many subjects those are. */
   readonly affectedSubjects: number;
@@ -111,7 +111,7 @@ interface RevocationPage {
 /** Revocations are forgotten when nothing is left for them to deny. */
 export interface IssuerRevocations {
   find(txn: string): Promise<RevocationState | undefined>;
-  /** @throws RescindError `request_invalid` for an `after` that is none */
+  /** @throws RescindError `request_invalid` for an invalid `after` */
   list(query?: RevocationQuery): Promise<RevocationPage>;
 }
 

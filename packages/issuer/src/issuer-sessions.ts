@@ -43,7 +43,7 @@ export interface BeginSession {
   readonly amr?: readonly string[];
   /** How sure the login was (RFC 9470 section 5). */
   readonly acr?: string;
-  /** A session of the same subject that this one takes the place of: ended with it, for the reason `replaced`. */
+  /** A session of the same subject that this one replaces: it ends in the same transaction, with the reason `replaced`. */
   readonly replacesSid?: string;
 }
 

@@ -282,7 +282,7 @@ export interface RestoreOptions
   readonly proofs?: readonly string[];
   /**
    * Sets the issuer's clock to the wall clock, to an earlier time too, and every stored time that is later. All access tokens are
-   * revoked, sessions go on, and every other issuer that the log has spoken of is cut off by `iss`. Default: only where the
+   * revoked, sessions continue, and every other issuer in the log is cut off by `iss`. Default: only where the
    * log shows that the clock was set after the backup.
    */
   readonly setClock?: boolean;

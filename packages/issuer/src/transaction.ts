@@ -100,8 +100,8 @@ export function createTransaction({
   let plannedOutside = 0;
 
   async function flush(): Promise<void> {
-    // They would be undone with that work.
-    if (plannedOutside > 0) throw new Error('events planned before cannot be written by work that is run apart');
+    // The rollback of the savepoint would remove them.
+    if (plannedOutside > 0) throw new Error('events that were planned before a savepoint cannot be written in it');
     if (planned.length > 0) await appendEvents(tx, encoderOf, planned.splice(0));
   }
 

@@ -61,7 +61,7 @@ function createPending(): { readonly call: Call; end(): void } {
   let isOver = false;
   return {
     call(method) {
-      if (isOver) throw new Error('the transaction is over: its work must not go on after it');
+      if (isOver) throw new Error('the transaction is over: its work must not continue after it');
       const called = method();
       pending.add(called);
       const settled = () => pending.delete(called);
@@ -133,7 +133,7 @@ interface Exchange {
 const REFRESH: Exchange = { metric: 'rescind_refresh_total', reason: 'refresh_token_reused' };
 const RENEWAL: Exchange = { metric: 'rescind_renewals_total', reason: 'access_token_reused' };
 
-/** Exchanges a token for another; one that was spent before ends its session, for all to hear. */
+/** Exchanges a token for another. Reuse of a token ends its session, and is logged. */
 async function exchange<T extends AccessAnswer>(
   { transactions, group, signing }: WriteModes,
   context: IssuerContext,

@@ -40,11 +40,11 @@ export function noteStorageErrors(issuer: Pick<Issuer, 'noteStorageError'>): Err
 }
 
 const TAGS = {
-  Accounts: 'Of a person: making an account, passwords, the second factor',
-  Sessions: 'Logging in and out, here and elsewhere',
-  OAuth: 'What a client application does (RFC 6749, RFC 7009, RFC 7662)',
-  Published: 'What everybody may know',
-  Log: 'For the services that keep a denylist',
+  Accounts: 'Accounts of users: registration, passwords, the second factor',
+  Sessions: 'Login and logout, of this device and of others',
+  OAuth: 'Endpoints for client applications (RFC 6749, RFC 7009, RFC 7662)',
+  Published: 'Public keys and metadata',
+  Log: 'The log of revocations, for services with a denylist',
 };
 
 const document = z.looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) });
@@ -67,8 +67,7 @@ export function documentOperation(
   const described = openApiDocument({
     title: 'Rescind: user-management',
     version: about.version,
-    description:
-      'Sessions, tokens and their revocation. Errors: `docs/errors.md`; how every port responses: `docs/http.md`.',
+    description: 'Sessions, tokens and their revocation. Errors: `docs/errors.md`; HTTP: `docs/http.md`.',
     servers: [about.issuer],
     operations: [...operations, self],
     tags: TAGS,

@@ -21,7 +21,7 @@ const TABLE = {
     audience: 'admin',
     holders: 'granted',
     reads: 'revocations, previews, why a token is refused',
-    writes: 'revokes by any claim, everybody included',
+    writes: 'revokes by any claim, all tokens included',
   },
   'admin:users': {
     audience: 'admin',

@@ -12,7 +12,7 @@ interface EnrolledFactor {
   readonly lastStep: number;
 }
 
-/** A confirmed factor, with the recovery codes that are good. */
+/** A confirmed factor, with the unused recovery codes. */
 export interface FactorState {
   readonly secret: Buffer;
   readonly confirmedAt: EpochMillis;

@@ -25,7 +25,7 @@ export interface IssuerRouter extends ExpressRouter {
 
 /**
  * The endpoints of an issuer for Express: token, revocation, introspection, metadata, keys, and with `feedClients` the log of revocations.
- * Requests to other paths go on to the next handler. The metadata name paths below the issuer's URL: mount the router there.
+ * Requests to other paths are passed to the next handler. The metadata name paths below the issuer's URL: mount the router there.
  *
  * A middleware before it may have parsed forms; it must not have read them otherwise.
  * @throws TypeError for an option that is unknown or wrong

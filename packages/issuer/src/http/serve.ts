@@ -130,7 +130,7 @@ export function createIssuerHttp(issuer: Issuer, given: IssuerHttpOptions, name:
     async answer(request, body) {
       const path = below(request.path);
       const route = routes.get(path);
-      if (route === undefined) throw new TypeError('find must be asked first: the path is none of the issuer');
+      if (route === undefined) throw new TypeError('the path is none of the issuer: call find before');
       const { method, rawHeaders } = request;
       try {
         const [origin, requestedMethod] = ['origin', 'access-control-request-method'].map((header) =>

@@ -49,12 +49,12 @@ export async function denyRevokedEventKeys(tx: Transaction, at: EpochMillis): Pr
 
 /** The end of the present epoch: its key revokes itself, signing for the last time. */
 export async function appendClosingEvent(tx: Transaction, kid: string): Promise<void> {
-  const { outbox, meta, closingEvents: lastWords } = tx.store;
+  const { outbox, meta, closingEvents } = tx.store;
   const cutOffs = [denyEventKid((await meta.issuer()) ?? '', kid, tx.now())];
   const record = tx.append({ txn: createId(), reason: REASON, cutOffs });
   await tx.flush();
   const { txn, epoch } = record;
-  for (const { jws } of await outbox.ofTxn(txn)) await lastWords.add({ epoch, jws });
+  for (const { jws } of await outbox.ofTxn(txn)) await closingEvents.add({ epoch, jws });
 }
 
 /**

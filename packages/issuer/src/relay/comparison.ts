@@ -44,7 +44,7 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
   const { promise: settled, resolve: settle } = Promise.withResolvers<void>();
   let isDue = reference.trusted !== 'issuer';
   let round = 0;
-  let isUntold = false;
+  let isReported = false;
   let logged: ReferenceState | undefined;
   if (reference.state() !== 'awaited') settle();
   if (reference.trusted !== undefined) telemetry.log('warn', 'clock_trusted', { trusted: reference.trusted });
@@ -53,8 +53,8 @@ export function createClockComparison(options: ComparisonOptions): ClockComparis
     if (logged === 'agreed') return;
     const appendedAt = publisher.appendedAt?.();
     if (appendedAt !== undefined) reference?.compare(appendedAt, tookMs);
-    else if (!isUntold) {
-      isUntold = true;
+    else if (!isReported) {
+      isReported = true;
       telemetry.log('warn', 'clock_not_compared', { reason: 'the topic does not keep the time of the broker' });
     }
     note();

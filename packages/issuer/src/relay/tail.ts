@@ -6,9 +6,9 @@ import { toPosition } from '../log/restore-detector.ts';
 import type { ReadOnlyLatch } from '../storage.ts';
 import type { CommittedLog } from '../store/log.ts';
 
-/** `newest`: the last record of this log that the topic has; undefined also where it was not looked for. */
+/** `newest`: the last record of this log that the topic has; undefined also if it was not read. */
 type TailFinding =
-  | { readonly kind: 'good'; readonly newest: string | undefined }
+  | { readonly kind: 'complete'; readonly newest: string | undefined }
   /** The log had been further than the database: nothing is to be published. */
   | { readonly kind: 'refused' }
   /** What was sent is not there any more (another topic, a lost one): it has to be sent again from here. */
@@ -36,7 +36,7 @@ interface TailOptions {
 const TAIL_RECORDS = 200;
 
 export function createTailCheck({ publisher, decoder, detector, latch, log, activeKid }: TailOptions): TailCheck {
-  let looked = false;
+  let isChecked = false;
 
   /** The greatest seq of this epoch in the last records of the topic: of an event, or the head in a heartbeat. */
   function reachedBy(records: readonly string[], epoch: string): number {
@@ -49,18 +49,18 @@ export function createTailCheck({ publisher, decoder, detector, latch, log, acti
 
   return {
     async check(epoch, sentSeq) {
-      if (looked) return latch.refusing() === null ? { kind: 'good', newest: undefined } : { kind: 'refused' };
+      if (isChecked) return latch.refusing() === null ? { kind: 'complete', newest: undefined } : { kind: 'refused' };
       const records = await publisher.tail(TAIL_RECORDS);
       await detector.proveAll(records);
       if (latch.refusing() !== null) return { kind: 'refused' };
-      looked = true;
+      isChecked = true;
       const floor = log.identity()?.floor ?? 1;
       const newest = records.findLast((jws) => isSigned(decoder.decode(jws)));
-      if (sentSeq < floor || reachedBy(records, epoch) >= sentSeq) return { kind: 'good', newest };
+      if (sentSeq < floor || reachedBy(records, epoch) >= sentSeq) return { kind: 'complete', newest };
       return { kind: 'behind', sentSeq: floor - 1, newest };
     },
     again() {
-      looked = false;
+      isChecked = false;
     },
   };
 }

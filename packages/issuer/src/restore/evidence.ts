@@ -147,7 +147,7 @@ function isAuthoritative(mark: HighWatermark, greatest: LogPosition): boolean {
   return mark.epoch === greatest.epoch && mark.head >= greatest.seq;
 }
 
-/** How far the events go on from the database's head, each naming the one before it. */
+/** The last of the events that continue the log of the database without a gap: each names the one before. */
 function chainFrom(
   own: LogIdentity,
   events: readonly EventRecord[],

@@ -71,7 +71,7 @@ async function restore(options: RestoreOptions, files: IssuerFiles): Promise<Res
   const plan = planRestore(evidence, own, store.log.idAt);
   // A backup of before the clock was last set has the times that were ahead.
   const setsClock = setClock || (evidence.timeSince ?? '') > (store.log.timeSince() ?? '');
-  // A clock that is to go on from the wall clock, whatever the database has.
+  // A clock that continues from the wall clock, whatever time the database has.
   const clockFloor = setsClock ? createPersistedFloor(0) : storedFloor;
   const issuerClock = setsClock ? createIssuerClock(clock, clockFloor) : storedClock;
 

@@ -63,12 +63,12 @@ export async function planCutOffs(
 ): Promise<RevocationPlan> {
   const requests = isList(cutoffs) ? cutoffs : [cutoffs];
   const reason = requireOneReason(requests);
-  const asked = requests.map((request) => toCutOff(request, context.issuer, context));
-  const endings = asked.flatMap(({ iss, claim, value, sessionUntil }) =>
+  const requested = requests.map((request) => toCutOff(request, context.issuer, context));
+  const endings = requested.flatMap(({ iss, claim, value, sessionUntil }) =>
     iss === context.issuer && sessionUntil !== NO_SESSION && endsSessions(claim) ? [{ claim, value }] : [],
   );
   const cutOffs: CutOff[] = [];
-  for (const cutOff of asked) cutOffs.push(...(context.leads ? await withoutTime(context, cutOff) : [cutOff]));
+  for (const cutOff of requested) cutOffs.push(...(context.leads ? await withoutTime(context, cutOff) : [cutOff]));
   return { txn: createRevocationId(context.at), reason, cutOffs, endings };
 }
 

@@ -16,22 +16,22 @@ import { createPlanContext, planRevocation } from './plan.ts';
 export async function revoke(
   context: IssuerContext,
   tx: Transaction,
-  asked: CutOffRequest | readonly CutOffRequest[] | SubjectChange,
+  requested: CutOffRequest | readonly CutOffRequest[] | SubjectChange,
 ): Promise<Revoked>;
 export async function revoke(
   context: IssuerContext,
   tx: Transaction,
-  asked: RevocationRequest,
+  requested: RevocationRequest,
 ): Promise<Revoked | undefined>;
 export async function revoke(
   context: IssuerContext,
   tx: Transaction,
-  asked: RevocationRequest,
+  requested: RevocationRequest,
 ): Promise<Revoked | undefined> {
-  if ('exceptSid' in asked && asked.exceptSid !== undefined) {
-    await takeToPresentCredential(context, tx, asked.sub, asked.exceptSid);
+  if ('exceptSid' in requested && requested.exceptSid !== undefined) {
+    await takeToPresentCredential(context, tx, requested.sub, requested.exceptSid);
   }
-  const plan = await planRevocation(await createPlanContext(context, tx.store, tx), asked);
+  const plan = await planRevocation(await createPlanContext(context, tx.store, tx), requested);
   return plan && (await applyPlan(context, tx, plan));
 }
 

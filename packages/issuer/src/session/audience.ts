@@ -7,7 +7,7 @@ export type Audience = string | readonly string[];
 
 interface AudienceRequest {
   /** `resource` of the request (RFC 8707 section 2); absent: the client named none. */
-  readonly asked: readonly string[] | undefined;
+  readonly requested: readonly string[] | undefined;
   /** The audience where the client names none; null: every audience of the client that shares its tokens. */
   readonly usual: Audience | null;
   readonly client: RegisteredClient;
@@ -34,25 +34,25 @@ export function createAudiencePolicy(resources: IssuerOptions['resources']): Aud
   return {
     isLimited: resources !== undefined,
 
-    choose({ asked, usual, client }) {
+    choose({ requested, usual, client }) {
       const servers = serversNow();
       const known = servers?.map(({ audience }) => audience) ?? client.audience ?? [usual ?? []].flat();
       const registered = known.filter((one) => client.audience?.includes(one) ?? true);
       const ofOneTokenOnly = new Set(servers?.filter(hasOwnScopes).map(({ audience }) => audience));
 
-      if (asked === undefined) {
+      if (requested === undefined) {
         const shared = registered.filter((one) => !ofOneTokenOnly.has(one));
         const left = usual === null ? shared : [usual].flat().filter((one) => registered.includes(one));
         if (left.length === 0) throw targetInvalid(registered);
         return typeof usual === 'string' ? usual : left;
       }
-      const wanted = [...new Set(asked)];
-      const [only, another] = wanted;
-      const isAlone = another === undefined || !wanted.some((one) => ofOneTokenOnly.has(one));
-      if (only === undefined || !isAlone || !wanted.every((one) => registered.includes(one))) {
+      const resources = [...new Set(requested)];
+      const [only, another] = resources;
+      const isAlone = another === undefined || !resources.some((one) => ofOneTokenOnly.has(one));
+      if (only === undefined || !isAlone || !resources.every((one) => registered.includes(one))) {
         throw targetInvalid(registered);
       }
-      return another === undefined ? only : wanted;
+      return another === undefined ? only : resources;
     },
 
     scopesFor(audience, scopes) {
@@ -88,8 +88,8 @@ export function parseScope(text: string): string[] {
 }
 
 /** The requested scope, if all of it is allowed. @throws RescindError `scope_invalid` */
-export function requireWithin(asked: string, allowed: readonly string[]): string[] {
-  const tokens = parseScope(asked);
+export function requireWithin(requested: string, allowed: readonly string[]): string[] {
+  const tokens = parseScope(requested);
   if (tokens.every((token) => allowed.includes(token))) return tokens;
   throw new RescindError('scope_invalid');
 }
@@ -98,6 +98,6 @@ export function requireWithin(asked: string, allowed: readonly string[]): string
  * The scope of a session now: what the login requested (null: everything) and the subject still has. A role that
  * was taken away narrows it without an error.
  */
-export function presentScope(asked: string | null, subjectScope: readonly string[]): string[] {
-  return asked === null ? [...subjectScope] : parseScope(asked).filter((token) => subjectScope.includes(token));
+export function presentScope(requested: string | null, subjectScope: readonly string[]): string[] {
+  return requested === null ? [...subjectScope] : parseScope(requested).filter((token) => subjectScope.includes(token));
 }

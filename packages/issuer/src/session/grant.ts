@@ -98,9 +98,9 @@ interface AccessRequest {
  */
 export function grantAccess(
   { audiences }: Pick<IssuerContext, 'audiences'>,
-  { session, subject, client, bound, scope: asked, resource, usual = session.audience ?? undefined }: AccessRequest,
+  { session, subject, client, bound, scope: requested, resource, usual = session.audience ?? undefined }: AccessRequest,
 ): { readonly audience: Audience; readonly scope: readonly string[] } {
-  const audience = audiences.choose({ asked: resource, usual: usual ?? null, client });
+  const audience = audiences.choose({ requested: resource, usual: usual ?? null, client });
   const granted = audiences.scopesFor(audience, presentScope(bound, allowedScope(subject, client)));
-  return { audience, scope: asked === undefined ? granted : requireWithin(asked, granted) };
+  return { audience, scope: requested === undefined ? granted : requireWithin(requested, granted) };
 }

@@ -17,7 +17,7 @@ import { answerAccess, signNow } from './mint.ts';
 import type { OpaqueToken } from './refresh-token.ts';
 import { createId, createOpaqueToken, hashVerifier, toText } from './refresh-token.ts';
 
-/** A login, and the end of the session that it takes the place of (OWASP ASVS 5.0 section 7.2.4). */
+/** A login, and the end of the session that it replaces (OWASP ASVS 5.0 section 7.2.4). */
 export async function beginLogin(context: IssuerContext, tx: Transaction, login: BeginSession): Promise<TokenAnswer> {
   const answer = await beginSession(context, tx, login);
   const { replacesSid: sid, sub } = login;
@@ -25,7 +25,7 @@ export async function beginLogin(context: IssuerContext, tx: Transaction, login:
   return answer;
 }
 
-/** Begins a session: everything that the caller found out before is read again, and only then the time. */
+/** Begins a session: reads again everything that the caller read before the transaction, and then the time. */
 async function beginSession(context: IssuerContext, tx: Transaction, login: BeginSession): Promise<TokenAnswer> {
   requireLogin(login);
   const client = await context.clients.requireEnabled(tx.store.clients, login.clientId);
@@ -102,7 +102,7 @@ function audienceOf({ audiences }: IssuerContext, login: BeginSession, client: R
   if (audience === undefined && resource === undefined && client.audience === undefined && !audiences.isLimited) {
     throw new TypeError('audience must be given: the client has none');
   }
-  return audiences.choose({ asked: resource, usual: audience ?? null, client });
+  return audiences.choose({ requested: resource, usual: audience ?? null, client });
 }
 
 /** @throws RescindError `scope_invalid`: not allowed, or nothing of it belongs to the audience */
@@ -113,9 +113,9 @@ function scopeOf(
   allowed: readonly string[],
 ): readonly string[] {
   if (login.scope === undefined) return audiences.scopesFor(audience, allowed);
-  const asked = requireWithin(login.scope, allowed);
-  const scope = audiences.scopesFor(audience, asked);
-  if (asked.length > 0 && scope.length === 0) throw new RescindError('scope_invalid');
+  const requested = requireWithin(login.scope, allowed);
+  const scope = audiences.scopesFor(audience, requested);
+  if (requested.length > 0 && scope.length === 0) throw new RescindError('scope_invalid');
   return scope;
 }
 

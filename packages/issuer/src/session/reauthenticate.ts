@@ -22,7 +22,7 @@ import { replacementOf, toText } from './refresh-token.ts';
 
 const REASON = 'reauthenticated';
 
-/** Raises what is known of the person of a session; what the session had before dies, softly (ASVS 5.0 section 7.2.4). */
+/** Raises `auth_time`, `amr` and `acr` of a session; a soft cut-off denies its earlier tokens (ASVS 5.0 section 7.2.4). */
 export async function reauthenticate(
   context: IssuerContext,
   tx: Transaction,
@@ -87,7 +87,7 @@ export async function reissue(context: IssuerContext, tx: Transaction, of: Reiss
 
 const WORD = /^[a-z][a-z0-9_]{0,63}$/;
 
-/** How many sessions go on only after a new login. @throws TypeError */
+/** Requires a new login of these sessions, and returns their number. @throws TypeError */
 export async function requireReauthentication(
   _context: object,
   { store }: Transaction,

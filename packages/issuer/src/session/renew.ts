@@ -20,7 +20,7 @@ type RenewalOutcome =
   | { readonly kind: 'early'; readonly asItIs: RenewAnswer }
   | { readonly kind: 'reused'; readonly session: Session };
 
-/** An access token that is good, or that only a soft cut-off denies. */
+/** A valid access token, or one that only a soft cut-off denies. */
 interface Renewable {
   readonly text: string;
   readonly sid: string;
@@ -32,7 +32,7 @@ interface Renewable {
 }
 
 /**
- * Buys an access token with one, inside one transaction.
+ * Exchanges an access token for another, inside one transaction.
  * @throws RescindError `grant_invalid`, `grant_unsupported`, `grant_suspended`, `reauthentication_required`,
  *   `client_invalid`, `scope_invalid`, `target_invalid`
  */
@@ -48,7 +48,7 @@ export async function renew(context: IssuerContext, tx: Transaction, request: Re
   if (isSpent && !isRetry(session, token.jti, policy.refreshGraceMs, now)) return { kind: 'reused', session };
 
   const subject = await requireContinuing(context, tx.store, session, now);
-  const { scope: asked, resource } = request;
+  const { scope: requested, resource } = request;
   requireNarrower(resource, [token.audience].flat());
   const bound = session.newestScope ?? session.scope;
   const all = { session, subject, client, bound, resource, usual: token.audience };
@@ -57,14 +57,14 @@ export async function renew(context: IssuerContext, tx: Transaction, request: Re
   if (!isSpent && !token.isDenied && now < half)
     return { kind: 'early', asItIs: asItIs(token, half, granted.scope, now) };
   const at = tx.mintTime();
-  const access = asked === undefined ? granted : grantAccess(context, { ...all, scope: asked });
+  const access = requested === undefined ? granted : grantAccess(context, { ...all, scope: requested });
   if (!isSpent) await consume(tx, token, at);
   const grant = { session, subject, policy, ...access };
-  const { token: next, rest } = await mintNext(context, tx, grant, isSpent, asked, at);
+  const { token: next, rest } = await mintNext(context, tx, grant, isSpent, requested, at);
   return { kind: isSpent ? 'repeated' : 'renewed', answer: { token: next, rest: { ...rest, renewed: true } } };
 }
 
-/** @throws RescindError `grant_invalid`: whatever is wrong with it, there is nothing to be had for it */
+/** @throws RescindError `grant_invalid` for every invalid token */
 async function requireRenewable(context: IssuerContext, tx: Transaction, { accessToken, clientId }: RenewRequest) {
   const { header, payload, inexact } = verify(context, accessToken, tx.now());
   const token = { kid: header.kid, payload, inexact };
@@ -124,13 +124,13 @@ function mintNext(
   tx: Transaction,
   grant: Omit<Grant, 'client'> & ReturnType<typeof grantAccess>,
   isRetried: boolean,
-  asked: string | undefined,
+  requested: string | undefined,
   at: EpochMillis,
 ) {
   const { newestJti, newestExp, newestScope } = grant.session;
   // A retry gets the successor's jti and exp, so that a use or a revocation of either is one of both.
   const again = isRetried && newestJti !== null && newestExp !== null ? { jti: newestJti, expiresAt: newestExp } : null;
-  const narrowedTo = asked ?? newestScope;
+  const narrowedTo = requested ?? newestScope;
   return answerAccess(context, tx, { ...grant, narrowedTo, at, ...(again === null ? {} : { again }) });
 }
 

@@ -75,7 +75,7 @@ export interface Minted {
 export interface Rotation {
   /** Of the token presented: it must still be the present one. */
   readonly formerHash: Buffer;
-  /** What is kept of it for good. */
+  /** Its digest, which is stored until the session is deleted. */
   readonly formerDigest: Buffer;
   readonly nextHash: Buffer;
   readonly sealed: Buffer | null;
@@ -85,7 +85,7 @@ export interface Renewal {
   readonly sid: string;
   /** The token presented: it must still be the newest. */
   readonly presentedJti: string;
-  /** What is kept of it for good. */
+  /** Its digest, which is stored until the session is deleted. */
   readonly presentedDigest: Buffer;
   readonly at: EpochMillis;
 }
@@ -107,7 +107,7 @@ export interface ListPosition {
   readonly sid: string;
 }
 
-export interface SessionsAsked {
+export interface SessionListQuery {
   readonly sub: string | undefined;
   readonly clientId: string | undefined;
   readonly ended: boolean;
@@ -143,7 +143,7 @@ export interface SessionReads {
   /** Whose session has this `jti` as that of its newest token. Reads every row. */
   subjectOfNewest(jti: string): Promise<string | undefined>;
   /** The newest first: by `createdAt`, then `sid`, descending. Without `ended`: those that are neither ended nor past a deadline. */
-  list(asked: SessionsAsked): Promise<Session[]>;
+  list(query: SessionListQuery): Promise<Session[]>;
 }
 
 export interface Sessions extends SessionReads {
@@ -159,14 +159,13 @@ export interface Sessions extends SessionReads {
   prove(proof: Proof): Promise<void>;
   setCredentialVersion(sid: string, version: number): Promise<void>;
   rename(sid: string, deviceName: string): Promise<void>;
-  /** Of sessions that have not ended. Answers how many there were. */
+  /** Of sessions that have not ended. Returns how many there were. */
   requireReauthentication(by: 'sid' | 'sub', value: string, reason: string): Promise<number>;
-  /** Ends the live ones that began at or before `begunUntil`. Answers how many there were. */
+  /** Ends the live ones that began at or before `begunUntil`. Returns how many there were. */
   end(claim: SessionClaim, value: string, at: EpochMillis, reason: string, begunUntil: EpochMillis): Promise<number>;
   /**
    * Goes through the next `rows` sessions after `after`: forgets, with what they have spent, those that were over before `overBefore`
-   * and whose tokens have expired; and clears what has been sealed since before `sealedBefore`. Answers where to go on:
-   * the beginning is ''.
+   * and whose tokens have expired; and clears what has been sealed since before `sealedBefore`. Returns the `after` of the next call; '' is the beginning.
    */
   sweep(after: string, rows: number, overBefore: EpochMillis, sealedBefore: EpochMillis): Promise<string>;
 }

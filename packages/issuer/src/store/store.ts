@@ -144,7 +144,7 @@ export interface TransactionWatch {
 }
 
 /** What a call after the end of a transaction is refused with. */
-export const TRANSACTION_OVER = 'the transaction is over: its work must not go on after it';
+export const TRANSACTION_OVER = 'the transaction is over: its work must not continue after it';
 
 /**
  * The same transaction as its work is given it: the methods of its tables reject after its end, when another one may be open, and each

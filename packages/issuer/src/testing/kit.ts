@@ -35,7 +35,7 @@ const testIssuerOptions = optionsOf<TestIssuerOptions>('openTestIssuer', {
 });
 
 /** Every subject is active, and its tokens have no claims of the host. */
-const everybody = () => ({ claims: {}, credentialVersion: 1, active: true });
+const activeSubject = () => ({ claims: {}, credentialVersion: 1, active: true });
 
 /**
  * Opens an issuer without a file, for tests of hosts that embed one. Its keys are ES256 unless `keyRotation` sets another algorithm.
@@ -48,7 +48,7 @@ export async function openTestIssuer(given: TestIssuerOptions = {}): Promise<Tes
   const issuer = (await openWith(
     {
       issuer: 'https://issuer.test',
-      subject: everybody,
+      subject: activeSubject,
       telemetry: silentTelemetry,
       ...(options as Partial<IssuerOptions>),
       keyRotation: { algorithm: 'ES256', ...keyRotation },

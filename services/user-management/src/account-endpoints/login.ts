@@ -15,8 +15,8 @@ import {
 import { credentialsBody, loginBody, registerAnswer, registerBody } from './schemas.ts';
 
 /** Registration, login, and another verification of the credentials. */
-export function loginOperations(room: EndpointContext): Operation[] {
-  const { accounts, endpoints, limits, neverExpiring, telemetry } = room;
+export function loginOperations(context: EndpointContext): Operation[] {
+  const { accounts, endpoints, limits, neverExpiring, telemetry } = context;
   const logFailure = createFailureLog(telemetry);
 
   const counted = async <T>(work: () => Promise<T>): Promise<T> => {
@@ -35,10 +35,10 @@ export function loginOperations(room: EndpointContext): Operation[] {
       id: 'register',
       method: 'post',
       path: '/register',
-      summary: 'Make an account',
+      summary: 'Create an account',
       tag: 'Accounts',
       body: { type: 'json', schema: registerBody },
-      responses: { 201: { description: 'The account is there', schema: registerAnswer } },
+      responses: { 201: { description: 'The account exists', schema: registerAnswer } },
       errors: ['username_taken', 'password_refused', ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(_request, response, { body: { username, password } }) {
@@ -67,8 +67,8 @@ export function loginOperations(room: EndpointContext): Operation[] {
       ],
       use: [limits.byAddress],
       async handle(request, response, { body }) {
-        const { username, password, totp, recoveryCode, ...asked } = body;
-        const { scope, resource, deviceName, deviceId, storage, neverExpires, ...client } = asked;
+        const { username, password, totp, recoveryCode, ...options } = body;
+        const { scope, resource, deviceName, deviceId, storage, neverExpires, ...client } = options;
         const credentials = { password, totp, recoveryCode };
         if (neverExpires && !neverExpiring) {
           throw new RequestRefused([{ path: 'neverExpires', message: 'must be false: it is not offered here' }]);
@@ -83,7 +83,7 @@ export function loginOperations(room: EndpointContext): Operation[] {
           );
         });
         telemetry.log('info', 'authn_login_success', { sub });
-        await answerTokens(room, response, sub, tokens);
+        await answerTokens(context, response, sub, tokens);
       },
     }),
 
@@ -91,8 +91,8 @@ export function loginOperations(room: EndpointContext): Operation[] {
       id: 'reauthenticate',
       method: 'post',
       path: '/reauthenticate',
-      summary: 'Prove again who you are: the session goes on with a new `auth_time` (RFC 9470)',
-      description: 'Older access tokens of the session die; its refresh token stays as it is.',
+      summary: 'Authenticate again: the session continues with a new `auth_time` (RFC 9470)',
+      description: 'Earlier access tokens of the session are denied; its refresh token stays valid.',
       tag: 'Sessions',
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
@@ -105,7 +105,7 @@ export function loginOperations(room: EndpointContext): Operation[] {
           limits.confirm(caller.sid, body, () => accounts.reauthenticate(callerSession(caller), body)),
         );
         telemetry.log('info', 'authn_login_success', { sub: caller.sub, again: true });
-        answerAccess(room, response, caller.sub, tokens);
+        answerAccess(context, response, caller.sub, tokens);
       },
     }),
   ];

@@ -10,7 +10,7 @@ import { DEFAULT_CLIENT_ID } from '../oauth/clients-file.ts';
 import type { CallerResponse, EndpointContext } from './context.ts';
 import { logoutBody } from './schemas.ts';
 
-const LOGGED_OUT = { description: 'Durable: no service takes its tokens any more' };
+const LOGGED_OUT = { description: 'Durable: every service refuses its tokens' };
 
 /** Logout of one session, and of all. */
 export function logoutOperations({ issuer, telemetry }: EndpointContext): Operation[] {
@@ -24,9 +24,9 @@ export function logoutOperations({ issuer, telemetry }: EndpointContext): Operat
   };
 
   /** Selects one of several applications on one host: the named one, else the only one, else the first-party one. */
-  const cookieClient = (request: Request, named: string | undefined): string | undefined => {
+  const cookieClient = (request: Request, requested: string | undefined): string | undefined => {
     const clients = refreshCookieClients(request);
-    if (named !== undefined) return clients.includes(named) ? named : undefined;
+    if (requested !== undefined) return clients.includes(requested) ? requested : undefined;
     return clients.length === 1 ? clients[0] : clients.find((clientId) => clientId === DEFAULT_CLIENT_ID);
   };
 
@@ -45,13 +45,13 @@ export function logoutOperations({ issuer, telemetry }: EndpointContext): Operat
   const sessionToEnd = async (
     request: Request,
     response: Response,
-    named: string | undefined,
+    requested: string | undefined,
   ): Promise<SessionView | undefined> => {
     try {
       return await byAccessToken(request);
     } catch (error) {
       if (!(error instanceof RescindError) || error.status !== 401) throw error;
-      const clientId = cookieClient(request, named);
+      const clientId = cookieClient(request, requested);
       // A page of another site sends the cookie along with no access token, or with one that it made up.
       const isForged = error.code !== 'token_missing' && !hasCsrfHeader(request);
       if (clientId === undefined || isForged) {
@@ -69,7 +69,7 @@ export function logoutOperations({ issuer, telemetry }: EndpointContext): Operat
       path: '/logout',
       summary: 'End this session',
       description:
-        'Of the access token, which may have expired, or of the refresh token in the cookie (with `X-Rescind-CSRF`).',
+        'The session is that of the access token, which may have expired, or of the refresh token in the cookie (with `X-Rescind-CSRF`).',
       tag: 'Sessions',
       security: 'session',
       body: { type: 'json', schema: logoutBody, optional: true },

@@ -11,14 +11,14 @@ import { accountAnswer, accountPatch, credentialsBody } from './schemas.ts';
 import { ownSessionOperations } from './sessions.ts';
 
 /** The operations of users. Each that takes an access token requires the scope `account`. */
-export function personOperations(room: EndpointContext): Operation[] {
+export function personOperations(context: EndpointContext): Operation[] {
   const operations = [
-    ...loginOperations(room),
-    ...logoutOperations(room),
-    ...ownSessionOperations(room),
-    ...passwordOperations(room),
-    ...secondFactorOperations(room),
-    ...ownAccountOperations(room),
+    ...loginOperations(context),
+    ...logoutOperations(context),
+    ...ownSessionOperations(context),
+    ...passwordOperations(context),
+    ...secondFactorOperations(context),
+    ...ownAccountOperations(context),
   ];
   return operations.map((each) => (each.security === 'bearer' ? { ...each, scopes: requires('account') } : each));
 }
@@ -26,8 +26,8 @@ export function personOperations(room: EndpointContext): Operation[] {
 const TAG = 'Accounts';
 
 /** Reads, changes and deletes the user's own account. */
-function ownAccountOperations(room: EndpointContext): Operation[] {
-  const { issuer, accounts, secondFactors, limits, telemetry } = room;
+function ownAccountOperations(context: EndpointContext): Operation[] {
+  const { issuer, accounts, secondFactors, limits, telemetry } = context;
   const logFailure = createFailureLog(telemetry);
 
   return [
@@ -38,7 +38,7 @@ function ownAccountOperations(room: EndpointContext): Operation[] {
       summary: 'Your account',
       tag: TAG,
       security: 'bearer',
-      responses: { 200: { description: 'As it is now', schema: accountAnswer } },
+      responses: { 200: { description: 'The account as it is now', schema: accountAnswer } },
       errors: ['subject_unknown'],
       handle(_request, response: CallerResponse) {
         const { sub, username, claims, createdAt, lastLoginAt, secondFactor } = accounts.view(
@@ -54,9 +54,9 @@ function ownAccountOperations(room: EndpointContext): Operation[] {
       id: 'changeAccount',
       method: 'patch',
       path: '/account',
-      summary: 'Change your phone number: older tokens die, sessions go on',
+      summary: 'Change your phone number: earlier tokens are denied, sessions continue',
       description:
-        'Answers an access token of this session that has the new claim; the other sessions get it when they refresh.',
+        'Returns an access token of this session with the new claim; the other sessions get it when they refresh.',
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: accountPatch },
@@ -71,7 +71,7 @@ function ownAccountOperations(room: EndpointContext): Operation[] {
           ),
         );
         telemetry.log('info', 'user_updated', { sub: caller.sub, what: 'phone' });
-        answerAccess(room, response, caller.sub, tokens);
+        answerAccess(context, response, caller.sub, tokens);
       },
     }),
 
@@ -83,7 +83,7 @@ function ownAccountOperations(room: EndpointContext): Operation[] {
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
-      responses: { 204: { description: 'Durable: no service takes its tokens any more' } },
+      responses: { 204: { description: 'Durable: every service refuses its tokens' } },
       errors: [...CREDENTIAL_ERRORS, ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(request, response: CallerResponse, { body }) {

@@ -15,8 +15,8 @@ import {
 } from './schemas.ts';
 
 /** Changes the password, sets it after a reset, and handles "this was not me". */
-export function passwordOperations(room: EndpointContext): Operation[] {
-  const { issuer, accounts, limits, telemetry } = room;
+export function passwordOperations(context: EndpointContext): Operation[] {
+  const { issuer, accounts, limits, telemetry } = context;
   const logFailure = createFailureLog(telemetry);
 
   return [
@@ -26,7 +26,7 @@ export function passwordOperations(room: EndpointContext): Operation[] {
       path: '/password',
       summary: 'Change the password: every session ends',
       description:
-        'The access token answered is of a new session without a refresh token, which ends with it: log in with the new password meanwhile.',
+        'The returned access token is of a new session without a refresh token, which ends with the token: log in with the new password before.',
       tag: 'Accounts',
       security: 'bearer',
       body: { type: 'json', schema: passwordBody },
@@ -48,7 +48,7 @@ export function passwordOperations(room: EndpointContext): Operation[] {
         );
         telemetry.log('info', 'authn_password_change', { sub: caller.sub });
         await clearEndedCookies(request, response, issuer.sessions, session);
-        answerAccess(room, response, caller.sub, tokens);
+        answerAccess(context, response, caller.sub, tokens);
       },
     }),
 
@@ -56,11 +56,11 @@ export function passwordOperations(room: EndpointContext): Operation[] {
       id: 'resetPassword',
       method: 'post',
       path: '/password/reset',
-      summary: 'Set the password anew, with the token of a reset',
-      description: 'No session begins: log in with the new password, and the second factor where there is one.',
+      summary: 'Set another password, with the token of a reset',
+      description: 'No session begins: log in with the new password, and the second factor if there is one.',
       tag: 'Accounts',
       body: { type: 'json', schema: passwordResetBody },
-      responses: { 204: { description: 'The new password is good, the token no more' } },
+      responses: { 204: { description: 'The new password is valid, the token is not valid any more' } },
       errors: ['link_invalid', 'password_refused', ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(request, response, { body: { resetToken, newPassword } }) {
@@ -79,10 +79,10 @@ export function passwordOperations(room: EndpointContext): Operation[] {
       path: '/not-me',
       summary: '"This was not me": resets the password and logs out everywhere',
       description:
-        'With the token of a notice of a new login, good once. How to set a new password is told to the owner by the next notice.',
+        'With the token of a notice, valid once. The next notice to the owner has the token that sets another password.',
       tag: 'Accounts',
       body: { type: 'json', schema: notMeBody },
-      responses: { 204: { description: 'Durable: every session has ended, and the password is good for nothing' } },
+      responses: { 204: { description: 'Durable: every session has ended, and the password is not valid any more' } },
       errors: ['link_invalid', 'rate_limited', ...WRITES],
       use: [limits.byAddress],
       async handle(request, response, { body: { token } }) {
@@ -98,8 +98,8 @@ export function passwordOperations(room: EndpointContext): Operation[] {
 const TAG = 'Accounts';
 
 /** Operations of one-time codes by an authenticator application (RFC 6238). */
-export function secondFactorOperations(room: EndpointContext): Operation[] {
-  const { secondFactors, limits, telemetry } = room;
+export function secondFactorOperations(context: EndpointContext): Operation[] {
+  const { secondFactors, limits, telemetry } = context;
   const logFailure = createFailureLog(telemetry);
 
   return [
@@ -107,11 +107,11 @@ export function secondFactorOperations(room: EndpointContext): Operation[] {
       id: 'enrolTotp',
       method: 'post',
       path: '/totp',
-      summary: 'Begin with one-time codes: a secret, shown once',
+      summary: 'Enrol one-time codes: returns a secret, shown once',
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
-      responses: { 200: { description: 'Not asked for before it is confirmed', schema: secretAnswer } },
+      responses: { 200: { description: 'Login does not require a code before it is confirmed', schema: secretAnswer } },
       errors: ['second_factor_state', ...CREDENTIAL_ERRORS, ...LIMITED, ...WRITES],
       use: [limits.byAddress],
       async handle(_request, response: CallerResponse, { body }) {
@@ -127,7 +127,7 @@ export function secondFactorOperations(room: EndpointContext): Operation[] {
       id: 'confirmTotp',
       method: 'post',
       path: '/totp/confirm',
-      summary: 'Show a code of the new secret: it is asked for from now on, and every other session ends',
+      summary: 'Confirm the new secret by a code: login requires codes from now on, and every other session ends',
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: confirmBody },
@@ -142,7 +142,7 @@ export function secondFactorOperations(room: EndpointContext): Operation[] {
           limits.confirm(caller.sid, body, () => secondFactors.confirm(callerSession(caller), body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'confirmed' });
-        answerAccess(room, response, caller.sub, tokens, { recoveryCodes });
+        answerAccess(context, response, caller.sub, tokens, { recoveryCodes });
       },
     }),
 
@@ -150,7 +150,7 @@ export function secondFactorOperations(room: EndpointContext): Operation[] {
       id: 'removeTotp',
       method: 'delete',
       path: '/totp',
-      summary: 'No more one-time codes: every other session ends',
+      summary: 'Remove one-time codes: every other session ends',
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },
@@ -163,7 +163,7 @@ export function secondFactorOperations(room: EndpointContext): Operation[] {
           limits.confirm(caller.sid, body, () => secondFactors.remove(callerSession(caller), body)),
         );
         telemetry.log('info', 'authn_second_factor_changed', { sub: caller.sub, what: 'removed' });
-        answerAccess(room, response, caller.sub, tokens);
+        answerAccess(context, response, caller.sub, tokens);
       },
     }),
 
@@ -171,7 +171,7 @@ export function secondFactorOperations(room: EndpointContext): Operation[] {
       id: 'renewRecoveryCodes',
       method: 'post',
       path: '/totp/recovery-codes',
-      summary: 'New recovery codes in place of those there are',
+      summary: 'Replace the recovery codes',
       tag: TAG,
       security: 'bearer',
       body: { type: 'json', schema: credentialsBody },

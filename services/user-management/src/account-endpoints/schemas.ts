@@ -3,25 +3,25 @@ import { z } from 'zod';
 import { accessAnswer, clientId, deviceName, MAX_RESOURCES, resource, scope } from '../http/schemas.ts';
 import { clientForm } from '../oauth/operations.ts';
 
-/** Letters, digits and a little of any script: nothing that breaks a line, a log or a terminal. */
+/** Letters and digits of any script, and six other characters: none that breaks a line, a log or a terminal. */
 const username = z.string().regex(/^[\p{L}\p{M}\p{N}._@+-]{1,64}$/u, 'must be 1 to 64 letters, digits or . _ @ + -');
 
-/** Judged where it is stored; here only so long that nothing costly is done with more. */
+/** Only a bound of the costs: accounts check a new password. */
 const password = z.string().max(1_024, 'must be shorter');
 
 const deviceId = z
   .string()
   .regex(/^[\w.~-]{16,128}$/, 'must be 16 to 128 letters, digits or . _ ~ -')
-  .describe('Random, made and kept by the application: a login that has it comes from the same device');
+  .describe('A random text that the application creates and stores: it identifies the device');
 
 const totp = z.string().regex(/^\d{6}$/, 'must be 6 digits');
-const recoveryCode = z.string().max(64).describe('One of those that were shown at the enrolment, in place of `totp`');
+const recoveryCode = z.string().max(64).describe('A recovery code of the enrolment, in place of `totp`');
 const linkToken = z.string().max(256);
 
 /** The password, and the second factor of an account that has one. */
 const credentials = { password, totp: totp.optional(), recoveryCode: recoveryCode.optional() };
 
-/** Of a new account. An older one may have invisible characters in its name, and logs in by it. */
+/** The name of a new account. Accounts of earlier versions may have invisible characters in their name, and log in by it. */
 const newUsername = username.refine((name) => !hasInvisible(name), 'must not have invisible characters');
 
 export const registerBody = z.strictObject({ username: newUsername, password });
@@ -36,22 +36,20 @@ export const loginBody = z.strictObject({
   resource: z
     .union([resource.transform((one) => [one]), z.array(resource).min(1).max(MAX_RESOURCES)])
     .optional()
-    .describe('RFC 8707: the audiences of the access tokens, in place of the services of the client'),
+    .describe('RFC 8707: the audiences of the access tokens. Default: the services of the client'),
   neverExpires: z
     .boolean()
     .default(false)
-    .describe('A session without deadlines, where the configuration lets this: it lives until it is revoked'),
+    .describe('A session without deadlines, if the configuration permits it: it continues until it is revoked'),
   storage: z
     .enum(['body', 'cookie'])
     .default('body')
-    .describe('Where the refresh token goes: into the answer, or into a cookie that no script can read'),
+    .describe('Where the refresh token is returned: in the body, or in a cookie that no script can read'),
 });
 export const credentialsBody = z.strictObject(credentials);
 
 export const logoutBody = z.strictObject({
-  client_id: clientId.describe(
-    'Of which application the cookie is; default: the only one that has a cookie here, or `web`',
-  ),
+  client_id: clientId.describe('The application whose cookie is used. Default: the only one with a cookie, or `web`'),
 });
 
 export const passwordBody = z.strictObject({
@@ -76,7 +74,7 @@ export const sessionAnswer = z
     createdAt: millis,
     lastUsedAt: millis,
     origin: z.strictObject({
-      address: z.string().optional().describe('The network it was begun from'),
+      address: z.string().optional().describe('The network of the login'),
       userAgent: z.string().optional(),
     }),
     authTime: millis,
@@ -84,16 +82,16 @@ export const sessionAnswer = z
     acr: z.string().nullable(),
     idleExpiresAt: millis.nullable().describe('null: never'),
     absoluteExpiresAt: millis.nullable().describe('null: never'),
-    current: z.boolean().describe('Whether it is the one of the token that was sent'),
+    current: z.boolean().describe('Whether it is the session of this request'),
   })
   .meta({ id: 'Session' });
 
-export const confirmBody = z.strictObject({ password, totp: totp.describe('Of the new secret') });
+export const confirmBody = z.strictObject({ password, totp: totp.describe('A code of the new secret') });
 export const secretAnswer = z.strictObject({
-  secret: z.string().describe('Base32 (RFC 4648), for typing'),
-  uri: z.string().describe('The same as an authenticator application reads it from a QR code'),
+  secret: z.string().describe('Base32 (RFC 4648), to type into an application'),
+  uri: z.string().describe('The same as a URI for a QR code'),
 });
-const recoveryCodes = z.array(z.string()).describe('Each is good once; they are not shown again');
+const recoveryCodes = z.array(z.string()).describe('Each is valid once; they are not shown again');
 export const recoveryCodesAnswer = z.strictObject({ recoveryCodes });
 export const confirmAnswer = z.strictObject({ ...accessAnswer.shape, recoveryCodes });
 
@@ -109,7 +107,7 @@ export const accountAnswer = z
   .strictObject({
     sub: z.string(),
     username: z.string(),
-    claims: z.record(z.string(), claim).describe('Of its access tokens, beside `scope`'),
+    claims: z.record(z.string(), claim).describe('The claims of its access tokens, except `scope`'),
     createdAt: millis,
     lastLoginAt: millis.nullable(),
     secondFactor: z.boolean(),

@@ -9,8 +9,8 @@ import { renameBody, sessionAnswer, sidParams } from './schemas.ts';
 const TAG = 'Sessions';
 
 /** Lists, names and ends the user's own sessions. */
-export function ownSessionOperations(room: EndpointContext): Operation[] {
-  const { issuer, recentLoginMs, telemetry } = room;
+export function ownSessionOperations(context: EndpointContext): Operation[] {
+  const { issuer, recentLoginMs, telemetry } = context;
   // A stolen token must not end the sessions of its owner, or keep the owner out (OWASP ASVS 5.0 section 7.5.2).
   const recentLogin = { maxAuthAgeSeconds: Math.ceil(recentLoginMs / 1_000) };
 
@@ -19,7 +19,7 @@ export function ownSessionOperations(room: EndpointContext): Operation[] {
       id: 'listSessions',
       method: 'get',
       path: '/sessions',
-      summary: 'Where you are logged in, the newest first',
+      summary: 'Your open sessions, the newest first',
       tag: TAG,
       security: 'bearer',
       query: pageQuery,
@@ -62,11 +62,11 @@ export function ownSessionOperations(room: EndpointContext): Operation[] {
       id: 'endSession',
       method: 'delete',
       path: '/sessions/{sid}',
-      summary: 'Log a device out; wants a recent login',
+      summary: 'Log a device out; requires a recent login',
       tag: TAG,
       security: 'bearer',
       params: sidParams,
-      responses: { 204: { description: 'Durable: no service takes its tokens any more' } },
+      responses: { 204: { description: 'Durable: every service refuses its tokens' } },
       errors: ['not_found', 'authentication_insufficient', ...WRITES],
       async handle(request, response: CallerResponse, { params: { sid } }) {
         const { sub, require } = response.locals.caller;
@@ -83,10 +83,10 @@ export function ownSessionOperations(room: EndpointContext): Operation[] {
       id: 'endOtherSessions',
       method: 'delete',
       path: '/sessions',
-      summary: 'Log every other device out; wants a recent login',
+      summary: 'Log every other device out; requires a recent login',
       tag: TAG,
       security: 'bearer',
-      responses: { 204: { description: 'Durable: no service takes their tokens any more' } },
+      responses: { 204: { description: 'Durable: every service refuses their tokens' } },
       errors: ['authentication_insufficient', ...WRITES],
       async handle(request, response: CallerResponse) {
         const { sub, sid, require } = response.locals.caller;

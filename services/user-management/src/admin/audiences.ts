@@ -91,7 +91,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       id: 'putAudience',
       method: 'put',
       path: '/admin/audiences/{audience}',
-      summary: 'Add an audience of services: clients may be registered for it and ask for it at once',
+      summary: 'Add an audience of services: clients may be registered for it and request it at once',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -117,7 +117,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       method: 'delete',
       path: '/admin/audiences/{audience}',
       summary:
-        'Remove an audience that was added: tokens for it die, sessions go on, clients that name it are narrowed',
+        'Remove an audience that was added: its tokens are denied, sessions continue, clients that name it are narrowed',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -125,7 +125,7 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       body: { type: 'json', schema: z.strictObject({ why, confirm }) },
       responses: {
         200: {
-          description: 'Removed; a dry run: what it would do',
+          description: 'Removed; a dry run: the preview',
           schema: z.union([z.strictObject({ revocation: revoked, narrowed: z.array(z.string()) }), preview]),
         },
       },

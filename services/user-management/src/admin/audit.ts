@@ -16,11 +16,11 @@ const entry = z
     at: millis,
     who: z.string().describe('`operator:<name>`, `sub:<user>`, `configuration` or `unknown`'),
     operation: z.string().describe('The id of the operation'),
-    targets: z.array(z.string()).describe('What it was done to, such as `sub:<user>`'),
+    targets: z.array(z.string()).describe('The objects that it changes, such as `sub:<user>`'),
     reason: z.string().nullable(),
     why: z.string().nullable(),
-    result: z.string().describe('`done`, or the code of the refusal'),
-    requestId: z.string().describe('Empty where no request caused it'),
+    result: z.string().describe('`done`, or the error code of the refusal'),
+    requestId: z.string().describe('Empty if no request caused it'),
     details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
     hash: z.string().describe('SHA-256 of this entry and of the hash before'),
   })
@@ -41,7 +41,9 @@ const listQuery = pageQuery.extend({
 const verification = z.strictObject({
   whole: z.boolean(),
   entries: z.int(),
-  hash: z.string().describe('Compare it with the last `admin_act` line of a log that is kept elsewhere'),
+  hash: z
+    .string()
+    .describe('The last hash. Compare it with the last `admin_act` line of a log that is stored elsewhere'),
   broken: z.strictObject({ seq: z.int(), why: z.enum(['missing', 'altered']) }).nullable(),
 });
 
@@ -52,7 +54,7 @@ export function auditOperations(table: AuditTable, router: AdminRouter): Operati
       id: 'listAudit',
       method: 'get',
       path: '/admin/audit',
-      summary: 'What administrators did and were refused, the latest first',
+      summary: 'Commands of administrators, executed or refused, the latest first',
       tag: TAG,
       scopes: READ,
       query: listQuery,
@@ -69,10 +71,10 @@ export function auditOperations(table: AuditTable, router: AdminRouter): Operati
       id: 'verifyAudit',
       method: 'get',
       path: '/admin/audit/verification',
-      summary: 'Whether every entry is there as it was written',
+      summary: 'Whether every entry is present and unchanged',
       tag: TAG,
       scopes: READ,
-      responses: { 200: { description: 'Whole, or where it breaks', schema: verification } },
+      responses: { 200: { description: 'The result, with the first break', schema: verification } },
       errors: [],
       read: () => verifyAudit(table),
     }),

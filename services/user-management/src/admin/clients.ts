@@ -23,7 +23,7 @@ const params = z.strictObject({ clientId });
 const disableBody = z.strictObject({
   reason: reason.default('client_disabled'),
   why,
-  endSessions: z.boolean().default(true).describe('Cut off its tokens and end its sessions, too'),
+  endSessions: z.boolean().default(true).describe('Whether its sessions end and its tokens are denied, too'),
   confirm,
 });
 const revocationAnswer = z.strictObject({ client: clientView, revocation: revoked });
@@ -86,7 +86,7 @@ export function clientOperations(
       id: 'putClient',
       method: 'put',
       path: '/admin/clients/{clientId}',
-      summary: 'Register a client, or replace what is registered; its secrets and whether it is disabled stay',
+      summary: 'Register a client, or replace its registration; its secrets and `disabled` stay as they are',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -94,7 +94,7 @@ export function clientOperations(
       body: { type: 'json', schema: clientBody },
       responses: {
         200: {
-          description: 'The client as it is now; a dry run: what narrowing it would do',
+          description: 'The client as it is now; a dry run: the preview of narrowing it',
           schema: z.union([clientView, preview]),
         },
       },
@@ -120,7 +120,7 @@ export function clientOperations(
           if (isNarrower || isLockedOut)
             await requireMayCutOff({ administrator, confirm: confirmation }, narrowing(name));
           const secretHashes = members.authMethod.startsWith('client_secret') ? held : [];
-          await asked(() => tx.clients.put({ ...given(members), clientId: name, secretHashes, disabled }));
+          await asRequestError(() => tx.clients.put({ ...given(members), clientId: name, secretHashes, disabled }));
           // Its earlier tokens have rights that the client lost; its sessions continue with the others.
           const revocation = isNarrower ? await tx.revoke(narrowing(name)) : undefined;
           await writeAudit({ authMethod: members.authMethod, txn: revocation?.txn ?? null });
@@ -133,7 +133,7 @@ export function clientOperations(
       id: 'addClientSecret',
       method: 'post',
       path: '/admin/clients/{clientId}/secrets',
-      summary: 'Make another secret: shown once. It and the one before are good, older ones are not',
+      summary: 'Make another secret, shown once. It and the one before are valid, older ones are not',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -154,7 +154,7 @@ export function clientOperations(
       id: 'dropOlderSecrets',
       method: 'post',
       path: '/admin/clients/{clientId}/secrets/drop-older',
-      summary: 'Let only the newest secret be good',
+      summary: 'Make every secret but the newest one invalid',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -175,7 +175,7 @@ export function clientOperations(
       id: 'disableClient',
       method: 'post',
       path: '/admin/clients/{clientId}/disable',
-      summary: 'Let a client neither log in nor refresh; its sessions end and its tokens die, unless told otherwise',
+      summary: 'Refuse logins and refreshes of a client. With `endSessions` its sessions end and its tokens are denied',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -203,7 +203,7 @@ export function clientOperations(
       id: 'enableClient',
       method: 'post',
       path: '/admin/clients/{clientId}/enable',
-      summary: 'Let a disabled client log in again; what was cut off stays dead',
+      summary: 'Let a disabled client log in again; earlier tokens stay denied',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -223,12 +223,12 @@ export function clientOperations(
       id: 'removeClient',
       method: 'post',
       path: '/admin/clients/{clientId}/remove',
-      summary: 'Forget a client: its sessions end and its tokens die. One that is built in can be disabled instead',
+      summary: 'Remove a client: its sessions end and its tokens are denied. A built-in one can be disabled instead',
       tag: TAG,
       scopes: WRITE,
       params,
       body: { type: 'json', schema: bodyWithReason('client_removed').extend({ confirm }) },
-      responses: { 200: { description: 'Forgotten', schema: z.strictObject({ revocation: revoked }) } },
+      responses: { 200: { description: 'Removed', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
       targets,
       execute({ params: { clientId: name }, body, administrator, writeAudit }) {
@@ -246,17 +246,17 @@ export function clientOperations(
 }
 
 /** @throws RequestRefused naming the undeclared audience */
-function requireKnown(asked: readonly string[], known: readonly string[]): void {
-  const unknown = asked.findIndex((audience) => !known.includes(audience));
+function requireKnown(audiences: readonly string[], known: readonly string[]): void {
+  const unknown = audiences.findIndex((audience) => !known.includes(audience));
   if (unknown === -1) return;
   throw new RequestRefused([{ path: `audience.${unknown}`, message: `must be one of ${known.join(', ')}` }]);
 }
 
-/** Every token of the client dies, every session ends. */
+/** Denies every token of the client, and ends every session. */
 const wholly = (value: string, word: string): CutOffRequest => ({ claim: 'client_id', value, reason: word });
 
 /** Turns the error of an invalid client into one of the request. */
-async function asked<T>(work: () => Promise<T>): Promise<T> {
+async function asRequestError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {

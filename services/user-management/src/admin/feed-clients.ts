@@ -17,9 +17,9 @@ const params = z.strictObject({ clientId: feedClientId });
 const view = z
   .strictObject({
     clientId: z.string(),
-    configured: z.boolean().describe('Whether FEED_CLIENTS_FILE has it; one that is registered, too, takes its place'),
+    configured: z.boolean().describe('Whether FEED_CLIENTS_FILE has it; a registered one replaces it'),
     registered: z.boolean().describe('Whether an administrator has registered it'),
-    secrets: z.int().describe('How many secrets are good: two while they are being rotated'),
+    secrets: z.int().describe('The number of valid secrets: two during a rotation'),
   })
   .meta({ id: 'FeedClient' });
 const withSecret = z.strictObject({ client: view, secret: z.string() });
@@ -30,7 +30,7 @@ export interface FeedClientParts {
   configured(): readonly string[];
   /**
    * Called after each change.
-   * @param endsStreams whether a secret that was good is good no more
+   * @param endsStreams whether a secret that was valid is no longer valid
    */
   changed(clientId: string, endsStreams: boolean): void;
 }
@@ -95,7 +95,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       id: 'createFeedClient',
       method: 'post',
       path: '/admin/feed-clients',
-      summary: 'Register a reader of the log with a secret that is shown once. It takes the place of one of the file',
+      summary: 'Register a reader of the log with a secret that is shown once. It replaces one of the file',
       tag: TAG,
       scopes: WRITE,
       body: { type: 'json', schema: z.strictObject({ clientId: feedClientId, why }) },
@@ -122,7 +122,8 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       id: 'addFeedClientSecret',
       method: 'post',
       path: '/admin/feed-clients/{clientId}/secrets',
-      summary: 'Make another secret, shown once. It and the one before are good; streams end where an older one was',
+      summary:
+        'Make another secret, shown once. It and the one before are valid; if an older one was, open streams end',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -148,7 +149,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       id: 'dropOlderFeedClientSecrets',
       method: 'post',
       path: '/admin/feed-clients/{clientId}/secrets/drop-older',
-      summary: 'Let only the newest secret be good; the open streams of the reader end',
+      summary: 'Make every secret but the newest one invalid; the open streams of the reader end',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -171,7 +172,7 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       id: 'removeFeedClient',
       method: 'delete',
       path: '/admin/feed-clients/{clientId}',
-      summary: 'Remove a reader that was registered: its open streams end at once. One of the file counts again',
+      summary: 'Remove a registered reader: its open streams end at once. One of the file is valid again',
       tag: TAG,
       scopes: WRITE,
       params,

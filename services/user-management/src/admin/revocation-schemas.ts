@@ -11,14 +11,17 @@ const value = z
   .min(1)
   .max(1_024)
   .refine((text) => text.isWellFormed(), 'must be text');
-const expiresAt = z.int().min(1).describe('When the last token that is meant expires, in milliseconds since 1970');
-const endsSession = z.boolean().optional().describe('Default true; false: old tokens die, sessions go on');
+const expiresAt = z.int().min(1).describe('The `exp` of the last token that it denies, in milliseconds since 1970');
+const endsSession = z
+  .boolean()
+  .optional()
+  .describe('Whether sessions end, too. Default true. False: it denies tokens issued until now, and sessions continue');
 
 /** Of this issuer, or of another one whose revocations this log publishes. */
 const either = <S extends z.ZodRawShape>(shape: S) =>
   [z.strictObject(shape), z.strictObject({ ...shape, issuer: value, expiresAt })] as const;
 
-/** The scopes of a cut-off. Of another `issuer` all but `kid` want `expiresAt`. */
+/** A cut-off. One of another `issuer` requires `expiresAt`, unless it is by `kid`. */
 const cutoff = z
   .union([
     z.strictObject({ token: z.string().min(1).max(8_192).describe('An access token: it alone is denied') }),
@@ -64,9 +67,11 @@ export const preview = z
     sessions: z.int().describe('How many open sessions would end'),
     sids: z.array(z.string()).describe('The first 100 of them'),
     subjects: z.int().describe('Of how many users'),
-    affectedSessions: z.int().describe('How many sessions hold tokens that would be denied, ending or not; at most'),
-    affectedSubjects: z.int().describe('Of how many users those are; at most'),
-    tokensUntil: millis.nullable().describe('When the last token that is denied would have expired; null: never'),
+    affectedSessions: z
+      .int()
+      .describe('An upper bound of the sessions with tokens that it would deny, whether they end or not'),
+    affectedSubjects: z.int().describe('An upper bound of the users of those sessions'),
+    tokensUntil: millis.nullable().describe('When the last token that it denies expires; null: never'),
   })
   .meta({ id: 'Preview' });
 
@@ -79,13 +84,15 @@ export const revocationState = z
         iss: z.string(),
         claim: z.string(),
         value: z.string(),
-        issuedUntil: millis.nullable().describe('Denied is what was issued up to then; null: whenever it was'),
-        expiresAt: millis.nullable().describe('Forgotten after that; null: never'),
+        issuedUntil: millis.nullable().describe('It denies tokens issued until then; null: all of them'),
+        expiresAt: millis.nullable().describe('When it is deleted; null: never'),
         endsSession: z.boolean(),
       }),
     ),
     appendedAt: millis,
-    published: z.boolean().describe('Whether Kafka has it; without Kafka readers read the log itself: true'),
+    published: z
+      .boolean()
+      .describe('Whether Kafka has acknowledged it; true without Kafka, because readers read the log itself'),
     expiresAt: millis.nullable(),
   })
   .meta({ id: 'Revocation' });
@@ -100,8 +107,11 @@ export const explanation = z
     wrong: z
       .strictObject({ code: z.string(), detail: z.string().nullable() })
       .nullable()
-      .describe('What is wrong with it apart from revocation; null: nothing'),
-    revoked: z.boolean().nullable().describe('Null: its claims are not to be trusted, so it cannot be known'),
+      .describe('The reason other than a revocation for which it is refused; null: there is none'),
+    revoked: z
+      .boolean()
+      .nullable()
+      .describe('Whether a cut-off denies it; null: unknown, because its claims cannot be trusted'),
     entries: z
       .array(
         z.strictObject({
@@ -113,11 +123,17 @@ export const explanation = z
           endsSession: z.boolean(),
           issuedUntil: z.int().nullable(),
           expiresAt: z.int().nullable(),
-          since: millis.nullable().describe('When it was appended to the log; null: not known any more'),
+          since: millis.nullable().describe('When it was appended to the log; null: unknown'),
         }),
       )
-      .describe('What refuses it, the one that counts first'),
-    issuedAt: z.int().nullable().describe('When it counts as issued'),
-    claims: z.record(z.string(), z.unknown()).nullable().describe('Of a token that this issuer signed'),
+      .describe('The cut-offs that deny it; error responses name the first'),
+    issuedAt: z
+      .int()
+      .nullable()
+      .describe('The time that cut-offs compare with, in milliseconds since 1970; null: without a usable `iat`'),
+    claims: z
+      .record(z.string(), z.unknown())
+      .nullable()
+      .describe('The claims of a token that this issuer signed; null for any other'),
   })
   .meta({ id: 'Explanation' });

@@ -64,24 +64,24 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       path: '/admin/revocations',
       summary: 'Revoke: cut off tokens by any claim, in one event',
       description:
-        'Denies every token that has such a claim and was issued until now. With `?dryRun` nothing is done: the answer is what would have been.',
+        'Denies every token that has such a claim and was issued until now. With `?dryRun` nothing changes: the response is the preview.',
       tag: TAG,
       scopes: WRITE,
       query: dryRunQuery,
       body: { type: 'json', schema: revocationBody },
       responses: {
-        200: { description: 'A dry run: what it would do', schema: preview },
-        201: { description: 'Durable, and on its way', schema: revocationAnswer },
+        200: { description: 'A dry run: the preview', schema: preview },
+        201: { description: 'Durable, and being published', schema: revocationAnswer },
       },
       errors: ['confirmation_missing', 'authentication_insufficient'],
       targets: ({ body }) => targetsOf(body.cutoffs),
       async execute({ body: { cutoffs, reason, confirm }, query: { dryRun = 'false' }, administrator, writeAudit }) {
-        const wanted = await requests(cutoffs, reason);
-        if (dryRun !== 'false') return new DryRun(await issuer.preview(wanted));
+        const requested = await requests(cutoffs, reason);
+        if (dryRun !== 'false') return new DryRun(await issuer.preview(requested));
         const holders = await holdersOf(cutoffs, issuer);
-        const others = wanted.filter((_, index) => !Object.hasOwn(cutoffs[index] ?? {}, 'token'));
+        const others = requested.filter((_, index) => !Object.hasOwn(cutoffs[index] ?? {}, 'token'));
         const source = { subOf, holders, others, requireNoneGreater, recent };
-        return revoke(wanted, () => requireMeant(wanted, { administrator, confirm }, source), writeAudit);
+        return revoke(requested, () => requireMeant(requested, { administrator, confirm }, source), writeAudit);
       },
     }),
 
@@ -89,11 +89,11 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       id: 'previewRevocation',
       method: 'post',
       path: '/admin/revocations/preview',
-      summary: 'How many sessions, and which, a revocation would end',
+      summary: 'The sessions that a revocation would end',
       tag: TAG,
       scopes: READ,
       body: { type: 'json', schema: previewBody },
-      responses: { 200: { description: 'What it would do', schema: preview } },
+      responses: { 200: { description: 'The preview', schema: preview } },
       errors: [],
       read: async ({ body: { cutoffs } }) => issuer.preview(await requests(cutoffs)),
     }),
@@ -118,7 +118,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       id: 'getRevocation',
       method: 'get',
       path: '/admin/revocations/{txn}',
-      summary: 'Where a revocation is, and what it denies',
+      summary: 'The position of a revocation in the log, and what it denies',
       tag: TAG,
       scopes: READ,
       params: z.strictObject({ txn: id }),
@@ -135,11 +135,11 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       id: 'emergency',
       method: 'post',
       path: '/admin/emergency',
-      summary: 'Everybody out: every session ends, every token dies; new logins work at once',
+      summary: 'Emergency: ends every session and denies every token of the issuer; new logins work at once',
       tag: TAG,
       scopes: WRITE,
       body: { type: 'json', schema: emergencyBody },
-      responses: { 201: { description: 'Durable, and on its way', schema: revocationAnswer } },
+      responses: { 201: { description: 'Durable, and being published', schema: revocationAnswer } },
       errors: ['authentication_insufficient'],
       targets: () => ['everybody'],
       execute({ body: { reason }, administrator, writeAudit }) {
@@ -173,11 +173,11 @@ export function explainOperation(issuer: Pick<Issuer, 'explain' | 'revocations'>
     id: 'explain',
     method: 'post',
     path: '/admin/explain',
-    summary: 'Which revocation refuses this token, or one with these claims',
+    summary: 'Which revocation denies this token, or one with these claims',
     tag: 'Revocations',
     scopes: requires('admin:revocations:read'),
     body: { type: 'json', schema: explainBody },
-    responses: { 200: { description: 'What refuses it, if anything does', schema: explanation } },
+    responses: { 200: { description: 'The explanation', schema: explanation } },
     errors: [],
     async read({ body }) {
       const { entries, ...explained } = await issuer.explain(

@@ -6,16 +6,16 @@ export const why = z
   .string()
   .min(1)
   .max(500)
-  // Everything but control characters, in words that every dialect of expressions has.
+  // All but control characters, in a form that every dialect of regular expressions has.
   .regex(/^[ -~\u00a0-\uffff]+$/, 'must be one line')
   .refine((text) => text.isWellFormed(), 'must be text')
-  .describe('Why, in your own words: kept in the audit and nowhere else');
+  .describe('Your explanation, in free text: stored in the audit only');
 
 /** A stable word for the event, responses to clients, and metrics. */
 export const reason = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,63}$/, 'must be a word such as roles_changed')
-  .describe('A stable word that stands in the event: lower case letters, digits, underscores');
+  .describe('A stable word for the event: lower case letters, digits, underscores');
 
 /** The body of a command without further members. */
 export const reasonlessBody = z.strictObject({ why });
@@ -28,7 +28,7 @@ export const bodyWithReason = (word: string) => z.strictObject({ reason: reason.
 export const confirm = z
   .literal('everybody')
   .optional()
-  .describe('Required where the act may concern tokens of more than one person or session');
+  .describe('Required for a command that may affect tokens of more than one user');
 
 export const id = z.string().min(1).max(256);
 
@@ -67,6 +67,6 @@ export const clientView = z
     audience: z.array(z.string()).optional(),
     policy: clientPolicy,
     disabled: z.boolean(),
-    secrets: z.int().describe('How many secrets are good: two while they are being rotated'),
+    secrets: z.int().describe('The number of valid secrets: two during a rotation'),
   })
   .meta({ id: 'Client' });

@@ -18,11 +18,11 @@ const session = z
     sid: z.string(),
     sub: z.string(),
     clientId: z.string(),
-    scope: z.string().nullable().describe('What was asked at the login; null: everything'),
+    scope: z.string().nullable().describe('The scope requested at the login; null: all that the user has'),
     audience: z
       .union([z.string(), z.array(z.string())])
       .nullable()
-      .describe('Of its access tokens; null: the services of the client'),
+      .describe('The `aud` of its access tokens; null: the services of the client'),
     deviceName: z.string().nullable(),
     createdAt: millis,
     lastUsedAt: millis,
@@ -35,7 +35,10 @@ const session = z
     absoluteExpiresAt: millis.nullable(),
     endedAt: millis.nullable(),
     endReason: z.string().nullable(),
-    reauthenticationReason: z.string().nullable().describe('Why it goes on only after a new login'),
+    reauthenticationReason: z
+      .string()
+      .nullable()
+      .describe('The reason for which it continues only after a new login; null: it continues without'),
   })
   .meta({ id: 'AdminSession' });
 
@@ -43,7 +46,7 @@ const sidParams = z.strictObject({ sid: id });
 const listQuery = pageQuery.extend({
   sub: id.optional(),
   client_id: id.optional(),
-  ended: z.enum(['true', 'false']).default('false').describe('Those that are over, too'),
+  ended: z.enum(['true', 'false']).default('false').describe('Whether to include sessions that have ended or expired'),
 });
 const renameBody = z.strictObject({ deviceName, why });
 const demandBody = z.strictObject({ reason, why });
@@ -60,7 +63,7 @@ export function sessionOperations(
     return view;
   };
   /** Requires that the user of the session has no admin scope that the administrator lacks. Call it in the transaction of the command. */
-  const actable = async (administrator: Administrator, sid: string): Promise<SessionView> => {
+  const requireActable = async (administrator: Administrator, sid: string): Promise<SessionView> => {
     const view = await found(sid);
     requireWithin(administrator, scopesOf(view.sub));
     return view;
@@ -116,13 +119,16 @@ export function sessionOperations(
       params: sidParams,
       body: { type: 'json', schema: bodyWithReason('ended_by_administrator') },
       responses: {
-        200: { description: 'Ended; null: it had ended before', schema: z.strictObject({ revocation: revoked }) },
+        200: {
+          description: 'The revocation; null: it had ended before',
+          schema: z.strictObject({ revocation: revoked }),
+        },
       },
       errors: ['not_found'],
       targets,
       async execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
         const revocation = await issuer.transaction(async (tx) => {
-          await actable(administrator, sid);
+          await requireActable(administrator, sid);
           const done = await tx.endSession({ sid, reason: word });
           await writeAudit({ txn: done?.txn ?? null });
           return done;
@@ -145,7 +151,7 @@ export function sessionOperations(
       targets,
       execute({ params: { sid }, body: { deviceName }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
-          const { sub } = await actable(administrator, sid);
+          const { sub } = await requireActable(administrator, sid);
           const view = await tx.renameSession({ sid, sub, deviceName });
           if (view === undefined) throw new RescindError('not_found');
           await writeAudit();
@@ -158,17 +164,17 @@ export function sessionOperations(
       id: 'requireSessionLogin',
       method: 'post',
       path: '/admin/sessions/{sid}/require-login',
-      summary: 'Let a session go on only after a new login; its access tokens live to their end',
+      summary: 'Let a session continue only after a new login; its access tokens remain valid until they expire',
       tag: TAG,
       scopes: WRITE,
       params: sidParams,
       body: { type: 'json', schema: demandBody },
-      responses: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
+      responses: { 200: { description: 'The number of sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
       targets,
       execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
-          await actable(administrator, sid);
+          await requireActable(administrator, sid);
           const sessions = await tx.requireReauthentication({ sid, reason: word });
           await writeAudit({ sessions });
           return { sessions };

@@ -77,7 +77,7 @@ export const user = z
     state,
     stateReason: z.string().nullable(),
     resetReason: z.string().nullable(),
-    scopes: z.array(z.string()).nullable().describe('All the user may have; null: what everybody has'),
+    scopes: z.array(z.string()).nullable().describe('All scopes of the user; null: the default scopes'),
     claims: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])),
     createdAt: millis,
     lastLoginAt: millis.nullable(),
@@ -92,17 +92,17 @@ export const changed = z.strictObject({ user, revocation: revoked });
 export const resetAnswer = z.strictObject({
   user,
   revocation: revoked,
-  resetToken: z.string().describe('Good once, at POST /password/reset; shown once'),
+  resetToken: z.string().describe('Valid once, at POST /password/reset; shown once'),
   expiresAt: millis,
 });
 
 export const rolesBody = z.strictObject({ roles: z.array(z.string().min(1).max(128)).max(64), why });
 export const scopesBody = z.strictObject({
-  scopes: z.array(scopeWord).max(64).nullable().describe('null: what everybody has'),
+  scopes: z.array(scopeWord).max(64).nullable().describe('null: the default scopes'),
   why,
 });
 export const claimsBody = z.strictObject({
-  claims: z.record(claimName, claimValue.nullable()).describe('null removes'),
+  claims: z.record(claimName, claimValue.nullable()).describe('null removes a claim'),
   why,
 });
 export const logOutBody = bodyWithReason('logged_out_by_administrator');

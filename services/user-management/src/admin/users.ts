@@ -35,7 +35,7 @@ export function userQueries({ users, router }: UserContext): Operation[] {
       id: 'listUsers',
       method: 'get',
       path: '/admin/users',
-      summary: 'Users by their pseudonym, or the one with this name; deleted ones only where asked for',
+      summary: 'Users by their pseudonym, or the one with this name; deleted ones with `state=deleted` only',
       tag: TAG,
       scopes: READ,
       query: pageQuery.extend(userFilter),
@@ -44,8 +44,8 @@ export function userQueries({ users, router }: UserContext): Operation[] {
       read({ query: { limit, after, state, username } }) {
         if (username !== undefined) {
           const account = users.findByName(username);
-          const wanted = account !== undefined && (state === undefined || account.state === state);
-          return { items: wanted ? [account] : [] };
+          const isFound = account !== undefined && (state === undefined || account.state === state);
+          return { items: isFound ? [account] : [] };
         }
         const items = users.list({
           limit,
@@ -107,21 +107,21 @@ export function userCommands({ users, router, scopesOf }: UserContext): Operatio
     change({
       id: 'suspendUser',
       path: '/suspend',
-      summary: 'Suspend: every session ends; login and refresh refuse, saying why to who proves the password',
+      summary: 'Suspend: every session ends; login and refresh refuse, with the reason after the right password',
       body: reasonedBody,
       does: ({ body, ...command }) => users.suspend({ ...command, ...reasonOf(body) }),
     }),
     change({
       id: 'banUser',
       path: '/ban',
-      summary: 'Ban: as suspended, and not meant to pass',
+      summary: 'Ban: as suspend, and meant to be permanent',
       body: reasonedBody,
       does: ({ body, ...command }) => users.ban({ ...command, ...reasonOf(body) }),
     }),
     change({
       id: 'reinstateUser',
       path: '/reinstate',
-      summary: 'Let a suspended or banned user log in again; old tokens stay dead',
+      summary: 'Let a suspended or banned user log in again; earlier tokens stay denied',
       body: reasonlessBody,
       does: ({ body: _body, ...command }) => users.reinstate(command),
     }),
@@ -135,7 +135,7 @@ export function userCommands({ users, router, scopesOf }: UserContext): Operatio
     change({
       id: 'removeSecondFactor',
       path: '/remove-second-factor',
-      summary: 'For who lost it: every session ends, the password alone is enough again',
+      summary: 'For a user who lost it: every session ends, and the password alone is enough again',
       body: reasonlessBody,
       does: ({ body: _body, ...command }) => users.removeSecondFactor(command),
     }),
@@ -143,7 +143,7 @@ export function userCommands({ users, router, scopesOf }: UserContext): Operatio
       id: 'setRoles',
       method: 'put',
       path: '/roles',
-      summary: 'Set the claim `roles`: older tokens die, sessions go on',
+      summary: 'Set the claim `roles`: earlier tokens are denied, sessions continue',
       body: rolesBody,
       does: ({ body: { roles }, ...command }) => users.setRoles({ ...command, roles }),
     }),
@@ -151,7 +151,8 @@ export function userCommands({ users, router, scopesOf }: UserContext): Operatio
       id: 'setScopes',
       method: 'put',
       path: '/scopes',
-      summary: 'Set all the scopes a user may have: older tokens die, sessions go on. Nobody gives what they have not',
+      summary:
+        'Set all scopes of a user: earlier tokens are denied, sessions continue. Administrators give only what they have',
       body: scopesBody,
       does({ body: { scopes }, ...command }, { administrator }) {
         requireWithin(administrator, scopes ?? []);
@@ -162,7 +163,7 @@ export function userCommands({ users, router, scopesOf }: UserContext): Operatio
       id: 'setClaims',
       method: 'patch',
       path: '/claims',
-      summary: 'Set or remove claims of the access tokens: older tokens die, sessions go on',
+      summary: 'Set or remove claims of the access tokens: earlier tokens are denied, sessions continue',
       body: claimsBody,
       does: ({ body: { claims }, ...command }) => users.setClaims({ ...command, claims }),
     }),
@@ -181,7 +182,7 @@ export function userLogoutCommands({ issuer, users, router, scopesOf }: UserCont
       id: 'resetPassword',
       method: 'post',
       path: '/admin/users/{sub}/reset-password',
-      summary: 'Reset: every session ends; another password is set with the token that this answers',
+      summary: 'Reset: every session ends; the user sets another password with the returned token',
       tag: TAG,
       scopes: WRITE,
       params,
@@ -221,12 +222,13 @@ export function userLogoutCommands({ issuer, users, router, scopesOf }: UserCont
       id: 'requireUserLogin',
       method: 'post',
       path: '/admin/users/{sub}/require-login',
-      summary: 'Let the sessions of a user go on only after a new login; access tokens live to their end',
+      summary:
+        'Let the sessions of a user continue only after a new login; access tokens remain valid until they expire',
       tag: TAG,
       scopes: WRITE,
       params,
       body: { type: 'json', schema: demandBody },
-      responses: { 200: { description: 'How many sessions', schema: z.strictObject({ sessions: z.int() }) } },
+      responses: { 200: { description: 'The number of sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['subject_unknown'],
       targets,
       execute({ params: { sub }, body: { reason }, administrator, writeAudit }) {

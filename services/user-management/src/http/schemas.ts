@@ -30,17 +30,20 @@ export const deviceName = z
   )
   .refine((text) => !BLANK.test(text), 'must not be blank');
 
-/** RFC 6749 section 5.1, `refresh_in` and `sid` being ours. */
+/** RFC 6749 section 5.1, with `refresh_in` and `sid` in addition. */
 export const tokenAnswer = z
   .strictObject({
     access_token: z.string().describe('A JWT (RFC 9068)'),
     token_type: z.literal('Bearer'),
     expires_in: z.int().describe('Seconds'),
-    refresh_token: z.string().optional().describe('Absent where it went into a cookie, or stays the same'),
+    refresh_token: z.string().optional().describe('Absent if it is in a cookie, or stays the same'),
     refresh_in: z.int().describe('Seconds after which refreshing makes sense'),
     scope: z.string(),
     sid: z.string().describe('The session'),
-    renewed: z.boolean().optional().describe('Of a renewal: false while the same token is good for long enough'),
+    renewed: z
+      .boolean()
+      .optional()
+      .describe('Of a renewal: false in the first half of the life of the token, which is returned again'),
   })
   .meta({ id: 'Tokens' });
 

@@ -21,16 +21,21 @@ const lifetime = z.union([
 export const clientPolicy = z
   .strictObject({
     accessTokenTtlMs: accessTokenTtlMs.optional().describe('Whole seconds, in milliseconds'),
-    refreshIdleTtlMs: lifetime.optional().describe('A session not used for so long ends'),
-    refreshTokenTtlMs: lifetime.optional().describe('Absolute age of a session'),
+    refreshIdleTtlMs: lifetime.optional().describe('A session that is not used for this time ends'),
+    refreshTokenTtlMs: lifetime.optional().describe('The absolute age of a session'),
     refreshGraceMs: z.int().min(0).max(60_000).optional(),
     rotation: z.boolean().optional().describe('Default true'),
-    renewByToken: z.boolean().optional().describe('Whether a valid access token buys a new one. Default false'),
+    renewByToken: z
+      .boolean()
+      .optional()
+      .describe('Whether a valid access token is exchanged for a new one. Default false'),
     storage: z.enum(['body', 'cookie', 'either']).optional(),
     clientCredentials: z
       .boolean()
       .optional()
-      .describe('Whether it may have tokens of its own (RFC 6749 section 4.4); requires an `audience`. Default false'),
+      .describe(
+        'Whether it may use the grant `client_credentials` (RFC 6749 section 4.4); requires an `audience`. Default false',
+      ),
   })
   .meta({ id: 'ClientPolicy' });
 
@@ -51,10 +56,15 @@ export const clientJwks = z.strictObject({ keys: z.array(jwk).min(1).max(10) }).
 
 /** The members of every client, for each authentication method. */
 export const clientMembers = {
-  name: z.string().min(1).max(128).describe('For people'),
-  mayIntrospect: z.boolean().optional().describe('Whether it may ask about tokens of others. Default false'),
-  scope: scope.describe('The most it may ask for'),
-  audience: z.array(z.string().min(1).max(256)).min(1).max(32).optional().describe('The most its tokens may be for'),
+  name: z.string().min(1).max(128).describe('A name for people to read'),
+  mayIntrospect: z.boolean().optional().describe('Whether it may introspect tokens of other clients. Default false'),
+  scope: scope.describe('All scopes that it may request'),
+  audience: z
+    .array(z.string().min(1).max(256))
+    .min(1)
+    .max(32)
+    .optional()
+    .describe('All audiences that its tokens may have'),
   policy: clientPolicy.optional(),
 };
 
@@ -83,7 +93,7 @@ const client = z.discriminatedUnion('authMethod', [
 
 /**
  * The clients there are from the start: `web`, those of a file `{ "<client id>": { "name", "authMethod", … } }`, and the
- * services that read revocations with the hashes of their secrets, which may introspect with the same secret. The file's take the place of the others.
+ * services that read revocations with the hashes of their secrets, which may introspect with the same secret. Those of the file replace the others.
  */
 export function toClients(
   fileClients: Readonly<Record<string, FileClient>>,
@@ -99,7 +109,7 @@ export type FileClient = z.output<typeof client>;
 
 function registered(clientId: string, given: FileClient): Client {
   const secretHashes = 'secrets' in given ? given.secrets.map(hashSecret) : [];
-  const { secrets: _told, ...rest } = { secrets: [], ...given };
+  const { secrets: _hashed, ...rest } = { secrets: [], ...given };
   // Absent members are left out, not undefined.
   return { ...JSON.parse(JSON.stringify(rest)), clientId, secretHashes };
 }

@@ -15,7 +15,7 @@ export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
       path: '/oauth2/token',
       summary: 'Exchange a refresh token (RFC 6749 section 6), renew an access token, or get one for the client itself',
       description:
-        'By `refresh_token` the token is spent: the answer has the next. Without one the cookie is taken, which wants the header `X-Rescind-CSRF`. The renewal is for clients that may.',
+        'The grant `refresh_token` consumes the token and returns the next one. Without `refresh_token` the one of the cookie is used, which requires the header `X-Rescind-CSRF`. The renewal requires `renewByToken` in the policy of the client.',
       tag: 'OAuth',
       security: 'client',
       body: { type: 'form', schema: tokenForm },
@@ -41,11 +41,11 @@ export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
       path: '/oauth2/revoke',
       summary: 'Revoke a token (RFC 7009)',
       description:
-        'An access token dies alone; a refresh token takes its session along. Without a `token` it is that of the cookie.',
+        'An access token is denied alone; a refresh token ends its session. Without `token` the one of the cookie is used.',
       tag: 'OAuth',
       security: 'client',
       body: { type: 'form', schema: revocationForm },
-      responses: { 200: { description: 'The token is good no more, if it ever was', schema: z.strictObject({}) } },
+      responses: { 200: { description: 'The token is not valid any more, if it was', schema: z.strictObject({}) } },
       errors: ['grant_invalid', 'csrf_header_missing', ...WRITES],
       handle: async (request, response) => sendAnswer(response, await endpoints.revoke(request, request)),
     }),
@@ -54,13 +54,13 @@ export function oauthOperations(endpoints: IssuerEndpoints): Operation[] {
       id: 'introspect',
       method: 'post',
       path: '/oauth2/introspect',
-      summary: 'Whether a token is good now (RFC 7662)',
+      summary: 'Whether a token is active (RFC 7662)',
       description:
-        'For clients that authenticate. One that is not registered to introspect learns of its own tokens only.',
+        'The client must authenticate. Without `mayIntrospect` it gets information about its own tokens only.',
       tag: 'OAuth',
       security: 'client',
-      body: { type: 'form', schema: shownTokenForm },
-      responses: { 200: { description: 'What is not good says no more than that', schema: introspectionAnswer } },
+      body: { type: 'form', schema: introspectionForm },
+      responses: { 200: { description: '`active`; members for an active token only', schema: introspectionAnswer } },
       errors: [],
       handle: async (request, response) => sendAnswer(response, await endpoints.introspect(request, request)),
     }),
@@ -89,7 +89,11 @@ export function publishedOperations(endpoints: IssuerEndpoints): Operation[] {
       summary,
       tag: 'Published',
       responses: {
-        200: { description: 'To be kept for a minute at most', schema, headers: { 'Cache-Control': 'For how long' } },
+        200: {
+          description: 'May be cached for a minute at most',
+          schema,
+          headers: { 'Cache-Control': 'The time that it may be cached' },
+        },
       },
       errors: [],
       handle: (_request, response) => sendAnswer(response, document()),
@@ -120,7 +124,7 @@ export function publishedOperations(endpoints: IssuerEndpoints): Operation[] {
       schema: metadataDocument,
       id: 'openidConfiguration',
       path: 'openid-configuration',
-      summary: 'The same, as OpenID Connect Discovery has it',
+      summary: 'The same, at the path of OpenID Connect Discovery',
       document: () => endpoints.openidConfiguration(),
     }),
   ];
@@ -134,7 +138,7 @@ export const clientForm = {
   client_assertion: z.string().max(4_096).optional(),
 };
 
-/** The longest access token that is looked at is shorter, and the body of a request not much longer. */
+/** Longer than every token that is verified, and below the limit of the body. */
 const token = z.string({ error: 'must be given' }).min(1).max(10_240);
 
 /** Unknown parameters are ignored (RFC 6749 section 3.2). */
@@ -145,31 +149,29 @@ const tokenForm = z
       .min(1)
       .max(256)
       .describe(`\`refresh_token\`, \`client_credentials\` (RFC 6749 section 4.4), or \`${RENEWAL_GRANT}\``),
-    refresh_token: z.string().max(512).optional().describe('For `refresh_token`; absent: it is in the cookie'),
+    refresh_token: z.string().max(512).optional().describe('For `refresh_token`; default: the one in the cookie'),
     subject_token: token.optional().describe('For the renewal: a valid access token'),
     scope,
     resource: z
       .array(resource)
       .max(MAX_RESOURCES)
       .optional()
-      .describe('RFC 8707, may be repeated: the audiences of the access token. A renewal narrows them only'),
+      .describe('RFC 8707, may be repeated: the audiences of the access token. A renewal can only narrow them'),
     ...clientForm,
   })
   .catchall(z.string());
 
-/** RFC 7009 section 2.1. Without a token that of the cookie is meant. */
+/** RFC 7009 section 2.1. Without a token the one of the cookie is revoked. */
 const revocationForm = z
   .object({
-    token: token
-      .optional()
-      .describe('Absent: the refresh token in the cookie is meant, which requires `X-Rescind-CSRF`'),
+    token: token.optional().describe('Default: the refresh token in the cookie, which requires `X-Rescind-CSRF`'),
     token_type_hint: z.string().max(256).optional(),
     ...clientForm,
   })
   .catchall(z.string());
 
 /** RFC 7662 section 2.1. */
-const shownTokenForm = z
+const introspectionForm = z
   .object({
     token,
     token_type_hint: z.string().max(256).optional(),
@@ -177,7 +179,7 @@ const shownTokenForm = z
   })
   .catchall(z.string());
 
-/** RFC 7662 section 2.2. Of what is not active there is no other member. */
+/** RFC 7662 section 2.2. The response about an inactive token has no other member. */
 const introspectionAnswer = z
   .looseObject({
     active: z.boolean(),
@@ -186,7 +188,7 @@ const introspectionAnswer = z
     client_id: z.string().optional(),
     scope: z.string().optional(),
     sid: z.string().optional().describe('The session'),
-    exp: z.int().optional().describe('Seconds; absent where there is none'),
+    exp: z.int().optional().describe('Seconds; absent if it does not expire'),
     token_type: z.literal('Bearer').optional(),
     token_use: z.literal('refresh_token').optional(),
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { UNBOUNDED } from '@rescind/revocation/cut-off';
-import type { SessionsAsked } from '../../store/sessions.ts';
+import type { SessionListQuery } from '../../store/sessions.ts';
 import type { Store, StoreReads } from '../../store/store.ts';
 import { assertSame } from './dump.ts';
 import { ABSOLUTE, cutoff, EPOCH, EXP, event, IDLE, ISSUER, NEXT_EPOCH, OTHER, START } from './samples.ts';
@@ -40,7 +40,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
 
   async 'sessions are listed newest first, page by page'({ sessions }) {
     const asked = { sub: undefined, clientId: undefined, ended: true, after: undefined, limit: 10, at: START };
-    const list = async (more: Partial<SessionsAsked>) =>
+    const list = async (more: Partial<SessionListQuery>) =>
       (await sessions.list({ ...asked, ...more })).map(({ sid }) => sid);
     assert.deepEqual(await list({}), ['s-4', 's-3', 's-2', 's-1']);
     assert.deepEqual(await list({ ended: false }), ['s-3', 's-2', 's-1']);

@@ -70,14 +70,14 @@ export function createOutbox({ state, draft }: Access): Outbox {
   };
 }
 
-export function createLastWords({ state, draft }: Access): ClosingEvents {
+export function createClosingEvents({ state, draft }: Access): ClosingEvents {
   return {
-    async add(word) {
-      draft().lastWords.set(word.epoch, { ...word, isSent: false });
+    async add(event) {
+      draft().closingEvents.set(event.epoch, { ...event, isSent: false });
     },
     async markSent(epoch) {
-      const word = state().lastWords.get(epoch);
-      if (word !== undefined) draft().lastWords.set(epoch, { ...word, isSent: true });
+      const event = state().closingEvents.get(epoch);
+      if (event !== undefined) draft().closingEvents.set(epoch, { ...event, isSent: true });
     },
   };
 }
@@ -97,9 +97,9 @@ export function createCommittedLog(state: () => State): CommittedLog {
     timeSince: () => state().meta.timeSince,
     greatestExp: () => state().meta.greatestExp,
     sentSeq: (epoch) => (state().meta.sentEpoch === epoch ? state().meta.sentSeq : 0),
-    closingEvent: (epoch) => state().lastWords.get(epoch)?.jws,
+    closingEvent: (epoch) => state().closingEvents.get(epoch)?.jws,
     unsentClosingEvents() {
-      const unsent = [...state().lastWords.values()].filter(({ isSent }) => !isSent);
+      const unsent = [...state().closingEvents.values()].filter(({ isSent }) => !isSent);
       return unsent.sort((a, b) => ascending(a.epoch, b.epoch)).map(({ epoch, jws }) => ({ epoch, jws }));
     },
   };

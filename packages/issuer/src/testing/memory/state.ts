@@ -37,7 +37,7 @@ export interface State {
   readonly cutoffs: Map<string, CutOffRow>;
   /** By `keyOf(epoch, seq)`. */
   readonly outbox: Map<string, OutboxRow>;
-  readonly lastWords: Map<string, ClosingEvent & { readonly isSent: boolean }>;
+  readonly closingEvents: Map<string, ClosingEvent & { readonly isSent: boolean }>;
   readonly otherIssuers: Set<string>;
   readonly hostRows: Map<string, unknown>;
 }
@@ -63,7 +63,7 @@ export function createState(): State {
     assertions: new Map(),
     cutoffs: new Map(),
     outbox: new Map(),
-    lastWords: new Map(),
+    closingEvents: new Map(),
     otherIssuers: new Set(),
     hostRows: new Map(),
   };
@@ -79,7 +79,7 @@ export function copyState(state: State): State {
     assertions: new Map(state.assertions),
     cutoffs: new Map(state.cutoffs),
     outbox: new Map(state.outbox),
-    lastWords: new Map(state.lastWords),
+    closingEvents: new Map(state.closingEvents),
     otherIssuers: new Set(state.otherIssuers),
     hostRows: new Map(state.hostRows),
   };

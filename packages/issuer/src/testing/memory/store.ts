@@ -30,7 +30,7 @@ export interface MemoryStore extends StoreProvider<MemoryRows> {
 
 const storeOptions = optionsOf<MemoryStoreOptions>('memoryStore', { beforeStatement: option.callable<() => void>() });
 
-/** An open transaction: it works on a copy, which takes the place of what is committed. */
+/** An open transaction: it works on a copy, which replaces the committed state. */
 interface Open {
   isOpen: boolean;
   state: State;

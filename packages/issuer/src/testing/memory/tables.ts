@@ -5,7 +5,7 @@ import type { OtherIssuers, Revocations, StoredTimes } from '../../store/log.ts'
 import type { SessionClaim } from '../../store/sessions.ts';
 import type { Clients, KeyRow, Keys, StoreTransaction } from '../../store/store.ts';
 
-import { createLastWords, createMeta, createOutbox } from './log.ts';
+import { createClosingEvents, createMeta, createOutbox } from './log.ts';
 import { createSessions } from './sessions.ts';
 import type { Access, SessionRow } from './state.ts';
 import { ascending, keyOf } from './state.ts';
@@ -21,7 +21,7 @@ export function createTables(access: Access): Tables {
     clients: createClients(access),
     revocations: createRevocations(access),
     outbox: createOutbox(access),
-    closingEvents: createLastWords(access),
+    closingEvents: createClosingEvents(access),
     otherIssuers: createOtherIssuers(access),
     storedTimes: createStoredTimes(access),
   };
