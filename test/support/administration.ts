@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createResponseCheck } from './declared-responses.ts';
 import { temporaryDirectory } from './directory.ts';
 import type { Answer } from './user-management.ts';
 import { createClient, openUserManagement, USER } from './user-management.ts';
@@ -31,9 +32,10 @@ export function writeOperators(directory: string, operators: object): string {
 const allOperators = () =>
   Object.fromEntries(Object.entries(OPERATORS).map(([name, scopes]) => [name, { secret: secretOf(name), scopes }]));
 
-/** What an administrator sends; the answer is checked by whoever asks. */
-export function createAdministrator(url: string, headers: Record<string, string>) {
-  const { send } = createClient(url);
+type Send = ReturnType<typeof createClient>['send'];
+
+/** Sends requests of an administrator. */
+export function createAdministrator(url: string, headers: Record<string, string>, send = createClient(url).send) {
   const withBody = (method: string) => (path: string, body: object) =>
     send(path, { method, headers: { 'Content-Type': 'application/json', ...headers }, body: JSON.stringify(body) });
   return {
@@ -42,6 +44,20 @@ export function createAdministrator(url: string, headers: Record<string, string>
     put: withBody('PUT'),
     patch: withBody('PATCH'),
     remove: withBody('DELETE'),
+  };
+}
+
+/** Sends requests, and requires each response of success to be as the OpenAPI document declares it. */
+async function checkedSend(adminUrl: string): Promise<Send> {
+  const { send } = createClient(adminUrl);
+  const { status, body } = await send('/admin/openapi.json', { headers: basic('ada') });
+  // A service without this operator: its document is that of every other one.
+  if (status !== 200) return send;
+  const check = createResponseCheck(body as unknown as Parameters<typeof createResponseCheck>[0]);
+  return async (path, init) => {
+    const answer = await send(path, init);
+    if (answer.status < 300) check(init?.method ?? 'GET', path, answer.status, answer.body);
+    return answer;
   };
 }
 
@@ -55,7 +71,8 @@ export async function openAdministered(
     directory,
   );
   const adminUrl = String(service.listenerUrls.admin);
-  const as = (name: string) => createAdministrator(adminUrl, basic(name));
+  const send = await checkedSend(adminUrl);
+  const as = (name: string) => createAdministrator(adminUrl, basic(name), send);
   await service.register();
   return {
     ...service,

@@ -1,7 +1,7 @@
 import type { DurationMs } from '@rescind/revocation';
 
 /** How a client authenticates at the token endpoint (RFC 6749 section 2.3, RFC 7523 section 2.2). */
-export type ClientAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
+type ClientAuthMethod = 'none' | 'client_secret_basic' | 'client_secret_post' | 'private_key_jwt';
 
 /** How a refresh token is transferred: in a body, or in an HttpOnly cookie that no script can read. */
 export type TokenStorage = 'body' | 'cookie';

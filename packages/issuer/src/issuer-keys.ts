@@ -1,6 +1,6 @@
 import type { DurationMs, EpochMillis } from '@rescind/revocation';
 import type { SigningAlgorithm } from '@rescind/token/signing';
-import type { RevocationRecord } from './issuer-revocations.ts';
+import type { Revoked } from './issuer-revocations.ts';
 
 /** `token`: access tokens. `event`: the events and heartbeats of the log. */
 export type KeyPurpose = 'token' | 'event';
@@ -51,7 +51,7 @@ export interface RevokeKey {
 }
 
 /** Where the revocation of a key stands in the log, and which keys it is about. */
-interface KeyRevocation extends RevocationRecord {
+interface KeyRevocation extends Revoked {
   /** The key, and the next one, which lay beside it, if it was the one that signs. */
   readonly revokedKids: readonly string[];
   /** The key of this purpose that signs now. */

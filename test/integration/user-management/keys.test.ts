@@ -64,4 +64,6 @@ test('rotates by one call of an administrator, and keeps all sessions', async ()
   expect([await accepts(before.access), await accepts(after.access)]).toEqual([400, 400]);
   const unknown = await ada.post('/admin/keys/nobody/revoke', { why: 'a slip', confirm: 'everybody' });
   expect([unknown.status, unknown.body.code]).toEqual([404, 'key_unknown']);
+  const revoked = await ada.post(`/admin/keys/${kid}/revoke`, { why: 'a test', confirm: 'everybody' });
+  expect([revoked.status, revoked.body.endedSessions, revoked.body.revokedKids]).toEqual([201, 0, [kid]]);
 });

@@ -88,7 +88,7 @@ export interface Outbox extends OutboxReads {
 }
 
 /** Which cut-offs of an issuer may be about a token. */
-export interface CutOffsFound {
+interface CutOffsFound {
   /** The names of claims that some cut-off of this issuer is about. */
   readonly names: readonly string[];
   /** The cut-offs by one of the requested values. */

@@ -81,7 +81,7 @@ export interface Rotation {
   readonly sealed: Buffer | null;
 }
 
-export interface Renewal {
+interface Renewal {
   readonly sid: string;
   /** The token presented: it must still be the newest. */
   readonly presentedJti: string;
@@ -90,7 +90,7 @@ export interface Renewal {
   readonly at: EpochMillis;
 }
 
-export interface Proof {
+interface Proof {
   readonly sid: string;
   readonly at: EpochMillis;
   readonly amr: readonly string[];

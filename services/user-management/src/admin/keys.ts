@@ -31,7 +31,12 @@ const rotateBody = z.union([
   z.strictObject({ purpose: z.literal('event'), why }),
 ]);
 const revokeBody = bodyWithReason('key_compromised').extend({ confirm });
-const revokedAnswer = z.strictObject({ ...logPosition, revokedKids: z.array(z.string()), signingKid: z.string() });
+const revokedAnswer = z.strictObject({
+  ...logPosition,
+  endedSessions: z.int().describe('0: sessions continue, and get tokens of another key'),
+  revokedKids: z.array(z.string()),
+  signingKid: z.string(),
+});
 
 /** Rotates signing keys, and revokes them with every token that they signed. */
 export function keyOperations(
