@@ -27,6 +27,9 @@ const LONGEST = ['event-key-away', 'issuer-disk', 'suspended'].map((name) => `te
 /** Of the project `browser`, what `npm test` has too where there is a Chromium. */
 const SHORT_IN_BROWSER = ['page', 'tabs'].map((name) => `test/browser/${name}.test.ts`);
 
+/** Builds the documentation site, which takes a minute by itself: `npm run test:site`. */
+const SITE = 'test/browser/site.test.ts';
+
 /** Each file by itself, after all others: they start fleets of processes. */
 const alone = { fileParallelism: false, sequence: { groupOrder: 1 } };
 
@@ -62,8 +65,9 @@ export default defineConfig({
       }),
       project('gate', ['test/gate/**/*.test.ts'], { testTimeout: 120_000, ...alone }),
       project('redis', ['test/redis/**/*.test.ts'], { testTimeout: 120_000, ...alone }),
-      project('browser', ['test/browser/**/*.test.ts'], browser),
+      project('browser', ['test/browser/**/*.test.ts'], { ...browser, exclude: [SITE] }),
       project('browser-short', SHORT_IN_BROWSER, browser),
+      project('site', [SITE], { ...alone, testTimeout: 900_000, hookTimeout: 900_000 }),
       project('readers', ['test/readers/**/*.test.ts'], { testTimeout: 90_000 }),
       project('install', ['test/install/**/*.test.ts'], { testTimeout: 600_000, hookTimeout: 600_000, ...alone }),
       project('upgrade', ['test/upgrade/**/*.test.ts'], {

@@ -14,6 +14,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   guard: ['feed', 'denylist', 'token', 'revocation'],
   service: ['revocation'],
   'dev-build': ['revocation'],
+  'dev-site': ['revocation'],
   'dev-kafka': ['revocation'],
   'dev-fleet': ['dev-build', 'dev-kafka', 'revocation'],
 };
@@ -95,5 +96,7 @@ export const options: ICruiseOptions = {
   tsPreCompilationDeps: true,
   tsConfig: { fileName: 'tsconfig.json' },
   doNotFollow: { path: 'node_modules' },
+  // What the documentation site is built into.
+  exclude: { path: '^packages/dev-site/build/' },
   enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
 };

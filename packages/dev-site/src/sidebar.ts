@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { DefaultTheme } from 'vitepress';
+
+const titleOf = (file: string) => /^# (.+)$/m.exec(readFileSync(file, 'utf8'))?.[1]?.replaceAll('`', '') ?? '';
+
+/** The sidebar is the table of docs/README.md: its sections, and the title of each page in them. */
+export function sidebarOf(source: string): DefaultTheme.SidebarItem[] {
+  const [, ...sections] = readFileSync(join(source, 'pages.md'), 'utf8').split(/^## /m);
+  const groups = sections.map((section): DefaultTheme.SidebarItem => {
+    const links = [...section.matchAll(/^\| \[[^\]]+\]\((\/[a-z-]+\/?)\)/gm)].map(([, link = '']) => link);
+    return {
+      text: section.slice(0, section.indexOf('\n')),
+      collapsed: false,
+      items: links.map((link) => ({
+        text: titleOf(join(source, `${link}${link.endsWith('/') ? 'index' : ''}.md`)),
+        link,
+      })),
+    };
+  });
+  return [
+    ...groups,
+    {
+      text: 'Reference',
+      collapsed: false,
+      items: [
+        { text: 'API reference', link: '/api/' },
+        { text: 'Packages', link: '/packages/' },
+        { text: 'Changes of each package', link: '/changes/' },
+      ],
+    },
+  ];
+}
+
+/** One group for each public package: its README, its changes, and the entry points. */
+export function referenceSidebarOf(source: string): DefaultTheme.SidebarItem[] {
+  const index = readFileSync(join(source, 'api/index.md'), 'utf8');
+  const modules = [...index.matchAll(/\[(@rescind\/[^\]]+)\]\(([^)]+)\.md\)/g)].map(([, name = '', path = '']) => ({
+    text: name,
+    link: `/api/${path}`,
+  }));
+  return readdirSync(join(source, 'changes'))
+    .filter((file) => file !== 'index.md')
+    .sort()
+    .map((file) => {
+      const name = file.replace('.md', '');
+      const own = modules.filter(({ text }) => text === `@rescind/${name}` || text.startsWith(`@rescind/${name}/`));
+      return {
+        text: `@rescind/${name}`,
+        collapsed: true,
+        items: [{ text: 'About', link: `/packages/${name}` }, ...own, { text: 'Changes', link: `/changes/${name}` }],
+      };
+    });
+}
