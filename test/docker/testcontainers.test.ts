@@ -1,6 +1,6 @@
 import { openBroker } from '@rescind/dev-kafka';
 import { expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilComplete } from '../support/fleet.ts';
 
 it('a Kafka in Docker, by Testcontainers, carries the log, and serves again after a kill', async () => {
   await using broker = await openBroker({ prefer: 'docker' });
@@ -15,5 +15,5 @@ it('a Kafka in Docker, by Testcontainers, carries the log, and serves again afte
   await client.logout(phone.access_token);
   await untilAll(instances, phone.access_token, 'token_revoked', 30_000);
   await broker.start();
-  await untilWhole(instances, 'kafka', 90_000);
+  await untilComplete(instances, 'kafka', 90_000);
 });

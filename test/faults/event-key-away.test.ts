@@ -6,7 +6,7 @@ import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { temporaryDirectory } from '../support/directory.ts';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictOf } from '../support/fleet.ts';
 import { administerKeys } from '../support/key-administration.ts';
 import { thiefOf } from '../support/thief.ts';
 import { waitFor } from '../support/wait.ts';
@@ -32,7 +32,7 @@ async function fleetWithCut() {
     await one.start();
     await one.ready();
   }
-  await untilWhole(fleet.instances, 'kafka');
+  await untilComplete(fleet.instances, 'kafka');
   const leave: Readonly<Record<string, () => Promise<unknown>>> = {
     stopped: () => away.stop('SIGTERM'),
     killed: () => away.stop('SIGKILL'),
@@ -96,7 +96,7 @@ it.each(cases)(
 
     for (const { access_token } of [before, during]) await untilAll(instances, access_token, 'token_revoked');
     await untilEpoch(away, (epoch) => epoch !== old && epoch !== '' && !epoch.startsWith('9999999999'));
-    await untilWhole(instances, 'kafka');
+    await untilComplete(instances, 'kafka');
     expect(await epochOf(away)).toBe(await epochOf(stays));
     await untilAll(instances, valid.access_token, '200');
     // A time of 2100 that was believed would prune what denies, and would be kept.
@@ -128,7 +128,7 @@ it('two consecutive revocations of the event key delay no logout between or afte
     await thief.write(thief.heartbeat('9999999999-x'), thief.heartbeat('9999999999-x', IN_2100));
     await logout();
   }
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   await away.stop('SIGKILL');
   await away.start();
   await away.ready();
@@ -156,7 +156,7 @@ it('an instance misses two revocations of event keys, and each key is stolen', a
   await fleet.comeBack('cut off');
   for (const { access_token } of [one, two]) await untilAll(instances, access_token, 'token_revoked');
   await untilEpoch(away, (epoch) => epoch !== '');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   expect(await epochOf(away)).toBe(await epochOf(stays));
 });
 
@@ -176,7 +176,7 @@ it('four records of unknown keys before each real logout cause no logout to be d
     revoked.push(access_token);
     await untilAll(instances, access_token, 'token_revoked', 10_000);
   }
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   for (const instance of instances) {
     await instance.stop('SIGKILL');
     await instance.start();

@@ -5,7 +5,7 @@ import { openBroker } from '@rescind/dev-kafka';
 import kafkajs from 'kafkajs';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../support/directory.ts';
-import { checkOf, fleetOf, untilAll, untilWhole } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete } from '../support/fleet.ts';
 import { broker, uniqueTopic } from '../support/kafka.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -48,7 +48,7 @@ const DISTURBANCES: readonly [
 
 test.each(DISTURBANCES)('while the leader is %s, a logout reaches every instance at once', async (_, disturb, mend) => {
   const { three, topic, client, instances, issuer } = await open();
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   const user = await client.register();
   const tokens = await client.login(user, 'laptop');
   await untilAll(instances, tokens.access_token, '200');
@@ -64,7 +64,7 @@ test.each(DISTURBANCES)('while the leader is %s, a logout reaches every instance
   await untilAll(instances, tokens.access_token, 'token_revoked');
   await waitFor('the delivery', () => issuer.lines.some((line) => line.includes('standby_delivery_started')));
   await mend(three, node);
-  await untilWhole(instances, 'kafka', 120_000);
+  await untilComplete(instances, 'kafka', 120_000);
   await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 60_000);
 });
 
@@ -89,7 +89,7 @@ test('health reports a wrong feed secret while Kafka is up', async () => {
       state: 'disconnected',
       connected: false,
     });
-    await untilWhole(instances, 'kafka');
+    await untilComplete(instances, 'kafka');
     expect(await checkOf(instance, 'transport_kafka')).toMatchObject({ status: 'pass', connected: true });
   }
 });

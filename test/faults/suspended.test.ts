@@ -7,7 +7,7 @@ import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { temporaryDirectory } from '../support/directory.ts';
-import { brokerOfOwn, checkOf, fleetOf, untilAll, untilWhole, verdictOf } from '../support/fleet.ts';
+import { brokerOfOwn, checkOf, fleetOf, untilAll, untilComplete, verdictOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 // An instance that stood still, or whose clocks say so, accepts nothing on a view older than MAX_STALENESS.
@@ -69,7 +69,7 @@ it.each(['nothing else happens', 'Kafka is killed', 'the issuer is killed', 'Kaf
   async (what) => {
     const own = what.startsWith('Kafka') ? await brokerOfOwn() : broker;
     const { client, issuer, prices, gone, valid } = await onePrices({ brokers: own.brokers });
-    await untilWhole([prices], 'kafka');
+    await untilComplete([prices], 'kafka');
     prices.pause();
     expect((await client.logout(gone)).status).toBe(204);
     await waitFor('Kafka has the logout', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0);

@@ -40,7 +40,7 @@ export function follow({ log, issuers, wall, steps }: Pick<Vector, 'log' | 'issu
     submit({ kind: 'keys', set: { kids, epoch: fetched.epoch, epochKid: fetched.epoch_kid, begunAt: monotonic } });
   };
   const open = () => {
-    submit({ kind: 'asked', transport: 'primary' });
+    submit({ kind: 'startRequested', transport: 'primary' });
     submit({ kind: 'opened', transport: 'primary' });
     for (const record of decode(texts)) submit({ kind: 'records', transport: 'primary', records: [record] });
   };
@@ -84,5 +84,5 @@ export function follow({ log, issuers, wall, steps }: Pick<Vector, 'log' | 'issu
     names: (iss) => new Set([...rows.values()].filter((row) => row.iss === iss).map(({ claim }) => claim)),
     row: (iss, claim, value) => rows.get(JSON.stringify([iss, claim, value])),
   };
-  return { view: { epoch, seq, head, complete, completeAt: state.kept.wholeAt, suspect }, find };
+  return { view: { epoch, seq, head, complete, completeAt: state.logState.wholeAt, suspect }, find };
 }

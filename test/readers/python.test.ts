@@ -25,7 +25,7 @@ const TOKENS = ['s1', 's2', 's3'].map((sid) => ({ kid: 'k', payload: { iss: LOG,
 
 function verdictOf(verdict: Verdict): Pick<TokenVector, 'denied' | 'by' | 'endsSession'> {
   if (!verdict.denied) return { denied: false, by: null };
-  if (verdict.why === 'unjudgeable') return { denied: true, by: { unjudgeable: verdict.claim } };
+  if (verdict.reason === 'unjudgeable') return { denied: true, by: { unjudgeable: verdict.claim } };
   const { iss, claim, value } = verdict.cutoff;
   return { denied: true, by: { iss, claim, value }, endsSession: verdict.endsSession };
 }

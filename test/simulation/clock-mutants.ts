@@ -30,9 +30,9 @@ function floorFromAhead(): Mutants {
       ...core,
       step(state, input) {
         if (input.kind !== 'records') return core.step(state, input);
-        const { kept } = state;
-        const floor = Math.max(kept.floor, ...floorOf(input.records, kept.epoch, input.at.wall));
-        return core.step({ ...state, kept: { ...kept, floor } }, input);
+        const { logState } = state;
+        const floor = Math.max(logState.floor, ...floorOf(input.records, logState.epoch, input.at.wall));
+        return core.step({ ...state, logState: { ...logState, floor } }, input);
       },
     }),
   };
@@ -40,19 +40,21 @@ function floorFromAhead(): Mutants {
 
 /** A core whose log time becomes that of the first heartbeat in which the clock was set. */
 function loweredAtOnce(): Mutants {
-  const lowered = (kept: LogState, beat: FollowerState['heartbeat']): LogState =>
-    beat === null || !isLogTimeOld(kept) ? kept : { ...kept, logTime: beat.at, logTimeEpoch: kept.epoch };
+  const lowered = (logState: LogState, beat: FollowerState['heartbeat']): LogState =>
+    beat === null || !isLogTimeOld(logState)
+      ? logState
+      : { ...logState, logTime: beat.at, logTimeEpoch: logState.epoch };
   return {
     wrap: (core) => ({
       ...core,
       step(before, input) {
         const { state, effects } = core.step(before, input);
-        const kept = lowered(state.kept, state.heartbeat);
-        if (kept === state.kept) return { state, effects };
+        const logState = lowered(state.logState, state.heartbeat);
+        if (logState === state.logState) return { state, effects };
         const committed = effects.map((effect) =>
-          effect.kind === 'commit' ? { ...effect, change: { ...effect.change, state: kept } } : effect,
+          effect.kind === 'commit' ? { ...effect, change: { ...effect.change, state: logState } } : effect,
         );
-        return { state: { ...state, kept }, effects: committed };
+        return { state: { ...state, logState }, effects: committed };
       },
     }),
   };
@@ -68,8 +70,8 @@ export const CLOCK_MUTANTS: Readonly<Record<string, Mutants>> = {
   },
   'a heartbeat from ahead completes an epoch': {
     ...bent((state) => {
-      const { kept, heartbeat, cause } = state;
-      const isReached = heartbeat?.agrees === true && kept.seq >= kept.head;
+      const { logState, heartbeat, cause } = state;
+      const isReached = heartbeat?.agrees === true && logState.seq >= logState.head;
       return isReached && cause === 'epoch' ? { ...state, cause: null } : state;
     }),
     only: ['issuer-clock', 'event-key', 'issuer', 'retention'],

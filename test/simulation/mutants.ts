@@ -75,10 +75,19 @@ function neverLeaving(): Mutants {
       ...core,
       step(before, input) {
         const step = core.step(before, input);
-        if (step.state.kept.epoch !== '' || before.kept.epoch === '') return step;
-        const { epoch, epochKid, seq, id, head, floor } = before.kept;
-        const kept = { ...step.state.kept, epoch, epochKid: epochKid ?? null, seq, id, head, floor, suspect: null };
-        return { ...step, state: { ...step.state, kept, cause: null } };
+        if (step.state.logState.epoch !== '' || before.logState.epoch === '') return step;
+        const { epoch, epochKid, seq, id, head, floor } = before.logState;
+        const logState = {
+          ...step.state.logState,
+          epoch,
+          epochKid: epochKid ?? null,
+          seq,
+          id,
+          head,
+          floor,
+          suspect: null,
+        };
+        return { ...step, state: { ...step.state, logState, cause: null } };
       },
     }),
   };
@@ -92,14 +101,14 @@ function committing(bend: (change: LogChange, before: LogState | undefined) => L
     const change = bend(first.change, before);
     if (change === null) return { ...step, effects: others };
     const { savedAt, savedAgeMs = null } = change.state;
-    const state = { ...step.state, kept: { ...step.state.kept, savedAt, savedAgeMs } };
+    const state = { ...step.state, logState: { ...step.state.logState, savedAt, savedAgeMs } };
     return { state, effects: [{ ...first, change }, ...others] };
   };
   return {
     wrap: (core) => ({
       ...core,
-      start: (kept, quarantined, at) => bentStep(core.start(kept, quarantined, at), kept),
-      step: (state, input) => bentStep(core.step(state, input), state.kept),
+      start: (logState, quarantined, at) => bentStep(core.start(logState, quarantined, at), logState),
+      step: (state, input) => bentStep(core.step(state, input), state.logState),
     }),
   };
 }
@@ -111,14 +120,15 @@ const isAgeAlone = ({ state, cutoffs, quarantine = [], release = [] }: LogChange
   JSON.stringify({ ...state, savedAt: 0, savedAgeMs: 0, savedBoot: 0, hint: 0 }) ===
     JSON.stringify({ ...before, savedAt: 0, savedAgeMs: 0, savedBoot: 0, hint: 0 });
 
-const isOwn = (record: DecodedRecord, { kept }: FollowerState) => 'epoch' in record && record.epoch === kept.epoch;
+const isOwn = (record: DecodedRecord, { logState }: FollowerState) =>
+  'epoch' in record && record.epoch === logState.epoch;
 
 const agreeing = (state: FollowerState): FollowerState =>
   state.heartbeat === null ? state : { ...state, heartbeat: { ...state.heartbeat, agrees: true } };
 
 function noForkCheck(): Mutants {
   const believing = shown((record, state) => {
-    const { seq, id } = state.kept;
+    const { seq, id } = state.logState;
     if (!isOwn(record, state)) return record;
     if (record.kind === 'event' && record.seq === seq + 1 && id !== null) return { ...record, prev: id };
     if (record.kind === 'heartbeat' && record.head === seq && id !== null) return { ...record, headId: id };
@@ -161,25 +171,25 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   "rows are pruned by the reader's own clock": { prunesByOwnClock: true },
   'every record counts as live': { allIsLive: true },
   'heartbeats of a lower epoch count': {
-    ...shown((record, { kept }) =>
-      record.kind === 'heartbeat' && record.epoch < kept.epoch ? { ...record, epoch: kept.epoch } : record,
+    ...shown((record, { logState }) =>
+      record.kind === 'heartbeat' && record.epoch < logState.epoch ? { ...record, epoch: logState.epoch } : record,
     ),
     only: RESTORES,
   },
   'a gap moves the position': shown((record, state) =>
-    record.kind === 'event' && isOwn(record, state) && record.seq > state.kept.seq + 1
-      ? { ...record, seq: state.kept.seq + 1, prev: state.kept.id }
+    record.kind === 'event' && isOwn(record, state) && record.seq > state.logState.seq + 1
+      ? { ...record, seq: state.logState.seq + 1, prev: state.logState.id }
       : record,
   ),
   'forks are not detected': { ...noForkCheck(), only: RESTORES },
   'a late heartbeat makes the view younger': shown((record, state) =>
-    record.kind === 'heartbeat' && isOwn(record, state) && record.head < state.kept.head
-      ? { ...record, head: state.kept.head, headId: state.kept.id }
+    record.kind === 'heartbeat' && isOwn(record, state) && record.head < state.logState.head
+      ? { ...record, head: state.logState.head, headId: state.logState.id }
       : record,
   ),
   'the head is forgotten': shown((record, state) =>
-    record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.kept.seq
-      ? { ...record, head: state.kept.seq, headId: state.kept.id }
+    record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.logState.seq
+      ? { ...record, head: state.logState.seq, headId: state.logState.id }
       : record,
   ),
   'an event of an unknown version is skipped': shown((record) =>
@@ -188,7 +198,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       : record,
   ),
   'events beyond a gap are not applied': shown((record, state) =>
-    record.kind === 'event' && isOwn(record, state) && record.seq > state.kept.seq + 1
+    record.kind === 'event' && isOwn(record, state) && record.seq > state.logState.seq + 1
       ? { ...record, cutOffs: [] }
       : record,
   ),
@@ -198,7 +208,10 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       ...core,
       view(state, at) {
         const view = core.view(state, at);
-        return { ...view, ageMs: Number.isFinite(view.ageMs) ? Math.max(0, at.wall - state.kept.wholeAt) : view.ageMs };
+        return {
+          ...view,
+          ageMs: Number.isFinite(view.ageMs) ? Math.max(0, at.wall - state.logState.wholeAt) : view.ageMs,
+        };
       },
     }),
   },
@@ -220,7 +233,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
         const view = core.view(state, at);
         const { ageMs, monotonic } = state.age;
         if (!Number.isFinite(view.ageMs)) return view;
-        return { ...view, ageMs: Math.max(0, at.wall - state.kept.wholeAt, ageMs + at.monotonic - monotonic) };
+        return { ...view, ageMs: Math.max(0, at.wall - state.logState.wholeAt, ageMs + at.monotonic - monotonic) };
       },
     }),
     only: AGES,
@@ -230,12 +243,15 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
       ...core,
       step(before, input) {
         const step = core.step(before, input);
-        const { kept } = step.state;
-        if (kept.wholeAt === before.kept.wholeAt || step.state.heartbeat?.isLive !== false) return step;
+        const { logState } = step.state;
+        if (logState.wholeAt === before.logState.wholeAt || step.state.heartbeat?.isLive !== false) return step;
         const { wall, monotonic } = input.at;
         return {
           ...step,
-          state: { ...step.state, age: { ageMs: Math.max(0, wall - kept.wholeAt), wall, monotonic, boot: undefined } },
+          state: {
+            ...step.state,
+            age: { ageMs: Math.max(0, wall - logState.wholeAt), wall, monotonic, boot: undefined },
+          },
         };
       },
     }),
@@ -250,12 +266,12 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     only: THEFTS,
   },
   'a revoked key is refused only where records are decoded': {
-    ...bent((state) => ({ ...state, kept: { ...state.kept, revokedEventKids: [] } })),
+    ...bent((state) => ({ ...state, logState: { ...state.logState, revokedEventKids: [] } })),
     only: THEFTS,
   },
   'the epoch of a revoked key is not left': { ...neverLeaving(), only: THEFTS },
   'a set without the key of the epoch is ignored': {
-    ...keySets((set, { kept }) => ({ ...set, kids: [...set.kids, kept.epochKid ?? ''] })),
+    ...keySets((set, { logState }) => ({ ...set, kids: [...set.kids, logState.epochKid ?? ''] })),
     lastWordIsLost: true,
     only: THEFTS,
   },
@@ -264,7 +280,7 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
     only: THEFTS,
   },
   'a record of an unknown key is ignored, and the closing event is lost': {
-    ...shown((record) => (record.kind === 'bad' ? { ...record, why: 'malformed' } : record)),
+    ...shown((record) => (record.kind === 'bad' ? { ...record, reason: 'malformed' } : record)),
     lastWordIsLost: true,
     only: ['event-key', 'deaf', 'sends', 'slow'],
   },
@@ -279,47 +295,50 @@ export const MUTANTS: Readonly<Record<string, Mutants>> = {
   'a revocation is lost in a restart': {
     wrap: (core) => ({
       ...core,
-      start: (kept, quarantined, at) => core.start(kept && { ...kept, revokedEventKids: [] }, quarantined, at),
+      start: (logState, quarantined, at) =>
+        core.start(logState && { ...logState, revokedEventKids: [] }, quarantined, at),
     }),
     only: [...THEFTS, 'crashes', 'files'],
   },
   'a heartbeat of a standby stream reports a gap': {
     ...standingBy((step, input) => {
-      const isAhead = input.records.some((record) => record.kind === 'heartbeat' && record.head > step.state.kept.seq);
+      const isAhead = input.records.some(
+        (record) => record.kind === 'heartbeat' && record.head > step.state.logState.seq,
+      );
       return isAhead && step.state.cause === null ? { ...step, state: { ...step.state, cause: 'gap' } } : step;
     }),
     only: LATE,
   },
   'a heartbeat of a standby stream makes the view complete though its head is above the position': {
     ...shownStandby((record, state) =>
-      record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.kept.seq
-        ? { ...record, head: state.kept.seq, headId: state.kept.id }
+      record.kind === 'heartbeat' && isOwn(record, state) && record.head > state.logState.seq
+        ? { ...record, head: state.logState.seq, headId: state.logState.id }
         : record,
     ),
     only: LATE,
   },
   'a lower head of a standby stream is a fork': {
     ...standingBy((step, input, before) => {
-      const isLower = input.records.some((record) => record.kind === 'heartbeat' && record.head < before.kept.head);
+      const isLower = input.records.some((record) => record.kind === 'heartbeat' && record.head < before.logState.head);
       if (!isLower) return step;
-      const kept = { ...step.state.kept, seq: 0, id: null };
-      return { ...step, state: { ...step.state, kept, cause: 'fork', heartbeat: null } };
+      const logState = { ...step.state.logState, seq: 0, id: null };
+      return { ...step, state: { ...step.state, logState, cause: 'fork', heartbeat: null } };
     }),
     steady: 'calm',
   },
   'the last event of a standby heartbeat is not compared': {
     ...shownStandby((record, state) =>
-      record.kind === 'heartbeat' && isOwn(record, state) && record.head === state.kept.seq
-        ? { ...record, headId: state.kept.id }
+      record.kind === 'heartbeat' && isOwn(record, state) && record.head === state.logState.seq
+        ? { ...record, headId: state.logState.id }
         : record,
     ),
     only: [...RESTORES, 'http'],
   },
   'a delivery begins with the first unacknowledged event': { noMargin: true, steady: 'stalls' },
   'events of a standby stream do not move the position': {
-    ...standingBy((step, input, { kept: { seq, id }, heartbeat }) =>
+    ...standingBy((step, input, { logState: { seq, id }, heartbeat }) =>
       input.records.some(({ kind }) => kind === 'event')
-        ? { ...step, state: { ...step.state, kept: { ...step.state.kept, seq, id }, segment: null, heartbeat } }
+        ? { ...step, state: { ...step.state, logState: { ...step.state.logState, seq, id }, segment: null, heartbeat } }
         : step,
     ),
     steady: 'stalls',

@@ -86,7 +86,7 @@ export async function checkOf(
 }
 
 /** Waits until every instance has a complete view that it reads by this transport. */
-export async function untilWhole(
+export async function untilComplete(
   instances: readonly ServiceProcess[],
   transport: 'kafka' | 'http',
   deadlineMs = 60_000,

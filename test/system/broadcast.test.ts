@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 
 let broker: Broker;
 beforeAll(async () => {
@@ -41,7 +41,7 @@ it('a logout reaches both of two instances that started with copies of one denyl
   }
   await Promise.all([first.start(), second.start()]);
   await Promise.all([first.ready(), second.ready()]);
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
 
   expect(await verdictsOf(instances, before.access_token)).toEqual(['token_revoked', 'token_revoked']);
   for (let round = 1; round <= 5; round += 1) {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 // A position vouches for the rows before it: so a file that is not what was committed is set aside, and the log read again.
@@ -39,7 +39,7 @@ const isSetAside = async (instance: Parameters<typeof checkOf>[0]) =>
 it('an instance replaces a file with one flipped bit, and denies everything acknowledged again', async () => {
   const { prices, path, logout } = await onePrices(broker.brokers);
   const token = await logout('1');
-  await untilWhole([prices], 'kafka');
+  await untilComplete([prices], 'kafka');
   await prices.stop('SIGTERM');
   const bytes = readFileSync(path);
   const at = bytes.indexOf('logout');
@@ -70,7 +70,7 @@ it('a live copy with a write-ahead log of another time is complete up to its pos
   cpSync(late, `${path}-wal`);
   await prices.start();
   await prices.ready();
-  await untilWhole([prices], 'kafka');
+  await untilComplete([prices], 'kafka');
   for (const token of [first, second]) expect(await verdictOf(prices, token)).toBe('token_revoked');
 });
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictOf, verdictsOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictOf, verdictsOf } from '../support/fleet.ts';
 import { limitFileSize, mayLimit, mayMount, smallDisk } from '../support/small-disk.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -65,7 +65,7 @@ describe.skipIf(!mayMount)('a disk of an instance that is full', () => {
         Array(3).fill('token_revoked'),
       );
       await untilAll(instances, four, '200');
-      await untilWhole(instances, transport);
+      await untilComplete(instances, transport);
     },
   );
 });

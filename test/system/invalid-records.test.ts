@@ -3,7 +3,7 @@ import { openBroker } from '@rescind/dev-kafka';
 import { createSigner, generateSigningKey } from '@rescind/token/signing';
 import { CompressionTypes, Kafka, logLevel } from 'kafkajs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 
 let broker: Broker;
 beforeAll(async () => {
@@ -65,7 +65,7 @@ it('invalid records, tombstones, forged and unsigned events on the topic change 
 
   expect((await client.logout(revoked.access_token)).status).toBe(204);
   await untilAll(instances, revoked.access_token, 'token_revoked');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   expect(await verdictsOf(instances, alive.access_token)).toEqual(['200', '200']);
   for (const instance of instances) {
     const metrics = await (await fetch(`${instance.managementUrl}/metrics`)).text();

@@ -9,7 +9,7 @@ import { decodeJwt } from 'jose';
 import { expect, it, onTestFinished } from 'vitest';
 import { createAdministrator } from '../support/administration.ts';
 import { temporaryDirectory } from '../support/directory.ts';
-import { checkOf, fleetOf, untilAll, untilWhole } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete } from '../support/fleet.ts';
 import { testTopic } from '../support/kafka-topic.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -104,7 +104,7 @@ it.each([
     await untilAll(instances, after.access_token, '200');
     expect(await checkOf(issuer, 'clock')).toMatchObject({ status: 'pass', comparison: 'agreed' });
     await waitFor('the line of it', () => issuer.line('clock_agrees'));
-    await untilWhole(instances, 'kafka');
+    await untilComplete(instances, 'kafka');
     await waitFor('fresh views', async () => {
       const views = await Promise.all(instances.map((instance) => checkOf(instance, 'feed')));
       return views.every((view) => view?.suspect === null && Number(view?.ageMs) < 5_000);

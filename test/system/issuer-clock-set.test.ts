@@ -6,7 +6,7 @@ import type { Fleet } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
 import { expect, it, onTestFinished } from 'vitest';
 import { temporaryDirectory } from '../support/directory.ts';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 const PRELOAD = fileURLToPath(new URL('../support/wall-clock.mjs', import.meta.url));
@@ -65,7 +65,7 @@ it.each([
     await issuer.start();
     await issuer.ready();
     expect(await checkOf(issuer, 'clock')).toMatchObject({ status: 'pass' });
-    await untilWhole(instances, transport);
+    await untilComplete(instances, transport);
 
     const fresh = await client.login(user, 'fresh');
     await untilAll(instances, fresh.access_token, '200');

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { brokerOfOwn, checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { brokerOfOwn, checkOf, fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 it('a logout while Kafka is down survives a kill -9 of the issuer and reaches the fleet by the fallback transport', async () => {
@@ -24,7 +24,7 @@ it('a logout while Kafka is down survives a kill -9 of the issuer and reaches th
   await untilAll(instances, third.access_token, 'token_revoked');
 
   await broker.start();
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   await waitFor('everything has been published', async () => (await checkOf(issuer, 'relay'))?.lagEvents === 0, 30_000);
   for (const { access_token } of [first, second, third]) {
     expect(await verdictsOf(instances, access_token)).toEqual(['token_revoked', 'token_revoked']);
@@ -51,7 +51,7 @@ it('the issuer starts while Kafka is down, and an instance that starts then read
   await client.logout(tokens.access_token);
   await untilAll([instance], tokens.access_token, 'token_revoked');
   await broker.start();
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
 });
 
 it('instances read the fallback transport while a broker is frozen, and return to Kafka when it has recovered', async () => {
@@ -59,14 +59,14 @@ it('instances read the fallback transport while a broker is frozen, and return t
   const { client, instances } = await fleetOf({ brokers: broker.brokers, prices: 1, orders: 1 });
   const user = await client.register();
   const tokens = await client.login(user, 'laptop');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   await broker.pause();
   try {
     expect((await client.logout(tokens.access_token)).status).toBe(204);
     await untilAll(instances, tokens.access_token, 'token_revoked', 20_000);
-    await untilWhole(instances, 'http');
+    await untilComplete(instances, 'http');
   } finally {
     await broker.resume();
   }
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
 });

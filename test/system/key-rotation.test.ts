@@ -6,7 +6,7 @@ import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 import { administerKeys, kidOf, live } from '../support/key-administration.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -48,7 +48,7 @@ it('a rotation by command under load refuses no request, ends no session and los
   expect([...life.kids]).toEqual([first, second, third]);
 
   for (const token of life.loggedOut) await untilAll(instances, token, 'token_revoked');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   expect(await verdictsOf(instances, before.access_token)).toEqual(['200', '200']);
   expect(kidOf(before.access_token)).toBe(first);
   // A verifier of others, with the keys it had and with those of now.
@@ -72,7 +72,7 @@ it('scheduled rotations of keys and epochs refuse no request', async () => {
   await life.stop();
   expect(life.refused).toEqual([]);
   for (const token of life.loggedOut) await untilAll(instances, token, 'token_revoked');
-  await untilWhole(instances, 'http');
+  await untilComplete(instances, 'http');
 
   const check = await checkOf(issuer, 'keys');
   expect(check).toMatchObject({ status: 'pass', alg: 'RS256', rotationAt: expect.stringMatching(/^\d{4}-.*Z$/) });
@@ -106,7 +106,7 @@ it('every instance refuses tokens of a revoked key, and logins continue', async 
   await keys.revoke(await keys.active('event'));
   await client.logout(login.access_token);
   await untilAll(instances, login.access_token, 'token_revoked');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
 });
 
 it('a reader that was down while the event key changed has applied everything when it is ready', async () => {
@@ -121,7 +121,7 @@ it('a reader that was down while the event key changed has applied everything wh
     await client.login(user, 'late'),
     await client.login(user, 'alive'),
   ];
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   await client.logout(early.access_token);
   await away.stop('SIGKILL');
   await keys.rotate('event');
@@ -140,7 +140,7 @@ it('a reader that was down while the event key changed has applied everything wh
   await away.start();
   await issuer.start();
   await untilAll(instances, alive.access_token, 'token_revoked', 60_000);
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
 });
 
 it('the issuer detects a database from before the rotations, and its restore makes no revoked token valid', async () => {
@@ -179,7 +179,7 @@ it('the issuer detects a database from before the rotations, and its restore mak
   expect(status, stdout).toBe(0);
   await issuer.start();
   await issuer.ready();
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   for (const { access_token } of [gone, since]) await untilRefused(instances, access_token);
   expect((await client.refresh(gone.refresh_token)).status).toBe(400);
   await untilAll(instances, (await client.login(user, 'anew')).access_token, '200');

@@ -2,7 +2,7 @@ import type { Fleet, Tokens } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 let broker: Broker;
@@ -45,7 +45,7 @@ it.each(['kafka', 'embedded'])(
     }
     expect(acknowledged.length).toBeGreaterThanOrEqual(2 + 3 + 4 + 5);
 
-    await untilWhole(instances, log === 'kafka' ? 'kafka' : 'http');
+    await untilComplete(instances, log === 'kafka' ? 'kafka' : 'http');
     for (const { access_token, refresh_token } of acknowledged) {
       await untilAll(instances, access_token, 'token_revoked');
       expect((await client.refresh(refresh_token)).status).toBe(400);

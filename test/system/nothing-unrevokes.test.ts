@@ -1,7 +1,7 @@
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole, verdictOf, verdictsOf } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilComplete, verdictOf, verdictsOf } from '../support/fleet.ts';
 
 let broker: Broker;
 beforeAll(async () => {
@@ -49,7 +49,7 @@ it.each([
       await instance.start();
       await instance.ready();
     }
-    await untilWhole(instances, transport);
+    await untilComplete(instances, transport);
     expect(await watching.stop()).toEqual([]);
     expect(await verdictsOf(instances, alive.access_token)).toEqual(['200', '200', '200']);
   },

@@ -1,7 +1,7 @@
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole, untilWritten, verdictsOf } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilComplete, untilWritten, verdictsOf } from '../support/fleet.ts';
 
 let broker: Broker;
 beforeAll(async () => {
@@ -45,7 +45,7 @@ it('the issuer restarts: sessions, keys and cut-offs are in its file, and the lo
   await untilAll(instances, access_token, '200');
   await client.logout(access_token);
   await untilAll(instances, access_token, 'token_revoked');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
 });
 
 it('every process stops gracefully, with status 0', async () => {

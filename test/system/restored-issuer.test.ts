@@ -6,7 +6,7 @@ import { codeOf, request } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { fleetOf, untilAll, untilWhole } from '../support/fleet.ts';
+import { fleetOf, untilAll, untilComplete } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 let broker: Broker;
@@ -68,7 +68,7 @@ it.each(['kafka', 'embedded'])(
     expect(report.status).toBe(0);
     await issuer.start();
     await issuer.ready();
-    await untilWhole(instances, log === 'kafka' ? 'kafka' : 'http');
+    await untilComplete(instances, log === 'kafka' ? 'kafka' : 'http');
 
     // Every token of before is dead, and the sessions that had ended after the backup stay ended.
     for (const { access_token } of [early, late]) await untilAll(instances, access_token, 'token_revoked');

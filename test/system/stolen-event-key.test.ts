@@ -2,7 +2,7 @@ import type { Fleet } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 import { administerKeys } from '../support/key-administration.ts';
 import { thiefOf } from '../support/thief.ts';
 import { waitFor } from '../support/wait.ts';
@@ -24,7 +24,7 @@ it('records of unknown keys on the topic delay no logout', async () => {
   const one = await fleet();
   const thief = thiefOf(one, broker.brokers);
   const user = await one.client.register();
-  await untilWhole(one.instances, 'kafka');
+  await untilComplete(one.instances, 'kafka');
   for (let n = 0; n < 12; n += 1) {
     const made = `${n}`.padEnd(43, 'x');
     await thief.write(thief.jws({ epoch: '9999999999-x', seq: 1, prev: null, txn: 't' }, made));
@@ -40,7 +40,7 @@ it('a revoked event key forges no epoch, no time and no position, and logouts ar
   const thief = thiefOf(one, broker.brokers);
   const user = await client.register();
   const [first, second] = [await client.login(user, 'first'), await client.login(user, 'second')];
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   const before = await epochOf(one);
   await revokeEventKey(one, thief.kid);
   await client.logout(first.access_token);
@@ -59,7 +59,7 @@ it('a revoked event key forges no epoch, no time and no position, and logouts ar
   const valid = await client.login(user, 'valid');
   await untilAll(instances, valid.access_token, '200');
   expect(await epochOf(one)).toBe(after);
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
 });
 
 it('an instance that was down while the event key was revoked leaves its epoch and follows the new one', async () => {
@@ -69,7 +69,7 @@ it('an instance that was down while the event key was revoked leaves its epoch a
   const thief = thiefOf(one, broker.brokers);
   const user = await client.register();
   const { access_token } = await client.login(user, 'laptop');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   const before = await epochOf(one);
   await away?.stop();
   await revokeEventKey(one, thief.kid);
@@ -77,7 +77,7 @@ it('an instance that was down while the event key was revoked leaves its epoch a
   await client.logout(access_token);
   await away?.start();
   await untilAll(instances, access_token, 'token_revoked');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   expect(await epochOf(one)).not.toBe(before);
 });
 
@@ -87,7 +87,7 @@ it('the issuer revokes its active event key after a forged revocation of it, and
   const thief = thiefOf(one, broker.brokers);
   const user = await client.register();
   const { access_token } = await client.login(user, 'laptop');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   const before = await epochOf(one);
   const iss = issuer.environment.ISSUER;
   const deny = [
@@ -100,6 +100,6 @@ it('the issuer revokes its active event key after a forged revocation of it, and
   expect(await verdictsOf(instances, access_token)).toEqual(['200', '200']);
   await client.logout(access_token);
   await untilAll(instances, access_token, 'token_revoked');
-  await untilWhole(instances, 'kafka');
+  await untilComplete(instances, 'kafka');
   expect((await client.login(user, 'after')).access_token).toBeTruthy();
 });

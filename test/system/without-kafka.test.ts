@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from '@rescind/dev-fleet';
 import { expect, it } from 'vitest';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictsOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictsOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
 it('a logout reaches every instance without Kafka, the embedded default', async () => {
   const { client, instances } = await fleetOf();
   const user = await client.register();
   const [laptop, phone] = [await client.login(user, 'laptop'), await client.login(user, 'phone')];
-  await untilWhole(instances, 'http');
+  await untilComplete(instances, 'http');
   await client.logout(laptop.access_token);
   await untilAll(instances, laptop.access_token, 'token_revoked');
   expect(await verdictsOf(instances, phone.access_token)).toEqual(['200', '200', '200', '200']);
@@ -36,7 +36,7 @@ it('instances decide by their view while the issuer is down, and catch up when i
   await issuer.start();
   await client.logout(alive.access_token);
   await untilAll(instances, alive.access_token, 'token_revoked');
-  await untilWhole(instances, 'http');
+  await untilComplete(instances, 'http');
 });
 
 it('the event stream requires a credential of a service, and begins with a heartbeat', async () => {

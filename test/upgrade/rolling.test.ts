@@ -4,7 +4,7 @@ import type { Fleet, ServiceProcess, Tokens } from '@rescind/dev-fleet';
 import type { Broker } from '@rescind/dev-kafka';
 import { openBroker } from '@rescind/dev-kafka';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { checkOf, fleetOf, untilAll, untilWhole, verdictOf } from '../support/fleet.ts';
+import { checkOf, fleetOf, untilAll, untilComplete, verdictOf } from '../support/fleet.ts';
 import { administerKeys } from '../support/key-administration.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -81,7 +81,7 @@ async function comeAndGo({ client, instances }: Fleet, device: string): Promise<
 }
 
 const healthy = async (instances: readonly ServiceProcess[], log: Log) => {
-  await untilWhole(instances, log);
+  await untilComplete(instances, log);
   for (const instance of instances) expect((await instance.health()).status).toBe(200);
 };
 

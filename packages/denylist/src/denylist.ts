@@ -279,7 +279,7 @@ export function createDenylist(parts: DenylistParts): Denylist {
     const { failure } = access;
     const error = database.open ? failure.read || failure.write : 'closed';
     const fault = watch.fault();
-    const excess = wal.overLimit();
+    const overLimit = wal.overLimit();
     const details = {
       entries: rowCounts.count(),
       pendingRows: pending.count(),
@@ -287,12 +287,12 @@ export function createDenylist(parts: DenylistParts): Denylist {
       ...(damaged !== null && { replaced: damaged }),
       ...(fault !== undefined && { fault }),
       ...(error !== '' && { error }),
-      ...excess,
+      ...overLimit,
     };
     if (!database.open || failure.read !== '' || !watch.isTrusted())
       return { name: 'denylist', status: 'fail', ...details };
     // A damaged file means that the disk must be examined, although its rows have been fetched again.
-    const isSound = failure.write === '' && damaged === null && excess === undefined && fault === undefined;
+    const isSound = failure.write === '' && damaged === null && overLimit === undefined && fault === undefined;
     return { name: 'denylist', status: isSound ? 'pass' : 'warn', ...details };
   }
 

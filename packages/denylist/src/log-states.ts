@@ -21,13 +21,13 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
   const select = database.prepare<[string], { state: string }>('SELECT state FROM log WHERE log = ?');
   const save = database.prepare<[string, string]>('INSERT OR REPLACE INTO log (log, state) VALUES (?, ?)');
   const quarantined = database.prepare<[string], Quarantined>(
-    'SELECT log, epoch, seq, jws, why FROM quarantine WHERE log = ? ORDER BY epoch, seq',
+    'SELECT log, epoch, seq, jws, why AS reason FROM quarantine WHERE log = ? ORDER BY epoch, seq',
   );
   const quarantinedAt = database.prepare<[string, string, number], Quarantined>(
-    'SELECT log, epoch, seq, jws, why FROM quarantine WHERE log = ? AND epoch = ? AND seq = ?',
+    'SELECT log, epoch, seq, jws, why AS reason FROM quarantine WHERE log = ? AND epoch = ? AND seq = ?',
   );
   const keep = database.prepare<Quarantined>(
-    'INSERT OR REPLACE INTO quarantine (log, epoch, seq, jws, why) VALUES (:log, :epoch, :seq, :jws, :why)',
+    'INSERT OR REPLACE INTO quarantine (log, epoch, seq, jws, why) VALUES (:log, :epoch, :seq, :jws, :reason)',
   );
   const free = database.prepare<[string, string, number]>(
     'DELETE FROM quarantine WHERE log = ? AND epoch = ? AND seq = ?',
@@ -69,10 +69,10 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
     quarantined: (log) => quarantined.all(log),
     apply({ state, quarantine = [], release = [] }) {
       saveState(state);
-      for (const { log, epoch, seq, jws, why } of quarantine) {
+      for (const { log, epoch, seq, jws, reason } of quarantine) {
         discount(log, epoch, seq);
-        digest.add(digestOfEvent({ log, epoch, seq, jws, why }));
-        keep.run({ log, epoch, seq, jws, why });
+        digest.add(digestOfEvent({ log, epoch, seq, jws, reason }));
+        keep.run({ log, epoch, seq, jws, reason });
       }
       for (const { epoch, seq } of release) {
         discount(state.log, epoch, seq);
@@ -90,4 +90,5 @@ export function createLogStates(database: Database, digest: TableDigest): LogSta
   };
 }
 
-const digestOfEvent = ({ log, epoch, seq, jws, why }: Quarantined) => digestOf('quarantine', log, epoch, seq, jws, why);
+const digestOfEvent = ({ log, epoch, seq, jws, reason }: Quarantined) =>
+  digestOf('quarantine', log, epoch, seq, jws, reason);

@@ -24,7 +24,7 @@ interface TopicReading {
 export async function readTail(reading: TopicReading, most: number): Promise<readonly string[]> {
   if (!Number.isSafeInteger(most) || most < 1) throw new TypeError('most must be a whole number of at least 1');
   const records: string[] = [];
-  for await (const batch of readRange(reading, ({ low, high }) => greatest(low, high - BigInt(most)))) {
+  for await (const batch of readRange(reading, ({ low, high }) => max(low, high - BigInt(most)))) {
     records.push(...batch);
   }
   return records.slice(-most);
@@ -35,7 +35,7 @@ export function readAll(reading: TopicReading): AsyncGenerator<readonly string[]
   return readRange(reading, ({ low }) => low);
 }
 
-function greatest(a: bigint, b: bigint): bigint {
+function max(a: bigint, b: bigint): bigint {
   if (a > b) return a;
   return b;
 }

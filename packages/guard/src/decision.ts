@@ -182,7 +182,7 @@ interface DecisionContext {
 export function denial(trusted: TrustedIssuer, token: VerifiedToken): Refused | undefined {
   const verdict = trusted.judge(token);
   if (!verdict.denied) return undefined;
-  if (verdict.why === 'unjudgeable') throw new RescindError('token_unjudgeable', { detail: verdict.claim });
+  if (verdict.reason === 'unjudgeable') throw new RescindError('token_unjudgeable', { detail: verdict.claim });
   const { cutoff, endsSession } = verdict;
   const revoked = { token, cutoff, endsSession, since: sinceOf(cutoff) };
   return { accepted: false, error: revokedError(revoked), revoked };

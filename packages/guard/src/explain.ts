@@ -62,7 +62,7 @@ function explainKey(text: string, trusted: TrustedIssuer): Pick<Explanation, 're
     { kid },
     ({ claim }) => claim === 'kid',
   );
-  if (!verdict.denied || verdict.why !== 'revoked') return { revoked: null, entries: [] };
+  if (!verdict.denied || verdict.reason !== 'revoked') return { revoked: null, entries: [] };
   return { revoked: true, entries: [toEntry(verdict.cutoff, ANY_TIME_S * 1000)] };
 }
 
@@ -92,7 +92,7 @@ const NOTHING_KNOWN = { revoked: null, entries: [], issuedAt: null } as const;
 function explain(claims: Claims, marks: JudgedMarks, trusted: TrustedIssuer): Explanation {
   const verdict = trusted.judgeClaims(claims, marks);
   const at = issuedAt(claims) ?? null;
-  if (verdict.denied && verdict.why === 'unjudgeable') {
+  if (verdict.denied && verdict.reason === 'unjudgeable') {
     return { wrong: { code: 'token_unjudgeable', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
   }
   const entries = [...denyingRows((counts) => trusted.judgeClaims(claims, marks, counts))];

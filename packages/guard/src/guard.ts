@@ -99,7 +99,7 @@ export function createGuard(options: GuardOptions): Guard {
 }
 
 /** Timers have 31 bits. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const ANY_ROUTE: RoutePolicy = Object.freeze({});
 
@@ -204,7 +204,7 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
     explain: (given) =>
       typeof given === 'string' ? explainToken(given, { decider, view: view(), clock }) : explainClaims(given, trusted),
     async ready(signal) {
-      const hold = setInterval(() => undefined, LONGEST_TIMER_MS);
+      const hold = setInterval(() => undefined, MAX_TIMER_MS);
       try {
         await catchUp(signal);
       } finally {

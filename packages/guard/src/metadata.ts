@@ -85,7 +85,7 @@ async function fetchMetadata(url: string, request: MetadataRequest): Promise<Rec
   });
   const { status } = response;
   if (status === 200) {
-    const body = await readBody(response.body, { mostBytes: MAX_BYTES });
+    const body = await readBody(response.body, { maxBytes: MAX_BYTES });
     if (body === undefined) throw new AddressFailure('unusable', `more than ${MAX_BYTES} bytes`);
     return parse(body);
   }

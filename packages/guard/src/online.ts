@@ -43,7 +43,7 @@ export function createOnline({ settings, decider, logFailure }: OnlineParts): On
     if (introspection === undefined) return refused(unavailable('introspection_unavailable', 'it is not configured'));
     let answer: IntrospectionAnswer;
     try {
-      answer = await introspection.ask(token);
+      answer = await introspection.introspect(token);
     } catch (error) {
       // Fails closed: without a response the token is not known to be active.
       return refused(unavailable('introspection_unavailable', error instanceof Error ? error.message : undefined));
@@ -53,7 +53,7 @@ export function createOnline({ settings, decider, logFailure }: OnlineParts): On
     return refused(new RescindError(answer === 'bound' ? 'token_sender_constrained' : 'token_inactive'));
   }
 
-  async function askKeys(token: string, first: Refused, again: () => Decision): Promise<Decision> {
+  async function fetchKeys(token: string, first: Refused, again: () => Decision): Promise<Decision> {
     const { kid, alg } = parseCompactJws(token, { maxBytes: token.length }).header;
     const { keys, settings: issuer } = decider.trustedOf(token);
     if (first.error.code === 'token_key_unknown') return (await keys.ensure(kid, alg)) ? again() : first;
@@ -66,7 +66,7 @@ export function createOnline({ settings, decider, logFailure }: OnlineParts): On
     requireRoute: (route) => requireIntrospection(route, settings.issuers),
     mayChange: (decision) => needsKeys(decision) || needsIntrospection(decision),
     async ask(token, first, again) {
-      const decision = !first.accepted && needsKeys(first) ? await askKeys(token, first, again) : first;
+      const decision = !first.accepted && needsKeys(first) ? await fetchKeys(token, first, again) : first;
       return needsIntrospection(decision) ? introspect(token) : decision;
     },
     measure() {

@@ -8,7 +8,7 @@ import type { IssuerSettings } from './issuer-options.ts';
 import { findEndpoint, MetadataUnavailable } from './metadata.ts';
 
 const FIRST_RETRY_MS: DurationMs = 500;
-const LONGEST_RETRY_MS: DurationMs = 30_000;
+const MAX_RETRY_MS: DurationMs = 30_000;
 
 /** The issuer of the keys, and what finds, fetches and stores them. */
 export interface TokenKeysOptions {
@@ -31,7 +31,7 @@ export function openTokenKeys(options: TokenKeysOptions): KeySource {
   const { issuer, documents, fetch, clock, telemetry, name } = options;
   const open = (url: string) => openKeySource({ url, documents, fetch, clock, telemetry, name });
   if (issuer.jwksUrl !== undefined) return open(issuer.jwksUrl);
-  return new LocatedKeys(open, openCachedLocation(options), (signal) => placesOf(options, signal), name);
+  return new LocatedKeys(open, openCachedLocation(options), (signal) => locationsOf(options, signal), name);
 }
 
 /** An address of keys. */
@@ -40,7 +40,7 @@ interface KeyLocation {
   /** Whether the issuer's metadata have it. Else it is the usual address. */
   readonly certain: boolean;
   /** Why the metadata could not be read: each address with its cause. */
-  readonly trouble: string | undefined;
+  readonly failure: string | undefined;
 }
 
 interface CachedLocation {
@@ -50,13 +50,13 @@ interface CachedLocation {
 
 class LocatedKeys implements KeySource {
   readonly #open: (url: string) => KeySource;
-  readonly #kept: CachedLocation;
+  readonly #cached: CachedLocation;
   readonly #name: string;
   readonly #closing = new AbortController();
   readonly #located = Promise.withResolvers<void>();
   readonly #following: Promise<void>;
   /** Why the metadata cannot be used. */
-  #trouble: string | undefined;
+  #failure: string | undefined;
   #source: KeySource | undefined;
   #url: string | undefined;
 
@@ -68,7 +68,7 @@ class LocatedKeys implements KeySource {
   ) {
     this.#name = name;
     this.#open = open;
-    this.#kept = kept;
+    this.#cached = kept;
     // The promise may reject without a handler.
     this.#located.promise.catch(() => undefined);
     if (kept.url !== undefined) this.#start(kept.url);
@@ -110,7 +110,7 @@ class LocatedKeys implements KeySource {
   health() {
     const none = { name: this.#name, status: 'fail' as const, keys: 0, origin: 'none' };
     const checks = this.#source?.health() ?? [none];
-    return this.#trouble === undefined ? checks : checks.map((check) => ({ ...check, metadata: this.#trouble }));
+    return this.#failure === undefined ? checks : checks.map((check) => ({ ...check, metadata: this.#failure }));
   }
 
   async close(): Promise<void> {
@@ -126,11 +126,11 @@ class LocatedKeys implements KeySource {
   }
 
   async #follow(places: AsyncIterable<KeyLocation>): Promise<void> {
-    for await (const { url, certain, trouble } of places) {
-      this.#trouble = trouble;
+    for await (const { url, certain, failure } of places) {
+      this.#failure = failure;
       if (this.#source === undefined) this.#start(url);
       else if (certain && url !== this.#url && !(await this.#move(url))) return;
-      if (certain) this.#kept.keep(url);
+      if (certain) this.#cached.keep(url);
     }
   }
 
@@ -158,18 +158,18 @@ class LocatedKeys implements KeySource {
 }
 
 /** Reads the metadata until they have the address of the keys, or the issuer has none. */
-async function* placesOf(options: TokenKeysOptions, signal: AbortSignal): AsyncGenerator<KeyLocation> {
+async function* locationsOf(options: TokenKeysOptions, signal: AbortSignal): AsyncGenerator<KeyLocation> {
   const { fetch, issuer } = options;
   const usual = new URL(`${issuer.issuerUrl.replace(/\/+$/, '')}/.well-known/jwks.json`).href;
   const report = createReport(options);
-  for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, LONGEST_RETRY_MS)) {
+  for (let wait = FIRST_RETRY_MS; !signal.aborted; wait = Math.min(wait * 2, MAX_RETRY_MS)) {
     try {
       const found = await findEndpoint('jwks_uri', { ...issuer, fetch, signal });
-      yield { url: found ?? usual, certain: true, trouble: undefined };
+      yield { url: found ?? usual, certain: true, failure: undefined };
       return;
     } catch (error) {
       if (signal.aborted) return;
-      yield { url: usual, certain: false, trouble: report(error) };
+      yield { url: usual, certain: false, failure: report(error) };
     }
     await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => undefined);
   }

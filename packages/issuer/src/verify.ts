@@ -93,7 +93,7 @@ export async function refuseDenied(
   const token = { kid: header.kid, payload, inexact };
   const verdict = judge(token, await fetchCutOffs(revocations, token));
   if (!verdict.denied) return;
-  throw verdict.why === 'revoked'
+  throw verdict.reason === 'revoked'
     ? new RescindError('token_revoked', { detail: verdict.cutoff.reason })
     : new RescindError('token_unjudgeable', { detail: verdict.claim });
 }
@@ -200,7 +200,7 @@ async function explain(token: JudgedToken, revocations: RevocationReads): Promis
   const find = await fetchCutOffs(revocations, token);
   const verdict = judge(token, find);
   const at = issuedAt(token.payload) ?? null;
-  if (verdict.denied && verdict.why === 'unjudgeable') {
+  if (verdict.denied && verdict.reason === 'unjudgeable') {
     return { ...NOTHING_KNOWN, wrong: { code: 'token_unjudgeable', detail: verdict.claim }, issuedAt: at };
   }
   const refusing = denyingRows((counts) => judge(token, filterRows(find, counts)));

@@ -27,7 +27,7 @@ export type Verdict =
   | { readonly denied: false }
   | {
       readonly denied: true;
-      readonly why: 'revoked';
+      readonly reason: 'revoked';
       readonly cutoff: CutOffRow;
       /** Whether that row ends this token's session too, or only the token. */
       readonly endsSession: boolean;
@@ -36,7 +36,7 @@ export type Verdict =
    * It cannot be compared with every cut-off that may be about it, so it is refused: no `iss`, no `iat`, or a claim that a cut-off
    * names has a value without one text: see `comparableValues`.
    */
-  | { readonly denied: true; readonly why: 'unjudgeable'; readonly claim: string };
+  | { readonly denied: true; readonly reason: 'unjudgeable'; readonly claim: string };
 
 /** Most values of one claim that are looked up. A token with more is refused, never judged in part. */
 const MAX_CLAIM_VALUES = 256;
@@ -62,16 +62,16 @@ export function issuedAt(payload: Readonly<Record<string, unknown>>): EpochMilli
 export function judge(token: JudgedToken, find: Find, options: JudgeOptions = {}): Verdict {
   const { payload } = token;
   const { iss } = payload;
-  if (typeof iss !== 'string') return { denied: true, why: 'unjudgeable', claim: 'iss' };
+  if (typeof iss !== 'string') return { denied: true, reason: 'unjudgeable', claim: 'iss' };
   const issued = issuedAt(payload);
-  if (issued === undefined) return { denied: true, why: 'unjudgeable', claim: 'iat' };
+  if (issued === undefined) return { denied: true, reason: 'unjudgeable', claim: 'iat' };
   const earliest = issued - (options.skewMs ?? 0);
 
   let strictest: CutOffRow | undefined;
   for (const claim of find.names(iss)) {
     const held = claim === 'kid' ? token.kid : ownClaim(payload, claim);
     const values = token.inexact?.includes(claim) ? undefined : comparableValues(held);
-    if (values === undefined) return { denied: true, why: 'unjudgeable', claim };
+    if (values === undefined) return { denied: true, reason: 'unjudgeable', claim };
     for (const value of values) {
       const row = find.row(iss, claim, value);
       if (row === undefined || earliest > row.issuedUntil) continue;
@@ -79,7 +79,7 @@ export function judge(token: JudgedToken, find: Find, options: JudgeOptions = {}
     }
   }
   if (strictest === undefined) return ACCEPTED;
-  return { denied: true, why: 'revoked', cutoff: strictest, endsSession: earliest <= strictest.sessionUntil };
+  return { denied: true, reason: 'revoked', cutoff: strictest, endsSession: earliest <= strictest.sessionUntil };
 }
 
 function ownClaim(payload: Readonly<Record<string, unknown>>, claim: string): unknown {
@@ -164,7 +164,7 @@ export function* denyingRows(judgeBy: (counts: (row: CutOffRow) => boolean) => V
   const named = new Set<string>();
   for (;;) {
     const verdict = judgeBy((row) => !named.has(keyOf(row)));
-    if (!verdict.denied || verdict.why !== 'revoked') return;
+    if (!verdict.denied || verdict.reason !== 'revoked') return;
     named.add(keyOf(verdict.cutoff));
     yield verdict.cutoff;
   }

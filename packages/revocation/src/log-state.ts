@@ -56,7 +56,7 @@ export interface Quarantined {
   readonly seq: number;
   /** Its compact serialization. */
   readonly jws: string;
-  readonly why: string;
+  readonly reason: string;
 }
 
 /** What a reader commits in one transaction. */

@@ -19,7 +19,7 @@ test('a new denylist is empty', () => {
 test('rows, position and quarantine are stored together, and survive a restart', async () => {
   const path = freshPath();
   const state = stateAt(7, { logTime: 123_456, suspect: 'an event of a newer version', hint: '41' });
-  const kept = { log: LOG, epoch: '0001-a', seq: 6, jws: 'a.b.c', why: 'its type is not known' };
+  const kept = { log: LOG, epoch: '0001-a', seq: 6, jws: 'a.b.c', reason: 'its type is not known' };
   {
     await using denylist = openDenylist({ path });
     denylist.commit({ state, cutoffs: [cutoff()], quarantine: [kept] });

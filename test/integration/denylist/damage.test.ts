@@ -22,7 +22,7 @@ import { cutoff, everything, freshPath, LOG, leftByKill, open, stateAt } from '.
 // aside, or it answers as it did.
 
 const STATE = stateAt(400, { logTime: 1_000, suspect: 'quarantined' });
-const QUARANTINED = { log: LOG, epoch: '0001-a', seq: 7, jws: 'a.b.c', why: 'version' };
+const QUARANTINED = { log: LOG, epoch: '0001-a', seq: 7, jws: 'a.b.c', reason: 'version' };
 const KEYS = '{"keys":[{"kid":"k1"}]}';
 
 /** Ids of every kind, rows in order and rows that are staged. */

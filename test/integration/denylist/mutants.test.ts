@@ -61,7 +61,7 @@ const SCENARIOS: Readonly<Record<string, (open: Open) => void>> = {
     kept(left, open, (again) => expect(again.count()).toBe(200));
   },
   'merged and pruned rows, states, events and documents leave an intact file': (open) => {
-    const event = { log: LOG, epoch: '0001-a', seq: 1, jws: 'a.b.c', why: 'version' };
+    const event = { log: LOG, epoch: '0001-a', seq: 1, jws: 'a.b.c', reason: 'version' };
     const path = freshPath();
     const denylist = open({ path });
     denylist.commit({ state: stateAt(1), cutoffs: sessions(3), quarantine: [event] });
@@ -94,7 +94,7 @@ const SCENARIOS: Readonly<Record<string, (open: Open) => void>> = {
     }
   },
   'a changed state, event or document is noticed': (open) => {
-    const event = { log: LOG, epoch: '0001-a', seq: 1, jws: 'a.b.c', why: 'version' };
+    const event = { log: LOG, epoch: '0001-a', seq: 1, jws: 'a.b.c', reason: 'version' };
     for (const sql of [
       `UPDATE log SET state = replace(state, '"seq":3', '"seq":4')`,
       "UPDATE quarantine SET jws = 'a.b.d'",

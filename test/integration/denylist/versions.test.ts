@@ -46,7 +46,7 @@ const STATE = {
   ...{ log: LOG, epoch: '0001-a', seq: 5, id: 'event-5', head: 5, floor: 1, logTime: 0, wholeAt: 0, savedAt: 0 },
   ...{ suspect: null, proof: null, hint: null },
 };
-const EVENT = { log: LOG, epoch: '0001-a', seq: 7, jws: 'a.b.c', why: 'version' };
+const EVENT = { log: LOG, epoch: '0001-a', seq: 7, jws: 'a.b.c', reason: 'version' };
 /** Of two epochs and two reasons; the third is staged where there are staging tables. */
 const ROWS = [
   cutoff(),

@@ -68,7 +68,7 @@ test('publishes the next event key before it signs, and a former one as long as 
   expect(former?.retiresAt).toBeGreaterThan(clock.now() + retention);
   clock.advance(Number(former?.retiresAt) - clock.now());
   await waitFor('the former key to be forgotten', () => issuer.eventJwks().keys.every(({ kid }) => kid === next.kid));
-  expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'bad', why: 'key_unknown' });
+  expect(decoderOf(issuer).decode(old)).toMatchObject({ kind: 'bad', reason: 'key_unknown' });
 });
 
 test('signs an epoch of many events in parts before it opens, and includes revocations of that time', async () => {

@@ -24,7 +24,7 @@ test('answers storage_unavailable to a write that does not fit, and the check re
     return codes.at(-1) !== undefined;
   });
   expect(codes.at(-1)).toBe('storage_unavailable');
-  expect([issuer.canWrite(), storage()?.status, storage()?.why]).toEqual([false, 'fail', 'full']);
+  expect([issuer.canWrite(), storage()?.status, storage()?.reason]).toEqual([false, 'fail', 'full']);
   expect(counts.get('rescind_storage_failures_total database full')).toBeGreaterThan(0);
 
   free();

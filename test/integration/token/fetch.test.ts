@@ -48,7 +48,7 @@ describe.each(fetches)('a fetch %s', (_, fetch) => {
     expect(response.status).toBe(418);
     expect(response.headers.get('x-seen')).toBe('POST yes');
     expect(response.headers.get('x-absent')).toBeNull();
-    expect((await readBody(response.body, { mostBytes: 3 }))?.toString()).toBe('tea');
+    expect((await readBody(response.body, { maxBytes: 3 }))?.toString()).toBe('tea');
   });
 
   it('reads no more of a body than it may', async () => {
@@ -60,7 +60,7 @@ describe.each(fetches)('a fetch %s', (_, fetch) => {
         isClosed = true;
       });
     });
-    expect(await readBody((await fetch(url, init())).body, { mostBytes: 10_000 })).toBeUndefined();
+    expect(await readBody((await fetch(url, init())).body, { maxBytes: 10_000 })).toBeUndefined();
     await expect.poll(() => isClosed, { timeout: 5_000 }).toBe(true);
   });
 
@@ -98,7 +98,7 @@ describe.each(fetches)('a fetch %s', (_, fetch) => {
     const started = await serve((_request, response) => void response.write('begun'));
     const during = new AbortController();
     const response = await fetch(started, init({ signal: during.signal }));
-    const reading = readBody(response.body, { mostBytes: 1_000 });
+    const reading = readBody(response.body, { maxBytes: 1_000 });
     during.abort();
     await expect(reading).rejects.toThrow();
   });
@@ -108,9 +108,7 @@ describe.each(fetches)('a fetch %s', (_, fetch) => {
       response.writeHead(200, { 'content-length': '100' }).write('ten bytes.');
       setImmediate(() => response.destroy());
     });
-    await expect(
-      fetch(url, init()).then((response) => readBody(response.body, { mostBytes: 1_000 })),
-    ).rejects.toThrow();
+    await expect(fetch(url, init()).then((response) => readBody(response.body, { maxBytes: 1_000 }))).rejects.toThrow();
   });
 
   it('names what the system reports when nobody listens', async () => {
@@ -154,7 +152,7 @@ describe('a fetch by node:http', () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     for (let turn = 0; turn < 2; turn++) {
       const response = await nodeFetch(url, init());
-      expect((await readBody(response.body, { mostBytes: 10 }))?.toString()).toBe('ok');
+      expect((await readBody(response.body, { maxBytes: 10 }))?.toString()).toBe('ok');
     }
     expect(connections).toBe(2);
   });

@@ -63,7 +63,7 @@ const isDenied = (token: Token, find: Find) => judge({ kid: token.kid, payload: 
  */
 function lasts(token: Token, find: Find, clockSet: ClockSet | null): boolean {
   const verdict = judge({ kid: token.kid, payload: token.payload }, find);
-  if (!verdict.denied || verdict.why !== 'revoked' || verdict.cutoff.expiresAt < token.expMs) return false;
+  if (!verdict.denied || verdict.reason !== 'revoked' || verdict.cutoff.expiresAt < token.expMs) return false;
   return clockSet === null || token.iatMs <= clockSet.at || verdict.cutoff.epoch >= clockSet.epoch;
 }
 
@@ -159,7 +159,9 @@ export function checkAge(follower: Follower, state: FollowerState, ageMs: number
   if (claim.isForged) return;
   const trueAge = now - claim.readAt;
   if (ageMs < trueAge - slackMs - EXACT_MS) {
-    throw new Violation(`${follower.name} says ${ageMs} ms, and it is ${trueAge} (±${slackMs}), at ${state.kept.seq}`);
+    throw new Violation(
+      `${follower.name} says ${ageMs} ms, and it is ${trueAge} (±${slackMs}), at ${state.logState.seq}`,
+    );
   }
 }
 
@@ -172,15 +174,15 @@ export function checkRestart(follower: Follower, ageMs: number, setBackMs: numbe
 }
 
 /** A key that has revoked itself is not followed from that step on, nor is one that the set does not have any more. */
-export function checkEventKeys(follower: Follower, input: FollowerInput, { kept }: FollowerState): void {
+export function checkEventKeys(follower: Follower, input: FollowerInput, { logState }: FollowerState): void {
   const { revoked } = follower.store;
   if (input.kind === 'records') {
     for (const record of input.records) {
       if (record.kind === 'event' && record.kills.includes(record.kid)) revoked.add(record.kid);
     }
   }
-  const { epochKid, revokedEventKids = [] } = kept;
-  if (epochKid == null || kept.epoch === '') return;
+  const { epochKid, revokedEventKids = [] } = logState;
+  if (epochKid == null || logState.epoch === '') return;
   if (revoked.has(epochKid)) throw new Violation(`${follower.name} follows a key that has revoked itself`);
   if (input.kind === 'keys' && !input.set.kids.includes(epochKid)) {
     throw new Violation(`${follower.name} follows a key that is published no more`);
@@ -208,15 +210,15 @@ export function checkOpening(
   if (!standby && world.steady !== null) throw new Violation(`${name} asks for the log although nothing is wrong`);
   const { hold } = process.state.standby;
   const now = world.now();
-  if (standby || hold === null || process.behind?.at === hold.takenAt) return;
+  if (standby || hold === null || process.behind?.at === hold.startedAt) return;
   if (
     process.behind !== null &&
-    hold.takenAt - process.behind.at < 10_000 * 2 ** Math.min(4, process.behind.times - 1)
+    hold.startedAt - process.behind.at < 10_000 * 2 ** Math.min(4, process.behind.times - 1)
   ) {
     throw new Violation(`${name} reads by one transport and by the other in turns, at ${now}`);
   }
-  const isSoon = process.behind !== null && hold.takenAt - process.behind.at < 300_000;
-  process.behind = { at: hold.takenAt, times: isSoon ? (process.behind?.times ?? 0) + 1 : 1 };
+  const isSoon = process.behind !== null && hold.startedAt - process.behind.at < 300_000;
+  process.behind = { at: hold.startedAt, times: isSoon ? (process.behind?.times ?? 0) + 1 : 1 };
 }
 
 /** A standby stream says how far the log goes, and never that something was lost. */

@@ -266,12 +266,12 @@ function noteLive(
   liveBy: Set<TransportRole>,
   input: FollowerInput,
   before: FollowerState,
-  { kept }: FollowerState,
+  { logState }: FollowerState,
 ): void {
   if (input.kind !== 'records' || (input.transport === 'fallback' && before.transports.fallback.standby)) return;
   const isLive = input.records.some(
     (record) =>
-      record.kind === 'heartbeat' && record.live && record.epoch === kept.epoch && record.kid === kept.epochKid,
+      record.kind === 'heartbeat' && record.live && record.epoch === logState.epoch && record.kid === logState.epochKid,
   );
   if (isLive) liveBy.add(input.transport);
 }
@@ -283,7 +283,7 @@ function rememberedBy({ process, deafUntil }: Follower, { registry, topic }: Dri
   if (process.liveBy.has('fallback') && !process.liveBy.has('primary')) return [];
   // What could not be verified then, or was lost before it was read, was not there for it.
   if (deafUntil >= process.bornAt || topic.hasLost) return [];
-  const { epoch, floor } = process.state.kept;
+  const { epoch, floor } = process.state.logState;
   return (process.heldAtOpen ?? []).flatMap((jws) => {
     const record = registry.find(jws);
     if (record?.kind !== 'event' || record.epoch !== epoch || record.seq < floor) return [];
@@ -334,7 +334,7 @@ export function advance(follower: Follower, world: DriveWorld): void {
 function connect(follower: Follower, world: DriveWorld, transport: TransportRole, client: Client): void {
   const { random, topic, issuer } = world;
   if (client.phase === 'idle') {
-    submit(follower, world, { kind: 'asked', transport });
+    submit(follower, world, { kind: 'startRequested', transport });
     if (follower.process === null) return;
     client.asked = follower.core.startOf(follower.process.state, transport);
     client.phase = 'asked';

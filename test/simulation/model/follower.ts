@@ -200,16 +200,16 @@ export function decodeBatch(
   const chosen = chooseHeartbeats(batch.map(({ jws }) => registry.find(jws)));
   return batch.map((raw, i): DecodedRecord => {
     const record = registry.find(raw.jws);
-    if (record === undefined) return { kind: 'bad', ...raw, why: 'malformed' };
+    if (record === undefined) return { kind: 'bad', ...raw, reason: 'malformed' };
     if (isKeyUnknown(record.kid)) {
       const { kid, epoch } = record;
-      return { kind: 'bad', ...raw, why: 'key_unknown', claimed: { kid, epoch } };
+      return { kind: 'bad', ...raw, reason: 'key_unknown', claimed: { kid, epoch } };
     }
     if (record.kind === 'heartbeat') {
       return chosen.has(i) ? { ...raw, ...record } : { kind: 'skipped', ...raw };
     }
     const { future, ...event } = record;
-    if (future && !upgraded) return { ...raw, ...event, kind: 'not-understood', why: 'version' };
+    if (future && !upgraded) return { ...raw, ...event, kind: 'not-understood', reason: 'version' };
     return { ...raw, ...event, reason: 'simulated', type: 'simulated', skipped: 0, clamped: 0 };
   });
 }

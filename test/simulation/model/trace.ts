@@ -5,14 +5,14 @@ import type { Follower } from './follower.ts';
 export function tellStep(
   { name }: Follower,
   input: FollowerInput,
-  { kept, heartbeat }: FollowerState,
+  { logState, heartbeat }: FollowerState,
   effects: readonly FollowerEffect[],
 ): string {
-  const { epoch, seq, id, head, floor, wholeAt, logTime, logTimeEpoch, timeSince, suspect } = kept;
+  const { epoch, seq, id, head, floor, wholeAt, logTime, logTimeEpoch, timeSince, suspect } = logState;
   const transport = 'transport' in input ? ` ${input.transport}` : '';
   const records = input.kind === 'records' ? ` ${input.records.map(tellRecord).join(' ')}` : '';
   const done = effects.flatMap((effect) => (SAID.has(effect.kind) ? [JSON.stringify(effect)] : [])).join(' ');
-  const { savedAt, savedAgeMs } = kept;
+  const { savedAt, savedAgeMs } = logState;
   const state = JSON.stringify({
     epoch,
     seq,

@@ -72,8 +72,8 @@ export function run(seed: number, mutants: Mutants = {}, trace?: (line: string) 
 
 function describe({ name, setup, process }: Follower): string {
   if (process === null) return `${name} (${setup}) down`;
-  const { kept, heartbeat, ready, segment: ahead } = process.state;
-  return `${name} (${setup}) ${JSON.stringify({ ...kept, proof: undefined, beat: heartbeat, ready, ahead })}`;
+  const { logState, heartbeat, ready, segment: ahead } = process.state;
+  return `${name} (${setup}) ${JSON.stringify({ ...logState, proof: undefined, beat: heartbeat, ready, ahead })}`;
 }
 
 /** A third of what may go wrong: a run in which everything does shows little of anything. */

@@ -301,7 +301,7 @@ describe('a signed event of an unknown version', () => {
     ['an iat_ms of another second', { iat_ms: AT + 1_000 }, []],
     ['an id too long', { jti: 'j'.repeat(129) }, []],
   ])('%s has no position', (_, change, without) => {
-    expect(decodeAs('bad', signed(change, without)).why).toBe('no_position');
+    expect(decodeAs('bad', signed(change, without)).reason).toBe('no_position');
   });
 });
 
@@ -330,12 +330,12 @@ describe('a record that the log has not signed', () => {
     ],
     ['one too large', `${good}${'A'.repeat(65_536)}`, 'too_large'],
   ])('%s is ignored', (_, jws, why) => {
-    expect(decodeAs('bad', jws).why).toBe(why);
+    expect(decodeAs('bad', jws).reason).toBe(why);
   });
 
   it('reports the unknown key and the epoch that it claims', () => {
     const claimed = { kid: expect.any(String), epoch: EPOCH };
-    expect(decodeAs('bad', stranger(payloadOf(good)))).toMatchObject({ why: 'key_unknown', claimed });
+    expect(decodeAs('bad', stranger(payloadOf(good)))).toMatchObject({ reason: 'key_unknown', claimed });
     const rubbish = `${Buffer.from('{"alg":"RS256","typ":"secevent+jwt","kid":"k1"}').toString('base64url')}.e30.AA`;
     expect(decodeAs('bad', rubbish)).toMatchObject({ claimed: { kid: 'k1', epoch: null } });
   });
@@ -361,11 +361,13 @@ describe('a heartbeat', () => {
     ['half a head', { head: 1.5 }, { head: 1.5 }],
   ])('with %s is neither encoded nor decoded', (_, change, claims) => {
     expect(() => encoder.heartbeat({ ...heartbeat, ...change })).toThrow(TypeError);
-    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), ...claims })).why).toBe('no_position');
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), ...claims })).reason).toBe('no_position');
   });
 
   it('of a later version is not decoded', () => {
-    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), version: 2 })).why).toBe('no_position');
+    expect(decodeAs('bad', sign({ ...payloadOf(encoder.heartbeat(heartbeat)), version: 2 })).reason).toBe(
+      'no_position',
+    );
   });
 });
 

@@ -68,7 +68,15 @@ export function event(
 
 export function notUnderstood(seq: number): DecodedRecord {
   const place = { epoch: EPOCH, seq, id: `e${seq}`, prev: seq === 1 ? null : `e${seq - 1}`, at: START };
-  return { kind: 'not-understood', jws: `event e${seq}`, live: true, hint: null, kid: KID, ...place, why: 'version' };
+  return {
+    kind: 'not-understood',
+    jws: `event e${seq}`,
+    live: true,
+    hint: null,
+    kid: KID,
+    ...place,
+    reason: 'version',
+  };
 }
 
 /** A heartbeat made `after` ms, by an issuer whose clock leads its wall clock by `leadMs`. */
@@ -94,7 +102,7 @@ export function beat(
 
 export interface Bench {
   readonly state: FollowerState;
-  readonly kept: LogState;
+  readonly logState: LogState;
   /** Of the last input. */
   readonly effects: readonly FollowerEffect[];
   /** Every row committed, as `epoch:seq`. */
@@ -126,13 +134,13 @@ function inEpoch(): LogState {
 /** A follower's core with a clock in one's hands. */
 export function createBench(
   options: Partial<FollowerCoreOptions> & {
-    kept?: LogState;
+    logState?: LogState;
     quarantined?: QuarantinedAgain[];
     wallMs?: number;
     boot?: Boot;
   } = {},
 ): Bench {
-  const { kept = inEpoch(), quarantined = [], wallMs = START, boot, ...rest } = options;
+  const { logState = inEpoch(), quarantined = [], wallMs = START, boot, ...rest } = options;
   const core = createFollowerCore({ log: LOG, feed: WITHOUT_STANDBY, ...rest });
   let wall = wallMs;
   let monotonic = 0;
@@ -140,7 +148,7 @@ export function createBench(
   const uptime = () => boot && { id: boot.id, uptimeMs: boot.uptimeMs + monotonic + suspendedMs };
   const at = (): InputTime => ({ wall, monotonic, boot: uptime(), random: 0 });
   const rows = new Set<string>();
-  let { state, effects } = core.start(kept, quarantined, at());
+  let { state, effects } = core.start(logState, quarantined, at());
 
   const note = (done: readonly FollowerEffect[]) => {
     for (const effect of done) {
@@ -158,8 +166,8 @@ export function createBench(
     get state() {
       return state;
     },
-    get kept() {
-      return state.kept;
+    get logState() {
+      return state.logState;
     },
     get effects() {
       return effects;
@@ -183,7 +191,7 @@ export function createBench(
       suspendedMs += ms;
     },
     open(transport = 'primary') {
-      happens({ kind: 'asked', transport });
+      happens({ kind: 'startRequested', transport });
       happens({ kind: 'opened', transport });
     },
     fetched: (kids, epoch = EPOCH, epochKid = kids.at(-1) ?? null) =>

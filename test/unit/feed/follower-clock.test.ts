@@ -30,7 +30,7 @@ function enterNext(bench: Bench): void {
 const unknownKey = (kid: string) =>
   ({
     kind: 'bad',
-    why: 'key_unknown',
+    reason: 'key_unknown',
     jws: `unknown ${kid}`,
     live: true,
     hint: '7',
@@ -45,7 +45,7 @@ describe('a heartbeat from ahead', () => {
     const bench = wholeBefore();
     bench.pass(5_000);
     bench.take('primary', event(2), beat(2, 5_000, { leadMs: HOUR_MS, floor: 2 }));
-    expect(bench.kept).toMatchObject({ logTime: START, floor: 1, seq: 2 });
+    expect(bench.logState).toMatchObject({ logTime: START, floor: 1, seq: 2 });
     expect(bench.view()).toMatchObject({ complete: true, suspect: null, ageMs: 0 });
   });
 
@@ -55,7 +55,7 @@ describe('a heartbeat from ahead', () => {
     bench.take('primary', beat(1, 10_000, { leadMs: HOUR_MS }));
     expect(bench.view().ageMs).toBe(20_000);
     bench.happens({ kind: 'stop' });
-    const restarted = createBench({ kept: bench.kept, wallMs: START + 40_000 });
+    const restarted = createBench({ logState: bench.logState, wallMs: START + 40_000 });
     expect(restarted.view().ageMs).toBe(30_000);
   });
 
@@ -79,7 +79,7 @@ describe('a heartbeat from ahead', () => {
     enterNext(bench);
     bench.take('primary', nextBeat(1_000, { leadMs: HOUR_MS }));
     expect(bench.view()).toMatchObject({ epoch: NEXT, seq: 1, complete: false, suspect: 'clock' });
-    const again = createBench({ kept: bench.kept, wallMs: START + 2_000 });
+    const again = createBench({ logState: bench.logState, wallMs: START + 2_000 });
     again.open();
     again.take('primary', nextBeat(2_000, { leadMs: HOUR_MS }));
     expect(again.view()).toMatchObject({ complete: false, suspect: 'clock' });
@@ -95,9 +95,9 @@ describe('a heartbeat from ahead', () => {
     // Another one comes while the set is fetched: it is not decided by that set.
     bench.pass(100);
     bench.take('primary', unknownKey('b'));
-    bench.happens({ kind: 'keys', set: { kids: [KID], epoch: bench.kept.epoch, epochKid: KID, begunAt } });
+    bench.happens({ kind: 'keys', set: { kids: [KID], epoch: bench.logState.epoch, epochKid: KID, begunAt } });
     expect(bench.state.eventKeys.unknown.size).toBe(1);
-    expect(bench.kept.wholeAt).toBe(0);
+    expect(bench.logState.wholeAt).toBe(0);
     expect(bench.view()).toMatchObject({ complete: false, ready: false });
   });
 
@@ -106,13 +106,13 @@ describe('a heartbeat from ahead', () => {
     enterNext(bench);
     // The clock of the issuer was not set: the time of the epoch before counts on.
     bench.take('primary', { ...nextBeat(1_000, { leadMs: HOUR_MS }), timeSince: null } as ReturnType<typeof beat>);
-    expect(bench.kept.logTime).toBe(START);
+    expect(bench.logState.logTime).toBe(START);
     bench.setWallBack(-HOUR_MS);
     bench.take('primary', { ...event(2), epoch: NEXT, id: 'n2', prev: 'n1' } as ReturnType<typeof event>);
     expect(bench.view()).toMatchObject({ epoch: NEXT, suspect: null });
-    expect(bench.kept).toMatchObject({ logTime: START + 1_000 + HOUR_MS, logTimeEpoch: NEXT });
+    expect(bench.logState).toMatchObject({ logTime: START + 1_000 + HOUR_MS, logTimeEpoch: NEXT });
     bench.setWallBack(HOUR_MS);
-    expect(bench.kept.logTime).toBe(START + 1_000 + HOUR_MS);
+    expect(bench.logState.logTime).toBe(START + 1_000 + HOUR_MS);
   });
 
   it('completes no other history', () => {
@@ -133,7 +133,7 @@ describe('log time, after the clock of the issuer was set', () => {
     const bench = createBench({ wallMs: START + HOUR_MS });
     bench.open();
     bench.take('primary', event(1), beat(1, 0, { leadMs: HOUR_MS }));
-    expect(bench.kept.logTime).toBe(START + HOUR_MS);
+    expect(bench.logState.logTime).toBe(START + HOUR_MS);
     bench.setWallBack(HOUR_MS);
     return bench;
   }
@@ -143,9 +143,9 @@ describe('log time, after the clock of the issuer was set', () => {
     enterNext(bench);
     const notYet = { ...nextBeat(1_000), head: 2, headId: 'n2' } as ReturnType<typeof beat>;
     bench.take('primary', notYet);
-    expect(bench.kept).toMatchObject({ epoch: NEXT, timeSince: NEXT, logTime: START + HOUR_MS });
+    expect(bench.logState).toMatchObject({ epoch: NEXT, timeSince: NEXT, logTime: START + HOUR_MS });
     expect(bench.view().prunableBefore).toBe(0);
-    expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
+    expect(prunableBefore(bench.logState, START + 2 * HOUR_MS)).toBe(0);
     const second = { ...event(2), epoch: NEXT, seq: 2, id: 'n2', prev: 'n1' } as ReturnType<typeof event>;
     const effects = bench.take('primary', second);
     expect(bench.view()).toMatchObject({ complete: true, logTime: START + 1_000 });
@@ -160,16 +160,16 @@ describe('log time, after the clock of the issuer was set', () => {
     expect(bench.view().prunableBefore).toBe(START);
     const first = { ...event(1), epoch: NEXT, id: 'n1', prev: null } as ReturnType<typeof event>;
     bench.take('primary', first);
-    expect(bench.kept.epoch).not.toBe(NEXT);
+    expect(bench.logState.epoch).not.toBe(NEXT);
     expect(bench.view().prunableBefore).toBe(0);
     bench.fetched([KID], NEXT);
-    expect(bench.kept).toMatchObject({ epoch: NEXT, logTime: START + HOUR_MS });
+    expect(bench.logState).toMatchObject({ epoch: NEXT, logTime: START + HOUR_MS });
     expect(bench.view().prunableBefore).toBe(0);
-    expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
+    expect(prunableBefore(bench.logState, START + 2 * HOUR_MS)).toBe(0);
     bench.open();
     bench.take('primary', first, { ...nextBeat(2 * HOUR_MS), timeSince: null } as ReturnType<typeof beat>);
     bench.setWallBack(-2 * HOUR_MS);
-    expect(bench.kept.logTime).toBe(START + HOUR_MS);
+    expect(bench.logState.logTime).toBe(START + HOUR_MS);
     bench.take('primary', { ...nextBeat(2 * HOUR_MS + 1_000), timeSince: null } as ReturnType<typeof beat>);
     expect(bench.view().prunableBefore).toBe(START + 2 * HOUR_MS + 1_000 - CLOCK_TOLERANCE_MS);
   });
@@ -177,9 +177,9 @@ describe('log time, after the clock of the issuer was set', () => {
   it('prunes nothing while no epoch is followed', () => {
     const bench = ahead();
     bench.take('primary', event(2, { kills: [KID] }));
-    expect(bench.kept.epoch).toBe('');
+    expect(bench.logState.epoch).toBe('');
     expect(bench.view().prunableBefore).toBe(0);
-    expect(prunableBefore(bench.kept, START + 2 * HOUR_MS)).toBe(0);
+    expect(prunableBefore(bench.logState, START + 2 * HOUR_MS)).toBe(0);
   });
 
   it('rises again, and never falls in that epoch', () => {
@@ -187,20 +187,20 @@ describe('log time, after the clock of the issuer was set', () => {
     enterNext(bench);
     bench.take('primary', nextBeat(1_000));
     bench.take('primary', nextBeat(5_000));
-    expect(bench.kept.logTime).toBe(START + 5_000);
+    expect(bench.logState.logTime).toBe(START + 5_000);
     bench.take('primary', nextBeat(4_000));
-    expect(bench.kept.logTime).toBe(START + 5_000);
+    expect(bench.logState.logTime).toBe(START + 5_000);
   });
 
   it('is set also in a file without its epoch', () => {
     const bench = ahead();
     enterNext(bench);
     bench.take('primary', nextBeat(1_000));
-    const { logTimeEpoch: _, timeSince: __, wholeWall: ___, ...before } = bench.kept;
-    const upgraded = createBench({ kept: { ...before, logTime: START + HOUR_MS }, wallMs: START + 2_000 });
+    const { logTimeEpoch: _, timeSince: __, wholeWall: ___, ...before } = bench.logState;
+    const upgraded = createBench({ logState: { ...before, logTime: START + HOUR_MS }, wallMs: START + 2_000 });
     upgraded.open();
     upgraded.take('primary', nextBeat(2_000));
-    expect(upgraded.kept).toMatchObject({ logTime: START + 2_000, logTimeEpoch: NEXT });
+    expect(upgraded.logState).toMatchObject({ logTime: START + 2_000, logTimeEpoch: NEXT });
   });
 
   it('prunes no more than the wall clock of this machine allows', () => {

@@ -37,31 +37,31 @@ describe('the position', () => {
     const bench = wholeAtThree();
     bench.rows.clear();
     bench.take('primary', event(2));
-    expect(bench.kept.seq).toBe(3);
+    expect(bench.logState.seq).toBe(3);
     expect(bench.rows.has(`${EPOCH}:2`)).toBe(true);
   });
 
   it('does not move over a gap; events beyond it are applied, and count once the gap is closed', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(5), event(6));
-    expect(bench.kept).toMatchObject({ seq: 3, head: 6, suspect: 'gap' });
+    expect(bench.logState).toMatchObject({ seq: 3, head: 6, suspect: 'gap' });
     expect(bench.rows.has(`${EPOCH}:6`)).toBe(true);
     bench.take('primary', event(4));
-    expect(bench.kept).toMatchObject({ seq: 6, id: 'e6', suspect: null });
+    expect(bench.logState).toMatchObject({ seq: 6, id: 'e6', suspect: null });
   });
 
   it('does not pass over events that are not chained to it', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(5, { branch: 'x' }));
     bench.take('primary', event(4));
-    expect(bench.kept.suspect).toBe('fork');
+    expect(bench.logState.suspect).toBe('fork');
   });
 
   it('below the low watermark jumps to it, with an unknown id until a heartbeat names it', () => {
     const bench = createBench();
     bench.open('primary');
     bench.take('primary', beat(7, 0, { floor: 6, live: false }));
-    expect(bench.kept).toMatchObject({ seq: 5, id: null, floor: 6 });
+    expect(bench.logState).toMatchObject({ seq: 5, id: null, floor: 6 });
     bench.take('primary', event(6, { prev: 'whatever' }), event(7), beat(7, 100));
     expect(bench.view()).toMatchObject({ seq: 7, complete: true });
   });
@@ -70,7 +70,7 @@ describe('the position', () => {
     const bench = createBench();
     bench.open();
     bench.take('primary', beat(7, 0, { floor: 8 }));
-    expect(bench.kept).toMatchObject({ seq: 7, id: 'e7' });
+    expect(bench.logState).toMatchObject({ seq: 7, id: 'e7' });
     expect(bench.view().complete).toBe(true);
   });
 
@@ -84,7 +84,7 @@ describe('the position', () => {
       beat(7, 500, { floor: 6, live: false }),
     );
     expect(kinds(done)).toEqual([]);
-    expect(bench.kept).toMatchObject({ seq: 7, suspect: null });
+    expect(bench.logState).toMatchObject({ seq: 7, suspect: null });
   });
 });
 
@@ -105,9 +105,9 @@ describe('a view', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(4));
     bench.take('primary', beat(3, 900));
-    expect(bench.kept.wholeAt).toBe(START);
+    expect(bench.logState.wholeAt).toBe(START);
     bench.take('primary', beat(4, 1_000));
-    expect(bench.kept.wholeAt).toBe(START + 1_000);
+    expect(bench.logState.wholeAt).toBe(START + 1_000);
   });
 
   it('is as old as the slower of two clocks shows', () => {
@@ -124,7 +124,7 @@ describe('a view', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(3, 5_000));
     bench.take('primary', beat(2, 9_000), beat(3, 4_000));
-    expect(bench.kept.logTime).toBe(START + 9_000);
+    expect(bench.logState.logTime).toBe(START + 9_000);
   });
 
   it('is not complete by a heartbeat with another head id, whichever came first', () => {
@@ -132,7 +132,7 @@ describe('a view', () => {
     bench.take('primary', beat(4, 1_000, { branch: 'x' }));
     // Of another branch: it chains to what was read, and is not what the heartbeat meant.
     bench.take('primary', event(4));
-    expect(bench.kept.wholeAt).toBe(START);
+    expect(bench.logState.wholeAt).toBe(START);
     expect(bench.view()).toMatchObject({ complete: false, suspect: 'fork' });
   });
 });
@@ -142,7 +142,7 @@ describe('a quarantined event', () => {
     const bench = wholeAtThree();
     const [commit] = bench.take('primary', notUnderstood(4), beat(4, 1_000));
     expect(commit).toMatchObject({ change: { quarantine: [{ epoch: EPOCH, seq: 4, jws: 'event e4' }] } });
-    expect(bench.kept).toMatchObject({ seq: 4, wholeAt: START, suspect: 'quarantined' });
+    expect(bench.logState).toMatchObject({ seq: 4, wholeAt: START, suspect: 'quarantined' });
     expect(bench.view().complete).toBe(false);
   });
 
@@ -168,8 +168,8 @@ describe('a quarantined event', () => {
   });
 
   it('is applied at the start by a version that knows it', () => {
-    const { kept } = wholeAtThree();
-    const bench = createBench({ kept, quarantined: [{ epoch: EPOCH, seq: 2, record: event(2) }] });
+    const { logState } = wholeAtThree();
+    const bench = createBench({ logState, quarantined: [{ epoch: EPOCH, seq: 2, record: event(2) }] });
     expect(bench.effects[0]).toMatchObject({
       kind: 'commit',
       change: { cutoffs: [{ value: 's2' }], release: [{ epoch: EPOCH, seq: 2 }] },
@@ -182,22 +182,22 @@ describe('epochs', () => {
     const bench = wholeAtThree();
     const next = { epoch: '0002-b', kid: 'key-2' };
     expect(kinds(bench.take('primary', event(1, next)))).toEqual(['fetchKeys']);
-    expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3 });
+    expect(bench.logState).toMatchObject({ epoch: EPOCH, seq: 3 });
     expect(bench.rows.has('0002-b:1')).toBe(true);
     expect(kinds(bench.fetched([KID, 'key-2'], '0002-b'))).toEqual(['restart primary']);
     bench.open();
     bench.take('primary', event(1, next));
-    expect(bench.kept).toMatchObject({ epoch: '0002-b', seq: 1, head: 1, suspect: 'epoch', wholeAt: START });
+    expect(bench.logState).toMatchObject({ epoch: '0002-b', seq: 1, head: 1, suspect: 'epoch', wholeAt: START });
     bench.take('primary', beat(1, 1_000, next));
-    expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
+    expect(bench.logState).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
   });
 
   it('events of a lower epoch deny, and change nothing else', () => {
     const bench = wholeAtThree();
-    const before = bench.kept;
+    const before = bench.logState;
     bench.take('primary', event(9, { epoch: '0000-z' }), beat(9, 9_000, { epoch: '0000-z' }));
     expect(bench.rows.has('0000-z:9')).toBe(true);
-    expect({ ...bench.kept, savedAt: 0 }).toEqual({ ...before, savedAt: 0 });
+    expect({ ...bench.logState, savedAt: 0 }).toEqual({ ...before, savedAt: 0 });
   });
 });
 
@@ -206,20 +206,20 @@ describe('a fork', () => {
     const bench = wholeAtThree();
     const done = [...bench.take('primary', event(4, { branch: 'x' })), ...bench.pass(200)];
     expect(kinds(done)).toEqual(['open fallback', 'submitEvidence']);
-    expect(bench.kept).toMatchObject({ seq: 0, id: null, head: 0, suspect: 'fork', wholeAt: START });
+    expect(bench.logState).toMatchObject({ seq: 0, id: null, head: 0, suspect: 'fork', wholeAt: START });
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
   });
 
   it('is detected by the head id of a heartbeat', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(3, 1_000, { branch: 'x' }));
-    expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
+    expect(bench.logState).toMatchObject({ seq: 0, suspect: 'fork' });
   });
 
   it('is detected by a fallback transport that opens below the head known at its request', () => {
     const bench = withSecond();
     bench.take('fallback', beat(2, 4_000));
-    expect(bench.kept).toMatchObject({ seq: 0, suspect: 'fork' });
+    expect(bench.logState).toMatchObject({ seq: 0, suspect: 'fork' });
     expect(kinds(bench.effects)).toContain('submitEvidence');
   });
 
@@ -229,19 +229,19 @@ describe('a fork', () => {
     bench.open('fallback');
     bench.take('primary', event(4));
     bench.take('fallback', beat(3, 4_000));
-    expect(bench.kept).toMatchObject({ seq: 4, suspect: null });
+    expect(bench.logState).toMatchObject({ seq: 4, suspect: null });
   });
 
   it('is not detected in a late heartbeat of a topic', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(1, 900), beat(2, 1_000));
-    expect(bench.kept.suspect).toBe(null);
+    expect(bench.logState.suspect).toBe(null);
   });
 
   it('is suspected when the issuer is back in an older epoch, and nothing is read again', () => {
     const bench = withSecond();
     bench.take('fallback', beat(9, 4_000, { epoch: '0000-z' }));
-    expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, suspect: 'fork' });
+    expect(bench.logState).toMatchObject({ epoch: EPOCH, seq: 3, suspect: 'fork' });
     expect(kinds(bench.effects)).toContain('submitEvidence');
   });
 
@@ -255,12 +255,12 @@ describe('a fork', () => {
     // What the topic still has of the lost branch chains to nothing.
     bench.take('primary', event(3));
     bench.take('fallback', event(3, x), beat(3, 5_000, x));
-    expect(bench.kept.suspect).toBe('fork');
+    expect(bench.logState.suspect).toBe('fork');
     bench.pass(2_000);
     bench.open('fallback');
     bench.take('fallback', beat(3, 6_000, x), event(1, x), event(2, x), event(3, x));
     expect(bench.view()).toMatchObject({ complete: true, suspect: null, seq: 3 });
-    expect(bench.kept.wholeAt).toBe(START + 6_000);
+    expect(bench.logState.wholeAt).toBe(START + 6_000);
   });
 
   it('that is detected repeatedly is repaired with growing waits', () => {
@@ -316,7 +316,7 @@ describe('the fallback transport', () => {
   it('reports no gap when it opens with a head of events that follow', () => {
     const bench = withSecond();
     bench.take('fallback', beat(9, 4_000));
-    expect(bench.kept).toMatchObject({ head: 9, suspect: null });
+    expect(bench.logState).toMatchObject({ head: 9, suspect: null });
   });
 
   it('is restarted when it makes no progress, with growing waits', () => {
@@ -380,7 +380,7 @@ describe('readiness', () => {
     const effects = bench.take('primary', event(2, { live: false }), ...topic);
     expect(kinds(effects)).not.toContain('ready');
     expect(bench.view()).toMatchObject({ ready: false, seq: 4, head: 4 });
-    expect(bench.kept.wholeAt).toBe(START + 1_000);
+    expect(bench.logState.wholeAt).toBe(START + 1_000);
     expect(kinds(bench.take('fallback', beat(2, 6_000)))).not.toContain('ready');
     expect(kinds(bench.take('primary', beat(4, 7_000)))).toContain('ready');
   });
@@ -399,23 +399,23 @@ describe('readiness', () => {
     expect(bench.view().ready).toBe(true);
   });
 
-  const kept = () => wholeAtThree().kept;
+  const logState = () => wholeAtThree().logState;
 
   it('is reached by the stored age when no transport responds within 5 s', () => {
-    const bench = createBench({ kept: kept(), wallMs: START + 200_000 });
+    const bench = createBench({ logState: logState(), wallMs: START + 200_000 });
     expect(bench.pass(4_900).filter(({ kind }) => kind === 'ready')).toEqual([]);
     expect(bench.pass(200)).toContainEqual({ kind: 'ready', by: 'age' });
     expect(bench.view()).toMatchObject({ ready: true, complete: false, ageMs: 205_100 });
   });
 
   it('is not reached when that age is above maxStaleness', () => {
-    const bench = createBench({ kept: kept(), wallMs: START + 299_000 });
+    const bench = createBench({ logState: logState(), wallMs: START + 299_000 });
     bench.pass(20_000);
     expect(bench.view().ready).toBe(false);
   });
 
   it('is not reached when the wall clock is behind the stored one: the age is unknown', () => {
-    const bench = createBench({ kept: kept(), wallMs: START - 1_000 });
+    const bench = createBench({ logState: logState(), wallMs: START - 1_000 });
     bench.pass(20_000);
     expect(bench.view()).toMatchObject({ ready: false, ageMs: Number.POSITIVE_INFINITY });
     bench.open();
@@ -424,7 +424,7 @@ describe('readiness', () => {
   });
 
   it('waits while a transport responds', () => {
-    const bench = createBench({ kept: kept() });
+    const bench = createBench({ logState: logState() });
     bench.open();
     for (let seq = 4; seq < 60; seq += 1) {
       bench.take('primary', event(seq, { live: false }));
@@ -450,8 +450,8 @@ describe('a lost connection', () => {
 describe('bad records', () => {
   it('are counted and change nothing', () => {
     const bench = wholeAtThree();
-    const before = bench.kept;
-    const done = bench.take('primary', { kind: 'bad', why: 'signature', jws: 'x', live: true, hint: '9' });
+    const before = bench.logState;
+    const done = bench.take('primary', { kind: 'bad', reason: 'signature', jws: 'x', live: true, hint: '9' });
     expect(done).toContainEqual({
       kind: 'count',
       metric: 'rescind_events_applied_total',
@@ -459,7 +459,7 @@ describe('bad records', () => {
       by: 1,
     });
     expect(done.filter(({ kind }) => kind === 'commit')).toEqual([]);
-    expect(bench.kept).toEqual({ ...before, hint: '9' });
+    expect(bench.logState).toEqual({ ...before, hint: '9' });
   });
 });
 

@@ -15,7 +15,7 @@ function wholeAtThree() {
 /** A record whose key is not known, as the decoder gives it. */
 const unknown = (kid: string, epoch = '0002-b') => ({
   kind: 'bad' as const,
-  why: 'key_unknown' as const,
+  reason: 'key_unknown' as const,
   jws: `unknown ${kid}`,
   live: true,
   hint: '7',
@@ -27,7 +27,13 @@ describe('an event key that revokes itself', () => {
     const bench = wholeAtThree();
     const done = bench.take('primary', event(4, { kills: [KID] }), event(5), beat(5, 1_000), event(1, FORGED));
     expect(kinds(done)).toEqual(['fetchKeys', 'submitEvidence']);
-    expect(bench.kept).toMatchObject({ epoch: '', seq: 0, suspect: 'epoch', wholeAt: START, revokedEventKids: [KID] });
+    expect(bench.logState).toMatchObject({
+      epoch: '',
+      seq: 0,
+      suspect: 'epoch',
+      wholeAt: START,
+      revokedEventKids: [KID],
+    });
     expect(bench.rows.has(`${EPOCH}:4`)).toBe(true);
     expect(bench.rows.has(`${EPOCH}:5`)).toBe(false);
     expect(bench.rows.has('9999-x:1')).toBe(false);
@@ -36,7 +42,7 @@ describe('an event key that revokes itself', () => {
   it('stays revoked on the other transport and after a restart', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(4, { kills: [KID] }));
-    const again = createBench({ kept: bench.kept });
+    const again = createBench({ logState: bench.logState });
     again.open();
     again.take('primary', event(4), beat(4, 1_000));
     expect(again.view()).toMatchObject({ epoch: '', complete: false, suspect: 'epoch' });
@@ -45,21 +51,21 @@ describe('an event key that revokes itself', () => {
   it('is revoked in whatever epoch the event is', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(9, { epoch: '0000-z', kills: [KID] }));
-    expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
+    expect(bench.logState).toMatchObject({ epoch: '', revokedEventKids: [KID] });
   });
 
   it('that another key revokes is revoked only if the set fetched then lacks it', () => {
     const bench = wholeAtThree();
     const done = bench.take('primary', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
     expect(kinds(done)).toEqual(['fetchKeys']);
-    expect(bench.kept.epoch).toBe(EPOCH);
+    expect(bench.logState.epoch).toBe(EPOCH);
     bench.fetched([KID, 'key-0'], EPOCH, KID);
-    expect(bench.kept).toMatchObject({ epoch: EPOCH });
-    expect(bench.kept.revokedEventKids).toBeUndefined();
+    expect(bench.logState).toMatchObject({ epoch: EPOCH });
+    expect(bench.logState.revokedEventKids).toBeUndefined();
     bench.pass(1_100);
     bench.take('primary', event(4, { kid: 'key-0', epoch: '0000-z', kills: [KID] }));
     bench.fetched(['key-2', 'key-0'], '0002-b', 'key-2');
-    expect(bench.kept).toMatchObject({ epoch: '', revokedEventKids: [KID] });
+    expect(bench.logState).toMatchObject({ epoch: '', revokedEventKids: [KID] });
   });
 
   describe('and signs a later epoch than the followed one', () => {
@@ -72,21 +78,21 @@ describe('an event key that revokes itself', () => {
       expect(bench.view()).toMatchObject({ epoch: EPOCH, seq: 4, complete: true });
       const effects = bench.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid);
       expect(effects).toContainEqual({ kind: 'submitEvidence', jws: lastWord.jws });
-      expect(bench.kept).toMatchObject({ epoch: '', suspect: 'epoch', wholeAt: START + 500 });
+      expect(bench.logState).toMatchObject({ epoch: '', suspect: 'epoch', wholeAt: START + 500 });
       expect(bench.pass(30_100)).toContainEqual({ kind: 'submitEvidence', jws: lastWord.jws });
     });
 
     it('is decided after a restart, too', () => {
       const bench = wholeAtThree();
       bench.take('primary', lastWord);
-      const again = createBench({ kept: bench.kept });
+      const again = createBench({ logState: bench.logState });
       again.open();
       again.take('primary', event(6, NEXT));
       expect(again.fetched([KID, NEXT.kid], NEXT.epoch, NEXT.kid)).toContainEqual({
         kind: 'submitEvidence',
         jws: lastWord.jws,
       });
-      expect(again.kept).toMatchObject({ epoch: '', suspect: 'epoch' });
+      expect(again.logState).toMatchObject({ epoch: '', suspect: 'epoch' });
     });
 
     it('changes nothing when the issuer knows of it, or signs an earlier epoch with it', () => {
@@ -111,7 +117,7 @@ describe('an event key that revokes itself', () => {
   it('whose closing event is lost is noticed by the set that lacks it', () => {
     const bench = wholeAtThree();
     bench.fetched(['key-2'], '0002-b');
-    expect(bench.kept).toMatchObject({ epoch: '', suspect: 'epoch' });
+    expect(bench.logState).toMatchObject({ epoch: '', suspect: 'epoch' });
   });
 });
 
@@ -120,7 +126,7 @@ describe('an epoch', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(1, FORGED), beat(1, 9_000, FORGED));
     bench.fetched([KID], EPOCH);
-    expect(bench.kept).toMatchObject({ epoch: EPOCH, seq: 3, wholeAt: START });
+    expect(bench.logState).toMatchObject({ epoch: EPOCH, seq: 3, wholeAt: START });
     expect(bench.rows.has('9999-x:1')).toBe(true);
 
     bench.take('primary', event(1, { ...NEXT, kid: KID }));
@@ -128,7 +134,7 @@ describe('an epoch', () => {
     bench.open();
     // A former key denies in it, and does no more.
     bench.take('primary', event(1, { ...NEXT, kid: KID }), beat(1, 9_000, { ...NEXT, kid: KID }));
-    expect(bench.kept).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2', seq: 0 });
+    expect(bench.logState).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2', seq: 0 });
     bench.take('primary', event(1, NEXT), beat(1, 1_000, NEXT));
     expect(bench.view()).toMatchObject({ complete: true, epoch: NEXT.epoch, suspect: null });
   });
@@ -138,21 +144,21 @@ describe('an epoch', () => {
     bench.pass(500);
     bench.take('primary', event(1, NEXT));
     bench.happens({ kind: 'keys', set: { kids: [KID, 'key-2'], epoch: '0002-b', epochKid: 'key-2', begunAt: 400 } });
-    expect(bench.kept.epoch).toBe(EPOCH);
+    expect(bench.logState.epoch).toBe(EPOCH);
   });
 
   it('of an issuer of the previous version, which names none, is the greatest with a published key', () => {
     const bench = wholeAtThree();
     bench.take('primary', event(1, NEXT));
     bench.fetched([KID, 'key-2'], null, null);
-    expect(bench.kept).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2' });
+    expect(bench.logState).toMatchObject({ epoch: NEXT.epoch, epochKid: 'key-2' });
   });
 
   it('is read again from before its first record', () => {
     const bench = wholeAtThree();
     bench.take('primary', beat(3, 500, { hint: '10' }));
     bench.take('primary', event(1, { ...NEXT, hint: '11' }), event(2, { ...NEXT, hint: '12' }));
-    expect(bench.kept.hint).toBe('10');
+    expect(bench.logState.hint).toBe('10');
     expect(kinds(bench.fetched([KID, 'key-2'], NEXT.epoch))).toEqual(['restart primary']);
   });
 });
@@ -162,21 +168,21 @@ describe('an unknown key', () => {
     const bench = wholeAtThree();
     expect(kinds(bench.take('primary', unknown('a')))).toEqual(['fetchKeys']);
     bench.take('primary', beat(3, 1_000));
-    expect(bench.kept).toMatchObject({ suspect: 'keys', wholeAt: START });
+    expect(bench.logState).toMatchObject({ suspect: 'keys', wholeAt: START });
     bench.happens({ kind: 'keysFailed' });
-    expect(bench.kept.suspect).toBe('keys');
+    expect(bench.logState.suspect).toBe('keys');
     expect(kinds(bench.pass(2_000))).toEqual(['fetchKeys']);
     bench.fetched([KID]);
-    expect(bench.kept).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
+    expect(bench.logState).toMatchObject({ suspect: null, wholeAt: START + 1_000 });
     expect(kinds(bench.take('primary', unknown('a')))).toEqual([]);
-    expect(bench.kept.suspect).toBe(null);
+    expect(bench.logState.suspect).toBe(null);
   });
 
   it('is fetched, and its records are read again when the set has it', () => {
     const bench = wholeAtThree();
     bench.take('primary', unknown('a'));
     expect(kinds(bench.fetched([KID, 'a'.padEnd(43, '_')], EPOCH, KID))).toEqual(['restart primary']);
-    expect(bench.kept.suspect).toBe(null);
+    expect(bench.logState.suspect).toBe(null);
   });
 
   it.each([
@@ -185,7 +191,7 @@ describe('an unknown key', () => {
   ])('on the topic that %s is rubbish at once', (_, record) => {
     const bench = wholeAtThree();
     expect(kinds(bench.take('primary', record))).toEqual([]);
-    expect(bench.kept.suspect).toBe(null);
+    expect(bench.logState.suspect).toBe(null);
   });
 
   it('causes five fetches at once and one more every 10 s, however many are made up; real events are applied meanwhile', () => {
@@ -195,7 +201,7 @@ describe('an unknown key', () => {
       const done = [...bench.take('primary', unknown(`k${n}`), event(4 + n)), ...bench.pass(100)];
       for (const kind of kinds(done)) if (kind === 'fetchKeys') fetches += 1;
       bench.fetched([KID]);
-      expect(bench.kept.seq).toBe(4 + n);
+      expect(bench.logState.seq).toBe(4 + n);
     }
     expect(fetches).toBeGreaterThanOrEqual(8);
     expect(fetches).toBeLessThanOrEqual(9);
@@ -213,7 +219,7 @@ describe('an unknown key', () => {
       const set = { kids: [KID], epoch: EPOCH, epochKid: KID, begunAt: begunAt ?? 0 };
       if (begunAt !== undefined) bench.happens({ kind: 'keys', set });
     }
-    expect(bench.kept.suspect).toBe('keys');
+    expect(bench.logState.suspect).toBe('keys');
     expect(bench.view().ageMs).toBeLessThan(12_000);
   });
 

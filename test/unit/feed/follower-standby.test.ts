@@ -54,7 +54,7 @@ describe('a standby stream', () => {
   it('raises the head, and reports no gap', () => {
     const bench = standingBy();
     bench.take('fallback', beat(5, 2_000));
-    expect(bench.kept).toMatchObject({ seq: 3, head: 5, suspect: null });
+    expect(bench.logState).toMatchObject({ seq: 3, head: 5, suspect: null });
     expect(bench.view().complete).toBe(false);
     bench.take('primary', event(4), event(5), beat(5, 2_100));
     expect(bench.view()).toMatchObject({ complete: true, suspect: null });
@@ -62,25 +62,25 @@ describe('a standby stream', () => {
 
   it('makes the view complete only at its head, with the same head id', () => {
     const bench = standingBy();
-    const { wholeAt } = bench.kept;
+    const { wholeAt } = bench.logState;
     bench.take('fallback', beat(4, 5_000));
-    expect(bench.kept.wholeAt).toBe(wholeAt);
+    expect(bench.logState.wholeAt).toBe(wholeAt);
     bench.take('primary', event(4));
-    expect(bench.kept.wholeAt).toBe(wholeAt + 4_000);
+    expect(bench.logState.wholeAt).toBe(wholeAt + 4_000);
     bench.take('fallback', beat(4, 6_000));
-    expect(bench.kept.wholeAt).toBe(wholeAt + 5_000);
+    expect(bench.logState.wholeAt).toBe(wholeAt + 5_000);
     bench.take('fallback', beat(4, 7_000, { branch: 'x' }));
-    expect(bench.kept.suspect).toBe('fork');
+    expect(bench.logState.suspect).toBe('fork');
   });
 
   it('counts as late with a lower head, except the heartbeat that opens it', () => {
     const bench = standingBy();
-    const { wholeAt } = bench.kept;
+    const { wholeAt } = bench.logState;
     bench.take('fallback', beat(2, 5_000));
-    expect(bench.kept).toMatchObject({ suspect: null, wholeAt });
+    expect(bench.logState).toMatchObject({ suspect: null, wholeAt });
     bench.open('fallback');
     bench.take('fallback', beat(2, 6_000));
-    expect(bench.kept.suspect).toBe('fork');
+    expect(bench.logState.suspect).toBe('fork');
   });
 
   it('makes no instance ready: the primary transport may hold more', () => {
@@ -121,9 +121,9 @@ describe('a standby stream', () => {
     const bench = standingBy();
     bench.take('fallback', event(6), event(7));
     expect(bench.rows.has(`${EPOCH}:7`)).toBe(true);
-    expect(bench.kept).toMatchObject({ seq: 3, head: 7, suspect: null });
+    expect(bench.logState).toMatchObject({ seq: 3, head: 7, suspect: null });
     bench.take('primary', event(4), event(5));
-    expect(bench.kept).toMatchObject({ seq: 7, id: 'e7', suspect: null });
+    expect(bench.logState).toMatchObject({ seq: 7, id: 'e7', suspect: null });
   });
 });
 

@@ -43,7 +43,7 @@ describe('the core decides by abilities', () => {
   it('treats a lower head as late on any other transport', () => {
     const { bench, effects } = reopenedBehind({});
     expect(effects).not.toContain('submitEvidence');
-    expect(bench.kept.suspect).toBe(null);
+    expect(bench.logState.suspect).toBe(null);
   });
 
   it.each([
@@ -57,7 +57,7 @@ describe('the core decides by abilities', () => {
   });
 
   it('fetches an unknown key from the issuer itself, and elsewhere only one of the expected shape', () => {
-    const unknown = { kind: 'bad', jws: 'x', live: true, hint: null, why: 'key_unknown' } as const;
+    const unknown = { kind: 'bad', jws: 'x', live: true, hint: null, reason: 'key_unknown' } as const;
     const record = { ...unknown, claimed: { kid: 'short', epoch: null } };
     expect(kinds(wholeBy({ fromIssuer: true }).take('primary', record))).toEqual(['fetchKeys']);
     expect(kinds(wholeBy({}).take('primary', record))).toEqual([]);

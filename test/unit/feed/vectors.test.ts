@@ -22,8 +22,9 @@ describe.each(vectors)('the vector $name', (vector) => {
       const verdict = judge(token, find);
       expect(verdict.denied).toBe(token.denied);
       if (!verdict.denied || token.by === null) return;
-      if ('unjudgeable' in token.by) expect(verdict).toMatchObject({ why: 'unjudgeable', claim: token.by.unjudgeable });
-      else expect(verdict).toMatchObject({ why: 'revoked', cutoff: token.by, endsSession: token.endsSession });
+      if ('unjudgeable' in token.by)
+        expect(verdict).toMatchObject({ reason: 'unjudgeable', claim: token.by.unjudgeable });
+      else expect(verdict).toMatchObject({ reason: 'revoked', cutoff: token.by, endsSession: token.endsSession });
     },
   );
 });

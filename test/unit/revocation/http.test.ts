@@ -107,14 +107,14 @@ test('reads cookies with the same name, each', () => {
 
 describe('bodies', () => {
   test('returns a body up to the limit, and nothing of a longer one', async () => {
-    expect((await readBody(bytes('ab', 'c'), { mostBytes: 3 }))?.toString()).toBe('abc');
-    expect(await readBody(bytes('ab', 'cd'), { mostBytes: 3 })).toBeUndefined();
-    expect((await readBody(null, { mostBytes: 3 }))?.length).toBe(0);
+    expect((await readBody(bytes('ab', 'c'), { maxBytes: 3 }))?.toString()).toBe('abc');
+    expect(await readBody(bytes('ab', 'cd'), { maxBytes: 3 })).toBeUndefined();
+    expect((await readBody(null, { maxBytes: 3 }))?.length).toBe(0);
   });
 
   test('leaves the stream of a request open, and ends that of a response', async () => {
     const request = bytes('ab', 'cd', 'ef');
-    await readBody(request, { mostBytes: 1 });
+    await readBody(request, { maxBytes: 1 });
     expect(request.destroyed).toBe(false);
     let isCancelled = false;
     const response = new ReadableStream<Uint8Array>({
@@ -123,13 +123,13 @@ describe('bodies', () => {
         isCancelled = true;
       },
     });
-    await readBody(response, { mostBytes: 1 });
+    await readBody(response, { maxBytes: 1 });
     expect(isCancelled).toBe(true);
   });
 
   test('refuses a body that does not arrive in time', async () => {
     const silent = new Readable({ read: () => undefined });
-    await expect(readBody(silent, { mostBytes: 1, timeoutMs: 1 })).rejects.toMatchObject({ code: 'request_invalid' });
+    await expect(readBody(silent, { maxBytes: 1, timeoutMs: 1 })).rejects.toMatchObject({ code: 'request_invalid' });
     silent.destroy();
   });
 
@@ -139,13 +139,13 @@ describe('bodies', () => {
     ['application/json', 'gzip', 'media_type_wrong'],
   ])('refuses the type %j with the coding %j', async (type, coding, code) => {
     const headers = ['Content-Type', type, ...(coding === undefined ? [] : ['Content-Encoding', coding])];
-    const read = readText(headers, bytes('{}'), { type: 'application/json', mostBytes: 10 });
+    const read = readText(headers, bytes('{}'), { type: 'application/json', maxBytes: 10 });
     await expect(read).rejects.toMatchObject({ code });
   });
 
   test('reads text of the type in UTF-8, and refuses other bytes', async () => {
     const json = ['content-type', 'Application/JSON; charset="UTF-8"'];
-    const limits = { type: 'application/json', mostBytes: 10 };
+    const limits = { type: 'application/json', maxBytes: 10 };
     expect(await readText(json, bytes('"ö"'), limits)).toBe('"ö"');
     const wrong = readText(json, Readable.from([Buffer.from([0xff])]), limits);
     await expect(wrong).rejects.toMatchObject({ code: 'request_invalid' });

@@ -76,7 +76,7 @@ test('a token without a matching row is accepted', () => {
 describe('every scope', () => {
   for (const [name, cutoff] of Object.entries(scopes)) {
     test(`${name}: denies alone, whatever else there is`, () => {
-      const expected = { denied: true, why: 'revoked', cutoff, endsSession: cutoff.sessionUntil >= IAT_MS };
+      const expected = { denied: true, reason: 'revoked', cutoff, endsSession: cutoff.sessionUntil >= IAT_MS };
       expect(judge(token, findIn(cutoff))).toEqual(expected);
       const rest = others.filter((other) => other.claim !== cutoff.claim || other.value !== cutoff.value);
       expect(judge(token, findIn(...rest, cutoff))).toEqual(expected);
@@ -93,7 +93,7 @@ describe('every scope', () => {
         const expected = stricter(a, b);
         for (const verdict of [one, other]) {
           expect(verdict).toMatchObject({ denied: true, endsSession: expected.sessionUntil >= IAT_MS });
-          if (!verdict.denied || verdict.why !== 'revoked') throw new Error('unreachable');
+          if (!verdict.denied || verdict.reason !== 'revoked') throw new Error('unreachable');
           expect(strictness(verdict.cutoff)).toEqual(strictness(expected));
         }
       }
@@ -133,12 +133,12 @@ describe('values', () => {
     const find = findIn(row({ claim: 'groups', value: 'nobody', issuedUntil: 0 }));
     const withGroups = (count: number) => ({ payload: { ...token.payload, groups: Array(count).fill('g') } });
     expect(judge(withGroups(256), find)).toEqual({ denied: false });
-    expect(judge(withGroups(257), find)).toEqual({ denied: true, why: 'unjudgeable', claim: 'groups' });
+    expect(judge(withGroups(257), find)).toEqual({ denied: true, reason: 'unjudgeable', claim: 'groups' });
   });
 
   test('without an unambiguous text are refused if a cut-off concerns their claim, alone and in a list', () => {
     const find = findIn(row({ claim: 'groups', value: 'nobody', issuedUntil: 0 }));
-    const refused = { denied: true, why: 'unjudgeable', claim: 'groups' };
+    const refused = { denied: true, reason: 'unjudgeable', claim: 'groups' };
     const numbers = [2 ** 53, -(2 ** 53), 0.5, -0, 1e21, Number.NaN, Number.POSITIVE_INFINITY];
     for (const value of [{}, { a: 1 }, null, [[]], [['g']], ...numbers]) {
       for (const groups of [value, ['g', value], [value, 'g']]) {
@@ -156,7 +156,11 @@ describe('values', () => {
     const payload = { ...token.payload, level: 100 };
     expect(judge({ payload }, find)).toEqual({ denied: false });
     expect(judge({ payload, inexact: ['other'] }, find)).toEqual({ denied: false });
-    expect(judge({ payload, inexact: ['level'] }, find)).toEqual({ denied: true, why: 'unjudgeable', claim: 'level' });
+    expect(judge({ payload, inexact: ['level'] }, find)).toEqual({
+      denied: true,
+      reason: 'unjudgeable',
+      claim: 'level',
+    });
   });
 
   test('are looked up as written, without normalization', () => {
@@ -217,10 +221,10 @@ describe('the time of issue', () => {
   test('is required: a token without a usable iat or iss is refused', () => {
     for (const iat of [undefined, null, String(IAT), Number.NaN, Number.POSITIVE_INFINITY]) {
       const verdict = judge({ payload: { ...token.payload, iat } }, findIn());
-      expect(verdict).toEqual({ denied: true, why: 'unjudgeable', claim: 'iat' });
+      expect(verdict).toEqual({ denied: true, reason: 'unjudgeable', claim: 'iat' });
     }
     const verdict = judge({ payload: { ...token.payload, iss: [ISS] } }, findIn());
-    expect(verdict).toEqual({ denied: true, why: 'unjudgeable', claim: 'iss' });
+    expect(verdict).toEqual({ denied: true, reason: 'unjudgeable', claim: 'iss' });
   });
 
   test("is earlier by another issuer's skew", () => {

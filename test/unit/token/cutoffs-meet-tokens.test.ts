@@ -93,7 +93,7 @@ describe('a cut-off', () => {
       fc.property(claims, scalar, more, space, fc.boolean(), (claim, value, others, gap, isList) => {
         const list = [...others.slice(1), value, ...others.slice(0, 1)].map(({ json }) => `${gap}${json}${gap}`);
         const token = written(claim, isList ? `[${list.join(',')}]` : `${gap}${value.json}${gap}`);
-        expect(verdictOf(token, about(claim, value.named))).toMatchObject({ denied: true, why: 'revoked' });
+        expect(verdictOf(token, about(claim, value.named))).toMatchObject({ denied: true, reason: 'revoked' });
         expect(verdictOf(token, about('absent', value.named)).denied).toBe(false);
       }),
       { numRuns: 500 },
@@ -114,7 +114,7 @@ describe('a cut-off', () => {
       fc.property(claims, fc.constantFrom(...ODD_NUMBERS, ...ODD_SHAPES), more, space, (claim, odd, others, gap) => {
         const list = [...others.map(({ json }) => json), `${gap}${odd}${gap}`].join(',');
         for (const token of [written(claim, odd), written(claim, `[${list}]`), written(claim, `{"in":${odd}}`)]) {
-          expect(verdictOf(token, about(claim, 'any'))).toEqual({ denied: true, why: 'unjudgeable', claim });
+          expect(verdictOf(token, about(claim, 'any'))).toEqual({ denied: true, reason: 'unjudgeable', claim });
           expect(verdictOf(token, about('absent', 'any')).denied).toBe(false);
         }
       }),

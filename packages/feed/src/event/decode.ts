@@ -196,7 +196,7 @@ function read(record: TransportRecord, { header, payload }: VerifiedToken, same:
   if (found === undefined) return bad(record, 'no_position');
   const place = { ...found, kid, epoch: same.epochAs(found.epoch) };
   const body = readBody(payload);
-  if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, why: body };
+  if (typeof body === 'string') return { kind: 'not-understood', ...delivery(record), ...place, reason: body };
   return toEvent(record, place, body, same);
 }
 
@@ -241,16 +241,16 @@ function delivery({ jws, live, hint }: TransportRecord): TransportRecord {
   return { jws, live, hint };
 }
 
-export function bad(record: TransportRecord, why: BadReason): BadRecord {
-  return { kind: 'bad', ...delivery(record), why };
+export function bad(record: TransportRecord, reason: BadReason): BadRecord {
+  return { kind: 'bad', ...delivery(record), reason };
 }
 
 /** A record of an unknown key has the claimed key, which the follower may fetch. */
 export function badBecause(record: TransportRecord, error: unknown): BadRecord {
-  const why = badReason(error);
-  const kid = why === 'key_unknown' ? peekKid(record.jws) : undefined;
-  if (kid === undefined) return bad(record, why);
-  return { ...bad(record, why), claimed: { kid, epoch: peekPosition(record.jws)?.epoch ?? null } };
+  const reason = badReason(error);
+  const kid = reason === 'key_unknown' ? peekKid(record.jws) : undefined;
+  if (kid === undefined) return bad(record, reason);
+  return { ...bad(record, reason), claimed: { kid, epoch: peekPosition(record.jws)?.epoch ?? null } };
 }
 
 function badReason(error: unknown): BadReason {

@@ -37,7 +37,7 @@ export interface HeartbeatRecord extends Delivered, Signed, HeartbeatBody {
 /** Signed by the log, with a valid position, and of a version (or a kind of denial) that this one does not know. */
 export interface UnknownVersionRecord extends Delivered, Signed, LogPosition {
   readonly kind: 'not-understood';
-  readonly why: string;
+  readonly reason: string;
 }
 
 /** Why a record was ignored. After `key_unknown`, fetch the keys and decode it again. */
@@ -46,7 +46,7 @@ export type BadReason = 'too_large' | 'malformed' | 'key_unknown' | 'signature' 
 /** A record that is not signed by the log, or neither an event nor a heartbeat: counted, reported and ignored. */
 export interface BadRecord extends Delivered {
   readonly kind: 'bad';
-  readonly why: BadReason;
+  readonly reason: BadReason;
   /** With `key_unknown`: its claimed key and epoch, unverified. */
   readonly claimed?: { readonly kid: string; readonly epoch: string | null };
 }

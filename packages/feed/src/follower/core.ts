@@ -66,7 +66,7 @@ export type {
 export function createFollowerCore(options: FollowerCoreOptions): FollowerCore {
   const settings = toFollowerSettings(options);
   return {
-    start: (kept, quarantined, at) => start(settings, kept, quarantined, at),
+    start: (logState, quarantined, at) => start(settings, logState, quarantined, at),
     step(state, input) {
       const draft = beginDraft(settings, state, input.at);
       applyInput(draft, input);
@@ -82,8 +82,8 @@ export function createFollowerCore(options: FollowerCoreOptions): FollowerCore {
 
 function applyInput(draft: Draft, input: FollowerInput): void {
   switch (input.kind) {
-    case 'asked': {
-      const { epoch, head } = draft.kept;
+    case 'startRequested': {
+      const { epoch, head } = draft.logState;
       const { opensWithHeartbeat: opening } = transportOf(draft.settings, input.transport);
       changeTransport(draft, input.transport, { opening, requested: { epoch, head } });
       return;
@@ -121,7 +121,7 @@ function applyInput(draft: Draft, input: FollowerInput): void {
       fetchFailed(draft);
       return;
     case 'stop':
-      draft.isAgeToSave = draft.kept.wholeAt > 0;
+      draft.isAgeToSave = draft.logState.wholeAt > 0;
   }
 }
 
@@ -131,12 +131,12 @@ function applyRecords(draft: Draft, { transport, records, at }: Extract<Follower
   let heard = false;
   let caughtUp = false;
   let getsOn = false;
-  const seqBefore = draft.kept.seq;
+  const seqBefore = draft.logState.seq;
   for (const record of records) {
     hint = record.hint ?? hint;
     if (record.kind === 'bad') {
-      count(draft, 'rescind_events_applied_total', { result: `bad_${record.why}` });
-      if (record.why === 'key_unknown') noteUnknownKey(draft, transport, record);
+      count(draft, 'rescind_events_applied_total', { result: `bad_${record.reason}` });
+      if (record.reason === 'key_unknown') noteUnknownKey(draft, transport, record);
       continue;
     }
     if (record.kind === 'skipped') continue;
@@ -156,13 +156,14 @@ function applyRecords(draft: Draft, { transport, records, at }: Extract<Follower
   }
   logBadRecords(draft, transport, records.filter((record) => record.kind === 'bad').length);
   if (heard) {
-    changeTransport(draft, transport, { heardAt: at.monotonic, stalls: 0 });
+    changeTransport(draft, transport, { receivedAt: at.monotonic, stalls: 0 });
     draft.answeredAt = at.monotonic;
   }
   if (transport === 'primary') {
-    if (hint !== null && hint !== draft.kept.hint && !isAwaitingKeys(draft)) draft.kept = { ...draft.kept, hint };
+    if (hint !== null && hint !== draft.logState.hint && !isAwaitingKeys(draft))
+      draft.logState = { ...draft.logState, hint };
     // A primary transport that is catching up is not silent, although it delivers no live record.
-    if (caughtUp || getsOn || draft.kept.seq > seqBefore) markGood(draft);
+    if (caughtUp || getsOn || draft.logState.seq > seqBefore) markGood(draft);
   }
   evaluate(draft);
 }
@@ -179,7 +180,7 @@ const CLOSED_TRANSPORT: TransportState = {
   lost: false,
   openings: 0,
   since: 0,
-  heardAt: 0,
+  receivedAt: 0,
   opening: false,
   requested: null,
   stalls: 0,
@@ -187,11 +188,11 @@ const CLOSED_TRANSPORT: TransportState = {
 
 function start(
   settings: FollowerSettings,
-  kept: LogState | undefined,
+  logState: LogState | undefined,
   quarantined: readonly QuarantinedAgain[],
   at: InputTime,
 ): FollowerStep {
-  const draft = beginDraft(settings, firstState(settings, kept, quarantined, at), at);
+  const draft = beginDraft(settings, firstState(settings, logState, quarantined, at), at);
   markGood(draft);
   draft.effects.push({ kind: 'open', transport: 'primary', standby: false });
   if (canStandBy(settings)) draft.effects.push({ kind: 'open', transport: 'fallback', standby: true });
@@ -209,14 +210,14 @@ function start(
 
 function firstState(
   settings: FollowerSettings,
-  kept: LogState | undefined,
+  logState: LogState | undefined,
   quarantined: readonly QuarantinedAgain[],
   at: InputTime,
 ): FollowerState {
-  const state = kept ?? nothingKept(settings.log);
+  const state = logState ?? emptyLogState(settings.log);
   const now = at.monotonic;
   return {
-    kept: state,
+    logState: state,
     cause: toCause(state.suspect),
     quarantined: new Map(quarantined.map(({ epoch, seq }) => [`${epoch}:${seq}`, { epoch, seq }])),
     segment: null,
@@ -228,8 +229,8 @@ function firstState(
     transport: null,
     ready: false,
     transports: {
-      primary: { ...CLOSED_TRANSPORT, isRead: true, since: now, heardAt: now },
-      fallback: { ...CLOSED_TRANSPORT, standby: canStandBy(settings), since: now, heardAt: now },
+      primary: { ...CLOSED_TRANSPORT, isRead: true, since: now, receivedAt: now },
+      fallback: { ...CLOSED_TRANSPORT, standby: canStandBy(settings), since: now, receivedAt: now },
     },
     goodAt: now,
     jitterMs: 0,
@@ -240,7 +241,7 @@ function firstState(
   };
 }
 
-function nothingKept(log: string): LogState {
+function emptyLogState(log: string): LogState {
   const position = { epoch: '', seq: 0, id: null, head: 0, floor: 0 };
   const times = { logTime: 0, wholeAt: 0, savedAt: 0 };
   return { log, ...position, ...times, suspect: null, proof: null, hint: null };
@@ -251,24 +252,28 @@ function toCause(suspect: string | null): Cause | null {
 }
 
 /** A transport without a fallback reads all of its records when there is something to repair. */
-function startOf(settings: FollowerSettings, { kept, cause }: FollowerState, transport: TransportRole): StartPosition {
-  const { epoch, seq, hint } = kept;
+function startOf(
+  settings: FollowerSettings,
+  { logState, cause }: FollowerState,
+  transport: TransportRole,
+): StartPosition {
+  const { epoch, seq, hint } = logState;
   const isHintGood = transport === 'primary' && !(settings.fallback === null && cause !== null);
   return { epoch, seq, hint: isHintGood ? hint : null };
 }
 
 function viewOf(state: FollowerState, at: InputTime): View {
-  const { kept, ready, heartbeat, transport, age } = state;
-  const { logTime, epoch, seq, head } = kept;
-  const suspect = isHeldByClock(state, at.wall) ? 'clock' : kept.suspect;
+  const { logState, ready, heartbeat, transport, age } = state;
+  const { logTime, epoch, seq, head } = logState;
+  const suspect = isHeldByClock(state, at.wall) ? 'clock' : logState.suspect;
   return {
     ready,
     complete: heartbeat?.agrees === true && seq >= head && suspect === null,
     suspect,
-    ageMs: ageOf({ kept, age, at }),
+    ageMs: ageOf({ logState, age, at }),
     logTime,
     // The denials of an epoch that has been heard of are applied before it is entered, and its time may have been set.
-    prunableBefore: state.eventKeys.epochs.size > 0 ? 0 : prunableBefore(kept, at.wall),
+    prunableBefore: state.eventKeys.epochs.size > 0 ? 0 : prunableBefore(logState, at.wall),
     epoch,
     seq,
     head,

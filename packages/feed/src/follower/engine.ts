@@ -190,7 +190,7 @@ export function createEngine(options: EngineOptions): Engine {
     storeFailure: () => ({ ...storeFailure, pendingRows: store.pendingRows(), isFull: isFull() }),
     requestStart(transport) {
       try {
-        if (!closed) take({ kind: 'asked', transport });
+        if (!closed) take({ kind: 'startRequested', transport });
       } catch (error) {
         retryStep(error);
       }

@@ -14,7 +14,7 @@ const CLOCK_DIFFERS_MS: DurationMs = 10_000;
  * Null: none has been heard.
  */
 export function clockAheadOf({ heartbeat }: Pick<FollowerState, 'heartbeat'>): DurationMs | null {
-  return heartbeat?.isLive === true ? Math.round(heartbeat.heard.wall - heartbeat.wall) : null;
+  return heartbeat?.isLive === true ? Math.round(heartbeat.received.wall - heartbeat.wall) : null;
 }
 
 export const clockDiffers = (aheadMs: DurationMs | null) => aheadMs !== null && Math.abs(aheadMs) > CLOCK_DIFFERS_MS;

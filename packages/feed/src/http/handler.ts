@@ -231,7 +231,7 @@ const BODY_TIMEOUT_MS: DurationMs = 10_000;
 /** `POST …/revocations/proof`: a signed event or heartbeat from beyond the outbox. Responds 204 if it is accepted. */
 async function receiveEvidence(source: LogSource, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (!MEDIA_TYPE.test(request.headers['content-type'] ?? '')) throw new RescindError('media_type_wrong');
-  const body = await readBody(request, { mostBytes: MAX_EVENT_CHARS, timeoutMs: BODY_TIMEOUT_MS }).catch(
+  const body = await readBody(request, { maxBytes: MAX_EVENT_CHARS, timeoutMs: BODY_TIMEOUT_MS }).catch(
     (error: unknown) => {
       // The rest of the body is not read.
       response.setHeader('Connection', 'close');

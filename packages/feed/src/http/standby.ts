@@ -108,8 +108,8 @@ export function createStandbyStreams({ source, telemetry, current }: StandbyOpti
       // A young epoch may be old enough for events now.
       if (isOverdue) begin([...streams.keys()]);
       recent = [...recent, heartbeat].slice(-2 * SLOTS);
-      const told = isOverdue ? heartbeat : covered(heartbeat);
-      for (const [stream, own] of [...streams]) if (isOverdue || own === slot) stream.heartbeat(told);
+      const sent = isOverdue ? heartbeat : covered(heartbeat);
+      for (const [stream, own] of [...streams]) if (isOverdue || own === slot) stream.heartbeat(sent);
     },
     all: () => [...streams.keys()],
     close() {

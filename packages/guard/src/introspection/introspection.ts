@@ -7,12 +7,12 @@ import type { Breaker, Semaphore } from './limits.ts';
 import { createBreaker, createSemaphore, createSingleFlight } from './limits.ts';
 import type { IntrospectionSettings } from './options.ts';
 import type { IntrospectionAnswer } from './request.ts';
-import { askIssuer, IntrospectionFailure } from './request.ts';
+import { IntrospectionFailure, introspectOnce } from './request.ts';
 
 /** Introspects tokens at their issuer (RFC 7662). It caches no response. */
 export interface Introspection {
   /** Introspects this token. @throws IntrospectionFailure if the response is not clear */
-  ask(token: string): Promise<IntrospectionAnswer>;
+  introspect(token: string): Promise<IntrospectionAnswer>;
   /** `warn` while the circuit is open, or if the last introspection failed. */
   health(): HealthCheck[];
   /** Sets the gauge of the circuit breaker. The guard calls it every second. */
@@ -48,19 +48,19 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
   }
 
   const requests = createSingleFlight(async (token, sent) => {
-    const askedAt = clock.monotonic();
-    const release = await takePlace(semaphore);
+    const requestedAt = clock.monotonic();
+    const release = await acquire(semaphore);
     try {
       requireOpen(closing.signal, breaker);
       sent();
-      const left = settings.timeoutMs - (clock.monotonic() - askedAt);
-      return await askWithin(token, left);
+      const left = settings.timeoutMs - (clock.monotonic() - requestedAt);
+      return await introspectWithin(token, left);
     } finally {
       release();
     }
   });
 
-  async function askWithin(token: string, left: DurationMs): Promise<IntrospectionAnswer> {
+  async function introspectWithin(token: string, left: DurationMs): Promise<IntrospectionAnswer> {
     if (!(left > 0)) {
       breaker.undecided();
       throw new IntrospectionFailure('busy', 'it waited too long for a place');
@@ -68,7 +68,7 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(Math.ceil(left))]);
     isTried = true;
     try {
-      const answer = await askIssuer(settings, token, { fetch: parts.fetch, signal, findUrl });
+      const answer = await introspectOnce(settings, token, { fetch: parts.fetch, signal, findUrl });
       breaker.succeeded();
       lastError = null;
       return answer;
@@ -81,10 +81,10 @@ export function openIntrospection(settings: IntrospectionSettings, parts: Intros
   }
 
   return {
-    async ask(token) {
+    async introspect(token) {
       const startedAt = clock.monotonic();
       try {
-        const answer = await within(settings.timeoutMs, requests.ask(token));
+        const answer = await within(settings.timeoutMs, requests.run(token));
         telemetry.count('rescind_introspections_total', { result: answer });
         return answer;
       } catch (error) {
@@ -128,7 +128,7 @@ async function within<T>(limitMs: DurationMs, answer: Promise<T>): Promise<T> {
   }
 }
 
-async function takePlace(semaphore: Semaphore): Promise<() => void> {
+async function acquire(semaphore: Semaphore): Promise<() => void> {
   const release = await semaphore.take();
   if (release === undefined) throw new IntrospectionFailure('busy', 'too many introspections wait');
   return release;

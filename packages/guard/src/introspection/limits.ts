@@ -51,7 +51,7 @@ export function createBreaker({ breakAfter, breakMs }: BreakerOptions, clock: Cl
  * next request, which starts when the first returns. So no response is older than the call that it answers.
  */
 export interface SingleFlight<T> {
-  ask(key: string): Promise<T>;
+  run(key: string): Promise<T>;
   /** The number of keys with a request under way. */
   count(): number;
 }
@@ -83,7 +83,7 @@ export function createSingleFlight<T>(fly: (key: string, sent: () => void) => Pr
     flight.answer.catch(() => undefined).then(() => (flights.get(key) ?? start(key)).answer);
 
   return {
-    ask(key) {
+    run(key) {
       const flight = flights.get(key);
       if (flight === undefined) return start(key).answer;
       if (!flight.isSent()) return flight.answer;

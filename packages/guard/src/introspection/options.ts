@@ -38,17 +38,17 @@ export interface IntrospectionSettings {
 }
 
 /** A timer of more than 31 bits would fire at once. */
-const LONGEST_TIMER_MS: DurationMs = 2 ** 31 - 1;
+const MAX_TIMER_MS: DurationMs = 2 ** 31 - 1;
 
 export const introspectionOptions = optionsOf<IntrospectionOptions>('introspection', {
   clientId: required(option.text()),
   clientSecret: required(option.textOrSource()),
   url: option.url(),
-  timeoutMs: option.duration({ most: LONGEST_TIMER_MS }),
+  timeoutMs: option.duration({ most: MAX_TIMER_MS }),
   maxConcurrent: option.count({ least: 1 }),
   maxWaiting: option.count(),
   breakAfter: option.count({ least: 1 }),
-  breakMs: option.duration({ most: LONGEST_TIMER_MS }),
+  breakMs: option.duration({ most: MAX_TIMER_MS }),
 });
 
 /** @param options checked */

@@ -33,7 +33,7 @@ export class IntrospectionFailure extends Error {
 /** A response with all claims of a token has 2 kB. */
 const MAX_BYTES = 65_536;
 
-interface Asking {
+interface IntrospectionConnection {
   readonly fetch: Fetch;
   readonly signal: AbortSignal;
   /** The address of the endpoint. */
@@ -48,10 +48,10 @@ export type IntrospectionAnswer = 'active' | 'inactive' | 'bound';
  *
  * @throws IntrospectionFailure for every response that is not clear
  */
-export async function askIssuer(
+export async function introspectOnce(
   { authorization }: IntrospectionSettings,
   token: string,
-  { fetch, signal, findUrl }: Asking,
+  { fetch, signal, findUrl }: IntrospectionConnection,
 ): Promise<IntrospectionAnswer> {
   try {
     const response = await fetch(await findUrl(signal), {
@@ -85,7 +85,7 @@ async function readObject(response: FetchResponse): Promise<Record<string, unkno
     }
     throw new IntrospectionFailure('status_wrong', `answered ${status}`);
   }
-  const body = await readBody(response.body, { mostBytes: MAX_BYTES });
+  const body = await readBody(response.body, { maxBytes: MAX_BYTES });
   if (body === undefined) throw new IntrospectionFailure('unusable', `more than ${MAX_BYTES} bytes`);
   return parse(body.toString('utf8'));
 }

@@ -88,8 +88,8 @@ export async function readForm(
 function readFormText(rawHeaders: readonly string[], body: AsyncIterable<Uint8Array> | null): Promise<string> {
   return readText(rawHeaders, body, {
     type: 'application/x-www-form-urlencoded',
-    mostBytes: MAX_BODY_BYTES,
-    mostDroppedBytes: MAX_DROPPED_BYTES,
+    maxBytes: MAX_BODY_BYTES,
+    maxDroppedBytes: MAX_DROPPED_BYTES,
   });
 }
 

@@ -70,7 +70,8 @@ async function requireRenewable(context: IssuerContext, tx: Transaction, { acces
   const token = { kid: header.kid, payload, inexact };
   const verdict = judge(token, await fetchCutOffs(tx.store.revocations, token));
   // A softly denied token leaves its session open, unless this token itself was revoked.
-  const isSoft = verdict.denied && verdict.why === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
+  const isSoft =
+    verdict.denied && verdict.reason === 'revoked' && !verdict.endsSession && verdict.cutoff.claim !== 'jti';
   const { sid, jti, exp, aud, client_id: owner } = payload;
   const issued = issuedAt(payload);
   const session = typeof sid === 'string' ? await tx.store.sessions.find(sid) : undefined;

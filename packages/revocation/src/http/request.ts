@@ -156,12 +156,12 @@ export function readCookies(cookie: string | undefined): [name: string, value: s
 
 interface BodyLimits {
   /** Longest accepted body, in bytes. */
-  readonly mostBytes: number;
+  readonly maxBytes: number;
   /**
    * A longer body is read and dropped up to this size, in bytes: many clients read the response only when they have sent all. Default:
-   * `mostBytes`.
+   * `maxBytes`.
    */
-  readonly mostDroppedBytes?: number;
+  readonly maxDroppedBytes?: number;
   /** How long the body may take, in ms. Default: as long as the connection. */
   readonly timeoutMs?: number;
 }
@@ -174,7 +174,7 @@ interface BodyLimits {
  */
 export async function readBody(
   body: AsyncIterable<Uint8Array> | null | undefined,
-  { mostBytes, mostDroppedBytes = mostBytes, timeoutMs }: BodyLimits,
+  { maxBytes, maxDroppedBytes = maxBytes, timeoutMs }: BodyLimits,
 ): Promise<Buffer | undefined> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -184,12 +184,12 @@ export async function readBody(
   const read = async () => {
     for await (const chunk of source) {
       size += chunk.byteLength;
-      if (size > mostDroppedBytes) return;
-      if (size <= mostBytes) chunks.push(chunk);
+      if (size > maxDroppedBytes) return;
+      if (size <= maxBytes) chunks.push(chunk);
     }
   };
   await (timeoutMs === undefined ? read() : within(timeoutMs, read()));
-  return size > mostBytes ? undefined : Buffer.concat(chunks);
+  return size > maxBytes ? undefined : Buffer.concat(chunks);
 }
 
 async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
@@ -228,7 +228,7 @@ export async function readText(
   if (given.trim() !== type || !isUtf8 || coding !== 'identity') throw new RescindError('media_type_wrong');
   // Longer ones are not even dropped.
   const length = Number(oneHeader(rawHeaders, 'content-length') ?? 0);
-  if (length > (limits.mostDroppedBytes ?? limits.mostBytes)) throw new RescindError('body_too_large');
+  if (length > (limits.maxDroppedBytes ?? limits.maxBytes)) throw new RescindError('body_too_large');
   const bytes = await readBody(body, limits);
   if (bytes === undefined) throw new RescindError('body_too_large');
   try {

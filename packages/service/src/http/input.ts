@@ -19,8 +19,8 @@ const MAX_JSON_DEPTH = 8;
 export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>): Promise<T> {
   const text = await readText(request.rawHeaders, request, {
     type: 'application/json',
-    mostBytes: MAX_BODY_BYTES,
-    mostDroppedBytes: MAX_DROPPED_BYTES,
+    maxBytes: MAX_BODY_BYTES,
+    maxDroppedBytes: MAX_DROPPED_BYTES,
   });
   if (jsonDepth(text) > MAX_JSON_DEPTH) throw requestRefused(`must not be nested deeper than ${MAX_JSON_DEPTH}`);
   const value = parseJson(text);

@@ -66,7 +66,7 @@ async function readSet(response: FetchResponse, maxBytes: number): Promise<Buffe
     await response.body?.cancel();
     throw new FetchFailure('status_wrong', `answered ${response.status}`);
   }
-  const body = await readBody(response.body, { mostBytes: maxBytes });
+  const body = await readBody(response.body, { maxBytes: maxBytes });
   if (body === undefined) throw new FetchFailure('too_large', `more than ${maxBytes} bytes`);
   return body;
 }

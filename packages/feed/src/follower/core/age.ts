@@ -11,11 +11,11 @@ const WALL_SET_MS: DurationMs = 1_000;
 const SUSPENDED_MS: DurationMs = 100;
 
 /** The time as of which a view is complete: the lesser of the issuer's clock, which may lead, and its wall clock. */
-export function asOf(kept: Pick<LogState, 'wholeAt' | 'wholeWall'>): EpochMillis {
-  return Math.min(kept.wholeAt, kept.wholeWall ?? kept.wholeAt);
+export function asOf(logState: Pick<LogState, 'wholeAt' | 'wholeWall'>): EpochMillis {
+  return Math.min(logState.wholeAt, logState.wholeWall ?? logState.wholeAt);
 }
 
-interface AgeInput extends Pick<FollowerState, 'kept' | 'age'> {
+interface AgeInput extends Pick<FollowerState, 'logState' | 'age'> {
   readonly at: InputTime;
 }
 
@@ -23,9 +23,9 @@ interface AgeInput extends Pick<FollowerState, 'kept' | 'age'> {
  * How old the view may be at most: by the wall clock since `wholeAt`, and by what each of the two clocks has counted since
  * the age was last known. The monotonic clock stands still while the machine is suspended, the wall clock may be set.
  */
-export function ageOf({ kept, age, at }: AgeInput): DurationMs {
-  if (kept.wholeAt === 0) return Number.POSITIVE_INFINITY;
-  return Math.max(0, at.wall - asOf(kept), currentAge(age, at));
+export function ageOf({ logState, age, at }: AgeInput): DurationMs {
+  if (logState.wholeAt === 0) return Number.POSITIVE_INFINITY;
+  return Math.max(0, at.wall - asOf(logState), currentAge(age, at));
 }
 
 function currentAge({ ageMs, wall, monotonic }: AgeSample, at: InputTime): DurationMs {
@@ -37,11 +37,11 @@ function currentAge({ ageMs, wall, monotonic }: AgeSample, at: InputTime): Durat
  * clock does not show more. The age of one that is not live is unknown: it makes the view younger than its predecessor did by the
  * difference of their times only, by the clock of the issuer that counted less.
  */
-export function ageByHeartbeat({ kept, age, at }: AgeInput, heartbeat: KnownHeartbeat): AgeSample {
+export function ageByHeartbeat({ logState, age, at }: AgeInput, heartbeat: KnownHeartbeat): AgeSample {
   const { wall, monotonic, boot } = at;
-  const sinceHeard = Math.max(monotonic - heartbeat.heard.monotonic, wall - heartbeat.heard.wall);
-  const passed = Math.min(heartbeat.at - kept.wholeAt, heartbeat.wall - (kept.wholeWall ?? kept.wholeAt));
-  const byPredecessor = heartbeat.isLive ? 0 : ageOf({ kept, age, at }) - passed;
+  const sinceHeard = Math.max(monotonic - heartbeat.received.monotonic, wall - heartbeat.received.wall);
+  const passed = Math.min(heartbeat.at - logState.wholeAt, heartbeat.wall - (logState.wholeWall ?? logState.wholeAt));
+  const byPredecessor = heartbeat.isLive ? 0 : ageOf({ logState, age, at }) - passed;
   return {
     ageMs: Math.max(0, wall - Math.min(heartbeat.at, heartbeat.wall), sinceHeard, byPredecessor),
     wall,
@@ -57,13 +57,13 @@ export function asOfEarlier(aged: AgeInput, byMs: DurationMs): AgeSample {
 }
 
 /** The age at the start of a process. A wall clock behind the one at the last commit has been set back by an unknown time. */
-export function ageAtStart(kept: LogState, { wall, monotonic, boot }: InputTime): AgeSample {
-  const isKnown = kept.wholeAt > 0 && wall >= kept.savedAt;
+export function ageAtStart(logState: LogState, { wall, monotonic, boot }: InputTime): AgeSample {
+  const isKnown = logState.wholeAt > 0 && wall >= logState.savedAt;
   // A version that did not store the age stored the greatest wall clock.
-  const { savedAgeMs = Math.max(0, kept.savedAt - asOf(kept)), savedBoot } = kept;
+  const { savedAgeMs = Math.max(0, logState.savedAt - asOf(logState)), savedBoot } = logState;
   if (!isKnown || savedAgeMs === null) return { ageMs: Number.POSITIVE_INFINITY, wall, monotonic, boot };
-  const elapsed = Math.max(wall - kept.savedAt, upSince(savedBoot, boot));
-  return { ageMs: Math.max(0, wall - asOf(kept), savedAgeMs + elapsed), wall, monotonic, boot };
+  const elapsed = Math.max(wall - logState.savedAt, upSince(savedBoot, boot));
+  return { ageMs: Math.max(0, wall - asOf(logState), savedAgeMs + elapsed), wall, monotonic, boot };
 }
 
 /** What the boot clock has counted; 0 after a reboot, or without a boot clock. */

@@ -94,13 +94,13 @@ export function beginDraft(settings: FollowerSettings, before: FollowerState, at
 /** Ends a step: one commit at most, before everything else. */
 export function finishDraft(draft: Draft): FollowerStep {
   const suspect = draft.cause ?? suspectOf(draft);
-  if (suspect !== draft.kept.suspect) draft.kept = { ...draft.kept, suspect };
+  if (suspect !== draft.logState.suspect) draft.logState = { ...draft.logState, suspect };
   const effects: FollowerEffect[] = [];
   if (isWorthCommitting(draft)) {
-    draft.kept = { ...draft.kept, ...savedAge(draft) };
+    draft.logState = { ...draft.logState, ...savedAge(draft) };
     const { wall, monotonic, boot } = draft.at;
     draft.saved = { wall, monotonic, boot };
-    const { kept: state, cutoffs, quarantine, release } = draft;
+    const { logState: state, cutoffs, quarantine, release } = draft;
     effects.push({ kind: 'commit', change: { state, cutoffs, quarantine, release } });
   }
   for (const { metric, labels, by } of draft.counts.values()) effects.push({ kind: 'count', metric, labels, by });
@@ -114,30 +114,30 @@ function suspectOf({ quarantined, eventKeys }: Draft): string | null {
 }
 
 /** A hint alone causes no transaction: the next one stores it. */
-function isWorthCommitting({ before, kept, cutoffs, quarantine, release, isAgeToSave }: Draft): boolean {
+function isWorthCommitting({ before, logState, cutoffs, quarantine, release, isAgeToSave }: Draft): boolean {
   if (isAgeToSave || cutoffs.length + quarantine.length + release.length > 0) return true;
-  const old = before.kept;
+  const old = before.logState;
   return (
-    kept !== old &&
-    (kept.epoch !== old.epoch ||
-      kept.seq !== old.seq ||
-      kept.id !== old.id ||
-      kept.head !== old.head ||
-      kept.floor !== old.floor ||
-      kept.logTime !== old.logTime ||
-      kept.logTimeEpoch !== old.logTimeEpoch ||
-      kept.timeSince !== old.timeSince ||
-      kept.wholeAt !== old.wholeAt ||
-      kept.wholeWall !== old.wholeWall ||
-      kept.epochKid !== old.epochKid ||
-      kept.revokedEventKids !== old.revokedEventKids ||
-      kept.suspect !== old.suspect)
+    logState !== old &&
+    (logState.epoch !== old.epoch ||
+      logState.seq !== old.seq ||
+      logState.id !== old.id ||
+      logState.head !== old.head ||
+      logState.floor !== old.floor ||
+      logState.logTime !== old.logTime ||
+      logState.logTimeEpoch !== old.logTimeEpoch ||
+      logState.timeSince !== old.timeSince ||
+      logState.wholeAt !== old.wholeAt ||
+      logState.wholeWall !== old.wholeWall ||
+      logState.epochKid !== old.epochKid ||
+      logState.revokedEventKids !== old.revokedEventKids ||
+      logState.suspect !== old.suspect)
   );
 }
 
 function toState(draft: Draft): FollowerState {
   const {
-    kept,
+    logState,
     cause,
     quarantined,
     segment,
@@ -153,7 +153,7 @@ function toState(draft: Draft): FollowerState {
   } = draft;
   const { isHeartbeatFromFuture, repair, eventKeys, standby } = draft;
   const times = { goodAt, jitterMs, answeredAt };
-  const reading = { kept, cause, quarantined, segment, heartbeat, age, saved, isHeartbeatFromFuture };
+  const reading = { logState, cause, quarantined, segment, heartbeat, age, saved, isHeartbeatFromFuture };
   return { ...reading, transport, ready, transports, ...times, repair, eventKeys, standby };
 }
 

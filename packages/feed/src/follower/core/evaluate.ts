@@ -11,7 +11,7 @@ import type { Cause, FollowerState, TransportRole } from './types.ts';
 
 /** After a batch: is the view complete, is something missing, is the fallback transport still of use? */
 export function evaluate(draft: Draft): void {
-  const isReached = draft.kept.seq >= draft.kept.head;
+  const isReached = draft.logState.seq >= draft.logState.head;
   if (!isReached && draft.gapOn !== null) gapFound(draft, draft.gapOn);
   if (isReached && draft.cause === 'gap') mend(draft);
   if (isReached && draft.heartbeat?.agrees) becomeComplete(draft);
@@ -21,11 +21,11 @@ export function evaluate(draft: Draft): void {
 }
 
 function becomeComplete(draft: Draft): void {
-  const { heartbeat, kept, cause } = draft;
+  const { heartbeat, logState, cause } = draft;
   // A record whose key is not known yet may deny anything.
   if (heartbeat === null || draft.eventKeys.unknown.size > 0 || isHeldByClock(draft, draft.at.wall)) return;
   if (cause !== null) mend(draft);
-  releaseQuarantined(draft, (event) => event.epoch < kept.epoch);
+  releaseQuarantined(draft, (event) => event.epoch < logState.epoch);
   lowerAge(draft, heartbeat, cause);
   setLogTime(draft, heartbeat);
   // It was from the future when it arrived and is not any more: the local clock was set.
@@ -34,7 +34,7 @@ function becomeComplete(draft: Draft): void {
 
 /** A heartbeat that waited for the keys does not complete a first reading if it is from the future, as no other does. */
 function becomeYoungerByAwaited(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat']>): void {
-  if (draft.kept.wholeAt === 0 && isFromFuture(heartbeat, draft.at.wall)) return;
+  if (draft.logState.wholeAt === 0 && isFromFuture(heartbeat, draft.at.wall)) return;
   lowerAge(draft, heartbeat, null);
 }
 
@@ -43,21 +43,21 @@ function becomeYoungerByAwaited(draft: Draft, heartbeat: NonNullable<FollowerSta
  * the tokens of before, whose rows may have been removed by the time that was ahead.
  */
 function setLogTime(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat']>): void {
-  const { kept, at, quarantined } = draft;
-  if (!isLogTimeOld(kept) || quarantined.size > 0 || isFromFuture(heartbeat, at.wall)) return;
-  log(draft, 'info', 'feed_log_time_set', { epoch: kept.epoch, from: kept.logTime, to: heartbeat.at });
-  draft.kept = { ...kept, logTime: heartbeat.at, logTimeEpoch: kept.epoch };
+  const { logState, at, quarantined } = draft;
+  if (!isLogTimeOld(logState) || quarantined.size > 0 || isFromFuture(heartbeat, at.wall)) return;
+  log(draft, 'info', 'feed_log_time_set', { epoch: logState.epoch, from: logState.logTime, to: heartbeat.at });
+  draft.logState = { ...logState, logTime: heartbeat.at, logTimeEpoch: logState.epoch };
 }
 
 /** @param cause why the view was suspect until now */
 function lowerAge(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat']>, cause: Cause | null): void {
-  const { kept } = draft;
+  const { logState } = draft;
   // A quarantined event may deny anything: the age of the view does not fall.
   if (draft.quarantined.size > 0) return;
   // Of another epoch, or of a log that was read again, the time counts as it is: the old one was another's.
-  if (cause === 'epoch' || cause === 'fork' || heartbeat.at > kept.wholeAt) {
+  if (cause === 'epoch' || cause === 'fork' || heartbeat.at > logState.wholeAt) {
     draft.age = ageByHeartbeat(draft, heartbeat);
-    draft.kept = { ...kept, wholeAt: heartbeat.at, wholeWall: heartbeat.wall };
+    draft.logState = { ...logState, wholeAt: heartbeat.at, wholeWall: heartbeat.wall };
   }
   if (heartbeat.live && !draft.ready) {
     draft.ready = true;
@@ -66,7 +66,7 @@ function lowerAge(draft: Draft, heartbeat: NonNullable<FollowerState['heartbeat'
 }
 
 function mend(draft: Draft): void {
-  const { epoch, seq } = draft.kept;
+  const { epoch, seq } = draft.logState;
   log(draft, 'info', 'feed_repaired', { cause: draft.cause, epoch, seq });
   draft.cause = null;
   noteMended(draft);
@@ -81,23 +81,23 @@ const UNANSWERED_MS: DurationMs = 5_000;
 
 /** What time alone brings about. */
 export function passTime(draft: Draft): void {
-  const { settings, kept } = draft;
+  const { settings, logState } = draft;
   const isSilent = isPrimarySilent(draft);
   readWhenBehind(draft);
   if (settings.fallback !== null && !draft.transports.fallback.isRead && isSilent) openFallback(draft, 'silence');
   // A stored head that no transport delivers.
-  if (isSilent && kept.seq < kept.head && draft.cause === null) gapFound(draft, 'primary');
+  if (isSilent && logState.seq < logState.head && draft.cause === null) gapFound(draft, 'primary');
   for (const transport of ['primary', 'fallback'] as const) restartIfStalled(draft, transport);
-  if (kept.wholeAt > 0 && isWallSet(draft)) draft.isAgeToSave = true;
+  if (logState.wholeAt > 0 && isWallSet(draft)) draft.isAgeToSave = true;
   becomeReadyByAge(draft);
 }
 
 function restartIfStalled(draft: Draft, transport: TransportRole): void {
-  const { isRead, standby, open, since, heardAt, stalls } = draft.transports[transport];
+  const { isRead, standby, open, since, receivedAt, stalls } = draft.transports[transport];
   if (!(isRead || standby) || !open) return;
   const { stallMs, standbyStallMs } = transportOf(draft.settings, transport);
   const patience = (standby ? standbyStallMs : stallMs) * 2 ** Math.min(stalls, MAX_STALLS_COUNTED);
-  if (draft.at.monotonic - Math.max(since, heardAt) < patience) return;
+  if (draft.at.monotonic - Math.max(since, receivedAt) < patience) return;
   restart(draft, transport, 'stalled');
   changeTransport(draft, transport, { stalls: stalls + 1 });
 }

@@ -42,8 +42,8 @@ export function newEventKeys(now: DurationMs): EventKeysState {
   };
 }
 
-export function isRevoked({ kept }: Pick<FollowerState, 'kept'>, kid: string): boolean {
-  return kept.revokedEventKids?.includes(kid) === true;
+export function isRevoked({ logState }: Pick<FollowerState, 'logState'>, kid: string): boolean {
+  return logState.revokedEventKids?.includes(kid) === true;
 }
 
 /** Whether something is waited for that may make the primary transport's records be read again: its hint stays until then. */
@@ -57,15 +57,15 @@ export function isAwaitingKeys({ eventKeys: { epochs, unknown } }: Draft): boole
  */
 export function acceptsKey(draft: Draft, record: SignedRecord): boolean {
   if (record.kind === 'event') for (const kid of record.kills) applyKeyRevocation(draft, record, kid);
-  const { kept } = draft;
-  if (kept.epoch === '' || record.epoch > kept.epoch) {
+  const { logState } = draft;
+  if (logState.epoch === '' || record.epoch > logState.epoch) {
     if (!isRevoked(draft, record.kid)) noteAnnouncedEpoch(draft, record);
     return false;
   }
-  if (record.epoch < kept.epoch) return true;
+  if (record.epoch < logState.epoch) return true;
   // A file of the version before does not say whose the epoch is: the first key that signs in it, and is in the set.
-  if (kept.epochKid === undefined) draft.kept = { ...kept, epochKid: record.kid };
-  return draft.kept.epochKid === record.kid;
+  if (logState.epochKid === undefined) draft.logState = { ...logState, epochKid: record.kid };
+  return draft.logState.epochKid === record.kid;
 }
 
 /**
@@ -76,9 +76,9 @@ function applyKeyRevocation(draft: Draft, record: EventRecord, kid: string): voi
   if (isRevoked(draft, kid)) return;
   if (kid === record.kid) {
     // Submitted to the issuer as evidence: if the issuer does not know the event, a thief has signed it.
-    const { epoch, epochKid } = draft.kept;
+    const { epoch, epochKid } = draft.logState;
     const isFurther = kid === epochKid || epoch === '' || (record.epoch > epoch && draft.cause !== 'fork');
-    if (isFurther) draft.kept = { ...draft.kept, proof: record.jws };
+    if (isFurther) draft.logState = { ...draft.logState, proof: record.jws };
     if (kid !== epochKid && epoch !== '') {
       draft.eventKeys = { ...draft.eventKeys, selfRevoked: { kid, jws: record.jws, since: draft.at.monotonic } };
     }
@@ -93,13 +93,13 @@ function applyKeyRevocation(draft: Draft, record: EventRecord, kid: string): voi
 }
 
 function revokeKey(draft: Draft, kid: string): void {
-  const { revokedEventKids = [], epochKid } = draft.kept;
-  draft.kept = { ...draft.kept, revokedEventKids: [...revokedEventKids, kid] };
+  const { revokedEventKids = [], epochKid } = draft.logState;
+  draft.logState = { ...draft.logState, revokedEventKids: [...revokedEventKids, kid] };
   count(draft, 'rescind_event_keys_revoked_total');
-  log(draft, 'warn', 'event_key_revoked', { kid, epoch: draft.kept.epoch });
+  log(draft, 'warn', 'event_key_revoked', { kid, epoch: draft.logState.epoch });
   const isElse = ([, heard]: readonly [string, AnnouncedEpoch]) => heard.kid !== kid;
   draft.eventKeys = { ...draft.eventKeys, epochs: new Map([...draft.eventKeys.epochs].filter(isElse)) };
-  if (epochKid === kid && draft.kept.epoch !== '') leaveEpoch(draft, 'key_revoked');
+  if (epochKid === kid && draft.logState.epoch !== '') leaveEpoch(draft, 'key_revoked');
 }
 
 function noteAnnouncedEpoch(draft: Draft, { epoch, kid, jws }: SignedRecord): void {
@@ -117,7 +117,7 @@ export function noteUnknownKey(draft: Draft, transport: TransportRole, { claimed
   const now = draft.at.monotonic;
   if (unknown.has(kid) || (absent.get(kid) ?? Number.NEGATIVE_INFINITY) > now) return;
   const { fromIssuer } = transportOf(draft.settings, transport);
-  const isOurs = THUMBPRINT.test(kid) && epoch !== null && epoch > draft.kept.epoch;
+  const isOurs = THUMBPRINT.test(kid) && epoch !== null && epoch > draft.logState.epoch;
   if ((!fromIssuer && !isOurs) || unknown.size >= MAX_ANNOUNCED) return;
   draft.eventKeys = { ...draft.eventKeys, unknown: new Map(unknown).set(kid, now) };
   log(draft, 'info', 'event_key_unknown', { kid });
@@ -134,9 +134,9 @@ export function fetchWhatIsDue(draft: Draft): void {
   const { eventKeys, at } = draft;
   const { dueAt } = eventKeys;
   if (dueAt === null || at.monotonic < dueAt) return;
-  const { heartbeat, kept } = draft;
+  const { heartbeat, logState } = draft;
   // By what was known at the request: an endless flood of kids must not keep the view from getting younger.
-  const asOf = heartbeat?.agrees === true && kept.seq >= kept.head && draft.cause !== 'gap' ? heartbeat : null;
+  const asOf = heartbeat?.agrees === true && logState.seq >= logState.head && draft.cause !== 'gap' ? heartbeat : null;
   draft.eventKeys = { ...eventKeys, dueAt: null, requested: { since: at.monotonic, heartbeat: asOf } };
   draft.effects.push({ kind: 'fetchKeys' });
 }
@@ -162,7 +162,7 @@ function scheduleFetch(draft: Draft): void {
 }
 
 /** Without an epoch only the key set names the one to follow. */
-const isLost = ({ kept, eventKeys }: Draft) => kept.epoch === '' && eventKeys.epochs.size > 0;
+const isLost = ({ logState, eventKeys }: Draft) => logState.epoch === '' && eventKeys.epochs.size > 0;
 
 /** A requested fetch has failed: what waits for it keeps waiting. */
 export function fetchFailed(draft: Draft): void {
@@ -180,7 +180,7 @@ export function applyKeySet(draft: Draft, set: FetchedSet): void {
     draft.eventKeys = { ...draft.eventKeys, requested: null, failures: 0 };
   }
   decideDoubted(draft, set);
-  const { epoch, epochKid } = draft.kept;
+  const { epoch, epochKid } = draft.logState;
   if (epoch !== '' && epochKid != null && !set.kids.includes(epochKid)) leaveEpoch(draft, 'key_withdrawn');
   decideSelfRevoked(draft, set);
   const isKeyFound = decideUnknown(draft, set);
@@ -207,10 +207,10 @@ function decideSelfRevoked(draft: Draft, set: FetchedSet): void {
   const { selfRevoked } = draft.eventKeys;
   if (selfRevoked !== null && selfRevoked.since > set.begunAt) return;
   draft.eventKeys = { ...draft.eventKeys, selfRevoked: null };
-  const { epoch } = draft.kept;
+  const { epoch } = draft.logState;
   const { epochKid } = set;
   if (epoch === '' || epochKid === null || !isRevoked(draft, epochKid) || (set.epoch ?? '') <= epoch) return;
-  if (selfRevoked?.kid === epochKid) draft.kept = { ...draft.kept, proof: selfRevoked.jws };
+  if (selfRevoked?.kid === epochKid) draft.logState = { ...draft.logState, proof: selfRevoked.jws };
   leaveEpoch(draft, 'key_revoked');
 }
 
@@ -243,7 +243,7 @@ function decideEpochs(draft: Draft, set: FetchedSet): boolean {
   draft.eventKeys = { ...draft.eventKeys, epochs: left };
   // An issuer of the version before names neither: then the greatest epoch of a published key is the one.
   const good = decided
-    .filter(([epoch]) => epoch > draft.kept.epoch && (set.epoch === null || set.epoch === epoch))
+    .filter(([epoch]) => epoch > draft.logState.epoch && (set.epoch === null || set.epoch === epoch))
     .map(([epoch, { kid, jws }]) => [epoch, set.epochKid ?? kid, jws] as const)
     .filter(([, kid]) => set.kids.includes(kid) && !isRevoked(draft, kid));
   const [found] = good.toSorted(([a], [b]) => (a < b ? 1 : -1));
@@ -266,14 +266,14 @@ function readAgain(draft: Draft, reason: 'epoch' | 'keys'): void {
 
 /** A newer identity of the log, named by the set of event keys: the position starts anew, what was denied stays denied. */
 function enterEpoch(draft: Draft, epoch: string, kid: string, proof: string): void {
-  const { kept } = draft;
+  const { logState } = draft;
   // The first epoch of a new file is expected.
-  if (kept.epoch !== '' || kept.wholeAt > 0) draft.cause = 'epoch';
+  if (logState.epoch !== '' || logState.wholeAt > 0) draft.cause = 'epoch';
   if (draft.cause === 'epoch') {
     count(draft, 'rescind_feed_epochs_total');
-    log(draft, 'warn', 'feed_epoch_new', { epoch, from: kept.epoch, seq: kept.seq });
+    log(draft, 'warn', 'feed_epoch_new', { epoch, from: logState.epoch, seq: logState.seq });
   }
-  draft.kept = { ...kept, ...NO_POSITION, epoch, epochKid: kid, proof };
+  draft.logState = { ...logState, ...NO_POSITION, epoch, epochKid: kid, proof };
   forgetPosition(draft);
 }
 
@@ -282,13 +282,13 @@ function enterEpoch(draft: Draft, epoch: string, kid: string, proof: string): vo
  * the view is as old as it is, and no younger than this machine's own clock allows.
  */
 function leaveEpoch(draft: Draft, reason: 'key_revoked' | 'key_withdrawn'): void {
-  const { kept, at } = draft;
+  const { logState, at } = draft;
   count(draft, 'rescind_feed_epochs_left_total', { reason });
-  log(draft, 'warn', 'feed_epoch_left', { reason, epoch: kept.epoch, seq: kept.seq });
+  log(draft, 'warn', 'feed_epoch_left', { reason, epoch: logState.epoch, seq: logState.seq });
   draft.cause = 'epoch';
-  const wholeAt = Math.min(asOf(kept), at.wall);
-  draft.age = asOfEarlier(draft, asOf(kept) - wholeAt);
-  draft.kept = { ...kept, ...NO_POSITION, epoch: '', epochKid: null, wholeAt, wholeWall: wholeAt };
+  const wholeAt = Math.min(asOf(logState), at.wall);
+  draft.age = asOfEarlier(draft, asOf(logState) - wholeAt);
+  draft.logState = { ...logState, ...NO_POSITION, epoch: '', epochKid: null, wholeAt, wholeWall: wholeAt };
   forgetPosition(draft);
 }
 

@@ -18,7 +18,7 @@ export function applyHeartbeat(draft: Draft, transport: TransportRole, record: H
   }
   const { opening, requested } = draft.transports[transport];
   if (opening) changeTransport(draft, transport, { opening: false });
-  if (record.epoch < draft.kept.epoch) {
+  if (record.epoch < draft.logState.epoch) {
     count(draft, 'rescind_heartbeats_total', { result: 'old_epoch' });
     // Made after the request, by an issuer that has forgotten what it sent before the request.
     if (opening && requested !== null && record.epoch < requested.epoch) suspectFork(draft, 'epoch');
@@ -41,16 +41,16 @@ export function applyHeartbeat(draft: Draft, transport: TransportRole, record: H
   // On each transport a heartbeat follows the head it names, but for the one that opens a connection.
   // A standby stream says how far the log goes, and not that something was lost.
   const isInOrder = !opening && !isStandby(draft, transport) && record.live;
-  if (record.head > draft.kept.seq && isInOrder) draft.gapOn = transport;
+  if (record.head > draft.logState.seq && isInOrder) draft.gapOn = transport;
 }
 
 /** A heartbeat from the future moves neither log time nor the low watermark: a clock that was set for a moment must not remove rows for good. */
 function applyTimes(draft: Draft, record: HeartbeatRecord, isFuture: boolean): void {
-  const { kept } = draft;
-  const timeSince = latestEpoch(kept.timeSince ?? null, record.timeSince);
-  draft.kept = { ...kept, timeSince };
+  const { logState } = draft;
+  const timeSince = latestEpoch(logState.timeSince ?? null, record.timeSince);
+  draft.logState = { ...logState, timeSince };
   if (isFuture) return;
-  draft.kept = { ...draft.kept, floor: Math.max(kept.floor, record.lowWatermark) };
+  draft.logState = { ...draft.logState, floor: Math.max(logState.floor, record.lowWatermark) };
   raiseLogTime(draft, record.at);
 }
 
@@ -69,10 +69,10 @@ function logFutureHeartbeat(draft: Draft, { at, epoch }: HeartbeatRecord, isFutu
 
 /** The id at the position must be the one the heartbeat names, and is learnt from it after a jump. */
 function agreesOnHeadId(draft: Draft, { head, headId }: HeartbeatRecord): boolean {
-  const { kept } = draft;
-  if (head !== kept.seq) return true;
-  if (isIdKnown(kept)) return kept.id === headId;
-  draft.kept = { ...kept, id: headId };
+  const { logState } = draft;
+  if (head !== logState.seq) return true;
+  if (isIdKnown(logState)) return logState.id === headId;
+  draft.logState = { ...logState, id: headId };
   return true;
 }
 
@@ -85,22 +85,22 @@ function applyAge(draft: Draft, transport: TransportRole, record: HeartbeatRecor
   if (transport === 'primary') {
     if (record.live && !draft.standby.isPrimaryLive) draft.standby = { ...draft.standby, isPrimaryLive: true };
     const isFresh = heartbeat === null || record.at >= heartbeat.at - settings.silenceMs;
-    if (record.live && isFresh && record.head >= draft.kept.seq) {
+    if (record.live && isFresh && record.head >= draft.logState.seq) {
       draft.isPrimaryGood = true;
       markGood(draft);
     }
   }
-  if (record.head < draft.kept.head) {
+  if (record.head < draft.logState.head) {
     count(draft, 'rescind_heartbeats_total', { result: 'late' });
     return;
   }
   count(draft, 'rescind_heartbeats_total', { result: isFuture ? 'ahead' : 'applied' });
   raiseHead(draft, record.head, record.jws);
   if (!isStandby(draft, transport) || draft.transport === null) draft.transport = transportOf(settings, transport).name;
-  const { at, wall: told, head, headId } = record;
-  const agrees = head === draft.kept.seq;
+  const { at, wall: issuerWall, head, headId } = record;
+  const agrees = head === draft.logState.seq;
   const { wall, monotonic } = draft.at;
-  const heard = { wall, monotonic };
+  const received = { wall, monotonic };
   // The time of a heartbeat from the future does not outdo those that agree with the local clock.
   const isOutdone = heartbeat !== null && !isFuture && isFromFuture(heartbeat, wall);
   // A standby stream makes no instance ready: the primary transport may have more, which this instance has not read.
@@ -109,12 +109,12 @@ function applyAge(draft: Draft, transport: TransportRole, record: HeartbeatRecor
   const isLate = heartbeat !== null && at < heartbeat.at && head > heartbeat.head;
   if (heartbeat === null || !heartbeat.agrees || at > heartbeat.at || isOutdone || isLate) {
     const live = isReadBy || (heartbeat?.live === true && !isLate);
-    draft.heartbeat = { at, wall: told, head, headId, agrees, live, isLive: record.live, heard };
+    draft.heartbeat = { at, wall: issuerWall, head, headId, agrees, live, isLive: record.live, received };
   } else if (isReadBy && agrees && !heartbeat.live) draft.heartbeat = { ...heartbeat, live: true };
 }
 
 function releaseBelowLowWatermark(draft: Draft): void {
-  const { epoch, floor } = draft.kept;
+  const { epoch, floor } = draft.logState;
   releaseQuarantined(draft, (event) => event.epoch === epoch && event.seq < floor);
 }
 
@@ -128,16 +128,17 @@ export function isFromFuture({ at }: { readonly at: EpochMillis }, wall: EpochMi
  * epoch and no other history. A reader that was complete in the epoch before stays complete by it.
  */
 export function isHeldByClock(
-  { heartbeat, kept, cause }: Pick<FollowerState, 'heartbeat' | 'kept' | 'cause'>,
+  { heartbeat, logState, cause }: Pick<FollowerState, 'heartbeat' | 'logState' | 'cause'>,
   wall: EpochMillis,
 ): boolean {
-  if (heartbeat === null || !heartbeat.agrees || kept.seq < kept.head || !isFromFuture(heartbeat, wall)) return false;
-  return kept.wholeAt === 0 || cause === 'epoch' || cause === 'fork';
+  if (heartbeat === null || !heartbeat.agrees || logState.seq < logState.head || !isFromFuture(heartbeat, wall))
+    return false;
+  return logState.wholeAt === 0 || cause === 'epoch' || cause === 'fork';
 }
 
 /** Takes the time of a heartbeat of the present epoch. A time of before the issuer's clock was set stays until the view is complete. */
 export function raiseLogTime(draft: Draft, at: EpochMillis): void {
-  const { kept } = draft;
-  if (isLogTimeOld(kept) || at <= kept.logTime) return;
-  draft.kept = { ...kept, logTime: at, logTimeEpoch: kept.epoch };
+  const { logState } = draft;
+  if (isLogTimeOld(logState) || at <= logState.logTime) return;
+  draft.logState = { ...logState, logTime: at, logTimeEpoch: logState.epoch };
 }

@@ -11,16 +11,16 @@ import type { TransportRole } from './types.ts';
 export function applyEvent(draft: Draft, transport: TransportRole, record: EventRecord | UnknownVersionRecord): void {
   const isFollowed = acceptsKey(draft, record);
   applyCutOffs(draft, record);
-  if (!isFollowed || record.epoch < draft.kept.epoch) {
-    countEvent(draft, record, record.epoch < draft.kept.epoch ? 'old_epoch' : 'other_epoch');
+  if (!isFollowed || record.epoch < draft.logState.epoch) {
+    countEvent(draft, record, record.epoch < draft.logState.epoch ? 'old_epoch' : 'other_epoch');
     return;
   }
   if (record.kind === 'not-understood') quarantineEvent(draft, record);
-  if (record.seq <= draft.kept.seq) {
+  if (record.seq <= draft.logState.seq) {
     countEvent(draft, record, 'duplicate');
     return;
   }
-  if (record.seq > draft.kept.seq + 1) {
+  if (record.seq > draft.logState.seq + 1) {
     countEvent(draft, record, 'beyond_gap');
     raiseHead(draft, record.seq, record.jws);
     extendSegment(draft, record);
@@ -29,7 +29,7 @@ export function applyEvent(draft: Draft, transport: TransportRole, record: Event
     return;
   }
   countEvent(draft, record, 'applied');
-  if (isIdKnown(draft.kept) && record.prev !== draft.kept.id) {
+  if (isIdKnown(draft.logState) && record.prev !== draft.logState.id) {
     // Before it replaces the evidence: the record that it contradicts is worth more to the issuer.
     forkFound(draft, 'prev');
     return;
@@ -41,20 +41,20 @@ export function applyEvent(draft: Draft, transport: TransportRole, record: Event
 
 /** Moves the position to the low watermark: the events below it deny nothing any more. */
 export function jumpToLowWatermark(draft: Draft): void {
-  const below = draft.kept.floor - 1;
-  if (draft.kept.seq >= below) return;
-  log(draft, 'info', 'feed_jumped_to_low_watermark', { from: draft.kept.seq, to: below });
+  const below = draft.logState.floor - 1;
+  if (draft.logState.seq >= below) return;
+  log(draft, 'info', 'feed_jumped_to_low_watermark', { from: draft.logState.seq, to: below });
   moveTo(draft, below, null);
   adoptSegment(draft);
 }
 
 /** Raises the known head. The record that states it is evidence for an issuer that has been restored. */
 export function raiseHead(draft: Draft, head: number, jws: string): void {
-  const { kept } = draft;
-  if (head <= kept.head && kept.proof !== null) return;
+  const { logState } = draft;
+  if (head <= logState.head && logState.proof !== null) return;
   // In a fork the evidence of the lost branch counts.
-  const proof = draft.cause === 'fork' && kept.proof !== null ? kept.proof : jws;
-  draft.kept = { ...kept, head: Math.max(kept.head, head), proof };
+  const proof = draft.cause === 'fork' && logState.proof !== null ? logState.proof : jws;
+  draft.logState = { ...logState, head: Math.max(logState.head, head), proof };
 }
 
 /** At seq 0 there is none, which is known. */
@@ -64,14 +64,14 @@ export function isIdKnown({ seq, id }: LogState): boolean {
 
 /** Moves the position. If it reaches the head of an earlier heartbeat, the ids must be equal. */
 function moveTo(draft: Draft, seq: number, id: string | null): void {
-  draft.kept = { ...draft.kept, seq, id };
+  draft.logState = { ...draft.logState, seq, id };
   const { heartbeat } = draft;
   if (heartbeat === null || heartbeat.agrees || heartbeat.head !== seq) return;
   if (id !== null && id !== heartbeat.headId) {
     forkFound(draft, 'last');
     return;
   }
-  draft.kept = { ...draft.kept, id: heartbeat.headId };
+  draft.logState = { ...draft.logState, id: heartbeat.headId };
   draft.heartbeat = { ...heartbeat, agrees: true };
 }
 
@@ -113,11 +113,11 @@ function extendSegment(draft: Draft, { seq, id, prev }: EventRecord | UnknownVer
 }
 
 function adoptSegment(draft: Draft): void {
-  const { segment, kept } = draft;
-  if (segment === null || segment.from > kept.seq + 1) return;
+  const { segment, logState } = draft;
+  if (segment === null || segment.from > logState.seq + 1) return;
   draft.segment = null;
-  if (segment.to <= kept.seq) return;
-  if (segment.from === kept.seq + 1 && isIdKnown(kept) && segment.prev !== kept.id) {
+  if (segment.to <= logState.seq) return;
+  if (segment.from === logState.seq + 1 && isIdKnown(logState) && segment.prev !== logState.id) {
     forkFound(draft, 'prev');
     return;
   }
@@ -125,12 +125,12 @@ function adoptSegment(draft: Draft): void {
 }
 
 /** Quarantines an event for a version that understands it. Until then its denials are unknown. */
-function quarantineEvent(draft: Draft, { epoch, seq, jws, why }: UnknownVersionRecord): void {
+function quarantineEvent(draft: Draft, { epoch, seq, jws, reason }: UnknownVersionRecord): void {
   const key = `${epoch}:${seq}`;
-  if (seq < draft.kept.floor || draft.quarantined.has(key)) return;
+  if (seq < draft.logState.floor || draft.quarantined.has(key)) return;
   draft.quarantined = new Map(draft.quarantined).set(key, { epoch, seq });
-  draft.quarantine.push({ log: draft.settings.log, epoch, seq, jws, why });
-  log(draft, 'error', 'feed_event_quarantined', { epoch, seq, reason: why });
+  draft.quarantine.push({ log: draft.settings.log, epoch, seq, jws, reason });
+  log(draft, 'error', 'feed_event_quarantined', { epoch, seq, reason: reason });
 }
 
 /** Releases the quarantined events that match: they deny nothing any more, or were understood. */

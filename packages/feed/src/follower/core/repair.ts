@@ -16,7 +16,7 @@ const QUIET_MS: DurationMs = 60_000;
 export function gapFound(draft: Draft, on: TransportRole): void {
   if (draft.cause === null) {
     draft.cause = 'gap';
-    const { epoch, seq, head } = draft.kept;
+    const { epoch, seq, head } = draft.logState;
     log(draft, 'warn', 'feed_gap', { epoch, seq, head, transport: on });
     draft.effects.push({ kind: 'count', metric: 'rescind_feed_gaps_total', labels: {}, by: 1 });
   }
@@ -41,7 +41,7 @@ function schedule(draft: Draft, must: boolean): void {
   const now = draft.at.monotonic;
   const attempts = now - repair.mendedAt >= QUIET_MS ? 0 : repair.attempts;
   const delay = attempts === 0 ? draft.at.random * SPREAD_MS : attemptMs(attempts, draft.at.random);
-  draft.repair = { ...repair, attempts, dueAt: now + delay, must, seq: draft.kept.seq };
+  draft.repair = { ...repair, attempts, dueAt: now + delay, must, seq: draft.logState.seq };
 }
 
 /** Runs the repair of a gap or a fork when it is due. Called at the end of every step. */
@@ -51,14 +51,14 @@ export function repairWhatIsDue(draft: Draft): void {
   if (repair.dueAt === null || now < repair.dueAt) return;
   const transport = repairTransport(draft);
   const { isRead, open } = draft.transports[transport];
-  const getsOn = draft.kept.seq > repair.seq && !repair.must;
+  const getsOn = draft.logState.seq > repair.seq && !repair.must;
   const isFirstTry = repair.attempts === 0 && !repair.must;
   if (!isRead) openFallback(draft, draft.cause ?? 'gap');
   // A transport without a connection requests its start position when it connects.
   else if (open && !getsOn && !isFirstTry) restart(draft, transport, draft.cause ?? 'gap');
   const attempts = getsOn ? repair.attempts : repair.attempts + 1;
   const dueAt = now + attemptMs(attempts, draft.at.random);
-  draft.repair = { ...draft.repair, attempts, dueAt, must: false, seq: draft.kept.seq };
+  draft.repair = { ...draft.repair, attempts, dueAt, must: false, seq: draft.logState.seq };
 }
 
 export function noteMended(draft: Draft): void {
@@ -85,14 +85,14 @@ const EVIDENCE_INTERVAL_MS: DurationMs = 30_000;
  */
 export function forkFound(draft: Draft, by: 'prev' | 'last' | 'head'): void {
   suspectFork(draft, by);
-  draft.kept = { ...draft.kept, seq: 0, id: null, head: 0, floor: 0 };
+  draft.logState = { ...draft.logState, seq: 0, id: null, head: 0, floor: 0 };
   draft.segment = null;
   scheduleReplay(draft);
 }
 
 /** The issuer is behind what it once sent, and its present log is of no use: nothing is read again. */
 export function suspectFork(draft: Draft, by: 'prev' | 'last' | 'head' | 'epoch'): void {
-  const { epoch, seq, head } = draft.kept;
+  const { epoch, seq, head } = draft.logState;
   count(draft, 'rescind_feed_forks_total');
   log(draft, 'error', 'feed_fork', { by, epoch, seq, head });
   draft.cause = 'fork';
@@ -104,7 +104,7 @@ export function suspectFork(draft: Draft, by: 'prev' | 'last' | 'head' | 'epoch'
  * Without an epoch, because the key of the last one revoked itself, it submits that event, which may be a thief's.
  */
 export function offerEvidence(draft: Draft): void {
-  const { proof, epoch } = draft.kept;
+  const { proof, epoch } = draft.logState;
   if (draft.cause !== 'fork' && epoch !== '') return;
   const now = draft.at.monotonic;
   const { submittedAt } = draft.repair;

@@ -49,7 +49,11 @@ export function restart(draft: Draft, transport: TransportRole, reason: string):
     by: 1,
   });
   // Entering an epoch is no trouble: it is what follows a start, and each change of the event key.
-  log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', { transport: name, reason, seq: draft.kept.seq });
+  log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', {
+    transport: name,
+    reason,
+    seq: draft.logState.seq,
+  });
 }
 
 /** How long the position may stay below the head, and the random part of it: the fleet must not request at once. */
@@ -79,18 +83,18 @@ export function isStandby({ transports }: Draft, transport: TransportRole): bool
  * move. Not before the primary has reached the present: it may be catching up. Called with each tick.
  */
 export function readWhenBehind(draft: Draft): void {
-  const { kept, transports, standby, at, cause } = draft;
+  const { logState, transports, standby, at, cause } = draft;
   const { fallback } = transports;
-  const isBehind = fallback.standby && standby.isPrimaryLive && cause === null && kept.seq < kept.head;
+  const isBehind = fallback.standby && standby.isPrimaryLive && cause === null && logState.seq < logState.head;
   const { behind } = standby;
   const now = at.monotonic;
   if (!isBehind) {
     if (behind !== null) draft.standby = { ...standby, behind: null };
     return;
   }
-  if (behind?.seq !== kept.seq) {
+  if (behind?.seq !== logState.seq) {
     const waitMs = UNMOVED_MS + at.random * SPREAD_MS;
-    draft.standby = { ...standby, behind: { seq: kept.seq, passedMs: 0, checkedAt: now, waitMs } };
+    draft.standby = { ...standby, behind: { seq: logState.seq, passedMs: 0, checkedAt: now, waitMs } };
     return;
   }
   const counted = now - fallback.since < OPENING_MS ? 0 : Math.min(TICK_MS, now - behind.checkedAt);
@@ -98,16 +102,16 @@ export function readWhenBehind(draft: Draft): void {
   draft.standby = { ...standby, behind: { ...behind, passedMs, checkedAt: now } };
   if (passedMs < behind.waitMs) return;
   const { hold } = standby;
-  const isSoon = hold !== null && now - hold.takenAt - hold.ms <= SOON_MS;
+  const isSoon = hold !== null && now - hold.startedAt - hold.ms <= SOON_MS;
   const ms = isSoon ? Math.min(SOON_MS, 2 * hold.ms) : HOLD_MS;
-  draft.standby = { ...standby, behind: null, hold: { takenAt: now, ms } };
+  draft.standby = { ...standby, behind: null, hold: { startedAt: now, ms } };
   openFallback(draft, 'behind');
 }
 
 /** Notes an event that the primary transport delivered. @returns whether it is a later one, though it may be known */
 export function notePrimary(draft: Draft, { epoch, seq, kid }: EventRecord | UnknownVersionRecord): boolean {
-  const { kept, standby } = draft;
-  if (epoch !== kept.epoch || kid !== kept.epochKid) return false;
+  const { logState, standby } = draft;
+  if (epoch !== logState.epoch || kid !== logState.epochKid) return false;
   if (standby.primaryAt.epoch === epoch && seq <= standby.primaryAt.seq) return false;
   draft.standby = { ...standby, primaryAt: { epoch, seq } };
   return true;
@@ -115,5 +119,5 @@ export function notePrimary(draft: Draft, { epoch, seq, kid }: EventRecord | Unk
 
 /** Whether the fallback transport has been read for long enough. */
 export function mayStandBy({ standby: { hold }, at }: Draft): boolean {
-  return hold === null || at.monotonic - hold.takenAt >= hold.ms;
+  return hold === null || at.monotonic - hold.startedAt >= hold.ms;
 }

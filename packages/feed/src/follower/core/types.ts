@@ -21,7 +21,7 @@ export interface InputTime {
 /** An input. The driver submits one at a time and runs its effects before the next. */
 export type FollowerInput =
   /** The transport requested its start position: the response is `startOf(state, transport)` of the state AFTER this step. */
-  | { readonly kind: 'asked'; readonly transport: TransportRole; readonly at: InputTime }
+  | { readonly kind: 'startRequested'; readonly transport: TransportRole; readonly at: InputTime }
   | { readonly kind: 'opened'; readonly transport: TransportRole; readonly at: InputTime }
   | { readonly kind: 'lost'; readonly transport: TransportRole; readonly reason: string; readonly at: InputTime }
   /** A batch in the order of the transport. Nothing of a transport that has been closed or restarted meanwhile. */
@@ -117,10 +117,10 @@ export interface FollowerCoreOptions {
 /** The follower's logic: pure. State and input give state and effects. */
 export interface FollowerCore {
   /**
-   * @param kept the stored state of this log
+   * @param stored the stored state of this log
    * @param quarantined the quarantined events, decoded again by `EventDecoder.decode`: a newer version may understand them
    */
-  start(kept: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: InputTime): FollowerStep;
+  start(stored: LogState | undefined, quarantined: readonly QuarantinedAgain[], at: InputTime): FollowerStep;
   step(state: FollowerState, input: FollowerInput): FollowerStep;
   /** From where a transport is to read. */
   startOf(state: FollowerState, transport: TransportRole): StartPosition;
@@ -154,7 +154,7 @@ export interface TransportState {
   /** When it was taken, opened or last restarted, monotonic ms. */
   readonly since: DurationMs;
   /** When it last delivered a signed record, monotonic ms. */
-  readonly heardAt: DurationMs;
+  readonly receivedAt: DurationMs;
   /** Whether the next heartbeat is the one that opens the connection, made after the reader asked. */
   readonly opening: boolean;
   /** What was known when it asked from where to start: an opening heartbeat from the same log cannot know less. */
@@ -177,7 +177,7 @@ export interface StandbyState {
     readonly waitMs: DurationMs;
   } | null;
   /** When it was last read because of that, and for how long at least. */
-  readonly hold: { readonly takenAt: DurationMs; readonly ms: DurationMs } | null;
+  readonly hold: { readonly startedAt: DurationMs; readonly ms: DurationMs } | null;
 }
 
 /** Why a view is suspect, quarantined events and unknown keys excepted. */
@@ -213,17 +213,17 @@ interface KnownHeartbeat {
   /** Whether this one was live: else it says nothing of how old it is. */
   readonly isLive: boolean;
   /** When it was heard, by both clocks of this process. */
-  readonly heard: ClockReading;
+  readonly received: ClockReading;
   readonly head: number;
   readonly headId: string | null;
   /** Whether `last` was the id held when the position was at `head`: only then is it the same log that was read. */
   readonly agrees: boolean;
 }
 
-/** The state of the core, as plain data. Only `kept` is read outside the core. */
+/** The state of the core, as plain data. Only `logState` is read outside the core. */
 export interface FollowerState {
   /** What is committed next, and the newest hint. */
-  readonly kept: LogState;
+  readonly logState: LogState;
   readonly cause: Cause | null;
   /** The quarantined events, by `epoch:seq`. */
   readonly quarantined: ReadonlyMap<string, { readonly epoch: string; readonly seq: number }>;
