@@ -172,18 +172,23 @@ export function createGuardOver(settings: GuardSettings, parts: GuardContext): G
   const source = { health, ready: () => closing === undefined && hasCaughtUp && view().ready };
   // A `Telemetry` of the caller has a readiness and checks of its own.
   const measureHealth = settings.metrics === undefined ? () => undefined : createHealthMetrics(telemetry, source);
+  /** Sets the gauges, each second and before a scrape. A part that fails is logged, and the others are set. */
   function measure(): void {
-    metrics.flush();
-    online.measure();
-    live.tick();
-    measureHealth();
+    for (const part of [metrics.flush, online.measure, live.tick, measureHealth]) {
+      try {
+        part();
+      } catch (error) {
+        const message = error instanceof Error ? error.message : 'unknown';
+        telemetry.log('error', 'metrics_not_collected', { error: message });
+      }
+    }
   }
   const maintenance = startMaintenance(settings, followed, measure);
   measure();
   catchUp().then(
     () => {
       hasCaughtUp = true;
-      measureHealth();
+      measure();
     },
     () => undefined,
   );

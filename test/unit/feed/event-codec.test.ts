@@ -280,13 +280,13 @@ describe('a signed event of an unknown version', () => {
     ['a value too long', { deny: [{ ...entry, value: 'v'.repeat(1025) }] }, 'denial'],
     ['an empty claim', { deny: [{ ...entry, claim: '' }] }, 'denial'],
     ['no endsSession', { deny: [{ ...entry, endsSession: 'yes' }] }, 'denial'],
-  ])('%s keeps its position', (_, change, why) => {
+  ])('%s keeps its position', (_, change, reason) => {
     expect(decodeAs('not-understood', signed(change))).toMatchObject({
       epoch: EPOCH,
       seq: 2,
       id: 'e2',
       prev: 'e1',
-      why,
+      reason,
     });
   });
 
@@ -329,8 +329,8 @@ describe('a record that the log has not signed', () => {
       'signature',
     ],
     ['one too large', `${good}${'A'.repeat(65_536)}`, 'too_large'],
-  ])('%s is ignored', (_, jws, why) => {
-    expect(decodeAs('bad', jws).reason).toBe(why);
+  ])('%s is ignored', (_, jws, reason) => {
+    expect(decodeAs('bad', jws).reason).toBe(reason);
   });
 
   it('reports the unknown key and the epoch that it claims', () => {

@@ -111,3 +111,23 @@ test('a metric store exposes label values and help in the escapes of the text fo
   expect(text).toContain('rescind_health_check{name="a \\"quoted\\" \\\\ name\\nof two lines",status="pass"} 1\n');
   expect(text).toContain('rescind_view_age_seconds +Inf\n');
 });
+
+test('/metrics exposes the other metrics when one cannot be measured, and the guard logs why', async () => {
+  const { lines, logger } = collectingLogger();
+  const kit = open(logger);
+  const { now } = kit.clock;
+  kit.guard.decide(kit.token());
+  Object.assign(kit.clock, {
+    now: () => {
+      throw new Error('the clock is gone');
+    },
+  });
+  onTestFinished(() => void Object.assign(kit.clock, { now }));
+  expect(await kit.guard.probe('/metrics')).toMatchObject({
+    status: 200,
+    body: expect.stringContaining('rescind_decisions_total{result="accepted"} 1\n'),
+  });
+  expect(lines).toContainEqual(
+    expect.objectContaining({ event: 'metrics_not_collected', level: 50, error: 'the clock is gone' }),
+  );
+});
