@@ -13,6 +13,7 @@ export const may: Readonly<Record<string, readonly string[]>> = {
   accounts: ['issuer', 'issuer-sqlite', 'revocation'],
   guard: ['feed', 'denylist', 'token', 'revocation'],
   service: ['revocation'],
+  cli: ['feed', 'feed-kafka', 'issuer-sqlite', 'token', 'service', 'revocation'],
   'dev-build': ['revocation'],
   'dev-site': ['revocation'],
   'dev-kafka': ['revocation'],
@@ -28,6 +29,7 @@ export const owners: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['service'],
   pino: ['service'],
   unhomoglyph: ['accounts'],
+  commander: ['cli'],
 };
 
 const packages: IForbiddenRuleType[] = Object.entries(may).map(([name, others]) => ({

@@ -35,18 +35,19 @@ export async function build(root: string): Promise<string[]> {
   const out = join(root, 'build');
   rmSync(out, { recursive: true, force: true });
   const parts = ['packages', 'services'].flatMap((kind) => partsIn(root, kind));
+  const unpublished = new Set(parts.filter(({ manifest }) => !isPublic(manifest)).map(({ manifest }) => manifest.name));
   compile(root, out, parts);
   for (const part of parts) {
     copyAssets(root, out, part);
     const page = join(root, part.folder, 'page');
     if (existsSync(page)) await buildPage(page, join(out, part.folder, 'dist', 'page'));
-    const manifest = toBuiltManifest(part.manifest);
+    const manifest = toBuiltManifest(part.manifest, unpublished);
     writeFileSync(join(out, part.folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`);
     const link = join(out, 'node_modules', part.manifest.name);
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(relative(dirname(link), join(out, part.folder)), link);
   }
-  for (const part of parts) await bundlePart(out, part);
+  for (const part of parts) await bundlePart(out, part, unpublished);
   return parts.map(({ manifest }) => manifest.name);
 }
 
@@ -60,12 +61,13 @@ const INLINED: ReadonlySet<string> = new Set([
   '@opentelemetry/api',
 ]);
 
-function bundlePart(out: string, { folder, manifest }: Part): Promise<void> {
+function bundlePart(out: string, { folder, manifest }: Part, unpublished: ReadonlySet<string>): Promise<void> {
   const dist = join(out, folder, 'dist');
   const exported = Object.values(manifest.exports ?? {}).map((source) =>
     source.replace(/^\.\/src\/(.*)\.[jt]s$/, '$1.js'),
   );
-  const isInlined = (name: string) => folder.startsWith('services/') && INLINED.has(name);
+  const inlined = isPublic(manifest) ? unpublished : folder.startsWith('services/') ? INLINED : undefined;
+  const isInlined = (name: string) => inlined?.has(name) === true;
   return bundle(dist, [...exported, ...globSync('**/main.js', { cwd: dist })], isInlined);
 }
 

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 export interface Manifest {
   readonly name: string;
   readonly exports?: Readonly<Record<string, string>>;
+  readonly bin?: Readonly<Record<string, string>>;
+  readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   /** Whether the package is for others to install. npm takes no notice of it. */
   readonly rescind?: { readonly public: boolean };
@@ -20,11 +22,17 @@ export const isPublic = (manifest: Manifest): boolean => manifest.rescind?.publi
 /**
  * A package.json of the workspace leads to TypeScript and is private, so that no `npm publish` takes it by accident; the one that is
  * built leads to what was compiled.
+ * @param inlined packages of the workspace that nobody can install: a public package has their code in its own files
  */
-export function toBuiltManifest(manifest: Manifest): Record<string, unknown> {
-  const { exports = {}, devDependencies: _, rescind: __, private: ___, ...kept } = manifest;
+export function toBuiltManifest(manifest: Manifest, inlined: ReadonlySet<string> = new Set()): Record<string, unknown> {
+  const { exports = {}, bin, dependencies = {}, devDependencies: _, rescind: __, private: ___, ...kept } = manifest;
+  const installed = Object.entries(dependencies).filter(([name]) => !(isPublic(manifest) && inlined.has(name)));
   return {
     ...kept,
+    ...(bin === undefined
+      ? {}
+      : { bin: Object.fromEntries(Object.entries(bin).map(([name, source]) => [name, toScript(source)])) }),
+    dependencies: Object.fromEntries(installed),
     ...(isPublic(manifest)
       ? { files: ['dist', 'CHANGELOG.md'], publishConfig: { access: 'public' } }
       : { private: true }),
@@ -35,7 +43,11 @@ export function toBuiltManifest(manifest: Manifest): Record<string, unknown> {
   };
 }
 
+const toScript = (source: string): string => `${stemOf(source)}.js`;
+
+const stemOf = (source: string): string => source.replace(/^\.\/src\//, './dist/').replace(/\.[jt]s$/, '');
+
 function toCompiled(source: string): { readonly types: string; readonly default: string } {
-  const stem = source.replace(/^\.\/src\//, './dist/').replace(/\.[jt]s$/, '');
+  const stem = stemOf(source);
   return { types: `${stem}.d.ts`, default: `${stem}.js` };
 }

@@ -112,7 +112,7 @@ test('a command runs, reports and exits; an unknown one is refused', async () =>
   expect((await report.line('report_done')).counted).toBe(3);
   const unknown = startProcess(main, ports, ['restroe']);
   expect(await unknown.exit).toBe(64);
-  expect(await unknown.line('command_unknown')).toMatchObject({ known: 'report' });
+  expect(await unknown.line('command_unknown')).toMatchObject({ known: 'check-configuration, report' });
 });
 
 test('service links of Kubernetes and a misspelt variable are logged, and the service starts', async () => {

@@ -16,6 +16,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   'reloadedText(reloads)': DATA,
   'run(service)': PORT,
   'run(host)': PORT,
+  'runCli(host)': PORT,
   'openService(service)': PORT,
   'openGuarded(__0)': PORT,
   'openGuarded(__1)': PORT,

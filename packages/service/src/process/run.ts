@@ -7,10 +7,13 @@ import type { ProcessConfiguration } from '../configuration/settings.ts';
 import { describeError } from '../http/errors.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Service, ServiceContext } from './service.ts';
-import { openService } from './service.ts';
+import { logEnvironmentNotes, openService } from './service.ts';
 
 /** The part of `process` that `run` uses. */
 export type Host = Pick<NodeJS.Process, 'argv' | 'env' | 'exit' | 'on'>;
+
+/** The command of every service that reads the configuration, logs what is wrong with it, and ends. */
+const CHECK_CONFIGURATION = 'check-configuration';
 
 /** Exit codes of sysexits.h for a wrong command line and a wrong configuration. */
 const EXIT_USAGE = 64;
@@ -27,6 +30,7 @@ export async function run<C extends ProcessConfiguration>(service: Service<C>, h
   const command = host.argv[2];
   try {
     if (command === undefined) await runUntilSignal(service, host);
+    else if (command === CHECK_CONFIGURATION) checkConfiguration(service, host, telemetry);
     else await runCommand(service, command, host, telemetry);
   } catch (error) {
     logStartFailure(telemetry, error, host.env);
@@ -82,6 +86,16 @@ function firstSignal(host: Host): Promise<void> {
   });
 }
 
+function checkConfiguration<C extends ProcessConfiguration>(
+  service: Service<C>,
+  host: Host,
+  telemetry: Telemetry,
+): void {
+  logEnvironmentNotes(service.configure(host.env), telemetry);
+  telemetry.log('info', 'configuration_valid');
+  host.exit(0);
+}
+
 async function runCommand<C extends ProcessConfiguration>(
   service: Service<C>,
   name: string,
@@ -90,7 +104,7 @@ async function runCommand<C extends ProcessConfiguration>(
 ): Promise<void> {
   const command = service.commands?.[name];
   if (command === undefined) {
-    const known = Object.keys(service.commands ?? {}).join(', ') || 'none';
+    const known = [CHECK_CONFIGURATION, ...Object.keys(service.commands ?? {})].join(', ');
     telemetry.log('error', 'command_unknown', { known });
     host.exit(EXIT_USAGE);
     return;

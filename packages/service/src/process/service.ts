@@ -182,7 +182,8 @@ export async function openService<C extends ProcessConfiguration>(
   }
 }
 
-function logEnvironmentNotes(configuration: object, telemetry: Telemetry): void {
+/** Logs variables that are ignored, and those that are probably misspelt. */
+export function logEnvironmentNotes(configuration: object, telemetry: Telemetry): void {
   const { ignored, misspelt } = environmentNotes(configuration);
   if (ignored.length > 0) telemetry.log('info', 'service_links_ignored', { variables: ignored.join(', ') });
   for (const { variable, problem } of misspelt) telemetry.log('warn', 'variable_misspelt', { variable, problem });

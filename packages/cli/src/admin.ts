@@ -1,0 +1,163 @@
+import { basicAuthorization } from '@rescind/revocation/http';
+import type { Exit } from './errors.ts';
+import { CliError } from './errors.ts';
+import type { Prompt } from './prompt.ts';
+import type { Settings } from './settings.ts';
+import { requireSecure } from './settings.ts';
+
+/** A JSON document of the server. */
+export type Json = Readonly<Record<string, unknown>>;
+
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** The administrators' port. Each method rejects with a CliError. */
+export interface Admin {
+  get(path: string, query?: Query, headers?: Readonly<Record<string, string>>): Promise<Json>;
+  send(
+    method: 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body: object,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Json>;
+  /** The items of a list, page by page, at most `most`. */
+  list(path: string, query: Query, most: number): AsyncGenerator<Json>;
+}
+
+/** Greatest page of the server. */
+const PAGE = 200;
+
+/** @param settings the address and the credentials; a missing secret is asked for once, on a terminal */
+export function createAdmin(settings: Settings, prompt: Prompt): Admin {
+  let authorization: Promise<string> | undefined;
+  const authorize = () => {
+    authorization ??= credentials(settings, prompt);
+    return authorization;
+  };
+  const request = async (method: string, path: string, init: RequestInit & { readonly query?: Query | undefined }) => {
+    const { query = {}, ...rest } = init;
+    const url = new URL(`${settings.RESCIND_SERVER.replace(/\/$/, '')}${path}`);
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    requireSecure(settings.RESCIND_SERVER, settings);
+    const headers = { ...rest.headers, Authorization: await authorize() };
+    const response = await reach(url, { ...rest, method, headers }, settings.RESCIND_TIMEOUT);
+    return readAnswer(response);
+  };
+  const get: Admin['get'] = (path, query, headers = {}) => request('GET', path, { query, headers });
+  return {
+    get,
+    send: (method, path, body, headers = {}) =>
+      request(method, path, {
+        body: JSON.stringify(body),
+        headers: { ...headers, 'Content-Type': 'application/json' },
+      }),
+    async *list(path, query, most) {
+      let after: string | undefined;
+      for (let left = most; left > 0; ) {
+        const page = await get(path, { ...query, limit: Math.min(left, PAGE), after });
+        const items = itemsOf(page);
+        yield* items.slice(0, left);
+        left -= items.length;
+        if (typeof page.next !== 'string' || items.length === 0) return;
+        after = page.next;
+      }
+    },
+  };
+}
+
+export const itemsOf = ({ items }: Json): Json[] => (Array.isArray(items) ? (items as Json[]) : []);
+
+/** A request that does not follow redirects. @throws CliError `server_unreachable` */
+export async function reach(url: URL, init: RequestInit, timeoutMs: number): Promise<Response> {
+  try {
+    return await fetch(url, { ...init, redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    const isLate = error instanceof Error && error.name === 'TimeoutError';
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+    const why = isLate ? `no answer within ${timeoutMs} ms` : code || 'no connection';
+    throw new CliError('failed', 'server_unreachable', `${url.origin} cannot be reached (${why})`, {
+      next: 'rescind doctor',
+      cause: error,
+    });
+  }
+}
+
+async function credentials(settings: Settings, prompt: Prompt): Promise<string> {
+  const { RESCIND_TOKEN: token, RESCIND_OPERATOR: operator, RESCIND_OPERATOR_SECRET: given } = settings;
+  if (token !== undefined) return `Bearer ${token}`;
+  if (operator === undefined) {
+    throw new CliError('credentials', 'credentials_missing', 'No credentials are configured', {
+      next: 'set RESCIND_OPERATOR and RESCIND_OPERATOR_SECRET_FILE, or RESCIND_TOKEN_FILE',
+    });
+  }
+  const secret = given ?? (await prompt.secret(`secret of ${operator}: `));
+  if (secret === undefined || secret === '') {
+    throw new CliError('credentials', 'credentials_missing', `The secret of ${operator} is not configured`, {
+      next: 'set RESCIND_OPERATOR_SECRET_FILE, or run the command on a terminal',
+    });
+  }
+  return basicAuthorization(operator, secret);
+}
+
+const OF_CODES: Readonly<Record<string, Exit>> = {
+  confirmation_missing: 'confirmation',
+  authentication_insufficient: 'credentials',
+  rate_limited: 'failed',
+};
+const OF_STATUSES: Readonly<Record<number, Exit>> = {
+  400: 'usage',
+  401: 'credentials',
+  403: 'forbidden',
+  404: 'not_found',
+  409: 'refused',
+  503: 'refused',
+};
+const NEXT: Readonly<Record<string, string>> = {
+  operator_invalid: 'check RESCIND_OPERATOR and its secret',
+  token_expired: 'log in again; RESCIND_TOKEN_FILE has an old token',
+  authentication_insufficient: 'log in again, then repeat the command within the time of ADMIN_STEP_UP',
+  scope_insufficient: 'an administrator with this scope has to do it, or to grant it',
+  database_restored: 'rescind restore',
+  storage_unavailable: 'rescind doctor --only disk',
+};
+
+async function readAnswer(response: Response): Promise<Json> {
+  const text = await response.text();
+  const requestId = response.headers.get('x-request-id') ?? undefined;
+  const body = parse(text);
+  if (response.ok && body !== undefined) return body;
+  if (body === undefined || response.status < 400) {
+    throw new CliError(
+      'failed',
+      'server_unexpected',
+      `The server answered ${response.status} with something else than JSON`,
+      {
+        requestId,
+        next: 'check RESCIND_SERVER: it must be the address of ADMIN_PORT',
+      },
+    );
+  }
+  const code = typeof body.code === 'string' ? body.code : 'unknown';
+  const exit = OF_CODES[code] ?? OF_STATUSES[response.status] ?? 'failed';
+  throw new CliError(exit, code, describe(body), { requestId, next: NEXT[code] });
+}
+
+function parse(text: string): Json | undefined {
+  if (text === '') return {};
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Json) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Title and detail of problem details (RFC 9457), and the members that were wrong. */
+function describe({ title, detail, issues }: Json): string {
+  const parts = [title, detail].filter((part) => typeof part === 'string' && part !== '');
+  const members = Array.isArray(issues)
+    ? issues.map((one: Json) => `${one.path ?? ''} ${one.message ?? ''}`.trim())
+    : [];
+  return [parts.join(': ') || 'The server refused it', ...members].join('; ');
+}

@@ -1,0 +1,82 @@
+import { Option } from 'commander';
+import type { Json } from '../admin.ts';
+import { itemsOf } from '../admin.ts';
+import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
+import type { Register } from '../context.ts';
+import type { Column } from '../output.ts';
+
+const COLUMNS: readonly Column<Json>[] = [
+  { name: 'kid', cell: ({ kid }) => String(kid) },
+  { name: 'purpose', cell: ({ purpose }) => String(purpose) },
+  { name: 'alg', cell: ({ alg }) => String(alg) },
+  { name: 'state', cell: ({ state }) => String(state) },
+  { name: 'created', cell: ({ createdAt }) => ({ time: createdAt as number }) },
+  { name: 'activated', cell: ({ activatedAt }) => ({ time: activatedAt as number | null }) },
+  { name: 'retires', cell: ({ retiresAt }) => ({ time: retiresAt as number | null }) },
+];
+
+/** `rescind keys`. */
+export const registerKeys: Register = (program, run) => {
+  const keys = program
+    .command('keys')
+    .description('signing keys: list, rotate, revoke')
+    .action(
+      run(async ({ admin, output }) => {
+        output.table({ columns: COLUMNS, items: itemsOf(await admin().get('/admin/keys')) });
+        return undefined;
+      }),
+    );
+
+  keys
+    .command('rotate')
+    .description('publish the next key, which signs once everybody may know it; nobody is logged out')
+    .addOption(
+      new Option('--purpose <purpose>', 'of access tokens, or of the events of the log')
+        .choices(['token', 'event'])
+        .default('token'),
+    )
+    .addOption(new Option('--alg <alg>', 'of access tokens').choices(['RS256', 'ES256']))
+    .requiredOption('--why <text>', 'why, for the audit')
+    .option('--yes', 'without a question')
+    .action(
+      run(async (context, { yes, ...body }: { purpose: string; alg?: string; why: string; yes?: boolean }) => {
+        await requireYes(context, `rotate the ${body.purpose} key`, { yes });
+        const next = await context.admin().send('POST', '/admin/keys/rotate', body);
+        context.output.record(
+          { kid: String(next.kid), purpose: String(next.purpose), state: String(next.state) },
+          next,
+        );
+        return undefined;
+      }),
+    );
+
+  keys
+    .command('revoke')
+    .description('revoke a compromised key: everything it signed is refused')
+    .argument('<kid>')
+    .requiredOption('--why <text>', 'why, for the audit')
+    .option('--reason <word>', 'a stable word for the event', 'key_compromised')
+    .option('--confirm <count>', 'the number of sessions whose tokens are denied, or everybody')
+    .action(
+      run(async (context, kid: string, options: { why: string; reason: string; confirm?: string }) => {
+        const admin = context.admin();
+        const preview = readPreview(
+          await admin.send('POST', '/admin/revocations/preview', { cutoffs: [{ claim: 'kid', value: kid }] }),
+        );
+        const what = `revoke key ${kid}`;
+        notePreview(context, what, preview);
+        await requireCount(context, what, sessionsOf(preview), options);
+        const body = { why: options.why, reason: options.reason, confirm: 'everybody' };
+        const done = await admin.send('POST', `/admin/keys/${encodeURIComponent(kid)}/revoke`, body);
+        context.output.record(
+          {
+            txn: String(done.txn),
+            'signing key': String(done.signingKid),
+            revoked: (done.revokedKids as string[]).join(' '),
+          },
+          done,
+        );
+        return undefined;
+      }),
+    );
+};

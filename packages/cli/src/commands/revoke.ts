@@ -1,0 +1,157 @@
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import type { Admin, Json } from '../admin.ts';
+import type { ConfirmFlags, Preview } from '../confirm.ts';
+import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
+import type { Context, Register } from '../context.ts';
+import type { Exit } from '../errors.ts';
+import { usage } from '../errors.ts';
+import { findById, findUser } from '../ids.ts';
+import { collect, collectClaim, readCount } from '../options.ts';
+import { awaitReceipts } from '../receipts.ts';
+
+interface TargetFlags {
+  readonly sid?: readonly string[];
+  readonly user?: readonly string[];
+  readonly sub?: readonly string[];
+  readonly client?: readonly string[];
+  readonly kid?: readonly string[];
+  readonly claim?: readonly { readonly claim: string; readonly value: string }[];
+  readonly everybody?: boolean;
+  readonly keepSessions?: boolean;
+}
+
+interface Cutoff {
+  readonly claim: string;
+  readonly value?: string;
+  readonly endsSession?: false;
+}
+
+/** The flags that name what is cut off; `preview` and `revoke` have the same. */
+const withTargets = (command: Command): Command =>
+  command
+    .option('--sid <sid>', 'a session; may be repeated', collect)
+    .option('--user <user>', 'a user by name or sub; may be repeated', collect)
+    .option('--sub <sub>', 'a subject that may be unknown here; may be repeated', collect)
+    .option('--client <id>', 'every token of a client application', collect)
+    .option('--kid <kid>', 'everything that a key signed', collect)
+    .option('--claim <claim=value>', 'every token with this claim', collectClaim)
+    .option('--everybody', 'every token of every user')
+    .option('--keep-sessions', 'deny the tokens, and let the sessions refresh');
+
+/** Claims whose cut-off concerns one user. */
+const NARROW: ReadonlySet<string> = new Set(['sid', 'sub', 'jti']);
+
+async function cutoffsOf(admin: Admin, flags: TargetFlags): Promise<readonly Cutoff[]> {
+  const soft = flags.keepSessions === true ? ({ endsSession: false } as const) : {};
+  const sessions = (flags.sid ?? []).map(async (sid) => {
+    const { sid: value } = await findById(admin, sid, { what: 'session', path: '/admin/sessions', member: 'sid' });
+    return { claim: 'sid', value: String(value) };
+  });
+  const users = (flags.user ?? []).map(async (user) => ({
+    claim: 'sub',
+    value: String((await findUser(admin, user)).sub),
+    ...soft,
+  }));
+  const cutoffs: Cutoff[] = [
+    ...(await Promise.all([...sessions, ...users])),
+    ...(flags.sub ?? []).map((value) => ({ claim: 'sub', value, ...soft })),
+    ...(flags.client ?? []).map((value) => ({ claim: 'client_id', value, ...soft })),
+    ...(flags.kid ?? []).map((value) => ({ claim: 'kid', value })),
+    ...(flags.claim ?? []),
+    ...(flags.everybody === true ? [{ claim: 'iss', ...soft }] : []),
+  ];
+  if (cutoffs.length === 0)
+    throw usage('Nothing to cut off was named', 'one of --sid, --user, --sub, --client, --kid, --claim, --everybody');
+  return cutoffs;
+}
+
+const describeCutoffs = (cutoffs: readonly Cutoff[]) =>
+  cutoffs.map(({ claim, value }) => (value === undefined ? 'everybody' : `${claim} ${value}`)).join(', ');
+
+const previewOf = async (admin: Admin, cutoffs: readonly Cutoff[]) =>
+  readPreview(await admin.send('POST', '/admin/revocations/preview', { cutoffs }));
+
+function writePreview({ output }: Context, preview: Preview): void {
+  output.record(
+    {
+      sessions: preview.sessions,
+      users: preview.subjects,
+      'sessions affected at most': preview.affectedSessions,
+      'users affected at most': preview.affectedSubjects,
+      'tokens until': preview.tokensUntil === null ? 'without end' : { time: preview.tokensUntil },
+      sids: preview.sids.join(' '),
+    },
+    preview,
+  );
+}
+
+interface RevokeFlags extends TargetFlags, ConfirmFlags {
+  readonly why: string;
+  readonly reason: string;
+  readonly dryRun?: boolean;
+  readonly wait?: number | true;
+}
+
+async function revoke(context: Context, flags: RevokeFlags): Promise<Exit | undefined> {
+  const admin = context.admin();
+  const cutoffs = await cutoffsOf(admin, flags);
+  const preview = await previewOf(admin, cutoffs);
+  if (flags.dryRun === true) {
+    writePreview(context, preview);
+    return undefined;
+  }
+  const what = `revoke ${describeCutoffs(cutoffs)}`;
+  notePreview(context, what, preview);
+  const isWide = cutoffs.length > 1 || cutoffs.some(({ claim }) => !NARROW.has(claim));
+  if (isWide) await requireCount(context, what, sessionsOf(preview), flags);
+  else await requireYes(context, what, flags);
+  const confirm = isWide ? { confirm: 'everybody' } : {};
+  const done = await admin.send('POST', '/admin/revocations', {
+    cutoffs,
+    reason: flags.reason,
+    why: flags.why,
+    ...confirm,
+  });
+  return report(context, done, flags.wait);
+}
+
+async function report(context: Context, done: Json, wait: number | true | undefined): Promise<Exit | undefined> {
+  const values = {
+    txn: String(done.txn),
+    position: `${done.epoch}:${done.seq}`,
+    'ended sessions': done.endedSessions as number,
+  };
+  if (wait === undefined) {
+    context.output.record(values, done);
+    return undefined;
+  }
+  const receipt = await awaitReceipts(context, String(done.txn), wait === true ? undefined : wait);
+  context.output.record({ ...values, ...receipt.values }, { ...done, receipt: receipt.document });
+  return receipt.isComplete ? undefined : 'incomplete';
+}
+
+/** `rescind preview` and `rescind revoke`. */
+export const registerRevoke: Register = (program, run) => {
+  withTargets(program.command('preview'))
+    .description('count the sessions and users that a revocation would end')
+    .action(
+      run(async (context, flags: TargetFlags) => {
+        const admin = context.admin();
+        writePreview(context, await previewOf(admin, await cutoffsOf(admin, flags)));
+        return undefined;
+      }),
+    );
+
+  withTargets(program.command('revoke'))
+    .description('revoke tokens by session, user, client, key or any claim')
+    .requiredOption('--why <text>', 'why, for the audit')
+    .option('--reason <word>', 'a stable word for the event', 'revoked_by_administrator')
+    .option('--dry-run', 'print the preview and do nothing')
+    .addOption(
+      new Option('--wait [seconds]', 'wait until every instance denies it; without a number 10').argParser(readCount),
+    )
+    .option('--yes', 'without a question, for one session or one user')
+    .option('--confirm <count>', 'the number of sessions, or everybody: for all else')
+    .action(run((context, flags: RevokeFlags) => revoke(context, flags)));
+};

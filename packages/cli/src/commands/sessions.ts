@@ -1,0 +1,120 @@
+import type { Admin, Json } from '../admin.ts';
+import { notePreview, readPreview, requireCount, requireYes } from '../confirm.ts';
+import type { Context, Register } from '../context.ts';
+import { findById, findUser } from '../ids.ts';
+import { readCount } from '../options.ts';
+import type { Column } from '../output.ts';
+
+const COLUMNS: readonly Column<Json>[] = [
+  { name: 'sid', cell: ({ sid }) => String(sid) },
+  { name: 'user', cell: ({ username, sub }) => String(username ?? sub) },
+  { name: 'client', cell: ({ clientId }) => String(clientId) },
+  { name: 'device', cell: ({ deviceName }) => deviceName as string | null },
+  { name: 'last used', cell: ({ lastUsedAt }) => ({ time: lastUsedAt as number }) },
+  { name: 'state', cell: stateOf },
+];
+
+function stateOf({ endedAt, endReason, reauthenticationReason }: Json): string {
+  if (endedAt !== null) return `ended, ${endReason}`;
+  return reauthenticationReason === null ? 'open' : `requires login, ${reauthenticationReason}`;
+}
+
+const findSession = (admin: Admin, sid: string) =>
+  findById(admin, sid, { what: 'session', path: '/admin/sessions', member: 'sid', query: { ended: 'true' } });
+
+interface ListFlags {
+  readonly user?: string;
+  readonly client?: string;
+  readonly ended?: boolean;
+  readonly limit: number;
+}
+
+async function listSessions(
+  { admin, output }: Context,
+  { user, client, ended = false, limit }: ListFlags,
+): Promise<undefined> {
+  const sub = user === undefined ? undefined : String((await findUser(admin(), user)).sub);
+  const items: Json[] = [];
+  for await (const session of admin().list('/admin/sessions', { sub, client_id: client, ended }, limit))
+    items.push(session);
+  output.table({ columns: COLUMNS, items });
+}
+
+/** `rescind sessions`. */
+export const registerSessions: Register = (program, run) => {
+  const sessions = program
+    .command('sessions')
+    .description('sessions: list, show, end')
+    .option('--user <user>', 'of a user, by name or sub')
+    .option('--client <id>', 'of a client application')
+    .option('--ended', 'with those that have ended')
+    .option('--limit <count>', 'how many at most', readCount, 50)
+    .action(run((context, options: ListFlags) => listSessions(context, options)));
+
+  sessions
+    .command('show')
+    .description('one session')
+    .argument('<sid>', 'its id, or the first 8 characters of it')
+    .action(
+      run(async ({ admin, output }, sid: string) => {
+        const session = await findSession(admin(), sid);
+        const origin = (session.origin ?? {}) as Json;
+        output.record(
+          {
+            sid: String(session.sid),
+            ...(session.username === undefined ? {} : { user: String(session.username) }),
+            sub: String(session.sub),
+            client: String(session.clientId),
+            device: session.deviceName as string | null,
+            address: origin.address as string | undefined,
+            'user agent': origin.userAgent as string | undefined,
+            state: stateOf(session),
+            login: { time: session.authTime as number },
+            methods: (session.amr as readonly string[]).join(' '),
+            'last used': { time: session.lastUsedAt as number },
+            expires: { time: session.absoluteExpiresAt as number | null },
+            ended: { time: session.endedAt as number | null },
+          },
+          session,
+        );
+        return undefined;
+      }),
+    );
+
+  sessions
+    .command('end')
+    .description('end sessions: their tokens are refused by every service')
+    .argument('<sid...>', 'ids, or the first 8 characters of each')
+    .requiredOption('--why <text>', 'why, for the audit')
+    .option('--reason <word>', 'a stable word for the event', 'ended_by_administrator')
+    .option('--yes', 'without a question, for sessions of one user')
+    .option('--confirm <count>', 'the number of sessions, or everybody: for sessions of several users')
+    .action(
+      run(
+        async (
+          context,
+          sids: readonly string[],
+          options: { why: string; reason: string; yes?: boolean; confirm?: string },
+        ) => {
+          const admin = context.admin();
+          const found = await Promise.all(sids.map((sid) => findSession(admin, sid)));
+          const cutoffs = found.map(({ sid }) => ({ claim: 'sid', value: String(sid) }));
+          const preview = readPreview(await admin.send('POST', '/admin/revocations/preview', { cutoffs }));
+          const isWide = new Set(found.map(({ sub }) => sub)).size > 1;
+          const what = `end ${found.length === 1 ? `session ${found[0]?.sid}` : `${found.length} sessions`}`;
+          notePreview(context, what, preview);
+          if (isWide) await requireCount(context, what, preview.sessions, options);
+          else await requireYes(context, what, options);
+          const confirm = isWide ? { confirm: 'everybody' } : {};
+          const done = await admin.send('POST', '/admin/revocations', {
+            cutoffs,
+            reason: options.reason,
+            why: options.why,
+            ...confirm,
+          });
+          context.output.record({ txn: String(done.txn), 'ended sessions': done.endedSessions as number }, done);
+          return undefined;
+        },
+      ),
+    );
+};

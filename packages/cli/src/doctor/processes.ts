@@ -1,0 +1,106 @@
+import { CliError } from '../errors.ts';
+import type { ProcessReport } from '../management.ts';
+import { countVersions, describeCheck, readProcess, troubles } from '../management.ts';
+import type { Check, Finding } from './finding.ts';
+import { see } from './finding.ts';
+
+/** What to do about a health check that does not pass. */
+const CURES: Readonly<Record<string, string>> = {
+  ready: see('wait until the log is read; else look at the other checks', 'monitoring'),
+  view: see('look at the clock, the event loop and the connections of that instance', 'monitoring'),
+  feed: see('the member suspect names the reason', 'monitoring'),
+  feed_store: see(
+    'free space or repair the disk; do not restart the instance',
+    'the-disk-of-an-instance-is-full-or-fails',
+  ),
+  denylist: see('restart the instance', 'the-file-of-a-running-instance-was-removed-or-damaged'),
+  writes: see('stop the service, then rescind restore', 'a-restored-database'),
+  storage: see('look at the disk of the issuer', 'monitoring'),
+  keys: see('rotate the key: rescind keys rotate', 'monitoring'),
+  relay: see('look at the brokers', 'kafka-is-down'),
+  kafka: see('change the setting of the topic that is named', 'monitoring'),
+  clock: see('correct the clock', 'the-issuers-clock'),
+  configuration: see('correct the file that is named', 'configuration-changes-without-a-restart'),
+};
+
+/** Asks each management port once. */
+async function readAll({ context }: Parameters<Check>[0]): Promise<readonly (ProcessReport | CliError)[]> {
+  const { RESCIND_MANAGEMENT: urls, RESCIND_TIMEOUT: timeoutMs } = context.settings();
+  return Promise.all(
+    urls.map((url) =>
+      readProcess(url, timeoutMs).catch((error: unknown) => {
+        if (error instanceof CliError) return error;
+        throw error;
+      }),
+    ),
+  );
+}
+
+/** Whether each process is reachable, ready, and passes its own health checks. */
+export const checkProcesses: Check = async (examination) => {
+  const reports = await readAll(examination);
+  return reports.flatMap((report): Finding[] => {
+    if (report instanceof CliError) {
+      const code = report.code === 'server_unreachable' ? 'process_unreachable' : 'process_unexpected';
+      const cure = report.next === 'rescind doctor' ? 'start it, or correct RESCIND_MANAGEMENT' : report.next;
+      return [{ code, group: 'processes', status: 'fail', evidence: report.message, cure }];
+    }
+    const name = `${report.service} at ${report.url}`;
+    const found = troubles(report).map((check): Finding => {
+      const family = check.name.startsWith('transport_') ? 'transport' : check.name.replace(/ .*/, '');
+      return {
+        code: `health_${family}`,
+        group: 'processes',
+        status: check.status,
+        evidence: `${name}: ${[check.name, describeCheck(check)].filter((part) => part !== '').join(': ')}`,
+        cure: CURES[family] ?? see('look at the log of that process', 'monitoring'),
+      };
+    });
+    return found.length > 0 ? found : [{ code: 'process_well', group: 'processes', status: 'pass', evidence: name }];
+  });
+};
+
+/** The wall clock of a process may differ by this much; the header `Date` is in whole seconds. */
+const CLOCK_WARN_MS = 5_000;
+const CLOCK_FAIL_MS = 60_000;
+
+/** Whether this machine and each process agree about the time. */
+export const checkClock: Check = async (examination) => {
+  const reports = await readAll(examination);
+  return reports.flatMap((report): Finding[] => {
+    if (report instanceof CliError || report.date === undefined) return [];
+    const apart = Math.abs(examination.context.now() - report.date);
+    const status = apart > CLOCK_FAIL_MS ? 'fail' : apart > CLOCK_WARN_MS ? 'warn' : 'pass';
+    const evidence = `${report.service} at ${report.url} and this machine differ by ${Math.round(apart / 1_000)} s`;
+    const cure =
+      status === 'pass'
+        ? undefined
+        : see('find out by `date -u` on both which one is wrong, and correct it', 'the-issuers-clock');
+    return [{ code: status === 'pass' ? 'clock_agrees' : 'clock_differs', group: 'clock', status, evidence, cure }];
+  });
+};
+
+/** A fleet may have two versions, while it is upgraded. */
+const MOST_VERSIONS = 2;
+
+/** Whether the processes have one version. */
+export const checkVersions: Check = async (examination) => {
+  const reports = await readAll(examination);
+  const versions = reports.flatMap((report) => (report instanceof CliError ? [] : report.version));
+  if (versions.length === 0) return [];
+  const count = new Set(versions).size;
+  const status = count > MOST_VERSIONS ? 'fail' : count === MOST_VERSIONS ? 'warn' : 'pass';
+  const cure =
+    status === 'pass'
+      ? undefined
+      : see('finish the roll-out: a fleet may have two versions, this one and the one before', 'upgrade');
+  return [
+    {
+      code: status === 'pass' ? 'versions_equal' : 'versions_differ',
+      group: 'versions',
+      status,
+      evidence: countVersions(versions),
+      cure,
+    },
+  ];
+};

@@ -1,0 +1,4 @@
+#!/usr/bin/env node
+import { runMain } from '@rescind/revocation/node-version';
+
+await runMain(() => import('./start.ts'));

@@ -1,0 +1,62 @@
+import { createInterface } from 'node:readline/promises';
+import { CliError } from './errors.ts';
+import type { CliHost } from './host.ts';
+
+/** Asks whoever sits at the terminal. Without one every question has the answer `undefined`. */
+export interface Prompt {
+  readonly isPossible: boolean;
+  /** One line. */
+  ask(question: string): Promise<string | undefined>;
+  /** One line that is not shown. */
+  secret(question: string): Promise<string | undefined>;
+}
+
+/** Questions are written to standard error: standard output has the result only. */
+export function createPrompt({ stdin, stderr }: CliHost): Prompt {
+  const isPossible = stdin.isTTY === true && stderr.isTTY === true;
+  return {
+    isPossible,
+    async ask(question) {
+      if (!isPossible) return undefined;
+      const lines = createInterface({ input: stdin, output: stderr });
+      try {
+        return (await lines.question(question)).trim();
+      } finally {
+        lines.close();
+      }
+    },
+    secret: async (question) => (isPossible ? readHidden(question, stdin, stderr) : undefined),
+  };
+}
+
+const CTRL_C = '\u0003';
+const BACKSPACES = new Set(['\u007f', '\b']);
+
+function readHidden(question: string, stdin: CliHost['stdin'], stderr: CliHost['stderr']): Promise<string> {
+  stderr.write(question);
+  stdin.setRawMode?.(true);
+  let typed = '';
+  return new Promise((resolve, reject) => {
+    const end = () => {
+      stdin.off('data', take);
+      stdin.setRawMode?.(false);
+      stdin.pause();
+      stderr.write('\n');
+    };
+    const take = (chunk: Buffer | string) => {
+      for (const character of String(chunk)) {
+        if (character === '\r' || character === '\n') {
+          end();
+          return resolve(typed);
+        }
+        if (character === CTRL_C) {
+          end();
+          return reject(new CliError('interrupted', 'interrupted', 'Interrupted'));
+        }
+        typed = BACKSPACES.has(character) ? typed.slice(0, -1) : typed + character;
+      }
+    };
+    stdin.on('data', take);
+    stdin.resume();
+  });
+}

@@ -1,0 +1,46 @@
+import type { Json } from './admin.ts';
+import type { Context } from './context.ts';
+import { CliError } from './errors.ts';
+import type { Cell } from './output.ts';
+
+/** How long `--wait` waits without a number, and the longest wait of one request, in seconds. */
+const WAIT_SECONDS = 10;
+const MOST_SECONDS_OF_A_REQUEST = 10;
+
+interface Receipts {
+  readonly isComplete: boolean;
+  readonly values: Readonly<Record<string, Cell>>;
+  readonly document: Json;
+}
+
+/**
+ * Waits until every instance that was live at the commit denies a revocation, or until the time is over.
+ * @throws CliError `receipts_unsupported`: the server does not report instances
+ */
+export async function awaitReceipts({ admin, now }: Context, txn: string, seconds = WAIT_SECONDS): Promise<Receipts> {
+  const end = now() + seconds * 1_000;
+  let state: Json;
+  do {
+    const left = Math.min(MOST_SECONDS_OF_A_REQUEST, Math.max(0, Math.ceil((end - now()) / 1_000)));
+    state = await admin().get(`/admin/revocations/${encodeURIComponent(txn)}`, {}, { Prefer: `wait=${left}` });
+  } while (receiptOf(state).complete !== true && now() < end);
+  return describeReceipt(receiptOf(state));
+}
+
+/** The receipt of a revocation. */
+function receiptOf(state: Json): Json {
+  const receipt = state.receipt;
+  if (typeof receipt === 'object' && receipt !== null) return receipt as Json;
+  throw new CliError('failed', 'receipts_unsupported', 'The server does not report which instances deny a revocation');
+}
+
+export function describeReceipt(receipt: Json): Receipts {
+  const { reached, of, complete } = receipt;
+  const missing = Array.isArray(receipt.missing) ? (receipt.missing as Json[]) : [];
+  const names = missing.map(({ service, instance, state }) => `${service}/${instance} (${state})`);
+  return {
+    isComplete: complete === true,
+    values: { 'denied on': `${reached} of ${of} instances`, missing: names.join(', ') || null },
+    document: receipt,
+  };
+}

@@ -1,0 +1,36 @@
+/**
+ * Makes a text of somebody else, such as a device name, harmless on a terminal: control characters, line ends, bidirectional marks and
+ * invisible characters become `?`.
+ */
+export function visible(text: string): string {
+  return text.toWellFormed().replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+}
+
+/** Cuts a text to a number of characters; the last one is then `…`. */
+export function cut(text: string, most: number): string {
+  const characters = [...text];
+  return characters.length <= most ? text : `${characters.slice(0, Math.max(0, most - 1)).join('')}…`;
+}
+
+const UNITS: readonly (readonly [name: string, ms: number])[] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+];
+
+/** A length of time in its greatest unit: `12 s`, `3 d`. */
+function duration(ms: number): string {
+  const [name, size] = UNITS.find(([, unit]) => Math.abs(ms) >= unit) ?? ['ms', 1];
+  return `${Math.floor(Math.abs(ms) / size)} ${name}`;
+}
+
+/** Local time with the distance from `now`: `2026-11-27 08:15:02 (12 s ago)`. */
+export function localTime(at: number, now: number): string {
+  const date = new Date(at);
+  const two = (part: number) => String(part).padStart(2, '0');
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const distance = at > now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
+  return `${day} ${time} (${distance})`;
+}

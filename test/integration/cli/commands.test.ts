@@ -1,0 +1,253 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { EXIT } from '@rescind/cli';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openAdministered } from '../../support/administration.ts';
+import { operatorEnvironment, rowsOf, runRescind } from '../../support/cli.ts';
+import { temporaryDirectory } from '../../support/directory.ts';
+import { freePort } from '../../support/user-management.ts';
+
+async function started(name?: string) {
+  const service = await openAdministered();
+  await service.register({ username: 'bob', password: 'correct horse battery' });
+  const environment = operatorEnvironment(service, name);
+  const rescind = (...parameters: string[]) => runRescind(parameters, environment);
+  return { ...service, environment, rescind };
+}
+
+const loginOf = (username: string) => ({ username, password: 'correct horse battery' });
+
+describe('lists', () => {
+  test('writes sessions to a pipe tab-separated, whole, without colour, times in ISO 8601', async () => {
+    const { rescind, login, subOf } = await started();
+    const name = `Laptop of somebody with a long name ${'x'.repeat(20)}`;
+    const { answer } = await login({ deviceName: name });
+    const { exitCode, stdout, stderr } = await rescind('sessions', '--user', 'ada');
+    expect([exitCode, stderr]).toEqual([0, '']);
+    const [row] = rowsOf(stdout);
+    expect(row).toMatchObject({ sid: answer.sid, user: await subOf(), client: 'web', device: name, state: 'open' });
+    expect(row?.['last used']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(stdout).not.toContain('\u001b');
+  });
+
+  test('writes one document with the contract by --json, and one a line by --stream', async () => {
+    const { rescind } = await started();
+    const document = JSON.parse((await rescind('users', '--json')).stdout);
+    expect(document.contract).toBe(1);
+    expect(document.items.map(({ username }: { username: string }) => username).sort()).toEqual(['ada', 'bob']);
+    const lines = (await rescind('users', '--json', '--stream')).stdout.trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).contract)).toEqual([1, 1]);
+  });
+
+  test('shows control characters and marks of direction as question marks', async () => {
+    const user = {
+      username: 'a\u202eb\u001b[31m\tc',
+      sub: 's',
+      state: 'active',
+      stateReason: null,
+      createdAt: 0,
+      lastLoginAt: null,
+    };
+    const server = createServer((_request, response) => response.end(JSON.stringify({ items: [user] })));
+    onTestFinished(() => void server.close());
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    const { stdout } = await runRescind(
+      ['users'],
+      operatorEnvironment({ adminUrl: `http://127.0.0.1:${port}`, managementUrl: 'http://127.0.0.1:1' }),
+    );
+    expect(rowsOf(stdout)[0]?.user).toBe('a?b?[31m?c');
+  });
+
+  test('finds a session by the first 8 characters of its id', async () => {
+    const { rescind, login } = await started();
+    const { answer } = await login();
+    const { stdout } = await rescind('sessions', 'show', String(answer.sid).slice(0, 8), '--json');
+    expect(JSON.parse(stdout).sid).toBe(answer.sid);
+    expect((await rescind('sessions', 'show', 'nobodys-id')).exitCode).toBe(6);
+  });
+});
+
+describe('revoke', () => {
+  test('prints the preview and does nothing without a confirmation', async () => {
+    const { rescind, login, accepts } = await started();
+    const { access } = await login();
+    const { exitCode, stdout, stderr } = await rescind('revoke', '--user', 'ada', '--why', 'a test');
+    expect([exitCode, stdout]).toEqual([7, '']);
+    expect(stderr).toContain('ends 1 sessions of 1 users');
+    expect(stderr).toContain('--yes');
+    expect(await accepts(access)).toBe(400);
+  });
+
+  test('revokes one user by --yes', async () => {
+    const { rescind, login, accepts } = await started();
+    const { access } = await login();
+    const { exitCode, stdout } = await rescind('revoke', '--user', 'ada', '--why', 'a test', '--yes', '--json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ contract: 1, endedSessions: 1 });
+    expect(await accepts(access)).toBe(401);
+  });
+
+  test('requires the number of sessions, not --yes, for a client', async () => {
+    const { rescind, login, accepts } = await started();
+    const { access } = await login();
+    await login(loginOf('bob'));
+    const revoke = (...flags: string[]) => rescind('revoke', '--client', 'web', '--why', 'a test', ...flags);
+    expect((await revoke('--yes')).exitCode).toBe(7);
+    expect((await revoke('--confirm', '3')).stderr).toContain('2 sessions now, and 3 was confirmed');
+    expect(await accepts(access)).toBe(400);
+    expect((await revoke('--confirm', '2')).exitCode).toBe(0);
+    expect(await accepts(access)).toBe(401);
+  });
+
+  test('counts what preview counts, and writes nothing in a dry run', async () => {
+    const { rescind, login, accepts } = await started();
+    const { access } = await login();
+    const preview = await rescind('preview', '--everybody', '--json');
+    const dryRun = await rescind('revoke', '--everybody', '--why', 'a test', '--dry-run', '--json');
+    expect(JSON.parse(preview.stdout)).toMatchObject({ sessions: 1, subjects: 1 });
+    expect(dryRun.stdout).toBe(preview.stdout);
+    expect(await accepts(access)).toBe(400);
+  });
+
+  test('ends sessions of several users only by their number', async () => {
+    const { rescind, login } = await started();
+    const sids = [await login(), await login(loginOf('bob'))].map(({ answer }) => String(answer.sid));
+    expect((await rescind('sessions', 'end', ...sids, '--why', 'a test', '--yes')).exitCode).toBe(7);
+    expect((await rescind('sessions', 'end', ...sids, '--why', 'a test', '--confirm', '2')).exitCode).toBe(0);
+    expect(rowsOf((await rescind('sessions', '--ended')).stdout).map(({ state }) => state)).toEqual([
+      'ended, ended_by_administrator',
+      'ended, ended_by_administrator',
+    ]);
+  });
+});
+
+describe('explain', () => {
+  test('explains a token from a file and from standard input, and refuses it as an argument', async () => {
+    const { rescind, login, environment, directory } = await started();
+    const { access } = await login();
+    await rescind('revoke', '--user', 'ada', '--reason', 'device_lost', '--why', 'a test', '--yes');
+    const file = join(directory, 'token');
+    writeFileSync(file, access);
+    const byFile = await rescind('explain', '--token-file', file, '--json');
+    expect(JSON.parse(byFile.stdout)).toMatchObject({
+      revoked: true,
+      entries: [{ claim: 'sub', reason: 'device_lost' }],
+    });
+    const byInput = await runRescind(['explain', '--token-file', '-', '--json'], environment, access);
+    expect(byInput.stdout).toBe(byFile.stdout);
+    const refused = await rescind('explain', '--token', access);
+    expect(refused.exitCode).toBe(2);
+    expect(refused.stderr).toContain('secret_in_arguments');
+    expect(refused.stderr).not.toContain(access.slice(0, 20));
+  });
+});
+
+describe('keys, clients and users', () => {
+  test('rotates a key, and revokes it only with a confirmation', async () => {
+    const { rescind } = await started();
+    expect((await rescind('keys', 'rotate', '--why', 'a test', '--yes')).exitCode).toBe(0);
+    const keys = rowsOf((await rescind('keys')).stdout);
+    expect(
+      keys
+        .filter(({ purpose }) => purpose === 'token')
+        .map(({ state }) => state)
+        .sort(),
+    ).toEqual(['active', 'next']);
+    const { kid = '' } = keys.find(({ state, purpose }) => state === 'active' && purpose === 'token') ?? {};
+    expect((await rescind('keys', 'revoke', kid, '--why', 'a test')).exitCode).toBe(7);
+    expect((await rescind('keys', 'revoke', kid, '--why', 'a test', '--confirm', 'everybody')).exitCode).toBe(0);
+  });
+
+  test('disables and enables a client', async () => {
+    const { rescind } = await started();
+    expect((await rescind('clients', 'disable', 'web', '--why', 'a test', '--confirm', '0')).exitCode).toBe(0);
+    expect(rowsOf((await rescind('clients')).stdout).find(({ client }) => client === 'web')?.state).toBe('disabled');
+    expect((await rescind('clients', 'enable', 'web', '--why', 'a test', '--yes')).exitCode).toBe(0);
+  });
+
+  test('suspends and reinstates a user by name', async () => {
+    const { rescind } = await started();
+    expect(
+      (await rescind('users', 'suspend', 'bob', '--reason', 'payment_overdue', '--why', 'a test', '--yes')).exitCode,
+    ).toBe(0);
+    expect((await rescind('users', 'show', 'bob')).stdout).toContain('suspended');
+    expect((await rescind('users', 'reinstate', 'bob', '--why', 'a test', '--yes')).exitCode).toBe(0);
+    expect((await rescind('users', 'show', 'nobody')).exitCode).toBe(6);
+  });
+});
+
+describe('failures', () => {
+  test('ends with the exit code of each cause, and with an empty standard output', async () => {
+    const { rescind, environment } = await started();
+    const wrong = { ...environment, RESCIND_OPERATOR_SECRET: 'not-the-secret-of-ada-0123456789' };
+    const nobody = { RESCIND_SERVER: environment.RESCIND_SERVER ?? '' };
+    const reader = {
+      ...environment,
+      RESCIND_OPERATOR: 'reader',
+      RESCIND_OPERATOR_SECRET: `${environment.RESCIND_OPERATOR_SECRET?.replace(/ada$/, 'reader')}`,
+    };
+    const away = { ...environment, RESCIND_SERVER: `http://127.0.0.1:${await freePort()}` };
+    const runs = {
+      1: await runRescind(['users'], away),
+      2: await rescind('users', '--statte', 'active'),
+      4: await runRescind(['users'], wrong),
+      5: await runRescind(['users'], reader),
+      6: await rescind('revocations', 'show', 'none'),
+      7: await rescind('revoke', '--everybody', '--why', 'a test'),
+    };
+    expect(Object.fromEntries(Object.entries(runs).map(([code, run]) => [code, [run.exitCode, run.stdout]]))).toEqual(
+      Object.fromEntries(Object.keys(runs).map((code) => [code, [Number(code), '']])),
+    );
+    expect(runs[2].stderr).toContain('Did you mean --state?');
+    expect((await runRescind(['users'], nobody)).exitCode).toBe(4);
+  });
+
+  test('writes an error as one JSON line with the code, the next step and the id of the request', async () => {
+    const { rescind } = await started();
+    const { stderr, stdout } = await rescind('revocations', 'show', 'none', '--json');
+    expect(stdout).toBe('');
+    expect(JSON.parse(stderr)).toMatchObject({ contract: 1, code: 'not_found', requestId: expect.stringMatching(/./) });
+    expect(JSON.parse((await rescind('sesions', '--json')).stderr)).toMatchObject({
+      code: 'usage',
+      next: 'Did you mean sessions?',
+    });
+  });
+
+  test('refuses unknown variables, and credentials by plain http to another machine', async () => {
+    const { environment } = await started();
+    const unknown = await runRescind(['users'], { ...environment, RESCIND_SEVER: 'http://127.0.0.1:1' });
+    expect([unknown.exitCode, unknown.stderr]).toEqual([2, expect.stringContaining('RESCIND_SERVER')]);
+    const plain = await runRescind(['users'], { ...environment, RESCIND_SERVER: 'http://admin.example' });
+    expect([plain.exitCode, plain.stderr]).toEqual([2, expect.stringContaining('server_insecure')]);
+  });
+
+  test('reads a profile, which variables and flags precede', async () => {
+    const { environment, adminUrl } = await started();
+    const home = temporaryDirectory();
+    const folder = join(home, 'rescind');
+    mkdirSync(folder);
+    const profile = (members: object, mode = 0o600) =>
+      writeFileSync(join(folder, 'prod.json'), JSON.stringify(members), { mode });
+    const { RESCIND_SERVER: _, ...rest } = environment;
+    const run = (...flags: string[]) =>
+      runRescind(['users', '--profile', 'prod', ...flags], { ...rest, XDG_CONFIG_HOME: home });
+    profile({ production: true, RESCIND_SERVER: adminUrl });
+    expect((await run()).exitCode).toBe(0);
+    expect((await run('--server', `http://127.0.0.1:${await freePort()}`)).exitCode).toBe(1);
+    profile({ RESCIND_SERVRE: adminUrl });
+    expect((await run()).stderr).toContain('RESCIND_SERVER');
+    expect((await runRescind(['users', '--profile', 'none'], { ...rest, XDG_CONFIG_HOME: home })).exitCode).toBe(2);
+  });
+});
+
+test('docs/cli.md lists every exit code with its meaning', () => {
+  const page = readFileSync(new URL('../../../docs/cli.md', import.meta.url), 'utf8');
+  const listed = [...page.matchAll(/^\| (\d+) +\| (.+?) +\|$/gm)].map(([, code, meaning]) => ({
+    code: Number(code),
+    meaning,
+  }));
+  expect(listed).toEqual(Object.values(EXIT));
+});
