@@ -40,7 +40,10 @@ export interface RawOptions {
   readonly protocols?: string[];
 }
 
-async function openRawClient(url: string, { headers = {}, protocols = [] }: RawOptions = {}): Promise<RawClient> {
+export async function openRawClient(
+  url: string,
+  { headers = {}, protocols = [] }: RawOptions = {},
+): Promise<RawClient> {
   const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers });
   const received: string[] = [];
   let closed: { code: number; reason: string } | undefined;

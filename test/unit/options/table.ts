@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { createServer, IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccounts } from '@rescind/accounts';
@@ -22,7 +23,9 @@ import { guardContext, requireAuth } from '@rescind/guard/graphql';
 import { tokenGuard } from '@rescind/guard/nestjs';
 import { guardStrategy } from '@rescind/guard/passport';
 import { guardSockets } from '@rescind/guard/socket.io';
+import { guardLongPoll, guardSse } from '@rescind/guard/sse';
 import { openTestKit } from '@rescind/guard/testing';
+import { guardWs } from '@rescind/guard/ws';
 import { openIssuer, restoreIssuer } from '@rescind/issuer';
 import { accessToken, errorHandler, issuerRouter } from '@rescind/issuer/express';
 import { createIssuerEndpoints, createIssuerHandler } from '@rescind/issuer/http';
@@ -36,6 +39,7 @@ import { createVerifier, openBulkVerifier, openKeySource, parseCompactJws } from
 import { createSigner, createThreadSigner, generateSigningKey } from '@rescind/token/signing';
 import { Server } from 'socket.io';
 import { afterAll } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { z } from 'zod';
 
 export type Options = Readonly<Record<string, unknown>>;
@@ -165,6 +169,10 @@ const places = {
 };
 const plain = { about: 'a', default: 'a', needs: ['A'] };
 const kit = openTestKit();
+const decision = kit.guard.decide(kit.token());
+if (!decision.accepted) throw decision.error;
+const { token: accepted } = decision;
+const response = new ServerResponse(new IncomingMessage(new Socket()));
 const { issuer } = await openTestIssuer();
 const issuerEndpoints = {
   scopes: ['a'],
@@ -212,6 +220,18 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
   'guardSockets(io, guard, options)': [
     (options) => guardSockets(io, kit.guard, options),
     { ...socketOptions, polling: true },
+  ],
+  'guardWs(server, guard, options)': [
+    (options) => guardWs(new WebSocketServer({ noServer: true }), kit.guard, options),
+    socketOptions,
+  ],
+  'guardSse(response, guard, token, options)': [
+    (options) => guardSse(response, kit.guard, accepted, options),
+    { ...route, onEnd: method, heartbeatMs: 1, maxBufferedBytes: 1 },
+  ],
+  'guardLongPoll(response, guard, token, options)': [
+    (options) => guardLongPoll(response, kit.guard, accepted, options),
+    { ...route, onEnd: method },
   ],
   'decide(token, route)': [(options) => kit.guard.decide('', options), route],
   'checkRoute(route)': [(options) => kit.guard.checkRoute(options), route],

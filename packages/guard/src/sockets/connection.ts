@@ -39,7 +39,7 @@ export interface LiveConnection {
   admitIncoming(handle: () => void): void;
   /** Judges again. @returns whether the connection goes on */
   check(): boolean;
-  /** Replaces the token in place by a newer one of the same session. @returns the error for the client; undefined: it is replaced */
+  /** Replaces the token in place by a newer one of the same session. It counts for the rate of the client. @returns the error for the client; undefined: it is replaced */
   renew(token: unknown): Promise<RescindError | undefined>;
   /** Ends it for a reason other than its token. */
   end(code: SessionEndCode): void;
@@ -125,6 +125,9 @@ export function openConnection(options: ConnectionOptions): LiveConnection {
   }
 
   async function renew(text: unknown): Promise<RescindError | undefined> {
+    // A signature costs more than any other message.
+    if (ended === undefined && !isClosed && !mayReceive()) finish(endOf('rate_limited'));
+    if (ended !== undefined || isClosed) return new RescindError('rate_limited');
     const decision = await decideToken(guard, text, route);
     if (ended !== undefined || isClosed) return new RescindError('token_inactive');
     if (!decision.accepted) {

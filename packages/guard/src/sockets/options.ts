@@ -42,7 +42,7 @@ const origin = (value: unknown, path: string): string => {
   throw optionError(path, 'an origin as browsers send it, such as https://app.example', value);
 };
 
-const liveShape = <C>(): OptionShape<LiveOptions<C>> => ({
+export const liveShape = <C>(): OptionShape<LiveOptions<C>> => ({
   ...routeShape,
   onEnd: option.callable<(connection: C, end: SessionEnd) => void>(),
 });
