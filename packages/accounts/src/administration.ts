@@ -40,6 +40,7 @@ export interface AccountPage {
   readonly state?: AccountState;
 }
 
+/** The result of a command about an account. */
 export interface AccountChange {
   /** As it is after the command. */
   readonly account: AccountView;

@@ -67,6 +67,11 @@ export interface AccountContext {
   readonly telemetry: Telemetry;
 }
 
+/**
+ * Creates the queries of the tables of accounts.
+ * @param sql the rows in the store of the issuer
+ * @param sealer encrypts the columns that are secret
+ */
 export function createAccountRows(sql: HostSql, sealer: Sealer): AccountRows {
   const factors = createFactorRows(sql, sealer);
   return {

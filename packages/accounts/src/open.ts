@@ -28,6 +28,7 @@ import { createSecondFactors } from './second-factors.ts';
 import type { Webhook, WebhookSender } from './webhook-sender.ts';
 import { openWebhookSender } from './webhook-sender.ts';
 
+/** The options of `openAccounts`. */
 export interface AccountsOptions {
   /** Accounts change in its transactions. */
   readonly issuer: Issuer;
@@ -35,6 +36,7 @@ export interface AccountsOptions {
   readonly sql: HostSql;
   /** The directory of private keys: the key that seals second factors, notices and history is in it. */
   readonly keysPath: string;
+  /** The scopes that an account may have. */
   readonly scopes: CommonScopes;
   /** Whose accounts they are, as an authenticator application shows it: a host name, for instance. */
   readonly totpIssuer: string;
@@ -46,7 +48,9 @@ export interface AccountsOptions {
   readonly accessTokenTtlMs?: DurationMs;
   /** Where notices to owners go. Without it none are written, and a deleted account is erased at once. */
   readonly webhook?: Webhook;
+  /** Default: that of the system. */
   readonly clock?: Clock;
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry;
 }
 

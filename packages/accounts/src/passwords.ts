@@ -41,6 +41,7 @@ const MAX_LENGTH = 128;
 
 const argon2Async = promisify(argon2);
 
+/** Creates the hashing of passwords by Argon2id (RFC 9106), with a limit of concurrent hashes. */
 export function createPasswords(): Passwords {
   const semaphore = createSemaphore(HASHES_AT_ONCE, HASHES_WAITING);
   const dummyHash = formatPhc({ cost: COST, salt: randomBytes(SALT_BYTES), hash: randomBytes(HASH_BYTES) });

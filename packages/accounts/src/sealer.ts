@@ -19,6 +19,7 @@ const ALGORITHM = 'aes-256-gcm';
 const OTHERS = 0o077;
 const KEY = /^[A-Za-z0-9_-]{43}$/;
 
+/** Creates the encryption of columns (AES-256-GCM). @param key 32 random bytes, from which the keys of each purpose are derived (RFC 5869) */
 export function createSealer(key: Buffer): Sealer {
   const derived = (purpose: string) => Buffer.from(hkdfSync('sha256', key, '', purpose, KEY_BYTES));
   const [sealing, printing] = [derived('rescind account seal'), derived('rescind account fingerprint')];

@@ -14,7 +14,7 @@ export interface SessionOptions {
   readonly mode?: SessionMode;
   /** Where the session is stored: `'memory'` (default), `indexedDbStore()` of `@rescind/client/indexeddb`, or your own. */
   readonly storage?: 'memory' | SessionStore;
-  /** Origins that receive the access token, beside the issuer and the origin of the page: `['https://api.example']`. */
+  /** Origins that receive the access token, beside the issuer and the origin of the page: `['https://api.example']`. Default: none. */
   readonly apis?: readonly string[];
   /** The audience of the account endpoints. Default: the issuer followed by `/account`. */
   readonly accountAudience?: string;
@@ -22,6 +22,7 @@ export interface SessionOptions {
   readonly leadMs?: number;
   /** Sends every request of the session. Default: `fetch` as it is when the session is created. */
   readonly fetch?: typeof globalThis.fetch;
+  /** Default: that of the platform. */
   readonly clock?: Clock;
   /** From 0 to 1, for jitter. Default `Math.random`. */
   readonly random?: () => number;

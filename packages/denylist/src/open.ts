@@ -19,6 +19,7 @@ import type { Damage } from './inspect.ts';
 import { compare, damageIn, inspect, readHeader } from './inspect.ts';
 import { configureConnection, migrate, VERSION } from './schema.ts';
 
+/** The options of `openDenylist`. */
 export interface DenylistOptions {
   /** The SQLite file, on a local file system; it and its directory are made if need be. One process a file. */
   readonly path: string;

@@ -31,6 +31,7 @@ export interface KafkaConnection {
   readonly clientId: string;
   /** `true`: TLS with Node's certificate authorities. Default: no TLS. */
   readonly ssl?: boolean | KafkaTls;
+  /** Default: no SASL. */
   readonly sasl?: KafkaLogin;
 }
 

@@ -14,6 +14,7 @@ import { createTopicCheck } from './topic.ts';
 import { readAll, readTail } from './topic-range.ts';
 import type { TopicRequirements } from './topic-rules.ts';
 
+/** The options of `openPublisher`. */
 export interface PublisherOptions extends KafkaConnection {
   /** The log: the `iss` of its events. The key of every record. */
   readonly log: string;
@@ -21,9 +22,9 @@ export interface PublisherOptions extends KafkaConnection {
   readonly minRetentionMs: DurationMs;
   /** Creates a missing topic, with `minRetentionMs` as its retention, if this user may. Default false: the topic is awaited. */
   readonly createTopic?: boolean;
-  /** Copies of each record that the topic must have at least. Default 1; 3 is usual in a cluster. */
+  /** How many copies of each record the topic must have at least. Default 1; 3 is usual in a cluster. */
   readonly replicationFactor?: number;
-  /** Copies that must be written before a record counts. Default 2 where there are three copies, else 1. */
+  /** How many copies must be written before a record counts. Default 2 where there are three copies, else 1. */
   readonly minInsyncReplicas?: number;
   /** How long a publication is retried, in ms; then it is rejected. Default 30 000. */
   readonly publishTimeoutMs?: DurationMs;

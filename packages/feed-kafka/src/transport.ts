@@ -9,6 +9,7 @@ import { checkConnection, connectionShape, warnOfPlainText } from './connection.
 import type { KafkaRecord, Session, SessionEnd, SessionSettings, StartingPoint, Watermarks } from './session.ts';
 import { openSession } from './session.ts';
 
+/** The options of `kafkaTransport`. */
 export interface KafkaTransportOptions extends KafkaConnection {
   /** Default: the system's. */
   readonly clock?: Clock;

@@ -36,6 +36,7 @@ export interface TransportSink {
   unsupported?(): void;
 }
 
+/** An open connection of a transport, which reads until it is closed. */
 export interface TransportConnection {
   /** Drops what is open and starts again from `sink.start()`: a stalled connection, or a replay. */
   restart(reason: string): void;

@@ -14,6 +14,7 @@ import { requireOfCheckedRoute } from './route.ts';
 import type { SoftLimits } from './soft-expiry.ts';
 import type { TrustedIssuer } from './trusted-issuer.ts';
 
+/** The decision to let a request pass. */
 export interface Accepted {
   readonly accepted: true;
   /** Frozen: requests with the same token get the same object. */
@@ -24,6 +25,7 @@ export interface Accepted {
   readonly introspected?: true;
 }
 
+/** The decision to refuse a request. */
 export interface Refused {
   readonly accepted: false;
   /** Its `status` and `code` are for the response; its `detail` and `cause` are for operators. */
@@ -32,6 +34,7 @@ export interface Refused {
   readonly revoked?: Revoked;
 }
 
+/** What a guard decides about a token. `accepted` distinguishes the two. */
 export type Decision = Accepted | Refused;
 
 /** What denied a token: for operators, never for a response. */

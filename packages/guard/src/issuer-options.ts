@@ -16,7 +16,7 @@ export interface IssuerOptions {
   readonly issuer: string;
   /** The value that `aud` must contain, or several of which it must contain one (RFC 9068 section 4). */
   readonly audience: string | readonly string[];
-  /** The address of the issuer, if it is not `issuer`. */
+  /** The address of the issuer, if it is not `issuer`. Default: `issuer`. */
   readonly issuerUrl?: string | undefined;
   /**
    * The address of the keys of access tokens. Default: the one in its metadata (RFC 8414, or OpenID Connect Discovery), else
@@ -49,9 +49,9 @@ export interface IssuerOptions {
   readonly requiredClaims?: readonly RequiredClaim[] | undefined;
   /** Claims that its other tokens have and its access tokens do not have, such as `nonce` of an ID token. Default none. */
   readonly absentClaims?: readonly string[] | undefined;
-  /** Claims that must have exactly this value, such as Keycloak's `typ: 'Bearer'`, which an ID token does not have. */
+  /** Claims that must have exactly this value, such as Keycloak's `typ: 'Bearer'`, which an ID token does not have. Default: none. */
   readonly claimValues?: Readonly<Record<string, ClaimValue>> | undefined;
-  /** The names that this issuer uses, by the name in cut-offs: `{ client_id: 'azp' }`. */
+  /** The names that this issuer uses, by the name in cut-offs: `{ client_id: 'azp' }`. Default: the same names. */
   readonly claimNames?: Readonly<Record<string, string | readonly string[]>> | undefined;
   /**
    * How far its clock may be ahead of the log's, in ms, 0 to 60 000. A cut-off by time also denies tokens that it issued up to that

@@ -27,20 +27,22 @@ interface CacheOptions {
 
 /** The options of a guard: the issuer whose log it follows, and everything else. */
 export interface GuardOptions extends IssuerOptions {
-  /** The transports of the issuer's revocation log. Not with `revocation: 'none'`. */
+  /** The transports of the issuer's revocation log. Not with `revocation: 'none'`. Default: none, which only `revocation: 'none'` permits. */
   readonly feed?: Feed | undefined;
   /**
    * The SQLite file of the denylist, which one process uses. `{worker}` in it is replaced by the name of the process: `NODE_APP_INSTANCE` (pm2),
    * else the id of the cluster worker, else 0. Not with `revocation: 'none'`.
+   * Default: none, which only `revocation: 'none'` permits.
    */
   readonly denylistPath?: string | undefined;
-  /** With more rows than this the guard reads rows from the file. Default 16 million. */
+  /** The greatest number of rows in memory: with more, the guard reads rows from the file. Default 16 million. */
   readonly maxMemoryEntries?: number | undefined;
   /** The address of the keys of the log's events. Default `{issuerUrl}/.well-known/event-jwks.json`. */
   readonly eventJwksUrl?: string | undefined;
   /**
    * Other issuers whose tokens the guard accepts too. With `revocation: 'log'` the log of the first issuer has the revocations of their
    * tokens. An issuer with its own log requires a guard of its own.
+   * Default: none.
    */
   readonly issuers?: readonly IssuerOptions[] | undefined;
   /** Fetches keys, metadata and introspection. Default: the global one. */
@@ -59,9 +61,13 @@ export interface GuardOptions extends IssuerOptions {
 
   /** When the guard requires the renewal of a valid token. Default: at the time in its claim `soft_exp`. `false`: never. */
   readonly softExpiry?: SoftExpiry | false | undefined;
-  /** The cache of verified tokens. `false`: none, the guard verifies each signature each time. */
+  /**
+   * The cache of verified tokens. `false`: none, the guard verifies each signature each time. Default: a cache with the limits of
+   * `CacheOptions`.
+   */
   readonly cache?: CacheOptions | false | undefined;
 
+  /** Default: that of the system. */
   readonly clock?: Clock | undefined;
   /**
    * A pino logger, a registry of prom-client, `{ logger, registry }`, or an implementation of `Telemetry`. Default: warnings and errors go to standard error,

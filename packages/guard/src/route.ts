@@ -26,16 +26,16 @@ export interface RoutePolicy {
 
   /** Scopes that the token must have, all of them. Default none. */
   readonly scopes?: readonly string[] | undefined;
-  /** Claims that must have this value. */
+  /** Claims that must have this value. Default: none. */
   readonly claimEquals?: Readonly<Record<string, ClaimValue | null>> | undefined;
-  /** Claims, lists or text with spaces, that must have all of these. */
+  /** Claims, lists or text with spaces, that must have all of these. Default: none. */
   readonly claimIncludes?: Readonly<Record<string, readonly ClaimValue[]>> | undefined;
-  /** Any other condition on the claims. If it throws, the response is 500. */
+  /** Any other condition on the claims. If it throws, the response is 500. Default: none. */
   readonly claimCheck?: ((claims: Claims) => boolean) | undefined;
 
-  /** The longest time since the user authenticated (`auth_time`), in seconds: RFC 9470. */
+  /** The longest time since the user authenticated (`auth_time`), in seconds: RFC 9470. Default: any. */
   readonly maxAuthAgeSeconds?: number | undefined;
-  /** The values of which `acr` must be one: RFC 9470. */
+  /** The values of which `acr` must be one: RFC 9470. Default: any, or none. */
   readonly acrValues?: readonly string[] | undefined;
   /** Default: the guard's. `false`: none on this route. */
   readonly softExpiry?: SoftExpiry | false | undefined;

@@ -34,6 +34,7 @@ export interface TrustedIssuer {
   timesOf(token: VerifiedToken): { readonly from: EpochMillis; readonly until: EpochMillis };
 }
 
+/** The claims of a token (RFC 7519 section 4), by name. */
 export type Claims = Readonly<Record<string, unknown>>;
 /** What the judge reads in addition to the claims. */
 export type JudgedMarks = Pick<JudgedToken, 'kid' | 'inexact'>;

@@ -10,6 +10,7 @@ import { migrateHost } from './host.ts';
 import { createCommittedLog } from './log.ts';
 import { createTables, createTransactionQueue } from './transactions.ts';
 
+/** The options of `sqliteStore`. */
 export interface SqliteStoreOptions {
   /** The SQLite file, made with mode 0600 where there is none. It needs a file system that keeps a write-ahead log. */
   readonly path: string;

@@ -77,7 +77,9 @@ export interface IssuerOptions<Sql = unknown> {
    * is corrected. Default: neither, so the slower one applies and no token is minted until they agree.
    */
   readonly trustedClock?: TrustedClock;
+  /** Default: that of the system. */
   readonly clock?: Clock;
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry;
   /** Life of an access token. Default 15 minutes; whole seconds, 1 s to 24 h. */
   readonly accessTokenTtlMs?: DurationMs;
@@ -174,7 +176,7 @@ export interface IssuerTransaction<Sql = unknown> {
   readonly keys: KeyCommands;
 }
 
-/** @typeParam Sql what the store gives the host for rows of its own */
+/** An open issuer. @typeParam Sql what the store gives the host for rows of its own */
 export interface Issuer<Sql = unknown> {
   /**
    * Runs `work` as one transaction, durable when the promise resolves. Transactions run one after another: `work` awaits nothing but
@@ -271,6 +273,7 @@ export interface VerifyOptions {
   readonly audience?: string;
 }
 
+/** The options of `restoreIssuer`. */
 export interface RestoreOptions
   extends Pick<
     IssuerOptions,
@@ -278,7 +281,7 @@ export interface RestoreOptions
   > {
   /** Other issuers that this log speaks for: all their tokens issued until now are cut off by `iss`. Default none. */
   readonly otherIssuers?: readonly OtherIssuer[];
-  /** Signed events or heartbeats that readers hold, beyond what the database has. */
+  /** Signed events or heartbeats that readers hold, beyond what the database has. Default: none. */
   readonly proofs?: readonly string[];
   /**
    * Sets the issuer's clock to the wall clock, to an earlier time too, and every stored time that is later. All access tokens are
@@ -289,6 +292,7 @@ export interface RestoreOptions
   /**
    * Where the clock is set, inside that transaction: the host makes times in its own tables that are later than `at` that time.
    * Waits for nothing but that transaction.
+   * Default: nothing is called.
    */
   lowerTimes?(at: EpochMillis): void | Promise<void>;
 }
@@ -299,6 +303,7 @@ export interface OtherIssuer {
   readonly longestTokenTtlMs: DurationMs;
 }
 
+/** What a restore did. */
 export interface RestoreReport {
   readonly formerEpoch: string;
   readonly epoch: string;

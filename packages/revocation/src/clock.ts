@@ -25,6 +25,7 @@ export interface Clock {
   boot?(): Boot | undefined;
 }
 
+/** The clocks of this machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
@@ -53,6 +54,7 @@ export interface ManualClock extends Clock {
   setWall(at: EpochMillis): void;
 }
 
+/** Creates a clock that stands still. @param wall ms since 1970 @param monotonic ms. Default 0 */
 export function createManualClock(wall: EpochMillis, monotonic: DurationMs = 0): ManualClock {
   return {
     now: () => wall,

@@ -96,6 +96,7 @@ type BaseErrors = typeof BASE_ERRORS;
  */
 export interface ErrorTable extends BaseErrors {}
 
+/** The code of an error that some loaded package has registered. */
 export type ErrorCode = keyof ErrorTable;
 
 type Entries = Readonly<Record<string, ErrorEntry>>;
@@ -173,12 +174,13 @@ export const CREDENTIAL_REFUSALS = ['token_missing', 'request_invalid'] as const
 
 /** Details for operators: never a token, a password or a key, and never in a response. */
 export interface RescindErrorOptions extends ErrorOptions {
+  /** What happened, for the log. Default: none. */
   readonly detail?: string;
-  /** What is wrong with the request and what would be right, for its sender: nothing secret, nothing about others. */
+  /** What is wrong with the request and what would be right, for its sender: nothing secret, nothing about others. Default: none. */
   readonly publicDetail?: string;
-  /** A stable word for the sender, such as `suspended`: given only after a successful authentication. */
+  /** A stable word for the sender, such as `suspended`: given only after a successful authentication. Default: none. */
   readonly reason?: string;
-  /** Seconds after which a retry makes sense: `Retry-After` (RFC 9110 section 10.2.3). */
+  /** Seconds after which a retry makes sense: `Retry-After` (RFC 9110 section 10.2.3). Default: none. */
   readonly retryAfter?: number;
 }
 

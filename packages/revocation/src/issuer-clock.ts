@@ -91,6 +91,7 @@ export function aliveAt({ now, wall }: Pick<IssuerClock, 'now' | 'wall'>): Epoch
 }
 
 /**
+ * Creates the clock of an issuer over a persisted floor.
  * @param floor the persisted floor
  * @param toleranceMs how far the clocks may part before minting stops; default and greatest 60 000
  * @param reference the clock of the publisher; default: there is none
@@ -201,6 +202,7 @@ export function createIssuerClock(
 }
 
 /**
+ * Creates the comparison of the wall clock with the publisher's.
  * @param toleranceMs how far the clocks may be apart
  * @param waitMs how long the first comparison is awaited, in ms, unless `abandon` is called before. Default 3 000: an issuer whose
  *   Kafka is away serves after that

@@ -18,11 +18,13 @@ export interface JudgedToken {
   readonly inexact?: readonly string[] | undefined;
 }
 
+/** The options of `judge`. */
 export interface JudgeOptions {
   /** How far another issuer's clock may be ahead of the log's, in ms: errs on the strict side. Default 0. */
   readonly skewMs?: DurationMs;
 }
 
+/** What the rows state about a token. */
 export type Verdict =
   | { readonly denied: false }
   | {

@@ -90,6 +90,7 @@ interface WalDatabase {
   pragma(source: string, options?: { readonly simple?: boolean }): unknown;
 }
 
+/** The options of `createWalLimit`. */
 export interface WalLimitOptions {
   /** The only writer of its file, outside a transaction whenever `enforce` is called. */
   readonly database: WalDatabase;
@@ -97,6 +98,7 @@ export interface WalLimitOptions {
   readonly maxBytes: number;
   /** Set to the size of the write-ahead log in bytes. */
   readonly gauge: 'rescind_database_wal_bytes' | 'rescind_denylist_wal_bytes';
+  /** Gets the gauge, and the events `wal_too_large` and `wal_truncated`. */
   readonly telemetry: Telemetry;
 }
 
@@ -130,6 +132,7 @@ export function truncateWal(database: Pick<WalDatabase, 'pragma'>): boolean {
   }
 }
 
+/** Creates the limit of one write-ahead log. */
 export function createWalLimit({ database, maxBytes, gauge, telemetry }: WalLimitOptions): WalLimit {
   const path = `${database.name}-wal`;
   let overLimit: { readonly walBytes: number; readonly walError?: string } | undefined;

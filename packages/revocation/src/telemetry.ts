@@ -21,6 +21,7 @@ export interface Telemetry {
   log(level: LogLevel, event: string, fields?: Fields): void;
 }
 
+/** Discards everything. */
 export const silentTelemetry: Telemetry = {
   count: () => undefined,
   gauge: () => undefined,

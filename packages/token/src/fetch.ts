@@ -3,6 +3,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 /** What is used of `fetch`: the one of this file, the global one, or one with a proxy, an agent or certificate authorities. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
 
+/** What a request of `Fetch` has, a part of `RequestInit`. */
 export interface FetchInit {
   /** Default: GET. */
   readonly method?: 'POST';
@@ -23,6 +24,7 @@ export interface FetchResponse {
   readonly body: FetchBody | null;
 }
 
+/** The body of a response, read once. */
 export interface FetchBody extends AsyncIterable<Uint8Array> {
   /** Closes the connection without reading the rest. */
   cancel(): Promise<void>;

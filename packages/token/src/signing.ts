@@ -59,6 +59,7 @@ function fromPrivateKey(privateKey: KeyObject, requiredAlg?: SigningAlgorithm): 
   return { kid: thumbprint(publicKey), alg, privateKey, publicKey };
 }
 
+/** The options of `createSigner`. */
 export interface SignerOptions {
   /** The header's `typ` (RFC 7515 section 4.1.9), such as `at+jwt`. It distinguishes the kinds of token (RFC 8725 section 3.11). */
   readonly typ: string;

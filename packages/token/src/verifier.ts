@@ -32,6 +32,7 @@ export interface VerifiedToken {
   readonly inexact?: readonly string[];
 }
 
+/** The options of `createVerifier`. */
 export interface VerifierOptions {
   /** The keys of this issuer for this kind of token. */
   readonly keys: Pick<KeySet, 'find'>;
@@ -81,6 +82,7 @@ export interface VerifierOptions {
   readonly sharesSignatures?: boolean;
 }
 
+/** Verifies tokens of one issuer and one kind. */
 export interface Verifier {
   /**
    * Verifies one token. It is synchronous, fetches nothing, and reads no clock.

@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import ts from 'typescript';
 
 /** Functions that the entry points of the packages export, and that take an object with named members. */
@@ -30,6 +30,65 @@ function readEntryPoints() {
       : { entry, source, exports: checker.getExportsOfModule(module) };
   });
   return { checker, modules };
+}
+
+/** A name that a public package exports, or a member of an exported `…Options`. */
+export interface Documented {
+  /** Such as `GuardOptions.issuer`. */
+  readonly name: string;
+  /** The file that declares it. */
+  readonly file: string;
+  /** The doc comment, empty if there is none. */
+  readonly comment: string;
+  readonly isOption: boolean;
+  readonly isOptional: boolean;
+  /** Whether it is a number, or may be one. */
+  readonly isNumber: boolean;
+}
+
+/** The names that the public packages export, and the members of their options, with the doc comment of each. */
+export function documentedNames(): Documented[] {
+  const { checker, modules } = readEntryPoints();
+  const isPublic = (entry: string) => {
+    const [folder = ''] = /^packages\/[^/]+/.exec(entry) ?? [];
+    const { rescind } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+      rescind?: { public?: boolean };
+    };
+    return rescind?.public === true;
+  };
+  const ours = (symbol: ts.Symbol) => {
+    const file = symbol.declarations?.[0]?.getSourceFile().fileName ?? '';
+    return /(^|\/)packages\/[^/]+\/src\//.exec(file) === null ? [] : [relative('.', file)];
+  };
+  const commentOf = (symbol: ts.Symbol) =>
+    `${ts.displayPartsToString(symbol.getDocumentationComment(checker))}${symbol
+      .getJsDocTags(checker)
+      .map(({ name, text }) => ` @${name} ${ts.displayPartsToString(text)}`)
+      .join('')}`;
+
+  const found = modules
+    .filter(({ entry }) => isPublic(entry))
+    .flatMap(({ source, exports }) =>
+      exports.flatMap((exported) => {
+        const symbol = (exported.flags & ts.SymbolFlags.Alias) === 0 ? exported : checker.getAliasedSymbol(exported);
+        const members = /Options$/.test(symbol.name) ? checker.getDeclaredTypeOfSymbol(symbol).getProperties() : [];
+        return [symbol, ...members].flatMap((one) =>
+          ours(one).map((file) => {
+            const isOption = one !== symbol;
+            const type = checker.getTypeOfSymbolAtLocation(one, source);
+            return {
+              name: isOption ? `${symbol.name}.${one.name}` : one.name,
+              file,
+              comment: commentOf(one),
+              isOption,
+              isOptional: (one.flags & ts.SymbolFlags.Optional) !== 0,
+              isNumber: (type.isUnion() ? type.types : [type]).some(({ flags }) => (flags & ts.TypeFlags.Number) !== 0),
+            };
+          }),
+        );
+      }),
+    );
+  return found.filter((one, at) => at === found.findIndex(({ name, file }) => name === one.name && file === one.file));
 }
 
 /** How many names each entry point exports, types included. */

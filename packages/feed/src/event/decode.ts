@@ -26,11 +26,13 @@ export interface EventKeys {
   kids(): Iterable<string>;
 }
 
+/** The options of `createEventDecoder`. */
 export interface EventDecoderOptions {
   /** The required `iss` of the events. */
   readonly log: string;
   /** The token issuers this log may speak for; entries about others are skipped and counted. */
   readonly issuers: readonly string[];
+  /** The keys that may sign events of this log. */
   readonly keys: EventKeys;
 }
 

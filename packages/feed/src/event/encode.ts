@@ -20,6 +20,7 @@ import { eventObject, eventType, HEARTBEAT_TYPE, subjectOf } from './vocabulary.
  */
 export interface EventToEncode extends Revocation, LogPosition {}
 
+/** A heartbeat before it is signed: the end of the log at a time. */
 export interface HeartbeatToEncode {
   readonly epoch: string;
   readonly head: number;
@@ -41,6 +42,7 @@ export interface EventEncoder {
   heartbeat(heartbeat: HeartbeatToEncode): string;
 }
 
+/** The options of `createEventEncoder`. */
 export interface EventEncoderOptions {
   /** The `iss` of the events. */
   readonly log: string;
@@ -53,7 +55,7 @@ const encoderOptions = optionsOf<EventEncoderOptions>('createEventEncoder', {
   sign: required(option.callable<EventEncoderOptions['sign']>('a function that signs a payload')),
 });
 
-/** @throws TypeError for an option that is missing, unknown or wrong */
+/** Creates the encoder of one log. @throws TypeError for an option that is missing, unknown or wrong */
 export function createEventEncoder(options: EventEncoderOptions): EventEncoder {
   const { log, sign } = encoderOptions(options);
   return {

@@ -180,17 +180,21 @@ function createReadiness() {
   };
 }
 
+/** The options of `openFollower`. */
 export interface FollowerOptions extends Pick<FollowerCoreOptions, 'silenceMs' | 'maxStalenessMs'> {
   /** The log to follow: the `iss` of its events. */
   readonly log: string;
   /** The token issuers this log may speak for; entries about others are skipped and counted. */
   readonly issuers: readonly string[];
+  /** The transports of the log. */
   readonly feed: Feed;
   /** Where rows are enforced, and committed with the position; a denylist is one. */
   readonly store: FeedStore;
   /** The keys of the log's events, never those of tokens: a key source of @rescind/token. */
   readonly keys: FollowerKeys;
+  /** Default: that of the system. */
   readonly clock?: Clock | undefined;
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry | undefined;
 }
 

@@ -21,11 +21,15 @@ const BUFFER_BYTES = 67_108_864;
 /** A disconnected reader reconnects by itself. */
 const STUCK_MS: DurationMs = 30_000;
 
+/** The options of `createRevocationsHandler`. */
 export interface RevocationsHandlerOptions {
+  /** The log that is served, such as `issuer.log`. */
   readonly source: LogSource;
   /** The client whose credential the request carries; `undefined`: 401. */
   authenticate(request: IncomingMessage): string | undefined;
+  /** Default: that of the system. */
   readonly clock?: Clock | undefined;
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry | undefined;
   /** How often a heartbeat is signed, one for all connections. Default 1 000. */
   readonly heartbeatMs?: DurationMs | undefined;
@@ -44,6 +48,7 @@ export interface RevocationsHandlerOptions {
   readonly stuckMs?: DurationMs | undefined;
 }
 
+/** Serves the log as server-sent events. */
 export interface RevocationsHandler {
   /** Answers `GET …/revocations` and `POST …/revocations/proof`; by the end of the path, so it can be mounted anywhere. */
   handle(request: IncomingMessage, response: ServerResponse): void;

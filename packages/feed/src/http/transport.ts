@@ -24,6 +24,7 @@ const MAX_RETRY_MS: DurationMs = 5_000;
 const GOOD_AFTER_MS: DurationMs = 900;
 const EVIDENCE_TIMEOUT_MS: DurationMs = 10_000;
 
+/** The options of `httpTransport`. */
 export interface HttpTransportOptions {
   /** Base URL under which the issuer is reached; `/revocations` is appended. */
   readonly issuer: string;
@@ -33,6 +34,7 @@ export interface HttpTransportOptions {
   readonly clientSecret: string | (() => string);
   /** Default: one by `node:http` and `node:https`. The global one does as well. */
   readonly fetch?: Fetch | undefined;
+  /** Default: that of the system. */
   readonly clock?: Clock | undefined;
   /** Default: that of the reader which opens the transport. */
   readonly telemetry?: Telemetry | undefined;

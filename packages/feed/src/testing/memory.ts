@@ -35,6 +35,7 @@ export interface MemoryLog {
   onChange(listener: () => void): () => void;
 }
 
+/** Creates an empty log in memory, for `memoryTransport`. @param id default: a random one */
 export function createMemoryLog(id: string = randomUUID()): MemoryLog {
   const listeners = new Set<() => void>();
   let identity = id;

@@ -5,7 +5,9 @@ import type { Transport, TransportAbilities, TransportConnection, TransportSink 
 import type { MemoryLog } from './memory.ts';
 import { openMemoryCursor } from './memory.ts';
 
+/** The options of `memoryTransport`. */
 export interface MemoryTransportOptions {
+  /** The log to read. */
   readonly log: MemoryLog;
   /** Default `memory`. A feed of two of them needs two names. */
   readonly name?: string | undefined;

@@ -18,7 +18,10 @@ export interface AdapterRoute<R> extends RoutePolicy {
    * A cookie requires a defence against CSRF, which the guard does not have.
    */
   readonly getToken?: ((request: R) => string | undefined) | undefined;
-  /** Called for each request that is refused because its token was revoked, before the response. The request fails with an error it throws. */
+  /**
+   * Called for each request that is refused because its token was revoked, before the response. The request fails with an error it throws.
+   * Default: nothing is called.
+   */
   readonly onRevoked?: ((request: R, revoked: Revoked) => void) | undefined;
 }
 

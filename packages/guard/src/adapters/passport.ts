@@ -9,6 +9,7 @@ import { readBearerToken } from './credentials.ts';
 /** Finds the user of a token. A falsy user fails the authentication with 401. */
 export type FindUser = (token: VerifiedToken, request: NodeRequest) => unknown;
 
+/** The options of `guardStrategy`: those of a route, the name and the user. */
 export interface StrategyOptions extends AdapterRoute<NodeRequest> {
   /** The name for `passport.authenticate(name)`. Default `jwt`, as that of passport-jwt. */
   readonly name?: string | undefined;

@@ -6,7 +6,7 @@ import type { RoutePolicy } from '../route.ts';
 /** An error with the headers of its response. The default handlers of Express and Fastify send its `status` and `headers` too. */
 export type RequestError = RescindError & { readonly headers: Readonly<Record<string, string>> };
 
-/** @param route the requirements, which the challenge contains */
+/** The error of a refused request, as a framework reports it. @param route the requirements, which the challenge contains */
 export function toRequestError(error: RescindError, route?: RoutePolicy): RequestError {
   const headers: Record<string, string> = { 'Cache-Control': 'no-store' };
   const challenge = bearerChallenge(error, route);

@@ -10,7 +10,7 @@ import type { SessionEnd } from './session-end.ts';
 
 /** The options of each adapter for live connections. @typeParam C the connection of the library */
 export interface LiveOptions<C> extends RoutePolicy {
-  /** Called once for each connection that this side ends, after its end. An error it throws is logged by the process. */
+  /** Called once for each connection that this side ends, after its end. An error it throws is logged by the process. Default: nothing is called. */
   readonly onEnd?: ((connection: C, end: SessionEnd) => void) | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface SocketOptions<C> extends LiveOptions<C> {
   readonly allowNoOrigin?: boolean | undefined;
   /** The largest message of a client, in bytes. Default 65 536. */
   readonly maxMessageBytes?: number | undefined;
-  /** Messages of a client in one second; twice as many at once. Default 50. */
+  /** How many messages a client may send in one second; twice as many at once. Default 50. */
   readonly maxMessagesPerSecond?: number | undefined;
   /** A client that leaves so many bytes unread is cut off. Default 1 048 576. */
   readonly maxBufferedBytes?: number | undefined;

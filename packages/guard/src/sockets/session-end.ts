@@ -26,6 +26,7 @@ const ENDS = {
   message_too_large: { closeCode: 1009, retry: false },
 } as const;
 
+/** The reasons for which a live connection ends. */
 export type SessionEndCode = keyof typeof ENDS;
 
 /** Why a live connection ended. Its first three members are what the client gets. */

@@ -79,6 +79,7 @@ export function accessToken(issuer: Pick<Issuer, 'verify'>, options: VerifyOptio
   };
 }
 
+/** The options of `errorHandler`. */
 export interface ErrorHandlerOptions {
   /** Default: lines of JSON on standard error. */
   readonly telemetry?: Telemetry | undefined;

@@ -31,6 +31,7 @@ export interface RefusedClient {
   readonly method: ClientProof['method'] | 'unreadable';
 }
 
+/** The options of `createIssuerEndpoints`. */
 export interface EndpointOptions {
   /** `scopes_supported` of the metadata. Default: the metadata do not name any. */
   readonly scopes?: readonly string[] | undefined;
@@ -47,6 +48,7 @@ export interface EndpointOptions {
    * Called when a refresh token that was used before got its successor again after the grace: the owner may want to know. Default: nothing.
    */
   readonly onRecovered?: ((request: IssuerRequest, recovered: RecoveredSession) => void) | undefined;
+  /** Default: warnings and errors are written to standard error. */
   readonly telemetry?: Telemetry | undefined;
 }
 
@@ -90,7 +92,7 @@ const checkOptions = optionsOf<EndpointOptions>('createIssuerEndpoints', endpoin
 
 const NO_STORE = { 'Cache-Control': 'no-store', Pragma: 'no-cache' } as const;
 
-/** @throws TypeError for an option that is unknown or wrong */
+/** Creates the endpoints of an issuer without a web framework. @throws TypeError for an option that is unknown or wrong */
 export function createIssuerEndpoints(issuer: Issuer, given: EndpointOptions = {}): IssuerEndpoints {
   const options = checkOptions(given);
   const { scopes = [], publishBeforeMs = 600_000, defaultClientId, onClientRefused } = options;

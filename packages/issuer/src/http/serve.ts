@@ -20,6 +20,7 @@ export interface IssuerHttpOptions extends EndpointOptions {
   readonly feedClients?: Readonly<Record<string, string>> | undefined;
   /** Origins whose pages may read the responses, such as `https://app.example`. Default: none. */
   readonly cors?: readonly string[] | undefined;
+  /** Default: that of the system. */
   readonly clock?: Clock | undefined;
 }
 

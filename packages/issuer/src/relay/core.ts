@@ -18,6 +18,7 @@ interface PendingHeartbeat {
   readonly head: number;
 }
 
+/** The state of the relay, as plain data. */
 export interface RelayState {
   readonly epoch: string;
   /** Every event up to here has been acknowledged by the publisher. */
@@ -70,6 +71,7 @@ export interface RelaySend {
   readonly heartbeat: PendingHeartbeat | null;
 }
 
+/** An effect that the driver runs. */
 export type RelayEffect =
   | { readonly kind: 'send'; readonly send: RelaySend }
   /** Remember that this much has been sent; losing it only sends twice. */

@@ -27,6 +27,7 @@ export interface MetaReads {
   timeSince(): Promise<string | null>;
 }
 
+/** The identity of the log, its head and low watermark, and the floor of the clock. */
 export interface Meta extends MetaReads {
   /** Never lowers it. */
   raiseClockFloor(floor: EpochMillis): Promise<void>;
@@ -78,6 +79,7 @@ export interface OutboxReads {
   txnsBefore(seq: number, limit: number): Promise<readonly { readonly seq: number; readonly txn: string }[]>;
 }
 
+/** The signed events that readers may still require. */
 export interface Outbox extends OutboxReads {
   /** Of any epoch. Rejects when there is a row with this (epoch, seq), or this id. */
   append(row: OutboxRow): Promise<void>;
@@ -102,6 +104,7 @@ export interface RevocationReads {
   row(iss: string, claim: string, value: string): Promise<CutOffRow | undefined>;
 }
 
+/** The issuer's own cut-offs, with the writes. */
 export interface Revocations extends RevocationReads {
   /** Merges by maximum (`mergeRows` of `@rescind/revocation`) with what is held of the same (iss, claim, value). */
   merge(cutoff: CutOffRow): Promise<void>;
@@ -114,6 +117,7 @@ export interface OtherIssuerReads {
   all(): Promise<readonly string[]>;
 }
 
+/** The other issuers, with the writes. */
 export interface OtherIssuers extends OtherIssuerReads {
   /** One that is known stays as it is. */
   add(iss: string): Promise<void>;

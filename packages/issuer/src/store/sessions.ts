@@ -146,6 +146,7 @@ export interface SessionReads {
   list(query: SessionListQuery): Promise<Session[]>;
 }
 
+/** The sessions, with the writes. */
 export interface Sessions extends SessionReads {
   /** `greatestExp` of a new session is its `createdAt`. */
   insert(session: NewSession): Promise<void>;

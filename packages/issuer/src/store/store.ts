@@ -23,6 +23,7 @@ export interface ClientReads {
   all(): Promise<RegisteredClient[]>;
 }
 
+/** The registered clients. */
 export interface Clients extends ClientReads {
   put(client: RegisteredClient): Promise<void>;
   /** Whether there was one. */
@@ -102,6 +103,7 @@ export interface StoreProvider<Sql = unknown> {
 /** Why a key was made. `choice`: by command, with an algorithm that is not the configured one. */
 export type KeyCause = 'start' | 'schedule' | 'command' | 'choice' | 'algorithm' | 'revocation' | 'restore';
 
+/** A key in the store: everything but the private key. */
 export interface KeyRow {
   readonly kid: string;
   readonly purpose: KeyPurpose;

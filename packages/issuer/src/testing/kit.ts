@@ -10,7 +10,7 @@ import { memoryStore } from './memory/store.ts';
 
 /** The options of `openIssuer`, except those that the kit sets itself. */
 export interface TestIssuerOptions extends Partial<Omit<IssuerOptions<MemoryRows>, 'store' | 'keysPath' | 'clock'>> {
-  /** The time at which the clock stands. Default: now. */
+  /** The time at which the clock stands, ms since 1970. Default: now. */
   readonly at?: EpochMillis | undefined;
 }
 

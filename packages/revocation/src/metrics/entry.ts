@@ -34,4 +34,5 @@ export const KAFKA_FAILURES = [
   'failed',
 ] as const;
 
+/** One of `KAFKA_FAILURES`. */
 export type KafkaFailure = (typeof KAFKA_FAILURES)[number];

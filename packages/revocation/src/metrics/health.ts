@@ -14,6 +14,7 @@ export interface ReadinessReport {
   readonly body: { readonly status: HealthCheck['status']; readonly checks: readonly HealthCheck[] };
 }
 
+/** Returns the response of `/readyz`: the check `ready`, then those of the process. */
 export function readinessReport({ ready, health }: HealthSource): ReadinessReport {
   const isReady = ready();
   const checks: HealthCheck[] = [{ name: 'ready', status: isReady ? 'pass' : 'fail' }, ...health()];

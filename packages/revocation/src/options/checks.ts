@@ -15,6 +15,7 @@ export interface NumberBounds {
   readonly most?: number;
 }
 
+/** Creates the error for a wrong value. It names the option and what would be right, and quotes no text. */
 export function optionError(path: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${path} must be ${expected}, got ${describeValue(value)}`);
 }

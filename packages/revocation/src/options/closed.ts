@@ -26,6 +26,7 @@ export interface OptionsCheck<T extends object> {
   readonly shape: OptionShape<T>;
 }
 
+/** Marks an option that callers must set. */
 export function required<T>(check: OptionCheck<T>): RequiredOption<T> {
   return { required: check };
 }

@@ -55,6 +55,7 @@ export interface KeyDocuments {
   write(name: string, text: string): void;
 }
 
+/** The options of `openKeySource`. */
 export interface KeySourceOptions {
   /** Address of the JWK Set, http or https, without user and password. */
   readonly url: string;

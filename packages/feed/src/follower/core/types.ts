@@ -104,7 +104,9 @@ export interface View {
   readonly transport: string | null;
 }
 
+/** The options of `createFollowerCore`. */
 export interface FollowerCoreOptions {
+  /** The log to follow: the `iss` of its events. */
   readonly log: string;
   /** The transports by name and abilities, in the order of preference. One only repairs itself. */
   readonly feed: FeedDescription;
@@ -127,6 +129,7 @@ export interface FollowerCore {
   view(state: FollowerState, at: InputTime): View;
 }
 
+/** The result of an input: the next state, and the effects to run. */
 export interface FollowerStep {
   readonly state: FollowerState;
   readonly effects: readonly FollowerEffect[];

@@ -17,6 +17,7 @@ export interface MemoryRows {
   keys(): string[];
 }
 
+/** The options of `memoryStore`. */
 export interface MemoryStoreOptions {
   /** Is called at the begin, before each row that is written, and before the commit. What it throws fails that statement. Default: nothing. */
   readonly beforeStatement?: (() => void) | undefined;
