@@ -11,7 +11,8 @@ const kafka = { globalSetup: ['test/support/kafka-for-all.ts'] };
 /** Of the other projects: with these `npm test` would take longer than 15 minutes on two cores. */
 const LONG = [
   ...[
-    ...['damaged-denylist', 'full-disk', 'guard-policies', 'issuer-clock-ahead', 'issuer-clock-apart'],
+    ...['damaged-denylist', 'full-disk', 'guard-policies', 'honest-readiness', 'issuer-clock-ahead'],
+    ...['issuer-clock-apart', 'kafka-down', 'administrator', 'broadcast'],
     ...['issuer-clock-set', 'key-rotation', 'restored-issuer', 'stolen-event-key', 'view-age'],
   ].map((name) => `test/system/${name}.test.ts`),
   ...['catch-up', 'damage', 'disk', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
