@@ -32,18 +32,19 @@ export function createBackground(options: Options): Background {
   let channel: Channel | undefined;
   let stopWaking = ignore;
   let isStarted = false;
-  function reschedule(): void {
+  function reschedule(leastMs = SHORTEST_TIMER_MS): void {
     clock.clearTimeout(timer);
     const due = isStarted ? renewal.dueInMs() : undefined;
     if (due === undefined) return;
-    timer = clock.setTimeout(() => tick(), Math.min(Math.max(due, SHORTEST_TIMER_MS), LONGEST_TIMER_MS));
+    timer = clock.setTimeout(() => tick(), Math.min(Math.max(due, leastMs), LONGEST_TIMER_MS));
   }
 
   /** @param isWake the connection may be back: a session that waits tries at once, except within its cool-down */
   function tick(isWake = false): void {
     const due = renewal.dueInMs(isWake) ?? 1;
     // An absent user's session is left to the idle deadline of the issuer.
-    if (due > 0 || lifecycle.isActive?.() === false) reschedule();
+    if (due > 0) reschedule();
+    else if (lifecycle.isActive?.() === false) reschedule(LONGEST_TIMER_MS);
     else void renewal.renew().catch(ignore).finally(reschedule);
   }
 

@@ -135,7 +135,7 @@ function refreshResult(answer: Answer, byCookie: boolean): RefreshResult {
   const code = codeIn(data) ?? '';
   if (data.error === 'invalid_grant') {
     const reason = textOf(data.reason);
-    const byReason = !reason ? 'expired' : /logout|logged_out$/.test(reason) ? 'logout' : 'revoked';
+    const byReason = !reason ? 'expired' : /log(ged_)?out/.test(reason) ? 'logout' : 'revoked';
     return { end: { reason: ENDED[code] ?? byReason, code, here: true } };
   }
   if (status === 400 && byCookie && JSON.stringify(data).includes('"path":"refresh_token"')) {

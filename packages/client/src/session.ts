@@ -96,8 +96,10 @@ export function createSession(given: SessionOptions): Session {
     background.reschedule();
   };
   const renewal = createRenewal({ state, store, calls, mode, clock, random, lock, lockName, changed });
-  const { location = { origin: issuer } } = globals;
-  const origins = new Set([...[issuer, location.origin].map((url) => new URL(url).origin), ...(options.apis ?? [])]);
+  const { apis = [] } = options;
+  const origins = new Set([new URL(issuer).origin, globals.location?.origin, ...apis]);
+  // Of an opaque page; `data:` has it too.
+  origins.delete('null');
   const forResource = new Map<string, Held>();
   let stepUpHandler: StepUpHandler | undefined;
 

@@ -1,13 +1,14 @@
 import { createSession } from '@rescind/client';
 import { attachSession } from '@rescind/client/axios';
+import { createFakeIssuer, createTestClock } from '@rescind/client/test';
 import axios, { AxiosError } from 'axios';
 import { expect, test, vi } from 'vitest';
-import { API, createFakeIssuer, createTestClock, LOGIN } from '../../support/client.ts';
+import { API, LOGIN } from '../../support/client.ts';
 
 /** An axios instance whose requests reach the fake API. */
 function started() {
   const time = createTestClock();
-  const issuer = createFakeIssuer(time);
+  const issuer = createFakeIssuer({ clock: time.clock, api: API });
   const session = createSession({
     issuer: 'https://login.example',
     apis: [API],

@@ -1,5 +1,6 @@
+import { settle } from '@rescind/client/test';
 import { describe, expect, test, vi } from 'vitest';
-import { LOGIN, scene, settle } from '../../support/client.ts';
+import { LOGIN, scene } from '../../support/client.ts';
 
 const MINUTE = 60_000;
 

@@ -1,6 +1,7 @@
 import { inactiveAfter } from '@rescind/client/inactivity';
+import { settle } from '@rescind/client/test';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { API, LOGIN, scene, settle } from '../../support/client.ts';
+import { API, LOGIN, scene } from '../../support/client.ts';
 
 const TOKEN = '/oauth2/token';
 const MINUTE = 60_000;

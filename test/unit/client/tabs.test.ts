@@ -1,7 +1,8 @@
 import type { SessionEnd, SessionRecord, SessionStore } from '@rescind/client';
 import { memoryStore } from '@rescind/client';
+import { settle } from '@rescind/client/test';
 import { describe, expect, test, vi } from 'vitest';
-import { API, LOGIN, scene, settle } from '../../support/client.ts';
+import { API, LOGIN, scene } from '../../support/client.ts';
 
 const TOKEN = '/oauth2/token';
 const MINUTE = 60_000;

@@ -12,6 +12,7 @@ const MECHANISM = 'the options of the mechanism itself, which the packages write
 /** Parameters that are objects and no options of a caller, each with the reason why nothing closes them. */
 const OTHERS: Readonly<Record<string, string>> = {
   'attachSession(session)': DATA,
+  'keyValueStore(storage)': PORT,
   'signingKeyToPem(key)': DATA,
   'reloadedText(reloads)': DATA,
   'run(service)': PORT,

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAccounts } from '@rescind/accounts';
 import { createSession } from '@rescind/client';
+import { appLifecycle } from '@rescind/client/react-native';
+import { createFakeIssuer } from '@rescind/client/test';
 import { openDenylist } from '@rescind/denylist';
 import { openFleet } from '@rescind/dev-fleet';
 import { openBroker } from '@rescind/dev-kafka';
@@ -204,6 +206,16 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       lock: method,
     },
   ],
+  createFakeIssuer: [
+    createFakeIssuer,
+    {
+      clock: { now: method, monotonic: method, setTimeout: method, clearTimeout: method },
+      api: ISSUER,
+      lifeSeconds: 1,
+      mode: 'body',
+    },
+  ],
+  appLifecycle: [appLifecycle, { appState: { addEventListener: method }, netInfo: { addEventListener: method } }],
   'guard(options)': [(options) => guard(options), { ...guardOptions, ...expressRoute }],
   'guard(opened, route)': [(options) => guard(kit.guard, options), expressRoute],
   'requireToken(guard, route) of Fastify': [(options) => requireToken(kit.guard, options), expressRoute],
