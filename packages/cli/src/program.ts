@@ -1,18 +1,24 @@
 import { Command, Option } from 'commander';
 import { registerClients } from './commands/clients.ts';
+import { registerCompletion } from './commands/completion.ts';
+import { registerConfig } from './commands/config.ts';
 import { registerDoctor } from './commands/doctor.ts';
 import { registerExplain } from './commands/explain.ts';
+import { registerInstances } from './commands/instances.ts';
 import { registerKeys } from './commands/keys.ts';
+import { registerLog } from './commands/log.ts';
 import { registerRevocations } from './commands/revocations.ts';
 import { registerRevoke } from './commands/revoke.ts';
 import { registerSessions } from './commands/sessions.ts';
 import { registerStatus } from './commands/status.ts';
+import { registerTail } from './commands/tail.ts';
 import { registerUsers } from './commands/users.ts';
 import type { Register, Run } from './context.ts';
 
 /** In the order of the help. */
 const REGISTERED: readonly Register[] = [
   registerStatus,
+  registerInstances,
   registerUsers,
   registerSessions,
   registerRevocations,
@@ -20,7 +26,11 @@ const REGISTERED: readonly Register[] = [
   registerExplain,
   registerKeys,
   registerClients,
+  registerTail,
+  registerLog,
+  registerConfig,
   registerDoctor,
+  registerCompletion,
 ];
 
 /** The flags that every command takes, as commander stores them. */

@@ -14,6 +14,7 @@ import { readSettings } from './settings.ts';
 
 /** A JWS, or the beginning of one: base64url of `{"`. */
 const TOKEN = /(^|[=:])eyJ[\w-]{10,}/;
+const ALIVE_MS = 60_000;
 /** Names that people try; there is no option that takes a secret. */
 const SECRET_OPTION = /^--(token|secret|password|operator-secret|client-secret)(=|$)/;
 
@@ -39,6 +40,8 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
     async (...args) => {
       exit = (await action(contextOf(host, flagsOf(args), interrupted.signal), ...args)) ?? 'done';
     };
+  // Timers of the packages keep no process alive; a command that waits for one does.
+  const alive = setInterval(() => undefined, ALIVE_MS);
   try {
     refuseSecrets(given);
     const program = createProgram(run, version());
@@ -55,6 +58,8 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
     return EXIT[exit].code;
   } catch (error) {
     return report(error, host, isJson);
+  } finally {
+    clearInterval(alive);
   }
 }
 

@@ -20,7 +20,7 @@ const UNITS: readonly (readonly [name: string, ms: number])[] = [
 ];
 
 /** A length of time in its greatest unit: `12 s`, `3 d`. */
-function duration(ms: number): string {
+export function duration(ms: number): string {
   const [name, size] = UNITS.find(([, unit]) => Math.abs(ms) >= unit) ?? ['ms', 1];
   return `${Math.floor(Math.abs(ms) / size)} ${name}`;
 }

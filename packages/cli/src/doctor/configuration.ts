@@ -14,7 +14,7 @@ export const checkConfiguration: Check = async ({ environment, service }) => {
 };
 
 /** @param main the main file of the service */
-async function findConfigurationProblems(
+export async function findConfigurationProblems(
   main: string,
   service: string,
   environment: Readonly<Record<string, string>>,

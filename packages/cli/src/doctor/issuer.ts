@@ -22,6 +22,12 @@ export const checkServer: Check = async ({ context }) => {
         error.message,
         'start user-management, or correct RESCIND_SERVER: the address of ADMIN_PORT',
       );
+    if (error.exit === 'not_found')
+      return fail(
+        'server_unexpected',
+        `${server} has no /admin`,
+        'correct RESCIND_SERVER: it must be the address of ADMIN_PORT',
+      );
     if (error.exit === 'credentials' && error.code !== 'credentials_missing')
       return fail('credentials_wrong', `${server}: ${error.message}`, error.next);
     return fail(error.code, error.message, error.next);

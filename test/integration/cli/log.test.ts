@@ -1,0 +1,131 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { openAdministered } from '../../support/administration.ts';
+import { operatorEnvironment, runRescind } from '../../support/cli.ts';
+import { broker, uniqueTopic } from '../../support/kafka.ts';
+import { FEED_SECRET } from '../../support/user-management.ts';
+import { waitFor } from '../../support/wait.ts';
+
+const REVOCATIONS = 3;
+
+/** A service whose log has three revocations, and the environment of an operator who reads the log. */
+async function started(settings: Record<string, string> = {}) {
+  const service = await openAdministered(settings);
+  for (let count = 0; count < REVOCATIONS; count += 1) {
+    const { answer } = await service.login();
+    await service.ada.post(`/admin/sessions/${answer.sid}/end`, { why: 'a test' });
+  }
+  const environment = {
+    ...operatorEnvironment(service),
+    RESCIND_ISSUER: service.url,
+    RESCIND_FEED_CLIENT_ID: 'prices',
+    RESCIND_FEED_CLIENT_SECRET: FEED_SECRET,
+  };
+  const rescind = (parameters: string[], more: Record<string, string> = {}) =>
+    runRescind(parameters, { ...environment, ...more });
+  return { ...service, rescind };
+}
+
+/** A proxy in front of an issuer that changes the blocks of its event stream. */
+async function proxyOf(target: string, change: (block: string) => string): Promise<string> {
+  const server = createServer(async (request, response) => {
+    const headers = Object.fromEntries(
+      ['authorization', 'last-event-id', 'accept'].flatMap((name) =>
+        request.headers[name] ? [[name, String(request.headers[name])]] : [],
+      ),
+    );
+    const answer = await fetch(target + request.url, { headers });
+    response.writeHead(answer.status, { 'Content-Type': answer.headers.get('content-type') ?? '' });
+    let text = '';
+    response.on('error', () => undefined);
+    for await (const chunk of Readable.fromWeb(answer.body as never)) {
+      text += Buffer.from(chunk as Uint8Array).toString();
+      const blocks = text.split('\n\n');
+      text = blocks.pop() ?? '';
+      for (const block of blocks) response.write(change(`${block}\n\n`));
+    }
+    response.end(text);
+  });
+  onTestFinished(() => server.closeAllConnections());
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+describe('log verify', () => {
+  test('proves the log gapless, signed, and equal to the outbox', async () => {
+    const { rescind } = await started();
+    const { exitCode, stdout } = await rescind(['log', 'verify', '--json']);
+    expect([exitCode, JSON.parse(stdout)]).toMatchObject([
+      0,
+      { proved: true, from: 1, to: 3, events: 3, outbox: 3, topic: null, fault: null },
+    ]);
+  });
+
+  test('names the first difference of a log that lacks an event, and ends with 10', async () => {
+    const { rescind, url } = await started();
+    const proxy = await proxyOf(url, (block) => (/^id: ?\S+:2$/m.test(block) ? '' : block));
+    const { exitCode, stdout } = await rescind(['log', 'verify', '--json'], { RESCIND_ISSUER_URL: proxy });
+    expect([exitCode, JSON.parse(stdout)]).toMatchObject([10, { proved: false, fault: 'gap 2..2' }]);
+  });
+
+  test('names an event whose signature is wrong', async () => {
+    const { rescind, url } = await started();
+    const proxy = await proxyOf(url, (block) =>
+      /^id: ?\S+:2$/m.test(block)
+        ? block.replace(/(data: ?\S+\.)(.)/, (_, head, first) => head + (first === 'A' ? 'B' : 'A'))
+        : block,
+    );
+    const { exitCode, stdout } = await rescind(['log', 'verify', '--json'], { RESCIND_ISSUER_URL: proxy });
+    expect([exitCode, JSON.parse(stdout)]).toMatchObject([
+      10,
+      { proved: false, fault: expect.stringContaining('signature') },
+    ]);
+  });
+
+  test('compares the topic of a real Kafka with the outbox', async () => {
+    const { brokers } = await broker();
+    const settings = { KAFKA_BROKERS: brokers.join(','), KAFKA_TOPIC: uniqueTopic() };
+    const { rescind, ada } = await started(settings);
+    await waitFor(
+      'everything is published',
+      async () => {
+        const { items } = (await ada.get('/admin/revocations')).body;
+        return (items as { published: boolean }[]).every(({ published }) => published);
+      },
+      30_000,
+    );
+    const { exitCode, stdout, stderr } = await rescind(['log', 'verify', '--json'], settings);
+    expect([exitCode, JSON.parse(stdout || stderr)]).toMatchObject([0, { proved: true, topic: 3, outbox: 3 }]);
+  });
+});
+
+describe('tail', () => {
+  test('writes each event once from the bottom, and after a position', async () => {
+    const { rescind } = await started();
+    const all = await rescind(['tail', '--all', '--limit', '3', '--json']);
+    const lines = all.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect([all.exitCode, lines.map(({ seq }) => seq)]).toEqual([0, [1, 2, 3]]);
+    const after = await rescind(['tail', '--from', `${lines[0].epoch}:2`, '--limit', '1']);
+    expect(after.stdout).toContain(`${lines[0].epoch}:3 `);
+  });
+
+  test('notes a gap on standard error', async () => {
+    const { rescind, url } = await started();
+    const proxy = await proxyOf(url, (block) => (/^id: ?\S+:2$/m.test(block) ? '' : block));
+    const { stderr } = await rescind(['tail', '--all', '--limit', '2'], { RESCIND_ISSUER_URL: proxy });
+    expect(stderr).toContain('# gap 2..2');
+  });
+
+  test('ends with 4 when the issuer refuses the reader', async () => {
+    const { rescind } = await started();
+    const { exitCode, stdout } = await rescind(['tail'], {
+      RESCIND_FEED_CLIENT_SECRET: 'not-the-secret-of-prices-0123456789',
+    });
+    expect([exitCode, stdout]).toEqual([4, '']);
+  });
+});
