@@ -41,8 +41,9 @@ const TABLE = {
 } as const satisfies Readonly<Record<string, Entry>>;
 
 type Table = typeof TABLE;
-type Halved = { [N in keyof Table]: Table[N] extends { readonly writes: string } ? N : never }[keyof Table];
-type OwnScope = keyof Table | `${Halved}:${'read' | 'write'}`;
+/** An area with the scopes `<name>:read` and `<name>:write`. */
+export type ScopeArea = { [N in keyof Table]: Table[N] extends { readonly writes: string } ? N : never }[keyof Table];
+type OwnScope = keyof Table | `${ScopeArea}:${'read' | 'write'}`;
 
 export interface Scope extends Pick<Entry, 'audience' | 'holders'> {
   readonly name: string;
@@ -88,7 +89,7 @@ export function requires(...scopes: readonly OwnScope[]): readonly string[] {
 }
 
 /** What operations of an area require to read, and to write. */
-export function scopesOfArea(area: Halved): { readonly READ: readonly string[]; readonly WRITE: readonly string[] } {
+export function scopesOfArea(area: ScopeArea): { readonly READ: readonly string[]; readonly WRITE: readonly string[] } {
   return { READ: [`${area}:read`], WRITE: [`${area}:write`] };
 }
 

@@ -25,14 +25,10 @@ async function run(timesGood: number) {
       if (++asked > timesGood) throw new RescindError('token_revoked');
     },
   };
-  const { handle } = router.command({
+  const { handle } = router.area({ tag: 'Something', path: '/admin/something' }).command({
     id: 'renameSomething',
-    method: 'post',
-    path: '/admin/something',
     summary: 'A name',
-    tag: 'Something',
     responses: { 204: { description: 'Renamed' } },
-    errors: [],
     targets: () => [],
     async execute({ writeAudit }) {
       await writeAudit({ name: 'new' });
@@ -67,4 +63,15 @@ test.each([
   const { error, results } = await run(timesGood);
   expect(error).toMatchObject({ code: 'token_revoked' });
   expect(results).toEqual([{ result: 'token_revoked', details: {} }]);
+});
+
+test('requires targets of a command, or of its area', () => {
+  const router = createAdminRouter({
+    record: () => ENTRY as never,
+    committed: () => undefined,
+    refused: async () => {},
+  });
+  const area = router.area({ tag: 'Something', path: '/admin/something' });
+  const definition = { id: 'rename', summary: 'A name', responses: {}, execute: () => undefined };
+  expect(() => area.command(definition)).toThrow(TypeError);
 });

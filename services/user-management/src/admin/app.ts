@@ -92,14 +92,10 @@ export function createAdminApp(options: AdminOptions): Express {
     operations,
     scopes: SCOPE_DESCRIPTIONS,
   });
-  const described = router.query({
+  const described = router.area({ tag: 'Document', path: '/admin/openapi.json' }).query({
     id: 'getDocument',
-    method: 'get',
-    path: '/admin/openapi.json',
     summary: 'This document',
-    tag: 'Document',
     responses: { 200: { description: 'OpenAPI 3.1' } },
-    errors: [],
     read: () => document,
   });
 

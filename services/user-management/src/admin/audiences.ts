@@ -6,16 +6,12 @@ import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { ServiceAudiences } from '../audiences.ts';
 import { AUDIENCE } from '../audiences.ts';
-import { scopesOfArea } from '../scopes.ts';
 import type { RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
 import { requireConfirmed } from './revocation-rights.ts';
 import { dryRunQuery, preview } from './revocation-schemas.ts';
 import type { AdminRouter } from './router.ts';
 import { DryRun } from './router.ts';
 import { confirm, reasonlessBody, revoked, why } from './schemas.ts';
-
-const TAG = 'Audiences';
-const { READ, WRITE } = scopesOfArea('admin:clients');
 
 const params = z.strictObject({ audience: z.string().regex(AUDIENCE, 'must be 1 to 256 visible ASCII characters') });
 const view = z
@@ -50,7 +46,8 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
     if (found === undefined) throw new RescindError('not_found');
     return { ...found, clients: (await naming(audience)).map(({ clientId }) => clientId) };
   };
-  const targets = (input: { readonly params: { readonly audience: string } }) => [`audience:${input.params.audience}`];
+  const audiences = router.area({ tag: 'Audiences', scopes: 'admin:clients', path: '/admin/audiences' });
+  const one = audiences.item({ path: '/{audience}', params, targets: (of) => [`audience:${of.params.audience}`] });
   /** Reloads the declared audiences if the transaction was rolled back. */
   const changing = async <T>(work: Parameters<typeof issuer.transaction<T>>[0]): Promise<T> => {
     try {
@@ -62,43 +59,28 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
   };
 
   return [
-    router.query({
+    audiences.query({
       id: 'listAudiences',
-      method: 'get',
-      path: '/admin/audiences',
       summary: 'Every audience of services, by name',
-      tag: TAG,
-      scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
-      errors: [],
       read: async () => ({ items: await Promise.all(services.list().map(({ audience }) => toView(audience))) }),
     }),
 
-    router.query({
+    one.query({
       id: 'getAudience',
-      method: 'get',
-      path: '/admin/audiences/{audience}',
       summary: 'One audience of services',
-      tag: TAG,
-      scopes: READ,
-      params,
       responses: { 200: { description: 'The audience', schema: view } },
       errors: ['not_found'],
       read: (input) => toView(input.params.audience),
     }),
 
-    router.command({
+    one.command({
       id: 'putAudience',
       method: 'put',
-      path: '/admin/audiences/{audience}',
       summary: 'Add an audience of services: clients may be registered for it and request it at once',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonlessBody },
+      body: reasonlessBody,
       responses: { 200: { description: 'The audience', schema: view } },
       errors: ['request_invalid', 'authentication_insufficient'],
-      targets,
       execute({ params: { audience }, administrator, writeAudit }) {
         if (services.isOwn(audience)) {
           throw new RequestRefused([{ path: 'audience', message: 'must not be one of user-management itself' }]);
@@ -112,17 +94,13 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
       },
     }),
 
-    router.command({
+    one.command({
       id: 'removeAudience',
       method: 'delete',
-      path: '/admin/audiences/{audience}',
       summary:
         'Remove an audience that was added: its tokens are denied, sessions continue, clients that name it are narrowed',
-      tag: TAG,
-      scopes: WRITE,
-      params,
       query: dryRunQuery,
-      body: { type: 'json', schema: z.strictObject({ why, confirm }) },
+      body: z.strictObject({ why, confirm }),
       responses: {
         200: {
           description: 'Removed; a dry run: the preview',
@@ -130,7 +108,6 @@ export function audienceOperations(options: AudienceOperationsOptions): Operatio
         },
       },
       errors: ['not_found', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
-      targets,
       async execute({ params: { audience }, body, query: { dryRun = 'false' }, administrator, writeAudit }) {
         const { configured, registered, clients: names } = await toView(audience);
         if (!registered) throw refused('client_state', 'AUDIENCE names it: change the configuration');

@@ -3,12 +3,8 @@ import { pageOf, pageQuery, wholeNumber } from '@rescind/service/http';
 import { z } from 'zod';
 import type { AuditTable } from '../audit/table.ts';
 import { verifyAudit } from '../audit/table.ts';
-import { scopesOfArea } from '../scopes.ts';
 import type { AdminRouter } from './router.ts';
 import { id, millis } from './schemas.ts';
-
-const TAG = 'Audit';
-const { READ } = scopesOfArea('admin:audit');
 
 const entry = z
   .strictObject({
@@ -49,17 +45,13 @@ const verification = z.strictObject({
 
 /** Lists the audit, and verifies that it is complete and unchanged. */
 export function auditOperations(table: AuditTable, router: AdminRouter): Operation[] {
+  const entries = router.area({ tag: 'Audit', scopes: 'admin:audit', path: '/admin/audit' });
   return [
-    router.query({
+    entries.query({
       id: 'listAudit',
-      method: 'get',
-      path: '/admin/audit',
       summary: 'Commands of administrators, executed or refused, the latest first',
-      tag: TAG,
-      scopes: READ,
       query: listQuery,
       responses: { 200: { description: 'A page of it', schema: pageOf(entry) } },
-      errors: [],
       read({ query: { limit, after, ...filter } }) {
         const items = table.latest(filter, { before: after, limit });
         const last = items.length === limit ? items.at(-1)?.seq : undefined;
@@ -67,15 +59,11 @@ export function auditOperations(table: AuditTable, router: AdminRouter): Operati
       },
     }),
 
-    router.query({
+    entries.query({
       id: 'verifyAudit',
-      method: 'get',
-      path: '/admin/audit/verification',
+      path: '/verification',
       summary: 'Whether every entry is present and unchanged',
-      tag: TAG,
-      scopes: READ,
       responses: { 200: { description: 'The result, with the first break', schema: verification } },
-      errors: [],
       read: () => verifyAudit(table),
     }),
   ];

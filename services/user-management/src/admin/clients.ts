@@ -6,16 +6,12 @@ import { clientIdPattern } from '@rescind/revocation/http';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import { isNarrowed, narrowing } from '../oauth/narrowed-clients.ts';
-import { scopesOfArea } from '../scopes.ts';
 import type { Confirmed, RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
 import { requireConfirmed } from './revocation-rights.ts';
 import { dryRunQuery, preview } from './revocation-schemas.ts';
 import type { AdminRouter } from './router.ts';
 import { DryRun } from './router.ts';
 import { bodyWithReason, clientBody, clientView, confirm, reason, reasonlessBody, revoked, why } from './schemas.ts';
-
-const TAG = 'Clients';
-const { READ, WRITE } = scopesOfArea('admin:clients');
 
 /** RFC 6749 appendix A.1; a colon would end it in HTTP Basic. */
 const clientId = z.string().regex(clientIdPattern(128), 'must be 1 to 128 visible ASCII characters');
@@ -53,45 +49,32 @@ export function clientOperations(
     if (client === undefined) throw new RescindError('client_unknown');
     return client;
   };
-  const targets = (input: { readonly params: { readonly clientId: string } }) => [`client:${input.params.clientId}`];
+  const clients = router.area({ tag: 'Clients', scopes: 'admin:clients', path: '/admin/clients' });
+  const one = clients.item({ path: '/{clientId}', params, targets: (of) => [`client:${of.params.clientId}`] });
   const cutOff = (tx: IssuerTransaction, name: string, word: string) => tx.revoke(wholly(name, word));
 
   return [
-    router.query({
+    clients.query({
       id: 'listClients',
-      method: 'get',
-      path: '/admin/clients',
       summary: 'Every client, by id',
-      tag: TAG,
-      scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(clientView) }) } },
-      errors: [],
       read: async () => ({ items: (await issuer.clients.list()).map(toJson) }),
     }),
 
-    router.query({
+    one.query({
       id: 'getClient',
-      method: 'get',
-      path: '/admin/clients/{clientId}',
       summary: 'One client',
-      tag: TAG,
-      scopes: READ,
-      params,
       responses: { 200: { description: 'The client', schema: clientView } },
       errors: ['client_unknown'],
       read: async (input) => toJson(await found(input.params.clientId)),
     }),
 
-    router.command({
+    one.command({
       id: 'putClient',
       method: 'put',
-      path: '/admin/clients/{clientId}',
       summary: 'Register a client, or replace its registration; its secrets and `disabled` stay as they are',
-      tag: TAG,
-      scopes: WRITE,
-      params,
       query: dryRunQuery,
-      body: { type: 'json', schema: clientBody },
+      body: clientBody,
       responses: {
         200: {
           description: 'The client as it is now; a dry run: the preview of narrowing it',
@@ -99,7 +82,6 @@ export function clientOperations(
         },
       },
       errors: ['request_invalid', 'confirmation_missing', 'authentication_insufficient'],
-      targets,
       async execute({
         params: { clientId: name },
         body: { why: _why, confirm: confirmation, ...members },
@@ -129,18 +111,13 @@ export function clientOperations(
       },
     }),
 
-    router.command({
+    one.command({
       id: 'addClientSecret',
-      method: 'post',
-      path: '/admin/clients/{clientId}/secrets',
+      path: '/secrets',
       summary: 'Make another secret, shown once. It and the one before are valid, older ones are not',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonlessBody },
+      body: reasonlessBody,
       responses: { 201: { description: 'The secret', schema: z.strictObject({ secret: z.string() }) } },
       errors: ['client_unknown', 'client_state'],
-      targets,
       execute: ({ params: { clientId: name }, writeAudit }) =>
         issuer.transaction(async (tx) => {
           if (!(await found(name, tx)).authMethod.startsWith('client_secret')) throw new RescindError('client_state');
@@ -150,18 +127,13 @@ export function clientOperations(
         }),
     }),
 
-    router.command({
+    one.command({
       id: 'dropOlderSecrets',
-      method: 'post',
-      path: '/admin/clients/{clientId}/secrets/drop-older',
+      path: '/secrets/drop-older',
       summary: 'Make every secret but the newest one invalid',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonlessBody },
+      body: reasonlessBody,
       responses: { 200: { description: 'The client as it is now', schema: clientView } },
       errors: ['client_unknown'],
-      targets,
       execute: ({ params: { clientId: name }, writeAudit }) =>
         issuer.transaction(async (tx) => {
           const client = await found(name, tx);
@@ -171,18 +143,13 @@ export function clientOperations(
         }),
     }),
 
-    router.command({
+    one.command({
       id: 'disableClient',
-      method: 'post',
-      path: '/admin/clients/{clientId}/disable',
+      path: '/disable',
       summary: 'Refuse logins and refreshes of a client. With `endSessions` its sessions end and its tokens are denied',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: disableBody },
+      body: disableBody,
       responses: { 200: { description: 'The client as it is now', schema: revocationAnswer } },
       errors: ['client_unknown', 'confirmation_missing', 'authentication_insufficient'],
-      targets,
       execute({ params: { clientId: name }, body, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           if (body.endSessions)
@@ -199,18 +166,13 @@ export function clientOperations(
       },
     }),
 
-    router.command({
+    one.command({
       id: 'enableClient',
-      method: 'post',
-      path: '/admin/clients/{clientId}/enable',
+      path: '/enable',
       summary: 'Let a disabled client log in again; earlier tokens stay denied',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonlessBody },
+      body: reasonlessBody,
       responses: { 200: { description: 'The client as it is now', schema: clientView } },
       errors: ['client_unknown'],
-      targets,
       execute: ({ params: { clientId: name }, writeAudit }) =>
         issuer.transaction(async (tx) => {
           await tx.clients.put({ ...(await found(name, tx)), disabled: false });
@@ -219,18 +181,13 @@ export function clientOperations(
         }),
     }),
 
-    router.command({
+    one.command({
       id: 'removeClient',
-      method: 'post',
-      path: '/admin/clients/{clientId}/remove',
+      path: '/remove',
       summary: 'Remove a client: its sessions end and its tokens are denied. A built-in one can be disabled instead',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: bodyWithReason('client_removed').extend({ confirm }) },
+      body: bodyWithReason('client_removed').extend({ confirm }),
       responses: { 200: { description: 'Removed', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['client_unknown', 'client_state', 'confirmation_missing', 'authentication_insufficient'],
-      targets,
       execute({ params: { clientId: name }, body, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           await requireMayCutOff({ administrator, confirm: body.confirm }, wholly(name, body.reason));

@@ -5,13 +5,9 @@ import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
 import type { FeedClient, FeedClientTable } from '../feed-clients.ts';
 import { feedClientId, makeSecret } from '../feed-clients.ts';
-import { scopesOfArea } from '../scopes.ts';
 import type { RequireRecent } from './revocation-rights.ts';
 import type { AdminRouter } from './router.ts';
 import { reasonlessBody, why } from './schemas.ts';
-
-const TAG = 'Feed clients';
-const { READ, WRITE } = scopesOfArea('admin:clients');
 
 const params = z.strictObject({ clientId: feedClientId });
 const view = z
@@ -61,44 +57,29 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       publicDetail: 'FEED_CLIENTS_FILE has it: change the file, or register it',
     });
   };
-  const targets = (input: { readonly params: { readonly clientId: string } }) => [
-    `feed_client:${input.params.clientId}`,
-  ];
+  const readers = router.area({ tag: 'Feed clients', scopes: 'admin:clients', path: '/admin/feed-clients' });
+  const one = readers.item({ path: '/{clientId}', params, targets: (of) => [`feed_client:${of.params.clientId}`] });
 
   return [
-    router.query({
+    readers.query({
       id: 'listFeedClients',
-      method: 'get',
-      path: '/admin/feed-clients',
       summary: 'Every reader of the log, by id',
-      tag: TAG,
-      scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(view) }) } },
-      errors: [],
       read: () => ({ items: ids().map(toView) }),
     }),
 
-    router.query({
+    one.query({
       id: 'getFeedClient',
-      method: 'get',
-      path: '/admin/feed-clients/{clientId}',
       summary: 'One reader of the log',
-      tag: TAG,
-      scopes: READ,
-      params,
       responses: { 200: { description: 'The reader', schema: view } },
       errors: ['client_unknown'],
       read: (input) => toView(input.params.clientId),
     }),
 
-    router.command({
+    readers.command({
       id: 'createFeedClient',
-      method: 'post',
-      path: '/admin/feed-clients',
       summary: 'Register a reader of the log with a secret that is shown once. It replaces one of the file',
-      tag: TAG,
-      scopes: WRITE,
-      body: { type: 'json', schema: z.strictObject({ clientId: feedClientId, why }) },
+      body: z.strictObject({ clientId: feedClientId, why }),
       responses: { 201: { description: 'The reader and its secret', schema: withSecret } },
       errors: ['client_state', 'authentication_insufficient'],
       targets: ({ body }) => [`feed_client:${body.clientId}`],
@@ -118,19 +99,14 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       },
     }),
 
-    router.command({
+    one.command({
       id: 'addFeedClientSecret',
-      method: 'post',
-      path: '/admin/feed-clients/{clientId}/secrets',
+      path: '/secrets',
       summary:
         'Make another secret, shown once. It and the one before are valid; if an older one was, open streams end',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonlessBody },
+      body: reasonlessBody,
       responses: { 201: { description: 'The reader and its secret', schema: withSecret } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
-      targets,
       async execute({ params: { clientId }, administrator, writeAudit }) {
         recent(administrator);
         const { secret, isOneDropped } = await issuer.transaction(async () => {
@@ -145,18 +121,13 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       },
     }),
 
-    router.command({
+    one.command({
       id: 'dropOlderFeedClientSecrets',
-      method: 'post',
-      path: '/admin/feed-clients/{clientId}/secrets/drop-older',
+      path: '/secrets/drop-older',
       summary: 'Make every secret but the newest one invalid; the open streams of the reader end',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonlessBody },
+      body: reasonlessBody,
       responses: { 200: { description: 'The reader as it is now', schema: view } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
-      targets,
       async execute({ params: { clientId }, administrator, writeAudit }) {
         recent(administrator);
         await issuer.transaction(async () => {
@@ -168,18 +139,13 @@ export function feedClientOperations(options: FeedClientOperationsOptions): Oper
       },
     }),
 
-    router.command({
+    one.command({
       id: 'removeFeedClient',
       method: 'delete',
-      path: '/admin/feed-clients/{clientId}',
       summary: 'Remove a registered reader: its open streams end at once. One of the file is valid again',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonlessBody },
+      body: reasonlessBody,
       responses: { 204: { description: 'Removed' } },
       errors: ['client_unknown', 'client_state', 'authentication_insufficient'],
-      targets,
       async execute({ params: { clientId }, administrator, writeAudit }) {
         recent(administrator);
         await issuer.transaction(async () => {

@@ -1,14 +1,10 @@
 import type { Issuer } from '@rescind/issuer';
 import type { Operation } from '@rescind/service/http';
 import { z } from 'zod';
-import { scopesOfArea } from '../scopes.ts';
 import type { RequireRecent } from './revocation-rights.ts';
 import { requireConfirmed } from './revocation-rights.ts';
 import type { AdminRouter } from './router.ts';
 import { bodyWithReason, confirm, id, logPosition, millis, why } from './schemas.ts';
-
-const TAG = 'Keys';
-const { READ, WRITE } = scopesOfArea('admin:keys');
 
 const purpose = z.enum(['token', 'event']).describe('`token`: access tokens; `event`: the events of the log');
 const alg = z.enum(['RS256', 'ES256']);
@@ -44,29 +40,23 @@ export function keyOperations(
   router: AdminRouter,
   recent: RequireRecent,
 ): Operation[] {
+  const keys = router.area({ tag: 'Keys', scopes: 'admin:keys', path: '/admin/keys' });
+  const params = z.strictObject({ kid: id });
+  const one = keys.item({ path: '/{kid}', params, targets: (of) => [`kid:${of.params.kid}`] });
   return [
-    router.query({
+    keys.query({
       id: 'listKeys',
-      method: 'get',
-      path: '/admin/keys',
       summary: 'Every key that is not deleted yet',
-      tag: TAG,
-      scopes: READ,
       responses: { 200: { description: 'All of them', schema: z.strictObject({ items: z.array(key) }) } },
-      errors: [],
       read: async () => ({ items: await issuer.keys.list() }),
     }),
 
-    router.command({
+    keys.command({
       id: 'rotateKey',
-      method: 'post',
-      path: '/admin/keys/rotate',
+      path: '/rotate',
       summary: 'Publish the next key, which signs once every reader may know it; no session ends',
-      tag: TAG,
-      scopes: WRITE,
-      body: { type: 'json', schema: rotateBody },
+      body: rotateBody,
       responses: { 200: { description: 'The next key', schema: key } },
-      errors: [],
       targets: ({ body }) => [`keys:${body.purpose}`],
       execute: ({ body, writeAudit }) =>
         issuer.transaction(async (tx) => {
@@ -77,20 +67,15 @@ export function keyOperations(
         }),
     }),
 
-    router.command({
+    one.command({
       id: 'revokeKey',
-      method: 'post',
-      path: '/admin/keys/{kid}/revoke',
+      path: '/revoke',
       summary: 'Revoke a compromised key: every service refuses what it signed',
-      tag: TAG,
-      scopes: WRITE,
-      params: z.strictObject({ kid: id }),
-      body: { type: 'json', schema: revokeBody },
+      body: revokeBody,
       responses: {
         201: { description: 'Revoked; a key that signed is replaced', schema: revokedAnswer },
       },
       errors: ['key_unknown', 'confirmation_missing', 'authentication_insufficient'],
-      targets: ({ params }) => [`kid:${params.kid}`],
       execute({ params: { kid }, body: { reason: word, confirm: given }, administrator, writeAudit }) {
         requireConfirmed({ administrator, confirm: given }, recent);
         return issuer.transaction(async (tx) => {

@@ -4,7 +4,6 @@ import { NEVER, NO_SESSION } from '@rescind/revocation/cut-off';
 import type { Operation } from '@rescind/service/http';
 import { pageOf, pageQuery } from '@rescind/service/http';
 import { z } from 'zod';
-import { requires, scopesOfArea } from '../scopes.ts';
 import type { RequireNoneGreater, RequireRecent } from './revocation-rights.ts';
 import { cutoffRequests, holdersOf, requireMeant, targetsOf } from './revocation-rights.ts';
 import type { CutoffBody } from './revocation-schemas.ts';
@@ -24,8 +23,7 @@ import type { AdminRouter } from './router.ts';
 import { DryRun } from './router.ts';
 import { id } from './schemas.ts';
 
-const TAG = 'Revocations';
-const { READ, WRITE } = scopesOfArea('admin:revocations');
+const AREA = { tag: 'Revocations', scopes: 'admin:revocations', path: '/admin' } as const;
 
 export interface RevocationOperationsOptions {
   readonly issuer: Issuer;
@@ -39,6 +37,7 @@ export interface RevocationOperationsOptions {
 /** Revokes by any claim, previews and lists revocations, and revokes everything in an emergency. */
 export function revocationOperations(options: RevocationOperationsOptions): Operation[] {
   const { issuer, name, router, recent, requireNoneGreater } = options;
+  const revocations = router.area(AREA);
   const subOf = async (sid: string) => (await issuer.sessions.find(sid))?.sub;
   const requests = (bodies: readonly CutoffBody[], reason = DEFAULT_REASON) =>
     cutoffRequests(bodies, reason, { issuer: name, explain: issuer.explain, keys: issuer.keys });
@@ -58,17 +57,14 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
     });
 
   return [
-    router.command({
+    revocations.command({
       id: 'createRevocation',
-      method: 'post',
-      path: '/admin/revocations',
+      path: '/revocations',
       summary: 'Revoke: cut off tokens by any claim, in one event',
       description:
         'Denies every token that has such a claim and was issued until now. With `?dryRun` nothing changes: the response is the preview.',
-      tag: TAG,
-      scopes: WRITE,
       query: dryRunQuery,
-      body: { type: 'json', schema: revocationBody },
+      body: revocationBody,
       responses: {
         200: { description: 'A dry run: the preview', schema: preview },
         201: { description: 'Durable, and being published', schema: revocationAnswer },
@@ -85,43 +81,31 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       },
     }),
 
-    router.query({
+    revocations.query({
       id: 'previewRevocation',
       method: 'post',
-      path: '/admin/revocations/preview',
+      path: '/revocations/preview',
       summary: 'The sessions that a revocation would end',
-      tag: TAG,
-      scopes: READ,
-      body: { type: 'json', schema: previewBody },
+      body: previewBody,
       responses: { 200: { description: 'The preview', schema: preview } },
-      errors: [],
       read: async ({ body: { cutoffs } }) => issuer.preview(await requests(cutoffs)),
     }),
 
-    router.query({
+    revocations.query({
       id: 'listRevocations',
-      method: 'get',
-      path: '/admin/revocations',
+      path: '/revocations',
       summary: 'Revocations that still deny something, the newest first',
-      tag: TAG,
-      scopes: READ,
       query: pageQuery,
       responses: { 200: { description: 'A page of them', schema: pageOf(revocationState) } },
-      errors: [],
       async read({ query: { limit, after } }) {
         const { items, next } = await issuer.revocations.list({ limit, ...(after === undefined ? {} : { after }) });
         return { items: items.map(toState), ...(next === undefined ? {} : { next }) };
       },
     }),
 
-    router.query({
+    revocations.item({ path: '/revocations/{txn}', params: z.strictObject({ txn: id }) }).query({
       id: 'getRevocation',
-      method: 'get',
-      path: '/admin/revocations/{txn}',
       summary: 'The position of a revocation in the log, and what it denies',
-      tag: TAG,
-      scopes: READ,
-      params: z.strictObject({ txn: id }),
       responses: { 200: { description: 'The revocation', schema: revocationState } },
       errors: ['not_found'],
       async read({ params: { txn } }) {
@@ -131,14 +115,11 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       },
     }),
 
-    router.command({
+    revocations.command({
       id: 'emergency',
-      method: 'post',
-      path: '/admin/emergency',
+      path: '/emergency',
       summary: 'Emergency: ends every session and denies every token of the issuer; new logins work at once',
-      tag: TAG,
-      scopes: WRITE,
-      body: { type: 'json', schema: emergencyBody },
+      body: emergencyBody,
       responses: { 201: { description: 'Durable, and being published', schema: revocationAnswer } },
       errors: ['authentication_insufficient'],
       targets: () => ['everybody'],
@@ -169,16 +150,13 @@ function toState({ cutOffs, ...state }: NonNullable<Awaited<ReturnType<Issuer['r
 
 /** Explains why a token is refused, by the issuer's rows, which include every acknowledged revocation. */
 export function explainOperation(issuer: Pick<Issuer, 'explain' | 'revocations'>, router: AdminRouter): Operation {
-  return router.query({
+  return router.area(AREA).query({
     id: 'explain',
     method: 'post',
-    path: '/admin/explain',
+    path: '/explain',
     summary: 'Which revocation denies this token, or one with these claims',
-    tag: 'Revocations',
-    scopes: requires('admin:revocations:read'),
-    body: { type: 'json', schema: explainBody },
+    body: explainBody,
     responses: { 200: { description: 'The explanation', schema: explanation } },
-    errors: [],
     async read({ body }) {
       const { entries, ...explained } = await issuer.explain(
         'token' in body ? body : { claims: body.claims, ...(body.kid === undefined ? {} : { kid: body.kid }) },

@@ -3,10 +3,13 @@ import { RescindError } from '@rescind/revocation';
 import type { Operation, OperationInput, OperationOf } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
 import type { Request, Response } from 'express';
+import type { z } from 'zod';
 import type { Audit } from '../audit/audit.ts';
 import type { AuditDetails, AuditEntry, AuditRecord } from '../audit/table.ts';
 import { boundedTargets } from '../audit/table.ts';
 import { WRITES } from '../http/responses.ts';
+import type { ScopeArea } from '../scopes.ts';
+import { scopesOfArea } from '../scopes.ts';
 import type { AdministratorLocals } from './access.ts';
 import type { Administrator } from './administrators.ts';
 
@@ -27,15 +30,39 @@ export interface CommandInput<P, Q, B> extends OperationInput<P, Q, B> {
   writeAudit(details?: AuditDetails): Promise<void>;
 }
 
-interface Command<P, Q, B extends CommandReason> extends Omit<OperationOf<P, Q, B>, 'security' | 'handle' | 'use'> {
-  /** The objects that it changes, as the audit names them. */
-  targets(input: OperationInput<P, Q, B>): readonly string[] | Promise<readonly string[]>;
+/** One operation; its area has the rest. */
+interface Described<Q, B> extends Pick<OperationOf, 'id' | 'summary' | 'description' | 'responses'> {
+  /** Default: GET of a query, POST of a command. */
+  readonly method?: Operation['method'];
+  /** Below the path of the area. Default: that path. */
+  readonly path?: string;
+  readonly query?: z.ZodType<Q>;
+  /** Of the JSON. */
+  readonly body?: z.ZodType<B>;
+  /** Its own error codes; those of administrators, and of writes, are added. Default none. */
+  readonly errors?: readonly ErrorCode[];
+}
+
+interface Command<P, Q, B extends CommandReason> extends Described<Q, B> {
+  /** The objects that it changes, as the audit names them. Default: those of the area. */
+  targets?(input: OperationInput<P, Q, B>): readonly string[] | Promise<readonly string[]>;
   /** Executes it and returns the body; `undefined`: 204. A `DryRun` is sent with 200 and is not in the audit. */
   execute(input: CommandInput<P, Q, B>): object | undefined | Promise<object | undefined>;
 }
 
-interface Query<P, Q, B> extends Omit<OperationOf<P, Q, B>, 'security' | 'handle' | 'use'> {
+interface Query<P, Q, B> extends Described<Q, B> {
   read(input: OperationInput<P, Q, B>): object | Promise<object>;
+}
+
+/** What the operations of an area have in common. */
+interface AreaOptions<P> {
+  readonly tag: string;
+  /** The area whose scopes they require: `:read` for a query, `:write` for a command. Default: no scope. */
+  readonly scopes?: ScopeArea;
+  readonly path: string;
+  readonly params?: z.ZodType<P>;
+  /** The objects that its commands change, as the audit names them. */
+  targets?(input: { readonly params: P }): readonly string[] | Promise<readonly string[]>;
 }
 
 /** The result of a command that only reported what it would change. */
@@ -47,65 +74,88 @@ export class DryRun {
   }
 }
 
-/** Makes the operations of administrators: queries, and commands, which are written into the audit. */
+/** Makes the operations of an area: queries, and commands, which are written into the audit. */
+interface AdminArea<P = undefined> {
+  query<Q = undefined, B = undefined>(definition: Query<P, Q, B>): Operation;
+  /** @throws TypeError without `targets`, here and in the area */
+  command<Q = undefined, B extends CommandReason = CommandReason>(definition: Command<P, Q, B>): Operation;
+  /** The operations of one object of the area. */
+  item<I>(of: Pick<AreaOptions<I>, 'path' | 'targets'> & { readonly params: z.ZodType<I> }): AdminArea<I>;
+}
+
 export interface AdminRouter {
-  query<P = undefined, Q = undefined, B = undefined>(definition: Query<P, Q, B>): Operation;
-  command<P = undefined, Q = undefined, B extends CommandReason = CommandReason>(
-    definition: Command<P, Q, B>,
-  ): Operation;
+  area<P = undefined>(options: AreaOptions<P>): AdminArea<P>;
 }
 
 /** Error codes of every operation of administrators. */
 const OF_OPERATORS: readonly ErrorCode[] = ['operator_invalid'];
 
 export function createAdminRouter(audit: Audit): AdminRouter {
-  return {
-    query: ({ read, ...definition }) =>
-      operation({
-        ...definition,
-        security: 'operator',
-        errors: [...definition.errors, ...OF_OPERATORS],
-        handle: async (_request, response, input) => answer(response, statusOf(definition), await read(input)),
-      }),
+  function area<P>({ tag, scopes, path, params, targets: targetsOfArea }: AreaOptions<P>): AdminArea<P> {
+    const halves = scopes === undefined ? undefined : scopesOfArea(scopes);
+    /** The members that queries and commands have in common. */
+    const shared = <Q, B>({ id, summary, description, path: below = '', query, body, responses }: Described<Q, B>) => ({
+      ...{ id, summary, tag, responses, path: path + below, security: 'operator' as const },
+      ...(description === undefined ? {} : { description }),
+      ...(params === undefined ? {} : { params }),
+      ...(query === undefined ? {} : { query }),
+      ...(body === undefined ? {} : { body: { type: 'json' as const, schema: body } }),
+    });
 
-    command: ({ execute, targets, ...definition }) =>
-      operation({
-        ...definition,
-        security: 'operator',
-        errors: [...definition.errors, ...OF_OPERATORS, ...WRITES],
-        async handle(_request: Request, response: Response<unknown, AdministratorLocals>, input) {
-          const { administrator } = response.locals;
-          const { why, reason = null } = input.body;
-          const requestId = String(response.getHeader('X-Request-Id') ?? '');
-          const about = {
-            operation: definition.id,
-            targets: boundedTargets(await targets(input)),
-            reason,
-            why,
-            requestId,
-          };
-          const record: Omit<AuditRecord, 'result' | 'details'> = { who: administrator.who, ...about };
+    return {
+      query: <Q, B>({ read, method = 'get', errors = [], ...definition }: Query<P, Q, B>) =>
+        operation<P, Q, B>({
+          ...shared(definition),
+          method,
+          ...(halves === undefined ? {} : { scopes: halves.READ }),
+          errors: [...errors, ...OF_OPERATORS],
+          handle: async (_request, response, input) => answer(response, statusOf(definition), await read(input)),
+        }),
 
-          let entry: AuditEntry | undefined;
-          const writeAudit = async (details: AuditDetails = {}) => {
-            await administrator.confirm();
-            entry = audit.record({ ...record, result: 'done', details });
-          };
-          try {
-            await administrator.confirm();
-            const result = await execute({ ...input, administrator, writeAudit });
-            if (result instanceof DryRun) return answer(response, 200, result.body);
-            answer(response, statusOf(definition), result);
-          } catch (error) {
-            const result = error instanceof RescindError ? error.code : 'internal';
-            await audit.refused({ ...record, result, details: {} });
-            throw error;
-          }
-          if (entry === undefined) throw new Error(`the command ${definition.id} was not written into the audit`);
-          audit.committed(entry);
-        },
-      }),
-  };
+      command<Q, B extends CommandReason>(given: Command<P, Q, B>) {
+        const { execute, method = 'post', errors = [], targets = targetsOfArea, ...definition } = given;
+        if (targets === undefined) throw new TypeError(`targets must be given for ${definition.id}: its area has none`);
+        return operation<P, Q, B>({
+          ...shared(definition),
+          method,
+          ...(halves === undefined ? {} : { scopes: halves.WRITE }),
+          errors: [...errors, ...OF_OPERATORS, ...WRITES],
+          async handle(_request: Request, response: Response<unknown, AdministratorLocals>, input) {
+            const { administrator } = response.locals;
+            const { why, reason = null } = input.body;
+            const record: Omit<AuditRecord, 'result' | 'details'> = {
+              who: administrator.who,
+              operation: definition.id,
+              targets: boundedTargets(await targets(input)),
+              reason,
+              why,
+              requestId: String(response.getHeader('X-Request-Id') ?? ''),
+            };
+            let entry: AuditEntry | undefined;
+            const writeAudit = async (details: AuditDetails = {}) => {
+              await administrator.confirm();
+              entry = audit.record({ ...record, result: 'done', details });
+            };
+            try {
+              await administrator.confirm();
+              const result = await execute({ ...input, administrator, writeAudit });
+              if (result instanceof DryRun) return answer(response, 200, result.body);
+              answer(response, statusOf(definition), result);
+            } catch (error) {
+              const result = error instanceof RescindError ? error.code : 'internal';
+              await audit.refused({ ...record, result, details: {} });
+              throw error;
+            }
+            if (entry === undefined) throw new Error(`the command ${definition.id} was not written into the audit`);
+            audit.committed(entry);
+          },
+        });
+      },
+
+      item: (of) => area({ tag, ...(scopes === undefined ? {} : { scopes }), ...of, path: path + of.path }),
+    };
+  }
+  return { area };
 }
 
 /** The status of success: the greatest one that the operation declares. */

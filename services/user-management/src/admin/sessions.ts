@@ -4,14 +4,10 @@ import type { Operation } from '@rescind/service/http';
 import { pageOf, pageQuery } from '@rescind/service/http';
 import { z } from 'zod';
 import { deviceName } from '../http/schemas.ts';
-import { scopesOfArea } from '../scopes.ts';
 import type { Administrator } from './administrators.ts';
 import { requireWithin } from './administrators.ts';
 import type { AdminRouter } from './router.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
-
-const TAG = 'Sessions';
-const { READ, WRITE } = scopesOfArea('admin:sessions');
 
 const session = z
   .strictObject({
@@ -42,7 +38,6 @@ const session = z
   })
   .meta({ id: 'AdminSession' });
 
-const sidParams = z.strictObject({ sid: id });
 const listQuery = pageQuery.extend({
   sub: id.optional(),
   client_id: id.optional(),
@@ -72,18 +67,15 @@ export function sessionOperations(
     const view = await issuer.sessions.find(sid);
     return view === undefined ? [`sid:${sid}`] : [`sid:${sid}`, `sub:${view.sub}`];
   };
+  const sessions = router.area({ tag: 'Sessions', scopes: 'admin:sessions', path: '/admin/sessions' });
+  const one = sessions.item({ path: '/{sid}', params: z.strictObject({ sid: id }), targets });
 
   return [
-    router.query({
+    sessions.query({
       id: 'listSessions',
-      method: 'get',
-      path: '/admin/sessions',
       summary: 'Sessions, the newest first',
-      tag: TAG,
-      scopes: READ,
       query: listQuery,
       responses: { 200: { description: 'A page of them', schema: pageOf(session) } },
-      errors: [],
       async read({ query: { limit, after, sub, client_id: clientId, ended } }) {
         const { items, next } = await issuer.sessions.list({
           limit,
@@ -96,28 +88,19 @@ export function sessionOperations(
       },
     }),
 
-    router.query({
+    one.query({
       id: 'getSession',
-      method: 'get',
-      path: '/admin/sessions/{sid}',
       summary: 'One session',
-      tag: TAG,
-      scopes: READ,
-      params: sidParams,
       responses: { 200: { description: 'The session', schema: session } },
       errors: ['not_found'],
       read: async ({ params: { sid } }) => toJson(await found(sid)),
     }),
 
-    router.command({
+    one.command({
       id: 'endSession',
-      method: 'post',
-      path: '/admin/sessions/{sid}/end',
+      path: '/end',
       summary: 'End a session: its tokens are refused by every service',
-      tag: TAG,
-      scopes: WRITE,
-      params: sidParams,
-      body: { type: 'json', schema: bodyWithReason('ended_by_administrator') },
+      body: bodyWithReason('ended_by_administrator'),
       responses: {
         200: {
           description: 'The revocation; null: it had ended before',
@@ -125,7 +108,6 @@ export function sessionOperations(
         },
       },
       errors: ['not_found'],
-      targets,
       async execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
         const revocation = await issuer.transaction(async (tx) => {
           await requireActable(administrator, sid);
@@ -137,18 +119,13 @@ export function sessionOperations(
       },
     }),
 
-    router.command({
+    one.command({
       id: 'renameSession',
       method: 'patch',
-      path: '/admin/sessions/{sid}',
       summary: 'Give the device of a session another name',
-      tag: TAG,
-      scopes: WRITE,
-      params: sidParams,
-      body: { type: 'json', schema: renameBody },
+      body: renameBody,
       responses: { 200: { description: 'The session as it is now', schema: session } },
       errors: ['not_found'],
-      targets,
       execute({ params: { sid }, body: { deviceName }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           const { sub } = await requireActable(administrator, sid);
@@ -160,18 +137,13 @@ export function sessionOperations(
       },
     }),
 
-    router.command({
+    one.command({
       id: 'requireSessionLogin',
-      method: 'post',
-      path: '/admin/sessions/{sid}/require-login',
+      path: '/require-login',
       summary: 'Let a session continue only after a new login; its access tokens remain valid until they expire',
-      tag: TAG,
-      scopes: WRITE,
-      params: sidParams,
-      body: { type: 'json', schema: demandBody },
+      body: demandBody,
       responses: { 200: { description: 'The number of sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['not_found'],
-      targets,
       execute({ params: { sid }, body: { reason: word }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           await requireActable(administrator, sid);

@@ -3,7 +3,6 @@ import type { Issuer } from '@rescind/issuer';
 import { RescindError } from '@rescind/revocation';
 import { scopeToken } from '@rescind/revocation/http';
 import { z } from 'zod';
-import { scopesOfArea } from '../scopes.ts';
 import { requireWithin } from './administrators.ts';
 import type { AdminRouter, CommandInput } from './router.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
@@ -17,12 +16,14 @@ export interface UserContext {
   scopesOf(sub: string): readonly string[];
 }
 
-export const TAG = 'Users';
-export const { READ, WRITE } = scopesOfArea('admin:users');
-export const params = z.strictObject({ sub: id });
+const params = z.strictObject({ sub: id });
 export type Params = z.output<typeof params>;
 
-export const targets = ({ params: { sub } }: { readonly params: Params }) => [`sub:${sub}`];
+/** The areas of all users, and of one. */
+export function userAreas(router: AdminRouter) {
+  const all = router.area({ tag: 'Users', scopes: 'admin:users', path: '/admin/users' });
+  return { all, one: all.item({ path: '/{sub}', params, targets: (of) => [`sub:${of.params.sub}`] }) };
+}
 
 /** @throws RescindError `subject_unknown` */
 export function requireUser(users: Pick<Accounts['administration'], 'find'>, sub: string): AccountView {

@@ -13,34 +13,26 @@ import {
   commandOf,
   demandBody,
   logOutBody,
-  params,
-  READ,
   reasonOf,
   requireUser,
   resetAnswer,
   rolesBody,
   scopesBody,
-  TAG,
-  targets,
   toChange,
   user,
+  userAreas,
   userFilter,
-  WRITE,
 } from './user-context.ts';
 
 /** Queries of accounts. */
 export function userQueries({ users, router }: UserContext): Operation[] {
+  const { all, one } = userAreas(router);
   return [
-    router.query({
+    all.query({
       id: 'listUsers',
-      method: 'get',
-      path: '/admin/users',
       summary: 'Users by their pseudonym, or the one with this name; deleted ones with `state=deleted` only',
-      tag: TAG,
-      scopes: READ,
       query: pageQuery.extend(userFilter),
       responses: { 200: { description: 'A page of them', schema: pageOf(user) } },
-      errors: [],
       read({ query: { limit, after, state, username } }) {
         if (username !== undefined) {
           const account = users.findByName(username);
@@ -57,14 +49,9 @@ export function userQueries({ users, router }: UserContext): Operation[] {
       },
     }),
 
-    router.query({
+    one.query({
       id: 'getUser',
-      method: 'get',
-      path: '/admin/users/{sub}',
       summary: 'One user',
-      tag: TAG,
-      scopes: READ,
-      params,
       responses: { 200: { description: 'The user', schema: user } },
       errors: ['subject_unknown'],
       read: ({ params: { sub } }) => requireUser(users, sub),
@@ -72,34 +59,26 @@ export function userQueries({ users, router }: UserContext): Operation[] {
   ];
 }
 
+interface ChangeDefinition<B> {
+  readonly id: string;
+  readonly method?: 'put' | 'patch';
+  readonly path: string;
+  readonly summary: string;
+  readonly body: z.ZodType<B>;
+  does(command: UserCommand & { readonly body: B }, input: CommandInput<Params, undefined, B>): Promise<AccountChange>;
+}
+
 /** Commands that change an account, and cut off its earlier tokens. */
 export function userCommands({ users, router, scopesOf }: UserContext): Operation[] {
+  const { one } = userAreas(router);
   /** A change of one account whose user has no admin scope that the administrator lacks. The response is the changed account. */
-  const change = <B extends CommandReason>(of: {
-    readonly id: string;
-    readonly method?: 'post' | 'put' | 'patch';
-    readonly path: string;
-    readonly summary: string;
-    readonly body: z.ZodType<B>;
-    readonly does: (
-      command: UserCommand & { readonly body: B },
-      input: CommandInput<Params, undefined, B>,
-    ) => Promise<AccountChange>;
-  }) =>
-    router.command<Params, undefined, B>({
-      id: of.id,
-      method: of.method ?? 'post',
-      path: `/admin/users/{sub}${of.path}`,
-      summary: of.summary,
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: of.body },
+  const change = <B extends CommandReason>({ does, ...definition }: ChangeDefinition<B>) =>
+    one.command<undefined, B>({
+      ...definition,
       responses: { 200: { description: 'The user as it is now', schema: changed } },
       errors: ['subject_unknown'],
-      targets,
       async execute(input) {
-        return toChange(await of.does({ ...commandOf(input, scopesOf), body: input.body }, input));
+        return toChange(await does({ ...commandOf(input, scopesOf), body: input.body }, input));
       },
     });
 
@@ -172,42 +151,33 @@ export function userCommands({ users, router, scopesOf }: UserContext): Operatio
 
 /** Commands after which a user must log in again. */
 export function userLogoutCommands({ issuer, users, router, scopesOf }: UserContext): Operation[] {
+  const { one } = userAreas(router);
   const requireActable = (administrator: Administrator, sub: string) => {
     requireUser(users, sub);
     requireWithin(administrator, scopesOf(sub));
   };
 
   return [
-    router.command({
+    one.command({
       id: 'resetPassword',
-      method: 'post',
-      path: '/admin/users/{sub}/reset-password',
+      path: '/reset-password',
       summary: 'Reset: every session ends; the user sets another password with the returned token',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: reasonedBody },
+      body: reasonedBody,
       responses: { 200: { description: 'The token, shown once', schema: resetAnswer } },
       errors: ['subject_unknown'],
-      targets,
       async execute(input) {
         const done = await users.resetPassword({ ...commandOf(input, scopesOf), ...reasonOf(input.body) });
         return { ...toChange(done), resetToken: done.resetToken, expiresAt: done.expiresAt };
       },
     }),
 
-    router.command({
+    one.command({
       id: 'logOutUser',
-      method: 'post',
-      path: '/admin/users/{sub}/log-out',
+      path: '/log-out',
       summary: 'End every session of a user; logging in again works at once',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: logOutBody },
+      body: logOutBody,
       responses: { 200: { description: 'Logged out', schema: z.strictObject({ revocation: revoked }) } },
       errors: ['subject_unknown'],
-      targets,
       execute({ params: { sub }, body: { reason }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           requireActable(administrator, sub);
@@ -218,19 +188,14 @@ export function userLogoutCommands({ issuer, users, router, scopesOf }: UserCont
       },
     }),
 
-    router.command({
+    one.command({
       id: 'requireUserLogin',
-      method: 'post',
-      path: '/admin/users/{sub}/require-login',
+      path: '/require-login',
       summary:
         'Let the sessions of a user continue only after a new login; access tokens remain valid until they expire',
-      tag: TAG,
-      scopes: WRITE,
-      params,
-      body: { type: 'json', schema: demandBody },
+      body: demandBody,
       responses: { 200: { description: 'The number of sessions', schema: z.strictObject({ sessions: z.int() }) } },
       errors: ['subject_unknown'],
-      targets,
       execute({ params: { sub }, body: { reason }, administrator, writeAudit }) {
         return issuer.transaction(async (tx) => {
           requireActable(administrator, sub);
