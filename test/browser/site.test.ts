@@ -127,22 +127,14 @@ describe.each(['light', 'dark'] as const)('in %s colours', (colorScheme) => {
 });
 
 describe('the search', () => {
-  test.each([
-    ['not-before policy', '/glossary.html'],
-    ['denylist', '/glossary.html'],
-    ['createGuard', '/api/@rescind/guard.html'],
-  ])('finds "%s"', async (words, path) => {
+  test.each(['not-before policy', 'denylist', 'createGuard'])('finds "%s"', async (words) => {
     const { page, problems } = await openPage(1280, 'light');
     await page.goto(origin);
     await page.locator('#local-search button').click();
     await page.locator('#localsearch-input').fill(words);
-    await page.locator('#localsearch-list a').first().waitFor();
-    const links = await page
-      .locator('#localsearch-list a')
-      .evaluateAll((all) => all.map((link) => link.getAttribute('href')));
-    expect(links.map((link) => link?.split('#')[0])).toContain(path);
     await page.locator('#localsearch-list a').first().click();
     await page.waitForURL((url) => url.pathname !== '/');
+    await page.locator('.vp-doc', { hasText: words }).waitFor();
     expect(problems()).toEqual([]);
   });
 });

@@ -4,14 +4,16 @@ import type { DefaultTheme } from 'vitepress';
 
 const titleOf = (file: string) => /^# (.+)$/m.exec(readFileSync(file, 'utf8'))?.[1]?.replaceAll('`', '') ?? '';
 
-/** The sidebar is the table of docs/README.md: its sections, and the title of each page in them. */
+/**
+ * The sidebar is the table of docs/README.md: its sections, and the title of each page in them. No group collapses: the theme makes a
+ * button inside a button of one that does, which screen readers cannot use.
+ */
 export function sidebarOf(source: string): DefaultTheme.SidebarItem[] {
   const [, ...sections] = readFileSync(join(source, 'pages.md'), 'utf8').split(/^## /m);
   const groups = sections.map((section): DefaultTheme.SidebarItem => {
     const links = [...section.matchAll(/^\| \[[^\]]+\]\((\/[a-z-]+\/?)\)/gm)].map(([, link = '']) => link);
     return {
       text: section.slice(0, section.indexOf('\n')),
-      collapsed: false,
       items: links.map((link) => ({
         text: titleOf(join(source, `${link}${link.endsWith('/') ? 'index' : ''}.md`)),
         link,
@@ -22,7 +24,6 @@ export function sidebarOf(source: string): DefaultTheme.SidebarItem[] {
     ...groups,
     {
       text: 'Reference',
-      collapsed: false,
       items: [
         { text: 'API reference', link: '/api/' },
         { text: 'Packages', link: '/packages/' },
@@ -47,7 +48,6 @@ export function referenceSidebarOf(source: string): DefaultTheme.SidebarItem[] {
       const own = modules.filter(({ text }) => text === `@rescind/${name}` || text.startsWith(`@rescind/${name}/`));
       return {
         text: `@rescind/${name}`,
-        collapsed: true,
         items: [{ text: 'About', link: `/packages/${name}` }, ...own, { text: 'Changes', link: `/changes/${name}` }],
       };
     });

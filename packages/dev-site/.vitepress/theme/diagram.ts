@@ -28,6 +28,38 @@ function load(): Promise<Mermaid> {
   return loading;
 }
 
+const themeOf = (dark: boolean, text: string, page: string, box: string, group: string, line: string) => ({
+  darkMode: dark,
+  background: page,
+  mainBkg: box,
+  primaryColor: box,
+  primaryBorderColor: line,
+  primaryTextColor: text,
+  secondaryColor: group,
+  secondaryTextColor: text,
+  tertiaryColor: group,
+  tertiaryTextColor: text,
+  tertiaryBorderColor: line,
+  textColor: text,
+  titleColor: text,
+  lineColor: line,
+  edgeLabelBackground: page,
+  clusterBkg: group,
+  clusterBorder: line,
+  noteBkgColor: group,
+  noteTextColor: text,
+  noteBorderColor: line,
+  taskTextColor: text,
+  taskTextDarkColor: text,
+  taskTextOutsideColor: text,
+  taskBkgColor: box,
+  sectionBkgColor: group,
+  sectionBkgColor2: group,
+  altSectionBkgColor: page,
+});
+const LIGHT = themeOf(false, '#2b2b30', '#ffffff', '#ffffff', '#f3f3f5', '#67676c');
+const DARK = themeOf(true, '#e8e8ea', '#1b1b1f', '#26262c', '#202127', '#9a9aa3');
+
 /** A drawing fills its column but never shrinks to less than two thirds: then it scrolls, and its text can be read. */
 const readable = (svg: string) =>
   svg.replace(/max-width: ([\d.]+)px/, (all, width) => `${all}; min-width: ${Math.round(Number(width) * 0.66)}px`);
@@ -43,7 +75,8 @@ export default defineComponent({
       const mermaid = await load();
       mermaid.initialize({
         startOnLoad: false,
-        theme: isDark.value ? 'dark' : 'neutral',
+        theme: 'base',
+        themeVariables: isDark.value ? DARK : LIGHT,
         fontFamily: 'inherit',
         securityLevel: 'strict',
       });
