@@ -84,7 +84,7 @@ export const CASES: Readonly<Record<string, AlarmCase>> = {
   ReadersCut: counter('rescind_feed_readers_ended_total', { reason: 'buffer_full' }),
   ConfigurationRefused: gauge('rescind_configuration_files_refused', 1, '1m'),
   NotReady: gauge('rescind_ready', 0, '6m'),
-  // A roll-out that stands still has two versions.
+  // A stalled roll-out has two versions.
   VersionSkew: {
     series: { [version('a', '1')]: constant(1), [version('b', '2')]: constant(1) },
     labels: { service: 'user-management' },

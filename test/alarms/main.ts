@@ -69,7 +69,7 @@ function inputOf(input: Readonly<Record<string, string>>) {
   return Object.entries(input).map(([name, values]) => ({ series: name, values }));
 }
 
-/** Every series of a process as it is when it starts, and stays so; it hears heartbeats and is ready. */
+/** Every series of a healthy process, constant from its start: it receives heartbeats and is ready. */
 async function healthy(): Promise<Record<string, string>> {
   const { metrics } = createTelemetry({
     service: 'test',

@@ -59,7 +59,7 @@ async function runApart(listed: (typeof cases)[number]): Promise<Finished> {
   }
 }
 
-/** What it prints. */
+/** Runs a case in a process of its own, and returns what that prints. */
 async function runInside({ id, pinned: pin = true }: Case, directory: string, more: readonly string[]) {
   const self = fileURLToPath(import.meta.url);
   const quick = values.quick ? ['--quick'] : [];

@@ -12,7 +12,7 @@ export interface RaceOptions {
   readonly burstMs: number;
 }
 
-/** How long each is warmed up: the optimizing compiler wants some thousand calls and a moment of its own. */
+/** How long each contestant is warmed up: the optimizing compiler requires some thousand calls and time of its own. */
 const WARM_UP_MS = 300;
 
 const sink = { odd: 0 };

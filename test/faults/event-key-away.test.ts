@@ -11,7 +11,7 @@ import { administerKeys } from '../support/key-administration.ts';
 import { thiefOf } from '../support/thief.ts';
 import { waitFor } from '../support/wait.ts';
 
-// The event key is revoked while an instance does not hear of it, and whoever has stolen it writes to the topic.
+// The event key is revoked while an instance receives nothing, and a thief who has the key writes to the topic.
 
 let broker: Broker;
 beforeAll(async () => {

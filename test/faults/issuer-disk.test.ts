@@ -11,7 +11,8 @@ import { checkOf, fleetOf, untilAll } from '../support/fleet.ts';
 import { mayMount, smallDisk } from '../support/small-disk.ts';
 import { waitFor } from '../support/wait.ts';
 
-// What the issuer has answered holds, whatever its disk does; what it cannot write is 503 with a code; no restart is needed.
+// Everything that the issuer acknowledged remains after a fault of its disk; a write that fails gets 503 with a code; no restart is
+// required.
 
 let broker: Broker;
 beforeAll(async () => {

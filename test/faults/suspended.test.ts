@@ -44,7 +44,7 @@ async function onePrices(options: FleetOptions) {
   return { ...fleet, prices, setWall, gone: gone.access_token, valid: valid.access_token };
 }
 
-/** What an instance answers to requests that were waiting when it went on, and to those that follow. */
+/** The responses of an instance to requests that waited while it was suspended, and to later ones. */
 function askWithoutPause(ask: () => Promise<string>) {
   const answers: string[] = [];
   let isOver = false;

@@ -4,7 +4,7 @@ import { openTestIssuer } from '@rescind/issuer/testing';
 import type { Telemetry } from '@rescind/revocation';
 import { RescindError, silentTelemetry } from '@rescind/revocation';
 
-/** What the witness at the issuer has counted. */
+/** The counts of the witness at the issuer. */
 export interface RefreshReport {
   readonly seed: number;
   /** Uses of refresh tokens, by what came of them: `rotated`, `repeated`, `recovered`, `reused`. */
@@ -12,7 +12,7 @@ export interface RefreshReport {
   readonly refreshes: number;
   readonly restarts: number;
   readonly faults: Readonly<Record<string, number>>;
-  /** What must not happen, in words; empty. */
+  /** The violations, in words; empty if there are none. */
   readonly violations: readonly string[];
 }
 

@@ -5,7 +5,7 @@ import { bent, shown } from './bent-cores.ts';
 import { CLOCK_MUTANTS, CLOCKS } from './clock-mutants.ts';
 import type { Mutants } from './model/setting.ts';
 
-/** Histories that part and meet again. */
+/** Faults that fork the log and restore it. */
 const RESTORES = ['restore', 'duplicates', 'sends', 'broker', 'slow'] as const;
 
 /** Another key of the events, while they are on their way. */

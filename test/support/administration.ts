@@ -7,7 +7,7 @@ import { createClient, openUserManagement, USER } from './user-management.ts';
 
 const SECRET = 'correct-horse-battery-staple-0123456789';
 
-/** Who administers in a test: everything, or only what the name says. Each has the secret of `secretOf`. */
+/** The administrators of tests: with every scope, or only the one in the name. Each has the secret of `secretOf`. */
 export const OPERATORS: Readonly<Record<string, readonly string[]>> = {
   ada: ['admin:revocations', 'admin:users', 'admin:sessions', 'admin:clients', 'admin:keys', 'admin:audit'],
   reader: ['admin:revocations:read', 'admin:audit:read'],

@@ -30,7 +30,7 @@ export async function brokerOfOwn(): Promise<Broker> {
   return broker;
 }
 
-/** What an instance answers to a token now: `200`, or the code of the refusal, or `unreachable`. */
+/** The response of an instance to a token: `200`, the code of the refusal, or `unreachable`. */
 export async function verdictOf(instance: ServiceProcess, token: string): Promise<string> {
   let answer: FleetResponse;
   try {

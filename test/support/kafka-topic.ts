@@ -73,7 +73,7 @@ export function testTopic(
       const configEntries = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
       const topic = { topic: name, numPartitions: partitions, replicationFactor: copies, configEntries };
       await admin.createTopics({ topics: [topic], waitForLeaders: false });
-      // Brokers hear of it a moment later.
+      // Brokers apply the change a moment later.
       await waitFor('the new topic', async () => {
         const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
         return topics[0]?.partitions.every(({ leader }) => leader >= 0);

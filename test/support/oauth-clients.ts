@@ -55,7 +55,7 @@ export function assertionOf({ clientId, key, kid }: ProvingClient, audience: str
     .sign(key);
 }
 
-/** What a client sends in a body to prove who it is; nothing where it is in a header. */
+/** The client authentication in a body; nothing if it is in a header. */
 export async function proofOf(client: ProvingClient, audience: string): Promise<Record<string, string>> {
   const { clientId, method, secret } = client;
   if (method === 'none') return { client_id: clientId };

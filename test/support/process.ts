@@ -9,7 +9,7 @@ interface LogLine {
   readonly [field: string]: unknown;
 }
 
-/** A service as a process of its own. */
+/** A service as a child process. */
 export interface ServiceProcess {
   readonly lines: LogLine[];
   /** Everything it wrote. */

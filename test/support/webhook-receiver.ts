@@ -9,7 +9,7 @@ import { onTestFinished } from 'vitest';
 import { temporaryDirectory } from './directory.ts';
 import { waitFor } from './wait.ts';
 
-/** What arrived, and was verified. */
+/** The notices that arrived and were verified. */
 interface ReceivedNotice {
   readonly id: string;
   readonly type: string;
@@ -17,7 +17,7 @@ interface ReceivedNotice {
   readonly data: Readonly<Record<string, string | null>>;
 }
 
-/** Who tells owners of accounts: an HTTP server that believes nothing without a good signature. */
+/** The receiver of notices: an HTTP server that accepts nothing without a valid signature. */
 export interface WebhookReceiver {
   /** Variables of user-management. */
   readonly environment: Record<string, string>;
@@ -25,7 +25,7 @@ export interface WebhookReceiver {
   readonly notices: ReceivedNotice[];
   /** Requests, refused ones included. */
   requests(): number;
-  /** What it answers to a good notice. Default 204. */
+  /** The status of its response to a valid notice. Default 204. */
   answer(status: number): void;
   listen(): Promise<void>;
   stop(): Promise<void>;

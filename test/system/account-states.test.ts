@@ -23,7 +23,7 @@ async function started() {
     const { status, body } = await tell('POST', '/login', user);
     return [status, ...(status === 200 ? [] : [codeOf({ body } as never), (body as { reason?: string }).reason])];
   };
-  /** Somebody who is logged in, and has been seen by every service. */
+  /** A user who is logged in, and whose token every service has accepted. */
   const person = async () => {
     const user = await client.register();
     const tokens = await client.login(user, 'laptop');

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { fleetOf } from '../support/fleet.ts';
 import { waitFor } from '../support/wait.ts';
 
-// What a route wants of a token that is good, through running services and by the claims alone.
+// The requirements of a route for a valid token, through running services and by the claims alone.
 
 const MAIN = fileURLToPath(new URL('../support/policies/main.ts', import.meta.url));
 
@@ -55,7 +55,7 @@ it('soft expiry: the client renews after maxUses uses, and the session continues
   for (let use = 0; use < 3; use += 1) expect((await ask('soft', tokens)).status).toBe(200);
   const answer = await ask('soft', tokens);
   expect([answer.status, codeOf(answer)]).toEqual([401, 'token_soft_expired']);
-  // It is not invalid: elsewhere it goes on.
+  // The token is not invalid: other routes accept it.
   expect((await ask('deny', tokens)).status).toBe(200);
   expect((await ask('soft', await refreshed(tokens))).status).toBe(200);
 });

@@ -36,7 +36,7 @@ it.each([
     expect(check).toMatchObject({ status });
     expect(Number(check.leadMs)).toBeGreaterThan(ahead / 2);
 
-    // Beyond 60 s nothing is minted, so nobody gets a token for the account; within, a cut-off by time does not wait.
+    // Beyond 60 s no token is minted; within, a cut-off by time does not wait.
     const answer = await (ahead > 60_000 ? client.logout(access_token) : client.logoutEverywhere({ refresh_token }));
     expect(answer.status).toBe(204);
     const [instance] = instances;

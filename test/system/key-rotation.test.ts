@@ -20,7 +20,7 @@ afterAll(() => broker.close());
 const SOON = { KEY_PUBLISH_BEFORE: '3s', LOGINS_PER_MINUTE: '100000' };
 const MAIN = fileURLToPath(new URL('../../services/user-management/src/main.js', import.meta.url));
 
-/** By the cut-off, or because the key is no longer there: whichever is heard first. */
+/** By the cut-off, or because the key is no longer published: whichever the instance receives first. */
 async function untilRefused(instances: readonly ServiceProcess[], token: string): Promise<void> {
   await waitFor('every instance refuses it', async () => {
     const verdicts = await verdictsOf(instances, token);
@@ -102,7 +102,7 @@ it('every instance refuses tokens of a revoked key, and logins continue', async 
   const refreshed = await client.refresh(stays.refresh_token);
   expect(refreshed.status).toBe(200);
 
-  // The key of the events, too: what was denied stays denied, and what comes is heard.
+  // The event key is revoked too: earlier denials remain, and later ones are applied.
   await keys.revoke(await keys.active('event'));
   await client.logout(login.access_token);
   await untilAll(instances, login.access_token, 'token_revoked');
@@ -131,7 +131,7 @@ it('a reader that was down while the event key changed has applied everything wh
   expect(await verdictsOf([away], late.access_token)).toEqual(['token_revoked']);
   expect(await verdictsOf([away], early.access_token)).toEqual(['token_revoked']);
 
-  // Nobody is there to tell the new key: what cannot be verified is not believed, and is made good for later.
+  // The new key cannot be fetched: records that cannot be verified are ignored, and read again later.
   await away.stop('SIGKILL');
   await keys.rotate('event');
   await client.logoutEverywhere(alive);

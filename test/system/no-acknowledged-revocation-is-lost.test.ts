@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => broker.close());
 
-/** Logs sessions out one after another and keeps those whose logout was acknowledged; goes on when nobody answers. */
+/** Logs sessions out one after another and returns those whose logout was acknowledged; continues when there is no response. */
 async function logOutAll({ client }: Fleet, sessions: readonly Tokens[], acknowledged: Tokens[]): Promise<void> {
   for (const session of sessions) {
     try {
@@ -51,7 +51,7 @@ it.each(['kafka', 'embedded'])(
       expect((await client.refresh(refresh_token)).status).toBe(400);
     }
     const survivors = sessions.filter((session) => !acknowledged.includes(session));
-    // What nobody logged out and nobody was killed over still works: the test would see a fleet that refuses everything.
+    // Tokens that were not logged out still work: otherwise the test would pass with a fleet that refuses everything.
     const working = await Promise.all(survivors.map(({ access_token }) => verdictsOf(instances, access_token)));
     expect(working.flat().filter((verdict) => verdict === '200').length).toBeGreaterThan(0);
   },

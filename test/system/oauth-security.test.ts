@@ -73,7 +73,7 @@ describe('revoking and introspecting', () => {
     for (const { status, body, headers } of answers) {
       expect([status, body, headers.get('cache-control')]).toEqual([200, { active: false }, 'no-store']);
     }
-    // Of a refresh token only its own client is told.
+    // A refresh token is active for its own client only.
     expect((await introspect(tokens.refresh_token)).body).toEqual({ active: false });
   });
 });

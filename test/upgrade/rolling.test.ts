@@ -67,7 +67,7 @@ async function fleetOfVersions(log: Log, issuer: Version, prices: Version, order
 /** Which version of a process runs: the present one has more checks. */
 const isPresent = async (process: ServiceProcess) => (await checkOf(process, 'configuration')) !== undefined;
 
-/** Somebody who logs in, refreshes, logs out and is refused from then on. Throws when anything of it fails. */
+/** A user logs in, refreshes, logs out and is refused from then on. Throws when any of it fails. */
 async function comeAndGo({ client, instances }: Fleet, device: string): Promise<Tokens> {
   const user = await client.register();
   const first = await client.login(user, device);
@@ -126,7 +126,7 @@ describe.each(LOGS)('a fleet of two versions (%s)', (log) => {
       let stays = await client.login(user, 'stays');
       const revoked = [(await comeAndGo(fleet, 'before')).access_token];
       for (const name of order) {
-        // While it is away somebody logs out, where that is possible.
+        // While it is stopped a user logs out, where that is possible.
         const process = fleet[name];
         const leaving = await client.login(user, `leaves with ${name}`);
         await untilAll(instances, leaving.access_token, '200');

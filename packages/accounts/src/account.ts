@@ -74,7 +74,7 @@ export function viewOf({
 
 /** Scopes that accounts have without being given them. */
 export interface CommonScopes {
-  /** Those of an account that has none of its own. */
+  /** The scopes of an account that has none of its own. */
   readonly defaults: readonly string[];
   /** Those that every account has beside its own or the defaults. */
   readonly always: readonly string[];

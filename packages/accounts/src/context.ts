@@ -28,7 +28,7 @@ export interface AccountRows {
   readonly notices: NoticeRows;
 }
 
-/** What is read outside a transaction. */
+/** The reads outside a transaction. */
 interface AccountReads {
   readonly users: Pick<UserRows, 'bySub' | 'byName' | 'isTaken' | 'list' | 'withScopes'>;
   readonly factors: Pick<FactorRows, 'recoveryCodesLeft'>;

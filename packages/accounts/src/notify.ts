@@ -83,7 +83,7 @@ export async function notifyRecovery(
   }
 }
 
-/** By what the receiver of notices may find the owner, if it has no list of its own. */
+/** The name and the addresses by which the receiver of notices finds the owner, if it has no list of its own. */
 export function contactOf({ username, claims }: Account): Record<string, string | null> {
   const { phone_number: phone, email } = claims;
   const textOrNull = (value: unknown) => (typeof value === 'string' ? value : null);

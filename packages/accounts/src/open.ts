@@ -38,7 +38,7 @@ export interface AccountsOptions {
   readonly keysPath: string;
   /** The scopes that an account may have. */
   readonly scopes: CommonScopes;
-  /** Whose accounts they are, as an authenticator application shows it: a host name, for instance. */
+  /** The name of the service that an authenticator application shows, such as a host name. */
   readonly totpIssuer: string;
   /** How long a password may be set after a reset. Default 24 h. */
   readonly resetTtlMs?: DurationMs;

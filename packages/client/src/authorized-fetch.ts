@@ -92,12 +92,12 @@ function isReadOnce(body: unknown): boolean {
 const isLong = (request: Request | undefined): boolean =>
   Number(request?.headers.get('content-length')) > LONGEST_COPY_BYTES;
 
-/** Frees a body that nobody reads. */
+/** Releases a body that is not read. */
 function discard({ body }: Request | Response): void {
   body?.cancel().catch(ignore);
 }
 
-/** A caller that aborts leaves alone: the renewal that it waited for goes on for the others. */
+/** Aborts the wait of this caller only. The renewal continues for the others. */
 export async function abortable<T>(work: Promise<T>, signal?: AbortSignal | null): Promise<T | undefined> {
   signal?.throwIfAborted();
   return race(work, (_, reject) => listen(signal, ['abort'], () => reject(signal?.reason)));

@@ -8,7 +8,7 @@ interface Options {
   readonly lifecycle: Lifecycle;
   /** Empty: no other tab shares the session. */
   readonly channelName: string;
-  /** What a logout without a connection has left to do. */
+  /** The work that a logout without a connection leaves. */
   readonly resume: () => Promise<void>;
 }
 

@@ -26,7 +26,7 @@ export interface LoginCredentials {
   readonly [member: string]: unknown;
 }
 
-/** What the issuer responded to a refresh. */
+/** The response of the issuer to a refresh. */
 type RefreshResult =
   | { readonly tokens: TokenResponse; readonly end?: undefined }
   | { readonly end: { readonly reason: EndReason; readonly code: string; readonly here: true } };

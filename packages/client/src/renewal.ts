@@ -63,7 +63,7 @@ export function createRenewal(options: RenewalOptions): Renewal {
   let pauseMs = 0;
   let lastError: SessionError | undefined;
 
-  /** What the store has to say about the session in use; undefined: nothing newer. */
+  /** A newer state of the session in the store; undefined: nothing newer. */
   function newer(stored: SessionRecord | undefined): Outcome | undefined {
     const current = state.held?.record;
     if (!stored || !current) return undefined;

@@ -150,7 +150,7 @@ export function createSession(given: SessionOptions): Session {
     if (held && held.record.sid === own?.record.sid && held.record.accessToken !== failedToken) {
       const neededMs = minValidityMs ?? Math.min(DEFAULT_VALIDITY_MS, held.record.expiresInMs / 4);
       if (remainingMs(held, clock) > neededMs) {
-        // Nobody waits for a renewal that is early.
+        // No caller waits for an early renewal.
         if (!resource && ageOf(held, clock) >= held.dueMs) void renewal.renew().catch(ignore);
         return held.record.accessToken;
       }

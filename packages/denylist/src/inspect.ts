@@ -6,7 +6,7 @@ import { openDigests, storedVersion } from './digest.ts';
 import { scan } from './scan.ts';
 import { APPLICATION_ID, FIRST_WITH_DIGESTS, schemaOf, VERSION } from './schema.ts';
 
-/** What is wrong with a file: the word for the log. */
+/** The kind of damage of a file, for the log. */
 export type Damage = 'unreadable' | 'header' | 'schema' | 'structure' | 'content';
 
 /** The first bytes of a file: https://sqlite.org/fileformat2.html#the_database_header */

@@ -42,7 +42,7 @@ const checkOptions = optionsOf<DenylistOptions>('openDenylist', {
   telemetry: option.telemetry,
 });
 
-/** How long a look-up or a commit waits for somebody who looks into the file from outside, in ms. */
+/** How long a look-up or a commit waits for another process that reads the file, in ms. */
 const BUSY_TIMEOUT_MS = 2_000;
 
 /** 300 MB of memory; a fleet that revokes two hundred tokens a second, each valid for a day. */

@@ -18,7 +18,7 @@ import type { StoredCutoff } from './staging.ts';
 import { COLUMNS, TABLES } from './staging.ts';
 import { createOrigins, createStringTable } from './string-table.ts';
 
-/** What the digests of a file must be, according to everything in it. */
+/** The digests that a file must have, computed from its content. */
 export interface Scanned {
   readonly rows: DigestSums;
   readonly logs: DigestSums;

@@ -87,7 +87,7 @@ const STEPS: readonly string[] = [
      txn ANY NOT NULL, reason INTEGER NOT NULL, epoch INTEGER NOT NULL, seq INTEGER NOT NULL
    ) STRICT`,
   ).join(';'),
-  // What the rows come to, and the states, quarantine and documents: four sums of 32 bits, little-endian (`digest.ts`).
+  // The digests of the rows, and of the states, quarantine and documents: four sums of 32 bits, little-endian (`digest.ts`).
   DIGEST,
   // One number for the reason and the epoch of a row takes two bytes less of each. What a row says stays, and so its digest.
   [
@@ -122,7 +122,7 @@ function runSteps(database: Database, from: number, to: number): void {
   else for (const step of STEPS.slice(from, to)) database.exec(step);
 }
 
-/** What a database has, or what a version of the file has: a line for each table and each index. */
+/** The schema of a database, or of a version of the file: one line for each table and index. */
 export function schemaOf(of: Database | number): string[] {
   if (typeof of !== 'number') {
     const rows = of.prepare<[], { type: string; name: string; sql: string | null }>(

@@ -20,7 +20,7 @@ export interface RowCount {
   readonly rows: number;
 }
 
-/** What a transaction did to the rows. A row is in one of these, once. */
+/** The rows that a transaction inserted, changed and removed. A row is in one of these, once. */
 export interface Changes {
   readonly added: readonly RowKey[];
   readonly changed: readonly RowKey[];

@@ -75,7 +75,7 @@ const PROTECTED_PATH: Readonly<Record<string, string>> = { prices: '/prices', or
 export const protectedUrl = (instance: ServiceProcess): string =>
   `${instance.url}${PROTECTED_PATH[instance.service] ?? '/'}`;
 
-/** What is started beside user-management. */
+/** The processes that are started beside user-management. */
 interface Kind extends Partial<OtherService> {
   readonly service: string;
   readonly name: string;

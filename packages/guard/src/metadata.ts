@@ -30,7 +30,7 @@ export class MetadataUnavailable extends Error {
 /** Members of RFC 8414 section 2. */
 export type Endpoint = 'jwks_uri' | 'introspection_endpoint';
 
-/** What was wrong at one address. */
+/** The failure at one address. */
 class AddressFailure extends Error {
   readonly result: 'absent' | 'unusable' | 'unreachable';
 

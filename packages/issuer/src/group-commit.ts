@@ -2,7 +2,7 @@ import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storag
 import type { Transaction } from './transaction.ts';
 import type { Transactions } from './transactions.ts';
 
-/** Runs works that come at once in one transaction: one wait for the disk answers them all. */
+/** Runs concurrent calls in one transaction, so that they share one sync of the disk. */
 export interface GroupCommit {
   /**
    * Resolves when what `work` wrote is durable. When it rejects, nothing of it happened, and the others' stays.

@@ -52,7 +52,7 @@ export interface Client {
   /** The audiences that its tokens may have. Absent: those that the host declares, or the login names. */
   readonly audience?: readonly string[];
   readonly policy?: ClientPolicy;
-  /** Neither logs in nor refreshes. Its access tokens live on: cut them off by `client_id`. Default false. */
+  /** Whether the client may neither log in nor refresh. Its access tokens remain valid: cut them off by `client_id`. Default false. */
   readonly disabled?: boolean;
 }
 

@@ -15,9 +15,9 @@ import { createTransaction } from './transaction.ts';
  * that is ahead by a millisecond denies nothing wrongly.
  */
 interface PersistedFloor extends ClockFloor {
-  /** What is durable of it. */
+  /** The floor that is durable. */
   persisted(): EpochMillis;
-  /** To be called after the commit that wrote it. */
+  /** The caller calls it after the commit that wrote the floor. */
   notePersisted(floor: EpochMillis): void;
 }
 
@@ -130,7 +130,7 @@ export function createTransactions(options: TransactionsOptions): Transactions {
     );
   }
 
-  /** What is left undone is done at the next start. */
+  /** Work that fails here is done at the next start. */
   async function attempt(then: () => void | Promise<void>): Promise<void> {
     try {
       await then();

@@ -8,7 +8,7 @@ import { RescindError } from './errors.ts';
  */
 const CUT_OFF_LEAD_MS: DurationMs = 1_000;
 
-/** Whose clock counts while the issuer's wall clock and the publisher's clock are apart: the operator names it. */
+/** The clock that counts while the wall clocks of the issuer and of the publisher differ; the operator names it. */
 export type TrustedClock = 'issuer' | 'publisher';
 
 /**

@@ -82,7 +82,7 @@ export function refuseSecondName(path: string, code: ErrorCode): void {
 
 const hasCode = (error: unknown, code: string) => error instanceof Error && 'code' in error && error.code === code;
 
-/** What of a better-sqlite3 connection is used. */
+/** The part of a better-sqlite3 connection that is used. */
 interface WalDatabase {
   readonly name: string;
   readonly open: boolean;

@@ -130,7 +130,7 @@ function formatLine(level: LogLevel, event: string, fields: Fields): string {
   const present = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null);
   const plain = () => present.map(([name, value]) => `${name}=${value}`).join(' ');
   const text = `rescind: ${word}: ${TEXTS[event]?.(fields) ?? plain()} [${event}]`;
-  // One line, whatever is in a field.
+  // The result is one line, whatever a field contains.
   return text
     .replaceAll(/\p{Cc}+/gu, ' ')
     .replaceAll(/ {2,}/g, ' ')

@@ -3,7 +3,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 /** What is used of `fetch`: the one of this file, the global one, or one with a proxy, an agent or certificate authorities. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
 
-/** What a request of `Fetch` has, a part of `RequestInit`. */
+/** The part of `RequestInit` that is used. */
 export interface FetchInit {
   /** Default: GET. */
   readonly method?: 'POST';
@@ -17,7 +17,7 @@ export interface FetchInit {
   readonly background?: boolean;
 }
 
-/** What is used of a `Response`. */
+/** The part of a `Response` that is used. */
 export interface FetchResponse {
   readonly status: number;
   readonly headers: { get(name: string): string | null };

@@ -27,7 +27,7 @@ export const p2: Case = {
       const spent = contestants.map(() => 0);
       for (let piece = 0; piece < PIECES; piece++) {
         const tokens = newTokens(TOKENS_A_ROUND / PIECES);
-        // Who comes first changes: the first to touch a token's text pays for it.
+        // The order alternates, because the first contestant to read the text of a token pays for its decoding.
         const order = piece % 2 === 0 ? [0, 1] : [1, 0];
         for (const who of order) spent[who] = (spent[who] ?? 0) + timeOf(tokens, contestants[who]?.[1] ?? keep);
       }

@@ -52,7 +52,7 @@ export const p3: Case = {
   },
   async run(setting) {
     const { quick, directory, say } = setting;
-    // Who asks has a core, who is asked another: where there are two and the system can say so.
+    // Client and server each have a core of their own, if there are two cores and `taskset`.
     const core = cpus().length - 1;
     const pinned = core > 0 && spawnSync('taskset', ['-cp', '0', String(process.pid)]).status === 0;
     await using redis = await openRedis(directory, entriesOf(setting));

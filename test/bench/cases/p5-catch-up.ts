@@ -19,10 +19,10 @@ import { middle, spreadOf } from '../race.ts';
 
 const filesOf = ({ directory, quick }: Setting): EventFiles => ({ directory, events: quick ? 50_000 : 1_000_000 });
 
-/** An instance that was away: everything from the first byte asked for to the last row in its file. */
+/** An instance that was stopped: from its first request until the last row is in its file. */
 export const p5: Case = {
   id: 'P5',
-  what: 'catch-up of signed events by the HTTP way into the denylist',
+  what: 'catch-up of signed events by HTTP into the denylist',
   pinned: false,
   async prepare(setting) {
     setting.say(`signing ${filesOf(setting).events} events …`);
@@ -61,7 +61,7 @@ export const p5: Case = {
       ],
       settings: {
         events,
-        way: 'HTTP (server-sent events) from a process of its own',
+        transport: 'HTTP (server-sent events) from a process of its own',
         threads: 'one applies, up to two check signatures',
         ids: '128 bits, random',
         synchronous: 'NORMAL',

@@ -14,7 +14,7 @@ const IN_FLIGHT = 64;
 /** Refreshes until the optimizing compiler has done with them. */
 const WARM_UP = 3_000;
 
-/** What a refresh costs beside the signature that it cannot do without: durable before it is answered. */
+/** The cost of a refresh beyond its signature; the refresh is durable before the response. */
 export const p8: Case = {
   id: 'P8',
   what: 'refreshes a second, each rotated and durable before its answer',

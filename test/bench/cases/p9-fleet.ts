@@ -65,7 +65,7 @@ async function ready(child: Child): Promise<void> {
   for (let line = await child.line(); line !== 'ready'; line = await child.line());
 }
 
-/** What the next arrival of a text says. */
+/** Waits for the next arrival of a text, and returns its times. */
 async function arrival(child: Child, wanted: string, began: number): Promise<Sample> {
   for (;;) {
     const { text, times } = JSON.parse(await child.line()) as Arrival;
@@ -168,7 +168,7 @@ export const p4 = fleetOf('P4', 1, ({ raw, answered, asked }) => [
   { what: 'p99 from the request, × kafkajs send → receive', figure: times(asked, raw, 0.99), atMost: 1.5 },
 ]);
 
-/** What a profile is taken of. */
+/** The case that a profile is taken of. */
 export const p9Profile = fleetOf('P9-25', 25, () => []);
 
 export const p9 = fleetOf('P9', 100, ({ raw, answered }) => [

@@ -29,7 +29,7 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
-/** What a process uses that has nothing else to do: CPU over a while, then memory after a collection. */
+/** The use of an idle process: CPU over a while, then memory after a collection. */
 async function observe(issuer: ServiceProcess, durationMs: number) {
   const pid = issuer.pid() ?? 0;
   const [began, used] = [clockMs(), cpuSeconds(pid)];

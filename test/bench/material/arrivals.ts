@@ -13,7 +13,7 @@ export function createArrivals(readers: number): (text: string, reader: number) 
   const seen = new Map<string, number[]>();
   let last = '';
   return (text, reader) => {
-    // A text that everybody has may come again to somebody.
+    // A text that has arrived everywhere may arrive at one process again.
     if (text === last) return;
     const times = seen.get(text) ?? [];
     seen.set(text, times);

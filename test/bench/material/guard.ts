@@ -37,7 +37,7 @@ const guardOptions = (denylistPath: string, tokenKey: SigningKey) => ({
   denylistPath,
   jwksUrl: `${ISSUER}/.well-known/jwks.json`,
   feed: heartbeatsOnly(),
-  /** What the guard fetches, answered here. */
+  /** Responds to the requests of the guard. */
   fetch: async (url: string | URL) => Response.json(publicJwks([String(url).includes('event') ? eventKey : tokenKey])),
 });
 

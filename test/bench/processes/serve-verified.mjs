@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import express from 'express';
 import jwt from 'jsonwebtoken';
 
-/** What a team has before it revokes: Express, and jsonwebtoken with a public key. Says when it listens, as a service does. */
+/** A service without revocation: Express, and jsonwebtoken with a public key. Prints when it listens, as a service does. */
 const key = readFileSync(process.env.PUBLIC_KEY_FILE ?? '', 'utf8');
 const { ISSUER: issuer, AUDIENCE: audience, PORT } = process.env;
 const app = express();

@@ -11,8 +11,8 @@ import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
 import { cutoff, freshPath, LOG, leftByKill, open, REFUSED, refuseRows, stateAt } from './support.ts';
 
-// Rows that come a hundred or more in one change wait in a table of their own and move into the other later: nobody is to
-// notice, whatever happens between.
+// Rows of a change with a hundred or more are staged in a table and move into the main table later. No reader may notice, whatever happens
+// in between.
 
 /** What the tables of a file hold. The file may be in use. */
 function tablesOf(path: string) {
@@ -36,7 +36,7 @@ function pruneAll(denylist: Denylist, ...how: Parameters<Denylist['prune']>): vo
 }
 
 const bytes = (number: number) => Buffer.from(String(number).padStart(16, '0'));
-/** Ids of every kind that the file stores in a way of its own, texts that begin alike, and nothing. */
+/** Ids of each form that the file stores differently, texts with equal beginnings, and an empty one. */
 const KINDS: readonly ((number: number) => string)[] = [
   (number) => bytes(number).reverse().toString('base64url'),
   (number) => Buffer.concat([bytes(number), bytes(number)]).toString('base64url'),

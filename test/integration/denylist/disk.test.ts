@@ -9,7 +9,7 @@ import { temporaryDirectory } from '../../support/directory.ts';
 import { mayLimit, mayMount, smallDisk } from '../../support/small-disk.ts';
 import { cutoff, freshPath, LOG, open, stateAt } from './support.ts';
 
-// What the disk refuses is enforced all the same, and the position in the file lies never behind a row that is missing.
+// A row is enforced although the disk refuses it, and the position in the file is never beyond a missing row.
 
 const ROWS = 40;
 const HOLD = fileURLToPath(new URL('hold.ts', import.meta.url));
@@ -19,7 +19,7 @@ interface Report {
   /** The code of the error that kept it from opening the file. */
   readonly refused?: string;
   readonly failures: number;
-  /** How many of the rows it has enforced it denies. */
+  /** The number of enforced rows that the denylist denies. */
   readonly denied: number;
 }
 

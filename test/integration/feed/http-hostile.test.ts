@@ -190,7 +190,7 @@ describe('a reader of a faulty server', () => {
       eventStream(response).end('event: heartbeat\ndata: x\n\n');
     });
     await waitFor('a loss', () => reader.lost.length > 0);
-    // Ticks, not time: a machine that stands still does not pass for a wait. Without a growing wait none is ever so long.
+    // Counts ticks instead of time, so that a slow machine does not count as waiting. Only a growing back-off waits that long.
     await waitFor('a wait of 40 ticks', () => longest >= 40, 30_000);
     expect(reader.lost.length).toBeGreaterThanOrEqual(2);
   });

@@ -161,7 +161,7 @@ describe('the HTTP transport', () => {
     // Another reader, of another server in the same process, takes all there is: this one had as many turns.
     const other = record((await serve(log)).transport);
     await waitFor('all of it elsewhere', () => other.records.length === 2_001, 30_000);
-    // What the kernel's buffers hold, and no more: 2 000 events are 40 MB.
+    // The buffers of the kernel only: 2 000 events are 40 MB.
     expect(Math.max(...reads)).toBeLessThan(500);
     reader.hold(false);
     await waitFor('all of it', () => reader.records.length === 2_001, 30_000);

@@ -20,7 +20,7 @@ export interface SignedLog extends LogSource {
   restoreTo(seq: number): void;
   /** Opens a new epoch with a new key. */
   changeEpoch(epoch: string): void;
-  /** What a follower needs; keys it does not know yet come with a fetch. */
+  /** The event keys for a follower; it fetches those that it does not know yet. */
   readonly keys: FollowerKeys;
   readonly proofs: readonly string[];
 }

@@ -172,7 +172,7 @@ test('a missing claim gets 403, by the route and by claim middleware', async () 
     expect((await ask(url + path, good)).status, path).toBe(200);
     const answer = await ask(url + path, bad);
     expect(answer, path).toMatchObject({ status: 403, body: { code: 'claim_insufficient' } });
-    // Which claim it was is nobody's business.
+    // The response does not name the claim.
     expect(JSON.stringify(answer), path).not.toMatch(/tier|roles|gold|claimCheck/);
   }
   for (const wrong of [

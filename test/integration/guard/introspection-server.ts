@@ -20,7 +20,7 @@ export interface Reply {
 /** Something that is asked about tokens (RFC 7662), over HTTP. */
 export interface IntrospectionServer {
   readonly questions: readonly Question[];
-  /** What it answers; a promise keeps the question waiting. */
+  /** The response; a promise delays it. */
   reply: (question: Question) => Reply | Promise<Reply>;
   /** How a guard reaches it. */
   options(more?: Partial<IntrospectionOptions>): IntrospectionOptions;

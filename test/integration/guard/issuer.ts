@@ -38,11 +38,11 @@ export interface TestIssuer {
   publish(): void;
   /** From now on its set has this key alone. */
   publishOnly(key: SigningKey): void;
-  /** What its metadata say beside `issuer`; undefined: it has none. */
+  /** The members of its metadata beside `issuer`; undefined: it has no metadata. */
   metadata: Record<string, unknown> | undefined;
   /** Other documents by their path. */
   readonly documents: Map<string, () => unknown>;
-  /** Stops or starts to serve the log; everything else goes on. */
+  /** Starts or stops serving the log; everything else continues. */
   feedIsOpen: boolean;
   /** Is gone, connections and all, until it is started again at the same address. */
   stop(): Promise<void>;

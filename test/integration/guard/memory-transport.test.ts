@@ -50,7 +50,7 @@ it('a guard follows a log in memory by its real follower, and continues from its
   await waitFor('the revocation', () => !first.decide(issuer.token({ sid: 'gone' })).accepted);
   await first.close();
 
-  // What the first has read is gone.
+  // The records that the first guard has read are gone.
   log.removeOldest(log.records.length - 1);
   issuer.revoke({ claim: 'sid', value: 'later' });
   const second = open();

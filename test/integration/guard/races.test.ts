@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { openTestIssuer } from './issuer.ts';
 import { createRemembering, freshPath, openMiddleware } from './setting.ts';
 
-// Security 17: a flood of hits on the cache races with what ends a token. As soon as the guard itself knows of the end, and
-// not one decision later, nobody gets in.
+// Security 17: cached tokens are requested while they are revoked or expire. From the decision after the guard learns of the end, no
+// request passes.
 
 const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decision.error.code);
 
@@ -54,7 +54,7 @@ test('a revoked token is refused from the tick on in which the view has the revo
     if (code === 'token_revoked') refused.add(index);
     const isKnown = end !== undefined && opened.view().seq >= end;
     expect(code, `token ${index}`).toBe(isKnown ? 'token_revoked' : 'accepted');
-    // Once refused, for ever.
+    // A token that was refused once is refused by every later decision.
     if (refused.has(index)) expect(code).toBe('token_revoked');
   };
 
@@ -97,7 +97,7 @@ test('an expired token is refused from its millisecond on, wherever the clock is
     return turns > 130;
   });
   expect(new Set(tokens.map((token) => codeOf(opened.decide(token))))).toEqual(new Set(['token_expired']));
-  // The log was heard of at that time: a wall clock that is set back revives nobody.
+  // The log was received at that time: a wall clock that is set back makes no token valid again.
   await flood(
     opened,
     tokens,

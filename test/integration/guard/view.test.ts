@@ -69,7 +69,7 @@ test('after a restart without the issuer the guard still refuses revoked tokens,
   expect(await ask(url, revoked)).toMatchObject({ status: 401, body: { code: 'token_revoked' } });
   expect(await ask(url, good)).toMatchObject({ status: 503, body: { code: 'view_not_ready' } });
 
-  // Nobody answers: after a while it is ready by the age of what it kept.
+  // No transport responds: after a while the instance is ready by the age of its stored view.
   clock.advance(20_000);
   await second.ready();
   expect((await ask(url, good)).status).toBe(200);

@@ -22,7 +22,7 @@ export function putBackup(place: House): void {
   copyFileSync(join(place.directory, 'backup.db'), place.databasePath);
 }
 
-/** Somebody had the mark in the backup, too. */
+/** The backup contains the high-water mark too. */
 export function putBackupWithMark(place: House): void {
   putBackup(place);
   copyFileSync(join(place.directory, 'backup.json'), markOf(place));

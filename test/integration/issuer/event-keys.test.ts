@@ -84,7 +84,7 @@ test('signs an epoch of many events in parts before it opens, and includes revoc
   const { kid } = await issuer.transaction((tx) => tx.keys.rotate({ purpose: 'event' }));
   kept.clock.advance(PUBLISH_BEFORE + 1_000);
   await kept.keeperLooked();
-  // Of some of them there are signatures by now, and the key of before goes on signing.
+  // Some of them are signed already, and the former key continues to sign.
   expect((await keyOf(issuer, 'next', 'event'))?.kid).toBe(kid);
   await revoke(450, 50);
   await waitFor('the next key to sign', async () => (await keyOf(issuer, 'active', 'event'))?.kid === kid);
@@ -179,7 +179,7 @@ test('detects a database from before a rotation by its keys, and restore merges 
 
   for (const end of ['', '-wal', '-shm']) rmSync(`${place.databasePath}${end}`, { force: true });
   copyFileSync(backup, place.databasePath);
-  // Even somebody who lost the mark is told by the keys.
+  // Without the high-water mark, the keys reveal it.
   rmSync(markOf(place));
   const refusing = (await keep({ clock }, place)).issuer;
   expect(refusing.refusingWrites()).not.toBeNull();

@@ -44,7 +44,7 @@ test('publishes to a real Kafka, detects a restored database by the end of the t
     keysPath: place.keysPath,
     publisher: open(),
   });
-  // Its mark was put back with it, so nobody knows how far the log had come.
+  // The high-water mark was restored too, so the end of the log is unknown.
   expect(report).toMatchObject({ importedEvents: 1, whole: false, replayError: null });
   const again = await place.open({ publisher: open() });
   expect(await codeOf(() => refresh(again, lost))).toBe('grant_invalid');

@@ -23,7 +23,7 @@ describe('a rotation by command (security 18)', () => {
     expect(kidOf(after.access_token)).toBe(next.kid);
     expect([await asked(issuer, before), await asked(issuer, after)]).toEqual(['ok', 'ok']);
     expect(published(issuer)).toEqual([next.kid, first]);
-    // Nobody signs with it any more, so nobody can steal it any more.
+    // It signs nothing any more, so its theft has no use.
     expect(filesOf(place, first)).toEqual([`token-${first}.public.pem`]);
 
     const retiresAt = Number((await keyOf(issuer, 'former'))?.retiresAt);
@@ -89,7 +89,7 @@ describe('a rotation on schedule', () => {
     const next = await waitFor('the next key', () => keyOf(issuer, 'next'));
     expect(published(issuer)).toEqual([first, next.kid]);
     await keeperLooked();
-    // No reader has fetched anything because somebody set the clock.
+    // A clock that is set causes no fetch of a reader.
     clock.setWall(clock.now() + PUBLISH_BEFORE);
     await keeperLooked();
     expect((await keyOf(issuer, 'active'))?.kid).toBe(first);

@@ -107,7 +107,7 @@ describe('a file of version 1', () => {
     const { issuer, given } = await upgraded();
     expect(issuer.log.snapshot()).toMatchObject({ head: 2 });
     expect((await issuer.revocations.list()).items.map(({ reason }) => reason)).toEqual(['roles_changed', 'logout']);
-    // What it kept beside the signed text is read out of that text.
+    // The columns beside the signed text are read from that text.
     expect((await issuer.revocations.list()).items.map(({ cutOffs }) => cutOffs)).toMatchObject([
       [{ claim: 'sub', value: 'bob', issuedUntil: 1_800_000_122_000, sessionUntil: NO_SESSION }],
       [{ claim: 'sid', value: given.ended.sid, issuedUntil: UNBOUNDED, sessionUntil: UNBOUNDED }],

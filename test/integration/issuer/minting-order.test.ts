@@ -86,7 +86,7 @@ async function play(
           tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'prices', credentialVersion }),
         ),
       );
-      // What was verified against an old password must not come out.
+      // A login that was verified against an old password gets no token.
       expect(minted.length).toBe(verified === version ? before + 1 : before);
     } else if (one.kind === 'refresh' && newest) {
       await mint(() => issuer.refresh({ refreshToken: newest.answer.refresh_token, clientId: 'web' }));

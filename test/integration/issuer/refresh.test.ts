@@ -18,7 +18,7 @@ async function scene(options: Pick<IssuerOptions, Durations> = {}) {
   return { clock, place, issuer: await place.open({ clock, refreshRecoveryMs: 0, ...options }) };
 }
 
-/** What the database still has sealed. */
+/** The number of sealed successors in the database. */
 function sealedIn(issuer: Issuer): number {
   const count = 'SELECT COUNT(*) FROM rescind_sessions WHERE sealed IS NOT NULL';
   return Number(sqlOf(issuer).prepare(count).pluck().get());
@@ -146,7 +146,7 @@ describe('reuse', () => {
     for (const who of ['ancestor', 'sibling', 'descendant']) {
       const stolen = await login(issuer);
       const owners = await refresh(issuer, stolen);
-      // Within the grace the thief is told the same: there is one family, never two.
+      // Within the grace the thief gets the same response: there is one family, never two.
       const thiefs = await refresh(issuer, stolen);
       expect(thiefs.refresh_token).toBe(owners.refresh_token);
       const next = await refresh(issuer, owners);

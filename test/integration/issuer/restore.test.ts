@@ -22,7 +22,7 @@ describe('restore', () => {
     expect(issuer.refusingWrites()).toBeNull();
     for (const answer of [kept, lost, cutBefore, born]) expect(await asked(issuer, answer)).toBe('token_key_unknown');
     expect(issuer.jwks().keys.map(({ kid }) => kid)).toEqual([report.signingKid]);
-    // Logged in before the backup, and not logged out since: goes on.
+    // The session began before the backup and was not logged out: it continues.
     expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     for (const answer of [lost, cutBefore, born])
       expect(await codeOf(() => refresh(issuer, answer))).toBe('grant_invalid');

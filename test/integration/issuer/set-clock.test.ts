@@ -104,7 +104,7 @@ describe('setClock', () => {
       await issuer.transaction((tx) =>
         tx.revoke({ claim: 'sub', value: 'eve', issuer: OTHER, expiresAt, reason: 'fraud' }),
       );
-      // What was said of it is gone, and its rows with it.
+      // The events about it are gone, and its rows too.
       fileOf(issuer).exec('DELETE FROM rescind_outbox; DELETE FROM rescind_revocations');
       const { epoch } = issuer.log.snapshot();
       return { epoch, kid: String(issuer.jwks().keys[0]?.kid) };

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 import { house, loginAndLogout, Topic } from './house.ts';
 
-/** A publisher whose acknowledgements take as long as is said. */
+/** A publisher whose acknowledgements take a given time. */
 function slowPublisher(topic: Topic, ackMs: { now: number }): Publisher {
   const publisher = topic.publisher();
   return {

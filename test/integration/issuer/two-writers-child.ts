@@ -1,7 +1,7 @@
 import { openIssuer } from '@rescind/issuer';
 import { sqliteStore } from '@rescind/issuer-sqlite';
 
-// Uses one refresh token many times at once, when it is told to, and says what came of each.
+// Uses one refresh token many times at once on command, and prints the result of each.
 const [databasePath = '', keysPath = '', refreshToken = '', uses = ''] = process.argv.slice(2);
 const issuer = await openIssuer({
   issuer: 'https://login.example',

@@ -34,7 +34,7 @@ test('security 36: returns one successor when two processes write one file witho
   const place = house();
   const issuer = await place.open();
   const { refresh_token: refreshToken, sid } = await login(issuer);
-  // Nobody should; what decides is one conditional write of the database, not the lock.
+  // Two writers are not supported; one conditional write of the database decides, not the lock.
   rmSync(`${place.databasePath}.lock`);
   const second = await startSecond(place, refreshToken);
   second.go();

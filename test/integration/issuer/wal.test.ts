@@ -42,7 +42,7 @@ async function expectBoundKept(writer: Writer, lines: readonly string[], gauges:
   expect(writer.check()?.walBytes).toBeGreaterThan(writer.bound);
   expect(gauges.get(writer.gauge)).toBeGreaterThan(writer.bound);
 
-  // Nobody writes from here on.
+  // No process writes from here on.
   reader.end();
   await waitFor('a log within its bound', () => walBytes() <= writer.bound, 10_000);
   await waitFor('the check', () => writer.check()?.status === 'pass', 10_000);

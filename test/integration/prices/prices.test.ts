@@ -138,7 +138,7 @@ test('what it measures is on the management port', async () => {
   const { issuer, prices } = await openFleet();
   const { access } = await loginForServices({ issuer });
   await ask(prices, '/prices', access);
-  // The age is told now and then, so it may come a moment later than the first decision.
+  // The gauge of the age is set each second, so it may follow the first decision.
   const text = await waitFor('the age of the view is told', async () => {
     const metrics = await (await fetch(`${prices.managementUrl}/metrics`)).text();
     return /rescind_view_age_seconds \d/.test(metrics) && metrics;

@@ -39,7 +39,7 @@ function open(url: string): Opened {
 
 const ask = (at: Opened) => at.socket.write('GET / HTTP/1.1\r\nHost: here\r\n\r\n');
 
-/** What is answered to a request as it is written, up to the end of the connection. */
+/** The response to a request that is sent as it is written here, up to the end of the connection. */
 async function answerTo(url: string, request: string): Promise<string> {
   const { port, hostname } = new URL(url);
   const socket = connect(Number(port), hostname);

@@ -16,7 +16,7 @@ async function start(environment: Record<string, string> = {}) {
   return { ...service, url: String(url), managementUrl: String(managementUrl), innerUrl: String(innerUrl) };
 }
 
-/** What a new connection meets: `connected`, or the error's code. */
+/** The result of a new connection: `connected`, or the code of the error. */
 function connecting(url: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(Number(new URL(url).port), '127.0.0.1', () => {

@@ -257,7 +257,7 @@ test('cuts a connection with a queue, so that nothing leaves the process after t
   client.socket.resume();
   await waitFor('the connection is closed', () => client.closed());
   expect(client.closed()?.code).toBe(1006);
-  // What the kernel had is less than what waited.
+  // The kernel had received less than what was buffered.
   expect(client.received.length).toBeLessThan(60);
   expect(client.received.some((text) => text.startsWith('41') || text.includes('session:end'))).toBe(false);
 });

@@ -20,7 +20,7 @@ async function started() {
       ...{ cutoffs: [{ claim: 'tenant', value }], reason: 'left' },
       ...{ why: 'contract ended', confirm: 'everybody' },
     });
-  /** What somebody with the file might do. */
+  /** Changes by a process with access to the file. */
   const tamper = (sql: string) => {
     const database = new Database(join(directory, 'user-management.sqlite'));
     try {

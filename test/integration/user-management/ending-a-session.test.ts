@@ -202,7 +202,7 @@ describe('the cookie', () => {
     const ended = await refreshByCookie(out.cookie);
     expect([ended.body.error, cleared(ended)]).toEqual(['invalid_grant', ['__Host-refresh-web']]);
 
-    // A token that goes in the body does not go in a cookie, and its session goes on.
+    // A token in the body is not set as a cookie, and its session continues.
     const { refresh } = await login();
     const moved = await refreshByCookie(`__Host-refresh-web=${refresh}`);
     expect([moved.body.error, cleared(moved)]).toEqual(['invalid_grant', []]);

@@ -35,7 +35,7 @@ test('security 47: locks no other address out, however many guesses one address 
     const statuses = [];
     for (let index = 0; index < 5; index++) statuses.push((await guess(`203.0.113.${round}`)).status);
     expect(statuses).toEqual([401, 401, 401, 429, 429]);
-    // The owner, each time at a place where nobody has ever logged in.
+    // The owner, each time from an address without an earlier login.
     expect((await guess(`198.51.100.${round}`, USER)).status).toBe(200);
   }
   const locked = await guess('203.0.113.0', USER);

@@ -126,7 +126,7 @@ test('security 64, 65: logs OWASP’s event names, and no secret of the run', as
   expect(log).not.toContain('a telephone');
   expect(log).not.toContain('asked by telephone');
 
-  // Neither the database nor what is beside the keys holds a password or a token as it was.
+  // Neither the database nor the files beside the keys contain a password or a token in plain text.
   for (const name of readdirSync(service.directory).filter((file) => file.includes('.sqlite'))) {
     const bytes = readFileSync(join(service.directory, name), 'latin1');
     for (const one of secrets.filter((text) => text.length > 20 && text !== FEED_SECRET)) {

@@ -18,7 +18,7 @@ async function makeSecrets(directory: string, failing?: string): Promise<number 
   return await startProcess(MAIN, environment, [directory, `orders=${join(directory, 'orders')}`]).exit;
 }
 
-/** What the file holds; `undefined`: there is none. Throws for what is torn. */
+/** The content of the file; `undefined`: there is none. Throws for a partly written one. */
 function contentOf(directory: string, file: string): unknown {
   const path = join(directory, file);
   if (statSync(path, { throwIfNoEntry: false }) === undefined) return undefined;

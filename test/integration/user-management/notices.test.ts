@@ -64,7 +64,7 @@ describe('"this was not me"', () => {
       expect(await service.accepts(access)).toBe(401);
       expect((await service.refresh(refresh)).status).toBe(400);
     }
-    // Who has the password learns why it is good for nothing; who has not learns nothing.
+    // The reason is returned after a right password only.
     const refused = await service.post('/login', USER);
     expect([refused.status, refused.body.code, refused.body.reason]).toEqual([
       403,
@@ -174,7 +174,7 @@ describe('the receiver', () => {
     await service.login(STRANGER);
     await waitFor('two attempts', () => service.receiver.requests() >= 2);
     expect(await service.health()).toMatchObject({ status: 'warn', waiting: 1, lastError: 'answered 503' });
-    // What is personal is not sent on to where it points.
+    // Personal data is not sent to the target of a redirect.
     service.receiver.answer(307);
     await waitFor('it has pointed elsewhere', async () => (await service.health())?.lastError === 'answered 307');
     await service.receiver.stop();

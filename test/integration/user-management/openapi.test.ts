@@ -52,7 +52,7 @@ describe('the document', () => {
       for (const { const: one, pattern, anyOf, type, maximum, format } of schemas) {
         expect(one).toBeUndefined();
         if (typeof pattern === 'string') expect(pattern).not.toMatch(/\\p\{|\\P\{|\(\?[=!<]/);
-        // What may be null is a list of types, unless it has no type of its own.
+        // A nullable schema has a list of types, unless it has no type of its own.
         const [first, second] = Array.isArray(anyOf) && anyOf.length === 2 ? anyOf : [];
         if (second?.type === 'null') expect(first?.type).toBeUndefined();
         // An integer of 32 bits, which generators make of one without a format, has no room for milliseconds.

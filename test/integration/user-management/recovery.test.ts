@@ -41,7 +41,7 @@ function acting(service: Service) {
   };
 }
 
-/** What the owner does with links and with the reset. */
+/** The owner's actions with links and with the reset. */
 function recovering(service: Service, receiver: Awaited<ReturnType<typeof webhookReceiver>>) {
   const notMe = (token: unknown) => service.post('/not-me', { token });
   /** The owner, reached where they were, sets a password and logs in. */
@@ -212,7 +212,7 @@ describe('an attacker who uses links', () => {
     database.close();
     expect((await of.notMe(latest.data.not_me)).status).toBe(204);
     await of.regained();
-    // What the thief had is no state to go back to any more.
+    // The state of the thief cannot be restored.
     const after = new Database(`${of.service.directory}/user-management.sqlite`, { readonly: true });
     expect(after.prepare('SELECT count(*) FROM account_history').pluck().get()).toBe(0);
     expect(after.prepare('SELECT count(*) FROM account_history_codes').pluck().get()).toBe(0);

@@ -10,7 +10,7 @@ import { waitFor } from '../../support/wait.ts';
 
 const basic = (id: string, secret: string) => ({ Authorization: `Basic ${btoa(`${id}:${secret}`)}` });
 
-/** What has come of a stream so far. */
+/** The records of a stream so far. */
 function follow(response: Response): { text(): string; ended: Promise<void> } {
   let text = '';
   const read = async () => {

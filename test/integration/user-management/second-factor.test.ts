@@ -20,7 +20,7 @@ async function started(environment?: Record<string, string>) {
   return { ...service, del };
 }
 
-/** Somebody with a second factor, logged in by it. */
+/** A user with a second factor, logged in by it. */
 async function enrolled(environment?: Record<string, string>) {
   const service = await started(environment);
   const { access } = await service.login();

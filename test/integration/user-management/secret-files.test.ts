@@ -30,7 +30,7 @@ async function startWith(variable: string, content: object, mode: number): Promi
     return 'started';
   } catch (error) {
     expect(error).toMatchObject({ code: 'configuration_invalid' });
-    // What is wrong is said, and never the secret.
+    // The error names the problem, and never the secret.
     expect(String(error)).toContain(variable);
     expect(String(error)).not.toMatch(/hunter2|changeme|tr0ub4dor/);
     return variable;

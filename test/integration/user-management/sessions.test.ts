@@ -66,7 +66,7 @@ describe('logging in', () => {
     expect(await service.accepts(access)).toBe(400);
     const before = ended;
     expect((await Promise.all(logins)).filter((_status, index) => index % 2 === 0)).toEqual(Array(100).fill(200));
-    // None of these waited for the hashes that were waiting.
+    // None of these waited for the pending hashes.
     expect(before).toBeLessThan(100);
   });
 });

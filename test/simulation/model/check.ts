@@ -35,7 +35,7 @@ function findOf({ store, disk }: Follower, mutants: LookupMutants): Find {
   };
 }
 
-/** What it has verified it denies from that step on, whatever its disk does. */
+/** A verified denial is enforced from that step on, whatever the disk does. */
 export function checkVerified(follower: Follower, cutoffs: Iterable<CutOff>, mutants: LookupMutants): void {
   const find = findOf(follower, mutants);
   const isNamed = (claim: string) => [...find.names(ISSUER)].includes(claim);
@@ -50,7 +50,7 @@ function findIn(rows: Rows): Find {
   return { names: () => rows.keys(), row: (iss, claim, value) => rows.get(claim)?.get(rowKey(iss, value)) };
 }
 
-/** What a guard would do, as far as revocation and the end of its life go. */
+/** The decision of a guard, as far as revocation and expiry are concerned. */
 function isExpired(token: Token, follower: Follower, now: number): boolean {
   return token.expMs <= Math.max(now + follower.aheadMs, follower.store.state?.logTime ?? 0);
 }
@@ -76,7 +76,7 @@ function tell(token: Token, { store, aheadMs }: Follower, now: number): string {
   return JSON.stringify({ token, kept, aheadMs, now, rows });
 }
 
-/** What must hold whenever the rows of a follower have changed. */
+/** The invariants after each change of a follower's rows. */
 export function checkRows(follower: Follower, world: Checked): void {
   const { denied } = follower;
   const now = world.now();
@@ -91,7 +91,7 @@ export function checkRows(follower: Follower, world: Checked): void {
   }
 }
 
-/** A crash forgets what only memory denied, and nothing else. */
+/** Tokens that only memory denied are no longer required to be denied after a crash. */
 export function forgetOwed(follower: Follower, { tokens }: Pick<Checked, 'tokens'>): void {
   if (follower.disk === null) return;
   follower.store = follower.disk;
@@ -138,7 +138,7 @@ export function checkReady(
   const remembers = findIn(rows);
   const find = findIn(follower.store.rows);
   for (const token of tokens) {
-    // What a restored database has forgotten, its log has too.
+    // Events that a restored database lacks are missing from its log too.
     if (token.forgotten) continue;
     if (isDenied(token, remembers) && !isExpired(token, follower, now) && !isDenied(token, find)) {
       throw new Violation(`${follower.name} was ready before it had caught up: ${tell(token, follower, now)}`);

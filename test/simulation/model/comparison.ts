@@ -3,7 +3,7 @@ import { createReferenceClock } from '@rescind/revocation/issuer-clock';
 import type { Random } from './random.ts';
 import { Violation } from './truth.ts';
 
-/** What it needs of the model of an issuer, and of the world. */
+/** The parts of the model of an issuer, and of the world, that it requires. */
 interface Issuer {
   readonly aheadMs: number;
   readonly comparison: Comparison | null;
@@ -27,7 +27,7 @@ const TOLERANCE_MS = 60_000;
 /** A clock may be set by as much again once it was compared, and an acknowledgement takes some seconds. */
 const SLACK_MS = 10_000;
 
-/** What a process of the issuer knows of the broker's clock. */
+/** The knowledge of a process of the issuer about the broker's clock. */
 export interface Comparison {
   readonly reference: ReferenceClock;
   /** Whether nothing may be published yet. */
@@ -47,7 +47,7 @@ export function newComparison(
   return { reference: createReferenceClock(clock, TOLERANCE_MS, trusts), isDue: trusts !== 'issuer', isMade: false };
 }
 
-/** What the operator names, who has looked which of the two is wrong. */
+/** The clock that the operator names as correct. */
 export function namedBy(issuer: Issuer, world: IssuerWorld): 'issuer' | 'publisher' | undefined {
   if (!world.comparesClocks || !world.random.chance(0.2)) return undefined;
   const [own, broker] = [Math.abs(issuer.aheadMs), Math.abs(world.broker.aheadMs)];

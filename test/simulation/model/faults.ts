@@ -93,7 +93,7 @@ const HAPPENS: Partial<Record<Fault, (world: World) => void>> = {
     startIssuer(issuer, world);
     if (!issuer.database.refusing) keepHouse(issuer, world);
     issuer.aheadMs = aheadMs;
-    // What it wrote is another lead than the one that was seen.
+    // It was written with another lead than the one that was observed.
     issuer.lead = null;
     stopIssuer(world);
   },

@@ -9,7 +9,7 @@ import type { Connection } from './http.ts';
 import type { Claim, Registry, Rows, SimRecord, Token } from './truth.ts';
 import { copyRows, ISSUER, putRow } from './truth.ts';
 
-/** What a follower has: one transaction brings all of it to the disk. */
+/** The store of a follower: one transaction writes all of it to the disk. */
 export interface Store {
   state: LogState | undefined;
   rows: Rows;
@@ -93,7 +93,7 @@ interface Process {
   readonly bornAt: number;
   /** For how long its machine has been suspended since: its monotonic clock stood still. */
   suspendedMs: number;
-  /** What the topic held when it was first opened. */
+  /** The content of the topic at its first opening. */
   heldAtOpen: readonly string[] | null;
   /** The rows of all it has verified. */
   readonly verified: Rows;
@@ -142,7 +142,7 @@ export interface Follower {
   upgraded: boolean;
   /** Until then no fetch of the key set succeeds. */
   deafUntil: number;
-  /** What it has denied since its file was last exchanged. */
+  /** The denials since its file was last exchanged. */
   denied: Set<Token>;
 }
 

@@ -101,7 +101,7 @@ export interface IssuerWorld {
   readonly minted: { count: number };
   /** Every revocation ever committed, on whichever branch. */
   readonly committed: Revocation[];
-  /** By `claimKey`: what the first heartbeat that said so promises. */
+  /** By `claimKey`: the promise of the first heartbeat with this claim. */
   readonly claims: Map<string, Claim>;
   readonly mutants: Partial<IssuerMutants>;
   readonly retentionMs: number;
@@ -329,7 +329,7 @@ function checkLead(issuer: Issuer, world: IssuerWorld, at: number): void {
 const LEAD_MS = 2_000;
 const LEAD_SLACK_MS = 5_000;
 
-/** What its server says of the keys of its events. */
+/** The response of its server about the event keys. */
 export function keySetOf(issuer: Issuer): { kids: string[]; epoch: string; epochKid: string } {
   const { database } = issuer;
   const kids = [database.eventKid, ...database.formerEventKids].filter((kid) => !issuer.revokedEver.has(kid));

@@ -21,7 +21,7 @@ export function mintElsewhere(world: IssuerWorld): void {
   world.tokens.push(token);
 }
 
-/** What the log says of one of its tokens, or of a user of it. */
+/** The denial in the log of one of its tokens, or of a user. */
 export function denialElsewhere({ random, tokens, now }: IssuerWorld, issuedUntil: number): CutOffEntry[] {
   const token = random.pick(tokens.filter(({ payload }) => payload.iss === OTHER).slice(-6));
   if (token === undefined) return [];
@@ -37,7 +37,7 @@ export function denialElsewhere({ random, tokens, now }: IssuerWorld, issuedUnti
 const OLD_MS = 60_000;
 const GRACE_MS = 10_000;
 
-/** Somebody presents a refresh token that was spent long ago, and later than the clock shows. */
+/** A client presents a refresh token that was consumed long ago, at a time later than the clock's. */
 export function presentSpent(
   { rotatedAt, rotatedReal }: { readonly rotatedAt: number | null; readonly rotatedReal: number },
   at: number,

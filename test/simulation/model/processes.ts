@@ -14,7 +14,7 @@ export function stopIssuer(world: World): void {
   const { relay, random } = world;
   world.issuer.up = false;
   world.issuerBackAt = world.now() + random.below(random.chance(0.3) ? 15_000 : 1_000);
-  // What was under way may still arrive.
+  // Records that were on their way may still arrive.
   if (relay?.sending != null && random.chance(0.5)) {
     const { send } = relay.sending;
     const rows = world.issuer.database.rows.filter(({ seq }) => seq > send.after).slice(0, send.limit);
@@ -44,7 +44,7 @@ export function operatorRestores(world: World): void {
   // The clock continues from the latest recorded time since it was last set.
   const times = records.filter(({ epoch }) => epoch >= since && !epoch.startsWith(FORGED_EPOCH)).map(({ at }) => at);
   issuer.database.clockFloor = Math.max(issuer.database.clockFloor, ...times);
-  // That may be another lead than the one that was seen.
+  // That may be another lead than the one that was observed.
   issuer.lead = null;
   restore(issuer, world, seen);
   // A backup of before the clock was set has the times that were ahead.

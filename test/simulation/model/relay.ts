@@ -15,7 +15,7 @@ export interface RelayWorld extends IssuerWorld {
   steady: 'calm' | 'stalls' | null;
   /** How long an acknowledgement takes at least. */
   readonly acknowledgementMs: number;
-  /** What the issuer makes of a signed text that is shown to it. */
+  /** The effect of a signed text that is submitted to the issuer. */
   proven(record: SimRecord): void;
 }
 
@@ -24,7 +24,7 @@ export interface Relay {
   state: RelayState;
   sending: { readonly send: RelaySend; readonly begunAt: number; readonly due: number } | null;
   looked: boolean;
-  /** What the slower one of the clocks showed when each heartbeat was made. */
+  /** The slower of the two clocks when each heartbeat was made. */
   readonly madeAt: Map<string, number>;
   beatAt: number;
 }

@@ -42,7 +42,7 @@ export function setClock(issuer: Issuer, world: IssuerWorld): void {
   markHighWater(issuer);
 }
 
-/** What was cut off by a time that is ahead is not said anew of our own tokens, whose keys are denied. */
+/** Cut-offs by a time that is ahead are not appended again for our own tokens, whose keys are denied. */
 function withinTime<R extends { readonly deny: readonly CutOffEntry[] }>(row: R, at: number): R[] {
   const isBeyond = ({ issuedUntil = 0 }: CutOffEntry) => issuedUntil > at;
   const kept = row.deny.filter((denial) => denial.iss !== ISSUER || !isBeyond(denial));
@@ -65,7 +65,7 @@ function lowerTimes({ database }: Issuer, { mutants }: IssuerWorld, at: number):
     });
   }
   database.maxExp = Math.min(database.maxExp, at);
-  // What it denied of later times it denies no more.
+  // Its denials of later times no longer hold.
   const { revocations } = database.branch;
   revocations.forEach((revocation, index) => {
     const deny = revocation.deny.map((denial) =>

@@ -4,7 +4,7 @@ import type { Follower } from './follower.ts';
 import type { Relay } from './relay.ts';
 import type { SimRecord } from './truth.ts';
 
-/** What is wrong in a run that is to fail. */
+/** The fault that a run must find. */
 export type Mutants = DriveWorld['mutants'] & {
   /** Puts a wrong follower's core in the place of the right one. */
   readonly wrap?: (core: FollowerCore) => FollowerCore;
@@ -23,13 +23,13 @@ export type Mutants = DriveWorld['mutants'] & {
 export interface World extends Omit<DriveWorld, 'mutants'> {
   readonly mutants: Mutants;
   readonly followers: Follower[];
-  /** What a thief has signed. */
+  /** The records that a thief has signed. */
   readonly forged: Set<SimRecord>;
   readonly enabled: ReadonlySet<Fault>;
   /** How probable a login is in a step. */
   busy: number;
   relay: Relay | null;
-  /** What the time server of issuer and readers has done: it was wrong, and then the issuer's clock was set. */
+  /** Whether the time server of issuer and readers was wrong, and the issuer's clock was set afterwards. */
   timeServer: 'right' | 'wrong' | 'readers-wrong';
   issuerBackAt: number;
   restores: number;

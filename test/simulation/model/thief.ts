@@ -5,7 +5,7 @@ import type { SimRecord } from './truth.ts';
 import { FORGED_EPOCH, newBranch } from './truth.ts';
 import { turnEpoch } from './writes.ts';
 
-/** Somebody has the private half of an event key, and writes to the topic. */
+/** A thief has the private half of an event key, and writes to the topic. */
 export function actAsThief(world: World): void {
   const { issuer, random } = world;
   if (issuer.stolen.size === 0 || random.chance(0.2)) {
@@ -67,7 +67,7 @@ function event(kid: string, epoch: string, forged: Forged): SimRecord {
   return { kind: 'event', kid, epoch, id: fresh('x'), txn: fresh('t'), cutOffs: [], future: false, ...forged };
 }
 
-/** A signed text is shown to the issuer: it was restored, or somebody else signs with its key. */
+/** A signed text is submitted to the issuer: it was restored, or a thief signs with its key. */
 export function takeProof(world: World, record: SimRecord): void {
   const { issuer } = world;
   const { database } = issuer;

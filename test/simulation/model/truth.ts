@@ -2,14 +2,14 @@ import type { CutOff, CutOffRow } from '@rescind/revocation/cut-off';
 import { mergeRows } from '@rescind/revocation/cut-off';
 import type { CutOffEntry } from '../../support/cut-offs.ts';
 
-/** What a thief calls an epoch: above every one that an issuer opens. */
+/** The epoch that a thief claims: greater than every one that an issuer opens. */
 export const FORGED_EPOCH = '9999-';
 
 export const ISSUER = 'https://users.example';
 /** Another issuer of tokens, for which the log speaks too. Its clock is right. */
 export const OTHER = 'https://other.example';
 
-/** A token somebody holds. */
+/** A token of a client. */
 export interface Token {
   /** Counted from the first of the run. */
   readonly no: number;
@@ -115,7 +115,7 @@ export function createRegistry(): Registry {
   };
 }
 
-/** What a simulated run found wrong. */
+/** The violation that a simulated run found. */
 export class Violation extends Error {
   override readonly name = 'Violation';
 }

@@ -210,7 +210,7 @@ function prune(follower: Follower, world: World): void {
   pruneRows(process.verified, beforeOf(store));
   pruneRows(store.rows, beforeOf(store), disk?.rows);
   if (disk !== null) {
-    // The disk may not have heard yet that log time is ahead.
+    // The disk may not yet have the log time that is ahead.
     const before = Math.min(beforeOf(store), beforeOf(disk));
     pruneRows(store.rows, before);
     pruneRows(disk.rows, before);
@@ -254,7 +254,7 @@ function isSettled(world: World): boolean {
     // A backup may have forgotten times that a topic has lost.
     const isKnown = follower.setup !== 'topic' && !issuer.wasPutBack;
     if (state !== undefined && state.logTime > latest && isKnown) {
-      // It has yet to hear of the clock command, which has opened an epoch.
+      // It has not yet received the clock command, which has opened an epoch.
       if (state.epoch !== issuer.database.epoch) return false;
       throw new Violation(`${follower.name} refuses tokens that have not expired`);
     }

@@ -208,7 +208,7 @@ function someDenials(issuer: Issuer, world: IssuerWorld, cutOff: number): CutOff
   }
 }
 
-/** What is dead by a time is dead for good, so the clock may not go back behind it: not after a restart either. */
+/** What has expired by a time stays expired, so the clock may not go back behind it, not after a restart either. */
 function keepTime({ database }: Issuer, { mutants }: IssuerWorld, now: number): void {
   if (mutants.pruningKeepsNoTime || mutants.prunesByWall) return;
   database.clockFloor = Math.max(database.clockFloor, now);

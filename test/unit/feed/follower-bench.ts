@@ -110,9 +110,9 @@ export interface Bench {
   view(): View;
   /** Lets time pass, a tick each 100 ms; returns the effects of all of them. */
   pass(ms: number): FollowerEffect[];
-  /** Somebody sets the wall clock. */
+  /** Sets the wall clock. */
   setWallBack(ms: number): void;
-  /** The machine is suspended: its monotonic clock stands still. */
+  /** Suspends the machine: its monotonic clock stops. */
   suspend(ms: number): void;
   open(transport?: TransportRole): void;
   /** The issuer answers the requested fetch, with these kids and its present epoch. */

@@ -252,7 +252,7 @@ describe('a fork', () => {
     bench.open('fallback');
     const x = { branch: 'x' };
     bench.take('fallback', beat(3, 4_500, x), event(1, x), event(2, x));
-    // What the topic still has of the lost branch chains to nothing.
+    // The rest of the lost branch in the topic chains to no known event.
     bench.take('primary', event(3));
     bench.take('fallback', event(3, x), beat(3, 5_000, x));
     expect(bench.logState.suspect).toBe('fork');

@@ -16,7 +16,7 @@ function kitOf(options: TestKitOptions = {}) {
   };
   const kit = openTestKit({ at: AT, telemetry, ...options });
   onTestFinished(() => kit.close());
-  /** What the cache held at the end, and how often it answered. */
+  /** The content of the cache at the end, and its number of hits. */
   const closed = async () => {
     await kit.close();
     return {
@@ -69,7 +69,7 @@ const revoke = fc.record({ claim: names, value: values, which: fc.nat(), endsSes
     (kit, tokens) => {
       const token = tokens[which % Math.max(1, tokens.length)];
       const own = token === undefined ? undefined : claimOf(token, claim);
-      // Mostly one that somebody has.
+      // Mostly a token that is in use.
       const wanted = own === undefined ? value : own;
       kit.revoke({ claim, value: wanted, ...(claim === 'sub' && { endsSession }) });
     },

@@ -6,7 +6,7 @@ import { base64url, hmacToken, rawToken, signedToken } from '../token/raw-tokens
 import type { HostileToken } from './hostile-token.ts';
 import { PUBLISHED } from './published.ts';
 
-/** What a good token would be: the hostile ones are those with one thing wrong. */
+/** A valid token: each hostile one has one thing wrong. */
 export interface Good {
   readonly rsa: SigningKey;
   readonly ec: SigningKey;

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@rescind/revocation';
 
-/** A token that somebody sends who has no good one, or who has one and wants more of it. */
+/** A token of a client that has no valid one, or that has one and attempts more. */
 export interface HostileToken {
   /** The line of the security checklist that it breaks. */
   readonly security: number;

@@ -70,7 +70,7 @@ describe('correctly signed tokens that are refused', () => {
 });
 
 describe('security 11: the work is bounded by the length', () => {
-  /** What a text costs: characters that were decoded, and JSON that was parsed. */
+  /** The work that a text causes: characters decoded, and JSON parsed. */
   function workOn(text: string): { decoded: number; parsed: number } {
     const from = vi.spyOn(Buffer, 'from');
     const parse = vi.spyOn(JSON, 'parse');

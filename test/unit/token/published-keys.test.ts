@@ -34,7 +34,7 @@ const [rsa, otherRsa, ec, ed] = [
   await makeKey('Ed25519'),
 ];
 
-/** What a verifier of these keys says to a token. */
+/** The result of a verifier of these keys for a token. */
 function verdict(keys: readonly unknown[], token: string, algorithms: readonly Algorithm[] = ALL): string {
   const verifier = verifierOf({ keys: createKeySet({ keys }), algorithms, kidMayBeAbsent: true });
   return refusal(() => verifier.verify(token, AT));

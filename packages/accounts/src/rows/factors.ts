@@ -47,7 +47,7 @@ export interface FactorRows {
   restore(sub: string, state: FactorState): void;
 }
 
-/** What a sealed secret is; whose follows. */
+/** The context of a sealed secret; the `sub` follows. */
 export const FACTOR_CONTEXT = 'totp ';
 const contextOf = (sub: string) => FACTOR_CONTEXT + sub;
 

@@ -44,7 +44,7 @@ interface Sealed {
   readonly account: DeletedAccount | null;
 }
 
-/** What a sealed state is; whose follows. */
+/** The context of a sealed state; the `sub` follows. */
 export const HISTORY_CONTEXT = 'history ';
 
 export function createHistoryRows(sql: HostSql, sealer: Sealer, factors: Pick<FactorRows, 'state'>): HistoryRows {

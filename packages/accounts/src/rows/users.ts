@@ -16,7 +16,7 @@ interface UpdateOptions {
   readonly ifCredentialVersion?: number;
 }
 
-/** What is kept of an account that its owner has deleted, until no link can restore it. */
+/** The columns of a deleted account that remain until no link can restore it. */
 export type DeletedAccount = Pick<Account, 'username' | 'password' | 'scopes' | 'claims' | 'lastLoginAt'>;
 
 /** The table of accounts. Writes are inside transactions. */

@@ -39,7 +39,7 @@ interface FollowerConnectionOptions {
   readonly bulk: BulkDecoder;
   readonly keys: FollowerKeys;
   readonly transports: Pick<Transports, 'opened' | 'lost' | 'unsupported'>;
-  /** For a transport without one of its own. */
+  /** The telemetry of a transport that has none of its own. */
   readonly telemetry: Telemetry;
   /** Aborts when the follower closes. */
   readonly closing: AbortSignal;

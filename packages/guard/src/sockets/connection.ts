@@ -18,7 +18,7 @@ interface RenewMessage {
   readonly after_ms: number;
 }
 
-/** What an adapter does with a connection of its library. */
+/** The operations of an adapter on a connection of its library. */
 interface ConnectionActions {
   renew(message: RenewMessage): void;
   /** Ends the connection. Called once. Nothing is admitted any more. */
@@ -37,7 +37,7 @@ export interface LiveConnection {
   admitOutgoing(send: () => void): void;
   /** As `admitOutgoing`, for a message of the client, which counts for its rate. */
   admitIncoming(handle: () => void): void;
-  /** Judges again. @returns whether the connection goes on */
+  /** Judges the token again. @returns whether the connection stays open */
   check(): boolean;
   /** Replaces the token in place by a newer one of the same session. It counts for the rate of the client. @returns the error for the client; undefined: it is replaced */
   renew(token: unknown): Promise<RescindError | undefined>;

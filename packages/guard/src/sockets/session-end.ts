@@ -75,5 +75,5 @@ export function endOfRefusal(refused: Refused): SessionEnd {
   return endOf(CODES[error.code] ?? (error.status >= 500 ? 'unavailable' : 'not_allowed'), refused);
 }
 
-/** What the client gets. */
+/** The message that the client receives. */
 export const publicEnd = ({ code, retry, after_ms }: SessionEnd) => ({ code, retry, after_ms });

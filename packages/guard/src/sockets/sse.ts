@@ -149,7 +149,7 @@ function follow(
     token,
     route,
     actions: {
-      // There is no way back for a newer token. Until the token expires the stream goes on.
+      // The client cannot send a newer token on this stream, so the stream continues until its token expires.
       renew({ code }) {
         if (code !== 'token_expired') connection.end('token_expired');
       },

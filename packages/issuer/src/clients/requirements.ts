@@ -14,7 +14,7 @@ import type {
 import { lengthProblem } from '../options.ts';
 import { parseScope } from '../session/audience.ts';
 
-/** What a session lives by, with nothing left out. */
+/** The policy of a session, with the defaults. */
 export interface FullPolicy {
   readonly accessTokenTtlMs: DurationMs;
   readonly refreshTokenTtlMs: Lifetime;
@@ -71,7 +71,7 @@ const METHODS: ReadonlySet<unknown> = new Set<Client['authMethod']>([
   'private_key_jwt',
 ]);
 const STORAGES: ReadonlySet<unknown> = new Set<ClientPolicy['storage']>(['body', 'cookie', 'either']);
-/** What assertions are taken in. */
+/** The accepted algorithms of assertions. */
 export const ALGORITHMS = ['RS256', 'ES256'] as const;
 const FLAGS = ['rotation', 'renewByToken'] as const;
 const DEVICE_MEMBERS: ReadonlySet<string> = new Set<keyof SessionPolicy>([
@@ -169,7 +169,7 @@ function requireKeys(authMethod: Client['authMethod'], jwks: Client['jwks']): vo
     const usable = keys.kids().filter((kid) => ALGORITHMS.some((alg) => keys.find(kid, alg) !== undefined));
     if (jwks?.keys.every(isNamedForOne) && usable.length === jwks.keys.length) return;
   } catch {
-    // Said below: which key it is that cannot be used is plain from the set.
+    // The error below names the key that cannot be used.
   }
   throw new InvalidClientError(
     'jwks must be a set of public keys with a kid each, RSA of 2048 bits or more for RS256 or P-256 for ES256',

@@ -49,7 +49,7 @@ export async function activateNext(
 ): Promise<void> {
   const { keys } = tx.store;
   const { kid, purpose } = next;
-  // What was planned before is signed by the key of before.
+  // Events that were planned earlier are signed by the former key.
   await tx.flush();
   const at = tx.now();
   const former = await keys.active(purpose);

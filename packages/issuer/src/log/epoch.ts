@@ -33,7 +33,7 @@ async function revokedEventKids({ keys }: Pick<StoreReads, 'keys'>): Promise<str
   return (await keys.all('event')).flatMap(({ kid, state }) => (state === 'revoked' ? [kid] : []));
 }
 
-/** What an epoch begins with: a reader that knew one of these keys is not to believe it again. */
+/** The denials with which an epoch begins: readers that know one of these keys must no longer accept it. */
 async function denialsOfEventKeys(
   { keys, meta }: Pick<StoreReads, 'keys' | 'meta'>,
   at: EpochMillis,
@@ -63,7 +63,7 @@ export async function appendClosingEvent(tx: Transaction, kid: string): Promise<
  */
 export interface EpochDraft {
   readonly epoch: string;
-  /** What has been signed so far, in order. */
+  /** The events signed so far, in order. */
   readonly events: readonly { readonly revocation: Revocation; readonly signed: SignedEvent }[];
   /** The event keys that its first events deny. */
   readonly revokedEventKids: readonly string[];

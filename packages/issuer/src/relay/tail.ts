@@ -11,7 +11,7 @@ type TailFinding =
   | { readonly kind: 'complete'; readonly newest: string | undefined }
   /** The log had been further than the database: nothing is to be published. */
   | { readonly kind: 'refused' }
-  /** What was sent is not there any more (another topic, a lost one): it has to be sent again from here. */
+  /** The published events are missing (another topic, or a lost one): the relay publishes again from this position. */
   | { readonly kind: 'behind'; readonly sentSeq: number; readonly newest: string | undefined };
 
 /** Looks at the end of the topic before anything is published, once a connection. */

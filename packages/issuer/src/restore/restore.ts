@@ -95,7 +95,7 @@ async function restore(options: RestoreOptions, files: IssuerFiles): Promise<Res
     const done = await openNewEpoch(restoring, tx);
     if (setsClock) {
       await options.lowerTimes?.(tx.now());
-      // The floor is where the cut-offs of this transaction have pushed the clock.
+      // The cut-offs of this transaction have advanced the clock, and its floor follows.
       await tx.store.meta.setClock(tx.now() + 1);
     }
     return done;

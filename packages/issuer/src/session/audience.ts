@@ -21,7 +21,7 @@ export interface AudiencePolicy {
   scopesFor(audience: Audience, scopes: readonly string[]): string[];
   /** Whether the host declares the audiences. */
   readonly isLimited: boolean;
-  /** Those of a list that the host does not know. */
+  /** The audiences of a list that the host does not know. */
   unknown(audiences: readonly string[]): string[];
 }
 

@@ -94,7 +94,7 @@ function hostClaims({ claims }: SubjectRecord): Record<string, unknown> {
 interface AnswerInput extends Omit<Grant, 'client'> {
   readonly audience: Audience;
   readonly scope: readonly string[];
-  /** What it was narrowed to; null: it was not. */
+  /** The scope that it was narrowed to; null: it was not narrowed. */
   readonly narrowedTo: string | null;
   readonly at: EpochMillis;
   /** Of the session's refresh token. */

@@ -41,12 +41,12 @@ function isSameHash(one: Buffer, other: Buffer): boolean {
 /** Enough to recognize a used token: finding another text with these 128 bits is infeasible. */
 const DIGEST_BYTES = 16;
 
-/** What is kept of a refresh token that was spent. */
+/** The part of the hash that is stored of a consumed refresh token. */
 function digestOfVerifier(hash: Buffer): Buffer {
   return hash.subarray(0, DIGEST_BYTES);
 }
 
-/** What is kept of an access token that has bought another. */
+/** The digest that is stored of an access token that was renewed. */
 export function digestOfJti(jti: string): Buffer {
   return createHash('sha256').update(jti).digest().subarray(0, DIGEST_BYTES);
 }
@@ -128,7 +128,7 @@ export async function findPresented(
   return isSpent ? { token, hash, session, state: 'spent' } : undefined;
 }
 
-/** What a spent token may still get. */
+/** The response that a consumed token may still get. */
 type Retry =
   | { readonly kind: 'successor'; readonly token: OpaqueToken; readonly isRecovery: boolean }
   /** It was replaced, not used: its replacement was returned to the re-authenticated caller. */

@@ -123,9 +123,9 @@ export interface OtherIssuers extends OtherIssuerReads {
   add(iss: string): Promise<void>;
 }
 
-/** What a clock that was ahead has left in the tables. */
+/** The stored times that are later than the clock. */
 export interface StoredTimes {
-  /** Whose tokens of before a time a soft cut-off denies that lies beyond `at`. */
+  /** The users, clients and sessions with a soft cut-off by a time later than `at`. */
   softBeyond(
     iss: string,
     at: EpochMillis,

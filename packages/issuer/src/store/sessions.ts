@@ -39,7 +39,7 @@ export interface Session {
   /** The access token that may buy another. */
   readonly newestJti: string | null;
   readonly newestExp: EpochMillis | null;
-  /** What that token was narrowed to; null: it was not. */
+  /** The scope that this token was narrowed to; null: it was not narrowed. */
   readonly newestScope: string | null;
   /** The access token that bought it. */
   readonly renewedJti: string | null;
@@ -68,7 +68,7 @@ export interface Minted {
   readonly idleExpiresAt: EpochMillis;
   readonly jti: string;
   readonly exp: EpochMillis;
-  /** What the token was narrowed to; null: it was not. */
+  /** The scope that the token was narrowed to; null: it was not narrowed. */
   readonly scope: string | null;
 }
 
@@ -140,7 +140,7 @@ export interface SessionReads {
   ): Promise<{ readonly sessions: number; readonly subjects: number }>;
   /** The live sessions that `end` would end, in the order of their sid: the first `limit` after `after`. */
   live(claim: SessionClaim, value: string, at: EpochMillis, after: string, limit: number): Promise<Session[]>;
-  /** Whose session has this `jti` as that of its newest token. Reads every row. */
+  /** The session whose newest token has this `jti`. Reads every row. */
   subjectOfNewest(jti: string): Promise<string | undefined>;
   /** The newest first: by `createdAt`, then `sid`, descending. Without `ended`: those that are neither ended nor past a deadline. */
   list(query: SessionListQuery): Promise<Session[]>;

@@ -1,7 +1,7 @@
 /** A metric as data: Prometheus names and base units, no user in a label. */
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram';
-  /** What one is, such as `seconds` or `events`; `flag` is 0 or 1. */
+  /** The unit of the value, such as `seconds` or `events`; `flag` is 0 or 1. */
   readonly unit: string;
   /** One line for whoever reads /metrics. */
   readonly help: string;

@@ -13,7 +13,7 @@ const bendTables =
   (tables: (tx: Tx) => Partial<Tx>): Bend =>
   (store) => ({ transaction: (work) => store.transaction((tx) => work({ ...tx, ...tables(tx) })) });
 
-/** What a store may do wrong, and the case that finds it. */
+/** A fault of a store, and the case that finds it. */
 const MUTANTS: Readonly<Record<string, readonly [bend: Bend, found: string]>> = {
   'writes whole rows back': [
     bendTables(({ sessions }) => ({

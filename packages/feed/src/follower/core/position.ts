@@ -57,7 +57,7 @@ export function raiseHead(draft: Draft, head: number, jws: string): void {
   draft.logState = { ...logState, head: Math.max(logState.head, head), proof };
 }
 
-/** At seq 0 there is none, which is known. */
+/** Whether the id at the position is known. At seq 0 there is no event, and so no id to know. */
 export function isIdKnown({ seq, id }: LogState): boolean {
   return seq === 0 || id !== null;
 }

@@ -48,7 +48,7 @@ export function restart(draft: Draft, transport: TransportRole, reason: string):
     labels: { transport: name, reason },
     by: 1,
   });
-  // Entering an epoch is no trouble: it is what follows a start, and each change of the event key.
+  // Entering an epoch is no failure: it follows each start and each change of the event key.
   log(draft, reason === 'epoch' ? 'info' : 'warn', 'feed_restart', {
     transport: name,
     reason,

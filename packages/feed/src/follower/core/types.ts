@@ -211,11 +211,11 @@ interface KnownHeartbeat {
   readonly at: EpochMillis;
   /** The issuer's wall clock then. */
   readonly wall: EpochMillis;
-  /** Whether one that was live has been heard since the start. */
+  /** Whether a live heartbeat has been received since the start. */
   readonly live: boolean;
   /** Whether this one was live: else it says nothing of how old it is. */
   readonly isLive: boolean;
-  /** When it was heard, by both clocks of this process. */
+  /** When it was received, by both clocks of this process. */
   readonly received: ClockReading;
   readonly head: number;
   readonly headId: string | null;
@@ -225,7 +225,7 @@ interface KnownHeartbeat {
 
 /** The state of the core, as plain data. Only `logState` is read outside the core. */
 export interface FollowerState {
-  /** What is committed next, and the newest hint. */
+  /** The state that the next commit writes, and the newest hint. */
   readonly logState: LogState;
   readonly cause: Cause | null;
   /** The quarantined events, by `epoch:seq`. */

@@ -8,7 +8,7 @@ import type { KeyRow, Store, StoreReads } from '../../store/store.ts';
 
 import { bytes, EPOCH, EXP, ISSUER, LATER_EXP, NEXT_EPOCH, OTHER } from './samples.ts';
 
-/** What reads show of the samples, and of what the operations make of them. */
+/** The rows that the reads return: the samples, and the results of the operations. */
 interface Rows {
   readonly meta: {
     readonly clockFloor: EpochMillis;
@@ -113,7 +113,7 @@ export function assertSame(found: object, expected: object, what: string): void 
 const plain = (rows: object): unknown =>
   JSON.parse(JSON.stringify(rows, (_, value) => (value === undefined ? '(none)' : value)));
 
-/** What the reads show, without what only the committed log does. */
+/** The rows by the reads of a transaction; the committed log has more. */
 export function toRows({ sentSeq: _, closingEvents: __, unsent: ___, ...rows }: Dump): Rows {
   return rows;
 }

@@ -98,7 +98,7 @@ const TXNS = [
   { seq: 1, txn: 'txn-a' },
 ];
 
-/** What a store that nothing was written to answers. */
+/** The results of every read of a store without rows. */
 async function readEmpty(tested: TestedStore): Promise<void> {
   const { read, log } = await tested.open();
   assert.equal(await read.meta.issuer(), null);
