@@ -107,7 +107,7 @@ it('a change of claims revokes every older token, sessions continue, and the nex
   }
   expect(decodeJwt(access).roles).toBeUndefined();
 
-  // A change of one's own is answered with the tokens that have it; the other device picks it up by itself.
+  // The response to a user's own change has tokens with the change; the other device gets them by a refresh.
   const phone = '+4915112345678';
   const forAccount = await client.forAccount(refresh);
   const unproved = await tell('PATCH', '/account', { phone, password: 'not the password' }, forAccount.access_token);

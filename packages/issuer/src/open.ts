@@ -270,7 +270,7 @@ function createContext(
     clients: createClientRegistry(options.clients),
     audiences: createAudiencePolicy(options.resources),
     accepting: createVerifier({ ...accessTokens, requiredClaims: REQUIRED_CLAIMS }),
-    // As long as the most lenient reader takes it.
+    // The issuer accepts the token as long as the most lenient reader does.
     revocable: createVerifier({ ...accessTokens, expiryToleranceMs: CLOCK_TOLERANCE_MS }),
   };
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestOptions } from 'node:http';
 
-/** What is used of `fetch`: the one of this file, the global one, or one with a proxy, an agent or certificate authorities. */
+/** The part of `fetch` that is used: the one of this file, the global one, or one with a proxy, an agent or certificate authorities. */
 export type Fetch = (url: string, init: FetchInit) => Promise<FetchResponse>;
 
 /** The part of `RequestInit` that is used. */

@@ -58,7 +58,7 @@ export function createHistoryRows(sql: HostSql, sealer: Sealer, factors: Pick<Fa
     'SELECT seq, sealed FROM account_history WHERE sub = ? AND seq > ? ORDER BY seq',
   );
   const codesOf = sql.prepare<[number], Buffer>('SELECT hash FROM account_history_codes WHERE seq = ?').pluck();
-  // Of the states of each account those after the oldest live link are needed.
+  // The condition of states that no link can restore: those before the oldest live link of their account.
   const needless = `(@sub IS NULL OR sub = @sub) AND NOT EXISTS (
     SELECT 1 FROM account_links l WHERE l.sub = account_history.sub AND l.purpose = 'not_me' AND l.expires_at > @now
       AND l.position < account_history.seq)`;

@@ -15,6 +15,7 @@ interface NetInfo {
   addEventListener(listener: (state: { readonly isConnected: boolean | null }) => void): () => void;
 }
 
+/** The options of `appLifecycle`. */
 export interface AppLifecycleOptions {
   /** `AppState` of react-native. */
   readonly appState: AppState;

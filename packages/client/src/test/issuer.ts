@@ -3,7 +3,9 @@ import type { SessionMode } from '../issuer-calls.ts';
 import { checkNames } from '../names.ts';
 import { claimsOf } from '../record.ts';
 
+/** The options of the fake issuer. */
 export interface FakeIssuerOptions {
+  /** The clock of the issuer, and of the session that is tested. */
   readonly clock: Clock;
   /** The origin of the API that accepts its tokens. Default `https://api.example`. */
   readonly api?: string;

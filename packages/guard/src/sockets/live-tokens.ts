@@ -20,7 +20,7 @@ export interface RenewalRequest {
   readonly withinMs: DurationMs;
 }
 
-/** Whoever uses a token for longer than one request. */
+/** A user of a token for longer than one request, such as a socket. */
 export interface TokenWatcher {
   /** Called once for each token that has to be replaced. */
   onRenew(request: RenewalRequest): void;

@@ -51,7 +51,7 @@ export async function createPlanContext(
     aliveAt: tx.aliveAt(),
     leads: tx.leads(),
     cutOffTime: () => tx.cutOffTime(),
-    // Before the first token there is none: then the cut-off expires at once.
+    // Without any token the cut-off expires at once.
     greatestExp: () => Math.max(greatestExp, at),
   };
 }
