@@ -1,5 +1,6 @@
 import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
 import type { LogChange, LogState, Quarantined } from '@rescind/revocation/log-state';
+import type { InstanceReport, ReportAnswer } from './reports/report.ts';
 
 /** A record that a transport delivers. It is not verified yet. */
 export interface TransportRecord {
@@ -85,6 +86,11 @@ export interface Transport {
   ): TransportConnection;
   /** Submits to the issuer a signed event or heartbeat beyond its outbox. Absent: the transport has no connection to the issuer. */
   submitEvidence?(jws: string): Promise<void>;
+  /**
+   * Reports to the issuer how far this instance has applied the log. Absent: the transport has no connection to the issuer.
+   * @throws RescindError `not_found`: the issuer takes no reports; `client_invalid`, `report_invalid`, `rate_limited`, `busy`
+   */
+  submitReport?(report: InstanceReport, options?: { readonly timeoutMs?: DurationMs }): Promise<ReportAnswer>;
 }
 
 /** The transports of one log. A primary transport without a fallback repairs itself. */
@@ -144,6 +150,12 @@ export interface LogSource {
   closingEvent?(epoch: string): string | undefined;
   /** Receives a signed record that shows that this database was restored. @throws RescindError `event_invalid` */
   receiveEvidence(jws: string): void | Promise<void>;
+  /**
+   * Receives the report of an instance. Absent: reports are not taken (404).
+   * @param clientId the client that the request authenticated
+   * @throws RescindError `rate_limited` for one that comes too early, or from too many instances of one client
+   */
+  receiveReport?(clientId: string, report: InstanceReport): ReportAnswer;
   /** What the publisher has acknowledged. Absent: there is none. */
   readonly acknowledgements?: Acknowledgements | undefined;
 }

@@ -51,6 +51,7 @@ const abilityOptions = optionsOf<TransportAbilities>('a transport', {
 });
 const endpointOption = option.record(option.string(), { least: 0 });
 const evidenceOption = option.callable('a function that hands the issuer a signed record');
+const reportOption = option.callable('a function that hands the issuer a report of this instance');
 
 const EXPECTED = 'a transport such as httpTransport(…) or kafkaTransport(…)';
 
@@ -62,6 +63,7 @@ function described<T extends TransportDescription>(check: OptionCheck<T & Partia
     if (transport.abilities !== undefined) abilityOptions(transport.abilities, `${path}.abilities`);
     if (transport.endpoint !== undefined) endpointOption(transport.endpoint, `${path}.endpoint`);
     if (transport.submitEvidence !== undefined) evidenceOption(transport.submitEvidence, `${path}.submitEvidence`);
+    if (transport.submitReport !== undefined) reportOption(transport.submitReport, `${path}.submitReport`);
     return transport;
   };
 }

@@ -6,6 +6,8 @@ import { openBulkDecoder } from '../event/bulk.ts';
 import type { EventDecoder } from '../event/decode.ts';
 import { createEventDecoder } from '../event/decode.ts';
 import type { Feed, FeedStore } from '../ports.ts';
+import type { InstanceOptions } from '../reports/reporter.ts';
+import { createReporter, instanceOptions } from '../reports/reporter.ts';
 import { feedOptions } from '../transport.ts';
 import type { FollowerConnections, FollowerKeys } from './connections.ts';
 import { createFollowerConnections } from './connections.ts';
@@ -29,7 +31,10 @@ export interface Follower extends AsyncDisposable {
   ready(signal?: AbortSignal): Promise<void>;
   /** The view and its age, computed from memory: cheap enough for every request. */
   view(): View;
-  /** The checks `feed` (the state of the view), `clock`, `feed_store` (commits, and pending rows), and one of each transport. */
+  /**
+   * The checks `feed` (the state of the view), `clock`, `feed_store` (commits, and pending rows), one of each transport, and `reports`
+   * where a transport takes them.
+   */
   health(): HealthCheck[];
   /** Closes the transports and waits for running work. */
   close(): Promise<void>;
@@ -44,13 +49,16 @@ export interface Follower extends AsyncDisposable {
  * @throws what the store throws when it cannot be read
  */
 export function openFollower(options: FollowerOptions): Follower {
-  const { log, issuers, feed, store, keys, silenceMs, maxStalenessMs } = checkFollowerOptions(options);
-  const { clock = systemClock, telemetry = standardErrorTelemetry } = options;
+  const { log, issuers, feed, keys, silenceMs, maxStalenessMs, ...given } = checkFollowerOptions(options);
+  const { clock = systemClock, telemetry = standardErrorTelemetry, instance = {} } = given;
   const closing = new AbortController();
   const readiness = createReadiness();
   const decoder = createEventDecoder({ log, issuers, keys });
   const bulk = openBulkDecoder({ log, issuers, keys, telemetry }, decoder);
   const core = createFollowerCore({ log, feed, silenceMs, maxStalenessMs });
+  const view = () => core.view(engine.state(), engine.now());
+  const reporter = createReporter({ log, feed, store: given.store, instance, view, clock, telemetry });
+  const { store } = reporter;
 
   const started = core.start(store.load(log), quarantinedAgain(store, log, decoder), {
     wall: clock.now(),
@@ -66,7 +74,7 @@ export function openFollower(options: FollowerOptions): Follower {
     telemetry,
     runEffect(effect) {
       if (effect.kind === 'fetchKeys') void fetchKeys();
-      else runEffect(effect, connections, telemetry, readiness.reached);
+      else runEffect(effect, connections, telemetry, onReady);
     },
   });
   const transports = openTransports({ feed, clock, telemetry });
@@ -81,12 +89,15 @@ export function openFollower(options: FollowerOptions): Follower {
     closing: closing.signal,
   });
   const stopListening = keys.onFetched((set) => void engine.submit({ kind: 'keys', set }));
+  function onReady(): void {
+    readiness.reached();
+    reporter.start();
+  }
   async function fetchKeys(): Promise<void> {
     if (!(await keys.refetch())) await engine.submit({ kind: 'keysFailed' });
   }
   engine.begin(started.effects);
 
-  const view = () => core.view(engine.state(), engine.now());
   let differed = false;
   const logClock = () => {
     const aheadMs = clockAheadOf(engine.state());
@@ -109,7 +120,7 @@ export function openFollower(options: FollowerOptions): Follower {
     stopListening();
     engine.close();
     readiness.given();
-    await Promise.all([connections.closeAll(), bulk.close()]);
+    await Promise.all([connections.closeAll(), bulk.close(), reporter.close()]);
   };
   return {
     view,
@@ -118,6 +129,7 @@ export function openFollower(options: FollowerOptions): Follower {
     health: () => [
       ...followerHealth(view(), engine.storeFailure(), clockAheadOf(engine.state())),
       ...transports.health(),
+      ...reporter.health(),
     ],
     [Symbol.asyncDispose]: close,
   };
@@ -192,6 +204,8 @@ export interface FollowerOptions extends Pick<FollowerCoreOptions, 'silenceMs' |
   readonly store: FeedStore;
   /** The keys of the log's events, never those of tokens: a key source of @rescind/token. */
   readonly keys: FollowerKeys;
+  /** What operators know this instance by, in the reports that it sends to the issuer; `false`: it sends none. Default `{}`. */
+  readonly instance?: InstanceOptions | false | undefined;
   /** Default: that of the system. */
   readonly clock?: Clock | undefined;
   /** Default: warnings and errors are written to standard error. */
@@ -207,6 +221,7 @@ const checkFollowerOptions = optionsOf<FollowerOptions>('openFollower', {
     option.having<FeedStore>('a store, such as a denylist', 'load', 'quarantined', 'enforce', 'flush', 'pendingRows'),
   ),
   keys: required(option.having<FollowerKeys>('a source of event keys', 'find', 'refetch', 'onFetched')),
+  instance: instanceOptions,
   clock: option.clock,
   telemetry: option.telemetry,
   silenceMs: option.duration(),

@@ -6,6 +6,7 @@ import { basicChallenge, errorResponse, oneHeader, readBasic, readBody } from '@
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import { storageFailureOf, storageUnavailable } from '@rescind/revocation/storage';
 import type { LogSource, SignedHeartbeat } from '../ports.ts';
+import { receiveReport } from '../reports/receive.ts';
 import { createBroadcast } from './broadcast.ts';
 import type { Reader } from './reader.ts';
 import { openReader } from './reader.ts';
@@ -50,7 +51,7 @@ export interface RevocationsHandlerOptions {
 
 /** Serves the log as server-sent events. */
 export interface RevocationsHandler {
-  /** Answers `GET …/revocations` and `POST …/revocations/proof`; by the end of the path, so it can be mounted anywhere. */
+  /** Answers `GET …/revocations`, `POST …/revocations/proof` and `POST …/revocations/reports`; by the end of the path, so it can be mounted anywhere. */
   handle(request: IncomingMessage, response: ServerResponse): void;
   /** Ends every connection of a client, such as one with a removed secret. @returns how many there were */
   endReaders(client: string): number;
@@ -146,14 +147,16 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
   const answer = (request: IncomingMessage, response: ServerResponse): Promise<void> | void => {
     requireOpen();
     const path = pathOf(request);
-    const allowed = path.endsWith('/revocations') ? 'GET' : path.endsWith('/revocations/proof') ? 'POST' : undefined;
+    const allowed = methodOf(path);
     if (allowed === undefined) throw new RescindError('not_found');
     if (request.method !== allowed) {
       response.setHeader('Allow', allowed);
       throw new RescindError('method_wrong');
     }
     const client = requireClient(request, response);
-    return allowed === 'GET' ? stream(client, request, response) : receiveEvidence(source, request, response);
+    if (allowed === 'GET') return stream(client, request, response);
+    if (path.endsWith(REPORTS)) return receiveReport(source, client, request, response);
+    return receiveEvidence(source, request, response);
   };
 
   return {
@@ -177,6 +180,14 @@ export function createRevocationsHandler(given: RevocationsHandlerOptions): Revo
       broadcast.close();
     },
   };
+}
+
+const REPORTS = '/revocations/reports';
+
+/** The method of a path; undefined: there is no such path. */
+function methodOf(path: string): 'GET' | 'POST' | undefined {
+  if (path.endsWith('/revocations')) return 'GET';
+  return path.endsWith('/revocations/proof') || path.endsWith(REPORTS) ? 'POST' : undefined;
 }
 
 /** The requested path: Express removes the mount path from `url`. */

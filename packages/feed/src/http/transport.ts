@@ -7,6 +7,7 @@ import type { Fetch, FetchBody, FetchResponse } from '@rescind/token/fetch';
 import { nodeFetch } from '@rescind/token/fetch';
 import { createBackoff } from '../backoff.ts';
 import type { Transport, TransportConnection, TransportSink } from '../ports.ts';
+import { submitReport } from '../reports/submit.ts';
 import { ConnectionLost, createStallTimer, readEventStream, STANDBY, STANDBY_QUERY, STREAM_HEADER } from './stream.ts';
 
 /** A heartbeat is sent every second: five missed ones are not jitter. */
@@ -78,6 +79,7 @@ export function httpTransport(options: HttpTransportOptions): Transport {
       return openConnection(standby ? asStandby(chosen) : chosen, sink);
     },
     submitEvidence: (jws) => submitEvidence(settings, jws),
+    submitReport: (report, options) => submitReport(settings, report, options),
   };
 }
 

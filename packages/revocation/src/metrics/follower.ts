@@ -26,6 +26,12 @@ export const FOLLOWER_METRICS = {
     labels: { reason: ['gap', 'fork', 'epoch', 'quarantined'] },
     initial: 0,
   },
+  rescind_reports_sent_total: {
+    type: 'counter',
+    unit: 'reports',
+    help: 'Reports of this instance to the issuer; `refused`: by credential, form or rate; `unsupported`: by an issuer that takes none',
+    labels: { result: ['accepted', 'refused', 'failed', 'unsupported'] },
+  },
   rescind_feed_position_seq: { type: 'gauge', unit: 'seq', help: 'The seq up to which the log is applied', initial: 0 },
   rescind_feed_head_seq: { type: 'gauge', unit: 'seq', help: 'The greatest seq the log is known to have', initial: 0 },
   rescind_feed_lag_events: {
