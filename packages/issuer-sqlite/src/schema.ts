@@ -260,6 +260,25 @@ function eventOnce(database: Database.Database): void {
   `);
 }
 
+/** Version 8: the instances that report how far they have applied the log. `age_ms` may be a fraction. */
+const instances = `
+CREATE TABLE rescind_instances (
+  id TEXT PRIMARY KEY,
+  client_id TEXT NOT NULL,
+  name TEXT NOT NULL,
+  version TEXT,
+  transport TEXT,
+  suspect TEXT,
+  epoch TEXT NOT NULL,
+  seq INTEGER NOT NULL,
+  age_ms REAL,
+  reported_at INTEGER NOT NULL,
+  leases TEXT NOT NULL,
+  steps TEXT NOT NULL,
+  forgotten INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
+
 /**
  * Each entry takes a database from one version to the next, rows and all; never changed once released. The version is
  * kept in a table of ours: `user_version` belongs to the host, whose tables are in the same file.
@@ -267,6 +286,7 @@ function eventOnce(database: Database.Database): void {
 const MIGRATIONS: readonly (string | ((database: Database.Database) => void))[] = [
   ...[first, sessions, keyRotation, closingEvents, otherIssuers, outboxKey],
   eventOnce,
+  instances,
 ];
 
 /** @throws RescindError `database_newer` */

@@ -7,6 +7,7 @@ import { createClients } from './clients.ts';
 import { isBusy } from './connection.ts';
 import type { HostSql } from './host.ts';
 import { createHostSql } from './host.ts';
+import { createInstances } from './instances.ts';
 import { createKeys } from './keys.ts';
 import { createClosingEvents, createOutbox } from './log.ts';
 import { createMeta, createStoredTimes } from './meta.ts';
@@ -164,5 +165,6 @@ export function createTables(database: Database.Database): Tables {
     closingEvents: createClosingEvents(database),
     otherIssuers: createOtherIssuers(database),
     storedTimes: createStoredTimes(database),
+    instances: createInstances(database),
   };
 }

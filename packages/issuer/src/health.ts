@@ -2,6 +2,7 @@ import type { Clock, DurationMs, EpochMillis, HealthCheck, Telemetry } from '@re
 import { CLOCK_TOLERANCE_MS } from '@rescind/revocation';
 import type { IssuerClock, ReferenceClock } from '@rescind/revocation/issuer-clock';
 import { isLeading } from '@rescind/revocation/issuer-clock';
+import type { OpenInstances } from './instances/open.ts';
 import type { KeyPurpose, KeyRotation } from './issuer-keys.ts';
 import type { Keyring } from './keys/keyring.ts';
 import type { KeyScheduler } from './keys/scheduler.ts';
@@ -27,6 +28,7 @@ interface HealthOptions {
   readonly scheduler: KeyScheduler;
   readonly maintenance: Maintenance;
   readonly relay: Relay | undefined;
+  readonly instances: Pick<OpenInstances, 'health'>;
   /** The kid of an event key that another process signed with, until the next start. */
   readonly theft: { readonly kid: string | null };
 }
@@ -39,6 +41,7 @@ export function createHealth(options: HealthOptions): () => HealthCheck[] {
     checkStorage(options),
     checkKeys(options),
     checkClock(options),
+    ...options.instances.health(),
     ...(relay === undefined ? [] : [relay.health()]),
   ];
 }

@@ -4,6 +4,7 @@ import type { TrustedClock } from '@rescind/revocation/issuer-clock';
 import type { VerifiedToken } from '@rescind/token';
 import type { Jwks } from '@rescind/token/signing';
 import type { Client, ClientRegistrations, IssuerClients, ResourceServer } from './issuer-clients.ts';
+import type { IssuerInstances } from './issuer-instances.ts';
 import type { IssuerKeys, KeyCommands, KeyRotation } from './issuer-keys.ts';
 import type {
   CutOffRequest,
@@ -194,6 +195,8 @@ export interface Issuer<Sql = unknown> {
   readonly revocations: IssuerRevocations;
   /** The keys that sign. */
   readonly keys: IssuerKeys;
+  /** The instances that report how far they have applied the log, and how far a revocation has reached them. */
+  readonly instances: IssuerInstances;
   /**
    * Rotates the refresh token. A used one ends its session, unless it is the last one before the present, within the
    * grace, and the present one is unused: then the same successor is answered. Those that come at once share one

@@ -9,6 +9,8 @@ import type { IssuerFiles } from './files.ts';
 import { confirm, epochAgeOf, establish, eventJwksOf, openFiles } from './files.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createGauges, createHealth } from './health.ts';
+import type { OpenInstances } from './instances/open.ts';
+import { openInstances } from './instances/open.ts';
 import type { Issuer, IssuerOptions, SubjectRecord } from './issuer.ts';
 import { createKeyList } from './keys/commands.ts';
 import type { PrivateDirectory } from './keys/directory.ts';
@@ -124,9 +126,12 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     persistTime: transactions.persistTime,
     onAppend: transactions.onAppend,
     receiveEvidence: detector.prove,
+    receiveReport: (clientId, report) => instances.report(clientId, report),
     // The relay reads this log.
     acknowledgements: () => relay?.acknowledgements,
   });
+  const isRefusing = () => latch.refusing() !== null;
+  const instances: OpenInstances = await openInstances({ store, storage, log, isRefusing, ...settings });
   const { now } = issuerClock;
   const tokenSigning = createThreadSigning();
   const group = createGroupCommit(transactions, tokenSigning.whenFewAreLeft);
@@ -178,7 +183,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
         activeKid: () => keyrings.event.activeKid(),
       }),
       epochAgeMs: () => epochAgeOf(files, issuerClock.now()),
-      isRefusing: () => latch.refusing() !== null,
+      isRefusing,
       clock,
       reference,
       telemetry,
@@ -193,6 +198,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     transactions.stop();
     await maintenance.close();
     await relay?.close();
+    await instances.close();
     await store.close();
   }
   const closeOnce = () => {
@@ -218,6 +224,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
     revocations: createRevocationStates(store, publisher !== undefined),
     ...createPreview(context, issuerClock),
     keys: createKeyList(context.keys),
+    instances,
     verify,
     introspect: createIntrospect(context, verify, now),
     explain: createExplainer({
@@ -244,6 +251,7 @@ async function assemble(options: IssuerOptions, settings: IssuerSettings, files:
       scheduler: scheduler,
       maintenance,
       relay,
+      instances,
       theft,
     }),
     close: closeOnce,

@@ -19,12 +19,13 @@ interface LogSourceOptions {
   readonly persistTime: Transactions['persistTime'];
   readonly onAppend: LogSource['onAppend'];
   readonly receiveEvidence: LogSource['receiveEvidence'];
+  readonly receiveReport: NonNullable<LogSource['receiveReport']>;
   readonly acknowledgements: () => Acknowledgements | undefined;
 }
 
 /** The log of record, as streams and the relay read it. */
 export function createLogSource(options: LogSourceOptions): LogSource {
-  const { log, store, encoder, issuerClock, persistTime, onAppend, receiveEvidence } = options;
+  const { log, store, encoder, issuerClock, persistTime, onAppend, receiveEvidence, receiveReport } = options;
 
   function snapshot(): ReturnType<LogSource['snapshot']> {
     const identity = store.log.identity();
@@ -60,6 +61,7 @@ export function createLogSource(options: LogSourceOptions): LogSource {
     closingEvent: (epoch) => store.log.closingEvent(epoch),
     onAppend,
     receiveEvidence,
+    receiveReport,
     get acknowledgements() {
       return options.acknowledgements();
     },

@@ -1,3 +1,4 @@
+export type { InstanceRow, Instances } from './instances.ts';
 export type {
   ClosingEvents,
   CommittedLog,

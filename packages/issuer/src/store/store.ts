@@ -2,6 +2,7 @@ import type { EpochMillis, Telemetry } from '@rescind/revocation';
 import type { SigningAlgorithm } from '@rescind/token/signing';
 import type { RegisteredClient } from '../issuer-clients.ts';
 import type { KeyPurpose, KeyState } from '../issuer-keys.ts';
+import type { InstanceReads, Instances } from './instances.ts';
 import type {
   ClosingEvents,
   CommittedLog,
@@ -42,6 +43,7 @@ export interface StoreReads {
   readonly revocations: RevocationReads;
   readonly outbox: OutboxReads;
   readonly otherIssuers: OtherIssuerReads;
+  readonly instances: InstanceReads;
 }
 
 /**
@@ -59,6 +61,7 @@ export interface StoreTransaction<Sql = unknown> extends StoreReads {
   readonly outbox: Outbox;
   readonly closingEvents: ClosingEvents;
   readonly otherIssuers: OtherIssuers;
+  readonly instances: Instances;
   readonly storedTimes: StoredTimes;
   /** The host's rows. */
   readonly sql: Sql;

@@ -219,6 +219,42 @@ export const ISSUER_METRICS = {
     help: 'Sends to Kafka that failed',
     labels: { reason: [...KAFKA_FAILURES, 'topic_unsuitable'] },
   },
+  // The fleet, by the reports of its instances.
+  rescind_fleet_instances: {
+    type: 'gauge',
+    unit: 'instances',
+    help: 'Instances by the client whose credential they report with, and by state; those that ended are counted for an hour',
+    labels: { service: 'open', state: ['live', 'behind', 'lost', 'left', 'unknown'] },
+  },
+  rescind_reports_total: {
+    type: 'counter',
+    unit: 'reports',
+    help: 'Reports of instances; `ahead`: accepted, with a position that the log does not have',
+    labels: { result: ['accepted', 'early', 'too_many', 'ahead'] },
+  },
+  rescind_receipts_total: {
+    type: 'counter',
+    unit: 'revocations',
+    help: 'Commits that every instance has applied (`complete`), or not within a minute; `not_waited`: calls answered at once, because too many waited',
+    labels: { result: ['complete', 'incomplete', 'not_waited'] },
+  },
+  rescind_receipt_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'From a commit until the last instance that reported then denies',
+    buckets: LATENCY_SECONDS,
+  },
+  rescind_receipt_pending_seconds: {
+    type: 'gauge',
+    unit: 'seconds',
+    help: 'Age of the oldest commit that an instance which reports has not applied',
+    initial: 0,
+  },
+  rescind_instances_forgotten_total: {
+    type: 'counter',
+    unit: 'instances',
+    help: 'Instances that ended and were removed: by an administrator, or by age',
+  },
   // The event stream.
   rescind_feed_readers: { type: 'gauge', unit: 'readers', help: 'Readers connected to the event stream', initial: 0 },
   rescind_feed_readers_ended_total: {
@@ -251,6 +287,8 @@ export const ISSUER_METRICS = {
         'body_too_large',
         'media_type_wrong',
         'event_invalid',
+        'report_invalid',
+        'request_invalid',
         'storage_unavailable',
         'stopping',
         'internal',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { EpochMillis } from '@rescind/revocation';
 import type { CutOffRow } from '@rescind/revocation/cut-off';
 import type { RegisteredClient } from '../../issuer-clients.ts';
+import type { InstanceRow } from '../../store/instances.ts';
 import type { ClosingEvent, LogIdentity, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 import type { KeyRow, Store, StoreReads } from '../../store/store.ts';
@@ -26,6 +27,7 @@ interface Rows {
   readonly cutoffs: readonly CutOffRow[];
   readonly outbox: readonly OutboxRow[];
   readonly otherIssuers: readonly string[];
+  readonly instances: readonly InstanceRow[];
 }
 
 /** All of it, with what only the committed log shows. */
@@ -48,7 +50,7 @@ const CUTOFFS = [
 const EPOCHS = ['0000000000-before', EPOCH, NEXT_EPOCH];
 
 export async function rowsOf(reads: StoreReads): Promise<Rows> {
-  const { meta, keys, sessions, clients, revocations, outbox, otherIssuers } = reads;
+  const { meta, keys, sessions, clients, revocations, outbox, otherIssuers, instances } = reads;
   const liveAt = async (at: EpochMillis) => (await sessions.live('iss', ISSUER, at, '', 100)).map(({ sid }) => sid);
   const found: Record<string, Session> = {};
   const spent: string[] = [];
@@ -78,6 +80,7 @@ export async function rowsOf(reads: StoreReads): Promise<Rows> {
     cutoffs,
     outbox: await outbox.liveAfter(0, 0, 100),
     otherIssuers: await otherIssuers.all(),
+    instances: await instances.all(),
   };
 }
 

@@ -2,7 +2,7 @@ import type { KeyRow } from '../../store/store.ts';
 import type { Dump } from './dump.ts';
 import type { Writes } from './operation.ts';
 import { REJECTS } from './operation.ts';
-import { bytes, client, EXP, START } from './samples.ts';
+import { bytes, client, EXP, instance, START } from './samples.ts';
 
 const unchanged = () => ({});
 const LATER = START + 50;
@@ -16,7 +16,36 @@ const inOrder = (keys: readonly KeyRow[], ...kids: string[]) =>
 const EVENT_KEYS = ['event-active', 'event-next', 'event-former'];
 const added = { kid: 'added', purpose: 'token', alg: 'ES256', cause: 'command', createdAt: LATER } as const;
 
-export const clientOperations: Writes<'clients' | 'keys'> = {
+const CHANGED_INSTANCE = instance('i-1', {
+  ...{
+    clientId: 'orders',
+    name: 'host:2',
+    version: null,
+    transport: null,
+    suspect: 'gap',
+    epoch: '',
+    seq: 0,
+    ageMs: null,
+  },
+  ...{ reportedAt: LATER, forgotten: true, leases: [], steps: [] },
+});
+
+export const clientOperations: Writes<'clients' | 'keys' | 'instances'> = {
+  'instances.put': [
+    {
+      run: (tx) => tx.instances.put(instance('i-0')),
+      changes: ({ instances }) => ({ instances: [instance('i-0'), ...instances] }),
+    },
+    {
+      when: 'in the place of another',
+      run: (tx) => tx.instances.put(CHANGED_INSTANCE),
+      changes: ({ instances: [, ...rest] }) => ({ instances: [CHANGED_INSTANCE, ...rest] }),
+    },
+  ],
+  'instances.delete': {
+    run: (tx) => tx.instances.delete('i-1'),
+    changes: ({ instances: [, ...rest] }) => ({ instances: rest }),
+  },
   'clients.put': [
     {
       run: (tx) => tx.clients.put(client('new')),

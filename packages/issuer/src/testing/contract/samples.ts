@@ -2,6 +2,7 @@ import type { EpochMillis } from '@rescind/revocation';
 import type { CutOffRow } from '@rescind/revocation/cut-off';
 import { NO_SESSION } from '@rescind/revocation/cut-off';
 import type { RegisteredClient } from '../../issuer-clients.ts';
+import type { InstanceRow } from '../../store/instances.ts';
 import type { OutboxRow } from '../../store/log.ts';
 import type { Minted, NewSession } from '../../store/sessions.ts';
 import type { StoreTransaction } from '../../store/store.ts';
@@ -82,9 +83,22 @@ export function event(seq: number, txn: string, more: Partial<OutboxRow> = {}): 
   };
 }
 
+export function instance(id: string, more: Partial<InstanceRow> = {}): InstanceRow {
+  return {
+    ...{ id, clientId: 'prices', name: 'host:1', version: '1.0.0', transport: 'kafka', suspect: null, epoch: EPOCH },
+    ...{ seq: 2, ageMs: 12.5, reportedAt: START + 20, forgotten: false },
+    leases: [
+      { from: START, until: START + 10, ending: 'lost' },
+      { from: START + 15, until: null, ending: null },
+    ],
+    steps: [{ epoch: EPOCH, seq: 2, at: START + 9 }],
+    ...more,
+  };
+}
+
 /** What every case begins with. */
 export async function fill(tx: StoreTransaction): Promise<void> {
-  const { meta, keys, sessions, clients, revocations, outbox, closingEvents, otherIssuers } = tx;
+  const { meta, keys, sessions, clients, revocations, outbox, closingEvents, otherIssuers, instances } = tx;
   await meta.setIssuer(ISSUER);
   await meta.openEpoch(EPOCH);
   await meta.raiseClockFloor(START + 30);
@@ -114,4 +128,5 @@ export async function fill(tx: StoreTransaction): Promise<void> {
   await meta.moveHead(4, 'id-4');
   await meta.setSentSeq(EPOCH, 2);
   await closingEvents.add({ epoch: '0000000000-before', jws: 'last' });
+  for (const id of ['i-1', 'i-2']) await instances.put(instance(id));
 }

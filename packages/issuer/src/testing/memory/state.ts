@@ -1,6 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
 import type { CutOffRow } from '@rescind/revocation/cut-off';
 import type { RegisteredClient } from '../../issuer-clients.ts';
+import type { InstanceRow } from '../../store/instances.ts';
 import type { ClosingEvent, OutboxRow } from '../../store/log.ts';
 import type { Session } from '../../store/sessions.ts';
 import type { KeyRow } from '../../store/store.ts';
@@ -39,6 +40,7 @@ export interface State {
   readonly outbox: Map<string, OutboxRow>;
   readonly closingEvents: Map<string, ClosingEvent & { readonly isSent: boolean }>;
   readonly otherIssuers: Set<string>;
+  readonly instances: Map<string, InstanceRow>;
   readonly hostRows: Map<string, unknown>;
 }
 
@@ -65,6 +67,7 @@ export function createState(): State {
     outbox: new Map(),
     closingEvents: new Map(),
     otherIssuers: new Set(),
+    instances: new Map(),
     hostRows: new Map(),
   };
 }
@@ -81,6 +84,7 @@ export function copyState(state: State): State {
     outbox: new Map(state.outbox),
     closingEvents: new Map(state.closingEvents),
     otherIssuers: new Set(state.otherIssuers),
+    instances: new Map(state.instances),
     hostRows: new Map(state.hostRows),
   };
 }

@@ -1,6 +1,7 @@
 import type { EpochMillis } from '@rescind/revocation';
 import { mergeRows, UNBOUNDED } from '@rescind/revocation/cut-off';
 import type { KeyState } from '../../issuer-keys.ts';
+import type { Instances } from '../../store/instances.ts';
 import type { OtherIssuers, Revocations, StoredTimes } from '../../store/log.ts';
 import type { SessionClaim } from '../../store/sessions.ts';
 import type { Clients, KeyRow, Keys, StoreTransaction } from '../../store/store.ts';
@@ -24,6 +25,7 @@ export function createTables(access: Access): Tables {
     closingEvents: createClosingEvents(access),
     otherIssuers: createOtherIssuers(access),
     storedTimes: createStoredTimes(access),
+    instances: createInstances(access),
   };
 }
 
@@ -119,6 +121,18 @@ function createOtherIssuers({ state, draft }: Access): OtherIssuers {
     all: async () => [...state().otherIssuers].sort(ascending),
     async add(iss) {
       draft().otherIssuers.add(iss);
+    },
+  };
+}
+
+function createInstances({ state, draft }: Access): Instances {
+  return {
+    all: async () => [...state().instances.values()].sort((a, b) => ascending(a.id, b.id)),
+    async put(instance) {
+      draft().instances.set(instance.id, structuredClone(instance));
+    },
+    async delete(id) {
+      draft().instances.delete(id);
     },
   };
 }

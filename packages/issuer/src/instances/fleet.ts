@@ -1,0 +1,248 @@
+import type { InstanceReport, ReportAnswer } from '@rescind/feed/reports';
+import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
+import { RescindError } from '@rescind/revocation';
+import type { InstanceState, InstanceView } from '../issuer-instances.ts';
+import type { InstanceRow } from '../store/instances.ts';
+import type { Instance, LogPlace } from './instance.ts';
+import {
+  beginLease,
+  comparePlaces,
+  createInstance,
+  currentLease,
+  describeInstance,
+  endLease,
+  fromRow,
+  hasReached,
+  instanceId,
+  isRunning,
+  movePosition,
+} from './instance.ts';
+
+/** Three missed reports. */
+const LOST_AFTER_MS: DurationMs = 15_000;
+/** One that was lost or left is listed for so long. */
+const LISTED_MS: DurationMs = 3_600_000;
+/** More than half of a service silent within this time: the cause may be the network or the issuer. */
+const MASS_SILENCE_MS: DurationMs = 30_000;
+/** A person sees no difference, and a fleet of a hundred costs little. */
+const MIN_NEXT_MS: DurationMs = 250;
+/** `MIN_NEXT_MS` less the jitter of timers. */
+const EARLY_MS: DurationMs = 200;
+/** The rate at which a fleet may report while revocations are many: some 10 % of a core. */
+const REPORTS_PER_SECOND = 1_000;
+/** Beyond, a client that is refused more is broken, or its credential is stolen. */
+const RUNNING_PER_CLIENT = 4_096;
+const ENDED_PER_CLIENT = 4_096;
+/** The tick comes every second: a later one shows that this process stood still. */
+const STOOD_STILL_MS: DurationMs = 5_000;
+
+export interface FleetOptions {
+  readonly rows: readonly InstanceRow[];
+  /** By the issuer's clock. It never goes back while the process runs. */
+  now(): EpochMillis;
+  /** The end of the log. */
+  head(): LogPlace;
+  readonly telemetry: Telemetry;
+  /** How long ended instances are kept for the receipts of earlier revocations. */
+  readonly keptMs: DurationMs;
+  /** Is called with each instance whose row has to be written again; `isUrgent`: it began or ended. */
+  onChange(instance: Instance, isUrgent: boolean): void;
+  /** Is called with each instance that moved, left or was forgotten. */
+  onProgress(instance: Instance): void;
+  onRemoved(id: string): void;
+}
+
+/** The instances by their reports. Pure, but for its own state: it reads no clock of its own and no store. */
+export interface Fleet {
+  /** @throws RescindError `rate_limited` */
+  report(clientId: string, report: InstanceReport): ReportAnswer;
+  /** Finds those that are lost, and removes those that are kept no longer. Call it every second. */
+  tick(): void;
+  /** The one rule of the states. */
+  stateOf(instance: Instance): InstanceState;
+  list(): InstanceView[];
+  all(): Iterable<Instance>;
+  running(): number;
+  /** How long an instance waits between two reports while revocations are many. */
+  nextMs(): DurationMs;
+  /** What was committed so long ago that a live instance has applied and reported it. */
+  setSettled(place: LogPlace): void;
+  /** @returns false: it still reports. @throws RescindError `not_found` */
+  forget(id: string): boolean;
+}
+
+export function createFleet(options: FleetOptions): Fleet {
+  const { now, head, telemetry } = options;
+  const instances = new Map<string, Instance>();
+  for (const row of options.rows) instances.set(row.id, fromRow(row, now()));
+  const runningOf = new Map<string, number>();
+  for (const { clientId, ...instance } of instances.values()) {
+    if (isRunning(instance as Instance)) runningOf.set(clientId, (runningOf.get(clientId) ?? 0) + 1);
+  }
+  /** Since then this process can have heard reports: silence before it proves nothing. */
+  let listeningSince = now();
+  let tickedAt = now();
+  let settled: LogPlace = { epoch: '', seq: 0 };
+  /** The clients of which more than half fell silent. */
+  let silentClients: ReadonlySet<string> = new Set();
+
+  const running = () => [...runningOf.values()].reduce((sum, count) => sum + count, 0);
+  const changeRunning = (clientId: string, by: number) => {
+    const count = (runningOf.get(clientId) ?? 0) + by;
+    if (count > 0) runningOf.set(clientId, count);
+    else runningOf.delete(clientId);
+  };
+  const silentFor = ({ reportedAt }: Instance) => now() - Math.max(reportedAt, listeningSince);
+
+  function begin(instance: Instance, at: EpochMillis): void {
+    const { clientId } = instance;
+    if ((runningOf.get(clientId) ?? 0) >= RUNNING_PER_CLIENT) throw refused('too_many', 60);
+    beginLease(instance, at);
+    changeRunning(clientId, 1);
+    instances.set(instance.id, instance);
+  }
+
+  function end(instance: Instance, ending: 'left' | 'lost'): void {
+    endLease(instance, now(), ending);
+    changeRunning(instance.clientId, -1);
+    options.onChange(instance, true);
+    if (ending === 'left') options.onProgress(instance);
+    telemetry.log(ending === 'lost' ? 'warn' : 'info', `instance_${ending}`, {
+      service: instance.clientId,
+      instance: instance.name,
+    });
+  }
+
+  function refused(result: 'early' | 'too_many', retryAfter: number): RescindError {
+    telemetry.count('rescind_reports_total', { result });
+    return new RescindError('rate_limited', { retryAfter });
+  }
+
+  /** A position that the log has not reached yet is none: a later revocation would seem to have arrived before it was made. */
+  function placeOf(report: InstanceReport): InstanceReport {
+    if (comparePlaces(report, head()) <= 0) return report;
+    telemetry.count('rescind_reports_total', { result: 'ahead' });
+    return { ...report, epoch: '', seq: 0, earlier: [] };
+  }
+
+  const nextMs = () => Math.max(MIN_NEXT_MS, Math.ceil((running() * 1_000) / REPORTS_PER_SECOND));
+
+  function report(clientId: string, received: InstanceReport): ReportAnswer {
+    const at = now();
+    const id = instanceId(clientId, received.key);
+    const instance = instances.get(id) ?? createInstance(id, clientId, at);
+    const isKnown = isRunning(instance);
+    if (isKnown && !received.leaving && at - instance.reportedAt < EARLY_MS) throw refused('early', 1);
+    if (!isKnown && received.leaving) return { nextMs: nextMs() };
+    const placed = placeOf(received);
+    if (!isKnown) begin(instance, at);
+    describeInstance(instance, placed, at);
+    const hasMoved = movePosition(instance, placed, at);
+    telemetry.count('rescind_reports_total', { result: 'accepted' });
+    if (received.leaving) end(instance, 'left');
+    else options.onChange(instance, !isKnown);
+    if (hasMoved) options.onProgress(instance);
+    return { nextMs: nextMs() };
+  }
+
+  function stateOf(instance: Instance): InstanceState {
+    const { until, ending } = currentLease(instance) ?? { until: 0, ending: 'lost' };
+    if (until !== null) return ending === 'left' ? 'left' : 'lost';
+    if (instance.reportedAt < listeningSince || silentFor(instance) >= LOST_AFTER_MS) return 'unknown';
+    return hasReached(instance, settled) ? 'live' : 'behind';
+  }
+
+  function findSilentClients(): ReadonlySet<string> {
+    const counts = new Map<string, { silent: number; all: number }>();
+    const at = now();
+    for (const instance of instances.values()) {
+      const { until, ending } = currentLease(instance) ?? { until: 0, ending: 'left' };
+      const isRecentlyLost = until !== null && ending === 'lost' && at - until < MASS_SILENCE_MS - LOST_AFTER_MS;
+      if (until !== null && !isRecentlyLost) continue;
+      const count = counts.get(instance.clientId) ?? { silent: 0, all: 0 };
+      counts.set(instance.clientId, count);
+      count.all += 1;
+      if (isRecentlyLost || silentFor(instance) >= LOST_AFTER_MS) count.silent += 1;
+    }
+    return new Set([...counts].filter(([, { silent, all }]) => silent * 2 > all).map(([clientId]) => clientId));
+  }
+
+  function findLost(): void {
+    silentClients = findSilentClients();
+    for (const instance of instances.values()) {
+      if (!isRunning(instance)) continue;
+      // A whole lease longer, since a fleet that falls silent together has a common cause.
+      const patience = silentClients.has(instance.clientId) ? 2 * LOST_AFTER_MS : LOST_AFTER_MS;
+      if (silentFor(instance) >= patience) end(instance, 'lost');
+    }
+  }
+
+  function removeEnded(): void {
+    const ended = [...instances.values()].filter((instance) => !isRunning(instance));
+    for (const ofClient of Map.groupBy(ended, ({ clientId }) => clientId).values()) {
+      ofClient.sort((a, b) => endOf(b) - endOf(a));
+      const isOver = (instance: Instance, index: number) =>
+        index >= ENDED_PER_CLIENT || now() - endOf(instance) > options.keptMs;
+      for (const { id } of ofClient.filter(isOver)) {
+        instances.delete(id);
+        options.onRemoved(id);
+        telemetry.count('rescind_instances_forgotten_total');
+      }
+    }
+  }
+
+  let ticks = 0;
+  return {
+    report,
+    stateOf,
+    running,
+    nextMs,
+    all: () => instances.values(),
+    setSettled(place) {
+      settled = place;
+    },
+    tick() {
+      const at = now();
+      if (at - tickedAt > STOOD_STILL_MS) listeningSince = at;
+      tickedAt = at;
+      findLost();
+      if (ticks++ % 60 === 0) removeEnded();
+    },
+    list() {
+      const at = now();
+      const isListed = (instance: Instance) =>
+        isRunning(instance) || (!instance.forgotten && at - endOf(instance) < LISTED_MS);
+      return [...instances.values()]
+        .filter(isListed)
+        .map((instance) => toView(instance, stateOf(instance), head(), at))
+        .sort((a, b) => compareTexts(a.service, b.service) || compareTexts(a.instance, b.instance));
+    },
+    forget(id) {
+      const instance = instances.get(id);
+      if (instance === undefined || instance.forgotten) throw new RescindError('not_found');
+      if (isRunning(instance)) return false;
+      instance.forgotten = true;
+      options.onChange(instance, true);
+      options.onProgress(instance);
+      telemetry.count('rescind_instances_forgotten_total');
+      return true;
+    },
+  };
+}
+
+const endOf = (instance: Instance) => currentLease(instance)?.until ?? 0;
+const compareTexts = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+
+function toView(instance: Instance, state: InstanceState, head: LogPlace, at: EpochMillis): InstanceView {
+  const { id, clientId, name, version, transport, suspect, epoch, seq, ageMs, reportedAt } = instance;
+  const { from, until } = currentLease(instance) ?? { from: reportedAt, until: reportedAt };
+  return {
+    ...{ id, service: clientId, instance: name, version, transport, state, epoch, seq },
+    lag: epoch === head.epoch ? Math.max(0, head.seq - seq) : null,
+    ageMs: ageMs === null ? null : Math.round(ageMs + (at - reportedAt)),
+    suspect,
+    since: Math.round(from),
+    reportedAt: Math.round(reportedAt),
+    endedAt: until === null ? null : Math.round(until),
+  };
+}

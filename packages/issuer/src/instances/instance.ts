@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import type { InstanceReport } from '@rescind/feed/reports';
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+import type { InstanceLease, InstanceRow, InstanceStep } from '../store/instances.ts';
+
+/** A position in the log. Epochs compare as text. */
+export interface LogPlace {
+  readonly epoch: string;
+  readonly seq: number;
+}
+
+/** Steps in memory: those of 12 s at 20 revocations a second. A receipt of earlier ones knows who has reached it, without the ms. */
+const MAX_STEPS = 256;
+/** Steps in the row, which survive a restart of the issuer. */
+const MAX_STORED_STEPS = 16;
+const MAX_LEASES = 32;
+
+/** An instance, as its reports leave it. */
+export interface Instance extends Omit<InstanceRow, 'leases' | 'steps'> {
+  version: string | null;
+  transport: string | null;
+  suspect: string | null;
+  name: string;
+  epoch: string;
+  seq: number;
+  ageMs: DurationMs | null;
+  reportedAt: EpochMillis;
+  forgotten: boolean;
+  leases: InstanceLease[];
+  steps: InstanceStep[];
+  /** Whether earlier steps have been dropped. */
+  isCut: boolean;
+}
+
+/** Reveals nothing of the key, and differs for each client that reports with it. */
+export function instanceId(clientId: string, key: string): string {
+  return createHash('sha256').update(`${clientId}\n${key}`).digest('base64url').slice(0, 22);
+}
+
+export function createInstance(id: string, clientId: string, at: EpochMillis): Instance {
+  return {
+    ...{ id, clientId, name: '', version: null, transport: null, suspect: null, epoch: '', seq: 0, ageMs: null },
+    ...{ reportedAt: at, forgotten: false, leases: [], steps: [], isCut: false },
+  };
+}
+
+/** @param now no time of it is later: the wall clock may have been set back while the issuer was stopped */
+export function fromRow(row: InstanceRow, now: EpochMillis): Instance {
+  const past = (at: EpochMillis) => Math.min(at, now);
+  return {
+    ...row,
+    reportedAt: past(row.reportedAt),
+    leases: row.leases.map((lease) => ({
+      ...lease,
+      from: past(lease.from),
+      until: lease.until === null ? null : past(lease.until),
+    })),
+    steps: row.steps.map((step) => ({ ...step, at: past(step.at) })),
+    isCut: true,
+  };
+}
+
+export function toRow({ isCut: _, steps, ...instance }: Instance): InstanceRow {
+  const stored = steps.slice(-MAX_STORED_STEPS).map((step) => ({ ...step, at: Math.round(step.at) }));
+  const leases = instance.leases.map(({ from, until, ending }) => ({
+    from: Math.round(from),
+    until: until === null ? null : Math.round(until),
+    ending,
+  }));
+  return { ...instance, reportedAt: Math.round(instance.reportedAt), leases, steps: stored };
+}
+
+export const currentLease = ({ leases }: Instance): InstanceLease | undefined => leases.at(-1);
+
+export const isRunning = (instance: Instance) => currentLease(instance)?.until === null;
+
+export function beginLease(instance: Instance, at: EpochMillis): void {
+  instance.leases = [...instance.leases, { from: at, until: null, ending: null }].slice(-MAX_LEASES);
+  instance.forgotten = false;
+}
+
+export function endLease(instance: Instance, until: EpochMillis, ending: 'left' | 'lost'): void {
+  const lease = currentLease(instance);
+  if (lease?.until === null) instance.leases = [...instance.leases.slice(0, -1), { ...lease, until, ending }];
+}
+
+/** Whether it reported at a time, as far as was known then. */
+export function wasRunningAt({ leases }: Instance, at: EpochMillis): boolean {
+  return leases.some(({ from, until }) => from <= at && (until === null || until > at));
+}
+
+/** Negative: `a` is before `b`. */
+export function comparePlaces(a: LogPlace, b: LogPlace): number {
+  if (a.epoch !== b.epoch) return a.epoch < b.epoch ? -1 : 1;
+  return a.seq - b.seq;
+}
+
+export const hasReached = (instance: LogPlace, place: LogPlace) => comparePlaces(instance, place) >= 0;
+
+/**
+ * When an instance reached a place: at the latest, by the time at which its report arrived and the time for which it had held its
+ * position then. No clock of the instance is compared with one of the issuer.
+ * @returns undefined: the time is not kept any more
+ */
+export function reachedAt({ steps, isCut }: Instance, place: LogPlace): EpochMillis | undefined {
+  let [low, high] = [0, steps.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (hasReached(steps[middle] as InstanceStep, place)) high = middle;
+    else low = middle + 1;
+  }
+  return low === 0 && isCut ? undefined : steps[low]?.at;
+}
+
+/** Takes over what a report says, apart from its position. */
+export function describeInstance(instance: Instance, report: InstanceReport, at: EpochMillis): void {
+  instance.name = report.instance;
+  instance.version = report.version;
+  instance.transport = report.transport;
+  instance.suspect = report.suspect;
+  instance.ageMs = report.ageMs;
+  instance.reportedAt = at;
+}
+
+/** Moves the position to that of a report which arrived at `at`. Returns whether it has changed. */
+export function movePosition(
+  instance: Instance,
+  { epoch, seq, heldMs, earlier }: Pick<InstanceReport, 'epoch' | 'seq' | 'heldMs' | 'earlier'>,
+  at: EpochMillis,
+): boolean {
+  const before = comparePlaces(instance, { epoch, seq });
+  if (before === 0) return false;
+  // A denylist that was replaced begins again: what it no longer has, it has not reached.
+  if (before > 0) instance.steps = instance.steps.filter((step) => hasReached({ epoch, seq }, step));
+  for (const one of [...earlier, { seq, heldMs }]) {
+    const last = instance.steps.at(-1);
+    const step = { epoch, seq: one.seq, at: Math.max(last?.at ?? 0, at - one.heldMs) };
+    if (one.seq <= seq && (last === undefined || comparePlaces(last, step) < 0)) instance.steps.push(step);
+  }
+  const excess = instance.steps.length - MAX_STEPS;
+  if (excess > 0) instance.steps.splice(0, excess);
+  instance.isCut ||= excess > 0;
+  [instance.epoch, instance.seq] = [epoch, seq];
+  return true;
+}

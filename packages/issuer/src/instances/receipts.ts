@@ -1,0 +1,195 @@
+import type { DurationMs, EpochMillis, Telemetry } from '@rescind/revocation';
+import type { MissingMember, Receipt, ReceiptMember, ReceiptQuestion } from '../issuer-instances.ts';
+import type { Fleet } from './fleet.ts';
+import type { Instance, LogPlace } from './instance.ts';
+import { comparePlaces, currentLease, hasReached, reachedAt, wasRunningAt } from './instance.ts';
+
+/** Commits of which the time is known in this process: those of 3 minutes at 20 a second. */
+const MAX_COMMITS = 4_096;
+/** A receipt that is not complete after so long is counted as incomplete. */
+const INCOMPLETE_AFTER_MS: DurationMs = 60_000;
+/** What was committed so long ago, a live instance has applied and reported. */
+const SETTLED_AFTER_MS: DurationMs = 2_000;
+/** One administrator's call each; beyond, a call is answered at once. */
+const MAX_WAITING = 256;
+
+interface Commit extends LogPlace {
+  readonly at: EpochMillis;
+  /** The member that was missing last, which is looked at first. */
+  blockedBy?: Instance | undefined;
+}
+
+interface Waiting {
+  readonly place: LogPlace;
+  readonly missing: Set<Instance>;
+  readonly done: () => void;
+}
+
+export interface ReceiptsOptions {
+  readonly fleet: Pick<Fleet, 'all' | 'stateOf' | 'setSettled' | 'nextMs'>;
+  now(): EpochMillis;
+  head(): LogPlace;
+  readonly telemetry: Telemetry;
+}
+
+/** How far revocations have reached the fleet. */
+export interface Receipts {
+  /** Notes that the log has a new head. */
+  committed(): void;
+  /** Notes that an instance has moved, left or been forgotten. */
+  progressed(instance: Instance): void;
+  /** Measures receipts that are complete, and how old the oldest is that is not. Call it every second. */
+  tick(): void;
+  of(question: ReceiptQuestion): Receipt;
+  wait(question: ReceiptQuestion, ms: DurationMs, signal?: AbortSignal): Promise<Receipt>;
+  /** Answers everyone who waits. */
+  close(): void;
+}
+
+/** Of a member that has not reached a revocation: whether nothing more is expected of it. */
+const isGone = (instance: Instance) => instance.forgotten || currentLease(instance)?.ending === 'left';
+
+export function createReceipts({ fleet, now, head, telemetry }: ReceiptsOptions): Receipts {
+  let commits: Commit[] = [];
+  let open: Commit[] = [];
+  const waiting = new Set<Waiting>();
+
+  const membersAt = (at: EpochMillis) => [...fleet.all()].filter((instance) => wasRunningAt(instance, at));
+
+  /** The first commit of this process that includes a place. */
+  function commitOf(place: LogPlace): Commit | undefined {
+    let [low, high] = [0, commits.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (comparePlaces(commits[middle] as Commit, place) >= 0) high = middle;
+      else low = middle + 1;
+    }
+    const commit = commits[low];
+    return commit?.epoch === place.epoch ? commit : undefined;
+  }
+
+  /** A commit before the first of this process has the time that the log has. */
+  function timeOf({ epoch, seq, appendedAt }: ReceiptQuestion): EpochMillis {
+    const [first] = commits;
+    const isEarlier = first === undefined || comparePlaces({ epoch, seq }, first) < 0;
+    const fromLog = Math.min(appendedAt ?? now(), now());
+    return isEarlier ? fromLog : (commitOf({ epoch, seq })?.at ?? fromLog);
+  }
+
+  function receiptOf(question: ReceiptQuestion): Receipt {
+    const at = timeOf(question);
+    const members: ReceiptMember[] = [];
+    const missing: MissingMember[] = [];
+    let left = 0;
+    const all = membersAt(at);
+    for (const instance of all) {
+      const { id, clientId: service, name, epoch, seq } = instance;
+      if (hasReached(instance, question)) {
+        const reached = reachedAt(instance, question);
+        const ms = reached === undefined ? null : Math.round(Math.max(0, reached - at) * 10) / 10;
+        members.push({ id, service, instance: name, ms });
+      } else if (isGone(instance)) left += 1;
+      else missing.push({ id, service, instance: name, state: fleet.stateOf(instance), epoch, seq });
+    }
+    const times = members.flatMap(({ ms }) => ms ?? []);
+    return {
+      of: all.length,
+      reached: members.length,
+      left,
+      complete: all.length > 0 && missing.length === 0,
+      lastMs: times.length === 0 ? null : Math.max(...times),
+      missing,
+      members: members.sort((a, b) => (a.ms ?? 0) - (b.ms ?? 0)),
+    };
+  }
+
+  /** Whether every member has reached a commit, or is gone. */
+  function isBlocked(commit: Commit): boolean {
+    const blocks = (instance: Instance) => !hasReached(instance, commit) && !isGone(instance);
+    if (commit.blockedBy !== undefined && blocks(commit.blockedBy)) return true;
+    commit.blockedBy = membersAt(commit.at).find(blocks);
+    return commit.blockedBy !== undefined;
+  }
+
+  function measureReceipts(): void {
+    const at = now();
+    open = open.filter((commit) => {
+      if (isBlocked(commit)) {
+        if (at - commit.at < INCOMPLETE_AFTER_MS) return true;
+        telemetry.count('rescind_receipts_total', { result: 'incomplete' });
+        return false;
+      }
+      const { of, lastMs } = receiptOf(commit);
+      if (of === 0) return false;
+      telemetry.count('rescind_receipts_total', { result: 'complete' });
+      if (lastMs !== null) telemetry.observe('rescind_receipt_seconds', lastMs / 1_000);
+      return false;
+    });
+  }
+
+  /** Of the instances that are heard: how long ago the first commit was that one of them has not applied. */
+  function measurePending(): void {
+    let oldest: EpochMillis = now();
+    for (const instance of fleet.all()) {
+      if (hasReached(instance, head())) continue;
+      const state = fleet.stateOf(instance);
+      if (state !== 'live' && state !== 'behind') continue;
+      const next = commits.find((commit) => !hasReached(instance, commit));
+      if (next !== undefined) oldest = Math.min(oldest, next.at);
+    }
+    telemetry.gauge('rescind_receipt_pending_seconds', (now() - oldest) / 1_000);
+  }
+
+  return {
+    of: receiptOf,
+    committed() {
+      const place = head();
+      const last = commits.at(-1);
+      if (last !== undefined && comparePlaces(last, place) >= 0) return;
+      const commit: Commit = { epoch: place.epoch, seq: place.seq, at: now() };
+      commits.push(commit);
+      open.push(commit);
+      if (commits.length > 2 * MAX_COMMITS) commits = commits.slice(-MAX_COMMITS);
+      if (open.length > MAX_COMMITS) open = open.slice(-MAX_COMMITS);
+    },
+    progressed(instance) {
+      for (const { place, missing, done } of waiting) {
+        if (!missing.has(instance) || !(hasReached(instance, place) || isGone(instance))) continue;
+        missing.delete(instance);
+        if (missing.size === 0) done();
+      }
+    },
+    tick() {
+      const until = now() - Math.max(SETTLED_AFTER_MS, 2 * fleet.nextMs());
+      const settled = commits.findLast(({ at }) => at <= until);
+      if (settled !== undefined) fleet.setSettled(settled);
+      measureReceipts();
+      measurePending();
+    },
+    async wait(question, ms, signal) {
+      const { epoch, seq } = question;
+      const place = { epoch, seq };
+      const isMissing = (instance: Instance) => !hasReached(instance, place) && !isGone(instance);
+      const missing = new Set(membersAt(timeOf(question)).filter(isMissing));
+      if (missing.size === 0 || ms <= 0 || signal?.aborted === true) return receiptOf(question);
+      if (waiting.size >= MAX_WAITING) {
+        telemetry.count('rescind_receipts_total', { result: 'not_waited' });
+        return receiptOf(question);
+      }
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const one: Waiting = { place, missing, done: resolve };
+      waiting.add(one);
+      const timer = setTimeout(resolve, ms).unref();
+      const abort = () => resolve();
+      signal?.addEventListener('abort', abort);
+      await promise;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+      waiting.delete(one);
+      return receiptOf(question);
+    },
+    close() {
+      for (const { done } of waiting) done();
+    },
+  };
+}

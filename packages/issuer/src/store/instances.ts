@@ -1,0 +1,51 @@
+import type { DurationMs, EpochMillis } from '@rescind/revocation';
+
+/** A time during which an instance reports. It begins with a report after none, and ends by a goodbye or by silence. */
+export interface InstanceLease {
+  readonly from: EpochMillis;
+  /** Null: it has not ended. */
+  readonly until: EpochMillis | null;
+  readonly ending: 'left' | 'lost' | null;
+}
+
+/** When an instance was at a position first, by the issuer's clock. */
+export interface InstanceStep {
+  readonly epoch: string;
+  readonly seq: number;
+  readonly at: EpochMillis;
+}
+
+/** What is kept of an instance that reports how far it has applied the log. One row an instance, never one a revocation. */
+export interface InstanceRow {
+  /** Derived from the client and from a key that only the instance knows. */
+  readonly id: string;
+  /** The client whose credential the reports carry. */
+  readonly clientId: string;
+  readonly name: string;
+  readonly version: string | null;
+  readonly transport: string | null;
+  readonly suspect: string | null;
+  /** Up to where it has applied the log; an empty epoch: not known. */
+  readonly epoch: string;
+  readonly seq: number;
+  readonly ageMs: DurationMs | null;
+  /** When its last report arrived. */
+  readonly reportedAt: EpochMillis;
+  /** Oldest first. */
+  readonly leases: readonly InstanceLease[];
+  /** The newest ones, oldest first. */
+  readonly steps: readonly InstanceStep[];
+  /** Whether an administrator has removed it from the list. */
+  readonly forgotten: boolean;
+}
+
+export interface InstanceReads {
+  /** By their id. */
+  all(): Promise<InstanceRow[]>;
+}
+
+export interface Instances extends InstanceReads {
+  /** Inserts it, or takes the place of the one with this id. */
+  put(instance: InstanceRow): Promise<void>;
+  delete(id: string): Promise<void>;
+}
