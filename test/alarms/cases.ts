@@ -83,6 +83,14 @@ export const CASES: Readonly<Record<string, AlarmCase>> = {
   AuditDropped: counter('rescind_audit_dropped_total', { reason: 'too_many' }),
   ReadersCut: counter('rescind_feed_readers_ended_total', { reason: 'buffer_full' }),
   ConfigurationRefused: gauge('rescind_configuration_files_refused', 1, '1m'),
+  RevocationIncomplete: gauge('rescind_receipt_pending_seconds', 31, '2m'),
+  InstanceLost: {
+    series: {
+      [series('rescind_fleet_instances', { instance: 'a:9464', service: 'prices', state: 'lost' })]: constant(1),
+    },
+    labels: { service: 'prices' },
+    firesAt: '11m',
+  },
   NotReady: gauge('rescind_ready', 0, '6m'),
   // A stalled roll-out has two versions.
   VersionSkew: {

@@ -9,7 +9,15 @@ const SECRET = 'correct-horse-battery-staple-0123456789';
 
 /** The administrators of tests: with every scope, or only the one in the name. Each has the secret of `secretOf`. */
 export const OPERATORS: Readonly<Record<string, readonly string[]>> = {
-  ada: ['admin:revocations', 'admin:users', 'admin:sessions', 'admin:clients', 'admin:keys', 'admin:audit'],
+  ada: [
+    'admin:revocations',
+    'admin:users',
+    'admin:sessions',
+    'admin:clients',
+    'admin:keys',
+    'admin:fleet',
+    'admin:audit',
+  ],
   reader: ['admin:revocations:read', 'admin:audit:read'],
   helpdesk: ['admin:users:write'],
   revoker: ['admin:revocations'],

@@ -263,7 +263,9 @@ function writeClients(directory: string, clients: FleetOptions['clients'] = {}):
   return file;
 }
 
-const ADMIN_SCOPES = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'].map((area) => `admin:${area}`);
+const ADMIN_SCOPES = ['revocations', 'users', 'sessions', 'clients', 'keys', 'fleet', 'audit'].map(
+  (area) => `admin:${area}`,
+);
 
 function writeOperators(directory: string, { name, secret }: FleetOperator): string {
   const file = join(directory, 'operators.json');

@@ -116,6 +116,8 @@ interface FollowerParts {
 
 function openLogFollower(settings: GuardSettings, log: LogSettings, { store, keys }: FollowerParts): Follower {
   const { clock, telemetry, maxStalenessMs } = settings;
-  const { issuer, issuers, feed, silenceMs } = log;
-  return openFollower({ log: issuer, issuers, feed, store, keys, clock, telemetry, maxStalenessMs, silenceMs });
+  const { issuer: name, issuers, feed, instance, silenceMs } = log;
+  return openFollower({
+    ...{ log: name, issuers, feed, store, keys, instance, clock, telemetry, maxStalenessMs, silenceMs },
+  });
 }

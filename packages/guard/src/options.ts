@@ -1,5 +1,6 @@
 import type { Feed } from '@rescind/feed';
-import { feedOptions } from '@rescind/feed/follower';
+import type { InstanceOptions } from '@rescind/feed/follower';
+import { feedOptions, instanceOptions } from '@rescind/feed/follower';
 import type { Clock, DurationMs, Telemetry } from '@rescind/revocation';
 import { systemClock } from '@rescind/revocation';
 import type { OptionShape } from '@rescind/revocation/options';
@@ -35,6 +36,11 @@ export interface GuardOptions extends IssuerOptions {
    * Default: none, which only `revocation: 'none'` permits.
    */
   readonly denylistPath?: string | undefined;
+  /**
+   * What operators know this instance by. The guard reports to the issuer how far it has applied the log, by the HTTP transport of the
+   * feed; no decision waits for it. `false`: it sends no reports. Default: `{}`.
+   */
+  readonly instance?: InstanceOptions | false | undefined;
   /** The greatest number of rows in memory: with more, the guard reads rows from the file. Default 16 million. */
   readonly maxMemoryEntries?: number | undefined;
   /** The address of the keys of the log's events. Default `{issuerUrl}/.well-known/event-jwks.json`. */
@@ -83,6 +89,7 @@ export interface LogSettings {
   readonly issuers: readonly string[];
   readonly feed: Feed;
   readonly denylistPath: string;
+  readonly instance: InstanceOptions | false | undefined;
   readonly maxMemoryEntries: number | undefined;
   readonly eventJwksUrl: string;
   readonly silenceMs: DurationMs | undefined;
@@ -123,6 +130,7 @@ export const guardShape: OptionShape<GuardOptions> = {
   ...issuerShape,
   feed: feedOptions,
   denylistPath: option.filePath('the path of the denylist file, such as /data/denylist.db'),
+  instance: instanceOptions,
   maxMemoryEntries: option.count(),
   eventJwksUrl: option.url(),
   issuers: option.list(optionsOf<IssuerOptions>('an issuer', issuerShape)),
@@ -178,7 +186,7 @@ function toOthers({ issuers = [] }: GuardOptions, own: IssuerSettings): IssuerSe
   return others;
 }
 
-const LOG_OPTIONS = ['feed', 'denylistPath', 'maxMemoryEntries', 'eventJwksUrl', 'silenceMs'] as const;
+const LOG_OPTIONS = ['feed', 'denylistPath', 'instance', 'maxMemoryEntries', 'eventJwksUrl', 'silenceMs'] as const;
 
 /** An option without effect is a mistake of the caller. */
 function requireNoLog(options: GuardOptions): undefined {
@@ -187,7 +195,7 @@ function requireNoLog(options: GuardOptions): undefined {
 }
 
 function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings, ...IssuerSettings[]]): LogSettings {
-  const { feed, denylistPath, eventJwksUrl, maxMemoryEntries, silenceMs } = options;
+  const { feed, denylistPath, instance, eventJwksUrl, maxMemoryEntries, silenceMs } = options;
   const [{ issuer, issuerUrl }] = issuers;
   if (feed === undefined) {
     throw new TypeError(
@@ -202,6 +210,7 @@ function toLogSettings(options: GuardOptions, issuers: readonly [IssuerSettings,
     issuers: issuers.filter(({ revocation }) => revocation === 'log').map((one) => one.issuer),
     feed,
     denylistPath: denylistPath.includes(WORKER) ? denylistPath.replaceAll(WORKER, workerName()) : denylistPath,
+    instance,
     maxMemoryEntries,
     eventJwksUrl: eventJwksUrl ?? `${issuerUrl.replace(/\/+$/, '')}/.well-known/event-jwks.json`,
     silenceMs,

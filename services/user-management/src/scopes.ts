@@ -37,6 +37,12 @@ const TABLE = {
     writes: 'registers, disables, removes, gives secrets',
   },
   'admin:keys': { audience: 'admin', holders: 'granted', reads: 'signing keys', writes: 'rotates and revokes them' },
+  'admin:fleet': {
+    audience: 'admin',
+    holders: 'granted',
+    reads: 'instances and how far they have applied the log',
+    writes: 'forgets instances',
+  },
   'admin:audit': { audience: 'admin', holders: 'granted', reads: 'the audit', writes: '' },
 } as const satisfies Readonly<Record<string, Entry>>;
 

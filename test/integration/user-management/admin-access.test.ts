@@ -79,7 +79,7 @@ describe('administrators', () => {
   });
 });
 
-const AREAS = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'] as const;
+const AREAS = ['revocations', 'users', 'sessions', 'clients', 'keys', 'fleet', 'audit'] as const;
 
 test('security 69: every operation of the document requires authentication and its own scope, of operators and users', async () => {
   /** All scopes but those that one area has, and those that only read it. */

@@ -1,22 +1,24 @@
 import { RescindError } from '@rescind/revocation';
-import type { AuditRecord } from '@rescind/user-management';
+import type { Audit, AuditRecord } from '@rescind/user-management';
 import { createAdminRouter } from '@rescind/user-management';
 import type { Request, Response } from 'express';
 import { expect, test } from 'vitest';
 
+const INSTANCES = { wait: () => Promise.reject(new Error('nobody waits')) };
 const ENTRY = { seq: 1, at: 0, hash: '' };
 
 /** Runs a command of an administrator whose token is accepted so many times, with an audit that is a list. */
 async function run(timesGood: number) {
   const entries: AuditRecord[] = [];
-  const router = createAdminRouter({
+  const audit: Audit = {
     record(record) {
       entries.push(record);
       return { ...record, ...ENTRY };
     },
     committed: () => undefined,
     refused: async (record) => void entries.push(record),
-  });
+  };
+  const router = createAdminRouter(audit, INSTANCES);
   let asked = 0;
   const administrator = {
     who: 'sub:ada',
@@ -45,7 +47,7 @@ async function run(timesGood: number) {
   const input = { params: undefined, query: undefined, body: { why: 'a test' } };
   let error: unknown;
   try {
-    await handle({} as Request, response as unknown as Response, input);
+    await handle({ headers: {} } as Request, response as unknown as Response, input);
   } catch (thrown) {
     error = thrown;
   }
@@ -66,11 +68,14 @@ test.each([
 });
 
 test('requires targets of a command, or of its area', () => {
-  const router = createAdminRouter({
-    record: () => ENTRY as never,
-    committed: () => undefined,
-    refused: async () => {},
-  });
+  const router = createAdminRouter(
+    {
+      record: () => ENTRY as never,
+      committed: () => undefined,
+      refused: async () => {},
+    },
+    INSTANCES,
+  );
   const area = router.area({ tag: 'Something', path: '/admin/something' });
   const definition = { id: 'rename', summary: 'A name', responses: {}, execute: () => undefined };
   expect(() => area.command(definition)).toThrow(TypeError);

@@ -21,7 +21,7 @@ export async function receiveReport(
 ): Promise<void> {
   if (source.receiveReport === undefined) throw new RescindError('not_found');
   if (!MEDIA_TYPE.test(request.headers['content-type'] ?? '')) throw new RescindError('media_type_wrong');
-  const body = await readBody(request, { mostBytes: MAX_REPORT_BYTES, timeoutMs: BODY_TIMEOUT_MS }).catch(
+  const body = await readBody(request, { maxBytes: MAX_REPORT_BYTES, timeoutMs: BODY_TIMEOUT_MS }).catch(
     (error: unknown) => {
       // The rest of the body is not read.
       response.setHeader('Connection', 'close');

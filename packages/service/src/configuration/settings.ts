@@ -81,6 +81,14 @@ export const guardSettings = (service: string) => ({
     default: `.data/${service}.sqlite`,
     about: 'The SQLite file of the denylist, of this process only',
   }),
+  INSTANCE_NAME: setting.optional(
+    setting.text({
+      about:
+        'What operators know this instance by, in its [reports](receipts.md) to the issuer. Without it: the host name and the process id',
+      pattern: /^[\x20-\x7e]{1,128}$/,
+      such: ' of at most 128 printable characters',
+    }),
+  ),
   FEED_CLIENT_ID: setting.text({
     default: service,
     about: 'The client id for the revocation log of the issuer, and for introspection',
@@ -111,6 +119,7 @@ export interface GuardConfiguration {
   readonly ISSUER_URL?: string | undefined;
   readonly AUDIENCE: string | readonly string[];
   readonly DENYLIST_PATH: string;
+  readonly INSTANCE_NAME?: string | undefined;
   readonly FEED_CLIENT_ID: string;
   readonly FEED_CLIENT_SECRET: string;
   readonly MAX_STALENESS: number;

@@ -29,6 +29,7 @@ export interface GuardedService<C, W, G extends ProcessGuard> {
   createGuard(
     options: ReturnType<typeof guardOptions> & {
       readonly feed: { readonly primary: W; readonly fallback?: W };
+      readonly instance: { readonly name?: string; readonly version: string };
       readonly telemetry: Telemetry;
     },
   ): G;
@@ -40,12 +41,14 @@ export interface GuardedService<C, W, G extends ProcessGuard> {
  * takes effect at the next request to the issuer.
  */
 export async function openGuarded<C extends GuardedConfiguration, W, G extends ProcessGuard>(
-  { configuration, telemetry, keep, reloads }: ServiceContext<C>,
+  { configuration, version, telemetry, keep, reloads }: ServiceContext<C>,
   { transports, createGuard, createApp }: GuardedService<C, W, G>,
 ): Promise<OpenedParts> {
   const clientSecret = reloadedText(reloads, configuration, 'FEED_CLIENT_SECRET');
   const feed = await configuredFeed(transports, { configuration, telemetry, clientSecret });
-  const guard = keep(createGuard({ ...guardOptions(configuration, clientSecret), feed, telemetry }));
+  const { INSTANCE_NAME: name } = configuration;
+  const instance = { version, ...(name === undefined ? {} : { name }) };
+  const guard = keep(createGuard({ ...guardOptions(configuration, clientSecret), feed, instance, telemetry }));
   return {
     app: createApp(guard),
     ready: guard.ready(),

@@ -121,7 +121,7 @@ async function runCommand<C extends ProcessConfiguration>(
   host.on('SIGHUP', () => undefined);
   const reloads = { watch: () => undefined };
   const report = await withResources((keep) =>
-    command.run({ configuration, telemetry, keep, reloads }, new Set(given)),
+    command.run({ configuration, version: service.version, telemetry, keep, reloads }, new Set(given)),
   );
   telemetry.log('info', `${name}_done`, report);
   host.exit(0);

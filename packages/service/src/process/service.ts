@@ -23,6 +23,8 @@ import { openReloads } from './reloads.ts';
 /** What a service uses to open its parts. */
 export interface ServiceContext<C> {
   readonly configuration: C;
+  /** Of the service. */
+  readonly version: string;
   readonly telemetry: Telemetry;
   /** Registers a resource, which is closed when the service stops or its start fails, in reverse order. Returns it. */
   keep<T extends AsyncDisposable>(resource: T): T;
@@ -111,7 +113,8 @@ export async function openService<C extends ProcessConfiguration>(
     const reloads = openReloads(telemetry);
     resources.defer(() => reloads.stop());
     const keep = <T extends AsyncDisposable>(resource: T) => resources.use(resource);
-    const parts = await service.open({ configuration, telemetry, keep, reloads });
+    const { version } = service;
+    const parts = await service.open({ configuration, version, telemetry, keep, reloads });
     const ready = () => state.ready && !state.stopping && (parts.serving?.() ?? true);
     telemetry.gauge('rescind_build_info', 1, { service: service.name, version: service.version });
     const ports: (() => ConnectionCount[])[] = [];

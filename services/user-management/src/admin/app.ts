@@ -19,6 +19,7 @@ import { auditOperations } from './audit.ts';
 import { clientOperations } from './clients.ts';
 import type { FeedClientParts } from './feed-clients.ts';
 import { feedClientOperations } from './feed-clients.ts';
+import { fleetOperations } from './instances.ts';
 import { keyOperations } from './keys.ts';
 import { createRecentLogin, createRequireNoneGreater } from './revocation-rights.ts';
 import { explainOperation, revocationOperations } from './revocations.ts';
@@ -62,7 +63,7 @@ export function createAdminApp(options: AdminOptions): Express {
     clock,
     telemetry,
   });
-  const router = createAdminRouter(audit);
+  const router = createAdminRouter(audit, issuer.instances);
   const tokens = createTokenCheck(issuer, () => clock.now(), audience);
   const recent = createRecentLogin(tokens, Math.floor(options.stepUpMs / 1_000));
 
@@ -82,6 +83,7 @@ export function createAdminApp(options: AdminOptions): Express {
     ...clientOperations(issuer, router, { recent, requireNoneGreater }, () => options.services.names()),
     ...audienceOperations({ ...options, router, recent, requireNoneGreater }),
     ...feedClientOperations({ ...options.feedClients, issuer, router, recent, clock }),
+    ...fleetOperations({ issuer, router, now: () => clock.now() }),
     ...keyOperations(issuer, router, recent),
     ...auditOperations(options.auditTable, router),
   ];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { confirm, id, logPosition, millis, reason, why } from './schemas.ts';
+import { confirm, id, logPosition, millis, reason, receipt, why } from './schemas.ts';
 
 /** The default of `reason`. */
 export const DEFAULT_REASON = 'revoked_by_administrator';
@@ -60,6 +60,7 @@ export const dryRunQuery = z.strictObject({ dryRun: z.enum(['', 'true', 'false']
 export const revocationAnswer = z.strictObject({
   ...logPosition,
   endedSessions: z.int().describe('How many open sessions it ended'),
+  receipt: receipt.optional().describe('Only for a request with `Prefer: wait`'),
 });
 
 export const preview = z
@@ -96,6 +97,8 @@ export const revocationState = z
     expiresAt: millis.nullable(),
   })
   .meta({ id: 'Revocation' });
+
+export const revocationWithReceipt = revocationState.extend({ receipt }).meta({ id: 'RevocationWithReceipt' });
 
 export const explainBody = z.union([
   z.strictObject({ token: z.string().min(1).max(8_192) }),

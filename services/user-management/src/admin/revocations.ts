@@ -18,6 +18,7 @@ import {
   revocationAnswer,
   revocationBody,
   revocationState,
+  revocationWithReceipt,
 } from './revocation-schemas.ts';
 import type { AdminRouter } from './router.ts';
 import { DryRun } from './router.ts';
@@ -62,7 +63,7 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
       path: '/revocations',
       summary: 'Revoke: cut off tokens by any claim, in one event',
       description:
-        'Denies every token that has such a claim and was issued until now. With `?dryRun` nothing changes: the response is the preview.',
+        'Denies every token that has such a claim and was issued until now. With `?dryRun` nothing changes: the response is the preview. With `Prefer: wait=2` (RFC 7240) the response waits up to so many seconds, 10 at most, until every instance enforces the revocation, and has the receipt in either case.',
       query: dryRunQuery,
       body: revocationBody,
       responses: {
@@ -105,13 +106,20 @@ export function revocationOperations(options: RevocationOperationsOptions): Oper
 
     revocations.item({ path: '/revocations/{txn}', params: z.strictObject({ txn: id }) }).query({
       id: 'getRevocation',
-      summary: 'The position of a revocation in the log, and what it denies',
-      responses: { 200: { description: 'The revocation', schema: revocationState } },
+      summary: 'The position of a revocation in the log, what it denies, and which instances enforce it',
+      description:
+        'With `Prefer: wait=2` (RFC 7240) the response waits for the receipt, up to so many seconds, 10 at most.',
+      responses: { 200: { description: 'The revocation', schema: revocationWithReceipt } },
       errors: ['not_found'],
-      async read({ params: { txn } }) {
+      waits: true,
+      async read({ params: { txn } }, wait) {
         const state = await issuer.revocations.find(txn);
         if (state === undefined) throw new RescindError('not_found');
-        return toState(state);
+        const { instances } = issuer;
+        const receipt = await (wait === undefined
+          ? instances.receipt(state)
+          : instances.wait(state, wait.ms, wait.signal));
+        return { ...toState(state), receipt };
       },
     }),
 

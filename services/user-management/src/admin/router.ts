@@ -1,4 +1,5 @@
-import type { ErrorCode } from '@rescind/revocation';
+import type { Issuer } from '@rescind/issuer';
+import type { DurationMs, ErrorCode } from '@rescind/revocation';
 import { RescindError } from '@rescind/revocation';
 import type { Operation, OperationInput, OperationOf } from '@rescind/service/http';
 import { operation } from '@rescind/service/http';
@@ -12,6 +13,7 @@ import type { ScopeArea } from '../scopes.ts';
 import { scopesOfArea } from '../scopes.ts';
 import type { AdministratorLocals } from './access.ts';
 import type { Administrator } from './administrators.ts';
+import { preferredWaitMs, statePreference, whileConnected, withReceipt } from './prefer.ts';
 
 /** The members of each command's body by which the administrator explains it. */
 export interface CommandReason {
@@ -51,7 +53,17 @@ interface Command<P, Q, B extends CommandReason> extends Described<Q, B> {
 }
 
 interface Query<P, Q, B> extends Described<Q, B> {
-  read(input: OperationInput<P, Q, B>): object | Promise<object>;
+  /** @param wait for how long the caller prefers to wait; undefined: it states no preference, or the query never waits */
+  read(input: OperationInput<P, Q, B>, wait?: PreferredWait): object | Promise<object>;
+  /** Whether `read` waits for as long as the caller prefers (RFC 7240). Default false. */
+  readonly waits?: boolean;
+}
+
+/** What `Prefer: wait` of a request states. */
+interface PreferredWait {
+  readonly ms: DurationMs;
+  /** Aborts when the caller has gone. */
+  readonly signal: AbortSignal;
 }
 
 /** What the operations of an area have in common. */
@@ -90,7 +102,8 @@ export interface AdminRouter {
 /** Error codes of every operation of administrators. */
 const OF_OPERATORS: readonly ErrorCode[] = ['operator_invalid'];
 
-export function createAdminRouter(audit: Audit): AdminRouter {
+/** @param instances which a caller that prefers to wait waits for: the revocation of a command has a receipt then */
+export function createAdminRouter(audit: Audit, instances: Pick<Issuer['instances'], 'wait'>): AdminRouter {
   function area<P>({ tag, scopes, path, params, targets: targetsOfArea }: AreaOptions<P>): AdminArea<P> {
     const halves = scopes === undefined ? undefined : scopesOfArea(scopes);
     /** The members that queries and commands have in common. */
@@ -103,13 +116,16 @@ export function createAdminRouter(audit: Audit): AdminRouter {
     });
 
     return {
-      query: <Q, B>({ read, method = 'get', errors = [], ...definition }: Query<P, Q, B>) =>
+      query: <Q, B>({ read, waits = false, method = 'get', errors = [], ...definition }: Query<P, Q, B>) =>
         operation<P, Q, B>({
           ...shared(definition),
           method,
           ...(halves === undefined ? {} : { scopes: halves.READ }),
           errors: [...errors, ...OF_OPERATORS],
-          handle: async (_request, response, input) => answer(response, statusOf(definition), await read(input)),
+          async handle(request, response, input) {
+            const wait = waits ? preferredWait(request, response) : undefined;
+            answer(response, statusOf(definition), await read(input, wait));
+          },
         }),
 
       command<Q, B extends CommandReason>(given: Command<P, Q, B>) {
@@ -120,7 +136,7 @@ export function createAdminRouter(audit: Audit): AdminRouter {
           method,
           ...(halves === undefined ? {} : { scopes: halves.WRITE }),
           errors: [...errors, ...OF_OPERATORS, ...WRITES],
-          async handle(_request: Request, response: Response<unknown, AdministratorLocals>, input) {
+          async handle(request: Request, response: Response<unknown, AdministratorLocals>, input) {
             const { administrator } = response.locals;
             const { why, reason = null } = input.body;
             const record: Omit<AuditRecord, 'result' | 'details'> = {
@@ -132,22 +148,27 @@ export function createAdminRouter(audit: Audit): AdminRouter {
               requestId: String(response.getHeader('X-Request-Id') ?? ''),
             };
             let entry: AuditEntry | undefined;
+            let result: object | undefined;
             const writeAudit = async (details: AuditDetails = {}) => {
               await administrator.confirm();
               entry = audit.record({ ...record, result: 'done', details });
             };
             try {
               await administrator.confirm();
-              const result = await execute({ ...input, administrator, writeAudit });
-              if (result instanceof DryRun) return answer(response, 200, result.body);
-              answer(response, statusOf(definition), result);
+              result = await execute({ ...input, administrator, writeAudit });
             } catch (error) {
-              const result = error instanceof RescindError ? error.code : 'internal';
-              await audit.refused({ ...record, result, details: {} });
+              const code = error instanceof RescindError ? error.code : 'internal';
+              await audit.refused({ ...record, result: code, details: {} });
               throw error;
             }
+            if (result instanceof DryRun) return answer(response, 200, result.body);
             if (entry === undefined) throw new Error(`the command ${definition.id} was not written into the audit`);
             audit.committed(entry);
+            // The command is done and in the audit: what follows only waits.
+            const wait = preferredWait(request, response);
+            const waited =
+              wait && (await withReceipt(result, (placed) => instances.wait(placed, wait.ms, wait.signal)));
+            answer(response, statusOf(definition), waited ?? result);
           },
         });
       },
@@ -156,6 +177,13 @@ export function createAdminRouter(audit: Audit): AdminRouter {
     };
   }
   return { area };
+}
+
+function preferredWait(request: Request, response: Response): PreferredWait | undefined {
+  const ms = preferredWaitMs(request);
+  if (ms === undefined) return undefined;
+  statePreference(response, ms);
+  return { ms, signal: whileConnected(response) };
 }
 
 /** The status of success: the greatest one that the operation declares. */

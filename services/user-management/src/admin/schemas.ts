@@ -42,8 +42,43 @@ export const logPosition = {
   seq: z.int(),
 };
 
+export const instanceState = z
+  .enum(['live', 'behind', 'lost', 'left', 'unknown'])
+  .describe('lost: no report for 15 s; left: it said goodbye; unknown: too many are silent at once to call them lost');
+/** What names an instance. */
+export const instanceName = {
+  id: z.string(),
+  service: z.string().describe('The client whose credential the reports carry'),
+  instance: z.string().describe('Its own name'),
+};
+const position = { epoch: z.string(), seq: z.int() };
+
+/** How far a revocation has reached the instances that reported when it was committed. */
+export const receipt = z
+  .strictObject({
+    of: z.int().describe('How many instances reported at the commit; never changes'),
+    reached: z.int().describe('How many of them enforce it, durably'),
+    left: z.int().describe('How many left, or were forgotten, before they did'),
+    complete: z.boolean().describe('Whether none is missing, and there was one at all'),
+    lastMs: z.number().nullable().describe('From the commit until the last of them denied; null: not known'),
+    missing: z.array(z.strictObject({ ...instanceName, state: instanceState, ...position })),
+    members: z.array(
+      z.strictObject({
+        ...instanceName,
+        ms: z.number().nullable().describe('From the commit until it denied, at most, by the clock of the issuer'),
+      }),
+    ),
+  })
+  .meta({ id: 'Receipt' });
+
 /** The revocation that a command made; null: there was nothing to cut off. */
-export const revoked = z.strictObject({ ...logPosition, endedSessions: z.int().optional() }).nullable();
+export const revoked = z
+  .strictObject({
+    ...logPosition,
+    endedSessions: z.int().optional(),
+    receipt: receipt.optional().describe('Only for a request with `Prefer: wait`'),
+  })
+  .nullable();
 
 /** By its authentication method: only `private_key_jwt` has keys. */
 export const clientBody = z.discriminatedUnion('authMethod', [

@@ -135,5 +135,18 @@ export function revocationsOperations(revocations: RevocationsHandler): Operatio
       errors: ['event_invalid', 'request_invalid', 'media_type_wrong', 'body_too_large', 'stopping'],
       handle: (request, response) => revocations.handle(request, response),
     }),
+    operation({
+      id: 'report',
+      method: 'post',
+      path: '/revocations/reports',
+      summary: 'Report how far an instance has applied the log',
+      description:
+        'Sent by each instance when it advances and every 5 s ([receipts](receipts.md)). The body is JSON: `key`, `instance`, `version`, `epoch`, `seq`, `heldMs`, `earlier`, `ageMs`, `suspect`, `transport`, `leaving`. The response states how long to wait before the next report.',
+      tag: 'Log',
+      security: 'feed',
+      responses: { 200: { description: 'It was taken', schema: z.strictObject({ nextMs: z.int() }) } },
+      errors: ['report_invalid', 'request_invalid', 'media_type_wrong', 'body_too_large', 'rate_limited', 'stopping'],
+      handle: (request, response) => revocations.handle(request, response),
+    }),
   ];
 }
