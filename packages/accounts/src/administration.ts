@@ -38,6 +38,8 @@ export interface AccountPage {
   readonly limit: number;
   /** Default: all but deleted ones. */
   readonly state?: AccountState;
+  /** The beginning of their names, in any case and normalization. Default: any name. */
+  readonly prefix?: string;
 }
 
 /** The result of a command about an account. */
@@ -162,7 +164,8 @@ export function createAccountAdministration(context: AccountContext): AccountAdm
   return {
     find: (sub) => optionalView(users.bySub(sub)),
     findByName: (username) => optionalView(users.byName(username)),
-    list: ({ after = '', limit, state }) => users.list(after, Math.min(limit, MAX_PAGE), state).map(viewOf),
+    list: ({ after = '', limit, state, prefix }) =>
+      users.list(after, Math.min(limit, MAX_PAGE), state, prefix).map(viewOf),
     listScoped: () => users.withScopes(),
     suspend: (command) => stop('suspended', command),
     ban: (command) => stop('banned', command),

@@ -115,6 +115,7 @@ const page = optionsOf<AccountPage>('list', {
   after: string,
   limit: required(option.count({ least: 1 })),
   state: option.oneOf('active', 'suspended', 'banned', 'deleted'),
+  prefix: string,
 });
 
 /** The same of administration. */

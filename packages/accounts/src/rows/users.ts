@@ -26,8 +26,8 @@ export interface UserRows {
   byName(username: string): Account | undefined;
   /** Whether the name, or one that looks like it, is in use. */
   isTaken(username: string): boolean;
-  /** By `sub`, after `after`; without a state: all but tombstones. */
-  list(after: string, limit: number, state: AccountState | undefined): Account[];
+  /** By `sub`, after `after`; without a state: all but tombstones. @param prefix the beginning of the name */
+  list(after: string, limit: number, state: AccountState | undefined, prefix?: string): Account[];
   /** The `sub` of accounts with their own scopes, by `sub`. */
   withScopes(): string[];
   /** @throws RescindError `username_taken` */
@@ -74,10 +74,14 @@ const PATCHED: Readonly<Record<keyof UserPatch, string>> = {
 export function createUserRows(sql: HostSql): UserRows {
   const bySub = sql.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE sub = ?`);
   const byName = sql.prepare<[string], Row>(`SELECT ${COLUMNS} FROM accounts WHERE name_key = ?`);
-  const list = sql.prepare<[{ after: string; limit: number; state: string | null }], Row>(
-    `SELECT ${COLUMNS} FROM accounts
-     WHERE sub > @after AND CASE WHEN @state IS NULL THEN state <> 'deleted' ELSE state = @state END
-     ORDER BY sub LIMIT @limit`,
+  type Page = { after: string; limit: number; state: string | null };
+  const page = (where: string) => `SELECT ${COLUMNS} FROM accounts
+     WHERE sub > @after AND ${where} AND CASE WHEN @state IS NULL THEN state <> 'deleted' ELSE state = @state END
+     ORDER BY sub LIMIT @limit`;
+  const list = sql.prepare<[Page], Row>(page('TRUE'));
+  // The index of names has them in this order: those that begin so are between the two.
+  const listByPrefix = sql.prepare<[Page & { from: string; to: string }], Row>(
+    page('name_key >= @from AND name_key < @to'),
   );
   const withScopes = sql.prepare<[], string>('SELECT sub FROM accounts WHERE scopes IS NOT NULL ORDER BY sub').pluck();
   const lookAlike = 'SELECT 1 FROM account_name_keys WHERE key IN (SELECT value FROM json_each(@keys))';
@@ -110,8 +114,12 @@ export function createUserRows(sql: HostSql): UserRows {
   return {
     bySub: (sub) => toAccount(bySub.get(sub)),
     byName: (username) => toAccount(byName.get(nameKey(username))),
-    list: (after, limit, state) =>
-      list.all({ after, limit, state: state ?? null }).flatMap((row) => toAccount(row) ?? []),
+    list(after, limit, state, prefix) {
+      const asked = { after, limit, state: state ?? null };
+      const from = prefix === undefined ? '' : nameKey(prefix);
+      const rows = from === '' ? list.all(asked) : listByPrefix.all({ ...asked, from, to: `${from}\u{10ffff}` });
+      return rows.flatMap((row) => toAccount(row) ?? []);
+    },
     withScopes: () => withScopes.all(),
     isTaken: (username) => isTaken.get({ keys: JSON.stringify(lookAlikeKeys(username)) }) !== undefined,
     insert(account) {

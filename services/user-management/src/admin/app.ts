@@ -79,7 +79,7 @@ export function createAdminApp(options: AdminOptions): Express {
     ...userQueries(parts),
     ...userCommands(parts),
     ...userLogoutCommands(parts),
-    ...sessionOperations(issuer, router, scopesOf),
+    ...sessionOperations(issuer, router, { scopesOf, nameOf: (sub) => users.find(sub)?.username || null }),
     ...clientOperations(issuer, router, { recent, requireNoneGreater }, () => options.services.names()),
     ...audienceOperations({ ...options, router, recent, requireNoneGreater }),
     ...feedClientOperations({ ...options.feedClients, issuer, router, recent, clock }),

@@ -13,6 +13,7 @@ const session = z
   .strictObject({
     sid: z.string(),
     sub: z.string(),
+    username: z.string().nullable().describe('The name of the user; null: the account is deleted'),
     clientId: z.string(),
     scope: z.string().nullable().describe('The scope requested at the login; null: all that the user has'),
     audience: z
@@ -46,12 +47,22 @@ const listQuery = pageQuery.extend({
 const renameBody = z.strictObject({ deviceName, why });
 const demandBody = z.strictObject({ reason, why });
 
+/** What is known of the users of sessions. */
+interface SubjectLookup {
+  /** All scopes of a user. */
+  scopesOf(sub: string): readonly string[];
+  /** The name of a user; null: the account is deleted. */
+  nameOf(sub: string): string | null;
+}
+
 /** Lists, renames and ends sessions. */
 export function sessionOperations(
   issuer: Issuer,
   router: AdminRouter,
-  scopesOf: (sub: string) => readonly string[],
+  { scopesOf, nameOf }: SubjectLookup,
 ): Operation[] {
+  // Names are joined when a session is read: no row of a session has one.
+  const toJson = (view: SessionView) => withName(view, nameOf(view.sub));
   const found = async (sid: string): Promise<SessionView> => {
     const view = await issuer.sessions.find(sid);
     if (view === undefined) throw new RescindError('not_found');
@@ -157,6 +168,6 @@ export function sessionOperations(
 }
 
 /** Without the device id, which belongs to the client. */
-function toJson({ deviceId: _deviceId, current: _current, ...view }: SessionView) {
-  return view;
+function withName({ deviceId: _deviceId, current: _current, sid, sub, ...view }: SessionView, username: string | null) {
+  return { sid, sub, username, ...view };
 }

@@ -86,8 +86,12 @@ export const user = z
   })
   .meta({ id: 'User' });
 
-/** `state` filters; `username` selects one name, in any spelling. */
-export const userFilter = { state: state.optional(), username: z.string().min(1).max(64).optional() };
+/** `state` filters; `username` selects one name, in any spelling; `prefix` the names that begin so. */
+export const userFilter = {
+  state: state.optional(),
+  username: z.string().min(1).max(64).optional(),
+  prefix: z.string().min(1).max(64).optional(),
+};
 
 export const changed = z.strictObject({ user, revocation: revoked });
 export const resetAnswer = z.strictObject({

@@ -30,10 +30,11 @@ export function userQueries({ users, router }: UserContext): Operation[] {
   return [
     all.query({
       id: 'listUsers',
-      summary: 'Users by their pseudonym, or the one with this name; deleted ones with `state=deleted` only',
+      summary:
+        'Users by their pseudonym, the one with this name, or those whose names begin so; deleted ones with `state=deleted` only',
       query: pageQuery.extend(userFilter),
       responses: { 200: { description: 'A page of them', schema: pageOf(user) } },
-      read({ query: { limit, after, state, username } }) {
+      read({ query: { limit, after, state, username, prefix } }) {
         if (username !== undefined) {
           const account = users.findByName(username);
           const isFound = account !== undefined && (state === undefined || account.state === state);
@@ -43,6 +44,7 @@ export function userQueries({ users, router }: UserContext): Operation[] {
           limit,
           ...(after === undefined ? {} : { after }),
           ...(state === undefined ? {} : { state }),
+          ...(prefix === undefined ? {} : { prefix }),
         });
         const next = items.length === limit ? items.at(-1)?.sub : undefined;
         return { items, ...(next === undefined ? {} : { next }) };
