@@ -8,6 +8,8 @@ import { freePorts, openWatchdog } from '@rescind/dev-kafka';
 import { option, optionsOf, required } from '@rescind/revocation/options';
 import type { FleetClient } from './client.ts';
 import { createFleetClient } from './client.ts';
+import type { RoundRobin } from './round-robin.ts';
+import { openRoundRobin } from './round-robin.ts';
 import type { ServiceProcess } from './service-process.ts';
 import { createServiceProcess } from './service-process.ts';
 
@@ -31,6 +33,8 @@ export interface FleetOptions {
   readonly clients?: Readonly<Record<string, object>> | undefined;
   /** Whether the page of services/web is bundled and served too; it may call user-management and prices. Default false. */
   readonly web?: boolean;
+  /** Instances of the game, behind one address. Default 0. */
+  readonly game?: number;
   /** Whether the processes are started and ready. Default true. */
   readonly started?: boolean;
 }
@@ -55,6 +59,10 @@ export interface Fleet extends AsyncDisposable {
   readonly instances: readonly ServiceProcess[];
   /** services/web, if the fleet has it. */
   readonly web: ServiceProcess | undefined;
+  /** game-1, game-2, … */
+  readonly games: readonly ServiceProcess[];
+  /** The one address of all instances of the game; undefined without one, and while the fleet is not started. */
+  readonly gameUrl: string | undefined;
   readonly client: FleetClient;
   /** Address of the administration of user-management. */
   readonly adminUrl: string;
@@ -108,6 +116,7 @@ const checkOptions = optionsOf<FleetOptions>('openFleet', {
   ),
   clients: option.record(option.having<object>('an object'), { least: 0 }),
   web: option.flag(),
+  game: option.count(),
   started: option.flag(),
 });
 
@@ -126,7 +135,8 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     ...Array.from({ length: options.orders ?? 2 }, (_, index) => ({ service: 'orders', name: `orders-${index + 1}` })),
     ...(options.others ?? []).map((other) => ({ service: 'prices', ...other })),
   ];
-  const ports = await freePorts(2 * (kinds.length + 2) + 1);
+  const gameCount = options.game ?? 0;
+  const ports = await freePorts(2 * (kinds.length + 2) + 1 + 3 * gameCount);
   const nextPort = () => ports.pop() ?? 0;
 
   const watchdog = openWatchdog();
@@ -136,7 +146,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     watchdog.set(`kill -9 ${[...running].join(' ')} 2>/dev/null; rm -rf '${directory}'`);
   };
 
-  const secrets = makeSecrets(directory, ['prices', 'orders']);
+  const secrets = makeSecrets(directory, ['prices', 'orders', ...(gameCount > 0 ? ['game'] : [])]);
   const operator = { name: 'fleet', secret: randomBytes(32).toString('base64url') };
   const operatorsFile = writeOperators(directory, operator);
   const kafka: Record<string, string> =
@@ -159,7 +169,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     environment: {
       ...everyone,
       ISSUER: issuerUrl,
-      AUDIENCE: 'prices,orders',
+      AUDIENCE: gameCount > 0 ? 'prices,orders,game' : 'prices,orders',
       DATABASE_PATH: join(directory, 'user-management.sqlite'),
       KEYS_PATH: join(directory, 'keys'),
       FEED_CLIENTS_FILE: secrets.clientsFile,
@@ -168,7 +178,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
       ...options.issuerEnvironment,
     },
   });
-  const instances = kinds.map(({ service, name, main, environment }) =>
+  const createInstance = ({ service, name, main, environment }: Kind) =>
     createServiceProcess({
       service,
       name,
@@ -186,8 +196,10 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
         ...options.guardedEnvironment,
         ...environment,
       },
-    }),
-  );
+    });
+  const instances = kinds.map(createInstance);
+  const games = gamesOf(gameCount, nextPort).map(createInstance);
+  let balancer: RoundRobin | undefined;
 
   const web = options.web
     ? createServiceProcess({
@@ -207,7 +219,8 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     : undefined;
 
   const close = async () => {
-    await Promise.all([issuer, ...instances, ...(web ? [web] : [])].map((one) => one.stop('SIGKILL')));
+    await balancer?.close();
+    await Promise.all([issuer, ...instances, ...games, ...(web ? [web] : [])].map((one) => one.stop('SIGKILL')));
     rmSync(directory, { recursive: true, force: true });
     watchdog.set(':');
     await watchdog.close();
@@ -216,8 +229,10 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     if (options.started !== false) {
       await issuer.start();
       await issuer.ready();
-      await Promise.all(instances.map((one) => one.start()));
-      await Promise.all(instances.map((one) => one.ready()));
+      const guarded = [...instances, ...games];
+      await Promise.all(guarded.map((one) => one.start()));
+      await Promise.all(guarded.map((one) => one.ready()));
+      if (games.length > 0) balancer = await openRoundRobin(games.map(({ url }) => url));
       if (web) {
         await buildPage(PAGE_SOURCE, join(directory, 'page'));
         await web.start();
@@ -231,6 +246,8 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     issuer,
     instances,
     web,
+    games,
+    gameUrl: balancer?.url,
     client: createFleetClient(issuerUrl),
     adminUrl: `http://127.0.0.1:${adminPort}`,
     operator,
@@ -240,6 +257,22 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
     close,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** Instances of the game, which forward moves to each other. */
+function gamesOf(count: number, nextPort: () => number): Kind[] {
+  const peers = Array.from({ length: count }, () => `http://127.0.0.1:${nextPort()}`);
+  const secret = randomBytes(32).toString('base64url');
+  return peers.map((peer, index) => ({
+    service: 'game',
+    name: `game-${index + 1}`,
+    environment: {
+      LINK_PORT: new URL(peer).port,
+      LINK_PEERS: peers.join(','),
+      LINK_SELF: peer,
+      LINK_SECRET: secret,
+    },
+  }));
 }
 
 function makeSecrets(directory: string, clients: readonly string[]): { readonly clientsFile: string } {

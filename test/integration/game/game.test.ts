@@ -1,32 +1,19 @@
-import { fileURLToPath } from 'node:url';
 import type { Fleet } from '@rescind/dev-fleet';
 import { openFleet } from '@rescind/dev-fleet';
-import { freePorts } from '@rescind/dev-kafka';
 import type { Socket } from 'socket.io-client';
 import { io } from 'socket.io-client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { waitFor } from '../../support/wait.ts';
 
-const main = fileURLToPath(new URL('../../../services/game/src/main.js', import.meta.url));
 let fleet: Fleet;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  const peers = (await freePorts(2)).map((port) => `http://127.0.0.1:${port}`);
   fleet = await openFleet({
     prices: 0,
     orders: 0,
-    others: peers.map((peer, index) => ({
-      name: `game-${index + 1}`,
-      main,
-      environment: {
-        LINK_PORT: new URL(peer).port,
-        LINK_PEERS: peers.join(','),
-        LINK_SELF: peer,
-        LINK_SECRET: 'a secret of the instances',
-        CORS_ORIGINS: 'https://app.example',
-      },
-    })),
+    game: 2,
+    guardedEnvironment: { CORS_ORIGINS: 'https://app.example' },
   });
 });
 afterAll(async () => {
@@ -54,7 +41,7 @@ interface Player {
 async function play(instance: number, table: string, name: string): Promise<Player> {
   const user = await fleet.client.register();
   const { access_token: token } = await fleet.client.login(user, name);
-  const socket = io(fleet.instances[instance]?.url ?? '', {
+  const socket = io(fleet.games[instance]?.url ?? '', {
     path: '/game/socket.io',
     transports: ['websocket'],
     auth: { token },
@@ -114,7 +101,7 @@ test('a logout at the issuer takes a player off the board, at both instances', a
 
 test('serves the part for pages, and refuses a wrong message', async () => {
   for (const file of ['game.js', 'game.css', 'socket.io.js']) {
-    const response = await fetch(`${fleet.instances[0]?.url}/game/${file}`);
+    const response = await fetch(`${fleet.gameUrl}/game/${file}`);
     expect([file, response.status]).toEqual([file, 200]);
     expect(response.headers.get('content-type')).toMatch(file.endsWith('css') ? /^text\/css/ : /^text\/javascript/);
   }

@@ -401,6 +401,8 @@ export const FUNCTIONS: Readonly<Record<string, readonly [call: (options: never)
       guardedEnvironment: { A: 'b' },
       others: [{ name: 'a', main: 'b' }],
       clients: { web: {} },
+      web: false,
+      game: 1,
       started: false,
     },
   ],

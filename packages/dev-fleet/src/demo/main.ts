@@ -40,7 +40,7 @@ try {
     broker = await openBroker({ log: (line) => narrator.note(line) });
     narrator.note(`Kafka runs (${broker.kind}) at ${broker.brokers.join(', ')}`);
   }
-  fleet = await openFleet({ brokers: broker?.brokers, web: !options.json });
+  fleet = await openFleet({ brokers: broker?.brokers, web: !options.json, game: 2 });
   narrator.note(
     `user-management and ${fleet.instances.length} instances are ready: ${fleet.instances.map(({ name }) => name).join(', ')}`,
   );
@@ -83,6 +83,7 @@ async function keepRunning(running: Fleet): Promise<void> {
 ${styleText('bold', 'The fleet keeps running. Try it:')}
 
   the page         ${running.web?.url}   in a browser: register, log in, see your devices
+  the game         ${running.gameUrl}/game/game.js   for a page: docs/sockets.md; instances ${running.games.map(({ url }) => url).join(', ')}
   user-management  ${issuer.url}   its administration: ${running.adminUrl}
 ${instances.map((instance) => `  ${instance.name.padEnd(15)}  ${protectedUrl(instance)}   health: ${instance.managementUrl}/readyz`).join('\n')}
 

@@ -1,4 +1,6 @@
 import type { Broker } from '@rescind/dev-kafka';
+import type { Socket } from 'socket.io-client';
+import { io as connectSocket } from 'socket.io-client';
 import type { FleetResponse, Tokens, User } from '../client.ts';
 import { request } from '../client.ts';
 import type { Fleet } from '../fleet.ts';
@@ -22,6 +24,7 @@ export async function runStory(stage: Stage): Promise<void> {
   await moreDevices(stage, people.user);
   await instanceComesBack(stage, people);
   await tokenIsStolen(stage, people.user);
+  await playerLogsOut(stage, people.user);
   await operatorActs(stage, people.user);
   if (stage.broker !== undefined) await brokerGoesAway(stage, stage.broker, people.user);
 }
@@ -162,6 +165,49 @@ async function completeByKafka({ instances }: Fleet): Promise<number> {
     const feed = body.checks?.find(({ name }) => name === 'feed');
     return status === 200 && feed?.status === 'pass' && feed.transport === 'kafka' && feed.lag === 0;
   }).length;
+}
+
+/** Two devices of one user are connected to the game; one logs out. */
+async function playerLogsOut({ fleet, narrator }: Stage, user: User): Promise<void> {
+  const { client, gameUrl } = fleet;
+  if (gameUrl === undefined) return;
+  narrator.chapter('A live socket');
+  const sockets: Socket[] = [];
+  try {
+    let tablet: Tokens | undefined;
+    await narrator.step('a tablet and a console join the game by sockets, with the token that they have', async () => {
+      tablet = await client.login(user, 'tablet');
+      const console = await client.login(user, 'console');
+      for (const { access_token: token } of [tablet, console]) {
+        const socket = connectSocket(gameUrl, {
+          path: '/game/socket.io',
+          transports: ['websocket'],
+          forceNew: true,
+          auth: { token },
+        });
+        sockets.push(socket);
+        await until('the socket is connected', async () => socket.connected);
+      }
+      return {};
+    });
+    const [first, second] = sockets;
+    if (tablet === undefined || first === undefined || second === undefined) return;
+    const { access_token } = tablet;
+    await narrator.step('the tablet logs out: its socket ends with the reason; the console goes on', async () => {
+      let reason: string | undefined;
+      first.on('session:end', ({ code }: { readonly code: string }) => {
+        reason = code;
+      });
+      expectStatus(await client.logout(access_token), 204, 'logout');
+      const began = performance.now();
+      await until('the socket has ended', async () => !first.connected);
+      const ms = performance.now() - began;
+      if (reason !== 'session_ended' || !second.connected) throw new Error(`it ended by ${reason ?? 'nothing'}`);
+      return { detail: `${round(ms)} ms`, ms };
+    });
+  } finally {
+    for (const socket of sockets) socket.disconnect();
+  }
 }
 
 /** A thief reuses a refresh token; the reuse ends the session. */
