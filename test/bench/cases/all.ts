@@ -23,6 +23,7 @@ export const cases: readonly Listed[] = [
   { id: 'P10-late', load: async () => (await import('./p10-leader.ts')).p10Late },
   { id: 'P13', load: async () => (await import('./p13-lean.ts')).p13 },
   { id: 'P14', load: async () => (await import('./p14-live-tokens.ts')).p14 },
+  { id: 'P14-sockets', load: async () => (await import('./p14-sockets.ts')).p14Sockets },
   { id: 'gate', load: async () => (await import('./gate.ts')).gate },
   { id: 'standby', load: async () => (await import('./standby.ts')).standby },
   { id: 'lookup', load: async () => (await import('./lookup.ts')).lookup },
