@@ -19,7 +19,8 @@ export const p14: Case = {
     const { tokens, bytes } = watchAll(kit, texts);
     const byHand = new Map(tokens.map((token) => [String(token.payload.sid), token]));
 
-    const [index, idle, scan, map, judged, decided]: number[][] = [[], [], [], [], [], []];
+    const [index, idle, scan]: [number[], number[], number[]] = [[], [], []];
+    const [map, judged, decided]: [number[], number[], number[]] = [[], [], []];
     let next = 0;
     let found = 0;
     for (let round = 0; round < rounds; round += 1) {

@@ -10,6 +10,8 @@ import type { Narrator } from './narrator.ts';
 
 /** How many devices log in and out one after another, for a median of many samples. */
 const MORE_DEVICES = 20;
+/** How long a socket may take to connect or to end. */
+const SOCKET_LIMIT_MS = 10_000;
 
 interface People {
   readonly user: User;
@@ -186,7 +188,7 @@ async function playerLogsOut({ fleet, narrator }: Stage, user: User): Promise<vo
           auth: { token },
         });
         sockets.push(socket);
-        await until('the socket is connected', async () => socket.connected);
+        await until('the socket is connected', async () => socket.connected, SOCKET_LIMIT_MS);
       }
       return {};
     });
@@ -200,7 +202,7 @@ async function playerLogsOut({ fleet, narrator }: Stage, user: User): Promise<vo
       });
       expectStatus(await client.logout(access_token), 204, 'logout');
       const began = performance.now();
-      await until('the socket has ended', async () => !first.connected);
+      await until('the socket has ended', async () => !first.connected, SOCKET_LIMIT_MS);
       const ms = performance.now() - began;
       if (reason !== 'session_ended' || !second.connected) throw new Error(`it ended by ${reason ?? 'nothing'}`);
       return { detail: `${round(ms)} ms`, ms };
