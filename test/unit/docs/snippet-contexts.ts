@@ -31,6 +31,28 @@ declare function either(issuer: string, guarded: RequestHandler, former: Request
 declare const issuer: string, denylistPath: string;
 declare const feed: import('@rescind/guard').GuardOptions['feed'];
 `,
+  'a server': `
+declare const httpServer: import('node:http').Server;
+declare const issuer: string;
+declare const feed: import('@rescind/guard').GuardOptions['feed'];
+`,
+  'a server with sockets': `
+declare const guard: import('@rescind/guard').Guard;
+declare const app: import('express').Express;
+declare const signedIn: import('@rescind/guard/express').ExpressGuard;
+declare const httpServer: import('node:http').Server;
+declare function onNextPrice(listener: (price: object) => void): void;
+declare const token: import('@rescind/guard').VerifiedToken, newerToken: import('@rescind/guard').VerifiedToken;
+declare const route: import('@rescind/guard').RoutePolicy;
+declare function ask(code: string, withinMs: number): void;
+declare function end(code: string): void;
+`,
+  'a page with sockets': `
+declare const session: import('@rescind/client').Session;
+declare const url: string;
+declare const token: string;
+declare function showEnd(code: string): void;
+`,
   'users and a login': `
 declare const users: {
   bySub(sql: import('@rescind/issuer-sqlite').HostSql, sub: string): { scope: string; credentialVersion: number; suspended: boolean } | undefined;
