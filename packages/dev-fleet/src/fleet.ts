@@ -91,9 +91,11 @@ interface Kind extends Partial<OtherService> {
 
 const variables = option.record(option.string(), { least: 0 });
 
-const pricesUrlOf = (instances: readonly ServiceProcess[]): Record<string, string> => {
-  const prices = instances.find(({ service }) => service === 'prices');
-  return prices === undefined ? {} : { PRICES_URL: prices.url };
+/** The addresses of the services that the page calls. */
+const calledByPage = (instances: readonly ServiceProcess[]): Record<string, string> => {
+  const prices = instances.find(({ name }) => name === 'prices-1');
+  const game = instances.find(({ name }) => name === 'game');
+  return { ...(prices && { PRICES_URL: prices.url }), ...(game && { GAME_URL: game.url }) };
 };
 
 const PAGE_SOURCE = fileURLToPath(new URL('../../../services/web/page', import.meta.url));
@@ -213,7 +215,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
           ISSUER: issuerUrl,
           SESSION_MODES: 'cookie,body',
           PAGE_PATH: join(directory, 'page'),
-          ...pricesUrlOf(instances),
+          ...calledByPage(instances),
         },
       })
     : undefined;

@@ -24,7 +24,7 @@ export function deviceNameOf(userAgent: string): string {
   return [browser ?? 'Application', system].filter(Boolean).join(' on ');
 }
 
-export const isPhone = (userAgent: string): boolean => /iPhone|Android|Mobile/.test(userAgent);
+export const isPhone = (userAgent: string): boolean => /iPhone|Android|Mobile|\bphone\b/i.test(userAgent);
 
 const STORED = 'rescind device';
 

@@ -91,7 +91,7 @@ function DeviceRow({ device, onEnd, onRename }: DeviceRowProps) {
   };
   return (
     <li data-current={current}>
-      <DeviceIcon userAgent={origin.userAgent ?? ''} />
+      <DeviceIcon isPhone={isPhone(`${origin.userAgent} ${shown}`)} />
       <div class="what">
         {name === undefined ? (
           <h3>
@@ -133,8 +133,8 @@ function DeviceRow({ device, onEnd, onRename }: DeviceRowProps) {
   );
 }
 
-function DeviceIcon({ userAgent }: { readonly userAgent: string }) {
-  const path = isPhone(userAgent)
+function DeviceIcon({ isPhone: isSmall }: { readonly isPhone: boolean }) {
+  const path = isSmall
     ? 'M8 2h8a2 2 0 0 1 2 2v16a2 2 0 0 1-2 2H8a2 2 0 0 1-2-2V4a2 2 0 0 1 2-2Zm3 17h2'
     : 'M5 4h14a1 1 0 0 1 1 1v10H4V5a1 1 0 0 1 1-1ZM2 19h20';
   return (

@@ -5,18 +5,20 @@ import type { Account } from './account.ts';
 import { account } from './account.ts';
 import { Devices } from './devices.tsx';
 import { Enter } from './enter.tsx';
+import { Game } from './game.tsx';
 import { Overview, useEvents } from './overview.tsx';
 import { Notice } from './parts.tsx';
 import { usePrices } from './prices.tsx';
 import { Link, navigate, usePath } from './router.tsx';
 import { Security } from './security.tsx';
-import { session, useSession } from './session.ts';
+import { configuration, session, useSession } from './session.ts';
 import { StepUp } from './step-up.tsx';
 
 const SECTIONS: readonly (readonly [Path, string])[] = [
   ['/', 'Overview'],
   ['/devices', 'Devices'],
   ['/security', 'Security'],
+  ...(configuration.gameUrl === undefined ? [] : [['/game', 'Game'] as const]),
 ];
 
 function App() {
@@ -47,8 +49,8 @@ function App() {
   return (
     <>
       <header class="top">
+        <img src="/assets/icon.svg" alt="Rescind" width="28" height="28" />
         <nav aria-label="Sections">
-          <img src="/assets/icon.svg" alt="Rescind" width="28" height="28" />
           {SECTIONS.map(([to, name]) => (
             <Link key={to} to={to} isCurrent={to === path}>
               {name}
@@ -68,6 +70,8 @@ function App() {
         <Devices />
       ) : path === '/security' ? (
         <Security />
+      ) : path === '/game' ? (
+        <Game username={username} />
       ) : (
         <Overview snapshot={snapshot} username={username} prices={prices} events={events} />
       )}

@@ -50,8 +50,8 @@ function Lifetime({ claims }: { readonly claims: Claims }) {
 const MEANINGS: readonly (readonly [claim: string, meaning: string])[] = [
   ['sub', 'Who you are'],
   ['roles', 'Your roles'],
-  ['scope', 'What this application may do'],
-  ['aud', 'Which services accept it'],
+  ['scope', 'What it allows'],
+  ['aud', 'Who accepts it'],
   ['phone_number', 'Your phone'],
   ['amr', 'How you logged in'],
   ['acr', 'How strong that is'],

@@ -13,7 +13,7 @@ const asked = new URLSearchParams(location.search).get('mode') ?? defaultMode;
 export const mode = (configuration.modes.includes(asked) ? asked : defaultMode) === 'body' ? 'body' : 'cookie';
 export const isDefaultMode = mode === defaultMode;
 
-const { issuer, clientId, accountAudience, pricesUrl } = configuration;
+const { issuer, clientId, accountAudience, pricesUrl, gameUrl } = configuration;
 
 export const session = createSession({
   issuer,
@@ -22,7 +22,7 @@ export const session = createSession({
   mode,
   // Each mode has a session of its own.
   storage: indexedDbStore(`rescind ${mode}`),
-  apis: pricesUrl === undefined ? [] : [new URL(pricesUrl).origin],
+  apis: [pricesUrl, gameUrl].flatMap((url) => (url === undefined ? [] : [new URL(url).origin])),
 });
 
 /** The session as it is now; the component is rendered again when it changes. */

@@ -10,7 +10,7 @@ import { PATHS } from './paths.ts';
 
 type AppConfiguration = Pick<
   Configuration,
-  'ISSUER' | 'ACCOUNT_AUDIENCE' | 'CLIENT_ID' | 'PRICES_URL' | 'SESSION_MODES' | 'PAGE_PATH'
+  'ISSUER' | 'ACCOUNT_AUDIENCE' | 'CLIENT_ID' | 'PRICES_URL' | 'GAME_URL' | 'SESSION_MODES' | 'PAGE_PATH'
 >;
 
 /** What the page reads from `data-configuration` of its document. */
@@ -19,6 +19,7 @@ export interface PageConfiguration {
   readonly accountAudience: string;
   readonly clientId: string;
   readonly pricesUrl: string | undefined;
+  readonly gameUrl: string | undefined;
   /** The first is the default. */
   readonly modes: readonly string[];
 }
@@ -87,25 +88,24 @@ function readPage(path: string): { readonly document: string; readonly assets: R
 }
 
 function toPageConfiguration(configuration: AppConfiguration): PageConfiguration {
-  const {
-    ISSUER: issuer,
-    ACCOUNT_AUDIENCE,
-    CLIENT_ID: clientId,
-    PRICES_URL: pricesUrl,
-    SESSION_MODES: modes,
-  } = configuration;
-  return { issuer, accountAudience: ACCOUNT_AUDIENCE ?? `${issuer}/account`, clientId, pricesUrl, modes };
+  const { ISSUER: issuer, ACCOUNT_AUDIENCE, CLIENT_ID: clientId, SESSION_MODES: modes } = configuration;
+  const { PRICES_URL: pricesUrl, GAME_URL: gameUrl } = configuration;
+  return { issuer, accountAudience: ACCOUNT_AUDIENCE ?? `${issuer}/account`, clientId, pricesUrl, gameUrl, modes };
 }
 
 /** No inline script or style, no other origin than those that the page calls, and no string becomes script (Trusted Types). */
-function contentSecurityPolicy({ issuer, pricesUrl }: PageConfiguration): string {
-  const called = [issuer, pricesUrl].flatMap((url) => (url === undefined ? [] : [new URL(url).origin]));
+function contentSecurityPolicy({ issuer, pricesUrl, gameUrl }: PageConfiguration): string {
+  const origins = (...urls: readonly (string | undefined)[]) => [
+    ...new Set(["'self'", ...urls.flatMap((url) => (url === undefined ? [] : [new URL(url).origin]))]),
+  ];
+  const socketUrl = gameUrl?.replace(/^http/, 'ws');
   return [
     "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
+    // The game brings its script and its style.
+    `script-src ${origins(gameUrl).join(' ')}`,
+    `style-src ${origins(gameUrl).join(' ')}`,
     "img-src 'self'",
-    `connect-src 'self' ${[...new Set(called)].join(' ')}`,
+    `connect-src ${origins(issuer, pricesUrl, gameUrl, socketUrl).join(' ')}`,
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",

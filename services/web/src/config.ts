@@ -21,6 +21,11 @@ export const settings = z.object({
         'The address of prices, as browsers reach it; without it the page shows no prices. `CORS_ORIGINS` as above',
     }),
   ),
+  GAME_URL: setting.optional(
+    setting.url({
+      about: 'The address of the game, as browsers reach it; without it the page has no game. `CORS_ORIGINS` as above',
+    }),
+  ),
   SESSION_MODES: setting.list({
     default: 'cookie',
     about:
