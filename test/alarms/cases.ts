@@ -99,4 +99,28 @@ export const CASES: Readonly<Record<string, AlarmCase>> = {
     firesAt: '24h1m',
   },
   MetricFault: counter('rescind_metric_errors_total'),
+  SlowCrossing: {
+    series: {
+      [series('rescind_propagation_seconds_bucket', { le: '1' })]: '0+1x600',
+      rescind_propagation_seconds_count: '0+2x600',
+    },
+    labels: {},
+    firesAt: '10m',
+  },
+  FallbackRead: { ...counter('rescind_feed_fallback_total', { reason: 'silence' }), labels: {} },
+  EntriesSkipped: counter('rescind_feed_entries_skipped_total'),
+  EventKeyStolen: counter('rescind_event_keys_stolen_total'),
+  ClockParted: gauge('rescind_clock_parted_seconds', -2, '2m'),
+  HousekeepingFails: counter('rescind_housekeeping_failures_total'),
+  NoticesAbandoned: counter('rescind_notices_total', { result: 'dead' }),
+  // 29 % are free, and in 12 hours nothing will be.
+  DiskFull: {
+    series: {
+      [series('rescind_disk_free_bytes', { ...labels, volume: 'database' })]: '29-0.01x2000',
+      [series('rescind_disk_size_bytes', { ...labels, volume: 'database' })]: constant(100),
+    },
+    labels: { ...labels, volume: 'database' },
+    firesAt: '45m',
+  },
+  Watchdog: { series: {}, labels: {}, firesAt: '1m' },
 };

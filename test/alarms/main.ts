@@ -5,16 +5,16 @@ import { join } from 'node:path';
 import { METRICS } from '@rescind/revocation/metrics';
 import { createTelemetry } from '@rescind/service';
 import { CASES, series } from './cases.ts';
-import { readAlarms, rulesFile } from './rules.ts';
+import { RULES_PATH, RUNBOOK, readAlarms, rulesFile } from './rules.ts';
 
 /*
  * `npm run test:alarms`: checks the alarms of docs/operations.md with Prometheus' own promtool. Each fires when it has to,
- * and none fires about a process that does well. `npm run -s test:alarms -- --print` prints them as a rules file.
+ * not before its time, and none fires about a process that does well. With `--write` it writes the rules file instead.
  */
 const PROMTOOL = process.env.PROMTOOL ?? 'promtool';
 const alarms = readAlarms();
-if (process.argv.includes('--print')) {
-  process.stdout.write(rulesFile(alarms));
+if (process.argv.includes('--write')) {
+  writeFileSync(RULES_PATH, rulesFile(alarms));
   process.exit(0);
 }
 if (spawnSync(PROMTOOL, ['--version']).status !== 0) {
@@ -23,15 +23,20 @@ PROMTOOL=/path/to/promtool npm run test:alarms`);
   process.exit(64);
 }
 
+/** The alarm that always fires. */
+const WATCHDOG = 'Watchdog';
+const STEP_SECONDS = 15;
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600 };
+
 const directory = mkdtempSync(join(tmpdir(), 'rescind-alarms-'));
 try {
   const names = alarms.map(({ name }) => name);
   if (names.join() !== Object.keys(CASES).join())
     throw new Error(`test/alarms/cases.ts has not one case for each of ${names}`);
-  writeFileSync(join(directory, 'rules.json'), rulesFile(alarms));
+  writeFileSync(join(directory, 'rules.yml'), rulesFile(alarms));
   writeFileSync(join(directory, 'tests.json'), JSON.stringify(await tests(names)));
   for (const args of [
-    ['check', 'rules', 'rules.json'],
+    ['check', 'rules', 'rules.yml'],
     ['test', 'rules', 'tests.json'],
   ]) {
     const { status } = spawnSync(PROMTOOL, args, { cwd: directory, stdio: 'inherit' });
@@ -41,16 +46,26 @@ try {
   rmSync(directory, { recursive: true, force: true });
 }
 
+/** The length of a `for`, such as `2m`. */
+function secondsOf(holds: string): number {
+  const [, count, unit = ''] = /^(\d+)([smh])$/.exec(holds) ?? [];
+  return Number(count) * (SECONDS[unit] ?? Number.NaN);
+}
+
 /** Unit tests of rules: https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/ */
 async function tests(names: readonly string[]) {
   const firing = Object.entries(CASES).map(([alertname, { series: input, labels, firesAt }]) => {
-    const { firstLook: summary } = alarms.find(({ name }) => name === alertname) ?? {};
+    const alarm = alarms.find(({ name }) => name === alertname);
+    const { firstLook: summary, severity, holds = '' } = alarm ?? {};
+    const exp_labels = { ...labels, severity };
+    const early = holds === '' ? [] : [{ eval_time: `${secondsOf(holds) - STEP_SECONDS}s`, alertname, exp_alerts: [] }];
     return {
       name: `${alertname} fires`,
-      interval: '15s',
+      interval: `${STEP_SECONDS}s`,
       input_series: inputOf(input),
       alert_rule_test: [
-        { eval_time: firesAt, alertname, exp_alerts: [{ exp_labels: labels, exp_annotations: { summary } }] },
+        ...early,
+        { eval_time: firesAt, alertname, exp_alerts: [{ exp_labels, exp_annotations: { summary, runbook: RUNBOOK } }] },
       ],
     };
   });
@@ -59,10 +74,10 @@ async function tests(names: readonly string[]) {
     interval: '15s',
     input_series: inputOf(await healthy()),
     alert_rule_test: ['5m', '2h'].flatMap((eval_time) =>
-      names.map((alertname) => ({ eval_time, alertname, exp_alerts: [] })),
+      names.filter((name) => name !== WATCHDOG).map((alertname) => ({ eval_time, alertname, exp_alerts: [] })),
     ),
   };
-  return { rule_files: ['rules.json'], evaluation_interval: '15s', tests: [...firing, quiet] };
+  return { rule_files: ['rules.yml'], evaluation_interval: '15s', tests: [...firing, quiet] };
 }
 
 function inputOf(input: Readonly<Record<string, string>>) {

@@ -30,6 +30,18 @@ export const SERVICE_METRICS = {
     help: 'Files of the configuration whose present content is refused: the content before is in use',
     initial: 0,
   },
+  rescind_disk_free_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Free bytes, for this user, of the file system of the database, the keys or the denylist, as of the scrape before',
+    labels: { volume: 'open' },
+  },
+  rescind_disk_size_bytes: {
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Size of that file system',
+    labels: { volume: 'open' },
+  },
   rescind_kafka_client_lines_dropped_total: {
     type: 'counter',
     unit: 'lines',

@@ -14,6 +14,7 @@ import { createApplication } from '../http/application.ts';
 import { describeError } from '../http/errors.ts';
 import type { ConnectionCount, ConnectionLimits, ListeningServer, ListenOptions } from '../http/server.ts';
 import { connectionsCheck, listen } from '../http/server.ts';
+import { createDiskMetrics } from '../telemetry/disks.ts';
 import { createTelemetry } from '../telemetry/telemetry.ts';
 import type { Explain } from './management.ts';
 import { openManagement } from './management.ts';
@@ -124,6 +125,7 @@ export async function openService<C extends ProcessConfiguration>(
       connectionsCheck(ports.flatMap((counts) => counts())),
     ];
     metrics.onScrape(createHealthMetrics(telemetry, { ready, health }));
+    metrics.onScrape(createDiskMetrics(telemetry, configuration));
     const limits = {
       total: configuration.MANAGEMENT_MAX_CONNECTIONS,
       perAddress: configuration.MANAGEMENT_MAX_CONNECTIONS_PER_ADDRESS,
