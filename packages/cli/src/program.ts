@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { registerBackup } from './commands/backup.ts';
 import { registerClients } from './commands/clients.ts';
 import { registerCompletion } from './commands/completion.ts';
 import { registerConfig } from './commands/config.ts';
@@ -28,6 +29,7 @@ const REGISTERED: readonly Register[] = [
   registerClients,
   registerTail,
   registerLog,
+  registerBackup,
   registerConfig,
   registerDoctor,
   registerCompletion,

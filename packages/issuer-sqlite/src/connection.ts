@@ -58,7 +58,7 @@ export function openConnection(path: string): Connection {
  * A database of its own, held in an exclusive transaction for as long as the process lives: the operating system gives
  * it back on any end, kill -9 included. The real database stays open to backups and to readers.
  */
-function takeLock(lockPath: string, path: string): Database.Database {
+export function takeLock(lockPath: string, path: string): Database.Database {
   createOwnFile(lockPath);
   restrictToOwner(lockPath);
   const lock = new Database(lockPath, { timeout: 0 });

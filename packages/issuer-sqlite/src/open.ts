@@ -96,6 +96,7 @@ function createStore({ writer, reader, close }: Connection, telemetry: Telemetry
 
 /** Codes of the database file, on opening it. */
 const ERRORS = registerErrors('@rescind/issuer-sqlite', {
+  database_damaged: { status: 500, message: 'The file is damaged, or not the database of an issuer' },
   database_locked: { status: 500, message: 'Another process is the writer of this database' },
   database_newer: { status: 500, message: 'The database was written by a newer version' },
 });

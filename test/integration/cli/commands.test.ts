@@ -90,6 +90,24 @@ describe('revoke', () => {
     expect(await accepts(access)).toBe(401);
   });
 
+  test('reports the revocation and ends with 3 when it waits without an instance', async () => {
+    const { rescind, login, accepts } = await started();
+    const { access } = await login();
+    const { exitCode, stdout } = await rescind(
+      'revoke',
+      '--user',
+      'ada',
+      '--why',
+      'a test',
+      '--yes',
+      '--wait',
+      '1',
+      '--json',
+    );
+    expect([exitCode, JSON.parse(stdout).endedSessions]).toEqual([3, 1]);
+    expect(await accepts(access)).toBe(401);
+  });
+
   test('requires the number of sessions, not --yes, for a client', async () => {
     const { rescind, login, accepts } = await started();
     const { access } = await login();

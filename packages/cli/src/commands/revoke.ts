@@ -5,7 +5,7 @@ import type { ConfirmFlags, Preview } from '../confirm.ts';
 import { notePreview, readPreview, requireCount, requireYes, sessionsOf } from '../confirm.ts';
 import type { Context, Register } from '../context.ts';
 import type { Exit } from '../errors.ts';
-import { usage } from '../errors.ts';
+import { CliError, usage } from '../errors.ts';
 import { findById, findUser } from '../ids.ts';
 import { collect, collectClaim, readCount } from '../options.ts';
 import { awaitReceipts } from '../receipts.ts';
@@ -126,9 +126,17 @@ async function report(context: Context, done: Json, wait: number | true | undefi
     context.output.record(values, done);
     return undefined;
   }
-  const receipt = await awaitReceipts(context, String(done.txn), wait === true ? undefined : wait);
-  context.output.record({ ...values, ...receipt.values }, { ...done, receipt: receipt.document });
-  return receipt.isComplete ? undefined : 'incomplete';
+  try {
+    const receipt = await awaitReceipts(context, String(done.txn), wait === true ? undefined : wait);
+    context.output.record({ ...values, ...receipt.values }, { ...done, receipt: receipt.document });
+    return receipt.isComplete ? undefined : 'incomplete';
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    // It is revoked, whatever is known about the instances.
+    context.output.note(`${error.message} [${error.code}]`);
+    context.output.record({ ...values, 'denied on': 'unknown' }, { ...done, receipt: null });
+    return 'incomplete';
+  }
 }
 
 /** `rescind preview` and `rescind revoke`. */
