@@ -87,7 +87,7 @@ export class DryRun {
 }
 
 /** Makes the operations of an area: queries, and commands, which are written into the audit. */
-interface AdminArea<P = undefined> {
+export interface AdminArea<P = undefined> {
   query<Q = undefined, B = undefined>(definition: Query<P, Q, B>): Operation;
   /** @throws TypeError without `targets`, here and in the area */
   command<Q = undefined, B extends CommandReason = CommandReason>(definition: Command<P, Q, B>): Operation;

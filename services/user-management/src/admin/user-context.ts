@@ -4,7 +4,7 @@ import { RescindError } from '@rescind/revocation';
 import { scopeToken } from '@rescind/revocation/http';
 import { z } from 'zod';
 import { requireWithin } from './administrators.ts';
-import type { AdminRouter, CommandInput } from './router.ts';
+import type { AdminArea, AdminRouter, CommandInput } from './router.ts';
 import { bodyWithReason, id, millis, reason, revoked, why } from './schemas.ts';
 
 /** The dependencies of the operations of users. */
@@ -20,7 +20,7 @@ const params = z.strictObject({ sub: id });
 export type Params = z.output<typeof params>;
 
 /** The areas of all users, and of one. */
-export function userAreas(router: AdminRouter) {
+export function userAreas(router: AdminRouter): { readonly all: AdminArea; readonly one: AdminArea<Params> } {
   const all = router.area({ tag: 'Users', scopes: 'admin:users', path: '/admin/users' });
   return { all, one: all.item({ path: '/{sub}', params, targets: (of) => [`sub:${of.params.sub}`] }) };
 }
