@@ -28,7 +28,7 @@ const MASS_SILENCE_MS: DurationMs = 30_000;
 const MIN_NEXT_MS: DurationMs = 250;
 /** `MIN_NEXT_MS` less the jitter of timers. */
 const EARLY_MS: DurationMs = 200;
-/** The rate at which a fleet may report while revocations are many: some 10 % of a core. */
+/** The greatest rate at which all instances together report while revocations are many. */
 const REPORTS_PER_SECOND = 1_000;
 /** Beyond, a client that is refused more is broken, or its credential is stolen. */
 const RUNNING_PER_CLIENT = 4_096;
