@@ -2,9 +2,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { openTestIssuer } from '@rescind/issuer/testing';
 import { Redis } from 'ioredis';
 import jwt from 'jsonwebtoken';
 import { expect, onTestFinished, test } from 'vitest';
+import { importRedis } from '../../examples/moving-over/import-redis.ts';
 import { ask, openTown, refusal } from '../integration/moving-over/setting.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { waitFor } from '../support/wait.ts';
@@ -48,4 +50,20 @@ test('a Redis denylist costs a look-up for each request before the move, and non
   expect((await ask(before, access)).status).toBe(200);
   await redis.set(`denied:${jwt.decode(access, { json: true })?.sid}`, '1', 'EX', 900);
   expect((await ask(before, access)).status).toBe(401);
+});
+
+test('the keys of a Redis denylist become revocations of the issuer', async () => {
+  const { redis } = await openRedis();
+  await using kit = await openTestIssuer();
+  const logIn = () =>
+    kit.issuer.transaction((tx) =>
+      tx.beginSession({ sub: 'ada', clientId: 'web', audience: 'shop', credentialVersion: 1 }),
+    );
+  const [phone, laptop] = [await logIn(), await logIn()];
+  await redis.set(`denied:${phone.sid}`, '1', 'EX', 900);
+  await redis.set('denied:a session that the issuer does not know', '1', 'EX', 900);
+
+  expect([await importRedis(redis, kit.issuer), await importRedis(redis, kit.issuer)]).toEqual([2, 2]);
+  await expect(kit.issuer.verify(phone.access_token)).rejects.toMatchObject({ code: 'token_revoked' });
+  expect((await kit.issuer.verify(laptop.access_token)).payload).toMatchObject({ sid: laptop.sid });
 });
