@@ -236,6 +236,7 @@ export async function openFleet(given: FleetOptions = {}): Promise<Fleet> {
       await Promise.all(guarded.map((one) => one.ready()));
       if (games.length > 0) balancer = await openRoundRobin(games.map(({ url }) => url));
       if (web) {
+        if (balancer) web.environment.GAME_URL = balancer.url;
         await buildPage(PAGE_SOURCE, join(directory, 'page'));
         await web.start();
       }

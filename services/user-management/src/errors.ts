@@ -2,12 +2,12 @@ import { registerErrors } from '@rescind/revocation/errors';
 
 /** Codes of administration. */
 const ERRORS = registerErrors('@rescind/user-management', {
+  operator_invalid: { status: 401, message: 'The name or the secret of the administrator is wrong' },
+  client_state: { status: 409, message: 'The client is not in the state that this operation requires' },
   instance_running: {
     status: 409,
     message: 'The instance still reports: only one that is lost or left can be removed',
   },
-  operator_invalid: { status: 401, message: 'The name or the secret of the administrator is wrong' },
-  client_state: { status: 409, message: 'The client is not in the state that this operation requires' },
   confirmation_missing: { status: 400, message: 'This may concern more than one person and has to be confirmed' },
 });
 

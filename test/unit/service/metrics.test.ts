@@ -33,7 +33,7 @@ describe('the catalogue', () => {
     const used = [...text.matchAll(/\b(rescind_\w+)(?:\{(\w+)="([^"]+)"\})?/g)];
     expect(used.length).toBeGreaterThan(20);
     for (const [, series = '', label = '', value = ''] of used) {
-      const name = series.replace(/_count$/, '');
+      const name = series.replace(/_(count|bucket)$/, '');
       const entry: MetricEntry | undefined = METRICS[name as keyof typeof METRICS];
       expect(entry, series).toBeDefined();
       const values = entry?.labels?.[label];

@@ -29,6 +29,7 @@ export interface InstanceReport {
   readonly leaving: boolean;
 }
 
+/** A position that was applied since the last report, when several are sent as one. */
 export interface EarlierPosition {
   readonly seq: number;
   readonly heldMs: DurationMs;

@@ -44,6 +44,7 @@ export interface InstanceReads {
   all(): Promise<InstanceRow[]>;
 }
 
+/** The instances that have reported, one row each, by id. */
 export interface Instances extends InstanceReads {
   /** Inserts it, or takes the place of the one with this id. */
   put(instance: InstanceRow): Promise<void>;
