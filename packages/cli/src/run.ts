@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { RescindError } from '@rescind/revocation';
+import type { Command } from 'commander';
 import { CommanderError } from 'commander';
 import { createAdmin } from './admin.ts';
 import type { Context, Run } from './context.ts';
@@ -52,7 +53,7 @@ export async function runCli(given: readonly string[], host: CliHost): Promise<n
         writeErr: () => undefined,
       });
     }
-    const running = program.parseAsync([...given], { from: 'user' }).then(() => undefined);
+    const running = program.parseAsync(withIdsLast(given, program), { from: 'user' }).then(() => undefined);
     await Promise.race([running, interruption]);
     if (interrupted.signal.aborted) exit = 'interrupted';
     return EXIT[exit].code;
@@ -110,6 +111,19 @@ function refuseSecrets(given: readonly string[]): void {
       next: 'a file (--token-file, RESCIND_OPERATOR_SECRET_FILE, RESCIND_TOKEN_FILE), standard input (--token-file -), or the environment',
     },
   );
+}
+
+/** Ids are base64url, so one in 64 begins with a hyphen. No option of one hyphen is as long. */
+const HYPHEN_ID = /^-[\w][\w-]{6,}$/;
+
+/** The arguments with such ids behind `--`, where none is taken for an option. The value of an option stays where it is. */
+function withIdsLast(given: readonly string[], program: Command): string[] {
+  if (given.includes('--')) return [...given];
+  const options = allCommands(program).flatMap((command) => command.options);
+  const hasValue = (argument = '') => options.some(({ long, required }) => required && long === argument);
+  const isId = (argument: string, at: number) => HYPHEN_ID.test(argument) && !hasValue(given[at - 1]);
+  const ids = given.filter(isId);
+  return ids.length === 0 ? [...given] : [...given.filter((argument, at) => !isId(argument, at)), '--', ...ids];
 }
 
 function version(): string {

@@ -21,13 +21,13 @@ const loginOf = (username: string) => ({ username, password: 'correct horse batt
 
 describe('lists', () => {
   test('writes sessions to a pipe tab-separated, whole, without colour, times in ISO 8601', async () => {
-    const { rescind, login, subOf } = await started();
+    const { rescind, login } = await started();
     const name = `Laptop of somebody with a long name ${'x'.repeat(20)}`;
     const { answer } = await login({ deviceName: name });
     const { exitCode, stdout, stderr } = await rescind('sessions', '--user', 'ada');
     expect([exitCode, stderr]).toEqual([0, '']);
     const [row] = rowsOf(stdout);
-    expect(row).toMatchObject({ sid: answer.sid, user: await subOf(), client: 'web', device: name, state: 'open' });
+    expect(row).toMatchObject({ sid: answer.sid, user: 'ada', client: 'web', device: name, state: 'open' });
     expect(row?.['last used']).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(stdout).not.toContain('\u001b');
   });
@@ -177,6 +177,16 @@ describe('keys, clients and users', () => {
     const { kid = '' } = keys.find(({ state, purpose }) => state === 'active' && purpose === 'token') ?? {};
     expect((await rescind('keys', 'revoke', kid, '--why', 'a test')).exitCode).toBe(7);
     expect((await rescind('keys', 'revoke', kid, '--why', 'a test', '--confirm', 'everybody')).exitCode).toBe(0);
+  });
+
+  test('takes an id that begins with a hyphen for no option', async () => {
+    const { rescind } = await started();
+    for (const id of ['-oXb1ynFRtGW2kD3vQJ8aA', '-oXb1ynF']) {
+      const shown = await rescind('users', 'show', id, '--json');
+      expect([shown.exitCode, JSON.parse(shown.stderr).code]).toEqual([6, 'not_found']);
+    }
+    const unknown = await rescind('users', 'show', '-x', 'ada');
+    expect([unknown.exitCode, unknown.stderr]).toEqual([2, expect.stringContaining("unknown option '-x'")]);
   });
 
   test('disables and enables a client', async () => {
