@@ -93,5 +93,5 @@ it('the emergency requires no Kafka and sufficient scopes, and the audit records
     ['operator:helpdesk', 'scope_insufficient', null],
     ['operator:reader', 'scope_insufficient', null],
   ]);
-  expect((await ada.get('/admin/audit/verification')).body).toMatchObject({ whole: true });
+  expect((await ada.get('/admin/audit/verification')).body).toMatchObject({ intact: true });
 });

@@ -17,8 +17,8 @@ interface RefusingEntry extends DenyingRow {
 
 /** Why the guard refuses a token, or that it does not. */
 export interface Explanation {
-  /** What else is wrong with the token: the code of the response, and the detail that the response omits. Null: nothing. */
-  readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
+  /** Why the token is refused other than by a row: the code of the response, and the detail that the response omits. Null: it is not. */
+  readonly error: { readonly code: ErrorCode; readonly detail: string | null } | null;
   /** Whether a row denies the token. Null: unknown, because its claims are not verified. */
   readonly revoked: boolean | null;
   /** The rows that deny it. The first one decides the response. */
@@ -39,7 +39,7 @@ export function explainToken(text: string, { decider, view, clock }: ExplainPart
     const trusted = decider.trustedOf(text);
     return explainVerified(text, trusted, Math.max(clock.now(), view.logTime));
   } catch (error) {
-    return { ...NOTHING_KNOWN, wrong: wrongOf(error) };
+    return { ...NOTHING_KNOWN, error: errorOf(error) };
   }
 }
 
@@ -50,7 +50,7 @@ function explainVerified(text: string, trusted: TrustedIssuer, at: EpochMillis):
     return explain(token.payload, { kid, inexact }, trusted);
   } catch (error) {
     if (!(error instanceof RescindError) || error.code !== 'token_key_unknown') throw error;
-    return { ...NOTHING_KNOWN, ...explainKey(text, trusted), wrong: wrongOf(error) };
+    return { ...NOTHING_KNOWN, ...explainKey(text, trusted), error: errorOf(error) };
   }
 }
 
@@ -74,13 +74,13 @@ export function explainClaims(claims: Claims, trusted: ReadonlyMap<string, Trust
   const [first] = trusted.values();
   const { iss = first?.settings.issuer } = claims;
   const one = typeof iss === 'string' ? trusted.get(iss) : undefined;
-  if (one === undefined) return { ...NOTHING_KNOWN, wrong: { code: 'token_issuer_unknown', detail: null } };
+  if (one === undefined) return { ...NOTHING_KNOWN, error: { code: 'token_issuer_unknown', detail: null } };
   const { kid } = claims;
   try {
     const explained = explain({ iat: ANY_TIME_S, ...claims, iss }, typeof kid === 'string' ? { kid } : {}, one);
     return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
   } catch (error) {
-    return { ...NOTHING_KNOWN, wrong: wrongOf(error) };
+    return { ...NOTHING_KNOWN, error: errorOf(error) };
   }
 }
 
@@ -93,11 +93,11 @@ function explain(claims: Claims, marks: JudgedMarks, trusted: TrustedIssuer): Ex
   const verdict = trusted.judgeClaims(claims, marks);
   const at = issuedAt(claims) ?? null;
   if (verdict.denied && verdict.reason === 'unjudgeable') {
-    return { wrong: { code: 'token_unjudgeable', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
+    return { error: { code: 'token_unjudgeable', detail: verdict.claim }, revoked: null, entries: [], issuedAt: at };
   }
   const entries = [...denyingRows((counts) => trusted.judgeClaims(claims, marks, counts))];
   const earliest = (at ?? 0) - trusted.settings.skewMs;
-  return { wrong: null, revoked: verdict.denied, entries: entries.map((row) => toEntry(row, earliest)), issuedAt: at };
+  return { error: null, revoked: verdict.denied, entries: entries.map((row) => toEntry(row, earliest)), issuedAt: at };
 }
 
 const toEntry = (row: CutOffRow, earliest: EpochMillis): RefusingEntry => ({
@@ -105,7 +105,7 @@ const toEntry = (row: CutOffRow, earliest: EpochMillis): RefusingEntry => ({
   since: sinceOf(row),
 });
 
-function wrongOf(error: unknown): NonNullable<Explanation['wrong']> {
+function errorOf(error: unknown): NonNullable<Explanation['error']> {
   if (error instanceof RescindError) return { code: error.code, detail: error.detail ?? null };
   return { code: 'internal', detail: error instanceof Error ? error.message : null };
 }

@@ -123,7 +123,7 @@ export type ExplainQuestion =
 /** Why a token is refused, or that it is not. */
 export interface Explanation {
   /** The problem of the token other than a revocation; null: none. */
-  readonly wrong: { readonly code: ErrorCode; readonly detail: string | null } | null;
+  readonly error: { readonly code: ErrorCode; readonly detail: string | null } | null;
   /** Whether a row refuses it. Null: it cannot be known, because its claims are not to be trusted. */
   readonly revoked: boolean | null;
   /** The rows that refuse it; the first one is in the error response. */

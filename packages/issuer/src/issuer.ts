@@ -315,7 +315,7 @@ export interface RestoreReport {
   /** The greatest seq of the former epoch that is known to have been there. */
   readonly greatestSeqSeen: number;
   /** Whether every event up to there is in the database now. If not, all sessions have been ended. */
-  readonly whole: boolean;
+  readonly complete: boolean;
   readonly endedSessions: number;
   readonly revokedKids: readonly string[];
   readonly signingKid: string;

@@ -189,7 +189,7 @@ export function createExplainer({ issuer, verifier, revocations, now }: Explaine
       return claims.iat === undefined ? { ...explained, issuedAt: null } : explained;
     } catch (error) {
       if (!(error instanceof RescindError)) throw error;
-      return { ...NOTHING_KNOWN, wrong: { code: error.code, detail: error.detail ?? null } };
+      return { ...NOTHING_KNOWN, error: { code: error.code, detail: error.detail ?? null } };
     }
   };
 }
@@ -201,9 +201,9 @@ async function explain(token: JudgedToken, revocations: RevocationReads): Promis
   const verdict = judge(token, find);
   const at = issuedAt(token.payload) ?? null;
   if (verdict.denied && verdict.reason === 'unjudgeable') {
-    return { ...NOTHING_KNOWN, wrong: { code: 'token_unjudgeable', detail: verdict.claim }, issuedAt: at };
+    return { ...NOTHING_KNOWN, error: { code: 'token_unjudgeable', detail: verdict.claim }, issuedAt: at };
   }
   const refusing = denyingRows((counts) => judge(token, filterRows(find, counts)));
   const entries = [...refusing].map((row) => toDenyingRow(row, at ?? 0));
-  return { wrong: null, revoked: verdict.denied, entries, issuedAt: at, claims: null };
+  return { error: null, revoked: verdict.denied, entries, issuedAt: at, claims: null };
 }

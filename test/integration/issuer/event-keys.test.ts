@@ -188,7 +188,7 @@ test('detects a database from before a rotation by its keys, and restore merges 
   await refusing.close();
 
   const report = await restore(place, { publisher: topic.publisher(), clock, eventRetentionMs: DAY });
-  expect(report).toMatchObject({ whole: false, greatestSeqSeen: head });
+  expect(report).toMatchObject({ complete: false, greatestSeqSeen: head });
   expect(report.epoch).toMatch(/^0000000003-/);
   const after = (await keep({ clock }, place)).issuer;
   expect(after.refusingWrites()).toBeNull();
@@ -235,7 +235,7 @@ test('restores with new keys after the key directory was lost, and users log in 
   const refusing = (await keep({}, place)).issuer;
   expect(refusing.refusingWrites()).not.toBeNull();
   await refusing.close();
-  expect(await restore(place)).toMatchObject({ whole: false, endedSessions: 1 });
+  expect(await restore(place)).toMatchObject({ complete: false, endedSessions: 1 });
   const after = (await keep({}, place)).issuer;
   expect(after.refusingWrites()).toBeNull();
   await expect(refresh(after, before)).rejects.toMatchObject({ code: 'grant_invalid' });

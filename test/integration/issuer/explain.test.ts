@@ -5,7 +5,7 @@ import { house, ISSUER, login } from './house.ts';
 test('names every row that denies a token, the deciding one first', async () => {
   const issuer = await house().open();
   const { access_token: token, sid } = await login(issuer);
-  expect(await issuer.explain({ token })).toMatchObject({ wrong: null, revoked: false, entries: [], claims: { sid } });
+  expect(await issuer.explain({ token })).toMatchObject({ error: null, revoked: false, entries: [], claims: { sid } });
   const soft = await issuer.transaction((tx) =>
     tx.revoke({ claim: 'sub', value: 'ada', reason: 'roles_changed', endsSession: false }),
   );
@@ -33,7 +33,7 @@ test('explains claims: all matching rows without a time, the denying rows with o
   expect(await at(1_700_000_000)).toMatchObject({ revoked: true, issuedAt: 1_700_000_000_000 });
   expect(await at(1_700_000_001)).toMatchObject({ revoked: false, entries: [] });
   expect(await issuer.explain({ claims: { tenant: Array(300).fill('acme') } })).toMatchObject({
-    wrong: { code: 'token_unjudgeable', detail: 'tenant' },
+    error: { code: 'token_unjudgeable', detail: 'tenant' },
     revoked: null,
   });
   expect(await issuer.explain({ claims: { iss: 'https://other.example', tenant: 'acme' } })).toMatchObject({
@@ -49,7 +49,7 @@ test('returns why a token is not trusted, and none of its claims', async () => {
     [`${token.slice(0, -6)}AAAAAA`, 'token_signature_wrong'],
   ] as const) {
     expect(await issuer.explain({ token: text })).toMatchObject({
-      wrong: { code },
+      error: { code },
       revoked: null,
       entries: [],
       claims: null,

@@ -45,7 +45,7 @@ test('publishes to a real Kafka, detects a restored database by the end of the t
     publisher: open(),
   });
   // The high-water mark was restored too, so the end of the log is unknown.
-  expect(report).toMatchObject({ importedEvents: 1, whole: false, replayError: null });
+  expect(report).toMatchObject({ importedEvents: 1, complete: false, replayError: null });
   const again = await place.open({ publisher: open() });
   expect(await codeOf(() => refresh(again, lost))).toBe('grant_invalid');
   expect(await codeOf(() => refresh(again, kept))).toBe('grant_invalid');

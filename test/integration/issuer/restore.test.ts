@@ -10,7 +10,7 @@ describe('restore', () => {
     const report = await restore(place, { publisher: topic.publisher() });
     expect(report).toMatchObject({
       formerEpoch: epoch,
-      whole: true,
+      complete: true,
       importedEvents: 1,
       greatestSeqSeen: head,
       endedSessions: 1,
@@ -49,7 +49,7 @@ describe('restore', () => {
     putBackup(place);
     topic.records = topic.records.filter((jws) => payloadOf(jws).seq !== head);
     const report = await restore(place, { publisher: topic.publisher() });
-    expect(report).toMatchObject({ whole: false, importedEvents: 0, greatestSeqSeen: head, endedSessions: 2 });
+    expect(report).toMatchObject({ complete: false, importedEvents: 0, greatestSeqSeen: head, endedSessions: 2 });
     const issuer = await place.open();
     expect(await codeOf(() => refresh(issuer, kept))).toBe('grant_invalid');
     expect(await asked(issuer, await login(issuer))).toBe('ok');
@@ -59,7 +59,7 @@ describe('restore', () => {
     const { place, topic, kept } = await livedOn();
     putBackupWithMark(place);
     const report = await restore(place, { publisher: topic.publisher() });
-    expect(report).toMatchObject({ whole: false, importedEvents: 1 });
+    expect(report).toMatchObject({ complete: false, importedEvents: 1 });
     expect(await codeOf(async () => refresh(await place.open(), kept))).toBe('grant_invalid');
   });
 
@@ -68,7 +68,7 @@ describe('restore', () => {
     putBackup(place);
     topic.isDown = true;
     const report = await restore(place, { publisher: topic.publisher() });
-    expect(report).toMatchObject({ whole: false, replayError: 'nobody answers' });
+    expect(report).toMatchObject({ complete: false, replayError: 'nobody answers' });
     expect(await codeOf(async () => refresh(await place.open(), kept))).toBe('grant_invalid');
   });
 
@@ -76,7 +76,7 @@ describe('restore', () => {
     const { place, topic, kept, lost } = await livedOn();
     putBackup(place);
     const report = await restore(place, { proofs: topic.records });
-    expect(report).toMatchObject({ whole: true, importedEvents: 1 });
+    expect(report).toMatchObject({ complete: true, importedEvents: 1 });
     const issuer = await place.open();
     expect(await asked(issuer, await refresh(issuer, kept))).toBe('ok');
     expect(await codeOf(() => refresh(issuer, lost))).toBe('grant_invalid');
@@ -115,7 +115,7 @@ describe('restore', () => {
     await refusing.close();
 
     const second = await restore(place, { publisher: topic.publisher() });
-    expect(second).toMatchObject({ whole: false, endedSessions: expect.any(Number) });
+    expect(second).toMatchObject({ complete: false, endedSessions: expect.any(Number) });
     expect(second.epoch).toMatch(/^0000000003-/);
     expect(second.revokedKids).toContain(first.signingKid);
     const issuer = await place.open();
@@ -138,7 +138,7 @@ describe('restore', () => {
     const issuer = await place.open();
     const answer = await login(issuer);
     await issuer.close();
-    expect(await restore(place)).toMatchObject({ whole: true, endedSessions: 0 });
+    expect(await restore(place)).toMatchObject({ complete: true, endedSessions: 0 });
     const again = await place.open();
     expect(await asked(again, answer)).toBe('token_key_unknown');
     expect(await asked(again, await refresh(again, answer))).toBe('ok');

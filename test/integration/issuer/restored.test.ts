@@ -76,7 +76,7 @@ describe('a restored database is detected', () => {
     expect(issuer.log.snapshot().epoch < epoch).toBe(true);
     await issuer.close();
     const report = await restore(place, { publisher: topic.publisher() });
-    expect(report.whole).toBe(false);
+    expect(report.complete).toBe(false);
     expect(await asked(await place.open(), born)).not.toBe('ok');
   });
 
@@ -89,7 +89,7 @@ describe('a restored database is detected', () => {
     await waitFor('the end of the topic to be seen', () => issuer.refusingWrites() !== null, 20_000);
     await issuer.close();
     expect(topic.records.length).toBe(before);
-    expect(await restore(place, { publisher: topic.publisher() })).toMatchObject({ whole: false });
+    expect(await restore(place, { publisher: topic.publisher() })).toMatchObject({ complete: false });
     expect((await place.open()).refusingWrites()).toBeNull();
   });
 

@@ -167,7 +167,7 @@ test('operators ask on the management port which revocation it was, where that i
   await issuer.post('/logout', {}, issuer.asBearer(access));
   await waitFor('the revocation', async () => (await ask(asking, '/prices', access)).status === 401);
   const explained = await explain(asking, { token: access });
-  expect(explained.body).toMatchObject({ wrong: null, revoked: true, entries: [{ claim: 'sid', reason: 'logout' }] });
+  expect(explained.body).toMatchObject({ error: null, revoked: true, entries: [{ claim: 'sid', reason: 'logout' }] });
   expect(Math.abs(explained.body.entries[0].since - before)).toBeLessThan(60_000);
   const { sid } = JSON.parse(Buffer.from(access.split('.')[1] ?? '', 'base64url').toString());
   expect((await explain(asking, { claims: { sid } })).body.entries).toEqual(explained.body.entries);

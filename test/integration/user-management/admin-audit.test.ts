@@ -115,7 +115,7 @@ describe('the audit', () => {
     ]) {
       expect(() => tamper(sql), sql).toThrow('append-only');
     }
-    expect(await verify()).toMatchObject({ whole: true, broken: null });
+    expect(await verify()).toMatchObject({ intact: true, broken: null });
   });
 
   test.each([
@@ -129,9 +129,9 @@ describe('the audit', () => {
     const { hash } = await verify();
     expect(lines.filter((line) => line.includes('admin_act')).at(-1)).toContain(String(hash));
     tamper(`DROP TRIGGER admin_audit_keeps_rows; DROP TRIGGER admin_audit_keeps_content; ${sql}`);
-    expect(await verify()).toMatchObject({ whole: false, broken });
+    expect(await verify()).toMatchObject({ intact: false, broken });
     await revoke('d');
-    expect(await verify()).toMatchObject({ whole: false, broken });
+    expect(await verify()).toMatchObject({ intact: false, broken });
   });
 
   test('bounds refusals, and those of unauthenticated clients displace no other entry', async () => {

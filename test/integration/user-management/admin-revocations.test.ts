@@ -142,7 +142,7 @@ describe('POST /admin/explain', () => {
     const sub = await subOf();
     const { access } = await login();
     const explain = async (question: object) => (await ada.post('/admin/explain', question)).body;
-    expect(await explain({ token: access })).toMatchObject({ wrong: null, revoked: false, entries: [] });
+    expect(await explain({ token: access })).toMatchObject({ error: null, revoked: false, entries: [] });
     const soft = await revoke([{ claim: 'sub', value: sub, endsSession: false }], { reason: 'roles_changed' });
     const hard = await revoke([{ claim: 'client_id', value: 'web' }], { reason: 'client_leaked' });
     const explained = await explain({ token: access });
@@ -165,7 +165,7 @@ describe('POST /admin/explain', () => {
     const { access } = await login();
     const flipped = `${access.slice(0, -5)}AAAAA`;
     const { status, body } = await ada.post('/admin/explain', { token: flipped });
-    expect([status, body.wrong, body.revoked]).toEqual([200, { code: 'token_signature_wrong', detail: null }, null]);
+    expect([status, body.error, body.revoked]).toEqual([200, { code: 'token_signature_wrong', detail: null }, null]);
     const { text } = await ada.post('/admin/explain', { token: 'x'.repeat(200) });
     expect(text).toContain('token_malformed');
     expect(text).not.toContain('xxxx');

@@ -98,7 +98,7 @@ test('refuses writes to a database from a backup until restore has run, and serv
 
   const command = startProcess(main, environment, ['restore']);
   expect(await command.exit, command.output()).toBe(0);
-  expect(await command.line('restore_done')).toMatchObject({ level: 'info', whole: false });
+  expect(await command.line('restore_done')).toMatchObject({ level: 'info', complete: false });
 
   const after = await start(environment);
   expect(await after.accepts(stolen.access)).toBe(401);

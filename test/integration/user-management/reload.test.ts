@@ -167,7 +167,7 @@ test('cuts off the tokens of a client that a file narrows or removes, and no oth
     { ...entry, targets: ['client:desktop'] },
     { ...entry, targets: ['client:mobile'] },
   ]);
-  expect((await audit.send('/admin/audit/verification', { headers })).body).toMatchObject({ whole: true, entries: 2 });
+  expect((await audit.send('/admin/audit/verification', { headers })).body).toMatchObject({ intact: true, entries: 2 });
   const acts = issuer.lines.filter(({ event, who }) => event === 'admin_act' && who === 'configuration');
   expect(acts.map(({ auditSeq }) => auditSeq)).toEqual([1, 2]);
 });

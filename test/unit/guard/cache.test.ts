@@ -34,8 +34,8 @@ const codeOf = (decision: Decision) => (decision.accepted ? 'accepted' : decisio
 
 /** Verified and judged anew: `explain` knows no cache. */
 function judgedAnew({ guard, clock }: TestKit, token: string): string {
-  const { wrong, revoked } = guard.explain(token);
-  if (wrong !== null) return wrong.code;
+  const { error, revoked } = guard.explain(token);
+  if (error !== null) return error.code;
   if (revoked) return 'token_revoked';
   const { ageMs } = guard.view();
   return ageMs > 300_000 || clock.now() < 0 ? 'view_stale' : 'accepted';

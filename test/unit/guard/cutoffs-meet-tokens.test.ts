@@ -73,7 +73,7 @@ it('accepts fractions in times and other claims that no cut-off names', () => {
   expect([token, token].map(codeOf)).toEqual(['accepted', 'accepted']);
   kit.revoke({ claim: 'score', value: '0.87' });
   expect(codeOf(token)).toBe('token_unjudgeable');
-  expect(kit.guard.explain(token)).toMatchObject({ wrong: { code: 'token_unjudgeable', detail: 'score' } });
+  expect(kit.guard.explain(token)).toMatchObject({ error: { code: 'token_unjudgeable', detail: 'score' } });
 });
 
 it('judges a claim that a profile renames by the name that cut-offs use', () => {

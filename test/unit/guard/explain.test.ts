@@ -12,7 +12,7 @@ function kitOf(): TestKit {
 
 it('reports no error and no row for a valid token', () => {
   const { guard, token } = kitOf();
-  expect(guard.explain(token())).toEqual({ wrong: null, revoked: false, entries: [], issuedAt: AT });
+  expect(guard.explain(token())).toEqual({ error: null, revoked: false, entries: [], issuedAt: AT });
 });
 
 it('returns the denying rows with their revocation and time, the deciding one first', () => {
@@ -23,8 +23,8 @@ it('returns the denying rows with their revocation and time, the deciding one fi
   kit.clock.advance(1_000);
   kit.revoke({ claim: 'sid', value: 'session-1', reason: 'logout' });
   kit.revoke({ claim: 'sub', value: 'somebody-else' });
-  const { wrong, revoked, entries } = kit.guard.explain(token);
-  expect({ wrong, revoked }).toEqual({ wrong: null, revoked: true });
+  const { error, revoked, entries } = kit.guard.explain(token);
+  expect({ error, revoked }).toEqual({ error: null, revoked: true });
   const place = { iss: 'https://issuer.test', epoch: expect.any(String), txn: expect.stringMatching(/^[\w-]{22}$/) };
   const expiresAt = expect.any(Number);
   expect(entries).toEqual([
@@ -51,7 +51,7 @@ it('explains claims without a token, also incomplete ones', () => {
   expect(rows({ sub: 'user-2' })).toEqual([]);
   expect(kit.guard.explain({ sub: 'user-1' })).toMatchObject({ revoked: true, issuedAt: null });
   expect(kit.guard.explain({ iss: 'https://other.test', sub: 'user-1' })).toMatchObject({
-    wrong: { code: 'token_issuer_unknown' },
+    error: { code: 'token_issuer_unknown' },
     revoked: null,
   });
   kit.revoke({ claim: 'kid', value: 'key-1', reason: 'key_compromised' });
@@ -67,10 +67,10 @@ it('reports that a soft cut-off ends no session, whatever the skew', () => {
 
 it('reports other errors with the detail that the response omits', () => {
   const kit = kitOf();
-  const wrongOf = (token: string) => kit.guard.explain(token).wrong;
-  expect(wrongOf('rubbish')).toEqual({ code: 'token_malformed', detail: 'not three parts' });
-  expect(wrongOf(kit.token({ aud: 'other' }))).toEqual({ code: 'token_audience_wrong', detail: null });
-  expect(wrongOf(kit.token({ jti: undefined }))).toEqual({
+  const errorOf = (token: string) => kit.guard.explain(token).error;
+  expect(errorOf('rubbish')).toEqual({ code: 'token_malformed', detail: 'not three parts' });
+  expect(errorOf(kit.token({ aud: 'other' }))).toEqual({ code: 'token_audience_wrong', detail: null });
+  expect(errorOf(kit.token({ jti: undefined }))).toEqual({
     code: 'token_claim_wrong',
     detail: 'jti is missing or wrong',
   });
@@ -81,12 +81,12 @@ it('reports `revoked: null` for a token that cannot be judged', () => {
   const kit = kitOf();
   kit.revoke({ claim: 'groups', value: 'g-1' });
   const groups = Array.from({ length: 257 }, (_, index) => `g-${index}`);
-  const unjudgeable = { wrong: { code: 'token_unjudgeable', detail: 'groups' }, revoked: null, entries: [] };
+  const unjudgeable = { error: { code: 'token_unjudgeable', detail: 'groups' }, revoked: null, entries: [] };
   expect(kit.guard.explain(kit.token({ groups }))).toMatchObject(unjudgeable);
   expect(kit.guard.explain({ groups })).toMatchObject(unjudgeable);
-  expect(kit.guard.explain({ iat: 'yesterday' })).toMatchObject({ wrong: { detail: 'iat' }, revoked: null });
+  expect(kit.guard.explain({ iat: 'yesterday' })).toMatchObject({ error: { detail: 'iat' }, revoked: null });
   for (const iss of [7, null, '']) {
-    expect(kit.guard.explain({ iss })).toMatchObject({ wrong: { code: 'token_issuer_unknown' } });
+    expect(kit.guard.explain({ iss })).toMatchObject({ error: { code: 'token_issuer_unknown' } });
   }
 });
 
@@ -95,11 +95,11 @@ it('reports the revocation of a key that is no longer published', () => {
   const stranger = openTestKit({ at: AT });
   onTestFinished(() => stranger.close());
   const token = stranger.token();
-  expect(kit.guard.explain(token)).toMatchObject({ wrong: { code: 'token_key_unknown' }, revoked: null, entries: [] });
+  expect(kit.guard.explain(token)).toMatchObject({ error: { code: 'token_key_unknown' }, revoked: null, entries: [] });
   const { kid } = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
   kit.revoke({ claim: 'kid', value: kid, reason: 'key_compromised' });
   expect(kit.guard.explain(token)).toMatchObject({
-    wrong: { code: 'token_key_unknown' },
+    error: { code: 'token_key_unknown' },
     revoked: true,
     entries: [{ claim: 'kid', value: kid, reason: 'key_compromised', since: AT }],
   });

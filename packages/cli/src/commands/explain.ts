@@ -65,9 +65,9 @@ export const registerExplain: Register = (program, run) => {
     .action(
       run(async ({ admin, output, host }, flags: ExplainFlags) => {
         const explained = await admin().send('POST', '/admin/explain', await bodyOf(flags, host));
-        const wrong = explained.wrong as Json | null;
-        if (wrong !== null)
-          output.note(`apart from revocation: ${wrong.code}${wrong.detail === null ? '' : `, ${wrong.detail}`}`);
+        const error = explained.error as Json | null;
+        if (error !== null)
+          output.note(`apart from revocation: ${error.code}${error.detail === null ? '' : `, ${error.detail}`}`);
         const revoked = explained.revoked as boolean | null;
         output.note(
           revoked === null

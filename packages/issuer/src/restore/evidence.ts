@@ -104,7 +104,7 @@ export interface RestorePlan {
   readonly counter: number;
   readonly greatestSeqSeen: number;
   /** Whether every event up to there is in the database or among those imported. */
-  readonly whole: boolean;
+  readonly complete: boolean;
 }
 
 /** More epochs than a log ever opens: a later one is forged to exhaust the counter. */
@@ -123,11 +123,11 @@ export function planRestore(
   return {
     counter: Math.max(...points.map(({ epoch }) => counterOf(epoch))) + 1,
     greatestSeqSeen: greatest.seq,
-    whole: isWhole(evidence, own, greatest, idAt),
+    complete: isComplete(evidence, own, greatest, idAt),
   };
 }
 
-function isWhole(
+function isComplete(
   { mark, points, events }: Evidence,
   own: LogIdentity,
   greatest: LogPosition,

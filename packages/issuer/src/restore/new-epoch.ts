@@ -56,7 +56,7 @@ export async function openNewEpoch(restoring: Restoring, tx: Transaction): Promi
   let endedSessions = 0;
   for (const event of evidence.events) endedSessions += await importEvent(tx, issuer, event, at);
   // Logouts may be missing: every session ends.
-  if (!plan.whole) endedSessions += await store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
+  if (!plan.complete) endedSessions += await store.sessions.end('iss', issuer, at, REASON, UNBOUNDED);
   if (setsClock) endedSessions += await lowerTimes(restoring, tx, at);
 
   const live = await liveRevocations(restoring, tx, at);

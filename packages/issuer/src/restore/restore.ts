@@ -106,7 +106,7 @@ async function restore(options: RestoreOptions, files: IssuerFiles): Promise<Res
   proofs.clear();
   await loadKeyrings(store.read.keys, keyrings);
   for (const keyring of [keyrings.token, keyrings.event]) keyring.reconcileFiles();
-  telemetry.log('warn', 'database_restored', { formerEpoch: own.epoch, epoch: opened.epoch, whole: plan.whole });
+  telemetry.log('warn', 'database_restored', { formerEpoch: own.epoch, epoch: opened.epoch, complete: plan.complete });
   const setBackMs = setsClock ? Math.max(0, formerFloor - (await store.read.meta.clockFloor())) : 0;
   if (setsClock) telemetry.log('warn', 'clock_set', { epoch: opened.epoch, setBackMs });
   return { ...toReport(evidence, plan, own.epoch, opened), setBackMs };
@@ -123,7 +123,7 @@ function toReport(
     ...opened,
     importedEvents: evidence.events.length,
     greatestSeqSeen: plan.greatestSeqSeen,
-    whole: plan.whole,
+    complete: plan.complete,
     replayError: evidence.replayError,
   };
 }

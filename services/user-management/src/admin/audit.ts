@@ -35,7 +35,7 @@ const listQuery = pageQuery.extend({
 });
 
 const verification = z.strictObject({
-  whole: z.boolean(),
+  intact: z.boolean(),
   entries: z.int(),
   hash: z
     .string()

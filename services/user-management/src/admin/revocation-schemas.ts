@@ -107,7 +107,7 @@ export const explainBody = z.union([
 
 export const explanation = z
   .strictObject({
-    wrong: z
+    error: z
       .strictObject({ code: z.string(), detail: z.string().nullable() })
       .nullable()
       .describe('The reason other than a revocation for which it is refused; null: there is none'),

@@ -129,7 +129,7 @@ function toEntry(row: Row): AuditEntry {
 
 export interface AuditVerification {
   /** Whether every entry that was ever written is present and unchanged. */
-  readonly whole: boolean;
+  readonly intact: boolean;
   /** How many entries are there. */
   readonly entries: number;
   /** The last hash. Compare it with the last `admin_act` line of a log that is stored elsewhere. */
@@ -157,7 +157,7 @@ export async function verifyAudit(table: Pick<AuditTable, 'from' | 'greatestSeq'
     await setImmediate();
   }
   if (seq < greatest) broken ??= { seq: seq + 1, why: 'missing' };
-  return { whole: broken === null, entries, hash, broken };
+  return { intact: broken === null, entries, hash, broken };
 }
 
 function breakAt(entry: AuditEntry, before: number, hash: string): AuditVerification['broken'] {
