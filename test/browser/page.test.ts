@@ -15,7 +15,7 @@ afterAll(() => web?.[Symbol.asyncDispose]());
 async function violations(page: Page): Promise<string[]> {
   // By the debugger, not by a script element: the policy of the page stays as it is.
   await page.evaluate(axe.source);
-  const { violations: found } = await page.evaluate(() => axe.run());
+  const { violations: found } = await page.evaluate<axe.AxeResults>('axe.run()');
   return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
