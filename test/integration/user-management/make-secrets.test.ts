@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { missingScopes, SCOPES } from '../../../services/user-management/src/scopes.ts';
 import { temporaryDirectory } from '../../support/directory.ts';
 import type { WriteStep } from '../../support/failing-files.ts';
 import { WRITE_STEPS } from '../../support/failing-files.ts';
@@ -50,4 +51,14 @@ test.each(cases)('leaves %s complete or absent when %s fails or ends the process
   expect(contentOf(directory, 'operators.json')).toHaveProperty('admin.secret');
   expect(contentOf(directory, 'clients.json')).toHaveProperty('web.name', 'Web');
   if (left[0] !== undefined) expect(secret).toBe(left[0]);
+});
+
+test('the operator has every scope of administrators', async () => {
+  const directory = temporaryDirectory();
+  mkdirSync(join(directory, 'orders'));
+  expect(await makeSecrets(directory)).toBe(0);
+  const { admin } = contentOf(directory, 'operators.json') as { readonly admin: { readonly scopes: string[] } };
+  const scopes = SCOPES.filter(({ audience }) => audience === 'admin').map(({ name }) => name);
+  expect(scopes).toContain('admin:fleet:write');
+  expect(missingScopes(new Set(admin.scopes), scopes)).toEqual([]);
 });

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { GRANTABLE_SCOPES } from '../scopes.ts';
 
 /**
  * Makes the credentials with which services read the revocation log, and those of one operator who may administer
@@ -26,7 +27,8 @@ for (const client of clients) {
 writePrivate(join(issuerDirectory, 'feed-clients.json'), JSON.stringify(secrets));
 const operatorsFile = join(issuerDirectory, 'operators.json');
 if (!existsSync(operatorsFile)) {
-  const scopes = ['revocations', 'users', 'sessions', 'clients', 'keys', 'audit'].map((area) => `admin:${area}`);
+  // The halves `:read` and `:write` are part of them.
+  const scopes = [...GRANTABLE_SCOPES].filter((scope) => !/:(read|write)$/.test(scope));
   const operators = { admin: { secret: randomBytes(SECRET_BYTES).toString('base64url'), scopes } };
   writePrivate(operatorsFile, JSON.stringify(operators));
 }
