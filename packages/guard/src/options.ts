@@ -51,7 +51,7 @@ export interface GuardOptions extends IssuerOptions {
    * Default: none.
    */
   readonly issuers?: readonly IssuerOptions[] | undefined;
-  /** Fetches keys, metadata and introspection. Default: the global one. */
+  /** Fetches keys, metadata and introspection. Default: `nodeFetch` of `@rescind/token/fetch`. */
   readonly fetch?: Fetch | undefined;
 
   /** Beyond this age of the view the stale policy decides, in ms. Default 300 000. */

@@ -63,7 +63,7 @@ export interface KeySourceOptions {
   readonly documents?: KeyDocuments | undefined;
   /** The name of the health check, and `source` in log lines. Default `keys`. */
   readonly name?: string | undefined;
-  /** Default: the global one. */
+  /** Default: `nodeFetch` of `@rescind/token/fetch`. */
   readonly fetch?: Fetch | undefined;
   /** Default: the system's. */
   readonly clock?: Clock | undefined;
