@@ -11,7 +11,7 @@ export const EXIT = {
   refused: { code: 8, meaning: 'refused in the present state: a conflict, or writes are refused' },
   not_well: {
     code: 10,
-    meaning: 'the question was answered, and something is not well: `status`, `doctor`, `log verify`',
+    meaning: 'the question was answered, and something is not well: `status`, `doctor`, `log verify`, `config check`',
   },
   interrupted: { code: 130, meaning: 'interrupted (Ctrl-C)' },
 } as const;
