@@ -13,11 +13,12 @@ const LONG = [
   ...[
     ...['damaged-denylist', 'full-disk', 'guard-policies', 'honest-readiness', 'issuer-clock-ahead'],
     ...['issuer-clock-apart', 'kafka-down', 'administrator', 'broadcast'],
-    ...['issuer-clock-set', 'key-rotation', 'restored-issuer', 'stolen-event-key', 'view-age'],
+    ...['issuer-clock-set', 'key-rotation', 'receipts', 'restart', 'restored-issuer', 'stolen-event-key'],
+    ...['view-age', 'without-kafka'],
   ].map((name) => `test/system/${name}.test.ts`),
   ...['catch-up', 'damage', 'disk', 'mutants'].map((name) => `test/integration/denylist/${name}.test.ts`),
   ...[
-    ...['dev-kafka/broker', 'feed-kafka/broker-down', 'feed-kafka/secure'],
+    ...['cli/doctor', 'dev-kafka/broker', 'feed-kafka/broker-down', 'feed-kafka/secure'],
     ...['user-management/recovery', 'user-management/reload'],
   ].map((name) => `test/integration/${name}.test.ts`),
 ];
@@ -26,7 +27,7 @@ const LONG = [
 const LONGEST = ['event-key-away', 'issuer-disk', 'suspended'].map((name) => `test/faults/${name}.test.ts`);
 
 /** Of the project `browser`, what `npm test` has too where there is a Chromium. */
-const SHORT_IN_BROWSER = ['page', 'tabs'].map((name) => `test/browser/${name}.test.ts`);
+const SHORT_IN_BROWSER = ['test/browser/page.test.ts'];
 
 /** Builds the documentation site, which takes a minute by itself: `npm run test:site`. */
 const SITE = 'test/browser/site.test.ts';
