@@ -124,6 +124,43 @@ test('handles no event and no acknowledgement of a raw client after the revocati
   expect(order.slice(-2)).toEqual(['42["session:en', '41']);
 });
 
+test('asks for the renewal of a socket that connects while one is awaited', async () => {
+  const { kit, connect } = await openSetting({}, 900_000);
+  const text = kit.token();
+  const first = connect(text);
+  const events = recordOf(first);
+  await connected(first);
+  kit.clock.advance(880_000);
+  await waitFor('the renewal is requested', () => events.length > 0);
+  const second = connect(text);
+  const late = recordOf(second);
+  await waitFor('the renewal is requested there too', () => late.length > 0);
+  expect(late[0]).toMatchObject(['session:renew', { code: 'token_expired' }]);
+});
+
+test('closes the connection when a listener of the application throws', async () => {
+  const { kit, io, connect } = await openSetting();
+  io.on('connection', (socket) => {
+    socket.once('disconnecting', () => {
+      throw new Error('a mistake of the application');
+    });
+  });
+  const client = connect(kit.token());
+  await connected(client);
+  kit.revoke({ claim: 'sid', value: 'session-1' });
+  await waitFor('the connection is closed', () => io.engine.clientsCount === 0);
+});
+
+test('limits the handshakes of one connection', async () => {
+  const { kit, url } = await openSetting();
+  const client = await openRawSocketIo(url, { token: 'x' });
+  for (let count = 0; count < 100; count += 1) client.send('40{"token":"x"}');
+  const isRefused = (text: string) => text.includes('"code":"rate_limited","status":429');
+  await waitFor('a handshake is refused', () => client.received.some(isRefused));
+  const other = await openRawSocketIo(url, { token: kit.token() });
+  await other.text('40');
+});
+
 test('asks for a renewal before the token expires, and goes on with the new one', async () => {
   const { kit, io, connect } = await openSetting({}, 900_000);
   const client = connect(kit.token());

@@ -101,3 +101,47 @@ test('responds to a long poll, or with 401 when its session ends', async () => {
   const response = await ended;
   expect([response.status, await response.json()]).toEqual([401, { code: 'session_ended', retry: false, after_ms: 0 }]);
 });
+
+test('sends nothing after the application has closed a stream', async () => {
+  const { kit, ends, streams, stream } = await openSetting();
+  const errors: unknown[] = [];
+  const client = await stream(kit.token());
+  const [live] = streams;
+  // Each write after the end would be an error event without a listener, which ends the process.
+  const fail = (error: unknown) => errors.push(error);
+  process.on('uncaughtException', fail);
+  closing.push(() => process.off('uncaughtException', fail));
+  live?.close();
+  live?.send('price', 1);
+  kit.revoke({ claim: 'sid', value: 'session-1' });
+  await waitFor('the stream has ended', client.isDone);
+  expect(ends.map(({ code }) => code)).toEqual(['session_ended']);
+  expect(client.text()).not.toContain('price');
+  expect(errors).toEqual([]);
+});
+
+test('follows no token for a client that has gone before the stream', async () => {
+  const kit = openTestKit();
+  closing.push(() => kit.close());
+  const { server, url, close } = await listenOnFreePort();
+  closing.push(close);
+  const decision = kit.guard.decide(kit.token());
+  if (!decision.accepted) throw new Error('the token is refused');
+  const ends: SessionEnd[] = [];
+  let isOpened = false;
+  server.on('request', (_request, response) => {
+    response.on('close', () =>
+      setImmediate(() => {
+        guardSse(response, kit.guard, decision.token, { onEnd: (_, end) => void ends.push(end) });
+        isOpened = true;
+      }),
+    );
+  });
+  const gone = new AbortController();
+  const request = fetch(url, { signal: gone.signal });
+  server.once('request', () => gone.abort());
+  await expect(request).rejects.toThrow();
+  await waitFor('the stream is opened', () => isOpened);
+  kit.revoke({ claim: 'sid', value: 'session-1' });
+  expect(ends).toEqual([]);
+});

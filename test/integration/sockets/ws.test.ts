@@ -1,7 +1,9 @@
+import type { Guard } from '@rescind/guard';
 import type { TestKit } from '@rescind/guard/testing';
 import { openTestKit } from '@rescind/guard/testing';
 import type { SessionEnd, WsOptions } from '@rescind/guard/ws';
 import { guardWs, tokenOf } from '@rescind/guard/ws';
+import { RescindError } from '@rescind/revocation';
 import { afterEach, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import { WebSocketServer } from 'ws';
@@ -26,7 +28,7 @@ interface Setting {
   close(): void;
 }
 
-async function openSetting(options: Partial<WsOptions> = {}): Promise<Setting> {
+async function openSetting(options: Partial<WsOptions> = {}, replaced: Partial<Guard> = {}): Promise<Setting> {
   const kit = openTestKit();
   closing.push(() => kit.close());
   const { server: http, url, close } = await listenOnFreePort();
@@ -35,11 +37,15 @@ async function openSetting(options: Partial<WsOptions> = {}): Promise<Setting> {
   const ends: SessionEnd[] = [];
   const handled: string[] = [];
   const connected: WebSocket[] = [];
-  const guarded = guardWs(server, kit.guard, {
-    origins: ['https://app.example'],
-    onEnd: (_socket, end) => ends.push(end),
-    ...options,
-  });
+  const guarded = guardWs(
+    server,
+    { ...kit.guard, ...replaced },
+    {
+      origins: ['https://app.example'],
+      onEnd: (_socket, end) => ends.push(end),
+      ...options,
+    },
+  );
   server.on('connection', (socket) => {
     connected.push(socket);
     socket.on('message', (data) => {
@@ -101,6 +107,36 @@ test('accepts, and then closes with a code, whatever it refuses', async () => {
   kit.makeStale();
   expect(await start(kit.token({ sid: 'other' }))).toEqual({ code: 1013, reason: 'view_stale' });
   expect([connected, handled]).toEqual([[], []]);
+});
+
+test('serves a request whose target is no URL', async () => {
+  const { kit, open, url } = await openSetting();
+  const odd = await openRawClient(`${url}//`);
+  odd.send(JSON.stringify({ type: 'session:start', token: kit.token() }));
+  await odd.text('{"type":"session:started"}');
+  const withToken = await openRawClient(`${url}//?a=1&%74oken=x?`);
+  expect(await closed(withToken)).toEqual({ code: 4400, reason: 'request_invalid' });
+  await open(kit.token());
+});
+
+test('lets a client return whose key was withdrawn between the decision and the start', async () => {
+  const watch = () => {
+    throw new RescindError('token_key_unknown');
+  };
+  const { kit, connected, open } = await openSetting({}, { watch });
+  const client = await open();
+  client.send(JSON.stringify({ type: 'session:start', token: kit.token() }));
+  expect(await closed(client)).toEqual({ code: 4401, reason: 'token_expired' });
+  expect(connected).toEqual([]);
+});
+
+test('keeps little of a client whose first token is not decided yet', async () => {
+  const decideOnline = () => new Promise<never>(() => undefined);
+  const { kit, open } = await openSetting({ maxBufferedBytes: 200_000 }, { decideOnline });
+  const client = await open();
+  client.send(JSON.stringify({ type: 'session:start', token: kit.token() }));
+  for (let count = 0; count < 4; count += 1) client.send('x'.repeat(60_000));
+  expect(await closed(client)).toEqual({ code: 4429, reason: 'rate_limited' });
 });
 
 test('ends a connection in the tick of the revocation, and handles and sends nothing afterwards', async () => {

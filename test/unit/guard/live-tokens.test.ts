@@ -109,6 +109,54 @@ test('requests a renewal before the expiry, and ends at it, without a timer for 
   expect(one.ended).toBe('token_expired');
 });
 
+test('requests the renewal of a watcher that joins a token whose renewal is awaited', () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  kit = openTestKit();
+  const text = kit.token();
+  const first = watch(text);
+  kit.clock.advance(880_000);
+  vi.advanceTimersByTime(1_000);
+  const onRenew = vi.fn();
+  kit.guard.watch(accepted(text), { onRenew, onEnd: ignore });
+  const [[request]] = onRenew.mock.calls as [[{ code: string; withinMs: number }]];
+  expect([onRenew.mock.calls.length, request.code, Math.round(request.withinMs / 10_000)]).toEqual([
+    1,
+    'token_expired',
+    2,
+  ]);
+  expect(first.renewals).toEqual(['token_expired']);
+
+  const other = watch(kit.token({ jti: 'newer' }));
+  other.watched.replace(accepted(kit.token({ jti: 'newest' })));
+  expect(other.renewals).toEqual([]);
+  other.watched.close();
+  const joined = watch(text);
+  expect(joined.renewals).toEqual(['token_expired']);
+  kit.revoke({ claim: 'sid', value: 'session-1' });
+  expect(joined.ended).toBe('token_revoked');
+});
+
+test('ends a token at its expiry when its iat is later', () => {
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  kit = openTestKit();
+  const second = Math.floor(kit.clock.now() / 1_000);
+  const one = watch(kit.token({ iat: second + 50, iat_ms: undefined, exp: second + 5 }));
+  kit.clock.advance(6_000);
+  vi.advanceTimersByTime(1_000);
+  expect(one.ended).toBe('token_expired');
+});
+
+test('does not call a watcher that another one has closed', () => {
+  kit = openTestKit();
+  const text = kit.token();
+  const other = { close: ignore as () => void };
+  kit.guard.watch(accepted(text), { onRenew: ignore, onEnd: () => other.close() });
+  const closed = watch(text);
+  other.close = () => closed.watched.close();
+  kit.revoke({ claim: 'sid', value: 'session-1' });
+  expect(closed.ended).toBeUndefined();
+});
+
 test('requests a renewal at the time of a soft expiry', () => {
   vi.useFakeTimers({ toFake: ['setInterval'] });
   kit = openTestKit({ softExpiry: { maxAgeMs: 60_000 } });
@@ -167,10 +215,13 @@ test('ends a mass of tokens in slices, and other work comes in between', async (
   expect(turns).toBeGreaterThanOrEqual(5);
 }, 60_000);
 
-test('refuses to watch after the guard was closed', async () => {
+test('refuses to watch, and to replace, after the guard was closed', async () => {
   const closed = openTestKit();
   kit = closed;
-  const token = accepted(closed.token());
+  const [token, newer] = [accepted(closed.token()), accepted(closed.token({ jti: 'newer' }))];
+  const { watched, ...seen } = watch(closed.token());
   await closed.close();
   expect(() => closed.guard.watch(token, { onRenew: ignore, onEnd: ignore })).toThrow(/stopping/i);
+  expect(() => watched.replace(newer)).toThrow(/stopping/i);
+  expect(seen.renewals).toEqual([]);
 });

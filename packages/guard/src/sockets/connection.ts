@@ -19,7 +19,7 @@ interface RenewMessage {
 }
 
 /** The operations of an adapter on a connection of its library. */
-interface ConnectionActions {
+export interface ConnectionActions {
   renew(message: RenewMessage): void;
   /** Ends the connection. Called once. Nothing is admitted any more. */
   end(end: SessionEnd): void;
@@ -192,8 +192,12 @@ export async function decideToken(guard: Guard, token: unknown, route: RoutePoli
 
 const refused = (error: RescindError): Refused => ({ accepted: false, error });
 
+/** What `Guard.watch` throws, as a refusal. */
+export const refusalOfError = (error: unknown): Refused =>
+  refused(error instanceof RescindError ? error : new RescindError('internal', { cause: error }));
+
 /** A token bucket: so many in a second, twice as many at once. */
-function createRate(perSecond: number): () => boolean {
+export function createRate(perSecond: number): () => boolean {
   let tokens = perSecond * 2;
   let at = performance.now();
   return () => {

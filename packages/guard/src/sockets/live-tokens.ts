@@ -22,7 +22,7 @@ export interface RenewalRequest {
 
 /** A user of a token for longer than one request, such as a socket. */
 export interface TokenWatcher {
-  /** Called once for each token that has to be replaced. */
+  /** Called once for each token that has to be replaced; of a token whose renewal was requested before, during `watch` or `replace`. */
   onRenew(request: RenewalRequest): void;
   /** Called once, when the token is no longer accepted and no renewal is awaited; in the tick in which a revocation is enforced. */
   onEnd(refused: Refused): void;
@@ -35,7 +35,7 @@ export interface WatchedToken {
   decide(): Decision;
   /**
    * Follows a newer token of the same session, which the guard has just accepted, in place of this one.
-   * @throws RescindError `token_claim_wrong` for another `iss`, `sub` or `sid`, or an earlier `iat`
+   * @throws RescindError `token_claim_wrong` for another `iss`, `sub` or `sid`, or an earlier `iat`; `stopping`; `token_key_unknown` as `watch`
    */
   replace(token: VerifiedToken): void;
   /** Stops. @param ended why a connection was ended, for `rescind_sockets_ended_total`; absent: the client closed it */
@@ -92,10 +92,12 @@ export function createLiveTokens(parts: LiveTokensParts): LiveTokens {
 
   const indexed = ({ seen: { token, trusted } }: LiveToken) => trusted.toIndexed(token);
 
-  function notify(live: LiveToken, call: (watcher: TokenWatcher) => void): void {
-    for (const { watcher } of [...live.watchers]) {
+  function notify(live: LiveToken, call: (watcher: TokenWatcher) => void, watchings = [...live.watchers]): void {
+    for (const watching of watchings) {
+      // Another watcher's call may have closed or moved this one.
+      if (!live.watchers.has(watching)) continue;
       try {
-        call(watcher);
+        call(watching.watcher);
       } catch (error) {
         telemetry.log('error', 'token_watcher_failed', { error: error instanceof Error ? error.message : 'unknown' });
       }
@@ -151,7 +153,7 @@ export function createLiveTokens(parts: LiveTokensParts): LiveTokens {
     for (const cutoff of cutoffs) {
       const entries = index.find(cutoff);
       if (entries === undefined) work.addAll(tokens);
-      else found.push(...entries);
+      else for (const entry of entries) found.push(entry);
     }
     work.add(found);
   }
@@ -186,15 +188,29 @@ export function createLiveTokens(parts: LiveTokensParts): LiveTokens {
     };
     tokens.set(seen.text, live);
     index.add(indexed(live), live);
-    const lifeMs = seen.until - (issuedAt(token.payload) ?? seen.until);
+    const lifeMs = Math.max(0, seen.until - (issuedAt(token.payload) ?? seen.until));
     wheel.set(live, Math.min(seen.until - Math.min(RENEW_BEFORE_MS, lifeMs / 3), softTime(live)));
     return live;
+  }
+
+  function join(watching: Watching): void {
+    const { live } = watching;
+    const requested = live.renewal;
+    live.watchers.add(watching);
+    // A cut-off may have arrived between the decision and this call.
+    examine(live);
+    if (requested === undefined || live.state !== 'renewing' || live.renewal !== requested) return;
+    // The other watchers were called when the renewal was requested.
+    const withinMs = Math.max(0, live.endsAt - decider.time());
+    notify(live, (watcher) => watcher.onRenew({ code: requested, withinMs }), [watching]);
   }
 
   function leave(watching: Watching): void {
     const { live } = watching;
     live.watchers.delete(watching);
-    if (live.watchers.size === 0) remove(live);
+    if (live.watchers.size > 0) return;
+    live.state = 'ended';
+    remove(live);
   }
 
   parts.onCommitted(committed);
@@ -206,11 +222,9 @@ export function createLiveTokens(parts: LiveTokensParts): LiveTokens {
       const policy: RoutePolicy = route.stale === 'introspect' ? { ...route, stale: 'deny' } : route;
       const live = follow(token);
       const watching: Watching = { watcher, live };
-      live.watchers.add(watching);
       connections += 1;
       let isOpen = true;
-      // A cut-off may have arrived between the decision and this call.
-      examine(live);
+      join(watching);
       return {
         get token() {
           return watching.live.seen.token;
@@ -219,11 +233,11 @@ export function createLiveTokens(parts: LiveTokensParts): LiveTokens {
         replace(next) {
           requireSameSession(watching.live.seen.token, next);
           if (!isOpen || next.token === watching.live.seen.text) return;
+          if (isClosed) throw new RescindError('stopping', { retryAfter: 1 });
           const successor = follow(next);
           leave(watching);
           watching.live = successor;
-          successor.watchers.add(watching);
-          examine(successor);
+          join(watching);
         },
         close(ended) {
           if (!isOpen) return;

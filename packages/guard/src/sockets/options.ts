@@ -73,6 +73,7 @@ const SECRET_PARAMETERS = ['token', 'access_token', 'auth', 'authorization', 'jw
 
 /** Whether the address of a request has a token, which logs of proxies would keep. */
 export function hasTokenInAddress({ url = '' }: Pick<IncomingMessage, 'url'>): boolean {
-  const { searchParams } = new URL(url, 'http://localhost');
-  return [...searchParams.keys()].some((name) => SECRET_PARAMETERS.includes(name.toLowerCase()));
+  // The target of a stranger's request need not be a URL, such as `//`.
+  const parameters = new URLSearchParams(url.split('?').slice(1).join('?'));
+  return [...parameters.keys()].some((name) => SECRET_PARAMETERS.includes(name.toLowerCase()));
 }

@@ -55,9 +55,14 @@ const CODES: Readonly<Partial<Record<ErrorCode, SessionEndCode>>> = {
   token_inactive: 'session_ended',
   token_expired: 'token_expired',
   token_soft_expired: 'token_expired',
+  // Withdrawn, or not fetched yet: another token may have a key that is known.
+  token_key_unknown: 'token_expired',
+  // The clock of its issuer, or the one here, is wrong.
+  token_not_yet_valid: 'unavailable',
   authentication_insufficient: 'step_up',
   token_missing: 'request_invalid',
   request_invalid: 'request_invalid',
+  rate_limited: 'rate_limited',
   view_not_ready: 'view_stale',
   view_stale: 'view_stale',
 };

@@ -5,8 +5,8 @@ import type { VerifiedToken } from '@rescind/token';
 import type { Namespace, Server, Socket } from 'socket.io';
 import { policyOf } from '../adapters/admission.ts';
 import type { Guard } from '../guard.ts';
-import type { LiveConnection } from './connection.ts';
-import { decideToken, openConnection } from './connection.ts';
+import type { ConnectionActions, LiveConnection } from './connection.ts';
+import { createRate, decideToken, openConnection, refusalOfError } from './connection.ts';
 import type { SocketOptions } from './options.ts';
 import { DEFAULT_BUFFERED_BYTES, hasTokenInAddress, requireGuard, socketShape } from './options.ts';
 import type { SessionEnd } from './session-end.ts';
@@ -35,6 +35,9 @@ export interface GuardedSockets {
 
 const connections = new WeakMap<object, LiveConnection>();
 
+/** So many handshakes a second on one connection of Engine.IO, each of a namespace; twice as many at once. A signature costs more than a message. */
+const HANDSHAKES_PER_SECOND = 20;
+
 /** The access token of a guarded socket, as it was verified last; undefined for a socket of no guarded server. */
 export const tokenOf = (socket: Socket): VerifiedToken | undefined => connections.get(socket)?.token;
 
@@ -57,12 +60,18 @@ export function guardSockets(io: Server, guard: Guard, given: SocketIoOptions): 
   guard.checkRoute(policy);
   limitEngine(io, options, (conn) => (onConnection.get(conn) ?? []).every((one) => one.check()));
   const onConnection = new WeakMap<object, LiveConnection[]>();
+  const handshakes = new WeakMap<object, () => boolean>();
+  /** Of a socket that is not connected yet: sends the request for a renewal once it is. */
+  const onConnected = new WeakMap<object, () => void>();
   const open = new Set<LiveConnection>();
   let isClosed = false;
   const maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
 
   async function admit(socket: Socket): Promise<void> {
     const internals = internalsOf(socket);
+    const mayConnect = handshakes.get(internals.conn) ?? createRate(HANDSHAKES_PER_SECOND);
+    handshakes.set(internals.conn, mayConnect);
+    if (!mayConnect()) throw refusalOf(endOf('rate_limited'));
     const { auth } = socket.handshake;
     const token: unknown = Object.hasOwn(auth, 'token') ? auth.token : undefined;
     // `fetchSockets` sends the handshake to other instances.
@@ -71,15 +80,13 @@ export function guardSockets(io: Server, guard: Guard, given: SocketIoOptions): 
     const decision = await decideToken(guard, token, policy);
     if (!decision.accepted) throw refusalOf(endOfRefusal(decision));
     if (isClosed) throw refusalOf(endOf('unavailable'));
-    const connection = openConnection({
-      guard,
-      token: decision.token,
-      route: policy,
-      maxMessagesPerSecond: options.maxMessagesPerSecond,
-      actions: {
-        renew: (message) => sendNow('session:renew', message),
-        end: (end) => endSocket(end),
+    const connection = openOrRefuse(decision.token, {
+      // A token that is about to expire at its handshake has to be renewed at once.
+      renew(message) {
+        if (socket.connected) sendNow('session:renew', message);
+        else onConnected.set(socket, () => sendNow('session:renew', message));
       },
+      end: (end) => endSocket(end),
     });
     connections.set(socket, connection);
     open.add(connection);
@@ -99,10 +106,14 @@ export function guardSockets(io: Server, guard: Guard, given: SocketIoOptions): 
       const isLate = isQueueing(conn) || end.code === 'too_slow';
       if (!isLate) sendNow('session:end', publicEnd(end));
       internals.acks.clear();
-      // Of the namespace first: a connection that is only closed could be recovered.
-      socket.disconnect();
-      if (isLate) cut(conn);
-      else if (client.sockets.size === 0) closeSoon(conn);
+      try {
+        // Of the namespace first: a connection that is only closed could be recovered.
+        socket.disconnect();
+      } finally {
+        // Also when a listener of the application throws, which Socket.IO calls in between.
+        if (isLate) cut(conn);
+        else if (client.sockets.size === 0) closeSoon(conn);
+      }
       options.onEnd?.(socket, end);
     }
 
@@ -153,6 +164,16 @@ export function guardSockets(io: Server, guard: Guard, given: SocketIoOptions): 
     await socket.join(roomsOf(connection.token));
   }
 
+  function openOrRefuse(token: VerifiedToken, actions: ConnectionActions): LiveConnection {
+    const { maxMessagesPerSecond } = options;
+    try {
+      return openConnection({ guard, token, route: policy, maxMessagesPerSecond, actions });
+    } catch (error) {
+      // The guard was closed, or the key withdrawn, since the decision.
+      throw refusalOf(endOfRefusal(refusalOfError(error)));
+    }
+  }
+
   function guardNamespace(namespace: Namespace): void {
     const internals = namespace as unknown as NamespaceInternals;
     namespace.use((socket, next) => {
@@ -162,7 +183,11 @@ export function guardSockets(io: Server, guard: Guard, given: SocketIoOptions): 
     const connect = internals._doConnect.bind(namespace);
     internals._doConnect = (socket, done) => {
       const connection = connections.get(socket);
-      if (connection?.check()) return connect(socket, done);
+      if (connection?.check()) {
+        connect(socket, done);
+        onConnected.get(socket)?.();
+        return;
+      }
       const { message, data } = refusalOf(connection?.ended ?? endOf('token_expired'));
       internals._preConnectSockets.delete(socket.id);
       const refused = socket as unknown as SocketInternals;
@@ -191,6 +216,7 @@ function roomsOf({ payload: { sid, sub } }: VerifiedToken): string[] {
 /** The error codes of ends without a refused token. */
 const CODES: Readonly<Partial<Record<SessionEnd['code'], ErrorCode>>> = {
   request_invalid: 'request_invalid',
+  rate_limited: 'rate_limited',
   unavailable: 'stopping',
 };
 

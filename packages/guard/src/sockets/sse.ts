@@ -73,17 +73,20 @@ export function guardSse(
   const maxBufferedBytes = options.maxBufferedBytes ?? DEFAULT_BUFFERED_BYTES;
   const connection = follow(response, { guard, token, options }, (end) => {
     clearInterval(heartbeat);
-    // What waits is not sent.
-    if (response.writableLength > 0 || end.code === 'too_slow') response.destroy();
+    // What waits is not sent, also of a stream that was closed here.
+    if (response.writableLength > 0 || response.writableEnded || end.code === 'too_slow') response.destroy();
     else response.end(textOf('session-end', publicEnd(end)));
   });
   const write = (text: string) =>
     connection.admitOutgoing(() => {
+      // After the end it would be an error event of the response, which ends the process.
+      if (response.writableEnded || response.destroyed) return;
       response.write(text);
       if (response.writableLength > maxBufferedBytes) connection.end('too_slow');
     });
   const heartbeat = setInterval(() => write(':\n\n'), options.heartbeatMs ?? HEARTBEAT_MS).unref();
-  response.on('close', () => clearInterval(heartbeat));
+  if (response.closed) clearInterval(heartbeat);
+  else response.on('close', () => clearInterval(heartbeat));
   // Proxies must not collect the events.
   response.writeHead(200, {
     'Content-Type': 'text/event-stream',
@@ -96,7 +99,10 @@ export function guardSse(
       return connection.ended;
     },
     send: (event, data, id) => write(textOf(event, data, id)),
-    close: () => response.end(),
+    close() {
+      clearInterval(heartbeat);
+      response.end();
+    },
   };
 }
 
@@ -159,7 +165,9 @@ function follow(
       },
     },
   });
-  response.on('close', () => connection.close());
+  // The client of a response that is closed already has gone while the handler worked: there is no event to wait for.
+  if (response.closed) connection.close();
+  else response.on('close', () => connection.close());
   return connection;
 }
 

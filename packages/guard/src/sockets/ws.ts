@@ -5,7 +5,7 @@ import type { RawData, WebSocket, WebSocketServer } from 'ws';
 import { policyOf } from '../adapters/admission.ts';
 import type { Guard } from '../guard.ts';
 import type { LiveConnection } from './connection.ts';
-import { decideToken, openConnection } from './connection.ts';
+import { decideToken, openConnection, refusalOfError } from './connection.ts';
 import type { SocketOptions } from './options.ts';
 import {
   CLOSE_MS,
@@ -43,6 +43,9 @@ const BEARER_PROTOCOL = 'rescind.bearer.';
 /** So many messages wait while the first token is verified. */
 const MAX_WAITING = 100;
 
+const bytesOf = (data: RawData): number =>
+  Array.isArray(data) ? data.reduce((sum, { byteLength }) => sum + byteLength, 0) : data.byteLength;
+
 /** A message of the session itself: JSON text with a `type` that begins with `session:`. */
 interface SessionMessage {
   readonly type: string;
@@ -77,6 +80,7 @@ export function guardWs(server: WebSocketServer, guard: Guard, given: WsOptions)
     const emit = socket.emit.bind(socket);
     const send = socket.send.bind(socket);
     const waiting: [data: RawData, isBinary: boolean][] = [];
+    let waitingBytes = 0;
     let state: 'new' | 'deciding' | 'open' | 'ended' = 'new';
     let connection: LiveConnection | undefined;
     const sendSession = (message: object) => send(JSON.stringify(message));
@@ -102,13 +106,18 @@ export function guardWs(server: WebSocketServer, guard: Guard, given: WsOptions)
       if (!decision.accepted) return finish(endOfRefusal(decision));
       if (socket.readyState !== socket.OPEN) return;
       if (isClosed) return finish(endOf('unavailable'));
-      connection = openConnection({
-        guard,
-        token: decision.token,
-        route: policy,
-        maxMessagesPerSecond: options.maxMessagesPerSecond,
-        actions: { renew: (message) => sendSession({ type: 'session:renew', ...message }), end: finish },
-      });
+      try {
+        connection = openConnection({
+          guard,
+          token: decision.token,
+          route: policy,
+          maxMessagesPerSecond: options.maxMessagesPerSecond,
+          actions: { renew: (message) => sendSession({ type: 'session:renew', ...message }), end: finish },
+        });
+      } catch (error) {
+        // The guard was closed, or the key withdrawn, since the decision.
+        return finish(endOfRefusal(refusalOfError(error)));
+      }
       connections.set(socket, connection);
       state = 'open';
       // A cut-off may have arrived since the decision.
@@ -136,7 +145,11 @@ export function guardWs(server: WebSocketServer, guard: Guard, given: WsOptions)
         return;
       }
       if (state === 'deciding') {
-        if (waiting.push([data, isBinary]) > MAX_WAITING) finish(endOf('rate_limited'));
+        waitingBytes += bytesOf(data);
+        if (waiting.push([data, isBinary]) <= MAX_WAITING && waitingBytes <= maxBufferedBytes) return;
+        // Nothing of a client without a session is kept longer than necessary.
+        waiting.length = 0;
+        finish(endOf('rate_limited'));
         return;
       }
       if (message === undefined) connection?.admitIncoming(() => emit('message', data, isBinary));
