@@ -3,7 +3,7 @@ import type { Transport } from '@rescind/feed';
 import { createBasicAuthenticator, createRevocationsHandler } from '@rescind/feed';
 import type { FeedStore } from '@rescind/feed/follower';
 import type { InstanceReport } from '@rescind/feed/reports';
-import { RescindError } from '@rescind/revocation';
+import { RescindError, systemClock } from '@rescind/revocation';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryDirectory } from '../../support/directory.ts';
 import { waitFor } from '../../support/wait.ts';
@@ -114,6 +114,20 @@ test('joins the positions of a burst in one report, each with the time for which
   expect([...earlier.map((one) => one.heldMs), heldMs]).toEqual(
     [...earlier.map((one) => one.heldMs), heldMs].sort((a, b) => b - a),
   );
+});
+
+test('reports a position of a log that has been quiet for longer than a day', async () => {
+  const log = createSignedLog();
+  log.append('before');
+  const { url, last } = await serveReports(log);
+  let slept = 0;
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() + slept };
+  const instance = openInstance(log, transportTo(url), newPath(), { clock });
+  await instance.follower.ready();
+  await waitFor('the first report', () => last()?.seq === 1);
+  slept = 25 * 3_600_000;
+  await instance.stop();
+  expect(last()).toMatchObject({ heldMs: 86_400_000, leaving: true });
 });
 
 test('a failing report is counted and seen in health, and changes nothing else', async () => {
@@ -246,6 +260,7 @@ test('the endpoint requires the credential of the log, and refuses what is no re
     ['earlier', { ...good, earlier: Array.from({ length: 65 }, (_, seq) => ({ seq, heldMs: 0 })) }],
     ['earlier', { ...good, earlier: [null] }],
     ['ageMs', { ...good, ageMs: 'old' }],
+    ['ageMs', { ...good, ageMs: 1e300 }],
     ['suspect', { ...good, suspect: 'A gap' }],
     ['transport', { ...good, transport: 'no name' }],
     ['leaving', { ...good, leaving: 'yes' }],

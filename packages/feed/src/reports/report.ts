@@ -46,7 +46,10 @@ export const MAX_EARLIER = 64;
 /** Of the JSON text: a report with 64 earlier positions has 4 kB. */
 export const MAX_REPORT_BYTES = 16_384;
 const MAX_NAME = 128;
-const MAX_HELD_MS: DurationMs = 86_400_000;
+/** A longer time is reported as this one. */
+export const MAX_HELD_MS: DurationMs = 86_400_000;
+/** The greatest time of ECMAScript: with the age of the report it is still a whole number. */
+const MAX_AGE_MS: DurationMs = 8_640_000_000_000_000;
 
 const KEY = /^[A-Za-z0-9_-]{22,128}$/;
 const EPOCH = /^[\x21-\x7e]{1,128}$/;
@@ -119,7 +122,7 @@ const count = (value: unknown) =>
 const duration = (value: unknown) =>
   typeof value === 'number' && value >= 0 && value <= MAX_HELD_MS ? value : undefined;
 
-const age = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined);
+const age = (value: unknown) => (typeof value === 'number' && value >= 0 && value <= MAX_AGE_MS ? value : undefined);
 
 const flag = (value: unknown) => (typeof value === 'boolean' ? value : undefined);
 

@@ -8,7 +8,7 @@ import { createBackoff } from '../backoff.ts';
 import type { View } from '../follower/core.ts';
 import type { Feed, FeedStore } from '../ports.ts';
 import type { InstanceReport, ReportAnswer } from './report.ts';
-import { MAX_EARLIER } from './report.ts';
+import { MAX_EARLIER, MAX_HELD_MS } from './report.ts';
 
 /** A report comes at least so often: an issuer that has heard nothing for 15 s calls the instance lost. */
 const EVERY_MS: DurationMs = 5_000;
@@ -173,6 +173,7 @@ function createSender({ instance, positions, submit, view, clock, telemetry }: S
 
   const schedule = (waitMs: DurationMs) => {
     clearTimeout(timer);
+    if (state === 'closed') return;
     timer = setTimeout(() => void send(), Math.max(0, waitMs)).unref();
   };
 
@@ -180,7 +181,8 @@ function createSender({ instance, positions, submit, view, clock, telemetry }: S
     const { last, earlier } = positions.current();
     const now = clock.monotonic();
     const { ageMs, suspect, transport } = view();
-    const held = ({ at }: Enforced) => Math.max(0, Math.round((now - at) * 10) / 10);
+    // A log may be quiet for longer than the issuer accepts.
+    const held = ({ at }: Enforced) => Math.min(MAX_HELD_MS, Math.max(0, Math.round((now - at) * 10) / 10));
     const positioned = earlier.map((one) => ({ seq: one.seq, heldMs: held(one) }));
     const text: InstanceReport = {
       ...about,
