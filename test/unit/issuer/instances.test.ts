@@ -234,6 +234,68 @@ test('bounds the instances of one client, and asks a large fleet to report less 
   expect(report('of another', {}, 'orders')?.nextMs).toBe(4_097);
 });
 
+test('ignores a report that arrives after the goodbye of its instance', async () => {
+  const { report, revoke, instances, clock, pass, stateOf } = await openFleet();
+  report('a');
+  report('b');
+  clock.advance(SECOND);
+  report('a', { leaving: true });
+  clock.advance(500);
+  expect(report('a')).toEqual({ nextMs: 250 });
+  expect(stateOf('a')).toBe('left');
+  const revocation = await revoke();
+  pass(SECOND, () => report('b'));
+  expect(instances.receipt(revocation)).toMatchObject({ of: 1, reached: 1, complete: true });
+});
+
+test('bounds the instances of one client that begin and end without a pause, and keeps the lost ones', async () => {
+  const { report, revoke, instances, pass, clock } = await openFleet();
+  report('lost');
+  report('b');
+  clock.advance(SECOND);
+  const revocation = await revoke();
+  pass(20 * SECOND, () => report('b'));
+  let taken = 0;
+  const flood = () => {
+    for (; taken < 13_000; taken += 1) {
+      report(`i${taken}`);
+      report(`i${taken}`, { leaving: true });
+    }
+  };
+  expect(flood).toThrow('Too many requests');
+  expect(taken).toBe(3 * 4_096 - 2);
+  // Other clients are not concerned, and a minute later there is space again.
+  report('a', {}, 'orders');
+  pass(60 * SECOND, () => [report('b'), report('a', {}, 'orders')]);
+  report('one more');
+  expect(instances.receipt(revocation).missing.map(({ instance }) => instance)).toEqual(['lost']);
+});
+
+test('lets 256 of 1 000 calls wait, and responds to the others at once', async () => {
+  const { report, revoke, instances, clock } = await openFleet();
+  report('a');
+  clock.advance(SECOND);
+  const revocation = await revoke();
+  let answered = 0;
+  const calls = Array.from({ length: 1_000 }, async () => {
+    const receipt = await instances.wait(revocation, 60_000);
+    answered += 1;
+    return receipt.complete;
+  });
+  await new Promise(setImmediate);
+  expect(answered).toBe(744);
+  clock.advance(SECOND);
+  report('a');
+  const complete = await Promise.all(calls);
+  expect(complete.filter(Boolean).length).toBe(256);
+  // None of them holds a place any more.
+  const next = await revoke();
+  const waiting = instances.wait(next, 60_000);
+  clock.advance(SECOND);
+  report('a');
+  expect(await waiting).toMatchObject({ complete: true });
+});
+
 test('waits until the last member has reached a revocation, or left', async () => {
   const { report, revoke, instances, clock } = await openFleet();
   report('a');

@@ -33,6 +33,10 @@ const REPORTS_PER_SECOND = 1_000;
 /** Beyond, a client that is refused more is broken, or its credential is stolen. */
 const RUNNING_PER_CLIENT = 4_096;
 const ENDED_PER_CLIENT = 4_096;
+/** All of a client, those included that are removed within a minute: one that begins and ends instances without a pause fills no memory. */
+const KEPT_PER_CLIENT = RUNNING_PER_CLIENT + 2 * ENDED_PER_CLIENT;
+/** A report that was on its way when its instance said goodbye may arrive so much later. */
+const LATE_AFTER_GOODBYE_MS: DurationMs = 5_000;
 /** The tick comes every second: a later one shows that this process stood still. */
 const STOOD_STILL_MS: DurationMs = 5_000;
 
@@ -76,8 +80,15 @@ export function createFleet(options: FleetOptions): Fleet {
   const instances = new Map<string, Instance>();
   for (const row of options.rows) instances.set(row.id, fromRow(row, now()));
   const runningOf = new Map<string, number>();
-  for (const { clientId, ...instance } of instances.values()) {
-    if (isRunning(instance as Instance)) runningOf.set(clientId, (runningOf.get(clientId) ?? 0) + 1);
+  const keptOf = new Map<string, number>();
+  const change = (counts: Map<string, number>, clientId: string, by: number) => {
+    const count = (counts.get(clientId) ?? 0) + by;
+    if (count > 0) counts.set(clientId, count);
+    else counts.delete(clientId);
+  };
+  for (const instance of instances.values()) {
+    change(keptOf, instance.clientId, 1);
+    if (isRunning(instance)) change(runningOf, instance.clientId, 1);
   }
   /** Since then this process can have heard reports: silence before it proves nothing. */
   let listeningSince = now();
@@ -87,24 +98,23 @@ export function createFleet(options: FleetOptions): Fleet {
   let silentClients: ReadonlySet<string> = new Set();
 
   const running = () => [...runningOf.values()].reduce((sum, count) => sum + count, 0);
-  const changeRunning = (clientId: string, by: number) => {
-    const count = (runningOf.get(clientId) ?? 0) + by;
-    if (count > 0) runningOf.set(clientId, count);
-    else runningOf.delete(clientId);
-  };
   const silentFor = ({ reportedAt }: Instance) => now() - Math.max(reportedAt, listeningSince);
 
   function begin(instance: Instance, at: EpochMillis): void {
     const { clientId } = instance;
     if ((runningOf.get(clientId) ?? 0) >= RUNNING_PER_CLIENT) throw refused('too_many', 60);
+    if (!instances.has(instance.id)) {
+      if ((keptOf.get(clientId) ?? 0) >= KEPT_PER_CLIENT) throw refused('too_many', 60);
+      change(keptOf, clientId, 1);
+    }
     beginLease(instance, at);
-    changeRunning(clientId, 1);
+    change(runningOf, clientId, 1);
     instances.set(instance.id, instance);
   }
 
   function end(instance: Instance, ending: 'left' | 'lost'): void {
     endLease(instance, now(), ending);
-    changeRunning(instance.clientId, -1);
+    change(runningOf, instance.clientId, -1);
     options.onChange(instance, true);
     if (ending === 'left') options.onProgress(instance);
     telemetry.log(ending === 'lost' ? 'warn' : 'info', `instance_${ending}`, {
@@ -133,7 +143,7 @@ export function createFleet(options: FleetOptions): Fleet {
     const instance = instances.get(id) ?? createInstance(id, clientId, at);
     const isKnown = isRunning(instance);
     if (isKnown && !received.leaving && at - instance.reportedAt < EARLY_MS) throw refused('early', 1);
-    if (!isKnown && received.leaving) return { nextMs: nextMs() };
+    if (!isKnown && (received.leaving || hasJustLeft(instance, at))) return { nextMs: nextMs() };
     const placed = placeOf(received);
     if (!isKnown) begin(instance, at);
     describeInstance(instance, placed, at);
@@ -180,11 +190,13 @@ export function createFleet(options: FleetOptions): Fleet {
   function removeEnded(): void {
     const ended = [...instances.values()].filter((instance) => !isRunning(instance));
     for (const ofClient of Map.groupBy(ended, ({ clientId }) => clientId).values()) {
-      ofClient.sort((a, b) => endOf(b) - endOf(a));
+      // Those that left first: receipts still name the lost ones as missing.
+      ofClient.sort((a, b) => Number(hasLeft(a)) - Number(hasLeft(b)) || endOf(b) - endOf(a));
       const isOver = (instance: Instance, index: number) =>
         index >= ENDED_PER_CLIENT || now() - endOf(instance) > options.keptMs;
-      for (const { id } of ofClient.filter(isOver)) {
+      for (const { id, clientId } of ofClient.filter(isOver)) {
         instances.delete(id);
+        change(keptOf, clientId, -1);
         options.onRemoved(id);
         telemetry.count('rescind_instances_forgotten_total');
       }
@@ -230,6 +242,12 @@ export function createFleet(options: FleetOptions): Fleet {
   };
 }
 
+/** Its process reports no more: a report that comes now was sent before the goodbye. */
+function hasJustLeft(instance: Instance, at: EpochMillis): boolean {
+  return hasLeft(instance) && at - endOf(instance) < LATE_AFTER_GOODBYE_MS;
+}
+
+const hasLeft = (instance: Instance) => currentLease(instance)?.ending === 'left';
 const endOf = (instance: Instance) => currentLease(instance)?.until ?? 0;
 const compareTexts = (a: string, b: string) => (a < b ? -1 : Number(a > b));
 
