@@ -119,6 +119,21 @@ test('lists instances by service and state, for those who may read the fleet', a
   expect((await service.as('reader').get('/admin/instances')).status).toBe(403);
 });
 
+test('counts versions by whatever text an instance reports', async () => {
+  const service = await openAdministered();
+  const versions = ['constructor', '__proto__', '__proto__', 'toString'];
+  for (const [at, version] of versions.entries()) {
+    expect((await reporterOf(service, `i${at}`)({ version })).status).toBe(200);
+  }
+  const answer = await service.ada.get('/admin/instances');
+  const { services } = answer.body as { services: { versions: object }[] };
+  expect(Object.entries(services[0]?.versions ?? {})).toEqual([
+    ['constructor', 1],
+    ['__proto__', 2],
+    ['toString', 1],
+  ]);
+});
+
 test('forgetting an instance is audited, and refused for one that reports or is not there', async () => {
   const service = await openAdministered();
   const [a, b] = [reporterOf(service, 'a'), reporterOf(service, 'b')];

@@ -80,3 +80,52 @@ test('requires targets of a command, or of its area', () => {
   const definition = { id: 'rename', summary: 'A name', responses: {}, execute: () => undefined };
   expect(() => area.command(definition)).toThrow(TypeError);
 });
+
+test('holds no place for a caller that has gone before its command was done', async () => {
+  const audit: Audit = {
+    record: (record) => ({ ...record, ...ENTRY }),
+    committed: () => undefined,
+    refused: async () => undefined,
+  };
+  const waits: { ms: number; isGone: boolean | undefined }[] = [];
+  const router = createAdminRouter(audit, {
+    async wait(_question, ms, signal) {
+      waits.push({ ms, isGone: signal?.aborted });
+      return {} as never;
+    },
+  });
+  const { handle } = router.area({ tag: 'Something', path: '/admin/something' }).command({
+    id: 'endSomething',
+    summary: 'An end',
+    responses: { 200: { description: 'Ended' } },
+    targets: () => [],
+    async execute({ writeAudit }) {
+      await writeAudit();
+      return { txn: 't', epoch: 'e', seq: 1 };
+    },
+  });
+  const run = (prefer: string, closed: boolean) => {
+    const response = {
+      locals: { administrator: { who: 'sub:ada', scopes: new Set(), confirm: async () => undefined } },
+      closed,
+      on: () => response,
+      getHeader: () => 'r1',
+      set: () => response,
+      status: () => response,
+      json: () => response,
+    };
+    const input = { params: undefined, query: undefined, body: { why: 'a test' } };
+    return handle({ headers: { prefer } } as Request, response as unknown as Response, input);
+  };
+  await run('wait=5', true);
+  // The first preference counts, at most 10 s; what is no preference waits for nothing.
+  for (const prefer of ['wait=999999999', 'x="wait=1", wait=3, wait=9', `${' '.repeat(8_000)}wait=1`])
+    await run(prefer, false);
+  for (const prefer of ['wait=1e9', 'wait=-1', 'wait=0x10', 'wait=9999999999', 'wait=1 2']) await run(prefer, false);
+  expect(waits).toEqual([
+    { ms: 5_000, isGone: true },
+    { ms: 10_000, isGone: false },
+    { ms: 3_000, isGone: false },
+    { ms: 1_000, isGone: false },
+  ]);
+});

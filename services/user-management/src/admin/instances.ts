@@ -80,7 +80,8 @@ export function fleetOperations({ issuer, router, now }: FleetOperationsOptions)
         if (found === undefined) throw new RescindError('not_found');
         if (found.endedAt === null) throw new RescindError('instance_running');
         await issuer.transaction(() => writeAudit());
-        issuer.instances.forget(of);
+        // It may have returned while the transaction waited.
+        if (!issuer.instances.forget(of)) throw new RescindError('instance_running');
         return undefined;
       },
     }),
@@ -93,11 +94,10 @@ function servicesOf(items: InstanceViews) {
   const byService = Map.groupBy(items, (one) => one.service);
   return [...byService].map(([of, instances]) => {
     const count = (inState: string) => instances.filter((one) => one.state === inState).length;
-    const versions: Record<string, number> = {};
-    for (const { version } of instances.filter(({ endedAt }) => endedAt === null)) {
-      const known = version ?? 'unknown';
-      versions[known] = (versions[known] ?? 0) + 1;
-    }
+    const running = instances.filter(({ endedAt }) => endedAt === null);
+    // An instance chooses the text of its version: `constructor` is one, too.
+    const byVersion = Map.groupBy(running, ({ version }) => version ?? 'unknown');
+    const versions = Object.fromEntries([...byVersion].map(([version, { length }]) => [version, length]));
     const counts = { live: count('live'), behind: count('behind'), lost: count('lost'), left: count('left') };
     return { service: of, ...counts, unknown: count('unknown'), versions };
   });

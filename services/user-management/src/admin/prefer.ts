@@ -25,7 +25,9 @@ export function statePreference(response: Pick<Response, 'set'>, waitMs: Duratio
 /** Aborts when the client has gone. */
 export function whileConnected(response: Response): AbortSignal {
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  // It may have gone while the command waited for its transaction: then there is no event to wait for.
+  if (response.closed) gone.abort();
+  else response.on('close', () => gone.abort());
   return gone.signal;
 }
 
