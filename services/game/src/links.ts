@@ -1,11 +1,12 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { DurationMs, Telemetry } from '@rescind/revocation';
 import type { RawData } from 'ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { Home, TableUpdate } from './home.ts';
 import type { LinkRequest } from './messages.ts';
-import { linkRequest } from './messages.ts';
+import { linkMessage, linkRequest } from './messages.ts';
 import type { Refusal } from './table.ts';
 
 /** What the home of tables sends to another instance. */
@@ -15,6 +16,8 @@ type LinkMessage =
 
 const MAX_BYTES = 65_536;
 const RECONNECT_MS: DurationMs = 500;
+/** One line in the log a minute: a stranger chooses how often an upgrade is refused. */
+const REFUSED_LOG_MS: DurationMs = 60_000;
 
 /** The links of other instances to the tables that live here. */
 export interface LinkServer {
@@ -27,6 +30,10 @@ export function createLinkServer(secret: string, home: Home, telemetry: Telemetr
   const server = new WebSocketServer({ noServer: true, maxPayload: MAX_BYTES, perMessageDeflate: false });
   const send = (socket: WebSocket, message: LinkMessage) => socket.send(JSON.stringify(message));
 
+  /** The link by which each member came last: an instance may be back before its former link has been found dead. */
+  const owners = new Map<string, WebSocket>();
+  let refusedLoggedAt = Number.NEGATIVE_INFINITY;
+
   server.on('connection', (socket) => {
     /** The members that came by this link, with their tables. */
     const members = new Map<string, LinkRequest['table']>();
@@ -34,14 +41,24 @@ export function createLinkServer(secret: string, home: Home, telemetry: Telemetr
       const parsed = linkRequest.safeParse(readJson(data));
       if (!parsed.success) return socket.terminate();
       const request = parsed.data;
-      if (request.type === 'join') members.set(request.member.key, request.table);
-      if (request.type === 'leave') members.delete(request.key);
+      if (request.type === 'join') {
+        members.set(request.member.key, request.table);
+        owners.set(request.member.key, socket);
+      }
+      if (request.type === 'leave') {
+        members.delete(request.key);
+        owners.delete(request.key);
+      }
       const refusal = home.handle(request);
       if (refusal !== undefined && request.type === 'act') send(socket, { type: 'refused', key: request.key, refusal });
     });
     socket.on('error', () => socket.terminate());
     socket.on('close', () => {
-      for (const [key, table] of members) home.handle({ type: 'leave', table, key });
+      for (const [key, table] of members) {
+        if (owners.get(key) !== socket) continue;
+        owners.delete(key);
+        home.handle({ type: 'leave', table, key });
+      }
     });
     for (const update of home.updates()) send(socket, { type: 'update', update });
   });
@@ -53,8 +70,11 @@ export function createLinkServer(secret: string, home: Home, telemetry: Telemetr
           server.handleUpgrade(request, socket, head, (link) => server.emit('connection', link, request));
           return;
         }
-        telemetry.log('warn', 'link_refused');
-        socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
+        if (performance.now() - refusedLoggedAt >= REFUSED_LOG_MS) {
+          refusedLoggedAt = performance.now();
+          telemetry.log('warn', 'link_refused');
+        }
+        refuseUpgrade(socket);
       });
     },
     send(update) {
@@ -64,6 +84,13 @@ export function createLinkServer(secret: string, home: Home, telemetry: Telemetr
       for (const link of server.clients) link.terminate();
     },
   };
+}
+
+function refuseUpgrade(socket: Duplex): void {
+  // Node.js listens no more: without this a stranger who resets the connection ends the process.
+  socket.on('error', () => socket.destroy());
+  socket.once('finish', () => socket.destroy());
+  socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
 }
 
 function isPeer({ headers: { authorization = '' } }: IncomingMessage, secret: string): boolean {
@@ -90,6 +117,20 @@ export function openLink(url: string, secret: string, listener: LinkListener, te
   let socket: WebSocket;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
+  let hasWarned = false;
+
+  /** An instance of another version, or something else behind the address, must not end this process. */
+  function receive(text: unknown): void {
+    const parsed = linkMessage.safeParse(text);
+    if (!parsed.success) {
+      if (!hasWarned) telemetry.log('warn', 'link_message_invalid', { url });
+      hasWarned = true;
+      return;
+    }
+    const message = text as LinkMessage;
+    if (message.type === 'update') listener.onUpdate(message.update);
+    else listener.onRefused(message.key, message.refusal);
+  }
 
   function connect(): void {
     const headers = { authorization: `Bearer ${secret}` };
@@ -98,12 +139,7 @@ export function openLink(url: string, secret: string, listener: LinkListener, te
       telemetry.log('info', 'link_open', { url });
       listener.onOpen();
     });
-    socket.on('message', (data) => {
-      // The other instance has the secret, and the same program.
-      const message = readJson(data) as LinkMessage;
-      if (message.type === 'update') listener.onUpdate(message.update);
-      else listener.onRefused(message.key, message.refusal);
-    });
+    socket.on('message', (data) => receive(readJson(data)));
     socket.on('error', (error) => telemetry.log('debug', 'link_failed', { url, error: error.message }));
     socket.on('close', () => {
       if (isClosed) return;

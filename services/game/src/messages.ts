@@ -38,4 +38,16 @@ export const linkRequest = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('act'), table: z.enum(TABLES), key: z.string(), action }),
 ]);
 
+/** What the home of tables sends: the members that this instance reads. */
+export const linkMessage = z.discriminatedUnion('type', [
+  z.looseObject({
+    type: z.literal('update'),
+    update: z.looseObject({
+      state: z.looseObject({ table: z.enum(TABLES), players: z.array(z.unknown()).length(2), watchers: z.int() }),
+      seats: z.record(z.string(), z.literal([0, 1])),
+    }),
+  }),
+  z.looseObject({ type: z.literal('refused'), key: z.string(), refusal: z.string() }),
+]);
+
 export type LinkRequest = z.output<typeof linkRequest>;

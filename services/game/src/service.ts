@@ -18,6 +18,9 @@ const transports = [
   configuredHttpTransport(httpTransport),
 ];
 
+/** Each message may go to everybody at a table: nobody plays faster. */
+const MESSAGES_PER_SECOND = 10;
+
 /** Four in a row over guarded sockets. */
 export const game: Service<Configuration> = {
   name: 'game',
@@ -47,7 +50,7 @@ export const game: Service<Configuration> = {
       createApp(guard) {
         attach = (server) => {
           io.attach(server);
-          guarded = guardSockets(io, guard, { origins });
+          guarded = guardSockets(io, guard, { origins, maxMessagesPerSecond: MESSAGES_PER_SECOND });
         };
         return createApp();
       },

@@ -112,3 +112,9 @@ test('serves the part for pages, and refuses a wrong message', async () => {
   await waitFor('each is refused', () => ada.refusals.length === 3);
   expect(new Set(ada.refusals)).toEqual(new Set(['message_invalid']));
 });
+
+test('ends a socket that sends more than anybody plays', async () => {
+  const ada = await play(0, 'delta', 'Ada');
+  for (let count = 0; count < 40; count += 1) ada.socket.emit('table:join', { table: 'delta', name: 'Ada' });
+  expect(await waitFor('the socket ends', ada.ended)).toMatchObject({ code: 'rate_limited', retry: true });
+});
