@@ -47,7 +47,8 @@ export function createApp(configuration: AppConfiguration): Express {
   const page = toPageConfiguration(configuration);
   const html = document.replace(
     'data-configuration=""',
-    `data-configuration="${escapeAttribute(JSON.stringify(page))}"`,
+    // As a function: `$&` of a setting is no pattern.
+    () => `data-configuration="${escapeAttribute(JSON.stringify(page))}"`,
   );
   const policy = contentSecurityPolicy(page);
   const app = express();
